@@ -1,0 +1,262 @@
+//! The objects of a run joined into one cluster: namespaces with the labels that
+//! Kubernetes gives them, the workloads that are peers, policies in their order.
+//! Hands out ids; from here on nobody speaks of files.
+//!
+//! Refuses to know how objects were read, and who may talk to whom.
+
+mod build;
+
+use crate::k8s;
+use crate::source::Span;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub(crate) u32);
+
+        impl $name {
+            /// The position in its list.
+            #[must_use]
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A namespace, by its position in [`Cluster::namespaces`].
+    NamespaceId,
+    /// A workload, by its position in [`Cluster::workloads`].
+    WorkloadId,
+    /// A `NetworkPolicy`, by its position in [`Cluster::policies`].
+    PolicyId,
+    /// A cluster-wide policy, by its position in [`Cluster::cluster_policies`].
+    ClusterPolicyId,
+    /// A `Service`, by its position in [`Cluster::services`].
+    ServiceId,
+}
+
+/// The label that Kubernetes sets on every namespace, and that cannot be changed.
+pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// Everything that was read, joined. All lists are sorted by namespace, then kind, then
+/// name (cluster-wide policies: by the order of their evaluation), so that equal inputs
+/// give equal clusters whatever the order of the files.
+#[derive(Debug, Default)]
+pub struct Cluster {
+    namespaces: Vec<Namespace>,
+    workloads: Vec<Workload>,
+    policies: Vec<NetworkPolicy>,
+    cluster_policies: Vec<k8s::ClusterNetworkPolicy>,
+    services: Vec<Service>,
+    nodes: Vec<k8s::Node>,
+    represented: Vec<Represented>,
+    duplicates: Vec<Duplicate>,
+}
+
+/// A namespace, declared or only used.
+#[derive(Debug)]
+pub struct Namespace {
+    /// Its name.
+    pub name: String,
+    /// The labels that selectors see: those of the manifest, and
+    /// [`NAMESPACE_NAME_LABEL`] over whatever the manifest says (S2).
+    pub labels: k8s::Labels,
+    /// The `Namespace` object, where there is one among the inputs.
+    pub declared: Option<k8s::Namespace>,
+}
+
+/// A peer: a pod, or an object that stands for its pods.
+#[derive(Debug)]
+pub struct Workload {
+    /// Its namespace.
+    pub namespace: NamespaceId,
+    /// The object.
+    pub object: k8s::Workload,
+}
+
+/// A `NetworkPolicy` in its namespace.
+#[derive(Debug)]
+pub struct NetworkPolicy {
+    /// Its namespace.
+    pub namespace: NamespaceId,
+    /// The object. One that is not accepted is kept for rules to look at; the engine
+    /// leaves it out.
+    pub object: k8s::NetworkPolicy,
+}
+
+/// A `Service` in its namespace.
+#[derive(Debug)]
+pub struct Service {
+    /// Its namespace.
+    pub namespace: NamespaceId,
+    /// The object.
+    pub object: k8s::Service,
+}
+
+/// An object that is no peer because its owner is among the inputs (S3).
+#[derive(Debug)]
+pub struct Represented {
+    /// The object, as `namespace/Kind/name`.
+    pub object: String,
+    /// Its text.
+    pub span: Span,
+    /// The owner that stands for it, as `Kind/name`.
+    pub owner: String,
+}
+
+/// A second object of one kind, namespace and name. The first one in the order of the
+/// inputs is kept, the others are left out.
+#[derive(Debug)]
+pub struct Duplicate {
+    /// What both are, as `namespace/Kind/name`.
+    pub object: String,
+    /// The one that is kept.
+    pub first: Span,
+    /// The one that is left out.
+    pub second: Span,
+}
+
+impl Cluster {
+    /// All namespaces, sorted by name.
+    #[must_use]
+    pub fn namespaces(&self) -> &[Namespace] {
+        &self.namespaces
+    }
+
+    /// All peers, sorted by namespace, kind and name.
+    #[must_use]
+    pub fn workloads(&self) -> &[Workload] {
+        &self.workloads
+    }
+
+    /// All `NetworkPolicy` objects, sorted by namespace and name, accepted or not.
+    #[must_use]
+    pub fn policies(&self) -> &[NetworkPolicy] {
+        &self.policies
+    }
+
+    /// All cluster-wide policies, accepted or not, in the order of evaluation: the Admin
+    /// tier first, then by priority, kind and name (S12).
+    #[must_use]
+    pub fn cluster_policies(&self) -> &[k8s::ClusterNetworkPolicy] {
+        &self.cluster_policies
+    }
+
+    /// All services, sorted by namespace and name.
+    #[must_use]
+    pub fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    /// All nodes, sorted by name.
+    #[must_use]
+    pub fn nodes(&self) -> &[k8s::Node] {
+        &self.nodes
+    }
+
+    /// The objects that are no peers because their owner is.
+    #[must_use]
+    pub fn represented(&self) -> &[Represented] {
+        &self.represented
+    }
+
+    /// The objects that were left out because one of the same name came before them.
+    #[must_use]
+    pub fn duplicates(&self) -> &[Duplicate] {
+        &self.duplicates
+    }
+
+    /// The namespace of an id of this cluster.
+    #[must_use]
+    pub fn namespace(&self, id: NamespaceId) -> &Namespace {
+        &self.namespaces[id.index()]
+    }
+
+    /// The namespace of this name.
+    #[must_use]
+    pub fn namespace_by_name(&self, name: &str) -> Option<NamespaceId> {
+        let found = self.namespaces.binary_search_by(|namespace| namespace.name.as_str().cmp(name));
+        found.ok().map(|index| NamespaceId(index as u32))
+    }
+
+    /// The workload of an id of this cluster.
+    #[must_use]
+    pub fn workload(&self, id: WorkloadId) -> &Workload {
+        &self.workloads[id.index()]
+    }
+
+    /// The policy of an id of this cluster.
+    #[must_use]
+    pub fn policy(&self, id: PolicyId) -> &NetworkPolicy {
+        &self.policies[id.index()]
+    }
+
+    /// The cluster-wide policy of an id of this cluster.
+    #[must_use]
+    pub fn cluster_policy(&self, id: ClusterPolicyId) -> &k8s::ClusterNetworkPolicy {
+        &self.cluster_policies[id.index()]
+    }
+
+    /// The service of an id of this cluster.
+    #[must_use]
+    pub fn service(&self, id: ServiceId) -> &Service {
+        &self.services[id.index()]
+    }
+
+    /// The ids of all namespaces, in order.
+    pub fn namespace_ids(&self) -> impl ExactSizeIterator<Item = NamespaceId> + use<> {
+        (0..self.namespaces.len() as u32).map(NamespaceId)
+    }
+
+    /// The ids of all workloads, in order.
+    pub fn workload_ids(&self) -> impl ExactSizeIterator<Item = WorkloadId> + use<> {
+        (0..self.workloads.len() as u32).map(WorkloadId)
+    }
+
+    /// The ids of all policies, in order.
+    pub fn policy_ids(&self) -> impl ExactSizeIterator<Item = PolicyId> + use<> {
+        (0..self.policies.len() as u32).map(PolicyId)
+    }
+
+    /// The ids of all cluster-wide policies, in the order of evaluation.
+    pub fn cluster_policy_ids(&self) -> impl ExactSizeIterator<Item = ClusterPolicyId> + use<> {
+        (0..self.cluster_policies.len() as u32).map(ClusterPolicyId)
+    }
+
+    /// The ids of all services, in order.
+    pub fn service_ids(&self) -> impl ExactSizeIterator<Item = ServiceId> + use<> {
+        (0..self.services.len() as u32).map(ServiceId)
+    }
+
+    /// The ids of the workloads of a namespace, one run of neighbours.
+    pub fn workloads_in(&self, namespace: NamespaceId) -> impl ExactSizeIterator<Item = WorkloadId> + use<> {
+        let start = self.workloads.partition_point(|workload| workload.namespace < namespace);
+        let end = self.workloads.partition_point(|workload| workload.namespace <= namespace);
+        (start as u32..end as u32).map(WorkloadId)
+    }
+
+    /// The ids of the policies of a namespace, one run of neighbours.
+    pub fn policies_in(&self, namespace: NamespaceId) -> impl ExactSizeIterator<Item = PolicyId> + use<> {
+        let start = self.policies.partition_point(|policy| policy.namespace < namespace);
+        let end = self.policies.partition_point(|policy| policy.namespace <= namespace);
+        (start as u32..end as u32).map(PolicyId)
+    }
+
+    /// A workload's name in every answer: `namespace/Kind/name` (S14).
+    #[must_use]
+    pub fn workload_name(&self, id: WorkloadId) -> String {
+        let workload = self.workload(id);
+        let namespace = &self.namespace(workload.namespace).name;
+        format!("{namespace}/{}/{}", workload.object.kind.name(), workload.object.meta.name)
+    }
+
+    /// A policy's name in every answer: `namespace/name`.
+    #[must_use]
+    pub fn policy_name(&self, id: PolicyId) -> String {
+        let policy = self.policy(id);
+        format!("{}/{}", self.namespace(policy.namespace).name, policy.object.meta.name)
+    }
+}

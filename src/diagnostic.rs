@@ -1,0 +1,163 @@
+//! What npcheck says about a text: a finding, where it is, and how to mend it.
+//!
+//! Knows nothing of which rules exist, of Kubernetes, or of how findings are
+//! printed: it is the value that rules make and formats render.
+
+use crate::source::Span;
+pub use crate::source::Edit;
+
+/// How much a finding matters; a later one outranks an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Posture or a remark; does not fail a run by default.
+    Info,
+    /// Very likely a mistake.
+    Warning,
+    /// A mistake: the manifest does not do what it says, or is refused.
+    Error,
+}
+
+impl Severity {
+    /// The word for it in every format: `info`, `warning` or `error`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What a fix does to connectivity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FixClass {
+    /// Connectivity stays the same, or the manifest was unreadable before.
+    Safe,
+    /// Flows are removed, none is added.
+    Narrowing,
+    /// Flows are added.
+    Widening,
+}
+
+impl FixClass {
+    /// The word for it on the command line and in every format.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Safe => "safe",
+            Self::Narrowing => "narrowing",
+            Self::Widening => "widening",
+        }
+    }
+}
+
+/// A piece of text with a remark on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The text.
+    pub span: Span,
+    /// The remark: lower case, no full stop; may be empty for a bare underline.
+    pub message: String,
+}
+
+/// Edits that mend what a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    /// What the edits do, as an instruction: "remove the hyphen on line 11".
+    pub title: String,
+    /// What the rule claims the edits do to connectivity; proved before it is used.
+    pub class: FixClass,
+    /// In the order of their spans, of any number of files, without overlaps.
+    pub edits: Vec<Edit>,
+}
+
+/// One finding.
+///
+/// Texts are facts in lower case without a full stop, names of fields and objects
+/// in backticks; they may quote manifests, so formats escape them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Name of the rule that found it.
+    pub rule: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The fact, one line.
+    pub message: String,
+    /// The object it is about, `namespace/Kind/name`; empty if there is none.
+    pub object: String,
+    /// Where in the object, as `spec.ingress[0].from[1]`; empty for the whole of it.
+    pub path: String,
+    /// The smallest text that is wrong.
+    pub primary: Label,
+    /// Further texts that explain it, maybe of other files.
+    pub related: Vec<Label>,
+    /// Facts that help to judge it: effects in numbers, readings, evidence.
+    pub notes: Vec<String>,
+    /// What to do, as an instruction.
+    pub help: Option<String>,
+    /// How to do it by machine. The first is the one that `--fix` takes.
+    pub fix: Option<Fix>,
+}
+
+impl Diagnostic {
+    /// A finding of `rule` at `span`, with nothing but its message.
+    #[must_use]
+    pub fn new(rule: &'static str, severity: Severity, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            rule,
+            severity,
+            message: message.into(),
+            object: String::new(),
+            path: String::new(),
+            primary: Label { span, message: String::new() },
+            related: Vec::new(),
+            notes: Vec::new(),
+            help: None,
+            fix: None,
+        }
+    }
+
+    /// The same with a remark on the underlined text.
+    #[must_use]
+    pub fn label(mut self, message: impl Into<String>) -> Self {
+        self.primary.message = message.into();
+        self
+    }
+
+    /// The same, about `object` (`namespace/Kind/name`) at `path` within it.
+    #[must_use]
+    pub fn about(mut self, object: impl Into<String>, path: impl Into<String>) -> Self {
+        self.object = object.into();
+        self.path = path.into();
+        self
+    }
+
+    /// The same with a remark on another piece of text.
+    #[must_use]
+    pub fn related(mut self, span: Span, message: impl Into<String>) -> Self {
+        self.related.push(Label { span, message: message.into() });
+        self
+    }
+
+    /// The same with one more fact.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// The same with an instruction.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same with a fix.
+    #[must_use]
+    pub fn fix(mut self, fix: Fix) -> Self {
+        self.fix = Some(fix);
+        self
+    }
+}

@@ -1,0 +1,173 @@
+//! `metadata`, labels, and the difference between a field that is missing, null
+//! and empty.
+//!
+//! Refuses to know what a label means to anybody.
+
+use crate::source::{Span, Spanned};
+
+/// A field as written. Kubernetes treats missing and null alike; a reader does not,
+/// so the text keeps them apart.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Field<T> {
+    /// The field is not written.
+    #[default]
+    Missing,
+    /// The key is written without a value, or with `null` or `~`.
+    Null {
+        /// The key.
+        key: Span,
+    },
+    /// The field has a value.
+    Value {
+        /// The key.
+        key: Span,
+        /// Its value.
+        value: T,
+    },
+}
+
+impl<T> Field<T> {
+    /// The value; `None` if the field is missing or null.
+    pub fn get(&self) -> Option<&T> {
+        match self {
+            Self::Value { value, .. } => Some(value),
+            Self::Missing | Self::Null { .. } => None,
+        }
+    }
+
+    /// The key, where one is written.
+    pub fn key(&self) -> Option<Span> {
+        match self {
+            Self::Missing => None,
+            Self::Null { key } | Self::Value { key, .. } => Some(*key),
+        }
+    }
+
+    /// Whether the field is not written at all.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing)
+    }
+}
+
+impl<T> Field<Vec<T>> {
+    /// The items; none if the field is missing, null or empty.
+    pub fn items(&self) -> &[T] {
+        self.get().map_or(&[], Vec::as_slice)
+    }
+}
+
+/// One label (or annotation) as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// Its key.
+    pub key: Spanned<String>,
+    /// Its value; null is the empty string, as when JSON is decoded into a string.
+    pub value: Spanned<String>,
+}
+
+/// Labels or annotations, sorted by key, each key once.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Labels {
+    sorted: Vec<Label>,
+}
+
+impl Labels {
+    /// Of two with one key the later one counts, as for a YAML reader.
+    #[must_use]
+    pub fn new(mut labels: Vec<Label>) -> Self {
+        labels.sort_by(|a, b| a.key.value.cmp(&b.key.value));
+        let mut sorted: Vec<Label> = Vec::with_capacity(labels.len());
+        for label in labels {
+            match sorted.last_mut() {
+                Some(last) if last.key.value == label.key.value => *last = label,
+                _ => sorted.push(label),
+            }
+        }
+        Self { sorted }
+    }
+
+    /// The label with this key.
+    #[must_use]
+    pub fn label(&self, key: &str) -> Option<&Label> {
+        let found = self.sorted.binary_search_by(|label| label.key.value.as_str().cmp(key));
+        found.ok().map(|index| &self.sorted[index])
+    }
+
+    /// The value of this key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.label(key).map(|label| label.value.value.as_str())
+    }
+
+    /// All of them, sorted by key.
+    pub fn iter(&self) -> std::slice::Iter<'_, Label> {
+        self.sorted.iter()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sorted.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sorted.is_empty()
+    }
+}
+
+impl<'a> IntoIterator for &'a Labels {
+    type Item = &'a Label;
+    type IntoIter = std::slice::Iter<'a, Label>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// The controller of an object, an entry of `metadata.ownerReferences`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnerReference {
+    /// The owner's kind.
+    pub kind: String,
+    /// The owner's name; it is in the namespace of the object.
+    pub name: String,
+}
+
+/// The parts of `metadata` that npcheck looks at.
+#[derive(Clone, Debug)]
+pub struct ObjectMeta {
+    /// The whole object.
+    pub span: Span,
+    /// `apiVersion` as written.
+    pub api_version: Spanned<String>,
+    /// `metadata.name`, else `metadata.generateName`, else empty at the object's start.
+    pub name: Spanned<String>,
+    /// `metadata.namespace`; `None` if missing, null or empty.
+    pub namespace: Option<Spanned<String>>,
+    /// `metadata.labels`.
+    pub labels: Labels,
+    /// `metadata.annotations`.
+    pub annotations: Labels,
+    /// The entry of `ownerReferences` with `controller: true`, else the first one (S3).
+    pub owner: Option<OwnerReference>,
+    /// Whether an API server would take the object. The engine leaves out what it
+    /// would refuse; a diagnostic says why.
+    pub is_accepted: bool,
+}
+
+impl ObjectMeta {
+    /// The namespace of a namespaced object: `default` where none is written (S2).
+    #[must_use]
+    pub fn namespace_name(&self) -> &str {
+        self.namespace.as_ref().map_or("default", |namespace| namespace.value.as_str())
+    }
+}
+
+/// Whether a scalar is a hole that another tool fills in: `{{ … }}`, `${VAR}` or a
+/// SOPS `ENC[…]`. Such a value may be anything.
+#[must_use]
+pub fn is_opaque(text: &str) -> bool {
+    text.contains("{{") || text.contains("${") || text.starts_with("ENC[")
+}

@@ -1,0 +1,121 @@
+//! The Kubernetes objects that npcheck judges, one by one, spelled as the API
+//! spells them, with the text that each part was read from.
+//!
+//! Knows nothing of YAML, and nothing of other objects: what an object means
+//! beside others is the cluster's and the engine's business.
+
+mod cluster_network_policy;
+mod meta;
+mod network_policy;
+mod selector;
+mod service;
+mod workload;
+
+pub use cluster_network_policy::{
+    Action, ClusterNetworkPolicy, ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort,
+    ClusterNetworkPolicyRule, ClusterPolicyKind, PeerSelection, PodsSelection, PortMatch, Tier,
+};
+pub use meta::{Field, Label, Labels, ObjectMeta, OwnerReference, is_opaque};
+pub use network_policy::{
+    Direction, IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
+    PortReference, Protocol,
+};
+pub use selector::{LabelSelector, LabelSelectorRequirement, Operator, Truth};
+pub use service::{Service, ServicePort, ServiceType, TargetPort};
+pub use workload::{Container, ContainerPort, Workload, WorkloadKind};
+
+use crate::source::Span;
+use std::net::IpAddr;
+
+/// A `Namespace`.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    /// Its metadata; the labels are as written, without the one that Kubernetes sets.
+    pub meta: ObjectMeta,
+}
+
+/// A `Node`, as far as peers by `nodes` need it.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its metadata.
+    pub meta: ObjectMeta,
+    /// `status.addresses` of the types `InternalIP` and `ExternalIP`.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// An object of a kind that npcheck reads.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// A `Namespace`.
+    Namespace(Namespace),
+    /// A pod, or an object that makes pods.
+    Workload(Box<Workload>),
+    /// A `NetworkPolicy` of `networking.k8s.io` (or the retired `extensions`).
+    NetworkPolicy(Box<NetworkPolicy>),
+    /// A cluster-wide policy of `policy.networking.k8s.io`.
+    ClusterNetworkPolicy(Box<ClusterNetworkPolicy>),
+    /// A `Service`.
+    Service(Box<Service>),
+    /// A `Node`.
+    Node(Node),
+}
+
+impl Object {
+    /// The object's metadata.
+    #[must_use]
+    pub fn meta(&self) -> &ObjectMeta {
+        match self {
+            Self::Namespace(object) => &object.meta,
+            Self::Workload(object) => &object.meta,
+            Self::NetworkPolicy(object) => &object.meta,
+            Self::ClusterNetworkPolicy(object) => &object.meta,
+            Self::Service(object) => &object.meta,
+            Self::Node(object) => &object.meta,
+        }
+    }
+}
+
+/// What became of one document of a text (or of one item of a `List`).
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Its text, without the `---` lines around it.
+    pub span: Span,
+    /// `kind` as written; empty where it could not be read.
+    pub kind: String,
+    /// `metadata.namespace` as written; empty where there is none.
+    pub namespace: String,
+    /// `metadata.name` as written; empty where there is none.
+    pub name: String,
+    /// What it became.
+    pub outcome: Outcome,
+    /// Its comments, from `#` to the end of the line, in order.
+    pub comments: Vec<Span>,
+}
+
+/// What one document became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// An [`Object`] that npcheck judges.
+    Object,
+    /// A Kubernetes object of a kind that says nothing about pods and policies.
+    OtherKind,
+    /// No Kubernetes object: no `apiVersion` and `kind`.
+    NotKubernetes,
+    /// Nothing but comments and white space.
+    Empty,
+    /// Text that only another tool can complete; counted, never a finding.
+    Opaque(Opacity),
+    /// It could not be read; a diagnostic says why.
+    Broken,
+}
+
+/// Why a document cannot be known before another tool has worked on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Opacity {
+    /// Helm or another template language: `{{ … }}`.
+    Template,
+    /// Encrypted by SOPS.
+    Sops,
+    /// A variable that only deployment fills in: `${VAR}`.
+    Substitution,
+}

@@ -1,0 +1,211 @@
+//! `NetworkPolicy` of `networking.k8s.io/v1`, field by field.
+//!
+//! Refuses to know which pods exist. The one decision that it makes is which
+//! directions a policy isolates, as that follows from its own text alone.
+
+use super::meta::{Field, ObjectMeta};
+use super::selector::LabelSelector;
+use crate::source::{Span, Spanned};
+use ipnet::IpNet;
+use std::fmt;
+
+/// A direction of traffic as a pod sees it; the values of `policyTypes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// Into the pod.
+    Ingress,
+    /// Out of the pod.
+    Egress,
+}
+
+impl Direction {
+    /// As `policyTypes` spells it.
+    #[must_use]
+    pub fn policy_type(self) -> &'static str {
+        match self {
+            Self::Ingress => "Ingress",
+            Self::Egress => "Egress",
+        }
+    }
+
+    /// The field that holds the rules: `ingress` or `egress`.
+    #[must_use]
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
+        }
+    }
+
+    /// The field of a rule that holds its peers: `from` or `to`.
+    #[must_use]
+    pub fn peers_field(self) -> &'static str {
+        match self {
+            Self::Ingress => "from",
+            Self::Egress => "to",
+        }
+    }
+}
+
+/// A transport protocol that policies know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// `TCP`, the default everywhere.
+    Tcp,
+    /// `UDP`.
+    Udp,
+    /// `SCTP`.
+    Sctp,
+}
+
+impl Protocol {
+    /// All of them, in the order in which npcheck prints them.
+    pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Sctp];
+
+    /// As the API spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A `NetworkPolicy`.
+#[derive(Clone, Debug)]
+pub struct NetworkPolicy {
+    /// Its metadata.
+    pub meta: ObjectMeta,
+    /// The key `spec`, or the start of the object where it is missing.
+    pub spec_key: Span,
+    /// `spec.podSelector`; missing or null selects every pod of the namespace (S1).
+    pub pod_selector: Field<LabelSelector>,
+    /// `spec.policyTypes` as written; see [`applies_to`](Self::applies_to).
+    pub policy_types: Field<Vec<Spanned<Direction>>>,
+    /// `spec.ingress`.
+    pub ingress: Field<Vec<NetworkPolicyRule>>,
+    /// `spec.egress`.
+    pub egress: Field<Vec<NetworkPolicyRule>>,
+}
+
+impl NetworkPolicy {
+    /// Whether the policy isolates the pods that it selects in this direction.
+    ///
+    /// Missing, null or empty `policyTypes` means Ingress, plus Egress if and only if
+    /// `egress` has at least one rule (networking/v1 `defaults.go`).
+    #[must_use]
+    pub fn applies_to(&self, direction: Direction) -> bool {
+        let types = self.policy_types.items();
+        if !types.is_empty() {
+            return types.iter().any(|policy_type| policy_type.value == direction);
+        }
+        match direction {
+            Direction::Ingress => true,
+            Direction::Egress => !self.egress.items().is_empty(),
+        }
+    }
+
+    /// The field with the rules of a direction, whether it applies or not.
+    #[must_use]
+    pub fn rules_field(&self, direction: Direction) -> &Field<Vec<NetworkPolicyRule>> {
+        match direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        }
+    }
+
+    /// The rules that are enforced in a direction: none where it does not apply.
+    #[must_use]
+    pub fn rules(&self, direction: Direction) -> &[NetworkPolicyRule] {
+        if self.applies_to(direction) { self.rules_field(direction).items() } else { &[] }
+    }
+}
+
+/// A `NetworkPolicyIngressRule` or `NetworkPolicyEgressRule`; they differ only in
+/// whether the peers stand under `from` or `to`.
+#[derive(Clone, Debug)]
+pub struct NetworkPolicyRule {
+    /// The whole rule, without its hyphen.
+    pub span: Span,
+    /// The hyphen of the list item; `None` in flow style.
+    pub dash: Option<Span>,
+    /// `from` or `to`; missing, null and empty match every peer.
+    pub peers: Field<Vec<NetworkPolicyPeer>>,
+    /// `ports`; missing, null and empty match every port of every protocol.
+    pub ports: Field<Vec<NetworkPolicyPort>>,
+}
+
+/// An entry of `from` or `to`.
+#[derive(Clone, Debug)]
+pub struct NetworkPolicyPeer {
+    /// The whole peer, without its hyphen.
+    pub span: Span,
+    /// The hyphen of the list item; `None` in flow style.
+    pub dash: Option<Span>,
+    /// `podSelector`; null is the same as missing to Kubernetes.
+    pub pod_selector: Field<LabelSelector>,
+    /// `namespaceSelector`; null is the same as missing to Kubernetes.
+    pub namespace_selector: Field<LabelSelector>,
+    /// `ipBlock`.
+    pub ip_block: Field<IpBlock>,
+}
+
+/// An `ipBlock`.
+#[derive(Clone, Debug)]
+pub struct IpBlock {
+    /// The value of `ipBlock`.
+    pub span: Span,
+    /// `cidr`, host bits as written: use [`IpNet::trunc`] before comparing.
+    pub cidr: Spanned<IpNet>,
+    /// `except`, host bits as written.
+    pub except: Field<Vec<Spanned<IpNet>>>,
+}
+
+/// A port by number or by the name of a container's port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PortReference {
+    /// A number, 1 to 65535.
+    Number(u16),
+    /// The name of a containerPort of the destination.
+    Name(String),
+}
+
+impl fmt::Display for PortReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
+/// An entry of `ports`.
+#[derive(Clone, Debug)]
+pub struct NetworkPolicyPort {
+    /// The whole entry, without its hyphen.
+    pub span: Span,
+    /// The hyphen of the list item; `None` in flow style.
+    pub dash: Option<Span>,
+    /// `protocol`; missing or null is TCP.
+    pub protocol: Field<Spanned<Protocol>>,
+    /// `port`; missing or null is every port of the protocol.
+    pub port: Field<Spanned<PortReference>>,
+    /// `endPort`, inclusive.
+    pub end_port: Field<Spanned<u16>>,
+}
+
+impl NetworkPolicyPort {
+    /// The protocol, TCP where none is written (networking/v1 types.go).
+    #[must_use]
+    pub fn protocol_or_default(&self) -> Protocol {
+        self.protocol.get().map_or(Protocol::Tcp, |protocol| protocol.value)
+    }
+}

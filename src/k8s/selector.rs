@@ -1,0 +1,174 @@
+//! `LabelSelector`, and whether labels satisfy one.
+//!
+//! Refuses to know whose labels they are: which pods a selector is asked about is
+//! decided by the policy that holds it.
+
+use super::meta::{Labels, is_opaque};
+use crate::source::{Span, Spanned};
+use std::fmt;
+
+/// A label selector: all `match_labels` and all `match_expressions` must hold, so an
+/// empty one matches everything (meta/v1 types.go).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelSelector {
+    /// The selector's value; the key's span for a selector that is not written.
+    pub span: Span,
+    /// `matchLabels`, in the order of the text.
+    pub match_labels: Vec<super::Label>,
+    /// `matchExpressions`, in the order of the text.
+    pub match_expressions: Vec<LabelSelectorRequirement>,
+}
+
+/// One entry of `matchExpressions`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelSelectorRequirement {
+    /// The whole entry.
+    pub span: Span,
+    /// The label's key.
+    pub key: Spanned<String>,
+    /// How values are compared.
+    pub operator: Spanned<Operator>,
+    /// The values; none for `Exists` and `DoesNotExist`.
+    pub values: Vec<Spanned<String>>,
+}
+
+/// The operator of a [`LabelSelectorRequirement`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operator {
+    /// The key is present and its value is listed.
+    In,
+    /// The key is absent, or its value is not listed.
+    NotIn,
+    /// The key is present, even with the value "".
+    Exists,
+    /// The key is absent.
+    DoesNotExist,
+}
+
+/// Whether something holds where a part of it may be unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Truth {
+    /// It does not hold, whatever the unknown parts are.
+    False,
+    /// It depends on text that only another tool fills in.
+    Unknown,
+    /// It holds, whatever the unknown parts are.
+    True,
+}
+
+impl From<bool> for Truth {
+    fn from(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
+    }
+}
+
+impl LabelSelector {
+    /// A selector without requirements, which matches everything.
+    #[must_use]
+    pub fn everything(span: Span) -> Self {
+        Self { span, match_labels: Vec::new(), match_expressions: Vec::new() }
+    }
+
+    /// Whether it has no requirements.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.match_labels.is_empty() && self.match_expressions.is_empty()
+    }
+
+    /// Whether the labels satisfy every requirement, text taken as it stands.
+    #[must_use]
+    pub fn matches(&self, labels: &Labels) -> bool {
+        self.matches_by(|key| labels.get(key))
+    }
+
+    /// [`matches`](Self::matches) for labels that are looked up by key.
+    pub fn matches_by<'l>(&self, value_of: impl Fn(&str) -> Option<&'l str>) -> bool {
+        let labels = self.match_labels.iter().all(|wanted| value_of(&wanted.key) == Some(&wanted.value));
+        labels
+            && self.match_expressions.iter().all(|requirement| requirement.holds(value_of(&requirement.key)))
+    }
+
+    /// Whether the labels satisfy every requirement, where values that another tool
+    /// fills in, on either side, are unknown.
+    #[must_use]
+    pub fn matches_opaque(&self, labels: &Labels) -> Truth {
+        // A whole label that is a template may turn out to have any key.
+        if labels.iter().any(|label| is_opaque(&label.key)) || self.has_opaque_key() {
+            return Truth::Unknown;
+        }
+        let wanted = self.match_labels.iter().map(|wanted| match labels.get(&wanted.key) {
+            None => Truth::False,
+            Some(value) if value == wanted.value.value => Truth::True,
+            Some(value) if is_opaque(value) || is_opaque(&wanted.value) => Truth::Unknown,
+            Some(_) => Truth::False,
+        });
+        let expressions = self.match_expressions.iter().map(|requirement| {
+            let value = labels.get(&requirement.key);
+            let values_opaque = requirement.values.iter().any(|value| is_opaque(value));
+            let compares = matches!(requirement.operator.value, Operator::In | Operator::NotIn);
+            match value {
+                Some(value) if compares && (values_opaque || is_opaque(value)) => Truth::Unknown,
+                value => requirement.holds(value).into(),
+            }
+        });
+        wanted.chain(expressions).min().unwrap_or(Truth::True)
+    }
+
+    /// Whether any of its keys or values is filled in by another tool.
+    #[must_use]
+    pub fn is_opaque(&self) -> bool {
+        self.has_opaque_key()
+            || self.match_labels.iter().any(|wanted| is_opaque(&wanted.value))
+            || self.match_expressions.iter().flat_map(|entry| &entry.values).any(|value| is_opaque(value))
+    }
+
+    fn has_opaque_key(&self) -> bool {
+        self.match_labels.iter().any(|wanted| is_opaque(&wanted.key))
+            || self.match_expressions.iter().any(|entry| is_opaque(&entry.key))
+    }
+}
+
+impl LabelSelectorRequirement {
+    /// Whether it holds for the value of its key (`None`: the key is absent).
+    #[must_use]
+    pub fn holds(&self, value: Option<&str>) -> bool {
+        let is_listed = |value: &str| self.values.iter().any(|listed| listed.value == value);
+        match self.operator.value {
+            Operator::In => value.is_some_and(is_listed),
+            Operator::NotIn => !value.is_some_and(is_listed),
+            Operator::Exists => value.is_some(),
+            Operator::DoesNotExist => value.is_none(),
+        }
+    }
+}
+
+/// As `kubectl -l` writes it: `app=web,tier in (a,b),!legacy`; `everything` if empty.
+impl fmt::Display for LabelSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("everything");
+        }
+        let mut separator = "";
+        for wanted in &self.match_labels {
+            write!(f, "{separator}{}={}", wanted.key, wanted.value)?;
+            separator = ",";
+        }
+        for requirement in &self.match_expressions {
+            write!(f, "{separator}{requirement}")?;
+            separator = ",";
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for LabelSelectorRequirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values = || self.values.iter().map(|value| value.value.as_str()).collect::<Vec<_>>().join(",");
+        match self.operator.value {
+            Operator::In => write!(f, "{} in ({})", self.key, values()),
+            Operator::NotIn => write!(f, "{} notin ({})", self.key, values()),
+            Operator::Exists => write!(f, "{}", self.key),
+            Operator::DoesNotExist => write!(f, "!{}", self.key),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `Service`, as far as rules and questions about endpoints need it.
+//!
+//! Refuses to know about pods behind it: policies are judged between pods (S0).
+
+use super::meta::{Labels, ObjectMeta};
+use super::network_policy::Protocol;
+use crate::source::{Span, Spanned};
+
+/// `spec.type` of a Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ServiceType {
+    /// `ClusterIP`, the default.
+    ClusterIp,
+    /// `NodePort`.
+    NodePort,
+    /// `LoadBalancer`.
+    LoadBalancer,
+    /// `ExternalName`.
+    ExternalName,
+}
+
+/// A `Service`.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its metadata.
+    pub meta: ObjectMeta,
+    /// `spec.type`.
+    pub service_type: ServiceType,
+    /// `spec.selector`; `None` where missing or null: the endpoints are made by hand.
+    pub selector: Option<Labels>,
+    /// `spec.ports`.
+    pub ports: Vec<ServicePort>,
+    /// `spec.clusterIP`, `None` where missing; `None` as text for a headless one.
+    pub cluster_ip: Option<String>,
+    /// Whether `spec.externalTrafficPolicy` is `Local`.
+    pub external_traffic_is_local: bool,
+    /// `spec.ipFamilies`.
+    pub ip_families: Vec<String>,
+}
+
+impl Service {
+    /// Whether it has no address of its own, so that its port is not translated.
+    #[must_use]
+    pub fn is_headless(&self) -> bool {
+        self.cluster_ip.as_deref() == Some("None")
+    }
+}
+
+/// An entry of a Service's `ports`.
+#[derive(Clone, Debug)]
+pub struct ServicePort {
+    /// The whole entry.
+    pub span: Span,
+    /// `name`.
+    pub name: Option<Spanned<String>>,
+    /// `protocol`, TCP where none is written.
+    pub protocol: Protocol,
+    /// `port`.
+    pub port: Spanned<u16>,
+    /// `targetPort`; the same number as `port` where none is written.
+    pub target_port: TargetPort,
+}
+
+/// Where a Service's port leads on the pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetPort {
+    /// A number.
+    Number(u16),
+    /// The name of a containerPort.
+    Name(String),
+}

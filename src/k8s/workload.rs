@@ -1,0 +1,154 @@
+//! Pods and the objects that make them, reduced to what policies and rules can see.
+//!
+//! Refuses to know who owns whom among the inputs: that is the cluster's business.
+
+use super::meta::{Labels, ObjectMeta};
+use super::network_policy::Protocol;
+use crate::source::{Span, Spanned};
+use std::net::IpAddr;
+
+/// The kinds that are or make pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WorkloadKind {
+    /// `Pod`.
+    Pod,
+    /// `Deployment`.
+    Deployment,
+    /// `ReplicaSet`.
+    ReplicaSet,
+    /// `StatefulSet`.
+    StatefulSet,
+    /// `DaemonSet`.
+    DaemonSet,
+    /// `Job`.
+    Job,
+    /// `CronJob`.
+    CronJob,
+    /// `ReplicationController`.
+    ReplicationController,
+}
+
+impl WorkloadKind {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Pod,
+        Self::Deployment,
+        Self::ReplicaSet,
+        Self::StatefulSet,
+        Self::DaemonSet,
+        Self::Job,
+        Self::CronJob,
+        Self::ReplicationController,
+    ];
+
+    /// As `kind` spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pod => "Pod",
+            Self::Deployment => "Deployment",
+            Self::ReplicaSet => "ReplicaSet",
+            Self::StatefulSet => "StatefulSet",
+            Self::DaemonSet => "DaemonSet",
+            Self::Job => "Job",
+            Self::CronJob => "CronJob",
+            Self::ReplicationController => "ReplicationController",
+        }
+    }
+
+    /// The names that kubectl takes for it in lower case, the shortest first.
+    #[must_use]
+    pub fn short_names(self) -> &'static [&'static str] {
+        match self {
+            Self::Pod => &["po", "pod", "pods"],
+            Self::Deployment => &["deploy", "deployment", "deployments"],
+            Self::ReplicaSet => &["rs", "replicaset", "replicasets"],
+            Self::StatefulSet => &["sts", "statefulset", "statefulsets"],
+            Self::DaemonSet => &["ds", "daemonset", "daemonsets"],
+            Self::Job => &["job", "jobs"],
+            Self::CronJob => &["cj", "cronjob", "cronjobs"],
+            Self::ReplicationController => &["rc", "replicationcontroller", "replicationcontrollers"],
+        }
+    }
+}
+
+/// A pod, or an object that stands for all the pods that it makes (S3).
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// The object's own metadata; policies do not see its labels.
+    pub meta: ObjectMeta,
+    /// Its kind.
+    pub kind: WorkloadKind,
+    /// The labels of its pods.
+    pub labels: Labels,
+    /// The annotations of its pods.
+    pub annotations: Labels,
+    /// Where the pods' labels stand; the object's name where they have none.
+    pub labels_span: Span,
+    /// `hostNetwork` of its pods.
+    pub host_network: bool,
+    /// Known addresses: `status.podIP` and `podIPs`, and `hostIP` for a pod on the host
+    /// network that has no other; each once, in that order. Empty for all but pods.
+    pub addresses: Vec<IpAddr>,
+    /// `containers`, then the `initContainers` (see [`Container::is_init`]).
+    pub containers: Vec<Container>,
+    /// `serviceAccountName`.
+    pub service_account: Option<String>,
+    /// `automountServiceAccountToken`.
+    pub automount_token: Option<bool>,
+    /// `dnsPolicy`.
+    pub dns_policy: Option<String>,
+    /// `dnsConfig.nameservers`.
+    pub nameservers: Vec<String>,
+}
+
+impl Workload {
+    /// The ports that a named port can mean: those of `containers` and of sidecars,
+    /// with a name and a number (S7), in the order of the text.
+    pub fn named_ports(&self) -> impl Iterator<Item = (&str, Protocol, u16)> {
+        self.ports().filter_map(|port| {
+            port.name.as_ref().map(|name| (name.value.as_str(), port.protocol, port.number.value))
+        })
+    }
+
+    /// The ports of `containers` and of sidecars, in the order of the text.
+    pub fn ports(&self) -> impl Iterator<Item = &ContainerPort> {
+        self.containers.iter().filter(|container| container.is_running()).flat_map(|container| &container.ports)
+    }
+}
+
+/// A container of a pod.
+#[derive(Clone, Debug)]
+pub struct Container {
+    /// `name`.
+    pub name: String,
+    /// `image`, empty if missing.
+    pub image: String,
+    /// Whether it stands under `initContainers`.
+    pub is_init: bool,
+    /// Whether it has `restartPolicy: Always`, which makes an init container a sidecar.
+    pub restarts_always: bool,
+    /// `ports`, those with a numeric `containerPort` only.
+    pub ports: Vec<ContainerPort>,
+    /// The values of `env`, `args` and `command`, where written as text.
+    pub arguments: Vec<String>,
+}
+
+impl Container {
+    /// Whether it runs as long as the pod does, so that its ports count (S7).
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        !self.is_init || self.restarts_always
+    }
+}
+
+/// An entry of a container's `ports`.
+#[derive(Clone, Debug)]
+pub struct ContainerPort {
+    /// `name`.
+    pub name: Option<Spanned<String>>,
+    /// `protocol`, TCP where none is written.
+    pub protocol: Protocol,
+    /// `containerPort`.
+    pub number: Spanned<u16>,
+}

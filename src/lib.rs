@@ -1,0 +1,12 @@
+//! npcheck reads Kubernetes manifests from disk, works out who can talk to whom, and
+//! says which NetworkPolicies do not mean what they look like.
+//!
+//! The modules stand in reading order; each imports only what stands above it.
+
+// Text and findings: nothing here knows Kubernetes.
+pub mod source;
+pub mod diagnostic;
+
+// Kubernetes as written, as resolved, as enforced.
+pub mod k8s;
+pub mod cluster;

@@ -1,0 +1,220 @@
+//! Text and places in it: which file a byte belongs to, and how a person would
+//! name that place.
+//!
+//! Knows nothing of YAML, Kubernetes or findings, and never reads the disk: it is
+//! handed names and texts.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::OnceLock;
+
+/// One text that was read, by its position in the [`SourceMap`] that issued it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(u32);
+
+/// A range of bytes of one source: `start` inclusive, `end` exclusive.
+///
+/// Both ends lie on character boundaries of the text. An empty span marks a place
+/// between two characters, as for text that is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The text that the bytes belong to.
+    pub source: SourceId,
+    /// Offset of the first byte.
+    pub start: u32,
+    /// Offset behind the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// The range `start..end` of `source`.
+    #[must_use]
+    pub fn new(source: SourceId, start: u32, end: u32) -> Self {
+        debug_assert!(start <= end, "a span must not end before it starts");
+        Self { source, start, end }
+    }
+
+    /// The smallest span that holds both; they must be of one source.
+    #[must_use]
+    pub fn to(self, other: Self) -> Self {
+        debug_assert_eq!(self.source, other.source, "a span lies in one source");
+        Self { source: self.source, start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+
+    /// Whether `other` lies within this span (the same source, no byte outside).
+    #[must_use]
+    pub fn contains(self, other: Self) -> bool {
+        self.source == other.source && self.start <= other.start && other.end <= self.end
+    }
+
+    /// The empty span at the start of this one.
+    #[must_use]
+    pub fn before(self) -> Self {
+        Self { end: self.start, ..self }
+    }
+
+    /// The empty span at the end of this one.
+    #[must_use]
+    pub fn after(self) -> Self {
+        Self { start: self.end, ..self }
+    }
+
+    /// The bytes as a range, for slicing the text of the same source.
+    #[must_use]
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// A value and the text that it was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// The text that it was read from.
+    pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// `value`, read from `span`.
+    pub fn new(value: T, span: Span) -> Self {
+        Self { value, span }
+    }
+}
+
+impl<T> Deref for Spanned<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Spanned<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+/// A place as editors show it; both count from 1, the column in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The line.
+    pub line: u32,
+    /// The character within the line.
+    pub column: u32,
+}
+
+/// One text and its name.
+#[derive(Debug)]
+pub struct Source {
+    name: String,
+    text: String,
+    /// Offsets of the first byte of every line, made on the first question.
+    lines: OnceLock<Vec<u32>>,
+}
+
+impl Source {
+    /// The name as the user would write it: a path relative to where npcheck runs,
+    /// `<stdin>`, or such. It may hold control characters: escape it when printing.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn lines(&self) -> &[u32] {
+        self.lines.get_or_init(|| {
+            let newlines = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            std::iter::once(0).chain(newlines.map(|(offset, _)| offset as u32 + 1)).collect()
+        })
+    }
+
+    /// The place of the byte at `offset`; an offset behind the text is its end.
+    #[must_use]
+    pub fn position(&self, offset: u32) -> Position {
+        let lines = self.lines();
+        let line = lines.partition_point(|start| *start <= offset) - 1;
+        let start = lines[line] as usize;
+        let mut end = (offset as usize).min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let column = self.text[start..end].chars().count() as u32 + 1;
+        Position { line: line as u32 + 1, column }
+    }
+
+    /// The bytes of a line, counted from 1, without its line break; an empty range
+    /// at the end of the text for a line that it does not have.
+    #[must_use]
+    pub fn line_range(&self, line: u32) -> std::ops::Range<usize> {
+        let lines = self.lines();
+        let Some(start) = lines.get(line.saturating_sub(1) as usize) else {
+            return self.text.len()..self.text.len();
+        };
+        let end = lines.get(line as usize).map_or(self.text.len(), |next| *next as usize - 1);
+        let end = end.max(*start as usize);
+        let has_carriage_return = end > *start as usize && self.text.as_bytes()[end - 1] == b'\r';
+        *start as usize..end - usize::from(has_carriage_return)
+    }
+}
+
+/// Every text of a run. Texts are only added, so an id stays good.
+#[derive(Debug, Default)]
+pub struct SourceMap {
+    sources: Vec<Source>,
+}
+
+impl SourceMap {
+    /// Adds a text under a name and returns its id.
+    ///
+    /// # Panics
+    ///
+    /// If the text has 4 GiB or more, or it is the 2³²th: `load` refuses such input.
+    pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> SourceId {
+        let text = text.into();
+        assert!(u32::try_from(text.len()).is_ok(), "load refuses texts of 4 GiB and more");
+        let id = SourceId(u32::try_from(self.sources.len()).expect("load refuses so many files"));
+        self.sources.push(Source { name: name.into(), text, lines: OnceLock::new() });
+        id
+    }
+
+    /// The source of an id that this map issued.
+    #[must_use]
+    pub fn get(&self, id: SourceId) -> &Source {
+        &self.sources[id.0 as usize]
+    }
+
+    /// The ids of all sources, in the order in which they were added.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = SourceId> + use<> {
+        (0..self.sources.len() as u32).map(SourceId)
+    }
+
+    /// The text that a span covers.
+    #[must_use]
+    pub fn text(&self, span: Span) -> &str {
+        &self.get(span.source).text[span.range()]
+    }
+
+    /// The place where a span starts.
+    #[must_use]
+    pub fn position(&self, span: Span) -> Position {
+        self.get(span.source).position(span.start)
+    }
+}
+
+/// A change of text: the bytes of `span` make way for `replacement`.
+///
+/// An empty span inserts, an empty replacement deletes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// What goes.
+    pub span: Span,
+    /// What comes in its place.
+    pub replacement: String,
+}
