@@ -10,3 +10,4 @@ pub mod diagnostic;
 // Kubernetes as written, as resolved, as enforced.
 pub mod k8s;
 pub mod cluster;
+pub mod engine;
