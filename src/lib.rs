@@ -9,4 +9,5 @@ pub mod diagnostic;
 
 // Kubernetes as written, as resolved, as enforced.
 pub mod k8s;
+pub mod manifest;
 pub mod cluster;

@@ -89,7 +89,9 @@ impl Labels {
     /// The label with this key.
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&Label> {
-        let found = self.sorted.binary_search_by(|label| label.key.value.as_str().cmp(key));
+        let found = self
+            .sorted
+            .binary_search_by(|label| label.key.value.as_str().cmp(key));
         found.ok().map(|index| &self.sorted[index])
     }
 
@@ -161,7 +163,9 @@ impl ObjectMeta {
     /// The namespace of a namespaced object: `default` where none is written (S2).
     #[must_use]
     pub fn namespace_name(&self) -> &str {
-        self.namespace.as_ref().map_or("default", |namespace| namespace.value.as_str())
+        self.namespace
+            .as_ref()
+            .map_or("default", |namespace| namespace.value.as_str())
     }
 }
 
