@@ -157,6 +157,11 @@ pub struct ObjectMeta {
     /// Whether an API server would take the object. The engine leaves out what it
     /// would refuse; a diagnostic says why.
     pub is_accepted: bool,
+    /// The first scalar that another tool fills in (see [`is_opaque`]) where the rest of
+    /// the object cannot be understood without it: a port, a CIDR, an action, a whole
+    /// list. That part is left out, so no verdict can rest on the object. Label values do
+    /// not count: selectors answer [`Truth::Unknown`](super::Truth::Unknown) by themselves.
+    pub opaque: Option<Span>,
 }
 
 impl ObjectMeta {

@@ -46,6 +46,7 @@ pub(super) fn read(
         annotations,
         owner: part("ownerReferences").and_then(owner),
         is_accepted: diagnostics.len() == before,
+        opaque: None,
     }
 }
 

@@ -185,6 +185,11 @@ impl<'t> Node<'t> {
         &self.tree.text[data.start as usize..data.end as usize]
     }
 
+    /// The whole text that it was read from, of which its spans are parts.
+    pub(crate) fn source_text(self) -> &'t str {
+        self.tree.text
+    }
+
     /// The hyphen of an item of a block sequence.
     pub(crate) fn dash(self) -> Option<Span> {
         let dashes = &self.tree.dashes;
