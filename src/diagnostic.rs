@@ -3,8 +3,8 @@
 //! Knows nothing of which rules exist, of Kubernetes, or of how findings are
 //! printed: it is the value that rules make and formats render.
 
-use crate::source::Span;
 pub use crate::source::Edit;
+use crate::source::Span;
 
 /// How much a finding matters; a later one outranks an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,14 +103,22 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A finding of `rule` at `span`, with nothing but its message.
     #[must_use]
-    pub fn new(rule: &'static str, severity: Severity, span: Span, message: impl Into<String>) -> Self {
+    pub fn new(
+        rule: &'static str,
+        severity: Severity,
+        span: Span,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             rule,
             severity,
             message: message.into(),
             object: String::new(),
             path: String::new(),
-            primary: Label { span, message: String::new() },
+            primary: Label {
+                span,
+                message: String::new(),
+            },
             related: Vec::new(),
             notes: Vec::new(),
             help: None,
@@ -136,7 +144,10 @@ impl Diagnostic {
     /// The same with a remark on another piece of text.
     #[must_use]
     pub fn related(mut self, span: Span, message: impl Into<String>) -> Self {
-        self.related.push(Label { span, message: message.into() });
+        self.related.push(Label {
+            span,
+            message: message.into(),
+        });
         self
     }
 

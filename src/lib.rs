@@ -9,5 +9,6 @@ pub mod diagnostic;
 
 // Kubernetes as written, as resolved, as enforced.
 pub mod k8s;
+pub mod manifest;
 pub mod cluster;
 pub mod engine;

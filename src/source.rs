@@ -38,7 +38,11 @@ impl Span {
     #[must_use]
     pub fn to(self, other: Self) -> Self {
         debug_assert_eq!(self.source, other.source, "a span lies in one source");
-        Self { source: self.source, start: self.start.min(other.start), end: self.end.max(other.end) }
+        Self {
+            source: self.source,
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
     }
 
     /// Whether `other` lies within this span (the same source, no byte outside).
@@ -50,13 +54,19 @@ impl Span {
     /// The empty span at the start of this one.
     #[must_use]
     pub fn before(self) -> Self {
-        Self { end: self.start, ..self }
+        Self {
+            end: self.start,
+            ..self
+        }
     }
 
     /// The empty span at the end of this one.
     #[must_use]
     pub fn after(self) -> Self {
-        Self { start: self.end, ..self }
+        Self {
+            start: self.end,
+            ..self
+        }
     }
 
     /// The bytes as a range, for slicing the text of the same source.
@@ -130,8 +140,14 @@ impl Source {
 
     fn lines(&self) -> &[u32] {
         self.lines.get_or_init(|| {
-            let newlines = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-            std::iter::once(0).chain(newlines.map(|(offset, _)| offset as u32 + 1)).collect()
+            let newlines = self
+                .text
+                .bytes()
+                .enumerate()
+                .filter(|(_, byte)| *byte == b'\n');
+            std::iter::once(0)
+                .chain(newlines.map(|(offset, _)| offset as u32 + 1))
+                .collect()
         })
     }
 
@@ -146,7 +162,10 @@ impl Source {
             end -= 1;
         }
         let column = self.text[start..end].chars().count() as u32 + 1;
-        Position { line: line as u32 + 1, column }
+        Position {
+            line: line as u32 + 1,
+            column,
+        }
     }
 
     /// The bytes of a line, counted from 1, without its line break; an empty range
@@ -157,7 +176,9 @@ impl Source {
         let Some(start) = lines.get(line.saturating_sub(1) as usize) else {
             return self.text.len()..self.text.len();
         };
-        let end = lines.get(line as usize).map_or(self.text.len(), |next| *next as usize - 1);
+        let end = lines
+            .get(line as usize)
+            .map_or(self.text.len(), |next| *next as usize - 1);
         let end = end.max(*start as usize);
         let has_carriage_return = end > *start as usize && self.text.as_bytes()[end - 1] == b'\r';
         *start as usize..end - usize::from(has_carriage_return)
@@ -178,9 +199,16 @@ impl SourceMap {
     /// If the text has 4 GiB or more, or it is the 2³²th: `load` refuses such input.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> SourceId {
         let text = text.into();
-        assert!(u32::try_from(text.len()).is_ok(), "load refuses texts of 4 GiB and more");
+        assert!(
+            u32::try_from(text.len()).is_ok(),
+            "load refuses texts of 4 GiB and more"
+        );
         let id = SourceId(u32::try_from(self.sources.len()).expect("load refuses so many files"));
-        self.sources.push(Source { name: name.into(), text, lines: OnceLock::new() });
+        self.sources.push(Source {
+            name: name.into(),
+            text,
+            lines: OnceLock::new(),
+        });
         id
     }
 

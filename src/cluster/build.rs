@@ -4,8 +4,8 @@
 //! Refuses to judge: a duplicate is recorded, not reported.
 
 use super::{
-    Cluster, Duplicate, NAMESPACE_NAME_LABEL, Namespace, NamespaceId, NetworkPolicy, Represented, Service,
-    Workload,
+    Cluster, Duplicate, NAMESPACE_NAME_LABEL, Namespace, NamespaceId, NetworkPolicy, Represented,
+    Service, Workload,
 };
 use crate::k8s::{self, Object};
 use crate::source::{Span, Spanned};
@@ -32,7 +32,11 @@ impl Cluster {
             }
             if let Some(first) = seen.get(&identity) {
                 let object = display(&identity);
-                cluster.duplicates.push(Duplicate { object, first: *first, second: span });
+                cluster.duplicates.push(Duplicate {
+                    object,
+                    first: *first,
+                    second: span,
+                });
                 continue;
             }
             seen.insert(identity, span);
@@ -46,14 +50,24 @@ impl Cluster {
     }
 
     /// Removes the objects whose controller is itself among the inputs (S3).
-    fn drop_represented(&mut self, objects: Vec<Object>, present: &HashSet<Identity>) -> Vec<Object> {
+    fn drop_represented(
+        &mut self,
+        objects: Vec<Object>,
+        present: &HashSet<Identity>,
+    ) -> Vec<Object> {
         let is_represented = |object: &Object| {
-            let Object::Workload(workload) = object else { return None };
+            let Object::Workload(workload) = object else {
+                return None;
+            };
             let owner = workload.meta.owner.as_ref()?;
             let namespace = workload.meta.namespace_name();
-            let kind = k8s::WorkloadKind::ALL.into_iter().find(|kind| kind.name() == owner.kind)?;
+            let kind = k8s::WorkloadKind::ALL
+                .into_iter()
+                .find(|kind| kind.name() == owner.kind)?;
             let identity = (kind.name(), namespace.to_owned(), owner.name.clone());
-            present.contains(&identity).then(|| format!("{}/{}", owner.kind, owner.name))
+            present
+                .contains(&identity)
+                .then(|| format!("{}/{}", owner.kind, owner.name))
         };
         let mut peers = Vec::with_capacity(objects.len());
         for object in objects {
@@ -82,13 +96,22 @@ impl Cluster {
             match object {
                 Object::Namespace(_) => {}
                 Object::Workload(object) => {
-                    self.workloads.push(Workload { namespace: id(&object.meta), object: *object });
+                    self.workloads.push(Workload {
+                        namespace: id(&object.meta),
+                        object: *object,
+                    });
                 }
                 Object::NetworkPolicy(object) => {
-                    self.policies.push(NetworkPolicy { namespace: id(&object.meta), object: *object });
+                    self.policies.push(NetworkPolicy {
+                        namespace: id(&object.meta),
+                        object: *object,
+                    });
                 }
                 Object::Service(object) => {
-                    self.services.push(Service { namespace: id(&object.meta), object: *object });
+                    self.services.push(Service {
+                        namespace: id(&object.meta),
+                        object: *object,
+                    });
                 }
                 Object::ClusterNetworkPolicy(object) => self.cluster_policies.push(*object),
                 Object::Node(object) => self.nodes.push(object),
@@ -96,7 +119,9 @@ impl Cluster {
         }
         self.workloads.sort_by(|a, b| {
             let key = |w: &Workload| (w.namespace, w.object.kind.name());
-            key(a).cmp(&key(b)).then_with(|| a.object.meta.name.value.cmp(&b.object.meta.name.value))
+            key(a)
+                .cmp(&key(b))
+                .then_with(|| a.object.meta.name.value.cmp(&b.object.meta.name.value))
         });
         self.policies.sort_by(|a, b| {
             (a.namespace, &a.object.meta.name.value).cmp(&(b.namespace, &b.object.meta.name.value))
@@ -104,10 +129,13 @@ impl Cluster {
         self.services.sort_by(|a, b| {
             (a.namespace, &a.object.meta.name.value).cmp(&(b.namespace, &b.object.meta.name.value))
         });
-        self.nodes.sort_by(|a, b| a.meta.name.value.cmp(&b.meta.name.value));
+        self.nodes
+            .sort_by(|a, b| a.meta.name.value.cmp(&b.meta.name.value));
         self.cluster_policies.sort_by(|a, b| {
             let key = |p: &k8s::ClusterNetworkPolicy| (p.tier, p.priority.value, p.kind.name());
-            key(a).cmp(&key(b)).then_with(|| a.meta.name.value.cmp(&b.meta.name.value))
+            key(a)
+                .cmp(&key(b))
+                .then_with(|| a.meta.name.value.cmp(&b.meta.name.value))
         });
     }
 }
@@ -124,7 +152,10 @@ fn namespaces(objects: &[Object]) -> Vec<Namespace> {
             Object::Workload(_) | Object::NetworkPolicy(_) | Object::Service(_) => {
                 let meta = object.meta();
                 declared.entry(meta.namespace_name()).or_insert(None);
-                let span = meta.namespace.as_ref().map_or(meta.span.before(), |namespace| namespace.span);
+                let span = meta
+                    .namespace
+                    .as_ref()
+                    .map_or(meta.span.before(), |namespace| namespace.span);
                 used.entry(meta.namespace_name()).or_insert(span);
             }
             Object::ClusterNetworkPolicy(_) | Object::Node(_) => {}
@@ -140,7 +171,11 @@ fn namespaces(objects: &[Object]) -> Vec<Namespace> {
             key: Spanned::new(NAMESPACE_NAME_LABEL.to_owned(), span),
             value: Spanned::new(name.to_owned(), span),
         });
-        Namespace { name: name.to_owned(), labels: k8s::Labels::new(labels), declared: declared.cloned() }
+        Namespace {
+            name: name.to_owned(),
+            labels: k8s::Labels::new(labels),
+            declared: declared.cloned(),
+        }
     };
     declared.into_iter().map(namespace).collect()
 }
@@ -161,5 +196,9 @@ fn identity(object: &Object) -> Identity {
 
 /// `namespace/Kind/name`, or `Kind/name` for cluster-scoped kinds.
 fn display((kind, namespace, name): &Identity) -> String {
-    if namespace.is_empty() { format!("{kind}/{name}") } else { format!("{namespace}/{kind}/{name}") }
+    if namespace.is_empty() {
+        format!("{kind}/{name}")
+    } else {
+        format!("{namespace}/{kind}/{name}")
+    }
 }

@@ -178,7 +178,9 @@ impl Cluster {
     /// The namespace of this name.
     #[must_use]
     pub fn namespace_by_name(&self, name: &str) -> Option<NamespaceId> {
-        let found = self.namespaces.binary_search_by(|namespace| namespace.name.as_str().cmp(name));
+        let found = self
+            .namespaces
+            .binary_search_by(|namespace| namespace.name.as_str().cmp(name));
         found.ok().map(|index| NamespaceId(index as u32))
     }
 
@@ -232,16 +234,30 @@ impl Cluster {
     }
 
     /// The ids of the workloads of a namespace, one run of neighbours.
-    pub fn workloads_in(&self, namespace: NamespaceId) -> impl ExactSizeIterator<Item = WorkloadId> + use<> {
-        let start = self.workloads.partition_point(|workload| workload.namespace < namespace);
-        let end = self.workloads.partition_point(|workload| workload.namespace <= namespace);
+    pub fn workloads_in(
+        &self,
+        namespace: NamespaceId,
+    ) -> impl ExactSizeIterator<Item = WorkloadId> + use<> {
+        let start = self
+            .workloads
+            .partition_point(|workload| workload.namespace < namespace);
+        let end = self
+            .workloads
+            .partition_point(|workload| workload.namespace <= namespace);
         (start as u32..end as u32).map(WorkloadId)
     }
 
     /// The ids of the policies of a namespace, one run of neighbours.
-    pub fn policies_in(&self, namespace: NamespaceId) -> impl ExactSizeIterator<Item = PolicyId> + use<> {
-        let start = self.policies.partition_point(|policy| policy.namespace < namespace);
-        let end = self.policies.partition_point(|policy| policy.namespace <= namespace);
+    pub fn policies_in(
+        &self,
+        namespace: NamespaceId,
+    ) -> impl ExactSizeIterator<Item = PolicyId> + use<> {
+        let start = self
+            .policies
+            .partition_point(|policy| policy.namespace < namespace);
+        let end = self
+            .policies
+            .partition_point(|policy| policy.namespace <= namespace);
         (start as u32..end as u32).map(PolicyId)
     }
 
@@ -250,13 +266,21 @@ impl Cluster {
     pub fn workload_name(&self, id: WorkloadId) -> String {
         let workload = self.workload(id);
         let namespace = &self.namespace(workload.namespace).name;
-        format!("{namespace}/{}/{}", workload.object.kind.name(), workload.object.meta.name)
+        format!(
+            "{namespace}/{}/{}",
+            workload.object.kind.name(),
+            workload.object.meta.name
+        )
     }
 
     /// A policy's name in every answer: `namespace/name`.
     #[must_use]
     pub fn policy_name(&self, id: PolicyId) -> String {
         let policy = self.policy(id);
-        format!("{}/{}", self.namespace(policy.namespace).name, policy.object.meta.name)
+        format!(
+            "{}/{}",
+            self.namespace(policy.namespace).name,
+            policy.object.meta.name
+        )
     }
 }

@@ -89,7 +89,9 @@ impl Labels {
     /// The label with this key.
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&Label> {
-        let found = self.sorted.binary_search_by(|label| label.key.value.as_str().cmp(key));
+        let found = self
+            .sorted
+            .binary_search_by(|label| label.key.value.as_str().cmp(key));
         found.ok().map(|index| &self.sorted[index])
     }
 
@@ -155,13 +157,20 @@ pub struct ObjectMeta {
     /// Whether an API server would take the object. The engine leaves out what it
     /// would refuse; a diagnostic says why.
     pub is_accepted: bool,
+    /// The first scalar that another tool fills in (see [`is_opaque`]) where the rest of
+    /// the object cannot be understood without it: a port, a CIDR, an action, a whole
+    /// list. That part is left out, so no verdict can rest on the object. Label values do
+    /// not count: selectors answer [`Truth::Unknown`](super::Truth::Unknown) by themselves.
+    pub opaque: Option<Span>,
 }
 
 impl ObjectMeta {
     /// The namespace of a namespaced object: `default` where none is written (S2).
     #[must_use]
     pub fn namespace_name(&self) -> &str {
-        self.namespace.as_ref().map_or("default", |namespace| namespace.value.as_str())
+        self.namespace
+            .as_ref()
+            .map_or("default", |namespace| namespace.value.as_str())
     }
 }
 

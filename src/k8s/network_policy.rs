@@ -105,7 +105,9 @@ impl NetworkPolicy {
     pub fn applies_to(&self, direction: Direction) -> bool {
         let types = self.policy_types.items();
         if !types.is_empty() {
-            return types.iter().any(|policy_type| policy_type.value == direction);
+            return types
+                .iter()
+                .any(|policy_type| policy_type.value == direction);
         }
         match direction {
             Direction::Ingress => true,
@@ -125,7 +127,11 @@ impl NetworkPolicy {
     /// The rules that are enforced in a direction: none where it does not apply.
     #[must_use]
     pub fn rules(&self, direction: Direction) -> &[NetworkPolicyRule] {
-        if self.applies_to(direction) { self.rules_field(direction).items() } else { &[] }
+        if self.applies_to(direction) {
+            self.rules_field(direction).items()
+        } else {
+            &[]
+        }
     }
 }
 
@@ -206,6 +212,8 @@ impl NetworkPolicyPort {
     /// The protocol, TCP where none is written (networking/v1 types.go).
     #[must_use]
     pub fn protocol_or_default(&self) -> Protocol {
-        self.protocol.get().map_or(Protocol::Tcp, |protocol| protocol.value)
+        self.protocol
+            .get()
+            .map_or(Protocol::Tcp, |protocol| protocol.value)
     }
 }

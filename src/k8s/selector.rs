@@ -66,7 +66,11 @@ impl LabelSelector {
     /// A selector without requirements, which matches everything.
     #[must_use]
     pub fn everything(span: Span) -> Self {
-        Self { span, match_labels: Vec::new(), match_expressions: Vec::new() }
+        Self {
+            span,
+            match_labels: Vec::new(),
+            match_expressions: Vec::new(),
+        }
     }
 
     /// Whether it has no requirements.
@@ -83,9 +87,15 @@ impl LabelSelector {
 
     /// [`matches`](Self::matches) for labels that are looked up by key.
     pub fn matches_by<'l>(&self, value_of: impl Fn(&str) -> Option<&'l str>) -> bool {
-        let labels = self.match_labels.iter().all(|wanted| value_of(&wanted.key) == Some(&wanted.value));
+        let labels = self
+            .match_labels
+            .iter()
+            .all(|wanted| value_of(&wanted.key) == Some(&wanted.value));
         labels
-            && self.match_expressions.iter().all(|requirement| requirement.holds(value_of(&requirement.key)))
+            && self
+                .match_expressions
+                .iter()
+                .all(|requirement| requirement.holds(value_of(&requirement.key)))
     }
 
     /// Whether the labels satisfy every requirement, where values that another tool
@@ -96,12 +106,15 @@ impl LabelSelector {
         if labels.iter().any(|label| is_opaque(&label.key)) || self.has_opaque_key() {
             return Truth::Unknown;
         }
-        let wanted = self.match_labels.iter().map(|wanted| match labels.get(&wanted.key) {
-            None => Truth::False,
-            Some(value) if value == wanted.value.value => Truth::True,
-            Some(value) if is_opaque(value) || is_opaque(&wanted.value) => Truth::Unknown,
-            Some(_) => Truth::False,
-        });
+        let wanted = self
+            .match_labels
+            .iter()
+            .map(|wanted| match labels.get(&wanted.key) {
+                None => Truth::False,
+                Some(value) if value == wanted.value.value => Truth::True,
+                Some(value) if is_opaque(value) || is_opaque(&wanted.value) => Truth::Unknown,
+                Some(_) => Truth::False,
+            });
         let expressions = self.match_expressions.iter().map(|requirement| {
             let value = labels.get(&requirement.key);
             let values_opaque = requirement.values.iter().any(|value| is_opaque(value));
@@ -118,13 +131,25 @@ impl LabelSelector {
     #[must_use]
     pub fn is_opaque(&self) -> bool {
         self.has_opaque_key()
-            || self.match_labels.iter().any(|wanted| is_opaque(&wanted.value))
-            || self.match_expressions.iter().flat_map(|entry| &entry.values).any(|value| is_opaque(value))
+            || self
+                .match_labels
+                .iter()
+                .any(|wanted| is_opaque(&wanted.value))
+            || self
+                .match_expressions
+                .iter()
+                .flat_map(|entry| &entry.values)
+                .any(|value| is_opaque(value))
     }
 
     fn has_opaque_key(&self) -> bool {
-        self.match_labels.iter().any(|wanted| is_opaque(&wanted.key))
-            || self.match_expressions.iter().any(|entry| is_opaque(&entry.key))
+        self.match_labels
+            .iter()
+            .any(|wanted| is_opaque(&wanted.key))
+            || self
+                .match_expressions
+                .iter()
+                .any(|entry| is_opaque(&entry.key))
     }
 }
 
@@ -163,7 +188,13 @@ impl fmt::Display for LabelSelector {
 
 impl fmt::Display for LabelSelectorRequirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let values = || self.values.iter().map(|value| value.value.as_str()).collect::<Vec<_>>().join(",");
+        let values = || {
+            self.values
+                .iter()
+                .map(|value| value.value.as_str())
+                .collect::<Vec<_>>()
+                .join(",")
+        };
         match self.operator.value {
             Operator::In => write!(f, "{} in ({})", self.key, values()),
             Operator::NotIn => write!(f, "{} notin ({})", self.key, values()),

@@ -67,7 +67,9 @@ impl WorkloadKind {
             Self::DaemonSet => &["ds", "daemonset", "daemonsets"],
             Self::Job => &["job", "jobs"],
             Self::CronJob => &["cj", "cronjob", "cronjobs"],
-            Self::ReplicationController => &["rc", "replicationcontroller", "replicationcontrollers"],
+            Self::ReplicationController => {
+                &["rc", "replicationcontroller", "replicationcontrollers"]
+            }
         }
     }
 }
@@ -107,13 +109,18 @@ impl Workload {
     /// with a name and a number (S7), in the order of the text.
     pub fn named_ports(&self) -> impl Iterator<Item = (&str, Protocol, u16)> {
         self.ports().filter_map(|port| {
-            port.name.as_ref().map(|name| (name.value.as_str(), port.protocol, port.number.value))
+            port.name
+                .as_ref()
+                .map(|name| (name.value.as_str(), port.protocol, port.number.value))
         })
     }
 
     /// The ports of `containers` and of sidecars, in the order of the text.
     pub fn ports(&self) -> impl Iterator<Item = &ContainerPort> {
-        self.containers.iter().filter(|container| container.is_running()).flat_map(|container| &container.ports)
+        self.containers
+            .iter()
+            .filter(|container| container.is_running())
+            .flat_map(|container| &container.ports)
     }
 }
 

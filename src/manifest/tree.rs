@@ -1,0 +1,424 @@
+//! One document as a tree of nodes that know their bytes, whatever it was written in.
+//!
+//! Refuses to know Kubernetes, and how text becomes nodes: readers of YAML and JSON
+//! fill it through the [`Builder`](super::builder::Builder).
+
+use super::scalar::{self, Scalar, Tag};
+use crate::source::{SourceId, Span};
+use std::borrow::Cow;
+
+/// One document: nodes in the order of the text, each before its children.
+///
+/// Aliases and merge keys are resolved: a node that is reached through `*name` or `<<`
+/// is the node at the place of definition, with its spans. A builder bounds how much
+/// aliases may multiply, so walking the whole of a tree takes time linear in its text.
+#[derive(Debug)]
+pub(crate) struct Tree<'s> {
+    pub(super) source: SourceId,
+    pub(super) text: &'s str,
+    pub(super) nodes: Vec<NodeData>,
+    /// Texts of scalars that are not a slice of the source.
+    pub(super) texts: Vec<Box<str>>,
+    /// Entries of the mappings whose text and meaning differ: merge keys, duplicates.
+    pub(super) entries: Vec<Box<[(u32, u32)]>>,
+    /// The hyphens of block sequence items, by node, sorted.
+    pub(super) dashes: Vec<(u32, u32)>,
+    pub(super) comments: Vec<Span>,
+    pub(super) duplicates: Vec<DuplicateKey>,
+}
+
+/// A mapping key that stands twice in one mapping; the last one counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DuplicateKey {
+    /// The key, as Kubernetes reads it.
+    pub(crate) key: String,
+    /// The first key.
+    pub(crate) first: Span,
+    /// The second (or a further) one.
+    pub(crate) second: Span,
+    /// The mapping; see [`Tree::node`].
+    pub(crate) mapping: NodeId,
+}
+
+/// A node of one tree, without the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct NodeId(pub(super) u32);
+
+/// How a node is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    BlockMapping,
+    FlowMapping,
+    BlockSequence,
+    FlowSequence,
+    Plain,
+    SingleQuoted,
+    DoubleQuoted,
+    /// `|` or `>`.
+    Block,
+    Alias,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NodeData {
+    pub(super) start: u32,
+    pub(super) end: u32,
+    /// The node behind this one and all that is within it.
+    pub(super) next: u32,
+    /// For scalars: 1 + the index in `texts`, or 0 for a slice of the source. For
+    /// mappings: 1 + the index in `entries`, or 0. For aliases: the target.
+    pub(super) extra: u32,
+    pub(super) style: Style,
+    pub(super) tag: Tag,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Keys and values.
+    Mapping,
+    /// Items.
+    Sequence,
+    /// A single value, null included.
+    Scalar,
+}
+
+/// A node and the tree that it belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node<'t> {
+    tree: &'t Tree<'t>,
+    /// Where it is defined.
+    index: u32,
+    /// Where it stands: another node than `index` if it is an alias.
+    place: u32,
+}
+
+/// A key and its value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<'t> {
+    /// The key, always a scalar.
+    pub(crate) key: Node<'t>,
+    /// The value.
+    pub(crate) value: Node<'t>,
+}
+
+impl<'s> Tree<'s> {
+    /// The value of the document; `None` if it holds nothing but comments.
+    pub(crate) fn root(&self) -> Option<Node<'_>> {
+        (!self.nodes.is_empty()).then(|| self.at(0))
+    }
+
+    /// The comments, from `#` to the end of the line, in order.
+    pub(crate) fn comments(&self) -> &[Span] {
+        &self.comments
+    }
+
+    /// The keys that stand twice in one mapping, in the order of the second ones within
+    /// each mapping; inner mappings come before outer ones. `<<` may be repeated.
+    pub(crate) fn duplicate_keys(&self) -> &[DuplicateKey] {
+        &self.duplicates
+    }
+
+    /// The node of an id of this tree.
+    pub(crate) fn node(&self, id: NodeId) -> Node<'_> {
+        self.at(id.0)
+    }
+
+    fn at(&self, place: u32) -> Node<'_> {
+        let data = &self.nodes[place as usize];
+        // An alias never points at an alias: the builder resolves it when it is made.
+        let index = if data.style == Style::Alias {
+            data.extra
+        } else {
+            place
+        };
+        Node {
+            tree: self,
+            index,
+            place,
+        }
+    }
+}
+
+impl<'t> Node<'t> {
+    fn data(self) -> &'t NodeData {
+        &self.tree.nodes[self.index as usize]
+    }
+
+    /// Its id; that of the definition for a node that is reached through an alias.
+    pub(crate) fn id(self) -> NodeId {
+        NodeId(self.index)
+    }
+
+    /// What it is.
+    pub(crate) fn kind(self) -> Kind {
+        match self.data().style {
+            Style::BlockMapping | Style::FlowMapping => Kind::Mapping,
+            Style::BlockSequence | Style::FlowSequence => Kind::Sequence,
+            _ => Kind::Scalar,
+        }
+    }
+
+    /// The text of the value, where it is defined: quotes and brackets included, and the
+    /// `|` of a block scalar; for a block collection from its first key or hyphen to the
+    /// end of its last value. Empty for a value that is not written: behind the colon or
+    /// the hyphen.
+    pub(crate) fn span(self) -> Span {
+        let data = self.data();
+        Span::new(self.tree.source, data.start, data.end)
+    }
+
+    /// The text at the place where the value stands: `*name` for an alias.
+    pub(crate) fn written_span(self) -> Span {
+        let data = &self.tree.nodes[self.place as usize];
+        Span::new(self.tree.source, data.start, data.end)
+    }
+
+    /// Whether it is written as `*name`, so that its text belongs to others, too.
+    pub(crate) fn is_alias(self) -> bool {
+        self.index != self.place
+    }
+
+    /// The text of the value as written: `"a\n"` with its quotes and escapes.
+    pub(crate) fn raw(self) -> &'t str {
+        let data = self.data();
+        &self.tree.text[data.start as usize..data.end as usize]
+    }
+
+    /// The whole text that it was read from, of which its spans are parts.
+    pub(crate) fn source_text(self) -> &'t str {
+        self.tree.text
+    }
+
+    /// The hyphen of an item of a block sequence.
+    pub(crate) fn dash(self) -> Option<Span> {
+        let dashes = &self.tree.dashes;
+        let found = dashes
+            .binary_search_by_key(&self.place, |(node, _)| *node)
+            .ok()?;
+        let start = dashes[found].1;
+        Some(Span::new(self.tree.source, start, start + 1))
+    }
+
+    /// Whether it is a mapping or a sequence in brackets.
+    pub(crate) fn is_flow(self) -> bool {
+        matches!(self.data().style, Style::FlowMapping | Style::FlowSequence)
+    }
+
+    /// Whether it is a scalar without quotes; a value that is not written is one.
+    pub(crate) fn is_plain(self) -> bool {
+        self.data().style == Style::Plain
+    }
+
+    /// Whether it is a scalar in quotes.
+    pub(crate) fn is_quoted(self) -> bool {
+        matches!(self.data().style, Style::SingleQuoted | Style::DoubleQuoted)
+    }
+
+    /// Whether it is a mapping.
+    pub(crate) fn is_mapping(self) -> bool {
+        self.kind() == Kind::Mapping
+    }
+
+    /// Whether it is a sequence.
+    pub(crate) fn is_sequence(self) -> bool {
+        self.kind() == Kind::Sequence
+    }
+
+    /// Whether it is null, written or not.
+    pub(crate) fn is_null(self) -> bool {
+        self.scalar() == Some(Scalar::Null)
+    }
+
+    /// The text of a scalar after quotes, escapes and folding, before it is resolved.
+    pub(crate) fn text(self) -> Option<&'t str> {
+        let data = self.data();
+        (self.kind() == Kind::Scalar).then(|| {
+            if data.extra > 0 {
+                return &*self.tree.texts[data.extra as usize - 1];
+            }
+            let inset = u32::from(self.is_quoted());
+            &self.tree.text[(data.start + inset) as usize..(data.end - inset) as usize]
+        })
+    }
+
+    /// The value of a scalar as Kubernetes reads it; `None` for collections.
+    pub(crate) fn scalar(self) -> Option<Scalar<'t>> {
+        let text = self.text()?;
+        let data = self.data();
+        Some(match data.tag {
+            Tag::None if data.style == Style::Plain => scalar::plain(text),
+            Tag::None | Tag::Text | Tag::Binary => Scalar::String(text),
+            // The builder has checked that the text suits its tag.
+            Tag::Null | Tag::Bool | Tag::Int | Tag::Float => scalar::plain(text),
+        })
+    }
+
+    /// The value of a scalar that is text.
+    pub(crate) fn as_str(self) -> Option<&'t str> {
+        match self.scalar()? {
+            Scalar::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value of a scalar that is a whole number.
+    pub(crate) fn as_int(self) -> Option<i64> {
+        match self.scalar()? {
+            Scalar::Int(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The value of a scalar that is a boolean.
+    pub(crate) fn as_bool(self) -> Option<bool> {
+        match self.scalar()? {
+            Scalar::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The text of a mapping key: YAML's other scalars become text on the way to JSON,
+    /// `yes` becomes `true` and `0x10` becomes `16`.
+    pub(crate) fn key_text(self) -> Cow<'t, str> {
+        let text = self.text().unwrap_or_default();
+        let data = self.data();
+        key_text(text, data.style, data.tag).unwrap_or(Cow::Borrowed(""))
+    }
+
+    /// Its entries, none if it is no mapping: each key once, merge keys resolved.
+    pub(crate) fn entries(self) -> Entries<'t> {
+        let data = self.data();
+        match self.kind() {
+            Kind::Mapping if data.extra > 0 => Entries {
+                tree: self.tree,
+                resolved: &self.tree.entries[data.extra as usize - 1],
+                children: 0..0,
+            },
+            Kind::Mapping => Entries {
+                tree: self.tree,
+                resolved: &[],
+                children: self.index + 1..data.next,
+            },
+            Kind::Sequence | Kind::Scalar => Entries {
+                tree: self.tree,
+                resolved: &[],
+                children: 0..0,
+            },
+        }
+    }
+
+    /// Its items, none if it is no sequence.
+    pub(crate) fn items(self) -> Items<'t> {
+        let data = self.data();
+        let children = if self.is_sequence() {
+            self.index + 1..data.next
+        } else {
+            0..0
+        };
+        Items {
+            tree: self.tree,
+            children,
+        }
+    }
+
+    /// The entry of this key, if it is a mapping that has it.
+    pub(crate) fn entry(self, key: &str) -> Option<Entry<'t>> {
+        self.entries().find(|entry| entry.key.is_key(key))
+    }
+
+    /// The value of this key, if it is a mapping that has it; a value that is null is
+    /// a value.
+    pub(crate) fn get(self, key: &str) -> Option<Node<'t>> {
+        self.entry(key).map(|entry| entry.value)
+    }
+
+    /// The value at the end of a path of keys; `None` if a step is missing, null or no
+    /// mapping, or the value is null.
+    pub(crate) fn find(self, path: &[&str]) -> Option<Node<'t>> {
+        let value = path.iter().try_fold(self, |node, key| node.get(key))?;
+        (!value.is_null()).then_some(value)
+    }
+
+    /// Whether it is a key with this text.
+    pub(crate) fn is_key(self, key: &str) -> bool {
+        let text = self.text().unwrap_or_default();
+        let stands_for_itself = text
+            .bytes()
+            .next()
+            .is_some_and(|first| !scalar::may_resolve(first));
+        if stands_for_itself || self.is_quoted() {
+            text == key
+        } else {
+            self.key_text() == key
+        }
+    }
+}
+
+/// The text of a key; `None` for one that JSON cannot have (null).
+pub(super) fn key_text(text: &str, style: Style, tag: Tag) -> Option<Cow<'_, str>> {
+    let is_resolved = match tag {
+        Tag::None => style == Style::Plain,
+        Tag::Text | Tag::Binary => false,
+        Tag::Null | Tag::Bool | Tag::Int | Tag::Float => true,
+    };
+    if !is_resolved
+        || text
+            .bytes()
+            .next()
+            .is_some_and(|first| !scalar::may_resolve(first))
+    {
+        return Some(Cow::Borrowed(text));
+    }
+    Some(scalar::plain_key(text)?.map_or(Cow::Borrowed(text), Cow::Owned))
+}
+
+/// The entries of a mapping.
+#[derive(Clone, Debug)]
+pub(crate) struct Entries<'t> {
+    tree: &'t Tree<'t>,
+    resolved: &'t [(u32, u32)],
+    children: std::ops::Range<u32>,
+}
+
+impl<'t> Iterator for Entries<'t> {
+    type Item = Entry<'t>;
+
+    fn next(&mut self) -> Option<Entry<'t>> {
+        let (key, value) = if let Some((first, rest)) = self.resolved.split_first() {
+            self.resolved = rest;
+            *first
+        } else if self.children.is_empty() {
+            return None;
+        } else {
+            let key = self.children.start;
+            let value = self.tree.nodes[key as usize].next;
+            self.children.start = self.tree.nodes[value as usize].next;
+            (key, value)
+        };
+        Some(Entry {
+            key: self.tree.at(key),
+            value: self.tree.at(value),
+        })
+    }
+}
+
+/// The items of a sequence.
+#[derive(Clone, Debug)]
+pub(crate) struct Items<'t> {
+    tree: &'t Tree<'t>,
+    children: std::ops::Range<u32>,
+}
+
+impl<'t> Iterator for Items<'t> {
+    type Item = Node<'t>;
+
+    fn next(&mut self) -> Option<Node<'t>> {
+        if self.children.is_empty() {
+            return None;
+        }
+        let item = self.children.start;
+        self.children.start = self.tree.nodes[item as usize].next;
+        Some(self.tree.at(item))
+    }
+}
