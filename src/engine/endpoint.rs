@@ -45,8 +45,12 @@ pub struct PodView<'c> {
     pub namespace: NamespaceView<'c>,
     /// Its labels.
     pub labels: &'c Labels,
+    /// Whether these are all its labels: not if another tool fills in some of them.
+    pub are_labels_known: bool,
     /// The ports that a named port can mean, in the order of the text (S7).
     pub named_ports: Vec<(&'c str, Protocol, u16)>,
+    /// Whether these are all of them: not if another tool fills in some of them.
+    pub are_ports_known: bool,
     /// Whether it lives on the network of its node, unseen by selectors (S10).
     pub host_network: bool,
     /// Its known addresses; mostly none (S9).
@@ -78,7 +82,10 @@ impl<'c> NamespaceView<'c> {
             id: Some(id),
             name: &namespace.name,
             labels: &namespace.labels,
-            are_labels_known: namespace.declared.is_some(),
+            are_labels_known: namespace
+                .declared
+                .as_ref()
+                .is_some_and(|declared| declared.meta.opaque.is_none()),
         }
     }
 }
@@ -88,11 +95,15 @@ impl<'c> PodView<'c> {
     #[must_use]
     pub fn workload(cluster: &'c Cluster, id: WorkloadId) -> Self {
         let workload = cluster.workload(id);
+        let labels_span = workload.object.labels_span;
+        let opaque = workload.object.meta.opaque;
         Self {
             workload: Some(id),
             namespace: NamespaceView::of(cluster, workload.namespace),
             labels: &workload.object.labels,
+            are_labels_known: !opaque.is_some_and(|opaque| labels_span.contains(opaque)),
             named_ports: workload.object.named_ports().collect(),
+            are_ports_known: opaque.is_none_or(|opaque| labels_span.contains(opaque)),
             host_network: workload.object.host_network,
             addresses: &workload.object.addresses,
             is_single_pod: workload.object.kind == WorkloadKind::Pod,
@@ -106,7 +117,9 @@ impl<'c> PodView<'c> {
             workload: None,
             namespace,
             labels,
+            are_labels_known: true,
             named_ports: Vec::new(),
+            are_ports_known: true,
             host_network: false,
             addresses: &[],
             is_single_pod: false,

@@ -10,6 +10,7 @@ mod ports;
 mod possibility;
 mod reason;
 mod side;
+mod worlds;
 
 pub use difference::{Matter, PluginDifference, plugin_differences};
 pub use peers::{Miss, PeerRef, PeerTrace, PeersTrace, Requirement, Wanted};
@@ -156,7 +157,11 @@ pub fn side(
 /// A range of addresses must not be cut by a block of a policy; see [`uniform_ranges`].
 #[must_use]
 pub fn explain<'c>(cluster: &'c Cluster, from: &Endpoint<'c>, to: &Endpoint<'c>) -> Explanation<'c> {
-    judge(cluster, from, to, Reading::WITH_GAPS)
+    let explanation = judge(cluster, from, to, Reading::WITH_GAPS);
+    if explanation.verdict.unknown().is_empty() {
+        return explanation;
+    }
+    worlds::narrow(explanation, cluster, from, to)
 }
 
 fn judge<'c>(

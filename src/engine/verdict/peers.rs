@@ -192,26 +192,25 @@ fn unsatisfied<'c>(
 }
 
 fn pod_view<'c>(pod: &PodView<'c>) -> LabelView<'c> {
-    LabelView { labels: pod.labels, are_complete: true }
+    LabelView { labels: pod.labels, are_complete: pod.are_labels_known }
 }
 
 fn namespace_view<'c>(namespace: &NamespaceView<'c>) -> LabelView<'c> {
     LabelView { labels: namespace.labels, are_complete: namespace.are_labels_known }
 }
 
-/// Whether a policy of the pod's own namespace selects it (S5).
-pub(super) fn selects(selector: Option<&LabelSelector>, pod: &PodView<'_>, reading: Reading) -> Truth {
+/// What keeps a policy of the pod's own namespace from selecting it (S5).
+pub(super) fn misses_of_pod_selector<'c>(
+    selector: Option<&'c LabelSelector>,
+    pod: &PodView<'c>,
+    reading: Reading,
+) -> Vec<Miss<'c>> {
     if pod.host_network && !reading.selectors_see_host_network {
-        return Truth::False;
+        return vec![Miss::HostNetwork];
     }
-    let Some(selector) = selector else { return Truth::True };
-    let truths = requirements(selector, pod_view(pod), reading.gaps).map(|requirement| requirement.truth);
-    truths.min().unwrap_or(Truth::True)
-}
-
-/// Whether a cluster-wide policy has the pod as a subject (S12).
-pub(super) fn is_subject(selection: &PodsSelection, pod: &PodView<'_>, reading: Reading) -> Truth {
-    truth_of(&misses_of_selection(selection, pod, reading))
+    let selector = selector.into_iter();
+    let misses = selector.flat_map(|selector| unsatisfied(selector, pod_view(pod), reading.gaps));
+    misses.map(Miss::PodLabel).collect()
 }
 
 /// Compares the peers of a `NetworkPolicy` rule with the other end (S6, S8, S9).
@@ -273,7 +272,8 @@ impl<'c> PeersTrace<'c> {
     }
 }
 
-fn truth_of(misses: &[Miss<'_>]) -> Truth {
+/// Whether something matches that has these misses.
+pub(super) fn truth_of(misses: &[Miss<'_>]) -> Truth {
     misses.iter().map(Miss::truth).min().unwrap_or(Truth::True)
 }
 
@@ -303,7 +303,8 @@ fn misses_of_selectors<'c>(
     misses
 }
 
-fn misses_of_selection<'c>(
+/// What keeps a cluster-wide policy from having the pod as a subject or peer (S12).
+pub(super) fn misses_of_selection<'c>(
     selection: &'c PodsSelection,
     pod: &PodView<'c>,
     reading: Reading,

@@ -78,7 +78,7 @@ pub(super) fn network_ports<'c>(
         };
         PortTrace { port: PortRef::Network(entry), connections }
     };
-    PortsTrace::new(ports.iter().map(trace).collect())
+    PortsTrace::new(ports.iter().map(trace).collect(), destination)
 }
 
 /// The ports of a rule of a cluster-wide policy at a destination (S12).
@@ -95,17 +95,19 @@ pub(super) fn cluster_ports<'c>(
         };
         PortTrace { port: PortRef::Cluster(entry), connections }
     };
-    PortsTrace::new(ports.unwrap_or_default().iter().map(trace).collect())
+    PortsTrace::new(ports.unwrap_or_default().iter().map(trace).collect(), destination)
 }
 
 impl<'c> PortsTrace<'c> {
-    fn new(entries: Vec<PortTrace<'c>>) -> Self {
+    fn new(entries: Vec<PortTrace<'c>>, destination: &Endpoint<'_>) -> Self {
         if entries.is_empty() {
             return Self { matches: Match::exactly(ConnectionSet::all()), entries };
         }
         let union = |all: ConnectionSet, entry: &PortTrace<'_>| all.union(&entry.connections);
         let mut matches = Match::exactly(entries.iter().fold(ConnectionSet::none(), union));
-        if entries.iter().any(|entry| entry.port.name().is_some_and(is_opaque)) {
+        let are_ports_known = destination.pod().is_none_or(|pod| pod.are_ports_known);
+        let is_open = |name| is_opaque(name) || !are_ports_known;
+        if entries.iter().any(|entry| entry.port.name().is_some_and(is_open)) {
             matches.possible = ConnectionSet::all();
         }
         Self { matches, entries }

@@ -3,7 +3,7 @@
 //! Refuses to know what is missing; it only keeps certainty and doubt apart.
 
 use crate::engine::ConnectionSet;
-use crate::k8s::Truth;
+use crate::k8s::{Action, Truth};
 
 /// A judgement of every connection to one destination: each is allowed, denied, or not
 /// known to be one of both.
@@ -85,6 +85,12 @@ impl Match {
         Self { certain: connections.clone(), possible: connections }
     }
 
+    /// Nobody knows which connections.
+    #[must_use]
+    pub fn anything() -> Self {
+        Self { certain: ConnectionSet::none(), possible: ConnectionSet::all() }
+    }
+
     /// The same, if something holds.
     #[must_use]
     pub fn when(&self, holds: Truth) -> Self {
@@ -124,14 +130,6 @@ pub(super) struct TierWalk {
     may_pass: ConnectionSet,
 }
 
-/// What a rule of a tier does with what it matches first.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Ruling {
-    Accept,
-    Deny,
-    Pass,
-}
-
 impl TierWalk {
     pub(super) fn new() -> Self {
         Self {
@@ -144,15 +142,15 @@ impl TierWalk {
 
     /// Takes the next rule, and returns what it decides: the connections that it matches
     /// and that no rule before it decided.
-    pub(super) fn step(&mut self, ruling: Ruling, matches: &Match) -> Match {
+    pub(super) fn step(&mut self, action: Action, matches: &Match) -> Match {
         let decides = Match {
             certain: self.open.certain.intersection(&matches.certain),
             possible: self.open.possible.intersection(&matches.possible),
         };
-        let taken = match ruling {
-            Ruling::Accept => &mut self.may_accept,
-            Ruling::Deny => &mut self.may_deny,
-            Ruling::Pass => &mut self.may_pass,
+        let taken = match action {
+            Action::Accept => &mut self.may_accept,
+            Action::Deny => &mut self.may_deny,
+            Action::Pass => &mut self.may_pass,
         };
         *taken = taken.union(&decides.possible);
         self.open.certain = self.open.certain.difference(&matches.possible);

@@ -183,7 +183,7 @@ impl<'c> SideTrace<'c> {
         };
         let rule = self.rules().find(depends);
         let asks_for_a_namespace = rule.is_some_and(|rule| {
-            rule.selects == Truth::True && rule.doubts().any(|doubt| !doubt.is_opaque())
+            !rule.is_opaque && rule.doubts().any(|doubt| !doubt.is_opaque())
         });
         let code =
             if asks_for_a_namespace { ReasonCode::UnknownNamespace } else { ReasonCode::Substitution };
@@ -246,6 +246,9 @@ impl<'c> RuleTrace<'c> {
     /// `matched` is the code of a rule that matches, which depends on its tier.
     #[must_use]
     pub fn codes(&self, asked: &ConnectionSet, matched: ReasonCode) -> Vec<ReasonCode> {
+        if self.is_opaque {
+            return vec![ReasonCode::Substitution];
+        }
         let mut codes = Vec::new();
         if self.peers.truth != Truth::True {
             let misses = self.peers.nearest().map_or(&[][..], |peer| &peer.misses);
@@ -269,7 +272,7 @@ impl<'c> RuleTrace<'c> {
     /// The requirements that the rule's match depends on and that are not known.
     pub fn doubts(&self) -> impl Iterator<Item = &Requirement<'c>> {
         let misses = self.peers.entries.iter().flat_map(|entry| &entry.misses);
-        misses.filter_map(|miss| match miss {
+        self.subject_doubts.iter().chain(misses).filter_map(|miss| match miss {
             Miss::PodLabel(requirement) | Miss::NamespaceLabel(requirement)
                 if requirement.truth == Truth::Unknown =>
             {

@@ -3,13 +3,16 @@
 //!
 //! Refuses to know the other side, and to choose which facts are worth telling.
 
-use super::peers::{self, PeersTrace};
+use super::peers::{self, Miss, PeersTrace};
 use super::ports::{self, PortsTrace};
-use super::possibility::{Match, Ruling, TierWalk, Verdict};
-use super::{PriorityTies, Reading};
+use super::possibility::{Match, TierWalk, Verdict};
+use super::{Gaps, PriorityTies, Reading};
 use crate::cluster::{Cluster, ClusterPolicyId, PolicyId};
 use crate::engine::{Address, ConnectionSet, Endpoint, NamespaceView, PodView};
-use crate::k8s::{Action, ClusterNetworkPolicyRule, Direction, NetworkPolicyRule, Tier, Truth};
+use crate::k8s::{
+    Action, ClusterNetworkPolicyRule, Direction, NetworkPolicyRule, ObjectMeta, Tier, Truth,
+};
+use crate::source::Span;
 
 /// One side of a connection, judged.
 #[derive(Clone, Debug)]
@@ -67,9 +70,6 @@ pub struct PolicyTrace<'c> {
     pub id: PolicyId,
     /// Whether it selects the pod; never `False`.
     pub selects: Truth,
-    /// Whether the policy holds text that only another tool completes, so that its
-    /// rules may be others.
-    pub is_opaque: bool,
     /// Its rules of this direction, in the order of the text.
     pub rules: Vec<RuleTrace<'c>>,
 }
@@ -85,6 +85,11 @@ pub struct RuleTrace<'c> {
     pub rule: RuleRef<'c>,
     /// Whether its policy selects the pod; never `False`.
     pub selects: Truth,
+    /// Why that is not known, where it is not.
+    pub subject_doubts: Vec<Miss<'c>>,
+    /// Whether it may be another rule, because a text in its policy is filled in by
+    /// another tool and was left out.
+    pub is_opaque: bool,
     /// How its peers compare with the other end.
     pub peers: PeersTrace<'c>,
     /// What its ports mean at the destination.
@@ -106,7 +111,8 @@ impl RuleTrace<'_> {
     /// Whether the policy selects the pod and a peer matches, whatever the ports.
     #[must_use]
     pub fn applies(&self) -> Truth {
-        self.selects.min(self.peers.truth)
+        let applies = self.selects.min(self.peers.truth);
+        if self.is_opaque { Truth::Unknown } else { applies }
     }
 }
 
@@ -163,11 +169,7 @@ pub(super) fn judge_side<'c>(scene: Scene<'_, 'c>, subject: &Endpoint<'c>) -> Si
 fn verdict_of_policies(policies: &[PolicyTrace<'_>], next: &Verdict) -> Verdict {
     let matches_of = |policy: &PolicyTrace<'_>| {
         let none = Match::exactly(ConnectionSet::none());
-        let mut all = policy.rules.iter().fold(none, |all, rule| all.or(&rule.decides));
-        if policy.is_opaque {
-            all.possible = ConnectionSet::all();
-        }
-        all
+        policy.rules.iter().fold(none, |all, rule| all.or(&rule.decides))
     };
     if policies.iter().any(|policy| policy.selects == Truth::True) {
         let none = Match::exactly(ConnectionSet::none());
@@ -187,14 +189,33 @@ impl<'c> Scene<'_, 'c> {
             if !policy.meta.is_accepted || !policy.applies_to(self.direction) {
                 return None;
             }
-            let selects = peers::selects(policy.pod_selector.get(), pod, self.reading);
+            let opaque = self.opaque(&policy.meta);
+            let is_in_a_rule = |hole| {
+                let rules = policy.ingress.items().iter().chain(policy.egress.items());
+                rules.map(|rule| rule.span).any(|rule| rule.contains(hole))
+            };
+            let doubts = peers::misses_of_pod_selector(policy.pod_selector.get(), pod, self.reading);
+            let selects = peers::truth_of(&doubts);
+            let selects = match opaque {
+                // What is missing may be a part of the selector or of the types.
+                Some(hole) if !is_in_a_rule(hole) => selects.min(Truth::Unknown),
+                _ => selects,
+            };
             if selects == Truth::False {
                 return None;
             }
             let namespace = NamespaceView::of(self.cluster, namespace);
-            let rule = |(index, rule)| self.network_rule((id, index), rule, selects, &namespace);
+            let rule = |(index, rule): (usize, &'c NetworkPolicyRule)| {
+                let mut trace = self.network_rule((id, index), rule, selects, &namespace);
+                trace.subject_doubts = doubts.clone();
+                trace.is_opaque = opaque.is_some_and(|hole| hole.start < rule.span.end);
+                if trace.is_opaque {
+                    trace.decides = Match::anything();
+                }
+                trace
+            };
             let rules = policy.rules(self.direction).iter().enumerate().map(rule).collect();
-            Some(PolicyTrace { id, selects, is_opaque: false, rules })
+            Some(PolicyTrace { id, selects, rules })
         };
         self.cluster.policies_in(namespace).filter_map(trace).collect()
     }
@@ -211,7 +232,8 @@ impl<'c> Scene<'_, 'c> {
         let ports = ports::network_ports(rule.ports.items(), self.destination);
         let decides = ports.matches.when(peers.truth);
         let policy = PolicyRef::Network(id);
-        RuleTrace { policy, index, rule: RuleRef::Network(rule), selects, peers, ports, decides }
+        let (rule, subject_doubts) = (RuleRef::Network(rule), Vec::new());
+        RuleTrace { policy, index, rule, selects, subject_doubts, is_opaque: false, peers, ports, decides }
     }
 
     /// The rules of a tier whose subject the pod is, and the tier's verdict.
@@ -220,18 +242,22 @@ impl<'c> Scene<'_, 'c> {
         let mut walk = TierWalk::new();
         for id in self.order_of(tier) {
             let policy = self.cluster.cluster_policy(id);
-            let selects = peers::is_subject(&policy.subject, pod, self.reading);
+            let doubts = peers::misses_of_selection(&policy.subject, pod, self.reading);
+            let selects = peers::truth_of(&doubts);
             if selects == Truth::False {
                 continue;
             }
             for (index, rule) in policy.rules(self.direction).iter().enumerate() {
                 let mut trace = self.cluster_rule((id, index), rule, selects);
-                let ruling = match rule.action.value {
-                    Action::Accept => Ruling::Accept,
-                    Action::Deny => Ruling::Deny,
-                    Action::Pass => Ruling::Pass,
+                trace.subject_doubts = doubts.clone();
+                let hole = self.opaque(&policy.meta);
+                trace.is_opaque = hole.is_some_and(|hole| hole.start < rule.span.end);
+                trace.decides = if trace.is_opaque {
+                    let accepts = walk.step(Action::Accept, &Match::anything());
+                    accepts.or(&walk.step(Action::Deny, &Match::anything()))
+                } else {
+                    walk.step(rule.action.value, &trace.decides)
                 };
-                trace.decides = walk.step(ruling, &trace.decides);
                 rules.push(trace);
             }
         }
@@ -249,7 +275,13 @@ impl<'c> Scene<'_, 'c> {
         let ports = ports::cluster_ports(rule.ports.as_deref(), self.destination);
         let decides = ports.matches.when(selects.min(peers.truth));
         let policy = PolicyRef::Cluster(id);
-        RuleTrace { policy, index, rule: RuleRef::Cluster(rule), selects, peers, ports, decides }
+        let (rule, subject_doubts) = (RuleRef::Cluster(rule), Vec::new());
+        RuleTrace { policy, index, rule, selects, subject_doubts, is_opaque: false, peers, ports, decides }
+    }
+
+    /// The first text of an object that another tool fills in, if that makes it unknown.
+    fn opaque(&self, meta: &ObjectMeta) -> Option<Span> {
+        meta.opaque.filter(|_| self.reading.gaps == Gaps::Unknown)
     }
 
     /// The accepted policies of a tier in the order of evaluation.
