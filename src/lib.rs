@@ -10,3 +10,6 @@ pub mod diagnostic;
 // Kubernetes as written, as resolved, as enforced.
 pub mod k8s;
 pub mod cluster;
+
+// The outside world.
+pub mod load;
