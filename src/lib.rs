@@ -9,7 +9,10 @@ pub mod diagnostic;
 
 // Kubernetes as written, as resolved, as enforced.
 pub mod k8s;
+pub mod manifest;
 pub mod cluster;
 
 // The outside world.
 pub mod load;
+pub mod output;
+pub mod cli;

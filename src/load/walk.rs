@@ -261,7 +261,7 @@ fn neighbour(path: &Path) -> Option<String> {
     let mut near: Vec<(usize, String)> = names
         .filter_map(|name| name.into_string().ok())
         .map(|name| (strsim::osa_distance(&name, &wanted), name))
-        .filter(|(distance, name)| *distance <= 2 && *distance < name.chars().count())
+        .filter(|(distance, name)| *distance <= name.chars().count() / 4)
         .collect();
     near.sort();
     near.into_iter()
