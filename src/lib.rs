@@ -12,3 +12,8 @@ pub mod k8s;
 pub mod manifest;
 pub mod cluster;
 pub mod engine;
+
+// The outside world.
+pub mod load;
+pub mod output;
+pub mod cli;
