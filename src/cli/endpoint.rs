@@ -126,7 +126,8 @@ impl Lookup<'_> {
         match form {
             Form::Any => {
                 resolved.is_selection = true;
-                resolved.ends.extend(self.cluster.workload_ids().map(End::Workload));
+                let ids = self.cluster.workload_ids().filter(|id| self.has_pods(*id));
+                resolved.ends.extend(ids.map(End::Workload));
                 resolved.ends.extend([AddressRange::IPV4, AddressRange::IPV6].map(End::Addresses));
             }
             Form::Internet => {
@@ -168,6 +169,11 @@ impl Lookup<'_> {
         }
     }
 
+    /// Whether there are pods of it: not if an API server would refuse it (S13).
+    fn has_pods(&self, id: WorkloadId) -> bool {
+        self.cluster.workload(id).object.meta.is_accepted
+    }
+
     fn labelled(
         &self,
         text: &str,
@@ -175,7 +181,7 @@ impl Lookup<'_> {
         labels: &Labels,
     ) -> Result<Vec<End>, Mistake> {
         let mut ids = self.workloads(text, namespace)?;
-        ids.retain(|id| has_labels(&self.cluster.workload(*id).object.labels, labels));
+        ids.retain(|id| self.has_pods(*id) && has_labels(&self.cluster.workload(*id).object.labels, labels));
         if ids.is_empty() {
             return Err(unknown::labels(self.cluster, text, namespace.or(self.namespace), labels));
         }
@@ -202,6 +208,7 @@ impl Lookup<'_> {
         }
         match ids[..] {
             [] => Err(unknown::workload(self.cluster, text, (namespace.or(self.namespace), name))),
+            [id] if !self.has_pods(id) => Err(unknown::refused(self.cluster, id)),
             [id] => {
                 resolved.ends.push(End::Workload(id));
                 Ok(())
@@ -269,7 +276,7 @@ impl Lookup<'_> {
         let Some(selector) = &service.object.selector else {
             return Err(unknown::without_selector(self.cluster, text, id));
         };
-        let ids = self.cluster.workloads_in(service.namespace);
+        let ids = self.cluster.workloads_in(service.namespace).filter(|id| self.has_pods(*id));
         let selected = ids.filter(|id| has_labels(&self.cluster.workload(*id).object.labels, selector));
         resolved.ends.extend(selected.map(End::Workload));
         if resolved.ends.is_empty() || selector.is_empty() {

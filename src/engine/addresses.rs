@@ -85,19 +85,33 @@ impl AddressRange {
         self.pieces(&starts)
     }
 
-    /// The addresses of this range that lie in none of the `blocks`, in order.
+    /// The addresses of this range that lie in none of the `blocks`, in order and in as
+    /// few ranges as possible.
     #[must_use]
     pub fn without(&self, blocks: &[Self]) -> Vec<Self> {
-        let mut rest = self.cut(blocks.iter().copied());
-        rest.retain(|piece| !blocks.iter().any(|block| block.contains_range(piece)));
-        rest.dedup_by(|next, previous| {
-            let touches = successor(previous.last) == Some(next.first);
-            if touches {
-                previous.last = next.last;
+        let mut inside: Vec<Self> = blocks
+            .iter()
+            .filter_map(|block| self.intersection(block))
+            .collect();
+        inside.sort_unstable();
+        let mut rest = Vec::new();
+        let mut next = Some(self.first);
+        for block in inside {
+            let Some(start) = next else { return rest };
+            if let Some(before) = predecessor(block.first).and_then(|end| Self::new(start, end)) {
+                rest.push(before);
             }
-            touches
-        });
+            if start <= block.last {
+                next = successor(block.last);
+            }
+        }
+        rest.extend(next.and_then(|start| Self::new(start, self.last)));
         rest
+    }
+
+    /// Whether a range that does not start before this one overlaps or touches it.
+    fn is_followed_by(&self, later: &Self) -> bool {
+        self.overlaps(later) || successor(self.last) == Some(later.first)
     }
 
     /// Where something begins because of this range: at its first address, and behind
@@ -135,6 +149,20 @@ pub fn address_atoms(blocks: impl IntoIterator<Item = AddressRange>) -> Vec<Addr
     let mut atoms = AddressRange::IPV4.cut(blocks.iter().copied());
     atoms.extend(AddressRange::IPV6.cut(blocks));
     atoms
+}
+
+/// The addresses that lie in at least one of the `blocks`, in order and in as few ranges
+/// as possible.
+pub(super) fn merge_ranges(mut blocks: Vec<AddressRange>) -> Vec<AddressRange> {
+    blocks.sort_unstable();
+    let mut merged: Vec<AddressRange> = Vec::with_capacity(blocks.len());
+    for block in blocks {
+        match merged.last_mut() {
+            Some(last) if last.is_followed_by(&block) => last.last = last.last.max(block.last),
+            _ => merged.push(block),
+        }
+    }
+    merged
 }
 
 /// The next address of the family; `None` behind the highest one.

@@ -108,11 +108,21 @@ enum PriorityTies {
 /// Everything that `from` may open to `to`, the text taken as it stands: equal to the
 /// edge of this pair in the graph of all pairs.
 ///
-/// A range of addresses must not be cut by a block of a policy; see [`uniform_ranges`].
+/// An object that an API server would refuse reaches nothing, and nobody reaches it. A
+/// range of addresses must not be cut by a block of a policy; see [`uniform_ranges`].
 /// From outside to outside everything is allowed, as nobody in the cluster is asked.
 #[must_use]
 pub fn connections(cluster: &Cluster, from: &Endpoint<'_>, to: &Endpoint<'_>) -> ConnectionSet {
+    if is_refused(cluster, from) || is_refused(cluster, to) {
+        return ConnectionSet::none();
+    }
     judge(cluster, from, to, Reading::AS_WRITTEN).verdict.allowed()
+}
+
+/// Whether the end is a workload that an API server would refuse, so that it has no pods.
+fn is_refused(cluster: &Cluster, end: &Endpoint<'_>) -> bool {
+    let id = end.pod().and_then(|pod| pod.workload);
+    id.is_some_and(|id| !cluster.workload(id).object.meta.is_accepted)
 }
 
 /// What one side alone would let through, the text taken as it stands: for `Egress` what
@@ -226,7 +236,7 @@ fn policy_ranges(cluster: &Cluster) -> Vec<AddressRange> {
                 ranges.extend(blocks.iter().map(|block| AddressRange::from(block.value)));
             }
             PeerSelection::Nodes(selector) => {
-                let nodes = cluster.nodes().iter();
+                let nodes = cluster.nodes().iter().filter(|node| node.meta.is_accepted);
                 let nodes = nodes.filter(|node| selector.matches(&node.meta.labels));
                 ranges.extend(nodes.flat_map(|node| &node.addresses).copied().map(AddressRange::from));
             }

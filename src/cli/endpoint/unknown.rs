@@ -64,6 +64,13 @@ pub(super) fn service(cluster: &Cluster, text: &str, name: &str, named: &[Servic
     Mistake::Unknown { reason: format!("no Service `{text}`"), nearest: nearest(candidates, name) }
 }
 
+pub(super) fn refused(cluster: &Cluster, id: WorkloadId) -> Mistake {
+    let name = cluster.workload_name(id);
+    let reason = format!("an API server would refuse `{name}`, so that it has no pods");
+    let span = Some(cluster.workload(id).object.meta.name.span);
+    Mistake::Unknown { reason, nearest: vec![Candidate { name, span }] }
+}
+
 pub(super) fn without_selector(cluster: &Cluster, text: &str, id: ServiceId) -> Mistake {
     let reason = format!("the Service `{text}` has no selector, so that its pods are not known");
     Mistake::Unknown { reason, nearest: vec![service_candidate(cluster, id)] }

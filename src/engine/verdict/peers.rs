@@ -387,7 +387,8 @@ fn misses_of_networks(blocks: &[Spanned<IpNet>], address: Address) -> Vec<Miss<'
 }
 
 fn misses_of_nodes<'c>(selector: &LabelSelector, nodes: &[Node], address: Address) -> Vec<Miss<'c>> {
-    let selected = nodes.iter().filter(|node| selector.matches(&node.meta.labels));
+    let accepted = nodes.iter().filter(|node| node.meta.is_accepted);
+    let selected = accepted.filter(|node| selector.matches(&node.meta.labels));
     let mut addresses = selected.flat_map(|node| &node.addresses);
     let is_a_node = address.range().is_some_and(|range| {
         addresses.any(|address| AddressRange::from(*address).contains_range(&range))
