@@ -18,7 +18,7 @@ pub use cluster_network_policy::{
 pub use meta::{Field, Label, Labels, ObjectMeta, OwnerReference, is_opaque};
 pub use network_policy::{
     Direction, IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
-    PortReference, Protocol,
+    PeerPlace, PortReference, Protocol,
 };
 pub use selector::{LabelSelector, LabelSelectorRequirement, Operator, Truth};
 pub use service::{Service, ServicePort, ServiceType, TargetPort};
