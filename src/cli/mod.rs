@@ -6,6 +6,7 @@
 mod completions;
 mod exit;
 mod files;
+mod graph;
 mod input;
 mod lint;
 mod terminal;
@@ -69,6 +70,7 @@ impl Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Lint(lint::Options),
+    Graph(graph::Options),
     Files(files::Options),
     Completions(completions::Options),
 }
@@ -117,6 +119,7 @@ fn execute(cli: Cli) -> Outcome {
     let mut terminal = Terminal::new(cli.global.color, cli.global.verbosity());
     let outcome = match cli.command {
         Command::Lint(options) => lint::run(&options, &mut terminal),
+        Command::Graph(options) => graph::run(&options, &mut terminal),
         Command::Files(options) => files::run(&options, &mut terminal),
         Command::Completions(options) => completions::run(&options, &mut terminal),
     };

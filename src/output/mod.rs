@@ -6,10 +6,12 @@
 mod concise;
 mod escape;
 mod full;
+mod graph;
 mod style;
 mod summary;
 
-pub use escape::{Escaped, EscapedLine, GithubMessage, GithubProperty, Markdown, Xml};
+pub use escape::{Escaped, EscapedLine, GithubMessage, GithubProperty, Json, Markdown, Xml};
+pub use graph::GraphFormat;
 pub use style::{Color, Links, Role, Style};
 pub use summary::{Found, Summary};
 
