@@ -163,7 +163,9 @@ fn namespaces(objects: &[Object]) -> Vec<Namespace> {
     }
     let namespace = |(name, declared): (&str, Option<&k8s::Namespace>)| {
         let span = declared.map_or_else(|| used[name], |namespace| namespace.meta.name.span);
-        let mut labels: Vec<k8s::Label> = declared
+        // What an API server would refuse is not there, and labels nothing.
+        let accepted = declared.filter(|namespace| namespace.meta.is_accepted);
+        let mut labels: Vec<k8s::Label> = accepted
             .map(|namespace| namespace.meta.labels.iter().cloned().collect())
             .unwrap_or_default();
         // Kubernetes sets this label whatever the manifest says (SetDefaults_Namespace).

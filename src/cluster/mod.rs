@@ -60,8 +60,8 @@ pub struct Cluster {
 pub struct Namespace {
     /// Its name.
     pub name: String,
-    /// The labels that selectors see: those of the manifest, and
-    /// [`NAMESPACE_NAME_LABEL`] over whatever the manifest says (S2).
+    /// The labels that selectors see: those of the manifest, if an API server would take
+    /// it, and [`NAMESPACE_NAME_LABEL`] over whatever the manifest says (S2).
     pub labels: k8s::Labels,
     /// The `Namespace` object, where there is one among the inputs.
     pub declared: Option<k8s::Namespace>,

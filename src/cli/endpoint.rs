@@ -1,0 +1,323 @@
+//! The ends of a question as a person types them (`shop/web`, `shop/app=web`, `internet`),
+//! and the pods and addresses of a cluster that they mean.
+//!
+//! Pure: is handed the cluster, returns values. Refuses to know ports, policies, and how
+//! an answer or a mistake is printed.
+
+mod form;
+mod special;
+mod unknown;
+
+pub(crate) use form::{Form, Mistake};
+pub(crate) use unknown::Candidate;
+
+use crate::cluster::{Cluster, NamespaceId, ServiceId, WorkloadId};
+use crate::engine::{AddressRange, Endpoint, NamespaceView, PodView};
+use crate::k8s::{Labels, WorkloadKind};
+use crate::source::SourceId;
+use std::net::IpAddr;
+
+/// What one end of a question means in a cluster.
+#[derive(Clone, Debug)]
+pub(crate) struct Resolved {
+    /// As it was typed.
+    pub(crate) text: String,
+    /// Everything that it means: never empty.
+    pub(crate) ends: Vec<End>,
+    /// The Service that was named, whose pods are meant.
+    pub(crate) service: Option<ServiceId>,
+    /// Whether more than one object was asked for by nature: labels, a Service, `any`.
+    pub(crate) is_selection: bool,
+    /// What a person should know about the reading: lower case, no full stop.
+    pub(crate) notes: Vec<String>,
+}
+
+/// One pod, or one range of addresses.
+#[derive(Clone, Debug)]
+pub(crate) enum End {
+    /// A workload of the cluster.
+    Workload(WorkloadId),
+    /// A pod that does not exist yet.
+    Supposed(Box<SupposedPod>),
+    /// Addresses outside; policies may tell its parts apart.
+    Addresses(AddressRange),
+}
+
+/// A pod that does not exist yet.
+#[derive(Clone, Debug)]
+pub(crate) struct SupposedPod {
+    /// As it was typed.
+    pub(crate) name: String,
+    namespace: SupposedNamespace,
+    labels: Labels,
+}
+
+/// The namespace of a pod that does not exist yet.
+#[derive(Clone, Debug)]
+enum SupposedNamespace {
+    Present(NamespaceId),
+    New { name: String, labels: Labels },
+}
+
+impl End {
+    /// The end as the engine sees it. `addresses` of an end outside must be uniform.
+    pub(crate) fn endpoint<'c>(&'c self, cluster: &'c Cluster, inventory: Inventory) -> Endpoint<'c> {
+        let mut pod = match self {
+            Self::Addresses(range) => return Endpoint::Address(*range),
+            Self::Workload(id) => PodView::workload(cluster, *id),
+            Self::Supposed(pod) => PodView::supposed(pod.namespace(cluster), &pod.labels),
+        };
+        pod.namespace.are_labels_known |= inventory == Inventory::Complete;
+        Endpoint::Pod(pod)
+    }
+
+    /// Its name in an answer.
+    pub(crate) fn name(&self, cluster: &Cluster) -> String {
+        match self {
+            Self::Workload(id) => cluster.workload_name(*id),
+            Self::Supposed(pod) => pod.name.clone(),
+            Self::Addresses(range) => special::range_name(range),
+        }
+    }
+}
+
+impl SupposedPod {
+    fn namespace<'c>(&'c self, cluster: &'c Cluster) -> NamespaceView<'c> {
+        match &self.namespace {
+            SupposedNamespace::Present(id) => NamespaceView::of(cluster, *id),
+            SupposedNamespace::New { name, labels } => {
+                NamespaceView { id: None, name, labels, are_labels_known: true }
+            }
+        }
+    }
+}
+
+/// Whether the inputs are all there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inventory {
+    /// There may be namespaces whose manifests are somewhere else.
+    Open,
+    /// What is not among the inputs does not exist.
+    Complete,
+}
+
+/// Where names are looked up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lookup<'c> {
+    /// The cluster.
+    pub(crate) cluster: &'c Cluster,
+    /// The namespace of names that are typed without one; else all are searched.
+    pub(crate) namespace: Option<&'c str>,
+    /// The source that holds what was typed, for the spans of labels.
+    pub(crate) source: SourceId,
+}
+
+impl Lookup<'_> {
+    /// What a text means.
+    pub(crate) fn resolve(&self, text: &str) -> Result<Resolved, Mistake> {
+        let form = Form::parse(text, self)?;
+        let mut resolved = Resolved {
+            text: text.to_owned(),
+            ends: Vec::new(),
+            service: None,
+            is_selection: false,
+            notes: Vec::new(),
+        };
+        match form {
+            Form::Any => {
+                resolved.is_selection = true;
+                let ids = self.cluster.workload_ids().filter(|id| self.has_pods(*id));
+                resolved.ends.extend(ids.map(End::Workload));
+                resolved.ends.extend([AddressRange::IPV4, AddressRange::IPV6].map(End::Addresses));
+            }
+            Form::Internet => {
+                resolved.ends.extend(special::public_addresses().into_iter().map(End::Addresses));
+            }
+            Form::Addresses(range) => self.resolve_addresses(range, &mut resolved),
+            Form::Supposed { namespace, new_labels, labels } => {
+                let namespace = match new_labels {
+                    Some(labels) => SupposedNamespace::New { name: namespace, labels },
+                    None => SupposedNamespace::Present(self.namespace(text, &namespace)?),
+                };
+                let pod = SupposedPod { name: text.to_owned(), namespace, labels };
+                resolved.ends.push(End::Supposed(Box::new(pod)));
+            }
+            Form::Labelled { namespace, labels } => {
+                resolved.is_selection = true;
+                resolved.ends = self.labelled(text, namespace.as_deref(), &labels)?;
+            }
+            Form::Service { namespace, name } => {
+                self.resolve_service(text, namespace.as_deref(), &name, &mut resolved)?;
+            }
+            Form::Named { namespace, kind, name } => {
+                self.resolve_name(text, (namespace.as_deref(), kind, &name), &mut resolved)?;
+            }
+        }
+        Ok(resolved)
+    }
+
+    fn namespace(&self, text: &str, name: &str) -> Result<NamespaceId, Mistake> {
+        let found = self.cluster.namespace_by_name(name);
+        found.ok_or_else(|| unknown::namespace(self.cluster, text, name))
+    }
+
+    /// The workloads that a name may mean: of its namespace, or of all.
+    fn workloads(&self, text: &str, namespace: Option<&str>) -> Result<Vec<WorkloadId>, Mistake> {
+        match namespace.or(self.namespace) {
+            Some(name) => Ok(self.cluster.workloads_in(self.namespace(text, name)?).collect()),
+            None => Ok(self.cluster.workload_ids().collect()),
+        }
+    }
+
+    /// Whether there are pods of it: not if an API server would refuse it (S13).
+    fn has_pods(&self, id: WorkloadId) -> bool {
+        self.cluster.workload(id).object.meta.is_accepted
+    }
+
+    fn labelled(
+        &self,
+        text: &str,
+        namespace: Option<&str>,
+        labels: &Labels,
+    ) -> Result<Vec<End>, Mistake> {
+        let mut ids = self.workloads(text, namespace)?;
+        ids.retain(|id| self.has_pods(*id) && has_labels(&self.cluster.workload(*id).object.labels, labels));
+        if ids.is_empty() {
+            return Err(unknown::labels(self.cluster, text, namespace.or(self.namespace), labels));
+        }
+        Ok(ids.into_iter().map(End::Workload).collect())
+    }
+
+    fn resolve_name(
+        &self,
+        text: &str,
+        (namespace, kind, name): (Option<&str>, Option<WorkloadKind>, &str),
+        resolved: &mut Resolved,
+    ) -> Result<(), Mistake> {
+        let mut ids = self.workloads(text, namespace)?;
+        ids.retain(|id| {
+            let workload = &self.cluster.workload(*id).object;
+            workload.meta.name.value == name && kind.is_none_or(|kind| kind == workload.kind)
+        });
+        if ids.is_empty()
+            && let Some((owned, owner)) = self.owner(namespace.or(self.namespace), kind, name)
+        {
+            let owner_name = self.cluster.workload_name(owner);
+            resolved.notes.push(format!("`{owned}` belongs to `{owner_name}`, which stands for it"));
+            ids.push(owner);
+        }
+        match ids[..] {
+            [] => Err(unknown::workload(self.cluster, text, (namespace.or(self.namespace), name))),
+            [id] if !self.has_pods(id) => Err(unknown::refused(self.cluster, id)),
+            [id] => {
+                resolved.ends.push(End::Workload(id));
+                Ok(())
+            }
+            _ => Err(unknown::ambiguous(self.cluster, text, &ids)),
+        }
+    }
+
+    /// The workload that stands for an object that is no peer itself (S3), and the
+    /// object's full name.
+    fn owner(
+        &self,
+        namespace: Option<&str>,
+        kind: Option<WorkloadKind>,
+        name: &str,
+    ) -> Option<(String, WorkloadId)> {
+        let represented = self.cluster.represented();
+        let matches = |object: &str| {
+            let mut parts = object.splitn(3, '/');
+            let its_namespace = parts.next() == namespace || namespace.is_none();
+            let its_kind = parts.next();
+            let is_of_kind = kind.is_none_or(|kind| its_kind == Some(kind.name()));
+            its_namespace && is_of_kind && parts.next() == Some(name)
+        };
+        let mut object = represented.iter().find(|object| matches(&object.object))?;
+        let owned = object.object.clone();
+        let namespace = owned.split('/').next()?;
+        // A pod belongs to a ReplicaSet that belongs to a Deployment; longer chains, and
+        // circles, are no owners.
+        for _ in 0..=represented.len().min(4) {
+            let owner = format!("{namespace}/{}", object.owner);
+            let found = self.cluster.workload_ids().find(|id| self.cluster.workload_name(*id) == owner);
+            if let Some(id) = found {
+                return Some((owned, id));
+            }
+            object = represented.iter().find(|object| object.object == owner)?;
+        }
+        None
+    }
+
+    fn resolve_service(
+        &self,
+        text: &str,
+        namespace: Option<&str>,
+        name: &str,
+        resolved: &mut Resolved,
+    ) -> Result<(), Mistake> {
+        let namespace = match namespace.or(self.namespace) {
+            Some(namespace) => Some(self.namespace(text, namespace)?),
+            None => None,
+        };
+        let named: Vec<ServiceId> = self
+            .cluster
+            .service_ids()
+            .filter(|id| {
+                let service = self.cluster.service(*id);
+                let is_here = namespace.is_none_or(|namespace| namespace == service.namespace);
+                is_here && service.object.meta.name.value == name
+            })
+            .collect();
+        let [id] = named[..] else {
+            return Err(unknown::service(self.cluster, text, name, &named));
+        };
+        let service = self.cluster.service(id);
+        let Some(selector) = &service.object.selector else {
+            return Err(unknown::without_selector(self.cluster, text, id));
+        };
+        let ids = self.cluster.workloads_in(service.namespace).filter(|id| self.has_pods(*id));
+        let selected = ids.filter(|id| has_labels(&self.cluster.workload(*id).object.labels, selector));
+        resolved.ends.extend(selected.map(End::Workload));
+        if resolved.ends.is_empty() || selector.is_empty() {
+            return Err(unknown::without_pods(self.cluster, text, id));
+        }
+        resolved.service = Some(id);
+        resolved.is_selection = true;
+        Ok(())
+    }
+
+    fn resolve_addresses(&self, range: AddressRange, resolved: &mut Resolved) {
+        let has = |id: &WorkloadId, address: &IpAddr| {
+            let pod = &self.cluster.workload(*id).object;
+            !pod.host_network && pod.addresses.contains(address)
+        };
+        let holders = |address: IpAddr| self.cluster.workload_ids().filter(move |id| has(id, &address));
+        // The outside has no address that a pod has (S8), so that a single such address
+        // can only mean the pod.
+        if range.first == range.last
+            && let [id] = holders(range.first).collect::<Vec<_>>()[..]
+        {
+            let name = self.cluster.workload_name(id);
+            resolved.notes.push(format!("{} is the address of `{name}`", range.first));
+            resolved.ends.push(End::Workload(id));
+            return;
+        }
+        let inside = self.cluster.workloads().iter().filter(|workload| {
+            workload.object.addresses.iter().any(|address| range.contains(*address))
+        });
+        match inside.count() {
+            0 => {}
+            count => resolved.notes.push(format!(
+                "{count} {} an address in {}: asked here is what no pod has",
+                if count == 1 { "workload has" } else { "workloads have" },
+                special::range_name(&range),
+            )),
+        }
+        resolved.ends.push(End::Addresses(range));
+    }
+}
+
+fn has_labels(labels: &Labels, wanted: &Labels) -> bool {
+    wanted.iter().all(|wanted| labels.get(&wanted.key) == Some(&wanted.value))
+}

@@ -1,0 +1,106 @@
+//! `npcheck files`: what was read, what each document became, what was skipped and why.
+//!
+//! Refuses to analyse any of it.
+
+use super::Paths;
+use super::exit::Outcome;
+use super::input::{Input, skip_reason};
+use super::terminal::Terminal;
+use crate::k8s::{Document, Opacity, Outcome as Became};
+use crate::load::{self, Limits};
+use crate::output::{Escaped, Role, Style};
+use clap::Args;
+use std::io::{self, Write};
+
+/// Show what is read, what each document becomes, and what is skipped and why
+#[derive(Clone, Debug, Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    paths: Paths,
+}
+
+pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
+    let input = Input::read(&options.paths);
+    let mut skipped = load::left_out(&options.paths.paths, &Limits::default());
+    skipped.extend(input.skipped.iter().cloned());
+    skipped.sort();
+    let style = terminal.style;
+    let written = write(&input, &skipped, style, terminal.out());
+    terminal.finish(written)?;
+    input.report_problems(terminal);
+    let outcome = if input.is_empty() {
+        Outcome::Nothing
+    } else {
+        Outcome::Good
+    };
+    Ok(outcome.with_problems(input.is_incomplete()))
+}
+
+fn write(
+    input: &Input,
+    skipped: &[load::Skipped],
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for (source, documents) in &input.documents {
+        let source = input.sources.get(*source);
+        writeln!(out, "{}", style.paint(Role::Strong, Escaped(source.name())))?;
+        let mut others = 0;
+        for document in documents {
+            match became(document) {
+                Some(became) => {
+                    let line = source.position(document.span.start).line;
+                    writeln!(out, "  {line:>5}  {became}")?;
+                }
+                None => others += 1,
+            }
+        }
+        if others == documents.len() {
+            writeln!(
+                out,
+                "         {}",
+                style.paint(Role::Faint, "no Kubernetes object")
+            )?;
+        }
+    }
+    for skipped in skipped {
+        let name = Escaped(&skipped.name);
+        let reason = style.paint(Role::Faint, skip_reason(skipped.reason));
+        writeln!(out, "{name}\n         skipped: {reason}")?;
+    }
+    writeln!(out, "{}", input.summary)
+}
+
+/// What a document is and became; `None` if it is no business of npcheck's.
+fn became(document: &Document) -> Option<String> {
+    let name = identity(document);
+    let line = match document.outcome {
+        Became::Object => name,
+        Became::OtherKind => format!("{name}  not analysed: of no kind that policies depend on"),
+        Became::Opaque(Opacity::Template) => {
+            format!("{name}  skipped: a template, render it first")
+        }
+        Became::Opaque(Opacity::Sops) => format!("{name}  skipped: encrypted by SOPS"),
+        Became::Opaque(Opacity::Substitution) => {
+            format!("{name}  skipped: has a ${{…}} variable that only deployment fills in")
+        }
+        Became::Broken => format!("{name}  broken: npcheck lint says how"),
+        Became::NotKubernetes | Became::Empty => return None,
+    };
+    Some(line)
+}
+
+/// `shop/Deployment/cart`, with as much of it as could be read.
+fn identity(document: &Document) -> String {
+    let parts = [&document.namespace, &document.kind, &document.name];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|part| !part.is_empty())
+        .map(|part| Escaped(part).to_string())
+        .collect();
+    if parts.is_empty() {
+        "a document".to_owned()
+    } else {
+        parts.join("/")
+    }
+}

@@ -1,0 +1,127 @@
+//! The command line: one file per command. A command reads its inputs, asks the layers
+//! above, prints through the one writer, and says how it went.
+//!
+//! Refuses to judge anything itself.
+
+mod completions;
+mod exit;
+mod files;
+mod input;
+mod lint;
+mod terminal;
+
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
+use exit::Outcome;
+use std::io;
+use std::panic;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use terminal::{ColorChoice, Terminal, Verbosity};
+
+/// The environment variable that makes npcheck complete a command line instead of running
+/// it; the scripts of `npcheck completions` set it.
+const COMPLETION_VARIABLE: &str = "NPCHECK_COMPLETE";
+
+/// Offline static analyzer for Kubernetes NetworkPolicies
+///
+/// Reads manifests, works out who can talk to whom and why, and finds the policies that do
+/// not mean what they look like. Never uses the network, never talks to a cluster.
+#[derive(Debug, Parser)]
+#[command(name = "npcheck", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  analysed, and the answer is good
+  1  analysed, and the answer is no: findings, a blocked flow
+  2  not all of it could be analysed: an unreadable or broken manifest, a wrong option
+  3  nothing to analyse: no Kubernetes object found";
+
+/// What every command takes.
+#[derive(Clone, Copy, Debug, Args)]
+struct Global {
+    /// When to use colours
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    color: ColorChoice,
+    /// Say only what was asked for, and what went wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say what was passed over, too
+    #[arg(short, long, global = true, action = ArgAction::SetTrue)]
+    verbose: bool,
+}
+
+impl Global {
+    fn verbosity(self) -> Verbosity {
+        match self {
+            Self { quiet: true, .. } => Verbosity::Quiet,
+            Self { verbose: true, .. } => Verbosity::Verbose,
+            Self { .. } => Verbosity::Normal,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Lint(lint::Options),
+    Files(files::Options),
+    Completions(completions::Options),
+}
+
+/// The manifests that a command looks at.
+#[derive(Clone, Debug, Args)]
+struct Paths {
+    /// Files, directories or `-` for standard input
+    ///
+    /// Directories are walked for `.yaml`, `.yml` and `.json` files (also packed, `.gz`),
+    /// without hidden ones and those that `.gitignore` or `.npcheckignore` names.
+    #[arg(value_name = "PATH", default_value = ".", value_hint = clap::ValueHint::AnyPath)]
+    paths: Vec<PathBuf>,
+}
+
+/// Runs the command that the arguments of the process ask for.
+///
+/// # Panics
+///
+/// Never: a panic, which is a bug of npcheck, becomes the exit status 2.
+#[must_use]
+pub fn run() -> ExitCode {
+    let outcome = panic::catch_unwind(|| {
+        clap_complete::CompleteEnv::with_factory(command)
+            .var(COMPLETION_VARIABLE)
+            .complete();
+        match Cli::try_parse() {
+            Ok(cli) => execute(cli).into(),
+            Err(error) => {
+                // The only ways to fail are a closed pipe and a full disk.
+                let _ = error.print();
+                ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+            }
+        }
+    });
+    outcome.unwrap_or_else(|_| Outcome::Incomplete.into())
+}
+
+/// The command line as clap knows it, for manual pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+fn execute(cli: Cli) -> Outcome {
+    let mut terminal = Terminal::new(cli.global.color, cli.global.verbosity());
+    let outcome = match cli.command {
+        Command::Lint(options) => lint::run(&options, &mut terminal),
+        Command::Files(options) => files::run(&options, &mut terminal),
+        Command::Completions(options) => completions::run(&options, &mut terminal),
+    };
+    outcome.unwrap_or_else(|error: io::Error| {
+        terminal.complain("output", &error.to_string());
+        Outcome::Incomplete
+    })
+}

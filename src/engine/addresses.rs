@@ -1,0 +1,312 @@
+//! Ranges of IP addresses, and the atoms that a set of blocks cuts the two address
+//! spaces into.
+//!
+//! Refuses to know what an address belongs to: pods, nodes and the outside are all
+//! numbers here. The families never mix (S8).
+
+use ipnet::IpNet;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// All addresses from `first` to `last`, both included, of one family.
+///
+/// Ordered by family (IPv4 first), then by `first`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddressRange {
+    /// The lowest address.
+    pub first: IpAddr,
+    /// The highest address: of the same family, and not below `first`.
+    pub last: IpAddr,
+}
+
+impl AddressRange {
+    /// Every IPv4 address.
+    pub const IPV4: Self = Self {
+        first: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        last: IpAddr::V4(Ipv4Addr::BROADCAST),
+    };
+
+    /// Every IPv6 address.
+    pub const IPV6: Self = Self {
+        first: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        last: IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)),
+    };
+
+    /// The range `first..=last`; `None` if the families differ or `last` is below `first`.
+    #[must_use]
+    pub fn new(first: IpAddr, last: IpAddr) -> Option<Self> {
+        (first.is_ipv4() == last.is_ipv4() && first <= last).then_some(Self { first, last })
+    }
+
+    /// Whether the addresses are IPv4.
+    #[must_use]
+    pub fn is_ipv4(&self) -> bool {
+        self.first.is_ipv4()
+    }
+
+    /// Whether the address lies in the range; never for an address of the other family.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        // `IpAddr` orders every IPv4 address before every IPv6 one.
+        self.first <= address && address <= self.last
+    }
+
+    /// Whether every address of the other range lies in this one.
+    #[must_use]
+    pub fn contains_range(&self, other: &Self) -> bool {
+        self.first <= other.first && other.last <= self.last
+    }
+
+    /// Whether the ranges have an address in common.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+
+    /// The addresses that both ranges have.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Option<Self> {
+        self.overlaps(other).then(|| Self {
+            first: self.first.max(other.first),
+            last: self.last.min(other.last),
+        })
+    }
+
+    /// This range in pieces, in order, such that none of the `blocks` begins or ends
+    /// inside a piece: a block holds a piece wholly or not at all.
+    #[must_use]
+    pub fn cut(&self, blocks: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut starts = vec![self.first];
+        for block in blocks {
+            starts.extend(block.starts().filter(|start| self.contains(*start)));
+        }
+        starts.sort_unstable();
+        starts.dedup();
+        self.pieces(&starts)
+    }
+
+    /// The addresses of this range that lie in none of the `blocks`, in order and in as
+    /// few ranges as possible.
+    #[must_use]
+    pub fn without(&self, blocks: &[Self]) -> Vec<Self> {
+        let mut inside: Vec<Self> = blocks
+            .iter()
+            .filter_map(|block| self.intersection(block))
+            .collect();
+        inside.sort_unstable();
+        let mut rest = Vec::new();
+        let mut next = Some(self.first);
+        for block in inside {
+            let Some(start) = next else { return rest };
+            if let Some(before) = predecessor(block.first).and_then(|end| Self::new(start, end)) {
+                rest.push(before);
+            }
+            if start <= block.last {
+                next = successor(block.last);
+            }
+        }
+        rest.extend(next.and_then(|start| Self::new(start, self.last)));
+        rest
+    }
+
+    /// Whether a range that does not start before this one overlaps or touches it.
+    fn is_followed_by(&self, later: &Self) -> bool {
+        self.overlaps(later) || successor(self.last) == Some(later.first)
+    }
+
+    /// Where something begins because of this range: at its first address, and behind
+    /// its last one.
+    fn starts(&self) -> impl Iterator<Item = IpAddr> {
+        [Some(self.first), successor(self.last)]
+            .into_iter()
+            .flatten()
+    }
+
+    /// The pieces that begin at `starts`, the first of which is this range's own.
+    fn pieces(&self, starts: &[IpAddr]) -> Vec<Self> {
+        let ends = starts[1..].iter().map(|next| {
+            predecessor(*next).expect("a later piece starts above the lowest address of its family")
+        });
+        let ends = ends.chain(std::iter::once(self.last));
+        starts
+            .iter()
+            .zip(ends)
+            .map(|(first, last)| Self {
+                first: *first,
+                last,
+            })
+            .collect()
+    }
+}
+
+/// The ranges that the boundaries of all `blocks` cut both address spaces into: every
+/// address lies in exactly one, and no block tells two addresses of one apart.
+///
+/// IPv4 first, then by address. Without any block these are the two whole spaces.
+#[must_use]
+pub fn address_atoms(blocks: impl IntoIterator<Item = AddressRange>) -> Vec<AddressRange> {
+    let blocks: Vec<AddressRange> = blocks.into_iter().collect();
+    let mut atoms = AddressRange::IPV4.cut(blocks.iter().copied());
+    atoms.extend(AddressRange::IPV6.cut(blocks));
+    atoms
+}
+
+/// The addresses that lie in at least one of the `blocks`, in order and in as few ranges
+/// as possible.
+pub(super) fn merge_ranges(mut blocks: Vec<AddressRange>) -> Vec<AddressRange> {
+    blocks.sort_unstable();
+    let mut merged: Vec<AddressRange> = Vec::with_capacity(blocks.len());
+    for block in blocks {
+        match merged.last_mut() {
+            Some(last) if last.is_followed_by(&block) => last.last = last.last.max(block.last),
+            _ => merged.push(block),
+        }
+    }
+    merged
+}
+
+/// The next address of the family; `None` behind the highest one.
+fn successor(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(address) => address
+            .to_bits()
+            .checked_add(1)
+            .map(|bits| Ipv4Addr::from_bits(bits).into()),
+        IpAddr::V6(address) => address
+            .to_bits()
+            .checked_add(1)
+            .map(|bits| Ipv6Addr::from_bits(bits).into()),
+    }
+}
+
+/// The address before; `None` at the lowest one of the family.
+fn predecessor(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(address) => address
+            .to_bits()
+            .checked_sub(1)
+            .map(|bits| Ipv4Addr::from_bits(bits).into()),
+        IpAddr::V6(address) => address
+            .to_bits()
+            .checked_sub(1)
+            .map(|bits| Ipv6Addr::from_bits(bits).into()),
+    }
+}
+
+/// The addresses of a block; host bits are masked off: `10.0.0.77/8` is `10.0.0.0/8` (S8).
+impl From<IpNet> for AddressRange {
+    fn from(block: IpNet) -> Self {
+        Self {
+            first: block.network(),
+            last: block.broadcast(),
+        }
+    }
+}
+
+/// The range of one address.
+impl From<IpAddr> for AddressRange {
+    fn from(address: IpAddr) -> Self {
+        Self {
+            first: address,
+            last: address,
+        }
+    }
+}
+
+/// `LO-HI`, IPv6 compressed and in lower case (S14); a single address is `LO-LO` too.
+impl fmt::Display for AddressRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(text: &str) -> AddressRange {
+        text.parse::<IpNet>()
+            .expect("a test writes valid blocks")
+            .into()
+    }
+
+    fn printed(ranges: &[AddressRange]) -> Vec<String> {
+        ranges.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn host_bits_are_masked_off() {
+        assert_eq!(block("10.0.0.77/8").to_string(), "10.0.0.0-10.255.255.255");
+        assert_eq!(
+            block("FD00::1/8").to_string(),
+            "fd00::-fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
+        );
+        assert_eq!(block("0.0.0.0/0"), AddressRange::IPV4);
+        assert_eq!(block("::/0"), AddressRange::IPV6);
+    }
+
+    #[test]
+    fn families_never_mix() {
+        assert!(!AddressRange::IPV6.contains("10.0.0.1".parse().expect("valid")));
+        assert!(!AddressRange::IPV4.contains("::1".parse().expect("valid")));
+        assert!(!AddressRange::IPV4.overlaps(&AddressRange::IPV6));
+        assert_eq!(
+            AddressRange::new(AddressRange::IPV4.first, AddressRange::IPV6.last),
+            None
+        );
+    }
+
+    #[test]
+    fn atoms_are_cut_at_every_boundary() {
+        let ends = [
+            "0.0.0.0/32",
+            "255.255.255.255/32",
+            "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128",
+        ];
+        let table: &[(&[&str], &[&str])] = &[
+            (
+                &[],
+                &[
+                    "0.0.0.0-255.255.255.255",
+                    "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+                ],
+            ),
+            (
+                &["10.0.0.0/8", "10.1.0.0/16", "::/0"],
+                &[
+                    "0.0.0.0-9.255.255.255",
+                    "10.0.0.0-10.0.255.255",
+                    "10.1.0.0-10.1.255.255",
+                    "10.2.0.0-10.255.255.255",
+                    "11.0.0.0-255.255.255.255",
+                    "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+                ],
+            ),
+            (
+                &ends,
+                &[
+                    "0.0.0.0-0.0.0.0",
+                    "0.0.0.1-255.255.255.254",
+                    "255.255.255.255-255.255.255.255",
+                    "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe",
+                    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+                ],
+            ),
+        ];
+        for (blocks, atoms) in table {
+            let cut = address_atoms(blocks.iter().map(|text| block(text)));
+            assert_eq!(printed(&cut), *atoms, "{blocks:?}");
+        }
+    }
+
+    #[test]
+    fn exceptions_leave_the_rest_in_as_few_ranges_as_possible() {
+        let rest = block("10.0.0.0/29").without(&[block("10.0.0.2/31"), block("10.0.0.3/32")]);
+        assert_eq!(printed(&rest), ["10.0.0.0-10.0.0.1", "10.0.0.4-10.0.0.7"]);
+        assert_eq!(block("::/0").without(&[block("::/0")]), []);
+        assert_eq!(
+            block("10.0.0.0/8").without(&[block("fd00::/8")]),
+            [block("10.0.0.0/8")]
+        );
+    }
+}

@@ -1,0 +1,283 @@
+//! Who may talk to whom: selectors, port sets, address ranges and tiers, compiled once
+//! for a cluster.
+//!
+//! Pure: knows no text, no diagnostics and no printing. It answers with ids and sets;
+//! others turn them into words.
+//!
+//! In the order of the work: [`labels`] turns labels into numbers, [`program`] compiles
+//! the policies with them, [`classes`] groups the workloads that no policy tells apart,
+//! [`selection`] finds what a selector selects among the classes, [`sides`] says which
+//! policies decide about a class, [`functions`] what they allow, and [`relation`] brings
+//! the two sides of a pair together.
+
+mod addresses;
+mod endpoint;
+mod ports;
+mod labels;
+mod program;
+mod runs;
+mod classes;
+mod selection;
+mod sets;
+mod tiers;
+mod sides;
+mod functions;
+mod relation;
+mod verdict;
+
+pub use addresses::{AddressRange, address_atoms};
+pub use endpoint::{Address, Endpoint, NamespaceView, PodView, address_pairs};
+pub use ports::{ConnectionSet, PortSet};
+pub use relation::{Flow, Peer, Relation, Row};
+pub use verdict::{
+    Decision, Explanation, Match, Matter, Miss, NearestMiss, PeerRef, PeerTrace, PeersTrace,
+    PluginDifference, PolicyRef, PolicyTrace, PortRef, PortTrace, PortsTrace, ReasonCode,
+    Requirement, RuleRef, RuleTrace, Scope, SideTrace, Verdict, Wanted, Way, connections, explain,
+    plugin_differences, side, uniform_ranges,
+};
+
+use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId, WorkloadId};
+use crate::k8s::{Direction, LabelSelector, NetworkPolicyPeer};
+use classes::{ClassId, Classes, Columns};
+use functions::Functions;
+use labels::{FeatureId, Features};
+use program::{MatcherId, Program};
+use runs::Runs;
+use selection::{Index, Selection, visible_labels};
+use sides::Sides;
+use std::sync::OnceLock;
+
+/// A cluster with its policies compiled: answers who is selected by what, and who may
+/// talk to whom.
+///
+/// Only objects that an API server would accept count (S13): the others select nothing,
+/// and are selected and reached by nothing.
+#[derive(Debug)]
+pub struct Engine<'c> {
+    cluster: &'c Cluster,
+    program: Program<'c>,
+    classes: Classes,
+    columns: Columns,
+    selection: Selection,
+    sides: Sides,
+    /// By matcher: the workloads that it matches, made on the first question.
+    matched: Vec<OnceLock<Vec<WorkloadId>>>,
+    functions: OnceLock<Functions>,
+    workload_labels: OnceLock<WorkloadLabels<'c>>,
+}
+
+impl<'c> Engine<'c> {
+    /// Compiles the policies of a cluster and finds out what each of them selects.
+    #[must_use]
+    pub fn new(cluster: &'c Cluster) -> Self {
+        let program = Program::new(cluster);
+        let (classes, columns) = Classes::new(cluster, &program);
+        let selection = Selection::new(cluster, &program, &classes);
+        let sides = Sides::new(cluster, &program, &classes, &selection);
+        let matched = program
+            .matchers
+            .values()
+            .iter()
+            .map(|_| OnceLock::new())
+            .collect();
+        Self {
+            cluster,
+            program,
+            classes,
+            columns,
+            selection,
+            sides,
+            matched,
+            functions: OnceLock::new(),
+            workload_labels: OnceLock::new(),
+        }
+    }
+
+    /// The cluster that it answers for.
+    #[must_use]
+    pub fn cluster(&self) -> &'c Cluster {
+        self.cluster
+    }
+
+    /// The workloads that a policy's `spec.podSelector` selects, in order, whether or not
+    /// the policy isolates them. Never pods on the host network (S10).
+    #[must_use]
+    pub fn selected(&self, policy: PolicyId) -> &[WorkloadId] {
+        let policy = self.program.policies[policy.index()].as_ref();
+        policy.map_or(&[], |policy| self.matched(policy.subject))
+    }
+
+    /// The workloads that a cluster-wide policy's `spec.subject` selects, in order.
+    #[must_use]
+    pub fn subjects(&self, policy: ClusterPolicyId) -> &[WorkloadId] {
+        let policy = self.program.cluster_policies[policy.index()].as_ref();
+        policy.map_or(&[], |policy| self.matched(policy.subject))
+    }
+
+    /// The NetworkPolicies that isolate a workload in a direction, in order (S5); none
+    /// means that it is not isolated.
+    #[must_use]
+    pub fn isolating(&self, workload: WorkloadId, direction: Direction) -> &[PolicyId] {
+        let class = self.classes.of(workload);
+        class.map_or(&[], |class| self.sides.isolating(class, direction))
+    }
+
+    /// The cluster-wide policies whose subject a workload is, in the order of evaluation,
+    /// whether or not they have rules for either direction.
+    #[must_use]
+    pub fn cluster_policies_on(&self, workload: WorkloadId) -> &[ClusterPolicyId] {
+        let class = self.classes.of(workload);
+        class.map_or(&[], |class| self.sides.cluster_policies(class))
+    }
+
+    /// The workloads that a peer of a policy matches by its selectors, in order; none for
+    /// an `ipBlock`. The peer need not be one that the policy has.
+    #[must_use]
+    pub fn peer_workloads(&self, policy: PolicyId, peer: &NetworkPolicyPeer) -> Vec<WorkloadId> {
+        let (pods, namespaces) = (peer.pod_selector.get(), peer.namespace_selector.get());
+        if peer.ip_block.get().is_some() || (pods.is_none() && namespaces.is_none()) {
+            return Vec::new();
+        }
+        let home = self.cluster.policy(policy).namespace;
+        if let Some(matcher) = self.program.find_matcher(home, peer) {
+            return self.matched(matcher).to_vec();
+        }
+        let namespaces = match namespaces {
+            Some(selector) => self.matching_namespaces(selector),
+            None => vec![home],
+        };
+        match pods {
+            Some(selector) => self.matching_workloads(namespaces, selector),
+            None => self.matching_workloads(namespaces, &LabelSelector::everything(peer.span)),
+        }
+    }
+
+    /// The namespaces that a selector matches, in order.
+    #[must_use]
+    pub fn matching_namespaces(&self, selector: &LabelSelector) -> Vec<NamespaceId> {
+        match self.program.features.find(selector) {
+            Some(selector) => self
+                .selection
+                .namespaces(&selector)
+                .ids()
+                .map(NamespaceId)
+                .collect(),
+            None => {
+                let matches =
+                    |id: &NamespaceId| selector.matches(&visible_labels(self.cluster, *id));
+                self.cluster.namespace_ids().filter(matches).collect()
+            }
+        }
+    }
+
+    /// The workloads of some namespaces that a selector matches, in order. Never pods on
+    /// the host network (S10).
+    #[must_use]
+    pub fn matching_workloads(
+        &self,
+        namespaces: impl IntoIterator<Item = NamespaceId>,
+        selector: &LabelSelector,
+    ) -> Vec<WorkloadId> {
+        let mut within = Vec::new();
+        for namespace in namespaces {
+            let mut ids = self.cluster.workloads_in(namespace);
+            if let (Some(first), rest) = (ids.next(), ids.len() as u32) {
+                within.push((first.0, first.0 + rest + 1));
+            }
+        }
+        let labels = self
+            .workload_labels
+            .get_or_init(|| WorkloadLabels::new(self.cluster));
+        labels.select(&Runs::from_unsorted(within), selector)
+    }
+
+    /// Who may talk to whom. Worked out on the first call, and the same ever after.
+    #[must_use]
+    pub fn relation(&self) -> Relation<'_> {
+        let functions = self.functions.get_or_init(|| {
+            let ends = (&self.classes, &self.columns);
+            Functions::new(
+                self.cluster,
+                &self.program,
+                ends,
+                &self.selection,
+                &self.sides,
+            )
+        });
+        Relation {
+            cluster: self.cluster,
+            classes: &self.classes,
+            columns: &self.columns,
+            sides: &self.sides,
+            functions,
+        }
+    }
+
+    fn matched(&self, matcher: MatcherId) -> &[WorkloadId] {
+        let place = matcher.0 as usize;
+        self.matched[place].get_or_init(|| {
+            let matcher = &self.program.matchers.values()[place];
+            let classes = self
+                .selection
+                .classes(&self.program, &self.classes, matcher);
+            let members = classes
+                .ids()
+                .flat_map(|class| self.classes.members(ClassId(class)));
+            let mut members: Vec<WorkloadId> = members.copied().collect();
+            members.sort_unstable();
+            members
+        })
+    }
+}
+
+/// All labels of all workloads, for selectors that stand in no policy.
+#[derive(Debug)]
+struct WorkloadLabels<'c> {
+    features: Features<'c>,
+    /// By workload: its features, sorted.
+    of: Vec<Vec<FeatureId>>,
+    index: Index,
+    /// The workloads that selectors see.
+    selectable: Runs,
+}
+
+impl<'c> WorkloadLabels<'c> {
+    fn new(cluster: &'c Cluster) -> Self {
+        let mut features = Features::default();
+        let mut of = Vec::with_capacity(cluster.workloads().len());
+        let mut selectable = Runs::default();
+        for (id, workload) in cluster.workload_ids().zip(cluster.workloads()) {
+            let mut found = Vec::new();
+            if workload.object.meta.is_accepted && !workload.object.host_network {
+                selectable.push(id.0, id.0 + 1);
+                for label in &workload.object.labels {
+                    found.extend(features.of_label(label));
+                }
+                found.sort_unstable();
+            }
+            of.push(found);
+        }
+        let index = Index::new(features.len(), of.iter().map(Vec::as_slice));
+        Self {
+            features,
+            of,
+            index,
+            selectable,
+        }
+    }
+
+    fn select(&self, within: &Runs, selector: &LabelSelector) -> Vec<WorkloadId> {
+        // What nobody has is no feature here: it is never there.
+        let Some(selector) = self.features.find_among(selector) else {
+            return Vec::new();
+        };
+        let selected = self
+            .index
+            .select(&selector, within, |workload| &self.of[workload as usize]);
+        selected
+            .ids()
+            .filter(|id| self.selectable.contains(*id))
+            .map(WorkloadId)
+            .collect()
+    }
+}

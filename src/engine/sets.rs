@@ -1,0 +1,143 @@
+//! Connection sets as numbers: each distinct set is kept once, and the union or
+//! intersection of two is worked out once.
+//!
+//! Refuses to know what the sets are for. The numbers depend on the order in which
+//! threads meet the sets, so they may be compared for equality and never for order.
+
+use super::ports::ConnectionSet;
+use std::collections::HashMap;
+use std::sync::RwLock;
+
+/// A set by its place in a [`Sets`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct SetId(pub(super) u32);
+
+impl SetId {
+    /// No connection.
+    pub(super) const NONE: Self = Self(0);
+    /// Every connection.
+    pub(super) const ALL: Self = Self(1);
+}
+
+/// Distinct sets, shared by all threads.
+#[derive(Debug)]
+pub(super) struct Sets {
+    table: RwLock<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    sets: Vec<ConnectionSet>,
+    ids: HashMap<ConnectionSet, SetId>,
+}
+
+/// What one thread works with: remembers what it has worked out.
+#[derive(Debug)]
+pub(super) struct Calculator<'s> {
+    sets: &'s Sets,
+    known: HashMap<(Operation, SetId, SetId), SetId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Operation {
+    Union,
+    Intersection,
+    Difference,
+}
+
+const UNPOISONED: &str = "no thread panics while it holds the table";
+
+impl Sets {
+    /// The sets that [`SetId`] has names for.
+    pub(super) fn new() -> Self {
+        let sets = Self {
+            table: RwLock::default(),
+        };
+        let (none, all) = (
+            sets.intern(ConnectionSet::none()),
+            sets.intern(ConnectionSet::all()),
+        );
+        debug_assert_eq!((none, all), (SetId::NONE, SetId::ALL));
+        sets
+    }
+
+    /// The number of a set.
+    pub(super) fn intern(&self, set: ConnectionSet) -> SetId {
+        if let Some(id) = self.table.read().expect(UNPOISONED).ids.get(&set) {
+            return *id;
+        }
+        let table = &mut *self.table.write().expect(UNPOISONED);
+        *table.ids.entry(set).or_insert_with_key(|set| {
+            table.sets.push(set.clone());
+            SetId(table.sets.len() as u32 - 1)
+        })
+    }
+
+    /// The sets by their numbers.
+    pub(super) fn into_vec(self) -> Vec<ConnectionSet> {
+        self.table.into_inner().expect(UNPOISONED).sets
+    }
+}
+
+impl<'s> Calculator<'s> {
+    /// Works on these sets.
+    pub(super) fn new(sets: &'s Sets) -> Self {
+        Self {
+            sets,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The number of a set.
+    pub(super) fn intern(&self, set: ConnectionSet) -> SetId {
+        self.sets.intern(set)
+    }
+
+    /// What is in one of both.
+    pub(super) fn union(&mut self, a: SetId, b: SetId) -> SetId {
+        match (a, b) {
+            (SetId::NONE, other) | (other, SetId::NONE) => other,
+            (SetId::ALL, _) | (_, SetId::ALL) => SetId::ALL,
+            _ if a == b => a,
+            _ => self.calculate(Operation::Union, a.min(b), a.max(b)),
+        }
+    }
+
+    /// What is in both.
+    pub(super) fn intersection(&mut self, a: SetId, b: SetId) -> SetId {
+        match (a, b) {
+            (SetId::ALL, other) | (other, SetId::ALL) => other,
+            (SetId::NONE, _) | (_, SetId::NONE) => SetId::NONE,
+            _ if a == b => a,
+            _ => self.calculate(Operation::Intersection, a.min(b), a.max(b)),
+        }
+    }
+
+    /// What is in `a` and not in `b`.
+    pub(super) fn difference(&mut self, a: SetId, b: SetId) -> SetId {
+        match (a, b) {
+            (_, SetId::NONE) => a,
+            (SetId::NONE, _) | (_, SetId::ALL) => SetId::NONE,
+            _ if a == b => SetId::NONE,
+            _ => self.calculate(Operation::Difference, a, b),
+        }
+    }
+
+    fn calculate(&mut self, operation: Operation, a: SetId, b: SetId) -> SetId {
+        if let Some(known) = self.known.get(&(operation, a, b)) {
+            return *known;
+        }
+        let result = {
+            let table = self.sets.table.read().expect(UNPOISONED);
+            let (left, right) = (&table.sets[a.0 as usize], &table.sets[b.0 as usize]);
+            match operation {
+                Operation::Union => left.union(right),
+                Operation::Intersection => left.intersection(right),
+                Operation::Difference => left.difference(right),
+            }
+        };
+        let result = self.sets.intern(result);
+        self.known.insert((operation, a, b), result);
+        result
+    }
+}

@@ -1,0 +1,367 @@
+//! The facts of a judged side that decide about the connections somebody asks for: what
+//! decided, why each rule did or did not match, and which rule came nearest.
+//!
+//! Refuses to know words: it names facts by code, others put them into a language.
+
+use super::peers::{Miss, Requirement};
+use super::side::{RuleTrace, Scope, SideTrace};
+use crate::engine::ConnectionSet;
+use crate::k8s::{Action, Truth, is_opaque};
+
+/// Why a connection, or a rule for it, came out as it did. The names are stable: they
+/// are part of the JSON form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReasonCode {
+    /// No policy says anything: allowed by default.
+    NotIsolated,
+    /// A rule of a NetworkPolicy matches: allowed.
+    RuleMatch,
+    /// The pod is isolated by policies that have no rule at all: denied.
+    NoRules,
+    /// The pod is isolated and no rule of its policies matches: denied.
+    NoRuleMatches,
+    /// No peer of the rule matches the other end.
+    PeerMismatch,
+    /// No port of the rule is asked for.
+    PortMismatch,
+    /// The rule names a port that no container of the destination declares.
+    NamedPortUnresolved,
+    /// The address is in the block of the rule, and in an exception of it.
+    IpBlockExcept,
+    /// The rule means addresses, and that of the pod is not known.
+    AddressUnknown,
+    /// The pod is on the network of its node, where selectors do not see it.
+    HostNetwork,
+    /// A pod reaches itself, whatever the policies.
+    SamePod,
+    /// The end is outside the cluster and has no policies.
+    Outside,
+    /// A rule of the Admin tier accepts: allowed.
+    AdminAccept,
+    /// A rule of the Admin tier denies.
+    AdminDeny,
+    /// A rule of the Admin tier hands over to the NetworkPolicies.
+    AdminPass,
+    /// A rule of the Baseline tier accepts: allowed.
+    BaselineAccept,
+    /// A rule of the Baseline tier denies.
+    BaselineDeny,
+    /// A rule of the Baseline tier hands over to the default.
+    BaselinePass,
+    /// It depends on labels of a namespace that is not among the inputs.
+    UnknownNamespace,
+    /// It depends on text that another tool fills in.
+    Substitution,
+}
+
+impl ReasonCode {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 20] = [
+        Self::NotIsolated,
+        Self::RuleMatch,
+        Self::NoRules,
+        Self::NoRuleMatches,
+        Self::PeerMismatch,
+        Self::PortMismatch,
+        Self::NamedPortUnresolved,
+        Self::IpBlockExcept,
+        Self::AddressUnknown,
+        Self::HostNetwork,
+        Self::SamePod,
+        Self::Outside,
+        Self::AdminAccept,
+        Self::AdminDeny,
+        Self::AdminPass,
+        Self::BaselineAccept,
+        Self::BaselineDeny,
+        Self::BaselinePass,
+        Self::UnknownNamespace,
+        Self::Substitution,
+    ];
+
+    /// The code as machines read it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotIsolated => "NOT_ISOLATED",
+            Self::RuleMatch => "RULE_MATCH",
+            Self::NoRules => "NO_RULES",
+            Self::NoRuleMatches => "NO_RULE_MATCHES",
+            Self::PeerMismatch => "PEER_MISMATCH",
+            Self::PortMismatch => "PORT_MISMATCH",
+            Self::NamedPortUnresolved => "NAMED_PORT_UNRESOLVED",
+            Self::IpBlockExcept => "IPBLOCK_EXCEPT",
+            Self::AddressUnknown => "ADDRESS_UNKNOWN",
+            Self::HostNetwork => "HOST_NETWORK",
+            Self::SamePod => "SAME_POD",
+            Self::Outside => "OUTSIDE",
+            Self::AdminAccept => "ADMIN_ACCEPT",
+            Self::AdminDeny => "ADMIN_DENY",
+            Self::AdminPass => "ADMIN_PASS",
+            Self::BaselineAccept => "BASELINE_ACCEPT",
+            Self::BaselineDeny => "BASELINE_DENY",
+            Self::BaselinePass => "BASELINE_PASS",
+            Self::UnknownNamespace => "UNKNOWN_NAMESPACE",
+            Self::Substitution => "SUBSTITUTION",
+        }
+    }
+}
+
+/// What decided about some of the connections that were asked for.
+#[derive(Clone, Debug)]
+pub struct Decision<'a, 'c> {
+    /// Why they came out as they did.
+    pub code: ReasonCode,
+    /// The connections.
+    pub connections: ConnectionSet,
+    /// The rule that decided, where it was one; for an unknown outcome, the first rule
+    /// that it depends on.
+    pub rule: Option<&'a RuleTrace<'c>>,
+}
+
+/// The rule that would match after the smallest change.
+#[derive(Clone, Debug)]
+pub struct NearestMiss<'a, 'c> {
+    /// The rule.
+    pub rule: &'a RuleTrace<'c>,
+    /// How many parts of its nearest peer differ; 0 where a peer matches.
+    pub peer_differences: usize,
+    /// Whether its ports lack some of those asked for.
+    pub ports_differ: bool,
+}
+
+impl<'c> SideTrace<'c> {
+    /// The rules of every stage, in the order of evaluation.
+    pub fn rules(&self) -> impl Iterator<Item = &RuleTrace<'c>> {
+        let of_policies = self.policies.iter().flat_map(|policy| &policy.rules);
+        self.admin.iter().chain(of_policies).chain(&self.baseline)
+    }
+
+    /// What decided about each of the connections `asked`: every one of them is in
+    /// exactly one decision. In the order of evaluation, what is unknown last.
+    #[must_use]
+    pub fn decisions(&self, asked: &ConnectionSet) -> Vec<Decision<'_, 'c>> {
+        let unknown = self.verdict.unknown().intersection(asked);
+        let mut open = Open {
+            connections: asked.difference(&unknown),
+            decisions: Vec::new(),
+        };
+        let whole = match self.scope {
+            Scope::Policies => None,
+            Scope::Outside => Some(ReasonCode::Outside),
+            Scope::HostNetwork => Some(ReasonCode::HostNetwork),
+            Scope::SamePod => Some(ReasonCode::SamePod),
+        };
+        if let Some(code) = whole {
+            open.decide(code, &ConnectionSet::all(), None);
+        }
+        open.decide_by_tier(&self.admin, ReasonCode::AdminAccept, ReasonCode::AdminDeny);
+        if self.is_isolated() == Truth::True {
+            for rule in self.policies.iter().flat_map(|policy| &policy.rules) {
+                open.decide(
+                    ReasonCode::RuleMatch,
+                    &rule.decides.when(rule.selects).certain,
+                    Some(rule),
+                );
+            }
+            let has_rules = self.policies.iter().any(|policy| !policy.rules.is_empty());
+            let code = if has_rules {
+                ReasonCode::NoRuleMatches
+            } else {
+                ReasonCode::NoRules
+            };
+            open.decide(code, &ConnectionSet::all(), None);
+        }
+        open.decide_by_tier(
+            &self.baseline,
+            ReasonCode::BaselineAccept,
+            ReasonCode::BaselineDeny,
+        );
+        open.decide(ReasonCode::NotIsolated, &ConnectionSet::all(), None);
+        if !unknown.is_empty() {
+            let (code, rule) = self.doubt();
+            open.decisions.push(Decision {
+                code,
+                connections: unknown,
+                rule,
+            });
+        }
+        open.decisions
+    }
+
+    /// Whether a NetworkPolicy isolates the pod in this direction.
+    #[must_use]
+    pub fn is_isolated(&self) -> Truth {
+        self.policies
+            .iter()
+            .map(|policy| policy.selects)
+            .max()
+            .unwrap_or(Truth::False)
+    }
+
+    /// What an unknown verdict depends on.
+    fn doubt(&self) -> (ReasonCode, Option<&RuleTrace<'c>>) {
+        let depends = |rule: &&RuleTrace<'c>| {
+            rule.applies() == Truth::Unknown || rule.decides.certain != rule.decides.possible
+        };
+        let rule = self.rules().find(depends);
+        let asks_for_a_namespace = rule
+            .is_some_and(|rule| !rule.is_opaque && rule.doubts().any(|doubt| !doubt.is_opaque()));
+        let code = if asks_for_a_namespace {
+            ReasonCode::UnknownNamespace
+        } else {
+            ReasonCode::Substitution
+        };
+        (code, rule)
+    }
+
+    /// The rule of the isolating NetworkPolicies that would match all of `asked` after
+    /// the smallest change: of equal ones one that differs only in its ports, then the
+    /// first. `None` where one matches, or there is none.
+    #[must_use]
+    pub fn nearest_miss(&self, asked: &ConnectionSet) -> Option<NearestMiss<'_, 'c>> {
+        let rules = self.policies.iter().flat_map(|policy| &policy.rules);
+        let misses = rules.map(|rule| NearestMiss {
+            rule,
+            peer_differences: match rule.peers.truth {
+                Truth::True => 0,
+                _ => rule.peers.nearest().map_or(0, |peer| peer.misses.len()),
+            },
+            ports_differ: !asked.is_subset(&rule.ports.matches.certain),
+        });
+        let cost = |miss: &NearestMiss<'_, '_>| {
+            (
+                miss.peer_differences + usize::from(miss.ports_differ),
+                miss.peer_differences,
+            )
+        };
+        let nearest = misses.min_by_key(cost)?;
+        (cost(&nearest).0 > 0).then_some(nearest)
+    }
+}
+
+/// The connections that no stage decided yet.
+struct Open<'a, 'c> {
+    connections: ConnectionSet,
+    decisions: Vec<Decision<'a, 'c>>,
+}
+
+impl<'a, 'c> Open<'a, 'c> {
+    fn decide(
+        &mut self,
+        code: ReasonCode,
+        matches: &ConnectionSet,
+        rule: Option<&'a RuleTrace<'c>>,
+    ) {
+        let decided = self.connections.intersection(matches);
+        if !decided.is_empty() {
+            self.connections = self.connections.difference(&decided);
+            self.decisions.push(Decision {
+                code,
+                connections: decided,
+                rule,
+            });
+        }
+    }
+
+    fn decide_by_tier(&mut self, rules: &'a [RuleTrace<'c>], accept: ReasonCode, deny: ReasonCode) {
+        for rule in rules {
+            match rule.action() {
+                Action::Accept => self.decide(accept, &rule.decides.certain, Some(rule)),
+                Action::Deny => self.decide(deny, &rule.decides.certain, Some(rule)),
+                // What passes is decided by a later stage.
+                Action::Pass => {}
+            }
+        }
+    }
+}
+
+impl<'c> RuleTrace<'c> {
+    /// Why the rule does not match the connections `asked`, or that it does. First what
+    /// is to say about its peers, then about its ports.
+    ///
+    /// `matched` is the code of a rule that matches, which depends on its tier.
+    #[must_use]
+    pub fn codes(&self, asked: &ConnectionSet, matched: ReasonCode) -> Vec<ReasonCode> {
+        if self.is_opaque {
+            return vec![ReasonCode::Substitution];
+        }
+        let mut codes = Vec::new();
+        if self.peers.truth != Truth::True {
+            let misses = self.peers.nearest().map_or(&[][..], |peer| &peer.misses);
+            codes.extend(misses.iter().map(Miss::code));
+        }
+        let matched_ports = self.ports.matches.certain.intersection(asked);
+        if matched_ports.is_empty() {
+            let is_unresolved = self
+                .ports
+                .entries
+                .iter()
+                .any(super::PortTrace::is_unresolved);
+            let may_match = !self.ports.matches.possible.intersection(asked).is_empty();
+            codes.push(match (may_match, is_unresolved) {
+                (true, _) => ReasonCode::Substitution,
+                (false, true) => ReasonCode::NamedPortUnresolved,
+                (false, false) => ReasonCode::PortMismatch,
+            });
+        }
+        codes.sort_unstable();
+        codes.dedup();
+        if codes.is_empty() {
+            vec![matched]
+        } else {
+            codes
+        }
+    }
+
+    /// The requirements that the rule's match depends on and that are not known.
+    pub fn doubts(&self) -> impl Iterator<Item = &Requirement<'c>> {
+        let misses = self.peers.entries.iter().flat_map(|entry| &entry.misses);
+        self.subject_doubts
+            .iter()
+            .chain(misses)
+            .filter_map(|miss| match miss {
+                Miss::PodLabel(requirement) | Miss::NamespaceLabel(requirement)
+                    if requirement.truth == Truth::Unknown =>
+                {
+                    Some(requirement)
+                }
+                _ => None,
+            })
+    }
+}
+
+impl Miss<'_> {
+    /// The fact by its code.
+    #[must_use]
+    pub fn code(&self) -> ReasonCode {
+        match self {
+            Self::PodLabel(requirement) | Self::NamespaceLabel(requirement) => {
+                match (requirement.truth, requirement.is_opaque()) {
+                    (Truth::Unknown, true) => ReasonCode::Substitution,
+                    (Truth::Unknown, false) => ReasonCode::UnknownNamespace,
+                    _ => ReasonCode::PeerMismatch,
+                }
+            }
+            Self::Except(_) => ReasonCode::IpBlockExcept,
+            Self::HostNetwork => ReasonCode::HostNetwork,
+            Self::AddressUnknown => ReasonCode::AddressUnknown,
+            Self::OtherNamespace
+            | Self::NotAPod
+            | Self::OutsideBlock(_)
+            | Self::NotANode
+            | Self::DomainName => ReasonCode::PeerMismatch,
+        }
+    }
+}
+
+impl Requirement<'_> {
+    /// Whether it compares text that another tool fills in.
+    #[must_use]
+    pub fn is_opaque(&self) -> bool {
+        let found = self
+            .found
+            .is_some_and(|label| is_opaque(&label.value) || is_opaque(&label.key));
+        found || self.wanted.is_opaque()
+    }
+}

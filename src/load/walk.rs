@@ -1,0 +1,282 @@
+//! Which files the arguments stand for.
+//!
+//! Refuses to open any of them.
+
+use super::{Candidate, Limits, Problem, ProblemKind, STDIN_ARGUMENT, STDIN_NAME};
+use super::{SkipReason, Skipped};
+use ignore::{DirEntry, WalkBuilder};
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+/// The file of patterns that npcheck alone obeys, written as `.gitignore` is.
+const IGNORE_FILE: &str = ".npcheckignore";
+
+/// What the arguments stand for.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) skipped: Vec<Skipped>,
+}
+
+/// Finds the files, in the order of the arguments and by name below each; every one once.
+pub(super) fn find(arguments: &[PathBuf], limits: &Limits) -> Found {
+    let mut found = Found::default();
+    for argument in arguments {
+        found.add_argument(argument, limits);
+    }
+    if arguments.len() > 1 {
+        found.keep_first_of_each();
+    }
+    found
+}
+
+/// The manifests that [`find`] passes over because they are hidden or ignored.
+#[expect(clippy::disallowed_methods, reason = "load is the reader of the disk")]
+pub(super) fn left_out(arguments: &[PathBuf], limits: &Limits) -> Vec<Skipped> {
+    let found = find(arguments, limits);
+    let seen: HashSet<&Path> = found
+        .candidates
+        .iter()
+        .filter_map(|c| c.path.as_deref())
+        .collect();
+    let mut left_out = Vec::new();
+    for root in arguments.iter().filter(|argument| argument.is_dir()) {
+        let entries = walker(root)
+            .standard_filters(false)
+            .filter_entry(is_no_repository)
+            .build();
+        for entry in entries.take(limits.files).flatten() {
+            let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
+            if !is_file || !may_hold_manifests(entry.path()) || seen.contains(entry.path()) {
+                continue;
+            }
+            let below = entry.path().strip_prefix(root).unwrap_or(entry.path());
+            let reason = if below.components().any(is_hidden) {
+                SkipReason::Hidden
+            } else {
+                SkipReason::Ignored
+            };
+            left_out.push(Skipped {
+                name: name(entry.path()),
+                reason,
+            });
+        }
+    }
+    left_out.sort();
+    left_out.dedup();
+    left_out
+}
+
+impl Found {
+    #[expect(clippy::disallowed_methods, reason = "load is the reader of the disk")]
+    fn add_argument(&mut self, argument: &Path, limits: &Limits) {
+        if argument.as_os_str() == STDIN_ARGUMENT {
+            let has_stdin = self
+                .candidates
+                .iter()
+                .any(|candidate| candidate.path.is_none());
+            if !has_stdin {
+                let name = STDIN_NAME.to_owned();
+                self.candidates.push(Candidate {
+                    name,
+                    path: None,
+                    is_asked_for: true,
+                });
+            }
+            return;
+        }
+        match fs::metadata(argument) {
+            Ok(metadata) if metadata.is_dir() => self.add_directory(argument, limits),
+            Ok(metadata) if metadata.is_file() || is_open_pipe(argument) => {
+                self.candidates.push(Candidate {
+                    name: name(argument),
+                    path: Some(argument.to_owned()),
+                    is_asked_for: true,
+                })
+            }
+            Ok(_) => self.add_problem(argument, ProblemKind::SpecialFile),
+            Err(error) => {
+                let kind = match super::refused(&error) {
+                    ProblemKind::NotFound { .. } => ProblemKind::NotFound {
+                        similar: neighbour(argument),
+                    },
+                    kind => kind,
+                };
+                self.add_problem(argument, kind);
+            }
+        }
+    }
+
+    fn add_directory(&mut self, root: &Path, limits: &Limits) {
+        for entry in walker(root).build() {
+            match entry {
+                Ok(entry) => {
+                    if self.candidates.len() == limits.files && may_hold_manifests(entry.path()) {
+                        return self.add_problem(
+                            root,
+                            ProblemKind::TooManyFiles {
+                                limit: limits.files,
+                            },
+                        );
+                    }
+                    self.add_entry(&entry);
+                }
+                Err(error) => {
+                    let path = path_of(&error).unwrap_or(root).to_owned();
+                    let kind = error.io_error().map_or_else(
+                        || ProblemKind::Unreadable {
+                            reason: error.to_string(),
+                        },
+                        super::refused,
+                    );
+                    self.add_problem(&path, kind);
+                }
+            }
+        }
+    }
+
+    fn add_entry(&mut self, entry: &DirEntry) {
+        let path = entry.path();
+        let Some(kind) = entry.file_type() else {
+            return;
+        };
+        if kind.is_dir() || !may_hold_manifests(path) {
+            return;
+        }
+        if kind.is_file() {
+            let path = Some(path.to_owned());
+            self.candidates.push(Candidate {
+                name: name(entry.path()),
+                path,
+                is_asked_for: false,
+            });
+        } else if kind.is_symlink() {
+            self.skipped.push(Skipped {
+                name: name(path),
+                reason: SkipReason::Symlink,
+            });
+        } else {
+            self.add_problem(path, ProblemKind::SpecialFile);
+        }
+    }
+
+    fn add_problem(&mut self, path: &Path, kind: ProblemKind) {
+        self.problems.push(Problem {
+            name: name(path),
+            kind,
+        });
+    }
+
+    /// Two arguments may lead to one file, which must not count as two.
+    #[expect(clippy::disallowed_methods, reason = "load is the reader of the disk")]
+    fn keep_first_of_each(&mut self) {
+        let mut seen = HashSet::new();
+        self.candidates.retain(|candidate| {
+            let Some(path) = &candidate.path else {
+                return true;
+            };
+            seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.clone()))
+        });
+        self.skipped.sort();
+        self.skipped.dedup();
+    }
+}
+
+/// Walks as ripgrep does: hidden files and those of ignore files are passed over, symbolic
+/// links not followed. The user's own global ignore file has no say, so that the answer is
+/// the same on every machine.
+fn walker(root: &Path) -> WalkBuilder {
+    let mut walker = WalkBuilder::new(root);
+    walker
+        .git_global(false)
+        .add_custom_ignore_filename(IGNORE_FILE)
+        .sort_by_file_name(OsStr::cmp);
+    walker
+}
+
+/// Whether the name is one that manifests have: `.yaml`, `.yml` or `.json`, maybe packed.
+fn may_hold_manifests(path: &Path) -> bool {
+    let is_manifest = |name: &Path| {
+        let extension = name.extension().and_then(OsStr::to_str).unwrap_or_default();
+        ["yaml", "yml", "json"]
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
+    };
+    let is_packed = path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+    is_manifest(path)
+        || is_packed
+            && path
+                .file_stem()
+                .is_some_and(|stem| is_manifest(Path::new(stem)))
+}
+
+/// Whether a path is one that a shell hands over for `<(command)`: a pipe that is open
+/// already, so that reading it ends.
+fn is_open_pipe(path: &Path) -> bool {
+    path == Path::new("/dev/stdin")
+        || path.starts_with("/dev/fd")
+        || path.starts_with("/proc/self/fd")
+}
+
+fn is_no_repository(entry: &DirEntry) -> bool {
+    entry.file_name() != ".git"
+}
+
+fn is_hidden(component: Component<'_>) -> bool {
+    component.as_os_str().as_encoded_bytes().starts_with(b".")
+}
+
+/// A path as it is shown: as it was written, with `/`, and without `./` in front.
+fn name(path: &Path) -> String {
+    let name = path.strip_prefix(".").unwrap_or(path).to_string_lossy();
+    let name = if name.is_empty() {
+        path.to_string_lossy()
+    } else {
+        name
+    };
+    if cfg!(windows) {
+        name.replace('\\', "/")
+    } else {
+        name.into_owned()
+    }
+}
+
+/// The name beside `path` that is most like it, if any is.
+#[expect(clippy::disallowed_methods, reason = "load is the reader of the disk")]
+fn neighbour(path: &Path) -> Option<String> {
+    let wanted = path.file_name()?.to_string_lossy();
+    let parent = path
+        .parent()
+        .filter(|parent| *parent != Path::new(""))
+        .unwrap_or(Path::new("."));
+    let names = fs::read_dir(parent)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.file_name());
+    let mut near: Vec<(usize, String)> = names
+        .filter_map(|name| name.into_string().ok())
+        .map(|name| (strsim::osa_distance(&name, &wanted), name))
+        .filter(|(distance, name)| *distance <= name.chars().count() / 4)
+        .collect();
+    near.sort();
+    near.into_iter()
+        .next()
+        .map(|(_, near)| name(&parent.join(near)))
+}
+
+/// The path that an error of the walk is about.
+fn path_of(error: &ignore::Error) -> Option<&Path> {
+    match error {
+        ignore::Error::WithPath { path, .. } => Some(path),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
+            path_of(err)
+        }
+        ignore::Error::Loop { child, .. } => Some(child),
+        _ => None,
+    }
+}

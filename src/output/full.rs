@@ -1,0 +1,363 @@
+//! A finding with the text that it is about, for people: what is wrong, where, why, what it
+//! does, and what to do. The only file that knows miette, which lays a line of source out
+//! with what is underlined in it: tabs, wide characters, columns.
+//!
+//! Refuses to shorten: every label, note and help of a finding is shown.
+
+use super::concise::role;
+use super::escape::line_character;
+use super::style::{Color, Role, Style};
+use super::{Escaped, RULE_PAGES, Report};
+use crate::diagnostic::{Diagnostic, Label, Severity};
+use crate::source::{SourceId, SourceMap, Span};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
+    SourceCode, SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
+};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Write};
+
+pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    for finding in report.findings {
+        let page = Page {
+            sources: report.sources,
+            finding,
+            style,
+        };
+        writeln!(out, "{page}")?;
+    }
+    Ok(())
+}
+
+/// One finding as it is shown.
+struct Page<'a> {
+    sources: &'a SourceMap,
+    finding: &'a Diagnostic,
+    style: Style,
+}
+
+/// A file, and which of its lines are shown for which labels.
+struct Excerpt<'a> {
+    source: SourceId,
+    /// The place that the head of the excerpt names.
+    first: Span,
+    lines: BTreeMap<Window, Vec<&'a Label>>,
+}
+
+impl fmt::Display for Page<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let finding = self.finding;
+        let severity = self
+            .style
+            .paint(role(finding.severity), finding.severity.name());
+        let message = self.style.paint(Role::Strong, Escaped(&finding.message));
+        writeln!(f, "{severity}: {message}")?;
+
+        let excerpts = self.excerpts();
+        let last = excerpts
+            .iter()
+            .filter_map(|excerpt| excerpt.lines.keys().next_back());
+        // Two digits at least, so that most findings of a run stand on one vertical line.
+        let width = last.map(|window| window.line.to_string().len()).max();
+        let width = width.unwrap_or_default().max(2);
+        for excerpt in &excerpts {
+            self.write_excerpt(f, excerpt, width)?;
+        }
+        self.write_facts(f, width)
+    }
+}
+
+impl<'a> Page<'a> {
+    /// What is shown of each file: that of the finding first, the others in the order of
+    /// their labels.
+    fn excerpts(&self) -> Vec<Excerpt<'a>> {
+        let mut excerpts: Vec<Excerpt<'a>> = Vec::new();
+        let finding = self.finding;
+        for label in std::iter::once(&finding.primary).chain(&finding.related) {
+            let source = label.span.source;
+            let known = excerpts.iter().position(|excerpt| excerpt.source == source);
+            let index = known.unwrap_or_else(|| {
+                excerpts.push(Excerpt {
+                    source,
+                    first: label.span,
+                    lines: BTreeMap::new(),
+                });
+                excerpts.len() - 1
+            });
+            let window = Window::around(self.sources, label.span);
+            excerpts[index].lines.entry(window).or_default().push(label);
+        }
+        excerpts
+    }
+
+    fn write_excerpt(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        excerpt: &Excerpt<'_>,
+        width: usize,
+    ) -> fmt::Result {
+        self.write_place(f, excerpt, width)?;
+        let frame = self.style.paint(Role::Faint, "|");
+        writeln!(f, "{:width$} {frame}", "")?;
+        let mut previous: Option<u32> = None;
+        for (window, labels) in &excerpt.lines {
+            let skipped = previous.map_or(0, |previous| window.line - previous);
+            if skipped == 2 {
+                let between = Window::of_line(self.sources, excerpt.source, window.line - 1);
+                self.write_line(f, &between, &[], width)?;
+            } else if skipped > 2 {
+                let dots = self.style.paint(Role::Faint, "...");
+                writeln!(f, "{dots}")?;
+            }
+            self.write_line(f, window, labels, width)?;
+            previous = Some(window.line);
+        }
+        Ok(())
+    }
+
+    /// `--> path:line:column   rule`, and for further files `::: path:line:column`.
+    fn write_place(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        excerpt: &Excerpt<'_>,
+        width: usize,
+    ) -> fmt::Result {
+        let place = self.sources.position(excerpt.first);
+        let is_finding = excerpt.first == self.finding.primary.span;
+        let arrow = if is_finding { "-->" } else { ":::" };
+        let arrow = self.style.paint(Role::Faint, arrow);
+        let name = Escaped(self.sources.get(excerpt.source).name());
+        write!(
+            f,
+            "{:width$}{arrow} {name}:{}:{}",
+            "", place.line, place.column
+        )?;
+        if is_finding {
+            let rule = self.finding.rule;
+            let address = format!("{RULE_PAGES}{rule}.md");
+            write!(f, "   {}", self.style.link(&address, rule))?;
+        }
+        writeln!(f)
+    }
+
+    /// A line of source, and below it each label with its remark.
+    fn write_line(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        window: &Window,
+        labels: &[&Label],
+        width: usize,
+    ) -> fmt::Result {
+        let line = Line::new(self.sources, window);
+        let (text, _) = line.draw(width, None, self.style);
+        writeln!(f, "{text}")?;
+        for label in labels {
+            let is_primary = std::ptr::eq(*label, &self.finding.primary);
+            let severity = is_primary.then_some(self.finding.severity);
+            let mark = Mark {
+                span: line.locate(label.span),
+                severity,
+            };
+            let (_, underline) = line.draw(width, Some(mark), self.style);
+            let role = severity.map_or(Role::Faint, role);
+            let remark = self.style.paint(role, Escaped(&label.message));
+            let space = if label.message.is_empty() { "" } else { " " };
+            writeln!(f, "{underline}{space}{remark}")?;
+        }
+        Ok(())
+    }
+
+    /// The notes and the help, each behind a `=`.
+    fn write_facts(&self, f: &mut fmt::Formatter<'_>, width: usize) -> fmt::Result {
+        let help = self.finding.help.iter().map(|help| format!("help: {help}"));
+        let facts: Vec<String> = self.finding.notes.iter().cloned().chain(help).collect();
+        if facts.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "{:width$} {}", "", self.style.paint(Role::Faint, "|"))?;
+        for fact in facts {
+            let mut lead = self.style.paint(Role::Faint, "=");
+            for line in fact.lines() {
+                writeln!(f, "{:width$} {lead} {}", "", Escaped(line))?;
+                lead = self.style.paint(Role::Faint, " ");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The part of a line that is shown: the whole of it, or as much of a very long one as
+/// stands around a label. Ordered by place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Window {
+    line: u32,
+    span: Span,
+}
+
+impl Window {
+    /// How many bytes of a line are shown. Manifests in one line of JSON are longer.
+    const BYTES: usize = 240;
+    /// How many of them stand before the label.
+    const BEFORE: usize = 60;
+
+    fn of_line(sources: &SourceMap, source: SourceId, line: u32) -> Self {
+        let range = sources.get(source).line_range(line);
+        let span = Span::new(source, range.start as u32, range.end as u32);
+        Self { line, span }
+    }
+
+    fn around(sources: &SourceMap, span: Span) -> Self {
+        let line = sources.position(span).line;
+        let whole = Self::of_line(sources, span.source, line);
+        let range = whole.span.range();
+        if range.len() <= Self::BYTES {
+            return whole;
+        }
+        let text = sources.get(span.source).text();
+        let start = (span.start as usize)
+            .saturating_sub(Self::BEFORE)
+            .max(range.start);
+        let end = (start + Self::BYTES).min(range.end);
+        let boundary = |mut offset: usize| {
+            while !text.is_char_boundary(offset) {
+                offset -= 1;
+            }
+            offset as u32
+        };
+        let span = Span::new(span.source, boundary(start), boundary(end));
+        Self { line, span }
+    }
+}
+
+/// A line of source as miette gets it: on its own, escaped, and ended by a line break.
+#[derive(Debug)]
+struct Line {
+    number: usize,
+    text: String,
+    /// For every character of the original its offset there and in `text`, and the ends.
+    offsets: Vec<(u32, usize)>,
+}
+
+/// What is underlined in a line.
+struct Mark {
+    span: SourceSpan,
+    /// That of the finding for what is wrong; none for what explains it.
+    severity: Option<Severity>,
+}
+
+impl Line {
+    fn new(sources: &SourceMap, window: &Window) -> Self {
+        let mut text = String::new();
+        let mut offsets = Vec::new();
+        for (offset, character) in sources.text(window.span).char_indices() {
+            offsets.push((window.span.start + offset as u32, text.len()));
+            text.push(line_character(character));
+        }
+        offsets.push((window.span.end, text.len()));
+        text.push('\n');
+        Self {
+            number: window.line as usize,
+            text,
+            offsets,
+        }
+    }
+
+    /// The part of `span` that lies in this line.
+    fn locate(&self, span: Span) -> SourceSpan {
+        let place = |offset: u32| {
+            let index = self.offsets.partition_point(|(known, _)| *known < offset);
+            self.offsets[index.min(self.offsets.len() - 1)].1
+        };
+        let start = place(span.start);
+        SourceSpan::from((start, place(span.end).saturating_sub(start)))
+    }
+
+    /// The line with its number, and the underline below it.
+    fn draw(&self, width: usize, mark: Option<Mark>, style: Style) -> (String, String) {
+        let theme = theme(mark.as_ref().and_then(|mark| mark.severity), style);
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_context_lines(0)
+            .with_wrap_lines(false)
+            .without_syntax_highlighting();
+        let whole = SourceSpan::from((0, 0));
+        let label = LabeledSpan::underline(mark.as_ref().map_or(whole, |mark| mark.span));
+        let drawn = Drawn { line: self, label };
+        let mut text = String::new();
+        handler
+            .render_report(&mut text, &drawn)
+            .expect("a string takes all that is written, and the label lies in the line");
+        // The message, which is empty, the name of the file, the line, the underline.
+        let mut rows = text.lines().skip(2).map(|row| {
+            // miette starts every row with a space, and makes room for this number only.
+            let pad = width.saturating_sub(self.number.to_string().len());
+            format!("{:pad$}{}", "", row.get(1..).unwrap_or_default().trim_end())
+        });
+        let mut row = || rows.next().expect("a line and its underline are drawn");
+        (row(), row())
+    }
+}
+
+/// One line with one label, as miette wants to be asked for it.
+#[derive(Debug)]
+struct Drawn<'a> {
+    line: &'a Line,
+    label: LabeledSpan,
+}
+
+impl fmt::Display for Drawn<'_> {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+impl std::error::Error for Drawn<'_> {}
+
+impl miette::Diagnostic for Drawn<'_> {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(self)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(std::iter::once(self.label.clone())))
+    }
+}
+
+impl SourceCode for Drawn<'_> {
+    fn read_span<'a>(
+        &'a self,
+        _: &SourceSpan,
+        _: usize,
+        _: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let text = self.line.text.as_bytes();
+        let whole = SourceSpan::from((0, text.len()));
+        let contents = MietteSpanContents::new(text, whole, self.line.number - 1, 0, 1);
+        Ok(Box::new(contents))
+    }
+}
+
+/// The characters and colours that make miette draw `11 | text` and `^^^` below it.
+fn theme(severity: Option<Severity>, style: Style) -> GraphicalTheme {
+    let mark = if severity.is_some() { '^' } else { '-' };
+    let characters = ThemeCharacters {
+        vbar_break: '|',
+        underline: mark,
+        underbar: mark,
+        uarrow: mark,
+        ..ThemeCharacters::ascii()
+    };
+    if style.color == Color::Plain {
+        let styles = ThemeStyles::none();
+        return GraphicalTheme { characters, styles };
+    }
+    let mut styles = ThemeStyles::ansi();
+    let highlight = match severity {
+        Some(Severity::Error) => styles.error,
+        Some(Severity::Warning) => styles.warning,
+        Some(Severity::Info) => styles.advice,
+        None => styles.linum,
+    };
+    styles.highlights = vec![highlight];
+    GraphicalTheme { characters, styles }
+}

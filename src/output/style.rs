@@ -1,0 +1,93 @@
+//! How text for people is dressed: colours and links, or neither.
+//!
+//! Refuses to find out what the terminal can do: it is told.
+
+use std::fmt;
+
+/// What the place that output goes to can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Style {
+    /// Whether colours may be used.
+    pub color: Color,
+    /// Whether text may be a link.
+    pub links: Links,
+}
+
+/// Whether output has colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Color {
+    /// None, and no escape sequences at all.
+    #[default]
+    Plain,
+    /// The sixteen colours that every terminal's theme adjusts.
+    Ansi,
+}
+
+/// Whether output has hyperlinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Links {
+    /// None.
+    #[default]
+    None,
+    /// By the escape sequence OSC 8.
+    Osc8,
+}
+
+/// What a piece of text is, which decides its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// An error, or a flow that is blocked.
+    Error,
+    /// A warning, or a flow that is allowed in part.
+    Warning,
+    /// A remark.
+    Info,
+    /// Something good: a flow that is allowed.
+    Good,
+    /// The most important words of a line.
+    Strong,
+    /// Frames, numbers of lines, and what is there for completeness.
+    Faint,
+}
+
+impl Style {
+    /// `text` in the colours of `role`, where there are any.
+    pub fn paint<T: fmt::Display>(self, role: Role, text: T) -> Painted<T> {
+        let code = match (self.color, role) {
+            (Color::Plain, _) => "",
+            (Color::Ansi, Role::Error) => "1;31",
+            (Color::Ansi, Role::Warning) => "1;33",
+            (Color::Ansi, Role::Info) => "1;36",
+            (Color::Ansi, Role::Good) => "1;32",
+            (Color::Ansi, Role::Strong) => "1",
+            (Color::Ansi, Role::Faint) => "34",
+        };
+        Painted { code, text }
+    }
+
+    /// `text` as a link to `address`, where there are links.
+    pub fn link<T: fmt::Display>(self, address: &str, text: T) -> String {
+        match self.links {
+            Links::None => text.to_string(),
+            Links::Osc8 => format!("\u{1b}]8;;{address}\u{1b}\\{text}\u{1b}]8;;\u{1b}\\"),
+        }
+    }
+}
+
+/// Text with its colour; made by [`Style::paint`].
+#[derive(Clone, Copy, Debug)]
+pub struct Painted<T> {
+    code: &'static str,
+    text: T,
+}
+
+impl<T: fmt::Display> fmt::Display for Painted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.code.is_empty() {
+            return self.text.fmt(f);
+        }
+        write!(f, "\u{1b}[{}m", self.code)?;
+        self.text.fmt(f)?;
+        f.write_str("\u{1b}[0m")
+    }
+}

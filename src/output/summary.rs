@@ -1,0 +1,180 @@
+//! The last line of a run: what was found, what was read to find it, and what was skipped.
+//!
+//! Refuses to count: it is handed the numbers.
+
+use super::count;
+use std::fmt;
+
+/// What a run read and what it passed over.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// Files that were read.
+    pub files: usize,
+    /// Kubernetes objects in them, of whatever kind.
+    pub objects: usize,
+    /// `NetworkPolicy` objects among them.
+    pub policies: usize,
+    /// Cluster-wide policies among them.
+    pub cluster_policies: usize,
+    /// Pods, and objects that make pods, among them.
+    pub workloads: usize,
+    /// `Namespace` objects among them.
+    pub namespaces: usize,
+    /// Documents full of `{{ … }}`, which only Helm or its like can complete.
+    pub templates: usize,
+    /// Documents that SOPS has encrypted.
+    pub encrypted: usize,
+    /// Documents with `${VAR}`, which only deployment fills in.
+    pub substitutions: usize,
+    /// Documents that are broken; findings say how.
+    pub broken: usize,
+    /// Files that could not be read; problems say why.
+    pub unreadable: usize,
+    /// Files that were met and left alone: symbolic links, binary files.
+    pub left_alone: usize,
+}
+
+/// How many findings there are of which kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Found {
+    /// Errors.
+    pub errors: usize,
+    /// Warnings.
+    pub warnings: usize,
+    /// Remarks.
+    pub infos: usize,
+    /// How many of all these have a fix.
+    pub fixable: usize,
+    /// Findings that were suppressed, which are in none of the other numbers.
+    pub suppressed: usize,
+}
+
+impl Summary {
+    /// `12 files, 34 objects (8 policies, 14 workloads, 5 namespaces)`.
+    #[must_use]
+    pub fn read(&self) -> String {
+        let kinds = [
+            (self.policies, "policy"),
+            (self.cluster_policies, "cluster-wide policy"),
+            (self.workloads, "workload"),
+            (self.namespaces, "namespace"),
+        ];
+        let kinds = list(&kinds);
+        let read = format!(
+            "{}, {}",
+            count(self.files, "file"),
+            count(self.objects, "object")
+        );
+        if kinds.is_empty() {
+            read
+        } else {
+            format!("{read} ({kinds})")
+        }
+    }
+
+    /// `3 Helm templates, 1 SOPS file`; empty if nothing was skipped.
+    #[must_use]
+    pub fn skipped(&self) -> String {
+        list(&[
+            (self.templates, "Helm template"),
+            (self.encrypted, "SOPS file"),
+            (self.substitutions, "document with ${…} variable"),
+            (self.broken, "broken document"),
+            (self.unreadable, "unreadable file"),
+            (self.left_alone, "symlink or binary file"),
+        ])
+    }
+}
+
+/// `found 2 errors, 1 warning (2 fixable, 1 suppressed); read 12 files, …; skipped …`
+impl Found {
+    /// The last line of a run over what `summary` tells.
+    #[must_use]
+    pub fn line(&self, summary: &Summary) -> String {
+        let found = list(&[
+            (self.errors, "error"),
+            (self.warnings, "warning"),
+            (self.infos, "remark"),
+        ]);
+        let found = if found.is_empty() {
+            "nothing".to_owned()
+        } else {
+            found
+        };
+        let besides: Vec<String> = [(self.fixable, "fixable"), (self.suppressed, "suppressed")]
+            .iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, what)| format!("{number} {what}"))
+            .collect();
+        let mut line = format!("found {found}");
+        if !besides.is_empty() {
+            line += &format!(" ({})", besides.join(", "));
+        }
+        line += &format!("; read {}", summary.read());
+        let skipped = summary.skipped();
+        if !skipped.is_empty() {
+            line += &format!("; skipped {skipped}");
+        }
+        line
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "read {}", self.read())?;
+        let skipped = self.skipped();
+        if skipped.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "; skipped {skipped}")
+        }
+    }
+}
+
+/// The numbers that are not zero, each with its noun.
+fn list(numbers: &[(usize, &str)]) -> String {
+    let shown = numbers.iter().filter(|(number, _)| *number > 0);
+    let words: Vec<String> = shown.map(|(number, noun)| count(*number, noun)).collect();
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_tells_what_was_found_read_and_skipped() {
+        let summary = Summary {
+            files: 12,
+            objects: 34,
+            policies: 8,
+            workloads: 14,
+            namespaces: 5,
+            templates: 3,
+            encrypted: 1,
+            ..Summary::default()
+        };
+        let found = Found {
+            errors: 2,
+            warnings: 1,
+            fixable: 2,
+            suppressed: 1,
+            ..Found::default()
+        };
+        assert_eq!(
+            found.line(&summary),
+            "found 2 errors, 1 warning (2 fixable, 1 suppressed); read 12 files, 34 objects \
+             (8 policies, 14 workloads, 5 namespaces); skipped 3 Helm templates, 1 SOPS file"
+        );
+        let one = Summary {
+            files: 1,
+            objects: 1,
+            policies: 1,
+            ..Summary::default()
+        };
+        assert_eq!(
+            Found::default().line(&one),
+            "found nothing; read 1 file, 1 object (1 policy)"
+        );
+    }
+}
