@@ -7,7 +7,7 @@ use super::tree::{Node, Tree};
 use super::{
     Parsed, cluster_network_policy, duplicate_key, meta, network_policy, service, workload,
 };
-use crate::k8s::{Document, Object, Opacity, Outcome, WorkloadKind};
+use crate::k8s::{ClusterPolicyKind, Document, Object, Opacity, Outcome, WorkloadKind};
 use crate::source::{Span, Spanned};
 
 /// Reads all objects of a document into `parsed`.
@@ -69,11 +69,10 @@ impl<'t> Identity<'t> {
             ("networking.k8s.io" | "extensions" | "", "NetworkPolicy") => {
                 Some(ReadAs::NetworkPolicy)
             }
-            ("policy.networking.k8s.io", "AdminNetworkPolicy")
-            | ("policy.networking.k8s.io", "BaselineAdminNetworkPolicy")
-            | ("policy.networking.k8s.io", "ClusterNetworkPolicy") => {
-                Some(ReadAs::ClusterNetworkPolicy)
-            }
+            ("policy.networking.k8s.io", kind) => ClusterPolicyKind::ALL
+                .into_iter()
+                .find(|known| known.name() == kind)
+                .map(ReadAs::ClusterNetworkPolicy),
             _ => None,
         }
     }
@@ -87,7 +86,7 @@ enum ReadAs {
     Node,
     Service,
     NetworkPolicy,
-    ClusterNetworkPolicy,
+    ClusterNetworkPolicy(ClusterPolicyKind),
 }
 
 impl ReadAs {
@@ -231,8 +230,8 @@ impl<'t> Reader<'t, '_> {
             ReadAs::NetworkPolicy => {
                 Object::NetworkPolicy(Box::new(network_policy::read(node, meta, diagnostics)))
             }
-            ReadAs::ClusterNetworkPolicy => Object::ClusterNetworkPolicy(Box::new(
-                cluster_network_policy::read(node, meta, diagnostics),
+            ReadAs::ClusterNetworkPolicy(kind) => Object::ClusterNetworkPolicy(Box::new(
+                cluster_network_policy::read(node, kind, meta, diagnostics),
             )),
         });
     }
