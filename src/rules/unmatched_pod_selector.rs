@@ -66,7 +66,7 @@ declare_rule! {
         name: "unmatched-pod-selector",
         summary: "the policy's `podSelector` matches no pod, so the policy does nothing",
         category: Category::Selectors,
-        severity: Severity::Warning,
+        severity: Severity::Error,
         fix: Some(FixClass::Narrowing),
         mutes: &[],
         since: "0.1.0",
