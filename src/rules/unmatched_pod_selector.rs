@@ -126,7 +126,8 @@ impl Rule for UnmatchedPodSelector {
         }
         let known = cluster.workloads_in(namespace).len();
         if is_complete {
-            cx.report(finding.label(format!("none of the {known} workloads here matches")));
+            let label = format!("none of the {known} workloads here matches");
+            cx.report(finding.label(label).with_severity(Severity::Warning));
         } else if known > 0 && !is_of_controllers(selector) {
             let finding = finding
                 .with_severity(Severity::Info)
