@@ -37,10 +37,19 @@ fn read(rule: &str, file: &str) -> Option<String> {
     fs::read_to_string(fixtures().join(rule).join(file)).ok()
 }
 
-fn each_rule(mut check: impl FnMut(&'static dyn Rule, &'static str)) {
-    for rule in rules::ALL {
-        check(*rule, rule.meta().name);
-    }
+/// Runs a check on every rule and fails once at the end, so that one rule hides no other.
+fn each_rule(check: impl Fn(&'static dyn Rule, &'static str)) {
+    let failed: Vec<&str> = rules::ALL
+        .iter()
+        .map(|rule| rule.meta().name)
+        .zip(rules::ALL)
+        .filter(|(name, rule)| {
+            let run = std::panic::AssertUnwindSafe(|| check(**rule, name));
+            std::panic::catch_unwind(run).is_err()
+        })
+        .map(|(name, _)| name)
+        .collect();
+    assert!(failed.is_empty(), "failed for {failed:?}; see above");
 }
 
 #[test]
