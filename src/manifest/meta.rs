@@ -93,18 +93,15 @@ pub(super) fn string_map(
 
 fn not_text(entry: Entry<'_>, object: &str, path: &str) -> Diagnostic {
     let value = entry.value;
-    let key = entry.key.key_text();
-    let mut place = path.to_owned();
-    push_field(&mut place, &key);
     let is = match value.scalar() {
         Some(Scalar::Bool(value)) => format!("is the boolean {value}, not text"),
         Some(_) => "is a number, not text".to_owned(),
         None => "is a collection, not text".to_owned(),
     };
-    let message = format!("the value of `{key}` must be text");
-    let diagnostic = invalid_value(value.span(), message)
-        .label(is)
-        .about(object, place);
+    let message = format!("the value of `{}` must be text", entry.key.text().unwrap_or_default());
+    let mut path = path.to_owned();
+    push_field(&mut path, &entry.key.key_text());
+    let diagnostic = invalid_value(value.span(), message).label(is).about(object, path);
     if value.scalar().is_none() {
         return diagnostic;
     }
