@@ -5,10 +5,12 @@
 
 mod completions;
 mod exit;
+mod explain;
 mod files;
 mod graph;
 mod input;
 mod lint;
+mod target;
 mod terminal;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
@@ -71,6 +73,7 @@ impl Global {
 enum Command {
     Lint(lint::Options),
     Graph(graph::Options),
+    Explain(explain::Options),
     Files(files::Options),
     Completions(completions::Options),
 }
@@ -120,6 +123,7 @@ fn execute(cli: Cli) -> Outcome {
     let outcome = match cli.command {
         Command::Lint(options) => lint::run(&options, &mut terminal),
         Command::Graph(options) => graph::run(&options, &mut terminal),
+        Command::Explain(options) => explain::run(&options, &mut terminal),
         Command::Files(options) => files::run(&options, &mut terminal),
         Command::Completions(options) => completions::run(&options, &mut terminal),
     };

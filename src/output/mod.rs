@@ -7,15 +7,20 @@ mod concise;
 mod escape;
 mod full;
 mod graph;
+mod nearest;
+mod rule_page;
 mod style;
 mod summary;
 
 pub use escape::{Escaped, EscapedLine, GithubMessage, GithubProperty, Json, Markdown, Xml};
 pub use graph::GraphFormat;
+pub use nearest::nearest;
+pub use rule_page::{rule_index, rule_page, write_rule_list, write_rule_page};
 pub use style::{Color, Links, Role, Style};
 pub use summary::{Found, Summary};
 
 use crate::diagnostic::Diagnostic;
+use crate::lint::{RuleMeta, Suppressed};
 use crate::source::SourceMap;
 use std::io::{self, Write};
 
@@ -38,10 +43,16 @@ pub struct Report<'a> {
     pub sources: &'a SourceMap,
     /// The findings, in the order in which they are shown.
     pub findings: &'a [Diagnostic],
+    /// The findings that somebody has allowed, in the same order.
+    pub suppressed: &'a [Suppressed],
     /// What could not be analysed.
     pub problems: &'a [Problem],
+    /// All rules, sorted by name, whether they ran or not.
+    pub rules: &'a [&'static RuleMeta],
     /// What was read.
     pub summary: &'a Summary,
+    /// How many findings there are.
+    pub found: Found,
 }
 
 /// A format of findings.
