@@ -49,6 +49,7 @@ pub fn write_rule_page(rule: &RuleMeta, style: Style, out: &mut dyn Write) -> io
         "{}",
         style.paint(Role::Faint, facts(rule)[1..].join(" · "))
     )?;
+    writeln!(out)?;
     let mut is_code = false;
     for line in page(rule).trim().lines() {
         if line.starts_with("```") {
@@ -59,9 +60,6 @@ pub fn write_rule_page(rule: &RuleMeta, style: Style, out: &mut dyn Write) -> io
             writeln!(out, "{}", style.paint(Role::Strong, title))?;
         } else {
             writeln!(out, "{line}")?;
-        }
-        if line.starts_with("# ") && !is_code {
-            writeln!(out)?;
         }
     }
     Ok(())

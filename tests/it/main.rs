@@ -4,5 +4,7 @@
 mod architecture;
 mod cli;
 mod conventions;
+mod formats;
+mod generated;
 mod program;
 mod rules;
