@@ -5,10 +5,13 @@
 
 mod completions;
 mod exit;
+mod explain;
 mod files;
 mod graph;
 mod input;
 mod lint;
+mod schema;
+mod target;
 mod terminal;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
@@ -28,7 +31,7 @@ const COMPLETION_VARIABLE: &str = "NPCHECK_COMPLETE";
 /// Reads manifests, works out who can talk to whom and why, and finds the policies that do
 /// not mean what they look like. Never uses the network, never talks to a cluster.
 #[derive(Debug, Parser)]
-#[command(name = "npcheck", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
+#[command(name = "npcheck", bin_name = "npcheck", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -71,7 +74,9 @@ impl Global {
 enum Command {
     Lint(lint::Options),
     Graph(graph::Options),
+    Explain(explain::Options),
     Files(files::Options),
+    Schema(schema::Options),
     Completions(completions::Options),
 }
 
@@ -120,7 +125,9 @@ fn execute(cli: Cli) -> Outcome {
     let outcome = match cli.command {
         Command::Lint(options) => lint::run(&options, &mut terminal),
         Command::Graph(options) => graph::run(&options, &mut terminal),
+        Command::Explain(options) => explain::run(&options, &mut terminal),
         Command::Files(options) => files::run(&options, &mut terminal),
+        Command::Schema(options) => schema::run(&options, &mut terminal),
         Command::Completions(options) => completions::run(&options, &mut terminal),
     };
     outcome.unwrap_or_else(|error: io::Error| {

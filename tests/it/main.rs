@@ -6,6 +6,8 @@ mod cli;
 mod clusters;
 mod conventions;
 mod engine;
+mod formats;
+mod generated;
 mod program;
 mod reference;
 mod rules;
