@@ -6,10 +6,17 @@
 mod concise;
 mod escape;
 mod full;
+mod reach;
+mod reach_json;
+mod reach_text;
+mod reach_words;
 mod style;
 mod summary;
 
 pub use escape::{Escaped, EscapedLine, GithubMessage, GithubProperty, Markdown, Xml};
+pub use reach::{
+    Change, ChangedPlace, Detail, Ends, OpenedFlow, ReachAnswer, ReachFormat, ReachOutcome, ReachReport, Why,
+};
 pub use style::{Color, Links, Role, Style};
 pub use summary::{Found, Summary};
 
