@@ -38,8 +38,7 @@ ids! {
     ServiceId,
 }
 
-/// The label that Kubernetes sets on every namespace, and that cannot be changed.
-pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+pub use crate::k8s::NAMESPACE_NAME_LABEL;
 
 /// Everything that was read, joined. All lists are sorted by namespace, then kind, then
 /// name (cluster-wide policies: by the order of their evaluation), so that equal inputs

@@ -5,6 +5,9 @@
 
 use crate::source::{Span, Spanned};
 
+/// The label that Kubernetes sets on every namespace, and that cannot be changed.
+pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
 /// A field as written. Kubernetes treats missing and null alike; a reader does not,
 /// so the text keeps them apart.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

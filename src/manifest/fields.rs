@@ -34,10 +34,10 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// The type of a field; `None` if there is no such field. Case matters, as it does
+    /// The name and type of a field; `None` if there is no such field. Case matters, as it does
     /// to the API server.
-    pub(super) fn field(&self, name: &str) -> Option<Type> {
-        self.fields.iter().find(|(field, _)| *field == name).map(|(_, field_type)| *field_type)
+    pub(super) fn field(&self, name: &str) -> Option<(&'static str, Type)> {
+        self.fields.iter().find(|(field, _)| *field == name).copied()
     }
 
     /// The names of the fields, in the order of the API.

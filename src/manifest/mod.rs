@@ -5,11 +5,26 @@
 //! text is a diagnostic, and its neighbours still count.
 
 mod builder;
+mod cidr;
 mod cluster_network_policy;
+mod cluster_peer;
+mod cluster_port;
+mod effect;
+mod fields;
+mod ip_block;
 mod meta;
+mod moves;
+mod names;
 mod network_policy;
+mod object;
+mod policy_port;
+mod reader;
 mod scalar;
+mod selector;
+mod structure;
+mod suggestion;
 mod tree;
+mod unknown;
 mod yaml;
 
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};

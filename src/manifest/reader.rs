@@ -1,0 +1,203 @@
+//! What all readers of policies share: where they are in the object, and what they
+//! found wrong with it.
+//!
+//! Refuses to know any field.
+
+use super::tree::{Entry, Node};
+use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
+use crate::k8s::{self, Field};
+use crate::source::Span;
+use std::fmt;
+
+/// A place in an object, which lives on the stack of the functions that read it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Path<'p> {
+    /// The object.
+    Object,
+    /// A field of a mapping.
+    Field(&'p Path<'p>, &'p str),
+    /// An item of a list.
+    Item(&'p Path<'p>, usize),
+}
+
+impl Path<'_> {
+    /// The field of this name in the mapping at this place.
+    pub(super) fn field<'p>(&'p self, name: &'p str) -> Path<'p> {
+        Path::Field(self, name)
+    }
+
+    /// The item of this index in the list at this place.
+    pub(super) fn item(&self, index: usize) -> Path<'_> {
+        Path::Item(self, index)
+    }
+}
+
+/// `spec.ingress[0].from[1]`; names that are no plain words, such as labels with a
+/// prefix, stand in brackets and quotes.
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Object => Ok(()),
+            Self::Field(parent, name) => {
+                parent.fmt(f)?;
+                let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+                match parent {
+                    _ if name.is_empty() || !name.bytes().all(is_word) => write!(f, "[{name:?}]"),
+                    Path::Object => f.write_str(name),
+                    _ => write!(f, ".{name}"),
+                }
+            }
+            Self::Item(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+/// What the readers of one object have found so far.
+#[derive(Debug)]
+pub(super) struct Reader<'d> {
+    object: String,
+    diagnostics: &'d mut Vec<Diagnostic>,
+    /// How many there were before this object.
+    others: usize,
+    is_accepted: bool,
+    opaque: Option<Span>,
+}
+
+impl<'d> Reader<'d> {
+    /// A reader of `object` (`namespace/Kind/name`) that adds what it finds.
+    pub(super) fn new(object: String, diagnostics: &'d mut Vec<Diagnostic>) -> Self {
+        let others = diagnostics.len();
+        Self { object, diagnostics, others, is_accepted: true, opaque: None }
+    }
+
+    /// Adds a finding about the part at `path`.
+    pub(super) fn report(&mut self, path: Path<'_>, diagnostic: Diagnostic) {
+        self.report_at(path.to_string(), diagnostic);
+    }
+
+    /// Adds a finding about the part at the path that is written out in `path`.
+    pub(super) fn report_at(&mut self, path: String, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic.about(self.object.clone(), path));
+    }
+
+    /// Adds a finding for which an API server refuses the object.
+    pub(super) fn refuse(&mut self, path: Path<'_>, diagnostic: Diagnostic) {
+        self.refuse_at(path.to_string(), diagnostic);
+    }
+
+    /// The same at the path that is written out in `path`.
+    pub(super) fn refuse_at(&mut self, path: String, diagnostic: Diagnostic) {
+        self.is_accepted = false;
+        self.report_at(path, diagnostic);
+    }
+
+    /// Notes that an API server refuses the object for something that a finding of
+    /// another rule speaks of already.
+    pub(super) fn refuse_silently(&mut self) {
+        self.is_accepted = false;
+    }
+
+    /// Whether a node is text that only another tool completes, where its value is
+    /// needed; then it is noted and must be left out.
+    pub(super) fn is_opaque(&mut self, node: Node<'_>) -> bool {
+        let is_opaque = is_opaque(node);
+        if is_opaque {
+            self.note_incomplete(node);
+        }
+        is_opaque
+    }
+
+    /// Notes that the object is not whole before another tool has done its part here.
+    pub(super) fn note_incomplete(&mut self, node: Node<'_>) {
+        let span = node.span();
+        self.opaque = Some(self.opaque.map_or(span, |first| first.min(span)));
+    }
+
+    /// Puts what was found into the order of the text and the outcome into `meta`.
+    pub(super) fn finish(self, meta: &mut k8s::ObjectMeta) {
+        self.diagnostics[self.others..].sort_by_key(|diagnostic| diagnostic.primary.span);
+        meta.is_accepted &= self.is_accepted;
+        meta.opaque = meta.opaque.or(self.opaque);
+    }
+}
+
+/// Whether a node is a scalar that only another tool completes.
+pub(super) fn is_opaque(node: Node<'_>) -> bool {
+    node.text().is_some_and(k8s::is_opaque)
+}
+
+/// Reads a field of a mapping. A value that `read` can make nothing of is left out as
+/// if it were missing: whoever looked at it has said why.
+pub(super) fn field<'t, T>(
+    mapping: Node<'t>,
+    name: &str,
+    read: impl FnOnce(Entry<'t>) -> Option<T>,
+) -> Field<T> {
+    match mapping.entry(name) {
+        None => Field::Missing,
+        Some(entry) if entry.value.is_null() => Field::Null { key: entry.key.span() },
+        Some(entry) => {
+            let key = entry.key.span();
+            read(entry).map_or(Field::Missing, |value| Field::Value { key, value })
+        }
+    }
+}
+
+/// Reads the items of a list; `None` if it is no list, or if `read` leaves every item
+/// out, as an empty list would mean something else.
+pub(super) fn items<'t, T>(
+    list: Node<'t>,
+    path: Path<'_>,
+    mut read: impl FnMut(Node<'t>, Path<'_>) -> Option<T>,
+) -> Option<Vec<T>> {
+    if !list.is_sequence() {
+        return None;
+    }
+    let mut count = 0;
+    let read_item = |(index, item)| {
+        count = index + 1;
+        read(item, path.item(index))
+    };
+    let items: Vec<T> = list.items().enumerate().filter_map(read_item).collect();
+    (!items.is_empty() || count == 0).then_some(items)
+}
+
+/// An `invalid-value` that the API server refuses the object for.
+pub(super) fn invalid_value(span: Span, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::new("invalid-value", Severity::Error, span, message)
+}
+
+/// The same with a fix that writes `text` instead of the scalar `value`, in the quotes
+/// that stand there.
+pub(super) fn write_instead(diagnostic: Diagnostic, value: Node<'_>, text: &str) -> Diagnostic {
+    let quote = value.raw().get(..1).filter(|_| value.is_quoted()).unwrap_or_default();
+    replace(diagnostic, value, format!("{quote}{text}{quote}"))
+}
+
+/// The same with a fix that puts `replacement` in the place of `value`.
+pub(super) fn replace(diagnostic: Diagnostic, value: Node<'_>, replacement: String) -> Diagnostic {
+    let title = format!("write `{replacement}`");
+    let diagnostic = diagnostic.help(title.clone());
+    if value.is_alias() || value.raw().is_empty() {
+        return diagnostic;
+    }
+    let edits = vec![Edit { span: value.span(), replacement }];
+    diagnostic.fix(Fix { title, class: FixClass::Safe, edits })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_read_as_people_write_them() {
+        let spec = Path::Object.field("spec");
+        let (rules, labels) = (spec.field("ingress"), spec.field("matchLabels"));
+        let rule = rules.item(0);
+        let peers = rule.field("from");
+        assert_eq!(Path::Object.to_string(), "");
+        assert_eq!(peers.item(12).to_string(), "spec.ingress[0].from[12]");
+        assert_eq!(labels.field("app").to_string(), "spec.matchLabels.app");
+        assert_eq!(labels.field("a.b/c").to_string(), "spec.matchLabels[\"a.b/c\"]");
+    }
+}

@@ -1,0 +1,353 @@
+//! Label selectors from a tree, with everything that an API server refuses them for,
+//! and those that no labels can satisfy.
+//!
+//! Refuses to know whose labels are selected, but for one thing: namespaces have their
+//! name as a label.
+
+use super::fields;
+use super::names;
+use super::reader::{self, Path, Reader, invalid_value};
+use super::structure;
+use super::suggestion;
+use super::tree::Node;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::{Label, LabelSelector, LabelSelectorRequirement, Operator, is_opaque};
+use crate::source::{Span, Spanned};
+use std::collections::BTreeMap;
+
+/// What a selector is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Selects {
+    /// Pods.
+    Pods,
+    /// Namespaces.
+    Namespaces,
+    /// Nodes.
+    Nodes,
+}
+
+/// Reads a selector that is not null; `None` if it is no mapping.
+///
+/// Values of wrong types are left out without a word: the structure's check has seen
+/// them.
+pub(super) fn read(
+    node: Node<'_>,
+    selects: Selects,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<LabelSelector> {
+    if reader.is_opaque(node) || !node.is_mapping() {
+        return None;
+    }
+    let selector = LabelSelector {
+        span: node.span(),
+        match_labels: match_labels(node, path.field("matchLabels"), reader),
+        match_expressions: match_expressions(node, path.field("matchExpressions"), reader),
+    };
+    if let Some(conflict) = conflict(&selector, selects) {
+        let diagnostic = invalid(conflict.span, conflict.message).label(conflict.label);
+        let diagnostic = match conflict.other {
+            Some((span, label)) => diagnostic.related(span, label),
+            None => diagnostic,
+        };
+        let nothing = match selects {
+            Selects::Pods => "the selector matches no pod, whatever its labels are",
+            Selects::Namespaces => "the selector matches no namespace, whatever its labels are",
+            Selects::Nodes => "the selector matches no node, whatever its labels are",
+        };
+        // The API server takes it: it is a selector, if a useless one.
+        reader.report(path, diagnostic.note(nothing));
+    }
+    Some(selector)
+}
+
+fn invalid(span: Span, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::new("invalid-selector", Severity::Error, span, message)
+}
+
+fn match_labels(selector: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Vec<Label> {
+    let Some(labels) = selector.find(&["matchLabels"]) else { return Vec::new() };
+    if reader.is_opaque(labels) {
+        return Vec::new();
+    }
+    let mut read = Vec::new();
+    for entry in labels.entries() {
+        let key = entry.key.key_text();
+        let path = path.field(&key);
+        check_key(&key, entry.key, path, reader);
+        let value = if entry.value.is_null() { Some("") } else { entry.value.as_str() };
+        let Some(value) = value else { continue };
+        check_value(value, entry.value, path, reader);
+        read.push(Label {
+            key: Spanned::new(key.to_string(), entry.key.span()),
+            value: Spanned::new(value.to_owned(), entry.value.span()),
+        });
+    }
+    read
+}
+
+fn check_key(key: &str, node: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) {
+    if is_opaque(key) || node.as_str().is_none() {
+        return;
+    }
+    if let Some(error) = names::label_key_error(key) {
+        let message = format!("`{key}` is no label key");
+        reader.refuse(path, invalid(node.span(), message).label(error));
+    }
+}
+
+fn check_value(value: &str, node: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) {
+    if is_opaque(value) {
+        return;
+    }
+    if let Some(error) = names::label_value_error(value) {
+        let message = format!("`{value}` is no label value");
+        let diagnostic = invalid(node.span(), message).label(error);
+        let diagnostic = match value.contains([',', '|', '*']) {
+            true => diagnostic.help(
+                "labels are compared as they are; for one of several values use \
+                 `matchExpressions` with the operator `In`",
+            ),
+            false => diagnostic,
+        };
+        reader.refuse(path, diagnostic);
+    }
+}
+
+fn match_expressions(
+    selector: Node<'_>,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Vec<LabelSelectorRequirement> {
+    let Some(expressions) = selector.find(&["matchExpressions"]) else { return Vec::new() };
+    if reader.is_opaque(expressions) {
+        return Vec::new();
+    }
+    let read = |item, path: Path<'_>| requirement(item, path, reader);
+    reader::items(expressions, path, read).unwrap_or_default()
+}
+
+fn requirement(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<LabelSelectorRequirement> {
+    if reader.is_opaque(item) {
+        return None;
+    }
+    if item.is_null() {
+        reader.refuse(path, invalid(item.span(), "this requirement is empty"));
+        return None;
+    }
+    if !item.is_mapping() {
+        return None;
+    }
+    let key = key(item, path, reader);
+    let values = values(item, path.field("values"), reader);
+    let operator = operator(item, path, reader)?;
+    check_count(item, &operator, path, reader);
+    Some(LabelSelectorRequirement { span: item.span(), key: key?, operator, values })
+}
+
+fn key(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spanned<String>> {
+    let Some(key) = item.find(&["key"]) else {
+        lacks(item, path, invalid(item.span(), "this requirement has no `key`"), reader);
+        return None;
+    };
+    let text = key.as_str()?;
+    check_key(text, key, path.field("key"), reader);
+    Some(Spanned::new(text.to_owned(), key.span()))
+}
+
+fn values(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Vec<Spanned<String>> {
+    let Some(values) = item.find(&["values"]) else { return Vec::new() };
+    if reader.is_opaque(values) {
+        return Vec::new();
+    }
+    let read = |item: Node<'_>, path: Path<'_>| {
+        if item.is_null() {
+            // Go leaves the empty text where JSON has null.
+            let diagnostic = invalid_value(item.span(), "this value is null, which is read as empty text");
+            let diagnostic = Diagnostic { severity: Severity::Warning, ..diagnostic };
+            reader.report(path, diagnostic.help("write the value, or `\"\"` for the empty one"));
+            return Some(Spanned::new(String::new(), item.span()));
+        }
+        let text = item.as_str()?;
+        check_value(text, item, path, reader);
+        Some(Spanned::new(text.to_owned(), item.span()))
+    };
+    reader::items(values, path, read).unwrap_or_default()
+}
+
+/// Refuses a requirement for something that it lacks. A key beside it that is no field
+/// is the likely cause, and has a finding of its own.
+fn lacks(item: Node<'_>, path: Path<'_>, diagnostic: Diagnostic, reader: &mut Reader<'_>) {
+    if structure::has_unknown_field(item, &fields::REQUIREMENT) {
+        reader.refuse_silently();
+    } else {
+        reader.refuse(path, diagnostic);
+    }
+}
+
+const OPERATORS: [(&str, Operator); 4] = [
+    ("In", Operator::In),
+    ("NotIn", Operator::NotIn),
+    ("Exists", Operator::Exists),
+    ("DoesNotExist", Operator::DoesNotExist),
+];
+
+fn operator(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spanned<Operator>> {
+    let path = path.field("operator");
+    let Some(node) = item.find(&["operator"]) else {
+        let diagnostic = invalid(item.span(), "this requirement has no `operator`");
+        let help = "write `In`, `NotIn`, `Exists` or `DoesNotExist`";
+        lacks(item, path, diagnostic.help(help), reader);
+        return None;
+    };
+    if reader.is_opaque(node) {
+        return None;
+    }
+    let text = node.as_str()?;
+    if let Some((_, operator)) = OPERATORS.iter().find(|(name, _)| *name == text) {
+        return Some(Spanned::new(*operator, node.span()));
+    }
+    let meant = match text {
+        "=" | "==" | "Equals" | "Equal" | "equals" | "Eq" => Some("In"),
+        "!=" | "NotEquals" | "NotEqual" => Some("NotIn"),
+        _ => suggestion::near_miss(text, OPERATORS.map(|(name, _)| name)),
+    };
+    let diagnostic = invalid(node.span(), format!("`{text}` is no operator of a selector"));
+    let diagnostic = match meant {
+        Some(meant) => diagnostic.label(format!("did you mean `{meant}`?")).help(format!("write `{meant}`")),
+        None => diagnostic.help("the operators are `In`, `NotIn`, `Exists` and `DoesNotExist`"),
+    };
+    reader.refuse(path, diagnostic);
+    None
+}
+
+/// `In` and `NotIn` take values, the others take none.
+fn check_count(item: Node<'_>, operator: &Spanned<Operator>, path: Path<'_>, reader: &mut Reader<'_>) {
+    let values = item.find(&["values"]);
+    if values.is_some_and(|values| !values.is_sequence()) {
+        return;
+    }
+    let has_values = values.is_some_and(|values| values.items().next().is_some());
+    let name = OPERATORS.iter().find(|(_, known)| *known == operator.value).map_or("", |(name, _)| name);
+    let path = path.field("values");
+    match (operator.value, values) {
+        (Operator::In | Operator::NotIn, values) if !has_values => {
+            let span = values.map_or(operator.span, Node::span);
+            let diagnostic = invalid(span, format!("`{name}` has no values to compare with"));
+            let other = if operator.value == Operator::In { "Exists" } else { "DoesNotExist" };
+            let help = format!("list the values, or write `{other}` to ask for the key alone");
+            lacks(item, path, diagnostic.help(help), reader);
+        }
+        (Operator::Exists | Operator::DoesNotExist, Some(values)) if has_values => {
+            let other = if operator.value == Operator::Exists { "In" } else { "NotIn" };
+            let diagnostic = invalid(values.span(), format!("`{name}` takes no values"));
+            let diagnostic = diagnostic.label("only the key is looked at");
+            let help = format!("remove them, or write `{other}` to compare with them");
+            reader.refuse(path, diagnostic.help(help));
+        }
+        _ => {}
+    }
+}
+
+/// Two requirements, or one, that no labels satisfy.
+struct Conflict {
+    span: Span,
+    message: String,
+    label: String,
+    other: Option<(Span, String)>,
+}
+
+/// What is known of the value of one key.
+#[derive(Clone, Debug, Default)]
+struct Known<'s> {
+    /// The values that are left, and the requirement that said so first.
+    allowed: Option<(Vec<&'s str>, Span)>,
+    /// The values that are excluded, each with its requirement.
+    excluded: Vec<(&'s str, Span)>,
+    /// Where the key is required.
+    present: Option<Span>,
+    /// Where the key is forbidden.
+    absent: Option<Span>,
+}
+
+/// The first requirement that contradicts those in front of it. Text that another tool
+/// fills in contradicts nothing.
+fn conflict(selector: &LabelSelector, selects: Selects) -> Option<Conflict> {
+    if selector.is_opaque() {
+        return None;
+    }
+    let mut known: BTreeMap<&str, Known<'_>> = BTreeMap::new();
+    let labels = selector.match_labels.iter().map(|label| {
+        let span = label.key.span.to(label.value.span);
+        (label.key.value.as_str(), Operator::In, vec![label.value.value.as_str()], span)
+    });
+    let expressions = selector.match_expressions.iter().map(|entry| {
+        let values = entry.values.iter().map(|value| value.value.as_str()).collect();
+        (entry.key.value.as_str(), entry.operator.value, values, entry.span)
+    });
+    for (key, operator, values, span) in labels.chain(expressions) {
+        // Without values, `In` and `NotIn` are refused with words of their own.
+        if values.is_empty() && matches!(operator, Operator::In | Operator::NotIn) {
+            continue;
+        }
+        let always = selects == Selects::Namespaces && key == crate::k8s::NAMESPACE_NAME_LABEL;
+        if let Some(conflict) = known.entry(key).or_default().add(key, operator, values, span, always) {
+            return Some(conflict);
+        }
+    }
+    None
+}
+
+impl<'s> Known<'s> {
+    fn add(
+        &mut self,
+        key: &str,
+        operator: Operator,
+        values: Vec<&'s str>,
+        span: Span,
+        is_always_present: bool,
+    ) -> Option<Conflict> {
+        match operator {
+            Operator::In => {
+                self.present.get_or_insert(span);
+                let (allowed, _) = self.allowed.get_or_insert_with(|| (values.clone(), span));
+                allowed.retain(|value| values.contains(value));
+            }
+            Operator::NotIn => self.excluded.extend(values.iter().map(|value| (*value, span))),
+            Operator::Exists => {
+                self.present.get_or_insert(span);
+            }
+            Operator::DoesNotExist => {
+                self.absent.get_or_insert(span);
+            }
+        }
+        if let (Some(present), Some(absent)) = (self.present, self.absent) {
+            return Some(Conflict {
+                span,
+                message: format!("label `{key}` is required to be there and not to be there"),
+                label: "contradicts the other requirement".to_owned(),
+                other: Some((if span == present { absent } else { present }, "the other one".to_owned())),
+            });
+        }
+        if self.absent.is_some() && is_always_present {
+            return Some(Conflict {
+                span,
+                message: format!("every namespace has the label `{key}`"),
+                label: "cannot be missing".to_owned(),
+                other: None,
+            });
+        }
+        let (allowed, first) = self.allowed.as_ref()?;
+        let is_excluded = |value: &&str| self.excluded.iter().any(|(excluded, _)| excluded == value);
+        if !allowed.iter().all(is_excluded) {
+            return None;
+        }
+        let other = if span == *first { self.excluded.first().map(|(_, span)| *span) } else { Some(*first) };
+        Some(Conflict {
+            span,
+            message: format!("no value of label `{key}` satisfies all requirements"),
+            label: "leaves no value".to_owned(),
+            other: other.map(|other| (other, "together with this one".to_owned())),
+        })
+    }
+}

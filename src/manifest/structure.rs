@@ -1,0 +1,231 @@
+//! Does a tree have the shape of its kind: only fields that exist, each with the JSON
+//! that it takes? Where an API server's decoder stops, this goes on.
+//!
+//! Refuses to know what fields mean; texts and numbers are judged where they are used.
+
+use super::fields::{Shape, Type};
+use super::reader::{self, Path, Reader, invalid_value};
+use super::scalar::Scalar;
+use super::tree::{Entry, Kind, Node};
+use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass};
+
+/// A key that its mapping has no field for.
+#[derive(Clone, Debug)]
+pub(super) struct UnknownField<'t> {
+    /// The key and its value.
+    pub(super) entry: Entry<'t>,
+    /// How many entries of the mapping stand in front of it.
+    pub(super) index: usize,
+    /// The mapping.
+    pub(super) mapping: Node<'t>,
+    /// What the mapping is.
+    pub(super) shape: &'static Shape,
+    /// The mappings around it, the outermost first.
+    pub(super) ancestors: Vec<Node<'t>>,
+    /// Where the mapping is, as `spec.ingress[0]`.
+    pub(super) path: String,
+}
+
+/// A value that a decoder refuses.
+#[derive(Clone, Copy, Debug)]
+struct WrongType<'t> {
+    value: Node<'t>,
+    /// The name of the field, or of the list that the value is an item of.
+    field: &'t str,
+    is_item: bool,
+    expected: Type,
+}
+
+/// What is wrong with the shape of an object.
+#[derive(Debug, Default)]
+pub(super) struct Structure<'t> {
+    /// The fields that do not exist, in the order of the text.
+    pub(super) unknown: Vec<UnknownField<'t>>,
+    /// The values of another type, as findings, each with its path.
+    wrong: Vec<(String, Diagnostic)>,
+    /// Keys that change what the document is: directives of a patch, holes in the text.
+    incomplete: Vec<Node<'t>>,
+}
+
+impl<'t> Structure<'t> {
+    /// Compares `root` with `shape`.
+    pub(super) fn of(root: Node<'t>, shape: &'static Shape) -> Self {
+        let mut walk = Walk { structure: Self::default(), ancestors: Vec::new() };
+        walk.object(root, shape, Path::Object);
+        walk.structure
+    }
+
+    /// How many things are wrong.
+    pub(super) fn count(&self) -> usize {
+        self.unknown.len() + self.wrong.len()
+    }
+
+    /// Reports the values of wrong types, and notes what other tools complete.
+    pub(super) fn report(&mut self, reader: &mut Reader<'_>) {
+        for (path, diagnostic) in std::mem::take(&mut self.wrong) {
+            reader.refuse_at(path, diagnostic);
+        }
+        for node in &self.incomplete {
+            reader.note_incomplete(*node);
+        }
+    }
+}
+
+struct Walk<'t> {
+    structure: Structure<'t>,
+    ancestors: Vec<Node<'t>>,
+}
+
+impl<'t> Walk<'t> {
+    fn object(&mut self, mapping: Node<'t>, shape: &'static Shape, path: Path<'_>) {
+        for (index, entry) in mapping.entries().enumerate() {
+            let name = entry.key.key_text();
+            match shape.field(&name) {
+                Some((field, expected)) => {
+                    self.ancestors.push(mapping);
+                    self.value(entry.value, expected, field, false, path.field(field));
+                    self.ancestors.pop();
+                }
+                // Anchors are kept under such names; they are nobody's fields.
+                None if matches!(path, Path::Object) && is_holder(&name) => {}
+                None if name.starts_with('$') || reader::is_opaque(entry.key) => {
+                    self.structure.incomplete.push(entry.key);
+                }
+                None => self.structure.unknown.push(UnknownField {
+                    entry,
+                    index,
+                    mapping,
+                    shape,
+                    ancestors: self.ancestors.clone(),
+                    path: path.to_string(),
+                }),
+            }
+        }
+    }
+
+    fn value(&mut self, value: Node<'t>, expected: Type, field: &'static str, is_item: bool, path: Path<'_>) {
+        if value.is_null() || reader::is_opaque(value) {
+            return;
+        }
+        let kind = value.kind();
+        match expected {
+            Type::Object(shape) if kind == Kind::Mapping => self.object(value, shape, path),
+            Type::List(item_type) if kind == Kind::Sequence => {
+                for (index, item) in value.items().enumerate() {
+                    self.value(item, *item_type, field, true, path.item(index));
+                }
+            }
+            Type::Labels if kind == Kind::Mapping => self.labels(value, path),
+            Type::Text if value.as_str().is_some() => {}
+            Type::Integer if value.as_int().is_some() => {}
+            Type::IntegerOrText if value.as_int().is_some() || value.as_str().is_some() => {}
+            Type::Anything => {}
+            expected => {
+                let wrong = WrongType { value, field, is_item, expected };
+                self.structure.wrong.push((path.to_string(), wrong.diagnostic()));
+            }
+        }
+    }
+
+    fn labels(&mut self, labels: Node<'t>, path: Path<'_>) {
+        for entry in labels.entries() {
+            let key = entry.key.key_text();
+            let path = path.field(&key);
+            let is_text = entry.key.as_str().is_some();
+            if !is_text && !reader::is_opaque(entry.key) {
+                let message = format!("the label key `{}` must be text", entry.key.raw());
+                let diagnostic = invalid_value(entry.key.span(), message).label(is_what(entry.key));
+                self.structure.wrong.push((path.to_string(), super::quote(diagnostic, entry.key)));
+            }
+            let value = entry.value;
+            if value.is_null() || value.as_str().is_some() || reader::is_opaque(value) {
+                continue;
+            }
+            let message = format!("the value of label `{key}` must be text");
+            let diagnostic = invalid_value(value.span(), message).label(is_what(value));
+            self.structure.wrong.push((path.to_string(), super::quote(diagnostic, value)));
+        }
+    }
+}
+
+/// Whether a mapping has a key that is no field of it.
+pub(super) fn has_unknown_field(mapping: Node<'_>, shape: &Shape) -> bool {
+    mapping.entries().any(|entry| shape.field(&entry.key.key_text()).is_none())
+}
+
+/// Whether a key at the top is a place for anchors, `x-common` or `.common`.
+fn is_holder(name: &str) -> bool {
+    name.starts_with('.') || name.starts_with("x-")
+}
+
+impl WrongType<'_> {
+    fn diagnostic(self) -> Diagnostic {
+        let what = match self.is_item {
+            true => format!("an item of `{}`", self.field),
+            false => format!("`{}`", self.field),
+        };
+        let wanted = match self.expected {
+            Type::Object(_) | Type::Labels => "a mapping",
+            Type::List(_) => "a list",
+            Type::Text => "text",
+            Type::Integer => "a whole number",
+            Type::IntegerOrText => "a number or the name of a port",
+            Type::Anything => "anything",
+        };
+        let message = format!("{what} must be {wanted}");
+        self.mend(invalid_value(self.value.span(), message).label(is_what(self.value)))
+    }
+
+    /// Adds the way out, where there is one.
+    fn mend(self, diagnostic: Diagnostic) -> Diagnostic {
+        let value = self.value;
+        let is_one_line = !value.raw().contains('\n');
+        match self.expected {
+            Type::Text if value.scalar().is_some() && self.is_free_text() => {
+                super::quote(diagnostic, value)
+            }
+            Type::Integer | Type::IntegerOrText => match value.as_str().map(str::parse::<u16>) {
+                Some(Ok(number)) => reader::replace(diagnostic, value, number.to_string()),
+                _ => diagnostic,
+            },
+            Type::List(Type::Text) if value.as_str().is_some() && is_one_line => {
+                reader::replace(diagnostic, value, format!("[{}]", value.raw()))
+            }
+            Type::List(_) if value.is_mapping() => diagnostic.help(format!(
+                "each entry of `{}` is a list item: put a hyphen in front of its first key",
+                self.field
+            )),
+            Type::Object(_) | Type::Labels => without_hyphen(diagnostic, value),
+            _ => diagnostic,
+        }
+    }
+
+    /// Whether any text will do, so that quotes are all that is missing.
+    fn is_free_text(self) -> bool {
+        matches!(self.field, "name" | "generateName" | "namespace" | "key" | "values")
+    }
+}
+
+/// A list of one item where a mapping belongs: the hyphen is what is too much.
+fn without_hyphen(diagnostic: Diagnostic, list: Node<'_>) -> Diagnostic {
+    let mut items = list.items();
+    let (Some(item), None) = (items.next(), items.next()) else { return diagnostic };
+    let Some(dash) = item.dash().filter(|_| item.is_mapping() && !item.is_alias()) else {
+        return diagnostic;
+    };
+    let title = "remove the hyphen".to_owned();
+    let edits = vec![Edit { span: dash, replacement: " ".to_owned() }];
+    diagnostic.help(title.clone()).fix(Fix { title, class: FixClass::Safe, edits })
+}
+
+/// What a value is, as a remark on it.
+fn is_what(value: Node<'_>) -> String {
+    match (value.kind(), value.scalar()) {
+        (Kind::Mapping, _) => "is a mapping".to_owned(),
+        (Kind::Sequence, _) => "is a list".to_owned(),
+        (_, Some(Scalar::Bool(value))) => format!("is the boolean {value}"),
+        (_, Some(Scalar::Int(_) | Scalar::Float(_))) => "is a number".to_owned(),
+        (_, Some(Scalar::Null)) => "is null".to_owned(),
+        (_, Some(Scalar::String(_)) | None) => "is text".to_owned(),
+    }
+}

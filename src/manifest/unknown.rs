@@ -1,0 +1,232 @@
+//! Keys that are no fields where they stand: mistyped (`unknown-field`), or fields of
+//! another place (`misplaced-field`).
+//!
+//! Refuses to know how text is moved; which moves there are it is told.
+
+use super::effect;
+use super::fields::{Shape, Type};
+use super::moves::{self, Move, Towards};
+use super::reader::Reader;
+use super::structure::{Structure, UnknownField};
+use super::suggestion;
+use super::tree::{Kind, Node};
+use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
+
+/// How often the document is searched for a way to move keys; further findings in it
+/// say what is wrong, but not how to mend it by machine.
+const MAX_SEARCHES: usize = 16;
+
+/// How many keys are moved together at most.
+const MAX_RUN: usize = 8;
+
+/// Reports the unknown fields of an object.
+///
+/// A lenient API server drops such a field, so the object stays accepted. `mistakes`
+/// counts what is wrong with the meaning of an object of this kind: a move must not
+/// make more of it.
+pub(super) fn report(
+    root: Node<'_>,
+    shape: &'static Shape,
+    structure: &Structure<'_>,
+    mistakes: &dyn Fn(Node<'_>) -> usize,
+    reader: &mut Reader<'_>,
+) {
+    let mut search = Search { root, shape, structure, mistakes, left: MAX_SEARCHES };
+    let mut fields = structure.unknown.as_slice();
+    while let Some(first) = fields.first() {
+        if !is_misplaced(first, shape) {
+            reader.report_at(path_of(first), mistyped(first));
+            fields = &fields[1..];
+            continue;
+        }
+        let belongs = |(at, field): (usize, &UnknownField<'_>)| {
+            field.mapping.id() == first.mapping.id()
+                && field.index == first.index + at
+                && is_misplaced(field, shape)
+        };
+        let length = fields.iter().take(MAX_RUN).enumerate().take_while(|pair| belongs(*pair)).count();
+        let (run, moves) = search.moves(&fields[..length]);
+        reader.report_at(path_of(first), misplaced(run, shape, moves));
+        fields = &fields[run.len()..];
+    }
+}
+
+fn path_of(field: &UnknownField<'_>) -> String {
+    let key = field.entry.key.key_text();
+    if field.path.is_empty() { key.into_owned() } else { format!("{}.{key}", field.path) }
+}
+
+/// Whether a key is a field of another place, or a label outside of `matchLabels`; a
+/// near miss of a field that belongs here comes first.
+fn is_misplaced(field: &UnknownField<'_>, root: &'static Shape) -> bool {
+    let is_label = field.shape.is_selector() && field.entry.value.as_str().is_some();
+    correction(field).is_none() && (is_label || !root.homes(&field.entry.key.key_text()).is_empty())
+}
+
+/// The field that a mistyped key stands for: near, not written yet, and taking a value
+/// like the one that is there.
+fn correction(field: &UnknownField<'_>) -> Option<&'static str> {
+    let key = field.entry.key.key_text();
+    let name = suggestion::near_miss(&key, field.shape.names())?;
+    let (_, expected) = field.shape.field(name)?;
+    let value = field.entry.value;
+    let fits = value.is_null()
+        || match expected {
+            Type::Object(_) | Type::Labels => value.is_mapping(),
+            Type::List(_) => value.is_sequence(),
+            Type::Text | Type::Integer | Type::IntegerOrText => value.kind() == Kind::Scalar,
+            Type::Anything => true,
+        };
+    (fits && field.mapping.get(name).is_none()).then_some(name)
+}
+
+fn mistyped(field: &UnknownField<'_>) -> Diagnostic {
+    let key = field.entry.key.key_text();
+    let message = format!("`{key}` is no field of {}", field.shape.noun);
+    let span = field.entry.key.span();
+    let diagnostic = Diagnostic::new("unknown-field", Severity::Error, span, message);
+    let diagnostic = diagnostic.note(effect::of_dropping(field));
+    let near = suggestion::near_misses(&key, field.shape.names());
+    let quoted = |names: &[&str], and: &str| listed(names.iter().map(|name| format!("`{name}`")), and);
+    let Some(correction) = correction(field) else {
+        let names: Vec<&str> = field.shape.names().filter(|name| !is_retired(name)).collect();
+        let diagnostic = match near.as_slice() {
+            [] => diagnostic.label("there is no such field"),
+            near => diagnostic.label(format!("looks like {}", quoted(near, "or"))),
+        };
+        return diagnostic.help(format!("the fields here are {}", quoted(&names, "and")));
+    };
+    let title = format!("write `{correction}`");
+    // What the field does was lost before, so nothing can be promised of the flows.
+    let replacement = requote(field.entry.key, correction);
+    let fix = Fix {
+        title: title.clone(),
+        class: FixClass::Widening,
+        edits: vec![Edit { span, replacement }],
+    };
+    diagnostic.label(format!("did you mean `{correction}`?")).help(title).fix(fix)
+}
+
+/// Fields that are taken but not advertised.
+fn is_retired(name: &str) -> bool {
+    matches!(name, "status" | "clusterName" | "initializers" | "selfLink")
+}
+
+fn requote(key: Node<'_>, text: &str) -> String {
+    let quote = key.raw().get(..1).filter(|_| key.is_quoted()).unwrap_or_default();
+    format!("{quote}{text}{quote}")
+}
+
+/// A search for moves, with a bound on its work.
+struct Search<'a, 't> {
+    root: Node<'t>,
+    shape: &'static Shape,
+    structure: &'a Structure<'t>,
+    mistakes: &'a dyn Fn(Node<'_>) -> usize,
+    left: usize,
+}
+
+impl<'t> Search<'_, 't> {
+    /// The most keys from the start of `run` that a move mends together, and the moves;
+    /// all of them where there is none.
+    fn moves<'r>(&mut self, run: &'r [UnknownField<'t>]) -> (&'r [UnknownField<'t>], Vec<Move>) {
+        let mistakes_before = (self.mistakes)(self.root);
+        for length in (1..=run.len()).rev() {
+            if self.left == 0 {
+                break;
+            }
+            self.left -= 1;
+            let is_better = |root: Node<'_>| {
+                let wrong = Structure::of(root, self.shape).count();
+                wrong + length <= self.structure.count() && (self.mistakes)(root) <= mistakes_before
+            };
+            let moves = moves::moves(self.root, &run[..length], is_better);
+            if !moves.is_empty() {
+                return (&run[..length], moves);
+            }
+        }
+        (run, Vec::new())
+    }
+}
+
+fn misplaced(run: &[UnknownField<'_>], root: &'static Shape, moves: Vec<Move>) -> Diagnostic {
+    let first = &run[0];
+    let key = first.entry.key.key_text();
+    let message = format!("`{key}` is no field of {}", first.shape.noun);
+    let span = first.entry.key.span();
+    let diagnostic = Diagnostic::new("misplaced-field", Severity::Error, span, message);
+    let mut diagnostic = diagnostic.label(remark(first, root, &moves));
+    for field in &run[1..] {
+        diagnostic = diagnostic.related(field.entry.key.span(), "and so is this one");
+    }
+    diagnostic = diagnostic.note(effect::of_dropping(first));
+    let what = if run.len() == 1 { "it" } else { "them" };
+    match moves.as_slice() {
+        [] => match sibling(first, &key) {
+            Some(sibling) => diagnostic.help(format!("write `{sibling}`")),
+            None => diagnostic,
+        },
+        [only] => {
+            let title = instruction(only, what);
+            // What the field does was lost before, so nothing can be promised of the flows.
+            let fix = Fix { title: title.clone(), class: FixClass::Widening, edits: only.edits.clone() };
+            diagnostic.help(title).fix(fix)
+        }
+        several => {
+            for one in several {
+                diagnostic = diagnostic.note(format!("one reading: {}", instruction(one, what)));
+            }
+            diagnostic.help("choose the reading that is meant")
+        }
+    }
+}
+
+fn remark(field: &UnknownField<'_>, root: &'static Shape, moves: &[Move]) -> String {
+    let is_label = field.shape.is_selector() && field.entry.value.as_str().is_some();
+    match moves {
+        [Move { direction: Towards::Inside, below: Some(below), .. }] => {
+            format!("belongs below `{below}`: indent it further")
+        }
+        [Move { direction: Towards::Outside, .. }] => "is indented too far".to_owned(),
+        _ if is_label => "labels belong below `matchLabels`".to_owned(),
+        _ => {
+            let homes = root.homes(&field.entry.key.key_text());
+            let nouns = homes.iter().map(|shape| shape.noun.to_owned());
+            format!("belongs into {}", listed(nouns, "or"))
+        }
+    }
+}
+
+/// `from` and `to` take each other's place.
+fn sibling(field: &UnknownField<'_>, key: &str) -> Option<&'static str> {
+    let other = match key {
+        "from" => "to",
+        "to" => "from",
+        "ports" => "protocols",
+        "protocols" => "ports",
+        _ => return None,
+    };
+    field.shape.field(other).map(|(name, _)| name)
+}
+
+fn instruction(one: &Move, what: &str) -> String {
+    let edit = &one.edits[0];
+    let more = edit.replacement.len();
+    let less = edit.span.end - edit.span.start;
+    match (one.direction, &one.below) {
+        (Towards::Wrapped, _) => "put the labels below `matchLabels`".to_owned(),
+        (Towards::Inside, below) => {
+            let below = below.as_deref().unwrap_or_default();
+            format!("indent {what} by {more} more, below `{below}`")
+        }
+        (Towards::Outside, Some(below)) => format!("indent {what} by {less} less, as a part of `{below}`"),
+        (Towards::Outside, None) => format!("indent {what} by {less} less, to the top of the object"),
+    }
+}
+
+/// "a, b and c".
+fn listed(items: impl IntoIterator<Item = String>, and: &str) -> String {
+    let mut items: Vec<String> = items.into_iter().collect();
+    let Some(last) = items.pop() else { return String::new() };
+    if items.is_empty() { last } else { format!("{} {and} {last}", items.join(", ")) }
+}
