@@ -165,6 +165,13 @@ impl Diagnostic {
         self
     }
 
+    /// The same with another severity than the rule's usual one.
+    #[must_use]
+    pub fn with_severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
     /// The same with a fix.
     #[must_use]
     pub fn fix(mut self, fix: Fix) -> Self {

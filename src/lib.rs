@@ -6,12 +6,18 @@
 // Text and findings: nothing here knows Kubernetes.
 pub mod source;
 pub mod diagnostic;
+pub mod fix;
 
 // Kubernetes as written, as resolved, as enforced.
 pub mod k8s;
 pub mod manifest;
 pub mod cluster;
 pub mod engine;
+
+// Opinions about a cluster.
+pub mod lint;
+pub mod config;
+pub mod rules;
 
 // The outside world.
 pub mod load;

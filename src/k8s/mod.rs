@@ -20,7 +20,7 @@ pub use meta::{
 };
 pub use network_policy::{
     Direction, IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
-    PortReference, Protocol,
+    PeerPlace, PortReference, Protocol,
 };
 pub use selector::{LabelSelector, LabelSelectorRequirement, Operator, Truth};
 pub use service::{Service, ServicePort, ServiceType, TargetPort};

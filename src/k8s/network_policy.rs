@@ -133,6 +133,53 @@ impl NetworkPolicy {
             &[]
         }
     }
+
+    /// Every peer that is written, ingress before egress, whether its direction applies or
+    /// not, in the order of the text.
+    pub fn peers(&self) -> impl Iterator<Item = PeerPlace<'_>> {
+        [Direction::Ingress, Direction::Egress]
+            .into_iter()
+            .flat_map(move |direction| {
+                let rules = self.rules_field(direction).items().iter().enumerate();
+                rules.flat_map(move |(rule_index, rule)| {
+                    let peers = rule.peers.items().iter().enumerate();
+                    peers.map(move |(peer_index, peer)| PeerPlace {
+                        direction,
+                        rule_index,
+                        peer_index,
+                        rule,
+                        peer,
+                    })
+                })
+            })
+    }
+}
+
+/// A peer and its place in a policy.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerPlace<'p> {
+    /// Whether it stands under `ingress` or `egress`.
+    pub direction: Direction,
+    /// The position of its rule in the list, from 0.
+    pub rule_index: usize,
+    /// Its position in `from` or `to`, from 0.
+    pub peer_index: usize,
+    /// Its rule.
+    pub rule: &'p NetworkPolicyRule,
+    /// The peer.
+    pub peer: &'p NetworkPolicyPeer,
+}
+
+impl PeerPlace<'_> {
+    /// The place as findings name it: `spec.ingress[0].from[1]`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let (rules, peers) = (self.direction.field(), self.direction.peers_field());
+        format!(
+            "spec.{rules}[{}].{peers}[{}]",
+            self.rule_index, self.peer_index
+        )
+    }
 }
 
 /// A `NetworkPolicyIngressRule` or `NetworkPolicyEgressRule`; they differ only in
@@ -206,6 +253,18 @@ pub struct NetworkPolicyPort {
     pub port: Field<Spanned<PortReference>>,
     /// `endPort`, inclusive.
     pub end_port: Field<Spanned<u16>>,
+}
+
+impl NetworkPolicyPeer {
+    /// The selectors, where the peer has no `ipBlock`: what it asks of namespaces and of
+    /// pods, `None` for what is not asked.
+    #[must_use]
+    pub fn selectors(&self) -> Option<(Option<&LabelSelector>, Option<&LabelSelector>)> {
+        if self.ip_block.get().is_some() {
+            return None;
+        }
+        Some((self.namespace_selector.get(), self.pod_selector.get()))
+    }
 }
 
 impl NetworkPolicyPort {

@@ -1,0 +1,345 @@
+//! The file's own form, key by key, and its way into the types that npcheck works with.
+
+use super::settings::SettingsEntry;
+use super::{Config, Scope};
+use crate::diagnostic::Severity;
+use crate::lint::{AllowEntry, Date, RuleMeta, Settings};
+use globset::{GlobBuilder, GlobMatcher};
+use serde::Deserialize;
+use serde_yaml::Mapping;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What the file says of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleSetting {
+    /// It does not run.
+    Off {
+        /// Why, as its author wrote it.
+        reason: String,
+    },
+    /// Every finding of it has this severity.
+    At(Severity),
+}
+
+/// Why a configuration cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// The fault, in lower case without a full stop.
+    pub message: String,
+    /// What was probably meant, as an instruction.
+    pub help: Option<String>,
+    /// Line and column, from 1, where they are known.
+    pub place: Option<(usize, usize)>,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((line, column)) = self.place {
+            write!(f, "line {line}, column {column}: ")?;
+        }
+        f.write_str(&self.message)?;
+        if let Some(help) = &self.help {
+            write!(f, "; {help}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Error {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: None,
+            place: None,
+        }
+    }
+
+    /// The same with the nearest of the known names as a suggestion, where one is near.
+    pub(super) fn did_you_mean<'n>(
+        mut self,
+        written: &str,
+        known: impl IntoIterator<Item = &'n str>,
+    ) -> Self {
+        let distance =
+            |name: &str| strsim::osa_distance(&written.to_lowercase(), &name.to_lowercase());
+        let nearest = known.into_iter().map(|name| (distance(name), name)).min();
+        if let Some((_, name)) = nearest.filter(|(distance, name)| *distance <= 1 + name.len() / 4)
+        {
+            self.help = Some(format!("did you mean `{name}`?"));
+        }
+        self
+    }
+
+    /// The same at the first place of the text where `name` stands as a key, an item or a
+    /// value: serde does not keep the places of what it has read.
+    pub(super) fn at_word(mut self, text: &str, name: &str) -> Self {
+        let is_word = |line: &str, at: usize| {
+            let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+            let before = line[..at].chars().next_back();
+            let after = line[at + name.len()..].chars().next();
+            !before.is_some_and(is_part) && !after.is_some_and(is_part)
+        };
+        self.place = self.place.or_else(|| {
+            text.lines().enumerate().find_map(|(index, line)| {
+                let code = line.split(" #").next().unwrap_or(line);
+                let mut places = code.match_indices(name).map(|(at, _)| at);
+                let at =
+                    places.find(|at| is_word(code, *at) && !code.trim_start().starts_with('#'))?;
+                Some((index + 1, code[..at].chars().count() + 1))
+            })
+        });
+        self
+    }
+
+    /// A fault that serde found, in npcheck's words.
+    pub(super) fn from_serde(error: &serde_yaml::Error, text: &str) -> Self {
+        let place = error
+            .location()
+            .map(|location| (location.line(), location.column()));
+        let message = error.to_string();
+        // serde says: unknown field `x`, expected one of `a`, `b` at line 3 column 1
+        let mut quoted = message.split('`').skip(1).step_by(2);
+        if let (true, Some(name)) = (message.contains("unknown "), quoted.next()) {
+            let known: Vec<&str> = quoted.collect();
+            let kind = if message.contains("unknown field") {
+                "key"
+            } else {
+                "value"
+            };
+            return Self {
+                place,
+                ..Self::new(format!("unknown {kind} `{name}`"))
+            }
+            .did_you_mean(name, known)
+            .at_word(text, name);
+        }
+        let fact = message.split(" at line ").next().unwrap_or(&message);
+        Self {
+            place,
+            ..Self::new(fact)
+        }
+    }
+}
+
+/// The keys that stand only at the top; what is left is about the cluster, and may stand
+/// in a scope too.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct File {
+    version: Option<u32>,
+    fail_on: Option<Level>,
+    rules: BTreeMap<String, RuleEntry>,
+    allow: Vec<Allow>,
+    scopes: Vec<ScopeEntry>,
+    #[serde(flatten)]
+    cluster: Mapping,
+}
+
+/// The names of the fields of [`File`], for suggestions.
+pub(super) const TOP_KEYS: &[&str] = &["version", "failOn", "rules", "allow", "scopes"];
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Error,
+    Warning,
+    Info,
+}
+
+impl From<Level> for Severity {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Error => Self::Error,
+            Level::Warning => Self::Warning,
+            Level::Info => Self::Info,
+        }
+    }
+}
+
+/// `warning`, or `{severity: off, reason: …}`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RuleEntry {
+    /// YAML 1.1 reads a bare `off` as false.
+    Switch(bool),
+    Word(String),
+    Full(FullRuleEntry),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FullRuleEntry {
+    severity: SeverityWord,
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum SeverityWord {
+    Switch(bool),
+    Word(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Allow {
+    rule: String,
+    object: Option<String>,
+    path: Option<String>,
+    reason: String,
+    until: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ScopeEntry {
+    name: String,
+    paths: Vec<String>,
+    #[serde(flatten)]
+    cluster: Mapping,
+}
+
+/// The only version of the form that there is.
+const VERSION: u32 = 1;
+
+pub(super) fn read(text: &str, rules: &[&RuleMeta]) -> Result<Config, Error> {
+    let text = text.trim_start_matches('\u{feff}');
+    let value: serde_yaml::Value =
+        serde_yaml::from_str(text).map_err(|error| Error::from_serde(&error, text))?;
+    if value.is_null() {
+        return Ok(Config::default());
+    }
+    let file: File =
+        serde_yaml::from_value(value).map_err(|error| Error::from_serde(&error, text))?;
+    if let Some(version) = file.version.filter(|version| *version != VERSION) {
+        return Err(Error::new(format!(
+            "version {version} of the configuration is not known, only {VERSION}"
+        ))
+        .at_word(text, "version"));
+    }
+    let settings =
+        SettingsEntry::read(file.cluster, text, TOP_KEYS)?.over(&Settings::default(), text)?;
+    let scope = |entry: ScopeEntry| -> Result<Scope, Error> {
+        let paths = entry
+            .paths
+            .iter()
+            .map(|path| glob(path, text))
+            .collect::<Result<_, _>>()?;
+        let settings =
+            SettingsEntry::read(entry.cluster, text, &["name", "paths"])?.over(&settings, text)?;
+        Ok(Scope {
+            name: entry.name,
+            paths,
+            settings,
+        })
+    };
+    Ok(Config {
+        rules: rule_settings(file.rules, text, rules)?,
+        fail_on: file.fail_on.map(Severity::from),
+        allow: file
+            .allow
+            .into_iter()
+            .map(|entry| allow(entry, text, rules))
+            .collect::<Result<_, _>>()?,
+        scopes: file
+            .scopes
+            .into_iter()
+            .map(scope)
+            .collect::<Result<_, _>>()?,
+        settings,
+    })
+}
+
+fn rule_settings(
+    entries: BTreeMap<String, RuleEntry>,
+    text: &str,
+    rules: &[&RuleMeta],
+) -> Result<BTreeMap<String, RuleSetting>, Error> {
+    let setting = |(name, entry): (String, RuleEntry)| {
+        check_rule(&name, text, rules)?;
+        let (severity, reason) = match entry {
+            RuleEntry::Switch(on) => (SeverityWord::Switch(on), None),
+            RuleEntry::Word(word) => (SeverityWord::Word(word), None),
+            RuleEntry::Full(full) => (full.severity, full.reason),
+        };
+        let word = match &severity {
+            SeverityWord::Switch(false) => "off",
+            SeverityWord::Switch(true) => "on",
+            SeverityWord::Word(word) => word,
+        };
+        let setting = match word {
+            "error" => RuleSetting::At(Severity::Error),
+            "warning" => RuleSetting::At(Severity::Warning),
+            "info" => RuleSetting::At(Severity::Info),
+            "off" => match reason.filter(|reason| !reason.trim().is_empty()) {
+                Some(reason) => RuleSetting::Off { reason },
+                None => {
+                    let mut error = Error::new(format!("`{name}` is turned off without a reason"));
+                    error.help = Some(format!("write `{name}: {{severity: off, reason: why}}`"));
+                    return Err(error.at_word(text, &name));
+                }
+            },
+            other => {
+                return Err(Error::new(format!("`{other}` is no severity of `{name}`"))
+                    .did_you_mean(other, ["error", "warning", "info", "off"])
+                    .at_word(text, &name));
+            }
+        };
+        Ok((name, setting))
+    };
+    entries.into_iter().map(setting).collect()
+}
+
+fn check_rule(name: &str, text: &str, rules: &[&RuleMeta]) -> Result<(), Error> {
+    if rules.iter().any(|rule| rule.name == name) {
+        return Ok(());
+    }
+    let names = rules.iter().map(|rule| rule.name);
+    Err(Error::new(format!("there is no rule `{name}`"))
+        .did_you_mean(name, names)
+        .at_word(text, name))
+}
+
+fn allow(entry: Allow, text: &str, rules: &[&RuleMeta]) -> Result<AllowEntry, Error> {
+    check_rule(&entry.rule, text, rules)?;
+    if entry.reason.trim().is_empty() {
+        return Err(
+            Error::new(format!("`{}` is allowed without a reason", entry.rule))
+                .at_word(text, "reason"),
+        );
+    }
+    if entry.object.is_none() && entry.path.is_none() {
+        let mut error = Error::new(format!("`{}` is allowed everywhere", entry.rule));
+        error.help = Some(format!(
+            "name an `object` or a `path`, or turn the rule off under `rules`: `{}`",
+            entry.rule
+        ));
+        return Err(error.at_word(text, &entry.rule));
+    }
+    let until = entry.until.map(|until| {
+        until.parse::<Date>().map_err(|_| {
+            let mut error = Error::new(format!("`{until}` is no date"));
+            error.help = Some("write it as `2027-01-31`".to_owned());
+            error.at_word(text, &until)
+        })
+    });
+    Ok(AllowEntry {
+        rule: entry.rule,
+        object: entry.object.map(|object| glob(&object, text)).transpose()?,
+        path: entry.path.map(|path| glob(&path, text)).transpose()?,
+        reason: entry.reason,
+        until: until.transpose()?,
+    })
+}
+
+/// A pattern of paths or names: `*` stays within a part, `**` does not.
+fn glob(pattern: &str, text: &str) -> Result<GlobMatcher, Error> {
+    let glob = GlobBuilder::new(pattern.trim_start_matches("./"))
+        .literal_separator(true)
+        .build();
+    glob.map(|glob| glob.compile_matcher()).map_err(|error| {
+        Error::new(format!("`{pattern}` is no pattern: {}", error.kind())).at_word(text, pattern)
+    })
+}

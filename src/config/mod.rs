@@ -1,0 +1,81 @@
+//! `npcheck.yaml`: which rules count how much, what is known of the cluster beyond the
+//! manifests, and which findings somebody has decided to keep.
+//!
+//! Checks every name against the list of rules that it is handed. Refuses to know where
+//! the file lies and what is on the command line.
+
+mod file;
+mod schema;
+mod scope;
+mod settings;
+
+pub use file::{Error, RuleSetting};
+pub use schema::schema;
+pub use scope::Scope;
+
+use crate::diagnostic::Severity;
+use crate::lint::{AllowEntry, RuleMeta, Settings};
+use globset::GlobMatcher;
+use std::collections::BTreeMap;
+
+/// The name of the file, at the root of what is analysed.
+pub const FILE_NAME: &str = "npcheck.yaml";
+
+/// A configuration that was checked: every rule exists, every pattern and address parses.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// What the file says of rules, by their name.
+    pub rules: BTreeMap<String, RuleSetting>,
+    /// The least severity that fails a run; `None` where the file does not say.
+    pub fail_on: Option<Severity>,
+    /// The findings that are allowed, for manifests that one cannot edit.
+    pub allow: Vec<AllowEntry>,
+    /// What is known beyond the manifests, outside of every scope.
+    pub settings: Settings,
+    /// Parts of the tree that are clusters of their own, in the order of the file. A file
+    /// belongs to the first one whose pattern it matches.
+    pub scopes: Vec<Scope>,
+}
+
+impl Config {
+    /// Reads the text of a configuration file. `rules` are the rules that exist.
+    ///
+    /// # Errors
+    ///
+    /// If it is not YAML, has an unknown key or an unknown rule, turns a rule off without a
+    /// reason, or has a value that does not parse. The first fault is returned.
+    pub fn read(text: &str, rules: &[&RuleMeta]) -> Result<Self, Error> {
+        file::read(text, rules)
+    }
+
+    /// What the rule counts in this configuration: `None` if it is off. Without a word in
+    /// the file a rule that is on by default keeps the severity of each finding.
+    #[must_use]
+    pub fn severity(&self, rule: &RuleMeta, usual: Severity) -> Option<Severity> {
+        match self.rules.get(rule.name) {
+            Some(RuleSetting::Off { .. }) => None,
+            Some(RuleSetting::At(severity)) => Some(*severity),
+            None => rule.is_on_by_default.then_some(usual),
+        }
+    }
+
+    /// Whether the rule runs at all.
+    #[must_use]
+    pub fn is_enabled(&self, rule: &RuleMeta) -> bool {
+        self.severity(rule, rule.severity).is_some()
+    }
+
+    /// The scope that a file belongs to, by its path with `/` between the parts, relative to
+    /// the configuration file; `None` for the rest of the tree, which is one cluster too.
+    #[must_use]
+    pub fn scope_of(&self, path: &str) -> Option<usize> {
+        let path = path.strip_prefix("./").unwrap_or(path);
+        let matches = |glob: &GlobMatcher| glob.is_match(path);
+        self.scopes
+            .iter()
+            .position(|scope| scope.paths.iter().any(matches))
+    }
+}
+
+#[cfg(test)]
+mod tests;

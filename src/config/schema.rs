@@ -1,0 +1,136 @@
+//! The JSON Schema of the configuration, for editors.
+
+use super::settings::{CLOUDS, CNIS, PROFILES};
+use crate::lint::RuleMeta;
+use serde_json::{Map, Value, json};
+
+/// The schema, with the rules that exist.
+#[must_use]
+pub fn schema(rules: &[&RuleMeta]) -> Value {
+    let mut top = Map::new();
+    top.insert("version".to_owned(), json!({"const": 1}));
+    top.insert("failOn".to_owned(), json!({"enum": ["error", "warning", "info"], "description": "the least severity that fails a run"}));
+    top.insert("rules".to_owned(), rule_settings(rules));
+    top.insert("allow".to_owned(), allow(rules));
+    top.extend(cluster());
+    let mut scope = Map::new();
+    scope.insert("name".to_owned(), json!({"type": "string"}));
+    scope.insert(
+        "paths".to_owned(),
+        json!({"type": "array", "items": {"type": "string"}, "minItems": 1}),
+    );
+    scope.extend(cluster());
+    top.insert(
+        "scopes".to_owned(),
+        json!({
+            "type": "array",
+            "description": "parts of the tree that are clusters of their own; a file belongs to the first that it matches",
+            "items": {"type": "object", "properties": scope, "required": ["name", "paths"], "additionalProperties": false},
+        }),
+    );
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "npcheck.yaml",
+        "type": "object",
+        "properties": top,
+        "additionalProperties": false,
+    })
+}
+
+fn rule_settings(rules: &[&RuleMeta]) -> Value {
+    let level = json!({"enum": ["error", "warning", "info"]});
+    let off = json!({
+        "type": "object",
+        "properties": {
+            "severity": {"enum": ["error", "warning", "info", "off", false]},
+            "reason": {"type": "string", "minLength": 1},
+        },
+        "required": ["severity"],
+        "additionalProperties": false,
+        "if": {"properties": {"severity": {"enum": ["off", false]}}},
+        "then": {"required": ["reason"]},
+    });
+    let property = |rule: &&RuleMeta| {
+        (
+            rule.name.to_owned(),
+            json!({"description": rule.summary, "anyOf": [level, off]}),
+        )
+    };
+    let properties: Map<String, Value> = rules.iter().map(property).collect();
+    json!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
+fn allow(rules: &[&RuleMeta]) -> Value {
+    let names: Vec<&str> = rules.iter().map(|rule| rule.name).collect();
+    json!({
+        "type": "array",
+        "description": "findings that are kept, in manifests that one cannot edit",
+        "items": {
+            "type": "object",
+            "properties": {
+                "rule": {"enum": names},
+                "object": {"type": "string", "description": "a pattern of namespace/Kind/name"},
+                "path": {"type": "string", "description": "a pattern of file paths"},
+                "reason": {"type": "string", "minLength": 1},
+                "until": {"type": "string", "format": "date"},
+            },
+            "required": ["rule", "reason"],
+            "anyOf": [{"required": ["object"]}, {"required": ["path"]}],
+            "additionalProperties": false,
+        },
+    })
+}
+
+/// The keys about the cluster, which may stand at the top and in a scope.
+fn cluster() -> Map<String, Value> {
+    let strings = json!({"type": "array", "items": {"type": "string"}});
+    let object = |properties: Value| json!({"type": "object", "properties": properties, "additionalProperties": false});
+    let pods = json!({
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "namespace": {"type": "string"},
+                "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+            },
+            "required": ["labels"],
+            "additionalProperties": false,
+        },
+    });
+    fn names<T>(known: &[(&'static str, T)]) -> Vec<&'static str> {
+        known.iter().map(|(name, _)| *name).collect()
+    }
+    let keys = [
+        (
+            "inventory",
+            json!({
+                "description": "whether every pod and namespace is among the manifests",
+                "anyOf": [{"enum": ["open", "complete"]}, {"type": "object", "properties": {"complete": strings}, "required": ["complete"], "additionalProperties": false}],
+            }),
+        ),
+        ("platform", object(json!({"namespaceLabels": strings}))),
+        ("externalPods", pods.clone()),
+        ("ingressControllers", pods),
+        ("monitoring", object(json!({"namespaces": strings}))),
+        (
+            "dns",
+            object(json!({"cidrs": strings, "notNeededIn": strings})),
+        ),
+        (
+            "cluster",
+            object(json!({
+                "podCIDRs": strings,
+                "serviceCIDRs": strings,
+                "nodeCIDRs": strings,
+                "ipFamilies": {"type": "array", "items": {"enum": ["IPv4", "IPv6"]}},
+            })),
+        ),
+        ("cni", json!({"enum": names(CNIS)})),
+        ("cloud", json!({"enum": names(CLOUDS)})),
+        ("profile", json!({"enum": names(PROFILES)})),
+        ("descriptionKeys", strings.clone()),
+    ];
+    keys.into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}

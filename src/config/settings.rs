@@ -1,0 +1,261 @@
+//! What the file says of the cluster, at its top or in a scope.
+
+use super::file::Error;
+use crate::k8s::{Label, LabelSelector};
+use crate::lint::{Cloud, Cni, ExternalPods, Inventory, Profile, Settings};
+use crate::source::{SourceMap, Span, Spanned};
+use ipnet::IpNet;
+use serde::Deserialize;
+use serde_yaml::Mapping;
+use std::collections::BTreeMap;
+
+/// The keys about the cluster; each is `None` where it is not written, so that a scope
+/// keeps what the top of the file says.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SettingsEntry {
+    inventory: Option<InventoryEntry>,
+    platform: Option<Platform>,
+    external_pods: Option<Vec<Pods>>,
+    ingress_controllers: Option<Vec<Pods>>,
+    monitoring: Option<Monitoring>,
+    dns: Option<Dns>,
+    cluster: Option<Network>,
+    cni: Option<String>,
+    cloud: Option<String>,
+    profile: Option<String>,
+    description_keys: Option<Vec<String>>,
+}
+
+/// `open`, `complete`, or `{complete: [namespace, …]}`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum InventoryEntry {
+    Word(String),
+    In(CompleteIn),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CompleteIn {
+    complete: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Platform {
+    namespace_labels: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pods {
+    namespace: Option<String>,
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Monitoring {
+    namespaces: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Dns {
+    #[serde(default)]
+    cidrs: Vec<String>,
+    #[serde(default)]
+    not_needed_in: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Network {
+    #[serde(default, rename = "podCIDRs")]
+    pod_cidrs: Vec<String>,
+    #[serde(default, rename = "serviceCIDRs")]
+    service_cidrs: Vec<String>,
+    #[serde(default, rename = "nodeCIDRs")]
+    node_cidrs: Vec<String>,
+    #[serde(default, rename = "ipFamilies")]
+    ip_families: Vec<String>,
+}
+
+/// The network plugins by their names in the file.
+pub(super) const CNIS: &[(&str, Cni)] = &[
+    ("antrea", Cni::Antrea),
+    ("aws-vpc", Cni::AwsVpc),
+    ("azure-npm", Cni::AzureNpm),
+    ("calico", Cni::Calico),
+    ("cilium", Cni::Cilium),
+    ("flannel", Cni::Flannel),
+    ("gke-dataplane-v2", Cni::GkeDataplaneV2),
+    ("kindnet", Cni::Kindnet),
+    ("kube-router", Cni::KubeRouter),
+    ("ovn-kubernetes", Cni::OvnKubernetes),
+    ("weave", Cni::Weave),
+];
+
+/// The clouds by their names in the file.
+pub(super) const CLOUDS: &[(&str, Cloud)] = &[
+    ("alibaba", Cloud::Alibaba),
+    ("aws", Cloud::Aws),
+    ("azure", Cloud::Azure),
+    ("gcp", Cloud::Gcp),
+    ("oracle", Cloud::Oracle),
+];
+
+/// The profiles by their names in the file.
+pub(super) const PROFILES: &[(&str, Profile)] = &[
+    ("kubernetes", Profile::Kubernetes),
+    ("nodelocaldns", Profile::NodeLocalDns),
+    ("openshift", Profile::OpenShift),
+];
+
+/// The names of the fields of [`SettingsEntry`], for suggestions and the schema.
+pub(super) const KEYS: &[&str] = &[
+    "inventory",
+    "platform",
+    "externalPods",
+    "ingressControllers",
+    "monitoring",
+    "dns",
+    "cluster",
+    "cni",
+    "cloud",
+    "profile",
+    "descriptionKeys",
+];
+
+impl SettingsEntry {
+    /// Reads what is left of a mapping when its other keys, `siblings`, are taken out.
+    pub(super) fn read(mapping: Mapping, text: &str, siblings: &[&str]) -> Result<Self, Error> {
+        for key in mapping.keys() {
+            let name = key.as_str().unwrap_or_default();
+            if !KEYS.contains(&name) {
+                let known = KEYS.iter().chain(siblings).copied();
+                return Err(Error::new(format!("unknown key `{name}`"))
+                    .did_you_mean(name, known)
+                    .at_word(text, name));
+            }
+        }
+        serde_yaml::from_value(mapping.into()).map_err(|error| Error::from_serde(&error, text))
+    }
+
+    /// The settings `base` with everything that is written here in their place.
+    pub(super) fn over(self, base: &Settings, text: &str) -> Result<Settings, Error> {
+        let mut settings = base.clone();
+        if let Some(inventory) = self.inventory {
+            settings.inventory = inventory.read(text)?;
+        }
+        if let Some(platform) = self.platform {
+            settings.platform_namespace_labels = platform.namespace_labels;
+        }
+        if let Some(pods) = self.external_pods {
+            settings.external_pods = pods.into_iter().map(Pods::read).collect();
+        }
+        if let Some(pods) = self.ingress_controllers {
+            settings.ingress_controllers = pods.into_iter().map(Pods::read).collect();
+        }
+        if let Some(monitoring) = self.monitoring {
+            settings.monitoring_namespaces = monitoring.namespaces;
+        }
+        if let Some(dns) = self.dns {
+            settings.resolver_cidrs = cidrs(&dns.cidrs, text)?;
+            settings.namespaces_without_dns = dns.not_needed_in;
+        }
+        if let Some(network) = self.cluster {
+            network.read(&mut settings, text)?;
+        }
+        if let Some(cni) = self.cni {
+            settings.cni = Some(named(CNIS, "network plugin", &cni, text)?);
+        }
+        if let Some(cloud) = self.cloud {
+            settings.cloud = Some(named(CLOUDS, "cloud", &cloud, text)?);
+        }
+        if let Some(profile) = self.profile {
+            settings.profile = Some(named(PROFILES, "profile", &profile, text)?);
+        }
+        if let Some(keys) = self.description_keys {
+            settings.description_keys = keys;
+        }
+        Ok(settings)
+    }
+}
+
+impl InventoryEntry {
+    fn read(self, text: &str) -> Result<Inventory, Error> {
+        match self {
+            Self::In(namespaces) => Ok(Inventory::CompleteIn(
+                namespaces.complete.into_iter().collect(),
+            )),
+            Self::Word(word) => match word.as_str() {
+                "complete" => Ok(Inventory::Complete),
+                "open" => Ok(Inventory::Open),
+                other => Err(Error::new(format!("`{other}` is no inventory"))
+                    .did_you_mean(other, ["complete", "open"])
+                    .at_word(text, other)),
+            },
+        }
+    }
+}
+
+impl Pods {
+    fn read(self) -> ExternalPods {
+        // Labels of the configuration have no place in a manifest.
+        let source = SourceMap::default().add("npcheck.yaml", "");
+        let span = Span::new(source, 0, 0);
+        let label = |(key, value)| Label {
+            key: Spanned::new(key, span),
+            value: Spanned::new(value, span),
+        };
+        let match_labels = self.labels.into_iter().map(label).collect();
+        ExternalPods {
+            namespace: self.namespace,
+            labels: LabelSelector {
+                match_labels,
+                ..LabelSelector::everything(span)
+            },
+        }
+    }
+}
+
+impl Network {
+    fn read(&self, settings: &mut Settings, text: &str) -> Result<(), Error> {
+        settings.pod_cidrs = cidrs(&self.pod_cidrs, text)?;
+        settings.service_cidrs = cidrs(&self.service_cidrs, text)?;
+        settings.node_cidrs = cidrs(&self.node_cidrs, text)?;
+        for family in &self.ip_families {
+            if !["IPv4", "IPv6"].contains(&family.as_str()) {
+                return Err(Error::new(format!("`{family}` is no IP family"))
+                    .did_you_mean(family, ["IPv4", "IPv6"])
+                    .at_word(text, family));
+            }
+        }
+        let has = |name: &str| self.ip_families.iter().any(|family| family == name);
+        settings.is_dual_stack = has("IPv4") && has("IPv6");
+        Ok(())
+    }
+}
+
+fn cidrs(written: &[String], text: &str) -> Result<Vec<IpNet>, Error> {
+    let cidr = |written: &String| {
+        written.parse::<IpNet>().map_err(|_| {
+            Error::new(format!(
+                "`{written}` is no address block such as `10.0.0.0/8`"
+            ))
+            .at_word(text, written)
+        })
+    };
+    written.iter().map(cidr).collect()
+}
+
+fn named<T: Copy>(known: &[(&str, T)], what: &str, written: &str, text: &str) -> Result<T, Error> {
+    match known.iter().find(|(name, _)| *name == written) {
+        Some((_, value)) => Ok(*value),
+        None => Err(Error::new(format!("npcheck knows no {what} `{written}`"))
+            .did_you_mean(written, known.iter().map(|(name, _)| *name))
+            .at_word(text, written)),
+    }
+}

@@ -1,0 +1,126 @@
+//! What a rule may look at, and where it puts what it finds.
+
+use super::{RuleMeta, Settings};
+use crate::cluster::{Cluster, NamespaceId, PolicyId};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::engine::Engine;
+use crate::k8s;
+use crate::source::{SourceMap, Span};
+use std::collections::BTreeSet;
+
+/// How much of the cluster the manifests hold.
+#[derive(Clone, Debug, Default)]
+pub enum Inventory {
+    /// Operators, charts and other repositories may make more pods and namespaces:
+    /// absence proves nothing by itself.
+    #[default]
+    Open,
+    /// What is not there does not exist, in these namespaces.
+    CompleteIn(BTreeSet<String>),
+    /// What is not there does not exist.
+    Complete,
+}
+
+impl Inventory {
+    /// Whether every pod of this namespace is among the inputs.
+    #[must_use]
+    pub fn is_complete_in(&self, namespace: &str) -> bool {
+        match self {
+            Self::Open => false,
+            Self::CompleteIn(namespaces) => namespaces.contains(namespace),
+            Self::Complete => true,
+        }
+    }
+
+    /// Whether every namespace is among the inputs.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        matches!(self, Self::Complete)
+    }
+}
+
+/// What one rule sees, and its findings so far.
+pub struct Context<'a> {
+    /// What each document became, with its comments.
+    pub documents: &'a [k8s::Document],
+    /// The texts, for fixes that follow the style of the text around them.
+    pub sources: &'a SourceMap,
+    /// The objects, joined.
+    pub cluster: &'a Cluster,
+    /// Who may talk to whom.
+    pub engine: &'a Engine<'a>,
+    /// What is known beyond the manifests.
+    pub settings: &'a Settings,
+    meta: &'static RuleMeta,
+    findings: Vec<Diagnostic>,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(input: &super::Input<'a>, meta: &'static RuleMeta) -> Self {
+        Self {
+            documents: input.documents,
+            sources: input.sources,
+            cluster: input.cluster,
+            engine: input.engine,
+            settings: input.settings,
+            meta,
+            findings: Vec::new(),
+        }
+    }
+
+    /// A finding of the running rule with its usual severity; [`report`](Self::report) it
+    /// when it is complete.
+    #[must_use]
+    pub fn finding(&self, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(self.meta.name, self.meta.severity, span, message)
+    }
+
+    /// A finding about a part of a policy.
+    #[must_use]
+    pub fn policy_finding(
+        &self,
+        id: PolicyId,
+        path: impl Into<String>,
+        span: Span,
+        message: impl Into<String>,
+    ) -> Diagnostic {
+        self.finding(span, message)
+            .about(self.policy_object(id), path)
+    }
+
+    /// A policy as findings name it: `namespace/NetworkPolicy/name`.
+    #[must_use]
+    pub fn policy_object(&self, id: PolicyId) -> String {
+        let policy = self.cluster.policy(id);
+        let namespace = &self.cluster.namespace(policy.namespace).name;
+        format!("{namespace}/NetworkPolicy/{}", policy.object.meta.name)
+    }
+
+    /// Adds a finding.
+    pub fn report(&mut self, finding: Diagnostic) {
+        self.findings.push(finding);
+    }
+
+    /// `closed` where every pod of the namespace is known, else `open`.
+    #[must_use]
+    pub fn severity_by_inventory(
+        &self,
+        namespace: NamespaceId,
+        closed: Severity,
+        open: Severity,
+    ) -> Severity {
+        if self
+            .settings
+            .inventory
+            .is_complete_in(&self.cluster.namespace(namespace).name)
+        {
+            closed
+        } else {
+            open
+        }
+    }
+
+    pub(super) fn into_findings(self) -> Vec<Diagnostic> {
+        self.findings
+    }
+}

@@ -1,0 +1,24 @@
+//! What a rule is, what it may look at, and how all of them are run.
+//!
+//! Refuses to know which rules exist: it is handed the list.
+
+mod allow;
+mod context;
+mod date;
+pub mod dns;
+pub mod near_miss;
+pub mod platform;
+mod rule;
+mod run;
+mod settings;
+mod suppression;
+pub mod text;
+
+pub use allow::AllowEntry;
+pub use context::{Context, Inventory};
+pub use date::{Date, NotADate};
+pub(crate) use rule::declare_rule;
+pub use rule::{Category, Rule, RuleMeta};
+pub use run::{Input, Report, run};
+pub use settings::{Cloud, Cni, ExternalPods, Profile, Settings};
+pub use suppression::{Suppressed, Suppression};

@@ -1,0 +1,275 @@
+//! Selectors that match nothing because of one letter: which label somebody probably
+//! meant. The evidence that lets rules about absence speak in an open world.
+//!
+//! Refuses to know whether the near miss is a mistake; it weighs only how alike two
+//! texts are.
+
+use crate::cluster::{Cluster, WorkloadId};
+use crate::k8s::{LabelSelector, Labels, Operator, is_opaque};
+use crate::source::{Edit, Span, Spanned};
+
+/// One requirement of a selector that a workload misses by little; every other one holds.
+#[derive(Debug)]
+pub struct NearMiss {
+    /// The workload.
+    pub workload: WorkloadId,
+    /// The text in the selector that differs.
+    pub wanted: Span,
+    /// The pod's label, as `key=value`.
+    pub label: String,
+    /// Where the pod's label stands.
+    pub defined: Span,
+    /// The edit of the selector that makes it match.
+    pub edit: Edit,
+    /// The difference in words.
+    pub difference: &'static str,
+}
+
+/// The candidate that misses the selector by least: by its form (case, `-` and `_`),
+/// then by a label of the same meaning, then by a letter or two. `None` where nothing
+/// comes near, or where two candidates differ in what they suggest.
+#[must_use]
+pub fn nearest(
+    cluster: &Cluster,
+    selector: &LabelSelector,
+    candidates: impl IntoIterator<Item = WorkloadId>,
+) -> Option<NearMiss> {
+    let wanted = requirements(selector)?;
+    let mut best: Option<(Likeness, NearMiss)> = None;
+    for workload in candidates {
+        let labels = &cluster.workload(workload).object.labels;
+        let mut failing = wanted
+            .iter()
+            .filter(|(key, value)| labels.get(key) != Some(value.value.as_str()));
+        let (Some((key, value)), None) = (failing.next(), failing.next()) else {
+            continue;
+        };
+        if !expressions_hold(selector, labels) {
+            continue;
+        }
+        let Some((likeness, near)) = compare(workload, key, value, labels) else {
+            continue;
+        };
+        match &best {
+            Some((known, _)) if *known < likeness => {}
+            // Two different suggestions of one weight are no evidence for either.
+            Some((known, other)) if *known == likeness && other.edit != near.edit => return None,
+            Some((known, _)) if *known == likeness => {}
+            _ => best = Some((likeness, near)),
+        }
+    }
+    best.map(|(_, near)| near)
+}
+
+/// How alike two labels are, the most alike first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Likeness {
+    Form,
+    KeyFamily,
+    Typo,
+}
+
+type Wanted<'s> = (&'s Spanned<String>, &'s Spanned<String>);
+
+/// The requirements that ask for one value; `None` if the selector has none of them, or
+/// text that another tool fills in.
+fn requirements(selector: &LabelSelector) -> Option<Vec<Wanted<'_>>> {
+    if selector.is_opaque() {
+        return None;
+    }
+    let labels = selector
+        .match_labels
+        .iter()
+        .map(|label| (&label.key, &label.value));
+    let expressions =
+        selector
+            .match_expressions
+            .iter()
+            .filter_map(|entry| match entry.values.as_slice() {
+                [value] if entry.operator.value == Operator::In => Some((&entry.key, value)),
+                _ => None,
+            });
+    let wanted: Vec<Wanted<'_>> = labels.chain(expressions).collect();
+    (!wanted.is_empty()).then_some(wanted)
+}
+
+/// Whether the requirements that [`requirements`] leaves aside hold.
+fn expressions_hold(selector: &LabelSelector, labels: &Labels) -> bool {
+    let mut rest = selector
+        .match_expressions
+        .iter()
+        .filter(|entry| entry.operator.value != Operator::In || entry.values.len() != 1);
+    rest.all(|entry| entry.holds(labels.get(&entry.key)))
+}
+
+fn compare(
+    workload: WorkloadId,
+    key: &Spanned<String>,
+    value: &Spanned<String>,
+    labels: &Labels,
+) -> Option<(Likeness, NearMiss)> {
+    let near = |wanted: Span, replacement: &str, label: &crate::k8s::Label, difference| NearMiss {
+        workload,
+        wanted,
+        label: format!("{}={}", label.key, label.value),
+        defined: label.value.span,
+        edit: Edit {
+            span: wanted,
+            replacement: replacement.to_owned(),
+        },
+        difference,
+    };
+    if let Some(label) = labels.label(key).filter(|label| !is_opaque(&label.value)) {
+        if same_form(value, &label.value) {
+            return Some((
+                Likeness::Form,
+                near(
+                    value.span,
+                    &label.value,
+                    label,
+                    "the same letters in another form",
+                ),
+            ));
+        }
+        if is_typo(value, &label.value) {
+            return Some((
+                Likeness::Typo,
+                near(value.span, &label.value, label, "a letter or two differ"),
+            ));
+        }
+        return None;
+    }
+    let same_value = || {
+        labels
+            .iter()
+            .filter(|label| label.value.value == value.value)
+    };
+    if let Some(label) =
+        same_value().find(|label| same_form(key, &label.key) || is_typo(key, &label.key))
+    {
+        return Some((
+            Likeness::Form,
+            near(
+                key.span,
+                &label.key,
+                label,
+                "the key is spelled differently",
+            ),
+        ));
+    }
+    let label = same_value().find(|label| are_one_family(key, &label.key))?;
+    Some((
+        Likeness::KeyFamily,
+        near(
+            key.span,
+            &label.key,
+            label,
+            "the value stands under another key",
+        ),
+    ))
+}
+
+/// Keys that people use for the same thing.
+const KEY_FAMILIES: &[&[&str]] = &[
+    &[
+        "app",
+        "app.kubernetes.io/name",
+        "k8s-app",
+        "name",
+        "run",
+        "app.kubernetes.io/instance",
+    ],
+    &["component", "app.kubernetes.io/component", "role", "tier"],
+    &["release", "app.kubernetes.io/instance", "instance"],
+];
+
+fn are_one_family(a: &str, b: &str) -> bool {
+    KEY_FAMILIES
+        .iter()
+        .any(|family| family.contains(&a) && family.contains(&b))
+}
+
+/// Whether two texts are the same but for case and separators.
+fn same_form(a: &str, b: &str) -> bool {
+    let letters = |text: &str| -> String {
+        text.chars()
+            .filter(|c| !matches!(c, '-' | '_' | '.'))
+            .flat_map(char::to_lowercase)
+            .collect()
+    };
+    a != b && a.len() > 2 && letters(a) == letters(b)
+}
+
+/// Whether one text looks like a slip of the other. Short words, numbers and suffixes
+/// such as `-a` and `-b` are told apart on purpose by those who write them.
+#[must_use]
+pub fn is_typo(a: &str, b: &str) -> bool {
+    let split = |text: &str| -> Vec<String> {
+        text.split(['-', '_', '.', '/'])
+            .map(str::to_lowercase)
+            .collect()
+    };
+    let (a, b) = (split(a), split(b));
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut differing = a.iter().zip(&b).filter(|(a, b)| a != b);
+    let (Some((a, b)), None) = (differing.next(), differing.next()) else {
+        return false;
+    };
+    let letters = |text: &str| -> String { text.chars().filter(|c| !c.is_ascii_digit()).collect() };
+    if letters(a) == letters(b) {
+        return false;
+    }
+    let shorter = a.len().min(b.len());
+    let is_plural = |one: &str, many: &str| many.strip_suffix('s') == Some(one);
+    if shorter >= 3 && (is_plural(a, b) || is_plural(b, a)) {
+        return true;
+    }
+    match strsim::osa_distance(a, b) {
+        1 => shorter >= 5,
+        2 => shorter >= 8,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_told_from_names_that_differ_on_purpose() {
+        for (a, b, expected) in [
+            ("cart", "carts", true),
+            ("frontend", "fronted", true),
+            ("checkout", "chekcout", true),
+            ("payment-api", "paymnet-api", true),
+            ("api", "app", false),
+            ("web", "db", false),
+            ("server-a", "server-b", false),
+            ("worker1", "worker2", false),
+            ("v1", "v2", false),
+            ("frontend", "backend", false),
+            ("cart", "cart", false),
+            ("cart", "card", false),
+            ("shop-cart", "shop-carts", true),
+        ] {
+            assert_eq!(is_typo(a, b), expected, "{a} and {b}");
+            assert_eq!(is_typo(b, a), expected, "{b} and {a}");
+        }
+    }
+
+    #[test]
+    fn form_is_case_and_separators() {
+        for (a, b, expected) in [
+            ("my-app", "my_app", true),
+            ("MyApp", "myapp", true),
+            ("my-app", "myapp", true),
+            ("my-app", "my-app", false),
+            ("a-b", "ab", true),
+            ("a", "A", false),
+        ] {
+            assert_eq!(same_form(a, b), expected, "{a} and {b}");
+        }
+    }
+}

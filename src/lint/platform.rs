@@ -1,0 +1,208 @@
+//! What platforms are known to run and to set: namespaces that no repository declares,
+//! labels that controllers add, pods that everybody has, operators that make pods.
+//!
+//! Facts about the world outside the manifests, each with where it comes from. Refuses to
+//! know what a rule makes of them.
+
+/// Namespaces that Kubernetes or a platform makes: an exact name, or a prefix that ends
+/// with `-`.
+const NAMESPACES: &[&str] = &[
+    "kube-system",
+    "kube-public",
+    "kube-node-lease",
+    "default",
+    "openshift-",
+    "openshift",
+    "cattle-system",
+    "cattle-",
+    "gke-",
+    "gmp-system",
+    "calico-system",
+    "tigera-operator",
+    "gatekeeper-system",
+];
+
+/// Whether a platform makes this namespace, so that no manifest has to declare it.
+#[must_use]
+pub fn makes_namespace(name: &str) -> bool {
+    NAMESPACES
+        .iter()
+        .any(|known| *known == name || (known.ends_with('-') && name.starts_with(known)))
+}
+
+/// Keys of namespace labels that platforms and controllers set, as a key or a prefix that
+/// ends with `/` or `.`.
+const NAMESPACE_LABELS: &[&str] = &[
+    "kubernetes.io/metadata.name",
+    // OpenShift's ingress and host-network policy groups.
+    "network.openshift.io/",
+    "policy-group.network.openshift.io/",
+    "openshift.io/",
+    // Rancher's projects.
+    "field.cattle.io/",
+    // AKS and Azure Policy.
+    "control-plane",
+    "addonmanager.kubernetes.io/",
+    "kubernetes.azure.com/",
+    // Pod security admission, set by administrators and by OpenShift.
+    "pod-security.kubernetes.io/",
+    "security.openshift.io/",
+    // Hierarchical namespaces.
+    "hnc.x-k8s.io/",
+    // Capsule's tenants.
+    "capsule.clastix.io/",
+    // Flux and Argo CD label what they apply.
+    "kustomize.toolkit.fluxcd.io/",
+    "argocd.argoproj.io/",
+    // Service meshes' injection, often set by hand.
+    "istio-injection",
+    "istio.io/",
+    "linkerd.io/",
+];
+
+/// Whether a platform or a controller sets namespace labels of this key.
+#[must_use]
+pub fn sets_namespace_label(key: &str) -> bool {
+    has_known_key(NAMESPACE_LABELS, key)
+}
+
+/// Keys of pod labels that controllers add, or that only operators' pods have: no
+/// manifest holds them.
+const POD_LABELS: &[&str] = &[
+    "pod-template-hash",
+    "controller-revision-hash",
+    "controller-uid",
+    "job-name",
+    "statefulset.kubernetes.io/",
+    "apps.kubernetes.io/",
+    "batch.kubernetes.io/",
+    "rollouts-pod-template-hash",
+    // Operators: CloudNativePG, Zalando, Crunchy, Percona, Strimzi, ECK, RabbitMQ, MariaDB,
+    // Redis, MongoDB, MinIO, Rook, Longhorn.
+    "cnpg.io/",
+    "application",
+    "cluster-name",
+    "spilo-role",
+    "postgres-operator.crunchydata.com/",
+    "strimzi.io/",
+    "common.k8s.elastic.co/",
+    "elasticsearch.k8s.elastic.co/",
+    "kibana.k8s.elastic.co/",
+    "agent.k8s.elastic.co/",
+    "k8s.mariadb.com/",
+    "redis.redis.opstreelabs.in/",
+    "redis_setup_type",
+    "v1.min.io/",
+    "rook.io/",
+    "rook_cluster",
+    "longhorn.io/",
+    // Workflows, functions, virtual machines, certificates.
+    "serving.knative.dev/",
+    "eventing.knative.dev/",
+    "workflows.argoproj.io/",
+    "tekton.dev/",
+    "kubevirt.io",
+    "kubevirt.io/",
+    "vm.kubevirt.io/",
+    "cdi.kubevirt.io",
+    "acme.cert-manager.io/",
+    "prometheus",
+    "operator.prometheus.io/",
+    "actions.github.com/",
+    "actions-ephemeral-runner",
+    "jenkins",
+    "hub.jupyter.org/",
+    "spark-role",
+    "security.istio.io/",
+    "gateway.envoyproxy.io/",
+    "gateway.networking.k8s.io/",
+    "dns.operator.openshift.io/",
+    "ingresscontroller.operator.openshift.io/",
+];
+
+/// Whether only a controller or an operator gives pods labels of this key.
+#[must_use]
+pub fn sets_pod_label(key: &str) -> bool {
+    has_known_key(POD_LABELS, key)
+}
+
+fn has_known_key(known: &[&str], key: &str) -> bool {
+    known
+        .iter()
+        .any(|known| *known == key || (known.ends_with('/') && key.starts_with(known)))
+}
+
+/// A pod that most clusters have, by a label, and the namespaces that it lives in.
+#[derive(Debug)]
+pub struct Identity {
+    /// Label keys that it goes by.
+    pub keys: &'static [&'static str],
+    /// Their value.
+    pub value: &'static str,
+    /// Its usual namespaces, the commonest first.
+    pub homes: &'static [&'static str],
+}
+
+const NAME_KEYS: &[&str] = &["app.kubernetes.io/name", "app", "k8s-app", "name"];
+
+/// The pods that most clusters have.
+const IDENTITIES: &[Identity] = &[
+    Identity {
+        keys: &["k8s-app"],
+        value: "kube-dns",
+        homes: &["kube-system"],
+    },
+    Identity {
+        keys: NAME_KEYS,
+        value: "coredns",
+        homes: &["kube-system"],
+    },
+    Identity {
+        keys: &["dns.operator.openshift.io/daemonset-dns"],
+        value: "default",
+        homes: &["openshift-dns"],
+    },
+    Identity {
+        keys: NAME_KEYS,
+        value: "ingress-nginx",
+        homes: &["ingress-nginx"],
+    },
+    Identity {
+        keys: NAME_KEYS,
+        value: "prometheus",
+        homes: &[
+            "monitoring",
+            "observability",
+            "prometheus",
+            "openshift-monitoring",
+        ],
+    },
+    Identity {
+        keys: NAME_KEYS,
+        value: "cert-manager",
+        homes: &["cert-manager"],
+    },
+    Identity {
+        keys: &["app", "istio"],
+        value: "istiod",
+        homes: &["istio-system"],
+    },
+    Identity {
+        keys: &["istio"],
+        value: "pilot",
+        homes: &["istio-system"],
+    },
+    Identity {
+        keys: NAME_KEYS,
+        value: "traefik",
+        homes: &["traefik", "kube-system"],
+    },
+];
+
+/// The well-known pod that a label names.
+#[must_use]
+pub fn identity(key: &str, value: &str) -> Option<&'static Identity> {
+    IDENTITIES
+        .iter()
+        .find(|identity| identity.value == value && identity.keys.contains(&key))
+}

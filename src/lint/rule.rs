@@ -1,0 +1,155 @@
+//! What a rule is: a name, a page, and hooks that look at objects.
+
+use super::Context;
+use crate::cluster::{NamespaceId, PolicyId};
+use crate::diagnostic::{FixClass, Severity};
+use crate::k8s;
+
+/// Which kind of mistake a rule is about; the chapters of the manual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Category {
+    /// The text does not say what its author sees in it.
+    Text,
+    /// Selectors that select something else, or nothing.
+    Selectors,
+    /// Name resolution.
+    Dns,
+    /// What is isolated, and what is not.
+    Isolation,
+    /// Flows that are open or closed against the intent.
+    Flows,
+    /// Addresses and blocks of them.
+    Addresses,
+    /// Ports and protocols.
+    Ports,
+    /// Order in the house.
+    Hygiene,
+    /// The cluster-wide policies.
+    ClusterWide,
+    /// How npcheck itself is used.
+    Tool,
+}
+
+impl Category {
+    /// All of them, in the order of the manual.
+    pub const ALL: [Self; 10] = [
+        Self::Text,
+        Self::Selectors,
+        Self::Dns,
+        Self::Isolation,
+        Self::Flows,
+        Self::Addresses,
+        Self::Ports,
+        Self::Hygiene,
+        Self::ClusterWide,
+        Self::Tool,
+    ];
+
+    /// The chapter's title.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Text => "Text and shape",
+            Self::Selectors => "Selectors",
+            Self::Dns => "DNS",
+            Self::Isolation => "Isolation",
+            Self::Flows => "Flows",
+            Self::Addresses => "Addresses",
+            Self::Ports => "Ports",
+            Self::Hygiene => "Hygiene",
+            Self::ClusterWide => "Cluster-wide policies",
+            Self::Tool => "The tool itself",
+        }
+    }
+}
+
+/// What is known of a rule without running it.
+#[derive(Debug)]
+pub struct RuleMeta {
+    /// Its name in lower case with hyphens: its only identity.
+    pub name: &'static str,
+    /// What it finds, one line of Markdown.
+    pub summary: &'static str,
+    /// Its page in the manual, Markdown: the rule's doc comment.
+    pub page: &'static str,
+    /// Its chapter.
+    pub category: Category,
+    /// The severity that its findings have where the inventory is complete; a finding
+    /// with less evidence may have a lower one.
+    pub severity: Severity,
+    /// What its fix does to connectivity; `None` where it has none.
+    pub fix: Option<FixClass>,
+    /// Rules whose findings on the same text are left out, because this rule names
+    /// their root cause.
+    pub mutes: &'static [&'static str],
+    /// Whether it runs where nobody has said so.
+    pub is_on_by_default: bool,
+    /// The version that brought it.
+    pub since: &'static str,
+}
+
+/// A rule. Each hook is called once per object of its kind (or once per run); all are
+/// independent, and a rule implements the ones that it needs.
+///
+/// Rules about text that the reader of manifests notices by itself (broken YAML, unknown
+/// fields) implement none: they own the page of what the reader reports in their name.
+pub trait Rule: Sync {
+    /// What is known of it without running it.
+    fn meta(&self) -> &'static RuleMeta;
+
+    /// Looks at one `NetworkPolicy`.
+    fn check_network_policy(
+        &self,
+        cx: &mut Context<'_>,
+        id: PolicyId,
+        policy: &k8s::NetworkPolicy,
+    ) {
+        let _ = (cx, id, policy);
+    }
+
+    /// Looks at one namespace and what is in it.
+    fn check_namespace(&self, cx: &mut Context<'_>, id: NamespaceId) {
+        let _ = (cx, id);
+    }
+
+    /// Looks at everything.
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let _ = cx;
+    }
+}
+
+/// Declares a rule: a unit struct whose doc comment is the rule's page, and its
+/// [`RuleMeta`] as `Self::META`.
+macro_rules! declare_rule {
+    (
+        $(#[doc = $page:literal])*
+        pub(super) struct $rule:ident {
+            name: $name:literal,
+            summary: $summary:literal,
+            category: $category:expr,
+            severity: $severity:expr,
+            fix: $fix:expr,
+            mutes: $mutes:expr,
+            since: $since:literal $(,)?
+        }
+    ) => {
+        $(#[doc = $page])*
+        pub(super) struct $rule;
+
+        impl $rule {
+            /// What is known of the rule without running it.
+            const META: $crate::lint::RuleMeta = $crate::lint::RuleMeta {
+                name: $name,
+                summary: $summary,
+                page: concat!($($page, "\n"),*),
+                category: $category,
+                severity: $severity,
+                fix: $fix,
+                mutes: $mutes,
+                is_on_by_default: true,
+                since: $since,
+            };
+        }
+    };
+}
+pub(crate) use declare_rule;

@@ -1,0 +1,111 @@
+//! Runs rules over a cluster: all of them side by side, findings in one order, repeats
+//! and consequences of one cause left out.
+
+use super::suppression::{self, Suppressed};
+use super::{Context, Rule, Settings};
+use crate::cluster::Cluster;
+use crate::diagnostic::Diagnostic;
+use crate::engine::Engine;
+use crate::k8s;
+use crate::source::SourceMap;
+use rayon::prelude::*;
+use std::collections::HashMap;
+
+/// What a run looks at.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// The texts.
+    pub sources: &'a SourceMap,
+    /// What each document became; their comments hold the suppressions.
+    pub documents: &'a [k8s::Document],
+    /// What the reader of the manifests reported, in the name of rules.
+    pub reported: &'a [Diagnostic],
+    /// The objects, joined.
+    pub cluster: &'a Cluster,
+    /// Who may talk to whom.
+    pub engine: &'a Engine<'a>,
+    /// What is known beyond the manifests.
+    pub settings: &'a Settings,
+}
+
+/// What a run found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The findings, by the name of their file, then by place, then by rule.
+    pub findings: Vec<Diagnostic>,
+    /// The findings that somebody has allowed, with the reason, in the same order.
+    pub suppressed: Vec<Suppressed>,
+}
+
+/// Runs the rules.
+#[must_use]
+pub fn run(input: &Input<'_>, rules: &[&'static dyn Rule]) -> Report {
+    let mut findings: Vec<Diagnostic> = rules
+        .par_iter()
+        .flat_map_iter(|rule| check(input, *rule))
+        .collect();
+    findings.extend(input.reported.iter().cloned());
+    let findings = without_consequences(findings, rules);
+    let mut findings = suppression::apply(input, findings);
+    findings
+        .findings
+        .sort_by(|a, b| place(input.sources, a).cmp(&place(input.sources, b)));
+    findings.findings.dedup();
+    findings
+        .suppressed
+        .sort_by(|a, b| place(input.sources, &a.finding).cmp(&place(input.sources, &b.finding)));
+    findings
+}
+
+fn check(input: &Input<'_>, rule: &'static dyn Rule) -> Vec<Diagnostic> {
+    let mut cx = Context::new(input, rule.meta());
+    for id in input.cluster.policy_ids() {
+        rule.check_network_policy(&mut cx, id, &input.cluster.policy(id).object);
+    }
+    for id in input.cluster.namespace_ids() {
+        rule.check_namespace(&mut cx, id);
+    }
+    rule.check_cluster(&mut cx);
+    cx.into_findings()
+}
+
+/// Leaves out the findings whose root cause another finding on the same text names.
+fn without_consequences(findings: Vec<Diagnostic>, rules: &[&'static dyn Rule]) -> Vec<Diagnostic> {
+    let mutes: HashMap<&str, &[&str]> = rules
+        .iter()
+        .map(|rule| (rule.meta().name, rule.meta().mutes))
+        .filter(|(_, muted)| !muted.is_empty())
+        .collect();
+    let causes: Vec<(&[&str], crate::source::Span)> = findings
+        .iter()
+        .filter_map(|finding| {
+            mutes
+                .get(finding.rule)
+                .map(|muted| (*muted, finding.primary.span))
+        })
+        .collect();
+    let is_consequence = |finding: &Diagnostic| {
+        causes.iter().any(|(muted, span)| {
+            muted.contains(&finding.rule)
+                && (finding.primary.span.contains(*span) || span.contains(finding.primary.span))
+        })
+    };
+    findings
+        .into_iter()
+        .filter(|finding| !is_consequence(finding))
+        .collect()
+}
+
+/// What findings are sorted by.
+fn place<'a>(
+    sources: &'a SourceMap,
+    finding: &'a Diagnostic,
+) -> (&'a str, crate::source::Span, &'a str, &'a str) {
+    let span = finding.primary.span;
+    (
+        sources.get(span.source).name(),
+        span,
+        finding.rule,
+        &finding.message,
+    )
+}

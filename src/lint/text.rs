@@ -1,0 +1,57 @@
+//! Building edits that look as if the author of the text had made them: its indentation,
+//! its line breaks.
+//!
+//! Refuses to know what the text means.
+
+use crate::source::{Edit, Source, SourceMap, Span};
+
+/// The line break that the text uses.
+#[must_use]
+pub fn line_break(source: &Source) -> &'static str {
+    if source.text().contains("\r\n") {
+        "\r\n"
+    } else {
+        "\n"
+    }
+}
+
+/// The column of a span's start, counted in bytes from 0, where nothing but spaces and
+/// hyphens of list items stands before it on its line; `None` elsewhere, and so for
+/// everything in flow style that does not start its line.
+#[must_use]
+pub fn indentation(sources: &SourceMap, span: Span) -> Option<usize> {
+    let text = sources.get(span.source).text();
+    let line = text[..span.start as usize]
+        .rfind('\n')
+        .map_or(0, |newline| newline + 1);
+    let before = &text[line..span.start as usize];
+    before
+        .bytes()
+        .all(|byte| byte == b' ' || byte == b'-')
+        .then_some(before.len())
+}
+
+/// The empty span behind the line in which `span` ends, before its line break, so that a
+/// comment at the end of that line stays where it is.
+#[must_use]
+pub fn end_of_line(sources: &SourceMap, span: Span) -> Span {
+    let text = sources.get(span.source).text();
+    let rest = &text[span.end as usize..];
+    let line = rest.find('\n').map_or(rest, |newline| &rest[..newline]);
+    let end = span.end + line.strip_suffix('\r').unwrap_or(line).len() as u32;
+    Span::new(span.source, end, end)
+}
+
+/// Inserts whole lines behind the line in which `span` ends.
+#[must_use]
+pub fn insert_lines_after(sources: &SourceMap, span: Span, lines: &[String]) -> Edit {
+    let line_break = line_break(sources.get(span.source));
+    let replacement = lines
+        .iter()
+        .flat_map(|line| [line_break, line.as_str()])
+        .collect();
+    Edit {
+        span: end_of_line(sources, span),
+        replacement,
+    }
+}

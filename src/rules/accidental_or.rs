@@ -1,0 +1,465 @@
+//! One hyphen that turns "pods of that namespace" into "that namespace, or those pods".
+
+use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
+use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::k8s::{self, Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, platform};
+use crate::source::{Edit, SourceMap, Span};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports two neighbouring peers, one with only a `namespaceSelector` and one with only
+    /// a `podSelector`, that were probably meant to be one peer with both.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Entries of `from` and `to` are alternatives. Two entries admit every pod of the
+    /// namespaces, or those pods of the policy's own namespace; one entry admits those pods
+    /// of those namespaces. One hyphen makes the difference, and every test still passes: what
+    /// the single peer allows, the two allow as well.
+    ///
+    /// The finding weighs evidence: where the pods exist, whether the namespace is the
+    /// policy's own, which pods are well known, what stands around the two. Lists of several
+    /// peers and peers with a comment between them are left alone unless the rest speaks
+    /// against them.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: allow-proxy, namespace: lister}
+    /// spec:
+    ///   podSelector: {}
+    ///   ingress:
+    ///     - from:
+    ///         - namespaceSelector:
+    ///             matchLabels:
+    ///               kubernetes.io/metadata.name: ui
+    ///         - podSelector:
+    ///             matchLabels:
+    ///               app: proxy
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: allow-proxy, namespace: lister}
+    /// spec:
+    ///   podSelector: {}
+    ///   ingress:
+    ///     - from:
+    ///         - namespaceSelector:
+    ///             matchLabels:
+    ///               kubernetes.io/metadata.name: ui
+    ///           podSelector:
+    ///             matchLabels:
+    ///               app: proxy
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Narrowing, always: the one peer allows nothing that the two did not. Callers that nobody
+    /// wrote down lose their access.
+    pub(super) struct AccidentalOr {
+        name: "accidental-or",
+        summary: "a hyphen makes two peers (OR) of what was probably meant as one (AND)",
+        category: Category::Selectors,
+        severity: Severity::Error,
+        fix: Some(FixClass::Narrowing),
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for AccidentalOr {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_network_policy(
+        &self,
+        cx: &mut Context<'_>,
+        id: PolicyId,
+        policy: &k8s::NetworkPolicy,
+    ) {
+        for direction in [Direction::Ingress, Direction::Egress] {
+            let rules = policy.rules_field(direction).items();
+            for (index, rule) in rules.iter().enumerate() {
+                let path = format!(
+                    "spec.{}[{index}].{}",
+                    direction.field(),
+                    direction.peers_field()
+                );
+                for (second, pair) in rule.peers.items().windows(2).enumerate() {
+                    let shape = Shape::OneList(rule);
+                    check(
+                        cx,
+                        id,
+                        &pair[0],
+                        &pair[1],
+                        shape,
+                        format!("{path}[{}]", second + 1),
+                    );
+                }
+            }
+            for (index, pair) in rules.windows(2).enumerate() {
+                let ([first], [second]) = (pair[0].peers.items(), pair[1].peers.items()) else {
+                    continue;
+                };
+                if have_equal_ports(cx.sources, &pair[0], &pair[1]) {
+                    let path = format!("spec.{}[{}]", direction.field(), index + 1);
+                    check(cx, id, first, second, Shape::TwoRules(&pair[1]), path);
+                }
+            }
+        }
+    }
+}
+
+/// Where the two peers stand.
+#[derive(Clone, Copy)]
+enum Shape<'p> {
+    /// In the list of this one rule.
+    OneList(&'p NetworkPolicyRule),
+    /// Each alone in its rule, with the same ports; this is the second one.
+    TwoRules(&'p NetworkPolicyRule),
+}
+
+/// A peer with only a `namespaceSelector` and one with only a `podSelector`.
+struct Pair<'p> {
+    policy: PolicyId,
+    own: NamespaceId,
+    first: &'p NetworkPolicyPeer,
+    second: &'p NetworkPolicyPeer,
+    namespaces: &'p LabelSelector,
+    pods: &'p LabelSelector,
+    namespaces_first: bool,
+    shape: Shape<'p>,
+}
+
+/// The workloads that each reading means, as far as they are known.
+struct Reach {
+    namespaces: Vec<NamespaceId>,
+    /// Every workload of the namespaces.
+    in_namespaces: Vec<WorkloadId>,
+    /// The pods, in those namespaces: what one peer would mean.
+    as_one_peer: Vec<WorkloadId>,
+    /// The pods, in the policy's own namespace.
+    in_own: Vec<WorkloadId>,
+}
+
+fn check(
+    cx: &mut Context<'_>,
+    id: PolicyId,
+    first: &NetworkPolicyPeer,
+    second: &NetworkPolicyPeer,
+    shape: Shape<'_>,
+    path: String,
+) {
+    let own = cx.cluster.policy(id).namespace;
+    let (namespaces, pods, namespaces_first) = match (first.selectors(), second.selectors()) {
+        (Some((Some(namespaces), None)), Some((None, Some(pods)))) => (namespaces, pods, true),
+        (Some((None, Some(pods))), Some((Some(namespaces), None))) => (namespaces, pods, false),
+        _ => return,
+    };
+    // `podSelector: {}` beside namespaces is how one writes "and everybody here".
+    if pods.is_empty() || pods.is_opaque() || namespaces.is_opaque() {
+        return;
+    }
+    let pair = Pair {
+        policy: id,
+        own,
+        first,
+        second,
+        namespaces,
+        pods,
+        namespaces_first,
+        shape,
+    };
+    let reach = reach(cx, &pair);
+    let severity = match score(cx, &pair, &reach) {
+        5.. => Severity::Error,
+        3..=4 => Severity::Warning,
+        _ => return,
+    };
+    let finding = describe(cx, &pair, &reach, path).with_severity(severity);
+    cx.report(finding);
+}
+
+fn reach(cx: &Context<'_>, pair: &Pair<'_>) -> Reach {
+    let cluster = cx.cluster;
+    let matches = |id: &WorkloadId| pair.pods.matches(&cluster.workload(*id).object.labels);
+    let namespaces = cx.engine.matching_namespaces(pair.namespaces);
+    let in_namespaces: Vec<WorkloadId> = namespaces
+        .iter()
+        .flat_map(|namespace| cluster.workloads_in(*namespace))
+        .collect();
+    Reach {
+        as_one_peer: in_namespaces.iter().copied().filter(matches).collect(),
+        in_own: cluster.workloads_in(pair.own).filter(matches).collect(),
+        namespaces,
+        in_namespaces,
+    }
+}
+
+/// How much speaks for one peer with both selectors: 3 and more is worth a question, 5 and
+/// more is a mistake.
+fn score(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach) -> i32 {
+    let mut score = 0;
+    match pair.shape {
+        Shape::OneList(rule) if rule.peers.items().len() > 2 => score -= 2,
+        _ if pair.namespaces.is_empty() => score += 2,
+        Shape::OneList(_) => score += 3,
+        Shape::TwoRules(_) => score += 2,
+    }
+    // The order in which one writes a peer with both.
+    score += i32::from(pair.namespaces_first);
+    score += layout(cx.sources, pair);
+    score += inventory(cx, pair, reach);
+    if reach.namespaces == [pair.own] {
+        score += 3;
+    }
+    if is_well_known(pair) {
+        score += 3;
+    }
+    let (Shape::OneList(rule) | Shape::TwoRules(rule)) = pair.shape;
+    if !rule.ports.items().is_empty() && rule.ports.items().iter().all(dns::is_dns_port) {
+        score += 1;
+    }
+    if stands_as_one_peer_elsewhere(cx.cluster, pair) {
+        score += 2;
+    }
+    score
+}
+
+/// What the text between and around the two peers says about them.
+fn layout(sources: &SourceMap, pair: &Pair<'_>) -> i32 {
+    let source = sources.get(pair.first.span.source).text();
+    let end = pair
+        .second
+        .dash
+        .unwrap_or(pair.second.span)
+        .start
+        .max(pair.first.span.end);
+    let between = &source[pair.first.span.end as usize..end as usize];
+    // The rest of the first peer's last line belongs to that line.
+    let between = between.split_once('\n').map_or("", |(_, lines)| lines);
+    let has_comment = between.contains('#');
+    let has_blank_line = between
+        .lines()
+        .any(|line| line.trim().is_empty() && !line.is_empty())
+        || between.contains("\n\n");
+    let around = &source[..end as usize];
+    let above = around
+        .rfind("\n---")
+        .map_or(around, |start| &around[start..]);
+    let says_or = above
+        .lines()
+        .filter_map(|line| line.split_once('#'))
+        .any(|(_, comment)| {
+            comment.split_whitespace().any(|word| {
+                matches!(
+                    word.trim_matches(['.', ',', ':', '*', '"']),
+                    "OR" | "or" | "either"
+                )
+            })
+        });
+    match (has_comment, has_blank_line) {
+        _ if says_or => -3,
+        (true, _) => -2,
+        (false, true) => 0,
+        (false, false) => 1,
+    }
+}
+
+/// What the known pods say: which reading does anything.
+fn inventory(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach) -> i32 {
+    let cluster = cx.cluster;
+    let is_closed = cx
+        .settings
+        .inventory
+        .is_complete_in(&cluster.namespace(pair.own).name);
+    let own_is_known = is_closed || cluster.workloads_in(pair.own).len() > 0;
+    match (reach.in_own.is_empty(), reach.as_one_peer.is_empty()) {
+        (true, false) if is_closed => 4,
+        (true, false) if own_is_known => 2,
+        (false, false) => 1,
+        (false, true) => -3,
+        _ => 0,
+    }
+}
+
+/// Whether the pods are ones that everybody knows, and the namespace is their home.
+fn is_well_known(pair: &Pair<'_>) -> bool {
+    let names = |home: &&str| {
+        pair.namespaces
+            .match_labels
+            .iter()
+            .any(|label| label.value.value == **home)
+    };
+    pair.pods
+        .match_labels
+        .iter()
+        .filter_map(|label| platform::identity(&label.key, &label.value))
+        .any(|identity| identity.homes.iter().any(|home| names(&home)))
+}
+
+/// Whether the same two selectors stand as one peer in some policy.
+fn stands_as_one_peer_elsewhere(cluster: &Cluster, pair: &Pair<'_>) -> bool {
+    let wanted = (pair.namespaces.to_string(), pair.pods.to_string());
+    cluster
+        .policies()
+        .iter()
+        .flat_map(|policy| policy.object.peers())
+        .any(|place| {
+            matches!(place.peer.selectors(), Some((Some(namespaces), Some(pods)))
+            if namespaces.to_string() == wanted.0 && pods.to_string() == wanted.1)
+        })
+}
+
+fn describe(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach, path: String) -> Diagnostic {
+    let cluster = cx.cluster;
+    let own = &cluster.namespace(pair.own).name;
+    let mut excess = reach.in_namespaces.len() - reach.as_one_peer.len();
+    if !reach.namespaces.contains(&pair.own) {
+        excess += reach.in_own.len();
+    }
+    let what = match pair.shape {
+        Shape::OneList(_) => "these two peers are an OR",
+        Shape::TwoRules(_) => "these two rules are an OR",
+    };
+    let message = match excess {
+        0 => format!(
+            "{what}: `{}` does not narrow the namespaces beside it",
+            pair.pods
+        ),
+        1 => format!("{what}: one hyphen lets in 1 more workload"),
+        _ => format!("{what}: one hyphen lets in {excess} more workloads"),
+    };
+    let every_pod = format!(
+        "every pod of {}{}",
+        namespaces_in_words(pair.namespaces),
+        count(&reach.in_namespaces)
+    );
+    let those_pods = match reach.in_own.len() {
+        0 if cluster.workloads_in(pair.own).len() > 0 => {
+            format!("`{}` in `{own}` (no known pod there has it)", pair.pods)
+        }
+        _ => format!("`{}` in `{own}`{}", pair.pods, count(&reach.in_own)),
+    };
+    let (first, second) = if pair.namespaces_first {
+        (every_pod, those_pods)
+    } else {
+        (those_pods, every_pod)
+    };
+    let underlined = match pair.shape {
+        Shape::OneList(_) => pair.second.dash.unwrap_or(pair.second.span),
+        Shape::TwoRules(rule) => rule.dash.unwrap_or(rule.span),
+    };
+    let mut finding = cx
+        .policy_finding(pair.policy, path, underlined, message)
+        .label(format!("... OR {second}"))
+        .related(first_line(cx.sources, pair.first.span), first)
+        .note(format!(
+            "as one peer (AND): `{}` in {}{}",
+            pair.pods,
+            namespaces_in_words(pair.namespaces),
+            count(&reach.as_one_peer)
+        ));
+    let line = cx.sources.position(underlined).line;
+    match (pair.shape, remove_hyphen(cx.sources, pair)) {
+        (Shape::OneList(_), Some(edit)) => {
+            let title = format!("remove the hyphen on line {line}");
+            finding = finding.help(title.clone()).fix(Fix {
+                title,
+                class: FixClass::Narrowing,
+                edits: vec![edit],
+            });
+        }
+        _ => {
+            finding =
+                finding.help("write both selectors in one peer, without a hyphen between them")
+        }
+    }
+    finding
+}
+
+fn namespaces_in_words(selector: &LabelSelector) -> String {
+    if selector.is_empty() {
+        return "every namespace".to_owned();
+    }
+    match (
+        selector.match_labels.as_slice(),
+        selector.match_expressions.as_slice(),
+    ) {
+        ([label], []) if label.key.value == NAMESPACE_NAME_LABEL => {
+            format!("namespace `{}`", label.value)
+        }
+        _ => format!("the namespaces with `{selector}`"),
+    }
+}
+
+fn count(workloads: &[WorkloadId]) -> String {
+    match workloads.len() {
+        0 => String::new(),
+        1 => " (1 workload)".to_owned(),
+        several => format!(" ({several} workloads)"),
+    }
+}
+
+fn first_line(sources: &SourceMap, span: Span) -> Span {
+    let length = sources
+        .text(span)
+        .find(['\n', '\r'])
+        .map_or(span.end - span.start, |end| end as u32);
+    Span::new(span.source, span.start, span.start + length)
+}
+
+/// The one byte: the second hyphen becomes a space. Only where both items start at one
+/// column, so that the second one's keys then continue the first one's mapping.
+fn remove_hyphen(sources: &SourceMap, pair: &Pair<'_>) -> Option<Edit> {
+    let (first, second) = (pair.first.dash?, pair.second.dash?);
+    let column = |span: Span| sources.position(span).column;
+    let gap = |dash: Span, peer: &NetworkPolicyPeer| {
+        let text = sources
+            .get(dash.source)
+            .text()
+            .get(dash.end as usize..peer.span.start as usize)?;
+        text.bytes().all(|byte| byte == b' ').then_some(text.len())
+    };
+    let is_block = |span: Span| !sources.text(span).starts_with('{');
+    let fits = column(first) == column(second)
+        && gap(first, pair.first)? == gap(second, pair.second)?
+        && is_block(pair.first.span)
+        && is_block(pair.second.span);
+    fits.then(|| Edit {
+        span: second,
+        replacement: " ".to_owned(),
+    })
+}
+
+/// Whether two rules are written with the same ports.
+fn have_equal_ports(
+    sources: &SourceMap,
+    first: &NetworkPolicyRule,
+    second: &NetworkPolicyRule,
+) -> bool {
+    let entries = |rule: &NetworkPolicyRule| -> Vec<String> {
+        let words = |span: Span| {
+            sources
+                .text(span)
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        rule.ports
+            .items()
+            .iter()
+            .map(|port| words(port.span))
+            .collect()
+    };
+    !first.ports.items().is_empty() && entries(first) == entries(second)
+}

@@ -1,0 +1,66 @@
+//! Keys that stand twice in one mapping. The reader of manifests finds these; this file owns their page.
+
+use crate::diagnostic::Severity;
+use crate::lint::{Category, Rule, RuleMeta, declare_rule};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a key that stands twice in one mapping of a manifest.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The last one wins and the first one is dropped without a word. Two `app` labels in one
+    /// `matchLabels` look like "either of them" and select only the second; two `podSelector`
+    /// keys in one peer look like two peers.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: allow-web
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector:
+    ///     matchLabels:
+    ///       app: web
+    ///       app: api
+    ///   ingress: []
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: allow-web
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector:
+    ///     matchExpressions:
+    ///       - {key: app, operator: In, values: [web, api]}
+    ///   ingress: []
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: the two values may be alternatives, or one of them is old.
+    pub(super) struct DuplicateKey {
+        name: "duplicate-key",
+        summary: "a key that stands twice in one mapping; the last one wins",
+        category: Category::Text,
+        severity: Severity::Error,
+        fix: None,
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for DuplicateKey {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+}

@@ -1,0 +1,214 @@
+//! Peers that name pods of another namespace without naming the namespace.
+
+use crate::cluster::{NAMESPACE_NAME_LABEL, NamespaceId, PolicyId};
+use crate::diagnostic::{Fix, FixClass, Severity};
+use crate::k8s::{self, LabelSelector, NetworkPolicyPeer, PeerPlace, Truth};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, platform, text};
+use crate::source::{Edit, SourceMap, Span};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a peer with only a `podSelector` that matches no pod of the policy's own
+    /// namespace, but pods of exactly one other namespace, or a pod that everybody knows by
+    /// its label and its home (`ingress-nginx`, `kube-dns`, `prometheus`).
+    ///
+    /// ## Why is this bad?
+    ///
+    /// A `podSelector` by itself means pods of the policy's own namespace. Pods elsewhere need
+    /// a `namespaceSelector` in the same peer. Without it the peer allows nothing.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: allow-ingress-controller, namespace: payment}
+    /// spec:
+    ///   podSelector: {}
+    ///   ingress:
+    ///     - from:
+    ///         - podSelector:
+    ///             matchLabels:
+    ///               app.kubernetes.io/name: ingress-nginx
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: allow-ingress-controller, namespace: payment}
+    /// spec:
+    ///   podSelector: {}
+    ///   ingress:
+    ///     - from:
+    ///         - podSelector:
+    ///             matchLabels:
+    ///               app.kubernetes.io/name: ingress-nginx
+    ///           namespaceSelector:
+    ///             matchLabels:
+    ///               kubernetes.io/metadata.name: ingress-nginx
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Widening: the peer starts to match. The `namespaceSelector` goes into the same peer,
+    /// without a hyphen.
+    pub(super) struct ForeignPodSelector {
+        name: "foreign-pod-selector",
+        summary: "a peer names pods of another namespace without a `namespaceSelector`",
+        category: Category::Selectors,
+        severity: Severity::Error,
+        fix: Some(FixClass::Widening),
+        mutes: &["unmatched-peer-selector"],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for ForeignPodSelector {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_network_policy(
+        &self,
+        cx: &mut Context<'_>,
+        id: PolicyId,
+        policy: &k8s::NetworkPolicy,
+    ) {
+        for place in policy.peers() {
+            check(cx, id, &place);
+        }
+    }
+}
+
+fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
+    let Some((None, Some(selector))) = place.peer.selectors() else {
+        return;
+    };
+    if selector.is_empty() || selector.is_opaque() {
+        return;
+    }
+    let cluster = cx.cluster;
+    let own = cluster.policy(id).namespace;
+    let matches = |id| selector.matches_opaque(&cluster.workload(id).object.labels) != Truth::False;
+    if cluster.workloads_in(own).any(matches) {
+        return;
+    }
+    let own_name = &cluster.namespace(own).name;
+    let Some((home, evidence)) = home(cx, own, selector) else {
+        return;
+    };
+    let severity = match evidence {
+        Evidence::Workload(_) => cx.severity_by_inventory(own, Severity::Error, Severity::Warning),
+        Evidence::WellKnown => Severity::Warning,
+    };
+    let message =
+        format!("`{selector}` is looked for in `{own_name}` only, but those pods are in `{home}`");
+    let mut finding = cx
+        .policy_finding(
+            id,
+            format!("{}.podSelector", place.path()),
+            selector.span,
+            message,
+        )
+        .with_severity(severity)
+        .label(format!(
+            "without a `namespaceSelector` this means pods of `{own_name}`; none matches"
+        ))
+        .help(format!(
+            "add a `namespaceSelector` for `{home}` to the same peer, without a hyphen"
+        ));
+    if let Evidence::Workload(workload) = evidence {
+        let (span, name) = (
+            cluster.workload(workload).object.labels_span,
+            cluster.workload_name(workload),
+        );
+        finding = finding.related(span, format!("`{name}` matches, in another namespace"));
+    }
+    if let Some(edit) = add_namespace_selector(cx.sources, place.peer, &home) {
+        finding = finding.fix(Fix {
+            title: format!("add a `namespaceSelector` for `{home}`"),
+            class: FixClass::Widening,
+            edits: vec![edit],
+        });
+    }
+    cx.report(finding);
+}
+
+/// Why the pods are believed to be elsewhere.
+#[derive(Clone, Copy)]
+enum Evidence {
+    /// This workload matches there.
+    Workload(crate::cluster::WorkloadId),
+    /// Everybody knows where such pods are.
+    WellKnown,
+}
+
+/// The one namespace where pods match the selector, or where such pods are known to be.
+fn home(
+    cx: &Context<'_>,
+    own: NamespaceId,
+    selector: &LabelSelector,
+) -> Option<(String, Evidence)> {
+    let cluster = cx.cluster;
+    let own_has_workloads = cluster.workloads_in(own).len() > 0;
+    let mut elsewhere = cx.engine.matching_workloads(cluster.namespace_ids(), selector).into_iter();
+    if let Some(first) = elsewhere.next() {
+        let namespace = cluster.workload(first).namespace;
+        let is_only_one = elsewhere.all(|other| cluster.workload(other).namespace == namespace);
+        // Where nothing is known of the own namespace, its pods may simply be elsewhere.
+        let is_evidence = is_only_one && own_has_workloads;
+        return is_evidence.then(|| {
+            (
+                cluster.namespace(namespace).name.clone(),
+                Evidence::Workload(first),
+            )
+        });
+    }
+    let own_name = cluster.namespace(own).name.as_str();
+    let mut identities = selector
+        .match_labels
+        .iter()
+        .filter_map(|label| platform::identity(&label.key, &label.value));
+    let identity = identities.find(|identity| !identity.homes.contains(&own_name))?;
+    // The pods may well be the own ones of somebody who runs such a program.
+    let is_own = own_name.contains(identity.value) || own_name == "default";
+    let declared = identity
+        .homes
+        .iter()
+        .find(|home| cluster.namespace_by_name(home).is_some());
+    (!is_own).then(|| {
+        (
+            declared.unwrap_or(&identity.homes[0]).to_string(),
+            Evidence::WellKnown,
+        )
+    })
+}
+
+/// Adds a `namespaceSelector` as a sibling of the `podSelector`, in the style of the peer.
+fn add_namespace_selector(
+    sources: &SourceMap,
+    peer: &NetworkPolicyPeer,
+    namespace: &str,
+) -> Option<Edit> {
+    let key = peer.pod_selector.key()?;
+    if sources.text(peer.span).starts_with('{') {
+        let end = Span::new(peer.span.source, peer.span.end - 1, peer.span.end - 1);
+        let selector = format!(
+            ", namespaceSelector: {{matchLabels: {{{NAMESPACE_NAME_LABEL}: {namespace}}}}}"
+        );
+        return Some(Edit {
+            span: end,
+            replacement: selector,
+        });
+    }
+    let indentation = " ".repeat(text::indentation(sources, key)?);
+    let lines = [
+        format!("{indentation}namespaceSelector:"),
+        format!("{indentation}  matchLabels:"),
+        format!("{indentation}    {NAMESPACE_NAME_LABEL}: {namespace}"),
+    ];
+    Some(text::insert_lines_after(sources, peer.span, &lines))
+}

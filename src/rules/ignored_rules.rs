@@ -1,0 +1,155 @@
+//! Rules of a direction that the policy's own `policyTypes` leaves out.
+
+use crate::cluster::PolicyId;
+use crate::diagnostic::{Fix, FixClass, Severity};
+use crate::k8s::{self, Direction, Field};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, text};
+use crate::source::{Edit, SourceMap, Span, Spanned};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports `egress` (or `ingress`) rules of a policy whose `policyTypes` is written and
+    /// does not list that direction.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The rules are dead text: Kubernetes ignores them, the pods are not isolated in that
+    /// direction, and everything that the rules seem to leave out is open. At least one cloud
+    /// provider's controller enforces such rules all the same, so the policy also means
+    /// different things in different clusters.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: vault
+    ///   namespace: vault
+    /// spec:
+    ///   podSelector: {}
+    ///   policyTypes:
+    ///     - Ingress
+    ///   egress:
+    ///     - ports:
+    ///         - {protocol: TCP, port: 8200}
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: vault
+    ///   namespace: vault
+    /// spec:
+    ///   podSelector: {}
+    ///   policyTypes:
+    ///     - Ingress
+    ///     - Egress
+    ///   egress:
+    ///     - ports:
+    ///         - {protocol: TCP, port: 8200}
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Narrowing: the fix adds the type, which starts to isolate the pods in that direction.
+    /// Look at what that closes, DNS above all.
+    pub(super) struct IgnoredRules {
+        name: "ignored-rules",
+        summary: "rules of a direction that `policyTypes` leaves out, so that they are ignored",
+        category: Category::Isolation,
+        severity: Severity::Error,
+        fix: Some(FixClass::Narrowing),
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for IgnoredRules {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_network_policy(
+        &self,
+        cx: &mut Context<'_>,
+        id: PolicyId,
+        policy: &k8s::NetworkPolicy,
+    ) {
+        let Field::Value {
+            key: types_key,
+            value: types,
+        } = &policy.policy_types
+        else {
+            return;
+        };
+        for direction in [Direction::Ingress, Direction::Egress] {
+            let Field::Value { key, value: rules } = policy.rules_field(direction) else {
+                continue;
+            };
+            if types.is_empty() || rules.is_empty() || policy.applies_to(direction) {
+                continue;
+            }
+            let (field, policy_type) = (direction.field(), direction.policy_type());
+            let count = rules.len();
+            let noun = if count == 1 { "rule is" } else { "rules are" };
+            let message = format!(
+                "{count} `{field}` {noun} ignored: `policyTypes` does not list `{policy_type}`"
+            );
+            let mut finding = cx
+                .policy_finding(id, format!("spec.{field}"), *key, message)
+                .label(format!(
+                    "ignored, so {field} of the selected pods stays open"
+                ))
+                .related(*types_key, format!("`{policy_type}` is not listed here"))
+                .help(format!(
+                    "add `{policy_type}` to `policyTypes`, or delete the `{field}` rules"
+                ));
+            if let Some(edit) = add_type(cx.sources, types, direction) {
+                finding = finding.fix(Fix {
+                    title: format!("add `{policy_type}` to `policyTypes`"),
+                    class: FixClass::Narrowing,
+                    edits: vec![edit],
+                });
+            }
+            cx.report(finding);
+        }
+    }
+}
+
+/// Adds a type behind the last one, in the style of the list: an item of its own line, or
+/// one more between the brackets.
+fn add_type(
+    sources: &SourceMap,
+    types: &[Spanned<Direction>],
+    direction: Direction,
+) -> Option<Edit> {
+    let last = types.last()?.span;
+    let policy_type = direction.policy_type();
+    let Some(indentation) = text::indentation(sources, last) else {
+        return Some(Edit {
+            span: last.after(),
+            replacement: format!(", {policy_type}"),
+        });
+    };
+    let source = sources.get(last.source).text();
+    let line = last.start as usize - indentation;
+    let lead = &source[line..last.start as usize];
+    if lead.trim() == "-" {
+        return Some(text::insert_lines_after(
+            sources,
+            last,
+            &[format!("{lead}{policy_type}")],
+        ));
+    }
+    // A flow list over several lines: a comma after the last item serves it too.
+    let rest = &source[Span::after(last).start as usize..];
+    rest.trim_start().starts_with([']', ',']).then(|| Edit {
+        span: last.after(),
+        replacement: format!(", {policy_type}"),
+    })
+}

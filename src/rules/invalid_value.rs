@@ -1,0 +1,67 @@
+//! Values that the API server refuses. The reader of manifests finds these; this file owns their page.
+
+use crate::diagnostic::{FixClass, Severity};
+use crate::lint::{Category, Rule, RuleMeta, declare_rule};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a value of the wrong type or form: a label that YAML reads as a boolean or a
+    /// number, `protocol: tcp`, `port: "80"`, a port outside 1 to 65535, an `endPort` below its
+    /// `port`, an unknown policy type, a mapping where a list is expected.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The API server refuses the whole object, often with a message that names neither the line
+    /// nor the value. A pipeline that does not stop at that leaves the pods open.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: allow-web
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector:
+    ///     matchLabels:
+    ///       public: yes
+    ///   ingress: []
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: allow-web
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector:
+    ///     matchLabels:
+    ///       public: "yes"
+    ///   ingress: []
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Safe: a label value is quoted exactly as it is written, letter case is mended, quotes
+    /// around a port number are removed. The object was refused before.
+    pub(super) struct InvalidValue {
+        name: "invalid-value",
+        summary: "a value that the API server refuses",
+        category: Category::Text,
+        severity: Severity::Error,
+        fix: Some(FixClass::Safe),
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for InvalidValue {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+}

@@ -1,0 +1,73 @@
+//! Fields at the wrong depth. The reader of manifests finds these; this file owns their page.
+
+use crate::diagnostic::{FixClass, Severity};
+use crate::lint::{Category, Rule, RuleMeta, declare_rule};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a field that the API has, but not at this place: `matchLabels` beside
+    /// `podSelector` instead of under it, `ports` inside a peer, labels straight under
+    /// `podSelector`.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// A lenient API server drops the field. What is left is an empty selector, and an empty
+    /// selector matches everything: the policy opens what it was meant to narrow.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: allow-web
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector: {}
+    ///   ingress:
+    ///     - from:
+    ///         - namespaceSelector: {}
+    ///           podSelector:
+    ///           matchLabels:
+    ///             app: web
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: allow-web
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector: {}
+    ///   ingress:
+    ///     - from:
+    ///         - namespaceSelector: {}
+    ///           podSelector:
+    ///             matchLabels:
+    ///               app: web
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// The lines are moved only where exactly one move makes the manifest valid. The manifest did
+    /// not say what it was meant to say before, so look at the change.
+    pub(super) struct MisplacedField {
+        name: "misplaced-field",
+        summary: "a field at a place where the API does not have it",
+        category: Category::Text,
+        severity: Severity::Error,
+        fix: Some(FixClass::Narrowing),
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for MisplacedField {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+}

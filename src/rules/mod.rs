@@ -1,0 +1,44 @@
+//! The rules: one file each, and two lists.
+//!
+//! A rule knows neither its configuration nor how its findings are printed.
+
+use crate::lint::Rule;
+
+mod accidental_or;
+mod duplicate_key;
+mod empty_means_all;
+mod flattened_manifest;
+mod foreign_pod_selector;
+mod ignored_rules;
+mod invalid_cidr;
+mod invalid_peer;
+mod invalid_selector;
+mod invalid_value;
+mod misplaced_field;
+mod missing_dns_egress;
+mod unknown_field;
+mod unlabeled_namespace;
+mod unmatched_peer_selector;
+mod unmatched_pod_selector;
+mod yaml_error;
+
+/// Every rule, sorted by name.
+pub const ALL: &[&dyn Rule] = &[
+    &accidental_or::AccidentalOr,
+    &duplicate_key::DuplicateKey,
+    &empty_means_all::EmptyMeansAll,
+    &flattened_manifest::FlattenedManifest,
+    &foreign_pod_selector::ForeignPodSelector,
+    &ignored_rules::IgnoredRules,
+    &invalid_cidr::InvalidCidr,
+    &invalid_peer::InvalidPeer,
+    &invalid_selector::InvalidSelector,
+    &invalid_value::InvalidValue,
+    &misplaced_field::MisplacedField,
+    &missing_dns_egress::MissingDnsEgress,
+    &unknown_field::UnknownField,
+    &unlabeled_namespace::UnlabeledNamespace,
+    &unmatched_peer_selector::UnmatchedPeerSelector,
+    &unmatched_pod_selector::UnmatchedPodSelector,
+    &yaml_error::YamlError,
+];

@@ -1,0 +1,231 @@
+//! Namespaces without the label that a selector wants.
+
+use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId};
+use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::k8s::{self, LabelSelector, Operator, PeerPlace, is_opaque};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, platform};
+use crate::source::{Edit, Spanned};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a `namespaceSelector` that asks for a label which no known namespace has,
+    /// where the value is the name of a namespace (`name: frontend`).
+    ///
+    /// ## Why is this bad?
+    ///
+    /// A namespace's name is not a label. `name: frontend` matches only if somebody has put
+    /// that label on the namespace; without it the rule allows nothing, and connections time
+    /// out without a message. Since Kubernetes 1.21 every namespace carries
+    /// `kubernetes.io/metadata.name` with its name, and nobody can change or forget it.
+    ///
+    /// Labels that platforms are known to set (OpenShift's policy groups, Rancher's projects)
+    /// are left alone.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: v1
+    /// kind: Namespace
+    /// metadata:
+    ///   name: frontend
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: allow-frontend
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector: {}
+    ///   ingress:
+    ///     - from:
+    ///         - namespaceSelector:
+    ///             matchLabels:
+    ///               name: frontend
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: v1
+    /// kind: Namespace
+    /// metadata:
+    ///   name: frontend
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: allow-frontend
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector: {}
+    ///   ingress:
+    ///     - from:
+    ///         - namespaceSelector:
+    ///             matchLabels:
+    ///               kubernetes.io/metadata.name: frontend
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Widening: the rule starts to match. The other way is to put the label on the
+    /// namespace.
+    pub(super) struct UnlabeledNamespace {
+        name: "unlabeled-namespace",
+        summary: "a selector wants a label that the namespace does not have",
+        category: Category::Selectors,
+        severity: Severity::Error,
+        fix: Some(FixClass::Widening),
+        mutes: &["unmatched-namespace-selector", "dns-peer-mismatch", "scrape-blocked"],
+        since: "0.1.0",
+    }
+}
+
+/// Keys by which people call a namespace by its name.
+const NAME_KEYS: &[&str] = &["name", "namespace", "ns", "k8s-ns", "kubernetes.io/name"];
+
+impl Rule for UnlabeledNamespace {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_network_policy(
+        &self,
+        cx: &mut Context<'_>,
+        id: PolicyId,
+        policy: &k8s::NetworkPolicy,
+    ) {
+        for place in policy.peers() {
+            let Some((Some(selector), _)) = place.peer.selectors() else {
+                continue;
+            };
+            for (key, values) in requirements(selector) {
+                check(cx, id, &place, key, values);
+            }
+        }
+    }
+}
+
+/// What the selector asks for by value: a key and the values that it may have.
+fn requirements(
+    selector: &LabelSelector,
+) -> impl Iterator<Item = (&Spanned<String>, Vec<&Spanned<String>>)> {
+    let labels = selector
+        .match_labels
+        .iter()
+        .map(|label| (&label.key, vec![&label.value]));
+    let listed = selector
+        .match_expressions
+        .iter()
+        .filter(|entry| entry.operator.value == Operator::In);
+    labels.chain(listed.map(|entry| (&entry.key, entry.values.iter().collect())))
+}
+
+fn check(
+    cx: &mut Context<'_>,
+    id: PolicyId,
+    place: &PeerPlace<'_>,
+    key: &Spanned<String>,
+    values: Vec<&Spanned<String>>,
+) {
+    if is_opaque(key)
+        || values.iter().any(|value| is_opaque(value))
+        || platform::sets_namespace_label(key)
+    {
+        return;
+    }
+    let has_label = |value: &&Spanned<String>| {
+        cx.cluster
+            .namespaces()
+            .iter()
+            .any(|namespace| namespace.labels.get(key) == Some(value.as_str()))
+    };
+    let missing: Vec<&Spanned<String>> = values
+        .iter()
+        .copied()
+        .filter(|value| !has_label(value))
+        .collect();
+    let Some(value) = missing.first() else { return };
+    let Some(mut finding) = finding(cx, id, place, key, value) else {
+        return;
+    };
+    // The key can be replaced only where that keeps every value that the selector has.
+    if missing.len() == values.len() && missing.iter().all(|value| is_known(cx.cluster, value)) {
+        finding = finding.fix(Fix {
+            title: format!("select by `{NAMESPACE_NAME_LABEL}`"),
+            class: FixClass::Widening,
+            edits: vec![Edit {
+                span: key.span,
+                replacement: NAMESPACE_NAME_LABEL.to_owned(),
+            }],
+        });
+    }
+    cx.report(finding);
+}
+
+fn finding(
+    cx: &Context<'_>,
+    id: PolicyId,
+    place: &PeerPlace<'_>,
+    key: &Spanned<String>,
+    value: &Spanned<String>,
+) -> Option<Diagnostic> {
+    let path = format!("{}.namespaceSelector", place.path());
+    let start =
+        |message: String| cx.policy_finding(id, path.as_str(), key.span.to(value.span), message);
+    let help =
+        format!("select it by the label that Kubernetes sets: `{NAMESPACE_NAME_LABEL}: {value}`");
+    if let Some(namespace) = cx.cluster.namespace_by_name(value) {
+        return Some(match &cx.cluster.namespace(namespace).declared {
+            Some(declared) => start(format!("namespace `{value}` does not have the label `{key}={value}`"))
+                .label("matches no namespace, so this peer allows nothing")
+                .related(declared.meta.name.span, labels_of(cx.cluster, namespace))
+                .help(help),
+            None => start(format!("no manifest gives namespace `{value}` the label `{key}={value}`"))
+                .label("matches only if somebody sets this label by hand")
+                .note(format!("namespace `{value}` is used here, but not declared; its only certain label is its name"))
+                .help(help)
+                .with_severity(Severity::Warning),
+        });
+    }
+    let is_platforms = platform::makes_namespace(value);
+    let is_unknown_key = NAME_KEYS.contains(&key.as_str())
+        && cx
+            .cluster
+            .namespaces()
+            .iter()
+            .all(|namespace| namespace.labels.get(key).is_none());
+    if !is_platforms && !is_unknown_key {
+        return None;
+    }
+    let message = if is_platforms {
+        format!("namespace `{value}` has no label `{key}={value}` unless somebody sets it by hand")
+    } else {
+        format!("`{key}: {value}` asks for a label, not for the namespace's name")
+    };
+    Some(
+        start(message)
+            .label("matches only if somebody sets this label by hand")
+            .help(help)
+            .with_severity(Severity::Warning),
+    )
+}
+
+fn labels_of(cluster: &Cluster, id: NamespaceId) -> String {
+    let labels: Vec<String> = cluster
+        .namespace(id)
+        .labels
+        .iter()
+        .filter(|label| label.key.value != NAMESPACE_NAME_LABEL)
+        .map(|label| format!("`{}={}`", label.key, label.value))
+        .collect();
+    if labels.is_empty() {
+        return "declared here without labels of its own".to_owned();
+    }
+    format!("declared here with {}", labels.join(", "))
+}
+
+/// Whether there is a namespace of this name, among the manifests or in every cluster.
+fn is_known(cluster: &Cluster, name: &str) -> bool {
+    cluster.namespace_by_name(name).is_some() || platform::makes_namespace(name)
+}

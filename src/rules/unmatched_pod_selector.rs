@@ -1,0 +1,161 @@
+//! Policies that select no pod.
+
+use crate::cluster::PolicyId;
+use crate::diagnostic::{Fix, FixClass, Severity};
+use crate::k8s::{self, LabelSelector, Truth};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss, platform};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a policy whose `podSelector` matches no pod of its namespace. Where one label
+    /// differs by its form, its key or a letter, the finding names it.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The policy does nothing. The pods that it was written for are not isolated, and
+    /// everything is allowed; nothing ever says so.
+    ///
+    /// Manifests on disk rarely hold every pod: operators and other repositories make the
+    /// rest. So without `--complete` only a near miss counts as an error, and a plain absence
+    /// is a remark, made only where the namespace has other workloads. Labels that only
+    /// controllers set are left alone.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: carts, namespace: shop}
+    /// spec:
+    ///   template:
+    ///     metadata: {labels: {app: carts}}
+    ///     spec: {containers: [{name: carts, image: carts}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: carts, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: cart}}
+    ///   ingress: []
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: carts, namespace: shop}
+    /// spec:
+    ///   template:
+    ///     metadata: {labels: {app: carts}}
+    ///     spec: {containers: [{name: carts, image: carts}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: carts, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: carts}}
+    ///   ingress: []
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Narrowing: the policy starts to isolate the pods that it then selects.
+    pub(super) struct UnmatchedPodSelector {
+        name: "unmatched-pod-selector",
+        summary: "the policy's `podSelector` matches no pod, so the policy does nothing",
+        category: Category::Selectors,
+        severity: Severity::Warning,
+        fix: Some(FixClass::Narrowing),
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for UnmatchedPodSelector {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_network_policy(
+        &self,
+        cx: &mut Context<'_>,
+        id: PolicyId,
+        policy: &k8s::NetworkPolicy,
+    ) {
+        let Some(selector) = policy
+            .pod_selector
+            .get()
+            .filter(|selector| !selector.is_empty())
+        else {
+            return;
+        };
+        let cluster = cx.cluster;
+        let namespace = cluster.policy(id).namespace;
+        let matches =
+            |id| selector.matches_opaque(&cluster.workload(id).object.labels) != Truth::False;
+        if selector.is_opaque() || cluster.workloads_in(namespace).any(matches) {
+            return;
+        }
+        let name = &cluster.namespace(namespace).name;
+        let message = format!(
+            "no pod of namespace `{name}` matches `{selector}`, so this policy does nothing"
+        );
+        let finding = cx.policy_finding(id, "spec.podSelector", selector.span, message);
+        let is_complete = cx.settings.inventory.is_complete_in(name);
+        let near = near_miss::nearest(cluster, selector, cluster.workloads_in(namespace))
+            .filter(|near| is_complete || !is_spoken_for(cx, id, near.workload));
+        if let Some(near) = near {
+            let workload = cluster.workload_name(near.workload);
+            let finding = finding
+                .with_severity(Severity::Error)
+                .label("matches no pod")
+                .related(
+                    near.defined,
+                    format!("`{workload}` has `{}`: {}", near.label, near.difference),
+                )
+                .help(format!("did you mean `{}`?", near.label))
+                .fix(Fix {
+                    title: format!("select `{}`", near.label),
+                    class: FixClass::Narrowing,
+                    edits: vec![near.edit],
+                });
+            cx.report(finding);
+            return;
+        }
+        let known = cluster.workloads_in(namespace).len();
+        if is_complete {
+            cx.report(finding.label(format!("none of the {known} workloads here matches")));
+        } else if known > 0 && !is_of_controllers(selector) {
+            let finding = finding
+                .with_severity(Severity::Info)
+                .label(format!(
+                    "none of the {known} workloads here that are among the manifests matches"
+                ))
+                .note("pods that other repositories or operators make are not known to npcheck");
+            cx.report(finding);
+        }
+    }
+}
+
+/// Whether only controllers and operators give pods the labels that it asks for.
+fn is_of_controllers(selector: &LabelSelector) -> bool {
+    let keys = selector.match_labels.iter().map(|label| &label.key);
+    keys.chain(selector.match_expressions.iter().map(|entry| &entry.key))
+        .any(|key| platform::sets_pod_label(key))
+}
+
+/// Whether another policy selects the workload by labels: then it is no orphan that this
+/// policy was meant for.
+fn is_spoken_for(cx: &Context<'_>, id: PolicyId, workload: crate::cluster::WorkloadId) -> bool {
+    let cluster = cx.cluster;
+    let labels = &cluster.workload(workload).object.labels;
+    cluster
+        .policies_in(cluster.policy(id).namespace)
+        .filter(|other| *other != id)
+        .any(|other| {
+            let selector = cluster.policy(other).object.pod_selector.get();
+            selector.is_some_and(|selector| !selector.is_empty() && selector.matches(labels))
+        })
+}

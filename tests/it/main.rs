@@ -1,0 +1,7 @@
+//! The integration tests, in one binary: the house's own rules, what is generated, and the
+//! program as its users run it.
+
+mod architecture;
+mod cli;
+mod conventions;
+mod program;
