@@ -164,7 +164,8 @@ pub fn address_pairs(from: &Endpoint<'_>, to: &Endpoint<'_>) -> Vec<(Address, Ad
     let mut pairs = Vec::new();
     for source in &sources {
         for destination in &destinations {
-            let families = [source, destination].map(|end| end.range().map(|range| range.is_ipv4()));
+            let families =
+                [source, destination].map(|end| end.range().map(|range| range.is_ipv4()));
             if families[0].is_none() || families[1].is_none() || families[0] == families[1] {
                 pairs.push((*source, *destination));
             }

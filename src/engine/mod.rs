@@ -26,13 +26,13 @@ mod relation;
 mod verdict;
 
 pub use addresses::{AddressRange, address_atoms};
+pub use endpoint::{Address, Endpoint, NamespaceView, PodView, address_pairs};
 pub use ports::{ConnectionSet, PortSet};
 pub use relation::{Flow, Peer, Relation, Row};
-pub use endpoint::{Address, Endpoint, NamespaceView, PodView, address_pairs};
 pub use verdict::{
     Decision, Explanation, Match, Matter, Miss, NearestMiss, PeerRef, PeerTrace, PeersTrace,
-    PluginDifference, PolicyRef, PolicyTrace, PortRef, PortTrace, PortsTrace, ReasonCode, Requirement,
-    RuleRef, RuleTrace, Scope, SideTrace, Verdict, Wanted, Way, connections, explain,
+    PluginDifference, PolicyRef, PolicyTrace, PortRef, PortTrace, PortsTrace, ReasonCode,
+    Requirement, RuleRef, RuleTrace, Scope, SideTrace, Verdict, Wanted, Way, connections, explain,
     plugin_differences, side, uniform_ranges,
 };
 

@@ -80,7 +80,10 @@ impl Reading {
         selectors_see_host_network: false,
     };
     /// What is not among the inputs is not known.
-    const WITH_GAPS: Self = Self { gaps: Gaps::Unknown, ..Self::AS_WRITTEN };
+    const WITH_GAPS: Self = Self {
+        gaps: Gaps::Unknown,
+        ..Self::AS_WRITTEN
+    };
 }
 
 /// What a hole in the input means.
@@ -116,7 +119,9 @@ pub fn connections(cluster: &Cluster, from: &Endpoint<'_>, to: &Endpoint<'_>) ->
     if is_refused(cluster, from) || is_refused(cluster, to) {
         return ConnectionSet::none();
     }
-    judge(cluster, from, to, Reading::AS_WRITTEN).verdict.allowed()
+    judge(cluster, from, to, Reading::AS_WRITTEN)
+        .verdict
+        .allowed()
 }
 
 /// Whether the end is a workload that an API server would refuse, so that it has no pods.
@@ -152,7 +157,14 @@ pub fn side(
             Direction::Ingress => (source, subject),
         };
         let reading = Reading::AS_WRITTEN;
-        let scene = Scene { cluster, direction, other, other_address, destination, reading };
+        let scene = Scene {
+            cluster,
+            direction,
+            other,
+            other_address,
+            destination,
+            reading,
+        };
         side::judge_side(scene, subject).verdict.allowed()
     });
     allowed.fold(ConnectionSet::none(), |all, allowed| all.union(&allowed))
@@ -166,7 +178,11 @@ pub fn side(
 ///
 /// A range of addresses must not be cut by a block of a policy; see [`uniform_ranges`].
 #[must_use]
-pub fn explain<'c>(cluster: &'c Cluster, from: &Endpoint<'c>, to: &Endpoint<'c>) -> Explanation<'c> {
+pub fn explain<'c>(
+    cluster: &'c Cluster,
+    from: &Endpoint<'c>,
+    to: &Endpoint<'c>,
+) -> Explanation<'c> {
     let explanation = judge(cluster, from, to, Reading::WITH_GAPS);
     if explanation.verdict.unknown().is_empty() {
         return explanation;
@@ -187,7 +203,15 @@ fn judge<'c>(
             .map(|direction| side::open_side(direction, Scope::SamePod));
         let verdict = egress.verdict.clone();
         let [source, destination] = [Address::Unknown; 2];
-        return Explanation { ways: vec![Way { source, destination, egress, ingress }], verdict };
+        return Explanation {
+            ways: vec![Way {
+                source,
+                destination,
+                egress,
+                ingress,
+            }],
+            verdict,
+        };
     }
     let scene = |direction, other, other_address| Scene {
         cluster,
@@ -205,7 +229,9 @@ fn judge<'c>(
     };
     let ways: Vec<Way<'c>> = address_pairs(from, to).into_iter().map(way).collect();
     let verdicts = ways.iter().map(Way::verdict);
-    let verdict = verdicts.reduce(|one, other| one.or(&other)).expect("there is a pair of addresses");
+    let verdict = verdicts
+        .reduce(|one, other| one.or(&other))
+        .expect("there is a pair of addresses");
     Explanation { ways, verdict }
 }
 
@@ -225,10 +251,19 @@ fn policy_ranges(cluster: &Cluster) -> Vec<AddressRange> {
         let peers = rules.flat_map(|rule| rule.peers.items());
         for block in peers.filter_map(|peer| peer.ip_block.get()) {
             ranges.push(block.cidr.value.into());
-            ranges.extend(block.except.items().iter().map(|except| AddressRange::from(except.value)));
+            ranges.extend(
+                block
+                    .except
+                    .items()
+                    .iter()
+                    .map(|except| AddressRange::from(except.value)),
+            );
         }
     }
-    let policies = cluster.cluster_policies().iter().filter(|policy| policy.meta.is_accepted);
+    let policies = cluster
+        .cluster_policies()
+        .iter()
+        .filter(|policy| policy.meta.is_accepted);
     let rules = policies.flat_map(|policy| policy.ingress.iter().chain(&policy.egress));
     for peer in rules.flat_map(|rule| &rule.peers) {
         match &peer.selection {
@@ -238,7 +273,12 @@ fn policy_ranges(cluster: &Cluster) -> Vec<AddressRange> {
             PeerSelection::Nodes(selector) => {
                 let nodes = cluster.nodes().iter().filter(|node| node.meta.is_accepted);
                 let nodes = nodes.filter(|node| selector.matches(&node.meta.labels));
-                ranges.extend(nodes.flat_map(|node| &node.addresses).copied().map(AddressRange::from));
+                ranges.extend(
+                    nodes
+                        .flat_map(|node| &node.addresses)
+                        .copied()
+                        .map(AddressRange::from),
+                );
             }
             PeerSelection::Pods(_) | PeerSelection::DomainNames(_) => {}
         }

@@ -21,6 +21,13 @@ pub enum ClusterPolicyKind {
 }
 
 impl ClusterPolicyKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [
+        Self::AdminNetworkPolicy,
+        Self::BaselineAdminNetworkPolicy,
+        Self::ClusterNetworkPolicy,
+    ];
+
     /// As `kind` spells it.
     #[must_use]
     pub fn name(self) -> &'static str {

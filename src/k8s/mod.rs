@@ -15,9 +15,7 @@ pub use cluster_network_policy::{
     Action, ClusterNetworkPolicy, ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort,
     ClusterNetworkPolicyRule, ClusterPolicyKind, PeerSelection, PodsSelection, PortMatch, Tier,
 };
-pub use meta::{
-    Field, Label, Labels, NAMESPACE_NAME_LABEL, ObjectMeta, OwnerReference, is_opaque,
-};
+pub use meta::{Field, Label, Labels, NAMESPACE_NAME_LABEL, ObjectMeta, OwnerReference, is_opaque};
 pub use network_policy::{
     Direction, IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
     PeerPlace, PortReference, Protocol,

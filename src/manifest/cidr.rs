@@ -18,11 +18,17 @@ pub(super) struct CidrError {
 
 impl CidrError {
     fn new(fact: impl Into<String>) -> Self {
-        Self { fact: fact.into(), help: None }
+        Self {
+            fact: fact.into(),
+            help: None,
+        }
     }
 
     fn help(fact: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { fact: fact.into(), help: Some(help.into()) }
+        Self {
+            fact: fact.into(),
+            help: Some(help.into()),
+        }
     }
 }
 
@@ -37,7 +43,10 @@ pub(super) fn parse(text: &str) -> Result<IpNet, CidrError> {
     let address = parse_address(address)?;
     let longest: u8 = if address.is_ipv4() { 32 } else { 128 };
     let is_number = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
-    let prefix_length = length.parse::<u8>().ok().filter(|number| is_number && *number <= longest);
+    let prefix_length = length
+        .parse::<u8>()
+        .ok()
+        .filter(|number| is_number && *number <= longest);
     let Some(prefix_length) = prefix_length else {
         return Err(match length.parse::<Ipv4Addr>() {
             Ok(_) => CidrError::help(
@@ -105,10 +114,14 @@ fn parse_address(text: &str) -> Result<IpAddr, CidrError> {
         ));
     }
     if text.contains('%') && text.contains(':') {
-        return Err(CidrError::new("has an address with a zone, which is a matter of one machine"));
+        return Err(CidrError::new(
+            "has an address with a zone, which is a matter of one machine",
+        ));
     }
     let parts = text.split('.').count();
-    let is_dotted = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_dotted = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
     Err(match text {
         "" => CidrError::new("has no address in front of its `/`"),
         _ if is_dotted && parts != 4 => CidrError::new(format!(
@@ -126,7 +139,11 @@ fn without_leading_zeros(text: &str) -> Option<Ipv4Addr> {
         .split('.')
         .map(|part| {
             let digits = part.trim_start_matches('0');
-            if digits.is_empty() && !part.is_empty() { "0".to_owned() } else { digits.to_owned() }
+            if digits.is_empty() && !part.is_empty() {
+                "0".to_owned()
+            } else {
+                digits.to_owned()
+            }
         })
         .collect();
     parts.join(".").parse().ok()
@@ -138,14 +155,27 @@ mod tests {
 
     #[test]
     fn blocks_are_read_with_their_host_bits() {
-        for text in
-            ["10.0.0.0/8", "10.0.0.77/8", "0.0.0.0/0", "::/0", "2001:db8::1/32", "255.255.255.255/32"]
-        {
-            assert_eq!(parse(text).map(|block| block.to_string()), Ok(text.to_owned()));
+        for text in [
+            "10.0.0.0/8",
+            "10.0.0.77/8",
+            "0.0.0.0/0",
+            "::/0",
+            "2001:db8::1/32",
+            "255.255.255.255/32",
+        ] {
+            assert_eq!(
+                parse(text).map(|block| block.to_string()),
+                Ok(text.to_owned())
+            );
         }
         let long = "2001:0DB8:0:0:0:0:0:0/32";
-        assert_eq!(parse(long).map(|block| block.to_string()), Ok("2001:db8::/32".to_owned()));
-        assert!(is_ipv4_mapped(parse("::ffff:10.0.0.0/104").expect("an IPv6 block")));
+        assert_eq!(
+            parse(long).map(|block| block.to_string()),
+            Ok("2001:db8::/32".to_owned())
+        );
+        assert!(is_ipv4_mapped(
+            parse("::ffff:10.0.0.0/104").expect("an IPv6 block")
+        ));
         assert!(!is_ipv4_mapped(parse("::/0").expect("an IPv6 block")));
     }
 
@@ -161,21 +191,52 @@ mod tests {
             ("10.0.0.0/-1", "has no number behind its `/`"),
             ("10.0.0.0/+8", "has no number behind its `/`"),
             ("10.0.0.0/8/8", "has no number behind its `/`"),
-            ("10.0.0.0/33", "has a prefix length of 33, and an IPv4 address has 32 bits"),
-            ("10.0.0.0/999", "has a prefix length of 999, and an IPv4 address has 32 bits"),
-            ("::/129", "has a prefix length of 129, and an IPv6 address has 128 bits"),
-            ("10.0.0.0/255.0.0.0", "has a netmask instead of a prefix length"),
+            (
+                "10.0.0.0/33",
+                "has a prefix length of 33, and an IPv4 address has 32 bits",
+            ),
+            (
+                "10.0.0.0/999",
+                "has a prefix length of 999, and an IPv4 address has 32 bits",
+            ),
+            (
+                "::/129",
+                "has a prefix length of 129, and an IPv6 address has 128 bits",
+            ),
+            (
+                "10.0.0.0/255.0.0.0",
+                "has a netmask instead of a prefix length",
+            ),
             ("10.0.0.0/08", "has a prefix length with a leading zero"),
-            ("010.0.0.0/8", "has an address with leading zeros, which some programs read as octal"),
-            ("10.0.0/8", "has an address of 3 numbers, and an IPv4 address has four"),
-            ("10/8", "has an address of 1 number, and an IPv4 address has four"),
+            (
+                "010.0.0.0/8",
+                "has an address with leading zeros, which some programs read as octal",
+            ),
+            (
+                "10.0.0/8",
+                "has an address of 3 numbers, and an IPv4 address has four",
+            ),
+            (
+                "10/8",
+                "has an address of 1 number, and an IPv4 address has four",
+            ),
             ("10.0.0.256/8", "has an address with a number above 255"),
             ("/8", "has no address in front of its `/`"),
-            ("fe80::1%eth0/64", "has an address with a zone, which is a matter of one machine"),
-            ("10.0.0.0 /8", "has no address in front of its `/`, but `10.0.0.0 `"),
+            (
+                "fe80::1%eth0/64",
+                "has an address with a zone, which is a matter of one machine",
+            ),
+            (
+                "10.0.0.0 /8",
+                "has no address in front of its `/`, but `10.0.0.0 `",
+            ),
         ];
         for (text, fact) in table {
-            assert_eq!(parse(text).map_err(|error| error.fact), Err(fact.to_owned()), "{text}");
+            assert_eq!(
+                parse(text).map_err(|error| error.fact),
+                Err(fact.to_owned()),
+                "{text}"
+            );
         }
     }
 }

@@ -5,7 +5,7 @@
 use super::cluster_peer;
 use super::cluster_port;
 use super::fields;
-use super::object;
+use super::identity;
 use super::reader::{self, Path, Reader};
 use super::structure::{self, Structure};
 use super::suggestion;
@@ -18,25 +18,24 @@ use crate::k8s::{
 };
 use crate::source::{Span, Spanned};
 
-/// Reads the policy `node`, whose metadata is read already and whose `kind` is one of
-/// the three.
+/// Reads the policy `node` of a kind, whose metadata is read already.
 ///
 /// Everything that is wrong with its text goes into `diagnostics`, in the order of the
 /// text. What a CRD would refuse leaves the policy not accepted; parts that cannot be
 /// read are left out, and where one must be there, its place is taken by any value.
 pub(super) fn read(
     node: Node<'_>,
+    kind: ClusterPolicyKind,
     mut meta: ObjectMeta,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> ClusterNetworkPolicy {
-    let kind = kind_of(node);
     let shape = fields::cluster_policy(kind);
     let mut reader = Reader::new(format!("{}/{}", kind.name(), meta.name), diagnostics);
     let mut structure = Structure::of(node, shape);
     structure.report(&mut reader);
     let mistakes = |node: Node<'_>| mistakes(node, kind);
     unknown::report(node, shape, &structure, &mistakes, &mut reader);
-    object::check_names(node, object::Scope::Cluster, &mut reader);
+    identity::check_names(node, identity::Scope::Cluster, &mut reader);
     check_kind(&meta, kind, &mut reader);
     let spec = Spec::read(node, kind, &mut reader);
     reader.finish(&mut meta);
@@ -47,7 +46,10 @@ pub(super) fn read(
         tier: spec.tier.unwrap_or(Tier::Admin),
         priority: spec.priority.unwrap_or(Spanned::new(0, place)),
         subject: spec.subject.unwrap_or_else(|| {
-            Spanned::new(PodsSelection::Namespaces(LabelSelector::everything(place)), place)
+            Spanned::new(
+                PodsSelection::Namespaces(LabelSelector::everything(place)),
+                place,
+            )
         }),
         ingress: spec.ingress,
         egress: spec.egress,
@@ -59,19 +61,14 @@ pub(super) fn invalid(span: Span, message: impl Into<String>) -> Diagnostic {
     Diagnostic::new("invalid-admin-policy", Severity::Error, span, message)
 }
 
-fn kind_of(node: Node<'_>) -> ClusterPolicyKind {
-    let kind = node.get("kind").and_then(Node::as_str);
-    match kind {
-        Some("AdminNetworkPolicy") => ClusterPolicyKind::AdminNetworkPolicy,
-        Some("BaselineAdminNetworkPolicy") => ClusterPolicyKind::BaselineAdminNetworkPolicy,
-        _ => ClusterPolicyKind::ClusterNetworkPolicy,
-    }
-}
-
 /// How many things in a policy would be refused for what they mean.
 fn mistakes(node: Node<'_>, kind: ClusterPolicyKind) -> usize {
     let mut diagnostics = Vec::new();
-    Spec::read(node, kind, &mut Reader::new(String::new(), &mut diagnostics));
+    Spec::read(
+        node,
+        kind,
+        &mut Reader::new(String::new(), &mut diagnostics),
+    );
     diagnostics.len()
 }
 
@@ -103,14 +100,20 @@ fn check_kind(meta: &ObjectMeta, kind: ClusterPolicyKind, reader: &mut Reader<'_
         let message = "a `BaselineAdminNetworkPolicy` must be named `default`";
         let diagnostic = invalid(meta.name.span, message).label("is refused by the API server");
         let path = Path::Object.field("metadata");
-        reader.refuse(path.field("name"), diagnostic.help("write `default`; a cluster has one of them"));
+        reader.refuse(
+            path.field("name"),
+            diagnostic.help("write `default`; a cluster has one of them"),
+        );
     }
     if kind == ClusterPolicyKind::ClusterNetworkPolicy {
         return;
     }
     let message = format!("`{}` is superseded by `ClusterNetworkPolicy`", kind.name());
     let diagnostic = invalid(meta.api_version.span, message);
-    let diagnostic = Diagnostic { severity: Severity::Info, ..diagnostic };
+    let diagnostic = Diagnostic {
+        severity: Severity::Info,
+        ..diagnostic
+    };
     let note = "the newest release of the network policy API has no CRD for it any more";
     reader.report(Path::Object.field("kind"), diagnostic.note(note));
 }
@@ -128,7 +131,9 @@ impl Spec {
     fn read(node: Node<'_>, kind: ClusterPolicyKind, reader: &mut Reader<'_>) -> Self {
         let path = Path::Object.field("spec");
         let Some(spec) = node.find(&["spec"]) else {
-            let key = node.entry("spec").map_or(node.span().before(), |entry| entry.key.span());
+            let key = node
+                .entry("spec")
+                .map_or(node.span().before(), |entry| entry.key.span());
             reader.refuse(path, invalid(key, "the policy has no `spec`"));
             return Self::default();
         };
@@ -141,7 +146,12 @@ impl Spec {
         Self {
             tier: tier(node, spec, kind, path.field("tier"), reader),
             priority: priority(node, spec, kind, path.field("priority"), reader),
-            subject: cluster_peer::subject(key_of(node, "spec"), spec, path.field("subject"), reader),
+            subject: cluster_peer::subject(
+                key_of(node, "spec"),
+                spec,
+                path.field("subject"),
+                reader,
+            ),
             ingress,
             egress,
         }
@@ -149,7 +159,9 @@ impl Spec {
 }
 
 fn key_of(mapping: Node<'_>, name: &str) -> Span {
-    mapping.entry(name).map_or(mapping.span().before(), |entry| entry.key.span())
+    mapping
+        .entry(name)
+        .map_or(mapping.span().before(), |entry| entry.key.span())
 }
 
 /// Refuses an object for a field that must be there; `at` is where it belongs.
@@ -161,8 +173,15 @@ pub(super) fn refuse_missing(
     reader: &mut Reader<'_>,
 ) {
     let span = mapping.entry(name).map_or(at, |entry| entry.key.span());
-    let what = if mapping.entry(name).is_some() { "has no value" } else { "is missing" };
-    reader.refuse(path, invalid(span, format!("`{name}` {what}, and it must be there")));
+    let what = if mapping.entry(name).is_some() {
+        "has no value"
+    } else {
+        "is missing"
+    };
+    reader.refuse(
+        path,
+        invalid(span, format!("`{name}` {what}, and it must be there")),
+    );
 }
 
 fn tier(
@@ -178,7 +197,14 @@ fn tier(
         ClusterPolicyKind::ClusterNetworkPolicy => {}
     }
     let Some(tier) = spec.find(&["tier"]) else {
-        refuse_absent(spec, &fields::CLUSTER_SPEC, "tier", key_of(node, "spec"), path, reader);
+        refuse_absent(
+            spec,
+            &fields::CLUSTER_SPEC,
+            "tier",
+            key_of(node, "spec"),
+            path,
+            reader,
+        );
         return None;
     };
     if reader.is_opaque(tier) {
@@ -215,9 +241,9 @@ fn choice(node: Node<'_>, text: &str, what: &str, choices: &[&str]) -> Diagnosti
     let diagnostic = invalid(node.span(), format!("`{text}` is no {what}"));
     let list: Vec<String> = choices.iter().map(|choice| format!("`{choice}`")).collect();
     match suggestion::near_miss(text, choices.iter().copied()) {
-        Some(meant) => {
-            diagnostic.label(format!("did you mean `{meant}`?")).help(format!("write `{meant}`"))
-        }
+        Some(meant) => diagnostic
+            .label(format!("did you mean `{meant}`?"))
+            .help(format!("write `{meant}`")),
         None => diagnostic.help(format!("it takes {}", list.join(" or "))),
     }
 }
@@ -267,7 +293,9 @@ fn rules(
     reader: &mut Reader<'_>,
 ) -> Vec<ClusterNetworkPolicyRule> {
     let field = place.direction.field();
-    let Some(list) = spec.find(&[field]) else { return Vec::new() };
+    let Some(list) = spec.find(&[field]) else {
+        return Vec::new();
+    };
     if reader.is_opaque(list) {
         return Vec::new();
     }
@@ -320,7 +348,10 @@ fn name(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spann
     let text = name.as_str()?;
     let length = text.chars().count();
     if length > 100 {
-        let diagnostic = invalid(name.span(), format!("the rule's `name` has {length} characters"));
+        let diagnostic = invalid(
+            name.span(),
+            format!("the rule's `name` has {length} characters"),
+        );
         reader.refuse(path.field("name"), diagnostic.label("100 are allowed"));
     }
     Some(Spanned::new(text.to_owned(), name.span()))

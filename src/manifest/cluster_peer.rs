@@ -45,7 +45,10 @@ pub(super) fn only_member<'t>(
     path: Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Entry<'t>> {
-    let set: Vec<Entry<'t>> = mapping.entries().filter(|entry| !entry.value.is_null()).collect();
+    let set: Vec<Entry<'t>> = mapping
+        .entries()
+        .filter(|entry| !entry.value.is_null())
+        .collect();
     if structure::has_unknown_field(mapping, shape) {
         // Its finding says enough. Only the one that is known beside nulls will do.
         let [entry] = set.as_slice() else {
@@ -68,7 +71,11 @@ pub(super) fn only_member<'t>(
             None
         }
         [first, second, ..] => {
-            let message = format!("{what} has `{}` and `{}`", first.key.key_text(), second.key.key_text());
+            let message = format!(
+                "{what} has `{}` and `{}`",
+                first.key.key_text(),
+                second.key.key_text()
+            );
             let diagnostic = invalid(second.key.span(), message).label("is one too many");
             let diagnostic = diagnostic.related(first.key.span(), "beside this one");
             reader.refuse(path, diagnostic.help(help));
@@ -94,7 +101,10 @@ fn pods(entry: Entry<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Pod
                 Some(selector) => selector::read(selector, selects, path.field(name), reader),
                 // A missing selector is an empty one here (S12).
                 None => Some(LabelSelector::everything(
-                    entry.value.entry(name).map_or(entry.key.span(), |entry| entry.key.span()),
+                    entry
+                        .value
+                        .entry(name)
+                        .map_or(entry.key.span(), |entry| entry.key.span()),
                 )),
             };
             let namespace_selector = read("namespaceSelector", Selects::Namespaces);
@@ -132,13 +142,18 @@ pub(super) fn peers(
         return None;
     }
     if list.items().next().is_none() {
-        let diagnostic = invalid(list.span(), format!("`{field}` is empty, and it must name a peer"));
+        let diagnostic = invalid(
+            list.span(),
+            format!("`{field}` is empty, and it must name a peer"),
+        );
         let help = "`namespaces: {}` is every pod of the cluster";
         reader.refuse(path, diagnostic.help(help));
         return None;
     }
     check_length(list, place.most(), path, reader);
-    reader::items(list, path, |item, path| peer(item, place, action, path, reader))
+    reader::items(list, path, |item, path| {
+        peer(item, place, action, path, reader)
+    })
 }
 
 fn peer(
@@ -151,7 +166,11 @@ fn peer(
     if reader.is_opaque(item) {
         return None;
     }
-    let span = if item.is_null() { item.dash().unwrap_or(item.span()) } else { item.span() };
+    let span = if item.is_null() {
+        item.dash().unwrap_or(item.span())
+    } else {
+        item.span()
+    };
     if item.is_null() {
         reader.refuse(path, invalid(span, "the peer is empty"));
         return None;
@@ -190,7 +209,8 @@ fn selection(
         "domainNames" => {
             if let Some(action) = action.filter(|action| action.value != Action::Accept) {
                 let message = "`domainNames` stands in a rule that does not allow";
-                let diagnostic = invalid(entry.key.span(), message).related(action.span, "this is its action");
+                let diagnostic =
+                    invalid(entry.key.span(), message).related(action.span, "this is its action");
                 reader.refuse(member, diagnostic.help("domain names can only be allowed"));
             }
             names_of(entry, member, reader, domain_name).map(PeerSelection::DomainNames)
@@ -211,7 +231,10 @@ fn names_of<T>(
         return None;
     }
     if list.items().next().is_none() {
-        reader.refuse(path, invalid(list.span(), format!("`{}` is empty", entry.key.key_text())));
+        reader.refuse(
+            path,
+            invalid(list.span(), format!("`{}` is empty", entry.key.key_text())),
+        );
         return None;
     }
     check_length(list, MOST_NAMES, path, reader);

@@ -13,15 +13,24 @@ use crate::source::Span;
 
 /// Reads the ports of a rule: `Some(None)` if it has none and so matches all, `None` if
 /// they cannot be read.
-#[expect(clippy::option_option, reason = "no ports, and ports that cannot be read, are two things")]
+#[expect(
+    clippy::option_option,
+    reason = "no ports, and ports that cannot be read, are two things"
+)]
 pub(super) fn read_all(
     rule: Node<'_>,
     place: Place,
     path: Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Option<Vec<ClusterNetworkPolicyPort>>> {
-    let field = if place.is_newest() { "protocols" } else { "ports" };
-    let Some(list) = rule.find(&[field]) else { return Some(None) };
+    let field = if place.is_newest() {
+        "protocols"
+    } else {
+        "ports"
+    };
+    let Some(list) = rule.find(&[field]) else {
+        return Some(None);
+    };
     let path = path.field(field);
     if reader.is_opaque(list) || !list.is_sequence() {
         return None;
@@ -33,7 +42,9 @@ pub(super) fn read_all(
         return None;
     }
     check_length(list, place.most(), path, reader);
-    let ports = reader::items(list, path, |item, path| port(item, rule, place, path, reader));
+    let ports = reader::items(list, path, |item, path| {
+        port(item, rule, place, path, reader)
+    });
     ports.map(Some)
 }
 
@@ -55,7 +66,11 @@ fn port(
     if !item.is_mapping() {
         return None;
     }
-    let shape = if place.is_newest() { &fields::CLUSTER_PROTOCOL } else { &fields::ADMIN_PORT };
+    let shape = if place.is_newest() {
+        &fields::CLUSTER_PROTOCOL
+    } else {
+        &fields::ADMIN_PORT
+    };
     let entry = only_member(item, shape, "this entry", path, reader)?;
     let name = entry.key.key_text();
     let member = path.field(&name);
@@ -69,27 +84,45 @@ fn port(
         }
         "portNumber" | "portRange" => admin_numbers(entry, member, reader)?,
         _ => {
-            let protocol = Protocol::ALL.into_iter().find(|known| known.name().to_lowercase() == *name)?;
+            let protocol = Protocol::ALL
+                .into_iter()
+                .find(|known| known.name().to_lowercase() == *name)?;
             transport(protocol, entry, member, reader)?
         }
     };
-    Some(ClusterNetworkPolicyPort { span: item.span(), matches })
+    Some(ClusterNetworkPolicyPort {
+        span: item.span(),
+        matches,
+    })
 }
 
 /// Addresses have no ports with names.
-fn check_named(entry: Entry<'_>, rule: Node<'_>, place: Place, path: Path<'_>, reader: &mut Reader<'_>) {
+fn check_named(
+    entry: Entry<'_>,
+    rule: Node<'_>,
+    place: Place,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) {
     if place.direction == Direction::Ingress {
         return;
     }
     let peers = rule.find(&["to"]).into_iter().flat_map(Node::items);
     let nameless = ["networks", "nodes", "domainNames"];
-    let other = peers.flat_map(Node::entries).find(|peer| {
-        !peer.value.is_null() && nameless.iter().any(|name| peer.key.is_key(name))
-    });
+    let other = peers
+        .flat_map(Node::entries)
+        .find(|peer| !peer.value.is_null() && nameless.iter().any(|name| peer.key.is_key(name)));
     if let Some(other) = other {
-        let message = format!("a named port stands beside a peer by `{}`", other.key.key_text());
-        let diagnostic = invalid(entry.key.span(), message).related(other.key.span(), "has no named ports");
-        reader.refuse(path, diagnostic.help("write the number of the port, or make two rules of it"));
+        let message = format!(
+            "a named port stands beside a peer by `{}`",
+            other.key.key_text()
+        );
+        let diagnostic =
+            invalid(entry.key.span(), message).related(other.key.span(), "has no named ports");
+        reader.refuse(
+            path,
+            diagnostic.help("write the number of the port, or make two rules of it"),
+        );
     }
 }
 
@@ -101,9 +134,8 @@ fn admin_numbers(entry: Entry<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> O
     }
     let protocol = match node.find(&["protocol"]) {
         None => Some(Protocol::Tcp),
-        Some(protocol) => {
-            policy_port::protocol(protocol, path.field("protocol"), reader).map(|protocol| protocol.value)
-        }
+        Some(protocol) => policy_port::protocol(protocol, path.field("protocol"), reader)
+            .map(|protocol| protocol.value),
     };
     let (first, last) = if entry.key.is_key("portNumber") {
         let number = number(node, "port", entry.key.span(), path, reader)?;
@@ -111,7 +143,11 @@ fn admin_numbers(entry: Entry<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> O
     } else {
         range(node, entry.key.span(), path, reader)?
     };
-    Some(PortMatch::Numbers { protocol: protocol?, first, last })
+    Some(PortMatch::Numbers {
+        protocol: protocol?,
+        first,
+        last,
+    })
 }
 
 /// `tcp`, `udp` and `sctp` of v1alpha2.
@@ -125,13 +161,23 @@ fn transport(
         return None;
     }
     let Some(port) = entry.value.find(&["destinationPort"]) else {
-        return Some(PortMatch::Numbers { protocol, first: 1, last: u16::MAX });
+        return Some(PortMatch::Numbers {
+            protocol,
+            first: 1,
+            last: u16::MAX,
+        });
     };
     let path = path.field("destinationPort");
     if reader.is_opaque(port) || !port.is_mapping() {
         return None;
     }
-    let member = only_member(port, &fields::CLUSTER_PORT, "`destinationPort`", path, reader)?;
+    let member = only_member(
+        port,
+        &fields::CLUSTER_PORT,
+        "`destinationPort`",
+        path,
+        reader,
+    )?;
     let (first, last) = if member.key.is_key("number") {
         let number = policy_port::number(member.value, "number", path.field("number"), reader)?;
         (number.value, number.value)
@@ -142,10 +188,20 @@ fn transport(
         }
         range(member.value, member.key.span(), path, reader)?
     };
-    Some(PortMatch::Numbers { protocol, first, last })
+    Some(PortMatch::Numbers {
+        protocol,
+        first,
+        last,
+    })
 }
 
-fn number(node: Node<'_>, field: &str, at: Span, path: Path<'_>, reader: &mut Reader<'_>) -> Option<u16> {
+fn number(
+    node: Node<'_>,
+    field: &str,
+    at: Span,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<u16> {
     let path = path.field(field);
     match node.find(&[field]) {
         Some(number) => policy_port::number(number, field, path, reader).map(|number| number.value),

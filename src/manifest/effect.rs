@@ -25,13 +25,17 @@ pub(super) fn of_dropping(field: &UnknownField<'_>) -> String {
         let protocol = rest.get("protocol").and_then(Node::as_str).unwrap_or("TCP");
         Some(format!("this entry then means every port of {protocol}"))
     } else if is(&fields::IP_BLOCK) && is_unset(rest, "cidr") {
-        Some("the block then has no `cidr`, for which the policy is refused all the same".to_owned())
+        Some(
+            "the block then has no `cidr`, for which the policy is refused all the same".to_owned(),
+        )
     } else {
         None
     };
     match effect {
         Some(effect) => {
-            format!("kubectl refuses the object; a lenient API server drops the field, and {effect}")
+            format!(
+                "kubectl refuses the object; a lenient API server drops the field, and {effect}"
+            )
         }
         None => "kubectl refuses the object; a lenient API server drops the field".to_owned(),
     }
@@ -41,7 +45,9 @@ pub(super) fn of_dropping(field: &UnknownField<'_>) -> String {
 fn is_empty(mapping: Node<'_>, name: &str) -> bool {
     is_unset(mapping, name)
         || mapping.get(name).is_some_and(|value| {
-            value.text().is_none() && value.items().next().is_none() && value.entries().next().is_none()
+            value.text().is_none()
+                && value.items().next().is_none()
+                && value.entries().next().is_none()
         })
 }
 
@@ -61,11 +67,17 @@ fn of_spec(spec: Node<'_>) -> Option<String> {
         _ => "every pod of its namespace",
     };
     let types = spec.find(&["policyTypes"]);
-    let is_typed = |name: &str| types.is_some_and(|types| types.items().any(|item| item.as_str() == Some(name)));
+    let is_typed = |name: &str| {
+        types.is_some_and(|types| types.items().any(|item| item.as_str() == Some(name)))
+    };
     let has_types = types.is_some_and(|types| types.items().next().is_some());
     // Without policyTypes: Ingress, and Egress if it has rules (defaults.go).
     let applies_to_ingress = !has_types || is_typed("Ingress");
-    let applies_to_egress = if has_types { is_typed("Egress") } else { !is_empty(spec, "egress") };
+    let applies_to_egress = if has_types {
+        is_typed("Egress")
+    } else {
+        !is_empty(spec, "egress")
+    };
     let denies_ingress = applies_to_ingress && is_empty(spec, "ingress");
     let denies_egress = applies_to_egress && is_empty(spec, "egress");
     Some(match (denies_ingress, denies_egress) {
@@ -96,7 +108,9 @@ fn of_peer(peer: Node<'_>) -> Option<String> {
     let peer = match (namespaces, pods) {
         _ if peer.find(&["ipBlock"]).is_some() => return None,
         (None, None) => {
-            return Some("the peer is then empty, for which the policy is refused all the same".to_owned());
+            return Some(
+                "the peer is then empty, for which the policy is refused all the same".to_owned(),
+            );
         }
         (_, pods) if !is_all(pods) => return None,
         (None, _) => "every pod of the policy's namespace",
@@ -116,7 +130,9 @@ fn of_selector(selector: Node<'_>, path: &str) -> Option<String> {
             "the policy then applies to every pod of its namespace".to_owned()
         }
         "podSelector" => "the selector then matches every pod".to_owned(),
-        "namespaceSelector" | "namespaces" => "the selector then matches every namespace".to_owned(),
+        "namespaceSelector" | "namespaces" => {
+            "the selector then matches every namespace".to_owned()
+        }
         _ => "the selector then matches everything".to_owned(),
     })
 }

@@ -37,7 +37,10 @@ impl Shape {
     /// The name and type of a field; `None` if there is no such field. Case matters, as it does
     /// to the API server.
     pub(super) fn field(&self, name: &str) -> Option<(&'static str, Type)> {
-        self.fields.iter().find(|(field, _)| *field == name).copied()
+        self.fields
+            .iter()
+            .find(|(field, _)| *field == name)
+            .copied()
     }
 
     /// The names of the fields, in the order of the API.
@@ -78,7 +81,9 @@ impl Type {
         match self {
             Self::Object(shape) => Some(shape),
             Self::List(item) => item.shape(),
-            Self::Labels | Self::Text | Self::Integer | Self::IntegerOrText | Self::Anything => None,
+            Self::Labels | Self::Text | Self::Integer | Self::IntegerOrText | Self::Anything => {
+                None
+            }
         }
     }
 }

@@ -20,7 +20,9 @@ pub(super) fn read(entry: Entry<'_>, path: Path<'_>, reader: &mut Reader<'_>) ->
     if reader.is_opaque(block) || !block.is_mapping() {
         return None;
     }
-    let node = block.find(&["cidr"]).filter(|cidr| cidr.as_str() != Some(""));
+    let node = block
+        .find(&["cidr"])
+        .filter(|cidr| cidr.as_str() != Some(""));
     let Some(node) = node else {
         if structure::has_unknown_field(block, &fields::IP_BLOCK) {
             reader.refuse_silently();
@@ -38,9 +40,15 @@ pub(super) fn read(entry: Entry<'_>, path: Path<'_>, reader: &mut Reader<'_>) ->
             return None;
         }
         let outer = cidr.as_ref().map(|cidr| (cidr.value, cidr.span));
-        reader::items(entry.value, path.field("except"), |item, path| except(item, outer, path, reader))
+        reader::items(entry.value, path.field("except"), |item, path| {
+            except(item, outer, path, reader)
+        })
     });
-    Some(IpBlock { span: block.span(), cidr: cidr?, except })
+    Some(IpBlock {
+        span: block.span(),
+        cidr: cidr?,
+        except,
+    })
 }
 
 /// Reads one address block; `None` if it is none, or if another tool writes it.
@@ -56,7 +64,8 @@ pub(super) fn read_cidr(
     match cidr::parse(text) {
         Ok(block) => {
             if cidr::is_ipv4_mapped(block) {
-                let message = format!("`{text}` is made of IPv4 addresses that are written as IPv6");
+                let message =
+                    format!("`{text}` is made of IPv4 addresses that are written as IPv6");
                 // Taken by the servers up to 1.35, refused since (KEP-4858).
                 let diagnostic = invalid(node.span(), message)
                     .label("some programs take this for IPv4, others for IPv6")
@@ -81,18 +90,32 @@ fn except(
     reader: &mut Reader<'_>,
 ) -> Option<Spanned<IpNet>> {
     if item.is_null() {
-        reader.refuse(path, invalid(item.span(), "this entry of `except` is empty"));
+        reader.refuse(
+            path,
+            invalid(item.span(), "this entry of `except` is empty"),
+        );
         return None;
     }
     let block = read_cidr(item, path, reader)?;
-    let Some((outer, outer_span)) = outer else { return Some(block) };
+    let Some((outer, outer_span)) = outer else {
+        return Some(block);
+    };
     let inner = block.value;
     let (cidr, text) = (outer.trunc(), item.as_str().unwrap_or_default());
     let (message, label) = if inner.addr().is_ipv4() != outer.addr().is_ipv4() {
-        let (inner, outer) = (cidr::family_name(inner.addr()), cidr::family_name(outer.addr()));
-        (format!("`{text}` cannot be cut out of `{cidr}`"), format!("is {inner}, the block is {outer}"))
+        let (inner, outer) = (
+            cidr::family_name(inner.addr()),
+            cidr::family_name(outer.addr()),
+        );
+        (
+            format!("`{text}` cannot be cut out of `{cidr}`"),
+            format!("is {inner}, the block is {outer}"),
+        )
     } else if inner.trunc() == cidr {
-        (format!("`{text}` is the whole of `{cidr}`"), "leaves no address of the block".to_owned())
+        (
+            format!("`{text}` is the whole of `{cidr}`"),
+            "leaves no address of the block".to_owned(),
+        )
     } else if inner.prefix_len() < outer.prefix_len() {
         let label = match inner.trunc().contains(&cidr) {
             true => "holds the whole block and more".to_owned(),
@@ -100,7 +123,10 @@ fn except(
         };
         (format!("`{text}` does not lie inside `{cidr}`"), label)
     } else if !cidr.contains(&inner.addr()) || inner.prefix_len() == outer.prefix_len() {
-        (format!("`{text}` does not lie inside `{cidr}`"), "has no address of the block".to_owned())
+        (
+            format!("`{text}` does not lie inside `{cidr}`"),
+            "has no address of the block".to_owned(),
+        )
     } else {
         return Some(block);
     };

@@ -4,7 +4,7 @@
 
 use super::invalid_value;
 use super::scalar::Scalar;
-use super::tree::Node;
+use super::tree::{Node, push_field};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{Label, Labels, ObjectMeta, OwnerReference, is_opaque};
 use crate::source::Spanned;

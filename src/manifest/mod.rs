@@ -4,13 +4,19 @@
 //! Refuses to know files, clusters and rules, and cannot fail: what is wrong with a
 //! text is a diagnostic, and its neighbours still count.
 
+mod binary;
 mod builder;
 mod cidr;
 mod cluster_network_policy;
 mod cluster_peer;
 mod cluster_port;
+mod deserializer;
+mod duplicate_key;
 mod effect;
+mod entries;
+mod error;
 mod fields;
+mod identity;
 mod ip_block;
 mod meta;
 mod moves;
@@ -21,15 +27,65 @@ mod policy_port;
 mod reader;
 mod scalar;
 mod selector;
+mod service;
+mod split;
 mod structure;
 mod suggestion;
 mod tree;
 mod unknown;
+mod unreadable;
+mod workload;
 mod yaml;
 
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
-use crate::source::Span;
+use crate::k8s::{Document, Object, Outcome};
+use crate::source::{SourceId, Span};
+use std::ops::Range;
 use tree::Node;
+
+/// All that a text holds, in its order.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    /// What became of every document, and of every item of a list.
+    pub documents: Vec<Document>,
+    /// The objects that npcheck judges, one for each document with [`Outcome::Object`].
+    pub objects: Vec<Object>,
+    /// What is wrong with the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads `text`, the whole text of `source`: YAML with any number of documents, JSON, or
+/// JSON values one after the other. `name` is the source's name.
+#[must_use]
+pub fn read(source: SourceId, name: &str, text: &str) -> Parsed {
+    let mut parsed = Parsed::default();
+    for document in split::documents(text) {
+        read_document(source, text, document, &mut parsed);
+    }
+    parsed
+}
+
+fn read_document(source: SourceId, text: &str, range: Range<usize>, parsed: &mut Parsed) {
+    let blank = text[range.clone()].len() - text[range.clone()].trim_start().len();
+    let end = range.start + text[range.clone()].trim_end().len();
+    let span = Span::new(source, (range.start + blank) as u32, end as u32);
+    match yaml::read(source, text, range) {
+        Ok(tree) => object::read(&tree, span, parsed),
+        Err(error) => unreadable::report(*error, text, span, parsed),
+    }
+}
+
+/// A document of which nothing is known but its text.
+fn nameless(span: Span, outcome: Outcome) -> Document {
+    Document {
+        span,
+        kind: String::new(),
+        namespace: String::new(),
+        name: String::new(),
+        outcome,
+        comments: Vec::new(),
+    }
+}
 
 /// An `invalid-value` at `span`: an API server refuses the object for it.
 fn invalid_value(span: Span, message: impl Into<String>) -> Diagnostic {
@@ -39,16 +95,41 @@ fn invalid_value(span: Span, message: impl Into<String>) -> Diagnostic {
 /// The same with a fix that puts quotes around the scalar `value`, exactly as it is
 /// written: `yes` becomes `"yes"`, never `"true"`.
 fn quote(diagnostic: Diagnostic, value: Node<'_>) -> Diagnostic {
-    let replacement = format!("\"{}\"", value.raw());
-    let is_plain = value.is_plain() && !value.raw().is_empty() && !value.is_alias();
-    if !is_plain {
+    if !value.is_plain() || value.raw().is_empty() || value.is_alias() {
         return diagnostic;
     }
-    let title = format!("quote it: {replacement}");
-    let edits = vec![Edit {
-        span: value.span(),
+    let replacement = format!("\"{}\"", value.raw());
+    replace(
+        diagnostic,
+        value.span(),
+        format!("quote it: `{replacement}`"),
         replacement,
-    }];
+    )
+}
+
+/// The same with a fix that takes the quotes off a whole number.
+fn unquote(diagnostic: Diagnostic, value: Node<'_>) -> Diagnostic {
+    let text = value.text().unwrap_or_default();
+    let is_number = text.len() < 10 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !value.is_quoted()
+        || value.is_alias()
+        || !is_number
+        || text.starts_with('0')
+        || text.is_empty()
+    {
+        return diagnostic;
+    }
+    replace(
+        diagnostic,
+        value.span(),
+        format!("take the quotes off: `{text}`"),
+        text.to_owned(),
+    )
+}
+
+/// The same with a fix that makes the object readable.
+fn replace(diagnostic: Diagnostic, span: Span, title: String, replacement: String) -> Diagnostic {
+    let edits = vec![Edit { span, replacement }];
     diagnostic.help(title.clone()).fix(Fix {
         title,
         class: FixClass::Safe,

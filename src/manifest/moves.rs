@@ -3,7 +3,6 @@
 //! Refuses to know fields: it tries every place that indentation can reach, and asks
 //! whether the document is in order there.
 
-use super::builder::Budget;
 use super::structure::UnknownField;
 use super::tree::Node;
 use super::yaml;
@@ -68,20 +67,34 @@ impl<'t> Document<'t> {
         let text = root.source_text();
         let span = root.span();
         let end = span.end as usize;
-        let end = text[end..].find('\n').map_or(text.len(), |length| end + length);
-        Self { root, text, range: span.start as usize..end }
+        let end = text[end..]
+            .find('\n')
+            .map_or(text.len(), |length| end + length);
+        Self {
+            root,
+            text,
+            range: span.start as usize..end,
+        }
     }
 
     fn span(&self, range: Range<usize>) -> Span {
-        Span { start: range.start as u32, end: range.end as u32, ..self.root.span() }
+        Span {
+            start: range.start as u32,
+            end: range.end as u32,
+            ..self.root.span()
+        }
     }
 
     fn line_start(&self, offset: usize) -> usize {
-        self.text[..offset].rfind('\n').map_or(0, |newline| newline + 1)
+        self.text[..offset]
+            .rfind('\n')
+            .map_or(0, |newline| newline + 1)
     }
 
     fn line_end(&self, offset: usize) -> usize {
-        self.text[offset..].find('\n').map_or(self.text.len(), |length| offset + length)
+        self.text[offset..]
+            .find('\n')
+            .map_or(self.text.len(), |length| offset + length)
     }
 
     fn column(&self, offset: usize) -> usize {
@@ -95,16 +108,19 @@ impl<'t> Document<'t> {
         let mut text = " ".repeat(self.column(self.range.start));
         let mut at = self.range.start;
         for edit in edits {
-            let Some(kept) = self.text.get(at..edit.span.start as usize) else { return false };
+            let Some(kept) = self.text.get(at..edit.span.start as usize) else {
+                return false;
+            };
             text.push_str(kept);
             text.push_str(&edit.replacement);
             at = edit.span.end as usize;
         }
         text.push_str(&self.text[at.min(self.range.end)..self.range.end]);
         text.push('\n');
-        let mut budget = Budget::for_text(&text);
         let source = self.root.span().source;
-        let Ok(tree) = yaml::read(source, &text, 0..text.len(), &mut budget) else { return false };
+        let Ok(tree) = yaml::read(source, &text, 0..text.len()) else {
+            return false;
+        };
         tree.duplicate_keys().is_empty() && tree.root().is_some_and(is_better)
     }
 
@@ -120,7 +136,10 @@ impl<'t> Document<'t> {
             if !line.trim().is_empty() {
                 let less = from.saturating_sub(to).min(indentation);
                 let replacement = " ".repeat(to.saturating_sub(from));
-                edits.push(Edit { span: self.span(start..start + less), replacement });
+                edits.push(Edit {
+                    span: self.span(start..start + less),
+                    replacement,
+                });
             }
             start = end + 1;
         }
@@ -130,7 +149,9 @@ impl<'t> Document<'t> {
 }
 
 fn candidates(document: &Document<'_>, run: &[UnknownField<'_>]) -> Vec<Move> {
-    let (Some(first), Some(last)) = (run.first(), run.last()) else { return Vec::new() };
+    let (Some(first), Some(last)) = (run.first(), run.last()) else {
+        return Vec::new();
+    };
     let mut candidates = wrapped(document, run);
     if first.mapping.is_flow() {
         return candidates;
@@ -145,7 +166,11 @@ fn candidates(document: &Document<'_>, run: &[UnknownField<'_>]) -> Vec<Move> {
     let end = document.line_end(end_of(last));
     let mut add = |to: usize, below: Option<String>, direction: Towards| {
         if let Some(edits) = document.shift(line..end, column, to) {
-            candidates.push(Move { edits, below, direction });
+            candidates.push(Move {
+                edits,
+                below,
+                direction,
+            });
         }
     };
     for (to, below) in columns_inside(document, first) {
@@ -154,7 +179,9 @@ fn candidates(document: &Document<'_>, run: &[UnknownField<'_>]) -> Vec<Move> {
     for (index, mapping) in first.ancestors.iter().enumerate().rev() {
         let to = document.column(mapping.span().start as usize);
         if !mapping.is_flow() && to < column {
-            let below = index.checked_sub(1).and_then(|outer| key_of(first.ancestors[outer], *mapping));
+            let below = index
+                .checked_sub(1)
+                .and_then(|outer| key_of(first.ancestors[outer], *mapping));
             add(to, below, Towards::Outside);
         }
     }
@@ -163,13 +190,21 @@ fn candidates(document: &Document<'_>, run: &[UnknownField<'_>]) -> Vec<Move> {
 
 /// Behind the last byte of an entry.
 fn end_of(field: &UnknownField<'_>) -> usize {
-    field.entry.value.written_span().end.max(field.entry.key.span().end) as usize
+    field
+        .entry
+        .value
+        .written_span()
+        .end
+        .max(field.entry.key.span().end) as usize
 }
 
 /// The columns to the right of a key that lead into the entry above it.
 fn columns_inside(document: &Document<'_>, field: &UnknownField<'_>) -> Vec<(usize, String)> {
     let start = field.entry.key.span().start;
-    let above = field.mapping.entries().filter(|entry| entry.key.span().start < start);
+    let above = field
+        .mapping
+        .entries()
+        .filter(|entry| entry.key.span().start < start);
     let mut above = above.max_by_key(|entry| entry.key.span().start);
     let mut columns = Vec::new();
     while let Some(entry) = above {
@@ -198,12 +233,17 @@ fn columns_inside(document: &Document<'_>, field: &UnknownField<'_>) -> Vec<(usi
 /// The key of `outer` below which `inner` stands, maybe in a list.
 fn key_of(outer: Node<'_>, inner: Node<'_>) -> Option<String> {
     let holds = |value: Node<'_>| value.span().contains(inner.span());
-    outer.entries().find(|entry| holds(entry.value)).map(|entry| entry.key.key_text().into_owned())
+    outer
+        .entries()
+        .find(|entry| holds(entry.value))
+        .map(|entry| entry.key.key_text().into_owned())
 }
 
 /// Labels that stand directly in a selector: `matchLabels` is put around them.
 fn wrapped(document: &Document<'_>, run: &[UnknownField<'_>]) -> Vec<Move> {
-    let (Some(first), Some(last)) = (run.first(), run.last()) else { return Vec::new() };
+    let (Some(first), Some(last)) = (run.first(), run.last()) else {
+        return Vec::new();
+    };
     let is_label = |field: &UnknownField<'_>| field.entry.value.as_str().is_some();
     let is_whole = first.mapping.entries().count() == run.len();
     if !first.shape.is_selector() || !is_whole || !run.iter().all(is_label) {
@@ -211,21 +251,38 @@ fn wrapped(document: &Document<'_>, run: &[UnknownField<'_>]) -> Vec<Move> {
     }
     let start = first.entry.key.span().start as usize;
     let end = end_of(last);
-    let insert = |at: usize, text: String| Edit { span: document.span(at..at), replacement: text };
+    let insert = |at: usize, text: String| Edit {
+        span: document.span(at..at),
+        replacement: text,
+    };
     let edits = if first.mapping.is_flow() {
-        vec![insert(start, "matchLabels: {".to_owned()), insert(end, "}".to_owned())]
+        vec![
+            insert(start, "matchLabels: {".to_owned()),
+            insert(end, "}".to_owned()),
+        ]
     } else {
         let line = document.line_start(start);
         let column = start - line;
         let is_first = document.text[line..start].trim().is_empty();
         let lines = line..document.line_end(end);
-        let Some(mut edits) = document.shift(lines, column, column + 2).filter(|_| is_first) else {
+        let Some(mut edits) = document
+            .shift(lines, column, column + 2)
+            .filter(|_| is_first)
+        else {
             return Vec::new();
         };
-        let newline = if document.text.contains("\r\n") { "\r\n" } else { "\n" };
+        let newline = if document.text.contains("\r\n") {
+            "\r\n"
+        } else {
+            "\n"
+        };
         edits[0].replacement = format!("{}matchLabels:{newline}  ", " ".repeat(column));
         edits
     };
     let below = Some("matchLabels".to_owned());
-    vec![Move { edits, below, direction: Towards::Wrapped }]
+    vec![Move {
+        edits,
+        below,
+        direction: Towards::Wrapped,
+    }]
 }

@@ -28,7 +28,11 @@ pub(super) fn label_key_error(key: &str) -> Option<String> {
 /// What is wrong with a label's value: empty, or at most 63 letters, digits, `-`, `_`
 /// and `.` between two letters or digits (apimachinery `IsValidLabelValue`).
 pub(super) fn label_value_error(value: &str) -> Option<String> {
-    if value.is_empty() { None } else { label_part_error(value, "a label value") }
+    if value.is_empty() {
+        None
+    } else {
+        label_part_error(value, "a label value")
+    }
 }
 
 fn label_part_error(text: &str, what: &str) -> Option<String> {
@@ -43,13 +47,20 @@ fn label_part_error(text: &str, what: &str) -> Option<String> {
     if !text.starts_with(is_edge) || !text.ends_with(is_edge) {
         return Some(format!("{what} starts and ends with a letter or a digit"));
     }
-    (text.len() > 63)
-        .then(|| format!("{what} has at most 63 characters, this one has {}", text.len()))
+    (text.len() > 63).then(|| {
+        format!(
+            "{what} has at most 63 characters, this one has {}",
+            text.len()
+        )
+    })
 }
 
 /// What is wrong with the name of an object, a DNS name (`NameIsDNSSubdomain`).
 pub(super) fn dns_name_error(name: &str) -> Option<String> {
-    if let Some(wrong) = name.chars().find(|character| !is_dns_character(*character, true)) {
+    if let Some(wrong) = name
+        .chars()
+        .find(|character| !is_dns_character(*character, true))
+    {
         return Some(format!(
             "it has only lower-case letters, digits, `-` and `.`, not {}",
             quote_character(wrong)
@@ -64,7 +75,10 @@ pub(super) fn dns_name_error(name: &str) -> Option<String> {
 
 /// What is wrong with the name of a namespace, a DNS label (`NameIsDNSLabel`).
 pub(super) fn namespace_name_error(name: &str) -> Option<String> {
-    if let Some(wrong) = name.chars().find(|character| !is_dns_character(*character, false)) {
+    if let Some(wrong) = name
+        .chars()
+        .find(|character| !is_dns_character(*character, false))
+    {
         return Some(format!(
             "it has only lower-case letters, digits and `-`, not {}",
             quote_character(wrong)
@@ -80,12 +94,17 @@ pub(super) fn namespace_name_error(name: &str) -> Option<String> {
 pub(super) fn port_name_error(name: &str) -> Option<String> {
     let error = if name.is_empty() {
         "a port name is not empty".to_owned()
-    } else if let Some(wrong) = name.chars().find(|character| !is_dns_character(*character, false))
+    } else if let Some(wrong) = name
+        .chars()
+        .find(|character| !is_dns_character(*character, false))
     {
         let wrong = quote_character(wrong);
         format!("a port name has only lower-case letters, digits and `-`, not {wrong}")
     } else if name.len() > 15 {
-        format!("a port name has at most 15 characters, this one has {}", name.len())
+        format!(
+            "a port name has at most 15 characters, this one has {}",
+            name.len()
+        )
     } else if !name.contains(|character: char| character.is_ascii_lowercase()) {
         "a port name has at least one letter".to_owned()
     } else if name.contains("--") {
@@ -102,7 +121,11 @@ pub(super) fn port_name_error(name: &str) -> Option<String> {
 /// and has at least two parts (the pattern of `DomainName` in the CRD).
 pub(super) fn domain_name_error(name: &str) -> Option<String> {
     let parts = name.strip_prefix("*.").unwrap_or(name);
-    let parts: Vec<&str> = parts.strip_suffix('.').unwrap_or(parts).split('.').collect();
+    let parts: Vec<&str> = parts
+        .strip_suffix('.')
+        .unwrap_or(parts)
+        .split('.')
+        .collect();
     if parts.len() < 2 {
         return Some("a domain name has at least two parts".to_owned());
     }
@@ -110,7 +133,9 @@ pub(super) fn domain_name_error(name: &str) -> Option<String> {
     let is_part = |part: &&str| {
         part.starts_with(is_edge)
             && part.ends_with(is_edge)
-            && part.chars().all(|character| is_edge(character) || matches!(character, '-' | '_'))
+            && part
+                .chars()
+                .all(|character| is_edge(character) || matches!(character, '-' | '_'))
     };
     (!parts.iter().all(is_part)).then(|| {
         "a domain name has only letters, digits, `-` and `_` between its dots; `*.` is allowed in front"
@@ -193,7 +218,9 @@ mod tests {
     #[test]
     fn domain_names_are_what_the_crd_takes() {
         let good = ["example.com", "*.example.com", "a_b.Example.com.", "1.2"];
-        let bad = ["com", "*.com", "*", "a.*.com", "a..b", ".a.b", "a-.b", "", "a b.c"];
+        let bad = [
+            "com", "*.com", "*", "a.*.com", "a..b", ".a.b", "a-.b", "", "a b.c",
+        ];
         for name in good {
             assert_eq!(domain_name_error(name), None, "{name}");
         }

@@ -3,10 +3,11 @@
 //! Refuses to know other objects: whether anything matches is not asked here.
 
 use super::fields;
+use super::identity;
+use super::invalid_value;
 use super::ip_block;
-use super::object;
 use super::policy_port;
-use super::reader::{self, Path, Reader, invalid_value};
+use super::reader::{self, Path, Reader};
 use super::selector::{self, Selects};
 use super::structure::{self, Structure};
 use super::suggestion;
@@ -14,7 +15,8 @@ use super::tree::{Entry, Node};
 use super::unknown;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
-    Direction, Field, LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyRule, ObjectMeta,
+    Direction, Field, LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyRule,
+    ObjectMeta,
 };
 use crate::source::{Span, Spanned};
 
@@ -32,14 +34,22 @@ pub(super) fn read(
     let mut reader = Reader::new(name, diagnostics);
     let mut structure = Structure::of(node, &fields::NETWORK_POLICY);
     structure.report(&mut reader);
-    unknown::report(node, &fields::NETWORK_POLICY, &structure, &mistakes, &mut reader);
-    object::check_api_version(&meta, &mut reader);
-    object::check_names(node, object::Scope::Namespace, &mut reader);
+    unknown::report(
+        node,
+        &fields::NETWORK_POLICY,
+        &structure,
+        &mistakes,
+        &mut reader,
+    );
+    identity::check_api_version(&meta, &mut reader);
+    identity::check_names(node, identity::Scope::Namespace, &mut reader);
     let spec = spec(node, &mut reader);
     reader.finish(&mut meta);
     NetworkPolicy {
         meta,
-        spec_key: node.entry("spec").map_or(node.span().before(), |entry| entry.key.span()),
+        spec_key: node
+            .entry("spec")
+            .map_or(node.span().before(), |entry| entry.key.span()),
         pod_selector: spec.pod_selector,
         policy_types: spec.policy_types,
         ingress: spec.ingress,
@@ -63,21 +73,33 @@ struct Spec {
 }
 
 fn spec(node: Node<'_>, reader: &mut Reader<'_>) -> Spec {
-    let Some(spec) = node.find(&["spec"]) else { return Spec::default() };
+    let Some(spec) = node.find(&["spec"]) else {
+        return Spec::default();
+    };
     if reader.is_opaque(spec) {
         return Spec::default();
     }
     let path = Path::Object.field("spec");
     let mut rules = |direction: Direction| {
         reader::field(spec, direction.field(), |entry| {
-            rules(entry.value, direction, path.field(direction.field()), reader)
+            rules(
+                entry.value,
+                direction,
+                path.field(direction.field()),
+                reader,
+            )
         })
     };
     let ingress = rules(Direction::Ingress);
     let egress = rules(Direction::Egress);
     Spec {
         pod_selector: reader::field(spec, "podSelector", |entry| {
-            selector::read(entry.value, Selects::Pods, path.field("podSelector"), reader)
+            selector::read(
+                entry.value,
+                Selects::Pods,
+                path.field("podSelector"),
+                reader,
+            )
         }),
         policy_types: reader::field(spec, "policyTypes", |entry| {
             policy_types(entry.value, path.field("policyTypes"), reader)
@@ -102,17 +124,27 @@ fn policy_types(
     reader::items(list, path, |item, path| policy_type(item, path, reader))
 }
 
-fn policy_type(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spanned<Direction>> {
+fn policy_type(
+    item: Node<'_>,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Spanned<Direction>> {
     const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];
     if reader.is_opaque(item) {
         return None;
     }
     if item.is_null() {
-        reader.refuse(path, invalid_value(item.span(), "this entry of `policyTypes` is empty"));
+        reader.refuse(
+            path,
+            invalid_value(item.span(), "this entry of `policyTypes` is empty"),
+        );
         return None;
     }
     let text = item.as_str()?;
-    if let Some(direction) = DIRECTIONS.into_iter().find(|direction| direction.policy_type() == text) {
+    if let Some(direction) = DIRECTIONS
+        .into_iter()
+        .find(|direction| direction.policy_type() == text)
+    {
         return Some(Spanned::new(direction, item.span()));
     }
     let diagnostic = invalid_value(item.span(), format!("`{text}` is no policy type"));
@@ -143,16 +175,30 @@ fn rules(
     })
 }
 
-fn rule(item: Node<'_>, direction: Direction, path: Path<'_>, reader: &mut Reader<'_>) -> NetworkPolicyRule {
+fn rule(
+    item: Node<'_>,
+    direction: Direction,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) -> NetworkPolicyRule {
     let field = direction.peers_field();
     let peers = reader::field(item, field, |entry| peers(entry, path.field(field), reader));
     let ports = reader::field(item, "ports", |entry| {
         policy_port::read_all(entry.value, path.field("ports"), reader)
     });
-    NetworkPolicyRule { span: item.span(), dash: item.dash(), peers, ports }
+    NetworkPolicyRule {
+        span: item.span(),
+        dash: item.dash(),
+        peers,
+        ports,
+    }
 }
 
-fn peers(entry: Entry<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Vec<NetworkPolicyPeer>> {
+fn peers(
+    entry: Entry<'_>,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<NetworkPolicyPeer>> {
     if reader.is_opaque(entry.value) {
         return None;
     }
@@ -165,7 +211,9 @@ fn peer(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Netwo
     }
     check_members(item, path, reader);
     let mut selector = |name: &str, selects: Selects| {
-        reader::field(item, name, |entry| selector::read(entry.value, selects, path.field(name), reader))
+        reader::field(item, name, |entry| {
+            selector::read(entry.value, selects, path.field(name), reader)
+        })
     };
     let pod_selector = selector("podSelector", Selects::Pods);
     let namespace_selector = selector("namespaceSelector", Selects::Namespaces);
@@ -202,7 +250,10 @@ fn check_members(peer: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) {
         ([], _) if structure::has_unknown_field(peer, &fields::PEER) => reader.refuse_silently(),
         ([], _) => reader.refuse(path, empty_peer(peer)),
         ([_, ..], Some(block)) if set.len() > 1 => {
-            let others: Vec<&Entry<'_>> = set.iter().filter(|entry| !entry.key.is_key("ipBlock")).collect();
+            let others: Vec<&Entry<'_>> = set
+                .iter()
+                .filter(|entry| !entry.key.is_key("ipBlock"))
+                .collect();
             let message = "this peer has both an `ipBlock` and a selector";
             let mut diagnostic = invalid_peer(block.key.span(), message);
             for other in others {
@@ -223,14 +274,26 @@ fn empty_peer(peer: Node<'_>) -> Diagnostic {
             _ => peer.span(),
         };
         let help = "name a peer; to allow everybody, leave the list of peers out of the rule";
-        return invalid_peer(span, "this peer is empty").label("names nobody").note(note).help(help);
+        return invalid_peer(span, "this peer is empty")
+            .label("names nobody")
+            .note(note)
+            .help(help);
     };
     let key = null.key.key_text();
     let help = match &*key {
-        "podSelector" => "write `podSelector: {}` for every pod of the policy's namespace".to_owned(),
-        "namespaceSelector" => "write `namespaceSelector: {}` for every pod of the cluster".to_owned(),
+        "podSelector" => {
+            "write `podSelector: {}` for every pod of the policy's namespace".to_owned()
+        }
+        "namespaceSelector" => {
+            "write `namespaceSelector: {}` for every pod of the cluster".to_owned()
+        }
         _ => format!("give `{key}` a value"),
     };
     let diagnostic = invalid_peer(null.key.span(), "this peer is empty");
-    diagnostic.label(format!("`{key}` has no value, which is as if it were not there")).note(note).help(help)
+    diagnostic
+        .label(format!(
+            "`{key}` has no value, which is as if it were not there"
+        ))
+        .note(note)
+        .help(help)
 }

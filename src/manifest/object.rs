@@ -1,67 +1,321 @@
-//! What an API server asks of every policy beside its `spec`: an `apiVersion` that
-//! exists, and names.
+//! Which objects a document holds: lists and templates unwrapped, each object sent to
+//! the reader of its kind.
 //!
-//! Refuses to know labels and annotations: they are read for every kind elsewhere.
+//! Refuses to know what is in an object of any kind, and how text becomes nodes.
 
-use super::names;
-use super::reader::{self, Path, Reader, invalid_value};
-use super::tree::Node;
-use crate::diagnostic::{Edit, Fix, FixClass};
-use crate::k8s::ObjectMeta;
+use super::tree::{Node, Tree};
+use super::{
+    Parsed, cluster_network_policy, duplicate_key, meta, network_policy, service, workload,
+};
+use crate::k8s::{ClusterPolicyKind, Document, Object, Opacity, Outcome, WorkloadKind};
+use crate::source::{Span, Spanned};
 
-/// Where objects of a kind live.
+/// Reads all objects of a document into `parsed`.
+pub(super) fn read(tree: &Tree<'_>, document: Span, parsed: &mut Parsed) {
+    let first = parsed.documents.len();
+    let mut reader = Reader { tree, parsed };
+    match tree.root() {
+        Some(root) if !root.is_null() => reader.value(root, document, &Inherited::default()),
+        _ => reader.document(document, Outcome::Empty),
+    }
+    assign_comments(tree, &mut parsed.documents[first..]);
+}
+
+/// What the items of a typed list may leave out.
+#[derive(Clone, Default)]
+struct Inherited<'t> {
+    kind: Option<Spanned<&'t str>>,
+    api_version: Option<Spanned<&'t str>>,
+}
+
+/// What an object says it is.
+#[derive(Clone, Copy)]
+pub(super) struct Identity<'t> {
+    /// `kind`.
+    pub(super) kind: &'t str,
+    /// `apiVersion`.
+    pub(super) api_version: Spanned<&'t str>,
+}
+
+impl<'t> Identity<'t> {
+    /// The API group, empty for the core group.
+    pub(super) fn group(&self) -> &'t str {
+        self.api_version
+            .value
+            .split_once('/')
+            .map_or("", |(group, _)| group)
+    }
+
+    /// The reader of this kind; `None` for kinds that say nothing about pods and policies.
+    fn read_as(&self) -> Option<ReadAs> {
+        let workload = |groups: &[&str], kind| {
+            groups
+                .contains(&self.group())
+                .then_some(ReadAs::Workload(kind))
+        };
+        match (self.group(), self.kind) {
+            (_, "Pod") => workload(&[""], WorkloadKind::Pod),
+            (_, "ReplicationController") => workload(&[""], WorkloadKind::ReplicationController),
+            (_, "Deployment") => workload(&["apps", "extensions"], WorkloadKind::Deployment),
+            (_, "ReplicaSet") => workload(&["apps", "extensions"], WorkloadKind::ReplicaSet),
+            (_, "DaemonSet") => workload(&["apps", "extensions"], WorkloadKind::DaemonSet),
+            (_, "StatefulSet") => workload(&["apps"], WorkloadKind::StatefulSet),
+            (_, "Job") => workload(&["batch"], WorkloadKind::Job),
+            (_, "CronJob") => workload(&["batch"], WorkloadKind::CronJob),
+            ("", "Namespace") => Some(ReadAs::Namespace),
+            ("", "Node") => Some(ReadAs::Node),
+            ("", "Service") => Some(ReadAs::Service),
+            // The core group has no such kind, and no other product uses it.
+            ("networking.k8s.io" | "extensions" | "", "NetworkPolicy") => {
+                Some(ReadAs::NetworkPolicy)
+            }
+            ("policy.networking.k8s.io", kind) => ClusterPolicyKind::ALL
+                .into_iter()
+                .find(|known| known.name() == kind)
+                .map(ReadAs::ClusterNetworkPolicy),
+            _ => None,
+        }
+    }
+}
+
+/// The readers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// In a namespace.
+enum ReadAs {
+    Workload(WorkloadKind),
     Namespace,
-    /// In the cluster.
-    Cluster,
+    Node,
+    Service,
+    NetworkPolicy,
+    ClusterNetworkPolicy(ClusterPolicyKind),
 }
 
-/// A `NetworkPolicy` is of `networking.k8s.io/v1`, and of nothing else any more.
-pub(super) fn check_api_version(meta: &ObjectMeta, reader: &mut Reader<'_>) {
-    const VERSION: &str = "networking.k8s.io/v1";
-    let version = &meta.api_version;
-    if version.value == VERSION || crate::k8s::is_opaque(version) {
+impl ReadAs {
+    fn is_namespaced(self) -> bool {
+        matches!(
+            self,
+            Self::Workload(_) | Self::Service | Self::NetworkPolicy
+        )
+    }
+}
+
+struct Reader<'t, 'p> {
+    tree: &'t Tree<'t>,
+    parsed: &'p mut Parsed,
+}
+
+impl<'t> Reader<'t, '_> {
+    /// Reads a value that may be an object, a list of objects, or something else. `span`
+    /// is the text that it is reported with.
+    fn value(&mut self, node: Node<'t>, span: Span, inherited: &Inherited<'t>) {
+        if node.is_sequence() {
+            for item in node.items() {
+                self.value(item, item.written_span(), &Inherited::default());
+            }
+            return;
+        }
+        let text = |name: &str| node.get(name).and_then(spanned_text);
+        let kind = text("kind").or(inherited.kind);
+        let api_version = text("apiVersion").or(inherited.api_version);
+        if self.unwrap(node, span, kind, api_version) {
+            return;
+        }
+        let (Some(kind), Some(api_version)) = (kind, api_version) else {
+            self.other(node, span, kind);
+            return;
+        };
+        let is_template = [kind.value, api_version.value]
+            .iter()
+            .any(|text| is_template(text));
+        if is_template {
+            self.named(node, span, kind.value, Outcome::Opaque(Opacity::Template));
+            return;
+        }
+        self.object(
+            node,
+            span,
+            Identity {
+                kind: kind.value,
+                api_version,
+            },
+        );
+    }
+
+    /// Reads the items of a list or of an OpenShift template; returns whether it is one.
+    fn unwrap(
+        &mut self,
+        node: Node<'t>,
+        span: Span,
+        kind: Option<Spanned<&'t str>>,
+        api_version: Option<Spanned<&'t str>>,
+    ) -> bool {
+        let Some(kind) = kind else { return false };
+        let is_template = kind.value == "Template"
+            && api_version.is_some_and(|version| {
+                version.value == "v1" || version.value.starts_with("template.openshift.io/")
+            });
+        let (items, item_kind) = match kind.value.strip_suffix("List") {
+            Some(item_kind) => (node.get("items"), item_kind),
+            None if is_template => (node.get("objects"), ""),
+            None => return false,
+        };
+        let Some(items) = items.filter(|items| items.is_sequence()) else {
+            return false;
+        };
+        let is_typed = !item_kind.is_empty();
+        let inherited = Inherited {
+            kind: is_typed.then_some(Spanned::new(item_kind, kind.span)),
+            api_version: api_version.filter(|_| is_typed),
+        };
+        if items.items().next().is_none() {
+            self.named(node, span, kind.value, Outcome::OtherKind);
+        }
+        for item in items.items() {
+            self.value(item, item.written_span(), &inherited);
+        }
+        true
+    }
+
+    /// Notes a value that is no object.
+    fn other(&mut self, node: Node<'t>, span: Span, kind: Option<Spanned<&'t str>>) {
+        let is_policy = kind.is_some_and(|kind| kind.value.ends_with("NetworkPolicy"));
+        if let Some(kind) = kind.filter(|_| is_policy && node.get("spec").is_some()) {
+            let message = format!(
+                "this `{}` has no `apiVersion`, so no tool can know it",
+                kind.value
+            );
+            let help = "start it with `apiVersion: networking.k8s.io/v1`";
+            let diagnostic = super::invalid_value(kind.span, message).label("of which API group?");
+            self.parsed.diagnostics.push(diagnostic.help(help));
+            return self.named(node, span, kind.value, Outcome::Broken);
+        }
+        let is_encrypted = node.get("sops").is_some_and(Node::is_mapping);
+        let outcome = if is_encrypted {
+            Outcome::Opaque(Opacity::Sops)
+        } else {
+            Outcome::NotKubernetes
+        };
+        self.named(node, span, kind.map_or("", |kind| kind.value), outcome);
+    }
+
+    /// Reads an object by its kind.
+    fn object(&mut self, node: Node<'t>, span: Span, identity: Identity<'t>) {
+        let Some(reader) = identity.read_as() else {
+            return self.named(node, span, identity.kind, Outcome::OtherKind);
+        };
+        if let Some(opacity) = opacity(node) {
+            return self.named(node, span, identity.kind, Outcome::Opaque(opacity));
+        }
+        self.named(node, span, identity.kind, Outcome::Object);
+        let diagnostics = &mut self.parsed.diagnostics;
+        let object = display(node, identity.kind, reader.is_namespaced());
+        duplicate_key::report(self.tree, node, &object, diagnostics);
+        let api_version = Spanned::new(
+            identity.api_version.value.to_owned(),
+            identity.api_version.span,
+        );
+        let meta = meta::read(node, api_version, &object, diagnostics);
+        self.parsed.objects.push(match reader {
+            ReadAs::Workload(kind) => Object::Workload(Box::new(workload::read(
+                node,
+                meta,
+                kind,
+                &object,
+                diagnostics,
+            ))),
+            ReadAs::Namespace => Object::Namespace(crate::k8s::Namespace { meta }),
+            ReadAs::Node => Object::Node(service::read_node(node, meta, &object, diagnostics)),
+            ReadAs::Service => {
+                Object::Service(Box::new(service::read(node, meta, &object, diagnostics)))
+            }
+            ReadAs::NetworkPolicy => {
+                Object::NetworkPolicy(Box::new(network_policy::read(node, meta, diagnostics)))
+            }
+            ReadAs::ClusterNetworkPolicy(kind) => Object::ClusterNetworkPolicy(Box::new(
+                cluster_network_policy::read(node, kind, meta, diagnostics),
+            )),
+        });
+    }
+
+    fn named(&mut self, node: Node<'t>, span: Span, kind: &str, outcome: Outcome) {
+        self.document(span, outcome);
+        let document = self.parsed.documents.last_mut().expect("it was just added");
+        let text = |name: &str| node.find(&["metadata", name]).and_then(Node::text);
+        document.kind = kind.to_owned();
+        document.namespace = text("namespace").unwrap_or_default().to_owned();
+        document.name = text("name")
+            .or_else(|| text("generateName"))
+            .unwrap_or_default()
+            .to_owned();
+    }
+
+    fn document(&mut self, span: Span, outcome: Outcome) {
+        self.parsed.documents.push(super::nameless(span, outcome));
+    }
+}
+
+/// Why an object of a kind that npcheck reads cannot be judged before another tool has
+/// worked on it. A name that is filled in later is no reason, a template is one: it may
+/// make any number of objects.
+fn opacity(node: Node<'_>) -> Option<Opacity> {
+    if node.get("sops").is_some_and(Node::is_mapping) {
+        return Some(Opacity::Sops);
+    }
+    let names = ["name", "generateName", "namespace"];
+    let names = names
+        .into_iter()
+        .filter_map(|name| node.find(&["metadata", name])?.text());
+    for name in names {
+        if is_template(name) {
+            return Some(Opacity::Template);
+        }
+        if name.starts_with("ENC[AES256_GCM") {
+            return Some(Opacity::Sops);
+        }
+    }
+    None
+}
+
+/// Whether a text is made by a template language; `${{PARAM}}` is OpenShift's.
+fn is_template(text: &str) -> bool {
+    text.match_indices("{{")
+        .any(|(at, _)| !text[..at].ends_with('$'))
+}
+
+/// The object as diagnostics name it: `namespace/Kind/name`, or `Kind/name`.
+fn display(node: Node<'_>, kind: &str, is_namespaced: bool) -> String {
+    let text = |name: &str| node.find(&["metadata", name]).and_then(Node::text);
+    let name = text("name")
+        .or_else(|| text("generateName"))
+        .unwrap_or_default();
+    match text("namespace").filter(|namespace| !namespace.is_empty()) {
+        _ if !is_namespaced => format!("{kind}/{name}"),
+        Some(namespace) => format!("{namespace}/{kind}/{name}"),
+        None => format!("default/{kind}/{name}"),
+    }
+}
+
+fn spanned_text(node: Node<'_>) -> Option<Spanned<&str>> {
+    let text = node.as_str().filter(|text| !text.is_empty())?;
+    Some(Spanned::new(text, node.span()))
+}
+
+/// Gives every document the comments that stand in it, above it, or behind it on its
+/// last line; the last one gets the rest.
+fn assign_comments(tree: &Tree<'_>, documents: &mut [Document]) {
+    let mut comments = tree.comments().iter().copied().peekable();
+    let Some((last, others)) = documents.split_last_mut() else {
         return;
-    }
-    let message = format!("there is no `NetworkPolicy` of `{version}`");
-    let title = format!("write `{VERSION}`");
-    let edits = vec![Edit { span: version.span, replacement: VERSION.to_owned() }];
-    let fix = Fix { title: title.clone(), class: FixClass::Safe, edits };
-    let diagnostic = invalid_value(version.span, message).help(title).fix(fix);
-    let path = Path::Object.field("apiVersion");
-    match version.value.split_once('/') {
-        // Clusters that old have it; it is judged as what it became (S3).
-        Some(("extensions", _)) => {
-            reader.report(path, diagnostic.label("was removed in Kubernetes 1.16"));
+    };
+    for document in others {
+        let end = document.span.end + rest_of_line(tree.text, document.span.end);
+        while let Some(comment) = comments.next_if(|comment| comment.start < end) {
+            document.comments.push(comment);
         }
-        Some(("networking.k8s.io", _)) => reader.report(path, diagnostic.label("never existed")),
-        _ => reader.refuse(path, diagnostic.label("is the version of other kinds")),
     }
+    last.comments.extend(comments);
 }
 
-/// An object has a name, and names have a syntax.
-pub(super) fn check_names(node: Node<'_>, scope: Scope, reader: &mut Reader<'_>) {
-    let path = Path::Object.field("metadata");
-    let text = |name: &str| node.find(&["metadata", name]);
-    let is_empty = |name: &str| text(name).is_none_or(|value| value.text() == Some(""));
-    if is_empty("name") && is_empty("generateName") {
-        let key = node.entry("metadata").map_or(node.span().before(), |entry| entry.key.span());
-        reader.refuse(path, invalid_value(key, "the object has no `metadata.name`"));
-    }
-    let mut check = |name: &str, what: &str, error: fn(&str) -> Option<String>| {
-        let Some(value) = text(name).filter(|value| !reader::is_opaque(*value)) else { return };
-        let Some(text) = value.as_str().filter(|text| !text.is_empty()) else { return };
-        if let Some(error) = error(text) {
-            let diagnostic = invalid_value(value.span(), format!("`{text}` is no name of {what}"));
-            reader.refuse(path.field(name), diagnostic.label(error));
-        }
-    };
-    check("name", "an object", names::dns_name_error);
-    // The server appends letters and digits, so a hyphen may end it.
-    check("generateName", "an object", |text| names::dns_name_error(&format!("{text}x")));
-    if scope == Scope::Namespace {
-        check("namespace", "a namespace", names::namespace_name_error);
-    }
+fn rest_of_line(text: &str, from: u32) -> u32 {
+    let rest = &text.as_bytes()[from as usize..];
+    memchr::memchr(b'\n', rest).unwrap_or(rest.len()) as u32
 }

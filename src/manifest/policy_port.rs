@@ -3,8 +3,9 @@
 //!
 //! Refuses to know which ports containers have.
 
+use super::invalid_value;
 use super::names;
-use super::reader::{self, Path, Reader, invalid_value};
+use super::reader::{self, Path, Reader};
 use super::tree::Node;
 use crate::k8s::{Field, NetworkPolicyPort, PortReference, Protocol};
 use crate::source::Spanned;
@@ -62,7 +63,11 @@ pub(super) fn protocol(
         return None;
     }
     let text = node.as_str()?;
-    let named = |name: &str| Protocol::ALL.into_iter().find(|protocol| protocol.name() == name);
+    let named = |name: &str| {
+        Protocol::ALL
+            .into_iter()
+            .find(|protocol| protocol.name() == name)
+    };
     if let Some(protocol) = named(text) {
         return Some(Spanned::new(protocol, node.span()));
     }
@@ -70,7 +75,8 @@ pub(super) fn protocol(
     let diagnostic = match named(&text.trim().to_uppercase()) {
         Some(protocol) => reader::write_instead(diagnostic, node, protocol.name()),
         None => {
-            let diagnostic = diagnostic.help("the protocols are `TCP`, `UDP` and `SCTP`; each entry has one");
+            let diagnostic =
+                diagnostic.help("the protocols are `TCP`, `UDP` and `SCTP`; each entry has one");
             let is_wide = ["all", "any", "*", "icmp"].contains(&text.to_lowercase().as_str());
             match is_wide {
                 true => diagnostic.note("policies speak of TCP, UDP and SCTP only; a rule without `ports` allows all three"),
@@ -97,7 +103,10 @@ pub(super) fn number(
     match u16::try_from(number) {
         Ok(number) if number > 0 => Some(Spanned::new(number, node.span())),
         _ => {
-            let diagnostic = invalid_value(node.span(), format!("`{field}` is {number}, which is no port"));
+            let diagnostic = invalid_value(
+                node.span(),
+                format!("`{field}` is {number}, which is no port"),
+            );
             let diagnostic = diagnostic.label("ports are 1 to 65535");
             let diagnostic = match number {
                 0 => diagnostic.help("for every port of the protocol, leave `port` out"),
@@ -112,20 +121,31 @@ pub(super) fn number(
 fn port(node: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spanned<PortReference>> {
     let Some(text) = node.as_str().filter(|_| !reader.is_opaque(node)) else {
         let number = number(node, "port", path, reader)?;
-        return Some(Spanned::new(PortReference::Number(number.value), number.span));
+        return Some(Spanned::new(
+            PortReference::Number(number.value),
+            number.span,
+        ));
     };
     let Some(error) = names::port_name_error(text) else {
-        return Some(Spanned::new(PortReference::Name(text.to_owned()), node.span()));
+        return Some(Spanned::new(
+            PortReference::Name(text.to_owned()),
+            node.span(),
+        ));
     };
     if let Some(number) = text.trim().parse::<u16>().ok().filter(|number| *number > 0) {
-        let message = format!("`{}` is text, and so the name of a port instead of its number", node.raw());
+        let message = format!(
+            "`{}` is text, and so the name of a port instead of its number",
+            node.raw()
+        );
         let diagnostic = invalid_value(node.span(), message).label(error);
         reader.refuse(path, reader::replace(diagnostic, node, number.to_string()));
         return None;
     }
     let diagnostic = invalid_value(node.span(), format!("`{text}` is no port")).label(error);
     let diagnostic = match several(text) {
-        Some((first, last, true)) => diagnostic.help(format!("write `port: {first}` and `endPort: {last}`")),
+        Some((first, last, true)) => {
+            diagnostic.help(format!("write `port: {first}` and `endPort: {last}`"))
+        }
         Some((first, last, false)) => {
             diagnostic.help(format!("make `{first}` and `{last}` entries of their own"))
         }
@@ -142,7 +162,11 @@ fn several(text: &str) -> Option<(u16, u16, bool)> {
         (None, Some((first, last))) => (first, last, false),
         (None, None) => return None,
     };
-    Some((first.trim().parse().ok()?, last.trim().parse().ok()?, is_range))
+    Some((
+        first.trim().parse().ok()?,
+        last.trim().parse().ok()?,
+        is_range,
+    ))
 }
 
 fn end_port(
@@ -156,17 +180,23 @@ fn end_port(
     let refusal = match (item.find(&["port"]), port.get().map(|port| &port.value)) {
         (None, _) => {
             let diagnostic = invalid_value(end.span, "`endPort` stands without `port`");
-            diagnostic.label("is the end of a range that has no start").help("write `port`, where the range starts")
+            diagnostic
+                .label("is the end of a range that has no start")
+                .help("write `port`, where the range starts")
         }
         (Some(start), Some(PortReference::Name(name))) => {
             let message = format!("`endPort` stands beside the named port `{name}`");
-            let diagnostic = invalid_value(end.span, message).related(start.span(), "has no number");
+            let diagnostic =
+                invalid_value(end.span, message).related(start.span(), "has no number");
             diagnostic.help("a range takes the number where it starts")
         }
         (Some(start), Some(PortReference::Number(first))) if end.value < *first => {
             let message = format!("`endPort` is {}, which is below `port`", end.value);
-            let diagnostic = invalid_value(end.span, message).related(start.span(), "the range starts here");
-            diagnostic.help(format!("the range is `port` to `endPort`; write a number from {first} on"))
+            let diagnostic =
+                invalid_value(end.span, message).related(start.span(), "the range starts here");
+            diagnostic.help(format!(
+                "the range is `port` to `endPort`; write a number from {first} on"
+            ))
         }
         // A port that cannot be read, or that another tool writes, says nothing.
         (Some(_), _) => return Some(end),

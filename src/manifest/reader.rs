@@ -4,7 +4,7 @@
 //! Refuses to know any field.
 
 use super::tree::{Entry, Node};
-use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::k8s::{self, Field};
 use crate::source::Span;
 use std::fmt;
@@ -40,7 +40,8 @@ impl fmt::Display for Path<'_> {
             Self::Object => Ok(()),
             Self::Field(parent, name) => {
                 parent.fmt(f)?;
-                let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+                let is_word =
+                    |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
                 match parent {
                     _ if name.is_empty() || !name.bytes().all(is_word) => write!(f, "[{name:?}]"),
                     Path::Object => f.write_str(name),
@@ -67,7 +68,13 @@ impl<'d> Reader<'d> {
     /// A reader of `object` (`namespace/Kind/name`) that adds what it finds.
     pub(super) fn new(object: String, diagnostics: &'d mut Vec<Diagnostic>) -> Self {
         let others = diagnostics.len();
-        Self { object, diagnostics, others, is_accepted: true, opaque: None }
+        Self {
+            object,
+            diagnostics,
+            others,
+            is_accepted: true,
+            opaque: None,
+        }
     }
 
     /// Adds a finding about the part at `path`.
@@ -77,7 +84,8 @@ impl<'d> Reader<'d> {
 
     /// Adds a finding about the part at the path that is written out in `path`.
     pub(super) fn report_at(&mut self, path: String, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic.about(self.object.clone(), path));
+        self.diagnostics
+            .push(diagnostic.about(self.object.clone(), path));
     }
 
     /// Adds a finding for which an API server refuses the object.
@@ -135,7 +143,9 @@ pub(super) fn field<'t, T>(
 ) -> Field<T> {
     match mapping.entry(name) {
         None => Field::Missing,
-        Some(entry) if entry.value.is_null() => Field::Null { key: entry.key.span() },
+        Some(entry) if entry.value.is_null() => Field::Null {
+            key: entry.key.span(),
+        },
         Some(entry) => {
             let key = entry.key.span();
             read(entry).map_or(Field::Missing, |value| Field::Value { key, value })
@@ -162,27 +172,24 @@ pub(super) fn items<'t, T>(
     (!items.is_empty() || count == 0).then_some(items)
 }
 
-/// An `invalid-value` that the API server refuses the object for.
-pub(super) fn invalid_value(span: Span, message: impl Into<String>) -> Diagnostic {
-    Diagnostic::new("invalid-value", Severity::Error, span, message)
-}
-
 /// The same with a fix that writes `text` instead of the scalar `value`, in the quotes
 /// that stand there.
 pub(super) fn write_instead(diagnostic: Diagnostic, value: Node<'_>, text: &str) -> Diagnostic {
-    let quote = value.raw().get(..1).filter(|_| value.is_quoted()).unwrap_or_default();
+    let quote = value
+        .raw()
+        .get(..1)
+        .filter(|_| value.is_quoted())
+        .unwrap_or_default();
     replace(diagnostic, value, format!("{quote}{text}{quote}"))
 }
 
 /// The same with a fix that puts `replacement` in the place of `value`.
 pub(super) fn replace(diagnostic: Diagnostic, value: Node<'_>, replacement: String) -> Diagnostic {
     let title = format!("write `{replacement}`");
-    let diagnostic = diagnostic.help(title.clone());
     if value.is_alias() || value.raw().is_empty() {
-        return diagnostic;
+        return diagnostic.help(title);
     }
-    let edits = vec![Edit { span: value.span(), replacement }];
-    diagnostic.fix(Fix { title, class: FixClass::Safe, edits })
+    super::replace(diagnostic, value.span(), title, replacement)
 }
 
 #[cfg(test)]
@@ -198,6 +205,9 @@ mod tests {
         assert_eq!(Path::Object.to_string(), "");
         assert_eq!(peers.item(12).to_string(), "spec.ingress[0].from[12]");
         assert_eq!(labels.field("app").to_string(), "spec.matchLabels.app");
-        assert_eq!(labels.field("a.b/c").to_string(), "spec.matchLabels[\"a.b/c\"]");
+        assert_eq!(
+            labels.field("a.b/c").to_string(),
+            "spec.matchLabels[\"a.b/c\"]"
+        );
     }
 }

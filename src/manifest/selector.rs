@@ -5,8 +5,9 @@
 //! name as a label.
 
 use super::fields;
+use super::invalid_value;
 use super::names;
-use super::reader::{self, Path, Reader, invalid_value};
+use super::reader::{self, Path, Reader};
 use super::structure;
 use super::suggestion;
 use super::tree::Node;
@@ -66,7 +67,9 @@ fn invalid(span: Span, message: impl Into<String>) -> Diagnostic {
 }
 
 fn match_labels(selector: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Vec<Label> {
-    let Some(labels) = selector.find(&["matchLabels"]) else { return Vec::new() };
+    let Some(labels) = selector.find(&["matchLabels"]) else {
+        return Vec::new();
+    };
     if reader.is_opaque(labels) {
         return Vec::new();
     }
@@ -75,7 +78,11 @@ fn match_labels(selector: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> 
         let key = entry.key.key_text();
         let path = path.field(&key);
         check_key(&key, entry.key, path, reader);
-        let value = if entry.value.is_null() { Some("") } else { entry.value.as_str() };
+        let value = if entry.value.is_null() {
+            Some("")
+        } else {
+            entry.value.as_str()
+        };
         let Some(value) = value else { continue };
         check_value(value, entry.value, path, reader);
         read.push(Label {
@@ -119,7 +126,9 @@ fn match_expressions(
     path: Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Vec<LabelSelectorRequirement> {
-    let Some(expressions) = selector.find(&["matchExpressions"]) else { return Vec::new() };
+    let Some(expressions) = selector.find(&["matchExpressions"]) else {
+        return Vec::new();
+    };
     if reader.is_opaque(expressions) {
         return Vec::new();
     }
@@ -127,7 +136,11 @@ fn match_expressions(
     reader::items(expressions, path, read).unwrap_or_default()
 }
 
-fn requirement(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<LabelSelectorRequirement> {
+fn requirement(
+    item: Node<'_>,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<LabelSelectorRequirement> {
     if reader.is_opaque(item) {
         return None;
     }
@@ -142,12 +155,22 @@ fn requirement(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Optio
     let values = values(item, path.field("values"), reader);
     let operator = operator(item, path, reader)?;
     check_count(item, &operator, path, reader);
-    Some(LabelSelectorRequirement { span: item.span(), key: key?, operator, values })
+    Some(LabelSelectorRequirement {
+        span: item.span(),
+        key: key?,
+        operator,
+        values,
+    })
 }
 
 fn key(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spanned<String>> {
     let Some(key) = item.find(&["key"]) else {
-        lacks(item, path, invalid(item.span(), "this requirement has no `key`"), reader);
+        lacks(
+            item,
+            path,
+            invalid(item.span(), "this requirement has no `key`"),
+            reader,
+        );
         return None;
     };
     let text = key.as_str()?;
@@ -156,16 +179,27 @@ fn key(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spanne
 }
 
 fn values(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Vec<Spanned<String>> {
-    let Some(values) = item.find(&["values"]) else { return Vec::new() };
+    let Some(values) = item.find(&["values"]) else {
+        return Vec::new();
+    };
     if reader.is_opaque(values) {
         return Vec::new();
     }
     let read = |item: Node<'_>, path: Path<'_>| {
         if item.is_null() {
             // Go leaves the empty text where JSON has null.
-            let diagnostic = invalid_value(item.span(), "this value is null, which is read as empty text");
-            let diagnostic = Diagnostic { severity: Severity::Warning, ..diagnostic };
-            reader.report(path, diagnostic.help("write the value, or `\"\"` for the empty one"));
+            let diagnostic = invalid_value(
+                item.span(),
+                "this value is null, which is read as empty text",
+            );
+            let diagnostic = Diagnostic {
+                severity: Severity::Warning,
+                ..diagnostic
+            };
+            reader.report(
+                path,
+                diagnostic.help("write the value, or `\"\"` for the empty one"),
+            );
             return Some(Spanned::new(String::new(), item.span()));
         }
         let text = item.as_str()?;
@@ -212,9 +246,14 @@ fn operator(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<S
         "!=" | "NotEquals" | "NotEqual" => Some("NotIn"),
         _ => suggestion::near_miss(text, OPERATORS.map(|(name, _)| name)),
     };
-    let diagnostic = invalid(node.span(), format!("`{text}` is no operator of a selector"));
+    let diagnostic = invalid(
+        node.span(),
+        format!("`{text}` is no operator of a selector"),
+    );
     let diagnostic = match meant {
-        Some(meant) => diagnostic.label(format!("did you mean `{meant}`?")).help(format!("write `{meant}`")),
+        Some(meant) => diagnostic
+            .label(format!("did you mean `{meant}`?"))
+            .help(format!("write `{meant}`")),
         None => diagnostic.help("the operators are `In`, `NotIn`, `Exists` and `DoesNotExist`"),
     };
     reader.refuse(path, diagnostic);
@@ -222,24 +261,40 @@ fn operator(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<S
 }
 
 /// `In` and `NotIn` take values, the others take none.
-fn check_count(item: Node<'_>, operator: &Spanned<Operator>, path: Path<'_>, reader: &mut Reader<'_>) {
+fn check_count(
+    item: Node<'_>,
+    operator: &Spanned<Operator>,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) {
     let values = item.find(&["values"]);
     if values.is_some_and(|values| !values.is_sequence()) {
         return;
     }
     let has_values = values.is_some_and(|values| values.items().next().is_some());
-    let name = OPERATORS.iter().find(|(_, known)| *known == operator.value).map_or("", |(name, _)| name);
+    let name = OPERATORS
+        .iter()
+        .find(|(_, known)| *known == operator.value)
+        .map_or("", |(name, _)| name);
     let path = path.field("values");
     match (operator.value, values) {
         (Operator::In | Operator::NotIn, values) if !has_values => {
             let span = values.map_or(operator.span, Node::span);
             let diagnostic = invalid(span, format!("`{name}` has no values to compare with"));
-            let other = if operator.value == Operator::In { "Exists" } else { "DoesNotExist" };
+            let other = if operator.value == Operator::In {
+                "Exists"
+            } else {
+                "DoesNotExist"
+            };
             let help = format!("list the values, or write `{other}` to ask for the key alone");
             lacks(item, path, diagnostic.help(help), reader);
         }
         (Operator::Exists | Operator::DoesNotExist, Some(values)) if has_values => {
-            let other = if operator.value == Operator::Exists { "In" } else { "NotIn" };
+            let other = if operator.value == Operator::Exists {
+                "In"
+            } else {
+                "NotIn"
+            };
             let diagnostic = invalid(values.span(), format!("`{name}` takes no values"));
             let diagnostic = diagnostic.label("only the key is looked at");
             let help = format!("remove them, or write `{other}` to compare with them");
@@ -279,11 +334,25 @@ fn conflict(selector: &LabelSelector, selects: Selects) -> Option<Conflict> {
     let mut known: BTreeMap<&str, Known<'_>> = BTreeMap::new();
     let labels = selector.match_labels.iter().map(|label| {
         let span = label.key.span.to(label.value.span);
-        (label.key.value.as_str(), Operator::In, vec![label.value.value.as_str()], span)
+        (
+            label.key.value.as_str(),
+            Operator::In,
+            vec![label.value.value.as_str()],
+            span,
+        )
     });
     let expressions = selector.match_expressions.iter().map(|entry| {
-        let values = entry.values.iter().map(|value| value.value.as_str()).collect();
-        (entry.key.value.as_str(), entry.operator.value, values, entry.span)
+        let values = entry
+            .values
+            .iter()
+            .map(|value| value.value.as_str())
+            .collect();
+        (
+            entry.key.value.as_str(),
+            entry.operator.value,
+            values,
+            entry.span,
+        )
     });
     for (key, operator, values, span) in labels.chain(expressions) {
         // Without values, `In` and `NotIn` are refused with words of their own.
@@ -291,7 +360,11 @@ fn conflict(selector: &LabelSelector, selects: Selects) -> Option<Conflict> {
             continue;
         }
         let always = selects == Selects::Namespaces && key == crate::k8s::NAMESPACE_NAME_LABEL;
-        if let Some(conflict) = known.entry(key).or_default().add(key, operator, values, span, always) {
+        if let Some(conflict) = known
+            .entry(key)
+            .or_default()
+            .add(key, operator, values, span, always)
+        {
             return Some(conflict);
         }
     }
@@ -313,7 +386,9 @@ impl<'s> Known<'s> {
                 let (allowed, _) = self.allowed.get_or_insert_with(|| (values.clone(), span));
                 allowed.retain(|value| values.contains(value));
             }
-            Operator::NotIn => self.excluded.extend(values.iter().map(|value| (*value, span))),
+            Operator::NotIn => self
+                .excluded
+                .extend(values.iter().map(|value| (*value, span))),
             Operator::Exists => {
                 self.present.get_or_insert(span);
             }
@@ -326,7 +401,10 @@ impl<'s> Known<'s> {
                 span,
                 message: format!("label `{key}` is required to be there and not to be there"),
                 label: "contradicts the other requirement".to_owned(),
-                other: Some((if span == present { absent } else { present }, "the other one".to_owned())),
+                other: Some((
+                    if span == present { absent } else { present },
+                    "the other one".to_owned(),
+                )),
             });
         }
         if self.absent.is_some() && is_always_present {
@@ -338,11 +416,16 @@ impl<'s> Known<'s> {
             });
         }
         let (allowed, first) = self.allowed.as_ref()?;
-        let is_excluded = |value: &&str| self.excluded.iter().any(|(excluded, _)| excluded == value);
+        let is_excluded =
+            |value: &&str| self.excluded.iter().any(|(excluded, _)| excluded == value);
         if !allowed.iter().all(is_excluded) {
             return None;
         }
-        let other = if span == *first { self.excluded.first().map(|(_, span)| *span) } else { Some(*first) };
+        let other = if span == *first {
+            self.excluded.first().map(|(_, span)| *span)
+        } else {
+            Some(*first)
+        };
         Some(Conflict {
             span,
             message: format!("no value of label `{key}` satisfies all requirements"),

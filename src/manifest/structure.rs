@@ -4,7 +4,8 @@
 //! Refuses to know what fields mean; texts and numbers are judged where they are used.
 
 use super::fields::{Shape, Type};
-use super::reader::{self, Path, Reader, invalid_value};
+use super::invalid_value;
+use super::reader::{self, Path, Reader};
 use super::scalar::Scalar;
 use super::tree::{Entry, Kind, Node};
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass};
@@ -50,7 +51,10 @@ pub(super) struct Structure<'t> {
 impl<'t> Structure<'t> {
     /// Compares `root` with `shape`.
     pub(super) fn of(root: Node<'t>, shape: &'static Shape) -> Self {
-        let mut walk = Walk { structure: Self::default(), ancestors: Vec::new() };
+        let mut walk = Walk {
+            structure: Self::default(),
+            ancestors: Vec::new(),
+        };
         walk.object(root, shape, Path::Object);
         walk.structure
     }
@@ -103,7 +107,14 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn value(&mut self, value: Node<'t>, expected: Type, field: &'static str, is_item: bool, path: Path<'_>) {
+    fn value(
+        &mut self,
+        value: Node<'t>,
+        expected: Type,
+        field: &'static str,
+        is_item: bool,
+        path: Path<'_>,
+    ) {
         if value.is_null() || reader::is_opaque(value) {
             return;
         }
@@ -121,8 +132,15 @@ impl<'t> Walk<'t> {
             Type::IntegerOrText if value.as_int().is_some() || value.as_str().is_some() => {}
             Type::Anything => {}
             expected => {
-                let wrong = WrongType { value, field, is_item, expected };
-                self.structure.wrong.push((path.to_string(), wrong.diagnostic()));
+                let wrong = WrongType {
+                    value,
+                    field,
+                    is_item,
+                    expected,
+                };
+                self.structure
+                    .wrong
+                    .push((path.to_string(), wrong.diagnostic()));
             }
         }
     }
@@ -135,7 +153,9 @@ impl<'t> Walk<'t> {
             if !is_text && !reader::is_opaque(entry.key) {
                 let message = format!("the label key `{}` must be text", entry.key.raw());
                 let diagnostic = invalid_value(entry.key.span(), message).label(is_what(entry.key));
-                self.structure.wrong.push((path.to_string(), super::quote(diagnostic, entry.key)));
+                self.structure
+                    .wrong
+                    .push((path.to_string(), super::quote(diagnostic, entry.key)));
             }
             let value = entry.value;
             if value.is_null() || value.as_str().is_some() || reader::is_opaque(value) {
@@ -143,14 +163,18 @@ impl<'t> Walk<'t> {
             }
             let message = format!("the value of label `{key}` must be text");
             let diagnostic = invalid_value(value.span(), message).label(is_what(value));
-            self.structure.wrong.push((path.to_string(), super::quote(diagnostic, value)));
+            self.structure
+                .wrong
+                .push((path.to_string(), super::quote(diagnostic, value)));
         }
     }
 }
 
 /// Whether a mapping has a key that is no field of it.
 pub(super) fn has_unknown_field(mapping: Node<'_>, shape: &Shape) -> bool {
-    mapping.entries().any(|entry| shape.field(&entry.key.key_text()).is_none())
+    mapping
+        .entries()
+        .any(|entry| shape.field(&entry.key.key_text()).is_none())
 }
 
 /// Whether a key at the top is a place for anchors, `x-common` or `.common`.
@@ -202,20 +226,35 @@ impl WrongType<'_> {
 
     /// Whether any text will do, so that quotes are all that is missing.
     fn is_free_text(self) -> bool {
-        matches!(self.field, "name" | "generateName" | "namespace" | "key" | "values")
+        matches!(
+            self.field,
+            "name" | "generateName" | "namespace" | "key" | "values"
+        )
     }
 }
 
 /// A list of one item where a mapping belongs: the hyphen is what is too much.
 fn without_hyphen(diagnostic: Diagnostic, list: Node<'_>) -> Diagnostic {
     let mut items = list.items();
-    let (Some(item), None) = (items.next(), items.next()) else { return diagnostic };
-    let Some(dash) = item.dash().filter(|_| item.is_mapping() && !item.is_alias()) else {
+    let (Some(item), None) = (items.next(), items.next()) else {
+        return diagnostic;
+    };
+    let Some(dash) = item
+        .dash()
+        .filter(|_| item.is_mapping() && !item.is_alias())
+    else {
         return diagnostic;
     };
     let title = "remove the hyphen".to_owned();
-    let edits = vec![Edit { span: dash, replacement: " ".to_owned() }];
-    diagnostic.help(title.clone()).fix(Fix { title, class: FixClass::Safe, edits })
+    let edits = vec![Edit {
+        span: dash,
+        replacement: " ".to_owned(),
+    }];
+    diagnostic.help(title.clone()).fix(Fix {
+        title,
+        class: FixClass::Safe,
+        edits,
+    })
 }
 
 /// What a value is, as a remark on it.

@@ -13,7 +13,9 @@ pub(super) fn near_misses<'c>(
     let mut nearest = Vec::new();
     let mut best = usize::MAX;
     for candidate in candidates {
-        let Some(distance) = distance(word, candidate) else { continue };
+        let Some(distance) = distance(word, candidate) else {
+            continue;
+        };
         if distance < best {
             best = distance;
             nearest.clear();
@@ -42,12 +44,18 @@ fn distance(word: &str, candidate: &str) -> Option<usize> {
     if plain_word == plain_candidate {
         return Some(0);
     }
-    let stem = |text: &str| text.strip_suffix('s').map_or(text.to_owned(), str::to_owned);
+    let stem = |text: &str| {
+        text.strip_suffix('s')
+            .map_or(text.to_owned(), str::to_owned)
+    };
     if stem(&plain_word) == stem(&plain_candidate) {
         return Some(1);
     }
     let mistakes = strsim::osa_distance(&plain_word, &plain_candidate);
-    let shorter = plain_word.chars().count().min(plain_candidate.chars().count());
+    let shorter = plain_word
+        .chars()
+        .count()
+        .min(plain_candidate.chars().count());
     (mistakes <= 2 && 2 * mistakes < shorter).then_some(1 + mistakes)
 }
 
@@ -74,7 +82,11 @@ mod tests {
             ("udp", &["tcp"], &[]),
         ];
         for (word, candidates, expected) in table {
-            assert_eq!(near_misses(word, candidates.iter().copied()), expected, "{word}");
+            assert_eq!(
+                near_misses(word, candidates.iter().copied()),
+                expected,
+                "{word}"
+            );
         }
     }
 }

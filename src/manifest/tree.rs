@@ -119,6 +119,19 @@ impl<'s> Tree<'s> {
         &self.duplicates
     }
 
+    /// The keys that stand twice within `node`; see [`duplicate_keys`](Self::duplicate_keys).
+    pub(crate) fn duplicate_keys_in(&self, node: Node<'_>) -> &[DuplicateKey] {
+        // Mappings are noted when they are closed, so they come in the order of their ends.
+        let end = |key: &DuplicateKey| self.nodes[key.mapping.0 as usize].next;
+        let from = self
+            .duplicates
+            .partition_point(|key| end(key) <= node.index);
+        let to = self
+            .duplicates
+            .partition_point(|key| end(key) <= node.data().next);
+        &self.duplicates[from..to]
+    }
+
     /// The node of an id of this tree.
     pub(crate) fn node(&self, id: NodeId) -> Node<'_> {
         self.at(id.0)
@@ -340,6 +353,32 @@ impl<'t> Node<'t> {
         (!value.is_null()).then_some(value)
     }
 
+    /// The way from this node to one that it holds: `spec.ingress[0].from[1]`; empty for
+    /// the node itself.
+    pub(crate) fn path_to(self, id: NodeId) -> String {
+        let mut path = String::new();
+        let mut node = self.index;
+        while node != id.0 && (node..self.tree.nodes[node as usize].next).contains(&id.0) {
+            let here = self.tree.at(node);
+            let is_sequence = here.is_sequence();
+            let mut child = node + 1;
+            let mut position = 0;
+            let mut key = child;
+            while self.tree.nodes[child as usize].next <= id.0 {
+                child = self.tree.nodes[child as usize].next;
+                position += 1;
+                key = if position % 2 == 0 { child } else { key };
+            }
+            if is_sequence {
+                path.push_str(&format!("[{position}]"));
+            } else {
+                push_field(&mut path, &self.tree.at(key).key_text());
+            }
+            node = child;
+        }
+        path
+    }
+
     /// Whether it is a key with this text.
     pub(crate) fn is_key(self, key: &str) -> bool {
         let text = self.text().unwrap_or_default();
@@ -353,6 +392,20 @@ impl<'t> Node<'t> {
             self.key_text() == key
         }
     }
+}
+
+/// Adds a field to a path such as `spec.ingress[0]`; a name that is no plain word, such as
+/// a label with a prefix, goes in brackets and quotes.
+pub(super) fn push_field(path: &mut String, name: &str) {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if name.is_empty() || !name.bytes().all(is_word) {
+        path.push_str(&format!("[{name:?}]"));
+        return;
+    }
+    if !path.is_empty() {
+        path.push('.');
+    }
+    path.push_str(name);
 }
 
 /// The text of a key; `None` for one that JSON cannot have (null).

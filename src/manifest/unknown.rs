@@ -31,7 +31,13 @@ pub(super) fn report(
     mistakes: &dyn Fn(Node<'_>) -> usize,
     reader: &mut Reader<'_>,
 ) {
-    let mut search = Search { root, shape, structure, mistakes, left: MAX_SEARCHES };
+    let mut search = Search {
+        root,
+        shape,
+        structure,
+        mistakes,
+        left: MAX_SEARCHES,
+    };
     let mut fields = structure.unknown.as_slice();
     while let Some(first) = fields.first() {
         if !is_misplaced(first, shape) {
@@ -44,7 +50,12 @@ pub(super) fn report(
                 && field.index == first.index + at
                 && is_misplaced(field, shape)
         };
-        let length = fields.iter().take(MAX_RUN).enumerate().take_while(|pair| belongs(*pair)).count();
+        let length = fields
+            .iter()
+            .take(MAX_RUN)
+            .enumerate()
+            .take_while(|pair| belongs(*pair))
+            .count();
         let (run, moves) = search.moves(&fields[..length]);
         reader.report_at(path_of(first), misplaced(run, shape, moves));
         fields = &fields[run.len()..];
@@ -53,7 +64,11 @@ pub(super) fn report(
 
 fn path_of(field: &UnknownField<'_>) -> String {
     let key = field.entry.key.key_text();
-    if field.path.is_empty() { key.into_owned() } else { format!("{}.{key}", field.path) }
+    if field.path.is_empty() {
+        key.into_owned()
+    } else {
+        format!("{}.{key}", field.path)
+    }
 }
 
 /// Whether a key is a field of another place, or a label outside of `matchLabels`; a
@@ -87,9 +102,14 @@ fn mistyped(field: &UnknownField<'_>) -> Diagnostic {
     let diagnostic = Diagnostic::new("unknown-field", Severity::Error, span, message);
     let diagnostic = diagnostic.note(effect::of_dropping(field));
     let near = suggestion::near_misses(&key, field.shape.names());
-    let quoted = |names: &[&str], and: &str| listed(names.iter().map(|name| format!("`{name}`")), and);
+    let quoted =
+        |names: &[&str], and: &str| listed(names.iter().map(|name| format!("`{name}`")), and);
     let Some(correction) = correction(field) else {
-        let names: Vec<&str> = field.shape.names().filter(|name| !is_retired(name)).collect();
+        let names: Vec<&str> = field
+            .shape
+            .names()
+            .filter(|name| !is_retired(name))
+            .collect();
         let diagnostic = match near.as_slice() {
             [] => diagnostic.label("there is no such field"),
             near => diagnostic.label(format!("looks like {}", quoted(near, "or"))),
@@ -104,7 +124,10 @@ fn mistyped(field: &UnknownField<'_>) -> Diagnostic {
         class: FixClass::Widening,
         edits: vec![Edit { span, replacement }],
     };
-    diagnostic.label(format!("did you mean `{correction}`?")).help(title).fix(fix)
+    diagnostic
+        .label(format!("did you mean `{correction}`?"))
+        .help(title)
+        .fix(fix)
 }
 
 /// Fields that are taken but not advertised.
@@ -113,7 +136,11 @@ fn is_retired(name: &str) -> bool {
 }
 
 fn requote(key: Node<'_>, text: &str) -> String {
-    let quote = key.raw().get(..1).filter(|_| key.is_quoted()).unwrap_or_default();
+    let quote = key
+        .raw()
+        .get(..1)
+        .filter(|_| key.is_quoted())
+        .unwrap_or_default();
     format!("{quote}{text}{quote}")
 }
 
@@ -169,7 +196,11 @@ fn misplaced(run: &[UnknownField<'_>], root: &'static Shape, moves: Vec<Move>) -
         [only] => {
             let title = instruction(only, what);
             // What the field does was lost before, so nothing can be promised of the flows.
-            let fix = Fix { title: title.clone(), class: FixClass::Widening, edits: only.edits.clone() };
+            let fix = Fix {
+                title: title.clone(),
+                class: FixClass::Widening,
+                edits: only.edits.clone(),
+            };
             diagnostic.help(title).fix(fix)
         }
         several => {
@@ -184,10 +215,21 @@ fn misplaced(run: &[UnknownField<'_>], root: &'static Shape, moves: Vec<Move>) -
 fn remark(field: &UnknownField<'_>, root: &'static Shape, moves: &[Move]) -> String {
     let is_label = field.shape.is_selector() && field.entry.value.as_str().is_some();
     match moves {
-        [Move { direction: Towards::Inside, below: Some(below), .. }] => {
+        [
+            Move {
+                direction: Towards::Inside,
+                below: Some(below),
+                ..
+            },
+        ] => {
             format!("belongs below `{below}`: indent it further")
         }
-        [Move { direction: Towards::Outside, .. }] => "is indented too far".to_owned(),
+        [
+            Move {
+                direction: Towards::Outside,
+                ..
+            },
+        ] => "is indented too far".to_owned(),
         _ if is_label => "labels belong below `matchLabels`".to_owned(),
         _ => {
             let homes = root.homes(&field.entry.key.key_text());
@@ -219,14 +261,24 @@ fn instruction(one: &Move, what: &str) -> String {
             let below = below.as_deref().unwrap_or_default();
             format!("indent {what} by {more} more, below `{below}`")
         }
-        (Towards::Outside, Some(below)) => format!("indent {what} by {less} less, as a part of `{below}`"),
-        (Towards::Outside, None) => format!("indent {what} by {less} less, to the top of the object"),
+        (Towards::Outside, Some(below)) => {
+            format!("indent {what} by {less} less, as a part of `{below}`")
+        }
+        (Towards::Outside, None) => {
+            format!("indent {what} by {less} less, to the top of the object")
+        }
     }
 }
 
 /// "a, b and c".
 fn listed(items: impl IntoIterator<Item = String>, and: &str) -> String {
     let mut items: Vec<String> = items.into_iter().collect();
-    let Some(last) = items.pop() else { return String::new() };
-    if items.is_empty() { last } else { format!("{} {and} {last}", items.join(", ")) }
+    let Some(last) = items.pop() else {
+        return String::new();
+    };
+    if items.is_empty() {
+        last
+    } else {
+        format!("{} {and} {last}", items.join(", "))
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! Refuses to know Kubernetes, and where documents start and end: it is handed one.
 
-use super::builder::{Budget, Builder, MAX_DEPTH, Properties, ReadError};
+use super::builder::{Builder, MAX_DEPTH, Properties};
+use super::error::ReadError;
 use super::scalar::Tag;
 use super::tree::{Style, Tree};
 use crate::source::SourceId;
@@ -15,7 +16,6 @@ pub(super) fn read<'s>(
     source: SourceId,
     text: &'s str,
     range: Range<usize>,
-    budget: &mut Budget,
 ) -> Result<Tree<'s>, Box<ReadError>> {
     let document = &text[range.clone()];
     let options = granit_parser::options! {
@@ -25,7 +25,7 @@ pub(super) fn read<'s>(
         block_nesting_limit: MAX_DEPTH + 1,
     };
     let mut reader = Reader {
-        builder: Builder::new(source, text, budget),
+        builder: Builder::new(source, text, range.clone()),
         text,
         base: range.start as u32,
         cursor: range.start,
@@ -57,8 +57,8 @@ enum Context {
     Mapping { is_at_key: bool, has_brace: bool },
 }
 
-struct Reader<'s, 'b> {
-    builder: Builder<'s, 'b>,
+struct Reader<'s> {
+    builder: Builder<'s>,
     text: &'s str,
     /// Where the document starts.
     base: u32,
@@ -67,7 +67,7 @@ struct Reader<'s, 'b> {
     open: Vec<Context>,
 }
 
-impl Reader<'_, '_> {
+impl Reader<'_> {
     fn event(&mut self, event: Event<'_>, bytes: Range<usize>) -> Result<(), Box<ReadError>> {
         match event {
             Event::Comment(..) => self.builder.comment(bytes.start as u32, bytes.end as u32),

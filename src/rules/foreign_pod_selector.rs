@@ -154,7 +154,10 @@ fn home(
 ) -> Option<(String, Evidence)> {
     let cluster = cx.cluster;
     let own_has_workloads = cluster.workloads_in(own).len() > 0;
-    let mut elsewhere = cx.engine.matching_workloads(cluster.namespace_ids(), selector).into_iter();
+    let mut elsewhere = cx
+        .engine
+        .matching_workloads(cluster.namespace_ids(), selector)
+        .into_iter();
     if let Some(first) = elsewhere.next() {
         let namespace = cluster.workload(first).namespace;
         let is_only_one = elsewhere.all(|other| cluster.workload(other).namespace == namespace);

@@ -43,10 +43,22 @@ impl Matter {
     fn reading(self) -> Reading {
         let reference = Reading::AS_WRITTEN;
         match self {
-            Self::BlocksIgnorePods => Reading { pod_addresses: PodAddresses::NeverSeen, ..reference },
-            Self::BlocksSeePods => Reading { pod_addresses: PodAddresses::SeenEverywhere, ..reference },
-            Self::SelectorsSeeHostNetwork => Reading { selectors_see_host_network: true, ..reference },
-            Self::EqualPriorities => Reading { priority_ties: PriorityTies::Reversed, ..reference },
+            Self::BlocksIgnorePods => Reading {
+                pod_addresses: PodAddresses::NeverSeen,
+                ..reference
+            },
+            Self::BlocksSeePods => Reading {
+                pod_addresses: PodAddresses::SeenEverywhere,
+                ..reference
+            },
+            Self::SelectorsSeeHostNetwork => Reading {
+                selectors_see_host_network: true,
+                ..reference
+            },
+            Self::EqualPriorities => Reading {
+                priority_ties: PriorityTies::Reversed,
+                ..reference
+            },
         }
     }
 }
@@ -59,8 +71,19 @@ pub fn plugin_differences(
     to: &Endpoint<'_>,
     asked: &ConnectionSet,
 ) -> Vec<PluginDifference> {
-    let allowed = |reading| judge(cluster, from, to, reading).verdict.allowed().intersection(asked);
+    let allowed = |reading| {
+        judge(cluster, from, to, reading)
+            .verdict
+            .allowed()
+            .intersection(asked)
+    };
     let reference = allowed(Reading::AS_WRITTEN);
-    let others = Matter::ALL.map(|matter| PluginDifference { matter, allowed: allowed(matter.reading()) });
-    others.into_iter().filter(|other| other.allowed != reference).collect()
+    let others = Matter::ALL.map(|matter| PluginDifference {
+        matter,
+        allowed: allowed(matter.reading()),
+    });
+    others
+        .into_iter()
+        .filter(|other| other.allowed != reference)
+        .collect()
 }

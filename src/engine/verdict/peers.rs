@@ -160,9 +160,15 @@ fn requirements<'c>(
         let truth = if gaps == Gaps::Unknown && depends_on_a_gap(wanted, found, view) {
             Truth::Unknown
         } else {
-            wanted.holds(found.map(|label| label.value.value.as_str())).into()
+            wanted
+                .holds(found.map(|label| label.value.value.as_str()))
+                .into()
         };
-        Requirement { wanted, found, truth }
+        Requirement {
+            wanted,
+            found,
+            truth,
+        }
     })
 }
 
@@ -172,7 +178,9 @@ fn depends_on_a_gap(wanted: Wanted<'_>, found: Option<&Label>, view: LabelView<'
     }
     match found {
         // The same hole on both sides is filled with the same text.
-        Some(found) if wanted.holds(Some(&found.value)) && matches!(wanted, Wanted::Label(_)) => false,
+        Some(found) if wanted.holds(Some(&found.value)) && matches!(wanted, Wanted::Label(_)) => {
+            false
+        }
         Some(found) => wanted.compares() && (is_opaque(&found.value) || wanted.has_opaque_value()),
         // The name of a namespace is known even where its manifest is not (S2).
         None => {
@@ -192,11 +200,17 @@ fn unsatisfied<'c>(
 }
 
 fn pod_view<'c>(pod: &PodView<'c>) -> LabelView<'c> {
-    LabelView { labels: pod.labels, are_complete: pod.are_labels_known }
+    LabelView {
+        labels: pod.labels,
+        are_complete: pod.are_labels_known,
+    }
 }
 
 fn namespace_view<'c>(namespace: &NamespaceView<'c>) -> LabelView<'c> {
-    LabelView { labels: namespace.labels, are_complete: namespace.are_labels_known }
+    LabelView {
+        labels: namespace.labels,
+        are_complete: namespace.are_labels_known,
+    }
 }
 
 /// What keeps a policy of the pod's own namespace from selecting it (S5).
@@ -222,11 +236,17 @@ pub(super) fn network_peers<'c>(
 ) -> PeersTrace<'c> {
     let trace = |peer: &'c NetworkPolicyPeer| {
         let misses = match (peer.ip_block.get(), other) {
-            (Some(block), _) => misses_of_block(block, address, reading).into_iter().collect(),
+            (Some(block), _) => misses_of_block(block, address, reading)
+                .into_iter()
+                .collect(),
             (None, Endpoint::Address(_)) => vec![Miss::NotAPod],
             (None, Endpoint::Pod(pod)) => misses_of_selectors(peer, policy_namespace, pod, reading),
         };
-        PeerTrace { peer: PeerRef::Network(peer), truth: truth_of(&misses), misses }
+        PeerTrace {
+            peer: PeerRef::Network(peer),
+            truth: truth_of(&misses),
+            misses,
+        }
     };
     PeersTrace::new(peers.iter().map(trace).collect())
 }
@@ -248,21 +268,31 @@ pub(super) fn cluster_peers<'c>(
             (PeerSelection::Nodes(selector), _) => misses_of_nodes(selector, nodes, address),
             (PeerSelection::DomainNames(_), _) => vec![Miss::DomainName],
         };
-        PeerTrace { peer: PeerRef::Cluster(peer), truth: truth_of(&misses), misses }
+        PeerTrace {
+            peer: PeerRef::Cluster(peer),
+            truth: truth_of(&misses),
+            misses,
+        }
     };
     PeersTrace::new(peers.iter().map(trace).collect())
 }
 
 impl<'c> PeersTrace<'c> {
     fn new(entries: Vec<PeerTrace<'c>>) -> Self {
-        let truth = entries.iter().map(|entry| entry.truth).max().unwrap_or(Truth::True);
+        let truth = entries
+            .iter()
+            .map(|entry| entry.truth)
+            .max()
+            .unwrap_or(Truth::True);
         Self { truth, entries }
     }
 
     /// The first peer that matches, or may match where none is known to.
     #[must_use]
     pub fn matching(&self) -> Option<&PeerTrace<'c>> {
-        self.entries.iter().find(|entry| entry.truth == self.truth && entry.truth != Truth::False)
+        self.entries
+            .iter()
+            .find(|entry| entry.truth == self.truth && entry.truth != Truth::False)
     }
 
     /// The peer that would need the fewest changes to match; the first of several.
@@ -315,9 +345,10 @@ pub(super) fn misses_of_selection<'c>(
     }
     let (namespaces, pods) = match selection {
         PodsSelection::Namespaces(selector) => (selector, None),
-        PodsSelection::Pods { namespace_selector, pod_selector } => {
-            (namespace_selector, Some(pod_selector))
-        }
+        PodsSelection::Pods {
+            namespace_selector,
+            pod_selector,
+        } => (namespace_selector, Some(pod_selector)),
     };
     let of_namespace = unsatisfied(namespaces, namespace_view(&pod.namespace), reading.gaps);
     let mut misses: Vec<_> = of_namespace.map(Miss::NamespaceLabel).collect();
@@ -342,31 +373,48 @@ fn misses_of_block(block: &IpBlock, address: Address, reading: Reading) -> Optio
         return Some(Miss::OutsideBlock(&block.cidr));
     }
     let excepts = block.except.items().iter();
-    let mut holding = excepts.filter(|except| AddressRange::from(except.value).contains_range(&range));
+    let mut holding =
+        excepts.filter(|except| AddressRange::from(except.value).contains_range(&range));
     holding.next().map(Miss::Except)
 }
 
 /// The address ranges that clusters take the addresses of their pods from: RFC 1918,
 /// RFC 6598 and RFC 4193.
-const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
+const PRIVATE: [&str; 5] = [
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "fc00::/7",
+];
 
 /// Whether the block has room for the pods of a cluster: not only some address, but a
 /// range as large as the pods of one node get.
 fn holds_private_addresses(block: &IpBlock) -> bool {
     let whole = AddressRange::from(block.cidr.value);
-    let excepts: Vec<_> = block.except.items().iter().map(|except| except.value.into()).collect();
+    let excepts: Vec<_> = block
+        .except
+        .items()
+        .iter()
+        .map(|except| except.value.into())
+        .collect();
     whole.without(&excepts).iter().any(|rest| {
         PRIVATE.iter().any(|private| {
             let private: IpNet = private.parse().expect("these blocks are well formed");
-            rest.intersection(&private.into()).is_some_and(has_room_for_pods)
+            rest.intersection(&private.into())
+                .is_some_and(has_room_for_pods)
         })
     })
 }
 
 fn has_room_for_pods(range: AddressRange) -> bool {
     match (range.first, range.last) {
-        (IpAddr::V4(first), IpAddr::V4(last)) => last.to_bits() - first.to_bits() >= u32::from(u8::MAX),
-        (IpAddr::V6(first), IpAddr::V6(last)) => last.to_bits() - first.to_bits() >= u128::from(u64::MAX),
+        (IpAddr::V4(first), IpAddr::V4(last)) => {
+            last.to_bits() - first.to_bits() >= u32::from(u8::MAX)
+        }
+        (IpAddr::V6(first), IpAddr::V6(last)) => {
+            last.to_bits() - first.to_bits() >= u128::from(u64::MAX)
+        }
         _ => false,
     }
 }
@@ -386,14 +434,22 @@ fn misses_of_networks(blocks: &[Spanned<IpNet>], address: Address) -> Vec<Miss<'
     }
 }
 
-fn misses_of_nodes<'c>(selector: &LabelSelector, nodes: &[Node], address: Address) -> Vec<Miss<'c>> {
+fn misses_of_nodes<'c>(
+    selector: &LabelSelector,
+    nodes: &[Node],
+    address: Address,
+) -> Vec<Miss<'c>> {
     let accepted = nodes.iter().filter(|node| node.meta.is_accepted);
     let selected = accepted.filter(|node| selector.matches(&node.meta.labels));
     let mut addresses = selected.flat_map(|node| &node.addresses);
     let is_a_node = address.range().is_some_and(|range| {
         addresses.any(|address| AddressRange::from(*address).contains_range(&range))
     });
-    if is_a_node { Vec::new() } else { vec![Miss::NotANode] }
+    if is_a_node {
+        Vec::new()
+    } else {
+        vec![Miss::NotANode]
+    }
 }
 
 #[cfg(test)]
@@ -408,7 +464,10 @@ mod tests {
     }
 
     fn label(key: &str, value: &str) -> Label {
-        Label { key: spanned(key), value: spanned(value) }
+        Label {
+            key: spanned(key),
+            value: spanned(value),
+        }
     }
 
     /// What the selector says of labels, by requirement, as [`LabelSelector::matches_opaque`]
@@ -421,7 +480,8 @@ mod tests {
         let mut labels = vec![Labels::default()];
         for key in keys {
             labels.extend(texts.map(|value| Labels::new(vec![label(key, value)])));
-            labels.extend(texts.map(|value| Labels::new(vec![label("app", "a"), label(key, value)])));
+            labels
+                .extend(texts.map(|value| Labels::new(vec![label("app", "a"), label(key, value)])));
         }
         let mut selectors = vec![LabelSelector::everything(span)];
         for key in keys {
@@ -429,14 +489,23 @@ mod tests {
                 let mut selector = LabelSelector::everything(span);
                 selector.match_labels.push(label(key, value));
                 selectors.push(selector);
-                for operator in [Operator::In, Operator::NotIn, Operator::Exists, Operator::DoesNotExist] {
+                for operator in [
+                    Operator::In,
+                    Operator::NotIn,
+                    Operator::Exists,
+                    Operator::DoesNotExist,
+                ] {
                     let compares = matches!(operator, Operator::In | Operator::NotIn);
                     let mut selector = LabelSelector::everything(span);
                     selector.match_expressions.push(LabelSelectorRequirement {
                         span,
                         key: spanned(key),
                         operator: Spanned::new(operator, span),
-                        values: if compares { vec![spanned(value)] } else { Vec::new() },
+                        values: if compares {
+                            vec![spanned(value)]
+                        } else {
+                            Vec::new()
+                        },
                     });
                     selectors.push(selector);
                 }
@@ -444,9 +513,13 @@ mod tests {
         }
         for selector in &selectors {
             for labels in &labels {
-                let view = LabelView { labels, are_complete: true };
+                let view = LabelView {
+                    labels,
+                    are_complete: true,
+                };
                 let by_parts = |gaps| {
-                    let truths = requirements(selector, view, gaps).map(|requirement| requirement.truth);
+                    let truths =
+                        requirements(selector, view, gaps).map(|requirement| requirement.truth);
                     truths.min().unwrap_or(Truth::True)
                 };
                 assert_eq!(by_parts(Gaps::AsWritten), selector.matches(labels).into());

@@ -76,7 +76,10 @@ pub(super) fn network_ports<'c>(
             }
             Some(PortReference::Name(name)) => named(destination, name, Some(protocol)),
         };
-        PortTrace { port: PortRef::Network(entry), connections }
+        PortTrace {
+            port: PortRef::Network(entry),
+            connections,
+        }
     };
     PortsTrace::new(ports.iter().map(trace).collect(), destination)
 }
@@ -88,26 +91,40 @@ pub(super) fn cluster_ports<'c>(
 ) -> PortsTrace<'c> {
     let trace = |entry: &'c ClusterNetworkPolicyPort| {
         let connections = match &entry.matches {
-            PortMatch::Numbers { protocol, first, last } => {
-                ConnectionSet::of(*protocol, PortSet::range(*first, *last))
-            }
+            PortMatch::Numbers {
+                protocol,
+                first,
+                last,
+            } => ConnectionSet::of(*protocol, PortSet::range(*first, *last)),
             PortMatch::Name(name) => named(destination, name, None),
         };
-        PortTrace { port: PortRef::Cluster(entry), connections }
+        PortTrace {
+            port: PortRef::Cluster(entry),
+            connections,
+        }
     };
-    PortsTrace::new(ports.unwrap_or_default().iter().map(trace).collect(), destination)
+    PortsTrace::new(
+        ports.unwrap_or_default().iter().map(trace).collect(),
+        destination,
+    )
 }
 
 impl<'c> PortsTrace<'c> {
     fn new(entries: Vec<PortTrace<'c>>, destination: &Endpoint<'_>) -> Self {
         if entries.is_empty() {
-            return Self { matches: Match::exactly(ConnectionSet::all()), entries };
+            return Self {
+                matches: Match::exactly(ConnectionSet::all()),
+                entries,
+            };
         }
         let union = |all: ConnectionSet, entry: &PortTrace<'_>| all.union(&entry.connections);
         let mut matches = Match::exactly(entries.iter().fold(ConnectionSet::none(), union));
         let are_ports_known = destination.pod().is_none_or(|pod| pod.are_ports_known);
         let is_open = |name| is_opaque(name) || !are_ports_known;
-        if entries.iter().any(|entry| entry.port.name().is_some_and(is_open)) {
+        if entries
+            .iter()
+            .any(|entry| entry.port.name().is_some_and(is_open))
+        {
             matches.possible = ConnectionSet::all();
         }
         Self { matches, entries }
@@ -116,10 +133,15 @@ impl<'c> PortsTrace<'c> {
 
 /// The ports of this name at a destination, of one protocol or of any.
 fn named(destination: &Endpoint<'_>, name: &str, protocol: Option<Protocol>) -> ConnectionSet {
-    let Some(pod) = destination.pod() else { return ConnectionSet::none() };
-    let meant = pod.named_ports.iter().filter(|(its_name, its_protocol, _)| {
-        *its_name == name && protocol.is_none_or(|protocol| protocol == *its_protocol)
-    });
+    let Some(pod) = destination.pod() else {
+        return ConnectionSet::none();
+    };
+    let meant = pod
+        .named_ports
+        .iter()
+        .filter(|(its_name, its_protocol, _)| {
+            *its_name == name && protocol.is_none_or(|protocol| protocol == *its_protocol)
+        });
     meant.fold(ConnectionSet::none(), |all, (_, protocol, number)| {
         all.union(&ConnectionSet::of(*protocol, PortSet::single(*number)))
     })

@@ -20,7 +20,10 @@ impl Verdict {
     /// Exactly these connections are allowed, and that is certain.
     #[must_use]
     pub fn certain(allowed: ConnectionSet) -> Self {
-        Self { may_deny: ConnectionSet::all().difference(&allowed), may_allow: allowed }
+        Self {
+            may_deny: ConnectionSet::all().difference(&allowed),
+            may_allow: allowed,
+        }
     }
 
     /// The connections that are allowed whatever is missing.
@@ -82,13 +85,19 @@ impl Match {
     /// Exactly these connections.
     #[must_use]
     pub fn exactly(connections: ConnectionSet) -> Self {
-        Self { certain: connections.clone(), possible: connections }
+        Self {
+            certain: connections.clone(),
+            possible: connections,
+        }
     }
 
     /// Nobody knows which connections.
     #[must_use]
     pub fn anything() -> Self {
-        Self { certain: ConnectionSet::none(), possible: ConnectionSet::all() }
+        Self {
+            certain: ConnectionSet::none(),
+            possible: ConnectionSet::all(),
+        }
     }
 
     /// The same, if something holds.
@@ -96,8 +105,16 @@ impl Match {
     pub fn when(&self, holds: Truth) -> Self {
         let none = ConnectionSet::none;
         Self {
-            certain: if holds == Truth::True { self.certain.clone() } else { none() },
-            possible: if holds == Truth::False { none() } else { self.possible.clone() },
+            certain: if holds == Truth::True {
+                self.certain.clone()
+            } else {
+                none()
+            },
+            possible: if holds == Truth::False {
+                none()
+            } else {
+                self.possible.clone()
+            },
         }
     }
 
@@ -162,8 +179,12 @@ impl TierWalk {
     pub(super) fn finish(self, next: &Verdict) -> Verdict {
         let reaches_next = self.open.possible.union(&self.may_pass);
         Verdict {
-            may_allow: self.may_accept.union(&reaches_next.intersection(&next.may_allow)),
-            may_deny: self.may_deny.union(&reaches_next.intersection(&next.may_deny)),
+            may_allow: self
+                .may_accept
+                .union(&reaches_next.intersection(&next.may_allow)),
+            may_deny: self
+                .may_deny
+                .union(&reaches_next.intersection(&next.may_deny)),
         }
     }
 }

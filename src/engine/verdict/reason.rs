@@ -142,7 +142,10 @@ impl<'c> SideTrace<'c> {
     #[must_use]
     pub fn decisions(&self, asked: &ConnectionSet) -> Vec<Decision<'_, 'c>> {
         let unknown = self.verdict.unknown().intersection(asked);
-        let mut open = Open { connections: asked.difference(&unknown), decisions: Vec::new() };
+        let mut open = Open {
+            connections: asked.difference(&unknown),
+            decisions: Vec::new(),
+        };
         let whole = match self.scope {
             Scope::Policies => None,
             Scope::Outside => Some(ReasonCode::Outside),
@@ -155,17 +158,33 @@ impl<'c> SideTrace<'c> {
         open.decide_by_tier(&self.admin, ReasonCode::AdminAccept, ReasonCode::AdminDeny);
         if self.is_isolated() == Truth::True {
             for rule in self.policies.iter().flat_map(|policy| &policy.rules) {
-                open.decide(ReasonCode::RuleMatch, &rule.decides.when(rule.selects).certain, Some(rule));
+                open.decide(
+                    ReasonCode::RuleMatch,
+                    &rule.decides.when(rule.selects).certain,
+                    Some(rule),
+                );
             }
             let has_rules = self.policies.iter().any(|policy| !policy.rules.is_empty());
-            let code = if has_rules { ReasonCode::NoRuleMatches } else { ReasonCode::NoRules };
+            let code = if has_rules {
+                ReasonCode::NoRuleMatches
+            } else {
+                ReasonCode::NoRules
+            };
             open.decide(code, &ConnectionSet::all(), None);
         }
-        open.decide_by_tier(&self.baseline, ReasonCode::BaselineAccept, ReasonCode::BaselineDeny);
+        open.decide_by_tier(
+            &self.baseline,
+            ReasonCode::BaselineAccept,
+            ReasonCode::BaselineDeny,
+        );
         open.decide(ReasonCode::NotIsolated, &ConnectionSet::all(), None);
         if !unknown.is_empty() {
             let (code, rule) = self.doubt();
-            open.decisions.push(Decision { code, connections: unknown, rule });
+            open.decisions.push(Decision {
+                code,
+                connections: unknown,
+                rule,
+            });
         }
         open.decisions
     }
@@ -173,7 +192,11 @@ impl<'c> SideTrace<'c> {
     /// Whether a NetworkPolicy isolates the pod in this direction.
     #[must_use]
     pub fn is_isolated(&self) -> Truth {
-        self.policies.iter().map(|policy| policy.selects).max().unwrap_or(Truth::False)
+        self.policies
+            .iter()
+            .map(|policy| policy.selects)
+            .max()
+            .unwrap_or(Truth::False)
     }
 
     /// What an unknown verdict depends on.
@@ -182,11 +205,13 @@ impl<'c> SideTrace<'c> {
             rule.applies() == Truth::Unknown || rule.decides.certain != rule.decides.possible
         };
         let rule = self.rules().find(depends);
-        let asks_for_a_namespace = rule.is_some_and(|rule| {
-            !rule.is_opaque && rule.doubts().any(|doubt| !doubt.is_opaque())
-        });
-        let code =
-            if asks_for_a_namespace { ReasonCode::UnknownNamespace } else { ReasonCode::Substitution };
+        let asks_for_a_namespace = rule
+            .is_some_and(|rule| !rule.is_opaque && rule.doubts().any(|doubt| !doubt.is_opaque()));
+        let code = if asks_for_a_namespace {
+            ReasonCode::UnknownNamespace
+        } else {
+            ReasonCode::Substitution
+        };
         (code, rule)
     }
 
@@ -205,7 +230,10 @@ impl<'c> SideTrace<'c> {
             ports_differ: !asked.is_subset(&rule.ports.matches.certain),
         });
         let cost = |miss: &NearestMiss<'_, '_>| {
-            (miss.peer_differences + usize::from(miss.ports_differ), miss.peer_differences)
+            (
+                miss.peer_differences + usize::from(miss.ports_differ),
+                miss.peer_differences,
+            )
         };
         let nearest = misses.min_by_key(cost)?;
         (cost(&nearest).0 > 0).then_some(nearest)
@@ -219,11 +247,20 @@ struct Open<'a, 'c> {
 }
 
 impl<'a, 'c> Open<'a, 'c> {
-    fn decide(&mut self, code: ReasonCode, matches: &ConnectionSet, rule: Option<&'a RuleTrace<'c>>) {
+    fn decide(
+        &mut self,
+        code: ReasonCode,
+        matches: &ConnectionSet,
+        rule: Option<&'a RuleTrace<'c>>,
+    ) {
         let decided = self.connections.intersection(matches);
         if !decided.is_empty() {
             self.connections = self.connections.difference(&decided);
-            self.decisions.push(Decision { code, connections: decided, rule });
+            self.decisions.push(Decision {
+                code,
+                connections: decided,
+                rule,
+            });
         }
     }
 
@@ -256,7 +293,11 @@ impl<'c> RuleTrace<'c> {
         }
         let matched_ports = self.ports.matches.certain.intersection(asked);
         if matched_ports.is_empty() {
-            let is_unresolved = self.ports.entries.iter().any(super::PortTrace::is_unresolved);
+            let is_unresolved = self
+                .ports
+                .entries
+                .iter()
+                .any(super::PortTrace::is_unresolved);
             let may_match = !self.ports.matches.possible.intersection(asked).is_empty();
             codes.push(match (may_match, is_unresolved) {
                 (true, _) => ReasonCode::Substitution,
@@ -266,20 +307,27 @@ impl<'c> RuleTrace<'c> {
         }
         codes.sort_unstable();
         codes.dedup();
-        if codes.is_empty() { vec![matched] } else { codes }
+        if codes.is_empty() {
+            vec![matched]
+        } else {
+            codes
+        }
     }
 
     /// The requirements that the rule's match depends on and that are not known.
     pub fn doubts(&self) -> impl Iterator<Item = &Requirement<'c>> {
         let misses = self.peers.entries.iter().flat_map(|entry| &entry.misses);
-        self.subject_doubts.iter().chain(misses).filter_map(|miss| match miss {
-            Miss::PodLabel(requirement) | Miss::NamespaceLabel(requirement)
-                if requirement.truth == Truth::Unknown =>
-            {
-                Some(requirement)
-            }
-            _ => None,
-        })
+        self.subject_doubts
+            .iter()
+            .chain(misses)
+            .filter_map(|miss| match miss {
+                Miss::PodLabel(requirement) | Miss::NamespaceLabel(requirement)
+                    if requirement.truth == Truth::Unknown =>
+                {
+                    Some(requirement)
+                }
+                _ => None,
+            })
     }
 }
 
@@ -311,7 +359,9 @@ impl Requirement<'_> {
     /// Whether it compares text that another tool fills in.
     #[must_use]
     pub fn is_opaque(&self) -> bool {
-        let found = self.found.is_some_and(|label| is_opaque(&label.value) || is_opaque(&label.key));
+        let found = self
+            .found
+            .is_some_and(|label| is_opaque(&label.value) || is_opaque(&label.key));
         found || self.wanted.is_opaque()
     }
 }

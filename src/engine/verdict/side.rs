@@ -112,7 +112,11 @@ impl RuleTrace<'_> {
     #[must_use]
     pub fn applies(&self) -> Truth {
         let applies = self.selects.min(self.peers.truth);
-        if self.is_opaque { Truth::Unknown } else { applies }
+        if self.is_opaque {
+            Truth::Unknown
+        } else {
+            applies
+        }
     }
 }
 
@@ -169,21 +173,30 @@ pub(super) fn judge_side<'c>(scene: Scene<'_, 'c>, subject: &Endpoint<'c>) -> Si
 fn verdict_of_policies(policies: &[PolicyTrace<'_>], next: &Verdict) -> Verdict {
     let matches_of = |policy: &PolicyTrace<'_>| {
         let none = Match::exactly(ConnectionSet::none());
-        policy.rules.iter().fold(none, |all, rule| all.or(&rule.decides))
+        policy
+            .rules
+            .iter()
+            .fold(none, |all, rule| all.or(&rule.decides))
     };
     if policies.iter().any(|policy| policy.selects == Truth::True) {
         let none = Match::exactly(ConnectionSet::none());
-        let matches = policies.iter().map(|policy| matches_of(policy).when(policy.selects));
+        let matches = policies
+            .iter()
+            .map(|policy| matches_of(policy).when(policy.selects));
         return matches.fold(none, |all, matches| all.or(&matches)).allows();
     }
     // Nobody knows whether one of them isolates the pod. If several do, they allow more
     // than each alone, so that the cases of none and of each one are all that count.
-    policies.iter().fold(next.clone(), |verdict, policy| verdict.either(&matches_of(policy).allows()))
+    policies.iter().fold(next.clone(), |verdict, policy| {
+        verdict.either(&matches_of(policy).allows())
+    })
 }
 
 impl<'c> Scene<'_, 'c> {
     fn network_policies(&self, pod: &PodView<'c>) -> Vec<PolicyTrace<'c>> {
-        let Some(namespace) = pod.namespace.id else { return Vec::new() };
+        let Some(namespace) = pod.namespace.id else {
+            return Vec::new();
+        };
         let trace = |id: PolicyId| {
             let policy = &self.cluster.policy(id).object;
             if !policy.meta.is_accepted || !policy.applies_to(self.direction) {
@@ -194,7 +207,8 @@ impl<'c> Scene<'_, 'c> {
                 let rules = policy.ingress.items().iter().chain(policy.egress.items());
                 rules.map(|rule| rule.span).any(|rule| rule.contains(hole))
             };
-            let doubts = peers::misses_of_pod_selector(policy.pod_selector.get(), pod, self.reading);
+            let doubts =
+                peers::misses_of_pod_selector(policy.pod_selector.get(), pod, self.reading);
             let selects = peers::truth_of(&doubts);
             let selects = match opaque {
                 // What is missing may be a part of the selector or of the types.
@@ -214,10 +228,18 @@ impl<'c> Scene<'_, 'c> {
                 }
                 trace
             };
-            let rules = policy.rules(self.direction).iter().enumerate().map(rule).collect();
+            let rules = policy
+                .rules(self.direction)
+                .iter()
+                .enumerate()
+                .map(rule)
+                .collect();
             Some(PolicyTrace { id, selects, rules })
         };
-        self.cluster.policies_in(namespace).filter_map(trace).collect()
+        self.cluster
+            .policies_in(namespace)
+            .filter_map(trace)
+            .collect()
     }
 
     fn network_rule(
@@ -233,7 +255,17 @@ impl<'c> Scene<'_, 'c> {
         let decides = ports.matches.when(peers.truth);
         let policy = PolicyRef::Network(id);
         let (rule, subject_doubts) = (RuleRef::Network(rule), Vec::new());
-        RuleTrace { policy, index, rule, selects, subject_doubts, is_opaque: false, peers, ports, decides }
+        RuleTrace {
+            policy,
+            index,
+            rule,
+            selects,
+            subject_doubts,
+            is_opaque: false,
+            peers,
+            ports,
+            decides,
+        }
     }
 
     /// The rules of a tier whose subject the pod is, and the tier's verdict.
@@ -276,7 +308,17 @@ impl<'c> Scene<'_, 'c> {
         let decides = ports.matches.when(selects.min(peers.truth));
         let policy = PolicyRef::Cluster(id);
         let (rule, subject_doubts) = (RuleRef::Cluster(rule), Vec::new());
-        RuleTrace { policy, index, rule, selects, subject_doubts, is_opaque: false, peers, ports, decides }
+        RuleTrace {
+            policy,
+            index,
+            rule,
+            selects,
+            subject_doubts,
+            is_opaque: false,
+            peers,
+            ports,
+            decides,
+        }
     }
 
     /// The first text of an object that another tool fills in, if that makes it unknown.

@@ -33,8 +33,11 @@ pub(super) fn narrow<'c>(
 ) -> Explanation<'c> {
     let sources = worlds(from, &asked_of(&explanation, from));
     let destinations = worlds(to, &asked_of(&explanation, to));
-    let (Some(sources), Some(destinations)) = (sources, destinations) else { return explanation };
-    let is_one_namespace = namespace_name(from).is_some_and(|name| namespace_name(to) == Some(name));
+    let (Some(sources), Some(destinations)) = (sources, destinations) else {
+        return explanation;
+    };
+    let is_one_namespace =
+        namespace_name(from).is_some_and(|name| namespace_name(to) == Some(name));
     if sources.len() * destinations.len() > MOST_WORLDS {
         return explanation;
     }
@@ -42,8 +45,13 @@ pub(super) fn narrow<'c>(
     for source in &sources {
         for destination in &destinations {
             // One namespace has one set of labels, at whichever end it stands.
-            let destination = if is_one_namespace { source } else { destination };
-            let [from, to] = [(from, source), (to, destination)].map(|(end, labels)| with_labels(end, labels));
+            let destination = if is_one_namespace {
+                source
+            } else {
+                destination
+            };
+            let [from, to] =
+                [(from, source), (to, destination)].map(|(end, labels)| with_labels(end, labels));
             let world = judge(cluster, &from, &to, Reading::WITH_GAPS);
             narrowed = Some(match narrowed {
                 None => world,
@@ -80,12 +88,22 @@ fn namespace_name<'c>(end: &Endpoint<'c>) -> Option<&'c str> {
 /// What the selectors that are in doubt ask of the labels of the end's namespace.
 fn asked_of<'c>(explanation: &Explanation<'c>, end: &Endpoint<'c>) -> Asked<'c> {
     let mut asked = Asked::new();
-    let Some(pod) = end.pod().filter(|pod| !pod.namespace.are_labels_known) else { return asked };
-    let sides = explanation.ways.iter().flat_map(|way| [&way.egress, &way.ingress]);
-    for wanted in sides.flat_map(SideTrace::rules).flat_map(wanted_of_namespaces) {
+    let Some(pod) = end.pod().filter(|pod| !pod.namespace.are_labels_known) else {
+        return asked;
+    };
+    let sides = explanation
+        .ways
+        .iter()
+        .flat_map(|way| [&way.egress, &way.ingress]);
+    for wanted in sides
+        .flat_map(SideTrace::rules)
+        .flat_map(wanted_of_namespaces)
+    {
         // What a selector asks of the other end is tried here in vain, and does no harm.
         if pod.namespace.labels.get(wanted.key()).is_none() {
-            let (_, values) = asked.entry(wanted.key()).or_insert_with(|| (wanted.key(), BTreeSet::new()));
+            let (_, values) = asked
+                .entry(wanted.key())
+                .or_insert_with(|| (wanted.key(), BTreeSet::new()));
             match wanted {
                 Wanted::Label(label) => {
                     values.insert(&label.value);
@@ -102,19 +120,23 @@ fn asked_of<'c>(explanation: &Explanation<'c>, end: &Endpoint<'c>) -> Asked<'c> 
 /// The requirements on namespaces that a rule and its policy are in doubt about.
 fn wanted_of_namespaces<'c>(rule: &RuleTrace<'c>) -> Vec<Wanted<'c>> {
     let misses = rule.peers.entries.iter().flat_map(|entry| &entry.misses);
-    let doubts = misses.chain(&rule.subject_doubts).filter_map(|miss| match miss {
-        Miss::NamespaceLabel(requirement) if requirement.truth == Truth::Unknown => {
-            (!requirement.is_opaque()).then_some(requirement.wanted)
-        }
-        _ => None,
-    });
+    let doubts = misses
+        .chain(&rule.subject_doubts)
+        .filter_map(|miss| match miss {
+            Miss::NamespaceLabel(requirement) if requirement.truth == Truth::Unknown => {
+                (!requirement.is_opaque()).then_some(requirement.wanted)
+            }
+            _ => None,
+        });
     doubts.collect()
 }
 
 /// Every set of labels that the selectors can tell apart, over those that are known;
 /// `None` if there are too many.
 fn worlds(end: &Endpoint<'_>, asked: &Asked<'_>) -> Option<Vec<Labels>> {
-    let Some(pod) = end.pod() else { return Some(vec![Labels::default()]) };
+    let Some(pod) = end.pod() else {
+        return Some(vec![Labels::default()]);
+    };
     let known: Vec<Label> = pod.namespace.labels.iter().cloned().collect();
     let mut worlds = vec![known];
     for (key, values) in asked.values() {
@@ -123,7 +145,10 @@ fn worlds(end: &Endpoint<'_>, asked: &Asked<'_>) -> Option<Vec<Labels>> {
             next.push(world.clone());
             for value in values.iter().copied().chain([ANOTHER_VALUE]) {
                 let value = Spanned::new(value.to_owned(), key.span);
-                let label = Label { key: (*key).clone(), value };
+                let label = Label {
+                    key: (*key).clone(),
+                    value,
+                };
                 next.push(world.iter().cloned().chain([label]).collect());
             }
         }

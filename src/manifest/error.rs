@@ -1,0 +1,54 @@
+//! Why a document could not be read, whatever it was written in.
+//!
+//! Refuses to know whether anybody wants to hear of it.
+
+use crate::source::Span;
+
+/// Why a document could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReadError {
+    /// The smallest text that is wrong.
+    pub(crate) span: Span,
+    /// The fact.
+    pub(crate) message: String,
+    /// A remark on the text; may be empty.
+    pub(crate) label: String,
+    /// What to do, where that is known.
+    pub(crate) help: Option<String>,
+    /// Whether the document may be right, but is too much for npcheck.
+    pub(crate) is_limit: bool,
+}
+
+impl ReadError {
+    /// A mistake in the text.
+    pub(super) fn new(span: Span, message: impl Into<String>) -> Box<Self> {
+        let message = message.into();
+        Box::new(Self {
+            span,
+            message,
+            label: String::new(),
+            help: None,
+            is_limit: false,
+        })
+    }
+
+    /// A limit that was hit.
+    pub(super) fn limit(span: Span, message: impl Into<String>) -> Box<Self> {
+        Box::new(Self {
+            is_limit: true,
+            ..*Self::new(span, message)
+        })
+    }
+
+    /// The same with a remark on the text.
+    pub(super) fn label(mut self: Box<Self>, label: impl Into<String>) -> Box<Self> {
+        self.label = label.into();
+        self
+    }
+
+    /// The same with an instruction.
+    pub(super) fn help(mut self: Box<Self>, help: impl Into<String>) -> Box<Self> {
+        self.help = Some(help.into());
+        self
+    }
+}

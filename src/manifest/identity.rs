@@ -1,0 +1,86 @@
+//! What an API server asks of every policy beside its `spec`: an `apiVersion` that
+//! exists, and names.
+//!
+//! Refuses to know labels and annotations: they are read for every kind elsewhere.
+
+use super::invalid_value;
+use super::names;
+use super::reader::{self, Path, Reader};
+use super::tree::Node;
+use crate::diagnostic::{Edit, Fix, FixClass};
+use crate::k8s::ObjectMeta;
+
+/// Where objects of a kind live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// In a namespace.
+    Namespace,
+    /// In the cluster.
+    Cluster,
+}
+
+/// A `NetworkPolicy` is of `networking.k8s.io/v1`, and of nothing else any more.
+pub(super) fn check_api_version(meta: &ObjectMeta, reader: &mut Reader<'_>) {
+    const VERSION: &str = "networking.k8s.io/v1";
+    let version = &meta.api_version;
+    if version.value == VERSION || crate::k8s::is_opaque(version) {
+        return;
+    }
+    let message = format!("there is no `NetworkPolicy` of `{version}`");
+    let title = format!("write `{VERSION}`");
+    let edits = vec![Edit {
+        span: version.span,
+        replacement: VERSION.to_owned(),
+    }];
+    let fix = Fix {
+        title: title.clone(),
+        class: FixClass::Safe,
+        edits,
+    };
+    let diagnostic = invalid_value(version.span, message).help(title).fix(fix);
+    let path = Path::Object.field("apiVersion");
+    match version.value.split_once('/') {
+        // Clusters that old have it; it is judged as what it became (S3).
+        Some(("extensions", _)) => {
+            reader.report(path, diagnostic.label("was removed in Kubernetes 1.16"));
+        }
+        Some(("networking.k8s.io", _)) => reader.report(path, diagnostic.label("never existed")),
+        _ => reader.refuse(path, diagnostic.label("is the version of other kinds")),
+    }
+}
+
+/// An object has a name, and names have a syntax.
+pub(super) fn check_names(node: Node<'_>, scope: Scope, reader: &mut Reader<'_>) {
+    let path = Path::Object.field("metadata");
+    let text = |name: &str| node.find(&["metadata", name]);
+    let is_empty = |name: &str| text(name).is_none_or(|value| value.text() == Some(""));
+    if is_empty("name") && is_empty("generateName") {
+        let key = node
+            .entry("metadata")
+            .map_or(node.span().before(), |entry| entry.key.span());
+        reader.refuse(
+            path,
+            invalid_value(key, "the object has no `metadata.name`"),
+        );
+    }
+    let mut check = |name: &str, what: &str, error: fn(&str) -> Option<String>| {
+        let Some(value) = text(name).filter(|value| !reader::is_opaque(*value)) else {
+            return;
+        };
+        let Some(text) = value.as_str().filter(|text| !text.is_empty()) else {
+            return;
+        };
+        if let Some(error) = error(text) {
+            let diagnostic = invalid_value(value.span(), format!("`{text}` is no name of {what}"));
+            reader.refuse(path.field(name), diagnostic.label(error));
+        }
+    };
+    check("name", "an object", names::dns_name_error);
+    // The server appends letters and digits, so a hyphen may end it.
+    check("generateName", "an object", |text| {
+        names::dns_name_error(&format!("{text}x"))
+    });
+    if scope == Scope::Namespace {
+        check("namespace", "a namespace", names::namespace_name_error);
+    }
+}

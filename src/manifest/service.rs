@@ -1,0 +1,99 @@
+//! Services and Nodes from a tree.
+//!
+//! Refuses to know which pods are behind a service.
+
+use super::deserializer;
+use super::meta;
+use super::tree::Node;
+use super::workload::protocol;
+use crate::diagnostic::Diagnostic;
+use crate::k8s::{self, ObjectMeta, Service, ServicePort, ServiceType, TargetPort};
+use crate::source::Spanned;
+use k8s_openapi::api::core::v1;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+/// Reads the `Service` in `node`, whose metadata is read already.
+pub(super) fn read(
+    node: Node<'_>,
+    mut meta: ObjectMeta,
+    object: &str,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Service {
+    let before = diagnostics.len();
+    let spec = node.find(&["spec"]);
+    let selector = spec
+        .and_then(|spec| spec.find(&["selector"]))
+        .map(|selector| meta::string_map(selector, object, "spec.selector", diagnostics));
+    let (typed, mismatches) = spec
+        .map(deserializer::read::<v1::ServiceSpec>)
+        .unwrap_or_default();
+    deserializer::report(&mismatches, node, object, diagnostics);
+    meta.is_accepted &= diagnostics.len() == before;
+    let nodes = spec
+        .and_then(|spec| spec.get("ports"))
+        .into_iter()
+        .flat_map(Node::items);
+    let ports = nodes.zip(typed.ports.into_iter().flatten());
+    Service {
+        meta,
+        service_type: match typed.type_.as_deref() {
+            Some("NodePort") => ServiceType::NodePort,
+            Some("LoadBalancer") => ServiceType::LoadBalancer,
+            Some("ExternalName") => ServiceType::ExternalName,
+            _ => ServiceType::ClusterIp,
+        },
+        selector,
+        ports: ports
+            .filter_map(|(node, typed)| port(node, &typed))
+            .collect(),
+        cluster_ip: typed.cluster_ip.filter(|address| !address.is_empty()),
+        external_traffic_is_local: typed.external_traffic_policy.as_deref() == Some("Local"),
+        ip_families: typed.ip_families.unwrap_or_default(),
+    }
+}
+
+fn port(node: Node<'_>, typed: &v1::ServicePort) -> Option<ServicePort> {
+    let number = u16::try_from(typed.port)
+        .ok()
+        .filter(|number| *number > 0)?;
+    let name = node
+        .get("name")
+        .zip(typed.name.as_ref().filter(|name| !name.is_empty()));
+    let target_port = match &typed.target_port {
+        Some(IntOrString::Int(target)) if *target != 0 => {
+            TargetPort::Number(u16::try_from(*target).ok()?)
+        }
+        Some(IntOrString::String(target)) if !target.is_empty() => TargetPort::Name(target.clone()),
+        // Zero and the empty text count as not written (core/v1 defaults.go).
+        Some(_) | None => TargetPort::Number(number),
+    };
+    Some(ServicePort {
+        span: node.span(),
+        name: name.map(|(node, name)| Spanned::new(name.clone(), node.span())),
+        protocol: protocol(typed.protocol.as_deref())?,
+        port: Spanned::new(number, node.get("port")?.span()),
+        target_port,
+    })
+}
+
+/// Reads the `Node` in `node`, whose metadata is read already.
+pub(super) fn read_node(
+    node: Node<'_>,
+    mut meta: ObjectMeta,
+    object: &str,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> k8s::Node {
+    let status = node.find(&["status"]);
+    let (typed, mismatches) = status
+        .map(deserializer::read::<v1::NodeStatus>)
+        .unwrap_or_default();
+    meta.is_accepted &= deserializer::report(&mismatches, node, object, diagnostics);
+    let addresses = typed.addresses.into_iter().flatten();
+    // Host names are no addresses (S12).
+    let addresses =
+        addresses.filter(|address| matches!(&*address.type_, "InternalIP" | "ExternalIP"));
+    let addresses = addresses
+        .filter_map(|address| address.address.parse().ok())
+        .collect();
+    k8s::Node { meta, addresses }
+}

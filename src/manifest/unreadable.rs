@@ -1,0 +1,78 @@
+//! What becomes of a document that cannot be read: a finding, a template of another
+//! tool, or something that nobody meant for Kubernetes.
+//!
+//! Refuses to know how it was read.
+
+use super::error::ReadError;
+use super::{Parsed, nameless};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::{Opacity, Outcome};
+use crate::source::Span;
+
+/// Notes the document in `span` of `text`, which could not be read for `error`.
+pub(super) fn report(error: ReadError, text: &str, span: Span, parsed: &mut Parsed) {
+    let document = &text[span.range()];
+    let at = (error.span.end.max(span.start) - span.start) as usize;
+    let outcome = if !looks_like_kubernetes(document) {
+        Outcome::NotKubernetes
+    } else if error.is_limit {
+        parsed.diagnostics.push(diagnostic(error, "limit-exceeded"));
+        Outcome::Broken
+    } else if let Some(opacity) = opacity(document, at) {
+        Outcome::Opaque(opacity)
+    } else {
+        parsed.diagnostics.push(diagnostic(error, "yaml-error"));
+        Outcome::Broken
+    };
+    parsed.documents.push(nameless(span, outcome));
+}
+
+fn diagnostic(error: ReadError, rule: &'static str) -> Diagnostic {
+    let diagnostic = Diagnostic::new(rule, Severity::Error, error.span, error.message);
+    let diagnostic = diagnostic.label(error.label);
+    match error.help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    }
+}
+
+/// Whether somebody meant a text for Kubernetes: a line says `apiVersion`, or a `kind`
+/// that is spelled like one.
+fn looks_like_kubernetes(text: &str) -> bool {
+    text.lines().any(|line| {
+        let line = line.trim_start_matches([' ', '\t', '-', '{', '[', ',']);
+        let value_of = |key: &str| {
+            let rest = line.trim_start_matches(['"', '\'']).strip_prefix(key)?;
+            rest.trim_start_matches(['"', '\''])
+                .trim_start()
+                .strip_prefix(':')
+        };
+        let is_kind = |value: &str| {
+            value
+                .trim_start_matches([' ', '"', '\''])
+                .starts_with(|c: char| c.is_ascii_uppercase())
+        };
+        value_of("apiVersion").is_some() || value_of("kind").is_some_and(is_kind)
+    })
+}
+
+/// The other tool that the document waits for, if one of its holes stands before the
+/// place of the error or on its line: behind it, it cannot have caused it.
+fn opacity(text: &str, at: usize) -> Option<Opacity> {
+    let end = text
+        .as_bytes()
+        .iter()
+        .skip(at)
+        .position(|byte| *byte == b'\n');
+    let end = end.map_or(text.len(), |length| at + length);
+    let mut lines = text.get(..end).unwrap_or(text).lines();
+    lines.find_map(|line| {
+        let line = line.trim_start_matches([' ', '\t', '-', '?']);
+        let starts = |hole: &str| line.starts_with(hole) || line.contains(&format!(": {hole}"));
+        if starts("{{") || starts("{%") || line.contains("[{{") || line.contains(", {{") {
+            return Some(Opacity::Template);
+        }
+        let is_variable = line.starts_with("${") || line.contains("{${") || line.contains("[${");
+        is_variable.then_some(Opacity::Substitution)
+    })
+}

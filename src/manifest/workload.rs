@@ -1,0 +1,168 @@
+//! Pods and the objects that make them, from a tree.
+//!
+//! Refuses to know which of them are peers, and who owns whom.
+
+use super::deserializer;
+use super::meta;
+use super::tree::Node;
+use crate::diagnostic::Diagnostic;
+use crate::k8s::{Container, ContainerPort, ObjectMeta, Protocol, Workload, WorkloadKind};
+use crate::source::Spanned;
+use k8s_openapi::api::core::v1;
+use std::net::IpAddr;
+
+/// Reads the workload `node`, whose metadata is read already.
+pub(super) fn read(
+    node: Node<'_>,
+    mut meta: ObjectMeta,
+    kind: WorkloadKind,
+    object: &str,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Workload {
+    // The pod template has the labels and the containers; a pod is its own (S3).
+    let path: &[&str] = match kind {
+        WorkloadKind::Pod => &[],
+        WorkloadKind::CronJob => &["spec", "jobTemplate", "spec", "template"],
+        _ => &["spec", "template"],
+    };
+    let pod = node.find(path);
+    let (labels, annotations) = if kind == WorkloadKind::Pod {
+        (meta.labels.clone(), meta.annotations.clone())
+    } else {
+        let before = diagnostics.len();
+        let mut map = |name: &str| {
+            let map = pod.and_then(|pod| pod.find(&["metadata", name]));
+            let path = format!("{}.metadata.{name}", path.join("."));
+            map.map(|map| meta::string_map(map, object, &path, diagnostics))
+                .unwrap_or_default()
+        };
+        let maps = (map("labels"), map("annotations"));
+        meta.is_accepted &= diagnostics.len() == before;
+        maps
+    };
+    let labels_node = pod.and_then(|pod| pod.find(&["metadata", "labels"]));
+    let labels_span = labels_node
+        .filter(|_| !labels.is_empty())
+        .map_or(meta.name.span, Node::span);
+
+    let spec = pod.and_then(|pod| pod.find(&["spec"]));
+    let (typed, mut mismatches) = spec
+        .map(deserializer::read::<v1::PodSpec>)
+        .unwrap_or_default();
+    let status = node.find(&["status"]).filter(|_| kind == WorkloadKind::Pod);
+    let (status, others) = status
+        .map(deserializer::read::<v1::PodStatus>)
+        .unwrap_or_default();
+    mismatches.extend(others);
+    meta.is_accepted &= deserializer::report(&mismatches, node, object, diagnostics);
+
+    let host_network = typed.host_network.unwrap_or_default();
+    let mut containers = containers(spec, "containers", typed.containers);
+    containers.extend(self::containers(
+        spec,
+        "initContainers",
+        typed.init_containers.unwrap_or_default(),
+    ));
+    Workload {
+        meta,
+        kind,
+        labels,
+        annotations,
+        labels_span,
+        host_network,
+        addresses: addresses(&status, host_network),
+        containers,
+        service_account: typed.service_account_name.or(typed.service_account),
+        automount_token: typed.automount_service_account_token,
+        dns_policy: typed.dns_policy,
+        nameservers: typed
+            .dns_config
+            .and_then(|config| config.nameservers)
+            .unwrap_or_default(),
+    }
+}
+
+/// Known addresses of a pod (S9), and of its node for one on the host network that has no
+/// other (S10).
+fn addresses(status: &v1::PodStatus, host_network: bool) -> Vec<IpAddr> {
+    let listed = status
+        .pod_ips
+        .iter()
+        .flatten()
+        .map(|address| address.ip.as_str());
+    let texts = status.pod_ip.as_deref().into_iter().chain(listed);
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for address in texts.filter_map(|text| text.parse().ok()) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() && host_network {
+        addresses.extend(
+            status
+                .host_ip
+                .as_deref()
+                .and_then(|text| text.parse::<IpAddr>().ok()),
+        );
+    }
+    addresses
+}
+
+/// The containers of one list; the tree, which has the same items, knows their places.
+fn containers(spec: Option<Node<'_>>, field: &str, typed: Vec<v1::Container>) -> Vec<Container> {
+    let nodes = spec.and_then(|spec| spec.get(field));
+    let nodes = nodes.into_iter().flat_map(Node::items);
+    let is_init = field == "initContainers";
+    nodes
+        .zip(typed)
+        .map(|(node, typed)| container(node, typed, is_init))
+        .collect()
+}
+
+fn container(node: Node<'_>, typed: v1::Container, is_init: bool) -> Container {
+    let values = typed
+        .env
+        .into_iter()
+        .flatten()
+        .filter_map(|variable| variable.value);
+    let commands = typed.args.into_iter().chain(typed.command).flatten();
+    let nodes = node.get("ports").into_iter().flat_map(Node::items);
+    let ports = nodes.zip(typed.ports.into_iter().flatten());
+    Container {
+        name: typed.name,
+        image: typed.image.unwrap_or_default(),
+        is_init,
+        restarts_always: typed.restart_policy.as_deref() == Some("Always"),
+        ports: ports
+            .filter_map(|(node, typed)| port(node, &typed))
+            .collect(),
+        arguments: values.chain(commands).collect(),
+    }
+}
+
+/// A port with a number; one without names nothing (S7). The API server refuses numbers
+/// out of range, so they name nothing, either.
+fn port(node: Node<'_>, typed: &v1::ContainerPort) -> Option<ContainerPort> {
+    let number = u16::try_from(typed.container_port)
+        .ok()
+        .filter(|number| *number > 0)?;
+    let name = node
+        .get("name")
+        .zip(typed.name.as_ref().filter(|name| !name.is_empty()));
+    Some(ContainerPort {
+        name: name.map(|(node, name)| Spanned::new(name.clone(), node.span())),
+        protocol: protocol(typed.protocol.as_deref())?,
+        number: Spanned::new(number, node.get("containerPort")?.span()),
+    })
+}
+
+/// The protocol of a port, TCP where none is written; `None` for one that policies do not
+/// know.
+pub(super) fn protocol(text: Option<&str>) -> Option<Protocol> {
+    match text {
+        None | Some("") => Some(Protocol::Tcp),
+        Some(text) => Protocol::ALL
+            .into_iter()
+            .find(|protocol| protocol.name() == text),
+    }
+}
