@@ -4,10 +4,13 @@
 //! Refuses to judge anything itself.
 
 mod completions;
+mod endpoint;
 mod exit;
 mod files;
 mod input;
 mod lint;
+mod port;
+mod reach;
 mod terminal;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
@@ -69,6 +72,7 @@ impl Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Lint(lint::Options),
+    Reach(reach::Options),
     Files(files::Options),
     Completions(completions::Options),
 }
@@ -117,6 +121,7 @@ fn execute(cli: Cli) -> Outcome {
     let mut terminal = Terminal::new(cli.global.color, cli.global.verbosity());
     let outcome = match cli.command {
         Command::Lint(options) => lint::run(&options, &mut terminal),
+        Command::Reach(options) => reach::run(&options, &mut terminal),
         Command::Files(options) => files::run(&options, &mut terminal),
         Command::Completions(options) => completions::run(&options, &mut terminal),
     };

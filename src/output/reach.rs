@@ -46,6 +46,12 @@ pub enum ReachOutcome {
 }
 
 impl ReachOutcome {
+    /// Whether something that was asked for is not allowed.
+    #[must_use]
+    pub fn is_blocked_somewhere(self) -> bool {
+        matches!(self, Self::Blocked | Self::Partly)
+    }
+
     /// The word for it in every format.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -7,7 +7,7 @@ use super::count;
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL};
 use crate::engine::{
     ConnectionSet, Decision, Matter, Miss, PeerRef, PeerTrace, PluginDifference, PolicyRef, PortRef,
-    PortTrace, ReasonCode, Requirement, RuleRef, RuleTrace, Scope, SideTrace, Wanted,
+    PortTrace, ReasonCode, Requirement, RuleRef, RuleTrace, SideTrace, Wanted,
 };
 use crate::k8s::{
     Action, ClusterNetworkPolicy, Direction, IpBlock, LabelSelector, NetworkPolicyPeer, PeerSelection,
