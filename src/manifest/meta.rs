@@ -4,7 +4,7 @@
 
 use super::invalid_value;
 use super::scalar::Scalar;
-use super::tree::{Node, push_field};
+use super::tree::{Entry, Node, push_field};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{Label, Labels, ObjectMeta, OwnerReference, is_opaque};
 use crate::source::Spanned;
@@ -59,6 +59,9 @@ pub(super) fn string_map(
     path: &str,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Labels {
+    if map.text().is_some_and(is_opaque) {
+        return Labels::default();
+    }
     if !map.is_mapping() {
         let message = format!("`{path}` must be a mapping from text to text");
         let diagnostic = invalid_value(map.span(), message).about(object, path);
@@ -73,7 +76,7 @@ pub(super) fn string_map(
             Some(Scalar::Null) => "",
             None if is_opaque(entry.value.raw()) => entry.value.raw(),
             Some(_) | None => {
-                diagnostics.push(not_text(entry.value, &key, object, path));
+                diagnostics.push(not_text(entry, object, path));
                 match entry.value.text() {
                     Some(text) => text,
                     None => continue,
@@ -88,16 +91,17 @@ pub(super) fn string_map(
     Labels::new(labels)
 }
 
-fn not_text(value: Node<'_>, key: &str, object: &str, path: &str) -> Diagnostic {
+fn not_text(entry: Entry<'_>, object: &str, path: &str) -> Diagnostic {
+    let value = entry.value;
     let is = match value.scalar() {
         Some(Scalar::Bool(value)) => format!("is the boolean {value}, not text"),
         Some(_) => "is a number, not text".to_owned(),
         None => "is a collection, not text".to_owned(),
     };
-    let message = format!("the value of `{key}` must be text");
-    let diagnostic = invalid_value(value.span(), message)
-        .label(is)
-        .about(object, format!("{path}.{key}"));
+    let message = format!("the value of `{}` must be text", entry.key.text().unwrap_or_default());
+    let mut path = path.to_owned();
+    push_field(&mut path, &entry.key.key_text());
+    let diagnostic = invalid_value(value.span(), message).label(is).about(object, path);
     if value.scalar().is_none() {
         return diagnostic;
     }

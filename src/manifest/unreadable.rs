@@ -13,22 +13,23 @@ use crate::source::Span;
 pub(super) fn report(error: ReadError, text: &str, span: Span, parsed: &mut Parsed) {
     let document = &text[span.range()];
     let at = (error.span.end.max(span.start) - span.start) as usize;
-    let outcome = if !looks_like_kubernetes(document) {
-        Outcome::NotKubernetes
-    } else if error.is_limit {
-        parsed.diagnostics.push(diagnostic(error, "limit-exceeded"));
+    let outcome = if error.is_limit {
+        // Nobody knows what stands behind the limit, so this is never passed over.
+        parsed.diagnostics.push(diagnostic(error));
         Outcome::Broken
+    } else if !looks_like_kubernetes(document) {
+        Outcome::NotKubernetes
     } else if let Some(opacity) = opacity(document, at) {
         Outcome::Opaque(opacity)
     } else {
-        parsed.diagnostics.push(diagnostic(error, "yaml-error"));
+        parsed.diagnostics.push(diagnostic(error));
         Outcome::Broken
     };
     parsed.documents.push(nameless(span, outcome));
 }
 
-fn diagnostic(error: ReadError, rule: &'static str) -> Diagnostic {
-    let diagnostic = Diagnostic::new(rule, Severity::Error, error.span, error.message);
+fn diagnostic(error: ReadError) -> Diagnostic {
+    let diagnostic = Diagnostic::new("yaml-error", Severity::Error, error.span, error.message);
     let diagnostic = diagnostic.label(error.label);
     match error.help {
         Some(help) => diagnostic.help(help),
