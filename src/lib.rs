@@ -10,6 +10,7 @@ pub mod fix;
 
 // Kubernetes as written, as resolved, as enforced.
 pub mod k8s;
+pub mod amend;
 pub mod manifest;
 pub mod cluster;
 pub mod engine;

@@ -9,6 +9,7 @@ mod special;
 mod unknown;
 
 pub(crate) use form::{Form, Mistake};
+pub(crate) use special::{blocks, range_name};
 pub(crate) use unknown::Candidate;
 
 use crate::cluster::{Cluster, NamespaceId, ServiceId, WorkloadId};
@@ -69,6 +70,26 @@ impl End {
         };
         pod.namespace.are_labels_known |= inventory == Inventory::Complete;
         Endpoint::Pod(pod)
+    }
+
+    /// The same end in another cluster; `None` if that has none of the name.
+    pub(crate) fn in_cluster(&self, here: &Cluster, there: &Cluster) -> Option<Self> {
+        let namespace = |id| there.namespace_by_name(&here.namespace(id).name);
+        match self {
+            Self::Addresses(_) => Some(self.clone()),
+            Self::Workload(id) => {
+                let name = here.workload_name(*id);
+                let mut same = there.workloads_in(namespace(here.workload(*id).namespace)?);
+                same.find(|id| there.workload_name(*id) == name).map(Self::Workload)
+            }
+            Self::Supposed(pod) => {
+                let mut pod = pod.clone();
+                if let SupposedNamespace::Present(id) = pod.namespace {
+                    pod.namespace = SupposedNamespace::Present(namespace(id)?);
+                }
+                Some(Self::Supposed(pod))
+            }
+        }
     }
 
     /// Its name in an answer.

@@ -46,7 +46,7 @@ impl Input {
             .par_iter()
             .map(|file| {
                 let source = sources.get(file.source);
-                manifest::read(file.source, source.name(), source.text())
+                manifest::read(file.source, source.text())
             })
             .collect();
         let mut objects = Vec::new();

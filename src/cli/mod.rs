@@ -4,12 +4,15 @@
 //! Refuses to judge anything itself.
 
 mod completions;
+mod endpoint;
 mod exit;
 mod explain;
 mod files;
 mod graph;
 mod input;
 mod lint;
+mod port;
+mod reach;
 mod schema;
 mod target;
 mod terminal;
@@ -73,6 +76,7 @@ impl Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Lint(lint::Options),
+    Reach(reach::Options),
     Graph(graph::Options),
     Explain(explain::Options),
     Files(files::Options),
@@ -124,6 +128,7 @@ fn execute(cli: Cli) -> Outcome {
     let mut terminal = Terminal::new(cli.global.color, cli.global.verbosity());
     let outcome = match cli.command {
         Command::Lint(options) => lint::run(&options, &mut terminal),
+        Command::Reach(options) => reach::run(&options, &mut terminal),
         Command::Graph(options) => graph::run(&options, &mut terminal),
         Command::Explain(options) => explain::run(&options, &mut terminal),
         Command::Files(options) => files::run(&options, &mut terminal),

@@ -14,6 +14,10 @@ mod junit;
 mod markdown;
 mod nearest;
 mod place;
+mod reach;
+mod reach_json;
+mod reach_text;
+mod reach_words;
 mod rule_page;
 mod sarif;
 mod schema;
@@ -23,6 +27,10 @@ mod summary;
 pub use escape::{Escaped, EscapedLine, GithubMessage, GithubProperty, Json, Markdown, Xml};
 pub use graph::GraphFormat;
 pub use nearest::nearest;
+pub use reach::{
+    Change, ChangedPlace, Detail, Ends, OpenedFlow, ReachAnswer, ReachFormat, ReachOutcome,
+    ReachReport, Why,
+};
 pub use rule_page::{rule_index, rule_page, write_rule_list, write_rule_page};
 pub use schema::Schema;
 pub use style::{Color, Links, Role, Style};

@@ -60,12 +60,17 @@ const SERVICE: [&str; 3] = ["svc", "service", "services"];
 const UNNAMED: &str = "<new>";
 
 impl Form {
+    /// The word for every pod, and the outside.
+    pub(crate) const ANY: &'static str = "any";
+    /// The word for all public addresses.
+    pub(crate) const INTERNET: &'static str = "internet";
+
     /// The shape of a text. The namespaces of the cluster tell `deploy/web` in the
     /// namespace `deploy` from the Deployment `web`.
     pub(super) fn parse(text: &str, lookup: &Lookup<'_>) -> Result<Self, Mistake> {
         match text {
-            "any" => return Ok(Self::Any),
-            "internet" => return Ok(Self::Internet),
+            Self::ANY => return Ok(Self::Any),
+            Self::INTERNET => return Ok(Self::Internet),
             "" => return Err(malformed("an endpoint is empty")),
             _ => {}
         }
