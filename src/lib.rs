@@ -13,6 +13,7 @@ pub mod k8s;
 pub mod manifest;
 pub mod cluster;
 pub mod engine;
+pub mod graph;
 
 // Opinions about a cluster.
 pub mod lint;

@@ -6,6 +6,7 @@ mod cli;
 mod clusters;
 mod conventions;
 mod engine;
+mod graph;
 mod program;
 mod reference;
 mod rules;
