@@ -8,6 +8,7 @@ mod conventions;
 mod engine;
 mod formats;
 mod generated;
+mod graph;
 mod program;
 mod reference;
 mod rules;
