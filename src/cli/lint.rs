@@ -71,9 +71,9 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     }
     let input = Input::read(&options.paths);
     input.report_problems(terminal);
-    let linted = lint(options, &input);
-    let outcome = outcome(options, &input, &linted.findings);
     let rules: Vec<&'static RuleMeta> = rules::ALL.iter().map(|rule| rule.meta()).collect();
+    let linted = lint(options, &input, &rules);
+    let outcome = outcome(options, &input, &linted.findings);
     let report = Report {
         sources: &input.sources,
         findings: &linted.findings,
@@ -95,7 +95,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     Ok(outcome)
 }
 
-fn lint(options: &Options, input: &Input) -> lint::Report {
+fn lint(options: &Options, input: &Input, known_rules: &[&'static RuleMeta]) -> lint::Report {
     let inventory = if options.complete {
         Inventory::Complete
     } else {
@@ -111,7 +111,6 @@ fn lint(options: &Options, input: &Input) -> lint::Report {
         .copied()
         .filter(|rule| rule.meta().is_on_by_default);
     let enabled: Vec<&'static dyn Rule> = enabled.collect();
-    let known_rules: Vec<&'static RuleMeta> = rules::ALL.iter().map(|rule| rule.meta()).collect();
     let input = lint::Input {
         sources: &input.sources,
         documents: &input.documents,
@@ -119,17 +118,17 @@ fn lint(options: &Options, input: &Input) -> lint::Report {
         cluster: &input.cluster,
         engine: &engine,
         settings: &settings,
-        known_rules: &known_rules,
+        known_rules,
         allow: &[],
         today: today(),
     };
     lint::run(&input, &enabled)
 }
 
-/// The day, in UTC, by which suppressions expire.
+/// Suppressions may expire, so the day has a say; nothing else depends on the clock.
 fn today() -> Date {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    Date::from_unix_seconds(since_epoch.map_or(0, |elapsed| elapsed.as_secs()))
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Date::from_unix_seconds(since.map_or(0, |since| since.as_secs()))
 }
 
 fn outcome(options: &Options, input: &Input, findings: &[Diagnostic]) -> Outcome {

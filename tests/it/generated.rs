@@ -3,7 +3,7 @@
 //!
 //! `UPDATE=1 cargo test --test it generated` rewrites all of it.
 
-use super::program::{root, run};
+use super::program::{root, run, scratch};
 use clap::ValueEnum;
 use npcheck::output::{Schema, rule_index, rule_page};
 use npcheck::rules;
@@ -25,19 +25,14 @@ fn pages_of_rules() {
 
 #[test]
 fn manual_pages() {
-    let mut command = npcheck::cli::command().disable_help_subcommand(true);
-    command.build();
+    let directory = scratch("man");
+    let command = npcheck::cli::command().disable_help_subcommand(true);
+    clap_mangen::generate_to(command, &directory).unwrap();
     let mut files = Files::new();
-    let mut page = |command: &clap::Command, name: String| {
-        let mut text = Vec::new();
-        clap_mangen::Man::new(command.clone()).title(&name).render(&mut text).unwrap();
-        files.insert(format!("{name}.1"), String::from_utf8(text).unwrap());
-    };
-    page(&command, "npcheck".to_owned());
-    for subcommand in command.get_subcommands() {
-        let name = format!("npcheck-{}", subcommand.get_name());
-        let subcommand = subcommand.clone().name(name.clone());
-        page(&subcommand, name);
+    for entry in fs::read_dir(&directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        files.insert(name, fs::read_to_string(&path).unwrap());
     }
     check_directory("docs/man", &files);
 }
@@ -67,7 +62,10 @@ fn schemas() {
         assert_eq!(run.status, 0, "{name}");
         (format!("{name}.json"), run.stdout)
     };
-    check_directory("docs/schemas", &Schema::value_variants().iter().map(file).collect());
+    check_directory(
+        "docs/schemas",
+        &Schema::value_variants().iter().map(file).collect(),
+    );
 }
 
 /// Between `<!-- generated: npcheck … -->` and `<!-- end -->` stands what that command
@@ -81,14 +79,18 @@ fn blocks_of_the_readme() {
     let mut blocks = 0;
     while let Some(line) = lines.next() {
         generated += &format!("{line}\n");
-        let Some(command) = line.strip_prefix("<!-- generated: ") else { continue };
+        let Some(command) = line.strip_prefix("<!-- generated: ") else {
+            continue;
+        };
         let command = command.strip_suffix(" -->").unwrap();
         let arguments: Vec<&str> = command.split(' ').skip(1).collect();
         let run = run(root(), &arguments);
         assert!(run.status < 2, "{command}: {run:?}");
         let output = run.stdout.trim_end();
         generated += &format!("```console\n$ {command}\n{output}\n```\n<!-- end -->\n");
-        lines.find(|line| *line == "<!-- end -->").expect("a generated block ends");
+        lines
+            .find(|line| *line == "<!-- end -->")
+            .expect("a generated block ends");
         blocks += 1;
     }
     assert!(blocks > 0, "the README shows what the program prints");
@@ -120,7 +122,10 @@ fn check_file(path: &Path, text: &str) {
         return;
     }
     let name = path.strip_prefix(root()).unwrap().display();
-    assert!(is_update(), "{name} is not what it would be generated as; {HOW}");
+    assert!(
+        is_update(),
+        "{name} is not what it would be generated as; {HOW}"
+    );
     fs::write(path, text).unwrap();
 }
 
