@@ -5,7 +5,7 @@
 use super::Paths;
 use super::terminal::{Terminal, Verbosity};
 use crate::cluster::Cluster;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Document, Object, Opacity, Outcome as Became};
 use crate::load::{self, Limits, Loaded, ProblemKind, SkipReason};
 use crate::manifest;
@@ -86,6 +86,47 @@ impl Input {
     pub(crate) fn is_empty(&self) -> bool {
         let mut documents = self.documents.iter().flat_map(|(_, documents)| documents);
         !documents.any(|document| document.outcome == Became::Object)
+    }
+
+    /// Whether an API server would refuse one of the objects, so that it counts for nothing
+    /// in a verdict (S13).
+    pub(crate) fn has_refused_objects(&self) -> bool {
+        let cluster = &self.cluster;
+        let policies = cluster.policies().iter().map(|policy| &policy.object.meta);
+        let workloads = cluster
+            .workloads()
+            .iter()
+            .map(|workload| &workload.object.meta);
+        let mut metas = policies
+            .chain(cluster.cluster_policies().iter().map(|policy| &policy.meta))
+            .chain(workloads);
+        metas.any(|meta| !meta.is_accepted) || !cluster.duplicates().is_empty()
+    }
+
+    /// Says on standard error what is wrong with documents that count for nothing in a
+    /// verdict: the commands that give one show no findings.
+    pub(crate) fn report_refusals(&self, terminal: &mut Terminal) {
+        let errors = self
+            .diagnostics
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error);
+        for error in errors {
+            let source = self.sources.get(error.primary.span.source);
+            let place = source.position(error.primary.span.start);
+            let place = format!("{}:{}:{}", source.name(), place.line, place.column);
+            terminal.complain(&place, &error.message);
+        }
+        for duplicate in self.cluster.duplicates() {
+            let [first, second] = [duplicate.first, duplicate.second].map(|span| {
+                format!(
+                    "{}:{}",
+                    self.sources.get(span.source).name(),
+                    self.sources.position(span).line
+                )
+            });
+            let message = format!("{} is defined twice, first in {first}", duplicate.object);
+            terminal.complain(&second, &message);
+        }
     }
 
     /// Says on standard error what could not be read, and, if asked, what was left alone.

@@ -7,6 +7,7 @@ mod completions;
 mod endpoint;
 mod exit;
 mod files;
+mod graph;
 mod input;
 mod lint;
 mod port;
@@ -73,6 +74,7 @@ impl Global {
 enum Command {
     Lint(lint::Options),
     Reach(reach::Options),
+    Graph(graph::Options),
     Files(files::Options),
     Completions(completions::Options),
 }
@@ -122,6 +124,7 @@ fn execute(cli: Cli) -> Outcome {
     let outcome = match cli.command {
         Command::Lint(options) => lint::run(&options, &mut terminal),
         Command::Reach(options) => reach::run(&options, &mut terminal),
+        Command::Graph(options) => graph::run(&options, &mut terminal),
         Command::Files(options) => files::run(&options, &mut terminal),
         Command::Completions(options) => completions::run(&options, &mut terminal),
     };

@@ -82,7 +82,8 @@ pub struct RuleMeta {
     /// Rules whose findings on the same text are left out, because this rule names
     /// their root cause.
     pub mutes: &'static [&'static str],
-    /// Whether it runs where nobody has said so.
+    /// Whether it runs where nobody has asked for it. One that does not is for those who
+    /// want it: its findings are no mistakes by themselves.
     pub is_on_by_default: bool,
     /// The version that brought it.
     pub since: &'static str,
@@ -120,6 +121,8 @@ pub trait Rule: Sync {
 
 /// Declares a rule: a unit struct whose doc comment is the rule's page, and its
 /// [`RuleMeta`] as `Self::META`.
+///
+/// `is_on_by_default` may be left out where it is true, as for nearly all.
 macro_rules! declare_rule {
     (
         $(#[doc = $page:literal])*
@@ -130,6 +133,7 @@ macro_rules! declare_rule {
             severity: $severity:expr,
             fix: $fix:expr,
             mutes: $mutes:expr,
+            $(is_on_by_default: $is_on_by_default:literal,)?
             since: $since:literal $(,)?
         }
     ) => {
@@ -146,7 +150,8 @@ macro_rules! declare_rule {
                 severity: $severity,
                 fix: $fix,
                 mutes: $mutes,
-                is_on_by_default: true,
+                // The first of these is what was written, if it was.
+                is_on_by_default: [$($is_on_by_default,)? true][0],
                 since: $since,
             };
         }

@@ -2,7 +2,7 @@
 //! and consequences of one cause left out.
 
 use super::suppression::{self, Suppressed};
-use super::{Context, Rule, Settings};
+use super::{AllowEntry, Context, Date, Rule, RuleMeta, Settings};
 use crate::cluster::Cluster;
 use crate::diagnostic::Diagnostic;
 use crate::engine::Engine;
@@ -26,6 +26,12 @@ pub struct Input<'a> {
     pub engine: &'a Engine<'a>,
     /// What is known beyond the manifests.
     pub settings: &'a Settings,
+    /// Every rule that exists, whether it runs or not: a suppression may name it.
+    pub known_rules: &'a [&'static RuleMeta],
+    /// What the configuration allows.
+    pub allow: &'a [AllowEntry],
+    /// The day by which suppressions expire.
+    pub today: Date,
 }
 
 /// What a run found.
@@ -37,14 +43,18 @@ pub struct Report {
     pub suppressed: Vec<Suppressed>,
 }
 
-/// Runs the rules.
+/// Runs these rules and no others: the caller has left out those that are off, be it by
+/// default ([`RuleMeta::is_on_by_default`]) or by
+/// somebody's word. What the reader reported in the name of a rule that is off is left
+/// out too.
 #[must_use]
 pub fn run(input: &Input<'_>, rules: &[&'static dyn Rule]) -> Report {
     let mut findings: Vec<Diagnostic> = rules
         .par_iter()
         .flat_map_iter(|rule| check(input, *rule))
         .collect();
-    findings.extend(input.reported.iter().cloned());
+    let runs = |finding: &&Diagnostic| rules.iter().any(|rule| rule.meta().name == finding.rule);
+    findings.extend(input.reported.iter().filter(runs).cloned());
     let findings = without_consequences(findings, rules);
     let mut findings = suppression::apply(input, findings);
     findings

@@ -6,6 +6,7 @@
 mod concise;
 mod escape;
 mod full;
+mod graph;
 mod reach;
 mod reach_json;
 mod reach_text;
@@ -13,9 +14,11 @@ mod reach_words;
 mod style;
 mod summary;
 
-pub use escape::{Escaped, EscapedLine, GithubMessage, GithubProperty, Markdown, Xml};
+pub use escape::{Escaped, EscapedLine, GithubMessage, GithubProperty, Json, Markdown, Xml};
+pub use graph::GraphFormat;
 pub use reach::{
-    Change, ChangedPlace, Detail, Ends, OpenedFlow, ReachAnswer, ReachFormat, ReachOutcome, ReachReport, Why,
+    Change, ChangedPlace, Detail, Ends, OpenedFlow, ReachAnswer, ReachFormat, ReachOutcome,
+    ReachReport, Why,
 };
 pub use style::{Color, Links, Role, Style};
 pub use summary::{Found, Summary};

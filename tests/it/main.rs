@@ -3,5 +3,9 @@
 
 mod architecture;
 mod cli;
+mod clusters;
 mod conventions;
+mod engine;
 mod program;
+mod reference;
+mod rules;
