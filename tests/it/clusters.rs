@@ -159,6 +159,7 @@ fn meta(name: &str, namespace: Option<&str>, random: &mut Random) -> ObjectMeta 
         annotations: Labels::default(),
         owner: None,
         is_accepted: random.percent(95),
+        opaque: None,
     }
 }
 

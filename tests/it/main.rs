@@ -9,3 +9,4 @@ mod engine;
 mod program;
 mod reference;
 mod rules;
+mod verdict;
