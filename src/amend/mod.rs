@@ -38,7 +38,12 @@ pub enum NewPeer {
         labels: Vec<(String, String)>,
     },
     /// Addresses.
-    Block(IpNet),
+    Block {
+        /// The block.
+        cidr: IpNet,
+        /// Blocks inside it that are left out.
+        except: Vec<IpNet>,
+    },
 }
 
 /// A NetworkPolicy with one rule.
@@ -190,9 +195,13 @@ fn peer_value(peer: &NewPeer) -> Value {
             let needs_pods = !labels.is_empty() || namespace.is_none();
             Value::map(namespace.into_iter().chain(needs_pods.then_some(pods)).collect())
         }
-        NewPeer::Block(block) => {
-            let cidr = Value::map(vec![("cidr", Value::Text(block.to_string()))]);
-            Value::map(vec![("ipBlock", cidr)])
+        NewPeer::Block { cidr, except } => {
+            let mut fields = vec![("cidr", Value::Block(*cidr))];
+            if !except.is_empty() {
+                let except = except.iter().copied().map(Value::Block).collect();
+                fields.push(("except", Value::List(except)));
+            }
+            Value::map(vec![("ipBlock", Value::map(fields))])
         }
     }
 }
@@ -232,11 +241,11 @@ fn cluster_rule_value(
             let pods = vec![("namespaceSelector", namespaces), ("podSelector", selector(labels))];
             Some(Value::map(vec![("pods", Value::map(pods))]))
         }
-        NewPeer::Block(_) if direction == Direction::Ingress => None,
-        NewPeer::Block(block) => {
-            let networks = vec![Value::Text(block.to_string())];
+        NewPeer::Block { cidr, except } if direction == Direction::Egress && except.is_empty() => {
+            let networks = vec![Value::Block(*cidr)];
             Some(Value::map(vec![("networks", Value::List(networks))]))
         }
+        NewPeer::Block { .. } => None,
     };
     let number = |number: u16| Value::Word(number.to_string());
     let port = |port: &NewPort| {

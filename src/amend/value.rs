@@ -3,6 +3,7 @@
 //! Refuses to know where it goes, and what it means.
 
 use crate::source::Span;
+use ipnet::IpNet;
 
 /// A value to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub(super) enum Value {
     List(Vec<Value>),
     /// A string that a reader must read as a string.
     Text(String),
+    /// A block of addresses: read as a string whether it has quotes or not, but for IPv6.
+    Block(IpNet),
     /// A word of the API or a number: written as it is, in JSON a word with quotes.
     Word(String),
 }
@@ -26,7 +29,7 @@ impl Value {
         match self {
             Self::Map(fields) => fields.is_empty(),
             Self::List(items) => items.is_empty(),
-            Self::Text(_) | Self::Word(_) => false,
+            Self::Text(_) | Self::Block(_) | Self::Word(_) => false,
         }
     }
 }
@@ -82,6 +85,8 @@ impl Style {
         match value {
             Value::Text(text) => self.text(text),
             Value::Word(word) => self.word(word),
+            Value::Block(IpNet::V4(block)) if self.quotes.is_none() => block.to_string(),
+            Value::Block(block) => self.text(&block.to_string()),
             Value::List(items) => {
                 let items: Vec<_> = items.iter().map(|item| self.flow(item)).collect();
                 format!("[{}]", items.join(", "))
@@ -115,7 +120,7 @@ impl Style {
         let key = self.key(key);
         let indent = match value {
             _ if value.is_empty() => return vec![format!("{key}: {}", self.flow(value))],
-            Value::Text(_) | Value::Word(_) => return vec![format!("{key}: {}", self.flow(value))],
+            Value::Text(_) | Value::Block(_) | Value::Word(_) => return vec![format!("{key}: {}", self.flow(value))],
             Value::List(_) => self.list_indent,
             Value::Map(_) => 2,
         };

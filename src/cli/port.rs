@@ -152,11 +152,14 @@ impl Through<'_> {
 
     /// Adds what a port of the Service leads to on the pod.
     fn follow(&self, port: &ServicePort, asked: &mut Asked) {
-        let from = format!("{}/{}", port.port, port.protocol);
+        let service = self.cluster.service(self.service);
+        let namespace = &self.cluster.namespace(service.namespace).name;
+        let service = &service.object.meta.name;
+        let from = format!("{namespace}/svc/{service} {}/{}", port.port, port.protocol);
         let connections = match &port.target_port {
             TargetPort::Number(number) => {
                 if *number != port.port.value {
-                    asked.translations.push(format!("{from} leads to {number}/{}", port.protocol));
+                    asked.translations.push(format!("{from} leads to {number}/{} of its pods", port.protocol));
                 }
                 ConnectionSet::of(port.protocol, PortSet::single(*number))
             }
@@ -170,7 +173,7 @@ impl Through<'_> {
                     ));
                 } else {
                     let numbers = connections.get(port.protocol);
-                    let to = format!("`{name}`, which is {numbers}/{}", port.protocol);
+                    let to = format!("`{name}`, which is {numbers}/{} of its pods", port.protocol);
                     asked.translations.push(format!("{from} leads to {to}"));
                 }
                 connections

@@ -16,7 +16,7 @@ use super::input::Input;
 use super::port::{Asked, PortQuestion, asked_at};
 use super::terminal::{Terminal, Verbosity};
 use crate::engine::{Endpoint, plugin_differences, uniform_ranges};
-use crate::output::{Detail, ReachAnswer, ReachFormat, ReachOutcome, ReachReport, Why};
+use crate::output::{Detail, Ends, ReachAnswer, ReachFormat, ReachOutcome, ReachReport, Why};
 use clap::{Args, ValueEnum};
 use group::{Group, Piece};
 use std::collections::BTreeSet;
@@ -229,6 +229,13 @@ impl<'q> Question<'q> {
             Vec::new()
         };
         let differences = plugin_differences(cluster, &from.endpoint, &to.endpoint, &asked_or_all);
+        let sources = group.ends(cluster, &self.from, group::Side::Source);
+        let destinations = group.ends(cluster, &self.to, group::Side::Destination);
+        // Addresses that come out alike are explained under their common name.
+        let name = |ends: &Ends, piece: &Piece<'_>, resolved| match &ends.names[..] {
+            [name] => name.clone(),
+            _ => piece.name(cluster, resolved),
+        };
         ReachAnswer {
             outcome: group.outcome,
             pairs: group.pairs,
@@ -238,15 +245,15 @@ impl<'q> Question<'q> {
             asked: group.asked.connections.clone(),
             translations: group.asked.translations.clone(),
             dead_ends: group.asked.dead_ends.clone(),
-            from: group.ends(cluster, &self.from, group::Side::Source),
-            to: group.ends(cluster, &self.to, group::Side::Destination),
             why: Why {
-                from: from.name(cluster, &self.from),
-                to: to.name(cluster, &self.to),
+                from: name(&sources, from, &self.from),
+                to: name(&destinations, to, &self.to),
                 explanation: group.explanation,
                 changes,
                 differences,
             },
+            from: sources,
+            to: destinations,
         }
     }
 }

@@ -6,7 +6,9 @@
 use super::reach::{Change, Detail, Ends, ReachAnswer, ReachOutcome, ReachReport, Why};
 use super::reach_words::{Words, ports, rule_text, short_names};
 use super::{Escaped, Role, Style, count};
-use crate::engine::{Address, ConnectionSet, Explanation, RuleTrace, SideTrace, Way};
+use crate::engine::{
+    Address, ConnectionSet, Explanation, Miss, NearestMiss, PolicyRef, ReasonCode, RuleTrace, SideTrace, Way,
+};
 use crate::k8s::{Direction, Truth};
 use crate::source::Span;
 use std::io::{self, Write};
@@ -273,7 +275,8 @@ impl Answer<'_, '_> {
                 continue;
             }
             let Some(miss) = side.nearest_miss(&blocked) else { continue };
-            if side.is_isolated() != Truth::True || miss.peer_differences > 2 {
+            let differences = miss.peer_differences + usize::from(miss.ports_differ);
+            if side.is_isolated() != Truth::True || differences > 2 || is_of_another_sort(&miss) {
                 continue;
             }
             let differs = match (miss.peer_differences, miss.ports_differ) {
@@ -322,6 +325,16 @@ impl Answer<'_, '_> {
         }
         writeln!(out, "  {}", Escaped(&opens(change, words)))
     }
+}
+
+/// Whether the rule is about ends of another sort altogether: pods where addresses are
+/// asked for, or the other way round.
+fn is_of_another_sort(miss: &NearestMiss<'_, '_>) -> bool {
+    let nearest = miss.rule.peers.nearest().filter(|_| miss.peer_differences > 0);
+    let misses = nearest.map_or(&[][..], |peer| &peer.misses);
+    misses.iter().any(|miss| {
+        matches!(miss, Miss::NotAPod | Miss::AddressUnknown | Miss::NotANode | Miss::DomainName)
+    })
 }
 
 /// What a change opens besides, in words.
@@ -380,7 +393,7 @@ struct Shown<'t, 'c> {
 
 enum Entry<'t, 'c> {
     Rule(&'t RuleTrace<'c>),
-    NoRules(crate::engine::PolicyRef),
+    NoRules(PolicyRef),
 }
 
 impl<'t, 'c> Shown<'t, 'c> {
@@ -395,11 +408,11 @@ impl<'t, 'c> Shown<'t, 'c> {
         }
         // The NetworkPolicies are asked about what the Admin tier leaves to them.
         let is_denied = decisions.iter().any(|decision| {
-            matches!(decision.code, crate::engine::ReasonCode::NoRules | crate::engine::ReasonCode::NoRuleMatches)
+            matches!(decision.code, ReasonCode::NoRules | ReasonCode::NoRuleMatches)
         });
         for policy in &side.policies {
             if policy.rules.is_empty() && (is_denied || shows_all) {
-                entries.push(Entry::NoRules(crate::engine::PolicyRef::Network(policy.id)));
+                entries.push(Entry::NoRules(PolicyRef::Network(policy.id)));
             }
             let all_ports = asked.is_all();
             for rule in &policy.rules {

@@ -91,13 +91,24 @@ impl<'a> Words<'a> {
 
     /// What a side says as a whole to the connections that were asked for.
     pub(super) fn side(&self, side: &SideTrace<'_>, asked: &ConnectionSet) -> String {
-        let decisions = side.decisions(asked);
+        let mut decisions = side.decisions(asked);
+        let is_match = |decision: &Decision<'_, '_>| decision.code == ReasonCode::RuleMatch;
+        let matched = decisions.iter().filter(|decision| is_match(decision));
+        let matched = matched.fold(ConnectionSet::none(), |all, decision| all.union(&decision.connections));
+        if let Some(first) = decisions.iter().position(is_match) {
+            decisions[first].connections = matched;
+            let is_rest = |decision: &Decision<'_, '_>| decision.code == ReasonCode::NoRuleMatches;
+            let mut place = 0;
+            decisions.retain(|decision| {
+                place += 1;
+                // That the rules match nothing else goes without saying.
+                place - 1 == first || !(is_match(decision) || is_rest(decision))
+            });
+        }
+        let is_partial = |decision: &Decision<'_, '_>| decision.connections != *asked;
         let said = decisions.iter().map(|decision| {
             let said = self.decision(side, decision);
-            match decisions[..] {
-                [_] => said,
-                _ => format!("{}: {said}", ports(&decision.connections)),
-            }
+            if is_partial(decision) { format!("{said}: {}", ports(&decision.connections)) } else { said }
         });
         let said = said.collect::<Vec<_>>().join("; ");
         let passed = side.admin.iter().find(|rule| {
@@ -116,16 +127,18 @@ impl<'a> Words<'a> {
         let decider = decision.rule.map(|rule| format!("{} #{}", self.policy(rule.policy), rule.index + 1));
         let decider = decider.unwrap_or_default();
         match decision.code {
-            ReasonCode::RuleMatch => match side.policies.len() {
-                1 if rules == 1 => format!("{isolated}, its rule matches"),
-                _ => {
+            ReasonCode::RuleMatch => match (side.policies.len(), rules) {
+                (1, 1) => format!("{isolated}, its rule matches"),
+                (_, 1) => format!("{isolated}, their only rule matches"),
+                (policies, _) => {
                     let matching = side.policies.iter().flat_map(|policy| &policy.rules);
                     let matching = matching.filter(|rule| {
                         !rule.decides.certain.intersection(&decision.connections).is_empty()
                     });
                     let matching = matching.count();
                     let verb = if matching == 1 { "matches" } else { "match" };
-                    format!("{isolated}, {matching} of their {} {verb}", count(rules, "rule"))
+                    let whose = if policies == 1 { "its" } else { "their" };
+                    format!("{isolated}, {matching} of {whose} {rules} rules {verb}")
                 }
             },
             ReasonCode::NoRules => format!(
@@ -183,6 +196,7 @@ impl<'a> Words<'a> {
         match (rule.peers.truth, has_port) {
             // What differs is what a reader looks for, so that a match beside it is not said.
             (Truth::False, true) => peers,
+            (Truth::False, false) => format!("{peers}; {ports}"),
             _ => format!("{peers}, {ports}"),
         }
     }

@@ -12,3 +12,4 @@ mod graph;
 mod program;
 mod reference;
 mod rules;
+mod verdict;

@@ -7,17 +7,20 @@
 mod proposal;
 
 use super::group::{Group, Piece};
-use super::opened::opened;
-use crate::cli::endpoint::{End, Inventory, Resolved};
+use super::group::joined;
+use super::opened::{AskedEnd, AskedFlow, opened};
+use crate::cli::endpoint::{End, Form, Inventory, Resolved};
 use crate::cli::input::Input;
 use crate::cluster::Cluster;
-use crate::engine::{ConnectionSet, Endpoint, Explanation, SideTrace, Way, explain};
+use crate::engine::{
+    AddressRange, ConnectionSet, Endpoint, Explanation, SideTrace, Way, explain, uniform_ranges,
+};
 use crate::fix;
-use crate::k8s::Object;
+use crate::k8s::{Direction, Object};
 use crate::manifest;
-use crate::output::{Change, ChangedPlace, OpenedFlow};
+use crate::output::{Change, ChangedPlace};
 use crate::source::{Edit, SourceId};
-use proposal::Proposal;
+use proposal::{Other, Proposal};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 
@@ -95,58 +98,81 @@ impl Search<'_> {
 
     /// The proposals for one side that do what they should there, the shortest first.
     fn working(&self, side: &SideTrace<'_>, denied: &ConnectionSet) -> Vec<Proposal> {
-        let (from, to) = (&self.group.example.0.endpoint, &self.group.example.1.endpoint);
-        let mut proposals = proposal::proposals(self.input, side, (from, to), denied);
+        let (subject, other) = match side.direction {
+            Direction::Egress => (&self.group.example.0, self.other(Direction::Egress)),
+            Direction::Ingress => (&self.group.example.1, self.other(Direction::Ingress)),
+        };
+        let Some(subject) = subject.endpoint.pod() else { return Vec::new() };
+        let mut proposals = proposal::proposals(self.input, side, (subject, &other), denied);
         proposals.sort_by_key(|proposal| (proposal::lines(&proposal.edits), proposal.kind));
         let works = |proposal: &Proposal| {
-            let objects = self.objects(&proposal.edits, Extent::Pair)?;
-            let cluster = Cluster::new(objects);
-            self.with_explanation(&cluster, |explanation| {
+            let Some(objects) = self.objects(&proposal.edits, Extent::Pair) else { return false };
+            self.holds(&Cluster::new(objects), |explanation| {
                 let mut sides = explanation.ways.iter().flat_map(Way::sides);
                 let same = sides.find(|other| other.direction == side.direction);
                 same.is_some_and(|side| denied.is_subset(&side.verdict.allowed()))
             })
         };
-        proposals.retain(|proposal| works(proposal).unwrap_or(false));
+        proposals.retain(works);
         proposals.truncate(MOST_TRIES);
         proposals
+    }
+
+    /// Whom a side is to be opened for: the other end of the example, and of addresses all
+    /// that come out alike.
+    fn other(&self, direction: Direction) -> Other<'_> {
+        let (example, pieces, resolved) = match direction {
+            Direction::Egress => (&self.group.example.1, &self.group.destinations, self.to),
+            Direction::Ingress => (&self.group.example.0, &self.group.sources, self.from),
+        };
+        if let Endpoint::Pod(pod) = &example.endpoint {
+            return Other::Pod(pod.clone());
+        }
+        if resolved.text == Form::INTERNET {
+            return Other::Internet;
+        }
+        Other::Addresses(joined(&ranges(pieces)))
     }
 
     /// The change that edits make, if the engine says that all of it is allowed with them.
     fn proved(&self, edits: &[Edit]) -> Option<Change> {
         let cluster = Cluster::new(self.objects(edits, Extent::Everything)?);
-        let is_allowed = self.with_explanation(&cluster, |explanation| {
-            self.wanted.is_subset(&explanation.verdict.allowed())
-        })?;
+        let is_allowed =
+            self.holds(&cluster, |explanation| self.wanted.is_subset(&explanation.verdict.allowed()));
         if !is_allowed {
             return None;
         }
-        let name = |piece: &Piece<'_>, resolved| piece.name(&self.input.cluster, resolved);
-        let asked = OpenedFlow {
-            from: name(&self.group.example.0, self.from),
-            to: name(&self.group.example.1, self.to),
-            connections: self.wanted.clone(),
+        let asked = AskedFlow {
+            from: asked_end(&self.group.example.0, &self.group.sources),
+            to: asked_end(&self.group.example.1, &self.group.destinations),
+            connections: &self.wanted,
         };
         let opens = opened(&self.input.cluster, &cluster, &changed_sources(edits), &asked);
         let places = edits.iter().map(|edit| self.place(edit)).collect();
         Some(Change { places, opens })
     }
 
-    /// Explains the example again in another cluster.
-    fn with_explanation<T>(
-        &self,
-        cluster: &Cluster,
-        judge: impl FnOnce(&Explanation<'_>) -> T,
-    ) -> Option<T> {
-        let end = |piece: &Piece<'_>, resolved: &Resolved| match &piece.endpoint {
-            Endpoint::Address(range) => Some(End::Addresses(*range)),
-            Endpoint::Pod(_) => resolved.ends[piece.place].in_cluster(&self.input.cluster, cluster),
+    /// Whether something holds of the example, explained again in another cluster; of
+    /// addresses, for each of those that come out alike.
+    fn holds(&self, cluster: &Cluster, judge: impl Fn(&Explanation<'_>) -> bool) -> bool {
+        let ends = |example: &Piece<'_>, pieces: &[Piece<'_>], resolved: &Resolved| match &example.endpoint {
+            Endpoint::Pod(_) => {
+                resolved.ends[example.place].in_cluster(&self.input.cluster, cluster).into_iter().collect()
+            }
+            Endpoint::Address(_) => {
+                let ranges = ranges(pieces).into_iter();
+                ranges.flat_map(|range| uniform_ranges(cluster, &range)).map(End::Addresses).collect()
+            }
         };
-        let from = end(&self.group.example.0, self.from)?;
-        let to = end(&self.group.example.1, self.to)?;
-        let from = from.endpoint(cluster, self.inventory);
-        let to = to.endpoint(cluster, self.inventory);
-        Some(judge(&explain(cluster, &from, &to)))
+        let from: Vec<End> = ends(&self.group.example.0, &self.group.sources, self.from);
+        let to: Vec<End> = ends(&self.group.example.1, &self.group.destinations, self.to);
+        let judged = |from: &End, to: &End| {
+            let from = from.endpoint(cluster, self.inventory);
+            let to = to.endpoint(cluster, self.inventory);
+            judge(&explain(cluster, &from, &to))
+        };
+        let is_there = !from.is_empty() && !to.is_empty();
+        is_there && from.iter().all(|from| to.iter().all(|to| judged(from, to)))
     }
 
     /// The objects after some edits; `None` if the edits contradict each other, or do not
@@ -233,6 +259,21 @@ impl Search<'_> {
 enum Extent {
     Everything,
     Pair,
+}
+
+fn ranges(pieces: &[Piece<'_>]) -> Vec<AddressRange> {
+    let ranges = pieces.iter().filter_map(|piece| match piece.endpoint {
+        Endpoint::Address(range) => Some(range),
+        Endpoint::Pod(_) => None,
+    });
+    ranges.collect()
+}
+
+fn asked_end(example: &Piece<'_>, pieces: &[Piece<'_>]) -> AskedEnd {
+    match &example.endpoint {
+        Endpoint::Pod(pod) => pod.workload.map_or(AskedEnd::Supposed, AskedEnd::Workload),
+        Endpoint::Address(_) => AskedEnd::Outside(ranges(pieces)),
+    }
 }
 
 fn changed_sources(edits: &[Edit]) -> BTreeSet<SourceId> {

@@ -48,14 +48,16 @@ pub(super) struct Group<'s> {
     pub(super) allowed: ConnectionSet,
     /// What of it is not known.
     pub(super) unknown: ConnectionSet,
-    /// How many pairs there are, a block of addresses counted once.
+    /// How many pairs there are, all addresses counted as one end.
     pub(super) pairs: usize,
     /// One of the pairs.
     pub(super) example: (Piece<'s>, Piece<'s>),
     /// Why that one came out so.
     pub(super) explanation: Explanation<'s>,
-    sources: Vec<Piece<'s>>,
-    destinations: Vec<Piece<'s>>,
+    /// The sources of all pairs.
+    pub(super) sources: Vec<Piece<'s>>,
+    /// The destinations of all pairs.
+    pub(super) destinations: Vec<Piece<'s>>,
 }
 
 /// What tells outcomes and their reasons apart.
@@ -171,9 +173,11 @@ impl<'s> Group<'s> {
             places.into_iter().map(|place| of[place].clone()).collect()
         };
         let (from, to) = (&sources[pairs[0].0], &destinations[pairs[0].1]);
+        // All addresses together are one end.
+        let end = |piece: &Piece<'_>| piece.endpoint.pod().map(|_| piece.place);
         let by_end: BTreeSet<_> = pairs
             .iter()
-            .map(|(from, to)| (sources[*from].place, destinations[*to].place))
+            .map(|(from, to)| (end(&sources[*from]), end(&destinations[*to])))
             .collect();
         Self {
             outcome: key.outcome,
@@ -232,18 +236,16 @@ fn range_names(ranges: &[AddressRange], resolved: &Resolved) -> Vec<String> {
         if is_all_of(&|range| range.is_ipv4() == is_ipv4) {
             names.push(format!("{typed} ({family})"));
         } else {
-            let of_family = ranges.iter().filter(|range| range.is_ipv4() == is_ipv4);
-            names.extend(merged(of_family).iter().map(range_name));
+            let joined = joined(ranges);
+            names.extend(joined.iter().filter(|range| range.is_ipv4() == is_ipv4).map(range_name));
         }
     }
     names
 }
 
-/// Ranges of one family with neighbours joined.
-fn merged<'r>(ranges: impl Iterator<Item = &'r AddressRange>) -> Vec<AddressRange> {
-    let ranges: Vec<AddressRange> = ranges.copied().collect();
-    let Some(first) = ranges.first() else { return Vec::new() };
+/// Ranges with neighbours joined, in order.
+pub(super) fn joined(ranges: &[AddressRange]) -> Vec<AddressRange> {
     // What is in none of the ranges, taken away from everything, leaves them joined.
-    let space = if first.is_ipv4() { AddressRange::IPV4 } else { AddressRange::IPV6 };
-    space.without(&space.without(&ranges))
+    let spaces = [AddressRange::IPV4, AddressRange::IPV6];
+    spaces.iter().flat_map(|space| space.without(&space.without(ranges))).collect()
 }

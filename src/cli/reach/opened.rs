@@ -10,6 +10,23 @@ use crate::output::OpenedFlow;
 use crate::source::SourceId;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The flow that a change is made for.
+#[derive(Clone, Debug)]
+pub(super) struct AskedFlow<'q> {
+    pub(super) from: AskedEnd,
+    pub(super) to: AskedEnd,
+    pub(super) connections: &'q ConnectionSet,
+}
+
+/// An end of that flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum AskedEnd {
+    Workload(WorkloadId),
+    /// A pod that does not exist yet, so that no flow of the graph is its own.
+    Supposed,
+    Outside(Vec<AddressRange>),
+}
+
 /// The flows of the second cluster that the first one has not, but for `asked`, by source
 /// and destination. Both have the same workloads, and their policies differ only in these
 /// sources, so that only flows of the pods that those select can differ.
@@ -17,22 +34,17 @@ pub(super) fn opened(
     before: &Cluster,
     after: &Cluster,
     changed: &BTreeSet<SourceId>,
-    asked: &OpenedFlow,
+    asked: &AskedFlow<'_>,
 ) -> Vec<OpenedFlow> {
     let (old, new) = (Engine::new(before), Engine::new(after));
-    let subjects = subjects(&new, changed);
-    let comparison = Comparison { before: old.relation(), after: new.relation(), cluster: after };
-    let mut opened = BTreeMap::new();
-    for subject in subjects {
+    let comparison =
+        Comparison { before: old.relation(), after: new.relation(), cluster: after, asked };
+    let mut opened = Opened::new();
+    for subject in subjects(&new, changed) {
         comparison.of_workload(subject, &mut opened);
     }
-    let opened = opened.into_iter().map(|((from, to), connections)| {
-        let is_asked = from == asked.from && to == asked.to;
-        let connections =
-            if is_asked { connections.difference(&asked.connections) } else { connections };
-        OpenedFlow { from, to, connections }
-    });
-    opened.filter(|flow| !flow.connections.is_empty()).collect()
+    let flow = |((from, to), connections)| OpenedFlow { from, to, connections };
+    opened.into_iter().map(flow).collect()
 }
 
 /// The workloads that a policy of these sources selects.
@@ -53,6 +65,7 @@ struct Comparison<'e> {
     before: Relation<'e>,
     after: Relation<'e>,
     cluster: &'e Cluster,
+    asked: &'e AskedFlow<'e>,
 }
 
 type Opened = BTreeMap<(String, String), ConnectionSet>;
@@ -71,7 +84,8 @@ impl Comparison<'_> {
                 let after = self.after.connections(from, to);
                 let before = self.before.connections(from, to);
                 if after != before {
-                    add(name(from), name(to), after.difference(&before));
+                    let ends = (&AskedEnd::Workload(from), &AskedEnd::Workload(to));
+                    add(name(from), name(to), self.unasked(ends, after.difference(&before)));
                 }
             }
         }
@@ -109,12 +123,42 @@ impl Comparison<'_> {
                     let old = before.iter().find(|(range, _)| range.contains_range(&piece));
                     let none = ConnectionSet::none();
                     let new = connections.difference(old.map_or(&none, |(_, old)| old));
-                    if !new.is_empty() {
+                    for (piece, new) in self.unasked_outside(subject, direction, piece, &new) {
                         opened.push((piece, new));
                     }
                 }
             }
         }
         opened
+    }
+
+    /// The connections without those that were asked for.
+    fn unasked(&self, ends: (&AskedEnd, &AskedEnd), opened: ConnectionSet) -> ConnectionSet {
+        let is_asked = (&self.asked.from, &self.asked.to) == ends;
+        if is_asked { opened.difference(self.asked.connections) } else { opened }
+    }
+
+    /// The same for a range of addresses, which may be asked for in part.
+    fn unasked_outside(
+        &self,
+        subject: WorkloadId,
+        direction: Direction,
+        range: AddressRange,
+        opened: &ConnectionSet,
+    ) -> Vec<(AddressRange, ConnectionSet)> {
+        let (own, other) = match direction {
+            Direction::Egress => (&self.asked.from, &self.asked.to),
+            Direction::Ingress => (&self.asked.to, &self.asked.from),
+        };
+        let asked = match other {
+            AskedEnd::Outside(ranges) if *own == AskedEnd::Workload(subject) => ranges.as_slice(),
+            _ => &[],
+        };
+        let pieces = range.cut(asked.iter().copied()).into_iter().map(|piece| {
+            let is_asked = asked.iter().any(|asked| asked.contains_range(&piece));
+            let rest = if is_asked { opened.difference(self.asked.connections) } else { opened.clone() };
+            (piece, rest)
+        });
+        pieces.filter(|(_, rest)| !rest.is_empty()).collect()
     }
 }

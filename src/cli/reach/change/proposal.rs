@@ -7,7 +7,7 @@ use crate::cli::endpoint::blocks;
 use crate::cli::input::Input;
 use crate::cluster::{NAMESPACE_NAME_LABEL, PolicyId};
 use crate::engine::{
-    ConnectionSet, Endpoint, PodView, PolicyRef, ReasonCode, RuleRef, RuleTrace, SideTrace,
+    AddressRange, ConnectionSet, PodView, PolicyRef, ReasonCode, RuleRef, RuleTrace, SideTrace,
 };
 use crate::k8s::{Direction, Labels, Truth, is_opaque};
 use crate::source::Edit;
@@ -72,14 +72,9 @@ pub(super) fn lines(edits: &[Edit]) -> usize {
 pub(super) fn proposals(
     input: &Input,
     side: &SideTrace<'_>,
-    (from, to): (&Endpoint<'_>, &Endpoint<'_>),
+    (subject, other): (&PodView<'_>, &Other<'_>),
     denied: &ConnectionSet,
 ) -> Vec<Proposal> {
-    let (subject, other) = match side.direction {
-        Direction::Egress => (from, to),
-        Direction::Ingress => (to, from),
-    };
-    let Some(subject) = subject.pod() else { return Vec::new() };
     let ports = new_ports(denied);
     if ports.is_empty() {
         return Vec::new();
@@ -98,11 +93,22 @@ pub(super) fn proposals(
     proposals
 }
 
+/// Whom a side is to be opened for.
+#[derive(Clone, Debug)]
+pub(super) enum Other<'c> {
+    /// A pod.
+    Pod(PodView<'c>),
+    /// All of these addresses.
+    Addresses(Vec<AddressRange>),
+    /// All public addresses.
+    Internet,
+}
+
 struct Side<'s, 'c> {
     input: &'s Input,
     trace: &'s SideTrace<'c>,
     subject: &'s PodView<'c>,
-    other: &'s Endpoint<'c>,
+    other: &'s Other<'c>,
     ports: Vec<NewPort>,
     denied: &'s ConnectionSet,
 }
@@ -180,7 +186,11 @@ impl Side<'_, '_> {
             let workload = pod.workload.map(|id| cluster.workload(id).object.meta.name.value.clone());
             workload.unwrap_or_else(|| "new".to_owned())
         };
-        let other = self.other.pod().map_or_else(|| "addresses".to_owned(), name);
+        let other = match self.other {
+            Other::Pod(pod) => name(pod),
+            Other::Addresses(_) => "addresses".to_owned(),
+            Other::Internet => "internet".to_owned(),
+        };
         let word = match self.trace.direction {
             Direction::Ingress => "from",
             Direction::Egress => "to",
@@ -212,16 +222,18 @@ impl Side<'_, '_> {
     /// The other end as peers of a policy (of a cluster-wide one, if there is none), in the
     /// ways that it may be written: by the label that names it, and by all of its labels.
     fn peers(&self, policy: Option<PolicyId>) -> Vec<Vec<NewPeer>> {
+        let block = |cidr| NewPeer::Block { cidr, except: Vec::new() };
         let pod = match self.other {
-            Endpoint::Address(range) => {
-                let blocks = blocks(range);
+            Other::Pod(pod) => pod,
+            Other::Internet => return vec![public_blocks()],
+            Other::Addresses(ranges) => {
+                let blocks: Vec<_> = ranges.iter().flat_map(blocks).collect();
                 let fits = blocks.len() <= MOST_BLOCKS;
-                return fits.then(|| blocks.into_iter().map(NewPeer::Block).collect()).into_iter().collect();
+                return fits.then(|| blocks.into_iter().map(block).collect()).into_iter().collect();
             }
-            Endpoint::Pod(pod) => pod,
         };
         if pod.host_network {
-            let addresses = pod.addresses.iter().map(|address| NewPeer::Block((*address).into()));
+            let addresses = pod.addresses.iter().map(|address| block((*address).into()));
             let addresses: Vec<_> = addresses.collect();
             return (!addresses.is_empty()).then_some(addresses).into_iter().collect();
         }
@@ -269,6 +281,19 @@ fn labels_of(labels: &Labels, used: &[&str]) -> Vec<Vec<(String, String)>> {
     let mut ways = vec![naming.into_iter().collect(), stable];
     ways.dedup();
     ways
+}
+
+/// All public addresses, and few others, in as few lines as people write for it.
+fn public_blocks() -> Vec<NewPeer> {
+    let block = |text: &str| text.parse().expect("these blocks are well formed");
+    let peer = |cidr, except: &[&str]| NewPeer::Block {
+        cidr: block(cidr),
+        except: except.iter().map(|text| block(text)).collect(),
+    };
+    vec![
+        peer("0.0.0.0/0", &["10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"]),
+        peer("::/0", &["fc00::/7", "fe80::/10"]),
+    ]
 }
 
 /// Ports as entries of a rule; none if they would be too many.
