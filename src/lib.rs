@@ -14,6 +14,7 @@ pub mod amend;
 pub mod manifest;
 pub mod cluster;
 pub mod engine;
+pub mod graph;
 
 // Opinions about a cluster.
 pub mod lint;

@@ -5,6 +5,7 @@
 use super::Paths;
 use super::exit::Outcome;
 use super::input::Input;
+use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
 use crate::engine::Engine;
 use crate::output::GraphFormat;
@@ -19,18 +20,21 @@ use std::io;
 pub(super) struct Options {
     #[command(flatten)]
     paths: Paths,
-    /// How to show it
+    /// How to show it, and where: text or json-lines; repeatable
     #[arg(
         short,
         long = "output",
-        value_enum,
-        value_name = "FORMAT",
+        value_name = "FORMAT[=FILE]",
         default_value = "text"
     )]
-    output: GraphFormat,
+    output: Vec<Target<GraphFormat>>,
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
+    if let Some(mistake) = target::mistake(&options.output) {
+        terminal.complain("--output", mistake);
+        return Ok(Outcome::Incomplete);
+    }
     let input = Input::read(&options.paths);
     input.report_problems(terminal);
     input.report_refusals(terminal);
@@ -39,11 +43,10 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         return Ok(Outcome::Nothing.with_problems(input.is_incomplete()));
     }
     let engine = Engine::new(&input.cluster);
-    let style = terminal.style;
-    let written = options
-        .output
-        .write(&input.cluster, engine.relation(), style, terminal.out());
-    terminal.finish(written)?;
+    let relation = engine.relation();
+    target::write_all(&options.output, terminal, |format, style, out| {
+        format.write(&input.cluster, relation, style, out)
+    })?;
     if terminal.verbosity > Verbosity::Quiet {
         terminal.say(&input.summary);
     }

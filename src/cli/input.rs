@@ -10,7 +10,7 @@ use crate::k8s::{Document, Object, Opacity, Outcome as Became};
 use crate::load::{self, Limits, Loaded, ProblemKind, SkipReason};
 use crate::manifest;
 use crate::output::{Escaped, Problem, Summary, count};
-use crate::source::{SourceId, SourceMap};
+use crate::source::SourceMap;
 use rayon::prelude::*;
 use std::io;
 
@@ -18,10 +18,8 @@ use std::io;
 pub(crate) struct Input {
     /// The texts.
     pub(crate) sources: SourceMap,
-    /// The files of the texts, in the same order.
-    pub(crate) files: Vec<load::File>,
-    /// What the documents of each file became, in the same order.
-    pub(crate) documents: Vec<(SourceId, Vec<Document>)>,
+    /// What every document became, in the order of the files.
+    pub(crate) documents: Vec<Document>,
     /// What is wrong with single documents.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The objects, joined.
@@ -48,25 +46,25 @@ impl Input {
             .par_iter()
             .map(|file| {
                 let source = sources.get(file.source);
-                manifest::read(file.source, source.name(), source.text())
+                manifest::read(file.source, source.text())
             })
             .collect();
         let mut objects = Vec::new();
-        let mut documents = Vec::with_capacity(files.len());
+        let mut documents = Vec::new();
         let mut diagnostics = Vec::new();
-        for (file, parsed) in files.iter().zip(parsed) {
+        for parsed in parsed {
             objects.extend(parsed.objects);
             diagnostics.extend(parsed.diagnostics);
-            documents.push((file.source, parsed.documents));
+            documents.extend(parsed.documents);
         }
         let mut summary = summarize(&objects, &documents);
+        summary.files = files.len();
         summary.unreadable = problems.len();
         summary.left_alone = skipped.len();
         let problems = problems.into_iter().map(in_words).collect();
         let cluster = Cluster::new(objects);
         Self {
             sources,
-            files,
             documents,
             diagnostics,
             cluster,
@@ -84,7 +82,7 @@ impl Input {
 
     /// Whether there is no object that npcheck could say anything about.
     pub(crate) fn is_empty(&self) -> bool {
-        let mut documents = self.documents.iter().flat_map(|(_, documents)| documents);
+        let mut documents = self.documents.iter();
         !documents.any(|document| document.outcome == Became::Object)
     }
 
@@ -154,11 +152,8 @@ impl Input {
     }
 }
 
-fn summarize(objects: &[Object], documents: &[(SourceId, Vec<Document>)]) -> Summary {
-    let mut summary = Summary {
-        files: documents.len(),
-        ..Summary::default()
-    };
+fn summarize(objects: &[Object], documents: &[Document]) -> Summary {
+    let mut summary = Summary::default();
     for object in objects {
         match object {
             Object::Namespace(_) => summary.namespaces += 1,
@@ -168,7 +163,7 @@ fn summarize(objects: &[Object], documents: &[(SourceId, Vec<Document>)]) -> Sum
             Object::Service(_) | Object::Node(_) => {}
         }
     }
-    for document in documents.iter().flat_map(|(_, documents)| documents) {
+    for document in documents {
         match document.outcome {
             Became::Object | Became::OtherKind => summary.objects += 1,
             Became::Opaque(Opacity::Template) => summary.templates += 1,

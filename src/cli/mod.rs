@@ -6,12 +6,15 @@
 mod completions;
 mod endpoint;
 mod exit;
+mod explain;
 mod files;
 mod graph;
 mod input;
 mod lint;
 mod port;
 mod reach;
+mod schema;
+mod target;
 mod terminal;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
@@ -31,7 +34,7 @@ const COMPLETION_VARIABLE: &str = "NPCHECK_COMPLETE";
 /// Reads manifests, works out who can talk to whom and why, and finds the policies that do
 /// not mean what they look like. Never uses the network, never talks to a cluster.
 #[derive(Debug, Parser)]
-#[command(name = "npcheck", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
+#[command(name = "npcheck", bin_name = "npcheck", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -75,7 +78,9 @@ enum Command {
     Lint(lint::Options),
     Reach(reach::Options),
     Graph(graph::Options),
+    Explain(explain::Options),
     Files(files::Options),
+    Schema(schema::Options),
     Completions(completions::Options),
 }
 
@@ -125,7 +130,9 @@ fn execute(cli: Cli) -> Outcome {
         Command::Lint(options) => lint::run(&options, &mut terminal),
         Command::Reach(options) => reach::run(&options, &mut terminal),
         Command::Graph(options) => graph::run(&options, &mut terminal),
+        Command::Explain(options) => explain::run(&options, &mut terminal),
         Command::Files(options) => files::run(&options, &mut terminal),
+        Command::Schema(options) => schema::run(&options, &mut terminal),
         Command::Completions(options) => completions::run(&options, &mut terminal),
     };
     outcome.unwrap_or_else(|error: io::Error| {

@@ -330,8 +330,8 @@ impl Columns {
             .map(|(column, _)| column)
     }
 
-    /// The atoms that a range is made of; it must begin and end where atoms do.
-    pub(super) fn atoms_of(&self, range: &AddressRange) -> Range<u32> {
+    /// The atoms that have an address in common with a range.
+    pub(super) fn atoms_meeting(&self, range: &AddressRange) -> Range<u32> {
         let start = self.atoms.partition_point(|atom| atom.last < range.first);
         let end = self.atoms.partition_point(|atom| atom.first <= range.last);
         start as u32..end as u32

@@ -23,10 +23,14 @@ mod tiers;
 mod sides;
 mod functions;
 mod relation;
+mod joint;
+mod changes;
 mod verdict;
 
 pub use addresses::{AddressRange, address_atoms};
+pub use changes::{Change, ChangedEnd, Changes};
 pub use endpoint::{Address, Endpoint, NamespaceView, PodView, address_pairs};
+pub use joint::Pair;
 pub use ports::{ConnectionSet, PortSet};
 pub use relation::{Flow, Peer, Relation, Row};
 pub use verdict::{

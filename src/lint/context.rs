@@ -51,6 +51,8 @@ pub struct Context<'a> {
     pub engine: &'a Engine<'a>,
     /// What is known beyond the manifests.
     pub settings: &'a Settings,
+    /// Every rule that exists, whether it runs or not.
+    pub known_rules: &'a [&'static RuleMeta],
     meta: &'static RuleMeta,
     findings: Vec<Diagnostic>,
 }
@@ -63,6 +65,7 @@ impl<'a> Context<'a> {
             cluster: input.cluster,
             engine: input.engine,
             settings: input.settings,
+            known_rules: input.known_rules,
             meta,
             findings: Vec::new(),
         }

@@ -21,4 +21,6 @@ pub(crate) use rule::declare_rule;
 pub use rule::{Category, Rule, RuleMeta};
 pub use run::{Input, Report, run};
 pub use settings::{Cloud, Cni, ExternalPods, Profile, Settings};
-pub use suppression::{Suppressed, Suppression};
+pub use suppression::{
+    ANNOTATION, Allowance, Force, Form, NamedRule, Standing, Suppressed, Suppression,
+};

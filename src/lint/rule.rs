@@ -1,6 +1,6 @@
 //! What a rule is: a name, a page, and hooks that look at objects.
 
-use super::Context;
+use super::{Context, Suppression};
 use crate::cluster::{NamespaceId, PolicyId};
 use crate::diagnostic::{FixClass, Severity};
 use crate::k8s;
@@ -116,6 +116,11 @@ pub trait Rule: Sync {
     /// Looks at everything.
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let _ = cx;
+    }
+
+    /// Looks at one suppression in a manifest, after all other hooks of all rules.
+    fn check_suppression(&self, cx: &mut Context<'_>, suppression: &Suppression) {
+        let _ = (cx, suppression);
     }
 }
 

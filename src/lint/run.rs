@@ -1,7 +1,7 @@
 //! Runs rules over a cluster: all of them side by side, findings in one order, repeats
 //! and consequences of one cause left out.
 
-use super::suppression::{self, Suppressed};
+use super::suppression::{Suppressed, Suppressions};
 use super::{AllowEntry, Context, Date, Rule, RuleMeta, Settings};
 use crate::cluster::Cluster;
 use crate::diagnostic::Diagnostic;
@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::k8s;
 use crate::source::SourceMap;
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// What a run looks at.
 #[derive(Clone, Copy)]
@@ -41,6 +41,9 @@ pub struct Report {
     pub findings: Vec<Diagnostic>,
     /// The findings that somebody has allowed, with the reason, in the same order.
     pub suppressed: Vec<Suppressed>,
+    /// The entries of [`Input::allow`] that cover a finding, by their place from 0. One that
+    /// has expired counts too, although it allows nothing any more.
+    pub used_entries: BTreeSet<usize>,
 }
 
 /// Runs these rules and no others: the caller has left out those that are off, be it by
@@ -55,16 +58,25 @@ pub fn run(input: &Input<'_>, rules: &[&'static dyn Rule]) -> Report {
         .collect();
     let runs = |finding: &&Diagnostic| rules.iter().any(|rule| rule.meta().name == finding.rule);
     findings.extend(input.reported.iter().filter(runs).cloned());
-    let findings = without_consequences(findings, rules);
-    let mut findings = suppression::apply(input, findings);
-    findings
-        .findings
-        .sort_by(|a, b| place(input.sources, a).cmp(&place(input.sources, b)));
-    findings.findings.dedup();
-    findings
-        .suppressed
+    let (findings, consequences) = part_consequences(findings, rules);
+    let mut suppressions = Suppressions::read(input, rules);
+    let (mut findings, mut suppressed) = suppressions.apply(findings);
+    // Whoever allows a consequence of something else has not allowed it for nothing.
+    for consequence in consequences {
+        suppressions.allowance(&consequence);
+    }
+    let (about_suppressions, allowed) = suppressions.apply(suppressions.check(rules));
+    findings.extend(about_suppressions);
+    suppressed.extend(allowed);
+    findings.sort_by(|a, b| place(input.sources, a).cmp(&place(input.sources, b)));
+    findings.dedup();
+    suppressed
         .sort_by(|a, b| place(input.sources, &a.finding).cmp(&place(input.sources, &b.finding)));
-    findings
+    Report {
+        findings,
+        suppressed,
+        used_entries: suppressions.into_used_entries(),
+    }
 }
 
 fn check(input: &Input<'_>, rule: &'static dyn Rule) -> Vec<Diagnostic> {
@@ -79,8 +91,12 @@ fn check(input: &Input<'_>, rule: &'static dyn Rule) -> Vec<Diagnostic> {
     cx.into_findings()
 }
 
-/// Leaves out the findings whose root cause another finding on the same text names.
-fn without_consequences(findings: Vec<Diagnostic>, rules: &[&'static dyn Rule]) -> Vec<Diagnostic> {
+/// Parts the findings into those that stand for themselves, and those whose root cause
+/// another finding on the same text names.
+fn part_consequences(
+    findings: Vec<Diagnostic>,
+    rules: &[&'static dyn Rule],
+) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
     let mutes: HashMap<&str, &[&str]> = rules
         .iter()
         .map(|rule| (rule.meta().name, rule.meta().mutes))
@@ -102,8 +118,7 @@ fn without_consequences(findings: Vec<Diagnostic>, rules: &[&'static dyn Rule]) 
     };
     findings
         .into_iter()
-        .filter(|finding| !is_consequence(finding))
-        .collect()
+        .partition(|finding| !is_consequence(finding))
 }
 
 /// What findings are sorted by.

@@ -55,9 +55,9 @@ pub struct Parsed {
 }
 
 /// Reads `text`, the whole text of `source`: YAML with any number of documents, JSON, or
-/// JSON values one after the other. `name` is the source's name.
+/// JSON values one after the other.
 #[must_use]
-pub fn read(source: SourceId, name: &str, text: &str) -> Parsed {
+pub fn read(source: SourceId, text: &str) -> Parsed {
     let mut parsed = Parsed::default();
     for document in split::documents(text) {
         read_document(source, text, document, &mut parsed);

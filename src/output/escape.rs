@@ -166,7 +166,7 @@ fn github_character(f: &mut fmt::Formatter<'_>, character: char, special: &str) 
 /// Whether a character only shows itself. The others are control characters, those that
 /// change the direction of writing (Unicode's Bidi_Control), line separators, and those that
 /// cannot be seen.
-fn is_harmless(character: char) -> bool {
+pub(super) fn is_harmless(character: char) -> bool {
     !character.is_control()
         && !matches!(
             character,

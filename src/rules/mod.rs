@@ -5,6 +5,7 @@
 use crate::lint::Rule;
 
 mod accidental_or;
+mod bad_suppression;
 mod duplicate_key;
 mod empty_means_all;
 mod flattened_manifest;
@@ -25,6 +26,7 @@ mod yaml_error;
 /// Every rule, sorted by name.
 pub const ALL: &[&dyn Rule] = &[
     &accidental_or::AccidentalOr,
+    &bad_suppression::BadSuppression,
     &duplicate_key::DuplicateKey,
     &empty_means_all::EmptyMeansAll,
     &flattened_manifest::FlattenedManifest,

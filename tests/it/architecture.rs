@@ -20,7 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "lint",
         &["source", "diagnostic", "k8s", "cluster", "engine", "graph"],
     ),
-    ("config", &["diagnostic", "lint"]),
+    ("config", &["source", "diagnostic", "k8s", "lint"]),
     (
         "rules",
         &[

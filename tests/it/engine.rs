@@ -4,7 +4,9 @@
 use crate::clusters::{self, Random};
 use crate::reference::{End, Reference};
 use npcheck::cluster::{Cluster, WorkloadId};
-use npcheck::engine::{AddressRange, ConnectionSet, Engine, Flow, Peer, PortSet};
+use npcheck::engine::{
+    AddressRange, ConnectionSet, Endpoint, Engine, Flow, Peer, PortSet, connections,
+};
 use npcheck::k8s::{Direction, Field, Object, Protocol};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -24,6 +26,35 @@ fn every_pair_is_judged_as_by_brute_force() {
         .map(compare_with_reference)
         .sum();
     assert!(judged > 1_000_000, "only {judged} verdicts were compared");
+}
+
+#[test]
+fn one_pair_is_judged_as_in_the_relation() {
+    (0..CLUSTERS / 2).into_par_iter().for_each(|seed| {
+        let cluster = Cluster::new(clusters::objects(seed));
+        let engine = Engine::new(&cluster);
+        let relation = engine.relation();
+        let pods = |id| Endpoint::workload(&cluster, id);
+        for from in cluster.workload_ids() {
+            for to in cluster.workload_ids() {
+                let alone = connections(&cluster, &pods(from), &pods(to));
+                assert_eq!(alone, *relation.connections(from, to), "cluster {seed}");
+            }
+            for atom in relation.atoms() {
+                let outside = Endpoint::Address(*atom);
+                let into = relation
+                    .from_outside(*atom, from)
+                    .map(|(_, set)| set.clone());
+                let into = into.reduce(|_, _| unreachable!("no policy cuts an atom"));
+                let alone = connections(&cluster, &outside, &pods(from));
+                assert_eq!(alone, into.unwrap_or_default(), "cluster {seed}");
+                let out = relation.to_outside(from, *atom).map(|(_, set)| set.clone());
+                let out = out.reduce(|_, _| unreachable!("no policy cuts an atom"));
+                let alone = connections(&cluster, &pods(from), &outside);
+                assert_eq!(alone, out.unwrap_or_default(), "cluster {seed}");
+            }
+        }
+    });
 }
 
 /// How many verdicts were compared.

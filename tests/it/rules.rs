@@ -17,6 +17,7 @@ use npcheck::lint::Rule;
 use npcheck::rules;
 use std::collections::BTreeSet;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 fn fixtures() -> PathBuf {
@@ -37,10 +38,17 @@ fn read(rule: &str, file: &str) -> Option<String> {
     fs::read_to_string(fixtures().join(rule).join(file)).ok()
 }
 
-fn each_rule(mut check: impl FnMut(&'static dyn Rule, &'static str)) {
-    for rule in rules::ALL {
-        check(*rule, rule.meta().name);
-    }
+/// Checks every rule, and names all that fail.
+fn each_rule(check: impl Fn(&'static dyn Rule, &'static str)) {
+    let failed: Vec<&str> = rules::ALL
+        .iter()
+        .filter(|rule| {
+            let name = rule.meta().name;
+            catch_unwind(AssertUnwindSafe(|| check(**rule, name))).is_err()
+        })
+        .map(|rule| rule.meta().name)
+        .collect();
+    assert!(failed.is_empty(), "these rules fail: {failed:?}");
 }
 
 #[test]

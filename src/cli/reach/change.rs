@@ -185,8 +185,8 @@ impl Search<'_> {
                 edits.iter().filter(|edit| edit.span.source == *source).cloned().collect();
             let before = self.input.sources.get(*source);
             let text = fix::apply(before.text(), &of_source).ok()?;
-            let after = manifest::read(*source, before.name(), &text);
-            let before = manifest::read(*source, before.name(), before.text());
+            let after = manifest::read(*source, &text);
+            let before = manifest::read(*source, before.text());
             let refused = |parsed: &manifest::Parsed| {
                 parsed.objects.iter().filter(|object| !object.meta().is_accepted).count()
             };
@@ -208,10 +208,11 @@ impl Search<'_> {
     }
 
     fn unchanged(&self, changed: &BTreeSet<SourceId>) -> Vec<Object> {
-        let files = self.input.files.par_iter().filter(|file| !changed.contains(&file.source));
-        let objects = files.map(|file| {
-            let source = self.input.sources.get(file.source);
-            manifest::read(file.source, source.name(), source.text()).objects
+        let is_unchanged = |id: &SourceId| !changed.contains(id);
+        let ids: Vec<SourceId> = self.input.sources.ids().filter(is_unchanged).collect();
+        let objects = ids.into_par_iter().map(|id| {
+            let source = self.input.sources.get(id);
+            manifest::read(id, source.text()).objects
         });
         objects.flatten().collect()
     }
