@@ -3,6 +3,7 @@
 //! Refuses to know which rules exist: it is handed the list.
 
 mod allow;
+pub mod containment;
 mod context;
 mod date;
 pub mod dns;
