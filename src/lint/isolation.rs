@@ -67,7 +67,10 @@ pub fn is_denied_cluster_wide(
         },
         &no_labels,
     );
-    let pod = PodView::supposed(NamespaceView::of(cluster, namespace), labels);
+    let pod = Endpoint::Pod(PodView::supposed(
+        NamespaceView::of(cluster, namespace),
+        labels,
+    ));
     !engine::side(cluster, direction, &pod, &Endpoint::Pod(stranger)).is_all()
 }
 

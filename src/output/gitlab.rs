@@ -2,9 +2,9 @@
 //!
 //! Refuses to say more than GitLab reads.
 
+use super::Report;
 use super::json;
 use super::place::{Fingerprints, Place};
-use super::Report;
 use crate::diagnostic::Severity;
 use serde_json::{Value, json};
 use std::io::{self, Write};

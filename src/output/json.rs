@@ -31,7 +31,8 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         })
     });
     let suppressed: Vec<Value> = suppressed.collect();
-    let problem = |problem: &super::Problem| json!({"name": problem.name, "message": problem.message});
+    let problem =
+        |problem: &super::Problem| json!({"name": problem.name, "message": problem.message});
     let problems: Vec<Value> = report.problems.iter().map(problem).collect();
     let summary = report.summary;
     let found = report.found;
@@ -67,7 +68,11 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
 }
 
 fn finding(sources: &SourceMap, finding: &Diagnostic, fingerprint: String) -> Value {
-    let related: Vec<Value> = finding.related.iter().map(|one| label(sources, one)).collect();
+    let related: Vec<Value> = finding
+        .related
+        .iter()
+        .map(|one| label(sources, one))
+        .collect();
     json!({
         "rule": finding.rule,
         "page": format!("{RULE_PAGES}{}.md", finding.rule),
@@ -89,9 +94,7 @@ fn label(sources: &SourceMap, label: &Label) -> Value {
 }
 
 fn fix(sources: &SourceMap, fix: &Fix) -> Value {
-    let edit = |edit: &crate::source::Edit| {
-        json!({"location": location(sources, edit.span), "replacement": edit.replacement})
-    };
+    let edit = |edit: &crate::source::Edit| json!({"location": location(sources, edit.span), "replacement": edit.replacement});
     let edits: Vec<Value> = fix.edits.iter().map(edit).collect();
     json!({"title": fix.title, "class": fix.class.name(), "edits": edits})
 }
@@ -117,7 +120,11 @@ pub(super) fn write_value(value: &Value, out: &mut dyn Write) -> io::Result<()> 
 struct Disarmed(PrettyFormatter<'static>);
 
 impl Formatter for Disarmed {
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        text: &str,
+    ) -> io::Result<()> {
         let mut rest = text;
         while let Some(at) = rest.find(|character| !is_harmless(character)) {
             let (harmless, harmful) = rest.split_at(at);
@@ -131,7 +138,11 @@ impl Formatter for Disarmed {
         out.write_all(rest.as_bytes())
     }
 
-    fn write_char_escape<W: ?Sized + Write>(&mut self, out: &mut W, escape: CharEscape) -> io::Result<()> {
+    fn write_char_escape<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        escape: CharEscape,
+    ) -> io::Result<()> {
         self.0.write_char_escape(out, escape)
     }
 
@@ -143,7 +154,11 @@ impl Formatter for Disarmed {
         self.0.end_array(out)
     }
 
-    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, is_first: bool) -> io::Result<()> {
+    fn begin_array_value<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        is_first: bool,
+    ) -> io::Result<()> {
         self.0.begin_array_value(out, is_first)
     }
 
@@ -159,7 +174,11 @@ impl Formatter for Disarmed {
         self.0.end_object(out)
     }
 
-    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, is_first: bool) -> io::Result<()> {
+    fn begin_object_key<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        is_first: bool,
+    ) -> io::Result<()> {
         self.0.begin_object_key(out, is_first)
     }
 

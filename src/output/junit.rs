@@ -12,12 +12,16 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
     let skipped = report.suppressed.len();
     let tests = (failures + errors + skipped).max(1);
     writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
-    let counts = format!(r#"tests="{tests}" failures="{failures}" errors="{errors}" skipped="{skipped}""#);
+    let counts =
+        format!(r#"tests="{tests}" failures="{failures}" errors="{errors}" skipped="{skipped}""#);
     writeln!(out, r#"<testsuites name="npcheck" {counts}>"#)?;
     writeln!(out, r#"  <testsuite name="npcheck" {counts}>"#)?;
     for problem in report.problems {
         let (name, message) = (Xml(&problem.name), Xml(&problem.message));
-        writeln!(out, r#"    <testcase classname="{name}" name="not analysed">"#)?;
+        writeln!(
+            out,
+            r#"    <testcase classname="{name}" name="not analysed">"#
+        )?;
         writeln!(out, r#"      <error message="{message}"/>"#)?;
         writeln!(out, "    </testcase>")?;
     }
@@ -26,16 +30,26 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         let kind = finding.severity.name();
         let (short, long) = (Xml(&finding.message), message(finding));
         let long = Xml(&long);
-        writeln!(out, r#"      <failure type="{kind}" message="{short}">{long}</failure>"#)?;
+        writeln!(
+            out,
+            r#"      <failure type="{kind}" message="{short}">{long}</failure>"#
+        )?;
         writeln!(out, "    </testcase>")?;
     }
     for suppressed in report.suppressed {
         write_case(report, &suppressed.finding, out)?;
-        writeln!(out, r#"      <skipped message="{}"/>"#, Xml(&suppressed.reason))?;
+        writeln!(
+            out,
+            r#"      <skipped message="{}"/>"#,
+            Xml(&suppressed.reason)
+        )?;
         writeln!(out, "    </testcase>")?;
     }
     if failures + errors + skipped == 0 {
-        writeln!(out, r#"    <testcase classname="npcheck" name="no findings"/>"#)?;
+        writeln!(
+            out,
+            r#"    <testcase classname="npcheck" name="no findings"/>"#
+        )?;
     }
     writeln!(out, "  </testsuite>\n</testsuites>")
 }

@@ -24,7 +24,9 @@ impl<'a> Place<'a> {
         let source = sources.get(span.source);
         let start = source.position(span.start);
         let line = source.line_range(start.line);
-        let end = span.end.clamp(span.start, (line.end as u32).max(span.start));
+        let end = span
+            .end
+            .clamp(span.start, (line.end as u32).max(span.start));
         Self {
             file: source.name(),
             start,
@@ -50,7 +52,11 @@ impl Fingerprints {
         // A line can be a whole file of JSON; the beginning tells enough.
         let text: String = source.text()[line].trim().chars().take(200).collect();
         // An object keeps its fingerprint when its file moves; text without one does not.
-        let owner = if finding.object.is_empty() { source.name() } else { &finding.object };
+        let owner = if finding.object.is_empty() {
+            source.name()
+        } else {
+            &finding.object
+        };
         let parts = [finding.rule, owner, &without_numbers(&finding.path), &text];
         let hash = hash(&parts.join("\0"));
         let count = self.0.entry(hash).or_default();
@@ -61,13 +67,17 @@ impl Fingerprints {
 
 /// A path without the positions of list items, which move when a list grows.
 fn without_numbers(path: &str) -> String {
-    path.chars().filter(|character| !character.is_ascii_digit()).collect()
+    path.chars()
+        .filter(|character| !character.is_ascii_digit())
+        .collect()
 }
 
 /// FNV-1a of 64 bits: the same on every machine and in every version.
 fn hash(text: &str) -> u64 {
     let start = 0xcbf2_9ce4_8422_2325;
-    text.bytes().fold(start, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes().fold(start, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// A file's name as a relative reference of RFC 3986, or as an address of a file where it
@@ -76,7 +86,13 @@ pub(super) fn uri(name: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
     let encoded: String = name
         .bytes()
-        .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .map(|byte| {
+            if is_plain(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
         .collect();
     let is_drive = name.as_bytes().get(1) == Some(&b':');
     match name {
@@ -112,12 +128,20 @@ mod tests {
         let before = sources.add("a.yaml", "x: 1\ny: 2\ny: 2\n");
         let after = sources.add("b.yaml", "new: 0\nx: 1\n");
         let finding = |source, start, path: &str| {
-            Diagnostic::new("rule", Severity::Error, Span::new(source, start, start + 1), "m")
-                .about("shop/NetworkPolicy/p", path)
+            Diagnostic::new(
+                "rule",
+                Severity::Error,
+                Span::new(source, start, start + 1),
+                "m",
+            )
+            .about("shop/NetworkPolicy/p", path)
         };
         let of = |findings: &[Diagnostic]| -> Vec<String> {
             let mut fingerprints = Fingerprints::new();
-            findings.iter().map(|finding| fingerprints.next(&sources, finding)).collect()
+            findings
+                .iter()
+                .map(|finding| fingerprints.next(&sources, finding))
+                .collect()
         };
         let first = of(&[finding(before, 0, "spec.ingress[0]")]);
         assert_eq!(first, of(&[finding(after, 7, "spec.ingress[1]")]));

@@ -28,7 +28,12 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
             "location": {"physicalLocation": physical(report.sources, suppressed.by)},
         });
         let finding = &suppressed.finding;
-        results.push(result(report, finding, &mut fingerprints, vec![suppression]));
+        results.push(result(
+            report,
+            finding,
+            &mut fingerprints,
+            vec![suppression],
+        ));
     }
     let log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -79,10 +84,14 @@ fn result(
     suppressions: Vec<Value>,
 ) -> Value {
     let sources = report.sources;
-    let index = report.rules.iter().position(|rule| rule.name == finding.rule);
+    let index = report
+        .rules
+        .iter()
+        .position(|rule| rule.name == finding.rule);
     let mut location = json!({"physicalLocation": physical(sources, finding.primary.span)});
     if !finding.object.is_empty() {
-        location["logicalLocations"] = json!([{"fullyQualifiedName": finding.object, "kind": "resource"}]);
+        location["logicalLocations"] =
+            json!([{"fullyQualifiedName": finding.object, "kind": "resource"}]);
     }
     let related = finding.related.iter().enumerate().map(|(index, label)| {
         json!({
@@ -114,7 +123,10 @@ fn fix(sources: &SourceMap, fix: &Fix) -> Value {
     let mut changes: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for edit in &fix.edits {
         let source = sources.get(edit.span.source);
-        let (start, end) = (source.position(edit.span.start), source.position(edit.span.end));
+        let (start, end) = (
+            source.position(edit.span.start),
+            source.position(edit.span.end),
+        );
         let replacement = json!({
             "deletedRegion": {
                 "startLine": start.line, "startColumn": start.column,
@@ -124,9 +136,7 @@ fn fix(sources: &SourceMap, fix: &Fix) -> Value {
         });
         changes.entry(source.name()).or_default().push(replacement);
     }
-    let change = |(name, replacements): (&str, Vec<Value>)| {
-        json!({"artifactLocation": artifact(name), "replacements": replacements})
-    };
+    let change = |(name, replacements): (&str, Vec<Value>)| json!({"artifactLocation": artifact(name), "replacements": replacements});
     let changes: Vec<Value> = changes.into_iter().map(change).collect();
     json!({"description": {"text": plain(&fix.title)}, "artifactChanges": changes})
 }
@@ -155,12 +165,20 @@ fn physical(sources: &SourceMap, span: Span) -> Value {
 
 fn artifact(name: &str) -> Value {
     let uri = uri(name);
-    if uri.starts_with("file:") { json!({"uri": uri}) } else { json!({"uri": uri, "uriBaseId": "%SRCROOT%"}) }
+    if uri.starts_with("file:") {
+        json!({"uri": uri})
+    } else {
+        json!({"uri": uri, "uriBaseId": "%SRCROOT%"})
+    }
 }
 
 /// A message without links: in SARIF, `[text](target)` is one (3.11.6).
 fn plain(text: &str) -> String {
-    if text.contains("](") { text.replace('[', "\\[").replace(']', "\\]") } else { text.to_owned() }
+    if text.contains("](") {
+        text.replace('[', "\\[").replace(']', "\\]")
+    } else {
+        text.to_owned()
+    }
 }
 
 fn level(severity: Severity) -> &'static str {

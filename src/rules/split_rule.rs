@@ -163,7 +163,7 @@ fn score(cx: &Context<'_>, policy: &NetworkPolicy, pair: &Pair<'_>) -> i32 {
     }
     // Pods that talk among themselves do so on every port; the port is for the others.
     if peers.iter().any(|peer| is_own_group(policy, peer)) {
-        score -= 2;
+        score -= 3;
     }
     score
 }
