@@ -7,6 +7,7 @@ use super::escape::is_harmless;
 use super::place::Fingerprints;
 use super::{RULE_PAGES, Report};
 use crate::diagnostic::{Diagnostic, Fix, Label};
+use crate::lint::Allowance;
 use crate::source::{Position, SourceMap, Span};
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter, PrettyFormatter};
@@ -27,7 +28,10 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         json!({
             "finding": finding(&suppressed.finding),
             "reason": suppressed.reason,
-            "by": location(report.sources, suppressed.by),
+            "by": match suppressed.by {
+                Allowance::Text(span) => location(report.sources, span),
+                Allowance::Entry(_) => Value::Null,
+            },
         })
     });
     let suppressed: Vec<Value> = suppressed.collect();

@@ -8,7 +8,7 @@ use super::json::write_value;
 use super::place::{Fingerprints, Place, uri};
 use super::{RULE_PAGES, Report, rule_page};
 use crate::diagnostic::{Diagnostic, Fix, Severity};
-use crate::lint::RuleMeta;
+use crate::lint::{Allowance, RuleMeta};
 use crate::source::{SourceMap, Span};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -22,11 +22,14 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         results.push(result(report, finding, &mut fingerprints, Vec::new()));
     }
     for suppressed in report.suppressed {
-        let suppression = json!({
-            "kind": "inSource",
-            "justification": suppressed.reason,
-            "location": {"physicalLocation": physical(report.sources, suppressed.by)},
-        });
+        let suppression = match suppressed.by {
+            Allowance::Text(span) => json!({
+                "kind": "inSource",
+                "justification": suppressed.reason,
+                "location": {"physicalLocation": physical(report.sources, span)},
+            }),
+            Allowance::Entry(_) => json!({"kind": "external", "justification": suppressed.reason}),
+        };
         let finding = &suppressed.finding;
         results.push(result(
             report,
