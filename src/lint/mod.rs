@@ -3,6 +3,7 @@
 //! Refuses to know which rules exist: it is handed the list.
 
 mod allow;
+mod consequence;
 pub mod containment;
 mod context;
 mod date;

@@ -1,6 +1,7 @@
 //! Runs rules over a cluster: all of them side by side, findings in one order, repeats
 //! and consequences of one cause left out.
 
+use super::consequence::without_consequences;
 use super::suppression::{self, Suppressed};
 use super::{AllowEntry, Context, Date, Rule, RuleMeta, Settings};
 use crate::cluster::Cluster;
@@ -9,7 +10,6 @@ use crate::engine::Engine;
 use crate::k8s;
 use crate::source::SourceMap;
 use rayon::prelude::*;
-use std::collections::HashMap;
 
 /// What a run looks at.
 #[derive(Clone, Copy)]
@@ -77,33 +77,6 @@ fn check(input: &Input<'_>, rule: &'static dyn Rule) -> Vec<Diagnostic> {
     }
     rule.check_cluster(&mut cx);
     cx.into_findings()
-}
-
-/// Leaves out the findings whose root cause another finding on the same text names.
-fn without_consequences(findings: Vec<Diagnostic>, rules: &[&'static dyn Rule]) -> Vec<Diagnostic> {
-    let mutes: HashMap<&str, &[&str]> = rules
-        .iter()
-        .map(|rule| (rule.meta().name, rule.meta().mutes))
-        .filter(|(_, muted)| !muted.is_empty())
-        .collect();
-    let causes: Vec<(&[&str], crate::source::Span)> = findings
-        .iter()
-        .filter_map(|finding| {
-            mutes
-                .get(finding.rule)
-                .map(|muted| (*muted, finding.primary.span))
-        })
-        .collect();
-    let is_consequence = |finding: &Diagnostic| {
-        causes.iter().any(|(muted, span)| {
-            muted.contains(&finding.rule)
-                && (finding.primary.span.contains(*span) || span.contains(finding.primary.span))
-        })
-    };
-    findings
-        .into_iter()
-        .filter(|finding| !is_consequence(finding))
-        .collect()
 }
 
 /// What findings are sorted by.

@@ -5,6 +5,7 @@
 use crate::lint::Rule;
 
 mod accidental_or;
+mod allow_all_rule;
 mod duplicate_key;
 mod empty_means_all;
 mod flattened_manifest;
@@ -27,6 +28,7 @@ mod yaml_error;
 /// Every rule, sorted by name.
 pub const ALL: &[&dyn Rule] = &[
     &accidental_or::AccidentalOr,
+    &allow_all_rule::AllowAllRule,
     &duplicate_key::DuplicateKey,
     &empty_means_all::EmptyMeansAll,
     &flattened_manifest::FlattenedManifest,
