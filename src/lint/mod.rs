@@ -11,6 +11,7 @@ pub mod dns;
 pub mod isolation;
 pub mod near_miss;
 pub mod platform;
+pub mod pod_selectors;
 pub mod rewrite;
 mod rule;
 mod run;

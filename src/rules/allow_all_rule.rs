@@ -89,7 +89,7 @@ impl Rule for AllowAllRule {
             }
         }
         for places in remarks.values() {
-            let finding = remark(cx, namespace, places);
+            let finding = remark(cx, places);
             cx.report(finding);
         }
     }
@@ -264,14 +264,13 @@ fn made_pointless(cx: &Context<'_>, place: &Place) -> Vec<usize> {
 }
 
 /// One remark for all rules of a kind in a namespace.
-fn remark(cx: &Context<'_>, namespace: NamespaceId, places: &[Place]) -> Diagnostic {
+fn remark(cx: &Context<'_>, places: &[Place]) -> Diagnostic {
     const SHOWN: usize = 5;
     let (first, rest) = places.split_first().expect("a kind has at least one place");
-    let name = &cx.cluster.namespace(namespace).name;
     let everybody = first.admits.in_words(first.direction);
     let message = match rest.len() {
         0 => everybody.to_owned(),
-        _ => format!("{everybody}: {} rules in `{name}`", places.len()),
+        _ => format!("{everybody}: {} rules of this namespace", places.len()),
     };
     let mut finding = first.finding(cx, message).with_severity(Severity::Info);
     for place in rest.iter().take(SHOWN) {
