@@ -160,12 +160,12 @@ fn summarize(objects: &[Object], documents: &[Document]) -> Summary {
             Object::Workload(_) => summary.workloads += 1,
             Object::NetworkPolicy(_) => summary.policies += 1,
             Object::ClusterNetworkPolicy(_) => summary.cluster_policies += 1,
-            Object::Service(_) | Object::Node(_) => {}
+            Object::Service(_) | Object::Node(_) | Object::Surrounding(_) => {}
         }
     }
     for document in documents {
         match document.outcome {
-            Became::Object | Became::OtherKind => summary.objects += 1,
+            Became::Object | Became::Surrounding | Became::OtherKind => summary.objects += 1,
             Became::Opaque(Opacity::Template) => summary.templates += 1,
             Became::Opaque(Opacity::Sops) => summary.encrypted += 1,
             Became::Opaque(Opacity::Substitution) => summary.substitutions += 1,

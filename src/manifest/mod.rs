@@ -4,6 +4,7 @@
 //! Refuses to know files, clusters and rules, and cannot fail: what is wrong with a
 //! text is a diagnostic, and its neighbours still count.
 
+mod api_extension;
 mod binary;
 mod builder;
 mod cidr;
@@ -14,16 +15,19 @@ mod deserializer;
 mod duplicate_key;
 mod effect;
 mod entries;
+mod entrypoint;
 mod error;
 mod fields;
 mod identity;
 mod ip_block;
 mod meta;
+mod monitor;
 mod moves;
 mod names;
 mod network_policy;
 mod object;
 mod policy_port;
+mod rbac;
 mod reader;
 mod scalar;
 mod selector;
@@ -31,6 +35,7 @@ mod service;
 mod split;
 mod structure;
 mod suggestion;
+mod surrounding;
 mod tree;
 mod unknown;
 mod unreadable;
@@ -48,7 +53,8 @@ use tree::Node;
 pub struct Parsed {
     /// What became of every document, and of every item of a list.
     pub documents: Vec<Document>,
-    /// The objects that npcheck judges, one for each document with [`Outcome::Object`].
+    /// The objects that npcheck knows, one for each document with [`Outcome::Object`] or
+    /// [`Outcome::Surrounding`].
     pub objects: Vec<Object>,
     /// What is wrong with the text.
     pub diagnostics: Vec<Diagnostic>,
