@@ -3,16 +3,24 @@
 //! Refuses to know which rules exist: it is handed the list.
 
 mod allow;
+pub mod api_clients;
+pub mod callers;
 mod context;
 mod date;
 pub mod dns;
+pub mod entrance;
+pub mod exposure;
 pub mod near_miss;
 pub mod platform;
+pub mod references;
 mod rule;
 mod run;
+pub mod service_ports;
 mod settings;
+pub mod snippet;
 mod suppression;
 pub mod text;
+pub mod unjudged;
 
 pub use allow::AllowEntry;
 pub use context::{Context, Inventory};
