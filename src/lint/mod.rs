@@ -3,21 +3,29 @@
 //! Refuses to know which rules exist: it is handed the list.
 
 mod allow;
+pub mod api_clients;
+pub mod callers;
 mod consequence;
 pub mod containment;
 mod context;
 mod date;
 pub mod dns;
+pub mod entrance;
+pub mod exposure;
 pub mod isolation;
 pub mod near_miss;
 pub mod platform;
 pub mod pod_selectors;
+pub mod references;
 pub mod rewrite;
 mod rule;
 mod run;
+pub mod service_ports;
 mod settings;
+pub mod snippet;
 mod suppression;
 pub mod text;
+pub mod unjudged;
 pub mod words;
 
 pub use allow::AllowEntry;
