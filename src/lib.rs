@@ -10,9 +10,11 @@ pub mod fix;
 
 // Kubernetes as written, as resolved, as enforced.
 pub mod k8s;
+pub mod amend;
 pub mod manifest;
 pub mod cluster;
 pub mod engine;
+pub mod graph;
 
 // Opinions about a cluster.
 pub mod lint;

@@ -9,6 +9,7 @@ use super::terminal::Terminal;
 use crate::k8s::{Document, Opacity, Outcome as Became};
 use crate::load::{self, Limits};
 use crate::output::{Escaped, Role, Style};
+use crate::source::Source;
 use clap::Args;
 use std::io::{self, Write};
 
@@ -42,26 +43,13 @@ fn write(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    for (source, documents) in &input.documents {
-        let source = input.sources.get(*source);
-        writeln!(out, "{}", style.paint(Role::Strong, Escaped(source.name())))?;
-        let mut others = 0;
-        for document in documents {
-            match became(document) {
-                Some(became) => {
-                    let line = source.position(document.span.start).line;
-                    writeln!(out, "  {line:>5}  {became}")?;
-                }
-                None => others += 1,
-            }
-        }
-        if others == documents.len() {
-            writeln!(
-                out,
-                "         {}",
-                style.paint(Role::Faint, "no Kubernetes object")
-            )?;
-        }
+    let mut rest = input.documents.as_slice();
+    for source in input.sources.ids() {
+        let is_here = |document: &Document| document.span.source == source;
+        let end = rest.iter().position(|document| !is_here(document));
+        let (documents, others) = rest.split_at(end.unwrap_or(rest.len()));
+        write_file(input.sources.get(source), documents, style, out)?;
+        rest = others;
     }
     for skipped in skipped {
         let name = Escaped(&skipped.name);
@@ -71,11 +59,34 @@ fn write(
     writeln!(out, "{}", input.summary)
 }
 
+fn write_file(
+    source: &Source,
+    documents: &[Document],
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    writeln!(out, "{}", style.paint(Role::Strong, Escaped(source.name())))?;
+    let mut is_empty = true;
+    for document in documents {
+        if let Some(became) = became(document) {
+            let line = source.position(document.span.start).line;
+            writeln!(out, "  {line:>5}  {became}")?;
+            is_empty = false;
+        }
+    }
+    if is_empty {
+        let nothing = style.paint(Role::Faint, "no Kubernetes object");
+        writeln!(out, "         {nothing}")?;
+    }
+    Ok(())
+}
+
 /// What a document is and became; `None` if it is no business of npcheck's.
 fn became(document: &Document) -> Option<String> {
     let name = identity(document);
     let line = match document.outcome {
         Became::Object => name,
+        Became::Surrounding => format!("{name}  looked at for what it expects of the network"),
         Became::OtherKind => format!("{name}  not analysed: of no kind that policies depend on"),
         Became::Opaque(Opacity::Template) => {
             format!("{name}  skipped: a template, render it first")

@@ -5,27 +5,22 @@
 use super::Paths;
 use super::terminal::{Terminal, Verbosity};
 use crate::cluster::Cluster;
-use crate::diagnostic::Diagnostic;
-use crate::k8s::{Document, Object, Opacity, Outcome as Became};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
 use crate::load::{self, Limits, Loaded, ProblemKind, SkipReason};
 use crate::manifest;
 use crate::output::{Escaped, Problem, Summary, count};
 use crate::source::{SourceId, SourceMap};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::io;
 
-/// Everything that was read.
-pub(crate) struct Input {
+/// The texts that the arguments stand for, and what was met on the way.
+pub(crate) struct Reading {
     /// The texts.
     pub(crate) sources: SourceMap,
     /// The files of the texts, in the same order.
     pub(crate) files: Vec<load::File>,
-    /// What the documents of each file became, in the same order.
-    pub(crate) documents: Vec<(SourceId, Vec<Document>)>,
-    /// What is wrong with single documents.
-    pub(crate) diagnostics: Vec<Diagnostic>,
-    /// The objects, joined.
-    pub(crate) cluster: Cluster,
     /// What could not be read at all.
     pub(crate) problems: Vec<Problem>,
     /// What was left alone on purpose.
@@ -34,9 +29,76 @@ pub(crate) struct Input {
     pub(crate) summary: Summary,
 }
 
-impl Input {
-    /// Reads what the arguments stand for.
-    pub(crate) fn read(paths: &Paths) -> Self {
+/// The files that make one cluster together.
+pub(crate) struct Part {
+    /// The scope of the configuration that they belong to, by its position.
+    pub(crate) scope: Option<usize>,
+    /// What every document became, in the order of the files.
+    pub(crate) documents: Vec<Document>,
+    /// What is wrong with single documents.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The objects, joined.
+    pub(crate) cluster: Cluster,
+}
+
+/// Everything that was read, as one cluster.
+pub(crate) struct Input {
+    /// The texts, and what was met on the way to them.
+    pub(crate) reading: Reading,
+    /// What every document became, in the order of the files.
+    pub(crate) documents: Vec<Document>,
+    /// What is wrong with single documents.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The objects, joined.
+    pub(crate) cluster: Cluster,
+}
+
+impl std::ops::Deref for Input {
+    type Target = Reading;
+
+    fn deref(&self) -> &Reading {
+        &self.reading
+    }
+}
+
+/// Reads the manifests in the texts and joins them, those of one scope into one cluster.
+/// The files of no scope come first; there is always such a part, be it empty.
+pub(crate) fn parts(
+    sources: &SourceMap,
+    scope_of: impl Fn(&str) -> Option<usize> + Sync,
+) -> Vec<Part> {
+    let ids: Vec<SourceId> = sources.ids().collect();
+    let parsed: Vec<(Option<usize>, manifest::Parsed)> = ids
+        .par_iter()
+        .map(|id| {
+            let source = sources.get(*id);
+            let parsed = manifest::read(*id, source.text());
+            (scope_of(source.name()), parsed)
+        })
+        .collect();
+    let mut by_scope: BTreeMap<Option<usize>, manifest::Parsed> = BTreeMap::new();
+    by_scope.entry(None).or_default();
+    for (scope, parsed) in parsed {
+        let part = by_scope.entry(scope).or_default();
+        part.documents.extend(parsed.documents);
+        part.diagnostics.extend(parsed.diagnostics);
+        part.objects.extend(parsed.objects);
+    }
+    let part = |(scope, parsed): (Option<usize>, manifest::Parsed)| Part {
+        scope,
+        documents: parsed.documents,
+        diagnostics: parsed.diagnostics,
+        cluster: Cluster::new(parsed.objects),
+    };
+    by_scope.into_iter().map(part).collect()
+}
+
+impl Reading {
+    /// Reads what the arguments stand for, and joins the files of each scope into a cluster.
+    pub(crate) fn of(
+        paths: &Paths,
+        scope_of: impl Fn(&str) -> Option<usize> + Sync,
+    ) -> (Self, Vec<Part>) {
         let loaded = load::load(&paths.paths, &mut io::stdin().lock(), &Limits::default());
         let Loaded {
             sources,
@@ -44,48 +106,26 @@ impl Input {
             problems,
             skipped,
         } = loaded;
-        let parsed: Vec<manifest::Parsed> = files
-            .par_iter()
-            .map(|file| {
-                let source = sources.get(file.source);
-                manifest::read(file.source, source.name(), source.text())
-            })
-            .collect();
-        let mut objects = Vec::new();
-        let mut documents = Vec::with_capacity(files.len());
-        let mut diagnostics = Vec::new();
-        for (file, parsed) in files.iter().zip(parsed) {
-            objects.extend(parsed.objects);
-            diagnostics.extend(parsed.diagnostics);
-            documents.push((file.source, parsed.documents));
-        }
-        let mut summary = summarize(&objects, &documents);
+        let parts = parts(&sources, scope_of);
+        let mut summary = summarize(&parts);
+        summary.files = files.len();
         summary.unreadable = problems.len();
         summary.left_alone = skipped.len();
         let problems = problems.into_iter().map(in_words).collect();
-        let cluster = Cluster::new(objects);
-        Self {
+        let reading = Self {
             sources,
             files,
-            documents,
-            diagnostics,
-            cluster,
             problems,
             skipped,
             summary,
-        }
+        };
+        (reading, parts)
     }
 
     /// Whether something that was asked for is not part of the analysis: a file that cannot
     /// be read, or a document that looks like Kubernetes and cannot be parsed.
     pub(crate) fn is_incomplete(&self) -> bool {
         !self.problems.is_empty() || self.summary.broken > 0
-    }
-
-    /// Whether there is no object that npcheck could say anything about.
-    pub(crate) fn is_empty(&self) -> bool {
-        let mut documents = self.documents.iter().flat_map(|(_, documents)| documents);
-        !documents.any(|document| document.outcome == Became::Object)
     }
 
     /// Says on standard error what could not be read, and, if asked, what was left alone.
@@ -113,31 +153,106 @@ impl Input {
     }
 }
 
-fn summarize(objects: &[Object], documents: &[(SourceId, Vec<Document>)]) -> Summary {
-    let mut summary = Summary {
-        files: documents.len(),
-        ..Summary::default()
-    };
-    for object in objects {
-        match object {
-            Object::Namespace(_) => summary.namespaces += 1,
-            Object::Workload(_) => summary.workloads += 1,
-            Object::NetworkPolicy(_) => summary.policies += 1,
-            Object::ClusterNetworkPolicy(_) => summary.cluster_policies += 1,
-            Object::Service(_) | Object::Node(_) => {}
+impl Input {
+    /// Reads what the arguments stand for, as one cluster.
+    pub(crate) fn read(paths: &Paths) -> Self {
+        let (reading, mut parts) = Reading::of(paths, |_| None);
+        let part = parts.pop().expect("there is always a part without scope");
+        Self {
+            reading,
+            documents: part.documents,
+            diagnostics: part.diagnostics,
+            cluster: part.cluster,
         }
     }
-    for document in documents.iter().flat_map(|(_, documents)| documents) {
+
+    /// Whether there is no object that npcheck could say anything about.
+    pub(crate) fn is_empty(&self) -> bool {
+        has_no_objects(&self.documents)
+    }
+
+    /// Whether an API server would refuse one of the objects, so that it counts for nothing
+    /// in a verdict (S13).
+    pub(crate) fn has_refused_objects(&self) -> bool {
+        let cluster = &self.cluster;
+        let policies = cluster.policies().iter().map(|policy| &policy.object.meta);
+        let workloads = cluster
+            .workloads()
+            .iter()
+            .map(|workload| &workload.object.meta);
+        let mut metas = policies
+            .chain(cluster.cluster_policies().iter().map(|policy| &policy.meta))
+            .chain(workloads);
+        metas.any(|meta| !meta.is_accepted) || !cluster.duplicates().is_empty()
+    }
+
+    /// Says on standard error what is wrong with documents that count for nothing in a
+    /// verdict: the commands that give one show no findings.
+    pub(crate) fn report_refusals(&self, terminal: &mut Terminal) {
+        let errors = self
+            .diagnostics
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error);
+        for error in errors {
+            let source = self.sources.get(error.primary.span.source);
+            let place = source.position(error.primary.span.start);
+            let place = format!("{}:{}:{}", source.name(), place.line, place.column);
+            terminal.complain(&place, &error.message);
+        }
+        for duplicate in self.cluster.duplicates() {
+            let [first, second] = [duplicate.first, duplicate.second].map(|span| {
+                format!(
+                    "{}:{}",
+                    self.sources.get(span.source).name(),
+                    self.sources.position(span).line
+                )
+            });
+            let message = format!("{} is defined twice, first in {first}", duplicate.object);
+            terminal.complain(&second, &message);
+        }
+    }
+}
+
+/// Whether no document became an object that npcheck could say anything about.
+pub(crate) fn has_no_objects(documents: &[Document]) -> bool {
+    !documents
+        .iter()
+        .any(|document| document.outcome == Became::Object)
+}
+
+fn summarize(parts: &[Part]) -> Summary {
+    let mut summary = Summary::default();
+    for document in parts.iter().flat_map(|part| &part.documents) {
         match document.outcome {
-            Became::Object | Became::OtherKind => summary.objects += 1,
+            Became::Object | Became::Surrounding | Became::OtherKind => summary.objects += 1,
             Became::Opaque(Opacity::Template) => summary.templates += 1,
             Became::Opaque(Opacity::Sops) => summary.encrypted += 1,
             Became::Opaque(Opacity::Substitution) => summary.substitutions += 1,
             Became::Broken => summary.broken += 1,
             Became::NotKubernetes | Became::Empty => {}
         }
+        if document.outcome == Became::Object {
+            count_object(&mut summary, &document.kind);
+        }
     }
     summary
+}
+
+fn count_object(summary: &mut Summary, kind: &str) {
+    match kind {
+        "NetworkPolicy" => summary.policies += 1,
+        "Namespace" => summary.namespaces += 1,
+        "AdminNetworkPolicy" | "BaselineAdminNetworkPolicy" | "ClusterNetworkPolicy" => {
+            summary.cluster_policies += 1;
+        }
+        kind if WorkloadKind::ALL
+            .into_iter()
+            .any(|known| known.name() == kind) =>
+        {
+            summary.workloads += 1;
+        }
+        _ => {}
+    }
 }
 
 /// Why a file was left alone, in words.

@@ -3,11 +3,24 @@
 //!
 //! Refuses to judge anything itself.
 
+mod baseline;
 mod completions;
+mod configuration;
+mod endpoint;
 mod exit;
+mod explain;
 mod files;
+mod fixes;
+mod graph;
 mod input;
+mod judge;
 mod lint;
+mod mend;
+mod port;
+mod reach;
+mod replace;
+mod schema;
+mod target;
 mod terminal;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
@@ -27,7 +40,7 @@ const COMPLETION_VARIABLE: &str = "NPCHECK_COMPLETE";
 /// Reads manifests, works out who can talk to whom and why, and finds the policies that do
 /// not mean what they look like. Never uses the network, never talks to a cluster.
 #[derive(Debug, Parser)]
-#[command(name = "npcheck", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
+#[command(name = "npcheck", bin_name = "npcheck", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -69,7 +82,11 @@ impl Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Lint(lint::Options),
+    Reach(reach::Options),
+    Graph(graph::Options),
+    Explain(explain::Options),
     Files(files::Options),
+    Schema(schema::Options),
     Completions(completions::Options),
 }
 
@@ -117,7 +134,11 @@ fn execute(cli: Cli) -> Outcome {
     let mut terminal = Terminal::new(cli.global.color, cli.global.verbosity());
     let outcome = match cli.command {
         Command::Lint(options) => lint::run(&options, &mut terminal),
+        Command::Reach(options) => reach::run(&options, &mut terminal),
+        Command::Graph(options) => graph::run(&options, &mut terminal),
+        Command::Explain(options) => explain::run(&options, &mut terminal),
         Command::Files(options) => files::run(&options, &mut terminal),
+        Command::Schema(options) => schema::run(&options, &mut terminal),
         Command::Completions(options) => completions::run(&options, &mut terminal),
     };
     outcome.unwrap_or_else(|error: io::Error| {

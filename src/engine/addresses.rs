@@ -109,9 +109,9 @@ impl AddressRange {
         rest
     }
 
-    /// Whether a range that does not start before this one overlaps or touches it.
-    fn is_followed_by(&self, later: &Self) -> bool {
-        self.overlaps(later) || successor(self.last) == Some(later.first)
+    /// Whether the other range begins right behind this one.
+    pub(super) fn touches(&self, later: &Self) -> bool {
+        successor(self.last) == Some(later.first)
     }
 
     /// Where something begins because of this range: at its first address, and behind
@@ -158,7 +158,9 @@ pub(super) fn merge_ranges(mut blocks: Vec<AddressRange>) -> Vec<AddressRange> {
     let mut merged: Vec<AddressRange> = Vec::with_capacity(blocks.len());
     for block in blocks {
         match merged.last_mut() {
-            Some(last) if last.is_followed_by(&block) => last.last = last.last.max(block.last),
+            Some(last) if last.overlaps(&block) || last.touches(&block) => {
+                last.last = last.last.max(block.last)
+            }
             _ => merged.push(block),
         }
     }

@@ -12,8 +12,9 @@ use super::labels::{FeatureId, Features};
 use super::program::{NameId, Program, Scopes};
 use crate::cluster::{Cluster, NamespaceId, Workload, WorkloadId};
 use crate::k8s::Protocol;
+use hashbrown::HashMap;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
 
@@ -330,8 +331,8 @@ impl Columns {
             .map(|(column, _)| column)
     }
 
-    /// The atoms that a range is made of; it must begin and end where atoms do.
-    pub(super) fn atoms_of(&self, range: &AddressRange) -> Range<u32> {
+    /// The atoms that have an address in common with a range.
+    pub(super) fn atoms_meeting(&self, range: &AddressRange) -> Range<u32> {
         let start = self.atoms.partition_point(|atom| atom.last < range.first);
         let end = self.atoms.partition_point(|atom| atom.first <= range.last);
         start as u32..end as u32

@@ -12,8 +12,9 @@ use super::sides::{self, Side, Sides};
 use super::tiers::Decision;
 use crate::cluster::{Cluster, ClusterPolicyId};
 use crate::k8s::{Direction, Protocol, Tier};
+use hashbrown::HashMap;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -151,7 +152,7 @@ impl Builder<'_> {
         let allowed = self.once(&subjects, |sets, part| self.allowed(*part, direction, sets));
         let decided = self.once(&policies, |sets, part| self.decided(*part, direction, sets));
         let places: Vec<usize> = (0..sides.len()).collect();
-        self.in_parallel(&places, |sets, place| {
+        self.sets.in_parallel(&places, |sets, place| {
             let isolated: Vec<&Arc<Function>> =
                 subjects[*place].iter().map(|part| &allowed[part]).collect();
             let decided: Vec<(Tier, &Pieces<Decision>)> = policies[*place]
@@ -296,29 +297,10 @@ impl Builder<'_> {
         let mut parts: Vec<Part<T>> = lists.iter().flatten().copied().collect();
         parts.sort_unstable();
         parts.dedup();
-        let values = self.in_parallel(&parts, |sets, part| Arc::new(value(sets, part)));
+        let values = self
+            .sets
+            .in_parallel(&parts, |sets, part| Arc::new(value(sets, part)));
         parts.into_iter().zip(values).collect()
-    }
-
-    /// The values of all items, in order, each thread with a calculator of its own.
-    fn in_parallel<T: Sync, V: Send>(
-        &self,
-        items: &[T],
-        value: impl Fn(&mut Calculator, &T) -> V + Sync,
-    ) -> Vec<V> {
-        // A few portions for each thread, so that an expensive one does not stand alone.
-        let portion = items
-            .len()
-            .div_ceil(rayon::current_num_threads() * 4)
-            .max(1);
-        let portions = items.par_chunks(portion).map(|portion| {
-            let mut sets = Calculator::new(self.sets);
-            portion
-                .iter()
-                .map(|item| value(&mut sets, item))
-                .collect::<Vec<V>>()
-        });
-        portions.collect::<Vec<_>>().into_iter().flatten().collect()
     }
 }
 

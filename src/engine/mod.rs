@@ -23,17 +23,21 @@ mod tiers;
 mod sides;
 mod functions;
 mod relation;
+mod joint;
+mod changes;
 mod verdict;
 
 pub use addresses::{AddressRange, address_atoms};
+pub use changes::{Change, ChangedEnd, Changes};
 pub use endpoint::{Address, Endpoint, NamespaceView, PodView, address_pairs};
+pub use joint::Pair;
 pub use ports::{ConnectionSet, PortSet};
 pub use relation::{Flow, Peer, Relation, Row};
 pub use verdict::{
     Decision, Explanation, Match, Matter, Miss, NearestMiss, PeerRef, PeerTrace, PeersTrace,
     PluginDifference, PolicyRef, PolicyTrace, PortRef, PortTrace, PortsTrace, ReasonCode,
     Requirement, RuleRef, RuleTrace, Scope, SideTrace, Verdict, Wanted, Way, connections, explain,
-    plugin_differences, side, uniform_ranges,
+    plugin_differences, ports_at, side, uniform_ranges,
 };
 
 use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId, WorkloadId};
@@ -46,6 +50,10 @@ use runs::Runs;
 use selection::{Index, Selection, visible_labels};
 use sides::Sides;
 use std::sync::OnceLock;
+
+/// A map whose keys borrow from the cluster. Only the standard library's map may be dropped
+/// after what its keys borrow from; the hasher is the fast one that the other maps have.
+type BorrowingMap<K, V> = std::collections::HashMap<K, V, hashbrown::DefaultHashBuilder>;
 
 /// A cluster with its policies compiled: answers who is selected by what, and who may
 /// talk to whom.

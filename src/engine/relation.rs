@@ -11,8 +11,8 @@ use super::sets::SetId;
 use super::sides::Sides;
 use crate::cluster::{Cluster, WorkloadId};
 use crate::k8s::{Direction, WorkloadKind};
+use hashbrown::HashMap;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// One end of a flow.
@@ -151,30 +151,34 @@ impl<'e> Relation<'e> {
         range: AddressRange,
     ) -> impl Iterator<Item = (AddressRange, &'e ConnectionSet)> + use<'e> {
         let relation = *self;
-        let class = relation.classes.of(workload);
-        let atoms = relation.atoms();
-        // The first and the last atom may stick out of the range.
-        let (first, end) = (
-            atoms.partition_point(|atom| atom.last < range.first),
-            atoms.partition_point(|atom| atom.first <= range.last),
-        );
-        let columns = relation.columns;
-        let of_class = class.into_iter().flat_map(move |class| {
-            let function = relation.function(class, direction);
-            function.within(columns.outside(first as u32), columns.outside(end as u32))
-        });
-        of_class
-            .filter(|(_, _, set)| *set != SetId::NONE)
-            .filter_map(move |(start, end, set)| {
-                let place = |column: u32| (column - columns.outside(0)) as usize;
-                let piece = AddressRange {
-                    first: atoms[place(start)].first,
-                    last: atoms[place(end) - 1].last,
-                };
-                piece
-                    .intersection(&range)
-                    .map(|piece| (piece, relation.set(set)))
-            })
+        let class = relation.classes.of(workload).into_iter();
+        class
+            .flat_map(move |class| relation.outside_of_class(class, direction, range))
+            .filter(|(_, set)| *set != SetId::NONE)
+            .map(move |(range, set)| (range, relation.set(set)))
+    }
+
+    /// What one side of a class allows with the addresses of `range`: all of it in order,
+    /// cut where the answer changes.
+    pub(super) fn outside_of_class(
+        &self,
+        class: ClassId,
+        direction: Direction,
+        range: AddressRange,
+    ) -> impl Iterator<Item = (AddressRange, SetId)> + use<'e> {
+        let (columns, atoms) = (self.columns, self.atoms());
+        let meeting = columns.atoms_meeting(&range);
+        let (start, end) = (columns.outside(meeting.start), columns.outside(meeting.end));
+        let pieces = self.function(class, direction).within(start, end);
+        pieces.filter_map(move |(start, end, set)| {
+            let atom = |column: u32| &atoms[(column - columns.outside(0)) as usize];
+            let piece = AddressRange {
+                first: atom(start).first,
+                last: atom(end - 1).last,
+            };
+            // The first and the last atom may stick out of the range.
+            piece.intersection(&range).map(|piece| (piece, set))
+        })
     }
 
     pub(super) fn function(&self, class: ClassId, direction: Direction) -> &'e Function {

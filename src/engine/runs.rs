@@ -139,6 +139,13 @@ impl<T: Copy + Eq> Pieces<T> {
         self.pieces[self.place(id)].1
     }
 
+    /// The value on all of `start..end`, which is not empty; `None` if there are several.
+    pub(super) fn uniform(&self, start: u32, end: u32) -> Option<T> {
+        let place = self.place(start);
+        let ends_later = self.pieces.get(place + 1).is_none_or(|next| end <= next.0);
+        ends_later.then_some(self.pieces[place].1)
+    }
+
     /// The pieces that meet `start..end`, cut to it: where each starts, ends, and its
     /// value.
     pub(super) fn within(&self, start: u32, end: u32) -> impl Iterator<Item = (u32, u32, T)> {

@@ -196,7 +196,7 @@ impl Selection {
                 let mut pods = Vec::new();
                 let mut outside = Vec::with_capacity(ranges.len());
                 for range in ranges {
-                    let atoms = columns.atoms_of(range);
+                    let atoms = columns.atoms_meeting(range);
                     pods.extend(
                         columns
                             .with_address_in(atoms.clone())

@@ -5,7 +5,8 @@
 //! threads meet the sets, so they may be compared for equality and never for order.
 
 use super::ports::ConnectionSet;
-use std::collections::HashMap;
+use hashbrown::HashMap;
+use rayon::prelude::*;
 use std::sync::RwLock;
 
 /// A set by its place in a [`Sets`].
@@ -71,6 +72,27 @@ impl Sets {
             table.sets.push(set.clone());
             SetId(table.sets.len() as u32 - 1)
         })
+    }
+
+    /// The values of all items, in order, each thread with a calculator of its own.
+    pub(super) fn in_parallel<T: Sync, V: Send>(
+        &self,
+        items: &[T],
+        value: impl Fn(&mut Calculator, &T) -> V + Sync,
+    ) -> Vec<V> {
+        // A few portions for each thread, so that an expensive one does not stand alone.
+        let portion = items
+            .len()
+            .div_ceil(rayon::current_num_threads() * 4)
+            .max(1);
+        let portions = items.par_chunks(portion).map(|portion| {
+            let mut sets = Calculator::new(self);
+            portion
+                .iter()
+                .map(|item| value(&mut sets, item))
+                .collect::<Vec<V>>()
+        });
+        portions.collect::<Vec<_>>().into_iter().flatten().collect()
     }
 
     /// The sets by their numbers.

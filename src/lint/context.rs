@@ -1,7 +1,7 @@
 //! What a rule may look at, and where it puts what it finds.
 
 use super::{RuleMeta, Settings};
-use crate::cluster::{Cluster, NamespaceId, PolicyId};
+use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::Engine;
 use crate::k8s;
@@ -51,6 +51,8 @@ pub struct Context<'a> {
     pub engine: &'a Engine<'a>,
     /// What is known beyond the manifests.
     pub settings: &'a Settings,
+    /// Every rule that exists, whether it runs or not.
+    pub known_rules: &'a [&'static RuleMeta],
     meta: &'static RuleMeta,
     findings: Vec<Diagnostic>,
 }
@@ -63,6 +65,7 @@ impl<'a> Context<'a> {
             cluster: input.cluster,
             engine: input.engine,
             settings: input.settings,
+            known_rules: input.known_rules,
             meta,
             findings: Vec::new(),
         }
@@ -94,6 +97,19 @@ impl<'a> Context<'a> {
         let policy = self.cluster.policy(id);
         let namespace = &self.cluster.namespace(policy.namespace).name;
         format!("{namespace}/NetworkPolicy/{}", policy.object.meta.name)
+    }
+
+    /// A cluster-wide policy as findings name it: `Kind/name`.
+    #[must_use]
+    pub fn cluster_policy_object(&self, id: ClusterPolicyId) -> String {
+        let policy = self.cluster.cluster_policy(id);
+        format!("{}/{}", policy.kind.name(), policy.meta.name)
+    }
+
+    /// Whether somebody has asked for the running rule by name.
+    #[must_use]
+    pub fn is_asked_for(&self) -> bool {
+        self.settings.asked_for.contains(self.meta.name)
     }
 
     /// Adds a finding.

@@ -3,16 +3,30 @@
 //! Refuses to know which rules exist: it is handed the list.
 
 mod allow;
+pub mod api_clients;
+pub mod callers;
+mod consequence;
+pub mod containment;
 mod context;
 mod date;
 pub mod dns;
+pub mod entrance;
+pub mod exposure;
+pub mod isolation;
 pub mod near_miss;
 pub mod platform;
+pub mod pod_selectors;
+pub mod references;
+pub mod rewrite;
 mod rule;
 mod run;
+pub mod service_ports;
 mod settings;
+pub mod snippet;
 mod suppression;
 pub mod text;
+pub mod unjudged;
+pub mod words;
 
 pub use allow::AllowEntry;
 pub use context::{Context, Inventory};
@@ -21,4 +35,6 @@ pub(crate) use rule::declare_rule;
 pub use rule::{Category, Rule, RuleMeta};
 pub use run::{Input, Report, run};
 pub use settings::{Cloud, Cni, ExternalPods, Profile, Settings};
-pub use suppression::{Suppressed, Suppression};
+pub use suppression::{
+    ANNOTATION, Allowance, Force, Form, NamedRule, Standing, Suppressed, Suppression,
+};

@@ -233,9 +233,36 @@ pub fn is_typo(a: &str, b: &str) -> bool {
     }
 }
 
+/// The known name that a wrong one is likely to stand for, if one is near enough.
+pub fn nearest_name<'n>(
+    written: &str,
+    known: impl IntoIterator<Item = &'n str>,
+) -> Option<&'n str> {
+    let letters = |name: &str| name.to_lowercase().replace(['_', ' '], "-");
+    let written = letters(written);
+    let distance = |name: &str| strsim::osa_distance(&written, &letters(name));
+    let nearest = known.into_iter().map(|name| (distance(name), name)).min()?;
+    let (distance, name) = nearest;
+    (distance <= 1 + name.len() / 4).then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_found_by_a_few_letters() {
+        let known = ["any-cidr", "accidental-or", "unmatched-pod-selector"];
+        for (written, expected) in [
+            ("any-cdir", Some("any-cidr")),
+            ("Accidental_OR", Some("accidental-or")),
+            ("unmatched-pod-selectors", Some("unmatched-pod-selector")),
+            ("everything", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest_name(written, known), expected, "{written}");
+        }
+    }
 
     #[test]
     fn slips_are_told_from_names_that_differ_on_purpose() {

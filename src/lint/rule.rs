@@ -1,6 +1,6 @@
 //! What a rule is: a name, a page, and hooks that look at objects.
 
-use super::Context;
+use super::{Context, Suppression};
 use crate::cluster::{NamespaceId, PolicyId};
 use crate::diagnostic::{FixClass, Severity};
 use crate::k8s;
@@ -79,10 +79,11 @@ pub struct RuleMeta {
     pub severity: Severity,
     /// What its fix does to connectivity; `None` where it has none.
     pub fix: Option<FixClass>,
-    /// Rules whose findings on the same text are left out, because this rule names
-    /// their root cause.
+    /// Rules whose findings are left out on a text that a finding of this rule marks, as its
+    /// primary or as a related one: this rule names their root cause.
     pub mutes: &'static [&'static str],
-    /// Whether it runs where nobody has said so.
+    /// Whether it runs where nobody has asked for it. One that does not is for those who
+    /// want it: its findings are no mistakes by themselves.
     pub is_on_by_default: bool,
     /// The version that brought it.
     pub since: &'static str,
@@ -116,10 +117,17 @@ pub trait Rule: Sync {
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let _ = cx;
     }
+
+    /// Looks at one suppression in a manifest, after all other hooks of all rules.
+    fn check_suppression(&self, cx: &mut Context<'_>, suppression: &Suppression) {
+        let _ = (cx, suppression);
+    }
 }
 
 /// Declares a rule: a unit struct whose doc comment is the rule's page, and its
 /// [`RuleMeta`] as `Self::META`.
+///
+/// `is_on_by_default` may be left out where it is true, as for nearly all.
 macro_rules! declare_rule {
     (
         $(#[doc = $page:literal])*
@@ -130,6 +138,7 @@ macro_rules! declare_rule {
             severity: $severity:expr,
             fix: $fix:expr,
             mutes: $mutes:expr,
+            $(is_on_by_default: $is_on_by_default:literal,)?
             since: $since:literal $(,)?
         }
     ) => {
@@ -146,7 +155,8 @@ macro_rules! declare_rule {
                 severity: $severity,
                 fix: $fix,
                 mutes: $mutes,
-                is_on_by_default: true,
+                // The first of these is what was written, if it was.
+                is_on_by_default: [$($is_on_by_default,)? true][0],
                 since: $since,
             };
         }

@@ -1,15 +1,16 @@
 //! Runs rules over a cluster: all of them side by side, findings in one order, repeats
 //! and consequences of one cause left out.
 
-use super::suppression::{self, Suppressed};
-use super::{Context, Rule, Settings};
+use super::consequence::part_consequences;
+use super::suppression::{Suppressed, Suppressions};
+use super::{AllowEntry, Context, Date, Rule, RuleMeta, Settings};
 use crate::cluster::Cluster;
 use crate::diagnostic::Diagnostic;
 use crate::engine::Engine;
 use crate::k8s;
 use crate::source::SourceMap;
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
 /// What a run looks at.
 #[derive(Clone, Copy)]
@@ -26,35 +27,60 @@ pub struct Input<'a> {
     pub engine: &'a Engine<'a>,
     /// What is known beyond the manifests.
     pub settings: &'a Settings,
+    /// Every rule that exists, whether it runs or not: a suppression may name it.
+    pub known_rules: &'a [&'static RuleMeta],
+    /// What the configuration allows.
+    pub allow: &'a [AllowEntry],
+    /// The name of a source as the patterns of `allow` see it: relative to the
+    /// configuration.
+    pub path_of: &'a (dyn Fn(&str) -> String + Sync),
+    /// The day by which suppressions expire.
+    pub today: Date,
 }
 
 /// What a run found.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The findings, by the name of their file, then by place, then by rule.
     pub findings: Vec<Diagnostic>,
     /// The findings that somebody has allowed, with the reason, in the same order.
     pub suppressed: Vec<Suppressed>,
+    /// The entries of [`Input::allow`] that cover a finding, by their place from 0. One that
+    /// has expired counts too, although it allows nothing any more.
+    pub used_entries: BTreeSet<usize>,
 }
 
-/// Runs the rules.
+/// Runs these rules and no others: the caller has left out those that are off, be it by
+/// default ([`RuleMeta::is_on_by_default`]) or by
+/// somebody's word. What the reader reported in the name of a rule that is off is left
+/// out too.
 #[must_use]
 pub fn run(input: &Input<'_>, rules: &[&'static dyn Rule]) -> Report {
     let mut findings: Vec<Diagnostic> = rules
         .par_iter()
         .flat_map_iter(|rule| check(input, *rule))
         .collect();
-    findings.extend(input.reported.iter().cloned());
-    let findings = without_consequences(findings, rules);
-    let mut findings = suppression::apply(input, findings);
-    findings
-        .findings
-        .sort_by(|a, b| place(input.sources, a).cmp(&place(input.sources, b)));
-    findings.findings.dedup();
-    findings
-        .suppressed
+    let runs = |finding: &&Diagnostic| rules.iter().any(|rule| rule.meta().name == finding.rule);
+    findings.extend(input.reported.iter().filter(runs).cloned());
+    let (findings, consequences) = part_consequences(findings, rules);
+    let mut suppressions = Suppressions::read(input, rules);
+    let (mut findings, mut suppressed) = suppressions.apply(findings);
+    // Whoever allows a consequence of something else has not allowed it for nothing.
+    for consequence in consequences {
+        suppressions.allowance(&consequence);
+    }
+    let (about_suppressions, allowed) = suppressions.apply(suppressions.check(rules));
+    findings.extend(about_suppressions);
+    suppressed.extend(allowed);
+    findings.sort_by(|a, b| place(input.sources, a).cmp(&place(input.sources, b)));
+    findings.dedup();
+    suppressed
         .sort_by(|a, b| place(input.sources, &a.finding).cmp(&place(input.sources, &b.finding)));
-    findings
+    Report {
+        findings,
+        suppressed,
+        used_entries: suppressions.into_used_entries(),
+    }
 }
 
 fn check(input: &Input<'_>, rule: &'static dyn Rule) -> Vec<Diagnostic> {
@@ -67,33 +93,6 @@ fn check(input: &Input<'_>, rule: &'static dyn Rule) -> Vec<Diagnostic> {
     }
     rule.check_cluster(&mut cx);
     cx.into_findings()
-}
-
-/// Leaves out the findings whose root cause another finding on the same text names.
-fn without_consequences(findings: Vec<Diagnostic>, rules: &[&'static dyn Rule]) -> Vec<Diagnostic> {
-    let mutes: HashMap<&str, &[&str]> = rules
-        .iter()
-        .map(|rule| (rule.meta().name, rule.meta().mutes))
-        .filter(|(_, muted)| !muted.is_empty())
-        .collect();
-    let causes: Vec<(&[&str], crate::source::Span)> = findings
-        .iter()
-        .filter_map(|finding| {
-            mutes
-                .get(finding.rule)
-                .map(|muted| (*muted, finding.primary.span))
-        })
-        .collect();
-    let is_consequence = |finding: &Diagnostic| {
-        causes.iter().any(|(muted, span)| {
-            muted.contains(&finding.rule)
-                && (finding.primary.span.contains(*span) || span.contains(finding.primary.span))
-        })
-    };
-    findings
-        .into_iter()
-        .filter(|finding| !is_consequence(finding))
-        .collect()
 }
 
 /// What findings are sorted by.

@@ -1,108 +1,379 @@
-//! `# npcheck: allow RULE -- reason`: findings that somebody has looked at and keeps.
+//! Findings that somebody has looked at and keeps, with the reason: by a comment
+//! `# npcheck: allow RULE -- reason`, by the annotation `npcheck.io/allow` where comments
+//! do not survive, or by an entry of the configuration.
 //!
 //! A comment counts for the line that it stands on, and alone on its line for the next
-//! line that is not a comment; above everything else in a document it counts for the
-//! whole object.
+//! line that is not a comment; above everything else in a document it counts for the whole
+//! object. An annotation counts for its object.
+//!
+//! Refuses to know what a wrong suppression is called and how grave it is: it only says
+//! how each of them stands.
 
-use super::{Input, Report};
+mod directive;
+
+use super::{Context, Date, Input, Rule};
+use crate::cluster::Cluster;
 use crate::diagnostic::Diagnostic;
-use crate::source::{Source, Span};
-use std::collections::HashMap;
+use crate::k8s::{Document, ObjectMeta, Outcome};
+use crate::source::{Source, SourceId, Span, Spanned};
+use directive::Directive;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The annotation that allows findings about its object: `RULE: reason`, one a line or
+/// with `;` between them.
+pub const ANNOTATION: &str = "npcheck.io/allow";
 
 /// A finding that a suppression allows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Suppressed {
     /// The finding.
     pub finding: Diagnostic,
     /// Why it is allowed, as its author wrote it.
     pub reason: String,
-    /// The suppression's text.
-    pub by: Span,
+    /// What allows it.
+    pub by: Allowance,
 }
 
-/// A suppression as written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What allows a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowance {
+    /// A comment or an annotation, by its text.
+    Text(Span),
+    /// An entry of the configuration, by its place in [`Input::allow`], from 0.
+    Entry(usize),
+}
+
+/// A suppression in a manifest.
+#[derive(Clone, Debug)]
 pub struct Suppression {
-    /// Its text.
+    /// Its text: of a comment the part that is npcheck's, of an annotation the value.
     pub span: Span,
-    /// The rule that it allows.
-    pub rule: String,
+    /// Where it is written.
+    pub form: Form,
+    /// The rules that it names, in the order of the text.
+    pub rules: Vec<NamedRule>,
     /// Why; empty where no reason is written.
     pub reason: String,
-    /// The lines of its source that it counts for, first and last, from 1.
-    pub lines: (u32, u32),
+    /// The last day that it counts: the day, or what is written in its place.
+    pub until: Option<Result<Date, String>>,
+    /// Whether it is in force.
+    pub force: Force,
+    reach: Reach,
 }
 
-/// Reads the suppression in a comment of `source`, if it holds one. `document` is the
-/// document that the comment stands in.
-fn read(source: &Source, comment: Span, document: Span) -> Option<Suppression> {
-    let text = source.text().get(comment.range())?;
-    let directive = text
-        .trim_start_matches('#')
-        .trim_start()
-        .strip_prefix("npcheck:")?;
-    let directive = directive.trim_start().strip_prefix("allow ")?;
-    let (rule, reason) = directive.split_once("--").unwrap_or((directive, ""));
-    Some(Suppression {
-        span: comment,
-        rule: rule.trim().to_owned(),
-        reason: reason.trim().to_owned(),
-        lines: lines(source, comment, document),
-    })
+/// How a suppression is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As a comment.
+    Comment,
+    /// As an annotation.
+    Annotation,
 }
 
-fn lines(source: &Source, comment: Span, document: Span) -> (u32, u32) {
-    let line = source.position(comment.start).line;
-    let text_of = |line: u32| source.text()[source.line_range(line)].trim_start();
-    if !text_of(line).starts_with('#') {
-        return (line, line);
-    }
-    let last = source.position(document.end).line;
-    let is_bare = |line: &u32| text_of(*line).is_empty() || text_of(*line).starts_with('#');
-    let first = source.position(document.start).line;
-    if (first..line).all(|line| is_bare(&line) || text_of(line).starts_with("---")) {
-        return (line, last);
-    }
-    let next = (line + 1..=last)
-        .find(|line| !is_bare(line))
-        .unwrap_or(last);
-    (line, next)
+/// Whether a suppression is in force, and if not, the first reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Force {
+    /// It is.
+    InForce,
+    /// It does not say `npcheck: allow`.
+    Malformed,
+    /// It names no rule.
+    WithoutRule,
+    /// It says no reason.
+    WithoutReason,
+    /// Its last day is no day of the calendar.
+    WithoutDay,
+    /// Its last day is over.
+    Expired(Date),
 }
 
-/// Parts the findings into those that stand and those that are allowed.
-pub(super) fn apply(input: &Input<'_>, findings: Vec<Diagnostic>) -> Report {
-    let mut by_source: HashMap<_, Vec<Suppression>> = HashMap::new();
-    for document in input.documents {
-        let source = input.sources.get(document.span.source);
-        let found = document
-            .comments
-            .iter()
-            .filter_map(|comment| read(source, *comment, document.span));
-        by_source
-            .entry(document.span.source)
-            .or_default()
-            .extend(found);
-    }
-    let mut report = Report::default();
-    for finding in findings {
-        let span = finding.primary.span;
-        let line = input.sources.position(span).line;
-        let suppression = by_source.get(&span.source).and_then(|suppressions| {
-            suppressions.iter().find(|suppression| {
-                let (first, last) = suppression.lines;
-                suppression.rule == finding.rule
-                    && !suppression.reason.is_empty()
-                    && (first..=last).contains(&line)
-            })
-        });
-        match suppression {
-            Some(suppression) => report.suppressed.push(Suppressed {
-                finding,
-                reason: suppression.reason.clone(),
-                by: suppression.span,
-            }),
-            None => report.findings.push(finding),
+/// A rule that a suppression names.
+#[derive(Clone, Debug)]
+pub struct NamedRule {
+    /// The name, as written.
+    pub name: Spanned<String>,
+    /// What the name stands for in this run.
+    pub standing: Standing,
+}
+
+/// What became of a rule that a suppression names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// There is no such rule.
+    Unknown,
+    /// The rule does not run, or cannot be judged here; nobody knows what it would find.
+    NotAsked,
+    /// The rule runs and finds nothing that the suppression would allow.
+    Idle,
+    /// The rule finds something that the suppression allows, or would if it were in force.
+    Needed,
+}
+
+/// The places of findings that a suppression counts for.
+#[derive(Clone, Copy, Debug)]
+enum Reach {
+    /// Those that start on these lines, first and last, from 1.
+    Lines(u32, u32),
+    /// Those that lie in this text.
+    Text(Span),
+}
+
+/// All suppressions of a run, by the text that they stand in.
+pub(super) struct Suppressions<'i, 'a> {
+    input: &'i Input<'a>,
+    by_source: BTreeMap<SourceId, Vec<Suppression>>,
+    used_entries: BTreeSet<usize>,
+}
+
+impl<'i, 'a> Suppressions<'i, 'a> {
+    /// Reads the comments and annotations of the input. `rules` are those that run.
+    pub(super) fn read(input: &'i Input<'a>, rules: &[&'static dyn Rule]) -> Self {
+        let reader = Reader { input, rules };
+        let mut by_source: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for document in input.documents {
+            let source = input.sources.get(document.span.source);
+            let found = document
+                .comments
+                .iter()
+                .filter_map(|comment| reader.comment(source, *comment, document));
+            by_source
+                .entry(document.span.source)
+                .or_default()
+                .extend(found);
+        }
+        for meta in metas(input.cluster) {
+            by_source
+                .entry(meta.span.source)
+                .or_default()
+                .extend(reader.annotation(meta));
+        }
+        for suppressions in by_source.values_mut() {
+            suppressions.sort_by_key(|suppression| suppression.span);
+        }
+        Self {
+            input,
+            by_source,
+            used_entries: BTreeSet::new(),
         }
     }
-    report
+
+    /// Parts the findings into those that stand and those that are allowed, and remembers
+    /// which suppressions were needed.
+    pub(super) fn apply(
+        &mut self,
+        findings: Vec<Diagnostic>,
+    ) -> (Vec<Diagnostic>, Vec<Suppressed>) {
+        let mut standing = Vec::with_capacity(findings.len());
+        let mut allowed = Vec::new();
+        for finding in findings {
+            match self.allowance(&finding) {
+                Some((reason, by)) => allowed.push(Suppressed {
+                    finding,
+                    reason,
+                    by,
+                }),
+                None => standing.push(finding),
+            }
+        }
+        (standing, allowed)
+    }
+
+    /// Why a finding is allowed, if it is. Every suppression that counts for it is needed
+    /// from now on, be it in force or not.
+    pub(super) fn allowance(&mut self, finding: &Diagnostic) -> Option<(String, Allowance)> {
+        let span = finding.primary.span;
+        let source = self.input.sources.get(span.source);
+        let line = source.position(span.start).line;
+        let mut allowance = None;
+        let suppressions = self.by_source.get_mut(&span.source);
+        for suppression in suppressions.into_iter().flatten() {
+            if !suppression.reach.covers(span, line) {
+                continue;
+            }
+            let mut names = suppression.rules.iter_mut();
+            let Some(named) = names.find(|named| named.name.value == finding.rule) else {
+                continue;
+            };
+            if named.standing == Standing::Idle {
+                named.standing = Standing::Needed;
+            }
+            if allowance.is_none() && suppression.force == Force::InForce {
+                allowance = Some((
+                    suppression.reason.clone(),
+                    Allowance::Text(suppression.span),
+                ));
+            }
+        }
+        let path = (self.input.path_of)(source.name());
+        for (index, entry) in self.input.allow.iter().enumerate() {
+            if !entry.covers(finding, &path) {
+                continue;
+            }
+            self.used_entries.insert(index);
+            if allowance.is_none() && entry.until.is_none_or(|until| self.input.today <= until) {
+                allowance = Some((entry.reason.clone(), Allowance::Entry(index)));
+            }
+        }
+        allowance
+    }
+
+    /// What the rules have to say about the suppressions themselves.
+    pub(super) fn check(&self, rules: &[&'static dyn Rule]) -> Vec<Diagnostic> {
+        let mut findings = Vec::new();
+        for rule in rules {
+            let mut cx = Context::new(self.input, rule.meta());
+            for suppression in self.by_source.values().flatten() {
+                rule.check_suppression(&mut cx, suppression);
+            }
+            findings.extend(cx.into_findings());
+        }
+        findings
+    }
+
+    /// The entries of the configuration that cover a finding, in force or not.
+    pub(super) fn into_used_entries(self) -> BTreeSet<usize> {
+        self.used_entries
+    }
+}
+
+/// The metadata of every object of a cluster.
+fn metas(cluster: &Cluster) -> impl Iterator<Item = &ObjectMeta> {
+    let namespaces = cluster.namespaces().iter();
+    let declared = namespaces.filter_map(|namespace| namespace.declared.as_ref());
+    declared
+        .map(|namespace| &namespace.meta)
+        .chain(cluster.workloads().iter().map(|w| &w.object.meta))
+        .chain(cluster.policies().iter().map(|p| &p.object.meta))
+        .chain(cluster.services().iter().map(|s| &s.object.meta))
+        .chain(cluster.cluster_policies().iter().map(|p| &p.meta))
+}
+
+/// Reads suppressions.
+struct Reader<'i, 'a> {
+    input: &'i Input<'a>,
+    rules: &'i [&'static dyn Rule],
+}
+
+impl Reader<'_, '_> {
+    fn comment(&self, source: &Source, comment: Span, document: &Document) -> Option<Suppression> {
+        let text = source.text().get(comment.range())?;
+        let directive = directive::in_comment(text)?;
+        let place = |range: std::ops::Range<usize>| {
+            let start = comment.start + range.start as u32;
+            Span::new(comment.source, start, start + range.len() as u32)
+        };
+        // What a rule would find in a text that nobody can read is not known.
+        let is_judged = matches!(document.outcome, Outcome::Object | Outcome::OtherKind);
+        let names = |range: &std::ops::Range<usize>| {
+            let name = Spanned::new(text[range.clone()].to_owned(), place(range.clone()));
+            let standing = match self.standing(&name) {
+                Standing::Idle if !is_judged => Standing::NotAsked,
+                standing => standing,
+            };
+            NamedRule { name, standing }
+        };
+        let rules = directive.rules.iter().map(names).collect();
+        let reach = reach(source, comment, document.span);
+        let span = place(directive.range.clone());
+        Some(self.suppression(text, directive, (span, Form::Comment), rules, reach))
+    }
+
+    fn annotation(&self, meta: &ObjectMeta) -> Vec<Suppression> {
+        let Some(annotation) = meta.annotations.label(ANNOTATION) else {
+            return Vec::new();
+        };
+        let (value, span) = (&annotation.value.value, annotation.value.span);
+        let written = self.input.sources.text(span);
+        let suppression = |directive: Directive| {
+            let names = |range: &std::ops::Range<usize>| {
+                let name = &value[range.clone()];
+                // The value may be quoted, folded or escaped: the name is looked for.
+                let place = written.find(name).map_or(span, |at| {
+                    let start = span.start + at as u32;
+                    Span::new(span.source, start, start + name.len() as u32)
+                });
+                let name = Spanned::new(name.to_owned(), place);
+                let standing = self.standing(&name);
+                NamedRule { name, standing }
+            };
+            let rules = directive.rules.iter().map(names).collect();
+            let reach = Reach::Text(meta.span);
+            self.suppression(value, directive, (span, Form::Annotation), rules, reach)
+        };
+        let directives = directive::in_annotation(value);
+        directives.into_iter().map(suppression).collect()
+    }
+
+    fn suppression(
+        &self,
+        text: &str,
+        directive: Directive,
+        (span, form): (Span, Form),
+        rules: Vec<NamedRule>,
+        reach: Reach,
+    ) -> Suppression {
+        let until = directive.until.clone().map(|until| {
+            let written = &text[until];
+            written.parse::<Date>().map_err(|_| written.to_owned())
+        });
+        let force = if !directive.is_well_formed {
+            Force::Malformed
+        } else if rules.is_empty() {
+            Force::WithoutRule
+        } else if directive.reason.is_empty() {
+            Force::WithoutReason
+        } else {
+            match until {
+                Some(Err(_)) => Force::WithoutDay,
+                Some(Ok(until)) if until < self.input.today => Force::Expired(until),
+                _ => Force::InForce,
+            }
+        };
+        Suppression {
+            span,
+            form,
+            rules,
+            reason: directive.reason,
+            until,
+            force,
+            reach,
+        }
+    }
+
+    fn standing(&self, name: &str) -> Standing {
+        if self.rules.iter().any(|rule| rule.meta().name == name) {
+            return Standing::Idle;
+        }
+        if self.input.known_rules.iter().any(|rule| rule.name == name) {
+            return Standing::NotAsked;
+        }
+        Standing::Unknown
+    }
+}
+
+impl Reach {
+    fn covers(self, finding: Span, line: u32) -> bool {
+        match self {
+            Self::Lines(first, last) => (first..=last).contains(&line),
+            Self::Text(text) => text.contains(finding),
+        }
+    }
+}
+
+/// What a comment counts for.
+fn reach(source: &Source, comment: Span, document: Span) -> Reach {
+    let line = source.position(comment.start).line;
+    let last = source.position(document.end).line;
+    let text_of = |line: u32| source.text()[source.line_range(line)].trim_start();
+    let is_bare = |line: u32| text_of(line).is_empty() || text_of(line).starts_with('#');
+    let first = source.position(document.start).line;
+    let is_on_top = comment.start <= document.start || (first..=line).all(is_bare);
+    if is_on_top {
+        return Reach::Lines(line, last);
+    }
+    if !is_bare(line) {
+        return Reach::Lines(line, line);
+    }
+    let next = (line + 1..=last).find(|line| !is_bare(*line));
+    Reach::Lines(line, next.unwrap_or(last))
 }

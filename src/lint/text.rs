@@ -55,3 +55,71 @@ pub fn insert_lines_after(sources: &SourceMap, span: Span, lines: &[String]) -> 
         replacement,
     }
 }
+
+/// Takes a part of a comment away: the whole line if there is nothing else on it, else
+/// with it the blanks that set it off from the rest.
+#[must_use]
+pub fn remove_comment(sources: &SourceMap, span: Span) -> Edit {
+    let text = sources.get(span.source).text();
+    let line = text[..span.start as usize]
+        .rfind('\n')
+        .map_or(0, |newline| newline + 1);
+    let before = &text[line..span.start as usize];
+    let behind = &text[span.end as usize..];
+    let rest = behind
+        .find('\n')
+        .map_or(behind, |newline| &behind[..newline]);
+    let blanks_behind = rest.len() - rest.trim_start().len();
+    let (start, end) = match (before.trim().is_empty(), rest.trim().is_empty()) {
+        // The line's break goes with it, and at the end of a text the one before it.
+        (true, true) if rest.len() < behind.len() => (line, span.range().end + rest.len() + 1),
+        (true, true) => (line.saturating_sub(1), text.len()),
+        (true, false) => (span.range().start, span.range().end + blanks_behind),
+        (false, _) => (line + before.trim_end().len(), span.range().end),
+    };
+    Edit {
+        span: Span::new(span.source, start as u32, end as u32),
+        replacement: String::new(),
+    }
+}
+
+/// The whole lines between two spans of one text: what follows the line in which the first
+/// ends, up to the line in which the second starts.
+#[must_use]
+pub fn lines_between(sources: &SourceMap, first: Span, second: Span) -> &str {
+    let text = sources.get(first.source).text();
+    let end = first.start as usize + sources.text(first).trim_end().len();
+    let start = text[end..].find('\n').map_or(text.len(), |at| end + at + 1);
+    let end = text[..second.start as usize]
+        .rfind('\n')
+        .map_or(0, |at| at + 1);
+    text.get(start..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_goes_with_its_line_if_it_has_one() {
+        for (text, expected) in [
+            ("a: 1\n  # x\nb: 2\n", "a: 1\nb: 2\n"),
+            ("a: 1\r\n  # x\r\nb: 2\r\n", "a: 1\r\nb: 2\r\n"),
+            ("a: 1  # x\nb: 2\n", "a: 1\nb: 2\n"),
+            ("a: 1  # x\r\nb: 2\r\n", "a: 1\r\nb: 2\r\n"),
+            ("a: 1  # x", "a: 1"),
+            ("a: 1\n# x", "a: 1"),
+            ("# x\na: 1\n", "a: 1\n"),
+            ("# x", ""),
+            ("a: 1 # x  # y\n", "a: 1  # y\n"),
+            ("  # x  # y\n", "  # y\n"),
+        ] {
+            let mut sources = SourceMap::default();
+            let id = sources.add("a.yaml", text);
+            let start = text.find("# x").expect("every text has it") as u32;
+            let edit = remove_comment(&sources, Span::new(id, start, start + 3));
+            let edited = crate::fix::apply(text, &[edit]);
+            assert_eq!(edited.as_deref(), Ok(expected), "{text:?}");
+        }
+    }
+}

@@ -5,7 +5,10 @@
 //! is a value with a name, and the others are read all the same.
 
 mod decode;
+mod upwards;
 mod walk;
+
+pub use upwards::OwnFile;
 
 use crate::source::{SourceId, SourceMap};
 use decode::{Refusal, Text};

@@ -44,7 +44,7 @@ pub(super) fn left_out(arguments: &[PathBuf], limits: &Limits) -> Vec<Skipped> {
         .collect();
     let mut left_out = Vec::new();
     for root in arguments.iter().filter(|argument| argument.is_dir()) {
-        let entries = walker(root)
+        let entries = WalkBuilder::new(root)
             .standard_filters(false)
             .filter_entry(is_no_repository)
             .build();

@@ -4,6 +4,7 @@
 //! Refuses to know files, clusters and rules, and cannot fail: what is wrong with a
 //! text is a diagnostic, and its neighbours still count.
 
+mod api_extension;
 mod binary;
 mod builder;
 mod cidr;
@@ -14,17 +15,20 @@ mod deserializer;
 mod duplicate_key;
 mod effect;
 mod entries;
+mod entrypoint;
 mod error;
 mod fields;
 mod flattened;
 mod identity;
 mod ip_block;
 mod meta;
+mod monitor;
 mod moves;
 mod names;
 mod network_policy;
 mod object;
 mod policy_port;
+mod rbac;
 mod reader;
 mod reflow;
 mod scalar;
@@ -33,6 +37,7 @@ mod service;
 mod split;
 mod structure;
 mod suggestion;
+mod surrounding;
 mod tree;
 mod unknown;
 mod unreadable;
@@ -50,16 +55,17 @@ use tree::Node;
 pub struct Parsed {
     /// What became of every document, and of every item of a list.
     pub documents: Vec<Document>,
-    /// The objects that npcheck judges, one for each document with [`Outcome::Object`].
+    /// The objects that npcheck knows, one for each document with [`Outcome::Object`] or
+    /// [`Outcome::Surrounding`].
     pub objects: Vec<Object>,
     /// What is wrong with the text.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 /// Reads `text`, the whole text of `source`: YAML with any number of documents, JSON, or
-/// JSON values one after the other. `name` is the source's name.
+/// JSON values one after the other.
 #[must_use]
-pub fn read(source: SourceId, name: &str, text: &str) -> Parsed {
+pub fn read(source: SourceId, text: &str) -> Parsed {
     let mut parsed = Parsed::default();
     for document in split::documents(text) {
         read_document(source, text, document, &mut parsed);

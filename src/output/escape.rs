@@ -103,6 +103,31 @@ impl fmt::Display for Xml<'_> {
     }
 }
 
+/// A JSON string, with its quotes. What JSON would let pass but a terminal obeys is escaped
+/// as well.
+#[derive(Clone, Copy, Debug)]
+pub struct Json<'a>(pub &'a str);
+
+impl fmt::Display for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for character in self.0.chars() {
+            match character {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '\n' => f.write_str("\\n")?,
+                character if is_harmless(character) => f.write_char(character)?,
+                character => {
+                    for unit in character.encode_utf16(&mut [0; 2]) {
+                        write!(f, "\\u{unit:04x}")?;
+                    }
+                }
+            }
+        }
+        f.write_char('"')
+    }
+}
+
 /// The message of a workflow command of GitHub Actions (`::error::message`).
 #[derive(Clone, Copy, Debug)]
 pub struct GithubMessage<'a>(pub &'a str);
@@ -141,7 +166,7 @@ fn github_character(f: &mut fmt::Formatter<'_>, character: char, special: &str) 
 /// Whether a character only shows itself. The others are control characters, those that
 /// change the direction of writing (Unicode's Bidi_Control), line separators, and those that
 /// cannot be seen.
-fn is_harmless(character: char) -> bool {
+pub(super) fn is_harmless(character: char) -> bool {
     !character.is_control()
         && !matches!(
             character,
@@ -183,6 +208,10 @@ mod tests {
             (
                 Xml(HOSTILE).to_string(),
                 r"a&#10;\u{1b}[31m\u{9b}1m\u{202e}\u{feff}&lt;script&gt;|%:,@x",
+            ),
+            (
+                Json(HOSTILE).to_string(),
+                r#""a\n\u001b[31m\u009b1m\u202e\ufeff<script>|%:,@x""#,
             ),
             (
                 GithubMessage(HOSTILE).to_string(),

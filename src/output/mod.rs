@@ -6,14 +6,39 @@
 mod concise;
 mod escape;
 mod full;
+mod github;
+mod gitlab;
+mod graph;
+mod json;
+mod junit;
+mod markdown;
+mod nearest;
+mod place;
+mod reach;
+mod reach_json;
+mod reach_text;
+mod reach_words;
+mod rule_page;
+mod sarif;
+mod schema;
 mod style;
 mod summary;
 
-pub use escape::{Escaped, EscapedLine, GithubMessage, GithubProperty, Markdown, Xml};
+pub use escape::{Escaped, EscapedLine, GithubMessage, GithubProperty, Json, Markdown, Xml};
+pub use graph::GraphFormat;
+pub use nearest::nearest;
+pub use place::Fingerprints;
+pub use reach::{
+    Change, ChangedPlace, Detail, Ends, OpenedFlow, ReachAnswer, ReachFormat, ReachOutcome,
+    ReachReport, Why,
+};
+pub use rule_page::{rule_index, rule_page, write_rule_list, write_rule_page};
+pub use schema::Schema;
 pub use style::{Color, Links, Role, Style};
 pub use summary::{Found, Summary};
 
 use crate::diagnostic::Diagnostic;
+use crate::lint::{RuleMeta, Suppressed};
 use crate::source::SourceMap;
 use std::io::{self, Write};
 
@@ -36,10 +61,16 @@ pub struct Report<'a> {
     pub sources: &'a SourceMap,
     /// The findings, in the order in which they are shown.
     pub findings: &'a [Diagnostic],
+    /// The findings that somebody has allowed, in the same order.
+    pub suppressed: &'a [Suppressed],
     /// What could not be analysed.
     pub problems: &'a [Problem],
+    /// All rules, sorted by name, whether they ran or not.
+    pub rules: &'a [&'static RuleMeta],
     /// What was read.
     pub summary: &'a Summary,
+    /// How many findings there are.
+    pub found: Found,
 }
 
 /// A format of findings.
@@ -49,6 +80,18 @@ pub enum FindingFormat {
     Full,
     /// One line each: `path:line:col: severity rule message`
     Concise,
+    /// All that is known, for programs; see `npcheck schema`
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// GitLab's Code Quality report
+    Gitlab,
+    /// JUnit XML
+    Junit,
+    /// A table, for summaries and comments
+    Markdown,
 }
 
 impl FindingFormat {
@@ -57,6 +100,12 @@ impl FindingFormat {
         match self {
             Self::Full => full::write(report, style, out),
             Self::Concise => concise::write(report, style, out),
+            Self::Json => json::write(report, out),
+            Self::Sarif => sarif::write(report, out),
+            Self::Github => github::write(report, out),
+            Self::Gitlab => gitlab::write(report, out),
+            Self::Junit => junit::write(report, out),
+            Self::Markdown => markdown::write(report, out),
         }
     }
 }

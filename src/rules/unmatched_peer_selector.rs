@@ -68,7 +68,7 @@ declare_rule! {
         name: "unmatched-peer-selector",
         summary: "a peer's `podSelector` matches no pod, so the peer allows nothing",
         category: Category::Selectors,
-        severity: Severity::Warning,
+        severity: Severity::Error,
         fix: Some(FixClass::Widening),
         mutes: &[],
         since: "0.1.0",
@@ -141,7 +141,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
             .inventory
             .is_complete_in(&cluster.namespace(*id).name)
     }) {
-        cx.report(finding);
+        cx.report(finding.with_severity(Severity::Warning));
     }
 }
 

@@ -66,7 +66,7 @@ declare_rule! {
         name: "unmatched-pod-selector",
         summary: "the policy's `podSelector` matches no pod, so the policy does nothing",
         category: Category::Selectors,
-        severity: Severity::Warning,
+        severity: Severity::Error,
         fix: Some(FixClass::Narrowing),
         mutes: &[],
         since: "0.1.0",
@@ -126,7 +126,8 @@ impl Rule for UnmatchedPodSelector {
         }
         let known = cluster.workloads_in(namespace).len();
         if is_complete {
-            cx.report(finding.label(format!("none of the {known} workloads here matches")));
+            let label = format!("none of the {known} workloads here matches");
+            cx.report(finding.label(label).with_severity(Severity::Warning));
         } else if known > 0 && !is_of_controllers(selector) {
             let finding = finding
                 .with_severity(Severity::Info)

@@ -96,7 +96,7 @@ fn a_file_that_cannot_be_read_is_named_and_hides_no_other() {
     write(&directory, "d-bomb.yaml.gz", gzip(&vec![b' '; 64 << 20]));
     write(&directory, "e-good.yaml.gz", gzip(GOOD.as_bytes()));
     write(&directory, "f-picture.json", b"\x89PNG\r\n\x1a\n\xff\xff");
-    write(&directory, "g.yaml/h.yaml", "kind: [");
+    write(&directory, "g.yaml/h.yaml", "a: 1");
     let run = run(&directory, &["lint", ".", "missing.yaml"]);
     assert_eq!(run.status, 2, "{run:?}");
     for line in [
@@ -121,7 +121,7 @@ fn special_files_and_links_do_not_hang_the_walk() {
     use std::process::Command;
     let directory = scratch("special");
     write(&directory, "k8s/web.yaml", GOOD);
-    write(&directory, "outside.yaml", "kind: [");
+    write(&directory, "outside.yaml", "apiVersion: v1\nkind: [");
     symlink("..", directory.join("k8s/loop")).unwrap();
     symlink("../outside.yaml", directory.join("k8s/link.yaml")).unwrap();
     symlink("nowhere", directory.join("k8s/dangling.yaml")).unwrap();
@@ -159,7 +159,7 @@ fn special_files_and_links_do_not_hang_the_walk() {
 
     // What a person names is read through a link.
     let linked = run(&directory, &["lint", "k8s/link.yaml"]);
-    assert!(linked.stdout.contains("k8s/link.yaml:1"), "{linked:?}");
+    assert!(linked.stdout.contains("k8s/link.yaml:2"), "{linked:?}");
     write(&directory, "link-me.yaml", GOOD);
     symlink("link-me.yaml", directory.join("linked.yaml")).unwrap();
     assert_eq!(run(&directory, &["lint", "linked.yaml"]).status, 0);

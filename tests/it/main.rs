@@ -3,5 +3,13 @@
 
 mod architecture;
 mod cli;
+mod clusters;
 mod conventions;
+mod engine;
+mod formats;
+mod generated;
+mod graph;
 mod program;
+mod reference;
+mod rules;
+mod verdict;

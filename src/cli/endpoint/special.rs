@@ -3,7 +3,7 @@
 //! Refuses to know what policies say of them.
 
 use crate::engine::AddressRange;
-use ipnet::{IpNet, IpSubnet, Ipv4Subnets, Ipv6Subnets};
+use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
 use std::net::IpAddr;
 
 /// What is not reachable from everywhere: the special-purpose registries of IANA (RFC

@@ -38,7 +38,12 @@ pub(super) fn narrow<'c>(
     };
     let is_one_namespace =
         namespace_name(from).is_some_and(|name| namespace_name(to) == Some(name));
-    if sources.len() * destinations.len() > MOST_WORLDS {
+    let worlds = if is_one_namespace {
+        sources.len()
+    } else {
+        sources.len() * destinations.len()
+    };
+    if worlds > MOST_WORLDS {
         return explanation;
     }
     let mut narrowed: Option<Explanation<'_>> = None;
@@ -57,9 +62,6 @@ pub(super) fn narrow<'c>(
                 None => world,
                 Some(before) => either(before, &world),
             });
-            if is_one_namespace {
-                break;
-            }
         }
     }
     if let Some(narrowed) = narrowed {

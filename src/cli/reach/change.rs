@@ -1,0 +1,349 @@
+//! The smallest change of the manifests that would allow what is blocked: proposals are
+//! tried one after the other, and only those are kept with which the engine, run again on
+//! the edited text, says allowed.
+//!
+//! Refuses to write text: that is `amend`'s business.
+
+mod proposal;
+
+use super::group::joined;
+use super::group::{Group, Piece};
+use super::opened::{AskedEnd, AskedFlow, opened};
+use crate::cli::endpoint::{End, Form, Inventory, Resolved};
+use crate::cli::input::Input;
+use crate::cluster::Cluster;
+use crate::engine::{
+    AddressRange, ConnectionSet, Endpoint, Explanation, SideTrace, Way, explain, uniform_ranges,
+};
+use crate::fix;
+use crate::k8s::{Direction, Object};
+use crate::manifest;
+use crate::output::{Change, ChangedPlace};
+use crate::source::{Edit, SourceId};
+use proposal::{Other, Proposal};
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+
+/// Changes are looked for only if there are no more answers than this.
+pub(super) const MOST_ANSWERS: usize = 6;
+
+/// How many proposals of one side, and how many of both together, are tried.
+const MOST_TRIES: usize = 8;
+
+/// The changes that would allow what a group is blocked for, the smallest first; a second
+/// one only if it opens less. None if all ports were asked for, as nobody wants that.
+pub(super) fn changes(
+    input: &Input,
+    inventory: Inventory,
+    group: &Group<'_>,
+    (from, to): (&Resolved, &Resolved),
+) -> Vec<Change> {
+    let Some(asked) = &group.asked.connections else {
+        return Vec::new();
+    };
+    let wanted = asked.difference(&group.allowed);
+    let [way] = &group.explanation.ways[..] else {
+        return Vec::new();
+    };
+    let search = Search {
+        input,
+        inventory,
+        group,
+        from,
+        to,
+        wanted,
+    };
+    search.changes(way)
+}
+
+struct Search<'q> {
+    input: &'q Input,
+    inventory: Inventory,
+    group: &'q Group<'q>,
+    from: &'q Resolved,
+    to: &'q Resolved,
+    /// What shall be allowed and is not.
+    wanted: ConnectionSet,
+}
+
+impl Search<'_> {
+    fn changes(&self, way: &Way<'_>) -> Vec<Change> {
+        let mut combinations: Vec<Vec<Edit>> = vec![Vec::new()];
+        for side in way.sides() {
+            let denied = side.verdict.denied().intersection(&self.wanted);
+            if denied.is_empty() {
+                continue;
+            }
+            let proposals = self.working(side, &denied);
+            if proposals.is_empty() {
+                return Vec::new();
+            }
+            combinations = combinations
+                .iter()
+                .flat_map(|edits| {
+                    proposals
+                        .iter()
+                        .map(|proposal| [&edits[..], &proposal.edits].concat())
+                })
+                .collect();
+        }
+        combinations.sort_by_key(|edits| proposal::lines(edits));
+        combinations.truncate(MOST_TRIES);
+        let mut changes: Vec<Change> = Vec::new();
+        for edits in combinations.iter().filter(|edits| !edits.is_empty()) {
+            let opens_nothing = changes.last().is_some_and(|change| change.opens.is_empty());
+            if opens_nothing {
+                break;
+            }
+            let Some(change) = self.proved(edits) else {
+                continue;
+            };
+            match changes.len() {
+                0 => changes.push(change),
+                // A second one is worth its lines if it opens less.
+                _ if change.opens.len() < changes.last().map_or(0, |last| last.opens.len()) => {
+                    changes.truncate(1);
+                    changes.push(change);
+                }
+                _ => {}
+            }
+        }
+        changes
+    }
+
+    /// The proposals for one side that do what they should there, the shortest first.
+    fn working(&self, side: &SideTrace<'_>, denied: &ConnectionSet) -> Vec<Proposal> {
+        let (subject, other) = match side.direction {
+            Direction::Egress => (&self.group.example.0, self.other(Direction::Egress)),
+            Direction::Ingress => (&self.group.example.1, self.other(Direction::Ingress)),
+        };
+        let Some(subject) = subject.endpoint.pod() else {
+            return Vec::new();
+        };
+        let mut proposals = proposal::proposals(self.input, side, (subject, &other), denied);
+        proposals.sort_by_key(|proposal| (proposal::lines(&proposal.edits), proposal.kind));
+        let works = |proposal: &Proposal| {
+            let Some(objects) = self.objects(&proposal.edits, Extent::Pair) else {
+                return false;
+            };
+            self.holds(&Cluster::new(objects), |explanation| {
+                let mut sides = explanation.ways.iter().flat_map(Way::sides);
+                let same = sides.find(|other| other.direction == side.direction);
+                same.is_some_and(|side| denied.is_subset(&side.verdict.allowed()))
+            })
+        };
+        proposals.retain(works);
+        proposals.truncate(MOST_TRIES);
+        proposals
+    }
+
+    /// Whom a side is to be opened for: the other end of the example, and of addresses all
+    /// that come out alike.
+    fn other(&self, direction: Direction) -> Other<'_> {
+        let (example, pieces, resolved) = match direction {
+            Direction::Egress => (&self.group.example.1, &self.group.destinations, self.to),
+            Direction::Ingress => (&self.group.example.0, &self.group.sources, self.from),
+        };
+        if let Endpoint::Pod(pod) = &example.endpoint {
+            return Other::Pod(pod.clone());
+        }
+        if resolved.text == Form::INTERNET {
+            return Other::Internet;
+        }
+        Other::Addresses(joined(&ranges(pieces)))
+    }
+
+    /// The change that edits make, if the engine says that all of it is allowed with them.
+    fn proved(&self, edits: &[Edit]) -> Option<Change> {
+        let cluster = Cluster::new(self.objects(edits, Extent::Everything)?);
+        let is_allowed = self.holds(&cluster, |explanation| {
+            self.wanted.is_subset(&explanation.verdict.allowed())
+        });
+        if !is_allowed {
+            return None;
+        }
+        let asked = AskedFlow {
+            from: asked_end(&self.group.example.0, &self.group.sources),
+            to: asked_end(&self.group.example.1, &self.group.destinations),
+            connections: &self.wanted,
+        };
+        let opens = opened(
+            &self.input.cluster,
+            &cluster,
+            &changed_sources(edits),
+            &asked,
+        );
+        let places = edits.iter().map(|edit| self.place(edit)).collect();
+        Some(Change { places, opens })
+    }
+
+    /// Whether something holds of the example, explained again in another cluster; of
+    /// addresses, for each of those that come out alike.
+    fn holds(&self, cluster: &Cluster, judge: impl Fn(&Explanation<'_>) -> bool) -> bool {
+        let ends = |example: &Piece<'_>, pieces: &[Piece<'_>], resolved: &Resolved| match &example
+            .endpoint
+        {
+            Endpoint::Pod(_) => resolved.ends[example.place]
+                .in_cluster(&self.input.cluster, cluster)
+                .into_iter()
+                .collect(),
+            Endpoint::Address(_) => {
+                let ranges = ranges(pieces).into_iter();
+                ranges
+                    .flat_map(|range| uniform_ranges(cluster, &range))
+                    .map(End::Addresses)
+                    .collect()
+            }
+        };
+        let from: Vec<End> = ends(&self.group.example.0, &self.group.sources, self.from);
+        let to: Vec<End> = ends(&self.group.example.1, &self.group.destinations, self.to);
+        let judged = |from: &End, to: &End| {
+            let from = from.endpoint(cluster, self.inventory);
+            let to = to.endpoint(cluster, self.inventory);
+            judge(&explain(cluster, &from, &to))
+        };
+        let is_there = !from.is_empty() && !to.is_empty();
+        is_there && from.iter().all(|from| to.iter().all(|to| judged(from, to)))
+    }
+
+    /// The objects after some edits; `None` if the edits contradict each other, or do not
+    /// leave a text that reads as well as before.
+    fn objects(&self, edits: &[Edit], extent: Extent) -> Option<Vec<Object>> {
+        let changed = changed_sources(edits);
+        let mut objects = Vec::new();
+        for source in &changed {
+            let of_source: Vec<Edit> = edits
+                .iter()
+                .filter(|edit| edit.span.source == *source)
+                .cloned()
+                .collect();
+            let before = self.input.sources.get(*source);
+            let text = fix::apply(before.text(), &of_source).ok()?;
+            let after = manifest::read(*source, &text);
+            let before = manifest::read(*source, before.text());
+            let refused = |parsed: &manifest::Parsed| {
+                parsed
+                    .objects
+                    .iter()
+                    .filter(|object| !object.meta().is_accepted)
+                    .count()
+            };
+            let is_worse = after.diagnostics.len() > before.diagnostics.len()
+                || refused(&after) > refused(&before)
+                || after.objects.len() < before.objects.len();
+            if is_worse {
+                return None;
+            }
+            objects.extend(after.objects);
+        }
+        match extent {
+            Extent::Everything => objects.extend(self.unchanged(&changed)),
+            Extent::Pair => objects.extend(self.unchanged_for_the_pair(&changed)),
+        }
+        // The first of two objects of one name counts, so the order of the inputs matters.
+        objects.sort_by_key(|object| (object.meta().span.source, object.meta().span.start));
+        Some(objects)
+    }
+
+    fn unchanged(&self, changed: &BTreeSet<SourceId>) -> Vec<Object> {
+        let is_unchanged = |id: &SourceId| !changed.contains(id);
+        let ids: Vec<SourceId> = self.input.sources.ids().filter(is_unchanged).collect();
+        let objects = ids.into_par_iter().map(|id| {
+            let source = self.input.sources.get(id);
+            manifest::read(id, source.text()).objects
+        });
+        objects.flatten().collect()
+    }
+
+    /// What the verdict on the example depends on.
+    fn unchanged_for_the_pair(&self, changed: &BTreeSet<SourceId>) -> Vec<Object> {
+        let cluster = &self.input.cluster;
+        let namespaces = cluster
+            .namespaces()
+            .iter()
+            .filter_map(|namespace| namespace.declared.clone());
+        let policies = cluster
+            .policies()
+            .iter()
+            .map(|policy| &policy.object)
+            .cloned();
+        let cluster_policies = cluster.cluster_policies().iter().cloned();
+        let ends = [&self.group.example.0, &self.group.example.1];
+        let workloads = ends
+            .into_iter()
+            .filter_map(|piece| piece.endpoint.pod()?.workload);
+        let workloads = workloads.map(|id| cluster.workload(id).object.clone());
+        let objects = namespaces
+            .map(Object::Namespace)
+            .chain(policies.map(|policy| Object::NetworkPolicy(Box::new(policy))))
+            .chain(cluster_policies.map(|policy| Object::ClusterNetworkPolicy(Box::new(policy))))
+            .chain(workloads.map(|workload| Object::Workload(Box::new(workload))))
+            .chain(cluster.nodes().iter().cloned().map(Object::Node));
+        objects
+            .filter(|object| !changed.contains(&object.meta().span.source))
+            .collect()
+    }
+
+    /// The lines that an edit changes.
+    fn place(&self, edit: &Edit) -> ChangedPlace {
+        let source = self.input.sources.get(edit.span.source);
+        let before = source.text();
+        let range = edit.span.range();
+        let after = [
+            &before[..range.start],
+            &edit.replacement,
+            &before[range.end..],
+        ]
+        .concat();
+        let (before, after): (Vec<&str>, Vec<&str>) =
+            (before.lines().collect(), after.lines().collect());
+        let same = |pair: &(&&str, &&str)| pair.0 == pair.1;
+        let head = before.iter().zip(&after).take_while(same).count();
+        let tail = before[head..]
+            .iter()
+            .rev()
+            .zip(after[head..].iter().rev())
+            .take_while(same)
+            .count();
+        let lines = |lines: &[&str]| -> Vec<String> {
+            lines[head..lines.len() - tail]
+                .iter()
+                .map(|line| (*line).to_owned())
+                .collect()
+        };
+        let removed = lines(&before);
+        let line = head as u32 + u32::from(!removed.is_empty());
+        ChangedPlace {
+            file: source.name().to_owned(),
+            line,
+            added: lines(&after),
+            removed,
+        }
+    }
+}
+
+/// How much of a cluster is built again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Everything,
+    Pair,
+}
+
+fn ranges(pieces: &[Piece<'_>]) -> Vec<AddressRange> {
+    let ranges = pieces.iter().filter_map(|piece| match piece.endpoint {
+        Endpoint::Address(range) => Some(range),
+        Endpoint::Pod(_) => None,
+    });
+    ranges.collect()
+}
+
+fn asked_end(example: &Piece<'_>, pieces: &[Piece<'_>]) -> AskedEnd {
+    match &example.endpoint {
+        Endpoint::Pod(pod) => pod.workload.map_or(AskedEnd::Supposed, AskedEnd::Workload),
+        Endpoint::Address(_) => AskedEnd::Outside(ranges(pieces)),
+    }
+}
+
+fn changed_sources(edits: &[Edit]) -> BTreeSet<SourceId> {
+    edits.iter().map(|edit| edit.span.source).collect()
+}

@@ -1,0 +1,276 @@
+//! Brings together the pairs of ends that have one outcome for one reason.
+//!
+//! Refuses to know how ends are typed and answers printed.
+
+use crate::cli::endpoint::{End, Resolved, range_name};
+use crate::cli::port::Asked;
+use crate::cluster::{Cluster, PolicyId};
+use crate::engine::{
+    AddressRange, ConnectionSet, Endpoint, Explanation, PolicyRef, ReasonCode, Scope, SideTrace,
+    explain,
+};
+use crate::output::{Ends, ReachOutcome};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One pod, or addresses that no policy tells apart.
+#[derive(Clone, Debug)]
+pub(super) struct Piece<'s> {
+    /// The place of the end that it is a piece of.
+    pub(super) place: usize,
+    /// The end as the engine sees it.
+    pub(super) endpoint: Endpoint<'s>,
+}
+
+impl Piece<'_> {
+    /// Its name in an answer.
+    pub(super) fn name(&self, cluster: &Cluster, resolved: &Resolved) -> String {
+        match &self.endpoint {
+            Endpoint::Address(range) => range_name(range),
+            Endpoint::Pod(_) => resolved.ends[self.place].name(cluster),
+        }
+    }
+}
+
+/// Which end of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Source,
+    Destination,
+}
+
+/// The pairs with one outcome for one reason.
+pub(super) struct Group<'s> {
+    /// How they come out.
+    pub(super) outcome: ReachOutcome,
+    /// What was asked.
+    pub(super) asked: Asked,
+    /// What of it is allowed.
+    pub(super) allowed: ConnectionSet,
+    /// What of it is not known.
+    pub(super) unknown: ConnectionSet,
+    /// How many pairs there are, all addresses counted as one end.
+    pub(super) pairs: usize,
+    /// One of the pairs.
+    pub(super) example: (Piece<'s>, Piece<'s>),
+    /// Why that one came out so.
+    pub(super) explanation: Explanation<'s>,
+    /// The sources of all pairs.
+    pub(super) sources: Vec<Piece<'s>>,
+    /// The destinations of all pairs.
+    pub(super) destinations: Vec<Piece<'s>>,
+}
+
+/// What tells outcomes and their reasons apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    outcome: ReachOutcome,
+    asked: Asked,
+    allowed: ConnectionSet,
+    unknown: ConnectionSet,
+    sides: Vec<SideKey>,
+    /// The pair itself, where every pair is asked for.
+    pair: Option<(usize, usize)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct SideKey {
+    is_judged: bool,
+    policies: Vec<PolicyId>,
+    decisions: Vec<(ReasonCode, ConnectionSet, Option<(PolicyRef, usize)>)>,
+}
+
+impl SideKey {
+    fn of(side: &SideTrace<'_>, asked: &ConnectionSet) -> Self {
+        let decisions = side.decisions(asked).into_iter().map(|decision| {
+            let rule = decision.rule.map(|rule| (rule.policy, rule.index));
+            (decision.code, decision.connections, rule)
+        });
+        Self {
+            is_judged: side.scope == Scope::Policies,
+            policies: side.policies.iter().map(|policy| policy.id).collect(),
+            decisions: decisions.collect(),
+        }
+    }
+}
+
+/// Judges every pair; the blocked groups come first, then by their first pair. `asked` is
+/// by the place of the destination. Pairs without a pod, and those of a pod with itself
+/// among others, are left out.
+pub(super) fn groups<'s>(
+    cluster: &'s Cluster,
+    (sources, destinations): (&[Piece<'s>], &[Piece<'s>]),
+    asked: &[Asked],
+    is_by_pair: bool,
+) -> Vec<Group<'s>> {
+    let is_one_pair = sources.len() == 1 && destinations.len() == 1;
+    let of_source = |(place, source): (usize, &Piece<'s>)| {
+        let mut keys: BTreeMap<Key, Vec<(usize, usize)>> = BTreeMap::new();
+        for (other, destination) in destinations.iter().enumerate() {
+            if is_judged(source, destination, is_one_pair) {
+                let asked = &asked[destination.place];
+                let key = key(cluster, (source, destination), asked, is_by_pair);
+                keys.entry(key).or_default().push((place, other));
+            }
+        }
+        keys
+    };
+    let by_source: Vec<_> = sources.par_iter().enumerate().map(of_source).collect();
+    let mut keys: BTreeMap<Key, Vec<(usize, usize)>> = BTreeMap::new();
+    for of_source in by_source {
+        for (key, pairs) in of_source {
+            keys.entry(key).or_default().extend(pairs);
+        }
+    }
+    let mut groups: Vec<_> = keys.into_iter().collect();
+    groups.sort_by(|(one, pairs), (other, other_pairs)| {
+        one.outcome
+            .cmp(&other.outcome)
+            .then_with(|| pairs[0].cmp(&other_pairs[0]))
+    });
+    let group =
+        |(key, pairs): (Key, Vec<_>)| Group::new(cluster, key, &pairs, (sources, destinations));
+    groups.into_iter().map(group).collect()
+}
+
+fn is_judged(source: &Piece<'_>, destination: &Piece<'_>, is_one_pair: bool) -> bool {
+    match (source.endpoint.pod(), destination.endpoint.pod()) {
+        (None, None) => false,
+        (Some(source), Some(destination)) => is_one_pair || !source.is_same_pod(destination),
+        _ => true,
+    }
+}
+
+fn key(
+    cluster: &Cluster,
+    (source, destination): (&Piece<'_>, &Piece<'_>),
+    asked: &Asked,
+    is_by_pair: bool,
+) -> Key {
+    let explanation = explain(cluster, &source.endpoint, &destination.endpoint);
+    let connections = asked.connections.clone().unwrap_or_else(ConnectionSet::all);
+    let allowed = explanation.verdict.allowed().intersection(&connections);
+    let unknown = explanation.verdict.unknown().intersection(&connections);
+    let outcome = if !unknown.is_empty() {
+        ReachOutcome::Unknown
+    } else if allowed.is_empty() {
+        ReachOutcome::Blocked
+    } else if connections == allowed {
+        ReachOutcome::Allowed
+    } else {
+        ReachOutcome::Partly
+    };
+    let sides = explanation.ways.iter().flat_map(|way| way.sides());
+    Key {
+        outcome,
+        asked: asked.clone(),
+        allowed,
+        unknown,
+        sides: sides.map(|side| SideKey::of(side, &connections)).collect(),
+        pair: is_by_pair.then_some((source.place, destination.place)),
+    }
+}
+
+impl<'s> Group<'s> {
+    fn new(
+        cluster: &'s Cluster,
+        key: Key,
+        pairs: &[(usize, usize)],
+        (sources, destinations): (&[Piece<'s>], &[Piece<'s>]),
+    ) -> Self {
+        let distinct = |places: BTreeSet<usize>, of: &[Piece<'s>]| -> Vec<Piece<'s>> {
+            places.into_iter().map(|place| of[place].clone()).collect()
+        };
+        let (from, to) = (&sources[pairs[0].0], &destinations[pairs[0].1]);
+        // All addresses together are one end.
+        let end = |piece: &Piece<'_>| piece.endpoint.pod().map(|_| piece.place);
+        let by_end: BTreeSet<_> = pairs
+            .iter()
+            .map(|(from, to)| (end(&sources[*from]), end(&destinations[*to])))
+            .collect();
+        Self {
+            outcome: key.outcome,
+            asked: key.asked,
+            allowed: key.allowed,
+            unknown: key.unknown,
+            pairs: by_end.len(),
+            explanation: explain(cluster, &from.endpoint, &to.endpoint),
+            example: (from.clone(), to.clone()),
+            sources: distinct(pairs.iter().map(|pair| pair.0).collect(), sources),
+            destinations: distinct(pairs.iter().map(|pair| pair.1).collect(), destinations),
+        }
+    }
+
+    /// The ends of one side, by name.
+    pub(super) fn ends(&self, cluster: &Cluster, resolved: &Resolved, side: Side) -> Ends {
+        let pieces = match side {
+            Side::Source => &self.sources,
+            Side::Destination => &self.destinations,
+        };
+        let pods = pieces.iter().filter(|piece| piece.endpoint.pod().is_some());
+        let mut names: Vec<String> = pods.map(|piece| piece.name(cluster, resolved)).collect();
+        let ranges = pieces.iter().filter_map(|piece| match piece.endpoint {
+            Endpoint::Address(range) => Some(range),
+            Endpoint::Pod(_) => None,
+        });
+        names.extend(range_names(&ranges.collect::<Vec<_>>(), resolved));
+        let is_address = |end: &End| matches!(end, End::Addresses(_));
+        let pods = resolved.ends.iter().filter(|end| !is_address(end)).count();
+        let of = pods + usize::from(resolved.ends.iter().any(is_address));
+        Ends {
+            names,
+            of,
+            selection: resolved.is_selection.then(|| resolved.text.clone()),
+        }
+    }
+}
+
+/// The names of ranges: what was typed if it is all of that, else the ranges, neighbours
+/// as one.
+fn range_names(ranges: &[AddressRange], resolved: &Resolved) -> Vec<String> {
+    let asked = resolved.ends.iter().filter_map(|end| match end {
+        End::Addresses(range) => Some(*range),
+        End::Workload(_) | End::Supposed(_) => None,
+    });
+    let asked: Vec<AddressRange> = asked.collect();
+    let typed = if resolved.is_selection {
+        "the outside"
+    } else {
+        resolved.text.as_str()
+    };
+    let is_all_of = |is_meant: &dyn Fn(&AddressRange) -> bool| {
+        let mut asked = asked.iter().filter(|range| is_meant(range)).peekable();
+        asked.peek().is_some() && asked.all(|range| range.without(ranges).is_empty())
+    };
+    if ranges.is_empty() {
+        return Vec::new();
+    }
+    if is_all_of(&|_| true) {
+        return vec![typed.to_owned()];
+    }
+    let mut names = Vec::new();
+    for (is_ipv4, family) in [(true, "IPv4"), (false, "IPv6")] {
+        if is_all_of(&|range| range.is_ipv4() == is_ipv4) {
+            names.push(format!("{typed} ({family})"));
+        } else {
+            let joined = joined(ranges);
+            names.extend(
+                joined
+                    .iter()
+                    .filter(|range| range.is_ipv4() == is_ipv4)
+                    .map(range_name),
+            );
+        }
+    }
+    names
+}
+
+/// Ranges with neighbours joined, in order.
+pub(super) fn joined(ranges: &[AddressRange]) -> Vec<AddressRange> {
+    // What is in none of the ranges, taken away from everything, leaves them joined.
+    let spaces = [AddressRange::IPV4, AddressRange::IPV6];
+    spaces
+        .iter()
+        .flat_map(|space| space.without(&space.without(ranges)))
+        .collect()
+}

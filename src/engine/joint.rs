@@ -1,0 +1,227 @@
+//! The workloads of two clusters paired by namespace, kind and name, in joint classes:
+//! those that are of one class before and of one class after.
+//!
+//! Refuses to know what the policies allow.
+
+use super::classes::{ClassId, Classes};
+use super::relation::Relation;
+use crate::cluster::{Cluster, NamespaceId, WorkloadId};
+use hashbrown::HashMap;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// A workload of two clusters; of at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pair {
+    /// It in the cluster before; `None` where it is new.
+    pub before: Option<WorkloadId>,
+    /// It in the cluster after; `None` where it is gone.
+    pub after: Option<WorkloadId>,
+}
+
+/// A joint class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct JointId(pub(super) u32);
+
+/// The paired workloads of two clusters.
+#[derive(Debug)]
+pub(super) struct Joint {
+    /// In the order of the clusters.
+    pairs: Vec<Pair>,
+    /// By pair.
+    of: Vec<JointId>,
+    classes: Vec<JointClass>,
+    blocks: Vec<Block>,
+}
+
+#[derive(Debug)]
+struct JointClass {
+    /// Before and after; `None` where its workloads are not there.
+    classes: [Option<ClassId>; 2],
+    has_moved: bool,
+    /// Places in the pairs, in order.
+    members: Vec<u32>,
+}
+
+/// Joint classes whose columns stand together in both clusters.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// Before and after: columns that hold those of all members.
+    pub(super) columns: [(u32, u32); 2],
+    pub(super) members: Vec<u32>,
+}
+
+impl Joint {
+    pub(super) fn new(before: Relation<'_>, after: Relation<'_>) -> Self {
+        let pairs = pairs(before, after);
+        let mut joint = Self {
+            of: Vec::with_capacity(pairs.len()),
+            pairs,
+            classes: Vec::new(),
+            blocks: Vec::new(),
+        };
+        let mut ids = HashMap::new();
+        for (place, pair) in (0u32..).zip(&joint.pairs) {
+            let classes = [
+                pair.before.and_then(|id| before.classes.of(id)),
+                pair.after.and_then(|id| after.classes.of(id)),
+            ];
+            let has_moved = match (pair.before, pair.after) {
+                (Some(old), Some(new)) => {
+                    let addresses =
+                        |cluster: &Cluster, id| cluster.workload(id).object.addresses.clone();
+                    addresses(before.cluster, old) != addresses(after.cluster, new)
+                }
+                _ => false,
+            };
+            let id = *ids.entry((classes, has_moved)).or_insert_with(|| {
+                joint.classes.push(JointClass {
+                    classes,
+                    has_moved,
+                    members: Vec::new(),
+                });
+                JointId(joint.classes.len() as u32 - 1)
+            });
+            joint.classes[id.0 as usize].members.push(place);
+            joint.of.push(id);
+        }
+        joint.blocks = joint.form_blocks([before, after]);
+        joint
+    }
+
+    fn form_blocks(&self, relations: [Relation<'_>; 2]) -> Vec<Block> {
+        let homes = relations.map(|relation| Homes::new(relation.cluster, relation.classes));
+        let mut blocks: BTreeMap<[Home; 2], Block> = BTreeMap::new();
+        for id in self.ids() {
+            let Some(classes) = self.paired(id) else {
+                continue;
+            };
+            let home = [0, 1].map(|time| homes[time].of(classes[time]));
+            let block = blocks.entry(home).or_insert_with(|| Block {
+                columns: [0, 1].map(|time| {
+                    let (start, end) = homes[time].classes(home[time], relations[time].classes);
+                    let columns = relations[time].columns;
+                    (columns.start(start), columns.start(end))
+                }),
+                members: Vec::new(),
+            });
+            block.members.push(id.0);
+        }
+        blocks.into_values().collect()
+    }
+
+    pub(super) fn pairs(&self) -> &[Pair] {
+        &self.pairs
+    }
+
+    pub(super) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    pub(super) fn len(&self) -> u32 {
+        self.classes.len() as u32
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = JointId> + use<> {
+        (0..self.len()).map(JointId)
+    }
+
+    /// The joint class of a pair.
+    pub(super) fn of(&self, place: usize) -> JointId {
+        self.of[place]
+    }
+
+    pub(super) fn members(&self, id: JointId) -> &[u32] {
+        &self.classes[id.0 as usize].members
+    }
+
+    /// The class before (0) or after (1).
+    pub(super) fn class(&self, id: JointId, time: usize) -> Option<ClassId> {
+        self.classes[id.0 as usize].classes[time]
+    }
+
+    /// Both classes, if the workloads are in both clusters and at the same addresses.
+    pub(super) fn paired(&self, id: JointId) -> Option<[ClassId; 2]> {
+        let joint = &self.classes[id.0 as usize];
+        match joint.classes {
+            [Some(before), Some(after)] if !joint.has_moved => Some([before, after]),
+            _ => None,
+        }
+    }
+}
+
+/// Where a class stands: in a namespace, or on the host network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Home {
+    Namespace(NamespaceId),
+    Host,
+}
+
+/// The namespaces of classes.
+struct Homes {
+    /// By namespace: where its classes end.
+    ends: Vec<u32>,
+}
+
+impl Homes {
+    fn new(cluster: &Cluster, classes: &Classes) -> Self {
+        Self {
+            ends: cluster
+                .namespace_ids()
+                .map(|id| classes.in_namespace(id).end)
+                .collect(),
+        }
+    }
+
+    fn of(&self, class: ClassId) -> Home {
+        match self.ends.partition_point(|end| *end <= class.0) {
+            place if place == self.ends.len() => Home::Host,
+            place => Home::Namespace(NamespaceId(place as u32)),
+        }
+    }
+
+    fn classes(&self, home: Home, classes: &Classes) -> (u32, u32) {
+        match home {
+            Home::Namespace(id) => {
+                let range = classes.in_namespace(id);
+                (range.start, range.end)
+            }
+            Home::Host => (self.ends.last().copied().unwrap_or(0), classes.len()),
+        }
+    }
+}
+
+/// The workloads of both clusters, each once, in the order of the clusters. What an API
+/// server would refuse is not there.
+fn pairs(before: Relation<'_>, after: Relation<'_>) -> Vec<Pair> {
+    fn present<'a>(relation: Relation<'a>) -> impl Iterator<Item = WorkloadId> + use<'a> {
+        relation
+            .cluster
+            .workload_ids()
+            .filter(move |id| relation.classes.of(*id).is_some())
+    }
+    let (mut old, mut new) = (present(before).peekable(), present(after).peekable());
+    let mut pairs = Vec::with_capacity(before.cluster.workloads().len());
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (Some(a), Some(b)) => name(before.cluster, *a).cmp(&name(after.cluster, *b)),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return pairs,
+        };
+        let before = if order.is_le() { old.next() } else { None };
+        let after = if order.is_ge() { new.next() } else { None };
+        pairs.push(Pair { before, after });
+    }
+}
+
+/// What workloads are sorted by in every cluster.
+fn name(cluster: &Cluster, id: WorkloadId) -> (&str, &str, &str) {
+    let workload = cluster.workload(id);
+    let namespace = cluster.namespace(workload.namespace).name.as_str();
+    (
+        namespace,
+        workload.object.kind.name(),
+        workload.object.meta.name.value.as_str(),
+    )
+}

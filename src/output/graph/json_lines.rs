@@ -1,0 +1,82 @@
+//! One JSON object for each source, destination and protocol with an open port (S14).
+//!
+//! Refuses to leave anything out, or to order it for people.
+
+use crate::cluster::{Cluster, WorkloadId};
+use crate::engine::{ConnectionSet, Flow, Peer, Relation};
+use crate::output::Json;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// Makes the lines.
+pub(super) struct Writer<'a> {
+    relation: Relation<'a>,
+    /// By workload: its name as a JSON string.
+    names: Vec<String>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(cluster: &Cluster, relation: Relation<'a>) -> Self {
+        let name = |id| Json(&cluster.workload_name(id)).to_string();
+        Self {
+            relation,
+            names: cluster.workload_ids().map(name).collect(),
+        }
+    }
+
+    /// The lines of all that a workload may open.
+    pub(super) fn from_workload(&self, source: WorkloadId) -> String {
+        self.lines(self.relation.row(source).into_flows())
+    }
+
+    /// The lines of all that the outside may open at a workload.
+    pub(super) fn from_outside(&self, destination: WorkloadId) -> String {
+        self.lines(self.relation.flows_from_outside(destination))
+    }
+
+    fn lines(&self, flows: impl Iterator<Item = Flow>) -> String {
+        let mut text = String::new();
+        // Neighbours mostly share one set, whose text is then made once.
+        let mut known: Option<(Arc<ConnectionSet>, Vec<String>)> = None;
+        for flow in flows {
+            let is_known = known
+                .as_ref()
+                .is_some_and(|(set, _)| Arc::ptr_eq(set, &flow.connections));
+            if !is_known {
+                known = Some((Arc::clone(&flow.connections), ports(&flow.connections)));
+            }
+            for ports in known.iter().flat_map(|(_, ports)| ports) {
+                text += "{\"src\":";
+                self.write_peer(&mut text, flow.source);
+                text += ",\"dst\":";
+                self.write_peer(&mut text, flow.destination);
+                text += ports;
+            }
+        }
+        text
+    }
+
+    fn write_peer(&self, text: &mut String, peer: Peer) {
+        match peer {
+            Peer::Workload(id) => text.push_str(&self.names[id.index()]),
+            Peer::Outside(range) => {
+                write!(text, "\"ext:{range}\"").expect("a string takes all that is written");
+            }
+        }
+    }
+}
+
+/// What follows the peers in the lines of a set, one text for each protocol.
+fn ports(connections: &ConnectionSet) -> Vec<String> {
+    let line = |(protocol, ports): (crate::k8s::Protocol, &crate::engine::PortSet)| {
+        let ranges = ports.ranges().iter();
+        let ranges: Vec<String> = ranges
+            .map(|(first, last)| format!("[{first},{last}]"))
+            .collect();
+        format!(
+            ",\"protocol\":\"{protocol}\",\"ports\":[{}]}}\n",
+            ranges.join(",")
+        )
+    };
+    connections.iter().map(line).collect()
+}

@@ -1,0 +1,153 @@
+//! `SOURCE -> DESTINATION  PORTS`, one line each, for people and `grep`. Where a source
+//! reaches all of a namespace alike, that is one line: `shop/*`.
+//!
+//! Refuses to show that a pod reaches itself, which is always so (S4).
+
+use crate::cluster::{Cluster, WorkloadId};
+use crate::engine::{AddressRange, ConnectionSet, Peer, Relation};
+use crate::k8s::WorkloadKind;
+use crate::output::{Escaped, Role, Style};
+use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Makes the lines.
+pub(super) struct Writer<'a> {
+    cluster: &'a Cluster,
+    relation: Relation<'a>,
+    style: Style,
+    /// By workload: its name, escaped.
+    names: Vec<String>,
+}
+
+/// A destination (or, from the outside, a source) and what is open.
+type Reached = (String, Arc<ConnectionSet>);
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(cluster: &'a Cluster, relation: Relation<'a>, style: Style) -> Self {
+        let name = |id| Escaped(&cluster.workload_name(id)).to_string();
+        Self {
+            cluster,
+            relation,
+            style,
+            names: cluster.workload_ids().map(name).collect(),
+        }
+    }
+
+    /// The lines of all that a workload may open.
+    pub(super) fn from_workload(&self, source: WorkloadId) -> String {
+        let mut pods = Vec::new();
+        let mut outside = Vec::new();
+        for flow in self.relation.row(source).into_flows() {
+            match flow.destination {
+                Peer::Workload(id) => pods.push((id, flow.connections)),
+                Peer::Outside(range) => outside.push((range, flow.connections)),
+            }
+        }
+        let name = &self.names[source.index()];
+        let mut text = String::new();
+        for (destination, connections) in self.grouped(source, pods) {
+            self.write_line(&mut text, name, &destination, &connections);
+        }
+        for (destination, connections) in merged(outside) {
+            self.write_line(&mut text, name, &destination, &connections);
+        }
+        text
+    }
+
+    /// The lines of all that the outside may open at a workload.
+    pub(super) fn from_outside(&self, destination: WorkloadId) -> String {
+        let name = &self.names[destination.index()];
+        let mut ranges = Vec::new();
+        for flow in self.relation.flows_from_outside(destination) {
+            if let Peer::Outside(range) = flow.source {
+                ranges.push((range, flow.connections));
+            }
+        }
+        let mut text = String::new();
+        for (source, connections) in merged(ranges) {
+            self.write_line(&mut text, &source, name, &connections);
+        }
+        text
+    }
+
+    fn write_line(&self, text: &mut String, source: &str, destination: &str, set: &ConnectionSet) {
+        let arrow = self.style.paint(Role::Faint, "->");
+        let ports = self.style.paint(Role::Strong, set);
+        writeln!(text, "{source} {arrow} {destination}  {ports}")
+            .expect("a string takes all that is written");
+    }
+
+    /// The destinations by name, those of a namespace together where they do not differ.
+    fn grouped(
+        &self,
+        source: WorkloadId,
+        reached: Vec<(WorkloadId, Arc<ConnectionSet>)>,
+    ) -> Vec<Reached> {
+        let is_itself = |id: WorkloadId| {
+            id == source && self.cluster.workload(id).object.kind == WorkloadKind::Pod
+        };
+        let mut groups = Vec::new();
+        let mut rest = reached.as_slice();
+        while let Some((first, _)) = rest.first() {
+            let namespace = self.cluster.workload(*first).namespace;
+            let is_here =
+                |(id, _): &(WorkloadId, _)| self.cluster.workload(*id).namespace == namespace;
+            let end = rest
+                .iter()
+                .position(|one| !is_here(one))
+                .unwrap_or(rest.len());
+            let (here, others) = rest.split_at(end);
+            rest = others;
+            let here: Vec<_> = here.iter().filter(|(id, _)| !is_itself(*id)).collect();
+            let all = self
+                .cluster
+                .workloads_in(namespace)
+                .filter(|id| !is_itself(*id))
+                .count();
+            let Some((_, set)) = here.first() else {
+                continue;
+            };
+            if here.len() > 1 && here.len() == all && here.iter().all(|(_, other)| other == set) {
+                let name = Escaped(&self.cluster.namespace(namespace).name).to_string();
+                groups.push((format!("{name}/*"), Arc::clone(set)));
+                continue;
+            }
+            let name =
+                |(id, set): &&(WorkloadId, _)| (self.names[id.index()].clone(), Arc::clone(set));
+            groups.extend(here.iter().map(name));
+        }
+        groups
+    }
+}
+
+/// Ranges of addresses by name: `outside` where all addresses of both families are alike.
+fn merged(ranges: Vec<(AddressRange, Arc<ConnectionSet>)>) -> Vec<Reached> {
+    if let [(AddressRange::IPV4, first), (AddressRange::IPV6, second)] = ranges.as_slice()
+        && first == second
+    {
+        return vec![("outside".to_owned(), Arc::clone(first))];
+    }
+    ranges
+        .into_iter()
+        .map(|(range, set)| (range_name(range), set))
+        .collect()
+}
+
+/// A range as a block, where it is one, else by its ends.
+fn range_name(range: AddressRange) -> String {
+    let mut blocks: Box<dyn Iterator<Item = IpNet>> = match (range.first, range.last) {
+        (IpAddr::V4(first), IpAddr::V4(last)) => {
+            Box::new(Ipv4Subnets::new(first, last, 0).map(IpNet::V4))
+        }
+        (IpAddr::V6(first), IpAddr::V6(last)) => {
+            Box::new(Ipv6Subnets::new(first, last, 0).map(IpNet::V6))
+        }
+        _ => return range.to_string(),
+    };
+    match (blocks.next(), blocks.next()) {
+        (Some(block), None) => block.to_string(),
+        _ => range.to_string(),
+    }
+}

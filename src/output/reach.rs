@@ -1,0 +1,198 @@
+//! The answer to `npcheck reach`, as its formats get it: what was asked, one answer for
+//! every distinct outcome, and the facts that each rests on.
+//!
+//! Refuses to decide anything, and to know how a question was typed.
+
+use super::{Style, reach_json, reach_text};
+use crate::cluster::Cluster;
+use crate::engine::{ConnectionSet, Explanation, PluginDifference};
+use crate::source::SourceMap;
+use std::io::{self, Write};
+
+/// The answer to one question.
+#[derive(Debug)]
+pub struct ReachReport<'a> {
+    /// The texts that the facts point into.
+    pub sources: &'a SourceMap,
+    /// The cluster that the facts are about.
+    pub cluster: &'a Cluster,
+    /// The source as it was typed.
+    pub from: &'a str,
+    /// The destination as it was typed.
+    pub to: &'a str,
+    /// The ports as they were typed; none if all are asked for.
+    pub ports: Vec<&'a str>,
+    /// How it came out for everything that was asked.
+    pub outcome: ReachOutcome,
+    /// One for every distinct outcome, the blocked ones first.
+    pub answers: Vec<ReachAnswer<'a>>,
+    /// What a person should know about how the question was read.
+    pub notes: Vec<String>,
+    /// What could not be read, so that the answer may be wrong.
+    pub problems: Vec<String>,
+}
+
+/// How a question came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReachOutcome {
+    /// Nothing that was asked for is allowed.
+    Blocked,
+    /// Some of it is allowed, some is not.
+    Partly,
+    /// It depends on something that is not among the inputs.
+    Unknown,
+    /// All of it is allowed.
+    Allowed,
+}
+
+impl ReachOutcome {
+    /// Whether something that was asked for is not allowed.
+    #[must_use]
+    pub fn is_blocked_somewhere(self) -> bool {
+        matches!(self, Self::Blocked | Self::Partly)
+    }
+
+    /// The word for it in every format.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Blocked => "blocked",
+            Self::Partly => "partly",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// All pairs of ends with one outcome, for one reason.
+#[derive(Debug)]
+pub struct ReachAnswer<'a> {
+    /// How it came out.
+    pub outcome: ReachOutcome,
+    /// The sources.
+    pub from: Ends,
+    /// The destinations.
+    pub to: Ends,
+    /// How many pairs these are: every source with every destination, if that is the
+    /// product of both.
+    pub pairs: usize,
+    /// The connections that were asked for; `None` if all were.
+    pub asked: Option<ConnectionSet>,
+    /// Those of them that are allowed.
+    pub allowed: ConnectionSet,
+    /// Those of them that are not.
+    pub blocked: ConnectionSet,
+    /// Those of them for which it is not known.
+    pub unknown: ConnectionSet,
+    /// Ports of a Service that lead to other ports of the pods.
+    pub translations: Vec<String>,
+    /// Ports that lead nowhere.
+    pub dead_ends: Vec<String>,
+    /// Why, by the example of one of the pairs.
+    pub why: Why<'a>,
+}
+
+impl ReachAnswer<'_> {
+    /// The connections that were asked for, all of them if none was named.
+    #[must_use]
+    pub fn asked_or_all(&self) -> ConnectionSet {
+        self.asked.clone().unwrap_or_else(ConnectionSet::all)
+    }
+}
+
+/// The ends of an answer, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// Their names, in order.
+    pub names: Vec<String>,
+    /// How many things were asked for; more than the names if other answers have the rest.
+    pub of: usize,
+    /// The selection they were asked for by, as typed; `None` if by name.
+    pub selection: Option<String>,
+}
+
+/// The reasons for an answer.
+#[derive(Debug)]
+pub struct Why<'a> {
+    /// The name of the source that is explained.
+    pub from: String,
+    /// The name of the destination that is explained.
+    pub to: String,
+    /// The facts.
+    pub explanation: Explanation<'a>,
+    /// Changes of the manifests that would allow what is blocked, each of them proved; the
+    /// smallest first.
+    pub changes: Vec<Change>,
+    /// Matters on which network plugins may answer otherwise.
+    pub differences: Vec<PluginDifference>,
+}
+
+/// A change of manifests that would allow what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The places that change, by file and line.
+    pub places: Vec<ChangedPlace>,
+    /// What else it would open, by source and destination.
+    pub opens: Vec<OpenedFlow>,
+}
+
+/// Lines of one file that change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedPlace {
+    /// The file.
+    pub file: String,
+    /// The line, counted from 1, that the change begins at, or that it comes after if no
+    /// line goes.
+    pub line: u32,
+    /// The lines that go.
+    pub removed: Vec<String>,
+    /// The lines that come in their place.
+    pub added: Vec<String>,
+}
+
+/// A flow that a change would open besides.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OpenedFlow {
+    /// The source's name.
+    pub from: String,
+    /// The destination's name.
+    pub to: String,
+    /// On which ports.
+    pub connections: ConnectionSet,
+}
+
+/// A format of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum ReachFormat {
+    /// For people
+    Text,
+    /// For machines; the schema is docs/schemas/reach.schema.json
+    Json,
+}
+
+/// How much of the reasons is shown to people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// The answer alone.
+    Answer,
+    /// The rules that decide or come near.
+    Reasons,
+    /// Every rule that was asked.
+    Everything,
+}
+
+impl ReachFormat {
+    /// Writes the answer. Only the text obeys `style` and `detail`.
+    pub fn write(
+        self,
+        report: &ReachReport<'_>,
+        style: Style,
+        detail: Detail,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        match self {
+            Self::Text => reach_text::write(report, style, detail, out),
+            Self::Json => reach_json::write(report, out),
+        }
+    }
+}

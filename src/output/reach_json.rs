@@ -1,0 +1,506 @@
+//! The answer to `npcheck reach` for machines: the facts with stable names. The form is
+//! described by docs/schemas/reach.schema.json; a test holds both together.
+//!
+//! Refuses to shorten: every rule that was asked is there.
+
+use super::reach::{Change, Ends, ReachAnswer, ReachReport};
+use super::reach_text::side_outcome;
+use super::reach_words::{Words, miss_span, peer_span, port_span, rule_text, short_names};
+use crate::engine::{
+    Address, ConnectionSet, Matter, Miss, PeerTrace, PolicyRef, PortTrace, ReasonCode, RuleTrace,
+    SideTrace, Way,
+};
+use crate::k8s::{Action, ClusterPolicyKind, Direction, Tier, Truth};
+use crate::source::Span;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// The version of the form. It changes when a reader would have to.
+const VERSION: u32 = 1;
+
+/// Writes the answer.
+pub(super) fn write(report: &ReachReport<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let facts = Facts { report };
+    serde_json::to_writer_pretty(&mut *out, &facts.report())?;
+    writeln!(out)
+}
+
+#[derive(Serialize)]
+struct Report<'r> {
+    version: u32,
+    command: &'static str,
+    from: &'r str,
+    to: &'r str,
+    ports: &'r [&'r str],
+    outcome: &'static str,
+    answers: Vec<Answer<'r>>,
+    notes: &'r [String],
+    problems: &'r [String],
+}
+
+#[derive(Serialize)]
+struct Answer<'r> {
+    outcome: &'static str,
+    from: &'r [String],
+    to: &'r [String],
+    pairs: usize,
+    asked: Option<Vec<Ports>>,
+    allowed: Vec<Ports>,
+    blocked: Vec<Ports>,
+    unknown: Vec<Ports>,
+    translations: &'r [String],
+    dead_ends: &'r [String],
+    explained: Explained<'r>,
+    ways: Vec<WayOut>,
+    missing: Vec<Missing>,
+    plugin_differences: Vec<Difference>,
+    changes: Vec<ChangeOut<'r>>,
+}
+
+#[derive(Serialize)]
+struct Explained<'r> {
+    from: &'r str,
+    to: &'r str,
+}
+
+#[derive(Serialize)]
+struct Ports {
+    protocol: &'static str,
+    ports: Vec<(u16, u16)>,
+}
+
+#[derive(Serialize)]
+struct WayOut {
+    source: Option<String>,
+    destination: Option<String>,
+    egress: Side,
+    ingress: Side,
+}
+
+#[derive(Serialize)]
+struct Side {
+    outcome: &'static str,
+    message: String,
+    decisions: Vec<Decided>,
+    admin: Vec<Rule>,
+    network_policies: Vec<Policy>,
+    baseline: Vec<Rule>,
+    nearest_miss: Option<RuleId>,
+}
+
+#[derive(Serialize)]
+struct Decided {
+    code: &'static str,
+    connections: Vec<Ports>,
+    rule: Option<RuleId>,
+}
+
+#[derive(Serialize)]
+struct RuleId {
+    policy: String,
+    rule: usize,
+    path: String,
+}
+
+#[derive(Serialize)]
+struct Policy {
+    policy: String,
+    selects: &'static str,
+    location: Place,
+    rules: Vec<Rule>,
+}
+
+#[derive(Serialize)]
+struct Rule {
+    #[serde(flatten)]
+    id: RuleId,
+    kind: &'static str,
+    action: &'static str,
+    location: Place,
+    codes: Vec<&'static str>,
+    message: String,
+    decides: Vec<Ports>,
+    peers: Vec<Peer>,
+    ports: Vec<PortEntry>,
+}
+
+#[derive(Serialize)]
+struct Peer {
+    path: String,
+    location: Place,
+    selects: String,
+    matches: &'static str,
+    misses: Vec<MissOut>,
+}
+
+#[derive(Serialize)]
+struct MissOut {
+    code: &'static str,
+    message: String,
+    location: Option<Place>,
+}
+
+#[derive(Serialize)]
+struct PortEntry {
+    path: String,
+    location: Place,
+    means: Vec<Ports>,
+    resolved: bool,
+}
+
+#[derive(Serialize)]
+struct Missing {
+    message: String,
+    location: Place,
+}
+
+#[derive(Serialize)]
+struct Difference {
+    matter: &'static str,
+    message: String,
+    allowed: Vec<Ports>,
+}
+
+#[derive(Serialize)]
+struct ChangeOut<'r> {
+    places: Vec<ChangedPlace<'r>>,
+    opens: Vec<Opened<'r>>,
+}
+
+#[derive(Serialize)]
+struct ChangedPlace<'r> {
+    file: &'r str,
+    line: u32,
+    removed: &'r [String],
+    added: &'r [String],
+}
+
+#[derive(Serialize)]
+struct Opened<'r> {
+    from: &'r str,
+    to: &'r str,
+    connections: Vec<Ports>,
+}
+
+#[derive(Serialize)]
+struct Place {
+    file: String,
+    line: u32,
+    column: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Facts<'r, 'a> {
+    report: &'r ReachReport<'a>,
+}
+
+impl<'r> Facts<'r, '_> {
+    fn report(self) -> Report<'r> {
+        let report = self.report;
+        Report {
+            version: VERSION,
+            command: "reach",
+            from: report.from,
+            to: report.to,
+            ports: &report.ports,
+            outcome: report.outcome.name(),
+            answers: report
+                .answers
+                .iter()
+                .map(|answer| self.answer(answer))
+                .collect(),
+            notes: &report.notes,
+            problems: &report.problems,
+        }
+    }
+
+    fn answer(self, answer: &'r ReachAnswer<'_>) -> Answer<'r> {
+        let why = &answer.why;
+        let (from, to) = short_names(&why.from, &why.to);
+        let said = Said {
+            facts: self,
+            words: Words {
+                cluster: self.report.cluster,
+                from,
+                to,
+            },
+        };
+        let asked = answer.asked_or_all();
+        let ways = &why.explanation.ways;
+        let mut missing: Vec<_> = ways
+            .iter()
+            .flat_map(Way::sides)
+            .flat_map(|side| said.words.missing(side, &asked))
+            .collect();
+        missing.dedup();
+        let Ends { names: from, .. } = &answer.from;
+        let Ends { names: to, .. } = &answer.to;
+        Answer {
+            outcome: answer.outcome.name(),
+            from,
+            to,
+            pairs: answer.pairs,
+            asked: answer.asked.as_ref().map(ports),
+            allowed: ports(&answer.allowed),
+            blocked: ports(&answer.blocked),
+            unknown: ports(&answer.unknown),
+            translations: &answer.translations,
+            dead_ends: &answer.dead_ends,
+            explained: Explained {
+                from: &why.from,
+                to: &why.to,
+            },
+            ways: ways.iter().map(|way| said.way(way, &asked)).collect(),
+            missing: missing
+                .into_iter()
+                .map(|(message, span)| Missing {
+                    message,
+                    location: self.place(span),
+                })
+                .collect(),
+            plugin_differences: why
+                .differences
+                .iter()
+                .map(|difference| Difference {
+                    matter: matter(difference.matter),
+                    message: said.words.difference(difference, &asked),
+                    allowed: ports(&difference.allowed),
+                })
+                .collect(),
+            changes: why.changes.iter().map(change).collect(),
+        }
+    }
+
+    fn place(self, span: Span) -> Place {
+        let source = self.report.sources.get(span.source);
+        let position = self.report.sources.position(span);
+        Place {
+            file: source.name().to_owned(),
+            line: position.line,
+            column: position.column,
+        }
+    }
+}
+
+/// The facts about one pair of ends.
+#[derive(Clone, Copy)]
+struct Said<'r, 'a, 'w> {
+    facts: Facts<'r, 'a>,
+    words: Words<'w>,
+}
+
+impl Said<'_, '_, '_> {
+    fn way(&self, way: &Way<'_>, asked: &ConnectionSet) -> WayOut {
+        WayOut {
+            source: address(way.source),
+            destination: address(way.destination),
+            egress: self.side(&way.egress, asked),
+            ingress: self.side(&way.ingress, asked),
+        }
+    }
+
+    fn side(&self, side: &SideTrace<'_>, asked: &ConnectionSet) -> Side {
+        let decisions = side.decisions(asked).into_iter().map(|decision| Decided {
+            code: decision.code.name(),
+            connections: ports(&decision.connections),
+            rule: decision.rule.map(|rule| self.rule_id(side.direction, rule)),
+        });
+        let denied = side.verdict.denied().intersection(asked);
+        let nearest = side.nearest_miss(&denied).filter(|_| !denied.is_empty());
+        Side {
+            outcome: side_outcome(side, asked).name(),
+            message: self.words.side(side, asked),
+            decisions: decisions.collect(),
+            admin: side
+                .admin
+                .iter()
+                .map(|rule| self.rule(side, rule, asked))
+                .collect(),
+            network_policies: side
+                .policies
+                .iter()
+                .map(|policy| Policy {
+                    policy: self.words.policy(PolicyRef::Network(policy.id)),
+                    selects: truth(policy.selects),
+                    location: self
+                        .facts
+                        .place(self.words.policy_span(PolicyRef::Network(policy.id))),
+                    rules: policy
+                        .rules
+                        .iter()
+                        .map(|rule| self.rule(side, rule, asked))
+                        .collect(),
+                })
+                .collect(),
+            baseline: side
+                .baseline
+                .iter()
+                .map(|rule| self.rule(side, rule, asked))
+                .collect(),
+            nearest_miss: nearest.map(|miss| self.rule_id(side.direction, miss.rule)),
+        }
+    }
+
+    fn rule_id(&self, direction: Direction, rule: &RuleTrace<'_>) -> RuleId {
+        RuleId {
+            policy: self.words.policy(rule.policy),
+            rule: rule.index + 1,
+            path: format!("spec.{}[{}]", direction.field(), rule.index),
+        }
+    }
+
+    fn rule(&self, side: &SideTrace<'_>, rule: &RuleTrace<'_>, asked: &ConnectionSet) -> Rule {
+        let id = self.rule_id(side.direction, rule);
+        let peers = rule.peers.entries.iter().enumerate();
+        let peers = peers.map(|(index, peer)| {
+            let path = format!("{}.{}[{index}]", id.path, side.direction.peers_field());
+            self.peer((side.direction, rule), peer, path)
+        });
+        let peers = peers.collect();
+        let entries = rule.ports.entries.iter().enumerate();
+        let (kind, ports_field) = self.kind(rule.policy);
+        let ports = entries
+            .map(|(index, entry)| self.port(entry, format!("{}.{ports_field}[{index}]", id.path)));
+        let ports = ports.collect();
+        Rule {
+            kind,
+            action: action(rule.action()),
+            location: self.facts.place(rule_text(rule.rule)),
+            codes: rule
+                .codes(asked, self.matched(rule))
+                .into_iter()
+                .map(ReasonCode::name)
+                .collect(),
+            message: self.words.rule(side, rule, asked),
+            decides: self::ports(&rule.decides.certain),
+            peers,
+            ports,
+            id,
+        }
+    }
+
+    /// The kind of a policy, and its name for the ports of a rule.
+    fn kind(&self, policy: PolicyRef) -> (&'static str, &'static str) {
+        match policy {
+            PolicyRef::Network(_) => ("NetworkPolicy", "ports"),
+            PolicyRef::Cluster(id) => {
+                let kind = self.words.cluster.cluster_policy(id).kind;
+                let field = if kind == ClusterPolicyKind::ClusterNetworkPolicy {
+                    "protocols"
+                } else {
+                    "ports"
+                };
+                (kind.name(), field)
+            }
+        }
+    }
+
+    /// The code of a rule that matches.
+    fn matched(&self, rule: &RuleTrace<'_>) -> ReasonCode {
+        let PolicyRef::Cluster(id) = rule.policy else {
+            return ReasonCode::RuleMatch;
+        };
+        match (self.words.cluster.cluster_policy(id).tier, rule.action()) {
+            (Tier::Admin, Action::Accept) => ReasonCode::AdminAccept,
+            (Tier::Admin, Action::Deny) => ReasonCode::AdminDeny,
+            (Tier::Admin, Action::Pass) => ReasonCode::AdminPass,
+            (Tier::Baseline, Action::Accept) => ReasonCode::BaselineAccept,
+            (Tier::Baseline, Action::Deny) => ReasonCode::BaselineDeny,
+            (Tier::Baseline, Action::Pass) => ReasonCode::BaselinePass,
+        }
+    }
+
+    fn peer(
+        &self,
+        (direction, rule): (Direction, &RuleTrace<'_>),
+        peer: &PeerTrace<'_>,
+        path: String,
+    ) -> Peer {
+        let miss = |miss: &Miss<'_>| MissOut {
+            code: miss.code().name(),
+            message: self.words.miss(direction, rule, miss),
+            location: miss_span(miss).map(|span| self.facts.place(span)),
+        };
+        Peer {
+            path,
+            location: self.facts.place(peer_span(peer.peer)),
+            selects: self.words.peer(peer),
+            matches: truth(peer.truth),
+            misses: peer.misses.iter().map(miss).collect(),
+        }
+    }
+
+    fn port(&self, entry: &PortTrace<'_>, path: String) -> PortEntry {
+        PortEntry {
+            path,
+            location: self.facts.place(port_span(entry.port)),
+            means: ports(&entry.connections),
+            resolved: !entry.is_unresolved(),
+        }
+    }
+}
+
+fn ports(connections: &ConnectionSet) -> Vec<Ports> {
+    let of_protocol = connections.iter().map(|(protocol, ports)| Ports {
+        protocol: protocol.name(),
+        ports: ports.ranges().to_vec(),
+    });
+    of_protocol.collect()
+}
+
+fn change(change: &Change) -> ChangeOut<'_> {
+    ChangeOut {
+        places: change
+            .places
+            .iter()
+            .map(|place| ChangedPlace {
+                file: &place.file,
+                line: place.line,
+                removed: &place.removed,
+                added: &place.added,
+            })
+            .collect(),
+        opens: change
+            .opens
+            .iter()
+            .map(|flow| Opened {
+                from: &flow.from,
+                to: &flow.to,
+                connections: ports(&flow.connections),
+            })
+            .collect(),
+    }
+}
+
+fn address(address: Address) -> Option<String> {
+    match address {
+        Address::Unknown => None,
+        Address::Pod(address) => Some(address.to_string()),
+        Address::Outside(range) => Some(range.to_string()),
+    }
+}
+
+fn truth(truth: Truth) -> &'static str {
+    match truth {
+        Truth::True => "yes",
+        Truth::Unknown => "unknown",
+        Truth::False => "no",
+    }
+}
+
+fn action(action: Action) -> &'static str {
+    match action {
+        Action::Accept => "accept",
+        Action::Deny => "deny",
+        Action::Pass => "pass",
+    }
+}
+
+fn matter(matter: Matter) -> &'static str {
+    match matter {
+        Matter::BlocksIgnorePods => "IPBLOCK_IGNORES_PODS",
+        Matter::BlocksSeePods => "IPBLOCK_SEES_PODS",
+        Matter::SelectorsSeeHostNetwork => "HOST_NETWORK_SELECTED",
+        Matter::EqualPriorities => "EQUAL_PRIORITIES",
+    }
+}

@@ -1,0 +1,650 @@
+//! The facts of an explanation in words: lower case, no full stop, not escaped. People
+//! and machines read the same ones.
+//!
+//! Refuses to know which facts are shown, and how they are laid out.
+
+use super::count;
+use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL};
+use crate::engine::{
+    ConnectionSet, Decision, Matter, Miss, PeerRef, PeerTrace, PluginDifference, PolicyRef,
+    PortRef, PortTrace, ReasonCode, Requirement, RuleRef, RuleTrace, SideTrace, Wanted,
+};
+use crate::k8s::{
+    Action, ClusterNetworkPolicy, Direction, IpBlock, LabelSelector, NetworkPolicyPeer,
+    PeerSelection, PodsSelection, PortMatch, Protocol, Tier, Truth,
+};
+use crate::source::Span;
+use std::fmt::Display;
+
+/// Says what happened between two ends.
+#[derive(Clone, Copy)]
+pub(super) struct Words<'a> {
+    pub(super) cluster: &'a Cluster,
+    /// The source's name, as short as it is clear.
+    pub(super) from: &'a str,
+    /// The destination's name, as short as it is clear.
+    pub(super) to: &'a str,
+}
+
+/// The last part of a name, unless both names end alike.
+pub(super) fn short_names<'a>(from: &'a str, to: &'a str) -> (&'a str, &'a str) {
+    let short = |name: &'a str| match name.split_once('/') {
+        // A label's key and a block of addresses have slashes of their own.
+        Some((_, rest)) if !name.contains('=') && rest.contains('/') => {
+            rest.split_once('/').map_or(name, |(_, name)| name)
+        }
+        Some((_, rest)) if rest.starts_with('+') => rest,
+        _ => name,
+    };
+    let (short_from, short_to) = (short(from), short(to));
+    if short_from == short_to && from != to {
+        (from, to)
+    } else {
+        (short_from, short_to)
+    }
+}
+
+/// Ports as a person writes them: `TCP 80,443; UDP 53`.
+pub(super) fn ports(connections: &ConnectionSet) -> String {
+    if connections.is_all() {
+        return "all ports".to_owned();
+    }
+    if connections.is_empty() {
+        return "no port".to_owned();
+    }
+    let of_protocol = connections.iter().map(|(protocol, ports)| {
+        if ports.is_all() {
+            format!("all {protocol} ports")
+        } else {
+            format!("{protocol} {ports}")
+        }
+    });
+    of_protocol.collect::<Vec<_>>().join("; ")
+}
+
+impl<'a> Words<'a> {
+    /// `shop/cart-allow-web`, `AdminNetworkPolicy/no-metadata`.
+    pub(super) fn policy(&self, policy: PolicyRef) -> String {
+        match policy {
+            PolicyRef::Network(id) => self.cluster.policy_name(id),
+            PolicyRef::Cluster(id) => {
+                let policy = self.cluster.cluster_policy(id);
+                format!("{}/{}", policy.kind.name(), policy.meta.name)
+            }
+        }
+    }
+
+    /// Where a policy is named.
+    pub(super) fn policy_span(&self, policy: PolicyRef) -> Span {
+        match policy {
+            PolicyRef::Network(id) => self.cluster.policy(id).object.meta.name.span,
+            PolicyRef::Cluster(id) => self.cluster.cluster_policy(id).meta.name.span,
+        }
+    }
+
+    fn cluster_policy(&self, rule: &RuleTrace<'_>) -> Option<&'a ClusterNetworkPolicy> {
+        match rule.policy {
+            PolicyRef::Network(_) => None,
+            PolicyRef::Cluster(id) => Some(self.cluster.cluster_policy(id)),
+        }
+    }
+
+    /// The other end of a side, whose pods the peers of its rules are compared with.
+    fn other(&self, direction: Direction) -> &'a str {
+        match direction {
+            Direction::Egress => self.to,
+            Direction::Ingress => self.from,
+        }
+    }
+
+    /// What a side says as a whole to the connections that were asked for.
+    pub(super) fn side(&self, side: &SideTrace<'_>, asked: &ConnectionSet) -> String {
+        let mut decisions = side.decisions(asked);
+        let is_match = |decision: &Decision<'_, '_>| decision.code == ReasonCode::RuleMatch;
+        let matched = decisions.iter().filter(|decision| is_match(decision));
+        let matched = matched.fold(ConnectionSet::none(), |all, decision| {
+            all.union(&decision.connections)
+        });
+        if let Some(first) = decisions.iter().position(is_match) {
+            decisions[first].connections = matched;
+            let is_rest = |decision: &Decision<'_, '_>| decision.code == ReasonCode::NoRuleMatches;
+            let mut place = 0;
+            decisions.retain(|decision| {
+                place += 1;
+                // That the rules match nothing else goes without saying.
+                place - 1 == first || !(is_match(decision) || is_rest(decision))
+            });
+        }
+        let is_partial = |decision: &Decision<'_, '_>| decision.connections != *asked;
+        let said = decisions.iter().map(|decision| {
+            let said = self.decision(side, decision);
+            if is_partial(decision) {
+                format!("{said}: {}", ports(&decision.connections))
+            } else {
+                said
+            }
+        });
+        let said = said.collect::<Vec<_>>().join("; ");
+        let passed = side.admin.iter().find(|rule| {
+            rule.action() == Action::Pass && !rule.decides.possible.intersection(asked).is_empty()
+        });
+        match passed {
+            Some(rule) => format!(
+                "passed on by {} #{}; {said}",
+                self.policy(rule.policy),
+                rule.index + 1
+            ),
+            None => said,
+        }
+    }
+
+    fn decision(&self, side: &SideTrace<'_>, decision: &Decision<'_, '_>) -> String {
+        let direction = side.direction.field();
+        let rules: usize = side.policies.iter().map(|policy| policy.rules.len()).sum();
+        let isolated = format!("isolated by {}", count(side.policies.len(), "policy"));
+        let decider = decision
+            .rule
+            .map(|rule| format!("{} #{}", self.policy(rule.policy), rule.index + 1));
+        let decider = decider.unwrap_or_default();
+        match decision.code {
+            ReasonCode::RuleMatch => match (side.policies.len(), rules) {
+                (1, 1) => format!("{isolated}, its rule matches"),
+                (_, 1) => format!("{isolated}, their only rule matches"),
+                (policies, _) => {
+                    let matching = side.policies.iter().flat_map(|policy| &policy.rules);
+                    let matching = matching.filter(|rule| {
+                        !rule
+                            .decides
+                            .certain
+                            .intersection(&decision.connections)
+                            .is_empty()
+                    });
+                    let matching = matching.count();
+                    let verb = if matching == 1 { "matches" } else { "match" };
+                    let whose = if policies == 1 { "its" } else { "their" };
+                    format!("{isolated}, {matching} of {whose} {rules} rules {verb}")
+                }
+            },
+            ReasonCode::NoRules => format!(
+                "{isolated}, which {} no {direction} rules",
+                if side.policies.len() == 1 {
+                    "has"
+                } else {
+                    "have"
+                }
+            ),
+            ReasonCode::NoRuleMatches => match (side.policies.len(), rules) {
+                (1, 1) => format!("{isolated}, its only rule does not match"),
+                (1, _) => format!("{isolated}, none of its {rules} rules matches"),
+                (_, 1) => format!("{isolated}, their only rule does not match"),
+                _ => format!("{isolated}, none of their {rules} rules matches"),
+            },
+            ReasonCode::NotIsolated if side.baseline.is_empty() => {
+                format!("not isolated for {direction}")
+            }
+            ReasonCode::NotIsolated => {
+                format!("not isolated for {direction}, and no rule of the Baseline tier matches")
+            }
+            ReasonCode::AdminAccept => format!("accepted by {decider}, before any NetworkPolicy"),
+            ReasonCode::AdminDeny => format!("denied by {decider}, before any NetworkPolicy"),
+            ReasonCode::BaselineAccept => {
+                format!("not isolated for {direction}, accepted by {decider} of the Baseline tier")
+            }
+            ReasonCode::BaselineDeny => {
+                format!("not isolated for {direction}, denied by {decider} of the Baseline tier")
+            }
+            ReasonCode::UnknownNamespace => {
+                "depends on labels of a namespace that is not here".to_owned()
+            }
+            ReasonCode::Substitution => "depends on text that another tool fills in".to_owned(),
+            ReasonCode::Outside => "outside the cluster, no policies".to_owned(),
+            ReasonCode::HostNetwork => "on the host network, no policy selects it".to_owned(),
+            ReasonCode::SamePod => "a pod reaches itself, whatever the policies".to_owned(),
+            code => code.name().to_ascii_lowercase().replace('_', " "),
+        }
+    }
+
+    /// What a rule says to the connections that were asked for.
+    pub(super) fn rule(
+        &self,
+        side: &SideTrace<'_>,
+        rule: &RuleTrace<'_>,
+        asked: &ConnectionSet,
+    ) -> String {
+        let said = self.comparison(side.direction, rule, asked);
+        match (self.cluster_policy(rule), rule.action()) {
+            (None, _) => said,
+            (Some(_), Action::Accept) => format!("Accept: {said}"),
+            (Some(_), Action::Deny) => format!("Deny: {said}"),
+            (Some(policy), Action::Pass) => match policy.tier {
+                Tier::Admin => format!("Pass (on to the NetworkPolicies): {said}"),
+                Tier::Baseline => format!("Pass (on to the default): {said}"),
+            },
+        }
+    }
+
+    fn comparison(
+        &self,
+        direction: Direction,
+        rule: &RuleTrace<'_>,
+        asked: &ConnectionSet,
+    ) -> String {
+        if rule.is_opaque {
+            return "holds text that another tool fills in".to_owned();
+        }
+        let ports = self.ports(rule, asked);
+        let has_port = !rule.ports.matches.certain.intersection(asked).is_empty();
+        let peers = self.peers(direction, rule);
+        match (rule.peers.truth, has_port) {
+            // What differs is what a reader looks for, so that a match beside it is not said.
+            (Truth::False, true) => peers,
+            (Truth::False, false) => format!("{peers}; {ports}"),
+            _ => format!("{peers}, {ports}"),
+        }
+    }
+
+    fn peers(&self, direction: Direction, rule: &RuleTrace<'_>) -> String {
+        if rule.peers.entries.is_empty() {
+            return "any peer".to_owned();
+        }
+        if let Some(peer) = rule.peers.matching() {
+            let may = if peer.truth == Truth::Unknown {
+                "peer may match"
+            } else {
+                "peer matches"
+            };
+            return format!("{may} ({})", self.peer(peer));
+        }
+        let Some(nearest) = rule.peers.nearest() else {
+            return String::new();
+        };
+        let misses = nearest
+            .misses
+            .iter()
+            .map(|miss| self.miss(direction, rule, miss));
+        let misses = misses.collect::<Vec<_>>().join("; ");
+        match rule.peers.entries.len() {
+            1 => format!("peer: {misses}"),
+            peers => format!("peer: {misses} (the nearest of {peers} peers)"),
+        }
+    }
+
+    fn ports(&self, rule: &RuleTrace<'_>, asked: &ConnectionSet) -> String {
+        if rule.ports.entries.is_empty() {
+            return "any port".to_owned();
+        }
+        let matching = |entry: &&PortTrace<'_>| !entry.connections.intersection(asked).is_empty();
+        let entries = &rule.ports.entries;
+        if entries.iter().any(|entry| matching(&entry)) {
+            let matching = entries
+                .iter()
+                .filter(matching)
+                .map(|entry| self.port_entry(entry));
+            return format!("port matches ({})", some_of(matching));
+        }
+        let wanted = some_of(entries.iter().map(|entry| self.port_entry(entry)));
+        let unresolved = entries.iter().filter(|entry| entry.is_unresolved()).count();
+        match unresolved {
+            0 => format!("port: wants {wanted}"),
+            _ if unresolved == entries.len() => {
+                let names = if unresolved == 1 {
+                    "that name"
+                } else {
+                    "these names"
+                };
+                format!(
+                    "port: wants {wanted}, {} has no container port of {names}",
+                    self.to
+                )
+            }
+            _ => format!(
+                "port: wants {wanted}; {} has no container port of that name",
+                self.to
+            ),
+        }
+    }
+
+    /// A port entry: `8080/TCP`, `http/TCP (8080)`, `all TCP ports`.
+    pub(super) fn port_entry(&self, entry: &PortTrace<'_>) -> String {
+        let name = |name: &str, protocol: Option<Protocol>| {
+            let shown =
+                protocol.map_or_else(|| name.to_owned(), |protocol| format!("{name}/{protocol}"));
+            let meant = entry
+                .connections
+                .iter()
+                .map(|(meant, ports)| match protocol {
+                    Some(_) => ports.to_string(),
+                    None => format!("{ports}/{meant}"),
+                });
+            let meant = meant.collect::<Vec<_>>().join(", ");
+            if meant.is_empty() {
+                shown
+            } else {
+                format!("{shown} ({meant})")
+            }
+        };
+        match entry.port {
+            PortRef::Network(port) => {
+                let protocol = port.protocol_or_default();
+                match entry.port.name() {
+                    Some(its_name) => name(its_name, Some(protocol)),
+                    None => numbers(protocol, &entry.connections),
+                }
+            }
+            PortRef::Cluster(port) => match &port.matches {
+                PortMatch::Name(its_name) => name(its_name, None),
+                PortMatch::Numbers { protocol, .. } => numbers(*protocol, &entry.connections),
+            },
+        }
+    }
+
+    /// What a peer selects: `app=web in namespaces with team=shop`.
+    pub(super) fn peer(&self, peer: &PeerTrace<'_>) -> String {
+        match peer.peer {
+            PeerRef::Network(peer) => network_peer(peer),
+            PeerRef::Cluster(peer) => match &peer.selection {
+                PeerSelection::Pods(PodsSelection::Namespaces(selector)) => {
+                    pods(None, Some(selector))
+                }
+                PeerSelection::Pods(PodsSelection::Pods {
+                    namespace_selector,
+                    pod_selector,
+                }) => pods(Some(pod_selector), Some(namespace_selector)),
+                PeerSelection::Networks(blocks) => some_of(blocks.iter().map(|block| &block.value)),
+                PeerSelection::Nodes(selector) => format!("nodes with {selector}"),
+                PeerSelection::DomainNames(names) => some_of(names),
+            },
+        }
+    }
+
+    /// What keeps a peer from matching.
+    pub(super) fn miss(
+        &self,
+        direction: Direction,
+        rule: &RuleTrace<'_>,
+        miss: &Miss<'_>,
+    ) -> String {
+        let other = self.other(direction);
+        match miss {
+            Miss::PodLabel(requirement) => {
+                format!(
+                    "wants {}, {other} {}",
+                    wanted(requirement),
+                    found(requirement)
+                )
+            }
+            Miss::NamespaceLabel(requirement) => namespace_label(other, requirement),
+            Miss::OtherNamespace => match rule.policy {
+                PolicyRef::Network(id) => {
+                    let namespace = self.cluster.policy(id).namespace;
+                    let namespace = &self.cluster.namespace(namespace).name;
+                    format!("wants a pod of namespace {namespace}, {other} is in another")
+                }
+                PolicyRef::Cluster(_) => "wants a pod of another namespace".to_owned(),
+            },
+            Miss::NotAPod => format!("wants a pod, {other} is outside the cluster"),
+            Miss::HostNetwork => {
+                format!(
+                    "wants a pod by its labels, {other} is on the host network, unseen by selectors"
+                )
+            }
+            Miss::AddressUnknown => {
+                format!("wants an address, that of {other} is not known")
+            }
+            Miss::OutsideBlock(block) => format!("wants an address in {}", block.value),
+            Miss::Except(except) => format!("excepts {}", except.value),
+            Miss::NotANode => "wants the address of a node, which it is not".to_owned(),
+            Miss::DomainName => "wants a DNS name, which cannot be resolved offline".to_owned(),
+        }
+    }
+
+    /// The smallest text that makes the rule match or not match.
+    pub(super) fn rule_span(&self, rule: &RuleTrace<'_>, asked: &ConnectionSet) -> Span {
+        let peer = rule.peers.matching().or_else(|| rule.peers.nearest());
+        if rule.peers.truth == Truth::False {
+            let miss = peer.and_then(|peer| peer.misses.first().and_then(miss_span));
+            return miss
+                .or_else(|| peer.map(|peer| peer_span(peer.peer)))
+                .unwrap_or(rule_text(rule.rule));
+        }
+        if rule.ports.matches.certain.intersection(asked).is_empty() {
+            return rule
+                .ports
+                .entries
+                .first()
+                .map_or(rule_text(rule.rule), |port| port_span(port.port));
+        }
+        peer.map_or(rule_text(rule.rule), |peer| peer_span(peer.peer))
+    }
+
+    /// What plugins of another kind would answer.
+    pub(super) fn difference(
+        &self,
+        difference: &PluginDifference,
+        asked: &ConnectionSet,
+    ) -> String {
+        let answer = if difference.allowed.is_empty() {
+            "BLOCKED".to_owned()
+        } else if asked.is_subset(&difference.allowed) {
+            "ALLOWED".to_owned()
+        } else {
+            format!("allowed: {}", ports(&difference.allowed))
+        };
+        match difference.matter {
+            Matter::BlocksIgnorePods => format!(
+                "an ipBlock holds a pod's address: plugins that know pods by identity, as Cilium, \
+                 match no ipBlock against pods ({answer})"
+            ),
+            Matter::BlocksSeePods => format!(
+                "an ipBlock has room for pods: plugins that compare addresses, as Calico and Antrea, \
+                 match it if the pod's address is inside ({answer})"
+            ),
+            Matter::SelectorsSeeHostNetwork => format!(
+                "Kubernetes leaves hostNetwork open: a plugin that tells these pods from their node \
+                 applies selectors to them ({answer})"
+            ),
+            Matter::EqualPriorities => format!(
+                "policies of one priority disagree: Kubernetes leaves their order open, and a plugin \
+                 may take the other one first ({answer})"
+            ),
+        }
+    }
+
+    /// What is missing to know the outcome, and where it is asked for.
+    pub(super) fn missing(
+        &self,
+        side: &SideTrace<'_>,
+        asked: &ConnectionSet,
+    ) -> Vec<(String, Span)> {
+        if side.verdict.unknown().intersection(asked).is_empty() {
+            return Vec::new();
+        }
+        let mut missing = Vec::new();
+        for rule in side.rules().filter(|rule| rule.applies() == Truth::Unknown) {
+            if rule.is_opaque {
+                let what = format!(
+                    "text of {} that another tool fills in",
+                    self.policy(rule.policy)
+                );
+                missing.push((what, self.opaque_span(rule)));
+            }
+            let subject = match side.direction {
+                Direction::Egress => self.from,
+                Direction::Ingress => self.to,
+            };
+            let of_subject = rule.subject_doubts.iter().map(|miss| (subject, miss));
+            let peers = rule.peers.entries.iter().flat_map(|entry| &entry.misses);
+            let of_peers = peers.map(|miss| (self.other(side.direction), miss));
+            for (whose, miss) in of_subject
+                .chain(of_peers)
+                .filter(|(_, miss)| miss.truth() == Truth::Unknown)
+            {
+                let (Miss::PodLabel(requirement) | Miss::NamespaceLabel(requirement)) = miss else {
+                    continue;
+                };
+                let what = match (miss, requirement.is_opaque()) {
+                    (_, true) => format!("the text behind {}", wanted(requirement)),
+                    (Miss::NamespaceLabel(_), false) => {
+                        format!(
+                            "the labels of the namespace of {whose}: {} is asked for",
+                            wanted(requirement)
+                        )
+                    }
+                    (_, false) => format!(
+                        "the labels of {whose}: {} is asked for",
+                        wanted(requirement)
+                    ),
+                };
+                missing.push((what, requirement_span(requirement)));
+            }
+        }
+        missing.dedup_by(|next, previous| next.0 == previous.0);
+        missing
+    }
+
+    fn opaque_span(&self, rule: &RuleTrace<'_>) -> Span {
+        let meta = match rule.policy {
+            PolicyRef::Network(id) => &self.cluster.policy(id).object.meta,
+            PolicyRef::Cluster(id) => &self.cluster.cluster_policy(id).meta,
+        };
+        meta.opaque.unwrap_or(rule_text(rule.rule))
+    }
+}
+
+fn numbers(protocol: Protocol, connections: &ConnectionSet) -> String {
+    let ports = connections.get(protocol);
+    if ports.is_all() {
+        format!("all {protocol} ports")
+    } else {
+        format!("{ports}/{protocol}")
+    }
+}
+
+/// The first few of a list, and how many there are besides.
+fn some_of<T: Display>(items: impl IntoIterator<Item = T>) -> String {
+    let mut items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    let besides = items.len().saturating_sub(4);
+    if besides > 1 {
+        items.truncate(4);
+        items.push(format!("and {besides} more"));
+    }
+    items.join(", ")
+}
+
+fn network_peer(peer: &NetworkPolicyPeer) -> String {
+    match peer.ip_block.get() {
+        Some(block) => ip_block(block),
+        None => pods(peer.pod_selector.get(), peer.namespace_selector.get()),
+    }
+}
+
+fn ip_block(block: &IpBlock) -> String {
+    match block.except.items() {
+        [] => block.cidr.value.to_string(),
+        excepts => {
+            let excepts = some_of(excepts.iter().map(|except| &except.value));
+            format!("{} except {excepts}", block.cidr.value)
+        }
+    }
+}
+
+/// Pods by a selector, in namespaces by another.
+fn pods(pods: Option<&LabelSelector>, namespaces: Option<&LabelSelector>) -> String {
+    let pods = pods.filter(|selector| !selector.is_empty());
+    match (pods, namespaces) {
+        (None, None) => "every pod of the namespace".to_owned(),
+        (Some(pods), None) => pods.to_string(),
+        (None, Some(namespaces)) if namespaces.is_empty() => "every pod".to_owned(),
+        (Some(pods), Some(namespaces)) if namespaces.is_empty() => {
+            format!("{pods} in any namespace")
+        }
+        (None, Some(namespaces)) => format!("every pod of {}", namespaces_words(namespaces)),
+        (Some(pods), Some(namespaces)) => format!("{pods} in {}", namespaces_words(namespaces)),
+    }
+}
+
+fn namespaces_words(selector: &LabelSelector) -> String {
+    match (&selector.match_labels[..], &selector.match_expressions[..]) {
+        ([label], []) if label.key.value == NAMESPACE_NAME_LABEL => {
+            format!("namespace {}", label.value)
+        }
+        _ => format!("namespaces with {selector}"),
+    }
+}
+
+fn wanted(requirement: &Requirement<'_>) -> String {
+    match requirement.wanted {
+        Wanted::Label(label) => format!("{}={}", label.key, label.value),
+        Wanted::Expression(expression) => expression.to_string(),
+    }
+}
+
+fn found(requirement: &Requirement<'_>) -> String {
+    match requirement.found {
+        Some(label) => format!("has {}={}", label.key, label.value),
+        None => format!("has no label {}", requirement.wanted.key()),
+    }
+}
+
+fn namespace_label(other: &str, requirement: &Requirement<'_>) -> String {
+    if let Wanted::Label(label) = requirement.wanted
+        && label.key.value == NAMESPACE_NAME_LABEL
+    {
+        let found = requirement
+            .found
+            .map_or("", |label| label.value.value.as_str());
+        return format!("wants namespace {}, {other} is in {found}", label.value);
+    }
+    let found = found(requirement);
+    format!(
+        "wants a namespace with {}, that of {other} {found}",
+        wanted(requirement)
+    )
+}
+
+/// Where a rule stands.
+pub(super) fn rule_text(rule: RuleRef<'_>) -> Span {
+    match rule {
+        RuleRef::Network(rule) => rule.span,
+        RuleRef::Cluster(rule) => rule.span,
+    }
+}
+
+/// Where a peer stands.
+pub(super) fn peer_span(peer: PeerRef<'_>) -> Span {
+    match peer {
+        PeerRef::Network(peer) => peer.span,
+        PeerRef::Cluster(peer) => peer.span,
+    }
+}
+
+/// Where a port entry stands.
+pub(super) fn port_span(port: PortRef<'_>) -> Span {
+    match port {
+        PortRef::Network(port) => port.span,
+        PortRef::Cluster(port) => port.span,
+    }
+}
+
+/// Where the part of a peer stands that keeps it from matching, if it is a part.
+pub(super) fn miss_span(miss: &Miss<'_>) -> Option<Span> {
+    match miss {
+        Miss::PodLabel(requirement) | Miss::NamespaceLabel(requirement) => {
+            Some(requirement_span(requirement))
+        }
+        Miss::OutsideBlock(block) | Miss::Except(block) => Some(block.span),
+        Miss::OtherNamespace
+        | Miss::NotAPod
+        | Miss::HostNetwork
+        | Miss::AddressUnknown
+        | Miss::NotANode
+        | Miss::DomainName => None,
+    }
+}
+
+fn requirement_span(requirement: &Requirement<'_>) -> Span {
+    match requirement.wanted {
+        Wanted::Label(label) => label.key.span.to(label.value.span),
+        Wanted::Expression(expression) => expression.span,
+    }
+}

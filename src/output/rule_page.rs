@@ -1,0 +1,124 @@
+//! The manual of the rules: one page each, and the list of all, as Markdown for the
+//! repository and as text for the terminal.
+//!
+//! Refuses to know the rules; it is handed what is known of them.
+
+use super::concise::role;
+use super::style::{Role, Style};
+use crate::lint::{Category, RuleMeta};
+use std::io::{self, Write};
+
+/// A rule's page in Markdown, as it stands in `docs/rules/`.
+#[must_use]
+pub fn rule_page(rule: &RuleMeta) -> String {
+    let RuleMeta {
+        name,
+        summary,
+        since,
+        ..
+    } = rule;
+    let facts = facts(rule).join(" · ");
+    let page = page(rule).trim().to_owned();
+    format!("# {name}\n\n{summary}\n\n{facts} · since {since}\n\n{page}\n")
+}
+
+/// The list of all rules in Markdown, by category, as it stands in `docs/rules/`.
+#[must_use]
+pub fn rule_index(rules: &[&RuleMeta]) -> String {
+    let mut text = "# The rules\n\n`npcheck explain RULE` shows these pages offline.\n".to_owned();
+    for (category, rules) in by_category(rules) {
+        text += &format!("\n## {}\n\n", category.title());
+        text += "| rule | finds | severity | fix |\n|---|---|---|---|\n";
+        for rule in rules {
+            let RuleMeta { name, summary, .. } = rule;
+            let fix = rule.fix.map_or("", |fix| fix.name());
+            let severity = rule.severity.name();
+            text += &format!("| [`{name}`]({name}.md) | {summary} | {severity} | {fix} |\n");
+        }
+    }
+    text
+}
+
+/// Writes a rule's page for the terminal.
+pub fn write_rule_page(rule: &RuleMeta, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let severity = style.paint(role(rule.severity), rule.severity.name());
+    writeln!(out, "{}  {severity}", style.paint(Role::Strong, rule.name))?;
+    writeln!(out, "{}", rule.summary)?;
+    writeln!(
+        out,
+        "{}",
+        style.paint(Role::Faint, facts(rule)[1..].join(" · "))
+    )?;
+    writeln!(out)?;
+    let mut is_code = false;
+    for line in page(rule).trim().lines() {
+        if line.starts_with("```") {
+            is_code = !is_code;
+        } else if is_code {
+            writeln!(out, "    {line}")?;
+        } else if let Some(title) = line.strip_prefix("## ") {
+            writeln!(out, "{}", style.paint(Role::Strong, title))?;
+        } else {
+            writeln!(out, "{line}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the list of all rules for the terminal.
+pub fn write_rule_list(rules: &[&RuleMeta], style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let width = rules
+        .iter()
+        .map(|rule| rule.name.len())
+        .max()
+        .unwrap_or_default();
+    for (category, rules) in by_category(rules) {
+        writeln!(out, "{}", style.paint(Role::Strong, category.title()))?;
+        for rule in rules {
+            let severity = style.paint(role(rule.severity), format!("{:7}", rule.severity.name()));
+            writeln!(out, "  {:width$}  {severity}  {}", rule.name, rule.summary)?;
+        }
+    }
+    Ok(())
+}
+
+/// The page without the space that a doc comment leaves in front of every line.
+fn page(rule: &RuleMeta) -> String {
+    let lines = rule
+        .page
+        .lines()
+        .map(|line| line.strip_prefix(' ').unwrap_or(line));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What a glance at a rule should tell: its severity, its chapter, its fix.
+fn facts(rule: &RuleMeta) -> Vec<String> {
+    let fix = rule
+        .fix
+        .map_or("no fix".to_owned(), |fix| format!("fix: {}", fix.name()));
+    let mut facts = vec![
+        rule.severity.name().to_owned(),
+        rule.category.title().to_owned(),
+        fix,
+    ];
+    if !rule.is_on_by_default {
+        facts.push("off by default".to_owned());
+    }
+    facts
+}
+
+fn by_category<'a>(
+    rules: &'a [&'a RuleMeta],
+) -> impl Iterator<Item = (Category, Vec<&'a RuleMeta>)> {
+    let of = |category| {
+        rules
+            .iter()
+            .copied()
+            .filter(|rule| rule.category == category)
+            .collect()
+    };
+    let chapters = Category::ALL
+        .into_iter()
+        .map(move |category| (category, of(category)));
+    chapters.filter(|(_, rules): &(_, Vec<_>)| !rules.is_empty())
+}

@@ -1,0 +1,23 @@
+//! The JSON Schemas of what npcheck prints as JSON.
+//!
+//! Refuses to know how any of it is made; tests hold the two together.
+
+/// A schema by the name of its file in `docs/schemas/`, without `.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Schema {
+    /// `npcheck lint -o json`
+    Findings,
+    /// A line of `npcheck graph -o json-lines`
+    GraphLine,
+}
+
+impl Schema {
+    /// The schema's text.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Findings => include_str!("schema/findings.json"),
+            Self::GraphLine => include_str!("schema/graph-line.json"),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Suppressions that do not do what they seem to do.
+
+use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::lint::{
+    Category, Context, Force, Form, NamedRule, Rule, RuleMeta, Standing, Suppression, declare_rule,
+    near_miss, text,
+};
+use crate::source::{Edit, SourceMap, Span};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Looks at the suppressions themselves. It reports one that says no reason, that names a
+    /// rule that does not exist, that has expired, and one that allows nothing, because the
+    /// rule finds nothing there.
+    ///
+    /// A suppression is a comment on the line of the finding or above it, or, above everything
+    /// else in a document, for the whole object; or an annotation of the object, for manifests
+    /// whose comments do not survive:
+    ///
+    /// ```text
+    /// # npcheck: allow any-cidr -- the shop is public
+    /// # npcheck: allow any-cidr, single-stack-cidr until=2027-01-31 -- IPv6 comes next year
+    /// npcheck.io/allow: "any-cidr: the shop is public; single-stack-cidr: so far"
+    /// ```
+    ///
+    /// The day behind `until=` is the last one that counts.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// A suppression without a reason, with a slip in the rule's name or with a day that is
+    /// over allows nothing: the finding stands. One that is no longer needed stays where it is
+    /// and hides the next mistake of that kind.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: allow-office
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector: {}
+    ///   ingress:
+    ///     # npcheck: allow any-cidr
+    ///     - from:
+    ///         - ipBlock: {cidr: 198.51.100.0/24}
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: allow-office
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector: {}
+    ///   ingress:
+    ///     - from:
+    ///         - ipBlock: {cidr: 198.51.100.0/24}
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Safe: a comment that allows nothing is deleted, or the name of the rule that it allows
+    /// for nothing. No other fault is mended by machine.
+    pub(super) struct BadSuppression {
+        name: "bad-suppression",
+        summary: "a suppression without a reason, of an unknown rule, expired, or for nothing",
+        category: Category::Tool,
+        severity: Severity::Error,
+        fix: Some(FixClass::Safe),
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for BadSuppression {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_suppression(&self, cx: &mut Context<'_>, suppression: &Suppression) {
+        if let Some(finding) = check_form(cx, suppression) {
+            cx.report(finding);
+            return;
+        }
+        for named in &suppression.rules {
+            let finding = match named.standing {
+                Standing::Unknown => unknown_rule(cx, named),
+                // Whether this very rule had to be allowed is known only when it is done.
+                Standing::Idle if named.name.value != Self::META.name => {
+                    idle(cx, suppression, named)
+                }
+                Standing::Idle | Standing::NotAsked | Standing::Needed => continue,
+            };
+            cx.report(finding);
+        }
+        if let Force::Expired(day) = suppression.force {
+            let is_needed = |named: &&NamedRule| named.standing == Standing::Needed;
+            for named in suppression.rules.iter().filter(is_needed) {
+                let message = format!("the suppression of `{}` ended on {day}", named.name);
+                let finding = cx
+                    .finding(suppression.span, message)
+                    .with_severity(Severity::Warning)
+                    .label("so the finding stands again")
+                    .help("mend what it allowed, or write a later day");
+                cx.report(finding);
+            }
+        }
+    }
+}
+
+/// The fault of the suppression as a whole that keeps it from counting, if it has one.
+fn check_form(cx: &Context<'_>, suppression: &Suppression) -> Option<Diagnostic> {
+    let form = match suppression.form {
+        Form::Comment => "# npcheck: allow RULE -- reason",
+        Form::Annotation => "RULE: reason",
+    };
+    let finding = |span, message: String| {
+        cx.finding(span, message)
+            .label("so it allows nothing")
+            .help(format!("write it as `{form}`"))
+    };
+    match suppression.force {
+        Force::InForce | Force::Expired(_) => None,
+        Force::Malformed => Some(finding(
+            suppression.span,
+            "this is meant as a suppression, but does not say `npcheck: allow`".to_owned(),
+        )),
+        Force::WithoutRule => Some(finding(
+            suppression.span,
+            "this suppression names no rule".to_owned(),
+        )),
+        Force::WithoutReason => {
+            let name = suppression.rules.first()?;
+            let message = format!("`{}` is allowed without a reason", name.name);
+            Some(finding(suppression.span, message))
+        }
+        Force::WithoutDay => {
+            let written = suppression.until.as_ref()?.as_ref().err()?;
+            let message = format!("`until={written}` names no day of the calendar");
+            Some(finding(suppression.span, message).help("write it as `until=2027-01-31`"))
+        }
+    }
+}
+
+fn unknown_rule(cx: &Context<'_>, named: &NamedRule) -> Diagnostic {
+    let known = cx.known_rules.iter().map(|rule| rule.name);
+    let help = match near_miss::nearest_name(&named.name, known) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => "`npcheck explain --all` lists the rules".to_owned(),
+    };
+    let message = format!("there is no rule `{}` that could be allowed", named.name);
+    cx.finding(named.name.span, message).help(help)
+}
+
+fn idle(cx: &Context<'_>, suppression: &Suppression, named: &NamedRule) -> Diagnostic {
+    let message = format!("`{}` finds nothing here that could be allowed", named.name);
+    let finding = cx
+        .finding(suppression.span, message)
+        .with_severity(Severity::Warning);
+    match suppression.form {
+        Form::Comment => {
+            let (title, edit) = deletion(cx.sources, suppression);
+            finding.help(title).fix(Fix {
+                title: title.to_owned(),
+                class: FixClass::Safe,
+                edits: vec![edit],
+            })
+        }
+        Form::Annotation => finding.help(format!("delete `{}` from the annotation", named.name)),
+    }
+}
+
+/// Deletes the names that are there for nothing, and the whole if no other is left.
+fn deletion(sources: &SourceMap, suppression: &Suppression) -> (&'static str, Edit) {
+    let kept: Vec<&str> = suppression
+        .rules
+        .iter()
+        .filter(|named| named.standing != Standing::Idle)
+        .map(|named| named.name.value.as_str())
+        .collect();
+    let (Some(first), Some(last)) = (suppression.rules.first(), suppression.rules.last()) else {
+        return ("delete it", text::remove_comment(sources, suppression.span));
+    };
+    if kept.is_empty() {
+        return ("delete it", text::remove_comment(sources, suppression.span));
+    }
+    // Nothing but names stands between the first and the last, save for a day.
+    let (start, end) = (first.name.span, last.name.span);
+    let edit = Edit {
+        span: Span::new(start.source, start.start, end.end),
+        replacement: kept.join(", "),
+    };
+    ("delete the rules that find nothing", edit)
+}

@@ -1,0 +1,136 @@
+//! Holds what is generated to what the program is now: pages of rules, manual pages,
+//! completion scripts, schemas, and blocks of the README.
+//!
+//! `UPDATE=1 cargo test --test it generated` rewrites all of it.
+
+use super::program::{root, run, scratch};
+use clap::ValueEnum;
+use npcheck::output::{Schema, rule_index, rule_page};
+use npcheck::rules;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// Texts by the names of their files.
+type Files = BTreeMap<String, String>;
+
+#[test]
+fn pages_of_rules() {
+    let rules: Vec<_> = rules::ALL.iter().map(|rule| rule.meta()).collect();
+    let page = |rule: &&npcheck::lint::RuleMeta| (format!("{}.md", rule.name), rule_page(rule));
+    let mut files: Files = rules.iter().map(page).collect();
+    files.insert("README.md".to_owned(), rule_index(&rules));
+    check_directory("docs/rules", &files);
+}
+
+#[test]
+fn manual_pages() {
+    let directory = scratch("man");
+    let command = npcheck::cli::command().disable_help_subcommand(true);
+    clap_mangen::generate_to(command, &directory).unwrap();
+    let mut files = Files::new();
+    for entry in fs::read_dir(&directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        files.insert(name, fs::read_to_string(&path).unwrap());
+    }
+    check_directory("docs/man", &files);
+}
+
+#[test]
+fn completion_scripts() {
+    let scripts = [
+        ("bash", "npcheck.bash"),
+        ("elvish", "npcheck.elv"),
+        ("fish", "npcheck.fish"),
+        ("powershell", "_npcheck.ps1"),
+        ("zsh", "_npcheck"),
+    ];
+    let script = |(shell, name): (&str, &str)| {
+        let run = run(root(), &["completions", shell]);
+        assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{shell}");
+        (name.to_owned(), run.stdout)
+    };
+    check_directory("completions", &scripts.map(script).into());
+}
+
+#[test]
+fn schemas() {
+    let file = |schema: &Schema| {
+        let name = schema.to_possible_value().unwrap().get_name().to_owned();
+        let run = run(root(), &["schema", &name]);
+        assert_eq!(run.status, 0, "{name}");
+        (format!("{name}.json"), run.stdout)
+    };
+    check_directory(
+        "docs/schemas",
+        &Schema::value_variants().iter().map(file).collect(),
+    );
+}
+
+/// Between `<!-- generated: npcheck … -->` and `<!-- end -->` stands what that command
+/// prints.
+#[test]
+fn blocks_of_the_readme() {
+    let path = root().join("README.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut generated = String::new();
+    let mut lines = text.lines();
+    let mut blocks = 0;
+    while let Some(line) = lines.next() {
+        generated += &format!("{line}\n");
+        let Some(command) = line.strip_prefix("<!-- generated: ") else {
+            continue;
+        };
+        let command = command.strip_suffix(" -->").unwrap();
+        let arguments: Vec<&str> = command.split(' ').skip(1).collect();
+        let run = run(root(), &arguments);
+        assert!(run.status < 2, "{command}: {run:?}");
+        let output = run.stdout.trim_end();
+        generated += &format!("```console\n$ {command}\n{output}\n```\n<!-- end -->\n");
+        lines
+            .find(|line| *line == "<!-- end -->")
+            .expect("a generated block ends");
+        blocks += 1;
+    }
+    assert!(blocks > 0, "the README shows what the program prints");
+    check_file(&path, &generated);
+}
+
+/// Holds a directory to exactly these files.
+fn check_directory(name: &str, files: &Files) {
+    let directory = root().join(name);
+    if is_update() {
+        fs::create_dir_all(&directory).unwrap();
+    }
+    for entry in fs::read_dir(&directory).unwrap() {
+        let path = entry.unwrap().path();
+        let file = path.file_name().unwrap().to_str().unwrap();
+        if !files.contains_key(file) {
+            assert!(is_update(), "{name}/{file} is generated no longer; {HOW}");
+            fs::remove_file(&path).unwrap();
+        }
+    }
+    for (file, text) in files {
+        check_file(&directory.join(file), text);
+    }
+}
+
+fn check_file(path: &Path, text: &str) {
+    let current = fs::read_to_string(path).unwrap_or_default();
+    if current == text {
+        return;
+    }
+    let name = path.strip_prefix(root()).unwrap().display();
+    assert!(
+        is_update(),
+        "{name} is not what it would be generated as; {HOW}"
+    );
+    fs::write(path, text).unwrap();
+}
+
+const HOW: &str = "UPDATE=1 cargo test --test it generated";
+
+fn is_update() -> bool {
+    std::env::var_os("UPDATE").is_some()
+}
