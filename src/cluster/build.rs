@@ -23,6 +23,11 @@ impl Cluster {
         let mut seen: HashMap<Identity, Span> = HashMap::with_capacity(objects.len());
         let mut kept = Vec::with_capacity(objects.len());
         for object in objects {
+            // What is beside the network may be there twice without harm, as in overlays.
+            if let Object::Surrounding(object) = object {
+                cluster.surroundings.add(*object);
+                continue;
+            }
             let identity = identity(&object);
             let span = object.meta().span;
             // Objects that are only generated names, or none, have no identity yet.
@@ -46,6 +51,7 @@ impl Cluster {
         let kept = cluster.drop_represented(kept, &present);
         cluster.namespaces = namespaces(&kept);
         cluster.sort_in(kept);
+        cluster.surroundings.sort();
         cluster
     }
 
@@ -115,6 +121,7 @@ impl Cluster {
                 }
                 Object::ClusterNetworkPolicy(object) => self.cluster_policies.push(*object),
                 Object::Node(object) => self.nodes.push(object),
+                Object::Surrounding(_) => {}
             }
         }
         self.workloads.sort_by(|a, b| {
@@ -158,7 +165,7 @@ fn namespaces(objects: &[Object]) -> Vec<Namespace> {
                     .map_or(meta.span.before(), |namespace| namespace.span);
                 used.entry(meta.namespace_name()).or_insert(span);
             }
-            Object::ClusterNetworkPolicy(_) | Object::Node(_) => {}
+            Object::ClusterNetworkPolicy(_) | Object::Node(_) | Object::Surrounding(_) => {}
         }
     }
     let namespace = |(name, declared): (&str, Option<&k8s::Namespace>)| {
@@ -188,6 +195,7 @@ fn identity(object: &Object) -> Identity {
     let (kind, namespace) = match object {
         Object::Namespace(_) => ("Namespace", String::new()),
         Object::Node(_) => ("Node", String::new()),
+        Object::Surrounding(object) => (object.kind(), namespaced),
         Object::ClusterNetworkPolicy(policy) => (policy.kind.name(), String::new()),
         Object::Workload(workload) => (workload.kind.name(), namespaced),
         Object::NetworkPolicy(_) => ("NetworkPolicy", namespaced),

@@ -5,6 +5,10 @@
 //! Refuses to know how objects were read, and who may talk to whom.
 
 mod build;
+mod services;
+mod surroundings;
+
+pub use surroundings::Surroundings;
 
 use crate::k8s;
 use crate::source::Span;
@@ -51,6 +55,7 @@ pub struct Cluster {
     cluster_policies: Vec<k8s::ClusterNetworkPolicy>,
     services: Vec<Service>,
     nodes: Vec<k8s::Node>,
+    surroundings: Surroundings,
     represented: Vec<Represented>,
     duplicates: Vec<Duplicate>,
 }
@@ -154,6 +159,12 @@ impl Cluster {
     #[must_use]
     pub fn nodes(&self) -> &[k8s::Node] {
         &self.nodes
+    }
+
+    /// The objects beside the network, which tell which traffic to expect.
+    #[must_use]
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
     }
 
     /// The objects that are no peers because their owner is.

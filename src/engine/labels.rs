@@ -5,7 +5,7 @@
 //! feature, so that `pod-template-hash` and its like vanish here.
 
 use crate::k8s::{Label, LabelSelector, Labels, Operator};
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 /// Something that labels have or lack: a key with one value, or a key with any value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

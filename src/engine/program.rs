@@ -13,8 +13,8 @@ use crate::k8s::{
     Direction, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, PeerSelection,
     PodsSelection, PortMatch, PortReference, Protocol,
 };
+use hashbrown::HashMap;
 use ipnet::IpNet;
-use std::collections::HashMap;
 use std::hash::Hash;
 
 /// One value for each direction.

@@ -4,22 +4,30 @@
 //! Knows nothing of YAML, and nothing of other objects: what an object means
 //! beside others is the cluster's and the engine's business.
 
+mod api_extension;
 mod cluster_network_policy;
+mod entrypoint;
 mod meta;
+mod monitor;
 mod network_policy;
+mod rbac;
 mod selector;
 mod service;
 mod workload;
 
+pub use api_extension::{ApiExtension, ApiExtensionKind, OnFailure, ServiceCall};
 pub use cluster_network_policy::{
     Action, ClusterNetworkPolicy, ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort,
     ClusterNetworkPolicyRule, ClusterPolicyKind, PeerSelection, PodsSelection, PortMatch, Tier,
 };
+pub use entrypoint::{Backend, BackendPort, Entrypoint, EntrypointKind, Gateway, GatewayReference};
 pub use meta::{Field, Label, Labels, NAMESPACE_NAME_LABEL, ObjectMeta, OwnerReference, is_opaque};
+pub use monitor::{Monitor, MonitorEndpoint, MonitorKind, MonitoredNamespaces, Prometheus};
 pub use network_policy::{
     Direction, IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
     PeerPlace, PortReference, Protocol,
 };
+pub use rbac::{Role, RoleBinding, RoleScope, ServiceAccount, ServiceAccountReference};
 pub use selector::{LabelSelector, LabelSelectorRequirement, Operator, Truth};
 pub use service::{Service, ServicePort, ServiceType, TargetPort};
 pub use workload::{Container, ContainerPort, Workload, WorkloadKind};
@@ -58,6 +66,62 @@ pub enum Object {
     Service(Box<Service>),
     /// A `Node`.
     Node(Node),
+    /// An object beside the network, which only tells which traffic to expect.
+    Surrounding(Box<Surrounding>),
+}
+
+/// An object that is no part of the network itself: no peer, no policy, nothing that an
+/// answer about connections rests on. It tells which connections somebody counts on.
+#[derive(Clone, Debug)]
+pub enum Surrounding {
+    /// `Ingress`, a route of the Gateway API, OpenShift's `Route`.
+    Entrypoint(Entrypoint),
+    /// A `Gateway` of the Gateway API.
+    Gateway(Gateway),
+    /// `ServiceMonitor`, `PodMonitor`.
+    Monitor(Monitor),
+    /// `Prometheus`, `PrometheusAgent`.
+    Prometheus(Prometheus),
+    /// A webhook, an aggregated API, a conversion.
+    ApiExtension(ApiExtension),
+    /// A `ServiceAccount`.
+    ServiceAccount(ServiceAccount),
+    /// A `Role` or `ClusterRole`.
+    Role(Role),
+    /// A `RoleBinding` or `ClusterRoleBinding`.
+    RoleBinding(RoleBinding),
+}
+
+impl Surrounding {
+    /// As `kind` spells it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Entrypoint(object) => object.kind.name(),
+            Self::Gateway(_) => "Gateway",
+            Self::Monitor(object) => object.kind.name(),
+            Self::Prometheus(_) => "Prometheus",
+            Self::ApiExtension(object) => object.kind.name(),
+            Self::ServiceAccount(_) => "ServiceAccount",
+            Self::Role(object) => object.scope.role_kind(),
+            Self::RoleBinding(object) => object.scope.binding_kind(),
+        }
+    }
+
+    /// The object's metadata.
+    #[must_use]
+    pub fn meta(&self) -> &ObjectMeta {
+        match self {
+            Self::Entrypoint(object) => &object.meta,
+            Self::Gateway(object) => &object.meta,
+            Self::Monitor(object) => &object.meta,
+            Self::Prometheus(object) => &object.meta,
+            Self::ApiExtension(object) => &object.meta,
+            Self::ServiceAccount(object) => &object.meta,
+            Self::Role(object) => &object.meta,
+            Self::RoleBinding(object) => &object.meta,
+        }
+    }
 }
 
 impl Object {
@@ -71,6 +135,7 @@ impl Object {
             Self::ClusterNetworkPolicy(object) => &object.meta,
             Self::Service(object) => &object.meta,
             Self::Node(object) => &object.meta,
+            Self::Surrounding(object) => object.meta(),
         }
     }
 }
@@ -97,6 +162,8 @@ pub struct Document {
 pub enum Outcome {
     /// An [`Object`] that npcheck judges.
     Object,
+    /// A [`Surrounding`]: an object that only helps to judge others.
+    Surrounding,
     /// A Kubernetes object of a kind that says nothing about pods and policies.
     OtherKind,
     /// No Kubernetes object: no `apiVersion` and `kind`.

@@ -4,6 +4,7 @@
 
 use super::meta::{Labels, ObjectMeta};
 use super::network_policy::Protocol;
+use super::workload::Workload;
 use crate::source::{Span, Spanned};
 
 /// `spec.type` of a Service.
@@ -59,6 +60,23 @@ pub struct ServicePort {
     pub port: Spanned<u16>,
     /// `targetPort`; the same number as `port` where none is written.
     pub target_port: TargetPort,
+}
+
+impl ServicePort {
+    /// The ports of a pod that this port leads to, in order: its target's number, or the
+    /// numbers that its target's name has on the pod; none for a name that it does not have.
+    #[must_use]
+    pub fn ports_of(&self, pod: &Workload) -> Vec<u16> {
+        match &self.target_port {
+            TargetPort::Number(number) => vec![*number],
+            TargetPort::Name(name) => {
+                let named = pod
+                    .named_ports()
+                    .filter(|(its, protocol, _)| its == name && *protocol == self.protocol);
+                named.map(|(_, _, number)| number).collect()
+            }
+        }
+    }
 }
 
 /// Where a Service's port leads on the pods.

@@ -1,7 +1,7 @@
 //! What a rule may look at, and where it puts what it finds.
 
 use super::{RuleMeta, Settings};
-use crate::cluster::{Cluster, NamespaceId, PolicyId};
+use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::Engine;
 use crate::k8s;
@@ -97,6 +97,13 @@ impl<'a> Context<'a> {
         let policy = self.cluster.policy(id);
         let namespace = &self.cluster.namespace(policy.namespace).name;
         format!("{namespace}/NetworkPolicy/{}", policy.object.meta.name)
+    }
+
+    /// A cluster-wide policy as findings name it: `Kind/name`.
+    #[must_use]
+    pub fn cluster_policy_object(&self, id: ClusterPolicyId) -> String {
+        let policy = self.cluster.cluster_policy(id);
+        format!("{}/{}", policy.kind.name(), policy.meta.name)
     }
 
     /// Adds a finding.

@@ -3,16 +3,20 @@
 //! Refuses to know which rules exist: it is handed the list.
 
 mod allow;
+pub mod containment;
 mod context;
 mod date;
 pub mod dns;
+pub mod isolation;
 pub mod near_miss;
 pub mod platform;
+pub mod rewrite;
 mod rule;
 mod run;
 mod settings;
 mod suppression;
 pub mod text;
+pub mod words;
 
 pub use allow::AllowEntry;
 pub use context::{Context, Inventory};

@@ -4,6 +4,8 @@
 //! Facts about the world outside the manifests, each with where it comes from. Refuses to
 //! know what a rule makes of them.
 
+use crate::k8s::{NetworkPolicyPort, PortReference};
+
 /// Namespaces that Kubernetes or a platform makes: an exact name, or a prefix that ends
 /// with `-`.
 const NAMESPACES: &[&str] = &[
@@ -205,4 +207,27 @@ pub fn identity(key: &str, value: &str) -> Option<&'static Identity> {
     IDENTITIES
         .iter()
         .find(|identity| identity.value == value && identity.keys.contains(&key))
+}
+
+/// Ports that are opened to everybody on purpose: the web's (IANA), the ones that
+/// kubebuilder gives to admission webhooks (9443) and to metrics behind a proxy (8443).
+const PUBLIC_PORTS: &[u16] = &[80, 443, 8443, 9443];
+
+/// What such ports are called.
+const PUBLIC_PORT_NAMES: &[&str] = &[
+    "http", "https", "web", "webhook", "metric", "health", "probe",
+];
+
+/// Whether an entry of `ports` is one that is opened to everybody on purpose.
+#[must_use]
+pub fn is_public_port(port: &NetworkPolicyPort) -> bool {
+    match port.port.get().map(|port| &port.value) {
+        Some(PortReference::Number(number)) => {
+            port.end_port.get().is_none() && PUBLIC_PORTS.contains(number)
+        }
+        Some(PortReference::Name(name)) => {
+            PUBLIC_PORT_NAMES.iter().any(|known| name.contains(known))
+        }
+        None => false,
+    }
 }

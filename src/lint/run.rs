@@ -30,12 +30,15 @@ pub struct Input<'a> {
     pub known_rules: &'a [&'static RuleMeta],
     /// What the configuration allows.
     pub allow: &'a [AllowEntry],
+    /// The name of a source as the patterns of `allow` see it: relative to the
+    /// configuration.
+    pub path_of: &'a (dyn Fn(&str) -> String + Sync),
     /// The day by which suppressions expire.
     pub today: Date,
 }
 
 /// What a run found.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The findings, by the name of their file, then by place, then by rule.
     pub findings: Vec<Diagnostic>,

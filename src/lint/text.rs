@@ -83,6 +83,19 @@ pub fn remove_comment(sources: &SourceMap, span: Span) -> Edit {
     }
 }
 
+/// The whole lines between two spans of one text: what follows the line in which the first
+/// ends, up to the line in which the second starts.
+#[must_use]
+pub fn lines_between(sources: &SourceMap, first: Span, second: Span) -> &str {
+    let text = sources.get(first.source).text();
+    let end = first.start as usize + sources.text(first).trim_end().len();
+    let start = text[end..].find('\n').map_or(text.len(), |at| end + at + 1);
+    let end = text[..second.start as usize]
+        .rfind('\n')
+        .map_or(0, |at| at + 1);
+    text.get(start..end).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 //! Refuses to know files, clusters and rules, and cannot fail: what is wrong with a
 //! text is a diagnostic, and its neighbours still count.
 
+mod api_extension;
 mod binary;
 mod builder;
 mod cidr;
@@ -14,23 +15,29 @@ mod deserializer;
 mod duplicate_key;
 mod effect;
 mod entries;
+mod entrypoint;
 mod error;
 mod fields;
+mod flattened;
 mod identity;
 mod ip_block;
 mod meta;
+mod monitor;
 mod moves;
 mod names;
 mod network_policy;
 mod object;
 mod policy_port;
+mod rbac;
 mod reader;
+mod reflow;
 mod scalar;
 mod selector;
 mod service;
 mod split;
 mod structure;
 mod suggestion;
+mod surrounding;
 mod tree;
 mod unknown;
 mod unreadable;
@@ -48,7 +55,8 @@ use tree::Node;
 pub struct Parsed {
     /// What became of every document, and of every item of a list.
     pub documents: Vec<Document>,
-    /// The objects that npcheck judges, one for each document with [`Outcome::Object`].
+    /// The objects that npcheck knows, one for each document with [`Outcome::Object`] or
+    /// [`Outcome::Surrounding`].
     pub objects: Vec<Object>,
     /// What is wrong with the text.
     pub diagnostics: Vec<Diagnostic>,
@@ -69,7 +77,17 @@ fn read_document(source: SourceId, text: &str, range: Range<usize>, parsed: &mut
     let blank = text[range.clone()].len() - text[range.clone()].trim_start().len();
     let end = range.start + text[range.clone()].trim_end().len();
     let span = Span::new(source, (range.start + blank) as u32, end as u32);
-    match yaml::read(source, text, range) {
+    let read = yaml::read(source, text, range);
+    if let Some(diagnostic) = flattened::detect(text, span, read.as_ref().ok()) {
+        parsed.diagnostics.push(diagnostic);
+        let comments = read.map_or(Vec::new(), |tree| tree.comments().to_vec());
+        parsed.documents.push(Document {
+            comments,
+            ..nameless(span, Outcome::Broken)
+        });
+        return;
+    }
+    match read {
         Ok(tree) => object::read(&tree, span, parsed),
         Err(error) => unreadable::report(*error, text, span, parsed),
     }

@@ -5,7 +5,8 @@
 
 use super::tree::{Node, Tree};
 use super::{
-    Parsed, cluster_network_policy, duplicate_key, meta, network_policy, service, workload,
+    Parsed, cluster_network_policy, duplicate_key, meta, network_policy, service, surrounding,
+    workload,
 };
 use crate::k8s::{ClusterPolicyKind, Document, Object, Opacity, Outcome, WorkloadKind};
 use crate::source::{Span, Spanned};
@@ -200,7 +201,15 @@ impl<'t> Reader<'t, '_> {
     /// Reads an object by its kind.
     fn object(&mut self, node: Node<'t>, span: Span, identity: Identity<'t>) {
         let Some(reader) = identity.read_as() else {
-            return self.named(node, span, identity.kind, Outcome::OtherKind);
+            let read = surrounding::read(node, &identity).filter(|_| opacity(node).is_none());
+            let Some(object) = read else {
+                return self.named(node, span, identity.kind, Outcome::OtherKind);
+            };
+            self.named(node, span, identity.kind, Outcome::Surrounding);
+            self.parsed
+                .objects
+                .push(Object::Surrounding(Box::new(object)));
+            return;
         };
         if let Some(opacity) = opacity(node) {
             return self.named(node, span, identity.kind, Outcome::Opaque(opacity));

@@ -11,12 +11,14 @@ mod empty_means_all;
 mod flattened_manifest;
 mod foreign_pod_selector;
 mod ignored_rules;
+mod implicit_policy_types;
 mod invalid_cidr;
 mod invalid_peer;
 mod invalid_selector;
 mod invalid_value;
 mod misplaced_field;
 mod missing_dns_egress;
+mod split_rule;
 mod unknown_field;
 mod unlabeled_namespace;
 mod unmatched_peer_selector;
@@ -32,12 +34,14 @@ pub const ALL: &[&dyn Rule] = &[
     &flattened_manifest::FlattenedManifest,
     &foreign_pod_selector::ForeignPodSelector,
     &ignored_rules::IgnoredRules,
+    &implicit_policy_types::ImplicitPolicyTypes,
     &invalid_cidr::InvalidCidr,
     &invalid_peer::InvalidPeer,
     &invalid_selector::InvalidSelector,
     &invalid_value::InvalidValue,
     &misplaced_field::MisplacedField,
     &missing_dns_egress::MissingDnsEgress,
+    &split_rule::SplitRule,
     &unknown_field::UnknownField,
     &unlabeled_namespace::UnlabeledNamespace,
     &unmatched_peer_selector::UnmatchedPeerSelector,

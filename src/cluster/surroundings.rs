@@ -1,0 +1,84 @@
+//! The objects beside the network: entrypoints, monitors, what the API server calls, who
+//! may call it.
+//!
+//! Refuses to know namespaces, pods and Services: nothing here makes one of them exist.
+
+use crate::k8s::{
+    ApiExtension, Entrypoint, Gateway, Monitor, ObjectMeta, Prometheus, Role, RoleBinding,
+    ServiceAccount, Surrounding,
+};
+
+/// Lists of them, each sorted by namespace, kind, name, and then by place in the inputs.
+/// An object that is there twice stands here twice.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    /// What leads traffic from outside to Services.
+    pub entrypoints: Vec<Entrypoint>,
+    /// Gateways, which routes hang on.
+    pub gateways: Vec<Gateway>,
+    /// What says which pods are scraped.
+    pub monitors: Vec<Monitor>,
+    /// What makes pods that scrape.
+    pub prometheuses: Vec<Prometheus>,
+    /// What the API server calls.
+    pub api_extensions: Vec<ApiExtension>,
+    /// Service accounts.
+    pub service_accounts: Vec<ServiceAccount>,
+    /// Roles.
+    pub roles: Vec<Role>,
+    /// Bindings of roles.
+    pub role_bindings: Vec<RoleBinding>,
+}
+
+impl Surroundings {
+    pub(super) fn add(&mut self, object: Surrounding) {
+        match object {
+            Surrounding::Entrypoint(object) => self.entrypoints.push(object),
+            Surrounding::Gateway(object) => self.gateways.push(object),
+            Surrounding::Monitor(object) => self.monitors.push(object),
+            Surrounding::Prometheus(object) => self.prometheuses.push(object),
+            Surrounding::ApiExtension(object) => self.api_extensions.push(object),
+            Surrounding::ServiceAccount(object) => self.service_accounts.push(object),
+            Surrounding::Role(object) => self.roles.push(object),
+            Surrounding::RoleBinding(object) => self.role_bindings.push(object),
+        }
+    }
+
+    pub(super) fn sort(&mut self) {
+        sort_by(&mut self.entrypoints, |object| {
+            (object.kind.name(), &object.meta)
+        });
+        sort_by(&mut self.gateways, |object| ("", &object.meta));
+        sort_by(&mut self.monitors, |object| {
+            (object.kind.name(), &object.meta)
+        });
+        sort_by(&mut self.prometheuses, |object| ("", &object.meta));
+        sort_by(&mut self.api_extensions, |object| {
+            (object.kind.name(), &object.meta)
+        });
+        sort_by(&mut self.service_accounts, |object| ("", &object.meta));
+        sort_by(&mut self.roles, |object| {
+            (object.scope.role_kind(), &object.meta)
+        });
+        sort_by(&mut self.role_bindings, |object| {
+            (object.scope.binding_kind(), &object.meta)
+        });
+    }
+}
+
+/// Sorts by namespace, kind and name; the sort keeps the order of the inputs otherwise.
+fn sort_by<T>(objects: &mut [T], of: impl Fn(&T) -> (&'static str, &ObjectMeta)) {
+    objects.sort_by(|a, b| {
+        let key = |object| {
+            let (kind, meta): (&str, &ObjectMeta) = of(object);
+            (
+                meta.namespace
+                    .as_ref()
+                    .map(|namespace| namespace.value.clone()),
+                kind,
+                meta.name.value.clone(),
+            )
+        };
+        key(a).cmp(&key(b))
+    });
+}

@@ -1,0 +1,193 @@
+//! What a selector leaves open for the value of each label, and whether everything that
+//! one selector matches is matched by one of several others.
+//!
+//! Asks about every set of labels that there could be, not about those that exist.
+
+use crate::k8s::{LabelSelector, LabelSelectorRequirement, Operator};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Whose labels a key is looked up in. A peer asks for both in one breath.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Scope {
+    /// The namespace's.
+    Namespace,
+    /// The pod's.
+    Pod,
+}
+
+type Key = (Scope, String);
+
+/// Requirements that all have to hold: for each key that matters, the values that it may
+/// have. Keys that are not there may be anything.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Predicate {
+    values: BTreeMap<Key, Values>,
+}
+
+/// The values that one label may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Values {
+    /// Whether the label may be missing.
+    may_be_absent: bool,
+    present: Present,
+}
+
+/// The values of a label that is there. There are always more values than any selector
+/// names, so "all but some" is never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Present {
+    Only(BTreeSet<String>),
+    AllBut(BTreeSet<String>),
+}
+
+/// How many cases [`Predicate::is_covered`] looks at before it gives up and says no. Real
+/// selectors need a handful.
+const MOST_CASES: u32 = 20_000;
+
+impl Predicate {
+    /// The same, and what `selector` asks of the labels of `scope`; `None` where another
+    /// tool fills in some of its text.
+    pub(super) fn and_selector(mut self, scope: Scope, selector: &LabelSelector) -> Option<Self> {
+        if selector.is_opaque() {
+            return None;
+        }
+        for label in &selector.match_labels {
+            self.require(scope, &label.key, Values::only([label.value.value.clone()]));
+        }
+        for entry in &selector.match_expressions {
+            self.require(scope, &entry.key, Values::of(entry));
+        }
+        Some(self)
+    }
+
+    /// The same, and the label `key` of `scope` has this value.
+    pub(super) fn and_value(mut self, scope: Scope, key: &str, value: &str) -> Self {
+        self.require(scope, key, Values::only([value.to_owned()]));
+        self
+    }
+
+    fn require(&mut self, scope: Scope, key: &str, values: Values) {
+        let key = (scope, key.to_owned());
+        let known = self.get(&key);
+        self.values.insert(key, known.and(&values));
+    }
+
+    fn get(&self, key: &Key) -> Values {
+        self.values
+            .get(key)
+            .cloned()
+            .unwrap_or_else(|| Values::possible(key))
+    }
+
+    /// Whether any labels satisfy it at all.
+    pub(super) fn is_satisfiable(&self) -> bool {
+        self.values.values().all(|values| !values.is_empty())
+    }
+
+    /// Whether all labels that satisfy this one satisfy at least one of `covers`. Says no
+    /// where the answer would take too long.
+    pub(super) fn is_covered(&self, covers: &[&Self]) -> bool {
+        let mut cases = MOST_CASES;
+        !self.has_witness(covers, &mut cases)
+    }
+
+    /// Whether some labels satisfy this one and none of `covers`.
+    fn has_witness(&self, covers: &[&Self], cases: &mut u32) -> bool {
+        let Some(rest) = cases.checked_sub(1) else {
+            return true;
+        };
+        *cases = rest;
+        if !self.is_satisfiable() {
+            return false;
+        }
+        // A cover that excludes all of these labels says nothing about them.
+        let overlapping = covers.iter().position(|cover| self.overlaps(cover));
+        let Some(position) = overlapping else {
+            return true;
+        };
+        let (cover, covers) = (covers[position], &covers[position + 1..]);
+        // Labels outside of the cover fail one of its requirements first: take the cases
+        // apart by which one that is.
+        let mut within = self.clone();
+        for (key, values) in &cover.values {
+            let known = within.get(key);
+            let mut outside = within.clone();
+            outside
+                .values
+                .insert(key.clone(), known.and(&values.complement()));
+            if outside.has_witness(covers, cases) {
+                return true;
+            }
+            within.values.insert(key.clone(), known.and(values));
+        }
+        false
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        let mut common = other.values.iter();
+        common.all(|(key, values)| !self.get(key).and(values).is_empty())
+    }
+}
+
+impl Values {
+    /// All that a label can have.
+    fn possible((scope, key): &Key) -> Self {
+        // Kubernetes sets this label on every namespace (S2).
+        let is_always_set =
+            *scope == Scope::Namespace && key == crate::cluster::NAMESPACE_NAME_LABEL;
+        Self {
+            may_be_absent: !is_always_set,
+            present: Present::AllBut(BTreeSet::new()),
+        }
+    }
+
+    fn only(values: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            may_be_absent: false,
+            present: Present::Only(values.into_iter().collect()),
+        }
+    }
+
+    fn of(requirement: &LabelSelectorRequirement) -> Self {
+        let listed = Self::only(requirement.values.iter().map(|value| value.value.clone()));
+        let absent = Self::only([]).or_absent();
+        match requirement.operator.value {
+            Operator::In => listed,
+            Operator::NotIn => listed.complement(),
+            Operator::Exists => absent.complement(),
+            Operator::DoesNotExist => absent,
+        }
+    }
+
+    fn or_absent(mut self) -> Self {
+        self.may_be_absent = true;
+        self
+    }
+
+    fn complement(&self) -> Self {
+        Self {
+            may_be_absent: !self.may_be_absent,
+            present: match &self.present {
+                Present::Only(values) => Present::AllBut(values.clone()),
+                Present::AllBut(values) => Present::Only(values.clone()),
+            },
+        }
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        let present = match (&self.present, &other.present) {
+            (Present::Only(a), Present::Only(b)) => Present::Only(a & b),
+            (Present::Only(only), Present::AllBut(but))
+            | (Present::AllBut(but), Present::Only(only)) => Present::Only(only - but),
+            (Present::AllBut(a), Present::AllBut(b)) => Present::AllBut(a | b),
+        };
+        Self {
+            may_be_absent: self.may_be_absent && other.may_be_absent,
+            present,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.may_be_absent && self.present == Present::Only(BTreeSet::new())
+    }
+}

@@ -1,0 +1,227 @@
+//! Whether what one rule allows is allowed by other rules anyway, for every pod, address
+//! and port that there could be.
+//!
+//! Decided from the text of the rules alone: label predicates × address ranges × ports.
+//! So the answer stays the same when pods come and go. Refuses to know which policies
+//! apply to a pod; it is handed the rules that do.
+
+mod labels;
+
+use crate::cluster::NAMESPACE_NAME_LABEL;
+use crate::engine::{AddressRange, ConnectionSet, PortSet};
+use crate::k8s::{
+    IpBlock, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, PortReference,
+    Protocol, is_opaque,
+};
+use ipnet::IpNet;
+use labels::{Predicate, Scope};
+use std::collections::BTreeSet;
+
+/// What a rule allows: its peers on its ports.
+#[derive(Clone, Debug)]
+pub struct Allowance {
+    /// `None`: everybody, pods on the network of their node included.
+    peers: Option<Vec<PeerSet>>,
+    ports: PortMatches,
+}
+
+#[derive(Clone, Debug)]
+enum PeerSet {
+    Pods(Predicate),
+    Addresses(Vec<AddressRange>),
+}
+
+/// Ports by number, and ports that only the destination's names give a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct PortMatches {
+    numbers: ConnectionSet,
+    names: BTreeSet<(Protocol, String)>,
+}
+
+/// Whether every pod that `inner` selects is selected by `outer`, whatever labels pods
+/// have. A selector that is not written selects every pod (S1). Never for selectors with
+/// text that another tool fills in, nor for an `inner` that no pod can satisfy.
+#[must_use]
+pub fn selects_all_of(outer: Option<&LabelSelector>, inner: Option<&LabelSelector>) -> bool {
+    let pods = |selector: Option<&LabelSelector>| match selector {
+        Some(selector) => Predicate::default().and_selector(Scope::Pod, selector),
+        None => Some(Predicate::default()),
+    };
+    let (Some(outer), Some(inner)) = (pods(outer), pods(inner)) else {
+        return false;
+    };
+    inner.is_satisfiable() && inner.is_covered(&[&outer])
+}
+
+impl Allowance {
+    /// What a rule of a policy in the namespace `home` allows. `None` where that is not
+    /// known, because another tool fills in some of its text, or where a peer of it can
+    /// never match.
+    #[must_use]
+    pub fn of_rule(rule: &NetworkPolicyRule, home: &str) -> Option<Self> {
+        let peers = match rule.peers.items() {
+            [] => None,
+            peers => Some(peers),
+        };
+        Self::of(peers, rule, home)
+    }
+
+    /// What a rule would allow with only these of its peers: at least one. `None` as for
+    /// [`of_rule`](Self::of_rule).
+    #[must_use]
+    pub fn of_peers(
+        rule: &NetworkPolicyRule,
+        peers: &[NetworkPolicyPeer],
+        home: &str,
+    ) -> Option<Self> {
+        (!peers.is_empty()).then(|| Self::of(Some(peers), rule, home))?
+    }
+
+    fn of(
+        peers: Option<&[NetworkPolicyPeer]>,
+        rule: &NetworkPolicyRule,
+        home: &str,
+    ) -> Option<Self> {
+        let sets = |peers: &[NetworkPolicyPeer]| -> Option<Vec<PeerSet>> {
+            peers.iter().map(|peer| PeerSet::of(peer, home)).collect()
+        };
+        Some(Self {
+            peers: match peers {
+                None => None,
+                Some(peers) => Some(sets(peers)?),
+            },
+            ports: PortMatches::of(rule.ports.items())?,
+        })
+    }
+
+    /// Whether everything that this allows is allowed by `covers` together. Says no where
+    /// the answer would take too long.
+    #[must_use]
+    pub fn is_covered(&self, covers: &[&Self]) -> bool {
+        let by_number = |ports: &ConnectionSet| {
+            let admits = |cover: &&&Self| ports.is_subset(&cover.ports.numbers);
+            self.are_peers_covered(covers.iter().filter(admits))
+        };
+        let by_name = |(protocol, name): &(Protocol, String)| {
+            let admits = |cover: &&&Self| cover.ports.has_name(*protocol, name);
+            self.are_peers_covered(covers.iter().filter(admits))
+        };
+        self.ports
+            .pieces(covers.iter().map(|cover| &cover.ports.numbers))
+            .iter()
+            .all(by_number)
+            && self.ports.names.iter().all(by_name)
+    }
+
+    /// Whether all its peers are among the peers of `covers`, ports aside.
+    fn are_peers_covered<'a>(&self, covers: impl Iterator<Item = &'a &'a Self>) -> bool {
+        let mut predicates = Vec::new();
+        let mut ranges = Vec::new();
+        for cover in covers {
+            let Some(peers) = &cover.peers else {
+                return true;
+            };
+            for peer in peers {
+                match peer {
+                    PeerSet::Pods(predicate) => predicates.push(predicate),
+                    PeerSet::Addresses(addresses) => ranges.extend(addresses.iter().copied()),
+                }
+            }
+        }
+        // Nothing but a rule for everybody matches everybody: no selector sees pods on the
+        // network of their node (S10), and no address block pods of unknown address (S9).
+        let Some(peers) = &self.peers else {
+            return false;
+        };
+        peers.iter().all(|peer| match peer {
+            PeerSet::Pods(predicate) => predicate.is_covered(&predicates),
+            PeerSet::Addresses(addresses) => addresses
+                .iter()
+                .all(|range| range.without(&ranges).is_empty()),
+        })
+    }
+}
+
+impl PeerSet {
+    fn of(peer: &NetworkPolicyPeer, home: &str) -> Option<Self> {
+        if let Some(block) = peer.ip_block.get() {
+            return Some(Self::Addresses(addresses(block)));
+        }
+        let namespaces = match peer.namespace_selector.get() {
+            Some(selector) => Predicate::default().and_selector(Scope::Namespace, selector)?,
+            // A `podSelector` by itself means the policy's own namespace (S6).
+            None => Predicate::default().and_value(Scope::Namespace, NAMESPACE_NAME_LABEL, home),
+        };
+        let pods = match peer.pod_selector.get() {
+            Some(selector) => namespaces.and_selector(Scope::Pod, selector)?,
+            None if peer.namespace_selector.get().is_some() => namespaces,
+            None => return None,
+        };
+        pods.is_satisfiable().then_some(Self::Pods(pods))
+    }
+}
+
+/// The addresses in the block and in none of its exceptions (S8).
+fn addresses(block: &IpBlock) -> Vec<AddressRange> {
+    let range = |net: IpNet| {
+        let range = AddressRange::new(net.network(), net.broadcast());
+        range.expect("a block begins at its network address and ends at its last one")
+    };
+    let except: Vec<AddressRange> = block
+        .except
+        .items()
+        .iter()
+        .map(|except| range(except.value))
+        .collect();
+    range(block.cidr.value).without(&except)
+}
+
+impl PortMatches {
+    fn of(entries: &[NetworkPolicyPort]) -> Option<Self> {
+        let mut matches = Self {
+            numbers: ConnectionSet::none(),
+            names: BTreeSet::new(),
+        };
+        if entries.is_empty() {
+            matches.numbers = ConnectionSet::all();
+        }
+        for entry in entries {
+            let protocol = entry.protocol_or_default();
+            let ports = match entry.port.get().map(|port| &port.value) {
+                None => PortSet::all(),
+                Some(PortReference::Number(first)) => {
+                    let last = entry.end_port.get().map_or(*first, |end| end.value);
+                    PortSet::range(*first, last)
+                }
+                Some(PortReference::Name(name)) if is_opaque(name) => return None,
+                Some(PortReference::Name(name)) => {
+                    matches.names.insert((protocol, name.clone()));
+                    continue;
+                }
+            };
+            let ports = ConnectionSet::of(protocol, ports);
+            matches.numbers = matches.numbers.union(&ports);
+        }
+        Some(matches)
+    }
+
+    /// Whether whatever the name means at a destination is among these ports.
+    fn has_name(&self, protocol: Protocol, name: &str) -> bool {
+        self.numbers.get(protocol).is_all() || self.names.contains(&(protocol, name.to_owned()))
+    }
+
+    /// The ports by number, in pieces each of which every set of `others` holds wholly or
+    /// not at all.
+    fn pieces<'a>(&self, others: impl Iterator<Item = &'a ConnectionSet>) -> Vec<ConnectionSet> {
+        let mut pieces = vec![self.numbers.clone()];
+        for other in others {
+            let cut = |piece: ConnectionSet| [piece.intersection(other), piece.difference(other)];
+            pieces = pieces.into_iter().flat_map(cut).collect();
+            pieces.retain(|piece| !piece.is_empty());
+        }
+        pieces
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,344 @@
+//! The objects beside the network, each sent to the reader of its kind.
+//!
+//! Refuses to judge them: what is wrong with one is left out without a word, as it is not
+//! what npcheck is asked about.
+
+use super::object::Identity;
+use super::tree::Node;
+use super::{api_extension, entrypoint, meta, monitor, rbac};
+use crate::k8s::{
+    ApiExtensionKind, EntrypointKind, MonitorKind, ObjectMeta, RoleScope, Surrounding,
+};
+use crate::source::Spanned;
+
+/// Reads an object; `None` if its kind is none of these, or it says nothing about traffic.
+pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<Surrounding> {
+    let meta = || metadata(node, identity);
+    Some(match (identity.group(), identity.kind) {
+        ("networking.k8s.io" | "extensions", "Ingress") => {
+            Surrounding::Entrypoint(entrypoint::read_ingress(node, meta()))
+        }
+        ("gateway.networking.k8s.io", "Gateway") => {
+            Surrounding::Gateway(entrypoint::read_gateway(node, meta()))
+        }
+        ("gateway.networking.k8s.io", kind) => {
+            let mut kinds = EntrypointKind::GATEWAY_ROUTES.into_iter();
+            let kind = kinds.find(|known| known.name() == kind)?;
+            Surrounding::Entrypoint(entrypoint::read_gateway_route(node, meta(), kind))
+        }
+        // The group has been in use since OpenShift 3.6; before, it was the core group.
+        ("route.openshift.io" | "", "Route") => {
+            Surrounding::Entrypoint(entrypoint::read_route(node, meta()))
+        }
+        ("monitoring.coreos.com", "ServiceMonitor") => {
+            Surrounding::Monitor(monitor::read(node, meta(), MonitorKind::ServiceMonitor))
+        }
+        ("monitoring.coreos.com", "PodMonitor") => {
+            Surrounding::Monitor(monitor::read(node, meta(), MonitorKind::PodMonitor))
+        }
+        ("monitoring.coreos.com", "Prometheus" | "PrometheusAgent") => {
+            Surrounding::Prometheus(monitor::read_prometheus(node, meta()))
+        }
+        ("admissionregistration.k8s.io", kind) => {
+            let mut kinds = ApiExtensionKind::WEBHOOKS.into_iter();
+            let kind = kinds.find(|known| known.name() == kind)?;
+            Surrounding::ApiExtension(api_extension::read_webhooks(node, meta(), kind))
+        }
+        ("apiregistration.k8s.io", "APIService") => {
+            Surrounding::ApiExtension(api_extension::read_api_service(node, meta()))
+        }
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            // They are long, and hardly one has a conversion.
+            node.find(&["spec", "conversion"])?;
+            Surrounding::ApiExtension(api_extension::read_conversion(node, meta()))
+        }
+        ("", "ServiceAccount") => {
+            Surrounding::ServiceAccount(rbac::read_service_account(node, meta()))
+        }
+        ("rbac.authorization.k8s.io", kind) => {
+            let scope_of = |kind_of: fn(RoleScope) -> &'static str| {
+                let mut scopes = [RoleScope::Namespace, RoleScope::Cluster].into_iter();
+                scopes.find(|scope| kind_of(*scope) == kind)
+            };
+            match (
+                scope_of(RoleScope::role_kind),
+                scope_of(RoleScope::binding_kind),
+            ) {
+                (Some(scope), _) => Surrounding::Role(rbac::read_role(node, meta(), scope)),
+                (_, Some(scope)) => {
+                    Surrounding::RoleBinding(rbac::read_binding(node, meta(), scope))
+                }
+                (None, None) => return None,
+            }
+        }
+        _ => return None,
+    })
+}
+
+fn metadata(node: Node<'_>, identity: &Identity<'_>) -> ObjectMeta {
+    let api_version = Spanned::new(
+        identity.api_version.value.to_owned(),
+        identity.api_version.span,
+    );
+    meta::read(node, api_version, "", &mut Vec::new())
+}
+
+/// The text at the end of a path of keys; `None` if it is missing, empty or no text.
+pub(super) fn text(node: Node<'_>, path: &[&str]) -> Option<Spanned<String>> {
+    let text = meta::text(node.find(path)?)?;
+    (!text.value.is_empty()).then_some(text)
+}
+
+/// The port number at the end of a path of keys.
+pub(super) fn port(node: Node<'_>, path: &[&str]) -> Option<Spanned<u16>> {
+    let node = node.find(path)?;
+    let number = u16::try_from(node.as_int()?).ok()?;
+    (number > 0).then(|| Spanned::new(number, node.span()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::k8s::{
+        BackendPort, MonitoredNamespaces, Object, OnFailure, PortReference, Surrounding,
+    };
+    use crate::source::SourceMap;
+
+    /// What the objects of a text say, a line each.
+    fn read(text: &str) -> Vec<String> {
+        let mut sources = SourceMap::default();
+        let id = sources.add("test.yaml", text);
+        let parsed = crate::manifest::read(id, "test.yaml", text);
+        assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
+        let line = |object: Object| match object {
+            Object::Surrounding(object) => {
+                let meta = object.meta();
+                format!(
+                    "{}/{} {}",
+                    object.kind(),
+                    meta.name,
+                    in_words(&object).join(" ")
+                )
+            }
+            other => format!("{other:?}"),
+        };
+        parsed.objects.into_iter().map(line).collect()
+    }
+
+    fn in_words(object: &Surrounding) -> Vec<String> {
+        match object {
+            Surrounding::Entrypoint(object) => {
+                let backend = |backend: &crate::k8s::Backend| {
+                    let port = match backend.port.as_ref().map(|port| &port.value) {
+                        None => "-".to_owned(),
+                        Some(BackendPort::Number(number)) => number.to_string(),
+                        Some(BackendPort::Name(name)) => name.clone(),
+                        Some(BackendPort::OfPods(number)) => format!("pods:{number}"),
+                    };
+                    let namespace = object.backend_namespace(backend);
+                    format!("{}={namespace}/{}:{port}", backend.path, backend.service)
+                };
+                let class = object.class.iter().map(|class| format!("class={class}"));
+                let gateways = object
+                    .gateways
+                    .iter()
+                    .map(|gateway| format!("gateway={:?}/{}", gateway.namespace, gateway.name));
+                class
+                    .chain(gateways)
+                    .chain(object.backends.iter().map(backend))
+                    .collect()
+            }
+            Surrounding::Gateway(object) => {
+                let ports: Vec<u16> = object.ports.iter().map(|port| port.value).collect();
+                vec![format!("class={} {ports:?}", object.class)]
+            }
+            Surrounding::Monitor(object) => {
+                let namespaces = match &object.namespaces {
+                    MonitoredNamespaces::Own => "own".to_owned(),
+                    MonitoredNamespaces::Any => "any".to_owned(),
+                    MonitoredNamespaces::Named(names) => names.join(","),
+                };
+                let endpoint = |endpoint: &crate::k8s::MonitorEndpoint| {
+                    let port = endpoint.port.as_ref().map(|port| port.value.as_str());
+                    let target = endpoint.target_port.as_ref().map(|port| match &port.value {
+                        PortReference::Number(number) => number.to_string(),
+                        PortReference::Name(name) => name.clone(),
+                    });
+                    format!(
+                        "{}>{}",
+                        port.unwrap_or("-"),
+                        target.unwrap_or("-".to_owned())
+                    )
+                };
+                let endpoints = object.endpoints.iter().map(endpoint);
+                let first = [namespaces, object.selector.to_string()];
+                first.into_iter().chain(endpoints).collect()
+            }
+            Surrounding::Prometheus(object) => {
+                vec![format!(
+                    "{} host={}",
+                    object.pod_labels.len(),
+                    object.host_network
+                )]
+            }
+            Surrounding::ApiExtension(object) => {
+                let call = |call: &crate::k8s::ServiceCall| {
+                    let ignores = call.on_failure == OnFailure::Ignore;
+                    let service = format!("{}/{}:{}", call.namespace, call.service, call.port);
+                    format!("{}={service} ignores={ignores}", call.path)
+                };
+                object.calls.iter().map(call).collect()
+            }
+            Surrounding::ServiceAccount(object) => vec![format!("{:?}", object.automount_token)],
+            Surrounding::Role(object) => vec![object.verbs.join(",")],
+            Surrounding::RoleBinding(object) => {
+                let account = |account: &crate::k8s::ServiceAccountReference| {
+                    format!("{}/{}", account.namespace, account.name)
+                };
+                let role = format!("{}/{}", object.role_scope.role_kind(), object.role);
+                let accounts = object.service_accounts.iter().map(account);
+                std::iter::once(role).chain(accounts).collect()
+            }
+        }
+    }
+
+    #[test]
+    fn reads_what_leads_to_services() {
+        let text = "
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: new, namespace: shop}
+spec:
+  ingressClassName: nginx
+  defaultBackend: {service: {name: web, port: {name: http}}}
+  rules:
+    - http:
+        paths:
+          - {path: /, backend: {service: {name: api, port: {number: 8080}}}}
+          - {path: /bucket, backend: {resource: {kind: Bucket, name: b}}}
+---
+apiVersion: extensions/v1beta1
+kind: Ingress
+metadata: {name: old, annotations: {kubernetes.io/ingress.class: gce}}
+spec:
+  backend: {serviceName: web, servicePort: http}
+  rules: [{http: {paths: [{backend: {serviceName: api, servicePort: 80}}]}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: route, namespace: shop}
+spec:
+  parentRefs: [{name: public, namespace: gateways}, {kind: Service, name: api}]
+  rules:
+    - backendRefs:
+        - {name: web, port: 80}
+        - {name: api, namespace: other, port: 81}
+        - {kind: InferencePool, name: models}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: public, namespace: gateways}
+spec: {gatewayClassName: envoy, listeners: [{port: 443}, {port: 80}]}
+---
+apiVersion: route.openshift.io/v1
+kind: Route
+metadata: {name: site, namespace: shop}
+spec:
+  to: {kind: Service, name: web}
+  alternateBackends: [{kind: Service, name: canary}]
+  port: {targetPort: 8080}
+";
+        let expected = [
+            "Ingress/new class=nginx spec.defaultBackend=shop/web:http \
+             spec.rules[0].http.paths[0].backend=shop/api:8080",
+            "Ingress/old class=gce spec.backend=default/web:http \
+             spec.rules[0].http.paths[0].backend=default/api:80",
+            "HTTPRoute/route gateway=Some(\"gateways\")/public \
+             spec.rules[0].backendRefs[0]=shop/web:80 spec.rules[0].backendRefs[1]=other/api:81",
+            "Gateway/public class=envoy [443, 80]",
+            "Route/site spec.to=shop/web:pods:8080 \
+             spec.alternateBackends[0]=shop/canary:pods:8080",
+        ];
+        assert_eq!(read(text), expected);
+    }
+
+    #[test]
+    fn reads_what_scrapes_what_is_called_and_who_may_call() {
+        let text = "
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  namespaceSelector: {matchNames: [shop, bank]}
+  endpoints: [{port: metrics}, {targetPort: 9090}, {targetPort: admin}]
+---
+apiVersion: monitoring.coreos.com/v1
+kind: PodMonitor
+metadata: {name: all}
+spec: {selector: {}, namespaceSelector: {any: true}, podMetricsEndpoints: [{portNumber: 9100}]}
+---
+apiVersion: monitoring.coreos.com/v1
+kind: Prometheus
+metadata: {name: main}
+spec: {podMetadata: {labels: {team: ops}}}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: checks}
+webhooks:
+  - {failurePolicy: Ignore, clientConfig: {service: {name: hook, namespace: shop, port: 8443}}}
+  - {clientConfig: {url: 'https://example.org'}}
+  - {clientConfig: {service: {name: hook, namespace: shop}}}
+---
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: v1beta1.metrics.k8s.io}
+spec: {service: {name: metrics-server, namespace: kube-system}}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.org}
+spec:
+  conversion:
+    strategy: Webhook
+    webhook: {clientConfig: {service: {name: hook, namespace: shop}}}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: robot}
+automountServiceAccountToken: false
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: reader}
+rules:
+  - {apiGroups: [''], resources: [pods], verbs: [list, get]}
+  - {nonResourceURLs: [/metrics], verbs: [post]}
+  - {apiGroups: [apps], resources: [deployments], verbs: [get]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: robot-reads, namespace: shop}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+subjects:
+  - {kind: ServiceAccount, name: robot}
+  - {kind: User, name: alice}
+";
+        let expected = [
+            "ServiceMonitor/web shop,bank app=web metrics>- ->9090 ->admin",
+            "PodMonitor/all any everything ->9100",
+            "Prometheus/main 1 host=false",
+            "ValidatingWebhookConfiguration/checks \
+             webhooks[0].clientConfig.service=shop/hook:8443 ignores=true \
+             webhooks[2].clientConfig.service=shop/hook:443 ignores=false",
+            "APIService/v1beta1.metrics.k8s.io spec.service=kube-system/metrics-server:443 \
+             ignores=false",
+            "CustomResourceDefinition/widgets.example.org \
+             spec.conversion.webhook.clientConfig.service=shop/hook:443 ignores=false",
+            "ServiceAccount/robot Some(false)",
+            "Role/reader get,list",
+            "RoleBinding/robot-reads ClusterRole/view shop/robot",
+        ];
+        assert_eq!(read(text), expected);
+    }
+}

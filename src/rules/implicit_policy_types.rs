@@ -1,0 +1,170 @@
+//! Policies without `policyTypes` whose defaults are not what they look like.
+
+use crate::cluster::PolicyId;
+use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::k8s::{self, Direction, Field, NetworkPolicy};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, text};
+use crate::source::{Edit, SourceMap, Span};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a policy without `policyTypes` where the default surprises: one with only
+    /// `egress` rules, which isolates for ingress as well, and one with `egress: []`, which
+    /// does not isolate for egress at all.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Without `policyTypes`, a policy always isolates for ingress, and for egress only if
+    /// `egress` has at least one rule. So a policy that is about egress cuts off everybody who
+    /// calls the pods, and the empty list that is meant to deny all egress denies nothing.
+    ///
+    /// Where another policy isolates the same pods in that direction anyway, or the policy's
+    /// name says that it denies all, the default surprises nobody and is not reported.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: api-egress, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: api}}
+    ///   egress:
+    ///     - to:
+    ///         - podSelector: {matchLabels: {app: postgres}}
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: api-egress, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: api}}
+    ///   policyTypes: [Egress]
+    ///   egress:
+    ///     - to:
+    ///         - podSelector: {matchLabels: {app: postgres}}
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Safe: the fix writes the types that are in force already, so that the text says what
+    /// the policy does. Whether that is what was meant, only the author knows: delete `Ingress`
+    /// from the list if it is not. An `egress: []` is not fixed, as its default is hardly what
+    /// anybody means.
+    pub(super) struct ImplicitPolicyTypes {
+        name: "implicit-policy-types",
+        summary: "no `policyTypes`, and the default is not what the rules look like",
+        category: Category::Isolation,
+        severity: Severity::Warning,
+        fix: Some(FixClass::Safe),
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for ImplicitPolicyTypes {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_network_policy(
+        &self,
+        cx: &mut Context<'_>,
+        id: PolicyId,
+        policy: &k8s::NetworkPolicy,
+    ) {
+        if !policy.policy_types.items().is_empty() || !policy.meta.is_accepted {
+            return;
+        }
+        let is_isolated_anyway =
+            |direction| isolation::isolates_the_same_pods(cx.cluster, id, direction).is_some();
+        let finding = match (&policy.ingress, &policy.egress) {
+            (Field::Missing | Field::Null { .. }, Field::Value { key, value })
+                if !value.is_empty()
+                    && !is_named_deny_all(policy)
+                    && !is_isolated_anyway(Direction::Ingress) =>
+            {
+                isolates_for_ingress(cx, id, policy, *key)
+            }
+            (_, Field::Value { key, value })
+                if value.is_empty() && !is_isolated_anyway(Direction::Egress) =>
+            {
+                does_not_isolate_for_egress(cx, id, *key)
+            }
+            _ => return,
+        };
+        cx.report(finding);
+    }
+}
+
+/// Whether the name says that nobody is to come in, so that the default is what is meant.
+fn is_named_deny_all(policy: &NetworkPolicy) -> bool {
+    ["deny-all", "default-deny", "isolate"]
+        .iter()
+        .any(|word| policy.meta.name.contains(word))
+}
+
+fn isolates_for_ingress(
+    cx: &Context<'_>,
+    id: PolicyId,
+    policy: &NetworkPolicy,
+    egress: Span,
+) -> Diagnostic {
+    let message = "without `policyTypes` this policy also isolates for ingress, and allows none";
+    let finding = cx
+        .policy_finding(id, "spec.egress", egress, message)
+        .label("there are only `egress` rules, but nobody may connect to the selected pods")
+        .help(
+            "write `policyTypes: [Egress]`, or `[Ingress, Egress]` if ingress is to be denied too",
+        );
+    match write_types(cx.sources, policy, egress) {
+        Some(edit) => finding.fix(Fix {
+            title: "write the types that are in force".to_owned(),
+            class: FixClass::Safe,
+            edits: vec![edit],
+        }),
+        None => finding,
+    }
+}
+
+fn does_not_isolate_for_egress(cx: &Context<'_>, id: PolicyId, egress: Span) -> Diagnostic {
+    let message = "`egress: []` denies nothing: without `policyTypes` this is no egress policy";
+    cx.policy_finding(id, "spec.egress", egress, message)
+        .label("egress of the selected pods stays open")
+        .help("write `policyTypes: [Ingress, Egress]` to deny egress, or delete the line")
+}
+
+/// Writes `policyTypes: [Ingress, Egress]`: in place of an empty value, else above `egress`.
+fn write_types(sources: &SourceMap, policy: &NetworkPolicy, egress: Span) -> Option<Edit> {
+    const TYPES: [&str; 2] = ["Ingress", "Egress"];
+    let source = sources.get(egress.source);
+    let list = format!("[{}]", TYPES.join(", "));
+    if let Some(key) = policy.policy_types.key() {
+        let rest = &source.text()[key.end as usize..];
+        let value = rest.strip_prefix(':')?;
+        let value = value.lines().next().unwrap_or_default().trim_end();
+        return ["", " []", " null", " ~"].contains(&value).then(|| Edit {
+            span: Span::new(key.source, key.end + 1, key.end + 1 + value.len() as u32),
+            replacement: format!(" {list}"),
+        });
+    }
+    let before = source.text()[..egress.start as usize].trim_end();
+    let is_flow = before.ends_with(['{', ',']);
+    let replacement = match text::indentation(sources, egress) {
+        Some(indentation) if !is_flow => {
+            let lead = " ".repeat(indentation);
+            let line_break = text::line_break(source);
+            let items = TYPES.map(|name| format!("{lead}  - {name}{line_break}"));
+            format!("policyTypes:{line_break}{}{lead}", items.concat())
+        }
+        _ => format!("policyTypes: {list}, "),
+    };
+    Some(Edit {
+        span: egress.before(),
+        replacement,
+    })
+}
