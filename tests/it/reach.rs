@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 fn scenarios() -> Vec<PathBuf> {
     let entries = fs::read_dir(root().join("tests/fixtures/reach")).expect("there are scenarios");
-    let mut scenarios: Vec<_> = entries.map(|entry| entry.expect("it is readable").path()).collect();
+    let mut scenarios: Vec<_> = entries
+        .map(|entry| entry.expect("it is readable").path())
+        .collect();
     scenarios.sort();
     scenarios
 }
@@ -18,7 +20,8 @@ fn answers_read_as_they_should() {
     let scenarios = scenarios();
     assert!(scenarios.len() > 15, "only {} scenarios", scenarios.len());
     for scenario in scenarios {
-        let commands = fs::read_to_string(scenario.join("commands")).expect("a scenario has commands");
+        let commands =
+            fs::read_to_string(scenario.join("commands")).expect("a scenario has commands");
         let mut answers = String::new();
         for line in commands.lines() {
             let arguments: Vec<&str> = ["reach"].into_iter().chain(line.split(' ')).collect();
