@@ -71,6 +71,7 @@ impl<'c> Judge<'c> {
         if self.is_complete {
             settings.inventory = Inventory::Complete;
         }
+        let path_of = |name: &str| self.configuration.path_of(name);
         let engine = Engine::new(&part.cluster);
         let enabled: Vec<&'static dyn Rule> = rules::ALL
             .iter()
@@ -86,7 +87,7 @@ impl<'c> Judge<'c> {
             settings: &settings,
             known_rules: &self.known_rules,
             allow: &config.allow,
-            path_of: &|name| self.configuration.path_of(name),
+            path_of: &path_of,
             today: self.today,
         };
         let mut report = lint::run(&input, &enabled);

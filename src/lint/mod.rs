@@ -3,6 +3,7 @@
 //! Refuses to know which rules exist: it is handed the list.
 
 mod allow;
+mod consequence;
 pub mod containment;
 mod context;
 mod date;
@@ -10,6 +11,7 @@ pub mod dns;
 pub mod isolation;
 pub mod near_miss;
 pub mod platform;
+pub mod pod_selectors;
 pub mod rewrite;
 mod rule;
 mod run;

@@ -231,3 +231,19 @@ pub fn is_public_port(port: &NetworkPolicyPort) -> bool {
         None => false,
     }
 }
+
+/// Ports of databases and of other stores that are not meant for everybody, by their
+/// programs' defaults: MySQL, PostgreSQL, Redis, MongoDB, Elasticsearch, etcd, memcached,
+/// Cassandra, CouchDB, SQL Server, Oracle, ZooKeeper.
+const STORE_PORTS: &[u16] = &[
+    3306, 5432, 6379, 27017, 9200, 2379, 11211, 9042, 5984, 1433, 1521, 2181,
+];
+
+/// The number of a store's port, where an entry of `ports` is one.
+#[must_use]
+pub fn store_port(port: &NetworkPolicyPort) -> Option<u16> {
+    match port.port.get().map(|port| &port.value) {
+        Some(PortReference::Number(number)) if STORE_PORTS.contains(number) => Some(*number),
+        _ => None,
+    }
+}
