@@ -20,6 +20,7 @@ mod invalid_value;
 mod label_on_controller;
 mod misplaced_field;
 mod missing_dns_egress;
+mod redundant_rule;
 mod split_rule;
 mod unknown_field;
 mod unlabeled_namespace;
@@ -47,6 +48,7 @@ pub const ALL: &[&dyn Rule] = &[
     &label_on_controller::LabelOnController,
     &misplaced_field::MisplacedField,
     &missing_dns_egress::MissingDnsEgress,
+    &redundant_rule::RedundantRule,
     &split_rule::SplitRule,
     &unknown_field::UnknownField,
     &unlabeled_namespace::UnlabeledNamespace,
