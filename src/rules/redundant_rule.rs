@@ -113,11 +113,12 @@ fn are_together(cx: &Context<'_>, a: PolicyId, b: PolicyId) -> bool {
         || cx.settings.inventory.is_complete_in(name)
 }
 
-/// What one finding is about: parts of one policy that the same rules cover.
+/// What one finding is about: policies, or parts of one policy, that the same rules cover.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Group<'r> {
-    policy: PolicyId,
     kind: Kind,
+    /// The policy whose parts they are; `None` for whole policies.
+    of: Option<PolicyId>,
     covers: &'r [RulePlace],
 }
 
@@ -130,14 +131,14 @@ enum Kind {
 
 impl<'r> Group<'r> {
     fn of(redundancy: &'r Redundancy) -> Self {
-        let (policy, kind) = match redundancy.part {
-            Part::Policy(policy) => (policy, Kind::Policy),
-            Part::Rule(place) => (place.policy, Kind::Rule),
-            Part::Peer(place, _) => (place.policy, Kind::Peer),
+        let (kind, of) = match redundancy.part {
+            Part::Policy(_) => (Kind::Policy, None),
+            Part::Rule(place) => (Kind::Rule, Some(place.policy)),
+            Part::Peer(place, _) => (Kind::Peer, Some(place.policy)),
         };
         Self {
-            policy,
             kind,
+            of,
             covers: &redundancy.covers,
         }
     }
@@ -145,67 +146,57 @@ impl<'r> Group<'r> {
 
 fn describe(cx: &Context<'_>, deletions: &Deletions, found: &[&Redundancy]) -> Diagnostic {
     let (first, others) = found.split_first().expect("a group has a member");
-    let group = Group::of(first);
-    let by_whom = by_whom(cx, first);
-    let message = match (group.kind, others.len() + 1) {
-        (Kind::Policy, _) => {
-            "this policy adds nothing to the other policies of its pods".to_owned()
-        }
-        (Kind::Rule, 1) => format!("this rule allows nothing beyond {by_whom}"),
-        (Kind::Rule, count) => {
-            let rules = words::count(count, "rule");
-            format!("{rules} allow nothing beyond {by_whom}")
-        }
-        (Kind::Peer, 1) => format!("this peer is covered by {by_whom}"),
-        (Kind::Peer, count) => {
-            let peers = words::count(count, "peer");
-            format!("{peers} are covered by {by_whom}")
-        }
+    let (policy, path, span) = place(cx, first.part);
+    let (label, help) = match Group::of(first).kind {
+        Kind::Policy => (
+            "others isolate the same pods and allow all of this",
+            "delete the policy, or narrow the others if it is to restrict something",
+        ),
+        Kind::Rule | Kind::Peer => (
+            "rules add up: a narrower one restricts nothing",
+            "delete it, or narrow the broader one if it is to restrict something",
+        ),
     };
-    let (path, span) = place(cx, first.part);
-    let mut finding =
-        cx.policy_finding(group.policy, path, span, message)
-            .label(match group.kind {
-                Kind::Policy => "others isolate the same pods and allow all of this",
-                Kind::Rule | Kind::Peer => "rules add up: a narrower one restricts nothing",
-            });
+    let mut finding = cx
+        .policy_finding(policy, path, span, message(cx, first, found.len()))
+        .label(label)
+        .help(help);
     for other in others {
-        finding = finding.related(place(cx, other.part).1, "and this");
+        finding = finding.related(place(cx, other.part).2, "and this");
     }
-    let covers = || {
-        first
-            .covers
-            .iter()
-            .filter(|cover| !is_own_rule(first, cover))
-    };
-    let effect = match covers().count() {
+    let covers = first.covers.iter();
+    let covers: Vec<_> = covers.filter(|cover| !is_own_rule(first, cover)).collect();
+    let effect = match covers.len() {
         1 => "allows all of it",
         _ => "allows a part of it",
     };
-    for cover in covers().take(SHOWN) {
+    for cover in covers.into_iter().take(SHOWN) {
         let mark = Item::from(rule(cx, *cover)).mark(cx.sources);
         finding = finding.related(mark, effect);
     }
-    let help = match group.kind {
-        Kind::Policy => "delete the policy, or narrow the others if it is to restrict something",
-        Kind::Rule | Kind::Peer => {
-            "delete it, or narrow the broader one if it is to restrict something"
-        }
-    };
-    finding = finding.help(help);
-    let edits = found
-        .iter()
-        .map(|redundancy| deletions.edit(redundancy.part));
+    let edits = found.iter().map(|found| deletions.edit(found.part));
     match edits.collect::<Option<Vec<Edit>>>() {
         Some(edits) => finding.fix(Fix {
-            title: match group.kind {
-                Kind::Policy | Kind::Rule => "delete what adds nothing".to_owned(),
-                Kind::Peer => "delete the peers that add nothing".to_owned(),
-            },
+            title: "delete what adds nothing".to_owned(),
             class: FixClass::Safe,
             edits,
         }),
         None => finding,
+    }
+}
+
+fn message(cx: &Context<'_>, first: &Redundancy, count: usize) -> String {
+    match (Group::of(first).kind, count) {
+        (Kind::Policy, 1) => format!("this policy adds nothing to {}", by_policies(cx, first)),
+        (Kind::Policy, _) => {
+            format!("{count} policies add nothing to {}", by_policies(cx, first))
+        }
+        (Kind::Rule, 1) => format!("this rule allows nothing beyond {}", by_rules(cx, first)),
+        (Kind::Rule, _) => {
+            format!("{count} rules allow nothing beyond {}", by_rules(cx, first))
+        }
+        (Kind::Peer, 1) => format!("this peer is covered by {}", by_rules(cx, first)),
+        (Kind::Peer, _) => format!("{count} peers are covered by {}", by_rules(cx, first)),
     }
 }
 
@@ -218,14 +209,14 @@ fn is_own_rule(redundancy: &Redundancy, cover: &RulePlace) -> bool {
 }
 
 /// The rules that cover it, from the point of view of its policy.
-fn by_whom(cx: &Context<'_>, redundancy: &Redundancy) -> String {
-    let own = Group::of(redundancy).policy;
+fn by_rules(cx: &Context<'_>, redundancy: &Redundancy) -> String {
+    let own = Group::of(redundancy).of;
     let name = |cover: &RulePlace| {
         let (list, number) = (cover.direction.field(), cover.index + 1);
         if is_own_rule(redundancy, cover) {
             return "the peers beside it".to_owned();
         }
-        if cover.policy == own {
+        if Some(cover.policy) == own {
             return format!("{list} rule #{number}");
         }
         let name = &cx.cluster.policy(cover.policy).object.meta.name;
@@ -238,6 +229,14 @@ fn by_whom(cx: &Context<'_>, redundancy: &Redundancy) -> String {
     }
 }
 
+/// The policies that make a whole policy redundant.
+fn by_policies(cx: &Context<'_>, redundancy: &Redundancy) -> String {
+    let mut policies: Vec<PolicyId> = redundancy.covers.iter().map(|it| it.policy).collect();
+    policies.dedup();
+    let name = |id: &PolicyId| cx.cluster.policy(*id).object.meta.name.value.as_str();
+    words::names(&policies.iter().map(name).collect::<Vec<_>>())
+}
+
 fn rules<'c>(cx: &Context<'c>, policy: PolicyId, direction: Direction) -> &'c [NetworkPolicyRule] {
     cx.cluster.policy(policy).object.rules(direction)
 }
@@ -246,19 +245,22 @@ fn rule<'c>(cx: &Context<'c>, place: RulePlace) -> &'c NetworkPolicyRule {
     &rules(cx, place.policy, place.direction)[place.index]
 }
 
-/// The path and the text of a part.
-fn place(cx: &Context<'_>, part: Part) -> (String, Span) {
+/// The policy, the path and the text of a part.
+fn place(cx: &Context<'_>, part: Part) -> (PolicyId, String, Span) {
     let path = |place: RulePlace| format!("spec.{}[{}]", place.direction.field(), place.index);
     match part {
-        Part::Policy(policy) => (
-            String::new(),
-            cx.cluster.policy(policy).object.meta.name.span,
-        ),
-        Part::Rule(place) => (path(place), Item::from(rule(cx, place)).mark(cx.sources)),
+        Part::Policy(id) => {
+            let name = cx.cluster.policy(id).object.meta.name.span;
+            (id, String::new(), name)
+        }
+        Part::Rule(place) => {
+            let mark = Item::from(rule(cx, place)).mark(cx.sources);
+            (place.policy, path(place), mark)
+        }
         Part::Peer(place, peer) => {
             let path = format!("{}.{}[{peer}]", path(place), place.direction.peers_field());
             let item = Item::from(&rule(cx, place).peers.items()[peer]);
-            (path, item.mark(cx.sources))
+            (place.policy, path, item.mark(cx.sources))
         }
     }
 }
