@@ -16,6 +16,7 @@ pub mod isolation;
 pub mod near_miss;
 pub mod platform;
 pub mod pod_selectors;
+pub mod redundancy;
 pub mod references;
 pub mod rewrite;
 mod rule;

@@ -27,6 +27,7 @@ mod label_on_controller;
 mod misplaced_field;
 mod missing_dns_egress;
 mod one_sided_flow;
+mod redundant_rule;
 mod scrape_blocked;
 mod service_port_not_pod_port;
 mod snat_source_cidr;
@@ -66,6 +67,7 @@ pub const ALL: &[&dyn Rule] = &[
     &misplaced_field::MisplacedField,
     &missing_dns_egress::MissingDnsEgress,
     &one_sided_flow::OneSidedFlow,
+    &redundant_rule::RedundantRule,
     &scrape_blocked::ScrapeBlocked,
     &service_port_not_pod_port::ServicePortNotPodPort,
     &snat_source_cidr::SnatSourceCidr,
