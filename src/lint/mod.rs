@@ -2,7 +2,9 @@
 //!
 //! Refuses to know which rules exist: it is handed the list.
 
+pub mod addresses;
 mod allow;
+pub mod block_edit;
 pub mod containment;
 mod context;
 mod date;
@@ -10,6 +12,7 @@ pub mod dns;
 pub mod isolation;
 pub mod near_miss;
 pub mod platform;
+pub mod ports;
 pub mod rewrite;
 mod rule;
 mod run;

@@ -231,3 +231,53 @@ pub fn is_public_port(port: &NetworkPolicyPort) -> bool {
         None => false,
     }
 }
+
+/// Words in the name of a policy that is meant for everybody.
+const WORDS_FOR_EVERYBODY: &[&str] = &[
+    "all",
+    "any",
+    "anyone",
+    "anywhere",
+    "everybody",
+    "everyone",
+    "everywhere",
+    "external",
+    "internet",
+    "open",
+    "public",
+    "world",
+];
+
+/// Whether an object says in its name that it is meant for everybody.
+#[must_use]
+pub fn names_everybody(name: &str) -> bool {
+    name.split(['-', '_', '.'])
+        .any(|word| WORDS_FOR_EVERYBODY.contains(&word))
+}
+
+/// Ports that hardly anybody means to open to everybody (IANA, and the defaults of the
+/// programs): databases, caches and queues, etcd, the kubelet.
+const INTERNAL_PORTS: &[u16] = &[
+    1433, 1521, 2379, 2380, 3306, 5432, 5672, 6379, 9042, 9092, 9200, 9300, 10250, 11211, 27017,
+];
+
+/// What such ports are called.
+const INTERNAL_PORT_NAMES: &[&str] = &[
+    "postgres", "mysql", "redis", "mongo", "etcd", "amqp", "kafka", "memcache",
+];
+
+/// Whether an entry of `ports` opens one that hardly anybody means to open to everybody.
+#[must_use]
+pub fn is_internal_port(port: &NetworkPolicyPort) -> bool {
+    match (port.port.get().map(|port| &port.value), port.end_port.get()) {
+        (None, _) => true,
+        (Some(PortReference::Number(first)), last) => {
+            let last = last.map_or(*first, |last| last.value);
+            let mut ports = INTERNAL_PORTS.iter();
+            ports.any(|port| (*first..=last).contains(port))
+        }
+        (Some(PortReference::Name(name)), _) => {
+            INTERNAL_PORT_NAMES.iter().any(|known| name.contains(known))
+        }
+    }
+}
