@@ -111,7 +111,10 @@ pub fn add_rule(
 
 /// A field of `spec` that a new one can stand beside: its key, and where its value ends.
 fn sibling(policy: &NetworkPolicy) -> Option<(Span, Span)> {
-    let types = policy.policy_types.key().zip(policy.policy_types.items().last());
+    let types = policy
+        .policy_types
+        .key()
+        .zip(policy.policy_types.items().last());
     let types = types.map(|(key, last)| (key, last.span));
     let selector = policy.pod_selector.key().zip(policy.pod_selector.get());
     types.or(selector.map(|(key, selector)| (key, selector.span)))
@@ -153,9 +156,15 @@ fn port_like(port: &NewPort, like: &NetworkPolicyPort) -> Value {
     let end = (port.last != port.first).then(|| ("endPort", Value::Word(port.last.to_string())));
     let protocol = (!leaves_out_protocol).then_some(protocol);
     let fields: Vec<(&str, Value)> = if is_port_first {
-        [Some(number), end, protocol].into_iter().flatten().collect()
+        [Some(number), end, protocol]
+            .into_iter()
+            .flatten()
+            .collect()
     } else {
-        [protocol, Some(number), end].into_iter().flatten().collect()
+        [protocol, Some(number), end]
+            .into_iter()
+            .flatten()
+            .collect()
     };
     Value::map(fields)
 }
@@ -173,7 +182,10 @@ fn port_value(port: &NewPort) -> Value {
 
 fn rule_value(direction: Direction, peers: &[NewPeer], ports: &[NewPort]) -> Value {
     Value::map(vec![
-        (direction.peers_field(), Value::List(peers.iter().map(peer_value).collect())),
+        (
+            direction.peers_field(),
+            Value::List(peers.iter().map(peer_value).collect()),
+        ),
         ("ports", Value::List(ports.iter().map(port_value).collect())),
     ])
 }
@@ -182,18 +194,27 @@ fn selector(labels: &[(String, String)]) -> Value {
     if labels.is_empty() {
         return Value::Map(Vec::new());
     }
-    let labels = labels.iter().map(|(key, value)| (key.clone(), Value::Text(value.clone())));
+    let labels = labels
+        .iter()
+        .map(|(key, value)| (key.clone(), Value::Text(value.clone())));
     Value::map(vec![("matchLabels", Value::Map(labels.collect()))])
 }
 
 fn peer_value(peer: &NewPeer) -> Value {
     match peer {
         NewPeer::Pods { namespace, labels } => {
-            let namespace = namespace.as_ref().map(|labels| ("namespaceSelector", selector(labels)));
+            let namespace = namespace
+                .as_ref()
+                .map(|labels| ("namespaceSelector", selector(labels)));
             let pods = ("podSelector", selector(labels));
             // Every pod of a namespace needs no second selector.
             let needs_pods = !labels.is_empty() || namespace.is_none();
-            Value::map(namespace.into_iter().chain(needs_pods.then_some(pods)).collect())
+            Value::map(
+                namespace
+                    .into_iter()
+                    .chain(needs_pods.then_some(pods))
+                    .collect(),
+            )
         }
         NewPeer::Block { cidr, except } => {
             let mut fields = vec![("cidr", Value::Block(*cidr))];
@@ -215,7 +236,10 @@ fn policy_value(policy: &NewPolicy) -> Value {
     let rule = rule_value(policy.direction, &policy.peers, &policy.ports);
     let spec = vec![
         ("podSelector", selector(&policy.labels)),
-        ("policyTypes", Value::List(vec![word(policy.direction.policy_type())])),
+        (
+            "policyTypes",
+            Value::List(vec![word(policy.direction.policy_type())]),
+        ),
         (policy.direction.field(), Value::List(vec![rule])),
     ];
     Value::map(vec![
@@ -238,7 +262,10 @@ fn cluster_rule_value(
     let peer = |peer: &NewPeer| match peer {
         NewPeer::Pods { namespace, labels } => {
             let namespaces = selector(namespace.as_deref().unwrap_or_default());
-            let pods = vec![("namespaceSelector", namespaces), ("podSelector", selector(labels))];
+            let pods = vec![
+                ("namespaceSelector", namespaces),
+                ("podSelector", selector(labels)),
+            ];
             Some(Value::map(vec![("pods", Value::map(pods))]))
         }
         NewPeer::Block { cidr, except } if direction == Direction::Egress && except.is_empty() => {
@@ -258,20 +285,32 @@ fn cluster_rule_value(
                 ("number", number(port.first))
             };
             let destination = Value::map(vec![("destinationPort", Value::map(vec![port_number]))]);
-            return Value::Map(vec![(port.protocol.name().to_ascii_lowercase(), destination)]);
+            return Value::Map(vec![(
+                port.protocol.name().to_ascii_lowercase(),
+                destination,
+            )]);
         }
         let protocol = ("protocol", Value::Word(port.protocol.name().to_owned()));
         if is_range {
             let fields = std::iter::once(protocol).chain(range()).collect();
             Value::map(vec![("portRange", Value::map(fields))])
         } else {
-            Value::map(vec![("portNumber", Value::map(vec![protocol, ("port", number(port.first))]))])
+            Value::map(vec![(
+                "portNumber",
+                Value::map(vec![protocol, ("port", number(port.first))]),
+            )])
         }
     };
     let peers = peers.iter().map(peer).collect::<Option<Vec<_>>>()?;
     Some(Value::map(vec![
-        ("action", Value::Word(if is_newest { "Accept" } else { "Allow" }.to_owned())),
+        (
+            "action",
+            Value::Word(if is_newest { "Accept" } else { "Allow" }.to_owned()),
+        ),
         (direction.peers_field(), Value::List(peers)),
-        (if is_newest { "protocols" } else { "ports" }, Value::List(ports.iter().map(port).collect())),
+        (
+            if is_newest { "protocols" } else { "ports" },
+            Value::List(ports.iter().map(port).collect()),
+        ),
     ]))
 }

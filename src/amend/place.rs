@@ -18,12 +18,22 @@ pub(super) struct Place<'t> {
 impl<'t> Place<'t> {
     /// Behind an item.
     pub(super) fn behind(text: &'t str, item: Span, dash: Option<Span>) -> Self {
-        Self { text, item, dash, is_before: false }
+        Self {
+            text,
+            item,
+            dash,
+            is_before: false,
+        }
     }
 
     /// Before an item.
     pub(super) fn before(text: &'t str, item: Span, dash: Option<Span>) -> Self {
-        Self { text, item, dash, is_before: true }
+        Self {
+            text,
+            item,
+            dash,
+            is_before: true,
+        }
     }
 
     /// The edit that puts items there, each written as the neighbour is.
@@ -64,7 +74,10 @@ impl<'t> Place<'t> {
         let (at, replacement) = if self.is_before {
             (start, format!("{new}{separator}"))
         } else {
-            (content_end(self.text, self.item), format!("{separator}{new}"))
+            (
+                content_end(self.text, self.item),
+                format!("{separator}{new}"),
+            )
         };
         insertion(self.item, at, replacement)
     }
@@ -78,24 +91,46 @@ pub(super) fn fill(text: &str, key: Span, list: &Value, style: Style) -> Option<
     let colon = rest.find(':')? + 1;
     let value = rest[colon..].trim_start();
     let value_start = start + rest.len() - value.len();
-    let written = value.find(']').filter(|_| value.starts_with('[')).map_or(0, |end| end + 1);
+    let written = value
+        .find(']')
+        .filter(|_| value.starts_with('['))
+        .map_or(0, |end| end + 1);
     let is_block = is_first_on_line(text, key) && !style.quotes_keys;
     if !is_block {
-        let span = Span::new(key.source, value_start as u32, (value_start + written) as u32);
-        return (written > 0).then(|| Edit { span, replacement: style.flow(list) });
+        let span = Span::new(
+            key.source,
+            value_start as u32,
+            (value_start + written) as u32,
+        );
+        return (written > 0).then(|| Edit {
+            span,
+            replacement: style.flow(list),
+        });
     }
-    if !(value[written..].trim_start().is_empty() || value[written..].trim_start().starts_with('#')) {
+    if !(value[written..].trim_start().is_empty() || value[written..].trim_start().starts_with('#'))
+    {
         return None;
     }
     let indentation = indentation(text, key.start as usize);
     let lines = style.block(list).into_iter().map(|line| {
-        format!("{}{indentation}{}{line}", line_break(text), " ".repeat(style.list_indent))
+        format!(
+            "{}{indentation}{}{line}",
+            line_break(text),
+            " ".repeat(style.list_indent)
+        )
     });
     // What stands between the colon and the end of the line goes, but for a comment.
     let comment = value[written..].trim_start();
-    let comment = if comment.is_empty() { String::new() } else { format!(" {comment}") };
+    let comment = if comment.is_empty() {
+        String::new()
+    } else {
+        format!(" {comment}")
+    };
     let span = Span::new(key.source, (start + colon) as u32, line_end as u32);
-    Some(Edit { span, replacement: comment + &lines.collect::<String>() })
+    Some(Edit {
+        span,
+        replacement: comment + &lines.collect::<String>(),
+    })
 }
 
 /// Adds a field beside another one of the same mapping, whose key and end these are.
@@ -108,7 +143,10 @@ pub(super) fn beside(
     if is_first_on_line(text, key) && !style.quotes_keys {
         let indentation = indentation(text, key.start as usize);
         let lines = style.field(name, value);
-        let lines: Vec<_> = lines.iter().map(|line| format!("{indentation}{line}")).collect();
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| format!("{indentation}{line}"))
+            .collect();
         return Some(insert_lines_behind(text, end, &lines));
     }
     let start = key.start as usize;
@@ -130,12 +168,17 @@ pub(super) fn document(text: &str, object: Span, value: &Value, style: Style) ->
     if !starts_line || style.quotes_keys || text[object.range()].starts_with('{') {
         return None;
     }
-    let lines: Vec<_> = std::iter::once("---".to_owned()).chain(style.block(value)).collect();
+    let lines: Vec<_> = std::iter::once("---".to_owned())
+        .chain(style.block(value))
+        .collect();
     Some(insert_lines_behind(text, object, &lines))
 }
 
 fn insertion(near: Span, at: usize, replacement: String) -> Edit {
-    Edit { span: Span::new(near.source, at as u32, at as u32), replacement }
+    Edit {
+        span: Span::new(near.source, at as u32, at as u32),
+        replacement,
+    }
 }
 
 /// Whole lines behind the line on which the text of a span ends, so that a comment there
@@ -150,7 +193,10 @@ fn insert_lines_behind(text: &str, span: Span, lines: &[String]) -> Edit {
 /// Whole lines before the line on which a span starts.
 fn insert_lines_before(text: &str, span: Span, lines: &[String]) -> Edit {
     let line_break = line_break(text);
-    let lines: String = lines.iter().flat_map(|line| [line.as_str(), line_break]).collect();
+    let lines: String = lines
+        .iter()
+        .flat_map(|line| [line.as_str(), line_break])
+        .collect();
     insertion(span, line_start(text, span.start as usize), lines)
 }
 
@@ -186,7 +232,9 @@ fn indentation(text: &str, at: usize) -> String {
 /// Whether nothing but spaces and hyphens of list items stands before a span on its line.
 fn is_first_on_line(text: &str, span: Span) -> bool {
     let start = span.start as usize;
-    text[line_start(text, start)..start].bytes().all(|byte| matches!(byte, b' ' | b'-'))
+    text[line_start(text, start)..start]
+        .bytes()
+        .all(|byte| matches!(byte, b' ' | b'-'))
 }
 
 /// The line break that a text uses.

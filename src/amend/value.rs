@@ -22,7 +22,12 @@ pub(super) enum Value {
 
 impl Value {
     pub(super) fn map(fields: Vec<(&str, Self)>) -> Self {
-        Self::Map(fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+        Self::Map(
+            fields
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value))
+                .collect(),
+        )
     }
 
     fn is_empty(&self) -> bool {
@@ -52,7 +57,9 @@ impl Style {
     /// that shows nothing.
     pub(super) fn around(text: &str, span: Span) -> Self {
         let near = &text[span.range()];
-        let quotes_keys = near.trim_start_matches(['{', '[', ' ', '\n', '\r', '\t']).starts_with('"');
+        let quotes_keys = near
+            .trim_start_matches(['{', '[', ' ', '\n', '\r', '\t'])
+            .starts_with('"');
         let quoted = |quote: char| near.contains(&format!(": {quote}"));
         let quotes = if quotes_keys || quoted('"') {
             Some('"')
@@ -60,24 +67,39 @@ impl Style {
             quoted('\'').then_some('\'')
         };
         let spaced_braces = near.contains("{ ") || (!near.contains('{') && text.contains("{ "));
-        Self { quotes_keys, quotes, list_indent: list_indent(text), spaced_braces }
+        Self {
+            quotes_keys,
+            quotes,
+            list_indent: list_indent(text),
+            spaced_braces,
+        }
     }
 
     fn text(self, text: &str) -> String {
         match self.quotes {
-            Some('\'') if !text.contains('\'') && !text.contains(char::is_control) => format!("'{text}'"),
+            Some('\'') if !text.contains('\'') && !text.contains(char::is_control) => {
+                format!("'{text}'")
+            }
             None if is_plain(text) => text.to_owned(),
             _ => quoted(text),
         }
     }
 
     fn key(self, key: &str) -> String {
-        if !self.quotes_keys && is_plain(key) { key.to_owned() } else { quoted(key) }
+        if !self.quotes_keys && is_plain(key) {
+            key.to_owned()
+        } else {
+            quoted(key)
+        }
     }
 
     fn word(self, word: &str) -> String {
         let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
-        if self.quotes_keys && !is_number { quoted(word) } else { word.to_owned() }
+        if self.quotes_keys && !is_number {
+            quoted(word)
+        } else {
+            word.to_owned()
+        }
     }
 
     /// The value on one line.
@@ -93,11 +115,15 @@ impl Style {
             }
             Value::Map(fields) if fields.is_empty() => "{}".to_owned(),
             Value::Map(fields) => {
-                let fields = fields.iter().map(|(key, value)| {
-                    format!("{}: {}", self.key(key), self.flow(value))
-                });
+                let fields = fields
+                    .iter()
+                    .map(|(key, value)| format!("{}: {}", self.key(key), self.flow(value)));
                 let fields = fields.collect::<Vec<_>>().join(", ");
-                if self.spaced_braces { format!("{{ {fields} }}") } else { format!("{{{fields}}}") }
+                if self.spaced_braces {
+                    format!("{{ {fields} }}")
+                } else {
+                    format!("{{{fields}}}")
+                }
             }
         }
     }
@@ -105,9 +131,10 @@ impl Style {
     /// The value on lines of its own, not indented.
     pub(super) fn block(self, value: &Value) -> Vec<String> {
         match value {
-            Value::Map(fields) if !fields.is_empty() => {
-                fields.iter().flat_map(|(key, value)| self.field(key, value)).collect()
-            }
+            Value::Map(fields) if !fields.is_empty() => fields
+                .iter()
+                .flat_map(|(key, value)| self.field(key, value))
+                .collect(),
             Value::List(items) if !items.is_empty() => {
                 items.iter().flat_map(|item| self.item(item, 2)).collect()
             }
@@ -120,11 +147,16 @@ impl Style {
         let key = self.key(key);
         let indent = match value {
             _ if value.is_empty() => return vec![format!("{key}: {}", self.flow(value))],
-            Value::Text(_) | Value::Block(_) | Value::Word(_) => return vec![format!("{key}: {}", self.flow(value))],
+            Value::Text(_) | Value::Block(_) | Value::Word(_) => {
+                return vec![format!("{key}: {}", self.flow(value))];
+            }
             Value::List(_) => self.list_indent,
             Value::Map(_) => 2,
         };
-        let lines = self.block(value).into_iter().map(|line| indented(indent, &line));
+        let lines = self
+            .block(value)
+            .into_iter()
+            .map(|line| indented(indent, &line));
         std::iter::once(format!("{key}:")).chain(lines).collect()
     }
 
@@ -147,13 +179,21 @@ fn indented(columns: usize, line: &str) -> String {
 /// How far lists are indented in a text, by its first list below a key.
 fn list_indent(text: &str) -> usize {
     let column = |line: &str| line.len() - line.trim_start_matches(' ').len();
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty()).peekable();
+    let mut lines = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .peekable();
     while let Some(line) = lines.next() {
         let Some(next) = lines.peek() else { break };
         let is_key = line.trim_end().ends_with(':') && !line.trim_start().starts_with('#');
         if is_key && next.trim_start().starts_with("- ") {
             // The key of a list in a list stands behind the hyphen of its item.
-            let key = column(line) + if line.trim_start().starts_with("- ") { 2 } else { 0 };
+            let key = column(line)
+                + if line.trim_start().starts_with("- ") {
+                    2
+                } else {
+                    0
+                };
             return column(next).saturating_sub(key).min(8);
         }
     }
@@ -163,10 +203,13 @@ fn list_indent(text: &str) -> usize {
 /// Whether a text without quotes is read as that very string, by YAML 1.1 and 1.2: it
 /// begins with a letter, and is none of the words that mean something else.
 fn is_plain(text: &str) -> bool {
-    const WORDS: [&str; 12] =
-        ["y", "yes", "n", "no", "true", "false", "on", "off", "null", "none", "nan", "inf"];
+    const WORDS: [&str; 12] = [
+        "y", "yes", "n", "no", "true", "false", "on", "off", "null", "none", "nan", "inf",
+    ];
     text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte))
         && !WORDS.contains(&text.to_ascii_lowercase().as_str())
 }
 
@@ -193,11 +236,19 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const STYLE: Style = Style { quotes_keys: false, quotes: None, list_indent: 2, spaced_braces: false };
+    const STYLE: Style = Style {
+        quotes_keys: false,
+        quotes: None,
+        list_indent: 2,
+        spaced_braces: false,
+    };
 
     fn sample() -> Value {
         let label = Value::Map(vec![("app".to_owned(), Value::Text("1".to_owned()))]);
-        let peer = Value::map(vec![("podSelector", Value::map(vec![("matchLabels", label)]))]);
+        let peer = Value::map(vec![(
+            "podSelector",
+            Value::map(vec![("matchLabels", label)]),
+        )]);
         Value::map(vec![
             ("from", Value::List(vec![peer])),
             ("ports", Value::List(vec![Value::Word("80".to_owned())])),
@@ -212,15 +263,31 @@ mod tests {
             block,
             "- from:\n    - podSelector:\n        matchLabels:\n          app: \"1\"\n  ports:\n    - 80\n  empty: {}"
         );
-        let tight = Style { list_indent: 0, ..STYLE }.item(&sample(), 4).join("\n");
+        let tight = Style {
+            list_indent: 0,
+            ..STYLE
+        }
+        .item(&sample(), 4)
+        .join("\n");
         assert_eq!(
             tight,
             "-   from:\n    - podSelector:\n        matchLabels:\n          app: \"1\"\n    ports:\n    - 80\n    empty: {}"
         );
         let flow = STYLE.flow(&sample());
-        assert_eq!(flow, "{from: [{podSelector: {matchLabels: {app: \"1\"}}}], ports: [80], empty: {}}");
-        let json = Style { quotes_keys: true, quotes: Some('"'), spaced_braces: true, ..STYLE };
-        assert_eq!(json.flow(&Value::map(vec![("port", Value::Word("TCP".to_owned()))])), r#"{ "port": "TCP" }"#);
+        assert_eq!(
+            flow,
+            "{from: [{podSelector: {matchLabels: {app: \"1\"}}}], ports: [80], empty: {}}"
+        );
+        let json = Style {
+            quotes_keys: true,
+            quotes: Some('"'),
+            spaced_braces: true,
+            ..STYLE
+        };
+        assert_eq!(
+            json.flow(&Value::map(vec![("port", Value::Word("TCP".to_owned()))])),
+            r#"{ "port": "TCP" }"#
+        );
     }
 
     #[test]
@@ -228,7 +295,22 @@ mod tests {
         for plain in ["web", "app.kubernetes.io/name", "v1.2", "a_b"] {
             assert_eq!(STYLE.text(plain), plain);
         }
-        for other in ["", "1", "true", "Yes", "0x1", "1e3", "~", "a b", "a: b", "-a", ".inf", "n", "a#b", "10.0.0.0/8"] {
+        for other in [
+            "",
+            "1",
+            "true",
+            "Yes",
+            "0x1",
+            "1e3",
+            "~",
+            "a b",
+            "a: b",
+            "-a",
+            ".inf",
+            "n",
+            "a#b",
+            "10.0.0.0/8",
+        ] {
             assert_eq!(STYLE.text(other), format!("\"{other}\""));
         }
         assert_eq!(STYLE.text("a\"\n\u{1F600}"), r#""a\"\u000a\ud83d\ude00""#);

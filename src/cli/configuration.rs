@@ -34,7 +34,10 @@ pub(super) struct Unusable;
 
 impl Configuration {
     /// Reads the configuration, and complains if that cannot be done.
-    pub(super) fn load(options: &ConfigurationOptions, terminal: &mut Terminal) -> Result<Self, Unusable> {
+    pub(super) fn load(
+        options: &ConfigurationOptions,
+        terminal: &mut Terminal,
+    ) -> Result<Self, Unusable> {
         let found = match &options.config {
             _ if options.no_config => Ok(None),
             Some(path) => OwnFile::read(path).map(Some),
@@ -45,22 +48,34 @@ impl Configuration {
             |path| path.to_string_lossy().into_owned(),
         );
         let file = found.map_err(|error| {
-            terminal.complain(&named, format!("cannot be read: {error}"));
+            terminal.complain(&named, &format!("cannot be read: {error}"));
             Unusable
         })?;
-        let Some(file) = file else { return Ok(Self::default()) };
+        let Some(file) = file else {
+            return Ok(Self::default());
+        };
         let config = Config::read(&file.text, &known_rules()).map_err(|error| {
-            let place = error.place.map_or(String::new(), |(line, column)| format!(":{line}:{column}"));
+            let place = error
+                .place
+                .map_or(String::new(), |(line, column)| format!(":{line}:{column}"));
             let help = error.help.map_or(String::new(), |help| format!("; {help}"));
-            terminal.complain(&format!("{}{place}", file.name), format!("{}{help}", error.message));
+            terminal.complain(
+                &format!("{}{place}", file.name),
+                &format!("{}{help}", error.message),
+            );
             Unusable
         })?;
-        Ok(Self { config, file: Some(file) })
+        Ok(Self {
+            config,
+            file: Some(file),
+        })
     }
 
     /// The name of a source as the configuration's patterns see it.
     pub(super) fn path_of(&self, source: &str) -> String {
-        self.file.as_ref().map_or_else(|| source.to_owned(), |file| file.relative(source))
+        self.file
+            .as_ref()
+            .map_or_else(|| source.to_owned(), |file| file.relative(source))
     }
 }
 

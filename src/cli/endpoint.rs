@@ -62,7 +62,11 @@ enum SupposedNamespace {
 
 impl End {
     /// The end as the engine sees it. `addresses` of an end outside must be uniform.
-    pub(crate) fn endpoint<'c>(&'c self, cluster: &'c Cluster, inventory: Inventory) -> Endpoint<'c> {
+    pub(crate) fn endpoint<'c>(
+        &'c self,
+        cluster: &'c Cluster,
+        inventory: Inventory,
+    ) -> Endpoint<'c> {
         let mut pod = match self {
             Self::Addresses(range) => return Endpoint::Address(*range),
             Self::Workload(id) => PodView::workload(cluster, *id),
@@ -80,7 +84,8 @@ impl End {
             Self::Workload(id) => {
                 let name = here.workload_name(*id);
                 let mut same = there.workloads_in(namespace(here.workload(*id).namespace)?);
-                same.find(|id| there.workload_name(*id) == name).map(Self::Workload)
+                same.find(|id| there.workload_name(*id) == name)
+                    .map(Self::Workload)
             }
             Self::Supposed(pod) => {
                 let mut pod = pod.clone();
@@ -106,9 +111,12 @@ impl SupposedPod {
     fn namespace<'c>(&'c self, cluster: &'c Cluster) -> NamespaceView<'c> {
         match &self.namespace {
             SupposedNamespace::Present(id) => NamespaceView::of(cluster, *id),
-            SupposedNamespace::New { name, labels } => {
-                NamespaceView { id: None, name, labels, are_labels_known: true }
-            }
+            SupposedNamespace::New { name, labels } => NamespaceView {
+                id: None,
+                name,
+                labels,
+                are_labels_known: true,
+            },
         }
     }
 }
@@ -149,18 +157,33 @@ impl Lookup<'_> {
                 resolved.is_selection = true;
                 let ids = self.cluster.workload_ids().filter(|id| self.has_pods(*id));
                 resolved.ends.extend(ids.map(End::Workload));
-                resolved.ends.extend([AddressRange::IPV4, AddressRange::IPV6].map(End::Addresses));
+                resolved
+                    .ends
+                    .extend([AddressRange::IPV4, AddressRange::IPV6].map(End::Addresses));
             }
             Form::Internet => {
-                resolved.ends.extend(special::public_addresses().into_iter().map(End::Addresses));
+                resolved
+                    .ends
+                    .extend(special::public_addresses().into_iter().map(End::Addresses));
             }
             Form::Addresses(range) => self.resolve_addresses(range, &mut resolved),
-            Form::Supposed { namespace, new_labels, labels } => {
+            Form::Supposed {
+                namespace,
+                new_labels,
+                labels,
+            } => {
                 let namespace = match new_labels {
-                    Some(labels) => SupposedNamespace::New { name: namespace, labels },
+                    Some(labels) => SupposedNamespace::New {
+                        name: namespace,
+                        labels,
+                    },
                     None => SupposedNamespace::Present(self.namespace(text, &namespace)?),
                 };
-                let pod = SupposedPod { name: text.to_owned(), namespace, labels };
+                let pod = SupposedPod {
+                    name: text.to_owned(),
+                    namespace,
+                    labels,
+                };
                 resolved.ends.push(End::Supposed(Box::new(pod)));
             }
             Form::Labelled { namespace, labels } => {
@@ -170,7 +193,11 @@ impl Lookup<'_> {
             Form::Service { namespace, name } => {
                 self.resolve_service(text, namespace.as_deref(), &name, &mut resolved)?;
             }
-            Form::Named { namespace, kind, name } => {
+            Form::Named {
+                namespace,
+                kind,
+                name,
+            } => {
                 self.resolve_name(text, (namespace.as_deref(), kind, &name), &mut resolved)?;
             }
         }
@@ -185,7 +212,10 @@ impl Lookup<'_> {
     /// The workloads that a name may mean: of its namespace, or of all.
     fn workloads(&self, text: &str, namespace: Option<&str>) -> Result<Vec<WorkloadId>, Mistake> {
         match namespace.or(self.namespace) {
-            Some(name) => Ok(self.cluster.workloads_in(self.namespace(text, name)?).collect()),
+            Some(name) => Ok(self
+                .cluster
+                .workloads_in(self.namespace(text, name)?)
+                .collect()),
             None => Ok(self.cluster.workload_ids().collect()),
         }
     }
@@ -202,9 +232,16 @@ impl Lookup<'_> {
         labels: &Labels,
     ) -> Result<Vec<End>, Mistake> {
         let mut ids = self.workloads(text, namespace)?;
-        ids.retain(|id| self.has_pods(*id) && has_labels(&self.cluster.workload(*id).object.labels, labels));
+        ids.retain(|id| {
+            self.has_pods(*id) && has_labels(&self.cluster.workload(*id).object.labels, labels)
+        });
         if ids.is_empty() {
-            return Err(unknown::labels(self.cluster, text, namespace.or(self.namespace), labels));
+            return Err(unknown::labels(
+                self.cluster,
+                text,
+                namespace.or(self.namespace),
+                labels,
+            ));
         }
         Ok(ids.into_iter().map(End::Workload).collect())
     }
@@ -224,11 +261,17 @@ impl Lookup<'_> {
             && let Some((owned, owner)) = self.owner(namespace.or(self.namespace), kind, name)
         {
             let owner_name = self.cluster.workload_name(owner);
-            resolved.notes.push(format!("`{owned}` belongs to `{owner_name}`, which stands for it"));
+            resolved.notes.push(format!(
+                "`{owned}` belongs to `{owner_name}`, which stands for it"
+            ));
             ids.push(owner);
         }
         match ids[..] {
-            [] => Err(unknown::workload(self.cluster, text, (namespace.or(self.namespace), name))),
+            [] => Err(unknown::workload(
+                self.cluster,
+                text,
+                (namespace.or(self.namespace), name),
+            )),
             [id] if !self.has_pods(id) => Err(unknown::refused(self.cluster, id)),
             [id] => {
                 resolved.ends.push(End::Workload(id));
@@ -261,7 +304,10 @@ impl Lookup<'_> {
         // circles, are no owners.
         for _ in 0..=represented.len().min(4) {
             let owner = format!("{namespace}/{}", object.owner);
-            let found = self.cluster.workload_ids().find(|id| self.cluster.workload_name(*id) == owner);
+            let found = self
+                .cluster
+                .workload_ids()
+                .find(|id| self.cluster.workload_name(*id) == owner);
             if let Some(id) = found {
                 return Some((owned, id));
             }
@@ -297,8 +343,12 @@ impl Lookup<'_> {
         let Some(selector) = &service.object.selector else {
             return Err(unknown::without_selector(self.cluster, text, id));
         };
-        let ids = self.cluster.workloads_in(service.namespace).filter(|id| self.has_pods(*id));
-        let selected = ids.filter(|id| has_labels(&self.cluster.workload(*id).object.labels, selector));
+        let ids = self
+            .cluster
+            .workloads_in(service.namespace)
+            .filter(|id| self.has_pods(*id));
+        let selected =
+            ids.filter(|id| has_labels(&self.cluster.workload(*id).object.labels, selector));
         resolved.ends.extend(selected.map(End::Workload));
         if resolved.ends.is_empty() || selector.is_empty() {
             return Err(unknown::without_pods(self.cluster, text, id));
@@ -313,25 +363,39 @@ impl Lookup<'_> {
             let pod = &self.cluster.workload(*id).object;
             !pod.host_network && pod.addresses.contains(address)
         };
-        let holders = |address: IpAddr| self.cluster.workload_ids().filter(move |id| has(id, &address));
+        let holders = |address: IpAddr| {
+            self.cluster
+                .workload_ids()
+                .filter(move |id| has(id, &address))
+        };
         // The outside has no address that a pod has (S8), so that a single such address
         // can only mean the pod.
         if range.first == range.last
             && let [id] = holders(range.first).collect::<Vec<_>>()[..]
         {
             let name = self.cluster.workload_name(id);
-            resolved.notes.push(format!("{} is the address of `{name}`", range.first));
+            resolved
+                .notes
+                .push(format!("{} is the address of `{name}`", range.first));
             resolved.ends.push(End::Workload(id));
             return;
         }
         let inside = self.cluster.workloads().iter().filter(|workload| {
-            workload.object.addresses.iter().any(|address| range.contains(*address))
+            workload
+                .object
+                .addresses
+                .iter()
+                .any(|address| range.contains(*address))
         });
         match inside.count() {
             0 => {}
             count => resolved.notes.push(format!(
                 "{count} {} an address in {}: asked here is what no pod has",
-                if count == 1 { "workload has" } else { "workloads have" },
+                if count == 1 {
+                    "workload has"
+                } else {
+                    "workloads have"
+                },
                 special::range_name(&range),
             )),
         }
@@ -340,5 +404,7 @@ impl Lookup<'_> {
 }
 
 fn has_labels(labels: &Labels, wanted: &Labels) -> bool {
-    wanted.iter().all(|wanted| labels.get(&wanted.key) == Some(&wanted.value))
+    wanted
+        .iter()
+        .all(|wanted| labels.get(&wanted.key) == Some(&wanted.value))
 }

@@ -6,24 +6,21 @@ use super::Paths;
 use super::terminal::{Terminal, Verbosity};
 use crate::cluster::Cluster;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::{Document, Object, Opacity, Outcome as Became};
+use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
 use crate::load::{self, Limits, Loaded, ProblemKind, SkipReason};
 use crate::manifest;
 use crate::output::{Escaped, Problem, Summary, count};
-use crate::source::SourceMap;
+use crate::source::{SourceId, SourceMap};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::io;
 
-/// Everything that was read.
-pub(crate) struct Input {
+/// The texts that the arguments stand for, and what was met on the way.
+pub(crate) struct Reading {
     /// The texts.
     pub(crate) sources: SourceMap,
-    /// What every document became, in the order of the files.
-    pub(crate) documents: Vec<Document>,
-    /// What is wrong with single documents.
-    pub(crate) diagnostics: Vec<Diagnostic>,
-    /// The objects, joined.
-    pub(crate) cluster: Cluster,
+    /// The files of the texts, in the same order.
+    pub(crate) files: Vec<load::File>,
     /// What could not be read at all.
     pub(crate) problems: Vec<Problem>,
     /// What was left alone on purpose.
@@ -32,9 +29,76 @@ pub(crate) struct Input {
     pub(crate) summary: Summary,
 }
 
-impl Input {
-    /// Reads what the arguments stand for.
-    pub(crate) fn read(paths: &Paths) -> Self {
+/// The files that make one cluster together.
+pub(crate) struct Part {
+    /// The scope of the configuration that they belong to, by its position.
+    pub(crate) scope: Option<usize>,
+    /// What every document became, in the order of the files.
+    pub(crate) documents: Vec<Document>,
+    /// What is wrong with single documents.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The objects, joined.
+    pub(crate) cluster: Cluster,
+}
+
+/// Everything that was read, as one cluster.
+pub(crate) struct Input {
+    /// The texts, and what was met on the way to them.
+    pub(crate) reading: Reading,
+    /// What every document became, in the order of the files.
+    pub(crate) documents: Vec<Document>,
+    /// What is wrong with single documents.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The objects, joined.
+    pub(crate) cluster: Cluster,
+}
+
+impl std::ops::Deref for Input {
+    type Target = Reading;
+
+    fn deref(&self) -> &Reading {
+        &self.reading
+    }
+}
+
+/// Reads the manifests in the texts and joins them, those of one scope into one cluster.
+/// The files of no scope come first; there is always such a part, be it empty.
+pub(crate) fn parts(
+    sources: &SourceMap,
+    scope_of: impl Fn(&str) -> Option<usize> + Sync,
+) -> Vec<Part> {
+    let ids: Vec<SourceId> = sources.ids().collect();
+    let parsed: Vec<(Option<usize>, manifest::Parsed)> = ids
+        .par_iter()
+        .map(|id| {
+            let source = sources.get(*id);
+            let parsed = manifest::read(*id, source.text());
+            (scope_of(source.name()), parsed)
+        })
+        .collect();
+    let mut by_scope: BTreeMap<Option<usize>, manifest::Parsed> = BTreeMap::new();
+    by_scope.entry(None).or_default();
+    for (scope, parsed) in parsed {
+        let part = by_scope.entry(scope).or_default();
+        part.documents.extend(parsed.documents);
+        part.diagnostics.extend(parsed.diagnostics);
+        part.objects.extend(parsed.objects);
+    }
+    let part = |(scope, parsed): (Option<usize>, manifest::Parsed)| Part {
+        scope,
+        documents: parsed.documents,
+        diagnostics: parsed.diagnostics,
+        cluster: Cluster::new(parsed.objects),
+    };
+    by_scope.into_iter().map(part).collect()
+}
+
+impl Reading {
+    /// Reads what the arguments stand for, and joins the files of each scope into a cluster.
+    pub(crate) fn of(
+        paths: &Paths,
+        scope_of: impl Fn(&str) -> Option<usize> + Sync,
+    ) -> (Self, Vec<Part>) {
         let loaded = load::load(&paths.paths, &mut io::stdin().lock(), &Limits::default());
         let Loaded {
             sources,
@@ -42,36 +106,20 @@ impl Input {
             problems,
             skipped,
         } = loaded;
-        let parsed: Vec<manifest::Parsed> = files
-            .par_iter()
-            .map(|file| {
-                let source = sources.get(file.source);
-                manifest::read(file.source, source.text())
-            })
-            .collect();
-        let mut objects = Vec::new();
-        let mut documents = Vec::new();
-        let mut diagnostics = Vec::new();
-        for parsed in parsed {
-            objects.extend(parsed.objects);
-            diagnostics.extend(parsed.diagnostics);
-            documents.extend(parsed.documents);
-        }
-        let mut summary = summarize(&objects, &documents);
+        let parts = parts(&sources, scope_of);
+        let mut summary = summarize(&parts);
         summary.files = files.len();
         summary.unreadable = problems.len();
         summary.left_alone = skipped.len();
         let problems = problems.into_iter().map(in_words).collect();
-        let cluster = Cluster::new(objects);
-        Self {
+        let reading = Self {
             sources,
-            documents,
-            diagnostics,
-            cluster,
+            files,
             problems,
             skipped,
             summary,
-        }
+        };
+        (reading, parts)
     }
 
     /// Whether something that was asked for is not part of the analysis: a file that cannot
@@ -80,10 +128,47 @@ impl Input {
         !self.problems.is_empty() || self.summary.broken > 0
     }
 
+    /// Says on standard error what could not be read, and, if asked, what was left alone.
+    pub(crate) fn report_problems(&self, terminal: &mut Terminal) {
+        for problem in &self.problems {
+            terminal.complain(&problem.name, &problem.message);
+        }
+        if terminal.verbosity == Verbosity::Verbose {
+            for skipped in &self.skipped {
+                let reason = skip_reason(skipped.reason);
+                terminal.say(format_args!("skipped {}: {reason}", Escaped(&skipped.name)));
+            }
+        }
+    }
+
+    /// Says on standard error that there is nothing to analyse, and what was seen instead.
+    pub(crate) fn report_nothing(&self, terminal: &mut Terminal) {
+        terminal.say(format_args!(
+            "npcheck: no Kubernetes object to analyse; {}",
+            self.summary
+        ));
+        if self.summary.templates > 0 {
+            terminal.say("  render templates first: helm template CHART | npcheck lint -");
+        }
+    }
+}
+
+impl Input {
+    /// Reads what the arguments stand for, as one cluster.
+    pub(crate) fn read(paths: &Paths) -> Self {
+        let (reading, mut parts) = Reading::of(paths, |_| None);
+        let part = parts.pop().expect("there is always a part without scope");
+        Self {
+            reading,
+            documents: part.documents,
+            diagnostics: part.diagnostics,
+            cluster: part.cluster,
+        }
+    }
+
     /// Whether there is no object that npcheck could say anything about.
     pub(crate) fn is_empty(&self) -> bool {
-        let mut documents = self.documents.iter();
-        !documents.any(|document| document.outcome == Became::Object)
+        has_no_objects(&self.documents)
     }
 
     /// Whether an API server would refuse one of the objects, so that it counts for nothing
@@ -126,44 +211,18 @@ impl Input {
             terminal.complain(&second, &message);
         }
     }
-
-    /// Says on standard error what could not be read, and, if asked, what was left alone.
-    pub(crate) fn report_problems(&self, terminal: &mut Terminal) {
-        for problem in &self.problems {
-            terminal.complain(&problem.name, &problem.message);
-        }
-        if terminal.verbosity == Verbosity::Verbose {
-            for skipped in &self.skipped {
-                let reason = skip_reason(skipped.reason);
-                terminal.say(format_args!("skipped {}: {reason}", Escaped(&skipped.name)));
-            }
-        }
-    }
-
-    /// Says on standard error that there is nothing to analyse, and what was seen instead.
-    pub(crate) fn report_nothing(&self, terminal: &mut Terminal) {
-        terminal.say(format_args!(
-            "npcheck: no Kubernetes object to analyse; {}",
-            self.summary
-        ));
-        if self.summary.templates > 0 {
-            terminal.say("  render templates first: helm template CHART | npcheck lint -");
-        }
-    }
 }
 
-fn summarize(objects: &[Object], documents: &[Document]) -> Summary {
+/// Whether no document became an object that npcheck could say anything about.
+pub(crate) fn has_no_objects(documents: &[Document]) -> bool {
+    !documents
+        .iter()
+        .any(|document| document.outcome == Became::Object)
+}
+
+fn summarize(parts: &[Part]) -> Summary {
     let mut summary = Summary::default();
-    for object in objects {
-        match object {
-            Object::Namespace(_) => summary.namespaces += 1,
-            Object::Workload(_) => summary.workloads += 1,
-            Object::NetworkPolicy(_) => summary.policies += 1,
-            Object::ClusterNetworkPolicy(_) => summary.cluster_policies += 1,
-            Object::Service(_) | Object::Node(_) | Object::Surrounding(_) => {}
-        }
-    }
-    for document in documents {
+    for document in parts.iter().flat_map(|part| &part.documents) {
         match document.outcome {
             Became::Object | Became::Surrounding | Became::OtherKind => summary.objects += 1,
             Became::Opaque(Opacity::Template) => summary.templates += 1,
@@ -172,8 +231,28 @@ fn summarize(objects: &[Object], documents: &[Document]) -> Summary {
             Became::Broken => summary.broken += 1,
             Became::NotKubernetes | Became::Empty => {}
         }
+        if document.outcome == Became::Object {
+            count_object(&mut summary, &document.kind);
+        }
     }
     summary
+}
+
+fn count_object(summary: &mut Summary, kind: &str) {
+    match kind {
+        "NetworkPolicy" => summary.policies += 1,
+        "Namespace" => summary.namespaces += 1,
+        "AdminNetworkPolicy" | "BaselineAdminNetworkPolicy" | "ClusterNetworkPolicy" => {
+            summary.cluster_policies += 1;
+        }
+        kind if WorkloadKind::ALL
+            .into_iter()
+            .any(|known| known.name() == kind) =>
+        {
+            summary.workloads += 1;
+        }
+        _ => {}
+    }
 }
 
 /// Why a file was left alone, in words.

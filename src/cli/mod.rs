@@ -3,16 +3,22 @@
 //!
 //! Refuses to judge anything itself.
 
+mod baseline;
 mod completions;
+mod configuration;
 mod endpoint;
 mod exit;
 mod explain;
 mod files;
+mod fixes;
 mod graph;
 mod input;
+mod judge;
 mod lint;
+mod mend;
 mod port;
 mod reach;
+mod replace;
 mod schema;
 mod target;
 mod terminal;

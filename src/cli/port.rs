@@ -19,9 +19,16 @@ pub(crate) struct PortQuestion {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Meaning {
-    Numbers { protocol: Protocol, first: u16, last: u16 },
+    Numbers {
+        protocol: Protocol,
+        first: u16,
+        last: u16,
+    },
     /// Of every protocol that the destination has the name for, if none is said.
-    Name { protocol: Option<Protocol>, name: String },
+    Name {
+        protocol: Option<Protocol>,
+        name: String,
+    },
 }
 
 /// What the ports of a question mean at one destination.
@@ -42,31 +49,49 @@ impl PortQuestion {
             Some((port, protocol)) => (port, Some(protocol_of(text, protocol)?)),
             None => (text, None),
         };
-        let meaning = if port.contains(|char: char| char.is_ascii_digit()) && !port.contains(|char: char| !matches!(char, '0'..='9' | '-')) {
+        let meaning = if port.contains(|char: char| char.is_ascii_digit())
+            && !port.contains(|char: char| !matches!(char, '0'..='9' | '-'))
+        {
             let (first, last) = port.split_once('-').unwrap_or((port, port));
             let number = |text: &str| text.parse::<u16>().ok().filter(|number| *number > 0);
             match (number(first), number(last)) {
-                (Some(first), Some(last)) if first <= last => {
-                    Meaning::Numbers { protocol: protocol.unwrap_or(Protocol::Tcp), first, last }
-                }
+                (Some(first), Some(last)) if first <= last => Meaning::Numbers {
+                    protocol: protocol.unwrap_or(Protocol::Tcp),
+                    first,
+                    last,
+                },
                 _ => return Err(malformed(text, "ports go from 1 to 65535")),
             }
         } else if is_port_name(port) {
-            Meaning::Name { protocol, name: port.to_owned() }
+            Meaning::Name {
+                protocol,
+                name: port.to_owned(),
+            }
         } else {
-            return Err(malformed(text, "write `8080`, `8080/udp`, `8000-8100` or a name"));
+            return Err(malformed(
+                text,
+                "write `8080`, `8080/udp`, `8000-8100` or a name",
+            ));
         };
-        Ok(Self { text: text.to_owned(), meaning })
+        Ok(Self {
+            text: text.to_owned(),
+            meaning,
+        })
     }
 
     /// Whether a Service's port is asked for.
     fn asks_for(&self, port: &ServicePort) -> bool {
         match &self.meaning {
-            Meaning::Numbers { protocol, first, last } => {
-                *protocol == port.protocol && (*first..=*last).contains(&port.port.value)
-            }
+            Meaning::Numbers {
+                protocol,
+                first,
+                last,
+            } => *protocol == port.protocol && (*first..=*last).contains(&port.port.value),
             Meaning::Name { protocol, name } => {
-                let has_name = port.name.as_ref().is_some_and(|its_name| its_name.value == *name);
+                let has_name = port
+                    .name
+                    .as_ref()
+                    .is_some_and(|its_name| its_name.value == *name);
                 has_name && protocol.is_none_or(|protocol| protocol == port.protocol)
             }
         }
@@ -80,24 +105,39 @@ pub(crate) fn asked_at(
     destination: &Resolved,
     end: &End,
 ) -> Result<Asked, Mistake> {
-    let mut asked = Asked { connections: None, translations: Vec::new(), dead_ends: Vec::new() };
+    let mut asked = Asked {
+        connections: None,
+        translations: Vec::new(),
+        dead_ends: Vec::new(),
+    };
     if let (Some(service), End::Workload(id)) = (destination.service, end) {
-        let through = Through { cluster, service, pod: &cluster.workload(*id).object };
+        let through = Through {
+            cluster,
+            service,
+            pod: &cluster.workload(*id).object,
+        };
         through.ask(questions, &mut asked)?;
         return Ok(asked);
     }
     for question in questions {
         let connections = match (&question.meaning, end) {
-            (Meaning::Numbers { protocol, first, last }, _) => {
-                ConnectionSet::of(*protocol, PortSet::range(*first, *last))
-            }
+            (
+                Meaning::Numbers {
+                    protocol,
+                    first,
+                    last,
+                },
+                _,
+            ) => ConnectionSet::of(*protocol, PortSet::range(*first, *last)),
             (Meaning::Name { protocol, name }, End::Workload(id)) => {
                 named(&cluster.workload(*id).object, name, *protocol)
             }
             (Meaning::Name { .. }, End::Supposed(_) | End::Addresses(_)) => ConnectionSet::none(),
         };
         if connections.is_empty() {
-            asked.dead_ends.push(unresolved(cluster, &question.text, end));
+            asked
+                .dead_ends
+                .push(unresolved(cluster, &question.text, end));
         }
         asked.add(&connections);
     }
@@ -130,10 +170,20 @@ impl Through<'_> {
             }
         }
         for question in questions {
-            let ports: Vec<_> =
-                self.service().ports.iter().filter(|port| question.asks_for(port)).collect();
-            if let (true, Meaning::Numbers { protocol, first, last }) =
-                (self.service().is_headless(), &question.meaning)
+            let ports: Vec<_> = self
+                .service()
+                .ports
+                .iter()
+                .filter(|port| question.asks_for(port))
+                .collect();
+            if let (
+                true,
+                Meaning::Numbers {
+                    protocol,
+                    first,
+                    last,
+                },
+            ) = (self.service().is_headless(), &question.meaning)
             {
                 // Without an address of its own a Service only names its pods: who asks
                 // the DNS for it connects to the pods' own ports.
@@ -159,7 +209,10 @@ impl Through<'_> {
         let connections = match &port.target_port {
             TargetPort::Number(number) => {
                 if *number != port.port.value {
-                    asked.translations.push(format!("{from} leads to {number}/{} of its pods", port.protocol));
+                    asked.translations.push(format!(
+                        "{from} leads to {number}/{} of its pods",
+                        port.protocol
+                    ));
                 }
                 ConnectionSet::of(port.protocol, PortSet::single(*number))
             }
@@ -184,7 +237,11 @@ impl Through<'_> {
 
     fn no_such_port(&self, question: &PortQuestion) -> Mistake {
         let nearest = self.service().ports.iter().map(|port| Candidate {
-            name: format!("{}/{}", port.port, port.protocol.name().to_ascii_lowercase()),
+            name: format!(
+                "{}/{}",
+                port.port,
+                port.protocol.name().to_ascii_lowercase()
+            ),
             span: Some(port.span),
         });
         let service = &self.service().meta.name;
@@ -208,19 +265,31 @@ fn named(pod: &Workload, name: &str, protocol: Option<Protocol>) -> ConnectionSe
 /// That a name means nothing at a destination, and the names that would.
 fn unresolved(cluster: &Cluster, name: &str, end: &End) -> String {
     let End::Workload(id) = end else {
-        return format!("`{name}` is no port of `{}`: only pods have ports with names", end.name(cluster));
+        return format!(
+            "`{name}` is no port of `{}`: only pods have ports with names",
+            end.name(cluster)
+        );
     };
     let pod = &cluster.workload(*id).object;
     let names: Vec<_> = pod
         .named_ports()
         .map(|(name, protocol, number)| format!("`{name}` ({number}/{protocol})"))
         .collect();
-    let known = if names.is_empty() { "no port with a name".to_owned() } else { names.join(", ") };
-    format!("no container of `{}` has a port `{name}`; it has {known}", pod.meta.name)
+    let known = if names.is_empty() {
+        "no port with a name".to_owned()
+    } else {
+        names.join(", ")
+    };
+    format!(
+        "no container of `{}` has a port `{name}`; it has {known}",
+        pod.meta.name
+    )
 }
 
 fn protocol_of(text: &str, protocol: &str) -> Result<Protocol, Mistake> {
-    let found = Protocol::ALL.into_iter().find(|known| known.name().eq_ignore_ascii_case(protocol));
+    let found = Protocol::ALL
+        .into_iter()
+        .find(|known| known.name().eq_ignore_ascii_case(protocol));
     found.ok_or_else(|| malformed(text, "the protocols are tcp, udp and sctp"))
 }
 
@@ -237,7 +306,9 @@ fn is_port_name(name: &str) -> bool {
 }
 
 fn malformed(text: &str, reason: &str) -> Mistake {
-    Mistake::Malformed { reason: format!("`{text}` is no port: {reason}") }
+    Mistake::Malformed {
+        reason: format!("`{text}` is no port: {reason}"),
+    }
 }
 
 #[cfg(test)]
@@ -246,8 +317,19 @@ mod tests {
 
     #[test]
     fn ports_are_read_as_people_write_them() {
-        let numbers = |protocol, first, last| Some(Meaning::Numbers { protocol, first, last });
-        let name = |protocol, name: &str| Some(Meaning::Name { protocol, name: name.to_owned() });
+        let numbers = |protocol, first, last| {
+            Some(Meaning::Numbers {
+                protocol,
+                first,
+                last,
+            })
+        };
+        let name = |protocol, name: &str| {
+            Some(Meaning::Name {
+                protocol,
+                name: name.to_owned(),
+            })
+        };
         let table = [
             ("8080", numbers(Protocol::Tcp, 8080, 8080)),
             ("53/udp", numbers(Protocol::Udp, 53, 53)),
@@ -272,7 +354,13 @@ mod tests {
             ("much-too-long-for-it", None),
         ];
         for (text, meaning) in table {
-            assert_eq!(PortQuestion::parse(text).ok().map(|question| question.meaning), meaning, "{text}");
+            assert_eq!(
+                PortQuestion::parse(text)
+                    .ok()
+                    .map(|question| question.meaning),
+                meaning,
+                "{text}"
+            );
         }
     }
 }

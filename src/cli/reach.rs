@@ -50,7 +50,13 @@ pub(super) struct Options {
     #[arg(short, long, value_name = "NAMESPACE")]
     namespace: Option<String>,
     /// How to show the answer
-    #[arg(short, long = "output", value_enum, value_name = "FORMAT", default_value = "text")]
+    #[arg(
+        short,
+        long = "output",
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
     output: ReachFormat,
     /// Succeed if the answer is this one
     #[arg(long, value_enum, value_name = "ANSWER", default_value = "allowed")]
@@ -93,7 +99,8 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         return Ok(Outcome::Nothing.with_problems(input.is_incomplete()));
     }
     // What was typed is a text like any other, so that labels in it have a place.
-    let [from, to] = [&options.from, &options.to].map(|typed| input.sources.add("<arguments>", typed));
+    let [from, to] =
+        [&options.from, &options.to].map(|typed| input.reading.sources.add("<arguments>", typed));
     let question = match Question::new(options, &input, [from, to]) {
         Ok(question) => question,
         Err((typed, mistake)) => {
@@ -148,13 +155,30 @@ impl<'q> Question<'q> {
         }
         let resolve = |text: &'q String, source| {
             let namespace = options.namespace.as_deref();
-            let lookup = Lookup { cluster: &input.cluster, namespace, source };
-            lookup.resolve(text).map_err(|mistake| (text.as_str(), mistake))
+            let lookup = Lookup {
+                cluster: &input.cluster,
+                namespace,
+                source,
+            };
+            lookup
+                .resolve(text)
+                .map_err(|mistake| (text.as_str(), mistake))
         };
         let from = resolve(&options.from, from)?;
         let to = resolve(&options.to, to)?;
-        let inventory = if options.complete { Inventory::Complete } else { Inventory::Open };
-        Ok(Self { options, input, from, to, ports, inventory })
+        let inventory = if options.complete {
+            Inventory::Complete
+        } else {
+            Inventory::Open
+        };
+        Ok(Self {
+            options,
+            input,
+            from,
+            to,
+            ports,
+            inventory,
+        })
     }
 
     /// The ends of one side of the question, addresses cut where policies tell them apart.
@@ -165,7 +189,10 @@ impl<'q> Question<'q> {
             match end {
                 End::Addresses(range) => {
                     let ranges = uniform_ranges(cluster, range).into_iter();
-                    pieces.extend(ranges.map(|range| Piece { place, endpoint: Endpoint::Address(range) }));
+                    pieces.extend(ranges.map(|range| Piece {
+                        place,
+                        endpoint: Endpoint::Address(range),
+                    }));
                 }
                 End::Workload(_) | End::Supposed(_) => {
                     let endpoint = end.endpoint(cluster, self.inventory);
@@ -184,17 +211,26 @@ impl<'q> Question<'q> {
             .iter()
             .map(|end| asked_at(&self.ports, &self.input.cluster, &self.to, end))
             .collect::<Result<_, _>>()?;
-        let is_dead_end = |asked: &Asked| asked.connections.as_ref().is_some_and(|set| set.is_empty());
+        let is_dead_end =
+            |asked: &Asked| asked.connections.as_ref().is_some_and(|set| set.is_empty());
         // A name that means nothing at any destination is a mistake of the question.
         if self.to.service.is_none()
             && let Some(first) = asked.first()
             && asked.iter().all(is_dead_end)
         {
             let reason = first.dead_ends.join("; ");
-            return Err(Mistake::Unknown { reason, nearest: Vec::new() });
+            return Err(Mistake::Unknown {
+                reason,
+                nearest: Vec::new(),
+            });
         }
         let (sources, destinations) = (self.pieces(&self.from), self.pieces(&self.to));
-        let groups = group::groups(&self.input.cluster, (&sources, &destinations), &asked, self.options.all_pairs);
+        let groups = group::groups(
+            &self.input.cluster,
+            (&sources, &destinations),
+            &asked,
+            self.options.all_pairs,
+        );
         if groups.is_empty() {
             let reason = "both ends are outside the cluster, where no policy is asked".to_owned();
             return Err(Mistake::Malformed { reason });
@@ -204,8 +240,17 @@ impl<'q> Question<'q> {
 
     fn report<'s>(&'s self, groups: Vec<Group<'s>>) -> ReachReport<'s> {
         let explains = groups.len() <= change::MOST_ANSWERS;
-        let answers: Vec<_> = groups.into_iter().map(|group| self.answer(group, explains)).collect();
-        let notes: BTreeSet<_> = self.from.notes.iter().chain(&self.to.notes).cloned().collect();
+        let answers: Vec<_> = groups
+            .into_iter()
+            .map(|group| self.answer(group, explains))
+            .collect();
+        let notes: BTreeSet<_> = self
+            .from
+            .notes
+            .iter()
+            .chain(&self.to.notes)
+            .cloned()
+            .collect();
         ReachReport {
             sources: &self.input.sources,
             cluster: &self.input.cluster,
@@ -215,15 +260,27 @@ impl<'q> Question<'q> {
             outcome: overall(answers.iter().map(|answer| answer.outcome)),
             answers,
             notes: notes.into_iter().collect(),
-            problems: self.input.problems.iter().map(|problem| problem.name.clone()).collect(),
+            problems: self
+                .input
+                .problems
+                .iter()
+                .map(|problem| problem.name.clone())
+                .collect(),
         }
     }
 
     fn answer<'s>(&'s self, group: Group<'s>, explains: bool) -> ReachAnswer<'s> {
         let cluster = &self.input.cluster;
         let (from, to) = (&group.example.0, &group.example.1);
-        let asked_or_all = group.asked.connections.clone().unwrap_or_else(crate::engine::ConnectionSet::all);
-        let changes = if explains && group.outcome.is_blocked_somewhere() && self.options.output_wants_changes() {
+        let asked_or_all = group
+            .asked
+            .connections
+            .clone()
+            .unwrap_or_else(crate::engine::ConnectionSet::all);
+        let changes = if explains
+            && group.outcome.is_blocked_somewhere()
+            && self.options.output_wants_changes()
+        {
             change::changes(self.input, self.inventory, &group, (&self.from, &self.to))
         } else {
             Vec::new()
@@ -240,7 +297,9 @@ impl<'q> Question<'q> {
             outcome: group.outcome,
             pairs: group.pairs,
             allowed: group.allowed.clone(),
-            blocked: asked_or_all.difference(&group.allowed).difference(&group.unknown),
+            blocked: asked_or_all
+                .difference(&group.allowed)
+                .difference(&group.unknown),
             unknown: group.unknown.clone(),
             asked: group.asked.connections.clone(),
             translations: group.asked.translations.clone(),

@@ -204,7 +204,7 @@ struct ScopeEntry {
 /// The only version of the form that there is.
 const VERSION: u32 = 1;
 
-pub(super) fn read(text: &str, rules: &[&RuleMeta]) -> Result<Config, Error> {
+pub(super) fn read(text: &str, known: &[&RuleMeta]) -> Result<Config, Error> {
     let text = text.trim_start_matches('\u{feff}');
     let value: serde_yaml::Value =
         serde_yaml::from_str(text).map_err(|error| Error::from_serde(&error, text))?;
@@ -219,8 +219,13 @@ pub(super) fn read(text: &str, rules: &[&RuleMeta]) -> Result<Config, Error> {
         ))
         .at_word(text, "version"));
     }
-    let settings =
-        SettingsEntry::read(file.cluster, text, TOP_KEYS)?.over(&Settings::default(), text)?;
+    let rules = rule_settings(file.rules, text, known)?;
+    let at_work = rules.iter().filter(|(_, setting)| matches!(setting, RuleSetting::At(_)));
+    let named = Settings {
+        asked_for: at_work.map(|(name, _)| name.clone()).collect(),
+        ..Settings::default()
+    };
+    let settings = SettingsEntry::read(file.cluster, text, TOP_KEYS)?.over(&named, text)?;
     let scope = |entry: ScopeEntry| -> Result<Scope, Error> {
         let paths = entry
             .paths
@@ -236,12 +241,12 @@ pub(super) fn read(text: &str, rules: &[&RuleMeta]) -> Result<Config, Error> {
         })
     };
     Ok(Config {
-        rules: rule_settings(file.rules, text, rules)?,
+        rules,
         fail_on: file.fail_on.map(Severity::from),
         allow: file
             .allow
             .into_iter()
-            .map(|entry| allow(entry, text, rules))
+            .map(|entry| allow(entry, text, known))
             .collect::<Result<_, _>>()?,
         scopes: file
             .scopes

@@ -14,8 +14,8 @@ use super::relation::Relation;
 use super::runs::{Pieces, Runs};
 use super::sets::{Calculator, SetId, Sets};
 use crate::k8s::{Direction, WorkloadKind};
+use hashbrown::HashMap;
 use rayon::prelude::*;
-use std::collections::HashMap;
 
 /// One end of a [`Change`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

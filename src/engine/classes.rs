@@ -12,8 +12,9 @@ use super::labels::{FeatureId, Features};
 use super::program::{NameId, Program, Scopes};
 use crate::cluster::{Cluster, NamespaceId, Workload, WorkloadId};
 use crate::k8s::Protocol;
+use hashbrown::HashMap;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
 

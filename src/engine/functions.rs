@@ -12,8 +12,9 @@ use super::sides::{self, Side, Sides};
 use super::tiers::Decision;
 use crate::cluster::{Cluster, ClusterPolicyId};
 use crate::k8s::{Direction, Protocol, Tier};
+use hashbrown::HashMap;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::sync::Arc;
 

@@ -6,8 +6,9 @@
 use super::classes::{ClassId, Classes};
 use super::relation::Relation;
 use crate::cluster::{Cluster, NamespaceId, WorkloadId};
+use hashbrown::HashMap;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// A workload of two clusters; of at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

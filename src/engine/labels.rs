@@ -4,8 +4,8 @@
 //! Refuses to know what carries the labels. A label that no selector asks about has no
 //! feature, so that `pod-template-hash` and its like vanish here.
 
+use super::BorrowingMap;
 use crate::k8s::{Label, LabelSelector, Labels, Operator};
-use std::collections::HashMap;
 
 /// Something that labels have or lack: a key with one value, or a key with any value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,7 +14,7 @@ pub(super) struct FeatureId(pub(super) u32);
 /// The features that were asked about.
 #[derive(Debug, Default)]
 pub(super) struct Features<'c> {
-    keys: HashMap<&'c str, KeyFeatures<'c>>,
+    keys: BorrowingMap<&'c str, KeyFeatures<'c>>,
     count: u32,
 }
 
@@ -23,7 +23,7 @@ struct KeyFeatures<'c> {
     /// The key is present, with whatever value.
     presence: Option<FeatureId>,
     /// The key has this value.
-    values: HashMap<&'c str, FeatureId>,
+    values: BorrowingMap<&'c str, FeatureId>,
 }
 
 /// A [`LabelSelector`] in features: one of each group of `wanted`, and none of the

@@ -4,6 +4,7 @@
 //! Refuses to know which workloads there are. Only what an API server would accept is
 //! compiled (S13).
 
+use super::BorrowingMap;
 use super::addresses::{AddressRange, merge_ranges};
 use super::labels::{FeatureId, Features, Selector};
 use super::ports::{ConnectionSet, PortSet};
@@ -13,8 +14,8 @@ use crate::k8s::{
     Direction, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, PeerSelection,
     PodsSelection, PortMatch, PortReference, Protocol,
 };
+use hashbrown::HashMap;
 use ipnet::IpNet;
-use std::collections::HashMap;
 use std::hash::Hash;
 
 /// One value for each direction.
@@ -118,7 +119,7 @@ pub(super) struct Policy {
 #[derive(Debug)]
 pub(super) struct Program<'c> {
     pub(super) features: Features<'c>,
-    pub(super) names: HashMap<&'c str, NameId>,
+    pub(super) names: BorrowingMap<&'c str, NameId>,
     pub(super) selectors: Table<Selector>,
     pub(super) matchers: Table<Matcher>,
     pub(super) ports: Table<Ports>,
@@ -168,7 +169,7 @@ impl<'c> Program<'c> {
     pub(super) fn new(cluster: &'c Cluster) -> Self {
         let mut program = Self {
             features: Features::default(),
-            names: HashMap::new(),
+            names: BorrowingMap::default(),
             selectors: Table::new(),
             matchers: Table::new(),
             ports: Table::new(),

@@ -11,8 +11,8 @@ use super::sets::SetId;
 use super::sides::Sides;
 use crate::cluster::{Cluster, WorkloadId};
 use crate::k8s::{Direction, WorkloadKind};
+use hashbrown::HashMap;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// One end of a flow.

@@ -5,8 +5,8 @@
 //! threads meet the sets, so they may be compared for equality and never for order.
 
 use super::ports::ConnectionSet;
+use hashbrown::HashMap;
 use rayon::prelude::*;
-use std::collections::HashMap;
 use std::sync::RwLock;
 
 /// A set by its place in a [`Sets`].

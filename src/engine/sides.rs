@@ -9,7 +9,7 @@ use super::program::{ByDirection, MatcherId, Program, Rule};
 use super::selection::Selection;
 use crate::cluster::{Cluster, ClusterPolicyId, PolicyId};
 use crate::k8s::Direction;
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::sync::OnceLock;
 
 /// A side, by its place in the sides of its direction.

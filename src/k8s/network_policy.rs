@@ -115,6 +115,21 @@ impl NetworkPolicy {
         }
     }
 
+    /// The text by which the policy isolates in a direction, and its path: the rules, else
+    /// the entry of `policyTypes`, else the name.
+    #[must_use]
+    pub fn isolates_at(&self, direction: Direction) -> (Span, String) {
+        let mut types = self.policy_types.items().iter();
+        let policy_type = types.find(|policy_type| policy_type.value == direction);
+        match (self.rules_field(direction), policy_type) {
+            (Field::Value { key, value }, _) if !value.is_empty() => {
+                (*key, format!("spec.{}", direction.field()))
+            }
+            (_, Some(policy_type)) => (policy_type.span, "spec.policyTypes".to_owned()),
+            _ => (self.meta.name.span, "spec".to_owned()),
+        }
+    }
+
     /// The field with the rules of a direction, whether it applies or not.
     #[must_use]
     pub fn rules_field(&self, direction: Direction) -> &Field<Vec<NetworkPolicyRule>> {

@@ -255,29 +255,18 @@ pub fn names_everybody(name: &str) -> bool {
         .any(|word| WORDS_FOR_EVERYBODY.contains(&word))
 }
 
-/// Ports that hardly anybody means to open to everybody (IANA, and the defaults of the
-/// programs): databases, caches and queues, etcd, the kubelet.
-const INTERNAL_PORTS: &[u16] = &[
-    1433, 1521, 2379, 2380, 3306, 5432, 5672, 6379, 9042, 9092, 9200, 9300, 10250, 11211, 27017,
+/// Ports of databases and of other stores that are not meant for everybody, by their
+/// programs' defaults: MySQL, PostgreSQL, Redis, MongoDB, Elasticsearch, etcd, memcached,
+/// Cassandra, CouchDB, SQL Server, Oracle, ZooKeeper.
+const STORE_PORTS: &[u16] = &[
+    3306, 5432, 6379, 27017, 9200, 2379, 11211, 9042, 5984, 1433, 1521, 2181,
 ];
 
-/// What such ports are called.
-const INTERNAL_PORT_NAMES: &[&str] = &[
-    "postgres", "mysql", "redis", "mongo", "etcd", "amqp", "kafka", "memcache",
-];
-
-/// Whether an entry of `ports` opens one that hardly anybody means to open to everybody.
+/// The number of a store's port, where an entry of `ports` is one.
 #[must_use]
-pub fn is_internal_port(port: &NetworkPolicyPort) -> bool {
-    match (port.port.get().map(|port| &port.value), port.end_port.get()) {
-        (None, _) => true,
-        (Some(PortReference::Number(first)), last) => {
-            let last = last.map_or(*first, |last| last.value);
-            let mut ports = INTERNAL_PORTS.iter();
-            ports.any(|port| (*first..=last).contains(port))
-        }
-        (Some(PortReference::Name(name)), _) => {
-            INTERNAL_PORT_NAMES.iter().any(|known| name.contains(known))
-        }
+pub fn store_port(port: &NetworkPolicyPort) -> Option<u16> {
+    match port.port.get().map(|port| &port.value) {
+        Some(PortReference::Number(number)) if STORE_PORTS.contains(number) => Some(*number),
+        _ => None,
     }
 }

@@ -6,7 +6,7 @@
 
 use super::text;
 use crate::cluster::NAMESPACE_NAME_LABEL;
-use crate::k8s::{Label, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule};
+use crate::k8s::{Document, Label, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule};
 use crate::source::{Edit, SourceMap, Span};
 
 /// An item of a list: its text, and its hyphen unless it is written in flow style.
@@ -59,6 +59,18 @@ pub fn first_line(sources: &SourceMap, span: Span) -> Span {
     let text = sources.text(span);
     let length = text.find(['\n', '\r']).unwrap_or(text.len()) as u32;
     Span::new(span.source, span.start, span.start + length)
+}
+
+/// Whether somebody wrote a comment about an item: inside it, behind it or right above it.
+#[must_use]
+pub fn is_commented(sources: &SourceMap, documents: &[Document], item: Item) -> bool {
+    let lines = Lines::around(sources, item.dash.unwrap_or(item.span), item.span);
+    let about = lines.comment_above()..lines.end;
+    documents
+        .iter()
+        .filter(|document| document.span.contains(item.span))
+        .flat_map(|document| &document.comments)
+        .any(|comment| about.contains(&(comment.start as usize)))
 }
 
 /// Makes one item of two neighbours, both mappings in block style at one column, by the one
@@ -226,14 +238,18 @@ struct Lines<'t> {
 impl<'t> Lines<'t> {
     /// `None` where something else stands before it on its line.
     fn of(sources: &'t SourceMap, first: Span, span: Span) -> Option<Self> {
+        let lines = Self::around(sources, first, span);
+        (lines.start + lines.column == first.start as usize).then_some(lines)
+    }
+
+    /// The lines that it takes, be it with something else; the column is that of the line.
+    fn around(sources: &'t SourceMap, first: Span, span: Span) -> Self {
         let text = sources.get(span.source).text();
         let start = text[..first.start as usize]
             .rfind('\n')
             .map_or(0, |end| end + 1);
         let before = &text[start..first.start as usize];
-        if !before.bytes().all(|byte| byte == b' ') {
-            return None;
-        }
+        let column = before.len() - before.trim_start_matches(' ').len();
         let content = span.start as usize + sources.text(span).trim_end().len();
         let line_behind = |place: usize| {
             text[place..]
@@ -241,17 +257,16 @@ impl<'t> Lines<'t> {
                 .map_or(text.len(), |end| place + end + 1)
         };
         let mut end = line_behind(content);
-        let column = before.len();
         while is_comment(&text[end..line_behind(end)], |indent| indent > column) {
             end = line_behind(end);
         }
-        Some(Self {
+        Self {
             text,
             span,
             column,
             start,
             end,
-        })
+        }
     }
 
     /// Where the comment lines right above it start, that stand at its column.

@@ -79,8 +79,8 @@ pub struct RuleMeta {
     pub severity: Severity,
     /// What its fix does to connectivity; `None` where it has none.
     pub fix: Option<FixClass>,
-    /// Rules whose findings on the same text are left out, because this rule names
-    /// their root cause.
+    /// Rules whose findings are left out on a text that a finding of this rule marks, as its
+    /// primary or as a related one: this rule names their root cause.
     pub mutes: &'static [&'static str],
     /// Whether it runs where nobody has asked for it. One that does not is for those who
     /// want it: its findings are no mistakes by themselves.

@@ -1,6 +1,7 @@
 //! Runs rules over a cluster: all of them side by side, findings in one order, repeats
 //! and consequences of one cause left out.
 
+use super::consequence::part_consequences;
 use super::suppression::{Suppressed, Suppressions};
 use super::{AllowEntry, Context, Date, Rule, RuleMeta, Settings};
 use crate::cluster::Cluster;
@@ -9,7 +10,7 @@ use crate::engine::Engine;
 use crate::k8s;
 use crate::source::SourceMap;
 use rayon::prelude::*;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// What a run looks at.
 #[derive(Clone, Copy)]
@@ -30,12 +31,15 @@ pub struct Input<'a> {
     pub known_rules: &'a [&'static RuleMeta],
     /// What the configuration allows.
     pub allow: &'a [AllowEntry],
+    /// The name of a source as the patterns of `allow` see it: relative to the
+    /// configuration.
+    pub path_of: &'a (dyn Fn(&str) -> String + Sync),
     /// The day by which suppressions expire.
     pub today: Date,
 }
 
 /// What a run found.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The findings, by the name of their file, then by place, then by rule.
     pub findings: Vec<Diagnostic>,
@@ -89,36 +93,6 @@ fn check(input: &Input<'_>, rule: &'static dyn Rule) -> Vec<Diagnostic> {
     }
     rule.check_cluster(&mut cx);
     cx.into_findings()
-}
-
-/// Parts the findings into those that stand for themselves, and those whose root cause
-/// another finding on the same text names.
-fn part_consequences(
-    findings: Vec<Diagnostic>,
-    rules: &[&'static dyn Rule],
-) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
-    let mutes: HashMap<&str, &[&str]> = rules
-        .iter()
-        .map(|rule| (rule.meta().name, rule.meta().mutes))
-        .filter(|(_, muted)| !muted.is_empty())
-        .collect();
-    let causes: Vec<(&[&str], crate::source::Span)> = findings
-        .iter()
-        .filter_map(|finding| {
-            mutes
-                .get(finding.rule)
-                .map(|muted| (*muted, finding.primary.span))
-        })
-        .collect();
-    let is_consequence = |finding: &Diagnostic| {
-        causes.iter().any(|(muted, span)| {
-            muted.contains(&finding.rule)
-                && (finding.primary.span.contains(*span) || span.contains(finding.primary.span))
-        })
-    };
-    findings
-        .into_iter()
-        .partition(|finding| !is_consequence(finding))
 }
 
 /// What findings are sorted by.

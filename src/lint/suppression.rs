@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const ANNOTATION: &str = "npcheck.io/allow";
 
 /// A finding that a suppression allows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Suppressed {
     /// The finding.
     pub finding: Diagnostic,
@@ -204,8 +204,9 @@ impl<'i, 'a> Suppressions<'i, 'a> {
                 ));
             }
         }
+        let path = (self.input.path_of)(source.name());
         for (index, entry) in self.input.allow.iter().enumerate() {
-            if !entry.covers(finding, source.name()) {
+            if !entry.covers(finding, &path) {
                 continue;
             }
             self.used_entries.insert(index);

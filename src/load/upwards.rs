@@ -25,14 +25,24 @@ impl OwnFile {
     /// # Errors
     ///
     /// If the system refuses, or its text is not UTF-8.
-    #[expect(clippy::disallowed_methods, reason = "`load` is the reader of the disk")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "`load` is the reader of the disk"
+    )]
     pub fn read(path: &Path) -> io::Result<Self> {
         let text = fs::read_to_string(path)?;
         let here = env::current_dir()?;
         let directory = lexical(&here.join(path));
-        let directory = directory.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+        let directory = directory
+            .parent()
+            .map_or_else(PathBuf::new, Path::to_path_buf);
         let name = path.to_string_lossy().into_owned();
-        Ok(Self { name, text, directory, here })
+        Ok(Self {
+            name,
+            text,
+            directory,
+            here,
+        })
     }
 
     /// The file `name` of the current directory, or of the nearest directory above it; the
@@ -41,7 +51,10 @@ impl OwnFile {
     /// # Errors
     ///
     /// If there is one, and it cannot be read.
-    #[expect(clippy::disallowed_methods, reason = "`load` is the reader of the disk")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "`load` is the reader of the disk"
+    )]
     pub fn find(name: &str) -> io::Result<Option<Self>> {
         let here = env::current_dir()?;
         let mut above = PathBuf::new();
@@ -62,7 +75,9 @@ impl OwnFile {
     #[must_use]
     pub fn relative(&self, name: &str) -> String {
         let path = lexical(&self.here.join(name));
-        let Ok(relative) = path.strip_prefix(&self.directory) else { return name.to_owned() };
+        let Ok(relative) = path.strip_prefix(&self.directory) else {
+            return name.to_owned();
+        };
         let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
         parts.join("/")
     }

@@ -14,6 +14,9 @@ pub(super) enum Type {
     List(&'static Type),
     /// Labels: a mapping from any key to text.
     Labels,
+    /// Labels or annotations of the object itself, which are looked at where the metadata
+    /// of every kind is read.
+    OwnLabels,
     /// Text.
     Text,
     /// A whole number of 32 bits.
@@ -56,9 +59,15 @@ impl Shape {
     /// The shapes within this one that have a field of this name: what to say of a
     /// field that stands in the wrong place. In the order of the API, each once.
     pub(super) fn homes(&'static self, name: &str) -> Vec<&'static Shape> {
+        let mut shapes = self.within();
+        shapes.retain(|shape| shape.field(name).is_some());
+        shapes
+    }
+
+    /// This shape and all that are reached from it, each once.
+    pub(super) fn within(&'static self) -> Vec<&'static Shape> {
         let mut shapes = Vec::new();
         self.collect(&mut shapes);
-        shapes.retain(|shape| shape.field(name).is_some());
         shapes
     }
 
@@ -81,9 +90,7 @@ impl Type {
         match self {
             Self::Object(shape) => Some(shape),
             Self::List(item) => item.shape(),
-            Self::Labels | Self::Text | Self::Integer | Self::IntegerOrText | Self::Anything => {
-                None
-            }
+            _ => None,
         }
     }
 }
@@ -183,8 +190,8 @@ shapes! {
         "creationTimestamp": Type::Text,
         "deletionTimestamp": Type::Text,
         "deletionGracePeriodSeconds": Type::Anything,
-        "labels": Type::Anything,
-        "annotations": Type::Anything,
+        "labels": Type::OwnLabels,
+        "annotations": Type::OwnLabels,
         "ownerReferences": Type::List(&Type::Anything),
         "finalizers": TEXTS,
         "managedFields": Type::List(&Type::Anything),

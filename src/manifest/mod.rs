@@ -18,6 +18,7 @@ mod entries;
 mod entrypoint;
 mod error;
 mod fields;
+mod flattened;
 mod identity;
 mod ip_block;
 mod meta;
@@ -29,6 +30,7 @@ mod object;
 mod policy_port;
 mod rbac;
 mod reader;
+mod reflow;
 mod scalar;
 mod selector;
 mod service;
@@ -75,7 +77,17 @@ fn read_document(source: SourceId, text: &str, range: Range<usize>, parsed: &mut
     let blank = text[range.clone()].len() - text[range.clone()].trim_start().len();
     let end = range.start + text[range.clone()].trim_end().len();
     let span = Span::new(source, (range.start + blank) as u32, end as u32);
-    match yaml::read(source, text, range) {
+    let read = yaml::read(source, text, range);
+    if let Some(diagnostic) = flattened::detect(text, span, read.as_ref().ok()) {
+        parsed.diagnostics.push(diagnostic);
+        let comments = read.map_or(Vec::new(), |tree| tree.comments().to_vec());
+        parsed.documents.push(Document {
+            comments,
+            ..nameless(span, Outcome::Broken)
+        });
+        return;
+    }
+    match read {
         Ok(tree) => object::read(&tree, span, parsed),
         Err(error) => unreadable::report(*error, text, span, parsed),
     }

@@ -130,7 +130,7 @@ impl<'t> Walk<'t> {
             Type::Text if value.as_str().is_some() => {}
             Type::Integer if value.as_int().is_some() => {}
             Type::IntegerOrText if value.as_int().is_some() || value.as_str().is_some() => {}
-            Type::Anything => {}
+            Type::Anything | Type::OwnLabels => {}
             expected => {
                 let wrong = WrongType {
                     value,
@@ -189,7 +189,7 @@ impl WrongType<'_> {
             false => format!("`{}`", self.field),
         };
         let wanted = match self.expected {
-            Type::Object(_) | Type::Labels => "a mapping",
+            Type::Object(_) | Type::Labels | Type::OwnLabels => "a mapping",
             Type::List(_) => "a list",
             Type::Text => "text",
             Type::Integer => "a whole number",

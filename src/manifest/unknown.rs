@@ -87,7 +87,7 @@ fn correction(field: &UnknownField<'_>) -> Option<&'static str> {
     let value = field.entry.value;
     let fits = value.is_null()
         || match expected {
-            Type::Object(_) | Type::Labels => value.is_mapping(),
+            Type::Object(_) | Type::Labels | Type::OwnLabels => value.is_mapping(),
             Type::List(_) => value.is_sequence(),
             Type::Text | Type::Integer | Type::IntegerOrText => value.kind() == Kind::Scalar,
             Type::Anything => true,

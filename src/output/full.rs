@@ -9,6 +9,7 @@ use super::escape::line_character;
 use super::style::{Color, Role, Style};
 use super::{Escaped, RULE_PAGES, Report};
 use crate::diagnostic::{Diagnostic, Label, Severity};
+use crate::lint::Category;
 use crate::source::{SourceId, SourceMap, Span};
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
@@ -20,9 +21,11 @@ use std::io::{self, Write};
 
 pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
     for finding in report.findings {
+        let rule = report.rules.iter().find(|rule| rule.name == finding.rule);
         let page = Page {
             sources: report.sources,
             finding,
+            may_be_kept: rule.is_some_and(|rule| rule.category != Category::Text),
             style,
         };
         writeln!(out, "{page}")?;
@@ -34,6 +37,8 @@ pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> i
 struct Page<'a> {
     sources: &'a SourceMap,
     finding: &'a Diagnostic,
+    /// Whether a person may decide that nothing is wrong: not where text is broken.
+    may_be_kept: bool,
     style: Style,
 }
 
@@ -98,8 +103,7 @@ impl<'a> Page<'a> {
         width: usize,
     ) -> fmt::Result {
         self.write_place(f, excerpt, width)?;
-        let frame = self.style.paint(Role::Faint, "|");
-        writeln!(f, "{:width$} {frame}", "")?;
+        writeln!(f, "{:width$} |", "")?;
         let mut previous: Option<u32> = None;
         for (window, labels) in &excerpt.lines {
             let skipped = previous.map_or(0, |previous| window.line - previous);
@@ -125,6 +129,9 @@ impl<'a> Page<'a> {
     ) -> fmt::Result {
         let place = self.sources.position(excerpt.first);
         let is_finding = excerpt.first == self.finding.primary.span;
+        if !is_finding {
+            writeln!(f, "{:width$} |", "")?;
+        }
         let arrow = if is_finding { "-->" } else { ":::" };
         let arrow = self.style.paint(Role::Faint, arrow);
         let name = Escaped(self.sources.get(excerpt.source).name());
@@ -160,7 +167,7 @@ impl<'a> Page<'a> {
                 severity,
             };
             let (_, underline) = line.draw(width, Some(mark), self.style);
-            let role = severity.map_or(Role::Faint, role);
+            let role = severity.map_or(Role::Related, role);
             let remark = self.style.paint(role, Escaped(&label.message));
             let space = if label.message.is_empty() { "" } else { " " };
             writeln!(f, "{underline}{space}{remark}")?;
@@ -170,17 +177,25 @@ impl<'a> Page<'a> {
 
     /// The notes and the help, each behind a `=`.
     fn write_facts(&self, f: &mut fmt::Formatter<'_>, width: usize) -> fmt::Result {
-        let help = self.finding.help.iter().map(|help| format!("help: {help}"));
-        let facts: Vec<String> = self.finding.notes.iter().cloned().chain(help).collect();
+        let finding = self.finding;
+        let help = finding.help.iter().map(|help| format!("help: {help}"));
+        let keep = format!("keep it: `# npcheck: allow {} -- why`", finding.rule);
+        let keep = Some(keep).filter(|_| self.may_be_kept);
+        let facts: Vec<String> = finding
+            .notes
+            .iter()
+            .cloned()
+            .chain(help)
+            .chain(keep)
+            .collect();
         if facts.is_empty() {
             return Ok(());
         }
-        writeln!(f, "{:width$} {}", "", self.style.paint(Role::Faint, "|"))?;
+        writeln!(f, "{:width$} |", "")?;
         for fact in facts {
-            let mut lead = self.style.paint(Role::Faint, "=");
-            for line in fact.lines() {
+            for (index, line) in fact.lines().enumerate() {
+                let lead = if index == 0 { "=" } else { " " };
                 writeln!(f, "{:width$} {lead} {}", "", Escaped(line))?;
-                lead = self.style.paint(Role::Faint, " ");
             }
         }
         Ok(())
@@ -356,7 +371,7 @@ fn theme(severity: Option<Severity>, style: Style) -> GraphicalTheme {
         Some(Severity::Error) => styles.error,
         Some(Severity::Warning) => styles.warning,
         Some(Severity::Info) => styles.advice,
-        None => styles.linum,
+        None => styles.help,
     };
     styles.highlights = vec![highlight];
     GraphicalTheme { characters, styles }

@@ -27,6 +27,7 @@ mod summary;
 pub use escape::{Escaped, EscapedLine, GithubMessage, GithubProperty, Json, Markdown, Xml};
 pub use graph::GraphFormat;
 pub use nearest::nearest;
+pub use place::Fingerprints;
 pub use reach::{
     Change, ChangedPlace, Detail, Ends, OpenedFlow, ReachAnswer, ReachFormat, ReachOutcome,
     ReachReport, Why,

@@ -37,15 +37,18 @@ impl<'a> Place<'a> {
 
 /// A name for a finding that stays when lines move: of the rule, the object, the place in
 /// the object, the line's own text, and, among equal ones, the number.
-pub(super) struct Fingerprints(HashMap<u64, u64>);
+#[derive(Debug, Default)]
+pub struct Fingerprints(HashMap<u64, u64>);
 
 impl Fingerprints {
-    pub(super) fn new() -> Self {
-        Self(HashMap::new())
+    /// None handed out yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// The fingerprint of the next finding: 16 hexadecimal digits, each handed out once.
-    pub(super) fn next(&mut self, sources: &SourceMap, finding: &Diagnostic) -> String {
+    pub fn next(&mut self, sources: &SourceMap, finding: &Diagnostic) -> String {
         let span = finding.primary.span;
         let source = sources.get(span.source);
         let line = source.line_range(source.position(span.start).line);

@@ -204,7 +204,11 @@ impl<'r> Facts<'r, '_> {
             to: report.to,
             ports: &report.ports,
             outcome: report.outcome.name(),
-            answers: report.answers.iter().map(|answer| self.answer(answer)).collect(),
+            answers: report
+                .answers
+                .iter()
+                .map(|answer| self.answer(answer))
+                .collect(),
             notes: &report.notes,
             problems: &report.problems,
         }
@@ -213,11 +217,21 @@ impl<'r> Facts<'r, '_> {
     fn answer(self, answer: &'r ReachAnswer<'_>) -> Answer<'r> {
         let why = &answer.why;
         let (from, to) = short_names(&why.from, &why.to);
-        let said = Said { facts: self, words: Words { cluster: self.report.cluster, from, to } };
+        let said = Said {
+            facts: self,
+            words: Words {
+                cluster: self.report.cluster,
+                from,
+                to,
+            },
+        };
         let asked = answer.asked_or_all();
         let ways = &why.explanation.ways;
-        let mut missing: Vec<_> =
-            ways.iter().flat_map(Way::sides).flat_map(|side| said.words.missing(side, &asked)).collect();
+        let mut missing: Vec<_> = ways
+            .iter()
+            .flat_map(Way::sides)
+            .flat_map(|side| said.words.missing(side, &asked))
+            .collect();
         missing.dedup();
         let Ends { names: from, .. } = &answer.from;
         let Ends { names: to, .. } = &answer.to;
@@ -232,11 +246,17 @@ impl<'r> Facts<'r, '_> {
             unknown: ports(&answer.unknown),
             translations: &answer.translations,
             dead_ends: &answer.dead_ends,
-            explained: Explained { from: &why.from, to: &why.to },
+            explained: Explained {
+                from: &why.from,
+                to: &why.to,
+            },
             ways: ways.iter().map(|way| said.way(way, &asked)).collect(),
             missing: missing
                 .into_iter()
-                .map(|(message, span)| Missing { message, location: self.place(span) })
+                .map(|(message, span)| Missing {
+                    message,
+                    location: self.place(span),
+                })
                 .collect(),
             plugin_differences: why
                 .differences
@@ -254,7 +274,11 @@ impl<'r> Facts<'r, '_> {
     fn place(self, span: Span) -> Place {
         let source = self.report.sources.get(span.source);
         let position = self.report.sources.position(span);
-        Place { file: source.name().to_owned(), line: position.line, column: position.column }
+        Place {
+            file: source.name().to_owned(),
+            line: position.line,
+            column: position.column,
+        }
     }
 }
 
@@ -287,18 +311,32 @@ impl Said<'_, '_, '_> {
             outcome: side_outcome(side, asked).name(),
             message: self.words.side(side, asked),
             decisions: decisions.collect(),
-            admin: side.admin.iter().map(|rule| self.rule(side, rule, asked)).collect(),
+            admin: side
+                .admin
+                .iter()
+                .map(|rule| self.rule(side, rule, asked))
+                .collect(),
             network_policies: side
                 .policies
                 .iter()
                 .map(|policy| Policy {
                     policy: self.words.policy(PolicyRef::Network(policy.id)),
                     selects: truth(policy.selects),
-                    location: self.facts.place(self.words.policy_span(PolicyRef::Network(policy.id))),
-                    rules: policy.rules.iter().map(|rule| self.rule(side, rule, asked)).collect(),
+                    location: self
+                        .facts
+                        .place(self.words.policy_span(PolicyRef::Network(policy.id))),
+                    rules: policy
+                        .rules
+                        .iter()
+                        .map(|rule| self.rule(side, rule, asked))
+                        .collect(),
                 })
                 .collect(),
-            baseline: side.baseline.iter().map(|rule| self.rule(side, rule, asked)).collect(),
+            baseline: side
+                .baseline
+                .iter()
+                .map(|rule| self.rule(side, rule, asked))
+                .collect(),
             nearest_miss: nearest.map(|miss| self.rule_id(side.direction, miss.rule)),
         }
     }
@@ -321,15 +359,18 @@ impl Said<'_, '_, '_> {
         let peers = peers.collect();
         let entries = rule.ports.entries.iter().enumerate();
         let (kind, ports_field) = self.kind(rule.policy);
-        let ports = entries.map(|(index, entry)| {
-            self.port(entry, format!("{}.{ports_field}[{index}]", id.path))
-        });
+        let ports = entries
+            .map(|(index, entry)| self.port(entry, format!("{}.{ports_field}[{index}]", id.path)));
         let ports = ports.collect();
         Rule {
             kind,
             action: action(rule.action()),
             location: self.facts.place(rule_text(rule.rule)),
-            codes: rule.codes(asked, self.matched(rule)).into_iter().map(ReasonCode::name).collect(),
+            codes: rule
+                .codes(asked, self.matched(rule))
+                .into_iter()
+                .map(ReasonCode::name)
+                .collect(),
             message: self.words.rule(side, rule, asked),
             decides: self::ports(&rule.decides.certain),
             peers,
@@ -344,8 +385,11 @@ impl Said<'_, '_, '_> {
             PolicyRef::Network(_) => ("NetworkPolicy", "ports"),
             PolicyRef::Cluster(id) => {
                 let kind = self.words.cluster.cluster_policy(id).kind;
-                let field =
-                    if kind == ClusterPolicyKind::ClusterNetworkPolicy { "protocols" } else { "ports" };
+                let field = if kind == ClusterPolicyKind::ClusterNetworkPolicy {
+                    "protocols"
+                } else {
+                    "ports"
+                };
                 (kind.name(), field)
             }
         }
@@ -353,7 +397,9 @@ impl Said<'_, '_, '_> {
 
     /// The code of a rule that matches.
     fn matched(&self, rule: &RuleTrace<'_>) -> ReasonCode {
-        let PolicyRef::Cluster(id) = rule.policy else { return ReasonCode::RuleMatch };
+        let PolicyRef::Cluster(id) = rule.policy else {
+            return ReasonCode::RuleMatch;
+        };
         match (self.words.cluster.cluster_policy(id).tier, rule.action()) {
             (Tier::Admin, Action::Accept) => ReasonCode::AdminAccept,
             (Tier::Admin, Action::Deny) => ReasonCode::AdminDeny,
@@ -395,9 +441,10 @@ impl Said<'_, '_, '_> {
 }
 
 fn ports(connections: &ConnectionSet) -> Vec<Ports> {
-    let of_protocol = connections
-        .iter()
-        .map(|(protocol, ports)| Ports { protocol: protocol.name(), ports: ports.ranges().to_vec() });
+    let of_protocol = connections.iter().map(|(protocol, ports)| Ports {
+        protocol: protocol.name(),
+        ports: ports.ranges().to_vec(),
+    });
     of_protocol.collect()
 }
 
@@ -416,7 +463,11 @@ fn change(change: &Change) -> ChangeOut<'_> {
         opens: change
             .opens
             .iter()
-            .map(|flow| Opened { from: &flow.from, to: &flow.to, connections: ports(&flow.connections) })
+            .map(|flow| Opened {
+                from: &flow.from,
+                to: &flow.to,
+                connections: ports(&flow.connections),
+            })
             .collect(),
     }
 }

@@ -7,7 +7,8 @@ use super::reach::{Change, Detail, Ends, ReachAnswer, ReachOutcome, ReachReport,
 use super::reach_words::{Words, ports, rule_text, short_names};
 use super::{Escaped, Role, Style, count};
 use crate::engine::{
-    Address, ConnectionSet, Explanation, Miss, NearestMiss, PolicyRef, ReasonCode, RuleTrace, SideTrace, Way,
+    Address, ConnectionSet, Explanation, Miss, NearestMiss, PolicyRef, ReasonCode, RuleTrace,
+    SideTrace, Way,
 };
 use crate::k8s::{Direction, Truth};
 use crate::source::Span;
@@ -26,7 +27,11 @@ pub(super) fn write(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     for note in &report.notes {
-        writeln!(out, "{}", style.paint(Role::Faint, Escaped(&format!("note: {note}"))))?;
+        writeln!(
+            out,
+            "{}",
+            style.paint(Role::Faint, Escaped(&format!("note: {note}")))
+        )?;
     }
     // With many outcomes the table of them is the answer, and reasons are asked for one
     // by one.
@@ -36,9 +41,18 @@ pub(super) fn write(
         detail
     };
     let pairs: Vec<String> = report.answers.iter().map(pair).collect();
-    let width = pairs.iter().map(|pair| width(pair)).max().unwrap_or_default();
+    let width = pairs
+        .iter()
+        .map(|pair| width(pair))
+        .max()
+        .unwrap_or_default();
     for (position, (answer, pair)) in report.answers.iter().zip(&pairs).enumerate() {
-        let shown = Answer { report, answer, style, detail };
+        let shown = Answer {
+            report,
+            answer,
+            style,
+            detail,
+        };
         if position > 0 && detail != Detail::Answer {
             writeln!(out)?;
         }
@@ -83,7 +97,9 @@ impl Answer<'_, '_> {
         let answer = self.answer;
         match (answer.outcome, &answer.asked) {
             (ReachOutcome::Allowed | ReachOutcome::Blocked, None) => "all ports".to_owned(),
-            (ReachOutcome::Allowed | ReachOutcome::Blocked, Some(asked)) if !asked.is_empty() => ports(asked),
+            (ReachOutcome::Allowed | ReachOutcome::Blocked, Some(asked)) if !asked.is_empty() => {
+                ports(asked)
+            }
             (ReachOutcome::Allowed | ReachOutcome::Blocked, Some(_)) => String::new(),
             _ => {
                 let parts = [
@@ -92,8 +108,13 @@ impl Answer<'_, '_> {
                     ("blocked", &answer.blocked),
                 ];
                 let is_rest = |word: &str| word == "blocked" && answer.asked.is_none();
-                let parts = parts.into_iter().filter(|(word, ports)| !ports.is_empty() && !is_rest(word));
-                parts.map(|(word, set)| format!("{word}: {}", ports(set))).collect::<Vec<_>>().join(", ")
+                let parts = parts
+                    .into_iter()
+                    .filter(|(word, ports)| !ports.is_empty() && !is_rest(word));
+                parts
+                    .map(|(word, set)| format!("{word}: {}", ports(set)))
+                    .collect::<Vec<_>>()
+                    .join(", ")
             }
         }
     }
@@ -138,7 +159,12 @@ impl Answer<'_, '_> {
         self.missing(&answer.why.explanation, &asked, out)?;
         for difference in &answer.why.differences {
             let words = self.words().difference(difference, &asked);
-            writeln!(out, "  {} {}", self.style.paint(Role::Info, "plugins differ:"), Escaped(&words))?;
+            writeln!(
+                out,
+                "  {} {}",
+                self.style.paint(Role::Info, "plugins differ:"),
+                Escaped(&words)
+            )?;
         }
         self.what_to_do(&answer.why, &asked, out)
     }
@@ -148,8 +174,18 @@ impl Answer<'_, '_> {
         if ends.names.len() < 2 {
             return Ok(());
         }
-        let most = if self.detail == Detail::Everything { usize::MAX } else { MOST_NAMES * 3 };
-        let mut names = ends.names.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
+        let most = if self.detail == Detail::Everything {
+            usize::MAX
+        } else {
+            MOST_NAMES * 3
+        };
+        let mut names = ends
+            .names
+            .iter()
+            .take(most)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ");
         if ends.names.len() > most {
             names += &format!(" and {} more", ends.names.len() - most);
         }
@@ -159,13 +195,22 @@ impl Answer<'_, '_> {
     fn words(&self) -> Words<'_> {
         let why = &self.answer.why;
         let (from, to) = short_names(&why.from, &why.to);
-        Words { cluster: self.report.cluster, from, to }
+        Words {
+            cluster: self.report.cluster,
+            from,
+            to,
+        }
     }
 
     fn way(&self, way: &Way<'_>, asked: &ConnectionSet, out: &mut dyn Write) -> io::Result<()> {
         if self.answer.why.explanation.ways.len() > 1 {
             let [source, destination] = [way.source, way.destination].map(address);
-            writeln!(out, "  over {} -> {}", Escaped(&source), Escaped(&destination))?;
+            writeln!(
+                out,
+                "  over {} -> {}",
+                Escaped(&source),
+                Escaped(&destination)
+            )?;
         }
         let words = self.words();
         let egress = format!("egress from {}", words.from);
@@ -192,7 +237,12 @@ impl Answer<'_, '_> {
         Ok(())
     }
 
-    fn rules(&self, side: &SideTrace<'_>, asked: &ConnectionSet, out: &mut dyn Write) -> io::Result<()> {
+    fn rules(
+        &self,
+        side: &SideTrace<'_>,
+        asked: &ConnectionSet,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let words = self.words();
         let shown = Shown::of(side, asked, self.detail);
         let mut lines = Vec::new();
@@ -201,7 +251,12 @@ impl Answer<'_, '_> {
                 Entry::Rule(rule) => {
                     let name = format!("{} #{}", words.policy(rule.policy), rule.index + 1);
                     let place = self.place(words.rule_span(rule, asked));
-                    (name, place, words.rule(side, rule, asked), is_match(rule, asked))
+                    (
+                        name,
+                        place,
+                        words.rule(side, rule, asked),
+                        is_match(rule, asked),
+                    )
                 }
                 Entry::NoRules(policy) => {
                     let place = self.place(words.policy_span(*policy));
@@ -211,14 +266,20 @@ impl Answer<'_, '_> {
             });
         }
         let [names, places] = [0, 1].map(|column| {
-            let cells = lines.iter().map(|line| if column == 0 { &line.0 } else { &line.1 });
+            let cells = lines
+                .iter()
+                .map(|line| if column == 0 { &line.0 } else { &line.1 });
             cells.map(|cell| width(cell)).max().unwrap_or_default()
         });
         for (name, place, said, is_match) in lines {
-            let [after_name, after_place] =
-                [(names, &name), (places, &place)].map(|(column, cell)| " ".repeat(column - width(cell)));
+            let [after_name, after_place] = [(names, &name), (places, &place)]
+                .map(|(column, cell)| " ".repeat(column - width(cell)));
             let said = Escaped(&said).to_string();
-            let said = if is_match { self.style.paint(Role::Strong, said).to_string() } else { said };
+            let said = if is_match {
+                self.style.paint(Role::Strong, said).to_string()
+            } else {
+                said
+            };
             writeln!(
                 out,
                 "    {}{after_name}  {}{after_place}  {said}",
@@ -257,12 +318,22 @@ impl Answer<'_, '_> {
         }
         for (what, span) in missing.into_iter().take(MOST_FLOWS) {
             let line = format!("{what}, at {}", self.place(span));
-            writeln!(out, "  {} {}", self.style.paint(Role::Warning, "missing:"), Escaped(&line))?;
+            writeln!(
+                out,
+                "  {} {}",
+                self.style.paint(Role::Warning, "missing:"),
+                Escaped(&line)
+            )?;
         }
         Ok(())
     }
 
-    fn what_to_do(&self, why: &Why<'_>, asked: &ConnectionSet, out: &mut dyn Write) -> io::Result<()> {
+    fn what_to_do(
+        &self,
+        why: &Why<'_>,
+        asked: &ConnectionSet,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let blocked = asked.intersection(&self.answer.blocked);
         if blocked.is_empty() {
             return Ok(());
@@ -274,7 +345,9 @@ impl Answer<'_, '_> {
             if side_outcome(side, &blocked) != ReachOutcome::Blocked {
                 continue;
             }
-            let Some(miss) = side.nearest_miss(&blocked) else { continue };
+            let Some(miss) = side.nearest_miss(&blocked) else {
+                continue;
+            };
             let differences = miss.peer_differences + usize::from(miss.ports_differ);
             if side.is_isolated() != Truth::True || differences > 2 || is_of_another_sort(&miss) {
                 continue;
@@ -289,9 +362,18 @@ impl Answer<'_, '_> {
                 writeln!(out)?;
                 is_first = false;
             }
-            let rule = format!("{} #{}", words.policy(miss.rule.policy), miss.rule.index + 1);
+            let rule = format!(
+                "{} #{}",
+                words.policy(miss.rule.policy),
+                miss.rule.index + 1
+            );
             let place = self.place(rule_text(miss.rule.rule));
-            writeln!(out, "  nearest miss: {} ({}) {differs}", Escaped(&rule), Escaped(&place))?;
+            writeln!(
+                out,
+                "  nearest miss: {} ({}) {differs}",
+                Escaped(&rule),
+                Escaped(&place)
+            )?;
         }
         for (position, change) in why.changes.iter().enumerate() {
             if is_first {
@@ -310,13 +392,29 @@ impl Answer<'_, '_> {
         words: &Words<'_>,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let mut title = if is_smallest { "smallest change:" } else { "or, opening less:" };
+        let mut title = if is_smallest {
+            "smallest change:"
+        } else {
+            "or, opening less:"
+        };
         for place in &change.places {
-            let at = if place.removed.is_empty() { "after line" } else { "line" };
+            let at = if place.removed.is_empty() {
+                "after line"
+            } else {
+                "line"
+            };
             let file = Escaped(&place.file);
-            writeln!(out, "  {} {file}, {at} {}", self.style.paint(Role::Strong, title), place.line)?;
+            writeln!(
+                out,
+                "  {} {file}, {at} {}",
+                self.style.paint(Role::Strong, title),
+                place.line
+            )?;
             title = "and:";
-            for (sign, lines, role) in [('-', &place.removed, Role::Error), ('+', &place.added, Role::Good)] {
+            for (sign, lines, role) in [
+                ('-', &place.removed, Role::Error),
+                ('+', &place.added, Role::Good),
+            ] {
                 for line in lines {
                     let line = format!("{sign} {}", Escaped(line));
                     writeln!(out, "    {}", self.style.paint(role, line.trim_end()))?;
@@ -330,23 +428,39 @@ impl Answer<'_, '_> {
 /// Whether the rule is about ends of another sort altogether: pods where addresses are
 /// asked for, or the other way round.
 fn is_of_another_sort(miss: &NearestMiss<'_, '_>) -> bool {
-    let nearest = miss.rule.peers.nearest().filter(|_| miss.peer_differences > 0);
+    let nearest = miss
+        .rule
+        .peers
+        .nearest()
+        .filter(|_| miss.peer_differences > 0);
     let misses = nearest.map_or(&[][..], |peer| &peer.misses);
     misses.iter().any(|miss| {
-        matches!(miss, Miss::NotAPod | Miss::AddressUnknown | Miss::NotANode | Miss::DomainName)
+        matches!(
+            miss,
+            Miss::NotAPod | Miss::AddressUnknown | Miss::NotANode | Miss::DomainName
+        )
     })
 }
 
 /// What a change opens besides, in words.
 fn opens(change: &Change, words: &Words<'_>) -> String {
     let flows = &change.opens;
-    let Some(first) = flows.first() else { return "it would open nothing else".to_owned() };
-    let is_one_destination =
-        flows.iter().all(|flow| flow.to == first.to && flow.connections == first.connections);
-    let is_one_source =
-        flows.iter().all(|flow| flow.from == first.from && flow.connections == first.connections);
+    let Some(first) = flows.first() else {
+        return "it would open nothing else".to_owned();
+    };
+    let is_one_destination = flows
+        .iter()
+        .all(|flow| flow.to == first.to && flow.connections == first.connections);
+    let is_one_source = flows
+        .iter()
+        .all(|flow| flow.from == first.from && flow.connections == first.connections);
     let listed = |names: Vec<&str>| {
-        let mut list = names.iter().take(MOST_FLOWS).copied().collect::<Vec<_>>().join(", ");
+        let mut list = names
+            .iter()
+            .take(MOST_FLOWS)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(", ");
         if names.len() > MOST_FLOWS {
             list += &format!(" and {} more", names.len() - MOST_FLOWS);
         }
@@ -356,16 +470,25 @@ fn opens(change: &Change, words: &Words<'_>) -> String {
     if is_one_destination {
         let names: Vec<&str> = flows.iter().map(|flow| flow.from.as_str()).collect();
         let to = short_of(&first.to, words);
-        return format!("it would also open {on} on {to} to {} more: {}", names.len(), listed(names));
+        return format!(
+            "it would also open {on} on {to} to {} more: {}",
+            names.len(),
+            listed(names)
+        );
     }
     if is_one_source {
         let names: Vec<&str> = flows.iter().map(|flow| flow.to.as_str()).collect();
         let from = short_of(&first.from, words);
-        return format!("it would also let {from} open {on} on {} more: {}", names.len(), listed(names));
+        return format!(
+            "it would also let {from} open {on} on {} more: {}",
+            names.len(),
+            listed(names)
+        );
     }
-    let shown = flows.iter().take(MOST_FLOWS).map(|flow| {
-        format!("{} -> {} {}", flow.from, flow.to, ports(&flow.connections))
-    });
+    let shown = flows
+        .iter()
+        .take(MOST_FLOWS)
+        .map(|flow| format!("{} -> {} {}", flow.from, flow.to, ports(&flow.connections)));
     let mut shown = shown.collect::<Vec<_>>().join(", ");
     if flows.len() > MOST_FLOWS {
         shown += &format!(" and {} more", flows.len() - MOST_FLOWS);
@@ -404,11 +527,18 @@ impl<'t, 'c> Shown<'t, 'c> {
         let mut hidden = 0;
         let decides = |rule: &&RuleTrace<'_>| !rule.decides.possible.intersection(asked).is_empty();
         for rule in &side.admin {
-            if shows_all || decides(&rule) { entries.push(Entry::Rule(rule)) } else { hidden += 1 }
+            if shows_all || decides(&rule) {
+                entries.push(Entry::Rule(rule))
+            } else {
+                hidden += 1
+            }
         }
         // The NetworkPolicies are asked about what the Admin tier leaves to them.
         let is_denied = decisions.iter().any(|decision| {
-            matches!(decision.code, ReasonCode::NoRules | ReasonCode::NoRuleMatches)
+            matches!(
+                decision.code,
+                ReasonCode::NoRules | ReasonCode::NoRuleMatches
+            )
         });
         for policy in &side.policies {
             if policy.rules.is_empty() && (is_denied || shows_all) {
@@ -416,14 +546,26 @@ impl<'t, 'c> Shown<'t, 'c> {
             }
             let all_ports = asked.is_all();
             for rule in &policy.rules {
-                let is_candidate = if all_ports { rule.applies() != Truth::False } else { decides(&rule) };
+                let is_candidate = if all_ports {
+                    rule.applies() != Truth::False
+                } else {
+                    decides(&rule)
+                };
                 let is_shown = shows_all || is_candidate || (is_denied && !all_ports);
-                if is_shown { entries.push(Entry::Rule(rule)) } else { hidden += 1 }
+                if is_shown {
+                    entries.push(Entry::Rule(rule))
+                } else {
+                    hidden += 1
+                }
             }
         }
         let is_reached = side.is_isolated() != Truth::True;
         for rule in side.baseline.iter().filter(|_| is_reached) {
-            if shows_all || decides(&rule) { entries.push(Entry::Rule(rule)) } else { hidden += 1 }
+            if shows_all || decides(&rule) {
+                entries.push(Entry::Rule(rule))
+            } else {
+                hidden += 1
+            }
         }
         let mut hides_only_misses = true;
         if !shows_all && entries.len() > MOST_RULES {
@@ -431,7 +573,11 @@ impl<'t, 'c> Shown<'t, 'c> {
             hides_only_misses = is_denied;
             entries.truncate(MOST_RULES);
         }
-        Self { entries, hidden, hides_only_misses }
+        Self {
+            entries,
+            hidden,
+            hides_only_misses,
+        }
     }
 
     fn hidden_words(&self) -> String {
@@ -462,7 +608,10 @@ pub(super) fn side_outcome(side: &SideTrace<'_>, asked: &ConnectionSet) -> Reach
     if !of_asked(verdict.unknown()).is_empty() {
         return ReachOutcome::Unknown;
     }
-    match (of_asked(verdict.allowed()).is_empty(), of_asked(verdict.denied()).is_empty()) {
+    match (
+        of_asked(verdict.allowed()).is_empty(),
+        of_asked(verdict.denied()).is_empty(),
+    ) {
         (_, true) => ReachOutcome::Allowed,
         (true, false) => ReachOutcome::Blocked,
         (false, false) => ReachOutcome::Partly,
@@ -490,7 +639,12 @@ fn ends(ends: &Ends) -> String {
         }
         (names, Some(selection)) => format!("{selection} ({} of {})", names.len(), ends.of),
         (names, None) => {
-            let mut shown = names.iter().take(MOST_NAMES).cloned().collect::<Vec<_>>().join(", ");
+            let mut shown = names
+                .iter()
+                .take(MOST_NAMES)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ");
             if names.len() > MOST_NAMES {
                 shown += &format!(" and {} more", names.len() - MOST_NAMES);
             }

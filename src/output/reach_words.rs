@@ -6,12 +6,12 @@
 use super::count;
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL};
 use crate::engine::{
-    ConnectionSet, Decision, Matter, Miss, PeerRef, PeerTrace, PluginDifference, PolicyRef, PortRef,
-    PortTrace, ReasonCode, Requirement, RuleRef, RuleTrace, SideTrace, Wanted,
+    ConnectionSet, Decision, Matter, Miss, PeerRef, PeerTrace, PluginDifference, PolicyRef,
+    PortRef, PortTrace, ReasonCode, Requirement, RuleRef, RuleTrace, SideTrace, Wanted,
 };
 use crate::k8s::{
-    Action, ClusterNetworkPolicy, Direction, IpBlock, LabelSelector, NetworkPolicyPeer, PeerSelection,
-    PodsSelection, PortMatch, Protocol, Tier, Truth,
+    Action, ClusterNetworkPolicy, Direction, IpBlock, LabelSelector, NetworkPolicyPeer,
+    PeerSelection, PodsSelection, PortMatch, Protocol, Tier, Truth,
 };
 use crate::source::Span;
 use std::fmt::Display;
@@ -37,7 +37,11 @@ pub(super) fn short_names<'a>(from: &'a str, to: &'a str) -> (&'a str, &'a str) 
         _ => name,
     };
     let (short_from, short_to) = (short(from), short(to));
-    if short_from == short_to && from != to { (from, to) } else { (short_from, short_to) }
+    if short_from == short_to && from != to {
+        (from, to)
+    } else {
+        (short_from, short_to)
+    }
 }
 
 /// Ports as a person writes them: `TCP 80,443; UDP 53`.
@@ -49,7 +53,11 @@ pub(super) fn ports(connections: &ConnectionSet) -> String {
         return "no port".to_owned();
     }
     let of_protocol = connections.iter().map(|(protocol, ports)| {
-        if ports.is_all() { format!("all {protocol} ports") } else { format!("{protocol} {ports}") }
+        if ports.is_all() {
+            format!("all {protocol} ports")
+        } else {
+            format!("{protocol} {ports}")
+        }
     });
     of_protocol.collect::<Vec<_>>().join("; ")
 }
@@ -94,7 +102,9 @@ impl<'a> Words<'a> {
         let mut decisions = side.decisions(asked);
         let is_match = |decision: &Decision<'_, '_>| decision.code == ReasonCode::RuleMatch;
         let matched = decisions.iter().filter(|decision| is_match(decision));
-        let matched = matched.fold(ConnectionSet::none(), |all, decision| all.union(&decision.connections));
+        let matched = matched.fold(ConnectionSet::none(), |all, decision| {
+            all.union(&decision.connections)
+        });
         if let Some(first) = decisions.iter().position(is_match) {
             decisions[first].connections = matched;
             let is_rest = |decision: &Decision<'_, '_>| decision.code == ReasonCode::NoRuleMatches;
@@ -108,14 +118,22 @@ impl<'a> Words<'a> {
         let is_partial = |decision: &Decision<'_, '_>| decision.connections != *asked;
         let said = decisions.iter().map(|decision| {
             let said = self.decision(side, decision);
-            if is_partial(decision) { format!("{said}: {}", ports(&decision.connections)) } else { said }
+            if is_partial(decision) {
+                format!("{said}: {}", ports(&decision.connections))
+            } else {
+                said
+            }
         });
         let said = said.collect::<Vec<_>>().join("; ");
         let passed = side.admin.iter().find(|rule| {
             rule.action() == Action::Pass && !rule.decides.possible.intersection(asked).is_empty()
         });
         match passed {
-            Some(rule) => format!("passed on by {} #{}; {said}", self.policy(rule.policy), rule.index + 1),
+            Some(rule) => format!(
+                "passed on by {} #{}; {said}",
+                self.policy(rule.policy),
+                rule.index + 1
+            ),
             None => said,
         }
     }
@@ -124,7 +142,9 @@ impl<'a> Words<'a> {
         let direction = side.direction.field();
         let rules: usize = side.policies.iter().map(|policy| policy.rules.len()).sum();
         let isolated = format!("isolated by {}", count(side.policies.len(), "policy"));
-        let decider = decision.rule.map(|rule| format!("{} #{}", self.policy(rule.policy), rule.index + 1));
+        let decider = decision
+            .rule
+            .map(|rule| format!("{} #{}", self.policy(rule.policy), rule.index + 1));
         let decider = decider.unwrap_or_default();
         match decision.code {
             ReasonCode::RuleMatch => match (side.policies.len(), rules) {
@@ -133,7 +153,11 @@ impl<'a> Words<'a> {
                 (policies, _) => {
                     let matching = side.policies.iter().flat_map(|policy| &policy.rules);
                     let matching = matching.filter(|rule| {
-                        !rule.decides.certain.intersection(&decision.connections).is_empty()
+                        !rule
+                            .decides
+                            .certain
+                            .intersection(&decision.connections)
+                            .is_empty()
                     });
                     let matching = matching.count();
                     let verb = if matching == 1 { "matches" } else { "match" };
@@ -143,7 +167,11 @@ impl<'a> Words<'a> {
             },
             ReasonCode::NoRules => format!(
                 "{isolated}, which {} no {direction} rules",
-                if side.policies.len() == 1 { "has" } else { "have" }
+                if side.policies.len() == 1 {
+                    "has"
+                } else {
+                    "have"
+                }
             ),
             ReasonCode::NoRuleMatches => match (side.policies.len(), rules) {
                 (1, 1) => format!("{isolated}, its only rule does not match"),
@@ -151,7 +179,9 @@ impl<'a> Words<'a> {
                 (_, 1) => format!("{isolated}, their only rule does not match"),
                 _ => format!("{isolated}, none of their {rules} rules matches"),
             },
-            ReasonCode::NotIsolated if side.baseline.is_empty() => format!("not isolated for {direction}"),
+            ReasonCode::NotIsolated if side.baseline.is_empty() => {
+                format!("not isolated for {direction}")
+            }
             ReasonCode::NotIsolated => {
                 format!("not isolated for {direction}, and no rule of the Baseline tier matches")
             }
@@ -163,7 +193,9 @@ impl<'a> Words<'a> {
             ReasonCode::BaselineDeny => {
                 format!("not isolated for {direction}, denied by {decider} of the Baseline tier")
             }
-            ReasonCode::UnknownNamespace => "depends on labels of a namespace that is not here".to_owned(),
+            ReasonCode::UnknownNamespace => {
+                "depends on labels of a namespace that is not here".to_owned()
+            }
             ReasonCode::Substitution => "depends on text that another tool fills in".to_owned(),
             ReasonCode::Outside => "outside the cluster, no policies".to_owned(),
             ReasonCode::HostNetwork => "on the host network, no policy selects it".to_owned(),
@@ -173,7 +205,12 @@ impl<'a> Words<'a> {
     }
 
     /// What a rule says to the connections that were asked for.
-    pub(super) fn rule(&self, side: &SideTrace<'_>, rule: &RuleTrace<'_>, asked: &ConnectionSet) -> String {
+    pub(super) fn rule(
+        &self,
+        side: &SideTrace<'_>,
+        rule: &RuleTrace<'_>,
+        asked: &ConnectionSet,
+    ) -> String {
         let said = self.comparison(side.direction, rule, asked);
         match (self.cluster_policy(rule), rule.action()) {
             (None, _) => said,
@@ -186,7 +223,12 @@ impl<'a> Words<'a> {
         }
     }
 
-    fn comparison(&self, direction: Direction, rule: &RuleTrace<'_>, asked: &ConnectionSet) -> String {
+    fn comparison(
+        &self,
+        direction: Direction,
+        rule: &RuleTrace<'_>,
+        asked: &ConnectionSet,
+    ) -> String {
         if rule.is_opaque {
             return "holds text that another tool fills in".to_owned();
         }
@@ -206,11 +248,20 @@ impl<'a> Words<'a> {
             return "any peer".to_owned();
         }
         if let Some(peer) = rule.peers.matching() {
-            let may = if peer.truth == Truth::Unknown { "peer may match" } else { "peer matches" };
+            let may = if peer.truth == Truth::Unknown {
+                "peer may match"
+            } else {
+                "peer matches"
+            };
             return format!("{may} ({})", self.peer(peer));
         }
-        let Some(nearest) = rule.peers.nearest() else { return String::new() };
-        let misses = nearest.misses.iter().map(|miss| self.miss(direction, rule, miss));
+        let Some(nearest) = rule.peers.nearest() else {
+            return String::new();
+        };
+        let misses = nearest
+            .misses
+            .iter()
+            .map(|miss| self.miss(direction, rule, miss));
         let misses = misses.collect::<Vec<_>>().join("; ");
         match rule.peers.entries.len() {
             1 => format!("peer: {misses}"),
@@ -225,7 +276,10 @@ impl<'a> Words<'a> {
         let matching = |entry: &&PortTrace<'_>| !entry.connections.intersection(asked).is_empty();
         let entries = &rule.ports.entries;
         if entries.iter().any(|entry| matching(&entry)) {
-            let matching = entries.iter().filter(matching).map(|entry| self.port_entry(entry));
+            let matching = entries
+                .iter()
+                .filter(matching)
+                .map(|entry| self.port_entry(entry));
             return format!("port matches ({})", some_of(matching));
         }
         let wanted = some_of(entries.iter().map(|entry| self.port_entry(entry)));
@@ -233,23 +287,41 @@ impl<'a> Words<'a> {
         match unresolved {
             0 => format!("port: wants {wanted}"),
             _ if unresolved == entries.len() => {
-                let names = if unresolved == 1 { "that name" } else { "these names" };
-                format!("port: wants {wanted}, {} has no container port of {names}", self.to)
+                let names = if unresolved == 1 {
+                    "that name"
+                } else {
+                    "these names"
+                };
+                format!(
+                    "port: wants {wanted}, {} has no container port of {names}",
+                    self.to
+                )
             }
-            _ => format!("port: wants {wanted}; {} has no container port of that name", self.to),
+            _ => format!(
+                "port: wants {wanted}; {} has no container port of that name",
+                self.to
+            ),
         }
     }
 
     /// A port entry: `8080/TCP`, `http/TCP (8080)`, `all TCP ports`.
     pub(super) fn port_entry(&self, entry: &PortTrace<'_>) -> String {
         let name = |name: &str, protocol: Option<Protocol>| {
-            let shown = protocol.map_or_else(|| name.to_owned(), |protocol| format!("{name}/{protocol}"));
-            let meant = entry.connections.iter().map(|(meant, ports)| match protocol {
-                Some(_) => ports.to_string(),
-                None => format!("{ports}/{meant}"),
-            });
+            let shown =
+                protocol.map_or_else(|| name.to_owned(), |protocol| format!("{name}/{protocol}"));
+            let meant = entry
+                .connections
+                .iter()
+                .map(|(meant, ports)| match protocol {
+                    Some(_) => ports.to_string(),
+                    None => format!("{ports}/{meant}"),
+                });
             let meant = meant.collect::<Vec<_>>().join(", ");
-            if meant.is_empty() { shown } else { format!("{shown} ({meant})") }
+            if meant.is_empty() {
+                shown
+            } else {
+                format!("{shown} ({meant})")
+            }
         };
         match entry.port {
             PortRef::Network(port) => {
@@ -271,10 +343,13 @@ impl<'a> Words<'a> {
         match peer.peer {
             PeerRef::Network(peer) => network_peer(peer),
             PeerRef::Cluster(peer) => match &peer.selection {
-                PeerSelection::Pods(PodsSelection::Namespaces(selector)) => pods(None, Some(selector)),
-                PeerSelection::Pods(PodsSelection::Pods { namespace_selector, pod_selector }) => {
-                    pods(Some(pod_selector), Some(namespace_selector))
+                PeerSelection::Pods(PodsSelection::Namespaces(selector)) => {
+                    pods(None, Some(selector))
                 }
+                PeerSelection::Pods(PodsSelection::Pods {
+                    namespace_selector,
+                    pod_selector,
+                }) => pods(Some(pod_selector), Some(namespace_selector)),
                 PeerSelection::Networks(blocks) => some_of(blocks.iter().map(|block| &block.value)),
                 PeerSelection::Nodes(selector) => format!("nodes with {selector}"),
                 PeerSelection::DomainNames(names) => some_of(names),
@@ -283,11 +358,20 @@ impl<'a> Words<'a> {
     }
 
     /// What keeps a peer from matching.
-    pub(super) fn miss(&self, direction: Direction, rule: &RuleTrace<'_>, miss: &Miss<'_>) -> String {
+    pub(super) fn miss(
+        &self,
+        direction: Direction,
+        rule: &RuleTrace<'_>,
+        miss: &Miss<'_>,
+    ) -> String {
         let other = self.other(direction);
         match miss {
             Miss::PodLabel(requirement) => {
-                format!("wants {}, {other} {}", wanted(requirement), found(requirement))
+                format!(
+                    "wants {}, {other} {}",
+                    wanted(requirement),
+                    found(requirement)
+                )
             }
             Miss::NamespaceLabel(requirement) => namespace_label(other, requirement),
             Miss::OtherNamespace => match rule.policy {
@@ -300,7 +384,9 @@ impl<'a> Words<'a> {
             },
             Miss::NotAPod => format!("wants a pod, {other} is outside the cluster"),
             Miss::HostNetwork => {
-                format!("wants a pod by its labels, {other} is on the host network, unseen by selectors")
+                format!(
+                    "wants a pod by its labels, {other} is on the host network, unseen by selectors"
+                )
             }
             Miss::AddressUnknown => {
                 format!("wants an address, that of {other} is not known")
@@ -317,16 +403,26 @@ impl<'a> Words<'a> {
         let peer = rule.peers.matching().or_else(|| rule.peers.nearest());
         if rule.peers.truth == Truth::False {
             let miss = peer.and_then(|peer| peer.misses.first().and_then(miss_span));
-            return miss.or_else(|| peer.map(|peer| peer_span(peer.peer))).unwrap_or(rule_text(rule.rule));
+            return miss
+                .or_else(|| peer.map(|peer| peer_span(peer.peer)))
+                .unwrap_or(rule_text(rule.rule));
         }
         if rule.ports.matches.certain.intersection(asked).is_empty() {
-            return rule.ports.entries.first().map_or(rule_text(rule.rule), |port| port_span(port.port));
+            return rule
+                .ports
+                .entries
+                .first()
+                .map_or(rule_text(rule.rule), |port| port_span(port.port));
         }
         peer.map_or(rule_text(rule.rule), |peer| peer_span(peer.peer))
     }
 
     /// What plugins of another kind would answer.
-    pub(super) fn difference(&self, difference: &PluginDifference, asked: &ConnectionSet) -> String {
+    pub(super) fn difference(
+        &self,
+        difference: &PluginDifference,
+        asked: &ConnectionSet,
+    ) -> String {
         let answer = if difference.allowed.is_empty() {
             "BLOCKED".to_owned()
         } else if asked.is_subset(&difference.allowed) {
@@ -355,14 +451,21 @@ impl<'a> Words<'a> {
     }
 
     /// What is missing to know the outcome, and where it is asked for.
-    pub(super) fn missing(&self, side: &SideTrace<'_>, asked: &ConnectionSet) -> Vec<(String, Span)> {
+    pub(super) fn missing(
+        &self,
+        side: &SideTrace<'_>,
+        asked: &ConnectionSet,
+    ) -> Vec<(String, Span)> {
         if side.verdict.unknown().intersection(asked).is_empty() {
             return Vec::new();
         }
         let mut missing = Vec::new();
         for rule in side.rules().filter(|rule| rule.applies() == Truth::Unknown) {
             if rule.is_opaque {
-                let what = format!("text of {} that another tool fills in", self.policy(rule.policy));
+                let what = format!(
+                    "text of {} that another tool fills in",
+                    self.policy(rule.policy)
+                );
                 missing.push((what, self.opaque_span(rule)));
             }
             let subject = match side.direction {
@@ -372,16 +475,25 @@ impl<'a> Words<'a> {
             let of_subject = rule.subject_doubts.iter().map(|miss| (subject, miss));
             let peers = rule.peers.entries.iter().flat_map(|entry| &entry.misses);
             let of_peers = peers.map(|miss| (self.other(side.direction), miss));
-            for (whose, miss) in of_subject.chain(of_peers).filter(|(_, miss)| miss.truth() == Truth::Unknown) {
+            for (whose, miss) in of_subject
+                .chain(of_peers)
+                .filter(|(_, miss)| miss.truth() == Truth::Unknown)
+            {
                 let (Miss::PodLabel(requirement) | Miss::NamespaceLabel(requirement)) = miss else {
                     continue;
                 };
                 let what = match (miss, requirement.is_opaque()) {
                     (_, true) => format!("the text behind {}", wanted(requirement)),
                     (Miss::NamespaceLabel(_), false) => {
-                        format!("the labels of the namespace of {whose}: {} is asked for", wanted(requirement))
+                        format!(
+                            "the labels of the namespace of {whose}: {} is asked for",
+                            wanted(requirement)
+                        )
                     }
-                    (_, false) => format!("the labels of {whose}: {} is asked for", wanted(requirement)),
+                    (_, false) => format!(
+                        "the labels of {whose}: {} is asked for",
+                        wanted(requirement)
+                    ),
                 };
                 missing.push((what, requirement_span(requirement)));
             }
@@ -401,7 +513,11 @@ impl<'a> Words<'a> {
 
 fn numbers(protocol: Protocol, connections: &ConnectionSet) -> String {
     let ports = connections.get(protocol);
-    if ports.is_all() { format!("all {protocol} ports") } else { format!("{ports}/{protocol}") }
+    if ports.is_all() {
+        format!("all {protocol} ports")
+    } else {
+        format!("{ports}/{protocol}")
+    }
 }
 
 /// The first few of a list, and how many there are besides.
@@ -439,7 +555,9 @@ fn pods(pods: Option<&LabelSelector>, namespaces: Option<&LabelSelector>) -> Str
         (None, None) => "every pod of the namespace".to_owned(),
         (Some(pods), None) => pods.to_string(),
         (None, Some(namespaces)) if namespaces.is_empty() => "every pod".to_owned(),
-        (Some(pods), Some(namespaces)) if namespaces.is_empty() => format!("{pods} in any namespace"),
+        (Some(pods), Some(namespaces)) if namespaces.is_empty() => {
+            format!("{pods} in any namespace")
+        }
         (None, Some(namespaces)) => format!("every pod of {}", namespaces_words(namespaces)),
         (Some(pods), Some(namespaces)) => format!("{pods} in {}", namespaces_words(namespaces)),
     }
@@ -447,7 +565,9 @@ fn pods(pods: Option<&LabelSelector>, namespaces: Option<&LabelSelector>) -> Str
 
 fn namespaces_words(selector: &LabelSelector) -> String {
     match (&selector.match_labels[..], &selector.match_expressions[..]) {
-        ([label], []) if label.key.value == NAMESPACE_NAME_LABEL => format!("namespace {}", label.value),
+        ([label], []) if label.key.value == NAMESPACE_NAME_LABEL => {
+            format!("namespace {}", label.value)
+        }
         _ => format!("namespaces with {selector}"),
     }
 }
@@ -470,11 +590,16 @@ fn namespace_label(other: &str, requirement: &Requirement<'_>) -> String {
     if let Wanted::Label(label) = requirement.wanted
         && label.key.value == NAMESPACE_NAME_LABEL
     {
-        let found = requirement.found.map_or("", |label| label.value.value.as_str());
+        let found = requirement
+            .found
+            .map_or("", |label| label.value.value.as_str());
         return format!("wants namespace {}, {other} is in {found}", label.value);
     }
     let found = found(requirement);
-    format!("wants a namespace with {}, that of {other} {found}", wanted(requirement))
+    format!(
+        "wants a namespace with {}, that of {other} {found}",
+        wanted(requirement)
+    )
 }
 
 /// Where a rule stands.

@@ -46,7 +46,9 @@ pub enum Role {
     Good,
     /// The most important words of a line.
     Strong,
-    /// Frames, numbers of lines, and what is there for completeness.
+    /// Text that explains what is wrong by something else.
+    Related,
+    /// Arrows, numbers of lines, and what is there for completeness.
     Faint,
 }
 
@@ -60,7 +62,8 @@ impl Style {
             (Color::Ansi, Role::Info) => "1;36",
             (Color::Ansi, Role::Good) => "1;32",
             (Color::Ansi, Role::Strong) => "1",
-            (Color::Ansi, Role::Faint) => "34",
+            (Color::Ansi, Role::Related) => "36",
+            (Color::Ansi, Role::Faint) => "2",
         };
         Painted { code, text }
     }

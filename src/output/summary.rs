@@ -47,6 +47,8 @@ pub struct Found {
     pub fixable: usize,
     /// Findings that were suppressed, which are in none of the other numbers.
     pub suppressed: usize,
+    /// Findings that the baseline knows, which are in none of the other numbers.
+    pub baselined: usize,
 }
 
 impl Summary {
@@ -101,7 +103,12 @@ impl Found {
         } else {
             found
         };
-        let besides: Vec<String> = [(self.fixable, "fixable"), (self.suppressed, "suppressed")]
+        let besides = [
+            (self.fixable, "fixable"),
+            (self.suppressed, "suppressed"),
+            (self.baselined, "in the baseline"),
+        ];
+        let besides: Vec<String> = besides
             .iter()
             .filter(|(number, _)| *number > 0)
             .map(|(number, what)| format!("{number} {what}"))

@@ -70,7 +70,7 @@ declare_rule! {
         category: Category::Selectors,
         severity: Severity::Error,
         fix: Some(FixClass::Narrowing),
-        mutes: &[],
+        mutes: &["foreign-pod-selector", "unmatched-peer-selector"],
         since: "0.1.0",
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::Severity;
-use crate::k8s::{self, Direction, IpBlock, NetworkPolicyRule, ServiceType};
+use crate::k8s::{self, Direction, IpBlock, NetworkPolicyRule};
 use crate::lint::addresses::{self, Family};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, platform};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, exposure, platform};
 
 declare_rule! {
     /// ## What it does
@@ -13,7 +13,7 @@ declare_rule! {
     /// or the two halves of one.
     ///
     /// For ingress it is a warning where it says nothing of ports, opens a port that is seldom
-    /// meant for everybody (a database's, the kubelet's), or, with a complete inventory, leads
+    /// meant for everybody (a database's), or, with a complete inventory, leads
     /// to pods that no Service exposes. Otherwise, and for egress, it is a remark.
     ///
     /// ## Why is this bad?
@@ -159,28 +159,22 @@ fn severity(
         return Severity::Info;
     }
     let ports = rule.ports.items();
-    let is_odd = ports.is_empty() || ports.iter().any(platform::is_internal_port);
+    let is_odd = ports.is_empty() || ports.iter().any(|port| platform::store_port(port).is_some());
     if is_odd {
         return Severity::Warning;
     }
     cx.severity_by_inventory(policy.namespace, Severity::Warning, Severity::Info)
 }
 
-/// Whether the workload is there for everybody: a Service of it is reached from outside, or
-/// it carries the traffic of others.
+/// Whether the workload is there for everybody: it is reached from outside, or carries the
+/// traffic of others.
 fn is_exposed(cx: &Context<'_>, id: WorkloadId) -> bool {
-    let mut services = cx.cluster.services_of(id);
     let workload = cx.cluster.workload(id);
     let namespace = &cx.cluster.namespace(workload.namespace).name;
-    let controllers = &cx.settings.ingress_controllers;
-    services.any(|service| {
-        let service_type = cx.cluster.service(service).object.service_type;
-        matches!(
-            service_type,
-            ServiceType::LoadBalancer | ServiceType::NodePort
-        )
-    }) || controllers.iter().any(|pods| {
-        let is_there = pods.namespace.as_ref().is_none_or(|name| name == namespace);
-        is_there && pods.labels.matches(&workload.object.labels)
-    })
+    let mut controllers = cx.settings.ingress_controllers.iter();
+    !exposure::exposures(cx.cluster, id).is_empty()
+        || controllers.any(|pods| {
+            let is_there = pods.namespace.as_ref().is_none_or(|name| name == namespace);
+            is_there && pods.labels.matches(&workload.object.labels)
+        })
 }

@@ -77,7 +77,8 @@ impl Rule for ImplicitPolicyTypes {
         id: PolicyId,
         policy: &k8s::NetworkPolicy,
     ) {
-        if !policy.policy_types.items().is_empty() || !policy.meta.is_accepted {
+        let is_known = policy.meta.is_accepted && policy.meta.opaque.is_none();
+        if !policy.policy_types.items().is_empty() || !is_known {
             return;
         }
         let is_isolated_anyway =

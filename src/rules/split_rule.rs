@@ -78,6 +78,10 @@ impl Rule for SplitRule {
         id: PolicyId,
         policy: &k8s::NetworkPolicy,
     ) {
+        // Peers and ports that another tool fills in are not there.
+        if policy.meta.opaque.is_some() {
+            return;
+        }
         for direction in [Direction::Ingress, Direction::Egress] {
             let rules = policy.rules(direction);
             for (index, rules) in rules.windows(2).enumerate() {
@@ -204,7 +208,7 @@ fn report(cx: &mut Context<'_>, id: PolicyId, pair: &Pair<'_>, index: usize) {
             format!("`{peers_field}` and `ports` stand in two rules, which are an OR"),
         )
         .label(format!("... OR {below}"))
-        .related(rewrite::first_line(cx.sources, pair.first.span), above)
+        .related(Item::from(pair.first).mark(cx.sources), above)
         .note("as one rule (AND): these peers on these ports, and nothing else");
     let line = cx.sources.position(underlined).line;
     match rewrite::join_items(cx.sources, pair.first.into(), pair.second.into()) {

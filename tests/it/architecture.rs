@@ -12,13 +12,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("diagnostic", &["source"]),
     ("fix", &["source", "diagnostic"]),
     ("k8s", &["source"]),
+    ("amend", &["source", "k8s"]),
     ("manifest", &["source", "diagnostic", "k8s"]),
     ("cluster", &["source", "k8s"]),
     ("engine", &["source", "k8s", "cluster"]),
-    ("graph", &["k8s", "cluster", "engine"]),
     (
         "lint",
-        &["source", "diagnostic", "k8s", "cluster", "engine", "graph"],
+        &["source", "diagnostic", "k8s", "amend", "cluster", "engine"],
     ),
     ("config", &["source", "diagnostic", "k8s", "lint"]),
     (
@@ -27,24 +27,16 @@ const LAYERS: &[(&str, &[&str])] = &[
             "source",
             "diagnostic",
             "k8s",
+            "amend",
             "cluster",
             "engine",
-            "graph",
             "lint",
         ],
     ),
     ("load", &["source"]),
     (
         "output",
-        &[
-            "source",
-            "diagnostic",
-            "k8s",
-            "cluster",
-            "engine",
-            "graph",
-            "lint",
-        ],
+        &["source", "diagnostic", "k8s", "cluster", "engine", "lint"],
     ),
     (
         "cli",
@@ -53,10 +45,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "diagnostic",
             "fix",
             "k8s",
+            "amend",
             "manifest",
             "cluster",
             "engine",
-            "graph",
             "lint",
             "config",
             "rules",
@@ -133,12 +125,12 @@ fn uses_are_found_in_every_form() {
     let text = "
         use crate::source::Span;
         use crate::{diagnostic::{Fix, Label}, k8s};
-        fn f() -> crate::engine::Verdict { crate::graph::paths() }
+        fn f() -> crate::engine::Verdict { crate::cluster::paths() }
         // use crate::load;
         #[cfg(test)]
         mod tests { use crate::cli; }
     ";
-    let expected = ["diagnostic", "engine", "graph", "k8s", "source"];
+    let expected = ["cluster", "diagnostic", "engine", "k8s", "source"];
     assert_eq!(uses(text), expected.map(String::from).into());
 }
 

@@ -7,9 +7,7 @@ use npcheck::engine::{
     self, AddressRange, ConnectionSet, Endpoint, Engine, Explanation, PodView, PortSet, ReasonCode,
     SideTrace,
 };
-use npcheck::k8s::{
-    Direction, Label, Labels, Namespace, Object, ObjectMeta, Protocol,
-};
+use npcheck::k8s::{Direction, Label, Labels, Namespace, Object, ObjectMeta, Protocol};
 use npcheck::source::{SourceMap, Span, Spanned};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -18,7 +16,10 @@ const CLUSTERS: u64 = 1_000;
 
 #[test]
 fn a_pair_is_judged_as_in_the_whole_relation() {
-    let judged: usize = (0..CLUSTERS).into_par_iter().map(compare_with_relation).sum();
+    let judged: usize = (0..CLUSTERS)
+        .into_par_iter()
+        .map(compare_with_relation)
+        .sum();
     assert!(judged > 50_000, "only {judged} pairs were compared");
 }
 
@@ -33,7 +34,10 @@ fn compare_with_relation(seed: u64) -> usize {
             let to = Endpoint::workload(&cluster, destination);
             let expected = relation.connections(source, destination);
             let got = engine::connections(&cluster, &from, &to);
-            assert_eq!(got, *expected, "cluster {seed}: {source:?} -> {destination:?}");
+            assert_eq!(
+                got, *expected,
+                "cluster {seed}: {source:?} -> {destination:?}"
+            );
             judged += 1;
         }
         for space in [AddressRange::IPV4, AddressRange::IPV6] {
@@ -43,9 +47,17 @@ fn compare_with_relation(seed: u64) -> usize {
                     found.map_or_else(ConnectionSet::none, |(_, connections)| connections.clone())
                 };
                 let to = expected(relation.to_outside(source, range).next());
-                assert_eq!(engine::connections(&cluster, &from, &outside), to, "cluster {seed}");
+                assert_eq!(
+                    engine::connections(&cluster, &from, &outside),
+                    to,
+                    "cluster {seed}"
+                );
                 let back = expected(relation.from_outside(range, source).next());
-                assert_eq!(engine::connections(&cluster, &outside, &from), back, "cluster {seed}");
+                assert_eq!(
+                    engine::connections(&cluster, &outside, &from),
+                    back,
+                    "cluster {seed}"
+                );
                 judged += 2;
             }
         }
@@ -81,14 +93,27 @@ fn an_explanation_accounts_for_every_connection() {
 fn assert_is_accounted_for(side: &SideTrace<'_>, asked: &ConnectionSet) {
     let mut seen = ConnectionSet::none();
     for decision in side.decisions(asked) {
-        assert_eq!(seen.intersection(&decision.connections), ConnectionSet::none());
+        assert_eq!(
+            seen.intersection(&decision.connections),
+            ConnectionSet::none()
+        );
         seen = seen.union(&decision.connections);
         let allowed = side.verdict.allowed();
         match decision.code {
-            ReasonCode::NoRules | ReasonCode::NoRuleMatches | ReasonCode::AdminDeny | ReasonCode::BaselineDeny => {
-                assert_eq!(allowed.intersection(&decision.connections), ConnectionSet::none());
+            ReasonCode::NoRules
+            | ReasonCode::NoRuleMatches
+            | ReasonCode::AdminDeny
+            | ReasonCode::BaselineDeny => {
+                assert_eq!(
+                    allowed.intersection(&decision.connections),
+                    ConnectionSet::none()
+                );
             }
-            _ => assert!(decision.connections.is_subset(&allowed), "{:?}", decision.code),
+            _ => assert!(
+                decision.connections.is_subset(&allowed),
+                "{:?}",
+                decision.code
+            ),
         }
     }
     assert_eq!(seen, *asked);
@@ -121,7 +146,10 @@ fn a_side_is_what_the_explanation_says_of_it() {
 const KEYS: [(&str, &[&str]); 3] = [
     ("team", &["red", "blue", "", "other", "else"]),
     ("env", &["prod", "dev", "other", "else"]),
-    ("absent", &["red", "blue", "", "prod", "dev", "other", "else"]),
+    (
+        "absent",
+        &["red", "blue", "", "prod", "dev", "other", "else"],
+    ),
 ];
 
 #[test]
@@ -138,7 +166,10 @@ fn compare_with_worlds(seed: u64) -> usize {
     let mut doubted = 0;
     let missing = |id: WorkloadId| {
         let namespace = cluster.namespace(cluster.workload(id).namespace);
-        namespace.declared.is_none().then_some(namespace.name.as_str())
+        namespace
+            .declared
+            .is_none()
+            .then_some(namespace.name.as_str())
     };
     let names: BTreeSet<&str> = cluster.workload_ids().filter_map(missing).collect();
     for name in names {
@@ -158,7 +189,11 @@ fn compare_with_worlds(seed: u64) -> usize {
                     ever = ever.union(&connections);
                 }
                 assert_eq!(verdict.allowed(), always, "cluster {seed}: {name}");
-                assert_eq!(verdict.unknown(), ever.difference(&always), "cluster {seed}: {name}");
+                assert_eq!(
+                    verdict.unknown(),
+                    ever.difference(&always),
+                    "cluster {seed}: {name}"
+                );
                 doubted += usize::from(always != ever);
             }
         }
@@ -180,7 +215,10 @@ fn judged_alike(
 ) -> ConnectionSet {
     let same = |id: WorkloadId| {
         let name = cluster.workload_name(id);
-        world.workload_ids().find(|id| world.workload_name(*id) == name).expect("it is there")
+        world
+            .workload_ids()
+            .find(|id| world.workload_name(*id) == name)
+            .expect("it is there")
     };
     let [from, to] = [source, destination].map(|id| Endpoint::workload(world, same(id)));
     engine::connections(world, &from, &to)
@@ -201,7 +239,10 @@ fn label_sets() -> Vec<Labels> {
     for (key, values) in KEYS {
         let with = sets.iter().flat_map(|set: &Vec<Label>| {
             values.iter().map(|value| {
-                let label = Label { key: spanned(key), value: spanned(value) };
+                let label = Label {
+                    key: spanned(key),
+                    value: spanned(value),
+                };
                 [&set[..], &[label]].concat()
             })
         });
@@ -234,7 +275,9 @@ fn spanned(text: &str) -> Spanned<String> {
 
 /// The workloads that an API server takes.
 fn accepted(cluster: &Cluster) -> impl Iterator<Item = WorkloadId> + '_ {
-    cluster.workload_ids().filter(|id| cluster.workload(*id).object.meta.is_accepted)
+    cluster
+        .workload_ids()
+        .filter(|id| cluster.workload(*id).object.meta.is_accepted)
 }
 
 /// A workload in a cluster of which nothing is missing.
@@ -245,6 +288,8 @@ fn complete(cluster: &Cluster, id: WorkloadId) -> Endpoint<'_> {
 }
 
 fn random_ports(random: &mut Random) -> ConnectionSet {
-    let ports = random.pick(&[PortSet::single(80), PortSet::range(50, 90), PortSet::all()].each_ref()).clone();
+    let ports = random
+        .pick(&[PortSet::single(80), PortSet::range(50, 90), PortSet::all()].each_ref())
+        .clone();
     ConnectionSet::of(random.pick(&Protocol::ALL), ports)
 }

@@ -20,14 +20,28 @@ pub(crate) enum Form {
     /// `10.0.0.0/8`, `203.0.113.7`
     Addresses(AddressRange),
     /// `web`, `shop/web`, `shop/deploy/web`, `deploy/web`
-    Named { namespace: Option<String>, kind: Option<WorkloadKind>, name: String },
+    Named {
+        namespace: Option<String>,
+        kind: Option<WorkloadKind>,
+        name: String,
+    },
     /// `shop/svc/web`
-    Service { namespace: Option<String>, name: String },
+    Service {
+        namespace: Option<String>,
+        name: String,
+    },
     /// `shop/app=web,tier=fe`
-    Labelled { namespace: Option<String>, labels: Labels },
+    Labelled {
+        namespace: Option<String>,
+        labels: Labels,
+    },
     /// `shop/+app=new`; with the labels of a namespace that does not exist yet,
     /// `+team=x/+app=new`
-    Supposed { namespace: String, new_labels: Option<Labels>, labels: Labels },
+    Supposed {
+        namespace: String,
+        new_labels: Option<Labels>,
+        labels: Labels,
+    },
 }
 
 /// Why a text means nothing in a cluster.
@@ -85,14 +99,24 @@ impl Form {
         }
         let Some((head, rest)) = text.split_once('/') else {
             return if text.contains('=') {
-                Ok(Self::Labelled { namespace: None, labels: labels(text, 0, lookup.source)? })
+                Ok(Self::Labelled {
+                    namespace: None,
+                    labels: labels(text, 0, lookup.source)?,
+                })
             } else {
-                Ok(Self::Named { namespace: None, kind: None, name: text.to_owned() })
+                Ok(Self::Named {
+                    namespace: None,
+                    kind: None,
+                    name: text.to_owned(),
+                })
             };
         };
         // The name of a namespace has no dots; the prefix of a label's key mostly has.
         if head.contains('=') || (head.contains('.') && rest.contains('=')) {
-            return Ok(Self::Labelled { namespace: None, labels: labels(text, 0, lookup.source)? });
+            return Ok(Self::Labelled {
+                namespace: None,
+                labels: labels(text, 0, lookup.source)?,
+            });
         }
         Self::parse_in(head, rest, lookup)
     }
@@ -105,10 +129,17 @@ impl Form {
         let namespace = Some(head.to_owned());
         if let Some(rest) = rest.strip_prefix('+') {
             let labels = labels(rest, offset + 1, lookup.source)?;
-            return Ok(Self::Supposed { namespace: head.to_owned(), new_labels: None, labels });
+            return Ok(Self::Supposed {
+                namespace: head.to_owned(),
+                new_labels: None,
+                labels,
+            });
         }
         if rest.contains('=') {
-            return Ok(Self::Labelled { namespace, labels: labels(rest, offset, lookup.source)? });
+            return Ok(Self::Labelled {
+                namespace,
+                labels: labels(rest, offset, lookup.source)?,
+            });
         }
         let (namespace, word, name) = match rest.split_once('/') {
             Some((word, name)) => (namespace, Some(word), name),
@@ -118,14 +149,24 @@ impl Form {
             None => (namespace, None, rest),
         };
         let name = name.to_owned();
-        let Some(word) = word else { return Ok(Self::Named { namespace, kind: None, name }) };
+        let Some(word) = word else {
+            return Ok(Self::Named {
+                namespace,
+                kind: None,
+                name,
+            });
+        };
         let lower_case = word.to_ascii_lowercase();
         if SERVICE.contains(&lower_case.as_str()) {
             return Ok(Self::Service { namespace, name });
         }
         let kind = kind(&lower_case);
         let kind = kind.ok_or_else(|| malformed(format!("`{word}` is no kind that makes pods")))?;
-        Ok(Self::Named { namespace, kind: Some(kind), name })
+        Ok(Self::Named {
+            namespace,
+            kind: Some(kind),
+            name,
+        })
     }
 
     /// `+app=new` or `+team=x/+app=new`.
@@ -139,27 +180,47 @@ impl Form {
                 ));
             };
             let labels = labels(&text[1..], 1, source)?;
-            return Ok(Self::Supposed { namespace: namespace.to_owned(), new_labels: None, labels });
+            return Ok(Self::Supposed {
+                namespace: namespace.to_owned(),
+                new_labels: None,
+                labels,
+            });
         };
         let of_namespace = labels(&text[1..at], 1, source)?;
-        let name = of_namespace.get(NAMESPACE_NAME_LABEL).unwrap_or(UNNAMED).to_owned();
+        let name = of_namespace
+            .get(NAMESPACE_NAME_LABEL)
+            .unwrap_or(UNNAMED)
+            .to_owned();
         if lookup.cluster.namespace_by_name(&name).is_some() {
-            return Err(malformed(format!("a namespace `{name}` exists: ask `{name}/{}`", &text[at + 1..])));
+            return Err(malformed(format!(
+                "a namespace `{name}` exists: ask `{name}/{}`",
+                &text[at + 1..]
+            )));
         }
         let place = Span::new(source, 0, 0);
         let set_by_kubernetes = Label {
             key: Spanned::new(NAMESPACE_NAME_LABEL.to_owned(), place),
             value: Spanned::new(name.clone(), place),
         };
-        let of_namespace = of_namespace.iter().cloned().chain([set_by_kubernetes]).collect();
+        let of_namespace = of_namespace
+            .iter()
+            .cloned()
+            .chain([set_by_kubernetes])
+            .collect();
         let labels = labels(&text[at + 2..], at + 2, source)?;
-        Ok(Self::Supposed { namespace: name, new_labels: Some(Labels::new(of_namespace)), labels })
+        Ok(Self::Supposed {
+            namespace: name,
+            new_labels: Some(Labels::new(of_namespace)),
+            labels,
+        })
     }
 }
 
 /// The kind that kubectl means by a word in lower case.
 pub(super) fn kind(word: &str) -> Option<WorkloadKind> {
-    WorkloadKind::ALL.into_iter().find(|kind| kind.short_names().contains(&word))
+    WorkloadKind::ALL
+        .into_iter()
+        .find(|kind| kind.short_names().contains(&word))
 }
 
 fn is_kind(word: &str) -> bool {
@@ -173,10 +234,14 @@ fn labels(text: &str, offset: usize, source: SourceId) -> Result<Labels, Mistake
     let mut start = offset;
     for part in text.split(',').filter(|_| !text.is_empty()) {
         let Some((key, value)) = part.split_once('=') else {
-            return Err(malformed(format!("`{part}` is no label: labels are written `key=value`")));
+            return Err(malformed(format!(
+                "`{part}` is no label: labels are written `key=value`"
+            )));
         };
         if key.is_empty() || key.ends_with('!') || value.starts_with('=') {
-            return Err(malformed(format!("`{part}` is no label: only `key=value` can be asked for")));
+            return Err(malformed(format!(
+                "`{part}` is no label: only `key=value` can be asked for"
+            )));
         }
         if labels.iter().any(|label| label.key.value == key) {
             return Err(malformed(format!("the label `{key}` is there twice")));
@@ -185,12 +250,17 @@ fn labels(text: &str, offset: usize, source: SourceId) -> Result<Labels, Mistake
             let span = Span::new(source, start as u32, (start + text.len()) as u32);
             Spanned::new(text.to_owned(), span)
         };
-        labels.push(Label { key: spanned(key, start), value: spanned(value, start + key.len() + 1) });
+        labels.push(Label {
+            key: spanned(key, start),
+            value: spanned(value, start + key.len() + 1),
+        });
         start += part.len() + 1;
     }
     Ok(Labels::new(labels))
 }
 
 pub(super) fn malformed(reason: impl Into<String>) -> Mistake {
-    Mistake::Malformed { reason: reason.into() }
+    Mistake::Malformed {
+        reason: reason.into(),
+    }
 }

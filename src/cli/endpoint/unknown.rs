@@ -23,12 +23,21 @@ const MOST: usize = 5;
 pub(super) fn namespace(cluster: &Cluster, text: &str, name: &str) -> Mistake {
     let rest = text.strip_prefix(name).unwrap_or_default();
     let candidates = cluster.namespaces().iter().map(|namespace| {
-        let span = namespace.declared.as_ref().map(|declared| declared.meta.name.span);
+        let span = namespace
+            .declared
+            .as_ref()
+            .map(|declared| declared.meta.name.span);
         let span = span.or_else(|| namespace.labels.iter().next().map(|label| label.value.span));
         let typed = format!("{}{rest}", namespace.name);
-        (distance(&namespace.name, name), Candidate { name: typed, span })
+        (
+            distance(&namespace.name, name),
+            Candidate { name: typed, span },
+        )
     });
-    Mistake::Unknown { reason: format!("no namespace `{name}`"), nearest: nearest(candidates, name) }
+    Mistake::Unknown {
+        reason: format!("no namespace `{name}`"),
+        nearest: nearest(candidates, name),
+    }
 }
 
 pub(super) fn workload(
@@ -36,12 +45,19 @@ pub(super) fn workload(
     text: &str,
     (namespace, name): (Option<&str>, &str),
 ) -> Mistake {
-    let away = |its_namespace: &str| usize::from(namespace.is_some_and(|wanted| wanted != its_namespace));
+    let away =
+        |its_namespace: &str| usize::from(namespace.is_some_and(|wanted| wanted != its_namespace));
     let workloads = cluster.workload_ids().map(|id| {
         let workload = cluster.workload(id);
         let its_name = &workload.object.meta.name;
         let far = distance(its_name, name) + away(&cluster.namespace(workload.namespace).name);
-        (far, Candidate { name: cluster.workload_name(id), span: Some(its_name.span) })
+        (
+            far,
+            Candidate {
+                name: cluster.workload_name(id),
+                span: Some(its_name.span),
+            },
+        )
     });
     let services = cluster.service_ids().map(|id| {
         let service = cluster.service(id);
@@ -50,36 +66,63 @@ pub(super) fn workload(
         (far, service_candidate(cluster, id))
     });
     let nearest = nearest(workloads.chain(services), name);
-    Mistake::Unknown { reason: format!("no workload `{text}`"), nearest }
+    Mistake::Unknown {
+        reason: format!("no workload `{text}`"),
+        nearest,
+    }
 }
 
 pub(super) fn service(cluster: &Cluster, text: &str, name: &str, named: &[ServiceId]) -> Mistake {
     if !named.is_empty() {
-        let candidates = named.iter().map(|id| service_candidate(cluster, *id)).collect();
+        let candidates = named
+            .iter()
+            .map(|id| service_candidate(cluster, *id))
+            .collect();
         return Mistake::Ambiguous { candidates };
     }
     let candidates = cluster.service_ids().map(|id| {
-        (distance(&cluster.service(id).object.meta.name, name), service_candidate(cluster, id))
+        (
+            distance(&cluster.service(id).object.meta.name, name),
+            service_candidate(cluster, id),
+        )
     });
-    Mistake::Unknown { reason: format!("no Service `{text}`"), nearest: nearest(candidates, name) }
+    Mistake::Unknown {
+        reason: format!("no Service `{text}`"),
+        nearest: nearest(candidates, name),
+    }
 }
 
 pub(super) fn refused(cluster: &Cluster, id: WorkloadId) -> Mistake {
     let name = cluster.workload_name(id);
     let reason = format!("an API server would refuse `{name}`, so that it has no pods");
     let span = Some(cluster.workload(id).object.meta.name.span);
-    Mistake::Unknown { reason, nearest: vec![Candidate { name, span }] }
+    Mistake::Unknown {
+        reason,
+        nearest: vec![Candidate { name, span }],
+    }
 }
 
 pub(super) fn without_selector(cluster: &Cluster, text: &str, id: ServiceId) -> Mistake {
     let reason = format!("the Service `{text}` has no selector, so that its pods are not known");
-    Mistake::Unknown { reason, nearest: vec![service_candidate(cluster, id)] }
+    Mistake::Unknown {
+        reason,
+        nearest: vec![service_candidate(cluster, id)],
+    }
 }
 
 pub(super) fn without_pods(cluster: &Cluster, text: &str, id: ServiceId) -> Mistake {
-    let selector = cluster.service(id).object.selector.as_ref().map(written).unwrap_or_default();
+    let selector = cluster
+        .service(id)
+        .object
+        .selector
+        .as_ref()
+        .map(written)
+        .unwrap_or_default();
     let reason = format!("the Service `{text}` selects no pod ({selector})");
-    Mistake::Unknown { reason, nearest: vec![service_candidate(cluster, id)] }
+    Mistake::Unknown {
+        reason,
+        nearest: vec![service_candidate(cluster, id)],
+    }
 }
 
 pub(super) fn labels(
@@ -92,16 +135,29 @@ pub(super) fn labels(
     let candidates = cluster.workloads().iter().filter_map(|workload| {
         let its_namespace = &cluster.namespace(workload.namespace).name;
         // Of its labels, those with the keys that were asked for.
-        let same_keys = workload.object.labels.iter().filter(|label| labels.get(&label.key).is_some());
+        let same_keys = workload
+            .object
+            .labels
+            .iter()
+            .filter(|label| labels.get(&label.key).is_some());
         let same_keys = Labels::new(same_keys.cloned().collect());
         let span = same_keys.iter().next()?.key.span;
         let away = namespace.is_some_and(|namespace| namespace != its_namespace);
         let its_labels = written(&same_keys);
         let far = distance(&its_labels, &wanted) + usize::from(away);
-        Some((far, Candidate { name: format!("{its_namespace}/{its_labels}"), span: Some(span) }))
+        Some((
+            far,
+            Candidate {
+                name: format!("{its_namespace}/{its_labels}"),
+                span: Some(span),
+            },
+        ))
     });
     let reason = format!("no pod has the labels `{text}`");
-    Mistake::Unknown { reason, nearest: nearest(candidates, &wanted) }
+    Mistake::Unknown {
+        reason,
+        nearest: nearest(candidates, &wanted),
+    }
 }
 
 pub(super) fn ambiguous(cluster: &Cluster, text: &str, ids: &[WorkloadId]) -> Mistake {
@@ -112,38 +168,53 @@ pub(super) fn ambiguous(cluster: &Cluster, text: &str, ids: &[WorkloadId]) -> Mi
         let name = &workload.object.meta.name;
         let kind = typed_kind(workload.object.kind);
         // Without a kind the namespaces may already tell them apart.
-        let twins = ids.iter().filter(|other| cluster.workload(**other).namespace == workload.namespace);
+        let twins = ids
+            .iter()
+            .filter(|other| cluster.workload(**other).namespace == workload.namespace);
         let typed = if has_kind || twins.count() > 1 {
             format!("{namespace}/{kind}/{name}")
         } else {
             format!("{namespace}/{name}")
         };
-        Candidate { name: typed, span: Some(name.span) }
+        Candidate {
+            name: typed,
+            span: Some(name.span),
+        }
     };
-    Mistake::Ambiguous { candidates: ids.iter().map(candidate).collect() }
+    Mistake::Ambiguous {
+        candidates: ids.iter().map(candidate).collect(),
+    }
 }
 
 fn typed_kind(kind: WorkloadKind) -> &'static str {
-    kind.short_names().first().expect("every kind has a short name")
+    kind.short_names()
+        .first()
+        .expect("every kind has a short name")
 }
 
 fn service_candidate(cluster: &Cluster, id: ServiceId) -> Candidate {
     let service = cluster.service(id);
     let name = &service.object.meta.name;
     let namespace = &cluster.namespace(service.namespace).name;
-    Candidate { name: format!("{namespace}/svc/{name}"), span: Some(name.span) }
+    Candidate {
+        name: format!("{namespace}/svc/{name}"),
+        span: Some(name.span),
+    }
 }
 
 fn written(labels: &Labels) -> String {
-    let written: Vec<_> =
-        labels.iter().map(|label| format!("{}={}", label.key, label.value)).collect();
+    let written: Vec<_> = labels
+        .iter()
+        .map(|label| format!("{}={}", label.key, label.value))
+        .collect();
     written.join(",")
 }
 
 /// How many slips of a finger lie between two names; a part of a name is near as well.
 fn distance(name: &str, typed: &str) -> usize {
     let slips = strsim::damerau_levenshtein(name, typed);
-    let is_part = typed.len() > 2 && (name.contains(typed) || typed.contains(name) && name.len() > 2);
+    let is_part =
+        typed.len() > 2 && (name.contains(typed) || typed.contains(name) && name.len() > 2);
     if is_part { slips.min(2) } else { slips }
 }
 
@@ -157,6 +228,13 @@ fn nearest(candidates: impl Iterator<Item = (usize, Candidate)>, typed: &str) ->
     all.dedup_by(|(_, one), (_, other)| one.name == other.name);
     let limit = (typed.chars().count() / 3).max(2);
     let near = all.partition_point(|(far, _)| *far <= limit);
-    let shown = if near == 0 && all.len() <= MOST { all.len() } else { near.min(MOST) };
-    all.into_iter().take(shown).map(|(_, candidate)| candidate).collect()
+    let shown = if near == 0 && all.len() <= MOST {
+        all.len()
+    } else {
+        near.min(MOST)
+    };
+    all.into_iter()
+        .take(shown)
+        .map(|(_, candidate)| candidate)
+        .collect()
 }

@@ -6,8 +6,8 @@
 
 mod proposal;
 
-use super::group::{Group, Piece};
 use super::group::joined;
+use super::group::{Group, Piece};
 use super::opened::{AskedEnd, AskedFlow, opened};
 use crate::cli::endpoint::{End, Form, Inventory, Resolved};
 use crate::cli::input::Input;
@@ -38,10 +38,21 @@ pub(super) fn changes(
     group: &Group<'_>,
     (from, to): (&Resolved, &Resolved),
 ) -> Vec<Change> {
-    let Some(asked) = &group.asked.connections else { return Vec::new() };
+    let Some(asked) = &group.asked.connections else {
+        return Vec::new();
+    };
     let wanted = asked.difference(&group.allowed);
-    let [way] = &group.explanation.ways[..] else { return Vec::new() };
-    let search = Search { input, inventory, group, from, to, wanted };
+    let [way] = &group.explanation.ways[..] else {
+        return Vec::new();
+    };
+    let search = Search {
+        input,
+        inventory,
+        group,
+        from,
+        to,
+        wanted,
+    };
     search.changes(way)
 }
 
@@ -70,7 +81,9 @@ impl Search<'_> {
             combinations = combinations
                 .iter()
                 .flat_map(|edits| {
-                    proposals.iter().map(|proposal| [&edits[..], &proposal.edits].concat())
+                    proposals
+                        .iter()
+                        .map(|proposal| [&edits[..], &proposal.edits].concat())
                 })
                 .collect();
         }
@@ -82,7 +95,9 @@ impl Search<'_> {
             if opens_nothing {
                 break;
             }
-            let Some(change) = self.proved(edits) else { continue };
+            let Some(change) = self.proved(edits) else {
+                continue;
+            };
             match changes.len() {
                 0 => changes.push(change),
                 // A second one is worth its lines if it opens less.
@@ -102,11 +117,15 @@ impl Search<'_> {
             Direction::Egress => (&self.group.example.0, self.other(Direction::Egress)),
             Direction::Ingress => (&self.group.example.1, self.other(Direction::Ingress)),
         };
-        let Some(subject) = subject.endpoint.pod() else { return Vec::new() };
+        let Some(subject) = subject.endpoint.pod() else {
+            return Vec::new();
+        };
         let mut proposals = proposal::proposals(self.input, side, (subject, &other), denied);
         proposals.sort_by_key(|proposal| (proposal::lines(&proposal.edits), proposal.kind));
         let works = |proposal: &Proposal| {
-            let Some(objects) = self.objects(&proposal.edits, Extent::Pair) else { return false };
+            let Some(objects) = self.objects(&proposal.edits, Extent::Pair) else {
+                return false;
+            };
             self.holds(&Cluster::new(objects), |explanation| {
                 let mut sides = explanation.ways.iter().flat_map(Way::sides);
                 let same = sides.find(|other| other.direction == side.direction);
@@ -137,8 +156,9 @@ impl Search<'_> {
     /// The change that edits make, if the engine says that all of it is allowed with them.
     fn proved(&self, edits: &[Edit]) -> Option<Change> {
         let cluster = Cluster::new(self.objects(edits, Extent::Everything)?);
-        let is_allowed =
-            self.holds(&cluster, |explanation| self.wanted.is_subset(&explanation.verdict.allowed()));
+        let is_allowed = self.holds(&cluster, |explanation| {
+            self.wanted.is_subset(&explanation.verdict.allowed())
+        });
         if !is_allowed {
             return None;
         }
@@ -147,7 +167,12 @@ impl Search<'_> {
             to: asked_end(&self.group.example.1, &self.group.destinations),
             connections: &self.wanted,
         };
-        let opens = opened(&self.input.cluster, &cluster, &changed_sources(edits), &asked);
+        let opens = opened(
+            &self.input.cluster,
+            &cluster,
+            &changed_sources(edits),
+            &asked,
+        );
         let places = edits.iter().map(|edit| self.place(edit)).collect();
         Some(Change { places, opens })
     }
@@ -155,13 +180,19 @@ impl Search<'_> {
     /// Whether something holds of the example, explained again in another cluster; of
     /// addresses, for each of those that come out alike.
     fn holds(&self, cluster: &Cluster, judge: impl Fn(&Explanation<'_>) -> bool) -> bool {
-        let ends = |example: &Piece<'_>, pieces: &[Piece<'_>], resolved: &Resolved| match &example.endpoint {
-            Endpoint::Pod(_) => {
-                resolved.ends[example.place].in_cluster(&self.input.cluster, cluster).into_iter().collect()
-            }
+        let ends = |example: &Piece<'_>, pieces: &[Piece<'_>], resolved: &Resolved| match &example
+            .endpoint
+        {
+            Endpoint::Pod(_) => resolved.ends[example.place]
+                .in_cluster(&self.input.cluster, cluster)
+                .into_iter()
+                .collect(),
             Endpoint::Address(_) => {
                 let ranges = ranges(pieces).into_iter();
-                ranges.flat_map(|range| uniform_ranges(cluster, &range)).map(End::Addresses).collect()
+                ranges
+                    .flat_map(|range| uniform_ranges(cluster, &range))
+                    .map(End::Addresses)
+                    .collect()
             }
         };
         let from: Vec<End> = ends(&self.group.example.0, &self.group.sources, self.from);
@@ -181,14 +212,21 @@ impl Search<'_> {
         let changed = changed_sources(edits);
         let mut objects = Vec::new();
         for source in &changed {
-            let of_source: Vec<Edit> =
-                edits.iter().filter(|edit| edit.span.source == *source).cloned().collect();
+            let of_source: Vec<Edit> = edits
+                .iter()
+                .filter(|edit| edit.span.source == *source)
+                .cloned()
+                .collect();
             let before = self.input.sources.get(*source);
             let text = fix::apply(before.text(), &of_source).ok()?;
             let after = manifest::read(*source, &text);
             let before = manifest::read(*source, before.text());
             let refused = |parsed: &manifest::Parsed| {
-                parsed.objects.iter().filter(|object| !object.meta().is_accepted).count()
+                parsed
+                    .objects
+                    .iter()
+                    .filter(|object| !object.meta().is_accepted)
+                    .count()
             };
             let is_worse = after.diagnostics.len() > before.diagnostics.len()
                 || refused(&after) > refused(&before)
@@ -220,11 +258,20 @@ impl Search<'_> {
     /// What the verdict on the example depends on.
     fn unchanged_for_the_pair(&self, changed: &BTreeSet<SourceId>) -> Vec<Object> {
         let cluster = &self.input.cluster;
-        let namespaces = cluster.namespaces().iter().filter_map(|namespace| namespace.declared.clone());
-        let policies = cluster.policies().iter().map(|policy| &policy.object).cloned();
+        let namespaces = cluster
+            .namespaces()
+            .iter()
+            .filter_map(|namespace| namespace.declared.clone());
+        let policies = cluster
+            .policies()
+            .iter()
+            .map(|policy| &policy.object)
+            .cloned();
         let cluster_policies = cluster.cluster_policies().iter().cloned();
         let ends = [&self.group.example.0, &self.group.example.1];
-        let workloads = ends.into_iter().filter_map(|piece| piece.endpoint.pod()?.workload);
+        let workloads = ends
+            .into_iter()
+            .filter_map(|piece| piece.endpoint.pod()?.workload);
         let workloads = workloads.map(|id| cluster.workload(id).object.clone());
         let objects = namespaces
             .map(Object::Namespace)
@@ -232,7 +279,9 @@ impl Search<'_> {
             .chain(cluster_policies.map(|policy| Object::ClusterNetworkPolicy(Box::new(policy))))
             .chain(workloads.map(|workload| Object::Workload(Box::new(workload))))
             .chain(cluster.nodes().iter().cloned().map(Object::Node));
-        objects.filter(|object| !changed.contains(&object.meta().span.source)).collect()
+        objects
+            .filter(|object| !changed.contains(&object.meta().span.source))
+            .collect()
     }
 
     /// The lines that an edit changes.
@@ -240,17 +289,36 @@ impl Search<'_> {
         let source = self.input.sources.get(edit.span.source);
         let before = source.text();
         let range = edit.span.range();
-        let after = [&before[..range.start], &edit.replacement, &before[range.end..]].concat();
-        let (before, after): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
+        let after = [
+            &before[..range.start],
+            &edit.replacement,
+            &before[range.end..],
+        ]
+        .concat();
+        let (before, after): (Vec<&str>, Vec<&str>) =
+            (before.lines().collect(), after.lines().collect());
         let same = |pair: &(&&str, &&str)| pair.0 == pair.1;
         let head = before.iter().zip(&after).take_while(same).count();
-        let tail = before[head..].iter().rev().zip(after[head..].iter().rev()).take_while(same).count();
+        let tail = before[head..]
+            .iter()
+            .rev()
+            .zip(after[head..].iter().rev())
+            .take_while(same)
+            .count();
         let lines = |lines: &[&str]| -> Vec<String> {
-            lines[head..lines.len() - tail].iter().map(|line| (*line).to_owned()).collect()
+            lines[head..lines.len() - tail]
+                .iter()
+                .map(|line| (*line).to_owned())
+                .collect()
         };
         let removed = lines(&before);
         let line = head as u32 + u32::from(!removed.is_empty());
-        ChangedPlace { file: source.name().to_owned(), line, added: lines(&after), removed }
+        ChangedPlace {
+            file: source.name().to_owned(),
+            line,
+            added: lines(&after),
+            removed,
+        }
     }
 }
 

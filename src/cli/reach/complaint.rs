@@ -30,13 +30,21 @@ pub(super) fn complain(terminal: &mut Terminal, input: &Input, typed: &str, mist
 /// Candidates with the place where each is defined, in two columns.
 fn list(terminal: &mut Terminal, input: &Input, candidates: &[Candidate]) {
     let shown = |candidate: &Candidate| Escaped(&candidate.name).to_string();
-    let widest = candidates.iter().map(|candidate| shown(candidate).chars().count()).max();
+    let widest = candidates
+        .iter()
+        .map(|candidate| shown(candidate).chars().count())
+        .max();
     let widest = widest.unwrap_or_default();
     for candidate in candidates {
         let name = shown(candidate);
         let place = candidate.span.map(|span| {
             let position = input.sources.position(span);
-            format!("{}:{}:{}", input.sources.get(span.source).name(), position.line, position.column)
+            format!(
+                "{}:{}:{}",
+                input.sources.get(span.source).name(),
+                position.line,
+                position.column
+            )
         });
         let place = place.unwrap_or_default();
         let line = format!("    {name:<widest$}  {}", Escaped(&place));
@@ -49,10 +57,20 @@ fn list(terminal: &mut Terminal, input: &Input, candidates: &[Candidate]) {
 pub(super) fn say_what_is_left_out(terminal: &mut Terminal, input: &Input) {
     if input.summary.broken > 0 {
         let broken = count(input.summary.broken, "broken document");
-        terminal.say(format_args!("npcheck: {broken} left out: `npcheck lint` says why"));
+        terminal.say(format_args!(
+            "npcheck: {broken} left out: `npcheck lint` says why"
+        ));
     }
-    let policies = input.cluster.policies().iter().map(|policy| &policy.object.meta);
-    let cluster_policies = input.cluster.cluster_policies().iter().map(|policy| &policy.meta);
+    let policies = input
+        .cluster
+        .policies()
+        .iter()
+        .map(|policy| &policy.object.meta);
+    let cluster_policies = input
+        .cluster
+        .cluster_policies()
+        .iter()
+        .map(|policy| &policy.meta);
     let metas = policies.chain(cluster_policies);
     let refused = metas.filter(|meta| !meta.is_accepted).count();
     if refused > 0 && terminal.verbosity > Verbosity::Quiet {

@@ -46,8 +46,12 @@ fn candidates(typed: &str) -> Vec<CompletionCandidate> {
         let _ = sender.send(names(&Cluster::new(objects)));
     });
     let names = receiver.recv_timeout(PATIENCE).unwrap_or_default();
-    let matching = names.into_iter().filter(|(name, _)| name.starts_with(typed));
-    matching.map(|(name, help)| CompletionCandidate::new(name).help(help.map(Into::into))).collect()
+    let matching = names
+        .into_iter()
+        .filter(|(name, _)| name.starts_with(typed));
+    matching
+        .map(|(name, help)| CompletionCandidate::new(name).help(help.map(Into::into)))
+        .collect()
 }
 
 /// What may be typed for an end, with a word on what it is.
@@ -57,9 +61,9 @@ fn names(cluster: &Cluster) -> Vec<(String, Option<String>)> {
         let workload = cluster.workload(id);
         let namespace = &cluster.namespace(workload.namespace).name;
         let name = &workload.object.meta.name;
-        let twins = cluster.workloads_in(workload.namespace).filter(|other| {
-            cluster.workload(*other).object.meta.name.value == name.value
-        });
+        let twins = cluster
+            .workloads_in(workload.namespace)
+            .filter(|other| cluster.workload(*other).object.meta.name.value == name.value);
         let kind = workload.object.kind;
         let typed = match (twins.count(), kind.short_names()) {
             (2.., [short, ..]) => format!("{namespace}/{short}/{name}"),
@@ -73,9 +77,16 @@ fn names(cluster: &Cluster) -> Vec<(String, Option<String>)> {
         let typed = format!("{namespace}/svc/{}", service.object.meta.name);
         names.push((typed, Some("Service".to_owned())));
     }
-    names.push((Form::ANY.to_owned(), Some("every pod, and the outside".to_owned())));
-    names.push((Form::INTERNET.to_owned(), Some("all public addresses".to_owned())));
+    names.push((
+        Form::ANY.to_owned(),
+        Some("every pod, and the outside".to_owned()),
+    ));
+    names.push((
+        Form::INTERNET.to_owned(),
+        Some("all public addresses".to_owned()),
+    ));
     // A name that would do something in the shell is not offered.
-    names.retain(|(name, _)| !name.contains(|char: char| char.is_control() || char.is_whitespace()));
+    names
+        .retain(|(name, _)| !name.contains(|char: char| char.is_control() || char.is_whitespace()));
     names
 }

@@ -6,7 +6,8 @@ use crate::cli::endpoint::{End, Resolved, range_name};
 use crate::cli::port::Asked;
 use crate::cluster::{Cluster, PolicyId};
 use crate::engine::{
-    AddressRange, ConnectionSet, Endpoint, Explanation, PolicyRef, ReasonCode, Scope, SideTrace, explain,
+    AddressRange, ConnectionSet, Endpoint, Explanation, PolicyRef, ReasonCode, Scope, SideTrace,
+    explain,
 };
 use crate::output::{Ends, ReachOutcome};
 use rayon::prelude::*;
@@ -123,9 +124,12 @@ pub(super) fn groups<'s>(
     }
     let mut groups: Vec<_> = keys.into_iter().collect();
     groups.sort_by(|(one, pairs), (other, other_pairs)| {
-        one.outcome.cmp(&other.outcome).then_with(|| pairs[0].cmp(&other_pairs[0]))
+        one.outcome
+            .cmp(&other.outcome)
+            .then_with(|| pairs[0].cmp(&other_pairs[0]))
     });
-    let group = |(key, pairs): (Key, Vec<_>)| Group::new(cluster, key, &pairs, (sources, destinations));
+    let group =
+        |(key, pairs): (Key, Vec<_>)| Group::new(cluster, key, &pairs, (sources, destinations));
     groups.into_iter().map(group).collect()
 }
 
@@ -137,7 +141,12 @@ fn is_judged(source: &Piece<'_>, destination: &Piece<'_>, is_one_pair: bool) -> 
     }
 }
 
-fn key(cluster: &Cluster, (source, destination): (&Piece<'_>, &Piece<'_>), asked: &Asked, is_by_pair: bool) -> Key {
+fn key(
+    cluster: &Cluster,
+    (source, destination): (&Piece<'_>, &Piece<'_>),
+    asked: &Asked,
+    is_by_pair: bool,
+) -> Key {
     let explanation = explain(cluster, &source.endpoint, &destination.endpoint);
     let connections = asked.connections.clone().unwrap_or_else(ConnectionSet::all);
     let allowed = explanation.verdict.allowed().intersection(&connections);
@@ -208,7 +217,11 @@ impl<'s> Group<'s> {
         let is_address = |end: &End| matches!(end, End::Addresses(_));
         let pods = resolved.ends.iter().filter(|end| !is_address(end)).count();
         let of = pods + usize::from(resolved.ends.iter().any(is_address));
-        Ends { names, of, selection: resolved.is_selection.then(|| resolved.text.clone()) }
+        Ends {
+            names,
+            of,
+            selection: resolved.is_selection.then(|| resolved.text.clone()),
+        }
     }
 }
 
@@ -220,7 +233,11 @@ fn range_names(ranges: &[AddressRange], resolved: &Resolved) -> Vec<String> {
         End::Workload(_) | End::Supposed(_) => None,
     });
     let asked: Vec<AddressRange> = asked.collect();
-    let typed = if resolved.is_selection { "the outside" } else { resolved.text.as_str() };
+    let typed = if resolved.is_selection {
+        "the outside"
+    } else {
+        resolved.text.as_str()
+    };
     let is_all_of = |is_meant: &dyn Fn(&AddressRange) -> bool| {
         let mut asked = asked.iter().filter(|range| is_meant(range)).peekable();
         asked.peek().is_some() && asked.all(|range| range.without(ranges).is_empty())
@@ -237,7 +254,12 @@ fn range_names(ranges: &[AddressRange], resolved: &Resolved) -> Vec<String> {
             names.push(format!("{typed} ({family})"));
         } else {
             let joined = joined(ranges);
-            names.extend(joined.iter().filter(|range| range.is_ipv4() == is_ipv4).map(range_name));
+            names.extend(
+                joined
+                    .iter()
+                    .filter(|range| range.is_ipv4() == is_ipv4)
+                    .map(range_name),
+            );
         }
     }
     names
@@ -247,5 +269,8 @@ fn range_names(ranges: &[AddressRange], resolved: &Resolved) -> Vec<String> {
 pub(super) fn joined(ranges: &[AddressRange]) -> Vec<AddressRange> {
     // What is in none of the ranges, taken away from everything, leaves them joined.
     let spaces = [AddressRange::IPV4, AddressRange::IPV6];
-    spaces.iter().flat_map(|space| space.without(&space.without(ranges))).collect()
+    spaces
+        .iter()
+        .flat_map(|space| space.without(&space.without(ranges)))
+        .collect()
 }

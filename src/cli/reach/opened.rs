@@ -37,26 +37,34 @@ pub(super) fn opened(
     asked: &AskedFlow<'_>,
 ) -> Vec<OpenedFlow> {
     let (old, new) = (Engine::new(before), Engine::new(after));
-    let comparison =
-        Comparison { before: old.relation(), after: new.relation(), cluster: after, asked };
+    let comparison = Comparison {
+        before: old.relation(),
+        after: new.relation(),
+        cluster: after,
+        asked,
+    };
     let mut opened = Opened::new();
     for subject in subjects(&new, changed) {
         comparison.of_workload(subject, &mut opened);
     }
-    let flow = |((from, to), connections)| OpenedFlow { from, to, connections };
+    let flow = |((from, to), connections)| OpenedFlow {
+        from,
+        to,
+        connections,
+    };
     opened.into_iter().map(flow).collect()
 }
 
 /// The workloads that a policy of these sources selects.
 fn subjects(engine: &Engine<'_>, changed: &BTreeSet<SourceId>) -> BTreeSet<WorkloadId> {
     let cluster = engine.cluster();
-    let policies = cluster.policy_ids().filter(|id| {
-        changed.contains(&cluster.policy(*id).object.meta.span.source)
-    });
+    let policies = cluster
+        .policy_ids()
+        .filter(|id| changed.contains(&cluster.policy(*id).object.meta.span.source));
     let of_policies = policies.flat_map(|id| engine.selected(id));
-    let cluster_policies = cluster.cluster_policy_ids().filter(|id| {
-        changed.contains(&cluster.cluster_policy(*id).meta.span.source)
-    });
+    let cluster_policies = cluster
+        .cluster_policy_ids()
+        .filter(|id| changed.contains(&cluster.cluster_policy(*id).meta.span.source));
     let of_cluster_policies = cluster_policies.flat_map(|id| engine.subjects(id));
     of_policies.chain(of_cluster_policies).copied().collect()
 }
@@ -85,7 +93,11 @@ impl Comparison<'_> {
                 let before = self.before.connections(from, to);
                 if after != before {
                     let ends = (&AskedEnd::Workload(from), &AskedEnd::Workload(to));
-                    add(name(from), name(to), self.unasked(ends, after.difference(&before)));
+                    add(
+                        name(from),
+                        name(to),
+                        self.unasked(ends, after.difference(&before)),
+                    );
                 }
             }
         }
@@ -103,24 +115,27 @@ impl Comparison<'_> {
         subject: WorkloadId,
         direction: Direction,
     ) -> Vec<(AddressRange, ConnectionSet)> {
-        let pieces = |relation: &Relation<'_>, space: AddressRange| -> Vec<(AddressRange, ConnectionSet)> {
-            match direction {
-                Direction::Egress => relation
-                    .to_outside(subject, space)
-                    .map(|(range, connections)| (range, connections.clone()))
-                    .collect(),
-                Direction::Ingress => relation
-                    .from_outside(space, subject)
-                    .map(|(range, connections)| (range, connections.clone()))
-                    .collect(),
-            }
-        };
+        let pieces =
+            |relation: &Relation<'_>, space: AddressRange| -> Vec<(AddressRange, ConnectionSet)> {
+                match direction {
+                    Direction::Egress => relation
+                        .to_outside(subject, space)
+                        .map(|(range, connections)| (range, connections.clone()))
+                        .collect(),
+                    Direction::Ingress => relation
+                        .from_outside(space, subject)
+                        .map(|(range, connections)| (range, connections.clone()))
+                        .collect(),
+                }
+            };
         let mut opened: Vec<(AddressRange, ConnectionSet)> = Vec::new();
         for space in [AddressRange::IPV4, AddressRange::IPV6] {
             let (before, after) = (pieces(&self.before, space), pieces(&self.after, space));
             for (range, connections) in &after {
                 for piece in range.cut(before.iter().map(|(range, _)| *range)) {
-                    let old = before.iter().find(|(range, _)| range.contains_range(&piece));
+                    let old = before
+                        .iter()
+                        .find(|(range, _)| range.contains_range(&piece));
                     let none = ConnectionSet::none();
                     let new = connections.difference(old.map_or(&none, |(_, old)| old));
                     for (piece, new) in self.unasked_outside(subject, direction, piece, &new) {
@@ -135,7 +150,11 @@ impl Comparison<'_> {
     /// The connections without those that were asked for.
     fn unasked(&self, ends: (&AskedEnd, &AskedEnd), opened: ConnectionSet) -> ConnectionSet {
         let is_asked = (&self.asked.from, &self.asked.to) == ends;
-        if is_asked { opened.difference(self.asked.connections) } else { opened }
+        if is_asked {
+            opened.difference(self.asked.connections)
+        } else {
+            opened
+        }
     }
 
     /// The same for a range of addresses, which may be asked for in part.
@@ -156,7 +175,11 @@ impl Comparison<'_> {
         };
         let pieces = range.cut(asked.iter().copied()).into_iter().map(|piece| {
             let is_asked = asked.iter().any(|asked| asked.contains_range(&piece));
-            let rest = if is_asked { opened.difference(self.asked.connections) } else { opened.clone() };
+            let rest = if is_asked {
+                opened.difference(self.asked.connections)
+            } else {
+                opened.clone()
+            };
             (piece, rest)
         });
         pieces.filter(|(_, rest)| !rest.is_empty()).collect()

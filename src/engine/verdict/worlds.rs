@@ -38,7 +38,11 @@ pub(super) fn narrow<'c>(
     };
     let is_one_namespace =
         namespace_name(from).is_some_and(|name| namespace_name(to) == Some(name));
-    let worlds = if is_one_namespace { sources.len() } else { sources.len() * destinations.len() };
+    let worlds = if is_one_namespace {
+        sources.len()
+    } else {
+        sources.len() * destinations.len()
+    };
     if worlds > MOST_WORLDS {
         return explanation;
     }

@@ -60,6 +60,7 @@ impl Linted {
             settings: &config.settings,
             known_rules: &known_rules,
             allow: &config.allow,
+            path_of: &str::to_owned,
             today: TODAY.parse().expect("a date"),
         };
         let report = lint::run(&input, rules::ALL);

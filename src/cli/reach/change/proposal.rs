@@ -65,7 +65,10 @@ const VOLATILE: [&str; 10] = [
 /// How many lines edits add.
 pub(super) fn lines(edits: &[Edit]) -> usize {
     // An edit within a line counts as one.
-    edits.iter().map(|edit| edit.replacement.matches('\n').count().max(1)).sum()
+    edits
+        .iter()
+        .map(|edit| edit.replacement.matches('\n').count().max(1))
+        .sum()
 }
 
 /// What could open a side for `denied`, in no order.
@@ -79,7 +82,14 @@ pub(super) fn proposals(
     if ports.is_empty() {
         return Vec::new();
     }
-    let side = Side { input, trace: side, subject, other, ports, denied };
+    let side = Side {
+        input,
+        trace: side,
+        subject,
+        other,
+        ports,
+        denied,
+    };
     let mut proposals = Vec::new();
     for decision in side.trace.decisions(denied) {
         match (decision.code, decision.rule) {
@@ -124,23 +134,39 @@ impl Side<'_, '_> {
     }
 
     fn accept_before(&self, rule: &RuleTrace<'_>, proposals: &mut Vec<Proposal>) {
-        let PolicyRef::Cluster(id) = rule.policy else { return };
+        let PolicyRef::Cluster(id) = rule.policy else {
+            return;
+        };
         let policy = self.input.cluster.cluster_policy(id);
         let place = (self.trace.direction, rule.index);
         for peers in self.peers(None) {
-            let edit = amend::accept_before(self.text(rule.policy), policy, place, &peers, &self.ports);
-            proposals.extend(edit.map(|edit| Proposal { edits: vec![edit], kind: Kind::AcceptingRule }));
+            let edit =
+                amend::accept_before(self.text(rule.policy), policy, place, &peers, &self.ports);
+            proposals.extend(edit.map(|edit| Proposal {
+                edits: vec![edit],
+                kind: Kind::AcceptingRule,
+            }));
         }
     }
 
     fn allow(&self, proposals: &mut Vec<Proposal>) {
         let mut add = |kind, edit: Option<Edit>| {
-            proposals.extend(edit.map(|edit| Proposal { edits: vec![edit], kind }));
+            proposals.extend(edit.map(|edit| Proposal {
+                edits: vec![edit],
+                kind,
+            }));
         };
-        for policy in self.trace.policies.iter().filter(|policy| policy.selects == Truth::True) {
+        for policy in self
+            .trace
+            .policies
+            .iter()
+            .filter(|policy| policy.selects == Truth::True)
+        {
             let text = self.text(PolicyRef::Network(policy.id));
             for trace in &policy.rules {
-                let RuleRef::Network(rule) = trace.rule else { continue };
+                let RuleRef::Network(rule) = trace.rule else {
+                    continue;
+                };
                 if trace.peers.truth == Truth::True {
                     add(Kind::Ports, amend::add_ports(text, rule, &self.ports));
                 }
@@ -152,11 +178,15 @@ impl Side<'_, '_> {
             }
             let object = &self.input.cluster.policy(policy.id).object;
             // A policy that denies everything to everybody stays what it is.
-            let is_default = object.pod_selector.get().is_none_or(|selector| selector.is_empty());
+            let is_default = object
+                .pod_selector
+                .get()
+                .is_none_or(|selector| selector.is_empty());
             let takes_rules = !policy.rules.is_empty() || !is_default;
             for peers in self.peers(Some(policy.id)) {
                 if takes_rules {
-                    let edit = amend::add_rule(text, object, self.trace.direction, &peers, &self.ports);
+                    let edit =
+                        amend::add_rule(text, object, self.trace.direction, &peers, &self.ports);
                     add(Kind::Rule, edit);
                 }
                 for labels in labels_of(self.subject.labels, &self.used_keys()) {
@@ -167,11 +197,20 @@ impl Side<'_, '_> {
         }
     }
 
-    fn policy(&self, beside: PolicyId, labels: Vec<(String, String)>, peers: Vec<NewPeer>) -> NewPolicy {
+    fn policy(
+        &self,
+        beside: PolicyId,
+        labels: Vec<(String, String)>,
+        peers: Vec<NewPeer>,
+    ) -> NewPolicy {
         let beside = &self.input.cluster.policy(beside).object;
         NewPolicy {
             name: self.free_name(),
-            namespace: beside.meta.namespace.as_ref().map(|namespace| namespace.value.clone()),
+            namespace: beside
+                .meta
+                .namespace
+                .as_ref()
+                .map(|namespace| namespace.value.clone()),
             labels,
             direction: self.trace.direction,
             peers,
@@ -183,7 +222,9 @@ impl Side<'_, '_> {
     fn free_name(&self) -> String {
         let cluster = &self.input.cluster;
         let name = |pod: &PodView<'_>| {
-            let workload = pod.workload.map(|id| cluster.workload(id).object.meta.name.value.clone());
+            let workload = pod
+                .workload
+                .map(|id| cluster.workload(id).object.meta.name.value.clone());
             workload.unwrap_or_else(|| "new".to_owned())
         };
         let other = match self.other {
@@ -198,11 +239,15 @@ impl Side<'_, '_> {
         let wanted = format!("{}-{word}-{other}", name(self.subject));
         let is_taken = |name: &str| {
             let ids = self.subject.namespace.id.map(|id| cluster.policies_in(id));
-            ids.into_iter().flatten().any(|id| cluster.policy(id).object.meta.name.value == name)
+            ids.into_iter()
+                .flatten()
+                .any(|id| cluster.policy(id).object.meta.name.value == name)
         };
         let numbered = (2..).map(|number| format!("{wanted}-{number}"));
         let mut names = std::iter::once(wanted.clone()).chain(numbered);
-        names.find(|name| !is_taken(name)).expect("there are more numbers than policies")
+        names
+            .find(|name| !is_taken(name))
+            .expect("there are more numbers than policies")
     }
 
     /// The keys of labels that the policies of this side ask pods for.
@@ -214,7 +259,11 @@ impl Side<'_, '_> {
             let of_peers = rules.iter().flat_map(|rule| rule.peers.items());
             let selectors = of_peers.filter_map(|peer| peer.pod_selector.get());
             let selectors = selectors.chain(object.pod_selector.get());
-            keys.extend(selectors.flat_map(|selector| &selector.match_labels).map(|label| label.key.as_str()));
+            keys.extend(
+                selectors
+                    .flat_map(|selector| &selector.match_labels)
+                    .map(|label| label.key.as_str()),
+            );
         }
         keys
     }
@@ -222,20 +271,29 @@ impl Side<'_, '_> {
     /// The other end as peers of a policy (of a cluster-wide one, if there is none), in the
     /// ways that it may be written: by the label that names it, and by all of its labels.
     fn peers(&self, policy: Option<PolicyId>) -> Vec<Vec<NewPeer>> {
-        let block = |cidr| NewPeer::Block { cidr, except: Vec::new() };
+        let block = |cidr| NewPeer::Block {
+            cidr,
+            except: Vec::new(),
+        };
         let pod = match self.other {
             Other::Pod(pod) => pod,
             Other::Internet => return vec![public_blocks()],
             Other::Addresses(ranges) => {
                 let blocks: Vec<_> = ranges.iter().flat_map(blocks).collect();
                 let fits = blocks.len() <= MOST_BLOCKS;
-                return fits.then(|| blocks.into_iter().map(block).collect()).into_iter().collect();
+                return fits
+                    .then(|| blocks.into_iter().map(block).collect())
+                    .into_iter()
+                    .collect();
             }
         };
         if pod.host_network {
             let addresses = pod.addresses.iter().map(|address| block((*address).into()));
             let addresses: Vec<_> = addresses.collect();
-            return (!addresses.is_empty()).then_some(addresses).into_iter().collect();
+            return (!addresses.is_empty())
+                .then_some(addresses)
+                .into_iter()
+                .collect();
         }
         let home = policy.map(|id| self.input.cluster.policy(id).namespace);
         let namespace = match home {
@@ -246,7 +304,12 @@ impl Side<'_, '_> {
             return Vec::new();
         }
         let labels = labels_of(pod.labels, &self.used_keys());
-        let peer = |labels| vec![NewPeer::Pods { namespace: namespace.clone(), labels }];
+        let peer = |labels| {
+            vec![NewPeer::Pods {
+                namespace: namespace.clone(),
+                labels,
+            }]
+        };
         labels.into_iter().map(peer).collect()
     }
 }
@@ -255,7 +318,10 @@ impl Side<'_, '_> {
 /// that has no name yet.
 fn namespace_labels(pod: &PodView<'_>) -> Vec<(String, String)> {
     let pairs = |labels: &Labels| -> Vec<(String, String)> {
-        labels.iter().map(|label| (label.key.value.clone(), label.value.value.clone())).collect()
+        labels
+            .iter()
+            .map(|label| (label.key.value.clone(), label.value.value.clone()))
+            .collect()
     };
     let mut labels = pairs(pod.namespace.labels);
     if pod.namespace.id.is_some() {
@@ -276,7 +342,9 @@ fn labels_of(labels: &Labels, used: &[&str]) -> Vec<Vec<(String, String)>> {
         .map(|label| (label.key.value.clone(), label.value.value.clone()))
         .collect();
     let wanted = used.iter().chain(&IDENTIFYING);
-    let naming = wanted.filter_map(|key| stable.iter().find(|(its_key, _)| its_key == key)).next();
+    let naming = wanted
+        .filter_map(|key| stable.iter().find(|(its_key, _)| its_key == key))
+        .next();
     let naming = naming.or(stable.first()).cloned();
     let mut ways = vec![naming.into_iter().collect(), stable];
     ways.dedup();
@@ -291,7 +359,15 @@ fn public_blocks() -> Vec<NewPeer> {
         except: except.iter().map(|text| block(text)).collect(),
     };
     vec![
-        peer("0.0.0.0/0", &["10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"]),
+        peer(
+            "0.0.0.0/0",
+            &[
+                "10.0.0.0/8",
+                "169.254.0.0/16",
+                "172.16.0.0/12",
+                "192.168.0.0/16",
+            ],
+        ),
         peer("::/0", &["fc00::/7", "fe80::/10"]),
     ]
 }
@@ -300,8 +376,16 @@ fn public_blocks() -> Vec<NewPeer> {
 fn new_ports(connections: &ConnectionSet) -> Vec<NewPort> {
     let ports = connections.iter().flat_map(|(protocol, ports)| {
         let ranges = ports.ranges().iter();
-        ranges.map(move |(first, last)| NewPort { protocol, first: *first, last: *last })
+        ranges.map(move |(first, last)| NewPort {
+            protocol,
+            first: *first,
+            last: *last,
+        })
     });
     let ports: Vec<_> = ports.collect();
-    if ports.len() <= MOST_PORTS { ports } else { Vec::new() }
+    if ports.len() <= MOST_PORTS {
+        ports
+    } else {
+        Vec::new()
+    }
 }

@@ -1,0 +1,123 @@
+//! Findings that were there when somebody began to look: written to a file once, left out
+//! from then on.
+//!
+//! Refuses to know what a finding is about: a fingerprint says whether it is the same one,
+//! and holds no line number.
+
+use crate::diagnostic::Diagnostic;
+use crate::load::OwnFile;
+use crate::output::Fingerprints;
+use crate::source::SourceMap;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// The version of the file's form.
+const VERSION: u32 = 1;
+
+/// The findings that are known.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Baseline {
+    version: u32,
+    findings: Vec<Known>,
+}
+
+/// A finding that is known. Only the fingerprint counts; the rest is for people.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    fingerprint: String,
+    rule: String,
+    object: String,
+    message: String,
+}
+
+impl Baseline {
+    /// The findings, in the order of their fingerprints, so that the file changes little.
+    pub(super) fn of(sources: &SourceMap, findings: &[Diagnostic]) -> Self {
+        let mut fingerprints = Fingerprints::new();
+        let known = |finding: &Diagnostic| Known {
+            fingerprint: fingerprints.next(sources, finding),
+            rule: finding.rule.to_owned(),
+            object: finding.object.clone(),
+            message: finding.message.clone(),
+        };
+        let mut findings: Vec<Known> = findings.iter().map(known).collect();
+        findings.sort_by(|a, b| {
+            (&a.rule, &a.object, &a.fingerprint).cmp(&(&b.rule, &b.object, &b.fingerprint))
+        });
+        Self {
+            version: VERSION,
+            findings,
+        }
+    }
+
+    /// Reads a file that [`write`](Self::write) wrote.
+    ///
+    /// # Errors
+    ///
+    /// In words, if it cannot be read or is no such file.
+    pub(super) fn read(path: &Path) -> Result<Self, String> {
+        let file = OwnFile::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+        let baseline: Self =
+            serde_json::from_str(&file.text).map_err(|error| format!("is no baseline: {error}"))?;
+        if baseline.version != VERSION {
+            return Err(format!(
+                "has version {}, and npcheck knows only {VERSION}",
+                baseline.version
+            ));
+        }
+        Ok(baseline)
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses.
+    #[expect(clippy::disallowed_methods, reason = "this is a writer of reports")]
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(self).expect("a baseline is plain data");
+        fs::write(path, text + "\n")
+    }
+
+    /// How many findings it holds.
+    pub(super) fn len(&self) -> usize {
+        self.findings.len()
+    }
+
+    /// Takes the known findings out, and returns their number and the entries that no
+    /// finding meets any more, as `rule object`.
+    pub(super) fn take_out(
+        &self,
+        sources: &SourceMap,
+        findings: &mut Vec<Diagnostic>,
+    ) -> (usize, Vec<String>) {
+        let known: BTreeSet<&str> = self
+            .findings
+            .iter()
+            .map(|known| known.fingerprint.as_str())
+            .collect();
+        let mut met: BTreeSet<String> = BTreeSet::new();
+        let mut fingerprints = Fingerprints::new();
+        findings.retain(|finding| {
+            let fingerprint = fingerprints.next(sources, finding);
+            let is_known = known.contains(fingerprint.as_str());
+            if is_known {
+                met.insert(fingerprint);
+            }
+            !is_known
+        });
+        let stale = self
+            .findings
+            .iter()
+            .filter(|known| !met.contains(&known.fingerprint));
+        let stale = stale
+            .map(|known| format!("{} {}", known.rule, known.object))
+            .collect();
+        (met.len(), stale)
+    }
+}

@@ -1,0 +1,109 @@
+//! What `lint --fix` and `lint --diff` do with the mended texts: write them, or show them.
+//!
+//! Refuses to know how they were mended.
+
+use super::input::Reading;
+use super::mend::Mended;
+use super::replace::replace;
+use super::terminal::{Terminal, Verbosity};
+use crate::graph::{End, Flow, GraphDiff};
+use crate::output::{Escaped, EscapedLine, count};
+use similar::TextDiff;
+use std::io;
+
+/// How many flows of a kind are printed one by one.
+const SHOWN: usize = 10;
+
+/// Writes every text that changed, and says what came of it. Whether all could be written.
+pub(super) fn write(reading: &Reading, mended: &Mended, terminal: &mut Terminal) -> bool {
+    let mut is_all_written = true;
+    let mut written = 0;
+    for file in reading
+        .files
+        .iter()
+        .filter(|file| mended.changed.contains(&file.source))
+    {
+        let path = file.path.as_ref().expect("only files are mended");
+        let (before, after) = (
+            reading.sources.get(file.source),
+            mended.sources.get(file.source),
+        );
+        match replace(path, before.text(), after.text()) {
+            Ok(()) => written += 1,
+            Err(error) => {
+                terminal.complain(before.name(), &error.to_string());
+                is_all_written = false;
+            }
+        }
+    }
+    if terminal.verbosity > Verbosity::Quiet {
+        if mended.fixed > 0 {
+            let (findings, files) = (count(mended.fixed, "finding"), count(written, "file"));
+            terminal.say(format_args!("fixed {findings} in {files}"));
+        }
+        report(mended, terminal);
+    }
+    is_all_written
+}
+
+/// Prints the changes as a unified diff. Always true: nothing was to be written.
+pub(super) fn show(
+    reading: &Reading,
+    mended: &Mended,
+    terminal: &mut Terminal,
+) -> io::Result<bool> {
+    for id in &mended.changed {
+        let (before, after) = (reading.sources.get(*id), mended.sources.get(*id));
+        let name = Escaped(before.name()).to_string();
+        let diff = TextDiff::from_lines(before.text(), after.text());
+        let text = diff.unified_diff().header(&name, &name).to_string();
+        for line in text.lines() {
+            let written = writeln!(terminal.out(), "{}", EscapedLine(line));
+            terminal.finish(written)?;
+        }
+    }
+    report(mended, terminal);
+    Ok(true)
+}
+
+/// Says what the fixes change for connections, and which fixes were left out.
+fn report(mended: &Mended, terminal: &mut Terminal) {
+    for change in &mended.changes {
+        let (added, removed): (Vec<Flow>, Vec<Flow>) = flows(change);
+        say_flows("opens", &added, terminal);
+        say_flows("closes", &removed, terminal);
+    }
+    for (finding, fault) in &mended.refused {
+        let span = finding.primary.span;
+        let source = mended.sources.get(span.source);
+        let (rule, name) = (finding.rule, Escaped(source.name()));
+        terminal.say(format_args!("not fixed: {rule} in {name}: {fault}"));
+    }
+}
+
+fn flows(change: &GraphDiff) -> (Vec<Flow>, Vec<Flow>) {
+    (change.added().collect(), change.removed().collect())
+}
+
+fn say_flows(verb: &str, flows: &[Flow], terminal: &mut Terminal) {
+    for flow in flows.iter().take(SHOWN) {
+        let (from, to) = (end(&flow.source), end(&flow.destination));
+        terminal.say(format_args!(
+            "  {verb} {from} -> {to}  {}",
+            flow.connections
+        ));
+    }
+    if flows.len() > SHOWN {
+        terminal.say(format_args!(
+            "  {verb} {} more",
+            count(flows.len() - SHOWN, "flow")
+        ));
+    }
+}
+
+fn end(end: &End) -> String {
+    match end {
+        End::Workload(name) => Escaped(name).to_string(),
+        End::Outside(range) => range.to_string(),
+    }
+}

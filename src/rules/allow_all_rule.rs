@@ -1,0 +1,285 @@
+//! Rules that admit everybody.
+
+use crate::cluster::{NamespaceId, PolicyId};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::{Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule};
+use crate::lint::containment::Allowance;
+use crate::lint::rewrite::{self, Item};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, platform, words};
+use std::collections::BTreeMap;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports rules that admit everybody: rules without peers, with or without ports, and
+    /// peers with `namespaceSelector: {}`, which is every pod of the cluster.
+    ///
+    /// A warning where such a rule makes others pointless, as everything that they allow is
+    /// allowed by it, and where a database's port is open to everybody without a word why.
+    /// Elsewhere it is a remark, one for all such rules of a namespace: who writes
+    /// `ingress: [{}]` means it. Rules for DNS alone are left alone.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Rules are alternatives, and policies add up. One rule for everybody is enough to undo
+    /// all others that select the same pods; they read like a restriction and are none.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: api, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: api}}
+    ///   ingress:
+    ///     - from:
+    ///         - podSelector: {matchLabels: {app: web}}
+    ///       ports:
+    ///         - {protocol: TCP, port: 8080}
+    ///     - {}
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: api, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: api}}
+    ///   ingress:
+    ///     - from:
+    ///         - podSelector: {matchLabels: {app: web}}
+    ///       ports:
+    ///         - {protocol: TCP, port: 8080}
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: either the rule for everybody goes or the others do, and only
+    /// the author knows which.
+    pub(super) struct AllowAllRule {
+        name: "allow-all-rule",
+        summary: "a rule admits everybody",
+        category: Category::Flows,
+        severity: Severity::Warning,
+        fix: None,
+        mutes: &["redundant-rule"],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for AllowAllRule {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_namespace(&self, cx: &mut Context<'_>, namespace: NamespaceId) {
+        let mut remarks: BTreeMap<(Direction, Admits), Vec<Place>> = BTreeMap::new();
+        for policy in cx.cluster.policies_in(namespace) {
+            for place in places(cx, policy) {
+                match mistake(cx, &place) {
+                    Some(finding) => cx.report(finding),
+                    None => remarks
+                        .entry((place.direction, place.admits))
+                        .or_default()
+                        .push(place),
+                }
+            }
+        }
+        for places in remarks.values() {
+            let finding = remark(cx, places);
+            cx.report(finding);
+        }
+    }
+}
+
+/// Whom a rule admits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Admits {
+    /// Everybody, on every port.
+    Everybody,
+    /// Everybody, on some ports.
+    EverybodyOnPorts,
+    /// Every pod of the cluster.
+    EveryPod,
+    /// Every pod of the cluster, on some ports.
+    EveryPodOnPorts,
+}
+
+impl Admits {
+    fn of(direction: Direction, rule: &NetworkPolicyRule) -> Option<Self> {
+        let ports = rule.ports.items();
+        let is_about_dns = !ports.is_empty() && ports.iter().all(dns::is_dns_port);
+        // A key that is written and empty is `empty-means-all`'s.
+        if rule.ports.is_missing() == ports.is_empty() && rule.peers.is_missing() {
+            let is_for_resolver = direction == Direction::Egress && is_about_dns;
+            return match ports {
+                [] => Some(Self::Everybody),
+                _ => (!is_for_resolver).then_some(Self::EverybodyOnPorts),
+            };
+        }
+        let admits_every_pod = rule.peers.items().iter().any(is_every_pod);
+        match ports {
+            _ if !admits_every_pod || is_about_dns => None,
+            [] => Some(Self::EveryPod),
+            _ => Some(Self::EveryPodOnPorts),
+        }
+    }
+
+    fn in_words(self, direction: Direction) -> &'static str {
+        match (self, direction) {
+            (Self::Everybody, Direction::Ingress) => {
+                "everybody may connect, on every port, from inside and outside of the cluster"
+            }
+            (Self::Everybody, Direction::Egress) => {
+                "every destination is open, on every port, inside and outside of the cluster"
+            }
+            (Self::EverybodyOnPorts, Direction::Ingress) => {
+                "everybody may connect on these ports, from inside and outside of the cluster"
+            }
+            (Self::EverybodyOnPorts, Direction::Egress) => {
+                "these ports of every destination are open, inside and outside of the cluster"
+            }
+            (Self::EveryPod, Direction::Ingress) => {
+                "every pod of every namespace may connect, on every port"
+            }
+            (Self::EveryPod, Direction::Egress) => {
+                "every pod of every namespace is open, on every port"
+            }
+            (Self::EveryPodOnPorts, Direction::Ingress) => {
+                "every pod of every namespace may connect on these ports"
+            }
+            (Self::EveryPodOnPorts, Direction::Egress) => {
+                "these ports of every pod of every namespace are open"
+            }
+        }
+    }
+}
+
+fn is_every_pod(peer: &NetworkPolicyPeer) -> bool {
+    let is_everything = |selector: &LabelSelector| selector.is_empty();
+    matches!(peer.selectors(), Some((Some(namespaces), pods))
+        if is_everything(namespaces) && pods.is_none_or(is_everything))
+}
+
+/// A rule that admits everybody, and where it stands.
+struct Place {
+    policy: PolicyId,
+    direction: Direction,
+    index: usize,
+    admits: Admits,
+}
+
+fn places(cx: &Context<'_>, id: PolicyId) -> Vec<Place> {
+    let policy = &cx.cluster.policy(id).object;
+    // Peers and ports that another tool fills in are not there.
+    if policy.meta.opaque.is_some() || !policy.meta.is_accepted {
+        return Vec::new();
+    }
+    let of_direction = |direction| {
+        let rules = policy.rules(direction).iter().enumerate();
+        rules.filter_map(move |(index, rule)| {
+            Some(Place {
+                policy: id,
+                direction,
+                index,
+                admits: Admits::of(direction, rule)?,
+            })
+        })
+    };
+    [Direction::Ingress, Direction::Egress]
+        .into_iter()
+        .flat_map(of_direction)
+        .collect()
+}
+
+impl Place {
+    fn rules<'c>(&self, cx: &Context<'c>) -> &'c [NetworkPolicyRule] {
+        cx.cluster.policy(self.policy).object.rules(self.direction)
+    }
+
+    /// A finding at this rule.
+    fn finding(&self, cx: &Context<'_>, message: String) -> Diagnostic {
+        let path = format!("spec.{}[{}]", self.direction.field(), self.index);
+        let item = Item::from(&self.rules(cx)[self.index]);
+        cx.policy_finding(self.policy, path, item.mark(cx.sources), message)
+    }
+}
+
+/// What makes a rule for everybody more than a remark.
+fn mistake(cx: &Context<'_>, place: &Place) -> Option<Diagnostic> {
+    let rules = place.rules(cx);
+    let rule = &rules[place.index];
+    if rewrite::is_commented(cx.sources, cx.documents, rule.into()) {
+        return None;
+    }
+    let everybody = place.admits.in_words(place.direction);
+    let pointless = made_pointless(cx, place);
+    if !pointless.is_empty() {
+        let count = words::count(pointless.len(), "other rule");
+        let verb = if pointless.len() == 1 {
+            "restricts"
+        } else {
+            "restrict"
+        };
+        let message = format!("this rule admits everybody, so {count} {verb} nothing");
+        let mut finding = place
+            .finding(cx, message)
+            .label(everybody)
+            .help("delete this rule, or the others if everybody is meant");
+        for index in pointless {
+            let mark = Item::from(&rules[index]).mark(cx.sources);
+            finding = finding.related(mark, "all that this allows is allowed anyway");
+        }
+        return Some(finding);
+    }
+    let is_open_store =
+        place.direction == Direction::Ingress && place.admits == Admits::EverybodyOnPorts;
+    let port = rule.ports.items().iter().find_map(platform::store_port);
+    let port = port.filter(|_| is_open_store)?;
+    let message = format!("port {port}, usually a database's, is open to everybody");
+    let finding = place.finding(cx, message).label(everybody);
+    Some(finding.help("name in `from` who may connect, or say in a comment why everybody may"))
+}
+
+/// The other rules of the same list that allow nothing beyond this one.
+fn made_pointless(cx: &Context<'_>, place: &Place) -> Vec<usize> {
+    let home = &cx
+        .cluster
+        .namespace(cx.cluster.policy(place.policy).namespace)
+        .name;
+    let allowance = |rule: &NetworkPolicyRule| Allowance::of_rule(rule, home);
+    let rules = place.rules(cx);
+    let Some(broad) = allowance(&rules[place.index]) else {
+        return Vec::new();
+    };
+    let is_pointless = |(index, rule): (usize, &NetworkPolicyRule)| {
+        let is_other = index != place.index && Admits::of(place.direction, rule).is_none();
+        let narrow = allowance(rule).filter(|_| is_other)?;
+        narrow.is_covered(&[&broad]).then_some(index)
+    };
+    rules.iter().enumerate().filter_map(is_pointless).collect()
+}
+
+/// One remark for all rules of a kind in a namespace.
+fn remark(cx: &Context<'_>, places: &[Place]) -> Diagnostic {
+    const SHOWN: usize = 5;
+    let (first, rest) = places.split_first().expect("a kind has at least one place");
+    let everybody = first.admits.in_words(first.direction);
+    let message = match rest.len() {
+        0 => everybody.to_owned(),
+        _ => format!("{everybody}: {} rules of this namespace", places.len()),
+    };
+    let mut finding = first.finding(cx, message).with_severity(Severity::Info);
+    for place in rest.iter().take(SHOWN) {
+        let mark = Item::from(&place.rules(cx)[place.index]).mark(cx.sources);
+        let policy = &cx.cluster.policy(place.policy).object.meta.name;
+        finding = finding.related(mark, format!("`{policy}` as well"));
+    }
+    if rest.len() > SHOWN {
+        finding = finding.note(format!("and {} more", rest.len() - SHOWN));
+    }
+    finding.help("nothing to do if this is meant; else name the peers")
+}

@@ -1,0 +1,204 @@
+//! Selectors that ask for labels of a Deployment or a Service instead of the pods'.
+
+use crate::cluster::{ServiceId, WorkloadId};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::{LabelSelector, Labels, WorkloadKind};
+use crate::lint::pod_selectors::{self, PodSelector};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
+use crate::source::Span;
+use std::collections::BTreeMap;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a pod selector that matches no pod, but the labels of a controller itself
+    /// (`metadata.labels` of a Deployment, StatefulSet, …), or those of a Service whose pods
+    /// do not have them (a warning).
+    ///
+    /// ## Why is this bad?
+    ///
+    /// A policy sees the labels of pods, which stand under `spec.template.metadata`. Labels
+    /// that stand only on the object that makes the pods, or on a Service in front of them,
+    /// mean nothing to it: the policy selects nobody, or the peer matches nobody.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: api, namespace: shop, labels: {component: api}}
+    /// spec:
+    ///   selector: {matchLabels: {app: api}}
+    ///   template:
+    ///     metadata: {labels: {app: api}}
+    ///     spec: {containers: [{name: api, image: api}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: api, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {component: api}}
+    ///   ingress: []
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: api, namespace: shop, labels: {component: api}}
+    /// spec:
+    ///   selector: {matchLabels: {app: api}}
+    ///   template:
+    ///     metadata: {labels: {app: api}}
+    ///     spec: {containers: [{name: api, image: api}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: api, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: api}}
+    ///   ingress: []
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: the selector may ask for the pods' labels, or the pods may
+    /// get the label, and the second one restarts them.
+    pub(super) struct LabelOnController {
+        name: "label-on-controller",
+        summary: "a selector asks for labels of a Deployment or Service, not of the pods",
+        category: Category::Selectors,
+        severity: Severity::Error,
+        fix: None,
+        mutes: &["unmatched-pod-selector", "unmatched-peer-selector", "foreign-pod-selector"],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for LabelOnController {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let mut found: BTreeMap<(Bearer, String), Vec<PodSelector<'_>>> = BTreeMap::new();
+        for id in cx.cluster.policy_ids() {
+            for place in pod_selectors::in_policy(cx.cluster, id) {
+                if let Some(bearer) = bearer(cx, &place) {
+                    let group = (bearer, place.selector.to_string());
+                    found.entry(group).or_default().push(place);
+                }
+            }
+        }
+        for ((bearer, _), places) in found {
+            let finding = describe(cx, bearer, &places);
+            cx.report(finding);
+        }
+    }
+}
+
+/// The object that has the labels that a selector asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Bearer {
+    Controller(WorkloadId),
+    /// A Service, and one of the pods behind it.
+    Service(ServiceId, WorkloadId),
+}
+
+/// Who has the labels, where no pod may have them.
+fn bearer(cx: &Context<'_>, place: &PodSelector<'_>) -> Option<Bearer> {
+    if place.is_opaque() || !place.names_pods() {
+        return None;
+    }
+    let cluster = cx.cluster;
+    let candidates = place.candidates(cx);
+    if candidates.iter().any(|id| place.may_match(cx, *id)) {
+        return None;
+    }
+    let controller = candidates.iter().find(|id| {
+        let workload = &cluster.workload(**id).object;
+        workload.kind != WorkloadKind::Pod && place.selector.matches(&workload.meta.labels)
+    });
+    if let Some(controller) = controller {
+        return Some(Bearer::Controller(*controller));
+    }
+    let namespaces = place.namespaces(cx);
+    cluster.service_ids().find_map(|id| {
+        let service = cluster.service(id);
+        if !namespaces.contains(&service.namespace)
+            || !place.selector.matches(&service.object.meta.labels)
+        {
+            return None;
+        }
+        let selector = service.object.selector.as_ref()?;
+        let is_behind = |id: &WorkloadId| {
+            let labels = &cluster.workload(*id).object.labels;
+            !selector.is_empty()
+                && selector
+                    .iter()
+                    .all(|wanted| labels.get(&wanted.key) == Some(wanted.value.as_str()))
+        };
+        let mut pods = cluster.workloads_in(service.namespace);
+        Some(Bearer::Service(id, pods.find(is_behind)?))
+    })
+}
+
+fn describe(cx: &Context<'_>, bearer: Bearer, places: &[PodSelector<'_>]) -> Diagnostic {
+    let cluster = cx.cluster;
+    let (place, others) = places.split_first().expect("a group has a place");
+    let selector = place.selector;
+    let (workload, kind, meta, severity) = match bearer {
+        Bearer::Controller(id) => {
+            let object = &cluster.workload(id).object;
+            (id, object.kind.name(), &object.meta, Severity::Error)
+        }
+        Bearer::Service(id, pod) => {
+            let object = &cluster.service(id).object;
+            (pod, "Service", &object.meta, Severity::Warning)
+        }
+    };
+    let effect = match place.peer {
+        None => "matches no pod, so this policy does nothing",
+        Some(_) => "matches no pod, so this peer allows nothing",
+    };
+    let message = format!(
+        "`{selector}` is on {kind} `{}`, but not on its pods",
+        meta.name
+    );
+    let pods = &cluster.workload(workload).object;
+    let finding = cx
+        .policy_finding(place.policy, place.path.as_str(), selector.span, message)
+        .with_severity(severity)
+        .label(effect)
+        .related(
+            asked_for(selector, &meta.labels).unwrap_or(meta.name.span),
+            format!("a label of the {kind} itself, which policies do not see"),
+        )
+        .related(pods.labels_span, pods_have(&pods.labels))
+        .help("select the pods by their own labels, or give them this one");
+    let others: Vec<_> = others
+        .iter()
+        .map(|other| (other.policy, other.selector.span))
+        .collect();
+    pod_selectors::with_repeats(finding, cx, &others)
+}
+
+/// Where the first label stands that the selector asks for.
+fn asked_for(selector: &LabelSelector, labels: &Labels) -> Option<Span> {
+    let keys = selector.match_labels.iter().map(|label| &label.key);
+    let mut keys = keys.chain(selector.match_expressions.iter().map(|entry| &entry.key));
+    keys.find_map(|key| labels.label(key))
+        .map(|label| label.key.span.to(label.value.span))
+}
+
+fn pods_have(labels: &Labels) -> String {
+    let labels: Vec<String> = labels
+        .iter()
+        .map(|label| format!("`{}={}`", label.key, label.value))
+        .collect();
+    if labels.is_empty() {
+        return "its pods have no labels".to_owned();
+    }
+    format!("its pods have {}", labels.join(", "))
+}

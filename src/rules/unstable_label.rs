@@ -1,0 +1,269 @@
+//! Selectors that ask for labels that the next release changes.
+
+use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::k8s::{Label, LabelSelector, Operator, is_opaque};
+use crate::lint::pod_selectors::{self, PodSelector};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, rewrite};
+use crate::source::{Edit, Span, Spanned};
+use std::collections::BTreeMap;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports selectors that ask for a label that changes with every release or every run:
+    /// `pod-template-hash`, `controller-revision-hash`, `helm.sh/chart`,
+    /// `app.kubernetes.io/version`, the name of one run of a job, and the like.
+    ///
+    /// Labels that name a chosen part of an application (`version: v2`), a job of a fixed name
+    /// or one pod of a StatefulSet are left alone; so are text that a template fills in and
+    /// expressions that only ask whether the key is there.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The next release gives the pods another value, and the selector silently matches
+    /// nothing. A peer then allows nothing. A policy whose `spec.podSelector` matches nothing
+    /// isolates nobody: its pods become open to everyone.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: api, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: api}}
+    ///   ingress:
+    ///     - from:
+    ///         - podSelector:
+    ///             matchLabels:
+    ///               app: web
+    ///               pod-template-hash: 6b7f9c4d8
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: api, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: api}}
+    ///   ingress:
+    ///     - from:
+    ///         - podSelector:
+    ///             matchLabels:
+    ///               app: web
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Widening: the fix deletes the label from a peer, which then matches the pods of every
+    /// release. It is offered only where another label stays. In `spec.podSelector` there is no
+    /// automatic fix, as selecting more pods also isolates them.
+    pub(super) struct UnstableLabel {
+        name: "unstable-label",
+        summary: "a selector asks for a label that the next release changes",
+        category: Category::Selectors,
+        severity: Severity::Warning,
+        fix: Some(FixClass::Widening),
+        mutes: &["unmatched-pod-selector", "unmatched-peer-selector"],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for UnstableLabel {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let mut found: BTreeMap<(bool, &str, &str), Vec<Found<'_>>> = BTreeMap::new();
+        for id in cx.cluster.policy_ids() {
+            for place in pod_selectors::in_policy(cx.cluster, id) {
+                for (key, value) in requirements(place.selector) {
+                    let Some(change) = Change::of(key, value) else {
+                        continue;
+                    };
+                    let of_policy = place.peer.is_none();
+                    let group = (of_policy, key.value.as_str(), value.value.as_str());
+                    found.entry(group).or_default().push(Found {
+                        place: place.clone(),
+                        span: key.span.to(value.span),
+                        change,
+                    });
+                }
+            }
+        }
+        for ((_, key, value), places) in found {
+            let finding = describe(cx, key, value, &places);
+            cx.report(finding);
+        }
+    }
+}
+
+/// A requirement for a label that changes.
+struct Found<'c> {
+    place: PodSelector<'c>,
+    span: Span,
+    change: Change,
+}
+
+/// When a label changes.
+#[derive(Clone, Copy)]
+enum Change {
+    /// With every release.
+    Release,
+    /// With every run of a job.
+    Run,
+    /// When the tool that applies the manifests changes.
+    Tool,
+}
+
+impl Change {
+    fn of(key: &str, value: &str) -> Option<Self> {
+        if is_opaque(key) || is_opaque(value) {
+            return None;
+        }
+        match key {
+            // apps/v1 types.go: DefaultDeploymentUniqueLabelKey and
+            // ControllerRevisionHashLabelKey; argoproj/argo-rollouts:
+            // DefaultRolloutUniqueLabelKey.
+            "pod-template-hash" | "controller-revision-hash" | "rollouts-pod-template-hash" => {
+                Some(Self::Release)
+            }
+            // helm.sh/docs/chart_best_practices/labels: the chart's name and its version.
+            "helm.sh/chart" | "chart" => Some(Self::Release),
+            "app.kubernetes.io/version" => Some(Self::Release),
+            "version" => is_release(value).then_some(Self::Release),
+            // batch/v1 types.go: the identity of one Job.
+            "controller-uid" | "batch.kubernetes.io/controller-uid" => Some(Self::Run),
+            "job-name" | "batch.kubernetes.io/job-name" => {
+                is_of_one_run(value).then_some(Self::Run)
+            }
+            "heritage" | "app.kubernetes.io/managed-by" => {
+                ["helm", "tiller", "kustomize", "argocd", "flux"]
+                    .contains(&value.to_lowercase().as_str())
+                    .then_some(Self::Tool)
+            }
+            _ => None,
+        }
+    }
+
+    fn severity(self) -> Severity {
+        match self {
+            Self::Release | Self::Run => Severity::Warning,
+            Self::Tool => Severity::Info,
+        }
+    }
+
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Release => "changes with every release",
+            Self::Run => "changes with every run",
+            Self::Tool => "says who applies the manifests, not which pods they are",
+        }
+    }
+}
+
+/// Whether a version is that of one release, such as `1.14.2` or `v2.0`; `v2` and `canary`
+/// name parts of an application that exist beside each other.
+fn is_release(version: &str) -> bool {
+    let digits = version.trim_start_matches('v');
+    let mut parts = digits.split('.');
+    let is_number = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
+    parts.clone().count() >= 2 && parts.by_ref().take(2).all(is_number)
+}
+
+/// Whether the name of a job is that of one run of a CronJob, which ends with the minute of
+/// its start (kubernetes/kubernetes pkg/controller/cronjob, getJobName).
+fn is_of_one_run(name: &str) -> bool {
+    name.rsplit_once('-').is_some_and(|(_, minute)| {
+        minute.len() >= 8 && minute.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// The labels that a selector asks for by value.
+fn requirements(
+    selector: &LabelSelector,
+) -> impl Iterator<Item = (&Spanned<String>, &Spanned<String>)> {
+    let labels = selector
+        .match_labels
+        .iter()
+        .map(|label| (&label.key, &label.value));
+    let listed = selector
+        .match_expressions
+        .iter()
+        .filter(|entry| entry.operator.value == Operator::In)
+        .filter_map(|entry| Some((&entry.key, entry.values.first()?)));
+    labels.chain(listed)
+}
+
+fn describe(cx: &Context<'_>, key: &str, value: &str, places: &[Found<'_>]) -> Diagnostic {
+    let (first, others) = places.split_first().expect("a group has a place");
+    let what = first.change.in_words();
+    let effect = match (first.change, first.place.peer) {
+        (Change::Tool, _) => "drop it: the other labels name the pods",
+        (_, None) => "then no pod is selected, and all of these pods are open to everyone",
+        (_, Some(_)) => "then this peer matches nothing, and allows nothing",
+    };
+    let message = format!("label `{key}` {what}");
+    let place = &first.place;
+    let mut finding = cx
+        .policy_finding(place.policy, place.path.as_str(), first.span, message)
+        .with_severity(first.change.severity())
+        .label(effect)
+        .help(format!(
+            "select the pods by labels that stay, without `{key}: {value}`"
+        ));
+    let edits = places.iter().map(|found| drop_label(cx, found, key));
+    if let Some(edits) = edits.collect::<Option<Vec<Edit>>>() {
+        finding = finding.fix(Fix {
+            title: format!("drop `{key}` from the selector"),
+            class: FixClass::Widening,
+            edits,
+        });
+    }
+    let others: Vec<_> = others
+        .iter()
+        .map(|found| (found.place.policy, found.span))
+        .collect();
+    pod_selectors::with_repeats(finding, cx, &others)
+}
+
+/// Deletes the label from a peer that keeps another one, which is not about to change too.
+fn drop_label(cx: &Context<'_>, found: &Found<'_>, key: &str) -> Option<Edit> {
+    found.place.peer?;
+    let labels = &found.place.selector.match_labels;
+    let stays = |label: &Label| Change::of(&label.key, &label.value).is_none();
+    let label = labels.iter().find(|label| label.key.value == key)?;
+    if !labels.iter().any(stays) {
+        return None;
+    }
+    rewrite::remove_label(cx.sources, label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_and_runs_are_told_from_names() {
+        for (version, expected) in [
+            ("1.14.2", true),
+            ("v2.0", true),
+            ("2024.1-rc1", true),
+            ("v2", false),
+            ("canary", false),
+            ("blue.green", false),
+        ] {
+            assert_eq!(is_release(version), expected, "{version}");
+        }
+        for (name, expected) in [
+            ("backup-28973520", true),
+            ("db-migrate", false),
+            ("migrate-2024", false),
+        ] {
+            assert_eq!(is_of_one_run(name), expected, "{name}");
+        }
+    }
+}
