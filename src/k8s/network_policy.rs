@@ -324,7 +324,10 @@ impl NetworkPolicyRule {
     #[must_use]
     pub fn admits_outside(&self, protocol: Protocol, number: u16) -> bool {
         let ports = self.ports.items();
-        ports.is_empty() || ports.iter().any(|port| port.admits_outside(protocol, number))
+        ports.is_empty()
+            || ports
+                .iter()
+                .any(|port| port.admits_outside(protocol, number))
     }
 
     /// Its ports as findings write them: `every port`, `TCP 80, TCP 443 and 3 more`.

@@ -155,10 +155,19 @@ pub fn blocks_of_everything(rule: &NetworkPolicyRule, family: Family) -> Vec<&Ip
         return vec![one];
     }
     let cidrs: Vec<IpNet> = blocks.iter().map(|block| block.cidr.trunc()).collect();
-    match IpNet::aggregate(&cidrs).as_slice() {
-        [one] if *one == whole => blocks,
-        _ => Vec::new(),
+    if IpNet::aggregate(&cidrs) != [whole] {
+        return Vec::new();
     }
+    // A block inside another one adds nothing.
+    let is_inside = |cidr: &IpNet| {
+        cidrs
+            .iter()
+            .any(|other| other != cidr && other.contains(cidr))
+    };
+    let parts = blocks
+        .into_iter()
+        .filter(|block| !is_inside(&block.cidr.trunc()));
+    parts.collect()
 }
 
 #[cfg(test)]

@@ -30,7 +30,10 @@ pub fn add_exceptions(sources: &SourceMap, block: &IpBlock, excepted: &[IpNet]) 
                     Some(text::insert_lines_after(sources, last, &lines))
                 }
                 // Before a bracket or a comma of `[…]`, on one line or on several.
-                None if source[last.end as usize..].trim_start().starts_with([']', ',']) => {
+                None if source[last.end as usize..]
+                    .trim_start()
+                    .starts_with([']', ',']) =>
+                {
                     Some(Edit {
                         span: last.after(),
                         replacement: excepted.iter().map(|cidr| format!(", {cidr}")).collect(),

@@ -114,7 +114,11 @@ fn check(
         .iter()
         .flat_map(|(_, blocks)| blocks)
         .any(|block| !block.except.items().is_empty());
-    let but = if has_exceptions { " but the excepted ones" } else { "" };
+    let but = if has_exceptions {
+        " but the excepted ones"
+    } else {
+        ""
+    };
     let message = format!("this rule {verb} every {families} address{but}, on {ports}");
     let peers = rule.peers.items().iter();
     let peer_index = peers
@@ -138,7 +142,8 @@ fn check(
         finding = finding.related(block.cidr.span, "together with this block");
     }
     if severity > Severity::Info {
-        finding = finding.help("name the blocks that are meant, or the ports that are for everybody");
+        finding =
+            finding.help("name the blocks that are meant, or the ports that are for everybody");
     }
     cx.report(finding);
 }
@@ -159,7 +164,10 @@ fn severity(
         return Severity::Info;
     }
     let ports = rule.ports.items();
-    let is_odd = ports.is_empty() || ports.iter().any(|port| platform::store_port(port).is_some());
+    let is_odd = ports.is_empty()
+        || ports
+            .iter()
+            .any(|port| platform::store_port(port).is_some());
     if is_odd {
         return Severity::Warning;
     }

@@ -144,18 +144,27 @@ fn check(
     let (effect, severity) = effect(cx, place.direction, purpose, overlap)?;
     let message = match overlap {
         Overlap::Part | Overlap::Same => {
-            format!("`{}` is for {} of this cluster", block.cidr.value, purpose.noun())
+            format!(
+                "`{}` is for {} of this cluster",
+                block.cidr.value,
+                purpose.noun()
+            )
         }
         Overlap::Wider => {
             let noun = purpose.noun();
-            format!("`{}` holds the range of this cluster's {noun}, too", block.cidr.value)
+            format!(
+                "`{}` holds the range of this cluster's {noun}, too",
+                block.cidr.value
+            )
         }
     };
     let help = match purpose {
         Purpose::Pods | Purpose::Services => {
             "name the pods by `podSelector` and `namespaceSelector`"
         }
-        Purpose::Nodes => "use a policy of Cilium's own, with the entities `host` and `remote-node`",
+        Purpose::Nodes => {
+            "use a policy of Cilium's own, with the entities `host` and `remote-node`"
+        }
     };
     let path = format!("{}.ipBlock.cidr", place.path());
     let finding = cx.policy_finding(id, path, block.cidr.span, message);

@@ -200,11 +200,7 @@ fn severity(cx: &Context<'_>) -> Severity {
 
 /// The metadata services whose addresses a block holds. A block for nothing but them is
 /// meant for them.
-fn reached_in(
-    cx: &Context<'_>,
-    id: PolicyId,
-    block: &IpBlock,
-) -> Vec<&'static MetadataService> {
+fn reached_in(cx: &Context<'_>, id: PolicyId, block: &IpBlock) -> Vec<&'static MetadataService> {
     const LEAST_HOSTS: u8 = 16;
     let is_meant = block.cidr.max_prefix_len() - block.cidr.prefix_len() <= LEAST_HOSTS;
     if is_meant {

@@ -120,7 +120,10 @@ fn check_other_family(
     let peer = peers.find(is_whole)?;
     let block = peer.ip_block.get()?;
     let (own, missing) = (own.name(), other.everything());
-    let message = format!("this rule is for every {own} address and for no {}", other.name());
+    let message = format!(
+        "this rule is for every {own} address and for no {}",
+        other.name()
+    );
     let finding = cx
         .policy_finding(id, path, block.cidr.span, message)
         .label(format!("`{whole}` holds no {} address", other.name()))

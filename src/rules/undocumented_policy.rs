@@ -128,7 +128,9 @@ fn has_comment(sources: &SourceMap, document: &Document) -> bool {
         .comments
         .chunk_by(|one, next| line(next) == line(one) + 1);
     runs.into_iter().any(|run| {
-        let lines = run.iter().map(|comment| sources.text(*comment).to_lowercase());
+        let lines = run
+            .iter()
+            .map(|comment| sources.text(*comment).to_lowercase());
         let lines: Vec<String> = lines.collect();
         let is_licence = |line: &String| line.contains("copyright") || line.contains("license");
         !lines.iter().any(is_licence) && lines.iter().any(|line| is_prose(line))
