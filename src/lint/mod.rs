@@ -2,7 +2,9 @@
 //!
 //! Refuses to know which rules exist: it is handed the list.
 
+pub mod addresses;
 mod allow;
+pub mod block_edit;
 pub mod api_clients;
 pub mod callers;
 mod consequence;
@@ -15,7 +17,9 @@ pub mod exposure;
 pub mod isolation;
 pub mod near_miss;
 pub mod platform;
+pub mod ports;
 pub mod pod_selectors;
+pub mod redundancy;
 pub mod references;
 pub mod rewrite;
 mod rule;
