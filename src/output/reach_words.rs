@@ -428,7 +428,7 @@ impl<'a> Words<'a> {
                 format!("wants an address, that of {other} is not known")
             }
             Miss::OutsideBlock(block) => {
-                format!("wants an address in {}, not {other}", block.value)
+                format!("wants an address in {}, {other} is not in it", block.value)
             }
             Miss::Except(except) => format!("{other} is in its exception {}", except.value),
             Miss::NotANode => "wants the address of a node, which it is not".to_owned(),

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod cli;
+mod changes;
 mod clusters;
 mod conventions;
 mod engine;
@@ -14,3 +15,4 @@ mod reach;
 mod reference;
 mod rules;
 mod verdict;
+mod written;
