@@ -31,6 +31,7 @@ mod label_on_controller;
 mod metadata_service_reachable;
 mod misplaced_field;
 mod missing_dns_egress;
+mod no_default_deny;
 mod one_sided_flow;
 mod redundant_rule;
 mod scrape_blocked;
@@ -45,6 +46,7 @@ mod unlabeled_namespace;
 mod unmatched_namespace_selector;
 mod unmatched_peer_selector;
 mod unmatched_pod_selector;
+mod unprotected_workload;
 mod unstable_label;
 mod webhook_blocked;
 mod yaml_error;
@@ -78,6 +80,7 @@ pub const ALL: &[&dyn Rule] = &[
     &metadata_service_reachable::MetadataServiceReachable,
     &misplaced_field::MisplacedField,
     &missing_dns_egress::MissingDnsEgress,
+    &no_default_deny::NoDefaultDeny,
     &one_sided_flow::OneSidedFlow,
     &redundant_rule::RedundantRule,
     &scrape_blocked::ScrapeBlocked,
@@ -92,6 +95,7 @@ pub const ALL: &[&dyn Rule] = &[
     &unmatched_namespace_selector::UnmatchedNamespaceSelector,
     &unmatched_peer_selector::UnmatchedPeerSelector,
     &unmatched_pod_selector::UnmatchedPodSelector,
+    &unprotected_workload::UnprotectedWorkload,
     &unstable_label::UnstableLabel,
     &webhook_blocked::WebhookBlocked,
     &yaml_error::YamlError,
