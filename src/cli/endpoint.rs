@@ -38,6 +38,9 @@ pub(crate) struct Resolved {
 pub(crate) enum End {
     /// A workload of the cluster.
     Workload(WorkloadId),
+    /// A pod by one of its addresses, the position of which this is: the others are not
+    /// asked for.
+    Address(WorkloadId, usize),
     /// A pod that does not exist yet.
     Supposed(Box<SupposedPod>),
     /// Addresses outside; policies may tell its parts apart.
@@ -70,6 +73,13 @@ impl End {
         let mut pod = match self {
             Self::Addresses(range) => return Endpoint::Address(*range),
             Self::Workload(id) => PodView::workload(cluster, *id),
+            Self::Address(id, place) => {
+                let pod = PodView::workload(cluster, *id);
+                PodView {
+                    addresses: &pod.addresses[*place..=*place],
+                    ..pod
+                }
+            }
             Self::Supposed(pod) => PodView::supposed(pod.namespace(cluster), &pod.labels),
         };
         pod.namespace.are_labels_known |= inventory == Inventory::Complete;
@@ -81,11 +91,14 @@ impl End {
         let namespace = |id| there.namespace_by_name(&here.namespace(id).name);
         match self {
             Self::Addresses(_) => Some(self.clone()),
-            Self::Workload(id) => {
+            Self::Workload(id) | Self::Address(id, _) => {
                 let name = here.workload_name(*id);
                 let mut same = there.workloads_in(namespace(here.workload(*id).namespace)?);
-                same.find(|id| there.workload_name(*id) == name)
-                    .map(Self::Workload)
+                let same = same.find(|id| there.workload_name(*id) == name)?;
+                Some(match self {
+                    Self::Address(_, place) => Self::Address(same, *place),
+                    _ => Self::Workload(same),
+                })
             }
             Self::Supposed(pod) => {
                 let mut pod = pod.clone();
@@ -100,7 +113,7 @@ impl End {
     /// Its name in an answer.
     pub(crate) fn name(&self, cluster: &Cluster) -> String {
         match self {
-            Self::Workload(id) => cluster.workload_name(*id),
+            Self::Workload(id) | Self::Address(id, _) => cluster.workload_name(*id),
             Self::Supposed(pod) => pod.name.clone(),
             Self::Addresses(range) => special::range_name(range),
         }
@@ -376,8 +389,13 @@ impl Lookup<'_> {
             let name = self.cluster.workload_name(id);
             resolved
                 .notes
-                .push(format!("{} is the address of `{name}`", range.first));
-            resolved.ends.push(End::Workload(id));
+                .push(format!("{} is an address of `{name}`", range.first));
+            let addresses = &self.cluster.workload(id).object.addresses;
+            let place = addresses.iter().position(|address| *address == range.first);
+            resolved.ends.push(End::Address(
+                id,
+                place.expect("it was found by this address"),
+            ));
             return;
         }
         let inside = self.cluster.workloads().iter().filter(|workload| {

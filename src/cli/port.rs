@@ -129,7 +129,7 @@ pub(crate) fn asked_at(
                 },
                 _,
             ) => ConnectionSet::of(*protocol, PortSet::range(*first, *last)),
-            (Meaning::Name { protocol, name }, End::Workload(id)) => {
+            (Meaning::Name { protocol, name }, End::Workload(id) | End::Address(id, _)) => {
                 named(&cluster.workload(*id).object, name, *protocol)
             }
             (Meaning::Name { .. }, End::Supposed(_) | End::Addresses(_)) => ConnectionSet::none(),
@@ -245,9 +245,12 @@ impl Through<'_> {
             span: Some(port.span),
         });
         let service = &self.service().meta.name;
-        Mistake::Unknown {
-            reason: format!("the Service `{service}` has no port `{}`", question.text),
-            nearest: nearest.collect(),
+        Mistake::Unanswerable {
+            reason: format!(
+                "the Service `{service}` has no port `{}`; it has",
+                question.text
+            ),
+            seen: nearest.collect(),
         }
     }
 }
@@ -264,7 +267,7 @@ fn named(pod: &Workload, name: &str, protocol: Option<Protocol>) -> ConnectionSe
 
 /// That a name means nothing at a destination, and the names that would.
 fn unresolved(cluster: &Cluster, name: &str, end: &End) -> String {
-    let End::Workload(id) = end else {
+    let (End::Workload(id) | End::Address(id, _)) = end else {
         return format!(
             "`{name}` is no port of `{}`: only pods have ports with names",
             end.name(cluster)

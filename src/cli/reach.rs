@@ -194,7 +194,7 @@ impl<'q> Question<'q> {
                         endpoint: Endpoint::Address(range),
                     }));
                 }
-                End::Workload(_) | End::Supposed(_) => {
+                End::Workload(_) | End::Address(..) | End::Supposed(_) => {
                     let endpoint = end.endpoint(cluster, self.inventory);
                     pieces.push(Piece { place, endpoint });
                 }
@@ -219,9 +219,9 @@ impl<'q> Question<'q> {
             && asked.iter().all(is_dead_end)
         {
             let reason = first.dead_ends.join("; ");
-            return Err(Mistake::Unknown {
+            return Err(Mistake::Unanswerable {
                 reason,
-                nearest: Vec::new(),
+                seen: Vec::new(),
             });
         }
         let (sources, destinations) = (self.pieces(&self.from), self.pieces(&self.to));
@@ -233,7 +233,10 @@ impl<'q> Question<'q> {
         );
         if groups.is_empty() {
             let reason = "both ends are outside the cluster, where no policy is asked".to_owned();
-            return Err(Mistake::Malformed { reason });
+            return Err(Mistake::Unanswerable {
+                reason,
+                seen: Vec::new(),
+            });
         }
         Ok(groups)
     }

@@ -220,7 +220,9 @@ pub(super) fn read(text: &str, known: &[&RuleMeta]) -> Result<Config, Error> {
         .at_word(text, "version"));
     }
     let rules = rule_settings(file.rules, text, known)?;
-    let at_work = rules.iter().filter(|(_, setting)| matches!(setting, RuleSetting::At(_)));
+    let at_work = rules
+        .iter()
+        .filter(|(_, setting)| matches!(setting, RuleSetting::At(_)));
     let named = Settings {
         asked_for: at_work.map(|(name, _)| name.clone()).collect(),
         ..Settings::default()

@@ -3,7 +3,8 @@
 //! Refuses to know policies, and whether the API may be reached.
 
 use crate::cluster::{Cluster, WorkloadId};
-use crate::k8s::{RoleBinding, RoleScope, Workload};
+use crate::k8s::{RoleBinding, RoleScope};
+use std::collections::BTreeMap;
 
 /// Why a workload is believed to talk to the API.
 #[derive(Clone, Copy, Debug)]
@@ -41,54 +42,70 @@ const PROGRAMS: &[&str] = &[
 /// (kubernetes.io, "Using RBAC Authorization", default roles).
 const KNOWN_ROLES: &[&str] = &["cluster-admin", "admin", "edit", "view"];
 
-/// Whether a workload talks to the API, by what evidence; `None` where it has no token to do
-/// so, or nothing tells.
-#[must_use]
-pub fn evidence(cluster: &Cluster, id: WorkloadId) -> Option<Evidence<'_>> {
-    let workload = cluster.workload(id);
-    let pod = &workload.object;
-    let namespace = &cluster.namespace(workload.namespace).name;
-    if !has_token(cluster, namespace, pod) {
-        return None;
-    }
-    // Everybody in a namespace has the account `default`, whoever it was bound for.
-    let account = pod
-        .service_account
-        .as_deref()
-        .filter(|name| *name != "default");
-    let binding = account.and_then(|account| {
-        let mut bindings = cluster.surroundings().role_bindings.iter();
-        bindings.find(|binding| {
-            let mut accounts = binding.service_accounts.iter();
-            accounts.any(|it| it.name == account && it.namespace == *namespace)
-                && grants(cluster, binding)
-        })
-    });
-    if let Some(binding) = binding {
-        return Some(Evidence::Bound(binding));
-    }
-    let containers = pod
-        .containers
-        .iter()
-        .filter(|container| container.is_running());
-    let images = containers.map(|container| without_tag(&container.image));
-    let mut programs = images.filter(|image| PROGRAMS.iter().any(|known| image.ends_with(known)));
-    programs.next().map(Evidence::Program)
+/// Who talks to the API in a cluster.
+pub struct ApiClients<'c> {
+    cluster: &'c Cluster,
+    /// The first binding that grants something, by namespace and name of the account.
+    bindings: BTreeMap<(&'c str, &'c str), &'c RoleBinding>,
+    /// The accounts that say whether tokens are mounted, by namespace and name.
+    automount: BTreeMap<(&'c str, &'c str), bool>,
 }
 
-/// Whether the token of its service account is mounted (core/v1 types.go: the pod's word
-/// goes before the account's; mounted by default).
-fn has_token(cluster: &Cluster, namespace: &str, pod: &Workload) -> bool {
-    pod.automount_token.unwrap_or_else(|| {
-        let name = pod.service_account.as_deref().unwrap_or("default");
-        let mut accounts = cluster.surroundings().service_accounts.iter();
-        let account = accounts.find(|account| {
-            account.meta.name.value == name && account.meta.namespace_name() == namespace
-        });
-        account
-            .and_then(|account| account.automount_token)
-            .unwrap_or(true)
-    })
+impl<'c> ApiClients<'c> {
+    /// Looks at the roles and accounts of a cluster.
+    #[must_use]
+    pub fn new(cluster: &'c Cluster) -> Self {
+        let surroundings = cluster.surroundings();
+        let mut bindings = BTreeMap::new();
+        for binding in &surroundings.role_bindings {
+            let mut accounts = binding.service_accounts.iter().peekable();
+            if accounts.peek().is_none() || !grants(cluster, binding) {
+                continue;
+            }
+            for account in accounts {
+                let key = (account.namespace.as_str(), account.name.as_str());
+                bindings.entry(key).or_insert(binding);
+            }
+        }
+        let mut automount = BTreeMap::new();
+        for account in &surroundings.service_accounts {
+            let key = (account.meta.namespace_name(), account.meta.name.as_str());
+            automount.extend(account.automount_token.map(|is_mounted| (key, is_mounted)));
+        }
+        Self {
+            cluster,
+            bindings,
+            automount,
+        }
+    }
+
+    /// By what evidence a workload talks to the API; `None` where it has no token to do so,
+    /// or nothing tells.
+    #[must_use]
+    pub fn evidence(&self, id: WorkloadId) -> Option<Evidence<'c>> {
+        let workload = self.cluster.workload(id);
+        let pod = &workload.object;
+        let namespace = self.cluster.namespace(workload.namespace).name.as_str();
+        let account = pod.service_account.as_deref().unwrap_or("default");
+        // The pod's word goes before the account's; mounted by default (core/v1 types.go).
+        let of_account = self.automount.get(&(namespace, account)).copied();
+        if !pod.automount_token.or(of_account).unwrap_or(true) {
+            return None;
+        }
+        // Everybody in a namespace has the account `default`, whoever it was bound for.
+        let binding = self.bindings.get(&(namespace, account));
+        if let Some(binding) = binding.filter(|_| account != "default") {
+            return Some(Evidence::Bound(binding));
+        }
+        let containers = pod
+            .containers
+            .iter()
+            .filter(|container| container.is_running());
+        let images = containers.map(|container| without_tag(&container.image));
+        let mut programs =
+            images.filter(|image| PROGRAMS.iter().any(|known| image.ends_with(known)));
+        programs.next().map(Evidence::Program)
+    }
 }
 
 /// Whether a binding grants a verb that takes a request to the API: `use`, of pod security

@@ -101,7 +101,7 @@ impl<'c> Entrance<'c> {
             .rules
             .iter()
             .flat_map(|(_, _, rule)| rule.peers.items());
-        let mut admitted: Vec<String> = peers.map(|peer| format!("`{}`", in_words(peer))).collect();
+        let mut admitted: Vec<String> = peers.map(in_words).collect();
         admitted.dedup();
         let who = match admitted.len() {
             0 => "nobody".to_owned(),
@@ -113,6 +113,29 @@ impl<'c> Entrance<'c> {
             self.protocol, self.port
         ))
     }
+}
+
+/// Further ports in words, the first few by name; `None` for none.
+#[must_use]
+pub fn others<'e, 'c: 'e>(
+    cluster: &Cluster,
+    entrances: impl ExactSizeIterator<Item = &'e Entrance<'c>>,
+) -> Option<String> {
+    const SHOWN: usize = 5;
+    let more = entrances.len().saturating_sub(SHOWN);
+    let in_words = |entrance: &Entrance<'_>| {
+        let workload = cluster.workload_name(entrance.workload);
+        format!("`{workload}` on {} {}", entrance.protocol, entrance.port)
+    };
+    let shown: Vec<String> = entrances.take(SHOWN).map(in_words).collect();
+    if shown.is_empty() {
+        return None;
+    }
+    let shown = shown.join(", ");
+    Some(match more {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    })
 }
 
 /// The policies that isolate a workload for egress; `None` where none does, or where it
@@ -150,12 +173,15 @@ fn guards(side: &SideTrace<'_>) -> Option<Vec<PolicyId>> {
 
 fn in_words(peer: &NetworkPolicyPeer) -> String {
     if let Some(block) = peer.ip_block.get() {
-        return block.cidr.value.to_string();
+        return format!("`{}`", block.cidr.value);
     }
-    match (peer.namespace_selector.get(), peer.pod_selector.get()) {
-        (None, None) => "nobody".to_owned(),
-        (None, Some(pods)) => format!("pods: {pods}"),
-        (Some(namespaces), None) => format!("namespaces: {namespaces}"),
-        (Some(namespaces), Some(pods)) => format!("namespaces: {namespaces}; pods: {pods}"),
+    let pods = match peer.pod_selector.get() {
+        Some(pods) if !pods.is_empty() => format!("pods with `{pods}`"),
+        _ => "every pod".to_owned(),
+    };
+    match peer.namespace_selector.get() {
+        None => format!("{pods} of the namespace"),
+        Some(namespaces) if namespaces.is_empty() => format!("{pods} of all namespaces"),
+        Some(namespaces) => format!("{pods} of namespaces with `{namespaces}`"),
     }
 }

@@ -19,6 +19,7 @@ pub mod near_miss;
 pub mod platform;
 pub mod ports;
 pub mod pod_selectors;
+pub mod redundancy;
 pub mod references;
 pub mod rewrite;
 mod rule;

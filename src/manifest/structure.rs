@@ -3,7 +3,7 @@
 //!
 //! Refuses to know what fields mean; texts and numbers are judged where they are used.
 
-use super::fields::{Shape, Type};
+use super::fields::{self, Shape, Type};
 use super::invalid_value;
 use super::reader::{self, Path, Reader};
 use super::scalar::Scalar;
@@ -52,6 +52,7 @@ impl<'t> Structure<'t> {
     /// Compares `root` with `shape`.
     pub(super) fn of(root: Node<'t>, shape: &'static Shape) -> Self {
         let mut walk = Walk {
+            root: shape,
             structure: Self::default(),
             ancestors: Vec::new(),
         };
@@ -76,6 +77,7 @@ impl<'t> Structure<'t> {
 }
 
 struct Walk<'t> {
+    root: &'static Shape,
     structure: Structure<'t>,
     ancestors: Vec<Node<'t>>,
 }
@@ -146,8 +148,23 @@ impl<'t> Walk<'t> {
     }
 
     fn labels(&mut self, labels: Node<'t>, path: Path<'_>) {
-        for entry in labels.entries() {
+        for (index, entry) in labels.entries().enumerate() {
             let key = entry.key.key_text();
+            let is_collection = !reader::is_opaque(entry.value) && entry.value.text().is_none();
+            if is_collection && !self.root.homes(&key).is_empty() {
+                let (mapping, shape) = (labels, &fields::LABELS);
+                let (ancestors, path) = (self.ancestors.clone(), path.to_string());
+                let field = UnknownField {
+                    entry,
+                    index,
+                    mapping,
+                    shape,
+                    ancestors,
+                    path,
+                };
+                self.structure.unknown.push(field);
+                continue;
+            }
             let path = path.field(&key);
             let is_text = entry.key.as_str().is_some();
             if !is_text && !reader::is_opaque(entry.key) {

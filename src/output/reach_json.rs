@@ -5,7 +5,7 @@
 
 use super::reach::{Change, Ends, ReachAnswer, ReachReport};
 use super::reach_text::side_outcome;
-use super::reach_words::{Words, miss_span, peer_span, port_span, rule_text, short_names};
+use super::reach_words::{Words, miss_span, peer_span, port_span, rule_text};
 use crate::engine::{
     Address, ConnectionSet, Matter, Miss, PeerTrace, PolicyRef, PortTrace, ReasonCode, RuleTrace,
     SideTrace, Way,
@@ -216,14 +216,10 @@ impl<'r> Facts<'r, '_> {
 
     fn answer(self, answer: &'r ReachAnswer<'_>) -> Answer<'r> {
         let why = &answer.why;
-        let (from, to) = short_names(&why.from, &why.to);
+
         let said = Said {
             facts: self,
-            words: Words {
-                cluster: self.report.cluster,
-                from,
-                to,
-            },
+            words: Words::new(self.report.cluster, &why.from, &why.to),
         };
         let asked = answer.asked_or_all();
         let ways = &why.explanation.ways;

@@ -24,10 +24,38 @@ pub(super) struct Words<'a> {
     pub(super) from: &'a str,
     /// The destination's name, as short as it is clear.
     pub(super) to: &'a str,
+    full_from: &'a str,
+    full_to: &'a str,
+}
+
+impl<'a> Words<'a> {
+    /// Speaks of these two ends, by their full names.
+    pub(super) fn new(cluster: &'a Cluster, full_from: &'a str, full_to: &'a str) -> Self {
+        let (from, to) = short_names(full_from, full_to);
+        Self {
+            cluster,
+            from,
+            to,
+            full_from,
+            full_to,
+        }
+    }
+
+    /// The short form of a name if it is that of one of the ends, any other name as it is.
+    pub(super) fn short<'n>(&self, name: &'n str) -> &'n str
+    where
+        'a: 'n,
+    {
+        match name {
+            name if name == self.full_from => self.from,
+            name if name == self.full_to => self.to,
+            name => name,
+        }
+    }
 }
 
 /// The last part of a name, unless both names end alike.
-pub(super) fn short_names<'a>(from: &'a str, to: &'a str) -> (&'a str, &'a str) {
+fn short_names<'a>(from: &'a str, to: &'a str) -> (&'a str, &'a str) {
     let short = |name: &'a str| match name.split_once('/') {
         // A label's key and a block of addresses have slashes of their own.
         Some((_, rest)) if !name.contains('=') && rest.contains('/') => {
@@ -211,7 +239,15 @@ impl<'a> Words<'a> {
         rule: &RuleTrace<'_>,
         asked: &ConnectionSet,
     ) -> String {
-        let said = self.comparison(side.direction, rule, asked);
+        let mut said = self.comparison(side.direction, rule, asked);
+        let matches = rule.ports.matches.possible.intersection(asked);
+        let is_late = matches!(rule.policy, PolicyRef::Cluster(_))
+            && rule.applies() != Truth::False
+            && !matches.is_empty()
+            && rule.decides.possible.intersection(asked).is_empty();
+        if is_late {
+            said += ", but a rule before it decided";
+        }
         match (self.cluster_policy(rule), rule.action()) {
             (None, _) => said,
             (Some(_), Action::Accept) => format!("Accept: {said}"),
@@ -391,8 +427,10 @@ impl<'a> Words<'a> {
             Miss::AddressUnknown => {
                 format!("wants an address, that of {other} is not known")
             }
-            Miss::OutsideBlock(block) => format!("wants an address in {}", block.value),
-            Miss::Except(except) => format!("excepts {}", except.value),
+            Miss::OutsideBlock(block) => {
+                format!("wants an address in {}, not {other}", block.value)
+            }
+            Miss::Except(except) => format!("{other} is in its exception {}", except.value),
             Miss::NotANode => "wants the address of a node, which it is not".to_owned(),
             Miss::DomainName => "wants a DNS name, which cannot be resolved offline".to_owned(),
         }
@@ -430,24 +468,21 @@ impl<'a> Words<'a> {
         } else {
             format!("allowed: {}", ports(&difference.allowed))
         };
-        match difference.matter {
-            Matter::BlocksIgnorePods => format!(
-                "an ipBlock holds a pod's address: plugins that know pods by identity, as Cilium, \
-                 match no ipBlock against pods ({answer})"
-            ),
-            Matter::BlocksSeePods => format!(
-                "an ipBlock has room for pods: plugins that compare addresses, as Calico and Antrea, \
-                 match it if the pod's address is inside ({answer})"
-            ),
-            Matter::SelectorsSeeHostNetwork => format!(
-                "Kubernetes leaves hostNetwork open: a plugin that tells these pods from their node \
-                 applies selectors to them ({answer})"
-            ),
-            Matter::EqualPriorities => format!(
-                "policies of one priority disagree: Kubernetes leaves their order open, and a plugin \
-                 may take the other one first ({answer})"
-            ),
-        }
+        let what = match difference.matter {
+            Matter::BlocksIgnorePods => {
+                "those that know pods by identity (Cilium) match no ipBlock against pods"
+            }
+            Matter::BlocksSeePods => {
+                "those that compare addresses (Calico, Antrea) match an ipBlock if it holds the pod's"
+            }
+            Matter::SelectorsSeeHostNetwork => {
+                "Kubernetes leaves hostNetwork open, and one may apply selectors to these pods"
+            }
+            Matter::EqualPriorities => {
+                "the order of policies of one priority is open, and one may take the other first"
+            }
+        };
+        format!("{what}: {answer}")
     }
 
     /// What is missing to know the outcome, and where it is asked for.
@@ -468,13 +503,14 @@ impl<'a> Words<'a> {
                 );
                 missing.push((what, self.opaque_span(rule)));
             }
-            let subject = match side.direction {
-                Direction::Egress => self.from,
-                Direction::Ingress => self.to,
+            let ends = [(self.from, self.full_from), (self.to, self.full_to)];
+            let [subject, other] = match side.direction {
+                Direction::Egress => ends,
+                Direction::Ingress => [ends[1], ends[0]],
             };
             let of_subject = rule.subject_doubts.iter().map(|miss| (subject, miss));
             let peers = rule.peers.entries.iter().flat_map(|entry| &entry.misses);
-            let of_peers = peers.map(|miss| (self.other(side.direction), miss));
+            let of_peers = peers.map(|miss| (other, miss));
             for (whose, miss) in of_subject
                 .chain(of_peers)
                 .filter(|(_, miss)| miss.truth() == Truth::Unknown)
@@ -483,17 +519,22 @@ impl<'a> Words<'a> {
                     continue;
                 };
                 let what = match (miss, requirement.is_opaque()) {
-                    (_, true) => format!("the text behind {}", wanted(requirement)),
+                    (_, true) => format!("what another tool fills in for {}", wanted(requirement)),
                     (Miss::NamespaceLabel(_), false) => {
+                        let namespace = whose.1.split('/').next().unwrap_or_default();
                         format!(
-                            "the labels of the namespace of {whose}: {} is asked for",
+                            "the labels of namespace {namespace}, which no manifest here declares: \
+                             a rule asks for {}",
                             wanted(requirement)
                         )
                     }
-                    (_, false) => format!(
-                        "the labels of {whose}: {} is asked for",
-                        wanted(requirement)
-                    ),
+                    (_, false) => {
+                        format!(
+                            "the labels of {}: a rule asks for {}",
+                            whose.0,
+                            wanted(requirement)
+                        )
+                    }
                 };
                 missing.push((what, requirement_span(requirement)));
             }

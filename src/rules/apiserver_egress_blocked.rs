@@ -4,7 +4,7 @@ use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{AddressRange, ConnectionSet};
 use crate::k8s::{Direction, Protocol};
-use crate::lint::api_clients::{self, Evidence};
+use crate::lint::api_clients::{ApiClients, Evidence};
 use crate::lint::unjudged::Unjudged;
 use crate::lint::{Category, Context, Rule, RuleMeta, callers, declare_rule, entrance};
 use std::collections::BTreeMap;
@@ -117,8 +117,9 @@ impl Rule for ApiserverEgressBlocked {
         let cluster = cx.cluster;
         let unjudged = Unjudged::new(cx.documents, cluster);
         let mut blocked: BTreeMap<Vec<PolicyId>, Vec<(WorkloadId, Evidence<'_>)>> = BTreeMap::new();
+        let api_clients = ApiClients::new(cluster);
         for id in cluster.workload_ids() {
-            let Some(evidence) = api_clients::evidence(cluster, id) else {
+            let Some(evidence) = api_clients.evidence(id) else {
                 continue;
             };
             let Some(policies) = entrance::guarded_exit(cluster, &unjudged, id) else {

@@ -1,13 +1,13 @@
 //! Workloads behind an entrypoint of the cluster that no policy lets the outside reach.
 
-use crate::cluster::{NamespaceId, ServiceId, WorkloadId};
+use crate::cluster::{NamespaceId, PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
     Backend, BackendPort, Entrypoint, EntrypointKind, NetworkPolicyPeer, Protocol, Service,
     ServicePort, ServiceType,
 };
 use crate::lint::callers::Caller;
-use crate::lint::entrance::Entrance;
+use crate::lint::entrance::{self, Entrance};
 use crate::lint::unjudged::Unjudged;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, snippet};
 use crate::source::Span;
@@ -145,8 +145,18 @@ impl Rule for EntrypointBlocked {
                 blocked.ways.push(way.clone());
             }
         }
+        // What the same policies close is one cause, and one rule opens all of it.
+        let mut by_cause: BTreeMap<(Vec<PolicyId>, Traffic), Vec<Blocked<'_>>> = BTreeMap::new();
         for blocked in blocked.into_values() {
-            let finding = blocked.describe(cx);
+            let cause = (blocked.entrance.policies.clone(), blocked.ways[0].source);
+            by_cause.entry(cause).or_default().push(blocked);
+        }
+        for blocked in by_cause.into_values() {
+            let others = blocked[1..].iter().map(|blocked| &blocked.entrance);
+            let mut finding = blocked[0].describe(cx);
+            if let Some(others) = entrance::others(cx.cluster, others) {
+                finding = finding.note(format!("closed by the same policies: {others}"));
+            }
             cx.report(finding);
         }
     }
@@ -171,14 +181,21 @@ struct WayIn<'c> {
 }
 
 /// Who brings the traffic.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Traffic {
     /// An ingress controller or a gateway.
     Controller,
     /// OpenShift's router.
     Router,
     /// Clients, through a load balancer or a port of the nodes.
-    Clients(ServiceType),
+    Clients(Balancing),
+}
+
+/// How a Service takes traffic from outside.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Balancing {
+    LoadBalancer,
+    NodePort,
 }
 
 /// Everything that leads from outside to Services of the cluster.
@@ -194,17 +211,18 @@ fn ways_in<'c>(cx: &Context<'c>) -> Vec<WayIn<'c>> {
         }
     }
     for (id, service) in cluster.service_ids().zip(cluster.services()) {
-        let service_type = service.object.service_type;
-        if matches!(
-            service_type,
-            ServiceType::LoadBalancer | ServiceType::NodePort
-        ) {
+        let balancing = match service.object.service_type {
+            ServiceType::LoadBalancer => Some(Balancing::LoadBalancer),
+            ServiceType::NodePort => Some(Balancing::NodePort),
+            ServiceType::ClusterIp | ServiceType::ExternalName => None,
+        };
+        if let Some(balancing) = balancing {
             let namespace = &cluster.namespace(service.namespace).name;
             ways.push(WayIn {
                 object: format!("{namespace}/Service/{}", service.object.meta.name),
                 path: "spec.type".to_owned(),
                 span: service.object.meta.name.span,
-                source: Traffic::Clients(service_type),
+                source: Traffic::Clients(balancing),
                 service: id,
                 port: None,
             });
@@ -314,10 +332,12 @@ impl Blocked<'_> {
         };
         let message = format!("no policy lets {who} reach `{workload}` on {protocol} {port}");
         let label = match way.source {
-            Traffic::Clients(ServiceType::LoadBalancer) => {
+            Traffic::Clients(Balancing::LoadBalancer) => {
                 format!("of type `LoadBalancer`; it leads to {port} of those pods")
             }
-            Traffic::Clients(_) => format!("of type `NodePort`; it leads to {port} of those pods"),
+            Traffic::Clients(Balancing::NodePort) => {
+                format!("of type `NodePort`; it leads to {port} of those pods")
+            }
             Traffic::Controller | Traffic::Router => format!("leads to {port} of those pods"),
         };
         let mut finding = cx
@@ -370,11 +390,17 @@ impl Blocked<'_> {
                 let peer = format!("namespaceSelector: {{matchLabels: {{{label}}}}}");
                 format!("allow OpenShift's router: {}", rule(&peer))
             }
-            Traffic::Controller => match self.known_controller(cx) {
-                Some(namespace) => {
-                    let peer = snippet::namespace_selector(&namespace);
-                    format!("allow the controller in `{namespace}`: {}", rule(&peer))
+            Traffic::Controller => match known_home(cx) {
+                Some(Home::Namespace(namespace)) if self.host_network_controller(cx).is_none() => {
+                    let name = &cx.cluster.namespace(namespace).name;
+                    let peer = snippet::namespace_selector(name);
+                    format!("allow the controller in `{name}`: {}", rule(&peer))
                 }
+                Some(_) => format!(
+                    "the controller is on the host network: allow the nodes' addresses by \
+                     `ipBlock` on {} {}",
+                    self.entrance.protocol, self.entrance.port
+                ),
                 None => format!(
                     "allow the namespace of the controller on {} {}",
                     self.entrance.protocol, self.entrance.port
@@ -382,23 +408,33 @@ impl Blocked<'_> {
             },
         }
     }
+}
 
-    /// The namespace of the only controller that the manifests show.
-    fn known_controller(&self, cx: &Context<'_>) -> Option<String> {
-        let cluster = cx.cluster;
-        let mut namespaces: Vec<NamespaceId> = cluster
-            .workload_ids()
-            .filter(|id| {
-                let workload = &cluster.workload(*id).object;
-                let mut images = workload.containers.iter().map(|it| it.image.as_str());
-                images.any(|image| image.contains("ingress"))
-            })
-            .map(|id| cluster.workload(id).namespace)
-            .collect();
-        namespaces.dedup();
-        match namespaces.as_slice() {
-            [one] => Some(cluster.namespace(*one).name.clone()),
-            _ => None,
-        }
+/// Where the controllers are that the manifests show.
+enum Home {
+    /// All in one namespace.
+    Namespace(NamespaceId),
+    /// All on the host network.
+    Host,
+}
+
+/// Where all controllers are; `None` where there is none, or they are in several places.
+fn known_home(cx: &Context<'_>) -> Option<Home> {
+    let cluster = cx.cluster;
+    let controllers: Vec<WorkloadId> = cluster
+        .workload_ids()
+        .filter(|id| {
+            let workload = &cluster.workload(*id).object;
+            let mut images = workload.containers.iter().map(|it| it.image.as_str());
+            images.any(|image| image.contains("ingress"))
+        })
+        .collect();
+    let first = cluster.workload(*controllers.first()?);
+    let is_on_host = |id: &WorkloadId| cluster.workload(*id).object.host_network;
+    if controllers.iter().all(is_on_host) {
+        return Some(Home::Host);
     }
+    let mut others = controllers.iter().map(|id| cluster.workload(*id).namespace);
+    let is_one = others.all(|namespace| namespace == first.namespace);
+    is_one.then_some(Home::Namespace(first.namespace))
 }

@@ -32,6 +32,7 @@ mod metadata_service_reachable;
 mod misplaced_field;
 mod missing_dns_egress;
 mod one_sided_flow;
+mod redundant_rule;
 mod scrape_blocked;
 mod service_port_not_pod_port;
 mod single_stack_cidr;
@@ -78,6 +79,7 @@ pub const ALL: &[&dyn Rule] = &[
     &misplaced_field::MisplacedField,
     &missing_dns_egress::MissingDnsEgress,
     &one_sided_flow::OneSidedFlow,
+    &redundant_rule::RedundantRule,
     &scrape_blocked::ScrapeBlocked,
     &service_port_not_pod_port::ServicePortNotPodPort,
     &single_stack_cidr::SingleStackCidr,

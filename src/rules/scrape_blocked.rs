@@ -1,13 +1,13 @@
 //! Metrics that a monitor asks for and that no policy lets a scraper read.
 
-use crate::cluster::{ServiceId, WorkloadId};
+use crate::cluster::{PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
     LabelSelector, Labels, Monitor, MonitorEndpoint, MonitorKind, PortReference, Protocol, Truth,
     Workload,
 };
 use crate::lint::callers::Caller;
-use crate::lint::entrance::Entrance;
+use crate::lint::entrance::{self, Entrance};
 use crate::lint::unjudged::Unjudged;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, snippet};
 use crate::source::Span;
@@ -142,8 +142,18 @@ impl Rule for ScrapeBlocked {
                 blocked.insert(key, (entrance, vec![target]));
             }
         }
+        // What the same policies close is one cause, and one rule opens all of it.
+        let mut by_cause: BTreeMap<Vec<PolicyId>, Vec<(Entrance<'_>, Vec<Target>)>> =
+            BTreeMap::new();
         for (entrance, targets) in blocked.into_values() {
-            let finding = describe(cx, &entrance, &targets);
+            let policies = entrance.policies.clone();
+            by_cause
+                .entry(policies)
+                .or_default()
+                .push((entrance, targets));
+        }
+        for closed in by_cause.into_values() {
+            let finding = describe(cx, &closed);
             cx.report(finding);
         }
     }
@@ -295,6 +305,9 @@ fn by_annotations(cx: &Context<'_>) -> Vec<Target> {
         }
     }
     for (service, object) in cluster.service_ids().zip(cluster.services()) {
+        if !is_scraped(&object.object.meta.annotations) {
+            continue;
+        }
         for workload in cluster.workloads_behind(service) {
             let pod = &cluster.workload(workload).object;
             if let Some((port, span)) = annotated(&object.object.meta.annotations, pod) {
@@ -314,9 +327,13 @@ fn by_annotations(cx: &Context<'_>) -> Vec<Target> {
     targets
 }
 
+fn is_scraped(annotations: &Labels) -> bool {
+    annotations.get("prometheus.io/scrape") == Some("true")
+}
+
 /// The port that annotations say to scrape on a pod, and the text that says so.
 fn annotated(annotations: &Labels, pod: &Workload) -> Option<(u16, Span)> {
-    if annotations.get("prometheus.io/scrape") != Some("true") {
+    if !is_scraped(annotations) {
         return None;
     }
     let port = annotations.label("prometheus.io/port")?;
@@ -327,8 +344,9 @@ fn annotated(annotations: &Labels, pod: &Workload) -> Option<(u16, Span)> {
     Some((number, port.value.span))
 }
 
-fn describe(cx: &Context<'_>, entrance: &Entrance<'_>, targets: &[Target]) -> Diagnostic {
+fn describe(cx: &Context<'_>, closed: &[(Entrance<'_>, Vec<Target>)]) -> Diagnostic {
     let cluster = cx.cluster;
+    let (entrance, targets) = &closed[0];
     let workload = cluster.workload_name(entrance.workload);
     let (port, first) = (entrance.port, &targets[0]);
     let message =
@@ -343,6 +361,9 @@ fn describe(cx: &Context<'_>, entrance: &Entrance<'_>, targets: &[Target]) -> Di
     others.retain(|other| *other != first.object);
     if !others.is_empty() {
         finding = finding.note(format!("also asked for by: {}", others.join(", ")));
+    }
+    if let Some(others) = entrance::others(cluster, closed.iter().skip(1).map(|(it, _)| it)) {
+        finding = finding.note(format!("closed by the same policies: {others}"));
     }
     let namespaces = cx.settings.monitoring_namespaces.first().cloned();
     let operators = &cluster.surroundings().prometheuses;

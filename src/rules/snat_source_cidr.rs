@@ -217,7 +217,7 @@ fn describe(
     let cluster = cx.cluster;
     let name = cluster.workload_name(workload);
     let message = format!(
-        "`{name}` never sees clients of `{}`: their addresses are hidden from it",
+        "`{name}` never sees an address of `{}`: clients come to it by way of others",
         block.cidr.value
     );
     let path = format!("{}.ipBlock.cidr", place.path());

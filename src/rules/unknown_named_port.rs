@@ -147,7 +147,7 @@ impl Named<'_> {
         if self.direction == Direction::Egress && !peers.is_empty() && peers.iter().all(is_address)
         {
             let message = format!(
-                "`{}` names no port of an address, so this rule allows nothing",
+                "`{}` names no port of an address, so it allows nothing",
                 self.name
             );
             let finding = cx

@@ -10,6 +10,7 @@ mod formats;
 mod generated;
 mod graph;
 mod program;
+mod reach;
 mod reference;
 mod rules;
 mod verdict;

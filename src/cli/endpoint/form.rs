@@ -59,6 +59,13 @@ pub(crate) enum Mistake {
         /// What is called nearly so, the nearest first.
         nearest: Vec<Candidate>,
     },
+    /// It is clear what is meant, but the question makes no sense for it.
+    Unanswerable {
+        /// Why: lower case, no full stop.
+        reason: String,
+        /// What to look at.
+        seen: Vec<Candidate>,
+    },
     /// Several things in the cluster are called so.
     Ambiguous {
         /// All of them.

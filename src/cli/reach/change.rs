@@ -42,7 +42,8 @@ pub(super) fn changes(
         return Vec::new();
     };
     let wanted = asked.difference(&group.allowed);
-    let [way] = &group.explanation.ways[..] else {
+    // Of several ways one is enough.
+    let Some(way) = group.explanation.ways.first() else {
         return Vec::new();
     };
     let search = Search {
@@ -127,9 +128,9 @@ impl Search<'_> {
                 return false;
             };
             self.holds(&Cluster::new(objects), |explanation| {
-                let mut sides = explanation.ways.iter().flat_map(Way::sides);
-                let same = sides.find(|other| other.direction == side.direction);
-                same.is_some_and(|side| denied.is_subset(&side.verdict.allowed()))
+                let first = explanation.ways.iter().take(1).flat_map(Way::sides);
+                let mut same = first.filter(|other| other.direction == side.direction);
+                same.all(|side| denied.is_subset(&side.verdict.allowed()))
             })
         };
         proposals.retain(works);
@@ -153,6 +154,15 @@ impl Search<'_> {
         Other::Addresses(joined(&ranges(pieces)))
     }
 
+    fn asked_end(&self, example: &Piece<'_>, pieces: &[Piece<'_>]) -> AskedEnd {
+        match &example.endpoint {
+            Endpoint::Pod(pod) => pod.workload.map_or(AskedEnd::Supposed, |id| {
+                AskedEnd::Workload(self.input.cluster.workload_name(id))
+            }),
+            Endpoint::Address(_) => AskedEnd::Outside(ranges(pieces)),
+        }
+    }
+
     /// The change that edits make, if the engine says that all of it is allowed with them.
     fn proved(&self, edits: &[Edit]) -> Option<Change> {
         let cluster = Cluster::new(self.objects(edits, Extent::Everything)?);
@@ -163,16 +173,11 @@ impl Search<'_> {
             return None;
         }
         let asked = AskedFlow {
-            from: asked_end(&self.group.example.0, &self.group.sources),
-            to: asked_end(&self.group.example.1, &self.group.destinations),
+            from: self.asked_end(&self.group.example.0, &self.group.sources),
+            to: self.asked_end(&self.group.example.1, &self.group.destinations),
             connections: &self.wanted,
         };
-        let opens = opened(
-            &self.input.cluster,
-            &cluster,
-            &changed_sources(edits),
-            &asked,
-        );
+        let opens = opened(&self.input.cluster, &cluster, &asked);
         let places = edits.iter().map(|edit| self.place(edit)).collect();
         Some(Change { places, opens })
     }
@@ -289,6 +294,30 @@ impl Search<'_> {
         let source = self.input.sources.get(edit.span.source);
         let before = source.text();
         let range = edit.span.range();
+        let file = source.name().to_owned();
+        let is_line_end = |text: &str| text.is_empty() || text.starts_with(['\n', '\r']);
+        let line = source.position(edit.span.start).line;
+        let added = |lines: &str| lines.lines().map(str::to_owned).collect();
+        if let Some(lines) = edit.replacement.trim_start_matches('\r').strip_prefix('\n')
+            && range.is_empty()
+            && is_line_end(&before[range.end..])
+        {
+            return ChangedPlace {
+                file,
+                line,
+                removed: Vec::new(),
+                added: added(lines),
+            };
+        }
+        if range.is_empty() && edit.replacement.ends_with('\n') && line > 1 {
+            let added = added(&edit.replacement);
+            return ChangedPlace {
+                file,
+                line: line - 1,
+                removed: Vec::new(),
+                added,
+            };
+        }
         let after = [
             &before[..range.start],
             &edit.replacement,
@@ -314,7 +343,7 @@ impl Search<'_> {
         let removed = lines(&before);
         let line = head as u32 + u32::from(!removed.is_empty());
         ChangedPlace {
-            file: source.name().to_owned(),
+            file,
             line,
             added: lines(&after),
             removed,
@@ -335,13 +364,6 @@ fn ranges(pieces: &[Piece<'_>]) -> Vec<AddressRange> {
         Endpoint::Pod(_) => None,
     });
     ranges.collect()
-}
-
-fn asked_end(example: &Piece<'_>, pieces: &[Piece<'_>]) -> AskedEnd {
-    match &example.endpoint {
-        Endpoint::Pod(pod) => pod.workload.map_or(AskedEnd::Supposed, AskedEnd::Workload),
-        Endpoint::Address(_) => AskedEnd::Outside(ranges(pieces)),
-    }
 }
 
 fn changed_sources(edits: &[Edit]) -> BTreeSet<SourceId> {

@@ -19,6 +19,10 @@ pub(super) fn complain(terminal: &mut Terminal, input: &Input, typed: &str, mist
                 list(terminal, input, nearest);
             }
         }
+        Mistake::Unanswerable { reason, seen } => {
+            terminal.say(format_args!("npcheck: {}", Escaped(reason)));
+            list(terminal, input, seen);
+        }
         Mistake::Ambiguous { candidates } => {
             let what = format!("`{typed}` may be any of {}", candidates.len());
             terminal.say(format_args!("npcheck: {}; say which:", Escaped(&what)));

@@ -230,7 +230,7 @@ impl<'s> Group<'s> {
 fn range_names(ranges: &[AddressRange], resolved: &Resolved) -> Vec<String> {
     let asked = resolved.ends.iter().filter_map(|end| match end {
         End::Addresses(range) => Some(*range),
-        End::Workload(_) | End::Supposed(_) => None,
+        End::Workload(_) | End::Address(..) | End::Supposed(_) => None,
     });
     let asked: Vec<AddressRange> = asked.collect();
     let typed = if resolved.is_selection {
@@ -247,6 +247,16 @@ fn range_names(ranges: &[AddressRange], resolved: &Resolved) -> Vec<String> {
     }
     if is_all_of(&|_| true) {
         return vec![typed.to_owned()];
+    }
+    // A block with a hole or two is easier to read than its parts.
+    let here = joined(ranges);
+    if let [asked] = asked[..]
+        && let holes = asked.without(ranges)
+        && holes.len() <= 2
+        && holes.len() < here.len()
+    {
+        let holes: Vec<_> = holes.iter().map(range_name).collect();
+        return vec![format!("{typed} except {}", holes.join(", "))];
     }
     let mut names = Vec::new();
     for (is_ipv4, family) in [(true, "IPv4"), (false, "IPv6")] {

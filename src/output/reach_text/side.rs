@@ -1,0 +1,184 @@
+//! One side of an answer: what it says as a whole, and the rules that decide, one a line.
+//!
+//! Refuses to know the other side.
+
+use super::{Page, role, side_outcome, width};
+use crate::engine::{ConnectionSet, PolicyRef, ReasonCode, RuleTrace, SideTrace, Way};
+use crate::k8s::Truth;
+use crate::output::reach::{Detail, ReachOutcome};
+use crate::output::{Escaped, Role, count};
+use std::io::{self, Write};
+
+/// How many rules of a side are shown without being asked for.
+const MOST_RULES: usize = 12;
+
+/// A rule, or a policy without any, on its way to the page.
+struct Line {
+    name: String,
+    place: String,
+    said: String,
+    is_match: bool,
+}
+
+impl Page<'_, '_> {
+    pub(super) fn way(
+        &self,
+        way: &Way<'_>,
+        asked: &ConnectionSet,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let egress = format!("egress from {}", self.words.from);
+        let ingress = format!("ingress to {}", self.words.to);
+        let widest = width(&egress).max(width(&ingress));
+        for (title, side) in [(egress, &way.egress), (ingress, &way.ingress)] {
+            let outcome = side_outcome(side, asked);
+            let word = match outcome {
+                ReachOutcome::Allowed => "allowed",
+                ReachOutcome::Blocked => "BLOCKED",
+                ReachOutcome::Partly => "partly ",
+                ReachOutcome::Unknown => "UNKNOWN",
+            };
+            writeln!(
+                out,
+                "  {}{}  {}   {}",
+                Escaped(&title),
+                " ".repeat(widest - width(&title)),
+                self.style.paint(role(outcome), word),
+                Escaped(&self.words.side(side, asked)),
+            )?;
+            self.rules(side, asked, out)?;
+        }
+        Ok(())
+    }
+
+    fn rules(
+        &self,
+        side: &SideTrace<'_>,
+        asked: &ConnectionSet,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let shown = Shown::of(side, asked, self.detail);
+        let lines: Vec<Line> = shown
+            .entries
+            .iter()
+            .map(|entry| self.line(side, entry, asked))
+            .collect();
+        let widest = |cell: fn(&Line) -> &str| lines.iter().map(|line| width(cell(line))).max();
+        let names = widest(|line| &line.name).unwrap_or_default();
+        let places = widest(|line| &line.place).unwrap_or_default();
+        for line in lines {
+            let said = Escaped(&line.said);
+            write!(
+                out,
+                "    {}{}  {}{}  ",
+                Escaped(&line.name),
+                " ".repeat(names - width(&line.name)),
+                self.style.paint(Role::Faint, Escaped(&line.place)),
+                " ".repeat(places - width(&line.place)),
+            )?;
+            match line.is_match {
+                true => writeln!(out, "{}", self.style.paint(Role::Strong, said))?,
+                false => writeln!(out, "{said}")?,
+            }
+        }
+        if shown.hidden > 0 {
+            let more = format!(
+                "... and {} (-v shows all)",
+                count(shown.hidden, "other rule")
+            );
+            writeln!(out, "    {}", self.style.paint(Role::Faint, more))?;
+        }
+        Ok(())
+    }
+
+    fn line(&self, side: &SideTrace<'_>, entry: &Entry<'_, '_>, asked: &ConnectionSet) -> Line {
+        match entry {
+            Entry::Rule(rule) => Line {
+                name: format!("{} #{}", self.words.policy(rule.policy), rule.index + 1),
+                place: self.place(self.words.rule_span(rule, asked)),
+                said: self.words.rule(side, rule, asked),
+                is_match: !rule.decides.certain.intersection(asked).is_empty(),
+            },
+            Entry::NoRules(policy) => Line {
+                name: self.words.policy(*policy),
+                place: self.place(self.words.policy_span(*policy)),
+                said: format!("no {} rules (denies all)", side.direction.field()),
+                is_match: false,
+            },
+        }
+    }
+}
+
+/// What is shown of a side.
+struct Shown<'t, 'c> {
+    entries: Vec<Entry<'t, 'c>>,
+    /// How many rules are not, that were asked as well.
+    hidden: usize,
+}
+
+enum Entry<'t, 'c> {
+    Rule(&'t RuleTrace<'c>),
+    NoRules(PolicyRef),
+}
+
+impl<'t, 'c> Shown<'t, 'c> {
+    fn of(side: &'t SideTrace<'c>, asked: &ConnectionSet, detail: Detail) -> Self {
+        let mut shown = Self {
+            entries: Vec::new(),
+            hidden: 0,
+        };
+        let shows_all = detail == Detail::Everything;
+        let decides = |rule: &RuleTrace<'_>| !rule.decides.possible.intersection(asked).is_empty();
+        for rule in &side.admin {
+            shown.add(rule, shows_all || decides(rule));
+        }
+        let codes: Vec<ReasonCode> = side
+            .decisions(asked)
+            .iter()
+            .map(|decision| decision.code)
+            .collect();
+        let is_admin =
+            |code: &ReasonCode| matches!(code, ReasonCode::AdminAccept | ReasonCode::AdminDeny);
+        if codes.iter().all(is_admin) && !shows_all {
+            // What comes after the Admin tier was not asked.
+            return shown.limited(shows_all);
+        }
+        let is_denied =
+            |code: &ReasonCode| matches!(code, ReasonCode::NoRules | ReasonCode::NoRuleMatches);
+        let is_denied = codes.iter().any(is_denied);
+        for policy in &side.policies {
+            if policy.rules.is_empty() && (is_denied || shows_all) {
+                shown
+                    .entries
+                    .push(Entry::NoRules(PolicyRef::Network(policy.id)));
+            }
+            for rule in &policy.rules {
+                // Asked for all ports, nobody wants to read what each rule does not allow.
+                let is_near = is_denied && !asked.is_all();
+                shown.add(rule, shows_all || is_near || decides(rule));
+            }
+        }
+        if side.is_isolated() != Truth::True {
+            for rule in &side.baseline {
+                shown.add(rule, shows_all || decides(rule));
+            }
+        }
+        shown.limited(shows_all)
+    }
+
+    fn add(&mut self, rule: &'t RuleTrace<'c>, is_shown: bool) {
+        if is_shown {
+            self.entries.push(Entry::Rule(rule));
+        } else {
+            self.hidden += 1;
+        }
+    }
+
+    fn limited(mut self, shows_all: bool) -> Self {
+        if !shows_all && self.entries.len() > MOST_RULES {
+            self.hidden += self.entries.len() - MOST_RULES;
+            self.entries.truncate(MOST_RULES);
+        }
+        self
+    }
+}
