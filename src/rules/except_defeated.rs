@@ -18,7 +18,8 @@ declare_rule! {
     ///
     /// Reports an `except` whose addresses another rule allows, for the same pods and on the
     /// same ports. A block that lies inside the exception is left alone: whoever writes
-    /// "everything but `10.0.0.0/8`, and of that `10.1.2.0/24`" knows what he does.
+    /// "everything but `10.0.0.0/8`, and of that `10.1.2.0/24`" means it. So is a rule that
+    /// allows everything to everybody.
     ///
     /// ## Why is this bad?
     ///
@@ -159,9 +160,10 @@ fn openings<'a>(
                 ports: ports::by_number(rule),
             };
             if rule.peers.items().is_empty() {
-                // That a resolver may be anywhere is how many allow DNS.
+                // That a resolver may be anywhere is how many allow DNS. A rule that allows
+                // everything hides no exception: it says what it does.
                 let entries = rule.ports.items();
-                if entries.is_empty() || !entries.iter().all(dns::is_dns_port) {
+                if !entries.iter().all(dns::is_dns_port) {
                     openings.push(opening(None, path));
                 }
                 continue;
