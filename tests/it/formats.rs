@@ -319,7 +319,11 @@ fn answers_of_reach_are_as_their_schema_says() {
         (["shop/cart", "internet"], &["-p", "443", "-p", "53/udp"]),
         (["shop/+app=new", "shop/cart"], &["-p", "http"]),
     ] {
-        let arguments = [&["reach", ends[0], ends[1]], ports, &["-o", "json", "examples/shop"]];
+        let arguments = [
+            &["reach", ends[0], ends[1]],
+            ports,
+            &["-o", "json", "examples/shop"],
+        ];
         let answer = run(root(), &arguments.concat());
         assert!(answer.status < 2, "{answer:?}");
         assert_valid(&schema, &serde_json::from_str(&answer.stdout).unwrap());
