@@ -13,4 +13,5 @@ mod program;
 mod reach;
 mod reference;
 mod rules;
+mod validation;
 mod verdict;
