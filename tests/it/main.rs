@@ -2,8 +2,8 @@
 //! program as its users run it.
 
 mod architecture;
-mod cli;
 mod changes;
+mod cli;
 mod clusters;
 mod conventions;
 mod engine;
@@ -15,5 +15,7 @@ mod reach;
 mod reference;
 mod rules;
 mod surroundings;
+mod validation;
 mod verdict;
 mod written;
+
