@@ -2,7 +2,7 @@
 //!
 //! Refuses to know how any of it is made; tests hold the two together.
 
-/// A schema by the name of its file in `docs/schemas/`, without `.json`.
+/// A schema by the name of its file in `docs/schemas/`, without `.schema.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Schema {
     /// `npcheck lint -o json`
@@ -16,8 +16,8 @@ impl Schema {
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
-            Self::Findings => include_str!("schema/findings.json"),
-            Self::GraphLine => include_str!("schema/graph-line.json"),
+            Self::Findings => include_str!("schema/findings.schema.json"),
+            Self::GraphLine => include_str!("schema/graph-line.schema.json"),
         }
     }
 }

@@ -60,7 +60,7 @@ fn schemas() {
         let name = schema.to_possible_value().unwrap().get_name().to_owned();
         let run = run(root(), &["schema", &name]);
         assert_eq!(run.status, 0, "{name}");
-        (format!("{name}.json"), run.stdout)
+        (format!("{name}.schema.json"), run.stdout)
     };
     check_directory(
         "docs/schemas",
