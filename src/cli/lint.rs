@@ -14,7 +14,7 @@ use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lint::{self, Inventory};
-use crate::output::{Escaped, FindingFormat, Found, Report, count};
+use crate::output::{Assumption, Escaped, FindingFormat, Found, Report, Summary, count};
 use crate::source::{SourceId, SourceMap};
 use clap::{Args, ValueEnum};
 use std::io;
@@ -188,6 +188,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         findings: &linted.findings,
         suppressed: &linted.suppressed,
         problems: &reading.problems,
+        assumptions: &assumptions(options, &reading.summary),
         rules: judge.known_rules(),
         summary: &reading.summary,
         found: found(&linted, baselined),
@@ -258,6 +259,25 @@ fn baseline(
         }
     }
     Ok(known)
+}
+
+/// What a reader of the findings should know that npcheck does not know.
+fn assumptions(options: &Options, summary: &Summary) -> Vec<Assumption> {
+    let mut assumptions = Vec::new();
+    if !options.complete {
+        assumptions.push(Assumption {
+            kind: "open-world",
+            message: "there may be pods and namespaces that no manifest declares".to_owned(),
+        });
+    }
+    let opaque = summary.templates + summary.encrypted + summary.substitutions;
+    if opaque > 0 {
+        assumptions.push(Assumption {
+            kind: "opaque-documents",
+            message: format!("what stands in {} is not known", count(opaque, "document")),
+        });
+    }
+    assumptions
 }
 
 /// Says which entries of the configuration allow nothing any more.

@@ -23,8 +23,12 @@ impl Cluster {
     /// The service of this name in the namespace of this name.
     #[must_use]
     pub fn service_by_name(&self, namespace: &str, name: &str) -> Option<ServiceId> {
-        let mut services = self.services_in(self.namespace_by_name(namespace)?);
-        services.find(|id| self.service(*id).object.meta.name.value == name)
+        let namespace = self.namespace_by_name(namespace)?;
+        let wanted = (namespace, name);
+        let found = self.services.binary_search_by(|service| {
+            (service.namespace, service.object.meta.name.value.as_str()).cmp(&wanted)
+        });
+        found.ok().map(|index| ServiceId(index as u32))
     }
 
     /// The workloads whose pods a service sends its traffic to, in order: those of its

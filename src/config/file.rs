@@ -204,13 +204,14 @@ struct ScopeEntry {
 /// The only version of the form that there is.
 const VERSION: u32 = 1;
 
-pub(super) fn read(text: &str, rules: &[&RuleMeta]) -> Result<Config, Error> {
+pub(super) fn read(text: &str, known: &[&RuleMeta]) -> Result<Config, Error> {
     let text = text.trim_start_matches('\u{feff}');
     let value: serde_yaml::Value =
         serde_yaml::from_str(text).map_err(|error| Error::from_serde(&error, text))?;
     if value.is_null() {
         return Ok(Config::default());
     }
+    let written = written(&value);
     let file: File =
         serde_yaml::from_value(value).map_err(|error| Error::from_serde(&error, text))?;
     if let Some(version) = file.version.filter(|version| *version != VERSION) {
@@ -219,8 +220,15 @@ pub(super) fn read(text: &str, rules: &[&RuleMeta]) -> Result<Config, Error> {
         ))
         .at_word(text, "version"));
     }
-    let settings =
-        SettingsEntry::read(file.cluster, text, TOP_KEYS)?.over(&Settings::default(), text)?;
+    let rules = rule_settings(file.rules, text, known)?;
+    let at_work = rules
+        .iter()
+        .filter(|(_, setting)| matches!(setting, RuleSetting::At(_)));
+    let named = Settings {
+        asked_for: at_work.map(|(name, _)| name.clone()).collect(),
+        ..Settings::default()
+    };
+    let settings = SettingsEntry::read(file.cluster, text, TOP_KEYS)?.over(&named, text)?;
     let scope = |entry: ScopeEntry| -> Result<Scope, Error> {
         let paths = entry
             .paths
@@ -236,12 +244,12 @@ pub(super) fn read(text: &str, rules: &[&RuleMeta]) -> Result<Config, Error> {
         })
     };
     Ok(Config {
-        rules: rule_settings(file.rules, text, rules)?,
+        rules,
         fail_on: file.fail_on.map(Severity::from),
         allow: file
             .allow
             .into_iter()
-            .map(|entry| allow(entry, text, rules))
+            .map(|entry| allow(entry, text, known))
             .collect::<Result<_, _>>()?,
         scopes: file
             .scopes
@@ -249,7 +257,17 @@ pub(super) fn read(text: &str, rules: &[&RuleMeta]) -> Result<Config, Error> {
             .map(scope)
             .collect::<Result<_, _>>()?,
         settings,
+        written,
     })
+}
+
+fn written(file: &serde_yaml::Value) -> Vec<(String, String)> {
+    let entry = |(key, value): (&serde_yaml::Value, &serde_yaml::Value)| {
+        let key = key.as_str()?.to_owned();
+        serde_json::to_string(value).ok().map(|value| (key, value))
+    };
+    let entries = file.as_mapping().into_iter().flatten();
+    entries.filter_map(entry).collect()
 }
 
 fn rule_settings(

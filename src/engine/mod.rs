@@ -37,7 +37,7 @@ pub use verdict::{
     Decision, Explanation, Match, Matter, Miss, NearestMiss, PeerRef, PeerTrace, PeersTrace,
     PluginDifference, PolicyRef, PolicyTrace, PortRef, PortTrace, PortsTrace, ReasonCode,
     Requirement, RuleRef, RuleTrace, Scope, SideTrace, Verdict, Wanted, Way, connections, explain,
-    plugin_differences, side, uniform_ranges,
+    plugin_differences, ports_at, side, uniform_ranges,
 };
 
 use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId, WorkloadId};

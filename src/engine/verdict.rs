@@ -21,7 +21,7 @@ pub use side::{PolicyRef, PolicyTrace, RuleRef, RuleTrace, Scope, SideTrace};
 
 use super::{Address, AddressRange, ConnectionSet, Endpoint, address_pairs};
 use crate::cluster::Cluster;
-use crate::k8s::{Direction, PeerSelection};
+use crate::k8s::{Direction, NetworkPolicyPort, PeerSelection};
 use side::Scene;
 
 /// What one pair of endpoints may say to each other, and why.
@@ -168,6 +168,13 @@ pub fn side(
         side::judge_side(scene, subject).verdict.allowed()
     });
     allowed.fold(ConnectionSet::none(), |all, allowed| all.union(&allowed))
+}
+
+/// What the `ports` of a rule mean at a destination (S7); all connections where there are
+/// none.
+#[must_use]
+pub fn ports_at(entries: &[NetworkPolicyPort], destination: &Endpoint<'_>) -> Match {
+    ports::network_ports(entries, destination).matches
 }
 
 /// What `from` may open to `to`, and what every policy that matters says to it.

@@ -115,6 +115,21 @@ impl NetworkPolicy {
         }
     }
 
+    /// The text by which the policy isolates in a direction, and its path: the rules, else
+    /// the entry of `policyTypes`, else the name.
+    #[must_use]
+    pub fn isolates_at(&self, direction: Direction) -> (Span, String) {
+        let mut types = self.policy_types.items().iter();
+        let policy_type = types.find(|policy_type| policy_type.value == direction);
+        match (self.rules_field(direction), policy_type) {
+            (Field::Value { key, value }, _) if !value.is_empty() => {
+                (*key, format!("spec.{}", direction.field()))
+            }
+            (_, Some(policy_type)) => (policy_type.span, "spec.policyTypes".to_owned()),
+            _ => (self.meta.name.span, "spec".to_owned()),
+        }
+    }
+
     /// The field with the rules of a direction, whether it applies or not.
     #[must_use]
     pub fn rules_field(&self, direction: Direction) -> &Field<Vec<NetworkPolicyRule>> {
@@ -274,5 +289,59 @@ impl NetworkPolicyPort {
         self.protocol
             .get()
             .map_or(Protocol::Tcp, |protocol| protocol.value)
+    }
+}
+
+impl NetworkPolicyPort {
+    fn admits_outside(&self, protocol: Protocol, number: u16) -> bool {
+        let is_in = match self.port.get().map(|port| &port.value) {
+            None => true,
+            Some(PortReference::Number(first)) => {
+                let last = self.end_port.get().map_or(*first, |last| last.value);
+                (*first..=last).contains(&number)
+            }
+            Some(PortReference::Name(_)) => false,
+        };
+        self.protocol_or_default() == protocol && is_in
+    }
+}
+
+/// As findings write it: `TCP 8080`, `UDP 8000-8100`, `TCP http`, `every TCP port`.
+impl fmt::Display for NetworkPolicyPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let protocol = self.protocol_or_default();
+        match (self.port.get(), self.end_port.get()) {
+            (None, _) => write!(f, "every {protocol} port"),
+            (Some(port), None) => write!(f, "{protocol} {}", port.value),
+            (Some(first), Some(last)) => write!(f, "{protocol} {}-{}", first.value, last.value),
+        }
+    }
+}
+
+impl NetworkPolicyRule {
+    /// Whether its ports admit a number at an address outside, where names mean nothing
+    /// (S7).
+    #[must_use]
+    pub fn admits_outside(&self, protocol: Protocol, number: u16) -> bool {
+        let ports = self.ports.items();
+        ports.is_empty()
+            || ports
+                .iter()
+                .any(|port| port.admits_outside(protocol, number))
+    }
+
+    /// Its ports as findings write them: `every port`, `TCP 80, TCP 443 and 3 more`.
+    #[must_use]
+    pub fn ports_in_words(&self) -> String {
+        const SHOWN: usize = 3;
+        let ports = self.ports.items();
+        if ports.is_empty() {
+            return "every port".to_owned();
+        }
+        let shown: Vec<String> = ports.iter().take(SHOWN).map(ToString::to_string).collect();
+        match ports.len().saturating_sub(SHOWN) {
+            0 => shown.join(", "),
+            more => format!("{} and {more} more", shown.join(", ")),
+        }
     }
 }

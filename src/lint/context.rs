@@ -106,6 +106,12 @@ impl<'a> Context<'a> {
         format!("{}/{}", policy.kind.name(), policy.meta.name)
     }
 
+    /// Whether somebody has asked for the running rule by name.
+    #[must_use]
+    pub fn is_asked_for(&self) -> bool {
+        self.settings.asked_for.contains(self.meta.name)
+    }
+
     /// Adds a finding.
     pub fn report(&mut self, finding: Diagnostic) {
         self.findings.push(finding);

@@ -2,22 +2,34 @@
 //!
 //! Refuses to know which rules exist: it is handed the list.
 
+pub mod addresses;
 mod allow;
+pub mod block_edit;
+pub mod api_clients;
+pub mod callers;
 mod consequence;
 pub mod containment;
 mod context;
 mod date;
 pub mod dns;
+pub mod entrance;
+pub mod exposure;
 pub mod isolation;
 pub mod near_miss;
 pub mod platform;
+pub mod ports;
 pub mod pod_selectors;
+pub mod redundancy;
+pub mod references;
 pub mod rewrite;
 mod rule;
 mod run;
+pub mod service_ports;
 mod settings;
+pub mod snippet;
 mod suppression;
 pub mod text;
+pub mod unjudged;
 pub mod words;
 
 pub use allow::AllowEntry;

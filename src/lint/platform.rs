@@ -232,6 +232,29 @@ pub fn is_public_port(port: &NetworkPolicyPort) -> bool {
     }
 }
 
+/// Words in the name of a policy that is meant for everybody.
+const WORDS_FOR_EVERYBODY: &[&str] = &[
+    "all",
+    "any",
+    "anyone",
+    "anywhere",
+    "everybody",
+    "everyone",
+    "everywhere",
+    "external",
+    "internet",
+    "open",
+    "public",
+    "world",
+];
+
+/// Whether an object says in its name that it is meant for everybody.
+#[must_use]
+pub fn names_everybody(name: &str) -> bool {
+    name.split(['-', '_', '.'])
+        .any(|word| WORDS_FOR_EVERYBODY.contains(&word))
+}
+
 /// Ports of databases and of other stores that are not meant for everybody, by their
 /// programs' defaults: MySQL, PostgreSQL, Redis, MongoDB, Elasticsearch, etcd, memcached,
 /// Cassandra, CouchDB, SQL Server, Oracle, ZooKeeper.

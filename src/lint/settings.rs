@@ -6,6 +6,7 @@
 use super::Inventory;
 use crate::k8s::LabelSelector;
 use ipnet::IpNet;
+use std::collections::BTreeSet;
 
 /// The facts that rules may ask for. The default knows nothing beyond the manifests.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +44,9 @@ pub struct Settings {
     /// Annotations of which a policy has to carry one, to count as documented; the usual
     /// ones where empty.
     pub description_keys: Vec<String>,
+    /// Rules that somebody has asked for by name: they say all that they can, also what
+    /// most people do not care for.
+    pub asked_for: BTreeSet<String>,
 }
 
 /// Pods that no manifest holds.

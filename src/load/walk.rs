@@ -138,12 +138,14 @@ impl Found {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "load is the reader of the disk")]
     fn add_entry(&mut self, entry: &DirEntry) {
         let path = entry.path();
         let Some(kind) = entry.file_type() else {
             return;
         };
-        if kind.is_dir() || !may_hold_manifests(path) {
+        let is_link_to_directory = kind.is_symlink() && path.is_dir();
+        if kind.is_dir() || !(may_hold_manifests(path) || is_link_to_directory) {
             return;
         }
         if kind.is_file() {

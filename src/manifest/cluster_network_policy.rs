@@ -32,9 +32,9 @@ pub(super) fn read(
     let shape = fields::cluster_policy(kind);
     let mut reader = Reader::new(format!("{}/{}", kind.name(), meta.name), diagnostics);
     let mut structure = Structure::of(node, shape);
-    structure.report(&mut reader);
     let mistakes = |node: Node<'_>| mistakes(node, kind);
     unknown::report(node, shape, &structure, &mistakes, &mut reader);
+    structure.report(&mut reader);
     identity::check_names(node, identity::Scope::Cluster, &mut reader);
     check_kind(&meta, kind, &mut reader);
     let spec = Spec::read(node, kind, &mut reader);
@@ -61,15 +61,15 @@ pub(super) fn invalid(span: Span, message: impl Into<String>) -> Diagnostic {
     Diagnostic::new("invalid-admin-policy", Severity::Error, span, message)
 }
 
-/// How many things in a policy would be refused for what they mean.
-fn mistakes(node: Node<'_>, kind: ClusterPolicyKind) -> usize {
+/// What a policy would be refused for, beside fields that do not exist.
+fn mistakes(node: Node<'_>, kind: ClusterPolicyKind) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     Spec::read(
         node,
         kind,
         &mut Reader::new(String::new(), &mut diagnostics),
     );
-    diagnostics.len()
+    diagnostics
 }
 
 /// The place that a rule or a peer has in the API.

@@ -56,6 +56,11 @@ impl Shape {
         std::ptr::eq(self, &SELECTOR)
     }
 
+    /// Whether it is a peer, the commonest home of selectors.
+    pub(super) fn is_peer(&self) -> bool {
+        std::ptr::eq(self, &PEER)
+    }
+
     /// The shapes within this one that have a field of this name: what to say of a
     /// field that stands in the wrong place. In the order of the API, each once.
     pub(super) fn homes(&'static self, name: &str) -> Vec<&'static Shape> {
@@ -171,6 +176,8 @@ shapes! {
         "matchLabels": Type::Labels,
         "matchExpressions": Type::List(&Type::Object(&REQUIREMENT)),
     }
+    /// What stands in `matchLabels`: anything, so that no key is a field of it.
+    LABELS = "`matchLabels`" {}
     /// `LabelSelectorRequirement`.
     REQUIREMENT = "an entry of `matchExpressions`" {
         "key": Type::Text,

@@ -7,7 +7,7 @@
 use super::fields::{self, Shape};
 use super::meta;
 use super::network_policy;
-use super::reflow::{self, Layout, Refusal};
+use super::reflow::{self, Blanks, Layout, Refusal};
 use super::structure::Structure;
 use super::tree::{Node, Tree};
 use super::yaml;
@@ -63,7 +63,7 @@ pub(super) fn detect(text: &str, document: Span, tree: Option<&Tree<'_>>) -> Opt
     let shape =
         fields::policy(text("kind")?).filter(|_| text("apiVersion").is_some_and(is_group))?;
     let inner = Inner::of(shape);
-    if is_flat_tree(root, &inner) || is_misread(root, shape, &inner) && lines.are_flat(&inner) {
+    if is_flat_tree(root, &inner) {
         return Some(diagnostic(&lines, shape, Some(root), lines.layouts(shape)));
     }
     if !is_misread(root, shape, &inner) || !lines.are_in_one_column() {
@@ -193,9 +193,18 @@ impl<'t> Lines<'t> {
 
     /// The ways to indent the lines that make a policy which an API server takes.
     fn layouts(&self, shape: &'static Shape) -> Result<Vec<Layout>, Refusal> {
-        let mut layouts = reflow::layouts(self.text, shape)?;
-        layouts.retain(|layout| is_valid(&self.indented(layout), self.span, shape));
-        Ok(layouts)
+        let valid = |blanks: Blanks| {
+            let mut layouts = reflow::layouts(self.text, shape, blanks)?;
+            layouts.retain(|layout| is_valid(&self.indented(layout), self.span, shape));
+            Ok(layouts)
+        };
+        // Indentation that is left is believed as long as it makes sense.
+        let kept = valid(Blanks::Kept);
+        if kept.as_ref().is_ok_and(|layouts| !layouts.is_empty()) {
+            kept
+        } else {
+            valid(Blanks::Ignored)
+        }
     }
 
     /// The edits that indent the lines as a layout has it.

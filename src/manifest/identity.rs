@@ -54,7 +54,8 @@ pub(super) fn check_names(node: Node<'_>, scope: Scope, reader: &mut Reader<'_>)
     let path = Path::Object.field("metadata");
     let text = |name: &str| node.find(&["metadata", name]);
     let is_empty = |name: &str| text(name).is_none_or(|value| value.text() == Some(""));
-    if is_empty("name") && is_empty("generateName") {
+    let is_readable = node.find(&["metadata"]).is_none_or(Node::is_mapping);
+    if is_readable && is_empty("name") && is_empty("generateName") {
         let key = node
             .entry("metadata")
             .map_or(node.span().before(), |entry| entry.key.span());

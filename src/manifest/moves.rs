@@ -48,11 +48,16 @@ pub(super) fn moves(
     }
     for candidate in candidates(&document, run) {
         let is_known = found.iter().any(|known| known.edits == candidate.edits);
-        if !is_known && document.holds_after(&candidate.edits, &is_better) {
+        if !is_known && document.after(&candidate.edits, &is_better) == Some(true) {
             found.push(candidate);
         }
     }
     found
+}
+
+/// What `look` sees in the document's root once a move is made.
+pub(super) fn after<T>(root: Node<'_>, one: &Move, look: impl Fn(Node<'_>) -> T) -> Option<T> {
+    Document::of(root).after(&one.edits, look)
 }
 
 /// The text of one object, as lines.
@@ -101,27 +106,26 @@ impl<'t> Document<'t> {
         offset - self.line_start(offset)
     }
 
-    /// Whether the edits make a document that can be read and of which `is_better` holds.
-    fn holds_after(&self, edits: &[Edit], is_better: &impl Fn(Node<'_>) -> bool) -> bool {
+    /// What `look` sees in the root once the edits are made; `None` if the text cannot be
+    /// read then, or has keys that stand twice.
+    fn after<T>(&self, edits: &[Edit], look: impl Fn(Node<'_>) -> T) -> Option<T> {
         // In front of the object stand blanks: a hyphen or a key may be there, and the
         // columns of its first line are those of the others.
         let mut text = " ".repeat(self.column(self.range.start));
         let mut at = self.range.start;
         for edit in edits {
-            let Some(kept) = self.text.get(at..edit.span.start as usize) else {
-                return false;
-            };
-            text.push_str(kept);
+            text.push_str(self.text.get(at..edit.span.start as usize)?);
             text.push_str(&edit.replacement);
             at = edit.span.end as usize;
         }
-        text.push_str(&self.text[at.min(self.range.end)..self.range.end]);
+        text.push_str(self.text.get(at..self.range.end)?);
         text.push('\n');
         let source = self.root.span().source;
-        let Ok(tree) = yaml::read(source, &text, 0..text.len()) else {
-            return false;
-        };
-        tree.duplicate_keys().is_empty() && tree.root().is_some_and(is_better)
+        let tree = yaml::read(source, &text, 0..text.len()).ok()?;
+        let root = tree
+            .root()
+            .filter(|root| tree.duplicate_keys_in(*root).is_empty())?;
+        Some(look(root))
     }
 
     /// The edits that put the lines of `lines` into another column; `None` if there are
@@ -209,8 +213,7 @@ fn columns_inside(document: &Document<'_>, field: &UnknownField<'_>) -> Vec<(usi
     let mut columns = Vec::new();
     while let Some(entry) = above {
         let key = entry.key.key_text().into_owned();
-        // Anything is a label there, so only what looks like one may go there.
-        if key == "matchLabels" && !field.shape.is_selector() {
+        if key == "matchLabels" && !may_enter_labels(field, entry.value) {
             break;
         }
         let mut value = entry.value;
@@ -228,6 +231,12 @@ fn columns_inside(document: &Document<'_>, field: &UnknownField<'_>) -> Vec<(usi
         above = value.entries().max_by_key(|entry| entry.key.span().start);
     }
     columns
+}
+
+/// Whether a key may be a label: it can have any name, so all depends on where it stands.
+fn may_enter_labels(field: &UnknownField<'_>, labels: Node<'_>) -> bool {
+    field.entry.value.as_str().is_some()
+        && (field.shape.is_selector() || field.shape.is_peer() || labels.is_null())
 }
 
 /// The key of `outer` below which `inner` stands, maybe in a list.

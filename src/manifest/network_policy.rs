@@ -33,14 +33,9 @@ pub(super) fn read(
     let name = format!("{}/NetworkPolicy/{}", meta.namespace_name(), meta.name);
     let mut reader = Reader::new(name, diagnostics);
     let mut structure = Structure::of(node, &fields::NETWORK_POLICY);
+    let shape = &fields::NETWORK_POLICY;
+    unknown::report(node, shape, &structure, &mistakes, &mut reader);
     structure.report(&mut reader);
-    unknown::report(
-        node,
-        &fields::NETWORK_POLICY,
-        &structure,
-        &mistakes,
-        &mut reader,
-    );
     identity::check_api_version(&meta, &mut reader);
     identity::check_names(node, identity::Scope::Namespace, &mut reader);
     let spec = spec(node, &mut reader);
@@ -57,11 +52,11 @@ pub(super) fn read(
     }
 }
 
-/// How many things in a policy would be refused for what they mean.
-fn mistakes(node: Node<'_>) -> usize {
+/// What a policy would be refused for, beside fields that do not exist.
+fn mistakes(node: Node<'_>) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     spec(node, &mut Reader::new(String::new(), &mut diagnostics));
-    diagnostics.len()
+    diagnostics
 }
 
 #[derive(Default)]

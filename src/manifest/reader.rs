@@ -62,6 +62,8 @@ pub(super) struct Reader<'d> {
     others: usize,
     is_accepted: bool,
     opaque: Option<Span>,
+    /// Paths and messages of what follows from another finding.
+    muted: Vec<(String, String)>,
 }
 
 impl<'d> Reader<'d> {
@@ -74,6 +76,7 @@ impl<'d> Reader<'d> {
             others,
             is_accepted: true,
             opaque: None,
+            muted: Vec::new(),
         }
     }
 
@@ -84,8 +87,12 @@ impl<'d> Reader<'d> {
 
     /// Adds a finding about the part at the path that is written out in `path`.
     pub(super) fn report_at(&mut self, path: String, diagnostic: Diagnostic) {
-        self.diagnostics
-            .push(diagnostic.about(self.object.clone(), path));
+        let is_muted =
+            |(place, message): &(String, String)| *place == path && *message == diagnostic.message;
+        if !self.muted.iter().any(is_muted) {
+            self.diagnostics
+                .push(diagnostic.about(self.object.clone(), path));
+        }
     }
 
     /// Adds a finding for which an API server refuses the object.
@@ -97,6 +104,11 @@ impl<'d> Reader<'d> {
     pub(super) fn refuse_at(&mut self, path: String, diagnostic: Diagnostic) {
         self.is_accepted = false;
         self.report_at(path, diagnostic);
+    }
+
+    /// Leaves out findings, by path and message, that follow from another one.
+    pub(super) fn mute(&mut self, findings: Vec<(String, String)>) {
+        self.muted.extend(findings);
     }
 
     /// Notes that an API server refuses the object for something that a finding of

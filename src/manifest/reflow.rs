@@ -18,6 +18,15 @@ pub(super) struct Layout {
     pub(super) parents: Vec<&'static str>,
 }
 
+/// What the indentation means that a text still has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blanks {
+    /// What is indented deeper belongs to what stands above it.
+    Kept,
+    /// Nothing.
+    Ignored,
+}
+
 /// Why no way was looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
@@ -32,10 +41,19 @@ pub(super) enum Refusal {
 /// All ways to nest the lines of `text` as a mapping of `shape`, in the order of the
 /// places that the first differing line takes, the innermost first.
 ///
-/// Blanks that are still there count: a line that is indented deeper than another one
-/// above it, with none in between that is not, is a part of it.
-pub(super) fn layouts(text: &str, shape: &'static Shape) -> Result<Vec<Layout>, Refusal> {
-    let lines = lines(text)?;
+/// If blanks that are still there are to be kept, a line that is indented deeper than
+/// another one above it, with none in between that is not, is a part of it.
+pub(super) fn layouts(
+    text: &str,
+    shape: &'static Shape,
+    blanks: Blanks,
+) -> Result<Vec<Layout>, Refusal> {
+    let mut lines = lines(text)?;
+    if blanks == Blanks::Ignored {
+        for line in &mut lines {
+            line.column = 0;
+        }
+    }
     let mut states = vec![State::new(shape, text.lines().count())];
     for line in &lines {
         let mut next = Vec::new();

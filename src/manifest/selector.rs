@@ -187,20 +187,10 @@ fn values(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Vec<Spanne
     }
     let read = |item: Node<'_>, path: Path<'_>| {
         if item.is_null() {
-            // Go leaves the empty text where JSON has null.
-            let diagnostic = invalid_value(
-                item.span(),
-                "this value is null, which is read as empty text",
-            );
-            let diagnostic = Diagnostic {
-                severity: Severity::Warning,
-                ..diagnostic
-            };
-            reader.report(
-                path,
-                diagnostic.help("write the value, or `\"\"` for the empty one"),
-            );
-            return Some(Spanned::new(String::new(), item.span()));
+            let diagnostic = invalid_value(item.span(), "an item of `values` must be text");
+            let help = "write the value, or `\"\"` for the empty one";
+            reader.refuse(path, diagnostic.label("is null").help(help));
+            return None;
         }
         let text = item.as_str()?;
         check_value(text, item, path, reader);

@@ -19,45 +19,47 @@ const MAX_SEARCHES: usize = 16;
 /// How many keys are moved together at most.
 const MAX_RUN: usize = 8;
 
-/// Reports the unknown fields of an object.
+/// Reports the unknown fields of an object, before anything else of it is reported.
 ///
 /// A lenient API server drops such a field, so the object stays accepted. `mistakes`
-/// counts what is wrong with the meaning of an object of this kind: a move must not
-/// make more of it.
+/// finds what is wrong with the meaning of an object of this kind: a move must not make
+/// more of it, and what it mends is no finding of its own.
 pub(super) fn report(
     root: Node<'_>,
     shape: &'static Shape,
     structure: &Structure<'_>,
-    mistakes: &dyn Fn(Node<'_>) -> usize,
+    mistakes: &dyn Fn(Node<'_>) -> Vec<Diagnostic>,
     reader: &mut Reader<'_>,
 ) {
+    if structure.unknown.is_empty() {
+        return;
+    }
+    let before = mistakes(root);
     let mut search = Search {
         root,
         shape,
         structure,
         mistakes,
+        before,
         left: MAX_SEARCHES,
     };
     let mut fields = structure.unknown.as_slice();
     while let Some(first) = fields.first() {
-        if !is_misplaced(first, shape) {
+        let length = search.length(fields);
+        let (run, moves) = search.moves(&fields[..length]);
+        if moves.is_empty() && !is_misplaced(first, shape) {
             reader.report_at(path_of(first), mistyped(first));
             fields = &fields[1..];
             continue;
         }
-        let belongs = |(at, field): (usize, &UnknownField<'_>)| {
-            field.mapping.id() == first.mapping.id()
-                && field.index == first.index + at
-                && is_misplaced(field, shape)
-        };
-        let length = fields
-            .iter()
-            .take(MAX_RUN)
-            .enumerate()
-            .take_while(|pair| belongs(*pair))
-            .count();
-        let (run, moves) = search.moves(&fields[..length]);
-        reader.report_at(path_of(first), misplaced(run, shape, moves));
+        if let [only] = moves.as_slice() {
+            reader.mute(search.cured_by(only));
+        }
+        let diagnostic = misplaced(run, shape, moves);
+        match first.is_refused {
+            true => reader.refuse_at(path_of(first), diagnostic),
+            false => reader.report_at(path_of(first), diagnostic),
+        }
         fields = &fields[run.len()..];
     }
 }
@@ -76,6 +78,13 @@ fn path_of(field: &UnknownField<'_>) -> String {
 fn is_misplaced(field: &UnknownField<'_>, root: &'static Shape) -> bool {
     let is_label = field.shape.is_selector() && field.entry.value.as_str().is_some();
     correction(field).is_none() && (is_label || !root.homes(&field.entry.key.key_text()).is_empty())
+}
+
+/// Whether a key may be a label that slipped out of a selector.
+fn may_be_label(field: &UnknownField<'_>, root: &'static Shape) -> bool {
+    correction(field).is_none()
+        && field.entry.value.as_str().is_some()
+        && root.homes(&field.entry.key.key_text()).is_empty()
 }
 
 /// The field that a mistyped key stands for: near, not written yet, and taking a value
@@ -149,15 +158,35 @@ struct Search<'a, 't> {
     root: Node<'t>,
     shape: &'static Shape,
     structure: &'a Structure<'t>,
-    mistakes: &'a dyn Fn(Node<'_>) -> usize,
+    mistakes: &'a dyn Fn(Node<'_>) -> Vec<Diagnostic>,
+    /// The mistakes that there are.
+    before: Vec<Diagnostic>,
     left: usize,
 }
 
 impl<'t> Search<'_, 't> {
+    /// How many of the first fields stand next to each other and may be moved together.
+    fn length(&self, fields: &[UnknownField<'t>]) -> usize {
+        let Some(first) = fields.first() else {
+            return 0;
+        };
+        let is_label = !is_misplaced(first, self.shape);
+        let belongs = |(at, field): (usize, &UnknownField<'_>)| {
+            field.mapping.id() == first.mapping.id()
+                && field.index == first.index + at
+                && if is_label {
+                    may_be_label(field, self.shape)
+                } else {
+                    is_misplaced(field, self.shape)
+                }
+        };
+        let numbered = fields.iter().take(MAX_RUN).enumerate();
+        numbered.take_while(|pair| belongs(*pair)).count()
+    }
+
     /// The most keys from the start of `run` that a move mends together, and the moves;
     /// all of them where there is none.
     fn moves<'r>(&mut self, run: &'r [UnknownField<'t>]) -> (&'r [UnknownField<'t>], Vec<Move>) {
-        let mistakes_before = (self.mistakes)(self.root);
         for length in (1..=run.len()).rev() {
             if self.left == 0 {
                 break;
@@ -165,7 +194,8 @@ impl<'t> Search<'_, 't> {
             self.left -= 1;
             let is_better = |root: Node<'_>| {
                 let wrong = Structure::of(root, self.shape).count();
-                wrong + length <= self.structure.count() && (self.mistakes)(root) <= mistakes_before
+                wrong + length <= self.structure.count()
+                    && (self.mistakes)(root).len() <= self.before.len()
             };
             let moves = moves::moves(self.root, &run[..length], is_better);
             if !moves.is_empty() {
@@ -173,6 +203,18 @@ impl<'t> Search<'_, 't> {
             }
         }
         (run, Vec::new())
+    }
+
+    /// The mistakes that a move mends by the way, as paths and messages.
+    fn cured_by(&self, only: &Move) -> Vec<(String, String)> {
+        let after = moves::after(self.root, only, |root| (self.mistakes)(root)).unwrap_or_default();
+        let name = |diagnostic: &Diagnostic| (diagnostic.path.clone(), diagnostic.message.clone());
+        let left: Vec<(String, String)> = after.iter().map(name).collect();
+        self.before
+            .iter()
+            .map(name)
+            .filter(|mistake| !left.contains(mistake))
+            .collect()
     }
 }
 
@@ -191,7 +233,8 @@ fn misplaced(run: &[UnknownField<'_>], root: &'static Shape, moves: Vec<Move>) -
     match moves.as_slice() {
         [] => match sibling(first, &key) {
             Some(sibling) => diagnostic.help(format!("write `{sibling}`")),
-            None => diagnostic,
+            None if first.entry.value.is_null() => diagnostic.help("it has no value: remove it"),
+            None => diagnostic.help(format!("move {what} there")),
         },
         [only] => {
             let title = instruction(only, what);

@@ -38,6 +38,11 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
     let problem =
         |problem: &super::Problem| json!({"name": problem.name, "message": problem.message});
     let problems: Vec<Value> = report.problems.iter().map(problem).collect();
+    let assumptions: Vec<Value> = report
+        .assumptions
+        .iter()
+        .map(|one| json!({"kind": one.kind, "message": one.message}))
+        .collect();
     let summary = report.summary;
     let found = report.found;
     let document = json!({
@@ -46,6 +51,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         "findings": findings,
         "suppressed": suppressed,
         "problems": problems,
+        "assumptions": assumptions,
         "summary": {
             "errors": found.errors,
             "warnings": found.warnings,

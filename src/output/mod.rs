@@ -16,6 +16,8 @@ mod nearest;
 mod place;
 mod reach;
 mod reach_json;
+mod reach_places;
+mod reach_terms;
 mod reach_text;
 mod reach_words;
 mod rule_page;
@@ -54,6 +56,15 @@ pub struct Problem {
     pub message: String,
 }
 
+/// Something that is not known and may change the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assumption {
+    /// Its kind, for machines: lower case with hyphens.
+    pub kind: &'static str,
+    /// What is assumed: lower case, no full stop.
+    pub message: String,
+}
+
 /// The outcome of linting, as every format of findings gets it.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
@@ -65,6 +76,8 @@ pub struct Report<'a> {
     pub suppressed: &'a [Suppressed],
     /// What could not be analysed.
     pub problems: &'a [Problem],
+    /// What is not known.
+    pub assumptions: &'a [Assumption],
     /// All rules, sorted by name, whether they ran or not.
     pub rules: &'a [&'static RuleMeta],
     /// What was read.

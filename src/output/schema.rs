@@ -2,13 +2,15 @@
 //!
 //! Refuses to know how any of it is made; tests hold the two together.
 
-/// A schema by the name of its file in `docs/schemas/`, without `.json`.
+/// A schema by the name of its file in `docs/schemas/`, without `.schema.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Schema {
     /// `npcheck lint -o json`
     Findings,
     /// A line of `npcheck graph -o json-lines`
     GraphLine,
+    /// `npcheck reach -o json`
+    Reach,
 }
 
 impl Schema {
@@ -16,8 +18,9 @@ impl Schema {
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
-            Self::Findings => include_str!("schema/findings.json"),
-            Self::GraphLine => include_str!("schema/graph-line.json"),
+            Self::Findings => include_str!("schema/findings.schema.json"),
+            Self::GraphLine => include_str!("schema/graph-line.schema.json"),
+            Self::Reach => include_str!("schema/reach.schema.json"),
         }
     }
 }

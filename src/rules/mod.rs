@@ -5,56 +5,98 @@
 use crate::lint::Rule;
 
 mod accidental_or;
+mod all_ports;
 mod allow_all_rule;
+mod any_cidr;
+mod apiserver_egress_blocked;
 mod bad_suppression;
+mod batch_workload_cut_off;
+mod cidr_host_bits;
+mod cidr_matches_cluster;
 mod duplicate_key;
 mod empty_means_all;
+mod entrypoint_blocked;
+mod except_defeated;
 mod flattened_manifest;
 mod foreign_pod_selector;
 mod host_network_target;
 mod ignored_rules;
 mod implicit_policy_types;
+mod implicit_protocol;
 mod invalid_cidr;
 mod invalid_peer;
 mod invalid_selector;
 mod invalid_value;
 mod label_on_controller;
+mod metadata_service_reachable;
 mod misplaced_field;
 mod missing_dns_egress;
+mod no_default_deny;
+mod one_sided_flow;
+mod redundant_rule;
+mod scrape_blocked;
+mod service_port_not_pod_port;
+mod single_stack_cidr;
+mod snat_source_cidr;
 mod split_rule;
+mod undocumented_policy;
 mod unknown_field;
+mod unknown_named_port;
 mod unlabeled_namespace;
 mod unmatched_namespace_selector;
 mod unmatched_peer_selector;
 mod unmatched_pod_selector;
+mod unprotected_workload;
 mod unstable_label;
+mod webhook_blocked;
 mod yaml_error;
 
 /// Every rule, sorted by name.
 pub const ALL: &[&dyn Rule] = &[
     &accidental_or::AccidentalOr,
+    &all_ports::AllPorts,
     &allow_all_rule::AllowAllRule,
+    &any_cidr::AnyCidr,
+    &apiserver_egress_blocked::ApiserverEgressBlocked,
     &bad_suppression::BadSuppression,
+    &batch_workload_cut_off::BatchWorkloadCutOff,
+    &cidr_host_bits::CidrHostBits,
+    &cidr_matches_cluster::CidrMatchesCluster,
     &duplicate_key::DuplicateKey,
     &empty_means_all::EmptyMeansAll,
+    &entrypoint_blocked::EntrypointBlocked,
+    &except_defeated::ExceptDefeated,
     &flattened_manifest::FlattenedManifest,
     &foreign_pod_selector::ForeignPodSelector,
     &host_network_target::HostNetworkTarget,
     &ignored_rules::IgnoredRules,
     &implicit_policy_types::ImplicitPolicyTypes,
+    &implicit_protocol::ImplicitProtocol,
     &invalid_cidr::InvalidCidr,
     &invalid_peer::InvalidPeer,
     &invalid_selector::InvalidSelector,
     &invalid_value::InvalidValue,
     &label_on_controller::LabelOnController,
+    &metadata_service_reachable::MetadataServiceReachable,
     &misplaced_field::MisplacedField,
     &missing_dns_egress::MissingDnsEgress,
+    &no_default_deny::NoDefaultDeny,
+    &one_sided_flow::OneSidedFlow,
+    &redundant_rule::RedundantRule,
+    &scrape_blocked::ScrapeBlocked,
+    &service_port_not_pod_port::ServicePortNotPodPort,
+    &single_stack_cidr::SingleStackCidr,
+    &snat_source_cidr::SnatSourceCidr,
     &split_rule::SplitRule,
+    &undocumented_policy::UndocumentedPolicy,
     &unknown_field::UnknownField,
+    &unknown_named_port::UnknownNamedPort,
     &unlabeled_namespace::UnlabeledNamespace,
     &unmatched_namespace_selector::UnmatchedNamespaceSelector,
     &unmatched_peer_selector::UnmatchedPeerSelector,
     &unmatched_pod_selector::UnmatchedPodSelector,
+    &unprotected_workload::UnprotectedWorkload,
     &unstable_label::UnstableLabel,
+    &webhook_blocked::WebhookBlocked,
     &yaml_error::YamlError,
 ];

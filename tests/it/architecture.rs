@@ -16,9 +16,18 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("manifest", &["source", "diagnostic", "k8s"]),
     ("cluster", &["source", "k8s"]),
     ("engine", &["source", "k8s", "cluster"]),
+    ("graph", &["k8s", "cluster", "engine"]),
     (
         "lint",
-        &["source", "diagnostic", "k8s", "amend", "cluster", "engine"],
+        &[
+            "source",
+            "diagnostic",
+            "k8s",
+            "amend",
+            "cluster",
+            "engine",
+            "graph",
+        ],
     ),
     ("config", &["source", "diagnostic", "k8s", "lint"]),
     (
@@ -30,13 +39,22 @@ const LAYERS: &[(&str, &[&str])] = &[
             "amend",
             "cluster",
             "engine",
+            "graph",
             "lint",
         ],
     ),
     ("load", &["source"]),
     (
         "output",
-        &["source", "diagnostic", "k8s", "cluster", "engine", "lint"],
+        &[
+            "source",
+            "diagnostic",
+            "k8s",
+            "cluster",
+            "engine",
+            "graph",
+            "lint",
+        ],
     ),
     (
         "cli",
@@ -49,6 +67,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "manifest",
             "cluster",
             "engine",
+            "graph",
             "lint",
             "config",
             "rules",
@@ -179,7 +198,7 @@ fn top_level(list: &str) -> Vec<&str> {
 }
 
 /// Every Rust file below a directory.
-pub fn sources(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();

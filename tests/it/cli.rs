@@ -289,3 +289,51 @@ fn utf16(text: &str) -> Vec<u8> {
         .chain(text.encode_utf16().flat_map(u16::to_le_bytes))
         .collect()
 }
+
+#[test]
+fn hostile_documents_end_and_hide_nobody() {
+    let directory = scratch("hostile-documents");
+    write(&directory, "good.yaml", GOOD);
+    write(
+        &directory,
+        "crlf.yaml",
+        GOOD.replace("shop", "crlf").replace('\n', "\r\n"),
+    );
+    write(
+        &directory,
+        "bom.yaml",
+        format!("\u{feff}{}", GOOD.replace("shop", "bom")),
+    );
+    let many: String = (0..50_000).map(|n| format!("---\na: {n}\n")).collect();
+    write(&directory, "many.yaml", many);
+    let head = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: ";
+    let deep = "[".repeat(100_000);
+    write(&directory, "x-deep.yaml", format!("{head}{deep}\n"));
+    write(
+        &directory,
+        "x-deep.json",
+        format!(r#"{{"apiVersion":"v1","kind":"Pod","spec":{deep}"#),
+    );
+    let bomb: String = (1..30)
+        .map(|n| {
+            let previous = format!("*a{}", n - 1);
+            format!("a{n}: &a{n} [{}]\n", [previous.as_str(); 10].join(", "))
+        })
+        .collect();
+    write(
+        &directory,
+        "x-bomb.yaml",
+        format!("a0: &a0 x\n{bomb}{head}\n"),
+    );
+    write(
+        &directory,
+        "x-tab.yaml",
+        format!("{head}\n\tcontainers: []\n"),
+    );
+    let run = run(&directory, &["lint", "-o", "concise"]);
+    assert_eq!(run.status, 2, "{run:?}");
+    assert!(run.stderr.contains("3 policies, 3 workloads"), "{run:?}");
+    for file in ["x-deep.yaml", "x-deep.json", "x-bomb.yaml", "x-tab.yaml"] {
+        assert!(run.stdout.contains(&format!("{file}:")), "{file}: {run:?}");
+    }
+}

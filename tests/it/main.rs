@@ -14,5 +14,6 @@ mod program;
 mod reach;
 mod reference;
 mod rules;
+mod surroundings;
 mod verdict;
 mod written;

@@ -62,7 +62,7 @@ fn a_rule_fires_exactly_where_its_fixture_is_marked() {
             linted.lines(name),
             expected,
             "{name}/fail.yaml: {:#?}",
-            linted.report.findings
+            linted.of(name).collect::<Vec<_>>()
         );
     });
 }

@@ -123,7 +123,8 @@ impl Predicate {
         false
     }
 
-    fn overlaps(&self, other: &Self) -> bool {
+    /// Whether some labels satisfy both, where both can be satisfied at all.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
         let mut common = other.values.iter();
         common.all(|(key, values)| !self.get(key).and(values).is_empty())
     }

@@ -38,19 +38,37 @@ struct PortMatches {
     names: BTreeSet<(Protocol, String)>,
 }
 
+/// The pods that a selector selects, out of all that there could be.
+#[derive(Clone, Debug)]
+pub struct PodSet(Predicate);
+
+impl PodSet {
+    /// The pods of a selector; one that is not written selects every pod (S1). `None` where
+    /// another tool fills in some of its text, or where no pod can satisfy it.
+    #[must_use]
+    pub fn of(selector: Option<&LabelSelector>) -> Option<Self> {
+        let pods = match selector {
+            Some(selector) => Predicate::default().and_selector(Scope::Pod, selector)?,
+            None => Predicate::default(),
+        };
+        pods.is_satisfiable().then_some(Self(pods))
+    }
+
+    /// Whether all of the other's pods are among these, whatever labels pods have.
+    #[must_use]
+    pub fn contains(&self, other: &Self) -> bool {
+        other.0.is_covered(&[&self.0])
+    }
+}
+
 /// Whether every pod that `inner` selects is selected by `outer`, whatever labels pods
-/// have. A selector that is not written selects every pod (S1). Never for selectors with
-/// text that another tool fills in, nor for an `inner` that no pod can satisfy.
+/// have. Never where one of the two has no [`PodSet`].
 #[must_use]
 pub fn selects_all_of(outer: Option<&LabelSelector>, inner: Option<&LabelSelector>) -> bool {
-    let pods = |selector: Option<&LabelSelector>| match selector {
-        Some(selector) => Predicate::default().and_selector(Scope::Pod, selector),
-        None => Some(Predicate::default()),
-    };
-    let (Some(outer), Some(inner)) = (pods(outer), pods(inner)) else {
+    let (Some(outer), Some(inner)) = (PodSet::of(outer), PodSet::of(inner)) else {
         return false;
     };
-    inner.is_satisfiable() && inner.is_covered(&[&outer])
+    outer.contains(&inner)
 }
 
 impl Allowance {
@@ -113,6 +131,25 @@ impl Allowance {
             && self.ports.names.iter().all(by_name)
     }
 
+    /// Whether this may allow something that the other one allows too.
+    #[must_use]
+    pub fn may_overlap(&self, other: &Self) -> bool {
+        let have_common_ports = !self.ports.names.is_empty()
+            || !other.ports.names.is_empty()
+            || !self
+                .ports
+                .numbers
+                .intersection(&other.ports.numbers)
+                .is_empty();
+        let (Some(peers), Some(others)) = (&self.peers, &other.peers) else {
+            return have_common_ports;
+        };
+        have_common_ports
+            && peers
+                .iter()
+                .any(|peer| others.iter().any(|other| peer.overlaps(other)))
+    }
+
     /// Whether all its peers are among the peers of `covers`, ports aside.
     fn are_peers_covered<'a>(&self, covers: impl Iterator<Item = &'a &'a Self>) -> bool {
         let mut predicates = Vec::new();
@@ -158,6 +195,18 @@ impl PeerSet {
             None => return None,
         };
         pods.is_satisfiable().then_some(Self::Pods(pods))
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Pods(these), Self::Pods(those)) => these.overlaps(those),
+            (Self::Addresses(these), Self::Addresses(those)) => {
+                let overlap =
+                    |range: &AddressRange| those.iter().any(|other| range.overlaps(other));
+                these.iter().any(overlap)
+            }
+            _ => false,
+        }
     }
 }
 
@@ -223,5 +272,7 @@ impl PortMatches {
     }
 }
 
+#[cfg(test)]
+pub(super) mod sample;
 #[cfg(test)]
 mod tests;

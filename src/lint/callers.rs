@@ -1,0 +1,302 @@
+//! Programs that call pods on behalf of everybody: ingress controllers and gateways,
+//! scrapers of metrics. Which pods look like one, and whether a peer of a policy may be
+//! meant for one.
+//!
+//! It leans towards yes: where a peer could be meant for a caller that nobody described,
+//! it counts, as a false alarm costs more than silence. Refuses to know what a rule makes
+//! of the answer.
+
+use super::{Context, ExternalPods};
+use crate::cluster::{NAMESPACE_NAME_LABEL, PolicyId, WorkloadId};
+use crate::k8s::{LabelSelector, Labels, NetworkPolicyPeer, Operator, Truth};
+use crate::source::Spanned;
+
+/// A kind of caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// What brings traffic from outside to pods.
+    IngressController,
+    /// What reads the metrics of pods.
+    Scraper,
+}
+
+/// Words that stand in the names, labels and images of controllers and gateways, from
+/// their charts and manifests: ingress-nginx, Traefik, HAProxy, Kong, Contour (Envoy),
+/// Istio, Ambassador (Emissary), APISIX, Skipper, Caddy, OpenShift's router, Cilium,
+/// Cloudflare's, Tailscale's and ngrok's tunnels, and load balancers in general.
+const CONTROLLER_WORDS: &[&str] = &[
+    "ingress",
+    "gateway",
+    "nginx",
+    "traefik",
+    "haproxy",
+    "kong",
+    "contour",
+    "envoy",
+    "istio",
+    "ambassador",
+    "emissary",
+    "apisix",
+    "skipper",
+    "caddy",
+    "router",
+    "proxy",
+    "cloudflare",
+    "tunnel",
+    "tailscale",
+    "ngrok",
+    "balancer",
+    "edge",
+    "cilium",
+    "knative",
+    "pomerium",
+    // K3s runs Traefik there.
+    "kube-system",
+];
+
+/// Words that stand in the names, labels and images of what scrapes: Prometheus and its
+/// kin, agents and collectors of vendors, and the namespaces that people put them in.
+const SCRAPER_WORDS: &[&str] = &[
+    "prometheus",
+    "prom",
+    "monitor",
+    "metric",
+    "observ",
+    "grafana",
+    "alloy",
+    "mimir",
+    "thanos",
+    "victoria",
+    "vmagent",
+    "vmsingle",
+    "telegraf",
+    "telemetry",
+    "otel",
+    "collector",
+    "datadog",
+    "newrelic",
+    "dynatrace",
+    "splunk",
+    "scrape",
+    "kube-system",
+    "gmp-",
+];
+
+impl Caller {
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::IngressController => CONTROLLER_WORDS,
+            Self::Scraper => SCRAPER_WORDS,
+        }
+    }
+
+    /// Whether a text speaks of such a caller.
+    #[must_use]
+    pub fn is_named_in(self, text: &str) -> bool {
+        let text = text.to_ascii_lowercase();
+        self.words().iter().any(|word| text.contains(word))
+    }
+
+    /// Whether a workload looks like one: by its name, its labels, its images, or the
+    /// namespace that it is in.
+    #[must_use]
+    pub fn looks_like(self, cx: &Context<'_>, id: WorkloadId) -> bool {
+        let workload = cx.cluster.workload(id);
+        let namespace = &cx.cluster.namespace(workload.namespace).name;
+        let labels = workload.object.labels.iter();
+        let images = workload
+            .object
+            .containers
+            .iter()
+            .map(|it| it.image.as_str());
+        labels
+            .map(|label| label.value.as_str())
+            .chain(images)
+            .chain([namespace.as_str(), workload.object.meta.name.as_str()])
+            .any(|text| self.is_named_in(text))
+    }
+
+    /// The callers that somebody has described: in the configuration, or by a manifest
+    /// that makes an operator run them.
+    fn described(self, cx: &Context<'_>) -> Vec<Described> {
+        let of = |pods: &ExternalPods| Described {
+            namespace: pods.namespace.clone(),
+            labels: Some(Labels::new(pods.labels.match_labels.clone())),
+        };
+        match self {
+            Self::IngressController => cx.settings.ingress_controllers.iter().map(of).collect(),
+            Self::Scraper => {
+                let namespaces = cx.settings.monitoring_namespaces.iter();
+                let configured = namespaces.map(|namespace| Described {
+                    namespace: Some(namespace.clone()),
+                    labels: None,
+                });
+                // On the host network no selector sees them (S10).
+                let by_operator = cx.cluster.surroundings().prometheuses.iter();
+                let by_operator = by_operator.filter(|object| !object.host_network);
+                let by_operator = by_operator.map(|object| Described {
+                    namespace: Some(object.meta.namespace_name().to_owned()),
+                    labels: Some(object.labels_of_pods()),
+                });
+                configured.chain(by_operator).collect()
+            }
+        }
+    }
+
+    /// Whether the configuration says where these callers are.
+    fn is_configured(self, cx: &Context<'_>) -> bool {
+        match self {
+            Self::IngressController => !cx.settings.ingress_controllers.is_empty(),
+            Self::Scraper => !cx.settings.monitoring_namespaces.is_empty(),
+        }
+    }
+
+    /// Whether a peer of a policy lets such a caller in, or may be meant to.
+    #[must_use]
+    pub fn may_match(self, cx: &Context<'_>, policy: PolicyId, peer: &NetworkPolicyPeer) -> bool {
+        let Some((namespaces, pods)) = peer.selectors() else {
+            return true;
+        };
+        let is_opaque = [namespaces, pods]
+            .into_iter()
+            .flatten()
+            .any(LabelSelector::is_opaque);
+        let described = self.described(cx);
+        if is_opaque
+            || described
+                .iter()
+                .any(|it| it.may_be(cx, policy, (namespaces, pods)))
+        {
+            return true;
+        }
+        let matched = cx.engine.peer_workloads(policy, peer);
+        if matched.iter().any(|id| self.looks_like(cx, *id)) {
+            return true;
+        }
+        let is_named = |caller: Self| {
+            let mut selectors = [namespaces, pods].into_iter().flatten();
+            selectors.any(|selector| caller.names_one(selector))
+        };
+        // Who has described all callers, or all pods, needs no guess.
+        if self.is_configured(cx) {
+            return false;
+        }
+        if cx.settings.inventory.is_complete() {
+            // Why it does not match the pods that it names is what other rules say.
+            return matched.is_empty() && is_named(self);
+        }
+        let own = &cx
+            .cluster
+            .namespace(cx.cluster.policy(policy).namespace)
+            .name;
+        match namespaces {
+            _ if is_named(self) => true,
+            _ if is_named(self.other()) => false,
+            // Pods of the own namespace that nobody has seen: only in a namespace that is
+            // made for such callers.
+            None => self.is_named_in(own),
+            Some(_) if matched.is_empty() => true,
+            Some(namespaces) => {
+                let is_about_pods = pods.is_some_and(|pods| !pods.is_empty());
+                !is_about_pods && !names_namespaces(namespaces)
+            }
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::IngressController => Self::Scraper,
+            Self::Scraper => Self::IngressController,
+        }
+    }
+
+    fn names_one(self, selector: &LabelSelector) -> bool {
+        let labels = selector.match_labels.iter();
+        let listed = selector.match_expressions.iter().flat_map(|it| &it.values);
+        let keys = selector.match_expressions.iter().map(|it| &it.key);
+        labels
+            .flat_map(|label| [&label.key, &label.value])
+            .chain(listed)
+            .chain(keys)
+            .any(|text| self.is_named_in(text))
+    }
+}
+
+/// Callers that somebody has described.
+struct Described {
+    /// Their namespace; any where `None`.
+    namespace: Option<String>,
+    /// Their labels; `None` where nobody knows.
+    labels: Option<Labels>,
+}
+
+impl Described {
+    /// Whether selectors of a peer may match them.
+    fn may_be(
+        &self,
+        cx: &Context<'_>,
+        policy: PolicyId,
+        (namespaces, pods): (Option<&LabelSelector>, Option<&LabelSelector>),
+    ) -> bool {
+        let own = &cx
+            .cluster
+            .namespace(cx.cluster.policy(policy).namespace)
+            .name;
+        let in_namespace = match (namespaces, &self.namespace) {
+            (_, None) => true,
+            (None, Some(namespace)) => own == namespace,
+            (Some(selector), Some(namespace)) => may_select_namespace(cx, selector, namespace),
+        };
+        in_namespace
+            && match (pods, &self.labels) {
+                (None, _) | (_, None) => true,
+                (Some(selector), Some(labels)) => selector.matches_opaque(labels) != Truth::False,
+            }
+    }
+}
+
+/// Whether a selector of namespaces may select the one of this name. Of one that is not
+/// declared nothing is known but the name (S2).
+#[must_use]
+pub fn may_select_namespace(cx: &Context<'_>, selector: &LabelSelector, name: &str) -> bool {
+    let declared = cx.cluster.namespace_by_name(name);
+    let declared = declared
+        .map(|id| cx.cluster.namespace(id))
+        .filter(|namespace| namespace.declared.is_some());
+    if let Some(namespace) = declared {
+        return selector.matches_opaque(&namespace.labels) != Truth::False;
+    }
+    let of_name = LabelSelector {
+        span: selector.span,
+        match_labels: selector
+            .match_labels
+            .iter()
+            .filter(|label| label.key.value == NAMESPACE_NAME_LABEL)
+            .cloned()
+            .collect(),
+        match_expressions: selector
+            .match_expressions
+            .iter()
+            .filter(|entry| entry.key.value == NAMESPACE_NAME_LABEL)
+            .cloned()
+            .collect(),
+    };
+    let label = crate::k8s::Label {
+        key: Spanned::new(NAMESPACE_NAME_LABEL.to_owned(), selector.span),
+        value: Spanned::new(name.to_owned(), selector.span),
+    };
+    of_name.matches_opaque(&Labels::new(vec![label])) != Truth::False
+}
+
+/// Whether a selector lists the namespaces that it means by name.
+fn names_namespaces(selector: &LabelSelector) -> bool {
+    let by_label = selector.match_labels.iter().map(|label| &label.key);
+    let by_list = selector
+        .match_expressions
+        .iter()
+        .filter(|entry| entry.operator.value == Operator::In)
+        .map(|entry| &entry.key);
+    by_label
+        .chain(by_list)
+        .any(|key| key.value == NAMESPACE_NAME_LABEL)
+}

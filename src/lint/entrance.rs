@@ -1,0 +1,187 @@
+//! One port of a workload's pods as those outside see it: whether it is guarded, and which
+//! rules let somebody in.
+//!
+//! Refuses to know who should get in.
+
+use super::unjudged::Unjudged;
+use crate::cluster::{Cluster, PolicyId, WorkloadId};
+use crate::diagnostic::Diagnostic;
+use crate::engine::{self, AddressRange, Endpoint, PolicyRef, PolicyTrace, SideTrace};
+use crate::k8s::{Direction, NetworkPolicyPeer, NetworkPolicyRule, Protocol, Truth};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// A port that policies guard.
+#[derive(Clone, Debug)]
+pub struct Entrance<'c> {
+    /// The workload.
+    pub workload: WorkloadId,
+    /// The protocol of the port.
+    pub protocol: Protocol,
+    /// The port of the pods.
+    pub port: u16,
+    /// The policies that isolate the pods for ingress, in order; at least one.
+    pub policies: Vec<PolicyId>,
+    /// Their rules that let somebody in at this port, with the place in their policy.
+    pub rules: Vec<(PolicyId, usize, &'c NetworkPolicyRule)>,
+}
+
+impl<'c> Entrance<'c> {
+    /// The guarded port; `None` where nobody guards it, or where it cannot be said who
+    /// gets in: cluster-wide policies have a word in it, or policies that are not judged.
+    #[must_use]
+    pub fn guarded(
+        cluster: &'c Cluster,
+        unjudged: &Unjudged,
+        workload: WorkloadId,
+        protocol: Protocol,
+        port: u16,
+    ) -> Option<Self> {
+        let found = cluster.workload(workload);
+        if !found.object.meta.is_accepted || unjudged.may_be_in(cluster, found.namespace) {
+            return None;
+        }
+        // What the rules say of ports does not depend on who asks: anybody will do.
+        let explanation =
+            engine::explain(cluster, &anybody(), &Endpoint::workload(cluster, workload));
+        let side = &explanation.ways.first()?.ingress;
+        let policies = guards(side)?;
+        let mut rules = Vec::new();
+        for rule in side.policies.iter().flat_map(|policy| &policy.rules) {
+            let PolicyRef::Network(policy) = rule.policy else {
+                continue;
+            };
+            if rule.ports.matches.possible.contains(protocol, port) {
+                let rules_of_policy = cluster.policy(policy).object.rules(Direction::Ingress);
+                rules.push((policy, rule.index, &rules_of_policy[rule.index]));
+            }
+        }
+        Some(Self {
+            workload,
+            protocol,
+            port,
+            policies,
+            rules,
+        })
+    }
+
+    /// Whether a rule lets everybody in, or addresses outside.
+    #[must_use]
+    pub fn admits_addresses(&self) -> bool {
+        self.rules.iter().any(|(_, _, rule)| {
+            let peers = rule.peers.items();
+            peers.is_empty() || peers.iter().any(|peer| peer.ip_block.get().is_some())
+        })
+    }
+
+    /// Whether a rule lets in by a peer of which `is_meant` holds, or lets everybody in.
+    pub fn admits(&self, is_meant: impl Fn(PolicyId, &NetworkPolicyPeer) -> bool) -> bool {
+        self.rules.iter().any(|(policy, _, rule)| {
+            let peers = rule.peers.items();
+            peers.is_empty() || peers.iter().any(|peer| is_meant(*policy, peer))
+        })
+    }
+
+    /// The finding with the policies that guard the port, and who gets in.
+    #[must_use]
+    pub fn point_out(&self, cluster: &Cluster, mut finding: Diagnostic) -> Diagnostic {
+        const SHOWN: usize = 3;
+        let workload = cluster.workload_name(self.workload);
+        for policy in self.policies.iter().take(SHOWN) {
+            let object = &cluster.policy(*policy).object;
+            finding = finding.related(
+                object.meta.name.span,
+                format!("isolates `{workload}` for ingress"),
+            );
+        }
+        match self.policies.len().saturating_sub(SHOWN) {
+            0 => {}
+            more => finding = finding.note(format!("{more} more policies isolate these pods")),
+        }
+        let peers = self
+            .rules
+            .iter()
+            .flat_map(|(_, _, rule)| rule.peers.items());
+        let mut admitted: Vec<String> = peers.map(in_words).collect();
+        admitted.dedup();
+        let who = match admitted.len() {
+            0 => "nobody".to_owned(),
+            few if few <= SHOWN => admitted.join(", "),
+            _ => format!("{} and others", admitted[..SHOWN].join(", ")),
+        };
+        finding.note(format!(
+            "on {} {} these policies let in {who}",
+            self.protocol, self.port
+        ))
+    }
+}
+
+/// Further ports in words, the first few by name; `None` for none.
+#[must_use]
+pub fn others<'e, 'c: 'e>(
+    cluster: &Cluster,
+    entrances: impl ExactSizeIterator<Item = &'e Entrance<'c>>,
+) -> Option<String> {
+    const SHOWN: usize = 5;
+    let more = entrances.len().saturating_sub(SHOWN);
+    let in_words = |entrance: &Entrance<'_>| {
+        let workload = cluster.workload_name(entrance.workload);
+        format!("`{workload}` on {} {}", entrance.protocol, entrance.port)
+    };
+    let shown: Vec<String> = entrances.take(SHOWN).map(in_words).collect();
+    if shown.is_empty() {
+        return None;
+    }
+    let shown = shown.join(", ");
+    Some(match more {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    })
+}
+
+/// The policies that isolate a workload for egress; `None` where none does, or where it
+/// cannot be said what they allow, as for [`Entrance::guarded`].
+#[must_use]
+pub fn guarded_exit(
+    cluster: &Cluster,
+    unjudged: &Unjudged,
+    workload: WorkloadId,
+) -> Option<Vec<PolicyId>> {
+    let found = cluster.workload(workload);
+    if !found.object.meta.is_accepted || unjudged.may_be_in(cluster, found.namespace) {
+        return None;
+    }
+    let explanation = engine::explain(cluster, &Endpoint::workload(cluster, workload), &anybody());
+    guards(&explanation.ways.first()?.egress)
+}
+
+/// An end of which nothing is asked but to be there.
+fn anybody<'c>() -> Endpoint<'c> {
+    Endpoint::Address(AddressRange::from(IpAddr::V4(Ipv4Addr::LOCALHOST)))
+}
+
+/// The policies of a side, if there are any, nothing but them decides, and all of their
+/// text is known.
+fn guards(side: &SideTrace<'_>) -> Option<Vec<PolicyId>> {
+    let has_tiers = !side.admin.is_empty() || !side.baseline.is_empty();
+    let is_certain = |policy: &PolicyTrace<'_>| {
+        policy.selects == Truth::True && !policy.rules.iter().any(|rule| rule.is_opaque)
+    };
+    let are_certain = side.policies.iter().all(is_certain);
+    let guards = side.policies.iter().map(|policy| policy.id).collect();
+    (!side.policies.is_empty() && !has_tiers && are_certain).then_some(guards)
+}
+
+fn in_words(peer: &NetworkPolicyPeer) -> String {
+    if let Some(block) = peer.ip_block.get() {
+        return format!("`{}`", block.cidr.value);
+    }
+    let pods = match peer.pod_selector.get() {
+        Some(pods) if !pods.is_empty() => format!("pods with `{pods}`"),
+        _ => "every pod".to_owned(),
+    };
+    match peer.namespace_selector.get() {
+        None => format!("{pods} of the namespace"),
+        Some(namespaces) if namespaces.is_empty() => format!("{pods} of all namespaces"),
+        Some(namespaces) => format!("{pods} of namespaces with `{namespaces}`"),
+    }
+}

@@ -1,0 +1,198 @@
+//! Redundancy against a brute force over a small world: what is found goes, and nothing
+//! changes for anybody.
+
+use super::*;
+use crate::k8s::{self, Field, Labels, NetworkPolicy, ObjectMeta, Protocol};
+use crate::lint::containment::sample::*;
+use crate::source::Spanned;
+
+const CASES: u32 = 400;
+
+fn policy(dice: &mut Dice, name: &str) -> NetworkPolicy {
+    let rules = |dice: &mut Dice| {
+        let count = dice.below(4);
+        value((0..count).map(|_| rule(dice)).collect::<Vec<_>>())
+    };
+    let types = match dice.below(3) {
+        0 => Field::Missing,
+        1 => value(vec![Spanned::new(Direction::Ingress, span())]),
+        _ => value(DIRECTIONS.map(|it| Spanned::new(it, span())).to_vec()),
+    };
+    NetworkPolicy {
+        meta: ObjectMeta {
+            span: span(),
+            api_version: text("networking.k8s.io/v1"),
+            name: text(name),
+            namespace: Some(text(HOME)),
+            labels: Labels::default(),
+            annotations: Labels::default(),
+            owner: None,
+            is_accepted: true,
+            opaque: None,
+        },
+        spec_key: span(),
+        pod_selector: match dice.below(3) {
+            0 => Field::Missing,
+            _ => value(selector(dice, POD_KEYS)),
+        },
+        policy_types: types,
+        ingress: rules(dice),
+        egress: rules(dice),
+    }
+}
+
+fn cluster(policies: &[NetworkPolicy]) -> Cluster {
+    let object = |policy: &NetworkPolicy| k8s::Object::NetworkPolicy(Box::new(policy.clone()));
+    Cluster::new(policies.iter().map(object).collect())
+}
+
+/// What the policies let in and out of every pod of their namespace, pod by pod, end by
+/// end and port by port.
+fn everything(policies: &[NetworkPolicy], ends: &[End]) -> Vec<bool> {
+    let mut all = Vec::new();
+    for direction in DIRECTIONS {
+        let isolating: Vec<_> = policies
+            .iter()
+            .filter(|policy| policy.applies_to(direction))
+            .map(|policy| (policy, allowed(policy.rules(direction), ends)))
+            .collect();
+        for subject in ends {
+            let End::Pod { namespace, labels } = subject else {
+                continue;
+            };
+            if !namespace.contains(&(crate::cluster::NAMESPACE_NAME_LABEL, HOME)) {
+                continue;
+            }
+            let selects = |policy: &NetworkPolicy| {
+                let selector = policy.pod_selector.get();
+                selector.is_none_or(|selector| matches(selector, labels))
+            };
+            let selecting: Vec<_> = isolating.iter().filter(|(it, _)| selects(it)).collect();
+            let is_open = selecting.is_empty();
+            all.extend(
+                (0..ends.len() * PORTS.len())
+                    .map(|place| is_open || selecting.iter().any(|(_, allowed)| allowed[place])),
+            );
+        }
+    }
+    all
+}
+
+/// What rules allow, end by end and port by port. The names of ports mean something, and one
+/// meaning is as good as any for a change.
+fn allowed(rules: &[NetworkPolicyRule], ends: &[End]) -> Vec<bool> {
+    let mut all = vec![false; ends.len() * PORTS.len()];
+    for rule in rules {
+        let admitted = admitted(rule, ends);
+        for (place, number) in PORTS.iter().enumerate() {
+            if admits_port(rule, Protocol::Tcp, *number, &[80, 101]) {
+                for (end, is_admitted) in admitted.iter().enumerate() {
+                    all[end * PORTS.len() + place] |= is_admitted;
+                }
+            }
+        }
+    }
+    all
+}
+
+/// The policies without what was found: a removed list stays, as an empty one.
+fn without(
+    policies: &[NetworkPolicy],
+    cluster: &Cluster,
+    found: &[Redundancy],
+) -> Vec<NetworkPolicy> {
+    let mut left: Vec<Option<NetworkPolicy>> = cluster
+        .policies()
+        .iter()
+        .map(|policy| Some(policy.object.clone()))
+        .collect();
+    assert_eq!(left.len(), policies.len());
+    // From behind, so that positions stay good.
+    for redundancy in found.iter().rev() {
+        match redundancy.part {
+            Part::Policy(id) => left[id.index()] = None,
+            Part::Rule(place) | Part::Peer(place, _) => {
+                let policy = left[place.policy.index()]
+                    .as_mut()
+                    .expect("it is still there");
+                let rules = match place.direction {
+                    Direction::Ingress => &mut policy.ingress,
+                    Direction::Egress => &mut policy.egress,
+                };
+                let mut kept = rules.items().to_vec();
+                match redundancy.part {
+                    Part::Peer(_, peer) => {
+                        let mut peers = kept[place.index].peers.items().to_vec();
+                        peers.remove(peer);
+                        assert!(!peers.is_empty(), "a rule without peers is for everybody");
+                        kept[place.index].peers = value(peers);
+                    }
+                    _ => {
+                        kept.remove(place.index);
+                    }
+                }
+                *rules = value(kept);
+            }
+        }
+    }
+    left.into_iter().flatten().collect()
+}
+
+#[test]
+fn everything_found_can_go_at_once_without_a_change() {
+    let mut dice = Dice(0x5851_f42d_4c95_7f2d);
+    let ends = ends();
+    let mut counts = [0; 3];
+    for case in 0..CASES {
+        let count = 2 + dice.below(3);
+        let policies: Vec<_> = (0..count)
+            .map(|number| policy(&mut dice, &format!("p{number}")))
+            .collect();
+        let cluster = cluster(&policies);
+        let namespace = cluster.namespace_by_name(HOME).expect("policies are in it");
+        let found = find(&cluster, namespace, |_, _| true);
+        for redundancy in &found {
+            assert!(!redundancy.covers.is_empty(), "case {case}: {redundancy:?}");
+            counts[match redundancy.part {
+                Part::Policy(_) => 0,
+                Part::Rule(_) => 1,
+                Part::Peer(..) => 2,
+            }] += 1;
+        }
+        if found.is_empty() {
+            continue;
+        }
+        let left = without(&policies, &cluster, &found);
+        let (before, after) = (everything(&policies, &ends), everything(&left, &ends));
+        assert!(before == after, "case {case}: {found:#?} of {policies:#?}");
+    }
+    assert!(
+        counts.iter().all(|count| *count > 20),
+        "too few were found: {counts:?}"
+    );
+}
+
+#[test]
+fn policies_that_are_not_together_say_nothing_about_each_other() {
+    let mut dice = Dice(1);
+    let mut one = policy(&mut dice, "one");
+    one.policy_types = Field::Missing;
+    one.egress = Field::Missing;
+    one.ingress = value(vec![rule(&mut dice)]);
+    let mut two = one.clone();
+    two.meta.name = text("two");
+    let cluster = cluster(&[one, two]);
+    let namespace = cluster.namespace_by_name(HOME).expect("policies are in it");
+    assert_eq!(find(&cluster, namespace, |_, _| false), []);
+    let (one, two) = (PolicyId(0), PolicyId(1));
+    let cover = RulePlace {
+        policy: one,
+        direction: Direction::Ingress,
+        index: 0,
+    };
+    let expected = Redundancy {
+        part: Part::Policy(two),
+        covers: vec![cover],
+    };
+    assert_eq!(find(&cluster, namespace, |_, _| true), [expected]);
+}

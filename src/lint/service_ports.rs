@@ -1,0 +1,76 @@
+//! Ports of policies that are a Service's and not the pods': policies see traffic after
+//! the Service has sent it on, so only the pods' own ports count.
+//!
+//! Refuses to know what a rule makes of it.
+
+use super::dns;
+use crate::cluster::{Cluster, ServiceId, WorkloadId};
+use crate::k8s::{Protocol, ServicePort};
+
+/// A number that is the port of a Service, where the pods listen on another one.
+#[derive(Clone, Copy, Debug)]
+pub struct Translated<'c> {
+    /// The Service.
+    pub service: ServiceId,
+    /// Its port.
+    pub service_port: &'c ServicePort,
+    /// A workload behind it.
+    pub workload: WorkloadId,
+    /// The port that this workload listens on instead.
+    pub pod_port: u16,
+}
+
+/// What is known of a port of the pods that a rule is about: `Some` if the number means
+/// nothing to any of them, and a Service in front of one has it and sends it on to another
+/// port; one entry for each such workload.
+///
+/// Nothing is said unless every workload declares ports of the protocol: one that
+/// declares none may listen on any.
+#[must_use]
+pub fn translated<'c>(
+    cluster: &'c Cluster,
+    workloads: &[WorkloadId],
+    protocol: Protocol,
+    port: u16,
+) -> Vec<Translated<'c>> {
+    let says_otherwise = |id: &WorkloadId| {
+        let mut ports = cluster.workload(*id).object.ports().peekable();
+        ports.peek().is_some()
+            && ports.all(|declared| declared.protocol != protocol || declared.number.value != port)
+    };
+    if !workloads.iter().all(says_otherwise) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for workload in workloads {
+        for service in cluster.services_of(*workload) {
+            let object = &cluster.service(service).object;
+            // The name of a headless Service stands for the pods' own addresses.
+            if object.is_headless() {
+                continue;
+            }
+            let pod = &cluster.workload(*workload).object;
+            for service_port in &object.ports {
+                if service_port.protocol != protocol {
+                    continue;
+                }
+                let pod_ports = service_port.ports_of(pod);
+                // Some Service may send traffic to this very port of the pods.
+                if pod_ports.contains(&port) {
+                    return Vec::new();
+                }
+                // The resolvers of OpenShift, which rules about DNS speak of.
+                let is_dns = port == dns::PORT && pod_ports.contains(&dns::OPENSHIFT_PORT);
+                if service_port.port.value == port && !is_dns {
+                    found.extend(pod_ports.into_iter().map(|pod_port| Translated {
+                        service,
+                        service_port,
+                        workload: *workload,
+                        pod_port,
+                    }));
+                }
+            }
+        }
+    }
+    found
+}

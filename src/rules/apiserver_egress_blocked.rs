@@ -1,0 +1,225 @@
+//! Pods that talk to the Kubernetes API and are not allowed to.
+
+use crate::cluster::{PolicyId, WorkloadId};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::engine::{AddressRange, ConnectionSet};
+use crate::k8s::{Direction, Protocol};
+use crate::lint::api_clients::{ApiClients, Evidence};
+use crate::lint::unjudged::Unjudged;
+use crate::lint::{Category, Context, Rule, RuleMeta, callers, declare_rule, entrance};
+use std::collections::BTreeMap;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports pods that talk to the Kubernetes API (their service account is bound to a role,
+    /// or they run a well-known controller), that are isolated for egress, and whose policies
+    /// admit no address on the API server's ports.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The API server is no pod that selectors could match, not even `namespaceSelector` for
+    /// `default` or `kube-system`: it has the address of a node, or one outside of the cluster.
+    /// Only a rule without `to`, or an `ipBlock`, lets pods reach it. Policies see a connection
+    /// after the Service `kubernetes` has translated it, so it is the API server's own address
+    /// and port (mostly 443 or 6443) that count, with most network plugins.
+    ///
+    /// Some plugins have policies of their own for this; a namespace that has one is left
+    /// alone.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: operator, namespace: ops}
+    /// spec:
+    ///   selector: {matchLabels: {app: operator}}
+    ///   template:
+    ///     metadata: {labels: {app: operator}}
+    ///     spec:
+    ///       serviceAccountName: operator
+    ///       containers: [{name: operator, image: example/operator:1}]
+    /// ---
+    /// apiVersion: rbac.authorization.k8s.io/v1
+    /// kind: ClusterRoleBinding
+    /// metadata: {name: operator}
+    /// roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+    /// subjects: [{kind: ServiceAccount, name: operator, namespace: ops}]
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: operator, namespace: ops}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: operator}}
+    ///   policyTypes: [Egress]
+    ///   egress:
+    ///     - to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: default}}}]
+    ///       ports: [{protocol: TCP, port: 443}]
+    ///     - ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: operator, namespace: ops}
+    /// spec:
+    ///   selector: {matchLabels: {app: operator}}
+    ///   template:
+    ///     metadata: {labels: {app: operator}}
+    ///     spec:
+    ///       serviceAccountName: operator
+    ///       containers: [{name: operator, image: example/operator:1}]
+    /// ---
+    /// apiVersion: rbac.authorization.k8s.io/v1
+    /// kind: ClusterRoleBinding
+    /// metadata: {name: operator}
+    /// roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+    /// subjects: [{kind: ServiceAccount, name: operator, namespace: ops}]
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: operator, namespace: ops}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: operator}}
+    ///   policyTypes: [Egress]
+    ///   egress:
+    ///     - ports: [{protocol: TCP, port: 443}, {protocol: TCP, port: 6443}]
+    ///     - ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// No fix by machine: the API server's address is not among the manifests. The help has the
+    /// rule that admits every address on its ports; an `ipBlock` is narrower.
+    pub(super) struct ApiserverEgressBlocked {
+        name: "apiserver-egress-blocked",
+        summary: "pods that talk to the Kubernetes API, and may send to no address on its ports",
+        category: Category::Flows,
+        severity: Severity::Warning,
+        fix: None,
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+/// The ports that API servers listen on: managed ones, kubeadm, minikube, MicroK8s.
+const PORTS: [u16; 4] = [443, 6443, 8443, 16443];
+
+impl Rule for ApiserverEgressBlocked {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let cluster = cx.cluster;
+        let unjudged = Unjudged::new(cx.documents, cluster);
+        let mut blocked: BTreeMap<Vec<PolicyId>, Vec<(WorkloadId, Evidence<'_>)>> = BTreeMap::new();
+        let api_clients = ApiClients::new(cluster);
+        for id in cluster.workload_ids() {
+            let Some(evidence) = api_clients.evidence(id) else {
+                continue;
+            };
+            let Some(policies) = entrance::guarded_exit(cluster, &unjudged, id) else {
+                continue;
+            };
+            if !reaches_an_address(cx, id) {
+                blocked.entry(policies).or_default().push((id, evidence));
+            }
+        }
+        for (policies, clients) in blocked {
+            let finding = describe(cx, &policies, &clients);
+            cx.report(finding);
+        }
+    }
+}
+
+/// Whether a workload may send to some address outside on a port of the API server.
+fn reaches_an_address(cx: &Context<'_>, id: WorkloadId) -> bool {
+    let has_port = |connections: &ConnectionSet| {
+        PORTS
+            .iter()
+            .any(|port| connections.contains(Protocol::Tcp, *port))
+    };
+    let relation = cx.engine.relation();
+    [AddressRange::IPV4, AddressRange::IPV6]
+        .into_iter()
+        .any(|family| {
+            relation
+                .to_outside(id, family)
+                .any(|(_, connections)| has_port(connections))
+        })
+}
+
+fn describe(
+    cx: &Context<'_>,
+    policies: &[PolicyId],
+    clients: &[(WorkloadId, Evidence<'_>)],
+) -> Diagnostic {
+    let cluster = cx.cluster;
+    let has_rules = |id: &&PolicyId| !cluster.policy(**id).object.egress.items().is_empty();
+    let anchor = *policies.iter().find(has_rules).unwrap_or(&policies[0]);
+    let (span, path) = cluster.policy(anchor).object.isolates_at(Direction::Egress);
+    let (first, evidence) = &clients[0];
+    let who = match clients {
+        [_] => format!("`{}` talks", cluster.workload_name(*first)),
+        several => format!("{} workloads talk", several.len()),
+    };
+    let message = format!("{who} to the Kubernetes API, but may send to no address on its ports");
+    let mut finding = cx
+        .policy_finding(anchor, path, span, message)
+        .label("isolates for egress; no rule here or in another policy admits TCP 443 or 6443 of an address");
+    let name = cluster.workload_name(*first);
+    finding = match evidence {
+        Evidence::Bound(binding) => finding.related(
+            binding.meta.name.span,
+            format!(
+                "grants `{}` to the service account of `{name}`",
+                binding.role
+            ),
+        ),
+        Evidence::Program(image) => {
+            finding.note(format!("`{name}` runs `{image}`, which needs the API"))
+        }
+    };
+    if clients.len() > 1 {
+        let names = clients
+            .iter()
+            .map(|(id, _)| format!("`{}`", cluster.workload_name(*id)));
+        let names: Vec<String> = names.collect();
+        finding = finding.note(format!("cut off: {}", names.join(", ")));
+    }
+    if policies.iter().any(|id| means_it_by_selector(cx, *id)) {
+        finding = finding
+            .note("a rule admits a namespace on that port: selectors match pods, and the API server is none");
+    }
+    finding.help(
+        "admit its ports, `- {ports: [{protocol: TCP, port: 443}, {protocol: TCP, port: 6443}]}`, \
+         or its addresses by `ipBlock`",
+    )
+}
+
+/// Whether a rule seems to be written for the API server, and names a namespace.
+fn means_it_by_selector(cx: &Context<'_>, id: PolicyId) -> bool {
+    let rules = cx.cluster.policy(id).object.rules(Direction::Egress).iter();
+    let mut peers = rules
+        .filter(|rule| {
+            // What numbers mean does not depend on the destination.
+            let anywhere = crate::engine::Endpoint::Address(AddressRange::IPV4);
+            let ports = crate::engine::ports_at(rule.ports.items(), &anywhere);
+            PORTS
+                .iter()
+                .any(|port| ports.certain.contains(Protocol::Tcp, *port))
+        })
+        .flat_map(|rule| rule.peers.items());
+    peers.any(|peer| {
+        let Some((Some(namespaces), _)) = peer.selectors() else {
+            return false;
+        };
+        ["default", "kube-system"]
+            .into_iter()
+            .any(|name| callers::may_select_namespace(cx, namespaces, name))
+    })
+}

@@ -1,0 +1,444 @@
+//! Workloads behind an entrypoint of the cluster that no policy lets the outside reach.
+
+use crate::cluster::{NamespaceId, PolicyId, ServiceId, WorkloadId};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::{
+    Backend, BackendPort, Entrypoint, EntrypointKind, NetworkPolicyPeer, Protocol, Service,
+    ServicePort, ServiceType,
+};
+use crate::lint::callers::Caller;
+use crate::lint::entrance::{self, Entrance};
+use crate::lint::unjudged::Unjudged;
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, snippet};
+use crate::source::Span;
+use std::collections::BTreeMap;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a workload behind an `Ingress`, a route of the Gateway API, an OpenShift
+    /// `Route`, or a Service of type `LoadBalancer` or `NodePort`, that is isolated for ingress
+    /// and whose policies let nobody in on that port who could be the controller, the load
+    /// balancer, or the outside.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The site answers with a timeout or a 502/504 of the controller. The controller's pods are
+    /// in another namespace as a rule, so a `podSelector` by itself never means them, and
+    /// "allow the own namespace" does not let them in.
+    ///
+    /// A peer that could be meant for a controller that the manifests do not show counts as
+    /// one: a namespace that is not among them, a label that speaks of ingress, any `ipBlock`.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: web}}
+    ///   template:
+    ///     metadata: {labels: {app: web}}
+    ///     spec: {containers: [{name: web, image: example/web:1}]}
+    /// ---
+    /// apiVersion: v1
+    /// kind: Service
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   selector: {app: web}
+    ///   ports: [{port: 80, targetPort: 8080}]
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: Ingress
+    /// metadata: {name: shop, namespace: shop}
+    /// spec:
+    ///   ingressClassName: nginx
+    ///   defaultBackend: {service: {name: web, port: {number: 80}}}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: same-namespace, namespace: shop}
+    /// spec:
+    ///   podSelector: {}
+    ///   ingress:
+    ///     - from: [{podSelector: {}}]
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: web}}
+    ///   template:
+    ///     metadata: {labels: {app: web}}
+    ///     spec: {containers: [{name: web, image: example/web:1}]}
+    /// ---
+    /// apiVersion: v1
+    /// kind: Service
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   selector: {app: web}
+    ///   ports: [{port: 80, targetPort: 8080}]
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: Ingress
+    /// metadata: {name: shop, namespace: shop}
+    /// spec:
+    ///   ingressClassName: nginx
+    ///   defaultBackend: {service: {name: web, port: {number: 80}}}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: same-namespace, namespace: shop}
+    /// spec:
+    ///   podSelector: {}
+    ///   ingress:
+    ///     - from: [{podSelector: {}}]
+    ///     - from:
+    ///         - namespaceSelector:
+    ///             matchLabels: {kubernetes.io/metadata.name: ingress-nginx}
+    ///       ports: [{protocol: TCP, port: 8080}]
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// No fix by machine: which pods bring the traffic is not always among the manifests. The
+    /// help says what to allow.
+    ///
+    /// ## Configuration
+    ///
+    /// `ingressControllers` names the pods of controllers and gateways; with it, nothing is
+    /// guessed.
+    pub(super) struct EntrypointBlocked {
+        name: "entrypoint-blocked",
+        summary: "a workload behind an Ingress, route or load balancer that nobody outside can reach",
+        category: Category::Flows,
+        severity: Severity::Error,
+        fix: None,
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for EntrypointBlocked {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let unjudged = Unjudged::new(cx.documents, cx.cluster);
+        let mut blocked: BTreeMap<(WorkloadId, Protocol, u16), Blocked<'_>> = BTreeMap::new();
+        for way in ways_in(cx) {
+            for entrance in way.entrances(cx, &unjudged) {
+                if is_open(cx, &entrance) {
+                    continue;
+                }
+                let key = (entrance.workload, entrance.protocol, entrance.port);
+                let blocked = blocked.entry(key).or_insert(Blocked {
+                    entrance,
+                    ways: Vec::new(),
+                });
+                blocked.ways.push(way.clone());
+            }
+        }
+        // What the same policies close is one cause, and one rule opens all of it.
+        let mut by_cause: BTreeMap<(Vec<PolicyId>, Traffic), Vec<Blocked<'_>>> = BTreeMap::new();
+        for blocked in blocked.into_values() {
+            let cause = (blocked.entrance.policies.clone(), blocked.ways[0].source);
+            by_cause.entry(cause).or_default().push(blocked);
+        }
+        for blocked in by_cause.into_values() {
+            let others = blocked[1..].iter().map(|blocked| &blocked.entrance);
+            let mut finding = blocked[0].describe(cx);
+            if let Some(others) = entrance::others(cx.cluster, others) {
+                finding = finding.note(format!("closed by the same policies: {others}"));
+            }
+            cx.report(finding);
+        }
+    }
+}
+
+/// A port that is closed to the outside, and what leads there.
+struct Blocked<'c> {
+    entrance: Entrance<'c>,
+    ways: Vec<WayIn<'c>>,
+}
+
+/// One way from outside to a Service.
+#[derive(Clone)]
+struct WayIn<'c> {
+    /// What it is, as findings name it.
+    object: String,
+    path: String,
+    span: Span,
+    source: Traffic,
+    service: ServiceId,
+    port: Option<&'c BackendPort>,
+}
+
+/// Who brings the traffic.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Traffic {
+    /// An ingress controller or a gateway.
+    Controller,
+    /// OpenShift's router.
+    Router,
+    /// Clients, through a load balancer or a port of the nodes.
+    Clients(Balancing),
+}
+
+/// How a Service takes traffic from outside.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Balancing {
+    LoadBalancer,
+    NodePort,
+}
+
+/// Everything that leads from outside to Services of the cluster.
+fn ways_in<'c>(cx: &Context<'c>) -> Vec<WayIn<'c>> {
+    let cluster = cx.cluster;
+    let mut ways = Vec::new();
+    for entrypoint in &cluster.surroundings().entrypoints {
+        for backend in &entrypoint.backends {
+            let namespace = entrypoint.backend_namespace(backend);
+            if let Some(service) = cluster.service_by_name(namespace, &backend.service) {
+                ways.push(by_entrypoint(entrypoint, backend, service));
+            }
+        }
+    }
+    for (id, service) in cluster.service_ids().zip(cluster.services()) {
+        let balancing = match service.object.service_type {
+            ServiceType::LoadBalancer => Some(Balancing::LoadBalancer),
+            ServiceType::NodePort => Some(Balancing::NodePort),
+            ServiceType::ClusterIp | ServiceType::ExternalName => None,
+        };
+        if let Some(balancing) = balancing {
+            let namespace = &cluster.namespace(service.namespace).name;
+            ways.push(WayIn {
+                object: format!("{namespace}/Service/{}", service.object.meta.name),
+                path: "spec.type".to_owned(),
+                span: service.object.meta.name.span,
+                source: Traffic::Clients(balancing),
+                service: id,
+                port: None,
+            });
+        }
+    }
+    ways
+}
+
+fn by_entrypoint<'c>(
+    entrypoint: &'c Entrypoint,
+    backend: &'c Backend,
+    service: ServiceId,
+) -> WayIn<'c> {
+    let (kind, meta) = (entrypoint.kind, &entrypoint.meta);
+    WayIn {
+        object: format!("{}/{}/{}", meta.namespace_name(), kind.name(), meta.name),
+        path: backend.path.clone(),
+        span: backend.service.span,
+        source: match kind {
+            EntrypointKind::Route => Traffic::Router,
+            _ => Traffic::Controller,
+        },
+        service,
+        port: backend.port.as_ref().map(|port| &port.value),
+    }
+}
+
+impl<'c> WayIn<'c> {
+    /// The guarded ports that it leads to.
+    fn entrances(&self, cx: &Context<'c>, unjudged: &Unjudged) -> Vec<Entrance<'c>> {
+        let cluster = cx.cluster;
+        let service: &Service = &cluster.service(self.service).object;
+        let mut entrances = Vec::new();
+        for workload in cluster.workloads_behind(self.service) {
+            let pod = &cluster.workload(workload).object;
+            let mut ports: Vec<(Protocol, u16)> = match self.port {
+                Some(BackendPort::OfPods(number)) => vec![(Protocol::Tcp, *number)],
+                _ => {
+                    let entries = service.ports.iter().filter(|entry| self.leads_to(entry));
+                    let ports = entries.flat_map(|entry| {
+                        let numbers = entry.ports_of(pod).into_iter();
+                        numbers.map(|number| (entry.protocol, number))
+                    });
+                    ports.collect()
+                }
+            };
+            ports.sort_unstable();
+            ports.dedup();
+            let guarded =
+                |(protocol, port)| Entrance::guarded(cluster, unjudged, workload, protocol, port);
+            entrances.extend(ports.into_iter().filter_map(guarded));
+        }
+        entrances
+    }
+
+    fn leads_to(&self, entry: &ServicePort) -> bool {
+        match self.port {
+            None | Some(BackendPort::OfPods(_)) => true,
+            Some(BackendPort::Number(number)) => entry.port.value == *number,
+            Some(BackendPort::Name(name)) => {
+                entry.name.as_ref().is_some_and(|its| its.value == *name)
+            }
+        }
+    }
+}
+
+/// Whether a rule lets in the outside, or somebody who could bring its traffic.
+fn is_open(cx: &Context<'_>, entrance: &Entrance<'_>) -> bool {
+    entrance.admits(|policy, peer| {
+        Caller::IngressController.may_match(cx, policy, peer)
+            && host_network_controller(cx, peer).is_none()
+    })
+}
+
+/// The controller that a peer means and cannot match, as all of the namespace's controllers
+/// are on the host network, where selectors do not see them (S10).
+fn host_network_controller(cx: &Context<'_>, peer: &NetworkPolicyPeer) -> Option<WorkloadId> {
+    let (namespaces, _) = peer.selectors()?;
+    let matched = cx.engine.matching_namespaces(namespaces?);
+    let [namespace]: [NamespaceId; 1] = matched.try_into().ok()?;
+    let controllers: Vec<WorkloadId> = cx
+        .cluster
+        .workloads_in(namespace)
+        .filter(|id| {
+            let workload = &cx.cluster.workload(*id).object;
+            let mut images = workload.containers.iter().map(|it| it.image.as_str());
+            images.any(|image| Caller::IngressController.is_named_in(image))
+        })
+        .collect();
+    let is_on_host = |id: &WorkloadId| cx.cluster.workload(*id).object.host_network;
+    controllers
+        .iter()
+        .all(is_on_host)
+        .then(|| controllers.first().copied())?
+}
+
+impl Blocked<'_> {
+    fn describe(&self, cx: &Context<'_>) -> Diagnostic {
+        let (cluster, entrance) = (cx.cluster, &self.entrance);
+        let workload = cluster.workload_name(entrance.workload);
+        let (protocol, port) = (entrance.protocol, entrance.port);
+        let way = &self.ways[0];
+        let who = match way.source {
+            Traffic::Controller => "an ingress controller or gateway",
+            Traffic::Router => "the router",
+            Traffic::Clients(_) => "clients from outside",
+        };
+        let message = format!("no policy lets {who} reach `{workload}` on {protocol} {port}");
+        let label = match way.source {
+            Traffic::Clients(Balancing::LoadBalancer) => {
+                format!("of type `LoadBalancer`; it leads to {port} of those pods")
+            }
+            Traffic::Clients(Balancing::NodePort) => {
+                format!("of type `NodePort`; it leads to {port} of those pods")
+            }
+            Traffic::Controller | Traffic::Router => format!("leads to {port} of those pods"),
+        };
+        let mut finding = cx
+            .finding(way.span, message)
+            .about(way.object.clone(), way.path.clone())
+            .label(label);
+        let controller = self.host_network_controller(cx);
+        if controller.is_some() || !cx.settings.inventory.is_complete() {
+            finding = finding.with_severity(Severity::Warning);
+        }
+        finding = entrance.point_out(cluster, finding);
+        if matches!(way.source, Traffic::Clients(_)) {
+            finding = finding
+                .note("what comes through the node that a pod is on gets in whatever policies say");
+        }
+        if let Some(controller) = controller {
+            let name = cluster.workload_name(controller);
+            finding = finding.note(format!(
+                "`{name}` is on the host network: selectors do not match it, only an `ipBlock` does"
+            ));
+        }
+        if let [_, others @ ..] = self.ways.as_slice()
+            && !others.is_empty()
+        {
+            let mut others: Vec<&str> = others.iter().map(|way| way.object.as_str()).collect();
+            others.dedup();
+            finding = finding.note(format!("also behind: {}", others.join(", ")));
+        }
+        finding.help(self.help(cx))
+    }
+
+    fn host_network_controller(&self, cx: &Context<'_>) -> Option<WorkloadId> {
+        let peers = self
+            .entrance
+            .rules
+            .iter()
+            .flat_map(|(_, _, rule)| rule.peers.items());
+        peers
+            .into_iter()
+            .find_map(|peer| host_network_controller(cx, peer))
+    }
+
+    fn help(&self, cx: &Context<'_>) -> String {
+        let port = snippet::port(self.entrance.protocol, self.entrance.port);
+        let rule = |peer: &str| format!("`- {{from: [{{{peer}}}], ports: [{port}]}}`");
+        let way = &self.ways[0];
+        match way.source {
+            Traffic::Clients(_) => format!(
+                "allow the clients' addresses, or everybody on that port: \
+                 `- {{ports: [{port}]}}`"
+            ),
+            Traffic::Router => {
+                let label = "policy-group.network.openshift.io/ingress: \"\"";
+                let peer = format!("namespaceSelector: {{matchLabels: {{{label}}}}}");
+                format!("allow OpenShift's router: {}", rule(&peer))
+            }
+            Traffic::Controller => match known_home(cx) {
+                Some(Home::Namespace(namespace)) if self.host_network_controller(cx).is_none() => {
+                    let name = &cx.cluster.namespace(namespace).name;
+                    let peer = snippet::namespace_selector(name);
+                    format!("allow the controller in `{name}`: {}", rule(&peer))
+                }
+                Some(_) => format!(
+                    "the controller is on the host network: allow the nodes' addresses by \
+                     `ipBlock` on {} {}",
+                    self.entrance.protocol, self.entrance.port
+                ),
+                None => format!(
+                    "allow the namespace of the controller on {} {}",
+                    self.entrance.protocol, self.entrance.port
+                ),
+            },
+        }
+    }
+}
+
+/// Where the controllers are that the manifests show.
+enum Home {
+    /// All in one namespace.
+    Namespace(NamespaceId),
+    /// All on the host network.
+    Host,
+}
+
+/// Where all controllers are; `None` where there is none, or they are in several places.
+fn known_home(cx: &Context<'_>) -> Option<Home> {
+    let cluster = cx.cluster;
+    let controllers: Vec<WorkloadId> = cluster
+        .workload_ids()
+        .filter(|id| {
+            let workload = &cluster.workload(*id).object;
+            let mut images = workload.containers.iter().map(|it| it.image.as_str());
+            images.any(|image| image.contains("ingress"))
+        })
+        .collect();
+    let first = cluster.workload(*controllers.first()?);
+    let is_on_host = |id: &WorkloadId| cluster.workload(*id).object.host_network;
+    if controllers.iter().all(is_on_host) {
+        return Some(Home::Host);
+    }
+    let mut others = controllers.iter().map(|id| cluster.workload(*id).namespace);
+    let is_one = others.all(|namespace| namespace == first.namespace);
+    is_one.then_some(Home::Namespace(first.namespace))
+}

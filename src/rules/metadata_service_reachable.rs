@@ -1,0 +1,228 @@
+//! Egress to the address where a node's credentials are.
+
+use crate::cluster::PolicyId;
+use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::engine::{self, Endpoint};
+use crate::k8s::{self, Direction, IpBlock, NetworkPolicyRule, Protocol};
+use crate::lint::addresses::{self, METADATA_PORT, MetadataService};
+use crate::lint::rewrite::Item;
+use crate::lint::{Category, Context, Rule, RuleMeta, block_edit, declare_rule};
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports an egress rule that lets pods reach the metadata service of their node:
+    /// `169.254.169.254` on most clouds. Other rules and policies do not matter, as they can
+    /// only allow more; cluster-wide policies do, as they can deny it.
+    ///
+    /// Without `cloud:` in the configuration it is a remark about address blocks, as nobody
+    /// knows whether the service is there. With it, it is a warning about every rule.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The service hands the credentials of the node to whoever asks. A single server-side
+    /// request forgery in one pod is then enough to act as the node. Excepting the private
+    /// ranges does not help: `169.254.0.0/16` is none of them.
+    ///
+    /// Pods that need the service (cloud controllers, agents of the node) keep the rule:
+    /// allow the finding with a reason. Addresses from which pods fetch credentials of their
+    /// own, as with EKS Pod Identity and GKE's Workload Identity, are not reported, but
+    /// GKE's Dataplane V2 uses `169.254.169.254` for both.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: web
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector: {}
+    ///   policyTypes: [Egress]
+    ///   egress:
+    ///     - to:
+    ///         - ipBlock:
+    ///             cidr: 0.0.0.0/0
+    ///             except:
+    ///               - 10.0.0.0/8
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: web
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector: {}
+    ///   policyTypes: [Egress]
+    ///   egress:
+    ///     - to:
+    ///         - ipBlock:
+    ///             cidr: 0.0.0.0/0
+    ///             except:
+    ///               - 10.0.0.0/8
+    ///               - 169.254.169.254/32
+    /// ```
+    ///
+    /// ## Configuration
+    ///
+    /// `cloud: aws` (or `alibaba`, `azure`, `gcp`, `oracle`) names the cloud.
+    ///
+    /// ## Fix safety
+    ///
+    /// Narrowing: the fix excepts the address from the block, and nothing else, so that a
+    /// resolver at another link-local address stays reachable.
+    pub(super) struct MetadataServiceReachable {
+        name: "metadata-service-reachable",
+        summary: "egress reaches the metadata service of the node",
+        category: Category::Addresses,
+        severity: Severity::Warning,
+        fix: Some(FixClass::Narrowing),
+        mutes: &["any-cidr"],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for MetadataServiceReachable {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_network_policy(
+        &self,
+        cx: &mut Context<'_>,
+        id: PolicyId,
+        policy: &k8s::NetworkPolicy,
+    ) {
+        for (index, rule) in policy.rules(Direction::Egress).iter().enumerate() {
+            if !rule.admits_outside(Protocol::Tcp, METADATA_PORT) {
+                continue;
+            }
+            let path = format!("spec.egress[{index}]");
+            let finding = if rule.peers.items().is_empty() {
+                check_open_rule(cx, id, path, rule)
+            } else {
+                check_blocks(cx, id, path, rule)
+            };
+            if let Some(finding) = finding {
+                cx.report(finding);
+            }
+        }
+    }
+}
+
+/// A rule for everybody says nothing of addresses, so that only the cloud makes it one.
+fn check_open_rule(
+    cx: &Context<'_>,
+    id: PolicyId,
+    path: String,
+    rule: &NetworkPolicyRule,
+) -> Option<Diagnostic> {
+    cx.settings.cloud?;
+    let services = addresses::metadata_services(cx.settings.cloud);
+    let reached: Vec<_> = services
+        .filter(|service| is_reached(cx, id, service.address))
+        .collect();
+    let first = reached.first()?;
+    let span = Item::from(rule).mark(cx.sources);
+    let finding = cx.policy_finding(id, path, span, message(first));
+    Some(finding.help("name what the pods have to reach"))
+}
+
+/// One finding for all blocks of a rule that hold such an address.
+fn check_blocks(
+    cx: &Context<'_>,
+    id: PolicyId,
+    path: String,
+    rule: &NetworkPolicyRule,
+) -> Option<Diagnostic> {
+    let mut found: Option<Diagnostic> = None;
+    let mut edits = Some(Vec::new());
+    let mut excepted = Vec::new();
+    for (index, peer) in rule.peers.items().iter().enumerate() {
+        let Some(block) = peer.ip_block.get() else {
+            continue;
+        };
+        let reached = reached_in(cx, id, block);
+        let Some(first) = reached.first() else {
+            continue;
+        };
+        let span = block.cidr.span;
+        found = Some(match found {
+            None => {
+                let path = format!("{path}.to[{index}].ipBlock");
+                cx.policy_finding(id, path, span, message(first))
+                    .with_severity(severity(cx))
+                    .label(format!("holds {}", first.address))
+            }
+            Some(finding) => finding.related(span, format!("holds {} too", first.address)),
+        });
+        let cidrs: Vec<IpNet> = reached.iter().map(|s| s.address.into()).collect();
+        let edit = block_edit::add_exceptions(cx.sources, block, &cidrs);
+        edits = edits.zip(edit).map(|(mut edits, edit)| {
+            edits.push(edit);
+            edits
+        });
+        excepted.extend(cidrs);
+    }
+    excepted.sort();
+    excepted.dedup();
+    let excepted: Vec<String> = excepted.iter().map(|cidr| format!("`{cidr}`")).collect();
+    let title = format!("except {}", excepted.join(" and "));
+    let finding = found?.help(title.clone());
+    Some(match edits {
+        Some(edits) => finding.fix(Fix {
+            title,
+            class: FixClass::Narrowing,
+            edits,
+        }),
+        None => finding,
+    })
+}
+
+fn message(service: &MetadataService) -> String {
+    let MetadataService { address, what, .. } = service;
+    format!("this rule lets pods reach {address}: {what}")
+}
+
+fn severity(cx: &Context<'_>) -> Severity {
+    match cx.settings.cloud {
+        Some(_) => Severity::Warning,
+        None => Severity::Info,
+    }
+}
+
+/// The metadata services whose addresses a block holds. A block for nothing but them is
+/// meant for them.
+fn reached_in(cx: &Context<'_>, id: PolicyId, block: &IpBlock) -> Vec<&'static MetadataService> {
+    const LEAST_HOSTS: u8 = 16;
+    let is_meant = block.cidr.max_prefix_len() - block.cidr.prefix_len() <= LEAST_HOSTS;
+    if is_meant {
+        return Vec::new();
+    }
+    addresses::metadata_services(cx.settings.cloud)
+        .filter(|service| addresses::holds(block, service.address))
+        .filter(|service| is_reached(cx, id, service.address))
+        .collect()
+}
+
+/// Whether the cluster-wide policies leave the address to the rule: for one of the pods
+/// that it is about, or as far as anybody knows.
+fn is_reached(cx: &Context<'_>, id: PolicyId, address: IpAddr) -> bool {
+    let selected = cx.engine.selected(id);
+    if cx.cluster.cluster_policies().is_empty() || selected.is_empty() {
+        return true;
+    }
+    let address = Endpoint::Address(address.into());
+    selected.iter().any(|workload| {
+        let pod = Endpoint::workload(cx.cluster, *workload);
+        engine::side(cx.cluster, Direction::Egress, &pod, &address)
+            .contains(Protocol::Tcp, METADATA_PORT)
+    })
+}

@@ -1,0 +1,382 @@
+//! Metrics that a monitor asks for and that no policy lets a scraper read.
+
+use crate::cluster::{PolicyId, ServiceId, WorkloadId};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::{
+    LabelSelector, Labels, Monitor, MonitorEndpoint, MonitorKind, PortReference, Protocol, Truth,
+    Workload,
+};
+use crate::lint::callers::Caller;
+use crate::lint::entrance::{self, Entrance};
+use crate::lint::unjudged::Unjudged;
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, snippet};
+use crate::source::Span;
+use std::collections::BTreeMap;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a port that a `ServiceMonitor`, a `PodMonitor` or a `prometheus.io/scrape`
+    /// annotation says to scrape, on pods that are isolated for ingress and whose policies let
+    /// no scraper in on that port.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The target is down in Prometheus, the dashboards are empty, and alerts that rest on the
+    /// metrics never fire. The monitor usually stands in the namespace of the application; the
+    /// scraper does not, so "allow the own namespace" does not let it in.
+    ///
+    /// A peer that could be meant for a scraper that the manifests do not show counts as one: a
+    /// namespace that is not among them, a label that speaks of monitoring, any `ipBlock`.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: web}}
+    ///   template:
+    ///     metadata: {labels: {app: web}}
+    ///     spec:
+    ///       containers:
+    ///         - name: web
+    ///           image: example/web:1
+    ///           ports: [{name: metrics, containerPort: 9102}]
+    /// ---
+    /// apiVersion: monitoring.coreos.com/v1
+    /// kind: PodMonitor
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: web}}
+    ///   podMetricsEndpoints: [{port: metrics}]
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: same-namespace, namespace: shop}
+    /// spec:
+    ///   podSelector: {}
+    ///   ingress:
+    ///     - from: [{podSelector: {}}]
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: web}}
+    ///   template:
+    ///     metadata: {labels: {app: web}}
+    ///     spec:
+    ///       containers:
+    ///         - name: web
+    ///           image: example/web:1
+    ///           ports: [{name: metrics, containerPort: 9102}]
+    /// ---
+    /// apiVersion: monitoring.coreos.com/v1
+    /// kind: PodMonitor
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: web}}
+    ///   podMetricsEndpoints: [{port: metrics}]
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: same-namespace, namespace: shop}
+    /// spec:
+    ///   podSelector: {}
+    ///   ingress:
+    ///     - from: [{podSelector: {}}]
+    ///     - from:
+    ///         - namespaceSelector:
+    ///             matchLabels: {kubernetes.io/metadata.name: monitoring}
+    ///       ports: [{protocol: TCP, port: metrics}]
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// No fix by machine: where the scraper runs is not always among the manifests. The help
+    /// says what to allow.
+    ///
+    /// ## Configuration
+    ///
+    /// `monitoring.namespaces` names the namespaces that metrics are scraped from; with it,
+    /// nothing is guessed.
+    pub(super) struct ScrapeBlocked {
+        name: "scrape-blocked",
+        summary: "metrics that a monitor asks for, on a port that no scraper can reach",
+        category: Category::Flows,
+        severity: Severity::Warning,
+        fix: None,
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for ScrapeBlocked {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let unjudged = Unjudged::new(cx.documents, cx.cluster);
+        let mut targets = by_monitors(cx);
+        targets.extend(by_annotations(cx));
+        let mut blocked: BTreeMap<(WorkloadId, u16), (Entrance<'_>, Vec<Target>)> = BTreeMap::new();
+        for target in targets {
+            let key = (target.workload, target.port);
+            if let Some((_, targets)) = blocked.get_mut(&key) {
+                targets.push(target);
+                continue;
+            }
+            let (workload, port) = key;
+            let entrance = Entrance::guarded(cx.cluster, &unjudged, workload, Protocol::Tcp, port);
+            let is_closed = |entrance: &Entrance<'_>| {
+                !entrance.admits(|policy, peer| Caller::Scraper.may_match(cx, policy, peer))
+            };
+            if let Some(entrance) = entrance.filter(is_closed) {
+                blocked.insert(key, (entrance, vec![target]));
+            }
+        }
+        // What the same policies close is one cause, and one rule opens all of it.
+        let mut by_cause: BTreeMap<Vec<PolicyId>, Vec<(Entrance<'_>, Vec<Target>)>> =
+            BTreeMap::new();
+        for (entrance, targets) in blocked.into_values() {
+            let policies = entrance.policies.clone();
+            by_cause
+                .entry(policies)
+                .or_default()
+                .push((entrance, targets));
+        }
+        for closed in by_cause.into_values() {
+            let finding = describe(cx, &closed);
+            cx.report(finding);
+        }
+    }
+}
+
+/// A port of a workload that somebody wants scraped.
+struct Target {
+    workload: WorkloadId,
+    port: u16,
+    /// What says so, as findings name it.
+    object: String,
+    path: String,
+    span: Span,
+}
+
+/// The ports that monitors name.
+fn by_monitors(cx: &Context<'_>) -> Vec<Target> {
+    let cluster = cx.cluster;
+    let mut targets = Vec::new();
+    for monitor in &cluster.surroundings().monitors {
+        let own = monitor.meta.namespace_name();
+        let object = format!("{own}/{}/{}", monitor.kind.name(), monitor.meta.name);
+        for (index, endpoint) in monitor.endpoints.iter().enumerate() {
+            let path = match monitor.kind {
+                MonitorKind::ServiceMonitor => format!("spec.endpoints[{index}]"),
+                MonitorKind::PodMonitor => format!("spec.podMetricsEndpoints[{index}]"),
+            };
+            let span = endpoint
+                .port
+                .as_ref()
+                .map(|port| port.span)
+                .or(endpoint.target_port.as_ref().map(|port| port.span))
+                .unwrap_or(endpoint.span);
+            for (workload, port) in scraped(cx, monitor, endpoint) {
+                let (object, path) = (object.clone(), path.clone());
+                targets.push(Target {
+                    workload,
+                    port,
+                    object,
+                    path,
+                    span,
+                });
+            }
+        }
+    }
+    targets
+}
+
+/// The pods' ports that an endpoint of a monitor means.
+fn scraped(
+    cx: &Context<'_>,
+    monitor: &Monitor,
+    endpoint: &MonitorEndpoint,
+) -> Vec<(WorkloadId, u16)> {
+    let cluster = cx.cluster;
+    let own = monitor.meta.namespace_name();
+    let namespaces = cluster.namespace_ids().filter(|id| {
+        monitor
+            .namespaces
+            .include(own, &cluster.namespace(*id).name)
+    });
+    let mut found = Vec::new();
+    for namespace in namespaces {
+        match monitor.kind {
+            MonitorKind::PodMonitor => {
+                for id in cluster.workloads_in(namespace) {
+                    let pod = &cluster.workload(id).object;
+                    if surely_matches(&monitor.selector, &pod.labels) {
+                        let name = endpoint.port.as_ref().map(|port| port.value.as_str());
+                        let named = name.map(|name| numbers_of(pod, name)).unwrap_or_default();
+                        let ports = named.into_iter().chain(target_ports(pod, endpoint));
+                        found.extend(ports.map(|port| (id, port)));
+                    }
+                }
+            }
+            MonitorKind::ServiceMonitor => {
+                for service in cluster.services_in(namespace) {
+                    if surely_matches(
+                        &monitor.selector,
+                        &cluster.service(service).object.meta.labels,
+                    ) {
+                        found.extend(behind(cx, service, endpoint));
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The pods' ports that an endpoint of a `ServiceMonitor` means behind one Service.
+fn behind(
+    cx: &Context<'_>,
+    service: ServiceId,
+    endpoint: &MonitorEndpoint,
+) -> Vec<(WorkloadId, u16)> {
+    let object = &cx.cluster.service(service).object;
+    let mut found = Vec::new();
+    for id in cx.cluster.workloads_behind(service) {
+        let pod = &cx.cluster.workload(id).object;
+        let entries = object.ports.iter().filter(|entry| {
+            let name = entry.name.as_ref().map(|name| name.value.as_str());
+            let wanted = endpoint.port.as_ref().map(|port| port.value.as_str());
+            wanted.is_some() && name == wanted && entry.protocol == Protocol::Tcp
+        });
+        let named = entries.flat_map(|entry| entry.ports_of(pod));
+        let ports = named.chain(target_ports(pod, endpoint));
+        found.extend(ports.map(|port| (id, port)));
+    }
+    found
+}
+
+fn target_ports(pod: &Workload, endpoint: &MonitorEndpoint) -> Vec<u16> {
+    match endpoint.target_port.as_ref().map(|port| &port.value) {
+        None => Vec::new(),
+        Some(PortReference::Number(number)) => vec![*number],
+        Some(PortReference::Name(name)) => numbers_of(pod, name),
+    }
+}
+
+fn numbers_of(pod: &Workload, name: &str) -> Vec<u16> {
+    let named = pod
+        .named_ports()
+        .filter(|(its, protocol, _)| *its == name && *protocol == Protocol::Tcp);
+    named.map(|(_, _, number)| number).collect()
+}
+
+/// A monitor that selects everything was not written for these pods.
+fn surely_matches(selector: &LabelSelector, labels: &Labels) -> bool {
+    !selector.is_empty() && selector.matches_opaque(labels) == Truth::True
+}
+
+/// The ports that the annotations of pods and Services name. The convention is that of the
+/// example configuration of Prometheus for Kubernetes.
+fn by_annotations(cx: &Context<'_>) -> Vec<Target> {
+    let cluster = cx.cluster;
+    let mut targets = Vec::new();
+    for id in cluster.workload_ids() {
+        let pod = &cluster.workload(id).object;
+        if let Some((port, span)) = annotated(&pod.annotations, pod) {
+            let (object, path) = (cluster.workload_name(id), String::new());
+            targets.push(Target {
+                workload: id,
+                port,
+                object,
+                path,
+                span,
+            });
+        }
+    }
+    for (service, object) in cluster.service_ids().zip(cluster.services()) {
+        if !is_scraped(&object.object.meta.annotations) {
+            continue;
+        }
+        for workload in cluster.workloads_behind(service) {
+            let pod = &cluster.workload(workload).object;
+            if let Some((port, span)) = annotated(&object.object.meta.annotations, pod) {
+                let namespace = &cluster.namespace(object.namespace).name;
+                let object = format!("{namespace}/Service/{}", object.object.meta.name);
+                let path = "metadata.annotations".to_owned();
+                targets.push(Target {
+                    workload,
+                    port,
+                    object,
+                    path,
+                    span,
+                });
+            }
+        }
+    }
+    targets
+}
+
+fn is_scraped(annotations: &Labels) -> bool {
+    annotations.get("prometheus.io/scrape") == Some("true")
+}
+
+/// The port that annotations say to scrape on a pod, and the text that says so.
+fn annotated(annotations: &Labels, pod: &Workload) -> Option<(u16, Span)> {
+    if !is_scraped(annotations) {
+        return None;
+    }
+    let port = annotations.label("prometheus.io/port")?;
+    let number = match port.value.parse::<u16>() {
+        Ok(number) => number,
+        Err(_) => *numbers_of(pod, &port.value).first()?,
+    };
+    Some((number, port.value.span))
+}
+
+fn describe(cx: &Context<'_>, closed: &[(Entrance<'_>, Vec<Target>)]) -> Diagnostic {
+    let cluster = cx.cluster;
+    let (entrance, targets) = &closed[0];
+    let workload = cluster.workload_name(entrance.workload);
+    let (port, first) = (entrance.port, &targets[0]);
+    let message =
+        format!("no policy lets a scraper read the metrics of `{workload}` on TCP {port}");
+    let mut finding = cx
+        .finding(first.span, message)
+        .about(first.object.clone(), first.path.clone())
+        .label(format!("asks for port {port} of those pods"));
+    finding = entrance.point_out(cluster, finding);
+    let mut others: Vec<&str> = targets[1..].iter().map(|it| it.object.as_str()).collect();
+    others.dedup();
+    others.retain(|other| *other != first.object);
+    if !others.is_empty() {
+        finding = finding.note(format!("also asked for by: {}", others.join(", ")));
+    }
+    if let Some(others) = entrance::others(cluster, closed.iter().skip(1).map(|(it, _)| it)) {
+        finding = finding.note(format!("closed by the same policies: {others}"));
+    }
+    let namespaces = cx.settings.monitoring_namespaces.first().cloned();
+    let operators = &cluster.surroundings().prometheuses;
+    let by_operator = operators
+        .first()
+        .map(|it| it.meta.namespace_name().to_owned());
+    let help = match namespaces.or(by_operator) {
+        Some(namespace) => format!(
+            "allow the scraper's namespace: `- {{from: [{{{}}}], ports: [{}]}}`",
+            snippet::namespace_selector(&namespace),
+            snippet::port(Protocol::Tcp, port),
+        ),
+        None => format!("allow the namespace that metrics are scraped from on TCP {port}"),
+    };
+    finding.help(help)
+}

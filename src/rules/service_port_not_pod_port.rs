@@ -1,0 +1,289 @@
+//! Port numbers of a Service where the port of its pods is meant.
+
+use crate::cluster::{PolicyId, WorkloadId};
+use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::engine::{self, Endpoint};
+use crate::k8s::{self, Direction, NetworkPolicyPort, NetworkPolicyRule, PortReference};
+use crate::lint::service_ports::{self, Translated};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, text};
+use crate::source::{Edit, SourceMap, Span};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a port number that none of the pods declares, but that a Service in front of
+    /// them has and sends on to another port.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Policies see a connection after the Service has translated it, at the pod. A rule with
+    /// the Service's port allows a port that nobody listens on, and the one that is used stays
+    /// closed. It looks right, because clients do connect to the Service's port.
+    ///
+    /// Nothing is said where the rule has both numbers, as some network plugins look at the
+    /// Service's port as well.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: api, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: api}}
+    ///   template:
+    ///     metadata: {labels: {app: api}}
+    ///     spec:
+    ///       containers:
+    ///         - {name: api, image: example/api:1, ports: [{containerPort: 8080}]}
+    /// ---
+    /// apiVersion: v1
+    /// kind: Service
+    /// metadata: {name: api, namespace: shop}
+    /// spec:
+    ///   selector: {app: api}
+    ///   ports: [{port: 80, targetPort: 8080}]
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: api, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: api}}
+    ///   ingress:
+    ///     - ports: [{protocol: TCP, port: 80}]
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: api, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: api}}
+    ///   template:
+    ///     metadata: {labels: {app: api}}
+    ///     spec:
+    ///       containers:
+    ///         - {name: api, image: example/api:1, ports: [{containerPort: 8080}]}
+    /// ---
+    /// apiVersion: v1
+    /// kind: Service
+    /// metadata: {name: api, namespace: shop}
+    /// spec:
+    ///   selector: {app: api}
+    ///   ports: [{port: 80, targetPort: 8080}]
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: api, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: api}}
+    ///   ingress:
+    ///     - ports: [{protocol: TCP, port: 8080}]
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Widening: the fix adds the pods' port beside the number that is there, so that nothing
+    /// that worked stops working. Delete the old number when you have looked.
+    pub(super) struct ServicePortNotPodPort {
+        name: "service-port-not-pod-port",
+        summary: "a port of a Service, where the pods behind it listen on another one",
+        category: Category::Ports,
+        severity: Severity::Error,
+        fix: Some(FixClass::Widening),
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for ServicePortNotPodPort {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_network_policy(
+        &self,
+        cx: &mut Context<'_>,
+        id: PolicyId,
+        policy: &k8s::NetworkPolicy,
+    ) {
+        for direction in [Direction::Ingress, Direction::Egress] {
+            for (rule_index, rule) in policy.rules(direction).iter().enumerate() {
+                let Some(destinations) = destinations(cx, id, direction, rule) else {
+                    continue;
+                };
+                let place = Place {
+                    id,
+                    direction,
+                    rule_index,
+                };
+                for port_index in 0..rule.ports.items().len() {
+                    check(cx, place, rule, port_index, &destinations);
+                }
+            }
+        }
+    }
+}
+
+/// A rule's place.
+#[derive(Clone, Copy)]
+struct Place {
+    id: PolicyId,
+    direction: Direction,
+    rule_index: usize,
+}
+
+/// The workloads whose ports a rule is about; `None` where some of them may not be known.
+fn destinations(
+    cx: &Context<'_>,
+    id: PolicyId,
+    direction: Direction,
+    rule: &NetworkPolicyRule,
+) -> Option<Vec<WorkloadId>> {
+    if direction == Direction::Ingress {
+        let selected = cx.engine.selected(id);
+        return (!selected.is_empty()).then(|| selected.to_vec());
+    }
+    let mut all = Vec::new();
+    for peer in rule.peers.items() {
+        let matched = cx.engine.peer_workloads(id, peer);
+        if matched.is_empty() {
+            // Addresses, or pods that nobody has seen: the number may be meant for them.
+            return None;
+        }
+        all.extend(matched);
+    }
+    all.sort_unstable();
+    all.dedup();
+    (!all.is_empty()).then_some(all)
+}
+
+fn check(
+    cx: &mut Context<'_>,
+    place: Place,
+    rule: &NetworkPolicyRule,
+    port_index: usize,
+    destinations: &[WorkloadId],
+) {
+    let entry = &rule.ports.items()[port_index];
+    let Some(number) = single_number(entry) else {
+        return;
+    };
+    let protocol = entry.protocol_or_default();
+    let found = service_ports::translated(cx.cluster, destinations, protocol, number);
+    let policy = &cx.cluster.policy(place.id).object;
+    let is_there = |translated: &Translated<'_>| {
+        let pods = Endpoint::workload(cx.cluster, translated.workload);
+        policy.rules(place.direction).iter().any(|rule| {
+            let ports = engine::ports_at(rule.ports.items(), &pods);
+            ports.possible.contains(protocol, translated.pod_port)
+        })
+    };
+    let (Some(first), false) = (found.first(), found.iter().any(is_there)) else {
+        return;
+    };
+    let span = entry.port.get().map_or(entry.span, |port| port.span);
+    let finding = describe(cx, place, port_index, span, &found);
+    let is_only_one = found.iter().all(|it| it.pod_port == first.pod_port);
+    let fix = is_only_one
+        .then(|| add_port(cx.sources, entry, span, first.pod_port))
+        .flatten();
+    cx.report(match fix {
+        Some(fix) => finding.fix(fix),
+        None => finding,
+    });
+}
+
+/// The number of an entry that is one number.
+fn single_number(entry: &NetworkPolicyPort) -> Option<u16> {
+    match entry.port.get()?.value {
+        PortReference::Number(number) if entry.end_port.get().is_none() => Some(number),
+        PortReference::Number(_) | PortReference::Name(_) => None,
+    }
+}
+
+fn describe(
+    cx: &Context<'_>,
+    place: Place,
+    port_index: usize,
+    span: Span,
+    found: &[Translated<'_>],
+) -> Diagnostic {
+    let (cluster, first) = (cx.cluster, &found[0]);
+    let service = &cluster.service(first.service).object.meta.name;
+    let number = first.service_port.port.value;
+    let pods = cluster.workload_name(first.workload);
+    let Place {
+        id,
+        direction,
+        rule_index,
+    } = place;
+    let path = format!(
+        "spec.{}[{rule_index}].ports[{port_index}].port",
+        direction.field()
+    );
+    let message = format!(
+        "{number} is the port of Service `{service}`; the pods of `{pods}` listen on {}",
+        first.pod_port
+    );
+    let mut finding = cx
+        .policy_finding(id, path, span, message)
+        .label("policies see the port of the pods, not of the Service")
+        .related(
+            first.service_port.span,
+            format!("`{service}` sends {number} on to {}", first.pod_port),
+        );
+    let mut others: Vec<String> = found[1..]
+        .iter()
+        .filter(|other| other.pod_port != first.pod_port)
+        .map(|other| {
+            format!(
+                "`{}` on {}",
+                cluster.workload_name(other.workload),
+                other.pod_port
+            )
+        })
+        .collect();
+    others.dedup();
+    if !others.is_empty() {
+        finding = finding.note(format!("also behind that port: {}", others.join(", ")));
+    }
+    finding.help(format!("write {} instead of {number}", first.pod_port))
+}
+
+/// Adds a copy of the entry with the other number behind it, in its style.
+fn add_port(
+    sources: &SourceMap,
+    entry: &NetworkPolicyPort,
+    number: Span,
+    pod_port: u16,
+) -> Option<Fix> {
+    let source = sources.get(entry.span.source).text();
+    let before = &source[entry.span.start as usize..number.start as usize];
+    let after = &source[number.end as usize..entry.span.end as usize];
+    // Only the number itself: a comment or an anchor would come along twice.
+    let is_simple = |text: &str| !text.contains(['#', '&', '*']);
+    if !is_simple(before) || !is_simple(after) {
+        return None;
+    }
+    let copy = format!("{before}{pod_port}{after}");
+    let edit = match entry.dash {
+        None => Edit {
+            span: entry.span.after(),
+            replacement: format!(", {copy}"),
+        },
+        Some(dash) => {
+            let column = text::indentation(sources, dash)?;
+            let gap = &source[dash.end as usize..entry.span.start as usize];
+            let lines = format!("{}-{gap}{copy}", " ".repeat(column));
+            text::insert_lines_after(sources, entry.span, &[lines])
+        }
+    };
+    Some(Fix {
+        title: format!("add {pod_port}, the port of the pods"),
+        class: FixClass::Widening,
+        edits: vec![edit],
+    })
+}

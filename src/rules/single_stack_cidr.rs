@@ -1,0 +1,173 @@
+//! Rules for all addresses of one family, in a cluster that speaks both.
+
+use crate::cluster::PolicyId;
+use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::k8s::{self, Direction, NetworkPolicyPeer, NetworkPolicyRule};
+use crate::lint::addresses::{self, Family};
+use crate::lint::{Category, Context, Rule, RuleMeta, block_edit, declare_rule};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a rule with a block of all addresses of one family, `0.0.0.0/0` or `::/0`, and
+    /// no block of the other one; and a rule with both, of which only one has exceptions.
+    ///
+    /// The rule is off by default, as most clusters speak only one of them.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The families never mix: `0.0.0.0/0` holds no IPv6 address. In a cluster that speaks
+    /// both, connections fail or not by the address that a name happens to be resolved to, and
+    /// an exception of private ranges is worth nothing if the other family has none.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: web
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector: {}
+    ///   policyTypes: [Egress]
+    ///   egress:
+    ///     - to:
+    ///         - ipBlock:
+    ///             cidr: 0.0.0.0/0
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: web
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector: {}
+    ///   policyTypes: [Egress]
+    ///   egress:
+    ///     - to:
+    ///         - ipBlock:
+    ///             cidr: 0.0.0.0/0
+    ///         - ipBlock:
+    ///             cidr: "::/0"
+    /// ```
+    ///
+    /// ## Configuration
+    ///
+    /// Turn it on with `rules: {single-stack-cidr: warning}`.
+    ///
+    /// ## Fix safety
+    ///
+    /// Widening: the fix adds the block of all addresses of the other family. There is none
+    /// where the block has exceptions.
+    pub(super) struct SingleStackCidr {
+        name: "single-stack-cidr",
+        summary: "a rule for all addresses of one family and none of the other",
+        category: Category::Addresses,
+        severity: Severity::Info,
+        fix: Some(FixClass::Widening),
+        mutes: &[],
+        is_on_by_default: false,
+        since: "0.1.0",
+    }
+}
+
+impl Rule for SingleStackCidr {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_network_policy(
+        &self,
+        cx: &mut Context<'_>,
+        id: PolicyId,
+        policy: &k8s::NetworkPolicy,
+    ) {
+        for direction in [Direction::Ingress, Direction::Egress] {
+            for (index, rule) in policy.rules(direction).iter().enumerate() {
+                let path = format!("spec.{}[{index}]", direction.field());
+                let finding = check_other_family(cx, id, &path, rule);
+                if let Some(finding) = finding.or_else(|| check_exceptions(cx, id, &path, rule)) {
+                    cx.report(finding);
+                }
+            }
+        }
+    }
+}
+
+/// A block of everything of one family, where the rule has no block of the other one.
+fn check_other_family(
+    cx: &Context<'_>,
+    id: PolicyId,
+    path: &str,
+    rule: &NetworkPolicyRule,
+) -> Option<Diagnostic> {
+    let mut peers = rule.peers.items().iter();
+    let [own, other] = match (has_blocks(rule, Family::V4), has_blocks(rule, Family::V6)) {
+        (true, false) => [Family::V4, Family::V6],
+        (false, true) => [Family::V6, Family::V4],
+        _ => return None,
+    };
+    let whole = own.everything();
+    let is_whole = |peer: &&NetworkPolicyPeer| {
+        let block = peer.ip_block.get();
+        block.is_some_and(|block| block.cidr.trunc() == whole)
+    };
+    let peer = peers.find(is_whole)?;
+    let block = peer.ip_block.get()?;
+    let (own, missing) = (own.name(), other.everything());
+    let message = format!(
+        "this rule is for every {own} address and for no {}",
+        other.name()
+    );
+    let finding = cx
+        .policy_finding(id, path, block.cidr.span, message)
+        .label(format!("`{whole}` holds no {} address", other.name()))
+        .help(format!("add `{missing}` if it is meant, too"));
+    if !block.except.items().is_empty() {
+        return Some(finding);
+    }
+    Some(match block_edit::add_block(cx.sources, peer, missing) {
+        Some(edit) => finding.fix(Fix {
+            title: format!("add `{missing}`"),
+            class: FixClass::Widening,
+            edits: vec![edit],
+        }),
+        None => finding,
+    })
+}
+
+/// Blocks of everything of both families, of which only one has exceptions.
+fn check_exceptions(
+    cx: &Context<'_>,
+    id: PolicyId,
+    path: &str,
+    rule: &NetworkPolicyRule,
+) -> Option<Diagnostic> {
+    let [v4, v6] = Family::ALL.map(|family| addresses::blocks_of_everything(rule, family));
+    let ([v4], [v6]) = (v4.as_slice(), v6.as_slice()) else {
+        return None;
+    };
+    let (bare, narrowed) = match (v4.except.items().first(), v6.except.items().first()) {
+        (Some(except), None) => (v6, except),
+        (None, Some(except)) => (v4, except),
+        _ => return None,
+    };
+    let family = Family::of(&bare.cidr).name();
+    let message = format!("the {family} block has no exceptions, although the other one has");
+    Some(
+        cx.policy_finding(id, path, bare.cidr.span, message)
+            .related(narrowed.span, "the other family's exceptions")
+            .help(format!("except the {family} ranges that answer to these")),
+    )
+}
+
+fn has_blocks(rule: &NetworkPolicyRule, family: Family) -> bool {
+    let peers = rule.peers.items().iter();
+    let mut blocks = peers.filter_map(|peer| peer.ip_block.get());
+    blocks.any(|block| Family::of(&block.cidr) == family)
+}

@@ -1,0 +1,264 @@
+//! Named ports that mean nothing at the destination.
+
+use crate::cluster::{PolicyId, WorkloadId};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::engine::{self, Endpoint};
+use crate::k8s::{
+    self, ContainerPort, Direction, NetworkPolicyPort, NetworkPolicyRule, PortReference, is_opaque,
+};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
+use crate::source::Span;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a named port that no container of the destination has: of the policy's own pods
+    /// for `ingress`, of the peer's pods for `egress`. Also a named port in an `egress` rule
+    /// whose peers are all addresses.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// A name is looked up among the `ports` of the destination's containers, with the protocol
+    /// of the rule. Where nobody has it, the rule allows nothing. The name of a Service's port
+    /// does not count, and an address has no names at all.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: web}}
+    ///   template:
+    ///     metadata: {labels: {app: web}}
+    ///     spec:
+    ///       containers:
+    ///         - {name: web, image: example/web:1, ports: [{name: http, containerPort: 8080}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: web}}
+    ///   ingress:
+    ///     - ports: [{protocol: TCP, port: web}]
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: web}}
+    ///   template:
+    ///     metadata: {labels: {app: web}}
+    ///     spec:
+    ///       containers:
+    ///         - {name: web, image: example/web:1, ports: [{name: http, containerPort: 8080}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: web}}
+    ///   ingress:
+    ///     - ports: [{protocol: TCP, port: http}]
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// No fix by machine: the rule may have the wrong name, or the container may lack one. The
+    /// help names what the pods do have.
+    pub(super) struct UnknownNamedPort {
+        name: "unknown-named-port",
+        summary: "a named port that no container of the destination has",
+        category: Category::Ports,
+        severity: Severity::Error,
+        fix: None,
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for UnknownNamedPort {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_network_policy(
+        &self,
+        cx: &mut Context<'_>,
+        id: PolicyId,
+        policy: &k8s::NetworkPolicy,
+    ) {
+        for direction in [Direction::Ingress, Direction::Egress] {
+            for (rule_index, rule) in policy.rules(direction).iter().enumerate() {
+                for (port_index, entry) in rule.ports.items().iter().enumerate() {
+                    let Some((name, span)) = named(entry) else {
+                        continue;
+                    };
+                    let path = format!(
+                        "spec.{}[{rule_index}].ports[{port_index}].port",
+                        direction.field()
+                    );
+                    let named = Named {
+                        id,
+                        direction,
+                        path,
+                        name,
+                        span,
+                        entry,
+                    };
+                    if let Some(finding) = named.check(cx, rule) {
+                        cx.report(finding);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The name of an entry, unless another tool fills it in.
+fn named(entry: &NetworkPolicyPort) -> Option<(&str, Span)> {
+    let port = entry.port.get()?;
+    match &port.value {
+        PortReference::Name(name) if !is_opaque(name) => Some((name, port.span)),
+        PortReference::Name(_) | PortReference::Number(_) => None,
+    }
+}
+
+/// A named port in a rule.
+struct Named<'p> {
+    id: PolicyId,
+    direction: Direction,
+    path: String,
+    name: &'p str,
+    span: Span,
+    entry: &'p NetworkPolicyPort,
+}
+
+impl Named<'_> {
+    fn check(&self, cx: &Context<'_>, rule: &NetworkPolicyRule) -> Option<Diagnostic> {
+        let peers = rule.peers.items();
+        let is_address = |peer: &k8s::NetworkPolicyPeer| peer.ip_block.get().is_some();
+        if self.direction == Direction::Egress && !peers.is_empty() && peers.iter().all(is_address)
+        {
+            let message = format!(
+                "`{}` names no port of an address, so it allows nothing",
+                self.name
+            );
+            let finding = cx
+                .policy_finding(self.id, self.path.clone(), self.span, message)
+                .with_severity(Severity::Warning)
+                .label("names are looked up among the ports of pods")
+                .help("write the number");
+            return Some(finding);
+        }
+        let destinations = self.destinations(cx, rule)?;
+        let has_it = |id: &WorkloadId| {
+            let pods = Endpoint::workload(cx.cluster, *id);
+            let meant = engine::ports_at(std::slice::from_ref(self.entry), &pods);
+            !meant.possible.is_empty()
+        };
+        if destinations.iter().any(has_it) {
+            return None;
+        }
+        Some(self.describe(cx, &destinations))
+    }
+
+    /// The pods that the name may be looked up at; `None` where too little is known of them.
+    fn destinations(&self, cx: &Context<'_>, rule: &NetworkPolicyRule) -> Option<Vec<WorkloadId>> {
+        let cluster = cx.cluster;
+        let own = &cluster.namespace(cluster.policy(self.id).namespace).name;
+        if self.direction == Direction::Ingress {
+            let selector = cluster.policy(self.id).object.pod_selector.get();
+            let is_about_some = selector.is_some_and(|selector| !selector.is_empty());
+            let selected = cx.engine.selected(self.id);
+            // A policy for all pods is for those that nobody has seen, too.
+            let is_known = is_about_some || cx.settings.inventory.is_complete_in(own);
+            return (is_known && !selected.is_empty()).then(|| selected.to_vec());
+        }
+        let mut all = Vec::new();
+        for peer in rule.peers.items() {
+            let (_, pods) = peer.selectors()?;
+            let matched = cx.engine.peer_workloads(self.id, peer);
+            let is_about_some = pods.is_some_and(|pods| !pods.is_empty());
+            let is_known = is_about_some || cx.settings.inventory.is_complete();
+            if matched.is_empty() || !is_known {
+                return None;
+            }
+            all.extend(matched);
+        }
+        all.sort_unstable();
+        all.dedup();
+        (!all.is_empty()).then_some(all)
+    }
+
+    fn describe(&self, cx: &Context<'_>, destinations: &[WorkloadId]) -> Diagnostic {
+        let cluster = cx.cluster;
+        let whose = match destinations {
+            [one] => format!("`{}`", cluster.workload_name(*one)),
+            several => format!(
+                "the {} workloads that it could be looked up at",
+                several.len()
+            ),
+        };
+        let protocol = self.entry.protocol_or_default();
+        let message = format!(
+            "no container of {whose} has a {protocol} port named `{}`",
+            self.name
+        );
+        let is_closed = destinations.iter().all(|id| {
+            let namespace = cluster.workload(*id).namespace;
+            cx.settings
+                .inventory
+                .is_complete_in(&cluster.namespace(namespace).name)
+        });
+        let severity = if is_closed {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
+        let mut finding = cx
+            .policy_finding(self.id, self.path.clone(), self.span, message)
+            .with_severity(severity)
+            .label("means no port, so it allows nothing");
+        let ports = || {
+            destinations
+                .iter()
+                .flat_map(|id| cluster.workload(*id).object.ports())
+        };
+        let same_name = ports().find(|port| name_of(port) == Some(self.name));
+        if let Some(port) = same_name {
+            let remark = format!("`{}` is a {} port here", self.name, port.protocol);
+            return finding
+                .related(port.number.span, remark)
+                .help(format!("write `protocol: {}`", port.protocol));
+        }
+        if let Some(port) = ports().next() {
+            finding = finding.related(port.number.span, "a port of these pods");
+        }
+        let mut known: Vec<String> = ports()
+            .filter(|port| port.protocol == protocol)
+            .map(|port| match name_of(port) {
+                Some(name) => format!("`{name}` ({})", port.number),
+                None => format!("{}, without a name", port.number),
+            })
+            .collect();
+        known.sort();
+        known.dedup();
+        known.truncate(5);
+        if known.is_empty() {
+            finding.help("name the port in the container, or write the number")
+        } else {
+            finding.help(format!("these pods have {}", known.join(", ")))
+        }
+    }
+}
+
+fn name_of(port: &ContainerPort) -> Option<&str> {
+    port.name.as_ref().map(|name| name.value.as_str())
+}

@@ -1,0 +1,247 @@
+//! Webhooks and aggregated APIs that the API server cannot call.
+
+use crate::cluster::{ServiceId, WorkloadId};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::{
+    ApiExtension, ApiExtensionKind, NetworkPolicyPeer, OnFailure, Protocol, ServiceCall,
+};
+use crate::lint::callers;
+use crate::lint::entrance::Entrance;
+use crate::lint::unjudged::Unjudged;
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, snippet};
+use std::collections::BTreeMap;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a workload that the API server calls (an admission webhook, an aggregated API, a
+    /// conversion webhook), that is isolated for ingress, and whose policies admit on that port
+    /// nobody but pods.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The API server is no pod that selectors could match: its calls come from the address of
+    /// a node or of a control plane elsewhere. Only a rule without `from`, or an `ipBlock`, lets
+    /// them in. What fails then depends: objects are refused cluster-wide, or, with
+    /// `failurePolicy: Ignore`, nothing is checked any more and nobody notices.
+    ///
+    /// Where the rules admit pods of `kube-system` this is a warning: some managed clusters
+    /// send such calls through a proxy (`konnectivity-agent`) that is a pod there.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: hook, namespace: checks}
+    /// spec:
+    ///   selector: {matchLabels: {app: hook}}
+    ///   template:
+    ///     metadata: {labels: {app: hook}}
+    ///     spec: {containers: [{name: hook, image: example/hook:1}]}
+    /// ---
+    /// apiVersion: v1
+    /// kind: Service
+    /// metadata: {name: hook, namespace: checks}
+    /// spec:
+    ///   selector: {app: hook}
+    ///   ports: [{port: 443, targetPort: 9443}]
+    /// ---
+    /// apiVersion: admissionregistration.k8s.io/v1
+    /// kind: ValidatingWebhookConfiguration
+    /// metadata: {name: checks}
+    /// webhooks:
+    ///   - name: checks.example.org
+    ///     clientConfig: {service: {name: hook, namespace: checks}}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: hook, namespace: checks}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: hook}}
+    ///   ingress:
+    ///     - from: [{podSelector: {}}]
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: hook, namespace: checks}
+    /// spec:
+    ///   selector: {matchLabels: {app: hook}}
+    ///   template:
+    ///     metadata: {labels: {app: hook}}
+    ///     spec: {containers: [{name: hook, image: example/hook:1}]}
+    /// ---
+    /// apiVersion: v1
+    /// kind: Service
+    /// metadata: {name: hook, namespace: checks}
+    /// spec:
+    ///   selector: {app: hook}
+    ///   ports: [{port: 443, targetPort: 9443}]
+    /// ---
+    /// apiVersion: admissionregistration.k8s.io/v1
+    /// kind: ValidatingWebhookConfiguration
+    /// metadata: {name: checks}
+    /// webhooks:
+    ///   - name: checks.example.org
+    ///     clientConfig: {service: {name: hook, namespace: checks}}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: hook, namespace: checks}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: hook}}
+    ///   ingress:
+    ///     - ports: [{protocol: TCP, port: 9443}]
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// No fix by machine: the addresses of the API server are not among the manifests. The help
+    /// has the rule that admits everybody on the port; an `ipBlock` with the control plane's
+    /// addresses is narrower.
+    pub(super) struct WebhookBlocked {
+        name: "webhook-blocked",
+        summary: "a webhook or aggregated API on a port that the API server cannot reach",
+        category: Category::Flows,
+        severity: Severity::Error,
+        fix: None,
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for WebhookBlocked {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let cluster = cx.cluster;
+        let unjudged = Unjudged::new(cx.documents, cluster);
+        let mut blocked: BTreeMap<(WorkloadId, u16), (Entrance<'_>, Vec<Call<'_>>)> =
+            BTreeMap::new();
+        for call in calls(cx) {
+            for workload in cluster.workloads_behind(call.service) {
+                let pod = &cluster.workload(workload).object;
+                let entries = cluster.service(call.service).object.ports.iter();
+                let called = entries
+                    .filter(|entry| entry.port.value == call.call.port)
+                    .filter(|entry| entry.protocol == Protocol::Tcp)
+                    .flat_map(|entry| entry.ports_of(pod));
+                for port in called {
+                    let entrance =
+                        Entrance::guarded(cluster, &unjudged, workload, Protocol::Tcp, port);
+                    let Some(entrance) = entrance.filter(|entrance| !entrance.admits_addresses())
+                    else {
+                        continue;
+                    };
+                    let (_, calls) = blocked
+                        .entry((workload, port))
+                        .or_insert_with(|| (entrance, Vec::new()));
+                    calls.push(call);
+                }
+            }
+        }
+        for (entrance, calls) in blocked.into_values() {
+            let finding = describe(cx, &entrance, &calls);
+            cx.report(finding);
+        }
+    }
+}
+
+/// A call of the API server to a Service of the cluster.
+#[derive(Clone, Copy)]
+struct Call<'c> {
+    extension: &'c ApiExtension,
+    call: &'c ServiceCall,
+    service: ServiceId,
+}
+
+impl Call<'_> {
+    fn object(&self) -> String {
+        format!(
+            "{}/{}",
+            self.extension.kind.name(),
+            self.extension.meta.name
+        )
+    }
+}
+
+fn calls<'c>(cx: &Context<'c>) -> Vec<Call<'c>> {
+    let mut found = Vec::new();
+    for extension in &cx.cluster.surroundings().api_extensions {
+        for call in &extension.calls {
+            if let Some(service) = cx.cluster.service_by_name(&call.namespace, &call.service) {
+                found.push(Call {
+                    extension,
+                    call,
+                    service,
+                });
+            }
+        }
+    }
+    found
+}
+
+fn describe(cx: &Context<'_>, entrance: &Entrance<'_>, calls: &[Call<'_>]) -> Diagnostic {
+    let cluster = cx.cluster;
+    let workload = cluster.workload_name(entrance.workload);
+    let (port, first) = (entrance.port, &calls[0]);
+    let message =
+        format!("the API server cannot reach `{workload}` on TCP {port}: policies admit pods only");
+    let mut finding = cx
+        .finding(first.call.service.span, message)
+        .about(first.object(), first.call.path.clone())
+        .label(format!(
+            "the API server calls port {port} of those pods; it is no pod itself"
+        ));
+    finding = entrance.point_out(cluster, finding);
+    let mut others: Vec<String> = calls[1..].iter().map(Call::object).collect();
+    others.dedup();
+    others.retain(|other| *other != first.object());
+    if !others.is_empty() {
+        finding = finding.note(format!("also called for: {}", others.join(", ")));
+    }
+    finding = finding.note(consequence(first.extension.kind, calls));
+    if entrance.admits(|_, peer| may_be_proxy(cx, peer)) {
+        finding = finding.with_severity(Severity::Warning).note(
+            "pods of `kube-system` get in: enough where the control plane calls through \
+             `konnectivity-agent`, and nowhere else",
+        );
+    }
+    let port = snippet::port(Protocol::Tcp, port);
+    finding.help(format!(
+        "admit everybody on that port, `- {{ports: [{port}]}}`, or the API server by `ipBlock`"
+    ))
+}
+
+/// Whether a peer admits the pods through which some managed control planes call.
+fn may_be_proxy(cx: &Context<'_>, peer: &NetworkPolicyPeer) -> bool {
+    let Some((Some(namespaces), pods)) = peer.selectors() else {
+        return false;
+    };
+    let is_any = |pods: &crate::k8s::LabelSelector| {
+        pods.is_empty() || pods.is_opaque() || pods.to_string().contains("konnectivity")
+    };
+    callers::may_select_namespace(cx, namespaces, "kube-system") && pods.is_none_or(is_any)
+}
+
+fn consequence(kind: ApiExtensionKind, calls: &[Call<'_>]) -> &'static str {
+    match kind {
+        ApiExtensionKind::ApiService => "requests for this API fail",
+        ApiExtensionKind::CustomResourceDefinition => {
+            "objects of this kind cannot be read in the other versions"
+        }
+        _ if calls
+            .iter()
+            .all(|call| call.call.on_failure == OnFailure::Ignore) =>
+        {
+            "`failurePolicy: Ignore`: requests go through unchecked, and nobody is told"
+        }
+        _ => "requests that the webhook should see are refused",
+    }
+}
