@@ -23,7 +23,7 @@ const QUESTIONS: usize = 5;
 #[test]
 fn a_proposed_change_does_what_is_said_and_nothing_else() {
     let proved: usize = (0..CLUSTERS).into_par_iter().map(prove_changes).sum();
-    assert!(proved > 150, "only {proved} changes were proved");
+    assert!(proved > 100, "only {proved} changes were proved");
 }
 
 /// How many changes were proved.

@@ -177,21 +177,25 @@ impl Side<'_, '_> {
                 }
             }
             let object = &self.input.cluster.policy(policy.id).object;
-            // A policy that denies everything to everybody stays what it is.
             let is_default = object
                 .pod_selector
                 .get()
                 .is_none_or(|selector| selector.is_empty());
-            let takes_rules = !policy.rules.is_empty() || !is_default;
             for peers in self.peers(Some(policy.id)) {
-                if takes_rules {
+                let policies = labels_of(self.subject.labels, &self.used_keys()).into_iter();
+                let policies = policies.map(|labels| self.policy(policy.id, labels, peers.clone()));
+                let policies: Vec<Edit> = policies
+                    .filter_map(|new| amend::add_policy(text, object, &new))
+                    .collect();
+                // A policy that denies everything to everybody stays what it is, if there is
+                // a place for another one.
+                if !policy.rules.is_empty() || !is_default || policies.is_empty() {
                     let edit =
                         amend::add_rule(text, object, self.trace.direction, &peers, &self.ports);
                     add(Kind::Rule, edit);
                 }
-                for labels in labels_of(self.subject.labels, &self.used_keys()) {
-                    let new = self.policy(policy.id, labels, peers.clone());
-                    add(Kind::Policy, amend::add_policy(text, object, &new));
+                for edit in policies {
+                    add(Kind::Policy, Some(edit));
                 }
             }
         }
