@@ -10,6 +10,8 @@ mod engine;
 mod formats;
 mod generated;
 mod graph;
+#[cfg(unix)]
+mod linting;
 mod program;
 mod reach;
 mod reference;
@@ -18,4 +20,3 @@ mod surroundings;
 mod validation;
 mod verdict;
 mod written;
-
