@@ -12,7 +12,8 @@ declare_rule! {
     /// `namespaces` and `pods`, an empty `from` or `to`, a priority outside 0 to 1000, an
     /// action of the other generation (`Allow` is v1alpha1, `Accept` is v1alpha2), a port
     /// range that ends before it starts, a baseline policy that is not named `default`, too
-    /// many rules or peers.
+    /// many rules or peers. The kinds of v1alpha1 get a remark: `ClusterNetworkPolicy` takes
+    /// their place.
     ///
     /// ## Why is this bad?
     ///
@@ -22,11 +23,12 @@ declare_rule! {
     /// ## Example
     ///
     /// ```yaml
-    /// apiVersion: policy.networking.k8s.io/v1alpha1
-    /// kind: AdminNetworkPolicy
+    /// apiVersion: policy.networking.k8s.io/v1alpha2
+    /// kind: ClusterNetworkPolicy
     /// metadata:
     ///   name: deny-metadata
     /// spec:
+    ///   tier: Admin
     ///   priority: 1001
     ///   subject:
     ///     namespaces: {}
@@ -39,11 +41,12 @@ declare_rule! {
     /// ## Use instead
     ///
     /// ```yaml
-    /// apiVersion: policy.networking.k8s.io/v1alpha1
-    /// kind: AdminNetworkPolicy
+    /// apiVersion: policy.networking.k8s.io/v1alpha2
+    /// kind: ClusterNetworkPolicy
     /// metadata:
     ///   name: deny-metadata
     /// spec:
+    ///   tier: Admin
     ///   priority: 100
     ///   subject:
     ///     namespaces: {}
