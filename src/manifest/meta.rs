@@ -98,10 +98,15 @@ fn not_text(entry: Entry<'_>, object: &str, path: &str) -> Diagnostic {
         Some(_) => "is a number, not text".to_owned(),
         None => "is a collection, not text".to_owned(),
     };
-    let message = format!("the value of `{}` must be text", entry.key.text().unwrap_or_default());
+    let message = format!(
+        "the value of `{}` must be text",
+        entry.key.text().unwrap_or_default()
+    );
     let mut path = path.to_owned();
     push_field(&mut path, &entry.key.key_text());
-    let diagnostic = invalid_value(value.span(), message).label(is).about(object, path);
+    let diagnostic = invalid_value(value.span(), message)
+        .label(is)
+        .about(object, path);
     if value.scalar().is_none() {
         return diagnostic;
     }
