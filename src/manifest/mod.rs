@@ -165,7 +165,7 @@ impl Input<'_> {
             }
             // The next value that starts a line, as in JSON lines; the broken one ends there.
             let from = (error.span.start as usize).clamp(range.start, range.end);
-            let next = memchr::memmem::find(self.text[from..range.end].as_bytes(), b"\n{");
+            let next = memchr::memmem::find(&self.text.as_bytes()[from..range.end], b"\n{");
             let end = next.map_or(range.end, |newline| from + newline + 1);
             let span = self.trimmed(range.start..end);
             match yaml::read(self.source, self.text, range.start..end) {

@@ -31,9 +31,9 @@ pub(super) fn read<'s>(
         cursor: range.start,
         open: Vec::new(),
     };
-    let mut parser = Parser::new_from_str_with_options(document, options);
+    let parser = Parser::new_from_str_with_options(document, options);
     let mut documents = 0;
-    while let Some(event) = parser.next() {
+    for event in parser {
         let (event, span) = event.map_err(|error| {
             let at = range.start + error.marker().byte_offset().unwrap_or(document.len());
             let at = at.min(range.end);

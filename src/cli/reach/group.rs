@@ -77,8 +77,11 @@ struct Key {
 struct SideKey {
     is_judged: bool,
     policies: Vec<PolicyId>,
-    decisions: Vec<(ReasonCode, ConnectionSet, Option<(PolicyRef, usize)>)>,
+    decisions: Vec<(ReasonCode, ConnectionSet, Option<RulePlace>)>,
 }
+
+/// A rule by its policy and its position there.
+type RulePlace = (PolicyRef, usize);
 
 impl SideKey {
     fn of(side: &SideTrace<'_>, asked: &ConnectionSet) -> Self {
