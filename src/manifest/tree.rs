@@ -39,7 +39,7 @@ pub(crate) struct DuplicateKey {
     pub(crate) first: Span,
     /// The second (or a further) one.
     pub(crate) second: Span,
-    /// The mapping; see [`Tree::node`].
+    /// The mapping that they stand in.
     pub(crate) mapping: NodeId,
 }
 
