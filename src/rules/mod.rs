@@ -23,6 +23,7 @@ mod host_network_target;
 mod ignored_rules;
 mod implicit_policy_types;
 mod implicit_protocol;
+mod invalid_admin_policy;
 mod invalid_cidr;
 mod invalid_peer;
 mod invalid_selector;
@@ -72,6 +73,7 @@ pub const ALL: &[&dyn Rule] = &[
     &ignored_rules::IgnoredRules,
     &implicit_policy_types::ImplicitPolicyTypes,
     &implicit_protocol::ImplicitProtocol,
+    &invalid_admin_policy::InvalidAdminPolicy,
     &invalid_cidr::InvalidCidr,
     &invalid_peer::InvalidPeer,
     &invalid_selector::InvalidSelector,

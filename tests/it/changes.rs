@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 
-const CLUSTERS: u64 = 120;
+const CLUSTERS: u64 = 200;
 const QUESTIONS: usize = 5;
 
 #[test]

@@ -2,18 +2,21 @@
 //! program as its users run it.
 
 mod architecture;
-mod cli;
 mod changes;
+mod cli;
 mod clusters;
 mod conventions;
 mod engine;
 mod formats;
 mod generated;
 mod graph;
+#[cfg(unix)]
+mod linting;
 mod program;
 mod reach;
 mod reference;
 mod rules;
 mod surroundings;
+mod validation;
 mod verdict;
 mod written;
