@@ -426,3 +426,6 @@ fn has_labels(labels: &Labels, wanted: &Labels) -> bool {
         .iter()
         .all(|wanted| labels.get(&wanted.key) == Some(&wanted.value))
 }
+
+#[cfg(test)]
+mod tests;

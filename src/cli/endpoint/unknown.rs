@@ -226,7 +226,12 @@ fn nearest(candidates: impl Iterator<Item = (usize, Candidate)>, typed: &str) ->
         far.cmp(other_far).then_with(|| one.name.cmp(&other.name))
     });
     all.dedup_by(|(_, one), (_, other)| one.name == other.name);
-    let limit = (typed.chars().count() / 3).max(2);
+    // In a short name one slip is much already.
+    let limit = match typed.chars().count() {
+        0..4 => 1,
+        4..9 => 2,
+        length => length / 3,
+    };
     let near = all.partition_point(|(far, _)| *far <= limit);
     let shown = if near == 0 && all.len() <= MOST {
         all.len()
