@@ -21,6 +21,7 @@ mod fields;
 mod flattened;
 mod identity;
 mod ip_block;
+mod kustomization;
 mod meta;
 mod monitor;
 mod moves;

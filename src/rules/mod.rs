@@ -14,6 +14,7 @@ mod batch_workload_cut_off;
 mod cidr_host_bits;
 mod cidr_matches_cluster;
 mod duplicate_key;
+mod duplicate_policy;
 mod empty_means_all;
 mod entrypoint_blocked;
 mod except_defeated;
@@ -31,6 +32,7 @@ mod label_on_controller;
 mod metadata_service_reachable;
 mod misplaced_field;
 mod missing_dns_egress;
+mod missing_namespace;
 mod one_sided_flow;
 mod redundant_rule;
 mod scrape_blocked;
@@ -61,6 +63,7 @@ pub const ALL: &[&dyn Rule] = &[
     &cidr_host_bits::CidrHostBits,
     &cidr_matches_cluster::CidrMatchesCluster,
     &duplicate_key::DuplicateKey,
+    &duplicate_policy::DuplicatePolicy,
     &empty_means_all::EmptyMeansAll,
     &entrypoint_blocked::EntrypointBlocked,
     &except_defeated::ExceptDefeated,
@@ -78,6 +81,7 @@ pub const ALL: &[&dyn Rule] = &[
     &metadata_service_reachable::MetadataServiceReachable,
     &misplaced_field::MisplacedField,
     &missing_dns_egress::MissingDnsEgress,
+    &missing_namespace::MissingNamespace,
     &one_sided_flow::OneSidedFlow,
     &redundant_rule::RedundantRule,
     &scrape_blocked::ScrapeBlocked,
