@@ -111,13 +111,22 @@ pub fn add_rule(
 
 /// A field of `spec` that a new one can stand beside: its key, and where its value ends.
 fn sibling(policy: &NetworkPolicy) -> Option<(Span, Span)> {
-    let types = policy
-        .policy_types
-        .key()
-        .zip(policy.policy_types.items().last());
-    let types = types.map(|(key, last)| (key, last.span));
-    let selector = policy.pod_selector.key().zip(policy.pod_selector.get());
-    types.or(selector.map(|(key, selector)| (key, selector.span)))
+    let types = policy.policy_types.items().last().map(|last| last.span);
+    let selector = policy.pod_selector.get().map(|selector| selector.span);
+    let last_rule = |direction| {
+        policy
+            .rules_field(direction)
+            .items()
+            .last()
+            .map(|rule| rule.span)
+    };
+    let fields = [
+        (policy.policy_types.key(), types),
+        (policy.pod_selector.key(), selector),
+        (policy.egress.key(), last_rule(Direction::Egress)),
+        (policy.ingress.key(), last_rule(Direction::Ingress)),
+    ];
+    fields.into_iter().find_map(|(key, end)| key.zip(end))
 }
 
 /// Adds a policy as a document of its own behind the document of another one; `None` where
@@ -314,3 +323,6 @@ fn cluster_rule_value(
         ),
     ]))
 }
+
+#[cfg(test)]
+mod tests;

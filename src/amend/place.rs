@@ -91,10 +91,12 @@ pub(super) fn fill(text: &str, key: Span, list: &Value, style: Style) -> Option<
     let colon = rest.find(':')? + 1;
     let value = rest[colon..].trim_start();
     let value_start = start + rest.len() - value.len();
-    let written = value
-        .find(']')
-        .filter(|_| value.starts_with('['))
-        .map_or(0, |end| end + 1);
+    let word = value.find([',', '}', ' ', '#']).unwrap_or(value.len());
+    let written = match value.find(']').filter(|_| value.starts_with('[')) {
+        Some(end) => end + 1,
+        None if ["null", "Null", "NULL", "~"].contains(&&value[..word]) => word,
+        None => 0,
+    };
     let is_block = is_first_on_line(text, key) && !style.quotes_keys;
     if !is_block {
         let span = Span::new(

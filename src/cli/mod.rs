@@ -5,6 +5,7 @@
 
 mod baseline;
 mod completions;
+mod config;
 mod configuration;
 mod endpoint;
 mod exit;
@@ -85,6 +86,7 @@ enum Command {
     Reach(reach::Options),
     Graph(graph::Options),
     Explain(explain::Options),
+    Config(config::Options),
     Files(files::Options),
     Schema(schema::Options),
     Completions(completions::Options),
@@ -137,6 +139,7 @@ fn execute(cli: Cli) -> Outcome {
         Command::Reach(options) => reach::run(&options, &mut terminal),
         Command::Graph(options) => graph::run(&options, &mut terminal),
         Command::Explain(options) => explain::run(&options, &mut terminal),
+        Command::Config(options) => config::run(&options, &mut terminal),
         Command::Files(options) => files::run(&options, &mut terminal),
         Command::Schema(options) => schema::run(&options, &mut terminal),
         Command::Completions(options) => completions::run(&options, &mut terminal),

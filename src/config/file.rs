@@ -211,6 +211,7 @@ pub(super) fn read(text: &str, known: &[&RuleMeta]) -> Result<Config, Error> {
     if value.is_null() {
         return Ok(Config::default());
     }
+    let written = written(&value);
     let file: File =
         serde_yaml::from_value(value).map_err(|error| Error::from_serde(&error, text))?;
     if let Some(version) = file.version.filter(|version| *version != VERSION) {
@@ -256,7 +257,17 @@ pub(super) fn read(text: &str, known: &[&RuleMeta]) -> Result<Config, Error> {
             .map(scope)
             .collect::<Result<_, _>>()?,
         settings,
+        written,
     })
+}
+
+fn written(file: &serde_yaml::Value) -> Vec<(String, String)> {
+    let entry = |(key, value): (&serde_yaml::Value, &serde_yaml::Value)| {
+        let key = key.as_str()?.to_owned();
+        serde_json::to_string(value).ok().map(|value| (key, value))
+    };
+    let entries = file.as_mapping().into_iter().flatten();
+    entries.filter_map(entry).collect()
 }
 
 fn rule_settings(

@@ -10,7 +10,7 @@ mod scope;
 mod settings;
 
 pub use file::{Error, RuleSetting};
-pub use schema::schema;
+pub use schema::{keys, schema};
 pub use scope::Scope;
 
 use crate::diagnostic::Severity;
@@ -35,6 +35,9 @@ pub struct Config {
     /// Parts of the tree that are clusters of their own, in the order of the file. A file
     /// belongs to the first one whose pattern it matches.
     pub scopes: Vec<Scope>,
+    /// The keys at the top of the file with their values, each as one line of JSON, in the
+    /// order of the file.
+    pub written: Vec<(String, String)>,
 }
 
 impl Config {

@@ -1,8 +1,14 @@
 //! The JSON Schema of the configuration, for editors.
 
-use super::settings::{CLOUDS, CNIS, PROFILES};
+use super::file::TOP_KEYS;
+use super::settings::{CLOUDS, CNIS, KEYS, PROFILES};
 use crate::lint::RuleMeta;
 use serde_json::{Map, Value, json};
+
+/// The keys that a configuration may have at its top, in the order of the manual.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    TOP_KEYS.iter().chain(KEYS).copied()
+}
 
 /// The schema, with the rules that exist.
 #[must_use]

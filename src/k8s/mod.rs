@@ -25,7 +25,9 @@ pub use cluster_network_policy::{
 pub use entrypoint::{Backend, BackendPort, Entrypoint, EntrypointKind, Gateway, GatewayReference};
 pub use kustomization::{Kustomization, Placement};
 pub use meta::{Field, Label, Labels, NAMESPACE_NAME_LABEL, ObjectMeta, OwnerReference, is_opaque};
-pub use monitor::{Monitor, MonitorEndpoint, MonitorKind, MonitoredNamespaces, Prometheus};
+pub use monitor::{
+    Monitor, MonitorEndpoint, MonitorKind, MonitoredNamespaces, Prometheus, PrometheusKind,
+};
 pub use network_policy::{
     Direction, IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
     PeerPlace, PortReference, Protocol,
@@ -108,7 +110,7 @@ impl Surrounding {
             Self::Entrypoint(object) => object.kind.name(),
             Self::Gateway(_) => "Gateway",
             Self::Monitor(object) => object.kind.name(),
-            Self::Prometheus(_) => "Prometheus",
+            Self::Prometheus(object) => object.kind.name(),
             Self::ApiExtension(object) => object.kind.name(),
             Self::ServiceAccount(_) => "ServiceAccount",
             Self::Role(object) => object.scope.role_kind(),

@@ -4,7 +4,7 @@
 //! Refuses to know which pods a monitor finds: it selects Services, or pods, of
 //! namespaces, and those are the cluster's.
 
-use super::meta::{Labels, ObjectMeta};
+use super::meta::{Label, Labels, ObjectMeta};
 use super::network_policy::PortReference;
 use super::selector::LabelSelector;
 use crate::source::{Span, Spanned};
@@ -78,13 +78,64 @@ pub struct MonitorEndpoint {
     pub target_port: Option<Spanned<PortReference>>,
 }
 
-/// A `Prometheus` (or `PrometheusAgent`): its pods are made by the operator.
+/// A `Prometheus` or a `PrometheusAgent`: its pods are made by the operator.
 #[derive(Clone, Debug)]
 pub struct Prometheus {
     /// Its metadata.
     pub meta: ObjectMeta,
+    /// Its kind.
+    pub kind: PrometheusKind,
     /// `spec.podMetadata.labels`, which its pods have besides those of the operator.
     pub pod_labels: Labels,
     /// `spec.hostNetwork`.
     pub host_network: bool,
+}
+
+/// The kinds of [`Prometheus`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PrometheusKind {
+    /// `Prometheus`.
+    Prometheus,
+    /// `PrometheusAgent`.
+    PrometheusAgent,
+}
+
+impl PrometheusKind {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Prometheus, Self::PrometheusAgent];
+
+    /// As `kind` spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prometheus => "Prometheus",
+            Self::PrometheusAgent => "PrometheusAgent",
+        }
+    }
+}
+
+impl Prometheus {
+    /// The labels of its pods: those of the operator over those of `spec.podMetadata`
+    /// (prometheus-operator, `pkg/prometheus/server/statefulset.go` and
+    /// `pkg/prometheus/agent/statefulset.go`).
+    #[must_use]
+    pub fn labels_of_pods(&self) -> Labels {
+        let (own, name) = (&self.meta.name.value, self.meta.name.span);
+        let program = match self.kind {
+            PrometheusKind::Prometheus => "prometheus",
+            PrometheusKind::PrometheusAgent => "prometheus-agent",
+        };
+        let of_operator = [
+            ("app.kubernetes.io/name", program),
+            ("app.kubernetes.io/instance", own),
+            ("app.kubernetes.io/managed-by", "prometheus-operator"),
+            ("operator.prometheus.io/name", own),
+            ("prometheus", own),
+        ];
+        let of_operator = of_operator.map(|(key, value)| Label {
+            key: Spanned::new(key.to_owned(), name),
+            value: Spanned::new(value.to_owned(), name),
+        });
+        Labels::new(self.pod_labels.iter().cloned().chain(of_operator).collect())
+    }
 }

@@ -73,6 +73,20 @@ impl LabelSelector {
         }
     }
 
+    /// The smallest text that holds all of its requirements: the requirement where there is
+    /// one, the whole selector where there are several.
+    #[must_use]
+    pub fn requirements_span(&self) -> Span {
+        match (
+            self.match_labels.as_slice(),
+            self.match_expressions.as_slice(),
+        ) {
+            ([label], []) => label.key.span.to(label.value.span),
+            ([], [requirement]) => requirement.span,
+            _ => self.span,
+        }
+    }
+
     /// Whether it has no requirements.
     #[must_use]
     pub fn is_empty(&self) -> bool {

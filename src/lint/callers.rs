@@ -50,6 +50,8 @@ const CONTROLLER_WORDS: &[&str] = &[
     "cilium",
     "knative",
     "pomerium",
+    // K3s runs Traefik there.
+    "kube-system",
 ];
 
 /// Words that stand in the names, labels and images of what scrapes: Prometheus and its
@@ -129,10 +131,12 @@ impl Caller {
                     namespace: Some(namespace.clone()),
                     labels: None,
                 });
+                // On the host network no selector sees them (S10).
                 let by_operator = cx.cluster.surroundings().prometheuses.iter();
+                let by_operator = by_operator.filter(|object| !object.host_network);
                 let by_operator = by_operator.map(|object| Described {
                     namespace: Some(object.meta.namespace_name().to_owned()),
-                    labels: None,
+                    labels: Some(object.labels_of_pods()),
                 });
                 configured.chain(by_operator).collect()
             }
@@ -169,20 +173,25 @@ impl Caller {
         if matched.iter().any(|id| self.looks_like(cx, *id)) {
             return true;
         }
+        let is_named = |caller: Self| {
+            let mut selectors = [namespaces, pods].into_iter().flatten();
+            selectors.any(|selector| caller.names_one(selector))
+        };
         // Who has described all callers, or all pods, needs no guess.
-        if self.is_configured(cx) || cx.settings.inventory.is_complete() {
+        if self.is_configured(cx) {
             return false;
         }
-        let is_named = [namespaces, pods]
-            .into_iter()
-            .flatten()
-            .any(|it| self.names_one(it));
+        if cx.settings.inventory.is_complete() {
+            // Why it does not match the pods that it names is what other rules say.
+            return matched.is_empty() && is_named(self);
+        }
         let own = &cx
             .cluster
             .namespace(cx.cluster.policy(policy).namespace)
             .name;
         match namespaces {
-            _ if is_named => true,
+            _ if is_named(self) => true,
+            _ if is_named(self.other()) => false,
             // Pods of the own namespace that nobody has seen: only in a namespace that is
             // made for such callers.
             None => self.is_named_in(own),
@@ -191,6 +200,13 @@ impl Caller {
                 let is_about_pods = pods.is_some_and(|pods| !pods.is_empty());
                 !is_about_pods && !names_namespaces(namespaces)
             }
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::IngressController => Self::Scraper,
+            Self::Scraper => Self::IngressController,
         }
     }
 

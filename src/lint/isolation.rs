@@ -3,10 +3,11 @@
 //!
 //! Refuses to call anything missing; that is for rules to say.
 
-use crate::cluster::{Cluster, NamespaceId, PolicyId};
+use super::{Context, containment, platform};
+use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::engine::{self, Endpoint, NamespaceView, PodView};
-use crate::k8s::{self, Direction, Labels, NetworkPolicy, Outcome};
-use crate::lint::containment;
+use crate::k8s::{self, Direction, LabelSelector, Labels, NetworkPolicy, Outcome, Truth};
+use crate::source::Span;
 
 /// Another policy of the namespace that isolates all pods of this one in a direction,
 /// whatever labels they have.
@@ -34,16 +35,23 @@ pub fn isolates_the_same_pods(
 #[must_use]
 pub fn has_default_deny(cluster: &Cluster, namespace: NamespaceId, direction: Direction) -> bool {
     let no_labels = Labels::default();
-    let is_default_deny = |id: PolicyId| {
-        let policy = &cluster.policy(id).object;
-        let selects_it = match policy.pod_selector.get() {
-            Some(selector) => !selector.is_opaque() && selector.matches(&no_labels),
-            None => true,
-        };
-        selects_it && isolates(policy, direction)
-    };
-    cluster.policies_in(namespace).any(is_default_deny)
+    may_isolate(cluster, namespace, &no_labels, direction)
         || is_denied_cluster_wide(cluster, namespace, &no_labels, direction)
+}
+
+/// Whether a policy of the namespace isolates pods with these labels, or would if it were
+/// accepted, or may once another tool has filled in its text.
+fn may_isolate(
+    cluster: &Cluster,
+    namespace: NamespaceId,
+    labels: &Labels,
+    direction: Direction,
+) -> bool {
+    cluster.policies_in(namespace).any(|id| {
+        let policy = &cluster.policy(id).object;
+        let may_select = |selector: &LabelSelector| selector.matches_opaque(labels) != Truth::False;
+        policy.applies_to(direction) && policy.pod_selector.get().is_none_or(may_select)
+    })
 }
 
 /// Whether a cluster-wide policy keeps strangers and pods with these labels apart.
@@ -102,4 +110,65 @@ pub fn may_be_isolated_by_others(documents: &[k8s::Document], namespace: &str) -
             FOREIGN_CLUSTER_KINDS.contains(&kind)
                 || (FOREIGN_KINDS.contains(&kind) && document.namespace == namespace)
         })
+}
+
+/// The workloads of a namespace that policies could isolate.
+#[derive(Clone, Debug)]
+pub struct Exposure {
+    /// Where to speak about all of them: the name of the namespace where it is declared, else
+    /// that of its first workload.
+    pub anchor: Span,
+    namespace: NamespaceId,
+    workloads: Vec<WorkloadId>,
+    cares_about_egress: bool,
+}
+
+impl Exposure {
+    /// `None` where nothing can be said: no workload that a selector sees, a namespace of the
+    /// platform, or policies of other products. Where not everything is known, only workloads
+    /// count that name their namespace: the others may go to any.
+    #[must_use]
+    pub fn of(cx: &Context<'_>, namespace: NamespaceId) -> Option<Self> {
+        let cluster = cx.cluster;
+        let name = cluster.namespace(namespace).name.as_str();
+        let is_platforms = platform::makes_namespace(name) && name != "default";
+        if is_platforms || may_be_isolated_by_others(cx.documents, name) {
+            return None;
+        }
+        let is_complete = cx.settings.inventory.is_complete_in(name);
+        let counts = |id: &WorkloadId| {
+            let workload = &cluster.workload(*id).object;
+            let is_here = is_complete || workload.meta.namespace.is_some();
+            workload.meta.is_accepted && !workload.host_network && is_here
+        };
+        let workloads: Vec<_> = cluster.workloads_in(namespace).filter(counts).collect();
+        let first = &cluster.workload(*workloads.first()?).object.meta;
+        let declared = cluster.namespace(namespace).declared.as_ref();
+        let isolates = |id| isolates(&cluster.policy(id).object, Direction::Egress);
+        Some(Self {
+            anchor: declared.map_or(&first.name, |it| &it.meta.name).span,
+            namespace,
+            workloads,
+            cares_about_egress: is_complete || cluster.policies_in(namespace).any(isolates),
+        })
+    }
+
+    /// Whether the direction is worth a word: for egress only where some policy of the
+    /// namespace cares about it, or where everything is known.
+    #[must_use]
+    pub fn is_looked_at(&self, direction: Direction) -> bool {
+        direction == Direction::Ingress || self.cares_about_egress
+    }
+
+    /// The workloads that nothing isolates in the direction, in order.
+    #[must_use]
+    pub fn open(&self, cx: &Context<'_>, direction: Direction) -> Vec<WorkloadId> {
+        let is_open = |id: &WorkloadId| {
+            let labels = &cx.cluster.workload(*id).object.labels;
+            cx.engine.isolating(*id, direction).is_empty()
+                && !may_isolate(cx.cluster, self.namespace, labels, direction)
+                && !is_denied_cluster_wide(cx.cluster, self.namespace, labels, direction)
+        };
+        self.workloads.iter().copied().filter(is_open).collect()
+    }
 }

@@ -228,7 +228,7 @@ pub fn is_typo(a: &str, b: &str) -> bool {
     }
     match strsim::osa_distance(a, b) {
         1 => shorter >= 5,
-        2 => shorter >= 8,
+        2 => shorter >= 7,
         _ => false,
     }
 }
@@ -270,6 +270,7 @@ mod tests {
             ("cart", "carts", true),
             ("frontend", "fronted", true),
             ("checkout", "chekcout", true),
+            ("catalog", "catalogue", true),
             ("payment-api", "paymnet-api", true),
             ("api", "app", false),
             ("web", "db", false),

@@ -3,6 +3,7 @@
 //!
 //! Refuses to know what a rule makes of it.
 
+use super::dns;
 use crate::cluster::{Cluster, ServiceId, WorkloadId};
 use crate::k8s::{Protocol, ServicePort};
 
@@ -58,7 +59,9 @@ pub fn translated<'c>(
                 if pod_ports.contains(&port) {
                     return Vec::new();
                 }
-                if service_port.port.value == port {
+                // The resolvers of OpenShift, which rules about DNS speak of.
+                let is_dns = port == dns::PORT && pod_ports.contains(&dns::OPENSHIFT_PORT);
+                if service_port.port.value == port && !is_dns {
                     found.extend(pod_ports.into_iter().map(|pod_port| Translated {
                         service,
                         service_port,

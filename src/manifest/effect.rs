@@ -8,6 +8,9 @@ use super::tree::Node;
 
 /// What becomes of an object without an unknown field, as one sentence.
 pub(super) fn of_dropping(field: &UnknownField<'_>) -> String {
+    if field.is_refused {
+        return "the API server refuses the object".to_owned();
+    }
     let shape = field.shape;
     let is = |other: &Shape| std::ptr::eq(shape, other);
     let rest = field.mapping;

@@ -61,11 +61,6 @@ impl Shape {
         std::ptr::eq(self, &PEER)
     }
 
-    /// Whether it is labels, which have no fields of their own.
-    pub(super) fn is_labels(&self) -> bool {
-        std::ptr::eq(self, &LABELS)
-    }
-
     /// The shapes within this one that have a field of this name: what to say of a
     /// field that stands in the wrong place. In the order of the API, each once.
     pub(super) fn homes(&'static self, name: &str) -> Vec<&'static Shape> {

@@ -59,7 +59,12 @@ pub(super) fn detect(text: &str, document: Span, tree: Option<&Tree<'_>>) -> Opt
         return is_flat.then(|| diagnostic(&lines, shape, None, lines.layouts(shape)));
     };
     let root = tree.root()?;
-    let text = |name: &str| root.get(name).and_then(Node::as_str);
+    // Labels may stand beside the fields, and be called like them: the first one counts.
+    let is_ambiguous = !tree.duplicate_keys_in(root).is_empty();
+    let text = |name: &str| match is_ambiguous {
+        true => lines.value_of(name),
+        false => root.get(name).and_then(Node::as_str),
+    };
     let shape =
         fields::policy(text("kind")?).filter(|_| text("apiVersion").is_some_and(is_group))?;
     let inner = Inner::of(shape);

@@ -9,7 +9,7 @@ use super::surrounding::{port, text};
 use super::tree::Node;
 use crate::k8s::{
     LabelSelector, Monitor, MonitorEndpoint, MonitorKind, MonitoredNamespaces, ObjectMeta,
-    PortReference, Prometheus,
+    PortReference, Prometheus, PrometheusKind,
 };
 use crate::source::Spanned;
 
@@ -72,12 +72,17 @@ fn read_endpoint(node: Node<'_>) -> MonitorEndpoint {
 }
 
 /// Reads a `Prometheus` or a `PrometheusAgent`.
-pub(super) fn read_prometheus(node: Node<'_>, meta: ObjectMeta) -> Prometheus {
+pub(super) fn read_prometheus(
+    node: Node<'_>,
+    meta: ObjectMeta,
+    kind: PrometheusKind,
+) -> Prometheus {
     let spec = node.find(&["spec"]);
     let labels = spec.and_then(|spec| spec.find(&["podMetadata", "labels"]));
     let host_network = spec.and_then(|spec| spec.find(&["hostNetwork"]));
     Prometheus {
         meta,
+        kind,
         pod_labels: labels
             .map(|labels| meta::string_map(labels, "", "", &mut Vec::new()))
             .unwrap_or_default(),

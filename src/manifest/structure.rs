@@ -25,6 +25,8 @@ pub(super) struct UnknownField<'t> {
     pub(super) ancestors: Vec<Node<'t>>,
     /// Where the mapping is, as `spec.ingress[0]`.
     pub(super) path: String,
+    /// Whether a decoder stops at it; otherwise a lenient one drops it.
+    pub(super) is_refused: bool,
 }
 
 /// A value that a decoder refuses.
@@ -104,6 +106,7 @@ impl<'t> Walk<'t> {
                     shape,
                     ancestors: self.ancestors.clone(),
                     path: path.to_string(),
+                    is_refused: false,
                 }),
             }
         }
@@ -128,6 +131,13 @@ impl<'t> Walk<'t> {
                     self.value(item, *item_type, field, true, path.item(index));
                 }
             }
+            Type::List(Type::Object(item))
+                if kind == Kind::Mapping && self.is_of_strays(value, item) =>
+            {
+                for (index, entry) in value.entries().enumerate() {
+                    self.strayed(value, entry, index, item, path);
+                }
+            }
             Type::Labels if kind == Kind::Mapping => self.labels(value, path),
             Type::Text if value.as_str().is_some() => {}
             Type::Integer if value.as_int().is_some() => {}
@@ -147,22 +157,46 @@ impl<'t> Walk<'t> {
         }
     }
 
+    /// A field of another place, where the decoder wants something else altogether.
+    fn strayed(
+        &mut self,
+        mapping: Node<'t>,
+        entry: Entry<'t>,
+        index: usize,
+        shape: &'static Shape,
+        path: Path<'_>,
+    ) {
+        let (ancestors, path) = (self.ancestors.clone(), path.to_string());
+        let is_refused = true;
+        let field = UnknownField {
+            entry,
+            index,
+            mapping,
+            shape,
+            ancestors,
+            path,
+            is_refused,
+        };
+        self.structure.unknown.push(field);
+    }
+
+    /// Whether a mapping in the place of a list holds nothing but fields of other places:
+    /// then they are what is wrong, and not that a hyphen is missing.
+    fn is_of_strays(&self, mapping: Node<'t>, item: &Shape) -> bool {
+        let mut entries = mapping.entries().peekable();
+        entries.peek().is_some()
+            && entries.all(|entry| {
+                let key = entry.key.key_text();
+                item.field(&key).is_none() && !self.root.homes(&key).is_empty()
+            })
+    }
+
     fn labels(&mut self, labels: Node<'t>, path: Path<'_>) {
         for (index, entry) in labels.entries().enumerate() {
             let key = entry.key.key_text();
             let is_collection = !reader::is_opaque(entry.value) && entry.value.text().is_none();
             if is_collection && !self.root.homes(&key).is_empty() {
-                let (mapping, shape) = (labels, &fields::LABELS);
-                let (ancestors, path) = (self.ancestors.clone(), path.to_string());
-                let field = UnknownField {
-                    entry,
-                    index,
-                    mapping,
-                    shape,
-                    ancestors,
-                    path,
-                };
-                self.structure.unknown.push(field);
+                self.strayed(labels, entry, index, &fields::LABELS, path);
                 continue;
             }
             let path = path.field(&key);

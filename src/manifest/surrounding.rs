@@ -7,7 +7,8 @@ use super::object::Identity;
 use super::tree::Node;
 use super::{api_extension, entrypoint, kustomization, meta, monitor, rbac};
 use crate::k8s::{
-    ApiExtensionKind, EntrypointKind, MonitorKind, ObjectMeta, RoleScope, Surrounding,
+    ApiExtensionKind, EntrypointKind, MonitorKind, ObjectMeta, PrometheusKind, RoleScope,
+    Surrounding,
 };
 use crate::source::Spanned;
 
@@ -36,8 +37,10 @@ pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<Surroundin
         ("monitoring.coreos.com", "PodMonitor") => {
             Surrounding::Monitor(monitor::read(node, meta(), MonitorKind::PodMonitor))
         }
-        ("monitoring.coreos.com", "Prometheus" | "PrometheusAgent") => {
-            Surrounding::Prometheus(monitor::read_prometheus(node, meta()))
+        ("monitoring.coreos.com", kind) => {
+            let mut kinds = PrometheusKind::ALL.into_iter();
+            let kind = kinds.find(|known| known.name() == kind)?;
+            Surrounding::Prometheus(monitor::read_prometheus(node, meta(), kind))
         }
         ("admissionregistration.k8s.io", kind) => {
             let mut kinds = ApiExtensionKind::WEBHOOKS.into_iter();

@@ -113,13 +113,8 @@ impl<'s> Tree<'s> {
         &self.comments
     }
 
-    /// The keys that stand twice in one mapping, in the order of the second ones within
-    /// each mapping; inner mappings come before outer ones. `<<` may be repeated.
-    pub(crate) fn duplicate_keys(&self) -> &[DuplicateKey] {
-        &self.duplicates
-    }
-
-    /// The keys that stand twice within `node`; see [`duplicate_keys`](Self::duplicate_keys).
+    /// The keys that stand twice in one mapping within `node`, in the order of the second
+    /// ones within each mapping; inner mappings come before outer ones. `<<` may be repeated.
     pub(crate) fn duplicate_keys_in(&self, node: Node<'_>) -> &[DuplicateKey] {
         // Mappings are noted when they are closed, so they come in the order of their ends.
         let end = |key: &DuplicateKey| self.nodes[key.mapping.0 as usize].next;
@@ -130,11 +125,6 @@ impl<'s> Tree<'s> {
             .duplicates
             .partition_point(|key| end(key) <= node.data().next);
         &self.duplicates[from..to]
-    }
-
-    /// The node of an id of this tree.
-    pub(crate) fn node(&self, id: NodeId) -> Node<'_> {
-        self.at(id.0)
     }
 
     fn at(&self, place: u32) -> Node<'_> {

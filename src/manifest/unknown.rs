@@ -56,8 +56,7 @@ pub(super) fn report(
             reader.mute(search.cured_by(only));
         }
         let diagnostic = misplaced(run, shape, moves);
-        match first.shape.is_labels() {
-            // Nothing is dropped there: the decoder wants text.
+        match first.is_refused {
             true => reader.refuse_at(path_of(first), diagnostic),
             false => reader.report_at(path_of(first), diagnostic),
         }
@@ -234,7 +233,8 @@ fn misplaced(run: &[UnknownField<'_>], root: &'static Shape, moves: Vec<Move>) -
     match moves.as_slice() {
         [] => match sibling(first, &key) {
             Some(sibling) => diagnostic.help(format!("write `{sibling}`")),
-            None => diagnostic,
+            None if first.entry.value.is_null() => diagnostic.help("it has no value: remove it"),
+            None => diagnostic.help(format!("move {what} there")),
         },
         [only] => {
             let title = instruction(only, what);

@@ -25,7 +25,29 @@ pub(super) fn report(error: ReadError, text: &str, span: Span, parsed: &mut Pars
         parsed.diagnostics.push(diagnostic(error));
         Outcome::Broken
     };
-    parsed.documents.push(nameless(span, outcome));
+    let mut document = nameless(span, outcome);
+    document.comments = whole_line_comments(text, span);
+    parsed.documents.push(document);
+}
+
+/// The comments that stand alone on their lines: what is to be seen of comments without
+/// knowing the rest of the text.
+fn whole_line_comments(text: &str, document: Span) -> Vec<Span> {
+    let mut start = document.start;
+    let mut comments = Vec::new();
+    for line in text[document.range()].split_inclusive('\n') {
+        let comment = line.trim();
+        if comment.starts_with('#') {
+            let from = start + (line.len() - line.trim_start().len()) as u32;
+            comments.push(Span::new(
+                document.source,
+                from,
+                from + comment.len() as u32,
+            ));
+        }
+        start += line.len() as u32;
+    }
+    comments
 }
 
 fn diagnostic(error: ReadError) -> Diagnostic {
@@ -66,7 +88,16 @@ fn opacity(text: &str, at: usize) -> Option<Opacity> {
         .skip(at)
         .position(|byte| *byte == b'\n');
     let end = end.map_or(text.len(), |length| at + length);
-    let mut lines = text.get(..end).unwrap_or(text).lines();
+    let before = text.get(..end).unwrap_or(text);
+    // A quoted hole that quotes something itself ends the quotes around it.
+    if before
+        .lines()
+        .next_back()
+        .is_some_and(|line| line.contains("{{"))
+    {
+        return Some(Opacity::Template);
+    }
+    let mut lines = before.lines();
     lines.find_map(|line| {
         let line = line.trim_start_matches([' ', '\t', '-', '?']);
         let starts = |hole: &str| line.starts_with(hole) || line.contains(&format!(": {hole}"));

@@ -16,6 +16,8 @@ mod nearest;
 mod place;
 mod reach;
 mod reach_json;
+mod reach_places;
+mod reach_terms;
 mod reach_text;
 mod reach_words;
 mod rule_page;

@@ -4,8 +4,9 @@
 //! Refuses to shorten: every rule that was asked is there.
 
 use super::reach::{Change, Ends, ReachAnswer, ReachReport};
+use super::reach_places::{miss_span, peer_span, port_span, rule_text};
 use super::reach_text::side_outcome;
-use super::reach_words::{Words, miss_span, peer_span, port_span, rule_text};
+use super::reach_words::Words;
 use crate::engine::{
     Address, ConnectionSet, Matter, Miss, PeerTrace, PolicyRef, PortTrace, ReasonCode, RuleTrace,
     SideTrace, Way,

@@ -4,17 +4,18 @@
 //! Refuses to know which facts are shown, and how they are laid out.
 
 use super::count;
-use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL};
+use super::reach_places::{miss_span, peer_span, port_span, requirement_span, rule_text};
+use super::reach_terms::{found, namespace_label, network_peer, numbers, pods, some_of, wanted};
+use crate::cluster::Cluster;
 use crate::engine::{
     ConnectionSet, Decision, Matter, Miss, PeerRef, PeerTrace, PluginDifference, PolicyRef,
-    PortRef, PortTrace, ReasonCode, Requirement, RuleRef, RuleTrace, SideTrace, Wanted,
+    PortRef, PortTrace, ReasonCode, RuleTrace, SideTrace,
 };
 use crate::k8s::{
-    Action, ClusterNetworkPolicy, Direction, IpBlock, LabelSelector, NetworkPolicyPeer,
-    PeerSelection, PodsSelection, PortMatch, Protocol, Tier, Truth,
+    Action, ClusterNetworkPolicy, Direction, PeerSelection, PodsSelection, PortMatch, Protocol,
+    Tier, Truth,
 };
 use crate::source::Span;
-use std::fmt::Display;
 
 /// Says what happened between two ends.
 #[derive(Clone, Copy)]
@@ -428,7 +429,7 @@ impl<'a> Words<'a> {
                 format!("wants an address, that of {other} is not known")
             }
             Miss::OutsideBlock(block) => {
-                format!("wants an address in {}, not {other}", block.value)
+                format!("wants an address in {}, {other} is not in it", block.value)
             }
             Miss::Except(except) => format!("{other} is in its exception {}", except.value),
             Miss::NotANode => "wants the address of a node, which it is not".to_owned(),
@@ -549,143 +550,5 @@ impl<'a> Words<'a> {
             PolicyRef::Cluster(id) => &self.cluster.cluster_policy(id).meta,
         };
         meta.opaque.unwrap_or(rule_text(rule.rule))
-    }
-}
-
-fn numbers(protocol: Protocol, connections: &ConnectionSet) -> String {
-    let ports = connections.get(protocol);
-    if ports.is_all() {
-        format!("all {protocol} ports")
-    } else {
-        format!("{ports}/{protocol}")
-    }
-}
-
-/// The first few of a list, and how many there are besides.
-fn some_of<T: Display>(items: impl IntoIterator<Item = T>) -> String {
-    let mut items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    let besides = items.len().saturating_sub(4);
-    if besides > 1 {
-        items.truncate(4);
-        items.push(format!("and {besides} more"));
-    }
-    items.join(", ")
-}
-
-fn network_peer(peer: &NetworkPolicyPeer) -> String {
-    match peer.ip_block.get() {
-        Some(block) => ip_block(block),
-        None => pods(peer.pod_selector.get(), peer.namespace_selector.get()),
-    }
-}
-
-fn ip_block(block: &IpBlock) -> String {
-    match block.except.items() {
-        [] => block.cidr.value.to_string(),
-        excepts => {
-            let excepts = some_of(excepts.iter().map(|except| &except.value));
-            format!("{} except {excepts}", block.cidr.value)
-        }
-    }
-}
-
-/// Pods by a selector, in namespaces by another.
-fn pods(pods: Option<&LabelSelector>, namespaces: Option<&LabelSelector>) -> String {
-    let pods = pods.filter(|selector| !selector.is_empty());
-    match (pods, namespaces) {
-        (None, None) => "every pod of the namespace".to_owned(),
-        (Some(pods), None) => pods.to_string(),
-        (None, Some(namespaces)) if namespaces.is_empty() => "every pod".to_owned(),
-        (Some(pods), Some(namespaces)) if namespaces.is_empty() => {
-            format!("{pods} in any namespace")
-        }
-        (None, Some(namespaces)) => format!("every pod of {}", namespaces_words(namespaces)),
-        (Some(pods), Some(namespaces)) => format!("{pods} in {}", namespaces_words(namespaces)),
-    }
-}
-
-fn namespaces_words(selector: &LabelSelector) -> String {
-    match (&selector.match_labels[..], &selector.match_expressions[..]) {
-        ([label], []) if label.key.value == NAMESPACE_NAME_LABEL => {
-            format!("namespace {}", label.value)
-        }
-        _ => format!("namespaces with {selector}"),
-    }
-}
-
-fn wanted(requirement: &Requirement<'_>) -> String {
-    match requirement.wanted {
-        Wanted::Label(label) => format!("{}={}", label.key, label.value),
-        Wanted::Expression(expression) => expression.to_string(),
-    }
-}
-
-fn found(requirement: &Requirement<'_>) -> String {
-    match requirement.found {
-        Some(label) => format!("has {}={}", label.key, label.value),
-        None => format!("has no label {}", requirement.wanted.key()),
-    }
-}
-
-fn namespace_label(other: &str, requirement: &Requirement<'_>) -> String {
-    if let Wanted::Label(label) = requirement.wanted
-        && label.key.value == NAMESPACE_NAME_LABEL
-    {
-        let found = requirement
-            .found
-            .map_or("", |label| label.value.value.as_str());
-        return format!("wants namespace {}, {other} is in {found}", label.value);
-    }
-    let found = found(requirement);
-    format!(
-        "wants a namespace with {}, that of {other} {found}",
-        wanted(requirement)
-    )
-}
-
-/// Where a rule stands.
-pub(super) fn rule_text(rule: RuleRef<'_>) -> Span {
-    match rule {
-        RuleRef::Network(rule) => rule.span,
-        RuleRef::Cluster(rule) => rule.span,
-    }
-}
-
-/// Where a peer stands.
-pub(super) fn peer_span(peer: PeerRef<'_>) -> Span {
-    match peer {
-        PeerRef::Network(peer) => peer.span,
-        PeerRef::Cluster(peer) => peer.span,
-    }
-}
-
-/// Where a port entry stands.
-pub(super) fn port_span(port: PortRef<'_>) -> Span {
-    match port {
-        PortRef::Network(port) => port.span,
-        PortRef::Cluster(port) => port.span,
-    }
-}
-
-/// Where the part of a peer stands that keeps it from matching, if it is a part.
-pub(super) fn miss_span(miss: &Miss<'_>) -> Option<Span> {
-    match miss {
-        Miss::PodLabel(requirement) | Miss::NamespaceLabel(requirement) => {
-            Some(requirement_span(requirement))
-        }
-        Miss::OutsideBlock(block) | Miss::Except(block) => Some(block.span),
-        Miss::OtherNamespace
-        | Miss::NotAPod
-        | Miss::HostNetwork
-        | Miss::AddressUnknown
-        | Miss::NotANode
-        | Miss::DomainName => None,
-    }
-}
-
-fn requirement_span(requirement: &Requirement<'_>) -> Span {
-    match requirement.wanted {
-        Wanted::Label(label) => label.key.span.to(label.value.span),
-        Wanted::Expression(expression) => expression.span,
     }
 }

@@ -9,6 +9,8 @@ pub enum Schema {
     Findings,
     /// A line of `npcheck graph -o json-lines`
     GraphLine,
+    /// `npcheck reach -o json`
+    Reach,
 }
 
 impl Schema {
@@ -18,6 +20,7 @@ impl Schema {
         match self {
             Self::Findings => include_str!("schema/findings.schema.json"),
             Self::GraphLine => include_str!("schema/graph-line.schema.json"),
+            Self::Reach => include_str!("schema/reach.schema.json"),
         }
     }
 }

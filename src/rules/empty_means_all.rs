@@ -117,13 +117,18 @@ fn check_rule(
         } else {
             "with an empty list"
         };
-        let finding = cx
-            .policy_finding(id, format!("{path}.{peers}"), key, format!("`{peers}` {written} matches everything: {everybody}"))
+        let message = format!("`{peers}` {written} matches everything: {everybody}");
+        let field = direction.field();
+        let mut finding = cx
+            .policy_finding(id, format!("{path}.{peers}"), key, message)
             .label("empty here means all, inside and outside of the cluster")
             .help(format!(
-                "to deny, write `{field}: []`; to allow everything, leave out `{peers}`: `{field}: [{{}}]`",
-                field = direction.field()
+                "to deny, write `{field}: []`; to allow all of it, leave out `{peers}`"
             ));
+        // Who lists ports has thought of what leaves; the empty key only looks like a slip.
+        if direction == Direction::Egress && !rule.ports.items().is_empty() {
+            finding = finding.with_severity(Severity::Warning);
+        }
         cx.report(finding);
     }
     if let Some(key) = empty_key(&rule.ports) {

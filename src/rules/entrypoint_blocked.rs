@@ -349,6 +349,10 @@ impl Blocked<'_> {
             finding = finding.with_severity(Severity::Warning);
         }
         finding = entrance.point_out(cluster, finding);
+        if matches!(way.source, Traffic::Clients(_)) {
+            finding = finding
+                .note("what comes through the node that a pod is on gets in whatever policies say");
+        }
         if let Some(controller) = controller {
             let name = cluster.workload_name(controller);
             finding = finding.note(format!(

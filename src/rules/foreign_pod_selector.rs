@@ -110,7 +110,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         .policy_finding(
             id,
             format!("{}.podSelector", place.path()),
-            selector.span,
+            selector.requirements_span(),
             message,
         )
         .with_severity(severity)

@@ -13,7 +13,7 @@ declare_rule! {
     ///
     /// Reports a port without `protocol` where UDP is meant: the pods have that port only as a
     /// UDP port, or it is the port of a service that speaks nothing else (NTP, SNMP, DHCP, TFTP,
-    /// IPsec, RADIUS, VXLAN, Geneve, WireGuard).
+    /// IKE, RADIUS, VXLAN, WireGuard).
     ///
     /// Who asks for the rule by name in the configuration hears of every port without
     /// `protocol`, as a remark.
@@ -73,7 +73,9 @@ declare_rule! {
 }
 
 /// Services that speak UDP and nothing else, by their port (IANA's registry; RFC 8085 has
-/// none of them on TCP). DNS, syslog and STUN are left out: they are met on both.
+/// none of them on TCP). Left out are those that are met on both, as DNS, syslog and STUN,
+/// and those whose number something else has on TCP, as IPsec (4500, FoundationDB) and
+/// Geneve (6081, Varnish).
 const UDP_SERVICES: &[(u16, &str)] = &[
     (67, "DHCP"),
     (68, "DHCP"),
@@ -83,9 +85,7 @@ const UDP_SERVICES: &[(u16, &str)] = &[
     (500, "IKE"),
     (1812, "RADIUS"),
     (1813, "RADIUS accounting"),
-    (4500, "IPsec"),
     (4789, "VXLAN"),
-    (6081, "Geneve"),
     (51820, "WireGuard"),
 ];
 

@@ -24,6 +24,7 @@ mod host_network_target;
 mod ignored_rules;
 mod implicit_policy_types;
 mod implicit_protocol;
+mod invalid_admin_policy;
 mod invalid_cidr;
 mod invalid_peer;
 mod invalid_selector;
@@ -33,6 +34,7 @@ mod metadata_service_reachable;
 mod misplaced_field;
 mod missing_dns_egress;
 mod missing_namespace;
+mod no_default_deny;
 mod one_sided_flow;
 mod redundant_rule;
 mod scrape_blocked;
@@ -47,6 +49,7 @@ mod unlabeled_namespace;
 mod unmatched_namespace_selector;
 mod unmatched_peer_selector;
 mod unmatched_pod_selector;
+mod unprotected_workload;
 mod unstable_label;
 mod webhook_blocked;
 mod yaml_error;
@@ -73,6 +76,7 @@ pub const ALL: &[&dyn Rule] = &[
     &ignored_rules::IgnoredRules,
     &implicit_policy_types::ImplicitPolicyTypes,
     &implicit_protocol::ImplicitProtocol,
+    &invalid_admin_policy::InvalidAdminPolicy,
     &invalid_cidr::InvalidCidr,
     &invalid_peer::InvalidPeer,
     &invalid_selector::InvalidSelector,
@@ -82,6 +86,7 @@ pub const ALL: &[&dyn Rule] = &[
     &misplaced_field::MisplacedField,
     &missing_dns_egress::MissingDnsEgress,
     &missing_namespace::MissingNamespace,
+    &no_default_deny::NoDefaultDeny,
     &one_sided_flow::OneSidedFlow,
     &redundant_rule::RedundantRule,
     &scrape_blocked::ScrapeBlocked,
@@ -96,6 +101,7 @@ pub const ALL: &[&dyn Rule] = &[
     &unmatched_namespace_selector::UnmatchedNamespaceSelector,
     &unmatched_peer_selector::UnmatchedPeerSelector,
     &unmatched_pod_selector::UnmatchedPodSelector,
+    &unprotected_workload::UnprotectedWorkload,
     &unstable_label::UnstableLabel,
     &webhook_blocked::WebhookBlocked,
     &yaml_error::YamlError,

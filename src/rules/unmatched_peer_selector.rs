@@ -119,7 +119,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
     let message = format!("no pod of {whose} matches `{selector}`, so this peer allows nothing");
     let path = format!("{}.podSelector", place.path());
     let finding = cx
-        .policy_finding(id, path, selector.span, message)
+        .policy_finding(id, path, selector.requirements_span(), message)
         .label("matches no pod");
     if let Some(near) = near_miss::nearest(cluster, selector, workloads(cluster, &namespaces)) {
         let workload = cluster.workload_name(near.workload);

@@ -102,7 +102,12 @@ impl Rule for UnmatchedPodSelector {
         let message = format!(
             "no pod of namespace `{name}` matches `{selector}`, so this policy does nothing"
         );
-        let finding = cx.policy_finding(id, "spec.podSelector", selector.span, message);
+        let finding = cx.policy_finding(
+            id,
+            "spec.podSelector",
+            selector.requirements_span(),
+            message,
+        );
         let is_complete = cx.settings.inventory.is_complete_in(name);
         let near = near_miss::nearest(cluster, selector, cluster.workloads_in(namespace))
             .filter(|near| is_complete || !is_spoken_for(cx, id, near.workload));

@@ -198,7 +198,7 @@ fn top_level(list: &str) -> Vec<&str> {
 }
 
 /// Every Rust file below a directory.
-pub fn sources(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();

@@ -309,6 +309,28 @@ fn several_formats_at_once_go_to_files() {
 }
 
 #[test]
+fn answers_of_reach_are_as_their_schema_says() {
+    let schema = run(root(), &["schema", "reach"]).stdout;
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    for (ends, ports) in [
+        (["shop/web", "shop/cart"], &["-p", "8080"][..]),
+        (["shop/web", "shop/svc/cart"], &["-p", "80"]),
+        (["any", "shop/cart"], &[]),
+        (["shop/cart", "internet"], &["-p", "443", "-p", "53/udp"]),
+        (["shop/+app=new", "shop/cart"], &["-p", "http"]),
+    ] {
+        let arguments = [
+            &["reach", ends[0], ends[1]],
+            ports,
+            &["-o", "json", "examples/shop"],
+        ];
+        let answer = run(root(), &arguments.concat());
+        assert!(answer.status < 2, "{answer:?}");
+        assert_valid(&schema, &serde_json::from_str(&answer.stdout).unwrap());
+    }
+}
+
+#[test]
 fn graph_lines_are_as_their_schema_says() {
     let schema = run(root(), &["schema", "graph-line"]).stdout;
     let schema: Value = serde_json::from_str(&schema).unwrap();

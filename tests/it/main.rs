@@ -2,6 +2,7 @@
 //! program as its users run it.
 
 mod architecture;
+mod changes;
 mod cli;
 mod clusters;
 mod conventions;
@@ -9,8 +10,13 @@ mod engine;
 mod formats;
 mod generated;
 mod graph;
+#[cfg(unix)]
+mod linting;
 mod program;
 mod reach;
 mod reference;
 mod rules;
+mod surroundings;
+mod validation;
 mod verdict;
+mod written;

@@ -7,17 +7,17 @@ use std::process::{Command, Output, Stdio};
 
 /// What the program printed, and how it went.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Run {
+pub(crate) struct Run {
     /// The exit status.
-    pub status: i32,
+    pub(crate) status: i32,
     /// Standard output.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// Standard error.
-    pub stderr: String,
+    pub(crate) stderr: String,
 }
 
 /// The program with these arguments, in `directory`, without variables that colour output.
-pub fn command(directory: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_npcheck"));
     command
         .args(arguments)
@@ -31,13 +31,13 @@ pub fn command(directory: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Runs the program in `directory`.
-pub fn run(directory: &Path, arguments: &[&str]) -> Run {
+pub(crate) fn run(directory: &Path, arguments: &[&str]) -> Run {
     let output = command(directory, arguments).output();
     Run::from(output.expect("the program starts"))
 }
 
 /// Runs the program in `directory` with `stdin` on its standard input.
-pub fn run_with_stdin(directory: &Path, arguments: &[&str], stdin: &[u8]) -> Run {
+pub(crate) fn run_with_stdin(directory: &Path, arguments: &[&str], stdin: &[u8]) -> Run {
     let mut command = command(directory, arguments);
     command
         .stdin(Stdio::piped())
@@ -62,7 +62,7 @@ impl From<Output> for Run {
 }
 
 /// An empty directory for a test of this name, which no other test may have.
-pub fn scratch(name: &str) -> PathBuf {
+pub(crate) fn scratch(name: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     // Left over from the last run, or not there yet.
     let _ = fs::remove_dir_all(&directory);
@@ -71,13 +71,13 @@ pub fn scratch(name: &str) -> PathBuf {
 }
 
 /// Writes a file below `directory`, and the directories that it lies in.
-pub fn write(directory: &Path, name: &str, text: impl AsRef<[u8]>) {
+pub(crate) fn write(directory: &Path, name: &str, text: impl AsRef<[u8]>) {
     let path = directory.join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }
 
 /// The repository's root.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

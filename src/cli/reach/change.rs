@@ -149,7 +149,7 @@ impl Search<'_> {
             return Other::Pod(pod.clone());
         }
         if resolved.text == Form::INTERNET {
-            return Other::Internet;
+            return Other::Internet(ranges(pieces));
         }
         Other::Addresses(joined(&ranges(pieces)))
     }

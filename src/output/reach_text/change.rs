@@ -6,7 +6,8 @@
 use super::{Page, side_outcome, some_of};
 use crate::engine::{ConnectionSet, Miss, NearestMiss, ReasonCode, SideTrace};
 use crate::output::reach::{Change, ReachOutcome};
-use crate::output::reach_words::{Words, ports, rule_text};
+use crate::output::reach_places::rule_text;
+use crate::output::reach_words::{Words, ports};
 use crate::output::{Escaped, Role, count};
 use std::io::{self, Write};
 

@@ -20,16 +20,16 @@ const FILE: &str = "# file: ";
 const TODAY: &str = "2026-11-21";
 
 /// A fixture, linted by all rules.
-pub struct Linted {
+pub(crate) struct Linted {
     sources: SourceMap,
     /// The files, with the number of lines that stand above each of them in the fixture.
     files: Vec<(SourceId, u32)>,
-    pub report: Report,
+    pub(crate) report: Report,
 }
 
 impl Linted {
     /// Lints the text of a fixture that is called `name`.
-    pub fn new(name: &str, text: &str) -> Self {
+    pub(crate) fn new(name: &str, text: &str) -> Self {
         let mut sources = SourceMap::default();
         let mut files = Vec::new();
         let mut lines_above = 0;
@@ -72,7 +72,7 @@ impl Linted {
     }
 
     /// The findings of a rule that nobody has allowed.
-    pub fn of<'l>(&'l self, rule: &'l str) -> impl Iterator<Item = &'l Diagnostic> {
+    pub(crate) fn of<'l>(&'l self, rule: &'l str) -> impl Iterator<Item = &'l Diagnostic> {
         self.report
             .findings
             .iter()
@@ -80,7 +80,7 @@ impl Linted {
     }
 
     /// The lines of the fixture that findings of a rule underline.
-    pub fn lines(&self, rule: &str) -> BTreeSet<u32> {
+    pub(crate) fn lines(&self, rule: &str) -> BTreeSet<u32> {
         let line = |finding: &Diagnostic| {
             let span = finding.primary.span;
             let mut files = self.files.iter();
@@ -92,7 +92,7 @@ impl Linted {
     }
 
     /// The fixture with every fix of a rule applied.
-    pub fn mended(&self, rule: &str) -> String {
+    pub(crate) fn mended(&self, rule: &str) -> String {
         let fixes = self.of(rule).filter_map(|finding| finding.fix.as_ref());
         let edits: Vec<&Edit> = fixes.flat_map(|fix| &fix.edits).collect();
         let mend = |(id, _): &(SourceId, u32)| {

@@ -110,8 +110,8 @@ pub(super) enum Other<'c> {
     Pod(PodView<'c>),
     /// All of these addresses.
     Addresses(Vec<AddressRange>),
-    /// All public addresses.
-    Internet,
+    /// All public addresses of these families.
+    Internet(Vec<AddressRange>),
 }
 
 struct Side<'s, 'c> {
@@ -177,21 +177,25 @@ impl Side<'_, '_> {
                 }
             }
             let object = &self.input.cluster.policy(policy.id).object;
-            // A policy that denies everything to everybody stays what it is.
             let is_default = object
                 .pod_selector
                 .get()
                 .is_none_or(|selector| selector.is_empty());
-            let takes_rules = !policy.rules.is_empty() || !is_default;
             for peers in self.peers(Some(policy.id)) {
-                if takes_rules {
+                let policies = labels_of(self.subject.labels, &self.used_keys()).into_iter();
+                let policies = policies.map(|labels| self.policy(policy.id, labels, peers.clone()));
+                let policies: Vec<Edit> = policies
+                    .filter_map(|new| amend::add_policy(text, object, &new))
+                    .collect();
+                // A policy that denies everything to everybody stays what it is, if there is
+                // a place for another one.
+                if !policy.rules.is_empty() || !is_default || policies.is_empty() {
                     let edit =
                         amend::add_rule(text, object, self.trace.direction, &peers, &self.ports);
                     add(Kind::Rule, edit);
                 }
-                for labels in labels_of(self.subject.labels, &self.used_keys()) {
-                    let new = self.policy(policy.id, labels, peers.clone());
-                    add(Kind::Policy, amend::add_policy(text, object, &new));
+                for edit in policies {
+                    add(Kind::Policy, Some(edit));
                 }
             }
         }
@@ -230,7 +234,7 @@ impl Side<'_, '_> {
         let other = match self.other {
             Other::Pod(pod) => name(pod),
             Other::Addresses(_) => "addresses".to_owned(),
-            Other::Internet => "internet".to_owned(),
+            Other::Internet(_) => "internet".to_owned(),
         };
         let word = match self.trace.direction {
             Direction::Ingress => "from",
@@ -277,7 +281,7 @@ impl Side<'_, '_> {
         };
         let pod = match self.other {
             Other::Pod(pod) => pod,
-            Other::Internet => return vec![public_blocks()],
+            Other::Internet(ranges) => return vec![public_blocks(ranges)],
             Other::Addresses(ranges) => {
                 let blocks: Vec<_> = ranges.iter().flat_map(blocks).collect();
                 let fits = blocks.len() <= MOST_BLOCKS;
@@ -352,24 +356,32 @@ fn labels_of(labels: &Labels, used: &[&str]) -> Vec<Vec<(String, String)>> {
 }
 
 /// All public addresses, and few others, in as few lines as people write for it.
-fn public_blocks() -> Vec<NewPeer> {
+fn public_blocks(ranges: &[AddressRange]) -> Vec<NewPeer> {
     let block = |text: &str| text.parse().expect("these blocks are well formed");
-    let peer = |cidr, except: &[&str]| NewPeer::Block {
+    let peer = |cidr: &str, except: &[&str]| NewPeer::Block {
         cidr: block(cidr),
         except: except.iter().map(|text| block(text)).collect(),
     };
-    vec![
-        peer(
+    let families = [
+        (
+            true,
             "0.0.0.0/0",
             &[
                 "10.0.0.0/8",
                 "169.254.0.0/16",
                 "172.16.0.0/12",
                 "192.168.0.0/16",
-            ],
+            ][..],
         ),
-        peer("::/0", &["fc00::/7", "fe80::/10"]),
-    ]
+        (false, "::/0", &["fc00::/7", "fe80::/10"]),
+    ];
+    let is_asked = |is_ipv4| ranges.iter().any(|range| range.is_ipv4() == is_ipv4);
+    let families = families
+        .into_iter()
+        .filter(|(is_ipv4, ..)| is_asked(*is_ipv4));
+    families
+        .map(|(_, cidr, except)| peer(cidr, except))
+        .collect()
 }
 
 /// Ports as entries of a rule; none if they would be too many.

@@ -1,0 +1,54 @@
+//! Where the parts of policies stand that an explanation speaks of.
+//!
+//! Refuses to know what it says about them.
+
+use crate::engine::{Miss, PeerRef, PortRef, Requirement, RuleRef, Wanted};
+use crate::source::Span;
+
+/// Where a rule stands.
+pub(super) fn rule_text(rule: RuleRef<'_>) -> Span {
+    match rule {
+        RuleRef::Network(rule) => rule.span,
+        RuleRef::Cluster(rule) => rule.span,
+    }
+}
+
+/// Where a peer stands.
+pub(super) fn peer_span(peer: PeerRef<'_>) -> Span {
+    match peer {
+        PeerRef::Network(peer) => peer.span,
+        PeerRef::Cluster(peer) => peer.span,
+    }
+}
+
+/// Where a port entry stands.
+pub(super) fn port_span(port: PortRef<'_>) -> Span {
+    match port {
+        PortRef::Network(port) => port.span,
+        PortRef::Cluster(port) => port.span,
+    }
+}
+
+/// Where the part of a peer stands that keeps it from matching, if it is a part.
+pub(super) fn miss_span(miss: &Miss<'_>) -> Option<Span> {
+    match miss {
+        Miss::PodLabel(requirement) | Miss::NamespaceLabel(requirement) => {
+            Some(requirement_span(requirement))
+        }
+        Miss::OutsideBlock(block) | Miss::Except(block) => Some(block.span),
+        Miss::OtherNamespace
+        | Miss::NotAPod
+        | Miss::HostNetwork
+        | Miss::AddressUnknown
+        | Miss::NotANode
+        | Miss::DomainName => None,
+    }
+}
+
+/// Where a requirement of a selector stands.
+pub(super) fn requirement_span(requirement: &Requirement<'_>) -> Span {
+    match requirement.wanted {
+        Wanted::Label(label) => label.key.span.to(label.value.span),
+        Wanted::Expression(expression) => expression.span,
+    }
+}

@@ -1,0 +1,118 @@
+//! Namespaces in which a pod that nobody thought of is open.
+
+use crate::cluster::NamespaceId;
+use crate::diagnostic::Severity;
+use crate::k8s::Direction;
+use crate::lint::isolation::{self, Exposure};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Remarks on a namespace with workloads and without a default deny: no policy isolates a
+    /// pod that has no labels. One remark for a namespace, which names the workloads that no
+    /// policy isolates today.
+    ///
+    /// A default deny of a cluster-wide policy counts, and where policies of other products
+    /// (Cilium, Calico, Antrea) are among the manifests, the rule is silent, as npcheck does not
+    /// judge those. Egress is looked at where some policy of the namespace cares about it, and
+    /// where the inventory is complete. Namespaces of the platform, and objects without a
+    /// namespace, which may go anywhere, are left alone.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Kubernetes allows what no policy selects. Without a default deny the next workload, or
+    /// one whose labels were mistyped, talks to everybody, and nothing says so.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   template:
+    ///     metadata: {labels: {app: web}}
+    ///     spec: {containers: [{name: web, image: web}]}
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   template:
+    ///     metadata: {labels: {app: web}}
+    ///     spec: {containers: [{name: web, image: web}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: default-deny, namespace: shop}
+    /// spec:
+    ///   podSelector: {}
+    ///   policyTypes: [Ingress]
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: a default deny cuts off whatever no policy allows yet, DNS
+    /// above all where it covers egress.
+    pub(super) struct NoDefaultDeny {
+        name: "no-default-deny",
+        summary: "a namespace without a policy that isolates all of its pods",
+        category: Category::Isolation,
+        severity: Severity::Info,
+        fix: None,
+        mutes: &["unprotected-workload"],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for NoDefaultDeny {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_namespace(&self, cx: &mut Context<'_>, namespace: NamespaceId) {
+        let Some(exposure) = Exposure::of(cx, namespace) else {
+            return;
+        };
+        let is_missing = |direction: &Direction| {
+            exposure.is_looked_at(*direction)
+                && !isolation::has_default_deny(cx.cluster, namespace, *direction)
+                // A namespace whose workloads are all isolated one by one is in good order.
+                && !exposure.open(cx, *direction).is_empty()
+        };
+        let missing: Vec<Direction> = [Direction::Ingress, Direction::Egress]
+            .into_iter()
+            .filter(is_missing)
+            .collect();
+        let Some((first, others)) = missing.split_first() else {
+            return;
+        };
+        let name = &cx.cluster.namespace(namespace).name;
+        let directions = match others {
+            [] => first.field().to_owned(),
+            _ => "ingress and egress".to_owned(),
+        };
+        let message = format!("namespace `{name}` has no default deny for {directions}");
+        let mut finding = cx
+            .finding(exposure.anchor, message)
+            .about(format!("Namespace/{name}"), "")
+            .label("a pod that no policy selects is open")
+            .help("add a policy with `podSelector: {}` for it, with a rule for DNS if it denies egress");
+        for direction in missing {
+            let open = exposure.open(cx, direction);
+            let names: Vec<String> = open
+                .iter()
+                .map(|id| cx.cluster.workload_name(*id))
+                .collect();
+            let field = direction.field();
+            let open = words::names(&names);
+            finding = finding.note(format!("not isolated for {field}: {open}"));
+        }
+        cx.report(finding);
+    }
+}

@@ -1,0 +1,140 @@
+//! Workloads that no policy isolates.
+
+use crate::cluster::{NamespaceId, WorkloadId};
+use crate::diagnostic::Severity;
+use crate::k8s::Direction;
+use crate::lint::isolation::{self, Exposure};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Remarks on workloads that no policy isolates, by direction, in one remark for a
+    /// namespace. Where the namespace has no default deny, `no-default-deny` says it for all of
+    /// them; what remains are workloads that a default deny leaves out by its selector.
+    ///
+    /// Pods on the host network are left alone, as no policy sees them. Egress is looked at
+    /// where some policy of the namespace cares about it, and where the inventory is complete.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Kubernetes allows what no policy selects: everybody may connect to the workload, or it
+    /// may connect to everybody.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: legacy, namespace: shop}
+    /// spec:
+    ///   template:
+    ///     metadata: {labels: {app: legacy}}
+    ///     spec: {containers: [{name: legacy, image: legacy}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: default-deny, namespace: shop}
+    /// spec:
+    ///   podSelector:
+    ///     matchExpressions:
+    ///       - {key: app, operator: NotIn, values: [legacy]}
+    ///   policyTypes: [Ingress]
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: legacy, namespace: shop}
+    /// spec:
+    ///   template:
+    ///     metadata: {labels: {app: legacy}}
+    ///     spec: {containers: [{name: legacy, image: legacy}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: default-deny, namespace: shop}
+    /// spec:
+    ///   podSelector: {}
+    ///   policyTypes: [Ingress]
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: who may connect, only the author knows.
+    pub(super) struct UnprotectedWorkload {
+        name: "unprotected-workload",
+        summary: "workloads that no policy isolates",
+        category: Category::Isolation,
+        severity: Severity::Info,
+        fix: None,
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for UnprotectedWorkload {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_namespace(&self, cx: &mut Context<'_>, namespace: NamespaceId) {
+        let Some(exposure) = Exposure::of(cx, namespace) else {
+            return;
+        };
+        for direction in [Direction::Ingress, Direction::Egress] {
+            let open = exposure.open(cx, direction);
+            if !open.is_empty() && exposure.is_looked_at(direction) {
+                report(cx, namespace, &exposure, direction, &open);
+            }
+        }
+    }
+}
+
+fn report(
+    cx: &mut Context<'_>,
+    namespace: NamespaceId,
+    exposure: &Exposure,
+    direction: Direction,
+    open: &[WorkloadId],
+) {
+    let cluster = cx.cluster;
+    let names: Vec<String> = open.iter().map(|id| cluster.workload_name(*id)).collect();
+    let first = &cluster.workload(open[0]).object;
+    // Beside a default deny the workload was left out; without one it is the namespace's.
+    let is_left_out = isolation::has_default_deny(cluster, namespace, direction);
+    let span = if is_left_out {
+        first.labels_span
+    } else {
+        exposure.anchor
+    };
+    let (verb, effect) = match direction {
+        Direction::Ingress => ("accepts", "everybody may connect"),
+        Direction::Egress => ("opens", "it may connect to everybody"),
+    };
+    let message = match open.len() {
+        1 => format!(
+            "`{}` {verb} every connection: no policy isolates it for {}",
+            names[0],
+            direction.field()
+        ),
+        count => format!(
+            "{count} workloads are isolated by no policy for {}",
+            direction.field()
+        ),
+    };
+    let mut finding = cx
+        .finding(span, message)
+        .about(names[0].clone(), "")
+        .label(effect)
+        .help("select it with a policy that says what is allowed");
+    if open.len() > 1 {
+        finding = finding.note(format!("these are {}", words::names(&names)));
+    }
+    if is_left_out {
+        finding = finding.note("the namespace's default deny leaves it out");
+    }
+    cx.report(finding);
+}

@@ -1,0 +1,232 @@
+//! What `npcheck lint` does beyond finding: configuration, scopes, fixes on disk, baselines.
+
+use crate::program::{run, scratch, write};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// A policy whose one rule is ignored: the fix narrows.
+const IGNORED: &str = "apiVersion: networking.k8s.io/v1\r\nkind: NetworkPolicy\r\nmetadata: {name: web, namespace: shop}\r\nspec:\r\n  podSelector: {}\r\n  policyTypes:\r\n    - Ingress  # and more\r\n  egress:\r\n    - ports: [{protocol: UDP, port: 53}]";
+/// A pod that the policy selects.
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop, labels: {app: web}}\nspec: {containers: [{name: web, image: web}]}\n";
+/// A value that the API server refuses: the fix is safe.
+const REFUSED: &str = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: db, namespace: db}\nspec:\n  podSelector: {}\n  ingress:\n    - ports:\n        - {protocol: tcp, port: 5432}\n";
+
+/// The rules of findings in the concise form, `place severity rule message`.
+fn rules(stdout: &str) -> Vec<&str> {
+    stdout
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(2))
+        .collect()
+}
+
+fn shop(name: &str) -> std::path::PathBuf {
+    let directory = scratch(name);
+    write(&directory, "web.yaml", IGNORED);
+    write(&directory, "pod.yaml", POD);
+    write(&directory, "db.yaml", REFUSED);
+    directory
+}
+
+fn read(directory: &Path, name: &str) -> String {
+    fs::read_to_string(directory.join(name)).unwrap()
+}
+
+#[test]
+fn plain_fix_changes_no_connectivity_and_narrowing_says_what_it_closes() {
+    let directory = shop("fix");
+    let mode =
+        |mode| fs::set_permissions(directory.join("db.yaml"), fs::Permissions::from_mode(mode));
+    mode(0o640).unwrap();
+    let safe = run(&directory, &["lint", "--fix", "-o", "concise"]);
+    assert_eq!(
+        read(&directory, "db.yaml"),
+        REFUSED.replace("tcp", "TCP"),
+        "{safe:?}"
+    );
+    assert_eq!(
+        read(&directory, "web.yaml"),
+        IGNORED,
+        "a narrowing fix was not asked for"
+    );
+    let kept = fs::metadata(directory.join("db.yaml"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(kept & 0o777, 0o640, "the mode is kept");
+    assert_eq!(safe.status, 1, "the other finding stands: {safe:?}");
+
+    let narrowing = run(&directory, &["lint", "--fix=narrowing", "-o", "concise"]);
+    let expected = IGNORED.replace(
+        "    - Ingress  # and more\r\n",
+        "    - Ingress  # and more\r\n    - Egress\r\n",
+    );
+    assert_eq!(read(&directory, "web.yaml"), expected, "{narrowing:?}");
+    assert!(
+        narrowing.stderr.contains("closes shop/Pod/web -> "),
+        "{narrowing:?}"
+    );
+    assert!(!narrowing.stderr.contains("opens"), "{narrowing:?}");
+
+    let again = run(&directory, &["lint", "--fix=all", "-o", "concise"]);
+    assert_eq!(
+        read(&directory, "web.yaml"),
+        expected,
+        "a second run changes nothing: {again:?}"
+    );
+    assert!(!again.stderr.contains("fixed"), "{again:?}");
+}
+
+#[test]
+fn diff_shows_the_change_and_writes_nothing() {
+    let directory = shop("diff");
+    let shown = run(&directory, &["lint", "--diff", "--fix=all"]);
+    assert_eq!(shown.status, 1, "{shown:?}");
+    assert!(shown.stdout.contains("+    - Egress"), "{shown:?}");
+    assert!(
+        shown
+            .stdout
+            .contains("-        - {protocol: tcp, port: 5432}"),
+        "{shown:?}"
+    );
+    assert_eq!(read(&directory, "web.yaml"), IGNORED);
+    assert_eq!(read(&directory, "db.yaml"), REFUSED);
+    let nothing = run(&directory, &["lint", "--diff", "pod.yaml"]);
+    assert_eq!(
+        (nothing.status, nothing.stdout.as_str()),
+        (0, ""),
+        "{nothing:?}"
+    );
+}
+
+#[test]
+fn a_baseline_leaves_only_what_is_new() {
+    let directory = shop("baseline");
+    let written = run(&directory, &["lint", "--write-baseline", "known.json"]);
+    assert_eq!(written.status, 0, "{written:?}");
+    let known = run(
+        &directory,
+        &["lint", "--baseline", "known.json", "-o", "concise"],
+    );
+    assert_eq!((known.status, known.stdout.as_str()), (0, ""), "{known:?}");
+    assert!(known.stderr.contains("in the baseline"), "{known:?}");
+
+    // Lines move, a mistake comes, a mistake goes.
+    write(&directory, "web.yaml", &format!("# moved\r\n\r\n{IGNORED}"));
+    write(
+        &directory,
+        "new.yaml",
+        &REFUSED.replace("name: db", "name: new"),
+    );
+    fs::remove_file(directory.join("db.yaml")).unwrap();
+    let new = run(
+        &directory,
+        &["lint", "--baseline", "known.json", "-o", "concise"],
+    );
+    assert_eq!(new.status, 1, "{new:?}");
+    assert_eq!(rules(&new.stdout), ["invalid-value"], "{new:?}");
+    assert!(new.stdout.starts_with("new.yaml"), "{new:?}");
+    assert!(
+        new.stderr.contains("found no more"),
+        "stale entries are reported: {new:?}"
+    );
+}
+
+#[test]
+fn the_configuration_says_what_counts_and_where_it_comes_from() {
+    let directory = shop("configuration");
+    write(
+        &directory,
+        "npcheck.yaml",
+        "rules:\n  ignored-rules: {severity: off, reason: switched on elsewhere}\n  invalid-value: info\n",
+    );
+    let linted = run(&directory, &["lint", "-o", "concise"]);
+    assert_eq!(linted.status, 0, "{linted:?}");
+    assert!(linted.stdout.contains("info invalid-value"), "{linted:?}");
+    assert!(!linted.stdout.contains("ignored-rules"), "{linted:?}");
+    let shown = run(&directory, &["config"]);
+    assert_eq!(shown.status, 0, "{shown:?}");
+    assert!(
+        shown
+            .stdout
+            .contains("  invalid-value: info  # npcheck.yaml\n"),
+        "{shown:?}"
+    );
+    assert!(
+        shown.stdout.contains("  accidental-or: error  # default\n"),
+        "{shown:?}"
+    );
+    assert!(
+        shown.stdout.contains(
+            "  ignored-rules: {severity: off, reason: \"switched on elsewhere\"}  # npcheck.yaml\n"
+        ),
+        "{shown:?}"
+    );
+    let without = run(&directory, &["lint", "--no-config", "-o", "concise"]);
+    assert_eq!(without.status, 1, "{without:?}");
+
+    write(&directory, "npcheck.yaml", "rules:\n  ignored-rule: info\n");
+    let wrong = run(&directory, &["lint"]);
+    assert_eq!(wrong.status, 2, "{wrong:?}");
+    assert!(
+        wrong.stderr.contains(
+            "npcheck.yaml:2:3: there is no rule `ignored-rule`; did you mean `ignored-rules`?"
+        ),
+        "{wrong:?}"
+    );
+}
+
+#[test]
+fn a_scope_is_a_cluster_of_its_own() {
+    let directory = scratch("scopes");
+    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: carts, namespace: shop}\nspec:\n  podSelector: {matchLabels: {app: cart}}\n  ingress: []\n";
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: carts, namespace: shop, labels: {app: carts}}\nspec: {containers: [{name: carts, image: carts}]}\n";
+    write(&directory, "prod/policy.yaml", policy);
+    write(&directory, "dev/pod.yaml", pod);
+    let one = run(&directory, &["lint", "-o", "concise"]);
+    assert!(
+        one.stdout.contains("error unmatched-pod-selector"),
+        "{one:?}"
+    );
+    write(
+        &directory,
+        "npcheck.yaml",
+        "scopes:\n  - {name: prod, paths: [\"prod/**\"]}\n  - {name: dev, paths: [\"dev/**\"]}\n",
+    );
+    let two = run(&directory, &["lint", "-o", "concise"]);
+    assert!(!two.stdout.contains("unmatched-pod-selector"), "{two:?}");
+    // The patterns are the configuration's, wherever npcheck is called.
+    let below = run(
+        &directory.join("prod"),
+        &["lint", "../prod", "../dev", "-o", "concise"],
+    );
+    assert!(
+        !below.stdout.contains("unmatched-pod-selector"),
+        "{below:?}"
+    );
+}
+
+#[test]
+fn the_configuration_allows_findings_in_files_that_one_cannot_edit() {
+    let directory = shop("allow");
+    let entry = |until: &str| {
+        format!(
+            "allow:\n  - {{rule: ignored-rules, object: \"shop/**\", reason: of the vendor{until}}}\n  - {{rule: invalid-value, path: \"db.yaml\", reason: of the vendor}}\n"
+        )
+    };
+    write(&directory, "npcheck.yaml", &entry(""));
+    let allowed = run(&directory, &["lint", "-o", "concise"]);
+    assert_eq!(
+        (allowed.status, allowed.stdout.as_str()),
+        (0, ""),
+        "{allowed:?}"
+    );
+    assert!(allowed.stderr.contains("2 suppressed"), "{allowed:?}");
+    write(
+        &directory,
+        "npcheck.yaml",
+        &entry(", until: \"2020-01-31\""),
+    );
+    let expired = run(&directory, &["lint", "-o", "concise"]);
+    assert!(expired.stdout.contains("ignored-rules"), "{expired:?}");
+}
