@@ -27,6 +27,7 @@ mod flow;
 mod identity;
 mod ip_block;
 mod json;
+mod kustomization;
 mod meta;
 mod monitor;
 mod moves;
