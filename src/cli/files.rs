@@ -86,7 +86,7 @@ fn became(document: &Document) -> Option<String> {
     let name = identity(document);
     let line = match document.outcome {
         Became::Object => name,
-        Became::Surrounding => format!("{name}  looked at for what it expects of the network"),
+        Became::Surrounding => format!("{name}  looked at for what it tells of others"),
         Became::OtherKind => format!("{name}  not analysed: of no kind that policies depend on"),
         Became::Opaque(Opacity::Template) => {
             format!("{name}  skipped: a template, render it first")

@@ -4,8 +4,8 @@
 //! Refuses to judge: a duplicate is recorded, not reported.
 
 use super::{
-    Cluster, Duplicate, NAMESPACE_NAME_LABEL, Namespace, NamespaceId, NetworkPolicy, Represented,
-    Service, Workload,
+    Cluster, Duplicate, Likeness, NAMESPACE_NAME_LABEL, Namespace, NamespaceId, NetworkPolicy,
+    Represented, Service, Workload,
 };
 use crate::k8s::{self, Object};
 use crate::source::{Span, Spanned};
@@ -20,8 +20,9 @@ impl Cluster {
     #[must_use]
     pub fn new(objects: Vec<Object>) -> Self {
         let mut cluster = Self::default();
-        let mut seen: HashMap<Identity, Span> = HashMap::with_capacity(objects.len());
-        let mut kept = Vec::with_capacity(objects.len());
+        // Every object that was seen, by its place among those that are kept.
+        let mut seen: HashMap<Identity, usize> = HashMap::with_capacity(objects.len());
+        let mut kept: Vec<Object> = Vec::with_capacity(objects.len());
         for object in objects {
             // What is beside the network may be there twice without harm, as in overlays.
             if let Object::Surrounding(object) = object {
@@ -29,22 +30,22 @@ impl Cluster {
                 continue;
             }
             let identity = identity(&object);
-            let span = object.meta().span;
             // Objects that are only generated names, or none, have no identity yet.
             if identity.2.is_empty() {
                 kept.push(object);
                 continue;
             }
-            if let Some(first) = seen.get(&identity) {
-                let object = display(&identity);
+            if let Some(first) = seen.get(&identity).map(|index| &kept[*index]) {
                 cluster.duplicates.push(Duplicate {
-                    object,
-                    first: *first,
-                    second: span,
+                    object: display(&identity),
+                    first: first.meta().span,
+                    second: object.meta().span,
+                    likeness: likeness(first, &object),
+                    left_out: object,
                 });
                 continue;
             }
-            seen.insert(identity, span);
+            seen.insert(identity, kept.len());
             kept.push(object);
         }
         let present: HashSet<Identity> = seen.into_keys().collect();
@@ -187,6 +188,24 @@ fn namespaces(objects: &[Object]) -> Vec<Namespace> {
         }
     };
     declared.into_iter().map(namespace).collect()
+}
+
+/// How the specs of two objects of one kind compare.
+fn likeness(a: &Object, b: &Object) -> Likeness {
+    let is_same = match (a, b) {
+        (Object::NetworkPolicy(a), Object::NetworkPolicy(b)) => {
+            a.canonical_spec() == b.canonical_spec()
+        }
+        (Object::ClusterNetworkPolicy(a), Object::ClusterNetworkPolicy(b)) => {
+            a.canonical_spec() == b.canonical_spec()
+        }
+        _ => return Likeness::NotCompared,
+    };
+    if is_same {
+        Likeness::Same
+    } else {
+        Likeness::Different
+    }
 }
 
 fn identity(object: &Object) -> Identity {

@@ -121,6 +121,21 @@ pub struct Duplicate {
     pub first: Span,
     /// The one that is left out.
     pub second: Span,
+    /// The object that is left out.
+    pub left_out: k8s::Object,
+    /// How its spec compares with the one that is kept.
+    pub likeness: Likeness,
+}
+
+/// How the specs of two objects compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Likeness {
+    /// They say the same.
+    Same,
+    /// They differ.
+    Different,
+    /// They are no policies, and were not compared.
+    NotCompared,
 }
 
 impl Cluster {

@@ -1,11 +1,11 @@
 //! The objects beside the network: entrypoints, monitors, what the API server calls, who
-//! may call it.
+//! may call it; and what says where others end up.
 //!
 //! Refuses to know namespaces, pods and Services: nothing here makes one of them exist.
 
 use crate::k8s::{
-    ApiExtension, Entrypoint, Gateway, Monitor, ObjectMeta, Prometheus, Role, RoleBinding,
-    ServiceAccount, Surrounding,
+    ApiExtension, Entrypoint, Gateway, Kustomization, Monitor, ObjectMeta, Placement, Prometheus,
+    Role, RoleBinding, ServiceAccount, Surrounding,
 };
 
 /// Lists of them, each sorted by namespace, kind, name, and then by place in the inputs.
@@ -28,6 +28,10 @@ pub struct Surroundings {
     pub roles: Vec<Role>,
     /// Bindings of roles.
     pub role_bindings: Vec<RoleBinding>,
+    /// What kustomize builds, in the order of the inputs.
+    pub kustomizations: Vec<Kustomization>,
+    /// What applies directories to namespaces.
+    pub placements: Vec<Placement>,
 }
 
 impl Surroundings {
@@ -41,6 +45,8 @@ impl Surroundings {
             Surrounding::ServiceAccount(object) => self.service_accounts.push(object),
             Surrounding::Role(object) => self.roles.push(object),
             Surrounding::RoleBinding(object) => self.role_bindings.push(object),
+            Surrounding::Kustomization(object) => self.kustomizations.push(object),
+            Surrounding::Placement(object) => self.placements.push(object),
         }
     }
 
@@ -60,6 +66,7 @@ impl Surroundings {
         sort_by(&mut self.roles, |object| {
             (object.scope.role_kind(), &object.meta)
         });
+        sort_by(&mut self.placements, |object| ("", &object.meta));
         sort_by(&mut self.role_bindings, |object| {
             (object.scope.binding_kind(), &object.meta)
         });

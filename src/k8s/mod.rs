@@ -5,8 +5,10 @@
 //! beside others is the cluster's and the engine's business.
 
 mod api_extension;
+mod canonical;
 mod cluster_network_policy;
 mod entrypoint;
+mod kustomization;
 mod meta;
 mod monitor;
 mod network_policy;
@@ -21,6 +23,7 @@ pub use cluster_network_policy::{
     ClusterNetworkPolicyRule, ClusterPolicyKind, PeerSelection, PodsSelection, PortMatch, Tier,
 };
 pub use entrypoint::{Backend, BackendPort, Entrypoint, EntrypointKind, Gateway, GatewayReference};
+pub use kustomization::{Kustomization, Placement};
 pub use meta::{Field, Label, Labels, NAMESPACE_NAME_LABEL, ObjectMeta, OwnerReference, is_opaque};
 pub use monitor::{
     Monitor, MonitorEndpoint, MonitorKind, MonitoredNamespaces, Prometheus, PrometheusKind,
@@ -73,7 +76,8 @@ pub enum Object {
 }
 
 /// An object that is no part of the network itself: no peer, no policy, nothing that an
-/// answer about connections rests on. It tells which connections somebody counts on.
+/// answer about connections rests on. It tells which connections somebody counts on, or
+/// where other objects end up.
 #[derive(Clone, Debug)]
 pub enum Surrounding {
     /// `Ingress`, a route of the Gateway API, OpenShift's `Route`.
@@ -92,6 +96,10 @@ pub enum Surrounding {
     Role(Role),
     /// A `RoleBinding` or `ClusterRoleBinding`.
     RoleBinding(RoleBinding),
+    /// A `kustomization.yaml`.
+    Kustomization(Kustomization),
+    /// Flux's `Kustomization`, Argo CD's `Application`.
+    Placement(Placement),
 }
 
 impl Surrounding {
@@ -107,6 +115,8 @@ impl Surrounding {
             Self::ServiceAccount(_) => "ServiceAccount",
             Self::Role(object) => object.scope.role_kind(),
             Self::RoleBinding(object) => object.scope.binding_kind(),
+            Self::Kustomization(_) => "Kustomization",
+            Self::Placement(_) => "Placement",
         }
     }
 
@@ -122,6 +132,8 @@ impl Surrounding {
             Self::ServiceAccount(object) => &object.meta,
             Self::Role(object) => &object.meta,
             Self::RoleBinding(object) => &object.meta,
+            Self::Kustomization(object) => &object.meta,
+            Self::Placement(object) => &object.meta,
         }
     }
 }

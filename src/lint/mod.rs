@@ -15,6 +15,7 @@ pub mod dns;
 pub mod entrance;
 pub mod exposure;
 pub mod isolation;
+pub mod layout;
 pub mod near_miss;
 pub mod platform;
 pub mod ports;

@@ -236,7 +236,7 @@ impl<'i, 'a> Suppressions<'i, 'a> {
     }
 }
 
-/// The metadata of every object of a cluster.
+/// The metadata of every object of a cluster, and of those that it left out as duplicates.
 fn metas(cluster: &Cluster) -> impl Iterator<Item = &ObjectMeta> {
     let namespaces = cluster.namespaces().iter();
     let declared = namespaces.filter_map(|namespace| namespace.declared.as_ref());
@@ -246,6 +246,7 @@ fn metas(cluster: &Cluster) -> impl Iterator<Item = &ObjectMeta> {
         .chain(cluster.policies().iter().map(|p| &p.object.meta))
         .chain(cluster.services().iter().map(|s| &s.object.meta))
         .chain(cluster.cluster_policies().iter().map(|p| &p.meta))
+        .chain(cluster.duplicates().iter().map(|d| d.left_out.meta()))
 }
 
 /// Reads suppressions.

@@ -189,6 +189,13 @@ impl<'t> Reader<'t, '_> {
             self.parsed.diagnostics.push(diagnostic.help(help));
             return self.named(node, span, kind.value, Outcome::Broken);
         }
+        if let Some(object) = surrounding::read_kindless(node).filter(|_| kind.is_none()) {
+            self.named(node, span, "", Outcome::Surrounding);
+            self.parsed
+                .objects
+                .push(Object::Surrounding(Box::new(object)));
+            return;
+        }
         let is_encrypted = node.get("sops").is_some_and(Node::is_mapping);
         let outcome = if is_encrypted {
             Outcome::Opaque(Opacity::Sops)

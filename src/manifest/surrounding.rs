@@ -5,7 +5,7 @@
 
 use super::object::Identity;
 use super::tree::Node;
-use super::{api_extension, entrypoint, meta, monitor, rbac};
+use super::{api_extension, entrypoint, kustomization, meta, monitor, rbac};
 use crate::k8s::{
     ApiExtensionKind, EntrypointKind, MonitorKind, ObjectMeta, PrometheusKind, RoleScope,
     Surrounding,
@@ -74,8 +74,27 @@ pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<Surroundin
                 (None, None) => return None,
             }
         }
+        ("kustomize.config.k8s.io", "Kustomization" | "Component") => {
+            Surrounding::Kustomization(kustomization::read(node, meta()))
+        }
+        ("kustomize.toolkit.fluxcd.io", "Kustomization") => {
+            Surrounding::Placement(kustomization::read_flux(node, meta())?)
+        }
+        ("argoproj.io", "Application") => {
+            Surrounding::Placement(kustomization::read_argo(node, meta())?)
+        }
         _ => return None,
     })
+}
+
+/// Reads a mapping without `kind` that is an object all the same.
+pub(super) fn read_kindless(node: Node<'_>) -> Option<Surrounding> {
+    if !kustomization::is_kustomization(node) {
+        return None;
+    }
+    let api_version = Spanned::new(String::new(), node.span().before());
+    let meta = meta::read(node, api_version, "", &mut Vec::new());
+    Some(Surrounding::Kustomization(kustomization::read(node, meta)))
 }
 
 fn metadata(node: Node<'_>, identity: &Identity<'_>) -> ObjectMeta {
@@ -104,13 +123,13 @@ mod tests {
     use crate::k8s::{
         BackendPort, MonitoredNamespaces, Object, OnFailure, PortReference, Surrounding,
     };
-    use crate::source::SourceMap;
+    use crate::source::{SourceMap, Spanned};
 
     /// What the objects of a text say, a line each.
     fn read(text: &str) -> Vec<String> {
         let mut sources = SourceMap::default();
         let id = sources.add("test.yaml", text);
-        let parsed = crate::manifest::read(id, text);
+        let parsed = crate::manifest::read(id, "test.yaml", text);
         assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
         let line = |object: Object| match object {
             Object::Surrounding(object) => {
@@ -201,7 +220,64 @@ mod tests {
                 let accounts = object.service_accounts.iter().map(account);
                 std::iter::once(role).chain(accounts).collect()
             }
+            Surrounding::Kustomization(object) => {
+                let texts = |texts: &[Spanned<String>]| {
+                    let texts: Vec<&str> = texts.iter().map(|text| text.as_str()).collect();
+                    texts.join(",")
+                };
+                let namespace = object.namespace.as_ref().map(|text| text.as_str());
+                let namespace = format!("namespace={}", namespace.unwrap_or("-"));
+                let patches = format!("patches={}", texts(&object.patches));
+                vec![namespace, texts(&object.resources), patches]
+            }
+            Surrounding::Placement(object) => {
+                vec![format!("{} in {}", object.path, object.namespace)]
+            }
         }
+    }
+
+    #[test]
+    fn reads_what_says_where_others_end_up() {
+        let text = "
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: shop
+resources: [../base, policy.yaml]
+components: [extra]
+patches:
+  - {path: a.yaml, target: {kind: Pod}}
+  - {patch: '- op: remove'}
+patchesStrategicMerge: [b.yaml]
+---
+bases: [../base]
+---
+bases: [../base]
+colour: red
+---
+resources: {cpu: 1}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: shop}
+spec: {path: ./apps/shop, targetNamespace: shop}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: infra}
+spec: {path: ./infra}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: bank}
+spec: {source: {path: apps/bank}, destination: {namespace: bank}}
+";
+        let expected = [
+            "Kustomization/ namespace=shop ../base,policy.yaml,extra patches=a.yaml,b.yaml",
+            "Kustomization/ namespace=- ../base patches=",
+            "Placement/shop ./apps/shop in shop",
+            "Placement/bank apps/bank in bank",
+        ];
+        assert_eq!(read(text), expected);
     }
 
     #[test]

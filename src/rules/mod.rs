@@ -14,6 +14,7 @@ mod batch_workload_cut_off;
 mod cidr_host_bits;
 mod cidr_matches_cluster;
 mod duplicate_key;
+mod duplicate_policy;
 mod empty_means_all;
 mod entrypoint_blocked;
 mod except_defeated;
@@ -32,6 +33,7 @@ mod label_on_controller;
 mod metadata_service_reachable;
 mod misplaced_field;
 mod missing_dns_egress;
+mod missing_namespace;
 mod no_default_deny;
 mod one_sided_flow;
 mod redundant_rule;
@@ -64,6 +66,7 @@ pub const ALL: &[&dyn Rule] = &[
     &cidr_host_bits::CidrHostBits,
     &cidr_matches_cluster::CidrMatchesCluster,
     &duplicate_key::DuplicateKey,
+    &duplicate_policy::DuplicatePolicy,
     &empty_means_all::EmptyMeansAll,
     &entrypoint_blocked::EntrypointBlocked,
     &except_defeated::ExceptDefeated,
@@ -82,6 +85,7 @@ pub const ALL: &[&dyn Rule] = &[
     &metadata_service_reachable::MetadataServiceReachable,
     &misplaced_field::MisplacedField,
     &missing_dns_egress::MissingDnsEgress,
+    &missing_namespace::MissingNamespace,
     &no_default_deny::NoDefaultDeny,
     &one_sided_flow::OneSidedFlow,
     &redundant_rule::RedundantRule,

@@ -45,7 +45,7 @@ const MANIFESTS: &str = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata":
 fn resolved(text: &str, namespace: Option<&str>) -> Result<Vec<String>, String> {
     let mut sources = SourceMap::default();
     let source = sources.add("cluster.json", MANIFESTS);
-    let parsed = manifest::read(source, MANIFESTS);
+    let parsed = manifest::read(source, "test.yaml", MANIFESTS);
     let cluster = Cluster::new(parsed.objects);
     let typed = sources.add("<arguments>", text);
     let lookup = Lookup {

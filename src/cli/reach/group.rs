@@ -79,8 +79,11 @@ struct Key {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct SideKey {
     policies: Vec<PolicyId>,
-    decisions: Vec<(ReasonCode, ConnectionSet, Option<(PolicyRef, usize)>)>,
+    decisions: Vec<(ReasonCode, ConnectionSet, Option<RulePlace>)>,
 }
+
+/// A rule by its policy and its position there.
+type RulePlace = (PolicyRef, usize);
 
 impl SideKey {
     fn of(side: &SideTrace<'_>, asked: &ConnectionSet) -> Option<Self> {

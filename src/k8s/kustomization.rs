@@ -1,0 +1,33 @@
+//! What says where other manifests end up: `kustomization.yaml`, and the objects by which
+//! Flux and Argo CD apply a directory.
+//!
+//! Refuses to know files: paths are as they are written.
+
+use super::meta::ObjectMeta;
+use crate::source::Spanned;
+
+/// A `kustomization.yaml`.
+#[derive(Clone, Debug)]
+pub struct Kustomization {
+    /// Its metadata, which mostly says nothing but where it stands.
+    pub meta: ObjectMeta,
+    /// `namespace`: the one that all its resources are put into.
+    pub namespace: Option<Spanned<String>>,
+    /// `resources`, and what older versions call `bases` and `components`: files and
+    /// directories, relative to its own, and addresses.
+    pub resources: Vec<Spanned<String>>,
+    /// The files of `patches`, `patchesStrategicMerge` and `patchesJson6902`.
+    pub patches: Vec<Spanned<String>>,
+}
+
+/// An object that applies a directory to a namespace: Flux's `Kustomization`, Argo CD's
+/// `Application`.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// Its metadata.
+    pub meta: ObjectMeta,
+    /// The directory, relative to the root of a repository.
+    pub path: String,
+    /// The namespace that its objects are put into.
+    pub namespace: String,
+}

@@ -1,0 +1,225 @@
+//! Policies that are there twice: under one name, or under two with one content.
+
+use crate::cluster::{Duplicate, Likeness, PolicyId};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::Object;
+use crate::lint::layout::Layout;
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
+use std::collections::BTreeMap;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a policy whose kind, namespace and name another policy has, in the same file or
+    /// in files that one `kustomization.yaml` lists; with a complete inventory, anywhere. Two
+    /// files of one directory are a remark, as they may be alternatives. Patches, and the
+    /// bases and overlays of other directories, are left alone.
+    ///
+    /// As a remark it also reports two policies of a namespace with different names that say
+    /// the same.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Only one of them exists in the cluster: the one that was applied last. What the other
+    /// one allows, or isolates, is lost without a word. It is how policies look that were
+    /// copied and not renamed.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: allow-scraping, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: cart}}
+    ///   ingress:
+    ///     - from:
+    ///         - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: allow-scraping, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: orders}}
+    ///   ingress:
+    ///     - from:
+    ///         - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: allow-scraping-cart, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: cart}}
+    ///   ingress:
+    ///     - from:
+    ///         - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: allow-scraping-orders, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: orders}}
+    ///   ingress:
+    ///     - from:
+    ///         - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: only the author knows which name, or which content, is
+    /// wrong.
+    pub(super) struct DuplicatePolicy {
+        name: "duplicate-policy",
+        summary: "a policy that is there twice",
+        category: Category::Hygiene,
+        severity: Severity::Error,
+        fix: None,
+        mutes: &["redundant-rule"],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for DuplicatePolicy {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let layout = Layout::new(cx.sources, cx.cluster.surroundings());
+        for duplicate in cx.cluster.duplicates() {
+            if let Some(finding) = check_duplicate(cx, &layout, duplicate) {
+                cx.report(finding);
+            }
+        }
+        for namespace in cx.cluster.namespace_ids() {
+            let mut first_of: BTreeMap<String, PolicyId> = BTreeMap::new();
+            for id in cx.cluster.policies_in(namespace) {
+                let policy = &cx.cluster.policy(id).object;
+                if !policy.meta.is_accepted || policy.meta.opaque.is_some() {
+                    continue;
+                }
+                let spec = policy.canonical_spec();
+                match first_of.get(&spec) {
+                    Some(first) if are_of_one_cluster(cx, &layout, *first, id) => {
+                        let finding = same_content(cx, *first, id);
+                        cx.report(finding);
+                    }
+                    Some(_) => {}
+                    None => {
+                        first_of.insert(spec, id);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How certain it is that two texts end up in one cluster.
+#[derive(Clone, Copy)]
+enum Evidence {
+    /// They may be alternatives.
+    OneDirectory,
+    /// One file, one kustomization, or everything is one cluster.
+    Applied(&'static str),
+}
+
+fn check_duplicate(
+    cx: &Context<'_>,
+    layout: &Layout<'_>,
+    duplicate: &Duplicate,
+) -> Option<Diagnostic> {
+    let is_same = match duplicate.likeness {
+        Likeness::Same => true,
+        Likeness::Different => false,
+        Likeness::NotCompared => return None,
+    };
+    let (first, second) = (duplicate.first.source, duplicate.second.source);
+    if first != second && (layout.is_patch(first) || layout.is_patch(second)) {
+        return None;
+    }
+    let meta = duplicate.left_out.meta();
+    let is_cluster_wide = matches!(duplicate.left_out, Object::ClusterNetworkPolicy(_));
+    let has_namespace = is_cluster_wide || meta.namespace.is_some();
+    let is_complete = if is_cluster_wide {
+        cx.settings.inventory.is_complete()
+    } else {
+        cx.settings.inventory.is_complete_in(meta.namespace_name())
+    };
+    let evidence = if first == second {
+        Evidence::Applied("in this file")
+    } else if layout.are_built_together(first, second) {
+        Evidence::Applied("in this kustomization")
+    } else if is_complete && has_namespace {
+        Evidence::Applied("in this cluster")
+    } else if layout.are_neighbours(first, second) {
+        Evidence::OneDirectory
+    } else {
+        return None;
+    };
+    let (place, severity) = match evidence {
+        Evidence::Applied(place) if is_same => (place, Severity::Info),
+        Evidence::Applied(place) => (place, Severity::Error),
+        Evidence::OneDirectory if is_same => return None,
+        Evidence::OneDirectory => ("in this directory", Severity::Info),
+    };
+    let specs = if is_same { "equal" } else { "different" };
+    let message = format!(
+        "`{}` is defined twice {place}, with {specs} specs",
+        duplicate.object
+    );
+    let finding = cx
+        .finding(meta.name.span, message)
+        .about(&duplicate.object, "metadata.name")
+        .with_severity(severity)
+        .related(
+            first_name(cx, duplicate),
+            "the first one, which npcheck judges",
+        );
+    Some(match (is_same, evidence) {
+        (true, _) => finding.help("delete one of them"),
+        (false, Evidence::OneDirectory) => finding
+            .note("if both are applied, the last one wins")
+            .help("give them different names, unless they are alternatives"),
+        (false, Evidence::Applied(_)) => finding
+            .label("applied last, this one wins; what the other one says is lost")
+            .help("give them different names, or make one policy of them"),
+    })
+}
+
+/// The text that names the object that was kept.
+fn first_name(cx: &Context<'_>, duplicate: &Duplicate) -> crate::source::Span {
+    let policies = cx
+        .cluster
+        .policies()
+        .iter()
+        .map(|policy| &policy.object.meta);
+    let mut metas = policies.chain(cx.cluster.cluster_policies().iter().map(|it| &it.meta));
+    let kept = metas.find(|meta| meta.span == duplicate.first);
+    kept.map_or(duplicate.first.before(), |meta| meta.name.span)
+}
+
+/// Whether two policies of a namespace end up beside each other. Those that name no
+/// namespace may be put into different ones, where they are in different directories.
+fn are_of_one_cluster(
+    cx: &Context<'_>,
+    layout: &Layout<'_>,
+    one: PolicyId,
+    other: PolicyId,
+) -> bool {
+    let [one, other] = [one, other].map(|id| &cx.cluster.policy(id).object.meta);
+    let has_namespace = one.namespace.is_some() && other.namespace.is_some();
+    has_namespace || layout.are_neighbours(one.span.source, other.span.source)
+}
+
+fn same_content(cx: &Context<'_>, first: PolicyId, id: PolicyId) -> Diagnostic {
+    let [first, second] = [first, id].map(|id| &cx.cluster.policy(id).object.meta.name);
+    let message = format!("`{second}` says the same as `{first}`");
+    cx.policy_finding(id, "spec", second.span, message)
+        .with_severity(Severity::Info)
+        .related(first.span, "the other one")
+        .help("delete one of them")
+}

@@ -1,0 +1,261 @@
+//! Policies that do not say which namespace they are for.
+
+use crate::cluster::{NamespaceId, PolicyId};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::{NetworkPolicy, ObjectMeta};
+use crate::lint::layout::Layout;
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
+use crate::source::SourceId;
+use std::collections::{BTreeMap, BTreeSet};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a policy without `metadata.namespace`, where something tells which one was
+    /// meant: the other objects of its file name one, or the pods that it selects are in
+    /// another namespace; or where the inventory is complete. Without such evidence it is one
+    /// remark for each directory, and none where workloads beside it name no namespace either.
+    ///
+    /// Nothing is said where a `kustomization.yaml`, a `Kustomization` of Flux or an
+    /// `Application` of Argo CD sets the namespace.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Such a policy goes into whichever namespace `kubectl` happens to be set to, `default`
+    /// if none. A policy in the wrong namespace selects nothing and isolates nothing, and
+    /// nobody is told. npcheck judges it in `default`.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: cart, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: cart}}
+    ///   template:
+    ///     metadata: {labels: {app: cart}}
+    ///     spec: {containers: [{name: main, image: example/cart:1}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: cart
+    /// spec:
+    ///   podSelector: {matchLabels: {app: cart}}
+    ///   ingress: []
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: cart, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: cart}}
+    ///   template:
+    ///     metadata: {labels: {app: cart}}
+    ///     spec: {containers: [{name: main, image: example/cart:1}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: cart
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector: {matchLabels: {app: cart}}
+    ///   ingress: []
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: only the author knows which namespace is meant.
+    pub(super) struct MissingNamespace {
+        name: "missing-namespace",
+        summary: "a policy that names no namespace",
+        category: Category::Hygiene,
+        severity: Severity::Warning,
+        fix: None,
+        mutes: &["unmatched-pod-selector"],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for MissingNamespace {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let layout = Layout::new(cx.sources, cx.cluster.surroundings());
+        let neighbours = Neighbours::new(cx, &layout);
+        let mut unsure: BTreeMap<String, Vec<PolicyId>> = BTreeMap::new();
+        for id in cx.cluster.policy_ids() {
+            let policy = &cx.cluster.policy(id).object;
+            let source = policy.meta.span.source;
+            let is_known = policy.meta.namespace.is_some()
+                || policy.meta.opaque.is_some()
+                || layout.is_placed(source)
+                || layout.is_patch(source);
+            if is_known {
+                continue;
+            }
+            if let Some(evidence) = evidence(cx, id, policy, &neighbours) {
+                cx.report(finding(cx, id, &evidence));
+            } else if !neighbours
+                .without_namespace
+                .contains(&layout.directory(source))
+            {
+                let directory = layout.directory(source);
+                unsure.entry(directory).or_default().push(id);
+            }
+        }
+        for policies in unsure.into_values() {
+            cx.report(remark(cx, &policies));
+        }
+    }
+}
+
+/// What the other objects of the files say of their namespaces.
+struct Neighbours<'a> {
+    /// By file: the namespaces that its objects name.
+    named: BTreeMap<SourceId, BTreeSet<&'a str>>,
+    /// Files with a workload or Service that names no namespace.
+    mixed: BTreeSet<SourceId>,
+    /// Directories with a workload or Service that names no namespace.
+    without_namespace: BTreeSet<String>,
+}
+
+impl<'a> Neighbours<'a> {
+    fn new(cx: &Context<'a>, layout: &Layout<'_>) -> Self {
+        let mut neighbours = Self {
+            named: BTreeMap::new(),
+            mixed: BTreeSet::new(),
+            without_namespace: BTreeSet::new(),
+        };
+        let cluster = cx.cluster;
+        let workloads = cluster.workloads().iter().map(|it| &it.object.meta);
+        let services = cluster.services().iter().map(|it| &it.object.meta);
+        for meta in workloads.chain(services) {
+            neighbours.add(meta);
+            if meta.namespace.is_none() {
+                let source = meta.span.source;
+                neighbours.mixed.insert(source);
+                neighbours
+                    .without_namespace
+                    .insert(layout.directory(source));
+            }
+        }
+        for policy in cluster.policies() {
+            neighbours.add(&policy.object.meta);
+        }
+        neighbours
+    }
+
+    fn add(&mut self, meta: &'a ObjectMeta) {
+        if let Some(namespace) = &meta.namespace {
+            let named = self.named.entry(meta.span.source).or_default();
+            named.insert(namespace.as_str());
+        }
+    }
+}
+
+/// What tells that another namespace than the one that `kubectl` is set to was meant.
+enum Evidence {
+    /// All other objects of the file are in this one.
+    File(String),
+    /// The pods that it selects are in this one.
+    Pods(NamespaceId),
+    /// Everything is known, and nothing says that `default` was meant.
+    Complete,
+}
+
+fn evidence(
+    cx: &Context<'_>,
+    id: PolicyId,
+    policy: &NetworkPolicy,
+    neighbours: &Neighbours<'_>,
+) -> Option<Evidence> {
+    let source = policy.meta.span.source;
+    if let Some(namespace) = namespace_of_selected(cx, id, policy) {
+        return Some(Evidence::Pods(namespace));
+    }
+    if neighbours.mixed.contains(&source) {
+        return None;
+    }
+    if let Some(named) = neighbours.named.get(&source) {
+        let named: Vec<&str> = named.iter().copied().collect();
+        return Some(Evidence::File(words::names(&named)));
+    }
+    let is_complete = cx.settings.inventory.is_complete_in("default");
+    (is_complete && cx.engine.selected(id).is_empty()).then_some(Evidence::Complete)
+}
+
+/// The one namespace with pods that the policy's selector matches, if there are none where
+/// the policy is.
+fn namespace_of_selected(
+    cx: &Context<'_>,
+    id: PolicyId,
+    policy: &NetworkPolicy,
+) -> Option<NamespaceId> {
+    let selector = policy.pod_selector.get()?;
+    if selector.is_empty() || selector.is_opaque() || !cx.engine.selected(id).is_empty() {
+        return None;
+    }
+    let namespaces = cx.cluster.namespace_ids();
+    let matching = cx.engine.matching_workloads(namespaces, selector);
+    let mut matching = matching.into_iter().map(|id| cx.cluster.workload(id));
+    let namespace = matching.next()?.namespace;
+    matching
+        .all(|workload| workload.namespace == namespace)
+        .then_some(namespace)
+}
+
+fn finding(cx: &Context<'_>, id: PolicyId, evidence: &Evidence) -> Diagnostic {
+    let name = &cx.cluster.policy(id).object.meta.name;
+    let message = format!("`{name}` names no namespace, so it goes wherever `kubectl` is set to");
+    let finding = cx.policy_finding(id, "metadata.namespace", name.span, message);
+    match evidence {
+        Evidence::File(namespaces) => finding
+            .label(format!(
+                "the other objects of this file are in {namespaces}"
+            ))
+            .help("write `namespace:` below `name:`"),
+        Evidence::Pods(namespace) => {
+            let namespace = &cx.cluster.namespace(*namespace).name;
+            finding
+                .label(format!("the pods that it selects are in `{namespace}`"))
+                .help(format!("write `namespace: {namespace}` below `name:`"))
+        }
+        Evidence::Complete => finding
+            .label("no pod of `default` is selected by it")
+            .help("write `namespace:` below `name:`"),
+    }
+}
+
+/// One remark for the policies of a directory.
+fn remark(cx: &Context<'_>, policies: &[PolicyId]) -> Diagnostic {
+    let name = |id: &PolicyId| &cx.cluster.policy(*id).object.meta.name;
+    let (first, others) = policies
+        .split_first()
+        .expect("a directory has one at least");
+    let message = match others.len() {
+        0 => format!(
+            "`{}` names no namespace; npcheck judges it in `default`",
+            name(first)
+        ),
+        more => format!(
+            "`{}` and {} beside it name no namespace; npcheck judges them in `default`",
+            name(first),
+            words::count(more, "other"),
+        ),
+    };
+    let finding = cx
+        .policy_finding(*first, "metadata.namespace", name(first).span, message)
+        .with_severity(Severity::Info);
+    let finding = others.iter().fold(finding, |finding, other| {
+        finding.related(name(other).span, "and this one")
+    });
+    finding.help("write `namespace:` below `name:`, or let a `kustomization.yaml` set it")
+}
