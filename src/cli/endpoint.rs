@@ -8,7 +8,7 @@ mod form;
 mod special;
 mod unknown;
 
-pub(crate) use form::{Form, Mistake};
+pub(crate) use form::{Form, Mistake, UNNAMED};
 pub(crate) use special::{blocks, range_name};
 pub(crate) use unknown::Candidate;
 

@@ -187,7 +187,7 @@ fn a_mistake_is_answered_with_what_was_meant() {
         (
             "shop/svc/nobody",
             None,
-            "unanswerable: the Service `shop/svc/nobody` selects no pod (app=nobody)",
+            "unanswerable: the Service `shop/svc/nobody` selects no pod here; one with its labels is",
         ),
         ("", None, "malformed: an endpoint is empty"),
         (
