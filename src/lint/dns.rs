@@ -4,13 +4,17 @@
 //! Refuses to know what a rule makes of the answer. It leans towards "yes": a rule that
 //! could be meant for a resolver counts, as a false alarm costs more than silence.
 
-use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL};
+use super::isolated_pods::IsolatedPods;
+use super::{Context, Settings, addresses};
+use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, WorkloadId};
 use crate::engine::{self, ConnectionSet, Endpoint, NamespaceView, PodView};
 use crate::k8s::{
-    Direction, Labels, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
+    Direction, IpBlock, Label, LabelSelector, Labels, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicyRule, PortReference, Protocol, is_opaque,
 };
-use crate::k8s::{PortReference, Protocol, is_opaque};
 use crate::source::{Span, Spanned};
+use ipnet::IpNet;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The port of DNS.
@@ -34,9 +38,15 @@ pub fn is_dns_port(port: &NetworkPolicyPort) -> bool {
     }
 }
 
+/// The namespace of a resolver, and the labels of its pods.
+type Resolver = (&'static str, &'static [(&'static str, &'static str)]);
+
+/// Where OpenShift's resolver lives.
+pub const OPENSHIFT_HOME: &str = "openshift-dns";
+
 /// Pods that resolve names in most clusters, by the labels of their namespace and their
 /// own: CoreDNS under its usual labels, and OpenShift's.
-const RESOLVERS: &[(&str, &[(&str, &str)])] = &[
+const RESOLVERS: &[Resolver] = &[
     (
         "kube-system",
         &[
@@ -47,10 +57,29 @@ const RESOLVERS: &[(&str, &[(&str, &str)])] = &[
     ("kube-system", &[("k8s-app", "coredns")]),
     ("kube-system", &[("k8s-app", "node-local-dns")]),
     (
-        "openshift-dns",
+        OPENSHIFT_HOME,
         &[("dns.operator.openshift.io/daemonset-dns", "default")],
     ),
 ];
+
+/// Whether a resolver of most clusters has this label.
+#[must_use]
+pub fn is_label_of_resolver(key: &str, value: &str) -> bool {
+    let labels = RESOLVERS.iter().flat_map(|(_, labels)| labels.iter());
+    labels.into_iter().any(|label| *label == (key, value))
+}
+
+/// The namespace of the resolver whose label a selector asks for.
+#[must_use]
+pub fn home_of(selector: &LabelSelector) -> Option<&'static str> {
+    let has = |(_, labels): &&Resolver| {
+        let wanted = selector.match_labels.iter();
+        wanted
+            .into_iter()
+            .any(|label| labels.contains(&(label.key.as_str(), label.value.as_str())))
+    };
+    RESOLVERS.iter().find(has).map(|(home, _)| *home)
+}
 
 /// Addresses that resolvers' Services usually have, and the one of node-local caches.
 const RESOLVER_ADDRESSES: &[Ipv4Addr] = &[
@@ -61,57 +90,80 @@ const RESOLVER_ADDRESSES: &[Ipv4Addr] = &[
     Ipv4Addr::new(172, 20, 0, 10),
 ];
 
-/// Whether `subject`'s egress admits DNS to a resolver, or has a rule that could be meant
-/// to. `policies` are those that isolate it for egress.
+/// The address at which a node-local cache answers by default, a link-local one
+/// (kubernetes.io, "Using NodeLocal DNSCache").
+pub const NODE_LOCAL_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 20, 10);
+
+/// The protocols, UDP and TCP, over which pods may ask a resolver, as far as anybody can tell:
+/// by a rule that is written for DNS, whatever its peers are, or because the engine lets them
+/// reach a resolver that most clusters have, that is among the workloads, or that the
+/// configuration names. Both where another tool fills in a part of the policies.
 #[must_use]
-pub fn admits_dns<'p>(
-    cluster: &Cluster,
-    subject: &Endpoint<'_>,
-    policies: impl IntoIterator<Item = &'p NetworkPolicy>,
-    span: Span,
-) -> bool {
-    let mut rules = policies
-        .into_iter()
-        .flat_map(|policy| policy.rules(Direction::Egress));
-    rules.any(is_meant_for_dns) || reaches_resolver(cluster, subject, span)
+pub fn protocols(cx: &Context<'_>, pods: &IsolatedPods) -> BTreeSet<Protocol> {
+    let cluster = cx.cluster;
+    let mut found = BTreeSet::new();
+    for id in &pods.policies {
+        let policy = &cluster.policy(*id).object;
+        if policy.meta.opaque.is_some() {
+            return BTreeSet::from(PROTOCOLS);
+        }
+        for rule in policy.rules(Direction::Egress) {
+            found.extend(written_protocols(cx.settings, rule));
+        }
+    }
+    if found.len() < PROTOCOLS.len() {
+        found.extend(reached_protocols(cx, pods));
+    }
+    found
 }
 
-/// Whether a rule names a resolver's port, or has a peer that could be a resolver.
-fn is_meant_for_dns(rule: &NetworkPolicyRule) -> bool {
+const PROTOCOLS: [Protocol; 2] = [Protocol::Tcp, Protocol::Udp];
+
+/// The protocols of a rule's entries for DNS, and of those that cover it for a peer that
+/// could be a resolver.
+fn written_protocols(settings: &Settings, rule: &NetworkPolicyRule) -> BTreeSet<Protocol> {
     let ports = rule.ports.items();
-    if ports.iter().any(is_dns_port) {
-        return true;
+    let could_be_for_resolver = || {
+        let mut peers = rule.peers.items().iter();
+        peers.any(|peer| could_be_resolver(settings, peer))
+    };
+    if ports.is_empty() {
+        let all = could_be_for_resolver().then_some(PROTOCOLS);
+        return all.into_iter().flatten().collect();
     }
-    let admits_53 = ports.is_empty()
-        || ports.iter().any(|port| {
-            match (port.port.get().map(|port| &port.value), port.end_port.get()) {
-                (None, _) => port.protocol_or_default() != Protocol::Sctp,
+    let covers_dns = |port: &&NetworkPolicyPort| {
+        let number = port.port.get().map(|port| &port.value);
+        is_dns_port(port)
+            || match (number, port.end_port.get()) {
+                (None, _) => could_be_for_resolver(),
                 (Some(PortReference::Number(number)), Some(end)) => {
-                    (*number..=end.value).contains(&PORT)
+                    (*number..=end.value).contains(&PORT) && could_be_for_resolver()
                 }
                 (Some(_), _) => false,
             }
-        });
-    admits_53 && rule.peers.items().iter().any(could_be_resolver)
+    };
+    ports
+        .iter()
+        .filter(covers_dns)
+        .map(NetworkPolicyPort::protocol_or_default)
+        .filter(|protocol| PROTOCOLS.contains(protocol))
+        .collect()
 }
 
-fn could_be_resolver(peer: &NetworkPolicyPeer) -> bool {
+/// Whether a rule is written for DNS, or covers it for a peer that could be a resolver.
+#[must_use]
+pub fn is_meant_for_dns(settings: &Settings, rule: &NetworkPolicyRule) -> bool {
+    !written_protocols(settings, rule).is_empty()
+}
+
+/// Whether a peer may be meant for a resolver: an address block that holds the address of one,
+/// or namespaces that are called like the home of one.
+#[must_use]
+pub fn could_be_resolver(settings: &Settings, peer: &NetworkPolicyPeer) -> bool {
     if let Some(block) = peer.ip_block.get() {
-        let is_excepted = |address: &IpAddr| {
-            block
-                .except
-                .items()
-                .iter()
-                .any(|except| except.contains(address))
-        };
-        return block.cidr.addr().is_ipv6()
-            || RESOLVER_ADDRESSES
-                .iter()
-                .map(|address| IpAddr::V4(*address))
-                .any(|address| block.cidr.contains(&address) && !is_excepted(&address))
-            || matches!(block.cidr.addr(), IpAddr::V4(address) if address.is_link_local());
+        return could_hold_resolver(settings, block);
     }
-    let (Some(namespaces), _) = (peer.namespace_selector.get(), peer.pod_selector.get()) else {
+    let Some(namespaces) = peer.namespace_selector.get() else {
         return false;
     };
     let labels = namespaces
@@ -129,56 +181,111 @@ fn could_be_resolver(peer: &NetworkPolicyPeer) -> bool {
             .any(|value| value.contains("kube-system") || value.contains("dns"))
 }
 
-/// Whether the engine lets the pod reach one of the usual resolvers, or a workload of the
-/// cluster that looks like one.
-fn reaches_resolver(cluster: &Cluster, subject: &Endpoint<'_>, span: Span) -> bool {
-    let label = |key: &str, value: &str| crate::k8s::Label {
-        key: Spanned::new(key.to_owned(), span),
-        value: Spanned::new(value.to_owned(), span),
-    };
-    let is_usual = RESOLVERS.iter().any(|(namespace, labels)| {
-        let pod_labels = Labels::new(
-            labels
-                .iter()
-                .map(|(key, value)| label(key, value))
-                .collect(),
-        );
-        let supposed = Labels::new(vec![label(NAMESPACE_NAME_LABEL, namespace)]);
-        let view = match cluster.namespace_by_name(namespace) {
-            Some(id) => NamespaceView::of(cluster, id),
-            None => NamespaceView {
-                id: None,
-                name: namespace,
-                labels: &supposed,
-                are_labels_known: false,
-            },
-        };
+fn could_hold_resolver(settings: &Settings, block: &IpBlock) -> bool {
+    let usual = RESOLVER_ADDRESSES
+        .iter()
+        .map(|address| IpAddr::V4(*address));
+    let named = settings.resolver_cidrs.iter().map(IpNet::addr);
+    block.cidr.addr().is_ipv6()
+        || usual
+            .chain(named)
+            .any(|address| addresses::holds(block, address))
+        || matches!(block.cidr.addr(), IpAddr::V4(address) if address.is_link_local())
+}
+
+/// The protocols, UDP and TCP, over which the engine lets the pods reach one of the usual
+/// resolvers, a workload of the cluster that looks like one, or one that the configuration
+/// names.
+#[must_use]
+pub fn reached_protocols(cx: &Context<'_>, pods: &IsolatedPods) -> BTreeSet<Protocol> {
+    let cluster = cx.cluster;
+    let subject = pods.endpoint(cluster);
+    let ask = |resolver: &Endpoint<'_>| {
         has_dns(&engine::side(
             cluster,
             Direction::Egress,
-            subject,
-            &Endpoint::Pod(PodView::supposed(view, &pod_labels)),
+            &subject,
+            resolver,
         ))
-    });
-    is_usual
-        || cluster.workload_ids().any(|id| {
-            let workload = &cluster.workload(id).object;
-            workload
-                .ports()
-                .any(|port| [PORT, OPENSHIFT_PORT].contains(&port.number.value))
-                && has_dns(&engine::side(
-                    cluster,
-                    Direction::Egress,
-                    subject,
-                    &Endpoint::workload(cluster, id),
-                ))
-        })
+    };
+    let mut found = BTreeSet::new();
+    let span = cluster.policy(pods.policies[0]).object.meta.span;
+    for resolver in RESOLVERS {
+        // One that is among the workloads is not supposed to have other labels.
+        let home = cluster.namespace_by_name(resolver.0);
+        let mut known = home.into_iter().flat_map(|home| cluster.workloads_in(home));
+        if !known.any(|id| listens_for_dns(cluster, id)) {
+            found.extend(with_resolver(cluster, resolver, span, ask));
+        }
+    }
+    for id in cluster
+        .workload_ids()
+        .filter(|id| listens_for_dns(cluster, *id))
+    {
+        found.extend(ask(&Endpoint::workload(cluster, id)));
+    }
+    for cidr in &cx.settings.resolver_cidrs {
+        found.extend(ask(&Endpoint::Address(cidr.addr().into())));
+    }
+    found
 }
 
-/// Whether DNS is among the connections, over UDP or TCP.
-fn has_dns(connections: &ConnectionSet) -> bool {
-    [Protocol::Udp, Protocol::Tcp].into_iter().any(|protocol| {
-        let ports = connections.get(protocol);
+/// Whether a workload has a port that resolvers listen on.
+#[must_use]
+pub fn listens_for_dns(cluster: &Cluster, id: WorkloadId) -> bool {
+    let mut ports = cluster.workload(id).object.ports();
+    ports.any(|port| [PORT, OPENSHIFT_PORT].contains(&port.number.value))
+}
+
+/// Asks about the pod of a resolver that most clusters have, whether or not it is among the
+/// manifests.
+fn with_resolver<T>(
+    cluster: &Cluster,
+    (namespace, labels): &Resolver,
+    span: Span,
+    ask: impl Fn(&Endpoint<'_>) -> T,
+) -> T {
+    let label = |key: &str, value: &str| Label {
+        key: Spanned::new(key.to_owned(), span),
+        value: Spanned::new(value.to_owned(), span),
+    };
+    let labels = labels.iter().map(|(key, value)| label(key, value));
+    let labels = Labels::new(labels.collect());
+    let supposed = Labels::new(vec![label(NAMESPACE_NAME_LABEL, namespace)]);
+    let view = match cluster.namespace_by_name(namespace) {
+        Some(id) => NamespaceView::of(cluster, id),
+        None => NamespaceView {
+            id: None,
+            name: namespace,
+            labels: &supposed,
+            are_labels_known: false,
+        },
+    };
+    ask(&Endpoint::Pod(PodView::supposed(view, &labels)))
+}
+
+/// The protocols over which DNS is among the connections.
+fn has_dns(connections: &ConnectionSet) -> BTreeSet<Protocol> {
+    let has = |protocol: &Protocol| {
+        let ports = connections.get(*protocol);
         ports.contains(PORT) || ports.contains(OPENSHIFT_PORT)
+    };
+    PROTOCOLS.into_iter().filter(has).collect()
+}
+
+/// Whether pods may reach a port of OpenShift's resolver pods.
+#[must_use]
+pub fn reaches_openshift_resolver(cx: &Context<'_>, pods: &IsolatedPods, port: u16) -> bool {
+    let cluster = cx.cluster;
+    let subject = pods.endpoint(cluster);
+    let span = cluster.policy(pods.policies[0]).object.meta.span;
+    let of_openshift = RESOLVERS.iter().filter(|(home, _)| *home == OPENSHIFT_HOME);
+    of_openshift.into_iter().any(|resolver| {
+        with_resolver(cluster, resolver, span, |resolver| {
+            let allowed = engine::side(cluster, Direction::Egress, &subject, resolver);
+            PROTOCOLS
+                .iter()
+                .any(|protocol| allowed.contains(*protocol, port))
+        })
     })
 }

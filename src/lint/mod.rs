@@ -14,6 +14,7 @@ mod date;
 pub mod dns;
 pub mod entrance;
 pub mod exposure;
+pub mod isolated_pods;
 pub mod isolation;
 pub mod layout;
 pub mod near_miss;

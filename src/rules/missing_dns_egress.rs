@@ -2,9 +2,9 @@
 
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::engine::{Endpoint, NamespaceView, PodView};
-use crate::k8s::{Direction, Field, LabelSelector, Labels, NetworkPolicy, Operator};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, text};
+use crate::k8s::{Direction, Field, NetworkPolicy};
+use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, text, words};
 use crate::source::Span;
 use std::collections::BTreeMap;
 
@@ -67,6 +67,11 @@ declare_rule! {
     /// ## Fix safety
     ///
     /// Widening: the fix adds a rule for the resolver to the policy that isolates the pods.
+    ///
+    /// ## Configuration
+    ///
+    /// In `npcheck.yaml`, `dns: {cidrs: [10.96.0.10/32]}` names the addresses of resolvers, and
+    /// `dns: {notNeededIn: [batch]}` the namespaces whose pods ask nobody.
     pub(super) struct MissingDnsEgress {
         name: "missing-dns-egress",
         summary: "pods are isolated for egress and cannot reach a resolver",
@@ -84,43 +89,27 @@ impl Rule for MissingDnsEgress {
     }
 
     fn check_namespace(&self, cx: &mut Context<'_>, id: NamespaceId) {
+        let cluster = cx.cluster;
+        let name = &cluster.namespace(id).name;
+        if cx.settings.namespaces_without_dns.contains(name) {
+            return;
+        }
+        // Such pods ask somebody else than the cluster's resolver.
+        let asks_resolver = |id| {
+            let policy = cluster.workload(id).object.dns_policy.as_deref();
+            !matches!(policy, Some("None" | "Default"))
+        };
         let mut cut_off: BTreeMap<PolicyId, CutOff> = BTreeMap::new();
-        for subject in subjects(cx, id) {
-            let policies = subject
-                .policies
-                .iter()
-                .map(|policy| &cx.cluster.policy(*policy).object);
-            let anchor = anchor(cx.cluster, &subject.policies);
-            let span = cx.cluster.policy(anchor).object.meta.name.span;
-            if !dns::admits_dns(cx.cluster, &subject.view(cx.cluster, id), policies, span) {
-                let entry = cut_off.entry(anchor).or_default();
-                entry.workloads.extend(&subject.workloads);
-                entry.needs = entry.needs.max(needs(cx.cluster, &subject));
+        for pods in isolated_pods(cx, id, Direction::Egress, asks_resolver) {
+            if dns::protocols(cx, &pods).is_empty() {
+                let entry = cut_off.entry(anchor(cluster, &pods.policies)).or_default();
+                entry.workloads.extend(&pods.workloads);
+                entry.needs = entry.needs.max(needs(cluster, &pods));
             }
         }
         for (anchor, cut_off) in cut_off {
             if let Some(finding) = describe(cx, id, anchor, &cut_off) {
                 cx.report(finding);
-            }
-        }
-    }
-}
-
-/// Pods that the same policies isolate for egress: known ones, or those that a policy was
-/// written for.
-struct Subject {
-    policies: Vec<PolicyId>,
-    labels: Labels,
-    workloads: Vec<WorkloadId>,
-}
-
-impl Subject {
-    fn view<'s>(&'s self, cluster: &'s Cluster, namespace: NamespaceId) -> Endpoint<'s> {
-        match self.workloads.first() {
-            Some(workload) => Endpoint::workload(cluster, *workload),
-            None => {
-                let namespace = NamespaceView::of(cluster, namespace);
-                Endpoint::Pod(PodView::supposed(namespace, &self.labels))
             }
         }
     }
@@ -145,89 +134,6 @@ enum Needs {
     Names,
 }
 
-/// The pods of a namespace that are isolated for egress, those with the same policies as
-/// one. Where no known pod is selected by a policy, the pod that its selector describes
-/// stands for those that other repositories make.
-fn subjects(cx: &Context<'_>, namespace: NamespaceId) -> Vec<Subject> {
-    let cluster = cx.cluster;
-    let mut by_policies: BTreeMap<Vec<PolicyId>, Vec<WorkloadId>> = BTreeMap::new();
-    for id in cluster.workloads_in(namespace) {
-        let policies = cx.engine.isolating(id, Direction::Egress);
-        let own_resolver = matches!(
-            cluster.workload(id).object.dns_policy.as_deref(),
-            Some("None" | "Default")
-        );
-        if !policies.is_empty() && !own_resolver {
-            by_policies.entry(policies.to_vec()).or_default().push(id);
-        }
-    }
-    let mut subjects: Vec<Subject> = by_policies
-        .into_iter()
-        .map(|(policies, workloads)| Subject {
-            policies,
-            workloads,
-            labels: Labels::default(),
-        })
-        .collect();
-    if cx
-        .settings
-        .inventory
-        .is_complete_in(&cluster.namespace(namespace).name)
-    {
-        return subjects;
-    }
-    let applies = |id: &PolicyId| {
-        let policy = &cluster.policy(*id).object;
-        policy.meta.is_accepted && policy.applies_to(Direction::Egress)
-    };
-    let policies: Vec<PolicyId> = cluster.policies_in(namespace).filter(applies).collect();
-    for id in &policies {
-        if !cx.engine.selected(*id).is_empty() {
-            continue;
-        }
-        let Some(labels) = described(cluster.policy(*id).object.pod_selector.get()) else {
-            continue;
-        };
-        let selects = |other: &&PolicyId| {
-            let selector = cluster.policy(**other).object.pod_selector.get();
-            selector.is_none_or(|selector| selector.matches(&labels))
-        };
-        let policies: Vec<PolicyId> = policies.iter().filter(selects).copied().collect();
-        if policies.contains(id) {
-            subjects.push(Subject {
-                policies,
-                labels,
-                workloads: Vec::new(),
-            });
-        }
-    }
-    subjects
-}
-
-/// The labels of a pod that the selector was written for; `None` where it says only what
-/// pods are not, or where another tool fills in its text.
-fn described(selector: Option<&LabelSelector>) -> Option<Labels> {
-    let Some(selector) = selector else {
-        return Some(Labels::default());
-    };
-    if selector.is_opaque() {
-        return None;
-    }
-    let mut labels = selector.match_labels.clone();
-    for entry in &selector.match_expressions {
-        let value = match entry.operator.value {
-            Operator::In => entry.values.first()?.clone(),
-            Operator::Exists => crate::source::Spanned::new(String::new(), entry.key.span),
-            Operator::NotIn | Operator::DoesNotExist => continue,
-        };
-        labels.push(crate::k8s::Label {
-            key: entry.key.clone(),
-            value,
-        });
-    }
-    Some(Labels::new(labels))
-}
-
 /// The policy that a finding is about: the first with egress rules, else the first.
 fn anchor(cluster: &Cluster, policies: &[PolicyId]) -> PolicyId {
     let has_rules = |id: &&PolicyId| {
@@ -240,8 +146,8 @@ fn anchor(cluster: &Cluster, policies: &[PolicyId]) -> PolicyId {
     *policies.iter().find(has_rules).unwrap_or(&policies[0])
 }
 
-fn needs(cluster: &Cluster, subject: &Subject) -> Needs {
-    let rules = subject
+fn needs(cluster: &Cluster, pods: &IsolatedPods) -> Needs {
+    let rules = pods
         .policies
         .iter()
         .flat_map(|id| cluster.policy(*id).object.rules(Direction::Egress));
@@ -303,7 +209,7 @@ fn describe(
             .iter()
             .map(|id| cluster.workload_name(*id))
             .collect();
-        finding = finding.note(format!("cut off: {}", in_words(&names)));
+        finding = finding.note(format!("cut off: {}", words::names(&names)));
     }
     if cut_off.needs == Needs::Nothing {
         finding = finding.note("no egress is allowed at all: fine for pods that only answer");
@@ -315,21 +221,6 @@ fn describe(
         finding = finding.fix(fix);
     }
     Some(finding)
-}
-
-/// The first few names, and how many more there are.
-fn in_words(names: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let shown = names
-        .iter()
-        .take(SHOWN)
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 /// The text by which the policy isolates for egress.

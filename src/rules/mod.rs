@@ -13,6 +13,9 @@ mod bad_suppression;
 mod batch_workload_cut_off;
 mod cidr_host_bits;
 mod cidr_matches_cluster;
+mod dns_peer_mismatch;
+mod dns_profile_mismatch;
+mod dns_single_protocol;
 mod duplicate_key;
 mod duplicate_policy;
 mod empty_means_all;
@@ -65,6 +68,9 @@ pub const ALL: &[&dyn Rule] = &[
     &batch_workload_cut_off::BatchWorkloadCutOff,
     &cidr_host_bits::CidrHostBits,
     &cidr_matches_cluster::CidrMatchesCluster,
+    &dns_peer_mismatch::DnsPeerMismatch,
+    &dns_profile_mismatch::DnsProfileMismatch,
+    &dns_single_protocol::DnsSingleProtocol,
     &duplicate_key::DuplicateKey,
     &duplicate_policy::DuplicatePolicy,
     &empty_means_all::EmptyMeansAll,

@@ -1,0 +1,273 @@
+//! Rules for DNS that fit another kind of cluster.
+
+use crate::cluster::{NamespaceId, PolicyId};
+use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::engine::{self, Endpoint};
+use crate::k8s::{
+    Direction, Label, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
+    PortReference, WorkloadKind,
+};
+use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
+use crate::lint::rewrite;
+use crate::lint::{Category, Context, Profile, Rule, RuleMeta, block_edit, declare_rule, dns};
+use crate::source::{Edit, Span};
+use ipnet::{IpNet, Ipv4Net};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports rules for DNS that do not fit the cluster that they are for: port 53 of
+    /// OpenShift's resolver, whose pods listen on 5353, and only pods as resolvers where a
+    /// cache on every node answers instead (NodeLocal DNSCache).
+    ///
+    /// That it is OpenShift shows where a rule names the namespace `openshift-dns`; that there
+    /// are caches, where a DaemonSet `node-local-dns` is among the manifests. `npcheck.yaml`
+    /// can say it for all.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Plugins look at the pod's port, after the Service's port has been translated. Port 53
+    /// of a pod that listens on 5353 opens nothing. And a cache lives on the network of its
+    /// node, where no selector sees it: pods ask 169.254.20.10, and the policy drops it.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: allow-dns, namespace: shop}
+    /// spec:
+    ///   podSelector: {}
+    ///   policyTypes: [Egress]
+    ///   egress:
+    ///     - to:
+    ///         - namespaceSelector:
+    ///             matchLabels: {kubernetes.io/metadata.name: openshift-dns}
+    ///       ports:
+    ///         - {protocol: UDP, port: 53}
+    ///         - {protocol: TCP, port: 53}
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: allow-dns, namespace: shop}
+    /// spec:
+    ///   podSelector: {}
+    ///   policyTypes: [Egress]
+    ///   egress:
+    ///     - to:
+    ///         - namespaceSelector:
+    ///             matchLabels: {kubernetes.io/metadata.name: openshift-dns}
+    ///       ports:
+    ///         - {protocol: UDP, port: 53}
+    ///         - {protocol: UDP, port: 5353}
+    ///         - {protocol: TCP, port: 53}
+    ///         - {protocol: TCP, port: 5353}
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Widening: the fix adds port 5353 beside 53, which does no harm where it is not needed,
+    /// or the address of the cache as a further peer.
+    ///
+    /// ## Configuration
+    ///
+    /// `profile` in `npcheck.yaml`: `openshift`, `nodelocaldns`, or `kubernetes` for neither.
+    pub(super) struct DnsProfileMismatch {
+        name: "dns-profile-mismatch",
+        summary: "a rule for DNS fits another kind of cluster",
+        category: Category::Dns,
+        severity: Severity::Warning,
+        fix: Some(FixClass::Widening),
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for DnsProfileMismatch {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let has_caches = has_caches(cx);
+        for namespace in cx.cluster.namespace_ids() {
+            check(cx, namespace, has_caches);
+        }
+    }
+}
+
+/// Whether pods ask a cache on their node.
+fn has_caches(cx: &Context<'_>) -> bool {
+    let is_cache = |id| {
+        let workload = &cx.cluster.workload(id).object;
+        workload.kind == WorkloadKind::DaemonSet && workload.meta.name.contains("node-local-dns")
+    };
+    match cx.settings.profile {
+        Some(profile) => profile == Profile::NodeLocalDns,
+        None => cx.cluster.workload_ids().any(is_cache),
+    }
+}
+
+fn check(cx: &mut Context<'_>, namespace: NamespaceId, has_caches: bool) {
+    let mut found: BTreeMap<Span, Diagnostic> = BTreeMap::new();
+    for pods in isolated_pods(cx, namespace, Direction::Egress, |_| true) {
+        let misses_port = !dns::reaches_openshift_resolver(cx, &pods, dns::OPENSHIFT_PORT);
+        let misses_cache = has_caches && !reaches_cache(cx, &pods);
+        if !misses_port && !misses_cache {
+            continue;
+        }
+        for place in rules_for_dns(cx, &pods) {
+            let finding = match &place {
+                _ if misses_port && is_for_openshift(cx, place.rule) => wrong_port(cx, &place),
+                _ if misses_cache && !names_openshift(place.rule) => wrong_peers(cx, &place),
+                _ => None,
+            };
+            if let Some(finding) = finding {
+                found.insert(finding.primary.span, finding);
+            }
+        }
+    }
+    for finding in found.into_values() {
+        cx.report(finding);
+    }
+}
+
+/// A rule for DNS and its place.
+struct Place<'c> {
+    policy: PolicyId,
+    index: usize,
+    rule: &'c NetworkPolicyRule,
+}
+
+/// The rules of the pods' policies that are for DNS alone.
+fn rules_for_dns<'c>(cx: &Context<'c>, pods: &IsolatedPods) -> Vec<Place<'c>> {
+    let cluster = cx.cluster;
+    let of_policy = |id: &PolicyId| {
+        let policy = *id;
+        let rules = cluster.policy(policy).object.rules(Direction::Egress);
+        let rules = rules.iter().enumerate();
+        rules.map(move |(index, rule)| Place {
+            policy,
+            index,
+            rule,
+        })
+    };
+    let is_for_dns = |place: &Place<'_>| {
+        let ports = place.rule.ports.items();
+        !ports.is_empty() && ports.iter().all(dns::is_dns_port)
+    };
+    pods.policies
+        .iter()
+        .flat_map(of_policy)
+        .filter(is_for_dns)
+        .collect()
+}
+
+fn reaches_cache(cx: &Context<'_>, pods: &IsolatedPods) -> bool {
+    let cache = Endpoint::Address(IpAddr::V4(dns::NODE_LOCAL_ADDRESS).into());
+    let subject = pods.endpoint(cx.cluster);
+    let allowed = engine::side(cx.cluster, Direction::Egress, &subject, &cache);
+    allowed.iter().any(|(_, ports)| ports.contains(dns::PORT))
+}
+
+/// Whether a rule names OpenShift's resolver, or may mean it in what is known to be OpenShift.
+fn is_for_openshift(cx: &Context<'_>, rule: &NetworkPolicyRule) -> bool {
+    let selects_all = |peer: &NetworkPolicyPeer| {
+        let namespaces = peer.namespace_selector.get();
+        namespaces.is_some_and(LabelSelector::is_empty)
+    };
+    let peers = rule.peers.items();
+    match cx.settings.profile {
+        Some(Profile::OpenShift) => {
+            names_openshift(rule) || peers.is_empty() || peers.iter().any(selects_all)
+        }
+        Some(Profile::Kubernetes | Profile::NodeLocalDns) => false,
+        None => names_openshift(rule),
+    }
+}
+
+fn names_openshift(rule: &NetworkPolicyRule) -> bool {
+    let has = |selector: Option<&LabelSelector>, is_meant: fn(&Label) -> bool| {
+        selector.is_some_and(|selector| selector.match_labels.iter().any(is_meant))
+    };
+    rule.peers.items().iter().any(|peer| {
+        has(peer.namespace_selector.get(), |label| {
+            label.value.value == dns::OPENSHIFT_HOME
+        }) || has(peer.pod_selector.get(), |label| {
+            label.key.value == "dns.operator.openshift.io/daemonset-dns"
+        })
+    })
+}
+
+/// Port 53 where the resolver listens on 5353.
+fn wrong_port(cx: &Context<'_>, place: &Place<'_>) -> Option<Diagnostic> {
+    let is_standard = |port: &&NetworkPolicyPort| {
+        matches!(
+            port.port.get().map(|port| &port.value),
+            Some(PortReference::Number(dns::PORT))
+        ) && port.end_port.get().is_none()
+    };
+    let ports: Vec<_> = place
+        .rule
+        .ports
+        .items()
+        .iter()
+        .filter(is_standard)
+        .collect();
+    let first = ports.first()?;
+    let path = format!("spec.egress[{}].ports", place.index);
+    let mark = rewrite::first_line(cx.sources, first.span);
+    let message = "the resolver of OpenShift listens on 5353, so port 53 opens nothing";
+    let finding = cx
+        .policy_finding(place.policy, path, mark, message)
+        .label("policies look at the port of the pod, not at that of its Service")
+        .help("allow port 5353 as well, over UDP and TCP");
+    let add = |port: &&NetworkPolicyPort| {
+        let protocol = port.protocol_or_default().name();
+        rewrite::add_port(cx.sources, port, protocol, dns::OPENSHIFT_PORT)
+    };
+    let edits = ports.iter().map(add).collect::<Option<Vec<Edit>>>();
+    Some(with_fix(finding, "allow port 5353 as well", edits))
+}
+
+/// Only pods as resolvers where a cache on the node answers.
+fn wrong_peers(cx: &Context<'_>, place: &Place<'_>) -> Option<Diagnostic> {
+    let peers = place.rule.peers.items();
+    let last = peers
+        .last()
+        .filter(|_| peers.iter().all(|peer| peer.ip_block.get().is_none()))?;
+    let path = format!("spec.egress[{}].to", place.index);
+    let mark = rewrite::first_line(cx.sources, last.span);
+    let address = dns::NODE_LOCAL_ADDRESS;
+    let message = format!("pods ask the cache on their node at {address}, which no selector sees");
+    let finding = cx
+        .policy_finding(place.policy, path, mark, message)
+        .label("the cache lives on the network of its node: an address, not a pod")
+        .help(format!(
+            "add `ipBlock: {{cidr: {address}/32}}` beside these peers"
+        ));
+    let block = IpNet::V4(Ipv4Net::from(address));
+    let edit = block_edit::add_block(cx.sources, last, block);
+    Some(with_fix(
+        finding,
+        "allow the address of the cache as well",
+        edit.map(|edit| vec![edit]),
+    ))
+}
+
+fn with_fix(finding: Diagnostic, title: &str, edits: Option<Vec<Edit>>) -> Diagnostic {
+    match edits {
+        Some(edits) => finding.fix(Fix {
+            title: title.to_owned(),
+            class: FixClass::Widening,
+            edits,
+        }),
+        None => finding,
+    }
+}

@@ -1,0 +1,172 @@
+//! Pods that may ask the resolver over one protocol only.
+
+use crate::cluster::NamespaceId;
+use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::k8s::{Direction, Field, NetworkPolicyPort, PortReference, Protocol};
+use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
+use crate::lint::rewrite;
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns};
+use std::collections::BTreeMap;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports pods that may reach a resolver over UDP and not over TCP (a warning), or over
+    /// TCP and not over UDP (an error). All policies that isolate the pods are taken together.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Names are asked for over UDP first. `port: 53` without a protocol is TCP, so such pods
+    /// resolve nothing, after a timeout. Over UDP alone everything works until an answer is too
+    /// long for a packet and has to be asked for again over TCP: a service with many pods, a
+    /// long TXT record.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: allow-dns, namespace: shop}
+    /// spec:
+    ///   podSelector: {}
+    ///   policyTypes: [Egress]
+    ///   egress:
+    ///     - to:
+    ///         - namespaceSelector:
+    ///             matchLabels: {kubernetes.io/metadata.name: kube-system}
+    ///       ports:
+    ///         - port: 53
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: allow-dns, namespace: shop}
+    /// spec:
+    ///   podSelector: {}
+    ///   policyTypes: [Egress]
+    ///   egress:
+    ///     - to:
+    ///         - namespaceSelector:
+    ///             matchLabels: {kubernetes.io/metadata.name: kube-system}
+    ///       ports:
+    ///         - protocol: UDP
+    ///           port: 53
+    ///         - protocol: TCP
+    ///           port: 53
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Widening: the fix adds the other protocol beside the entry that is there, for the same
+    /// peers.
+    pub(super) struct DnsSingleProtocol {
+        name: "dns-single-protocol",
+        summary: "pods may ask the resolver over UDP or TCP, but not over both",
+        category: Category::Dns,
+        severity: Severity::Error,
+        fix: Some(FixClass::Widening),
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for DnsSingleProtocol {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_namespace(&self, cx: &mut Context<'_>, namespace: NamespaceId) {
+        let mut found: BTreeMap<_, (Entry<'_>, Protocol)> = BTreeMap::new();
+        for pods in isolated_pods(cx, namespace, Direction::Egress, |_| true) {
+            let protocols = dns::protocols(cx, &pods);
+            let mut protocols = protocols.into_iter();
+            let (Some(only), None) = (protocols.next(), protocols.next()) else {
+                continue;
+            };
+            if let Some(entry) = entry(cx, &pods, only) {
+                found.insert(entry.port.span, (entry, only));
+            }
+        }
+        for (entry, only) in found.into_values() {
+            let finding = describe(cx, &entry, only);
+            cx.report(finding);
+        }
+    }
+}
+
+/// The entry of `ports` that lets the pods ask.
+struct Entry<'c> {
+    policy: crate::cluster::PolicyId,
+    path: String,
+    port: &'c NetworkPolicyPort,
+    number: u16,
+}
+
+/// The first entry for DNS in the policies of the pods.
+fn entry<'c>(cx: &Context<'c>, pods: &IsolatedPods, only: Protocol) -> Option<Entry<'c>> {
+    let cluster = cx.cluster;
+    pods.policies.iter().find_map(|id| {
+        let rules = cluster.policy(*id).object.rules(Direction::Egress);
+        rules.iter().enumerate().find_map(|(index, rule)| {
+            let ports = rule.ports.items().iter().enumerate();
+            ports
+                .filter(|(_, port)| dns::is_dns_port(port))
+                .find_map(|(place, port)| {
+                    let PortReference::Number(number) = port.port.get()?.value else {
+                        return None;
+                    };
+                    (port.protocol_or_default() == only && port.end_port.get().is_none()).then(
+                        || {
+                            let path = format!("spec.egress[{index}].ports[{place}]");
+                            Entry {
+                                policy: *id,
+                                path,
+                                port,
+                                number,
+                            }
+                        },
+                    )
+                })
+        })
+    })
+}
+
+fn describe(cx: &Context<'_>, entry: &Entry<'_>, only: Protocol) -> Diagnostic {
+    let is_written = matches!(entry.port.protocol, Field::Value { .. });
+    let (missing, severity, label) = match only {
+        Protocol::Udp => (
+            Protocol::Tcp,
+            Severity::Warning,
+            "only UDP: answers that are too long for a packet never arrive",
+        ),
+        _ if is_written => (
+            Protocol::Udp,
+            Severity::Error,
+            "only TCP: names are asked for over UDP first",
+        ),
+        _ => (
+            Protocol::Udp,
+            Severity::Error,
+            "no protocol is TCP: names are asked for over UDP first",
+        ),
+    };
+    let number = entry.number;
+    let message = format!("pods may ask the resolver over {only}, but not over {missing}");
+    let mark = rewrite::first_line(cx.sources, entry.port.span);
+    let finding = cx
+        .policy_finding(entry.policy, entry.path.as_str(), mark, message)
+        .with_severity(severity)
+        .label(label)
+        .help(format!("add `{{protocol: {missing}, port: {number}}}`"));
+    match rewrite::add_port(cx.sources, entry.port, missing.name(), number) {
+        Some(edit) => finding.fix(Fix {
+            title: format!("allow {missing} as well"),
+            class: FixClass::Widening,
+            edits: vec![edit],
+        }),
+        None => finding,
+    }
+}
