@@ -13,6 +13,7 @@ mod bad_suppression;
 mod batch_workload_cut_off;
 mod cidr_host_bits;
 mod cidr_matches_cluster;
+mod cni_capability_gap;
 mod duplicate_key;
 mod duplicate_policy;
 mod empty_means_all;
@@ -65,6 +66,7 @@ pub const ALL: &[&dyn Rule] = &[
     &batch_workload_cut_off::BatchWorkloadCutOff,
     &cidr_host_bits::CidrHostBits,
     &cidr_matches_cluster::CidrMatchesCluster,
+    &cni_capability_gap::CniCapabilityGap,
     &duplicate_key::DuplicateKey,
     &duplicate_policy::DuplicatePolicy,
     &empty_means_all::EmptyMeansAll,
