@@ -23,7 +23,7 @@ fn pods(app: &str) -> Vec<NewPeer> {
 /// The text of a policy with the edit applied that is made for it.
 fn edited(text: &str, edit: impl FnOnce(&str, &NetworkPolicy) -> Option<Edit>) -> Option<String> {
     let source = SourceMap::default().add("policy.yaml", text);
-    let parsed = manifest::read(source, text);
+    let parsed = manifest::read(source, "test.yaml", text);
     assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
     let policy = parsed.objects.iter().find_map(|object| match object {
         Object::NetworkPolicy(policy) => Some(policy),
@@ -31,7 +31,7 @@ fn edited(text: &str, edit: impl FnOnce(&str, &NetworkPolicy) -> Option<Edit>) -
     });
     let edit = edit(text, policy.expect("the text has a policy"))?;
     let edited = fix::apply(text, &[edit]).expect("one edit is in nobody's way");
-    let parsed = manifest::read(source, &edited);
+    let parsed = manifest::read(source, "test.yaml", &edited);
     assert!(
         parsed.diagnostics.is_empty(),
         "{edited}\n{:?}",

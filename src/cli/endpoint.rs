@@ -8,7 +8,7 @@ mod form;
 mod special;
 mod unknown;
 
-pub(crate) use form::{Form, Mistake};
+pub(crate) use form::{Form, Mistake, UNNAMED};
 pub(crate) use special::{blocks, range_name};
 pub(crate) use unknown::Candidate;
 
@@ -426,3 +426,6 @@ fn has_labels(labels: &Labels, wanted: &Labels) -> bool {
         .iter()
         .all(|wanted| labels.get(&wanted.key) == Some(&wanted.value))
 }
+
+#[cfg(test)]
+mod tests;

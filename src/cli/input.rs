@@ -72,7 +72,7 @@ pub(crate) fn parts(
         .par_iter()
         .map(|id| {
             let source = sources.get(*id);
-            let parsed = manifest::read(*id, source.text());
+            let parsed = manifest::read(*id, source.name(), source.text());
             (scope_of(source.name()), parsed)
         })
         .collect();

@@ -4,10 +4,10 @@
 //! Pure: knows no text, no diagnostics and no printing. It answers with ids and sets;
 //! others turn them into words.
 //!
-//! In the order of the work: [`labels`] turns labels into numbers, [`program`] compiles
-//! the policies with them, [`classes`] groups the workloads that no policy tells apart,
-//! [`selection`] finds what a selector selects among the classes, [`sides`] says which
-//! policies decide about a class, [`functions`] what they allow, and [`relation`] brings
+//! In the order of the work: `labels` turns labels into numbers, `program` compiles
+//! the policies with them, `classes` groups the workloads that no policy tells apart,
+//! `selection` finds what a selector selects among the classes, `sides` says which
+//! policies decide about a class, `functions` what they allow, and `relation` brings
 //! the two sides of a pair together.
 
 mod addresses;

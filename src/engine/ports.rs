@@ -429,7 +429,8 @@ mod tests {
 
     #[test]
     fn sets_are_canonical_and_print_shortly() {
-        let table: &[(&[(u16, u16)], &[(u16, u16)], &str)] = &[
+        type Ranges = [(u16, u16)];
+        let table: &[(&Ranges, &Ranges, &str)] = &[
             (&[], &[], "none"),
             (&[(0, 0)], &[], "none"),
             (&[(9, 8)], &[], "none"),

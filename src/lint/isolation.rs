@@ -3,10 +3,11 @@
 //!
 //! Refuses to call anything missing; that is for rules to say.
 
+use super::unjudged::Unjudged;
 use super::{Context, containment, platform};
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::engine::{self, Endpoint, NamespaceView, PodView};
-use crate::k8s::{self, Direction, LabelSelector, Labels, NetworkPolicy, Outcome, Truth};
+use crate::k8s::{Direction, LabelSelector, Labels, NetworkPolicy, Truth};
 use crate::source::Span;
 
 /// Another policy of the namespace that isolates all pods of this one in a direction,
@@ -86,35 +87,9 @@ fn isolates(policy: &NetworkPolicy, direction: Direction) -> bool {
     policy.meta.is_accepted && policy.applies_to(direction)
 }
 
-/// Kinds of other products that isolate pods of every namespace.
-const FOREIGN_CLUSTER_KINDS: &[&str] = &[
-    // docs.cilium.io, docs.tigera.io.
-    "CiliumClusterwideNetworkPolicy",
-    "GlobalNetworkPolicy",
-    // antrea.io/docs: the Antrea-native policies.
-    "ClusterNetworkPolicy",
-];
-
-/// Kinds of other products that isolate pods of their own namespace.
-const FOREIGN_KINDS: &[&str] = &["CiliumNetworkPolicy", "NetworkPolicy"];
-
-/// Whether a policy of another product may isolate pods of this namespace. npcheck does
-/// not judge those, so it does not know.
-#[must_use]
-pub fn may_be_isolated_by_others(documents: &[k8s::Document], namespace: &str) -> bool {
-    documents
-        .iter()
-        .filter(|document| document.outcome == Outcome::OtherKind)
-        .any(|document| {
-            let kind = document.kind.as_str();
-            FOREIGN_CLUSTER_KINDS.contains(&kind)
-                || (FOREIGN_KINDS.contains(&kind) && document.namespace == namespace)
-        })
-}
-
 /// The workloads of a namespace that policies could isolate.
 #[derive(Clone, Debug)]
-pub struct Exposure {
+pub struct Coverage {
     /// Where to speak about all of them: the name of the namespace where it is declared, else
     /// that of its first workload.
     pub anchor: Span,
@@ -123,16 +98,16 @@ pub struct Exposure {
     cares_about_egress: bool,
 }
 
-impl Exposure {
+impl Coverage {
     /// `None` where nothing can be said: no workload that a selector sees, a namespace of the
-    /// platform, or policies of other products. Where not everything is known, only workloads
+    /// platform, or policies that npcheck does not judge. Where not everything is known, only workloads
     /// count that name their namespace: the others may go to any.
     #[must_use]
-    pub fn of(cx: &Context<'_>, namespace: NamespaceId) -> Option<Self> {
+    pub fn of(cx: &Context<'_>, unjudged: &Unjudged, namespace: NamespaceId) -> Option<Self> {
         let cluster = cx.cluster;
         let name = cluster.namespace(namespace).name.as_str();
         let is_platforms = platform::makes_namespace(name) && name != "default";
-        if is_platforms || may_be_isolated_by_others(cx.documents, name) {
+        if is_platforms || unjudged.may_be_in(cluster, namespace) {
             return None;
         }
         let is_complete = cx.settings.inventory.is_complete_in(name);

@@ -9,6 +9,7 @@ use super::scalar::Tag;
 use super::tree::{NodeData, Style, Tree};
 use crate::source::{SourceId, Span};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Range;
 
 /// How deep collections may nest. The deepest schemas of custom resources reach about
@@ -126,13 +127,29 @@ impl<'s> Builder<'s> {
     ) -> Result<(), Box<ReadError>> {
         let text = self.check_tag(style, (start, end), text, properties.tag)?;
         let extra = text.map_or(0, |text| {
-            self.tree.texts.push(text.into_owned().into_boxed_str());
+            self.tree
+                .texts
+                .push(OnceCell::from(text.into_owned().into_boxed_str()));
             self.tree.texts.len() as u32
         });
         let node = self.push(style, (start, end), extra, properties)?;
-        self.tree.nodes[node as usize].next = node + 1;
-        self.define(properties.anchor, node, Some(1));
-        self.extend(end);
+        self.finish_scalar(node, end, properties.anchor);
+        Ok(())
+    }
+
+    /// Adds a scalar whose text is made from the source when it is asked for: a quoted one
+    /// with escapes, or a block scalar that [`block_scalar::text`] can read.
+    ///
+    /// [`block_scalar::text`]: super::block_scalar::text
+    pub(super) fn escaped(
+        &mut self,
+        style: Style,
+        span: (u32, u32),
+        properties: Properties,
+    ) -> Result<(), Box<ReadError>> {
+        self.tree.texts.push(OnceCell::new());
+        let node = self.push(style, span, self.tree.texts.len() as u32, properties)?;
+        self.finish_scalar(node, span.1, properties.anchor);
         Ok(())
     }
 
@@ -212,6 +229,12 @@ impl<'s> Builder<'s> {
         self.tree.nodes[node as usize].next = node + 1;
         self.extend(end);
         Ok(())
+    }
+
+    fn finish_scalar(&mut self, node: u32, end: u32, anchor: usize) {
+        self.tree.nodes[node as usize].next = node + 1;
+        self.define(anchor, node, Some(1));
+        self.extend(end);
     }
 
     fn push(

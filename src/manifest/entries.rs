@@ -204,21 +204,15 @@ impl<'s> Builder<'s> {
 
     fn key_text(&self, key: u32) -> Result<Cow<'_, str>, Box<ReadError>> {
         let data = &self.tree.nodes[self.target(key) as usize];
-        let inset = match data.style {
-            Style::SingleQuoted | Style::DoubleQuoted => 1,
-            Style::Plain | Style::Block | Style::Alias => 0,
-            Style::BlockMapping
-            | Style::FlowMapping
-            | Style::BlockSequence
-            | Style::FlowSequence => {
-                let error = ReadError::new(self.node_span(key), "a key must be a single value");
-                return Err(error.label("is a collection"));
-            }
-        };
-        let text = match data.extra {
-            0 => &self.tree.text[(data.start + inset) as usize..(data.end - inset) as usize],
-            extra => &self.tree.texts[extra as usize - 1],
-        };
+        let is_collection = matches!(
+            data.style,
+            Style::BlockMapping | Style::FlowMapping | Style::BlockSequence | Style::FlowSequence
+        );
+        if is_collection {
+            let error = ReadError::new(self.node_span(key), "a key must be a single value");
+            return Err(error.label("is a collection"));
+        }
+        let text = self.tree.text_of(self.target(key));
         key_text(text, data.style, data.tag)
             .ok_or_else(|| ReadError::new(self.node_span(key), "a key must not be null"))
     }

@@ -13,6 +13,8 @@ pub(crate) struct ReadError {
     pub(crate) message: String,
     /// A remark on the text; may be empty.
     pub(crate) label: String,
+    /// Another text that explains it, with a remark.
+    pub(crate) related: Option<(Span, String)>,
     /// What to do, where that is known.
     pub(crate) help: Option<String>,
     /// Whether the document may be right, but is too much for npcheck.
@@ -27,6 +29,7 @@ impl ReadError {
             span,
             message,
             label: String::new(),
+            related: None,
             help: None,
             is_limit: false,
         })
@@ -43,6 +46,12 @@ impl ReadError {
     /// The same with a remark on the text.
     pub(super) fn label(mut self: Box<Self>, label: impl Into<String>) -> Box<Self> {
         self.label = label.into();
+        self
+    }
+
+    /// The same with a remark on another text.
+    pub(super) fn related(mut self: Box<Self>, span: Span, remark: impl Into<String>) -> Box<Self> {
+        self.related = Some((span, remark.into()));
         self
     }
 

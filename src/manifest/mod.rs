@@ -6,21 +6,27 @@
 
 mod api_extension;
 mod binary;
+mod block;
+mod block_scalar;
 mod builder;
 mod cidr;
 mod cluster_network_policy;
 mod cluster_peer;
 mod cluster_port;
+mod complaint;
 mod deserializer;
 mod duplicate_key;
 mod effect;
 mod entries;
 mod entrypoint;
 mod error;
+mod escape;
 mod fields;
 mod flattened;
+mod flow;
 mod identity;
 mod ip_block;
+mod json;
 mod kustomization;
 mod meta;
 mod monitor;
@@ -29,6 +35,7 @@ mod names;
 mod network_policy;
 mod object;
 mod policy_port;
+mod quoted;
 mod rbac;
 mod reader;
 mod reflow;
@@ -64,33 +71,124 @@ pub struct Parsed {
 }
 
 /// Reads `text`, the whole text of `source`: YAML with any number of documents, JSON, or
-/// JSON values one after the other.
+/// JSON values one after the other. `name` is the source's name; one that ends like that
+/// of a JSON file says in which language a mistake is to be explained.
 #[must_use]
-pub fn read(source: SourceId, text: &str) -> Parsed {
+pub fn read(source: SourceId, name: &str, text: &str) -> Parsed {
+    let input = Input {
+        source,
+        text,
+        is_json: is_json_name(name),
+    };
     let mut parsed = Parsed::default();
     for document in split::documents(text) {
-        read_document(source, text, document, &mut parsed);
+        input.read_document(document, &mut parsed);
     }
     parsed
 }
 
-fn read_document(source: SourceId, text: &str, range: Range<usize>, parsed: &mut Parsed) {
-    let blank = text[range.clone()].len() - text[range.clone()].trim_start().len();
-    let end = range.start + text[range.clone()].trim_end().len();
-    let span = Span::new(source, (range.start + blank) as u32, end as u32);
-    let read = yaml::read(source, text, range);
-    if let Some(diagnostic) = flattened::detect(text, span, read.as_ref().ok()) {
-        parsed.diagnostics.push(diagnostic);
-        let comments = read.map_or(Vec::new(), |tree| tree.comments().to_vec());
-        parsed.documents.push(Document {
-            comments,
-            ..nameless(span, Outcome::Broken)
-        });
-        return;
+fn is_json_name(name: &str) -> bool {
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    [".json", ".jsonl", ".ndjson"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
+}
+
+/// Whether a text that is no JSON was meant to be: a bracket, and then what JSON has.
+fn resembles_json(text: &str) -> bool {
+    let text = text.trim_start();
+    let inner = text.get(1..).unwrap_or_default().trim_start();
+    inner.starts_with('"')
+        || text.starts_with('[') && inner.starts_with('{') && !inner.starts_with("{{")
+}
+
+/// A text that is being read.
+#[derive(Clone, Copy)]
+struct Input<'s> {
+    source: SourceId,
+    text: &'s str,
+    is_json: bool,
+}
+
+impl Input<'_> {
+    fn read_document(self, range: Range<usize>, parsed: &mut Parsed) {
+        let starts_like_json = self.text[range.clone()]
+            .trim_start()
+            .starts_with(['{', '[']);
+        if starts_like_json {
+            self.read_json(range, parsed);
+        } else {
+            self.read_yaml(range, parsed);
+        }
     }
-    match read {
-        Ok(tree) => object::read(&tree, span, parsed),
-        Err(error) => unreadable::report(*error, text, span, parsed),
+
+    fn read_yaml(self, range: Range<usize>, parsed: &mut Parsed) {
+        let span = self.trimmed(range.clone());
+        let tree = block::read(self.source, self.text, range.clone());
+        let read = tree.map_or_else(|| yaml::read(self.source, self.text, range), Ok);
+        if let Some(diagnostic) = flattened::detect(self.text, span, read.as_ref().ok()) {
+            parsed.diagnostics.push(diagnostic);
+            let comments = unreadable::whole_line_comments(self.text, span);
+            parsed.documents.push(Document {
+                comments,
+                ..nameless(span, Outcome::Broken)
+            });
+            return;
+        }
+        match read {
+            Ok(tree) => object::read(&tree, span, parsed),
+            Err(error) => unreadable::report(*error, self.text, span, parsed),
+        }
+    }
+
+    /// Reads JSON values, one after the other. What is no JSON may be YAML in flow style;
+    /// kubectl tries in the same order (`util/yaml/decoder.go`).
+    fn read_json(self, mut range: Range<usize>, parsed: &mut Parsed) {
+        loop {
+            let error = match json::read(self.source, self.text, range.clone()) {
+                Ok((tree, end)) => {
+                    object::read(&tree, self.trimmed(range.start..end), parsed);
+                    range.start = end;
+                    match self.text[range.clone()]
+                        .trim_ascii_start()
+                        .as_bytes()
+                        .first()
+                    {
+                        None => return,
+                        Some(b'{' | b'[') => continue,
+                        Some(_) => return self.read_yaml(range, parsed),
+                    }
+                }
+                Err(error) => error,
+            };
+            if !self.is_json && !resembles_json(&self.text[range.clone()]) {
+                return self.read_yaml(range, parsed);
+            }
+            // The next value that starts a line, as in JSON lines; the broken one ends there.
+            let from = (error.span.start as usize).clamp(range.start, range.end);
+            let next = memchr::memmem::find(&self.text.as_bytes()[from..range.end], b"\n{");
+            let end = next.map_or(range.end, |newline| from + newline + 1);
+            let span = self.trimmed(range.start..end);
+            match yaml::read(self.source, self.text, range.start..end) {
+                Ok(tree) => object::read(&tree, span, parsed),
+                Err(yaml) => {
+                    let error = if yaml.is_limit { yaml } else { error };
+                    unreadable::report(*error, self.text, span, parsed);
+                }
+            }
+            range.start = end;
+            if range.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// The span of a range without the white space around it.
+    fn trimmed(self, range: Range<usize>) -> Span {
+        let text = &self.text[range.clone()];
+        let start = range.start + (text.len() - text.trim_start().len());
+        let end = range.start + text.trim_end().len();
+        Span::new(self.source, start.min(end) as u32, end as u32)
     }
 }
 

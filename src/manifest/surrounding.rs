@@ -129,7 +129,7 @@ mod tests {
     fn read(text: &str) -> Vec<String> {
         let mut sources = SourceMap::default();
         let id = sources.add("test.yaml", text);
-        let parsed = crate::manifest::read(id, text);
+        let parsed = crate::manifest::read(id, "test.yaml", text);
         assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
         let line = |object: Object| match object {
             Object::Surrounding(object) => {

@@ -4,8 +4,10 @@
 //! fill it through the [`Builder`](super::builder::Builder).
 
 use super::scalar::{self, Scalar, Tag};
+use super::{block_scalar, escape};
 use crate::source::{SourceId, Span};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 /// One document: nodes in the order of the text, each before its children.
 ///
@@ -18,7 +20,8 @@ pub(crate) struct Tree<'s> {
     pub(super) text: &'s str,
     pub(super) nodes: Vec<NodeData>,
     /// Texts of scalars that are not a slice of the source.
-    pub(super) texts: Vec<Box<str>>,
+    /// An empty one is made from the source when somebody asks for it.
+    pub(super) texts: Vec<OnceCell<Box<str>>>,
     /// Entries of the mappings whose text and meaning differ: merge keys, duplicates.
     pub(super) entries: Vec<Box<[(u32, u32)]>>,
     /// The hyphens of block sequence items, by node, sorted.
@@ -36,7 +39,7 @@ pub(crate) struct DuplicateKey {
     pub(crate) first: Span,
     /// The second (or a further) one.
     pub(crate) second: Span,
-    /// The mapping; see [`Tree::node`].
+    /// The mapping that they stand in.
     pub(crate) mapping: NodeId,
 }
 
@@ -125,6 +128,25 @@ impl<'s> Tree<'s> {
             .duplicates
             .partition_point(|key| end(key) <= node.data().next);
         &self.duplicates[from..to]
+    }
+
+    /// The text of a scalar after quotes, escapes and folding.
+    pub(super) fn text_of(&self, index: u32) -> &str {
+        let data = &self.nodes[index as usize];
+        let raw = &self.text[data.start as usize..data.end as usize];
+        let inset = usize::from(matches!(
+            data.style,
+            Style::SingleQuoted | Style::DoubleQuoted
+        ));
+        let slice = &raw[inset..raw.len() - inset];
+        if data.extra == 0 {
+            return slice;
+        }
+        self.texts[data.extra as usize - 1].get_or_init(|| match data.style {
+            Style::Block => block_scalar::text(raw).into_boxed_str(),
+            Style::SingleQuoted => slice.replace("''", "'").into_boxed_str(),
+            _ => escape::unescape(slice).into_boxed_str(),
+        })
     }
 
     fn at(&self, place: u32) -> Node<'_> {
@@ -235,14 +257,7 @@ impl<'t> Node<'t> {
 
     /// The text of a scalar after quotes, escapes and folding, before it is resolved.
     pub(crate) fn text(self) -> Option<&'t str> {
-        let data = self.data();
-        (self.kind() == Kind::Scalar).then(|| {
-            if data.extra > 0 {
-                return &*self.tree.texts[data.extra as usize - 1];
-            }
-            let inset = u32::from(self.is_quoted());
-            &self.tree.text[(data.start + inset) as usize..(data.end - inset) as usize]
-        })
+        (self.kind() == Kind::Scalar).then(|| self.tree.text_of(self.index))
     }
 
     /// The value of a scalar as Kubernetes reads it; `None` for collections.

@@ -32,7 +32,7 @@ pub(super) fn report(error: ReadError, text: &str, span: Span, parsed: &mut Pars
 
 /// The comments that stand alone on their lines: what is to be seen of comments without
 /// knowing the rest of the text.
-fn whole_line_comments(text: &str, document: Span) -> Vec<Span> {
+pub(super) fn whole_line_comments(text: &str, document: Span) -> Vec<Span> {
     let mut start = document.start;
     let mut comments = Vec::new();
     for line in text[document.range()].split_inclusive('\n') {
@@ -52,7 +52,10 @@ fn whole_line_comments(text: &str, document: Span) -> Vec<Span> {
 
 fn diagnostic(error: ReadError) -> Diagnostic {
     let diagnostic = Diagnostic::new("yaml-error", Severity::Error, error.span, error.message);
-    let diagnostic = diagnostic.label(error.label);
+    let mut diagnostic = diagnostic.label(error.label);
+    if let Some((span, remark)) = error.related {
+        diagnostic = diagnostic.related(span, remark);
+    }
     match error.help {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
@@ -88,23 +91,25 @@ fn opacity(text: &str, at: usize) -> Option<Opacity> {
         .skip(at)
         .position(|byte| *byte == b'\n');
     let end = end.map_or(text.len(), |length| at + length);
-    let before = text.get(..end).unwrap_or(text);
-    // A quoted hole that quotes something itself ends the quotes around it.
-    if before
-        .lines()
-        .next_back()
-        .is_some_and(|line| line.contains("{{"))
-    {
-        return Some(Opacity::Template);
-    }
-    let mut lines = before.lines();
+    let lines = text.get(..end).unwrap_or(text).lines();
+    let mut lines = lines.filter(|line| !line.trim_start().starts_with('#'));
     lines.find_map(|line| {
-        let line = line.trim_start_matches([' ', '\t', '-', '?']);
-        let starts = |hole: &str| line.starts_with(hole) || line.contains(&format!(": {hole}"));
-        if starts("{{") || starts("{%") || line.contains("[{{") || line.contains(", {{") {
+        let has_hole = |hole: &str| {
+            line.match_indices(hole)
+                .any(|(at, _)| starts_value(&line[..at]))
+        };
+        if has_hole("{{") || has_hole("{%") {
             return Some(Opacity::Template);
         }
-        let is_variable = line.starts_with("${") || line.contains("{${") || line.contains("[${");
-        is_variable.then_some(Opacity::Substitution)
+        // A value may be a variable without harm; a key or a part of a list may not.
+        let is_variable = line.trim_start_matches([' ', '-']).starts_with("${");
+        (is_variable || line.contains("{${") || line.contains("[${"))
+            .then_some(Opacity::Substitution)
     })
+}
+
+/// Whether a value, or its quoted text, starts behind this part of a line.
+fn starts_value(before: &str) -> bool {
+    let before = before.trim_end_matches([' ', '\t', '"', '\'']);
+    before.is_empty() || before.ends_with([':', '-', '[', ',', '{', '?'])
 }

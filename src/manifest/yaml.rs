@@ -3,11 +3,12 @@
 //! Refuses to know Kubernetes, and where documents start and end: it is handed one.
 
 use super::builder::{Builder, MAX_DEPTH, Properties};
+use super::complaint::Scene;
 use super::error::ReadError;
 use super::scalar::Tag;
 use super::tree::{Style, Tree};
 use crate::source::SourceId;
-use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StructureStyle};
+use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -27,14 +28,25 @@ pub(super) fn read<'s>(
     let mut reader = Reader {
         builder: Builder::new(source, text, range.clone()),
         text,
-        base: range.start as u32,
         cursor: range.start,
         open: Vec::new(),
     };
-    let mut parser = Parser::new_from_str_with_options(document, options);
+    let parser = Parser::new_from_str_with_options(document, options);
     let mut documents = 0;
-    while let Some(event) = parser.next() {
-        let (event, span) = event.map_err(|error| reader.error(&error, range.end))?;
+    for event in parser {
+        let (event, span) = event.map_err(|error| {
+            let at = range.start + error.marker().byte_offset().unwrap_or(document.len());
+            let at = at.min(range.end);
+            let understood = reader.cursor.min(at);
+            Scene {
+                source,
+                text,
+                document: range.clone(),
+                at,
+                understood,
+            }
+            .put(error.kind())
+        })?;
         if matches!(event, Event::DocumentStart(..)) {
             documents += 1;
             if documents > 1 {
@@ -60,8 +72,6 @@ enum Context {
 struct Reader<'s> {
     builder: Builder<'s>,
     text: &'s str,
-    /// Where the document starts.
-    base: u32,
     /// Behind the last token that was seen.
     cursor: usize,
     open: Vec<Context>,
@@ -176,7 +186,7 @@ impl Reader<'_> {
             ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
         };
         if style == Style::Plain && bytes.is_empty() {
-            return self.absent(properties);
+            return self.absent(bytes.start, properties);
         }
         let mut range = bytes.clone();
         if style == Style::Block {
@@ -196,19 +206,24 @@ impl Reader<'_> {
     }
 
     /// A value that is not written: it stands behind the colon, the hyphen, or the key.
-    fn absent(&mut self, properties: Properties) -> Result<(), Box<ReadError>> {
+    fn absent(&mut self, near: usize, properties: Properties) -> Result<(), Box<ReadError>> {
         // A document without any value has no root.
         let Some(context) = self.open.last().copied() else {
             return Ok(());
         };
-        let is_value = matches!(
-            context,
-            Context::Mapping {
-                is_at_key: true,
-                ..
-            }
-        );
-        if is_value {
+        let is_key = |context| {
+            matches!(
+                context,
+                Context::Mapping {
+                    is_at_key: false,
+                    ..
+                }
+            )
+        };
+        if is_key(context) {
+            // A key that is not written; the builder refuses it.
+            self.cursor = near.max(self.cursor);
+        } else if context != Context::BlockSequence {
             let colon = self.skip_blank(self.cursor);
             if self.text.as_bytes().get(colon) == Some(&b':') {
                 self.cursor = colon + 1;
@@ -256,19 +271,6 @@ impl Reader<'_> {
             }
         }
         at
-    }
-
-    fn error(&self, error: &ScanError, end: usize) -> Box<ReadError> {
-        let at = error.marker().byte_offset().unwrap_or(0) + self.base as usize;
-        let at = at.min(end) as u32;
-        let span = self.builder.span(at, at);
-        match error.kind() {
-            ErrorKind::RecursionLimitExceeded => ReadError::limit(
-                span,
-                format!("this document nests deeper than {MAX_DEPTH} levels"),
-            ),
-            kind => ReadError::new(span, kind.to_string()),
-        }
     }
 }
 

@@ -33,13 +33,17 @@ impl GraphFormat {
         match self {
             Self::Text => {
                 let writer = text::Writer::new(cluster, relation, style);
-                stream(cluster, out, |source| writer.from_workload(source))?;
-                stream(cluster, out, |destination| writer.from_outside(destination))
+                stream(cluster, out, |source| writer.lines_from_workload(source))?;
+                stream(cluster, out, |destination| {
+                    writer.lines_from_outside(destination)
+                })
             }
             Self::JsonLines => {
                 let writer = json_lines::Writer::new(cluster, relation);
-                stream(cluster, out, |source| writer.from_workload(source))?;
-                stream(cluster, out, |destination| writer.from_outside(destination))
+                stream(cluster, out, |source| writer.lines_from_workload(source))?;
+                stream(cluster, out, |destination| {
+                    writer.lines_from_outside(destination)
+                })
             }
         }
     }

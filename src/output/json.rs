@@ -119,7 +119,7 @@ fn location(sources: &SourceMap, span: Span) -> Value {
 }
 
 /// Writes a JSON value over several lines, and a line break.
-pub(super) fn write_value(value: &Value, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_value(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let formatter = Disarmed(PrettyFormatter::new());
     let mut serializer = serde_json::Serializer::with_formatter(&mut *out, formatter);
     value.serialize(&mut serializer).map_err(io::Error::from)?;

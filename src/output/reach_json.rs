@@ -3,6 +3,7 @@
 //!
 //! Refuses to shorten: every rule that was asked is there.
 
+use super::json::write_value;
 use super::reach::{Change, Ends, ReachAnswer, ReachReport};
 use super::reach_places::{miss_span, peer_span, port_span, rule_text};
 use super::reach_text::side_outcome;
@@ -22,8 +23,7 @@ const VERSION: u32 = 1;
 /// Writes the answer.
 pub(super) fn write(report: &ReachReport<'_>, out: &mut dyn Write) -> io::Result<()> {
     let facts = Facts { report };
-    serde_json::to_writer_pretty(&mut *out, &facts.report())?;
-    writeln!(out)
+    write_value(&facts.report(), out)
 }
 
 #[derive(Serialize)]

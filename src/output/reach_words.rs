@@ -57,19 +57,31 @@ impl<'a> Words<'a> {
 
 /// The last part of a name, unless both names end alike.
 fn short_names<'a>(from: &'a str, to: &'a str) -> (&'a str, &'a str) {
-    let short = |name: &'a str| match name.split_once('/') {
-        // A label's key and a block of addresses have slashes of their own.
-        Some((_, rest)) if !name.contains('=') && rest.contains('/') => {
-            rest.split_once('/').map_or(name, |(_, name)| name)
-        }
-        Some((_, rest)) if rest.starts_with('+') => rest,
-        _ => name,
-    };
-    let (short_from, short_to) = (short(from), short(to));
+    let (short_from, short_to) = (short_name(from), short_name(to));
     if short_from == short_to && from != to {
         (from, to)
     } else {
         (short_from, short_to)
+    }
+}
+
+/// A pod that does not exist yet is called by its labels if they are shorter than this.
+const SHORT_LABELS: usize = 24;
+
+fn short_name(name: &str) -> &str {
+    // `shop/+app=new`, `+team=x/+app=new`
+    let supposed = name.find("/+").map_or(name, |place| &name[place + 1..]);
+    if supposed.starts_with('+') {
+        return if supposed.len() < SHORT_LABELS {
+            supposed
+        } else {
+            "the new pod"
+        };
+    }
+    // `shop/Deployment/web`, but not `10.0.0.0/8`
+    match name.splitn(3, '/').collect::<Vec<_>>()[..] {
+        [_, _, name] => name,
+        _ => name,
     }
 }
 
@@ -212,7 +224,21 @@ impl<'a> Words<'a> {
                 format!("not isolated for {direction}")
             }
             ReasonCode::NotIsolated => {
-                format!("not isolated for {direction}, and no rule of the Baseline tier matches")
+                let passes = |rule: &&RuleTrace<'_>| {
+                    let decides = rule.decides.certain.intersection(&decision.connections);
+                    rule.action() == Action::Pass && !decides.is_empty()
+                };
+                match side.baseline.iter().find(passes) {
+                    Some(rule) => {
+                        let rule = format!("{} #{}", self.policy(rule.policy), rule.index + 1);
+                        format!(
+                            "not isolated for {direction}, passed on by {rule} of the Baseline tier"
+                        )
+                    }
+                    None => format!(
+                        "not isolated for {direction}, and no rule of the Baseline tier matches"
+                    ),
+                }
             }
             ReasonCode::AdminAccept => format!("accepted by {decider}, before any NetworkPolicy"),
             ReasonCode::AdminDeny => format!("denied by {decider}, before any NetworkPolicy"),
@@ -419,7 +445,7 @@ impl<'a> Words<'a> {
                 }
                 PolicyRef::Cluster(_) => "wants a pod of another namespace".to_owned(),
             },
-            Miss::NotAPod => format!("wants a pod, {other} is outside the cluster"),
+            Miss::NotAPod => format!("wants a pod of the cluster, {other} is none"),
             Miss::HostNetwork => {
                 format!(
                     "wants a pod by its labels, {other} is on the host network, unseen by selectors"

@@ -304,7 +304,7 @@ fn is_well_known(pair: &Pair<'_>) -> bool {
         .match_labels
         .iter()
         .filter_map(|label| platform::identity(&label.key, &label.value))
-        .any(|identity| identity.homes.iter().any(|home| names(&home)))
+        .any(|identity| identity.homes.iter().any(&names))
 }
 
 /// Whether the same two selectors stand as one peer in some policy.

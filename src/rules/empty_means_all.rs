@@ -177,5 +177,5 @@ fn is_null<T>(field: &Field<T>) -> bool {
 /// Whether every port of the rule is a resolver's.
 fn is_about_dns(rule: &NetworkPolicyRule) -> bool {
     let ports = rule.ports.items();
-    !ports.is_empty() && ports.iter().all(|port| crate::lint::dns::is_dns_port(port))
+    !ports.is_empty() && ports.iter().all(crate::lint::dns::is_dns_port)
 }

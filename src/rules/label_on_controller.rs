@@ -123,24 +123,13 @@ fn bearer(cx: &Context<'_>, place: &PodSelector<'_>) -> Option<Bearer> {
     if let Some(controller) = controller {
         return Some(Bearer::Controller(*controller));
     }
-    let namespaces = place.namespaces(cx);
-    cluster.service_ids().find_map(|id| {
-        let service = cluster.service(id);
-        if !namespaces.contains(&service.namespace)
-            || !place.selector.matches(&service.object.meta.labels)
-        {
-            return None;
-        }
-        let selector = service.object.selector.as_ref()?;
-        let is_behind = |id: &WorkloadId| {
-            let labels = &cluster.workload(*id).object.labels;
-            !selector.is_empty()
-                && selector
-                    .iter()
-                    .all(|wanted| labels.get(&wanted.key) == Some(wanted.value.as_str()))
-        };
-        let mut pods = cluster.workloads_in(service.namespace);
-        Some(Bearer::Service(id, pods.find(is_behind)?))
+    let services = place.namespaces(cx).into_iter();
+    let mut services = services.flat_map(|namespace| cluster.services_in(namespace));
+    services.find_map(|id| {
+        let labels = &cluster.service(id).object.meta.labels;
+        let mut pods = cluster.workloads_behind(id);
+        let pod = pods.next().filter(|_| place.selector.matches(labels));
+        Some(Bearer::Service(id, pod?))
     })
 }
 

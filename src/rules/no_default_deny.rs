@@ -3,7 +3,8 @@
 use crate::cluster::NamespaceId;
 use crate::diagnostic::Severity;
 use crate::k8s::Direction;
-use crate::lint::isolation::{self, Exposure};
+use crate::lint::isolation::{self, Coverage};
+use crate::lint::unjudged::Unjudged;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 
 declare_rule! {
@@ -11,7 +12,8 @@ declare_rule! {
     ///
     /// Remarks on a namespace with workloads and without a default deny: no policy isolates a
     /// pod that has no labels. One remark for a namespace, which names the workloads that no
-    /// policy isolates today.
+    /// policy isolates today. Where policies isolate every known workload one by one, it speaks
+    /// only if the inventory is complete.
     ///
     /// A default deny of a cluster-wide policy counts, and where policies of other products
     /// (Cilium, Calico, Antrea) are among the manifests, the rule is silent, as npcheck does not
@@ -75,44 +77,54 @@ impl Rule for NoDefaultDeny {
         &Self::META
     }
 
-    fn check_namespace(&self, cx: &mut Context<'_>, namespace: NamespaceId) {
-        let Some(exposure) = Exposure::of(cx, namespace) else {
-            return;
-        };
-        let is_missing = |direction: &Direction| {
-            exposure.is_looked_at(*direction)
-                && !isolation::has_default_deny(cx.cluster, namespace, *direction)
-                // A namespace whose workloads are all isolated one by one is in good order.
-                && !exposure.open(cx, *direction).is_empty()
-        };
-        let missing: Vec<Direction> = [Direction::Ingress, Direction::Egress]
-            .into_iter()
-            .filter(is_missing)
-            .collect();
-        let Some((first, others)) = missing.split_first() else {
-            return;
-        };
-        let name = &cx.cluster.namespace(namespace).name;
-        let directions = match others {
-            [] => first.field().to_owned(),
-            _ => "ingress and egress".to_owned(),
-        };
-        let message = format!("namespace `{name}` has no default deny for {directions}");
-        let mut finding = cx
-            .finding(exposure.anchor, message)
-            .about(format!("Namespace/{name}"), "")
-            .label("a pod that no policy selects is open")
-            .help("add a policy with `podSelector: {}` for it, with a rule for DNS if it denies egress");
-        for direction in missing {
-            let open = exposure.open(cx, direction);
-            let names: Vec<String> = open
-                .iter()
-                .map(|id| cx.cluster.workload_name(*id))
-                .collect();
-            let field = direction.field();
-            let open = words::names(&names);
-            finding = finding.note(format!("not isolated for {field}: {open}"));
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let unjudged = Unjudged::new(cx.documents, cx.cluster);
+        for namespace in cx.cluster.namespace_ids() {
+            if let Some(coverage) = Coverage::of(cx, &unjudged, namespace) {
+                check(cx, namespace, &coverage);
+            }
         }
-        cx.report(finding);
     }
+}
+
+fn check(cx: &mut Context<'_>, namespace: NamespaceId, coverage: &Coverage) {
+    let name = &cx.cluster.namespace(namespace).name;
+    let is_complete = cx.settings.inventory.is_complete_in(name);
+    let is_missing = |direction: &Direction| {
+        coverage.is_looked_at(*direction)
+            && !isolation::has_default_deny(cx.cluster, namespace, *direction)
+            && (is_complete || !coverage.open(cx, *direction).is_empty())
+    };
+    let missing: Vec<Direction> = [Direction::Ingress, Direction::Egress]
+        .into_iter()
+        .filter(is_missing)
+        .collect();
+    let Some((first, others)) = missing.split_first() else {
+        return;
+    };
+    let directions = match others {
+        [] => first.field().to_owned(),
+        _ => "ingress and egress".to_owned(),
+    };
+    let message = format!("namespace `{name}` has no default deny for {directions}");
+    let mut finding = cx
+        .finding(coverage.anchor, message)
+        .about(format!("Namespace/{name}"), "")
+        .label("a pod that no policy selects is open")
+        .help(
+            "add a policy with `podSelector: {}` for it, with a rule for DNS if it denies egress",
+        );
+    for direction in missing {
+        let open = coverage.open(cx, direction);
+        let names: Vec<String> = open
+            .iter()
+            .map(|id| cx.cluster.workload_name(*id))
+            .collect();
+        let field = direction.field();
+        finding = finding.note(match open.len() {
+            0 => format!("every known workload is isolated for {field}"),
+            _ => format!("not isolated for {field}: {}", words::names(&names)),
+        });
+    }
+    cx.report(finding);
 }

@@ -3,7 +3,8 @@
 use crate::cluster::{NamespaceId, WorkloadId};
 use crate::diagnostic::Severity;
 use crate::k8s::Direction;
-use crate::lint::isolation::{self, Exposure};
+use crate::lint::isolation::{self, Coverage};
+use crate::lint::unjudged::Unjudged;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 
 declare_rule! {
@@ -80,15 +81,21 @@ impl Rule for UnprotectedWorkload {
         &Self::META
     }
 
-    fn check_namespace(&self, cx: &mut Context<'_>, namespace: NamespaceId) {
-        let Some(exposure) = Exposure::of(cx, namespace) else {
-            return;
-        };
-        for direction in [Direction::Ingress, Direction::Egress] {
-            let open = exposure.open(cx, direction);
-            if !open.is_empty() && exposure.is_looked_at(direction) {
-                report(cx, namespace, &exposure, direction, &open);
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let unjudged = Unjudged::new(cx.documents, cx.cluster);
+        for namespace in cx.cluster.namespace_ids() {
+            if let Some(coverage) = Coverage::of(cx, &unjudged, namespace) {
+                check(cx, namespace, &coverage);
             }
+        }
+    }
+}
+
+fn check(cx: &mut Context<'_>, namespace: NamespaceId, coverage: &Coverage) {
+    for direction in [Direction::Ingress, Direction::Egress] {
+        let open = coverage.open(cx, direction);
+        if !open.is_empty() && coverage.is_looked_at(direction) {
+            report(cx, namespace, coverage, direction, &open);
         }
     }
 }
@@ -96,7 +103,7 @@ impl Rule for UnprotectedWorkload {
 fn report(
     cx: &mut Context<'_>,
     namespace: NamespaceId,
-    exposure: &Exposure,
+    coverage: &Coverage,
     direction: Direction,
     open: &[WorkloadId],
 ) {
@@ -108,7 +115,7 @@ fn report(
     let span = if is_left_out {
         first.labels_span
     } else {
-        exposure.anchor
+        coverage.anchor
     };
     let (verb, effect) = match direction {
         Direction::Ingress => ("accepts", "everybody may connect"),

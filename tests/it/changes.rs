@@ -292,7 +292,7 @@ fn cluster(texts: &[(String, String)]) -> Cluster {
     let mut objects = Vec::new();
     for (name, text) in texts {
         let source = sources.add(name, text.as_str());
-        objects.extend(manifest::read(source, text).objects);
+        objects.extend(manifest::read(source, "test.yaml", text).objects);
     }
     Cluster::new(objects)
 }

@@ -69,7 +69,7 @@ fn assert_valid(schema: &Value, instance: &Value) {
         .iter_errors(instance)
         .map(|error| error.to_string())
         .collect();
-    assert_eq!(errors, [String::new(); 0]);
+    assert_eq!(errors, Vec::<String>::new());
 }
 
 #[test]

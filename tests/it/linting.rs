@@ -112,11 +112,11 @@ fn a_baseline_leaves_only_what_is_new() {
     assert!(known.stderr.contains("in the baseline"), "{known:?}");
 
     // Lines move, a mistake comes, a mistake goes.
-    write(&directory, "web.yaml", &format!("# moved\r\n\r\n{IGNORED}"));
+    write(&directory, "web.yaml", format!("# moved\r\n\r\n{IGNORED}"));
     write(
         &directory,
         "new.yaml",
-        &REFUSED.replace("name: db", "name: new"),
+        REFUSED.replace("name: db", "name: new"),
     );
     fs::remove_file(directory.join("db.yaml")).unwrap();
     let new = run(
@@ -214,7 +214,7 @@ fn the_configuration_allows_findings_in_files_that_one_cannot_edit() {
             "allow:\n  - {{rule: ignored-rules, object: \"shop/**\", reason: of the vendor{until}}}\n  - {{rule: invalid-value, path: \"db.yaml\", reason: of the vendor}}\n"
         )
     };
-    write(&directory, "npcheck.yaml", &entry(""));
+    write(&directory, "npcheck.yaml", entry(""));
     let allowed = run(&directory, &["lint", "-o", "concise"]);
     assert_eq!(
         (allowed.status, allowed.stdout.as_str()),
@@ -222,11 +222,7 @@ fn the_configuration_allows_findings_in_files_that_one_cannot_edit() {
         "{allowed:?}"
     );
     assert!(allowed.stderr.contains("2 suppressed"), "{allowed:?}");
-    write(
-        &directory,
-        "npcheck.yaml",
-        &entry(", until: \"2020-01-31\""),
-    );
+    write(&directory, "npcheck.yaml", entry(", until: \"2020-01-31\""));
     let expired = run(&directory, &["lint", "-o", "concise"]);
     assert!(expired.stdout.contains("ignored-rules"), "{expired:?}");
 }

@@ -1,6 +1,12 @@
 //! The integration tests, in one binary: the house's own rules, what is generated, and the
 //! program as its users run it.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests read and write files, and fail by a panic"
+)]
+
 mod architecture;
 mod changes;
 mod cli;

@@ -2,6 +2,9 @@
 //! the scenario's directory, and the answers read as in `answers.snap`.
 
 use crate::program::{root, run};
+use npcheck::engine::ReasonCode;
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
@@ -36,5 +39,67 @@ fn answers_read_as_they_should() {
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
         settings.bind(|| insta::assert_snapshot!("answers", answers));
+    }
+}
+
+#[test]
+fn answers_for_machines_hold_to_the_schema_and_use_its_codes() {
+    let schema = run(root(), &["schema", "reach"]).stdout;
+    let schema: Value = serde_json::from_str(&schema).expect("the schema is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("the schema is one");
+    let mut seen = BTreeSet::new();
+    for scenario in scenarios() {
+        let commands =
+            fs::read_to_string(scenario.join("commands")).expect("a scenario has commands");
+        for line in commands.lines() {
+            let asked = ["reach"].into_iter().chain(line.split(' '));
+            let arguments: Vec<&str> = asked.chain(["-o", "json"]).collect();
+            let answer = run(&scenario, &arguments);
+            if answer.stdout.is_empty() {
+                assert_eq!(answer.status, 2, "{line}: {answer:?}");
+                continue;
+            }
+            let answer: Value = serde_json::from_str(&answer.stdout).expect("the answer is JSON");
+            let faults: Vec<_> = validator
+                .iter_errors(&answer)
+                .map(|fault| fault.to_string())
+                .collect();
+            assert!(
+                faults.is_empty(),
+                "{}: {line}: {faults:#?}",
+                scenario.display()
+            );
+            codes(&answer, &mut seen);
+        }
+    }
+    let known: BTreeSet<String> = ReasonCode::ALL
+        .iter()
+        .map(|code| code.name().to_owned())
+        .collect();
+    assert_eq!(seen, known, "every code occurs in a scenario");
+}
+
+/// Collects every `code` and every item of `codes`.
+fn codes(value: &Value, seen: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match (key.as_str(), value) {
+                    ("code", Value::String(code)) => {
+                        seen.insert(code.clone());
+                    }
+                    ("codes", Value::Array(codes)) => {
+                        seen.extend(
+                            codes
+                                .iter()
+                                .filter_map(|code| code.as_str().map(str::to_owned)),
+                        );
+                    }
+                    _ => codes(value, seen),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| codes(item, seen)),
+        _ => {}
     }
 }

@@ -48,7 +48,7 @@ metadata: {name: robot, namespace: robots}
 fn objects(text: &str) -> Vec<Object> {
     let mut sources = SourceMap::default();
     let id = sources.add("test.yaml", text);
-    let parsed = manifest::read(id, text);
+    let parsed = manifest::read(id, "test.yaml", text);
     assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
     parsed.objects
 }

@@ -61,7 +61,7 @@ fn judge(text: &str) -> (String, Option<String>) {
     let whole = format!("{head}{text}\n");
     let mut sources = SourceMap::default();
     let id = sources.add("case.yaml", whole.clone());
-    let parsed = manifest::read(id, &whole);
+    let parsed = manifest::read(id, "test.yaml", &whole);
     let mut lines = vec![outcome(&parsed).to_owned()];
     for found in &parsed.diagnostics {
         let span = sources.text(found.primary.span);
@@ -130,7 +130,7 @@ fn restored_indentation_is_the_one_that_was_lost() {
             let flat: Vec<&str> = document.lines().map(str::trim_start).collect();
             let flat = flat.join("\n");
             let id = SourceMap::default().add("flat.yaml", flat.clone());
-            let parsed = manifest::read(id, &flat);
+            let parsed = manifest::read(id, "test.yaml", &flat);
             let [found] = parsed.diagnostics.as_slice() else {
                 continue;
             };
@@ -157,7 +157,7 @@ fn restored_indentation_is_the_one_that_was_lost() {
 /// A document that holds one valid policy.
 fn policy(document: &str) -> Option<serde_yaml::Value> {
     let id = SourceMap::default().add("policy.yaml", document);
-    let parsed = manifest::read(id, document);
+    let parsed = manifest::read(id, "test.yaml", document);
     let is_policy = matches!(parsed.objects.as_slice(), [k8s::Object::NetworkPolicy(_)]);
     (is_policy && parsed.diagnostics.is_empty()).then(|| serde_yaml::from_str(document).ok())?
 }

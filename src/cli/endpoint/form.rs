@@ -78,7 +78,7 @@ const SERVICE: [&str; 3] = ["svc", "service", "services"];
 
 /// A name that Kubernetes gives to nothing: neither a name nor a value of a label has
 /// brackets. It is the name of a namespace that is not named.
-const UNNAMED: &str = "<new>";
+pub(crate) const UNNAMED: &str = "<new>";
 
 impl Form {
     /// The word for every pod, and the outside.

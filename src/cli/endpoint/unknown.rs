@@ -96,32 +96,33 @@ pub(super) fn refused(cluster: &Cluster, id: WorkloadId) -> Mistake {
     let name = cluster.workload_name(id);
     let reason = format!("an API server would refuse `{name}`, so that it has no pods");
     let span = Some(cluster.workload(id).object.meta.name.span);
-    Mistake::Unknown {
+    Mistake::Unanswerable {
         reason,
-        nearest: vec![Candidate { name, span }],
+        seen: vec![Candidate { name, span }],
     }
 }
 
 pub(super) fn without_selector(cluster: &Cluster, text: &str, id: ServiceId) -> Mistake {
     let reason = format!("the Service `{text}` has no selector, so that its pods are not known");
-    Mistake::Unknown {
+    Mistake::Unanswerable {
         reason,
-        nearest: vec![service_candidate(cluster, id)],
+        seen: vec![service_candidate(cluster, id)],
     }
 }
 
 pub(super) fn without_pods(cluster: &Cluster, text: &str, id: ServiceId) -> Mistake {
-    let selector = cluster
-        .service(id)
-        .object
-        .selector
-        .as_ref()
-        .map(written)
-        .unwrap_or_default();
-    let reason = format!("the Service `{text}` selects no pod ({selector})");
-    Mistake::Unknown {
+    let service = cluster.service(id);
+    let selector = service.object.selector.as_ref().map(written);
+    let selector = selector.unwrap_or_default();
+    let reason = format!("the Service `{text}` selects no pod here; one with its labels is");
+    let namespace = &cluster.namespace(service.namespace).name;
+    let supposed = Candidate {
+        name: format!("{namespace}/+{selector}"),
+        span: None,
+    };
+    Mistake::Unanswerable {
         reason,
-        nearest: vec![service_candidate(cluster, id)],
+        seen: vec![supposed, service_candidate(cluster, id)],
     }
 }
 
@@ -226,7 +227,12 @@ fn nearest(candidates: impl Iterator<Item = (usize, Candidate)>, typed: &str) ->
         far.cmp(other_far).then_with(|| one.name.cmp(&other.name))
     });
     all.dedup_by(|(_, one), (_, other)| one.name == other.name);
-    let limit = (typed.chars().count() / 3).max(2);
+    // In a short name one slip is much already.
+    let limit = match typed.chars().count() {
+        0..4 => 1,
+        4..9 => 2,
+        length => length / 3,
+    };
     let near = all.partition_point(|(far, _)| *far <= limit);
     let shown = if near == 0 && all.len() <= MOST {
         all.len()

@@ -224,8 +224,8 @@ impl Search<'_> {
                 .collect();
             let before = self.input.sources.get(*source);
             let text = fix::apply(before.text(), &of_source).ok()?;
-            let after = manifest::read(*source, &text);
-            let before = manifest::read(*source, before.text());
+            let after = manifest::read(*source, before.name(), &text);
+            let before = manifest::read(*source, before.name(), before.text());
             let refused = |parsed: &manifest::Parsed| {
                 parsed
                     .objects
@@ -255,7 +255,7 @@ impl Search<'_> {
         let ids: Vec<SourceId> = self.input.sources.ids().filter(is_unchanged).collect();
         let objects = ids.into_par_iter().map(|id| {
             let source = self.input.sources.get(id);
-            manifest::read(id, source.text()).objects
+            manifest::read(id, source.name(), source.text()).objects
         });
         objects.flatten().collect()
     }

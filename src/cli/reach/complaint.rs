@@ -38,7 +38,8 @@ fn list(terminal: &mut Terminal, input: &Input, candidates: &[Candidate]) {
         .iter()
         .map(|candidate| shown(candidate).chars().count())
         .max();
-    let widest = widest.unwrap_or_default();
+    // One long name shall not push the places of all others out of sight.
+    let widest = widest.unwrap_or_default().min(48);
     for candidate in candidates {
         let name = shown(candidate);
         let place = candidate.span.map(|span| {

@@ -40,7 +40,7 @@ fn candidates(typed: &str) -> Vec<CompletionCandidate> {
         let mut objects = Vec::new();
         for file in &loaded.files {
             let source = loaded.sources.get(file.source);
-            objects.extend(manifest::read(file.source, source.text()).objects);
+            objects.extend(manifest::read(file.source, source.name(), source.text()).objects);
         }
         // Nobody may be waiting any more.
         let _ = sender.send(names(&Cluster::new(objects)));

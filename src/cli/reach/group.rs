@@ -6,8 +6,7 @@ use crate::cli::endpoint::{End, Resolved, range_name};
 use crate::cli::port::Asked;
 use crate::cluster::{Cluster, PolicyId};
 use crate::engine::{
-    AddressRange, ConnectionSet, Endpoint, Explanation, PolicyRef, ReasonCode, Scope, SideTrace,
-    explain,
+    AddressRange, ConnectionSet, Endpoint, Explanation, PolicyRef, ReasonCode, SideTrace, explain,
 };
 use crate::output::{Ends, ReachOutcome};
 use rayon::prelude::*;
@@ -68,29 +67,37 @@ struct Key {
     asked: Asked,
     allowed: ConnectionSet,
     unknown: ConnectionSet,
-    sides: Vec<SideKey>,
+    sides: Vec<Option<SideKey>>,
+    /// Whether each end is outside the cluster.
+    is_outside: (bool, bool),
     /// The pair itself, where every pair is asked for.
     pair: Option<(usize, usize)>,
 }
 
+/// What tells the reasons of a side apart: nothing where it allows all that was asked, as
+/// nobody asks why then.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct SideKey {
-    is_judged: bool,
     policies: Vec<PolicyId>,
-    decisions: Vec<(ReasonCode, ConnectionSet, Option<(PolicyRef, usize)>)>,
+    decisions: Vec<(ReasonCode, ConnectionSet, Option<RulePlace>)>,
 }
 
+/// A rule by its policy and its position there.
+type RulePlace = (PolicyRef, usize);
+
 impl SideKey {
-    fn of(side: &SideTrace<'_>, asked: &ConnectionSet) -> Self {
+    fn of(side: &SideTrace<'_>, asked: &ConnectionSet) -> Option<Self> {
+        if asked.is_subset(&side.verdict.allowed()) {
+            return None;
+        }
         let decisions = side.decisions(asked).into_iter().map(|decision| {
             let rule = decision.rule.map(|rule| (rule.policy, rule.index));
             (decision.code, decision.connections, rule)
         });
-        Self {
-            is_judged: side.scope == Scope::Policies,
+        Some(Self {
             policies: side.policies.iter().map(|policy| policy.id).collect(),
             decisions: decisions.collect(),
-        }
+        })
     }
 }
 
@@ -167,6 +174,10 @@ fn key(
         allowed,
         unknown,
         sides: sides.map(|side| SideKey::of(side, &connections)).collect(),
+        is_outside: (
+            source.endpoint.pod().is_none(),
+            destination.endpoint.pod().is_none(),
+        ),
         pair: is_by_pair.then_some((source.place, destination.place)),
     }
 }

@@ -188,3 +188,108 @@ impl TierWalk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACTIONS: [Action; 3] = [Action::Accept, Action::Deny, Action::Pass];
+    const TRUTHS: [Truth; 3] = [Truth::False, Truth::Unknown, Truth::True];
+
+    fn verdict(is_allowed: Truth) -> Verdict {
+        let all = Verdict::certain(ConnectionSet::all());
+        let none = Verdict::certain(ConnectionSet::none());
+        match is_allowed {
+            Truth::True => all,
+            Truth::False => none,
+            Truth::Unknown => all.either(&none),
+        }
+    }
+
+    fn truth_of(verdict: &Verdict) -> Truth {
+        match (verdict.allowed().is_all(), verdict.denied().is_all()) {
+            (true, false) => Truth::True,
+            (false, true) => Truth::False,
+            _ => Truth::Unknown,
+        }
+    }
+
+    /// All ways in which every unknown thing of a list may turn out.
+    fn completions(truths: &[Truth]) -> Vec<Vec<bool>> {
+        truths.iter().fold(vec![Vec::new()], |ways, truth| {
+            let values: &[bool] = match truth {
+                Truth::False => &[false],
+                Truth::True => &[true],
+                Truth::Unknown => &[false, true],
+            };
+            let longer = |way: &Vec<bool>| -> Vec<Vec<bool>> {
+                values
+                    .iter()
+                    .map(|value| [&way[..], &[*value]].concat())
+                    .collect()
+            };
+            ways.iter().flat_map(longer).collect()
+        })
+    }
+
+    fn common(outcomes: impl Iterator<Item = bool>) -> Truth {
+        let outcomes: Vec<bool> = outcomes.collect();
+        match (outcomes.iter().all(|is| *is), outcomes.iter().any(|is| *is)) {
+            (true, _) => Truth::True,
+            (_, false) => Truth::False,
+            _ => Truth::Unknown,
+        }
+    }
+
+    /// Every tier of up to three rules that match, may match or do not match, against the
+    /// outcome of every way in which the doubts may be settled.
+    #[test]
+    fn a_tier_is_certain_where_every_completion_agrees() {
+        let rules: Vec<(Action, Truth)> = ACTIONS
+            .iter()
+            .flat_map(|action| TRUTHS.map(|truth| (*action, truth)))
+            .collect();
+        let tier = |rules: &[(Action, Truth)], next: Truth| {
+            let mut walk = TierWalk::new();
+            for (action, truth) in rules {
+                walk.step(*action, &Match::exactly(ConnectionSet::all()).when(*truth));
+            }
+            truth_of(&walk.finish(&verdict(next)))
+        };
+        let settled = |rules: &[(Action, Truth)], way: &[bool]| {
+            let (next, matches) = way.split_last().expect("the next tier is the last");
+            let first = rules.iter().zip(matches).find(|(_, matches)| **matches);
+            match first.map(|((action, _), _)| action) {
+                Some(Action::Accept) => true,
+                Some(Action::Deny) => false,
+                Some(Action::Pass) | None => *next,
+            }
+        };
+        for next in TRUTHS {
+            for one in &rules {
+                for two in &rules {
+                    for three in &rules {
+                        let rules = [*one, *two, *three];
+                        let truths = [one.1, two.1, three.1, next];
+                        let ways = completions(&truths);
+                        let expected = common(ways.iter().map(|way| settled(&rules, way)));
+                        assert_eq!(tier(&rules, next), expected, "{rules:?} {next:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sides_and_ways_combine_as_in_three_valued_logic() {
+        for one in TRUTHS {
+            for other in TRUTHS {
+                let (a, b) = (verdict(one), verdict(other));
+                assert_eq!(truth_of(&a.and(&b)), one.min(other));
+                assert_eq!(truth_of(&a.or(&b)), one.max(other));
+                let either = if one == other { one } else { Truth::Unknown };
+                assert_eq!(truth_of(&a.either(&b)), either);
+            }
+        }
+    }
+}

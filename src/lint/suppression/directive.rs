@@ -29,8 +29,8 @@ pub(super) struct Directive {
 pub(super) fn in_comment(comment: &str) -> Option<Directive> {
     let hashes = comment.match_indices('#').map(|(at, _)| at);
     let starts = hashes.filter(|at| *at == 0 || is_blank(comment.as_bytes()[at - 1]));
-    let mut starts = starts.peekable();
-    while let Some(start) = starts.next() {
+    let starts = starts.peekable();
+    for start in starts {
         let text = &comment[start..];
         // `#12` is the number of an issue and belongs to a reason.
         let end = text

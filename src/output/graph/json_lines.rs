@@ -25,12 +25,12 @@ impl<'a> Writer<'a> {
     }
 
     /// The lines of all that a workload may open.
-    pub(super) fn from_workload(&self, source: WorkloadId) -> String {
+    pub(super) fn lines_from_workload(&self, source: WorkloadId) -> String {
         self.lines(self.relation.row(source).into_flows())
     }
 
     /// The lines of all that the outside may open at a workload.
-    pub(super) fn from_outside(&self, destination: WorkloadId) -> String {
+    pub(super) fn lines_from_outside(&self, destination: WorkloadId) -> String {
         self.lines(self.relation.flows_from_outside(destination))
     }
 

@@ -36,7 +36,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The lines of all that a workload may open.
-    pub(super) fn from_workload(&self, source: WorkloadId) -> String {
+    pub(super) fn lines_from_workload(&self, source: WorkloadId) -> String {
         let mut pods = Vec::new();
         let mut outside = Vec::new();
         for flow in self.relation.row(source).into_flows() {
@@ -57,7 +57,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The lines of all that the outside may open at a workload.
-    pub(super) fn from_outside(&self, destination: WorkloadId) -> String {
+    pub(super) fn lines_from_outside(&self, destination: WorkloadId) -> String {
         let name = &self.names[destination.index()];
         let mut ranges = Vec::new();
         for flow in self.relation.flows_from_outside(destination) {

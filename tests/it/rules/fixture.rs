@@ -42,7 +42,7 @@ impl Linted {
         let mut objects = Vec::new();
         for (id, _) in &files {
             let source = sources.get(*id);
-            let parsed = manifest::read(*id, source.text());
+            let parsed = manifest::read(*id, source.name(), source.text());
             documents.extend(parsed.documents);
             reported.extend(parsed.diagnostics);
             objects.extend(parsed.objects);

@@ -3,7 +3,7 @@
 //! Refuses to know whether it would: proposals are tried by others.
 
 use crate::amend::{self, NewPeer, NewPolicy, NewPort};
-use crate::cli::endpoint::blocks;
+use crate::cli::endpoint::{UNNAMED, blocks};
 use crate::cli::input::Input;
 use crate::cluster::{NAMESPACE_NAME_LABEL, PolicyId};
 use crate::engine::{
@@ -321,19 +321,14 @@ impl Side<'_, '_> {
 /// The labels by which a pod's namespace is best selected: its name, or all labels of one
 /// that has no name yet.
 fn namespace_labels(pod: &PodView<'_>) -> Vec<(String, String)> {
-    let pairs = |labels: &Labels| -> Vec<(String, String)> {
-        labels
-            .iter()
-            .map(|label| (label.key.value.clone(), label.value.value.clone()))
-            .collect()
-    };
-    let mut labels = pairs(pod.namespace.labels);
-    if pod.namespace.id.is_some() {
-        labels.retain(|(key, _)| key == NAMESPACE_NAME_LABEL);
+    let labels = pod.namespace.labels.iter();
+    let labels = labels.map(|label| (label.key.value.clone(), label.value.value.clone()));
+    let (name, others): (Vec<_>, Vec<_>) = labels.partition(|(key, _)| key == NAMESPACE_NAME_LABEL);
+    if pod.namespace.name == UNNAMED {
+        others
     } else {
-        labels.retain(|(key, _)| key != NAMESPACE_NAME_LABEL);
+        name
     }
-    labels
 }
 
 /// The labels by which pods may be selected: the one that names them, preferably with a
