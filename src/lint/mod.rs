@@ -19,6 +19,7 @@ pub mod isolation;
 pub mod layout;
 pub mod near_miss;
 pub mod platform;
+pub mod plugins;
 pub mod ports;
 pub mod pod_selectors;
 pub mod redundancy;

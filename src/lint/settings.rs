@@ -85,6 +85,26 @@ pub enum Cni {
     Weave,
 }
 
+impl Cni {
+    /// Its name, as its makers write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Antrea => "Antrea",
+            Self::AwsVpc => "the Amazon VPC CNI",
+            Self::AzureNpm => "Azure NPM",
+            Self::Calico => "Calico",
+            Self::Cilium => "Cilium",
+            Self::Flannel => "Flannel",
+            Self::GkeDataplaneV2 => "GKE Dataplane V2",
+            Self::Kindnet => "kindnet",
+            Self::KubeRouter => "kube-router",
+            Self::OvnKubernetes => "OVN-Kubernetes",
+            Self::Weave => "Weave Net",
+        }
+    }
+}
+
 /// A cloud with a metadata service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cloud {

@@ -13,6 +13,7 @@ mod bad_suppression;
 mod batch_workload_cut_off;
 mod cidr_host_bits;
 mod cidr_matches_cluster;
+mod cni_capability_gap;
 mod dns_peer_mismatch;
 mod dns_profile_mismatch;
 mod dns_single_protocol;
@@ -68,6 +69,7 @@ pub const ALL: &[&dyn Rule] = &[
     &batch_workload_cut_off::BatchWorkloadCutOff,
     &cidr_host_bits::CidrHostBits,
     &cidr_matches_cluster::CidrMatchesCluster,
+    &cni_capability_gap::CniCapabilityGap,
     &dns_peer_mismatch::DnsPeerMismatch,
     &dns_profile_mismatch::DnsProfileMismatch,
     &dns_single_protocol::DnsSingleProtocol,
