@@ -122,7 +122,13 @@ pub struct Source {
     text: String,
     /// Offsets of the first byte of every line, made on the first question.
     lines: OnceLock<Vec<u32>>,
+    /// How many characters begin before each block of bytes, made on the first question
+    /// about a long line.
+    characters: OnceLock<Vec<u32>>,
 }
+
+/// The length of the blocks that characters are counted in.
+const BLOCK: usize = 1024;
 
 impl Source {
     /// The name as the user would write it: a path relative to where npcheck runs,
@@ -161,11 +167,35 @@ impl Source {
         while !self.text.is_char_boundary(end) {
             end -= 1;
         }
-        let column = self.text[start..end].chars().count() as u32 + 1;
+        let column = self.characters_in(start, end) + 1;
         Position {
             line: line as u32 + 1,
             column,
         }
+    }
+
+    /// The number of characters from `start` to `end`. A dump in one line of JSON has
+    /// thousands of places behind millions of characters, so these are counted once.
+    fn characters_in(&self, start: usize, end: usize) -> u32 {
+        let bytes = self.text.as_bytes();
+        if end - start <= 2 * BLOCK {
+            return count_characters(&bytes[start..end]);
+        }
+        let blocks = self.characters.get_or_init(|| {
+            let mut before = 0;
+            let mut count = |block| {
+                let here = before;
+                before += count_characters(block);
+                here
+            };
+            bytes.chunks(BLOCK).map(&mut count).collect()
+        });
+        let before = |offset: usize| {
+            // The end of a text that fills its last block has no block of its own.
+            let block = (offset / BLOCK).min(blocks.len() - 1);
+            blocks[block] + count_characters(&bytes[block * BLOCK..offset])
+        };
+        before(end) - before(start)
     }
 
     /// The bytes of a line, counted from 1, without its line break; an empty range
@@ -183,6 +213,11 @@ impl Source {
         let has_carriage_return = end > *start as usize && self.text.as_bytes()[end - 1] == b'\r';
         *start as usize..end - usize::from(has_carriage_return)
     }
+}
+
+/// How many characters begin in these bytes of UTF-8: all but continuation bytes begin one.
+fn count_characters(bytes: &[u8]) -> u32 {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u32
 }
 
 /// Every text of a run. Texts are only added, so an id stays good.
@@ -208,6 +243,7 @@ impl SourceMap {
             name: name.into(),
             text,
             lines: OnceLock::new(),
+            characters: OnceLock::new(),
         });
         id
     }
@@ -245,4 +281,49 @@ pub struct Edit {
     pub span: Span,
     /// What comes in its place.
     pub replacement: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters_in_short_and_in_long_lines() {
+        for length in [
+            0,
+            1,
+            BLOCK,
+            2 * BLOCK - 1,
+            2 * BLOCK,
+            5 * BLOCK,
+            5 * BLOCK + 7,
+        ] {
+            let line = "aä日".repeat(length / 6 + 1);
+            let text = format!("first\n{line}\nlast");
+            let mut sources = SourceMap::default();
+            let id = sources.add("a.json", text.as_str());
+            for (offset, _) in line.char_indices().step_by(97) {
+                let column = line[..offset].chars().count() as u32 + 1;
+                let position = sources.get(id).position((6 + offset) as u32);
+                assert_eq!(position, Position { line: 2, column }, "{length} {offset}");
+            }
+            let end = sources.get(id).position(text.len() as u32 + 9);
+            assert_eq!(
+                end,
+                Position { line: 3, column: 5 },
+                "an offset behind the text is its end"
+            );
+        }
+        // The text ends where a block does.
+        let mut sources = SourceMap::default();
+        let id = sources.add("b.json", "x".repeat(4 * BLOCK));
+        let end = sources.get(id).position(4 * BLOCK as u32);
+        assert_eq!(
+            end,
+            Position {
+                line: 1,
+                column: 4 * BLOCK as u32 + 1
+            }
+        );
+    }
 }
