@@ -5,6 +5,7 @@
 //! in a large cluster is found without walking all pairs. Refuses to know what was
 //! changed in the manifests.
 
+use super::HashMap;
 use super::addresses::AddressRange;
 use super::classes::{ClassId, Columns};
 use super::joint::{Joint, JointId, Pair};
@@ -14,7 +15,6 @@ use super::relation::Relation;
 use super::runs::{Pieces, Runs};
 use super::sets::{Calculator, SetId, Sets};
 use crate::k8s::{Direction, WorkloadKind};
-use hashbrown::HashMap;
 use rayon::prelude::*;
 
 /// One end of a [`Change`].
@@ -248,7 +248,7 @@ impl<'a> Comparison<'a> {
 
     /// Finds out where the functions of every pair of sides differ.
     fn compare_sides(&mut self, direction: Direction) {
-        let mut places = HashMap::new();
+        let mut places = HashMap::default();
         let mut representatives = Vec::new();
         let side_of = self.joint.ids().map(|id| {
             let classes = self.joint.paired(id)?;
@@ -269,13 +269,13 @@ impl<'a> Comparison<'a> {
     /// The paired joint classes at which the functions of two classes differ.
     fn differing(&self, classes: [ClassId; 2], direction: Direction) -> Runs {
         let functions = [0, 1].map(|time| self.relations[time].function(classes[time], direction));
+        let mut walks = functions.map(|function| function.walk());
         let mut differing = Vec::new();
         for block in self.joint.blocks() {
             let uniform = [0, 1].map(|time| {
                 let (start, end) = block.columns[time];
-                functions[time]
-                    .uniform(start, end)
-                    .map(|set| self.numbers[time][set.0 as usize])
+                let set = walks[time].uniform(start, end);
+                set.map(|set| self.numbers[time][set.0 as usize])
             });
             match uniform {
                 [Some(before), Some(after)] if before == after => {}

@@ -7,12 +7,12 @@
 //!
 //! Refuses to know what the policies say about the classes.
 
+use super::HashMap;
 use super::addresses::{AddressRange, address_atoms};
 use super::labels::{FeatureId, Features};
 use super::program::{NameId, Program, Scopes};
 use crate::cluster::{Cluster, NamespaceId, Workload, WorkloadId};
 use crate::k8s::Protocol;
-use hashbrown::HashMap;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -82,7 +82,7 @@ impl Classes {
             profiles: Vec::new(),
             by_namespace: Vec::with_capacity(namespaces.len()),
         };
-        let mut profiles = HashMap::new();
+        let mut profiles = HashMap::default();
         let mut addresses = Vec::new();
         let mut hosts = Groups::new();
         for (selectable, on_host) in grouped {

@@ -2,6 +2,7 @@
 //!
 //! Refuses to know how the two sides of a pair come together.
 
+use super::HashMap;
 use super::classes::{Classes, Columns, Profile, ProfileId};
 use super::ports::{ConnectionSet, PortSet};
 use super::program::{ByDirection, MatcherId, NameId, Ports, PortsId, Program, Rule};
@@ -12,7 +13,6 @@ use super::sides::{self, Side, Sides};
 use super::tiers::Decision;
 use crate::cluster::{Cluster, ClusterPolicyId};
 use crate::k8s::{Direction, Protocol, Tier};
-use hashbrown::HashMap;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::hash::Hash;
@@ -250,7 +250,7 @@ impl Builder<'_> {
                 if ports.names.is_empty() {
                     return opened;
                 }
-                let mut known: HashMap<ProfileId, SetId> = HashMap::new();
+                let mut known: HashMap<ProfileId, SetId> = HashMap::default();
                 let named = self
                     .named
                     .within(runs, &ports.names)

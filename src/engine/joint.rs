@@ -3,10 +3,10 @@
 //!
 //! Refuses to know what the policies allow.
 
+use super::HashMap;
 use super::classes::{ClassId, Classes};
 use super::relation::Relation;
 use crate::cluster::{Cluster, NamespaceId, WorkloadId};
-use hashbrown::HashMap;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -60,7 +60,7 @@ impl Joint {
             classes: Vec::new(),
             blocks: Vec::new(),
         };
-        let mut ids = HashMap::new();
+        let mut ids = HashMap::default();
         for (place, pair) in (0u32..).zip(&joint.pairs) {
             let classes = [
                 pair.before.and_then(|id| before.classes.of(id)),

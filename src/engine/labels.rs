@@ -4,7 +4,7 @@
 //! Refuses to know what carries the labels. A label that no selector asks about has no
 //! feature, so that `pod-template-hash` and its like vanish here.
 
-use super::BorrowingMap;
+use super::HashMap;
 use crate::k8s::{Label, LabelSelector, Labels, Operator};
 
 /// Something that labels have or lack: a key with one value, or a key with any value.
@@ -14,7 +14,7 @@ pub(super) struct FeatureId(pub(super) u32);
 /// The features that were asked about.
 #[derive(Debug, Default)]
 pub(super) struct Features<'c> {
-    keys: BorrowingMap<&'c str, KeyFeatures<'c>>,
+    keys: HashMap<&'c str, KeyFeatures<'c>>,
     count: u32,
 }
 
@@ -23,7 +23,7 @@ struct KeyFeatures<'c> {
     /// The key is present, with whatever value.
     presence: Option<FeatureId>,
     /// The key has this value.
-    values: BorrowingMap<&'c str, FeatureId>,
+    values: HashMap<&'c str, FeatureId>,
 }
 
 /// A [`LabelSelector`] in features: one of each group of `wanted`, and none of the
@@ -169,8 +169,8 @@ impl Selector {
 
     /// Whether it matches what has these features, sorted by id.
     pub(super) fn matches(&self, features: &[FeatureId]) -> bool {
-        let has = |feature: &FeatureId| features.binary_search(feature).is_ok();
-        self.wanted.iter().all(|group| group.iter().any(has)) && !self.unwanted.iter().any(has)
+        let has_one = |group: &[FeatureId]| have_common(group, features);
+        self.wanted.iter().all(|group| has_one(group)) && !has_one(&self.unwanted)
     }
 
     fn normalize(&mut self) {
@@ -183,4 +183,11 @@ impl Selector {
         self.unwanted.sort_unstable();
         self.unwanted.dedup();
     }
+}
+
+/// Whether two sorted lists have a feature in common; either may be very long.
+fn have_common(a: &[FeatureId], b: &[FeatureId]) -> bool {
+    let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    few.iter()
+        .any(|feature| many.binary_search(feature).is_ok())
 }

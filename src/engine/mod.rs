@@ -51,9 +51,9 @@ use selection::{Index, Selection, visible_labels};
 use sides::Sides;
 use std::sync::OnceLock;
 
-/// A map whose keys borrow from the cluster. Only the standard library's map may be dropped
-/// after what its keys borrow from; the hasher is the fast one that the other maps have.
-type BorrowingMap<K, V> = std::collections::HashMap<K, V, hashbrown::DefaultHashBuilder>;
+/// A map whose hash is quick for short text and small numbers, and still differs from run
+/// to run, so that nobody can write manifests that collide.
+type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
 
 /// A cluster with its policies compiled: answers who is selected by what, and who may
 /// talk to whom.

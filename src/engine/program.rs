@@ -4,7 +4,7 @@
 //! Refuses to know which workloads there are. Only what an API server would accept is
 //! compiled (S13).
 
-use super::BorrowingMap;
+use super::HashMap;
 use super::addresses::{AddressRange, merge_ranges};
 use super::labels::{FeatureId, Features, Selector};
 use super::ports::{ConnectionSet, PortSet};
@@ -14,7 +14,6 @@ use crate::k8s::{
     Direction, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, PeerSelection,
     PodsSelection, PortMatch, PortReference, Protocol,
 };
-use hashbrown::HashMap;
 use ipnet::IpNet;
 use std::hash::Hash;
 
@@ -119,7 +118,7 @@ pub(super) struct Policy {
 #[derive(Debug)]
 pub(super) struct Program<'c> {
     pub(super) features: Features<'c>,
-    pub(super) names: BorrowingMap<&'c str, NameId>,
+    pub(super) names: HashMap<&'c str, NameId>,
     pub(super) selectors: Table<Selector>,
     pub(super) matchers: Table<Matcher>,
     pub(super) ports: Table<Ports>,
@@ -142,7 +141,7 @@ impl<T: Clone + Eq + Hash> Table<T> {
     fn new() -> Self {
         Self {
             values: Vec::new(),
-            ids: HashMap::new(),
+            ids: HashMap::default(),
         }
     }
 
@@ -169,7 +168,7 @@ impl<'c> Program<'c> {
     pub(super) fn new(cluster: &'c Cluster) -> Self {
         let mut program = Self {
             features: Features::default(),
-            names: BorrowingMap::default(),
+            names: HashMap::default(),
             selectors: Table::new(),
             matchers: Table::new(),
             ports: Table::new(),

@@ -3,6 +3,7 @@
 //! Kept as the functions of both sides; a pair is worked out when it is asked for, and a
 //! row when it is walked, so that pods × pods never stand in memory.
 
+use super::HashMap;
 use super::addresses::AddressRange;
 use super::classes::{ClassId, Classes, Columns};
 use super::functions::{Function, Functions};
@@ -11,7 +12,6 @@ use super::sets::SetId;
 use super::sides::Sides;
 use crate::cluster::{Cluster, WorkloadId};
 use crate::k8s::{Direction, WorkloadKind};
-use hashbrown::HashMap;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -99,6 +99,20 @@ impl<'e> Relation<'e> {
     #[must_use]
     pub fn atoms(&self) -> &'e [AddressRange] {
         self.columns.atoms()
+    }
+
+    /// The workloads in groups that no policy tells apart, each in order: its members
+    /// reach and are reached alike. The groups themselves stand in no particular order.
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = &'e [WorkloadId]> + use<'e> {
+        let classes = self.classes;
+        classes.ids().map(|class| classes.members(class))
+    }
+
+    /// The place of a workload's group in [`groups`](Self::groups); `None` if an API
+    /// server would refuse the object.
+    #[must_use]
+    pub fn group_of(&self, workload: WorkloadId) -> Option<usize> {
+        self.classes.of(workload).map(|class| class.0 as usize)
     }
 
     /// Everything that a workload may open, at workloads and at the outside.
@@ -232,7 +246,7 @@ impl<'e> Row<'e> {
     fn fill(&mut self, source: ClassId) {
         let relation = self.relation;
         let columns = relation.columns;
-        let mut known: HashMap<(SetId, SetId), u32> = HashMap::new();
+        let mut known: HashMap<(SetId, SetId), u32> = HashMap::default();
         let mut both = |distinct: &mut Vec<Arc<ConnectionSet>>, egress, ingress| -> u32 {
             if egress == SetId::NONE || ingress == SetId::NONE {
                 return 0;
@@ -296,6 +310,16 @@ impl<'e> Row<'e> {
             return (*self.distinct[*place as usize]).clone();
         }
         ConnectionSet::none()
+    }
+
+    /// What the source may open at the members of every group of
+    /// [`Relation::groups`], in that order; for its own group, at another member.
+    pub fn by_group(&self) -> impl Iterator<Item = (&'e [WorkloadId], &ConnectionSet)> {
+        let sets = self
+            .by_class
+            .iter()
+            .map(|place| &*self.distinct[*place as usize]);
+        self.relation.groups().zip(sets)
     }
 
     /// The flows to workloads in the order of the cluster, then to the outside by address.

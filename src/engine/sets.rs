@@ -4,8 +4,8 @@
 //! Refuses to know what the sets are for. The numbers depend on the order in which
 //! threads meet the sets, so they may be compared for equality and never for order.
 
+use super::HashMap;
 use super::ports::ConnectionSet;
-use hashbrown::HashMap;
 use rayon::prelude::*;
 use std::sync::RwLock;
 
@@ -106,7 +106,7 @@ impl<'s> Calculator<'s> {
     pub(super) fn new(sets: &'s Sets) -> Self {
         Self {
             sets,
-            known: HashMap::new(),
+            known: HashMap::default(),
         }
     }
 

@@ -4,12 +4,12 @@
 //!
 //! Refuses to know what the policies of a side allow.
 
+use super::HashMap;
 use super::classes::{ClassId, Classes, ProfileId};
 use super::program::{ByDirection, MatcherId, Program, Rule};
 use super::selection::Selection;
 use crate::cluster::{Cluster, ClusterPolicyId, PolicyId};
 use crate::k8s::Direction;
-use hashbrown::HashMap;
 use std::sync::OnceLock;
 
 /// A side, by its place in the sides of its direction.
@@ -97,7 +97,7 @@ impl Sides {
         classes: &Classes,
         subjects: &[Vec<MatcherId>],
     ) {
-        let mut ids: HashMap<Side, SideId> = HashMap::new();
+        let mut ids: HashMap<Side, SideId> = HashMap::default();
         let mut of = Vec::with_capacity(classes.len() as usize);
         for class in classes.ids() {
             let place = class.0 as usize;

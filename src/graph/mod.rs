@@ -5,5 +5,7 @@
 //! are compared by `namespace/Kind/name`.
 
 mod difference;
+mod reachability;
 
 pub use difference::{End, Flow, GraphDiff, difference};
+pub use reachability::{Node, ReachabilityGraph};

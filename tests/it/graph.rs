@@ -3,8 +3,10 @@
 use crate::clusters::{self, Random};
 use npcheck::cluster::{Cluster, WorkloadId};
 use npcheck::engine::{AddressRange, ConnectionSet, Engine, Relation, address_atoms};
-use npcheck::graph::{End, Flow, GraphDiff, difference};
-use npcheck::k8s::Object;
+use npcheck::graph::{End, Flow, GraphDiff, ReachabilityGraph, difference};
+use npcheck::k8s::{Object, WorkloadKind};
+use petgraph::graph::NodeIndex;
+use petgraph::visit::EdgeRef;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,6 +58,86 @@ fn a_cluster_does_not_differ_from_itself() {
             "cluster {seed}"
         );
     });
+}
+
+#[test]
+fn an_edge_is_what_its_members_may_open() {
+    (0..300).into_par_iter().for_each(|seed| {
+        let cluster = Cluster::new(clusters::objects(seed));
+        let engine = Engine::new(&cluster);
+        let relation = engine.relation();
+        let whole = [AddressRange::IPV4, AddressRange::IPV6];
+        for built in [
+            ReachabilityGraph::of_workloads(&engine),
+            ReachabilityGraph::of_namespaces(&engine),
+        ] {
+            let mut expected: BTreeMap<(NodeIndex, NodeIndex), ConnectionSet> = BTreeMap::new();
+            let mut add = |from: Option<NodeIndex>, to: Option<NodeIndex>, set: &ConnectionSet| {
+                let (Some(from), Some(to)) = (from, to) else {
+                    return;
+                };
+                let known = expected.entry((from, to)).or_default();
+                *known = known.union(set);
+            };
+            for from in cluster.workload_ids() {
+                let node = built.node_of(from);
+                assert_eq!(
+                    node.is_some(),
+                    relation.group_of(from).is_some(),
+                    "cluster {seed}"
+                );
+                for to in cluster.workload_ids() {
+                    // A pod and itself are no edge (S4).
+                    let is_pod = cluster.workload(from).object.kind == WorkloadKind::Pod;
+                    if from != to || !is_pod {
+                        add(node, built.node_of(to), &relation.connections(from, to));
+                    }
+                }
+                for family in whole {
+                    for (_, set) in relation.to_outside(from, family) {
+                        add(node, Some(built.outside()), set);
+                    }
+                    for (_, set) in relation.from_outside(family, from) {
+                        add(Some(built.outside()), node, set);
+                    }
+                }
+            }
+            expected.retain(|_, set| !set.is_empty());
+            let edges = built.graph().edge_references();
+            let edges: BTreeMap<_, _> = edges
+                .map(|edge| ((edge.source(), edge.target()), edge.weight().clone()))
+                .collect();
+            assert_eq!(edges, expected, "cluster {seed}");
+            assert_walks(&built, seed);
+        }
+    });
+}
+
+/// What can be reached is what a path leads to, and paths keep to edges.
+fn assert_walks(built: &ReachabilityGraph, seed: u64) {
+    let graph = built.graph();
+    for start in graph.node_indices() {
+        let reached = built.reachable_from(start);
+        for node in graph.node_indices().filter(|node| *node != start) {
+            let path = built.shortest_path(start, node);
+            assert_eq!(path.is_some(), reached.contains(&node), "cluster {seed}");
+            let Some(path) = path else { continue };
+            assert!(
+                path.windows(2)
+                    .all(|hop| graph.contains_edge(hop[0], hop[1]))
+            );
+            assert_eq!((path[0], path[path.len() - 1]), (start, node));
+            assert!(
+                !path[1..path.len() - 1].contains(&built.outside()),
+                "through the outside"
+            );
+        }
+        let returns = |node: &NodeIndex| {
+            graph.contains_edge(*node, start) && (*node != built.outside() || start == *node)
+        };
+        let comes_back = returns(&start) || reached.iter().any(returns);
+        assert_eq!(reached.contains(&start), comes_back, "cluster {seed}");
+    }
 }
 
 /// The objects with some exchanged for those of another cluster, some lost, some new.

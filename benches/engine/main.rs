@@ -1,0 +1,78 @@
+//! How fast the relation of all pairs is worked out, beside a loop over pods and policies
+//! that shares no idea with the engine but the answer.
+//!
+//! `cargo bench --bench engine`; the ratios of interest are in `docs/performance.md`. The
+//! naive loop walks a few sources only and is scaled up by the reader: its time grows with
+//! the sources, as every one of them meets every pod.
+
+mod naive;
+mod synthetic;
+
+use divan::Bencher;
+use npcheck::cluster::Cluster;
+use npcheck::engine::Engine;
+use npcheck::graph::difference;
+use synthetic::Profile;
+
+fn main() {
+    divan::main();
+}
+
+/// From the parsed objects to the whole relation.
+#[divan::bench(args = [Profile::MEDIUM, Profile::LARGE, Profile::FLAT], sample_count = 20)]
+fn relation(bencher: Bencher, profile: &Profile) {
+    let cluster = Cluster::new(profile.objects());
+    bencher.bench(|| {
+        let engine = Engine::new(&cluster);
+        divan::black_box(engine.relation());
+    });
+}
+
+/// One row after the other, as it is printed: who may talk to whom, without printing.
+#[divan::bench(args = [Profile::MEDIUM], sample_count = 5)]
+fn every_flow(bencher: Bencher, profile: &Profile) {
+    let cluster = Cluster::new(profile.objects());
+    let engine = Engine::new(&cluster);
+    let relation = engine.relation();
+    bencher.bench(|| relation.flows().count());
+}
+
+/// What the change of one policy opens and closes, both relations being known.
+#[divan::bench(args = [Profile::MEDIUM, Profile::LARGE], sample_count = 10)]
+fn difference_of_one_policy(bencher: Bencher, profile: &Profile) {
+    let objects = profile.objects();
+    let mut fewer = objects.clone();
+    let first = fewer
+        .iter()
+        .position(synthetic::is_policy)
+        .expect("every profile has policies");
+    fewer.remove(first);
+    let (before, after) = (Cluster::new(objects), Cluster::new(fewer));
+    let (before, after) = (Engine::new(&before), Engine::new(&after));
+    (before.relation(), after.relation());
+    bencher.bench(|| difference(&before, &after).is_empty());
+}
+
+/// The loop that the engine replaces: for every pair of pods, every policy of both
+/// namespaces. One of every 100 sources.
+#[divan::bench(args = [Profile::MEDIUM], sample_count = 3, sample_size = 1)]
+fn naive_hundredth(bencher: Bencher, profile: &Profile) {
+    let cluster = Cluster::new(profile.objects());
+    let engine = Engine::new(&cluster);
+    let relation = engine.relation();
+    let open = |source| {
+        let to = |destination| !relation.connections(source, destination).is_empty();
+        cluster
+            .workload_ids()
+            .filter(|destination| to(*destination))
+            .count()
+    };
+    let sources = || cluster.workload_ids().step_by(100);
+    let expected: usize = sources().map(open).sum();
+    bencher.bench(|| {
+        let counted: usize = sources()
+            .map(|source| naive::open_from(&cluster, source))
+            .sum();
+        assert_eq!(counted, expected, "both count the same open pairs");
+    });
+}
