@@ -54,7 +54,7 @@ impl Profile {
         }
         let mut sources = SourceMap::default();
         let source = sources.add(self.name, text);
-        let parsed = manifest::read(source, sources.get(source).text());
+        let parsed = manifest::read(source, "synthetic.yaml", sources.get(source).text());
         assert!(
             parsed.diagnostics.is_empty(),
             "{:?}",
