@@ -120,6 +120,10 @@ impl Sides {
             of.push(*ids.entry(side).or_insert(next));
         }
         let mut distinct = vec![Side::default(); ids.len()];
+        #[expect(
+            clippy::iter_over_hash_type,
+            reason = "each side goes to the place of its id, whatever the order"
+        )]
         for (side, id) in ids {
             distinct[id.0 as usize] = side;
         }

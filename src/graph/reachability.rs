@@ -110,7 +110,7 @@ impl ReachabilityGraph {
                 // A Pod and itself are no two ends (S4).
                 let others = members
                     .iter()
-                    .filter(|other| *other != member || !is_pod(*other));
+                    .filter(|other| *other != member || !is_pod(other));
                 let mut targets: Vec<_> = others.filter_map(|other| self.node_of(*other)).collect();
                 targets.dedup();
                 for target in targets {

@@ -68,7 +68,7 @@ fn plain_fix_changes_no_connectivity_and_narrowing_says_what_it_closes() {
     );
     assert!(!narrowing.stderr.contains("opens"), "{narrowing:?}");
 
-    let again = run(&directory, &["lint", "--fix=all", "-o", "concise"]);
+    let again = run(&directory, &["lint", "--fix=narrowing", "-o", "concise"]);
     assert_eq!(
         read(&directory, "web.yaml"),
         expected,
