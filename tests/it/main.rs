@@ -11,6 +11,7 @@ mod architecture;
 mod changes;
 mod cli;
 mod clusters;
+mod conformance;
 mod conventions;
 mod engine;
 mod formats;
