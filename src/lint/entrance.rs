@@ -95,6 +95,7 @@ impl<'c> Entrance<'c> {
         }
         match self.policies.len().saturating_sub(SHOWN) {
             0 => {}
+            1 => finding = finding.note("one more policy isolates these pods"),
             more => finding = finding.note(format!("{more} more policies isolate these pods")),
         }
         let peers = self

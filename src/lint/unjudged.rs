@@ -8,18 +8,21 @@ use crate::cluster::{Cluster, NamespaceId};
 use crate::k8s::{Document, Outcome};
 use std::collections::BTreeSet;
 
-/// Kinds of other products whose policies allow traffic of pods: Cilium, Calico, Antrea,
-/// OpenShift, Multus. Some of them call theirs `NetworkPolicy` or `ClusterNetworkPolicy`,
-/// too.
-const KINDS_OF_OTHERS: &[&str] = &[
+/// Kinds of other products whose policies allow traffic of pods in their own namespace:
+/// Cilium, Calico, Antrea, OpenShift, Multus. Some of them call theirs `NetworkPolicy`, too.
+const NAMESPACED: &[&str] = &[
     "CiliumNetworkPolicy",
+    "NetworkPolicy",
+    "AntreaNetworkPolicy",
+    "EgressNetworkPolicy",
+    "MultiNetworkPolicy",
+];
+
+/// Kinds of other products whose policies allow traffic anywhere in the cluster.
+const CLUSTER_WIDE: &[&str] = &[
     "CiliumClusterwideNetworkPolicy",
     "GlobalNetworkPolicy",
-    "MultiNetworkPolicy",
-    "EgressNetworkPolicy",
-    "NetworkPolicy",
     "ClusterNetworkPolicy",
-    "AntreaNetworkPolicy",
     "AntreaClusterNetworkPolicy",
 ];
 
@@ -36,10 +39,19 @@ impl Unjudged {
     pub fn new(documents: &[Document], cluster: &Cluster) -> Self {
         let mut unjudged = Self::default();
         for document in documents {
-            let is_policy = KINDS_OF_OTHERS.contains(&document.kind.as_str());
-            let is_left_out = matches!(document.outcome, Outcome::OtherKind | Outcome::Opaque(_));
-            if is_policy && is_left_out {
-                unjudged.add(&document.namespace);
+            let kind = document.kind.as_str();
+            let is_other = document.outcome == Outcome::OtherKind;
+            let is_opaque = matches!(document.outcome, Outcome::Opaque(_));
+            if is_other && CLUSTER_WIDE.contains(&kind) {
+                unjudged.is_everywhere = true;
+            } else if NAMESPACED.contains(&kind) && (is_other || is_opaque) {
+                // A template without a namespace is for the pods of its own chart, which are
+                // templates as well; any other object without one is in `default` (S2).
+                match document.namespace.as_str() {
+                    "" if is_opaque => {}
+                    "" => unjudged.add("default"),
+                    namespace => unjudged.add(namespace),
+                }
             }
         }
         for policy in cluster.policies() {
@@ -50,15 +62,8 @@ impl Unjudged {
         unjudged
     }
 
-    /// A policy without a namespace is one of the whole cluster, or goes wherever a tool
-    /// puts it.
     fn add(&mut self, namespace: &str) {
-        let is_placed = !namespace.is_empty() && !crate::k8s::is_opaque(namespace);
-        if is_placed {
-            self.namespaces.insert(namespace.to_owned());
-        } else {
-            self.is_everywhere = true;
-        }
+        self.namespaces.insert(namespace.to_owned());
     }
 
     /// Whether such a policy may select pods of this namespace.
