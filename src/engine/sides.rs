@@ -98,6 +98,7 @@ impl Sides {
         subjects: &[Vec<MatcherId>],
     ) {
         let mut ids: HashMap<Side, SideId> = HashMap::default();
+        let mut distinct: Vec<Side> = Vec::new();
         let mut of = Vec::with_capacity(classes.len() as usize);
         for class in classes.ids() {
             let place = class.0 as usize;
@@ -116,16 +117,10 @@ impl Sides {
             if direction == Direction::Ingress && self.mentions_names(&side, program) {
                 side.profile = Some(classes.profile(class));
             }
-            let next = SideId(ids.len() as u32);
-            of.push(*ids.entry(side).or_insert(next));
-        }
-        let mut distinct = vec![Side::default(); ids.len()];
-        #[expect(
-            clippy::iter_over_hash_type,
-            reason = "each side goes to the place of its id, whatever the order"
-        )]
-        for (side, id) in ids {
-            distinct[id.0 as usize] = side;
+            of.push(*ids.entry(side).or_insert_with_key(|side| {
+                distinct.push(side.clone());
+                SideId(distinct.len() as u32 - 1)
+            }));
         }
         *self.isolating.get_mut(direction) = distinct.iter().map(|_| OnceLock::new()).collect();
         *self.distinct.get_mut(direction) = distinct;
