@@ -69,6 +69,9 @@ pub(super) struct Options {
     complete: bool,
 }
 
+/// More pairs than this are no question that anybody reads the answer to.
+const MOST_PAIRS: usize = 4_000_000;
+
 /// An answer that may be expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Expectation {
@@ -225,6 +228,18 @@ impl<'q> Question<'q> {
             });
         }
         let (sources, destinations) = (self.pieces(&self.from), self.pieces(&self.to));
+        if sources.len().saturating_mul(destinations.len()) > MOST_PAIRS {
+            let reason = format!(
+                "{} sources with {} destinations are too many pairs: ask for fewer, or see \
+                 `npcheck graph`",
+                sources.len(),
+                destinations.len()
+            );
+            return Err(Mistake::Unanswerable {
+                reason,
+                seen: Vec::new(),
+            });
+        }
         let groups = group::groups(
             &self.input.cluster,
             (&sources, &destinations),
