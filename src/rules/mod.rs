@@ -5,6 +5,7 @@
 use crate::lint::Rule;
 
 mod accidental_or;
+mod admin_priority_conflict;
 mod all_ports;
 mod allow_all_rule;
 mod any_cidr;
@@ -40,6 +41,7 @@ mod missing_dns_egress;
 mod missing_namespace;
 mod no_default_deny;
 mod one_sided_flow;
+mod overridden_rule;
 mod redundant_rule;
 mod scrape_blocked;
 mod service_port_not_pod_port;
@@ -61,6 +63,7 @@ mod yaml_error;
 /// Every rule, sorted by name.
 pub const ALL: &[&dyn Rule] = &[
     &accidental_or::AccidentalOr,
+    &admin_priority_conflict::AdminPriorityConflict,
     &all_ports::AllPorts,
     &allow_all_rule::AllowAllRule,
     &any_cidr::AnyCidr,
@@ -96,6 +99,7 @@ pub const ALL: &[&dyn Rule] = &[
     &missing_namespace::MissingNamespace,
     &no_default_deny::NoDefaultDeny,
     &one_sided_flow::OneSidedFlow,
+    &overridden_rule::OverriddenRule,
     &redundant_rule::RedundantRule,
     &scrape_blocked::ScrapeBlocked,
     &service_port_not_pod_port::ServicePortNotPodPort,

@@ -5,6 +5,7 @@
 //! So the answer stays the same when pods come and go. Refuses to know which policies
 //! apply to a pod; it is handed the rules that do.
 
+mod cluster_wide;
 mod labels;
 
 use crate::cluster::NAMESPACE_NAME_LABEL;
