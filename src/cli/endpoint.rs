@@ -15,6 +15,7 @@ pub(crate) use unknown::Candidate;
 use crate::cluster::{Cluster, NamespaceId, ServiceId, WorkloadId};
 use crate::engine::{AddressRange, Endpoint, NamespaceView, PodView};
 use crate::k8s::{Labels, WorkloadKind};
+use crate::lint::Inventory;
 use crate::source::SourceId;
 use std::net::IpAddr;
 
@@ -68,7 +69,7 @@ impl End {
     pub(crate) fn endpoint<'c>(
         &'c self,
         cluster: &'c Cluster,
-        inventory: Inventory,
+        inventory: &Inventory,
     ) -> Endpoint<'c> {
         let mut pod = match self {
             Self::Addresses(range) => return Endpoint::Address(*range),
@@ -82,7 +83,7 @@ impl End {
             }
             Self::Supposed(pod) => PodView::supposed(pod.namespace(cluster), &pod.labels),
         };
-        pod.namespace.are_labels_known |= inventory == Inventory::Complete;
+        pod.namespace.are_labels_known |= inventory.is_complete_in(pod.namespace.name);
         Endpoint::Pod(pod)
     }
 
@@ -132,15 +133,6 @@ impl SupposedPod {
             },
         }
     }
-}
-
-/// Whether the inputs are all there is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Inventory {
-    /// There may be namespaces whose manifests are somewhere else.
-    Open,
-    /// What is not among the inputs does not exist.
-    Complete,
 }
 
 /// Where names are looked up.

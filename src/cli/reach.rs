@@ -10,12 +10,14 @@ mod group;
 mod opened;
 
 use super::Paths;
-use super::endpoint::{End, Inventory, Lookup, Mistake, Resolved};
+use super::configuration::{Configuration, ConfigurationOptions};
+use super::endpoint::{End, Lookup, Mistake, Resolved};
 use super::exit::Outcome;
 use super::input::Input;
 use super::port::{Asked, PortQuestion, asked_at};
 use super::terminal::{Terminal, Verbosity};
 use crate::engine::{Endpoint, plugin_differences, uniform_ranges};
+use crate::lint::Inventory;
 use crate::output::{Detail, Ends, ReachAnswer, ReachFormat, ReachOutcome, ReachReport, Why};
 use clap::{Args, ValueEnum};
 use group::{Group, Piece};
@@ -67,6 +69,8 @@ pub(super) struct Options {
     /// The manifests are all there is: namespaces without one have no labels but their name
     #[arg(long)]
     complete: bool,
+    #[command(flatten)]
+    configuration: ConfigurationOptions,
 }
 
 /// More pairs than this are no question that anybody reads the answer to.
@@ -95,6 +99,13 @@ impl Expectation {
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
+    let Ok(configuration) = Configuration::load(&options.configuration, terminal) else {
+        return Ok(Outcome::Incomplete);
+    };
+    let inventory = match options.complete {
+        true => Inventory::Complete,
+        false => configuration.config.settings.inventory,
+    };
     let mut input = Input::read(&options.paths);
     input.report_problems(terminal);
     if input.is_empty() {
@@ -104,7 +115,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     // What was typed is a text like any other, so that labels in it have a place.
     let [from, to] =
         [&options.from, &options.to].map(|typed| input.reading.sources.add("<arguments>", typed));
-    let question = match Question::new(options, &input, [from, to]) {
+    let question = match Question::new(options, &input, inventory, [from, to]) {
         Ok(question) => question,
         Err((typed, mistake)) => {
             complaint::complain(terminal, &input, typed, &mistake);
@@ -142,6 +153,7 @@ struct Question<'q> {
     from: Resolved,
     to: Resolved,
     ports: Vec<PortQuestion>,
+    /// Which namespaces are known whole.
     inventory: Inventory,
 }
 
@@ -150,6 +162,7 @@ impl<'q> Question<'q> {
     fn new(
         options: &'q Options,
         input: &'q Input,
+        inventory: Inventory,
         [from, to]: [crate::source::SourceId; 2],
     ) -> Result<Self, (&'q str, Mistake)> {
         let mut ports = Vec::new();
@@ -169,11 +182,6 @@ impl<'q> Question<'q> {
         };
         let from = resolve(&options.from, from)?;
         let to = resolve(&options.to, to)?;
-        let inventory = if options.complete {
-            Inventory::Complete
-        } else {
-            Inventory::Open
-        };
         Ok(Self {
             options,
             input,
@@ -198,7 +206,7 @@ impl<'q> Question<'q> {
                     }));
                 }
                 End::Workload(_) | End::Address(..) | End::Supposed(_) => {
-                    let endpoint = end.endpoint(cluster, self.inventory);
+                    let endpoint = end.endpoint(cluster, &self.inventory);
                     pieces.push(Piece { place, endpoint });
                 }
             }
@@ -299,7 +307,7 @@ impl<'q> Question<'q> {
             && group.outcome.is_blocked_somewhere()
             && self.options.output_wants_changes()
         {
-            change::changes(self.input, self.inventory, &group, (&self.from, &self.to))
+            change::changes(self.input, &self.inventory, &group, (&self.from, &self.to))
         } else {
             Vec::new()
         };

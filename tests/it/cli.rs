@@ -337,3 +337,16 @@ fn hostile_documents_end_and_hide_nobody() {
         assert!(run.stdout.contains(&format!("{file}:")), "{file}: {run:?}");
     }
 }
+
+#[test]
+fn the_configuration_in_the_manual_is_taken() {
+    let manual = std::fs::read_to_string(root().join("docs/usage.md")).unwrap();
+    let blocks = manual.split("```yaml\n").skip(1);
+    let mut blocks = blocks.map(|block| block.split("```").next().unwrap());
+    let example = blocks.find(|block| block.starts_with("failOn:")).unwrap();
+    let directory = scratch("manual");
+    write(&directory, "npcheck.yaml", example);
+    write(&directory, "k8s/web.yaml", GOOD);
+    let run = run(&directory, &["lint", "k8s"]);
+    assert_eq!(run.status, 0, "{run:?}");
+}

@@ -9,7 +9,7 @@ mod proposal;
 use super::group::joined;
 use super::group::{Group, Piece};
 use super::opened::{AskedEnd, AskedFlow, opened};
-use crate::cli::endpoint::{End, Form, Inventory, Resolved};
+use crate::cli::endpoint::{End, Form, Resolved};
 use crate::cli::input::Input;
 use crate::cluster::Cluster;
 use crate::engine::{
@@ -17,6 +17,7 @@ use crate::engine::{
 };
 use crate::fix;
 use crate::k8s::{Direction, Object};
+use crate::lint::Inventory;
 use crate::manifest;
 use crate::output::{Change, ChangedPlace};
 use crate::source::{Edit, SourceId};
@@ -34,7 +35,7 @@ const MOST_TRIES: usize = 8;
 /// one only if it opens less. None if all ports were asked for, as nobody wants that.
 pub(super) fn changes(
     input: &Input,
-    inventory: Inventory,
+    inventory: &Inventory,
     group: &Group<'_>,
     (from, to): (&Resolved, &Resolved),
 ) -> Vec<Change> {
@@ -59,7 +60,7 @@ pub(super) fn changes(
 
 struct Search<'q> {
     input: &'q Input,
-    inventory: Inventory,
+    inventory: &'q Inventory,
     group: &'q Group<'q>,
     from: &'q Resolved,
     to: &'q Resolved,
