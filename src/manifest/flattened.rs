@@ -71,7 +71,7 @@ pub(super) fn detect(text: &str, document: Span, tree: Option<&Tree<'_>>) -> Opt
     if is_flat_tree(root, &inner) {
         return Some(diagnostic(&lines, shape, Some(root), lines.layouts(shape)));
     }
-    if !is_misread(root, shape, &inner) || !lines.are_in_one_column() {
+    if !is_hollow(root) || !lines.are_in_one_column() || !is_misread(root, shape, &inner) {
         return None;
     }
     // Only the way back shows that indentation is what is missing.
@@ -98,22 +98,24 @@ fn is_flat_tree(root: Node<'_>, inner: &Inner) -> bool {
         && root.entries().any(|entry| inner.has(&entry.key.key_text()))
 }
 
-/// Whether there are keys in the wrong place beside fields without a value that they
-/// could belong to; one such key alone is just misplaced.
+/// Whether something in `spec` has no value, as if what belongs to it were elsewhere.
+fn is_hollow(root: Node<'_>) -> bool {
+    let has_null = |node: Node<'_>| node.entries().any(|entry| entry.value.is_null());
+    root.find(&["spec"]).is_some_and(|spec| {
+        has_null(spec)
+            || spec
+                .entries()
+                .any(|entry| entry.value.items().any(has_null))
+    })
+}
+
+/// Whether there are keys in the wrong place; one alone is just misplaced.
 fn is_misread(root: Node<'_>, shape: &'static Shape, inner: &Inner) -> bool {
-    let Some(spec) = root.find(&["spec"]) else {
-        return false;
-    };
     let unknown = Structure::of(root, shape).unknown;
-    let is_hollow = |node: Node<'_>| node.entries().any(|entry| entry.value.is_null());
     unknown.len() > 1
         && unknown
             .iter()
             .any(|field| inner.has(&field.entry.key.key_text()))
-        && (is_hollow(spec)
-            || spec
-                .entries()
-                .any(|entry| entry.value.items().any(is_hollow)))
 }
 
 /// The lines of one document.

@@ -14,6 +14,7 @@ mod cluster_network_policy;
 mod cluster_peer;
 mod cluster_port;
 mod complaint;
+mod conflict;
 mod deserializer;
 mod duplicate_key;
 mod effect;

@@ -31,22 +31,22 @@ pub(super) enum Towards {
     Wrapped,
 }
 
-/// Documents above this size are mended by hand: each try reads the document again.
-const MAX_TEXT: usize = 1 << 18;
-
 /// The ways to mend a run of keys that stand next to each other, after which `is_better`
-/// holds of the document's root. `root` is the object that the keys belong to.
+/// holds of the document's root. `root` is the object that the keys belong to, `budget`
+/// the number of bytes that may still be read; none is found where that is not enough.
 pub(super) fn moves(
     root: Node<'_>,
     run: &[UnknownField<'_>],
+    budget: &mut usize,
     is_better: impl Fn(Node<'_>) -> bool,
 ) -> Vec<Move> {
     let document = Document::of(root);
     let mut found: Vec<Move> = Vec::new();
-    if document.range.len() > MAX_TEXT {
-        return found;
-    }
     for candidate in candidates(&document, run) {
+        let Some(left) = budget.checked_sub(document.range.len()) else {
+            return Vec::new();
+        };
+        *budget = left;
         let is_known = found.iter().any(|known| known.edits == candidate.edits);
         if !is_known && document.after(&candidate.edits, &is_better) == Some(true) {
             found.push(candidate);

@@ -9,6 +9,9 @@ use crate::k8s::{self, Field};
 use crate::source::Span;
 use std::fmt;
 
+/// How many findings about one object are told: nobody reads more of them.
+const MAX_FINDINGS: usize = 500;
+
 /// A place in an object, which lives on the stack of the functions that read it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Path<'p> {
@@ -64,6 +67,8 @@ pub(super) struct Reader<'d> {
     opaque: Option<Span>,
     /// Paths and messages of what follows from another finding.
     muted: Vec<(String, String)>,
+    /// How many findings there are beyond the most that are told.
+    untold: usize,
 }
 
 impl<'d> Reader<'d> {
@@ -77,6 +82,7 @@ impl<'d> Reader<'d> {
             is_accepted: true,
             opaque: None,
             muted: Vec::new(),
+            untold: 0,
         }
     }
 
@@ -89,9 +95,14 @@ impl<'d> Reader<'d> {
     pub(super) fn report_at(&mut self, path: String, diagnostic: Diagnostic) {
         let is_muted =
             |(place, message): &(String, String)| *place == path && *message == diagnostic.message;
-        if !self.muted.iter().any(is_muted) {
+        if self.muted.iter().any(is_muted) {
+            return;
+        }
+        if self.diagnostics.len() - self.others < MAX_FINDINGS {
             self.diagnostics
                 .push(diagnostic.about(self.object.clone(), path));
+        } else {
+            self.untold += 1;
         }
     }
 
@@ -135,7 +146,14 @@ impl<'d> Reader<'d> {
 
     /// Puts what was found into the order of the text and the outcome into `meta`.
     pub(super) fn finish(self, meta: &mut k8s::ObjectMeta) {
-        self.diagnostics[self.others..].sort_by_key(|diagnostic| diagnostic.primary.span);
+        let findings = &mut self.diagnostics[self.others..];
+        findings.sort_by_key(|diagnostic| diagnostic.primary.span);
+        if let (Some(last), 1..) = (findings.last_mut(), self.untold) {
+            last.notes.push(format!(
+                "there are {} more findings about this object",
+                self.untold
+            ));
+        }
         meta.is_accepted &= self.is_accepted;
         meta.opaque = meta.opaque.or(self.opaque);
     }

@@ -4,10 +4,13 @@
 //! end, so if exactly one is left, it is the one that was lost. Refuses to choose.
 
 use super::fields::{Shape, Type};
-use std::borrow::Cow;
+use std::rc::Rc;
 
 /// How many ways are followed side by side. Real policies need a handful.
 const MAX_STATES: usize = 64;
+
+/// How many lines are nested at most.
+const MAX_LINES: usize = 5000;
 
 /// One way to nest the lines of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +57,10 @@ pub(super) fn layouts(
             line.column = 0;
         }
     }
-    let mut states = vec![State::new(shape, text.lines().count())];
+    if lines.len() > MAX_LINES {
+        return Err(Refusal::Many);
+    }
+    let mut states = vec![State::new(shape)];
     for line in &lines {
         let mut next = Vec::new();
         for state in &states {
@@ -93,7 +99,7 @@ enum Content<'t> {
     /// A value that is not a mapping's.
     Item(Value),
     /// A key and its value.
-    Entry(Cow<'t, str>, Value),
+    Entry(&'t str, Value),
 }
 
 /// What stands behind a colon or a hyphen.
@@ -163,7 +169,7 @@ fn line(number: usize, whole: &str) -> Option<Line<'_>> {
 }
 
 /// `key: value` or `key:`; the key may be in quotes.
-fn split_key(text: &str) -> Option<(Cow<'_, str>, &str)> {
+fn split_key(text: &str) -> Option<(&str, &str)> {
     if let Some(quote) = text
         .chars()
         .next()
@@ -172,7 +178,7 @@ fn split_key(text: &str) -> Option<(Cow<'_, str>, &str)> {
         let (key, rest) = text[1..].split_once(quote)?;
         let value = rest.trim_start().strip_prefix(':')?;
         let is_simple = !key.contains('\\') && (value.is_empty() || value.starts_with([' ', '\t']));
-        return is_simple.then_some((Cow::Borrowed(key), value.trim_start()));
+        return is_simple.then_some((key, value.trim_start()));
     }
     if text.starts_with(['{', '[', '-', '&', '*', '!', '|', '>', '?', '%', '@', '`']) {
         return None;
@@ -182,7 +188,7 @@ fn split_key(text: &str) -> Option<(Cow<'_, str>, &str)> {
         behind.is_empty() || behind.starts_with([' ', '\t'])
     })?;
     let key = text[..colon].trim_end();
-    (!key.contains(" #")).then_some((Cow::Borrowed(key), text[colon + 1..].trim_start()))
+    (!key.contains(" #")).then_some((key, text[colon + 1..].trim_start()))
 }
 
 /// What a value is; `None` for one that may go on in the next line.
@@ -239,8 +245,8 @@ fn brackets(line: &str) -> i32 {
 
 /// A collection that is still open.
 #[derive(Clone, Debug)]
-struct Frame {
-    kind: FrameKind,
+struct Frame<'t> {
+    kind: FrameKind<'t>,
     /// The field that it is the value of, or that its list is the value of.
     field: &'static str,
     /// The blanks in front of its entries or hyphens.
@@ -252,23 +258,33 @@ struct Frame {
 }
 
 #[derive(Clone, Debug)]
-enum FrameKind {
+enum FrameKind<'t> {
     /// A mapping, and which of its fields there are.
     Mapping(&'static Shape, u32),
     /// Labels, and the keys that there are.
-    Labels(Vec<String>),
+    Labels(Vec<&'t str>),
     /// A list.
     List(Type),
 }
 
-#[derive(Clone, Debug)]
-struct State {
-    stack: Vec<Frame>,
-    layout: Layout,
+/// Where a line was put, and the lines above it.
+#[derive(Debug)]
+struct Placed {
+    number: usize,
+    continued: usize,
+    indentation: usize,
+    parent: &'static str,
+    above: Option<Rc<Self>>,
 }
 
-impl State {
-    fn new(shape: &'static Shape, lines: usize) -> Self {
+#[derive(Clone, Debug)]
+struct State<'t> {
+    stack: Vec<Frame<'t>>,
+    placed: Option<Rc<Placed>>,
+}
+
+impl<'t> State<'t> {
+    fn new(shape: &'static Shape) -> Self {
         let root = Frame {
             kind: FrameKind::Mapping(shape, 0),
             field: "",
@@ -276,18 +292,14 @@ impl State {
             opener: 0,
             key: 0,
         };
-        let layout = Layout {
-            indentation: vec![None; lines],
-            parents: vec![""; lines],
-        };
         Self {
             stack: vec![root],
-            layout,
+            placed: None,
         }
     }
 
     /// Adds every state that the line leads to.
-    fn follow(&self, line: &Line<'_>, root: &'static Shape, next: &mut Vec<Self>) {
+    fn follow(&self, line: &Line<'t>, root: &'static Shape, next: &mut Vec<Self>) {
         for depth in (0..self.stack.len()).rev() {
             let frame = &self.stack[depth];
             // Indentation that is left tells what closes and what does not.
@@ -302,43 +314,54 @@ impl State {
                 continue;
             }
             if let Some(frames) = frame.attach(line, root) {
-                let mut state = self.clone();
-                state.stack.truncate(depth);
-                state.stack.extend(frames);
-                state.layout.indentation[line.number] = Some(frame.indentation);
-                state.layout.parents[line.number] = frame.field;
-                for more in 1..=line.continued {
-                    state.layout.indentation[line.number + more] = Some(frame.indentation + 2);
-                }
-                next.push(state);
+                let mut stack = self.stack[..depth].to_vec();
+                stack.extend(frames);
+                let placed = Placed {
+                    number: line.number,
+                    continued: line.continued,
+                    indentation: frame.indentation,
+                    parent: frame.field,
+                    above: self.placed.clone(),
+                };
+                next.push(Self {
+                    stack,
+                    placed: Some(Rc::new(placed)),
+                });
             }
         }
     }
 
     /// The layout, with comments where the next line is.
-    fn finish(mut self, text: &str) -> Layout {
+    fn finish(self, text: &str) -> Layout {
+        let lines: Vec<&str> = text.lines().collect();
+        let mut layout = Layout {
+            indentation: vec![None; lines.len()],
+            parents: vec![""; lines.len()],
+        };
+        let mut next = self.placed.as_deref();
+        while let Some(placed) = next {
+            layout.indentation[placed.number] = Some(placed.indentation);
+            layout.parents[placed.number] = placed.parent;
+            let more = placed.number + 1..=placed.number + placed.continued;
+            layout.indentation[more].fill(Some(placed.indentation + 2));
+            next = placed.above.as_deref();
+        }
         let mut below = None;
-        for (number, line) in text
-            .lines()
-            .enumerate()
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-        {
+        for (line, indentation) in lines.iter().zip(&mut layout.indentation).rev() {
             if line.trim_start().starts_with('#') {
-                self.layout.indentation[number] = self.layout.indentation[number].or(below);
+                *indentation = indentation.or(below);
             } else if !line.trim().is_empty() {
-                below = self.layout.indentation[number];
+                below = *indentation;
             }
         }
-        self.layout
+        layout
     }
 }
 
-impl Frame {
+impl<'t> Frame<'t> {
     /// What is open once the line is a part of this frame, the frame included; `None`
     /// if it cannot be.
-    fn attach(&self, line: &Line<'_>, root: &'static Shape) -> Option<Vec<Self>> {
+    fn attach(&self, line: &Line<'t>, root: &'static Shape) -> Option<Vec<Self>> {
         let mut frame = self.clone();
         match (&mut frame.kind, &line.content, line.has_dash) {
             (FrameKind::Mapping(shape, seen), Content::Entry(key, value), false) => {
@@ -352,10 +375,10 @@ impl Frame {
                     Value::Nothing => root.homes(key).is_empty(),
                     Value::FlowMapping | Value::FlowSequence => false,
                 };
-                if !is_label || keys.iter().any(|known| *known == **key) {
+                if !is_label || keys.contains(key) {
                     return None;
                 }
-                keys.push(key.to_string());
+                keys.push(key);
                 Some(vec![frame])
             }
             (FrameKind::List(item), content, true) => {
@@ -367,7 +390,7 @@ impl Frame {
     }
 
     /// What an item opens.
-    fn item(&self, item: Type, content: &Content<'_>, line: &Line<'_>) -> Option<Vec<Self>> {
+    fn item(&self, item: Type, content: &Content<'t>, line: &Line<'t>) -> Option<Vec<Self>> {
         let mapping = |shape: &'static Shape, seen: u32| Self {
             kind: FrameKind::Mapping(shape, seen),
             field: self.field,
@@ -407,14 +430,14 @@ impl Frame {
     clippy::option_option,
     reason = "a value that opens nothing, and one that does not suit, are two things"
 )]
-fn enter(
+fn enter<'t>(
     shape: &'static Shape,
     seen: &mut u32,
     key: &str,
     value: Value,
-    line: &Line<'_>,
+    line: &Line<'t>,
     indentation: usize,
-) -> Option<Option<Frame>> {
+) -> Option<Option<Frame<'t>>> {
     let index = shape.names().position(|name| name == key)?;
     let (field, field_type) = shape.fields[index];
     if *seen & (1 << index) != 0 {

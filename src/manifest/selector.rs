@@ -4,6 +4,7 @@
 //! Refuses to know whose labels are selected, but for one thing: namespaces have their
 //! name as a label.
 
+use super::conflict::{self, Conflict};
 use super::fields;
 use super::invalid_value;
 use super::names;
@@ -14,7 +15,6 @@ use super::tree::Node;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Label, LabelSelector, LabelSelectorRequirement, Operator, is_opaque};
 use crate::source::{Span, Spanned};
-use std::collections::BTreeMap;
 
 /// What a selector is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,21 +45,25 @@ pub(super) fn read(
         match_labels: match_labels(node, path.field("matchLabels"), reader),
         match_expressions: match_expressions(node, path.field("matchExpressions"), reader),
     };
-    if let Some(conflict) = conflict(&selector, selects) {
-        let diagnostic = invalid(conflict.span, conflict.message).label(conflict.label);
-        let diagnostic = match conflict.other {
-            Some((span, label)) => diagnostic.related(span, label),
-            None => diagnostic,
-        };
-        let nothing = match selects {
-            Selects::Pods => "the selector matches no pod, whatever its labels are",
-            Selects::Namespaces => "the selector matches no namespace, whatever its labels are",
-            Selects::Nodes => "the selector matches no node, whatever its labels are",
-        };
-        // The API server takes it: it is a selector, if a useless one.
-        reader.report(path, diagnostic.note(nothing));
+    if let Some(conflict) = conflict::find(&selector, selects) {
+        report(conflict, selects, path, reader);
     }
     Some(selector)
+}
+
+/// The API server takes it: it is a selector, if a useless one.
+fn report(conflict: Conflict, selects: Selects, path: Path<'_>, reader: &mut Reader<'_>) {
+    let mut diagnostic = invalid(conflict.span, conflict.message).label(conflict.label);
+    if let Some((span, label)) = conflict.other {
+        diagnostic = diagnostic.related(span, label);
+    }
+    let what = match selects {
+        Selects::Pods => "pod",
+        Selects::Namespaces => "namespace",
+        Selects::Nodes => "node",
+    };
+    let note = format!("the selector matches no {what}, whatever its labels are");
+    reader.report(path, diagnostic.note(note));
 }
 
 fn invalid(span: Span, message: impl Into<String>) -> Diagnostic {
@@ -291,136 +295,5 @@ fn check_count(
             reader.refuse(path, diagnostic.help(help));
         }
         _ => {}
-    }
-}
-
-/// Two requirements, or one, that no labels satisfy.
-struct Conflict {
-    span: Span,
-    message: String,
-    label: String,
-    other: Option<(Span, String)>,
-}
-
-/// What is known of the value of one key.
-#[derive(Clone, Debug, Default)]
-struct Known<'s> {
-    /// The values that are left, and the requirement that said so first.
-    allowed: Option<(Vec<&'s str>, Span)>,
-    /// The values that are excluded, each with its requirement.
-    excluded: Vec<(&'s str, Span)>,
-    /// Where the key is required.
-    present: Option<Span>,
-    /// Where the key is forbidden.
-    absent: Option<Span>,
-}
-
-/// The first requirement that contradicts those in front of it. Text that another tool
-/// fills in contradicts nothing.
-fn conflict(selector: &LabelSelector, selects: Selects) -> Option<Conflict> {
-    if selector.is_opaque() {
-        return None;
-    }
-    let mut known: BTreeMap<&str, Known<'_>> = BTreeMap::new();
-    let labels = selector.match_labels.iter().map(|label| {
-        let span = label.key.span.to(label.value.span);
-        (
-            label.key.value.as_str(),
-            Operator::In,
-            vec![label.value.value.as_str()],
-            span,
-        )
-    });
-    let expressions = selector.match_expressions.iter().map(|entry| {
-        let values = entry
-            .values
-            .iter()
-            .map(|value| value.value.as_str())
-            .collect();
-        (
-            entry.key.value.as_str(),
-            entry.operator.value,
-            values,
-            entry.span,
-        )
-    });
-    for (key, operator, values, span) in labels.chain(expressions) {
-        // Without values, `In` and `NotIn` are refused with words of their own.
-        if values.is_empty() && matches!(operator, Operator::In | Operator::NotIn) {
-            continue;
-        }
-        let always = selects == Selects::Namespaces && key == crate::k8s::NAMESPACE_NAME_LABEL;
-        if let Some(conflict) = known
-            .entry(key)
-            .or_default()
-            .add(key, operator, values, span, always)
-        {
-            return Some(conflict);
-        }
-    }
-    None
-}
-
-impl<'s> Known<'s> {
-    fn add(
-        &mut self,
-        key: &str,
-        operator: Operator,
-        values: Vec<&'s str>,
-        span: Span,
-        is_always_present: bool,
-    ) -> Option<Conflict> {
-        match operator {
-            Operator::In => {
-                self.present.get_or_insert(span);
-                let (allowed, _) = self.allowed.get_or_insert_with(|| (values.clone(), span));
-                allowed.retain(|value| values.contains(value));
-            }
-            Operator::NotIn => self
-                .excluded
-                .extend(values.iter().map(|value| (*value, span))),
-            Operator::Exists => {
-                self.present.get_or_insert(span);
-            }
-            Operator::DoesNotExist => {
-                self.absent.get_or_insert(span);
-            }
-        }
-        if let (Some(present), Some(absent)) = (self.present, self.absent) {
-            return Some(Conflict {
-                span,
-                message: format!("label `{key}` is required to be there and not to be there"),
-                label: "contradicts the other requirement".to_owned(),
-                other: Some((
-                    if span == present { absent } else { present },
-                    "the other one".to_owned(),
-                )),
-            });
-        }
-        if self.absent.is_some() && is_always_present {
-            return Some(Conflict {
-                span,
-                message: format!("every namespace has the label `{key}`"),
-                label: "cannot be missing".to_owned(),
-                other: None,
-            });
-        }
-        let (allowed, first) = self.allowed.as_ref()?;
-        let is_excluded =
-            |value: &&str| self.excluded.iter().any(|(excluded, _)| excluded == value);
-        if !allowed.iter().all(is_excluded) {
-            return None;
-        }
-        let other = if span == *first {
-            self.excluded.first().map(|(_, span)| *span)
-        } else {
-            Some(*first)
-        };
-        Some(Conflict {
-            span,
-            message: format!("no value of label `{key}` satisfies all requirements"),
-            label: "leaves no value".to_owned(),
-            other: other.map(|other| (other, "together with this one".to_owned())),
-        })
     }
 }

@@ -10,6 +10,9 @@ use super::scalar::Scalar;
 use super::tree::{Entry, Kind, Node};
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass};
 
+/// How many unknown fields of one object are kept.
+const MAX_UNKNOWN: usize = 500;
+
 /// A key that its mapping has no field for.
 #[derive(Clone, Debug)]
 pub(super) struct UnknownField<'t> {
@@ -42,8 +45,11 @@ struct WrongType<'t> {
 /// What is wrong with the shape of an object.
 #[derive(Debug, Default)]
 pub(super) struct Structure<'t> {
-    /// The fields that do not exist, in the order of the text.
+    /// The fields that do not exist, in the order of the text; the first of them, where
+    /// there are more than anybody reads.
     pub(super) unknown: Vec<UnknownField<'t>>,
+    /// How many more there are.
+    more_unknown: usize,
     /// The values of another type, as findings, each with its path.
     wrong: Vec<(String, Diagnostic)>,
     /// Keys that change what the document is: directives of a patch, holes in the text.
@@ -64,7 +70,7 @@ impl<'t> Structure<'t> {
 
     /// How many things are wrong.
     pub(super) fn count(&self) -> usize {
-        self.unknown.len() + self.wrong.len()
+        self.unknown.len() + self.more_unknown + self.wrong.len()
     }
 
     /// Reports the values of wrong types, and notes what other tools complete.
@@ -99,12 +105,12 @@ impl<'t> Walk<'t> {
                 None if name.starts_with('$') || reader::is_opaque(entry.key) => {
                     self.structure.incomplete.push(entry.key);
                 }
-                None => self.structure.unknown.push(UnknownField {
+                None => self.unknown(UnknownField {
                     entry,
                     index,
                     mapping,
                     shape,
-                    ancestors: self.ancestors.clone(),
+                    ancestors: Vec::new(),
                     path: path.to_string(),
                     is_refused: false,
                 }),
@@ -166,18 +172,27 @@ impl<'t> Walk<'t> {
         shape: &'static Shape,
         path: Path<'_>,
     ) {
-        let (ancestors, path) = (self.ancestors.clone(), path.to_string());
-        let is_refused = true;
-        let field = UnknownField {
+        self.unknown(UnknownField {
             entry,
             index,
             mapping,
             shape,
-            ancestors,
-            path,
-            is_refused,
-        };
-        self.structure.unknown.push(field);
+            ancestors: Vec::new(),
+            path: path.to_string(),
+            is_refused: true,
+        });
+    }
+
+    /// Notes a field that does not exist, with the mappings around it.
+    fn unknown(&mut self, field: UnknownField<'t>) {
+        if self.structure.unknown.len() < MAX_UNKNOWN {
+            let ancestors = self.ancestors.clone();
+            self.structure
+                .unknown
+                .push(UnknownField { ancestors, ..field });
+        } else {
+            self.structure.more_unknown += 1;
+        }
     }
 
     /// Whether a mapping in the place of a list holds nothing but fields of other places:

@@ -2,10 +2,14 @@
 //!
 //! Refuses to know what the words are.
 
+/// Longer words are no fields that somebody mistyped.
+const MAX_LENGTH: usize = 40;
+
 /// The candidates that are nearest to `word`, in their order; none if none is near.
 ///
-/// The same letters in another case come before singular and plural, and those before
-/// one and two mistyped letters. Short words bear fewer mistakes.
+/// The same letters in another case come before singular and plural, those before one
+/// and two mistyped letters, and a whole half of a candidate comes last. Short words bear
+/// fewer mistakes.
 pub(super) fn near_misses<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
@@ -51,12 +55,20 @@ fn distance(word: &str, candidate: &str) -> Option<usize> {
     if stem(&plain_word) == stem(&plain_candidate) {
         return Some(1);
     }
+    if plain_word.len() > MAX_LENGTH {
+        return None;
+    }
     let mistakes = strsim::osa_distance(&plain_word, &plain_candidate);
     let shorter = plain_word
         .chars()
         .count()
         .min(plain_candidate.chars().count());
-    (mistakes <= 2 && 2 * mistakes < shorter).then_some(1 + mistakes)
+    if mistakes <= 2 && 2 * mistakes < shorter {
+        return Some(1 + mistakes);
+    }
+    let is_half =
+        plain_candidate.starts_with(&plain_word) || plain_candidate.ends_with(&plain_word);
+    (is_half && plain_word.len() >= 5).then_some(4)
 }
 
 #[cfg(test)]
@@ -67,7 +79,7 @@ mod tests {
     fn words_that_are_near_are_found() {
         let spec = ["podSelector", "ingress", "egress", "policyTypes"];
         let peer = ["podSelector", "namespaceSelector", "ipBlock"];
-        let table: [(&str, &[&str], &[&str]); 12] = [
+        let table: [(&str, &[&str], &[&str]); 16] = [
             ("policyType", &spec, &["policyTypes"]),
             ("PolicyTypes", &spec, &["policyTypes"]),
             ("podselector", &spec, &["podSelector"]),
@@ -76,7 +88,11 @@ mod tests {
             ("ipblock", &peer, &["ipBlock"]),
             ("namespace_selector", &peer, &["namespaceSelector"]),
             ("podSelectors", &peer, &["podSelector"]),
-            ("selector", &peer, &[]),
+            ("types", &spec, &["policyTypes"]),
+            ("selector", &spec, &["podSelector"]),
+            ("selector", &peer, &["podSelector", "namespaceSelector"]),
+            ("namespace", &peer, &["namespaceSelector"]),
+            ("pod", &peer, &[]),
             ("form", &["ports", "from"], &["from"]),
             ("at", &["to", "ports"], &[]),
             ("udp", &["tcp"], &[]),

@@ -4,7 +4,7 @@
 //! Refuses to know how text is moved; which moves there are it is told.
 
 use super::effect;
-use super::fields::{Shape, Type};
+use super::fields::{self, Shape, Type};
 use super::moves::{self, Move, Towards};
 use super::reader::Reader;
 use super::structure::{Structure, UnknownField};
@@ -12,9 +12,12 @@ use super::suggestion;
 use super::tree::{Kind, Node};
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
 
-/// How often the document is searched for a way to move keys; further findings in it
-/// say what is wrong, but not how to mend it by machine.
-const MAX_SEARCHES: usize = 16;
+/// How many times its own text an object may be read again in search of a way to move
+/// keys; further findings in it say what is wrong, but not how to mend it by machine.
+const MAX_READ_AGAIN: usize = 32;
+
+/// How many bytes of a small object may be read again.
+const MIN_READ_AGAIN: usize = 1 << 14;
 
 /// How many keys are moved together at most.
 const MAX_RUN: usize = 8;
@@ -41,7 +44,7 @@ pub(super) fn report(
         structure,
         mistakes,
         before,
-        left: MAX_SEARCHES,
+        left: budget(root),
     };
     let mut fields = structure.unknown.as_slice();
     while let Some(first) = fields.first() {
@@ -64,6 +67,11 @@ pub(super) fn report(
     }
 }
 
+/// How many bytes a search may read.
+fn budget(root: Node<'_>) -> usize {
+    (root.raw().len() * MAX_READ_AGAIN).max(MIN_READ_AGAIN)
+}
+
 fn path_of(field: &UnknownField<'_>) -> String {
     let key = field.entry.key.key_text();
     if field.path.is_empty() {
@@ -73,18 +81,28 @@ fn path_of(field: &UnknownField<'_>) -> String {
     }
 }
 
+/// The shapes that a key is a field of. What stands below `spec` has nothing to do with
+/// `metadata`, even if it is called `name`.
+fn homes(field: &UnknownField<'_>, root: &'static Shape) -> Vec<&'static Shape> {
+    let mut homes = root.homes(&field.entry.key.key_text());
+    if !std::ptr::eq(field.shape, root) {
+        homes.retain(|home| !std::ptr::eq(*home, &fields::METADATA));
+    }
+    homes
+}
+
 /// Whether a key is a field of another place, or a label outside of `matchLabels`; a
 /// near miss of a field that belongs here comes first.
 fn is_misplaced(field: &UnknownField<'_>, root: &'static Shape) -> bool {
     let is_label = field.shape.is_selector() && field.entry.value.as_str().is_some();
-    correction(field).is_none() && (is_label || !root.homes(&field.entry.key.key_text()).is_empty())
+    correction(field).is_none() && (is_label || !homes(field, root).is_empty())
 }
 
 /// Whether a key may be a label that slipped out of a selector.
 fn may_be_label(field: &UnknownField<'_>, root: &'static Shape) -> bool {
     correction(field).is_none()
         && field.entry.value.as_str().is_some()
-        && root.homes(&field.entry.key.key_text()).is_empty()
+        && homes(field, root).is_empty()
 }
 
 /// The field that a mistyped key stands for: near, not written yet, and taking a value
@@ -161,6 +179,7 @@ struct Search<'a, 't> {
     mistakes: &'a dyn Fn(Node<'_>) -> Vec<Diagnostic>,
     /// The mistakes that there are.
     before: Vec<Diagnostic>,
+    /// How many bytes may still be read.
     left: usize,
 }
 
@@ -188,16 +207,12 @@ impl<'t> Search<'_, 't> {
     /// all of them where there is none.
     fn moves<'r>(&mut self, run: &'r [UnknownField<'t>]) -> (&'r [UnknownField<'t>], Vec<Move>) {
         for length in (1..=run.len()).rev() {
-            if self.left == 0 {
-                break;
-            }
-            self.left -= 1;
             let is_better = |root: Node<'_>| {
                 let wrong = Structure::of(root, self.shape).count();
                 wrong + length <= self.structure.count()
                     && (self.mistakes)(root).len() <= self.before.len()
             };
-            let moves = moves::moves(self.root, &run[..length], is_better);
+            let moves = moves::moves(self.root, &run[..length], &mut self.left, is_better);
             if !moves.is_empty() {
                 return (&run[..length], moves);
             }
@@ -275,7 +290,7 @@ fn remark(field: &UnknownField<'_>, root: &'static Shape, moves: &[Move]) -> Str
         ] => "is indented too far".to_owned(),
         _ if is_label => "labels belong below `matchLabels`".to_owned(),
         _ => {
-            let homes = root.homes(&field.entry.key.key_text());
+            let homes = homes(field, root);
             let nouns = homes.iter().map(|shape| shape.noun.to_owned());
             format!("belongs into {}", listed(nouns, "or"))
         }
