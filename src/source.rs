@@ -6,11 +6,19 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// One text that was read, by its position in the [`SourceMap`] that issued it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(u32);
+
+impl SourceId {
+    /// The position in its map.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// A range of bytes of one source: `start` inclusive, `end` exclusive.
 ///
@@ -131,6 +139,19 @@ pub struct Source {
 const BLOCK: usize = 1024;
 
 impl Source {
+    fn new(name: String, text: String) -> Self {
+        assert!(
+            u32::try_from(text.len()).is_ok(),
+            "load refuses texts of 4 GiB and more"
+        );
+        Self {
+            name,
+            text,
+            lines: OnceLock::new(),
+            characters: OnceLock::new(),
+        }
+    }
+
     /// The name as the user would write it: a path relative to where npcheck runs,
     /// `<stdin>`, or such. It may hold control characters: escape it when printing.
     #[must_use]
@@ -220,10 +241,11 @@ fn count_characters(bytes: &[u8]) -> u32 {
     bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u32
 }
 
-/// Every text of a run. Texts are only added, so an id stays good.
-#[derive(Debug, Default)]
+/// Every text of a run. Texts are never taken away, so an id stays good. A copy shares the
+/// texts.
+#[derive(Clone, Debug, Default)]
 pub struct SourceMap {
-    sources: Vec<Source>,
+    sources: Vec<Arc<Source>>,
 }
 
 impl SourceMap {
@@ -233,25 +255,26 @@ impl SourceMap {
     ///
     /// If the text has 4 GiB or more, or it is the 2³²th: `load` refuses such input.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> SourceId {
-        let text = text.into();
-        assert!(
-            u32::try_from(text.len()).is_ok(),
-            "load refuses texts of 4 GiB and more"
-        );
         let id = SourceId(u32::try_from(self.sources.len()).expect("load refuses so many files"));
-        self.sources.push(Source {
-            name: name.into(),
-            text,
-            lines: OnceLock::new(),
-            characters: OnceLock::new(),
-        });
+        self.sources
+            .push(Arc::new(Source::new(name.into(), text.into())));
         id
+    }
+
+    /// Puts another text in the place of one. Spans of the old text mean nothing any more.
+    ///
+    /// # Panics
+    ///
+    /// If the text has 4 GiB or more.
+    pub fn replace(&mut self, id: SourceId, text: impl Into<String>) {
+        let source = &mut self.sources[id.index()];
+        *source = Arc::new(Source::new(source.name.clone(), text.into()));
     }
 
     /// The source of an id that this map issued.
     #[must_use]
     pub fn get(&self, id: SourceId) -> &Source {
-        &self.sources[id.0 as usize]
+        &self.sources[id.index()]
     }
 
     /// The ids of all sources, in the order in which they were added.
