@@ -2,14 +2,15 @@
 //!
 //! Refuses to know why the clusters differ.
 
-use crate::cluster::Cluster;
+use super::witness;
 use crate::engine::{AddressRange, ChangedEnd, Changes, ConnectionSet, Engine, Pair};
 use std::fmt;
 
 /// One end of a [`Flow`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum End {
-    /// A workload, as `namespace/Kind/name`.
+    /// A workload, as `namespace/Kind/name`, or a [witness](super::witnesses), as
+    /// `namespace/+labels`.
     Workload(String),
     /// Addresses outside.
     Outside(AddressRange),
@@ -45,9 +46,8 @@ pub struct GraphDiff {
 pub fn difference(before: &Engine<'_>, after: &Engine<'_>) -> GraphDiff {
     let changes = Changes::between(before.relation(), after.relation());
     let name = |pair: &Pair| {
-        let of = |cluster: &Cluster, id| cluster.workload_name(id);
-        let before = pair.before.map(|id| of(before.cluster(), id));
-        before.or_else(|| pair.after.map(|id| of(after.cluster(), id)))
+        let before = pair.before.map(|id| witness::name(before.cluster(), id));
+        before.or_else(|| pair.after.map(|id| witness::name(after.cluster(), id)))
     };
     let names = changes.workloads().iter().filter_map(name).collect();
     GraphDiff { changes, names }

@@ -6,6 +6,8 @@
 
 mod difference;
 mod reachability;
+mod witness;
 
 pub use difference::{End, Flow, GraphDiff, difference};
 pub use reachability::{Node, ReachabilityGraph};
+pub use witness::witnesses;

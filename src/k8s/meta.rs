@@ -168,6 +168,28 @@ pub struct ObjectMeta {
 }
 
 impl ObjectMeta {
+    /// The metadata of an object that nobody wrote; its text is that of `about`, the object
+    /// that makes one think of it.
+    pub(super) fn supposed(
+        namespace: Option<&str>,
+        name: &str,
+        labels: Labels,
+        about: &Self,
+    ) -> Self {
+        let text = |text: &str| Spanned::new(text.to_owned(), about.span);
+        Self {
+            span: about.span,
+            api_version: text(""),
+            name: text(name),
+            namespace: namespace.map(text),
+            labels,
+            annotations: Labels::default(),
+            owner: None,
+            is_accepted: true,
+            opaque: None,
+        }
+    }
+
     /// The namespace of a namespaced object: `default` where none is written (S2).
     #[must_use]
     pub fn namespace_name(&self) -> &str {

@@ -47,6 +47,16 @@ pub struct Namespace {
     pub meta: ObjectMeta,
 }
 
+impl Namespace {
+    /// A namespace that nobody wrote a manifest for; its text is that of `about`, the object
+    /// that makes one think of it.
+    #[must_use]
+    pub fn supposed(name: &str, labels: Labels, about: &ObjectMeta) -> Self {
+        let meta = ObjectMeta::supposed(None, name, labels, about);
+        Self { meta }
+    }
+}
+
 /// A `Node`, as far as peers by `nodes` need it.
 #[derive(Clone, Debug)]
 pub struct Node {

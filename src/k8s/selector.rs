@@ -3,7 +3,7 @@
 //! Refuses to know whose labels they are: which pods a selector is asked about is
 //! decided by the policy that holds it.
 
-use super::meta::{Labels, is_opaque};
+use super::meta::{Label, Labels, is_opaque};
 use crate::source::{Span, Spanned};
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct LabelSelector {
     /// The selector's value; the key's span for a selector that is not written.
     pub span: Span,
     /// `matchLabels`, in the order of the text.
-    pub match_labels: Vec<super::Label>,
+    pub match_labels: Vec<Label>,
     /// `matchExpressions`, in the order of the text.
     pub match_expressions: Vec<LabelSelectorRequirement>,
 }
@@ -139,6 +139,40 @@ impl LabelSelector {
             }
         });
         wanted.chain(expressions).min().unwrap_or(Truth::True)
+    }
+
+    /// The fewest labels that satisfy it, the first of several values: what somebody who
+    /// wrote it thought of. `None` where nothing satisfies it, and where another tool fills
+    /// in a part of it.
+    #[must_use]
+    pub fn satisfying_labels(&self) -> Option<Labels> {
+        if self.is_opaque() {
+            return None;
+        }
+        let mut labels = self.match_labels.clone();
+        for entry in &self.match_expressions {
+            let anything = || [Spanned::new(String::new(), entry.key.span)];
+            let values = match entry.operator.value {
+                Operator::In => entry.values.as_slice(),
+                Operator::Exists => &anything(),
+                Operator::NotIn | Operator::DoesNotExist => continue,
+            };
+            let others = self.match_expressions.iter();
+            let others = others.filter(|other| other.key.value == entry.key.value);
+            let suits = |value: &&Spanned<String>| {
+                let mut others = others.clone();
+                others.all(|other| other.holds(Some(&value.value)))
+            };
+            if !labels
+                .iter()
+                .any(|label| label.key.value == entry.key.value)
+            {
+                let (key, value) = (entry.key.clone(), values.iter().find(suits)?.clone());
+                labels.push(Label { key, value });
+            }
+        }
+        let labels = Labels::new(labels);
+        self.matches(&labels).then_some(labels)
     }
 
     /// Whether any of its keys or values is filled in by another tool.

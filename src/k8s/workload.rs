@@ -105,6 +105,27 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// Pods that nobody wrote a manifest for, which have no ports; their text is that of
+    /// `about`, the object that makes one think of them.
+    #[must_use]
+    pub fn supposed(namespace: &str, name: &str, labels: Labels, about: &ObjectMeta) -> Self {
+        Self {
+            meta: ObjectMeta::supposed(Some(namespace), name, Labels::default(), about),
+            // Several pods, so that they can talk to each other (S4).
+            kind: WorkloadKind::ReplicaSet,
+            labels,
+            annotations: Labels::default(),
+            labels_span: about.span,
+            host_network: false,
+            addresses: Vec::new(),
+            containers: Vec::new(),
+            service_account: None,
+            automount_token: None,
+            dns_policy: None,
+            nameservers: Vec::new(),
+        }
+    }
+
     /// The ports that a named port can mean: those of `containers` and of sidecars,
     /// with a name and a number (S7), in the order of the text.
     pub fn named_ports(&self) -> impl Iterator<Item = (&str, Protocol, u16)> {

@@ -6,8 +6,7 @@
 use super::Context;
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::engine::{Endpoint, NamespaceView, PodView};
-use crate::k8s::{Direction, Label, LabelSelector, Labels, Operator};
-use crate::source::Spanned;
+use crate::k8s::{Direction, LabelSelector, Labels};
 use std::collections::BTreeMap;
 
 /// Pods that the same policies isolate: known ones, or those that a policy was written for.
@@ -85,7 +84,9 @@ fn described_pods(
         if !cx.engine.selected(*id).is_empty() {
             continue;
         }
-        let Some(labels) = described(selector(*id)) else {
+        let described =
+            selector(*id).map_or(Some(Labels::default()), LabelSelector::satisfying_labels);
+        let Some(labels) = described else {
             continue;
         };
         let selects =
@@ -101,28 +102,4 @@ fn described_pods(
         }
     }
     found
-}
-
-/// The labels of a pod that the selector was written for; `None` where it says only what
-/// pods are not, or where another tool fills in its text.
-fn described(selector: Option<&LabelSelector>) -> Option<Labels> {
-    let Some(selector) = selector else {
-        return Some(Labels::default());
-    };
-    if selector.is_opaque() {
-        return None;
-    }
-    let mut labels = selector.match_labels.clone();
-    for entry in &selector.match_expressions {
-        let value = match entry.operator.value {
-            Operator::In => entry.values.first()?.clone(),
-            Operator::Exists => Spanned::new(String::new(), entry.key.span),
-            Operator::NotIn | Operator::DoesNotExist => continue,
-        };
-        labels.push(Label {
-            key: entry.key.clone(),
-            value,
-        });
-    }
-    Some(Labels::new(labels))
 }

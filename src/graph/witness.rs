@@ -1,0 +1,145 @@
+//! Pods that no manifest declares and that policies were written for. A comparison of two
+//! clusters sees only what happens to pods, so where a repository holds policies without
+//! their pods, witnesses stand for them.
+//!
+//! Refuses to know what is compared, and to guess: a selector that another tool fills in
+//! has no witness, nor has a named port.
+
+use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
+use crate::engine::Engine;
+use crate::k8s::{self, LabelSelector, Labels, NetworkPolicyPeer, Object, ObjectMeta};
+use std::collections::BTreeMap;
+
+/// No name of an object begins so.
+const MARK: char = '+';
+
+/// Where a witness is, and what it is called there.
+type Place = (String, String);
+
+/// Pods for the selectors of those policies that `concerns` holds of, where no known
+/// workload satisfies them: one that a selector was written for, and, in a namespace of
+/// which no pod is known, one without labels, for whom it was not written. The namespaces
+/// that they need are among them.
+///
+/// Add them to both clusters of a comparison. Their names begin with `+`, as those of pods
+/// that do not exist yet do in a question about a connection.
+#[must_use]
+pub fn witnesses(
+    engine: &Engine<'_>,
+    concerns: impl Fn(&k8s::NetworkPolicy) -> bool,
+) -> Vec<Object> {
+    let cluster = engine.cluster();
+    let mut found = Witnesses {
+        engine,
+        cluster,
+        pods: BTreeMap::new(),
+        namespaces: BTreeMap::new(),
+    };
+    let ids = cluster.policy_ids();
+    for id in ids.filter(|id| concerns(&cluster.policy(*id).object)) {
+        found.add(id);
+    }
+    let namespaces = found.namespaces.into_values();
+    namespaces.chain(found.pods.into_values()).collect()
+}
+
+/// The name of a workload, `namespace/Kind/name`, or of a witness, `namespace/+labels`.
+pub(super) fn name(cluster: &Cluster, id: WorkloadId) -> String {
+    let workload = cluster.workload(id);
+    let name = &workload.object.meta.name.value;
+    if name.starts_with(MARK) {
+        format!("{}/{name}", cluster.namespace(workload.namespace).name)
+    } else {
+        cluster.workload_name(id)
+    }
+}
+
+struct Witnesses<'e, 'c> {
+    engine: &'e Engine<'c>,
+    cluster: &'c Cluster,
+    pods: BTreeMap<Place, Object>,
+    namespaces: BTreeMap<String, Object>,
+}
+
+impl Witnesses<'_, '_> {
+    fn add(&mut self, id: PolicyId) {
+        let cluster = self.cluster;
+        let home = cluster.policy(id).namespace;
+        let home_name = &cluster.namespace(home).name;
+        let policy = &cluster.policy(id).object;
+        if self.engine.selected(id).is_empty() {
+            self.add_pod(home_name, policy.pod_selector.get(), &policy.meta);
+        }
+        self.add_stranger(home_name, &policy.meta);
+        let ingress = policy.ingress.items().iter();
+        let rules = ingress.chain(policy.egress.items());
+        for peer in rules.flat_map(|rule| rule.peers.items()) {
+            if peer.selectors().is_some() && self.engine.peer_workloads(id, peer).is_empty() {
+                self.add_peer(home, peer, &policy.meta);
+            }
+        }
+    }
+
+    fn add_peer(&mut self, home: NamespaceId, peer: &NetworkPolicyPeer, policy: &ObjectMeta) {
+        let namespace = match peer.namespace_selector.get() {
+            None => Some(self.cluster.namespace(home).name.clone()),
+            Some(selector) => self.namespace_for(selector, policy),
+        };
+        if let Some(namespace) = namespace {
+            self.add_pod(&namespace, peer.pod_selector.get(), policy);
+            self.add_stranger(&namespace, policy);
+        }
+    }
+
+    /// A known namespace that the selector selects, else one that is made for it.
+    fn namespace_for(&mut self, selector: &LabelSelector, policy: &ObjectMeta) -> Option<String> {
+        let mut known = self.cluster.namespaces().iter();
+        if let Some(namespace) = known.find(|namespace| selector.matches(&namespace.labels)) {
+            return Some(namespace.name.clone());
+        }
+        let labels = selector.satisfying_labels()?;
+        let name = match labels.get(NAMESPACE_NAME_LABEL) {
+            Some(name) => name.to_owned(),
+            None => text_of(&labels),
+        };
+        // Of a namespace that is declared, the manifest says which labels it has.
+        if self.cluster.namespace_by_name(&name).is_none() {
+            let object = Object::Namespace(k8s::Namespace::supposed(&name, labels, policy));
+            self.namespaces.entry(name.clone()).or_insert(object);
+        }
+        Some(name)
+    }
+
+    /// A pod without labels, in a namespace of which no other pod is known.
+    fn add_stranger(&mut self, namespace: &str, policy: &ObjectMeta) {
+        let known = self.cluster.namespace_by_name(namespace);
+        if known.is_none_or(|id| self.cluster.workloads_in(id).len() == 0) {
+            self.add_pod(namespace, None, policy);
+        }
+    }
+
+    fn add_pod(&mut self, namespace: &str, selector: Option<&LabelSelector>, policy: &ObjectMeta) {
+        let labels = match selector {
+            None => Some(Labels::default()),
+            Some(selector) => selector.satisfying_labels(),
+        };
+        let Some(labels) = labels else {
+            return;
+        };
+        let name = text_of(&labels);
+        let place = (namespace.to_owned(), name.clone());
+        self.pods.entry(place).or_insert_with(|| {
+            let workload = k8s::Workload::supposed(namespace, &name, labels, policy);
+            Object::Workload(Box::new(workload))
+        });
+    }
+}
+
+/// `+app=web,tier=front`.
+fn text_of(labels: &Labels) -> String {
+    let labels: Vec<String> = labels
+        .iter()
+        .map(|label| format!("{}={}", label.key, label.value))
+        .collect();
+    format!("{MARK}{}", labels.join(","))
+}
