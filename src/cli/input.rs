@@ -3,16 +3,14 @@
 //! Refuses to know what a command does with the cluster.
 
 use super::Paths;
+use super::manifests::Manifests;
 use super::terminal::{Terminal, Verbosity};
 use crate::cluster::Cluster;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
 use crate::load::{self, Limits, Loaded, ProblemKind, SkipReason};
-use crate::manifest;
 use crate::output::{Escaped, Problem, Summary, count};
-use crate::source::{SourceId, SourceMap};
-use rayon::prelude::*;
-use std::collections::BTreeMap;
+use crate::source::SourceMap;
 use std::io;
 
 /// The texts that the arguments stand for, and what was met on the way.
@@ -67,30 +65,7 @@ pub(crate) fn parts(
     sources: &SourceMap,
     scope_of: impl Fn(&str) -> Option<usize> + Sync,
 ) -> Vec<Part> {
-    let ids: Vec<SourceId> = sources.ids().collect();
-    let parsed: Vec<(Option<usize>, manifest::Parsed)> = ids
-        .par_iter()
-        .map(|id| {
-            let source = sources.get(*id);
-            let parsed = manifest::read(*id, source.name(), source.text());
-            (scope_of(source.name()), parsed)
-        })
-        .collect();
-    let mut by_scope: BTreeMap<Option<usize>, manifest::Parsed> = BTreeMap::new();
-    by_scope.entry(None).or_default();
-    for (scope, parsed) in parsed {
-        let part = by_scope.entry(scope).or_default();
-        part.documents.extend(parsed.documents);
-        part.diagnostics.extend(parsed.diagnostics);
-        part.objects.extend(parsed.objects);
-    }
-    let part = |(scope, parsed): (Option<usize>, manifest::Parsed)| Part {
-        scope,
-        documents: parsed.documents,
-        diagnostics: parsed.diagnostics,
-        cluster: Cluster::new(parsed.objects),
-    };
-    by_scope.into_iter().map(part).collect()
+    Manifests::read(sources, scope_of).into_parts()
 }
 
 impl Reading {

@@ -143,7 +143,6 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
             Some(mend(
                 &judge,
                 &reading.sources,
-                &parts,
                 report,
                 permission,
                 is_editable,

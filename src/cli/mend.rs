@@ -3,15 +3,16 @@
 //!
 //! Refuses to touch the disk, and to know a single rule.
 
-use super::input::{Part, parts};
+mod proof;
+
 use super::judge::Judge;
+use super::manifests::Manifests;
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass};
-use crate::engine::Engine;
-use crate::fix;
-use crate::graph::{self, GraphDiff};
+use crate::graph::GraphDiff;
 use crate::lint::Report;
 use crate::source::{SourceId, SourceMap};
-use std::collections::{BTreeMap, BTreeSet};
+use proof::State;
+use std::collections::BTreeSet;
 
 /// Which fixes may be applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub(super) struct Mended {
     pub(super) fixed: usize,
     /// The findings whose fix does not do what it claims, with what it does instead.
     pub(super) refused: Vec<(Diagnostic, &'static str)>,
-    /// What the fixes change, cluster by cluster.
+    /// What the fixes change, step by step and cluster by cluster.
     pub(super) changes: Vec<GraphDiff>,
 }
 
@@ -60,71 +61,59 @@ const ROUNDS: usize = 10;
 pub(super) fn mend(
     judge: &Judge<'_>,
     original: &SourceMap,
-    original_parts: &[Part],
     report: Report,
     permission: Permission,
     is_editable: impl Fn(SourceId) -> bool,
 ) -> Mended {
-    let mut sources = copy(original, &BTreeMap::new());
+    let original = State {
+        sources: original.clone(),
+        manifests: Manifests::read(original, |name| judge.scope_of(name)),
+    };
+    let mut state = original.clone();
     let mut report = report;
     let mut fixed = 0;
     let mut refused: Vec<(Diagnostic, &'static str)> = Vec::new();
+    let mut changes = Vec::new();
     for _ in 0..ROUNDS {
-        let before = parts(&sources, |name| judge.scope_of(name));
-        let is_refused = |finding: &Diagnostic| {
-            refused.iter().any(|(other, _)| {
-                other.rule == finding.rule
-                    && other.object == finding.object
-                    && other.path == finding.path
-            })
-        };
-        let candidates: Vec<Candidate<'_>> = report
+        let is_refused =
+            |finding: &Diagnostic| refused.iter().any(|(other, _)| is_same(other, finding));
+        let offered = report
             .findings
             .iter()
-            .filter_map(|finding| finding.fix.as_ref().map(|fix| Candidate { finding, fix }))
+            .filter_map(|finding| finding.fix.as_ref().map(|fix| Candidate { finding, fix }));
+        let candidates: Vec<Candidate<'_>> = offered
             .filter(|one| permission.admits(one.fix.class) && !is_refused(one.finding))
             .filter(|one| {
-                one.fix
-                    .edits
-                    .iter()
-                    .all(|edit| is_editable(edit.span.source))
+                let mut edits = one.fix.edits.iter();
+                edits.all(|edit| is_editable(edit.span.source))
             })
             .collect();
-        let mut trial = Trial {
-            judge,
-            sources: &sources,
-            before: &before,
-            permission,
-            edits: Vec::new(),
-            fixed: 0,
-            refused: Vec::new(),
-        };
+        let mut trial = Trial::new(&state, permission);
         trial.add_all(&without_overlaps(candidates));
-        let (edits, count, newly_refused) = (trial.edits, trial.fixed, trial.refused);
-        refused.extend(newly_refused);
-        if count == 0 {
+        fixed += trial.fixed;
+        refused.append(&mut trial.refused);
+        changes.append(&mut trial.changes);
+        if trial.edits.is_empty() {
             break;
         }
-        fixed += count;
-        let texts = edited(&sources, &edits).expect("overlapping edits were left out");
-        sources = copy(&sources, &texts);
-        let after = parts(&sources, |name| judge.scope_of(name));
-        report = judge.lint(&sources, &after);
+        state = trial.proved;
+        report = judge.lint(&state.sources, &state.manifests.clone().into_parts());
     }
-    let after = parts(&sources, |name| judge.scope_of(name));
-    let changes = differences(original_parts, &after);
-    let is_changed = |id: &SourceId| original.get(*id).text() != sources.get(*id).text();
+    let is_changed =
+        |id: &SourceId| original.sources.get(*id).text() != state.sources.get(*id).text();
     Mended {
-        changed: original.ids().filter(is_changed).collect(),
-        sources,
+        changed: original.sources.ids().filter(is_changed).collect(),
+        changes,
+        sources: state.sources,
         report,
         fixed,
         refused,
-        changes: changes
-            .into_iter()
-            .filter(|change| !change.is_empty())
-            .collect(),
     }
+}
+
+/// Whether two findings of two rounds are one.
+fn is_same(one: &Diagnostic, other: &Diagnostic) -> bool {
+    one.rule == other.rule && one.object == other.object && one.path == other.path
 }
 
 /// A finding with the fix that it offers.
@@ -158,177 +147,77 @@ fn without_overlaps(candidates: Vec<Candidate<'_>>) -> Vec<Candidate<'_>> {
 }
 
 /// Fixes of one round that are put together and proved.
-struct Trial<'t, 'c> {
-    judge: &'t Judge<'c>,
-    sources: &'t SourceMap,
-    before: &'t [Part],
+struct Trial<'t> {
+    /// Before the round.
+    start: &'t State,
     permission: Permission,
+    /// With the fixes that proved right.
+    proved: State,
+    /// Their edits.
     edits: Vec<Edit>,
     fixed: usize,
     refused: Vec<(Diagnostic, &'static str)>,
+    changes: Vec<GraphDiff>,
 }
 
-impl Trial<'_, '_> {
+impl<'t> Trial<'t> {
+    fn new(start: &'t State, permission: Permission) -> Self {
+        Self {
+            start,
+            permission,
+            proved: start.clone(),
+            edits: Vec::new(),
+            fixed: 0,
+            refused: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+
     /// Adds the candidates class by class: as one where they prove right together, else in
     /// halves, so that one wrong fix keeps no other back.
     fn add_all(&mut self, candidates: &[Candidate<'_>]) {
         for class in [FixClass::Safe, FixClass::Narrowing, FixClass::Widening] {
+            // Who permits everything has no use for a promise, unless nothing is to change.
+            let promise = match (class, self.permission) {
+                (FixClass::Narrowing | FixClass::Widening, Permission::All) => None,
+                (class, _) => Some(class),
+            };
             // What was refused or unreadable before had no effect: there is nothing to keep.
-            let (unread, read): (Vec<_>, Vec<_>) = candidates
+            let (read, unread): (Vec<_>, Vec<_>) = candidates
                 .iter()
                 .copied()
                 .filter(|candidate| candidate.fix.class == class)
-                .partition(|candidate| !self.counted_before(candidate.finding));
-            self.add(&read, Some(class));
+                .partition(|candidate| self.start.counts(candidate.finding.primary.span));
+            self.add(&read, promise);
             self.add(&unread, None);
         }
     }
 
-    fn add(&mut self, candidates: &[Candidate<'_>], class: Option<FixClass>) {
+    fn add(&mut self, candidates: &[Candidate<'_>], promise: Option<FixClass>) {
         if candidates.is_empty() {
             return;
         }
-        let mut edits = self.edits.clone();
-        edits.extend(
-            candidates
-                .iter()
-                .flat_map(|candidate| candidate.fix.edits.iter().cloned()),
-        );
-        match (self.fault(&edits, class), candidates) {
-            (None, _) => {
+        let added = candidates.iter().flat_map(|one| &one.fix.edits);
+        let edits: Vec<Edit> = self.edits.iter().chain(added).cloned().collect();
+        let proof = match self.start.edited(&edits) {
+            Ok(after) => {
+                proof::prove(&self.proved, &after, promise).map(|changes| (after, changes))
+            }
+            Err(_) => Err("its edits overlap others"),
+        };
+        match (proof, candidates) {
+            (Ok((after, mut changes)), _) => {
+                self.proved = after;
                 self.edits = edits;
                 self.fixed += candidates.len();
+                self.changes.append(&mut changes);
             }
-            (Some(fault), [one]) => self.refused.push((one.finding.clone(), fault)),
-            (Some(_), several) => {
+            (Err(fault), [one]) => self.refused.push((one.finding.clone(), fault)),
+            (Err(_), several) => {
                 let (first, second) = several.split_at(several.len() / 2);
-                self.add(first, class);
-                self.add(second, class);
+                self.add(first, promise);
+                self.add(second, promise);
             }
         }
     }
-
-    /// What is wrong with the texts after the edits, measured by what the class promises.
-    fn fault(&self, edits: &[Edit], class: Option<FixClass>) -> Option<&'static str> {
-        let Ok(texts) = edited(self.sources, edits) else {
-            return Some("its edits overlap others");
-        };
-        let sources = copy(self.sources, &texts);
-        let after = parts(&sources, |name| self.judge.scope_of(name));
-        if is_worse(self.before, &after) {
-            return Some("the manifest would not be valid afterwards");
-        }
-        let class = class.filter(|_| self.permission != Permission::All)?;
-        let known = edited(self.sources, &self.edits).expect("these were proved before");
-        let known = copy(self.sources, &known);
-        let known = parts(&known, |name| self.judge.scope_of(name));
-        let changes = differences(&known, &after);
-        let adds = changes.iter().any(|change| change.added().next().is_some());
-        let removes = changes
-            .iter()
-            .any(|change| change.removed().next().is_some());
-        match class {
-            FixClass::Safe if adds || removes => Some("it would change who can talk to whom"),
-            FixClass::Narrowing if adds => Some("it would open flows as well"),
-            FixClass::Widening if removes => Some("it would close flows as well"),
-            _ => None,
-        }
-    }
-
-    /// Whether the object that the finding is about had a say before.
-    fn counted_before(&self, finding: &Diagnostic) -> bool {
-        let span = finding.primary.span;
-        let metas = self.before.iter().flat_map(|part| {
-            let policies = part
-                .cluster
-                .policies()
-                .iter()
-                .map(|policy| &policy.object.meta);
-            let workloads = part
-                .cluster
-                .workloads()
-                .iter()
-                .map(|workload| &workload.object.meta);
-            policies.chain(workloads).chain(
-                part.cluster
-                    .cluster_policies()
-                    .iter()
-                    .map(|policy| &policy.meta),
-            )
-        });
-        metas
-            .filter(|meta| meta.span.contains(span))
-            .any(|meta| meta.is_accepted)
-    }
-}
-
-/// Whether fewer objects are accepted than before, or fewer documents read.
-fn is_worse(before: &[Part], after: &[Part]) -> bool {
-    let accepted = |parts: &[Part]| -> usize {
-        let of = |part: &Part| {
-            let policies = part
-                .cluster
-                .policies()
-                .iter()
-                .filter(|policy| policy.object.meta.is_accepted)
-                .count();
-            let workloads = part
-                .cluster
-                .workloads()
-                .iter()
-                .filter(|workload| workload.object.meta.is_accepted)
-                .count();
-            let wide = part
-                .cluster
-                .cluster_policies()
-                .iter()
-                .filter(|policy| policy.meta.is_accepted)
-                .count();
-            policies + workloads + wide
-        };
-        parts.iter().map(of).sum()
-    };
-    accepted(after) < accepted(before)
-}
-
-fn differences(before: &[Part], after: &[Part]) -> Vec<GraphDiff> {
-    let pairs = before.iter().filter_map(|part| {
-        let same = after.iter().find(|other| other.scope == part.scope)?;
-        Some(graph::difference(
-            &Engine::new(&part.cluster),
-            &Engine::new(&same.cluster),
-        ))
-    });
-    pairs.collect()
-}
-
-/// The texts that the edits change.
-fn edited(
-    sources: &SourceMap,
-    edits: &[Edit],
-) -> Result<BTreeMap<SourceId, String>, fix::Conflict> {
-    let mut by_source: BTreeMap<SourceId, Vec<Edit>> = BTreeMap::new();
-    for edit in edits {
-        by_source
-            .entry(edit.span.source)
-            .or_default()
-            .push(edit.clone());
-    }
-    let text = |(id, edits): (SourceId, Vec<Edit>)| {
-        fix::apply(sources.get(id).text(), &edits).map(|text| (id, text))
-    };
-    by_source.into_iter().map(text).collect()
-}
-
-/// The same sources under the same ids, some with another text.
-fn copy(sources: &SourceMap, texts: &BTreeMap<SourceId, String>) -> SourceMap {
-    let mut copy = SourceMap::default();
-    for id in sources.ids() {
-        let source = sources.get(id);
-        copy.add(
-            source.name(),
-            texts.get(&id).map_or(source.text(), String::as_str),
-        );
-    }
-    copy
 }

@@ -16,6 +16,7 @@ mod graph;
 mod input;
 mod judge;
 mod lint;
+mod manifests;
 mod mend;
 mod port;
 mod reach;

@@ -60,7 +60,7 @@ use std::ops::Range;
 use tree::Node;
 
 /// All that a text holds, in its order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Parsed {
     /// What became of every document, and of every item of a list.
     pub documents: Vec<Document>,

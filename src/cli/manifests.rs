@@ -1,0 +1,82 @@
+//! What was read in the texts of a run, text by text, so that after a change only the
+//! texts that changed are read again.
+//!
+//! Refuses to know where texts come from.
+
+use super::input::Part;
+use crate::cluster::Cluster;
+use crate::k8s::Object;
+use crate::manifest::{self, Parsed};
+use crate::source::{SourceId, SourceMap};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was read in every text, in the order of the texts, each with its scope: the cluster
+/// of the configuration that it belongs to, by its position.
+#[derive(Clone)]
+pub(super) struct Manifests(Vec<(Option<usize>, Parsed)>);
+
+impl Manifests {
+    /// Reads all texts.
+    pub(super) fn read(
+        sources: &SourceMap,
+        scope_of: impl Fn(&str) -> Option<usize> + Sync,
+    ) -> Self {
+        let ids: Vec<SourceId> = sources.ids().collect();
+        let read = |id: &SourceId| (scope_of(sources.get(*id).name()), read_one(sources, *id));
+        Self(ids.par_iter().map(read).collect())
+    }
+
+    /// The same with some texts read again, which have changed in `sources`.
+    pub(super) fn with_changes(&self, sources: &SourceMap, changed: &BTreeSet<SourceId>) -> Self {
+        let mut manifests = self.clone();
+        for id in changed {
+            manifests.0[id.index()].1 = read_one(sources, *id);
+        }
+        manifests
+    }
+
+    /// All objects, whatever their cluster.
+    pub(super) fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.0.iter().flat_map(|(_, parsed)| &parsed.objects)
+    }
+
+    /// The objects of one cluster.
+    pub(super) fn objects_of(&self, scope: Option<usize>) -> Vec<Object> {
+        let texts = self.0.iter().filter(|(of, _)| *of == scope);
+        texts
+            .flat_map(|(_, parsed)| &parsed.objects)
+            .cloned()
+            .collect()
+    }
+
+    /// The scope of a text.
+    pub(super) fn scope(&self, id: SourceId) -> Option<usize> {
+        self.0[id.index()].0
+    }
+
+    /// The objects joined, those of one scope into one cluster. The files of no scope come
+    /// first; there is always such a part, be it empty.
+    pub(super) fn into_parts(self) -> Vec<Part> {
+        let mut by_scope: BTreeMap<Option<usize>, Parsed> = BTreeMap::new();
+        by_scope.entry(None).or_default();
+        for (scope, parsed) in self.0 {
+            let part = by_scope.entry(scope).or_default();
+            part.documents.extend(parsed.documents);
+            part.diagnostics.extend(parsed.diagnostics);
+            part.objects.extend(parsed.objects);
+        }
+        let part = |(scope, parsed): (Option<usize>, Parsed)| Part {
+            scope,
+            documents: parsed.documents,
+            diagnostics: parsed.diagnostics,
+            cluster: Cluster::new(parsed.objects),
+        };
+        by_scope.into_iter().map(part).collect()
+    }
+}
+
+fn read_one(sources: &SourceMap, id: SourceId) -> Parsed {
+    let source = sources.get(id);
+    manifest::read(id, source.name(), source.text())
+}
