@@ -6,6 +6,7 @@
 use super::unjudged::Unjudged;
 use super::{Context, containment, platform};
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
+use crate::diagnostic::FixClass;
 use crate::engine::{self, Endpoint, NamespaceView, PodView};
 use crate::k8s::{Direction, LabelSelector, Labels, NetworkPolicy, Truth};
 use crate::source::Span;
@@ -29,6 +30,38 @@ pub fn isolates_the_same_pods(
             )
     };
     cluster.policies_in(inner.namespace).find(isolates)
+}
+
+/// What it does to connectivity that a policy begins to isolate pods with these labels in
+/// some directions: it narrows where they were not isolated, and widens where other policies
+/// isolate them already, so that its rules are all that is new. `None` where it does both.
+#[must_use]
+pub fn class_of_isolating(
+    cluster: &Cluster,
+    policy: PolicyId,
+    pods: &[&Labels],
+    directions: &[Direction],
+) -> Option<FixClass> {
+    let is_isolated = |labels: &Labels, direction: Direction| {
+        let mut others = cluster
+            .policies_in(cluster.policy(policy).namespace)
+            .filter(|other| *other != policy)
+            .map(|other| &cluster.policy(other).object);
+        others.any(|other| {
+            let selector = other.pod_selector.get();
+            isolates(other, direction) && selector.is_none_or(|it| it.matches(labels))
+        })
+    };
+    let mut isolated = pods
+        .iter()
+        .flat_map(|labels| directions.iter().map(|it| is_isolated(labels, *it)));
+    let first = isolated.next()?;
+    let class = if first {
+        FixClass::Widening
+    } else {
+        FixClass::Narrowing
+    };
+    isolated.all(|other| other == first).then_some(class)
 }
 
 /// Whether the policies isolate a pod without labels, which is what a default deny does:

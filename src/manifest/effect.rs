@@ -5,6 +5,7 @@
 use super::fields::{self, Shape};
 use super::structure::UnknownField;
 use super::tree::Node;
+use crate::diagnostic::FixClass;
 
 /// What becomes of an object without an unknown field, as one sentence.
 pub(super) fn of_dropping(field: &UnknownField<'_>) -> String {
@@ -41,6 +42,22 @@ pub(super) fn of_dropping(field: &UnknownField<'_>) -> String {
             )
         }
         None => "kubectl refuses the object; a lenient API server drops the field".to_owned(),
+    }
+}
+
+/// What it does to connectivity to write an unknown field as one that is known, measured by
+/// what a lenient API server enforced. Within a rule it restores a requirement, without which
+/// the rule allowed more; elsewhere rules, or the pods that are isolated.
+pub(super) fn class_of_restoring(field: &UnknownField<'_>) -> FixClass {
+    let is_within_rule = ["spec.ingress[", "spec.egress["]
+        .iter()
+        .any(|rule| field.path.starts_with(rule));
+    let is_end_of_range =
+        std::ptr::eq(field.shape, &fields::PORT) && !is_unset(field.mapping, "port");
+    if is_within_rule && !is_end_of_range {
+        FixClass::Narrowing
+    } else {
+        FixClass::Widening
     }
 }
 

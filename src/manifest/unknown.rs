@@ -10,7 +10,7 @@ use super::reader::Reader;
 use super::structure::{Structure, UnknownField};
 use super::suggestion;
 use super::tree::{Kind, Node};
-use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
+use crate::diagnostic::{Diagnostic, Edit, Fix, Severity};
 
 /// How many times its own text an object may be read again in search of a way to move
 /// keys; further findings in it say what is wrong, but not how to mend it by machine.
@@ -144,11 +144,10 @@ fn mistyped(field: &UnknownField<'_>) -> Diagnostic {
         return diagnostic.help(format!("the fields here are {}", quoted(&names, "and")));
     };
     let title = format!("write `{correction}`");
-    // What the field does was lost before, so nothing can be promised of the flows.
     let replacement = requote(field.entry.key, correction);
     let fix = Fix {
         title: title.clone(),
-        class: FixClass::Widening,
+        class: effect::class_of_restoring(field),
         edits: vec![Edit { span, replacement }],
     };
     diagnostic
@@ -253,10 +252,9 @@ fn misplaced(run: &[UnknownField<'_>], root: &'static Shape, moves: Vec<Move>) -
         },
         [only] => {
             let title = instruction(only, what);
-            // What the field does was lost before, so nothing can be promised of the flows.
             let fix = Fix {
                 title: title.clone(),
-                class: FixClass::Widening,
+                class: effect::class_of_restoring(first),
                 edits: only.edits.clone(),
             };
             diagnostic.help(title).fix(fix)

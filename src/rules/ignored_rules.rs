@@ -2,8 +2,8 @@
 
 use crate::cluster::PolicyId;
 use crate::diagnostic::{Fix, FixClass, Severity};
-use crate::k8s::{self, Direction, Field};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, text};
+use crate::k8s::{self, Direction, Field, LabelSelector, Labels};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, text};
 use crate::source::{Edit, SourceMap, Span, Spanned};
 
 declare_rule! {
@@ -57,7 +57,8 @@ declare_rule! {
     /// ## Fix safety
     ///
     /// Narrowing: the fix adds the type, which starts to isolate the pods in that direction.
-    /// Look at what that closes, DNS above all.
+    /// Look at what that closes, DNS above all. Where other policies isolate them already, it
+    /// is widening, as the rules come to count.
     pub(super) struct IgnoredRules {
         name: "ignored-rules",
         summary: "rules of a direction that `policyTypes` leaves out, so that they are ignored",
@@ -109,16 +110,38 @@ impl Rule for IgnoredRules {
                 .help(format!(
                     "add `{policy_type}` to `policyTypes`, or delete the `{field}` rules"
                 ));
-            if let Some(edit) = add_type(cx.sources, types, direction) {
+            let edit = add_type(cx.sources, types, direction);
+            if let (Some(edit), Some(class)) = (edit, class(cx, id, policy, direction)) {
                 finding = finding.fix(Fix {
                     title: format!("add `{policy_type}` to `policyTypes`"),
-                    class: FixClass::Narrowing,
+                    class,
                     edits: vec![edit],
                 });
             }
             cx.report(finding);
         }
     }
+}
+
+/// What it does that the pods of the policy, or those that it was written for, are isolated.
+fn class(
+    cx: &Context<'_>,
+    id: PolicyId,
+    policy: &k8s::NetworkPolicy,
+    direction: Direction,
+) -> Option<FixClass> {
+    let written_for = policy
+        .pod_selector
+        .get()
+        .map_or_else(|| Some(Labels::default()), LabelSelector::satisfying_labels);
+    let selected = cx.engine.selected(id).iter();
+    let mut pods: Vec<&Labels> = selected
+        .map(|id| &cx.cluster.workload(*id).object.labels)
+        .collect();
+    if pods.is_empty() {
+        pods.extend(&written_for);
+    }
+    isolation::class_of_isolating(cx.cluster, id, &pods, &[direction])
 }
 
 /// Adds a type behind the last one, in the style of the list: an item of its own line, or

@@ -2,8 +2,10 @@
 
 use crate::cluster::PolicyId;
 use crate::diagnostic::{Fix, FixClass, Severity};
-use crate::k8s::{self, LabelSelector, Truth};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss, platform};
+use crate::k8s::{self, Direction, LabelSelector, Truth};
+use crate::lint::{
+    Category, Context, Rule, RuleMeta, declare_rule, isolation, near_miss, platform,
+};
 
 declare_rule! {
     /// ## What it does
@@ -61,7 +63,8 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Narrowing: the policy starts to isolate the pods that it then selects.
+    /// Narrowing: the policy starts to isolate the pods that it then selects. Where other
+    /// policies isolate them already, it is widening, as its rules come to count.
     pub(super) struct UnmatchedPodSelector {
         name: "unmatched-pod-selector",
         summary: "the policy's `podSelector` matches no pod, so the policy does nothing",
@@ -113,19 +116,27 @@ impl Rule for UnmatchedPodSelector {
             .filter(|near| is_complete || !is_spoken_for(cx, id, near.workload));
         if let Some(near) = near {
             let workload = cluster.workload_name(near.workload);
-            let finding = finding
+            let labels = &cluster.workload(near.workload).object.labels;
+            let directions = [Direction::Ingress, Direction::Egress];
+            let applies: Vec<Direction> = directions
+                .into_iter()
+                .filter(|direction| policy.applies_to(*direction))
+                .collect();
+            let mut finding = finding
                 .with_severity(Severity::Error)
                 .label("matches no pod")
                 .related(
                     near.defined,
                     format!("`{workload}` has `{}`: {}", near.label, near.difference),
                 )
-                .help(format!("did you mean `{}`?", near.label))
-                .fix(Fix {
+                .help(format!("did you mean `{}`?", near.label));
+            if let Some(class) = isolation::class_of_isolating(cluster, id, &[labels], &applies) {
+                finding = finding.fix(Fix {
                     title: format!("select `{}`", near.label),
-                    class: FixClass::Narrowing,
+                    class,
                     edits: vec![near.edit],
                 });
+            }
             cx.report(finding);
             return;
         }
