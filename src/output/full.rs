@@ -8,7 +8,7 @@ use super::concise::role;
 use super::escape::line_character;
 use super::style::{Color, Role, Style};
 use super::{Escaped, RULE_PAGES, Report};
-use crate::diagnostic::{Diagnostic, Label, Severity};
+use crate::diagnostic::{Diagnostic, FixClass, Label, Severity};
 use crate::lint::Category;
 use crate::source::{SourceId, SourceMap, Span};
 use miette::{
@@ -178,7 +178,19 @@ impl<'a> Page<'a> {
     /// The notes and the help, each behind a `=`.
     fn write_facts(&self, f: &mut fmt::Formatter<'_>, width: usize) -> fmt::Result {
         let finding = self.finding;
-        let help = finding.help.iter().map(|help| format!("help: {help}"));
+        let help = finding.help.as_deref();
+        let fix = finding.fix.as_ref().map(|fix| {
+            let lead = if help == Some(&fix.title) {
+                "help"
+            } else {
+                "fix"
+            };
+            format!("{lead}: {}   {}", fix.title, command(fix.class))
+        });
+        // The advice is often what the fix does.
+        let is_said = |help: &&str| finding.fix.as_ref().is_some_and(|fix| fix.title == **help);
+        let help = help.filter(|help| !is_said(help));
+        let help = help.map(|help| format!("help: {help}"));
         let keep = format!("keep it: `# npcheck: allow {} -- why`", finding.rule);
         let keep = Some(keep).filter(|_| self.may_be_kept);
         let facts: Vec<String> = finding
@@ -186,6 +198,7 @@ impl<'a> Page<'a> {
             .iter()
             .cloned()
             .chain(help)
+            .chain(fix)
             .chain(keep)
             .collect();
         if facts.is_empty() {
@@ -199,6 +212,15 @@ impl<'a> Page<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// What applies a fix of this class.
+fn command(class: FixClass) -> &'static str {
+    match class {
+        FixClass::Safe => "npcheck lint --fix",
+        FixClass::Narrowing => "npcheck lint --fix=narrowing",
+        FixClass::Widening => "npcheck lint --fix=widening",
     }
 }
 

@@ -13,6 +13,7 @@
 mod fixture;
 
 use fixture::Linted;
+use npcheck::diagnostic::FixClass;
 use npcheck::lint::Rule;
 use npcheck::rules;
 use std::collections::BTreeSet;
@@ -111,6 +112,35 @@ fn a_rule_without_a_fix_can_be_suppressed_and_one_with_a_fix_is_mended() {
             }
         },
     );
+}
+
+#[test]
+fn findings_read_as_they_should() {
+    each_rule(|_, name| {
+        let text = read(name, "fail.yaml").expect("another test says that it is there");
+        let rendered = Linted::new("fail.yaml", &text).rendered(name);
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(fixtures().join(name));
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.bind(|| insta::assert_snapshot!("fail", rendered));
+    });
+}
+
+#[test]
+fn a_fix_does_to_connectivity_what_its_class_promises() {
+    each_rule(|rule, name| {
+        let text = read(name, "fail.yaml").expect("another test says that it is there");
+        let linted = Linted::new("fail.yaml", &text);
+        let broken = linted.broken_promises(name);
+        assert!(broken.is_empty(), "{name}/fail.yaml: {broken:#?}");
+        if let Some(FixClass::Narrowing | FixClass::Widening) = rule.meta().fix {
+            assert!(
+                linted.changes_connectivity(name),
+                "{name}/fail.yaml: its fixes do nothing that could break a promise"
+            );
+        }
+    });
 }
 
 /// The text with every fix of the rule applied.

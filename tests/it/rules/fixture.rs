@@ -5,9 +5,12 @@
 
 use npcheck::cluster::Cluster;
 use npcheck::config::Config;
-use npcheck::diagnostic::{Diagnostic, Edit};
+use npcheck::diagnostic::{Diagnostic, Edit, Fix, FixClass};
 use npcheck::engine::Engine;
+use npcheck::graph::{self, GraphDiff};
+use npcheck::k8s::{Document, Object, Outcome};
 use npcheck::lint::{Input, Inventory, Report, RuleMeta};
+use npcheck::output::{self, FindingFormat, Style};
 use npcheck::source::{SourceId, SourceMap};
 use npcheck::{fix, lint, manifest, rules};
 use std::collections::BTreeSet;
@@ -24,6 +27,8 @@ pub(crate) struct Linted {
     sources: SourceMap,
     /// The files, with the number of lines that stand above each of them in the fixture.
     files: Vec<(SourceId, u32)>,
+    objects: Vec<Object>,
+    documents: Vec<Document>,
     pub(crate) report: Report,
 }
 
@@ -49,7 +54,7 @@ impl Linted {
         }
         let known_rules: Vec<&RuleMeta> = rules::ALL.iter().map(|rule| rule.meta()).collect();
         let config = configuration(name, text, &known_rules);
-        let cluster = Cluster::new(objects);
+        let cluster = Cluster::new(objects.clone());
         let engine = Engine::new(&cluster);
         let input = Input {
             sources: &sources,
@@ -67,6 +72,8 @@ impl Linted {
         Self {
             sources,
             files,
+            objects,
+            documents,
             report,
         }
     }
@@ -91,17 +98,109 @@ impl Linted {
         self.of(rule).map(line).collect()
     }
 
+    /// The findings of a rule as a person reads them.
+    pub(crate) fn rendered(&self, rule: &str) -> String {
+        let findings: Vec<Diagnostic> = self.of(rule).cloned().collect();
+        let rules: Vec<&RuleMeta> = rules::ALL.iter().map(|rule| rule.meta()).collect();
+        let report = output::Report {
+            sources: &self.sources,
+            findings: &findings,
+            suppressed: &[],
+            problems: &[],
+            assumptions: &[],
+            rules: &rules,
+            summary: &output::Summary::default(),
+            found: output::Found::default(),
+        };
+        let mut out = Vec::new();
+        FindingFormat::Full
+            .write(&report, Style::default(), &mut out)
+            .expect("a vector can be written to");
+        String::from_utf8(out).expect("it is text")
+    }
+
+    /// What is wrong with the fixes of a rule, each applied by itself and measured by what
+    /// its class promises.
+    pub(crate) fn broken_promises(&self, rule: &str) -> Vec<String> {
+        let fault = |finding: &Diagnostic| {
+            let fault = self.fault(finding, finding.fix.as_ref()?)?;
+            Some(format!("{}: {fault}", finding.message))
+        };
+        self.of(rule).filter_map(fault).collect()
+    }
+
+    /// Whether the fixes of a rule, all together, change who can talk to whom.
+    pub(crate) fn changes_connectivity(&self, rule: &str) -> bool {
+        let after = Self::new("fail.yaml", &self.mended(rule));
+        !self.difference(&after, FixClass::Safe).is_empty()
+    }
+
+    fn fault(&self, finding: &Diagnostic, fix: &Fix) -> Option<&'static str> {
+        let after = self.edited(&fix.edits);
+        let broken = |linted: &Self| {
+            let outcomes = linted.documents.iter().map(|document| document.outcome);
+            outcomes.filter(|it| *it == Outcome::Broken).count()
+        };
+        if broken(&after) > broken(self) || after.accepted() < self.accepted() {
+            return Some("what comes out is worse than before");
+        }
+        let metas = self.objects.iter().map(Object::meta);
+        let mut metas = metas.filter(|meta| meta.span.contains(finding.primary.span));
+        if !metas.any(|meta| meta.is_accepted) {
+            // What had no effect before has none to keep.
+            return None;
+        }
+        let difference = self.difference(&after, fix.class);
+        let adds = difference.added().next().is_some();
+        let removes = difference.removed().next().is_some();
+        match fix.class {
+            FixClass::Safe if adds || removes => Some("it is not safe"),
+            FixClass::Narrowing if adds => Some("it opens something"),
+            FixClass::Widening if removes => Some("it closes something"),
+            _ => None,
+        }
+    }
+
+    fn accepted(&self) -> usize {
+        let metas = self.objects.iter().map(Object::meta);
+        metas.filter(|meta| meta.is_accepted).count()
+    }
+
+    fn difference(&self, after: &Self, class: FixClass) -> GraphDiff {
+        let clusters = [self, after].map(|linted| Cluster::new(linted.objects.clone()));
+        let [one, other] = clusters.each_ref().map(Engine::new);
+        let mut witnesses = graph::witnesses(&other, |_| true);
+        if class == FixClass::Safe {
+            witnesses.extend(graph::witnesses(&one, |_| true));
+        }
+        let clusters = [self, after].map(|linted| {
+            let objects = linted.objects.iter().chain(&witnesses);
+            Cluster::new(objects.cloned().collect())
+        });
+        let [one, other] = clusters.each_ref().map(Engine::new);
+        graph::difference(&one, &other)
+    }
+
+    /// The fixture after some edits, linted.
+    fn edited(&self, edits: &[Edit]) -> Self {
+        Self::new("fail.yaml", &self.with(edits))
+    }
+
     /// The fixture with every fix of a rule applied.
     pub(crate) fn mended(&self, rule: &str) -> String {
         let fixes = self.of(rule).filter_map(|finding| finding.fix.as_ref());
-        let edits: Vec<&Edit> = fixes.flat_map(|fix| &fix.edits).collect();
-        let mend = |(id, _): &(SourceId, u32)| {
+        let edits: Vec<Edit> = fixes.flat_map(|fix| &fix.edits).cloned().collect();
+        self.with(&edits)
+    }
+
+    /// The text of the fixture after some edits.
+    fn with(&self, edits: &[Edit]) -> String {
+        let edited = |(id, _): &(SourceId, u32)| {
             let of_file = edits.iter().filter(|edit| edit.span.source == *id);
-            let of_file: Vec<Edit> = of_file.map(|edit| (*edit).clone()).collect();
-            fix::apply(self.sources.get(*id).text(), &of_file)
-                .unwrap_or_else(|conflict| panic!("{rule}: {conflict}"))
+            let of_file: Vec<Edit> = of_file.cloned().collect();
+            fix::apply(self.sources.get(*id).text(), &of_file).expect("fixes do not overlap")
         };
-        self.files.iter().map(mend).collect()
+        self.files.iter().map(edited).collect()
     }
 }
 
