@@ -19,6 +19,8 @@ mod generated;
 mod graph;
 #[cfg(unix)]
 mod linting;
+#[cfg(unix)]
+mod mending;
 mod program;
 mod reach;
 mod reference;

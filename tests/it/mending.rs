@@ -1,0 +1,101 @@
+//! `npcheck lint --fix=all` on every manifest among the fixtures, valid or not.
+
+use crate::program::{root, run, scratch};
+use npcheck::k8s::{Object, Outcome};
+use npcheck::manifest;
+use npcheck::source::SourceMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every YAML file below a directory, in order.
+fn manifests(directory: &Path, found: &mut Vec<PathBuf>) {
+    let entries = fs::read_dir(directory).expect("it is readable");
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("it is readable").path())
+        .collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            manifests(&path, found);
+        } else if path.extension().is_some_and(|it| it == "yaml") {
+            found.push(path);
+        }
+    }
+}
+
+/// How many documents cannot be read, and how many objects an API server would take.
+fn quality(text: &str) -> (usize, usize) {
+    let source = SourceMap::default().add("a.yaml", text);
+    let parsed = manifest::read(source, "a.yaml", text);
+    let outcomes = parsed.documents.iter().map(|document| document.outcome);
+    let metas = parsed.objects.iter().map(Object::meta);
+    (
+        outcomes
+            .filter(|outcome| *outcome == Outcome::Broken)
+            .count(),
+        metas.filter(|meta| meta.is_accepted).count(),
+    )
+}
+
+#[test]
+fn every_fix_leaves_a_manifest_that_is_no_worse_and_stays_as_it_is() {
+    let mut files = Vec::new();
+    manifests(&root().join("tests/fixtures"), &mut files);
+    manifests(&root().join("examples"), &mut files);
+    assert!(files.len() > 200, "only {} manifests", files.len());
+    let directory = scratch("mending");
+    let manifest = directory.join("a.yaml");
+    let fix = || {
+        run(
+            &directory,
+            &["lint", "--fix=all", "--exit-zero", "-q", "a.yaml"],
+        )
+    };
+    let mut changed = 0;
+    for file in files {
+        let text = fs::read_to_string(&file).expect("it is readable");
+        let windows = text.replace('\n', "\r\n");
+        for (before, name) in [(&text, "LF"), (&windows, "CRLF")] {
+            let name = format!("{} with {name}", file.display());
+            fs::write(&manifest, before).unwrap();
+            let shown = run(&directory, &["lint", "--fix=all", "--diff", "-q", "a.yaml"]);
+            let first = fix();
+            let after = fs::read_to_string(&manifest).unwrap();
+            assert!(first.status != 1, "{name}: {first:?}");
+            assert_eq!(
+                after != *before,
+                !shown.stdout.is_empty(),
+                "{name}: {shown:?}"
+            );
+            is_as_good(before, &after, &name);
+            fix();
+            let again = fs::read_to_string(&manifest).unwrap();
+            assert_eq!(again, after, "{name}: a second run changes nothing");
+            changed += usize::from(after != *before);
+        }
+    }
+    assert!(changed > 80, "only {changed} manifests were changed");
+}
+
+/// Fails if fixes made a manifest worse, or touched what they had no business with.
+fn is_as_good(before: &str, after: &str, name: &str) {
+    let ((broken, accepted), (still_broken, still_accepted)) = (quality(before), quality(after));
+    assert!(
+        still_broken <= broken && still_accepted >= accepted,
+        "{name}: {after}"
+    );
+    let is_break = |character| character == '\n' || character == '\r';
+    let ending = |text: &str| text[text.trim_end_matches(is_break).len()..].to_owned();
+    assert_eq!(
+        ending(after),
+        ending(before),
+        "{name}: the end of the file stays"
+    );
+    if before.contains("\r\n") {
+        let others = after.replace("\r\n", "");
+        assert!(
+            !others.contains(is_break),
+            "{name}: lines end as they did: {after}"
+        );
+    }
+}
