@@ -5,6 +5,7 @@
 
 use super::concise::role;
 use super::style::{Role, Style};
+use crate::diagnostic::Severity;
 use crate::lint::{Category, RuleMeta};
 use std::io::{self, Write};
 
@@ -82,13 +83,43 @@ pub fn write_rule_list(rules: &[&RuleMeta], style: Style, out: &mut dyn Write) -
     Ok(())
 }
 
-/// The page without the space that a doc comment leaves in front of every line.
+/// The page without the space that a doc comment leaves in front of every line, and with
+/// what every rule has in common.
 fn page(rule: &RuleMeta) -> String {
     let lines = rule
         .page
         .lines()
         .map(|line| line.strip_prefix(' ').unwrap_or(line));
-    lines.collect::<Vec<_>>().join("\n")
+    let mut page = lines.collect::<Vec<_>>().join("\n").trim().to_owned();
+    if !page.contains(CONFIGURATION) {
+        page = format!("{page}\n\n{CONFIGURATION}");
+    }
+    let start = page
+        .find(CONFIGURATION)
+        .expect("it was added where missing")
+        + CONFIGURATION.len();
+    let end = page[start..]
+        .find("\n## ")
+        .map_or(page.len(), |at| start + at);
+    let (above, below) = page.split_at(end);
+    format!("{}\n\n{}\n{below}", above.trim_end(), configuration(rule))
+}
+
+const CONFIGURATION: &str = "## Configuration";
+
+/// How any rule is configured.
+fn configuration(rule: &RuleMeta) -> String {
+    let name = rule.name;
+    let (does, example) = match (rule.is_on_by_default, rule.severity) {
+        (false, _) => ("turns the rule on", "warning"),
+        (true, Severity::Info) => ("makes more of it", "warning"),
+        (true, _) => ("makes less of it", "info"),
+    };
+    format!(
+        "`npcheck.yaml` {does}; `{{severity: off, reason: ...}}` turns it off:\n\n\
+         ```yaml\nrules:\n  {name}: {example}\n```\n\n\
+         One finding is kept by `# npcheck: allow {name} -- why` on its line or above it."
+    )
 }
 
 /// What a glance at a rule should tell: its severity, its chapter, its fix.

@@ -13,8 +13,10 @@
 mod fixture;
 
 use fixture::Linted;
+use npcheck::config::Config;
 use npcheck::diagnostic::FixClass;
 use npcheck::lint::Rule;
+use npcheck::output;
 use npcheck::rules;
 use std::collections::BTreeSet;
 use std::fs;
@@ -163,6 +165,23 @@ fn the_pages_example_fires_and_its_counterpart_does_not() {
                 linted.report.findings
             );
         }
+    });
+}
+
+#[test]
+fn the_page_says_how_to_configure_the_rule() {
+    let all: Vec<_> = rules::ALL.iter().map(|rule| rule.meta()).collect();
+    each_rule(|rule, name| {
+        let page = output::rule_page(rule.meta());
+        let example = section(&page, "Configuration").and_then(yaml_block);
+        let example = example.unwrap_or_else(|| panic!("{name}: no example of a configuration"));
+        let config = Config::read(&example, &all).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let severity = config.severity(rule.meta(), rule.meta().severity);
+        assert_ne!(
+            severity,
+            Config::default().severity(rule.meta(), rule.meta().severity),
+            "{name}: {example}"
+        );
     });
 }
 
