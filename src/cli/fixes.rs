@@ -68,10 +68,17 @@ pub(super) fn show(
 
 /// Says what the fixes change for connections, and which fixes were left out.
 fn report(mended: &Mended, terminal: &mut Terminal) {
+    let mut has_witnesses = false;
     for change in &mended.changes {
         let (added, removed): (Vec<Flow>, Vec<Flow>) = flows(change);
         say_flows("opens", &added, terminal);
         say_flows("closes", &removed, terminal);
+        let mut flows = added.iter().chain(&removed);
+        has_witnesses |=
+            flows.any(|flow| is_witness(&flow.source) || is_witness(&flow.destination));
+    }
+    if has_witnesses {
+        terminal.say("  +app=web: a pod with these labels, which no manifest here declares");
     }
     for (finding, fault) in &mended.refused {
         let span = finding.primary.span;
@@ -99,6 +106,10 @@ fn say_flows(verb: &str, flows: &[Flow], terminal: &mut Terminal) {
             count(flows.len() - SHOWN, "flow")
         ));
     }
+}
+
+fn is_witness(end: &End) -> bool {
+    matches!(end, End::Workload(name) if name.contains("/+"))
 }
 
 fn end(end: &End) -> String {
