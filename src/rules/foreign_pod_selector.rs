@@ -1,10 +1,9 @@
 //! Peers that name pods of another namespace without naming the namespace.
 
-use crate::cluster::{NAMESPACE_NAME_LABEL, NamespaceId, PolicyId};
+use crate::cluster::{NamespaceId, PolicyId};
 use crate::diagnostic::{Fix, FixClass, Severity};
-use crate::k8s::{self, LabelSelector, NetworkPolicyPeer, PeerPlace, Truth};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, platform, text};
-use crate::source::{Edit, SourceMap, Span};
+use crate::k8s::{self, LabelSelector, PeerPlace, Truth};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, platform, rewrite};
 
 declare_rule! {
     /// ## What it does
@@ -127,7 +126,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         );
         finding = finding.related(span, format!("`{name}` matches, in another namespace"));
     }
-    if let Some(edit) = add_namespace_selector(cx.sources, place.peer, &home) {
+    if let Some(edit) = rewrite::add_namespace_selector(cx.sources, place.peer, &home) {
         finding = finding.fix(Fix {
             title: format!("add a `namespaceSelector` for `{home}`"),
             class: FixClass::Widening,
@@ -188,30 +187,4 @@ fn home(
             Evidence::WellKnown,
         )
     })
-}
-
-/// Adds a `namespaceSelector` as a sibling of the `podSelector`, in the style of the peer.
-fn add_namespace_selector(
-    sources: &SourceMap,
-    peer: &NetworkPolicyPeer,
-    namespace: &str,
-) -> Option<Edit> {
-    let key = peer.pod_selector.key()?;
-    if sources.text(peer.span).starts_with('{') {
-        let end = Span::new(peer.span.source, peer.span.end - 1, peer.span.end - 1);
-        let selector = format!(
-            ", namespaceSelector: {{matchLabels: {{{NAMESPACE_NAME_LABEL}: {namespace}}}}}"
-        );
-        return Some(Edit {
-            span: end,
-            replacement: selector,
-        });
-    }
-    let indentation = " ".repeat(text::indentation(sources, key)?);
-    let lines = [
-        format!("{indentation}namespaceSelector:"),
-        format!("{indentation}  matchLabels:"),
-        format!("{indentation}    {NAMESPACE_NAME_LABEL}: {namespace}"),
-    ];
-    Some(text::insert_lines_after(sources, peer.span, &lines))
 }
