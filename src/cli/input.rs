@@ -4,9 +4,9 @@
 
 use super::Paths;
 use super::terminal::{Terminal, Verbosity};
-use crate::cluster::Cluster;
+use crate::cluster::{self, Cluster, Places};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
+use crate::k8s::{Document, Object, Opacity, Outcome as Became, WorkloadKind};
 use crate::load::{self, Limits, Loaded, ProblemKind, SkipReason};
 use crate::manifest;
 use crate::output::{Escaped, Problem, Summary, count};
@@ -37,8 +37,12 @@ pub(crate) struct Part {
     pub(crate) documents: Vec<Document>,
     /// What is wrong with single documents.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Where objects end up that do not say so themselves.
+    pub(crate) places: Places,
     /// The objects, joined.
     pub(crate) cluster: Cluster,
+    /// All objects one by one, where one of the policies is there twice; else none.
+    pub(crate) copied: Vec<Object>,
 }
 
 /// Everything that was read, as one cluster.
@@ -49,6 +53,8 @@ pub(crate) struct Input {
     pub(crate) documents: Vec<Document>,
     /// What is wrong with single documents.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Where objects end up that do not say so themselves.
+    pub(crate) places: Places,
     /// The objects, joined.
     pub(crate) cluster: Cluster,
 }
@@ -84,11 +90,23 @@ pub(crate) fn parts(
         part.diagnostics.extend(parsed.diagnostics);
         part.objects.extend(parsed.objects);
     }
-    let part = |(scope, parsed): (Option<usize>, manifest::Parsed)| Part {
-        scope,
-        documents: parsed.documents,
-        diagnostics: parsed.diagnostics,
-        cluster: Cluster::new(parsed.objects),
+    let part = |(scope, mut parsed): (Option<usize>, manifest::Parsed)| {
+        let places = Places::new(sources, &parsed.objects);
+        places.settle_documents(&mut parsed.documents);
+        let objects = places.settle(parsed.objects);
+        let has_copies = cluster::has_copies(&objects);
+        Part {
+            scope,
+            documents: parsed.documents,
+            diagnostics: parsed.diagnostics,
+            copied: if has_copies {
+                objects.clone()
+            } else {
+                Vec::new()
+            },
+            cluster: Cluster::new(objects),
+            places,
+        }
     };
     by_scope.into_iter().map(part).collect()
 }
@@ -162,6 +180,7 @@ impl Input {
             reading,
             documents: part.documents,
             diagnostics: part.diagnostics,
+            places: part.places,
             cluster: part.cluster,
         }
     }
@@ -225,6 +244,7 @@ fn summarize(parts: &[Part]) -> Summary {
     for document in parts.iter().flat_map(|part| &part.documents) {
         match document.outcome {
             Became::Object | Became::Surrounding | Became::OtherKind => summary.objects += 1,
+            Became::Patch => summary.patches += 1,
             Became::Opaque(Opacity::Template) => summary.templates += 1,
             Became::Opaque(Opacity::Sops) => summary.encrypted += 1,
             Became::Opaque(Opacity::Substitution) => summary.substitutions += 1,

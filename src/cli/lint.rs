@@ -188,7 +188,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         findings: &linted.findings,
         suppressed: &linted.suppressed,
         problems: &reading.problems,
-        assumptions: &assumptions(options, &reading.summary),
+        assumptions: &assumptions(options, &reading.summary, linted.unjudged),
         rules: judge.known_rules(),
         summary: &reading.summary,
         found: found(&linted, baselined),
@@ -262,7 +262,7 @@ fn baseline(
 }
 
 /// What a reader of the findings should know that npcheck does not know.
-fn assumptions(options: &Options, summary: &Summary) -> Vec<Assumption> {
+fn assumptions(options: &Options, summary: &Summary, unjudged: usize) -> Vec<Assumption> {
     let mut assumptions = Vec::new();
     if !options.complete {
         assumptions.push(Assumption {
@@ -275,6 +275,15 @@ fn assumptions(options: &Options, summary: &Summary) -> Vec<Assumption> {
         assumptions.push(Assumption {
             kind: "opaque-documents",
             message: format!("what stands in {} is not known", count(opaque, "document")),
+        });
+    }
+    if unjudged > 0 {
+        assumptions.push(Assumption {
+            kind: "unjudged-copies",
+            message: format!(
+                "of {}, defined again with another spec, only the text was judged",
+                count(unjudged, "policy")
+            ),
         });
     }
     assumptions

@@ -54,8 +54,8 @@ fn one_pair_is_judged_as_in_the_relation() {
 }
 
 /// The answer for addresses that no policy tells apart: there is one, or nothing.
-fn single<'s>(
-    answers: &mut dyn Iterator<Item = (AddressRange, &'s ConnectionSet)>,
+fn single(
+    answers: &mut dyn Iterator<Item = (AddressRange, &ConnectionSet)>,
 ) -> ConnectionSet {
     let first = answers.next();
     assert_eq!(answers.next(), None, "one address gives one answer");

@@ -19,6 +19,7 @@ mod generated;
 mod graph;
 #[cfg(unix)]
 mod linting;
+mod places;
 mod program;
 mod reach;
 mod reference;
