@@ -6,7 +6,7 @@ use super::Paths;
 use super::exit::Outcome;
 use super::input::{Input, skip_reason};
 use super::terminal::Terminal;
-use crate::k8s::{Document, Opacity, Outcome as Became};
+use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
 use crate::load::{self, Limits};
 use crate::output::{Escaped, Role, Style};
 use crate::source::Source;
@@ -85,8 +85,14 @@ fn write_file(
 fn became(document: &Document) -> Option<String> {
     let name = identity(document);
     let line = match document.outcome {
-        Became::Object => name,
+        Became::Object => match &document.put_into {
+            Some(namespace) if is_namespaced(&document.kind) => {
+                format!("{name}  put into namespace {}", Escaped(namespace))
+            }
+            _ => name,
+        },
         Became::Surrounding => format!("{name}  looked at for what it tells of others"),
+        Became::Patch => format!("{name}  skipped: a patch, run kustomize build first"),
         Became::OtherKind => format!("{name}  not analysed: of no kind that policies depend on"),
         Became::Opaque(Opacity::Template) => {
             format!("{name}  skipped: a template, render it first")
@@ -99,6 +105,14 @@ fn became(document: &Document) -> Option<String> {
         Became::NotKubernetes | Became::Empty => return None,
     };
     Some(line)
+}
+
+/// Whether objects of a kind that npcheck judges live in a namespace.
+fn is_namespaced(kind: &str) -> bool {
+    let of_workload = WorkloadKind::ALL
+        .into_iter()
+        .any(|known| known.name() == kind);
+    of_workload || matches!(kind, "NetworkPolicy" | "Service")
 }
 
 /// `shop/Deployment/cart`, with as much of it as could be read.

@@ -5,9 +5,9 @@
 use super::Paths;
 use super::manifests::Manifests;
 use super::terminal::{Terminal, Verbosity};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Places};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
+use crate::k8s::{Document, Object, Opacity, Outcome as Became, WorkloadKind};
 use crate::load::{self, Limits, Loaded, ProblemKind, SkipReason};
 use crate::output::{Escaped, Problem, Summary, count};
 use crate::source::SourceMap;
@@ -35,8 +35,12 @@ pub(crate) struct Part {
     pub(crate) documents: Vec<Document>,
     /// What is wrong with single documents.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Where objects end up that do not say so themselves.
+    pub(crate) places: Places,
     /// The objects, joined.
     pub(crate) cluster: Cluster,
+    /// All objects one by one, where one of the policies is there twice; else none.
+    pub(crate) copied: Vec<Object>,
 }
 
 /// Everything that was read, as one cluster.
@@ -47,6 +51,8 @@ pub(crate) struct Input {
     pub(crate) documents: Vec<Document>,
     /// What is wrong with single documents.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Where objects end up that do not say so themselves.
+    pub(crate) places: Places,
     /// The objects, joined.
     pub(crate) cluster: Cluster,
 }
@@ -65,7 +71,7 @@ pub(crate) fn parts(
     sources: &SourceMap,
     scope_of: impl Fn(&str) -> Option<usize> + Sync,
 ) -> Vec<Part> {
-    Manifests::read(sources, scope_of).into_parts()
+    Manifests::read(sources, scope_of).into_parts(sources)
 }
 
 impl Reading {
@@ -137,6 +143,7 @@ impl Input {
             reading,
             documents: part.documents,
             diagnostics: part.diagnostics,
+            places: part.places,
             cluster: part.cluster,
         }
     }
@@ -200,6 +207,7 @@ fn summarize(parts: &[Part]) -> Summary {
     for document in parts.iter().flat_map(|part| &part.documents) {
         match document.outcome {
             Became::Object | Became::Surrounding | Became::OtherKind => summary.objects += 1,
+            Became::Patch => summary.patches += 1,
             Became::Opaque(Opacity::Template) => summary.templates += 1,
             Became::Opaque(Opacity::Sops) => summary.encrypted += 1,
             Became::Opaque(Opacity::Substitution) => summary.substitutions += 1,

@@ -3,7 +3,9 @@
 //! Refuses to know what becomes of the findings.
 
 use super::configuration::{Configuration, known_rules};
+use super::copies::{self, Copies};
 use super::input::Part;
+use crate::cluster::{Cluster, Worlds};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Engine;
 use crate::lint::{self, Date, Inventory, Report, Rule, RuleMeta, Settings};
@@ -42,15 +44,24 @@ impl<'c> Judge<'c> {
         self.configuration.config.scope_of(&path)
     }
 
-    /// Lints every part as the cluster that it is. The findings of all are in the order of
-    /// their files.
+    /// Lints every part as the cluster that it is, and the policies that are there with a
+    /// second text in clusters of their own. The findings of all are in the order of their
+    /// files.
     pub(super) fn lint(&self, sources: &SourceMap, parts: &[Part]) -> Report {
         let mut all = Report::default();
         for part in parts {
-            let report = self.lint_part(sources, part);
+            let report = self.lint_part(sources, part, &part.cluster);
+            let worlds = Worlds::new(sources, &part.copied);
+            let copies = Copies::new(&part.documents, &worlds);
+            let mut report = copies.without_idle_suppressions(report);
+            for world in &worlds.worlds {
+                let of_world = self.lint_part(sources, part, &world.cluster);
+                copies::add(&mut report, copies.of_world(of_world, world));
+            }
             all.findings.extend(report.findings);
             all.suppressed.extend(report.suppressed);
             all.used_entries.extend(report.used_entries);
+            all.unjudged += worlds.left_out;
         }
         let place = |finding: &Diagnostic| {
             let span = finding.primary.span;
@@ -62,7 +73,7 @@ impl<'c> Judge<'c> {
         all
     }
 
-    fn lint_part(&self, sources: &SourceMap, part: &Part) -> Report {
+    fn lint_part(&self, sources: &SourceMap, part: &Part, cluster: &Cluster) -> Report {
         let config = &self.configuration.config;
         let mut settings: Settings = match part.scope {
             Some(scope) => config.scopes[scope].settings.clone(),
@@ -72,7 +83,7 @@ impl<'c> Judge<'c> {
             settings.inventory = Inventory::Complete;
         }
         let path_of = |name: &str| self.configuration.path_of(name);
-        let engine = Engine::new(&part.cluster);
+        let engine = Engine::new(cluster);
         let enabled: Vec<&'static dyn Rule> = rules::ALL
             .iter()
             .copied()
@@ -82,7 +93,7 @@ impl<'c> Judge<'c> {
             sources,
             documents: &part.documents,
             reported: &part.diagnostics,
-            cluster: &part.cluster,
+            cluster,
             engine: &engine,
             settings: &settings,
             known_rules: &self.known_rules,

@@ -187,7 +187,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         findings: &linted.findings,
         suppressed: &linted.suppressed,
         problems: &reading.problems,
-        assumptions: &assumptions(options, &reading.summary),
+        assumptions: &assumptions(options, &reading.summary, linted.unjudged),
         rules: judge.known_rules(),
         summary: &reading.summary,
         found: found(&linted, baselined),
@@ -261,7 +261,7 @@ fn baseline(
 }
 
 /// What a reader of the findings should know that npcheck does not know.
-fn assumptions(options: &Options, summary: &Summary) -> Vec<Assumption> {
+fn assumptions(options: &Options, summary: &Summary, unjudged: usize) -> Vec<Assumption> {
     let mut assumptions = Vec::new();
     if !options.complete {
         assumptions.push(Assumption {
@@ -274,6 +274,15 @@ fn assumptions(options: &Options, summary: &Summary) -> Vec<Assumption> {
         assumptions.push(Assumption {
             kind: "opaque-documents",
             message: format!("what stands in {} is not known", count(opaque, "document")),
+        });
+    }
+    if unjudged > 0 {
+        assumptions.push(Assumption {
+            kind: "unjudged-copies",
+            message: format!(
+                "of {}, defined again with another spec, only the text was judged",
+                count(unjudged, "policy")
+            ),
         });
     }
     assumptions

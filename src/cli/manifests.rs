@@ -4,7 +4,7 @@
 //! Refuses to know where texts come from.
 
 use super::input::Part;
-use crate::cluster::Cluster;
+use crate::cluster::{self, Cluster, Places};
 use crate::k8s::Object;
 use crate::manifest::{self, Parsed};
 use crate::source::{SourceId, SourceMap};
@@ -41,13 +41,13 @@ impl Manifests {
         self.0.iter().flat_map(|(_, parsed)| &parsed.objects)
     }
 
-    /// The objects of one cluster.
-    pub(super) fn objects_of(&self, scope: Option<usize>) -> Vec<Object> {
+    /// The objects of one cluster, where the files around them put them. `sources` are the
+    /// texts that were read.
+    pub(super) fn objects_of(&self, scope: Option<usize>, sources: &SourceMap) -> Vec<Object> {
         let texts = self.0.iter().filter(|(of, _)| *of == scope);
-        texts
-            .flat_map(|(_, parsed)| &parsed.objects)
-            .cloned()
-            .collect()
+        let objects = texts.flat_map(|(_, parsed)| &parsed.objects).cloned();
+        let objects: Vec<Object> = objects.collect();
+        Places::new(sources, &objects).settle(objects)
     }
 
     /// The scope of a text.
@@ -56,8 +56,9 @@ impl Manifests {
     }
 
     /// The objects joined, those of one scope into one cluster. The files of no scope come
-    /// first; there is always such a part, be it empty.
-    pub(super) fn into_parts(self) -> Vec<Part> {
+    /// first; there is always such a part, be it empty. `sources` are the texts that were
+    /// read.
+    pub(super) fn into_parts(self, sources: &SourceMap) -> Vec<Part> {
         let mut by_scope: BTreeMap<Option<usize>, Parsed> = BTreeMap::new();
         by_scope.entry(None).or_default();
         for (scope, parsed) in self.0 {
@@ -66,13 +67,28 @@ impl Manifests {
             part.diagnostics.extend(parsed.diagnostics);
             part.objects.extend(parsed.objects);
         }
-        let part = |(scope, parsed): (Option<usize>, Parsed)| Part {
-            scope,
-            documents: parsed.documents,
-            diagnostics: parsed.diagnostics,
-            cluster: Cluster::new(parsed.objects),
-        };
-        by_scope.into_iter().map(part).collect()
+        let parts = by_scope.into_iter();
+        parts
+            .map(|(scope, parsed)| part(scope, parsed, sources))
+            .collect()
+    }
+}
+
+fn part(scope: Option<usize>, mut parsed: Parsed, sources: &SourceMap) -> Part {
+    let places = Places::new(sources, &parsed.objects);
+    places.settle_documents(&mut parsed.documents);
+    let objects = places.settle(parsed.objects);
+    let copied = match cluster::has_copies(&objects) {
+        true => objects.clone(),
+        false => Vec::new(),
+    };
+    Part {
+        scope,
+        documents: parsed.documents,
+        diagnostics: parsed.diagnostics,
+        cluster: Cluster::new(objects),
+        copied,
+        places,
     }
 }
 

@@ -97,7 +97,10 @@ pub(super) fn mend(
             break;
         }
         state = trial.proved;
-        report = judge.lint(&state.sources, &state.manifests.clone().into_parts());
+        report = judge.lint(
+            &state.sources,
+            &state.manifests.clone().into_parts(&state.sources),
+        );
     }
     let is_changed =
         |id: &SourceId| original.sources.get(*id).text() != state.sources.get(*id).text();

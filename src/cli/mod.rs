@@ -7,6 +7,7 @@ mod baseline;
 mod completions;
 mod config;
 mod configuration;
+mod copies;
 mod endpoint;
 mod exit;
 mod explain;

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What makes an object one object: its kind, namespace (empty for cluster-scoped kinds)
 /// and name.
-type Identity = (&'static str, String, String);
+pub(super) type Identity = (&'static str, String, String);
 
 impl Cluster {
     /// Joins the objects, which come in the order of the inputs.
@@ -208,7 +208,7 @@ fn likeness(a: &Object, b: &Object) -> Likeness {
     }
 }
 
-fn identity(object: &Object) -> Identity {
+pub(super) fn identity(object: &Object) -> Identity {
     let meta = object.meta();
     let namespaced = meta.namespace_name().to_owned();
     let (kind, namespace) = match object {

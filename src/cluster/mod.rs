@@ -5,10 +5,16 @@
 //! Refuses to know how objects were read, and who may talk to whom.
 
 mod build;
+mod layout;
+mod places;
 mod services;
 mod surroundings;
+mod worlds;
 
+pub use layout::Layout;
+pub use places::Places;
 pub use surroundings::Surroundings;
+pub use worlds::{World, Worlds, has_copies};
 
 use crate::k8s;
 use crate::source::Span;
@@ -112,7 +118,7 @@ pub struct Represented {
 }
 
 /// A second object of one kind, namespace and name. The first one in the order of the
-/// inputs is kept, the others are left out.
+/// inputs is kept, the others are left out; [`Worlds`] has clusters for them.
 #[derive(Debug)]
 pub struct Duplicate {
     /// What both are, as `namespace/Kind/name`.

@@ -29,5 +29,10 @@ pub struct Placement {
     /// The directory, relative to the root of a repository.
     pub path: String,
     /// The namespace that its objects are put into.
-    pub namespace: String,
+    pub namespace: Spanned<String>,
+    /// Whether it puts even those there that a kustomization puts elsewhere.
+    pub overrides: bool,
+    /// Whether it applies the directories below as well, where no kustomization says what
+    /// to apply.
+    pub recurses: bool,
 }

@@ -173,6 +173,8 @@ pub struct Document {
     pub kind: String,
     /// `metadata.namespace` as written; empty where there is none.
     pub namespace: String,
+    /// The namespace that what names none is put into by a kustomization, Flux or Argo CD.
+    pub put_into: Option<String>,
     /// `metadata.name` as written; empty where there is none.
     pub name: String,
     /// What it became.
@@ -188,6 +190,8 @@ pub enum Outcome {
     Object,
     /// A [`Surrounding`]: an object that only helps to judge others.
     Surrounding,
+    /// A patch: kustomize merges it into another object, so it is none itself.
+    Patch,
     /// A Kubernetes object of a kind that says nothing about pods and policies.
     OtherKind,
     /// No Kubernetes object: no `apiVersion` and `kind`.

@@ -16,7 +16,6 @@ pub mod entrance;
 pub mod exposure;
 pub mod isolated_pods;
 pub mod isolation;
-pub mod layout;
 pub mod near_miss;
 pub mod platform;
 pub mod plugins;

@@ -48,6 +48,9 @@ pub struct Report {
     /// The entries of [`Input::allow`] that cover a finding, by their place from 0. One that
     /// has expired counts too, although it allows nothing any more.
     pub used_entries: BTreeSet<usize>,
+    /// How many policies were in no cluster that was looked at; [`run`] looks at one, and
+    /// leaves this to those who have several.
+    pub unjudged: usize,
 }
 
 /// Runs these rules and no others: the caller has left out those that are off, be it by
@@ -80,6 +83,7 @@ pub fn run(input: &Input<'_>, rules: &[&'static dyn Rule]) -> Report {
         findings,
         suppressed,
         used_entries: suppressions.into_used_entries(),
+        unjudged: 0,
     }
 }
 

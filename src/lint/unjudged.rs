@@ -47,10 +47,11 @@ impl Unjudged {
             } else if NAMESPACED.contains(&kind) && (is_other || is_opaque) {
                 // A template without a namespace is for the pods of its own chart, which are
                 // templates as well; any other object without one is in `default` (S2).
-                match document.namespace.as_str() {
-                    "" if is_opaque => {}
-                    "" => unjudged.add("default"),
-                    namespace => unjudged.add(namespace),
+                match (document.namespace.as_str(), &document.put_into) {
+                    ("", Some(namespace)) => unjudged.add(namespace),
+                    ("", None) if is_opaque => {}
+                    ("", None) => unjudged.add("default"),
+                    (namespace, _) => unjudged.add(namespace),
                 }
             }
         }

@@ -88,16 +88,21 @@ pub(super) fn read_flux(node: Node<'_>, meta: ObjectMeta) -> Option<Placement> {
     Some(Placement {
         meta,
         path: text(node, &["spec", "path"])?.value,
-        namespace: text(node, &["spec", "targetNamespace"])?.value,
+        namespace: text(node, &["spec", "targetNamespace"])?,
+        overrides: true,
+        recurses: true,
     })
 }
 
 /// Reads Argo CD's `Application`, whose `destination` is where objects without a namespace
 /// go; `None` if it applies no directory.
 pub(super) fn read_argo(node: Node<'_>, meta: ObjectMeta) -> Option<Placement> {
+    let recurse = node.find(&["spec", "source", "directory", "recurse"]);
     Some(Placement {
         meta,
         path: text(node, &["spec", "source", "path"])?.value,
-        namespace: text(node, &["spec", "destination", "namespace"])?.value,
+        namespace: text(node, &["spec", "destination", "namespace"])?,
+        overrides: false,
+        recurses: recurse.is_some_and(|it| it.as_bool() == Some(true)),
     })
 }

@@ -199,6 +199,7 @@ fn nameless(span: Span, outcome: Outcome) -> Document {
         span,
         kind: String::new(),
         namespace: String::new(),
+        put_into: None,
         name: String::new(),
         outcome,
         comments: Vec::new(),

@@ -68,6 +68,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
                 "templates": summary.templates,
                 "encrypted": summary.encrypted,
                 "substitutions": summary.substitutions,
+                "patches": summary.patches,
                 "broken": summary.broken,
                 "unreadable": summary.unreadable,
                 "leftAlone": summary.left_alone,

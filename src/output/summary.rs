@@ -26,6 +26,8 @@ pub struct Summary {
     pub encrypted: usize,
     /// Documents with `${VAR}`, which only deployment fills in.
     pub substitutions: usize,
+    /// Patches of kustomize, which are no objects.
+    pub patches: usize,
     /// Documents that are broken; findings say how.
     pub broken: usize,
     /// Files that could not be read; problems say why.
@@ -81,6 +83,7 @@ impl Summary {
             (self.templates, "Helm template"),
             (self.encrypted, "SOPS file"),
             (self.substitutions, "document with ${…} variable"),
+            (self.patches, "patch document"),
             (self.broken, "broken document"),
             (self.unreadable, "unreadable file"),
             (self.left_alone, "symlink or binary file"),

@@ -1,9 +1,8 @@
 //! Policies that are there twice: under one name, or under two with one content.
 
-use crate::cluster::{Duplicate, Likeness, PolicyId};
+use crate::cluster::{Duplicate, Layout, Likeness, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::Object;
-use crate::lint::layout::Layout;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 use std::collections::BTreeMap;
 
@@ -89,7 +88,7 @@ impl Rule for DuplicatePolicy {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let layout = Layout::new(cx.sources, cx.cluster.surroundings());
+        let layout = Layout::of(cx.sources, cx.cluster.surroundings());
         for duplicate in cx.cluster.duplicates() {
             if let Some(finding) = check_duplicate(cx, &layout, duplicate) {
                 cx.report(finding);
@@ -175,10 +174,7 @@ fn check_duplicate(
         .finding(meta.name.span, message)
         .about(&duplicate.object, "metadata.name")
         .with_severity(severity)
-        .related(
-            first_name(cx, duplicate),
-            "the first one, which npcheck judges",
-        );
+        .related(first_name(cx, duplicate), "the first one");
     Some(match (is_same, evidence) {
         (true, _) => finding.help("delete one of them"),
         (false, Evidence::OneDirectory) => finding

@@ -1,9 +1,8 @@
 //! Policies that do not say which namespace they are for.
 
-use crate::cluster::{NamespaceId, PolicyId};
+use crate::cluster::{Layout, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{NetworkPolicy, ObjectMeta};
-use crate::lint::layout::Layout;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 use crate::source::SourceId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,7 +87,7 @@ impl Rule for MissingNamespace {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let layout = Layout::new(cx.sources, cx.cluster.surroundings());
+        let layout = Layout::of(cx.sources, cx.cluster.surroundings());
         let neighbours = Neighbours::new(cx, &layout);
         let mut unsure: BTreeMap<String, Vec<PolicyId>> = BTreeMap::new();
         for id in cx.cluster.policy_ids() {

@@ -21,6 +21,7 @@ mod graph;
 mod linting;
 #[cfg(unix)]
 mod mending;
+mod places;
 mod program;
 mod reach;
 mod reference;

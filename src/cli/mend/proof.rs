@@ -87,7 +87,8 @@ fn differences(before: &State, after: &State, by_both: bool) -> Vec<GraphDiff> {
     let scopes = changed.iter().map(|id| before.manifests.scope(*id));
     let scopes: BTreeSet<Option<usize>> = scopes.collect();
     let differences = scopes.into_iter().map(|scope| {
-        let objects = [before, after].map(|state| state.manifests.objects_of(scope));
+        let objects =
+            [before, after].map(|state| state.manifests.objects_of(scope, &state.sources));
         let [of_before, of_after] = objects.each_ref().map(|it| witnesses(it, &changed));
         let of_before = of_before.into_iter().filter(|_| by_both);
         let witnesses: Vec<Object> = of_after.into_iter().chain(of_before).collect();

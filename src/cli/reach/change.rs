@@ -248,7 +248,7 @@ impl Search<'_> {
         }
         // The first of two objects of one name counts, so the order of the inputs matters.
         objects.sort_by_key(|object| (object.meta().span.source, object.meta().span.start));
-        Some(objects)
+        Some(self.input.places.settle(objects))
     }
 
     fn unchanged(&self, changed: &BTreeSet<SourceId>) -> Vec<Object> {

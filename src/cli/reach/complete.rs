@@ -4,7 +4,7 @@
 //! A person waits for it, so it gives up after a short while and then offers nothing.
 
 use crate::cli::endpoint::Form;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Places};
 use crate::load::{self, Limits};
 use crate::manifest;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
@@ -42,6 +42,7 @@ fn candidates(typed: &str) -> Vec<CompletionCandidate> {
             let source = loaded.sources.get(file.source);
             objects.extend(manifest::read(file.source, source.name(), source.text()).objects);
         }
+        let objects = Places::new(&loaded.sources, &objects).settle(objects);
         // Nobody may be waiting any more.
         let _ = sender.send(names(&Cluster::new(objects)));
     });

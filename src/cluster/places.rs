@@ -1,0 +1,117 @@
+//! Where objects end up that do not say so themselves: which namespace a kustomization,
+//! Flux or Argo CD puts them into; and which texts are no objects at all, but patches of
+//! others.
+//!
+//! Refuses to apply patches, and to change what an object says itself.
+
+use super::layout::{self, Layout};
+use crate::k8s::{Document, Object, ObjectMeta, Outcome, RoleScope, Surrounding};
+use crate::source::{SourceId, SourceMap, Spanned};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the files around an object say about it.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    namespaces: BTreeMap<SourceId, Spanned<String>>,
+    patches: BTreeSet<SourceId>,
+}
+
+impl Places {
+    /// What kustomizations, and what Flux and Argo CD apply, say about these sources.
+    /// `objects` are those of all sources.
+    #[must_use]
+    pub fn new(sources: &SourceMap, objects: &[Object]) -> Self {
+        let surroundings = || {
+            objects.iter().filter_map(|object| match object {
+                Object::Surrounding(object) => Some(object.as_ref()),
+                _ => None,
+            })
+        };
+        let kustomizations = surroundings().filter_map(|object| match object {
+            Surrounding::Kustomization(kustomization) => Some(kustomization),
+            _ => None,
+        });
+        let placements = surroundings().filter_map(|object| match object {
+            Surrounding::Placement(placement) => Some(placement),
+            _ => None,
+        });
+        let layout = Layout::new(sources, kustomizations, placements);
+        let mut places = Self::default();
+        if layout.is_empty() {
+            return places;
+        }
+        let built_into = layout.built_into();
+        for source in sources.ids() {
+            if layout.is_patch(source) {
+                places.patches.insert(source);
+                continue;
+            }
+            let path = layout.path(source);
+            let namespace = built_into.get(&path).copied().or_else(|| {
+                let is_applied_alone = !layout.is_resource(&path);
+                let placement = layout.placement_of(layout::directory(&path));
+                placement
+                    .filter(|_| is_applied_alone)
+                    .map(|placement| &placement.namespace)
+            });
+            if let Some(namespace) = namespace {
+                places.namespaces.insert(source, namespace.clone());
+            }
+        }
+        places
+    }
+
+    /// The objects as they end up: those that name no namespace in the one that they are put
+    /// into, and without patches, which are no objects.
+    #[must_use]
+    pub fn settle(&self, mut objects: Vec<Object>) -> Vec<Object> {
+        objects.retain(|object| !self.patches.contains(&object.meta().span.source));
+        for object in &mut objects {
+            let Some(meta) = namespaced(object) else {
+                continue;
+            };
+            if meta.namespace.is_none() {
+                meta.namespace = self.namespaces.get(&meta.span.source).cloned();
+            }
+        }
+        objects
+    }
+
+    /// The same for what became of the texts.
+    pub fn settle_documents(&self, documents: &mut [Document]) {
+        for document in documents {
+            let source = document.span.source;
+            let is_object = matches!(document.outcome, Outcome::Object | Outcome::Surrounding);
+            if is_object && self.patches.contains(&source) {
+                document.outcome = Outcome::Patch;
+            }
+            if document.namespace.is_empty()
+                && let Some(namespace) = self.namespaces.get(&source)
+            {
+                document.put_into = Some(namespace.value.clone());
+            }
+        }
+    }
+}
+
+/// The metadata of an object that lives in a namespace.
+fn namespaced(object: &mut Object) -> Option<&mut ObjectMeta> {
+    Some(match object {
+        Object::Workload(object) => &mut object.meta,
+        Object::NetworkPolicy(object) => &mut object.meta,
+        Object::Service(object) => &mut object.meta,
+        Object::Surrounding(object) => match object.as_mut() {
+            Surrounding::Entrypoint(object) => &mut object.meta,
+            Surrounding::Gateway(object) => &mut object.meta,
+            Surrounding::Monitor(object) => &mut object.meta,
+            Surrounding::Prometheus(object) => &mut object.meta,
+            Surrounding::ServiceAccount(object) => &mut object.meta,
+            Surrounding::Role(object) if object.scope == RoleScope::Namespace => &mut object.meta,
+            Surrounding::RoleBinding(object) if object.scope == RoleScope::Namespace => {
+                &mut object.meta
+            }
+            _ => return None,
+        },
+        Object::Namespace(_) | Object::ClusterNetworkPolicy(_) | Object::Node(_) => return None,
+    })
+}
