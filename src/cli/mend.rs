@@ -163,6 +163,16 @@ struct Trial<'t> {
     changes: Vec<GraphDiff>,
 }
 
+/// Fixes that promise the same, put together one after the other. The promise holds for all
+/// of them: what one closes, another one of them may open again.
+struct Batch {
+    /// Before the first of them.
+    before: State,
+    promise: Option<FixClass>,
+    /// What those that proved right change.
+    changes: Vec<GraphDiff>,
+}
+
 impl<'t> Trial<'t> {
     fn new(start: &'t State, permission: Permission) -> Self {
         Self {
@@ -191,12 +201,19 @@ impl<'t> Trial<'t> {
                 .copied()
                 .filter(|candidate| candidate.fix.class == class)
                 .partition(|candidate| self.start.counts(candidate.finding.primary.span));
-            self.add(&read, promise);
-            self.add(&unread, None);
+            for (candidates, promise) in [(read, promise), (unread, None)] {
+                let mut batch = Batch {
+                    before: self.proved.clone(),
+                    promise,
+                    changes: Vec::new(),
+                };
+                self.add(&candidates, &mut batch);
+                self.changes.append(&mut batch.changes);
+            }
         }
     }
 
-    fn add(&mut self, candidates: &[Candidate<'_>], promise: Option<FixClass>) {
+    fn add(&mut self, candidates: &[Candidate<'_>], batch: &mut Batch) {
         if candidates.is_empty() {
             return;
         }
@@ -204,22 +221,23 @@ impl<'t> Trial<'t> {
         let edits: Vec<Edit> = self.edits.iter().chain(added).cloned().collect();
         let proof = match self.start.edited(&edits) {
             Ok(after) => {
-                proof::prove(&self.proved, &after, promise).map(|changes| (after, changes))
+                let proof = proof::prove(&batch.before, &after, batch.promise);
+                proof.map(|changes| (after, changes))
             }
             Err(_) => Err("its edits overlap others"),
         };
         match (proof, candidates) {
-            (Ok((after, mut changes)), _) => {
+            (Ok((after, changes)), _) => {
                 self.proved = after;
                 self.edits = edits;
                 self.fixed += candidates.len();
-                self.changes.append(&mut changes);
+                batch.changes = changes;
             }
             (Err(fault), [one]) => self.refused.push((one.finding.clone(), fault)),
             (Err(_), several) => {
                 let (first, second) = several.split_at(several.len() / 2);
-                self.add(first, promise);
-                self.add(second, promise);
+                self.add(first, batch);
+                self.add(second, batch);
             }
         }
     }
