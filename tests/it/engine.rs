@@ -54,9 +54,7 @@ fn one_pair_is_judged_as_in_the_relation() {
 }
 
 /// The answer for addresses that no policy tells apart: there is one, or nothing.
-fn single(
-    answers: &mut dyn Iterator<Item = (AddressRange, &ConnectionSet)>,
-) -> ConnectionSet {
+fn single(answers: &mut dyn Iterator<Item = (AddressRange, &ConnectionSet)>) -> ConnectionSet {
     let first = answers.next();
     assert_eq!(answers.next(), None, "one address gives one answer");
     first.map_or_else(ConnectionSet::none, |(_, set)| set.clone())
