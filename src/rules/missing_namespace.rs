@@ -111,7 +111,9 @@ impl Rule for MissingNamespace {
         for (directory, policies) in unsure {
             let is_usual = neighbours.without_namespace.contains(&directory);
             let named = neighbours.named_beside.get(&directory);
-            if let Some(named) = named.filter(|_| !is_usual) {
+            // Where others name `default`, that may well be what this one means.
+            let tells = |named: &&BTreeSet<&str>| !is_usual && !named.contains("default");
+            if let Some(named) = named.filter(tells) {
                 cx.report(remark(cx, &policies, named));
             }
         }
@@ -126,7 +128,7 @@ struct Neighbours<'a> {
     mixed: BTreeSet<SourceId>,
     /// Directories with a workload or Service that names no namespace.
     without_namespace: BTreeSet<String>,
-    /// By directory: the namespaces but `default` that its objects name.
+    /// By directory: the namespaces that its objects name.
     named_beside: BTreeMap<String, BTreeSet<&'a str>>,
 }
 
@@ -166,10 +168,8 @@ impl<'a> Neighbours<'a> {
         };
         let named = self.named.entry(source).or_default();
         named.insert(namespace.as_str());
-        if namespace.value != "default" {
-            let beside = self.named_beside.entry(layout.directory(source));
-            beside.or_default().insert(namespace.as_str());
-        }
+        let beside = self.named_beside.entry(layout.directory(source));
+        beside.or_default().insert(namespace.as_str());
     }
 }
 
