@@ -32,6 +32,7 @@ pub mod snippet;
 mod suppression;
 pub mod text;
 pub mod unjudged;
+pub mod unread;
 pub mod words;
 
 pub use allow::AllowEntry;

@@ -8,11 +8,11 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports an `ingress` rule without `ports` that lets pods of other namespaces in, where
+    /// Remarks on an `ingress` rule without `ports` that lets pods of other namespaces in, where
     /// every pod of the policy has exactly one port, and the same one.
     ///
     /// Who asks for the rule by name in the configuration hears of every rule that has peers
-    /// and no `ports`, as a remark.
+    /// and no `ports`.
     ///
     /// ## Why is this bad?
     ///
@@ -82,7 +82,7 @@ declare_rule! {
         name: "all-ports",
         summary: "pods of other namespaces are let in on every port of pods that have one",
         category: Category::Ports,
-        severity: Severity::Warning,
+        severity: Severity::Info,
         fix: None,
         mutes: &[],
         since: "0.1.0",
@@ -188,7 +188,6 @@ fn wide(cx: &Context<'_>, id: PolicyId, path: String, rule: &NetworkPolicyRule) 
         span,
         "this rule allows every port of every protocol",
     )
-    .with_severity(Severity::Info)
     .label("has no `ports` beside it")
     .help("list the ports that are meant under `ports`")
 }

@@ -2,7 +2,7 @@
 
 use crate::cluster::{Duplicate, Layout, Likeness, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::Object;
+use crate::k8s::{Direction, LabelSelector, NetworkPolicy, Object};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 use std::collections::BTreeMap;
 
@@ -11,8 +11,9 @@ declare_rule! {
     ///
     /// Reports a policy whose kind, namespace and name another policy has, in the same file or
     /// in files that one `kustomization.yaml` lists; with a complete inventory, anywhere. Two
-    /// files of one directory are a remark, as they may be alternatives. Patches, and the
-    /// bases and overlays of other directories, are left alone.
+    /// files of one directory are a remark where they are about different pods or another
+    /// direction, so that one was copied and not renamed; else they may be alternatives, and
+    /// are left alone. So are patches, and the bases and overlays of other directories.
     ///
     /// As a remark it also reports two policies of a namespace with different names that say
     /// the same.
@@ -162,7 +163,7 @@ fn check_duplicate(
     let (place, severity) = match evidence {
         Evidence::Applied(place) if is_same => (place, Severity::Info),
         Evidence::Applied(place) => (place, Severity::Error),
-        Evidence::OneDirectory if is_same => return None,
+        Evidence::OneDirectory if is_same || may_be_alternatives(cx, duplicate) => return None,
         Evidence::OneDirectory => ("in this directory", Severity::Info),
     };
     let specs = if is_same { "equal" } else { "different" };
@@ -179,11 +180,31 @@ fn check_duplicate(
         (true, _) => finding.help("delete one of them"),
         (false, Evidence::OneDirectory) => finding
             .note("if both are applied, the last one wins")
-            .help("give them different names, unless they are alternatives"),
+            .help("give them different names"),
         (false, Evidence::Applied(_)) => finding
             .label("applied last, this one wins; what the other one says is lost")
             .help("give them different names, or make one policy of them"),
     })
+}
+
+/// Whether both policies are for the same pods and the same directions, so that one may be
+/// there in place of the other.
+fn may_be_alternatives(cx: &Context<'_>, duplicate: &Duplicate) -> bool {
+    let mut policies = cx.cluster.policies().iter().map(|policy| &policy.object);
+    let kept = policies.find(|policy| policy.meta.span == duplicate.first);
+    let (Some(one), Object::NetworkPolicy(other)) = (kept, &duplicate.left_out) else {
+        return false;
+    };
+    let selects = |policy: &NetworkPolicy| {
+        let selector = policy.pod_selector.get();
+        let selector = selector.filter(|selector| !selector.is_empty());
+        selector.map(LabelSelector::to_string)
+    };
+    let directions = [Direction::Ingress, Direction::Egress];
+    selects(one) == selects(other)
+        && directions
+            .into_iter()
+            .all(|direction| one.applies_to(direction) == other.applies_to(direction))
 }
 
 /// The text that names the object that was kept.

@@ -129,6 +129,9 @@ fn check_rule(
         if direction == Direction::Egress && !rule.ports.items().is_empty() {
             finding = finding.with_severity(Severity::Warning);
         }
+        if says_all(&cx.cluster.policy(id).object.meta.name) {
+            finding = finding.with_severity(Severity::Info);
+        }
         cx.report(finding);
     }
     if let Some(key) = empty_key(&rule.ports) {
@@ -174,8 +177,40 @@ fn is_null<T>(field: &Field<T>) -> bool {
     matches!(field, Field::Null { .. })
 }
 
+/// Whether a policy says by its name that it allows everything, to nobody in particular.
+fn says_all(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let words: Vec<&str> = name.split(['-', '_', '.']).collect();
+    let [verb, whom, rest @ ..] = words.as_slice() else {
+        return false;
+    };
+    ["allow", "permit", "accept"].contains(verb)
+        && ["all", "any", "everything", "everybody"].contains(whom)
+        && !rest.iter().any(|word| ["from", "to"].contains(word))
+}
+
 /// Whether every port of the rule is a resolver's.
 fn is_about_dns(rule: &NetworkPolicyRule) -> bool {
     let ports = rule.ports.items();
     !ports.is_empty() && ports.iter().all(crate::lint::dns::is_dns_port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_say_that_all_is_allowed() {
+        for (name, expected) in [
+            ("allow-all", true),
+            ("allow-all-ingress", true),
+            ("Allow_Any", true),
+            ("allow-all-from-web", false),
+            ("allow-web", false),
+            ("deny-all", false),
+            ("all", false),
+        ] {
+            assert_eq!(says_all(name), expected, "{name}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use crate::cluster::{NamespaceId, PolicyId};
 use crate::diagnostic::{Fix, FixClass, Severity};
 use crate::k8s::{self, LabelSelector, PeerPlace, Truth};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, platform, rewrite};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, platform, rewrite, unread};
 
 declare_rule! {
     /// ## What it does
@@ -96,6 +96,12 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         return;
     }
     let own_name = &cluster.namespace(own).name;
+    let is_complete = cx.settings.inventory.is_complete_in(own_name);
+    if !is_complete
+        && (unread::may_match(cx, own, selector) || unread::is_subject(cx, own, selector, id))
+    {
+        return;
+    }
     let Some((home, evidence)) = home(cx, own, selector) else {
         return;
     };

@@ -12,11 +12,12 @@ declare_rule! {
     ///
     /// Reports a policy without `metadata.namespace`, where something tells which one was
     /// meant: the other objects of its file name one, or the pods that it selects are in
-    /// another namespace; or where the inventory is complete. Without such evidence it is one
-    /// remark for each directory, and none where workloads beside it name no namespace either.
+    /// another namespace; or where the inventory is complete. Where only other files of its
+    /// directory name one, it is a remark, one for each directory.
     ///
     /// Nothing is said where a `kustomization.yaml`, a `Kustomization` of Flux or an
-    /// `Application` of Argo CD sets the namespace.
+    /// `Application` of Argo CD sets the namespace, where workloads beside it name none
+    /// either, and where nothing around it does: `kubectl -n` is a way to say it, too.
     ///
     /// ## Why is this bad?
     ///
@@ -102,16 +103,19 @@ impl Rule for MissingNamespace {
             }
             if let Some(evidence) = evidence(cx, id, policy, &neighbours) {
                 cx.report(finding(cx, id, &evidence));
-            } else if !neighbours
-                .without_namespace
-                .contains(&layout.directory(source))
-            {
+            } else if !selects_what_it_names(cx, id, policy) {
                 let directory = layout.directory(source);
                 unsure.entry(directory).or_default().push(id);
             }
         }
-        for policies in unsure.into_values() {
-            cx.report(remark(cx, &policies));
+        for (directory, policies) in unsure {
+            let is_usual = neighbours.without_namespace.contains(&directory);
+            let named = neighbours.named_beside.get(&directory);
+            // Where others name `default`, that may well be what this one means.
+            let tells = |named: &&BTreeSet<&str>| !is_usual && !named.contains("default");
+            if let Some(named) = named.filter(tells) {
+                cx.report(remark(cx, &policies, named));
+            }
         }
     }
 }
@@ -124,6 +128,8 @@ struct Neighbours<'a> {
     mixed: BTreeSet<SourceId>,
     /// Directories with a workload or Service that names no namespace.
     without_namespace: BTreeSet<String>,
+    /// By directory: the namespaces that its objects name.
+    named_beside: BTreeMap<String, BTreeSet<&'a str>>,
 }
 
 impl<'a> Neighbours<'a> {
@@ -132,12 +138,13 @@ impl<'a> Neighbours<'a> {
             named: BTreeMap::new(),
             mixed: BTreeSet::new(),
             without_namespace: BTreeSet::new(),
+            named_beside: BTreeMap::new(),
         };
         let cluster = cx.cluster;
         let workloads = cluster.workloads().iter().map(|it| &it.object.meta);
         let services = cluster.services().iter().map(|it| &it.object.meta);
         for meta in workloads.chain(services) {
-            neighbours.add(meta);
+            neighbours.add(meta, layout);
             if meta.namespace.is_none() {
                 let source = meta.span.source;
                 neighbours.mixed.insert(source);
@@ -147,16 +154,22 @@ impl<'a> Neighbours<'a> {
             }
         }
         for policy in cluster.policies() {
-            neighbours.add(&policy.object.meta);
+            neighbours.add(&policy.object.meta, layout);
         }
         neighbours
     }
 
-    fn add(&mut self, meta: &'a ObjectMeta) {
-        if let Some(namespace) = &meta.namespace {
-            let named = self.named.entry(meta.span.source).or_default();
-            named.insert(namespace.as_str());
-        }
+    fn add(&mut self, meta: &'a ObjectMeta, layout: &Layout<'_>) {
+        let source = meta.span.source;
+        // One that a kustomization sets is not written in the file.
+        let written = meta.namespace.as_ref();
+        let Some(namespace) = written.filter(|namespace| namespace.span.source == source) else {
+            return;
+        };
+        let named = self.named.entry(source).or_default();
+        named.insert(namespace.as_str());
+        let beside = self.named_beside.entry(layout.directory(source));
+        beside.or_default().insert(namespace.as_str());
     }
 }
 
@@ -211,6 +224,13 @@ fn namespace_of_selected(
         .then_some(namespace)
 }
 
+/// Whether the policy names pods that are there, and that name no namespace either: both go
+/// to the same place.
+fn selects_what_it_names(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> bool {
+    let selector = policy.pod_selector.get();
+    selector.is_some_and(|selector| !selector.is_empty()) && !cx.engine.selected(id).is_empty()
+}
+
 fn finding(cx: &Context<'_>, id: PolicyId, evidence: &Evidence) -> Diagnostic {
     let name = &cx.cluster.policy(id).object.meta.name;
     let message = format!("`{name}` names no namespace, so it goes wherever `kubectl` is set to");
@@ -233,8 +253,8 @@ fn finding(cx: &Context<'_>, id: PolicyId, evidence: &Evidence) -> Diagnostic {
     }
 }
 
-/// One remark for the policies of a directory.
-fn remark(cx: &Context<'_>, policies: &[PolicyId]) -> Diagnostic {
+/// One remark for the policies of a directory, in which others name these namespaces.
+fn remark(cx: &Context<'_>, policies: &[PolicyId], named: &BTreeSet<&str>) -> Diagnostic {
     let name = |id: &PolicyId| &cx.cluster.policy(*id).object.meta.name;
     let (first, others) = policies
         .split_first()
@@ -250,9 +270,14 @@ fn remark(cx: &Context<'_>, policies: &[PolicyId]) -> Diagnostic {
             words::count(more, "other"),
         ),
     };
+    let named: Vec<&str> = named.iter().copied().collect();
     let finding = cx
         .policy_finding(*first, "metadata.namespace", name(first).span, message)
-        .with_severity(Severity::Info);
+        .with_severity(Severity::Info)
+        .label(format!(
+            "others of this directory are in {}",
+            words::names(&named)
+        ));
     let finding = others.iter().fold(finding, |finding, other| {
         finding.related(name(other).span, "and this one")
     });

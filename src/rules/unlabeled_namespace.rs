@@ -2,7 +2,7 @@
 
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::k8s::{self, LabelSelector, Operator, PeerPlace, is_opaque};
+use crate::k8s::{self, LabelSelector, NetworkPolicyPeer, Operator, PeerPlace, is_opaque};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, platform};
 use crate::source::{Edit, Spanned};
 
@@ -18,6 +18,9 @@ declare_rule! {
     /// that label on the namespace; without it the rule allows nothing, and connections time
     /// out without a message. Since Kubernetes 1.21 every namespace carries
     /// `kubernetes.io/metadata.name` with its name, and nobody can change or forget it.
+    ///
+    /// Where another peer of the same rule selects the namespace, nothing is lost: that is a
+    /// remark.
     ///
     /// Labels that platforms are known to set (OpenShift's policy groups, Rancher's projects)
     /// are left alone.
@@ -146,6 +149,13 @@ fn check(
         .filter(|value| !has_label(value))
         .collect();
     let Some(value) = missing.first() else { return };
+    if let Some(other) = selected_beside(cx.cluster, place, value) {
+        if cx.cluster.namespace_by_name(value).is_some() && values.len() == 1 {
+            let finding = dead(cx, id, place, (key, value), other);
+            cx.report(finding);
+        }
+        return;
+    }
     let Some(mut finding) = finding(cx, id, place, key, value) else {
         return;
     };
@@ -161,6 +171,58 @@ fn check(
         });
     }
     cx.report(finding);
+}
+
+/// The peer of the same rule that selects the namespace of this name all the same, and at
+/// least the same pods there.
+fn selected_beside<'p>(
+    cluster: &Cluster,
+    place: &PeerPlace<'p>,
+    name: &str,
+) -> Option<&'p NetworkPolicyPeer> {
+    let known = cluster.namespace_by_name(name);
+    let selects_namespace = |selector: &LabelSelector| match known {
+        Some(id) => selector.matches(&cluster.namespace(id).labels),
+        None => {
+            let wanted = selector.match_labels.as_slice();
+            let is_by_name = matches!(wanted, [label]
+                if label.key.value == NAMESPACE_NAME_LABEL && label.value.value == name);
+            is_by_name && selector.match_expressions.is_empty()
+        }
+    };
+    let own_pods = place.peer.pod_selector.get().map(LabelSelector::to_string);
+    let selects_pods = |peer: &NetworkPolicyPeer| match peer.pod_selector.get() {
+        None => true,
+        Some(pods) => pods.is_empty() || own_pods.as_ref() == Some(&pods.to_string()),
+    };
+    let mut others = place.rule.peers.items().iter().enumerate();
+    others.find_map(|(index, peer)| {
+        let namespaces = peer.namespace_selector.get()?;
+        let covers = selects_namespace(namespaces) && selects_pods(peer);
+        (index != place.peer_index && covers).then_some(peer)
+    })
+}
+
+/// A remark on a peer that selects nothing beside one that selects what it was meant for.
+fn dead(
+    cx: &Context<'_>,
+    id: PolicyId,
+    place: &PeerPlace<'_>,
+    (key, value): (&Spanned<String>, &Spanned<String>),
+    other: &NetworkPolicyPeer,
+) -> Diagnostic {
+    let message = format!("namespace `{value}` does not have the label `{key}={value}`");
+    let path = format!("{}.namespaceSelector", place.path());
+    let mut finding = cx
+        .policy_finding(id, path, key.span.to(value.span), message)
+        .with_severity(Severity::Info)
+        .label("matches no namespace, so this peer allows nothing")
+        .help("delete this peer");
+    if let Some(selector) = other.namespace_selector.get() {
+        let selects = format!("selects `{value}` all the same");
+        finding = finding.related(selector.requirements_span(), selects);
+    }
+    finding
 }
 
 fn finding(

@@ -3,7 +3,7 @@
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Fix, FixClass, Severity};
 use crate::k8s::{self, LabelSelector, PeerPlace, Truth};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss, unread};
 
 declare_rule! {
     /// ## What it does
@@ -121,7 +121,18 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
     let finding = cx
         .policy_finding(id, path, selector.requirements_span(), message)
         .label("matches no pod");
-    if let Some(near) = near_miss::nearest(cluster, selector, workloads(cluster, &namespaces)) {
+    let is_complete = |id: &NamespaceId| {
+        let name = &cluster.namespace(*id).name;
+        cx.settings.inventory.is_complete_in(name)
+    };
+    let is_spoken_of = |namespace: &NamespaceId| {
+        !is_complete(namespace)
+            && (unread::may_match(cx, *namespace, selector)
+                || unread::is_subject(cx, *namespace, selector, id))
+    };
+    let near = near_miss::nearest(cluster, selector, workloads(cluster, &namespaces))
+        .filter(|_| !namespaces.iter().any(is_spoken_of));
+    if let Some(near) = near {
         let workload = cluster.workload_name(near.workload);
         let finding = finding
             .with_severity(Severity::Error)
@@ -136,11 +147,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
                 edits: vec![near.edit],
             });
         cx.report(finding);
-    } else if namespaces.iter().all(|id| {
-        cx.settings
-            .inventory
-            .is_complete_in(&cluster.namespace(*id).name)
-    }) {
+    } else if namespaces.iter().all(is_complete) {
         cx.report(finding.with_severity(Severity::Warning));
     }
 }

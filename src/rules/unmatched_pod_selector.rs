@@ -3,8 +3,9 @@
 use crate::cluster::PolicyId;
 use crate::diagnostic::{Fix, FixClass, Severity};
 use crate::k8s::{self, Direction, LabelSelector, Truth};
+use crate::lint::near_miss::{self, NearMiss};
 use crate::lint::{
-    Category, Context, Rule, RuleMeta, declare_rule, isolation, near_miss, platform,
+    Category, Context, Rule, RuleMeta, declare_rule, isolation, platform, unread, words,
 };
 
 declare_rule! {
@@ -19,9 +20,9 @@ declare_rule! {
     /// everything is allowed; nothing ever says so.
     ///
     /// Manifests on disk rarely hold every pod: operators and other repositories make the
-    /// rest. So without `--complete` only a near miss counts as an error, and a plain absence
-    /// is a remark, made only where the namespace has other workloads. Labels that only
-    /// controllers set are left alone.
+    /// rest. So without `--complete` only a near miss is reported, and not where a Service, a
+    /// chart or an object of an operator speaks of such pods. Labels that only controllers set
+    /// are left alone.
     ///
     /// ## Example
     ///
@@ -112,8 +113,13 @@ impl Rule for UnmatchedPodSelector {
             message,
         );
         let is_complete = cx.settings.inventory.is_complete_in(name);
-        let near = near_miss::nearest(cluster, selector, cluster.workloads_in(namespace))
-            .filter(|near| is_complete || !is_spoken_for(cx, id, near.workload));
+        let is_meant = |near: &NearMiss| {
+            is_complete
+                || !is_spoken_for(cx, id, near.workload)
+                    && !unread::may_match(cx, namespace, selector)
+        };
+        let near =
+            near_miss::nearest(cluster, selector, cluster.workloads_in(namespace)).filter(is_meant);
         if let Some(near) = near {
             let workload = cluster.workload_name(near.workload);
             let labels = &cluster.workload(near.workload).object.labels;
@@ -140,23 +146,16 @@ impl Rule for UnmatchedPodSelector {
             cx.report(finding);
             return;
         }
-        let known = cluster.workloads_in(namespace).len();
-        if is_complete {
-            let label = format!("none of the {known} workloads here matches");
+        if is_complete && !is_of_controllers(selector) {
+            let known = words::count(cluster.workloads_in(namespace).len(), "workload");
+            let label = format!("none of the {known} of this namespace");
             cx.report(finding.label(label).with_severity(Severity::Warning));
-        } else if known > 0 && !is_of_controllers(selector) {
-            let finding = finding
-                .with_severity(Severity::Info)
-                .label(format!(
-                    "none of the {known} workloads here that are among the manifests matches"
-                ))
-                .note("pods that other repositories or operators make are not known to npcheck");
-            cx.report(finding);
         }
     }
 }
 
-/// Whether only controllers and operators give pods the labels that it asks for.
+/// Whether only controllers and operators give pods the labels that it asks for: no manifest
+/// of a workload has them.
 fn is_of_controllers(selector: &LabelSelector) -> bool {
     let keys = selector.match_labels.iter().map(|label| &label.key);
     keys.chain(selector.match_expressions.iter().map(|entry| &entry.key))
