@@ -42,6 +42,7 @@ mod missing_namespace;
 mod no_default_deny;
 mod one_sided_flow;
 mod overridden_rule;
+mod partial_service_match;
 mod redundant_rule;
 mod scrape_blocked;
 mod service_port_not_pod_port;
@@ -100,6 +101,7 @@ pub const ALL: &[&dyn Rule] = &[
     &no_default_deny::NoDefaultDeny,
     &one_sided_flow::OneSidedFlow,
     &overridden_rule::OverriddenRule,
+    &partial_service_match::PartialServiceMatch,
     &redundant_rule::RedundantRule,
     &scrape_blocked::ScrapeBlocked,
     &service_port_not_pod_port::ServicePortNotPodPort,
