@@ -39,6 +39,7 @@ mod metadata_service_reachable;
 mod misplaced_field;
 mod missing_dns_egress;
 mod missing_namespace;
+mod name_contradicts_effect;
 mod no_default_deny;
 mod one_sided_flow;
 mod overridden_rule;
@@ -98,6 +99,7 @@ pub const ALL: &[&dyn Rule] = &[
     &misplaced_field::MisplacedField,
     &missing_dns_egress::MissingDnsEgress,
     &missing_namespace::MissingNamespace,
+    &name_contradicts_effect::NameContradictsEffect,
     &no_default_deny::NoDefaultDeny,
     &one_sided_flow::OneSidedFlow,
     &overridden_rule::OverriddenRule,
