@@ -93,6 +93,16 @@ impl LabelSelector {
         self.match_labels.is_empty() && self.match_expressions.is_empty()
     }
 
+    /// Every value that a requirement names, be it to ask for it or to rule it out.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        let labels = self.match_labels.iter().map(|label| &label.value);
+        let listed = self
+            .match_expressions
+            .iter()
+            .flat_map(|entry| &entry.values);
+        labels.chain(listed).map(|value| value.as_str())
+    }
+
     /// Whether the labels satisfy every requirement, text taken as it stands.
     #[must_use]
     pub fn matches(&self, labels: &Labels) -> bool {

@@ -7,6 +7,7 @@ mod allow;
 pub mod block_edit;
 pub mod api_clients;
 pub mod callers;
+pub mod claims;
 mod consequence;
 pub mod containment;
 mod context;

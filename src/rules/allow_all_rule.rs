@@ -3,9 +3,10 @@
 use crate::cluster::{NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule};
+use crate::lint::claims::{self, Denial};
 use crate::lint::containment::Allowance;
 use crate::lint::rewrite::{self, Item};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, platform, words};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, platform, text, words};
 use std::collections::BTreeMap;
 
 declare_rule! {
@@ -93,8 +94,10 @@ impl Rule for AllowAllRule {
                 }
             }
         }
-        for places in remarks.values() {
-            let finding = remark(cx, places);
+        for mut places in remarks.into_values() {
+            // First one of which no other finding says more and takes the place of this one.
+            places.sort_by_key(|place| place.may_be_contradiction(cx));
+            let finding = remark(cx, &places);
             cx.report(finding);
         }
     }
@@ -203,6 +206,15 @@ fn places(cx: &Context<'_>, id: PolicyId) -> Vec<Place> {
 impl Place {
     fn rules<'c>(&self, cx: &Context<'c>) -> &'c [NetworkPolicyRule] {
         cx.cluster.policy(self.policy).object.rules(self.direction)
+    }
+
+    /// Whether `name-contradicts-effect` may speak of this rule.
+    fn may_be_contradiction(&self, cx: &Context<'_>) -> bool {
+        let policy = cx.cluster.policy(self.policy);
+        let mark = Item::from(&self.rules(cx)[self.index]).mark(cx.sources);
+        let namespace = &cx.cluster.namespace(policy.namespace).name;
+        Denial::of(&policy.object, namespace).is_some()
+            || claims::is_about_api_server(text::comment_above(cx.sources, mark))
     }
 
     /// A finding at this rule.

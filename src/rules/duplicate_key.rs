@@ -54,7 +54,7 @@ declare_rule! {
         category: Category::Text,
         severity: Severity::Error,
         fix: None,
-        mutes: &[],
+        mutes: &["name-contradicts-effect"],
         since: "0.1.0",
     }
 }

@@ -61,7 +61,7 @@ declare_rule! {
         category: Category::Text,
         severity: Severity::Error,
         fix: Some(FixClass::Narrowing),
-        mutes: &[],
+        mutes: &["name-contradicts-effect"],
         since: "0.1.0",
     }
 }

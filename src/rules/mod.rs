@@ -39,9 +39,11 @@ mod metadata_service_reachable;
 mod misplaced_field;
 mod missing_dns_egress;
 mod missing_namespace;
+mod name_contradicts_effect;
 mod no_default_deny;
 mod one_sided_flow;
 mod overridden_rule;
+mod partial_service_match;
 mod redundant_rule;
 mod scrape_blocked;
 mod service_port_not_pod_port;
@@ -97,9 +99,11 @@ pub const ALL: &[&dyn Rule] = &[
     &misplaced_field::MisplacedField,
     &missing_dns_egress::MissingDnsEgress,
     &missing_namespace::MissingNamespace,
+    &name_contradicts_effect::NameContradictsEffect,
     &no_default_deny::NoDefaultDeny,
     &one_sided_flow::OneSidedFlow,
     &overridden_rule::OverriddenRule,
+    &partial_service_match::PartialServiceMatch,
     &redundant_rule::RedundantRule,
     &scrape_blocked::ScrapeBlocked,
     &service_port_not_pod_port::ServicePortNotPodPort,

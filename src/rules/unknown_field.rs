@@ -52,7 +52,7 @@ declare_rule! {
         category: Category::Text,
         severity: Severity::Error,
         fix: Some(FixClass::Widening),
-        mutes: &[],
+        mutes: &["name-contradicts-effect"],
         since: "0.1.0",
     }
 }

@@ -1,0 +1,426 @@
+//! Policies that do not do what their name says.
+
+use crate::cluster::{NAMESPACE_NAME_LABEL, PolicyId};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::{
+    Direction, LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicyRule, PeerPlace, PortReference, is_opaque,
+};
+use crate::lint::callers::may_select_namespace;
+use crate::lint::claims::{self, Counterpart, Denial, Extent};
+use crate::lint::containment::PodSet;
+use crate::lint::layout::Layout;
+use crate::lint::rewrite::{self, Item};
+use crate::lint::unjudged::Unjudged;
+use crate::lint::words;
+use crate::lint::{
+    Category, Context, Rule, RuleMeta, declare_rule, dns, isolation, platform, text,
+};
+use crate::source::Span;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a policy whose name and effect contradict each other:
+    ///
+    /// - `deny-all`, `default-deny` and the like, in the name or in the description, and a rule
+    ///   that allows something in a direction that the name speaks of; or the direction is not
+    ///   isolated at all;
+    /// - `allow-web` without any rule, where nothing else lets anybody in or out of its pods;
+    /// - `allow-dns` without a rule for port 53;
+    /// - `allow-from-monitoring` for another namespace than `monitoring`, which exists;
+    /// - a comment about the API server right above an egress rule without `to` and `ports`,
+    ///   which is for everything.
+    ///
+    /// A name is read word by word, and one with a word that may make an exception is not
+    /// understood: `default-deny-except-dns`, `deny-from-other-namespaces`. A denial may let
+    /// pods ask a resolver, and `default-deny` the pods of its own namespace. A rule with a
+    /// comment is meant.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Nobody opens `deny-all` to see what it allows. Mostly it is a copy whose name stayed
+    /// behind, or a rule that got lost.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: default-deny-ingress
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector: {}
+    ///   policyTypes: [Ingress]
+    ///   ingress:
+    ///     - from:
+    ///         - podSelector: {matchLabels: {app: web}}
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: default-deny-ingress
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector: {}
+    ///   policyTypes: [Ingress]
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata:
+    ///   name: allow-web
+    ///   namespace: shop
+    /// spec:
+    ///   podSelector: {}
+    ///   policyTypes: [Ingress]
+    ///   ingress:
+    ///     - from:
+    ///         - podSelector: {matchLabels: {app: web}}
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: either the name is wrong or the rules are.
+    pub(super) struct NameContradictsEffect {
+        name: "name-contradicts-effect",
+        summary: "a policy does not do what its name says",
+        category: Category::Hygiene,
+        severity: Severity::Warning,
+        fix: None,
+        mutes: &["allow-all-rule", "missing-dns-egress"],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for NameContradictsEffect {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let layout = Layout::new(cx.sources, cx.cluster.surroundings());
+        let unjudged = Unjudged::new(cx.documents, cx.cluster);
+        for id in cx.cluster.policy_ids() {
+            let policy = &cx.cluster.policy(id).object;
+            let meta = &policy.meta;
+            let is_known = meta.is_accepted && meta.opaque.is_none() && !is_opaque(&meta.name);
+            if !is_known || layout.is_patch(meta.span.source) {
+                continue;
+            }
+            let finding = denies_less(cx, id, policy)
+                .or_else(|| allows_nothing(cx, &unjudged, id, policy))
+                .or_else(|| allows_no_dns(cx, id, policy))
+                .or_else(|| allows_another(cx, id, policy));
+            let of_comments = about_api_server(cx, id, policy);
+            for finding in finding.into_iter().chain(of_comments) {
+                cx.report(finding);
+            }
+        }
+    }
+}
+
+const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];
+
+/// A finding about the whole policy, at the text that says something else.
+fn finding(cx: &Context<'_>, id: PolicyId, claim: Span, message: String) -> Diagnostic {
+    cx.policy_finding(id, "", claim, message)
+}
+
+/// A policy that says that it denies, and allows.
+fn denies_less(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Option<Diagnostic> {
+    let namespace = &cx.cluster.namespace(cx.cluster.policy(id).namespace).name;
+    let (denial, claim) = Denial::of(policy, namespace)?;
+    let is_spoken_of = |direction: &Direction| {
+        denial.directions.is_empty() || denial.directions.contains(direction)
+    };
+    let directions = DIRECTIONS.into_iter().filter(is_spoken_of);
+    let rules = directions.flat_map(|direction| {
+        let rules = policy.rules(direction).iter();
+        rules.map(move |rule| (direction, rule))
+    });
+    let allowing: Vec<(Direction, &NetworkPolicyRule)> = rules
+        .filter(|(direction, rule)| contradicts(cx, &denial, *direction, rule))
+        .collect();
+    if allowing.is_empty() {
+        return isolates_less(cx, id, policy, &denial, claim);
+    }
+    let name = &policy.meta.name;
+    let rules = words::count(allowing.len(), "rule");
+    let verb = if allowing.len() == 1 {
+        "allows"
+    } else {
+        "allow"
+    };
+    let said = match denial.directions.as_slice() {
+        [direction] => format!("says that {} is denied", direction.field()),
+        _ => "says that everything is denied".to_owned(),
+    };
+    let message = format!("`{name}` denies less than it says: {rules} of it {verb} something");
+    let mut finding = finding(cx, id, claim, message).label(said);
+    for (direction, rule) in &allowing {
+        let mark = Item::from(*rule).mark(cx.sources);
+        finding = finding.related(mark, allowed(*direction, rule));
+    }
+    Some(
+        finding
+            .help("delete the rule or rename the policy, or say in a comment what the rule is for"),
+    )
+}
+
+/// What a rule allows, in words.
+fn allowed(direction: Direction, rule: &NetworkPolicyRule) -> String {
+    let (field, to) = match direction {
+        Direction::Ingress => (direction.field(), "from"),
+        Direction::Egress => (direction.field(), "to"),
+    };
+    match rule.peers.items() {
+        [] => format!("allows {field} {to} everybody"),
+        _ if is_for_own_namespace(rule) => {
+            format!("allows {field} {to} every pod of the namespace")
+        }
+        _ => format!("allows {field}"),
+    }
+}
+
+/// Whether a rule allows what the name says is denied, and nobody says why.
+fn contradicts(
+    cx: &Context<'_>,
+    denial: &Denial,
+    direction: Direction,
+    rule: &NetworkPolicyRule,
+) -> bool {
+    // A key that is written and empty is `empty-means-all`'s.
+    let has_empty_key = (rule.peers.items().is_empty() && !rule.peers.is_missing())
+        || (rule.ports.items().is_empty() && !rule.ports.is_missing());
+    let is_for_dns = || direction == Direction::Egress && dns::is_meant_for_dns(cx.settings, rule);
+    let is_excepted = match denial.extent {
+        Extent::Everything => false,
+        Extent::Default => is_for_own_namespace(rule),
+        Extent::Direction => !rule.peers.is_missing() || !rule.ports.is_missing(),
+    };
+    !has_empty_key
+        && !is_excepted
+        && !is_for_dns()
+        && !rewrite::is_commented(cx.sources, cx.documents, rule.into())
+}
+
+fn is_for_own_namespace(rule: &NetworkPolicyRule) -> bool {
+    let is_everything = |selector: &LabelSelector| selector.is_empty();
+    let is_own = |peer: &NetworkPolicyPeer| matches!(peer.selectors(), Some((None, Some(pods))) if is_everything(pods));
+    let peers = rule.peers.items();
+    !peers.is_empty() && peers.iter().all(is_own)
+}
+
+/// A policy that says that it denies a direction, and does not isolate for it.
+fn isolates_less(
+    cx: &Context<'_>,
+    id: PolicyId,
+    policy: &NetworkPolicy,
+    denial: &Denial,
+    claim: Span,
+) -> Option<Diagnostic> {
+    let is_open = |direction: &&Direction| {
+        // Rules that are not in force are `ignored-rules`', an empty list of them
+        // `implicit-policy-types`'.
+        !policy.applies_to(**direction)
+            && policy.rules_field(**direction).is_missing()
+            && isolation::isolates_the_same_pods(cx.cluster, id, **direction).is_none()
+    };
+    let direction = *denial.directions.iter().find(is_open)?;
+    let (name, field) = (&policy.meta.name, direction.field());
+    let policy_type = direction.policy_type();
+    let message = format!("`{name}` does not deny {field}: it does not isolate for it");
+    let finding = finding(cx, id, claim, message).label(format!("says that {field} is denied"));
+    let types = policy.policy_types.items();
+    let finding = match (policy.policy_types.key(), types.is_empty()) {
+        (Some(key), false) => finding.related(key, format!("`{policy_type}` is not listed")),
+        _ => finding.note("without `policyTypes` and egress rules a policy is about ingress only"),
+    };
+    Some(finding.help(format!(
+        "list `{policy_type}` in `policyTypes`, or rename the policy"
+    )))
+}
+
+/// A policy that says that it allows, and has no rule.
+fn allows_nothing(
+    cx: &Context<'_>,
+    unjudged: &Unjudged,
+    id: PolicyId,
+    policy: &NetworkPolicy,
+) -> Option<Diagnostic> {
+    let (name, namespace) = (&policy.meta.name, cx.cluster.policy(id).namespace);
+    // Rules that are not in force are `ignored-rules`'.
+    let has_rules = DIRECTIONS
+        .iter()
+        .any(|direction| !policy.rules_field(*direction).items().is_empty());
+    if !claims::allows_something(name) || has_rules || unjudged.may_be_in(cx.cluster, namespace) {
+        return None;
+    }
+    let pods = PodSet::of(policy.pod_selector.get())?;
+    let is_about_them = |other: &NetworkPolicy| {
+        PodSet::of(other.pod_selector.get()).is_none_or(|others| others.overlaps(&pods))
+    };
+    let opens = |direction: Direction| {
+        let mut others = cx.cluster.policies_in(namespace);
+        others.any(|other| {
+            let other = &cx.cluster.policy(other).object;
+            !other.rules(direction).is_empty() && is_about_them(other)
+        })
+    };
+    let mut closed = DIRECTIONS
+        .into_iter()
+        .filter(|direction| policy.applies_to(*direction));
+    let direction = closed.next()?;
+    if opens(direction) || closed.any(opens) {
+        return None;
+    }
+    let message = format!("`{name}` allows nothing: it isolates its pods, and has no rules");
+    let (at, _) = policy.isolates_at(direction);
+    Some(
+        finding(cx, id, name.span, message)
+            .label("says that something is allowed")
+            .related(at, format!("no rule: all {} is denied", direction.field()))
+            .help("write the rule that is missing, or rename the policy"),
+    )
+}
+
+/// A policy that says that it allows DNS, and has rules for other ports only.
+fn allows_no_dns(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Option<Diagnostic> {
+    let name = &policy.meta.name;
+    let rules = || {
+        DIRECTIONS
+            .into_iter()
+            .flat_map(|direction| policy.rules(direction))
+    };
+    let may_be_for_dns = |rule: &NetworkPolicyRule| {
+        let ports = rule.ports.items();
+        ports.is_empty() || ports.iter().any(may_be_dns)
+    };
+    let first = rules().next()?;
+    if !claims::allows_dns(name) || rules().any(may_be_for_dns) {
+        return None;
+    }
+    let message = format!(
+        "`{name}` does not allow DNS: no rule of it admits port {}",
+        dns::PORT
+    );
+    let finding = finding(cx, id, name.span, message).label("says that DNS is allowed");
+    let lists = DIRECTIONS.map(|direction| policy.rules_field(direction).key());
+    let finding = lists.into_iter().flatten().fold(finding, |finding, key| {
+        finding.related(key, format!("{} instead", first.ports_in_words()))
+    });
+    Some(finding.help(format!(
+        "allow UDP and TCP {}, or rename the policy",
+        dns::PORT
+    )))
+}
+
+/// Whether a port may be a resolver's. Those without privileges listen on ports that are
+/// called after it: 1053, 5353, 8053; and 853 is DNS over TLS.
+fn may_be_dns(port: &NetworkPolicyPort) -> bool {
+    let Some(first) = port.port.get() else {
+        return true;
+    };
+    match (&first.value, port.end_port.get()) {
+        (PortReference::Name(_), _) => true,
+        (PortReference::Number(first), Some(last)) => {
+            (*first..=last.value).any(|number| number % 100 == dns::PORT)
+        }
+        (PortReference::Number(number), None) => number % 100 == dns::PORT,
+    }
+}
+
+/// A policy that says which namespace it lets in or out, and selects others.
+fn allows_another(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Option<Diagnostic> {
+    let name = &policy.meta.name;
+    let own = &cx.cluster.namespace(cx.cluster.policy(id).namespace).name;
+    let is_known = |it: &Counterpart| {
+        cx.cluster.namespace_by_name(&it.name).is_some() || platform::makes_namespace(&it.name)
+    };
+    let meant = claims::counterparts(name).into_iter().find(is_known)?;
+    if meant.name == *own {
+        return None;
+    }
+    let is_spoken_of = |direction: Direction| meant.direction.is_none_or(|it| it == direction);
+    let mut rules = DIRECTIONS
+        .into_iter()
+        .filter(|direction| is_spoken_of(*direction))
+        .flat_map(|direction| policy.rules(direction));
+    if rules.any(|rule| rule.peers.items().is_empty()) {
+        return None;
+    }
+    let places = policy.peers();
+    let places = places.filter(|it| is_spoken_of(it.direction) && policy.applies_to(it.direction));
+    let others = |place: PeerPlace<'_>| others(cx, place.peer, &meant.name);
+    let others: Vec<(Span, String)> = places.map(others).collect::<Option<_>>()?;
+    let (_, first) = others.first()?;
+    let message = format!(
+        "`{name}` is not for namespace `{}`, but for {first}",
+        meant.name
+    );
+    let mut finding = finding(cx, id, name.span, message).label(format!(
+        "speaks of namespace `{}`, which exists",
+        meant.name
+    ));
+    for (span, other) in others {
+        finding = finding.related(span, format!("selects {other}"));
+    }
+    Some(finding.help(format!(
+        "select `{NAMESPACE_NAME_LABEL}: {}`, or rename the policy",
+        meant.name
+    )))
+}
+
+/// The namespaces that a peer selects, in words, and where, if those are known and the one
+/// that is meant is surely not among them.
+fn others(cx: &Context<'_>, peer: &NetworkPolicyPeer, meant: &str) -> Option<(Span, String)> {
+    let (namespaces, pods) = peer.selectors()?;
+    let namespaces = namespaces?;
+    // Pods, or a label of namespaces, may be called as the namespace is.
+    let is_named = |selector: &LabelSelector| selector.values().any(|value| value.contains(meant));
+    let is_named_here = is_named(namespaces) || pods.is_some_and(is_named);
+    if is_named_here || may_select_namespace(cx, namespaces, meant) {
+        return None;
+    }
+    let selected = cx.engine.matching_namespaces(namespaces);
+    let mut names: Vec<&str> = selected
+        .iter()
+        .map(|id| cx.cluster.namespace(*id).name.as_str())
+        .collect();
+    if names.is_empty() {
+        let by_name = namespaces.match_labels.iter();
+        let by_name = by_name.filter(|label| label.key.value == NAMESPACE_NAME_LABEL);
+        names = by_name.map(|label| label.value.as_str()).collect();
+    }
+    let first = names.first()?;
+    let in_words = match names.len() {
+        1 => format!("namespace `{first}`"),
+        more => format!("namespace `{first}` and {} more", more - 1),
+    };
+    Some((namespaces.requirements_span(), in_words))
+}
+
+/// Egress rules for everything under a comment that is about the API server. Those with ports
+/// are left to `allow-all-rule`: there is no selector for the API server, so many leave out `to`
+/// for its port.
+fn about_api_server(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Vec<Diagnostic> {
+    let rules = policy.rules(Direction::Egress).iter().enumerate();
+    let for_everything =
+        rules.filter(|(_, rule)| rule.peers.is_missing() && rule.ports.is_missing());
+    let found = for_everything.filter_map(|(index, rule)| {
+        let mark = Item::from(rule).mark(cx.sources);
+        let comment = text::comment_above(cx.sources, mark);
+        let message = "the comment speaks of the API server, and the rule is for everything";
+        claims::is_about_api_server(comment).then(|| {
+            cx.policy_finding(id, format!("spec.egress[{index}]"), mark, message)
+                .label("no `to` and no `ports`: every destination is open")
+                .help("name the addresses and the port of the API server")
+        })
+    });
+    found.collect()
+}
