@@ -1,5 +1,6 @@
 //! Policies that do not do what their name says.
 
+use crate::cluster::Layout;
 use crate::cluster::{NAMESPACE_NAME_LABEL, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
@@ -9,7 +10,6 @@ use crate::k8s::{
 use crate::lint::callers::may_select_namespace;
 use crate::lint::claims::{self, Counterpart, Denial, Extent};
 use crate::lint::containment::PodSet;
-use crate::lint::layout::Layout;
 use crate::lint::rewrite::{self, Item};
 use crate::lint::unjudged::Unjudged;
 use crate::lint::words;
@@ -103,7 +103,7 @@ impl Rule for NameContradictsEffect {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let layout = Layout::new(cx.sources, cx.cluster.surroundings());
+        let layout = Layout::of(cx.sources, cx.cluster.surroundings());
         let unjudged = Unjudged::new(cx.documents, cx.cluster);
         for id in cx.cluster.policy_ids() {
             let policy = &cx.cluster.policy(id).object;
