@@ -15,11 +15,10 @@ declare_rule! {
     /// Reports rules that admit everybody: rules without peers, with or without ports, and
     /// peers with `namespaceSelector: {}`, which is every pod of the cluster.
     ///
-    /// It speaks where such a rule makes others pointless, as everything that they allow is
+    /// A warning where such a rule makes others pointless, as everything that they allow is
     /// allowed by it, and where a database's port is open to everybody without a word why.
-    /// Elsewhere it is silent: who writes `ingress: [{}]` means it. Who asks for the rule by
-    /// name in the configuration hears of all such rules, in one remark for a namespace.
-    /// Rules for DNS alone are left alone.
+    /// Elsewhere it is a remark, one for all such rules of a namespace: who writes
+    /// `ingress: [{}]` means it. Rules for DNS alone are left alone.
     ///
     /// ## Why is this bad?
     ///
@@ -61,11 +60,6 @@ declare_rule! {
     ///
     /// There is no automatic fix: either the rule for everybody goes or the others do, and only
     /// the author knows which.
-    ///
-    /// ## Configuration
-    ///
-    /// Name the rule under `rules` (as `allow-all-rule: warning`) to hear of every rule that
-    /// admits everybody.
     pub(super) struct AllowAllRule {
         name: "allow-all-rule",
         summary: "a rule admits everybody",
@@ -86,11 +80,12 @@ impl Rule for AllowAllRule {
         let mut remarks: BTreeMap<(Direction, Admits), Vec<Place>> = BTreeMap::new();
         for policy in cx.cluster.policies_in(namespace) {
             for place in places(cx, policy) {
-                if let Some(finding) = mistake(cx, &place) {
-                    cx.report(finding);
-                } else if cx.is_asked_for() {
-                    let kind = (place.direction, place.admits);
-                    remarks.entry(kind).or_default().push(place);
+                match mistake(cx, &place) {
+                    Some(finding) => cx.report(finding),
+                    None => remarks
+                        .entry((place.direction, place.admits))
+                        .or_default()
+                        .push(place),
                 }
             }
         }
