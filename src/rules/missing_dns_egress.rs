@@ -2,7 +2,7 @@
 
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::k8s::{Direction, Field, LabelSelector, NetworkPolicy};
+use crate::k8s::{Direction, Field, NetworkPolicy};
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, text, words};
 use crate::source::Span;
@@ -21,9 +21,8 @@ declare_rule! {
     /// the resolver that knows where `postgres` is, times out without a message.
     ///
     /// Pods on the host network, and pods that bring their own nameservers
-    /// (`dnsPolicy: None`), are left alone. So are pods that may reach nobody at all: a name
-    /// would not help them. Only where a default deny alone isolates them, and other pods of
-    /// the namespace may ask a resolver, they look forgotten, which is a remark.
+    /// (`dnsPolicy: None`), are left alone. Where no rule allows any egress at all, the pods
+    /// may be servers that only answer: that is a remark.
     ///
     /// ## Example
     ///
@@ -100,18 +99,12 @@ impl Rule for MissingDnsEgress {
             let policy = cluster.workload(id).object.dns_policy.as_deref();
             !matches!(policy, Some("None" | "Default"))
         };
-        let isolated = isolated_pods(cx, id, Direction::Egress, asks_resolver);
-        let is_cut_off = |pods: &IsolatedPods| dns::protocols(cx, pods).is_empty();
-        let (isolated, asking): (Vec<_>, Vec<_>) = isolated.into_iter().partition(is_cut_off);
-        let others_ask = asking.iter().any(|pods| !pods.workloads.is_empty());
         let mut cut_off: BTreeMap<PolicyId, CutOff> = BTreeMap::new();
-        for pods in isolated {
-            let needs = needs(cluster, &pods);
-            let is_forgotten = || others_ask && is_meant_by_none(cluster, &pods);
-            if needs > Needs::Nothing || is_forgotten() {
+        for pods in isolated_pods(cx, id, Direction::Egress, asks_resolver) {
+            if dns::protocols(cx, &pods).is_empty() {
                 let entry = cut_off.entry(anchor(cluster, &pods.policies)).or_default();
                 entry.workloads.extend(&pods.workloads);
-                entry.needs = entry.needs.max(needs);
+                entry.needs = entry.needs.max(needs(cluster, &pods));
             }
         }
         for (anchor, cut_off) in cut_off {
@@ -153,15 +146,6 @@ fn anchor(cluster: &Cluster, policies: &[PolicyId]) -> PolicyId {
     *policies.iter().find(has_rules).unwrap_or(&policies[0])
 }
 
-/// Whether every policy that isolates the pods is for all pods of the namespace, so that
-/// none was written with them in mind.
-fn is_meant_by_none(cluster: &Cluster, pods: &IsolatedPods) -> bool {
-    pods.policies.iter().all(|id| {
-        let selector = cluster.policy(*id).object.pod_selector.get();
-        selector.is_none_or(LabelSelector::is_empty)
-    })
-}
-
 fn needs(cluster: &Cluster, pods: &IsolatedPods) -> Needs {
     let rules = pods
         .policies
@@ -200,7 +184,7 @@ fn describe(
         Needs::Addresses => cx.severity_by_inventory(namespace, Severity::Warning, Severity::Info),
         // A policy that denies everything to pods nobody has seen is a good habit.
         Needs::Nothing if cut_off.workloads.is_empty() => return None,
-        Needs::Nothing => Severity::Info,
+        Needs::Nothing => cx.severity_by_inventory(namespace, Severity::Warning, Severity::Info),
     };
     let who = match cut_off.workloads.as_slice() {
         [] => "the pods of this policy".to_owned(),
@@ -228,9 +212,7 @@ fn describe(
         finding = finding.note(format!("cut off: {}", words::names(&names)));
     }
     if cut_off.needs == Needs::Nothing {
-        finding = finding
-            .note("no egress is allowed at all: fine for pods that only answer")
-            .note("other pods of this namespace may ask a resolver");
+        finding = finding.note("no egress is allowed at all: fine for pods that only answer");
     }
     finding = finding.help(
         "allow UDP and TCP 53 to the resolver, in this policy or in one for the whole namespace",

@@ -4,9 +4,7 @@ use crate::cluster::PolicyId;
 use crate::diagnostic::{Fix, FixClass, Severity};
 use crate::k8s::{self, Direction, LabelSelector, Truth};
 use crate::lint::near_miss::{self, NearMiss};
-use crate::lint::{
-    Category, Context, Rule, RuleMeta, declare_rule, isolation, platform, unread, words,
-};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, platform, unread};
 
 declare_rule! {
     /// ## What it does
@@ -20,9 +18,10 @@ declare_rule! {
     /// everything is allowed; nothing ever says so.
     ///
     /// Manifests on disk rarely hold every pod: operators and other repositories make the
-    /// rest. So without `--complete` only a near miss is reported, and not where a Service, a
-    /// chart or an object of an operator speaks of such pods. Labels that only controllers set
-    /// are left alone.
+    /// rest. So without `--complete` only a near miss is an error, and a plain absence is a
+    /// remark, made only where the namespace has other workloads. Where a Service, a chart or
+    /// an object of an operator speaks of such pods, neither is made. Labels that only
+    /// controllers set are left alone.
     ///
     /// ## Example
     ///
@@ -146,11 +145,25 @@ impl Rule for UnmatchedPodSelector {
             cx.report(finding);
             return;
         }
-        if is_complete && !is_of_controllers(selector) {
-            let known = words::count(cluster.workloads_in(namespace).len(), "workload");
-            let label = format!("none of the {known} of this namespace");
-            cx.report(finding.label(label).with_severity(Severity::Warning));
+        let known = cluster.workloads_in(namespace).len();
+        let is_known_whole =
+            is_complete || known > 0 && !unread::may_match(cx, namespace, selector);
+        if !is_known_whole || is_of_controllers(selector) {
+            return;
         }
+        let none = match known {
+            0 => "there is no workload in this namespace".to_owned(),
+            1 => "the one workload of this namespace does not match".to_owned(),
+            _ => format!("none of the {known} workloads of this namespace matches"),
+        };
+        cx.report(if is_complete {
+            finding.label(none).with_severity(Severity::Warning)
+        } else {
+            finding
+                .label(none)
+                .with_severity(Severity::Info)
+                .note("pods that other repositories or operators make are not known to npcheck")
+        });
     }
 }
 
