@@ -35,13 +35,7 @@ const PODLESS: &[&str] = &[
 ];
 
 /// Kinds that make pods in another namespace than their own.
-const DEPLOYERS: &[&str] = &[
-    "Application",
-    "ApplicationSet",
-    "HelmChart",
-    "HelmRelease",
-    "Kustomization",
-];
+const DEPLOYERS: &[&str] = &["Application", "ApplicationSet", "HelmChart", "HelmRelease"];
 
 /// Kinds that are read for what they tell of others, and make pods as well.
 const OPERATED: &[&str] = &["Prometheus", "PrometheusAgent"];
