@@ -1,7 +1,7 @@
 //! Pods that may well be there although no workload among the manifests is theirs: copies
 //! that another one of the same name hides, pods that operators and charts make, pods that a
 //! Service or another policy counts on. Whoever says that nothing matches a selector asks
-//! here first, unless the inventory is complete.
+//! here first, even where the inventory is complete: npcheck does not read every kind.
 //!
 //! Refuses to know what a chart or an operator makes of its text: that the text has the
 //! label's value as a word of its own is enough.

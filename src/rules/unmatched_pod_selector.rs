@@ -18,8 +18,8 @@ declare_rule! {
     /// everything is allowed; nothing ever says so.
     ///
     /// Manifests on disk rarely hold every pod: operators and other repositories make the
-    /// rest. So without `--complete` only a near miss is reported, and not where a Service, a
-    /// chart or an object of an operator speaks of such pods. Labels that only controllers set
+    /// rest. So without `--complete` only a near miss is reported. Nothing is said where a
+    /// Service, a chart or an object of an operator speaks of such pods. Labels that only controllers set
     /// are left alone.
     ///
     /// ## Example
@@ -110,11 +110,10 @@ impl Rule for UnmatchedPodSelector {
             message,
         );
         let is_complete = cx.settings.inventory.is_complete_in(name);
-        let is_meant = |near: &NearMiss| {
-            is_complete
-                || !is_spoken_for(cx, id, near.workload)
-                    && !unread::may_match(cx, namespace, selector)
-        };
+        if unread::may_match(cx, namespace, selector) {
+            return;
+        }
+        let is_meant = |near: &NearMiss| is_complete || !is_spoken_for(cx, id, near.workload);
         let near =
             near_miss::nearest(cluster, selector, cluster.workloads_in(namespace)).filter(is_meant);
         if let Some(near) = near {
@@ -136,8 +135,13 @@ impl Rule for UnmatchedPodSelector {
             return;
         }
         if is_complete && !is_of_controllers(selector) {
-            let known = words::count(cluster.workloads_in(namespace).len(), "workload");
-            let label = format!("none of the {known} of this namespace");
+            let label = match cluster.workloads_in(namespace).len() {
+                0 => "this namespace has no workload".to_owned(),
+                known => format!(
+                    "none of {} of this namespace",
+                    words::count(known, "workload")
+                ),
+            };
             cx.report(finding.label(label).with_severity(Severity::Warning));
         }
     }
