@@ -1,7 +1,7 @@
 //! Pods that may well be there although no workload among the manifests is theirs: copies
 //! that another one of the same name hides, pods that operators and charts make, pods that a
 //! Service or another policy counts on. Whoever says that nothing matches a selector asks
-//! here first, unless the inventory is complete.
+//! here first, even where the inventory is complete: npcheck does not read every kind.
 //!
 //! Refuses to know what a chart or an operator makes of its text: that the text has the
 //! label's value as a word of its own is enough.
@@ -35,23 +35,19 @@ const PODLESS: &[&str] = &[
 ];
 
 /// Kinds that make pods in another namespace than their own.
-const DEPLOYERS: &[&str] = &[
-    "Application",
-    "ApplicationSet",
-    "HelmChart",
-    "HelmRelease",
-    "Kustomization",
-];
+const DEPLOYERS: &[&str] = &["Application", "ApplicationSet", "HelmChart", "HelmRelease"];
 
 /// Kinds that are read for what they tell of others, and make pods as well.
 const OPERATED: &[&str] = &["Prometheus", "PrometheusAgent"];
 
 /// Whether pods of the namespace that the selector matches may be there without being among
-/// the workloads.
+/// the workloads. In a complete inventory only what npcheck cannot read may be such pods.
 #[must_use]
 pub fn may_match(cx: &Context<'_>, namespace: NamespaceId, selector: &LabelSelector) -> bool {
+    let name = &cx.cluster.namespace(namespace).name;
+    let is_complete = cx.settings.inventory.is_complete_in(name);
     is_hidden(cx, namespace, selector)
-        || is_counted_on(cx, namespace, selector)
+        || !is_complete && is_counted_on(cx, namespace, selector)
         || is_written_about(cx, namespace, selector)
 }
 

@@ -2,7 +2,9 @@
 //! does, and what to do. The only file that knows miette, which lays a line of source out
 //! with what is underlined in it: tabs, wide characters, columns.
 //!
-//! Refuses to shorten: every label, note and help of a finding is shown.
+//! Refuses to shorten: every label, note and help of a finding is shown. Only of many remarks
+//! that give one advice about one thing, the first one is shown so, and the others by their
+//! place and message.
 
 use super::concise::role;
 use super::escape::line_character;
@@ -19,12 +21,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 
+/// How many remarks that say one thing are each shown in full.
+const FEW: usize = 3;
+
 pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    for finding in report.findings {
+    for (finding, repeats) in fold(report.findings) {
         let rule = report.rules.iter().find(|rule| rule.name == finding.rule);
         let page = Page {
             sources: report.sources,
             finding,
+            repeats: &repeats,
             may_be_kept: rule.is_some_and(|rule| rule.category != Category::Text),
             style,
         };
@@ -33,10 +39,39 @@ pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> i
     Ok(())
 }
 
+/// The findings that are shown in full, each with the remarks that only repeat it.
+fn fold(findings: &[Diagnostic]) -> Vec<(&Diagnostic, Vec<&Diagnostic>)> {
+    let thing = |finding: &Diagnostic| {
+        let says = (finding.primary.message.clone(), finding.help.clone());
+        (finding.rule, says)
+    };
+    let mut alike: BTreeMap<_, Vec<&Diagnostic>> = BTreeMap::new();
+    let remarks = findings.iter();
+    for finding in remarks.filter(|finding| finding.severity == Severity::Info) {
+        alike.entry(thing(finding)).or_default().push(finding);
+    }
+    let mut shown = Vec::new();
+    for finding in findings {
+        let group = alike
+            .get(&thing(finding))
+            .filter(|group| finding.severity == Severity::Info && group.len() > FEW);
+        match group.map(Vec::as_slice) {
+            Some([first, repeats @ ..]) if std::ptr::eq(*first, finding) => {
+                shown.push((finding, repeats.to_vec()));
+            }
+            Some(_) => {}
+            None => shown.push((finding, Vec::new())),
+        }
+    }
+    shown
+}
+
 /// One finding as it is shown.
 struct Page<'a> {
     sources: &'a SourceMap,
     finding: &'a Diagnostic,
+    /// Remarks that say the same of other places.
+    repeats: &'a [&'a Diagnostic],
     /// Whether a person may decide that nothing is wrong: not where text is broken.
     may_be_kept: bool,
     style: Style,
@@ -175,6 +210,18 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
+    /// The remarks that say the same, a line each.
+    fn repeats(&self) -> Option<String> {
+        let lines = self.repeats.iter().map(|finding| {
+            let place = self.sources.position(finding.primary.span);
+            let name = self.sources.get(finding.primary.span.source).name();
+            format!("{name}:{}:{} {}", place.line, place.column, finding.message)
+        });
+        let lines: Vec<String> = lines.collect();
+        let head = format!("{} more:", lines.len());
+        (!lines.is_empty()).then(|| format!("{head}\n{}", lines.join("\n")))
+    }
+
     /// The notes and the help, each behind a `=`.
     fn write_facts(&self, f: &mut fmt::Formatter<'_>, width: usize) -> fmt::Result {
         let finding = self.finding;
@@ -200,6 +247,7 @@ impl<'a> Page<'a> {
             .chain(help)
             .chain(fix)
             .chain(keep)
+            .chain(self.repeats())
             .collect();
         if facts.is_empty() {
             return Ok(());

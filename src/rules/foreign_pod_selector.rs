@@ -97,9 +97,8 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
     }
     let own_name = &cluster.namespace(own).name;
     let is_complete = cx.settings.inventory.is_complete_in(own_name);
-    if !is_complete
-        && (unread::may_match(cx, own, selector) || unread::is_subject(cx, own, selector, id))
-    {
+    let is_subject = || !is_complete && unread::is_subject(cx, own, selector, id);
+    if unread::may_match(cx, own, selector) || is_subject() {
         return;
     }
     let Some((home, evidence)) = home(cx, own, selector) else {

@@ -3,7 +3,7 @@
 use crate::cluster::{Layout, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{NetworkPolicy, ObjectMeta};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, unread, words};
 use crate::source::SourceId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -201,7 +201,13 @@ fn evidence(
         return Some(Evidence::File(words::names(&named)));
     }
     let is_complete = cx.settings.inventory.is_complete_in("default");
-    (is_complete && cx.engine.selected(id).is_empty()).then_some(Evidence::Complete)
+    let may_select = || {
+        let home = cx.cluster.policy(id).namespace;
+        let selector = policy.pod_selector.get();
+        selector.is_some_and(|selector| unread::may_match(cx, home, selector))
+    };
+    let selects_nobody = is_complete && cx.engine.selected(id).is_empty() && !may_select();
+    selects_nobody.then_some(Evidence::Complete)
 }
 
 /// The one namespace with pods that the policy's selector matches, if there are none where

@@ -125,13 +125,15 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         let name = &cluster.namespace(*id).name;
         cx.settings.inventory.is_complete_in(name)
     };
-    let is_spoken_of = |namespace: &NamespaceId| {
-        !is_complete(namespace)
-            && (unread::may_match(cx, *namespace, selector)
-                || unread::is_subject(cx, *namespace, selector, id))
+    let may_match = |namespace: &NamespaceId| unread::may_match(cx, *namespace, selector);
+    if namespaces.iter().any(may_match) {
+        return;
+    }
+    let is_subject = |namespace: &NamespaceId| {
+        !is_complete(namespace) && unread::is_subject(cx, *namespace, selector, id)
     };
     let near = near_miss::nearest(cluster, selector, workloads(cluster, &namespaces))
-        .filter(|_| !namespaces.iter().any(is_spoken_of));
+        .filter(|_| !namespaces.iter().any(is_subject));
     if let Some(near) = near {
         let workload = cluster.workload_name(near.workload);
         let finding = finding

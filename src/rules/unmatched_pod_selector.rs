@@ -112,11 +112,10 @@ impl Rule for UnmatchedPodSelector {
             message,
         );
         let is_complete = cx.settings.inventory.is_complete_in(name);
-        let is_meant = |near: &NearMiss| {
-            is_complete
-                || !is_spoken_for(cx, id, near.workload)
-                    && !unread::may_match(cx, namespace, selector)
-        };
+        if unread::may_match(cx, namespace, selector) {
+            return;
+        }
+        let is_meant = |near: &NearMiss| is_complete || !is_spoken_for(cx, id, near.workload);
         let near =
             near_miss::nearest(cluster, selector, cluster.workloads_in(namespace)).filter(is_meant);
         if let Some(near) = near {
@@ -146,9 +145,7 @@ impl Rule for UnmatchedPodSelector {
             return;
         }
         let known = cluster.workloads_in(namespace).len();
-        let is_known_whole =
-            is_complete || known > 0 && !unread::may_match(cx, namespace, selector);
-        if !is_known_whole || is_of_controllers(selector) {
+        if !is_complete && known == 0 || is_of_controllers(selector) {
             return;
         }
         let none = match known {

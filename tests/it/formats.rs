@@ -274,6 +274,28 @@ fn full_and_concise_say_every_finding() {
     }
 }
 
+/// Four namespaces without a default deny are one thing to read, and four findings.
+#[test]
+fn many_remarks_of_one_kind_are_a_line_each_in_full() {
+    let directory = scratch("formats-many");
+    for namespace in ["a", "b", "c", "d"] {
+        let pod = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: web, namespace: {namespace}}}\nspec: {{containers: [{{name: web, image: web}}]}}\n"
+        );
+        write(&directory, &format!("{namespace}.yaml"), pod);
+    }
+    let full = run(&directory, &["lint"]).stdout;
+    assert_eq!(full.matches("info: ").count(), 1, "{full}");
+    let repeats = "   = 3 more:\n     b.yaml:3:18 namespace `b` has no default deny for ingress\n";
+    assert!(full.contains(repeats), "{full}");
+    let json = run(&directory, &["lint", "-o", "json"]).stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["findings"].as_array().unwrap().len(), 4);
+    fs::remove_file(directory.join("d.yaml")).unwrap();
+    let few = run(&directory, &["lint"]).stdout;
+    assert_eq!(few.matches("info: ").count(), 3, "{few}");
+}
+
 #[test]
 fn several_formats_at_once_go_to_files() {
     let directory = sample("files");

@@ -98,24 +98,25 @@ impl Linted {
         self.of(rule).map(line).collect()
     }
 
-    /// The findings of a rule as a person reads them.
+    /// The findings of a rule as a person reads them, each by itself.
     pub(crate) fn rendered(&self, rule: &str) -> String {
-        let findings: Vec<Diagnostic> = self.of(rule).cloned().collect();
         let rules: Vec<&RuleMeta> = rules::ALL.iter().map(|rule| rule.meta()).collect();
-        let report = output::Report {
-            sources: &self.sources,
-            findings: &findings,
-            suppressed: &[],
-            problems: &[],
-            assumptions: &[],
-            rules: &rules,
-            summary: &output::Summary::default(),
-            found: output::Found::default(),
-        };
         let mut out = Vec::new();
-        FindingFormat::Full
-            .write(&report, Style::default(), &mut out)
-            .expect("a vector can be written to");
+        for finding in self.of(rule) {
+            let report = output::Report {
+                sources: &self.sources,
+                findings: std::slice::from_ref(finding),
+                suppressed: &[],
+                problems: &[],
+                assumptions: &[],
+                rules: &rules,
+                summary: &output::Summary::default(),
+                found: output::Found::default(),
+            };
+            FindingFormat::Full
+                .write(&report, Style::default(), &mut out)
+                .expect("a vector can be written to");
+        }
         String::from_utf8(out).expect("it is text")
     }
 
