@@ -1,13 +1,12 @@
 //! Services of whose pods a policy selects only a part.
 
-use crate::cluster::{Cluster, PolicyId, ServiceId, WorkloadId};
+use crate::cluster::{Cluster, Layout, PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{
     self, AddressRange, ConnectionSet, Endpoint, NamespaceView, PodView, PolicyRef, PortSet,
     ReasonCode, Way,
 };
 use crate::k8s::{Direction, Labels, ObjectMeta, Protocol, ServicePort, WorkloadKind};
-use crate::lint::layout::Layout;
 use crate::lint::unjudged::Unjudged;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 use std::collections::{BTreeMap, BTreeSet};
@@ -125,7 +124,7 @@ impl Rule for PartialServiceMatch {
             return;
         }
         let unjudged = Unjudged::new(cx.documents, cluster);
-        let layout = Layout::new(cx.sources, cluster.surroundings());
+        let layout = Layout::of(cx.sources, cluster.surroundings());
         // Several Services in front of the same pods are one matter.
         let mut found: BTreeMap<PolicyId, Split> = BTreeMap::new();
         for service in cluster.service_ids() {
