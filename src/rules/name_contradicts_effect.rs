@@ -1,6 +1,5 @@
 //! Policies that do not do what their name says.
 
-use crate::cluster::Layout;
 use crate::cluster::{NAMESPACE_NAME_LABEL, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
@@ -103,13 +102,12 @@ impl Rule for NameContradictsEffect {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let layout = Layout::of(cx.sources, cx.cluster.surroundings());
         let unjudged = Unjudged::new(cx.documents, cx.cluster);
         for id in cx.cluster.policy_ids() {
             let policy = &cx.cluster.policy(id).object;
             let meta = &policy.meta;
             let is_known = meta.is_accepted && meta.opaque.is_none() && !is_opaque(&meta.name);
-            if !is_known || layout.is_patch(meta.span.source) {
+            if !is_known {
                 continue;
             }
             let finding = denies_less(cx, id, policy)
@@ -174,17 +172,16 @@ fn denies_less(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Option
 
 /// What a rule allows, in words.
 fn allowed(direction: Direction, rule: &NetworkPolicyRule) -> String {
-    let (field, to) = match direction {
-        Direction::Ingress => (direction.field(), "from"),
-        Direction::Egress => (direction.field(), "to"),
+    let (preposition, everybody) = match direction {
+        Direction::Ingress => ("from", "everybody"),
+        Direction::Egress => ("to", "every destination"),
     };
-    match rule.peers.items() {
-        [] => format!("allows {field} {to} everybody"),
-        _ if is_for_own_namespace(rule) => {
-            format!("allows {field} {to} every pod of the namespace")
-        }
-        _ => format!("allows {field}"),
-    }
+    let whom = match rule.peers.items() {
+        [] => everybody,
+        _ if is_for_own_namespace(rule) => "every pod of the namespace",
+        _ => return format!("allows {}", direction.field()),
+    };
+    format!("allows {} {preposition} {whom}", direction.field())
 }
 
 /// Whether a rule allows what the name says is denied, and nobody says why.

@@ -1,7 +1,6 @@
 //! Services of whose pods a policy selects only a part.
 
-use crate::cluster::Layout;
-use crate::cluster::{Cluster, PolicyId, ServiceId, WorkloadId};
+use crate::cluster::{Cluster, Layout, PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{
     self, AddressRange, ConnectionSet, Endpoint, NamespaceView, PodView, PolicyRef, PortSet,
