@@ -20,6 +20,8 @@ mod generated;
 mod git;
 mod graph;
 #[cfg(unix)]
+mod hook;
+#[cfg(unix)]
 mod linting;
 #[cfg(unix)]
 mod mending;
