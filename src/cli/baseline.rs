@@ -5,7 +5,7 @@
 //! and holds no line number.
 
 use crate::diagnostic::Diagnostic;
-use crate::load::OwnFile;
+use crate::load::Tree;
 use crate::output::Fingerprints;
 use crate::source::SourceMap;
 use serde::{Deserialize, Serialize};
@@ -55,13 +55,15 @@ impl Baseline {
         }
     }
 
-    /// Reads a file that [`write`](Self::write) wrote.
+    /// Reads a file of the tree that [`write`](Self::write) wrote.
     ///
     /// # Errors
     ///
     /// In words, if it cannot be read or is no such file.
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let file = OwnFile::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    pub(super) fn read(path: &Path, tree: &Tree<'_>) -> Result<Self, String> {
+        let file = tree
+            .read(path)
+            .map_err(|error| format!("cannot be read: {error}"))?;
         let baseline: Self =
             serde_json::from_str(&file.text).map_err(|error| format!("is no baseline: {error}"))?;
         if baseline.version != VERSION {
@@ -89,35 +91,18 @@ impl Baseline {
         self.findings.len()
     }
 
-    /// Takes the known findings out, and returns their number and the entries that no
-    /// finding meets any more, as `rule object`.
-    pub(super) fn take_out(
-        &self,
-        sources: &SourceMap,
-        findings: &mut Vec<Diagnostic>,
-    ) -> (usize, Vec<String>) {
-        let known: BTreeSet<&str> = self
+    /// What its findings are known by.
+    pub(super) fn fingerprints(&self) -> impl Iterator<Item = &str> {
+        self.findings.iter().map(|known| known.fingerprint.as_str())
+    }
+
+    /// The entries that are not among the fingerprints, as `rule object`.
+    pub(super) fn without(&self, fingerprints: &BTreeSet<String>) -> Vec<String> {
+        let gone = self
             .findings
             .iter()
-            .map(|known| known.fingerprint.as_str())
-            .collect();
-        let mut met: BTreeSet<String> = BTreeSet::new();
-        let mut fingerprints = Fingerprints::new();
-        findings.retain(|finding| {
-            let fingerprint = fingerprints.next(sources, finding);
-            let is_known = known.contains(fingerprint.as_str());
-            if is_known {
-                met.insert(fingerprint);
-            }
-            !is_known
-        });
-        let stale = self
-            .findings
-            .iter()
-            .filter(|known| !met.contains(&known.fingerprint));
-        let stale = stale
-            .map(|known| format!("{} {}", known.rule, known.object))
-            .collect();
-        (met.len(), stale)
+            .filter(|known| !fingerprints.contains(&known.fingerprint));
+        gone.map(|known| format!("{} {}", known.rule, known.object))
+            .collect()
     }
 }

@@ -6,7 +6,7 @@
 use super::terminal::Terminal;
 use crate::config::{Config, FILE_NAME};
 use crate::lint::RuleMeta;
-use crate::load::OwnFile;
+use crate::load::{OwnFile, Tree};
 use crate::rules;
 use clap::Args;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 pub(super) struct ConfigurationOptions {
     /// The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
     #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// Take no configuration
     #[arg(long)]
     no_config: bool,
@@ -33,15 +33,24 @@ pub(super) struct Configuration {
 pub(super) struct Unusable;
 
 impl Configuration {
-    /// Reads the configuration, and complains if that cannot be done.
+    /// Reads the configuration on the disk, and complains if that cannot be done.
     pub(super) fn load(
         options: &ConfigurationOptions,
         terminal: &mut Terminal,
     ) -> Result<Self, Unusable> {
+        Self::of(options, &Tree::Disk, terminal)
+    }
+
+    /// Reads the configuration in a tree, and complains if that cannot be done.
+    pub(super) fn of(
+        options: &ConfigurationOptions,
+        tree: &Tree<'_>,
+        terminal: &mut Terminal,
+    ) -> Result<Self, Unusable> {
         let found = match &options.config {
             _ if options.no_config => Ok(None),
-            Some(path) => OwnFile::read(path).map(Some),
-            None => OwnFile::find(FILE_NAME),
+            Some(path) => tree.read(path).map(Some),
+            None => tree.find(FILE_NAME),
         };
         let named = options.config.as_ref().map_or_else(
             || FILE_NAME.to_owned(),

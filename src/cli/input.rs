@@ -3,6 +3,7 @@
 //! Refuses to know what a command does with the cluster.
 
 use super::Paths;
+use super::gaps::Gaps;
 use super::manifests::Manifests;
 use super::terminal::{Terminal, Verbosity};
 use crate::cluster::{Cluster, Places};
@@ -10,7 +11,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Document, Object, Opacity, Outcome as Became, WorkloadKind};
 use crate::load::{self, Limits, Loaded, ProblemKind, SkipReason};
 use crate::output::{Escaped, Problem, Summary, count};
-use crate::source::SourceMap;
+use crate::source::{SourceId, SourceMap};
 use std::io;
 
 /// The texts that the arguments stand for, and what was met on the way.
@@ -25,6 +26,8 @@ pub(crate) struct Reading {
     pub(crate) skipped: Vec<load::Skipped>,
     /// The numbers.
     pub(crate) summary: Summary,
+    /// What of it is not part of the analysis.
+    pub(crate) gaps: Gaps,
 }
 
 /// The files that make one cluster together.
@@ -65,48 +68,83 @@ impl std::ops::Deref for Input {
     }
 }
 
-/// Reads the manifests in the texts and joins them, those of one scope into one cluster.
-/// The files of no scope come first; there is always such a part, be it empty.
-pub(crate) fn parts(
-    sources: &SourceMap,
-    scope_of: impl Fn(&str) -> Option<usize> + Sync,
-) -> Vec<Part> {
-    Manifests::read(sources, scope_of).into_parts(sources)
+/// What the same arguments stood for in an earlier state.
+pub(crate) struct Earlier {
+    /// The clusters of that state; their texts are those of the [`Reading`].
+    pub(crate) parts: Vec<Part>,
+    /// What could not be analysed.
+    pub(crate) gaps: Gaps,
+    /// What was left alone on purpose.
+    pub(crate) skipped: Vec<load::Skipped>,
 }
 
 impl Reading {
-    /// Reads what the arguments stand for, and joins the files of each scope into a cluster.
+    /// Joins what was read, the files of each scope into a cluster; so also what was read
+    /// of an earlier state. A text that is the same in both is parsed once.
     pub(crate) fn of(
-        paths: &Paths,
+        loaded: Loaded,
         scope_of: impl Fn(&str) -> Option<usize> + Sync,
-    ) -> (Self, Vec<Part>) {
-        let loaded = load::load(&paths.paths, &mut io::stdin().lock(), &Limits::default());
+    ) -> (Self, Vec<Part>, Option<Earlier>) {
         let Loaded {
             sources,
-            files,
-            problems,
-            skipped,
+            now,
+            before,
         } = loaded;
-        let parts = parts(&sources, scope_of);
+        let all: Vec<SourceId> = sources.ids().collect();
+        let manifests = Manifests::read(&sources, &all, scope_of);
+        let ids_before = before
+            .as_ref()
+            .map_or_else(Vec::new, |before| ids(&before.files));
+        let [manifests, manifests_before] = manifests.divide([&ids(&now.files), &ids_before]);
+        let parts = manifests.into_parts(&sources);
+        let earlier = before.map(|before| {
+            let parts = manifests_before.into_parts(&sources);
+            let problems: Vec<Problem> = before.problems.into_iter().map(in_words).collect();
+            Earlier {
+                gaps: Gaps::new(&problems, &sources, &parts),
+                parts,
+                skipped: before.skipped,
+            }
+        });
         let mut summary = summarize(&parts);
-        summary.files = files.len();
-        summary.unreadable = problems.len();
-        summary.left_alone = skipped.len();
-        let problems = problems.into_iter().map(in_words).collect();
+        summary.files = now.files.len();
+        summary.unreadable = now.problems.len();
+        let is_elsewhere = |skipped: &&load::Skipped| {
+            matches!(
+                skipped.reason,
+                SkipReason::Submodule | SkipReason::LargeFile
+            )
+        };
+        summary.elsewhere = now.skipped.iter().filter(is_elsewhere).count();
+        summary.left_alone = now.skipped.len() - summary.elsewhere;
+        let problems: Vec<Problem> = now.problems.into_iter().map(in_words).collect();
         let reading = Self {
+            gaps: Gaps::new(&problems, &sources, &parts),
             sources,
-            files,
+            files: now.files,
             problems,
-            skipped,
+            skipped: now.skipped,
             summary,
         };
-        (reading, parts)
+        (reading, parts, earlier)
+    }
+
+    /// Leaves out the problems that the earlier state has, too.
+    pub(crate) fn leave_out_problems_of(&mut self, earlier: &Earlier) {
+        let gaps = &self.gaps;
+        self.problems
+            .retain(|problem| !gaps.is_problem_in(problem, &earlier.gaps));
+    }
+
+    /// The texts of the files, in their order. There may be others, of an earlier state.
+    pub(crate) fn ids(&self) -> Vec<SourceId> {
+        ids(&self.files)
     }
 
     /// Whether something that was asked for is not part of the analysis: a file that cannot
     /// be read, or a document that looks like Kubernetes and cannot be parsed.
     pub(crate) fn is_incomplete(&self) -> bool {
-        !self.problems.is_empty() || self.summary.broken > 0
+        !self.gaps.is_empty()
     }
 
     /// Says on standard error what could not be read, and, if asked, what was left alone.
@@ -134,10 +172,15 @@ impl Reading {
     }
 }
 
+fn ids(files: &[load::File]) -> Vec<SourceId> {
+    files.iter().map(|file| file.source).collect()
+}
+
 impl Input {
     /// Reads what the arguments stand for, as one cluster.
     pub(crate) fn read(paths: &Paths) -> Self {
-        let (reading, mut parts) = Reading::of(paths, |_| None);
+        let loaded = load::load(&paths.paths, &mut io::stdin().lock(), &Limits::default());
+        let (reading, mut parts, _) = Reading::of(loaded, |_| None);
         let part = parts.pop().expect("there is always a part without scope");
         Self {
             reading,
@@ -245,6 +288,8 @@ pub(super) fn skip_reason(reason: SkipReason) -> &'static str {
         SkipReason::Binary => "not a text file",
         SkipReason::Hidden => "hidden",
         SkipReason::Ignored => "ignored by .gitignore or .npcheckignore",
+        SkipReason::Submodule => "a submodule, whose files another repository has",
+        SkipReason::LargeFile => "kept by Git LFS, not in git",
     }
 }
 
@@ -260,6 +305,16 @@ fn in_words(problem: load::Problem) -> Problem {
         ProblemKind::SpecialFile => {
             "not read: it is a pipe, a device or a socket, not a file".to_owned()
         }
+        ProblemKind::NotStaged { similar: None } => {
+            "not in git's index: `git add` makes it part of what is staged".to_owned()
+        }
+        ProblemKind::NotStaged {
+            similar: Some(similar),
+        } => {
+            format!("not in git's index; did you mean `{similar}`?")
+        }
+        ProblemKind::Unmerged => "not read: it has conflicts in git's index".to_owned(),
+        ProblemKind::LargeFile => "not read: Git LFS keeps it, and git does not".to_owned(),
         ProblemKind::NotUtf8 { offset } => {
             format!("not UTF-8: the byte at offset {offset} is invalid")
         }

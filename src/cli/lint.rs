@@ -4,21 +4,24 @@
 
 use super::Paths;
 use super::baseline::Baseline;
-use super::configuration::{Configuration, ConfigurationOptions};
+use super::configuration::{Configuration, ConfigurationOptions, known_rules};
 use super::exit::Outcome;
 use super::fixes;
-use super::input::{Reading, has_no_objects};
+use super::input::{Earlier, Part, Reading, has_no_objects};
 use super::judge::Judge;
+use super::known::{Known, LeftOut};
 use super::mend::{Permission, mend};
+use super::states::{StateOptions, States};
 use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lint::{self, Inventory};
-use crate::output::{Assumption, Escaped, FindingFormat, Found, Report, Summary, count};
+use crate::load::{self, Limits, SkipReason};
+use crate::output::{Assumption, Escaped, FindingFormat, Found, Report, Summary, UNCHANGED, count};
 use crate::source::{SourceId, SourceMap};
 use clap::{Args, ValueEnum};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Find mistakes and risks in policies
 #[derive(Clone, Debug, Args)]
@@ -69,6 +72,8 @@ pub(super) struct Options {
     #[arg(long, value_name = "FILE")]
     write_baseline: Option<PathBuf>,
     #[command(flatten)]
+    states: StateOptions,
+    #[command(flatten)]
     configuration: ConfigurationOptions,
 }
 
@@ -96,6 +101,19 @@ impl Options {
             FixOption::All => Permission::All,
         })
     }
+
+    /// What is wrong with the options together, with the option that it is told under.
+    fn mistake(&self) -> Option<(&'static str, &'static str)> {
+        if let Some(mistake) = target::mistake(&self.output) {
+            return Some(("--output", mistake));
+        }
+        let is_fixing = self.states.is_staged() && self.fixing().is_some();
+        is_fixing.then_some((
+            "--staged",
+            "fixes go to files, not to what is staged: run `npcheck lint --fix` without \
+             --staged, then `git add`",
+        ))
+    }
 }
 
 /// A severity, as `--fail-on` takes it.
@@ -120,88 +138,255 @@ impl FailOn {
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
-    if let Some(mistake) = target::mistake(&options.output) {
-        terminal.complain("--output", mistake);
+    if let Some((name, mistake)) = options.mistake() {
+        terminal.complain(name, mistake);
         return Ok(Outcome::Incomplete);
     }
-    let Ok(configuration) = Configuration::load(&options.configuration, terminal) else {
+    let states = &options.states;
+    let repository = match states.repository() {
+        Ok(repository) => repository,
+        Err(error) => {
+            states.complain(&error, terminal);
+            return Ok(Outcome::Incomplete);
+        }
+    };
+    let own = [&options.configuration.config, &options.baseline];
+    let own: Vec<&PathBuf> = own.into_iter().flatten().collect();
+    match states.open(repository.as_ref(), &options.paths.paths, &own) {
+        Ok(Some(states)) => lint(options, &states, terminal),
+        Ok(None) => report_unchanged(options, terminal),
+        Err(error) => {
+            states.complain(&error, terminal);
+            Ok(Outcome::Incomplete)
+        }
+    }
+}
+
+fn lint(options: &Options, states: &States<'_>, terminal: &mut Terminal) -> io::Result<Outcome> {
+    let Ok(configuration) = Configuration::of(&options.configuration, &states.now, terminal) else {
         return Ok(Outcome::Incomplete);
     };
-    let inventory = if options.complete {
-        Inventory::Complete
-    } else {
-        Inventory::Open
+    let baseline = options.baseline.as_ref().map(|path| {
+        Baseline::read(path, &states.now)
+            .map_err(|error| terminal.complain(&path.to_string_lossy(), &error))
+    });
+    let Ok(baseline) = baseline.transpose() else {
+        return Ok(Outcome::Incomplete);
+    };
+    let inventory = match options.complete {
+        true => Inventory::Complete,
+        false => Inventory::Open,
     };
     let judge = Judge::new(&configuration, &inventory);
-    let (reading, parts) = Reading::of(&options.paths, |name| judge.scope_of(name));
-    reading.report_problems(terminal);
-    let mut linted = judge.lint(&reading.sources, &parts);
-    let mended = match options.fixing() {
-        Some(permission) => {
-            let is_editable = |id| is_editable(&reading, id);
-            let report = std::mem::take(&mut linted);
-            Some(mend(
-                &judge,
-                &reading.sources,
-                report,
-                permission,
-                is_editable,
-            ))
+    let (paths, limits) = (&options.paths.paths, Limits::default());
+    let stdin = &mut io::stdin().lock();
+    let loaded = match states.now.load(paths, stdin, states.earlier(), &limits) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            options.states.complain(&error, terminal);
+            return Ok(Outcome::Incomplete);
         }
-        None => None,
     };
-    let is_written = match &mended {
-        Some(mended) if options.diff => fixes::show(&reading, mended, terminal)?,
-        Some(mended) => fixes::write(&reading, mended, terminal),
-        None => true,
-    };
-    if options.diff {
-        return Ok(
-            Outcome::answer(mended.is_none_or(|mended| mended.changed.is_empty()))
-                .with_problems(reading.is_incomplete()),
-        );
+    let (mut reading, parts, earlier) = Reading::of(loaded, |name| judge.scope_of(name));
+    reading.summary.since = states.since().map(str::to_owned);
+    if let Some(earlier) = &earlier {
+        reading.leave_out_problems_of(earlier);
     }
-    let (sources, mut linted) = match &mended {
-        Some(mended) => (&mended.sources, mended.report.clone()),
-        None => (&reading.sources, linted),
+    reading.report_problems(terminal);
+    let found_before = earlier
+        .as_ref()
+        .map(|earlier| judge.lint(&reading.sources, &earlier.parts).findings);
+    let known = Known::new(
+        baseline,
+        &reading.sources,
+        &found_before.unwrap_or_default(),
+    );
+    let linted = judge.lint(&reading.sources, &parts);
+    let run = Run {
+        options,
+        configuration: &configuration,
+        judge: &judge,
+        reading: &reading,
+        parts: &parts,
+        earlier: earlier.as_ref(),
+        known: &known,
     };
-    let baselined = match baseline(options, sources, &mut linted, terminal) {
-        Ok(baselined) => baselined,
-        Err(outcome) => return Ok(outcome),
+    match options.fixing() {
+        Some(permission) => run.fix(linted, permission, terminal),
+        None => run.report(&reading.sources, linted, terminal),
+    }
+}
+
+/// A run that has read everything.
+struct Run<'r> {
+    options: &'r Options,
+    configuration: &'r Configuration,
+    judge: &'r Judge<'r>,
+    reading: &'r Reading,
+    parts: &'r [Part],
+    earlier: Option<&'r Earlier>,
+    known: &'r Known,
+}
+
+impl Run<'_> {
+    /// Fixes what is new and may be fixed, and reports what is left.
+    fn fix(
+        &self,
+        linted: lint::Report,
+        permission: Permission,
+        terminal: &mut Terminal,
+    ) -> io::Result<Outcome> {
+        let reading = self.reading;
+        let ids = reading.ids();
+        let texts = (&reading.sources, ids.as_slice());
+        let is_editable = |id| is_editable(reading, id);
+        let are_new =
+            |sources: &SourceMap, findings: &[Diagnostic]| self.known.are_new(sources, findings);
+        let mended = mend(self.judge, texts, linted, permission, is_editable, are_new);
+        if self.options.diff {
+            fixes::show(reading, &mended, terminal)?;
+            let outcome = Outcome::answer(mended.changed.is_empty());
+            return Ok(outcome.with_problems(self.is_incomplete()));
+        }
+        let is_written = fixes::write(reading, &mended, terminal);
+        let outcome = self.report(&mended.sources, mended.report, terminal)?;
+        Ok(outcome.with_problems(!is_written))
+    }
+
+    /// Prints the findings that are not known, and says how the run went.
+    fn report(
+        &self,
+        sources: &SourceMap,
+        mut linted: lint::Report,
+        terminal: &mut Terminal,
+    ) -> io::Result<Outcome> {
+        let (options, reading) = (self.options, self.reading);
+        if let Some(path) = &options.write_baseline {
+            return Ok(write_baseline(path, sources, &linted, terminal));
+        }
+        let left_out = self.known.take_out(sources, &mut linted.findings);
+        self.report_asides(&linted, &left_out, terminal);
+        let outcome = self.outcome(&linted);
+        let report = Report {
+            sources,
+            findings: &linted.findings,
+            suppressed: &linted.suppressed,
+            problems: &reading.problems,
+            assumptions: &assumptions(options, &reading.summary, linted.unjudged),
+            rules: self.judge.known_rules(),
+            summary: &reading.summary,
+            found: found(&linted, &left_out),
+        };
+        target::write_all(&options.output, terminal, |format, style, out| {
+            format.write(&report, style, out)
+        })?;
+        if outcome == Outcome::Nothing {
+            reading.report_nothing(terminal);
+        } else if terminal.verbosity > Verbosity::Quiet {
+            report_suppressed(sources, &linted, terminal);
+            terminal.say(report.found.line(&reading.summary));
+        }
+        Ok(outcome)
+    }
+
+    fn outcome(&self, linted: &lint::Report) -> Outcome {
+        let options = self.options;
+        let fail_on = options.fail_on.map(FailOn::severity);
+        let fail_on = fail_on.or(self.configuration.config.fail_on);
+        let fail_on = fail_on.unwrap_or(Severity::Warning);
+        let fails = |finding: &Diagnostic| finding.severity >= fail_on;
+        let has_objects = !self
+            .parts
+            .iter()
+            .all(|part| has_no_objects(&part.documents));
+        let outcome = if !has_objects && linted.findings.is_empty() {
+            Outcome::Nothing
+        } else {
+            Outcome::answer(options.exit_zero || !linted.findings.iter().any(fails))
+        };
+        outcome.with_problems(self.is_incomplete())
+    }
+
+    /// Whether something is no part of the analysis that was one in the earlier state, if
+    /// there is such a state to compare with.
+    fn is_incomplete(&self) -> bool {
+        match self.earlier {
+            Some(earlier) => !self.reading.gaps.are_all_in(&earlier.gaps),
+            None => self.reading.is_incomplete(),
+        }
+    }
+
+    /// Says what no longer serves: entries of the baseline and of the configuration; and
+    /// which submodules could not be compared.
+    fn report_asides(&self, linted: &lint::Report, left_out: &LeftOut, terminal: &mut Terminal) {
+        if terminal.verbosity == Verbosity::Quiet {
+            return;
+        }
+        if let Some(path) = &self.options.baseline {
+            report_gone(path, &left_out.gone, terminal);
+        }
+        for entry in self.judge.idle_entries(&linted.used_entries) {
+            terminal.say(format_args!(
+                "`allow` of the configuration meets no finding: {}",
+                Escaped(&entry)
+            ));
+        }
+        for submodule in self.unread_submodules() {
+            terminal.say(format_args!(
+                "{}: a submodule, which cannot be read as it was: all that is found in it is new",
+                Escaped(submodule)
+            ));
+        }
+    }
+
+    /// The submodules that files were read in now, and not in the earlier state.
+    fn unread_submodules(&self) -> impl Iterator<Item = &str> {
+        let skipped = self.earlier.iter().flat_map(|earlier| &earlier.skipped);
+        let submodules = skipped.filter(|skipped| skipped.reason == SkipReason::Submodule);
+        let files = &self.reading.files;
+        submodules
+            .map(|skipped| skipped.name.as_str())
+            .filter(|name| {
+                let is_below = |file: &load::File| {
+                    let rest = self
+                        .reading
+                        .sources
+                        .get(file.source)
+                        .name()
+                        .strip_prefix(*name);
+                    rest.is_some_and(|rest| rest.starts_with('/'))
+                };
+                files.iter().any(is_below)
+            })
+    }
+}
+
+/// Ends a run over an index in which nothing that concerns npcheck is staged.
+fn report_unchanged(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
+    let summary = Summary {
+        is_unchanged: true,
+        ..Summary::default()
     };
-    report_idle_entries(&judge, &linted, terminal);
-    let fail_on = options
-        .fail_on
-        .map(FailOn::severity)
-        .or(configuration.config.fail_on);
-    let fails = |finding: &Diagnostic| finding.severity >= fail_on.unwrap_or(Severity::Warning);
-    let has_objects = !parts.iter().all(|part| has_no_objects(&part.documents));
-    let outcome = if !has_objects && linted.findings.is_empty() {
-        Outcome::Nothing
-    } else {
-        Outcome::answer(options.exit_zero || !linted.findings.iter().any(fails))
-    };
-    let outcome = outcome.with_problems(reading.is_incomplete() || !is_written);
     let report = Report {
-        sources,
-        findings: &linted.findings,
-        suppressed: &linted.suppressed,
-        problems: &reading.problems,
-        assumptions: &assumptions(options, &reading.summary, linted.unjudged),
-        rules: judge.known_rules(),
-        summary: &reading.summary,
-        found: found(&linted, baselined),
+        sources: &SourceMap::default(),
+        findings: &[],
+        suppressed: &[],
+        problems: &[],
+        assumptions: &[Assumption {
+            kind: "nothing-staged",
+            message: UNCHANGED.to_owned(),
+        }],
+        rules: &known_rules(),
+        summary: &summary,
+        found: Found::default(),
     };
     target::write_all(&options.output, terminal, |format, style, out| {
         format.write(&report, style, out)
     })?;
-    if outcome == Outcome::Nothing {
-        reading.report_nothing(terminal);
-    } else if terminal.verbosity > Verbosity::Quiet {
-        report_suppressed(sources, &linted, terminal);
-        terminal.say(report.found.line(&reading.summary));
+    if terminal.verbosity > Verbosity::Quiet {
+        terminal.say(UNCHANGED);
     }
-    Ok(outcome)
+    Ok(Outcome::Good)
 }
 
 /// Whether fixes can be written to where the text came from.
@@ -210,54 +395,39 @@ fn is_editable(reading: &Reading, id: SourceId) -> bool {
     file.is_some_and(|file| file.path.is_some() && !file.is_compressed)
 }
 
-/// Writes the baseline, or takes out what it knows. How many findings it knew.
-fn baseline(
-    options: &Options,
+fn write_baseline(
+    path: &Path,
     sources: &SourceMap,
-    linted: &mut lint::Report,
+    linted: &lint::Report,
     terminal: &mut Terminal,
-) -> Result<usize, Outcome> {
-    if let Some(path) = &options.write_baseline {
-        let baseline = Baseline::of(sources, &linted.findings);
-        if let Err(error) = baseline.write(path) {
-            terminal.complain(
-                &path.to_string_lossy(),
-                &format!("cannot be written: {error}"),
-            );
-            return Err(Outcome::Incomplete);
-        }
-        let written = count(baseline.len(), "finding");
-        terminal.say(format_args!(
-            "wrote {written} to {}",
-            Escaped(&path.to_string_lossy())
-        ));
-        return Err(Outcome::Good);
+) -> Outcome {
+    let name = path.to_string_lossy();
+    let baseline = Baseline::of(sources, &linted.findings);
+    if let Err(error) = baseline.write(path) {
+        terminal.complain(&name, &format!("cannot be written: {error}"));
+        return Outcome::Incomplete;
     }
-    let Some(path) = &options.baseline else {
-        return Ok(0);
-    };
-    let baseline = Baseline::read(path).map_err(|error| {
-        terminal.complain(&path.to_string_lossy(), &error);
-        Outcome::Incomplete
-    })?;
-    let (known, stale) = baseline.take_out(sources, &mut linted.findings);
-    if !stale.is_empty() && terminal.verbosity > Verbosity::Quiet {
-        let entries = count(stale.len(), "entry");
-        let name = path.to_string_lossy();
-        terminal.say(format_args!(
-            "{entries} of {} found no more: write it again",
-            Escaped(&name)
-        ));
-        let shown = if terminal.verbosity >= Verbosity::Verbose {
-            stale.len()
-        } else {
-            0
-        };
-        for entry in &stale[..shown] {
+    let written = count(baseline.len(), "finding");
+    terminal.say(format_args!("wrote {written} to {}", Escaped(&name)));
+    Outcome::Good
+}
+
+/// Says which entries of a baseline no finding meets any more; one by one, if asked to say
+/// more.
+fn report_gone(path: &Path, gone: &[String], terminal: &mut Terminal) {
+    if gone.is_empty() {
+        return;
+    }
+    let (entries, name) = (count(gone.len(), "entry"), path.to_string_lossy());
+    terminal.say(format_args!(
+        "{entries} of {} found no more: write it again",
+        Escaped(&name)
+    ));
+    if terminal.verbosity >= Verbosity::Verbose {
+        for entry in gone {
             terminal.say(format_args!("  gone: {}", Escaped(entry)));
         }
     }
-    Ok(known)
 }
 
 /// What a reader of the findings should know that npcheck does not know.
@@ -288,20 +458,7 @@ fn assumptions(options: &Options, summary: &Summary, unjudged: usize) -> Vec<Ass
     assumptions
 }
 
-/// Says which entries of the configuration allow nothing any more.
-fn report_idle_entries(judge: &Judge<'_>, linted: &lint::Report, terminal: &mut Terminal) {
-    if terminal.verbosity == Verbosity::Quiet {
-        return;
-    }
-    for entry in judge.idle_entries(&linted.used_entries) {
-        terminal.say(format_args!(
-            "`allow` of the configuration meets no finding: {}",
-            Escaped(&entry)
-        ));
-    }
-}
-
-fn found(linted: &lint::Report, baselined: usize) -> Found {
+fn found(linted: &lint::Report, left_out: &LeftOut) -> Found {
     let findings = &linted.findings;
     let of = |severity| {
         findings
@@ -318,7 +475,8 @@ fn found(linted: &lint::Report, baselined: usize) -> Found {
             .filter(|finding| finding.fix.is_some())
             .count(),
         suppressed: linted.suppressed.len(),
-        baselined,
+        baselined: left_out.by_baseline,
+        known: left_out.by_revision,
     }
 }
 

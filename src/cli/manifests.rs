@@ -9,22 +9,43 @@ use crate::k8s::Object;
 use crate::manifest::{self, Parsed};
 use crate::source::{SourceId, SourceMap};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What was read in every text, in the order of the texts, each with its scope: the cluster
-/// of the configuration that it belongs to, by its position.
+/// of the configuration that it belongs to, by its position. Nothing was read in texts that
+/// were not asked for.
 #[derive(Clone)]
 pub(super) struct Manifests(Vec<(Option<usize>, Parsed)>);
 
 impl Manifests {
-    /// Reads all texts.
+    /// Reads these texts.
     pub(super) fn read(
         sources: &SourceMap,
+        ids: &[SourceId],
         scope_of: impl Fn(&str) -> Option<usize> + Sync,
     ) -> Self {
-        let ids: Vec<SourceId> = sources.ids().collect();
         let read = |id: &SourceId| (scope_of(sources.get(*id).name()), read_one(sources, *id));
-        Self(ids.par_iter().map(read).collect())
+        let read: Vec<(Option<usize>, Parsed)> = ids.par_iter().map(read).collect();
+        let mut manifests = vec![(None, Parsed::default()); sources.ids().len()];
+        for (id, read) in ids.iter().zip(read) {
+            manifests[id.index()] = read;
+        }
+        Self(manifests)
+    }
+
+    /// Deals out what was read to two states, by the texts that they have. Both get what
+    /// both have.
+    pub(super) fn divide(mut self, [now, before]: [&[SourceId]; 2]) -> [Self; 2] {
+        let mut earlier = vec![(None, Parsed::default()); self.0.len()];
+        let is_now: HashSet<&SourceId> = now.iter().collect();
+        for id in before {
+            let read = &mut self.0[id.index()];
+            earlier[id.index()] = match is_now.contains(id) {
+                true => read.clone(),
+                false => std::mem::take(read),
+            };
+        }
+        [self, Self(earlier)]
     }
 
     /// The same with some texts read again, which have changed in `sources`.
@@ -62,6 +83,9 @@ impl Manifests {
         let mut by_scope: BTreeMap<Option<usize>, Parsed> = BTreeMap::new();
         by_scope.entry(None).or_default();
         for (scope, parsed) in self.0 {
+            if parsed.documents.is_empty() {
+                continue;
+            }
             let part = by_scope.entry(scope).or_default();
             part.documents.extend(parsed.documents);
             part.diagnostics.extend(parsed.diagnostics);

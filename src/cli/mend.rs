@@ -57,17 +57,19 @@ pub(super) struct Mended {
 /// most.
 const ROUNDS: usize = 10;
 
-/// Applies every fix that is permitted to the sources for which `is_editable` holds.
+/// Applies every fix that is permitted to those of the sources, named by `ids`, for which
+/// `is_editable` holds. `are_wanted` says of each finding whether it is to be fixed at all.
 pub(super) fn mend(
     judge: &Judge<'_>,
-    original: &SourceMap,
+    (original, ids): (&SourceMap, &[SourceId]),
     report: Report,
     permission: Permission,
     is_editable: impl Fn(SourceId) -> bool,
+    are_wanted: impl Fn(&SourceMap, &[Diagnostic]) -> Vec<bool>,
 ) -> Mended {
     let original = State {
         sources: original.clone(),
-        manifests: Manifests::read(original, |name| judge.scope_of(name)),
+        manifests: Manifests::read(original, ids, |name| judge.scope_of(name)),
     };
     let mut state = original.clone();
     let mut report = report;
@@ -77,10 +79,10 @@ pub(super) fn mend(
     for _ in 0..ROUNDS {
         let is_refused =
             |finding: &Diagnostic| refused.iter().any(|(other, _)| is_same(other, finding));
-        let offered = report
-            .findings
-            .iter()
-            .filter_map(|finding| finding.fix.as_ref().map(|fix| Candidate { finding, fix }));
+        let wanted = are_wanted(&state.sources, &report.findings);
+        let wanted = report.findings.iter().zip(wanted).filter(|(_, it)| *it);
+        let offered = wanted
+            .filter_map(|(finding, _)| finding.fix.as_ref().map(|fix| Candidate { finding, fix }));
         let candidates: Vec<Candidate<'_>> = offered
             .filter(|one| permission.admits(one.fix.class) && !is_refused(one.finding))
             .filter(|one| {

@@ -2,12 +2,12 @@
 //!
 //! Refuses to know where the bytes come from, and what the text says.
 
-use super::{Limits, ProblemKind};
+use super::{Limits, ProblemKind, SkipReason};
 use flate2::read::MultiGzDecoder;
 use std::io::{self, Read};
 
 /// The text of a file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Text {
     pub(super) text: String,
     pub(super) is_compressed: bool,
@@ -17,15 +17,16 @@ pub(super) struct Text {
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) kind: ProblemKind,
-    /// Whether the bytes are nothing that a tool for Kubernetes could have written.
-    pub(super) is_foreign: bool,
+    /// Why that is no fault of a file that nobody has asked for, where it is none: no tool
+    /// for Kubernetes could have written these bytes.
+    pub(super) unless_asked_for: Option<SkipReason>,
 }
 
 impl From<ProblemKind> for Refusal {
     fn from(kind: ProblemKind) -> Self {
         Self {
             kind,
-            is_foreign: false,
+            unless_asked_for: None,
         }
     }
 }
@@ -81,18 +82,21 @@ fn unpack(packed: &[u8], limits: &Limits) -> Result<Vec<u8>, ProblemKind> {
 
 fn text(bytes: Vec<u8>) -> Result<String, Refusal> {
     if let Some(encoding) = other_encoding(&bytes) {
-        let is_foreign = !may_be_manifest(&bytes);
         let kind = ProblemKind::OtherEncoding { encoding };
-        return Err(Refusal { kind, is_foreign });
+        return Err(no_text(kind, &bytes));
     }
     String::from_utf8(bytes).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
-        let is_foreign = !may_be_manifest(error.as_bytes());
-        Refusal {
-            kind: ProblemKind::NotUtf8 { offset },
-            is_foreign,
-        }
+        no_text(ProblemKind::NotUtf8 { offset }, error.as_bytes())
     })
+}
+
+fn no_text(kind: ProblemKind, bytes: &[u8]) -> Refusal {
+    let unless_asked_for = (!may_be_manifest(bytes)).then_some(SkipReason::Binary);
+    Refusal {
+        kind,
+        unless_asked_for,
+    }
 }
 
 /// The encoding of a text that is not UTF-8, by its byte order mark or, as such a text
@@ -134,6 +138,7 @@ mod tests {
         file_bytes: 1000,
         total_bytes: 4000,
         files: 10,
+        entries: 10,
         gzip_ratio: 10,
         gzip_floor: 100,
     };
@@ -200,7 +205,8 @@ mod tests {
         let is_foreign = |bytes: &[u8]| {
             read(&mut &*bytes, 0, &LIMITS)
                 .expect_err("the bytes are no text")
-                .is_foreign
+                .unless_asked_for
+                .is_some()
         };
         assert!(is_foreign(b"\x89PNG\r\n\x1a\n\xff"));
         assert!(!is_foreign(b"name: \xff\naapiVersion: v1"));

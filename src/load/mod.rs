@@ -1,22 +1,23 @@
-//! The only reader of the disk: finds the files that a command is asked to look at,
-//! and makes texts of them.
+//! The only reader of the disk and of git: finds the files that a command is asked to look
+//! at, and makes texts of them.
 //!
 //! Refuses to know YAML, Kubernetes, and what is printed: a file that cannot be read
 //! is a value with a name, and the others are read all the same.
 
 mod decode;
+mod disk;
+mod gather;
+mod git;
 mod upwards;
 mod walk;
 
+pub use git::{GitError, Repository, Revision, Snapshot};
 pub use upwards::OwnFile;
 
 use crate::source::{SourceId, SourceMap};
-use decode::{Refusal, Text};
-use rayon::prelude::*;
-use std::fs;
+use gather::Gathered;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The name of standard input, as an argument and in every message.
 pub const STDIN_ARGUMENT: &str = "-";
@@ -34,6 +35,8 @@ pub struct Limits {
     pub total_bytes: u64,
     /// Number of files.
     pub files: usize,
+    /// Number of entries of a git tree or of git's index, manifests or not.
+    pub entries: usize,
     /// How many bytes one compressed byte may become. Text that people and clusters
     /// write shrinks ten- to fortyfold, a bomb a thousandfold.
     pub gzip_ratio: u64,
@@ -47,6 +50,7 @@ impl Default for Limits {
             file_bytes: 2 << 30,
             total_bytes: 4 << 30,
             files: 1_000_000,
+            entries: 2_000_000,
             gzip_ratio: 200,
             gzip_floor: 16 << 20,
         }
@@ -56,9 +60,19 @@ impl Default for Limits {
 /// What was read.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// The texts, in the order of the arguments, and of their names within one.
+    /// The texts, in the order of the arguments, and of their names within one. A text that
+    /// a file has now and had before is there once.
     pub sources: SourceMap,
-    /// The files of the texts, in the same order.
+    /// The files that were asked for.
+    pub now: Listing,
+    /// What the same arguments stood for in an earlier state, where one was asked for.
+    pub before: Option<Listing>,
+}
+
+/// What the arguments stand for in one state of the files.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The files that were read, in the order of their texts.
     pub files: Vec<File>,
     /// What could not be read, in the order in which it was met. Not empty means that the
     /// run did not see all it was asked to.
@@ -72,7 +86,7 @@ pub struct Loaded {
 pub struct File {
     /// Its text.
     pub source: SourceId,
-    /// Where it is, to write it again; `None` for standard input.
+    /// Where it is, to write it again; `None` for standard input and for what git keeps.
     pub path: Option<PathBuf>,
     /// Whether its text was packed by gzip, so that it cannot be edited in place.
     pub is_compressed: bool,
@@ -102,6 +116,14 @@ pub enum ProblemKind {
     },
     /// A FIFO, a device or a socket: reading it might never end.
     SpecialFile,
+    /// A file that was asked for is not in git's index; maybe its neighbour of a similar
+    /// name was meant.
+    NotStaged {
+        /// The neighbour, named in the same way.
+        similar: Option<String>,
+    },
+    /// Git's index has several versions of the file: a merge is not finished.
+    Unmerged,
     /// The bytes are no UTF-8.
     NotUtf8 {
         /// Offset of the first byte that is wrong.
@@ -112,6 +134,8 @@ pub enum ProblemKind {
         /// Its name.
         encoding: &'static str,
     },
+    /// Git LFS keeps the file, and git only a reference to it.
+    LargeFile,
     /// The gzip data ends early or is damaged.
     BadGzip {
         /// What is wrong with it.
@@ -162,55 +186,80 @@ pub enum SkipReason {
     Hidden,
     /// Left out by `.gitignore`, `.ignore` or `.npcheckignore`.
     Ignored,
+    /// A submodule of a git tree: another repository has its files.
+    Submodule,
+    /// Kept by Git LFS: git has only a reference to its text.
+    LargeFile,
 }
 
-/// Reads every file that the arguments stand for: a file whatever its name, the manifests
-/// below a directory, standard input for `-`.
-///
-/// The result does not depend on the number of threads. `stdin` is read at most once, and
-/// only where it is asked for.
-pub fn load(arguments: &[PathBuf], stdin: &mut dyn Read, limits: &Limits) -> Loaded {
-    let found = walk::find(arguments, limits);
-    let texts = read_all(&found.candidates, stdin, limits);
-    let mut loaded = Loaded {
-        problems: found.problems,
-        skipped: found.skipped,
-        ..Loaded::default()
-    };
-    for (candidate, text) in found.candidates.into_iter().zip(texts) {
-        let Candidate {
-            name,
-            path,
-            is_asked_for,
-        } = candidate;
-        match text {
-            Ok(Text {
-                text,
-                is_compressed,
-            }) => {
-                let source = loaded.sources.add(name, text);
-                loaded.files.push(File {
-                    source,
-                    path,
-                    is_compressed,
-                });
-            }
-            // A file that was only met, and that no tool for Kubernetes could have written,
-            // is somebody else's business; one that might be a manifest is not passed over.
-            Err(refusal) if refusal.is_foreign && !is_asked_for => {
-                loaded.skipped.push(Skipped {
-                    name,
-                    reason: SkipReason::Binary,
-                });
-            }
-            Err(refusal) => loaded.problems.push(Problem {
-                name,
-                kind: refusal.kind,
-            }),
+/// A state of the files: what the arguments of a command are looked up in.
+#[derive(Debug)]
+pub enum Tree<'r> {
+    /// The disk as it is.
+    Disk,
+    /// What git has: the index, or a commit.
+    Git(Snapshot<'r>),
+}
+
+impl Tree<'_> {
+    /// Reads every file that the arguments stand for: a file whatever its name, the manifests
+    /// below a directory, standard input for `-`. `before` is an earlier state to read, too;
+    /// what it does not have is no problem.
+    ///
+    /// The result does not depend on the number of threads. `stdin` is read at most once, and
+    /// only where it is asked for.
+    ///
+    /// # Errors
+    ///
+    /// If git fails, or an argument is nothing that git could have.
+    pub fn load(
+        &self,
+        arguments: &[PathBuf],
+        stdin: &mut dyn Read,
+        before: Option<&Snapshot<'_>>,
+        limits: &Limits,
+    ) -> Result<Loaded, GitError> {
+        let now = match self {
+            Self::Disk => disk::gather(arguments, stdin, limits),
+            Self::Git(snapshot) => snapshot.gather(arguments, &Gathered::default(), limits)?,
+        };
+        let before = before
+            .map(|before| before.gather(arguments, &now, limits))
+            .transpose()?;
+        Ok(gather::side_by_side(now, before))
+    }
+
+    /// A file of npcheck's own. Of git it is the version that git has, where git has the
+    /// file at all; else the one on the disk.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or its text is not UTF-8.
+    pub fn read(&self, path: &Path) -> io::Result<OwnFile> {
+        let kept = match self {
+            Self::Disk => None,
+            Self::Git(snapshot) => snapshot.own_file(path).map_err(io::Error::other)?,
+        };
+        kept.map_or_else(|| OwnFile::read(path), Ok)
+    }
+
+    /// The file `name` of the current directory, or of the nearest directory above it; the
+    /// search ends with the root of a git repository. Of git only what git has is looked at.
+    ///
+    /// # Errors
+    ///
+    /// If there is one, and it cannot be read.
+    pub fn find(&self, name: &str) -> io::Result<Option<OwnFile>> {
+        match self {
+            Self::Disk => OwnFile::find(name),
+            Self::Git(snapshot) => snapshot.find_own_file(name).map_err(io::Error::other),
         }
     }
-    loaded.skipped.sort();
-    loaded
+}
+
+/// Reads every file that the arguments stand for from the disk, as [`Tree::load`] does.
+pub fn load(arguments: &[PathBuf], stdin: &mut dyn Read, limits: &Limits) -> Loaded {
+    gather::side_by_side(disk::gather(arguments, stdin, limits), None)
 }
 
 /// What [`load`] does not see below the directories among the arguments: hidden files, and
@@ -224,83 +273,17 @@ pub fn left_out(arguments: &[PathBuf], limits: &Limits) -> Vec<Skipped> {
 #[derive(Debug)]
 struct Candidate {
     name: String,
-    /// `None` for standard input.
-    path: Option<PathBuf>,
+    origin: Origin,
     /// Whether it is an argument itself, rather than met below one.
     is_asked_for: bool,
 }
 
-/// Reads the candidates: an answer for each, up to the first that is over the limit of all
-/// bytes.
-fn read_all(
-    candidates: &[Candidate],
-    stdin: &mut dyn Read,
-    limits: &Limits,
-) -> Vec<Result<Text, Refusal>> {
-    let mut piped = candidates
-        .iter()
-        .any(|candidate| candidate.path.is_none())
-        .then(|| decode::read(stdin, 0, limits));
-    let used = AtomicU64::new(piped.as_ref().map_or(0, bytes));
-    let is_over = || used.load(Ordering::Relaxed) > limits.total_bytes;
-    let mut texts: Vec<Option<Result<Text, Refusal>>> = candidates
-        .par_iter()
-        .map(|candidate| {
-            let path = candidate.path.as_ref()?;
-            if is_over() {
-                return None;
-            }
-            let text = read_file(path, limits);
-            used.fetch_add(bytes(&text), Ordering::Relaxed);
-            Some(text)
-        })
-        .collect();
-    for (candidate, text) in candidates.iter().zip(&mut texts) {
-        if candidate.path.is_none() {
-            *text = piped.take();
-        }
-    }
-    if is_over() {
-        return cut_off(candidates, texts, limits);
-    }
-    texts.into_iter().flatten().collect()
-}
-
-/// Which files were read before the limit was hit depends on the threads, so the cut is
-/// made again in order: what does not fit is dropped, what was left is read.
-fn cut_off(
-    candidates: &[Candidate],
-    texts: Vec<Option<Result<Text, Refusal>>>,
-    limits: &Limits,
-) -> Vec<Result<Text, Refusal>> {
-    let mut kept = Vec::new();
-    let mut used = 0;
-    for (index, (candidate, text)) in candidates.iter().zip(texts).enumerate() {
-        let text = text.unwrap_or_else(|| {
-            let path = candidate.path.as_ref();
-            read_file(path.expect("standard input is read first"), limits)
-        });
-        used += bytes(&text);
-        if used > limits.total_bytes {
-            let others = candidates.len() - index - 1;
-            let limit = limits.total_bytes;
-            kept.push(Err(ProblemKind::TotalTooLarge { limit, others }.into()));
-            break;
-        }
-        kept.push(text);
-    }
-    kept
-}
-
-fn bytes(text: &Result<Text, Refusal>) -> u64 {
-    text.as_ref().map_or(0, |text| text.text.len() as u64)
-}
-
-#[expect(clippy::disallowed_methods, reason = "load is the reader of the disk")]
-fn read_file(path: &Path, limits: &Limits) -> Result<Text, Refusal> {
-    let mut file = fs::File::open(path).map_err(|error| refused(&error))?;
-    let size = file.metadata().map_err(|error| refused(&error))?.len();
-    decode::read(&mut file, size, limits)
+/// Where the bytes of a file are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Origin {
+    Stdin,
+    Disk(PathBuf),
+    Git(git::ObjectId),
 }
 
 /// What a failed call to the system means for the file that it was about.

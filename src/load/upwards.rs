@@ -31,18 +31,18 @@ impl OwnFile {
     )]
     pub fn read(path: &Path) -> io::Result<Self> {
         let text = fs::read_to_string(path)?;
-        let here = env::current_dir()?;
-        let directory = lexical(&here.join(path));
-        let directory = directory
-            .parent()
-            .map_or_else(PathBuf::new, Path::to_path_buf);
-        let name = path.to_string_lossy().into_owned();
-        Ok(Self {
-            name,
+        Ok(Self::new(path, text, &env::current_dir()?))
+    }
+
+    /// A file that was read already, by its path as seen from `here`.
+    pub(super) fn new(path: &Path, text: String, here: &Path) -> Self {
+        let place = lexical(&here.join(path));
+        Self {
+            name: path.to_string_lossy().into_owned(),
             text,
-            directory,
-            here,
-        })
+            directory: place.parent().map_or_else(PathBuf::new, Path::to_path_buf),
+            here: here.to_owned(),
+        }
     }
 
     /// The file `name` of the current directory, or of the nearest directory above it; the
@@ -84,7 +84,7 @@ impl OwnFile {
 }
 
 /// The path without `.` and `..`, by its text alone.
-fn lexical(path: &Path) -> PathBuf {
+pub(super) fn lexical(path: &Path) -> PathBuf {
     let mut result = PathBuf::new();
     for part in path.components() {
         match part {

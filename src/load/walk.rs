@@ -2,7 +2,7 @@
 //!
 //! Refuses to open any of them.
 
-use super::{Candidate, Limits, Problem, ProblemKind, STDIN_ARGUMENT, STDIN_NAME};
+use super::{Candidate, Limits, Origin, Problem, ProblemKind, STDIN_ARGUMENT, STDIN_NAME};
 use super::{SkipReason, Skipped};
 use ignore::{DirEntry, WalkBuilder};
 use std::collections::HashSet;
@@ -12,6 +12,9 @@ use std::path::{Component, Path, PathBuf};
 
 /// The file of patterns that npcheck alone obeys, written as `.gitignore` is.
 const IGNORE_FILE: &str = ".npcheckignore";
+
+/// All files of patterns that a walk obeys; where two of them disagree, the first one counts.
+pub(super) const IGNORE_FILES: [&str; 3] = [IGNORE_FILE, ".ignore", ".gitignore"];
 
 /// What the arguments stand for.
 #[derive(Debug, Default)]
@@ -40,7 +43,10 @@ pub(super) fn left_out(arguments: &[PathBuf], limits: &Limits) -> Vec<Skipped> {
     let seen: HashSet<&Path> = found
         .candidates
         .iter()
-        .filter_map(|c| c.path.as_deref())
+        .filter_map(|candidate| match &candidate.origin {
+            Origin::Disk(path) => Some(path.as_path()),
+            _ => None,
+        })
         .collect();
     let mut left_out = Vec::new();
     for root in arguments.iter().filter(|argument| argument.is_dir()) {
@@ -77,12 +83,12 @@ impl Found {
             let has_stdin = self
                 .candidates
                 .iter()
-                .any(|candidate| candidate.path.is_none());
+                .any(|candidate| candidate.origin == Origin::Stdin);
             if !has_stdin {
                 let name = STDIN_NAME.to_owned();
                 self.candidates.push(Candidate {
                     name,
-                    path: None,
+                    origin: Origin::Stdin,
                     is_asked_for: true,
                 });
             }
@@ -93,7 +99,7 @@ impl Found {
             Ok(metadata) if metadata.is_file() || is_open_pipe(argument) => {
                 self.candidates.push(Candidate {
                     name: name(argument),
-                    path: Some(argument.to_owned()),
+                    origin: Origin::Disk(argument.to_owned()),
                     is_asked_for: true,
                 })
             }
@@ -144,15 +150,18 @@ impl Found {
         let Some(kind) = entry.file_type() else {
             return;
         };
+        // The argument itself, which is followed where it is a link.
+        if entry.depth() == 0 {
+            return;
+        }
         let is_link_to_directory = kind.is_symlink() && path.is_dir();
         if kind.is_dir() || !(may_hold_manifests(path) || is_link_to_directory) {
             return;
         }
         if kind.is_file() {
-            let path = Some(path.to_owned());
             self.candidates.push(Candidate {
-                name: name(entry.path()),
-                path,
+                name: name(path),
+                origin: Origin::Disk(path.to_owned()),
                 is_asked_for: false,
             });
         } else if kind.is_symlink() {
@@ -177,7 +186,7 @@ impl Found {
     fn keep_first_of_each(&mut self) {
         let mut seen = HashSet::new();
         self.candidates.retain(|candidate| {
-            let Some(path) = &candidate.path else {
+            let Origin::Disk(path) = &candidate.origin else {
                 return true;
             };
             seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.clone()))
@@ -200,7 +209,7 @@ fn walker(root: &Path) -> WalkBuilder {
 }
 
 /// Whether the name is one that manifests have: `.yaml`, `.yml` or `.json`, maybe packed.
-fn may_hold_manifests(path: &Path) -> bool {
+pub(super) fn may_hold_manifests(path: &Path) -> bool {
     let is_manifest = |name: &Path| {
         let extension = name.extension().and_then(OsStr::to_str).unwrap_or_default();
         ["yaml", "yml", "json"]
@@ -234,7 +243,7 @@ fn is_hidden(component: Component<'_>) -> bool {
 }
 
 /// A path as it is shown: as it was written, with `/`, and without `./` in front.
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     let name = path.strip_prefix(".").unwrap_or(path).to_string_lossy();
     let name = if name.is_empty() {
         path.to_string_lossy()
@@ -260,15 +269,16 @@ fn neighbour(path: &Path) -> Option<String> {
         .ok()?
         .flatten()
         .map(|entry| entry.file_name());
-    let mut near: Vec<(usize, String)> = names
-        .filter_map(|name| name.into_string().ok())
-        .map(|name| (strsim::osa_distance(&name, &wanted), name))
-        .filter(|(distance, name)| *distance <= name.chars().count() / 4)
-        .collect();
-    near.sort();
-    near.into_iter()
-        .next()
-        .map(|(_, near)| name(&parent.join(near)))
+    let names = names.filter_map(|name| name.into_string().ok());
+    nearest_name(&wanted, names).map(|near| name(&parent.join(near)))
+}
+
+/// The name that is most like the wanted one, if any is.
+pub(super) fn nearest_name(wanted: &str, names: impl Iterator<Item = String>) -> Option<String> {
+    let near = names
+        .map(|name| (strsim::osa_distance(&name, wanted), name))
+        .filter(|(distance, name)| *distance <= name.chars().count() / 4);
+    near.min().map(|(_, near)| near)
 }
 
 /// The path that an error of the walk is about.

@@ -58,6 +58,9 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
             "infos": found.infos,
             "fixable": found.fixable,
             "suppressed": found.suppressed,
+            "baselined": found.baselined,
+            "known": found.known,
+            "since": summary.since,
             "files": summary.files,
             "objects": summary.objects,
             "policies": summary.policies,
@@ -72,6 +75,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
                 "broken": summary.broken,
                 "unreadable": summary.unreadable,
                 "leftAlone": summary.left_alone,
+                "elsewhere": summary.elsewhere,
             },
         },
     });

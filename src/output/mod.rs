@@ -37,7 +37,7 @@ pub use reach::{
 pub use rule_page::{rule_index, rule_page, write_rule_list, write_rule_page};
 pub use schema::Schema;
 pub use style::{Color, Links, Role, Style};
-pub use summary::{Found, Summary};
+pub use summary::{Found, Summary, UNCHANGED};
 
 use crate::diagnostic::Diagnostic;
 use crate::lint::{RuleMeta, Suppressed};

@@ -2,7 +2,7 @@
 //!
 //! Refuses to count: it is handed the numbers.
 
-use super::count;
+use super::{Escaped, count};
 use std::fmt;
 
 /// What a run read and what it passed over.
@@ -34,7 +34,18 @@ pub struct Summary {
     pub unreadable: usize,
     /// Files that were met and left alone: symbolic links, binary files.
     pub left_alone: usize,
+    /// Submodules, and files that Git LFS keeps, of which git has no text.
+    pub elsewhere: usize,
+    /// The revision that the findings were compared with, as it was written, if there is
+    /// one.
+    pub since: Option<String>,
+    /// Whether nothing was read, because nothing that is staged concerns npcheck.
+    pub is_unchanged: bool,
 }
+
+/// What is said of a run that read nothing because nothing that is staged concerns npcheck.
+pub const UNCHANGED: &str =
+    "nothing staged touches a manifest, npcheck's configuration or an ignore file: not analysed";
 
 /// How many findings there are of which kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -51,6 +62,8 @@ pub struct Found {
     pub suppressed: usize,
     /// Findings that the baseline knows, which are in none of the other numbers.
     pub baselined: usize,
+    /// Findings that the revision has too, which are in none of the other numbers.
+    pub known: usize,
 }
 
 impl Summary {
@@ -87,6 +100,7 @@ impl Summary {
             (self.broken, "broken document"),
             (self.unreadable, "unreadable file"),
             (self.left_alone, "symlink or binary file"),
+            (self.elsewhere, "submodule or LFS file"),
         ])
     }
 }
@@ -96,6 +110,10 @@ impl Found {
     /// The last line of a run over what `summary` tells.
     #[must_use]
     pub fn line(&self, summary: &Summary) -> String {
+        if summary.is_unchanged {
+            return UNCHANGED.to_owned();
+        }
+        let since = summary.since.as_deref().map(Escaped);
         let found = list(&[
             (self.errors, "error"),
             (self.warnings, "warning"),
@@ -111,12 +129,20 @@ impl Found {
             (self.suppressed, "suppressed"),
             (self.baselined, "in the baseline"),
         ];
+        let known = since
+            .as_ref()
+            .filter(|_| self.known > 0)
+            .map(|since| format!("{} in {since} already", self.known));
         let besides: Vec<String> = besides
             .iter()
             .filter(|(number, _)| *number > 0)
             .map(|(number, what)| format!("{number} {what}"))
+            .chain(known)
             .collect();
         let mut line = format!("found {found}");
+        if let Some(since) = &since {
+            line += &format!(" new since {since}");
+        }
         if !besides.is_empty() {
             line += &format!(" ({})", besides.join(", "));
         }
@@ -175,6 +201,20 @@ mod tests {
             found.line(&summary),
             "found 2 errors, 1 warning (2 fixable, 1 suppressed); read 12 files, 34 objects \
              (8 policies, 14 workloads, 5 namespaces); skipped 3 Helm templates, 1 SOPS file"
+        );
+        let compared = Summary {
+            since: Some("HEAD\u{1b}".to_owned()),
+            ..summary.clone()
+        };
+        let known = Found { known: 7, ..found };
+        assert!(known.line(&compared).starts_with(
+            "found 2 errors, 1 warning new since HEAD\\u{1b} \
+             (2 fixable, 1 suppressed, 7 in HEAD\\u{1b} already); read 12 files"
+        ));
+        let unknown = Found::default().line(&compared);
+        assert!(
+            unknown.starts_with("found nothing new since HEAD\\u{1b}; read"),
+            "{unknown}"
         );
         let one = Summary {
             files: 1,

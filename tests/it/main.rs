@@ -16,16 +16,26 @@ mod conventions;
 mod engine;
 mod formats;
 mod generated;
+#[cfg(unix)]
+mod git;
 mod graph;
+#[cfg(unix)]
+mod hook;
 #[cfg(unix)]
 mod linting;
 #[cfg(unix)]
 mod mending;
+#[cfg(unix)]
+mod odd;
 mod places;
 mod program;
 mod reach;
 mod reference;
+#[cfg(unix)]
+mod repository;
 mod rules;
+#[cfg(unix)]
+mod states;
 mod surroundings;
 mod validation;
 mod verdict;

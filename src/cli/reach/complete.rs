@@ -23,6 +23,7 @@ const LIMITS: Limits = Limits {
     file_bytes: 16 << 20,
     total_bytes: 64 << 20,
     files: 10_000,
+    entries: 10_000,
     gzip_ratio: 200,
     gzip_floor: 16 << 20,
 };
@@ -38,7 +39,7 @@ fn candidates(typed: &str) -> Vec<CompletionCandidate> {
     thread::spawn(move || {
         let loaded = load::load(&[PathBuf::from(".")], &mut io::empty(), &LIMITS);
         let mut objects = Vec::new();
-        for file in &loaded.files {
+        for file in &loaded.now.files {
             let source = loaded.sources.get(file.source);
             objects.extend(manifest::read(file.source, source.name(), source.text()).objects);
         }

@@ -1,0 +1,108 @@
+//! Which state of the files a command looks at, and which earlier one it compares with: the
+//! disk, what is staged in git, a commit.
+//!
+//! Refuses to know what is in them.
+
+use super::terminal::Terminal;
+use crate::load::{GitError, Limits, Repository, Revision, Snapshot, Tree};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// The states that the command line names.
+#[derive(Clone, Debug, Args)]
+pub(super) struct StateOptions {
+    /// Look at what is staged in git, the next commit, instead of the files on the disk
+    ///
+    /// Manifests, ignore files, npcheck.yaml and the baseline are read from git's index.
+    /// Where nothing that is staged concerns npcheck, the run ends at once and is good.
+    #[arg(long)]
+    staged: bool,
+    /// Report only what this commit does not have: a branch, a tag, a hash, HEAD~2
+    #[arg(long, value_name = "REV", conflicts_with = "write_baseline")]
+    new_from: Option<String>,
+}
+
+/// The states that were named.
+#[derive(Debug)]
+pub(super) struct States<'r> {
+    /// What is looked at.
+    pub(super) now: Tree<'r>,
+    /// What it is compared with.
+    pub(super) before: Option<(Revision, Snapshot<'r>)>,
+}
+
+impl StateOptions {
+    /// Whether the index is looked at, where nothing can be written.
+    pub(super) fn is_staged(&self) -> bool {
+        self.staged
+    }
+
+    /// The repository, if git is needed.
+    pub(super) fn repository(&self) -> Result<Option<Repository>, GitError> {
+        let is_needed = self.staged || self.new_from.is_some();
+        is_needed.then(Repository::here).transpose()
+    }
+
+    /// Reads what git has. `None` if the index is to be looked at, and nothing that is staged
+    /// touches a file that npcheck reads, be it one of the `arguments` or one of its `own`
+    /// files that the command line names.
+    pub(super) fn open<'r>(
+        &self,
+        repository: Option<&'r Repository>,
+        arguments: &[PathBuf],
+        own: &[&PathBuf],
+    ) -> Result<Option<States<'r>>, GitError> {
+        let Some(repository) = repository else {
+            let now = Tree::Disk;
+            return Ok(Some(States { now, before: None }));
+        };
+        for argument in arguments {
+            repository.check(argument)?;
+        }
+        let limits = Limits::default();
+        let revision = self.new_from.as_deref();
+        let revision = revision.map(|name| repository.revision(name)).transpose()?;
+        let named: Vec<&Path> = own
+            .iter()
+            .copied()
+            .chain(arguments)
+            .map(AsRef::as_ref)
+            .collect();
+        if self.staged && !repository.has_staged(&named)? {
+            return Ok(None);
+        }
+        let now = match self.staged {
+            true => Tree::Git(repository.index(&limits)?),
+            false => Tree::Disk,
+        };
+        let before = revision.map(|revision| {
+            let tree = repository.tree(&revision, &limits)?;
+            Ok((revision, tree))
+        });
+        let before = before.transpose()?;
+        Ok(Some(States { now, before }))
+    }
+
+    /// Says why git does not answer.
+    pub(super) fn complain(&self, error: &GitError, terminal: &mut Terminal) {
+        let is_about_the_revision = matches!(error, GitError::UnknownRevision { .. });
+        let option = match self.staged && !is_about_the_revision {
+            true => "--staged",
+            false => "--new-from",
+        };
+        terminal.complain(option, &error.to_string());
+    }
+}
+
+impl States<'_> {
+    /// The name of the earlier state.
+    pub(super) fn since(&self) -> Option<&str> {
+        let (revision, _) = self.before.as_ref()?;
+        Some(&revision.name)
+    }
+
+    /// The earlier state.
+    pub(super) fn earlier(&self) -> Option<&Snapshot<'_>> {
+        self.before.as_ref().map(|(_, snapshot)| snapshot)
+    }
+}
