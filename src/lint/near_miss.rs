@@ -8,16 +8,17 @@ use crate::cluster::{Cluster, WorkloadId};
 use crate::k8s::{LabelSelector, Labels, Operator, is_opaque};
 use crate::source::{Edit, Span, Spanned};
 
-/// One requirement of a selector that a workload misses by little; every other one holds.
+/// One requirement of a selector that something labelled misses by little; every other one
+/// holds.
 #[derive(Debug)]
-pub struct NearMiss {
-    /// The workload.
-    pub workload: WorkloadId,
+pub struct NearMiss<T> {
+    /// What has the labels.
+    pub of: T,
     /// The text in the selector that differs.
     pub wanted: Span,
-    /// The pod's label, as `key=value`.
+    /// Its label, as `key=value`.
     pub label: String,
-    /// Where the pod's label stands.
+    /// Where that label stands.
     pub defined: Span,
     /// The edit of the selector that makes it match.
     pub edit: Edit,
@@ -25,19 +26,31 @@ pub struct NearMiss {
     pub difference: &'static str,
 }
 
-/// The candidate that misses the selector by least: by its form (case, `-` and `_`),
-/// then by a label of the same meaning, then by a letter or two. `None` where nothing
-/// comes near, or where two candidates differ in what they suggest.
+/// The workload that misses the selector by least, as [`nearest_of`] has it.
 #[must_use]
 pub fn nearest(
     cluster: &Cluster,
     selector: &LabelSelector,
     candidates: impl IntoIterator<Item = WorkloadId>,
-) -> Option<NearMiss> {
+) -> Option<NearMiss<WorkloadId>> {
+    let candidates = candidates.into_iter();
+    nearest_of(
+        selector,
+        candidates.map(|id| (id, &cluster.workload(id).object.labels)),
+    )
+}
+
+/// The candidate that misses the selector by least: by its form (case, `-` and `_`),
+/// then by a label of the same meaning, then by a letter or two. `None` where nothing
+/// comes near, or where two candidates differ in what they suggest.
+#[must_use]
+pub fn nearest_of<'l, T: Copy>(
+    selector: &LabelSelector,
+    candidates: impl IntoIterator<Item = (T, &'l Labels)>,
+) -> Option<NearMiss<T>> {
     let wanted = requirements(selector)?;
-    let mut best: Option<(Likeness, NearMiss)> = None;
-    for workload in candidates {
-        let labels = &cluster.workload(workload).object.labels;
+    let mut best: Option<(Likeness, NearMiss<T>)> = None;
+    for (of, labels) in candidates {
         let mut failing = wanted
             .iter()
             .filter(|(key, value)| labels.get(key) != Some(value.value.as_str()));
@@ -47,7 +60,7 @@ pub fn nearest(
         if !expressions_hold(selector, labels) {
             continue;
         }
-        let Some((likeness, near)) = compare(workload, key, value, labels) else {
+        let Some((likeness, near)) = compare(of, key, value, labels) else {
             continue;
         };
         match &best {
@@ -102,14 +115,14 @@ fn expressions_hold(selector: &LabelSelector, labels: &Labels) -> bool {
     rest.all(|entry| entry.holds(labels.get(&entry.key)))
 }
 
-fn compare(
-    workload: WorkloadId,
+fn compare<T: Copy>(
+    of: T,
     key: &Spanned<String>,
     value: &Spanned<String>,
     labels: &Labels,
-) -> Option<(Likeness, NearMiss)> {
+) -> Option<(Likeness, NearMiss<T>)> {
     let near = |wanted: Span, replacement: &str, label: &crate::k8s::Label, difference| NearMiss {
-        workload,
+        of,
         wanted,
         label: format!("{}={}", label.key, label.value),
         defined: label.value.span,

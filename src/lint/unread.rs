@@ -102,8 +102,11 @@ fn is_written_about(cx: &Context<'_>, namespace: NamespaceId, selector: &LabelSe
     let mut documents = cx.documents.iter();
     documents.any(|document| {
         makes_pods(document) && may_be_in(document, name) && {
+            // Operators label pods with what they make: those of a `Kafka` are `kafka`.
+            let kind = document.kind.to_lowercase();
             let words = words(cx.sources.text(document.span));
-            wanted.iter().all(|value| words.contains(value))
+            let says = |value: &&str| words.contains(value) || kind == **value;
+            wanted.iter().all(says)
         }
     })
 }

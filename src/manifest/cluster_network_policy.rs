@@ -384,7 +384,7 @@ fn action(
     };
     if value.is_none() {
         let kind = place.kind.name();
-        let diagnostic = choice(action, text, &format!("action of a `{kind}`"), choices);
+        let diagnostic = choice(action, text, &format!("action of `{kind}`"), choices);
         let other = match text {
             "Allow" => Some("Accept"),
             "Accept" => Some("Allow"),

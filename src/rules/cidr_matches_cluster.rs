@@ -238,10 +238,16 @@ fn commented(cx: &Context<'_>, place: &PeerPlace<'_>, block: &IpBlock) -> Option
         "clusterip",
         "cluster ip",
     ];
+    // What stands above a rule is about its only peer.
+    let of_rule = match place.rule.peers.items() {
+        [_] => text::comment_above(cx.sources, place.rule.span),
+        _ => "",
+    };
     let comments = [
         text::comment_on_line(cx.sources, block.cidr.span),
         text::comment_above(cx.sources, block.cidr.span),
         text::comment_above(cx.sources, place.peer.span),
+        of_rule,
     ];
     let comments = comments.map(|comment| comment.to_lowercase().replace('-', " "));
     let says = |words: &[&str]| {

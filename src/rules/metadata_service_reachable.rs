@@ -157,9 +157,14 @@ fn check_blocks(
         found = Some(match found {
             None => {
                 let path = format!("{path}.to[{index}].ipBlock");
-                cx.policy_finding(id, path, span, message(first))
+                let finding = cx
+                    .policy_finding(id, path, span, message(first))
                     .with_severity(severity(cx))
-                    .label(format!("holds {}", first.address))
+                    .label(format!("holds {}", first.address));
+                match cx.settings.cloud {
+                    Some(_) => finding,
+                    None => finding.note("it is there where nodes are machines of a cloud"),
+                }
             }
             Some(finding) => finding.related(span, format!("holds {} too", first.address)),
         });

@@ -1,12 +1,12 @@
 //! Peers in namespaces that do not exist.
 
-use crate::cluster::{NAMESPACE_NAME_LABEL, PolicyId};
-use crate::diagnostic::Severity;
+use crate::cluster::{NAMESPACE_NAME_LABEL, NamespaceId, PolicyId};
+use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{LabelSelector, Operator};
+use crate::lint::near_miss::{self, NearMiss};
 use crate::lint::{
     Category, Context, Rule, RuleMeta, Settings, declare_rule, platform, pod_selectors,
 };
-use crate::source::Span;
 use std::collections::BTreeMap;
 
 declare_rule! {
@@ -14,7 +14,8 @@ declare_rule! {
     ///
     /// Reports a `namespaceSelector` that matches no namespace, where all namespaces are known:
     /// with `--complete`, with `inventory: complete` in `npcheck.yaml`, or on the dump of a
-    /// cluster. Elsewhere the rule is silent, as other repositories make namespaces too.
+    /// cluster. Elsewhere other repositories make namespaces too, so that it speaks only where
+    /// a label of a declared namespace differs by its form or a letter.
     ///
     /// One finding stands for every place of the same selector. Namespaces and labels that
     /// platforms are known to make are never called missing.
@@ -61,7 +62,8 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix.
+    /// Widening: where a label is nearly right, the fix takes it from the namespace, so that the
+    /// peer starts to match.
     ///
     /// ## Configuration
     ///
@@ -72,7 +74,7 @@ declare_rule! {
         summary: "a `namespaceSelector` matches no namespace",
         category: Category::Selectors,
         severity: Severity::Warning,
-        fix: None,
+        fix: Some(FixClass::Widening),
         mutes: &[],
         since: "0.1.0",
     }
@@ -84,10 +86,7 @@ impl Rule for UnmatchedNamespaceSelector {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        if !cx.settings.inventory.is_complete() {
-            return;
-        }
-        let mut unmatched: BTreeMap<String, Vec<Place>> = BTreeMap::new();
+        let mut unmatched: BTreeMap<String, Vec<Place<'_>>> = BTreeMap::new();
         for id in cx.cluster.policy_ids() {
             let policy = &cx.cluster.policy(id).object;
             for place in policy
@@ -106,12 +105,16 @@ impl Rule for UnmatchedNamespaceSelector {
                     .push(Place {
                         policy: id,
                         path: format!("{}.namespaceSelector", place.path()),
-                        span: selector.span,
+                        selector,
                     });
             }
         }
         for (selector, places) in unmatched {
             let (first, others) = places.split_first().expect("a selector has a place");
+            let near = near_miss(cx, first.selector);
+            if near.is_none() && !cx.settings.inventory.is_complete() {
+                continue;
+            }
             let message = match others.len() {
                 0 => format!("no namespace matches `{selector}`, so this peer matches nobody"),
                 more => format!(
@@ -119,18 +122,23 @@ impl Rule for UnmatchedNamespaceSelector {
                     more + 1
                 ),
             };
-            let finding = cx
-                .policy_finding(first.policy, first.path.as_str(), first.span, message)
-                .label(format!(
-                    "none of the {} namespaces matches",
-                    cx.cluster.namespaces().len()
-                ))
-                .help(format!(
-                    "label the namespace, or select it by name: `{NAMESPACE_NAME_LABEL}`"
-                ));
+            let span = first.selector.span;
+            let path = first.path.as_str();
+            let finding = cx.policy_finding(first.policy, path, span, message);
+            let finding = match near {
+                Some(near) => with_near_miss(cx, finding, near, &places),
+                None => finding
+                    .label(format!(
+                        "none of the {} namespaces matches",
+                        cx.cluster.namespaces().len()
+                    ))
+                    .help(format!(
+                        "label the namespace, or select it by name: `{NAMESPACE_NAME_LABEL}`"
+                    )),
+            };
             let others: Vec<_> = others
                 .iter()
-                .map(|place| (place.policy, place.span))
+                .map(|place| (place.policy, place.selector.span))
                 .collect();
             cx.report(pod_selectors::with_repeats(finding, cx, &others));
         }
@@ -138,10 +146,56 @@ impl Rule for UnmatchedNamespaceSelector {
 }
 
 /// Where a selector stands.
-struct Place {
+struct Place<'c> {
     policy: PolicyId,
     path: String,
-    span: Span,
+    selector: &'c LabelSelector,
+}
+
+/// The declared namespace whose labels nearly match. Of names nothing is said: those of two
+/// environments differ by a letter or two on purpose.
+fn near_miss(cx: &Context<'_>, selector: &LabelSelector) -> Option<NearMiss<NamespaceId>> {
+    let cluster = cx.cluster;
+    let own_labels = |id: NamespaceId| {
+        let declared = cluster.namespace(id).declared.as_ref();
+        declared.map(|namespace| (id, &namespace.meta.labels))
+    };
+    near_miss::nearest_of(selector, cluster.namespace_ids().filter_map(own_labels))
+        .filter(|near| !is_own_name(cx, near))
+}
+
+/// Whether the label says the name of its namespace.
+fn is_own_name(cx: &Context<'_>, near: &NearMiss<NamespaceId>) -> bool {
+    let name = &cx.cluster.namespace(near.of).name;
+    near.label.ends_with(&format!("={name}"))
+}
+
+fn with_near_miss(
+    cx: &Context<'_>,
+    finding: Diagnostic,
+    near: NearMiss<NamespaceId>,
+    places: &[Place<'_>],
+) -> Diagnostic {
+    let name = &cx.cluster.namespace(near.of).name;
+    let finding = finding
+        .label("matches no namespace")
+        .related(
+            near.defined,
+            format!(
+                "namespace `{name}` has `{}`: {}",
+                near.label, near.difference
+            ),
+        )
+        .help(format!("did you mean `{}`?", near.label));
+    // The others would be left as they are.
+    if places.len() > 1 {
+        return finding;
+    }
+    finding.fix(Fix {
+        title: format!("select `{}`", near.label),
+        class: FixClass::Widening,
+        edits: vec![near.edit],
+    })
 }
 
 /// Whether a namespace matches, or may: one that a platform makes or labels.

@@ -135,7 +135,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
     let near = near_miss::nearest(cluster, selector, workloads(cluster, &namespaces))
         .filter(|_| !namespaces.iter().any(is_subject));
     if let Some(near) = near {
-        let workload = cluster.workload_name(near.workload);
+        let workload = cluster.workload_name(near.of);
         let finding = finding
             .with_severity(Severity::Error)
             .related(

@@ -1,6 +1,6 @@
 //! Policies that select no pod.
 
-use crate::cluster::PolicyId;
+use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::{Fix, FixClass, Severity};
 use crate::k8s::{self, Direction, LabelSelector, Truth};
 use crate::lint::near_miss::{self, NearMiss};
@@ -115,12 +115,12 @@ impl Rule for UnmatchedPodSelector {
         if unread::may_match(cx, namespace, selector) {
             return;
         }
-        let is_meant = |near: &NearMiss| is_complete || !is_spoken_for(cx, id, near.workload);
+        let is_meant = |near: &NearMiss<WorkloadId>| is_complete || !is_spoken_for(cx, id, near.of);
         let near =
             near_miss::nearest(cluster, selector, cluster.workloads_in(namespace)).filter(is_meant);
         if let Some(near) = near {
-            let workload = cluster.workload_name(near.workload);
-            let labels = &cluster.workload(near.workload).object.labels;
+            let workload = cluster.workload_name(near.of);
+            let labels = &cluster.workload(near.of).object.labels;
             let directions = [Direction::Ingress, Direction::Egress];
             let applies: Vec<Direction> = directions
                 .into_iter()
@@ -174,7 +174,7 @@ fn is_of_controllers(selector: &LabelSelector) -> bool {
 
 /// Whether another policy selects the workload by labels: then it is no orphan that this
 /// policy was meant for.
-fn is_spoken_for(cx: &Context<'_>, id: PolicyId, workload: crate::cluster::WorkloadId) -> bool {
+fn is_spoken_for(cx: &Context<'_>, id: PolicyId, workload: WorkloadId) -> bool {
     let cluster = cx.cluster;
     let labels = &cluster.workload(workload).object.labels;
     cluster

@@ -191,8 +191,11 @@ fn describe(cx: &Context<'_>, entrance: &Entrance<'_>, calls: &[Call<'_>]) -> Di
     let cluster = cx.cluster;
     let workload = cluster.workload_name(entrance.workload);
     let (port, first) = (entrance.port, &calls[0]);
-    let message =
-        format!("the API server cannot reach `{workload}` on TCP {port}: policies admit pods only");
+    let who = match entrance.rules.as_slice() {
+        [] => "admit nobody there",
+        _ => "admit pods only",
+    };
+    let message = format!("the API server cannot reach `{workload}` on TCP {port}: policies {who}");
     let mut finding = cx
         .finding(first.call.service.span, message)
         .about(first.object(), first.call.path.clone())
