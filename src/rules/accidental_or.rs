@@ -70,7 +70,7 @@ declare_rule! {
         category: Category::Selectors,
         severity: Severity::Error,
         fix: Some(FixClass::Narrowing),
-        mutes: &["foreign-pod-selector", "unmatched-peer-selector"],
+        mutes: &["foreign-pod-selector", "unmatched-peer-selector", "redundant-rule"],
         since: "0.1.0",
     }
 }
@@ -359,10 +359,15 @@ fn describe(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach, path: String) -> D
         Shape::OneList(_) => pair.second.dash.unwrap_or(pair.second.span),
         Shape::TwoRules(rule) => rule.dash.unwrap_or(rule.span),
     };
+    let first_line = first_line(cx.sources, pair.first.span);
+    let with_hyphen = pair
+        .first
+        .dash
+        .map_or(first_line, |dash| dash.to(first_line));
     let mut finding = cx
         .policy_finding(pair.policy, path, underlined, message)
         .label(format!("... OR {second}"))
-        .related(first_line(cx.sources, pair.first.span), first)
+        .related(with_hyphen, first)
         .note(format!(
             "as one peer (AND): `{}` in {}{}",
             pair.pods,
