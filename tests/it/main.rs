@@ -27,6 +27,7 @@ mod reach;
 mod reference;
 mod rules;
 mod surroundings;
+mod tiers;
 mod validation;
 mod verdict;
 mod written;
