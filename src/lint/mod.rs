@@ -32,6 +32,7 @@ mod settings;
 pub mod snippet;
 mod suppression;
 pub mod text;
+pub mod tiers;
 pub mod unjudged;
 pub mod unread;
 pub mod words;

@@ -2,19 +2,18 @@
 
 use crate::cluster::ClusterPolicyId;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::{ClusterNetworkPolicy, ClusterNetworkPolicyRule, Direction, Tier};
-use crate::lint::containment::{Allowance, PodSet};
-use crate::lint::rewrite::first_line;
+use crate::k8s::{Direction, Tier};
+use crate::lint::tiers::{Step, TierPolicies};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
-use crate::source::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 declare_rule! {
     /// ## What it does
     ///
     /// Reports two cluster-wide policies of one tier with the same priority, of which two rules
-    /// do different things with the same connection. Where only the priority is the same, it is
-    /// one remark for all policies that have it.
+    /// do different things with the same connection, which no rule before them decides. Where
+    /// some pods are merely subjects of both, it is one remark for all policies of that
+    /// priority. Policies that can never have a pod in common are left alone.
     ///
     /// ## Why is this bad?
     ///
@@ -93,94 +92,82 @@ impl Rule for AdminPriorityConflict {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let mut groups: BTreeMap<(Tier, i32), Vec<ClusterPolicyId>> = BTreeMap::new();
-        for id in cx.cluster.cluster_policy_ids() {
-            let policy = cx.cluster.cluster_policy(id);
-            if policy.meta.is_accepted && policy.meta.opaque.is_none() {
-                let key = (policy.tier, policy.priority.value);
-                groups.entry(key).or_default().push(id);
+        if cx.cluster.cluster_policies().is_empty() {
+            return;
+        }
+        let mut findings = Vec::new();
+        for tier in [Tier::Admin, Tier::Baseline] {
+            let directions = [Direction::Ingress, Direction::Egress]
+                .map(|direction| TierPolicies::new(cx.cluster, tier, direction));
+            for group in groups(cx, &directions[0]) {
+                let conflicts = conflicts(cx, &directions, &group);
+                if conflicts.is_empty() {
+                    findings.push(remark(cx, &group));
+                }
+                let conflicts = conflicts.into_iter();
+                findings.extend(conflicts.map(|(one, other)| conflict(cx, one, other)));
             }
         }
-        for group in groups.into_values().filter(|group| group.len() > 1) {
-            let conflicts = conflicts(cx, &group);
-            if conflicts.is_empty() {
-                cx.report(remark(cx, &group));
-            }
-            for (one, other) in conflicts {
-                cx.report(conflict(cx, &one, &other));
-            }
+        for finding in findings {
+            cx.report(finding);
         }
     }
 }
 
-/// A rule, and what it is about.
-struct Candidate<'c> {
-    policy: ClusterPolicyId,
-    rule: &'c ClusterNetworkPolicyRule,
-    subject: PodSet,
-    allowance: Allowance,
+/// The policies of each priority, by their place in the tier, as far as they may have pods in
+/// common with others of the group.
+struct Group {
+    policies: Vec<usize>,
+    ids: Vec<ClusterPolicyId>,
 }
 
-impl<'c> Candidate<'c> {
-    /// The rules of a policy in a direction, as far as their text says what they are about.
-    fn of(
-        policy: ClusterPolicyId,
-        object: &'c ClusterNetworkPolicy,
-        direction: Direction,
-    ) -> Vec<Self> {
-        let Some(subject) = PodSet::of_selection(&object.subject) else {
-            return Vec::new();
-        };
-        let rules = object.rules(direction).iter();
-        let candidate = |rule| {
-            Some(Self {
-                policy,
-                rule,
-                subject: subject.clone(),
-                allowance: Allowance::of_cluster_rule(rule)?,
-            })
-        };
-        rules.filter_map(candidate).collect()
+fn groups(cx: &Context<'_>, tier: &TierPolicies<'_>) -> Vec<Group> {
+    let mut of_priority: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
+    for (place, policy) in tier.policies.iter().enumerate() {
+        of_priority.entry(policy.priority).or_default().push(place);
     }
+    let group = |places: Vec<usize>| {
+        let pairs = pairs(&places).filter(|(one, other)| {
+            let [one, other] = [*one, *other].map(|place| &tier.policies[place]);
+            let subjects = one.subject.as_ref().zip(other.subject.as_ref());
+            subjects.is_some_and(|(one, other)| one.overlaps(other))
+                && !are_of_other_pods(cx, one.id, other.id)
+        });
+        let together: BTreeSet<usize> = pairs.flat_map(|(one, other)| [one, other]).collect();
+        Group {
+            ids: together
+                .iter()
+                .map(|place| tier.policies[*place].id)
+                .collect(),
+            policies: together.into_iter().collect(),
+        }
+    };
+    let groups = of_priority.into_values().map(group);
+    groups.filter(|group| !group.ids.is_empty()).collect()
+}
 
-    fn contradicts(&self, other: &Self) -> bool {
-        self.rule.action.value != other.rule.action.value
-            && self.subject.overlaps(&other.subject)
-            && self.allowance.overlaps(&other.allowance)
-    }
-
-    fn mark(&self, cx: &Context<'_>) -> Span {
-        let dash = self.rule.dash;
-        dash.unwrap_or_else(|| first_line(cx.sources, self.rule.span))
-    }
+fn pairs(places: &[usize]) -> impl Iterator<Item = (usize, usize)> {
+    let others = |(index, one): (usize, &usize)| {
+        let one = *one;
+        places[index + 1..].iter().map(move |other| (one, *other))
+    };
+    places.iter().enumerate().flat_map(others)
 }
 
 /// The first two rules that contradict each other, for every two policies that have some.
-fn conflicts<'a>(
-    cx: &Context<'a>,
-    group: &[ClusterPolicyId],
-) -> Vec<(Candidate<'a>, Candidate<'a>)> {
-    let cluster = cx.cluster;
-    let mut conflicts = Vec::new();
-    for (index, one) in group.iter().enumerate() {
-        for other in &group[index + 1..] {
-            if are_of_other_pods(cx, *one, *other) {
-                continue;
-            }
-            let found = [Direction::Ingress, Direction::Egress]
-                .into_iter()
-                .find_map(|direction| {
-                    let of = |id| Candidate::of(id, cluster.cluster_policy(id), direction);
-                    let mut others = of(*other);
-                    of(*one).into_iter().find_map(|one| {
-                        let place = others.iter().position(|other| one.contradicts(other))?;
-                        Some((one, others.swap_remove(place)))
-                    })
-                });
-            conflicts.extend(found);
-        }
-    }
-    conflicts
+fn conflicts<'t, 'c>(
+    cx: &Context<'_>,
+    directions: &'t [TierPolicies<'c>],
+    group: &Group,
+) -> Vec<(&'t Step<'c>, &'t Step<'c>)> {
+    let of_pair = |(one, other): (usize, usize)| {
+        directions.iter().find_map(|tier| {
+            let [one, other] = [one, other].map(|place| &tier.policies[place]);
+            let is_of_other_pods = are_of_other_pods(cx, one.id, other.id);
+            tier.contradiction(one, other).filter(|_| !is_of_other_pods)
+        })
+    };
+    pairs(&group.policies).filter_map(of_pair).collect()
 }
 
 /// Whether all pods are known, and none is a subject of both.
@@ -189,34 +176,30 @@ fn are_of_other_pods(cx: &Context<'_>, one: ClusterPolicyId, other: ClusterPolic
     cx.settings.inventory.is_complete() && !one.iter().any(|id| other.binary_search(id).is_ok())
 }
 
-fn conflict(cx: &Context<'_>, one: &Candidate<'_>, other: &Candidate<'_>) -> Diagnostic {
+fn conflict(cx: &Context<'_>, one: &Step<'_>, other: &Step<'_>) -> Diagnostic {
     let [first, second] = [one, other].map(|it| cx.cluster.cluster_policy(it.policy));
     let [first_name, second_name] = [one, other].map(|it| cx.cluster_policy_object(it.policy));
     let priority = second.priority.value;
     let message = format!(
         "`{first_name}` and `{second_name}` have priority {priority} and contradict each other"
     );
+    let effect =
+        |step: &Step<'_>| format!("`{}`, for connections that both are about", step.action(cx));
     cx.finding(second.priority.span, message)
         .about(second_name, "spec.priority")
         .label("which of them is asked first is left open")
         .related(first.priority.span, "the other policy")
-        .related(one.mark(cx), action(cx, one))
-        .related(other.mark(cx), action(cx, other))
+        .related(one.mark(cx), effect(one))
+        .related(other.mark(cx), effect(other))
         .help("give them different priorities; the lower one is asked first")
 }
 
-/// What a rule does, in the words of its text.
-fn action(cx: &Context<'_>, candidate: &Candidate<'_>) -> String {
-    let action = cx.sources.text(candidate.rule.action.span);
-    format!("`{action}`, for connections that both are about")
-}
-
 /// One remark for policies that share a priority without harm.
-fn remark(cx: &Context<'_>, group: &[ClusterPolicyId]) -> Diagnostic {
+fn remark(cx: &Context<'_>, group: &Group) -> Diagnostic {
     let policy = |id: &ClusterPolicyId| cx.cluster.cluster_policy(*id);
-    let (first, others) = group.split_first().expect("a group has two at least");
+    let (first, others) = group.ids.split_first().expect("a group has two at least");
     let second = others.first().expect("a group has two at least");
-    let count = words::count(group.len(), "cluster-wide policy object");
+    let count = words::count(group.ids.len(), "cluster-wide policy object");
     let message = format!("{count} have priority {}", policy(second).priority.value);
     let finding = cx
         .finding(policy(second).priority.span, message)

@@ -2,27 +2,31 @@
 
 use crate::cluster::{ClusterPolicyId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{self, ConnectionSet, Endpoint, PortSet};
+use crate::engine::{self, ConnectionSet, Endpoint, PortSet, Way};
 use crate::k8s::{
-    Action, ClusterNetworkPolicyRule, ClusterPolicyKind, Direction, NetworkPolicy, PeerSelection,
-    PodsSelection, PortMatch, Tier,
+    Action, ClusterNetworkPolicyRule, Direction, NetworkPolicy, PeerSelection, PodsSelection,
+    PortMatch, Tier, Truth,
 };
 use crate::lint::containment::{Allowance, PodSet};
-use crate::lint::rewrite::{Item, first_line};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
-use crate::source::Span;
+use crate::lint::rewrite::Item;
+use crate::lint::tiers::{Step, TierPolicies};
+use crate::lint::unjudged::Unjudged;
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
+use std::collections::BTreeMap;
 
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports rules that decide nothing:
+    /// Reports rules that decide nothing, because another one is asked before them:
     ///
-    /// - a rule of a `NetworkPolicy` whose connections a cluster-wide policy of the Admin tier
-    ///   denies, all of them;
+    /// - a rule of a `NetworkPolicy` whose connections the Admin tier denies, all of them;
     /// - a rule of a cluster-wide policy whose connections earlier rules of its tier have
     ///   decided, all of them;
     /// - an accepting rule of the Baseline tier for pods that NetworkPolicies isolate, all of
     ///   them, and whose policies do not allow it.
+    ///
+    /// The other way round it reports a rule of the Admin tier that accepts every pod on every
+    /// port, where NetworkPolicies deny everything.
     ///
     /// ## Why is this bad?
     ///
@@ -103,17 +107,20 @@ impl Rule for OverriddenRule {
         if cx.cluster.cluster_policies().is_empty() {
             return;
         }
+        let unjudged = Unjudged::new(cx.documents, cx.cluster);
         let mut findings = Vec::new();
         for direction in [Direction::Ingress, Direction::Egress] {
-            let admin = steps(cx, Tier::Admin, direction);
-            let baseline = steps(cx, Tier::Baseline, direction);
+            let [admin, baseline] = [Tier::Admin, Tier::Baseline]
+                .map(|tier| TierPolicies::new(cx.cluster, tier, direction));
             for id in cx.cluster.policy_ids() {
                 findings.extend(denied_rules(cx, id, direction, &admin));
             }
-            for steps in [&admin, &baseline] {
-                findings.extend(covered_steps(cx, steps));
+            findings.extend(bypasses(cx, direction, &admin));
+            for tier in [&admin, &baseline] {
+                findings.extend(covered_steps(cx, tier));
             }
-            findings.extend(baseline.iter().filter_map(|step| useless_accept(cx, step)));
+            let steps = baseline.policies.iter().flat_map(|policy| &policy.steps);
+            findings.extend(steps.filter_map(|step| useless_accept(cx, &unjudged, step)));
         }
         for finding in findings {
             cx.report(finding);
@@ -121,173 +128,119 @@ impl Rule for OverriddenRule {
     }
 }
 
-/// A rule of a tier, in the order of evaluation.
-struct Step<'c> {
-    policy: ClusterPolicyId,
-    direction: Direction,
-    index: usize,
-    rule: &'c ClusterNetworkPolicyRule,
-    /// `None` where its pods are not known.
-    subject: Option<PodSet>,
-    /// `None` where what it matches is not known.
-    allowance: Option<Allowance>,
-}
-
-impl Step<'_> {
-    fn path(&self) -> String {
-        format!("spec.{}[{}]", self.direction.field(), self.index)
-    }
-
-    fn mark(&self, cx: &Context<'_>) -> Span {
-        let (span, dash) = (self.rule.span, self.rule.dash);
-        dash.unwrap_or_else(|| first_line(cx.sources, span))
-    }
-
-    /// `ClusterNetworkPolicy/tenants, egress rule #2`.
-    fn name(&self, cx: &Context<'_>) -> String {
-        let object = cx.cluster_policy_object(self.policy);
-        let (field, number) = (self.direction.field(), self.index + 1);
-        format!("{field} rule #{number} of `{object}`")
-    }
-
-    /// As the kind of its policy spells it.
-    fn action(&self, cx: &Context<'_>) -> &'static str {
-        let kind = cx.cluster.cluster_policy(self.policy).kind;
-        match self.rule.action.value {
-            Action::Accept if kind == ClusterPolicyKind::ClusterNetworkPolicy => "Accept",
-            Action::Accept => "Allow",
-            Action::Deny => "Deny",
-            Action::Pass => "Pass",
-        }
-    }
-}
-
-fn steps<'a>(cx: &Context<'a>, tier: Tier, direction: Direction) -> Vec<Step<'a>> {
-    let mut steps = Vec::new();
-    for policy in cx.cluster.cluster_policy_ids() {
-        let object = cx.cluster.cluster_policy(policy);
-        if object.tier != tier || !object.meta.is_accepted {
-            continue;
-        }
-        let subject = PodSet::of_selection(&object.subject);
-        for (index, rule) in object.rules(direction).iter().enumerate() {
-            steps.push(Step {
-                policy,
-                direction,
-                index,
-                rule,
-                subject: subject.clone(),
-                allowance: Allowance::of_cluster_rule(rule),
-            });
-        }
-    }
-    steps
-}
-
 /// The rules of a NetworkPolicy of which the Admin tier denies everything.
 fn denied_rules(
     cx: &Context<'_>,
     id: PolicyId,
     direction: Direction,
-    admin: &[Step<'_>],
+    admin: &TierPolicies<'_>,
 ) -> Vec<Diagnostic> {
-    let namespace = cx.cluster.namespace(cx.cluster.policy(id).namespace);
+    let namespace = &cx.cluster.namespace(cx.cluster.policy(id).namespace).name;
     let policy: &NetworkPolicy = &cx.cluster.policy(id).object;
-    let subject = PodSet::in_namespace(policy.pod_selector.get(), namespace);
-    let Some(subject) = subject.filter(|_| policy.meta.is_accepted) else {
+    let rules = policy.rules(direction);
+    let Some(pods) = pods(cx, id).filter(|_| !rules.is_empty()) else {
         return Vec::new();
     };
-    let mut findings = Vec::new();
-    for (index, rule) in policy.rules(direction).iter().enumerate() {
-        let allowance = Allowance::of_rule(rule, &namespace.name);
-        let Some(allowance) = allowance.filter(|_| rule.peers.get().is_some()) else {
-            continue;
+    let denied = |(index, rule)| {
+        let allowance = Allowance::of_rule(rule, namespace)?;
+        let denying = admin.deciding(&pods, &allowance, Action::Deny);
+        let (name, remark) = match denying.as_slice() {
+            [] => return None,
+            [one] => (one.name(cx), "denies all of it"),
+            several => {
+                let count = words::count(several.len(), "rule");
+                (format!("{count} of the Admin tier"), "denies a part of it")
+            }
         };
-        let Some(step) = denying_step(&subject, &allowance, admin) else {
-            continue;
-        };
-        let (path, name) = (
-            format!("spec.{}[{index}]", direction.field()),
-            step.name(cx),
-        );
         let message = format!("all that this rule allows is denied before it, by {name}");
+        let path = format!("spec.{}[{index}]", direction.field());
         let finding = cx.policy_finding(id, path, Item::from(rule).mark(cx.sources), message);
-        findings.push(
-            finding
-                .related(step.mark(cx), "denies all of it")
-                .note("the Admin tier is asked before the NetworkPolicies"),
-        );
-    }
-    findings
+        let finding = denying.iter().fold(finding, |finding, step| {
+            finding.related(step.mark(cx), remark)
+        });
+        Some(finding.note("the Admin tier is asked before the NetworkPolicies"))
+    };
+    rules.iter().enumerate().filter_map(denied).collect()
 }
 
-/// The rule that denies all of an allowance, if none before it decides any of it otherwise.
-fn denying_step<'s, 'c>(
-    subject: &PodSet,
-    allowance: &Allowance,
-    admin: &'s [Step<'c>],
-) -> Option<&'s Step<'c>> {
-    for step in admin {
-        let is_elsewhere = step
-            .subject
-            .as_ref()
-            .is_some_and(|pods| !pods.overlaps(subject))
-            || step
-                .allowance
-                .as_ref()
-                .is_some_and(|matched| !matched.overlaps(allowance));
-        if is_elsewhere {
-            continue;
-        }
-        if step.rule.action.value != Action::Deny {
-            return None;
-        }
-        let (Some(pods), Some(matched)) = (&step.subject, &step.allowance) else {
+/// The pods of a NetworkPolicy, if all of its text is known.
+fn pods(cx: &Context<'_>, id: PolicyId) -> Option<PodSet> {
+    let policy = &cx.cluster.policy(id).object;
+    let is_known = policy.meta.is_accepted && policy.meta.opaque.is_none();
+    let namespace = cx.cluster.namespace(cx.cluster.policy(id).namespace);
+    let pods = PodSet::in_namespace(policy.pod_selector.get(), namespace);
+    pods.filter(|_| is_known)
+}
+
+/// Rules of the Admin tier that let in every pod where NetworkPolicies deny everything.
+fn bypasses(cx: &Context<'_>, direction: Direction, admin: &TierPolicies<'_>) -> Vec<Diagnostic> {
+    const SHOWN: usize = 3;
+    let every_pod = Allowance::of_every_pod();
+    let mut bypassed: BTreeMap<(ClusterPolicyId, usize), Vec<PolicyId>> = BTreeMap::new();
+    for id in cx.cluster.policy_ids() {
+        let policy = &cx.cluster.policy(id).object;
+        let denies = policy.applies_to(direction) && policy.rules(direction).is_empty();
+        let Some(pods) = pods(cx, id).filter(|_| denies) else {
             continue;
         };
-        if pods.contains(subject) && allowance.is_covered(&[matched]) {
-            return Some(step);
+        if let [step] = admin.deciding(&pods, &every_pod, Action::Accept).as_slice() {
+            let policies = bypassed.entry((step.policy, step.index)).or_default();
+            policies.push(id);
         }
     }
-    None
+    let steps = admin.policies.iter().flat_map(|policy| &policy.steps);
+    let found = steps.filter_map(|step| {
+        let policies = bypassed.get(&(step.policy, step.index))?;
+        let verb = if policies.len() == 1 { "denies" } else { "deny" };
+        let message = format!(
+            "this rule lets every pod through before the NetworkPolicies, {} of which {verb} all {}",
+            policies.len(),
+            direction.field()
+        );
+        let finding = cx
+            .finding(step.mark(cx), message)
+            .about(cx.cluster_policy_object(step.policy), step.path())
+            .help("`Pass` leaves the decision to the NetworkPolicies");
+        let shown = policies.iter().take(SHOWN);
+        Some(shown.fold(finding, |finding, id| {
+            let (span, _) = cx.cluster.policy(*id).object.isolates_at(direction);
+            finding.related(span, "allows none of it")
+        }))
+    });
+    found.collect()
 }
 
 /// The rules of a tier of which earlier ones have decided everything.
-fn covered_steps(cx: &Context<'_>, steps: &[Step<'_>]) -> Vec<Diagnostic> {
+fn covered_steps(cx: &Context<'_>, tier: &TierPolicies<'_>) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    for (index, step) in steps.iter().enumerate() {
-        let (Some(subject), Some(allowance)) = (&step.subject, &step.allowance) else {
+    for policy in &tier.policies {
+        let Some(pods) = &policy.subject else {
             continue;
         };
-        let earlier: Vec<(&Step<'_>, &Allowance)> = steps[..index]
-            .iter()
-            .filter(|earlier| {
-                // Which of two policies of one priority comes first is not known (S12).
-                let priority = |id| cx.cluster.cluster_policy(id).priority.value;
-                earlier.policy == step.policy || priority(earlier.policy) < priority(step.policy)
-            })
-            .filter(|earlier| {
-                earlier
-                    .subject
-                    .as_ref()
-                    .is_some_and(|it| it.contains(subject))
-            })
-            .filter_map(|earlier| Some((earlier, earlier.allowance.as_ref()?)))
-            .collect();
-        let alone = earlier
-            .iter()
-            .find(|(_, matched)| allowance.is_covered(&[matched]));
-        let all: Vec<&Allowance> = earlier.iter().map(|(_, matched)| *matched).collect();
-        let deciding: Vec<&Step<'_>> = match alone {
-            Some((one, _)) => vec![one],
-            None if allowance.is_covered(&all) => {
-                let overlaps = |matched: &Allowance| matched.overlaps(allowance);
-                let deciding = earlier.iter().filter(|(_, matched)| overlaps(matched));
-                deciding.map(|(step, _)| *step).collect()
+        let before: Vec<&Step<'_>> = tier.asked_before(policy.priority, pods).collect();
+        for (index, step) in policy.steps.iter().enumerate() {
+            let Some(allowance) = &step.allowance else {
+                continue;
+            };
+            let of_policy = policy.steps[..index].iter();
+            let earlier = before.iter().copied().chain(of_policy);
+            let earlier = earlier.filter_map(|step| Some((step, step.allowance.as_ref()?)));
+            let earlier: Vec<(&Step<'_>, &Allowance)> = earlier
+                .filter(|(_, matched)| matched.common(allowance).is_some())
+                .collect();
+            let alone = earlier
+                .iter()
+                .find(|(_, matched)| allowance.is_covered(&[matched]));
+            let all: Vec<&Allowance> = earlier.iter().map(|(_, matched)| *matched).collect();
+            match alone {
+                Some((one, _)) => findings.push(covered(cx, step, &[one])),
+                None if allowance.is_covered(&all) => {
+                    let deciding: Vec<_> = earlier.iter().map(|(step, _)| *step).collect();
+                    findings.push(covered(cx, step, &deciding));
+                }
+                None => {}
             }
-            None => continue,
-        };
-        findings.push(covered(cx, step, &deciding));
+        }
     }
     findings
 }
@@ -313,12 +266,16 @@ fn covered(cx: &Context<'_>, step: &Step<'_>, deciding: &[&Step<'_>]) -> Diagnos
 
 /// An accepting rule of the Baseline tier that is asked for none of the known pods, while
 /// their NetworkPolicies do not allow what it accepts.
-fn useless_accept(cx: &Context<'_>, step: &Step<'_>) -> Option<Diagnostic> {
+fn useless_accept(cx: &Context<'_>, unjudged: &Unjudged, step: &Step<'_>) -> Option<Diagnostic> {
     let subjects = cx.engine.subjects(step.policy);
     let isolating = |id: &WorkloadId| cx.engine.isolating(*id, step.direction).first();
+    let is_judged =
+        |id: &WorkloadId| !unjudged.may_be_in(cx.cluster, cx.cluster.workload(*id).namespace);
     let is_useless = step.rule.action.value == Action::Accept
         && !subjects.is_empty()
-        && subjects.iter().all(|id| isolating(id).is_some());
+        && subjects
+            .iter()
+            .all(|id| isolating(id).is_some() && is_judged(id));
     if !is_useless {
         return None;
     }
@@ -341,7 +298,7 @@ fn useless_accept(cx: &Context<'_>, step: &Step<'_>) -> Option<Diagnostic> {
     Some(finding.help("accept it in the Admin tier, or in the NetworkPolicies"))
 }
 
-/// A subject and a peer that the rule accepts and NetworkPolicies keep apart, among the
+/// A subject and a peer that the rule accepts and NetworkPolicies surely keep apart, among the
 /// first few.
 fn blocked_pair(
     cx: &Context<'_>,
@@ -362,8 +319,18 @@ fn blocked_pair(
         .flat_map(|subject| peers.iter().map(move |peer| (*subject, *peer)));
     pairs.find(|(subject, peer)| {
         let [pod, other] = [subject, peer].map(|id| Endpoint::workload(cx.cluster, *id));
-        let allowed = engine::side(cx.cluster, step.direction, &pod, &other);
-        subject != peer && allowed.intersection(&ports).is_empty()
+        let explanation = match step.direction {
+            Direction::Ingress => engine::explain(cx.cluster, &other, &pod),
+            Direction::Egress => engine::explain(cx.cluster, &pod, &other),
+        };
+        let is_denied = |way: &Way<'_>| {
+            let side = match step.direction {
+                Direction::Ingress => &way.ingress,
+                Direction::Egress => &way.egress,
+            };
+            side.is_isolated() == Truth::True && ports.is_subset(&side.verdict.denied())
+        };
+        subject != peer && explanation.ways.iter().all(is_denied)
     })
 }
 

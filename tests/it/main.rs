@@ -37,6 +37,7 @@ mod rules;
 #[cfg(unix)]
 mod states;
 mod surroundings;
+mod tiers;
 mod validation;
 mod verdict;
 mod written;

@@ -7,10 +7,9 @@ use crate::cluster::{NAMESPACE_NAME_LABEL, Namespace};
 use crate::engine::{AddressRange, ConnectionSet, PortSet};
 use crate::k8s::{
     ClusterNetworkPolicyPort, ClusterNetworkPolicyRule, LabelSelector, PeerSelection,
-    PodsSelection, PortMatch, Protocol,
+    PodsSelection, PortMatch, Protocol, is_opaque,
 };
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
 
 impl PodSet {
     /// The pods of a selection across namespaces. `None` where another tool fills in some
@@ -36,7 +35,8 @@ impl PodSet {
     #[must_use]
     pub fn in_namespace(selector: Option<&LabelSelector>, namespace: &Namespace) -> Option<Self> {
         let mut pods = Predicate::default();
-        for label in &namespace.labels {
+        let labels = namespace.labels.iter();
+        for label in labels.filter(|label| !is_opaque(&label.key) && !is_opaque(&label.value)) {
             pods = pods.and_value(Scope::Namespace, &label.key, &label.value);
         }
         pods = pods.and_value(Scope::Namespace, NAMESPACE_NAME_LABEL, &namespace.name);
@@ -50,6 +50,13 @@ impl PodSet {
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         self.0.overlaps(&other.0)
+    }
+
+    /// The pods that are in both; `None` where no pod can be.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Option<Self> {
+        let pods = self.0.and(&other.0);
+        pods.is_satisfiable().then_some(Self(pods))
     }
 }
 
@@ -65,7 +72,7 @@ impl Allowance {
             }
             PeerSelection::Networks(networks) => {
                 let ranges = networks.iter().map(|network| network.value.into());
-                Some(PeerSet::Addresses(ranges.collect()))
+                Some(PeerSet::Networks(ranges.collect()))
             }
             PeerSelection::Nodes(_) | PeerSelection::DomainNames(_) => None,
         });
@@ -75,7 +82,17 @@ impl Allowance {
         })
     }
 
-    /// Whether some connection may be among both.
+    /// Every pod of the cluster, on every port.
+    #[must_use]
+    pub fn of_every_pod() -> Self {
+        Self {
+            peers: Some(vec![PeerSet::Pods(Predicate::default())]),
+            ports: PortMatches::of_cluster_ports(None),
+        }
+    }
+
+    /// Whether some connection may be among both, as far as anybody can tell: `networks` may
+    /// hold addresses of pods, and a name may mean any number.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         let have_common_peers = match (&self.peers, &other.peers) {
@@ -86,24 +103,68 @@ impl Allowance {
         };
         have_common_peers && self.ports.overlaps(&other.ports)
     }
-}
 
-impl PeerSet {
-    /// Whether some peer may be in both. Every pod has an address, but only a block of all
-    /// of them surely holds it (S12).
-    fn may_share_with(&self, other: &Self) -> bool {
-        let are_of_pods = match (self, other) {
-            (Self::Pods(_), Self::Addresses(ranges)) | (Self::Addresses(ranges), Self::Pods(_)) => {
-                ranges.iter().any(holds_every_ipv4_address)
+    /// The connections that are among both, as far as that is certain; `None` where none is.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Option<Self> {
+        let peers = match (&self.peers, &other.peers) {
+            (None, peers) | (peers, None) => peers.clone(),
+            (Some(ours), Some(theirs)) => {
+                let pairs = ours
+                    .iter()
+                    .flat_map(|one| theirs.iter().map(move |other| (one, other)));
+                Some(pairs.filter_map(|(one, other)| one.common(other)).collect())
             }
-            _ => false,
         };
-        are_of_pods || self.overlaps(other)
+        let ports = self.ports.common(&other.ports);
+        let is_none = peers.as_ref().is_some_and(Vec::is_empty) || ports.is_none();
+        (!is_none).then_some(Self { peers, ports })
     }
 }
 
-fn holds_every_ipv4_address(range: &AddressRange) -> bool {
-    range.contains(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) && range.contains(Ipv4Addr::BROADCAST.into())
+impl PeerSet {
+    fn may_share_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Pods(these), Self::Pods(those)) => these.overlaps(those),
+            // An `ipBlock` is for the outside (S9).
+            (Self::Pods(_), Self::Addresses(_)) | (Self::Addresses(_), Self::Pods(_)) => false,
+            _ => match (self.ranges(), other.ranges()) {
+                (Some(these), Some(those)) => these
+                    .iter()
+                    .any(|range| those.iter().any(|other| range.overlaps(other))),
+                _ => true,
+            },
+        }
+    }
+
+    fn common(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Pods(these), Self::Pods(those)) => {
+                let pods = these.and(those);
+                pods.is_satisfiable().then_some(Self::Pods(pods))
+            }
+            (Self::Pods(pods), Self::Networks(ranges))
+            | (Self::Networks(ranges), Self::Pods(pods)) => ranges
+                .contains(&AddressRange::IPV4)
+                .then(|| Self::Pods(pods.clone())),
+            (Self::Pods(_), Self::Addresses(_)) | (Self::Addresses(_), Self::Pods(_)) => None,
+            (Self::Addresses(these) | Self::Networks(these), others) => {
+                let those = others.ranges()?;
+                let ranges = these
+                    .iter()
+                    .flat_map(|one| those.iter().filter_map(|other| one.intersection(other)));
+                let ranges: Vec<AddressRange> = ranges.collect();
+                let is_of_networks =
+                    matches!((self, other), (Self::Networks(_), Self::Networks(_)));
+                let of = if is_of_networks {
+                    Self::Networks
+                } else {
+                    Self::Addresses
+                };
+                (!ranges.is_empty()).then(|| of(ranges))
+            }
+        }
+    }
 }
 
 impl PortMatches {
@@ -145,5 +206,23 @@ impl PortMatches {
             || !self.names.is_disjoint(&other.names)
             || may_mean(self, other)
             || may_mean(other, self)
+    }
+
+    /// The ports that are surely among both: those by number, and those by a name that the
+    /// other has, too, or of which it has every number.
+    fn common(&self, other: &Self) -> Self {
+        let of = |names: &Self, others: &Self| {
+            let names = names.names.iter();
+            let common = names.filter(|(protocol, name)| others.has_name(*protocol, name));
+            common.cloned().collect::<Vec<_>>()
+        };
+        Self {
+            numbers: self.numbers.intersection(&other.numbers),
+            names: of(self, other).into_iter().chain(of(other, self)).collect(),
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        self.numbers.is_empty() && self.names.is_empty()
     }
 }

@@ -66,6 +66,16 @@ impl Predicate {
         self
     }
 
+    /// What both ask for.
+    pub(super) fn and(&self, other: &Self) -> Self {
+        let mut both = self.clone();
+        for (key, values) in &other.values {
+            let known = both.get(key);
+            both.values.insert(key.clone(), known.and(values));
+        }
+        both
+    }
+
     fn require(&mut self, scope: Scope, key: &str, values: Values) {
         let key = (scope, key.to_owned());
         let known = self.get(&key);

@@ -29,7 +29,10 @@ pub struct Allowance {
 #[derive(Clone, Debug)]
 enum PeerSet {
     Pods(Predicate),
+    /// Of an `ipBlock`, which pods of unknown address are never in (S9).
     Addresses(Vec<AddressRange>),
+    /// Of `networks`, where such pods are in a block of all IPv4 addresses (S12).
+    Networks(Vec<AddressRange>),
 }
 
 /// Ports by number, and ports that only the destination's names give a number.
@@ -155,6 +158,7 @@ impl Allowance {
     fn are_peers_covered<'a>(&self, covers: impl Iterator<Item = &'a &'a Self>) -> bool {
         let mut predicates = Vec::new();
         let mut ranges = Vec::new();
+        let mut networks = Vec::new();
         for cover in covers {
             let Some(peers) = &cover.peers else {
                 return true;
@@ -163,19 +167,31 @@ impl Allowance {
                 match peer {
                     PeerSet::Pods(predicate) => predicates.push(predicate),
                     PeerSet::Addresses(addresses) => ranges.extend(addresses.iter().copied()),
+                    PeerSet::Networks(addresses) => networks.extend(addresses.iter().copied()),
                 }
             }
         }
+        let [holds_ipv4, holds_ipv6] =
+            [AddressRange::IPV4, AddressRange::IPV6].map(|all| networks.contains(&all));
+        ranges.extend(networks);
+        let are_addresses_covered = |addresses: &[AddressRange]| {
+            let mut addresses = addresses.iter();
+            addresses.all(|range| range.without(&ranges).is_empty())
+        };
         // Nothing but a rule for everybody matches everybody: no selector sees pods on the
         // network of their node (S10), and no address block pods of unknown address (S9).
         let Some(peers) = &self.peers else {
             return false;
         };
         peers.iter().all(|peer| match peer {
-            PeerSet::Pods(predicate) => predicate.is_covered(&predicates),
-            PeerSet::Addresses(addresses) => addresses
-                .iter()
-                .all(|range| range.without(&ranges).is_empty()),
+            PeerSet::Pods(predicate) => {
+                (holds_ipv4 && holds_ipv6) || predicate.is_covered(&predicates)
+            }
+            PeerSet::Addresses(addresses) => are_addresses_covered(addresses),
+            PeerSet::Networks(addresses) => {
+                (holds_ipv4 || !addresses.contains(&AddressRange::IPV4))
+                    && are_addresses_covered(addresses)
+            }
         })
     }
 }
@@ -207,6 +223,14 @@ impl PeerSet {
                 these.iter().any(overlap)
             }
             _ => false,
+        }
+    }
+
+    /// The addresses, unless it is about pods.
+    fn ranges(&self) -> Option<&[AddressRange]> {
+        match self {
+            Self::Pods(_) => None,
+            Self::Addresses(ranges) | Self::Networks(ranges) => Some(ranges),
         }
     }
 }

@@ -1,0 +1,240 @@
+//! The cluster-wide policies of a tier in their order, with what each rule is about as sets:
+//! which of them are asked before which, and whether those decide everything.
+//!
+//! Decided from the text alone, for all pods that there could be. Refuses to know
+//! NetworkPolicies.
+
+use super::Context;
+use super::containment::{Allowance, PodSet};
+use super::rewrite::first_line;
+use crate::cluster::{Cluster, ClusterPolicyId};
+use crate::k8s::{Action, ClusterNetworkPolicyRule, ClusterPolicyKind, Direction, Tier};
+use crate::source::Span;
+
+/// The policies of a tier in one direction, in the order of evaluation.
+pub struct TierPolicies<'c> {
+    /// The tier.
+    pub tier: Tier,
+    /// They.
+    pub policies: Vec<TierPolicy<'c>>,
+    /// Whether no other tool fills in a part of any.
+    are_known: bool,
+}
+
+/// A policy of a tier.
+pub struct TierPolicy<'c> {
+    /// The policy.
+    pub id: ClusterPolicyId,
+    /// Its `spec.priority`.
+    pub priority: i32,
+    /// Its pods; `None` where they are not known, and where no pod can be one.
+    pub subject: Option<PodSet>,
+    /// Its rules, in order.
+    pub steps: Vec<Step<'c>>,
+}
+
+/// A rule of a policy of a tier.
+pub struct Step<'c> {
+    /// Its policy.
+    pub policy: ClusterPolicyId,
+    /// Its direction.
+    pub direction: Direction,
+    /// Its place among the rules of its direction, from 0.
+    pub index: usize,
+    /// The rule.
+    pub rule: &'c ClusterNetworkPolicyRule,
+    /// What it matches; `None` where that is not known.
+    pub allowance: Option<Allowance>,
+}
+
+impl<'c> TierPolicies<'c> {
+    /// Those that an API server would take.
+    #[must_use]
+    pub fn new(cluster: &'c Cluster, tier: Tier, direction: Direction) -> Self {
+        let policy = |id: ClusterPolicyId| {
+            let object = cluster.cluster_policy(id);
+            // Where another tool fills in a part, that part is left out.
+            let is_known = object.meta.opaque.is_none();
+            let steps = object.rules(direction).iter().enumerate();
+            let steps = steps.map(|(index, rule)| Step {
+                policy: id,
+                direction,
+                index,
+                rule,
+                allowance: Allowance::of_cluster_rule(rule).filter(|_| is_known),
+            });
+            TierPolicy {
+                id,
+                priority: object.priority.value,
+                subject: PodSet::of_selection(&object.subject).filter(|_| is_known),
+                steps: steps.collect(),
+            }
+        };
+        let is_of_tier = |id: &ClusterPolicyId| {
+            let object = cluster.cluster_policy(*id);
+            object.tier == tier && object.meta.is_accepted
+        };
+        let ids = || cluster.cluster_policy_ids().filter(is_of_tier);
+        Self {
+            tier,
+            are_known: ids().all(|id| cluster.cluster_policy(id).meta.opaque.is_none()),
+            policies: ids().map(policy).collect(),
+        }
+    }
+
+    /// The rules of policies that are surely asked before those of `priority`, for all of
+    /// these pods. Which of two policies of one priority is asked first is not known (S12).
+    pub fn asked_before<'t>(
+        &'t self,
+        priority: i32,
+        pods: &'t PodSet,
+    ) -> impl Iterator<Item = &'t Step<'c>> {
+        let is_before = move |policy: &&TierPolicy<'c>| {
+            let subject = policy.subject.as_ref();
+            policy.priority < priority && subject.is_some_and(|it| it.contains(pods))
+        };
+        self.policies
+            .iter()
+            .filter(is_before)
+            .flat_map(|policy| &policy.steps)
+    }
+
+    /// Two rules of two policies that do different things with one connection, so that the
+    /// order of the policies matters: no rule before either of them decides it.
+    #[must_use]
+    pub fn contradiction<'t>(
+        &'t self,
+        one: &'t TierPolicy<'c>,
+        other: &'t TierPolicy<'c>,
+    ) -> Option<(&'t Step<'c>, &'t Step<'c>)> {
+        let pods = one.subject.as_ref()?.common(other.subject.as_ref()?)?;
+        let before = || self.asked_before(one.priority, &pods);
+        // What follows a rule that is not known may be decided by it.
+        let known = |steps: &'t [Step<'c>]| steps.iter().map_while(Step::with_allowance);
+        for (step, matched) in known(&one.steps) {
+            for (other_step, other_matched) in known(&other.steps) {
+                let may_differ =
+                    self.effect(step) != self.effect(other_step) && matched.overlaps(other_matched);
+                let Some(common) = may_differ.then(|| matched.common(other_matched)).flatten()
+                else {
+                    continue;
+                };
+                let of_one = one.steps[..step.index].iter();
+                let of_other = other.steps[..other_step.index].iter();
+                let earlier = before().chain(of_one).chain(of_other);
+                let earlier: Vec<&Allowance> =
+                    earlier.filter_map(|it| it.allowance.as_ref()).collect();
+                if !common.is_covered(&earlier) {
+                    return Some((step, other_step));
+                }
+            }
+        }
+        None
+    }
+
+    /// What becomes of what a rule matches: behind the Baseline tier everything is allowed,
+    /// so that it makes no difference there whether a rule passes or accepts (S11).
+    fn effect(&self, step: &Step<'_>) -> Action {
+        match (self.tier, step.rule.action.value) {
+            (Tier::Baseline, Action::Pass) => Action::Accept,
+            (_, action) => action,
+        }
+    }
+
+    /// The rules that do this with everything that an allowance of these pods holds, if no
+    /// rule that may be asked before them does something else with any of it. None where
+    /// nobody knows what some policy says.
+    #[must_use]
+    pub fn deciding(&self, pods: &PodSet, allowance: &Allowance, action: Action) -> Vec<&Step<'c>> {
+        let mut deciding: Vec<(i32, &Step<'c>)> = Vec::new();
+        let mut decided_at = None;
+        if !self.are_known {
+            return Vec::new();
+        }
+        for policy in &self.policies {
+            // Those of one priority may be asked in any order (S12).
+            if decided_at.is_some_and(|priority| priority != policy.priority) {
+                break;
+            }
+            if policy.subject.as_ref().is_some_and(|it| !it.overlaps(pods)) {
+                continue;
+            }
+            let is_for_all = policy.subject.as_ref().is_some_and(|it| it.contains(pods));
+            for step in &policy.steps {
+                let matched = step.allowance.as_ref();
+                if matched.is_some_and(|matched| !matched.overlaps(allowance)) {
+                    continue;
+                }
+                let is_surely_decided = || {
+                    let surely = |(priority, earlier): &&(i32, &Step<'c>)| {
+                        *priority < policy.priority || earlier.policy == policy.id
+                    };
+                    is_covered(allowance, deciding.iter().filter(surely))
+                };
+                if step.rule.action.value == action {
+                    let is_surely = matched.is_some_and(|it| it.common(allowance).is_some());
+                    deciding.extend((is_for_all && is_surely).then_some((policy.priority, step)));
+                } else if is_surely_decided() {
+                    break;
+                } else {
+                    return Vec::new();
+                }
+            }
+            if decided_at.is_none() && is_covered(allowance, deciding.iter()) {
+                decided_at = Some(policy.priority);
+            }
+        }
+        let deciding = deciding.into_iter().filter(|_| decided_at.is_some());
+        deciding.map(|(_, step)| step).collect()
+    }
+}
+
+fn is_covered<'s, 'c: 's>(
+    allowance: &Allowance,
+    steps: impl Iterator<Item = &'s (i32, &'s Step<'c>)>,
+) -> bool {
+    let matched = steps.filter_map(|(_, step)| step.allowance.as_ref());
+    allowance.is_covered(&matched.collect::<Vec<_>>())
+}
+
+impl<'c> Step<'c> {
+    fn with_allowance(&self) -> Option<(&Self, &Allowance)> {
+        Some((self, self.allowance.as_ref()?))
+    }
+
+    /// Its place in its policy: `spec.egress[1]`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("spec.{}[{}]", self.direction.field(), self.index)
+    }
+
+    /// What to underline for it.
+    #[must_use]
+    pub fn mark(&self, cx: &Context<'_>) -> Span {
+        let (span, dash) = (self.rule.span, self.rule.dash);
+        dash.unwrap_or_else(|| first_line(cx.sources, span))
+    }
+
+    /// In words: egress rule #2 of `ClusterNetworkPolicy/tenants`.
+    #[must_use]
+    pub fn name(&self, cx: &Context<'_>) -> String {
+        let object = cx.cluster_policy_object(self.policy);
+        let (field, number) = (self.direction.field(), self.index + 1);
+        format!("{field} rule #{number} of `{object}`")
+    }
+
+    /// Its action as the kind of its policy spells it.
+    #[must_use]
+    pub fn action(&self, cx: &Context<'_>) -> &'static str {
+        let kind = cx.cluster.cluster_policy(self.policy).kind;
+        match self.rule.action.value {
+            Action::Accept if kind == ClusterPolicyKind::ClusterNetworkPolicy => "Accept",
+            Action::Accept => "Allow",
+            Action::Deny => "Deny",
+            Action::Pass => "Pass",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
