@@ -307,6 +307,18 @@ fn a_finding_that_a_change_elsewhere_brings_is_new() {
 }
 
 #[test]
+fn line_ends_of_another_system_are_no_news() {
+    let repository = Repository::new("line-ends");
+    repository.write("a.yaml", policy("a"));
+    repository.write("old.yaml", BROKEN);
+    repository.commit();
+    repository.write("a.yaml", policy("a").replace('\n', "\r\n"));
+    repository.write("old.yaml", BROKEN.replace('\n', "\r\n"));
+    let run = lint(&repository, &["--new-from", "HEAD"]);
+    assert_eq!((run.status, run.stdout.as_str()), (0, ""), "{run:?}");
+}
+
+#[test]
 fn the_exit_status_counts_only_what_is_new() {
     let repository = Repository::new("status");
     repository.write("old.yaml", BROKEN);
