@@ -116,6 +116,17 @@ pub fn is_denied_cluster_wide(
     !engine::side(cluster, direction, &pod, &Endpoint::Pod(stranger)).is_all()
 }
 
+/// Whether a policy that names no namespace isolates all pods of wherever it is applied.
+fn has_default_deny_to_apply(cluster: &Cluster, direction: Direction) -> bool {
+    cluster.policies().iter().any(|policy| {
+        let policy = &policy.object;
+        let selector = policy.pod_selector.get();
+        policy.meta.namespace.is_none()
+            && isolates(policy, direction)
+            && selector.is_none_or(LabelSelector::is_empty)
+    })
+}
+
 fn isolates(policy: &NetworkPolicy, direction: Direction) -> bool {
     policy.meta.is_accepted && policy.applies_to(direction)
 }
@@ -133,8 +144,9 @@ pub struct Coverage {
 
 impl Coverage {
     /// `None` where nothing can be said: no workload that a selector sees, a namespace of the
-    /// platform, or policies that npcheck does not judge. Where not everything is known, only workloads
-    /// count that name their namespace: the others may go to any.
+    /// platform, or policies that npcheck does not judge. Where not everything is known, only
+    /// workloads count that name their namespace, as the others may go to any, and nothing can
+    /// be said beside policies among the templates of charts.
     #[must_use]
     pub fn of(cx: &Context<'_>, unjudged: &Unjudged, namespace: NamespaceId) -> Option<Self> {
         let cluster = cx.cluster;
@@ -144,6 +156,9 @@ impl Coverage {
             return None;
         }
         let is_complete = cx.settings.inventory.is_complete_in(name);
+        if !is_complete && unjudged.may_be_anywhere() {
+            return None;
+        }
         let counts = |id: &WorkloadId| {
             let workload = &cluster.workload(*id).object;
             let is_here = is_complete || workload.meta.namespace.is_some();
@@ -168,9 +183,15 @@ impl Coverage {
         direction == Direction::Ingress || self.cares_about_egress
     }
 
-    /// The workloads that nothing isolates in the direction, in order.
+    /// The workloads that nothing isolates in the direction, in order. Where not everything is
+    /// known, none beside a default deny that names no namespace: it may be applied here.
     #[must_use]
     pub fn open(&self, cx: &Context<'_>, direction: Direction) -> Vec<WorkloadId> {
+        let name = &cx.cluster.namespace(self.namespace).name;
+        let is_complete = cx.settings.inventory.is_complete_in(name);
+        if !is_complete && has_default_deny_to_apply(cx.cluster, direction) {
+            return Vec::new();
+        }
         let is_open = |id: &WorkloadId| {
             let labels = &cx.cluster.workload(*id).object.labels;
             cx.engine.isolating(*id, direction).is_empty()

@@ -5,7 +5,7 @@
 //! Refuses to know what such a policy says.
 
 use crate::cluster::{Cluster, NamespaceId};
-use crate::k8s::{Document, Outcome};
+use crate::k8s::{Document, Outcome, is_opaque as is_hole};
 use std::collections::BTreeSet;
 
 /// Kinds of other products whose policies allow traffic of pods in their own namespace:
@@ -31,6 +31,7 @@ const CLUSTER_WIDE: &[&str] = &[
 pub struct Unjudged {
     namespaces: BTreeSet<String>,
     is_everywhere: bool,
+    has_homeless_template: bool,
 }
 
 impl Unjudged {
@@ -44,13 +45,16 @@ impl Unjudged {
             let is_opaque = matches!(document.outcome, Outcome::Opaque(_));
             if is_other && CLUSTER_WIDE.contains(&kind) {
                 unjudged.is_everywhere = true;
+            } else if is_opaque && CLUSTER_WIDE.contains(&kind) {
+                unjudged.has_homeless_template = true;
             } else if NAMESPACED.contains(&kind) && (is_other || is_opaque) {
                 // A template without a namespace is for the pods of its own chart, which are
                 // templates as well; any other object without one is in `default` (S2).
                 match (document.namespace.as_str(), &document.put_into) {
                     ("", Some(namespace)) => unjudged.add(namespace),
-                    ("", None) if is_opaque => {}
+                    ("", None) if is_opaque => unjudged.has_homeless_template = true,
                     ("", None) => unjudged.add("default"),
+                    (namespace, _) if is_hole(namespace) => unjudged.has_homeless_template = true,
                     (namespace, _) => unjudged.add(namespace),
                 }
             }
@@ -65,6 +69,14 @@ impl Unjudged {
 
     fn add(&mut self, namespace: &str) {
         self.namespaces.insert(namespace.to_owned());
+    }
+
+    /// Whether there are policies among the templates of charts, of which nobody knows the
+    /// namespace. They are for the pods of their chart, as a rule, but a chart may be of
+    /// nothing but policies.
+    #[must_use]
+    pub fn may_be_anywhere(&self) -> bool {
+        self.is_everywhere || self.has_homeless_template
     }
 
     /// Whether such a policy may select pods of this namespace.

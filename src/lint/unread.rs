@@ -125,9 +125,9 @@ fn wanted(selector: &LabelSelector) -> impl Iterator<Item = &str> {
 fn makes_pods(document: &Document) -> bool {
     let kind = document.kind.as_str();
     match document.outcome {
-        Outcome::OtherKind => !PODLESS.contains(&kind),
+        Outcome::OtherKind | Outcome::Opaque(_) => !PODLESS.contains(&kind),
         Outcome::Surrounding => OPERATED.contains(&kind) || DEPLOYERS.contains(&kind),
-        Outcome::Opaque(_) | Outcome::Patch => true,
+        Outcome::Patch => true,
         Outcome::Object | Outcome::NotKubernetes | Outcome::Empty | Outcome::Broken => false,
     }
 }

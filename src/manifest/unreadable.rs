@@ -25,9 +25,24 @@ pub(super) fn report(error: ReadError, text: &str, span: Span, parsed: &mut Pars
         parsed.diagnostics.push(diagnostic(error));
         Outcome::Broken
     };
+    let kind = written_kind(document).to_owned();
     let mut document = nameless(span, outcome);
     document.comments = whole_line_comments(text, span);
+    if matches!(outcome, Outcome::Opaque(_)) {
+        document.kind = kind;
+    }
     parsed.documents.push(document);
+}
+
+/// The kind that a line at the left margin says; empty if none does.
+fn written_kind(text: &str) -> &str {
+    let values = text.lines().filter_map(|line| line.strip_prefix("kind:"));
+    let mut kinds = values.map(|value| value.trim().trim_matches(['"', '\'']));
+    let is_kind = |kind: &&str| {
+        kind.starts_with(|c: char| c.is_ascii_uppercase())
+            && kind.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    kinds.find(is_kind).unwrap_or_default()
 }
 
 /// The comments that stand alone on their lines: what is to be seen of comments without

@@ -17,7 +17,8 @@ declare_rule! {
     ///
     /// A default deny of a cluster-wide policy counts, and where policies of other products
     /// (Cilium, Calico, Antrea) are among the manifests, the rule is silent, as npcheck does not
-    /// judge those. Egress is looked at where some policy of the namespace cares about it, and
+    /// judge those. So it is, unless the inventory is complete, beside templates of policies,
+    /// and where a default deny names no namespace, so that it may be applied to any. Egress is looked at where some policy of the namespace cares about it, and
     /// where the inventory is complete. Namespaces of the platform, and objects without a
     /// namespace, which may go anywhere, are left alone.
     ///

@@ -19,9 +19,9 @@ declare_rule! {
     ///
     /// Manifests on disk rarely hold every pod: operators and other repositories make the
     /// rest. So without `--complete` only a near miss is an error, and a plain absence is a
-    /// remark, made only where the namespace has other workloads. Where a Service, a chart or
-    /// an object of an operator speaks of such pods, neither is made. Labels that only
-    /// controllers set are left alone.
+    /// remark, made only where the policy names a namespace that has other workloads. Where a
+    /// Service, a chart or an object of an operator speaks of such pods, neither is made.
+    /// Labels that only controllers set are left alone.
     ///
     /// ## Example
     ///
@@ -145,7 +145,9 @@ impl Rule for UnmatchedPodSelector {
             return;
         }
         let known = cluster.workloads_in(namespace).len();
-        if !is_complete && known == 0 || is_of_controllers(selector) {
+        // A policy that names no namespace may be for the pods of another one.
+        let is_at_home = known > 0 && policy.meta.namespace.is_some();
+        if !is_complete && !is_at_home || is_of_controllers(selector) {
             return;
         }
         let none = match known {

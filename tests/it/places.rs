@@ -5,6 +5,7 @@ use crate::program::{run, scratch, write};
 use npcheck::cluster::{Cluster, Places, Worlds};
 use npcheck::manifest;
 use npcheck::source::SourceMap;
+use std::fs;
 
 const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: web, image: web}]}\n";
 
@@ -292,4 +293,33 @@ fn too_many_copies_are_said_to_be_too_many() {
     let judged: usize = worlds.worlds.iter().map(|world| world.judged.len()).sum();
     assert_eq!(judged + worlds.left_out, 299);
     assert!(worlds.left_out > 0, "{judged}");
+}
+
+/// Who has a default deny to apply with `kubectl -n`, or as a chart, is told of no namespace
+/// that it is missing there.
+#[test]
+fn a_default_deny_that_may_go_anywhere_is_missing_nowhere() {
+    let directory = scratch("anywhere");
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop, labels: {app: web}}\nspec: {containers: [{name: web, image: web}]}\n";
+    write(&directory, "pod.yaml", pod);
+    let is_told = |options: &[&str]| {
+        let linted = run(&directory, &[&["lint", "-o", "concise"], options].concat());
+        linted.stdout.contains("no-default-deny")
+    };
+    assert!(is_told(&[]));
+    for (name, text) in [
+        (
+            "homeless.yaml",
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny}\nspec: {podSelector: {}}\n",
+        ),
+        (
+            "chart/templates/deny.yaml",
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: deny\n  namespace: {{ .Release.Namespace }}\nspec: {podSelector: {}}\n",
+        ),
+    ] {
+        write(&directory, name, text);
+        assert!(!is_told(&[]), "{name}");
+        assert!(is_told(&["--complete"]), "{name}: everything is known");
+        fs::remove_file(directory.join(name)).unwrap();
+    }
 }
