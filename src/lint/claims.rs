@@ -101,17 +101,20 @@ impl Denial {
     }
 }
 
-/// Whether the name of a policy says that it allows something.
+/// Whether the name of a policy says that it allows something, in one of these directions or
+/// without naming any.
 #[must_use]
-pub fn allows_something(name: &str) -> bool {
+pub fn allows_something(name: &str, directions: &[Direction]) -> bool {
     let words = words(name);
     let Some(allow) = words.iter().position(|word| is_one_of(word, ALLOW)) else {
         return false;
     };
     // A list of what is allowed may be empty for now.
     let is_list = matches!(words.get(allow + 1), Some(&("list" | "lists")));
+    let mut named = words.iter().filter_map(|word| direction(word)).peekable();
+    let is_spoken_of = named.peek().is_none() || named.any(|it| directions.contains(&it));
     let mut words = words.iter();
-    !is_list && !words.any(|word| is_one_of(word, DENY) || is_one_of(word, NOTHING))
+    is_spoken_of && !is_list && !words.any(|word| is_one_of(word, DENY) || is_one_of(word, NOTHING))
 }
 
 /// Whether the name of a policy says that it allows DNS: `allow-dns`, `allow-egress-to-kube-dns`;
@@ -460,6 +463,7 @@ mod tests {
             ("allow-nothing", false, false),
             ("allow-none", false, false),
             ("deny-all-allow-web", false, false),
+            ("allow-ingress-only", false, false),
             ("allow-list", false, false),
             ("allowlist", false, false),
             ("disallow-web", false, false),
@@ -475,7 +479,11 @@ mod tests {
             ("allow-dns-metrics", true, false),
             ("dns", false, false),
         ] {
-            assert_eq!(allows_something(name), allows, "{name}");
+            assert_eq!(
+                allows_something(name, &[Direction::Egress]),
+                allows,
+                "{name}"
+            );
             assert_eq!(allows_dns(name), dns, "{name}");
         }
     }

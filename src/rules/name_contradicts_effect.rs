@@ -222,10 +222,13 @@ fn isolates_less(
     claim: Span,
 ) -> Option<Diagnostic> {
     let is_open = |direction: &&Direction| {
-        // Rules that are not in force are `ignored-rules`', an empty list of them
-        // `implicit-policy-types`'.
+        let field = policy.rules_field(**direction);
+        // Rules that are not in force are `ignored-rules`', and an empty list of them that
+        // stands for a type is `implicit-policy-types`'.
+        let is_told = !field.items().is_empty()
+            || (field.get().is_some() && policy.policy_types.items().is_empty());
         !policy.applies_to(**direction)
-            && policy.rules_field(**direction).is_missing()
+            && !is_told
             && isolation::isolates_the_same_pods(cx.cluster, id, **direction).is_none()
     };
     let direction = *denial.directions.iter().find(is_open)?;
@@ -255,25 +258,25 @@ fn allows_nothing(
     let has_rules = DIRECTIONS
         .iter()
         .any(|direction| !policy.rules_field(*direction).items().is_empty());
-    if !claims::allows_something(name) || has_rules || unjudged.may_be_in(cx.cluster, namespace) {
+    let is_closed = |direction: &Direction| policy.applies_to(*direction);
+    let closed: Vec<Direction> = DIRECTIONS.into_iter().filter(is_closed).collect();
+    let says_otherwise = claims::allows_something(name, &closed);
+    if !says_otherwise || has_rules || unjudged.may_be_in(cx.cluster, namespace) {
         return None;
     }
     let pods = PodSet::of(policy.pod_selector.get())?;
     let is_about_them = |other: &NetworkPolicy| {
         PodSet::of(other.pod_selector.get()).is_none_or(|others| others.overlaps(&pods))
     };
-    let opens = |direction: Direction| {
+    let opens = |direction: &Direction| {
         let mut others = cx.cluster.policies_in(namespace);
         others.any(|other| {
             let other = &cx.cluster.policy(other).object;
-            !other.rules(direction).is_empty() && is_about_them(other)
+            !other.rules(*direction).is_empty() && is_about_them(other)
         })
     };
-    let mut closed = DIRECTIONS
-        .into_iter()
-        .filter(|direction| policy.applies_to(*direction));
-    let direction = closed.next()?;
-    if opens(direction) || closed.any(opens) {
+    let direction = *closed.first()?;
+    if closed.iter().any(opens) {
         return None;
     }
     let message = format!("`{name}` allows nothing: it isolates its pods, and has no rules");
@@ -289,32 +292,25 @@ fn allows_nothing(
 /// A policy that says that it allows DNS, and has rules for other ports only.
 fn allows_no_dns(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Option<Diagnostic> {
     let name = &policy.meta.name;
-    let rules = || {
-        DIRECTIONS
-            .into_iter()
-            .flat_map(|direction| policy.rules(direction))
-    };
     let may_be_for_dns = |rule: &NetworkPolicyRule| {
         let ports = rule.ports.items();
         ports.is_empty() || ports.iter().any(may_be_dns)
     };
-    let first = rules().next()?;
-    if !claims::allows_dns(name) || rules().any(may_be_for_dns) {
+    let lists = DIRECTIONS.map(|direction| (direction, policy.rules(direction)));
+    let has_rules = lists.iter().any(|(_, rules)| !rules.is_empty());
+    let mut rules = lists.iter().flat_map(|(_, rules)| *rules);
+    if !claims::allows_dns(name) || !has_rules || rules.any(may_be_for_dns) {
         return None;
     }
-    let message = format!(
-        "`{name}` does not allow DNS: no rule of it admits port {}",
-        dns::PORT
-    );
-    let finding = finding(cx, id, name.span, message).label("says that DNS is allowed");
-    let lists = DIRECTIONS.map(|direction| policy.rules_field(direction).key());
-    let finding = lists.into_iter().flatten().fold(finding, |finding, key| {
-        finding.related(key, format!("{} instead", first.ports_in_words()))
-    });
-    Some(finding.help(format!(
-        "allow UDP and TCP {}, or rename the policy",
-        dns::PORT
-    )))
+    let port = dns::PORT;
+    let message = format!("`{name}` does not allow DNS: no rule of it admits port {port}");
+    let mut finding = finding(cx, id, name.span, message).label("says that DNS is allowed");
+    for (direction, rules) in lists {
+        if let (Some(key), Some(first)) = (policy.rules_field(direction).key(), rules.first()) {
+            finding = finding.related(key, format!("{} instead", first.ports_in_words()));
+        }
+    }
+    Some(finding.help(format!("allow UDP and TCP {port}, or rename the policy")))
 }
 
 /// Whether a port may be a resolver's. Those without privileges listen on ports that are

@@ -295,7 +295,7 @@ fn peer_of(selection: &PeerSelection) -> NetworkPolicyPeer {
         PeerSelection::Networks(blocks) => {
             peer.ip_block = value(IpBlock {
                 span: span(),
-                cidr: blocks[0].clone(),
+                cidr: blocks[0],
                 except: Field::Missing,
             });
         }
