@@ -142,6 +142,10 @@ impl Rule for PartialServiceMatch {
     }
 }
 
+/// How many kinds of backends of one Service, and how many callers of them, are looked at.
+const KINDS: usize = 8;
+const CALLERS: usize = 16;
+
 /// Two workloads behind a Service of which a policy selects one, and a caller who gets through
 /// to one of them only.
 struct Split {
@@ -207,6 +211,7 @@ impl Split {
         if kinds.len() < 2 {
             return None;
         }
+        kinds = kinds.into_iter().take(KINDS).collect();
         let backends: Vec<Backend> = kinds.values().copied().collect();
         let policies: BTreeSet<PolicyId> = kinds.into_keys().flatten().copied().collect();
         let mut callers = callers(cx, &policies).into_iter();
@@ -333,7 +338,6 @@ fn backends(cluster: &Cluster, servers: &[WorkloadId], port: &ServicePort) -> Ve
 
 /// Who may tell the pods apart: a stranger, and those whom the rules of the policies speak of.
 fn callers(cx: &Context<'_>, policies: &BTreeSet<PolicyId>) -> Vec<Caller> {
-    const ENOUGH: usize = 32;
     let peers = policies.iter().flat_map(|id| {
         let rules = cx
             .cluster
@@ -346,7 +350,7 @@ fn callers(cx: &Context<'_>, policies: &BTreeSet<PolicyId>) -> Vec<Caller> {
     let known = peers.flat_map(|(id, peer)| cx.engine.peer_workloads(id, peer));
     let mut callers = vec![Caller::Stranger];
     for caller in known.map(Caller::Known) {
-        if callers.len() > ENOUGH {
+        if callers.len() > CALLERS {
             break;
         }
         if !callers.contains(&caller) {
