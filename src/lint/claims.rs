@@ -31,7 +31,8 @@ pub enum Extent {
 const DESCRIPTIONS: &[&str] = &["kubernetes.io/description", "description", "purpose"];
 
 impl Denial {
-    /// What the name of a policy of a namespace says, or else its description, and where.
+    /// What the name of a policy of a namespace says, and where; its description, where the
+    /// name speaks neither of denying nor of allowing.
     #[must_use]
     pub fn of(policy: &NetworkPolicy, namespace: &str) -> Option<(Self, Span)> {
         let selector = policy.pod_selector.get();
@@ -41,6 +42,10 @@ impl Denial {
         let name = &policy.meta.name;
         if let Some(denial) = Self::in_name(name, &known) {
             return Some((denial, name.span));
+        }
+        let mut words = words(name).into_iter();
+        if words.any(|word| is_one_of(word, DENY) || is_one_of(word, ALLOW)) {
+            return None;
         }
         DESCRIPTIONS.iter().find_map(|key| {
             let text = &policy.meta.annotations.label(key)?.value;
@@ -172,6 +177,8 @@ pub fn counterparts(name: &str) -> Vec<Counterpart> {
         "traffic",
         "access",
     ];
+    /// How many words the name of a namespace has at most.
+    const LONGEST: usize = 12;
     let words: Vec<&str> = name.split(['-', '_', '.']).collect();
     let Some(allow) = words.iter().position(|word| is_one_of(word, ALLOW)) else {
         return Vec::new();
@@ -181,7 +188,7 @@ pub fn counterparts(name: &str) -> Vec<Counterpart> {
     let mut start = allow + 1;
     loop {
         let rest = &words[start.min(words.len())..];
-        for length in (1..=rest.len()).rev() {
+        for length in (1..=rest.len().min(LONGEST)).rev() {
             let is_whole = rest.get(length).is_none_or(|word| is_one_of(word, BEHIND));
             if is_whole && (length > 1 || marked.is_some()) {
                 found.push(Counterpart {
