@@ -59,8 +59,8 @@ impl<'a> Layout<'a> {
         }
         let names = layout.kustomizations.iter();
         let naming = names.filter(|(_, kustomization)| kustomization.namespace.is_some());
-        let built = naming.flat_map(|(directory, _)| layout.built_in(directory));
-        layout.placed = built.collect();
+        let naming = naming.map(|(directory, _)| directory.clone());
+        layout.placed = layout.built_in(naming.collect());
         layout
     }
 
@@ -194,11 +194,11 @@ impl<'a> Layout<'a> {
         join("", self.sources.get(source).name())
     }
 
-    /// The files and directories that the kustomization of a directory builds, its own
-    /// directory among them.
-    fn built_in(&self, directory: &str) -> BTreeSet<String> {
-        let mut built = BTreeSet::from([directory.to_owned()]);
-        let mut open = vec![directory.to_owned()];
+    /// The files and directories that the kustomizations of these directories build, the
+    /// directories among them.
+    fn built_in(&self, directories: BTreeSet<String>) -> BTreeSet<String> {
+        let mut open: Vec<String> = directories.iter().cloned().collect();
+        let mut built = directories;
         while let Some(directory) = open.pop() {
             let kustomization = self.kustomizations.get(&directory);
             let resources = kustomization.map_or(&[][..], |found| &found.resources);

@@ -30,6 +30,9 @@ pub struct Worlds {
     pub left_out: usize,
 }
 
+/// How many worlds there are at the most: a run looks at the texts of all objects for each.
+const MOST: usize = 40;
+
 /// How many objects all worlds together may hold beyond four times what was read.
 const ROOM: usize = 50_000;
 
@@ -44,7 +47,7 @@ impl Worlds {
         let mut worlds = Self::default();
         while let Some(for_whom) = open.first().copied() {
             let chosen = copies.nearest_to(for_whom);
-            if chosen.len() > room {
+            if chosen.len() > room || worlds.worlds.len() == MOST {
                 worlds.left_out = open.len();
                 break;
             }
