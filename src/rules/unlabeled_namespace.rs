@@ -2,9 +2,10 @@
 
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::k8s::{self, LabelSelector, NetworkPolicyPeer, Operator, PeerPlace, is_opaque};
+use crate::k8s::{LabelSelector, NetworkPolicyPeer, Operator, PeerPlace, is_opaque};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, platform};
 use crate::source::{Edit, Spanned};
+use std::collections::HashSet;
 
 declare_rule! {
     /// ## What it does
@@ -92,18 +93,20 @@ impl Rule for UnlabeledNamespace {
         &Self::META
     }
 
-    fn check_network_policy(
-        &self,
-        cx: &mut Context<'_>,
-        id: PolicyId,
-        policy: &k8s::NetworkPolicy,
-    ) {
-        for place in policy.peers() {
-            let Some((Some(selector), _)) = place.peer.selectors() else {
-                continue;
-            };
-            for (key, values) in requirements(selector) {
-                check(cx, id, &place, key, values);
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let cluster = cx.cluster;
+        let namespaces = cluster.namespaces().iter();
+        let labels = namespaces.flat_map(|namespace| &namespace.labels);
+        let there = labels.map(|label| (label.key.as_str(), label.value.as_str()));
+        let there: HashSet<(&str, &str)> = there.collect();
+        for id in cluster.policy_ids() {
+            for place in cluster.policy(id).object.peers() {
+                let Some((Some(selector), _)) = place.peer.selectors() else {
+                    continue;
+                };
+                for (key, values) in requirements(selector) {
+                    check(cx, id, &place, key, values, &there);
+                }
             }
         }
     }
@@ -124,12 +127,14 @@ fn requirements(
     labels.chain(listed.map(|entry| (&entry.key, entry.values.iter().collect())))
 }
 
+/// `there` holds every label that a namespace has.
 fn check(
     cx: &mut Context<'_>,
     id: PolicyId,
     place: &PeerPlace<'_>,
     key: &Spanned<String>,
     values: Vec<&Spanned<String>>,
+    there: &HashSet<(&str, &str)>,
 ) {
     if is_opaque(key)
         || values.iter().any(|value| is_opaque(value))
@@ -137,16 +142,10 @@ fn check(
     {
         return;
     }
-    let has_label = |value: &&Spanned<String>| {
-        cx.cluster
-            .namespaces()
-            .iter()
-            .any(|namespace| namespace.labels.get(key) == Some(value.as_str()))
-    };
     let missing: Vec<&Spanned<String>> = values
         .iter()
         .copied()
-        .filter(|value| !has_label(value))
+        .filter(|value| !there.contains(&(key.as_str(), value.as_str())))
         .collect();
     let Some(value) = missing.first() else { return };
     if let Some(other) = selected_beside(cx.cluster, place, value) {
