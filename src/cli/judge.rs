@@ -38,7 +38,7 @@ impl<'c> Judge<'c> {
         &self.known_rules
     }
 
-    /// The scope of a file, for [`super::input::parts`].
+    /// The scope of a file, for [`Manifests::read`](super::manifests::Manifests::read).
     pub(super) fn scope_of(&self, source: &str) -> Option<usize> {
         let path = self.configuration.path_of(source);
         self.configuration.config.scope_of(&path)
