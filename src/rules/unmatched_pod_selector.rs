@@ -2,7 +2,7 @@
 
 use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::{Fix, FixClass, Severity};
-use crate::k8s::{self, Direction, LabelSelector, Truth};
+use crate::k8s::{self, Direction, LabelSelector, Operator, Truth};
 use crate::lint::near_miss::{self, NearMiss};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, platform, unread};
 
@@ -115,7 +115,7 @@ impl Rule for UnmatchedPodSelector {
         if unread::may_match(cx, namespace, selector) {
             return;
         }
-        let is_meant = |near: &NearMiss<WorkloadId>| is_complete || !is_spoken_for(cx, id, near.of);
+        let is_meant = |near: &NearMiss<WorkloadId>| is_complete || !is_spoken_for(cx, id, near);
         let near =
             near_miss::nearest(cluster, selector, cluster.workloads_in(namespace)).filter(is_meant);
         if let Some(near) = near {
@@ -174,16 +174,24 @@ fn is_of_controllers(selector: &LabelSelector) -> bool {
         .any(|key| platform::sets_pod_label(key))
 }
 
-/// Whether another policy selects the workload by labels: then it is no orphan that this
-/// policy was meant for.
-fn is_spoken_for(cx: &Context<'_>, id: PolicyId, workload: WorkloadId) -> bool {
+/// Whether another policy selects the workload by the very label: then it is no orphan that
+/// this policy was meant for. One for a whole tier of them does not speak for it.
+fn is_spoken_for(cx: &Context<'_>, id: PolicyId, near: &NearMiss<WorkloadId>) -> bool {
     let cluster = cx.cluster;
-    let labels = &cluster.workload(workload).object.labels;
-    cluster
+    let labels = &cluster.workload(near.of).object.labels;
+    let mut others = cluster
         .policies_in(cluster.policy(id).namespace)
         .filter(|other| *other != id)
-        .any(|other| {
-            let selector = cluster.policy(other).object.pod_selector.get();
-            selector.is_some_and(|selector| !selector.is_empty() && selector.matches(labels))
-        })
+        .filter_map(|other| cluster.policy(other).object.pod_selector.get());
+    others.any(|selector| {
+        let mut wanted = selector.match_labels.iter();
+        let mut listed = selector.match_expressions.iter();
+        let has_label = wanted.any(|label| format!("{}={}", label.key, label.value) == near.label)
+            || listed.any(|entry| {
+                let mut values = entry.values.iter();
+                entry.operator.value == Operator::In
+                    && values.any(|value| format!("{}={value}", entry.key) == near.label)
+            });
+        has_label && selector.matches(labels)
+    })
 }
