@@ -450,7 +450,7 @@ fn assumptions(options: &Options, summary: &Summary, unjudged: usize) -> Vec<Ass
         assumptions.push(Assumption {
             kind: "unjudged-copies",
             message: format!(
-                "of {}, defined again with another spec, only the text was judged",
+                "of {}, defined again in another file, only the text was judged",
                 count(unjudged, "policy")
             ),
         });

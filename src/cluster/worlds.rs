@@ -25,8 +25,8 @@ pub struct World {
 pub struct Worlds {
     /// They, in the order of the first policy that each is for.
     pub worlds: Vec<World>,
-    /// How many policies that differ from their first copy are in none of them, as there
-    /// would be too many.
+    /// How many policies beyond their first copy are in none of them, as there would be too
+    /// many.
     pub left_out: usize,
 }
 
@@ -38,11 +38,12 @@ const ROOM: usize = 50_000;
 
 impl Worlds {
     /// The worlds for the policies among these objects, in the order of the inputs, that
-    /// say something else than their first copy.
+    /// have a copy before them, whether it says the same or not: each text has its own place,
+    /// and its own suppressions.
     #[must_use]
     pub fn new(sources: &SourceMap, objects: &[Object]) -> Self {
         let copies = Copies::new(sources, objects);
-        let mut open: BTreeSet<usize> = copies.differing_policies();
+        let mut open: BTreeSet<usize> = copies.further_policies();
         let mut room = 4 * objects.len() + ROOM;
         let mut worlds = Self::default();
         while let Some(for_whom) = open.first().copied() {
@@ -131,23 +132,11 @@ impl<'o> Copies<'o> {
         }
     }
 
-    /// The policies that say something that no copy before them says.
-    fn differing_policies(&self) -> BTreeSet<usize> {
-        let mut differing = BTreeSet::new();
-        for copies in self.of.values() {
-            let mut seen: BTreeSet<String> = BTreeSet::new();
-            for (place, index) in copies.iter().enumerate() {
-                let spec = match &self.objects[*index] {
-                    Object::NetworkPolicy(policy) => policy.canonical_spec(),
-                    Object::ClusterNetworkPolicy(policy) => policy.canonical_spec(),
-                    _ => break,
-                };
-                if seen.insert(spec) && place > 0 {
-                    differing.insert(*index);
-                }
-            }
-        }
-        differing
+    /// The policies that have a copy before them.
+    fn further_policies(&self) -> BTreeSet<usize> {
+        let further = self.of.values().flat_map(|copies| &copies[1..]);
+        let is_policy = |index: &usize| is_policy(&self.objects[*index]);
+        further.copied().filter(is_policy).collect()
     }
 
     /// One copy of every object: this one, and of the others the one whose directory has

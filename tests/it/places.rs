@@ -257,7 +257,8 @@ fn a_policy_with_two_texts_is_judged_with_both() {
         !found("dev/policy.yaml", "unmatched-pod-selector"),
         "{linted:?}"
     );
-    assert!(!found("same/", ""), "a copy that says the same: {linted:?}");
+    // A copy that says the same has to be mended, too.
+    assert!(found("same/policy.yaml", "ignored-rules"), "{linted:?}");
 
     let kept = format!(
         "# npcheck: allow ignored-rules -- goes soon\n# npcheck: allow unmatched-pod-selector -- goes soon\n{}",
@@ -267,6 +268,17 @@ fn a_policy_with_two_texts_is_judged_with_both() {
     let linted = run(&directory, &["lint", "-o", "concise"]);
     assert!(!linted.stdout.contains("prod/"), "{linted:?}");
     assert!(linted.stderr.contains("2 suppressed"), "{linted:?}");
+
+    // What is kept in one copy is kept in the other one as well, where it stands there.
+    let kept = format!(
+        "# npcheck: allow ignored-rules -- goes soon\n{}",
+        admits("webs")
+    );
+    write(&directory, "dev/policy.yaml", &kept);
+    write(&directory, "same/policy.yaml", &kept);
+    let linted = run(&directory, &["lint", "-o", "concise"]);
+    assert_eq!(linted.stdout, "", "{linted:?}");
+    assert!(linted.stderr.contains("4 suppressed"), "{linted:?}");
 }
 
 #[test]
