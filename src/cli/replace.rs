@@ -46,3 +46,70 @@ fn beside(path: &Path) -> PathBuf {
     name.push(format!(".npcheck-{}", std::process::id()));
     path.with_file_name(name)
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the writer of files is tested with files"
+)]
+mod tests {
+    use super::*;
+
+    /// An empty directory for the test of this name.
+    fn scratch(name: &str) -> PathBuf {
+        let name = format!("npcheck-{name}-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        // Left over from another process of this number, or not there.
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir_all(&directory).expect("the directory for temporary files takes one");
+        directory
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).expect("it was made before");
+        let name = |entry: io::Result<fs::DirEntry>| {
+            let entry = entry.expect("it is readable");
+            entry.file_name().to_string_lossy().into_owned()
+        };
+        entries.map(name).collect()
+    }
+
+    #[test]
+    fn a_file_is_replaced_only_while_it_is_what_was_read() {
+        let directory = scratch("replace");
+        let path = directory.join("a.yaml");
+        fs::write(&path, "one\r\n").expect("it can be written");
+        replace(&path, "one\r\n", "two\r\n").expect("it is as it was read");
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), "two\r\n");
+
+        let refused = replace(&path, "one\r\n", "three").expect_err("it changed");
+        assert_eq!(
+            refused.to_string(),
+            "changed since it was read; not touched"
+        );
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), "two\r\n");
+        assert_eq!(names(&directory), ["a.yaml"], "nothing lies around");
+
+        fs::remove_file(&path).expect("it is there");
+        let gone = replace(&path, "two\r\n", "three").expect_err("it is gone");
+        assert_eq!(gone.kind(), io::ErrorKind::NotFound);
+        assert_eq!(names(&directory), Vec::<String>::new());
+        fs::remove_dir_all(&directory).expect("it was made before");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link() {
+        let directory = scratch("link");
+        let (path, link) = (directory.join("a.yaml"), directory.join("link.yaml"));
+        fs::write(&path, "one").expect("it can be written");
+        std::os::unix::fs::symlink("a.yaml", &link).expect("links can be made");
+        replace(&link, "one", "two").expect("it is as it was read");
+        let kind = fs::symlink_metadata(&link)
+            .expect("it is there")
+            .file_type();
+        assert!(kind.is_symlink());
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), "two");
+        fs::remove_dir_all(&directory).expect("it was made before");
+    }
+}
