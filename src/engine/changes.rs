@@ -234,7 +234,7 @@ impl<'a> Comparison<'a> {
             members: Vec::new(),
             unpaired,
         };
-        for direction in [Direction::Ingress, Direction::Egress] {
+        for direction in Direction::BOTH {
             comparison.compare_sides(direction);
         }
         comparison.members = vec![Vec::new(); comparison.differing.ingress.len()];

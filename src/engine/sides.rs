@@ -63,7 +63,7 @@ impl Sides {
                     subjects[class as usize].push(policy.subject);
                 }
             }
-            for direction in [Direction::Ingress, Direction::Egress] {
+            for direction in Direction::BOTH {
                 if policy.rules.get(direction).is_some() {
                     of_subject.get_mut(direction).push(id);
                 }
@@ -83,7 +83,7 @@ impl Sides {
             isolating: ByDirection::default(),
             cluster_policies,
         };
-        for direction in [Direction::Ingress, Direction::Egress] {
+        for direction in Direction::BOTH {
             sides.join(direction, program, classes, &subjects);
         }
         sides

@@ -19,7 +19,7 @@ impl NetworkPolicy {
     #[must_use]
     pub fn canonical_spec(&self) -> String {
         let mut text = format!("pods {}\n", selector(self.pod_selector.get()));
-        for direction in [Direction::Ingress, Direction::Egress] {
+        for direction in Direction::BOTH {
             if self.applies_to(direction) {
                 let rules = self.rules(direction).iter().map(rule);
                 text += &format!("{} {}\n", direction.field(), sorted(rules));
@@ -36,7 +36,7 @@ impl ClusterNetworkPolicy {
     pub fn canonical_spec(&self) -> String {
         let (tier, priority) = (self.tier, self.priority.value);
         let mut text = format!("{tier:?} {priority}\npods {}\n", pods(&self.subject));
-        for direction in [Direction::Ingress, Direction::Egress] {
+        for direction in Direction::BOTH {
             for rule in self.rules(direction) {
                 text += &format!("{} {}\n", direction.field(), cluster_rule(rule));
             }

@@ -30,7 +30,7 @@ pub use monitor::{
 };
 pub use network_policy::{
     Direction, IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
-    PeerPlace, PortReference, Protocol,
+    PeerPlace, PortReference, Protocol, RulePlace,
 };
 pub use rbac::{Role, RoleBinding, RoleScope, ServiceAccount, ServiceAccountReference};
 pub use selector::{LabelSelector, LabelSelectorRequirement, Operator, Truth};

@@ -19,6 +19,9 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// Both, ingress first, as policies are written.
+    pub const BOTH: [Self; 2] = [Self::Ingress, Self::Egress];
+
     /// As `policyTypes` spells it.
     #[must_use]
     pub fn policy_type(self) -> &'static str {
@@ -149,24 +152,54 @@ impl NetworkPolicy {
         }
     }
 
+    /// The rules that are enforced in either direction, ingress before egress, in the order
+    /// of the text.
+    pub fn rule_places(&self) -> impl Iterator<Item = RulePlace<'_>> {
+        Direction::BOTH.into_iter().flat_map(|direction| {
+            let rules = self.rules(direction).iter().enumerate();
+            rules.map(move |(index, rule)| RulePlace {
+                direction,
+                index,
+                rule,
+            })
+        })
+    }
+
     /// Every peer that is written, ingress before egress, whether its direction applies or
     /// not, in the order of the text.
     pub fn peers(&self) -> impl Iterator<Item = PeerPlace<'_>> {
-        [Direction::Ingress, Direction::Egress]
-            .into_iter()
-            .flat_map(move |direction| {
-                let rules = self.rules_field(direction).items().iter().enumerate();
-                rules.flat_map(move |(rule_index, rule)| {
-                    let peers = rule.peers.items().iter().enumerate();
-                    peers.map(move |(peer_index, peer)| PeerPlace {
-                        direction,
-                        rule_index,
-                        peer_index,
-                        rule,
-                        peer,
-                    })
+        Direction::BOTH.into_iter().flat_map(move |direction| {
+            let rules = self.rules_field(direction).items().iter().enumerate();
+            rules.flat_map(move |(rule_index, rule)| {
+                let peers = rule.peers.items().iter().enumerate();
+                peers.map(move |(peer_index, peer)| PeerPlace {
+                    direction,
+                    rule_index,
+                    peer_index,
+                    rule,
+                    peer,
                 })
             })
+        })
+    }
+}
+
+/// A rule and its place in a policy.
+#[derive(Clone, Copy, Debug)]
+pub struct RulePlace<'p> {
+    /// Whether it stands under `ingress` or `egress`.
+    pub direction: Direction,
+    /// Its position in the list, from 0.
+    pub index: usize,
+    /// The rule.
+    pub rule: &'p NetworkPolicyRule,
+}
+
+impl RulePlace<'_> {
+    /// The place as findings name it: `spec.ingress[0]`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("spec.{}[{}]", self.direction.field(), self.index)
     }
 }
 

@@ -137,18 +137,28 @@ pub struct Coverage {
     /// Where to speak about all of them: the name of the namespace where it is declared, else
     /// that of its first workload.
     pub anchor: Span,
-    namespace: NamespaceId,
+    /// The namespace.
+    pub namespace: NamespaceId,
     workloads: Vec<WorkloadId>,
     cares_about_egress: bool,
 }
 
 impl Coverage {
+    /// Those of all namespaces of which something can be said, in order.
+    #[must_use]
+    pub fn of_all(cx: &Context<'_>) -> Vec<Self> {
+        let unjudged = Unjudged::new(cx.documents, cx.cluster);
+        let namespaces = cx.cluster.namespace_ids();
+        namespaces
+            .filter_map(|namespace| Self::of(cx, &unjudged, namespace))
+            .collect()
+    }
+
     /// `None` where nothing can be said: no workload that a selector sees, a namespace of the
     /// platform, or policies that npcheck does not judge. Where not everything is known, only
     /// workloads count that name their namespace, as the others may go to any, and nothing can
     /// be said beside policies among the templates of charts.
-    #[must_use]
-    pub fn of(cx: &Context<'_>, unjudged: &Unjudged, namespace: NamespaceId) -> Option<Self> {
+    fn of(cx: &Context<'_>, unjudged: &Unjudged, namespace: NamespaceId) -> Option<Self> {
         let cluster = cx.cluster;
         let name = cluster.namespace(namespace).name.as_str();
         let is_platforms = platform::makes_namespace(name) && name != "default";

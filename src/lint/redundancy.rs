@@ -81,7 +81,7 @@ struct Search<'c> {
     found: Vec<Redundancy>,
 }
 
-const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];
+const DIRECTIONS: [Direction; 2] = Direction::BOTH;
 
 fn position(direction: Direction) -> usize {
     match direction {

@@ -124,7 +124,7 @@ fn policy_type(
     path: Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Spanned<Direction>> {
-    const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];
+    const DIRECTIONS: [Direction; 2] = Direction::BOTH;
     if reader.is_opaque(item) {
         return None;
     }

@@ -86,7 +86,7 @@ impl Rule for AccidentalOr {
         id: PolicyId,
         policy: &k8s::NetworkPolicy,
     ) {
-        for direction in [Direction::Ingress, Direction::Egress] {
+        for direction in Direction::BOTH {
             let rules = policy.rules_field(direction).items();
             for (index, rule) in rules.iter().enumerate() {
                 let path = format!(

@@ -97,8 +97,8 @@ impl Rule for AdminPriorityConflict {
         }
         let mut findings = Vec::new();
         for tier in [Tier::Admin, Tier::Baseline] {
-            let directions = [Direction::Ingress, Direction::Egress]
-                .map(|direction| TierPolicies::new(cx.cluster, tier, direction));
+            let directions =
+                Direction::BOTH.map(|direction| TierPolicies::new(cx.cluster, tier, direction));
             for group in groups(cx, &directions[0]) {
                 let conflicts = conflicts(cx, &directions, &group);
                 if conflicts.is_empty() {

@@ -100,24 +100,21 @@ impl Rule for AllPorts {
         id: PolicyId,
         policy: &k8s::NetworkPolicy,
     ) {
-        for direction in [Direction::Ingress, Direction::Egress] {
-            for (index, rule) in policy.rules(direction).iter().enumerate() {
-                let peers = rule.peers.items();
-                if peers.is_empty() || !rule.ports.items().is_empty() {
-                    continue;
-                }
-                let path = format!("spec.{}[{index}]", direction.field());
-                let only = (direction == Direction::Ingress)
-                    .then(|| only_port(cx, id, rule))
-                    .flatten();
-                let finding = match only {
-                    Some((workload, port)) => Some(narrow(cx, id, path, rule, (workload, port))),
-                    None if cx.is_asked_for() => Some(wide(cx, id, path, rule)),
-                    None => None,
-                };
-                if let Some(finding) = finding {
-                    cx.report(finding);
-                }
+        for place in policy.rule_places() {
+            let (path, rule) = (place.path(), place.rule);
+            if rule.peers.items().is_empty() || !rule.ports.items().is_empty() {
+                continue;
+            }
+            let only = (place.direction == Direction::Ingress)
+                .then(|| only_port(cx, id, rule))
+                .flatten();
+            let finding = match only {
+                Some((workload, port)) => Some(narrow(cx, id, path, rule, (workload, port))),
+                None if cx.is_asked_for() => Some(wide(cx, id, path, rule)),
+                None => None,
+            };
+            if let Some(finding) = finding {
+                cx.report(finding);
             }
         }
     }

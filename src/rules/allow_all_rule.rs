@@ -192,10 +192,7 @@ fn places(cx: &Context<'_>, id: PolicyId) -> Vec<Place> {
             })
         })
     };
-    [Direction::Ingress, Direction::Egress]
-        .into_iter()
-        .flat_map(of_direction)
-        .collect()
+    Direction::BOTH.into_iter().flat_map(of_direction).collect()
 }
 
 impl Place {

@@ -2,7 +2,7 @@
 
 use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::Severity;
-use crate::k8s::{self, Direction, IpBlock, NetworkPolicyRule};
+use crate::k8s::{self, Direction, IpBlock, NetworkPolicyRule, RulePlace};
 use crate::lint::addresses::{self, Family};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, exposure, platform};
 
@@ -80,20 +80,14 @@ impl Rule for AnyCidr {
         id: PolicyId,
         policy: &k8s::NetworkPolicy,
     ) {
-        for direction in [Direction::Ingress, Direction::Egress] {
-            for (index, rule) in policy.rules(direction).iter().enumerate() {
-                check(cx, id, (direction, index), rule);
-            }
+        for place in policy.rule_places() {
+            check(cx, id, place);
         }
     }
 }
 
-fn check(
-    cx: &mut Context<'_>,
-    id: PolicyId,
-    (direction, index): (Direction, usize),
-    rule: &NetworkPolicyRule,
-) {
+fn check(cx: &mut Context<'_>, id: PolicyId, place: RulePlace<'_>) {
+    let (direction, rule) = (place.direction, place.rule);
     let whole = Family::ALL.map(|family| (family, addresses::blocks_of_everything(rule, family)));
     let whole: Vec<(Family, Vec<&IpBlock>)> = whole
         .into_iter()
@@ -130,8 +124,8 @@ fn check(
         })
         .expect("the block is of this rule");
     let path = format!(
-        "spec.{}[{index}].{}[{peer_index}].ipBlock.cidr",
-        direction.field(),
+        "{}.{}[{peer_index}].ipBlock.cidr",
+        place.path(),
         direction.peers_field()
     );
     let severity = severity(cx, id, direction, rule, has_exceptions);

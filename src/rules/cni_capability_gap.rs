@@ -134,7 +134,7 @@ fn nothing_is_enforced(cx: &Context<'_>, gap: &Gap) -> Option<Diagnostic> {
 /// The pods that policies isolate and that nothing but themselves has made.
 fn standalone_pods(cx: &Context<'_>, gap: &Gap) -> Vec<Diagnostic> {
     let is_isolated = |id: &WorkloadId| {
-        let mut directions = [Direction::Ingress, Direction::Egress].into_iter();
+        let mut directions = Direction::BOTH.into_iter();
         directions.any(|direction| !cx.engine.isolating(*id, direction).is_empty())
     };
     let finding = |id: WorkloadId| {
@@ -188,14 +188,10 @@ fn finding(cx: &Context<'_>, object: String, gap: &Gap, uses: &[Use]) -> Option<
 }
 
 fn uses(cx: &Context<'_>, policy: &NetworkPolicy, feature: Feature) -> Vec<Use> {
-    let mut uses = Vec::new();
-    for direction in [Direction::Ingress, Direction::Egress] {
-        for (index, rule) in policy.rules(direction).iter().enumerate() {
-            let path = format!("spec.{}[{index}]", direction.field());
-            uses.extend(uses_in(cx, rule, feature, &path));
-        }
-    }
-    uses
+    let rules = policy.rule_places();
+    rules
+        .flat_map(|place| uses_in(cx, place.rule, feature, &place.path()))
+        .collect()
 }
 
 fn uses_in(cx: &Context<'_>, rule: &NetworkPolicyRule, feature: Feature, path: &str) -> Vec<Use> {

@@ -200,7 +200,7 @@ fn may_be_alternatives(cx: &Context<'_>, duplicate: &Duplicate) -> bool {
         let selector = selector.filter(|selector| !selector.is_empty());
         selector.map(LabelSelector::to_string)
     };
-    let directions = [Direction::Ingress, Direction::Egress];
+    let directions = Direction::BOTH;
     selects(one) == selects(other)
         && directions
             .into_iter()

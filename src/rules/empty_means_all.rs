@@ -87,7 +87,7 @@ impl Rule for EmptyMeansAll {
                 .help("write the labels under it, or `podSelector: {}` if every pod is meant");
             cx.report(finding);
         }
-        for direction in [Direction::Ingress, Direction::Egress] {
+        for direction in Direction::BOTH {
             for (index, rule) in policy.rules_field(direction).items().iter().enumerate() {
                 let path = format!("spec.{}[{index}]", direction.field());
                 check_rule(cx, id, direction, rule, &path);

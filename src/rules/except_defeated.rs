@@ -87,7 +87,7 @@ impl Rule for ExceptDefeated {
     }
 
     fn check_namespace(&self, cx: &mut Context<'_>, id: crate::cluster::NamespaceId) {
-        for direction in [Direction::Ingress, Direction::Egress] {
+        for direction in Direction::BOTH {
             let openings = openings(cx, id, direction);
             // Two blocks that defeat each other are one mistake.
             let mut told = HashSet::new();

@@ -88,7 +88,7 @@ impl Rule for IgnoredRules {
         else {
             return;
         };
-        for direction in [Direction::Ingress, Direction::Egress] {
+        for direction in Direction::BOTH {
             let Field::Value { key, value: rules } = policy.rules_field(direction) else {
                 continue;
             };

@@ -100,25 +100,20 @@ impl Rule for ImplicitProtocol {
         id: PolicyId,
         policy: &k8s::NetworkPolicy,
     ) {
-        for direction in [Direction::Ingress, Direction::Egress] {
-            for (rule_index, rule) in policy.rules(direction).iter().enumerate() {
-                for (port_index, entry) in rule.ports.items().iter().enumerate() {
-                    if entry.protocol.get().is_some() {
-                        continue;
-                    }
-                    let path = format!(
-                        "spec.{}[{rule_index}].ports[{port_index}]",
-                        direction.field()
-                    );
-                    let evidence = meant_for_udp(cx, id, direction, rule, entry);
-                    let finding = match evidence {
-                        Some(evidence) => Some(meant(cx, id, path, entry, &evidence)),
-                        None if cx.is_asked_for() => Some(implicit(cx, id, path, entry)),
-                        None => None,
-                    };
-                    if let Some(finding) = finding {
-                        cx.report(finding);
-                    }
+        for place in policy.rule_places() {
+            for (port_index, entry) in place.rule.ports.items().iter().enumerate() {
+                if entry.protocol.get().is_some() {
+                    continue;
+                }
+                let path = format!("{}.ports[{port_index}]", place.path());
+                let evidence = meant_for_udp(cx, id, place.direction, place.rule, entry);
+                let finding = match evidence {
+                    Some(evidence) => Some(meant(cx, id, path, entry, &evidence)),
+                    None if cx.is_asked_for() => Some(implicit(cx, id, path, entry)),
+                    None => None,
+                };
+                if let Some(finding) = finding {
+                    cx.report(finding);
                 }
             }
         }

@@ -122,7 +122,7 @@ impl Rule for NameContradictsEffect {
     }
 }
 
-const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];
+const DIRECTIONS: [Direction; 2] = Direction::BOTH;
 
 /// A finding about the whole policy, at the text that says something else.
 fn finding(cx: &Context<'_>, id: PolicyId, claim: Span, message: String) -> Diagnostic {

@@ -1,10 +1,8 @@
 //! Namespaces in which a pod that nobody thought of is open.
 
-use crate::cluster::NamespaceId;
 use crate::diagnostic::Severity;
 use crate::k8s::Direction;
 use crate::lint::isolation::{self, Coverage};
-use crate::lint::unjudged::Unjudged;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 
 declare_rule! {
@@ -79,16 +77,14 @@ impl Rule for NoDefaultDeny {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let unjudged = Unjudged::new(cx.documents, cx.cluster);
-        for namespace in cx.cluster.namespace_ids() {
-            if let Some(coverage) = Coverage::of(cx, &unjudged, namespace) {
-                check(cx, namespace, &coverage);
-            }
+        for coverage in Coverage::of_all(cx) {
+            check(cx, &coverage);
         }
     }
 }
 
-fn check(cx: &mut Context<'_>, namespace: NamespaceId, coverage: &Coverage) {
+fn check(cx: &mut Context<'_>, coverage: &Coverage) {
+    let namespace = coverage.namespace;
     let name = &cx.cluster.namespace(namespace).name;
     let is_complete = cx.settings.inventory.is_complete_in(name);
     let is_missing = |direction: &Direction| {
@@ -96,10 +92,7 @@ fn check(cx: &mut Context<'_>, namespace: NamespaceId, coverage: &Coverage) {
             && !isolation::has_default_deny(cx.cluster, namespace, *direction)
             && (is_complete || !coverage.open(cx, *direction).is_empty())
     };
-    let missing: Vec<Direction> = [Direction::Ingress, Direction::Egress]
-        .into_iter()
-        .filter(is_missing)
-        .collect();
+    let missing: Vec<Direction> = Direction::BOTH.into_iter().filter(is_missing).collect();
     let Some((first, others)) = missing.split_first() else {
         return;
     };

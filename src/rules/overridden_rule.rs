@@ -109,7 +109,7 @@ impl Rule for OverriddenRule {
         }
         let unjudged = Unjudged::new(cx.documents, cx.cluster);
         let mut findings = Vec::new();
-        for direction in [Direction::Ingress, Direction::Egress] {
+        for direction in Direction::BOTH {
             let [admin, baseline] = [Tier::Admin, Tier::Baseline]
                 .map(|tier| TierPolicies::new(cx.cluster, tier, direction));
             for id in cx.cluster.policy_ids() {

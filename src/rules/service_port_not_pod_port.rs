@@ -3,7 +3,7 @@
 use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::{self, Endpoint};
-use crate::k8s::{self, Direction, NetworkPolicyPort, NetworkPolicyRule, PortReference};
+use crate::k8s::{self, Direction, NetworkPolicyPort, NetworkPolicyRule, PortReference, RulePlace};
 use crate::lint::service_ports::{self, Translated};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, text};
 use crate::source::{Edit, SourceMap, Span};
@@ -109,30 +109,15 @@ impl Rule for ServicePortNotPodPort {
         id: PolicyId,
         policy: &k8s::NetworkPolicy,
     ) {
-        for direction in [Direction::Ingress, Direction::Egress] {
-            for (rule_index, rule) in policy.rules(direction).iter().enumerate() {
-                let Some(destinations) = destinations(cx, id, direction, rule) else {
-                    continue;
-                };
-                let place = Place {
-                    id,
-                    direction,
-                    rule_index,
-                };
-                for port_index in 0..rule.ports.items().len() {
-                    check(cx, place, rule, port_index, &destinations);
-                }
+        for place in policy.rule_places() {
+            let Some(destinations) = destinations(cx, id, place.direction, place.rule) else {
+                continue;
+            };
+            for port_index in 0..place.rule.ports.items().len() {
+                check(cx, id, place, port_index, &destinations);
             }
         }
     }
-}
-
-/// A rule's place.
-#[derive(Clone, Copy)]
-struct Place {
-    id: PolicyId,
-    direction: Direction,
-    rule_index: usize,
 }
 
 /// The workloads whose ports a rule is about; `None` where some of them may not be known.
@@ -162,18 +147,18 @@ fn destinations(
 
 fn check(
     cx: &mut Context<'_>,
-    place: Place,
-    rule: &NetworkPolicyRule,
+    id: PolicyId,
+    place: RulePlace<'_>,
     port_index: usize,
     destinations: &[WorkloadId],
 ) {
-    let entry = &rule.ports.items()[port_index];
+    let entry = &place.rule.ports.items()[port_index];
     let Some(number) = single_number(entry) else {
         return;
     };
     let protocol = entry.protocol_or_default();
     let found = service_ports::translated(cx.cluster, destinations, protocol, number);
-    let policy = &cx.cluster.policy(place.id).object;
+    let policy = &cx.cluster.policy(id).object;
     let is_there = |translated: &Translated<'_>| {
         let pods = Endpoint::workload(cx.cluster, translated.workload);
         policy.rules(place.direction).iter().any(|rule| {
@@ -185,7 +170,7 @@ fn check(
         return;
     };
     let span = entry.port.get().map_or(entry.span, |port| port.span);
-    let finding = describe(cx, place, port_index, span, &found);
+    let finding = describe(cx, id, place, port_index, span, &found);
     let is_only_one = found.iter().all(|it| it.pod_port == first.pod_port);
     let fix = is_only_one
         .then(|| add_port(cx.sources, entry, span, first.pod_port))
@@ -206,7 +191,8 @@ fn single_number(entry: &NetworkPolicyPort) -> Option<u16> {
 
 fn describe(
     cx: &Context<'_>,
-    place: Place,
+    id: PolicyId,
+    place: RulePlace<'_>,
     port_index: usize,
     span: Span,
     found: &[Translated<'_>],
@@ -215,15 +201,7 @@ fn describe(
     let service = &cluster.service(first.service).object.meta.name;
     let number = first.service_port.port.value;
     let pods = cluster.workload_name(first.workload);
-    let Place {
-        id,
-        direction,
-        rule_index,
-    } = place;
-    let path = format!(
-        "spec.{}[{rule_index}].ports[{port_index}].port",
-        direction.field()
-    );
+    let path = format!("{}.ports[{port_index}].port", place.path());
     let message = format!(
         "{number} is the port of Service `{service}`; the pods of `{pods}` listen on {}",
         first.pod_port

@@ -2,7 +2,7 @@
 
 use crate::cluster::PolicyId;
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::k8s::{self, Direction, NetworkPolicyPeer, NetworkPolicyRule};
+use crate::k8s::{self, NetworkPolicyPeer, NetworkPolicyRule};
 use crate::lint::addresses::{self, Family};
 use crate::lint::{Category, Context, Rule, RuleMeta, block_edit, declare_rule};
 
@@ -87,13 +87,11 @@ impl Rule for SingleStackCidr {
         id: PolicyId,
         policy: &k8s::NetworkPolicy,
     ) {
-        for direction in [Direction::Ingress, Direction::Egress] {
-            for (index, rule) in policy.rules(direction).iter().enumerate() {
-                let path = format!("spec.{}[{index}]", direction.field());
-                let finding = check_other_family(cx, id, &path, rule);
-                if let Some(finding) = finding.or_else(|| check_exceptions(cx, id, &path, rule)) {
-                    cx.report(finding);
-                }
+        for place in policy.rule_places() {
+            let (path, rule) = (place.path(), place.rule);
+            let finding = check_other_family(cx, id, &path, rule);
+            if let Some(finding) = finding.or_else(|| check_exceptions(cx, id, &path, rule)) {
+                cx.report(finding);
             }
         }
     }

@@ -82,7 +82,7 @@ impl Rule for SplitRule {
         if policy.meta.opaque.is_some() {
             return;
         }
-        for direction in [Direction::Ingress, Direction::Egress] {
+        for direction in Direction::BOTH {
             let rules = policy.rules(direction);
             for (index, rules) in rules.windows(2).enumerate() {
                 let Some(pair) = Pair::of(direction, &rules[0], &rules[1]) else {

@@ -94,27 +94,21 @@ impl Rule for UnknownNamedPort {
         id: PolicyId,
         policy: &k8s::NetworkPolicy,
     ) {
-        for direction in [Direction::Ingress, Direction::Egress] {
-            for (rule_index, rule) in policy.rules(direction).iter().enumerate() {
-                for (port_index, entry) in rule.ports.items().iter().enumerate() {
-                    let Some((name, span)) = named(entry) else {
-                        continue;
-                    };
-                    let path = format!(
-                        "spec.{}[{rule_index}].ports[{port_index}].port",
-                        direction.field()
-                    );
-                    let named = Named {
-                        id,
-                        direction,
-                        path,
-                        name,
-                        span,
-                        entry,
-                    };
-                    if let Some(finding) = named.check(cx, rule) {
-                        cx.report(finding);
-                    }
+        for place in policy.rule_places() {
+            for (port_index, entry) in place.rule.ports.items().iter().enumerate() {
+                let Some((name, span)) = named(entry) else {
+                    continue;
+                };
+                let named = Named {
+                    id,
+                    direction: place.direction,
+                    path: format!("{}.ports[{port_index}].port", place.path()),
+                    name,
+                    span,
+                    entry,
+                };
+                if let Some(finding) = named.check(cx, place.rule) {
+                    cx.report(finding);
                 }
             }
         }

@@ -121,7 +121,7 @@ impl Rule for UnmatchedPodSelector {
         if let Some(near) = near {
             let workload = cluster.workload_name(near.of);
             let labels = &cluster.workload(near.of).object.labels;
-            let directions = [Direction::Ingress, Direction::Egress];
+            let directions = Direction::BOTH;
             let applies: Vec<Direction> = directions
                 .into_iter()
                 .filter(|direction| policy.applies_to(*direction))

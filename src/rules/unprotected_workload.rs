@@ -1,10 +1,9 @@
 //! Workloads that no policy isolates.
 
-use crate::cluster::{NamespaceId, WorkloadId};
+use crate::cluster::WorkloadId;
 use crate::diagnostic::Severity;
 use crate::k8s::Direction;
 use crate::lint::isolation::{self, Coverage};
-use crate::lint::unjudged::Unjudged;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 
 declare_rule! {
@@ -82,31 +81,23 @@ impl Rule for UnprotectedWorkload {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let unjudged = Unjudged::new(cx.documents, cx.cluster);
-        for namespace in cx.cluster.namespace_ids() {
-            if let Some(coverage) = Coverage::of(cx, &unjudged, namespace) {
-                check(cx, namespace, &coverage);
-            }
+        for coverage in Coverage::of_all(cx) {
+            check(cx, &coverage);
         }
     }
 }
 
-fn check(cx: &mut Context<'_>, namespace: NamespaceId, coverage: &Coverage) {
-    for direction in [Direction::Ingress, Direction::Egress] {
+fn check(cx: &mut Context<'_>, coverage: &Coverage) {
+    for direction in Direction::BOTH {
         let open = coverage.open(cx, direction);
         if !open.is_empty() && coverage.is_looked_at(direction) {
-            report(cx, namespace, coverage, direction, &open);
+            report(cx, coverage, direction, &open);
         }
     }
 }
 
-fn report(
-    cx: &mut Context<'_>,
-    namespace: NamespaceId,
-    coverage: &Coverage,
-    direction: Direction,
-    open: &[WorkloadId],
-) {
+fn report(cx: &mut Context<'_>, coverage: &Coverage, direction: Direction, open: &[WorkloadId]) {
+    let namespace = coverage.namespace;
     let cluster = cx.cluster;
     let names: Vec<String> = open.iter().map(|id| cluster.workload_name(*id)).collect();
     let first = &cluster.workload(open[0]).object;
