@@ -7,7 +7,7 @@ use super::mend::Mended;
 use super::replace::replace;
 use super::terminal::{Terminal, Verbosity};
 use crate::graph::{End, Flow, GraphDiff};
-use crate::output::{Escaped, EscapedLine, count};
+use crate::output::{Escaped, EscapedLine, count, range_name};
 use similar::TextDiff;
 use std::io;
 
@@ -75,7 +75,7 @@ fn report(mended: &Mended, terminal: &mut Terminal) {
         say_flows("closes", &removed, terminal);
         let mut flows = added.iter().chain(&removed);
         has_witnesses |=
-            flows.any(|flow| is_witness(&flow.source) || is_witness(&flow.destination));
+            flows.any(|flow| flow.source.is_witness() || flow.destination.is_witness());
     }
     if has_witnesses {
         terminal.say("  +app=web: a pod with these labels, which no manifest here declares");
@@ -108,13 +108,9 @@ fn say_flows(verb: &str, flows: &[Flow], terminal: &mut Terminal) {
     }
 }
 
-fn is_witness(end: &End) -> bool {
-    matches!(end, End::Workload(name) if name.contains("/+"))
-}
-
 fn end(end: &End) -> String {
     match end {
         End::Workload(name) => Escaped(name).to_string(),
-        End::Outside(range) => range.to_string(),
+        End::Outside(range) => range_name(*range),
     }
 }

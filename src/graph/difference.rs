@@ -16,6 +16,14 @@ pub enum End {
     Outside(AddressRange),
 }
 
+impl End {
+    /// Whether it is a [witness](super::witnesses), which no manifest declares.
+    #[must_use]
+    pub fn is_witness(&self) -> bool {
+        matches!(self, Self::Workload(name) if witness::is_name(name))
+    }
+}
+
 /// What one end may open at another, by name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Flow {

@@ -54,6 +54,12 @@ pub(super) fn name(cluster: &Cluster, id: WorkloadId) -> String {
     }
 }
 
+/// Whether it is the [`name`] of a witness.
+pub(super) fn is_name(name: &str) -> bool {
+    let mut parts = name.splitn(2, '/');
+    parts.nth(1).is_some_and(|rest| rest.starts_with(MARK))
+}
+
 struct Witnesses<'e, 'c> {
     engine: &'e Engine<'c>,
     cluster: &'c Cluster,

@@ -3,6 +3,7 @@
 //! Refuses to know the disk and exit statuses, and to decide anything: it is handed what
 //! there is to say, and a place to write it to.
 
+mod address;
 mod concise;
 mod escape;
 mod full;
@@ -26,6 +27,7 @@ mod schema;
 mod style;
 mod summary;
 
+pub use address::range_name;
 pub use escape::{Escaped, EscapedLine, GithubMessage, GithubProperty, Json, Markdown, Xml};
 pub use graph::GraphFormat;
 pub use nearest::nearest;

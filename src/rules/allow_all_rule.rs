@@ -2,7 +2,7 @@
 
 use crate::cluster::{NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::{Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule};
+use crate::k8s::{Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule, RulePlace};
 use crate::lint::claims::{self, Denial};
 use crate::lint::containment::Allowance;
 use crate::lint::rewrite::{self, Item};
@@ -181,18 +181,15 @@ fn places(cx: &Context<'_>, id: PolicyId) -> Vec<Place> {
     if policy.meta.opaque.is_some() || !policy.meta.is_accepted {
         return Vec::new();
     }
-    let of_direction = |direction| {
-        let rules = policy.rules(direction).iter().enumerate();
-        rules.filter_map(move |(index, rule)| {
-            Some(Place {
-                policy: id,
-                direction,
-                index,
-                admits: Admits::of(direction, rule)?,
-            })
+    let place = |place: RulePlace<'_>| {
+        Some(Place {
+            policy: id,
+            direction: place.direction,
+            index: place.index,
+            admits: Admits::of(place.direction, place.rule)?,
         })
     };
-    Direction::BOTH.into_iter().flat_map(of_direction).collect()
+    policy.rule_places().filter_map(place).collect()
 }
 
 impl Place {

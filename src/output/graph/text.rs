@@ -6,10 +6,8 @@
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{AddressRange, ConnectionSet, Peer, Relation};
 use crate::k8s::WorkloadKind;
-use crate::output::{Escaped, Role, Style};
-use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
+use crate::output::{Escaped, Role, Style, range_name};
 use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Makes the lines.
@@ -133,21 +131,4 @@ fn merged(ranges: Vec<(AddressRange, Arc<ConnectionSet>)>) -> Vec<Reached> {
         .into_iter()
         .map(|(range, set)| (range_name(range), set))
         .collect()
-}
-
-/// A range as a block, where it is one, else by its ends.
-fn range_name(range: AddressRange) -> String {
-    let mut blocks: Box<dyn Iterator<Item = IpNet>> = match (range.first, range.last) {
-        (IpAddr::V4(first), IpAddr::V4(last)) => {
-            Box::new(Ipv4Subnets::new(first, last, 0).map(IpNet::V4))
-        }
-        (IpAddr::V6(first), IpAddr::V6(last)) => {
-            Box::new(Ipv6Subnets::new(first, last, 0).map(IpNet::V6))
-        }
-        _ => return range.to_string(),
-    };
-    match (blocks.next(), blocks.next()) {
-        (Some(block), None) => block.to_string(),
-        _ => range.to_string(),
-    }
 }
