@@ -39,7 +39,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     input.report_problems(terminal);
     input.report_refusals(terminal);
     if input.is_empty() {
-        input.report_nothing(terminal);
+        input.report_nothing(&options.paths, terminal);
         return Ok(Outcome::Nothing.with_problems(input.is_incomplete()));
     }
     let engine = Engine::new(&input.cluster);

@@ -160,12 +160,20 @@ impl Reading {
         }
     }
 
-    /// Says on standard error that there is nothing to analyse, and what was seen instead.
-    pub(crate) fn report_nothing(&self, terminal: &mut Terminal) {
+    /// Says on standard error that there is nothing to analyse, what was seen instead, and
+    /// whether there is more on the disk below `paths`.
+    pub(crate) fn report_nothing(&self, paths: &Paths, terminal: &mut Terminal) {
         terminal.say(format_args!(
-            "npcheck: no Kubernetes object to analyse; {}",
+            "npcheck: no Kubernetes object that policies are about; {}",
             self.summary
         ));
+        let left_out = load::left_out(&paths.paths, &Limits::default()).len();
+        if left_out > 0 {
+            let manifests = count(left_out, "hidden or ignored file");
+            terminal.say(format_args!(
+                "  {manifests} passed over; one that is named is read: see `npcheck files`"
+            ));
+        }
         if self.summary.templates > 0 {
             terminal.say("  render templates first: helm template CHART | npcheck lint -");
         }

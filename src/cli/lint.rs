@@ -281,7 +281,7 @@ impl Run<'_> {
             format.write(&report, style, out)
         })?;
         if outcome == Outcome::Nothing {
-            reading.report_nothing(terminal);
+            reading.report_nothing(&self.options.paths, terminal);
         } else if terminal.verbosity > Verbosity::Quiet {
             report_suppressed(sources, &linted, terminal);
             terminal.say(report.found.line(&reading.summary));

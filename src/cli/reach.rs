@@ -109,7 +109,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     let mut input = Input::read(&options.paths);
     input.report_problems(terminal);
     if input.is_empty() {
-        input.report_nothing(terminal);
+        input.report_nothing(&options.paths, terminal);
         return Ok(Outcome::Nothing.with_problems(input.is_incomplete()));
     }
     // What was typed is a text like any other, so that labels in it have a place.

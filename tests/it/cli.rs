@@ -59,6 +59,21 @@ fn nothing_to_analyse_is_never_green() {
     }
     let run = run(&directory, &["lint"]);
     assert!(run.stderr.contains("no Kubernetes object"), "{run:?}");
+    assert!(!run.stderr.contains("passed over"), "{run:?}");
+}
+
+#[test]
+fn where_nothing_is_to_analyse_what_was_passed_over_is_told() {
+    let directory = scratch("passed-over");
+    write(&directory, ".tests/a.yaml", GOOD);
+    let all = run(&directory, &["lint"]);
+    assert_eq!(all.status, 3, "{all:?}");
+    assert!(
+        all.stderr.contains("1 hidden or ignored file passed over"),
+        "{all:?}"
+    );
+    let named = run(&directory, &["lint", ".tests"]);
+    assert_eq!(named.status, 0, "{named:?}");
 }
 
 #[test]
