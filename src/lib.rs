@@ -6,7 +6,8 @@
 // Text and findings: nothing here knows Kubernetes.
 pub mod source;
 pub mod diagnostic;
-pub mod fix;
+pub mod edit;
+pub mod yaml;
 
 // Kubernetes as written, as resolved, as enforced.
 pub mod k8s;

@@ -2,7 +2,7 @@
 //! and what shall stand there then.
 
 use super::*;
-use crate::fix;
+use crate::edit;
 use crate::k8s::Object;
 use crate::manifest;
 use crate::source::SourceMap;
@@ -30,7 +30,7 @@ fn edited(text: &str, edit: impl FnOnce(&str, &NetworkPolicy) -> Option<Edit>) -
         _ => None,
     });
     let edit = edit(text, policy.expect("the text has a policy"))?;
-    let edited = fix::apply(text, &[edit]).expect("one edit is in nobody's way");
+    let edited = edit::apply(text, &[edit]).expect("one edit is in nobody's way");
     let parsed = manifest::read(source, "test.yaml", &edited);
     assert!(
         parsed.diagnostics.is_empty(),

@@ -312,7 +312,7 @@ fn is_comment(line: &str, is_indented: impl Fn(usize) -> bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fix;
+    use crate::edit;
     use crate::source::Spanned;
 
     fn find(sources: &SourceMap, text: &str) -> Span {
@@ -407,7 +407,7 @@ mod tests {
             let sources = one_text(text);
             let edits = remove_items(&sources, &items(&sources), &[removed]).expect(text);
             assert_eq!(
-                fix::apply(text, &edits).as_deref(),
+                edit::apply(text, &edits).as_deref(),
                 Ok(expected),
                 "{text:?}"
             );
@@ -427,7 +427,7 @@ mod tests {
             let sources = one_text(text);
             let edit = remove_from_flow(&sources, find(&sources, item)).expect(text);
             assert_eq!(
-                fix::apply(text, &[edit]).as_deref(),
+                edit::apply(text, &[edit]).as_deref(),
                 Ok(expected),
                 "{text:?}"
             );
@@ -454,7 +454,7 @@ mod tests {
             };
             let edit = remove_label(&sources, &label).expect(text);
             assert_eq!(
-                fix::apply(text, &[edit]).as_deref(),
+                edit::apply(text, &[edit]).as_deref(),
                 Ok(expected),
                 "{text:?}"
             );
@@ -468,7 +468,7 @@ mod tests {
         let items = items(&sources);
         let edit = join_items(&sources, items[0], items[1]).expect("both are alike");
         let joined = "list:\n- a: 1\n  b: 2\n-   c: 3\n- {d: 4}\n";
-        assert_eq!(fix::apply(text, &[edit]).as_deref(), Ok(joined));
+        assert_eq!(edit::apply(text, &[edit]).as_deref(), Ok(joined));
         assert_eq!(join_items(&sources, items[0], items[2]), None);
         assert_eq!(join_items(&sources, items[0], items[3]), None);
     }

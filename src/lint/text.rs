@@ -146,7 +146,7 @@ mod tests {
             let id = sources.add("a.yaml", text);
             let start = text.find("# x").expect("every text has it") as u32;
             let edit = remove_comment(&sources, Span::new(id, start, start + 3));
-            let edited = crate::fix::apply(text, &[edit]);
+            let edited = crate::edit::apply(text, &[edit]);
             assert_eq!(edited.as_deref(), Ok(expected), "{text:?}");
         }
     }

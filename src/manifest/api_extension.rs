@@ -3,8 +3,8 @@
 //! Refuses to know which requests they are called for.
 
 use super::surrounding::{port, text};
-use super::tree::Node;
 use crate::k8s::{ApiExtension, ApiExtensionKind, ObjectMeta, OnFailure, ServiceCall};
+use crate::yaml::tree::Node;
 
 /// The port of a Service that is called where none is written
 /// (admissionregistration/v1 types.go).

@@ -9,7 +9,6 @@ use super::identity;
 use super::reader::{self, Path, Reader};
 use super::structure::{self, Structure};
 use super::suggestion;
-use super::tree::Node;
 use super::unknown;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
@@ -17,6 +16,7 @@ use crate::k8s::{
     LabelSelector, ObjectMeta, PodsSelection, Tier,
 };
 use crate::source::{Span, Spanned};
+use crate::yaml::tree::Node;
 
 /// Reads the policy `node` of a kind, whose metadata is read already.
 ///

@@ -9,11 +9,11 @@ use super::names;
 use super::reader::{self, Path, Reader};
 use super::selector::{self, Selects};
 use super::structure;
-use super::tree::{Entry, Node};
 use crate::k8s::{
     Action, ClusterNetworkPolicyPeer, Direction, LabelSelector, PeerSelection, PodsSelection,
 };
 use crate::source::{Span, Spanned};
+use crate::yaml::tree::{Entry, Node};
 
 /// How many CIDRs or domain names a peer may have.
 const MOST_NAMES: usize = 25;

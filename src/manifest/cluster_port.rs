@@ -7,9 +7,9 @@ use super::cluster_peer::only_member;
 use super::fields;
 use super::policy_port;
 use super::reader::{self, Path, Reader};
-use super::tree::{Entry, Node};
 use crate::k8s::{ClusterNetworkPolicyPort, Direction, PortMatch, Protocol};
 use crate::source::Span;
+use crate::yaml::tree::{Entry, Node};
 
 /// Reads the ports of a rule: `Some(None)` if it has none and so matches all, `None` if
 /// they cannot be read.

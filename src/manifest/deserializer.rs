@@ -6,11 +6,11 @@
 //!
 //! Refuses to know what the fields mean, apart from which ones npcheck never looks at.
 
-use super::scalar::Scalar;
-use super::tree::{Entries, Items, Kind, Node};
 use super::{invalid_value, quote, unquote};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::is_opaque;
+use crate::yaml::scalar::Scalar;
+use crate::yaml::tree::{Entries, Items, Kind, Node};
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor,
 };

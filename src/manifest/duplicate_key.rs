@@ -3,8 +3,8 @@
 //! Refuses to know which keys a kind has; it knows what people mean when they repeat the
 //! best known ones.
 
-use super::tree::{DuplicateKey, Node, Tree, push_field};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::yaml::tree::{DuplicateKey, Node, Tree, push_field};
 
 /// How many repeated keys of one object are told one by one.
 const MAX_REPORTED: usize = 20;

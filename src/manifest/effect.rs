@@ -4,8 +4,8 @@
 
 use super::fields::{self, Shape};
 use super::structure::UnknownField;
-use super::tree::Node;
 use crate::diagnostic::FixClass;
+use crate::yaml::tree::Node;
 
 /// What becomes of an object without an unknown field, as one sentence.
 pub(super) fn of_dropping(field: &UnknownField<'_>) -> String {

@@ -3,11 +3,11 @@
 //! Refuses to know rules about hosts and paths: only where traffic ends up counts.
 
 use super::surrounding::{port, text};
-use super::tree::Node;
 use crate::k8s::{
     Backend, BackendPort, Entrypoint, EntrypointKind, Gateway, GatewayReference, ObjectMeta,
 };
 use crate::source::Spanned;
+use crate::yaml::tree::Node;
 
 /// The annotation that `spec.ingressClassName` took the place of.
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";

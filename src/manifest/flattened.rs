@@ -9,10 +9,10 @@ use super::meta;
 use super::network_policy;
 use super::reflow::{self, Blanks, Layout, Refusal};
 use super::structure::Structure;
-use super::tree::{Node, Tree};
-use super::yaml;
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::source::{Edit, Span};
+use crate::yaml::general;
+use crate::yaml::tree::{Node, Tree};
 
 /// The fields that a policy has in and below `spec` and nowhere else, so that they stand
 /// at the top only when indentation was lost.
@@ -412,7 +412,7 @@ fn is_named(root: Node<'_>) -> bool {
 
 /// Whether a text is a policy that an API server takes in every respect.
 fn is_valid(text: &str, span: Span, shape: &'static Shape) -> bool {
-    let Ok(tree) = yaml::read(span.source, text, 0..text.len()) else {
+    let Ok(tree) = general::read(span.source, text, 0..text.len()) else {
         return false;
     };
     let Some(root) = tree.root() else {

@@ -6,9 +6,9 @@
 use super::invalid_value;
 use super::names;
 use super::reader::{self, Path, Reader};
-use super::tree::Node;
 use crate::diagnostic::{Edit, Fix, FixClass};
 use crate::k8s::ObjectMeta;
+use crate::yaml::tree::Node;
 
 /// Where objects of a kind live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use super::fields;
 use super::network_policy::invalid_peer;
 use super::reader::{self, Path, Reader};
 use super::structure;
-use super::tree::{Entry, Node};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::IpBlock;
 use crate::source::{Span, Spanned};
+use crate::yaml::tree::{Entry, Node};
 use ipnet::IpNet;
 
 /// Reads an `ipBlock` that is not null; `None` if its `cidr` cannot be read.

@@ -4,9 +4,9 @@
 
 use super::meta;
 use super::surrounding::text;
-use super::tree::Node;
 use crate::k8s::{Kustomization, ObjectMeta, Placement};
 use crate::source::Spanned;
+use crate::yaml::tree::Node;
 
 /// The fields of a `kustomization.yaml` (kubectl.docs.kubernetes.io, "The Kustomization
 /// file").

@@ -3,11 +3,11 @@
 //! Refuses to know what kind of object it belongs to.
 
 use super::invalid_value;
-use super::scalar::Scalar;
-use super::tree::{Entry, Node, push_field};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{Label, Labels, ObjectMeta, OwnerReference, is_opaque};
 use crate::source::Spanned;
+use crate::yaml::scalar::Scalar;
+use crate::yaml::tree::{Entry, Node, push_field};
 
 /// Reads the metadata of the object `node`. `api_version` is its own or that of the list
 /// that it stands in; `object` (`namespace/Kind/name`) goes into the diagnostics.

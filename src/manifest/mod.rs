@@ -5,29 +5,19 @@
 //! text is a diagnostic, and its neighbours still count.
 
 mod api_extension;
-mod binary;
-mod block;
-mod block_scalar;
-mod builder;
 mod cidr;
 mod cluster_network_policy;
 mod cluster_peer;
 mod cluster_port;
-mod complaint;
 mod conflict;
 mod deserializer;
 mod duplicate_key;
 mod effect;
-mod entries;
 mod entrypoint;
-mod error;
-mod escape;
 mod fields;
 mod flattened;
-mod flow;
 mod identity;
 mod ip_block;
-mod json;
 mod kustomization;
 mod meta;
 mod monitor;
@@ -36,28 +26,24 @@ mod names;
 mod network_policy;
 mod object;
 mod policy_port;
-mod quoted;
 mod rbac;
 mod reader;
 mod reflow;
-mod scalar;
 mod selector;
 mod service;
-mod split;
 mod structure;
 mod suggestion;
 mod surrounding;
-mod tree;
 mod unknown;
 mod unreadable;
 mod workload;
-mod yaml;
 
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
 use crate::k8s::{Document, Object, Outcome};
 use crate::source::{SourceId, Span};
+use crate::yaml::tree::Node;
+use crate::yaml::{block, general, json, split};
 use std::ops::Range;
-use tree::Node;
 
 /// All that a text holds, in its order.
 #[derive(Clone, Debug, Default)]
@@ -126,7 +112,7 @@ impl Input<'_> {
     fn read_yaml(self, range: Range<usize>, parsed: &mut Parsed) {
         let span = self.trimmed(range.clone());
         let tree = block::read(self.source, self.text, range.clone());
-        let read = tree.map_or_else(|| yaml::read(self.source, self.text, range), Ok);
+        let read = tree.map_or_else(|| general::read(self.source, self.text, range), Ok);
         if let Some(diagnostic) = flattened::detect(self.text, span, read.as_ref().ok()) {
             parsed.diagnostics.push(diagnostic);
             let comments = unreadable::whole_line_comments(self.text, span);
@@ -170,7 +156,7 @@ impl Input<'_> {
             let next = memchr::memmem::find(&self.text.as_bytes()[from..range.end], b"\n{");
             let end = next.map_or(range.end, |newline| from + newline + 1);
             let span = self.trimmed(range.start..end);
-            match yaml::read(self.source, self.text, range.start..end) {
+            match general::read(self.source, self.text, range.start..end) {
                 Ok(tree) => object::read(&tree, span, parsed),
                 Err(yaml) => {
                     let error = if yaml.is_limit { yaml } else { error };

@@ -6,12 +6,12 @@ use super::meta;
 use super::reader::{Path, Reader};
 use super::selector::{self, Selects};
 use super::surrounding::{port, text};
-use super::tree::Node;
 use crate::k8s::{
     LabelSelector, Monitor, MonitorEndpoint, MonitorKind, MonitoredNamespaces, ObjectMeta,
     PortReference, Prometheus, PrometheusKind,
 };
 use crate::source::Spanned;
+use crate::yaml::tree::Node;
 
 /// Reads a `ServiceMonitor` or a `PodMonitor`.
 pub(super) fn read(node: Node<'_>, meta: ObjectMeta, kind: MonitorKind) -> Monitor {

@@ -4,9 +4,9 @@
 //! whether the document is in order there.
 
 use super::structure::UnknownField;
-use super::tree::Node;
-use super::yaml;
 use crate::source::{Edit, Span};
+use crate::yaml::general;
+use crate::yaml::tree::Node;
 use std::ops::Range;
 
 /// A way to mend misplaced keys.
@@ -121,7 +121,7 @@ impl<'t> Document<'t> {
         text.push_str(self.text.get(at..self.range.end)?);
         text.push('\n');
         let source = self.root.span().source;
-        let tree = yaml::read(source, &text, 0..text.len()).ok()?;
+        let tree = general::read(source, &text, 0..text.len()).ok()?;
         let root = tree
             .root()
             .filter(|root| tree.duplicate_keys_in(*root).is_empty())?;

@@ -11,7 +11,6 @@ use super::reader::{self, Path, Reader};
 use super::selector::{self, Selects};
 use super::structure::{self, Structure};
 use super::suggestion;
-use super::tree::{Entry, Node};
 use super::unknown;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
@@ -19,6 +18,7 @@ use crate::k8s::{
     ObjectMeta,
 };
 use crate::source::{Span, Spanned};
+use crate::yaml::tree::{Entry, Node};
 
 /// Reads the policy `node`, whose metadata is read already.
 ///

@@ -3,13 +3,13 @@
 //!
 //! Refuses to know what is in an object of any kind, and how text becomes nodes.
 
-use super::tree::{Node, Tree};
 use super::{
     Parsed, cluster_network_policy, duplicate_key, meta, network_policy, service, surrounding,
     workload,
 };
 use crate::k8s::{ClusterPolicyKind, Document, Object, Opacity, Outcome, WorkloadKind};
 use crate::source::{Span, Spanned};
+use crate::yaml::tree::{Node, Tree};
 
 /// Reads all objects of a document into `parsed`.
 pub(super) fn read(tree: &Tree<'_>, document: Span, parsed: &mut Parsed) {

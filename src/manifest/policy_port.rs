@@ -6,9 +6,9 @@
 use super::invalid_value;
 use super::names;
 use super::reader::{self, Path, Reader};
-use super::tree::Node;
 use crate::k8s::{Field, NetworkPolicyPort, PortReference, Protocol};
 use crate::source::Spanned;
+use crate::yaml::tree::Node;
 
 /// Reads `ports`; `None` if it is no list, or if nothing of it can be read.
 pub(super) fn read_all(

@@ -3,10 +3,10 @@
 //! Refuses to know what a verb allows.
 
 use super::surrounding::text;
-use super::tree::Node;
 use crate::k8s::{
     ObjectMeta, Role, RoleBinding, RoleScope, ServiceAccount, ServiceAccountReference,
 };
+use crate::yaml::tree::Node;
 
 /// Reads a `ServiceAccount`.
 pub(super) fn read_service_account(node: Node<'_>, meta: ObjectMeta) -> ServiceAccount {

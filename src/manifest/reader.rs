@@ -3,10 +3,10 @@
 //!
 //! Refuses to know any field.
 
-use super::tree::{Entry, Node};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{self, Field};
 use crate::source::Span;
+use crate::yaml::tree::{Entry, Node};
 use std::fmt;
 
 /// How many findings about one object are told: nobody reads more of them.

@@ -11,10 +11,10 @@ use super::names;
 use super::reader::{self, Path, Reader};
 use super::structure;
 use super::suggestion;
-use super::tree::Node;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Label, LabelSelector, LabelSelectorRequirement, Operator, is_opaque};
 use crate::source::{Span, Spanned};
+use crate::yaml::tree::Node;
 
 /// What a selector is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@
 
 use super::deserializer;
 use super::meta;
-use super::tree::Node;
 use super::workload::protocol;
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{self, ObjectMeta, Service, ServicePort, ServiceType, TargetPort};
 use crate::source::Spanned;
+use crate::yaml::tree::Node;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 

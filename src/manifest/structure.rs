@@ -6,9 +6,9 @@
 use super::fields::{self, Shape, Type};
 use super::invalid_value;
 use super::reader::{self, Path, Reader};
-use super::scalar::Scalar;
-use super::tree::{Entry, Kind, Node};
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass};
+use crate::yaml::scalar::Scalar;
+use crate::yaml::tree::{Entry, Kind, Node};
 
 /// How many unknown fields of one object are kept.
 const MAX_UNKNOWN: usize = 500;

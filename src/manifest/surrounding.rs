@@ -4,13 +4,13 @@
 //! what npcheck is asked about.
 
 use super::object::Identity;
-use super::tree::Node;
 use super::{api_extension, entrypoint, kustomization, meta, monitor, rbac};
 use crate::k8s::{
     ApiExtensionKind, EntrypointKind, MonitorKind, ObjectMeta, PrometheusKind, RoleScope,
     Surrounding,
 };
 use crate::source::Spanned;
+use crate::yaml::tree::Node;
 
 /// Reads an object; `None` if its kind is none of these, or it says nothing about traffic.
 pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<Surrounding> {

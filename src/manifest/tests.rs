@@ -1,17 +1,17 @@
 //! What trees make of YAML, as go-yaml does.
 
-use super::tree::{Kind, Node, Tree};
-use super::yaml;
 use crate::source::SourceMap;
+use crate::yaml::general;
+use crate::yaml::tree::{Kind, Node, Tree};
 
 /// The tree of a document that must be readable.
 fn tree(text: &str) -> Tree<'_> {
     let source = SourceMap::default().add("test.yaml", text);
-    yaml::read(source, text, 0..text.len()).expect("the text is valid")
+    general::read(source, text, 0..text.len()).expect("the text is valid")
 }
 
 fn json(node: Node<'_>) -> String {
-    use super::scalar::Scalar;
+    use crate::yaml::scalar::Scalar;
     match node.kind() {
         Kind::Mapping => {
             let entries = node

@@ -9,8 +9,8 @@ use super::moves::{self, Move, Towards};
 use super::reader::Reader;
 use super::structure::{Structure, UnknownField};
 use super::suggestion;
-use super::tree::{Kind, Node};
 use crate::diagnostic::{Diagnostic, Edit, Fix, Severity};
+use crate::yaml::tree::{Kind, Node};
 
 /// How many times its own text an object may be read again in search of a way to move
 /// keys; further findings in it say what is wrong, but not how to mend it by machine.

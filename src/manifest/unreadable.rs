@@ -3,11 +3,11 @@
 //!
 //! Refuses to know how it was read.
 
-use super::error::ReadError;
 use super::{Parsed, nameless};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Opacity, Outcome};
 use crate::source::Span;
+use crate::yaml::ReadError;
 
 /// Notes the document in `span` of `text`, which could not be read for `error`.
 pub(super) fn report(error: ReadError, text: &str, span: Span, parsed: &mut Parsed) {

@@ -4,10 +4,10 @@
 
 use super::deserializer;
 use super::meta;
-use super::tree::Node;
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{Container, ContainerPort, ObjectMeta, Protocol, Workload, WorkloadKind};
 use crate::source::Spanned;
+use crate::yaml::tree::Node;
 use k8s_openapi::api::core::v1;
 use std::net::IpAddr;
 

@@ -3,7 +3,7 @@
 
 use npcheck::manifest::{self, Parsed};
 use npcheck::source::SourceMap;
-use npcheck::{fix, k8s};
+use npcheck::{edit, k8s};
 use std::fs;
 use std::path::Path;
 
@@ -85,7 +85,7 @@ fn first_fix(text: &str, parsed: &Parsed) -> Option<String> {
         .diagnostics
         .iter()
         .find_map(|found| found.fix.as_ref())?;
-    Some(fix::apply(text, &mend.edits).expect("the edits of a fix do not overlap"))
+    Some(edit::apply(text, &mend.edits).expect("the edits of a fix do not overlap"))
 }
 
 fn outcome(parsed: &Parsed) -> &'static str {

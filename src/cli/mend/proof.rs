@@ -6,8 +6,8 @@
 use crate::cli::manifests::Manifests;
 use crate::cluster::Cluster;
 use crate::diagnostic::{Edit, FixClass};
+use crate::edit;
 use crate::engine::Engine;
-use crate::fix;
 use crate::graph::{self, GraphDiff};
 use crate::k8s::Object;
 use crate::source::{SourceId, SourceMap, Span};
@@ -22,7 +22,7 @@ pub(super) struct State {
 
 impl State {
     /// The state after some edits of its texts.
-    pub(super) fn edited(&self, edits: &[Edit]) -> Result<Self, fix::Conflict> {
+    pub(super) fn edited(&self, edits: &[Edit]) -> Result<Self, edit::Conflict> {
         let mut by_source: BTreeMap<SourceId, Vec<Edit>> = BTreeMap::new();
         for edit in edits {
             let of_source = by_source.entry(edit.span.source).or_default();
@@ -30,7 +30,7 @@ impl State {
         }
         let mut sources = self.sources.clone();
         for (id, edits) in &by_source {
-            sources.replace(*id, fix::apply(self.sources.get(*id).text(), edits)?);
+            sources.replace(*id, edit::apply(self.sources.get(*id).text(), edits)?);
         }
         let changed = by_source.into_keys().collect();
         let manifests = self.manifests.with_changes(&sources, &changed);

@@ -12,10 +12,10 @@ use super::opened::{AskedEnd, AskedFlow, opened};
 use crate::cli::endpoint::{End, Form, Resolved};
 use crate::cli::input::Input;
 use crate::cluster::Cluster;
+use crate::edit;
 use crate::engine::{
     AddressRange, ConnectionSet, Endpoint, Explanation, SideTrace, Way, explain, uniform_ranges,
 };
-use crate::fix;
 use crate::k8s::{Direction, Object};
 use crate::lint::Inventory;
 use crate::manifest;
@@ -224,7 +224,7 @@ impl Search<'_> {
                 .cloned()
                 .collect();
             let before = self.input.sources.get(*source);
-            let text = fix::apply(before.text(), &of_source).ok()?;
+            let text = edit::apply(before.text(), &of_source).ok()?;
             let after = manifest::read(*source, before.name(), &text);
             let before = manifest::read(*source, before.name(), before.text());
             let refused = |parsed: &manifest::Parsed| {

@@ -12,7 +12,7 @@ use npcheck::k8s::{Document, Object, Outcome};
 use npcheck::lint::{Input, Inventory, Report, RuleMeta};
 use npcheck::output::{self, FindingFormat, Style};
 use npcheck::source::{SourceId, SourceMap};
-use npcheck::{fix, lint, manifest, rules};
+use npcheck::{edit, lint, manifest, rules};
 use std::collections::BTreeSet;
 
 /// A first line that starts so holds a configuration, as a mapping on that one line.
@@ -199,7 +199,7 @@ impl Linted {
         let edited = |(id, _): &(SourceId, u32)| {
             let of_file = edits.iter().filter(|edit| edit.span.source == *id);
             let of_file: Vec<Edit> = of_file.cloned().collect();
-            fix::apply(self.sources.get(*id).text(), &of_file).expect("fixes do not overlap")
+            edit::apply(self.sources.get(*id).text(), &of_file).expect("fixes do not overlap")
         };
         self.files.iter().map(edited).collect()
     }

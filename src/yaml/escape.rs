@@ -6,7 +6,7 @@
 /// The text between the quotes of a double-quoted scalar on one line, escapes resolved.
 ///
 /// Halves of surrogate pairs, which only JSON allows, become U+FFFD, as in Go.
-pub(super) fn unescape(quoted: &str) -> String {
+pub(crate) fn unescape(quoted: &str) -> String {
     let mut text = String::with_capacity(quoted.len());
     let mut rest = quoted;
     while let Some(backslash) = memchr::memchr(b'\\', rest.as_bytes()) {

@@ -17,7 +17,7 @@ struct Open {
 }
 
 /// Reads the collection that starts at `start`; the scanner stands behind it then.
-pub(super) fn collection(scanner: &mut Scanner<'_>, start: usize, dash: Option<u32>) -> Option<()> {
+pub(crate) fn collection(scanner: &mut Scanner<'_>, start: usize, dash: Option<u32>) -> Option<()> {
     let mut open: Vec<Open> = Vec::new();
     scanner.at = start;
     begin(scanner, &mut open, dash)?;

@@ -28,7 +28,7 @@ fn fingerprint(text: &str) -> u64 {
 
 impl<'s> Builder<'s> {
     /// Looks at the keys of a mapping that was just closed.
-    pub(super) fn resolve_entries(&mut self, mapping: u32) -> Result<(), Box<ReadError>> {
+    pub(crate) fn resolve_entries(&mut self, mapping: u32) -> Result<(), Box<ReadError>> {
         self.fingerprints.clear();
         let mut fingerprints = std::mem::take(&mut self.fingerprints);
         let mut needs_resolving = false;

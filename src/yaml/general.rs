@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// Reads the document that stands in `range` of `text`, the whole text of `source`.
-pub(super) fn read<'s>(
+pub(crate) fn read<'s>(
     source: SourceId,
     text: &'s str,
     range: Range<usize>,

@@ -9,22 +9,22 @@ use super::tree::Style;
 use std::borrow::Cow;
 
 /// A quoted scalar.
-pub(super) struct Quoted {
+pub(crate) struct Quoted {
     /// Where it starts, with its quote.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// Where it ends, behind its quote.
-    pub(super) end: usize,
+    pub(crate) end: usize,
     /// Which quotes it has.
-    pub(super) style: Style,
+    pub(crate) style: Style,
     /// Whether its text differs from what is between the quotes.
-    pub(super) has_escapes: bool,
+    pub(crate) has_escapes: bool,
     /// Whether it has several lines.
-    pub(super) is_folded: bool,
+    pub(crate) is_folded: bool,
 }
 
 impl Quoted {
     /// Adds the scalar, which stands in `text`, to a tree.
-    pub(super) fn push(
+    pub(crate) fn push(
         self,
         builder: &mut Builder<'_>,
         text: &str,
@@ -46,7 +46,7 @@ impl Quoted {
 
 /// Reads the quoted scalar that starts at `start`; `None` if it does not end, or has
 /// escapes that YAML does not have.
-pub(super) fn read(bytes: &[u8], start: usize) -> Option<Quoted> {
+pub(crate) fn read(bytes: &[u8], start: usize) -> Option<Quoted> {
     let quote = bytes[start];
     let style = if quote == b'"' {
         Style::DoubleQuoted

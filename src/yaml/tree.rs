@@ -16,18 +16,18 @@ use std::cell::OnceCell;
 /// aliases may multiply, so walking the whole of a tree takes time linear in its text.
 #[derive(Debug)]
 pub(crate) struct Tree<'s> {
-    pub(super) source: SourceId,
-    pub(super) text: &'s str,
-    pub(super) nodes: Vec<NodeData>,
+    pub(crate) source: SourceId,
+    pub(crate) text: &'s str,
+    pub(crate) nodes: Vec<NodeData>,
     /// Texts of scalars that are not a slice of the source.
     /// An empty one is made from the source when somebody asks for it.
-    pub(super) texts: Vec<OnceCell<Box<str>>>,
+    pub(crate) texts: Vec<OnceCell<Box<str>>>,
     /// Entries of the mappings whose text and meaning differ: merge keys, duplicates.
-    pub(super) entries: Vec<Box<[(u32, u32)]>>,
+    pub(crate) entries: Vec<Box<[(u32, u32)]>>,
     /// The hyphens of block sequence items, by node, sorted.
-    pub(super) dashes: Vec<(u32, u32)>,
-    pub(super) comments: Vec<Span>,
-    pub(super) duplicates: Vec<DuplicateKey>,
+    pub(crate) dashes: Vec<(u32, u32)>,
+    pub(crate) comments: Vec<Span>,
+    pub(crate) duplicates: Vec<DuplicateKey>,
 }
 
 /// A mapping key that stands twice in one mapping; the last one counts.
@@ -45,11 +45,11 @@ pub(crate) struct DuplicateKey {
 
 /// A node of one tree, without the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct NodeId(pub(super) u32);
+pub(crate) struct NodeId(pub(crate) u32);
 
 /// How a node is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub(crate) enum Style {
     BlockMapping,
     FlowMapping,
     BlockSequence,
@@ -63,16 +63,16 @@ pub(super) enum Style {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct NodeData {
-    pub(super) start: u32,
-    pub(super) end: u32,
+pub(crate) struct NodeData {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
     /// The node behind this one and all that is within it.
-    pub(super) next: u32,
+    pub(crate) next: u32,
     /// For scalars: 1 + the index in `texts`, or 0 for a slice of the source. For
     /// mappings: 1 + the index in `entries`, or 0. For aliases: the target.
-    pub(super) extra: u32,
-    pub(super) style: Style,
-    pub(super) tag: Tag,
+    pub(crate) extra: u32,
+    pub(crate) style: Style,
+    pub(crate) tag: Tag,
 }
 
 /// What a node is.
@@ -131,7 +131,7 @@ impl<'s> Tree<'s> {
     }
 
     /// The text of a scalar after quotes, escapes and folding.
-    pub(super) fn text_of(&self, index: u32) -> &str {
+    pub(crate) fn text_of(&self, index: u32) -> &str {
         let data = &self.nodes[index as usize];
         let raw = &self.text[data.start as usize..data.end as usize];
         let inset = usize::from(matches!(
@@ -401,7 +401,7 @@ impl<'t> Node<'t> {
 
 /// Adds a field to a path such as `spec.ingress[0]`; a name that is no plain word, such as
 /// a label with a prefix, goes in brackets and quotes.
-pub(super) fn push_field(path: &mut String, name: &str) {
+pub(crate) fn push_field(path: &mut String, name: &str) {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if name.is_empty() || !name.bytes().all(is_word) {
         path.push_str(&format!("[{name:?}]"));
@@ -414,7 +414,7 @@ pub(super) fn push_field(path: &mut String, name: &str) {
 }
 
 /// The text of a key; `None` for one that JSON cannot have (null).
-pub(super) fn key_text(text: &str, style: Style, tag: Tag) -> Option<Cow<'_, str>> {
+pub(crate) fn key_text(text: &str, style: Style, tag: Tag) -> Option<Cow<'_, str>> {
     let is_resolved = match tag {
         Tag::None => style == Style::Plain,
         Tag::Text | Tag::Binary => false,

@@ -4,7 +4,7 @@
 
 /// Standard base64 as Go decodes it: line breaks are skipped, padding is needed. Bytes
 /// that are no UTF-8 become U+FFFD, as on the way through JSON.
-pub(super) fn decode_base64(text: &str) -> Option<String> {
+pub(crate) fn decode_base64(text: &str) -> Option<String> {
     let digits: Vec<u8> = text
         .bytes()
         .filter(|byte| !matches!(byte, b'\n' | b'\r'))

@@ -10,7 +10,7 @@ use crate::source::{SourceId, Span};
 use std::ops::Range;
 
 /// Reads the value at the start of `range`, behind white space, and says where it ends.
-pub(super) fn read<'s>(
+pub(crate) fn read<'s>(
     source: SourceId,
     text: &'s str,
     range: Range<usize>,

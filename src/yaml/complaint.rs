@@ -9,22 +9,22 @@ use granit_parser::ErrorKind;
 use std::ops::Range;
 
 /// Where the parser was when it gave up.
-pub(super) struct Scene<'s> {
+pub(crate) struct Scene<'s> {
     /// The source.
-    pub(super) source: SourceId,
+    pub(crate) source: SourceId,
     /// Its whole text.
-    pub(super) text: &'s str,
+    pub(crate) text: &'s str,
     /// The document within it.
-    pub(super) document: Range<usize>,
+    pub(crate) document: Range<usize>,
     /// Where the parser gave up.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// Behind the last part that was understood; at or before `at`.
-    pub(super) understood: usize,
+    pub(crate) understood: usize,
 }
 
 impl Scene<'_> {
     /// The complaint in words, at the smallest text that is wrong.
-    pub(super) fn put(&self, kind: &ErrorKind) -> Box<ReadError> {
+    pub(crate) fn put(&self, kind: &ErrorKind) -> Box<ReadError> {
         use ErrorKind as K;
         match kind {
             K::RecursionLimitExceeded => {

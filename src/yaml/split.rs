@@ -16,7 +16,7 @@ const BOM: &str = "\u{feff}";
 /// of it (`util/yaml/decoder.go`), and refuses the text if anything but a comment
 /// follows; YAML readers take what follows for the document, and cut at `...`, too. Both
 /// agree on all that kubectl accepts.
-pub(super) fn documents(text: &str) -> Vec<Range<usize>> {
+pub(crate) fn documents(text: &str) -> Vec<Range<usize>> {
     let mut documents = Vec::new();
     let mut start = if text.starts_with(BOM) { BOM.len() } else { 0 };
     let mut push = |range: Range<usize>| {

@@ -23,7 +23,7 @@ pub(crate) struct ReadError {
 
 impl ReadError {
     /// A mistake in the text.
-    pub(super) fn new(span: Span, message: impl Into<String>) -> Box<Self> {
+    pub(crate) fn new(span: Span, message: impl Into<String>) -> Box<Self> {
         let message = message.into();
         Box::new(Self {
             span,
@@ -36,7 +36,7 @@ impl ReadError {
     }
 
     /// A limit that was hit.
-    pub(super) fn limit(span: Span, message: impl Into<String>) -> Box<Self> {
+    pub(crate) fn limit(span: Span, message: impl Into<String>) -> Box<Self> {
         Box::new(Self {
             is_limit: true,
             ..*Self::new(span, message)
@@ -44,19 +44,19 @@ impl ReadError {
     }
 
     /// The same with a remark on the text.
-    pub(super) fn label(mut self: Box<Self>, label: impl Into<String>) -> Box<Self> {
+    pub(crate) fn label(mut self: Box<Self>, label: impl Into<String>) -> Box<Self> {
         self.label = label.into();
         self
     }
 
     /// The same with a remark on another text.
-    pub(super) fn related(mut self: Box<Self>, span: Span, remark: impl Into<String>) -> Box<Self> {
+    pub(crate) fn related(mut self: Box<Self>, span: Span, remark: impl Into<String>) -> Box<Self> {
         self.related = Some((span, remark.into()));
         self
     }
 
     /// The same with an instruction.
-    pub(super) fn help(mut self: Box<Self>, help: impl Into<String>) -> Box<Self> {
+    pub(crate) fn help(mut self: Box<Self>, help: impl Into<String>) -> Box<Self> {
         self.help = Some(help.into());
         self
     }

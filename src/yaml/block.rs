@@ -18,7 +18,7 @@ const MAX_KEY: usize = 1000;
 
 /// Reads the document that stands in `range` of `text`, the whole text of `source`;
 /// `None` if it is not understood.
-pub(super) fn read<'s>(source: SourceId, text: &'s str, range: Range<usize>) -> Option<Tree<'s>> {
+pub(crate) fn read<'s>(source: SourceId, text: &'s str, range: Range<usize>) -> Option<Tree<'s>> {
     let bytes = &text.as_bytes()[..range.end];
     if !is_printable(&bytes[range.start..]) {
         return None;
@@ -73,11 +73,11 @@ struct Level {
     dash: Option<u32>,
 }
 
-pub(super) struct Scanner<'s> {
-    pub(super) builder: Builder<'s>,
-    pub(super) text: &'s str,
-    pub(super) bytes: &'s [u8],
-    pub(super) at: usize,
+pub(crate) struct Scanner<'s> {
+    pub(crate) builder: Builder<'s>,
+    pub(crate) text: &'s str,
+    pub(crate) bytes: &'s [u8],
+    pub(crate) at: usize,
     levels: Vec<Level>,
 }
 
@@ -146,7 +146,7 @@ impl Scanner<'_> {
     }
 
     /// Whether a line starts like `---` or `...`: this document should have ended before.
-    pub(super) fn is_marker(&self, line: usize) -> bool {
+    pub(crate) fn is_marker(&self, line: usize) -> bool {
         matches!(self.bytes.get(line..line + 3), Some(b"---" | b"..."))
     }
 
@@ -520,7 +520,7 @@ impl Scanner<'_> {
     }
 
     /// Goes behind the end of the line, where nothing but a comment may stand.
-    pub(super) fn end_of_line(&mut self) -> Option<()> {
+    pub(crate) fn end_of_line(&mut self) -> Option<()> {
         let start = self.at;
         while matches!(self.byte(self.at), Some(b' ' | b'\t' | b'\r')) {
             self.at += 1;
@@ -541,12 +541,12 @@ impl Scanner<'_> {
         Some(())
     }
 
-    pub(super) fn byte(&self, at: usize) -> Option<u8> {
+    pub(crate) fn byte(&self, at: usize) -> Option<u8> {
         self.bytes.get(at).copied()
     }
 
     /// Whether a blank, or the end, stands at a place.
-    pub(super) fn is_blank(&self, at: usize) -> bool {
+    pub(crate) fn is_blank(&self, at: usize) -> bool {
         matches!(self.byte(at), None | Some(b' ' | b'\n' | b'\r' | b'\t'))
     }
 
@@ -571,7 +571,7 @@ struct Key {
 }
 
 /// Whether a plain scalar may start with these bytes.
-pub(super) fn may_start_plain(first: u8, second: Option<u8>) -> bool {
+pub(crate) fn may_start_plain(first: u8, second: Option<u8>) -> bool {
     match first {
         b'&' | b'*' | b'!' | b'|' | b'>' | b'%' | b'@' | b'`' | b'#' | b',' => false,
         b'[' | b']' | b'{' | b'}' | b'"' | b'\'' => false,

@@ -4,16 +4,16 @@
 
 /// What stands behind the `|` or `>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(crate) struct Header {
     /// Whether single line breaks become spaces.
-    pub(super) is_folded: bool,
+    pub(crate) is_folded: bool,
     /// What becomes of the line breaks at the end.
-    pub(super) chomping: Chomping,
+    pub(crate) chomping: Chomping,
 }
 
 /// What becomes of the line breaks at the end of a block scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Chomping {
+pub(crate) enum Chomping {
     /// One is kept.
     Clip,
     /// None is kept (`-`).
@@ -26,7 +26,7 @@ impl Header {
     /// Reads the header at the start of `text`, which starts with `|` or `>`, and says
     /// how long it is. `None` for one with an indentation, which is for a parser that
     /// knows where the scalar stands.
-    pub(super) fn read(text: &[u8]) -> Option<(Self, usize)> {
+    pub(crate) fn read(text: &[u8]) -> Option<(Self, usize)> {
         let is_folded = text.first() == Some(&b'>');
         let (chomping, length) = match text.get(1) {
             Some(b'-') => (Chomping::Strip, 2),
@@ -46,7 +46,7 @@ impl Header {
 
 /// The text of a scalar as written, from its `|` or `>` to the end of its last line that
 /// is not blank.
-pub(super) fn text(raw: &str) -> String {
+pub(crate) fn text(raw: &str) -> String {
     let (Some((header, _)), Some((_, body))) = (Header::read(raw.as_bytes()), raw.split_once('\n'))
     else {
         return String::new();
@@ -59,7 +59,7 @@ pub(super) fn text(raw: &str) -> String {
 }
 
 /// The text of the lines of `body`, whose content stands at the column `indent`.
-pub(super) fn decode(header: Header, body: &str, indent: usize) -> String {
+pub(crate) fn decode(header: Header, body: &str, indent: usize) -> String {
     let mut text = String::with_capacity(body.len());
     // The line break behind the last line, and the blank lines behind that.
     let mut has_break = false;

@@ -25,18 +25,18 @@ const ALIASED_FREE: u64 = 10_000;
 
 /// What stands in front of a value.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Properties {
-    pub(super) tag: Tag,
+pub(crate) struct Properties {
+    pub(crate) tag: Tag,
     /// The anchor's number, counted from 1 within the document; 0 for none. A number is
     /// used for one definition only, however often its name is defined.
-    pub(super) anchor: usize,
+    pub(crate) anchor: usize,
     /// The hyphen of an item of a block sequence.
-    pub(super) dash: Option<u32>,
+    pub(crate) dash: Option<u32>,
 }
 
 impl Properties {
     /// Nothing but maybe a hyphen.
-    pub(super) fn plain(dash: Option<u32>) -> Self {
+    pub(crate) fn plain(dash: Option<u32>) -> Self {
         Self {
             tag: Tag::None,
             anchor: 0,
@@ -47,14 +47,14 @@ impl Properties {
 
 /// A tree that is being made.
 #[derive(Debug)]
-pub(super) struct Builder<'s> {
-    pub(super) tree: Tree<'s>,
+pub(crate) struct Builder<'s> {
+    pub(crate) tree: Tree<'s>,
     open: Vec<Frame>,
     anchors: Vec<Anchor>,
     /// How many nodes aliases may still add.
     aliased_rest: u64,
     /// Reused by every mapping: fingerprint of the key's text.
-    pub(super) fingerprints: Vec<u64>,
+    pub(crate) fingerprints: Vec<u64>,
 }
 
 /// A collection that is not closed yet.
@@ -78,7 +78,7 @@ struct Anchor {
 impl<'s> Builder<'s> {
     /// A builder for the document in a range of `text`, which is the whole text of `source`: all
     /// offsets count from its start.
-    pub(super) fn new(source: SourceId, text: &'s str, document: Range<usize>) -> Self {
+    pub(crate) fn new(source: SourceId, text: &'s str, document: Range<usize>) -> Self {
         let tree = Tree {
             source,
             text,
@@ -99,18 +99,18 @@ impl<'s> Builder<'s> {
     }
 
     /// The tree; every collection must be closed.
-    pub(super) fn finish(self) -> Tree<'s> {
+    pub(crate) fn finish(self) -> Tree<'s> {
         debug_assert!(self.open.is_empty(), "every collection is closed");
         self.tree
     }
 
     /// A span of the source.
-    pub(super) fn span(&self, start: u32, end: u32) -> Span {
+    pub(crate) fn span(&self, start: u32, end: u32) -> Span {
         Span::new(self.tree.source, start, end)
     }
 
     /// Adds a comment.
-    pub(super) fn comment(&mut self, start: u32, end: u32) {
+    pub(crate) fn comment(&mut self, start: u32, end: u32) {
         self.tree
             .comments
             .push(Span::new(self.tree.source, start, end));
@@ -118,7 +118,7 @@ impl<'s> Builder<'s> {
 
     /// Adds a scalar. `text` is its text where that is not the source between `start`
     /// and `end`, without the quotes.
-    pub(super) fn scalar(
+    pub(crate) fn scalar(
         &mut self,
         style: Style,
         (start, end): (u32, u32),
@@ -141,7 +141,7 @@ impl<'s> Builder<'s> {
     /// with escapes, or a block scalar that [`block_scalar::text`] can read.
     ///
     /// [`block_scalar::text`]: super::block_scalar::text
-    pub(super) fn escaped(
+    pub(crate) fn escaped(
         &mut self,
         style: Style,
         span: (u32, u32),
@@ -154,7 +154,7 @@ impl<'s> Builder<'s> {
     }
 
     /// Opens a collection that starts at `start`.
-    pub(super) fn open(
+    pub(crate) fn open(
         &mut self,
         style: Style,
         start: u32,
@@ -178,7 +178,7 @@ impl<'s> Builder<'s> {
 
     /// Closes the collection that was opened last; it ends at `end`, or with its last
     /// child.
-    pub(super) fn close(&mut self, end: Option<u32>) -> Result<(), Box<ReadError>> {
+    pub(crate) fn close(&mut self, end: Option<u32>) -> Result<(), Box<ReadError>> {
         let frame = self
             .open
             .pop()
@@ -205,7 +205,7 @@ impl<'s> Builder<'s> {
     }
 
     /// Adds an alias of the anchor with this number.
-    pub(super) fn alias(
+    pub(crate) fn alias(
         &mut self,
         (start, end): (u32, u32),
         anchor: usize,
@@ -288,7 +288,7 @@ impl<'s> Builder<'s> {
     }
 
     /// Takes nodes off the budget.
-    pub(super) fn spend(&mut self, nodes: u64, span: Span) -> Result<(), Box<ReadError>> {
+    pub(crate) fn spend(&mut self, nodes: u64, span: Span) -> Result<(), Box<ReadError>> {
         if let Some(parent) = self.open.last_mut() {
             parent.aliased += nodes;
         }
