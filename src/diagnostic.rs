@@ -9,7 +9,7 @@ use crate::source::Span;
 /// How much a finding matters; a later one outranks an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Posture or a remark; does not fail a run by default.
+    /// Posture or housekeeping; does not fail a run by default.
     Info,
     /// Very likely a mistake.
     Warning,
@@ -52,12 +52,12 @@ impl FixClass {
     }
 }
 
-/// A piece of text with a remark on it.
+/// A piece of text with a note on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     /// The text.
     pub span: Span,
-    /// The remark: lower case, no full stop; may be empty for a bare underline.
+    /// The note: lower case, no full stop; may be empty for a bare underline.
     pub message: String,
 }
 
@@ -126,7 +126,7 @@ impl Diagnostic {
         }
     }
 
-    /// The same with a remark on the underlined text.
+    /// The same with a note on the underlined text.
     #[must_use]
     pub fn label(mut self, message: impl Into<String>) -> Self {
         self.primary.message = message.into();
@@ -141,7 +141,7 @@ impl Diagnostic {
         self
     }
 
-    /// The same with a remark on another piece of text.
+    /// The same with a note on another piece of text.
     #[must_use]
     pub fn related(mut self, span: Span, message: impl Into<String>) -> Self {
         self.related.push(Label {

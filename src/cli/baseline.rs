@@ -22,13 +22,13 @@ const VERSION: u32 = 1;
 #[serde(deny_unknown_fields)]
 pub(super) struct Baseline {
     version: u32,
-    findings: Vec<Known>,
+    findings: Vec<KnownFindings>,
 }
 
 /// A finding that is known. Only the fingerprint counts; the rest is for people.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Known {
+struct KnownFindings {
     fingerprint: String,
     rule: String,
     object: String,
@@ -39,13 +39,13 @@ impl Baseline {
     /// The findings, in the order of their fingerprints, so that the file changes little.
     pub(super) fn of(sources: &SourceMap, findings: &[Diagnostic]) -> Self {
         let mut fingerprints = Fingerprints::new();
-        let known = |finding: &Diagnostic| Known {
+        let known = |finding: &Diagnostic| KnownFindings {
             fingerprint: fingerprints.next(sources, finding),
             rule: finding.rule.to_owned(),
             object: finding.object.clone(),
             message: finding.message.clone(),
         };
-        let mut findings: Vec<Known> = findings.iter().map(known).collect();
+        let mut findings: Vec<KnownFindings> = findings.iter().map(known).collect();
         findings.sort_by(|a, b| {
             (&a.rule, &a.object, &a.fingerprint).cmp(&(&b.rule, &b.object, &b.fingerprint))
         });

@@ -4,7 +4,7 @@
 //! Refuses to know rules, but for the one about suppressions: what a suppression in such a
 //! text is good for shows in the cluster that has the text.
 
-use crate::cluster::{World, Worlds};
+use crate::cluster::{OverlayCluster, Overlays};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{Document, Outcome};
 use crate::lint::Report;
@@ -21,13 +21,13 @@ pub(super) struct Copies<'d> {
 }
 
 impl<'d> Copies<'d> {
-    /// Those of these worlds.
-    pub(super) fn new(documents: &'d [Document], worlds: &Worlds) -> Self {
+    /// Those of these clusters.
+    pub(super) fn new(documents: &'d [Document], overlays: &Overlays) -> Self {
         let mut copies = Self {
             documents: BTreeMap::new(),
             all: Vec::new(),
         };
-        if worlds.worlds.is_empty() {
+        if overlays.clusters.is_empty() {
             return copies;
         }
         let objects = documents.iter();
@@ -35,7 +35,7 @@ impl<'d> Copies<'d> {
             let of_source = copies.documents.entry(document.span.source).or_default();
             of_source.push(document);
         }
-        let judged = worlds.worlds.iter().flat_map(|world| &world.judged);
+        let judged = overlays.clusters.iter().flat_map(|cluster| &cluster.judged);
         copies.all = judged.map(|span| copies.text_of(*span)).collect();
         copies
     }
@@ -61,8 +61,8 @@ impl<'d> Copies<'d> {
 
     /// What was found in another cluster about the policies that it is for. Fixes are left
     /// out: what they do was proved for the first cluster only.
-    pub(super) fn of_world(&self, mut report: Report, world: &World) -> Report {
-        let texts = world.judged.iter().map(|span| self.text_of(*span));
+    pub(super) fn of_overlay(&self, mut report: Report, overlay: &OverlayCluster) -> Report {
+        let texts = overlay.judged.iter().map(|span| self.text_of(*span));
         let texts: Vec<Span> = texts.collect();
         report.findings.retain(|finding| lies_in(finding, &texts));
         report

@@ -43,7 +43,7 @@ pub(crate) enum End {
     /// asked for.
     Address(WorkloadId, usize),
     /// A pod that does not exist yet.
-    Supposed(Box<SupposedPod>),
+    Hypothetical(Box<SupposedPod>),
     /// Addresses outside; policies may tell its parts apart.
     Addresses(AddressRange),
 }
@@ -81,7 +81,7 @@ impl End {
                     ..pod
                 }
             }
-            Self::Supposed(pod) => PodView::supposed(pod.namespace(cluster), &pod.labels),
+            Self::Hypothetical(pod) => PodView::hypothetical(pod.namespace(cluster), &pod.labels),
         };
         pod.namespace.are_labels_known |= inventory.is_complete_in(pod.namespace.name);
         Endpoint::Pod(pod)
@@ -101,12 +101,12 @@ impl End {
                     _ => Self::Workload(same),
                 })
             }
-            Self::Supposed(pod) => {
+            Self::Hypothetical(pod) => {
                 let mut pod = pod.clone();
                 if let SupposedNamespace::Present(id) = pod.namespace {
                     pod.namespace = SupposedNamespace::Present(namespace(id)?);
                 }
-                Some(Self::Supposed(pod))
+                Some(Self::Hypothetical(pod))
             }
         }
     }
@@ -115,7 +115,7 @@ impl End {
     pub(crate) fn name(&self, cluster: &Cluster) -> String {
         match self {
             Self::Workload(id) | Self::Address(id, _) => cluster.workload_name(*id),
-            Self::Supposed(pod) => pod.name.clone(),
+            Self::Hypothetical(pod) => pod.name.clone(),
             Self::Addresses(range) => special::range_name(range),
         }
     }
@@ -172,7 +172,7 @@ impl Lookup<'_> {
                     .extend(special::public_addresses().into_iter().map(End::Addresses));
             }
             Form::Addresses(range) => self.resolve_addresses(range, &mut resolved),
-            Form::Supposed {
+            Form::Hypothetical {
                 namespace,
                 new_labels,
                 labels,
@@ -189,7 +189,7 @@ impl Lookup<'_> {
                     namespace,
                     labels,
                 };
-                resolved.ends.push(End::Supposed(Box::new(pod)));
+                resolved.ends.push(End::Hypothetical(Box::new(pod)));
             }
             Form::Labelled { namespace, labels } => {
                 resolved.is_selection = true;

@@ -91,7 +91,7 @@ fn became(document: &Document) -> Option<String> {
             }
             _ => name,
         },
-        Became::Surrounding => format!("{name}  looked at for what it tells of others"),
+        Became::ContextObject => format!("{name}  looked at for what it tells of others"),
         Became::Patch => format!("{name}  skipped: a patch, run kustomize build first"),
         Became::OtherKind => format!("{name}  not analysed: of no kind that policies depend on"),
         Became::Opaque(Opacity::Template) => {

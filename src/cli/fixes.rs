@@ -1,9 +1,9 @@
-//! What `lint --fix` and `lint --diff` do with the mended texts: write them, or show them.
+//! What `lint --fix` and `lint --diff` do with the autofixed texts: write them, or show them.
 //!
-//! Refuses to know how they were mended.
+//! Refuses to know how they were autofixed.
 
+use super::autofix::Autofixed;
 use super::input::Reading;
-use super::mend::Mended;
 use super::replace::replace;
 use super::terminal::{Terminal, Verbosity};
 use crate::graph::{End, Flow, GraphDiff};
@@ -15,18 +15,18 @@ use std::io;
 const SHOWN: usize = 10;
 
 /// Writes every text that changed, and says what came of it. Whether all could be written.
-pub(super) fn write(reading: &Reading, mended: &Mended, terminal: &mut Terminal) -> bool {
+pub(super) fn write(reading: &Reading, autofixed: &Autofixed, terminal: &mut Terminal) -> bool {
     let mut is_all_written = true;
     let mut written = 0;
     for file in reading
         .files
         .iter()
-        .filter(|file| mended.changed.contains(&file.source))
+        .filter(|file| autofixed.changed.contains(&file.source))
     {
-        let path = file.path.as_ref().expect("only files are mended");
+        let path = file.path.as_ref().expect("only files are autofixed");
         let (before, after) = (
             reading.sources.get(file.source),
-            mended.sources.get(file.source),
+            autofixed.sources.get(file.source),
         );
         match replace(path, before.text(), after.text()) {
             Ok(()) => written += 1,
@@ -37,11 +37,11 @@ pub(super) fn write(reading: &Reading, mended: &Mended, terminal: &mut Terminal)
         }
     }
     if terminal.verbosity > Verbosity::Quiet {
-        if mended.fixed > 0 {
-            let (findings, files) = (count(mended.fixed, "finding"), count(written, "file"));
+        if autofixed.fixed > 0 {
+            let (findings, files) = (count(autofixed.fixed, "finding"), count(written, "file"));
             terminal.say(format_args!("fixed {findings} in {files}"));
         }
-        report(mended, terminal);
+        report(autofixed, terminal);
     }
     is_all_written
 }
@@ -49,11 +49,11 @@ pub(super) fn write(reading: &Reading, mended: &Mended, terminal: &mut Terminal)
 /// Prints the changes as a unified diff. Always true: nothing was to be written.
 pub(super) fn show(
     reading: &Reading,
-    mended: &Mended,
+    autofixed: &Autofixed,
     terminal: &mut Terminal,
 ) -> io::Result<bool> {
-    for id in &mended.changed {
-        let (before, after) = (reading.sources.get(*id), mended.sources.get(*id));
+    for id in &autofixed.changed {
+        let (before, after) = (reading.sources.get(*id), autofixed.sources.get(*id));
         let name = Escaped(before.name()).to_string();
         let diff = TextDiff::from_lines(before.text(), after.text());
         let text = diff.unified_diff().header(&name, &name).to_string();
@@ -62,14 +62,14 @@ pub(super) fn show(
             terminal.finish(written)?;
         }
     }
-    report(mended, terminal);
+    report(autofixed, terminal);
     Ok(true)
 }
 
 /// Says what the fixes change for connections, and which fixes were left out.
-fn report(mended: &Mended, terminal: &mut Terminal) {
+fn report(autofixed: &Autofixed, terminal: &mut Terminal) {
     let mut has_witnesses = false;
-    for change in &mended.changes {
+    for change in &autofixed.changes {
         let (added, removed): (Vec<Flow>, Vec<Flow>) = flows(change);
         say_flows("opens", &added, terminal);
         say_flows("closes", &removed, terminal);
@@ -80,9 +80,9 @@ fn report(mended: &Mended, terminal: &mut Terminal) {
     if has_witnesses {
         terminal.say("  +app=web: a pod with these labels, which no manifest here declares");
     }
-    for (finding, fault) in &mended.refused {
+    for (finding, fault) in &autofixed.refused {
         let span = finding.primary.span;
-        let source = mended.sources.get(span.source);
+        let source = autofixed.sources.get(span.source);
         let (rule, name) = (finding.rule, Escaped(source.name()));
         terminal.say(format_args!("not fixed: {rule} in {name}: {fault}"));
     }

@@ -5,7 +5,7 @@
 use super::configuration::{Configuration, known_rules};
 use super::copies::{self, Copies};
 use super::input::Part;
-use crate::cluster::{Cluster, Worlds};
+use crate::cluster::{Cluster, Overlays};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Engine;
 use crate::lint::{self, Date, Inventory, Report, Rule, RuleMeta, Settings};
@@ -51,17 +51,17 @@ impl<'c> Judge<'c> {
         let mut all = Report::default();
         for part in parts {
             let report = self.lint_part(sources, part, &part.cluster);
-            let worlds = Worlds::new(sources, &part.copied);
-            let copies = Copies::new(&part.documents, &worlds);
+            let overlays = Overlays::new(sources, &part.copied);
+            let copies = Copies::new(&part.documents, &overlays);
             let mut report = copies.without_idle_suppressions(report);
-            for world in &worlds.worlds {
-                let of_world = self.lint_part(sources, part, &world.cluster);
-                copies::add(&mut report, copies.of_world(of_world, world));
+            for cluster in &overlays.clusters {
+                let of_overlay = self.lint_part(sources, part, &cluster.cluster);
+                copies::add(&mut report, copies.of_overlay(of_overlay, cluster));
             }
             all.findings.extend(report.findings);
             all.suppressed.extend(report.suppressed);
             all.used_entries.extend(report.used_entries);
-            all.unjudged += worlds.left_out;
+            all.unjudged += overlays.left_out;
         }
         let place = |finding: &Diagnostic| {
             let span = finding.primary.span;
@@ -97,7 +97,7 @@ impl<'c> Judge<'c> {
             engine: &engine,
             settings: &settings,
             known_rules: &self.known_rules,
-            allow: &config.allow,
+            ignore: &config.ignore,
             path_of: &path_of,
             today: self.today,
         };
@@ -113,9 +113,9 @@ impl<'c> Judge<'c> {
         report
     }
 
-    /// The entries of the configuration that allow nothing in this run, as `rule: reason`.
+    /// The entries of the configuration that suppress nothing in this run, as `rule: reason`.
     pub(super) fn idle_entries(&self, used: &BTreeSet<usize>) -> Vec<String> {
-        let entries = self.configuration.config.allow.iter().enumerate();
+        let entries = self.configuration.config.ignore.iter().enumerate();
         let idle = entries.filter(|(index, _)| !used.contains(index));
         idle.map(|(_, entry)| format!("{}: {}", entry.rule, entry.reason))
             .collect()

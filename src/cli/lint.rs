@@ -3,14 +3,14 @@
 //! Refuses to know a single rule.
 
 use super::Paths;
+use super::autofix::{Permission, autofix};
 use super::baseline::Baseline;
 use super::configuration::{Configuration, ConfigurationOptions, known_rules};
 use super::exit::Outcome;
 use super::fixes;
 use super::input::{Earlier, Part, Reading, has_no_objects};
 use super::judge::Judge;
-use super::known::{Known, LeftOut};
-use super::mend::{Permission, mend};
+use super::known_findings::{KnownFindings, LeftOut};
 use super::states::{StateOptions, States};
 use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
@@ -119,7 +119,7 @@ impl Options {
 /// A severity, as `--fail-on` takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FailOn {
-    /// Remarks, warnings and errors
+    /// Infos, warnings and errors
     Info,
     /// Warnings and errors
     Warning,
@@ -196,7 +196,7 @@ fn lint(options: &Options, states: &States<'_>, terminal: &mut Terminal) -> io::
     let found_before = earlier
         .as_ref()
         .map(|earlier| judge.lint(&reading.sources, &earlier.parts).findings);
-    let known = Known::new(
+    let known = KnownFindings::new(
         baseline,
         &reading.sources,
         &found_before.unwrap_or_default(),
@@ -225,7 +225,7 @@ struct Run<'r> {
     reading: &'r Reading,
     parts: &'r [Part],
     earlier: Option<&'r Earlier>,
-    known: &'r Known,
+    known: &'r KnownFindings,
 }
 
 impl Run<'_> {
@@ -242,14 +242,14 @@ impl Run<'_> {
         let is_editable = |id| is_editable(reading, id);
         let are_new =
             |sources: &SourceMap, findings: &[Diagnostic]| self.known.are_new(sources, findings);
-        let mended = mend(self.judge, texts, linted, permission, is_editable, are_new);
+        let autofixed = autofix(self.judge, texts, linted, permission, is_editable, are_new);
         if self.options.diff {
-            fixes::show(reading, &mended, terminal)?;
-            let outcome = Outcome::answer(mended.changed.is_empty());
+            fixes::show(reading, &autofixed, terminal)?;
+            let outcome = Outcome::answer(autofixed.changed.is_empty());
             return Ok(outcome.with_problems(self.is_incomplete()));
         }
-        let is_written = fixes::write(reading, &mended, terminal);
-        let outcome = self.report(&mended.sources, mended.report, terminal)?;
+        let is_written = fixes::write(reading, &autofixed, terminal);
+        let outcome = self.report(&autofixed.sources, autofixed.report, terminal)?;
         Ok(outcome.with_problems(!is_written))
     }
 
@@ -327,7 +327,7 @@ impl Run<'_> {
         }
         for entry in self.judge.idle_entries(&linted.used_entries) {
             terminal.say(format_args!(
-                "`allow` of the configuration meets no finding: {}",
+                "`ignore` of the configuration matches no finding: {}",
                 Escaped(&entry)
             ));
         }

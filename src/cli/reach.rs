@@ -74,7 +74,7 @@ pub(super) struct Options {
 }
 
 /// More pairs than this are no question that anybody reads the answer to.
-const MOST_PAIRS: usize = 4_000_000;
+const MAX_PAIRS: usize = 4_000_000;
 
 /// An answer that may be expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -205,7 +205,7 @@ impl<'q> Question<'q> {
                         endpoint: Endpoint::Address(range),
                     }));
                 }
-                End::Workload(_) | End::Address(..) | End::Supposed(_) => {
+                End::Workload(_) | End::Address(..) | End::Hypothetical(_) => {
                     let endpoint = end.endpoint(cluster, &self.inventory);
                     pieces.push(Piece { place, endpoint });
                 }
@@ -236,7 +236,7 @@ impl<'q> Question<'q> {
             });
         }
         let (sources, destinations) = (self.pieces(&self.from), self.pieces(&self.to));
-        if sources.len().saturating_mul(destinations.len()) > MOST_PAIRS {
+        if sources.len().saturating_mul(destinations.len()) > MAX_PAIRS {
             let reason = format!(
                 "{} sources with {} destinations are too many pairs: ask for fewer, or see \
                  `npcheck graph`",
@@ -265,7 +265,7 @@ impl<'q> Question<'q> {
     }
 
     fn report<'s>(&'s self, groups: Vec<Group<'s>>) -> ReachReport<'s> {
-        let explains = groups.len() <= change::MOST_ANSWERS;
+        let explains = groups.len() <= change::MAX_ANSWERS;
         let answers: Vec<_> = groups
             .into_iter()
             .map(|group| self.answer(group, explains))

@@ -25,8 +25,8 @@ impl Cluster {
         let mut kept: Vec<Object> = Vec::with_capacity(objects.len());
         for object in objects {
             // What is beside the network may be there twice without harm, as in overlays.
-            if let Object::Surrounding(object) = object {
-                cluster.surroundings.add(*object);
+            if let Object::ContextObject(object) = object {
+                cluster.context_objects.add(*object);
                 continue;
             }
             let identity = identity(&object);
@@ -52,7 +52,7 @@ impl Cluster {
         let kept = cluster.drop_represented(kept, &present);
         cluster.namespaces = namespaces(&kept);
         cluster.sort_in(kept);
-        cluster.surroundings.sort();
+        cluster.context_objects.sort();
         cluster
     }
 
@@ -122,7 +122,7 @@ impl Cluster {
                 }
                 Object::ClusterNetworkPolicy(object) => self.cluster_policies.push(*object),
                 Object::Node(object) => self.nodes.push(object),
-                Object::Surrounding(_) => {}
+                Object::ContextObject(_) => {}
             }
         }
         self.workloads.sort_by(|a, b| {
@@ -166,7 +166,7 @@ fn namespaces(objects: &[Object]) -> Vec<Namespace> {
                     .map_or(meta.span.before(), |namespace| namespace.span);
                 used.entry(meta.namespace_name()).or_insert(span);
             }
-            Object::ClusterNetworkPolicy(_) | Object::Node(_) | Object::Surrounding(_) => {}
+            Object::ClusterNetworkPolicy(_) | Object::Node(_) | Object::ContextObject(_) => {}
         }
     }
     let namespace = |(name, declared): (&str, Option<&k8s::Namespace>)| {
@@ -214,7 +214,7 @@ pub(super) fn identity(object: &Object) -> Identity {
     let (kind, namespace) = match object {
         Object::Namespace(_) => ("Namespace", String::new()),
         Object::Node(_) => ("Node", String::new()),
-        Object::Surrounding(object) => (object.kind(), namespaced),
+        Object::ContextObject(object) => (object.kind(), namespaced),
         Object::ClusterNetworkPolicy(policy) => (policy.kind.name(), String::new()),
         Object::Workload(workload) => (workload.kind.name(), namespaced),
         Object::NetworkPolicy(_) => ("NetworkPolicy", namespaced),

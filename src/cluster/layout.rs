@@ -3,7 +3,7 @@
 //!
 //! Knows paths as the names of sources write them. Refuses to know what is in the files.
 
-use super::Surroundings;
+use super::ContextObjects;
 use crate::k8s::{Kustomization, Placement};
 use crate::source::{SourceId, SourceMap, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,11 +66,11 @@ impl<'a> Layout<'a> {
 
     /// The layout of these files, from the objects of a cluster.
     #[must_use]
-    pub fn of(sources: &'a SourceMap, surroundings: &'a Surroundings) -> Self {
+    pub fn of(sources: &'a SourceMap, context_objects: &'a ContextObjects) -> Self {
         Self::new(
             sources,
-            surroundings.kustomizations.iter(),
-            surroundings.placements.iter(),
+            context_objects.kustomizations.iter(),
+            context_objects.placements.iter(),
         )
     }
 

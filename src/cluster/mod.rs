@@ -8,13 +8,13 @@ mod build;
 mod layout;
 mod places;
 mod services;
-mod surroundings;
-mod worlds;
+mod context_objects;
+mod overlays;
 
+pub use context_objects::ContextObjects;
 pub use layout::Layout;
+pub use overlays::{OverlayCluster, Overlays, has_copies};
 pub use places::Places;
-pub use surroundings::Surroundings;
-pub use worlds::{World, Worlds, has_copies};
 
 use crate::k8s;
 use crate::source::Span;
@@ -61,7 +61,7 @@ pub struct Cluster {
     cluster_policies: Vec<k8s::ClusterNetworkPolicy>,
     services: Vec<Service>,
     nodes: Vec<k8s::Node>,
-    surroundings: Surroundings,
+    context_objects: ContextObjects,
     represented: Vec<Represented>,
     duplicates: Vec<Duplicate>,
 }
@@ -118,7 +118,7 @@ pub struct Represented {
 }
 
 /// A second object of one kind, namespace and name. The first one in the order of the
-/// inputs is kept, the others are left out; [`Worlds`] has clusters for them.
+/// inputs is kept, the others are left out; [`Overlays`] has clusters for them.
 #[derive(Debug)]
 pub struct Duplicate {
     /// What both are, as `namespace/Kind/name`.
@@ -184,8 +184,8 @@ impl Cluster {
 
     /// The objects beside the network, which tell which traffic to expect.
     #[must_use]
-    pub fn surroundings(&self) -> &Surroundings {
-        &self.surroundings
+    pub fn context_objects(&self) -> &ContextObjects {
+        &self.context_objects
     }
 
     /// The objects that are no peers because their owner is.

@@ -5,7 +5,7 @@
 //! Refuses to apply patches, and to change what an object says itself.
 
 use super::layout::{self, Layout};
-use crate::k8s::{Document, Object, ObjectMeta, Outcome, RoleScope, Surrounding};
+use crate::k8s::{ContextObject, Document, Object, ObjectMeta, Outcome, RoleScope};
 use crate::source::{SourceId, SourceMap, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,18 +21,18 @@ impl Places {
     /// `objects` are those of all sources.
     #[must_use]
     pub fn new(sources: &SourceMap, objects: &[Object]) -> Self {
-        let surroundings = || {
+        let context_objects = || {
             objects.iter().filter_map(|object| match object {
-                Object::Surrounding(object) => Some(object.as_ref()),
+                Object::ContextObject(object) => Some(object.as_ref()),
                 _ => None,
             })
         };
-        let kustomizations = surroundings().filter_map(|object| match object {
-            Surrounding::Kustomization(kustomization) => Some(kustomization),
+        let kustomizations = context_objects().filter_map(|object| match object {
+            ContextObject::Kustomization(kustomization) => Some(kustomization),
             _ => None,
         });
-        let placements = surroundings().filter_map(|object| match object {
-            Surrounding::Placement(placement) => Some(placement),
+        let placements = context_objects().filter_map(|object| match object {
+            ContextObject::Placement(placement) => Some(placement),
             _ => None,
         });
         let layout = Layout::new(sources, kustomizations, placements);
@@ -81,7 +81,7 @@ impl Places {
     pub fn settle_documents(&self, documents: &mut [Document]) {
         for document in documents {
             let source = document.span.source;
-            let is_object = matches!(document.outcome, Outcome::Object | Outcome::Surrounding);
+            let is_object = matches!(document.outcome, Outcome::Object | Outcome::ContextObject);
             if is_object && self.patches.contains(&source) {
                 document.outcome = Outcome::Patch;
             }
@@ -100,14 +100,14 @@ fn namespaced(object: &mut Object) -> Option<&mut ObjectMeta> {
         Object::Workload(object) => &mut object.meta,
         Object::NetworkPolicy(object) => &mut object.meta,
         Object::Service(object) => &mut object.meta,
-        Object::Surrounding(object) => match object.as_mut() {
-            Surrounding::Entrypoint(object) => &mut object.meta,
-            Surrounding::Gateway(object) => &mut object.meta,
-            Surrounding::Monitor(object) => &mut object.meta,
-            Surrounding::Prometheus(object) => &mut object.meta,
-            Surrounding::ServiceAccount(object) => &mut object.meta,
-            Surrounding::Role(object) if object.scope == RoleScope::Namespace => &mut object.meta,
-            Surrounding::RoleBinding(object) if object.scope == RoleScope::Namespace => {
+        Object::ContextObject(object) => match object.as_mut() {
+            ContextObject::Entrypoint(object) => &mut object.meta,
+            ContextObject::Gateway(object) => &mut object.meta,
+            ContextObject::Monitor(object) => &mut object.meta,
+            ContextObject::Prometheus(object) => &mut object.meta,
+            ContextObject::ServiceAccount(object) => &mut object.meta,
+            ContextObject::Role(object) if object.scope == RoleScope::Namespace => &mut object.meta,
+            ContextObject::RoleBinding(object) if object.scope == RoleScope::Namespace => {
                 &mut object.meta
             }
             _ => return None,

@@ -3,7 +3,7 @@
 use super::settings::SettingsEntry;
 use super::{Config, Scope};
 use crate::diagnostic::Severity;
-use crate::lint::{AllowEntry, Date, RuleMeta, Settings};
+use crate::lint::{Date, IgnoreEntry, RuleMeta, Settings};
 use globset::{GlobBuilder, GlobMatcher};
 use serde::Deserialize;
 use serde_yaml::Mapping;
@@ -132,14 +132,14 @@ struct File {
     version: Option<u32>,
     fail_on: Option<Level>,
     rules: BTreeMap<String, RuleEntry>,
-    allow: Vec<Allow>,
+    ignore: Vec<Ignore>,
     scopes: Vec<ScopeEntry>,
     #[serde(flatten)]
     cluster: Mapping,
 }
 
 /// The names of the fields of [`File`], for suggestions.
-pub(super) const TOP_KEYS: &[&str] = &["version", "failOn", "rules", "allow", "scopes"];
+pub(super) const TOP_KEYS: &[&str] = &["version", "failOn", "rules", "ignore", "scopes"];
 
 #[derive(Deserialize, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
@@ -185,7 +185,7 @@ enum SeverityWord {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Allow {
+struct Ignore {
     rule: String,
     object: Option<String>,
     path: Option<String>,
@@ -246,10 +246,10 @@ pub(super) fn read(text: &str, known: &[&RuleMeta]) -> Result<Config, Error> {
     Ok(Config {
         rules,
         fail_on: file.fail_on.map(Severity::from),
-        allow: file
-            .allow
+        ignore: file
+            .ignore
             .into_iter()
-            .map(|entry| allow(entry, text, known))
+            .map(|entry| ignore(entry, text, known))
             .collect::<Result<_, _>>()?,
         scopes: file
             .scopes
@@ -320,7 +320,7 @@ fn check_rule(name: &str, text: &str, rules: &[&RuleMeta]) -> Result<(), Error> 
         .at_word(text, name))
 }
 
-fn allow(entry: Allow, text: &str, rules: &[&RuleMeta]) -> Result<AllowEntry, Error> {
+fn ignore(entry: Ignore, text: &str, rules: &[&RuleMeta]) -> Result<IgnoreEntry, Error> {
     check_rule(&entry.rule, text, rules)?;
     if entry.reason.trim().is_empty() {
         return Err(
@@ -329,7 +329,7 @@ fn allow(entry: Allow, text: &str, rules: &[&RuleMeta]) -> Result<AllowEntry, Er
         );
     }
     if entry.object.is_none() && entry.path.is_none() {
-        let mut error = Error::new(format!("`{}` is allowed everywhere", entry.rule));
+        let mut error = Error::new(format!("`{}` is ignored everywhere", entry.rule));
         error.help = Some(format!(
             "name an `object` or a `path`, or turn the rule off under `rules`: `{}`",
             entry.rule
@@ -343,7 +343,7 @@ fn allow(entry: Allow, text: &str, rules: &[&RuleMeta]) -> Result<AllowEntry, Er
             error.at_word(text, &until)
         })
     });
-    Ok(AllowEntry {
+    Ok(IgnoreEntry {
         rule: entry.rule,
         object: entry.object.map(|object| glob(&object, text)).transpose()?,
         path: entry.path.map(|path| glob(&path, text)).transpose()?,

@@ -14,7 +14,7 @@ pub use schema::{keys, schema};
 pub use scope::Scope;
 
 use crate::diagnostic::Severity;
-use crate::lint::{AllowEntry, RuleMeta, Settings};
+use crate::lint::{IgnoreEntry, RuleMeta, Settings};
 use globset::GlobMatcher;
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub struct Config {
     /// The least severity that fails a run; `None` where the file does not say.
     pub fail_on: Option<Severity>,
     /// The findings that are allowed, for manifests that one cannot edit.
-    pub allow: Vec<AllowEntry>,
+    pub ignore: Vec<IgnoreEntry>,
     /// What is known beyond the manifests, outside of every scope.
     pub settings: Settings,
     /// Parts of the tree that are clusters of their own, in the order of the file. A file

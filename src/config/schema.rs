@@ -17,7 +17,7 @@ pub fn schema(rules: &[&RuleMeta]) -> Value {
     top.insert("version".to_owned(), json!({"const": 1}));
     top.insert("failOn".to_owned(), json!({"enum": ["error", "warning", "info"], "description": "the least severity that fails a run"}));
     top.insert("rules".to_owned(), rule_settings(rules));
-    top.insert("allow".to_owned(), allow(rules));
+    top.insert("ignore".to_owned(), ignore(rules));
     top.extend(cluster());
     let mut scope = Map::new();
     scope.insert("name".to_owned(), json!({"type": "string"}));
@@ -66,7 +66,7 @@ fn rule_settings(rules: &[&RuleMeta]) -> Value {
     json!({"type": "object", "properties": properties, "additionalProperties": false})
 }
 
-fn allow(rules: &[&RuleMeta]) -> Value {
+fn ignore(rules: &[&RuleMeta]) -> Value {
     let names: Vec<&str> = rules.iter().map(|rule| rule.name).collect();
     json!({
         "type": "array",

@@ -20,7 +20,7 @@ version: 1
 failOn: error
 rules:
   accidental-or: info
-allow:
+ignore:
   - {rule: accidental-or, object: "lister/NetworkPolicy/*", path: "apps/**", reason: both are meant, until: "2027-01-31"}
 inventory: {complete: [shop]}
 platform: {namespaceLabels: [example.org/]}
@@ -60,7 +60,7 @@ fn every_key_is_taken() {
     );
     assert!(config.settings.is_dual_stack);
     assert_eq!(config.settings.cni, Some(Cni::Cilium));
-    assert_eq!(config.allow.len(), 1);
+    assert_eq!(config.ignore.len(), 1);
     assert_eq!(config.scope_of("./clusters/prod/a/b.yaml"), Some(0));
     assert_eq!(config.scope_of("clusters/dev/a.yaml"), None);
     let prod = &config.scopes[0].settings;
@@ -143,12 +143,12 @@ fn faults_are_named_with_their_place_and_the_next_step() {
             "line 1, column 9: unknown value `warnings`; did you mean `warning`?",
         ),
         (
-            "allow: [{rule: accidental-or, reason: x}]",
-            "line 1, column 16: `accidental-or` is allowed everywhere; name an `object` or a `path`, or turn the rule off under `rules`: `accidental-or`",
+            "ignore: [{rule: accidental-or, reason: x}]",
+            "line 1, column 17: `accidental-or` is ignored everywhere; name an `object` or a `path`, or turn the rule off under `rules`: `accidental-or`",
         ),
         (
-            "allow: [{rule: accidental-or, object: x, reason: x, until: soon}]",
-            "line 1, column 60: `soon` is no date; write it as `2027-01-31`",
+            "ignore: [{rule: accidental-or, object: x, reason: x, until: soon}]",
+            "line 1, column 61: `soon` is no date; write it as `2027-01-31`",
         ),
         (
             "scopes: [{name: a, paths: [b], cnii: cilium}]",

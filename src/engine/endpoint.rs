@@ -2,7 +2,7 @@
 //! ports and addresses, or a range of addresses outside.
 //!
 //! Refuses to know how a person names an end, and whether the pod exists: a pod that is
-//! only supposed is judged like any other.
+//! only hypothetical is judged like any other.
 
 use super::AddressRange;
 use crate::cluster::{Cluster, NamespaceId, WorkloadId};
@@ -12,7 +12,7 @@ use std::net::IpAddr;
 /// One end of a connection.
 #[derive(Clone, Debug)]
 pub enum Endpoint<'c> {
-    /// A pod of the cluster, or one that is supposed to be there.
+    /// A pod of the cluster, or one that is meant to be there.
     Pod(PodView<'c>),
     /// Addresses outside that no policy tells apart; see
     /// [`uniform_ranges`](super::uniform_ranges).
@@ -39,7 +39,7 @@ impl<'c> Endpoint<'c> {
 /// A pod, or the pods of a workload, reduced to what policies see.
 #[derive(Clone, Debug)]
 pub struct PodView<'c> {
-    /// The workload it was made from; `None` for a pod that is only supposed.
+    /// The workload it was made from; `None` for a pod that is only hypothetical.
     pub workload: Option<WorkloadId>,
     /// Its namespace.
     pub namespace: NamespaceView<'c>,
@@ -62,7 +62,7 @@ pub struct PodView<'c> {
 /// The namespace of a pod.
 #[derive(Clone, Copy, Debug)]
 pub struct NamespaceView<'c> {
-    /// Its id; `None` for one that is only supposed, which has no NetworkPolicies.
+    /// Its id; `None` for one that is only hypothetical, which has no NetworkPolicies.
     pub id: Option<NamespaceId>,
     /// Its name.
     pub name: &'c str,
@@ -112,7 +112,7 @@ impl<'c> PodView<'c> {
 
     /// A pod that nobody has written yet: nothing but a namespace and labels.
     #[must_use]
-    pub fn supposed(namespace: NamespaceView<'c>, labels: &'c Labels) -> Self {
+    pub fn hypothetical(namespace: NamespaceView<'c>, labels: &'c Labels) -> Self {
         Self {
             workload: None,
             namespace,

@@ -2,14 +2,14 @@
 //!
 //! Refuses to know why the clusters differ.
 
-use super::witness;
+use super::placeholder;
 use crate::engine::{AddressRange, ChangedEnd, Changes, ConnectionSet, Engine, Pair};
 use std::fmt;
 
 /// One end of a [`Flow`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum End {
-    /// A workload, as `namespace/Kind/name`, or a [witness](super::witnesses), as
+    /// A workload, as `namespace/Kind/name`, or a [placeholder](super::placeholders), as
     /// `namespace/+labels`.
     Workload(String),
     /// Addresses outside.
@@ -17,10 +17,10 @@ pub enum End {
 }
 
 impl End {
-    /// Whether it is a [witness](super::witnesses), which no manifest declares.
+    /// Whether it is a [placeholder](super::placeholders), which no manifest declares.
     #[must_use]
     pub fn is_witness(&self) -> bool {
-        matches!(self, Self::Workload(name) if witness::is_name(name))
+        matches!(self, Self::Workload(name) if placeholder::is_name(name))
     }
 }
 
@@ -54,8 +54,10 @@ pub struct GraphDiff {
 pub fn difference(before: &Engine<'_>, after: &Engine<'_>) -> GraphDiff {
     let changes = Changes::between(before.relation(), after.relation());
     let name = |pair: &Pair| {
-        let before = pair.before.map(|id| witness::name(before.cluster(), id));
-        before.or_else(|| pair.after.map(|id| witness::name(after.cluster(), id)))
+        let before = pair
+            .before
+            .map(|id| placeholder::name(before.cluster(), id));
+        before.or_else(|| pair.after.map(|id| placeholder::name(after.cluster(), id)))
     };
     let names = changes.workloads().iter().filter_map(name).collect();
     GraphDiff { changes, names }

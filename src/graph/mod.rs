@@ -6,8 +6,8 @@
 
 mod difference;
 mod reachability;
-mod witness;
+mod placeholder;
 
 pub use difference::{End, Flow, GraphDiff, difference};
+pub use placeholder::placeholders;
 pub use reachability::{Node, ReachabilityGraph};
-pub use witness::witnesses;

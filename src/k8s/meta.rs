@@ -170,7 +170,7 @@ pub struct ObjectMeta {
 impl ObjectMeta {
     /// The metadata of an object that nobody wrote; its text is that of `about`, the object
     /// that makes one think of it.
-    pub(super) fn supposed(
+    pub(super) fn hypothetical(
         namespace: Option<&str>,
         name: &str,
         labels: Labels,

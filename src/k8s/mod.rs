@@ -51,8 +51,8 @@ impl Namespace {
     /// A namespace that nobody wrote a manifest for; its text is that of `about`, the object
     /// that makes one think of it.
     #[must_use]
-    pub fn supposed(name: &str, labels: Labels, about: &ObjectMeta) -> Self {
-        let meta = ObjectMeta::supposed(None, name, labels, about);
+    pub fn hypothetical(name: &str, labels: Labels, about: &ObjectMeta) -> Self {
+        let meta = ObjectMeta::hypothetical(None, name, labels, about);
         Self { meta }
     }
 }
@@ -82,14 +82,14 @@ pub enum Object {
     /// A `Node`.
     Node(Node),
     /// An object beside the network, which only tells which traffic to expect.
-    Surrounding(Box<Surrounding>),
+    ContextObject(Box<ContextObject>),
 }
 
 /// An object that is no part of the network itself: no peer, no policy, nothing that an
 /// answer about connections rests on. It tells which connections somebody counts on, or
 /// where other objects end up.
 #[derive(Clone, Debug)]
-pub enum Surrounding {
+pub enum ContextObject {
     /// `Ingress`, a route of the Gateway API, OpenShift's `Route`.
     Entrypoint(Entrypoint),
     /// A `Gateway` of the Gateway API.
@@ -112,7 +112,7 @@ pub enum Surrounding {
     Placement(Placement),
 }
 
-impl Surrounding {
+impl ContextObject {
     /// As `kind` spells it.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -159,7 +159,7 @@ impl Object {
             Self::ClusterNetworkPolicy(object) => &object.meta,
             Self::Service(object) => &object.meta,
             Self::Node(object) => &object.meta,
-            Self::Surrounding(object) => object.meta(),
+            Self::ContextObject(object) => object.meta(),
         }
     }
 }
@@ -188,8 +188,8 @@ pub struct Document {
 pub enum Outcome {
     /// An [`Object`] that npcheck judges.
     Object,
-    /// A [`Surrounding`]: an object that only helps to judge others.
-    Surrounding,
+    /// A [`ContextObject`]: an object that only helps to judge others.
+    ContextObject,
     /// A patch: kustomize merges it into another object, so it is none itself.
     Patch,
     /// A Kubernetes object of a kind that says nothing about pods and policies.

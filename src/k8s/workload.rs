@@ -108,9 +108,9 @@ impl Workload {
     /// Pods that nobody wrote a manifest for, which have no ports; their text is that of
     /// `about`, the object that makes one think of them.
     #[must_use]
-    pub fn supposed(namespace: &str, name: &str, labels: Labels, about: &ObjectMeta) -> Self {
+    pub fn hypothetical(namespace: &str, name: &str, labels: Labels, about: &ObjectMeta) -> Self {
         Self {
-            meta: ObjectMeta::supposed(Some(namespace), name, Labels::default(), about),
+            meta: ObjectMeta::hypothetical(Some(namespace), name, Labels::default(), about),
             // Several pods, so that they can talk to each other (S4).
             kind: WorkloadKind::ReplicaSet,
             labels,

@@ -55,9 +55,9 @@ impl<'c> ApiClients<'c> {
     /// Looks at the roles and accounts of a cluster.
     #[must_use]
     pub fn new(cluster: &'c Cluster) -> Self {
-        let surroundings = cluster.surroundings();
+        let context_objects = cluster.context_objects();
         let mut bindings = BTreeMap::new();
-        for binding in &surroundings.role_bindings {
+        for binding in &context_objects.role_bindings {
             let mut accounts = binding.service_accounts.iter().peekable();
             if accounts.peek().is_none() || !grants(cluster, binding) {
                 continue;
@@ -68,7 +68,7 @@ impl<'c> ApiClients<'c> {
             }
         }
         let mut automount = BTreeMap::new();
-        for account in &surroundings.service_accounts {
+        for account in &context_objects.service_accounts {
             let key = (account.meta.namespace_name(), account.meta.name.as_str());
             automount.extend(account.automount_token.map(|is_mounted| (key, is_mounted)));
         }
@@ -112,7 +112,7 @@ impl<'c> ApiClients<'c> {
 /// policies and OpenShift's constraints, does not.
 fn grants(cluster: &Cluster, binding: &RoleBinding) -> bool {
     let namespace = binding.meta.namespace_name();
-    let mut roles = cluster.surroundings().roles.iter().filter(|role| {
+    let mut roles = cluster.context_objects().roles.iter().filter(|role| {
         role.scope == binding.role_scope
             && role.meta.name.value == binding.role
             && (role.scope == RoleScope::Cluster || role.meta.namespace_name() == namespace)

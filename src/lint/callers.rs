@@ -132,7 +132,7 @@ impl Caller {
                     labels: None,
                 });
                 // On the host network no selector sees them (S10).
-                let by_operator = cx.cluster.surroundings().prometheuses.iter();
+                let by_operator = cx.cluster.context_objects().prometheuses.iter();
                 let by_operator = by_operator.filter(|object| !object.host_network);
                 let by_operator = by_operator.map(|object| Described {
                     namespace: Some(object.meta.namespace_name().to_owned()),

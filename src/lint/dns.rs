@@ -211,7 +211,7 @@ pub fn reached_protocols(cx: &Context<'_>, pods: &IsolatedPods) -> BTreeSet<Prot
     let mut found = BTreeSet::new();
     let span = cluster.policy(pods.policies[0]).object.meta.span;
     for resolver in RESOLVERS {
-        // One that is among the workloads is not supposed to have other labels.
+        // One that is among the workloads is not meant to have other labels.
         let home = cluster.namespace_by_name(resolver.0);
         let mut known = home.into_iter().flat_map(|home| cluster.workloads_in(home));
         if !known.any(|id| listens_for_dns(cluster, id)) {
@@ -251,17 +251,17 @@ fn with_resolver<T>(
     };
     let labels = labels.iter().map(|(key, value)| label(key, value));
     let labels = Labels::new(labels.collect());
-    let supposed = Labels::new(vec![label(NAMESPACE_NAME_LABEL, namespace)]);
+    let hypothetical = Labels::new(vec![label(NAMESPACE_NAME_LABEL, namespace)]);
     let view = match cluster.namespace_by_name(namespace) {
         Some(id) => NamespaceView::of(cluster, id),
         None => NamespaceView {
             id: None,
             name: namespace,
-            labels: &supposed,
+            labels: &hypothetical,
             are_labels_known: false,
         },
     };
-    ask(&Endpoint::Pod(PodView::supposed(view, &labels)))
+    ask(&Endpoint::Pod(PodView::hypothetical(view, &labels)))
 }
 
 /// The protocols over which DNS is among the connections.

@@ -27,7 +27,7 @@ pub fn exposures(cluster: &Cluster, workload: WorkloadId) -> Vec<Exposure<'_>> {
     };
     let public = services.iter().filter(is_public).copied();
     let mut found: Vec<Exposure<'_>> = public.map(Exposure::Service).collect();
-    for entrypoint in &cluster.surroundings().entrypoints {
+    for entrypoint in &cluster.context_objects().entrypoints {
         for backend in &entrypoint.backends {
             let namespace = entrypoint.backend_namespace(backend);
             let service = cluster.service_by_name(namespace, &backend.service);

@@ -28,7 +28,7 @@ impl IsolatedPods {
             Some(workload) => Endpoint::workload(cluster, *workload),
             None => {
                 let namespace = NamespaceView::of(cluster, self.namespace);
-                Endpoint::Pod(PodView::supposed(namespace, &self.labels))
+                Endpoint::Pod(PodView::hypothetical(namespace, &self.labels))
             }
         }
     }

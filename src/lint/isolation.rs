@@ -100,7 +100,7 @@ pub fn is_denied_cluster_wide(
         return false;
     }
     let no_labels = Labels::default();
-    let stranger = PodView::supposed(
+    let stranger = PodView::hypothetical(
         NamespaceView {
             id: None,
             name: "",
@@ -109,7 +109,7 @@ pub fn is_denied_cluster_wide(
         },
         &no_labels,
     );
-    let pod = Endpoint::Pod(PodView::supposed(
+    let pod = Endpoint::Pod(PodView::hypothetical(
         NamespaceView::of(cluster, namespace),
         labels,
     ));

@@ -3,7 +3,7 @@
 //! Refuses to know which rules exist: it is handed the list.
 
 pub mod addresses;
-mod allow;
+mod ignore;
 pub mod block_edit;
 pub mod api_clients;
 pub mod callers;
@@ -37,9 +37,9 @@ pub mod unjudged;
 pub mod unread;
 pub mod words;
 
-pub use allow::AllowEntry;
 pub use context::{Context, Inventory};
 pub use date::{Date, NotADate};
+pub use ignore::IgnoreEntry;
 pub(crate) use rule::declare_rule;
 pub use rule::{Category, Rule, RuleMeta};
 pub use run::{Input, Report, run};

@@ -3,7 +3,7 @@
 
 use super::consequence::part_consequences;
 use super::suppression::{Suppressed, Suppressions};
-use super::{AllowEntry, Context, Date, Rule, RuleMeta, Settings};
+use super::{Context, Date, IgnoreEntry, Rule, RuleMeta, Settings};
 use crate::cluster::Cluster;
 use crate::diagnostic::Diagnostic;
 use crate::engine::Engine;
@@ -30,8 +30,8 @@ pub struct Input<'a> {
     /// Every rule that exists, whether it runs or not: a suppression may name it.
     pub known_rules: &'a [&'static RuleMeta],
     /// What the configuration allows.
-    pub allow: &'a [AllowEntry],
-    /// The name of a source as the patterns of `allow` see it: relative to the
+    pub ignore: &'a [IgnoreEntry],
+    /// The name of a source as the patterns of `ignore` see it: relative to the
     /// configuration.
     pub path_of: &'a (dyn Fn(&str) -> String + Sync),
     /// The day by which suppressions expire.

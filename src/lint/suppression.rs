@@ -1,5 +1,5 @@
 //! Findings that somebody has looked at and keeps, with the reason: by a comment
-//! `# npcheck: allow RULE -- reason`, by the annotation `npcheck.io/allow` where comments
+//! `# npcheck: ignore RULE -- reason`, by the annotation `npcheck.io/ignore` where comments
 //! do not survive, or by an entry of the configuration.
 //!
 //! A comment counts for the line that it stands on, and alone on its line for the next
@@ -19,27 +19,27 @@ use crate::source::{Source, SourceId, Span, Spanned};
 use directive::Directive;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The annotation that allows findings about its object: `RULE: reason`, one a line or
+/// The annotation that suppresses findings about its object: `RULE: reason`, one a line or
 /// with `;` between them.
-pub const ANNOTATION: &str = "npcheck.io/allow";
+pub const ANNOTATION: &str = "npcheck.io/ignore";
 
-/// A finding that a suppression allows.
+/// A finding that a suppression covers.
 #[derive(Clone, Debug)]
 pub struct Suppressed {
     /// The finding.
     pub finding: Diagnostic,
     /// Why it is allowed, as its author wrote it.
     pub reason: String,
-    /// What allows it.
+    /// What suppresses it.
     pub by: Allowance,
 }
 
-/// What allows a finding.
+/// What suppresses a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allowance {
     /// A comment or an annotation, by its text.
     Text(Span),
-    /// An entry of the configuration, by its place in [`Input::allow`], from 0.
+    /// An entry of the configuration, by its place in [`Input::ignore`], from 0.
     Entry(usize),
 }
 
@@ -75,7 +75,7 @@ pub enum Form {
 pub enum Force {
     /// It is.
     InForce,
-    /// It does not say `npcheck: allow`.
+    /// It does not say `npcheck: ignore`.
     Malformed,
     /// It names no rule.
     WithoutRule,
@@ -103,9 +103,9 @@ pub enum Standing {
     Unknown,
     /// The rule does not run, or cannot be judged here; nobody knows what it would find.
     NotAsked,
-    /// The rule runs and finds nothing that the suppression would allow.
+    /// The rule runs and finds nothing that the suppression would suppress.
     Idle,
-    /// The rule finds something that the suppression allows, or would if it were in force.
+    /// The rule finds something that the suppression covers, or would if it were in force.
     Needed,
 }
 
@@ -205,7 +205,7 @@ impl<'i, 'a> Suppressions<'i, 'a> {
             }
         }
         let path = (self.input.path_of)(source.name());
-        for (index, entry) in self.input.allow.iter().enumerate() {
+        for (index, entry) in self.input.ignore.iter().enumerate() {
             if !entry.covers(finding, &path) {
                 continue;
             }

@@ -126,7 +126,7 @@ fn makes_pods(document: &Document) -> bool {
     let kind = document.kind.as_str();
     match document.outcome {
         Outcome::OtherKind | Outcome::Opaque(_) => !PODLESS.contains(&kind),
-        Outcome::Surrounding => OPERATED.contains(&kind) || DEPLOYERS.contains(&kind),
+        Outcome::ContextObject => OPERATED.contains(&kind) || DEPLOYERS.contains(&kind),
         Outcome::Patch => true,
         Outcome::Object | Outcome::NotKubernetes | Outcome::Empty | Outcome::Broken => false,
     }

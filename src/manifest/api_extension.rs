@@ -2,7 +2,7 @@
 //!
 //! Refuses to know which requests they are called for.
 
-use super::surrounding::{port, text};
+use super::context_object::{port, text};
 use crate::k8s::{ApiExtension, ApiExtensionKind, ObjectMeta, OnFailure, ServiceCall};
 use crate::yaml::tree::Node;
 

@@ -16,7 +16,7 @@ use crate::source::{Span, Spanned};
 use crate::yaml::tree::{Entry, Node};
 
 /// How many CIDRs or domain names a peer may have.
-const MOST_NAMES: usize = 25;
+const MAX_NAMES: usize = 25;
 
 /// Reads `subject` of `spec`; `at` is where it belongs.
 pub(super) fn subject(
@@ -237,7 +237,7 @@ fn names_of<T>(
         );
         return None;
     }
-    check_length(list, MOST_NAMES, path, reader);
+    check_length(list, MAX_NAMES, path, reader);
     let mut seen: Vec<(&str, Span)> = Vec::new();
     reader::items(list, path, |item, path| {
         if item.is_null() {
@@ -248,7 +248,7 @@ fn names_of<T>(
         if let Some((_, first)) = seen.iter().find(|(known, _)| *known == text) {
             let diagnostic = invalid(item.span(), format!("`{text}` stands twice in one list"));
             reader.refuse(path, diagnostic.related(*first, "the first time"));
-        } else if seen.len() < MOST_NAMES {
+        } else if seen.len() < MAX_NAMES {
             seen.push((text, item.span()));
         }
         read(item, path, reader)

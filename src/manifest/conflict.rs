@@ -14,9 +14,9 @@ pub(super) struct Conflict {
     pub(super) span: Span,
     /// The fact.
     pub(super) message: String,
-    /// A remark on the requirement.
+    /// A note on the requirement.
     pub(super) label: String,
-    /// Another requirement that it contradicts, with a remark.
+    /// Another requirement that it contradicts, with a note.
     pub(super) other: Option<(Span, &'static str)>,
 }
 

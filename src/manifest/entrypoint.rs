@@ -2,7 +2,7 @@
 //!
 //! Refuses to know rules about hosts and paths: only where traffic ends up counts.
 
-use super::surrounding::{port, text};
+use super::context_object::{port, text};
 use crate::k8s::{
     Backend, BackendPort, Entrypoint, EntrypointKind, Gateway, GatewayReference, ObjectMeta,
 };

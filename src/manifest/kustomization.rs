@@ -2,8 +2,8 @@
 //!
 //! Refuses to know files: paths are text here.
 
+use super::context_object::text;
 use super::meta;
-use super::surrounding::text;
 use crate::k8s::{Kustomization, ObjectMeta, Placement};
 use crate::source::Spanned;
 use crate::yaml::tree::Node;

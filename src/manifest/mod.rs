@@ -33,7 +33,7 @@ mod selector;
 mod service;
 mod structure;
 mod suggestion;
-mod surrounding;
+mod context_object;
 mod unknown;
 mod unreadable;
 mod workload;
@@ -51,7 +51,7 @@ pub struct Parsed {
     /// What became of every document, and of every item of a list.
     pub documents: Vec<Document>,
     /// The objects that npcheck knows, one for each document with [`Outcome::Object`] or
-    /// [`Outcome::Surrounding`].
+    /// [`Outcome::ContextObject`].
     pub objects: Vec<Object>,
     /// What is wrong with the text.
     pub diagnostics: Vec<Diagnostic>,

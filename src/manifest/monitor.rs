@@ -2,10 +2,10 @@
 //!
 //! Refuses to know how metrics are scraped beyond the port.
 
+use super::context_object::{port, text};
 use super::meta;
 use super::reader::{Path, Reader};
 use super::selector::{self, Selects};
-use super::surrounding::{port, text};
 use crate::k8s::{
     LabelSelector, Monitor, MonitorEndpoint, MonitorKind, MonitoredNamespaces, ObjectMeta,
     PortReference, Prometheus, PrometheusKind,

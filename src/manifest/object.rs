@@ -4,7 +4,7 @@
 //! Refuses to know what is in an object of any kind, and how text becomes nodes.
 
 use super::{
-    Parsed, cluster_network_policy, duplicate_key, meta, network_policy, service, surrounding,
+    Parsed, cluster_network_policy, context_object, duplicate_key, meta, network_policy, service,
     workload,
 };
 use crate::k8s::{ClusterPolicyKind, Document, Object, Opacity, Outcome, WorkloadKind};
@@ -189,11 +189,11 @@ impl<'t> Reader<'t, '_> {
             self.parsed.diagnostics.push(diagnostic.help(help));
             return self.named(node, span, kind.value, Outcome::Broken);
         }
-        if let Some(object) = surrounding::read_kindless(node).filter(|_| kind.is_none()) {
-            self.named(node, span, "", Outcome::Surrounding);
+        if let Some(object) = context_object::read_kindless(node).filter(|_| kind.is_none()) {
+            self.named(node, span, "", Outcome::ContextObject);
             self.parsed
                 .objects
-                .push(Object::Surrounding(Box::new(object)));
+                .push(Object::ContextObject(Box::new(object)));
             return;
         }
         let is_encrypted = node.get("sops").is_some_and(Node::is_mapping);
@@ -208,14 +208,14 @@ impl<'t> Reader<'t, '_> {
     /// Reads an object by its kind.
     fn object(&mut self, node: Node<'t>, span: Span, identity: Identity<'t>) {
         let Some(reader) = identity.read_as() else {
-            let read = surrounding::read(node, &identity).filter(|_| opacity(node).is_none());
+            let read = context_object::read(node, &identity).filter(|_| opacity(node).is_none());
             let Some(object) = read else {
                 return self.named(node, span, identity.kind, Outcome::OtherKind);
             };
-            self.named(node, span, identity.kind, Outcome::Surrounding);
+            self.named(node, span, identity.kind, Outcome::ContextObject);
             self.parsed
                 .objects
-                .push(Object::Surrounding(Box::new(object)));
+                .push(Object::ContextObject(Box::new(object)));
             return;
         };
         if let Some(opacity) = opacity(node) {

@@ -2,7 +2,7 @@
 //!
 //! Refuses to know what a verb allows.
 
-use super::surrounding::text;
+use super::context_object::text;
 use crate::k8s::{
     ObjectMeta, Role, RoleBinding, RoleScope, ServiceAccount, ServiceAccountReference,
 };

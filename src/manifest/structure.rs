@@ -323,7 +323,7 @@ fn without_hyphen(diagnostic: Diagnostic, list: Node<'_>) -> Diagnostic {
     })
 }
 
-/// What a value is, as a remark on it.
+/// What a value is, as a note on it.
 fn is_what(value: Node<'_>) -> String {
     match (value.kind(), value.scalar()) {
         (Kind::Mapping, _) => "is a mapping".to_owned(),

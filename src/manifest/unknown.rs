@@ -238,7 +238,7 @@ fn misplaced(run: &[UnknownField<'_>], root: &'static Shape, moves: Vec<Move>) -
     let message = format!("`{key}` is no field of {}", first.shape.noun);
     let span = first.entry.key.span();
     let diagnostic = Diagnostic::new("misplaced-field", Severity::Error, span, message);
-    let mut diagnostic = diagnostic.label(remark(first, root, &moves));
+    let mut diagnostic = diagnostic.label(note_on(first, root, &moves));
     for field in &run[1..] {
         diagnostic = diagnostic.related(field.entry.key.span(), "and so is this one");
     }
@@ -268,7 +268,7 @@ fn misplaced(run: &[UnknownField<'_>], root: &'static Shape, moves: Vec<Move>) -
     }
 }
 
-fn remark(field: &UnknownField<'_>, root: &'static Shape, moves: &[Move]) -> String {
+fn note_on(field: &UnknownField<'_>, root: &'static Shape, moves: &[Move]) -> String {
     let is_label = field.shape.is_selector() && field.entry.value.as_str().is_some();
     match moves {
         [

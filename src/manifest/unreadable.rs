@@ -68,8 +68,8 @@ pub(super) fn whole_line_comments(text: &str, document: Span) -> Vec<Span> {
 fn diagnostic(error: ReadError) -> Diagnostic {
     let diagnostic = Diagnostic::new("yaml-error", Severity::Error, error.span, error.message);
     let mut diagnostic = diagnostic.label(error.label);
-    if let Some((span, remark)) = error.related {
-        diagnostic = diagnostic.related(span, remark);
+    if let Some((span, note)) = error.related {
+        diagnostic = diagnostic.related(span, note);
     }
     match error.help {
         Some(help) => diagnostic.help(help),

@@ -2,7 +2,7 @@
 //! does, and what to do. The only file that knows miette, which lays a line of source out
 //! with what is underlined in it: tabs, wide characters, columns.
 //!
-//! Refuses to shorten: every label, note and help of a finding is shown. Only of many remarks
+//! Refuses to shorten: every label, note and help of a finding is shown. Only of many infos
 //! that give one advice about one thing, the first one is shown so, and the others by their
 //! place and message.
 
@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 
-/// How many remarks that say one thing are each shown in full.
+/// How many infos that say one thing are each shown in full.
 const FEW: usize = 3;
 
 pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -39,15 +39,15 @@ pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> i
     Ok(())
 }
 
-/// The findings that are shown in full, each with the remarks that only repeat it.
+/// The findings that are shown in full, each with the infos that only repeat it.
 fn fold(findings: &[Diagnostic]) -> Vec<(&Diagnostic, Vec<&Diagnostic>)> {
     let thing = |finding: &Diagnostic| {
         let says = (finding.primary.message.clone(), finding.help.clone());
         (finding.rule, says)
     };
     let mut alike: BTreeMap<_, Vec<&Diagnostic>> = BTreeMap::new();
-    let remarks = findings.iter();
-    for finding in remarks.filter(|finding| finding.severity == Severity::Info) {
+    let infos = findings.iter();
+    for finding in infos.filter(|finding| finding.severity == Severity::Info) {
         alike.entry(thing(finding)).or_default().push(finding);
     }
     let mut shown = Vec::new();
@@ -70,7 +70,7 @@ fn fold(findings: &[Diagnostic]) -> Vec<(&Diagnostic, Vec<&Diagnostic>)> {
 struct Page<'a> {
     sources: &'a SourceMap,
     finding: &'a Diagnostic,
-    /// Remarks that say the same of other places.
+    /// Infos that say the same of other places.
     repeats: &'a [&'a Diagnostic],
     /// Whether a person may decide that nothing is wrong: not where text is broken.
     may_be_kept: bool,
@@ -183,7 +183,7 @@ impl<'a> Page<'a> {
         writeln!(f)
     }
 
-    /// A line of source, and below it each label with its remark.
+    /// A line of source, and below it each label with its text.
     fn write_line(
         &self,
         f: &mut fmt::Formatter<'_>,
@@ -203,14 +203,14 @@ impl<'a> Page<'a> {
             };
             let (_, underline) = line.draw(width, Some(mark), self.style);
             let role = severity.map_or(Role::Related, role);
-            let remark = self.style.paint(role, Escaped(&label.message));
+            let text = self.style.paint(role, Escaped(&label.message));
             let space = if label.message.is_empty() { "" } else { " " };
-            writeln!(f, "{underline}{space}{remark}")?;
+            writeln!(f, "{underline}{space}{text}")?;
         }
         Ok(())
     }
 
-    /// The remarks that say the same, a line each.
+    /// The infos that say the same, a line each.
     fn repeats(&self) -> Option<String> {
         let lines = self.repeats.iter().map(|finding| {
             let place = self.sources.position(finding.primary.span);
@@ -238,7 +238,7 @@ impl<'a> Page<'a> {
         let is_said = |help: &&str| finding.fix.as_ref().is_some_and(|fix| fix.title == **help);
         let help = help.filter(|help| !is_said(help));
         let help = help.map(|help| format!("help: {help}"));
-        let keep = format!("keep it: `# npcheck: allow {} -- why`", finding.rule);
+        let keep = format!("to suppress: `# npcheck: ignore {} -- why`", finding.rule);
         let keep = Some(keep).filter(|_| self.may_be_kept);
         let facts: Vec<String> = finding
             .notes

@@ -16,14 +16,14 @@ use std::io::{self, Write};
 
 /// With more answers than this the table of them is the answer, and reasons are asked for
 /// one by one.
-const MOST_REASONED: usize = 12;
+const MAX_REASONED: usize = 12;
 
 /// How many names of a group are shown on its first line, and below it.
-const MOST_NAMES: usize = 4;
-const MOST_LISTED: usize = 12;
+const MAX_NAMES: usize = 4;
+const MAX_LISTED: usize = 12;
 
 /// How many missing things are shown.
-const MOST_MISSING: usize = 6;
+const MAX_MISSING: usize = 6;
 
 /// Writes the answer.
 pub(super) fn write(
@@ -36,7 +36,7 @@ pub(super) fn write(
         let note = format!("note: {note}");
         writeln!(out, "{}", style.paint(Role::Faint, Escaped(&note)))?;
     }
-    let is_table = report.answers.len() > MOST_REASONED && detail == Detail::Reasons;
+    let is_table = report.answers.len() > MAX_REASONED && detail == Detail::Reasons;
     let detail = if is_table { Detail::Answer } else { detail };
     let pairs: Vec<String> = report.answers.iter().map(pair).collect();
     let widest = pairs.iter().map(|pair| width(pair)).max();
@@ -168,12 +168,12 @@ impl Page<'_, '_> {
 
     /// The names of a group that the headline had no room for.
     fn names(&self, word: &str, ends: &Ends, out: &mut dyn Write) -> io::Result<()> {
-        let has_all = ends.selection.is_none() && ends.names.len() <= MOST_NAMES;
+        let has_all = ends.selection.is_none() && ends.names.len() <= MAX_NAMES;
         if ends.names.len() < 2 || has_all {
             return Ok(());
         }
         let shows_all = self.detail == Detail::Everything;
-        let most = if shows_all { usize::MAX } else { MOST_LISTED };
+        let most = if shows_all { usize::MAX } else { MAX_LISTED };
         writeln!(out, "  {word}: {}", Escaped(&some_of(&ends.names, most)))
     }
 
@@ -221,7 +221,7 @@ impl Page<'_, '_> {
         if !missing.is_empty() {
             writeln!(out)?;
         }
-        for (what, span) in missing.into_iter().take(MOST_MISSING) {
+        for (what, span) in missing.into_iter().take(MAX_MISSING) {
             let line = format!("{what} ({})", self.place(span));
             let title = self.style.paint(Role::Warning, "missing:");
             writeln!(out, "  {title} {}", Escaped(&line))?;
@@ -242,7 +242,7 @@ fn ends(ends: &Ends) -> String {
             format!("{selection} ({})", names.len())
         }
         (names, Some(selection)) => format!("{selection} ({} of {})", names.len(), ends.of),
-        (names, None) => some_of(names, MOST_NAMES),
+        (names, None) => some_of(names, MAX_NAMES),
     }
 }
 

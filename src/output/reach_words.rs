@@ -70,10 +70,10 @@ const SHORT_LABELS: usize = 24;
 
 fn short_name(name: &str) -> &str {
     // `shop/+app=new`, `+team=x/+app=new`
-    let supposed = name.find("/+").map_or(name, |place| &name[place + 1..]);
-    if supposed.starts_with('+') {
-        return if supposed.len() < SHORT_LABELS {
-            supposed
+    let hypothetical = name.find("/+").map_or(name, |place| &name[place + 1..]);
+    if hypothetical.starts_with('+') {
+        return if hypothetical.len() < SHORT_LABELS {
+            hypothetical
         } else {
             "the new pod"
         };

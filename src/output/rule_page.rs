@@ -118,7 +118,7 @@ fn configuration(rule: &RuleMeta) -> String {
     format!(
         "`npcheck.yaml` {does}; `{{severity: off, reason: ...}}` turns it off:\n\n\
          ```yaml\nrules:\n  {name}: {example}\n```\n\n\
-         One finding is kept by `# npcheck: allow {name} -- why` on its line or above it."
+         To suppress one finding, write `# npcheck: ignore {name} -- why` on its line or above it."
     )
 }
 

@@ -40,7 +40,7 @@ pub enum Role {
     Error,
     /// A warning, or a flow that is allowed in part.
     Warning,
-    /// A remark.
+    /// An info.
     Info,
     /// Something good: a flow that is allowed.
     Good,

@@ -54,7 +54,7 @@ pub struct Found {
     pub errors: usize,
     /// Warnings.
     pub warnings: usize,
-    /// Remarks.
+    /// Infos.
     pub infos: usize,
     /// How many of all these have a fix.
     pub fixable: usize,
@@ -117,7 +117,7 @@ impl Found {
         let found = list(&[
             (self.errors, "error"),
             (self.warnings, "warning"),
-            (self.infos, "remark"),
+            (self.infos, "info"),
         ]);
         let found = if found.is_empty() {
             "nothing".to_owned()

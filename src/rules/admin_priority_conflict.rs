@@ -12,7 +12,7 @@ declare_rule! {
     ///
     /// Reports two cluster-wide policies of one tier with the same priority, of which two rules
     /// do different things with the same connection, which no rule before them decides. Where
-    /// some pods are merely subjects of both, it is one remark for all policies of that
+    /// some pods are merely subjects of both, it is one info for all policies of that
     /// priority. Policies that can never have a pod in common are left alone.
     ///
     /// ## Why is this bad?
@@ -102,7 +102,7 @@ impl Rule for AdminPriorityConflict {
             for group in groups(cx, &directions[0]) {
                 let conflicts = conflicts(cx, &directions, &group);
                 if conflicts.is_empty() {
-                    findings.push(remark(cx, &group));
+                    findings.push(info(cx, &group));
                 }
                 let conflicts = conflicts.into_iter();
                 findings.extend(conflicts.map(|(one, other)| conflict(cx, one, other)));
@@ -194,8 +194,8 @@ fn conflict(cx: &Context<'_>, one: &Step<'_>, other: &Step<'_>) -> Diagnostic {
         .help("give them different priorities; the lower one is asked first")
 }
 
-/// One remark for policies that share a priority without harm.
-fn remark(cx: &Context<'_>, group: &Group) -> Diagnostic {
+/// One info for policies that share a priority without harm.
+fn info(cx: &Context<'_>, group: &Group) -> Diagnostic {
     let policy = |id: &ClusterPolicyId| cx.cluster.cluster_policy(*id);
     let (first, others) = group.ids.split_first().expect("a group has two at least");
     let second = others.first().expect("a group has two at least");

@@ -8,7 +8,7 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Remarks on an `ingress` rule without `ports` that lets pods of other namespaces in, where
+    /// Infos on an `ingress` rule without `ports` that lets pods of other namespaces in, where
     /// every pod of the policy has exactly one port, and the same one.
     ///
     /// Who asks for the rule by name in the configuration hears of every rule that has peers

@@ -17,7 +17,7 @@ declare_rule! {
     ///
     /// A warning where such a rule makes others pointless, as everything that they allow is
     /// allowed by it, and where a database's port is open to everybody without a word why.
-    /// Elsewhere it is a remark, one for all such rules of a namespace: who writes
+    /// Elsewhere it is an info, one for all such rules of a namespace: who writes
     /// `ingress: [{}]` means it. Rules for DNS alone are left alone.
     ///
     /// ## Why is this bad?
@@ -77,22 +77,22 @@ impl Rule for AllowAllRule {
     }
 
     fn check_namespace(&self, cx: &mut Context<'_>, namespace: NamespaceId) {
-        let mut remarks: BTreeMap<(Direction, Admits), Vec<Place>> = BTreeMap::new();
+        let mut infos: BTreeMap<(Direction, Admits), Vec<Place>> = BTreeMap::new();
         for policy in cx.cluster.policies_in(namespace) {
             for place in places(cx, policy) {
                 match mistake(cx, &place) {
                     Some(finding) => cx.report(finding),
-                    None => remarks
+                    None => infos
                         .entry((place.direction, place.admits))
                         .or_default()
                         .push(place),
                 }
             }
         }
-        for mut places in remarks.into_values() {
+        for mut places in infos.into_values() {
             // First one of which no other finding says more and takes the place of this one.
             places.sort_by_key(|place| place.may_be_contradiction(cx));
-            let finding = remark(cx, &places);
+            let finding = info(cx, &places);
             cx.report(finding);
         }
     }
@@ -214,7 +214,7 @@ impl Place {
     }
 }
 
-/// What makes a rule for everybody more than a remark.
+/// What makes a rule for everybody more than an info.
 fn mistake(cx: &Context<'_>, place: &Place) -> Option<Diagnostic> {
     let rules = place.rules(cx);
     let rule = &rules[place.index];
@@ -269,8 +269,8 @@ fn made_pointless(cx: &Context<'_>, place: &Place) -> Vec<usize> {
     rules.iter().enumerate().filter_map(is_pointless).collect()
 }
 
-/// One remark for all rules of a kind in a namespace.
-fn remark(cx: &Context<'_>, places: &[Place]) -> Diagnostic {
+/// One info for all rules of a kind in a namespace.
+fn info(cx: &Context<'_>, places: &[Place]) -> Diagnostic {
     const SHOWN: usize = 5;
     let (first, rest) = places.split_first().expect("a kind has at least one place");
     let everybody = first.admits.in_words(first.direction);

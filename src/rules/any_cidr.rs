@@ -14,7 +14,7 @@ declare_rule! {
     ///
     /// For ingress it is a warning where it says nothing of ports, opens a port that is seldom
     /// meant for everybody (a database's), or, with a complete inventory, leads
-    /// to pods that no Service exposes. Otherwise, and for egress, it is a remark.
+    /// to pods that no Service exposes. Otherwise, and for egress, it is an info.
     ///
     /// ## Why is this bad?
     ///

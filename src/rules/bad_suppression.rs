@@ -11,7 +11,7 @@ declare_rule! {
     /// ## What it does
     ///
     /// Looks at the suppressions themselves. It reports one that says no reason, that names a
-    /// rule that does not exist, that has expired, and one that allows nothing, because the
+    /// rule that does not exist, that has expired, and one that suppresses nothing, because the
     /// rule finds nothing there.
     ///
     /// A suppression is a comment on the line of the finding or above it, or, above everything
@@ -19,9 +19,9 @@ declare_rule! {
     /// whose comments do not survive:
     ///
     /// ```text
-    /// # npcheck: allow any-cidr -- the shop is public
-    /// # npcheck: allow any-cidr, single-stack-cidr until=2027-01-31 -- IPv6 comes next year
-    /// npcheck.io/allow: "any-cidr: the shop is public; single-stack-cidr: so far"
+    /// # npcheck: ignore any-cidr -- the shop is public
+    /// # npcheck: ignore any-cidr, single-stack-cidr until=2027-01-31 -- IPv6 comes next year
+    /// npcheck.io/ignore: "any-cidr: the shop is public; single-stack-cidr: so far"
     /// ```
     ///
     /// The day behind `until=` is the last one that counts.
@@ -29,7 +29,7 @@ declare_rule! {
     /// ## Why is this bad?
     ///
     /// A suppression without a reason, with a slip in the rule's name or with a day that is
-    /// over allows nothing: the finding stands. One that is no longer needed stays where it is
+    /// over suppresses nothing: the finding stands. One that is no longer needed stays where it is
     /// and hides the next mistake of that kind.
     ///
     /// ## Example
@@ -43,7 +43,7 @@ declare_rule! {
     /// spec:
     ///   podSelector: {}
     ///   ingress:
-    ///     # npcheck: allow any-cidr
+    ///     # npcheck: ignore any-cidr
     ///     - from:
     ///         - ipBlock: {cidr: 198.51.100.0/24}
     /// ```
@@ -65,7 +65,7 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Safe: a comment that allows nothing is deleted, or the name of the rule that it allows
+    /// Safe: a comment that suppresses nothing is deleted, or the name of the rule that it suppresses
     /// for nothing. No other fault is mended by machine.
     pub(super) struct BadSuppression {
         name: "bad-suppression",
@@ -91,7 +91,7 @@ impl Rule for BadSuppression {
         for named in &suppression.rules {
             let finding = match named.standing {
                 Standing::Unknown => unknown_rule(cx, named),
-                // Whether this very rule had to be allowed is known only when it is done.
+                // Whether this very rule had to be suppressed is known only when it is done.
                 Standing::Idle if named.name.value != Self::META.name => {
                     idle(cx, suppression, named)
                 }
@@ -107,7 +107,7 @@ impl Rule for BadSuppression {
                     .finding(suppression.span, message)
                     .with_severity(Severity::Warning)
                     .label("so the finding stands again")
-                    .help("mend what it allowed, or write a later day");
+                    .help("fix what it suppressed, or write a later day");
                 cx.report(finding);
             }
         }
@@ -117,19 +117,19 @@ impl Rule for BadSuppression {
 /// The fault of the suppression as a whole that keeps it from counting, if it has one.
 fn check_form(cx: &Context<'_>, suppression: &Suppression) -> Option<Diagnostic> {
     let form = match suppression.form {
-        Form::Comment => "# npcheck: allow RULE -- reason",
+        Form::Comment => "# npcheck: ignore RULE -- reason",
         Form::Annotation => "RULE: reason",
     };
     let finding = |span, message: String| {
         cx.finding(span, message)
-            .label("so it allows nothing")
+            .label("so it suppresses nothing")
             .help(format!("write it as `{form}`"))
     };
     match suppression.force {
         Force::InForce | Force::Expired(_) => None,
         Force::Malformed => Some(finding(
             suppression.span,
-            "this is meant as a suppression, but does not say `npcheck: allow`".to_owned(),
+            "this is meant as a suppression, but does not say `npcheck: ignore`".to_owned(),
         )),
         Force::WithoutRule => Some(finding(
             suppression.span,
@@ -137,7 +137,7 @@ fn check_form(cx: &Context<'_>, suppression: &Suppression) -> Option<Diagnostic>
         )),
         Force::WithoutReason => {
             let name = suppression.rules.first()?;
-            let message = format!("`{}` is allowed without a reason", name.name);
+            let message = format!("`{}` is ignored without a reason", name.name);
             Some(finding(suppression.span, message))
         }
         Force::WithoutDay => {
@@ -154,12 +154,15 @@ fn unknown_rule(cx: &Context<'_>, named: &NamedRule) -> Diagnostic {
         Some(name) => format!("did you mean `{name}`?"),
         None => "`npcheck explain --all` lists the rules".to_owned(),
     };
-    let message = format!("there is no rule `{}` that could be allowed", named.name);
+    let message = format!("there is no rule `{}` that could be suppressed", named.name);
     cx.finding(named.name.span, message).help(help)
 }
 
 fn idle(cx: &Context<'_>, suppression: &Suppression, named: &NamedRule) -> Diagnostic {
-    let message = format!("`{}` finds nothing here that could be allowed", named.name);
+    let message = format!(
+        "`{}` finds nothing here that could be suppressed",
+        named.name
+    );
     let finding = cx
         .finding(suppression.span, message)
         .with_severity(Severity::Warning);

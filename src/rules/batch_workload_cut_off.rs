@@ -248,9 +248,8 @@ impl CutOff {
         ] {
             if self.is_refused_by(cx, side) {
                 for policy in cx.engine.isolating(workload, side).iter().take(3) {
-                    let remark = format!("isolates `{}` for {}", name(workload), side.field());
-                    finding =
-                        finding.related(cluster.policy(*policy).object.meta.name.span, remark);
+                    let note = format!("isolates `{}` for {}", name(workload), side.field());
+                    finding = finding.related(cluster.policy(*policy).object.meta.name.span, note);
                 }
             }
         }

@@ -11,11 +11,11 @@ declare_rule! {
     ///
     /// Reports a policy whose kind, namespace and name another policy has, in the same file or
     /// in files that one `kustomization.yaml` lists; with a complete inventory, anywhere. Two
-    /// files of one directory are a remark where they are about different pods or another
+    /// files of one directory are an info where they are about different pods or another
     /// direction, so that one was copied and not renamed; else they may be alternatives, and
     /// are left alone. So are patches, and the bases and overlays of other directories.
     ///
-    /// As a remark it also reports two policies of a namespace with different names that say
+    /// As an info it also reports two policies of a namespace with different names that say
     /// the same.
     ///
     /// ## Why is this bad?
@@ -89,7 +89,7 @@ impl Rule for DuplicatePolicy {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let layout = Layout::of(cx.sources, cx.cluster.surroundings());
+        let layout = Layout::of(cx.sources, cx.cluster.context_objects());
         for duplicate in cx.cluster.duplicates() {
             if let Some(finding) = check_duplicate(cx, &layout, duplicate) {
                 cx.report(finding);

@@ -202,7 +202,7 @@ enum Balancing {
 fn ways_in<'c>(cx: &Context<'c>) -> Vec<WayIn<'c>> {
     let cluster = cx.cluster;
     let mut ways = Vec::new();
-    for entrypoint in &cluster.surroundings().entrypoints {
+    for entrypoint in &cluster.context_objects().entrypoints {
         for backend in &entrypoint.backends {
             let namespace = entrypoint.backend_namespace(backend);
             if let Some(service) = cluster.service_by_name(namespace, &backend.service) {

@@ -216,11 +216,11 @@ fn check(
         } else {
             format!("`{}`", cx.cluster.policy_name(other.policy))
         };
-        let remark = format!("{which} lets connections {end} {part}{cidr}");
+        let note = format!("{which} lets connections {end} {part}{cidr}");
         let finding = cx
             .policy_finding(opening.policy, &opening.path, except.span, message)
             .label("only this block leaves it out")
-            .related(other.span(cx), remark)
+            .related(other.span(cx), note)
             .note("policies are a union; no rule takes away what another one allows")
             .help("except it in both rules, or deny it in a `ClusterNetworkPolicy`");
         return Some((finding, index));

@@ -11,7 +11,7 @@ declare_rule! {
     ///
     /// Reports a policy whose `podSelector` selects only pods with `hostNetwork: true`, and a
     /// peer that matches only such pods. Where a policy selects some of them among others, a
-    /// remark names them.
+    /// info names them.
     ///
     /// ## Why is this bad?
     ///

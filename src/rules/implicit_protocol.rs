@@ -16,7 +16,7 @@ declare_rule! {
     /// IKE, RADIUS, VXLAN, WireGuard).
     ///
     /// Who asks for the rule by name in the configuration hears of every port without
-    /// `protocol`, as a remark.
+    /// `protocol`, as an info.
     ///
     /// ## Why is this bad?
     ///

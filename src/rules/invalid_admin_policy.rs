@@ -12,7 +12,7 @@ declare_rule! {
     /// `namespaces` and `pods`, an empty `from` or `to`, a priority outside 0 to 1000, an
     /// action of the other generation (`Allow` is v1alpha1, `Accept` is v1alpha2), a port
     /// range that ends before it starts, a baseline policy that is not named `default`, too
-    /// many rules or peers. The kinds of v1alpha1 get a remark: `ClusterNetworkPolicy` takes
+    /// many rules or peers. The kinds of v1alpha1 get an info: `ClusterNetworkPolicy` takes
     /// their place.
     ///
     /// ## Why is this bad?

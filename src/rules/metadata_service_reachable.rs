@@ -17,7 +17,7 @@ declare_rule! {
     /// `169.254.169.254` on most clouds. Other rules and policies do not matter, as they can
     /// only allow more; cluster-wide policies do, as they can deny it.
     ///
-    /// Without `cloud:` in the configuration it is a remark about address blocks, as nobody
+    /// Without `cloud:` in the configuration it is an info about address blocks, as nobody
     /// knows whether the service is there. With it, it is a warning about every rule.
     ///
     /// ## Why is this bad?

@@ -22,7 +22,7 @@ declare_rule! {
     ///
     /// Pods on the host network, and pods that bring their own nameservers
     /// (`dnsPolicy: None`), are left alone. Where no rule allows any egress at all, the pods
-    /// may be servers that only answer: that is a remark.
+    /// may be servers that only answer: that is an info.
     ///
     /// ## Example
     ///

@@ -13,7 +13,7 @@ declare_rule! {
     /// Reports a policy without `metadata.namespace`, where something tells which one was
     /// meant: the other objects of its file name one, or the pods that it selects are in
     /// another namespace; or where the inventory is complete. Where only other files of its
-    /// directory name one, it is a remark, one for each directory.
+    /// directory name one, it is an info, one for each directory.
     ///
     /// Nothing is said where a `kustomization.yaml`, a `Kustomization` of Flux or an
     /// `Application` of Argo CD sets the namespace, where workloads beside it name none
@@ -88,7 +88,7 @@ impl Rule for MissingNamespace {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let layout = Layout::of(cx.sources, cx.cluster.surroundings());
+        let layout = Layout::of(cx.sources, cx.cluster.context_objects());
         let neighbours = Neighbours::new(cx, &layout);
         let mut unsure: BTreeMap<String, Vec<PolicyId>> = BTreeMap::new();
         for id in cx.cluster.policy_ids() {
@@ -114,7 +114,7 @@ impl Rule for MissingNamespace {
             // Where others name `default`, that may well be what this one means.
             let tells = |named: &&BTreeSet<&str>| !is_usual && !named.contains("default");
             if let Some(named) = named.filter(tells) {
-                cx.report(remark(cx, &policies, named));
+                cx.report(info(cx, &policies, named));
             }
         }
     }
@@ -259,8 +259,8 @@ fn finding(cx: &Context<'_>, id: PolicyId, evidence: &Evidence) -> Diagnostic {
     }
 }
 
-/// One remark for the policies of a directory, in which others name these namespaces.
-fn remark(cx: &Context<'_>, policies: &[PolicyId], named: &BTreeSet<&str>) -> Diagnostic {
+/// One info for the policies of a directory, in which others name these namespaces.
+fn info(cx: &Context<'_>, policies: &[PolicyId], named: &BTreeSet<&str>) -> Diagnostic {
     let name = |id: &PolicyId| &cx.cluster.policy(*id).object.meta.name;
     let (first, others) = policies
         .split_first()

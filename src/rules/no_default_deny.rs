@@ -8,8 +8,8 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 declare_rule! {
     /// ## What it does
     ///
-    /// Remarks on a namespace with workloads and without a default deny: no policy isolates a
-    /// pod that has no labels. One remark for a namespace, which names the workloads that no
+    /// Infos on a namespace with workloads and without a default deny: no policy isolates a
+    /// pod that has no labels. One info for a namespace, which names the workloads that no
     /// policy isolates today. Where policies isolate every known workload one by one, it speaks
     /// only if the inventory is complete.
     ///

@@ -311,12 +311,12 @@ impl<'c> Promise<'c> {
         let policies = cx.engine.isolating(self.others[0], self.opposite());
         for policy in policies.iter().take(SHOWN) {
             let object: &k8s::NetworkPolicy = &cluster.policy(*policy).object;
-            let remark = format!(
+            let note = format!(
                 "isolates {} for {}",
                 names(&self.others[..1]),
                 self.opposite().field()
             );
-            finding = finding.related(object.meta.name.span, remark);
+            finding = finding.related(object.meta.name.span, note);
         }
         finding.help(self.counterpart(cx))
     }

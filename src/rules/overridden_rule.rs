@@ -144,7 +144,7 @@ fn denied_rules(
     let denied = |(index, rule)| {
         let allowance = Allowance::of_rule(rule, namespace)?;
         let denying = admin.deciding(&pods, &allowance, Action::Deny);
-        let (name, remark) = match denying.as_slice() {
+        let (name, note) = match denying.as_slice() {
             [] => return None,
             [one] => (one.name(cx), "denies all of it"),
             several => {
@@ -156,7 +156,7 @@ fn denied_rules(
         let path = format!("spec.{}[{index}]", direction.field());
         let finding = cx.policy_finding(id, path, Item::from(rule).mark(cx.sources), message);
         let finding = denying.iter().fold(finding, |finding, step| {
-            finding.related(step.mark(cx), remark)
+            finding.related(step.mark(cx), note)
         });
         Some(finding.note("the Admin tier is asked before the NetworkPolicies"))
     };

@@ -124,7 +124,7 @@ impl Rule for PartialServiceMatch {
             return;
         }
         let unjudged = Unjudged::new(cx.documents, cluster);
-        let layout = Layout::of(cx.sources, cluster.surroundings());
+        let layout = Layout::of(cx.sources, cluster.context_objects());
         // Several Services in front of the same pods are one matter.
         let mut found: BTreeMap<PolicyId, Split> = BTreeMap::new();
         for service in cluster.service_ids() {
@@ -384,7 +384,7 @@ fn answer(cluster: &Cluster, caller: Caller, backend: &Backend) -> Answer {
     let from = match caller {
         Caller::Known(id) if id == backend.workload => return Answer::Unclear,
         Caller::Known(id) => Endpoint::workload(cluster, id),
-        Caller::Stranger => Endpoint::Pod(PodView::supposed(nowhere, &no_labels)),
+        Caller::Stranger => Endpoint::Pod(PodView::hypothetical(nowhere, &no_labels)),
     };
     let asked = ConnectionSet::of(protocol, PortSet::range(port, port));
     let explanation = engine::explain(cluster, &from, &to);

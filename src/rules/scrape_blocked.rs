@@ -173,7 +173,7 @@ struct Target {
 fn by_monitors(cx: &Context<'_>) -> Vec<Target> {
     let cluster = cx.cluster;
     let mut targets = Vec::new();
-    for monitor in &cluster.surroundings().monitors {
+    for monitor in &cluster.context_objects().monitors {
         let own = monitor.meta.namespace_name();
         let object = format!("{own}/{}/{}", monitor.kind.name(), monitor.meta.name);
         for (index, endpoint) in monitor.endpoints.iter().enumerate() {
@@ -366,7 +366,7 @@ fn describe(cx: &Context<'_>, closed: &[(Entrance<'_>, Vec<Target>)]) -> Diagnos
         finding = finding.note(format!("closed by the same policies: {others}"));
     }
     let namespaces = cx.settings.monitoring_namespaces.first().cloned();
-    let operators = &cluster.surroundings().prometheuses;
+    let operators = &cluster.context_objects().prometheuses;
     let by_operator = operators
         .first()
         .map(|it| it.meta.namespace_name().to_owned());

@@ -231,20 +231,18 @@ fn describe(
                 ServiceType::LoadBalancer => "LoadBalancer",
                 _ => "NodePort",
             };
-            let remark = format!("`{kind}`: nodes put their own address in place of the client's");
-            finding
-                .related(service.meta.name.span, remark)
-                .help(format!(
-                    "set `externalTrafficPolicy: Local` on Service `{}`, or restrict it by \
+            let note = format!("`{kind}`: nodes put their own address in place of the client's");
+            finding.related(service.meta.name.span, note).help(format!(
+                "set `externalTrafficPolicy: Local` on Service `{}`, or restrict it by \
                      `loadBalancerSourceRanges`",
-                    service.meta.name
-                ))
+                service.meta.name
+            ))
         }
         Exposure::Entrypoint(entrypoint, _) => {
             let kind = entrypoint.kind.name();
-            let remark = format!("`{kind}`: pods see the address of the controller");
+            let note = format!("`{kind}`: pods see the address of the controller");
             finding
-                .related(entrypoint.meta.name.span, remark)
+                .related(entrypoint.meta.name.span, note)
                 .help(format!(
                     "let the controller of {kind} `{}` restrict the addresses, and admit only the \
                      controller here",

@@ -227,9 +227,9 @@ impl Named<'_> {
         };
         let same_name = ports().find(|port| name_of(port) == Some(self.name));
         if let Some(port) = same_name {
-            let remark = format!("`{}` is a {} port here", self.name, port.protocol);
+            let note = format!("`{}` is a {} port here", self.name, port.protocol);
             return finding
-                .related(port.number.span, remark)
+                .related(port.number.span, note)
                 .help(format!("write `protocol: {}`", port.protocol));
         }
         if let Some(port) = ports().next() {

@@ -21,7 +21,7 @@ declare_rule! {
     /// `kubernetes.io/metadata.name` with its name, and nobody can change or forget it.
     ///
     /// Where another peer of the same rule selects the namespace, nothing is lost: that is a
-    /// remark.
+    /// info.
     ///
     /// Labels that platforms are known to set (OpenShift's policy groups, Rancher's projects)
     /// are left alone.
@@ -202,7 +202,7 @@ fn selected_beside<'p>(
     })
 }
 
-/// A remark on a peer that selects nothing beside one that selects what it was meant for.
+/// A info on a peer that selects nothing beside one that selects what it was meant for.
 fn dead(
     cx: &Context<'_>,
     id: PolicyId,

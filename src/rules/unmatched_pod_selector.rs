@@ -19,7 +19,7 @@ declare_rule! {
     ///
     /// Manifests on disk rarely hold every pod: operators and other repositories make the
     /// rest. So without `--complete` only a near miss is an error, and a plain absence is a
-    /// remark, made only where the policy names a namespace that has other workloads. Where a
+    /// info, made only where the policy names a namespace that has other workloads. Where a
     /// Service, a chart or an object of an operator speaks of such pods, neither is made.
     /// Labels that only controllers set are left alone.
     ///

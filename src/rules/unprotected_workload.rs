@@ -9,7 +9,7 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 declare_rule! {
     /// ## What it does
     ///
-    /// Remarks on workloads that no policy isolates, by direction, in one remark for a
+    /// Infos on workloads that no policy isolates, by direction, in one info for a
     /// namespace. Where the namespace has no default deny, `no-default-deny` says it for all of
     /// them; what remains are workloads that a default deny leaves out by its selector.
     ///

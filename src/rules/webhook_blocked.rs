@@ -173,7 +173,7 @@ impl Call<'_> {
 
 fn calls<'c>(cx: &Context<'c>) -> Vec<Call<'c>> {
     let mut found = Vec::new();
-    for extension in &cx.cluster.surroundings().api_extensions {
+    for extension in &cx.cluster.context_objects().api_extensions {
         for call in &extension.calls {
             if let Some(service) = cx.cluster.service_by_name(&call.namespace, &call.service) {
                 found.push(Call {

@@ -11,9 +11,9 @@ pub(crate) struct ReadError {
     pub(crate) span: Span,
     /// The fact.
     pub(crate) message: String,
-    /// A remark on the text; may be empty.
+    /// A note on the text; may be empty.
     pub(crate) label: String,
-    /// Another text that explains it, with a remark.
+    /// Another text that explains it, with a note.
     pub(crate) related: Option<(Span, String)>,
     /// What to do, where that is known.
     pub(crate) help: Option<String>,
@@ -43,15 +43,15 @@ impl ReadError {
         })
     }
 
-    /// The same with a remark on the text.
+    /// The same with a note on the text.
     pub(crate) fn label(mut self: Box<Self>, label: impl Into<String>) -> Box<Self> {
         self.label = label.into();
         self
     }
 
-    /// The same with a remark on another text.
-    pub(crate) fn related(mut self: Box<Self>, span: Span, remark: impl Into<String>) -> Box<Self> {
-        self.related = Some((span, remark.into()));
+    /// The same with a note on another text.
+    pub(crate) fn related(mut self: Box<Self>, span: Span, note: impl Into<String>) -> Box<Self> {
+        self.related = Some((span, note.into()));
         self
     }
 

@@ -45,7 +45,7 @@ metadata: {name: kept, namespace: shop}
 spec:
   podSelector: {matchLabels: {app: web}}
   policyTypes: [Ingress]
-  egress: # npcheck: allow ignored-rules -- the next release turns it on
+  egress: # npcheck: ignore ignored-rules -- the next release turns it on
     - {}
 "#;
 
@@ -276,7 +276,7 @@ fn full_and_concise_say_every_finding() {
 
 /// Four namespaces without a default deny are one thing to read, and four findings.
 #[test]
-fn many_remarks_of_one_kind_are_a_line_each_in_full() {
+fn many_infos_of_one_kind_are_a_line_each_in_full() {
     let directory = scratch("formats-many");
     for namespace in ["a", "b", "c", "d"] {
         let pod = format!(

@@ -166,7 +166,7 @@ fn is_same(a: &Object, b: &Object) -> bool {
         Object::NetworkPolicy(_) => "NetworkPolicy",
         Object::Service(_) => "Service",
         Object::Node(_) => "Node",
-        Object::Surrounding(object) => object.kind(),
+        Object::ContextObject(object) => object.kind(),
     };
     let name = |object: &Object| {
         (

@@ -211,7 +211,7 @@ fn the_configuration_allows_findings_in_files_that_one_cannot_edit() {
     let directory = shop("allow");
     let entry = |until: &str| {
         format!(
-            "allow:\n  - {{rule: ignored-rules, object: \"shop/**\", reason: of the vendor{until}}}\n  - {{rule: invalid-value, path: \"db.yaml\", reason: of the vendor}}\n"
+            "ignore:\n  - {{rule: ignored-rules, object: \"shop/**\", reason: of the vendor{until}}}\n  - {{rule: invalid-value, path: \"db.yaml\", reason: of the vendor}}\n"
         )
     };
     write(&directory, "npcheck.yaml", entry(""));

@@ -24,7 +24,7 @@ mod hook;
 #[cfg(unix)]
 mod linting;
 #[cfg(unix)]
-mod mending;
+mod fixing;
 #[cfg(unix)]
 mod odd;
 mod places;
@@ -36,7 +36,7 @@ mod repository;
 mod rules;
 #[cfg(unix)]
 mod states;
-mod surroundings;
+mod context_objects;
 mod tiers;
 mod validation;
 mod verdict;

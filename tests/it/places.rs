@@ -2,7 +2,7 @@
 //! with two texts.
 
 use crate::program::{run, scratch, write};
-use npcheck::cluster::{Cluster, Places, Worlds};
+use npcheck::cluster::{Cluster, Overlays, Places};
 use npcheck::manifest;
 use npcheck::source::SourceMap;
 use std::fs;
@@ -261,7 +261,7 @@ fn a_policy_with_two_texts_is_judged_with_both() {
     assert!(found("same/policy.yaml", "ignored-rules"), "{linted:?}");
 
     let kept = format!(
-        "# npcheck: allow ignored-rules -- goes soon\n# npcheck: allow unmatched-pod-selector -- goes soon\n{}",
+        "# npcheck: ignore ignored-rules -- goes soon\n# npcheck: ignore unmatched-pod-selector -- goes soon\n{}",
         admits("front")
     );
     write(&directory, "prod/policy.yaml", kept);
@@ -271,7 +271,7 @@ fn a_policy_with_two_texts_is_judged_with_both() {
 
     // What is kept in one copy is kept in the other one as well, where it stands there.
     let kept = format!(
-        "# npcheck: allow ignored-rules -- goes soon\n{}",
+        "# npcheck: ignore ignored-rules -- goes soon\n{}",
         admits("webs")
     );
     write(&directory, "dev/policy.yaml", &kept);
@@ -301,8 +301,8 @@ fn too_many_copies_are_said_to_be_too_many() {
         let id = sources.add(&*name, &*text);
         objects.extend(manifest::read(id, &name, &text).objects);
     }
-    let worlds = Worlds::new(&sources, &objects);
-    let judged: usize = worlds.worlds.iter().map(|world| world.judged.len()).sum();
+    let worlds = Overlays::new(&sources, &objects);
+    let judged: usize = worlds.clusters.iter().map(|world| world.judged.len()).sum();
     assert_eq!(judged + worlds.left_out, 299);
     assert!(worlds.left_out > 0, "{judged}");
 }

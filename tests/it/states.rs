@@ -31,7 +31,7 @@ fn lint(repository: &Repository, options: &[&str]) -> Run {
     repository.run(&[&["lint", "-o", "concise", "--fail-on", "warning"], options].concat())
 }
 
-/// Findings that are no mere remarks.
+/// Findings that are no mere infos.
 fn mistakes(run: &Run) -> Vec<&str> {
     let (_, findings) = outcome(run);
     findings

@@ -36,7 +36,7 @@ fn findings(objects: &[Object], rule: &str) -> Vec<Diagnostic> {
         engine: &engine,
         settings: &config.settings,
         known_rules: &known_rules,
-        allow: &[],
+        ignore: &[],
         path_of: &str::to_owned,
         today: "2026-11-21".parse().expect("a date"),
     };

@@ -37,7 +37,7 @@ pub(crate) enum Form {
     },
     /// `shop/+app=new`; with the labels of a namespace that does not exist yet,
     /// `+team=x/+app=new`
-    Supposed {
+    Hypothetical {
         namespace: String,
         new_labels: Option<Labels>,
         labels: Labels,
@@ -102,7 +102,7 @@ impl Form {
             return Ok(Self::Addresses(address.into()));
         }
         if text.starts_with('+') {
-            return Self::parse_supposed(text, lookup);
+            return Self::parse_hypothetical(text, lookup);
         }
         let Some((head, rest)) = text.split_once('/') else {
             return if text.contains('=') {
@@ -136,7 +136,7 @@ impl Form {
         let namespace = Some(head.to_owned());
         if let Some(rest) = rest.strip_prefix('+') {
             let labels = labels(rest, offset + 1, lookup.source)?;
-            return Ok(Self::Supposed {
+            return Ok(Self::Hypothetical {
                 namespace: head.to_owned(),
                 new_labels: None,
                 labels,
@@ -177,7 +177,7 @@ impl Form {
     }
 
     /// `+app=new` or `+team=x/+app=new`.
-    fn parse_supposed(text: &str, lookup: &Lookup<'_>) -> Result<Self, Mistake> {
+    fn parse_hypothetical(text: &str, lookup: &Lookup<'_>) -> Result<Self, Mistake> {
         let source = lookup.source;
         let Some(at) = text.find("/+") else {
             let Some(namespace) = lookup.namespace else {
@@ -187,7 +187,7 @@ impl Form {
                 ));
             };
             let labels = labels(&text[1..], 1, source)?;
-            return Ok(Self::Supposed {
+            return Ok(Self::Hypothetical {
                 namespace: namespace.to_owned(),
                 new_labels: None,
                 labels,
@@ -215,7 +215,7 @@ impl Form {
             .chain([set_by_kubernetes])
             .collect();
         let labels = labels(&text[at + 2..], at + 2, source)?;
-        Ok(Self::Supposed {
+        Ok(Self::Hypothetical {
             namespace: name,
             new_labels: Some(Labels::new(of_namespace)),
             labels,

@@ -18,7 +18,7 @@ pub(crate) struct Candidate {
 }
 
 /// How many candidates are named.
-const MOST: usize = 5;
+const MAX: usize = 5;
 
 pub(super) fn namespace(cluster: &Cluster, text: &str, name: &str) -> Mistake {
     let rest = text.strip_prefix(name).unwrap_or_default();
@@ -116,13 +116,13 @@ pub(super) fn without_pods(cluster: &Cluster, text: &str, id: ServiceId) -> Mist
     let selector = selector.unwrap_or_default();
     let reason = format!("the Service `{text}` selects no pod here; one with its labels is");
     let namespace = &cluster.namespace(service.namespace).name;
-    let supposed = Candidate {
+    let hypothetical = Candidate {
         name: format!("{namespace}/+{selector}"),
         span: None,
     };
     Mistake::Unanswerable {
         reason,
-        seen: vec![supposed, service_candidate(cluster, id)],
+        seen: vec![hypothetical, service_candidate(cluster, id)],
     }
 }
 
@@ -234,10 +234,10 @@ fn nearest(candidates: impl Iterator<Item = (usize, Candidate)>, typed: &str) ->
         length => length / 3,
     };
     let near = all.partition_point(|(far, _)| *far <= limit);
-    let shown = if near == 0 && all.len() <= MOST {
+    let shown = if near == 0 && all.len() <= MAX {
         all.len()
     } else {
-        near.min(MOST)
+        near.min(MAX)
     };
     all.into_iter()
         .take(shown)

@@ -26,10 +26,10 @@ use rayon::prelude::*;
 use std::collections::BTreeSet;
 
 /// Changes are looked for only if there are no more answers than this.
-pub(super) const MOST_ANSWERS: usize = 6;
+pub(super) const MAX_ANSWERS: usize = 6;
 
 /// How many proposals of one side, and how many of both together, are tried.
-const MOST_TRIES: usize = 8;
+const MAX_TRIES: usize = 8;
 
 /// The changes that would allow what a group is blocked for, the smallest first; a second
 /// one only if it opens less. None if all ports were asked for, as nobody wants that.
@@ -90,7 +90,7 @@ impl Search<'_> {
                 .collect();
         }
         combinations.sort_by_key(|edits| proposal::lines(edits));
-        combinations.truncate(MOST_TRIES);
+        combinations.truncate(MAX_TRIES);
         let mut changes: Vec<Change> = Vec::new();
         for edits in combinations.iter().filter(|edits| !edits.is_empty()) {
             let opens_nothing = changes.last().is_some_and(|change| change.opens.is_empty());
@@ -135,7 +135,7 @@ impl Search<'_> {
             })
         };
         proposals.retain(works);
-        proposals.truncate(MOST_TRIES);
+        proposals.truncate(MAX_TRIES);
         proposals
     }
 
@@ -157,7 +157,7 @@ impl Search<'_> {
 
     fn asked_end(&self, example: &Piece<'_>, pieces: &[Piece<'_>]) -> AskedEnd {
         match &example.endpoint {
-            Endpoint::Pod(pod) => pod.workload.map_or(AskedEnd::Supposed, |id| {
+            Endpoint::Pod(pod) => pod.workload.map_or(AskedEnd::Hypothetical, |id| {
                 AskedEnd::Workload(self.input.cluster.workload_name(id))
             }),
             Endpoint::Address(_) => AskedEnd::Outside(ranges(pieces)),

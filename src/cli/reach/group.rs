@@ -241,7 +241,7 @@ impl<'s> Group<'s> {
 fn range_names(ranges: &[AddressRange], resolved: &Resolved) -> Vec<String> {
     let asked = resolved.ends.iter().filter_map(|end| match end {
         End::Addresses(range) => Some(*range),
-        End::Workload(_) | End::Address(..) | End::Supposed(_) => None,
+        End::Workload(_) | End::Address(..) | End::Hypothetical(_) => None,
     });
     let asked: Vec<AddressRange> = asked.collect();
     let typed = if resolved.is_selection {

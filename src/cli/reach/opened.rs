@@ -26,7 +26,7 @@ pub(super) enum AskedEnd {
     /// By its name in every answer.
     Workload(String),
     /// A pod that does not exist yet, so that no flow of the graph is its own.
-    Supposed,
+    Hypothetical,
     /// All of these addresses.
     Outside(Vec<AddressRange>),
 }

@@ -15,7 +15,7 @@ use crate::source::Spanned;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// With more sets of labels than this to try, doubt stays doubt.
-const MOST_WORLDS: usize = 2048;
+const MAX_WORLDS: usize = 2048;
 
 /// A value that no selector asks for: labels cannot hold brackets.
 const ANOTHER_VALUE: &str = "<another>";
@@ -43,7 +43,7 @@ pub(super) fn narrow<'c>(
     } else {
         sources.len() * destinations.len()
     };
-    if worlds > MOST_WORLDS {
+    if worlds > MAX_WORLDS {
         return explanation;
     }
     let mut narrowed: Option<Explanation<'_>> = None;
@@ -155,7 +155,7 @@ fn worlds(end: &Endpoint<'_>, asked: &Asked<'_>) -> Option<Vec<Labels>> {
             }
         }
         worlds = next;
-        if worlds.len() > MOST_WORLDS {
+        if worlds.len() > MAX_WORLDS {
             return None;
         }
     }

@@ -42,7 +42,7 @@ enum Present {
 
 /// How many cases [`Predicate::is_covered`] looks at before it gives up and says no. Real
 /// selectors need a handful.
-const MOST_CASES: u32 = 20_000;
+const MAX_CASES: u32 = 20_000;
 
 impl Predicate {
     /// The same, and what `selector` asks of the labels of `scope`; `None` where another
@@ -97,7 +97,7 @@ impl Predicate {
     /// Whether all labels that satisfy this one satisfy at least one of `covers`. Says no
     /// where the answer would take too long.
     pub(super) fn is_covered(&self, covers: &[&Self]) -> bool {
-        let mut cases = MOST_CASES;
+        let mut cases = MAX_CASES;
         !self.has_witness(covers, &mut cases)
     }
 

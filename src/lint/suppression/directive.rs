@@ -4,9 +4,10 @@
 
 use std::ops::Range;
 
-/// Words by which people try to say `allow`.
+/// Words by which people try to say `ignore`.
 const VERBS: &[&str] = &[
-    "allow", "allows", "ignore", "disable", "skip", "suppress", "nolint", "noqa", "except",
+    "ignore", "ignores", "allow", "allows", "disable", "skip", "suppress", "nolint", "noqa",
+    "except",
 ];
 
 /// A suppression's words, as ranges of the text that it was read from.
@@ -14,7 +15,7 @@ const VERBS: &[&str] = &[
 pub(super) struct Directive {
     /// All of it.
     pub(super) range: Range<usize>,
-    /// Whether it says `npcheck: allow`, and not something that only looks like it.
+    /// Whether it says `npcheck: ignore`, and not something that only looks like it.
     pub(super) is_well_formed: bool,
     /// The rules that it names.
     pub(super) rules: Vec<Range<usize>>,
@@ -63,7 +64,7 @@ fn read_comment(comment: &str, range: Range<usize>) -> Option<Directive> {
     if !VERBS.contains(&verb) || (after_colon.is_none() && after_name == verb_on) {
         return None;
     }
-    let is_well_formed = verb == "allow" && after_colon.is_some();
+    let is_well_formed = verb == "ignore" && after_colon.is_some();
     let start = range.end - (verb_on.len() - length);
     let mut directive = words_of(comment, start..range.end);
     directive.range = range;
@@ -175,42 +176,42 @@ mod tests {
     fn comments_are_read() {
         for (comment, expected) in [
             (
-                "# npcheck: allow any-cidr -- public site",
+                "# npcheck: ignore any-cidr -- public site",
                 Some("any-cidr: public site"),
             ),
             (
-                "#npcheck:allow any-cidr--public site",
+                "#npcheck:ignore any-cidr--public site",
                 Some("any-cidr: public site"),
             ),
-            ("## npcheck: allow a-b, c-d -- why", Some("a-b+c-d: why")),
+            ("## npcheck: ignore a-b, c-d -- why", Some("a-b+c-d: why")),
             (
-                "# npcheck: allow a-b,c-d until=2027-01-31 -- why",
+                "# npcheck: ignore a-b,c-d until=2027-01-31 -- why",
                 Some("a-b+c-d until 2027-01-31: why"),
             ),
             (
-                "# npcheck: allow a-b -- why until=2027-01-31",
+                "# npcheck: ignore a-b -- why until=2027-01-31",
                 Some("a-b until 2027-01-31: why"),
             ),
-            ("# npcheck: allow a-b \u{2014} why", Some("a-b: why")),
+            ("# npcheck: ignore a-b \u{2014} why", Some("a-b: why")),
             (
-                "# npcheck: allow a-b: why -- really",
+                "# npcheck: ignore a-b: why -- really",
                 Some("a-b: why -- really"),
             ),
-            ("# npcheck: allow a-b", Some("a-b: ")),
-            ("# npcheck: allow a-b --", Some("a-b: ")),
-            ("# npcheck: allow", Some(": ")),
-            ("# npcheck: allow -- why", Some(": why")),
+            ("# npcheck: ignore a-b", Some("a-b: ")),
+            ("# npcheck: ignore a-b --", Some("a-b: ")),
+            ("# npcheck: ignore", Some(": ")),
+            ("# npcheck: ignore -- why", Some(": why")),
             (
-                "# npcheck: allow a-b -- see issue #12  # yamllint disable-line",
+                "# npcheck: ignore a-b -- see issue #12  # yamllint disable-line",
                 Some("a-b: see issue #12"),
             ),
-            ("# noqa # npcheck: allow a-b -- why", Some("a-b: why")),
-            ("# npcheck: ignore a-b -- why", Some("?a-b: why")),
-            ("# npcheck allow a-b -- why", Some("?a-b: why")),
+            ("# noqa # npcheck: ignore a-b -- why", Some("a-b: why")),
+            ("# npcheck: allow a-b -- why", Some("?a-b: why")),
+            ("# npcheck ignore a-b -- why", Some("?a-b: why")),
             ("# npcheck: this file is generated", None),
-            ("# npcheckallow a-b", None),
+            ("# npcheckignore a-b", None),
             ("# npcheck allowed it", None),
-            ("# see npcheck: allow a-b -- why", None),
+            ("# see npcheck: ignore a-b -- why", None),
             ("#", None),
             ("##", None),
         ] {
@@ -221,9 +222,9 @@ mod tests {
 
     #[test]
     fn a_directive_ends_where_another_comment_begins() {
-        let comment = "# a # npcheck: allow a-b -- why  # b";
+        let comment = "# a # npcheck: ignore a-b -- why  # b";
         let directive = in_comment(comment).expect("it holds one");
-        assert_eq!(&comment[directive.range], "# npcheck: allow a-b -- why");
+        assert_eq!(&comment[directive.range], "# npcheck: ignore a-b -- why");
     }
 
     #[test]

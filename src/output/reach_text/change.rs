@@ -12,10 +12,10 @@ use crate::output::{Escaped, Role, count};
 use std::io::{self, Write};
 
 /// How many flows that a change opens besides are named.
-const MOST_FLOWS: usize = 6;
+const MAX_FLOWS: usize = 6;
 
 /// A rule that differs in more parts than this is not near.
-const MOST_DIFFERENCES: usize = 2;
+const MAX_DIFFERENCES: usize = 2;
 
 impl Page<'_, '_> {
     pub(super) fn what_to_do(&self, asked: &ConnectionSet, out: &mut dyn Write) -> io::Result<()> {
@@ -124,7 +124,7 @@ fn is_near(miss: &NearestMiss<'_, '_>) -> bool {
         )
     };
     let differences = miss.peer_differences + usize::from(miss.ports_differ);
-    differences <= MOST_DIFFERENCES && !misses.iter().any(is_of_another_sort)
+    differences <= MAX_DIFFERENCES && !misses.iter().any(is_of_another_sort)
 }
 
 /// What a change opens besides, in words.
@@ -146,7 +146,7 @@ fn opens(change: &Change, words: &Words<'_>) -> String {
     if is_one_port && flows.iter().all(|flow| flow.to == first.to) {
         let names: Vec<&str> = flows.iter().map(|flow| flow.from.as_str()).collect();
         let to = words.short(&first.to);
-        let names = some_of(&names, MOST_FLOWS);
+        let names = some_of(&names, MAX_FLOWS);
         return format!(
             "it would also open {on} on {to} to {} more: {names}",
             flows.len()
@@ -155,7 +155,7 @@ fn opens(change: &Change, words: &Words<'_>) -> String {
     if is_one_port && flows.iter().all(|flow| flow.from == first.from) {
         let names: Vec<&str> = flows.iter().map(|flow| flow.to.as_str()).collect();
         let from = words.short(&first.from);
-        let names = some_of(&names, MOST_FLOWS);
+        let names = some_of(&names, MAX_FLOWS);
         return format!(
             "it would also let {from} open {on} on {} more: {names}",
             flows.len()
@@ -165,6 +165,6 @@ fn opens(change: &Change, words: &Words<'_>) -> String {
         format!("{} -> {} {}", flow.from, flow.to, ports(&flow.connections))
     };
     let shown: Vec<String> = flows.iter().map(flow).collect();
-    let shown = some_of(&shown, MOST_FLOWS);
+    let shown = some_of(&shown, MAX_FLOWS);
     format!("it would also open {}: {shown}", count(flows.len(), "flow"))
 }

@@ -10,7 +10,7 @@ use crate::output::{Escaped, Role, count};
 use std::io::{self, Write};
 
 /// How many rules of a side are shown without being asked for.
-const MOST_RULES: usize = 12;
+const MAX_RULES: usize = 12;
 
 /// A rule, or a policy without any, on its way to the page.
 struct Line {
@@ -175,9 +175,9 @@ impl<'t, 'c> Shown<'t, 'c> {
     }
 
     fn limited(mut self, shows_all: bool) -> Self {
-        if !shows_all && self.entries.len() > MOST_RULES {
-            self.hidden += self.entries.len() - MOST_RULES;
-            self.entries.truncate(MOST_RULES);
+        if !shows_all && self.entries.len() > MAX_RULES {
+            self.hidden += self.entries.len() - MAX_RULES;
+            self.entries.truncate(MAX_RULES);
         }
         self
     }

@@ -64,7 +64,7 @@ impl Linted {
             engine: &engine,
             settings: &config.settings,
             known_rules: &known_rules,
-            allow: &config.allow,
+            ignore: &config.ignore,
             path_of: &str::to_owned,
             today: TODAY.parse().expect("a date"),
         };
@@ -170,12 +170,12 @@ impl Linted {
     fn difference(&self, after: &Self, class: FixClass) -> GraphDiff {
         let clusters = [self, after].map(|linted| Cluster::new(linted.objects.clone()));
         let [one, other] = clusters.each_ref().map(Engine::new);
-        let mut witnesses = graph::witnesses(&other, |_| true);
+        let mut placeholders = graph::placeholders(&other, |_| true);
         if class == FixClass::Safe {
-            witnesses.extend(graph::witnesses(&one, |_| true));
+            placeholders.extend(graph::placeholders(&one, |_| true));
         }
         let clusters = [self, after].map(|linted| {
-            let objects = linted.objects.iter().chain(&witnesses);
+            let objects = linted.objects.iter().chain(&placeholders);
             Cluster::new(objects.cloned().collect())
         });
         let [one, other] = clusters.each_ref().map(Engine::new);

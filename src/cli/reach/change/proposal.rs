@@ -32,10 +32,10 @@ pub(super) enum Kind {
 }
 
 /// More ports than this make no small change.
-const MOST_PORTS: usize = 6;
+const MAX_PORTS: usize = 6;
 
 /// How many blocks of addresses a peer may take.
-const MOST_BLOCKS: usize = 4;
+const MAX_BLOCKS: usize = 4;
 
 /// Labels that name an application, the best known first.
 const IDENTIFYING: [&str; 7] = [
@@ -284,7 +284,7 @@ impl Side<'_, '_> {
             Other::Internet(ranges) => return vec![public_blocks(ranges)],
             Other::Addresses(ranges) => {
                 let blocks: Vec<_> = ranges.iter().flat_map(blocks).collect();
-                let fits = blocks.len() <= MOST_BLOCKS;
+                let fits = blocks.len() <= MAX_BLOCKS;
                 return fits
                     .then(|| blocks.into_iter().map(block).collect())
                     .into_iter()
@@ -390,7 +390,7 @@ fn new_ports(connections: &ConnectionSet) -> Vec<NewPort> {
         })
     });
     let ports: Vec<_> = ports.collect();
-    if ports.len() <= MOST_PORTS {
+    if ports.len() <= MAX_PORTS {
         ports
     } else {
         Vec::new()

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A cluster with other copies than the first ones.
 #[derive(Debug)]
-pub struct World {
+pub struct OverlayCluster {
     /// The objects, joined.
     pub cluster: Cluster,
     /// The texts of the policies that are in no cluster before this one.
@@ -22,22 +22,22 @@ pub struct World {
 
 /// The other clusters.
 #[derive(Debug, Default)]
-pub struct Worlds {
+pub struct Overlays {
     /// They, in the order of the first policy that each is for.
-    pub worlds: Vec<World>,
+    pub clusters: Vec<OverlayCluster>,
     /// How many policies beyond their first copy are in none of them, as there would be too
     /// many.
     pub left_out: usize,
 }
 
-/// How many worlds there are at the most: a run looks at the texts of all objects for each.
-const MOST: usize = 40;
+/// How many clusters there are at the most: a run looks at the texts of all objects for each.
+const MAX: usize = 40;
 
-/// How many objects all worlds together may hold beyond four times what was read.
+/// How many objects all clusters together may hold beyond four times what was read.
 const ROOM: usize = 50_000;
 
-impl Worlds {
-    /// The worlds for the policies among these objects, in the order of the inputs, that
+impl Overlays {
+    /// The clusters for the policies among these objects, in the order of the inputs, that
     /// have a copy before them, whether it says the same or not: each text has its own place,
     /// and its own suppressions.
     #[must_use]
@@ -45,11 +45,11 @@ impl Worlds {
         let copies = Copies::new(sources, objects);
         let mut open: BTreeSet<usize> = copies.further_policies();
         let mut room = 4 * objects.len() + ROOM;
-        let mut worlds = Self::default();
+        let mut overlays = Self::default();
         while let Some(for_whom) = open.first().copied() {
             let chosen = copies.nearest_to(for_whom);
-            if chosen.len() > room || worlds.worlds.len() == MOST {
-                worlds.left_out = open.len();
+            if chosen.len() > room || overlays.clusters.len() == MAX {
+                overlays.left_out = open.len();
                 break;
             }
             room -= chosen.len();
@@ -57,7 +57,7 @@ impl Worlds {
             let judged: Vec<usize> = open.iter().copied().filter(is_chosen).collect();
             open.retain(|index| !chosen.contains(index));
             let objects_of = chosen.iter().map(|index| objects[*index].clone());
-            worlds.worlds.push(World {
+            overlays.clusters.push(OverlayCluster {
                 cluster: Cluster::new(objects_of.collect()),
                 judged: judged
                     .iter()
@@ -65,7 +65,7 @@ impl Worlds {
                     .collect(),
             });
         }
-        worlds
+        overlays
     }
 }
 
@@ -106,7 +106,7 @@ impl<'o> Copies<'o> {
         for (index, object) in objects.iter().enumerate() {
             let identity = identity(object);
             let is_unnamed = identity.2.is_empty();
-            if is_unnamed || matches!(object, Object::Surrounding(_)) {
+            if is_unnamed || matches!(object, Object::ContextObject(_)) {
                 single.push(index);
             } else {
                 of.entry(identity).or_default().push(index);

@@ -4,14 +4,14 @@
 //! Refuses to know namespaces, pods and Services: nothing here makes one of them exist.
 
 use crate::k8s::{
-    ApiExtension, Entrypoint, Gateway, Kustomization, Monitor, ObjectMeta, Placement, Prometheus,
-    Role, RoleBinding, ServiceAccount, Surrounding,
+    ApiExtension, ContextObject, Entrypoint, Gateway, Kustomization, Monitor, ObjectMeta,
+    Placement, Prometheus, Role, RoleBinding, ServiceAccount,
 };
 
 /// Lists of them, each sorted by namespace, kind, name, and then by place in the inputs.
 /// An object that is there twice stands here twice.
 #[derive(Debug, Default)]
-pub struct Surroundings {
+pub struct ContextObjects {
     /// What leads traffic from outside to Services.
     pub entrypoints: Vec<Entrypoint>,
     /// Gateways, which routes hang on.
@@ -34,19 +34,19 @@ pub struct Surroundings {
     pub placements: Vec<Placement>,
 }
 
-impl Surroundings {
-    pub(super) fn add(&mut self, object: Surrounding) {
+impl ContextObjects {
+    pub(super) fn add(&mut self, object: ContextObject) {
         match object {
-            Surrounding::Entrypoint(object) => self.entrypoints.push(object),
-            Surrounding::Gateway(object) => self.gateways.push(object),
-            Surrounding::Monitor(object) => self.monitors.push(object),
-            Surrounding::Prometheus(object) => self.prometheuses.push(object),
-            Surrounding::ApiExtension(object) => self.api_extensions.push(object),
-            Surrounding::ServiceAccount(object) => self.service_accounts.push(object),
-            Surrounding::Role(object) => self.roles.push(object),
-            Surrounding::RoleBinding(object) => self.role_bindings.push(object),
-            Surrounding::Kustomization(object) => self.kustomizations.push(object),
-            Surrounding::Placement(object) => self.placements.push(object),
+            ContextObject::Entrypoint(object) => self.entrypoints.push(object),
+            ContextObject::Gateway(object) => self.gateways.push(object),
+            ContextObject::Monitor(object) => self.monitors.push(object),
+            ContextObject::Prometheus(object) => self.prometheuses.push(object),
+            ContextObject::ApiExtension(object) => self.api_extensions.push(object),
+            ContextObject::ServiceAccount(object) => self.service_accounts.push(object),
+            ContextObject::Role(object) => self.roles.push(object),
+            ContextObject::RoleBinding(object) => self.role_bindings.push(object),
+            ContextObject::Kustomization(object) => self.kustomizations.push(object),
+            ContextObject::Placement(object) => self.placements.push(object),
         }
     }
 

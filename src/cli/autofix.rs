@@ -38,7 +38,7 @@ impl Permission {
 }
 
 /// The texts after the fixes, and what came of each.
-pub(super) struct Mended {
+pub(super) struct Autofixed {
     /// All texts, with the ids that they had before.
     pub(super) sources: SourceMap,
     /// What is left.
@@ -59,14 +59,14 @@ const ROUNDS: usize = 10;
 
 /// Applies every fix that is permitted to those of the sources, named by `ids`, for which
 /// `is_editable` holds. `are_wanted` says of each finding whether it is to be fixed at all.
-pub(super) fn mend(
+pub(super) fn autofix(
     judge: &Judge<'_>,
     (original, ids): (&SourceMap, &[SourceId]),
     report: Report,
     permission: Permission,
     is_editable: impl Fn(SourceId) -> bool,
     are_wanted: impl Fn(&SourceMap, &[Diagnostic]) -> Vec<bool>,
-) -> Mended {
+) -> Autofixed {
     let original = State {
         sources: original.clone(),
         manifests: Manifests::read(original, ids, |name| judge.scope_of(name)),
@@ -106,7 +106,7 @@ pub(super) fn mend(
     }
     let is_changed =
         |id: &SourceId| original.sources.get(*id).text() != state.sources.get(*id).text();
-    Mended {
+    Autofixed {
         changed: original.sources.ids().filter(is_changed).collect(),
         changes,
         sources: state.sources,

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 /// The findings that are known.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct KnownFindings {
     baseline: Option<Baseline>,
     in_baseline: BTreeSet<String>,
     in_revision: BTreeSet<String>,
@@ -28,7 +28,7 @@ pub(super) struct LeftOut {
     pub(super) gone: Vec<String>,
 }
 
-impl Known {
+impl KnownFindings {
     /// Those of the baseline, and those that were `found_before` in an earlier revision.
     pub(super) fn new(
         baseline: Option<Baseline>,
@@ -105,7 +105,7 @@ mod tests {
     fn as_many_are_excused_as_there_were() {
         for (before, now) in (0..4).flat_map(|before| (0..4).map(move |now| (before, now))) {
             let (sources, findings) = alike(before);
-            let known = Known::new(None, &sources, &findings);
+            let known = KnownFindings::new(None, &sources, &findings);
             let (sources, mut findings) = alike(now);
             let new = known.are_new(&sources, &findings);
             let left_out = known.take_out(&sources, &mut findings);
@@ -119,7 +119,7 @@ mod tests {
     fn a_baseline_and_a_revision_excuse_what_either_knows() {
         let (sources, findings) = alike(2);
         let baseline = Baseline::of(&sources, &findings[..1]);
-        let known = Known::new(Some(baseline), &sources, &findings);
+        let known = KnownFindings::new(Some(baseline), &sources, &findings);
         let (now, mut three) = alike(3);
         let left_out = known.take_out(&now, &mut three);
         assert_eq!((left_out.by_baseline, left_out.by_revision), (1, 1));

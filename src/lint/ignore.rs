@@ -1,14 +1,14 @@
-//! Findings that the configuration allows, for manifests that one cannot edit.
+//! Findings that the configuration ignores, for manifests that one cannot edit.
 
 use super::Date;
 use crate::diagnostic::Diagnostic;
 use globset::GlobMatcher;
 
-/// An entry of `allow:` in the configuration. It has an object's pattern, a path's, or
+/// An entry of `ignore:` in the configuration. It has an object's pattern, a path's, or
 /// both; where both are there, both must match.
 #[derive(Clone, Debug)]
-pub struct AllowEntry {
-    /// The rule that it allows.
+pub struct IgnoreEntry {
+    /// The rule that it ignores.
     pub rule: String,
     /// A pattern of the finding's object, `namespace/Kind/name`.
     pub object: Option<GlobMatcher>,
@@ -20,7 +20,7 @@ pub struct AllowEntry {
     pub until: Option<Date>,
 }
 
-impl AllowEntry {
+impl IgnoreEntry {
     /// Whether it is about this finding, whose text stands in the file `path`.
     #[must_use]
     pub fn covers(&self, finding: &Diagnostic, path: &str) -> bool {

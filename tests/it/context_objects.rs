@@ -75,7 +75,7 @@ fn they_are_no_peers_and_make_no_namespaces() {
 #[test]
 fn one_that_is_there_twice_is_kept_twice() {
     let cluster = Cluster::new(objects(BESIDE));
-    assert_eq!(cluster.surroundings().entrypoints.len(), 2);
+    assert_eq!(cluster.context_objects().entrypoints.len(), 2);
     assert!(cluster.duplicates().is_empty());
     assert!(cluster.namespaces().is_empty());
 }

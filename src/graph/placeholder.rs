@@ -1,9 +1,9 @@
 //! Pods that no manifest declares and that policies were written for. A comparison of two
 //! clusters sees only what happens to pods, so where a repository holds policies without
-//! their pods, witnesses stand for them.
+//! their pods, placeholders stand for them.
 //!
 //! Refuses to know what is compared, and to guess: a selector that another tool fills in
-//! has no witness, nor has a named port.
+//! has no placeholder, nor has a named port.
 
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
 use crate::engine::Engine;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// No name of an object begins so.
 const MARK: char = '+';
 
-/// Where a witness is, and what it is called there.
+/// Where a placeholder is, and what it is called there.
 type Place = (String, String);
 
 /// Pods for the selectors of those policies that `concerns` holds of, where no known
@@ -24,12 +24,12 @@ type Place = (String, String);
 /// Add them to both clusters of a comparison. Their names begin with `+`, as those of pods
 /// that do not exist yet do in a question about a connection.
 #[must_use]
-pub fn witnesses(
+pub fn placeholders(
     engine: &Engine<'_>,
     concerns: impl Fn(&k8s::NetworkPolicy) -> bool,
 ) -> Vec<Object> {
     let cluster = engine.cluster();
-    let mut found = Witnesses {
+    let mut found = Placeholders {
         engine,
         cluster,
         pods: BTreeMap::new(),
@@ -43,7 +43,7 @@ pub fn witnesses(
     namespaces.chain(found.pods.into_values()).collect()
 }
 
-/// The name of a workload, `namespace/Kind/name`, or of a witness, `namespace/+labels`.
+/// The name of a workload, `namespace/Kind/name`, or of a placeholder, `namespace/+labels`.
 pub(super) fn name(cluster: &Cluster, id: WorkloadId) -> String {
     let workload = cluster.workload(id);
     let name = &workload.object.meta.name.value;
@@ -54,20 +54,20 @@ pub(super) fn name(cluster: &Cluster, id: WorkloadId) -> String {
     }
 }
 
-/// Whether it is the [`name`] of a witness.
+/// Whether it is the [`name`] of a placeholder.
 pub(super) fn is_name(name: &str) -> bool {
     let mut parts = name.splitn(2, '/');
     parts.nth(1).is_some_and(|rest| rest.starts_with(MARK))
 }
 
-struct Witnesses<'e, 'c> {
+struct Placeholders<'e, 'c> {
     engine: &'e Engine<'c>,
     cluster: &'c Cluster,
     pods: BTreeMap<Place, Object>,
     namespaces: BTreeMap<String, Object>,
 }
 
-impl Witnesses<'_, '_> {
+impl Placeholders<'_, '_> {
     fn add(&mut self, id: PolicyId) {
         let cluster = self.cluster;
         let home = cluster.policy(id).namespace;
@@ -110,7 +110,7 @@ impl Witnesses<'_, '_> {
         };
         // Of a namespace that is declared, the manifest says which labels it has.
         if self.cluster.namespace_by_name(&name).is_none() {
-            let object = Object::Namespace(k8s::Namespace::supposed(&name, labels, policy));
+            let object = Object::Namespace(k8s::Namespace::hypothetical(&name, labels, policy));
             self.namespaces.entry(name.clone()).or_insert(object);
         }
         Some(name)
@@ -135,7 +135,7 @@ impl Witnesses<'_, '_> {
         let name = text_of(&labels);
         let place = (namespace.to_owned(), name.clone());
         self.pods.entry(place).or_insert_with(|| {
-            let workload = k8s::Workload::supposed(namespace, &name, labels, policy);
+            let workload = k8s::Workload::hypothetical(namespace, &name, labels, policy);
             Object::Workload(Box::new(workload))
         });
     }

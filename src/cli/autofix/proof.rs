@@ -55,7 +55,7 @@ impl State {
 /// What a change does to connections, if it is what is promised; without a promise, if
 /// no object becomes invalid.
 ///
-/// Where no manifest declares the pods that a changed policy is about, witnesses stand for
+/// Where no manifest declares the pods that a changed policy is about, placeholders stand for
 /// them: those of the policy as it is afterwards, as what was written before may be the very
 /// mistake; only what claims to change nothing has to bear those from before, too.
 pub(super) fn prove(
@@ -89,11 +89,11 @@ fn differences(before: &State, after: &State, by_both: bool) -> Vec<GraphDiff> {
     let differences = scopes.into_iter().map(|scope| {
         let objects =
             [before, after].map(|state| state.manifests.objects_of(scope, &state.sources));
-        let [of_before, of_after] = objects.each_ref().map(|it| witnesses(it, &changed));
+        let [of_before, of_after] = objects.each_ref().map(|it| placeholders(it, &changed));
         let of_before = of_before.into_iter().filter(|_| by_both);
-        let witnesses: Vec<Object> = of_after.into_iter().chain(of_before).collect();
+        let placeholders: Vec<Object> = of_after.into_iter().chain(of_before).collect();
         let clusters = objects.map(|mut objects| {
-            objects.extend(witnesses.iter().cloned());
+            objects.extend(placeholders.iter().cloned());
             Cluster::new(objects)
         });
         let [before, after] = clusters.each_ref().map(Engine::new);
@@ -102,10 +102,10 @@ fn differences(before: &State, after: &State, by_both: bool) -> Vec<GraphDiff> {
     differences.filter(|it| !it.is_empty()).collect()
 }
 
-/// The witnesses that the policies in some texts ask for.
-fn witnesses(objects: &[Object], texts: &BTreeSet<SourceId>) -> Vec<Object> {
+/// The placeholders that the policies in some texts ask for.
+fn placeholders(objects: &[Object], texts: &BTreeSet<SourceId>) -> Vec<Object> {
     let cluster = Cluster::new(objects.to_vec());
-    graph::witnesses(&Engine::new(&cluster), |policy| {
+    graph::placeholders(&Engine::new(&cluster), |policy| {
         texts.contains(&policy.meta.span.source)
     })
 }

@@ -6,57 +6,57 @@
 use super::object::Identity;
 use super::{api_extension, entrypoint, kustomization, meta, monitor, rbac};
 use crate::k8s::{
-    ApiExtensionKind, EntrypointKind, MonitorKind, ObjectMeta, PrometheusKind, RoleScope,
-    Surrounding,
+    ApiExtensionKind, ContextObject, EntrypointKind, MonitorKind, ObjectMeta, PrometheusKind,
+    RoleScope,
 };
 use crate::source::Spanned;
 use crate::yaml::tree::Node;
 
 /// Reads an object; `None` if its kind is none of these, or it says nothing about traffic.
-pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<Surrounding> {
+pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<ContextObject> {
     let meta = || metadata(node, identity);
     Some(match (identity.group(), identity.kind) {
         ("networking.k8s.io" | "extensions", "Ingress") => {
-            Surrounding::Entrypoint(entrypoint::read_ingress(node, meta()))
+            ContextObject::Entrypoint(entrypoint::read_ingress(node, meta()))
         }
         ("gateway.networking.k8s.io", "Gateway") => {
-            Surrounding::Gateway(entrypoint::read_gateway(node, meta()))
+            ContextObject::Gateway(entrypoint::read_gateway(node, meta()))
         }
         ("gateway.networking.k8s.io", kind) => {
             let mut kinds = EntrypointKind::GATEWAY_ROUTES.into_iter();
             let kind = kinds.find(|known| known.name() == kind)?;
-            Surrounding::Entrypoint(entrypoint::read_gateway_route(node, meta(), kind))
+            ContextObject::Entrypoint(entrypoint::read_gateway_route(node, meta(), kind))
         }
         // The group has been in use since OpenShift 3.6; before, it was the core group.
         ("route.openshift.io" | "", "Route") => {
-            Surrounding::Entrypoint(entrypoint::read_route(node, meta()))
+            ContextObject::Entrypoint(entrypoint::read_route(node, meta()))
         }
         ("monitoring.coreos.com", "ServiceMonitor") => {
-            Surrounding::Monitor(monitor::read(node, meta(), MonitorKind::ServiceMonitor))
+            ContextObject::Monitor(monitor::read(node, meta(), MonitorKind::ServiceMonitor))
         }
         ("monitoring.coreos.com", "PodMonitor") => {
-            Surrounding::Monitor(monitor::read(node, meta(), MonitorKind::PodMonitor))
+            ContextObject::Monitor(monitor::read(node, meta(), MonitorKind::PodMonitor))
         }
         ("monitoring.coreos.com", kind) => {
             let mut kinds = PrometheusKind::ALL.into_iter();
             let kind = kinds.find(|known| known.name() == kind)?;
-            Surrounding::Prometheus(monitor::read_prometheus(node, meta(), kind))
+            ContextObject::Prometheus(monitor::read_prometheus(node, meta(), kind))
         }
         ("admissionregistration.k8s.io", kind) => {
             let mut kinds = ApiExtensionKind::WEBHOOKS.into_iter();
             let kind = kinds.find(|known| known.name() == kind)?;
-            Surrounding::ApiExtension(api_extension::read_webhooks(node, meta(), kind))
+            ContextObject::ApiExtension(api_extension::read_webhooks(node, meta(), kind))
         }
         ("apiregistration.k8s.io", "APIService") => {
-            Surrounding::ApiExtension(api_extension::read_api_service(node, meta()))
+            ContextObject::ApiExtension(api_extension::read_api_service(node, meta()))
         }
         ("apiextensions.k8s.io", "CustomResourceDefinition") => {
             // They are long, and hardly one has a conversion.
             node.find(&["spec", "conversion"])?;
-            Surrounding::ApiExtension(api_extension::read_conversion(node, meta()))
+            ContextObject::ApiExtension(api_extension::read_conversion(node, meta()))
         }
         ("", "ServiceAccount") => {
-            Surrounding::ServiceAccount(rbac::read_service_account(node, meta()))
+            ContextObject::ServiceAccount(rbac::read_service_account(node, meta()))
         }
         ("rbac.authorization.k8s.io", kind) => {
             let scope_of = |kind_of: fn(RoleScope) -> &'static str| {
@@ -67,34 +67,36 @@ pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<Surroundin
                 scope_of(RoleScope::role_kind),
                 scope_of(RoleScope::binding_kind),
             ) {
-                (Some(scope), _) => Surrounding::Role(rbac::read_role(node, meta(), scope)),
+                (Some(scope), _) => ContextObject::Role(rbac::read_role(node, meta(), scope)),
                 (_, Some(scope)) => {
-                    Surrounding::RoleBinding(rbac::read_binding(node, meta(), scope))
+                    ContextObject::RoleBinding(rbac::read_binding(node, meta(), scope))
                 }
                 (None, None) => return None,
             }
         }
         ("kustomize.config.k8s.io", "Kustomization" | "Component") => {
-            Surrounding::Kustomization(kustomization::read(node, meta()))
+            ContextObject::Kustomization(kustomization::read(node, meta()))
         }
         ("kustomize.toolkit.fluxcd.io", "Kustomization") => {
-            Surrounding::Placement(kustomization::read_flux(node, meta())?)
+            ContextObject::Placement(kustomization::read_flux(node, meta())?)
         }
         ("argoproj.io", "Application") => {
-            Surrounding::Placement(kustomization::read_argo(node, meta())?)
+            ContextObject::Placement(kustomization::read_argo(node, meta())?)
         }
         _ => return None,
     })
 }
 
 /// Reads a mapping without `kind` that is an object all the same.
-pub(super) fn read_kindless(node: Node<'_>) -> Option<Surrounding> {
+pub(super) fn read_kindless(node: Node<'_>) -> Option<ContextObject> {
     if !kustomization::is_kustomization(node) {
         return None;
     }
     let api_version = Spanned::new(String::new(), node.span().before());
     let meta = meta::read(node, api_version, "", &mut Vec::new());
-    Some(Surrounding::Kustomization(kustomization::read(node, meta)))
+    Some(ContextObject::Kustomization(kustomization::read(
+        node, meta,
+    )))
 }
 
 fn metadata(node: Node<'_>, identity: &Identity<'_>) -> ObjectMeta {
@@ -121,7 +123,7 @@ pub(super) fn port(node: Node<'_>, path: &[&str]) -> Option<Spanned<u16>> {
 #[cfg(test)]
 mod tests {
     use crate::k8s::{
-        BackendPort, MonitoredNamespaces, Object, OnFailure, PortReference, Surrounding,
+        BackendPort, ContextObject, MonitoredNamespaces, Object, OnFailure, PortReference,
     };
     use crate::source::{SourceMap, Spanned};
 
@@ -132,7 +134,7 @@ mod tests {
         let parsed = crate::manifest::read(id, "test.yaml", text);
         assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
         let line = |object: Object| match object {
-            Object::Surrounding(object) => {
+            Object::ContextObject(object) => {
                 let meta = object.meta();
                 format!(
                     "{}/{} {}",
@@ -146,9 +148,9 @@ mod tests {
         parsed.objects.into_iter().map(line).collect()
     }
 
-    fn in_words(object: &Surrounding) -> Vec<String> {
+    fn in_words(object: &ContextObject) -> Vec<String> {
         match object {
-            Surrounding::Entrypoint(object) => {
+            ContextObject::Entrypoint(object) => {
                 let backend = |backend: &crate::k8s::Backend| {
                     let port = match backend.port.as_ref().map(|port| &port.value) {
                         None => "-".to_owned(),
@@ -169,11 +171,11 @@ mod tests {
                     .chain(object.backends.iter().map(backend))
                     .collect()
             }
-            Surrounding::Gateway(object) => {
+            ContextObject::Gateway(object) => {
                 let ports: Vec<u16> = object.ports.iter().map(|port| port.value).collect();
                 vec![format!("class={} {ports:?}", object.class)]
             }
-            Surrounding::Monitor(object) => {
+            ContextObject::Monitor(object) => {
                 let namespaces = match &object.namespaces {
                     MonitoredNamespaces::Own => "own".to_owned(),
                     MonitoredNamespaces::Any => "any".to_owned(),
@@ -195,14 +197,14 @@ mod tests {
                 let first = [namespaces, object.selector.to_string()];
                 first.into_iter().chain(endpoints).collect()
             }
-            Surrounding::Prometheus(object) => {
+            ContextObject::Prometheus(object) => {
                 vec![format!(
                     "{} host={}",
                     object.pod_labels.len(),
                     object.host_network
                 )]
             }
-            Surrounding::ApiExtension(object) => {
+            ContextObject::ApiExtension(object) => {
                 let call = |call: &crate::k8s::ServiceCall| {
                     let ignores = call.on_failure == OnFailure::Ignore;
                     let service = format!("{}/{}:{}", call.namespace, call.service, call.port);
@@ -210,9 +212,9 @@ mod tests {
                 };
                 object.calls.iter().map(call).collect()
             }
-            Surrounding::ServiceAccount(object) => vec![format!("{:?}", object.automount_token)],
-            Surrounding::Role(object) => vec![object.verbs.join(",")],
-            Surrounding::RoleBinding(object) => {
+            ContextObject::ServiceAccount(object) => vec![format!("{:?}", object.automount_token)],
+            ContextObject::Role(object) => vec![object.verbs.join(",")],
+            ContextObject::RoleBinding(object) => {
                 let account = |account: &crate::k8s::ServiceAccountReference| {
                     format!("{}/{}", account.namespace, account.name)
                 };
@@ -220,7 +222,7 @@ mod tests {
                 let accounts = object.service_accounts.iter().map(account);
                 std::iter::once(role).chain(accounts).collect()
             }
-            Surrounding::Kustomization(object) => {
+            ContextObject::Kustomization(object) => {
                 let texts = |texts: &[Spanned<String>]| {
                     let texts: Vec<&str> = texts.iter().map(|text| text.as_str()).collect();
                     texts.join(",")
@@ -230,7 +232,7 @@ mod tests {
                 let patches = format!("patches={}", texts(&object.patches));
                 vec![namespace, texts(&object.resources), patches]
             }
-            Surrounding::Placement(object) => {
+            ContextObject::Placement(object) => {
                 vec![format!("{} in {}", object.path, object.namespace)]
             }
         }
