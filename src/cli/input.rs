@@ -257,7 +257,9 @@ fn summarize(parts: &[Part]) -> Summary {
     let mut summary = Summary::default();
     for document in parts.iter().flat_map(|part| &part.documents) {
         match document.outcome {
-            Became::Object | Became::ContextObject | Became::OtherKind => summary.objects += 1,
+            Became::Object | Became::ContextObject | Became::PluginPolicy | Became::OtherKind => {
+                summary.objects += 1
+            }
             Became::Patch => summary.patches += 1,
             Became::Opaque(Opacity::Template) => summary.templates += 1,
             Became::Opaque(Opacity::Sops) => summary.encrypted += 1,

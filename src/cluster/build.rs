@@ -7,7 +7,7 @@ use super::{
     Cluster, Duplicate, Likeness, NAMESPACE_NAME_LABEL, Namespace, NamespaceId, NetworkPolicy,
     Represented, Service, Workload,
 };
-use crate::k8s::{self, Object};
+use crate::k8s::{self, Object, PolicyScope};
 use crate::source::{Span, Spanned};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -121,6 +121,7 @@ impl Cluster {
                     });
                 }
                 Object::ClusterNetworkPolicy(object) => self.cluster_policies.push(*object),
+                Object::PluginPolicy(object) => self.plugin_policies.push(*object),
                 Object::Node(object) => self.nodes.push(object),
                 Object::ContextObject(_) => {}
             }
@@ -136,6 +137,18 @@ impl Cluster {
         });
         self.services.sort_by(|a, b| {
             (a.namespace, &a.object.meta.name.value).cmp(&(b.namespace, &b.object.meta.name.value))
+        });
+        self.plugin_policies.sort_by(|a, b| {
+            let key = |p: &k8s::PluginPolicy| {
+                (
+                    p.kind.product,
+                    p.kind.name,
+                    p.namespace().map(str::to_owned),
+                )
+            };
+            key(a)
+                .cmp(&key(b))
+                .then_with(|| a.meta.name.value.cmp(&b.meta.name.value))
         });
         self.nodes
             .sort_by(|a, b| a.meta.name.value.cmp(&b.meta.name.value));
@@ -157,7 +170,11 @@ fn namespaces(objects: &[Object]) -> Vec<Namespace> {
             Object::Namespace(namespace) => {
                 declared.insert(&namespace.meta.name, Some(namespace));
             }
-            Object::Workload(_) | Object::NetworkPolicy(_) | Object::Service(_) => {
+            Object::PluginPolicy(policy) if policy.kind.scope == PolicyScope::Cluster => {}
+            Object::Workload(_)
+            | Object::NetworkPolicy(_)
+            | Object::PluginPolicy(_)
+            | Object::Service(_) => {
                 let meta = object.meta();
                 declared.entry(meta.namespace_name()).or_insert(None);
                 let span = meta
@@ -215,6 +232,10 @@ pub(super) fn identity(object: &Object) -> Identity {
         Object::Namespace(_) => ("Namespace", String::new()),
         Object::Node(_) => ("Node", String::new()),
         Object::ContextObject(object) => (object.kind(), namespaced),
+        Object::PluginPolicy(policy) if policy.kind.scope == PolicyScope::Cluster => {
+            (policy.kind.qualified, String::new())
+        }
+        Object::PluginPolicy(policy) => (policy.kind.qualified, namespaced),
         Object::ClusterNetworkPolicy(policy) => (policy.kind.name(), String::new()),
         Object::Workload(workload) => (workload.kind.name(), namespaced),
         Object::NetworkPolicy(_) => ("NetworkPolicy", namespaced),

@@ -59,6 +59,7 @@ pub struct Cluster {
     workloads: Vec<Workload>,
     policies: Vec<NetworkPolicy>,
     cluster_policies: Vec<k8s::ClusterNetworkPolicy>,
+    plugin_policies: Vec<k8s::PluginPolicy>,
     services: Vec<Service>,
     nodes: Vec<k8s::Node>,
     context_objects: ContextObjects,
@@ -168,6 +169,14 @@ impl Cluster {
     #[must_use]
     pub fn cluster_policies(&self) -> &[k8s::ClusterNetworkPolicy] {
         &self.cluster_policies
+    }
+
+    /// The policies of kinds that only some CNI plugin or service mesh knows, and that are
+    /// not judged: what they may change about a connection is not known. Sorted by
+    /// product, kind, namespace and name.
+    #[must_use]
+    pub fn foreign_policies(&self) -> &[k8s::PluginPolicy] {
+        &self.plugin_policies
     }
 
     /// All services, sorted by namespace and name.

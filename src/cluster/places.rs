@@ -5,7 +5,7 @@
 //! Refuses to apply patches, and to change what an object says itself.
 
 use super::layout::{self, Layout};
-use crate::k8s::{ContextObject, Document, Object, ObjectMeta, Outcome, RoleScope};
+use crate::k8s::{ContextObject, Document, Object, ObjectMeta, Outcome, PolicyScope, RoleScope};
 use crate::source::{SourceId, SourceMap, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,7 +81,10 @@ impl Places {
     pub fn settle_documents(&self, documents: &mut [Document]) {
         for document in documents {
             let source = document.span.source;
-            let is_object = matches!(document.outcome, Outcome::Object | Outcome::ContextObject);
+            let is_object = matches!(
+                document.outcome,
+                Outcome::Object | Outcome::ContextObject | Outcome::PluginPolicy
+            );
             if is_object && self.patches.contains(&source) {
                 document.outcome = Outcome::Patch;
             }
@@ -99,6 +102,9 @@ fn namespaced(object: &mut Object) -> Option<&mut ObjectMeta> {
     Some(match object {
         Object::Workload(object) => &mut object.meta,
         Object::NetworkPolicy(object) => &mut object.meta,
+        Object::PluginPolicy(object) if object.kind.scope != PolicyScope::Cluster => {
+            &mut object.meta
+        }
         Object::Service(object) => &mut object.meta,
         Object::ContextObject(object) => match object.as_mut() {
             ContextObject::Entrypoint(object) => &mut object.meta,
@@ -112,6 +118,9 @@ fn namespaced(object: &mut Object) -> Option<&mut ObjectMeta> {
             }
             _ => return None,
         },
-        Object::Namespace(_) | Object::ClusterNetworkPolicy(_) | Object::Node(_) => return None,
+        Object::Namespace(_)
+        | Object::ClusterNetworkPolicy(_)
+        | Object::PluginPolicy(_)
+        | Object::Node(_) => return None,
     })
 }

@@ -5,6 +5,7 @@
 //! beside others is the cluster's and the engine's business.
 
 mod api_extension;
+mod calico;
 mod canonical;
 mod cluster_network_policy;
 mod entrypoint;
@@ -12,12 +13,14 @@ mod kustomization;
 mod meta;
 mod monitor;
 mod network_policy;
+mod plugin_policy;
 mod rbac;
 mod selector;
 mod service;
 mod workload;
 
 pub use api_extension::{ApiExtension, ApiExtensionKind, OnFailure, ServiceCall};
+pub use calico::{CalicoSelector, Comparison, SelectorError};
 pub use cluster_network_policy::{
     Action, ClusterNetworkPolicy, ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort,
     ClusterNetworkPolicyRule, ClusterPolicyKind, PeerSelection, PodsSelection, PortMatch, Tier,
@@ -32,6 +35,7 @@ pub use network_policy::{
     Direction, IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
     PeerPlace, PortReference, Protocol, RulePlace,
 };
+pub use plugin_policy::{PluginKind, PluginPolicy, PolicyEffect, PolicyScope, Product};
 pub use rbac::{Role, RoleBinding, RoleScope, ServiceAccount, ServiceAccountReference};
 pub use selector::{LabelSelector, LabelSelectorRequirement, Operator, Truth};
 pub use service::{Service, ServicePort, ServiceType, TargetPort};
@@ -77,6 +81,8 @@ pub enum Object {
     NetworkPolicy(Box<NetworkPolicy>),
     /// A cluster-wide policy of `policy.networking.k8s.io`.
     ClusterNetworkPolicy(Box<ClusterNetworkPolicy>),
+    /// A policy of a kind that only some CNI plugin or service mesh knows.
+    PluginPolicy(Box<PluginPolicy>),
     /// A `Service`.
     Service(Box<Service>),
     /// A `Node`.
@@ -157,6 +163,7 @@ impl Object {
             Self::Workload(object) => &object.meta,
             Self::NetworkPolicy(object) => &object.meta,
             Self::ClusterNetworkPolicy(object) => &object.meta,
+            Self::PluginPolicy(object) => &object.meta,
             Self::Service(object) => &object.meta,
             Self::Node(object) => &object.meta,
             Self::ContextObject(object) => object.meta(),
@@ -190,6 +197,8 @@ pub enum Outcome {
     Object,
     /// A [`ContextObject`]: an object that only helps to judge others.
     ContextObject,
+    /// A [`PluginPolicy`].
+    PluginPolicy,
     /// A patch: kustomize merges it into another object, so it is none itself.
     Patch,
     /// A Kubernetes object of a kind that says nothing about pods and policies.

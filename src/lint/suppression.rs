@@ -264,7 +264,10 @@ impl Reader<'_, '_> {
             Span::new(comment.source, start, start + range.len() as u32)
         };
         // What a rule would find in a text that nobody can read is not known.
-        let is_judged = matches!(document.outcome, Outcome::Object | Outcome::OtherKind);
+        let is_judged = matches!(
+            document.outcome,
+            Outcome::Object | Outcome::PluginPolicy | Outcome::OtherKind
+        );
         let names = |range: &std::ops::Range<usize>| {
             let name = Spanned::new(text[range.clone()].to_owned(), place(range.clone()));
             let standing = match self.standing(&name) {

@@ -5,25 +5,19 @@
 //! Refuses to know what such a policy says.
 
 use crate::cluster::{Cluster, NamespaceId};
-use crate::k8s::{Document, Outcome, is_opaque as is_hole};
+use crate::k8s::{Document, Outcome, PolicyEffect, is_opaque as is_hole};
 use std::collections::BTreeSet;
 
-/// Kinds of other products whose policies allow traffic of pods in their own namespace:
-/// Cilium, Calico, Antrea, OpenShift, Multus. Some of them call theirs `NetworkPolicy`, too.
-const NAMESPACED: &[&str] = &[
-    "CiliumNetworkPolicy",
-    "NetworkPolicy",
-    "AntreaNetworkPolicy",
-    "EgressNetworkPolicy",
-    "MultiNetworkPolicy",
-];
-
-/// Kinds of other products whose policies allow traffic anywhere in the cluster.
-const CLUSTER_WIDE: &[&str] = &[
-    "CiliumClusterwideNetworkPolicy",
-    "GlobalNetworkPolicy",
-    "ClusterNetworkPolicy",
+/// Kinds of policies that are not judged before another tool has filled in their text: those
+/// that a CNI plugin knows, and NetworkPolicies themselves.
+const TEMPLATED: [&str; 7] = [
     "AntreaClusterNetworkPolicy",
+    "AntreaNetworkPolicy",
+    "CiliumClusterwideNetworkPolicy",
+    "CiliumNetworkPolicy",
+    "ClusterNetworkPolicy",
+    "GlobalNetworkPolicy",
+    "NetworkPolicy",
 ];
 
 /// Where there are policies that npcheck does not judge.
@@ -41,22 +35,25 @@ impl Unjudged {
         let mut unjudged = Self::default();
         for document in documents {
             let kind = document.kind.as_str();
-            let is_other = document.outcome == Outcome::OtherKind;
             let is_opaque = matches!(document.outcome, Outcome::Opaque(_));
-            if is_other && CLUSTER_WIDE.contains(&kind) {
-                unjudged.is_everywhere = true;
-            } else if is_opaque && CLUSTER_WIDE.contains(&kind) {
-                unjudged.has_homeless_template = true;
-            } else if NAMESPACED.contains(&kind) && (is_other || is_opaque) {
-                // A template without a namespace is for the pods of its own chart, which are
-                // templates as well; any other object without one is in `default` (S2).
-                match (document.namespace.as_str(), &document.put_into) {
-                    ("", Some(namespace)) => unjudged.add(namespace),
-                    ("", None) if is_opaque => unjudged.has_homeless_template = true,
-                    ("", None) => unjudged.add("default"),
-                    (namespace, _) if is_hole(namespace) => unjudged.has_homeless_template = true,
-                    (namespace, _) => unjudged.add(namespace),
+            if !is_opaque || !TEMPLATED.contains(&kind) {
+                continue;
+            }
+            // A template without a namespace is for the pods of its own chart, which are
+            // templates as well.
+            match (document.namespace.as_str(), &document.put_into) {
+                ("", Some(namespace)) => unjudged.add(namespace),
+                (namespace, _) if namespace.is_empty() || is_hole(namespace) => {
+                    unjudged.has_homeless_template = true;
                 }
+                (namespace, _) => unjudged.add(namespace),
+            }
+        }
+        let foreign = cluster.foreign_policies().iter();
+        for policy in foreign.filter(|policy| policy.kind.effect == PolicyEffect::Decides) {
+            match policy.namespace() {
+                Some(namespace) => unjudged.add(namespace),
+                None => unjudged.is_everywhere = true,
             }
         }
         for policy in cluster.policies() {

@@ -128,7 +128,11 @@ fn makes_pods(document: &Document) -> bool {
         Outcome::OtherKind | Outcome::Opaque(_) => !PODLESS.contains(&kind),
         Outcome::ContextObject => OPERATED.contains(&kind) || DEPLOYERS.contains(&kind),
         Outcome::Patch => true,
-        Outcome::Object | Outcome::NotKubernetes | Outcome::Empty | Outcome::Broken => false,
+        Outcome::Object
+        | Outcome::PluginPolicy
+        | Outcome::NotKubernetes
+        | Outcome::Empty
+        | Outcome::Broken => false,
     }
 }
 

@@ -25,6 +25,7 @@ mod moves;
 mod names;
 mod network_policy;
 mod object;
+mod plugin_policy;
 mod policy_port;
 mod rbac;
 mod reader;

@@ -4,10 +4,10 @@
 //! Refuses to know what is in an object of any kind, and how text becomes nodes.
 
 use super::{
-    Parsed, cluster_network_policy, context_object, duplicate_key, meta, network_policy, service,
-    workload,
+    Parsed, cluster_network_policy, context_object, duplicate_key, meta, network_policy,
+    plugin_policy, service, workload,
 };
-use crate::k8s::{ClusterPolicyKind, Document, Object, Opacity, Outcome, WorkloadKind};
+use crate::k8s::{ClusterPolicyKind, Document, Object, Opacity, Outcome, PluginKind, WorkloadKind};
 use crate::source::{Span, Spanned};
 use crate::yaml::tree::{Node, Tree};
 
@@ -207,6 +207,9 @@ impl<'t> Reader<'t, '_> {
 
     /// Reads an object by its kind.
     fn object(&mut self, node: Node<'t>, span: Span, identity: Identity<'t>) {
+        if let Some(kind) = PluginKind::find(identity.group(), identity.kind) {
+            return self.plugin_policy(node, span, identity, kind);
+        }
         let Some(reader) = identity.read_as() else {
             let read = context_object::read(node, &identity).filter(|_| opacity(node).is_none());
             let Some(object) = read else {
@@ -250,6 +253,26 @@ impl<'t> Reader<'t, '_> {
                 cluster_network_policy::read(node, kind, meta, diagnostics),
             )),
         });
+    }
+
+    /// Reads a policy that only some CNI plugin or service mesh knows.
+    fn plugin_policy(
+        &mut self,
+        node: Node<'t>,
+        span: Span,
+        identity: Identity<'t>,
+        kind: &'static PluginKind,
+    ) {
+        if let Some(opacity) = opacity(node) {
+            return self.named(node, span, identity.kind, Outcome::Opaque(opacity));
+        }
+        self.named(node, span, identity.kind, Outcome::PluginPolicy);
+        let api_version = identity.api_version;
+        let api_version = Spanned::new(api_version.value.to_owned(), api_version.span);
+        let meta = meta::read(node, api_version, "", &mut Vec::new());
+        let policy = plugin_policy::read(node, meta, kind);
+        let object = Object::PluginPolicy(Box::new(policy));
+        self.parsed.objects.push(object);
     }
 
     fn named(&mut self, node: Node<'t>, span: Span, kind: &str, outcome: Outcome) {

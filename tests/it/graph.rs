@@ -164,6 +164,7 @@ fn is_same(a: &Object, b: &Object) -> bool {
         Object::ClusterNetworkPolicy(policy) => policy.kind.name(),
         Object::Namespace(_) => "Namespace",
         Object::NetworkPolicy(_) => "NetworkPolicy",
+        Object::PluginPolicy(policy) => policy.kind.qualified,
         Object::Service(_) => "Service",
         Object::Node(_) => "Node",
         Object::ContextObject(object) => object.kind(),

@@ -1,0 +1,267 @@
+//! Policies of kinds that only some CNI plugin or service mesh knows: which kinds there
+//! are, who enforces them, and which pods one of them can concern.
+//!
+//! Refuses to know what such a policy allows; for the kinds that are read whole, that is
+//! in their own modules.
+
+use super::meta::{Labels, ObjectMeta, is_opaque};
+use super::network_policy::Direction;
+use super::selector::{LabelSelector, Truth};
+use std::fmt;
+
+/// Who enforces a kind of policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Product {
+    /// Cilium.
+    Cilium,
+    /// Calico.
+    Calico,
+    /// Antrea.
+    Antrea,
+    /// OVN-Kubernetes, the plugin of OpenShift.
+    OvnKubernetes,
+    /// OpenShift SDN, which OVN-Kubernetes replaced.
+    OpenShiftSdn,
+    /// Istio.
+    Istio,
+    /// Linkerd.
+    Linkerd,
+    /// Kuma and Kong Mesh.
+    Kuma,
+    /// Consul.
+    Consul,
+    /// The AWS VPC CNI and its controllers.
+    Aws,
+    /// GKE Dataplane V2.
+    Gke,
+    /// VMware NSX.
+    Nsx,
+    /// Multus: policies for secondary networks.
+    Multus,
+}
+
+impl Product {
+    /// Its name in a sentence.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cilium => "Cilium",
+            Self::Calico => "Calico",
+            Self::Antrea => "Antrea",
+            Self::OvnKubernetes => "OVN-Kubernetes",
+            Self::OpenShiftSdn => "OpenShift SDN",
+            Self::Istio => "Istio",
+            Self::Linkerd => "Linkerd",
+            Self::Kuma => "Kuma",
+            Self::Consul => "Consul",
+            Self::Aws => "the AWS VPC CNI",
+            Self::Gke => "GKE",
+            Self::Nsx => "NSX",
+            Self::Multus => "Multus",
+        }
+    }
+
+    /// Whether it is a CNI plugin, of which a cluster has one; a service mesh works beside
+    /// any of them.
+    #[must_use]
+    pub fn is_cni_plugin(self) -> bool {
+        !matches!(
+            self,
+            Self::Istio | Self::Linkerd | Self::Kuma | Self::Consul | Self::Multus
+        )
+    }
+}
+
+impl fmt::Display for Product {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Where the policies of a kind apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PolicyScope {
+    /// In their own namespace.
+    Namespace,
+    /// In their own namespace; those of the mesh's root namespace everywhere.
+    NamespaceOrRoot,
+    /// Everywhere.
+    Cluster,
+}
+
+/// What the policies of a kind can change about a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PolicyEffect {
+    /// Nothing: they are staged, or for other networks.
+    Nothing,
+    /// They only forbid, beside NetworkPolicies: what those block stays blocked.
+    Restricts,
+    /// They allow what NetworkPolicies block, and forbid what they allow.
+    Decides,
+}
+
+/// A kind of policy.
+#[derive(Debug)]
+pub struct PluginKind {
+    /// Who enforces it.
+    pub product: Product,
+    /// As `kind` spells it.
+    pub name: &'static str,
+    /// The name by which it is told from kinds of other groups that are called the same:
+    /// `NetworkPolicy.projectcalico.org`.
+    pub qualified: &'static str,
+    groups: &'static [&'static str],
+    /// Where its policies apply.
+    pub scope: PolicyScope,
+    /// What they can change.
+    pub effect: PolicyEffect,
+    directions: &'static [Direction],
+}
+
+/// The namespace whose `AuthorizationPolicy` objects hold in the whole mesh, unless the
+/// mesh was installed otherwise (Istio, `meshConfig.rootNamespace`).
+const ISTIO_ROOT: &str = "istio-system";
+
+const BOTH: &[Direction] = &Direction::BOTH;
+const INTO: &[Direction] = &[Direction::Ingress];
+const OUT_OF: &[Direction] = &[Direction::Egress];
+
+const CALICO_GROUPS: &[&str] = &["projectcalico.org", "crd.projectcalico.org"];
+const ANTREA_GROUPS: &[&str] = &["crd.antrea.io", "security.antrea.tanzu.vmware.com"];
+
+macro_rules! kinds {
+    ($($product:ident $groups:expr => { $($name:literal $qualified:literal $scope:ident $effect:ident $directions:ident)* })*) => {
+        /// All kinds.
+        static KINDS: &[PluginKind] = &[$($(PluginKind {
+            product: Product::$product,
+            name: $name,
+            qualified: $qualified,
+            groups: $groups,
+            scope: PolicyScope::$scope,
+            effect: PolicyEffect::$effect,
+            directions: $directions,
+        }),*),*];
+    };
+}
+
+kinds! {
+    Cilium &["cilium.io"] => {
+        "CiliumNetworkPolicy" "CiliumNetworkPolicy" Namespace Decides BOTH
+        "CiliumClusterwideNetworkPolicy" "CiliumClusterwideNetworkPolicy" Cluster Decides BOTH
+    }
+    Calico CALICO_GROUPS => {
+        "NetworkPolicy" "NetworkPolicy.projectcalico.org" Namespace Decides BOTH
+        "GlobalNetworkPolicy" "GlobalNetworkPolicy" Cluster Decides BOTH
+        "StagedNetworkPolicy" "StagedNetworkPolicy" Namespace Nothing BOTH
+        "StagedGlobalNetworkPolicy" "StagedGlobalNetworkPolicy" Cluster Nothing BOTH
+        "StagedKubernetesNetworkPolicy" "StagedKubernetesNetworkPolicy" Namespace Nothing BOTH
+    }
+    Antrea ANTREA_GROUPS => {
+        "NetworkPolicy" "NetworkPolicy.crd.antrea.io" Namespace Decides BOTH
+        "ClusterNetworkPolicy" "ClusterNetworkPolicy.crd.antrea.io" Cluster Decides BOTH
+    }
+    OvnKubernetes &["k8s.ovn.org"] => {
+        "EgressFirewall" "EgressFirewall" Namespace Restricts OUT_OF
+    }
+    OpenShiftSdn &["network.openshift.io"] => {
+        "EgressNetworkPolicy" "EgressNetworkPolicy" Namespace Restricts OUT_OF
+    }
+    Istio &["security.istio.io"] => {
+        "AuthorizationPolicy" "AuthorizationPolicy" NamespaceOrRoot Restricts INTO
+    }
+    Linkerd &["policy.linkerd.io"] => {
+        "Server" "Server.policy.linkerd.io" Namespace Restricts INTO
+    }
+    Kuma &["kuma.io"] => {
+        "MeshTrafficPermission" "MeshTrafficPermission" Cluster Restricts INTO
+    }
+    Consul &["consul.hashicorp.com"] => {
+        "ServiceIntentions" "ServiceIntentions" Cluster Restricts INTO
+    }
+    Aws &["vpcresources.k8s.aws"] => {
+        "SecurityGroupPolicy" "SecurityGroupPolicy" Namespace Restricts BOTH
+    }
+    Aws &["networking.k8s.aws"] => {
+        "ApplicationNetworkPolicy" "ApplicationNetworkPolicy" Namespace Decides BOTH
+        "ClusterNetworkPolicy" "ClusterNetworkPolicy.networking.k8s.aws" Cluster Decides BOTH
+    }
+    Gke &["networking.gke.io"] => {
+        "FQDNNetworkPolicy" "FQDNNetworkPolicy" Namespace Decides OUT_OF
+    }
+    Nsx &["crd.nsx.vmware.com", "nsx.vmware.com"] => {
+        "SecurityPolicy" "SecurityPolicy.crd.nsx.vmware.com" Namespace Decides BOTH
+    }
+    Multus &["k8s.cni.cncf.io"] => {
+        "MultiNetworkPolicy" "MultiNetworkPolicy" Namespace Nothing BOTH
+    }
+}
+
+impl PluginKind {
+    /// The kind of this group and name.
+    #[must_use]
+    pub fn find(group: &str, name: &str) -> Option<&'static Self> {
+        let is_meant = |kind: &&Self| kind.name == name && kind.groups.contains(&group);
+        KINDS.iter().find(is_meant)
+    }
+}
+
+/// A policy of such a kind.
+#[derive(Clone, Debug)]
+pub struct PluginPolicy {
+    /// Its metadata.
+    pub meta: ObjectMeta,
+    /// Its kind.
+    pub kind: &'static PluginKind,
+    /// Which pods it is about, by their labels; `None` for all pods in its reach, and where
+    /// the policy says it in a way that is not a plain label selector.
+    pub subject: Option<LabelSelector>,
+    /// The directions that it can say something about.
+    pub directions: Vec<Direction>,
+}
+
+impl PluginPolicy {
+    /// A policy of which nothing but its kind is known: about everything in its reach.
+    #[must_use]
+    pub fn new(meta: ObjectMeta, kind: &'static PluginKind) -> Self {
+        Self {
+            meta,
+            kind,
+            subject: None,
+            directions: kind.directions.to_vec(),
+        }
+    }
+
+    /// The only namespace whose pods it is about; `None` if it may be about pods of any.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        let namespace = self.meta.namespace_name();
+        let is_everywhere = match self.kind.scope {
+            PolicyScope::Cluster => true,
+            PolicyScope::NamespaceOrRoot => namespace == ISTIO_ROOT,
+            PolicyScope::Namespace => false,
+        };
+        (!is_everywhere && !is_opaque(namespace)).then_some(namespace)
+    }
+
+    /// Whether it can change what a pod may do in a direction: `False` is certain.
+    #[must_use]
+    pub fn may_concern(&self, namespace: &str, labels: &Labels, direction: Direction) -> bool {
+        self.kind.effect != PolicyEffect::Nothing
+            && self.directions.contains(&direction)
+            && self.namespace().is_none_or(|own| own == namespace)
+            && (self.subject.as_ref())
+                .is_none_or(|subject| subject.matches_opaque(labels) != Truth::False)
+    }
+
+    /// As answers name it: `namespace/Kind/name`, or `Kind/name` for cluster-wide kinds.
+    #[must_use]
+    pub fn display(&self) -> String {
+        let (kind, name) = (self.kind.name, &self.meta.name);
+        match self.kind.scope {
+            PolicyScope::Cluster => format!("{kind}/{name}"),
+            PolicyScope::Namespace | PolicyScope::NamespaceOrRoot => {
+                format!("{}/{kind}/{name}", self.meta.namespace_name())
+            }
+        }
+    }
+}
