@@ -1,0 +1,140 @@
+//! What Calico's own parser says of the same texts, and properties of random ones.
+
+use super::*;
+
+fn matches(text: &str, labels: &[(&str, &str)]) -> bool {
+    let selector = CalicoSelector::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    selector.matches(&|key| labels.iter().find(|(k, _)| *k == key).map(|(_, v)| *v))
+}
+
+#[test]
+fn holds_as_calico_says() {
+    let labels = [("app", "web"), ("in", "x"), ("a.b/c", "1")];
+    let table = [
+        ("", true),
+        ("  \t", true),
+        ("all()", true),
+        ("app == 'web'", true),
+        ("app=='db' || in == \"x\"", true),
+        ("app == 'web' && in == 'y' || has(a.b/c)", true),
+        ("app == 'web' && (in == 'y' || has(absent))", false),
+        ("absent != 'x'", true),
+        ("app != 'web'", false),
+        ("app in {'web', 'db',}", true),
+        ("app in {}", false),
+        ("absent in {'x'}", false),
+        ("absent not in {'x'}", true),
+        ("app notin {'web'}", false),
+        ("app contains 'e'", true),
+        ("app starts with 'we'", true),
+        ("app startswith 'eb'", false),
+        ("app ends with 'eb'", true),
+        ("absent contains ''", false),
+        ("!app == 'web'", false),
+        ("!!has( app )", true),
+        ("! (has(app))", false),
+        ("in in {'x'}", true),
+    ];
+    for (text, expected) in table {
+        assert_eq!(matches(text, &labels), expected, "{text}");
+    }
+}
+
+#[test]
+fn refuses_what_calico_refuses() {
+    let table = [
+        "app = 'web'",
+        "app",
+        "app == web",
+        "app == 'web",
+        "app == 'web' &&",
+        "app == 'web' in",
+        "has()",
+        "has(app",
+        "all(",
+        "(app == 'web'",
+        "app == 'web')",
+        "app inn {'x'}",
+        "app in {'x' 'y'}",
+        "app in {,}",
+        "&& app == 'x'",
+        "'web' == app",
+        "app\n== 'x'",
+        "ä == 'x'",
+    ];
+    for text in table {
+        assert!(CalicoSelector::parse(text).is_err(), "{text}");
+    }
+    assert!(CalicoSelector::parse(&format!("has({})", "k".repeat(512))).is_ok());
+    assert!(CalicoSelector::parse(&format!("has({})", "k".repeat(513))).is_err());
+    assert!(CalicoSelector::parse(&"(".repeat(100_000)).is_err());
+}
+
+/// A selector that looks random, and as many parentheses as `depth` allows.
+fn random(seed: &mut u32, depth: u32) -> CalicoSelector {
+    let mut next = |end: u32| {
+        *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (*seed >> 16) % end
+    };
+    let key = ["app", "in", "a.b/c", "has"][next(4) as usize].to_owned();
+    let value = ["web", "it's", "", "e"][next(4) as usize].to_owned();
+    let comparison = [
+        Comparison::Equal,
+        Comparison::NotEqual,
+        Comparison::Contains,
+        Comparison::StartsWith,
+        Comparison::EndsWith,
+    ][next(5) as usize];
+    let parts = 2 + next(2);
+    match next(if depth == 0 { 6 } else { 9 }) {
+        0 => CalicoSelector::All,
+        1 => CalicoSelector::Has(key),
+        2 => CalicoSelector::In {
+            key,
+            values: vec![value, "x".to_owned()],
+        },
+        3 => CalicoSelector::NotIn {
+            key,
+            values: vec![value],
+        },
+        4 | 5 => CalicoSelector::Compare {
+            key,
+            comparison,
+            value,
+        },
+        6 => match random(seed, depth - 1) {
+            // Two signs are read as none.
+            CalicoSelector::Not(inner) => *inner,
+            inner => CalicoSelector::Not(Box::new(inner)),
+        },
+        7 => CalicoSelector::And((0..parts).map(|_| random(seed, depth - 1)).collect()),
+        _ => CalicoSelector::Or((0..parts).map(|_| random(seed, depth - 1)).collect()),
+    }
+}
+
+#[test]
+fn what_is_written_is_read_again() {
+    let mut seed = 7;
+    for _ in 0..5_000 {
+        let selector = random(&mut seed, 3);
+        let text = selector.to_string();
+        assert_eq!(CalicoSelector::parse(&text), Ok(selector), "{text}");
+    }
+}
+
+#[test]
+fn broken_texts_are_refused_without_a_panic() {
+    let mut seed = 11;
+    for _ in 0..5_000 {
+        let mut text = random(&mut seed, 2).to_string();
+        let at = seed as usize % (text.len() + 1);
+        let sign = ["!", "(", "'", " ", "&", "ü"][(seed >> 8) as usize % 6];
+        text.insert_str(at, sign);
+        match CalicoSelector::parse(&text) {
+            Ok(selector) => {
+                assert_eq!(CalicoSelector::parse(&selector.to_string()), Ok(selector))
+            }
+            Err(error) => assert!(error.at <= text.len(), "{text}"),
+        }
+    }
+}
