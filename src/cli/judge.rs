@@ -8,6 +8,7 @@ use super::input::Part;
 use crate::cluster::{Cluster, Overlays};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Engine;
+use crate::k8s::Documents;
 use crate::lint::{self, Date, Inventory, Report, Rule, RuleMeta, Settings};
 use crate::rules;
 use crate::source::SourceMap;
@@ -89,9 +90,10 @@ impl<'c> Judge<'c> {
             .copied()
             .filter(|rule| config.is_enabled(rule.meta()))
             .collect();
+        let documents = Documents::from(part.documents.clone());
         let input = lint::Input {
             sources,
-            documents: &part.documents,
+            documents: &documents,
             reported: &part.diagnostics,
             cluster,
             engine: &engine,

@@ -10,6 +10,7 @@ use super::{
 use crate::k8s::{self, Object, PolicyScope};
 use crate::source::{Span, Spanned};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 /// What makes an object one object: its kind, namespace (empty for cluster-scoped kinds)
 /// and name.
@@ -26,7 +27,7 @@ impl Cluster {
         for object in objects {
             // What is beside the network may be there twice without harm, as in overlays.
             if let Object::ContextObject(object) = object {
-                cluster.context_objects.add(*object);
+                cluster.context_objects.add(object);
                 continue;
             }
             let identity = identity(&object);
@@ -105,23 +106,23 @@ impl Cluster {
                 Object::Workload(object) => {
                     self.workloads.push(Workload {
                         namespace: id(&object.meta),
-                        object: *object,
+                        object,
                     });
                 }
                 Object::NetworkPolicy(object) => {
                     self.policies.push(NetworkPolicy {
                         namespace: id(&object.meta),
-                        object: *object,
+                        object,
                     });
                 }
                 Object::Service(object) => {
                     self.services.push(Service {
                         namespace: id(&object.meta),
-                        object: *object,
+                        object,
                     });
                 }
-                Object::ClusterNetworkPolicy(object) => self.cluster_policies.push(*object),
-                Object::PluginPolicy(object) => self.plugin_policies.push(*object),
+                Object::ClusterNetworkPolicy(object) => self.cluster_policies.push(object),
+                Object::PluginPolicy(object) => self.plugin_policies.push(object),
                 Object::Node(object) => self.nodes.push(object),
                 Object::ContextObject(_) => {}
             }
@@ -163,7 +164,7 @@ impl Cluster {
 
 /// Every namespace that is declared, or used by a workload, policy or service, by name.
 fn namespaces(objects: &[Object]) -> Vec<Namespace> {
-    let mut declared: BTreeMap<&str, Option<&k8s::Namespace>> = BTreeMap::new();
+    let mut declared: BTreeMap<&str, Option<&Arc<k8s::Namespace>>> = BTreeMap::new();
     let mut used: HashMap<&str, Span> = HashMap::new();
     for object in objects {
         match object {
@@ -186,7 +187,7 @@ fn namespaces(objects: &[Object]) -> Vec<Namespace> {
             Object::ClusterNetworkPolicy(_) | Object::Node(_) | Object::ContextObject(_) => {}
         }
     }
-    let namespace = |(name, declared): (&str, Option<&k8s::Namespace>)| {
+    let namespace = |(name, declared): (&str, Option<&Arc<k8s::Namespace>>)| {
         let span = declared.map_or_else(|| used[name], |namespace| namespace.meta.name.span);
         // What an API server would refuse is not there, and labels nothing.
         let accepted = declared.filter(|namespace| namespace.meta.is_accepted);

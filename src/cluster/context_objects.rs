@@ -7,31 +7,32 @@ use crate::k8s::{
     ApiExtension, ContextObject, Entrypoint, Gateway, Kustomization, Monitor, ObjectMeta,
     Placement, Prometheus, Role, RoleBinding, ServiceAccount,
 };
+use std::sync::Arc;
 
 /// Lists of them, each sorted by namespace, kind, name, and then by place in the inputs.
 /// An object that is there twice stands here twice.
 #[derive(Debug, Default)]
 pub struct ContextObjects {
     /// What leads traffic from outside to Services.
-    pub entrypoints: Vec<Entrypoint>,
+    pub entrypoints: Vec<Arc<Entrypoint>>,
     /// Gateways, which routes hang on.
-    pub gateways: Vec<Gateway>,
+    pub gateways: Vec<Arc<Gateway>>,
     /// What says which pods are scraped.
-    pub monitors: Vec<Monitor>,
+    pub monitors: Vec<Arc<Monitor>>,
     /// What makes pods that scrape.
-    pub prometheuses: Vec<Prometheus>,
+    pub prometheuses: Vec<Arc<Prometheus>>,
     /// What the API server calls.
-    pub api_extensions: Vec<ApiExtension>,
+    pub api_extensions: Vec<Arc<ApiExtension>>,
     /// Service accounts.
-    pub service_accounts: Vec<ServiceAccount>,
+    pub service_accounts: Vec<Arc<ServiceAccount>>,
     /// Roles.
-    pub roles: Vec<Role>,
+    pub roles: Vec<Arc<Role>>,
     /// Bindings of roles.
-    pub role_bindings: Vec<RoleBinding>,
+    pub role_bindings: Vec<Arc<RoleBinding>>,
     /// What kustomize builds, in the order of the inputs.
-    pub kustomizations: Vec<Kustomization>,
+    pub kustomizations: Vec<Arc<Kustomization>>,
     /// What applies directories to namespaces.
-    pub placements: Vec<Placement>,
+    pub placements: Vec<Arc<Placement>>,
 }
 
 impl ContextObjects {

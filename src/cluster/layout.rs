@@ -69,8 +69,8 @@ impl<'a> Layout<'a> {
     pub fn of(sources: &'a SourceMap, context_objects: &'a ContextObjects) -> Self {
         Self::new(
             sources,
-            context_objects.kustomizations.iter(),
-            context_objects.placements.iter(),
+            context_objects.kustomizations.iter().map(AsRef::as_ref),
+            context_objects.placements.iter().map(AsRef::as_ref),
         )
     }
 

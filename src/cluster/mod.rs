@@ -18,6 +18,7 @@ pub use places::Places;
 
 use crate::k8s;
 use crate::source::Span;
+use std::sync::Arc;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
@@ -58,10 +59,10 @@ pub struct Cluster {
     namespaces: Vec<Namespace>,
     workloads: Vec<Workload>,
     policies: Vec<NetworkPolicy>,
-    cluster_policies: Vec<k8s::ClusterNetworkPolicy>,
-    plugin_policies: Vec<k8s::PluginPolicy>,
+    cluster_policies: Vec<Arc<k8s::ClusterNetworkPolicy>>,
+    plugin_policies: Vec<Arc<k8s::PluginPolicy>>,
     services: Vec<Service>,
-    nodes: Vec<k8s::Node>,
+    nodes: Vec<Arc<k8s::Node>>,
     context_objects: ContextObjects,
     represented: Vec<Represented>,
     duplicates: Vec<Duplicate>,
@@ -76,7 +77,7 @@ pub struct Namespace {
     /// it, and [`NAMESPACE_NAME_LABEL`] over whatever the manifest says (S2).
     pub labels: k8s::Labels,
     /// The `Namespace` object, where there is one among the inputs.
-    pub declared: Option<k8s::Namespace>,
+    pub declared: Option<Arc<k8s::Namespace>>,
 }
 
 /// A peer: a pod, or an object that stands for its pods.
@@ -85,7 +86,7 @@ pub struct Workload {
     /// Its namespace.
     pub namespace: NamespaceId,
     /// The object.
-    pub object: k8s::Workload,
+    pub object: Arc<k8s::Workload>,
 }
 
 /// A `NetworkPolicy` in its namespace.
@@ -95,7 +96,7 @@ pub struct NetworkPolicy {
     pub namespace: NamespaceId,
     /// The object. One that is not accepted is kept for rules to look at; the engine
     /// leaves it out.
-    pub object: k8s::NetworkPolicy,
+    pub object: Arc<k8s::NetworkPolicy>,
 }
 
 /// A `Service` in its namespace.
@@ -104,7 +105,7 @@ pub struct Service {
     /// Its namespace.
     pub namespace: NamespaceId,
     /// The object.
-    pub object: k8s::Service,
+    pub object: Arc<k8s::Service>,
 }
 
 /// An object that is no peer because its owner is among the inputs (S3).
@@ -167,7 +168,7 @@ impl Cluster {
     /// All cluster-wide policies, accepted or not, in the order of evaluation: the Admin
     /// tier first, then by priority, kind and name (S12).
     #[must_use]
-    pub fn cluster_policies(&self) -> &[k8s::ClusterNetworkPolicy] {
+    pub fn cluster_policies(&self) -> &[Arc<k8s::ClusterNetworkPolicy>] {
         &self.cluster_policies
     }
 
@@ -175,7 +176,7 @@ impl Cluster {
     /// not judged: what they may change about a connection is not known. Sorted by
     /// product, kind, namespace and name.
     #[must_use]
-    pub fn foreign_policies(&self) -> &[k8s::PluginPolicy] {
+    pub fn foreign_policies(&self) -> &[Arc<k8s::PluginPolicy>] {
         &self.plugin_policies
     }
 
@@ -187,7 +188,7 @@ impl Cluster {
 
     /// All nodes, sorted by name.
     #[must_use]
-    pub fn nodes(&self) -> &[k8s::Node] {
+    pub fn nodes(&self) -> &[Arc<k8s::Node>] {
         &self.nodes
     }
 

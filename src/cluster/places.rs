@@ -8,6 +8,7 @@ use super::layout::{self, Layout};
 use crate::k8s::{ContextObject, Document, Object, ObjectMeta, Outcome, PolicyScope, RoleScope};
 use crate::source::{SourceId, SourceMap, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What the files around an object say about it.
 #[derive(Clone, Debug, Default)]
@@ -23,16 +24,16 @@ impl Places {
     pub fn new(sources: &SourceMap, objects: &[Object]) -> Self {
         let context_objects = || {
             objects.iter().filter_map(|object| match object {
-                Object::ContextObject(object) => Some(object.as_ref()),
+                Object::ContextObject(object) => Some(object),
                 _ => None,
             })
         };
         let kustomizations = context_objects().filter_map(|object| match object {
-            ContextObject::Kustomization(kustomization) => Some(kustomization),
+            ContextObject::Kustomization(kustomization) => Some(kustomization.as_ref()),
             _ => None,
         });
         let placements = context_objects().filter_map(|object| match object {
-            ContextObject::Placement(placement) => Some(placement),
+            ContextObject::Placement(placement) => Some(placement.as_ref()),
             _ => None,
         });
         let layout = Layout::new(sources, kustomizations, placements);
@@ -67,11 +68,14 @@ impl Places {
     pub fn settle(&self, mut objects: Vec<Object>) -> Vec<Object> {
         objects.retain(|object| !self.patches.contains(&object.meta().span.source));
         for object in &mut objects {
-            let Some(meta) = namespaced(object) else {
+            let meta = object.meta();
+            let Some(namespace) = self.namespaces.get(&meta.span.source) else {
                 continue;
             };
-            if meta.namespace.is_none() {
-                meta.namespace = self.namespaces.get(&meta.span.source).cloned();
+            if meta.namespace.is_none()
+                && let Some(meta) = namespaced(object)
+            {
+                meta.namespace = Some(namespace.clone());
             }
         }
         objects
@@ -97,24 +101,26 @@ impl Places {
     }
 }
 
-/// The metadata of an object that lives in a namespace.
+/// The metadata of an object that lives in a namespace, for a change.
 fn namespaced(object: &mut Object) -> Option<&mut ObjectMeta> {
     Some(match object {
-        Object::Workload(object) => &mut object.meta,
-        Object::NetworkPolicy(object) => &mut object.meta,
+        Object::Workload(object) => &mut Arc::make_mut(object).meta,
+        Object::NetworkPolicy(object) => &mut Arc::make_mut(object).meta,
         Object::PluginPolicy(object) if object.kind.scope != PolicyScope::Cluster => {
-            &mut object.meta
+            &mut Arc::make_mut(object).meta
         }
-        Object::Service(object) => &mut object.meta,
-        Object::ContextObject(object) => match object.as_mut() {
-            ContextObject::Entrypoint(object) => &mut object.meta,
-            ContextObject::Gateway(object) => &mut object.meta,
-            ContextObject::Monitor(object) => &mut object.meta,
-            ContextObject::Prometheus(object) => &mut object.meta,
-            ContextObject::ServiceAccount(object) => &mut object.meta,
-            ContextObject::Role(object) if object.scope == RoleScope::Namespace => &mut object.meta,
+        Object::Service(object) => &mut Arc::make_mut(object).meta,
+        Object::ContextObject(object) => match object {
+            ContextObject::Entrypoint(object) => &mut Arc::make_mut(object).meta,
+            ContextObject::Gateway(object) => &mut Arc::make_mut(object).meta,
+            ContextObject::Monitor(object) => &mut Arc::make_mut(object).meta,
+            ContextObject::Prometheus(object) => &mut Arc::make_mut(object).meta,
+            ContextObject::ServiceAccount(object) => &mut Arc::make_mut(object).meta,
+            ContextObject::Role(object) if object.scope == RoleScope::Namespace => {
+                &mut Arc::make_mut(object).meta
+            }
             ContextObject::RoleBinding(object) if object.scope == RoleScope::Namespace => {
-                &mut object.meta
+                &mut Arc::make_mut(object).meta
             }
             _ => return None,
         },

@@ -16,6 +16,7 @@ use crate::k8s::{
 };
 use ipnet::IpNet;
 use std::hash::Hash;
+use std::sync::Arc;
 
 /// One value for each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -306,7 +307,11 @@ impl<'c> Program<'c> {
         self.intern_ports(ports)
     }
 
-    fn cluster_policy(&mut self, policy: &'c ClusterNetworkPolicy, nodes: &[k8s::Node]) -> Policy {
+    fn cluster_policy(
+        &mut self,
+        policy: &'c ClusterNetworkPolicy,
+        nodes: &[Arc<k8s::Node>],
+    ) -> Policy {
         let subject = self.pods(&policy.subject.value);
         let rules = ByDirection::new(|direction| {
             let compile = |rule| self.cluster_rule(rule, nodes);
@@ -315,7 +320,11 @@ impl<'c> Program<'c> {
         Policy { subject, rules }
     }
 
-    fn cluster_rule(&mut self, rule: &'c ClusterNetworkPolicyRule, nodes: &[k8s::Node]) -> Rule {
+    fn cluster_rule(
+        &mut self,
+        rule: &'c ClusterNetworkPolicyRule,
+        nodes: &[Arc<k8s::Node>],
+    ) -> Rule {
         let mut peers = Vec::with_capacity(rule.peers.len());
         for peer in &rule.peers {
             peers.push(match &peer.selection {

@@ -9,6 +9,7 @@ use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, Workl
 use crate::engine::Engine;
 use crate::k8s::{self, LabelSelector, Labels, NetworkPolicyPeer, Object, ObjectMeta};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// No name of an object begins so.
 const MARK: char = '+';
@@ -110,7 +111,9 @@ impl Placeholders<'_, '_> {
         };
         // Of a namespace that is declared, the manifest says which labels it has.
         if self.cluster.namespace_by_name(&name).is_none() {
-            let object = Object::Namespace(k8s::Namespace::hypothetical(&name, labels, policy));
+            let object = Object::Namespace(Arc::new(k8s::Namespace::hypothetical(
+                &name, labels, policy,
+            )));
             self.namespaces.entry(name.clone()).or_insert(object);
         }
         Some(name)
@@ -136,7 +139,7 @@ impl Placeholders<'_, '_> {
         let place = (namespace.to_owned(), name.clone());
         self.pods.entry(place).or_insert_with(|| {
             let workload = k8s::Workload::hypothetical(namespace, &name, labels, policy);
-            Object::Workload(Box::new(workload))
+            Object::Workload(Arc::new(workload))
         });
     }
 }

@@ -8,6 +8,7 @@ mod api_extension;
 mod calico;
 mod canonical;
 mod cluster_network_policy;
+mod documents;
 mod entrypoint;
 mod kustomization;
 mod meta;
@@ -25,6 +26,7 @@ pub use cluster_network_policy::{
     Action, ClusterNetworkPolicy, ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort,
     ClusterNetworkPolicyRule, ClusterPolicyKind, PeerSelection, PodsSelection, PortMatch, Tier,
 };
+pub use documents::Documents;
 pub use entrypoint::{Backend, BackendPort, Entrypoint, EntrypointKind, Gateway, GatewayReference};
 pub use kustomization::{Kustomization, Placement};
 pub use meta::{Field, Label, Labels, NAMESPACE_NAME_LABEL, ObjectMeta, OwnerReference, is_opaque};
@@ -43,6 +45,7 @@ pub use workload::{Container, ContainerPort, Workload, WorkloadKind};
 
 use crate::source::Span;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// A `Namespace`.
 #[derive(Clone, Debug)]
@@ -70,52 +73,52 @@ pub struct Node {
     pub addresses: Vec<IpAddr>,
 }
 
-/// An object of a kind that npcheck reads.
+/// An object of a kind that npcheck reads. A copy is the same object.
 #[derive(Clone, Debug)]
 pub enum Object {
     /// A `Namespace`.
-    Namespace(Namespace),
+    Namespace(Arc<Namespace>),
     /// A pod, or an object that makes pods.
-    Workload(Box<Workload>),
+    Workload(Arc<Workload>),
     /// A `NetworkPolicy` of `networking.k8s.io` (or the retired `extensions`).
-    NetworkPolicy(Box<NetworkPolicy>),
+    NetworkPolicy(Arc<NetworkPolicy>),
     /// A cluster-wide policy of `policy.networking.k8s.io`.
-    ClusterNetworkPolicy(Box<ClusterNetworkPolicy>),
+    ClusterNetworkPolicy(Arc<ClusterNetworkPolicy>),
     /// A policy of a kind that only some CNI plugin or service mesh knows.
-    PluginPolicy(Box<PluginPolicy>),
+    PluginPolicy(Arc<PluginPolicy>),
     /// A `Service`.
-    Service(Box<Service>),
+    Service(Arc<Service>),
     /// A `Node`.
-    Node(Node),
+    Node(Arc<Node>),
     /// An object beside the network, which only tells which traffic to expect.
-    ContextObject(Box<ContextObject>),
+    ContextObject(ContextObject),
 }
 
 /// An object that is no part of the network itself: no peer, no policy, nothing that an
 /// answer about connections rests on. It tells which connections somebody counts on, or
-/// where other objects end up.
+/// where other objects end up. A copy is the same object.
 #[derive(Clone, Debug)]
 pub enum ContextObject {
     /// `Ingress`, a route of the Gateway API, OpenShift's `Route`.
-    Entrypoint(Entrypoint),
+    Entrypoint(Arc<Entrypoint>),
     /// A `Gateway` of the Gateway API.
-    Gateway(Gateway),
+    Gateway(Arc<Gateway>),
     /// `ServiceMonitor`, `PodMonitor`.
-    Monitor(Monitor),
+    Monitor(Arc<Monitor>),
     /// `Prometheus`, `PrometheusAgent`.
-    Prometheus(Prometheus),
+    Prometheus(Arc<Prometheus>),
     /// A webhook, an aggregated API, a conversion.
-    ApiExtension(ApiExtension),
+    ApiExtension(Arc<ApiExtension>),
     /// A `ServiceAccount`.
-    ServiceAccount(ServiceAccount),
+    ServiceAccount(Arc<ServiceAccount>),
     /// A `Role` or `ClusterRole`.
-    Role(Role),
+    Role(Arc<Role>),
     /// A `RoleBinding` or `ClusterRoleBinding`.
-    RoleBinding(RoleBinding),
+    RoleBinding(Arc<RoleBinding>),
     /// A `kustomization.yaml`.
-    Kustomization(Kustomization),
+    Kustomization(Arc<Kustomization>),
     /// Flux's `Kustomization`, Argo CD's `Application`.
-    Placement(Placement),
+    Placement(Arc<Placement>),
 }
 
 impl ContextObject {

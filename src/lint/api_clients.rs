@@ -64,7 +64,7 @@ impl<'c> ApiClients<'c> {
             }
             for account in accounts {
                 let key = (account.namespace.as_str(), account.name.as_str());
-                bindings.entry(key).or_insert(binding);
+                bindings.entry(key).or_insert(&**binding);
             }
         }
         let mut automount = BTreeMap::new();

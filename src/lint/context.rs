@@ -42,7 +42,7 @@ impl Inventory {
 /// What one rule sees, and its findings so far.
 pub struct Context<'a> {
     /// What each document became, with its comments.
-    pub documents: &'a [k8s::Document],
+    pub documents: &'a k8s::Documents,
     /// The texts, for fixes that follow the style of the text around them.
     pub sources: &'a SourceMap,
     /// The objects, joined.

@@ -6,7 +6,7 @@
 
 use super::text;
 use crate::cluster::NAMESPACE_NAME_LABEL;
-use crate::k8s::{Document, Label, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule};
+use crate::k8s::{Documents, Label, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule};
 use crate::source::{Edit, SourceMap, Span};
 
 /// An item of a list: its text, and its hyphen unless it is written in flow style.
@@ -63,7 +63,7 @@ pub fn first_line(sources: &SourceMap, span: Span) -> Span {
 
 /// Whether somebody wrote a comment about an item: inside it, behind it or right above it.
 #[must_use]
-pub fn is_commented(sources: &SourceMap, documents: &[Document], item: Item) -> bool {
+pub fn is_commented(sources: &SourceMap, documents: &Documents, item: Item) -> bool {
     let lines = Lines::around(sources, item.dash.unwrap_or(item.span), item.span);
     let about = lines.comment_above()..lines.end;
     documents

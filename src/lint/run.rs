@@ -18,7 +18,7 @@ pub struct Input<'a> {
     /// The texts.
     pub sources: &'a SourceMap,
     /// What each document became; their comments hold the suppressions.
-    pub documents: &'a [k8s::Document],
+    pub documents: &'a k8s::Documents,
     /// What the reader of the manifests reported, in the name of rules.
     pub reported: &'a [Diagnostic],
     /// The objects, joined.

@@ -5,7 +5,7 @@
 //! Refuses to know what such a policy says.
 
 use crate::cluster::{Cluster, NamespaceId};
-use crate::k8s::{Document, Outcome, PolicyEffect, is_opaque as is_hole};
+use crate::k8s::{Documents, Outcome, PolicyEffect, is_opaque as is_hole};
 use std::collections::BTreeSet;
 
 /// Kinds of policies that are not judged before another tool has filled in their text: those
@@ -31,7 +31,7 @@ pub struct Unjudged {
 impl Unjudged {
     /// Looks for them among everything that was read.
     #[must_use]
-    pub fn new(documents: &[Document], cluster: &Cluster) -> Self {
+    pub fn new(documents: &Documents, cluster: &Cluster) -> Self {
         let mut unjudged = Self::default();
         for document in documents {
             let kind = document.kind.as_str();

@@ -11,52 +11,55 @@ use crate::k8s::{
 };
 use crate::source::Spanned;
 use crate::yaml::tree::Node;
+use std::sync::Arc;
 
 /// Reads an object; `None` if its kind is none of these, or it says nothing about traffic.
 pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<ContextObject> {
     let meta = || metadata(node, identity);
     Some(match (identity.group(), identity.kind) {
         ("networking.k8s.io" | "extensions", "Ingress") => {
-            ContextObject::Entrypoint(entrypoint::read_ingress(node, meta()))
+            ContextObject::Entrypoint(Arc::new(entrypoint::read_ingress(node, meta())))
         }
         ("gateway.networking.k8s.io", "Gateway") => {
-            ContextObject::Gateway(entrypoint::read_gateway(node, meta()))
+            ContextObject::Gateway(Arc::new(entrypoint::read_gateway(node, meta())))
         }
         ("gateway.networking.k8s.io", kind) => {
             let mut kinds = EntrypointKind::GATEWAY_ROUTES.into_iter();
             let kind = kinds.find(|known| known.name() == kind)?;
-            ContextObject::Entrypoint(entrypoint::read_gateway_route(node, meta(), kind))
+            ContextObject::Entrypoint(Arc::new(entrypoint::read_gateway_route(node, meta(), kind)))
         }
         // The group has been in use since OpenShift 3.6; before, it was the core group.
         ("route.openshift.io" | "", "Route") => {
-            ContextObject::Entrypoint(entrypoint::read_route(node, meta()))
+            ContextObject::Entrypoint(Arc::new(entrypoint::read_route(node, meta())))
         }
-        ("monitoring.coreos.com", "ServiceMonitor") => {
-            ContextObject::Monitor(monitor::read(node, meta(), MonitorKind::ServiceMonitor))
-        }
-        ("monitoring.coreos.com", "PodMonitor") => {
-            ContextObject::Monitor(monitor::read(node, meta(), MonitorKind::PodMonitor))
-        }
+        ("monitoring.coreos.com", "ServiceMonitor") => ContextObject::Monitor(Arc::new(
+            monitor::read(node, meta(), MonitorKind::ServiceMonitor),
+        )),
+        ("monitoring.coreos.com", "PodMonitor") => ContextObject::Monitor(Arc::new(monitor::read(
+            node,
+            meta(),
+            MonitorKind::PodMonitor,
+        ))),
         ("monitoring.coreos.com", kind) => {
             let mut kinds = PrometheusKind::ALL.into_iter();
             let kind = kinds.find(|known| known.name() == kind)?;
-            ContextObject::Prometheus(monitor::read_prometheus(node, meta(), kind))
+            ContextObject::Prometheus(Arc::new(monitor::read_prometheus(node, meta(), kind)))
         }
         ("admissionregistration.k8s.io", kind) => {
             let mut kinds = ApiExtensionKind::WEBHOOKS.into_iter();
             let kind = kinds.find(|known| known.name() == kind)?;
-            ContextObject::ApiExtension(api_extension::read_webhooks(node, meta(), kind))
+            ContextObject::ApiExtension(Arc::new(api_extension::read_webhooks(node, meta(), kind)))
         }
         ("apiregistration.k8s.io", "APIService") => {
-            ContextObject::ApiExtension(api_extension::read_api_service(node, meta()))
+            ContextObject::ApiExtension(Arc::new(api_extension::read_api_service(node, meta())))
         }
         ("apiextensions.k8s.io", "CustomResourceDefinition") => {
             // They are long, and hardly one has a conversion.
             node.find(&["spec", "conversion"])?;
-            ContextObject::ApiExtension(api_extension::read_conversion(node, meta()))
+            ContextObject::ApiExtension(Arc::new(api_extension::read_conversion(node, meta())))
         }
         ("", "ServiceAccount") => {
-            ContextObject::ServiceAccount(rbac::read_service_account(node, meta()))
+            ContextObject::ServiceAccount(Arc::new(rbac::read_service_account(node, meta())))
         }
         ("rbac.authorization.k8s.io", kind) => {
             let scope_of = |kind_of: fn(RoleScope) -> &'static str| {
@@ -67,21 +70,23 @@ pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<ContextObj
                 scope_of(RoleScope::role_kind),
                 scope_of(RoleScope::binding_kind),
             ) {
-                (Some(scope), _) => ContextObject::Role(rbac::read_role(node, meta(), scope)),
+                (Some(scope), _) => {
+                    ContextObject::Role(Arc::new(rbac::read_role(node, meta(), scope)))
+                }
                 (_, Some(scope)) => {
-                    ContextObject::RoleBinding(rbac::read_binding(node, meta(), scope))
+                    ContextObject::RoleBinding(Arc::new(rbac::read_binding(node, meta(), scope)))
                 }
                 (None, None) => return None,
             }
         }
         ("kustomize.config.k8s.io", "Kustomization" | "Component") => {
-            ContextObject::Kustomization(kustomization::read(node, meta()))
+            ContextObject::Kustomization(Arc::new(kustomization::read(node, meta())))
         }
         ("kustomize.toolkit.fluxcd.io", "Kustomization") => {
-            ContextObject::Placement(kustomization::read_flux(node, meta())?)
+            ContextObject::Placement(Arc::new(kustomization::read_flux(node, meta())?))
         }
         ("argoproj.io", "Application") => {
-            ContextObject::Placement(kustomization::read_argo(node, meta())?)
+            ContextObject::Placement(Arc::new(kustomization::read_argo(node, meta())?))
         }
         _ => return None,
     })
@@ -94,9 +99,9 @@ pub(super) fn read_kindless(node: Node<'_>) -> Option<ContextObject> {
     }
     let api_version = Spanned::new(String::new(), node.span().before());
     let meta = meta::read(node, api_version, "", &mut Vec::new());
-    Some(ContextObject::Kustomization(kustomization::read(
+    Some(ContextObject::Kustomization(Arc::new(kustomization::read(
         node, meta,
-    )))
+    ))))
 }
 
 fn metadata(node: Node<'_>, identity: &Identity<'_>) -> ObjectMeta {

@@ -10,6 +10,7 @@ use super::{
 use crate::k8s::{ClusterPolicyKind, Document, Object, Opacity, Outcome, PluginKind, WorkloadKind};
 use crate::source::{Span, Spanned};
 use crate::yaml::tree::{Node, Tree};
+use std::sync::Arc;
 
 /// Reads all objects of a document into `parsed`.
 pub(super) fn read(tree: &Tree<'_>, document: Span, parsed: &mut Parsed) {
@@ -191,9 +192,7 @@ impl<'t> Reader<'t, '_> {
         }
         if let Some(object) = context_object::read_kindless(node).filter(|_| kind.is_none()) {
             self.named(node, span, "", Outcome::ContextObject);
-            self.parsed
-                .objects
-                .push(Object::ContextObject(Box::new(object)));
+            self.parsed.objects.push(Object::ContextObject(object));
             return;
         }
         let is_encrypted = node.get("sops").is_some_and(Node::is_mapping);
@@ -216,9 +215,7 @@ impl<'t> Reader<'t, '_> {
                 return self.named(node, span, identity.kind, Outcome::OtherKind);
             };
             self.named(node, span, identity.kind, Outcome::ContextObject);
-            self.parsed
-                .objects
-                .push(Object::ContextObject(Box::new(object)));
+            self.parsed.objects.push(Object::ContextObject(object));
             return;
         };
         if let Some(opacity) = opacity(node) {
@@ -234,22 +231,27 @@ impl<'t> Reader<'t, '_> {
         );
         let meta = meta::read(node, api_version, &object, diagnostics);
         self.parsed.objects.push(match reader {
-            ReadAs::Workload(kind) => Object::Workload(Box::new(workload::read(
+            ReadAs::Workload(kind) => Object::Workload(Arc::new(workload::read(
                 node,
                 meta,
                 kind,
                 &object,
                 diagnostics,
             ))),
-            ReadAs::Namespace => Object::Namespace(crate::k8s::Namespace { meta }),
-            ReadAs::Node => Object::Node(service::read_node(node, meta, &object, diagnostics)),
+            ReadAs::Namespace => Object::Namespace(Arc::new(crate::k8s::Namespace { meta })),
+            ReadAs::Node => Object::Node(Arc::new(service::read_node(
+                node,
+                meta,
+                &object,
+                diagnostics,
+            ))),
             ReadAs::Service => {
-                Object::Service(Box::new(service::read(node, meta, &object, diagnostics)))
+                Object::Service(Arc::new(service::read(node, meta, &object, diagnostics)))
             }
             ReadAs::NetworkPolicy => {
-                Object::NetworkPolicy(Box::new(network_policy::read(node, meta, diagnostics)))
+                Object::NetworkPolicy(Arc::new(network_policy::read(node, meta, diagnostics)))
             }
-            ReadAs::ClusterNetworkPolicy(kind) => Object::ClusterNetworkPolicy(Box::new(
+            ReadAs::ClusterNetworkPolicy(kind) => Object::ClusterNetworkPolicy(Arc::new(
                 cluster_network_policy::read(node, kind, meta, diagnostics),
             )),
         });
@@ -271,7 +273,7 @@ impl<'t> Reader<'t, '_> {
         let api_version = Spanned::new(api_version.value.to_owned(), api_version.span);
         let meta = meta::read(node, api_version, "", &mut Vec::new());
         let policy = plugin_policy::read(node, meta, kind);
-        let object = Object::PluginPolicy(Box::new(policy));
+        let object = Object::PluginPolicy(Arc::new(policy));
         self.parsed.objects.push(object);
     }
 

@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use npcheck::k8s::*;
 use npcheck::source::{SourceMap, Span, Spanned};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 const NAMESPACES: [&str; 4] = ["default", "alpha", "beta", "gamma"];
 const NAMESPACE_LABELS: [(&str, &[&str]); 2] =
@@ -100,13 +101,13 @@ pub(crate) fn objects(seed: u64) -> Vec<Object> {
     {
         let mut meta = meta(name, None, random);
         meta.labels = labels(random, &NAMESPACE_LABELS);
-        objects.push(Object::Namespace(Namespace { meta }));
+        objects.push(Object::Namespace(Arc::new(Namespace { meta })));
     }
     for index in 0..random.below(3) {
         let mut meta = meta(&format!("n{index}"), None, random);
         meta.labels = labels(random, &NAMESPACE_LABELS);
         let addresses = random.list(2, |random| address(random, index as u8 + 1));
-        objects.push(Object::Node(Node { meta, addresses }));
+        objects.push(Object::Node(Arc::new(Node { meta, addresses })));
     }
     let family = random.below(4);
     let has_hosts = random.percent(30);
@@ -114,11 +115,11 @@ pub(crate) fn objects(seed: u64) -> Vec<Object> {
         objects.push(workload(random, index, family, has_hosts));
     }
     for index in 0..random.below(6) {
-        objects.push(Object::NetworkPolicy(Box::new(policy(random, index))));
+        objects.push(Object::NetworkPolicy(Arc::new(policy(random, index))));
     }
     if random.percent(60) {
         for index in 0..1 + random.below(4) {
-            objects.push(Object::ClusterNetworkPolicy(Box::new(cluster_policy(
+            objects.push(Object::ClusterNetworkPolicy(Arc::new(cluster_policy(
                 random, index,
             ))));
         }
@@ -224,7 +225,7 @@ fn workload(random: &mut Random, index: usize, family: usize, has_hosts: bool) -
         addresses.dedup();
     }
     let labels = labels(random, &POD_LABELS);
-    Object::Workload(Box::new(Workload {
+    Object::Workload(Arc::new(Workload {
         meta,
         kind,
         labels,

@@ -11,6 +11,7 @@ use npcheck::k8s::{Direction, Field, Object, Protocol};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 const CLUSTERS: u64 = 1_000;
 
@@ -197,6 +198,7 @@ fn another_rule_in_an_isolated_direction_removes_no_flow() {
         let mut more = objects.clone();
         for object in &mut more {
             if let Object::NetworkPolicy(policy) = object {
+                let policy = Arc::make_mut(policy);
                 for direction in [Direction::Ingress, Direction::Egress] {
                     if policy.applies_to(direction) {
                         let rules = match direction {
@@ -270,6 +272,7 @@ fn the_order_of_the_input_changes_nothing() {
         random.shuffle(&mut shuffled);
         for object in &mut shuffled {
             if let Object::NetworkPolicy(policy) = object {
+                let policy = Arc::make_mut(policy);
                 for rules in [&mut policy.ingress, &mut policy.egress] {
                     let Field::Value { value: rules, .. } = rules else {
                         continue;

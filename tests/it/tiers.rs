@@ -12,6 +12,7 @@ use npcheck::lint::{self, Input, Rule, RuleMeta};
 use npcheck::rules;
 use npcheck::source::{SourceMap, Spanned};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 const CLUSTERS: u64 = 2_000;
 
@@ -30,7 +31,7 @@ fn findings(objects: &[Object], rule: &str) -> Vec<Diagnostic> {
     let engine = Engine::new(&cluster);
     let input = Input {
         sources: &sources,
-        documents: &[],
+        documents: &Documents::default(),
         reported: &[],
         cluster: &cluster,
         engine: &engine,
@@ -79,6 +80,7 @@ fn without(objects: &[Object], object: &str, path: &str) -> Vec<Object> {
     for candidate in &mut objects {
         match candidate {
             Object::NetworkPolicy(policy) => {
+                let policy = Arc::make_mut(policy);
                 let namespace = policy.meta.namespace_name();
                 if object != format!("{namespace}/NetworkPolicy/{}", policy.meta.name) {
                     continue;
@@ -102,6 +104,7 @@ fn without(objects: &[Object], object: &str, path: &str) -> Vec<Object> {
                 removed += 1;
             }
             Object::ClusterNetworkPolicy(policy) => {
+                let policy = Arc::make_mut(policy);
                 if object != format!("{}/{}", policy.kind.name(), policy.meta.name) {
                     continue;
                 }
@@ -160,6 +163,7 @@ fn plain(objects: Vec<Object>) -> Vec<Object> {
     let mut objects = objects;
     for object in &mut objects {
         if let Object::ClusterNetworkPolicy(policy) = object {
+            let policy = Arc::make_mut(policy);
             policy.kind = ClusterPolicyKind::ClusterNetworkPolicy;
             plain_rules(&mut policy.ingress);
             plain_rules(&mut policy.egress);
@@ -177,6 +181,7 @@ fn without_a_contradiction_the_order_of_equals_does_not_matter() {
         let mut reversed = objects.clone();
         for object in &mut reversed {
             if let Object::ClusterNetworkPolicy(policy) = object {
+                let policy = Arc::make_mut(policy);
                 let last = policy.meta.name.value.pop().expect("names end in a digit");
                 let digit = last.to_digit(10).expect("names end in a digit");
                 policy.meta.name.value.push_str(&(9 - digit).to_string());

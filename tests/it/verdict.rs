@@ -11,6 +11,7 @@ use npcheck::k8s::{Direction, Label, Labels, Namespace, Object, ObjectMeta, Prot
 use npcheck::source::{SourceMap, Span, Spanned};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 const CLUSTERS: u64 = 1_000;
 
@@ -253,7 +254,7 @@ fn label_sets() -> Vec<Labels> {
 }
 
 fn declared(name: &str, labels: Labels) -> Object {
-    Object::Namespace(Namespace {
+    Object::Namespace(Arc::new(Namespace {
         meta: ObjectMeta {
             span: spanned("").span,
             api_version: spanned("v1"),
@@ -265,7 +266,7 @@ fn declared(name: &str, labels: Labels) -> Object {
             is_accepted: true,
             opaque: None,
         },
-    })
+    }))
 }
 
 fn spanned(text: &str) -> Spanned<String> {

@@ -281,9 +281,9 @@ impl Search<'_> {
         let workloads = workloads.map(|id| cluster.workload(id).object.clone());
         let objects = namespaces
             .map(Object::Namespace)
-            .chain(policies.map(|policy| Object::NetworkPolicy(Box::new(policy))))
-            .chain(cluster_policies.map(|policy| Object::ClusterNetworkPolicy(Box::new(policy))))
-            .chain(workloads.map(|workload| Object::Workload(Box::new(workload))))
+            .chain(policies.map(Object::NetworkPolicy))
+            .chain(cluster_policies.map(Object::ClusterNetworkPolicy))
+            .chain(workloads.map(Object::Workload))
             .chain(cluster.nodes().iter().cloned().map(Object::Node));
         objects
             .filter(|object| !changed.contains(&object.meta().span.source))

@@ -13,6 +13,7 @@ use crate::k8s::{
 use crate::source::Spanned;
 use ipnet::IpNet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// A peer as a policy has it.
 #[derive(Clone, Copy, Debug)]
@@ -254,7 +255,7 @@ pub(super) fn network_peers<'c>(
 /// Compares the peers of a rule of a cluster-wide policy with the other end (S12).
 pub(super) fn cluster_peers<'c>(
     peers: &'c [ClusterNetworkPolicyPeer],
-    nodes: &[Node],
+    nodes: &[Arc<Node>],
     (other, address): (&Endpoint<'c>, Address),
     reading: Reading,
 ) -> PeersTrace<'c> {
@@ -436,7 +437,7 @@ fn misses_of_networks(blocks: &[Spanned<IpNet>], address: Address) -> Vec<Miss<'
 
 fn misses_of_nodes<'c>(
     selector: &LabelSelector,
-    nodes: &[Node],
+    nodes: &[Arc<Node>],
     address: Address,
 ) -> Vec<Miss<'c>> {
     let accepted = nodes.iter().filter(|node| node.meta.is_accepted);

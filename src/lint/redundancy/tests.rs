@@ -5,6 +5,7 @@ use super::*;
 use crate::k8s::{self, Field, Labels, NetworkPolicy, ObjectMeta, Protocol};
 use crate::lint::containment::sample::*;
 use crate::source::Spanned;
+use std::sync::Arc;
 
 const CASES: u32 = 400;
 
@@ -42,7 +43,7 @@ fn policy(dice: &mut Dice, name: &str) -> NetworkPolicy {
 }
 
 fn cluster(policies: &[NetworkPolicy]) -> Cluster {
-    let object = |policy: &NetworkPolicy| k8s::Object::NetworkPolicy(Box::new(policy.clone()));
+    let object = |policy: &NetworkPolicy| k8s::Object::NetworkPolicy(Arc::new(policy.clone()));
     Cluster::new(policies.iter().map(object).collect())
 }
 
@@ -104,7 +105,7 @@ fn without(
     let mut left: Vec<Option<NetworkPolicy>> = cluster
         .policies()
         .iter()
-        .map(|policy| Some(policy.object.clone()))
+        .map(|policy| Some(NetworkPolicy::clone(&policy.object)))
         .collect();
     assert_eq!(left.len(), policies.len());
     // From behind, so that positions stay good.

@@ -10,6 +10,7 @@ use crate::k8s::{
 };
 use crate::lint::containment::sample::*;
 use crate::source::Spanned;
+use std::sync::Arc;
 
 const CASES: u32 = 2_000;
 const DIRECTION: Direction = Direction::Egress;
@@ -87,7 +88,7 @@ fn cluster_rule(dice: &mut Dice) -> ClusterNetworkPolicyRule {
 fn cluster_of(dice: &mut Dice, tier: Tier, priorities: &[i32]) -> Cluster {
     let mut objects = Vec::new();
     for (index, priority) in priorities.iter().enumerate() {
-        objects.push(Object::ClusterNetworkPolicy(Box::new(
+        objects.push(Object::ClusterNetworkPolicy(Arc::new(
             ClusterNetworkPolicy {
                 meta: meta(&format!("policy-{index}")),
                 kind: ClusterPolicyKind::ClusterNetworkPolicy,
@@ -350,7 +351,8 @@ fn what_rules_decide_together_no_order_of_equals_undoes() {
                             continue;
                         }
                         for order in [[first, second, third], [first, third, second]] {
-                            let found = decision(&order, pod, end, protocol, *number);
+                            let found =
+                                decision(&order.map(AsRef::as_ref), pod, end, protocol, *number);
                             assert_eq!(found, Some(action), "case {case}, end {place}");
                         }
                     }
@@ -389,7 +391,7 @@ fn a_policy_that_is_not_known_leaves_everything_open() {
     };
     let pods = PodSet::of(None).expect("every pod");
     let deciding = |policies: [ClusterNetworkPolicy; 2], action| {
-        let objects = policies.map(|policy| Object::ClusterNetworkPolicy(Box::new(policy)));
+        let objects = policies.map(|policy| Object::ClusterNetworkPolicy(Arc::new(policy)));
         let cluster = Cluster::new(objects.into());
         let tier = TierPolicies::new(&cluster, Tier::Admin, DIRECTION);
         tier.deciding(&pods, &Allowance::of_every_pod(), action)

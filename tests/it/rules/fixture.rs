@@ -8,7 +8,7 @@ use npcheck::config::Config;
 use npcheck::diagnostic::{Diagnostic, Edit, Fix, FixClass};
 use npcheck::engine::Engine;
 use npcheck::graph::{self, GraphDiff};
-use npcheck::k8s::{Document, Object, Outcome};
+use npcheck::k8s::{Documents, Object, Outcome};
 use npcheck::lint::{Input, Inventory, Report, RuleMeta};
 use npcheck::output::{self, FindingFormat, Style};
 use npcheck::source::{SourceId, SourceMap};
@@ -28,7 +28,7 @@ pub(crate) struct Linted {
     /// The files, with the number of lines that stand above each of them in the fixture.
     files: Vec<(SourceId, u32)>,
     objects: Vec<Object>,
-    documents: Vec<Document>,
+    documents: Documents,
     pub(crate) report: Report,
 }
 
@@ -52,6 +52,7 @@ impl Linted {
             reported.extend(parsed.diagnostics);
             objects.extend(parsed.objects);
         }
+        let documents = Documents::from(documents);
         let known_rules: Vec<&RuleMeta> = rules::ALL.iter().map(|rule| rule.meta()).collect();
         let config = configuration(name, text, &known_rules);
         let cluster = Cluster::new(objects.clone());
