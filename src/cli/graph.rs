@@ -1,26 +1,58 @@
-//! `npcheck graph`: everything that can connect.
+//! `npcheck graph`: everything that can connect, or the part of it that is asked for.
 //!
 //! Refuses to work anything out: the engine does.
 
 use super::Paths;
+use super::choice::choice;
+use super::endpoint::{Lookup, Mistake};
 use super::exit::Outcome;
 use super::input::Input;
+use super::reach::complaint;
 use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
+use crate::cluster::Cluster;
 use crate::engine::Engine;
-use crate::output::GraphFormat;
-use clap::Args;
+use crate::graph::{EndSet, FlowQuery, Grain};
+use crate::output::{GraphFormat, GraphView, MAX_DRAWN_NODES};
+use crate::source::SourceId;
+use clap::{Args, ValueEnum};
 use std::io;
 
-/// Print everything that can connect
+/// Print everything that can connect, or a part of it
 ///
-/// A policy that an API server would refuse has no part in the answer; it is reported, and
-/// the exit status is 2.
+/// Ends are written as for `npcheck reach`: `shop/web`, `shop/app=web`, `shop/*`,
+/// `10.0.0.0/8`, `internet`. A policy that an API server would reject has no part in the
+/// answer; it is reported, and the exit status is 2.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  npcheck graph --to shop/cart
+  npcheck graph -o html=picture.html
+  npcheck graph --by namespace -o mermaid
+  npcheck graph --around shop/web --hops 2 -o svg=web.svg")]
 pub(super) struct Options {
     #[command(flatten)]
     paths: Paths,
-    /// How to show it, and where: text or json-lines; repeatable
+    /// Only flows with an end in this namespace
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// Only flows from these ends
+    #[arg(long, value_name = "SRC")]
+    from: Option<String>,
+    /// Only flows to these ends
+    #[arg(long, value_name = "DST")]
+    to: Option<String>,
+    /// Only flows near these ends: to them, and from them
+    #[arg(long, value_name = "END")]
+    around: Option<String>,
+    /// How many connections in a row --around follows
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "around")]
+    hops: usize,
+    /// What is one node
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "workload")]
+    by: By,
+    /// How to show it, and where: text, json, json-lines, csv, dot, mermaid, svg or html;
+    /// repeatable
     #[arg(
         short,
         long = "output",
@@ -30,25 +62,106 @@ pub(super) struct Options {
     output: Vec<Target<GraphFormat>>,
 }
 
+/// What is one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum By {
+    /// A workload
+    Workload,
+    /// A namespace with all its workloads
+    Namespace,
+}
+
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
     if let Some(mistake) = target::mistake(&options.output) {
         terminal.complain("--output", mistake);
         return Ok(Outcome::Incomplete);
     }
-    let input = Input::read(&options.paths);
+    let mut input = Input::read(&options.paths);
     input.report_problems(terminal);
     input.report_refusals(terminal);
     if input.is_empty() {
         input.report_nothing(&options.paths, terminal);
         return Ok(Outcome::Nothing.with_problems(input.is_incomplete()));
     }
+    // What was typed is a text like any other, so that labels in it have a place.
+    let source = input.reading.sources.add("<arguments>", "");
+    let query = match options.query(&input.cluster, source) {
+        Ok(query) => query,
+        Err((typed, mistake)) => {
+            complaint::complain(terminal, &input, typed, &mistake);
+            return Ok(Outcome::Incomplete);
+        }
+    };
     let engine = Engine::new(&input.cluster);
-    let relation = engine.relation();
+    let view = GraphView {
+        name: None,
+        engine: &engine,
+        sources: &input.reading.sources,
+        query: &query,
+        grain: match options.by {
+            By::Workload => Grain::Workload,
+            By::Namespace => Grain::Namespace,
+        },
+    };
+    let is_drawn = options
+        .output
+        .iter()
+        .any(|target| target.format.is_drawing());
+    let nodes = if is_drawn {
+        view.drawing().nodes.len()
+    } else {
+        0
+    };
+    if nodes > MAX_DRAWN_NODES {
+        let advice = format!(
+            "{nodes} nodes are more than the {MAX_DRAWN_NODES} that a drawing can show: \
+             ask for less with --namespace, --around or --by namespace, or take -o html"
+        );
+        terminal.complain("--output", &advice);
+        return Ok(Outcome::Incomplete);
+    }
     target::write_all(&options.output, terminal, |format, style, out| {
-        format.write(&input.cluster, relation, style, out)
+        format.write(&[view], style, out)
     })?;
     if terminal.verbosity > Verbosity::Quiet {
         terminal.say(&input.summary);
     }
     Ok(Outcome::Good.with_problems(input.is_incomplete() || input.has_refused_objects()))
+}
+
+impl Options {
+    /// What the arguments ask for; else the argument that means nothing.
+    fn query<'o>(
+        &'o self,
+        cluster: &Cluster,
+        source: SourceId,
+    ) -> Result<FlowQuery, (&'o str, Mistake)> {
+        let lookup = Lookup {
+            cluster,
+            namespace: self.namespace.as_deref(),
+            source,
+        };
+        let ends = |text: &'o Option<String>| -> Result<Option<EndSet>, (&'o str, Mistake)> {
+            let Some(text) = text else { return Ok(None) };
+            let ends = choice(&lookup, text);
+            ends.map(Some).map_err(|mistake| (text.as_str(), mistake))
+        };
+        let touching = match &self.namespace {
+            None => None,
+            Some(name) => {
+                let all = Lookup {
+                    namespace: None,
+                    ..lookup
+                };
+                let ends = choice(&all, &format!("{name}/*"));
+                Some(ends.map_err(|mistake| (name.as_str(), mistake))?)
+            }
+        };
+        Ok(FlowQuery {
+            from: ends(&self.from)?,
+            to: ends(&self.to)?,
+            touching,
+            around: ends(&self.around)?.map(|ends| (ends, self.hops)),
+        })
+    }
 }

@@ -4,6 +4,7 @@
 //! Refuses to judge anything itself.
 
 mod baseline;
+mod choice;
 mod completions;
 mod config;
 mod configuration;

@@ -4,7 +4,7 @@
 //! with one outcome for one reason together.
 
 mod change;
-mod complaint;
+pub(super) mod complaint;
 mod complete;
 mod group;
 mod opened;

@@ -33,6 +33,7 @@ impl ValueEnum for Which {
         const ALL: &[Which] = &[
             Which::Config,
             Which::Output(Schema::Findings),
+            Which::Output(Schema::Graph),
             Which::Output(Schema::GraphLine),
             Which::Output(Schema::Reach),
         ];

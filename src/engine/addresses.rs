@@ -110,7 +110,8 @@ impl AddressRange {
     }
 
     /// Whether the other range begins right behind this one.
-    pub(super) fn touches(&self, later: &Self) -> bool {
+    #[must_use]
+    pub fn touches(&self, later: &Self) -> bool {
         successor(self.last) == Some(later.first)
     }
 

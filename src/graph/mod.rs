@@ -5,9 +5,19 @@
 //! are compared by `namespace/Kind/name`.
 
 mod difference;
-mod reachability;
+mod drawing;
+mod ends;
+mod exposure;
+mod matrix;
+mod paths;
+mod side_rules;
 mod placeholder;
 
 pub use difference::{End, Flow, GraphDiff, difference};
+pub use drawing::{Drawing, DrawnEdge, DrawnNode, FlowQuery, Grain};
+pub use ends::EndSet;
+pub use exposure::{Exposure, exposures};
+pub use matrix::{FlowMatrix, NodeEnds, NodeId, Openness};
+pub use paths::{Certainty, Path, PathQuery, Paths, Reached};
 pub use placeholder::placeholders;
-pub use reachability::{Node, ReachabilityGraph};
+pub use side_rules::{SideRule, SideRules};

@@ -128,6 +128,34 @@ impl fmt::Display for Json<'_> {
     }
 }
 
+/// A cell of a CSV file, in quotes where it needs them. One that a spreadsheet would run as a
+/// formula begins with an apostrophe (OWASP, "CSV Injection").
+#[derive(Clone, Copy, Debug)]
+pub struct Csv<'a>(pub &'a str);
+
+impl fmt::Display for Csv<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let needs_quotes = self.0.contains([',', '"', ' ', ';']);
+        if needs_quotes {
+            f.write_char('"')?;
+        }
+        if self.0.starts_with(['=', '+', '-', '@']) {
+            f.write_char('\'')?;
+        }
+        for character in self.0.chars() {
+            match character {
+                '"' => f.write_str("\"\"")?,
+                character if is_harmless(character) => f.write_char(character)?,
+                character => write!(f, "\\u{{{:x}}}", u32::from(character))?,
+            }
+        }
+        if needs_quotes {
+            f.write_char('"')?;
+        }
+        Ok(())
+    }
+}
+
 /// The message of a workflow command of GitHub Actions (`::error::message`).
 #[derive(Clone, Copy, Debug)]
 pub struct GithubMessage<'a>(pub &'a str);

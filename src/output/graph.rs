@@ -1,14 +1,24 @@
-//! Everything that can connect, streamed row by row: the rows of pods × pods never stand in
-//! memory together.
+//! Everything that can connect, or the part of it that was asked for. The formats for all
+//! of a cluster are streamed row by row: the rows of pods × pods never stand in memory
+//! together.
 //!
 //! Refuses to know what is allowed and why; it walks the relation.
 
+mod csv;
+mod dot;
+mod html;
+mod json;
 mod json_lines;
+mod mermaid;
+mod names;
+mod svg;
 mod text;
 
 use super::style::Style;
 use crate::cluster::{Cluster, WorkloadId};
-use crate::engine::Relation;
+use crate::engine::Engine;
+use crate::graph::{Drawing, FlowQuery, Grain};
+use crate::source::SourceMap;
 use rayon::prelude::*;
 use std::io::{self, Write};
 
@@ -17,36 +27,108 @@ use std::io::{self, Write};
 pub enum GraphFormat {
     /// `SOURCE -> DESTINATION  PORTS`, for people
     Text,
+    /// Nodes and edges, for programs; see `npcheck schema graph`
+    Json,
     /// One JSON object for each source, destination and protocol
     JsonLines,
+    /// One line for each source, destination and protocol, for spreadsheets
+    Csv,
+    /// Graphviz, for up to 150 nodes
+    Dot,
+    /// A Mermaid flowchart for Markdown, for up to 150 nodes
+    Mermaid,
+    /// A drawing, for up to 150 nodes
+    Svg,
+    /// A page to explore, in one file
+    Html,
+}
+
+/// More nodes than this nobody can read in a drawing.
+pub const MAX_DRAWN_NODES: usize = 150;
+
+/// A cluster, and what of it is to be shown.
+#[derive(Clone, Copy)]
+pub struct GraphView<'a> {
+    /// The cluster's name, where there are several.
+    pub name: Option<&'a str>,
+    /// Its engine.
+    pub engine: &'a Engine<'a>,
+    /// The texts that policies stand in.
+    pub sources: &'a SourceMap,
+    /// Which flows.
+    pub query: &'a FlowQuery,
+    /// What a node is.
+    pub grain: Grain,
+}
+
+impl<'a> GraphView<'a> {
+    fn cluster(&self) -> &'a Cluster {
+        self.engine.cluster()
+    }
+
+    /// What is shown, as nodes and edges.
+    #[must_use]
+    pub fn drawing(&self) -> Drawing {
+        Drawing::new(&self.query.matrix(self.engine), self.query, self.grain)
+    }
+
+    /// Whether all flows of all workloads are shown.
+    fn is_whole(&self) -> bool {
+        self.grain == Grain::Workload && self.query.is_everything()
+    }
 }
 
 impl GraphFormat {
-    /// Writes the whole relation of a cluster. Only the format for people obeys `style`.
+    /// Whether somebody looks at all of it at once, so that only a few nodes make sense.
+    #[must_use]
+    pub fn is_drawing(self) -> bool {
+        matches!(self, Self::Dot | Self::Mermaid | Self::Svg)
+    }
+
+    /// Writes what the views show. Only the format for people obeys `style`.
     pub fn write(
         self,
-        cluster: &Cluster,
-        relation: Relation<'_>,
+        views: &[GraphView<'_>],
         style: Style,
         out: &mut dyn Write,
     ) -> io::Result<()> {
         match self {
-            Self::Text => {
-                let writer = text::Writer::new(cluster, relation, style);
-                stream(cluster, out, |source| writer.lines_from_workload(source))?;
-                stream(cluster, out, |destination| {
-                    writer.lines_from_outside(destination)
-                })
-            }
-            Self::JsonLines => {
-                let writer = json_lines::Writer::new(cluster, relation);
-                stream(cluster, out, |source| writer.lines_from_workload(source))?;
-                stream(cluster, out, |destination| {
-                    writer.lines_from_outside(destination)
-                })
-            }
+            Self::Text => views
+                .iter()
+                .try_for_each(|view| write_text(view, style, out)),
+            Self::JsonLines => views.iter().try_for_each(|view| write_lines(view, out)),
+            Self::Json => json::write(views, out),
+            Self::Csv => csv::write(views, out),
+            Self::Dot => dot::write(views, out),
+            Self::Mermaid => mermaid::write(views, out),
+            Self::Svg => svg::write(views, out),
+            Self::Html => html::write(views, out),
         }
     }
+}
+
+fn write_text(view: &GraphView<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    if !view.is_whole() {
+        return text::write_drawing(view, style, out);
+    }
+    let cluster = view.cluster();
+    let writer = text::Writer::new(cluster, view.engine.relation(), style);
+    stream(cluster, out, |source| writer.lines_from_workload(source))?;
+    stream(cluster, out, |destination| {
+        writer.lines_from_outside(destination)
+    })
+}
+
+fn write_lines(view: &GraphView<'_>, out: &mut dyn Write) -> io::Result<()> {
+    if !view.is_whole() {
+        return json_lines::write_drawing(view, out);
+    }
+    let cluster = view.cluster();
+    let writer = json_lines::Writer::new(cluster, view.engine.relation());
+    stream(cluster, out, |source| writer.lines_from_workload(source))?;
+    stream(cluster, out, |destination| {
+        writer.lines_from_outside(destination)
+    })
 }
 
 /// Writes a piece of text for each workload, in order; several are made at a time.

@@ -28,8 +28,8 @@ mod style;
 mod summary;
 
 pub use address::range_name;
-pub use escape::{Escaped, EscapedLine, GithubMessage, GithubProperty, Json, Markdown, Xml};
-pub use graph::GraphFormat;
+pub use escape::{Csv, Escaped, EscapedLine, GithubMessage, GithubProperty, Json, Markdown, Xml};
+pub use graph::{GraphFormat, GraphView, MAX_DRAWN_NODES};
 pub use nearest::nearest;
 pub use place::Fingerprints;
 pub use reach::{

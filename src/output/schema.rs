@@ -7,6 +7,8 @@
 pub enum Schema {
     /// `npcheck lint -o json`
     Findings,
+    /// `npcheck graph -o json`
+    Graph,
     /// A line of `npcheck graph -o json-lines`
     GraphLine,
     /// `npcheck reach -o json`
@@ -19,6 +21,7 @@ impl Schema {
     pub fn text(self) -> &'static str {
         match self {
             Self::Findings => include_str!("schema/findings.schema.json"),
+            Self::Graph => include_str!("schema/graph.schema.json"),
             Self::GraphLine => include_str!("schema/graph-line.schema.json"),
             Self::Reach => include_str!("schema/reach.schema.json"),
         }

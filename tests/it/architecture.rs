@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("manifest", &["source", "diagnostic", "yaml", "k8s"]),
     ("cluster", &["source", "k8s"]),
     ("engine", &["source", "k8s", "cluster"]),
-    ("graph", &["k8s", "cluster", "engine"]),
+    ("graph", &["source", "k8s", "cluster", "engine"]),
     (
         "lint",
         &[

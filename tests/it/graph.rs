@@ -1,12 +1,15 @@
-//! The difference of two clusters against both relations, pair by pair.
+//! Graphs against the relation, pair by pair: the difference of two clusters, the table of
+//! flows, and paths through it.
 
 use crate::clusters::{self, Random};
+use ipnet::IpNet;
 use npcheck::cluster::{Cluster, WorkloadId};
 use npcheck::engine::{AddressRange, ConnectionSet, Engine, Relation, address_atoms};
-use npcheck::graph::{End, Flow, GraphDiff, ReachabilityGraph, difference};
+use npcheck::graph::{
+    Certainty, End, EndSet, Flow, FlowMatrix, GraphDiff, NodeEnds, NodeId, PathQuery, Paths,
+    difference,
+};
 use npcheck::k8s::{Object, WorkloadKind};
-use petgraph::graph::NodeIndex;
-use petgraph::visit::EdgeRef;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,84 +63,217 @@ fn a_cluster_does_not_differ_from_itself() {
     });
 }
 
+/// Some ends of a cluster at random, addresses among them.
+fn some_ends(cluster: &Cluster, seed: u64) -> EndSet {
+    let random = &mut Random::new(seed + 6_000_000);
+    let workloads = cluster.workload_ids().filter(|_| random.percent(40));
+    let workloads: Vec<WorkloadId> = workloads.collect();
+    let blocks = ["10.0.0.0/8", "10.0.0.0/30", "192.0.2.0/24", "fd00::/9"];
+    let blocks = blocks.iter().filter(|_| random.percent(30));
+    let ranges = blocks.map(|block| AddressRange::from(block.parse::<IpNet>().unwrap()));
+    EndSet::new(workloads, ranges.collect::<Vec<_>>())
+}
+
 #[test]
-fn an_edge_is_what_its_members_may_open() {
+fn the_table_of_flows_is_the_relation_whatever_is_chosen() {
     (0..300).into_par_iter().for_each(|seed| {
         let cluster = Cluster::new(clusters::objects(seed));
         let engine = Engine::new(&cluster);
-        let relation = engine.relation();
-        let whole = [AddressRange::IPV4, AddressRange::IPV6];
-        for built in [
-            ReachabilityGraph::of_workloads(&engine),
-            ReachabilityGraph::of_namespaces(&engine),
-        ] {
-            let mut expected: BTreeMap<(NodeIndex, NodeIndex), ConnectionSet> = BTreeMap::new();
-            let mut add = |from: Option<NodeIndex>, to: Option<NodeIndex>, set: &ConnectionSet| {
-                let (Some(from), Some(to)) = (from, to) else {
-                    return;
-                };
-                let known = expected.entry((from, to)).or_default();
-                *known = known.union(set);
-            };
-            for from in cluster.workload_ids() {
-                let node = built.node_of(from);
-                assert_eq!(
-                    node.is_some(),
-                    relation.group_of(from).is_some(),
-                    "cluster {seed}"
-                );
-                for to in cluster.workload_ids() {
-                    // A pod and itself are no edge (S4).
-                    let is_pod = cluster.workload(from).object.kind == WorkloadKind::Pod;
-                    if from != to || !is_pod {
-                        add(node, built.node_of(to), &relation.connections(from, to));
+        let choice = some_ends(&cluster, seed);
+        for choices in [vec![], vec![&choice]] {
+            let matrix = FlowMatrix::new(&engine, &choices);
+            assert_table(&matrix, engine.relation(), seed);
+        }
+        let matrix = FlowMatrix::new(&engine, &[&choice]);
+        let chosen: BTreeSet<NodeId> = matrix.nodes_of(&choice).into_iter().collect();
+        for node in matrix.nodes() {
+            match matrix.ends(node) {
+                NodeEnds::Workloads(group) => {
+                    for member in group {
+                        assert_eq!(choice.has(*member), chosen.contains(&node), "{seed}");
                     }
                 }
-                for family in whole {
-                    for (_, set) in relation.to_outside(from, family) {
-                        add(node, Some(built.outside()), set);
-                    }
-                    for (_, set) in relation.from_outside(family, from) {
-                        add(Some(built.outside()), node, set);
+                NodeEnds::Outside(ranges) => {
+                    for range in ranges {
+                        assert_eq!(choice.has_range(range), chosen.contains(&node), "{seed}");
                     }
                 }
             }
-            expected.retain(|_, set| !set.is_empty());
-            let edges = built.graph().edge_references();
-            let edges: BTreeMap<_, _> = edges
-                .map(|edge| ((edge.source(), edge.target()), edge.weight().clone()))
-                .collect();
-            assert_eq!(edges, expected, "cluster {seed}");
-            assert_walks(&built, seed);
         }
     });
 }
 
-/// What can be reached is what a path leads to, and paths keep to edges.
-fn assert_walks(built: &ReachabilityGraph, seed: u64) {
-    let graph = built.graph();
-    for start in graph.node_indices() {
-        let reached = built.reachable_from(start);
-        for node in graph.node_indices().filter(|node| *node != start) {
-            let path = built.shortest_path(start, node);
-            assert_eq!(path.is_some(), reached.contains(&node), "cluster {seed}");
-            let Some(path) = path else { continue };
+/// Every cell is what the relation says of each pair that it stands for.
+fn assert_table(matrix: &FlowMatrix<'_>, relation: Relation<'_>, seed: u64) {
+    for source in matrix.nodes() {
+        for destination in matrix.nodes() {
+            let open = &matrix.between(source, destination).open;
+            let is_right = |set: &ConnectionSet| set == open;
+            match (matrix.ends(source), matrix.ends(destination)) {
+                (NodeEnds::Workloads(from), NodeEnds::Workloads(to)) => {
+                    let pairs = from.iter().flat_map(|a| to.iter().map(move |b| (*a, *b)));
+                    let is_single =
+                        |id| matrix.cluster().workload(id).object.kind == WorkloadKind::Pod;
+                    for (a, b) in pairs.filter(|(a, b)| a != b || !is_single(*a)) {
+                        assert!(is_right(&relation.connections(a, b)), "cluster {seed}");
+                    }
+                }
+                (NodeEnds::Workloads(from), NodeEnds::Outside(ranges)) => {
+                    for (workload, range) in pairs_of(from, ranges) {
+                        let found = relation.to_outside(workload, range).next();
+                        let found = found.map_or_else(ConnectionSet::none, |(_, set)| set.clone());
+                        assert!(is_right(&found), "cluster {seed}");
+                    }
+                }
+                (NodeEnds::Outside(ranges), NodeEnds::Workloads(to)) => {
+                    for (workload, range) in pairs_of(to, ranges) {
+                        let found = relation.from_outside(range, workload).next();
+                        let found = found.map_or_else(ConnectionSet::none, |(_, set)| set.clone());
+                        assert!(is_right(&found), "cluster {seed}");
+                    }
+                }
+                (NodeEnds::Outside(_), NodeEnds::Outside(_)) => assert!(open.is_empty()),
+            }
+        }
+    }
+}
+
+fn pairs_of<'p>(
+    workloads: &'p [WorkloadId],
+    ranges: &'p [AddressRange],
+) -> impl Iterator<Item = (WorkloadId, AddressRange)> + 'p {
+    workloads
+        .iter()
+        .flat_map(|id| ranges.iter().map(move |range| (*id, *range)))
+}
+
+/// Paths against a search of their own, node by node: they keep to flows, the shortest come
+/// first, none is missing, and what every path crosses is what closes all of them.
+#[test]
+fn paths_are_all_chains_of_flows() {
+    (0..300).into_par_iter().for_each(|seed| {
+        let cluster = Cluster::new(clusters::objects(seed));
+        let engine = Engine::new(&cluster);
+        let ends = [some_ends(&cluster, seed), some_ends(&cluster, seed + 1)];
+        let matrix = FlowMatrix::new(&engine, &[&ends[0], &ends[1]]);
+        let all = ConnectionSet::all();
+        let query = PathQuery {
+            from: &ends[0],
+            to: Some(&ends[1]),
+            connections: &all,
+            certainty: Certainty::Certain,
+        };
+        let paths = Paths::new(&matrix, &query);
+        let found = paths.paths(4, 100_000);
+        assert!(found.is_sorted_by_key(Vec::len), "cluster {seed}");
+        let expected = every_chain(&matrix, [&ends[0], &ends[1]], 4);
+        let distinct: BTreeSet<Vec<NodeId>> = found.iter().cloned().collect();
+        assert_eq!(distinct.len(), found.len(), "cluster {seed}");
+        assert_eq!(distinct, expected, "cluster {seed}");
+        for node in paths.crossings() {
             assert!(
-                path.windows(2)
-                    .all(|hop| graph.contains_edge(hop[0], hop[1]))
-            );
-            assert_eq!((path[0], path[path.len() - 1]), (start, node));
-            assert!(
-                !path[1..path.len() - 1].contains(&built.outside()),
-                "through the outside"
+                found.iter().all(|path| path.contains(&node)),
+                "cluster {seed}"
             );
         }
-        let returns = |node: &NodeIndex| {
-            graph.contains_edge(*node, start) && (*node != built.outside() || start == *node)
+        // What is reached within some hops is what a path leads to.
+        let reached = paths.reached(4);
+        let leads = |hops: usize| {
+            let mut all: BTreeSet<NodeId> = matrix.nodes_of(&ends[0]).into_iter().collect();
+            for _ in 0..hops {
+                let next: Vec<NodeId> = matrix
+                    .flows()
+                    .filter(|(source, _, set)| {
+                        let carries_on =
+                            !matrix.is_outside(*source) || ends_has(&matrix, &ends[0], *source);
+                        all.contains(source) && carries_on && !set.open.is_empty()
+                    })
+                    .map(|(_, destination, _)| destination)
+                    .collect();
+                all.extend(next);
+            }
+            all.len() - matrix.nodes_of(&ends[0]).len()
         };
-        let comes_back = returns(&start) || reached.iter().any(returns);
-        assert_eq!(reached.contains(&start), comes_back, "cluster {seed}");
+        for hops in 1..=3 {
+            let within = reached.iter().filter(|one| one.hops <= hops).count();
+            assert_eq!(within, leads(hops), "cluster {seed}, {hops} hops");
+        }
+    });
+}
+
+fn ends_has(matrix: &FlowMatrix<'_>, ends: &EndSet, node: NodeId) -> bool {
+    matrix.nodes_of(ends).contains(&node)
+}
+
+/// Chains by brute force: no node twice, but for a hop within one; they end at the first
+/// goal, and nothing is carried on through the outside.
+fn every_chain(matrix: &FlowMatrix<'_>, ends: [&EndSet; 2], hops: usize) -> BTreeSet<Vec<NodeId>> {
+    let [starts, goals] = ends.map(|ends| matrix.nodes_of(ends));
+    let mut open: Vec<Vec<NodeId>> = starts.iter().map(|node| vec![*node]).collect();
+    let mut whole = BTreeSet::new();
+    for _ in 0..hops {
+        let mut next = Vec::new();
+        for chain in &open {
+            let last = chain[chain.len() - 1];
+            if matrix.is_outside(last) && !starts.contains(&last) {
+                continue;
+            }
+            for (source, node, set) in matrix.flows() {
+                let is_inner = chain.len() == 1 && node == last && goals.contains(&node);
+                if source != last || set.open.is_empty() || (chain.contains(&node) && !is_inner) {
+                    continue;
+                }
+                let chain = [chain.as_slice(), &[node]].concat();
+                match goals.contains(&node) {
+                    true => {
+                        whole.insert(chain);
+                    }
+                    false => next.push(chain),
+                }
+            }
+        }
+        open = next;
     }
+    whole
+}
+
+/// A workload that is taken over gets no further for a policy that only denies.
+#[test]
+fn a_deny_all_never_adds_to_what_can_be_reached() {
+    (0..200).into_par_iter().for_each(|seed| {
+        let objects = clusters::objects(seed);
+        let is_deny = |object: &Object| match object {
+            Object::NetworkPolicy(policy) => policy.rule_places().next().is_none(),
+            _ => false,
+        };
+        let without: Vec<Object> = objects
+            .iter()
+            .filter(|one| !is_deny(one))
+            .cloned()
+            .collect();
+        let reached = [objects, without].map(|objects| {
+            let cluster = Cluster::new(objects);
+            let engine = Engine::new(&cluster);
+            let start: Vec<WorkloadId> = cluster.workload_ids().take(1).collect();
+            let start = EndSet::new(start, []);
+            let matrix = FlowMatrix::new(&engine, &[&start]);
+            let query = PathQuery {
+                from: &start,
+                to: None,
+                connections: &ConnectionSet::all(),
+                certainty: Certainty::Certain,
+            };
+            let reached = Paths::new(&matrix, &query).reached(usize::MAX);
+            let names = reached.iter().flat_map(|one| match matrix.ends(one.node) {
+                NodeEnds::Workloads(group) => group.to_vec(),
+                NodeEnds::Outside(_) => Vec::new(),
+            });
+            names
+                .map(|id| cluster.workload_name(id))
+                .collect::<BTreeSet<String>>()
+        });
+        assert!(reached[0].is_subset(&reached[1]), "cluster {seed}");
+    });
 }
 
 /// The objects with some exchanged for those of another cluster, some lost, some new.

@@ -27,6 +27,7 @@ mod linting;
 mod fixing;
 #[cfg(unix)]
 mod odd;
+mod pictures;
 mod places;
 mod program;
 mod reach;

@@ -134,6 +134,12 @@ impl Form {
             return Err(malformed("a name before or behind `/` is missing"));
         }
         let namespace = Some(head.to_owned());
+        if rest == "*" {
+            return Ok(Self::Labelled {
+                namespace,
+                labels: Labels::default(),
+            });
+        }
         if let Some(rest) = rest.strip_prefix('+') {
             let labels = labels(rest, offset + 1, lookup.source)?;
             return Ok(Self::Hypothetical {

@@ -9,7 +9,12 @@ use crate::cli::terminal::{Terminal, Verbosity};
 use crate::output::{Escaped, count};
 
 /// Says why what was typed means nothing.
-pub(super) fn complain(terminal: &mut Terminal, input: &Input, typed: &str, mistake: &Mistake) {
+pub(in crate::cli) fn complain(
+    terminal: &mut Terminal,
+    input: &Input,
+    typed: &str,
+    mistake: &Mistake,
+) {
     match mistake {
         Mistake::Malformed { reason } => terminal.complain(typed, reason),
         Mistake::Unknown { reason, nearest } => {

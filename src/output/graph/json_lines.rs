@@ -2,10 +2,13 @@
 //!
 //! Refuses to leave anything out, or to order it for people.
 
+use super::{GraphView, names};
 use crate::cluster::{Cluster, WorkloadId};
-use crate::engine::{ConnectionSet, Flow, Peer, Relation};
+use crate::engine::{AddressRange, ConnectionSet, Flow, Peer, Relation};
+use crate::graph::DrawnNode;
 use crate::output::Json;
 use std::fmt::Write as _;
+use std::io;
 use std::sync::Arc;
 
 /// Makes the lines.
@@ -79,4 +82,30 @@ fn ports(connections: &ConnectionSet) -> Vec<String> {
         )
     };
     connections.iter().map(line).collect()
+}
+
+/// The lines of a drawing: a node of several ranges has a line for each.
+pub(super) fn write_drawing(view: &GraphView<'_>, out: &mut dyn io::Write) -> io::Result<()> {
+    let drawing = view.drawing();
+    let name = |node: &DrawnNode| match node {
+        DrawnNode::Outside(ranges) => {
+            let range = |range: &AddressRange| format!("\"ext:{range}\"");
+            ranges.iter().map(range).collect()
+        }
+        DrawnNode::Workload(_) | DrawnNode::Namespace(_) => {
+            vec![Json(&names::node(view.cluster(), node)).to_string()]
+        }
+    };
+    let names: Vec<Vec<String>> = drawing.nodes.iter().map(name).collect();
+    let ports: Vec<Vec<String>> = drawing.sets.iter().map(|set| ports(&set.open)).collect();
+    for edge in &drawing.edges {
+        for source in &names[edge.source as usize] {
+            for destination in &names[edge.destination as usize] {
+                for ports in &ports[edge.set as usize] {
+                    write!(out, "{{\"src\":{source},\"dst\":{destination}{ports}")?;
+                }
+            }
+        }
+    }
+    Ok(())
 }

@@ -3,11 +3,13 @@
 //!
 //! Refuses to show that a pod reaches itself, which is always so (S4).
 
+use super::{GraphView, names};
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{AddressRange, ConnectionSet, Peer, Relation};
 use crate::k8s::WorkloadKind;
 use crate::output::{Escaped, Role, Style, range_name};
 use std::fmt::Write as _;
+use std::io;
 use std::sync::Arc;
 
 /// Makes the lines.
@@ -131,4 +133,26 @@ fn merged(ranges: Vec<(AddressRange, Arc<ConnectionSet>)>) -> Vec<Reached> {
         .into_iter()
         .map(|(range, set)| (range_name(range), set))
         .collect()
+}
+
+/// The lines of a drawing.
+pub(super) fn write_drawing(
+    view: &GraphView<'_>,
+    style: Style,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let drawing = view.drawing();
+    let name = |node| Escaped(&names::node(view.cluster(), node)).to_string();
+    let names: Vec<String> = drawing.nodes.iter().map(name).collect();
+    let arrow = style.paint(Role::Faint, "->");
+    for edge in &drawing.edges {
+        let (source, destination) = (
+            &names[edge.source as usize],
+            &names[edge.destination as usize],
+        );
+        let open = names::openness(&drawing.sets[edge.set as usize]);
+        let open = style.paint(Role::Strong, open);
+        writeln!(out, "{source} {arrow} {destination}  {open}")?;
+    }
+    Ok(())
 }

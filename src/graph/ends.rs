@@ -1,0 +1,77 @@
+//! A choice among the ends of flows: some workloads, and some addresses outside.
+//!
+//! Refuses to know how a person named them.
+
+use crate::cluster::{Cluster, WorkloadId};
+use crate::engine::AddressRange;
+
+/// Workloads of one cluster, and addresses that no pod has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndSet {
+    /// Sorted, each once.
+    workloads: Vec<WorkloadId>,
+    /// Sorted; none overlaps another.
+    outside: Vec<AddressRange>,
+}
+
+impl EndSet {
+    /// These ends, in any order; ranges may overlap.
+    #[must_use]
+    pub fn new(
+        workloads: impl IntoIterator<Item = WorkloadId>,
+        outside: impl IntoIterator<Item = AddressRange>,
+    ) -> Self {
+        let mut workloads: Vec<WorkloadId> = workloads.into_iter().collect();
+        workloads.sort_unstable();
+        workloads.dedup();
+        let mut ranges: Vec<AddressRange> = outside.into_iter().collect();
+        ranges.sort_unstable();
+        let mut outside: Vec<AddressRange> = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            match outside.last_mut() {
+                Some(last) if last.overlaps(&range) => last.last = last.last.max(range.last),
+                _ => outside.push(range),
+            }
+        }
+        Self { workloads, outside }
+    }
+
+    /// Every workload, and every address outside.
+    #[must_use]
+    pub fn everything(cluster: &Cluster) -> Self {
+        Self::new(
+            cluster.workload_ids(),
+            [AddressRange::IPV4, AddressRange::IPV6],
+        )
+    }
+
+    /// The workloads, in order.
+    #[must_use]
+    pub fn workloads(&self) -> &[WorkloadId] {
+        &self.workloads
+    }
+
+    /// The addresses, in order.
+    #[must_use]
+    pub fn outside(&self) -> &[AddressRange] {
+        &self.outside
+    }
+
+    /// Whether the workload is one of them.
+    #[must_use]
+    pub fn has(&self, workload: WorkloadId) -> bool {
+        self.workloads.binary_search(&workload).is_ok()
+    }
+
+    /// Whether every address of the range is among them.
+    #[must_use]
+    pub fn has_range(&self, range: &AddressRange) -> bool {
+        self.outside.iter().any(|one| one.contains_range(range))
+    }
+
+    /// Whether there is no end at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.workloads.is_empty() && self.outside.is_empty()
+    }
+}

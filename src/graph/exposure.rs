@@ -1,0 +1,116 @@
+//! What each workload is open to: the internet, other namespaces, who can reach it and
+//! whom it can reach.
+//!
+//! Refuses to know which addresses are public and where names are resolved: it is told.
+
+use super::EndSet;
+use super::matrix::{FlowMatrix, NodeEnds, NodeId, Openness};
+use crate::cluster::WorkloadId;
+use crate::engine::{ConnectionSet, Engine, PortSet};
+use crate::k8s::{Direction, Protocol};
+
+/// What one workload is open to.
+#[derive(Clone, Debug)]
+pub struct Exposure {
+    /// The workload.
+    pub workload: WorkloadId,
+    /// What some public address may open at it.
+    pub from_internet: Openness,
+    /// What it may open at some public address.
+    pub to_internet: Openness,
+    /// How many workloads of other namespaces may open something at it.
+    pub from_other_namespaces: usize,
+    /// How many workloads may open something at it, itself left out.
+    pub reached_by: usize,
+    /// At how many workloads it may open something, itself left out.
+    pub reaches: usize,
+    /// Whether it may ask a resolver, over UDP; `None` where nobody knows, or no resolver
+    /// is among the manifests.
+    pub resolves_names: Option<bool>,
+    /// Whether a NetworkPolicy isolates it for ingress.
+    pub isolated_in: bool,
+    /// Whether a NetworkPolicy isolates it for egress.
+    pub isolated_out: bool,
+}
+
+/// The exposure of every workload, in the order of the cluster. The table must have been
+/// made with both sets of ends as choices: `internet` are the public addresses, `resolvers`
+/// the pods that resolve names.
+#[must_use]
+pub fn exposures(
+    engine: &Engine<'_>,
+    matrix: &FlowMatrix<'_>,
+    internet: &EndSet,
+    resolvers: &EndSet,
+) -> Vec<Exposure> {
+    let public = matrix.nodes_of(internet);
+    let resolvers = matrix.nodes_of(resolvers);
+    let cluster = matrix.cluster();
+    let of = |id: WorkloadId, node: NodeId| {
+        let mut exposure = Exposure {
+            workload: id,
+            from_internet: Openness::default(),
+            to_internet: Openness::default(),
+            from_other_namespaces: 0,
+            reached_by: 0,
+            reaches: 0,
+            resolves_names: resolves(matrix, node, &resolvers),
+            isolated_in: !engine.isolating(id, Direction::Ingress).is_empty(),
+            isolated_out: !engine.isolating(id, Direction::Egress).is_empty(),
+        };
+        for outside in &public {
+            exposure.from_internet = exposure.from_internet.union(matrix.between(*outside, node));
+            exposure.to_internet = exposure.to_internet.union(matrix.between(node, *outside));
+        }
+        let home = cluster.workload(id).namespace;
+        for other in matrix.nodes() {
+            let NodeEnds::Workloads(group) = matrix.ends(other) else {
+                break;
+            };
+            let others = group.iter().filter(|member| **member != id).count();
+            if matrix.set_between(other, node) != 0 {
+                let strangers = group
+                    .iter()
+                    .filter(|member| cluster.workload(**member).namespace != home);
+                exposure.from_other_namespaces += strangers.count();
+                exposure.reached_by += others;
+            }
+            if matrix.set_between(node, other) != 0 {
+                exposure.reaches += others;
+            }
+        }
+        exposure
+    };
+    let nodes = cluster
+        .workload_ids()
+        .filter_map(|id| Some((id, matrix.node_of(id)?)));
+    nodes.map(|(id, node)| of(id, node)).collect()
+}
+
+/// Whether the workloads of a node may ask a resolver.
+fn resolves(matrix: &FlowMatrix<'_>, node: NodeId, resolvers: &[NodeId]) -> Option<bool> {
+    let question = ConnectionSet::of(
+        Protocol::Udp,
+        PortSet::from_ranges([(53, 53), (5353, 5353)]),
+    );
+    let mut is_unknown = resolvers.is_empty();
+    for resolver in resolvers {
+        if *resolver == node && !matrix.has_inner_flows(node) {
+            return Some(true);
+        }
+        let between = matrix.between(node, *resolver);
+        if !between.open.intersection(&question).is_empty() {
+            return Some(true);
+        }
+        is_unknown |= !between.unknown.intersection(&question).is_empty();
+    }
+    (!is_unknown).then_some(false)
+}
+
+impl Exposure {
+    /// Whether some public address may open something at it, for certain.
+    #[must_use]
+    pub fn is_open_to_internet(&self) -> bool {
+        !self.from_internet.open.is_empty()
+    }
+}
