@@ -16,7 +16,9 @@ mod effect;
 mod entrypoint;
 mod fields;
 mod flattened;
+mod hidden_text;
 mod identity;
+mod ignored_text;
 mod ip_block;
 mod kustomization;
 mod meta;
@@ -42,8 +44,9 @@ mod workload;
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
 use crate::k8s::{Document, Object, Outcome};
 use crate::source::{SourceId, Span};
-use crate::yaml::tree::Node;
-use crate::yaml::{block, general, json, split};
+use crate::yaml::split::{self, Piece};
+use crate::yaml::tree::{Node, Tree};
+use crate::yaml::{ReadError, block, general, json};
 use std::ops::Range;
 
 /// All that a text holds, in its order.
@@ -56,6 +59,9 @@ pub struct Parsed {
     pub objects: Vec<Object>,
     /// What is wrong with the text.
     pub diagnostics: Vec<Diagnostic>,
+    /// What is wrong with documents, by their index, that nobody meant for Kubernetes as
+    /// long as they stand alone.
+    passed_over: Vec<(usize, Diagnostic)>,
 }
 
 /// Reads `text`, the whole text of `source`: YAML with any number of documents, JSON, or
@@ -69,10 +75,41 @@ pub fn read(source: SourceId, name: &str, text: &str) -> Parsed {
         is_json: is_json_name(name),
     };
     let mut parsed = Parsed::default();
-    for document in split::documents(text) {
-        input.read_document(document, &mut parsed);
+    let mut stream = Stream::of(text);
+    for piece in split::pieces(text) {
+        stream = input.read_piece(piece, stream, &mut parsed);
     }
+    unreadable::report_neighbours(&mut parsed);
     parsed
+}
+
+/// In which language kubectl reads on; it begins with JSON where the text starts with a
+/// brace, goes over to YAML where that ends, and never goes back
+/// (`YAMLOrJSONDecoder` in apimachinery's `util/yaml/decoder.go`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stream {
+    /// JSON, with so many values so far.
+    Json(usize),
+    Yaml,
+}
+
+impl Stream {
+    /// How many bytes kubectl looks at.
+    const PEEKED: usize = 4096;
+
+    fn of(text: &str) -> Self {
+        let start = text.len() - text.trim_start().len();
+        if start < Self::PEEKED && text[start..].starts_with('{') {
+            Self::Json(0)
+        } else {
+            Self::Yaml
+        }
+    }
+
+    /// Whether it may still turn out to be YAML.
+    fn may_be_yaml(self) -> bool {
+        matches!(self, Self::Yaml | Self::Json(0 | 1))
+    }
 }
 
 fn is_json_name(name: &str) -> bool {
@@ -99,21 +136,38 @@ struct Input<'s> {
 }
 
 impl Input<'_> {
-    fn read_document(self, range: Range<usize>, parsed: &mut Parsed) {
-        let starts_like_json = self.text[range.clone()]
-            .trim_start()
-            .starts_with(['{', '[']);
-        if starts_like_json {
-            self.read_json(range, parsed);
-        } else {
-            self.read_yaml(range, parsed);
+    /// Reads what stands between two lines with `---`.
+    fn read_piece(self, piece: Piece, stream: Stream, parsed: &mut Parsed) -> Stream {
+        let Piece { range, stray } = piece;
+        if let Some(stray) = stray {
+            let span = self.trimmed(range);
+            let message = "text must not follow `---` on its line";
+            let error = ReadError::new(self.trimmed(stray), message);
+            let error = error
+                .label("kubectl takes a comment here, and nothing else")
+                .help("begin a new line behind `---`");
+            unreadable::report(*error, self.text, span, parsed);
+            return Stream::Yaml;
+        }
+        match stream {
+            Stream::Json(values) if self.text[range.clone()].trim_start().starts_with('{') => {
+                self.read_json(range, values, parsed)
+            }
+            _ if stream.may_be_yaml() => {
+                self.read_yaml(range, parsed);
+                Stream::Yaml
+            }
+            _ => {
+                self.refuse_yaml(range, parsed);
+                stream
+            }
         }
     }
 
     fn read_yaml(self, range: Range<usize>, parsed: &mut Parsed) {
         let span = self.trimmed(range.clone());
         let tree = block::read(self.source, self.text, range.clone());
-        let read = tree.map_or_else(|| general::read(self.source, self.text, range), Ok);
+        let read = tree.map_or_else(|| general::read(self.source, self.text, range.clone()), Ok);
         if let Some(diagnostic) = flattened::detect(self.text, span, read.as_ref().ok()) {
             parsed.diagnostics.push(diagnostic);
             let comments = unreadable::whole_line_comments(self.text, span);
@@ -124,51 +178,104 @@ impl Input<'_> {
             return;
         }
         match read {
-            Ok(tree) => object::read(&tree, span, parsed),
-            Err(error) => unreadable::report(*error, self.text, span, parsed),
+            Ok(tree) => self.read_tree(&tree, range, parsed),
+            Err(error) => {
+                let error = self.words_of_json(range, error);
+                unreadable::report(*error, self.text, span, parsed);
+            }
         }
     }
 
-    /// Reads JSON values, one after the other. What is no JSON may be YAML in flow style;
-    /// kubectl tries in the same order (`util/yaml/decoder.go`).
-    fn read_json(self, mut range: Range<usize>, parsed: &mut Parsed) {
-        loop {
-            let error = match json::read(self.source, self.text, range.clone()) {
+    /// Reads the objects of a document of YAML, and says what stands behind its end.
+    fn read_tree(self, tree: &Tree<'_>, range: Range<usize>, parsed: &mut Parsed) {
+        let end = tree.end().map(|(end, _)| end as usize);
+        let span = self.trimmed(range.start..end.unwrap_or(range.end));
+        let first = parsed.documents.len();
+        object::read(tree, span, parsed);
+        if let Some(root) = tree
+            .root()
+            .filter(|root| root.text().is_some() && !root.is_null())
+        {
+            let error = ReadError::new(root.span(), "this document is a text, and not an object");
+            unreadable::pass_over(*error, first, parsed);
+        }
+        hidden_text::report(tree, self.text, span, first, parsed);
+        if let Some((end, is_marked)) = tree.end() {
+            let rest = self.trimmed(end as usize..range.end);
+            ignored_text::report(self.text, rest, is_marked, first, parsed);
+        }
+    }
+
+    /// What is wrong with a document of YAML that its author wrote as JSON, in the words
+    /// of JSON.
+    fn words_of_json(self, range: Range<usize>, error: Box<ReadError>) -> Box<ReadError> {
+        let text = self.text[range.clone()].trim_start();
+        let is_meant = text.starts_with(['{', '[']) && (self.is_json || resembles_json(text));
+        if !is_meant || error.is_limit {
+            return error;
+        }
+        json::read(self.source, self.text, range)
+            .err()
+            .unwrap_or(error)
+    }
+
+    /// Reads JSON values, one after the other. What is no JSON may be YAML in flow style.
+    fn read_json(self, mut range: Range<usize>, values: usize, parsed: &mut Parsed) -> Stream {
+        let mut stream = Stream::Json(values);
+        while let Stream::Json(values) = stream {
+            let rest = self.text[range.clone()].trim_start();
+            if rest.is_empty() {
+                break;
+            }
+            match json::read(self.source, self.text, range.clone()) {
                 Ok((tree, end)) => {
-                    object::read(&tree, self.trimmed(range.start..end), parsed);
+                    let first = parsed.documents.len();
+                    let span = self.trimmed(range.start..end);
+                    object::read(&tree, span, parsed);
+                    hidden_text::report(&tree, self.text, span, first, parsed);
                     range.start = end;
-                    match self.text[range.clone()]
-                        .trim_ascii_start()
-                        .as_bytes()
-                        .first()
-                    {
-                        None => return,
-                        Some(b'{' | b'[') => continue,
-                        Some(_) => return self.read_yaml(range, parsed),
-                    }
+                    stream = Stream::Json(values + 1);
                 }
-                Err(error) => error,
-            };
-            if !self.is_json && !resembles_json(&self.text[range.clone()]) {
-                return self.read_yaml(range, parsed);
-            }
-            // The next value that starts a line, as in JSON lines; the broken one ends there.
-            let from = (error.span.start as usize).clamp(range.start, range.end);
-            let next = memchr::memmem::find(&self.text.as_bytes()[from..range.end], b"\n{");
-            let end = next.map_or(range.end, |newline| from + newline + 1);
-            let span = self.trimmed(range.start..end);
-            match general::read(self.source, self.text, range.start..end) {
-                Ok(tree) => object::read(&tree, span, parsed),
-                Err(yaml) => {
-                    let error = if yaml.is_limit { yaml } else { error };
-                    unreadable::report(*error, self.text, span, parsed);
+                Err(error) if error.is_limit || !stream.may_be_yaml() => {
+                    range.start = self.refuse_value(range.clone(), error, parsed);
                 }
-            }
-            range.start = end;
-            if range.is_empty() {
-                return;
+                Err(_) => {
+                    // kubectl goes on behind white space, at most up to a new line.
+                    let blank = self.text[range.clone()].len() - rest.len();
+                    let blank = range.start..range.start + blank;
+                    let line = memchr::memchr(b'\n', self.text[blank.clone()].as_bytes());
+                    range.start = line.map_or(blank.end, |newline| blank.start + newline + 1);
+                    self.read_yaml(range.clone(), parsed);
+                    stream = Stream::Yaml;
+                }
             }
         }
+        stream
+    }
+
+    /// Reports a value that is no JSON, and says where the next one starts: as in JSON
+    /// lines, at a brace at the start of a line.
+    fn refuse_value(
+        self,
+        range: Range<usize>,
+        error: Box<ReadError>,
+        parsed: &mut Parsed,
+    ) -> usize {
+        let from = (error.span.start as usize).clamp(range.start, range.end);
+        let next = memchr::memmem::find(&self.text.as_bytes()[from..range.end], b"\n{");
+        let end = next.map_or(range.end, |newline| from + newline + 1);
+        unreadable::report(*error, self.text, self.trimmed(range.start..end), parsed);
+        end
+    }
+
+    /// Reports YAML behind several values of JSON, where kubectl expects more of them.
+    fn refuse_yaml(self, range: Range<usize>, parsed: &mut Parsed) {
+        let span = self.trimmed(range);
+        let line = self.text[span.range()].lines().next().unwrap_or_default();
+        let line = Span::new(self.source, span.start, span.start + line.len() as u32);
+        let message = "kubectl reads no YAML behind several JSON values";
+        let error = ReadError::new(line, message).help("put it into a file of its own");
+        unreadable::report(*error, self.text, span, parsed);
     }
 
     /// The span of a range without the white space around it.

@@ -7,6 +7,7 @@ use super::{
     Parsed, cluster_network_policy, context_object, duplicate_key, meta, network_policy,
     plugin_policy, service, workload,
 };
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{ClusterPolicyKind, Document, Object, Opacity, Outcome, PluginKind, WorkloadKind};
 use crate::source::{Span, Spanned};
 use crate::yaml::tree::{Node, Tree};
@@ -17,16 +18,18 @@ pub(super) fn read(tree: &Tree<'_>, document: Span, parsed: &mut Parsed) {
     let first = parsed.documents.len();
     let mut reader = Reader { tree, parsed };
     match tree.root() {
-        Some(root) if !root.is_null() => reader.value(root, document, &Inherited::default()),
+        Some(root) if !root.is_null() => reader.root(root, document),
         _ => reader.document(document, Outcome::Empty),
     }
     assign_comments(tree, &mut parsed.documents[first..]);
 }
 
-/// What the items of a typed list may leave out.
-#[derive(Clone, Default)]
-struct Inherited<'t> {
-    kind: Option<Spanned<&'t str>>,
+/// The list that an object is an item of.
+#[derive(Clone, Copy)]
+struct List<'t> {
+    /// The kind of an item that says neither `kind` nor `apiVersion`.
+    item_kind: Spanned<&'t str>,
+    /// Its `apiVersion`.
     api_version: Option<Spanned<&'t str>>,
 }
 
@@ -100,25 +103,43 @@ impl ReadAs {
     }
 }
 
+/// The version of the API that has policies.
+const NETWORKING: &str = "networking.k8s.io/v1";
+
 struct Reader<'t, 'p> {
     tree: &'t Tree<'t>,
     parsed: &'p mut Parsed,
 }
 
 impl<'t> Reader<'t, '_> {
-    /// Reads a value that may be an object, a list of objects, or something else. `span`
-    /// is the text that it is reported with.
-    fn value(&mut self, node: Node<'t>, span: Span, inherited: &Inherited<'t>) {
-        if node.is_sequence() {
-            for item in node.items() {
-                self.value(item, item.written_span(), &Inherited::default());
-            }
-            return;
+    /// Reads the value of a document. `span` is the text that it is reported with.
+    fn root(&mut self, node: Node<'t>, span: Span) {
+        let is_object =
+            |item: Node<'_>| item.get("apiVersion").is_some() && item.get("kind").is_some();
+        if !node.is_sequence() {
+            return self.value(node, span, None);
         }
+        if !node.items().any(is_object) {
+            return self.named(node, span, "", Outcome::NotKubernetes);
+        }
+        let start = Span::new(span.source, node.span().start, node.span().start + 1);
+        let message = "a document of Kubernetes cannot be a list";
+        let diagnostic = super::invalid_value(start, message).label("kubectl refuses it");
+        let help =
+            "write a document for each object, or put them into the `items` of a `kind: List`";
+        self.parsed.diagnostics.push(diagnostic.help(help));
+        self.named(node, span, "", Outcome::Broken);
+    }
+
+    /// Reads a value that may be an object, a list of objects, or something else.
+    fn value(&mut self, node: Node<'t>, span: Span, list: Option<List<'t>>) {
         let text = |name: &str| node.get(name).and_then(spanned_text);
-        let kind = text("kind").or(inherited.kind);
-        let api_version = text("apiVersion").or(inherited.api_version);
-        if self.unwrap(node, span, kind, api_version) {
+        let (kind, api_version) = match (text("kind"), text("apiVersion"), list) {
+            // Both or none (`decodeToList` in apimachinery's `unstructured/helpers.go`).
+            (None, None, Some(list)) => (Some(list.item_kind), list.api_version),
+            (kind, api_version, _) => (kind, api_version),
+        };
+        if self.unwrap(node, span, kind, api_version, list.is_some()) {
             return;
         }
         let (Some(kind), Some(api_version)) = (kind, api_version) else {
@@ -143,43 +164,102 @@ impl<'t> Reader<'t, '_> {
     }
 
     /// Reads the items of a list or of an OpenShift template; returns whether it is one.
+    ///
+    /// To kubectl, `items` makes a list of an object of any kind, and nothing else of it
+    /// is applied (`unstructuredJSONScheme` in apimachinery's `unstructured/helpers.go`).
     fn unwrap(
         &mut self,
         node: Node<'t>,
         span: Span,
         kind: Option<Spanned<&'t str>>,
         api_version: Option<Spanned<&'t str>>,
+        is_item: bool,
     ) -> bool {
         let Some(kind) = kind else { return false };
         let is_template = kind.value == "Template"
             && api_version.is_some_and(|version| {
                 version.value == "v1" || version.value.starts_with("template.openshift.io/")
             });
-        let (items, item_kind) = match kind.value.strip_suffix("List") {
-            Some(item_kind) => (node.get("items"), item_kind),
-            None if is_template => (node.get("objects"), ""),
-            None => return false,
-        };
-        let Some(items) = items.filter(|items| items.is_sequence()) else {
+        if let Some(objects) = node.get("objects").filter(|_| is_template) {
+            for object in objects.items() {
+                self.value(object, object.written_span(), None);
+            }
+            return objects.is_sequence();
+        }
+        let Some(items) = node.entry("items") else {
             return false;
         };
-        let is_typed = !item_kind.is_empty();
-        let inherited = Inherited {
-            kind: is_typed.then_some(Spanned::new(item_kind, kind.span)),
-            api_version: api_version.filter(|_| is_typed),
+        let items = items.value;
+        let is_scalar = |item: Node<'_>| !item.is_mapping() && !item.is_null();
+        let fault = match items.is_sequence() {
+            true if is_item => Some((items, "a list cannot be an item of a list")),
+            _ if is_item => return false,
+            true => items
+                .items()
+                .find(|item| is_scalar(*item))
+                .map(|item| (item, "an item of a list must be an object")),
+            false if items.is_null() => None,
+            false => Some((items, "`items` must be a list")),
+        };
+        if let Some((at, message)) = fault {
+            let diagnostic = super::invalid_value(first_line(at), message);
+            let diagnostic = diagnostic.label("kubectl refuses the list, and all that is in it");
+            self.parsed.diagnostics.push(diagnostic);
+            self.named(node, span, kind.value, Outcome::Broken);
+            return true;
+        }
+        self.report_dropped(node, kind.value);
+        let list = List {
+            item_kind: Spanned::new(
+                kind.value.strip_suffix("List").unwrap_or(kind.value),
+                kind.span,
+            ),
+            api_version,
         };
         if items.items().next().is_none() {
             self.named(node, span, kind.value, Outcome::OtherKind);
         }
         for item in items.items() {
-            self.value(item, item.written_span(), &inherited);
+            self.value(item, item.written_span(), Some(list));
         }
         true
+    }
+
+    /// Says what of an object is not applied because `items` makes a list of it.
+    fn report_dropped(&mut self, node: Node<'t>, kind: &str) {
+        let Some(dropped) = node.entry("spec").or_else(|| node.entry("data")) else {
+            return;
+        };
+        let Some(items) = node.entry("items") else {
+            return;
+        };
+        let message = format!("nothing of this `{kind}` is applied but its `items`");
+        let diagnostic = Diagnostic::new(
+            "ignored-text",
+            Severity::Warning,
+            dropped.key.span(),
+            message,
+        );
+        let diagnostic = diagnostic
+            .label("is ignored")
+            .related(
+                items.key.span(),
+                "kubectl takes an object with this field for a list",
+            )
+            .help("make documents of the items, or remove `items`");
+        self.parsed.diagnostics.push(diagnostic);
     }
 
     /// Notes a value that is no object.
     fn other(&mut self, node: Node<'t>, span: Span, kind: Option<Spanned<&'t str>>) {
         let is_policy = kind.is_some_and(|kind| kind.value.ends_with("NetworkPolicy"));
+        if kind.is_none() && node.get("apiVersion").and_then(Node::as_str) == Some(NETWORKING) {
+            let version = node.get("apiVersion").unwrap_or(node);
+            let diagnostic = super::invalid_value(version.span(), "this object has no `kind`");
+            let help = "write `kind: NetworkPolicy` if that is meant";
+            self.parsed.diagnostics.push(diagnostic.help(help));
+            return self.named(node, span, "", Outcome::Broken);
+        }
         if let Some(kind) = kind.filter(|_| is_policy && node.get("spec").is_some()) {
             let message = format!(
                 "this `{}` has no `apiVersion`, so no tool can know it",
@@ -333,6 +413,14 @@ fn display(node: Node<'_>, kind: &str, is_namespaced: bool) -> String {
         Some(namespace) => format!("{namespace}/{kind}/{name}"),
         None => format!("default/{kind}/{name}"),
     }
+}
+
+/// The first line of a value: where it begins.
+fn first_line(node: Node<'_>) -> Span {
+    let span = node.written_span();
+    let line = node.source_text()[span.range()].lines().next();
+    let length = line.map_or(0, str::len) as u32;
+    Span::new(span.source, span.start, span.start + length)
 }
 
 fn spanned_text(node: Node<'_>) -> Option<Spanned<&str>> {

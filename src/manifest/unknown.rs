@@ -51,7 +51,10 @@ pub(super) fn report(
         let length = search.length(fields);
         let (run, moves) = search.moves(&fields[..length]);
         if moves.is_empty() && !is_misplaced(first, shape) {
-            reader.report_at(path_of(first), mistyped(first));
+            match first.is_refused {
+                true => reader.refuse_at(path_of(first), mistyped(first)),
+                false => reader.report_at(path_of(first), mistyped(first)),
+            }
             fields = &fields[1..];
             continue;
         }
@@ -141,7 +144,10 @@ fn mistyped(field: &UnknownField<'_>) -> Diagnostic {
             [] => diagnostic.label("there is no such field"),
             near => diagnostic.label(format!("looks like {}", quoted(near, "or"))),
         };
-        return diagnostic.help(format!("the fields here are {}", quoted(&names, "and")));
+        return match names.as_slice() {
+            [] => diagnostic.help("a label has one value, which is text"),
+            names => diagnostic.help(format!("the fields here are {}", quoted(names, "and"))),
+        };
     };
     let title = format!("write `{correction}`");
     let replacement = requote(field.entry.key, correction);

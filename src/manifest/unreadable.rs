@@ -5,7 +5,7 @@
 
 use super::{Parsed, nameless};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::{Opacity, Outcome};
+use crate::k8s::{Document, Opacity, Outcome};
 use crate::source::Span;
 use crate::yaml::ReadError;
 
@@ -17,10 +17,14 @@ pub(super) fn report(error: ReadError, text: &str, span: Span, parsed: &mut Pars
         // Nobody knows what stands behind the limit, so this is never passed over.
         parsed.diagnostics.push(diagnostic(error));
         Outcome::Broken
-    } else if !looks_like_kubernetes(document) {
-        Outcome::NotKubernetes
     } else if let Some(opacity) = opacity(document, at) {
-        Outcome::Opaque(opacity)
+        match looks_like_kubernetes(document) {
+            true => Outcome::Opaque(opacity),
+            false => Outcome::NotKubernetes,
+        }
+    } else if !looks_like_kubernetes(document) {
+        pass_over(error, parsed.documents.len(), parsed);
+        Outcome::NotKubernetes
     } else {
         parsed.diagnostics.push(diagnostic(error));
         Outcome::Broken
@@ -32,6 +36,29 @@ pub(super) fn report(error: ReadError, text: &str, span: Span, parsed: &mut Pars
         document.kind = kind;
     }
     parsed.documents.push(document);
+}
+
+/// Notes what is wrong with a document that may be no manifest.
+pub(super) fn pass_over(error: ReadError, document: usize, parsed: &mut Parsed) {
+    parsed.passed_over.push((document, diagnostic(error)));
+}
+
+/// Reports what is wrong with documents that stand beside Kubernetes objects, though
+/// nobody would take them for manifests: kubectl reads a text up to its first mistake.
+pub(super) fn report_neighbours(parsed: &mut Parsed) {
+    let is_object = |document: &Document| {
+        matches!(
+            document.outcome,
+            Outcome::Object | Outcome::ContextObject | Outcome::OtherKind
+        )
+    };
+    let has_objects = parsed.documents.iter().any(is_object);
+    for (index, diagnostic) in std::mem::take(&mut parsed.passed_over) {
+        if has_objects {
+            parsed.documents[index].outcome = Outcome::Broken;
+            parsed.diagnostics.push(diagnostic);
+        }
+    }
 }
 
 /// The kind that a line at the left margin says; empty if none does.
@@ -79,7 +106,7 @@ fn diagnostic(error: ReadError) -> Diagnostic {
 
 /// Whether somebody meant a text for Kubernetes: a line says `apiVersion`, or a `kind`
 /// that is spelled like one.
-fn looks_like_kubernetes(text: &str) -> bool {
+pub(super) fn looks_like_kubernetes(text: &str) -> bool {
     text.lines().any(|line| {
         let line = line.trim_start_matches([' ', '\t', '-', '{', '[', ',']);
         let value_of = |key: &str| {

@@ -25,8 +25,10 @@ mod entrypoint_blocked;
 mod except_defeated;
 mod flattened_manifest;
 mod foreign_pod_selector;
+mod hidden_text;
 mod host_network_target;
 mod ignored_rules;
+mod ignored_text;
 mod implicit_policy_types;
 mod implicit_protocol;
 mod invalid_admin_policy;
@@ -85,8 +87,10 @@ pub const ALL: &[&dyn Rule] = &[
     &except_defeated::ExceptDefeated,
     &flattened_manifest::FlattenedManifest,
     &foreign_pod_selector::ForeignPodSelector,
+    &hidden_text::HiddenText,
     &host_network_target::HostNetworkTarget,
     &ignored_rules::IgnoredRules,
+    &ignored_text::IgnoredText,
     &implicit_policy_types::ImplicitPolicyTypes,
     &implicit_protocol::ImplicitProtocol,
     &invalid_admin_policy::InvalidAdminPolicy,

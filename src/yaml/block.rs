@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// How long a key may be. YAML has a limit of 1024 characters.
-const MAX_KEY: usize = 1000;
+pub(crate) const MAX_KEY: usize = 1000;
 
 /// Reads the document that stands in `range` of `text`, the whole text of `source`;
 /// `None` if it is not understood.
@@ -32,7 +32,7 @@ pub(crate) fn read<'s>(source: SourceId, text: &'s str, range: Range<usize>) -> 
     };
     scanner.skip_marker_line(range.start)?;
     scanner.document()?;
-    Some(scanner.builder.finish())
+    scanner.builder.finish().ok()
 }
 
 /// Whether a text has no characters that YAML refuses or that break lines in YAML 1.1.

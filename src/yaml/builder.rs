@@ -5,7 +5,7 @@
 
 use super::binary::decode_base64;
 use super::error::ReadError;
-use super::scalar::Tag;
+use super::scalar::{self, Tag};
 use super::tree::{NodeData, Style, Tree};
 use crate::source::{SourceId, Span};
 use std::borrow::Cow;
@@ -53,6 +53,9 @@ pub(crate) struct Builder<'s> {
     anchors: Vec<Anchor>,
     /// How many nodes aliases may still add.
     aliased_rest: u64,
+    /// The scalars that are infinite or no number, which JSON does not have; as keys
+    /// they are text.
+    pub(crate) boundless: Vec<u32>,
     /// Reused by every mapping: fingerprint of the key's text.
     pub(crate) fingerprints: Vec<u64>,
 }
@@ -88,20 +91,40 @@ impl<'s> Builder<'s> {
             dashes: Vec::new(),
             comments: Vec::new(),
             duplicates: Vec::new(),
+            end: None,
         };
         Self {
             tree,
             open: Vec::new(),
             anchors: Vec::new(),
             aliased_rest: ALIASED_FREE + ALIASED_PER_BYTE * document.len() as u64,
+            boundless: Vec::new(),
             fingerprints: Vec::new(),
         }
     }
 
     /// The tree; every collection must be closed.
-    pub(crate) fn finish(self) -> Tree<'s> {
+    pub(crate) fn finish(self) -> Result<Tree<'s>, Box<ReadError>> {
         debug_assert!(self.open.is_empty(), "every collection is closed");
-        self.tree
+        let Some(node) = self.boundless.first() else {
+            return Ok(self.tree);
+        };
+        // Kubernetes reads YAML by way of JSON (`sigs.k8s.io/yaml`).
+        let data = &self.tree.nodes[*node as usize];
+        let error = ReadError::new(self.span(data.start, data.end), "JSON has no such number");
+        Err(error
+            .label("Kubernetes turns YAML into JSON, and refuses this")
+            .help("put it in quotes if it is a text"))
+    }
+
+    /// Notes where the document ends, and whether `...` ends it, though the text goes on.
+    pub(crate) fn end_at(&mut self, end: u32, is_marked: bool) {
+        self.tree.end = Some((end, is_marked));
+    }
+
+    /// Whether a collection is open.
+    pub(crate) fn has_open(&self) -> bool {
+        !self.open.is_empty()
     }
 
     /// A span of the source.
@@ -133,8 +156,23 @@ impl<'s> Builder<'s> {
             self.tree.texts.len() as u32
         });
         let node = self.push(style, (start, end), extra, properties)?;
+        if style == Style::Plain
+            && matches!(
+                self.tree.text.as_bytes().get(start as usize),
+                Some(b'.' | b'+' | b'-')
+            )
+        {
+            self.note_boundless(node);
+        }
         self.finish_scalar(node, end, properties.anchor);
         Ok(())
+    }
+
+    fn note_boundless(&mut self, node: u32) {
+        let is_typed = matches!(self.tree.nodes[node as usize].tag, Tag::None | Tag::Float);
+        if is_typed && scalar::is_boundless(self.tree.text_of(node)) {
+            self.boundless.push(node);
+        }
     }
 
     /// Adds a scalar whose text is made from the source when it is asked for: a quoted one

@@ -1,11 +1,11 @@
-//! What granit-parser complains about, in words for the author of a manifest.
+//! What is wrong with a document of YAML, in words for the author of a manifest.
 //!
 //! Refuses to know whether the document matters, and how a tree is built.
 
 use super::builder::MAX_DEPTH;
 use super::error::ReadError;
+use super::token::Problem;
 use crate::source::{SourceId, Span};
-use granit_parser::ErrorKind;
 use std::ops::Range;
 
 /// Where the parser was when it gave up.
@@ -16,65 +16,51 @@ pub(crate) struct Scene<'s> {
     pub(crate) text: &'s str,
     /// The document within it.
     pub(crate) document: Range<usize>,
-    /// Where the parser gave up.
+    /// Where reading stopped.
     pub(crate) at: usize,
-    /// Behind the last part that was understood; at or before `at`.
-    pub(crate) understood: usize,
+    /// The innermost bracket that is open there, and its place.
+    pub(crate) bracket: Option<(char, usize)>,
 }
 
 impl Scene<'_> {
     /// The complaint in words, at the smallest text that is wrong.
-    pub(crate) fn put(&self, kind: &ErrorKind) -> Box<ReadError> {
-        use ErrorKind as K;
-        match kind {
-            K::RecursionLimitExceeded => {
+    pub(crate) fn put(&self, problem: Problem) -> Box<ReadError> {
+        let open = self.bracket.map_or('{', |(open, _)| open);
+        match problem {
+            Problem::Depth => {
                 let message = format!("this document nests deeper than {MAX_DEPTH} levels");
                 ReadError::limit(self.here(), message)
             }
-            K::TabNotAllowed
-            | K::TabInBlockIndentation
-            | K::TabInIndentation
-            | K::TabInPlainScalar
-            | K::TabAtBlockScalarStart => self.tab(self.at),
-            K::UnclosedQuotedScalar
-            | K::InvalidQuotedScalarIndent
-            | K::DocumentIndicatorInQuotedScalar => self.open_quote(),
-            K::UnclosedFlowCollection { open } => {
-                let error = ReadError::new(
-                    self.span(self.at, 1),
-                    format!("this `{open}` is not closed"),
-                );
-                error.label(format!("no `{}` follows", closing(*open)))
+            Problem::Tab => self.tab(self.at),
+            Problem::OpenQuote => self.open_quote(),
+            Problem::OpenBracket => {
+                let message = format!("this `{open}` is not closed");
+                let error = ReadError::new(self.span(self.at, 1), message);
+                error.label(format!("no `{}` follows", closing(open)))
             }
-            K::ExpectedFlowMappingSeparator
-            | K::ExpectedFlowSequenceSeparator
-            | K::InvalidColonPlacement
-            | K::UnexpectedEofFlowSequence
-            | K::UnexpectedEofFlowMapping
-            | K::UnexpectedEofImplicitFlowMapping
-            | K::UnexpectedEof => self.in_brackets(),
-            K::MismatchedFlowCollectionEnd { open, close } => {
+            Problem::OtherBracket => {
+                let close = if open == '{' { ']' } else { '}' };
                 let message = format!("this `{open}` is closed by `{close}`");
                 let error = ReadError::new(self.span(self.at, 1), message);
-                error.help(format!("close it with `{}`", closing(*open)))
+                error.help(format!("close it with `{}`", closing(open)))
             }
-            K::MisplacedFlowCollectionEnd => {
+            Problem::NoComma | Problem::NoItem => self.in_brackets(),
+            Problem::Bracket => {
                 let error = ReadError::new(self.token(), "this bracket closes nothing");
                 error
                     .label("no bracket is open here")
                     .help("remove it, or open one before it")
             }
-            K::MappingValueNotAllowed | K::InvalidMappingValueWhitespace => self.colon(),
-            K::SimpleKeyExpected | K::InvalidSimpleKey => self.no_key(),
-            K::ExpectedBlockMappingKey | K::ExpectedBlockSequenceEntry | K::InvalidIndentation => {
-                self.indentation()
-            }
-            K::BlockSequenceEntryNotAllowed | K::BlockEntryInFlowCollection => {
+            Problem::Colon => self.colon(),
+            Problem::ExplicitKey => ReadError::new(self.token(), "no key can stand here"),
+            Problem::NoKey => self.no_key(),
+            Problem::Indentation | Problem::NoValue => self.indentation(),
+            Problem::Hyphen => {
                 let error =
                     ReadError::new(self.span(self.at, 1), "a list item must not start here");
                 error.help("put the `-` on a line of its own, below the key")
             }
-            K::UnknownAnchor => {
+            Problem::UnknownAlias => {
                 let error = ReadError::new(self.token(), "this alias has no anchor");
                 let name = self.text[self.token().range()]
                     .trim_start_matches('*')
@@ -83,28 +69,47 @@ impl Scene<'_> {
                     .label(format!("no `&{name}` stands before it in this document"))
                     .help("define the anchor in the same document, or quote the text")
             }
-            K::UnknownQuotedScalarEscape => {
+            Problem::Escape => {
                 let error = ReadError::new(self.escape(), "this escape does not exist in YAML");
-                error.help("write `\\\\` for a backslash, or put the text in single quotes")
+                error.help("write `\\` for a backslash, or put the text in single quotes")
             }
-            K::UnexpectedCharacter { character } => self.character(*character),
-            K::InvalidTrailingDoubleQuotedScalar | K::InvalidTrailingSingleQuotedScalar => {
+            Problem::Character(character) | Problem::Start(character) => self.character(character),
+            Problem::BehindQuote => {
                 let error = ReadError::new(self.rest(), "text follows behind a closing quote");
                 error
                     .label("belongs to no value")
                     .help("put the quotes around the whole value")
             }
-            K::InvalidBlockScalarHeader => {
+            Problem::BlockHeader => {
                 let error = ReadError::new(self.token(), "text must not follow `|` or `>`");
                 error.help("begin the text on the next line, indented")
             }
-            K::MissingAnchorOrAliasName => {
-                let sign = &self.text[self.span(self.at, 1).range()];
-                let message = format!("a value must not start with `{sign}`");
-                ReadError::new(self.token(), message).help("put the value in quotes")
+            Problem::AnchorName => self.anchor_name(),
+            Problem::Tag => {
+                let error = ReadError::new(self.token(), "this tag cannot be read");
+                error.help("remove it, or put the value in quotes")
             }
-            other => ReadError::new(self.token(), sentence(&other.to_string())),
+            Problem::Directive => {
+                let message = "Kubernetes tools do not read a document with a `%` directive";
+                let error = ReadError::new(self.rest(), message);
+                error
+                    .label("they cut the text at `---`, and nothing is left behind it")
+                    .help("remove the line")
+            }
         }
+    }
+
+    /// `*` and `&` that are no alias and no anchor, or one with other signs.
+    fn anchor_name(&self) -> Box<ReadError> {
+        let sign = &self.text[self.span(self.at, 1).range()];
+        let token = self.token();
+        let name = &self.text[token.range()][1..];
+        if name.starts_with(char::is_alphanumeric) {
+            let message = "the name of an anchor has only letters, digits, `-` and `_`";
+            return ReadError::new(token, message).help("rename it, or put the value in quotes");
+        }
+        let message = format!("a value must not start with `{sign}`");
+        ReadError::new(token, message).help("put the value in quotes")
     }
 
     /// A tab in front of the text of a line.
@@ -120,48 +125,19 @@ impl Scene<'_> {
     }
 
     fn open_quote(&self) -> Box<ReadError> {
-        let Some(quote) = self.find_open_quote() else {
-            return ReadError::new(self.token(), "a quote before this place is not closed");
-        };
-        let sign = &self.text[quote..=quote];
-        let span = self.span(quote, self.line(quote).end - quote);
+        let sign = &self.text[self.at..=self.at];
+        let span = self.span(self.at, self.line(self.at).end - self.at);
         let error = ReadError::new(span, "this quote is not closed");
         error
             .label(format!("no `{sign}` ends it"))
             .help(format!("close it with `{sign}`"))
     }
 
-    /// The quote that is open where the parser gave up.
-    fn find_open_quote(&self) -> Option<usize> {
-        let bytes = self.text.as_bytes();
-        let mut at = self.understood;
-        let mut may_start = true;
-        while at < self.at.min(bytes.len()) {
-            match bytes[at] {
-                quote @ (b'"' | b'\'') if may_start => {
-                    let end = quote_end(bytes, at, quote);
-                    match end.filter(|end| *end <= self.at) {
-                        Some(end) => at = end,
-                        None => return Some(at),
-                    }
-                    may_start = false;
-                }
-                b'#' if at == 0 || bytes[at - 1].is_ascii_whitespace() => at = self.line(at).end,
-                byte => {
-                    may_start = byte.is_ascii_whitespace() || b":-,[{?".contains(&byte);
-                    at += 1;
-                }
-            }
-        }
-        None
-    }
-
     /// Something is wrong between brackets: most likely one is missing.
     fn in_brackets(&self) -> Box<ReadError> {
-        let Some(open) = self.find_open_bracket() else {
+        let Some((bracket, open)) = self.bracket else {
             return ReadError::new(self.token(), "a `,` or a closing bracket is missing here");
         };
-        let bracket = char::from(self.text.as_bytes()[open]);
         let close = closing(bracket);
         if self.line(open) == self.line(self.at) && self.at < self.document.end {
             let message = format!("a `,` or `{close}` is missing here");
@@ -180,35 +156,6 @@ impl Scene<'_> {
             self.token(),
             format!("a `,` or `{close}` is missing before this"),
         )
-    }
-
-    /// The innermost bracket that is open where the parser gave up.
-    fn find_open_bracket(&self) -> Option<usize> {
-        let bytes = self.text.as_bytes();
-        let mut open = Vec::new();
-        let mut at = self.document.start;
-        let mut may_start = true;
-        while at < self.at.min(bytes.len()) {
-            match bytes[at] {
-                quote @ (b'"' | b'\'') if may_start => {
-                    at = quote_end(bytes, at, quote).unwrap_or(bytes.len());
-                    may_start = false;
-                    continue;
-                }
-                b'#' if at == 0 || bytes[at - 1].is_ascii_whitespace() => {
-                    at = self.line(at).end;
-                    continue;
-                }
-                b'{' | b'[' if may_start || !open.is_empty() => open.push(at),
-                b'}' | b']' => {
-                    open.pop();
-                }
-                _ => {}
-            }
-            may_start = bytes[at].is_ascii_whitespace() || b":-,[{?".contains(&bytes[at]);
-            at += 1;
-        }
-        open.pop()
     }
 
     /// A `: ` where no key can stand.
@@ -398,26 +345,4 @@ impl Scene<'_> {
 
 fn closing(open: char) -> char {
     if open == '{' { '}' } else { ']' }
-}
-
-/// Behind the quote that ends the scalar that starts at `start`.
-fn quote_end(bytes: &[u8], start: usize, quote: u8) -> Option<usize> {
-    let mut at = start + 1;
-    loop {
-        at += memchr::memchr2(quote, b'\\', bytes.get(at..)?)?;
-        if bytes[at] == b'\\' && quote == b'"' {
-            at += 2;
-        } else if bytes[at] == b'\\' {
-            at += 1;
-        } else if quote == b'\'' && bytes.get(at + 1) == Some(&quote) {
-            at += 2;
-        } else {
-            return Some(at + 1);
-        }
-    }
-}
-
-/// A message of the parser as npcheck writes messages.
-fn sentence(message: &str) -> String {
-    message.trim_end_matches('.').replace('`', "'")
 }

@@ -29,6 +29,7 @@ fn fingerprint(text: &str) -> u64 {
 impl<'s> Builder<'s> {
     /// Looks at the keys of a mapping that was just closed.
     pub(crate) fn resolve_entries(&mut self, mapping: u32) -> Result<(), Box<ReadError>> {
+        self.forget_boundless_keys(mapping);
         self.fingerprints.clear();
         let mut fingerprints = std::mem::take(&mut self.fingerprints);
         let mut needs_resolving = false;
@@ -46,6 +47,19 @@ impl<'s> Builder<'s> {
         } else {
             Ok(())
         }
+    }
+
+    /// Takes the keys of a mapping out of the scalars that JSON does not have. One value
+    /// among them is enough to know that the document is refused.
+    fn forget_boundless_keys(&mut self, mapping: u32) {
+        let from = self.boundless.partition_point(|node| *node <= mapping);
+        if from == self.boundless.len() {
+            return;
+        }
+        let keys: Vec<u32> = self.children(mapping).map(|(key, _)| key).collect();
+        let within = self.boundless.split_off(from);
+        let is_value = |node: &u32| keys.binary_search(node).is_err();
+        self.boundless.extend(within.into_iter().find(is_value));
     }
 
     /// The entries of a mapping with merge keys or keys that stand twice, as go-yaml v2

@@ -3,7 +3,7 @@
 //! Refuses comments, explicit keys, pairs in lists and scalars of several lines: they
 //! are rare between brackets, and for a parser of all of YAML.
 
-use super::block::{Scanner, may_start_plain};
+use super::block::{MAX_KEY, Scanner, may_start_plain};
 use super::builder::Properties;
 use super::quoted;
 use super::tree::Style;
@@ -73,10 +73,11 @@ fn begin(scanner: &mut Scanner<'_>, open: &mut Vec<Open>, dash: Option<u32>) -> 
 /// Reads a key and its colon; returns whether a value follows, else it was null.
 fn key(scanner: &mut Scanner<'_>) -> Option<bool> {
     let is_plain = !matches!(scanner.byte(scanner.at)?, b'"' | b'\'');
+    let start = scanner.at;
     scalar(scanner)?;
-    let end = scanner.at;
     skip_blank(scanner)?;
-    let is_one_line = !scanner.bytes[end..scanner.at].contains(&b'\n');
+    let key = &scanner.bytes[start..scanner.at];
+    let is_one_line = key.len() <= MAX_KEY && !key.contains(&b'\n');
     match scanner.byte(scanner.at)? {
         b':' if is_one_line => scanner.at += 1,
         _ => return None,
@@ -125,7 +126,7 @@ fn scalar(scanner: &mut Scanner<'_>) -> Option<()> {
     while !ends_plain(scanner, end) {
         end += 1;
     }
-    if scanner.byte(end) == Some(b'#') {
+    if let Some(b'#' | b'?') = scanner.byte(end) {
         return None;
     }
     while matches!(scanner.bytes[end - 1], b' ' | b'\t' | b'\r') {
@@ -142,11 +143,9 @@ fn scalar(scanner: &mut Scanner<'_>) -> Option<()> {
 /// Whether a plain scalar ends before the byte at a place.
 fn ends_plain(scanner: &Scanner<'_>, at: usize) -> bool {
     match scanner.byte(at) {
-        None | Some(b',' | b'[' | b']' | b'{' | b'}' | b'\n') => true,
-        Some(b':') => {
-            scanner.is_blank(at + 1)
-                || matches!(scanner.byte(at + 1), Some(b',' | b'[' | b']' | b'{' | b'}'))
-        }
+        None | Some(b',' | b'?' | b'[' | b']' | b'{' | b'}' | b'\n') => true,
+        // `{a:}` has the key `a:`.
+        Some(b':') => scanner.is_blank(at + 1),
         Some(b'#') => matches!(scanner.bytes[at - 1], b' ' | b'\t'),
         Some(_) => false,
     }

@@ -27,7 +27,7 @@ pub(crate) fn read<'s>(
     while let Some(open) = scanner.open.last().copied() {
         scanner.part(open)?;
     }
-    Ok((scanner.builder.finish(), scanner.at))
+    Ok((scanner.builder.finish()?, scanner.at))
 }
 
 struct Scanner<'s> {

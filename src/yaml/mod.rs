@@ -1,5 +1,6 @@
-//! From text to trees of nodes that know their place: YAML in block style by a scanner of
-//! our own, any other YAML by a general parser, JSON by a small scanner. All fill one arena.
+//! From text to trees of nodes that know their place: YAML in block style by a fast
+//! scanner, any other YAML by a reader with go-yaml's whole grammar, JSON by a small
+//! scanner. All fill one arena, and read what Kubernetes reads.
 //!
 //! Refuses to know Kubernetes and files.
 
@@ -8,6 +9,7 @@ pub(crate) mod block;
 mod block_scalar;
 mod builder;
 mod complaint;
+pub(crate) mod cursor;
 mod entries;
 mod error;
 mod escape;
@@ -16,7 +18,11 @@ pub(crate) mod general;
 pub(crate) mod json;
 mod quoted;
 pub(crate) mod scalar;
+mod scan_property;
+mod scan_scalar;
+mod scanner;
 pub(crate) mod split;
+mod token;
 pub(crate) mod tree;
 
 pub(crate) use error::ReadError;

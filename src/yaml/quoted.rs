@@ -94,7 +94,7 @@ pub(crate) fn read(bytes: &[u8], start: usize) -> Option<Quoted> {
 fn escape_length(bytes: &[u8]) -> Option<usize> {
     let length = match bytes.get(1)? {
         b'0' | b'a' | b'b' | b't' | b'\t' | b'n' | b'v' | b'f' | b'r' | b'e' | b' ' => 2,
-        b'"' | b'/' | b'\\' | b'N' | b'_' | b'L' | b'P' | b'\n' => 2,
+        b'"' | b'\'' | b'\\' | b'N' | b'_' | b'L' | b'P' | b'\n' => 2,
         b'\r' if bytes.get(2) == Some(&b'\n') => 3,
         b'x' => 4,
         b'u' => 6,

@@ -89,6 +89,17 @@ pub(crate) fn plain_key(text: &str) -> Option<Option<String>> {
     }
 }
 
+/// Whether a plain scalar is infinite or no number (`.inf`, `.nan`).
+pub(crate) fn is_boundless(text: &str) -> bool {
+    let is_word = |text: &str| {
+        matches!(text, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN")
+    };
+    match text.strip_prefix(['+', '-']) {
+        Some(text) => is_word(text) && !text.ends_with(['n', 'N']),
+        None => is_word(text),
+    }
+}
+
 /// Whether a plain scalar that starts with this byte can be anything but text.
 pub(crate) fn may_resolve(first: u8) -> bool {
     matches!(first, b'+' | b'-' | b'.' | b'0'..=b'9' | b'~' | b'<')

@@ -28,6 +28,8 @@ pub(crate) struct Tree<'s> {
     pub(crate) dashes: Vec<(u32, u32)>,
     pub(crate) comments: Vec<Span>,
     pub(crate) duplicates: Vec<DuplicateKey>,
+    /// Where the document ends, and whether `...` ends it, if the text goes on behind.
+    pub(crate) end: Option<(u32, bool)>,
 }
 
 /// A mapping key that stands twice in one mapping; the last one counts.
@@ -109,6 +111,12 @@ impl<'s> Tree<'s> {
     /// The value of the document; `None` if it holds nothing but comments.
     pub(crate) fn root(&self) -> Option<Node<'_>> {
         (!self.nodes.is_empty()).then(|| self.at(0))
+    }
+
+    /// Where the document ends though its text goes on, and whether a `...` says so:
+    /// Kubernetes' tools read nothing from there on.
+    pub(crate) fn end(&self) -> Option<(u32, bool)> {
+        self.end
     }
 
     /// The comments, from `#` to the end of the line, in order.
