@@ -237,7 +237,7 @@ impl Input<'_> {
                     stream = Stream::Json(values + 1);
                 }
                 Err(error) if error.is_limit || !stream.may_be_yaml() => {
-                    range.start = self.refuse_value(range.clone(), error, parsed);
+                    range.start = self.refuse_value(range.clone(), *error, parsed);
                 }
                 Err(_) => {
                     // kubectl goes on behind white space, at most up to a new line.
@@ -255,16 +255,11 @@ impl Input<'_> {
 
     /// Reports a value that is no JSON, and says where the next one starts: as in JSON
     /// lines, at a brace at the start of a line.
-    fn refuse_value(
-        self,
-        range: Range<usize>,
-        error: Box<ReadError>,
-        parsed: &mut Parsed,
-    ) -> usize {
+    fn refuse_value(self, range: Range<usize>, error: ReadError, parsed: &mut Parsed) -> usize {
         let from = (error.span.start as usize).clamp(range.start, range.end);
         let next = memchr::memmem::find(&self.text.as_bytes()[from..range.end], b"\n{");
         let end = next.map_or(range.end, |newline| from + newline + 1);
-        unreadable::report(*error, self.text, self.trimmed(range.start..end), parsed);
+        unreadable::report(error, self.text, self.trimmed(range.start..end), parsed);
         end
     }
 
