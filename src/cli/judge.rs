@@ -63,6 +63,7 @@ impl<'c> Judge<'c> {
             all.suppressed.extend(report.suppressed);
             all.used_entries.extend(report.used_entries);
             all.unjudged += overlays.left_out;
+            all.limits.extend(report.limits);
         }
         let place = |finding: &Diagnostic| {
             let span = finding.primary.span;

@@ -272,7 +272,7 @@ impl Run<'_> {
             findings: &linted.findings,
             suppressed: &linted.suppressed,
             problems: &reading.problems,
-            assumptions: &assumptions(options, &reading.summary, linted.unjudged),
+            assumptions: &assumptions(options, &reading.summary, &linted),
             rules: self.judge.known_rules(),
             summary: &reading.summary,
             found: found(&linted, &left_out),
@@ -304,7 +304,7 @@ impl Run<'_> {
         } else {
             Outcome::answer(options.exit_zero || !linted.findings.iter().any(fails))
         };
-        outcome.with_problems(self.is_incomplete())
+        outcome.with_problems(self.is_incomplete() || !linted.limits.is_empty())
     }
 
     /// Whether something is no part of the analysis that was one in the earlier state, if
@@ -321,6 +321,9 @@ impl Run<'_> {
     fn report_asides(&self, linted: &lint::Report, left_out: &LeftOut, terminal: &mut Terminal) {
         if terminal.verbosity == Verbosity::Quiet {
             return;
+        }
+        for limit in &linted.limits {
+            terminal.complain("limit", limit);
         }
         if let Some(path) = &self.options.baseline {
             report_gone(path, &left_out.gone, terminal);
@@ -431,8 +434,13 @@ fn report_gone(path: &Path, gone: &[String], terminal: &mut Terminal) {
 }
 
 /// What a reader of the findings should know that npcheck does not know.
-fn assumptions(options: &Options, summary: &Summary, unjudged: usize) -> Vec<Assumption> {
-    let mut assumptions = Vec::new();
+fn assumptions(options: &Options, summary: &Summary, linted: &lint::Report) -> Vec<Assumption> {
+    let unjudged = linted.unjudged;
+    let of_limit = |limit: &String| Assumption {
+        kind: "limit",
+        message: limit.clone(),
+    };
+    let mut assumptions: Vec<Assumption> = linted.limits.iter().map(of_limit).collect();
     if !options.complete {
         assumptions.push(Assumption {
             kind: "open-world",

@@ -55,6 +55,7 @@ pub struct Context<'a> {
     pub known_rules: &'a [&'static RuleMeta],
     meta: &'static RuleMeta,
     findings: Vec<Diagnostic>,
+    limits: Vec<String>,
 }
 
 impl<'a> Context<'a> {
@@ -68,6 +69,7 @@ impl<'a> Context<'a> {
             known_rules: input.known_rules,
             meta,
             findings: Vec::new(),
+            limits: Vec::new(),
         }
     }
 
@@ -112,6 +114,12 @@ impl<'a> Context<'a> {
         self.settings.asked_for.contains(self.meta.name)
     }
 
+    /// Says that the running rule did not look at everything, because that would take too
+    /// long: `missing` is what was not looked at, lower case, without a full stop.
+    pub fn report_limit(&mut self, missing: impl std::fmt::Display) {
+        self.limits.push(format!("`{}`: {missing}", self.meta.name));
+    }
+
     /// Adds a finding.
     pub fn report(&mut self, finding: Diagnostic) {
         self.findings.push(finding);
@@ -136,7 +144,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    pub(super) fn into_findings(self) -> Vec<Diagnostic> {
-        self.findings
+    /// The findings, and what was not looked at.
+    pub(super) fn into_parts(self) -> (Vec<Diagnostic>, Vec<String>) {
+        (self.findings, self.limits)
     }
 }

@@ -5,10 +5,13 @@
 //! redundant is never used to show that something else is. Refuses to know whether somebody
 //! keeps it for a reason.
 
-use super::containment::{Allowance, PodSet};
+mod covers;
+
+use super::containment::{Allowance, Budget, PodSet};
 use super::dns;
 use crate::cluster::{Cluster, NamespaceId, PolicyId};
-use crate::k8s::{Direction, LabelSelector, NetworkPolicyRule};
+use crate::k8s::{Direction, NetworkPolicyRule};
+use covers::{Covers, RuleNumber};
 use std::collections::HashMap;
 
 /// A rule in its policy.
@@ -43,7 +46,21 @@ pub enum Part {
     Peer(RulePlace, usize),
 }
 
-/// Everything redundant in a namespace, in the order of the policies and of their text.
+/// What was found, and whether everything was compared.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What can go, in the order of the policies and of their text.
+    pub redundancies: Vec<Redundancy>,
+    /// Whether the policies are so many, and so much alike, that not all were compared.
+    pub is_partial: bool,
+}
+
+/// How many steps of comparison each label, range and rule of a namespace pays for, and how
+/// many there are besides. Real namespaces need a hundredth of it.
+const STEPS: u64 = 256;
+const MIN_STEPS: u64 = 20_000;
+
+/// Everything redundant in a namespace.
 ///
 /// Only policies that `are_together` are compared: they are known to be in force side by
 /// side. A policy that denies all in a direction is never redundant, as it isolates. A rule for
@@ -54,31 +71,52 @@ pub fn find(
     cluster: &Cluster,
     namespace: NamespaceId,
     are_together: impl Fn(PolicyId, PolicyId) -> bool,
-) -> Vec<Redundancy> {
+) -> Found {
     let mut search = Search::new(cluster, namespace, are_together);
     search.policies();
     search.rules();
     search.peers();
     search.found.sort_by_key(|found| found.part);
-    search.found
+    Found {
+        redundancies: search.found,
+        is_partial: search.budget.is_spent(),
+    }
 }
 
 /// A policy whose text is known.
 struct Known {
     id: PolicyId,
-    pods: PodSet,
-    /// What each rule of each direction allows; `None` where that is not known, or where the
-    /// rule has been found to be redundant.
-    rules: [Vec<Option<Allowance>>; 2],
-    /// The other policies, by position, that select all of these pods.
-    containers: Vec<usize>,
+    /// Its pods, by their place among the different sets of pods.
+    pods: usize,
+    /// By direction and rule: its number; `None` where it is not known what the rule allows.
+    rules: [Vec<Option<RuleNumber>>; 2],
 }
 
-struct Search<'c> {
+struct Search<'c, F> {
     cluster: &'c Cluster,
-    home: &'c str,
     policies: Vec<Known>,
+    covers: [Covers; 2],
+    pods: PodSets,
+    are_together: F,
+    budget: Budget,
     found: Vec<Redundancy>,
+}
+
+/// The different sets of pods that policies are about, and which contains which.
+#[derive(Default)]
+struct PodSets {
+    sets: Vec<PodSet>,
+    contained: HashMap<(usize, usize), bool>,
+}
+
+impl PodSets {
+    fn contains(&mut self, outer: usize, inner: usize, budget: &mut Budget) -> bool {
+        let sets = &self.sets;
+        *self.contained.entry((outer, inner)).or_insert_with(|| {
+            let (outer_set, inner_set) = (&sets[outer].0, &sets[inner].0);
+            outer == inner || inner_set.is_covered_within(&[outer_set], budget)
+        })
+    }
 }
 
 const DIRECTIONS: [Direction; 2] = Direction::BOTH;
@@ -90,35 +128,58 @@ fn position(direction: Direction) -> usize {
     }
 }
 
-impl<'c> Search<'c> {
-    fn new(
-        cluster: &'c Cluster,
-        namespace: NamespaceId,
-        are_together: impl Fn(PolicyId, PolicyId) -> bool,
-    ) -> Self {
+impl<'c, F: Fn(PolicyId, PolicyId) -> bool> Search<'c, F> {
+    fn new(cluster: &'c Cluster, namespace: NamespaceId, are_together: F) -> Self {
         let home = cluster.namespace(namespace).name.as_str();
-        let known = |id: PolicyId| {
+        let mut policies = Vec::new();
+        let mut covers = [Covers::default(), Covers::default()];
+        let mut numbers: HashMap<PodSet, usize> = HashMap::new();
+        for id in cluster.policies_in(namespace) {
             let policy = &cluster.policy(id).object;
             let is_known = policy.meta.is_accepted && policy.meta.opaque.is_none();
-            let pods = PodSet::of(policy.pod_selector.get()).filter(|_| is_known)?;
-            let allowance = |rule| Allowance::of_rule(rule, home);
-            let rules = DIRECTIONS.map(|it| policy.rules(it).iter().map(allowance).collect());
-            Some(Known {
+            let Some(pods) = PodSet::of(policy.pod_selector.get()).filter(|_| is_known) else {
+                continue;
+            };
+            let next = numbers.len();
+            let rules = DIRECTIONS.map(|direction| {
+                let number = |(index, rule)| {
+                    let place = RulePlace {
+                        policy: id,
+                        direction,
+                        index,
+                    };
+                    let allowance = Allowance::of_rule(rule, home)?;
+                    Some(covers[position(direction)].push(place, policies.len(), allowance))
+                };
+                policy
+                    .rules(direction)
+                    .iter()
+                    .enumerate()
+                    .map(number)
+                    .collect()
+            });
+            policies.push(Known {
                 id,
-                pods,
+                pods: *numbers.entry(pods).or_insert(next),
                 rules,
-                containers: Vec::new(),
-            })
-        };
-        let mut policies: Vec<Known> = cluster.policies_in(namespace).filter_map(known).collect();
-        let containers = containers(cluster, &policies, are_together);
-        for (policy, containers) in policies.iter_mut().zip(containers) {
-            policy.containers = containers;
+            });
         }
+        covers.iter_mut().for_each(Covers::arrange);
+        let mut sets: Vec<(PodSet, usize)> = numbers.into_iter().collect();
+        sets.sort_unstable_by_key(|(_, number)| *number);
+        let sets: Vec<PodSet> = sets.into_iter().map(|(pods, _)| pods).collect();
+        let of_pods: u64 = sets.iter().map(|pods| 1 + pods.0.size()).sum();
+        let size = of_pods + covers.iter().map(Covers::size).sum::<u64>();
         Self {
             cluster,
-            home,
             policies,
+            covers,
+            pods: PodSets {
+                sets,
+                contained: HashMap::new(),
+            },
+            are_together,
+            budget: Budget::new(MIN_STEPS + STEPS * size),
             found: Vec::new(),
         }
     }
@@ -129,12 +190,13 @@ impl<'c> Search<'c> {
             let Some(covers) = self.covers_of_policy(policy) else {
                 continue;
             };
-            let known = &mut self.policies[policy];
-            known
-                .rules
-                .iter_mut()
-                .flatten()
-                .for_each(|rule| *rule = None);
+            let known = &self.policies[policy];
+            for (covers, rules) in self.covers.iter_mut().zip(&known.rules) {
+                rules
+                    .iter()
+                    .flatten()
+                    .for_each(|rule| covers.remove_rule(*rule));
+            }
             self.found.push(Redundancy {
                 part: Part::Policy(known.id),
                 covers,
@@ -142,24 +204,40 @@ impl<'c> Search<'c> {
         }
     }
 
-    fn covers_of_policy(&self, policy: usize) -> Option<Vec<RulePlace>> {
-        let known = &self.policies[policy];
-        let object = &self.cluster.policy(known.id).object;
+    fn covers_of_policy(&mut self, policy: usize) -> Option<Vec<RulePlace>> {
+        let object = &self.cluster.policy(self.policies[policy].id).object;
         let mut covers = Vec::new();
         for direction in DIRECTIONS {
-            let rules = &known.rules[position(direction)];
             // Without rules it is there to isolate.
-            if object.applies_to(direction) && rules.is_empty() {
+            if object.applies_to(direction) && object.rules(direction).is_empty() {
                 return None;
             }
-            let others: Vec<_> = self.of_containers(policy, direction).collect();
-            for rule in rules {
-                covers.extend(covers_of(rule.as_ref()?, &others)?);
+            for index in 0..object.rules(direction).len() {
+                let rule = self.policies[policy].rules[position(direction)][index]?;
+                covers.extend(self.covers_by_others(policy, direction, rule)?);
             }
         }
         covers.sort_unstable();
         covers.dedup();
         Some(covers)
+    }
+
+    /// The rules of other policies, which select all pods of this one, that cover a rule.
+    fn covers_by_others(
+        &mut self,
+        policy: usize,
+        direction: Direction,
+        rule: RuleNumber,
+    ) -> Option<Vec<RulePlace>> {
+        let (policies, pods, are_together) = (&self.policies, &mut self.pods, &self.are_together);
+        let own = &policies[policy];
+        let is_container = |other: usize, budget: &mut Budget| {
+            let container = &policies[other];
+            other != policy
+                && are_together(container.id, own.id)
+                && pods.contains(container.pods, own.pods, budget)
+        };
+        self.covers[position(direction)].of_rule(rule, is_container, &mut self.budget)
     }
 
     fn rules(&mut self) {
@@ -171,10 +249,10 @@ impl<'c> Search<'c> {
                         direction,
                         index,
                     };
-                    let Some(covers) = self.covers_of_rule(policy, place) else {
+                    let Some((rule, covers)) = self.covers_of_rule(policy, place) else {
                         continue;
                     };
-                    self.policies[policy].rules[position(direction)][index] = None;
+                    self.covers[position(direction)].remove_rule(rule);
                     self.found.push(Redundancy {
                         part: Part::Rule(place),
                         covers,
@@ -184,17 +262,33 @@ impl<'c> Search<'c> {
         }
     }
 
-    fn covers_of_rule(&self, policy: usize, place: RulePlace) -> Option<Vec<RulePlace>> {
-        let rules = &self.policies[policy].rules[position(place.direction)];
-        let allowance = rules[place.index].as_ref()?;
-        let mut others: Vec<_> = self.of_policy(policy, place.direction).collect();
-        others.retain(|(other, _)| *other != place);
-        let covers = covers_of(allowance, &others);
-        if covers.is_some() || is_for_dns(self.rule(place)) {
-            return covers;
+    fn covers_of_rule(
+        &mut self,
+        policy: usize,
+        place: RulePlace,
+    ) -> Option<(RuleNumber, Vec<RulePlace>)> {
+        let rule = self.policies[policy].rules[position(place.direction)][place.index]?;
+        let covers = &self.covers[position(place.direction)];
+        if !covers.is_alive(rule) {
+            return None;
         }
-        others.extend(self.of_containers(policy, place.direction));
-        covers_of(allowance, &others)
+        let is_own = |other: usize, _: &mut Budget| other == policy;
+        if let Some(found) = covers.of_rule(rule, is_own, &mut self.budget) {
+            return Some((rule, found));
+        }
+        if is_for_dns(self.rule(place)) {
+            return None;
+        }
+        let (policies, pods, are_together) = (&self.policies, &mut self.pods, &self.are_together);
+        let own = &policies[policy];
+        let is_container = |other: usize, budget: &mut Budget| {
+            let container = &policies[other];
+            other == policy
+                || are_together(container.id, own.id)
+                    && pods.contains(container.pods, own.pods, budget)
+        };
+        let found = covers.of_rule(rule, is_container, &mut self.budget)?;
+        Some((rule, found))
     }
 
     /// Peers that the rest of their own policy covers, from the last one to the first.
@@ -202,49 +296,44 @@ impl<'c> Search<'c> {
         for policy in (0..self.policies.len()).rev() {
             for direction in DIRECTIONS {
                 for index in (0..self.policies[policy].rules[position(direction)].len()).rev() {
-                    self.peers_of_rule(policy, direction, index);
+                    let place = RulePlace {
+                        policy: self.policies[policy].id,
+                        direction,
+                        index,
+                    };
+                    self.peers_of_rule(policy, place);
                 }
             }
         }
     }
 
-    fn peers_of_rule(&mut self, policy: usize, direction: Direction, index: usize) {
-        let place = RulePlace {
-            policy: self.policies[policy].id,
-            direction,
-            index,
-        };
-        if self.policies[policy].rules[position(direction)][index].is_none() {
+    fn peers_of_rule(&mut self, policy: usize, place: RulePlace) {
+        let covers = &mut self.covers[position(place.direction)];
+        let rules = &self.policies[policy].rules[position(place.direction)];
+        let Some(rule) = rules[place.index].filter(|rule| covers.is_alive(*rule)) else {
             return;
-        }
-        let rule = self.rule(place);
-        let mut left: Vec<usize> = (0..rule.peers.items().len()).collect();
-        for peer in (0..left.len()).rev() {
-            let rest: Vec<_> = left
-                .iter()
-                .filter(|other| **other != peer)
-                .map(|other| rule.peers.items()[*other].clone())
-                .collect();
-            let of_peer = std::slice::from_ref(&rule.peers.items()[peer]);
-            let (Some(allowance), Some(rest)) = (
-                Allowance::of_peers(rule, of_peer, self.home),
-                Allowance::of_peers(rule, &rest, self.home),
-            ) else {
+        };
+        let object = &self.cluster.policy(place.policy).object;
+        let peers = object.rules(place.direction)[place.index]
+            .peers
+            .items()
+            .len();
+        let mut left = peers;
+        for peer in (0..peers).rev() {
+            // The last peer that is left is the rule.
+            if left == 1 {
                 return;
-            };
-            let mut others: Vec<_> = self.of_policy(policy, direction).collect();
-            others.retain(|(other, _)| *other != place);
-            others.insert(0, (place, &rest));
-            let Some(covers) = covers_of(&allowance, &others) else {
+            }
+            let is_own = |other: usize, _: &mut Budget| other == policy;
+            let Some(found) = covers.of_peer(rule, peer, is_own, &mut self.budget) else {
                 continue;
             };
             self.found.push(Redundancy {
                 part: Part::Peer(place, peer),
-                covers,
+                covers: found,
             });
-            left.retain(|other| *other != peer);
-            // What is left speaks for the rule from here on.
-            self.policies[policy].rules[position(direction)][index] = Some(rest);
+            covers.remove_peer(rule, peer);
+            left -= 1;
         }
     }
 
@@ -252,125 +341,11 @@ impl<'c> Search<'c> {
         let policy = &self.cluster.policy(place.policy).object;
         &policy.rules(place.direction)[place.index]
     }
-
-    /// The rules of a policy that are known, and not found to be redundant.
-    fn of_policy(
-        &self,
-        policy: usize,
-        direction: Direction,
-    ) -> impl Iterator<Item = (RulePlace, &Allowance)> {
-        let known = &self.policies[policy];
-        let rules = known.rules[position(direction)].iter().enumerate();
-        rules.filter_map(move |(index, rule)| {
-            let place = RulePlace {
-                policy: known.id,
-                direction,
-                index,
-            };
-            Some((place, rule.as_ref()?))
-        })
-    }
-
-    /// The same of all other policies that select the pods of this one.
-    fn of_containers(
-        &self,
-        policy: usize,
-        direction: Direction,
-    ) -> impl Iterator<Item = (RulePlace, &Allowance)> {
-        let containers = self.policies[policy].containers.iter();
-        containers.flat_map(move |other| self.of_policy(*other, direction))
-    }
-}
-
-/// For every policy the others that select all of its pods.
-fn containers(
-    cluster: &Cluster,
-    policies: &[Known],
-    are_together: impl Fn(PolicyId, PolicyId) -> bool,
-) -> Vec<Vec<usize>> {
-    // A selector that wants a label by value contains only selectors that want it too. So
-    // one such label finds nearly all candidates.
-    let mut by_label: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
-    let mut without_label = Vec::new();
-    let selector = |policy: usize| {
-        cluster
-            .policy(policies[policy].id)
-            .object
-            .pod_selector
-            .get()
-    };
-    for policy in 0..policies.len() {
-        match selector(policy).and_then(|selector| labels(selector).next()) {
-            Some(label) => by_label.entry(label).or_default().push(policy),
-            None => without_label.push(policy),
-        }
-    }
-    let containers_of = |policy: usize| {
-        let wanted = selector(policy).map(labels).into_iter().flatten();
-        let candidates = wanted.filter_map(|label| by_label.get(&label)).flatten();
-        let mut candidates: Vec<usize> = candidates.chain(&without_label).copied().collect();
-        candidates.sort_unstable();
-        candidates.dedup();
-        let (own, id) = (&policies[policy].pods, policies[policy].id);
-        candidates.retain(|other| {
-            let container = &policies[*other];
-            *other != policy && container.pods.contains(own) && are_together(container.id, id)
-        });
-        candidates
-    };
-    (0..policies.len()).map(containers_of).collect()
-}
-
-/// The labels that a selector wants by one value.
-fn labels(selector: &LabelSelector) -> impl Iterator<Item = (&str, &str)> {
-    let labels = selector.match_labels.iter();
-    let labels = labels.map(|label| (label.key.as_str(), label.value.as_str()));
-    let expressions = selector.match_expressions.iter();
-    labels.chain(
-        expressions.filter_map(|entry| match entry.values.as_slice() {
-            [value] if entry.operator.value == crate::k8s::Operator::In => {
-                Some((entry.key.as_str(), value.as_str()))
-            }
-            _ => None,
-        }),
-    )
 }
 
 fn is_for_dns(rule: &NetworkPolicyRule) -> bool {
     let ports = rule.ports.items();
     !ports.is_empty() && ports.iter().all(dns::is_dns_port)
-}
-
-/// The fewest of `others` that come to mind and cover it together: one alone, else those
-/// without which the rest would not do.
-fn covers_of(allowance: &Allowance, others: &[(RulePlace, &Allowance)]) -> Option<Vec<RulePlace>> {
-    let single = others
-        .iter()
-        .find(|(_, other)| allowance.is_covered(&[other]));
-    if let Some((place, _)) = single {
-        return Some(vec![*place]);
-    }
-    let mut covers: Vec<_> = others
-        .iter()
-        .filter(|(_, other)| allowance.may_overlap(other))
-        .collect();
-    let covered_by = |covers: &[&(RulePlace, &Allowance)]| {
-        let covers: Vec<&Allowance> = covers.iter().map(|(_, cover)| *cover).collect();
-        allowance.is_covered(&covers)
-    };
-    if covers.len() < 2 || !covered_by(&covers) {
-        return None;
-    }
-    for place in (0..covers.len()).rev() {
-        let mut fewer = covers.clone();
-        fewer.remove(place);
-        if covered_by(&fewer) {
-            covers = fewer;
-        }
-    }
-    let mut places: Vec<RulePlace> = covers.iter().map(|(place, _)| *place).collect();
-    places.sort_unstable();
-    Some(places)
 }
 
 #[cfg(test)]

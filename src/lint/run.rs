@@ -51,6 +51,8 @@ pub struct Report {
     /// How many policies were in no cluster that was looked at; [`run`] looks at one, and
     /// leaves this to those who have several.
     pub unjudged: usize,
+    /// What rules did not look at, as that would take too long: `rule: what`, in order.
+    pub limits: BTreeSet<String>,
 }
 
 /// Runs these rules and no others: the caller has left out those that are off, be it by
@@ -59,10 +61,13 @@ pub struct Report {
 /// out too.
 #[must_use]
 pub fn run(input: &Input<'_>, rules: &[&'static dyn Rule]) -> Report {
-    let mut findings: Vec<Diagnostic> = rules
-        .par_iter()
-        .flat_map_iter(|rule| check(input, *rule))
-        .collect();
+    let of_rules: Vec<_> = rules.par_iter().map(|rule| check(input, *rule)).collect();
+    let mut findings = Vec::new();
+    let mut limits = BTreeSet::new();
+    for (found, missing) in of_rules {
+        findings.extend(found);
+        limits.extend(missing);
+    }
     let runs = |finding: &&Diagnostic| rules.iter().any(|rule| rule.meta().name == finding.rule);
     findings.extend(input.reported.iter().filter(runs).cloned());
     let (findings, consequences) = part_consequences(findings, rules);
@@ -84,10 +89,12 @@ pub fn run(input: &Input<'_>, rules: &[&'static dyn Rule]) -> Report {
         suppressed,
         used_entries: suppressions.into_used_entries(),
         unjudged: 0,
+        limits,
     }
 }
 
-fn check(input: &Input<'_>, rule: &'static dyn Rule) -> Vec<Diagnostic> {
+/// What a rule finds, and what it did not look at.
+fn check(input: &Input<'_>, rule: &'static dyn Rule) -> (Vec<Diagnostic>, Vec<String>) {
     let mut cx = Context::new(input, rule.meta());
     for id in input.cluster.policy_ids() {
         rule.check_network_policy(&mut cx, id, &input.cluster.policy(id).object);
@@ -96,7 +103,7 @@ fn check(input: &Input<'_>, rule: &'static dyn Rule) -> Vec<Diagnostic> {
         rule.check_namespace(&mut cx, id);
     }
     rule.check_cluster(&mut cx);
-    cx.into_findings()
+    cx.into_parts()
 }
 
 /// What findings are sorted by.

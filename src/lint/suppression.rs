@@ -225,7 +225,7 @@ impl<'i, 'a> Suppressions<'i, 'a> {
             for suppression in self.by_source.values().flatten() {
                 rule.check_suppression(&mut cx, suppression);
             }
-            findings.extend(cx.into_findings());
+            findings.extend(cx.into_parts().0);
         }
         findings
     }

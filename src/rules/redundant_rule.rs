@@ -80,6 +80,13 @@ impl Rule for RedundantRule {
 
     fn check_namespace(&self, cx: &mut Context<'_>, namespace: NamespaceId) {
         let found = redundancy::find(cx.cluster, namespace, |a, b| are_together(cx, a, b));
+        if found.is_partial {
+            let name = &cx.cluster.namespace(namespace).name;
+            cx.report_limit(format_args!(
+                "namespace `{name}` has so many rules that are alike that not all were compared"
+            ));
+        }
+        let found = found.redundancies;
         let deletions = Deletions::new(cx, &found);
         let mut groups: BTreeMap<Group<'_>, Vec<&Redundancy>> = BTreeMap::new();
         for redundancy in &found {

@@ -3,29 +3,30 @@
 //!
 //! Asks about every set of labels that there could be, not about those that exist.
 
+use super::Budget;
 use crate::k8s::{LabelSelector, LabelSelectorRequirement, Operator};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whose labels a key is looked up in. A peer asks for both in one breath.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Scope {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::lint) enum Scope {
     /// The namespace's.
     Namespace,
     /// The pod's.
     Pod,
 }
 
-type Key = (Scope, String);
+pub(in crate::lint) type Key = (Scope, String);
 
 /// Requirements that all have to hold: for each key that matters, the values that it may
 /// have. Keys that are not there may be anything.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Predicate {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(in crate::lint) struct Predicate {
     values: BTreeMap<Key, Values>,
 }
 
 /// The values that one label may have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Values {
     /// Whether the label may be missing.
     may_be_absent: bool,
@@ -34,20 +35,24 @@ struct Values {
 
 /// The values of a label that is there. There are always more values than any selector
 /// names, so "all but some" is never empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Present {
     Only(BTreeSet<String>),
     AllBut(BTreeSet<String>),
 }
 
-/// How many cases [`Predicate::is_covered`] looks at before it gives up and says no. Real
-/// selectors need a handful.
-const MAX_CASES: u32 = 20_000;
+/// How many cases one question looks at before it gives up and says no. Real selectors need
+/// a handful.
+const MAX_CASES: u64 = 20_000;
 
 impl Predicate {
     /// The same, and what `selector` asks of the labels of `scope`; `None` where another
     /// tool fills in some of its text.
-    pub(super) fn and_selector(mut self, scope: Scope, selector: &LabelSelector) -> Option<Self> {
+    pub(in crate::lint) fn and_selector(
+        mut self,
+        scope: Scope,
+        selector: &LabelSelector,
+    ) -> Option<Self> {
         if selector.is_opaque() {
             return None;
         }
@@ -61,13 +66,13 @@ impl Predicate {
     }
 
     /// The same, and the label `key` of `scope` has this value.
-    pub(super) fn and_value(mut self, scope: Scope, key: &str, value: &str) -> Self {
+    pub(in crate::lint) fn and_value(mut self, scope: Scope, key: &str, value: &str) -> Self {
         self.require(scope, key, Values::only([value.to_owned()]));
         self
     }
 
     /// What both ask for.
-    pub(super) fn and(&self, other: &Self) -> Self {
+    pub(in crate::lint) fn and(&self, other: &Self) -> Self {
         let mut both = self.clone();
         for (key, values) in &other.values {
             let known = both.get(key);
@@ -90,20 +95,48 @@ impl Predicate {
     }
 
     /// Whether any labels satisfy it at all.
-    pub(super) fn is_satisfiable(&self) -> bool {
+    pub(in crate::lint) fn is_satisfiable(&self) -> bool {
         self.values.values().all(|values| !values.is_empty())
+    }
+
+    /// How many labels it asks about.
+    pub(in crate::lint) fn size(&self) -> u64 {
+        self.values.len() as u64
+    }
+
+    /// The labels that must have one of a few values, with those; and the keys of which more
+    /// than a few values are left, or none.
+    pub(in crate::lint) fn constraints(
+        &self,
+    ) -> impl Iterator<Item = (&Key, Option<&BTreeSet<String>>)> {
+        self.values
+            .iter()
+            .map(|(key, values)| match &values.present {
+                Present::Only(only) if !values.may_be_absent => (key, Some(only)),
+                _ => (key, None),
+            })
     }
 
     /// Whether all labels that satisfy this one satisfy at least one of `covers`. Says no
     /// where the answer would take too long.
-    pub(super) fn is_covered(&self, covers: &[&Self]) -> bool {
+    pub(in crate::lint) fn is_covered(&self, covers: &[&Self]) -> bool {
         let mut cases = MAX_CASES;
-        !self.has_witness(covers, &mut cases)
+        !self.has_example(covers, &mut cases)
+    }
+
+    /// The same, paid for out of `budget`.
+    pub(in crate::lint) fn is_covered_within(&self, covers: &[&Self], budget: &mut Budget) -> bool {
+        let allowed = budget.left().min(MAX_CASES);
+        let mut cases = allowed;
+        let is_covered = !self.has_example(covers, &mut cases);
+        budget.spend(allowed - cases);
+        is_covered
     }
 
     /// Whether some labels satisfy this one and none of `covers`.
-    fn has_witness(&self, covers: &[&Self], cases: &mut u32) -> bool {
-        let Some(rest) = cases.checked_sub(1) else {
+    fn has_example(&self, covers: &[&Self], cases: &mut u64) -> bool {
+        let looks = 1 + covers.len() as u64 + self.size();
+        let Some(rest) = cases.checked_sub(looks) else {
             return true;
         };
         *cases = rest;
@@ -125,7 +158,7 @@ impl Predicate {
             outside
                 .values
                 .insert(key.clone(), known.and(&values.complement()));
-            if outside.has_witness(covers, cases) {
+            if outside.has_example(covers, cases) {
                 return true;
             }
             within.values.insert(key.clone(), known.and(values));
@@ -134,7 +167,7 @@ impl Predicate {
     }
 
     /// Whether some labels satisfy both, where both can be satisfied at all.
-    pub(super) fn overlaps(&self, other: &Self) -> bool {
+    pub(in crate::lint) fn overlaps(&self, other: &Self) -> bool {
         let mut common = other.values.iter();
         common.all(|(key, values)| !self.get(key).and(values).is_empty())
     }

@@ -5,8 +5,12 @@
 //! So the answer stays the same when pods come and go. Refuses to know which policies
 //! apply to a pod; it is handed the rules that do.
 
+mod budget;
 mod cluster_wide;
 mod labels;
+
+pub(super) use budget::Budget;
+pub(super) use labels::{Key, Predicate};
 
 use crate::cluster::NAMESPACE_NAME_LABEL;
 use crate::engine::{AddressRange, ConnectionSet, PortSet};
@@ -15,19 +19,20 @@ use crate::k8s::{
     Protocol, is_opaque,
 };
 use ipnet::IpNet;
-use labels::{Predicate, Scope};
-use std::collections::BTreeSet;
+use labels::Scope;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a rule allows: its peers on its ports.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Allowance {
     /// `None`: everybody, pods on the network of their node included.
-    peers: Option<Vec<PeerSet>>,
-    ports: PortMatches,
+    pub(super) peers: Option<Vec<PeerSet>>,
+    pub(super) ports: PortMatches,
 }
 
-#[derive(Clone, Debug)]
-enum PeerSet {
+/// Whom a peer matches.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum PeerSet {
     Pods(Predicate),
     /// Of an `ipBlock`, which pods of unknown address are never in (S9).
     Addresses(Vec<AddressRange>),
@@ -36,15 +41,15 @@ enum PeerSet {
 }
 
 /// Ports by number, and ports that only the destination's names give a number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct PortMatches {
-    numbers: ConnectionSet,
-    names: BTreeSet<(Protocol, String)>,
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct PortMatches {
+    pub(super) numbers: ConnectionSet,
+    pub(super) names: BTreeSet<(Protocol, String)>,
 }
 
 /// The pods that a selector selects, out of all that there could be.
-#[derive(Clone, Debug)]
-pub struct PodSet(Predicate);
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PodSet(pub(super) Predicate);
 
 impl PodSet {
     /// The pods of a selector; one that is not written selects every pod (S1). `None` where
@@ -81,36 +86,13 @@ impl Allowance {
     /// never match.
     #[must_use]
     pub fn of_rule(rule: &NetworkPolicyRule, home: &str) -> Option<Self> {
-        let peers = match rule.peers.items() {
-            [] => None,
-            peers => Some(peers),
-        };
-        Self::of(peers, rule, home)
-    }
-
-    /// What a rule would allow with only these of its peers: at least one. `None` as for
-    /// [`of_rule`](Self::of_rule).
-    #[must_use]
-    pub fn of_peers(
-        rule: &NetworkPolicyRule,
-        peers: &[NetworkPolicyPeer],
-        home: &str,
-    ) -> Option<Self> {
-        (!peers.is_empty()).then(|| Self::of(Some(peers), rule, home))?
-    }
-
-    fn of(
-        peers: Option<&[NetworkPolicyPeer]>,
-        rule: &NetworkPolicyRule,
-        home: &str,
-    ) -> Option<Self> {
         let sets = |peers: &[NetworkPolicyPeer]| -> Option<Vec<PeerSet>> {
             peers.iter().map(|peer| PeerSet::of(peer, home)).collect()
         };
         Some(Self {
-            peers: match peers {
-                None => None,
-                Some(peers) => Some(sets(peers)?),
+            peers: match rule.peers.items() {
+                [] => None,
+                peers => Some(sets(peers)?),
             },
             ports: PortMatches::of(rule.ports.items())?,
         })
@@ -133,25 +115,6 @@ impl Allowance {
             .iter()
             .all(by_number)
             && self.ports.names.iter().all(by_name)
-    }
-
-    /// Whether this may allow something that the other one allows too.
-    #[must_use]
-    pub fn may_overlap(&self, other: &Self) -> bool {
-        let have_common_ports = !self.ports.names.is_empty()
-            || !other.ports.names.is_empty()
-            || !self
-                .ports
-                .numbers
-                .intersection(&other.ports.numbers)
-                .is_empty();
-        let (Some(peers), Some(others)) = (&self.peers, &other.peers) else {
-            return have_common_ports;
-        };
-        have_common_ports
-            && peers
-                .iter()
-                .any(|peer| others.iter().any(|other| peer.overlaps(other)))
     }
 
     /// Whether all its peers are among the peers of `covers`, ports aside.
@@ -214,18 +177,6 @@ impl PeerSet {
         pods.is_satisfiable().then_some(Self::Pods(pods))
     }
 
-    fn overlaps(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Pods(these), Self::Pods(those)) => these.overlaps(those),
-            (Self::Addresses(these), Self::Addresses(those)) => {
-                let overlap =
-                    |range: &AddressRange| those.iter().any(|other| range.overlaps(other));
-                these.iter().any(overlap)
-            }
-            _ => false,
-        }
-    }
-
     /// The addresses, unless it is about pods.
     fn ranges(&self) -> Option<&[AddressRange]> {
         match self {
@@ -259,13 +210,14 @@ impl PortMatches {
         if entries.is_empty() {
             matches.numbers = ConnectionSet::all();
         }
+        let mut ranges: BTreeMap<Protocol, Vec<(u16, u16)>> = BTreeMap::new();
         for entry in entries {
             let protocol = entry.protocol_or_default();
-            let ports = match entry.port.get().map(|port| &port.value) {
-                None => PortSet::all(),
+            let range = match entry.port.get().map(|port| &port.value) {
+                None => (1, u16::MAX),
                 Some(PortReference::Number(first)) => {
                     let last = entry.end_port.get().map_or(*first, |end| end.value);
-                    PortSet::range(*first, last)
+                    (*first, last)
                 }
                 Some(PortReference::Name(name)) if is_opaque(name) => return None,
                 Some(PortReference::Name(name)) => {
@@ -273,20 +225,26 @@ impl PortMatches {
                     continue;
                 }
             };
-            let ports = ConnectionSet::of(protocol, ports);
+            ranges.entry(protocol).or_default().push(range);
+        }
+        for (protocol, ranges) in ranges {
+            let ports = ConnectionSet::of(protocol, PortSet::from_ranges(ranges));
             matches.numbers = matches.numbers.union(&ports);
         }
         Some(matches)
     }
 
     /// Whether whatever the name means at a destination is among these ports.
-    fn has_name(&self, protocol: Protocol, name: &str) -> bool {
+    pub(super) fn has_name(&self, protocol: Protocol, name: &str) -> bool {
         self.numbers.get(protocol).is_all() || self.names.contains(&(protocol, name.to_owned()))
     }
 
     /// The ports by number, in pieces each of which every set of `others` holds wholly or
     /// not at all.
-    fn pieces<'a>(&self, others: impl Iterator<Item = &'a ConnectionSet>) -> Vec<ConnectionSet> {
+    pub(super) fn pieces<'a>(
+        &self,
+        others: impl Iterator<Item = &'a ConnectionSet>,
+    ) -> Vec<ConnectionSet> {
         let mut pieces = vec![self.numbers.clone()];
         for other in others {
             let cut = |piece: ConnectionSet| [piece.intersection(other), piece.difference(other)];

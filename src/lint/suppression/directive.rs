@@ -25,35 +25,37 @@ pub(super) struct Directive {
     pub(super) reason: String,
 }
 
+/// The word that every directive starts with.
+const NAME: &str = "npcheck";
+
 /// The directive in a comment, if it holds one. It may share the comment with what other
 /// tools read: it starts at its own `#` and ends before the next one.
 pub(super) fn in_comment(comment: &str) -> Option<Directive> {
-    let hashes = comment.match_indices('#').map(|(at, _)| at);
-    let starts = hashes.filter(|at| *at == 0 || is_blank(comment.as_bytes()[at - 1]));
-    let starts = starts.peekable();
-    for start in starts {
-        let text = &comment[start..];
-        // `#12` is the number of an issue and belongs to a reason.
-        let end = text
-            .match_indices('#')
-            .map(|(at, _)| at)
-            .skip_while(|at| text[..*at].trim_matches('#').is_empty())
-            .find(|at| {
-                let is_number = text[at + 1..].starts_with(|c: char| c.is_ascii_digit());
-                is_blank(text.as_bytes()[at - 1]) && !is_number
-            })
-            .unwrap_or(text.len());
-        let range = start..start + text[..end].trim_end().len();
-        if let Some(directive) = read_comment(comment, range) {
-            return Some(directive);
+    // Only what stands around the name is looked at, so that no comment takes long to read.
+    comment.match_indices(NAME).find_map(|(name, _)| {
+        let before = comment[..name].trim_end_matches([' ', '\t']);
+        let start = before.trim_end_matches('#').len();
+        let starts_part =
+            start < before.len() && (start == 0 || is_blank(comment.as_bytes()[start - 1]));
+        if !starts_part {
+            return None;
         }
-    }
-    None
+        // `#12` is the number of an issue and belongs to a reason.
+        let ends_part = |(at, _): &(usize, &str)| {
+            let is_number = comment[at + 1..].starts_with(|c: char| c.is_ascii_digit());
+            is_blank(comment.as_bytes()[at - 1]) && !is_number
+        };
+        let text = &comment[name..];
+        let mut hashes = text.match_indices('#').map(|(at, hash)| (name + at, hash));
+        let end = hashes.find(ends_part).map_or(comment.len(), |(at, _)| at);
+        let range = start..name + comment[name..end].trim_end().len();
+        read_comment(comment, range)
+    })
 }
 
 fn read_comment(comment: &str, range: Range<usize>) -> Option<Directive> {
     let words = comment[range.clone()].trim_start_matches('#').trim_start();
-    let after_name = words.strip_prefix("npcheck")?;
+    let after_name = words.strip_prefix(NAME)?;
     let after_colon = after_name.trim_start().strip_prefix(':');
     let verb_on = after_colon.unwrap_or(after_name).trim_start();
     let length = verb_on

@@ -1,0 +1,526 @@
+//! The rules of a namespace in one direction, arranged so that those that may cover a given
+//! rule or peer are found without a look at all of them.
+//!
+//! Refuses to know why somebody asks, and which policies select which pods: it is told.
+
+use super::super::containment::{Allowance, Budget, Key, PeerSet, PortMatches, Predicate};
+use super::RulePlace;
+use crate::engine::{AddressRange, ConnectionSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// A rule, by its position among all of its direction.
+pub(super) type RuleNumber = usize;
+
+/// A peer of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct PeerNumber {
+    rule: RuleNumber,
+    peer: usize,
+}
+
+/// A rule whose text is known.
+#[derive(Debug)]
+struct CoverRule {
+    /// Where it stands.
+    place: RulePlace,
+    /// Its policy, by position.
+    policy: usize,
+    allowance: Allowance,
+    /// Whether it still speaks for others: it was not found to be redundant.
+    is_alive: bool,
+    /// The same for each of its peers.
+    alive_peers: Vec<bool>,
+}
+
+/// The rules of one direction.
+#[derive(Debug, Default)]
+pub(super) struct Covers {
+    rules: Vec<CoverRule>,
+    /// The rules without peers.
+    everybody: Vec<RuleNumber>,
+    /// Peers by one of the labels that they want.
+    by_label: HashMap<(Key, String), Vec<PeerNumber>>,
+    /// Peers on pods of which no label finds them.
+    by_no_label: Vec<PeerNumber>,
+    /// Peers on addresses, by the first address of each range.
+    by_address: Vec<(AddressRange, PeerNumber)>,
+    /// Up to which range of `by_address` nothing reaches beyond the start of a later one:
+    /// the last address of all ranges up to each.
+    reach: Vec<std::net::IpAddr>,
+    /// Keys about which some peer asks for more than a few values.
+    open_keys: HashSet<Key>,
+    /// Rules that allow the same, in order; and by rule, which of these it is one of.
+    alike: Vec<Vec<RuleNumber>>,
+    likeness: Vec<usize>,
+}
+
+/// What is asked about: a rule with some of its peers.
+struct Query<'a> {
+    ports: &'a PortMatches,
+    /// `None`: everybody.
+    peers: Option<Vec<(usize, &'a PeerSet)>>,
+    number: RuleNumber,
+    /// Whether the rule itself may answer, by its other peers.
+    is_part: bool,
+}
+
+impl Covers {
+    /// Adds a rule. Call [`arrange`](Self::arrange) when all are there.
+    pub(super) fn push(
+        &mut self,
+        place: RulePlace,
+        policy: usize,
+        allowance: Allowance,
+    ) -> RuleNumber {
+        let peers = allowance.peers.as_ref().map_or(0, Vec::len);
+        self.rules.push(CoverRule {
+            place,
+            policy,
+            allowance,
+            is_alive: true,
+            alive_peers: vec![true; peers],
+        });
+        self.rules.len() - 1
+    }
+
+    /// How much text there is to compare: labels, ranges and rules.
+    pub(super) fn size(&self) -> u64 {
+        let of_peer = |peer: &PeerSet| match peer {
+            PeerSet::Pods(pods) => 1 + pods.size(),
+            PeerSet::Addresses(ranges) | PeerSet::Networks(ranges) => 1 + ranges.len() as u64,
+        };
+        let of_rule = |rule: &CoverRule| {
+            let peers = rule.allowance.peers.iter().flatten();
+            1 + peers.map(of_peer).sum::<u64>()
+        };
+        self.rules.iter().map(of_rule).sum()
+    }
+
+    /// Makes the rules findable.
+    pub(super) fn arrange(&mut self) {
+        let mut known: HashMap<&Allowance, usize> = HashMap::new();
+        for (number, rule) in self.rules.iter().enumerate() {
+            let next = self.alike.len();
+            let group = *known.entry(&rule.allowance).or_insert(next);
+            if group == next {
+                self.alike.push(Vec::new());
+            }
+            self.alike[group].push(number);
+            self.likeness.push(group);
+        }
+        let mut frequencies: HashMap<(&Key, &str), usize> = HashMap::new();
+        let mut pods: Vec<(PeerNumber, &Predicate)> = Vec::new();
+        for (number, rule) in self.rules.iter().enumerate() {
+            let Some(peers) = &rule.allowance.peers else {
+                self.everybody.push(number);
+                continue;
+            };
+            for (peer, set) in peers.iter().enumerate() {
+                let peer = PeerNumber { rule: number, peer };
+                match set {
+                    PeerSet::Pods(predicate) => pods.push((peer, predicate)),
+                    PeerSet::Addresses(ranges) | PeerSet::Networks(ranges) => {
+                        self.by_address
+                            .extend(ranges.iter().map(|range| (*range, peer)));
+                    }
+                }
+            }
+        }
+        for (_, predicate) in &pods {
+            for (key, values) in predicate.constraints() {
+                match values {
+                    None => {
+                        self.open_keys.insert(key.clone());
+                    }
+                    Some(values) => {
+                        for value in values {
+                            *frequencies.entry((key, value)).or_default() += 1;
+                        }
+                    }
+                }
+            }
+        }
+        for (peer, predicate) in &pods {
+            // A label by few values excludes every selector that wants other values. One by
+            // which many are found is no help.
+            let closed = predicate
+                .constraints()
+                .filter_map(|(key, values)| Some((key, values?)))
+                .filter(|(key, _)| !self.open_keys.contains(*key));
+            let cost = |(key, values): &(&Key, &std::collections::BTreeSet<String>)| {
+                let found = values
+                    .iter()
+                    .map(|value| frequencies[&(*key, value.as_str())]);
+                found.sum::<usize>()
+            };
+            match closed.min_by_key(cost) {
+                None => self.by_no_label.push(*peer),
+                Some((key, values)) => {
+                    for value in values {
+                        let label = (key.clone(), value.clone());
+                        self.by_label.entry(label).or_default().push(*peer);
+                    }
+                }
+            }
+        }
+        self.by_address
+            .sort_by_key(|(range, peer)| (range.first, range.last, *peer));
+        let mut farthest = None;
+        for (range, _) in &self.by_address {
+            let last = farthest.map_or(range.last, |last: std::net::IpAddr| last.max(range.last));
+            self.reach.push(last);
+            farthest = Some(last);
+        }
+    }
+
+    /// Takes a rule out of those that speak for others.
+    pub(super) fn remove_rule(&mut self, number: RuleNumber) {
+        self.rules[number].is_alive = false;
+    }
+
+    /// Takes one of its peers out.
+    pub(super) fn remove_peer(&mut self, number: RuleNumber, peer: usize) {
+        self.rules[number].alive_peers[peer] = false;
+    }
+
+    /// Whether the rule still speaks for others.
+    pub(super) fn is_alive(&self, number: RuleNumber) -> bool {
+        self.rules[number].is_alive
+    }
+
+    /// The rules that together allow all that a rule allows, of those whose policy `may_speak`
+    /// for it: one alone, else those without which the rest would not do. `None` where there
+    /// are none, or where the budget does not suffice to find them.
+    pub(super) fn of_rule(
+        &self,
+        number: RuleNumber,
+        mut may_speak: impl FnMut(usize, &mut Budget) -> bool,
+        budget: &mut Budget,
+    ) -> Option<Vec<RulePlace>> {
+        let rule = &self.rules[number];
+        // The same rule again is the commonest case, and there may be thousands of it.
+        for other in &self.alike[self.likeness[number]] {
+            budget.spend(1);
+            let other = &self.rules[*other];
+            if other.place != rule.place && other.is_alive && may_speak(other.policy, budget) {
+                return Some(vec![other.place]);
+            }
+        }
+        let query = Query {
+            ports: &rule.allowance.ports,
+            peers: rule
+                .allowance
+                .peers
+                .as_ref()
+                .map(|peers| peers.iter().enumerate().collect()),
+            number,
+            is_part: false,
+        };
+        self.answer(&query, may_speak, budget)
+    }
+
+    /// The same for one peer of a rule, of which its other peers may speak for it, too.
+    pub(super) fn of_peer(
+        &self,
+        number: RuleNumber,
+        peer: usize,
+        may_speak: impl FnMut(usize, &mut Budget) -> bool,
+        budget: &mut Budget,
+    ) -> Option<Vec<RulePlace>> {
+        let rule = &self.rules[number];
+        let set = rule.allowance.peers.as_ref()?.get(peer)?;
+        let query = Query {
+            ports: &rule.allowance.ports,
+            peers: Some(vec![(peer, set)]),
+            number,
+            is_part: true,
+        };
+        self.answer(&query, may_speak, budget)
+    }
+
+    fn answer(
+        &self,
+        query: &Query<'_>,
+        mut may_speak: impl FnMut(usize, &mut Budget) -> bool,
+        budget: &mut Budget,
+    ) -> Option<Vec<RulePlace>> {
+        let everybody = self.speakers(
+            self.everybody.iter().copied(),
+            query,
+            &mut may_speak,
+            budget,
+        );
+        if let Some(one) = everybody
+            .iter()
+            .find(|rule| query.has_ports_in(&self.rules[**rule].allowance.ports))
+        {
+            return Some(vec![self.rules[*one].place]);
+        }
+        let mut by_peer: Vec<Vec<PeerNumber>> = Vec::new();
+        for (position, set) in query.peers.iter().flatten() {
+            let found = self.candidates(set, budget)?;
+            let own = PeerNumber {
+                rule: query.number,
+                peer: *position,
+            };
+            let found: Vec<PeerNumber> = found.into_iter().filter(|it| *it != own).collect();
+            let rules = found.iter().map(|it| it.rule);
+            let speakers: HashSet<RuleNumber> = self
+                .speakers(rules, query, &mut may_speak, budget)
+                .into_iter()
+                .collect();
+            let is_speaker = |it: &PeerNumber| {
+                speakers.contains(&it.rule) && self.rules[it.rule].alive_peers[it.peer]
+            };
+            let found: Vec<PeerNumber> = found.into_iter().filter(is_speaker).collect();
+            if found.is_empty() && everybody.is_empty() {
+                return None;
+            }
+            by_peer.push(found);
+        }
+        if let Some(one) = self.single(query, &by_peer, budget) {
+            return Some(vec![self.rules[one].place]);
+        }
+        self.several(query, &by_peer, &everybody, budget)
+    }
+
+    /// Those of some rules that may speak for the query and have a port of it, in order and
+    /// each once; the rule of the query itself comes first.
+    fn speakers(
+        &self,
+        rules: impl Iterator<Item = RuleNumber>,
+        query: &Query<'_>,
+        may_speak: &mut impl FnMut(usize, &mut Budget) -> bool,
+        budget: &mut Budget,
+    ) -> Vec<RuleNumber> {
+        let mut seen: HashSet<RuleNumber> = HashSet::new();
+        let mut speakers: Vec<RuleNumber> = Vec::new();
+        for number in rules {
+            if budget.is_spent() {
+                return Vec::new();
+            }
+            budget.spend(1);
+            if !seen.insert(number) {
+                continue;
+            }
+            let rule = &self.rules[number];
+            let is_other = number != query.number || query.is_part;
+            if rule.is_alive
+                && is_other
+                && query.may_share_ports(&rule.allowance.ports)
+                && may_speak(rule.policy, budget)
+            {
+                speakers.push(number);
+            }
+        }
+        speakers.sort_unstable_by_key(|number| (*number != query.number, *number));
+        speakers
+    }
+
+    /// The peers that may match somebody whom this one matches; `None` where the budget does
+    /// not suffice.
+    fn candidates(&self, set: &PeerSet, budget: &mut Budget) -> Option<Vec<PeerNumber>> {
+        let mut found = Vec::new();
+        match set {
+            PeerSet::Pods(predicate) => {
+                let overlaps = |peer: &PeerNumber, budget: &mut Budget| {
+                    budget.spend(1 + predicate.size());
+                    matches!(self.peer(*peer), PeerSet::Pods(other) if predicate.overlaps(other))
+                };
+                let labels = predicate
+                    .constraints()
+                    .filter_map(|(key, values)| Some((key, values?)))
+                    .filter(|(key, _)| !self.open_keys.contains(*key));
+                for (key, values) in labels {
+                    for value in values {
+                        let Some(peers) = self.by_label.get(&(key.clone(), value.clone())) else {
+                            continue;
+                        };
+                        for peer in peers {
+                            if budget.is_spent() {
+                                return None;
+                            }
+                            found.extend(overlaps(peer, budget).then_some(*peer));
+                        }
+                    }
+                }
+                for peer in &self.by_no_label {
+                    if budget.is_spent() {
+                        return None;
+                    }
+                    found.extend(overlaps(peer, budget).then_some(*peer));
+                }
+            }
+            PeerSet::Addresses(ranges) | PeerSet::Networks(ranges) => {
+                for range in ranges {
+                    // Everything up to here ends before the range starts.
+                    let from = self.reach.partition_point(|last| *last < range.first);
+                    let to = self
+                        .by_address
+                        .partition_point(|(other, _)| other.first <= range.last);
+                    for (other, peer) in self.by_address.get(from..to).unwrap_or_default() {
+                        if budget.is_spent() {
+                            return None;
+                        }
+                        budget.spend(1);
+                        found.extend(range.overlaps(other).then_some(*peer));
+                    }
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        Some(found)
+    }
+
+    fn peer(&self, peer: PeerNumber) -> &PeerSet {
+        let peers = self.rules[peer.rule].allowance.peers.as_ref();
+        &peers.expect("only rules with peers are found by one")[peer.peer]
+    }
+
+    /// The first rule that covers the query alone.
+    fn single(
+        &self,
+        query: &Query<'_>,
+        by_peer: &[Vec<PeerNumber>],
+        budget: &mut Budget,
+    ) -> Option<RuleNumber> {
+        let peers = query.peers.as_ref()?;
+        // How many peers of the query each rule may match somebody of, and with which peers.
+        let mut rules: BTreeMap<(bool, RuleNumber), Vec<Vec<PeerNumber>>> = BTreeMap::new();
+        for (position, found) in by_peer.iter().enumerate() {
+            for peer in found {
+                let matches = rules
+                    .entry((peer.rule != query.number, peer.rule))
+                    .or_default();
+                if matches.len() == position {
+                    matches.push(vec![*peer]);
+                } else if let Some(of_this) = matches.get_mut(position) {
+                    of_this.push(*peer);
+                }
+            }
+        }
+        let covers_all = |(rule, matches): (&(bool, RuleNumber), &Vec<Vec<PeerNumber>>)| {
+            let is_cover = matches.len() == peers.len()
+                && query.has_ports_in(&self.rules[rule.1].allowance.ports)
+                && peers
+                    .iter()
+                    .zip(matches)
+                    .all(|((_, set), found)| self.is_peer_covered(set, found.iter(), budget));
+            is_cover.then_some(rule.1)
+        };
+        rules.iter().find_map(covers_all)
+    }
+
+    /// The rules without which the rest would not cover the query.
+    fn several(
+        &self,
+        query: &Query<'_>,
+        by_peer: &[Vec<PeerNumber>],
+        everybody: &[RuleNumber],
+        budget: &mut Budget,
+    ) -> Option<Vec<RulePlace>> {
+        let found = by_peer.iter().flatten().map(|peer| peer.rule);
+        let mut rules: Vec<RuleNumber> = found.chain(everybody.iter().copied()).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        if rules.len() < 2 || !self.is_covered_by(query, by_peer, &rules, budget) {
+            return None;
+        }
+        for position in (0..rules.len()).rev() {
+            let mut fewer = rules.clone();
+            fewer.remove(position);
+            if self.is_covered_by(query, by_peer, &fewer, budget) {
+                rules = fewer;
+            }
+        }
+        let mut places: Vec<RulePlace> = rules.iter().map(|it| self.rules[*it].place).collect();
+        places.sort_unstable();
+        Some(places)
+    }
+
+    fn is_covered_by(
+        &self,
+        query: &Query<'_>,
+        by_peer: &[Vec<PeerNumber>],
+        rules: &[RuleNumber],
+        budget: &mut Budget,
+    ) -> bool {
+        budget.spend(rules.len() as u64);
+        let ports = |number: &RuleNumber| &self.rules[*number].allowance.ports;
+        let mut is_covered_at = |admits: &dyn Fn(&PortMatches) -> bool| {
+            let admitting: HashSet<RuleNumber> = rules
+                .iter()
+                .copied()
+                .filter(|rule| admits(ports(rule)))
+                .collect();
+            let speaks_for_all = |rule: &RuleNumber| self.rules[*rule].allowance.peers.is_none();
+            if admitting.iter().any(speaks_for_all) {
+                return true;
+            }
+            let Some(peers) = &query.peers else {
+                return false;
+            };
+            peers.iter().zip(by_peer).all(|((_, set), found)| {
+                let found = found.iter().filter(|peer| admitting.contains(&peer.rule));
+                self.is_peer_covered(set, found, budget)
+            })
+        };
+        let pieces = query
+            .ports
+            .pieces(rules.iter().map(|rule| &ports(rule).numbers));
+        let by_number = |piece: &ConnectionSet| {
+            is_covered_at(&|ports: &PortMatches| piece.is_subset(&ports.numbers))
+        };
+        pieces.iter().all(by_number)
+            && query.ports.names.iter().all(|(protocol, name)| {
+                is_covered_at(&|ports: &PortMatches| ports.has_name(*protocol, name))
+            })
+    }
+
+    /// Whether all whom a peer matches are matched by one of these.
+    fn is_peer_covered<'a>(
+        &self,
+        set: &PeerSet,
+        by: impl Iterator<Item = &'a PeerNumber>,
+        budget: &mut Budget,
+    ) -> bool {
+        if budget.is_spent() {
+            return false;
+        }
+        match set {
+            PeerSet::Pods(predicate) => {
+                let covers = by.filter_map(|peer| match self.peer(*peer) {
+                    PeerSet::Pods(other) => Some(other),
+                    PeerSet::Addresses(_) | PeerSet::Networks(_) => None,
+                });
+                predicate.is_covered_within(&covers.collect::<Vec<_>>(), budget)
+            }
+            PeerSet::Addresses(ranges) | PeerSet::Networks(ranges) => {
+                let covers = by.flat_map(|peer| match self.peer(*peer) {
+                    PeerSet::Pods(_) => [].as_slice(),
+                    PeerSet::Addresses(ranges) | PeerSet::Networks(ranges) => ranges.as_slice(),
+                });
+                let covers: Vec<AddressRange> = covers.copied().collect();
+                budget.spend((ranges.len() * (1 + covers.len())) as u64);
+                ranges.iter().all(|range| range.without(&covers).is_empty())
+            }
+        }
+    }
+}
+
+impl Query<'_> {
+    /// Whether all its ports are among these.
+    fn has_ports_in(&self, ports: &PortMatches) -> bool {
+        let mut names = self.ports.names.iter();
+        self.ports.numbers.is_subset(&ports.numbers)
+            && names.all(|(protocol, name)| ports.has_name(*protocol, name))
+    }
+
+    /// Whether a port of it may be among these.
+    fn may_share_ports(&self, ports: &PortMatches) -> bool {
+        !self.ports.names.is_empty()
+            || !ports.names.is_empty()
+            || !self.ports.numbers.intersection(&ports.numbers).is_empty()
+    }
+}
