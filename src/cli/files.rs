@@ -94,6 +94,7 @@ fn became(document: &Document) -> Option<String> {
         Became::ContextObject => format!("{name}  looked at for what it tells of others"),
         Became::Patch => format!("{name}  skipped: a patch, run kustomize build first"),
         Became::PluginPolicy => format!("{name}  a policy that only some CNI plugins know"),
+        Became::PluginResource => format!("{name}  policies of a CNI plugin refer to it"),
         Became::OtherKind => format!("{name}  not analysed: ignored kind"),
         Became::Opaque(Opacity::Template) => {
             format!("{name}  skipped: a template, render it first")

@@ -250,16 +250,18 @@ impl Input {
 pub(crate) fn has_no_objects(documents: &[Document]) -> bool {
     !documents
         .iter()
-        .any(|document| document.outcome == Became::Object)
+        .any(|document| matches!(document.outcome, Became::Object | Became::PluginPolicy))
 }
 
 fn summarize(parts: &[Part]) -> Summary {
     let mut summary = Summary::default();
     for document in parts.iter().flat_map(|part| &part.documents) {
         match document.outcome {
-            Became::Object | Became::ContextObject | Became::PluginPolicy | Became::OtherKind => {
-                summary.objects += 1
-            }
+            Became::Object
+            | Became::ContextObject
+            | Became::PluginPolicy
+            | Became::PluginResource
+            | Became::OtherKind => summary.objects += 1,
             Became::Patch => summary.patches += 1,
             Became::Opaque(Opacity::Template) => summary.templates += 1,
             Became::Opaque(Opacity::Sops) => summary.encrypted += 1,

@@ -123,6 +123,7 @@ impl Cluster {
                 }
                 Object::ClusterNetworkPolicy(object) => self.cluster_policies.push(object),
                 Object::PluginPolicy(object) => self.plugin_policies.push(object),
+                Object::PluginResource(object) => self.plugin_resources.add(object),
                 Object::Node(object) => self.nodes.push(object),
                 Object::ContextObject(_) => {}
             }
@@ -151,6 +152,7 @@ impl Cluster {
                 .cmp(&key(b))
                 .then_with(|| a.meta.name.value.cmp(&b.meta.name.value))
         });
+        self.plugin_resources.sort();
         self.nodes
             .sort_by(|a, b| a.meta.name.value.cmp(&b.meta.name.value));
         self.cluster_policies.sort_by(|a, b| {
@@ -184,7 +186,10 @@ fn namespaces(objects: &[Object]) -> Vec<Namespace> {
                     .map_or(meta.span.before(), |namespace| namespace.span);
                 used.entry(meta.namespace_name()).or_insert(span);
             }
-            Object::ClusterNetworkPolicy(_) | Object::Node(_) | Object::ContextObject(_) => {}
+            Object::ClusterNetworkPolicy(_)
+            | Object::PluginResource(_)
+            | Object::Node(_)
+            | Object::ContextObject(_) => {}
         }
     }
     let namespace = |(name, declared): (&str, Option<&Arc<k8s::Namespace>>)| {
@@ -233,6 +238,11 @@ pub(super) fn identity(object: &Object) -> Identity {
         Object::Namespace(_) => ("Namespace", String::new()),
         Object::Node(_) => ("Node", String::new()),
         Object::ContextObject(object) => (object.kind(), namespaced),
+        Object::PluginResource(object) => {
+            let is_namespaced = object.kind() == "NetworkSet";
+            let namespace = is_namespaced.then_some(namespaced);
+            (object.kind(), namespace.unwrap_or_default())
+        }
         Object::PluginPolicy(policy) if policy.kind.scope == PolicyScope::Cluster => {
             (policy.kind.qualified, String::new())
         }

@@ -10,11 +10,13 @@ mod places;
 mod services;
 mod context_objects;
 mod overlays;
+mod plugin_resources;
 
 pub use context_objects::ContextObjects;
 pub use layout::Layout;
 pub use overlays::{OverlayCluster, Overlays, has_copies};
 pub use places::Places;
+pub use plugin_resources::PluginResources;
 
 use crate::k8s;
 use crate::source::Span;
@@ -61,6 +63,7 @@ pub struct Cluster {
     policies: Vec<NetworkPolicy>,
     cluster_policies: Vec<Arc<k8s::ClusterNetworkPolicy>>,
     plugin_policies: Vec<Arc<k8s::PluginPolicy>>,
+    plugin_resources: PluginResources,
     services: Vec<Service>,
     nodes: Vec<Arc<k8s::Node>>,
     context_objects: ContextObjects,
@@ -178,6 +181,19 @@ impl Cluster {
     #[must_use]
     pub fn foreign_policies(&self) -> &[Arc<k8s::PluginPolicy>] {
         &self.plugin_policies
+    }
+
+    /// The policies of kinds that only some CNI plugin or service mesh knows, judged or not.
+    /// Sorted by product, kind, namespace and name.
+    #[must_use]
+    pub fn plugin_policies(&self) -> &[Arc<k8s::PluginPolicy>] {
+        &self.plugin_policies
+    }
+
+    /// What policies of CNI plugins refer to.
+    #[must_use]
+    pub fn plugin_resources(&self) -> &PluginResources {
+        &self.plugin_resources
     }
 
     /// All services, sorted by namespace and name.

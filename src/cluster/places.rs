@@ -87,7 +87,10 @@ impl Places {
             let source = document.span.source;
             let is_object = matches!(
                 document.outcome,
-                Outcome::Object | Outcome::ContextObject | Outcome::PluginPolicy
+                Outcome::Object
+                    | Outcome::ContextObject
+                    | Outcome::PluginPolicy
+                    | Outcome::PluginResource
             );
             if is_object && self.patches.contains(&source) {
                 document.outcome = Outcome::Patch;
@@ -109,6 +112,7 @@ fn namespaced(object: &mut Object) -> Option<&mut ObjectMeta> {
         Object::PluginPolicy(object) if object.kind.scope != PolicyScope::Cluster => {
             &mut Arc::make_mut(object).meta
         }
+        Object::PluginResource(object) => return Arc::make_mut(object).namespaced_meta_mut(),
         Object::Service(object) => &mut Arc::make_mut(object).meta,
         Object::ContextObject(object) => match object {
             ContextObject::Entrypoint(object) => &mut Arc::make_mut(object).meta,

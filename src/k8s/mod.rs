@@ -6,6 +6,7 @@
 
 mod api_extension;
 mod calico;
+mod cilium;
 mod canonical;
 mod cluster_network_policy;
 mod documents;
@@ -21,7 +22,17 @@ mod service;
 mod workload;
 
 pub use api_extension::{ApiExtension, ApiExtensionKind, OnFailure, ServiceCall};
-pub use calico::{CalicoSelector, Comparison, SelectorError};
+pub use calico::{
+    CALICO_DEFAULT_TIER, CalicoAction, CalicoEntity, CalicoNetworkSet, CalicoPolicy, CalicoPort,
+    CalicoProtocol, CalicoRule, CalicoSelector, CalicoServiceReference, CalicoTier, Comparison,
+    SelectorError,
+};
+pub use cilium::{
+    CiliumAddresses, CiliumCidrGroup, CiliumCidrSet, CiliumEntity, CiliumFault, CiliumFqdn,
+    CiliumLayer7, CiliumMeaning, CiliumPeerField, CiliumPeers, CiliumPolicy, CiliumPort,
+    CiliumPortReference, CiliumPortRule, CiliumProtocol, CiliumRule, CiliumSection,
+    CiliumServicePeer, CiliumServices, CiliumSpec, CiliumSubject,
+};
 pub use cluster_network_policy::{
     Action, ClusterNetworkPolicy, ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort,
     ClusterNetworkPolicyRule, ClusterPolicyKind, PeerSelection, PodsSelection, PortMatch, Tier,
@@ -37,7 +48,9 @@ pub use network_policy::{
     Direction, IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
     PeerPlace, PortReference, Protocol, RulePlace,
 };
-pub use plugin_policy::{PluginKind, PluginPolicy, PolicyEffect, PolicyScope, Product};
+pub use plugin_policy::{
+    PluginKind, PluginPolicy, PluginResource, PluginSpec, PolicyEffect, PolicyScope, Product,
+};
 pub use rbac::{Role, RoleBinding, RoleScope, ServiceAccount, ServiceAccountReference};
 pub use selector::{LabelSelector, LabelSelectorRequirement, Operator, Truth};
 pub use service::{Service, ServicePort, ServiceType, TargetPort};
@@ -86,6 +99,8 @@ pub enum Object {
     ClusterNetworkPolicy(Arc<ClusterNetworkPolicy>),
     /// A policy of a kind that only some CNI plugin or service mesh knows.
     PluginPolicy(Arc<PluginPolicy>),
+    /// An object that policies of a CNI plugin refer to.
+    PluginResource(Arc<PluginResource>),
     /// A `Service`.
     Service(Arc<Service>),
     /// A `Node`.
@@ -167,6 +182,7 @@ impl Object {
             Self::NetworkPolicy(object) => &object.meta,
             Self::ClusterNetworkPolicy(object) => &object.meta,
             Self::PluginPolicy(object) => &object.meta,
+            Self::PluginResource(object) => object.meta(),
             Self::Service(object) => &object.meta,
             Self::Node(object) => &object.meta,
             Self::ContextObject(object) => object.meta(),
@@ -202,6 +218,8 @@ pub enum Outcome {
     ContextObject,
     /// A [`PluginPolicy`].
     PluginPolicy,
+    /// A [`PluginResource`].
+    PluginResource,
     /// A patch: kustomize merges it into another object, so it is none itself.
     Patch,
     /// A Kubernetes object of a kind that says nothing about pods and policies.

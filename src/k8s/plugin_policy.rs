@@ -4,6 +4,8 @@
 //! Refuses to know what such a policy allows; for the kinds that are read whole, that is
 //! in their own modules.
 
+use super::calico::{CalicoNetworkSet, CalicoPolicy, CalicoTier};
+use super::cilium::{CiliumCidrGroup, CiliumPolicy};
 use super::meta::{Labels, ObjectMeta, is_opaque};
 use super::network_policy::Direction;
 use super::selector::{LabelSelector, Truth};
@@ -217,6 +219,19 @@ pub struct PluginPolicy {
     pub subject: Option<LabelSelector>,
     /// The directions that it can say something about.
     pub directions: Vec<Direction>,
+    /// What it says, for the kinds that are read whole.
+    pub spec: PluginSpec,
+}
+
+/// What a policy says.
+#[derive(Clone, Debug)]
+pub enum PluginSpec {
+    /// Of Cilium.
+    Cilium(CiliumPolicy),
+    /// Of Calico, staged or not.
+    Calico(CalicoPolicy),
+    /// Of another product: it is not read.
+    Unread,
 }
 
 impl PluginPolicy {
@@ -228,6 +243,7 @@ impl PluginPolicy {
             kind,
             subject: None,
             directions: kind.directions.to_vec(),
+            spec: PluginSpec::Unread,
         }
     }
 
@@ -262,6 +278,48 @@ impl PluginPolicy {
             PolicyScope::Namespace | PolicyScope::NamespaceOrRoot => {
                 format!("{}/{kind}/{name}", self.meta.namespace_name())
             }
+        }
+    }
+}
+
+/// An object that policies of a CNI plugin refer to: no policy, and no peer.
+#[derive(Clone, Debug)]
+pub enum PluginResource {
+    /// A `CiliumCIDRGroup`.
+    CidrGroup(CiliumCidrGroup),
+    /// A `Tier` of Calico's.
+    Tier(CalicoTier),
+    /// A `NetworkSet` or a `GlobalNetworkSet` of Calico's.
+    NetworkSet(CalicoNetworkSet),
+}
+
+impl PluginResource {
+    /// As `kind` spells it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::CidrGroup(_) => "CiliumCIDRGroup",
+            Self::Tier(_) => "Tier",
+            Self::NetworkSet(set) if set.is_global => "GlobalNetworkSet",
+            Self::NetworkSet(_) => "NetworkSet",
+        }
+    }
+
+    /// The object's metadata.
+    #[must_use]
+    pub fn meta(&self) -> &ObjectMeta {
+        match self {
+            Self::CidrGroup(object) => &object.meta,
+            Self::Tier(object) => &object.meta,
+            Self::NetworkSet(object) => &object.meta,
+        }
+    }
+
+    /// Its metadata, if it lives in a namespace.
+    pub fn namespaced_meta_mut(&mut self) -> Option<&mut ObjectMeta> {
+        match self {
+            Self::NetworkSet(set) if !set.is_global => Some(&mut set.meta),
+            _ => None,
         }
     }
 }

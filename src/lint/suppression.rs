@@ -266,7 +266,7 @@ impl Reader<'_, '_> {
         // What a rule would find in a text that nobody can read is not known.
         let is_judged = matches!(
             document.outcome,
-            Outcome::Object | Outcome::PluginPolicy | Outcome::OtherKind
+            Outcome::Object | Outcome::PluginPolicy | Outcome::PluginResource | Outcome::OtherKind
         );
         let names = |range: &std::ops::Range<usize>| {
             let name = Spanned::new(text[range.clone()].to_owned(), place(range.clone()));

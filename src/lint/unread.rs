@@ -130,6 +130,7 @@ fn makes_pods(document: &Document) -> bool {
         Outcome::Patch => true,
         Outcome::Object
         | Outcome::PluginPolicy
+        | Outcome::PluginResource
         | Outcome::NotKubernetes
         | Outcome::Empty
         | Outcome::Broken => false,

@@ -23,6 +23,8 @@ pub(super) enum Type {
     Integer,
     /// A whole number of 32 bits, or text.
     IntegerOrText,
+    /// True or false.
+    Boolean,
     /// Anything: npcheck does not look into it, or another part of it does.
     Anything,
 }
@@ -120,8 +122,10 @@ pub(super) fn policy(kind: &str) -> Option<&'static Shape> {
     }
 }
 
-const TEXTS: Type = Type::List(&Type::Text);
-const SELECTOR_TYPE: Type = Type::Object(&SELECTOR);
+/// A list of texts.
+pub(super) const TEXTS: Type = Type::List(&Type::Text);
+/// A label selector.
+pub(super) const SELECTOR_TYPE: Type = Type::Object(&SELECTOR);
 
 macro_rules! shapes {
     ($($(#[$doc:meta])* $name:ident = $noun:literal { $($field:literal: $type:expr),* $(,)? })*) => {$(

@@ -5,7 +5,9 @@
 //! text is a diagnostic, and its neighbours still count.
 
 mod api_extension;
+mod calico;
 mod cidr;
+mod cilium;
 mod cluster_network_policy;
 mod cluster_peer;
 mod cluster_port;

@@ -4,11 +4,14 @@
 //! Refuses to know what is in an object of any kind, and how text becomes nodes.
 
 use super::{
-    Parsed, cluster_network_policy, context_object, duplicate_key, meta, network_policy,
-    plugin_policy, service, workload,
+    Parsed, calico, cilium, cluster_network_policy, context_object, duplicate_key, meta,
+    network_policy, plugin_policy, service, workload,
 };
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::{ClusterPolicyKind, Document, Object, Opacity, Outcome, PluginKind, WorkloadKind};
+use crate::k8s::{
+    ClusterPolicyKind, Document, Object, Opacity, Outcome, PluginKind, PluginResource, PolicyScope,
+    Product, WorkloadKind,
+};
 use crate::source::{Span, Spanned};
 use crate::yaml::tree::{Node, Tree};
 use std::sync::Arc;
@@ -289,6 +292,9 @@ impl<'t> Reader<'t, '_> {
         if let Some(kind) = PluginKind::find(identity.group(), identity.kind) {
             return self.plugin_policy(node, span, identity, kind);
         }
+        if self.plugin_resource(node, span, identity).is_some() {
+            return;
+        }
         let Some(reader) = identity.read_as() else {
             let read = context_object::read(node, &identity).filter(|_| opacity(node).is_none());
             let Some(object) = read else {
@@ -349,12 +355,68 @@ impl<'t> Reader<'t, '_> {
             return self.named(node, span, identity.kind, Outcome::Opaque(opacity));
         }
         self.named(node, span, identity.kind, Outcome::PluginPolicy);
+        let diagnostics = &mut self.parsed.diagnostics;
         let api_version = identity.api_version;
         let api_version = Spanned::new(api_version.value.to_owned(), api_version.span);
-        let meta = meta::read(node, api_version, "", &mut Vec::new());
-        let policy = plugin_policy::read(node, meta, kind);
+        let is_read_whole = matches!(kind.product, Product::Cilium | Product::Calico);
+        let mut ignored = Vec::new();
+        let found = if is_read_whole {
+            diagnostics
+        } else {
+            &mut ignored
+        };
+        let object = display(node, kind.name, kind.scope != PolicyScope::Cluster);
+        duplicate_key::report(self.tree, node, &object, found);
+        let meta = meta::read(node, api_version, &object, found);
+        let policy = plugin_policy::read(node, meta, kind, object, found);
         let object = Object::PluginPolicy(Arc::new(policy));
         self.parsed.objects.push(object);
+    }
+
+    /// Reads an object that policies of a CNI plugin refer to, if it is one.
+    fn plugin_resource(
+        &mut self,
+        node: Node<'t>,
+        span: Span,
+        identity: Identity<'t>,
+    ) -> Option<()> {
+        let is_calico = matches!(
+            identity.group(),
+            "projectcalico.org" | "crd.projectcalico.org"
+        );
+        let (is_known, is_namespaced) = match identity.kind {
+            "CiliumCIDRGroup" => (identity.group() == "cilium.io", false),
+            "Tier" | "GlobalNetworkSet" => (is_calico, false),
+            "NetworkSet" => (is_calico, true),
+            _ => return None,
+        };
+        if !is_known {
+            return None;
+        }
+        if let Some(opacity) = opacity(node) {
+            self.named(node, span, identity.kind, Outcome::Opaque(opacity));
+            return Some(());
+        }
+        self.named(node, span, identity.kind, Outcome::PluginResource);
+        let diagnostics = &mut self.parsed.diagnostics;
+        let object = display(node, identity.kind, is_namespaced);
+        duplicate_key::report(self.tree, node, &object, diagnostics);
+        let api_version = identity.api_version;
+        let api_version = Spanned::new(api_version.value.to_owned(), api_version.span);
+        let meta = meta::read(node, api_version, &object, diagnostics);
+        let resource = match identity.kind {
+            "CiliumCIDRGroup" => {
+                PluginResource::CidrGroup(cilium::read_cidr_group(node, meta, diagnostics))
+            }
+            "Tier" => PluginResource::Tier(calico::read_tier(node, meta, diagnostics)),
+            _ => {
+                let set = calico::read_network_set(node, meta, !is_namespaced, diagnostics);
+                PluginResource::NetworkSet(set)
+            }
+        };
+        let object = Object::PluginResource(Arc::new(resource));
+        self.parsed.objects.push(object);
+        Some(())
     }
 
     fn named(&mut self, node: Node<'t>, span: Span, kind: &str, outcome: Outcome) {

@@ -5,16 +5,40 @@
 
 use super::reader::{Path, Reader};
 use super::selector::{self, Selects};
+use super::{calico, cilium};
+use crate::diagnostic::Diagnostic;
 use crate::k8s::{
     CalicoSelector, Comparison, Direction, Label, LabelSelector, LabelSelectorRequirement,
-    ObjectMeta, Operator, PluginKind, PluginPolicy, Product,
+    ObjectMeta, Operator, PluginKind, PluginPolicy, PluginSpec, Product,
 };
 use crate::source::Spanned;
 use crate::yaml::tree::Node;
 
-/// Reads a policy of a kind that is known by name.
-pub(super) fn read(node: Node<'_>, meta: ObjectMeta, kind: &'static PluginKind) -> PluginPolicy {
+/// Reads a policy of a kind that is known by name, `object` in diagnostics: whole if it is
+/// of Cilium or Calico.
+pub(super) fn read(
+    node: Node<'_>,
+    mut meta: ObjectMeta,
+    kind: &'static PluginKind,
+    object: String,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> PluginPolicy {
+    let spec = match kind.product {
+        Product::Cilium => PluginSpec::Cilium(cilium::read(
+            node,
+            &mut meta,
+            object,
+            kind.scope,
+            diagnostics,
+        )),
+        // It has the spec of a NetworkPolicy, and is staged.
+        Product::Calico if kind.name != "StagedKubernetesNetworkPolicy" => PluginSpec::Calico(
+            calico::read(node, &mut meta, object, kind.scope, diagnostics),
+        ),
+        _ => PluginSpec::Unread,
+    };
     let mut policy = PluginPolicy::new(meta, kind);
+    policy.spec = spec;
     policy.subject = subject(node, kind.product);
     let said = directions(node, kind.product);
     policy

@@ -25,6 +25,8 @@ pub(super) enum Selects {
     Namespaces,
     /// Nodes.
     Nodes,
+    /// Whatever Cilium gives an identity: keys may name a source, as in `k8s:app`.
+    Endpoints,
 }
 
 /// Reads a selector that is not null; `None` if it is no mapping.
@@ -42,8 +44,8 @@ pub(super) fn read(
     }
     let selector = LabelSelector {
         span: node.span(),
-        match_labels: match_labels(node, path.field("matchLabels"), reader),
-        match_expressions: match_expressions(node, path.field("matchExpressions"), reader),
+        match_labels: match_labels(node, selects, path.field("matchLabels"), reader),
+        match_expressions: match_expressions(node, selects, path.field("matchExpressions"), reader),
     };
     if let Some(conflict) = conflict::find(&selector, selects) {
         report(conflict, selects, path, reader);
@@ -61,6 +63,7 @@ fn report(conflict: Conflict, selects: Selects, path: Path<'_>, reader: &mut Rea
         Selects::Pods => "pod",
         Selects::Namespaces => "namespace",
         Selects::Nodes => "node",
+        Selects::Endpoints => "endpoint",
     };
     let note = format!("the selector matches no {what}, whatever its labels are");
     reader.report(path, diagnostic.note(note));
@@ -70,7 +73,12 @@ fn invalid(span: Span, message: impl Into<String>) -> Diagnostic {
     Diagnostic::new("invalid-selector", Severity::Error, span, message)
 }
 
-fn match_labels(selector: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Vec<Label> {
+fn match_labels(
+    selector: Node<'_>,
+    selects: Selects,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Vec<Label> {
     let Some(labels) = selector.find(&["matchLabels"]) else {
         return Vec::new();
     };
@@ -81,7 +89,7 @@ fn match_labels(selector: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> 
     for entry in labels.entries() {
         let key = entry.key.key_text();
         let path = path.field(&key);
-        check_key(&key, entry.key, path, reader);
+        check_key(&key, entry.key, selects, path, reader);
         let value = if entry.value.is_null() {
             Some("")
         } else {
@@ -97,11 +105,15 @@ fn match_labels(selector: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> 
     read
 }
 
-fn check_key(key: &str, node: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) {
+fn check_key(key: &str, node: Node<'_>, selects: Selects, path: Path<'_>, reader: &mut Reader<'_>) {
     if is_opaque(key) || node.as_str().is_none() {
         return;
     }
-    if let Some(error) = names::label_key_error(key) {
+    let name = match key.split_once(':') {
+        Some((_, name)) if selects == Selects::Endpoints => name,
+        _ => key,
+    };
+    if let Some(error) = names::label_key_error(name) {
         let message = format!("`{key}` is no label key");
         reader.refuse(path, invalid(node.span(), message).label(error));
     }
@@ -127,6 +139,7 @@ fn check_value(value: &str, node: Node<'_>, path: Path<'_>, reader: &mut Reader<
 
 fn match_expressions(
     selector: Node<'_>,
+    selects: Selects,
     path: Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Vec<LabelSelectorRequirement> {
@@ -136,12 +149,13 @@ fn match_expressions(
     if reader.is_opaque(expressions) {
         return Vec::new();
     }
-    let read = |item, path: Path<'_>| requirement(item, path, reader);
+    let read = |item, path: Path<'_>| requirement(item, selects, path, reader);
     reader::items(expressions, path, read).unwrap_or_default()
 }
 
 fn requirement(
     item: Node<'_>,
+    selects: Selects,
     path: Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<LabelSelectorRequirement> {
@@ -155,10 +169,13 @@ fn requirement(
     if !item.is_mapping() {
         return None;
     }
-    let key = key(item, path, reader);
+    let key = key(item, selects, path, reader);
     let values = values(item, path.field("values"), reader);
     let operator = operator(item, path, reader)?;
-    check_count(item, &operator, path, reader);
+    // Cilium's API server takes any number of them; its agent does not.
+    if selects != Selects::Endpoints {
+        check_count(item, &operator, path, reader);
+    }
     Some(LabelSelectorRequirement {
         span: item.span(),
         key: key?,
@@ -167,7 +184,12 @@ fn requirement(
     })
 }
 
-fn key(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spanned<String>> {
+fn key(
+    item: Node<'_>,
+    selects: Selects,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Spanned<String>> {
     let Some(key) = item.find(&["key"]) else {
         lacks(
             item,
@@ -178,7 +200,7 @@ fn key(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spanne
         return None;
     };
     let text = key.as_str()?;
-    check_key(text, key, path.field("key"), reader);
+    check_key(text, key, selects, path.field("key"), reader);
     Some(Spanned::new(text.to_owned(), key.span()))
 }
 

@@ -147,6 +147,7 @@ impl<'t> Walk<'t> {
             Type::Labels if kind == Kind::Mapping => self.labels(value, path),
             Type::Text if value.as_str().is_some() => {}
             Type::Integer if value.as_int().is_some() => {}
+            Type::Boolean if value.as_bool().is_some() => {}
             Type::IntegerOrText if value.as_int().is_some() || value.as_str().is_some() => {}
             Type::Anything | Type::OwnLabels => {}
             expected => {
@@ -259,6 +260,7 @@ impl WrongType<'_> {
             Type::List(_) => "a list",
             Type::Text => "text",
             Type::Integer => "a whole number",
+            Type::Boolean => "true or false",
             Type::IntegerOrText => "a number or the name of a port",
             Type::Anything => "anything",
         };
@@ -294,7 +296,7 @@ impl WrongType<'_> {
     fn is_free_text(self) -> bool {
         matches!(
             self.field,
-            "name" | "generateName" | "namespace" | "key" | "values"
+            "name" | "generateName" | "namespace" | "key" | "values" | "port"
         )
     }
 }

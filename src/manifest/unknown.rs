@@ -119,7 +119,9 @@ fn correction(field: &UnknownField<'_>) -> Option<&'static str> {
         || match expected {
             Type::Object(_) | Type::Labels | Type::OwnLabels => value.is_mapping(),
             Type::List(_) => value.is_sequence(),
-            Type::Text | Type::Integer | Type::IntegerOrText => value.kind() == Kind::Scalar,
+            Type::Text | Type::Integer | Type::IntegerOrText | Type::Boolean => {
+                value.kind() == Kind::Scalar
+            }
             Type::Anything => true,
         };
     (fits && field.mapping.get(name).is_none()).then_some(name)

@@ -300,6 +300,7 @@ fn is_same(a: &Object, b: &Object) -> bool {
         Object::ClusterNetworkPolicy(policy) => policy.kind.name(),
         Object::Namespace(_) => "Namespace",
         Object::NetworkPolicy(_) => "NetworkPolicy",
+        Object::PluginResource(object) => object.kind(),
         Object::PluginPolicy(policy) => policy.kind.qualified,
         Object::Service(_) => "Service",
         Object::Node(_) => "Node",

@@ -135,7 +135,10 @@ fn value(object: &Object) -> Value {
         Object::Workload(workload) => self::workload(workload),
         Object::NetworkPolicy(policy) => network_policy(policy),
         Object::ClusterNetworkPolicy(policy) => cluster_policy(policy),
-        Object::PluginPolicy(_) | Object::Service(_) | Object::ContextObject(_) => {
+        Object::PluginPolicy(_)
+        | Object::PluginResource(_)
+        | Object::Service(_)
+        | Object::ContextObject(_) => {
             unreachable!("the random clusters have no such objects")
         }
     }

@@ -1,0 +1,336 @@
+//! Calico's policies, tiers and network sets from a tree, with what its API refuses.
+//!
+//! Refuses to know other objects, and in which order policies are asked.
+
+mod entity;
+mod fields;
+mod rule;
+
+use super::identity;
+use super::invalid_value;
+use super::reader::{self, Path, Reader};
+use super::structure::Structure;
+use super::unknown;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::{
+    CalicoNetworkSet, CalicoPolicy, CalicoSelector, CalicoTier, Direction, Field, ObjectMeta,
+    PolicyScope,
+};
+use crate::source::{Span, Spanned};
+use crate::yaml::scalar::Scalar;
+use crate::yaml::tree::Node;
+
+/// Reads a policy, whose metadata is read already.
+pub(super) fn read(
+    node: Node<'_>,
+    meta: &mut ObjectMeta,
+    object: String,
+    scope: PolicyScope,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> CalicoPolicy {
+    let is_global = scope == PolicyScope::Cluster;
+    let (shape, place) = match is_global {
+        true => (&fields::GLOBAL_POLICY, identity::Scope::Cluster),
+        false => (&fields::POLICY, identity::Scope::Namespace),
+    };
+    let is_raw = meta.api_version.value.starts_with("crd.projectcalico.org/");
+    let mut reader = Reader::new(object, diagnostics);
+    let mut structure = Structure::of(node, shape);
+    let mistakes = |node: Node<'_>| {
+        let mut diagnostics = Vec::new();
+        let mut reader = Reader::new(String::new(), &mut diagnostics);
+        policy(node, is_global, is_raw, &mut reader);
+        diagnostics
+    };
+    unknown::report(node, shape, &structure, &mistakes, &mut reader);
+    structure.report(&mut reader);
+    identity::check_names(node, place, &mut reader);
+    let policy = policy(node, is_global, is_raw, &mut reader);
+    reader.finish(meta);
+    policy
+}
+
+fn policy(node: Node<'_>, is_global: bool, is_raw: bool, reader: &mut Reader<'_>) -> CalicoPolicy {
+    let spec = node.find(&["spec"]).filter(|spec| !reader.is_opaque(*spec));
+    let path = Path::Object.field("spec");
+    let Some(spec) = spec else {
+        return CalicoPolicy {
+            is_raw,
+            tier: None,
+            order: None,
+            selector: None,
+            namespace_selector: None,
+            service_account_selector: None,
+            types: Field::Missing,
+            ingress: Field::Missing,
+            egress: Field::Missing,
+            host_endpoints_only: None,
+        };
+    };
+    let mut rules = |direction: Direction| {
+        reader::field(spec, direction.field(), |entry| {
+            let list = entry.value;
+            if reader.is_opaque(list) {
+                return None;
+            }
+            let place = rule::Place {
+                direction,
+                is_global,
+            };
+            let read = |item, path: Path<'_>| rule::read(item, place, path, reader);
+            reader::items(list, path.field(direction.field()), read)
+        })
+    };
+    let ingress = rules(Direction::Ingress);
+    let egress = rules(Direction::Egress);
+    let types = reader::field(spec, "types", |entry| {
+        types(entry.value, path.field("types"), reader)
+    });
+    let mut outer_selector = |name: &str| {
+        let selector = selector(spec, name, path, reader)?;
+        if selector.value.mentions_global() {
+            refuse_global(selector.span, path.field(name), reader);
+        }
+        Some(selector)
+    };
+    CalicoPolicy {
+        is_raw,
+        selector: outer_selector("selector"),
+        namespace_selector: outer_selector("namespaceSelector").filter(|_| is_global),
+        service_account_selector: outer_selector("serviceAccountSelector"),
+        tier: text(spec, "tier", reader),
+        order: order(spec, path, reader),
+        types,
+        ingress,
+        egress,
+        host_endpoints_only: host_endpoints_only(spec, path, reader),
+    }
+}
+
+fn refuse_global(span: Span, path: Path<'_>, reader: &mut Reader<'_>) {
+    let diagnostic = invalid_selector(span, "`global()` has no meaning here");
+    let help = "it stands alone in the `namespaceSelector` of a rule, for global network sets";
+    reader.refuse(path, diagnostic.help(help));
+}
+
+fn types(
+    list: Node<'_>,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<Spanned<Direction>>> {
+    if reader.is_opaque(list) {
+        return None;
+    }
+    let mut seen: Vec<Spanned<Direction>> = Vec::new();
+    reader::items(list, path, |item, path| {
+        if reader.is_opaque(item) {
+            return None;
+        }
+        let text = item.as_str()?;
+        let known = Direction::BOTH.into_iter();
+        let Some(direction) = known.clone().find(|known| known.policy_type() == text) else {
+            let diagnostic = invalid_value(item.span(), format!("`{text}` is not a policy type"));
+            reader.refuse(
+                path,
+                diagnostic.help("the types are `Ingress` and `Egress`"),
+            );
+            return None;
+        };
+        if let Some(first) = seen.iter().find(|seen| seen.value == direction) {
+            let diagnostic =
+                invalid_value(item.span(), format!("`{text}` stands twice in `types`"));
+            reader.refuse(path, diagnostic.related(first.span, "the first time"));
+        }
+        let direction = Spanned::new(direction, item.span());
+        seen.push(direction.clone());
+        Some(direction)
+    })
+}
+
+/// `doNotTrack` and `preDNAT`, which make a policy one for host endpoints.
+fn host_endpoints_only(spec: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Span> {
+    let flag = |name: &str| {
+        spec.entry(name)
+            .filter(|entry| entry.value.as_bool() == Some(true))
+    };
+    let forward = flag("applyOnForward");
+    let (untracked, early) = (flag("doNotTrack"), flag("preDNAT"));
+    for (name, entry) in [("doNotTrack", untracked), ("preDNAT", early)] {
+        if let (Some(entry), None) = (entry, forward) {
+            let message = format!("`{name}` needs `applyOnForward: true`");
+            reader.refuse(path.field(name), invalid_value(entry.key.span(), message));
+        }
+    }
+    if let Some(entry) = early
+        && spec
+            .find(&["egress"])
+            .is_some_and(|rules| rules.items().next().is_some())
+    {
+        let message = "a policy with `preDNAT` has no egress rules";
+        reader.refuse(
+            path.field("preDNAT"),
+            invalid_value(entry.key.span(), message),
+        );
+    }
+    untracked.or(early).map(|entry| entry.key.span())
+}
+
+/// Reads a text that is neither missing nor empty.
+fn text(node: Node<'_>, name: &str, reader: &mut Reader<'_>) -> Option<Spanned<String>> {
+    let value = node.find(&[name])?;
+    if reader.is_opaque(value) {
+        return None;
+    }
+    let text = value.as_str().filter(|text| !text.is_empty())?;
+    Some(Spanned::new(text.to_owned(), value.span()))
+}
+
+fn order(spec: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spanned<f64>> {
+    let value = spec.find(&["order"])?;
+    if reader.is_opaque(value) {
+        return None;
+    }
+    let number = match value.scalar() {
+        Some(Scalar::Int(number)) => number as f64,
+        Some(Scalar::Float(number)) => number,
+        _ => {
+            let diagnostic = invalid_value(value.span(), "`order` must be a number");
+            reader.refuse(path.field("order"), diagnostic);
+            return None;
+        }
+    };
+    Some(Spanned::new(number, value.span()))
+}
+
+fn invalid_selector(span: Span, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::new("invalid-selector", Severity::Error, span, message)
+}
+
+/// Reads a selector in Calico's language; an empty one is none.
+fn selector(
+    node: Node<'_>,
+    name: &str,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Spanned<CalicoSelector>> {
+    let value = node.find(&[name])?;
+    if reader.is_opaque(value) {
+        return None;
+    }
+    let text = value.as_str().filter(|text| !text.is_empty())?;
+    match CalicoSelector::parse(text) {
+        Ok(selector) => Some(Spanned::new(selector, value.span())),
+        Err(error) => {
+            let whole = value.span();
+            // The place is known where the text stands in the source as it is.
+            let start = value
+                .raw()
+                .find(text)
+                .map(|start| whole.start + start as u32);
+            let span = match start {
+                Some(start) if error.at < text.len() => Span::new(
+                    whole.source,
+                    start + error.at as u32,
+                    start + text.len() as u32,
+                ),
+                _ => whole,
+            };
+            let diagnostic = invalid_selector(span, format!("`{text}` is not a selector"));
+            reader.refuse(path.field(name), diagnostic.label(error.message));
+            None
+        }
+    }
+}
+
+/// Reads a `Tier`.
+pub(super) fn read_tier(
+    node: Node<'_>,
+    mut meta: ObjectMeta,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> CalicoTier {
+    let mut reader = Reader::new(format!("Tier/{}", meta.name), diagnostics);
+    let mut structure = Structure::of(node, &fields::TIER);
+    unknown::report(
+        node,
+        &fields::TIER,
+        &structure,
+        &|_| Vec::new(),
+        &mut reader,
+    );
+    structure.report(&mut reader);
+    identity::check_names(node, identity::Scope::Cluster, &mut reader);
+    if meta.name.value.contains('.') {
+        let message = "the name of a tier has no dot";
+        let path = Path::Object.field("metadata");
+        reader.refuse(path.field("name"), invalid_value(meta.name.span, message));
+    }
+    let path = Path::Object.field("spec");
+    let spec = node.find(&["spec"]);
+    let order = spec.and_then(|spec| order(spec, path, &mut reader));
+    let action = spec.and_then(|spec| text(spec, "defaultAction", &mut reader));
+    if let Some(action) = action
+        .as_ref()
+        .filter(|text| !matches!(text.as_str(), "Deny" | "Pass"))
+    {
+        let message = format!("`{action}` is not an end of a tier");
+        let diagnostic = invalid_value(action.span, message).help("write `Deny` or `Pass`");
+        reader.refuse(path.field("defaultAction"), diagnostic);
+    }
+    let passes = action.is_some_and(|action| action.value == "Pass");
+    if let Some((_, fixed, end)) = CalicoTier::BUILT_IN
+        .iter()
+        .find(|(name, ..)| *name == meta.name.value)
+        && (order.as_ref().is_some_and(|order| order.value != *fixed)
+            || spec.is_some_and(|spec| spec.find(&["defaultAction"]).is_some() && passes != *end))
+    {
+        let message = format!("the tier `{}` has a fixed order and end", meta.name);
+        reader.refuse(path, invalid_value(meta.name.span, message));
+    }
+    reader.finish(&mut meta);
+    CalicoTier {
+        meta,
+        order,
+        passes,
+    }
+}
+
+/// Reads a `NetworkSet` or a `GlobalNetworkSet`.
+pub(super) fn read_network_set(
+    node: Node<'_>,
+    mut meta: ObjectMeta,
+    is_global: bool,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> CalicoNetworkSet {
+    let (object, place) = match is_global {
+        true => (
+            format!("GlobalNetworkSet/{}", meta.name),
+            identity::Scope::Cluster,
+        ),
+        false => {
+            let namespace = meta.namespace_name();
+            let object = format!("{namespace}/NetworkSet/{}", meta.name);
+            (object, identity::Scope::Namespace)
+        }
+    };
+    let mut reader = Reader::new(object, diagnostics);
+    let mut structure = Structure::of(node, &fields::NETWORK_SET);
+    unknown::report(
+        node,
+        &fields::NETWORK_SET,
+        &structure,
+        &|_| Vec::new(),
+        &mut reader,
+    );
+    structure.report(&mut reader);
+    identity::check_names(node, place, &mut reader);
+    let spec = Path::Object.field("spec");
+    let nets = node
+        .find(&["spec"])
+        .map(|node| entity::nets(node, "nets", spec, &mut reader));
+    reader.finish(&mut meta);
+    CalicoNetworkSet {
+        meta,
+        is_global,
+        nets: nets.unwrap_or_default(),
+    }
+}

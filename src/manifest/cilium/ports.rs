@@ -1,0 +1,322 @@
+//! `toPorts` of a rule of Cilium's: ports, and what restricts them above layer 4.
+//!
+//! Refuses to know which pods have a port of a name, and what layer 7 rules say.
+
+use super::Findings;
+use crate::k8s::{
+    CiliumLayer7, CiliumPort, CiliumPortReference, CiliumPortRule, CiliumProtocol, CiliumSection,
+    Direction, Protocol,
+};
+use crate::manifest::reader::{self, Path};
+use crate::manifest::{invalid_value, suggestion};
+use crate::source::Spanned;
+use crate::yaml::tree::Node;
+
+/// How many entries `ports` may have (`MaxItems` in the CRD).
+const MAX_PORTS: usize = 40;
+
+/// Where a port rule stands.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// The list of its rule.
+    pub(super) section: CiliumSection,
+    /// Whether the rule set is for the host firewall.
+    pub(super) is_about_nodes: bool,
+}
+
+/// Reads an entry of `toPorts`.
+pub(super) fn rule(
+    item: Node<'_>,
+    place: Place,
+    path: Path<'_>,
+    findings: &mut Findings<'_, '_>,
+) -> Option<CiliumPortRule> {
+    if findings.api.is_opaque(item) || !(item.is_mapping() || item.is_null()) {
+        return None;
+    }
+    let layer7 = (!place.section.is_deny())
+        .then(|| layer7(item, path, findings))
+        .flatten();
+    if let Some(layer7) = &layer7 {
+        let direction = place.section.direction();
+        let reason = match layer7.value {
+            CiliumLayer7::Dns if direction == Direction::Ingress => "DNS rules are for egress only",
+            CiliumLayer7::Http if place.is_about_nodes => "nodes have no HTTP rules",
+            _ => "",
+        };
+        if !reason.is_empty() {
+            findings.fault(path.field("rules"), layer7.span, reason);
+        }
+    }
+    let list = item
+        .find(&["ports"])
+        .filter(|list| !findings.api.is_opaque(*list));
+    if let Some(extra) = list.and_then(|list| list.items().nth(MAX_PORTS)) {
+        let message = format!("the list has more than the {MAX_PORTS} entries that it may have");
+        let diagnostic = invalid_value(extra.span(), message).label("is one too many");
+        findings.api.refuse(path.field("ports"), diagnostic);
+    }
+    let restriction = layer7.as_ref().map(|layer7| layer7.value);
+    let read = |item, path: Path<'_>| port(item, restriction, path, findings);
+    let ports = list.and_then(|list| reader::items(list, path.field("ports"), read));
+    let ports = ports.unwrap_or_default();
+    if let Some(layer7) = layer7
+        .as_ref()
+        .filter(|layer7| layer7.value == CiliumLayer7::Dns)
+        && ports.is_empty()
+    {
+        let reason = "DNS rules need the port that they are for";
+        findings.fault(path.field("rules"), layer7.span, reason);
+    }
+    Some(CiliumPortRule {
+        span: item.span(),
+        ports,
+        layer7,
+    })
+}
+
+fn layer7(
+    item: Node<'_>,
+    path: Path<'_>,
+    findings: &mut Findings<'_, '_>,
+) -> Option<Spanned<CiliumLayer7>> {
+    if let Some(rules) = item.find(&["rules"])
+        && rules.is_mapping()
+    {
+        let path = path.field("rules");
+        let is_set = |name: &&str| rules.find(&[name]).is_some();
+        let names = ["http", "dns", "kafka", "l7"];
+        let set: Vec<&str> = names.into_iter().filter(is_set).collect();
+        match set.as_slice() {
+            [] => {
+                let message = "`rules` is empty, and restricts nothing";
+                let diagnostic = invalid_value(rules.span(), message).help("remove it");
+                let note = "the API server rejects the policy with the CRDs of Cilium 1.20; older ones take it";
+                findings.api.report(path, diagnostic.note(note));
+            }
+            [_] => {}
+            [first, second, ..] => {
+                let message = format!("`rules` has both `{first}` and `{second}`");
+                findings
+                    .api
+                    .refuse(path, invalid_value(rules.span(), message));
+            }
+        }
+        for name in set {
+            let list = rules.find(&[name])?;
+            if list.items().next().is_some() {
+                let kind = match name {
+                    "http" => CiliumLayer7::Http,
+                    "dns" => CiliumLayer7::Dns,
+                    _ => CiliumLayer7::Other,
+                };
+                return Some(Spanned::new(kind, rules.span()));
+            }
+        }
+    }
+    let others = [
+        ("serverNames", CiliumLayer7::Tls),
+        ("terminatingTLS", CiliumLayer7::Tls),
+        ("originatingTLS", CiliumLayer7::Tls),
+        ("listener", CiliumLayer7::Listener),
+    ];
+    let mut others = others.into_iter();
+    others.find_map(|(name, kind)| Some(Spanned::new(kind, item.find(&[name])?.span())))
+}
+
+fn port(
+    item: Node<'_>,
+    layer7: Option<CiliumLayer7>,
+    path: Path<'_>,
+    findings: &mut Findings<'_, '_>,
+) -> Option<CiliumPort> {
+    if findings.api.is_opaque(item) || !(item.is_mapping() || item.is_null()) {
+        return None;
+    }
+    let protocol = protocol(item, path, findings);
+    if layer7 == Some(CiliumLayer7::Http) && protocol != Some(CiliumProtocol::Of(Protocol::Tcp)) {
+        let span = item.find(&["protocol"]).map_or(item.span(), Node::span);
+        findings.fault(
+            path,
+            span,
+            "HTTP rules are for TCP only, and it must be written",
+        );
+    }
+    let has_rules = matches!(
+        layer7,
+        Some(CiliumLayer7::Http | CiliumLayer7::Dns | CiliumLayer7::Other)
+    );
+    let port = reference(item, path, findings);
+    let end = end_port(item, path, findings);
+    if let Some(Spanned {
+        value: CiliumPortReference::Number(number),
+        span,
+    }) = &port
+    {
+        if has_rules && *number == 0 {
+            findings.fault(path.field("port"), *span, "port 0 has no layer 7 rules");
+        }
+        let is_range = end.as_ref().is_some_and(|end| end.value > *number);
+        if layer7 == Some(CiliumLayer7::Dns) && is_range {
+            findings.fault(
+                path.field("endPort"),
+                *span,
+                "DNS rules are not for a range of ports",
+            );
+        }
+    }
+    let port = port?;
+    let first = match port.value {
+        CiliumPortReference::Number(number) if number > 0 => Some(number),
+        _ => None,
+    };
+    Some(CiliumPort {
+        span: item.span(),
+        end_port: end.filter(|end| first.is_some_and(|first| end.value > first)),
+        port,
+        protocol: protocol?,
+    })
+}
+
+fn protocol(
+    item: Node<'_>,
+    path: Path<'_>,
+    findings: &mut Findings<'_, '_>,
+) -> Option<CiliumProtocol> {
+    const OTHERS: [&str; 9] = [
+        "ICMP", "ICMPv6", "VRRP", "IGMP", "GRE", "IPIP", "IPV6", "ESP", "AH",
+    ];
+    let Some(node) = item.find(&["protocol"]) else {
+        return Some(CiliumProtocol::Any);
+    };
+    if findings.api.is_opaque(node) {
+        return None;
+    }
+    let text = node.as_str()?;
+    let known = Protocol::ALL
+        .into_iter()
+        .find(|protocol| protocol.name() == text);
+    match (known, text) {
+        (Some(protocol), _) => Some(CiliumProtocol::Of(protocol)),
+        (None, "" | "ANY") => Some(CiliumProtocol::Any),
+        (None, text) if OTHERS.contains(&text) => Some(CiliumProtocol::Other),
+        (None, text) => {
+            let diagnostic = invalid_value(node.span(), format!("`{text}` is not a protocol"));
+            let diagnostic = match suggestion::near_miss(text, ["TCP", "UDP", "SCTP", "ANY"]) {
+                Some(meant) => {
+                    let diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
+                    reader::write_instead(diagnostic, node, meant)
+                }
+                None => diagnostic.help("write `TCP`, `UDP`, `SCTP` or `ANY`"),
+            };
+            findings.api.refuse(path.field("protocol"), diagnostic);
+            None
+        }
+    }
+}
+
+fn reference(
+    item: Node<'_>,
+    path: Path<'_>,
+    findings: &mut Findings<'_, '_>,
+) -> Option<Spanned<CiliumPortReference>> {
+    let node = item.find(&["port"]).filter(|node| node.text() != Some(""));
+    let Some(node) = node else {
+        findings.fault(path, item.span(), "an entry of `ports` has no `port`");
+        return None;
+    };
+    if findings.api.is_opaque(node) {
+        return None;
+    }
+    let text = node.as_str()?;
+    let reference = if is_service_name(text) {
+        CiliumPortReference::Name(text.to_ascii_lowercase())
+    } else if let Some(number) = number(text) {
+        CiliumPortReference::Number(number)
+    } else {
+        let reason = format!("`{text}` is neither a port number nor a port name");
+        findings.fault(path.field("port"), node.span(), reason);
+        return None;
+    };
+    Some(Spanned::new(reference, node.span()))
+}
+
+/// An IANA service name in either case (`iana.IsSvcName`).
+fn is_service_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    (1..=15).contains(&bytes.len())
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+        && bytes.iter().any(u8::is_ascii_alphabetic)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && !text.contains("--")
+}
+
+/// A number as Go reads it without a base: a leading 0 is octal, `_` may separate digits.
+fn number(text: &str) -> Option<u16> {
+    let (digits, base) = match text.strip_prefix('0') {
+        Some(octal) if !octal.is_empty() => (octal, 8),
+        _ => (text, 10),
+    };
+    let is_separated = digits.contains('_');
+    if is_separated && (digits.ends_with('_') || digits.contains("__") || text.starts_with('_')) {
+        return None;
+    }
+    let digits = digits.replace('_', "");
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number
+        .then(|| u16::from_str_radix(&digits, base).ok())
+        .flatten()
+}
+
+fn end_port(
+    item: Node<'_>,
+    path: Path<'_>,
+    findings: &mut Findings<'_, '_>,
+) -> Option<Spanned<u16>> {
+    let node = item.find(&["endPort"])?;
+    if findings.api.is_opaque(node) {
+        return None;
+    }
+    let number = node.as_int()?;
+    match u16::try_from(number) {
+        Ok(number) => Some(Spanned::new(number, node.span())),
+        Err(_) => {
+            let diagnostic = invalid_value(node.span(), format!("`endPort` is {number}"));
+            let diagnostic = diagnostic.label("ports are 0 to 65535");
+            findings.api.refuse(path.field("endPort"), diagnostic);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_numbers_as_go_reads_them_or_names() {
+        let table = [
+            ("80", Some(80)),
+            ("0", Some(0)),
+            ("010", Some(8)),
+            ("08", None),
+            ("1_000", Some(1000)),
+            ("65536", None),
+            ("-1", None),
+            ("+1", None),
+            ("", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(number(text), expected, "{text}");
+        }
+        for text in ["http", "HTTP", "0x10", "a-b"] {
+            assert!(is_service_name(text), "{text}");
+        }
+        for text in ["80", "a_b", "-a", "a--b", "abcdefghijklmnop"] {
+            assert!(!is_service_name(text), "{text}");
+        }
+    }
+}
