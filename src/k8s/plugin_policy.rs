@@ -229,7 +229,7 @@ pub enum PluginSpec {
     /// Of Cilium.
     Cilium(CiliumPolicy),
     /// Of Calico, staged or not.
-    Calico(CalicoPolicy),
+    Calico(Box<CalicoPolicy>),
     /// Of another product: it is not read.
     Unread,
 }

@@ -142,7 +142,7 @@ fn types(
             reader.refuse(path, diagnostic.related(first.span, "the first time"));
         }
         let direction = Spanned::new(direction, item.span());
-        seen.push(direction.clone());
+        seen.push(direction);
         Some(direction)
     })
 }

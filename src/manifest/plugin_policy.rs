@@ -32,9 +32,15 @@ pub(super) fn read(
             diagnostics,
         )),
         // It has the spec of a NetworkPolicy, and is staged.
-        Product::Calico if kind.name != "StagedKubernetesNetworkPolicy" => PluginSpec::Calico(
-            calico::read(node, &mut meta, object, kind.scope, diagnostics),
-        ),
+        Product::Calico if kind.name != "StagedKubernetesNetworkPolicy" => {
+            PluginSpec::Calico(Box::new(calico::read(
+                node,
+                &mut meta,
+                object,
+                kind.scope,
+                diagnostics,
+            )))
+        }
         _ => PluginSpec::Unread,
     };
     let mut policy = PluginPolicy::new(meta, kind);
