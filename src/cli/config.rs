@@ -54,7 +54,7 @@ fn write(configuration: &Configuration, out: &mut dyn Write) -> io::Result<()> {
                     file.as_str(),
                 )
             }
-            None if rule.is_on_by_default => (rule.severity.name().to_owned(), "default"),
+            None if config.runs_unnamed(rule) => (rule.severity.name().to_owned(), "default"),
             None => ("off".to_owned(), "default"),
         };
         writeln!(out, "  {}: {setting}  # {origin}", rule.name)?;
