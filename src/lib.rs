@@ -22,7 +22,8 @@ pub mod lint;
 pub mod config;
 pub mod rules;
 
-// The outside world.
+// The whole, and the outside world.
 pub mod load;
+pub mod workspace;
 pub mod output;
 pub mod cli;

@@ -12,6 +12,7 @@ mod settings;
 pub use file::{Error, RuleSetting};
 pub use schema::{keys, schema};
 pub use scope::Scope;
+pub use settings::cni;
 
 use crate::diagnostic::Severity;
 use crate::lint::{IgnoreEntry, RuleMeta, RuleTier, Settings};
@@ -75,6 +76,12 @@ impl Config {
     #[must_use]
     pub fn is_enabled(&self, rule: &RuleMeta) -> bool {
         self.severity(rule, rule.severity).is_some()
+    }
+
+    /// What is known beyond the manifests, outside of every scope and in each.
+    pub fn all_settings_mut(&mut self) -> impl Iterator<Item = &mut Settings> {
+        let of_scopes = self.scopes.iter_mut().map(|scope| &mut scope.settings);
+        std::iter::once(&mut self.settings).chain(of_scopes)
     }
 
     /// The scope that a file belongs to, by its path with `/` between the parts, relative to

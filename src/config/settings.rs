@@ -185,6 +185,15 @@ impl SettingsEntry {
     }
 }
 
+/// The CNI plugin of this name.
+///
+/// # Errors
+///
+/// If npcheck knows none, with the name that was probably meant.
+pub fn cni(name: &str) -> Result<Cni, Error> {
+    named(CNIS, "CNI plugin", name, "")
+}
+
 impl InventoryEntry {
     fn read(self, text: &str) -> Result<Inventory, Error> {
         match self {

@@ -46,6 +46,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("load", &["source"]),
     (
+        "workspace",
+        &[
+            "source",
+            "diagnostic",
+            "edit",
+            "k8s",
+            "manifest",
+            "cluster",
+            "engine",
+            "graph",
+            "lint",
+            "config",
+            "rules",
+        ],
+    ),
+    (
         "output",
         &[
             "source",
@@ -55,6 +71,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "engine",
             "graph",
             "lint",
+            "workspace",
         ],
     ),
     (
@@ -74,6 +91,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
             "rules",
             "load",
+            "workspace",
             "output",
         ],
     ),

@@ -3,20 +3,17 @@
 //!
 //! Refuses to touch the disk, and to know a single rule.
 
-mod proof;
-
-use super::judge::Judge;
-use super::manifests::Manifests;
+use super::{Workspace, proof};
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass};
 use crate::graph::GraphDiff;
-use crate::lint::Report;
+use crate::lint::{Date, Report};
 use crate::source::{SourceId, SourceMap};
-use proof::State;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Which fixes may be applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Permission {
+pub enum Permission {
     /// Those that change no connectivity.
     Safe,
     /// Those that remove flows, too.
@@ -38,81 +35,82 @@ impl Permission {
 }
 
 /// The texts after the fixes, and what came of each.
-pub(super) struct Autofixed {
-    /// All texts, with the ids that they had before.
-    pub(super) sources: SourceMap,
+#[derive(Debug)]
+pub struct Autofixed {
+    /// All texts, with the ids that they had before, and their clusters.
+    pub workspace: Workspace,
     /// What is left.
-    pub(super) report: Report,
+    pub report: Report,
     /// The texts that changed.
-    pub(super) changed: BTreeSet<SourceId>,
+    pub changed: BTreeSet<SourceId>,
     /// How many findings were fixed.
-    pub(super) fixed: usize,
+    pub fixed: usize,
     /// The findings whose fix does not do what it claims, with what it does instead.
-    pub(super) refused: Vec<(Diagnostic, &'static str)>,
+    pub refused: Vec<(Diagnostic, &'static str)>,
     /// What the fixes change, step by step and cluster by cluster.
-    pub(super) changes: Vec<GraphDiff>,
+    pub changes: Vec<GraphDiff>,
 }
 
 /// A fix may make room for another one, so the texts are looked at again; this often at the
 /// most.
 const ROUNDS: usize = 10;
 
-/// Applies every fix that is permitted to those of the sources, named by `ids`, for which
-/// `is_editable` holds. `are_wanted` says of each finding whether it is to be fixed at all.
-pub(super) fn autofix(
-    judge: &Judge<'_>,
-    (original, ids): (&SourceMap, &[SourceId]),
-    report: Report,
-    permission: Permission,
-    is_editable: impl Fn(SourceId) -> bool,
-    are_wanted: impl Fn(&SourceMap, &[Diagnostic]) -> Vec<bool>,
-) -> Autofixed {
-    let original = State {
-        sources: original.clone(),
-        manifests: Manifests::read(original, ids, |name| judge.scope_of(name)),
-    };
-    let mut state = original.clone();
-    let mut report = report;
-    let mut fixed = 0;
-    let mut refused: Vec<(Diagnostic, &'static str)> = Vec::new();
-    let mut changes = Vec::new();
-    for _ in 0..ROUNDS {
-        let is_refused =
-            |finding: &Diagnostic| refused.iter().any(|(other, _)| is_same(other, finding));
-        let wanted = are_wanted(&state.sources, &report.findings);
-        let wanted = report.findings.iter().zip(wanted).filter(|(_, it)| *it);
-        let offered = wanted
-            .filter_map(|(finding, _)| finding.fix.as_ref().map(|fix| Candidate { finding, fix }));
-        let candidates: Vec<Candidate<'_>> = offered
-            .filter(|one| permission.admits(one.fix.class) && !is_refused(one.finding))
-            .filter(|one| {
-                let mut edits = one.fix.edits.iter();
-                edits.all(|edit| is_editable(edit.span.source))
-            })
-            .collect();
-        let mut trial = Trial::new(&state, permission);
-        trial.add_all(&without_overlaps(candidates));
-        fixed += trial.fixed;
-        refused.append(&mut trial.refused);
-        changes.append(&mut trial.changes);
-        if trial.edits.is_empty() {
-            break;
+impl Workspace {
+    /// Applies every fix of the `report` on this workspace that is permitted and proves right
+    /// to those of the texts for which `is_editable` holds. `are_wanted` says of each finding
+    /// whether it is to be fixed at all.
+    #[must_use]
+    pub fn autofix(
+        &self,
+        report: Report,
+        today: Date,
+        permission: Permission,
+        is_editable: impl Fn(SourceId) -> bool,
+        are_wanted: impl Fn(&SourceMap, &[Diagnostic]) -> Vec<bool>,
+    ) -> Autofixed {
+        let mut state = self.clone();
+        let mut report = report;
+        let mut fixed = 0;
+        let mut refused: Vec<(Diagnostic, &'static str)> = Vec::new();
+        let mut changes = Vec::new();
+        for _ in 0..ROUNDS {
+            let is_refused =
+                |finding: &Diagnostic| refused.iter().any(|(other, _)| is_same(other, finding));
+            let wanted = are_wanted(state.sources(), &report.findings);
+            let wanted = report.findings.iter().zip(wanted).filter(|(_, it)| *it);
+            let offered = wanted.filter_map(|(finding, _)| {
+                finding.fix.as_ref().map(|fix| Candidate { finding, fix })
+            });
+            let candidates: Vec<Candidate<'_>> = offered
+                .filter(|one| permission.admits(one.fix.class) && !is_refused(one.finding))
+                .filter(|one| {
+                    let mut edits = one.fix.edits.iter();
+                    edits.all(|edit| is_editable(edit.span.source))
+                })
+                .collect();
+            let mut trial = Trial::new(&state, permission);
+            trial.add_all(&without_overlaps(candidates));
+            fixed += trial.fixed;
+            refused.append(&mut trial.refused);
+            changes.append(&mut trial.changes);
+            if trial.edits.is_empty() {
+                break;
+            }
+            state = trial.proved;
+            report = state.lint(today);
         }
-        state = trial.proved;
-        report = judge.lint(
-            &state.sources,
-            &state.manifests.clone().into_parts(&state.sources),
-        );
-    }
-    let is_changed =
-        |id: &SourceId| original.sources.get(*id).text() != state.sources.get(*id).text();
-    Autofixed {
-        changed: original.sources.ids().filter(is_changed).collect(),
-        changes,
-        sources: state.sources,
-        report,
-        fixed,
-        refused,
+        let is_changed = |id: &SourceId| {
+            let [before, after] = [self, &state].map(|state| state.texts.get(*id));
+            !Arc::ptr_eq(before, after)
+        };
+        Autofixed {
+            changed: self.ids.iter().copied().filter(is_changed).collect(),
+            changes,
+            workspace: state,
+            report,
+            fixed,
+            refused,
+        }
     }
 }
 
@@ -154,10 +152,10 @@ fn without_overlaps(candidates: Vec<Candidate<'_>>) -> Vec<Candidate<'_>> {
 /// Fixes of one round that are put together and proved.
 struct Trial<'t> {
     /// Before the round.
-    start: &'t State,
+    start: &'t Workspace,
     permission: Permission,
     /// With the fixes that proved right.
-    proved: State,
+    proved: Workspace,
     /// Their edits.
     edits: Vec<Edit>,
     fixed: usize,
@@ -169,14 +167,14 @@ struct Trial<'t> {
 /// of them: what one closes, another one of them may open again.
 struct Batch {
     /// Before the first of them.
-    before: State,
+    before: Workspace,
     promise: Option<FixClass>,
     /// What those that proved right change.
     changes: Vec<GraphDiff>,
 }
 
 impl<'t> Trial<'t> {
-    fn new(start: &'t State, permission: Permission) -> Self {
+    fn new(start: &'t Workspace, permission: Permission) -> Self {
         Self {
             start,
             permission,
