@@ -405,7 +405,10 @@ fn report<'q>(
     let mut answers = Vec::new();
     for (of_clusters, clusters) in told {
         answers.extend(of_clusters.into_iter().map(|answer| ReachAnswer {
-            clusters: has_several.then(|| clusters.clone()).unwrap_or_default(),
+            clusters: match has_several {
+                true => clusters.clone(),
+                false => Vec::new(),
+            },
             ..answer
         }));
     }

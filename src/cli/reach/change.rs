@@ -174,7 +174,7 @@ impl Search<'_> {
             to: self.asked_end(&self.group.example.1, &self.group.destinations),
             connections: &self.wanted,
         };
-        let opens = opened(&self.scene.cluster, &cluster, &asked);
+        let opens = opened(self.scene.cluster, &cluster, &asked);
         let places = edits.iter().map(|edit| self.place(edit)).collect();
         Some(Change { places, opens })
     }
@@ -186,7 +186,7 @@ impl Search<'_> {
             .endpoint
         {
             Endpoint::Pod(_) => resolved.ends[example.place]
-                .in_cluster(&self.scene.cluster, cluster)
+                .in_cluster(self.scene.cluster, cluster)
                 .into_iter()
                 .collect(),
             Endpoint::Address(_) => {
