@@ -13,6 +13,7 @@ pub mod yaml;
 pub mod k8s;
 pub mod amend;
 pub mod manifest;
+pub mod render;
 pub mod cluster;
 pub mod engine;
 pub mod graph;
@@ -22,8 +23,7 @@ pub mod lint;
 pub mod config;
 pub mod rules;
 
-// The whole, and the outside world.
+// The outside world.
 pub mod load;
-pub mod workspace;
 pub mod output;
 pub mod cli;

@@ -2,12 +2,11 @@
 //!
 //! Refuses to know what any of it does.
 
-use super::configuration::{ClusterOptions, Configuration};
+use super::configuration::{Configuration, ConfigurationOptions, known_rules};
 use super::exit::Outcome;
 use super::terminal::Terminal;
 use crate::config::{self, RuleSetting};
 use crate::output::Escaped;
-use crate::workspace::known_rules;
 use clap::Args;
 use std::io::{self, Write};
 
@@ -15,11 +14,11 @@ use std::io::{self, Write};
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
     #[command(flatten)]
-    clusters: ClusterOptions,
+    configuration: ConfigurationOptions,
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
-    let Ok(configuration) = Configuration::load(&options.clusters, terminal) else {
+    let Ok(configuration) = Configuration::load(&options.configuration, terminal) else {
         return Ok(Outcome::Incomplete);
     };
     let written = write(&configuration, terminal.out());
@@ -55,7 +54,7 @@ fn write(configuration: &Configuration, out: &mut dyn Write) -> io::Result<()> {
                     file.as_str(),
                 )
             }
-            None if config.runs_unnamed(rule) => (rule.severity.name().to_owned(), "default"),
+            None if rule.is_on_by_default => (rule.severity.name().to_owned(), "default"),
             None => ("off".to_owned(), "default"),
         };
         writeln!(out, "  {}: {setting}  # {origin}", rule.name)?;

@@ -3,7 +3,7 @@
 use crate::cluster::PolicyId;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{self, Direction, IpBlock, PeerPlace};
-use crate::lint::{Category, Cni, Context, Rule, RuleMeta, declare_rule, dns};
+use crate::lint::{Category, Cni, Context, Rule, RuleMeta, declare_rule, dns, text};
 use ipnet::IpNet;
 
 declare_rule! {
@@ -70,8 +70,6 @@ declare_rule! {
         summary: "an `ipBlock` for addresses inside the cluster",
         category: Category::Addresses,
         severity: Severity::Warning,
-        tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",
@@ -242,13 +240,13 @@ fn commented(cx: &Context<'_>, place: &PeerPlace<'_>, block: &IpBlock) -> Option
     ];
     // What stands above a rule is about its only peer.
     let of_rule = match place.rule.peers.items() {
-        [_] => cx.comments.above(place.rule.span),
-        _ => String::new(),
+        [_] => text::comment_above(cx.sources, place.rule.span),
+        _ => "",
     };
     let comments = [
-        cx.comments.behind(block.cidr.span),
-        cx.comments.above(block.cidr.span),
-        cx.comments.above(place.peer.span),
+        text::comment_on_line(cx.sources, block.cidr.span),
+        text::comment_above(cx.sources, block.cidr.span),
+        text::comment_above(cx.sources, place.peer.span),
         of_rule,
     ];
     let comments = comments.map(|comment| comment.to_lowercase().replace('-', " "));

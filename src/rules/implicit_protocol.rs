@@ -11,13 +11,12 @@ use crate::source::{Edit, SourceMap};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a port for TCP where another protocol is meant: the pods have that number only as
-    /// a UDP or SCTP port, or `protocol` is missing and it is the port of a service that speaks
-    /// only UDP (NTP, SNMP, DHCP, TFTP, IKE, RADIUS, VXLAN, WireGuard). The same for a port with
-    /// another `protocol` than the pods have it for.
+    /// Reports a port without `protocol` where UDP is meant: the pods have that port only as a
+    /// UDP port, or it is the port of a service that speaks nothing else (NTP, SNMP, DHCP, TFTP,
+    /// IKE, RADIUS, VXLAN, WireGuard).
     ///
-    /// If the configuration names the rule, every port without `protocol` is reported, as an
-    /// info.
+    /// Who asks for the rule by name in the configuration hears of every port without
+    /// `protocol`, as an info.
     ///
     /// ## Why is this bad?
     ///
@@ -64,11 +63,9 @@ declare_rule! {
     /// a protocol.
     pub(super) struct ImplicitProtocol {
         name: "implicit-protocol",
-        summary: "a port of another protocol than the pods have it for, mostly because TCP is the default",
+        summary: "a port without `protocol`, which means TCP, where UDP is meant",
         category: Category::Ports,
         severity: Severity::Warning,
-        tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
         fix: Some(FixClass::Safe),
         mutes: &[],
         since: "0.1.0",
@@ -105,13 +102,14 @@ impl Rule for ImplicitProtocol {
     ) {
         for place in policy.rule_places() {
             for (port_index, entry) in place.rule.ports.items().iter().enumerate() {
+                if entry.protocol.get().is_some() {
+                    continue;
+                }
                 let path = format!("{}.ports[{port_index}]", place.path());
-                let evidence = evidence(cx, id, place.direction, place.rule, entry);
+                let evidence = meant_for_udp(cx, id, place.direction, place.rule, entry);
                 let finding = match evidence {
                     Some(evidence) => Some(meant(cx, id, path, entry, &evidence)),
-                    None if entry.protocol.get().is_none() && cx.is_asked_for() => {
-                        Some(implicit(cx, id, path, entry))
-                    }
+                    None if cx.is_asked_for() => Some(implicit(cx, id, path, entry)),
                     None => None,
                 };
                 if let Some(finding) = finding {
@@ -122,63 +120,32 @@ impl Rule for ImplicitProtocol {
     }
 }
 
-/// Why another protocol is believed to be meant.
+/// Why UDP is believed to be meant.
 enum Evidence<'c> {
-    /// Pods have the port, and only for another protocol.
+    /// Pods have the port, and only for UDP.
     Declared(WorkloadId, &'c ContainerPort),
     /// Everybody knows what listens there.
     WellKnown(u16, &'static str),
 }
 
-impl Evidence<'_> {
-    fn protocol(&self) -> Protocol {
-        match self {
-            Self::Declared(_, port) => port.protocol,
-            Self::WellKnown(..) => Protocol::Udp,
-        }
-    }
-}
-
-fn evidence<'c>(
+fn meant_for_udp<'c>(
     cx: &Context<'c>,
     id: PolicyId,
     direction: Direction,
     rule: &NetworkPolicyRule,
     entry: &NetworkPolicyPort,
 ) -> Option<Evidence<'c>> {
-    // What a name means another rule speaks of; a range is meant for more than one port.
-    let PortReference::Number(number) = entry.port.get()?.value else {
-        return None;
+    let port = &entry.port.get()?.value;
+    let is_range = entry.end_port.get().is_some();
+    let is_same = |other: &&NetworkPolicyPort| {
+        other.port.get().is_some_and(|other| other.value == *port)
+            && other.protocol_or_default() == Protocol::Udp
     };
-    if entry.end_port.get().is_some() {
+    // The pair of both protocols is how DNS and QUIC are written.
+    if is_range || rule.ports.items().iter().any(|other| is_same(&other)) {
         return None;
     }
-    let found = match declared(cx, &destinations(cx, id, direction, rule), entry, number) {
-        Declared::AsWritten => return None,
-        Declared::Otherwise(workload, port) => Some(Evidence::Declared(workload, port)),
-        Declared::Nowhere => {
-            let mut services = UDP_SERVICES.iter();
-            let known = services.find(|(known, _)| *known == number);
-            let known = known.filter(|_| entry.protocol.get().is_none());
-            known.map(|(number, service)| Evidence::WellKnown(*number, service))
-        }
-    }?;
-    // The pair of both protocols is how DNS and QUIC are written.
-    let is_its_pair = |other: &NetworkPolicyPort| {
-        other.port.get().map(|port| &port.value) == Some(&PortReference::Number(number))
-            && other.protocol_or_default() == found.protocol()
-    };
-    (!rule.ports.items().iter().any(is_its_pair)).then_some(found)
-}
-
-/// The pods that the ports are ports of, as far as they are known.
-fn destinations(
-    cx: &Context<'_>,
-    id: PolicyId,
-    direction: Direction,
-    rule: &NetworkPolicyRule,
-) -> Vec<WorkloadId> {
-    match direction {
+    let destinations: Vec<WorkloadId> = match direction {
         Direction::Ingress => cx.engine.selected(id).to_vec(),
         Direction::Egress => {
             let peers = rule.peers.items().iter();
@@ -186,37 +153,33 @@ fn destinations(
                 .flat_map(|peer| cx.engine.peer_workloads(id, peer))
                 .collect()
         }
-    }
-}
-
-/// What pods declare of a port.
-enum Declared<'c> {
-    /// The number with the protocol of the entry.
-    AsWritten,
-    /// The number, and always with another protocol.
-    Otherwise(WorkloadId, &'c ContainerPort),
-    Nowhere,
-}
-
-fn declared<'c>(
-    cx: &Context<'c>,
-    destinations: &[WorkloadId],
-    entry: &NetworkPolicyPort,
-    number: u16,
-) -> Declared<'c> {
-    let mut otherwise = Declared::Nowhere;
+    };
+    let mut declared = None;
     for workload in destinations {
-        let ports = cx.cluster.workload(*workload).object.ports();
-        for port in ports.filter(|port| port.number.value == number) {
-            if port.protocol == entry.protocol_or_default() {
-                return Declared::AsWritten;
-            }
-            if matches!(otherwise, Declared::Nowhere) {
-                otherwise = Declared::Otherwise(*workload, port);
+        for found in cx.cluster.workload(workload).object.ports() {
+            let is_meant = match port {
+                PortReference::Number(number) => found.number.value == *number,
+                PortReference::Name(name) => {
+                    found.name.as_ref().is_some_and(|its| its.value == *name)
+                }
+            };
+            match (is_meant, found.protocol) {
+                (true, Protocol::Udp) => declared = declared.or(Some((workload, found))),
+                (true, _) => return None,
+                (false, _) => {}
             }
         }
     }
-    otherwise
+    if let Some((workload, found)) = declared {
+        // An unknown name is what another rule speaks of.
+        return matches!(port, PortReference::Number(_))
+            .then_some(Evidence::Declared(workload, found));
+    }
+    let PortReference::Number(number) = port else {
+        return None;
+    };
+    let (number, service) = UDP_SERVICES.iter().find(|(known, _)| known == number)?;
+    Some(Evidence::WellKnown(*number, service))
 }
 
 fn meant(
@@ -226,35 +189,29 @@ fn meant(
     entry: &NetworkPolicyPort,
     evidence: &Evidence<'_>,
 ) -> Diagnostic {
-    let (opened, meant) = (entry.protocol_or_default(), evidence.protocol());
+    let span = entry.port.get().map_or(entry.span, |port| port.span);
     let message = match evidence {
-        Evidence::Declared(_, port) => format!(
-            "this opens {opened} {}, but the pods have that port for {meant}",
-            port.number
-        ),
+        Evidence::Declared(_, port) => {
+            format!(
+                "this opens TCP {}, but the pods have that port for UDP",
+                port.number
+            )
+        }
         Evidence::WellKnown(number, service) => {
-            format!("this opens {opened} {number}, but {service} is {meant}")
+            format!("this opens TCP {number}, but {service} is UDP")
         }
     };
-    let (span, label) = match entry.protocol.get() {
-        Some(protocol) => (protocol.span, format!("{opened} is written here")),
-        None => (
-            entry.port.get().map_or(entry.span, |port| port.span),
-            "without `protocol` this is TCP".to_owned(),
-        ),
-    };
-    let finding = cx.policy_finding(id, path, span, message).label(label);
+    let finding = cx
+        .policy_finding(id, path, span, message)
+        .label("without `protocol` this is TCP");
     let finding = match evidence {
         Evidence::Declared(workload, port) => {
             let name = cx.cluster.workload_name(*workload);
-            finding.related(
-                port.number.span,
-                format!("`{name}` has it for {meant} only"),
-            )
+            finding.related(port.number.span, format!("`{name}` has it for UDP only"))
         }
         Evidence::WellKnown(..) => finding,
     };
-    finding.help(format!("write `protocol: {meant}`"))
+    finding.help("write `protocol: UDP`")
 }
 
 fn implicit(cx: &Context<'_>, id: PolicyId, path: String, entry: &NetworkPolicyPort) -> Diagnostic {
