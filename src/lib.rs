@@ -13,7 +13,6 @@ pub mod yaml;
 pub mod k8s;
 pub mod amend;
 pub mod manifest;
-pub mod render;
 pub mod cluster;
 pub mod engine;
 pub mod graph;
@@ -23,7 +22,8 @@ pub mod lint;
 pub mod config;
 pub mod rules;
 
-// The outside world.
+// The whole, and the outside world.
 pub mod load;
+pub mod workspace;
 pub mod output;
 pub mod cli;

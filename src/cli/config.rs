@@ -2,11 +2,12 @@
 //!
 //! Refuses to know what any of it does.
 
-use super::configuration::{Configuration, ConfigurationOptions, known_rules};
+use super::configuration::{ClusterOptions, Configuration};
 use super::exit::Outcome;
 use super::terminal::Terminal;
 use crate::config::{self, RuleSetting};
 use crate::output::Escaped;
+use crate::workspace::known_rules;
 use clap::Args;
 use std::io::{self, Write};
 
@@ -14,11 +15,11 @@ use std::io::{self, Write};
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
     #[command(flatten)]
-    configuration: ConfigurationOptions,
+    clusters: ClusterOptions,
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
-    let Ok(configuration) = Configuration::load(&options.configuration, terminal) else {
+    let Ok(configuration) = Configuration::load(&options.clusters, terminal) else {
         return Ok(Outcome::Incomplete);
     };
     let written = write(&configuration, terminal.out());
@@ -54,7 +55,7 @@ fn write(configuration: &Configuration, out: &mut dyn Write) -> io::Result<()> {
                     file.as_str(),
                 )
             }
-            None if rule.is_on_by_default => (rule.severity.name().to_owned(), "default"),
+            None if config.runs_unnamed(rule) => (rule.severity.name().to_owned(), "default"),
             None => ("off".to_owned(), "default"),
         };
         writeln!(out, "  {}: {setting}  # {origin}", rule.name)?;

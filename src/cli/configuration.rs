@@ -4,10 +4,10 @@
 //! Refuses to know what its keys mean.
 
 use super::terminal::Terminal;
-use crate::config::{Config, FILE_NAME};
-use crate::lint::RuleMeta;
+use crate::config::{self, Config, FILE_NAME};
+use crate::lint::{Cni, Inventory};
 use crate::load::{OwnFile, Tree};
-use crate::rules;
+use crate::workspace::{PathOf, known_rules};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -20,6 +20,24 @@ pub(super) struct ConfigurationOptions {
     /// Take no configuration
     #[arg(long)]
     no_config: bool,
+}
+
+/// Which clusters are looked at, and what is known of them: the same for every command.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ClusterOptions {
+    #[command(flatten)]
+    pub(super) configuration: ConfigurationOptions,
+    /// Look at one cluster of a tree that holds several: a scope of the configuration, or a
+    /// directory
+    #[arg(long, value_name = "NAME")]
+    pub(super) cluster: Option<String>,
+    /// The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    #[arg(long, value_name = "PLUGIN", value_parser = config::cni)]
+    cni: Option<Cni>,
+    /// Every pod and namespace of the cluster is among the manifests, so that what is not
+    /// there does not exist
+    #[arg(long)]
+    pub(super) complete: bool,
 }
 
 /// A configuration, and the file that it was read from.
@@ -35,14 +53,31 @@ pub(super) struct Unusable;
 impl Configuration {
     /// Reads the configuration on the disk, and complains if that cannot be done.
     pub(super) fn load(
-        options: &ConfigurationOptions,
+        options: &ClusterOptions,
         terminal: &mut Terminal,
     ) -> Result<Self, Unusable> {
         Self::of(options, &Tree::Disk, terminal)
     }
 
-    /// Reads the configuration in a tree, and complains if that cannot be done.
+    /// Reads the configuration in a tree, and complains if that cannot be done. What the
+    /// command line says goes before the file.
     pub(super) fn of(
+        options: &ClusterOptions,
+        tree: &Tree<'_>,
+        terminal: &mut Terminal,
+    ) -> Result<Self, Unusable> {
+        let mut configuration = Self::file(&options.configuration, tree, terminal)?;
+        for settings in configuration.config.all_settings_mut() {
+            if options.complete {
+                settings.inventory = Inventory::Complete;
+            }
+            settings.cni = options.cni.or(settings.cni);
+        }
+        Ok(configuration)
+    }
+
+    /// What the file says, if there is one.
+    pub(super) fn file(
         options: &ConfigurationOptions,
         tree: &Tree<'_>,
         terminal: &mut Terminal,
@@ -80,15 +115,11 @@ impl Configuration {
         })
     }
 
-    /// The name of a source as the configuration's patterns see it.
-    pub(super) fn path_of(&self, source: &str) -> String {
-        self.file
-            .as_ref()
-            .map_or_else(|| source.to_owned(), |file| file.relative(source))
+    /// The names of texts as the configuration's patterns see them.
+    pub(super) fn path_of(&self) -> PathOf {
+        match self.file.clone() {
+            Some(file) => PathOf::new(move |name| file.relative(name)),
+            None => PathOf::default(),
+        }
     }
-}
-
-/// Every rule that exists, whether it runs or not.
-pub(super) fn known_rules() -> Vec<&'static RuleMeta> {
-    rules::ALL.iter().map(|rule| rule.meta()).collect()
 }

@@ -3,12 +3,13 @@
 //! Refuses to analyse any of it.
 
 use super::Paths;
+use super::configuration::ClusterOptions;
 use super::exit::Outcome;
 use super::input::{Input, skip_reason};
 use super::terminal::Terminal;
 use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
 use crate::load::{self, Limits};
-use crate::output::{Escaped, Role, Style};
+use crate::output::{Escaped, Role, Style, count, display_name};
 use crate::source::Source;
 use clap::Args;
 use std::io::{self, Write};
@@ -18,10 +19,14 @@ use std::io::{self, Write};
 pub(super) struct Options {
     #[command(flatten)]
     paths: Paths,
+    #[command(flatten)]
+    clusters: ClusterOptions,
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
-    let input = Input::read(&options.paths);
+    let Ok(input) = Input::read(&options.paths, &options.clusters, terminal) else {
+        return Ok(Outcome::Incomplete);
+    };
     let mut skipped = load::left_out(&options.paths.paths, &Limits::default());
     skipped.extend(input.skipped.iter().cloned());
     skipped.sort();
@@ -29,6 +34,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     let written = write(&input, &skipped, style, terminal.out());
     terminal.finish(written)?;
     input.report_problems(terminal);
+    input.report_not_judged(terminal);
     let outcome = if input.is_empty() {
         Outcome::Nothing
     } else {
@@ -43,20 +49,38 @@ fn write(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut rest = input.documents.as_slice();
-    for source in input.sources.ids() {
-        let is_here = |document: &Document| document.span.source == source;
-        let end = rest.iter().position(|document| !is_here(document));
-        let (documents, others) = rest.split_at(end.unwrap_or(rest.len()));
-        write_file(input.sources.get(source), documents, style, out)?;
-        rest = others;
+    let sources = input.workspace.sources();
+    let documents = input.workspace.documents();
+    for file in &input.files {
+        let of_file = documents.get(&file.source).map_or(&[][..], |text| text);
+        write_file(sources.get(file.source), of_file, style, out)?;
     }
     for skipped in skipped {
         let name = Escaped(&skipped.name);
         let reason = style.paint(Role::Faint, skip_reason(skipped.reason));
         writeln!(out, "{name}\n         skipped: {reason}")?;
     }
+    write_clusters(input, style, out)?;
     writeln!(out, "{}", input.summary)
+}
+
+/// The clusters of a tree that holds several, each with the number of its texts.
+fn write_clusters(input: &Input, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let clusters = input.workspace.clusters();
+    if clusters.len() < 2 {
+        return Ok(());
+    }
+    let head = count(clusters.len(), "cluster");
+    writeln!(out, "{}", style.paint(Role::Strong, head))?;
+    for view in clusters {
+        let texts = count(view.part().texts.len(), "file");
+        writeln!(
+            out,
+            "         {}: {texts}",
+            Escaped(display_name(view.name()))
+        )?;
+    }
+    Ok(())
 }
 
 fn write_file(

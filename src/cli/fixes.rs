@@ -2,12 +2,12 @@
 //!
 //! Refuses to know how they were autofixed.
 
-use super::autofix::Autofixed;
-use super::input::Reading;
+use super::input::Input;
 use super::replace::replace;
 use super::terminal::{Terminal, Verbosity};
 use crate::graph::{End, Flow, GraphDiff};
 use crate::output::{Escaped, EscapedLine, count, range_name};
+use crate::workspace::Autofixed;
 use similar::TextDiff;
 use std::io;
 
@@ -15,18 +15,18 @@ use std::io;
 const SHOWN: usize = 10;
 
 /// Writes every text that changed, and says what came of it. Whether all could be written.
-pub(super) fn write(reading: &Reading, autofixed: &Autofixed, terminal: &mut Terminal) -> bool {
+pub(super) fn write(input: &Input, autofixed: &Autofixed, terminal: &mut Terminal) -> bool {
     let mut is_all_written = true;
     let mut written = 0;
-    for file in reading
+    for file in input
         .files
         .iter()
         .filter(|file| autofixed.changed.contains(&file.source))
     {
         let path = file.path.as_ref().expect("only files are autofixed");
         let (before, after) = (
-            reading.sources.get(file.source),
-            autofixed.sources.get(file.source),
+            input.workspace.sources().get(file.source),
+            autofixed.workspace.sources().get(file.source),
         );
         match replace(path, before.text(), after.text()) {
             Ok(()) => written += 1,
@@ -48,12 +48,15 @@ pub(super) fn write(reading: &Reading, autofixed: &Autofixed, terminal: &mut Ter
 
 /// Prints the changes as a unified diff. Always true: nothing was to be written.
 pub(super) fn show(
-    reading: &Reading,
+    input: &Input,
     autofixed: &Autofixed,
     terminal: &mut Terminal,
 ) -> io::Result<bool> {
     for id in &autofixed.changed {
-        let (before, after) = (reading.sources.get(*id), autofixed.sources.get(*id));
+        let (before, after) = (
+            input.workspace.sources().get(*id),
+            autofixed.workspace.sources().get(*id),
+        );
         let name = Escaped(before.name()).to_string();
         let diff = TextDiff::from_lines(before.text(), after.text());
         let text = diff.unified_diff().header(&name, &name).to_string();
@@ -82,7 +85,7 @@ fn report(autofixed: &Autofixed, terminal: &mut Terminal) {
     }
     for (finding, fault) in &autofixed.refused {
         let span = finding.primary.span;
-        let source = autofixed.sources.get(span.source);
+        let source = autofixed.workspace.sources().get(span.source);
         let (rule, name) = (finding.rule, Escaped(source.name()));
         terminal.say(format_args!("not fixed: {rule} in {name}: {fault}"));
     }

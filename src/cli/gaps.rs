@@ -3,10 +3,9 @@
 //!
 //! Refuses to know why it could not.
 
-use super::input::Part;
 use crate::k8s::Outcome as Became;
 use crate::output::Problem;
-use crate::source::SourceMap;
+use crate::workspace::Workspace;
 use std::collections::BTreeMap;
 
 /// Files, and documents in files, that are no part of the analysis: how many there are of a
@@ -16,16 +15,17 @@ pub(crate) struct Gaps(BTreeMap<(String, String), usize>);
 
 impl Gaps {
     /// The files that could not be read, and the documents that could not.
-    pub(crate) fn new(problems: &[Problem], sources: &SourceMap, parts: &[Part]) -> Self {
+    pub(crate) fn new(problems: &[Problem], workspace: &Workspace) -> Self {
         let mut gaps = BTreeMap::new();
         let unread = problems.iter().map(|problem| {
             let Problem { name, message } = problem.clone();
             (name, message)
         });
-        let documents = parts.iter().flat_map(|part| &part.documents);
+        let texts = workspace.documents();
+        let documents = texts.values().flat_map(|text| text.iter());
         let broken = documents
             .filter(|document| document.outcome == Became::Broken)
-            .map(|document| sources.get(document.span.source).name())
+            .map(|document| workspace.sources().get(document.span.source).name())
             .map(|name| (name.to_owned(), String::new()));
         for gap in unread.chain(broken) {
             *gaps.entry(gap).or_default() += 1;

@@ -4,6 +4,7 @@
 
 use super::Paths;
 use super::choice::choice;
+use super::configuration::ClusterOptions;
 use super::endpoint::{Lookup, Mistake};
 use super::exit::Outcome;
 use super::input::Input;
@@ -13,8 +14,9 @@ use super::terminal::{Terminal, Verbosity};
 use crate::cluster::Cluster;
 use crate::engine::Engine;
 use crate::graph::{EndSet, FlowQuery, Grain};
-use crate::output::{GraphFormat, GraphView, MAX_DRAWN_NODES};
+use crate::output::{GraphFormat, GraphView, MAX_DRAWN_NODES, display_name};
 use crate::source::SourceId;
+use crate::workspace::ClusterView;
 use clap::{Args, ValueEnum};
 use std::io;
 
@@ -60,6 +62,8 @@ pub(super) struct Options {
         default_value = "text"
     )]
     output: Vec<Target<GraphFormat>>,
+    #[command(flatten)]
+    clusters: ClusterOptions,
 }
 
 /// What is one node.
@@ -76,41 +80,53 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         terminal.complain("--output", mistake);
         return Ok(Outcome::Incomplete);
     }
-    let mut input = Input::read(&options.paths);
+    let Ok(input) = Input::read(&options.paths, &options.clusters, terminal) else {
+        return Ok(Outcome::Incomplete);
+    };
     input.report_problems(terminal);
-    input.report_refusals(terminal);
+    input.report_rejections(terminal);
     if input.is_empty() {
+        input.report_not_judged(terminal);
         input.report_nothing(&options.paths, terminal);
         return Ok(Outcome::Nothing.with_problems(input.is_incomplete()));
     }
     // What was typed is a text like any other, so that labels in it have a place.
-    let source = input.reading.sources.add("<arguments>", "");
-    let query = match options.query(&input.cluster, source) {
-        Ok(query) => query,
+    let mut sources = input.workspace.sources().clone();
+    let arguments = sources.add("<arguments>", "");
+    let queried = options.queries(&input, arguments);
+    let queried = match queried {
+        Ok(queried) => queried,
         Err((typed, mistake)) => {
-            complaint::complain(terminal, &input, typed, &mistake);
+            complaint::complain(terminal, &sources, typed, &mistake);
             return Ok(Outcome::Incomplete);
         }
     };
-    let engine = Engine::new(&input.cluster);
-    let view = GraphView {
-        name: None,
-        engine: &engine,
-        sources: &input.reading.sources,
-        query: &query,
-        grain: match options.by {
-            By::Workload => Grain::Workload,
-            By::Namespace => Grain::Namespace,
-        },
-    };
+    let engines: Vec<Engine<'_>> = queried
+        .iter()
+        .map(|(view, _)| Engine::new(view.cluster()))
+        .collect();
+    let has_several = input.workspace.clusters().len() > 1;
+    let views: Vec<GraphView<'_>> = queried
+        .iter()
+        .zip(&engines)
+        .map(|((view, query), engine)| GraphView {
+            name: has_several.then(|| display_name(view.name())),
+            engine,
+            sources: &sources,
+            query,
+            grain: match options.by {
+                By::Workload => Grain::Workload,
+                By::Namespace => Grain::Namespace,
+            },
+        })
+        .collect();
     let is_drawn = options
         .output
         .iter()
         .any(|target| target.format.is_drawing());
-    let nodes = if is_drawn {
-        view.drawing().nodes.len()
-    } else {
-        0
+    let nodes = match is_drawn {
+        true => views.iter().map(|view| view.drawing().nodes.len()).sum(),
+        false => 0,
     };
     if nodes > MAX_DRAWN_NODES {
         let advice = format!(
@@ -121,15 +137,37 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         return Ok(Outcome::Incomplete);
     }
     target::write_all(&options.output, terminal, |format, style, out| {
-        format.write(&[view], style, out)
+        format.write(&views, style, out)
     })?;
+    input.report_not_judged(terminal);
     if terminal.verbosity > Verbosity::Quiet {
         terminal.say(&input.summary);
     }
-    Ok(Outcome::Good.with_problems(input.is_incomplete() || input.has_refused_objects()))
+    Ok(Outcome::Good.with_problems(input.is_incomplete() || input.has_rejected_objects()))
 }
 
 impl Options {
+    /// The clusters that have what the arguments ask for; else the argument that means
+    /// nothing in the first of them.
+    fn queries<'i>(
+        &self,
+        input: &'i Input,
+        source: SourceId,
+    ) -> Result<Vec<(&'i ClusterView, FlowQuery)>, (&str, Mistake)> {
+        let mut queries = Vec::new();
+        let mut mistake = None;
+        for view in input.workspace.clusters() {
+            match self.query(view.cluster(), source) {
+                Ok(query) => queries.push((view, query)),
+                Err(first) => mistake = mistake.or(Some(first)),
+            }
+        }
+        match mistake {
+            Some(mistake) if queries.is_empty() => Err(mistake),
+            _ => Ok(queries),
+        }
+    }
+
     /// What the arguments ask for; else the argument that means nothing.
     fn query<'o>(
         &'o self,

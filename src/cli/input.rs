@@ -1,23 +1,24 @@
-//! From arguments to a cluster: the road that most commands start on.
+//! From arguments to clusters: the road that every command starts on.
 //!
-//! Refuses to know what a command does with the cluster.
+//! Refuses to know what a command does with the clusters.
 
 use super::Paths;
+use super::configuration::{ClusterOptions, Configuration, Unusable};
 use super::gaps::Gaps;
-use super::manifests::Manifests;
 use super::terminal::{Terminal, Verbosity};
-use crate::cluster::{Cluster, Places};
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::{Document, Object, Opacity, Outcome as Became, WorkloadKind};
-use crate::load::{self, Limits, Loaded, ProblemKind, SkipReason};
-use crate::output::{Escaped, Problem, Summary, count};
-use crate::source::{SourceId, SourceMap};
+use crate::diagnostic::Severity;
+use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
+use crate::load::{self, Limits, Listing, Loaded, ProblemKind, SkipReason};
+use crate::output::{Escaped, Problem, Summary, count, not_judged_lines};
+use crate::source::SourceId;
+use crate::workspace::{ClusterView, Texts, Workspace};
 use std::io;
+use std::sync::Arc;
 
-/// The texts that the arguments stand for, and what was met on the way.
-pub(crate) struct Reading {
-    /// The texts.
-    pub(crate) sources: SourceMap,
+/// The clusters that the arguments stand for, and what was met on the way.
+pub(crate) struct Input {
+    /// The clusters.
+    pub(crate) workspace: Workspace,
     /// The files of the texts, in the same order.
     pub(crate) files: Vec<load::File>,
     /// What could not be read at all.
@@ -30,121 +31,112 @@ pub(crate) struct Reading {
     pub(crate) gaps: Gaps,
 }
 
-/// The files that make one cluster together.
-pub(crate) struct Part {
-    /// The scope of the configuration that they belong to, by its position.
-    pub(crate) scope: Option<usize>,
-    /// What every document became, in the order of the files.
-    pub(crate) documents: Vec<Document>,
-    /// What is wrong with single documents.
-    pub(crate) diagnostics: Vec<Diagnostic>,
-    /// Where objects end up that do not say so themselves.
-    pub(crate) places: Places,
-    /// The objects, joined.
-    pub(crate) cluster: Cluster,
-    /// All objects one by one, where one of the policies is there twice; else none.
-    pub(crate) copied: Vec<Object>,
-}
-
-/// Everything that was read, as one cluster.
-pub(crate) struct Input {
-    /// The texts, and what was met on the way to them.
-    pub(crate) reading: Reading,
-    /// What every document became, in the order of the files.
-    pub(crate) documents: Vec<Document>,
-    /// What is wrong with single documents.
-    pub(crate) diagnostics: Vec<Diagnostic>,
-    /// Where objects end up that do not say so themselves.
-    pub(crate) places: Places,
-    /// The objects, joined.
-    pub(crate) cluster: Cluster,
-}
-
-impl std::ops::Deref for Input {
-    type Target = Reading;
-
-    fn deref(&self) -> &Reading {
-        &self.reading
+impl Input {
+    /// Reads what the arguments stand for with the configuration that the options name. Says
+    /// so if that cannot be done.
+    pub(crate) fn read(
+        paths: &Paths,
+        options: &ClusterOptions,
+        terminal: &mut Terminal,
+    ) -> Result<Self, Unusable> {
+        let configuration = Configuration::load(options, terminal)?;
+        let loaded = load::load(&paths.paths, &mut io::stdin().lock(), &Limits::default());
+        let (input, _) = Self::of(loaded, &configuration);
+        input.only(options, terminal)
     }
-}
 
-/// What the same arguments stood for in an earlier state.
-pub(crate) struct Earlier {
-    /// The clusters of that state; their texts are those of the [`Reading`].
-    pub(crate) parts: Vec<Part>,
-    /// What could not be analysed.
-    pub(crate) gaps: Gaps,
-    /// What was left alone on purpose.
-    pub(crate) skipped: Vec<load::Skipped>,
-}
-
-impl Reading {
-    /// Joins what was read, the files of each scope into a cluster; so also what was read
-    /// of an earlier state. A text that is the same in both is parsed once.
-    pub(crate) fn of(
-        loaded: Loaded,
-        scope_of: impl Fn(&str) -> Option<usize> + Sync,
-    ) -> (Self, Vec<Part>, Option<Earlier>) {
+    /// The clusters of what was loaded; so also those of an earlier state. A text that is the
+    /// same in both is read once.
+    pub(crate) fn of(loaded: Loaded, configuration: &Configuration) -> (Self, Option<Self>) {
         let Loaded {
             sources,
             now,
             before,
         } = loaded;
-        let all: Vec<SourceId> = sources.ids().collect();
-        let manifests = Manifests::read(&sources, &all, scope_of);
-        let ids_before = before
-            .as_ref()
-            .map_or_else(Vec::new, |before| ids(&before.files));
-        let [manifests, manifests_before] = manifests.divide([&ids(&now.files), &ids_before]);
-        let parts = manifests.into_parts(&sources);
-        let earlier = before.map(|before| {
-            let parts = manifests_before.into_parts(&sources);
-            let problems: Vec<Problem> = before.problems.into_iter().map(in_words).collect();
-            Earlier {
-                gaps: Gaps::new(&problems, &sources, &parts),
-                parts,
-                skipped: before.skipped,
-            }
-        });
-        let mut summary = summarize(&parts);
-        summary.files = now.files.len();
-        summary.unreadable = now.problems.len();
+        let texts = Texts::read(sources);
+        let before = before.map(|before| Self::of_listing(&texts, before, configuration));
+        (Self::of_listing(&texts, now, configuration), before)
+    }
+
+    fn of_listing(texts: &Texts, listing: Listing, configuration: &Configuration) -> Self {
+        let ids: Vec<SourceId> = listing.files.iter().map(|file| file.source).collect();
+        let path_of = configuration.path_of();
+        let workspace = Workspace::of(texts, &ids, &configuration.config, path_of);
+        let mut summary = summarize(&workspace);
+        summary.files = listing.files.len();
+        summary.unreadable = listing.problems.len();
         let is_elsewhere = |skipped: &&load::Skipped| {
             matches!(
                 skipped.reason,
                 SkipReason::Submodule | SkipReason::LargeFile
             )
         };
-        summary.elsewhere = now.skipped.iter().filter(is_elsewhere).count();
-        summary.left_alone = now.skipped.len() - summary.elsewhere;
-        let problems: Vec<Problem> = now.problems.into_iter().map(in_words).collect();
-        let reading = Self {
-            gaps: Gaps::new(&problems, &sources, &parts),
-            sources,
-            files: now.files,
+        summary.elsewhere = listing.skipped.iter().filter(is_elsewhere).count();
+        summary.left_alone = listing.skipped.len() - summary.elsewhere;
+        let problems: Vec<Problem> = listing.problems.into_iter().map(in_words).collect();
+        Self {
+            gaps: Gaps::new(&problems, &workspace),
+            workspace,
+            files: listing.files,
             problems,
-            skipped: now.skipped,
+            skipped: listing.skipped,
             summary,
+        }
+    }
+
+    /// Leaves only the cluster that the options name, if they name one.
+    pub(crate) fn only(
+        mut self,
+        options: &ClusterOptions,
+        terminal: &mut Terminal,
+    ) -> Result<Self, Unusable> {
+        let Some(name) = &options.cluster else {
+            return Ok(self);
         };
-        (reading, parts, earlier)
+        match self.workspace.only(name) {
+            Ok(workspace) => {
+                self.workspace = workspace;
+                Ok(self)
+            }
+            Err(names) => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let known = match names[..] {
+                    [""] => "there is only one cluster, which has no name".to_owned(),
+                    _ => format!("the clusters are {}", names.join(", ")),
+                };
+                terminal.complain("--cluster", &format!("no cluster `{name}`; {known}"));
+                Err(Unusable)
+            }
+        }
     }
 
     /// Leaves out the problems that the earlier state has, too.
-    pub(crate) fn leave_out_problems_of(&mut self, earlier: &Earlier) {
+    pub(crate) fn leave_out_problems_of(&mut self, earlier: &Self) {
         let gaps = &self.gaps;
         self.problems
             .retain(|problem| !gaps.is_problem_in(problem, &earlier.gaps));
-    }
-
-    /// The texts of the files, in their order. There may be others, of an earlier state.
-    pub(crate) fn ids(&self) -> Vec<SourceId> {
-        ids(&self.files)
     }
 
     /// Whether something that was asked for is not part of the analysis: a file that cannot
     /// be read, or a document that looks like Kubernetes and cannot be parsed.
     pub(crate) fn is_incomplete(&self) -> bool {
         !self.gaps.is_empty()
+    }
+
+    /// Whether there is no object that npcheck could say anything about.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.workspace.clusters().all(ClusterView::is_empty)
+    }
+
+    /// Whether an object has no part in any verdict because it is wrong: an API server would
+    /// reject it (S13), or it is defined twice and not alike.
+    pub(crate) fn has_rejected_objects(&self) -> bool {
+        let is_rejected = |view: &ClusterView| {
+            let workloads = view.first_definitions().workloads().iter();
+            let mut metas = workloads.map(|workload| &workload.object.meta);
+            view.not_judged().has_faults() || metas.any(|meta| !meta.is_accepted)
+        };
+        self.workspace.clusters().any(is_rejected)
     }
 
     /// Says on standard error what could not be read, and, if asked, what was left alone.
@@ -178,84 +170,38 @@ impl Reading {
             terminal.say("  render templates first: helm template CHART | npcheck lint -");
         }
     }
-}
-
-fn ids(files: &[load::File]) -> Vec<SourceId> {
-    files.iter().map(|file| file.source).collect()
-}
-
-impl Input {
-    /// Reads what the arguments stand for, as one cluster.
-    pub(crate) fn read(paths: &Paths) -> Self {
-        let loaded = load::load(&paths.paths, &mut io::stdin().lock(), &Limits::default());
-        let (reading, mut parts, _) = Reading::of(loaded, |_| None);
-        let part = parts.pop().expect("there is always a part without scope");
-        Self {
-            reading,
-            documents: part.documents,
-            diagnostics: part.diagnostics,
-            places: part.places,
-            cluster: part.cluster,
-        }
-    }
-
-    /// Whether there is no object that npcheck could say anything about.
-    pub(crate) fn is_empty(&self) -> bool {
-        has_no_objects(&self.documents)
-    }
-
-    /// Whether an API server would refuse one of the objects, so that it counts for nothing
-    /// in a verdict (S13).
-    pub(crate) fn has_refused_objects(&self) -> bool {
-        let cluster = &self.cluster;
-        let policies = cluster.policies().iter().map(|policy| &policy.object.meta);
-        let workloads = cluster
-            .workloads()
-            .iter()
-            .map(|workload| &workload.object.meta);
-        let mut metas = policies
-            .chain(cluster.cluster_policies().iter().map(|policy| &policy.meta))
-            .chain(workloads);
-        metas.any(|meta| !meta.is_accepted) || !cluster.duplicates().is_empty()
-    }
 
     /// Says on standard error what is wrong with documents that count for nothing in a
     /// verdict: the commands that give one show no findings.
-    pub(crate) fn report_refusals(&self, terminal: &mut Terminal) {
+    pub(crate) fn report_rejections(&self, terminal: &mut Terminal) {
+        let sources = self.workspace.sources();
         let errors = self
-            .diagnostics
-            .iter()
+            .workspace
+            .diagnostics()
             .filter(|finding| finding.severity == Severity::Error);
         for error in errors {
-            let source = self.sources.get(error.primary.span.source);
+            let source = sources.get(error.primary.span.source);
             let place = source.position(error.primary.span.start);
             let place = format!("{}:{}:{}", source.name(), place.line, place.column);
             terminal.complain(&place, &error.message);
         }
-        for duplicate in self.cluster.duplicates() {
-            let [first, second] = [duplicate.first, duplicate.second].map(|span| {
-                format!(
-                    "{}:{}",
-                    self.sources.get(span.source).name(),
-                    self.sources.position(span).line
-                )
-            });
-            let message = format!("{} is defined twice, first in {first}", duplicate.object);
-            terminal.complain(&second, &message);
+    }
+
+    /// Says on standard error what was not judged, be the answer as it may.
+    pub(crate) fn report_not_judged(&self, terminal: &mut Terminal) {
+        if terminal.verbosity > Verbosity::Quiet {
+            let not_judged = self.workspace.not_judged();
+            for line in not_judged_lines(&not_judged, self.workspace.sources()) {
+                terminal.say(Escaped(&line));
+            }
         }
     }
 }
 
-/// Whether no document became an object that npcheck could say anything about.
-pub(crate) fn has_no_objects(documents: &[Document]) -> bool {
-    !documents
-        .iter()
-        .any(|document| matches!(document.outcome, Became::Object | Became::PluginPolicy))
-}
-
-fn summarize(parts: &[Part]) -> Summary {
+fn summarize(workspace: &Workspace) -> Summary {
     let mut summary = Summary::default();
-    for document in parts.iter().flat_map(|part| &part.documents) {
+    let documents: Vec<Arc<[Document]>> = workspace.documents().into_values().collect();
+    for document in documents.iter().flat_map(|text| text.iter()) {
         match document.outcome {
             Became::Object
             | Became::ContextObject
@@ -305,7 +251,7 @@ pub(super) fn skip_reason(reason: SkipReason) -> &'static str {
     }
 }
 
-pub(super) fn in_words(problem: load::Problem) -> Problem {
+fn in_words(problem: load::Problem) -> Problem {
     let message = match problem.kind {
         ProblemKind::NotFound { similar: None } => "no such file or directory".to_owned(),
         ProblemKind::NotFound {

@@ -3,25 +3,25 @@
 //! Refuses to know a single rule.
 
 use super::Paths;
-use super::autofix::{Permission, autofix};
 use super::baseline::Baseline;
-use super::configuration::{Configuration, ConfigurationOptions, known_rules};
+use super::configuration::{ClusterOptions, Configuration};
 use super::exit::Outcome;
 use super::fixes;
-use super::input::{Earlier, Part, Reading, has_no_objects};
-use super::judge::Judge;
+use super::input::Input;
 use super::known_findings::{KnownFindings, LeftOut};
 use super::states::{StateOptions, States};
 use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::lint::{self, Inventory};
+use crate::lint::{self, Date};
 use crate::load::{self, Limits, SkipReason};
 use crate::output::{Assumption, Escaped, FindingFormat, Found, Report, Summary, UNCHANGED, count};
 use crate::source::{SourceId, SourceMap};
+use crate::workspace::{NotJudged, Permission, Workspace, known_rules};
 use clap::{Args, ValueEnum};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Find mistakes and risks in policies
 #[derive(Clone, Debug, Args)]
@@ -45,10 +45,6 @@ pub(super) struct Options {
     /// Do not fail, whatever is found
     #[arg(long)]
     exit_zero: bool,
-    /// Every pod and namespace of the cluster is among the manifests, so that what is not
-    /// there does not exist
-    #[arg(long)]
-    complete: bool,
     /// Apply fixes: the safe ones, or those that remove flows, those that add flows, or all
     ///
     /// What a fix does to connectivity is worked out before anything is written, and every
@@ -74,7 +70,7 @@ pub(super) struct Options {
     #[command(flatten)]
     states: StateOptions,
     #[command(flatten)]
-    configuration: ConfigurationOptions,
+    clusters: ClusterOptions,
 }
 
 /// Which fixes to apply.
@@ -150,7 +146,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
             return Ok(Outcome::Incomplete);
         }
     };
-    let own = [&options.configuration.config, &options.baseline];
+    let own = [&options.clusters.configuration.config, &options.baseline];
     let own: Vec<&PathBuf> = own.into_iter().flatten().collect();
     match states.open(repository.as_ref(), &options.paths.paths, &own) {
         Ok(Some(states)) => lint(options, &states, terminal),
@@ -163,7 +159,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
 }
 
 fn lint(options: &Options, states: &States<'_>, terminal: &mut Terminal) -> io::Result<Outcome> {
-    let Ok(configuration) = Configuration::of(&options.configuration, &states.now, terminal) else {
+    let Ok(configuration) = Configuration::of(&options.clusters, &states.now, terminal) else {
         return Ok(Outcome::Incomplete);
     };
     let baseline = options.baseline.as_ref().map(|path| {
@@ -173,11 +169,6 @@ fn lint(options: &Options, states: &States<'_>, terminal: &mut Terminal) -> io::
     let Ok(baseline) = baseline.transpose() else {
         return Ok(Outcome::Incomplete);
     };
-    let inventory = match options.complete {
-        true => Inventory::Complete,
-        false => Inventory::Open,
-    };
-    let judge = Judge::new(&configuration, &inventory);
     let (paths, limits) = (&options.paths.paths, Limits::default());
     let stdin = &mut io::stdin().lock();
     let loaded = match states.now.load(paths, stdin, states.earlier(), &limits) {
@@ -187,45 +178,42 @@ fn lint(options: &Options, states: &States<'_>, terminal: &mut Terminal) -> io::
             return Ok(Outcome::Incomplete);
         }
     };
-    let (mut reading, parts, earlier) = Reading::of(loaded, |name| judge.scope_of(name));
-    reading.summary.since = states.since().map(str::to_owned);
+    let (mut input, earlier) = Input::of(loaded, &configuration);
+    input.summary.since = states.since().map(str::to_owned);
     if let Some(earlier) = &earlier {
-        reading.leave_out_problems_of(earlier);
+        input.leave_out_problems_of(earlier);
     }
-    reading.report_problems(terminal);
+    input.report_problems(terminal);
+    let Ok(input) = input.only(&options.clusters, terminal) else {
+        return Ok(Outcome::Incomplete);
+    };
+    let today = today();
+    let sources = input.workspace.sources();
     let found_before = earlier
         .as_ref()
-        .map(|earlier| judge.lint(&reading.sources, &earlier.parts).findings);
-    let known = KnownFindings::new(
-        baseline,
-        &reading.sources,
-        &found_before.unwrap_or_default(),
-    );
-    let linted = judge.lint(&reading.sources, &parts);
+        .map(|earlier| earlier.workspace.lint(today).findings);
+    let known = KnownFindings::new(baseline, sources, &found_before.unwrap_or_default());
+    let linted = input.workspace.lint(today);
     let run = Run {
         options,
-        configuration: &configuration,
-        judge: &judge,
-        reading: &reading,
-        parts: &parts,
+        input: &input,
         earlier: earlier.as_ref(),
         known: &known,
+        today,
     };
     match options.fixing() {
         Some(permission) => run.fix(linted, permission, terminal),
-        None => run.report(&reading.sources, linted, terminal),
+        None => run.report(&input.workspace, linted, terminal),
     }
 }
 
 /// A run that has read everything.
 struct Run<'r> {
     options: &'r Options,
-    configuration: &'r Configuration,
-    judge: &'r Judge<'r>,
-    reading: &'r Reading,
-    parts: &'r [Part],
-    earlier: Option<&'r Earlier>,
+    input: &'r Input,
+    earlier: Option<&'r Input>,
     known: &'r KnownFindings,
+    today: Date,
 }
 
 impl Run<'_> {
@@ -236,31 +224,32 @@ impl Run<'_> {
         permission: Permission,
         terminal: &mut Terminal,
     ) -> io::Result<Outcome> {
-        let reading = self.reading;
-        let ids = reading.ids();
-        let texts = (&reading.sources, ids.as_slice());
-        let is_editable = |id| is_editable(reading, id);
+        let input = self.input;
+        let is_editable = |id| is_editable(input, id);
         let are_new =
             |sources: &SourceMap, findings: &[Diagnostic]| self.known.are_new(sources, findings);
-        let autofixed = autofix(self.judge, texts, linted, permission, is_editable, are_new);
+        let fixed = input
+            .workspace
+            .autofix(linted, self.today, permission, is_editable, are_new);
         if self.options.diff {
-            fixes::show(reading, &autofixed, terminal)?;
-            let outcome = Outcome::answer(autofixed.changed.is_empty());
+            fixes::show(input, &fixed, terminal)?;
+            let outcome = Outcome::answer(fixed.changed.is_empty());
             return Ok(outcome.with_problems(self.is_incomplete()));
         }
-        let is_written = fixes::write(reading, &autofixed, terminal);
-        let outcome = self.report(&autofixed.sources, autofixed.report, terminal)?;
+        let is_written = fixes::write(input, &fixed, terminal);
+        let outcome = self.report(&fixed.workspace, fixed.report, terminal)?;
         Ok(outcome.with_problems(!is_written))
     }
 
     /// Prints the findings that are not known, and says how the run went.
     fn report(
         &self,
-        sources: &SourceMap,
+        workspace: &Workspace,
         mut linted: lint::Report,
         terminal: &mut Terminal,
     ) -> io::Result<Outcome> {
-        let (options, reading) = (self.options, self.reading);
+        let (options, input) = (self.options, self.input);
+        let sources = workspace.sources();
         if let Some(path) = &options.write_baseline {
             return Ok(write_baseline(path, sources, &linted, terminal));
         }
@@ -271,20 +260,24 @@ impl Run<'_> {
             sources,
             findings: &linted.findings,
             suppressed: &linted.suppressed,
-            problems: &reading.problems,
-            assumptions: &assumptions(options, &reading.summary, &linted),
-            rules: self.judge.known_rules(),
-            summary: &reading.summary,
+            problems: &input.problems,
+            assumptions: &assumptions(options, &input.summary, &linted),
+            not_judged: &workspace.not_judged(),
+            rules: &known_rules(),
+            summary: &input.summary,
             found: found(&linted, &left_out),
         };
         target::write_all(&options.output, terminal, |format, style, out| {
             format.write(&report, style, out)
         })?;
-        if outcome == Outcome::Nothing {
-            reading.report_nothing(&self.options.paths, terminal);
-        } else if terminal.verbosity > Verbosity::Quiet {
+        if terminal.verbosity > Verbosity::Quiet {
             report_suppressed(sources, &linted, terminal);
-            terminal.say(report.found.line(&reading.summary));
+        }
+        input.report_not_judged(terminal);
+        if outcome == Outcome::Nothing {
+            input.report_nothing(&self.options.paths, terminal);
+        } else if terminal.verbosity > Verbosity::Quiet {
+            terminal.say(report.found.line(&input.summary));
         }
         Ok(outcome)
     }
@@ -292,14 +285,10 @@ impl Run<'_> {
     fn outcome(&self, linted: &lint::Report) -> Outcome {
         let options = self.options;
         let fail_on = options.fail_on.map(FailOn::severity);
-        let fail_on = fail_on.or(self.configuration.config.fail_on);
+        let fail_on = fail_on.or(self.input.workspace.config().fail_on);
         let fail_on = fail_on.unwrap_or(Severity::Warning);
         let fails = |finding: &Diagnostic| finding.severity >= fail_on;
-        let has_objects = !self
-            .parts
-            .iter()
-            .all(|part| has_no_objects(&part.documents));
-        let outcome = if !has_objects && linted.findings.is_empty() {
+        let outcome = if self.input.is_empty() && linted.findings.is_empty() {
             Outcome::Nothing
         } else {
             Outcome::answer(options.exit_zero || !linted.findings.iter().any(fails))
@@ -311,8 +300,8 @@ impl Run<'_> {
     /// there is such a state to compare with.
     fn is_incomplete(&self) -> bool {
         match self.earlier {
-            Some(earlier) => !self.reading.gaps.are_all_in(&earlier.gaps),
-            None => self.reading.is_incomplete(),
+            Some(earlier) => !self.input.gaps.are_all_in(&earlier.gaps),
+            None => self.input.is_incomplete(),
         }
     }
 
@@ -328,7 +317,9 @@ impl Run<'_> {
         if let Some(path) = &self.options.baseline {
             report_gone(path, &left_out.gone, terminal);
         }
-        for entry in self.judge.idle_entries(&linted.used_entries) {
+        let entries = self.input.workspace.config().ignore.iter().enumerate();
+        for (_, entry) in entries.filter(|(index, _)| !linted.used_entries.contains(index)) {
+            let entry = format!("{}: {}", entry.rule, entry.reason);
             terminal.say(format_args!(
                 "`ignore` of the configuration matches no finding: {}",
                 Escaped(&entry)
@@ -346,17 +337,12 @@ impl Run<'_> {
     fn unread_submodules(&self) -> impl Iterator<Item = &str> {
         let skipped = self.earlier.iter().flat_map(|earlier| &earlier.skipped);
         let submodules = skipped.filter(|skipped| skipped.reason == SkipReason::Submodule);
-        let files = &self.reading.files;
+        let (files, sources) = (&self.input.files, self.input.workspace.sources());
         submodules
             .map(|skipped| skipped.name.as_str())
             .filter(|name| {
                 let is_below = |file: &load::File| {
-                    let rest = self
-                        .reading
-                        .sources
-                        .get(file.source)
-                        .name()
-                        .strip_prefix(*name);
+                    let rest = sources.get(file.source).name().strip_prefix(*name);
                     rest.is_some_and(|rest| rest.starts_with('/'))
                 };
                 files.iter().any(is_below)
@@ -379,6 +365,7 @@ fn report_unchanged(options: &Options, terminal: &mut Terminal) -> io::Result<Ou
             kind: "nothing-staged",
             message: UNCHANGED.to_owned(),
         }],
+        not_judged: &NotJudged::default(),
         rules: &known_rules(),
         summary: &summary,
         found: Found::default(),
@@ -393,8 +380,8 @@ fn report_unchanged(options: &Options, terminal: &mut Terminal) -> io::Result<Ou
 }
 
 /// Whether fixes can be written to where the text came from.
-fn is_editable(reading: &Reading, id: SourceId) -> bool {
-    let file = reading.files.iter().find(|file| file.source == id);
+fn is_editable(input: &Input, id: SourceId) -> bool {
+    let file = input.files.iter().find(|file| file.source == id);
     file.is_some_and(|file| file.path.is_some() && !file.is_compressed)
 }
 
@@ -441,7 +428,7 @@ fn assumptions(options: &Options, summary: &Summary, linted: &lint::Report) -> V
         message: limit.clone(),
     };
     let mut assumptions: Vec<Assumption> = linted.limits.iter().map(of_limit).collect();
-    if !options.complete {
+    if !options.clusters.complete {
         assumptions.push(Assumption {
             kind: "open-world",
             message: "there may be pods and namespaces that no manifest declares".to_owned(),
@@ -501,4 +488,10 @@ fn report_suppressed(sources: &SourceMap, linted: &lint::Report, terminal: &mut 
         let (rule, reason) = (suppressed.finding.rule, Escaped(&suppressed.reason));
         terminal.say(format_args!("allowed {name}:{line} {rule}: {reason}"));
     }
+}
+
+/// Suppressions may expire, so the day has a say; nothing else depends on the clock.
+fn today() -> Date {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Date::from_unix_seconds(since.map_or(0, |elapsed| elapsed.as_secs()))
 }

@@ -8,7 +8,6 @@ mod choice;
 mod completions;
 mod config;
 mod configuration;
-mod copies;
 mod endpoint;
 mod exit;
 mod explain;
@@ -17,14 +16,10 @@ mod fixes;
 mod gaps;
 mod graph;
 mod input;
-mod judge;
 mod known_findings;
 mod lint;
-mod manifests;
-mod autofix;
 mod port;
 mod reach;
-mod render;
 mod replace;
 mod schema;
 mod states;
@@ -95,7 +90,6 @@ enum Command {
     Explain(explain::Options),
     Config(config::Options),
     Files(files::Options),
-    Render(render::Options),
     Schema(schema::Options),
     Completions(completions::Options),
 }
@@ -149,7 +143,6 @@ fn execute(cli: Cli) -> Outcome {
         Command::Explain(options) => explain::run(&options, &mut terminal),
         Command::Config(options) => config::run(&options, &mut terminal),
         Command::Files(options) => files::run(&options, &mut terminal),
-        Command::Render(options) => render::run(&options, &mut terminal),
         Command::Schema(options) => schema::run(&options, &mut terminal),
         Command::Completions(options) => completions::run(&options, &mut terminal),
     };

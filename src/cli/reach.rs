@@ -10,15 +10,20 @@ mod group;
 mod opened;
 
 use super::Paths;
-use super::configuration::{Configuration, ConfigurationOptions};
+use super::configuration::ClusterOptions;
 use super::endpoint::{End, Lookup, Mistake, Resolved};
 use super::exit::Outcome;
 use super::input::Input;
 use super::port::{Asked, PortQuestion, asked_at};
 use super::terminal::{Terminal, Verbosity};
+use crate::cluster::Cluster;
 use crate::engine::{Endpoint, plugin_differences, uniform_ranges};
 use crate::lint::Inventory;
-use crate::output::{Detail, Ends, ReachAnswer, ReachFormat, ReachOutcome, ReachReport, Why};
+use crate::output::{
+    Detail, Ends, ReachAnswer, ReachFormat, ReachOutcome, ReachReport, Why, display_name,
+};
+use crate::source::{SourceId, SourceMap};
+use crate::workspace::{ClusterView, Workspace};
 use clap::{Args, ValueEnum};
 use group::{Group, Piece};
 use std::collections::BTreeSet;
@@ -66,11 +71,8 @@ pub(super) struct Options {
     /// One line for every pair, even where many have one outcome
     #[arg(long)]
     all_pairs: bool,
-    /// The manifests are all there is: namespaces without one have no labels but their name
-    #[arg(long)]
-    complete: bool,
     #[command(flatten)]
-    configuration: ConfigurationOptions,
+    clusters: ClusterOptions,
 }
 
 /// More pairs than this are no question that anybody reads the answer to.
@@ -99,40 +101,36 @@ impl Expectation {
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
-    let Ok(configuration) = Configuration::load(&options.configuration, terminal) else {
+    let Ok(input) = Input::read(&options.paths, &options.clusters, terminal) else {
         return Ok(Outcome::Incomplete);
     };
-    let inventory = match options.complete {
-        true => Inventory::Complete,
-        false => configuration.config.settings.inventory,
-    };
-    let mut input = Input::read(&options.paths);
     input.report_problems(terminal);
     if input.is_empty() {
+        input.report_not_judged(terminal);
         input.report_nothing(&options.paths, terminal);
         return Ok(Outcome::Nothing.with_problems(input.is_incomplete()));
     }
     // What was typed is a text like any other, so that labels in it have a place.
-    let [from, to] =
-        [&options.from, &options.to].map(|typed| input.reading.sources.add("<arguments>", typed));
-    let question = match Question::new(options, &input, inventory, [from, to]) {
-        Ok(question) => question,
+    let mut sources = input.workspace.sources().clone();
+    let arguments = [&options.from, &options.to].map(|typed| sources.add("<arguments>", typed));
+    let questions = match Question::all(options, &input.workspace, &sources, arguments) {
+        Ok(questions) => questions,
         Err((typed, mistake)) => {
-            complaint::complain(terminal, &input, typed, &mistake);
+            complaint::complain(terminal, &sources, typed, &mistake);
             return Ok(Outcome::Incomplete);
         }
     };
-    let groups = match question.groups() {
-        Ok(groups) => groups,
+    let report = match report(options, &input, &sources, &questions) {
+        Ok(report) => report,
         Err(mistake) => {
-            complaint::complain(terminal, &input, &options.to, &mistake);
+            complaint::complain(terminal, &sources, &options.to, &mistake);
             return Ok(Outcome::Incomplete);
         }
     };
-    let report = question.report(groups);
+    let is_met = |outcome: &ReachOutcome| options.expect.is_met_by(*outcome);
     let outcome = match report.outcome {
         ReachOutcome::Unknown => Outcome::Incomplete,
-        outcome => Outcome::answer(options.expect.is_met_by(outcome)),
+        _ => Outcome::answer(report.outcomes().iter().all(is_met)),
     };
     let detail = match terminal.verbosity {
         Verbosity::Quiet => Detail::Answer,
@@ -142,28 +140,67 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     let style = terminal.style;
     let written = options.output.write(&report, style, detail, terminal.out());
     terminal.finish(written)?;
-    complaint::say_what_is_left_out(terminal, &input);
+    input.report_not_judged(terminal);
     Ok(outcome.with_problems(input.is_incomplete()))
+}
+
+/// Where a question is asked.
+#[derive(Clone, Copy)]
+struct Scene<'q> {
+    workspace: &'q Workspace,
+    view: &'q ClusterView,
+    /// The cluster of the view.
+    cluster: &'q Cluster,
+    /// The texts of the workspace, and what was typed.
+    sources: &'q SourceMap,
 }
 
 /// A question in a cluster.
 struct Question<'q> {
     options: &'q Options,
-    input: &'q Input,
+    scene: Scene<'q>,
     from: Resolved,
     to: Resolved,
     ports: Vec<PortQuestion>,
-    /// Which namespaces are known whole.
-    inventory: Inventory,
 }
 
 impl<'q> Question<'q> {
-    /// What the arguments ask; else the argument that means nothing.
+    /// What the arguments ask in every cluster that has both ends; else the argument that
+    /// means nothing.
+    fn all(
+        options: &'q Options,
+        workspace: &'q Workspace,
+        sources: &'q SourceMap,
+        arguments: [SourceId; 2],
+    ) -> Result<Vec<Self>, (&'q str, Mistake)> {
+        let mut questions = Vec::new();
+        let mut unknown = None;
+        for view in workspace.clusters() {
+            let scene = Scene {
+                workspace,
+                view,
+                cluster: view.cluster(),
+                sources,
+            };
+            match Self::new(options, scene, arguments) {
+                Ok(question) => questions.push(question),
+                Err((typed, mistake @ Mistake::Unknown { .. })) => {
+                    unknown = unknown.or(Some((typed, mistake)));
+                }
+                Err(mistake) => return Err(mistake),
+            }
+        }
+        match unknown {
+            Some(mistake) if questions.is_empty() => Err(mistake),
+            _ => Ok(questions),
+        }
+    }
+
+    /// What the arguments ask in one cluster.
     fn new(
         options: &'q Options,
-        input: &'q Input,
-        inventory: Inventory,
-        [from, to]: [crate::source::SourceId; 2],
+        scene: Scene<'q>,
+        [from, to]: [SourceId; 2],
     ) -> Result<Self, (&'q str, Mistake)> {
         let mut ports = Vec::new();
         for text in &options.ports {
@@ -172,7 +209,7 @@ impl<'q> Question<'q> {
         let resolve = |text: &'q String, source| {
             let namespace = options.namespace.as_deref();
             let lookup = Lookup {
-                cluster: &input.cluster,
+                cluster: scene.cluster,
                 namespace,
                 source,
             };
@@ -184,17 +221,21 @@ impl<'q> Question<'q> {
         let to = resolve(&options.to, to)?;
         Ok(Self {
             options,
-            input,
+            scene,
             from,
             to,
             ports,
-            inventory,
         })
+    }
+
+    /// Which namespaces are known whole.
+    fn inventory(&self) -> &'q Inventory {
+        &self.scene.view.settings().inventory
     }
 
     /// The ends of one side of the question, addresses cut where policies tell them apart.
     fn pieces<'s>(&'s self, resolved: &'s Resolved) -> Vec<Piece<'s>> {
-        let cluster = &self.input.cluster;
+        let cluster = self.scene.cluster;
         let mut pieces = Vec::new();
         for (place, end) in resolved.ends.iter().enumerate() {
             match end {
@@ -206,7 +247,7 @@ impl<'q> Question<'q> {
                     }));
                 }
                 End::Workload(_) | End::Address(..) | End::Hypothetical(_) => {
-                    let endpoint = end.endpoint(cluster, &self.inventory);
+                    let endpoint = end.endpoint(cluster, self.inventory());
                     pieces.push(Piece { place, endpoint });
                 }
             }
@@ -220,7 +261,7 @@ impl<'q> Question<'q> {
             .to
             .ends
             .iter()
-            .map(|end| asked_at(&self.ports, &self.input.cluster, &self.to, end))
+            .map(|end| asked_at(&self.ports, self.scene.cluster, &self.to, end))
             .collect::<Result<_, _>>()?;
         let is_dead_end =
             |asked: &Asked| asked.connections.as_ref().is_some_and(|set| set.is_empty());
@@ -249,7 +290,7 @@ impl<'q> Question<'q> {
             });
         }
         let groups = group::groups(
-            &self.input.cluster,
+            self.scene.cluster,
             (&sources, &destinations),
             &asked,
             self.options.all_pairs,
@@ -264,39 +305,20 @@ impl<'q> Question<'q> {
         Ok(groups)
     }
 
-    fn report<'s>(&'s self, groups: Vec<Group<'s>>) -> ReachReport<'s> {
+    /// The answers in this cluster, without the clusters that they are good for.
+    fn answers<'s>(&'s self, groups: Vec<Group<'s>>) -> Vec<ReachAnswer<'s>> {
         let explains = groups.len() <= change::MAX_ANSWERS;
-        let answers: Vec<_> = groups
-            .into_iter()
-            .map(|group| self.answer(group, explains))
-            .collect();
-        let notes: BTreeSet<_> = self
-            .from
-            .notes
-            .iter()
-            .chain(&self.to.notes)
-            .cloned()
-            .collect();
-        ReachReport {
-            sources: &self.input.sources,
-            cluster: &self.input.cluster,
-            from: &self.options.from,
-            to: &self.options.to,
-            ports: self.ports.iter().map(|port| port.text.as_str()).collect(),
-            outcome: overall(answers.iter().map(|answer| answer.outcome)),
-            answers,
-            notes: notes.into_iter().collect(),
-            problems: self
-                .input
-                .problems
-                .iter()
-                .map(|problem| problem.name.clone())
-                .collect(),
-        }
+        let groups = groups.into_iter();
+        groups.map(|group| self.answer(group, explains)).collect()
+    }
+
+    /// What a person should know about how the question was read here.
+    fn notes(&self) -> impl Iterator<Item = &String> {
+        self.from.notes.iter().chain(&self.to.notes)
     }
 
     fn answer<'s>(&'s self, group: Group<'s>, explains: bool) -> ReachAnswer<'s> {
-        let cluster = &self.input.cluster;
+        let cluster = self.scene.cluster;
         let (from, to) = (&group.example.0, &group.example.1);
         let asked_or_all = group
             .asked
@@ -307,7 +329,7 @@ impl<'q> Question<'q> {
             && group.outcome.is_blocked_somewhere()
             && self.options.output_wants_changes()
         {
-            change::changes(self.input, &self.inventory, &group, (&self.from, &self.to))
+            change::changes(self.scene, self.inventory(), &group, (&self.from, &self.to))
         } else {
             Vec::new()
         };
@@ -320,6 +342,8 @@ impl<'q> Question<'q> {
             _ => piece.name(cluster, resolved),
         };
         ReachAnswer {
+            clusters: Vec::new(),
+            cluster,
             outcome: group.outcome,
             pairs: group.pairs,
             allowed: group.allowed.clone(),
@@ -350,12 +374,82 @@ impl Options {
     }
 }
 
+/// The answers of all clusters: those of one where several agree, each with the clusters that
+/// it is good for.
+fn report<'q>(
+    options: &'q Options,
+    input: &'q Input,
+    sources: &'q SourceMap,
+    questions: &'q [Question<'q>],
+) -> Result<ReachReport<'q>, Mistake> {
+    let mut notes = BTreeSet::new();
+    let mut told: Vec<(Vec<ReachAnswer<'q>>, Vec<&'q str>)> = Vec::new();
+    for question in questions {
+        let answers = question.answers(question.groups()?);
+        notes.extend(question.notes().cloned());
+        let name = display_name(question.scene.view.name());
+        let agreeing = told
+            .iter_mut()
+            .find(|(known, _)| are_alike(known, &answers));
+        match agreeing {
+            Some((_, clusters)) => clusters.push(name),
+            None => told.push((answers, vec![name])),
+        }
+    }
+    let all = input.workspace.clusters();
+    let has_several = all.len() > 1;
+    if has_several && questions.len() < all.len() {
+        let number = questions.len();
+        notes.insert(format!("{number} of {} clusters have both ends", all.len()));
+    }
+    let mut answers = Vec::new();
+    for (of_clusters, clusters) in told {
+        answers.extend(of_clusters.into_iter().map(|answer| ReachAnswer {
+            clusters: match has_several {
+                true => clusters.clone(),
+                false => Vec::new(),
+            },
+            ..answer
+        }));
+    }
+    let ports = questions
+        .first()
+        .map_or(&[][..], |question| &question.ports);
+    Ok(ReachReport {
+        sources,
+        from: &options.from,
+        to: &options.to,
+        ports: ports.iter().map(|port| port.text.as_str()).collect(),
+        outcome: overall(answers.iter().map(|answer| answer.outcome)),
+        clusters: match has_several {
+            true => all.map(|view| display_name(view.name())).collect(),
+            false => Vec::new(),
+        },
+        answers,
+        notes: notes.into_iter().collect(),
+        problems: input
+            .problems
+            .iter()
+            .map(|problem| problem.name.clone())
+            .collect(),
+        not_judged: input.workspace.not_judged(),
+    })
+}
+
+/// Whether two clusters answer the same.
+fn are_alike(one: &[ReachAnswer<'_>], other: &[ReachAnswer<'_>]) -> bool {
+    let mut pairs = one.iter().zip(other);
+    one.len() == other.len()
+        && pairs.all(|(a, b)| {
+            (a.outcome, a.pairs, &a.from, &a.to) == (b.outcome, b.pairs, &b.from, &b.to)
+                && (&a.asked, &a.allowed, &a.blocked) == (&b.asked, &b.allowed, &b.blocked)
+                && a.unknown == b.unknown
+        })
+}
+
 /// How a question with several answers came out.
 fn overall(outcomes: impl Iterator<Item = ReachOutcome>) -> ReachOutcome {
-    let outcomes: BTreeSet<_> = outcomes.collect();
-    match outcomes.iter().collect::<Vec<_>>()[..] {
-        [one] => *one,
-        _ if outcomes.contains(&ReachOutcome::Unknown) => ReachOutcome::Unknown,
-        _ => ReachOutcome::Partly,
-    }
+    outcomes
+        .reduce(ReachOutcome::and)
+        .unwrap_or(ReachOutcome::Unknown)
 }

@@ -2,11 +2,11 @@
 //!
 //! Refuses to know what stands in them.
 
-use super::configuration::known_rules;
 use super::exit::Outcome;
 use super::terminal::Terminal;
 use crate::config;
 use crate::output::Schema;
+use crate::workspace::known_rules;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use std::io;

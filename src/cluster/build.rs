@@ -3,92 +3,107 @@
 //!
 //! Refuses to judge: a duplicate is recorded, not reported.
 
+use super::definitions::{Identity, likeness, undecided};
 use super::{
     Cluster, Duplicate, Likeness, NAMESPACE_NAME_LABEL, Namespace, NamespaceId, NetworkPolicy,
     Represented, Service, Workload,
 };
 use crate::k8s::{self, Object, PolicyScope};
 use crate::source::{Span, Spanned};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// What makes an object one object: its kind, namespace (empty for cluster-scoped kinds)
-/// and name.
-pub(super) type Identity = (&'static str, String, String);
-
 impl Cluster {
-    /// Joins the objects, which come in the order of the inputs.
+    /// Joins the objects, which come in the order of the inputs. Of several definitions of one
+    /// object the first one counts.
     #[must_use]
     pub fn new(objects: Vec<Object>) -> Self {
+        Self::build(&objects, |_, _| Vec::new())
+    }
+
+    /// Joins the objects as [`new`](Self::new) does; but of an object that is defined in ways
+    /// which differ, nothing that a verdict could rest on is taken for certain: each
+    /// definition of a policy may be the one in force.
+    #[must_use]
+    pub fn undecided(objects: &[Object]) -> Self {
+        let is_policy = |object: &Object| {
+            matches!(
+                object,
+                Object::NetworkPolicy(_) | Object::ClusterNetworkPolicy(_)
+            )
+        };
+        Self::build(objects, |first, others| {
+            let mut others = others.iter().copied();
+            let unlike = others.find(|other| likeness(first, other) == Likeness::Different);
+            let Some(unlike) = unlike else {
+                return Vec::new();
+            };
+            let rest = others.filter(|_| is_policy(first));
+            let all = [(first, unlike)].into_iter();
+            let second = Some((unlike, first)).filter(|_| is_policy(first));
+            let all = all.chain(second).chain(rest.map(|other| (other, first)));
+            all.map(|(object, other)| undecided(object, other))
+                .collect()
+        })
+    }
+
+    /// Joins the objects. `instead` gives what stands in the place of the first definition of
+    /// an object that has others; nothing for that definition itself.
+    fn build(objects: &[Object], instead: impl Fn(&Object, &[&Object]) -> Vec<Object>) -> Self {
         let mut cluster = Self::default();
-        // Every object that was seen, by its place among those that are kept.
-        let mut seen: HashMap<Identity, usize> = HashMap::with_capacity(objects.len());
+        // By object: its first definition among the inputs.
+        let mut first: HashMap<Identity<'_>, usize> = HashMap::with_capacity(objects.len());
+        // By definition: the one that counts in its place, and the controller that stands
+        // for it (S3).
+        let mut firsts: Vec<Option<usize>> = vec![None; objects.len()];
+        let mut others: HashMap<usize, Vec<&Object>> = HashMap::new();
+        for (index, object) in objects.iter().enumerate() {
+            let Some(identity) = Identity::of(object) else {
+                continue;
+            };
+            match first.entry(identity) {
+                Entry::Occupied(first) => {
+                    firsts[index] = Some(*first.get());
+                    others.entry(*first.get()).or_default().push(object);
+                }
+                Entry::Vacant(first) => {
+                    first.insert(index);
+                }
+            }
+        }
+        let owners: Vec<Option<Represented>> = objects
+            .iter()
+            .map(|object| represented(object, &first))
+            .collect();
         let mut kept: Vec<Object> = Vec::with_capacity(objects.len());
-        for object in objects {
+        for (index, (object, owner)) in objects.iter().zip(owners).enumerate() {
             // What is beside the network may be there twice without harm, as in overlays.
             if let Object::ContextObject(object) = object {
-                cluster.context_objects.add(object);
-                continue;
-            }
-            let identity = identity(&object);
-            // Objects that are only generated names, or none, have no identity yet.
-            if identity.2.is_empty() {
-                kept.push(object);
-                continue;
-            }
-            if let Some(first) = seen.get(&identity).map(|index| &kept[*index]) {
+                cluster.context_objects.add(object.clone());
+            } else if let Some(first) = firsts[index].map(|first| &objects[first]) {
                 cluster.duplicates.push(Duplicate {
-                    object: display(&identity),
+                    object: Identity::new(object).to_string(),
                     first: first.meta().span,
                     second: object.meta().span,
-                    likeness: likeness(first, &object),
-                    left_out: object,
+                    likeness: likeness(first, object),
+                    left_out: object.clone(),
                 });
-                continue;
+            } else if let Some(owner) = owner {
+                cluster.represented.push(owner);
+            } else {
+                let others = others.get(&index);
+                let instead = others.map_or_else(Vec::new, |others| instead(object, others));
+                match instead.is_empty() {
+                    true => kept.push(object.clone()),
+                    false => kept.extend(instead),
+                }
             }
-            seen.insert(identity, kept.len());
-            kept.push(object);
         }
-        let present: HashSet<Identity> = seen.into_keys().collect();
-        let kept = cluster.drop_represented(kept, &present);
         cluster.namespaces = namespaces(&kept);
         cluster.sort_in(kept);
         cluster.context_objects.sort();
         cluster
-    }
-
-    /// Removes the objects whose controller is itself among the inputs (S3).
-    fn drop_represented(
-        &mut self,
-        objects: Vec<Object>,
-        present: &HashSet<Identity>,
-    ) -> Vec<Object> {
-        let is_represented = |object: &Object| {
-            let Object::Workload(workload) = object else {
-                return None;
-            };
-            let owner = workload.meta.owner.as_ref()?;
-            let namespace = workload.meta.namespace_name();
-            let kind = k8s::WorkloadKind::ALL
-                .into_iter()
-                .find(|kind| kind.name() == owner.kind)?;
-            let identity = (kind.name(), namespace.to_owned(), owner.name.clone());
-            present
-                .contains(&identity)
-                .then(|| format!("{}/{}", owner.kind, owner.name))
-        };
-        let mut peers = Vec::with_capacity(objects.len());
-        for object in objects {
-            match is_represented(&object) {
-                Some(owner) => self.represented.push(Represented {
-                    object: display(&identity(&object)),
-                    span: object.meta().span,
-                    owner,
-                }),
-                None => peers.push(object),
-            }
-        }
-        peers
     }
 
     /// Puts every object into its list, in the order that the lists promise.
@@ -213,53 +228,23 @@ fn namespaces(objects: &[Object]) -> Vec<Namespace> {
     declared.into_iter().map(namespace).collect()
 }
 
-/// How the specs of two objects of one kind compare.
-fn likeness(a: &Object, b: &Object) -> Likeness {
-    let is_same = match (a, b) {
-        (Object::NetworkPolicy(a), Object::NetworkPolicy(b)) => {
-            a.canonical_spec() == b.canonical_spec()
-        }
-        (Object::ClusterNetworkPolicy(a), Object::ClusterNetworkPolicy(b)) => {
-            a.canonical_spec() == b.canonical_spec()
-        }
-        _ => return Likeness::NotCompared,
+/// The object as one that its controller stands for, if that is among the inputs (S3).
+fn represented(object: &Object, present: &HashMap<Identity<'_>, usize>) -> Option<Represented> {
+    let Object::Workload(workload) = object else {
+        return None;
     };
-    if is_same {
-        Likeness::Same
-    } else {
-        Likeness::Different
-    }
-}
-
-pub(super) fn identity(object: &Object) -> Identity {
-    let meta = object.meta();
-    let namespaced = meta.namespace_name().to_owned();
-    let (kind, namespace) = match object {
-        Object::Namespace(_) => ("Namespace", String::new()),
-        Object::Node(_) => ("Node", String::new()),
-        Object::ContextObject(object) => (object.kind(), namespaced),
-        Object::PluginResource(object) => {
-            let is_namespaced = object.kind() == "NetworkSet";
-            let namespace = is_namespaced.then_some(namespaced);
-            (object.kind(), namespace.unwrap_or_default())
-        }
-        Object::PluginPolicy(policy) if policy.kind.scope == PolicyScope::Cluster => {
-            (policy.kind.qualified, String::new())
-        }
-        Object::PluginPolicy(policy) => (policy.kind.qualified, namespaced),
-        Object::ClusterNetworkPolicy(policy) => (policy.kind.name(), String::new()),
-        Object::Workload(workload) => (workload.kind.name(), namespaced),
-        Object::NetworkPolicy(_) => ("NetworkPolicy", namespaced),
-        Object::Service(_) => ("Service", namespaced),
+    let owner = workload.meta.owner.as_ref()?;
+    let kind = k8s::WorkloadKind::ALL
+        .into_iter()
+        .find(|kind| kind.name() == owner.kind)?;
+    let identity = Identity {
+        kind: kind.name(),
+        namespace: workload.meta.namespace_name(),
+        name: &owner.name,
     };
-    (kind, namespace, meta.name.value.clone())
-}
-
-/// `namespace/Kind/name`, or `Kind/name` for cluster-scoped kinds.
-fn display((kind, namespace, name): &Identity) -> String {
-    if namespace.is_empty() {
-        format!("{kind}/{name}")
-    } else {
-        format!("{namespace}/{kind}/{name}")
-    }
+    present.contains_key(&identity).then(|| Represented {
+        object: Identity::new(object).to_string(),
+        span: object.meta().span,
+        owner: format!("{}/{}", owner.kind, owner.name),
+    })
 }

@@ -150,6 +150,12 @@ impl<'a> Layout<'a> {
         placements.filter_map(move |(end, placement)| is_end(end).then_some(*placement))
     }
 
+    /// The directories that a kustomization takes from elsewhere.
+    pub(super) fn bases(&self) -> impl Iterator<Item = &str> {
+        let resources = self.resources.iter().map(String::as_str);
+        resources.filter(|path| self.kustomizations.contains_key(*path))
+    }
+
     /// Whether a kustomization lists the file among its resources.
     pub(super) fn is_resource(&self, path: &str) -> bool {
         self.resources.contains(path)
@@ -218,13 +224,19 @@ fn is_local(resource: &str) -> bool {
     !resource.contains("://") && !resource.contains('?')
 }
 
+/// The directory of a file by the file's name, with `/` between its parts.
+#[must_use]
+pub fn directory_of(name: &str) -> String {
+    directory(&join("", name)).to_owned()
+}
+
 /// The directory of a path: empty for a bare name.
 pub(super) fn directory(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
 
 /// The directories that a path lies in, the innermost first.
-fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+pub(super) fn ancestors(path: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(path.rsplit_once('/').map(|(rest, _)| rest), |directory| {
         directory.rsplit_once('/').map(|(rest, _)| rest)
     })

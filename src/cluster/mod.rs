@@ -5,16 +5,16 @@
 //! Refuses to know how objects were read, and who may talk to whom.
 
 mod build;
+mod definitions;
 mod layout;
 mod places;
 mod services;
 mod context_objects;
-mod overlays;
 mod plugin_resources;
 
 pub use context_objects::ContextObjects;
-pub use layout::Layout;
-pub use overlays::{OverlayCluster, Overlays, has_copies};
+pub use definitions::{Identity, likeness};
+pub use layout::{Layout, directory_of};
 pub use places::Places;
 pub use plugin_resources::PluginResources;
 
@@ -123,7 +123,7 @@ pub struct Represented {
 }
 
 /// A second object of one kind, namespace and name. The first one in the order of the
-/// inputs is kept, the others are left out; [`Overlays`] has clusters for them.
+/// inputs is kept, the others are left out.
 #[derive(Debug)]
 pub struct Duplicate {
     /// What both are, as `namespace/Kind/name`.
@@ -145,8 +145,6 @@ pub enum Likeness {
     Same,
     /// They differ.
     Different,
-    /// They are no policies, and were not compared.
-    NotCompared,
 }
 
 impl Cluster {

@@ -15,32 +15,35 @@ use std::sync::Arc;
 pub struct Places {
     namespaces: BTreeMap<SourceId, Spanned<String>>,
     patches: BTreeSet<SourceId>,
+    /// Directories that a kustomization takes from elsewhere.
+    bases: BTreeSet<String>,
 }
 
 impl Places {
     /// What kustomizations, and what Flux and Argo CD apply, say about these sources.
     /// `objects` are those of all sources.
     #[must_use]
-    pub fn new(sources: &SourceMap, objects: &[Object]) -> Self {
-        let context_objects = || {
-            objects.iter().filter_map(|object| match object {
-                Object::ContextObject(object) => Some(object),
-                _ => None,
-            })
-        };
-        let kustomizations = context_objects().filter_map(|object| match object {
-            ContextObject::Kustomization(kustomization) => Some(kustomization.as_ref()),
-            _ => None,
-        });
-        let placements = context_objects().filter_map(|object| match object {
-            ContextObject::Placement(placement) => Some(placement.as_ref()),
-            _ => None,
-        });
+    pub fn new<'o>(sources: &SourceMap, objects: impl IntoIterator<Item = &'o Object>) -> Self {
+        let mut kustomizations = Vec::new();
+        let mut placements = Vec::new();
+        for object in objects {
+            match object {
+                Object::ContextObject(ContextObject::Kustomization(object)) => {
+                    kustomizations.push(object.as_ref());
+                }
+                Object::ContextObject(ContextObject::Placement(object)) => {
+                    placements.push(object.as_ref());
+                }
+                _ => {}
+            }
+        }
+        let (kustomizations, placements) = (kustomizations.into_iter(), placements.into_iter());
         let layout = Layout::new(sources, kustomizations, placements);
         let mut places = Self::default();
         if layout.is_empty() {
             return places;
         }
+        places.bases = layout.bases().map(str::to_owned).collect();
         let built_into = layout.built_into();
         for source in sources.ids() {
             if layout.is_patch(source) {
@@ -81,10 +84,20 @@ impl Places {
         objects
     }
 
-    /// The same for what became of the texts.
-    pub fn settle_documents(&self, documents: &mut [Document]) {
-        for document in documents {
-            let source = document.span.source;
+    /// The same for what became of the documents of one text.
+    #[must_use]
+    pub fn settle_documents(
+        &self,
+        source: SourceId,
+        documents: &Arc<[Document]>,
+    ) -> Arc<[Document]> {
+        let is_patch = self.patches.contains(&source);
+        let namespace = self.namespaces.get(&source);
+        if !is_patch && namespace.is_none() {
+            return Arc::clone(documents);
+        }
+        let settled = |document: &Document| {
+            let mut document = document.clone();
             let is_object = matches!(
                 document.outcome,
                 Outcome::Object
@@ -92,15 +105,23 @@ impl Places {
                     | Outcome::PluginPolicy
                     | Outcome::PluginResource
             );
-            if is_object && self.patches.contains(&source) {
+            if is_object && is_patch {
                 document.outcome = Outcome::Patch;
             }
-            if document.namespace.is_empty()
-                && let Some(namespace) = self.namespaces.get(&source)
-            {
-                document.put_into = Some(namespace.value.clone());
+            if document.namespace.is_empty() {
+                document.put_into = namespace.map(|namespace| namespace.value.clone());
             }
-        }
+            document
+        };
+        documents.iter().map(settled).collect()
+    }
+
+    /// Whether a directory, or one around it, is taken by a kustomization that stands
+    /// elsewhere.
+    #[must_use]
+    pub fn is_base(&self, directory: &str) -> bool {
+        let mut outer = std::iter::once(directory).chain(layout::ancestors(directory));
+        !self.bases.is_empty() && outer.any(|directory| self.bases.contains(directory))
     }
 }
 

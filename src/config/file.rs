@@ -130,6 +130,7 @@ impl Error {
 #[serde(rename_all = "camelCase", default)]
 struct File {
     version: Option<u32>,
+    preview: bool,
     fail_on: Option<Level>,
     rules: BTreeMap<String, RuleEntry>,
     ignore: Vec<Ignore>,
@@ -139,7 +140,7 @@ struct File {
 }
 
 /// The names of the fields of [`File`], for suggestions.
-pub(super) const TOP_KEYS: &[&str] = &["version", "failOn", "rules", "ignore", "scopes"];
+pub(super) const TOP_KEYS: &[&str] = &["version", "preview", "failOn", "rules", "ignore", "scopes"];
 
 #[derive(Deserialize, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
@@ -245,6 +246,7 @@ pub(super) fn read(text: &str, known: &[&RuleMeta]) -> Result<Config, Error> {
     };
     Ok(Config {
         rules,
+        preview: file.preview,
         fail_on: file.fail_on.map(Severity::from),
         ignore: file
             .ignore

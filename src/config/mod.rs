@@ -12,9 +12,10 @@ mod settings;
 pub use file::{Error, RuleSetting};
 pub use schema::{keys, schema};
 pub use scope::Scope;
+pub use settings::cni;
 
 use crate::diagnostic::Severity;
-use crate::lint::{IgnoreEntry, RuleMeta, Settings};
+use crate::lint::{IgnoreEntry, RuleMeta, RuleTier, Settings};
 use globset::GlobMatcher;
 use std::collections::BTreeMap;
 
@@ -26,6 +27,8 @@ pub const FILE_NAME: &str = "npcheck.yaml";
 pub struct Config {
     /// What the file says of rules, by their name.
     pub rules: BTreeMap<String, RuleSetting>,
+    /// Whether rules in preview run without being named.
+    pub preview: bool,
     /// The least severity that fails a run; `None` where the file does not say.
     pub fail_on: Option<Severity>,
     /// The findings that are allowed, for manifests that one cannot edit.
@@ -52,20 +55,33 @@ impl Config {
     }
 
     /// What the rule counts in this configuration: `None` if it is off. Without a word in
-    /// the file a rule that is on by default keeps the severity of each finding.
+    /// the file a rule that is on by default keeps the severity of each finding, and one in
+    /// preview is off unless all of those are wanted.
     #[must_use]
     pub fn severity(&self, rule: &RuleMeta, usual: Severity) -> Option<Severity> {
         match self.rules.get(rule.name) {
             Some(RuleSetting::Off { .. }) => None,
             Some(RuleSetting::At(severity)) => Some(*severity),
-            None => rule.is_on_by_default.then_some(usual),
+            None => self.runs_unnamed(rule).then_some(usual),
         }
+    }
+
+    /// Whether a rule runs that the file does not name.
+    #[must_use]
+    pub fn runs_unnamed(&self, rule: &RuleMeta) -> bool {
+        rule.is_on_by_default && (rule.tier == RuleTier::Stable || self.preview)
     }
 
     /// Whether the rule runs at all.
     #[must_use]
     pub fn is_enabled(&self, rule: &RuleMeta) -> bool {
         self.severity(rule, rule.severity).is_some()
+    }
+
+    /// What is known beyond the manifests, outside of every scope and in each.
+    pub fn all_settings_mut(&mut self) -> impl Iterator<Item = &mut Settings> {
+        let of_scopes = self.scopes.iter_mut().map(|scope| &mut scope.settings);
+        std::iter::once(&mut self.settings).chain(of_scopes)
     }
 
     /// The scope that a file belongs to, by its path with `/` between the parts, relative to

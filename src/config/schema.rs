@@ -15,6 +15,7 @@ pub fn keys() -> impl Iterator<Item = &'static str> {
 pub fn schema(rules: &[&RuleMeta]) -> Value {
     let mut top = Map::new();
     top.insert("version".to_owned(), json!({"const": 1}));
+    top.insert("preview".to_owned(), json!({"type": "boolean", "description": "whether rules in preview run without being named"}));
     top.insert("failOn".to_owned(), json!({"enum": ["error", "warning", "info"], "description": "the least severity that fails a run"}));
     top.insert("rules".to_owned(), rule_settings(rules));
     top.insert("ignore".to_owned(), ignore(rules));

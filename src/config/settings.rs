@@ -2,6 +2,7 @@
 
 use super::file::Error;
 use crate::k8s::{Label, LabelSelector};
+use crate::lint::addresses::Family;
 use crate::lint::{Cloud, Cni, ExternalPods, Inventory, Profile, Settings};
 use crate::source::{SourceMap, Span, Spanned};
 use ipnet::IpNet;
@@ -184,6 +185,15 @@ impl SettingsEntry {
     }
 }
 
+/// The CNI plugin of this name.
+///
+/// # Errors
+///
+/// If npcheck knows none, with the name that was probably meant.
+pub fn cni(name: &str) -> Result<Cni, Error> {
+    named(CNIS, "CNI plugin", name, "")
+}
+
 impl InventoryEntry {
     fn read(self, text: &str) -> Result<Inventory, Error> {
         match self {
@@ -226,15 +236,21 @@ impl Network {
         settings.pod_cidrs = cidrs(&self.pod_cidrs, text)?;
         settings.service_cidrs = cidrs(&self.service_cidrs, text)?;
         settings.node_cidrs = cidrs(&self.node_cidrs, text)?;
-        for family in &self.ip_families {
-            if !["IPv4", "IPv6"].contains(&family.as_str()) {
-                return Err(Error::new(format!("`{family}` is no IP family"))
-                    .did_you_mean(family, ["IPv4", "IPv6"])
-                    .at_word(text, family));
-            }
-        }
-        let has = |name: &str| self.ip_families.iter().any(|family| family == name);
-        settings.is_dual_stack = has("IPv4") && has("IPv6");
+        let family = |written: &String| {
+            let known = Family::ALL
+                .into_iter()
+                .find(|family| family.name() == written);
+            known.ok_or_else(|| {
+                Error::new(format!("`{written}` is not an IP family"))
+                    .did_you_mean(written, Family::ALL.map(Family::name))
+                    .at_word(text, written)
+            })
+        };
+        settings.ip_families = self
+            .ip_families
+            .iter()
+            .map(family)
+            .collect::<Result<_, _>>()?;
         Ok(())
     }
 }

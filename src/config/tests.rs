@@ -1,7 +1,7 @@
 //! What the configuration takes, and what it says of what it does not take.
 
 use super::*;
-use crate::lint::{Category, Cni, Inventory};
+use crate::lint::{Category, Cni, Inventory, RuleTier};
 
 const RULE: RuleMeta = RuleMeta {
     name: "accidental-or",
@@ -9,6 +9,8 @@ const RULE: RuleMeta = RuleMeta {
     page: "",
     category: Category::Selectors,
     severity: Severity::Error,
+    tier: RuleTier::Stable,
+    evidence: "a figure",
     fix: None,
     mutes: &[],
     is_on_by_default: true,
@@ -17,6 +19,7 @@ const RULE: RuleMeta = RuleMeta {
 
 const FULL: &str = r#"
 version: 1
+preview: true
 failOn: error
 rules:
   accidental-or: info
@@ -58,7 +61,7 @@ fn every_key_is_taken() {
         config.settings.inventory.is_complete_in("shop")
             && !config.settings.inventory.is_complete()
     );
-    assert!(config.settings.is_dual_stack);
+    assert_eq!(config.settings.ip_families.len(), 2);
     assert_eq!(config.settings.cni, Some(Cni::Cilium));
     assert_eq!(config.ignore.len(), 1);
     assert_eq!(config.scope_of("./clusters/prod/a/b.yaml"), Some(0));

@@ -54,7 +54,7 @@ pub use plugin_policy::{
 pub use rbac::{Role, RoleBinding, RoleScope, ServiceAccount, ServiceAccountReference};
 pub use selector::{LabelSelector, LabelSelectorRequirement, Operator, Truth};
 pub use service::{Service, ServicePort, ServiceType, TargetPort};
-pub use workload::{Container, ContainerPort, Workload, WorkloadKind};
+pub use workload::{Container, ContainerPort, Variable, Workload, WorkloadKind};
 
 use crate::source::Span;
 use std::net::IpAddr;

@@ -17,6 +17,8 @@ pub struct LabelSelector {
     pub match_labels: Vec<Label>,
     /// `matchExpressions`, in the order of the text.
     pub match_expressions: Vec<LabelSelectorRequirement>,
+    /// The key `matchLabels` or `matchExpressions` where it is written without a value.
+    pub null_key: Option<Span>,
 }
 
 /// One entry of `matchExpressions`.
@@ -70,6 +72,7 @@ impl LabelSelector {
             span,
             match_labels: Vec::new(),
             match_expressions: Vec::new(),
+            null_key: None,
         }
     }
 

@@ -37,9 +37,17 @@ pub struct Service {
     pub external_traffic_is_local: bool,
     /// `spec.ipFamilies`.
     pub ip_families: Vec<String>,
+    /// Whether `spec.ipFamilyPolicy` is `RequireDualStack`.
+    pub requires_dual_stack: bool,
 }
 
 impl Service {
+    /// Whether it can only be there in a cluster that speaks both IPv4 and IPv6.
+    #[must_use]
+    pub fn is_dual_stack(&self) -> bool {
+        self.requires_dual_stack || self.ip_families.len() > 1
+    }
+
     /// Whether it has no address of its own, so that its port is not translated.
     #[must_use]
     pub fn is_headless(&self) -> bool {

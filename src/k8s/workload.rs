@@ -158,8 +158,19 @@ pub struct Container {
     pub restarts_always: bool,
     /// `ports`, those with a numeric `containerPort` only.
     pub ports: Vec<ContainerPort>,
-    /// The values of `env`, `args` and `command`, where written as text.
+    /// The entries of `env` with a value, in the order of the text.
+    pub variables: Vec<Variable>,
+    /// `args`, then `command`.
     pub arguments: Vec<String>,
+}
+
+/// An entry of a container's `env` with a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// `name`.
+    pub name: String,
+    /// `value`.
+    pub value: String,
 }
 
 impl Container {

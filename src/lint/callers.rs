@@ -267,6 +267,7 @@ pub fn may_select_namespace(cx: &Context<'_>, selector: &LabelSelector, name: &s
         return selector.matches_opaque(&namespace.labels) != Truth::False;
     }
     let of_name = LabelSelector {
+        null_key: None,
         span: selector.span,
         match_labels: selector
             .match_labels

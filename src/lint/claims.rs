@@ -93,11 +93,19 @@ impl Denial {
         directions.sort_unstable();
         directions.dedup();
         let object = behind.iter().find(|word| direction(word).is_none());
-        let extent = if object.is_some_and(|word| is_one_of(word, ALL)) {
+        // `all-deny`, `egress-deny`: the object may stand first.
+        let stands_first = |is_meant: fn(&str) -> bool| {
+            behind.is_empty() && before.last().is_some_and(|word| is_meant(word))
+        };
+        let extent = if object.is_some_and(|word| is_one_of(word, ALL))
+            || stands_first(|word| is_one_of(word, ALL))
+        {
             Extent::Everything
         } else if before.last() == Some(&"default") || behind.contains(&"default") {
             Extent::Default
-        } else if behind.first().is_some_and(|word| direction(word).is_some()) {
+        } else if behind.first().is_some_and(|word| direction(word).is_some())
+            || stands_first(|word| direction(word).is_some())
+        {
             Extent::Direction
         } else {
             return None;
@@ -162,8 +170,7 @@ pub struct Counterpart {
 }
 
 /// The names of namespaces that may be meant by the name of a policy, the longest first.
-/// Without a word such as `from` only those of several words, as one word alone may be
-/// anything.
+/// Only behind a word such as `from`: elsewhere the name of a product may stand as well.
 #[must_use]
 pub fn counterparts(name: &str) -> Vec<Counterpart> {
     /// What may stand behind the name of a namespace.
@@ -190,9 +197,9 @@ pub fn counterparts(name: &str) -> Vec<Counterpart> {
         let rest = &words[start.min(words.len())..];
         for length in (1..=rest.len().min(LONGEST)).rev() {
             let is_whole = rest.get(length).is_none_or(|word| is_one_of(word, BEHIND));
-            if is_whole && (length > 1 || marked.is_some()) {
+            if let Some(direction) = marked.filter(|_| is_whole) {
                 found.push(Counterpart {
-                    direction: marked.flatten(),
+                    direction,
                     name: rest[..length].join("-"),
                 });
             }
@@ -424,6 +431,9 @@ mod tests {
             ("deny-by-default", "Default"),
             ("deny-ingress", "Direction ingress"),
             ("foo-block-inbound", "Direction ingress"),
+            ("ingress-deny", "Direction ingress"),
+            ("web-all-deny", "Everything"),
+            ("hub-deny-all", "Everything"),
             // Somebody is let in, or may be.
             ("default-deny-all-except-dns", ""),
             ("default-deny-allow-dns", ""),
@@ -511,14 +521,14 @@ mod tests {
                 "allow-from-namespace-bank",
                 &["ingress namespace-bank", "ingress bank"],
             ),
-            ("allow-namespace-bank", &["any namespace-bank", "any bank"]),
+            ("allow-namespace-bank", &["any bank"]),
             // `for` may be a part of the name.
             (
                 "allow-from-apply-for-aid",
                 &["ingress apply-for-aid", "ingress apply"],
             ),
-            ("allow-hmpps-auth-dev", &["any hmpps-auth-dev"]),
-            ("allow-ingress-nginx", &["any ingress-nginx"]),
+            ("allow-data-lake", &[]),
+            ("allow-ingress-nginx", &[]),
             ("allow-monitoring", &[]),
             ("allow", &[]),
             ("from-monitoring", &[]),

@@ -1,5 +1,6 @@
 //! What a rule may look at, and where it puts what it finds.
 
+use super::comments::Comments;
 use super::{RuleMeta, Settings};
 use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -7,6 +8,7 @@ use crate::engine::Engine;
 use crate::k8s;
 use crate::source::{SourceMap, Span};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// How much of the cluster the manifests hold.
 #[derive(Clone, Debug, Default)]
@@ -41,8 +43,10 @@ impl Inventory {
 
 /// What one rule sees, and its findings so far.
 pub struct Context<'a> {
-    /// What each document became, with its comments.
+    /// What each document became.
     pub documents: &'a k8s::Documents,
+    /// The comments of the documents.
+    pub comments: Arc<Comments<'a>>,
     /// The texts, for fixes that follow the style of the text around them.
     pub sources: &'a SourceMap,
     /// The objects, joined.
@@ -59,9 +63,14 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(super) fn new(input: &super::Input<'a>, meta: &'static RuleMeta) -> Self {
+    pub(super) fn new(
+        input: &super::Input<'a>,
+        comments: Arc<Comments<'a>>,
+        meta: &'static RuleMeta,
+    ) -> Self {
         Self {
             documents: input.documents,
+            comments,
             sources: input.sources,
             cluster: input.cluster,
             engine: input.engine,

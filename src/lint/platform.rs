@@ -232,7 +232,21 @@ pub fn is_public_port(port: &NetworkPolicyPort) -> bool {
     }
 }
 
-/// Words in the name of a policy that is meant for everybody.
+/// Whether an entry of `ports` is one of the web's, by its number or its name.
+#[must_use]
+pub fn is_web_port(port: &NetworkPolicyPort) -> bool {
+    match port.port.get().map(|port| &port.value) {
+        Some(PortReference::Number(number)) => {
+            port.end_port.get().is_none() && [80, 443].contains(number)
+        }
+        Some(PortReference::Name(name)) => {
+            ["http", "https", "web", "websecure"].contains(&name.as_str())
+        }
+        None => false,
+    }
+}
+
+/// Words in the name of a policy, or in a comment, for what is meant for everybody.
 const WORDS_FOR_EVERYBODY: &[&str] = &[
     "all",
     "any",
@@ -253,6 +267,14 @@ const WORDS_FOR_EVERYBODY: &[&str] = &[
 pub fn names_everybody(name: &str) -> bool {
     name.split(['-', '_', '.'])
         .any(|word| WORDS_FOR_EVERYBODY.contains(&word))
+}
+
+/// Whether a comment says that something is meant for everybody.
+#[must_use]
+pub fn speaks_of_everybody(comment: &str) -> bool {
+    let comment = comment.to_lowercase();
+    let mut words = comment.split(|next: char| !next.is_alphanumeric());
+    words.any(|word| WORDS_FOR_EVERYBODY.contains(&word) || word == "outside")
 }
 
 /// Ports of databases and of other stores that are not meant for everybody, by their

@@ -4,31 +4,90 @@
 //! places where hosts stand.
 
 use crate::cluster::{Cluster, NamespaceId, ServiceId};
-use crate::k8s::Workload;
+use crate::k8s::{Variable, Workload};
 
-/// The Services that the containers of a pod of the namespace `own` are told to talk to,
-/// in order.
+/// A Service that a container is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reference {
+    /// The Service.
+    pub service: ServiceId,
+    /// The port beside its name.
+    pub port: Option<u16>,
+    /// Whether the name is surely meant as an address: as `db` in `postgres://db/shop`,
+    /// `db:5432` and `DB_HOST: db`, and not in `args: [db]`, which may be a command.
+    pub is_address: bool,
+}
+
+/// What the containers of a pod of the namespace `own` are told of Services, in order.
+#[must_use]
+pub fn references(cluster: &Cluster, own: NamespaceId, pod: &Workload) -> Vec<Reference> {
+    let own = cluster.namespace(own).name.as_str();
+    let variables = pod.containers.iter().flat_map(|it| &it.variables);
+    let of_variables = variables.flat_map(|variable| {
+        let is_whole = |host: &Host<'_>| host.name == variable.value;
+        let names_host = names_host(variable);
+        hosts(&variable.value).map(move |host| Host {
+            is_address: host.is_address || (names_host && is_whole(&host)),
+            ..host
+        })
+    });
+    let arguments = pod.containers.iter().flat_map(|it| &it.arguments);
+    let of_arguments = arguments.flat_map(|text| hosts(text));
+    let references = of_variables.chain(of_arguments).filter_map(|host| {
+        Some(Reference {
+            service: service(cluster, own, host.name)?,
+            port: host.port,
+            is_address: host.is_address,
+        })
+    });
+    let mut references: Vec<Reference> = references.collect();
+    references.sort_unstable();
+    references.dedup();
+    references
+}
+
+/// The Services that the containers of a pod of the namespace `own` are told of, in order.
 #[must_use]
 pub fn services(cluster: &Cluster, own: NamespaceId, pod: &Workload) -> Vec<ServiceId> {
-    let own = cluster.namespace(own).name.as_str();
-    let texts = pod
-        .containers
-        .iter()
-        .flat_map(|container| &container.arguments);
-    let hosts = texts.flat_map(|text| hosts(text));
-    let services = hosts.filter_map(|host| {
-        let mut parts = host.split('.');
-        let (name, namespace) = (parts.next()?, parts.next().unwrap_or(own));
-        cluster.service_by_name(namespace, name)
-    });
-    let mut services: Vec<ServiceId> = services.collect();
-    services.sort_unstable();
+    let references = references(cluster, own, pod).into_iter();
+    let mut services: Vec<ServiceId> = references.map(|it| it.service).collect();
     services.dedup();
     services
 }
 
+/// The Service of a host's name: `db`, `db.shop`, `db.shop.svc.cluster.local`; or that of one
+/// of its pods: `db-0.db`, `db-0.db.shop`.
+fn service(cluster: &Cluster, own: &str, host: &str) -> Option<ServiceId> {
+    let parts: Vec<&str> = host.split('.').collect();
+    let by_name = |parts: &[&str]| {
+        let (name, namespace) = (parts.first()?, parts.get(1).unwrap_or(&own));
+        cluster.service_by_name(namespace, name)
+    };
+    by_name(&parts).or_else(|| by_name(&parts[1..]))
+}
+
+/// Whether a variable is by its name one for a host: `DB_HOST`, `UPSTREAM_URL`.
+fn names_host(variable: &Variable) -> bool {
+    const WORDS: &[&str] = &[
+        "ADDR", "ADDRESS", "ENDPOINT", "HOST", "HOSTNAME", "SERVER", "SERVICE", "URI", "URL",
+    ];
+    let name = variable.name.to_ascii_uppercase();
+    name.rsplit(['_', '-', '.'])
+        .next()
+        .is_some_and(|last| WORDS.contains(&last))
+}
+
+/// A word of a text that stands where names of hosts stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Host<'t> {
+    name: &'t str,
+    /// The number behind it: `db:5432`, `nc db 5432`.
+    port: Option<u16>,
+    is_address: bool,
+}
+
 /// The words of a text that stand where names of hosts stand.
-fn hosts(text: &str) -> impl Iterator<Item = &str> {
+fn hosts(text: &str) -> impl Iterator<Item = Host<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {
@@ -38,12 +97,31 @@ fn hosts(text: &str) -> impl Iterator<Item = &str> {
                 .find(|next| !is_part_of_host(next))
                 .unwrap_or(rest.len());
             at = start + length;
-            if starts_a_host(&text[..start]) && ends_a_host(&text[at..]) {
+            let (before, after) = (&text[..start], &text[at..]);
+            if starts_a_host(before) && ends_a_host(after) {
                 // A sentence may end behind a name.
-                return Some(text[start..at].trim_end_matches('.'));
+                let name = text[start..at].trim_end_matches('.');
+                let port = after.strip_prefix([':', ' ']).and_then(number);
+                return Some(Host {
+                    name,
+                    port,
+                    is_address: before.ends_with("//")
+                        || before.ends_with('@')
+                        || port.is_some()
+                        || name.contains(".svc"),
+                });
             }
         }
     })
+}
+
+/// The number that a text starts with, if it is a port's.
+fn number(text: &str) -> Option<u16> {
+    let end = text.find(|next: char| !next.is_ascii_digit());
+    let (number, rest) = text.split_at(end.unwrap_or(text.len()));
+    // An address, a version, a time is no port.
+    let is_whole = !rest.starts_with(|next: char| next == '.' || next.is_ascii_alphabetic());
+    number.parse().ok().filter(|number| *number > 0 && is_whole)
 }
 
 fn starts_a_host(before: &str) -> bool {
@@ -89,7 +167,33 @@ mod tests {
             ("db=1", &["1"]),
         ];
         for (text, expected) in table {
-            assert_eq!(hosts(text).collect::<Vec<_>>(), *expected, "{text}");
+            let found: Vec<&str> = hosts(text).map(|host| host.name).collect();
+            assert_eq!(found, *expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_told_from_words() {
+        let table: &[(&str, &[&str])] = &[
+            ("db", &[]),
+            ("db:5432", &["db 5432"]),
+            ("postgres://app:secret@db/shop", &["db"]),
+            ("redis://cache", &["cache"]),
+            ("until nc -z cache 6379; do sleep 2; done", &["cache 6379"]),
+            (
+                "-Dquery=sso.iam.svc.cluster.local",
+                &["sso.iam.svc.cluster.local"],
+            ),
+            ("serve web 1.2.3", &[]),
+        ];
+        for (text, expected) in table {
+            let found = hosts(text).filter(|host| host.is_address && host.name != "sleep");
+            let in_words = |host: super::Host<'_>| match host.port {
+                Some(port) => format!("{} {port}", host.name),
+                None => host.name.to_owned(),
+            };
+            let found: Vec<String> = found.map(in_words).collect();
+            assert_eq!(found, *expected, "{text}");
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use super::text;
 use crate::cluster::NAMESPACE_NAME_LABEL;
-use crate::k8s::{Documents, Label, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule};
+use crate::k8s::{Label, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule};
 use crate::source::{Edit, SourceMap, Span};
 
 /// An item of a list: its text, and its hyphen unless it is written in flow style.
@@ -59,18 +59,6 @@ pub fn first_line(sources: &SourceMap, span: Span) -> Span {
     let text = sources.text(span);
     let length = text.find(['\n', '\r']).unwrap_or(text.len()) as u32;
     Span::new(span.source, span.start, span.start + length)
-}
-
-/// Whether somebody wrote a comment about an item: inside it, behind it or right above it.
-#[must_use]
-pub fn is_commented(sources: &SourceMap, documents: &Documents, item: Item) -> bool {
-    let lines = Lines::around(sources, item.dash.unwrap_or(item.span), item.span);
-    let about = lines.comment_above()..lines.end;
-    documents
-        .iter()
-        .filter(|document| document.span.contains(item.span))
-        .flat_map(|document| &document.comments)
-        .any(|comment| about.contains(&(comment.start as usize)))
 }
 
 /// Makes one item of two neighbours, both mappings in block style at one column, by the one

@@ -63,6 +63,26 @@ impl Category {
     }
 }
 
+/// How far the findings of a rule have proved right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RuleTier {
+    /// On real manifests at least 19 of 20 of its warnings and errors are accepted.
+    Stable,
+    /// Not shown to be that good yet: it runs where somebody asks for it.
+    Preview,
+}
+
+impl RuleTier {
+    /// The word for it on pages and in every format.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stable => "stable",
+            Self::Preview => "preview",
+        }
+    }
+}
+
 /// What is known of a rule without running it.
 #[derive(Debug)]
 pub struct RuleMeta {
@@ -82,8 +102,12 @@ pub struct RuleMeta {
     /// Rules whose findings are left out on a text that a finding of this rule marks, as its
     /// primary or as a related one: this rule names their root cause.
     pub mutes: &'static [&'static str],
-    /// Whether it runs where nobody has asked for it. One that does not is for those who
-    /// want it: its findings are no mistakes by themselves.
+    /// How far its findings have proved right.
+    pub tier: RuleTier,
+    /// What put it into its tier: how its findings on real manifests were judged, one line.
+    pub evidence: &'static str,
+    /// Whether a stable rule runs where nobody has asked for it. One that does not is for
+    /// those who want it: its findings are no mistakes by themselves.
     pub is_on_by_default: bool,
     /// The version that brought it.
     pub since: &'static str,
@@ -127,7 +151,8 @@ pub trait Rule: Sync {
 /// Declares a rule: a unit struct whose doc comment is the rule's page, and its
 /// [`RuleMeta`] as `Self::META`.
 ///
-/// `is_on_by_default` may be left out where it is true, as for nearly all.
+/// `tier` is a variant of [`RuleTier`]; `is_on_by_default` may be left out where it is true,
+/// as for nearly all.
 macro_rules! declare_rule {
     (
         $(#[doc = $page:literal])*
@@ -136,6 +161,8 @@ macro_rules! declare_rule {
             summary: $summary:literal,
             category: $category:expr,
             severity: $severity:expr,
+            tier: $tier:ident,
+            evidence: $evidence:literal,
             fix: $fix:expr,
             mutes: $mutes:expr,
             $(is_on_by_default: $is_on_by_default:literal,)?
@@ -153,6 +180,8 @@ macro_rules! declare_rule {
                 page: concat!($($page, "\n"),*),
                 category: $category,
                 severity: $severity,
+                tier: $crate::lint::RuleTier::$tier,
+                evidence: $evidence,
                 fix: $fix,
                 mutes: $mutes,
                 // The first of these is what was written, if it was.

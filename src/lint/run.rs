@@ -1,6 +1,7 @@
 //! Runs rules over a cluster: all of them side by side, findings in one order, repeats
 //! and consequences of one cause left out.
 
+use super::comments::Comments;
 use super::consequence::part_consequences;
 use super::suppression::{Suppressed, Suppressions};
 use super::{Context, Date, IgnoreEntry, Rule, RuleMeta, Settings};
@@ -11,6 +12,7 @@ use crate::k8s;
 use crate::source::SourceMap;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What a run looks at.
 #[derive(Clone, Copy)]
@@ -61,7 +63,11 @@ pub struct Report {
 /// out too.
 #[must_use]
 pub fn run(input: &Input<'_>, rules: &[&'static dyn Rule]) -> Report {
-    let of_rules: Vec<_> = rules.par_iter().map(|rule| check(input, *rule)).collect();
+    let comments = Arc::new(Comments::new(input.sources, input.documents));
+    let of_rules: Vec<_> = rules
+        .par_iter()
+        .map(|rule| check(input, comments.clone(), *rule))
+        .collect();
     let mut findings = Vec::new();
     let mut limits = BTreeSet::new();
     for (found, missing) in of_rules {
@@ -77,7 +83,7 @@ pub fn run(input: &Input<'_>, rules: &[&'static dyn Rule]) -> Report {
     for consequence in consequences {
         suppressions.allowance(&consequence);
     }
-    let (about_suppressions, allowed) = suppressions.apply(suppressions.check(rules));
+    let (about_suppressions, allowed) = suppressions.apply(suppressions.check(&comments, rules));
     findings.extend(about_suppressions);
     suppressed.extend(allowed);
     findings.sort_by(|a, b| place(input.sources, a).cmp(&place(input.sources, b)));
@@ -94,8 +100,12 @@ pub fn run(input: &Input<'_>, rules: &[&'static dyn Rule]) -> Report {
 }
 
 /// What a rule finds, and what it did not look at.
-fn check(input: &Input<'_>, rule: &'static dyn Rule) -> (Vec<Diagnostic>, Vec<String>) {
-    let mut cx = Context::new(input, rule.meta());
+fn check<'a>(
+    input: &Input<'a>,
+    comments: Arc<Comments<'a>>,
+    rule: &'static dyn Rule,
+) -> (Vec<Diagnostic>, Vec<String>) {
+    let mut cx = Context::new(input, comments, rule.meta());
     for id in input.cluster.policy_ids() {
         rule.check_network_policy(&mut cx, id, &input.cluster.policy(id).object);
     }

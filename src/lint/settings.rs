@@ -4,6 +4,7 @@
 //! Refuses to know where it was written: `config` reads it, tests make it by hand.
 
 use super::Inventory;
+use super::addresses::Family;
 use crate::k8s::LabelSelector;
 use ipnet::IpNet;
 use std::collections::BTreeSet;
@@ -29,8 +30,8 @@ pub struct Settings {
     pub service_cidrs: Vec<IpNet>,
     /// The ranges of nodes' addresses.
     pub node_cidrs: Vec<IpNet>,
-    /// Whether the cluster is known to speak both IPv4 and IPv6.
-    pub is_dual_stack: bool,
+    /// The families of addresses that the cluster speaks; none where that is not known.
+    pub ip_families: BTreeSet<Family>,
     /// Namespaces whose pods need no resolver.
     pub namespaces_without_dns: Vec<String>,
     /// Addresses of resolvers outside of the cluster, or of their Services.

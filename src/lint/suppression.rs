@@ -11,6 +11,7 @@
 
 mod directive;
 
+use super::comments::Comments;
 use super::{Context, Date, Input, Rule};
 use crate::cluster::Cluster;
 use crate::diagnostic::Diagnostic;
@@ -18,6 +19,7 @@ use crate::k8s::{Document, ObjectMeta, Outcome};
 use crate::source::{Source, SourceId, Span, Spanned};
 use directive::Directive;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The annotation that suppresses findings about its object: `RULE: reason`, one a line or
 /// with `;` between them.
@@ -218,10 +220,14 @@ impl<'i, 'a> Suppressions<'i, 'a> {
     }
 
     /// What the rules have to say about the suppressions themselves.
-    pub(super) fn check(&self, rules: &[&'static dyn Rule]) -> Vec<Diagnostic> {
+    pub(super) fn check(
+        &self,
+        comments: &Arc<Comments<'a>>,
+        rules: &[&'static dyn Rule],
+    ) -> Vec<Diagnostic> {
         let mut findings = Vec::new();
         for rule in rules {
-            let mut cx = Context::new(self.input, rule.meta());
+            let mut cx = Context::new(self.input, comments.clone(), rule.meta());
             for suppression in self.by_source.values().flatten() {
                 rule.check_suppression(&mut cx, suppression);
             }

@@ -83,47 +83,6 @@ pub fn remove_comment(sources: &SourceMap, span: Span) -> Edit {
     }
 }
 
-/// The whole lines between two spans of one text: what follows the line in which the first
-/// ends, up to the line in which the second starts.
-#[must_use]
-pub fn lines_between(sources: &SourceMap, first: Span, second: Span) -> &str {
-    let text = sources.get(first.source).text();
-    let end = first.start as usize + sources.text(first).trim_end().len();
-    let start = text[end..].find('\n').map_or(text.len(), |at| end + at + 1);
-    let end = text[..second.start as usize]
-        .rfind('\n')
-        .map_or(0, |at| at + 1);
-    text.get(start..end).unwrap_or_default()
-}
-
-/// The comment at the end of the line in which a span ends, without its `#`; empty where
-/// there is none.
-#[must_use]
-pub fn comment_on_line(sources: &SourceMap, span: Span) -> &str {
-    let text = sources.get(span.source).text();
-    let rest = text[span.end as usize..].lines().next().unwrap_or_default();
-    let comment = rest.split_once(" #").map(|(_, comment)| comment);
-    comment.unwrap_or_default().trim_start_matches('#').trim()
-}
-
-/// The comment lines right above the line in which a span starts; empty where there is
-/// none.
-#[must_use]
-pub fn comment_above(sources: &SourceMap, span: Span) -> &str {
-    let text = sources.get(span.source).text();
-    let line_of = |end: usize| text[..end].rfind('\n').map_or(0, |newline| newline + 1);
-    let end = line_of(span.start as usize);
-    let mut start = end;
-    while start > 0 {
-        let above = line_of(start - 1);
-        if !text[above..start].trim_start().starts_with('#') {
-            break;
-        }
-        start = above;
-    }
-    &text[start..end]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,8 @@
 //!
 //! Refuses to know what they are about.
 
+use crate::k8s::{LabelSelector, NAMESPACE_NAME_LABEL};
+
 /// The first few names in backticks, and how many more there are.
 #[must_use]
 pub fn names<T: AsRef<str>>(names: &[T]) -> String {
@@ -26,6 +28,32 @@ pub fn count(number: usize, noun: &str) -> String {
     }
 }
 
+/// Whether a name holds a word as a whole: `from-web-to-db` holds `web` and `web-to`, not `we`.
+#[must_use]
+pub fn names_word(name: &str, word: &str) -> bool {
+    let is_end = |rest: &str| rest.is_empty() || rest.starts_with(|c: char| !c.is_alphanumeric());
+    let is_start = |rest: &str| rest.is_empty() || rest.ends_with(|c: char| !c.is_alphanumeric());
+    !word.is_empty()
+        && name
+            .match_indices(word)
+            .any(|(at, _)| is_start(&name[..at]) && is_end(&name[at + word.len()..]))
+}
+
+/// The pods of the namespaces that a selector matches: `every pod of every namespace`.
+#[must_use]
+pub fn pods_of_namespaces(namespaces: &LabelSelector) -> String {
+    let [label] = namespaces.match_labels.as_slice() else {
+        return match namespaces.is_empty() {
+            true => "every pod of every namespace".to_owned(),
+            false => format!("every pod of the namespaces with `{namespaces}`"),
+        };
+    };
+    match namespaces.match_expressions.is_empty() && label.key.value == NAMESPACE_NAME_LABEL {
+        true => format!("every pod of namespace `{}`", label.value),
+        false => format!("every pod of the namespaces with `{namespaces}`"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,5 +67,7 @@ mod tests {
         );
         assert_eq!(count(1, "rule"), "1 rule");
         assert_eq!(count(0, "rule"), "0 rules");
+        assert!(names_word("from-web-to-db", "web") && names_word("from-web-to-db", "db"));
+        assert!(!names_word("from-web-to-db", "we") && !names_word("a", ""));
     }
 }

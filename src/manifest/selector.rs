@@ -46,6 +46,11 @@ pub(super) fn read(
         span: node.span(),
         match_labels: match_labels(node, selects, path.field("matchLabels"), reader),
         match_expressions: match_expressions(node, selects, path.field("matchExpressions"), reader),
+        null_key: ["matchLabels", "matchExpressions"]
+            .iter()
+            .filter_map(|key| node.entry(key))
+            .find(|entry| entry.value.is_null())
+            .map(|entry| entry.key.span()),
     };
     if let Some(conflict) = conflict::find(&selector, selects) {
         report(conflict, selects, path, reader);

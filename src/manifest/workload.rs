@@ -5,7 +5,9 @@
 use super::deserializer;
 use super::meta;
 use crate::diagnostic::Diagnostic;
-use crate::k8s::{Container, ContainerPort, ObjectMeta, Protocol, Workload, WorkloadKind};
+use crate::k8s::{
+    Container, ContainerPort, ObjectMeta, Protocol, Variable, Workload, WorkloadKind,
+};
 use crate::source::Spanned;
 use crate::yaml::tree::Node;
 use k8s_openapi::api::core::v1;
@@ -120,11 +122,12 @@ fn containers(spec: Option<Node<'_>>, field: &str, typed: Vec<v1::Container>) ->
 }
 
 fn container(node: Node<'_>, typed: v1::Container, is_init: bool) -> Container {
-    let values = typed
-        .env
-        .into_iter()
-        .flatten()
-        .filter_map(|variable| variable.value);
+    let variables = typed.env.into_iter().flatten().filter_map(|variable| {
+        Some(Variable {
+            name: variable.name,
+            value: variable.value?,
+        })
+    });
     let commands = typed.args.into_iter().chain(typed.command).flatten();
     let nodes = node.get("ports").into_iter().flat_map(Node::items);
     let ports = nodes.zip(typed.ports.into_iter().flatten());
@@ -136,7 +139,8 @@ fn container(node: Node<'_>, typed: v1::Container, is_init: bool) -> Container {
         ports: ports
             .filter_map(|(node, typed)| port(node, &typed))
             .collect(),
-        arguments: values.chain(commands).collect(),
+        variables: variables.collect(),
+        arguments: commands.collect(),
     }
 }
 

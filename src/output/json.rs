@@ -4,6 +4,7 @@
 //! Refuses to print a character that a terminal would obey.
 
 use super::escape::is_harmless;
+use super::not_judged;
 use super::place::Fingerprints;
 use super::{RULE_PAGES, Report};
 use crate::diagnostic::{Diagnostic, Fix, Label};
@@ -52,6 +53,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         "suppressed": suppressed,
         "problems": problems,
         "assumptions": assumptions,
+        "notJudged": not_judged::value(report.not_judged, report.sources),
         "summary": {
             "errors": found.errors,
             "warnings": found.warnings,

@@ -14,6 +14,7 @@ mod json;
 mod junit;
 mod markdown;
 mod nearest;
+mod not_judged;
 mod place;
 mod reach;
 mod reach_json;
@@ -31,6 +32,7 @@ pub use address::range_name;
 pub use escape::{Csv, Escaped, EscapedLine, GithubMessage, GithubProperty, Json, Markdown, Xml};
 pub use graph::{GraphFormat, GraphView, MAX_DRAWN_NODES};
 pub use nearest::nearest;
+pub use not_judged::{display_name, not_judged_lines};
 pub use place::Fingerprints;
 pub use reach::{
     Change, ChangedPlace, Detail, Ends, OpenedFlow, ReachAnswer, ReachFormat, ReachOutcome,
@@ -44,6 +46,7 @@ pub use summary::{Found, Summary, UNCHANGED};
 use crate::diagnostic::Diagnostic;
 use crate::lint::{RuleMeta, Suppressed};
 use crate::source::SourceMap;
+use crate::workspace::NotJudged;
 use std::io::{self, Write};
 
 /// Where a rule's page is found on the web; the rule's name and `.md` follow.
@@ -80,6 +83,8 @@ pub struct Report<'a> {
     pub problems: &'a [Problem],
     /// What is not known.
     pub assumptions: &'a [Assumption],
+    /// What belongs to the clusters and was not judged.
+    pub not_judged: &'a NotJudged,
     /// All rules, sorted by name, whether they ran or not.
     pub rules: &'a [&'static RuleMeta],
     /// What was read.

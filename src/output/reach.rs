@@ -7,6 +7,7 @@ use super::{Style, reach_json, reach_text};
 use crate::cluster::Cluster;
 use crate::engine::{ConnectionSet, Explanation, PluginDifference};
 use crate::source::SourceMap;
+use crate::workspace::NotJudged;
 use std::io::{self, Write};
 
 /// The answer to one question.
@@ -14,8 +15,6 @@ use std::io::{self, Write};
 pub struct ReachReport<'a> {
     /// The texts that the facts point into.
     pub sources: &'a SourceMap,
-    /// The cluster that the facts are about.
-    pub cluster: &'a Cluster,
     /// The source as it was typed.
     pub from: &'a str,
     /// The destination as it was typed.
@@ -24,12 +23,34 @@ pub struct ReachReport<'a> {
     pub ports: Vec<&'a str>,
     /// How it came out for everything that was asked.
     pub outcome: ReachOutcome,
-    /// One for every distinct outcome, the blocked ones first.
+    /// The clusters of the tree, if it holds several.
+    pub clusters: Vec<&'a str>,
+    /// One for every distinct outcome, the blocked ones first; of clusters that do not agree,
+    /// those of one after those of the other.
     pub answers: Vec<ReachAnswer<'a>>,
     /// What a person should know about how the question was read.
     pub notes: Vec<String>,
     /// What could not be read, so that the answer may be wrong.
     pub problems: Vec<String>,
+    /// What belongs to the clusters and was not judged.
+    pub not_judged: NotJudged,
+}
+
+impl ReachReport<'_> {
+    /// How the question came out in each of the clusters that differ.
+    #[must_use]
+    pub fn outcomes(&self) -> Vec<ReachOutcome> {
+        let mut outcomes: Vec<(&[&str], ReachOutcome)> = Vec::new();
+        for answer in &self.answers {
+            match outcomes.last_mut() {
+                Some((clusters, outcome)) if *clusters == answer.clusters => {
+                    *outcome = outcome.and(answer.outcome);
+                }
+                _ => outcomes.push((&answer.clusters, answer.outcome)),
+            }
+        }
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+    }
 }
 
 /// How a question came out.
@@ -52,6 +73,16 @@ impl ReachOutcome {
         matches!(self, Self::Blocked | Self::Partly)
     }
 
+    /// How two questions with these outcomes come out together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (one, other) if one == other => one,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            _ => Self::Partly,
+        }
+    }
+
     /// The word for it in every format.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -67,6 +98,10 @@ impl ReachOutcome {
 /// All pairs of ends with one outcome, for one reason.
 #[derive(Debug)]
 pub struct ReachAnswer<'a> {
+    /// The clusters that it is good for; none if the tree holds only one.
+    pub clusters: Vec<&'a str>,
+    /// The cluster that the facts are about: the first of them.
+    pub cluster: &'a Cluster,
     /// How it came out.
     pub outcome: ReachOutcome,
     /// The sources.

@@ -4,6 +4,7 @@
 //! Refuses to shorten: every rule that was asked is there.
 
 use super::json::write_value;
+use super::not_judged;
 use super::reach::{Change, Ends, ReachAnswer, ReachReport};
 use super::reach_places::{miss_span, peer_span, port_span, rule_text};
 use super::reach_text::side_outcome;
@@ -15,6 +16,7 @@ use crate::engine::{
 use crate::k8s::{Action, ClusterPolicyKind, Direction, Tier, Truth};
 use crate::source::Span;
 use serde::Serialize;
+use serde_json::Value;
 use std::io::{self, Write};
 
 /// The version of the form. It changes when a reader would have to.
@@ -37,11 +39,15 @@ struct Report<'r> {
     answers: Vec<Answer<'r>>,
     notes: &'r [String],
     problems: &'r [String],
+    clusters: &'r [&'r str],
+    #[serde(rename = "notJudged")]
+    not_judged: Value,
 }
 
 #[derive(Serialize)]
 struct Answer<'r> {
     outcome: &'static str,
+    clusters: &'r [&'r str],
     from: &'r [String],
     to: &'r [String],
     pairs: usize,
@@ -212,6 +218,8 @@ impl<'r> Facts<'r, '_> {
                 .collect(),
             notes: &report.notes,
             problems: &report.problems,
+            clusters: &report.clusters,
+            not_judged: not_judged::value(&report.not_judged, report.sources),
         }
     }
 
@@ -220,7 +228,7 @@ impl<'r> Facts<'r, '_> {
 
         let said = Said {
             facts: self,
-            words: Words::new(self.report.cluster, &why.from, &why.to),
+            words: Words::new(answer.cluster, &why.from, &why.to),
         };
         let asked = answer.asked_or_all();
         let ways = &why.explanation.ways;
@@ -234,6 +242,7 @@ impl<'r> Facts<'r, '_> {
         let Ends { names: to, .. } = &answer.to;
         Answer {
             outcome: answer.outcome.name(),
+            clusters: &answer.clusters,
             from,
             to,
             pairs: answer.pairs,

@@ -44,7 +44,7 @@ pub(super) fn write(
         .filter(|_| detail == Detail::Answer)
         .unwrap_or_default();
     for (position, (answer, pair)) in report.answers.iter().zip(&pairs).enumerate() {
-        let words = Words::new(report.cluster, &answer.why.from, &answer.why.to);
+        let words = Words::new(answer.cluster, &answer.why.from, &answer.why.to);
         let page = Page {
             report,
             answer,
@@ -54,6 +54,12 @@ pub(super) fn write(
         };
         if position > 0 && detail != Detail::Answer {
             writeln!(out)?;
+        }
+        let before = position
+            .checked_sub(1)
+            .map(|before| &report.answers[before]);
+        if before.is_none_or(|before| before.clusters != answer.clusters) {
+            write_clusters(&answer.clusters, style, out)?;
         }
         page.headline(pair, widest, out)?;
         if detail != Detail::Answer {
@@ -65,6 +71,17 @@ pub(super) fn write(
         writeln!(out, "{}", style.paint(Role::Faint, hint))?;
     }
     Ok(())
+}
+
+/// Writes which clusters the answers that follow are good for, if there are several.
+fn write_clusters(clusters: &[&str], style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let noun = match clusters {
+        [] => return Ok(()),
+        [_] => "cluster",
+        _ => "clusters",
+    };
+    let line = format!("{noun} {}:", clusters.join(", "));
+    writeln!(out, "{}", style.paint(Role::Strong, Escaped(&line)))
 }
 
 /// One answer on its way to the page.

@@ -6,7 +6,7 @@
 use super::concise::role;
 use super::style::{Role, Style};
 use crate::diagnostic::Severity;
-use crate::lint::{Category, RuleMeta};
+use crate::lint::{Category, RuleMeta, RuleTier};
 use std::io::{self, Write};
 
 /// A rule's page in Markdown, as it stands in `docs/rules/`.
@@ -19,8 +19,9 @@ pub fn rule_page(rule: &RuleMeta) -> String {
         ..
     } = rule;
     let facts = facts(rule).join(" · ");
+    let tier = tier(rule);
     let page = page(rule).trim().to_owned();
-    format!("# {name}\n\n{summary}\n\n{facts} · since {since}\n\n{page}\n")
+    format!("# {name}\n\n{summary}\n\n{facts} · since {since}\n\n{tier}\n\n{page}\n")
 }
 
 /// The list of all rules in Markdown, by category, as it stands in `docs/rules/`.
@@ -29,12 +30,14 @@ pub fn rule_index(rules: &[&RuleMeta]) -> String {
     let mut text = "# The rules\n\n`npcheck explain RULE` shows these pages offline.\n".to_owned();
     for (category, rules) in by_category(rules) {
         text += &format!("\n## {}\n\n", category.title());
-        text += "| rule | finds | severity | fix |\n|---|---|---|---|\n";
+        text += "| rule | finds | severity | tier | fix |\n|---|---|---|---|---|\n";
         for rule in rules {
             let RuleMeta { name, summary, .. } = rule;
             let fix = rule.fix.map_or("", |fix| fix.name());
             let severity = rule.severity.name();
-            text += &format!("| [`{name}`]({name}.md) | {summary} | {severity} | {fix} |\n");
+            let tier = rule.tier.name();
+            text +=
+                &format!("| [`{name}`]({name}.md) | {summary} | {severity} | {tier} | {fix} |\n");
         }
     }
     text
@@ -50,6 +53,7 @@ pub fn write_rule_page(rule: &RuleMeta, style: Style, out: &mut dyn Write) -> io
         "{}",
         style.paint(Role::Faint, facts(rule)[1..].join(" · "))
     )?;
+    writeln!(out, "{}", style.paint(Role::Faint, tier(rule)))?;
     writeln!(out)?;
     let mut is_code = false;
     for line in page(rule).trim().lines() {
@@ -110,10 +114,11 @@ const CONFIGURATION: &str = "## Configuration";
 /// How any rule is configured.
 fn configuration(rule: &RuleMeta) -> String {
     let name = rule.name;
-    let (does, example) = match (rule.is_on_by_default, rule.severity) {
+    let runs = rule.is_on_by_default && rule.tier == RuleTier::Stable;
+    let (does, example) = match (runs, rule.severity) {
         (false, _) => ("turns the rule on", "warning"),
-        (true, Severity::Info) => ("makes more of it", "warning"),
-        (true, _) => ("makes less of it", "info"),
+        (true, Severity::Info) => ("raises it", "warning"),
+        (true, _) => ("lowers it", "info"),
     };
     format!(
         "`npcheck.yaml` {does}; `{{severity: off, reason: ...}}` turns it off:\n\n\
@@ -136,6 +141,17 @@ fn facts(rule: &RuleMeta) -> Vec<String> {
         facts.push("off by default".to_owned());
     }
     facts
+}
+
+/// How good the rule has proved to be, and so whether it runs by itself.
+fn tier(rule: &RuleMeta) -> String {
+    let evidence = rule.evidence;
+    match rule.tier {
+        RuleTier::Stable => format!("Stable: {evidence}."),
+        RuleTier::Preview => {
+            format!("Preview, and so off without `--preview` or its name: {evidence}.")
+        }
+    }
 }
 
 fn by_category<'a>(

@@ -8,7 +8,7 @@ use super::json::write_value;
 use super::place::{Fingerprints, Place, uri};
 use super::{RULE_PAGES, Report, rule_page};
 use crate::diagnostic::{Diagnostic, Fix, Severity};
-use crate::lint::{Allowance, RuleMeta};
+use crate::lint::{Allowance, RuleMeta, RuleTier};
 use crate::source::{SourceMap, Span};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ fn rule(rule: &RuleMeta) -> Value {
         "help": {"text": page, "markdown": page},
         "helpUri": format!("{RULE_PAGES}{}.md", rule.name),
         "defaultConfiguration": {
-            "enabled": rule.is_on_by_default,
+            "enabled": rule.is_on_by_default && rule.tier == RuleTier::Stable,
             "level": level(rule.severity),
         },
         "properties": {

@@ -3,8 +3,9 @@
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{self, Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, platform};
-use crate::source::{Edit, SourceMap, Span};
+use crate::lint::comments::Gap;
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, platform, rewrite};
+use crate::source::{SourceMap, Span};
 
 declare_rule! {
     /// ## What it does
@@ -69,6 +70,8 @@ declare_rule! {
         summary: "a hyphen makes two peers (OR) of what was probably meant as one (AND)",
         category: Category::Selectors,
         severity: Severity::Error,
+        tier: Stable,
+        evidence: "on 24 public repositories 3 findings, all right",
         fix: Some(FixClass::Narrowing),
         mutes: &["foreign-pod-selector", "unmatched-peer-selector", "redundant-rule"],
         since: "0.1.0",
@@ -217,7 +220,7 @@ fn score(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach) -> i32 {
     }
     // The order in which one writes a peer with both.
     score += i32::from(pair.namespaces_first);
-    score += layout(cx.sources, pair);
+    score += layout(cx, pair);
     score += inventory(cx, pair, reach);
     if reach.namespaces == [pair.own] {
         score += 3;
@@ -235,44 +238,33 @@ fn score(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach) -> i32 {
     score
 }
 
-/// What the text between and around the two peers says about them.
-fn layout(sources: &SourceMap, pair: &Pair<'_>) -> i32 {
-    let source = sources.get(pair.first.span.source).text();
-    let end = pair
-        .second
-        .dash
-        .unwrap_or(pair.second.span)
-        .start
-        .max(pair.first.span.end);
-    let between = &source[pair.first.span.end as usize..end as usize];
-    // The rest of the first peer's last line belongs to that line.
-    let between = between.split_once('\n').map_or("", |(_, lines)| lines);
-    let has_comment = between.contains('#');
-    let has_blank_line = between
-        .lines()
-        .any(|line| line.trim().is_empty() && !line.is_empty())
-        || between.contains("\n\n");
-    let around = &source[..end as usize];
-    let above = around
-        .rfind("\n---")
-        .map_or(around, |start| &around[start..]);
-    let says_or = above
-        .lines()
-        .filter_map(|line| line.split_once('#'))
-        .any(|(_, comment)| {
-            comment.split_whitespace().any(|word| {
-                matches!(
-                    word.trim_matches(['.', ',', ':', '*', '"']),
-                    "OR" | "or" | "either"
-                )
-            })
-        });
-    match (has_comment, has_blank_line) {
-        _ if says_or => -3,
-        (true, _) => -2,
-        (false, true) => 0,
-        (false, false) => 1,
+/// What the comments and blank lines beside the two peers say about them.
+fn layout(cx: &Context<'_>, pair: &Pair<'_>) -> i32 {
+    let start = |peer: &NetworkPolicyPeer| peer.dash.unwrap_or(peer.span);
+    let (first, second) = (start(pair.first), start(pair.second));
+    let (Shape::OneList(rule) | Shape::TwoRules(rule)) = pair.shape;
+    let beside = [
+        cx.comments.above(rule.dash.unwrap_or(rule.span)),
+        cx.comments.above(first),
+        cx.comments.within(first.to(pair.second.span)),
+        cx.comments.behind(pair.second.span),
+    ];
+    if beside.iter().any(|comment| says_or(comment)) {
+        return -3;
     }
+    match cx.comments.between(pair.first.span, second) {
+        Gap::Comments(_) => -2,
+        Gap::BlankLines => 0,
+        Gap::None => 1,
+    }
+}
+
+/// Whether a comment says that either of two will do.
+fn says_or(comment: &str) -> bool {
+    comment.split_whitespace().any(|word| {
+        let word = word.trim_matches(['.', ',', ':', '*', '"', '(', ')']);
+        matches!(word, "OR" | "or" | "either")
+    })
 }
 
 /// What the known pods say: which reading does anything.
@@ -359,7 +351,7 @@ fn describe(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach, path: String) -> D
         Shape::OneList(_) => pair.second.dash.unwrap_or(pair.second.span),
         Shape::TwoRules(rule) => rule.dash.unwrap_or(rule.span),
     };
-    let first_line = first_line(cx.sources, pair.first.span);
+    let first_line = rewrite::first_line(cx.sources, pair.first.span);
     let with_hyphen = pair
         .first
         .dash
@@ -375,7 +367,8 @@ fn describe(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach, path: String) -> D
             count(&reach.as_one_peer)
         ));
     let line = cx.sources.position(underlined).line;
-    match (pair.shape, remove_hyphen(cx.sources, pair)) {
+    let joined = rewrite::join_items(cx.sources, pair.first.into(), pair.second.into());
+    match (pair.shape, joined) {
         (Shape::OneList(_), Some(edit)) => {
             let title = format!("remove the hyphen on line {line}");
             finding = finding.help(title.clone()).fix(Fix {
@@ -413,37 +406,6 @@ fn count(workloads: &[WorkloadId]) -> String {
         1 => " (1 workload)".to_owned(),
         several => format!(" ({several} workloads)"),
     }
-}
-
-fn first_line(sources: &SourceMap, span: Span) -> Span {
-    let length = sources
-        .text(span)
-        .find(['\n', '\r'])
-        .map_or(span.end - span.start, |end| end as u32);
-    Span::new(span.source, span.start, span.start + length)
-}
-
-/// The one byte: the second hyphen becomes a space. Only where both items start at one
-/// column, so that the second one's keys then continue the first one's mapping.
-fn remove_hyphen(sources: &SourceMap, pair: &Pair<'_>) -> Option<Edit> {
-    let (first, second) = (pair.first.dash?, pair.second.dash?);
-    let column = |span: Span| sources.position(span).column;
-    let gap = |dash: Span, peer: &NetworkPolicyPeer| {
-        let text = sources
-            .get(dash.source)
-            .text()
-            .get(dash.end as usize..peer.span.start as usize)?;
-        text.bytes().all(|byte| byte == b' ').then_some(text.len())
-    };
-    let is_block = |span: Span| !sources.text(span).starts_with('{');
-    let fits = column(first) == column(second)
-        && gap(first, pair.first)? == gap(second, pair.second)?
-        && is_block(pair.first.span)
-        && is_block(pair.second.span);
-    fits.then(|| Edit {
-        span: second,
-        replacement: " ".to_owned(),
-    })
 }
 
 /// Whether two rules are written with the same ports.

@@ -83,6 +83,8 @@ declare_rule! {
         summary: "pods of other namespaces are let in on every port of pods that have one",
         category: Category::Ports,
         severity: Severity::Info,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -3,7 +3,7 @@
 use crate::cluster::PolicyId;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{self, Direction, IpBlock, PeerPlace};
-use crate::lint::{Category, Cni, Context, Rule, RuleMeta, declare_rule, dns, text};
+use crate::lint::{Category, Cni, Context, Rule, RuleMeta, declare_rule, dns};
 use ipnet::IpNet;
 
 declare_rule! {
@@ -70,6 +70,8 @@ declare_rule! {
         summary: "an `ipBlock` for addresses inside the cluster",
         category: Category::Addresses,
         severity: Severity::Warning,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",
@@ -240,13 +242,13 @@ fn commented(cx: &Context<'_>, place: &PeerPlace<'_>, block: &IpBlock) -> Option
     ];
     // What stands above a rule is about its only peer.
     let of_rule = match place.rule.peers.items() {
-        [_] => text::comment_above(cx.sources, place.rule.span),
-        _ => "",
+        [_] => cx.comments.above(place.rule.span),
+        _ => String::new(),
     };
     let comments = [
-        text::comment_on_line(cx.sources, block.cidr.span),
-        text::comment_above(cx.sources, block.cidr.span),
-        text::comment_above(cx.sources, place.peer.span),
+        cx.comments.behind(block.cidr.span),
+        cx.comments.above(block.cidr.span),
+        cx.comments.above(place.peer.span),
         of_rule,
     ];
     let comments = comments.map(|comment| comment.to_lowercase().replace('-', " "));

@@ -69,6 +69,8 @@ declare_rule! {
         summary: "a rule for DNS names peers that cannot be a resolver",
         category: Category::Dns,
         severity: Severity::Error,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: Some(FixClass::Widening),
         mutes: &["foreign-pod-selector", "unmatched-peer-selector", "label-on-controller"],
         since: "0.1.0",

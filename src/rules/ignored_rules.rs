@@ -64,6 +64,8 @@ declare_rule! {
         summary: "rules of a direction that `policyTypes` leaves out, so that they are ignored",
         category: Category::Isolation,
         severity: Severity::Error,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: Some(FixClass::Narrowing),
         mutes: &[],
         since: "0.1.0",

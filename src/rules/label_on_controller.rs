@@ -70,6 +70,8 @@ declare_rule! {
         summary: "a selector asks for labels of a Deployment or Service, not of the pods",
         category: Category::Selectors,
         severity: Severity::Error,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: None,
         mutes: &["unmatched-pod-selector", "unmatched-peer-selector", "foreign-pod-selector"],
         since: "0.1.0",

@@ -83,6 +83,8 @@ declare_rule! {
         summary: "egress reaches the metadata service of the node",
         category: Category::Addresses,
         severity: Severity::Warning,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: Some(FixClass::Narrowing),
         mutes: &["any-cidr"],
         since: "0.1.0",

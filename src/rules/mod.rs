@@ -15,6 +15,7 @@ mod batch_workload_cut_off;
 mod cidr_host_bits;
 mod cidr_matches_cluster;
 mod cni_capability_gap;
+mod dead_annotation;
 mod dns_peer_mismatch;
 mod dns_profile_mismatch;
 mod dns_single_protocol;
@@ -48,6 +49,7 @@ mod overridden_rule;
 mod partial_service_match;
 mod redundant_rule;
 mod scrape_blocked;
+mod service_cut_off;
 mod service_port_not_pod_port;
 mod single_stack_cidr;
 mod snat_source_cidr;
@@ -60,8 +62,10 @@ mod unmatched_namespace_selector;
 mod unmatched_peer_selector;
 mod unmatched_pod_selector;
 mod unprotected_workload;
+mod unserved_port;
 mod unstable_label;
 mod webhook_blocked;
+mod wide_peer;
 mod yaml_error;
 
 /// Every rule, sorted by name.
@@ -77,6 +81,7 @@ pub const ALL: &[&dyn Rule] = &[
     &cidr_host_bits::CidrHostBits,
     &cidr_matches_cluster::CidrMatchesCluster,
     &cni_capability_gap::CniCapabilityGap,
+    &dead_annotation::DeadAnnotation,
     &dns_peer_mismatch::DnsPeerMismatch,
     &dns_profile_mismatch::DnsProfileMismatch,
     &dns_single_protocol::DnsSingleProtocol,
@@ -110,6 +115,7 @@ pub const ALL: &[&dyn Rule] = &[
     &partial_service_match::PartialServiceMatch,
     &redundant_rule::RedundantRule,
     &scrape_blocked::ScrapeBlocked,
+    &service_cut_off::ServiceCutOff,
     &service_port_not_pod_port::ServicePortNotPodPort,
     &single_stack_cidr::SingleStackCidr,
     &snat_source_cidr::SnatSourceCidr,
@@ -122,7 +128,9 @@ pub const ALL: &[&dyn Rule] = &[
     &unmatched_peer_selector::UnmatchedPeerSelector,
     &unmatched_pod_selector::UnmatchedPodSelector,
     &unprotected_workload::UnprotectedWorkload,
+    &unserved_port::UnservedPort,
     &unstable_label::UnstableLabel,
     &webhook_blocked::WebhookBlocked,
+    &wide_peer::WidePeer,
     &yaml_error::YamlError,
 ];

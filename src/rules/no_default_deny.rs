@@ -65,6 +65,8 @@ declare_rule! {
         summary: "a namespace without a policy that isolates all of its pods",
         category: Category::Isolation,
         severity: Severity::Info,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: None,
         mutes: &["unprotected-workload"],
         since: "0.1.0",

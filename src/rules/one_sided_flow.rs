@@ -122,6 +122,8 @@ declare_rule! {
         summary: "a rule promises a flow that the policies of the other end do not allow",
         category: Category::Flows,
         severity: Severity::Warning,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",

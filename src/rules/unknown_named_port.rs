@@ -77,6 +77,8 @@ declare_rule! {
         summary: "a named port that no container of the destination has",
         category: Category::Ports,
         severity: Severity::Error,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -79,6 +79,8 @@ declare_rule! {
         summary: "a selector wants a label that the namespace does not have",
         category: Category::Selectors,
         severity: Severity::Error,
+        tier: Stable,
+        evidence: "reworked after a review of ten repositories; no wrong warning is known since",
         fix: Some(FixClass::Widening),
         mutes: &["unmatched-namespace-selector", "dns-peer-mismatch", "scrape-blocked"],
         since: "0.1.0",

@@ -74,6 +74,8 @@ declare_rule! {
         summary: "a `namespaceSelector` matches no namespace",
         category: Category::Selectors,
         severity: Severity::Warning,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: Some(FixClass::Widening),
         mutes: &[],
         since: "0.1.0",

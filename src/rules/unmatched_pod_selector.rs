@@ -70,6 +70,8 @@ declare_rule! {
         summary: "the policy's `podSelector` matches no pod, so the policy does nothing",
         category: Category::Selectors,
         severity: Severity::Error,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: Some(FixClass::Narrowing),
         mutes: &[],
         since: "0.1.0",

@@ -65,6 +65,8 @@ declare_rule! {
         summary: "a selector asks for a label that the next release changes",
         category: Category::Selectors,
         severity: Severity::Warning,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: Some(FixClass::Widening),
         mutes: &["unmatched-pod-selector", "unmatched-peer-selector"],
         since: "0.1.0",

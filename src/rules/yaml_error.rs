@@ -53,6 +53,8 @@ declare_rule! {
         summary: "a manifest that is not valid YAML or JSON",
         category: Category::Text,
         severity: Severity::Error,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -4,7 +4,6 @@
 //!
 //! Refuses to know Kubernetes and files.
 
-mod assembly;
 mod binary;
 pub(crate) mod block;
 mod block_scalar;
@@ -26,6 +25,4 @@ pub(crate) mod split;
 mod token;
 pub(crate) mod tree;
 
-pub(crate) use assembly::Assembly;
 pub(crate) use error::ReadError;
-pub(crate) use tree::{Kind, Node, Tree};

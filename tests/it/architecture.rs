@@ -15,10 +15,6 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("k8s", &["source"]),
     ("amend", &["source", "k8s"]),
     ("manifest", &["source", "diagnostic", "yaml", "k8s"]),
-    (
-        "render",
-        &["source", "diagnostic", "yaml", "k8s", "manifest"],
-    ),
     ("cluster", &["source", "k8s"]),
     ("engine", &["source", "k8s", "cluster"]),
     ("graph", &["source", "k8s", "cluster", "engine"]),
@@ -50,6 +46,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("load", &["source"]),
     (
+        "workspace",
+        &[
+            "source",
+            "diagnostic",
+            "edit",
+            "k8s",
+            "manifest",
+            "cluster",
+            "engine",
+            "graph",
+            "lint",
+            "config",
+            "rules",
+        ],
+    ),
+    (
         "output",
         &[
             "source",
@@ -59,6 +71,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "engine",
             "graph",
             "lint",
+            "workspace",
         ],
     ),
     (
@@ -71,7 +84,6 @@ const LAYERS: &[(&str, &[&str])] = &[
             "amend",
             "yaml",
             "manifest",
-            "render",
             "cluster",
             "engine",
             "graph",
@@ -79,6 +91,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
             "rules",
             "load",
+            "workspace",
             "output",
         ],
     ),

@@ -104,8 +104,13 @@ impl Question {
         ];
         let answer = run(directory, &arguments);
         let here = format!("cluster {seed}: {arguments:?}");
-        assert!(answer.status < 2, "{here}: {}", answer.stderr);
+        let status = answer.status;
         let answer: Value = serde_json::from_str(&answer.stdout).expect("the answer is JSON");
+        if answer["notJudged"]["definedTwice"] != Value::Array(Vec::new()) {
+            // What stands there twice may mean either.
+            return 0;
+        }
+        assert!(status < 2, "{here}: {answer:#}");
         let is_allowed = self.asked.is_subset(&self.connections(before));
         assert_eq!(
             answer["outcome"],

@@ -254,6 +254,7 @@ fn container(random: &mut Random) -> Container {
             protocol: protocol(random),
             number: spanned(random.pick(&NUMBERS)),
         }),
+        variables: Vec::new(),
         arguments: Vec::new(),
     }
 }

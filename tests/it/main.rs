@@ -32,7 +32,6 @@ mod places;
 mod program;
 mod reach;
 mod reference;
-mod render;
 #[cfg(unix)]
 mod repository;
 mod rules;

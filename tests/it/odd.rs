@@ -315,6 +315,7 @@ fn what_git_has_no_text_of_is_counted() {
             "skipped c.yaml: not a text file",
             "skipped d.yaml: symbolic link, not followed",
             "skipped sub: a submodule, whose files another repository has",
+            "left out: 1 policy that the API server rejects: shop/NetworkPolicy/a",
             "found 1 error (1 fixable); read 1 file, 1 object (1 policy); skipped 2 symlink or \
              binary files, 2 submodule or LFS files",
         ]

@@ -170,7 +170,7 @@ fn before_the_first_commit_everything_is_new() {
     assert_eq!(mistakes(&all), ["a.yaml:8:22: error invalid-value"]);
     assert!(
         all.stderr
-            .starts_with("found 1 error new since HEAD (1 fixable); read 1 file"),
+            .contains("found 1 error new since HEAD (1 fixable); read 1 file"),
         "{all:?}"
     );
     let unborn = lint(&repository, &["--new-from", "main"]);
@@ -220,7 +220,7 @@ fn a_revision_is_named_as_git_names_it() {
         assert_eq!(mistakes(&run), expected, "{name}: {run:?}");
         let name = name.strip_prefix("git:").unwrap_or(name);
         let said = format!("found 2 errors new since {name} (2 fixable, 1 in {name} already)");
-        assert!(run.stderr.starts_with(&said), "{run:?}");
+        assert!(run.stderr.contains(&said), "{run:?}");
     }
     for name in [
         "nope",

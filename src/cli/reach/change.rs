@@ -6,24 +6,20 @@
 
 mod proposal;
 
+use super::Scene;
 use super::group::joined;
 use super::group::{Group, Piece};
 use super::opened::{AskedEnd, AskedFlow, opened};
 use crate::cli::endpoint::{End, Form, Resolved};
-use crate::cli::input::Input;
 use crate::cluster::Cluster;
-use crate::edit;
 use crate::engine::{
     AddressRange, ConnectionSet, Endpoint, Explanation, SideTrace, Way, explain, uniform_ranges,
 };
 use crate::k8s::{Direction, Object};
 use crate::lint::Inventory;
-use crate::manifest;
 use crate::output::{Change, ChangedPlace};
-use crate::source::{Edit, SourceId};
+use crate::source::Edit;
 use proposal::{Other, Proposal};
-use rayon::prelude::*;
-use std::collections::BTreeSet;
 
 /// Changes are looked for only if there are no more answers than this.
 pub(super) const MAX_ANSWERS: usize = 6;
@@ -34,7 +30,7 @@ const MAX_TRIES: usize = 8;
 /// The changes that would allow what a group is blocked for, the smallest first; a second
 /// one only if it opens less. None if all ports were asked for, as nobody wants that.
 pub(super) fn changes(
-    input: &Input,
+    scene: Scene<'_>,
     inventory: &Inventory,
     group: &Group<'_>,
     (from, to): (&Resolved, &Resolved),
@@ -48,7 +44,7 @@ pub(super) fn changes(
         return Vec::new();
     };
     let search = Search {
-        input,
+        scene,
         inventory,
         group,
         from,
@@ -59,7 +55,7 @@ pub(super) fn changes(
 }
 
 struct Search<'q> {
-    input: &'q Input,
+    scene: Scene<'q>,
     inventory: &'q Inventory,
     group: &'q Group<'q>,
     from: &'q Resolved,
@@ -122,13 +118,13 @@ impl Search<'_> {
         let Some(subject) = subject.endpoint.pod() else {
             return Vec::new();
         };
-        let mut proposals = proposal::proposals(self.input, side, (subject, &other), denied);
+        let mut proposals = proposal::proposals(self.scene, side, (subject, &other), denied);
         proposals.sort_by_key(|proposal| (proposal::lines(&proposal.edits), proposal.kind));
         let works = |proposal: &Proposal| {
-            let Some(objects) = self.objects(&proposal.edits, Extent::Pair) else {
+            let Some(cluster) = self.cluster(&proposal.edits, Extent::Pair) else {
                 return false;
             };
-            self.holds(&Cluster::new(objects), |explanation| {
+            self.holds(&cluster, |explanation| {
                 let first = explanation.ways.iter().take(1).flat_map(Way::sides);
                 let mut same = first.filter(|other| other.direction == side.direction);
                 same.all(|side| denied.is_subset(&side.verdict.allowed()))
@@ -158,7 +154,7 @@ impl Search<'_> {
     fn asked_end(&self, example: &Piece<'_>, pieces: &[Piece<'_>]) -> AskedEnd {
         match &example.endpoint {
             Endpoint::Pod(pod) => pod.workload.map_or(AskedEnd::Hypothetical, |id| {
-                AskedEnd::Workload(self.input.cluster.workload_name(id))
+                AskedEnd::Workload(self.scene.cluster.workload_name(id))
             }),
             Endpoint::Address(_) => AskedEnd::Outside(ranges(pieces)),
         }
@@ -166,7 +162,7 @@ impl Search<'_> {
 
     /// The change that edits make, if the engine says that all of it is allowed with them.
     fn proved(&self, edits: &[Edit]) -> Option<Change> {
-        let cluster = Cluster::new(self.objects(edits, Extent::Everything)?);
+        let cluster = self.cluster(edits, Extent::Everything)?;
         let is_allowed = self.holds(&cluster, |explanation| {
             self.wanted.is_subset(&explanation.verdict.allowed())
         });
@@ -178,7 +174,7 @@ impl Search<'_> {
             to: self.asked_end(&self.group.example.1, &self.group.destinations),
             connections: &self.wanted,
         };
-        let opens = opened(&self.input.cluster, &cluster, &asked);
+        let opens = opened(self.scene.cluster, &cluster, &asked);
         let places = edits.iter().map(|edit| self.place(edit)).collect();
         Some(Change { places, opens })
     }
@@ -190,7 +186,7 @@ impl Search<'_> {
             .endpoint
         {
             Endpoint::Pod(_) => resolved.ends[example.place]
-                .in_cluster(&self.input.cluster, cluster)
+                .in_cluster(self.scene.cluster, cluster)
                 .into_iter()
                 .collect(),
             Endpoint::Address(_) => {
@@ -212,87 +208,43 @@ impl Search<'_> {
         is_there && from.iter().all(|from| to.iter().all(|to| judged(from, to)))
     }
 
-    /// The objects after some edits; `None` if the edits contradict each other, or do not
+    /// The cluster after some edits; `None` if the edits contradict each other, or do not
     /// leave a text that reads as well as before.
-    fn objects(&self, edits: &[Edit], extent: Extent) -> Option<Vec<Object>> {
-        let changed = changed_sources(edits);
-        let mut objects = Vec::new();
-        for source in &changed {
-            let of_source: Vec<Edit> = edits
-                .iter()
-                .filter(|edit| edit.span.source == *source)
-                .cloned()
-                .collect();
-            let before = self.input.sources.get(*source);
-            let text = edit::apply(before.text(), &of_source).ok()?;
-            let after = manifest::read(*source, before.name(), &text);
-            let before = manifest::read(*source, before.name(), before.text());
-            let refused = |parsed: &manifest::Parsed| {
-                parsed
-                    .objects
-                    .iter()
-                    .filter(|object| !object.meta().is_accepted)
-                    .count()
-            };
-            let is_worse = after.diagnostics.len() > before.diagnostics.len()
-                || refused(&after) > refused(&before)
-                || after.objects.len() < before.objects.len();
-            if is_worse {
-                return None;
-            }
-            objects.extend(after.objects);
-        }
-        match extent {
-            Extent::Everything => objects.extend(self.unchanged(&changed)),
-            Extent::Pair => objects.extend(self.unchanged_for_the_pair(&changed)),
-        }
-        // The first of two objects of one name counts, so the order of the inputs matters.
-        objects.sort_by_key(|object| (object.meta().span.source, object.meta().span.start));
-        Some(self.input.places.settle(objects))
-    }
-
-    fn unchanged(&self, changed: &BTreeSet<SourceId>) -> Vec<Object> {
-        let is_unchanged = |id: &SourceId| !changed.contains(id);
-        let ids: Vec<SourceId> = self.input.sources.ids().filter(is_unchanged).collect();
-        let objects = ids.into_par_iter().map(|id| {
-            let source = self.input.sources.get(id);
-            manifest::read(id, source.name(), source.text()).objects
+    fn cluster(&self, edits: &[Edit], extent: Extent) -> Option<Cluster> {
+        let view = self.scene.view;
+        let changed = self.scene.workspace.objects_after(view, edits)?;
+        let mut objects = changed.objects;
+        let kept = view.part().objects.iter().filter(|object| {
+            !changed.texts.contains(&object.meta().span.source) && self.matters(object, extent)
         });
-        objects.flatten().collect()
+        objects.extend(kept.cloned());
+        // The first of two objects of one name counts, so the order of the inputs matters.
+        objects.sort_by_key(|object| object.meta().span);
+        Some(view.hypothetical(&objects))
     }
 
-    /// What the verdict on the example depends on.
-    fn unchanged_for_the_pair(&self, changed: &BTreeSet<SourceId>) -> Vec<Object> {
-        let cluster = &self.input.cluster;
-        let namespaces = cluster
-            .namespaces()
-            .iter()
-            .filter_map(|namespace| namespace.declared.clone());
-        let policies = cluster
-            .policies()
-            .iter()
-            .map(|policy| &policy.object)
-            .cloned();
-        let cluster_policies = cluster.cluster_policies().iter().cloned();
-        let ends = [&self.group.example.0, &self.group.example.1];
-        let workloads = ends
-            .into_iter()
-            .filter_map(|piece| piece.endpoint.pod()?.workload);
-        let workloads = workloads.map(|id| cluster.workload(id).object.clone());
-        let objects = namespaces
-            .map(Object::Namespace)
-            .chain(policies.map(Object::NetworkPolicy))
-            .chain(cluster_policies.map(Object::ClusterNetworkPolicy))
-            .chain(workloads.map(Object::Workload))
-            .chain(cluster.nodes().iter().cloned().map(Object::Node));
-        objects
-            .filter(|object| !changed.contains(&object.meta().span.source))
-            .collect()
+    /// Whether an object has a say in what is asked about.
+    fn matters(&self, object: &Object, extent: Extent) -> bool {
+        match object {
+            _ if extent == Extent::Everything => true,
+            Object::Service(_) | Object::ContextObject(_) => false,
+            Object::Workload(workload) => {
+                let ends = [&self.group.example.0, &self.group.example.1];
+                let mut ids = ends
+                    .into_iter()
+                    .filter_map(|piece| piece.endpoint.pod()?.workload);
+                ids.any(|id| {
+                    let end = &self.scene.cluster.workload(id).object;
+                    end.meta.span == workload.meta.span
+                })
+            }
+            _ => true,
+        }
     }
 
     /// The lines that an edit changes.
     fn place(&self, edit: &Edit) -> ChangedPlace {
-        let source = self.input.sources.get(edit.span.source);
+        let source = self.scene.sources.get(edit.span.source);
         let before = source.text();
         let range = edit.span.range();
         let file = source.name().to_owned();
@@ -365,8 +317,4 @@ fn ranges(pieces: &[Piece<'_>]) -> Vec<AddressRange> {
         Endpoint::Pod(_) => None,
     });
     ranges.collect()
-}
-
-fn changed_sources(edits: &[Edit]) -> BTreeSet<SourceId> {
-    edits.iter().map(|edit| edit.span.source).collect()
 }

@@ -4,9 +4,11 @@
 //! A person waits for it, so it gives up after a short while and then offers nothing.
 
 use crate::cli::endpoint::Form;
-use crate::cluster::{Cluster, Places};
+use crate::cluster::Cluster;
+use crate::config::Config;
 use crate::load::{self, Limits};
-use crate::manifest;
+use crate::source::SourceId;
+use crate::workspace::{PathOf, Texts, Workspace};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use std::ffi::OsStr;
 use std::io;
@@ -38,14 +40,18 @@ fn candidates(typed: &str) -> Vec<CompletionCandidate> {
     // The thread is left alone when time is up: it ends with the process.
     thread::spawn(move || {
         let loaded = load::load(&[PathBuf::from(".")], &mut io::empty(), &LIMITS);
-        let mut objects = Vec::new();
-        for file in &loaded.now.files {
-            let source = loaded.sources.get(file.source);
-            objects.extend(manifest::read(file.source, source.name(), source.text()).objects);
-        }
-        let objects = Places::new(&loaded.sources, &objects).settle(objects);
+        let ids: Vec<SourceId> = loaded.sources.ids().collect();
+        let texts = Texts::read(loaded.sources);
+        let config = Config::default();
+        let workspace = Workspace::of(&texts, &ids, &config, PathOf::default());
+        let mut all: Vec<(String, Option<String>)> = workspace
+            .clusters()
+            .flat_map(|view| names(view.first_definitions()))
+            .collect();
+        all.sort();
+        all.dedup();
         // Nobody may be waiting any more.
-        let _ = sender.send(names(&Cluster::new(objects)));
+        let _ = sender.send(all);
     });
     let names = receiver.recv_timeout(PATIENCE).unwrap_or_default();
     let matching = names

@@ -12,6 +12,7 @@ use npcheck::k8s::{Documents, Object, Outcome};
 use npcheck::lint::{Input, Inventory, Report, RuleMeta};
 use npcheck::output::{self, FindingFormat, Style};
 use npcheck::source::{SourceId, SourceMap};
+use npcheck::workspace::NotJudged;
 use npcheck::{edit, lint, manifest, rules};
 use std::collections::BTreeSet;
 
@@ -110,6 +111,7 @@ impl Linted {
                 suppressed: &[],
                 problems: &[],
                 assumptions: &[],
+                not_judged: &NotJudged::default(),
                 rules: &rules,
                 summary: &output::Summary::default(),
                 found: output::Found::default(),

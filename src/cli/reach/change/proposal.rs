@@ -4,7 +4,7 @@
 
 use crate::amend::{self, NewPeer, NewPolicy, NewPort};
 use crate::cli::endpoint::{UNNAMED, blocks};
-use crate::cli::input::Input;
+use crate::cli::reach::Scene;
 use crate::cluster::{NAMESPACE_NAME_LABEL, PolicyId};
 use crate::engine::{
     AddressRange, ConnectionSet, PodView, PolicyRef, ReasonCode, RuleRef, RuleTrace, SideTrace,
@@ -73,7 +73,7 @@ pub(super) fn lines(edits: &[Edit]) -> usize {
 
 /// What could open a side for `denied`, in no order.
 pub(super) fn proposals(
-    input: &Input,
+    scene: Scene<'_>,
     side: &SideTrace<'_>,
     (subject, other): (&PodView<'_>, &Other<'_>),
     denied: &ConnectionSet,
@@ -83,7 +83,7 @@ pub(super) fn proposals(
         return Vec::new();
     }
     let side = Side {
-        input,
+        scene,
         trace: side,
         subject,
         other,
@@ -115,7 +115,7 @@ pub(super) enum Other<'c> {
 }
 
 struct Side<'s, 'c> {
-    input: &'s Input,
+    scene: Scene<'s>,
     trace: &'s SideTrace<'c>,
     subject: &'s PodView<'c>,
     other: &'s Other<'c>,
@@ -127,17 +127,17 @@ impl Side<'_, '_> {
     /// The text of the policy of a rule.
     fn text(&self, policy: PolicyRef) -> &str {
         let span = match policy {
-            PolicyRef::Network(id) => self.input.cluster.policy(id).object.meta.span,
-            PolicyRef::Cluster(id) => self.input.cluster.cluster_policy(id).meta.span,
+            PolicyRef::Network(id) => self.scene.cluster.policy(id).object.meta.span,
+            PolicyRef::Cluster(id) => self.scene.cluster.cluster_policy(id).meta.span,
         };
-        self.input.sources.get(span.source).text()
+        self.scene.sources.get(span.source).text()
     }
 
     fn accept_before(&self, rule: &RuleTrace<'_>, proposals: &mut Vec<Proposal>) {
         let PolicyRef::Cluster(id) = rule.policy else {
             return;
         };
-        let policy = self.input.cluster.cluster_policy(id);
+        let policy = self.scene.cluster.cluster_policy(id);
         let place = (self.trace.direction, rule.index);
         for peers in self.peers(None) {
             let edit =
@@ -176,7 +176,7 @@ impl Side<'_, '_> {
                     }
                 }
             }
-            let object = &self.input.cluster.policy(policy.id).object;
+            let object = &self.scene.cluster.policy(policy.id).object;
             let is_default = object
                 .pod_selector
                 .get()
@@ -207,7 +207,7 @@ impl Side<'_, '_> {
         labels: Vec<(String, String)>,
         peers: Vec<NewPeer>,
     ) -> NewPolicy {
-        let beside = &self.input.cluster.policy(beside).object;
+        let beside = &self.scene.cluster.policy(beside).object;
         NewPolicy {
             name: self.free_name(),
             namespace: beside
@@ -224,7 +224,7 @@ impl Side<'_, '_> {
 
     /// A name for a policy that none of the namespace has.
     fn free_name(&self) -> String {
-        let cluster = &self.input.cluster;
+        let cluster = &self.scene.cluster;
         let name = |pod: &PodView<'_>| {
             let workload = pod
                 .workload
@@ -258,7 +258,7 @@ impl Side<'_, '_> {
     fn used_keys(&self) -> Vec<&str> {
         let mut keys = Vec::new();
         for policy in &self.trace.policies {
-            let object = &self.input.cluster.policy(policy.id).object;
+            let object = &self.scene.cluster.policy(policy.id).object;
             let rules = object.rules_field(self.trace.direction).items();
             let of_peers = rules.iter().flat_map(|rule| rule.peers.items());
             let selectors = of_peers.filter_map(|peer| peer.pod_selector.get());
@@ -299,7 +299,7 @@ impl Side<'_, '_> {
                 .into_iter()
                 .collect();
         }
-        let home = policy.map(|id| self.input.cluster.policy(id).namespace);
+        let home = policy.map(|id| self.scene.cluster.policy(id).namespace);
         let namespace = match home {
             Some(home) if pod.namespace.id == Some(home) => None,
             _ => Some(namespace_labels(pod)),

@@ -1,0 +1,99 @@
+//! Pods that policies keep from a Service: certainly, whatever is missing.
+//!
+//! Refuses to know why the pods should reach it.
+
+use super::Context;
+use crate::cluster::{ServiceId, WorkloadId};
+use crate::diagnostic::Diagnostic;
+use crate::engine::{self, Endpoint};
+use crate::k8s::{Direction, Protocol, ServicePort};
+
+/// A port behind a Service that is closed to pods, as all others behind it are.
+#[derive(Clone, Copy, Debug)]
+pub struct CutOff {
+    /// The pods that cannot connect.
+    pub source: WorkloadId,
+    /// A workload behind the Service.
+    pub destination: WorkloadId,
+    /// The protocol of the port.
+    pub protocol: Protocol,
+    /// The port of the pods behind the Service.
+    pub port: u16,
+}
+
+impl CutOff {
+    /// The first port behind a Service that is closed to `source`; `None` if it may reach
+    /// some workload behind it, or if none is known. `port` is the one that is asked for, of
+    /// the Service or of the pods; every port where it is `None`.
+    #[must_use]
+    pub fn find(
+        cx: &Context<'_>,
+        source: WorkloadId,
+        service: ServiceId,
+        port: Option<u16>,
+    ) -> Option<Self> {
+        let cluster = cx.cluster;
+        let entries = &cluster.service(service).object.ports;
+        let is_wanted = |entry: &&ServicePort| port.is_none_or(|port| entry.port.value == port);
+        let relation = cx.engine.relation();
+        let mut found = None;
+        for destination in cluster.workloads_behind(service) {
+            let pod = &cluster.workload(destination).object;
+            for entry in entries.iter().filter(is_wanted) {
+                for port in entry.ports_of(pod) {
+                    let connections = relation.connections(source, destination);
+                    let cut_off = Self {
+                        source,
+                        destination,
+                        protocol: entry.protocol,
+                        port,
+                    };
+                    if connections.contains(entry.protocol, port) || !cut_off.is_certain(cx) {
+                        return None;
+                    }
+                    found = found.or(Some(cut_off));
+                }
+            }
+        }
+        found
+    }
+
+    fn is_certain(&self, cx: &Context<'_>) -> bool {
+        let [from, to] =
+            [self.source, self.destination].map(|id| Endpoint::workload(cx.cluster, id));
+        let denied = engine::explain(cx.cluster, &from, &to).verdict.denied();
+        denied.contains(self.protocol, self.port)
+    }
+
+    /// The finding with the policies that keep them apart.
+    #[must_use]
+    pub fn point_out(&self, cx: &Context<'_>, mut finding: Diagnostic) -> Diagnostic {
+        const SHOWN: usize = 3;
+        let sides = [
+            (Direction::Egress, self.source),
+            (Direction::Ingress, self.destination),
+        ];
+        for (side, workload) in sides {
+            if !self.is_refused_by(cx, side) {
+                continue;
+            }
+            for policy in cx.engine.isolating(workload, side).iter().take(SHOWN) {
+                let name = cx.cluster.workload_name(workload);
+                let remark = format!("isolates `{name}` for {}", side.field());
+                let policy = &cx.cluster.policy(*policy).object;
+                finding = finding.related(policy.meta.name.span, remark);
+            }
+        }
+        finding
+    }
+
+    fn is_refused_by(&self, cx: &Context<'_>, side: Direction) -> bool {
+        let [source, destination] =
+            [self.source, self.destination].map(|id| Endpoint::workload(cx.cluster, id));
+        let (subject, other) = match side {
+            Direction::Egress => (source, destination),
+            Direction::Ingress => (destination, source),
+        };
+        !engine::side(cx.cluster, side, &subject, &other).contains(self.protocol, self.port)
+    }
+}

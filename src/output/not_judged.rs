@@ -1,0 +1,91 @@
+//! What was not judged, in words and for machines: every answer of every command says it.
+//!
+//! Refuses to find it: the workspace does.
+
+use super::count;
+use crate::source::{SourceMap, Span};
+use crate::workspace::NotJudged;
+use serde_json::{Value, json};
+
+/// How many names are listed before the rest is counted.
+const MAX_NAMES: usize = 5;
+
+/// One line for each kind of what was not judged; nothing where all was. Not escaped.
+#[must_use]
+pub fn not_judged_lines(not_judged: &NotJudged, sources: &SourceMap) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (kind, number) in not_judged.foreign_policies() {
+        lines.push(format!(
+            "not evaluated: {} of {}, {}",
+            count(number, "policy"),
+            kind.product,
+            kind.qualified,
+        ));
+    }
+    let rejected: Vec<&str> = not_judged.rejected_policies().collect();
+    if !rejected.is_empty() {
+        let policies = count(rejected.len(), "policy");
+        lines.push(format!(
+            "left out: {policies} that the API server rejects: {}",
+            names(&rejected)
+        ));
+    }
+    for (object, twice) in not_judged.defined_twice() {
+        let [first, second] = [twice.first, twice.second].map(|span| place(sources, span));
+        lines.push(format!(
+            "unknown: {object} is defined twice, and not alike: {first} and {second}"
+        ));
+    }
+    if not_judged.unread_documents() > 0 {
+        let documents = count(not_judged.unread_documents(), "document");
+        lines.push(format!("not read: {documents}; `npcheck lint` says why"));
+    }
+    for part in not_judged.opaque_parts() {
+        lines.push(format!("unknown: {}: {}", part.name, part.reason));
+    }
+    lines
+}
+
+/// The same for machines.
+pub(super) fn value(not_judged: &NotJudged, sources: &SourceMap) -> Value {
+    let foreign = not_judged.foreign_policies();
+    let foreign = foreign.into_iter().map(|(kind, number)| {
+        json!({"product": kind.product.name(), "kind": kind.qualified, "count": number})
+    });
+    let twice = not_judged.defined_twice().iter().map(|(object, twice)| {
+        let places = [twice.first, twice.second].map(|span| place(sources, span));
+        json!({"object": object, "places": places})
+    });
+    let opaque = not_judged.opaque_parts().iter();
+    let opaque = opaque.map(|part| json!({"name": part.name, "reason": part.reason}));
+    json!({
+        "foreignPolicies": foreign.collect::<Vec<Value>>(),
+        "rejectedPolicies": not_judged.rejected_policies().collect::<Vec<&str>>(),
+        "definedTwice": twice.collect::<Vec<Value>>(),
+        "unreadDocuments": not_judged.unread_documents(),
+        "opaqueParts": opaque.collect::<Vec<Value>>(),
+    })
+}
+
+/// The name of a cluster in a list of several.
+#[must_use]
+pub fn display_name(name: &str) -> &str {
+    match name {
+        "" => "the rest of the tree",
+        name => name,
+    }
+}
+
+fn place(sources: &SourceMap, span: Span) -> String {
+    let line = sources.position(span).line;
+    format!("{}:{line}", sources.get(span.source).name())
+}
+
+/// The first of some names, and how many more there are.
+fn names(names: &[&str]) -> String {
+    let shown = names[..names.len().min(MAX_NAMES)].join(", ");
+    match names.len() - names.len().min(MAX_NAMES) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

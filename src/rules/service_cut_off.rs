@@ -1,0 +1,263 @@
+//! Workloads that policies keep from a Service that they are told to talk to.
+
+use crate::cluster::{NamespaceId, ServiceId, WorkloadId};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::{Direction, WorkloadKind};
+use crate::lint::cut_off::CutOff;
+use crate::lint::entrance::Entrance;
+use crate::lint::references::{self, Reference};
+use crate::lint::unjudged::Unjudged;
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
+use std::collections::BTreeMap;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a workload whose variables or arguments, those of its init containers too, give
+    /// the address of a Service of the cluster, while policies certainly keep it from every pod
+    /// behind that Service: on the port of the address, else on every port of the Service.
+    ///
+    /// It also reports replicas that cannot reach each other: on a port that a `StatefulSet` has
+    /// behind its headless Service alone, where the policies let nobody in on that port but open
+    /// others.
+    ///
+    /// A word that is only the name of a Service counts as its address where it stands as one:
+    /// `http://db/`, `db:5432`, `nc db 5432`, `db.shop.svc`, `DB_HOST: db`.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The configuration says that the connection is needed, and the policies say no. Init
+    /// containers that wait for a Service wait for ever, and clusters of replicas do not form.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: web}}
+    ///   template:
+    ///     metadata: {labels: {app: web}}
+    ///     spec:
+    ///       containers:
+    ///         - {name: web, image: example/web:1, env: [{name: CACHE, value: "cache:6379"}]}
+    /// ---
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: cache, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: cache}}
+    ///   template:
+    ///     metadata: {labels: {app: cache}}
+    ///     spec: {containers: [{name: cache, image: redis, ports: [{containerPort: 6379}]}]}
+    /// ---
+    /// apiVersion: v1
+    /// kind: Service
+    /// metadata: {name: cache, namespace: shop}
+    /// spec: {selector: {app: cache}, ports: [{port: 6379}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: web}}
+    ///   policyTypes: [Egress]
+    ///   egress:
+    ///     - ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: web}}
+    ///   template:
+    ///     metadata: {labels: {app: web}}
+    ///     spec:
+    ///       containers:
+    ///         - {name: web, image: example/web:1, env: [{name: CACHE, value: "cache:6379"}]}
+    /// ---
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: cache, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: cache}}
+    ///   template:
+    ///     metadata: {labels: {app: cache}}
+    ///     spec: {containers: [{name: cache, image: redis, ports: [{containerPort: 6379}]}]}
+    /// ---
+    /// apiVersion: v1
+    /// kind: Service
+    /// metadata: {name: cache, namespace: shop}
+    /// spec: {selector: {app: cache}, ports: [{port: 6379}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: web}}
+    ///   policyTypes: [Egress]
+    ///   egress:
+    ///     - to: [{podSelector: {matchLabels: {app: cache}}}]
+    ///       ports: [{protocol: TCP, port: 6379}]
+    ///     - ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: whether the connection is still wanted only the owner knows.
+    pub(super) struct ServiceCutOff {
+        name: "service-cut-off",
+        summary: "a workload that policies keep from a Service whose address it is given",
+        category: Category::Flows,
+        severity: Severity::Warning,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
+        fix: None,
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for ServiceCutOff {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_namespace(&self, cx: &mut Context<'_>, id: NamespaceId) {
+        let cluster = cx.cluster;
+        let mut unjudged = None;
+        for workload in cluster.workloads_in(id) {
+            let pod = &cluster.workload(workload).object;
+            if !pod.meta.is_accepted || pod.host_network {
+                continue;
+            }
+            let references = references::references(cluster, id, pod);
+            // One finding for each Service: with the first port that is closed.
+            let mut found: BTreeMap<ServiceId, CutOff> = BTreeMap::new();
+            for reference in references.iter().filter(|it| it.is_address) {
+                if let Some(cut_off) = cut_off(cx, workload, reference) {
+                    found.entry(reference.service).or_insert(cut_off);
+                }
+            }
+            let may_cluster = pod.kind == WorkloadKind::StatefulSet;
+            if found.is_empty() && !may_cluster {
+                continue;
+            }
+            let unjudged = unjudged.get_or_insert_with(|| Unjudged::new(cx.documents, cluster));
+            if unjudged.may_be_in(cluster, id) {
+                return;
+            }
+            found.retain(|service, _| {
+                !unjudged.may_be_in(cluster, cluster.service(*service).namespace)
+            });
+            let mut findings: Vec<Diagnostic> = found
+                .iter()
+                .map(|(service, cut_off)| describe(cx, *service, cut_off))
+                .collect();
+            if findings.is_empty() && may_cluster {
+                findings.extend(replicas(cx, unjudged, workload));
+            }
+            for finding in findings {
+                cx.report(finding);
+            }
+        }
+    }
+}
+
+/// What a workload is kept from at an address that it is given.
+fn cut_off(cx: &Context<'_>, workload: WorkloadId, reference: &Reference) -> Option<CutOff> {
+    let service = &cx.cluster.service(reference.service).object;
+    // The address of a workload's own Service is what it tells others.
+    let is_own = cx
+        .cluster
+        .workloads_behind(reference.service)
+        .any(|id| id == workload);
+    if is_own && !service.is_headless() {
+        return None;
+    }
+    CutOff::find(cx, workload, reference.service, reference.port)
+}
+
+fn describe(cx: &Context<'_>, service: ServiceId, cut_off: &CutOff) -> Diagnostic {
+    let name = |id| cx.cluster.workload_name(id);
+    let service = &cx.cluster.service(service).object.meta.name;
+    let source = name(cut_off.source);
+    let port = format!("{} {}", cut_off.protocol, cut_off.port);
+    let message = if cut_off.source == cut_off.destination {
+        format!(
+            "the replicas of `{source}` find each other by Service `{service}`, but policies keep them apart on {port}"
+        )
+    } else {
+        let destination = name(cut_off.destination);
+        format!(
+            "`{source}` is given the address of Service `{service}`, but policies keep it from `{destination}` on {port}"
+        )
+    };
+    let object = &cx.cluster.workload(cut_off.source).object;
+    let finding = cx
+        .finding(object.meta.name.span, message)
+        .about(source, "")
+        .label("its variables or arguments give the address");
+    cut_off
+        .point_out(cx, finding)
+        .help("allow the connection on the side that blocks it, or delete the address")
+}
+
+/// Replicas on a port that only their headless Service has, to which nobody gets in.
+fn replicas(cx: &Context<'_>, unjudged: &Unjudged, workload: WorkloadId) -> Option<Diagnostic> {
+    let cluster = cx.cluster;
+    let pod = &cluster.workload(workload).object;
+    let services: Vec<_> = cluster
+        .services_of(workload)
+        .map(|id| &cluster.service(id).object)
+        .collect();
+    let is_for_clients = |port: u16| {
+        let clients = services.iter().filter(|service| !service.is_headless());
+        let mut entries = clients.flat_map(|service| &service.ports);
+        entries.any(|entry| entry.ports_of(pod).contains(&port))
+    };
+    // With one headless Service only, its port is for clients as well.
+    if services.iter().all(|service| service.is_headless()) {
+        return None;
+    }
+    let headless = services.iter().filter(|service| service.is_headless());
+    let mut entries = headless.flat_map(|service| {
+        let ports = service.ports.iter();
+        ports.flat_map(move |entry| {
+            entry
+                .ports_of(pod)
+                .into_iter()
+                .map(move |port| (*service, entry, port))
+        })
+    });
+    entries.find_map(|(service, entry, port)| {
+        if is_for_clients(port) {
+            return None;
+        }
+        let entrance = Entrance::guarded(cluster, unjudged, workload, entry.protocol, port)?;
+        let opens_others = entrance.policies.iter().any(|policy| {
+            let policy = &cluster.policy(*policy).object;
+            !policy.rules(Direction::Ingress).is_empty()
+        });
+        if !entrance.rules.is_empty() || !opens_others {
+            return None;
+        }
+        let name = cluster.workload_name(workload);
+        let message = format!(
+            "the replicas of `{name}` have {} {port} for each other behind Service `{}`, but no policy lets anybody in there",
+            entry.protocol, service.meta.name
+        );
+        let finding = cx
+            .finding(pod.meta.name.span, message)
+            .about(name, "")
+            .related(entry.port.span, "the port of the headless Service");
+        Some(entrance.point_out(cluster, finding).help(
+            "allow these pods to reach each other on that port, as a peer with their own labels",
+        ))
+    })
+}

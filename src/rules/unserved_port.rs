@@ -1,0 +1,252 @@
+//! Rules that open only ports on which nobody listens.
+
+use crate::cluster::{PolicyId, WorkloadId};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::{self, Direction, NetworkPolicyPort, PortReference, RulePlace, Workload};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, service_ports, words};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports an ingress rule whose ports no container of the selected pods declares, while all
+    /// of these pods declare other ports.
+    ///
+    /// A port counts as served if a Service leads to it, if an argument, a variable or an
+    /// annotation of the pods names its number, and if the pods declare it for another protocol,
+    /// which is what `implicit-protocol` tells of. A Service's port is `service-port-not-pod-port`'s.
+    /// An error where the number is that of the pods of one other workload of the namespace:
+    /// then the rule is in the wrong policy, or the policy selects the wrong pods.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// `containerPort` opens nothing, so a missing one proves nothing by itself. But whoever lists
+    /// some ports lists most of them, and a rule for another one is mostly a copy whose port
+    /// nobody changed: what it was written for stays closed.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: web}}
+    ///   template:
+    ///     metadata: {labels: {app: web}}
+    ///     spec: {containers: [{name: web, image: example/web:1, ports: [{containerPort: 8080}]}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: web}}
+    ///   ingress:
+    ///     - from: [{podSelector: {}}]
+    ///       ports: [{protocol: TCP, port: 8081}]
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: web}}
+    ///   template:
+    ///     metadata: {labels: {app: web}}
+    ///     spec: {containers: [{name: web, image: example/web:1, ports: [{containerPort: 8080}]}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: web}}
+    ///   ingress:
+    ///     - from: [{podSelector: {}}]
+    ///       ports: [{protocol: TCP, port: 8080}]
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: the port that was meant only the author knows.
+    pub(super) struct UnservedPort {
+        name: "unserved-port",
+        summary: "a rule for ports that none of the selected pods has, while they have others",
+        category: Category::Ports,
+        severity: Severity::Error,
+        tier: Stable,
+        evidence: "no wrong warning or error on 24 public repositories",
+        fix: None,
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for UnservedPort {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_network_policy(
+        &self,
+        cx: &mut Context<'_>,
+        id: PolicyId,
+        policy: &k8s::NetworkPolicy,
+    ) {
+        let selected = cx.engine.selected(id);
+        if selected.is_empty() || policy.meta.opaque.is_some() || !all_list_ports(cx, selected) {
+            return;
+        }
+        for place in policy.rule_places() {
+            let ports = place.rule.ports.items();
+            let is_unserved = |port: &NetworkPolicyPort| is_unserved(cx, selected, port);
+            if place.direction == Direction::Ingress
+                && !ports.is_empty()
+                && ports.iter().all(is_unserved)
+            {
+                let finding = describe(cx, id, place, selected);
+                cx.report(finding);
+            }
+        }
+    }
+}
+
+/// Whether every workload lists ports, so that they can be believed to be all.
+fn all_list_ports(cx: &Context<'_>, workloads: &[WorkloadId]) -> bool {
+    workloads.iter().all(|id| {
+        let object = &cx.cluster.workload(*id).object;
+        object.meta.opaque.is_none() && object.ports().next().is_some()
+    })
+}
+
+/// Whether nothing known serves an entry of `ports` on any of the workloads.
+fn is_unserved(cx: &Context<'_>, workloads: &[WorkloadId], port: &NetworkPolicyPort) -> bool {
+    // A name is `unknown-named-port`'s, and without a number every port is meant.
+    let Some(PortReference::Number(first)) = port.port.get().map(|port| &port.value) else {
+        return false;
+    };
+    let last = port.end_port.get().map_or(*first, |last| last.value);
+    let protocol = port.protocol_or_default();
+    let is_meant = |number: u16| (*first..=last).contains(&number);
+    let is_served = |id: &WorkloadId| {
+        let pod = &cx.cluster.workload(*id).object;
+        let mut services = cx.cluster.services_of(*id);
+        pod.ports().any(|declared| is_meant(declared.number.value))
+            || mentions(pod, is_meant)
+            || services.any(|service| {
+                let entries = &cx.cluster.service(service).object.ports;
+                entries
+                    .iter()
+                    .any(|entry| entry.ports_of(pod).into_iter().any(is_meant))
+            })
+    };
+    let is_services =
+        || !service_ports::translated(cx.cluster, workloads, protocol, *first).is_empty();
+    !workloads.iter().any(is_served) && !is_services()
+}
+
+/// Whether an argument, a variable or an annotation of a pod has one of the numbers.
+fn mentions(pod: &Workload, is_meant: impl Fn(u16) -> bool) -> bool {
+    let arguments = pod.containers.iter().flat_map(|it| &it.arguments);
+    let variables = pod.containers.iter().flat_map(|it| &it.variables);
+    let arguments = arguments.chain(variables.map(|variable| &variable.value));
+    let annotations = pod
+        .annotations
+        .iter()
+        .map(|annotation| &annotation.value.value);
+    arguments.chain(annotations).any(|text| {
+        let mut numbers = text.split(|next: char| !next.is_ascii_digit());
+        numbers.any(|number| number.parse().is_ok_and(&is_meant))
+    })
+}
+
+fn describe(
+    cx: &Context<'_>,
+    id: PolicyId,
+    place: RulePlace<'_>,
+    selected: &[WorkloadId],
+) -> Diagnostic {
+    let ports = place.rule.ports.items();
+    let numbers: Vec<String> = ports.iter().map(in_words).collect();
+    let cluster = cx.cluster;
+    let pods = match selected {
+        [only] => format!("`{}`", cluster.workload_name(*only)),
+        several => format!("the {} selected workloads", several.len()),
+    };
+    let message = format!(
+        "this rule opens only {}, but {pods} {}",
+        words::names(&numbers),
+        match selected.len() {
+            1 => "lists other ports",
+            _ => "list other ports",
+        }
+    );
+    let (first, last) = (&ports[0], &ports[ports.len() - 1]);
+    let path = format!("{}.ports", place.path());
+    let span = first.span.to(last.span);
+    let span = if ports.len() == 1 {
+        first.port.get().map_or(span, |port| port.span)
+    } else {
+        span
+    };
+    let mut finding = cx
+        .policy_finding(id, path, span, message)
+        .label("no container of these pods has it");
+    const SHOWN: usize = 3;
+    for workload in selected.iter().take(SHOWN) {
+        let mut declared = cluster.workload(*workload).object.ports();
+        if let Some(port) = declared.next() {
+            let remark = format!(
+                "`{}` has {} {}",
+                cluster.workload_name(*workload),
+                port.protocol,
+                port.number
+            );
+            finding = finding.related(port.number.span, remark);
+        }
+    }
+    match sister(cx, selected, ports) {
+        Some(sister) => finding
+            .note(format!(
+                "`{}` has it, which this policy does not select",
+                cluster.workload_name(sister)
+            ))
+            .help("write the port of the selected pods, or select the pods that have this port"),
+        None => finding
+            .with_severity(Severity::Warning)
+            .help("write the port on which the pods listen, or list this one in `containerPort`"),
+    }
+}
+
+fn in_words(port: &NetworkPolicyPort) -> String {
+    let number = port.port.get().map(|port| port.value.to_string());
+    let number = number.unwrap_or_default();
+    let protocol = port.protocol_or_default();
+    match port.end_port.get() {
+        Some(last) => format!("{protocol} {number}-{last}"),
+        None => format!("{protocol} {number}"),
+    }
+}
+
+/// The one other workload of the namespace that lists every one of the ports.
+fn sister(
+    cx: &Context<'_>,
+    selected: &[WorkloadId],
+    ports: &[NetworkPolicyPort],
+) -> Option<WorkloadId> {
+    let home = cx.cluster.workload(*selected.first()?).namespace;
+    let has = |id: &WorkloadId, port: &NetworkPolicyPort| {
+        let mut declared = cx.cluster.workload(*id).object.ports();
+        let wanted = port.port.get().map(|port| &port.value);
+        declared.any(|declared| {
+            declared.protocol == port.protocol_or_default()
+                && wanted == Some(&PortReference::Number(declared.number.value))
+        })
+    };
+    let others = cx.cluster.workloads_in(home);
+    let mut others =
+        others.filter(|id| !selected.contains(id) && ports.iter().all(|port| has(id, port)));
+    let first = others.next()?;
+    others.next().is_none().then_some(first)
+}

@@ -1,0 +1,244 @@
+//! Applies fixes in memory: proves by the engine what each does to connectivity, keeps
+//! those that do what they claim, and looks again until nothing is left to fix.
+//!
+//! Refuses to touch the disk, and to know a single rule.
+
+use super::{Workspace, proof};
+use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass};
+use crate::graph::GraphDiff;
+use crate::lint::{Date, Report};
+use crate::source::{SourceId, SourceMap};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Which fixes may be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// Those that change no connectivity.
+    Safe,
+    /// Those that remove flows, too.
+    Narrowing,
+    /// Those that add flows, too.
+    Widening,
+    /// All, even those that do both.
+    All,
+}
+
+impl Permission {
+    fn admits(self, class: FixClass) -> bool {
+        match class {
+            FixClass::Safe => true,
+            FixClass::Narrowing => matches!(self, Self::Narrowing | Self::All),
+            FixClass::Widening => matches!(self, Self::Widening | Self::All),
+        }
+    }
+}
+
+/// The texts after the fixes, and what came of each.
+#[derive(Debug)]
+pub struct Autofixed {
+    /// All texts, with the ids that they had before, and their clusters.
+    pub workspace: Workspace,
+    /// What is left.
+    pub report: Report,
+    /// The texts that changed.
+    pub changed: BTreeSet<SourceId>,
+    /// How many findings were fixed.
+    pub fixed: usize,
+    /// The findings whose fix does not do what it claims, with what it does instead.
+    pub refused: Vec<(Diagnostic, &'static str)>,
+    /// What the fixes change, step by step and cluster by cluster.
+    pub changes: Vec<GraphDiff>,
+}
+
+/// A fix may make room for another one, so the texts are looked at again; this often at the
+/// most.
+const ROUNDS: usize = 10;
+
+impl Workspace {
+    /// Applies every fix of the `report` on this workspace that is permitted and proves right
+    /// to those of the texts for which `is_editable` holds. `are_wanted` says of each finding
+    /// whether it is to be fixed at all.
+    #[must_use]
+    pub fn autofix(
+        &self,
+        report: Report,
+        today: Date,
+        permission: Permission,
+        is_editable: impl Fn(SourceId) -> bool,
+        are_wanted: impl Fn(&SourceMap, &[Diagnostic]) -> Vec<bool>,
+    ) -> Autofixed {
+        let mut state = self.clone();
+        let mut report = report;
+        let mut fixed = 0;
+        let mut refused: Vec<(Diagnostic, &'static str)> = Vec::new();
+        let mut changes = Vec::new();
+        for _ in 0..ROUNDS {
+            let is_refused =
+                |finding: &Diagnostic| refused.iter().any(|(other, _)| is_same(other, finding));
+            let wanted = are_wanted(state.sources(), &report.findings);
+            let wanted = report.findings.iter().zip(wanted).filter(|(_, it)| *it);
+            let offered = wanted.filter_map(|(finding, _)| {
+                finding.fix.as_ref().map(|fix| Candidate { finding, fix })
+            });
+            let candidates: Vec<Candidate<'_>> = offered
+                .filter(|one| permission.admits(one.fix.class) && !is_refused(one.finding))
+                .filter(|one| {
+                    let mut edits = one.fix.edits.iter();
+                    edits.all(|edit| is_editable(edit.span.source))
+                })
+                .collect();
+            let mut trial = Trial::new(&state, permission);
+            trial.add_all(&without_overlaps(candidates));
+            fixed += trial.fixed;
+            refused.append(&mut trial.refused);
+            changes.append(&mut trial.changes);
+            if trial.edits.is_empty() {
+                break;
+            }
+            state = trial.proved;
+            report = state.lint(today);
+        }
+        let is_changed = |id: &SourceId| {
+            let [before, after] = [self, &state].map(|state| state.texts.get(*id));
+            !Arc::ptr_eq(before, after)
+        };
+        Autofixed {
+            changed: self.ids.iter().copied().filter(is_changed).collect(),
+            changes,
+            workspace: state,
+            report,
+            fixed,
+            refused,
+        }
+    }
+}
+
+/// Whether two findings of two rounds are one.
+fn is_same(one: &Diagnostic, other: &Diagnostic) -> bool {
+    one.rule == other.rule && one.object == other.object && one.path == other.path
+}
+
+/// A finding with the fix that it offers.
+#[derive(Clone, Copy)]
+struct Candidate<'f> {
+    finding: &'f Diagnostic,
+    fix: &'f Fix,
+}
+
+/// The candidates in order, without those that overlap one before them.
+fn without_overlaps(candidates: Vec<Candidate<'_>>) -> Vec<Candidate<'_>> {
+    let mut taken: Vec<&Edit> = Vec::new();
+    let overlaps = |one: &Edit, other: &Edit| {
+        let (a, b) = (one.span, other.span);
+        // Two insertions at one place would stand in an order that nobody has chosen.
+        a.source == b.source && (a == b || (a.start < b.end && b.start < a.end))
+    };
+    let mut kept = Vec::new();
+    for candidate in candidates {
+        let edits = &candidate.fix.edits;
+        if edits
+            .iter()
+            .any(|edit| taken.iter().any(|other| overlaps(edit, other)))
+        {
+            continue;
+        }
+        taken.extend(edits);
+        kept.push(candidate);
+    }
+    kept
+}
+
+/// Fixes of one round that are put together and proved.
+struct Trial<'t> {
+    /// Before the round.
+    start: &'t Workspace,
+    permission: Permission,
+    /// With the fixes that proved right.
+    proved: Workspace,
+    /// Their edits.
+    edits: Vec<Edit>,
+    fixed: usize,
+    refused: Vec<(Diagnostic, &'static str)>,
+    changes: Vec<GraphDiff>,
+}
+
+/// Fixes that promise the same, put together one after the other. The promise holds for all
+/// of them: what one closes, another one of them may open again.
+struct Batch {
+    /// Before the first of them.
+    before: Workspace,
+    promise: Option<FixClass>,
+    /// What those that proved right change.
+    changes: Vec<GraphDiff>,
+}
+
+impl<'t> Trial<'t> {
+    fn new(start: &'t Workspace, permission: Permission) -> Self {
+        Self {
+            start,
+            permission,
+            proved: start.clone(),
+            edits: Vec::new(),
+            fixed: 0,
+            refused: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// Adds the candidates class by class: as one where they prove right together, else in
+    /// halves, so that one wrong fix keeps no other back.
+    fn add_all(&mut self, candidates: &[Candidate<'_>]) {
+        for class in [FixClass::Safe, FixClass::Narrowing, FixClass::Widening] {
+            // Who permits everything has no use for a promise, unless nothing is to change.
+            let promise = match (class, self.permission) {
+                (FixClass::Narrowing | FixClass::Widening, Permission::All) => None,
+                (class, _) => Some(class),
+            };
+            // What was refused or unreadable before had no effect: there is nothing to keep.
+            let (read, unread): (Vec<_>, Vec<_>) = candidates
+                .iter()
+                .copied()
+                .filter(|candidate| candidate.fix.class == class)
+                .partition(|candidate| self.start.counts(candidate.finding.primary.span));
+            for (candidates, promise) in [(read, promise), (unread, None)] {
+                let mut batch = Batch {
+                    before: self.proved.clone(),
+                    promise,
+                    changes: Vec::new(),
+                };
+                self.add(&candidates, &mut batch);
+                self.changes.append(&mut batch.changes);
+            }
+        }
+    }
+
+    fn add(&mut self, candidates: &[Candidate<'_>], batch: &mut Batch) {
+        if candidates.is_empty() {
+            return;
+        }
+        let added = candidates.iter().flat_map(|one| &one.fix.edits);
+        let edits: Vec<Edit> = self.edits.iter().chain(added).cloned().collect();
+        let proof = match self.start.edited(&edits) {
+            Ok(after) => {
+                let proof = proof::prove(&batch.before, &after, batch.promise);
+                proof.map(|changes| (after, changes))
+            }
+            Err(_) => Err("its edits overlap others"),
+        };
+        match (proof, candidates) {
+            (Ok((after, changes)), _) => {
+                self.proved = after;
+                self.edits = edits;
+                self.fixed += candidates.len();
+                batch.changes = changes;
+            }
+            (Err(fault), [one]) => self.refused.push((one.finding.clone(), fault)),
+            (Err(_), several) => {
+                let (first, second) = several.split_at(several.len() / 2);
+                self.add(first, batch);
+                self.add(second, batch);
+            }
+        }
+    }
+}

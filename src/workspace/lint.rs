@@ -1,0 +1,199 @@
+//! All rules over all clusters of a tree, as the configuration says: a finding that several
+//! clusters have is told once, with the clusters where not all have it.
+//!
+//! Refuses to know what becomes of the findings.
+
+use super::copies::Copies;
+use super::{ClusterView, Workspace};
+use crate::cluster::Cluster;
+use crate::diagnostic::Diagnostic;
+use crate::engine::Engine;
+use crate::lint::{self, Date, Report, Rule, RuleMeta, Suppressed};
+use crate::rules;
+use crate::source::{SourceMap, Span};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+
+/// The rule whose findings depend on what all others find: what a suppression is good for in
+/// one cluster keeps it.
+pub(super) const ABOUT_SUPPRESSIONS: &str = "bad-suppression";
+
+/// How many clusters are named beside a finding.
+const MAX_NAMES: usize = 5;
+
+impl Workspace {
+    /// Runs the rules over every cluster, on the day `today`, by which suppressions expire.
+    /// The findings are in the order of the names of their files.
+    #[must_use]
+    pub fn lint(&self, today: Date) -> Report {
+        let known_rules = known_rules();
+        let judge = Judge {
+            workspace: self,
+            known_rules: &known_rules,
+            today,
+        };
+        let reports: Vec<Report> = match self.clusters.as_slice() {
+            [one] => vec![judge.lint(one)],
+            several => several.par_iter().map(|view| judge.lint(view)).collect(),
+        };
+        let mut all = merge(self, reports);
+        let sources = self.sources();
+        all.findings
+            .sort_by(|a, b| place(sources, a).cmp(&place(sources, b)));
+        all.suppressed
+            .sort_by(|a, b| place(sources, &a.finding).cmp(&place(sources, &b.finding)));
+        all
+    }
+}
+
+/// Every rule that exists, whether it runs or not.
+#[must_use]
+pub fn known_rules() -> Vec<&'static RuleMeta> {
+    rules::ALL.iter().map(|rule| rule.meta()).collect()
+}
+
+struct Judge<'w> {
+    workspace: &'w Workspace,
+    known_rules: &'w [&'static RuleMeta],
+    today: Date,
+}
+
+impl Judge<'_> {
+    /// One cluster, and the policies in it that have a second text.
+    fn lint(&self, view: &ClusterView) -> Report {
+        let report = self.lint_as(view, view.first_definitions());
+        let copies = Copies::new(view);
+        let mut report = copies.without_idle_suppressions(report);
+        for copy in copies.clusters() {
+            let cluster = view.with_objects(copy.objects.clone());
+            copy.add(self.lint_as(view, &cluster), &mut report);
+        }
+        report.unjudged = copies.left_out();
+        report
+    }
+
+    fn lint_as(&self, view: &ClusterView, cluster: &Cluster) -> Report {
+        let config = self.workspace.config();
+        let path_of = |name: &str| self.workspace.path_of.call(name);
+        let engine = Engine::new(cluster);
+        let enabled: Vec<&'static dyn Rule> = rules::ALL
+            .iter()
+            .copied()
+            .filter(|rule| config.is_enabled(rule.meta()))
+            .collect();
+        let input = lint::Input {
+            sources: self.workspace.sources(),
+            documents: view.documents(),
+            reported: view.diagnostics(),
+            cluster,
+            engine: &engine,
+            settings: view.settings(),
+            known_rules: self.known_rules,
+            ignore: &config.ignore,
+            path_of: &path_of,
+            today: self.today,
+        };
+        let mut report = lint::run(&input, &enabled);
+        for finding in &mut report.findings {
+            let meta = self
+                .known_rules
+                .iter()
+                .find(|meta| meta.name == finding.rule);
+            let severity = meta.and_then(|meta| config.severity(meta, finding.severity));
+            finding.severity = severity.unwrap_or(finding.severity);
+        }
+        report
+    }
+}
+
+/// What makes two findings of two clusters one.
+type Key = (&'static str, Span, String, String);
+
+fn key(finding: &Diagnostic) -> Key {
+    let (object, path) = (finding.object.clone(), finding.path.clone());
+    (finding.rule, finding.primary.span, object, path)
+}
+
+/// The reports of all clusters as one.
+fn merge(workspace: &Workspace, mut reports: Vec<Report>) -> Report {
+    if reports.len() == 1 {
+        return reports.pop().unwrap_or_default();
+    }
+    let mut all = Report::default();
+    // By finding: its place among those of all, and the clusters that have it.
+    let mut met: HashMap<Key, Vec<(usize, usize)>> = HashMap::new();
+    let mut suppressed: BTreeMap<(Span, &'static str), Suppressed> = BTreeMap::new();
+    let mut has: Vec<Vec<usize>> = Vec::new();
+    for (cluster, report) in reports.into_iter().enumerate() {
+        let mut here: HashMap<Key, usize> = HashMap::new();
+        for finding in report.findings {
+            let key = key(&finding);
+            // Two findings at one place are told apart by their order.
+            let number = here.entry(key.clone()).or_default();
+            *number += 1;
+            let known = met.entry(key).or_default();
+            match known.iter().find(|(other, _)| other == number) {
+                Some((_, place)) => {
+                    let told: &mut Diagnostic = &mut all.findings[*place];
+                    told.severity = told.severity.max(finding.severity);
+                    has[*place].push(cluster);
+                }
+                None => {
+                    known.push((*number, all.findings.len()));
+                    all.findings.push(finding);
+                    has.push(vec![cluster]);
+                }
+            }
+        }
+        for one in report.suppressed {
+            let key = (one.finding.primary.span, one.finding.rule);
+            suppressed.entry(key).or_insert(one);
+        }
+        all.used_entries.extend(report.used_entries);
+        all.unjudged += report.unjudged;
+        all.limits.extend(report.limits);
+    }
+    let mut has = has.into_iter();
+    all.findings.retain_mut(|finding| {
+        let clusters = has.next().unwrap_or_default();
+        tell_clusters(workspace, finding, &clusters)
+    });
+    all.suppressed = suppressed.into_values().collect();
+    all
+}
+
+/// Adds to a finding which clusters have it, where not all that have its text do. Whether it
+/// is one at all.
+fn tell_clusters(workspace: &Workspace, finding: &mut Diagnostic, has: &[usize]) -> bool {
+    let source = finding.primary.span.source;
+    let with_text = workspace.clusters.iter();
+    let with_text = with_text
+        .filter(|view| view.part.texts.contains(&source))
+        .count();
+    if has.len() >= with_text {
+        return true;
+    }
+    if finding.rule == ABOUT_SUPPRESSIONS {
+        return false;
+    }
+    let names = has
+        .iter()
+        .map(|cluster| workspace.clusters[*cluster].name());
+    let mut names: Vec<&str> = names.collect();
+    let others = names.split_off(names.len().min(MAX_NAMES)).len();
+    let more = match others {
+        0 => String::new(),
+        others => format!(" and {others} more"),
+    };
+    finding.notes.push(format!(
+        "in {} of {with_text} clusters: {}{more}",
+        has.len(),
+        names.join(", ")
+    ));
+    true
+}
+
+fn place<'s>(sources: &'s SourceMap, finding: &Diagnostic) -> (&'s str, Span) {
+    let span = finding.primary.span;
+    (sources.get(span.source).name(), span)
+}

@@ -1,0 +1,344 @@
+//! Texts and a configuration become clusters here, and nowhere else: every command, and every
+//! program that uses npcheck as a library, asks these clusters.
+//!
+//! Refuses to know command lines, formats and exit statuses.
+
+mod autofix;
+mod copies;
+mod environments;
+mod lint;
+mod not_judged;
+mod part;
+mod proof;
+mod texts;
+
+pub use autofix::{Autofixed, Permission};
+pub use lint::known_rules;
+pub use not_judged::{DefinedTwice, NotJudged};
+pub use part::{OpaquePart, Part};
+pub use texts::{ReadText, Texts};
+
+use crate::cluster::Cluster;
+use crate::config::Config;
+use crate::diagnostic::{Diagnostic, Edit};
+use crate::edit;
+use crate::k8s::{Document, Documents, Object, Outcome};
+use crate::lint::Settings;
+use crate::source::{SourceId, SourceMap};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+/// The clusters of a tree. A copy shares everything.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    texts: Texts,
+    /// The texts that belong to it; there may be others, of another revision.
+    ids: Arc<[SourceId]>,
+    config: Arc<Config>,
+    path_of: PathOf,
+    clusters: Vec<Arc<ClusterView>>,
+}
+
+/// The name of a text as the patterns of the configuration see it: relative to its file.
+#[derive(Clone)]
+pub struct PathOf(Arc<dyn Fn(&str) -> String + Send + Sync>);
+
+impl PathOf {
+    /// By this function.
+    pub fn new(path_of: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self(Arc::new(path_of))
+    }
+
+    fn call(&self, name: &str) -> String {
+        (self.0)(name)
+    }
+}
+
+impl Default for PathOf {
+    /// The names as they are.
+    fn default() -> Self {
+        Self::new(str::to_owned)
+    }
+}
+
+impl fmt::Debug for PathOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PathOf")
+    }
+}
+
+/// Texts that some edits change.
+#[derive(Debug)]
+pub struct Changed {
+    /// They.
+    pub texts: BTreeSet<SourceId>,
+    /// The objects that are in them afterwards.
+    pub objects: Vec<Object>,
+}
+
+/// One cluster of a tree, and what is known of it.
+#[derive(Debug)]
+pub struct ClusterView {
+    part: Part,
+    settings: Settings,
+    cluster: Cluster,
+    /// The same without definitions that contradict each other, where there are any.
+    undecided: OnceLock<Cluster>,
+    not_judged: NotJudged,
+}
+
+impl Workspace {
+    /// The clusters of these texts, each with its name.
+    #[must_use]
+    pub fn load<N, T>(texts: impl IntoIterator<Item = (N, T)>, config: &Config) -> Self
+    where
+        N: Into<String>,
+        T: Into<String>,
+    {
+        let mut sources = SourceMap::default();
+        let ids: Vec<SourceId> = texts
+            .into_iter()
+            .map(|(name, text)| sources.add(name, text))
+            .collect();
+        Self::of(&Texts::read(sources), &ids, config, PathOf::default())
+    }
+
+    /// The clusters of some of the texts that were read.
+    #[must_use]
+    pub fn of(texts: &Texts, ids: &[SourceId], config: &Config, path_of: PathOf) -> Self {
+        let empty = Self {
+            texts: texts.clone(),
+            ids: ids.into(),
+            config: Arc::new(config.clone()),
+            path_of,
+            clusters: Vec::new(),
+        };
+        empty.with_clusters(|_| None)
+    }
+
+    /// Builds the clusters, but for those that are `known`.
+    fn with_clusters(mut self, known: impl Fn(&Part) -> Option<Arc<ClusterView>> + Sync) -> Self {
+        let parts = part::parts(&self.texts, &self.ids, &self.config, |name| {
+            self.path_of.call(name)
+        });
+        let config = &self.config;
+        let clusters = parts
+            .into_par_iter()
+            .map(|part| known(&part).unwrap_or_else(|| Arc::new(ClusterView::new(part, config))));
+        self.clusters = clusters.collect();
+        self
+    }
+
+    /// The same after some edits of its texts. Only the clusters of texts that change are
+    /// built again.
+    ///
+    /// # Errors
+    ///
+    /// If two of the edits overlap.
+    pub fn edited(&self, edits: &[Edit]) -> Result<Self, edit::Conflict> {
+        let (texts, changed) = self.texts.edited(edits)?;
+        let is_known = |view: &&Arc<ClusterView>, part: &Part| {
+            view.part.name == part.name
+                && view.part.texts == part.texts
+                && view.part.texts.is_disjoint(&changed)
+        };
+        let edited = Self {
+            texts,
+            clusters: Vec::new(),
+            ..self.clone()
+        };
+        Ok(edited.with_clusters(|part| {
+            let mut views = self.clusters.iter();
+            views.find(|view| is_known(view, part)).cloned()
+        }))
+    }
+
+    /// The texts, also those of other revisions.
+    #[must_use]
+    pub fn sources(&self) -> &SourceMap {
+        self.texts.sources()
+    }
+
+    /// What was read in each text.
+    #[must_use]
+    pub fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The clusters, in the order of the scopes and of their names. There is always one, be
+    /// it empty.
+    pub fn clusters(&self) -> impl ExactSizeIterator<Item = &ClusterView> + Clone {
+        self.clusters.iter().map(AsRef::as_ref)
+    }
+
+    /// What became of every document, by text; of a text of several clusters what it is in the
+    /// first of them.
+    #[must_use]
+    pub fn documents(&self) -> BTreeMap<SourceId, Arc<[Document]>> {
+        let mut documents = BTreeMap::new();
+        let views = self.clusters.iter();
+        for text in views.flat_map(|view| view.documents().texts()) {
+            if let Some(first) = text.first() {
+                let source = first.span.source;
+                documents.entry(source).or_insert_with(|| Arc::clone(text));
+            }
+        }
+        documents
+    }
+
+    /// What is wrong with the texts, each fault once.
+    pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        let texts = self.ids.iter().map(|id| self.texts.get(*id));
+        texts.flat_map(|read| &read.diagnostics)
+    }
+
+    /// What no cluster judges, all together.
+    #[must_use]
+    pub fn not_judged(&self) -> NotJudged {
+        let views = self.clusters.iter();
+        views.fold(NotJudged::default(), |all, view| all.and(&view.not_judged))
+    }
+
+    /// The objects of a cluster after some edits, and the texts that the edits change; `None`
+    /// if the edits contradict each other, or do not leave texts that read as well as before.
+    #[must_use]
+    pub fn objects_after(&self, view: &ClusterView, edits: &[Edit]) -> Option<Changed> {
+        let (texts, changed) = self.texts.edited(edits).ok()?;
+        let mut objects = Vec::new();
+        for id in &changed {
+            let (before, after) = (self.texts.get(*id), texts.get(*id));
+            let rejected = |read: &ReadText| {
+                let metas = read.objects.iter().map(Object::meta);
+                metas.filter(|meta| !meta.is_accepted).count()
+            };
+            let is_worse = after.diagnostics.len() > before.diagnostics.len()
+                || rejected(after) > rejected(before)
+                || after.objects.len() < before.objects.len();
+            if is_worse {
+                return None;
+            }
+            objects.extend(view.part.places.settle(after.objects.clone()));
+        }
+        Some(Changed {
+            texts: changed,
+            objects,
+        })
+    }
+
+    /// Leaves only the cluster of this name.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, with the names that there are.
+    pub fn only(mut self, name: &str) -> Result<Self, Vec<String>> {
+        let names = || self.clusters.iter().map(|view| view.name().to_owned());
+        if !names().any(|known| known == name) {
+            return Err(names().collect());
+        }
+        self.clusters.retain(|view| view.name() == name);
+        Ok(self)
+    }
+}
+
+impl ClusterView {
+    fn new(part: Part, config: &Config) -> Self {
+        let settings = match part.scope {
+            Some(scope) => config.scopes[scope].settings.clone(),
+            None => config.settings.clone(),
+        };
+        let cluster = informed(Cluster::new(part.objects.clone()), &settings);
+        Self {
+            not_judged: NotJudged::new(&part, &cluster),
+            undecided: OnceLock::new(),
+            cluster,
+            settings,
+            part,
+        }
+    }
+
+    /// Its name among the clusters of the tree; empty if there is only one.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.part.name
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub fn part(&self) -> &Part {
+        &self.part
+    }
+
+    /// What became of the documents of its texts.
+    #[must_use]
+    pub fn documents(&self) -> &Documents {
+        &self.part.documents
+    }
+
+    /// What is wrong with its texts.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.part.diagnostics
+    }
+
+    /// What is known of it beyond the manifests.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What belongs to it and has no say in any verdict.
+    #[must_use]
+    pub fn not_judged(&self) -> &NotJudged {
+        &self.not_judged
+    }
+
+    /// The objects, joined, for verdicts: of an object that is defined twice, and not alike,
+    /// nothing is taken for certain.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster {
+        if self.not_judged.defined_twice().is_empty() {
+            return &self.cluster;
+        }
+        self.undecided
+            .get_or_init(|| informed(Cluster::undecided(&self.part.objects), &self.settings))
+    }
+
+    /// The objects, joined, of each the first definition.
+    #[must_use]
+    pub fn first_definitions(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// The cluster that it would be with these objects instead.
+    #[must_use]
+    pub fn with_objects(&self, objects: Vec<Object>) -> Cluster {
+        informed(Cluster::new(objects), &self.settings)
+    }
+
+    /// The cluster for verdicts that it would be with these objects instead.
+    #[must_use]
+    pub fn hypothetical(&self, objects: &[Object]) -> Cluster {
+        informed(Cluster::undecided(objects), &self.settings)
+    }
+
+    /// Whether there is no object that npcheck could say anything about.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let mut documents = self.part.documents.iter();
+        !documents
+            .any(|document| matches!(document.outcome, Outcome::Object | Outcome::PluginPolicy))
+    }
+}
+
+/// What is known of a cluster beyond its objects goes to it here, and nowhere else.
+fn informed(cluster: Cluster, _settings: &Settings) -> Cluster {
+    cluster
+}

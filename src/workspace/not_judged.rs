@@ -1,0 +1,133 @@
+//! What belongs to a cluster and has no say in any verdict, so that every answer can say so.
+//!
+//! Refuses to find words for it.
+
+use super::{OpaquePart, Part};
+use crate::cluster::{Cluster, Likeness};
+use crate::k8s::{Outcome, PluginKind, PolicyEffect};
+use crate::source::Span;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What belongs to a cluster, or to several, and was not judged.
+#[derive(Clone, Debug, Default)]
+pub struct NotJudged {
+    foreign: BTreeMap<Span, &'static PluginKind>,
+    rejected: BTreeMap<Span, String>,
+    defined_twice: BTreeMap<String, DefinedTwice>,
+    unread: BTreeSet<Span>,
+    opaque: BTreeSet<OpaquePart>,
+}
+
+/// Two definitions of one object that differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DefinedTwice {
+    /// The first one.
+    pub first: Span,
+    /// The next one that differs from it.
+    pub second: Span,
+}
+
+impl NotJudged {
+    /// Looks for it in a cluster.
+    pub(super) fn new(part: &Part, cluster: &Cluster) -> Self {
+        let foreign = cluster.foreign_policies().iter();
+        let foreign = foreign.filter(|policy| policy.kind.effect != PolicyEffect::Nothing);
+        let policies = cluster.policies().iter().map(|policy| {
+            let namespace = &cluster.namespace(policy.namespace).name;
+            let name = format!("{namespace}/NetworkPolicy/{}", policy.object.meta.name);
+            (&policy.object.meta, name)
+        });
+        let cluster_wide = cluster.cluster_policies().iter().map(|policy| {
+            let name = format!("{}/{}", policy.kind.name(), policy.meta.name);
+            (&policy.meta, name)
+        });
+        let rejected = policies.chain(cluster_wide);
+        let rejected = rejected.filter(|(meta, _)| !meta.is_accepted);
+        let duplicates = cluster.duplicates().iter();
+        let unlike = duplicates.filter(|duplicate| duplicate.likeness == Likeness::Different);
+        let mut defined_twice = BTreeMap::new();
+        for duplicate in unlike {
+            let (first, second) = (duplicate.first, duplicate.second);
+            defined_twice
+                .entry(duplicate.object.clone())
+                .or_insert(DefinedTwice { first, second });
+        }
+        let broken = part.documents.iter();
+        let broken = broken.filter(|document| document.outcome == Outcome::Broken);
+        Self {
+            foreign: foreign
+                .map(|policy| (policy.meta.span, policy.kind))
+                .collect(),
+            rejected: rejected.map(|(meta, name)| (meta.span, name)).collect(),
+            defined_twice,
+            unread: broken.map(|document| document.span).collect(),
+            opaque: part.opaque.iter().cloned().collect(),
+        }
+    }
+
+    /// The same with what another cluster does not judge. What both have counts once.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.foreign.extend(&other.foreign);
+        self.rejected.extend(
+            other
+                .rejected
+                .iter()
+                .map(|(span, name)| (*span, name.clone())),
+        );
+        for (object, twice) in &other.defined_twice {
+            self.defined_twice.entry(object.clone()).or_insert(*twice);
+        }
+        self.unread.extend(&other.unread);
+        self.opaque.extend(other.opaque.iter().cloned());
+        self
+    }
+
+    /// Whether everything was judged.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.foreign.is_empty() && self.opaque.is_empty() && !self.has_faults()
+    }
+
+    /// Whether something was not judged that is wrong in itself: what an API server rejects,
+    /// what cannot be read, what is defined in two ways.
+    #[must_use]
+    pub fn has_faults(&self) -> bool {
+        !(self.rejected.is_empty() && self.defined_twice.is_empty() && self.unread.is_empty())
+    }
+
+    /// The kinds of policies that are not evaluated, with the number of each, by the name that
+    /// tells them from kinds of other groups.
+    #[must_use]
+    pub fn foreign_policies(&self) -> Vec<(&'static PluginKind, usize)> {
+        let mut counts: BTreeMap<&str, (&'static PluginKind, usize)> = BTreeMap::new();
+        for kind in self.foreign.values() {
+            counts.entry(kind.qualified).or_insert((kind, 0)).1 += 1;
+        }
+        counts.into_values().collect()
+    }
+
+    /// The policies that an API server would reject, as `namespace/Kind/name`, in the order
+    /// of the texts.
+    pub fn rejected_policies(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.rejected.values().map(String::as_str)
+    }
+
+    /// The objects that are defined twice, and not alike, by name.
+    #[must_use]
+    pub fn defined_twice(&self) -> &BTreeMap<String, DefinedTwice> {
+        &self.defined_twice
+    }
+
+    /// The documents that look like Kubernetes and cannot be read.
+    #[must_use]
+    pub fn unread_documents(&self) -> usize {
+        self.unread.len()
+    }
+
+    /// What is deployed as well, and could not be worked out.
+    #[must_use]
+    pub fn opaque_parts(&self) -> &BTreeSet<OpaquePart> {
+        &self.opaque
+    }
+}

@@ -1,0 +1,187 @@
+//! What one cluster is made of: the door between whatever finds out what is deployed
+//! together and everything that judges it.
+//!
+//! Refuses to know whether a text was taken as it stands or built from several.
+
+use super::environments::environments;
+use super::texts::{ReadText, Texts};
+use crate::cluster::{Identity, Likeness, Places, likeness};
+use crate::config::Config;
+use crate::diagnostic::Diagnostic;
+use crate::k8s::{Document, Documents, Object};
+use crate::source::SourceId;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// What one cluster is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    /// What tells it from the other parts of the tree; empty if it is the only one.
+    pub name: String,
+    /// The scope of the configuration that it belongs to, by its position.
+    pub scope: Option<usize>,
+    /// The texts that it was made of.
+    pub texts: BTreeSet<SourceId>,
+    /// What became of the documents of these texts.
+    pub documents: Documents,
+    /// What is wrong with these texts.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The objects, where they end up. Of several definitions of one object the first one
+    /// counts where only one can.
+    pub objects: Vec<Object>,
+    /// Where the files around the texts put objects; what is read again is put there, too.
+    pub(super) places: Arc<Places>,
+    /// What belongs to the cluster as well, and could not be worked out.
+    pub opaque: Vec<OpaquePart>,
+}
+
+/// Something that is deployed to a cluster, and of which nobody knows what it becomes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OpaquePart {
+    /// Its name, as a person would look for it: a path, or `namespace/Kind/name`.
+    pub name: String,
+    /// Why it is not known: lower case, no full stop.
+    pub reason: String,
+}
+
+/// The parts of a tree: those of each scope, and those of each directory that contradicts
+/// another one. There is always one.
+pub(super) fn parts(
+    texts: &Texts,
+    ids: &[SourceId],
+    config: &Config,
+    path_of: impl Fn(&str) -> String,
+) -> Vec<Part> {
+    let mut by_scope: BTreeMap<Option<usize>, Vec<SourceId>> = BTreeMap::new();
+    for id in ids {
+        let path = path_of(texts.sources().get(*id).name());
+        by_scope
+            .entry(config.scope_of(&path))
+            .or_default()
+            .push(*id);
+    }
+    let is_inhabited = |(_, ids): &(Option<usize>, Vec<SourceId>)| {
+        ids.iter().any(|id| !texts.get(*id).documents.is_empty())
+    };
+    let mut parts = Vec::new();
+    for (scope, ids) in by_scope.into_iter().filter(is_inhabited) {
+        let name = scope.map_or("", |scope| config.scopes[scope].name.as_str());
+        for mut part in Settled::new(texts, ids).parts() {
+            part.scope = scope;
+            part.name = match (name, part.name.as_str()) {
+                (name, "") => name.to_owned(),
+                ("", name) => name.to_owned(),
+                (scope, name) => format!("{scope}/{name}"),
+            };
+            parts.push(part);
+        }
+    }
+    if parts.is_empty() {
+        parts.push(Part::default());
+    }
+    parts
+}
+
+/// The texts of a scope, with every object where kustomizations and their like put it.
+struct Settled<'t> {
+    texts: &'t Texts,
+    ids: Vec<SourceId>,
+    /// What became of the documents of each text.
+    documents: Vec<Arc<[Document]>>,
+    /// The objects of each text.
+    objects: Vec<Vec<Object>>,
+    places: Arc<Places>,
+}
+
+impl<'t> Settled<'t> {
+    fn new(texts: &'t Texts, ids: Vec<SourceId>) -> Self {
+        let read = |id: &SourceId| -> &'t ReadText { texts.get(*id) };
+        let objects = ids.iter().flat_map(|id| &read(id).objects);
+        let places = Places::new(texts.sources(), objects);
+        let objects = ids.iter().map(|id| places.settle(read(id).objects.clone()));
+        let objects: Vec<Vec<Object>> = objects.collect();
+        let documents = ids
+            .iter()
+            .map(|id| places.settle_documents(*id, &read(id).documents));
+        Self {
+            documents: documents.collect(),
+            objects,
+            places: Arc::new(places),
+            texts,
+            ids,
+        }
+    }
+
+    fn parts(&self) -> impl Iterator<Item = Part> {
+        let sources = self.texts.sources();
+        let directories: Vec<String> = self
+            .ids
+            .iter()
+            .map(|id| crate::cluster::directory_of(sources.get(*id).name()))
+            .collect();
+        let directories: Vec<&str> = directories.iter().map(String::as_str).collect();
+        let weights: Vec<usize> = self.objects.iter().map(Vec::len).collect();
+        let contradictions = self.contradictions(&directories);
+        environments(&directories, &weights, &contradictions)
+            .into_iter()
+            .map(|environment| {
+                let texts = &environment.texts;
+                let read = |text: &usize| self.texts.get(self.ids[*text]);
+                Part {
+                    name: environment.name,
+                    scope: None,
+                    texts: texts.iter().map(|text| self.ids[*text]).collect(),
+                    documents: texts
+                        .iter()
+                        .map(|text| Arc::clone(&self.documents[*text]))
+                        .collect(),
+                    diagnostics: texts
+                        .iter()
+                        .flat_map(|text| read(text).diagnostics.clone())
+                        .collect(),
+                    objects: texts
+                        .iter()
+                        .flat_map(|text| self.objects[*text].clone())
+                        .collect(),
+                    places: Arc::clone(&self.places),
+                    opaque: Vec::new(),
+                }
+            })
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// By object: the directories that define it, where these cannot all be meant for one
+    /// cluster. What a kustomization takes from another directory belongs to whoever takes it.
+    fn contradictions<'d>(&self, directories: &[&'d str]) -> Vec<BTreeSet<&'d str>> {
+        let mut definitions: HashMap<Identity<'_>, Vec<(usize, &Object)>> = HashMap::new();
+        for (text, objects) in self.objects.iter().enumerate() {
+            if self.places.is_base(directories[text]) {
+                continue;
+            }
+            for object in objects {
+                if let Some(identity) = Identity::of(object) {
+                    definitions
+                        .entry(identity)
+                        .or_default()
+                        .push((text, object));
+                }
+            }
+        }
+        let contradiction = |definitions: &Vec<(usize, &Object)>| {
+            let here: BTreeSet<&str> = definitions
+                .iter()
+                .map(|(text, _)| directories[*text])
+                .collect();
+            let (_, first) = definitions.first()?;
+            let is_harmless = |(_, other): &(usize, &Object)| {
+                !matches!(other, Object::Workload(_)) && likeness(first, other) == Likeness::Same
+            };
+            let contradicts = here.len() > 1 && !definitions.iter().all(is_harmless);
+            contradicts.then_some(here)
+        };
+        let sets: BTreeSet<BTreeSet<&str>> =
+            definitions.values().filter_map(contradiction).collect();
+        sets.into_iter().collect()
+    }
+}

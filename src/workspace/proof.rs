@@ -1,0 +1,118 @@
+//! What edits do to connectivity: the engine is asked about the clusters before and after
+//! them.
+//!
+//! Refuses to know what the edits are good for.
+
+use super::{ClusterView, Workspace};
+use crate::cluster::Cluster;
+use crate::diagnostic::FixClass;
+use crate::engine::Engine;
+use crate::graph::{self, GraphDiff};
+use crate::k8s::{Object, ObjectMeta};
+use crate::source::{SourceId, Span};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+impl Workspace {
+    /// Whether an API server would take the object that the span lies in, so that it has a
+    /// say.
+    pub(super) fn counts(&self, span: Span) -> bool {
+        let objects = &self.texts.get(span.source).objects;
+        let mut around = objects
+            .iter()
+            .map(Object::meta)
+            .filter(|meta| meta.span.contains(span));
+        around.any(|meta| meta.is_accepted)
+    }
+
+    /// How many objects an API server would take.
+    fn accepted(&self) -> usize {
+        let read = self.ids.iter().map(|id| self.texts.get(*id));
+        let metas = read.flat_map(|read| read.objects.iter().map(Object::meta));
+        metas.filter(|meta: &&ObjectMeta| meta.is_accepted).count()
+    }
+}
+
+/// What a change does to connections, if it is what is promised; without a promise, if
+/// no object becomes invalid.
+///
+/// Where no manifest declares the pods that a changed policy is about, placeholders stand for
+/// them: those of the policy as it is afterwards, as what was written before may be the very
+/// mistake; only what claims to change nothing has to bear those from before, too.
+pub(super) fn prove(
+    before: &Workspace,
+    after: &Workspace,
+    promise: Option<FixClass>,
+) -> Result<Vec<GraphDiff>, &'static str> {
+    if after.accepted() < before.accepted() {
+        return Err("the manifest would not be valid afterwards");
+    }
+    let changes = differences(before, after, promise == Some(FixClass::Safe));
+    let adds = changes.iter().any(|it| it.added().next().is_some());
+    let removes = changes.iter().any(|it| it.removed().next().is_some());
+    match promise {
+        Some(FixClass::Safe) if adds || removes => Err("it would change who can talk to whom"),
+        Some(FixClass::Narrowing) if adds => Err("it would open flows as well"),
+        Some(FixClass::Widening) if removes => Err("it would close flows as well"),
+        _ => Ok(changes),
+    }
+}
+
+/// What changes for connections, in every cluster that has a text which changed.
+fn differences(before: &Workspace, after: &Workspace, by_both: bool) -> Vec<GraphDiff> {
+    let is_changed = |id: &&SourceId| {
+        let [before, after] = [before, after].map(|state| state.texts.get(**id));
+        !Arc::ptr_eq(before, after)
+    };
+    let changed: BTreeSet<SourceId> = before.ids.iter().filter(is_changed).copied().collect();
+    let [old, new] = [before, after].map(by_name);
+    if !old.keys().eq(new.keys()) {
+        // The edits change which clusters there are: all that was read is taken as one.
+        let objects = [before, after].map(|state| {
+            let parts = state.clusters.iter().map(|view| &view.part.objects);
+            parts.flatten().cloned().collect::<Vec<_>>()
+        });
+        let difference = difference(&before.clusters[0], objects, &changed, by_both);
+        return Some(difference)
+            .into_iter()
+            .filter(|it| !it.is_empty())
+            .collect();
+    }
+    let pairs = old.into_values().zip(new.into_values());
+    let differences = pairs
+        .filter(|(old, new)| !Arc::ptr_eq(old, new))
+        .map(|(old, new)| {
+            let objects = [old, new].map(|view| view.part.objects.clone());
+            difference(old, objects, &changed, by_both)
+        });
+    differences.filter(|it| !it.is_empty()).collect()
+}
+
+fn by_name(workspace: &Workspace) -> BTreeMap<&str, &Arc<ClusterView>> {
+    let views = workspace.clusters.iter();
+    views.map(|view| (view.name(), view)).collect()
+}
+
+/// What changes in one cluster, whose objects become others.
+fn difference(
+    view: &ClusterView,
+    objects: [Vec<Object>; 2],
+    changed: &BTreeSet<SourceId>,
+    by_both: bool,
+) -> GraphDiff {
+    let placeholders = |objects: &Vec<Object>| {
+        let cluster = view.with_objects(objects.clone());
+        graph::placeholders(&Engine::new(&cluster), |policy| {
+            changed.contains(&policy.meta.span.source)
+        })
+    };
+    let [of_before, of_after] = objects.each_ref().map(placeholders);
+    let of_before = of_before.into_iter().filter(|_| by_both);
+    let placeholders: Vec<Object> = of_after.into_iter().chain(of_before).collect();
+    let clusters: [Cluster; 2] = objects.map(|mut objects| {
+        objects.extend(placeholders.iter().cloned());
+        view.with_objects(objects)
+    });
+    let [before, after] = clusters.each_ref().map(Engine::new);
+    graph::difference(&before, &after)
+}

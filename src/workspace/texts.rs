@@ -1,0 +1,86 @@
+//! The texts of a run, each read once: whoever asks for a text again, for another cluster,
+//! another revision or after a change elsewhere, gets what was read the first time.
+//!
+//! Refuses to know clusters, and where texts come from.
+
+use crate::diagnostic::{Diagnostic, Edit};
+use crate::edit;
+use crate::k8s::{Document, Object};
+use crate::manifest;
+use crate::source::{SourceId, SourceMap};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What was read in one text.
+#[derive(Debug, Default)]
+pub struct ReadText {
+    /// What became of every document, in order.
+    pub documents: Arc<[Document]>,
+    /// The objects, in order.
+    pub objects: Vec<Object>,
+    /// What is wrong with the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Texts, and what was read in each. A copy shares both.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    sources: SourceMap,
+    /// By the position of the source.
+    read: Vec<Arc<ReadText>>,
+}
+
+impl Texts {
+    /// Reads all texts, on all threads.
+    #[must_use]
+    pub fn read(sources: SourceMap) -> Self {
+        let ids: Vec<SourceId> = sources.ids().collect();
+        let read = ids.par_iter().map(|id| read_one(&sources, *id)).collect();
+        Self { sources, read }
+    }
+
+    /// The texts themselves.
+    #[must_use]
+    pub fn sources(&self) -> &SourceMap {
+        &self.sources
+    }
+
+    /// What was read in a text.
+    #[must_use]
+    pub fn get(&self, id: SourceId) -> &Arc<ReadText> {
+        &self.read[id.index()]
+    }
+
+    /// The texts after some edits, and which of them changed. Only those are read again.
+    ///
+    /// # Errors
+    ///
+    /// If two of the edits overlap.
+    pub fn edited(&self, edits: &[Edit]) -> Result<(Self, BTreeSet<SourceId>), edit::Conflict> {
+        let mut by_source: BTreeMap<SourceId, Vec<Edit>> = BTreeMap::new();
+        for edit in edits {
+            let of_source = by_source.entry(edit.span.source).or_default();
+            of_source.push(edit.clone());
+        }
+        let mut texts = self.clone();
+        for (id, edits) in &by_source {
+            let text = edit::apply(self.sources.get(*id).text(), edits)?;
+            texts.sources.replace(*id, text);
+        }
+        for id in by_source.keys() {
+            texts.read[id.index()] = read_one(&texts.sources, *id);
+        }
+        Ok((texts, by_source.into_keys().collect()))
+    }
+}
+
+fn read_one(sources: &SourceMap, id: SourceId) -> Arc<ReadText> {
+    let source = sources.get(id);
+    let parsed = manifest::read(id, source.name(), source.text());
+    Arc::new(ReadText {
+        documents: parsed.documents.into(),
+        objects: parsed.objects,
+        diagnostics: parsed.diagnostics,
+    })
+}
