@@ -13,6 +13,7 @@ pub mod yaml;
 pub mod k8s;
 pub mod amend;
 pub mod manifest;
+pub mod render;
 pub mod cluster;
 pub mod engine;
 pub mod graph;

@@ -251,7 +251,7 @@ pub(super) fn skip_reason(reason: SkipReason) -> &'static str {
     }
 }
 
-fn in_words(problem: load::Problem) -> Problem {
+pub(super) fn in_words(problem: load::Problem) -> Problem {
     let message = match problem.kind {
         ProblemKind::NotFound { similar: None } => "no such file or directory".to_owned(),
         ProblemKind::NotFound {

@@ -20,6 +20,7 @@ mod known_findings;
 mod lint;
 mod port;
 mod reach;
+mod render;
 mod replace;
 mod schema;
 mod states;
@@ -90,6 +91,7 @@ enum Command {
     Explain(explain::Options),
     Config(config::Options),
     Files(files::Options),
+    Render(render::Options),
     Schema(schema::Options),
     Completions(completions::Options),
 }
@@ -143,6 +145,7 @@ fn execute(cli: Cli) -> Outcome {
         Command::Explain(options) => explain::run(&options, &mut terminal),
         Command::Config(options) => config::run(&options, &mut terminal),
         Command::Files(options) => files::run(&options, &mut terminal),
+        Command::Render(options) => render::run(&options, &mut terminal),
         Command::Schema(options) => schema::run(&options, &mut terminal),
         Command::Completions(options) => completions::run(&options, &mut terminal),
     };

@@ -262,6 +262,15 @@ pub fn load(arguments: &[PathBuf], stdin: &mut dyn Read, limits: &Limits) -> Loa
     gather::side_by_side(disk::gather(arguments, stdin, limits), None)
 }
 
+/// Reads those of the paths that are files; the others are passed over without a word.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "load is the reader of the disk")]
+pub fn load_files(paths: &[PathBuf], limits: &Limits) -> Loaded {
+    let files = paths.iter().filter(|path| path.is_file());
+    let files: Vec<PathBuf> = files.cloned().collect();
+    load(&files, &mut io::empty(), limits)
+}
+
 /// What [`load`] does not see below the directories among the arguments: hidden files, and
 /// those that ignore files name. Costs a walk of its own, for who wants to show it.
 #[must_use]

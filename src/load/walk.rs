@@ -208,7 +208,8 @@ fn walker(root: &Path) -> WalkBuilder {
     walker
 }
 
-/// Whether the name is one that manifests have: `.yaml`, `.yml` or `.json`, maybe packed.
+/// Whether the name is one that manifests have: `.yaml`, `.yml` or `.json`, maybe packed, or
+/// the third name that kustomize knows for its file.
 pub(super) fn may_hold_manifests(path: &Path) -> bool {
     let is_manifest = |name: &Path| {
         let extension = name.extension().and_then(OsStr::to_str).unwrap_or_default();
@@ -220,6 +221,7 @@ pub(super) fn may_hold_manifests(path: &Path) -> bool {
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
     is_manifest(path)
+        || path.file_name() == Some(OsStr::new("Kustomization"))
         || is_packed
             && path
                 .file_stem()

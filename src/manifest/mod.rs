@@ -85,6 +85,15 @@ pub fn read(source: SourceId, name: &str, text: &str) -> Parsed {
     parsed
 }
 
+/// Reads an object that a build made, as the tree that was put together of it. `document` is
+/// the text that it is reported with.
+#[must_use]
+pub(crate) fn read_built(tree: &Tree<'_>, document: Span) -> Parsed {
+    let mut parsed = Parsed::default();
+    object::read(tree, document, &mut parsed);
+    parsed
+}
+
 /// In which language kubectl reads on; it begins with JSON where the text starts with a
 /// brace, goes over to YAML where that ends, and never goes back
 /// (`YAMLOrJSONDecoder` in apimachinery's `util/yaml/decoder.go`).

@@ -9,8 +9,8 @@ use super::scalar::{self, Tag};
 use super::tree::{NodeData, Style, Tree};
 use crate::source::{SourceId, Span};
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// How deep collections may nest. The deepest schemas of custom resources reach about
 /// a hundred levels; go-yaml stops at 10,000.
@@ -92,6 +92,7 @@ impl<'s> Builder<'s> {
             comments: Vec::new(),
             duplicates: Vec::new(),
             end: None,
+            sections: Vec::new(),
         };
         Self {
             tree,
@@ -152,7 +153,7 @@ impl<'s> Builder<'s> {
         let extra = text.map_or(0, |text| {
             self.tree
                 .texts
-                .push(OnceCell::from(text.into_owned().into_boxed_str()));
+                .push(OnceLock::from(text.into_owned().into_boxed_str()));
             self.tree.texts.len() as u32
         });
         let node = self.push(style, (start, end), extra, properties)?;
@@ -185,7 +186,7 @@ impl<'s> Builder<'s> {
         span: (u32, u32),
         properties: Properties,
     ) -> Result<(), Box<ReadError>> {
-        self.tree.texts.push(OnceCell::new());
+        self.tree.texts.push(OnceLock::new());
         let node = self.push(style, span, self.tree.texts.len() as u32, properties)?;
         self.finish_scalar(node, span.1, properties.anchor);
         Ok(())

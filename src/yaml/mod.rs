@@ -4,6 +4,7 @@
 //!
 //! Refuses to know Kubernetes and files.
 
+mod assembly;
 mod binary;
 pub(crate) mod block;
 mod block_scalar;
@@ -25,4 +26,6 @@ pub(crate) mod split;
 mod token;
 pub(crate) mod tree;
 
+pub(crate) use assembly::Assembly;
 pub(crate) use error::ReadError;
+pub(crate) use tree::{Kind, Node, Tree};

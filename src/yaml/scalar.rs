@@ -109,6 +109,14 @@ pub(crate) fn may_resolve(first: u8) -> bool {
         )
 }
 
+/// Whether only YAML 1.1 takes this plain scalar for a boolean: `yes`, `on`, `n`.
+pub(crate) fn is_old_boolean(text: &str) -> bool {
+    let is_new = ["true", "false"]
+        .iter()
+        .any(|word| word.eq_ignore_ascii_case(text));
+    !is_new && matches!(resolve(text), Resolved::Bool(_))
+}
+
 /// A float as JSON carries it: a whole one is an integer again.
 fn number<'t>(value: f64) -> Scalar<'t> {
     // 2⁶³ is the first whole number that an i64 does not hold.

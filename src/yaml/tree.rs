@@ -7,7 +7,7 @@ use super::scalar::{self, Scalar, Tag};
 use super::{block_scalar, escape};
 use crate::source::{SourceId, Span};
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 /// One document: nodes in the order of the text, each before its children.
 ///
@@ -21,7 +21,7 @@ pub(crate) struct Tree<'s> {
     pub(crate) nodes: Vec<NodeData>,
     /// Texts of scalars that are not a slice of the source.
     /// An empty one is made from the source when somebody asks for it.
-    pub(crate) texts: Vec<OnceCell<Box<str>>>,
+    pub(crate) texts: Vec<OnceLock<Box<str>>>,
     /// Entries of the mappings whose text and meaning differ: merge keys, duplicates.
     pub(crate) entries: Vec<Box<[(u32, u32)]>>,
     /// The hyphens of block sequence items, by node, sorted.
@@ -30,6 +30,17 @@ pub(crate) struct Tree<'s> {
     pub(crate) duplicates: Vec<DuplicateKey>,
     /// Where the document ends, and whether `...` ends it, if the text goes on behind.
     pub(crate) end: Option<(u32, bool)>,
+    /// Where nodes of other sources start, for a tree that was put together of several;
+    /// empty for one that was read.
+    pub(crate) sections: Vec<Section<'s>>,
+}
+
+/// The source of the nodes from one on, up to the next section.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Section<'s> {
+    pub(crate) from: u32,
+    pub(crate) source: SourceId,
+    pub(crate) text: &'s str,
 }
 
 /// A mapping key that stands twice in one mapping; the last one counts.
@@ -61,6 +72,8 @@ pub(crate) enum Style {
     DoubleQuoted,
     /// `|` or `>`.
     Block,
+    /// A scalar that stands in no text: its span is that of what it was made of.
+    Made,
     Alias,
 }
 
@@ -138,10 +151,27 @@ impl<'s> Tree<'s> {
         &self.duplicates[from..to]
     }
 
+    /// The source of a node, and its whole text.
+    fn origin(&self, index: u32) -> (SourceId, &'s str) {
+        let behind = self
+            .sections
+            .partition_point(|section| section.from <= index);
+        match behind.checked_sub(1) {
+            Some(section) => (self.sections[section].source, self.sections[section].text),
+            None => (self.source, self.text),
+        }
+    }
+
+    fn span_of(&self, index: u32) -> Span {
+        let data = &self.nodes[index as usize];
+        Span::new(self.origin(index).0, data.start, data.end)
+    }
+
     /// The text of a scalar after quotes, escapes and folding.
     pub(crate) fn text_of(&self, index: u32) -> &str {
         let data = &self.nodes[index as usize];
-        let raw = &self.text[data.start as usize..data.end as usize];
+        let (_, source) = self.origin(index);
+        let raw = &source[data.start as usize..data.end as usize];
         let inset = usize::from(matches!(
             data.style,
             Style::SingleQuoted | Style::DoubleQuoted
@@ -174,7 +204,7 @@ impl<'s> Tree<'s> {
 }
 
 impl<'t> Node<'t> {
-    fn data(self) -> &'t NodeData {
+    pub(super) fn data(self) -> &'t NodeData {
         &self.tree.nodes[self.index as usize]
     }
 
@@ -197,14 +227,12 @@ impl<'t> Node<'t> {
     /// end of its last value. Empty for a value that is not written: behind the colon or
     /// the hyphen.
     pub(crate) fn span(self) -> Span {
-        let data = self.data();
-        Span::new(self.tree.source, data.start, data.end)
+        self.tree.span_of(self.index)
     }
 
     /// The text at the place where the value stands: `*name` for an alias.
     pub(crate) fn written_span(self) -> Span {
-        let data = &self.tree.nodes[self.place as usize];
-        Span::new(self.tree.source, data.start, data.end)
+        self.tree.span_of(self.place)
     }
 
     /// Whether it is written as `*name`, so that its text belongs to others, too.
@@ -215,12 +243,12 @@ impl<'t> Node<'t> {
     /// The text of the value as written: `"a\n"` with its quotes and escapes.
     pub(crate) fn raw(self) -> &'t str {
         let data = self.data();
-        &self.tree.text[data.start as usize..data.end as usize]
+        &self.tree.origin(self.index).1[data.start as usize..data.end as usize]
     }
 
     /// The whole text that it was read from, of which its spans are parts.
     pub(crate) fn source_text(self) -> &'t str {
-        self.tree.text
+        self.tree.origin(self.index).1
     }
 
     /// The hyphen of an item of a block sequence.
@@ -230,7 +258,8 @@ impl<'t> Node<'t> {
             .binary_search_by_key(&self.place, |(node, _)| *node)
             .ok()?;
         let start = dashes[found].1;
-        Some(Span::new(self.tree.source, start, start + 1))
+        let source = self.tree.origin(self.place).0;
+        Some(Span::new(source, start, start + 1))
     }
 
     /// Whether it is a mapping or a sequence in brackets.

@@ -15,6 +15,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("k8s", &["source"]),
     ("amend", &["source", "k8s"]),
     ("manifest", &["source", "diagnostic", "yaml", "k8s"]),
+    (
+        "render",
+        &["source", "diagnostic", "yaml", "k8s", "manifest"],
+    ),
     ("cluster", &["source", "k8s"]),
     ("engine", &["source", "k8s", "cluster"]),
     ("graph", &["source", "k8s", "cluster", "engine"]),
@@ -84,6 +88,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "amend",
             "yaml",
             "manifest",
+            "render",
             "cluster",
             "engine",
             "graph",

@@ -32,6 +32,7 @@ mod places;
 mod program;
 mod reach;
 mod reference;
+mod render;
 #[cfg(unix)]
 mod repository;
 mod rules;

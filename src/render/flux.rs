@@ -1,0 +1,358 @@
+//! Flux: which directories its Kustomizations apply, with what they add to them, and which
+//! further Kustomizations come out of that.
+//!
+//! Refuses to know clusters beyond that each entry is one. After kustomize-controller and
+//! fluxcd/pkg (`kustomize/kustomize_generator.go`).
+
+use super::kustomize::{Fault, Kustomization, Kustomize};
+use super::library::{KUSTOMIZATION_NAMES, Library, join, parent};
+use super::resource::Resource;
+use super::substitute::Variables;
+use super::value::{Data, Place, Value};
+use crate::source::Span;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Whether an object is one of Flux's Kustomizations.
+pub(crate) fn is_kustomization(value: &Value<'_>) -> bool {
+    value.text_of(&["kind"]) == "Kustomization"
+        && value
+            .text_of(&["apiVersion"])
+            .starts_with("kustomize.toolkit.fluxcd.io/")
+}
+
+/// What an entry of Flux applies, with all that follows from it.
+#[derive(Debug, Default)]
+pub(crate) struct Applied<'t> {
+    /// The objects.
+    pub(crate) resources: Vec<Resource<'t>>,
+    /// What is wrong or unknown.
+    pub(crate) faults: Vec<Fault>,
+    /// Patches whose target matches nothing.
+    pub(crate) idle_patches: Vec<Span>,
+    /// Variables that turn a text into something else.
+    pub(crate) retyped: Vec<Value<'t>>,
+    /// The directories that it applies.
+    pub(crate) directories: BTreeSet<String>,
+}
+
+/// The objects of one Kustomization before its variables are replaced.
+struct Unfinished<'t> {
+    object: Value<'t>,
+    resources: Vec<Resource<'t>>,
+}
+
+/// Applies the Kustomizations of an entry, and those that come out of them.
+pub(crate) fn apply<'t>(
+    library: &'t Library<'_>,
+    kustomize: &Kustomize<'t, '_>,
+    entries: &[(Value<'t>, String)],
+) -> Applied<'t> {
+    let mut applied = Applied::default();
+    let mut unfinished: Vec<Unfinished<'t>> = Vec::new();
+    let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut open: Vec<(Value<'t>, String)> = entries.iter().rev().cloned().collect();
+    while let Some((object, file)) = open.pop() {
+        let name = object.text_of(&["metadata", "name"]);
+        let namespace = object.text_of(&["metadata", "namespace"]);
+        if !seen.insert((namespace, name.clone())) {
+            continue;
+        }
+        let span = object
+            .find(&["spec", "path"])
+            .map_or(object.span(), |it| it.span());
+        if object.find(&["spec", "kubeConfig"]).is_some() {
+            let message = format!("the Kustomization `{name}` is applied to another cluster");
+            applied.faults.push(Fault::opaque(span, message));
+            continue;
+        }
+        let path = object.text_of(&["spec", "path"]);
+        let Some(directory) = resolve(library, &file, &path) else {
+            let message =
+                format!("`{path}` of the Kustomization `{name}` is not in this repository");
+            applied.faults.push(Fault::opaque(span, message));
+            continue;
+        };
+        let Some(kustomization) = edited(library, &directory, &object, &mut applied.faults) else {
+            continue;
+        };
+        let build = kustomize.build_as(&kustomization);
+        applied.directories.insert(directory.clone());
+        applied.faults.extend(build.faults);
+        applied.idle_patches.extend(build.idle_patches);
+        let inline = inline_variables(&object);
+        for resource in &build.resources {
+            if is_kustomization(&resource.value) {
+                let mut child = resource.value.clone();
+                inline.apply(&mut child);
+                let source = library.sources().get(child.span().source).name();
+                open.push((child, join("", source)));
+            }
+        }
+        unfinished.push(Unfinished {
+            object,
+            resources: build.resources,
+        });
+    }
+    finish(unfinished, &mut applied);
+    applied
+}
+
+/// Replaces variables, sets labels, and puts all together.
+fn finish<'t>(unfinished: Vec<Unfinished<'t>>, applied: &mut Applied<'t>) {
+    let mut data: BTreeMap<(String, String), BTreeMap<String, String>> = BTreeMap::new();
+    for resource in unfinished.iter().flat_map(|it| &it.resources) {
+        if resource.id.gvk.kind == "ConfigMap" {
+            let key = (resource.id.namespace.clone(), resource.id.name.clone());
+            let found = resource.value.get("data");
+            let fields = found.iter().flat_map(Value::fields);
+            let pairs = fields.map(|field| {
+                (
+                    field.key.text().into_owned(),
+                    field.value.text().unwrap_or_default().to_owned(),
+                )
+            });
+            data.insert(key, pairs.collect());
+        }
+    }
+    let mut ids = BTreeSet::new();
+    for Unfinished { object, resources } in unfinished {
+        let variables = variables(&object, &data);
+        let labels = object.find(&["spec", "commonMetadata", "labels"]);
+        for mut resource in resources {
+            if let Some(variables) = &variables {
+                let is_disabled = ["labels", "annotations"].iter().any(|field| {
+                    let path = ["metadata", field, "kustomize.toolkit.fluxcd.io/substitute"];
+                    resource.value.text_of(&path) == "disabled"
+                });
+                if !is_disabled {
+                    applied.retyped.extend(variables.apply(&mut resource.value));
+                    resource.refresh();
+                }
+            }
+            for label in labels.iter().flat_map(Value::fields) {
+                set_label(
+                    &mut resource.value,
+                    label.key.text().into_owned(),
+                    label.key.span(),
+                    label.value,
+                );
+            }
+            let id = &resource.id;
+            let key = (
+                id.gvk.kind.clone(),
+                id.gvk.group.clone(),
+                id.namespace.clone(),
+                id.name.clone(),
+            );
+            if ids.insert(key) {
+                applied.resources.push(resource);
+            }
+        }
+    }
+}
+
+/// Sets a label of an object's metadata.
+pub(crate) fn set_label<'t>(value: &mut Value<'t>, key: String, span: Span, label: Value<'t>) {
+    let Some(metadata) = value.get_mut("metadata") else {
+        return;
+    };
+    if metadata
+        .get("labels")
+        .is_none_or(|labels| !labels.is_mapping())
+    {
+        metadata.set("labels", span, Value::mapping_at(span));
+    }
+    if let Some(labels) = metadata.get_mut("labels") {
+        labels.set(key, span, label);
+    }
+}
+
+/// The variables that a Kustomization gives values itself. What it takes from elsewhere may
+/// be anything.
+fn inline_variables(object: &Value<'_>) -> Variables {
+    let inline = object.find(&["spec", "postBuild", "substitute"]);
+    let pairs = inline.iter().flat_map(Value::fields);
+    let values = pairs.map(|field| {
+        let text = field.value.text().unwrap_or_default().replace('\n', "");
+        (field.key.text().into_owned(), text)
+    });
+    Variables {
+        values: values.collect(),
+        is_incomplete: true,
+    }
+}
+
+/// All variables of a Kustomization; `None` if it replaces none.
+fn variables(
+    object: &Value<'_>,
+    data: &BTreeMap<(String, String), BTreeMap<String, String>>,
+) -> Option<Variables> {
+    let build = object.find(&["spec", "postBuild"])?;
+    let own = inline_variables(object);
+    let mut variables = Variables::default();
+    let namespace = object.text_of(&["metadata", "namespace"]);
+    let sources = build.get("substituteFrom");
+    for source in sources.iter().flat_map(Value::items) {
+        let name = source.text_of(&["name"]);
+        let is_map = source.text_of(&["kind"]) == "ConfigMap";
+        // A ConfigMap may get its namespace elsewhere.
+        let found = data
+            .iter()
+            .find(|((of, known), _)| *known == name && *of == namespace)
+            .or_else(|| data.iter().find(|((_, known), _)| *known == name));
+        match found.filter(|_| is_map) {
+            Some((_, values)) => {
+                let values = values
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.replace('\n', "")));
+                variables.values.extend(values);
+            }
+            None => variables.is_incomplete |= source.text_of(&["optional"]) != "true" || !is_map,
+        }
+    }
+    variables.values.extend(own.values);
+    let is_always = object.text_of(&["spec", "postBuild", "substituteStrategy"]) == "Always";
+    let has_some = !variables.values.is_empty() || variables.is_incomplete || is_always;
+    has_some.then_some(variables)
+}
+
+/// The directory that a path of Flux names. It is relative to the root of a repository, of
+/// which only the part is known that was read: the nearest directory around the file that
+/// has it.
+pub(crate) fn resolve(library: &Library<'_>, file: &str, path: &str) -> Option<String> {
+    let path = path.trim_start_matches('/');
+    let clean = join("", path);
+    if clean.starts_with("..") {
+        return None;
+    }
+    let mut root = parent(file);
+    let mut found = None;
+    loop {
+        let directory = join(root, path);
+        if library.is_directory(&directory) {
+            found = Some(directory);
+        }
+        if root.is_empty() || root == "/" {
+            break;
+        }
+        root = parent(root);
+    }
+    // The outermost one is most likely the root of the repository.
+    found
+}
+
+/// The kustomization of a directory, which Flux writes where there is none, with what the
+/// Kustomization adds to it.
+fn edited<'t>(
+    library: &'t Library<'_>,
+    directory: &str,
+    object: &Value<'t>,
+    faults: &mut Vec<Fault>,
+) -> Option<Kustomization<'t>> {
+    let span = object.span();
+    let mut kustomization = match Kustomization::read(library, directory) {
+        Some(Ok(kustomization)) => kustomization,
+        Some(Err(fault)) => {
+            faults.push(fault);
+            return None;
+        }
+        None => generated(library, directory, span),
+    };
+    let spec = object.get("spec")?;
+    let root = &mut kustomization.root;
+    for (theirs, ours) in [
+        ("targetNamespace", "namespace"),
+        ("namePrefix", "namePrefix"),
+        ("nameSuffix", "nameSuffix"),
+    ] {
+        if let Some(value) = spec.get(theirs).filter(|value| !value.is_null()) {
+            root.set(ours, value.span(), value);
+        }
+    }
+    for field in ["patches", "components", "images"] {
+        let added = spec.get(field);
+        let mut added: Vec<Value<'t>> = added.iter().flat_map(Value::items).collect();
+        if field == "components" && spec.text_of(&["ignoreMissingComponents"]) == "true" {
+            added.retain(|path| {
+                let full = join(directory, path.text().unwrap_or_default());
+                !library.kustomizations(&full).is_empty()
+            });
+        }
+        append(root, field, added);
+    }
+    Some(kustomization)
+}
+
+/// Adds items to a list of a kustomization.
+pub(crate) fn append<'t>(root: &mut Value<'t>, field: &'static str, added: Vec<Value<'t>>) {
+    let Some(first) = added.first() else { return };
+    let span = first.span();
+    if root.get(field).is_none_or(|list| !list.is_sequence()) {
+        root.set(field, span, Value::sequence_at(span));
+    }
+    if let Some(items) = root.get_mut(field).and_then(Value::items_mut) {
+        items.extend(added);
+    }
+}
+
+/// A kustomization over all manifests of a directory and below; a directory below with a
+/// kustomization of its own counts as a whole.
+pub(crate) fn generated<'t>(
+    library: &Library<'_>,
+    directory: &str,
+    span: Span,
+) -> Kustomization<'t> {
+    let mut resources: Vec<String> = Vec::new();
+    let prefix = if directory.is_empty() {
+        String::new()
+    } else {
+        format!("{directory}/")
+    };
+    for path in library.below(directory) {
+        let relative = &path[prefix.len()..];
+        let mut inner = parent(relative);
+        let mut whole = None;
+        while !inner.is_empty() {
+            if !library.kustomizations(&join(directory, inner)).is_empty() {
+                whole = Some(inner);
+            }
+            inner = parent(inner);
+        }
+        let name = relative.rsplit('/').next().unwrap_or_default();
+        match whole {
+            Some(inner) if !resources.iter().any(|known| known == inner) => {
+                resources.push(inner.to_owned())
+            }
+            Some(_) => {}
+            None if KUSTOMIZATION_NAMES.contains(&name) => {}
+            None if is_manifest(name) && holds_objects(library, path) => {
+                resources.push(relative.to_owned())
+            }
+            None => {}
+        }
+    }
+    let items = resources.into_iter().map(|path| Value::text_at(path, span));
+    let mut root = Value::mapping_at(span);
+    let list = Value::made(Data::Sequence(items.collect()), Place { span, dash: None });
+    root.set("resources", span, list);
+    Kustomization {
+        directory: directory.to_owned(),
+        root,
+    }
+}
+
+fn is_manifest(name: &str) -> bool {
+    name.ends_with(".yaml") || name.ends_with(".yml")
+}
+
+/// Whether every document of a file is an object: Flux refuses others.
+pub(crate) fn holds_objects(library: &Library<'_>, path: &str) -> bool {
+    let Some(Ok(trees)) = library.documents(path) else {
+        return false;
+    };
+    let mut roots = trees
+        .iter()
+        .filter_map(|tree| tree.root())
+        .filter(|root| !root.is_null());
+    roots.all(|root| root.get("kind").is_some() && root.get("apiVersion").is_some())
+}

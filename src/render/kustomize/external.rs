@@ -1,0 +1,244 @@
+//! What a kustomization hands to configurations of their own: the files of `transformers` and
+//! `generators` with the transformers that kustomize has built in, and the fields that
+//! `crds` describe. Programs are not run: what they would make is unknown.
+//!
+//! Refuses to know the order of a build.
+
+use super::Accumulated;
+use super::fault::Fault;
+use super::field_spec::FieldSpec;
+use super::file::{self, Kustomization};
+use super::patch::Patch;
+use super::specs::{Reference, Specs, field_spec};
+use super::transform::{self, End, Pairs};
+use super::{is_remote, objects, replacement};
+use crate::render::library::Library;
+use crate::render::object_id::Gvk;
+use crate::render::resource::Resource;
+use crate::render::value::Value;
+
+/// The documents that a field of paths and inline texts names, each with where it is named.
+fn documents<'t>(
+    library: &'t Library<'_>,
+    kustomization: &Kustomization<'t>,
+    field: &str,
+    faults: &mut Vec<Fault>,
+) -> Vec<(Value<'t>, Value<'t>)> {
+    let mut found = Vec::new();
+    for item in kustomization.items(field) {
+        let text = item.text().unwrap_or_default();
+        let read = if text.contains('\n') {
+            objects::values_of_text(library, &item)
+        } else {
+            let path = kustomization.path(text);
+            match objects::values_of_file(library, &path) {
+                Some(read) => read,
+                None if is_remote(text) || library.is_directory(&path) => {
+                    let message = format!("what `{text}` does is not known");
+                    faults.push(Fault::opaque(item.span(), message));
+                    continue;
+                }
+                None => Err(Fault::error(
+                    item.span(),
+                    format!("there is no file `{text}`"),
+                )),
+            }
+        };
+        match read {
+            Ok(values) => found.extend(values.into_iter().map(|value| (item.clone(), value))),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    found
+}
+
+/// What the generators yield. That of programs and charts is unknown.
+pub(crate) fn generate<'t>(
+    library: &'t Library<'_>,
+    kustomization: &Kustomization<'t>,
+    faults: &mut Vec<Fault>,
+) -> Vec<Resource<'t>> {
+    for field in ["helmCharts", "helmChartInflationGenerator"] {
+        for chart in kustomization.items(field) {
+            let name = file::text(&chart, "name");
+            let message = format!("the chart `{name}` is rendered by Helm, which was not run");
+            faults.push(Fault::opaque(chart.span(), message));
+        }
+    }
+    for (item, generator) in documents(library, kustomization, "generators", faults) {
+        let kind = file::text(&generator, "kind");
+        let message = format!("what the generator `{kind}` makes is not known");
+        faults.push(Fault::opaque(item.span(), message));
+    }
+    Vec::new()
+}
+
+/// Runs the files of `transformers`.
+pub(super) fn transform<'t>(
+    library: &'t Library<'_>,
+    kustomization: &Kustomization<'t>,
+    all: &mut Accumulated<'t>,
+    faults: &mut Vec<Fault>,
+) {
+    for (item, config) in documents(library, kustomization, "transformers", faults) {
+        let result = one(library, kustomization, &config, all, faults);
+        match result {
+            Ok(true) => {}
+            Ok(false) => {
+                let kind = file::text(&config, "kind");
+                let message = format!("what the transformer `{kind}` does is not known");
+                faults.push(Fault::opaque(item.span(), message));
+            }
+            Err(message) => faults.push(Fault::error(item.span(), message)),
+        }
+    }
+}
+
+/// Runs one of the transformers that kustomize has built in; `false` if it is none of them.
+fn one<'t>(
+    library: &'t Library<'_>,
+    kustomization: &Kustomization<'t>,
+    config: &Value<'t>,
+    all: &mut Accumulated<'t>,
+    faults: &mut Vec<Fault>,
+) -> Result<bool, String> {
+    if !config.text_of(&["apiVersion"]).starts_with("builtin") {
+        return Ok(false);
+    }
+    let own = file::items(config, "fieldSpecs");
+    let own: Vec<FieldSpec> = own.iter().map(field_spec).collect();
+    let resources = &mut all.resources;
+    match file::text(config, "kind").as_str() {
+        "NamespaceTransformer" => {
+            let specs = Specs {
+                namespace: own,
+                ..Specs::default()
+            };
+            if let Some(namespace) = config.find(&["metadata", "namespace"]) {
+                transform::set_namespace(resources, &namespace, &specs)?;
+                all.check_ids()?;
+            }
+        }
+        "PrefixTransformer" | "SuffixTransformer" | "PrefixSuffixTransformer" => {
+            for (field, end) in [("prefix", End::Front), ("suffix", End::Back)] {
+                if let Some(addition) = file::field(config, field) {
+                    transform::extend_names(resources, &addition, end, &own)?;
+                }
+            }
+        }
+        "LabelTransformer" | "AnnotationsTransformer" => {
+            for field in ["labels", "annotations"] {
+                if let Some(pairs) = file::field(config, field) {
+                    let pairs = Pairs {
+                        field: "transformers",
+                        pairs: &pairs,
+                        specs: &own,
+                    };
+                    pairs.apply(resources)?;
+                }
+            }
+        }
+        "PatchTransformer" | "PatchJson6902Transformer" => {
+            match Patch::read(library, kustomization, config, "patches") {
+                Ok(patch) => all.patch(&patch, faults),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        "ReplacementTransformer" => {
+            for item in file::items(config, "replacements") {
+                replacement::run(&item, &item, resources, faults);
+            }
+        }
+        "ImageTagTransformer" => {
+            if let Some(image) = file::field(config, "imageTag") {
+                transform::set_image(resources, &image, &own)?;
+            }
+        }
+        "ReplicaCountTransformer" => {
+            if let Some(replica) = file::field(config, "replica") {
+                transform::set_replicas(resources, &replica, &own)?;
+            }
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// The fields that the OpenAPI definitions of custom resources mark: names of other objects,
+/// labels, annotations (kustomize, `loadconfigfromcrds.go`).
+pub(crate) fn crd_specs(file: &Value<'_>) -> Specs {
+    let mut specs = Specs::default();
+    for definition in file.fields() {
+        let name = definition.key.text().into_owned();
+        let kind = name.rsplit('.').next().unwrap_or_default().to_owned();
+        let Some(schema) = file::field(&definition.value, "Schema") else {
+            continue;
+        };
+        let walk = Crd { file, kind: &kind };
+        walk.properties(&schema, &mut Vec::new(), &mut specs);
+    }
+    specs
+}
+
+struct Crd<'a, 't> {
+    file: &'a Value<'t>,
+    kind: &'a str,
+}
+
+impl Crd<'_, '_> {
+    fn properties(&self, schema: &Value<'_>, path: &mut Vec<String>, specs: &mut Specs) {
+        // Definitions may contain themselves.
+        if path.len() > 12 {
+            return;
+        }
+        let properties = file::field(schema, "properties");
+        for property in properties.iter().flat_map(Value::fields) {
+            path.push(property.key.text().into_owned());
+            self.property(&property.value, path, specs);
+            path.pop();
+        }
+    }
+
+    fn property(&self, property: &Value<'_>, path: &mut Vec<String>, specs: &mut Specs) {
+        let gvk = Gvk {
+            kind: self.kind.to_owned(),
+            ..Gvk::default()
+        };
+        let spec = |path: &[String]| FieldSpec {
+            gvk: gvk.clone(),
+            path: path.to_vec(),
+            create: false,
+        };
+        if property.get("x-kubernetes-annotation").is_some() {
+            FieldSpec::merge(&mut specs.common_annotations, &[spec(path)]);
+        }
+        if property.get("x-kubernetes-label-selector").is_some() {
+            FieldSpec::merge(&mut specs.common_labels, &[spec(path)]);
+        }
+        if property.get("x-kubernetes-identity").is_some() {
+            FieldSpec::merge(&mut specs.name_prefix, &[spec(path)]);
+        }
+        if let Some(kind) = property.get("x-kubernetes-object-ref-kind") {
+            let version = property.text_of(&["x-kubernetes-object-ref-api-version"]);
+            let key = property.text_of(&["x-kubernetes-object-ref-name-key"]);
+            let mut full = path.clone();
+            full.extend(Some(key).filter(|key| !key.is_empty()));
+            let target = Gvk::new(&version, kind.text().unwrap_or_default());
+            let fields = vec![spec(&full)];
+            let reference = Specs {
+                references: vec![Reference { target, fields }],
+                ..Specs::default()
+            };
+            specs.merge(&reference);
+        }
+        let reference = property.text_of(&["$ref"]);
+        if let Some(schema) = self
+            .file
+            .get(&reference)
+            .and_then(|it| file::field(&it, "Schema"))
+        {
+            self.properties(&schema, path, specs);
+        }
+        self.properties(property, path, specs);
+    }
+}

@@ -1,0 +1,187 @@
+//! A kustomization file: where it stands, and reading its fields, whose names kustomize takes
+//! in any case.
+//!
+//! Refuses to know what the fields do.
+
+use super::fault::Fault;
+use crate::render::library::{Library, join};
+use crate::render::value::Value;
+use crate::source::Span;
+
+/// A kustomization.
+#[derive(Clone, Debug)]
+pub(crate) struct Kustomization<'t> {
+    /// The directory that it stands in, and that its paths are relative to.
+    pub(crate) directory: String,
+    /// What is written in it.
+    pub(crate) root: Value<'t>,
+}
+
+/// The fields of a kustomization (kustomize, `api/types/kustomization.go`).
+const FIELDS: &[&str] = &[
+    "apiVersion",
+    "kind",
+    "metadata",
+    "bases",
+    "buildMetadata",
+    "commonAnnotations",
+    "commonLabels",
+    "components",
+    "configMapGenerator",
+    "configurations",
+    "crds",
+    "generatorOptions",
+    "generators",
+    "helmChartInflationGenerator",
+    "helmCharts",
+    "helmGlobals",
+    "imageTags",
+    "images",
+    "labels",
+    "namePrefix",
+    "nameSuffix",
+    "namespace",
+    "openapi",
+    "patches",
+    "patchesJson6902",
+    "patchesStrategicMerge",
+    "replacements",
+    "replicas",
+    "resources",
+    "secretGenerator",
+    "sortOptions",
+    "transformers",
+    "validators",
+    "vars",
+];
+
+/// The value of a field of a mapping, whatever its case; `None` if it is null or missing.
+pub(crate) fn field<'t>(value: &Value<'t>, name: &str) -> Option<Value<'t>> {
+    let exact = value.get(name);
+    let found = exact.or_else(|| {
+        let mut fields = value.fields();
+        let other = fields.find(|field| field.key.text().eq_ignore_ascii_case(name));
+        other.map(|field| field.value)
+    });
+    found.filter(|value| !value.is_null())
+}
+
+/// The text of a field, empty if there is none.
+pub(crate) fn text(value: &Value<'_>, name: &str) -> String {
+    let found = field(value, name);
+    found
+        .and_then(|value| value.text().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+/// Whether a field says `true`.
+pub(crate) fn is_true(value: &Value<'_>, name: &str) -> bool {
+    field(value, name).is_some_and(|value| match &value {
+        Value::Read(node) => node.as_bool() == Some(true),
+        Value::Made(_) => value.text() == Some("true"),
+    })
+}
+
+/// The items of a field that is a list.
+pub(crate) fn items<'t>(value: &Value<'t>, name: &str) -> Vec<Value<'t>> {
+    let list = field(value, name);
+    list.map(|list| list.items().collect()).unwrap_or_default()
+}
+
+impl<'t> Kustomization<'t> {
+    /// Reads that of a directory. `None` if there is none.
+    pub(crate) fn read(library: &'t Library<'_>, directory: &str) -> Option<Result<Self, Fault>> {
+        let paths = library.kustomizations(directory);
+        let path = paths.first()?;
+        let source = library.source(path)?;
+        let whole = Span::new(source, 0, 0);
+        if paths.len() > 1 {
+            let message = format!(
+                "kustomize refuses two kustomization files in one directory: {}",
+                paths.join(", ")
+            );
+            return Some(Err(Fault::error(whole, message)));
+        }
+        Some(match library.documents(path)? {
+            Err(error) => Err(Fault::error(error.span, error.message.clone())),
+            Ok(trees) => match trees.iter().find_map(|tree| tree.root()) {
+                Some(root) if root.is_mapping() => Ok(Self {
+                    directory: directory.to_owned(),
+                    root: Value::Read(root),
+                }),
+                _ => Err(Fault::error(whole, "this kustomization is empty")),
+            },
+        })
+    }
+
+    /// The value of a field; `None` if it is null or missing.
+    pub(crate) fn get(&self, name: &str) -> Option<Value<'t>> {
+        field(&self.root, name)
+    }
+
+    /// The items of a field that is a list.
+    pub(crate) fn items(&self, name: &str) -> Vec<Value<'t>> {
+        items(&self.root, name)
+    }
+
+    /// Whether it is a Component.
+    pub(crate) fn is_component(&self) -> bool {
+        text(&self.root, "kind") == "Component"
+    }
+
+    /// A path of this kustomization, as the library has it.
+    pub(crate) fn path(&self, relative: &str) -> String {
+        join(&self.directory, relative)
+    }
+
+    /// What kustomize refuses at once: unknown fields, values that are no texts where it
+    /// wants texts (its file is read as YAML 1.1, where `n` is a boolean).
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for field in self.root.fields() {
+            let name = field.key.text();
+            let is_known = FIELDS.iter().any(|known| known.eq_ignore_ascii_case(&name));
+            if !is_known {
+                let message = format!("kustomize does not know the field `{name}`");
+                faults.push(Fault::error(field.key.span(), message));
+            }
+        }
+        for name in ["namespace", "namePrefix", "nameSuffix"] {
+            faults.extend(self.get(name).and_then(|value| not_a_text(&value)));
+        }
+        for name in ["commonLabels", "commonAnnotations"] {
+            let pairs = self.get(name);
+            let fields = pairs.iter().flat_map(Value::fields);
+            faults.extend(fields.filter_map(|field| not_a_text(&field.value)));
+        }
+        for label in self.items("labels") {
+            let pairs = field(&label, "pairs");
+            let fields = pairs.iter().flat_map(Value::fields);
+            faults.extend(fields.filter_map(|field| not_a_text(&field.value)));
+        }
+        for name in ["resources", "bases", "components"] {
+            faults.extend(self.items(name).iter().filter_map(not_a_text));
+        }
+        for image in self.items("images") {
+            let fields = image.fields();
+            faults.extend(fields.filter_map(|field| not_a_text(&field.value)));
+        }
+        faults
+    }
+}
+
+/// That kustomize wants a text here, if it is none.
+fn not_a_text(value: &Value<'_>) -> Option<Fault> {
+    let Value::Read(node) = value else {
+        return None;
+    };
+    if node.is_null() || node.as_str().is_some() {
+        return None;
+    }
+    let message = match node.as_bool() {
+        Some(_) => "kustomize reads this as a boolean, and wants a text",
+        None if node.text().is_some() => "kustomize reads this as a number, and wants a text",
+        None => "kustomize wants a text here",
+    };
+    Some(Fault::error(node.span(), message))
+}

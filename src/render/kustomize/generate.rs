@@ -1,0 +1,218 @@
+//! ConfigMaps and Secrets that a kustomization generates: their names, labels and data.
+//!
+//! Refuses to know what they are good for. The hash in their names stands for itself: no
+//! answer about connections depends on it.
+
+use super::fault::Fault;
+use super::file::{self, Kustomization};
+use crate::render::library::Library;
+use crate::render::resource::{Behavior, Generated, Resource};
+use crate::render::value::Value;
+use crate::source::Span;
+use std::borrow::Cow;
+
+/// What stands for the hash of the content in the name of a generated object.
+const HASH: &str = "0000000000";
+
+/// The objects that a kustomization generates.
+pub(crate) fn all<'t>(
+    library: &'t Library<'_>,
+    kustomization: &Kustomization<'t>,
+    faults: &mut Vec<Fault>,
+) -> Vec<Resource<'t>> {
+    let mut resources = Vec::new();
+    for (field, kind) in [
+        ("configMapGenerator", "ConfigMap"),
+        ("secretGenerator", "Secret"),
+    ] {
+        for item in kustomization.items(field) {
+            let generator = Generator {
+                library,
+                kustomization,
+                item: &item,
+                kind,
+            };
+            resources.push(generator.generate(faults));
+        }
+    }
+    resources
+}
+
+/// Puts the mark of a hash behind the names that get one.
+pub(crate) fn add_hashes(resources: &mut [Resource<'_>]) {
+    for resource in resources {
+        if resource
+            .generated
+            .is_some_and(|generated| generated.has_hash)
+        {
+            resource.remember();
+            let name = format!("{}-{HASH}", resource.id.name);
+            if let Some(value) = resource
+                .value
+                .get_mut("metadata")
+                .and_then(|it| it.get_mut("name"))
+            {
+                *value = Value::text_at(name, value.span());
+            }
+            resource.refresh();
+        }
+    }
+}
+
+struct Generator<'a, 't, 's> {
+    library: &'t Library<'s>,
+    kustomization: &'a Kustomization<'t>,
+    item: &'a Value<'t>,
+    kind: &'static str,
+}
+
+impl<'t> Generator<'_, 't, '_> {
+    fn generate(&self, faults: &mut Vec<Fault>) -> Resource<'t> {
+        let span = self.item.span();
+        let scalar = |text: &str| Value::text_at(text.to_owned(), span);
+        let mut metadata = Value::mapping_at(span);
+        let name = file::field(self.item, "name").unwrap_or_else(|| scalar(""));
+        metadata.set("name", span, name);
+        if let Some(namespace) = file::field(self.item, "namespace") {
+            metadata.set("namespace", namespace.span(), namespace);
+        }
+        let options = file::field(self.item, "options");
+        let global = self.kustomization.get("generatorOptions");
+        for field in ["labels", "annotations"] {
+            let mut pairs = Value::mapping_at(span);
+            for options in [&global, &options].into_iter().flatten() {
+                let given = file::field(options, field);
+                for pair in given.iter().flat_map(Value::fields) {
+                    pairs.set(pair.key.text().into_owned(), pair.key.span(), pair.value);
+                }
+            }
+            if !pairs.is_empty() {
+                metadata.set(field, span, pairs);
+            }
+        }
+        let mut value = Value::mapping_at(span);
+        value.set("apiVersion", span, scalar("v1"));
+        value.set("kind", span, scalar(self.kind));
+        value.set("metadata", span, metadata);
+        let mut data = Value::mapping_at(span);
+        for (key, text, place) in self.data(faults) {
+            let text = match self.kind {
+                "Secret" => Cow::Owned(base64(text.as_bytes())),
+                _ => text,
+            };
+            data.set(key, place, Value::text_at(text, place));
+        }
+        if !data.is_empty() {
+            value.set("data", span, data);
+        }
+        let says = |options: &Option<Value<'t>>| {
+            options
+                .as_ref()
+                .is_some_and(|it| file::is_true(it, "disableNameSuffixHash"))
+        };
+        let behavior = match file::text(self.item, "behavior").as_str() {
+            "merge" => Behavior::Merge,
+            "replace" => Behavior::Replace,
+            _ => Behavior::Create,
+        };
+        let mut resource = Resource::new(value);
+        resource.generated = Some(Generated {
+            behavior,
+            has_hash: !says(&options) && !says(&global),
+        });
+        resource
+    }
+
+    /// The keys and texts, in the order of their sources.
+    fn data(&self, faults: &mut Vec<Fault>) -> Vec<(String, Cow<'t, str>, Span)> {
+        let mut data = Vec::new();
+        let mut envs = file::items(self.item, "envs");
+        envs.extend(file::field(self.item, "env"));
+        for env in envs {
+            if let Some(text) = self.file(&env, env.text().unwrap_or_default(), faults) {
+                let lines = text.lines().map(str::trim_start);
+                let pairs = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+                data.extend(pairs.filter_map(|line| {
+                    let (key, value) = line.split_once('=')?;
+                    Some((key.to_owned(), Cow::Borrowed(value), env.span()))
+                }));
+            }
+        }
+        for entry in file::items(self.item, "files") {
+            let text = entry.text().unwrap_or_default().to_owned();
+            let (key, path) = text.split_once('=').unwrap_or_else(|| {
+                let name = text.rsplit('/').next().unwrap_or_default();
+                (name, &text)
+            });
+            if let Some(content) = self.file(&entry, path, faults) {
+                data.push((key.to_owned(), Cow::Borrowed(content), entry.span()));
+            }
+        }
+        for literal in file::items(self.item, "literals") {
+            let text = literal.text().unwrap_or_default();
+            if let Some((key, value)) = text.split_once('=') {
+                data.push((
+                    key.to_owned(),
+                    Cow::Owned(unquoted(value).to_owned()),
+                    literal.span(),
+                ));
+            }
+        }
+        data
+    }
+
+    /// The text of a file; one that is missing does no harm to what npcheck looks at.
+    fn file(&self, place: &Value<'_>, path: &str, faults: &mut Vec<Fault>) -> Option<&'t str> {
+        let found = self.library.text(&self.kustomization.path(path));
+        if found.is_none() {
+            let message = format!(
+                "`{path}` was not read; the {} is built without it",
+                self.kind
+            );
+            faults.push(Fault::note(place.span(), message));
+        }
+        found
+    }
+}
+
+/// A value without the quotes around it.
+fn unquoted(value: &str) -> &str {
+    let inner = ['"', '\'']
+        .iter()
+        .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
+    inner.unwrap_or(value)
+}
+
+/// The bytes as a Secret holds them.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for index in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * index) & 63) as usize];
+            let is_filled = index <= chunk.len();
+            text.push(if is_filled { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base64;
+
+    #[test]
+    fn secrets_are_encoded() {
+        for (text, expected) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+        ] {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+    }
+}

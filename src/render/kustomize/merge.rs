@@ -1,0 +1,432 @@
+//! Strategic merge patches, as kyaml's `merge2` merges them for kustomize: mappings field by
+//! field, lists by key where the API has one (new items in front), everything else replaced;
+//! null deletes, and `$patch` says otherwise.
+//!
+//! Refuses to know which object a patch is for.
+
+use super::merge_keys::Schema;
+use crate::render::value::Value;
+use crate::yaml::Kind;
+use std::collections::BTreeSet;
+
+/// The key of a directive.
+const DIRECTIVE: &str = "$patch";
+
+/// What a directive asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Directive {
+    Merge,
+    Replace,
+    Delete,
+}
+
+/// What became of a value.
+enum Merged<'t> {
+    /// It is gone.
+    Gone,
+    /// The value that was there, changed.
+    Changed(Value<'t>),
+    /// The patch's value in its place.
+    Taken(Value<'t>),
+}
+
+impl<'t> Merged<'t> {
+    fn value(self) -> Option<Value<'t>> {
+        match self {
+            Self::Gone => None,
+            Self::Changed(value) | Self::Taken(value) => Some(value),
+        }
+    }
+}
+
+/// The object with the patch merged into it; `None` if the patch deletes it. One that is to
+/// replace the whole object leaves it as it is: so does kustomize, which drops what comes
+/// of it.
+pub(crate) fn merge<'t>(
+    object: &Value<'t>,
+    patch: &Value<'t>,
+    schema: Option<Schema>,
+) -> Result<Option<Value<'t>>, String> {
+    Ok(match walk(Some(object), Some(patch), schema)? {
+        Merged::Gone => None,
+        Merged::Changed(value) => Some(value),
+        Merged::Taken(_) => Some(object.clone()),
+    })
+}
+
+fn walk<'t>(
+    old: Option<&Value<'t>>,
+    patch: Option<&Value<'t>>,
+    schema: Option<Schema>,
+) -> Result<Merged<'t>, String> {
+    let mut written = [old, patch]
+        .into_iter()
+        .flatten()
+        .filter(|value| !value.is_null());
+    let Some(first) = written.next() else {
+        // Nothing but nulls: one that is spelled out stays where the patch says nothing.
+        return Ok(match (old, patch) {
+            (Some(old), None) if !old.is_unwritten() => Merged::Changed(old.clone()),
+            _ => Merged::Gone,
+        });
+    };
+    let kind = first.kind();
+    if written.any(|value| value.kind() != kind) {
+        return Err("the patch has a value of another type than the object".to_owned());
+    }
+    match kind {
+        Kind::Mapping => walk_mapping(old, patch, schema),
+        Kind::Sequence => match schema.and_then(|schema| schema.merge) {
+            Some(keys) => walk_list(old, patch, schema, keys),
+            None => Ok(override_with(old, patch)),
+        },
+        Kind::Scalar => Ok(override_with(old, patch)),
+    }
+}
+
+/// The patch's value if it has one, be it null.
+fn override_with<'t>(old: Option<&Value<'t>>, patch: Option<&Value<'t>>) -> Merged<'t> {
+    match (old, patch) {
+        (_, Some(patch)) if patch.is_null() => Merged::Gone,
+        (Some(old), Some(patch)) => Merged::Taken(keep_if_same(old, patch)),
+        (None, Some(patch)) => Merged::Taken(patch.clone()),
+        (Some(old), None) => Merged::Changed(old.clone()),
+        (None, None) => Merged::Gone,
+    }
+}
+
+/// A patch that says what is there already changes nothing.
+fn keep_if_same<'t>(old: &Value<'t>, patch: &Value<'t>) -> Value<'t> {
+    match old.is_scalar() && old.says_as(patch) {
+        true => old.clone(),
+        false => patch.clone().with_twin(old.twin()),
+    }
+}
+
+fn walk_mapping<'t>(
+    old: Option<&Value<'t>>,
+    patch: Option<&Value<'t>>,
+    schema: Option<Schema>,
+) -> Result<Merged<'t>, String> {
+    let old = old.filter(|value| !value.is_null());
+    let Some(patch) = patch else {
+        // What the patch says nothing of is walked through all the same.
+        return Ok(match old {
+            Some(old) => Merged::Changed(fields_of(old, None, schema)?),
+            None => Merged::Gone,
+        });
+    };
+    if patch.is_null() {
+        return Ok(Merged::Gone);
+    }
+    let directive = directive_of(patch)?;
+    let Some(old) = old else {
+        if directive == Directive::Delete {
+            return Ok(Merged::Gone);
+        }
+        return Ok(Merged::Taken(fields_of(patch, Some(patch), schema)?));
+    };
+    match directive {
+        Directive::Delete => Ok(Merged::Gone),
+        Directive::Replace => Ok(Merged::Taken(fields_of(patch, Some(patch), schema)?)),
+        Directive::Merge => Ok(Merged::Changed(fields_of(old, Some(patch), schema)?)),
+    }
+}
+
+/// The fields of a mapping, each merged with that of the patch.
+fn fields_of<'t>(
+    old: &Value<'t>,
+    patch: Option<&Value<'t>>,
+    schema: Option<Schema>,
+) -> Result<Value<'t>, String> {
+    let mut result = old.clone();
+    result.remove(DIRECTIVE);
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for value in [Some(old), patch].into_iter().flatten() {
+        names.extend(value.fields().map(|field| field.key.text().into_owned()));
+    }
+    names.remove(DIRECTIVE);
+    for name in names {
+        let own = old.get(&name);
+        let patched = patch.and_then(|patch| patch.fields().find(|field| field.key.is(&name)));
+        let schema = schema.map(|schema| schema.field(&name));
+        let value = patched.as_ref().map(|field| &field.value);
+        let merged =
+            walk(own.as_ref(), value, schema).map_err(|error| match error.starts_with('`') {
+                true => format!("`{name}.{}", &error[1..]),
+                false => format!("`{name}`: {error}"),
+            })?;
+        match merged.value() {
+            None => {
+                result.remove(&name);
+            }
+            Some(value) => match patched {
+                Some(field) if own.is_none() => {
+                    let span = field.key.span();
+                    result.set(name, span, value);
+                }
+                Some(_) => result.set(name, value.span(), value),
+                None if own.as_ref().is_some_and(|own| is_same_node(own, &value)) => {}
+                None => result.set(name, value.span(), value),
+            },
+        }
+    }
+    Ok(result)
+}
+
+/// Whether a value was left as it is.
+fn is_same_node(one: &Value<'_>, other: &Value<'_>) -> bool {
+    match (one, other) {
+        (Value::Read(one), Value::Read(other)) => {
+            one.id() == other.id() && one.span() == other.span()
+        }
+        (Value::Made(one), Value::Made(other)) => std::sync::Arc::ptr_eq(one, other),
+        _ => false,
+    }
+}
+
+fn directive_of(patch: &Value<'_>) -> Result<Directive, String> {
+    match patch.get(DIRECTIVE) {
+        None => Ok(Directive::Merge),
+        Some(value) => directive(value.text().unwrap_or_default()),
+    }
+}
+
+fn directive(text: &str) -> Result<Directive, String> {
+    match text {
+        "delete" => Ok(Directive::Delete),
+        "replace" => Ok(Directive::Replace),
+        "merge" => Ok(Directive::Merge),
+        _ => Err(format!("unknown patch strategy `{text}`")),
+    }
+}
+
+/// The directive of a list: an item of nothing but `$patch`.
+fn list_directive(patch: &Value<'_>) -> Result<Directive, String> {
+    let found = patch.items().find_map(|item| {
+        let value = item.get(DIRECTIVE)?;
+        (item.fields().count() == 1).then_some(value)
+    });
+    match found {
+        None => Ok(Directive::Merge),
+        Some(value) => directive(value.text().unwrap_or_default()),
+    }
+}
+
+fn walk_list<'t>(
+    old: Option<&Value<'t>>,
+    patch: Option<&Value<'t>>,
+    schema: Option<Schema>,
+    keys: &[&'static str],
+) -> Result<Merged<'t>, String> {
+    let old = old.filter(|value| !value.is_null());
+    let empty;
+    let patch = match (old, patch) {
+        (_, Some(patch)) => patch,
+        (Some(old), None) => {
+            empty = Value::sequence_at(old.span());
+            &empty
+        }
+        (None, None) => return Ok(Merged::Gone),
+    };
+    if patch.is_null() {
+        return Ok(Merged::Gone);
+    }
+    let directive = list_directive(patch)?;
+    let mut patch = patch.clone();
+    if patch.items().any(|item| is_list_directive(&item))
+        && let Some(items) = patch.items_mut()
+    {
+        items.retain(|item| !is_list_directive(item));
+    }
+    let base = match (old, directive) {
+        (_, Directive::Delete) => return Ok(Merged::Gone),
+        (None, _) | (_, Directive::Replace) => None,
+        (Some(old), Directive::Merge) => Some(old),
+    };
+    let list = List {
+        old: base.unwrap_or(&patch),
+        patch: &patch,
+        is_of_patch: base.is_none(),
+        item: schema.map(Schema::item),
+    };
+    let items = match keys.is_empty() {
+        true => list.plain_items(),
+        false => list.keyed_items(keys)?,
+    };
+    if items.is_empty() && base.is_some() {
+        return Ok(Merged::Gone);
+    }
+    let mut result = list.old.clone();
+    let mut before = 0;
+    let is_same = list.old.items().zip(&items).all(|(own, item)| {
+        before += 1;
+        is_same_node(&own, item)
+    });
+    if (!is_same || before != items.len() || list.old.items().count() != before)
+        && let Some(own) = result.items_mut()
+    {
+        *own = items;
+    }
+    Ok(match base {
+        Some(_) => Merged::Changed(result),
+        None => Merged::Taken(result),
+    })
+}
+
+fn is_list_directive(item: &Value<'_>) -> bool {
+    item.get(DIRECTIVE).is_some() && item.fields().count() == 1
+}
+
+/// Two lists that merge by keys.
+struct List<'a, 't> {
+    old: &'a Value<'t>,
+    patch: &'a Value<'t>,
+    /// Whether both are the same, as there was none before.
+    is_of_patch: bool,
+    item: Option<Schema>,
+}
+
+/// The values of the keys of an item, empty where it has none.
+fn key_values(item: &Value<'_>, keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|key| item.text_of(&[key])).collect()
+}
+
+/// Whether an item has these values; an empty one fits an item without the key.
+fn has(item: &Value<'_>, keys: &[&str], values: &[String]) -> bool {
+    keys.iter().zip(values).all(|(key, value)| {
+        item.text_of(&[key]) == *value && (!value.is_empty() || item.get(key).is_none())
+    })
+}
+
+impl<'t> List<'_, 't> {
+    /// New plain values in front, each once.
+    fn plain_items(&self) -> Vec<Value<'t>> {
+        let mut items: Vec<Value<'t>> = Vec::new();
+        for value in self.patch.items().chain(self.old.items()) {
+            if !items.iter().any(|item| item.text() == value.text()) {
+                items.push(value);
+            }
+        }
+        items
+    }
+
+    /// The items by the values of their keys: those of the patch first, merged with those of
+    /// the same keys, then the others. With several keys, items without the later ones count
+    /// as those that have them, and all old ones keep their order behind the new ones
+    /// (kyaml, `walk/associative_sequence.go`).
+    fn keyed_items(&self, keys: &[&str]) -> Result<Vec<Value<'t>>, String> {
+        let mut wanted: Vec<Vec<String>> = Vec::new();
+        for item in self.patch.items().chain(self.old.items()) {
+            let values = key_values(&item, keys);
+            if values.iter().any(|value| !value.is_empty()) && !wanted.contains(&values) {
+                wanted.push(values);
+            }
+        }
+        if keys.len() > 1 {
+            unite(&mut wanted);
+        }
+        let is_used: Vec<bool> = (0..keys.len())
+            .map(|index| wanted.iter().any(|values| !values[index].is_empty()))
+            .collect();
+        let of_used = |values: &[String]| -> Vec<String> {
+            let zipped = values.iter().zip(&is_used);
+            zipped
+                .filter(|(_, used)| **used)
+                .map(|(value, _)| value.clone())
+                .collect()
+        };
+        let used: Vec<&str> = keys
+            .iter()
+            .zip(&is_used)
+            .filter(|(_, used)| **used)
+            .map(|(key, _)| *key)
+            .collect();
+        let mut old: Vec<Value<'t>> = self.old.items().collect();
+        let mut added: Vec<Value<'t>> = Vec::new();
+        for values in &wanted {
+            let values = of_used(values);
+            // An item is found by the keys that have values.
+            let known: (Vec<&str>, Vec<String>) = used
+                .iter()
+                .zip(&values)
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(key, value)| (*key, value.clone()))
+                .unzip();
+            let position = old.iter().position(|item| has(item, &known.0, &known.1));
+            let own = position.map(|position| old[position].clone());
+            let patched = self
+                .patch
+                .items()
+                .find(|item| has(item, &known.0, &known.1));
+            let merged = walk(own.as_ref(), patched.as_ref(), self.item)?;
+            // A list that the patch brings is merged with itself.
+            let is_in_place = self.is_of_patch || matches!(merged, Merged::Changed(_));
+            let Some(mut value) = merged.value().filter(|value| !value.is_empty()) else {
+                old.retain(|item| !has(item, &used, &values));
+                continue;
+            };
+            for (key, text) in used.iter().zip(&values) {
+                if value.get(key).is_none() && !text.is_empty() {
+                    let span = value.span();
+                    value.set((*key).to_owned(), span, Value::text_at(text.clone(), span));
+                }
+            }
+            if let Some(position) = position.filter(|_| is_in_place) {
+                old[position] = value.clone();
+            }
+            set_element(&mut added, &used, &values, Some(value));
+        }
+        for item in old {
+            let values = key_values(&item, &used);
+            if values.iter().all(String::is_empty) {
+                added.push(item);
+                continue;
+            }
+            if used.len() > 1 {
+                set_element(&mut added, &used, &values, None);
+            }
+            set_element(&mut added, &used, &values, Some(item));
+        }
+        Ok(added)
+    }
+}
+
+/// Puts an item in the place of the one with these keys, or behind all; `None` takes it out.
+fn set_element<'t>(
+    items: &mut Vec<Value<'t>>,
+    keys: &[&str],
+    values: &[String],
+    element: Option<Value<'t>>,
+) {
+    let is_it = |item: &Value<'_>| {
+        keys.iter()
+            .zip(values)
+            .all(|(key, value)| value.is_empty() || item.text_of(&[key]) == *value)
+    };
+    let Some(element) = element else {
+        items.retain(|item| !is_it(item));
+        return;
+    };
+    match items.iter_mut().find(|item| is_it(item)) {
+        Some(item) => *item = element,
+        None => items.push(element),
+    }
+}
+
+/// Makes one of the values of keys that agree where both have one.
+fn unite(all: &mut [Vec<String>]) {
+    for one in 0..all.len() {
+        for other in 0..all.len() {
+            let pairs = || all[one].iter().zip(&all[other]);
+            let agrees = pairs().all(|(a, b)| a == b || a.is_empty() || b.is_empty());
+            if agrees && pairs().any(|(a, b)| a == b) {
+                let united: Vec<String> = pairs()
+                    .map(|(a, b)| if a.is_empty() { b.clone() } else { a.clone() })
+                    .collect();
+                all[one].clone_from(&united);
+                all[other] = united;
+            }
+        }
+    }
+}

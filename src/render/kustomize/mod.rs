@@ -1,0 +1,590 @@
+//! kustomize: from a directory with a kustomization to the objects that `kustomize build`
+//! makes of it, each with the texts that its parts stand for.
+//!
+//! Refuses to know who asks for a build, clusters, and rules. It follows kustomize 5.5
+//! (`api/internal/target/kusttarget.go` for the order); what kustomize refuses is told, and
+//! the build goes on without it, so that one mistake does not hide everything else.
+
+mod external;
+mod fault;
+mod field_path;
+mod field_spec;
+mod file;
+mod generate;
+mod json_patch;
+mod merge;
+mod merge_keys;
+mod objects;
+mod order;
+mod patch;
+mod references;
+mod replacement;
+mod select;
+mod specs;
+mod transform;
+mod variables;
+
+pub(crate) use fault::{Fault, Weight};
+pub(crate) use file::Kustomization;
+
+use super::library::Library;
+use super::object_id::Gvk;
+use super::resource::{Behavior, Resource};
+use super::value::Value;
+use crate::source::Span;
+use field_spec::FieldSpec;
+use patch::{Idle, Patch};
+use specs::Specs;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use transform::{End, Pairs};
+use variables::Variable;
+
+/// How deep kustomizations may build on each other.
+const MAX_DEPTH: usize = 64;
+
+/// How many objects a build may have.
+const MAX_OBJECTS: usize = 1_000_000;
+
+/// Builds kustomizations; what several build on is built once.
+pub(crate) struct Kustomize<'t, 's> {
+    library: &'t Library<'s>,
+    built: RefCell<HashMap<String, Rc<Accumulated<'t>>>>,
+}
+
+/// What a kustomization makes.
+#[derive(Clone, Debug)]
+pub(crate) struct Build<'t> {
+    /// The objects, in the order in which kustomize prints them.
+    pub(crate) resources: Vec<Resource<'t>>,
+    /// What is wrong with it, or missing from it.
+    pub(crate) faults: Vec<Fault>,
+    /// Patches whose target matches nothing.
+    pub(crate) idle_patches: Vec<Span>,
+}
+
+/// What was put together so far.
+#[derive(Clone, Debug, Default)]
+struct Accumulated<'t> {
+    resources: Vec<Resource<'t>>,
+    /// The fields that transformers change, where they are not just kustomize's own lists.
+    specs: Option<Rc<Specs>>,
+    variables: Vec<Variable<'t>>,
+    faults: Vec<Fault>,
+    idle: Vec<Idle>,
+}
+
+impl<'t, 's> Kustomize<'t, 's> {
+    /// Builds from these texts.
+    pub(crate) fn new(library: &'t Library<'s>) -> Self {
+        let built = RefCell::default();
+        Self { library, built }
+    }
+
+    /// Builds the kustomization of a directory; `None` if there is none.
+    pub(crate) fn build(&self, directory: &str) -> Option<Build<'t>> {
+        let kustomization = Kustomization::read(self.library, directory)?;
+        Some(match kustomization {
+            Ok(kustomization) => self.build_as(&kustomization),
+            Err(fault) => Build {
+                resources: Vec::new(),
+                faults: vec![fault],
+                idle_patches: Vec::new(),
+            },
+        })
+    }
+
+    /// Builds a kustomization as it is handed over, which need not be that of its file.
+    pub(crate) fn build_as(&self, kustomization: &Kustomization<'t>) -> Build<'t> {
+        let mut open = vec![kustomization.directory.clone()];
+        let mut all = self.accumulate(kustomization, Accumulated::default(), &mut open);
+        generate::add_hashes(&mut all.resources);
+        let specs = all.specs();
+        let start = kustomization.root.span().before();
+        let ambiguous = references::fix(&mut all.resources, &specs.references);
+        all.faults.extend(
+            ambiguous
+                .into_iter()
+                .map(|message| Fault::error(start, message)),
+        );
+        let mut faults = std::mem::take(&mut all.faults);
+        variables::resolve(
+            &mut all.resources,
+            &all.variables,
+            &specs.variables,
+            &mut faults,
+        );
+        all.resources.retain(|resource| !order::is_local(resource));
+        order::sort(&mut all.resources, kustomization);
+        let mut seen = HashSet::new();
+        faults.retain(|fault| seen.insert((fault.span, fault.message.clone())));
+        let mut idle_patches: Vec<Span> = all.idle.iter().map(|idle| idle.span).collect();
+        idle_patches.sort_unstable();
+        idle_patches.dedup();
+        Build {
+            resources: all.resources,
+            faults,
+            idle_patches,
+        }
+    }
+
+    /// What a directory yields to those that build on it.
+    fn accumulated(
+        &self,
+        directory: &str,
+        place: &Value<'t>,
+        open: &mut Vec<String>,
+    ) -> Rc<Accumulated<'t>> {
+        if let Some(known) = self.built.borrow().get(directory) {
+            return known.clone();
+        }
+        let failed = |message: String| {
+            let fault = Fault::error(place.span(), message);
+            Rc::new(Accumulated {
+                faults: vec![fault],
+                ..Accumulated::default()
+            })
+        };
+        if open.iter().any(|other| other == directory) {
+            return failed(format!(
+                "kustomizations build on each other in a circle: {}",
+                open.join(", ")
+            ));
+        }
+        if open.len() >= MAX_DEPTH {
+            return failed(format!(
+                "kustomizations build on each other deeper than {MAX_DEPTH} levels"
+            ));
+        }
+        let made = match Kustomization::read(self.library, directory) {
+            None => return failed(format!("there is no kustomization in `{directory}`")),
+            Some(Err(fault)) => Rc::new(Accumulated {
+                faults: vec![fault],
+                ..Accumulated::default()
+            }),
+            Some(Ok(kustomization)) if kustomization.is_component() => {
+                return failed(format!(
+                    "`{directory}` is a Component; it belongs among `components`"
+                ));
+            }
+            Some(Ok(kustomization)) => {
+                open.push(directory.to_owned());
+                let made = self.accumulate(&kustomization, Accumulated::default(), open);
+                open.pop();
+                Rc::new(made)
+            }
+        };
+        self.built
+            .borrow_mut()
+            .insert(directory.to_owned(), made.clone());
+        made
+    }
+
+    /// Does what a kustomization says to what is there: nothing, or for a Component all that
+    /// its parent has so far.
+    fn accumulate(
+        &self,
+        kustomization: &Kustomization<'t>,
+        mut all: Accumulated<'t>,
+        open: &mut Vec<String>,
+    ) -> Accumulated<'t> {
+        all.faults.extend(kustomization.faults());
+        let mut ids: HashSet<(Gvk, String, String)> = all
+            .resources
+            .iter()
+            .map(|resource| resource.id.key())
+            .collect();
+        let mut paths = kustomization.items("resources");
+        paths.extend(kustomization.items("bases"));
+        for path in &paths {
+            self.add_path(kustomization, path, &mut all, &mut ids, open);
+        }
+        self.configure(kustomization, &mut all);
+        let mut faults = std::mem::take(&mut all.faults);
+        for generated in generate::all(self.library, kustomization, &mut faults) {
+            all.absorb(generated, &mut faults);
+        }
+        for generated in external::generate(self.library, kustomization, &mut faults) {
+            all.absorb(generated, &mut faults);
+        }
+        all.faults = faults;
+        for path in kustomization.items("components") {
+            all = self.add_component(kustomization, &path, all, open);
+        }
+        self.transform(kustomization, &mut all);
+        let mut faults = std::mem::take(&mut all.faults);
+        let variables = kustomization.items("vars");
+        let variables: Vec<Variable<'t>> = variables.iter().map(Variable::read).collect();
+        for variable in &variables {
+            faults.extend(variable.mark(&mut all.resources).err());
+        }
+        variables::add(&mut all.variables, variables, &mut faults);
+        all.faults = faults;
+        all
+    }
+
+    /// Adds what a path of `resources` names: a file, or a directory that is built.
+    fn add_path(
+        &self,
+        kustomization: &Kustomization<'t>,
+        path: &Value<'t>,
+        all: &mut Accumulated<'t>,
+        ids: &mut HashSet<(Gvk, String, String)>,
+        open: &mut Vec<String>,
+    ) {
+        let text = path.text().unwrap_or_default();
+        let full = kustomization.path(text);
+        let span = path.span();
+        let added = if self.library.source(&full).is_some() && !is_remote(text) {
+            match objects::of_file(self.library, &full) {
+                Ok(resources) => resources,
+                Err(fault) => return all.faults.push(fault),
+            }
+        } else if is_remote(text) {
+            let message = format!("`{text}` is not in this repository");
+            return all.faults.push(Fault::opaque(span, message));
+        } else if self.library.is_directory(&full) {
+            let made = self.accumulated(&full, path, open);
+            all.faults.extend(made.faults.iter().cloned());
+            all.idle.extend(made.idle.iter().copied());
+            all.add_specs(made.specs.as_ref());
+            variables::add(
+                &mut all.variables,
+                made.variables.iter().cloned(),
+                &mut all.faults,
+            );
+            made.resources.clone()
+        } else {
+            let message = format!("there is no file or directory `{text}`");
+            return all.faults.push(Fault::error(span, message));
+        };
+        if all.resources.len() + added.len() > MAX_OBJECTS {
+            let message = format!("this build has more than {MAX_OBJECTS} objects");
+            return all.faults.push(Fault::error(span, message));
+        }
+        for resource in added {
+            if ids.insert(resource.id.key()) {
+                all.resources.push(resource);
+            } else {
+                let message = format!("{} is there twice, which kustomize refuses", resource.id);
+                all.faults.push(Fault::error(span, message));
+            }
+        }
+    }
+
+    fn add_component(
+        &self,
+        kustomization: &Kustomization<'t>,
+        path: &Value<'t>,
+        mut all: Accumulated<'t>,
+        open: &mut Vec<String>,
+    ) -> Accumulated<'t> {
+        let text = path.text().unwrap_or_default();
+        let span = path.span();
+        if is_remote(text) {
+            all.faults.push(Fault::opaque(
+                span,
+                format!("`{text}` is not in this repository"),
+            ));
+            return all;
+        }
+        let directory = kustomization.path(text);
+        let message = match Kustomization::read(self.library, &directory) {
+            _ if open.contains(&directory) => format!(
+                "kustomizations build on each other in a circle: {}",
+                open.join(", ")
+            ),
+            _ if open.len() >= MAX_DEPTH => {
+                format!("kustomizations build on each other deeper than {MAX_DEPTH} levels")
+            }
+            None => format!("there is no kustomization in `{directory}`"),
+            Some(Err(fault)) => {
+                all.faults.push(fault);
+                return all;
+            }
+            Some(Ok(component)) if !component.is_component() => {
+                format!("`{directory}` is not a Component; it belongs among `resources`")
+            }
+            Some(Ok(component)) => {
+                open.push(directory);
+                let all = self.accumulate(&component, all, open);
+                open.pop();
+                return all;
+            }
+        };
+        all.faults.push(Fault::error(span, message));
+        all
+    }
+
+    /// Adds the files of `configurations` and `crds` to the lists of fields.
+    fn configure(&self, kustomization: &Kustomization<'t>, all: &mut Accumulated<'t>) {
+        let read = |path: &Value<'t>| -> Result<Vec<Value<'t>>, Fault> {
+            let text = path.text().unwrap_or_default();
+            let found = objects::values_of_file(self.library, &kustomization.path(text));
+            found.unwrap_or_else(|| {
+                Err(Fault::error(
+                    path.span(),
+                    format!("there is no file `{text}`"),
+                ))
+            })
+        };
+        let mut files = Vec::new();
+        for (field, specs) in [
+            ("configurations", Specs::read as fn(&Value<'_>) -> Specs),
+            ("crds", external::crd_specs),
+        ] {
+            for path in kustomization.items(field) {
+                match read(&path) {
+                    Ok(values) => files.extend(values.iter().map(specs)),
+                    Err(fault) => all.faults.push(fault),
+                }
+            }
+        }
+        all.configure(&files);
+    }
+
+    /// The transformers, in kustomize's order.
+    fn transform(&self, kustomization: &Kustomization<'t>, all: &mut Accumulated<'t>) {
+        let library = self.library;
+        let specs = all.specs();
+        let mut faults = std::mem::take(&mut all.faults);
+        let early = [
+            Patch::strategic_merge(library, kustomization, &mut faults),
+            Patch::of_field(library, kustomization, "patches", &mut faults),
+        ];
+        for patch in early.iter().flatten() {
+            all.patch(patch, &mut faults);
+        }
+        let mut tell = |place: &Value<'t>, result: Result<(), String>| {
+            if let Err(message) = result {
+                faults.push(Fault::error(place.span(), message));
+            }
+        };
+        if let Some(namespace) = kustomization.get("namespace") {
+            let result = transform::set_namespace(&mut all.resources, &namespace, &specs);
+            tell(&namespace, result.and_then(|()| all.check_ids()));
+        }
+        for (field, end, fields) in [
+            ("namePrefix", End::Front, &specs.name_prefix),
+            ("nameSuffix", End::Back, &specs.name_suffix),
+        ] {
+            if let Some(addition) = kustomization.get(field) {
+                tell(
+                    &addition,
+                    transform::extend_names(&mut all.resources, &addition, end, fields),
+                );
+            }
+        }
+        for label in kustomization.items("labels") {
+            let fields = label_fields(&label, &specs);
+            let Some(pairs) = file::field(&label, "pairs") else {
+                continue;
+            };
+            let pairs = Pairs {
+                field: "labels",
+                pairs: &pairs,
+                specs: &fields,
+            };
+            tell(&label, pairs.apply(&mut all.resources));
+        }
+        for (field, fields) in [
+            ("commonLabels", &specs.common_labels),
+            ("commonAnnotations", &specs.common_annotations),
+        ] {
+            if let Some(pairs) = kustomization.get(field) {
+                let of = Pairs {
+                    field,
+                    pairs: &pairs,
+                    specs: fields,
+                };
+                tell(&pairs, of.apply(&mut all.resources));
+            }
+        }
+        for patch in Patch::of_field(library, kustomization, "patchesJson6902", &mut faults) {
+            all.patch(&patch, &mut faults);
+        }
+        for replica in kustomization.items("replicas") {
+            let message =
+                match transform::set_replicas(&mut all.resources, &replica, &specs.replicas) {
+                    Ok(true) => continue,
+                    Ok(false) => format!(
+                        "there is nothing named `{}` that has replicas",
+                        file::text(&replica, "name")
+                    ),
+                    Err(message) => message,
+                };
+            faults.push(Fault::error(replica.span(), message));
+        }
+        let mut images = kustomization.items("images");
+        images.extend(kustomization.items("imageTags"));
+        for image in images {
+            if let Err(message) = transform::set_image(&mut all.resources, &image, &specs.images) {
+                faults.push(Fault::error(image.span(), message));
+            }
+        }
+        replacement::apply(library, kustomization, &mut all.resources, &mut faults);
+        external::transform(library, kustomization, all, &mut faults);
+        all.faults = faults;
+    }
+}
+
+/// Where the labels of one entry of `labels` are set.
+fn label_fields(label: &Value<'_>, specs: &Specs) -> Vec<FieldSpec> {
+    let own = file::items(label, "fields");
+    let mut fields: Vec<FieldSpec> = own.iter().map(specs::field_spec).collect();
+    FieldSpec::merge(&mut fields, &specs.labels);
+    if file::is_true(label, "includeSelectors") {
+        FieldSpec::merge(&mut fields, &specs.common_labels);
+    } else {
+        if file::is_true(label, "includeTemplates") {
+            FieldSpec::merge(&mut fields, &specs.template_labels);
+        }
+        let metadata = FieldSpec::new(Gvk::default(), "metadata/labels", true);
+        FieldSpec::merge(&mut fields, &[metadata]);
+    }
+    fields
+}
+
+/// Whether a path names something outside of the repository (kustomize, `internal/git`).
+pub(crate) fn is_remote(path: &str) -> bool {
+    let hosts = ["github.com", "gitlab.com", "bitbucket.org", "git@"];
+    path.contains("://")
+        || path.contains("?ref=")
+        || path.contains("?version=")
+        || hosts.iter().any(|host| path.starts_with(host))
+        || path.split_once('/').is_some_and(|(host, _)| is_host(host))
+}
+
+/// Whether the first part of a path can only be the name of a host.
+fn is_host(part: &str) -> bool {
+    [".com", ".org", ".io", ".dev", ".net"]
+        .iter()
+        .any(|end| part.ends_with(end) && part.len() > end.len())
+}
+
+impl<'t> Accumulated<'t> {
+    fn specs(&self) -> Cow<'static, Specs> {
+        match &self.specs {
+            None => Cow::Borrowed(Specs::default_specs()),
+            Some(specs) => Cow::Owned(specs.as_ref().clone()),
+        }
+    }
+
+    /// Adds the lists of what it builds on.
+    fn add_specs(&mut self, more: Option<&Rc<Specs>>) {
+        let Some(more) = more else { return };
+        match &mut self.specs {
+            Some(specs) => Rc::make_mut(specs).merge(more),
+            None => self.specs = Some(more.clone()),
+        }
+    }
+
+    /// Adds what one kustomization says of fields to kustomize's own lists, and those to
+    /// what is there.
+    fn configure(&mut self, files: &[Specs]) {
+        if files.is_empty() && self.specs.is_none() {
+            return;
+        }
+        let mut own = Specs::default();
+        own.merge(Specs::default_specs());
+        files.iter().for_each(|file| own.merge(file));
+        let mut all = Specs::default();
+        if let Some(specs) = &self.specs {
+            all = specs.as_ref().clone();
+        }
+        all.merge(&own);
+        self.specs = Some(Rc::new(all));
+    }
+
+    fn patch(&mut self, patch: &Patch<'t>, faults: &mut Vec<Fault>) {
+        self.idle.extend(patch.apply(&mut self.resources, faults));
+    }
+
+    /// Adds a generated object, or puts it into one that is there.
+    fn absorb(&mut self, generated: Resource<'t>, faults: &mut Vec<Fault>) {
+        let behavior = generated
+            .generated
+            .map_or(Behavior::Create, |it| it.behavior);
+        let is_it =
+            |resource: &Resource<'_>| resource.every_id().any(|id| id.is_same_as(&generated.id));
+        let existing = self.resources.iter_mut().find(|resource| is_it(resource));
+        let span = generated.value.span();
+        match (existing, behavior) {
+            (None, Behavior::Create) => self.resources.push(generated),
+            (None, _) => {
+                let message = format!("there is no {} to merge with or to replace", generated.id);
+                faults.push(Fault::error(span, message));
+            }
+            (Some(_), Behavior::Create) => {
+                let message = format!(
+                    "{} is there already; `behavior` must be `merge` or `replace`",
+                    generated.id
+                );
+                faults.push(Fault::error(span, message));
+            }
+            (Some(old), behavior) => merge_generated(old, generated, behavior),
+        }
+    }
+
+    /// That no two objects are one.
+    fn check_ids(&self) -> Result<(), String> {
+        let mut ids = HashSet::new();
+        let twice = self
+            .resources
+            .iter()
+            .find(|resource| !ids.insert(resource.id.key()));
+        match twice {
+            None => Ok(()),
+            Some(resource) => Err(format!("by this namespace {} is there twice", resource.id)),
+        }
+    }
+}
+
+/// Puts a generated object into one that is there: its labels and annotations are added,
+/// its data added or taken.
+fn merge_generated<'t>(old: &mut Resource<'t>, mut new: Resource<'t>, behavior: Behavior) {
+    let merge = |path: &[&str], keeps_old: bool| {
+        let mut merged = new.value.find(path).filter(|_| !keeps_old);
+        let mut sides = [old.value.find(path), new.value.find(path)];
+        if !keeps_old {
+            sides[0] = None;
+        }
+        for field in sides.iter().flatten().flat_map(Value::fields) {
+            let place = merged.get_or_insert_with(|| Value::mapping_at(field.key.span()));
+            place.set(field.key.text().into_owned(), field.key.span(), field.value);
+        }
+        merged
+    };
+    let metadata: Vec<_> = ["labels", "annotations"]
+        .iter()
+        .map(|field| (*field, merge(&["metadata", field], true)))
+        .collect();
+    let data = merge(&["data"], behavior == Behavior::Merge);
+    let span = new.value.span();
+    if let Some(place) = new.value.get_mut("metadata") {
+        for (field, merged) in metadata {
+            if let Some(merged) = merged {
+                place.set(field, span, merged);
+            }
+        }
+        for field in ["name", "namespace"] {
+            match old.value.find(&["metadata", field]) {
+                Some(own) => place.set(field, span, own),
+                None => {
+                    place.remove(field);
+                }
+            }
+        }
+    }
+    if let Some(data) = data {
+        new.value.set("data", span, data);
+    }
+    old.value = new.value;
+    let has_hash = new.generated.is_some_and(|generated| generated.has_hash);
+    if let Some(generated) = &mut old.generated {
+        generated.has_hash = has_hash;
+    }
+    old.refresh();
+}

@@ -1,0 +1,165 @@
+//! From documents to objects as kustomize reads them: lists unwrapped, empty documents
+//! dropped, names demanded; and patches that stand as text within another document.
+//!
+//! Refuses to know what becomes of the objects.
+
+use super::fault::Fault;
+use crate::render::library::Library;
+use crate::render::resource::Resource;
+use crate::render::value::{Data, Field, Key, Place, Value, is_plain};
+use crate::source::Span;
+use crate::yaml::{Kind, Node, Tree, block, general, json, split};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The objects of a file.
+pub(crate) fn of_file<'t>(
+    library: &'t Library<'_>,
+    path: &str,
+) -> Result<Vec<Resource<'t>>, Fault> {
+    let trees = match library.documents(path) {
+        Some(Ok(trees)) => trees,
+        Some(Err(error)) => return Err(Fault::error(error.span, error.message.clone())),
+        None => return Ok(Vec::new()),
+    };
+    let mut objects = Vec::new();
+    for tree in trees {
+        let Some(root) = tree.root() else { continue };
+        let comments: Arc<[Span]> = tree.comments().into();
+        let mut found = Vec::new();
+        unwrap(Value::Read(root), &mut found)?;
+        objects.extend(found.into_iter().map(|value| {
+            let mut resource = Resource::new(value);
+            resource.comments.push(comments.clone());
+            resource
+        }));
+    }
+    Ok(objects)
+}
+
+/// Whether a value is an object, as a strategic merge patch must be one.
+pub(crate) fn all_objects<'t>(values: &[Value<'t>]) -> Result<Vec<Value<'t>>, Fault> {
+    let mut found = Vec::new();
+    for value in values {
+        unwrap(value.clone(), &mut found)?;
+    }
+    Ok(found)
+}
+
+/// Adds an object, or those of a list.
+fn unwrap<'t>(value: Value<'t>, found: &mut Vec<Value<'t>>) -> Result<(), Fault> {
+    if value.is_null() || value.is_mapping() && value.is_empty() {
+        return Ok(());
+    }
+    if !value.is_mapping() {
+        let message = "kustomize wants an object here, with `kind` and a name";
+        return Err(Fault::error(value.span(), message));
+    }
+    let kind = value.text_of(&["kind"]);
+    if kind.is_empty() {
+        let message = "kustomize wants an object here, and this has no `kind`";
+        return Err(Fault::error(value.span(), message));
+    }
+    if kind.ends_with("List") {
+        match value.get("items") {
+            Some(items) if items.is_sequence() => {
+                return items.items().try_for_each(|item| unwrap(item, found));
+            }
+            Some(items) if items.is_null() => return Ok(()),
+            Some(items) => return Err(Fault::error(items.span(), "`items` is not a list")),
+            None => {}
+        }
+    } else if value.text_of(&["metadata", "name"]).is_empty() {
+        let span = value.get("metadata").map_or(value.span(), |it| it.span());
+        let message = format!("kustomize wants a name, and this {kind} has none");
+        return Err(Fault::error(span, message));
+    }
+    found.push(value);
+    Ok(())
+}
+
+/// The documents of a file that is read as data: a patch, a configuration.
+pub(crate) fn values_of_file<'t>(
+    library: &'t Library<'_>,
+    path: &str,
+) -> Option<Result<Vec<Value<'t>>, Fault>> {
+    Some(match library.documents(path)? {
+        Ok(trees) => Ok(roots(trees)),
+        Err(error) => Err(Fault::error(error.span, error.message.clone())),
+    })
+}
+
+fn roots<'t>(trees: &'t [Tree<'t>]) -> Vec<Value<'t>> {
+    let roots = trees.iter().filter_map(Tree::root);
+    roots.map(Value::Read).collect()
+}
+
+/// The documents that stand as text in a scalar. Those of a literal block scalar are read
+/// where they stand, so that their places are known; of others only the scalar's is.
+pub(crate) fn values_of_text<'t>(
+    library: &'t Library<'_>,
+    scalar: &Value<'t>,
+) -> Result<Vec<Value<'t>>, Fault> {
+    let text = scalar.text().unwrap_or_default();
+    if let Value::Read(node) = scalar
+        && let Some(inside) = literal(*node).filter(|_| !text.contains("---"))
+        && let Ok(trees) = library.documents_in(inside)
+    {
+        return Ok(roots(trees));
+    }
+    let span = scalar.span();
+    read_apart(text, span).map_err(|message| Fault::error(span, message))
+}
+
+/// The text within a literal block scalar.
+fn literal(node: Node<'_>) -> Option<Span> {
+    let raw = node.raw();
+    let header = raw.find('\n').filter(|_| raw.starts_with('|'))?;
+    let span = node.span();
+    Some(Span::new(
+        span.source,
+        span.start + header as u32 + 1,
+        span.end,
+    ))
+}
+
+/// The documents of a text that stands nowhere as it is; all stands for `span`.
+fn read_apart<'t>(text: &str, span: Span) -> Result<Vec<Value<'t>>, String> {
+    let mut values = Vec::new();
+    for range in split::pieces(text).into_iter().map(|piece| piece.range) {
+        let is_json = text[range.clone()].trim_start().starts_with(['{', '[']);
+        let json = is_json.then(|| json::read(span.source, text, range.clone()));
+        let tree = match json {
+            Some(Ok((tree, end))) if text[end..range.end].trim().is_empty() => tree,
+            _ => match block::read(span.source, text, range.clone()) {
+                Some(tree) => tree,
+                None => general::read(span.source, text, range).map_err(|error| error.message)?,
+            },
+        };
+        values.extend(tree.root().map(|root| detached(root, span)));
+    }
+    Ok(values)
+}
+
+/// A value of its own with what a node says, which stands for `span` with all its parts.
+fn detached<'t>(node: Node<'_>, span: Span) -> Value<'t> {
+    let data = match node.kind() {
+        Kind::Mapping => Data::Mapping(
+            node.entries()
+                .map(|entry| Field {
+                    key: Key::Made(Cow::Owned(entry.key.key_text().into_owned()), span),
+                    value: detached(entry.value, span),
+                })
+                .collect(),
+        ),
+        Kind::Sequence => Data::Sequence(node.items().map(|item| detached(item, span)).collect()),
+        Kind::Scalar => {
+            let text = node.text().unwrap_or_default();
+            match node.is_plain() && is_plain(text) {
+                true => Data::Plain(Cow::Owned(text.to_owned())),
+                false => Data::Text(Cow::Owned(text.to_owned())),
+            }
+        }
+    };
+    Value::made(data, Place { span, dash: None })
+}

@@ -1,0 +1,317 @@
+//! Patches: which objects each is for, and changing them.
+//!
+//! Refuses to know how a patch is merged or applied to one object.
+
+use super::fault::Fault;
+use super::file::{self, Kustomization};
+use super::merge_keys::Schema;
+use super::select::Target;
+use super::{json_patch, merge, objects};
+use crate::render::library::Library;
+use crate::render::object_id::ObjectId;
+use crate::render::resource::{Resource, Step};
+use crate::render::value::Value;
+use crate::source::Span;
+
+/// A patch that was read.
+#[derive(Debug)]
+pub(crate) struct Patch<'t> {
+    step: Step,
+    target: Option<Target>,
+    change: Change<'t>,
+    /// Whether an object may get another name by it.
+    allows_name_change: bool,
+    /// Whether an object may get another kind by it.
+    allows_kind_change: bool,
+}
+
+#[derive(Debug)]
+enum Change<'t> {
+    Merge(Vec<Value<'t>>),
+    Operations(Value<'t>),
+}
+
+/// A patch whose target matches nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Idle {
+    /// The target.
+    pub(crate) span: Span,
+}
+
+impl<'t> Patch<'t> {
+    /// The patches of `patchesStrategicMerge`, each a path or a text.
+    pub(crate) fn strategic_merge(
+        library: &'t Library<'_>,
+        kustomization: &Kustomization<'t>,
+        faults: &mut Vec<Fault>,
+    ) -> Vec<Self> {
+        let mut patches = Vec::new();
+        for item in kustomization.items("patchesStrategicMerge") {
+            let text = item.text().unwrap_or_default();
+            let values = match text.contains('\n') {
+                true => objects::values_of_text(library, &item),
+                false => of_path(library, kustomization, &item),
+            };
+            let step = Step {
+                field: "patchesStrategicMerge",
+                span: item.span(),
+            };
+            match values.and_then(|values| objects::all_objects(&values)) {
+                Ok(values) => patches.push(Self::new(step, None, Change::Merge(values))),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        patches
+    }
+
+    /// The patches of `patches`, or of `patchesJson6902`.
+    pub(crate) fn of_field(
+        library: &'t Library<'_>,
+        kustomization: &Kustomization<'t>,
+        name: &'static str,
+        faults: &mut Vec<Fault>,
+    ) -> Vec<Self> {
+        let items = kustomization.items(name);
+        let read = |item: &Value<'t>| Self::read(library, kustomization, item, name);
+        let patches = items.iter().map(read);
+        patches
+            .filter_map(|patch| patch.map_err(|fault| faults.push(fault)).ok())
+            .collect()
+    }
+
+    /// Reads one patch.
+    pub(crate) fn read(
+        library: &'t Library<'_>,
+        kustomization: &Kustomization<'t>,
+        item: &Value<'t>,
+        name: &'static str,
+    ) -> Result<Self, Fault> {
+        let inline = file::field(item, "patch");
+        let path = file::field(item, "path");
+        let values = match (&inline, &path) {
+            (Some(_), Some(_)) => {
+                let message = "a patch has either `patch` or `path`, and this has both";
+                return Err(Fault::error(item.span(), message));
+            }
+            (Some(inline), None) => objects::values_of_text(library, inline)?,
+            (None, Some(path)) => of_path(library, kustomization, path)?,
+            (None, None) => {
+                let message = "a patch has either `patch` or `path`, and this has neither";
+                return Err(Fault::error(item.span(), message));
+            }
+        };
+        let target = file::field(item, "target");
+        let read = target.as_ref().map(|target| {
+            Target::read(target).map_err(|message| Fault::error(target.span(), message))
+        });
+        let read = read.transpose()?;
+        // A patch that names its target stands for it in messages.
+        let span = target.as_ref().map_or(item.span(), Value::span);
+        let step = Step {
+            field: name,
+            span: item.span(),
+        };
+        let change = match &values[..] {
+            [value] if value.is_sequence() => {
+                if !json_patch::is_patch(value) {
+                    let message = "every operation of a JSON patch has `op` and `path`";
+                    return Err(Fault::error(value.span(), message));
+                }
+                if read.is_none() {
+                    let message = "a JSON patch needs a `target`";
+                    return Err(Fault::error(item.span(), message));
+                }
+                Change::Operations(value.clone())
+            }
+            values => Change::Merge(objects::all_objects(values)?),
+        };
+        if let (Change::Merge(values), Some(_)) = (&change, &read)
+            && values.len() > 1
+        {
+            let message = "several patches in one entry cannot have a `target`";
+            return Err(Fault::error(span, message));
+        }
+        let mut patch = Self::new(step, read, change);
+        if let Some(options) = file::field(item, "options") {
+            patch.allows_name_change = file::is_true(&options, "allowNameChange");
+            patch.allows_kind_change = file::is_true(&options, "allowKindChange");
+        }
+        Ok(patch)
+    }
+
+    fn new(step: Step, target: Option<Target>, change: Change<'t>) -> Self {
+        Self {
+            step,
+            target,
+            change,
+            allows_name_change: false,
+            allows_kind_change: false,
+        }
+    }
+
+    /// Changes the objects that it is for. Returns itself as idle if there are none.
+    pub(crate) fn apply(
+        &self,
+        resources: &mut Vec<Resource<'t>>,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Idle> {
+        let mut is_idle = true;
+        match &self.change {
+            Change::Operations(operations) => {
+                for resource in resources.iter_mut().filter(|it| self.is_target(it)) {
+                    is_idle = false;
+                    if self.step.field == "patches" {
+                        resource.remember();
+                    }
+                    // The object goes through JSON and back.
+                    resource.part_twins();
+                    let before = resource.value.clone();
+                    if let Err(message) = json_patch::apply(&mut resource.value, operations) {
+                        resource.value = before;
+                        let message =
+                            format!("this patch cannot be applied to {}: {message}", resource.id);
+                        faults.push(Fault::error(self.step.span, message));
+                    }
+                    resource.refresh();
+                    resource.step(self.step.field, self.step.span);
+                }
+            }
+            Change::Merge(patches) => {
+                for patch in patches {
+                    if self.target.is_some() {
+                        for resource in resources.iter_mut().filter(|it| self.is_target(it)) {
+                            is_idle = false;
+                            self.merge_into(resource, patch, faults);
+                        }
+                    } else if let Some(index) = self.only_one(resources, patch, faults) {
+                        is_idle = false;
+                        self.merge_into(&mut resources[index], patch, faults);
+                    } else {
+                        // It was said what is wrong.
+                        is_idle = false;
+                    }
+                }
+                resources.retain(|resource| !resource.value.is_null());
+            }
+        }
+        let span = self.step.span;
+        is_idle.then_some(Idle { span })
+    }
+
+    fn is_target(&self, resource: &Resource<'_>) -> bool {
+        self.target
+            .as_ref()
+            .is_some_and(|target| target.selects(resource))
+    }
+
+    /// The one object that is or was what the patch says it is.
+    fn only_one(
+        &self,
+        resources: &[Resource<'t>],
+        patch: &Value<'t>,
+        faults: &mut Vec<Fault>,
+    ) -> Option<usize> {
+        let id = ObjectId::of(patch);
+        let is_it =
+            |resource: &Resource<'_>| resource.every_id().any(|known| known.is_same_as(&id));
+        let mut found = resources.iter().enumerate().filter(|(_, it)| is_it(it));
+        let first = found.next();
+        let message = match (first, found.next()) {
+            (Some((index, _)), None) => return Some(index),
+            (None, _) => format!("this patch is for {id}, which is not among the resources"),
+            (Some(_), Some(_)) => format!("this patch is for {id}, of which there are several"),
+        };
+        faults.push(Fault::error(self.step.span, message));
+        None
+    }
+
+    fn merge_into(&self, resource: &mut Resource<'t>, patch: &Value<'t>, faults: &mut Vec<Fault>) {
+        if self.allows_name_change || self.allows_kind_change {
+            resource.remember();
+        }
+        let mut patch = patch.clone();
+        if self.target.is_some() || self.step.field == "patchesStrategicMerge" {
+            // kustomize copies these, by which a label that is to be deleted becomes a text.
+            for field in ["labels", "annotations"] {
+                let pairs = patch.get_mut("metadata").and_then(|it| it.get_mut(field));
+                for pair in pairs.and_then(Value::fields_mut).into_iter().flatten() {
+                    if !pair.value.is_text() && pair.value.is_scalar() {
+                        let text = pair.value.text().unwrap_or_default().to_owned();
+                        pair.value = Value::text_at(text, pair.value.span());
+                    }
+                }
+            }
+            // The patch takes the version of what it is for; of its own only the kind counts.
+            let version = resource.value.get("apiVersion");
+            if let (Some(version), Some(own)) = (version, patch.get_mut("apiVersion")) {
+                *own = version;
+            }
+        }
+        let schema = Schema::of(&resource.id.gvk);
+        match merge::merge(&resource.value, &patch, schema) {
+            Err(message) => {
+                let message = format!(
+                    "this patch cannot be merged into {}: {message}",
+                    resource.id
+                );
+                faults.push(Fault::error(self.step.span, message));
+            }
+            Ok(None) => {
+                resource.value = Value::plain_at("null", self.step.span);
+            }
+            Ok(Some(mut merged)) => {
+                let before = &resource.value.clone();
+                if !self.allows_kind_change {
+                    restore(&mut merged, before, &["kind"]);
+                }
+                if !self.allows_name_change {
+                    restore(&mut merged, before, &["metadata", "name"]);
+                }
+                restore(&mut merged, before, &["metadata", "namespace"]);
+                resource.value = merged;
+                resource.keep_twins_alike(before);
+                resource.refresh();
+                resource.step(self.step.field, self.step.span);
+            }
+        }
+    }
+}
+
+/// Gives a field the value that it had before.
+fn restore<'t>(value: &mut Value<'t>, before: &Value<'t>, path: &[&str]) {
+    let own = before.find(path);
+    let (last, parents) = path.split_last().expect("a path has a last part");
+    let mut place = value;
+    for part in parents {
+        match place.get_mut(part) {
+            Some(next) => place = next,
+            None => return,
+        }
+    }
+    match own {
+        Some(own) => {
+            let is_same = place.get(last).is_some_and(|it| it.says_as(&own));
+            if !is_same || place.get(last).is_some_and(|it| it.span() != own.span()) {
+                let span = own.span();
+                place.set((*last).to_owned(), span, own);
+            }
+        }
+        None => {
+            place.remove(last);
+        }
+    }
+}
+
+/// The documents of the file that a path names.
+fn of_path<'t>(
+    library: &'t Library<'_>,
+    kustomization: &Kustomization<'t>,
+    path: &Value<'t>,
+) -> Result<Vec<Value<'t>>, Fault> {
+    let text = path.text().unwrap_or_default();
+    let full = kustomization.path(text);
+    objects::values_of_file(library, &full).unwrap_or_else(|| {
+        let message = format!("there is no patch `{text}`");
+        Err(Fault::error(path.span(), message))
+    })
+}

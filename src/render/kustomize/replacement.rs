@@ -1,0 +1,215 @@
+//! `replacements`: a value of one object put into fields of others.
+//!
+//! Refuses to know where in the order of a build that happens.
+
+use super::fault::Fault;
+use super::field_path::{self, each, find};
+use super::file::{self, Kustomization};
+use super::objects;
+use super::select::Selection;
+use crate::render::library::Library;
+use crate::render::resource::Resource;
+use crate::render::value::Value;
+
+/// How parts of a text are addressed.
+struct Options {
+    delimiter: String,
+    index: i64,
+    creates: bool,
+}
+
+impl Options {
+    fn of(value: &Value<'_>) -> Self {
+        let options = file::field(value, "options");
+        let text = |name: &str| {
+            let options = options.as_ref();
+            options
+                .map(|options| file::text(options, name))
+                .unwrap_or_default()
+        };
+        Self {
+            delimiter: text("delimiter"),
+            index: text("index").parse().unwrap_or(0),
+            creates: options
+                .as_ref()
+                .is_some_and(|it| file::is_true(it, "create")),
+        }
+    }
+}
+
+/// Makes all replacements of a kustomization, in order.
+pub(crate) fn apply<'t>(
+    library: &'t Library<'_>,
+    kustomization: &Kustomization<'t>,
+    resources: &mut [Resource<'t>],
+    faults: &mut Vec<Fault>,
+) {
+    let items = kustomization.items("replacements");
+    for item in items {
+        let Some(path) = file::field(&item, "path") else {
+            run(&item, &item, resources, faults);
+            continue;
+        };
+        let text = path.text().unwrap_or_default();
+        let full = kustomization.path(text);
+        match objects::values_of_file(library, &full) {
+            None => faults.push(Fault::error(
+                path.span(),
+                format!("there is no file `{text}`"),
+            )),
+            Some(Err(fault)) => faults.push(fault),
+            Some(Ok(documents)) => {
+                for document in documents {
+                    match document.is_sequence() {
+                        true => {
+                            for replacement in document.items() {
+                                run(&replacement, &path, resources, faults);
+                            }
+                        }
+                        false => run(&document, &path, resources, faults),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Makes one replacement; `place` is what it is told with.
+pub(crate) fn run<'t>(
+    replacement: &Value<'t>,
+    place: &Value<'t>,
+    resources: &mut [Resource<'t>],
+    faults: &mut Vec<Fault>,
+) {
+    if let Err(message) = one(replacement, place, resources) {
+        faults.push(Fault::error(replacement.span(), message));
+    }
+}
+
+fn one<'t>(
+    replacement: &Value<'t>,
+    place: &Value<'t>,
+    resources: &mut [Resource<'t>],
+) -> Result<(), String> {
+    let targets = file::items(replacement, "targets");
+    let fixed = file::field(replacement, "sourceValue");
+    let value = match (file::field(replacement, "source"), fixed) {
+        (Some(source), _) => source_value(&source, resources)?,
+        (None, Some(value)) => value,
+        (None, None) => return Err("a replacement needs a `source`".to_owned()),
+    };
+    if targets.is_empty() {
+        return Err("a replacement needs `targets`".to_owned());
+    }
+    for target in &targets {
+        let select = file::field(target, "select").ok_or("a target needs `select`")?;
+        let select = Selection::read(&select)?;
+        let rejects = file::items(target, "reject");
+        let rejects: Vec<Selection> = rejects
+            .iter()
+            .map(Selection::read)
+            .collect::<Result<_, _>>()?;
+        let paths = file::items(target, "fieldPaths");
+        let mut paths: Vec<String> = paths
+            .iter()
+            .filter_map(|path| path.text().map(str::to_owned))
+            .collect();
+        if paths.is_empty() {
+            paths.push("metadata.name".to_owned());
+        }
+        let options = Options::of(target);
+        for resource in resources.iter_mut() {
+            let is_rejected = rejects.iter().any(|reject| {
+                reject.asks_for_labels() && reject.fits(&resource.value)
+                    || !reject.names_no_part() && reject.selects_id(resource)
+            });
+            if is_rejected || !select.fits(&resource.value) || !select.selects_id(resource) {
+                continue;
+            }
+            let before = resource.value.clone();
+            for path in &paths {
+                write(resource, path, &value, &options)
+                    .map_err(|error| format!("`{path}` of {}: {error}", resource.id))?;
+            }
+            resource.keep_twins_alike(&before);
+            resource.refresh();
+            resource.step("replacements", place.span());
+        }
+    }
+    Ok(())
+}
+
+/// The value that is put elsewhere.
+fn source_value<'t>(source: &Value<'t>, resources: &[Resource<'t>]) -> Result<Value<'t>, String> {
+    let selection = Selection::read(source)?;
+    let mut found = resources
+        .iter()
+        .filter(|resource| selection.selects_id(resource));
+    let resource = found.next().ok_or("the source selects no object")?;
+    if found.next().is_some() {
+        return Err("the source selects several objects".to_owned());
+    }
+    let path = Some(file::text(source, "fieldPath")).filter(|path| !path.is_empty());
+    let path = path.unwrap_or_else(|| "metadata.name".to_owned());
+    let value = find(&resource.value, &field_path::split(&path));
+    let value = value
+        .filter(|value| !value.is_null())
+        .ok_or_else(|| format!("the source {} has no `{path}`", resource.id))?;
+    let options = Options::of(source);
+    if options.delimiter.is_empty() {
+        return Ok(value);
+    }
+    let text = value.text().ok_or("a `delimiter` divides texts only")?;
+    let index = usize::try_from(options.index).map_err(|_| "`index` is below 0")?;
+    let part = text
+        .split(options.delimiter.as_str())
+        .nth(index)
+        .ok_or_else(|| format!("there is no part {index} in `{text}`"))?;
+    Ok(Value::text_at(part.to_owned(), value.span()))
+}
+
+fn write<'t>(
+    resource: &mut Resource<'t>,
+    path: &str,
+    value: &Value<'t>,
+    options: &Options,
+) -> Result<(), String> {
+    let parts = field_path::split(path);
+    let create = options.creates.then(|| (value.kind(), value.span()));
+    let mut set = |target: &mut Value<'t>| put(target, value, options);
+    match each(&mut resource.value, &parts, create, &mut set)? {
+        0 => Err("there is no such field".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// Puts the value into a field. A scalar keeps its type, only its text is another.
+fn put<'t>(target: &mut Value<'t>, value: &Value<'t>, options: &Options) -> Result<(), String> {
+    let mut text = value.shared_text();
+    if !options.delimiter.is_empty() {
+        let old = target.text().ok_or("a `delimiter` divides texts only")?;
+        let new = text.clone().unwrap_or_default().into_owned();
+        let mut parts: Vec<String> = old
+            .split(options.delimiter.as_str())
+            .map(str::to_owned)
+            .collect();
+        match usize::try_from(options.index) {
+            Err(_) => parts.insert(0, new),
+            Ok(index) if index >= parts.len() => parts.push(new),
+            Ok(index) => parts[index] = new,
+        }
+        text = Some(parts.join(&options.delimiter).into());
+    }
+    match text {
+        Some(text) if target.is_scalar() => {
+            let is_text = target.is_text() || target.is_null() && value.is_text();
+            let new = match is_text {
+                true => Value::text_at(text, value.span()),
+                false => Value::plain_at(text, value.span()),
+            };
+            *target = new.with_twin(target.twin());
+        }
+        _ => *target = value.clone(),
+    }
+    Ok(())
+}

@@ -1,0 +1,348 @@
+//! The transformers that set one thing in many objects: namespace, prefix and suffix,
+//! labels and annotations, images, replicas.
+//!
+//! Refuses to know their order, and where kustomizations say what to set.
+
+use super::field_spec::{FieldSpec, Missing, apply};
+use super::file;
+use super::specs::Specs;
+use crate::render::object_id::Gvk;
+use crate::render::resource::Resource;
+use crate::render::value::Value;
+use crate::source::Span;
+
+/// Labels or annotations that are set.
+#[derive(Debug)]
+pub(crate) struct Pairs<'a, 't> {
+    /// The field of the kustomization: `labels`, `commonLabels`, `commonAnnotations`.
+    pub(crate) field: &'static str,
+    /// What is set, a mapping.
+    pub(crate) pairs: &'a Value<'t>,
+    /// Where it is set.
+    pub(crate) specs: &'a [FieldSpec],
+}
+
+impl<'t> Pairs<'_, 't> {
+    /// Sets them in every object.
+    pub(crate) fn apply(&self, resources: &mut [Resource<'t>]) -> Result<(), String> {
+        let mut pairs: Vec<_> = self.pairs.fields().collect();
+        pairs.sort_by(|a, b| a.key.text().cmp(&b.key.text()));
+        let missing = Missing::Mapping(self.pairs.span());
+        for resource in resources {
+            let gvk = resource.id.gvk.clone();
+            let specs = self.specs.iter();
+            let specs: Vec<&FieldSpec> =
+                specs.filter(|spec| gvk.is_selected_by(&spec.gvk)).collect();
+            let mut is_changed = false;
+            for pair in &pairs {
+                let key = pair.key.text();
+                let text = pair.value.shared_text().unwrap_or_default();
+                let before = resource.value.clone();
+                resource.twins += 1;
+                let twin = resource.twins;
+                let mut set = |value: &mut Value<'t>| {
+                    is_changed = true;
+                    let entry = Value::text_at(text.clone(), pair.value.span());
+                    set_entry(value, &key, pair.key.span(), entry.with_twin(twin))
+                };
+                for spec in &specs {
+                    apply(spec, (&gvk, &mut resource.value), missing, &mut set)
+                        .map_err(|error| format!("{}: {error}", resource.id))?;
+                }
+                resource.keep_twins_alike(&before);
+            }
+            if is_changed {
+                resource.step(self.field, self.pairs.span());
+                resource.refresh();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sets an entry of a mapping. A null turns into an empty text by it, as kyaml adds the entry
+/// to a scalar, which then is written without it.
+fn set_entry<'t>(
+    value: &mut Value<'t>,
+    key: &str,
+    key_span: Span,
+    entry: Value<'t>,
+) -> Result<(), String> {
+    if value.is_mapping() {
+        match value.get(key) {
+            Some(old) if old.says_as(&entry) => {}
+            Some(old) => value.set(key.to_owned(), key_span, entry.of_twin(&old)),
+            None => value.set(key.to_owned(), key_span, entry),
+        }
+        return Ok(());
+    }
+    if value.is_null() || value.text() == Some("") {
+        *value = Value::text_at("", value.span());
+        return Ok(());
+    }
+    Err("expected a mapping".to_owned())
+}
+
+/// Sets the namespace of every object that kustomize does not know to have none, renames
+/// `Namespace` objects, and follows in the few fields that name a namespace.
+pub(crate) fn set_namespace<'t>(
+    resources: &mut [Resource<'t>],
+    namespace: &Value<'t>,
+    specs: &Specs,
+) -> Result<(), String> {
+    let text = namespace.shared_text().unwrap_or_default();
+    let span = namespace.span();
+    let missing = Missing::Scalar(span);
+    let anywhere = FieldSpec::new(Gvk::default(), "metadata/namespace", true);
+    for resource in resources {
+        resource.remember();
+        let gvk = resource.id.gvk.clone();
+        let mut set = |value: &mut Value<'t>| {
+            if !value.is_scalar() {
+                return Err("expected a scalar".to_owned());
+            }
+            if !(value.is_text() && value.text() == Some(&text)) {
+                *value = Value::text_at(text.clone(), span);
+            }
+            Ok(())
+        };
+        if !gvk.is_cluster_scoped() {
+            apply(&anywhere, (&gvk, &mut resource.value), missing, &mut set)?;
+        }
+        let is_binding = matches!(gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding");
+        if is_binding {
+            set_default_subjects(&mut resource.value, &text, span);
+        }
+        for spec in &specs.namespace {
+            let is_core = resource.value.text_of(&["apiVersion"]) == "v1";
+            let is_done = spec.is_at(&["metadata", "namespace"])
+                || spec.is_at(&["metadata", "name"]) && !is_core
+                || is_binding && spec.is_at(&["subjects", "namespace"]);
+            if !is_done {
+                apply(spec, (&gvk, &mut resource.value), missing, &mut set)
+                    .map_err(|error| format!("{}: {error}", resource.id))?;
+            }
+        }
+        resource.refresh();
+        resource.step("namespace", span);
+    }
+    Ok(())
+}
+
+/// Subjects that are named `default` are taken for the account of the namespace.
+fn set_default_subjects<'t>(value: &mut Value<'t>, text: &str, span: Span) {
+    let is_default = |subject: &Value<'_>| subject.text_of(&["name"]) == "default";
+    let has_default = value
+        .get("subjects")
+        .is_some_and(|subjects| subjects.items().any(|subject| is_default(&subject)));
+    if !has_default {
+        return;
+    }
+    let subjects = value.get_mut("subjects").and_then(Value::items_mut);
+    for subject in subjects
+        .into_iter()
+        .flatten()
+        .filter(|subject| is_default(subject))
+    {
+        subject.set("namespace", span, Value::text_at(text.to_owned(), span));
+    }
+}
+
+/// Which end of a name something is put at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// `namePrefix`.
+    Front,
+    /// `nameSuffix`.
+    Back,
+}
+
+/// Puts a text at an end of every name, but for kinds whose names mean something.
+pub(crate) fn extend_names<'t>(
+    resources: &mut [Resource<'t>],
+    addition: &Value<'t>,
+    end: End,
+    specs: &[FieldSpec],
+) -> Result<(), String> {
+    let text = addition.text().unwrap_or_default();
+    let field = match end {
+        End::Front => "namePrefix",
+        End::Back => "nameSuffix",
+    };
+    for resource in resources {
+        let first = resource.original().gvk.clone();
+        let is_kept = matches!(
+            first.kind.as_str(),
+            "CustomResourceDefinition" | "Namespace"
+        ) || first.kind == "APIService" && first.group == "apiregistration.k8s.io";
+        if is_kept {
+            continue;
+        }
+        let gvk = resource.id.gvk.clone();
+        for spec in specs.iter().filter(|spec| first.is_selected_by(&spec.gvk)) {
+            if spec.is_at(&["metadata", "name"]) {
+                match end {
+                    End::Front => resource.prefixes.push(text.to_owned()),
+                    End::Back => resource.suffixes.push(text.to_owned()),
+                }
+                resource.remember();
+            }
+            let mut set = |value: &mut Value<'t>| {
+                let old = value.text().unwrap_or_default();
+                let new = match end {
+                    End::Front => format!("{text}{old}"),
+                    End::Back => format!("{old}{text}"),
+                };
+                *value = Value::text_at(new, value.span());
+                Ok(())
+            };
+            apply(
+                spec,
+                (&gvk, &mut resource.value),
+                Missing::Ignored,
+                &mut set,
+            )
+            .map_err(|error| format!("{}: {error}", resource.id))?;
+        }
+        resource.refresh();
+        resource.step(field, addition.span());
+    }
+    Ok(())
+}
+
+/// Sets the number of replicas of the objects of a name; returns whether there are any.
+pub(crate) fn set_replicas<'t>(
+    resources: &mut [Resource<'t>],
+    replica: &Value<'t>,
+    specs: &[FieldSpec],
+) -> Result<bool, String> {
+    let name = file::text(replica, "name");
+    let count = file::field(replica, "count");
+    let text = count
+        .as_ref()
+        .and_then(Value::shared_text)
+        .unwrap_or_default();
+    let span = count.as_ref().map_or(replica.span(), Value::span);
+    let mut is_found = false;
+    for spec in specs {
+        for resource in resources.iter_mut() {
+            let is_it = |id: &crate::render::object_id::ObjectId| {
+                id.name == name && id.gvk.is_selected_by(&spec.gvk)
+            };
+            if !resource.every_id().any(is_it) {
+                continue;
+            }
+            is_found = true;
+            let gvk = resource.id.gvk.clone();
+            let mut set = |value: &mut Value<'t>| {
+                *value = Value::plain_at(text.clone(), span);
+                Ok(())
+            };
+            apply(
+                spec,
+                (&gvk, &mut resource.value),
+                Missing::Scalar(span),
+                &mut set,
+            )?;
+            resource.step("replicas", span);
+        }
+    }
+    Ok(is_found)
+}
+
+/// Sets name, tag or digest of an image wherever it is used.
+pub(crate) fn set_image<'t>(
+    resources: &mut [Resource<'t>],
+    image: &Value<'t>,
+    specs: &[FieldSpec],
+) -> Result<(), String> {
+    let text = |name: &str| file::text(image, name);
+    let (name, new_name, new_tag) = (text("name"), text("newName"), text("newTag"));
+    let (digest, suffix) = (text("digest"), text("tagSuffix"));
+    for resource in resources {
+        let gvk = resource.id.gvk.clone();
+        if gvk.kind == "CustomResourceDefinition" {
+            continue;
+        }
+        let mut is_changed = false;
+        let mut set = |value: &mut Value<'t>| {
+            let old = value.text().ok_or("expected a scalar")?;
+            let Some(parts) = split_image(old, &name) else {
+                return Ok(());
+            };
+            let (old_name, mut tag, mut old_digest) = parts;
+            match (new_tag.is_empty(), digest.is_empty(), suffix.is_empty()) {
+                (false, _, _) => {
+                    tag.clone_from(&new_tag);
+                    old_digest.clone_from(&digest);
+                }
+                (true, false, _) => {
+                    tag.clear();
+                    old_digest.clone_from(&digest);
+                }
+                (true, true, false) => {
+                    tag.push_str(&suffix);
+                    old_digest.clear();
+                }
+                (true, true, true) => {}
+            }
+            let mut new = if new_name.is_empty() {
+                old_name
+            } else {
+                new_name.clone()
+            };
+            if !tag.is_empty() {
+                new = format!("{new}:{tag}");
+            }
+            if !old_digest.is_empty() {
+                new = format!("{new}@{old_digest}");
+            }
+            is_changed = true;
+            *value = Value::text_at(new, value.span());
+            Ok(())
+        };
+        for spec in specs {
+            let has_image = holds_image(spec, &gvk, &resource.value, &name);
+            if has_image {
+                apply(
+                    spec,
+                    (&gvk, &mut resource.value),
+                    Missing::Ignored,
+                    &mut set,
+                )
+                .map_err(|error| format!("{}: {error}", resource.id))?;
+            }
+        }
+        if is_changed {
+            resource.step("images", image.span());
+        }
+    }
+    Ok(())
+}
+
+/// Whether the image stands at one of the fields, so that most objects stay as they are.
+fn holds_image(spec: &FieldSpec, gvk: &Gvk, value: &Value<'_>, name: &str) -> bool {
+    let mut is_there = false;
+    super::field_spec::visit(spec, (gvk, value), &mut |value| {
+        is_there |= value
+            .text()
+            .is_some_and(|text| split_image(text, name).is_some());
+    });
+    is_there
+}
+
+/// Name, tag and digest of an image, if it is the one of this name.
+fn split_image(image: &str, name: &str) -> Option<(String, String, String)> {
+    let rest = image.strip_prefix(name)?;
+    if !(rest.is_empty() || rest.starts_with([':', '@'])) {
+        return None;
+    }
+    let (front, digest) = image.split_once('@').unwrap_or((image, ""));
+    // A colon in front of the last slash belongs to a port of the registry.
+    let after_slash = front.rfind('/').map_or(0, |slash| slash + 1);
+    let (name, tag) = match front[after_slash..].split_once(':') {
+        Some((_, tag)) => (&front[..front.len() - tag.len() - 1], tag),
+        None => (front, ""),
+    };
+    Some((name.to_owned(), tag.to_owned(), digest.to_owned()))
+}

@@ -1,0 +1,242 @@
+//! `vars`: texts `$(NAME)` replaced by fields of other objects.
+//!
+//! Refuses to know which fields are looked into.
+
+use super::fault::Fault;
+use super::field_path::{self, find};
+use super::field_spec::{FieldSpec, Missing, apply, visit};
+use super::file;
+use crate::render::object_id::{Gvk, ObjectId};
+use crate::render::resource::Resource;
+use crate::render::value::Value;
+use std::collections::BTreeMap;
+
+/// A variable.
+#[derive(Clone, Debug)]
+pub(crate) struct Variable<'t> {
+    name: String,
+    object: ObjectId,
+    path: String,
+    place: Value<'t>,
+}
+
+impl<'t> Variable<'t> {
+    /// Reads an entry of `vars`.
+    pub(crate) fn read(item: &Value<'t>) -> Self {
+        let object = file::field(item, "objref");
+        let part = |name: &str| {
+            let object = object.as_ref();
+            object
+                .map(|object| file::text(object, name))
+                .unwrap_or_default()
+        };
+        let gvk = match part("apiVersion") {
+            version if version.is_empty() => Gvk {
+                group: part("group"),
+                version: part("version"),
+                kind: part("kind"),
+            },
+            version => Gvk::new(&version, &part("kind")),
+        };
+        let reference = file::field(item, "fieldref");
+        let path = reference
+            .map(|it| file::text(&it, "fieldpath"))
+            .unwrap_or_default();
+        Self {
+            name: file::text(item, "name"),
+            object: ObjectId {
+                gvk,
+                name: part("name"),
+                namespace: part("namespace"),
+            },
+            path: if path.is_empty() {
+                "metadata.name".to_owned()
+            } else {
+                path
+            },
+            place: item.clone(),
+        }
+    }
+
+    /// Marks the object that the variable reads. Several are a mistake.
+    pub(crate) fn mark(&self, resources: &mut [Resource<'t>]) -> Result<(), Fault> {
+        let is_exact = !self.object.namespace.is_empty() || self.object.gvk.is_cluster_scoped();
+        let is_it = |id: &ObjectId| match is_exact {
+            true => id.is_same_as(&self.object),
+            false => id.name == self.object.name && id.gvk == self.object.gvk,
+        };
+        let matching = resources.iter_mut().filter(|it| it.every_id().any(is_it));
+        let mut matching: Vec<_> = matching.collect();
+        match &mut matching[..] {
+            [] => Ok(()),
+            [resource] => {
+                resource.variables.push(self.name.clone());
+                Ok(())
+            }
+            _ => {
+                let message = format!(
+                    "the variable `{}` may be read from several objects",
+                    self.name
+                );
+                Err(Fault::error(self.place.span(), message))
+            }
+        }
+    }
+}
+
+/// Adds variables that are not there yet; another one of the same name is a mistake.
+pub(crate) fn add<'t>(
+    all: &mut Vec<Variable<'t>>,
+    more: impl IntoIterator<Item = Variable<'t>>,
+    faults: &mut Vec<Fault>,
+) {
+    for variable in more {
+        match all.iter().find(|known| known.name == variable.name) {
+            None => all.push(variable),
+            Some(known) if known.object == variable.object && known.path == variable.path => {}
+            Some(_) => {
+                let message = format!("the variable `{}` is defined twice", variable.name);
+                faults.push(Fault::error(variable.place.span(), message));
+            }
+        }
+    }
+}
+
+/// Replaces all variables.
+pub(crate) fn resolve<'t>(
+    resources: &mut [Resource<'t>],
+    variables: &[Variable<'t>],
+    specs: &[FieldSpec],
+    faults: &mut Vec<Fault>,
+) {
+    let mut values: BTreeMap<&str, Value<'t>> = BTreeMap::new();
+    for variable in variables {
+        let source = resources
+            .iter()
+            .find(|it| it.variables.contains(&variable.name));
+        let value = source.map(|it| find(&it.value, &field_path::split(&variable.path)));
+        match value {
+            Some(Some(value)) => {
+                values.insert(&variable.name, value);
+            }
+            Some(None) => {
+                let message = format!("`{}` is missing from {}", variable.path, variable.object);
+                faults.push(Fault::error(variable.place.span(), message));
+            }
+            None => {
+                let message = format!(
+                    "the variable `{}` is read from {}, which is not among the resources",
+                    variable.name, variable.object
+                );
+                faults.push(Fault::error(variable.place.span(), message));
+            }
+        }
+    }
+    if values.is_empty() {
+        return;
+    }
+    for resource in resources {
+        let gvk = resource.id.gvk.clone();
+        for spec in specs {
+            let mut has_some = false;
+            visit(spec, (&gvk, &resource.value), &mut |value| {
+                has_some |= mentions(value)
+            });
+            if !has_some {
+                continue;
+            }
+            let mut set = |value: &mut Value<'t>| {
+                replace(value, &values);
+                Ok(())
+            };
+            if let Err(message) = apply(
+                spec,
+                (&gvk, &mut resource.value),
+                Missing::Ignored,
+                &mut set,
+            ) {
+                faults.push(Fault::error(resource.value.span(), message));
+            }
+        }
+        resource.refresh();
+    }
+}
+
+/// Whether a variable may stand in a value.
+fn mentions(value: &Value<'_>) -> bool {
+    let has = |text: Option<&str>| text.is_some_and(|text| text.contains('$'));
+    has(value.text())
+        || value.items().any(|item| has(item.text()))
+        || value.fields().any(|field| has(field.value.text()))
+}
+
+fn replace<'t>(value: &mut Value<'t>, values: &BTreeMap<&str, Value<'t>>) {
+    if value.is_scalar() {
+        replace_scalar(value, values);
+    } else if value.is_sequence() {
+        value
+            .items_mut()
+            .into_iter()
+            .flatten()
+            .for_each(|item| replace_scalar(item, values));
+    } else {
+        let fields = value.fields_mut().into_iter().flatten();
+        fields.for_each(|field| replace_scalar(&mut field.value, values));
+    }
+}
+
+fn replace_scalar<'t>(scalar: &mut Value<'t>, values: &BTreeMap<&str, Value<'t>>) {
+    if !scalar.is_text() {
+        return;
+    }
+    let Some(text) = scalar.text().filter(|text| text.contains('$')) else {
+        return;
+    };
+    // A variable alone keeps the type of its value.
+    let alone = text
+        .strip_prefix("$(")
+        .and_then(|rest| rest.strip_suffix(')'));
+    if let Some(value) = alone.and_then(|name| values.get(name)) {
+        if value.is_scalar() {
+            *scalar = value.clone();
+        }
+        return;
+    }
+    let new = expand(text, values);
+    if new != text {
+        *scalar = Value::text_at(new, scalar.span());
+    }
+}
+
+/// A text with its variables replaced; `$$` stands for one `$`, unknown ones stay.
+fn expand(text: &str, values: &BTreeMap<&str, Value<'_>>) -> String {
+    let mut result = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        result.push_str(&rest[..at]);
+        let behind = &rest[at + 1..];
+        if let Some(inner) = behind.strip_prefix('$') {
+            result.push('$');
+            rest = inner;
+            continue;
+        }
+        let name = behind
+            .strip_prefix('(')
+            .and_then(|inner| inner.split_once(')'));
+        match name {
+            Some((name, after)) => {
+                match values.get(name).and_then(|value| value.text()) {
+                    Some(value) => result.push_str(value),
+                    None => result.push_str(&format!("$({name})")),
+                }
+                rest = after;
+            }
+            None => {
+                result.push('$');
+                rest = behind;
+            }
+        }
+    }
+    result.push_str(rest);
+    result
+}

@@ -1,0 +1,211 @@
+//! The texts that a build may take parts from, by path, each read when somebody asks for
+//! it and once only.
+//!
+//! Refuses to know the disk: it is handed names and texts. Paths are those names without
+//! `.` and `..` as far as they can be resolved.
+
+use crate::source::{SourceId, SourceMap, Span};
+use crate::yaml::{ReadError, Tree, block, general, json, split};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::OnceLock;
+
+/// The names that a kustomization file may have, in the order in which kustomize looks.
+pub(crate) const KUSTOMIZATION_NAMES: &[&str] =
+    &["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// The texts of a run.
+#[derive(Debug)]
+pub(crate) struct Library<'s> {
+    sources: &'s SourceMap,
+    files: BTreeMap<String, File<'s>>,
+    directories: BTreeSet<String>,
+    inline: Shelf<'s>,
+}
+
+/// One text and the documents in it.
+#[derive(Debug)]
+struct File<'s> {
+    source: SourceId,
+    documents: OnceLock<Result<Vec<Tree<'s>>, Box<ReadError>>>,
+}
+
+/// Trees that are added while others are in use.
+#[derive(Debug, Default)]
+struct Shelf<'s>(OnceLock<Box<Shelved<'s>>>);
+
+#[derive(Debug)]
+struct Shelved<'s> {
+    trees: Vec<Tree<'s>>,
+    next: Shelf<'s>,
+}
+
+impl<'s> Shelf<'s> {
+    /// Keeps the trees for as long as the shelf stands.
+    fn add(&self, trees: Vec<Tree<'s>>) -> &[Tree<'s>] {
+        let mut shelf = self;
+        let mut trees = Some(trees);
+        loop {
+            let shelved = shelf.0.get_or_init(|| {
+                Box::new(Shelved {
+                    trees: trees.take().unwrap_or_default(),
+                    next: Shelf::default(),
+                })
+            });
+            if trees.is_none() {
+                return &shelved.trees;
+            }
+            shelf = &shelved.next;
+        }
+    }
+}
+
+impl Drop for Shelf<'_> {
+    /// One after the other: a long shelf would nest too deep.
+    fn drop(&mut self) {
+        let mut rest = self.0.take();
+        while let Some(mut shelved) = rest {
+            rest = shelved.next.0.take();
+        }
+    }
+}
+
+impl<'s> Library<'s> {
+    /// The texts of `ids`.
+    pub(crate) fn new(sources: &'s SourceMap, ids: impl Iterator<Item = SourceId>) -> Self {
+        let mut files = BTreeMap::new();
+        let mut directories = BTreeSet::new();
+        for source in ids {
+            let path = join("", sources.get(source).name());
+            let mut directory = parent(&path);
+            while directories.insert(directory.to_owned()) && !directory.is_empty() {
+                directory = parent(directory);
+            }
+            let documents = OnceLock::new();
+            files.insert(path, File { source, documents });
+        }
+        Self {
+            sources,
+            files,
+            directories,
+            inline: Shelf::default(),
+        }
+    }
+
+    /// The texts themselves.
+    pub(crate) fn sources(&self) -> &'s SourceMap {
+        self.sources
+    }
+
+    /// The paths of all texts, in order.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
+    /// The paths of the texts below a directory, in order.
+    pub(crate) fn below<'a>(&'a self, directory: &'a str) -> impl Iterator<Item = &'a str> {
+        let from = if directory.is_empty() {
+            String::new()
+        } else {
+            format!("{directory}/")
+        };
+        let files = self.files.range(from.clone()..);
+        files
+            .map(|(path, _)| path.as_str())
+            .take_while(move |path| path.starts_with(&from))
+    }
+
+    /// The source of a path.
+    pub(crate) fn source(&self, path: &str) -> Option<SourceId> {
+        self.files.get(path).map(|file| file.source)
+    }
+
+    /// The whole text of a path.
+    pub(crate) fn text(&self, path: &str) -> Option<&'s str> {
+        let source = self.source(path)?;
+        Some(self.sources.get(source).text())
+    }
+
+    /// Whether any text lies in this directory or below.
+    pub(crate) fn is_directory(&self, path: &str) -> bool {
+        self.directories.contains(path)
+    }
+
+    /// The kustomization files of a directory; more than one is a mistake.
+    pub(crate) fn kustomizations(&self, directory: &str) -> Vec<String> {
+        let names = KUSTOMIZATION_NAMES.iter();
+        names
+            .map(|name| join(directory, name))
+            .filter(|path| self.files.contains_key(path))
+            .collect()
+    }
+
+    /// The documents of a path; `None` if there is no such text.
+    pub(crate) fn documents(&self, path: &str) -> Option<Result<&[Tree<'s>], &ReadError>> {
+        let file = self.files.get(path)?;
+        let documents = file.documents.get_or_init(|| {
+            let text = self.sources.get(file.source).text();
+            read(file.source, text, 0..text.len())
+        });
+        Some(match documents {
+            Ok(trees) => Ok(trees),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// The documents of a part of a text, such as a patch in a block scalar.
+    pub(crate) fn documents_in(&self, span: Span) -> Result<&[Tree<'s>], Box<ReadError>> {
+        let text = self.sources.get(span.source).text();
+        let trees = read(span.source, text, span.range())?;
+        Ok(self.inline.add(trees))
+    }
+}
+
+/// Reads every document in a range of a text; the first that cannot be read spoils all, as
+/// for kustomize.
+fn read<'s>(
+    source: SourceId,
+    text: &'s str,
+    range: Range<usize>,
+) -> Result<Vec<Tree<'s>>, Box<ReadError>> {
+    let mut trees = Vec::new();
+    for piece in split::pieces(&text[range.clone()]) {
+        let mut document = range.start + piece.range.start..range.start + piece.range.end;
+        while text[document.clone()].trim_start().starts_with(['{', '[']) {
+            let Ok((tree, end)) = json::read(source, text, document.clone()) else {
+                break;
+            };
+            trees.push(tree);
+            document.start = end;
+        }
+        if text[document.clone()].trim().is_empty() {
+            continue;
+        }
+        let tree = block::read(source, text, document.clone());
+        trees.push(tree.map_or_else(|| general::read(source, text, document), Ok)?);
+    }
+    Ok(trees)
+}
+
+/// The directory of a path: empty for a bare name.
+pub(crate) fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(directory, _)| directory)
+}
+
+/// A path relative to a directory, without `.` and `..` as far as they can be resolved.
+pub(crate) fn join(directory: &str, path: &str) -> String {
+    let is_absolute = path.starts_with('/') || directory.starts_with('/');
+    let directory = if path.starts_with('/') { "" } else { directory };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in directory.split(['/', '\\']).chain(path.split(['/', '\\'])) {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    let root = if is_absolute { "/" } else { "" };
+    format!("{root}{}", parts.join("/"))
+}

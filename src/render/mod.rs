@@ -1,0 +1,74 @@
+//! What is deployed, from what is written: kustomizations built as kustomize builds them,
+//! every value with the text that a person would edit.
+//!
+//! Refuses to know the disk (it is handed texts), clusters and rules.
+
+mod argo;
+mod built;
+mod flux;
+pub(crate) mod kustomize;
+mod library;
+mod object_id;
+mod print;
+mod resource;
+mod roots;
+mod substitute;
+mod template;
+mod told;
+mod tree;
+mod value;
+mod wanted;
+
+pub(crate) use library::Library;
+pub use roots::{Deployment, Root, RootKind, deployment};
+pub use wanted::wanted;
+
+use crate::source::{SourceId, SourceMap, Span};
+use kustomize::{Kustomize, Weight};
+
+/// A kustomization as it would be applied, printed.
+#[derive(Clone, Debug)]
+pub struct Printed {
+    /// The objects as YAML, in kustomize's order.
+    pub text: String,
+    /// What is wrong with the build, or missing from it.
+    pub faults: Vec<BuildFault>,
+}
+
+/// What is wrong with a build, or missing from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildFault {
+    /// The text that it is about.
+    pub span: Span,
+    /// The fact.
+    pub message: String,
+    /// Whether kustomize would refuse to build it, rather than that npcheck does not see all.
+    pub is_error: bool,
+}
+
+/// Builds the kustomization of a directory from the texts of `ids`, and prints it. `None` if
+/// there is no kustomization.
+#[must_use]
+pub fn print(sources: &SourceMap, ids: &[SourceId], directory: &str) -> Option<Printed> {
+    let library = Library::new(sources, ids.iter().copied());
+    let directory = library::join("", directory);
+    let build = Kustomize::new(&library).build(&directory)?;
+    let mut printer = print::Printer::new(sources);
+    for resource in &build.resources {
+        printer.document(&resource.value);
+    }
+    let faults = build
+        .faults
+        .into_iter()
+        .filter(|fault| fault.weight > Weight::Note);
+    Some(Printed {
+        text: printer.finish(),
+        faults: faults
+            .map(|fault| BuildFault {
+                span: fault.span,
+                message: fault.message,
+                is_error: fault.weight == Weight::Error,
+            })
+            .collect(),
+    })
+}

@@ -1,0 +1,185 @@
+//! One object on its way through a build: its value, the names that it had before, and who
+//! changed it.
+//!
+//! Refuses to know what the changes were.
+
+use super::object_id::ObjectId;
+use super::value::Value;
+use crate::source::Span;
+use std::sync::Arc;
+
+/// An object of a build.
+#[derive(Clone, Debug)]
+pub(crate) struct Resource<'t> {
+    /// The object.
+    pub(crate) value: Value<'t>,
+    /// What it is now; [`Resource::refresh`] keeps it true.
+    pub(crate) id: ObjectId,
+    /// What it was, the oldest first.
+    pub(crate) previous: Vec<ObjectId>,
+    /// The prefixes that its name got, in their order.
+    pub(crate) prefixes: Vec<String>,
+    /// The suffixes that its name got, in their order.
+    pub(crate) suffixes: Vec<String>,
+    /// The names of the variables that are read from it.
+    pub(crate) variables: Vec<String>,
+    /// How many sets of values it has that change as one.
+    pub(crate) twins: u32,
+    /// How it was generated, if it was.
+    pub(crate) generated: Option<Generated>,
+    /// The texts of its document's comments and of those of its patches.
+    pub(crate) comments: Vec<Arc<[Span]>>,
+    /// What changed it on the way, in order: places in kustomizations, and what stands there.
+    pub(crate) steps: Vec<Step>,
+}
+
+/// How an object was generated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Generated {
+    /// What it does to one that is there.
+    pub(crate) behavior: Behavior,
+    /// Whether its name gets a hash of its content.
+    pub(crate) has_hash: bool,
+}
+
+/// What a generated object does to one that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Behavior {
+    /// There must be none.
+    Create,
+    /// It takes its place.
+    Replace,
+    /// It adds to its data.
+    Merge,
+}
+
+/// A part of a kustomization that changed an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// The field: `patches`, `labels`, `namespace` and so on.
+    pub(crate) field: &'static str,
+    /// The text in the kustomization.
+    pub(crate) span: Span,
+}
+
+impl<'t> Resource<'t> {
+    /// An object as it is read.
+    pub(crate) fn new(value: Value<'t>) -> Self {
+        Self {
+            id: ObjectId::of(&value),
+            value,
+            previous: Vec::new(),
+            prefixes: Vec::new(),
+            suffixes: Vec::new(),
+            variables: Vec::new(),
+            twins: 0,
+            generated: None,
+            comments: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+
+    /// Reads its identity again after a change.
+    pub(crate) fn refresh(&mut self) {
+        self.id = ObjectId::of(&self.value);
+    }
+
+    /// What it was at first.
+    pub(crate) fn original(&self) -> &ObjectId {
+        self.previous.first().unwrap_or(&self.id)
+    }
+
+    /// Remembers what it is now.
+    pub(crate) fn remember(&mut self) {
+        let mut id = self.id.clone();
+        id.namespace = id.effective_namespace().to_owned();
+        self.previous.push(id);
+    }
+
+    /// What it was and is. Earlier ones have the group and version that it has now, as
+    /// kustomize keeps only names.
+    pub(crate) fn every_id(&self) -> impl Iterator<Item = &ObjectId> {
+        self.previous.iter().chain(std::iter::once(&self.id))
+    }
+
+    /// Gives values that kustomize set as one node what one of them got since `before`: it
+    /// changes that node wherever it changes one of them.
+    pub(crate) fn keep_twins_alike(&mut self, before: &Value<'t>) {
+        if self.twins == 0 {
+            return;
+        }
+        let mut old = Vec::new();
+        collect_twins(before, &mut old);
+        let mut new = Vec::new();
+        collect_twins(&self.value, &mut new);
+        let is_other = |value: &Value<'t>| {
+            let mut twins = old.iter().filter(|known| known.twin() == value.twin());
+            twins
+                .next()
+                .is_some_and(|known| known.text() != value.text())
+        };
+        let changed: Vec<Value<'t>> = new.into_iter().filter(is_other).collect();
+        if !changed.is_empty() {
+            set_twins(&mut self.value, &changed);
+        }
+    }
+
+    /// Makes values of their own of those that change as one.
+    pub(crate) fn part_twins(&mut self) {
+        if std::mem::take(&mut self.twins) > 0 {
+            part(&mut self.value);
+        }
+    }
+
+    /// Notes who changed it.
+    pub(crate) fn step(&mut self, field: &'static str, span: Span) {
+        let step = Step { field, span };
+        if self.steps.last() != Some(&step) {
+            self.steps.push(step);
+        }
+    }
+}
+
+fn collect_twins<'t>(value: &Value<'t>, found: &mut Vec<Value<'t>>) {
+    if matches!(value, Value::Read(_)) {
+        return;
+    }
+    if value.twin() != 0 {
+        found.push(value.clone());
+    }
+    value.items().for_each(|item| collect_twins(&item, found));
+    value
+        .fields()
+        .for_each(|field| collect_twins(&field.value, found));
+}
+
+fn set_twins<'t>(value: &mut Value<'t>, changed: &[Value<'t>]) {
+    if matches!(value, Value::Read(_)) {
+        return;
+    }
+    if let Some(twin) = changed.iter().rfind(|it| it.twin() == value.twin()) {
+        *value = twin.clone();
+    } else if value.is_sequence() {
+        let items = value.items_mut().into_iter().flatten();
+        items.for_each(|item| set_twins(item, changed));
+    } else if value.is_mapping() {
+        let fields = value.fields_mut().into_iter().flatten();
+        fields.for_each(|field| set_twins(&mut field.value, changed));
+    }
+}
+
+fn part(value: &mut Value<'_>) {
+    if matches!(value, Value::Read(_)) {
+        return;
+    }
+    if value.twin() != 0 {
+        let own = value.text().unwrap_or_default().to_owned();
+        *value = Value::text_at(own, value.span());
+    }
+    if value.is_sequence() {
+        value.items_mut().into_iter().flatten().for_each(part);
+    } else if value.is_mapping() {
+        let fields = value.fields_mut().into_iter().flatten();
+        fields.for_each(|field| part(&mut field.value));
+    }
+}

@@ -1,0 +1,502 @@
+//! What is deployed: the roots of a tree (kustomizations that no other uses, what Flux and
+//! Argo CD apply), each built, and the manifests that none of them reaches.
+//!
+//! Refuses to know which roots make one cluster together where nothing says so; who calls
+//! compares their objects.
+
+use super::argo;
+use super::built::Decoder;
+use super::flux;
+use super::kustomize::{Fault, Kustomization, Kustomize, Weight, is_remote};
+use super::library::{KUSTOMIZATION_NAMES, Library, join, parent};
+use super::resource::Resource;
+use super::told;
+use super::value::Value;
+use super::wanted::mentioned;
+use crate::diagnostic::Diagnostic;
+use crate::k8s::{Document, Object};
+use crate::source::{SourceId, SourceMap, Span};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is deployed from a tree.
+#[derive(Clone, Debug, Default)]
+pub struct Deployment {
+    /// What builds something, in the order of their names.
+    pub roots: Vec<Root>,
+    /// The texts that no root takes anything from, though they stand where one would.
+    pub unreferenced: BTreeSet<SourceId>,
+    /// What is to be said of those.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Something that builds objects.
+#[derive(Clone, Debug)]
+pub struct Root {
+    /// Its directory, or for Flux and Argo CD what applies it.
+    pub name: String,
+    /// What it is.
+    pub kind: RootKind,
+    /// The cluster that it is for, where it says so itself.
+    pub cluster: Option<String>,
+    /// The directory by which it is told from others.
+    pub directory: String,
+    /// The texts that it takes something from.
+    pub texts: BTreeSet<SourceId>,
+    /// What became of its documents.
+    pub documents: Vec<Document>,
+    /// The objects that it builds.
+    pub objects: Vec<Object>,
+    /// What is wrong with it.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Parts of it that could not be built, each with the reason and the text that names it.
+    pub opaque: Vec<(Span, String)>,
+}
+
+/// What a root is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RootKind {
+    /// An entry of Flux, with all that follows from it.
+    Flux,
+    /// An Application of Argo CD.
+    ArgoCd,
+    /// A kustomization that no other uses.
+    Kustomization,
+}
+
+impl RootKind {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flux => "Flux",
+            Self::ArgoCd => "Argo CD",
+            Self::Kustomization => "kustomization",
+        }
+    }
+}
+
+/// Builds everything that is deployed from the texts of `ids`. `None` if nothing builds
+/// anything, so that the texts are what they are.
+#[must_use]
+pub fn deployment(sources: &SourceMap, ids: &[SourceId]) -> Option<Deployment> {
+    let library = Library::new(sources, ids.iter().copied());
+    let finder = Finder::new(&library);
+    if finder.kustomizations.is_empty() && finder.raw.is_empty() {
+        return None;
+    }
+    Some(finder.deployment())
+}
+
+/// An object of Flux or Argo CD and the path of the file that it stands in.
+type Raw<'t> = (Value<'t>, String);
+
+struct Finder<'t, 's> {
+    library: &'t Library<'s>,
+    kustomize: Kustomize<'t, 's>,
+    /// By directory.
+    kustomizations: BTreeMap<String, Kustomization<'t>>,
+    /// The paths that each kustomization names, by directory.
+    mentions: BTreeMap<String, BTreeSet<String>>,
+    /// Objects of Flux and Argo CD as they stand in files.
+    raw: Vec<Raw<'t>>,
+}
+
+impl<'t, 's> Finder<'t, 's> {
+    fn new(library: &'t Library<'s>) -> Self {
+        let mut kustomizations = BTreeMap::new();
+        let mut raw = Vec::new();
+        for path in library.paths() {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            if KUSTOMIZATION_NAMES.contains(&name)
+                && let Some(Ok(kustomization)) = Kustomization::read(library, parent(path))
+            {
+                // Flux's objects may stand in files of that name, too.
+                if !flux::is_kustomization(&kustomization.root) {
+                    kustomizations.insert(parent(path).to_owned(), kustomization);
+                    continue;
+                }
+            }
+            raw.extend(raw_objects(library, path));
+        }
+        let mentions = kustomizations.iter().map(|(directory, kustomization)| {
+            let paths = mentioned(kustomization);
+            let local = paths.iter().filter(|path| !is_remote(path));
+            (
+                directory.clone(),
+                local.map(|path| join(directory, path)).collect(),
+            )
+        });
+        Self {
+            library,
+            kustomize: Kustomize::new(library),
+            mentions: mentions.collect(),
+            kustomizations,
+            raw,
+        }
+    }
+
+    fn deployment(&self) -> Deployment {
+        let mut roots = Vec::new();
+        let mut decoder = Decoder::default();
+        let mut applied_directories: BTreeSet<String> = BTreeSet::new();
+        for (name, entries) in self.flux_entries() {
+            let applied = flux::apply(self.library, &self.kustomize, &entries);
+            applied_directories.extend(applied.directories.iter().cloned());
+            let mut texts = self.texts_of(&applied.directories, &applied.resources);
+            texts.extend(entries.iter().map(|(object, _)| object.span().source));
+            let mut root = Root {
+                cluster: Some(name.clone()),
+                directory: name.clone(),
+                name,
+                kind: RootKind::Flux,
+                texts,
+                documents: Vec::new(),
+                objects: Vec::new(),
+                diagnostics: Vec::new(),
+                opaque: Vec::new(),
+            };
+            told::retyped(&applied.retyped, &mut root.diagnostics);
+            told::idle_patches(&applied.idle_patches, &mut root.diagnostics);
+            self.fill(&mut root, &applied.resources, &applied.faults, &mut decoder);
+            roots.push(root);
+        }
+        let has_flux = !roots.is_empty();
+        for (application, file) in self.applications(&mut roots, &mut applied_directories) {
+            let applied = argo::apply(self.library, &self.kustomize, &application, &file);
+            applied_directories.extend(applied.directories.iter().cloned());
+            let mut texts = self.texts_of(&applied.directories, &applied.resources);
+            texts.insert(application.span().source);
+            let directory = applied.directories.iter().next().cloned();
+            let mut root = Root {
+                name: format!("Application/{}", application.text_of(&["metadata", "name"])),
+                kind: RootKind::ArgoCd,
+                cluster: Some(argo::destination(&application)),
+                directory: directory.unwrap_or_default(),
+                texts,
+                documents: Vec::new(),
+                objects: Vec::new(),
+                diagnostics: Vec::new(),
+                opaque: Vec::new(),
+            };
+            told::idle_patches(&applied.idle_patches, &mut root.diagnostics);
+            self.fill(&mut root, &applied.resources, &applied.faults, &mut decoder);
+            roots.push(root);
+        }
+        let applied = self.closure(&applied_directories);
+        let in_applied = |directory: &str| {
+            applied.contains(directory)
+                || has_flux
+                    && applied_directories
+                        .iter()
+                        .any(|it| is_within(directory, it) && !self.is_top(it))
+        };
+        for directory in self
+            .kustomizations
+            .keys()
+            .filter(|directory| self.is_top(directory))
+        {
+            if in_applied(directory) {
+                continue;
+            }
+            let Some(build) = self.kustomize.build(directory) else {
+                continue;
+            };
+            let mut root = Root {
+                name: directory.clone(),
+                kind: RootKind::Kustomization,
+                cluster: None,
+                directory: directory.clone(),
+                texts: self.texts_of(&BTreeSet::from([directory.clone()]), &build.resources),
+                documents: Vec::new(),
+                objects: Vec::new(),
+                diagnostics: Vec::new(),
+                opaque: Vec::new(),
+            };
+            told::idle_patches(&build.idle_patches, &mut root.diagnostics);
+            self.fill(&mut root, &build.resources, &build.faults, &mut decoder);
+            roots.push(root);
+        }
+        let mut deployment = Deployment {
+            roots,
+            ..Deployment::default()
+        };
+        self.find_unreferenced(&mut deployment);
+        deployment
+    }
+
+    /// Decodes the objects of a root, and says what is wrong with it.
+    fn fill(
+        &self,
+        root: &mut Root,
+        resources: &[Resource<'t>],
+        faults: &[Fault],
+        decoder: &mut Decoder,
+    ) {
+        for resource in resources {
+            let parsed = decoder.decode(self.library, resource);
+            root.documents.extend(parsed.documents.iter().cloned());
+            root.objects.extend(parsed.objects.iter().cloned());
+            root.diagnostics.extend(parsed.diagnostics.iter().cloned());
+            told::overlay(resource, resources, &mut root.diagnostics);
+        }
+        for fault in faults {
+            match fault.weight {
+                Weight::Note => {}
+                Weight::Opaque => root.opaque.push((fault.span, fault.message.clone())),
+                Weight::Error => root.diagnostics.push(told::broken_build(fault)),
+            }
+        }
+        root.documents.sort_by_key(|document| document.span);
+        root.documents.dedup_by_key(|document| document.span);
+    }
+
+    /// Whether no other kustomization uses one, and it is not a Component.
+    fn is_top(&self, directory: &str) -> bool {
+        let is_component = self
+            .kustomizations
+            .get(directory)
+            .is_some_and(Kustomization::is_component);
+        let mut others = self
+            .mentions
+            .iter()
+            .filter(|(other, _)| *other != directory);
+        !is_component && !others.any(|(_, paths)| paths.contains(directory))
+    }
+
+    /// The directories, with those of kustomizations that they build on.
+    fn closure(&self, directories: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut open: Vec<String> = directories.iter().cloned().collect();
+        while let Some(directory) = open.pop() {
+            if !found.insert(directory.clone()) {
+                continue;
+            }
+            let mentions = self.mentions.get(&directory);
+            open.extend(
+                mentions
+                    .into_iter()
+                    .flatten()
+                    .filter(|path| self.kustomizations.contains_key(*path))
+                    .cloned(),
+            );
+            if !self.kustomizations.contains_key(&directory) {
+                // Flux and Argo CD take what lies below.
+                let below = self
+                    .kustomizations
+                    .keys()
+                    .filter(|it| is_within(it, &directory));
+                open.extend(below.cloned());
+            }
+        }
+        found
+    }
+
+    /// The texts that builds of these directories take something from.
+    fn texts_of(
+        &self,
+        directories: &BTreeSet<String>,
+        resources: &[Resource<'t>],
+    ) -> BTreeSet<SourceId> {
+        let mut texts: BTreeSet<SourceId> =
+            resources.iter().map(|it| it.value.span().source).collect();
+        for directory in self.closure(directories) {
+            let files = self.library.kustomizations(&directory);
+            texts.extend(files.iter().filter_map(|path| self.library.source(path)));
+            let mentions = self.mentions.get(&directory).into_iter().flatten();
+            texts.extend(mentions.filter_map(|path| self.library.source(path)));
+        }
+        texts
+    }
+
+    /// The Kustomizations of Flux that no other one yields, by the cluster that they are for.
+    fn flux_entries(&self) -> BTreeMap<String, Vec<Raw<'t>>> {
+        let all: Vec<(&Raw<'t>, Option<String>)> = self
+            .raw
+            .iter()
+            .filter(|(value, _)| flux::is_kustomization(value))
+            .map(|raw| {
+                (
+                    raw,
+                    flux::resolve(self.library, &raw.1, &raw.0.text_of(&["spec", "path"])),
+                )
+            })
+            .collect();
+        let mut entries: BTreeMap<String, Vec<Raw<'t>>> = BTreeMap::new();
+        for (index, (raw, directory)) in all.iter().enumerate() {
+            let is_yielded = all.iter().enumerate().any(|(other, (_, applied))| {
+                let reaches =
+                    |file: &str| applied.as_ref().is_some_and(|it| self.reaches(it, file));
+                let is_mutual = directory
+                    .as_ref()
+                    .is_some_and(|own| self.reaches(own, &all[other].0.1));
+                other != index && reaches(&raw.1) && !(is_mutual && index < other)
+            });
+            // What a kustomization lists is yielded by who applies that; a template is not
+            // a path.
+            if !is_yielded && directory.is_some() {
+                let name = entry_name(parent(&raw.1));
+                entries.entry(name).or_default().push((*raw).clone());
+            }
+        }
+        entries
+    }
+
+    /// Whether applying a directory takes a file.
+    fn reaches(&self, directory: &str, file: &str) -> bool {
+        if !self.kustomizations.contains_key(directory) {
+            return is_within(file, directory);
+        }
+        let closure = self.closure(&BTreeSet::from([directory.to_owned()]));
+        closure.iter().any(|it| {
+            let mentions = self.mentions.get(it);
+            mentions.is_some_and(|paths| paths.contains(file))
+        })
+    }
+
+    /// The Applications that are to be found, each once, those that others yield included.
+    fn applications(&self, roots: &mut [Root], applied: &mut BTreeSet<String>) -> Vec<Raw<'t>> {
+        let mut open: Vec<Raw<'t>> = Vec::new();
+        let listed: BTreeSet<&String> = self.mentions.values().flatten().collect();
+        for (value, file) in &self.raw {
+            if (argo::is_application(value) || argo::is_application_set(value))
+                && !listed.contains(file)
+            {
+                open.push((value.clone(), file.clone()));
+            }
+        }
+        // Those that a kustomization lists come as it builds them.
+        let has_some = self
+            .raw
+            .iter()
+            .any(|(value, _)| !flux::is_kustomization(value));
+        for directory in self
+            .kustomizations
+            .keys()
+            .filter(|it| has_some && self.is_top(it))
+        {
+            let Some(build) = self.kustomize.build(directory) else {
+                continue;
+            };
+            for resource in build.resources {
+                let value = resource.value;
+                if argo::is_application(&value) || argo::is_application_set(&value) {
+                    let source = self.library.sources().get(value.span().source).name();
+                    open.push((value, join("", source)));
+                    applied.insert(directory.clone());
+                }
+            }
+        }
+        let mut seen = BTreeSet::new();
+        let mut found: Vec<Raw<'t>> = Vec::new();
+        open.reverse();
+        while let Some((value, file)) = open.pop() {
+            let id = (
+                value.text_of(&["kind"]),
+                value.text_of(&["metadata", "namespace"]),
+                value.text_of(&["metadata", "name"]),
+            );
+            if !seen.insert(id) {
+                continue;
+            }
+            if argo::is_application_set(&value) {
+                match argo::applications(self.library, &value, &file) {
+                    Ok(made) => open.extend(made.into_iter().map(|it| (it, file.clone()))),
+                    Err(message) => {
+                        let name = value.text_of(&["metadata", "name"]);
+                        let message = format!(
+                            "the Applications of the ApplicationSet `{name}` are not known: {message}"
+                        );
+                        if let Some(root) = roots.first_mut() {
+                            root.opaque.push((value.span(), message));
+                        }
+                    }
+                }
+                continue;
+            }
+            found.push((value, file));
+        }
+        found.sort_by_key(|(value, _)| value.text_of(&["metadata", "name"]));
+        found
+    }
+
+    /// The manifests in directories of kustomizations that none of these takes.
+    fn find_unreferenced(&self, deployment: &mut Deployment) {
+        let taken: BTreeSet<SourceId> = deployment
+            .roots
+            .iter()
+            .flat_map(|root| root.texts.iter().copied())
+            .collect();
+        let has_flux_or_argo = deployment.roots.iter().any(|root| root.cluster.is_some());
+        for path in self.library.paths() {
+            let Some(source) = self.library.source(path) else {
+                continue;
+            };
+            let name = path.rsplit('/').next().unwrap_or_default();
+            let mut directory = parent(path);
+            let mut nearest = None;
+            loop {
+                if self.kustomizations.contains_key(directory) {
+                    nearest = Some(directory);
+                    break;
+                }
+                if directory.is_empty() {
+                    break;
+                }
+                directory = parent(directory);
+            }
+            let is_raw = self.raw.iter().any(|(_, file)| file == path);
+            let is_apart = nearest.is_none() && !has_flux_or_argo;
+            if taken.contains(&source) || is_apart || is_raw {
+                continue;
+            }
+            deployment.unreferenced.insert(source);
+            if !KUSTOMIZATION_NAMES.contains(&name) {
+                told::unreferenced(self.library, path, nearest, &mut deployment.diagnostics);
+            }
+        }
+        told::group(&mut deployment.diagnostics, self.library.sources());
+    }
+}
+
+/// Objects of Flux and Argo CD in a file. Most files have none, which their text tells.
+fn raw_objects<'t>(library: &'t Library<'_>, path: &str) -> Vec<Raw<'t>> {
+    let text = library.text(path).unwrap_or_default().as_bytes();
+    let names = ["kustomize.toolkit.fluxcd.io/", "argoproj.io/"];
+    if !names
+        .iter()
+        .any(|name| memchr::memmem::find(text, name.as_bytes()).is_some())
+    {
+        return Vec::new();
+    }
+    let Some(Ok(trees)) = library.documents(path) else {
+        return Vec::new();
+    };
+    let values = trees.iter().filter_map(|tree| tree.root()).map(Value::Read);
+    let is_it = |value: &Value<'_>| {
+        flux::is_kustomization(value)
+            || argo::is_application(value)
+            || argo::is_application_set(value)
+    };
+    values
+        .filter(is_it)
+        .map(|value| (value, path.to_owned()))
+        .collect()
+}
+
+/// Whether a path is a directory or lies in it.
+fn is_within(path: &str, directory: &str) -> bool {
+    let rest = path.strip_prefix(directory);
+    directory.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The name of the cluster that an entry in a directory is for: the directory, without what
+/// Flux calls its own.
+fn entry_name(directory: &str) -> String {
+    let own = directory.strip_suffix("/flux-system").unwrap_or(directory);
+    let name = own.rsplit('/').next().unwrap_or_default();
+    if name.is_empty() || name == "flux-system" {
+        ".".to_owned()
+    } else {
+        name.to_owned()
+    }
+}

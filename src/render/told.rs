@@ -1,0 +1,232 @@
+//! Findings that only a build shows: a patch for nothing, labels that reach where nobody
+//! meant them, manifests that nothing deploys.
+//!
+//! Refuses to know rules beyond their names; their pages are among `rules`.
+
+use super::kustomize::Fault;
+use super::library::Library;
+use super::resource::Resource;
+use super::value::{Key, Value};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::source::{SourceId, SourceMap, Span};
+use std::collections::BTreeMap;
+
+/// What kustomize refuses to build.
+pub(crate) fn broken_build(fault: &Fault) -> Diagnostic {
+    let message = format!("kustomize refuses this: {}", fault.message);
+    Diagnostic::new("broken-build", Severity::Error, fault.span, message)
+        .help("the objects that it would make are judged without this part")
+}
+
+/// Patches whose target matches nothing.
+pub(crate) fn idle_patches(spans: &[Span], diagnostics: &mut Vec<Diagnostic>) {
+    for span in spans {
+        let message =
+            "the target of this patch matches no object, and kustomize says nothing of it";
+        let finding = Diagnostic::new("patch-without-target", Severity::Warning, *span, message);
+        diagnostics
+            .push(finding.help("compare `kind` and `name` of the target with the resources"));
+    }
+}
+
+/// Variables that turn a text into a number, a boolean or null.
+pub(crate) fn retyped(values: &[Value<'_>], diagnostics: &mut Vec<Diagnostic>) {
+    for value in values {
+        let text = value.text().unwrap_or_default();
+        let becomes = match text {
+            "" => "nothing".to_owned(),
+            text => format!("`{text}`, which is not a text any more"),
+        };
+        let message = format!("Flux drops the quotes here, and this becomes {becomes}");
+        let finding = Diagnostic::new(
+            "substitution-changes-type",
+            Severity::Info,
+            value.span(),
+            message,
+        );
+        diagnostics.push(
+            finding.help("where a text is needed, put the quotes into the value of the variable"),
+        );
+    }
+}
+
+/// Labels of a kustomization that reached a Service without selector, or a peer that means
+/// pods of another namespace.
+pub(crate) fn overlay(
+    resource: &Resource<'_>,
+    all: &[Resource<'_>],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    match resource.id.gvk.kind.as_str() {
+        "Service" => selected_service(resource, diagnostics),
+        "NetworkPolicy" => narrowed_peers(resource, all, diagnostics),
+        _ => {}
+    }
+}
+
+fn selected_service(resource: &Resource<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(selector) = resource.value.find(&["spec", "selector"]) else {
+        return;
+    };
+    let mut fields = selector.fields().peekable();
+    let first = fields.peek().map(|field| field.key.span());
+    let is_all_added = fields.all(|field| matches!(field.key, Key::Made(..)));
+    let labels = resource
+        .steps
+        .iter()
+        .any(|step| matches!(step.field, "labels" | "commonLabels"));
+    if let (Some(span), true, true) = (first, is_all_added, labels) {
+        let name = &resource.id;
+        let message =
+            format!("this label becomes the selector of {name}, which has none of its own");
+        let finding = Diagnostic::new("overlay-selects-service", Severity::Warning, span, message);
+        diagnostics.push(finding.help(
+            "a Service without a selector has endpoints of its own: use `labels` without `includeSelectors`",
+        ));
+    }
+}
+
+fn narrowed_peers(
+    resource: &Resource<'_>,
+    all: &[Resource<'_>],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for (rules, peers) in [("ingress", "from"), ("egress", "to")] {
+        let rules = resource.value.find(&["spec", rules]);
+        for rule in rules.iter().flat_map(Value::items) {
+            let peers = rule.get(peers);
+            for peer in peers.iter().flat_map(Value::items) {
+                narrowed_peer(resource, &peer, all, diagnostics);
+            }
+        }
+    }
+}
+
+fn narrowed_peer(
+    resource: &Resource<'_>,
+    peer: &Value<'_>,
+    all: &[Resource<'_>],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let (Some(namespaces), Some(labels)) = (
+        peer.get("namespaceSelector"),
+        peer.find(&["podSelector", "matchLabels"]),
+    ) else {
+        return;
+    };
+    let own = &resource.id.namespace;
+    let wanted = namespaces.get("matchLabels");
+    let means_own = wanted.iter().flat_map(Value::fields).any(|field| {
+        field.key.is("kubernetes.io/metadata.name") && field.value.text() == Some(own.as_str())
+    });
+    if namespaces.is_empty() || means_own {
+        return;
+    }
+    // A field that was not written at the place of its mapping was added by a kustomization.
+    let source = peer.span().source;
+    let added = labels
+        .fields()
+        .find(|field| matches!(field.key, Key::Made(..)) && field.value.span().source != source);
+    let Some(added) = added else { return };
+    let has_all = |pod: &Value<'_>| {
+        labels.fields().all(|field| {
+            pod.get(&field.key.text())
+                .and_then(|it| it.text().map(str::to_owned))
+                .as_deref()
+                == field.value.text()
+        })
+    };
+    let is_matched = all.iter().any(|other| {
+        let paths: [&[&str]; 3] = [
+            &["spec", "template", "metadata", "labels"],
+            &[
+                "spec",
+                "jobTemplate",
+                "spec",
+                "template",
+                "metadata",
+                "labels",
+            ],
+            &["metadata", "labels"],
+        ];
+        other.id.namespace != *own
+            && paths
+                .iter()
+                .any(|path| other.value.find(path).is_some_and(|it| has_all(&it)))
+    });
+    if is_matched {
+        return;
+    }
+    let key = added.key.text().into_owned();
+    let message = format!(
+        "this peer means pods of another namespace, and kustomize adds `{key}` to its selector, so it matches none of them"
+    );
+    let finding = Diagnostic::new("overlay-narrows-peer", Severity::Warning, labels.span(), message)
+        .about(format!("{}/NetworkPolicy/{}", if own.is_empty() { "default" } else { own }, resource.id.name), "")
+        .related(added.key.span(), "added here, to every selector")
+        .help("say `matchExpressions` in this peer, or set labels without selectors (`labels` without `includeSelectors`)");
+    diagnostics.push(finding);
+}
+
+/// A policy in a file that nothing deploys.
+pub(crate) fn unreferenced(
+    library: &Library<'_>,
+    path: &str,
+    kustomization: Option<&str>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let text = library.text(path).unwrap_or_default();
+    if !text.contains("NetworkPolicy") {
+        return;
+    }
+    let Some(Ok(trees)) = library.documents(path) else {
+        return;
+    };
+    let roots = trees.iter().filter_map(|tree| tree.root());
+    let policy = roots
+        .map(Value::Read)
+        .find(|value| value.text_of(&["kind"]).ends_with("NetworkPolicy"));
+    let Some(policy) = policy else { return };
+    let name = policy.find(&["metadata", "name"]);
+    let span = name.as_ref().map_or(policy.span(), Value::span);
+    let reason = match kustomization {
+        Some(_) => "the kustomization of this directory does not list the file",
+        None => "nothing that Flux or Argo CD applies holds the file",
+    };
+    let message = format!("this policy is not deployed, and protects nothing: {reason}");
+    let mut finding = Diagnostic::new("unreferenced-manifest", Severity::Info, span, message)
+        .help("list it under `resources`, or remove it");
+    if let Some(name) = name.as_ref().and_then(Value::text) {
+        finding = finding.about(format!("{}/{name}", policy.text_of(&["kind"])), "");
+    }
+    diagnostics.push(finding);
+}
+
+/// One finding for each directory: the others are counted in it.
+pub(crate) fn group(diagnostics: &mut Vec<Diagnostic>, sources: &SourceMap) {
+    let directory = |source: SourceId| {
+        let name = sources.get(source).name();
+        name.rsplit_once('/')
+            .map_or("", |(directory, _)| directory)
+            .to_owned()
+    };
+    let mut by_directory: BTreeMap<String, Vec<Diagnostic>> = BTreeMap::new();
+    for finding in diagnostics.drain(..) {
+        by_directory
+            .entry(directory(finding.primary.span.source))
+            .or_default()
+            .push(finding);
+    }
+    for (_, findings) in by_directory {
+        let others = findings.len() - 1;
+        let Some(mut first) = findings.into_iter().next() else {
+            continue;
+        };
+        if others > 0 {
+            first
+                .notes
+                .push(format!("so it is with {others} more of this directory"));
+        }
+        diagnostics.push(first);
+    }
+}

@@ -1,0 +1,49 @@
+//! From a built value back to a tree, which is read like one of a text.
+//!
+//! Refuses to know how the value was built.
+
+use super::library::Library;
+use super::value::{Data, Key, Value};
+use crate::source::Span;
+use crate::yaml::{Assembly, Kind, Tree};
+
+/// The tree of a value; its nodes keep their sources.
+pub(crate) fn assemble<'t>(
+    library: &'t Library<'_>,
+    value: &Value<'t>,
+    comments: Vec<Span>,
+) -> Tree<'t> {
+    let mut assembly = Assembly::new(library.sources(), value.span().source, comments);
+    add(&mut assembly, value);
+    assembly.finish()
+}
+
+fn add<'t>(assembly: &mut Assembly<'t>, value: &Value<'t>) {
+    let made = match value {
+        Value::Read(node) => return assembly.copy(*node),
+        Value::Made(made) => made,
+    };
+    let (span, dash) = (made.place.span, made.place.dash);
+    match &made.data {
+        Data::Text(text) => assembly.made_text(text, span, dash),
+        Data::Plain(text) => assembly.made_plain(text, span, dash),
+        Data::Sequence(items) => {
+            assembly.open(Kind::Sequence, span, dash);
+            for item in items {
+                add(assembly, item);
+            }
+            assembly.close();
+        }
+        Data::Mapping(fields) => {
+            assembly.open(Kind::Mapping, span, dash);
+            for field in fields {
+                match &field.key {
+                    Key::Read(node) => assembly.copy(*node),
+                    Key::Made(text, span) => assembly.made_text(text, *span, None),
+                }
+                add(assembly, &field.value);
+            }
+            assembly.close();
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! The values that a build works on: nodes of texts as long as nobody changes them, and
+//! values made of them where somebody does. Every value knows the text that it stands for,
+//! so that what comes out of a build still points at the line that a person would edit.
+//!
+//! Refuses to know kustomize, Kubernetes and files.
+
+use crate::source::Span;
+use crate::yaml::{Kind, Node};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// A value: a copy is cheap, and shares what is below it.
+#[derive(Clone, Debug)]
+pub(crate) enum Value<'t> {
+    /// As it stands in a text, with all that is within it.
+    Read(Node<'t>),
+    /// Put together by a build.
+    Made(Arc<Made<'t>>),
+}
+
+/// A value that stands in no text as it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Made<'t> {
+    /// The text that it stands for.
+    pub(crate) place: Place,
+    /// What it is.
+    pub(crate) data: Data<'t>,
+    /// The number of the values of one object that were set as one and change as one; 0 for
+    /// a value of its own.
+    pub(crate) twin: u32,
+}
+
+/// The text that a made value stands for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The text.
+    pub(crate) span: Span,
+    /// The hyphen of an item of a sequence.
+    pub(crate) dash: Option<Span>,
+}
+
+/// What a made value is.
+#[derive(Clone, Debug)]
+pub(crate) enum Data<'t> {
+    /// Keys and values, each key once.
+    Mapping(Vec<Field<'t>>),
+    /// Items.
+    Sequence(Vec<Value<'t>>),
+    /// A text.
+    Text(Cow<'t, str>),
+    /// A number, a boolean or null, as YAML writes it without quotes.
+    Plain(Cow<'t, str>),
+}
+
+/// A key and its value.
+#[derive(Clone, Debug)]
+pub(crate) struct Field<'t> {
+    /// The key.
+    pub(crate) key: Key<'t>,
+    /// The value.
+    pub(crate) value: Value<'t>,
+}
+
+/// A key.
+#[derive(Clone, Debug)]
+pub(crate) enum Key<'t> {
+    /// As it stands in a text.
+    Read(Node<'t>),
+    /// Another one, and the text that it stands for.
+    Made(Cow<'t, str>, Span),
+}
+
+impl<'t> Key<'t> {
+    /// Its text.
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Read(node) => node.key_text(),
+            Self::Made(text, _) => Cow::Borrowed(text),
+        }
+    }
+
+    /// Whether it is this one.
+    pub(crate) fn is(&self, key: &str) -> bool {
+        match self {
+            Self::Read(node) => node.is_key(key),
+            Self::Made(text, _) => text == key,
+        }
+    }
+
+    /// The text that it stands for.
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            Self::Read(node) => node.span(),
+            Self::Made(_, span) => *span,
+        }
+    }
+}
+
+impl<'t> From<Node<'t>> for Value<'t> {
+    fn from(node: Node<'t>) -> Self {
+        Self::Read(node)
+    }
+}
+
+impl<'t> Value<'t> {
+    /// A text that stands for `span`.
+    pub(crate) fn text_at(text: impl Into<Cow<'t, str>>, span: Span) -> Self {
+        Self::made(Data::Text(text.into()), Place { span, dash: None })
+    }
+
+    /// A number, a boolean or null that stands for `span`.
+    pub(crate) fn plain_at(text: impl Into<Cow<'t, str>>, span: Span) -> Self {
+        Self::made(Data::Plain(text.into()), Place { span, dash: None })
+    }
+
+    /// An empty mapping that stands for `span`.
+    pub(crate) fn mapping_at(span: Span) -> Self {
+        Self::made(Data::Mapping(Vec::new()), Place { span, dash: None })
+    }
+
+    /// An empty sequence that stands for `span`.
+    pub(crate) fn sequence_at(span: Span) -> Self {
+        Self::made(Data::Sequence(Vec::new()), Place { span, dash: None })
+    }
+
+    /// A value of parts.
+    pub(crate) fn made(data: Data<'t>, place: Place) -> Self {
+        let twin = 0;
+        Self::Made(Arc::new(Made { place, data, twin }))
+    }
+
+    /// The text that it stands for.
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            Self::Read(node) => node.span(),
+            Self::Made(made) => made.place.span,
+        }
+    }
+
+    /// What it is.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Read(node) => node.kind(),
+            Self::Made(made) => match &made.data {
+                Data::Mapping(_) => Kind::Mapping,
+                Data::Sequence(_) => Kind::Sequence,
+                Data::Text(_) | Data::Plain(_) => Kind::Scalar,
+            },
+        }
+    }
+
+    /// Whether it is a mapping.
+    pub(crate) fn is_mapping(&self) -> bool {
+        self.kind() == Kind::Mapping
+    }
+
+    /// Whether it is a sequence.
+    pub(crate) fn is_sequence(&self) -> bool {
+        self.kind() == Kind::Sequence
+    }
+
+    /// Whether it is a scalar, null included.
+    pub(crate) fn is_scalar(&self) -> bool {
+        self.kind() == Kind::Scalar
+    }
+
+    /// Whether it is null, written or not.
+    pub(crate) fn is_null(&self) -> bool {
+        match self {
+            Self::Read(node) => node.is_null(),
+            Self::Made(made) => match &made.data {
+                Data::Plain(text) => is_null(text),
+                _ => false,
+            },
+        }
+    }
+
+    /// Whether it is a null of which nothing is written.
+    pub(crate) fn is_unwritten(&self) -> bool {
+        match self {
+            Self::Read(node) => node.is_plain() && node.raw().is_empty(),
+            Self::Made(made) => matches!(&made.data, Data::Plain(text) if text.is_empty()),
+        }
+    }
+
+    /// Whether it is a mapping or a sequence without anything in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self.kind() {
+            Kind::Mapping => self.fields().next().is_none(),
+            Kind::Sequence => self.items().next().is_none(),
+            Kind::Scalar => false,
+        }
+    }
+
+    /// The text of a scalar, whatever it means; empty for null, `None` for collections.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Read(node) => node.text(),
+            Self::Made(made) => match &made.data {
+                Data::Text(text) | Data::Plain(text) => Some(text),
+                Data::Mapping(_) | Data::Sequence(_) => None,
+            },
+        }
+    }
+
+    /// Whether it is a scalar that means a text, as kustomize reads it: `yes` and `on` are
+    /// texts for it, as in YAML 1.2.
+    pub(crate) fn is_text(&self) -> bool {
+        match self {
+            Self::Read(node) => {
+                node.as_str().is_some() || node.as_bool().is_some() && !is_boolean(node.raw())
+            }
+            Self::Made(made) => matches!(&made.data, Data::Text(_)),
+        }
+    }
+
+    /// The value of this key, if it is a mapping that has it.
+    pub(crate) fn get(&self, key: &str) -> Option<Value<'t>> {
+        match self {
+            Self::Read(node) => node.get(key).map(Self::Read),
+            Self::Made(made) => match &made.data {
+                Data::Mapping(fields) => fields
+                    .iter()
+                    .find(|field| field.key.is(key))
+                    .map(|field| field.value.clone()),
+                _ => None,
+            },
+        }
+    }
+
+    /// The value at the end of these keys; `None` if a step is missing.
+    pub(crate) fn find(&self, path: &[&str]) -> Option<Value<'t>> {
+        path.iter()
+            .try_fold(self.clone(), |value, key| value.get(key))
+    }
+
+    /// The text of the scalar at the end of these keys, empty if there is none.
+    pub(crate) fn text_of(&self, path: &[&str]) -> String {
+        let found = self.find(path).filter(|value| !value.is_null());
+        found
+            .and_then(|value| value.text().map(str::to_owned))
+            .unwrap_or_default()
+    }
+
+    /// Its fields, none if it is no mapping.
+    pub(crate) fn fields(&self) -> Box<dyn Iterator<Item = Field<'t>> + '_> {
+        match self {
+            Self::Read(node) => Box::new(node.entries().map(|entry| Field {
+                key: Key::Read(entry.key),
+                value: Self::Read(entry.value),
+            })),
+            Self::Made(made) => match &made.data {
+                Data::Mapping(fields) => Box::new(fields.iter().cloned()),
+                _ => Box::new(std::iter::empty()),
+            },
+        }
+    }
+
+    /// Its items, none if it is no sequence.
+    pub(crate) fn items(&self) -> Box<dyn Iterator<Item = Value<'t>> + '_> {
+        match self {
+            Self::Read(node) => Box::new(node.items().map(Self::Read)),
+            Self::Made(made) => match &made.data {
+                Data::Sequence(items) => Box::new(items.iter().cloned()),
+                _ => Box::new(std::iter::empty()),
+            },
+        }
+    }
+
+    /// The text of a scalar, which lives as long as the texts do where it stands in one.
+    pub(crate) fn shared_text(&self) -> Option<Cow<'t, str>> {
+        match self {
+            Self::Read(node) => node.text().map(Cow::Borrowed),
+            Self::Made(made) => match &made.data {
+                Data::Text(text) | Data::Plain(text) => Some(text.clone()),
+                Data::Mapping(_) | Data::Sequence(_) => None,
+            },
+        }
+    }
+
+    /// Its fields, to be changed; `None` if it is no mapping.
+    pub(crate) fn fields_mut(&mut self) -> Option<&mut Vec<Field<'t>>> {
+        match &mut self.unshare().data {
+            Data::Mapping(fields) => Some(fields),
+            _ => None,
+        }
+    }
+
+    /// Its items, to be changed; `None` if it is no sequence.
+    pub(crate) fn items_mut(&mut self) -> Option<&mut Vec<Value<'t>>> {
+        match &mut self.unshare().data {
+            Data::Sequence(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The value of this key, to be changed, if it is a mapping that has it.
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Value<'t>> {
+        self.get(key)?;
+        let mut fields = self.fields_mut()?.iter_mut();
+        fields
+            .find(|field| field.key.is(key))
+            .map(|field| &mut field.value)
+    }
+
+    /// Gives this key a value: in its place if it is there, else at the end. A key that is
+    /// new stands for `key_span`. Does nothing to what is no mapping.
+    pub(crate) fn set(&mut self, key: impl Into<Cow<'t, str>>, key_span: Span, value: Value<'t>) {
+        let key = key.into();
+        if let Some(old) = self.get_mut(&key) {
+            *old = value;
+        } else if let Some(fields) = self.fields_mut() {
+            let key = Key::Made(key, key_span);
+            fields.push(Field { key, value });
+        }
+    }
+
+    /// Takes a key out; returns whether it was there.
+    pub(crate) fn remove(&mut self, key: &str) -> bool {
+        if self.get(key).is_none() {
+            return false;
+        }
+        if let Some(fields) = self.fields_mut() {
+            fields.retain(|field| !field.key.is(key));
+        }
+        true
+    }
+
+    /// The values that it changes with; 0 for none.
+    pub(crate) fn twin(&self) -> u32 {
+        match self {
+            Self::Read(_) => 0,
+            Self::Made(made) => made.twin,
+        }
+    }
+
+    /// The same value, which changes with others.
+    pub(crate) fn with_twin(mut self, twin: u32) -> Self {
+        if twin != 0 {
+            self.unshare().twin = twin;
+        }
+        self
+    }
+
+    /// The same value, which changes with what the other one changes with.
+    pub(crate) fn of_twin(mut self, other: &Self) -> Self {
+        if self.twin() != other.twin() {
+            self.unshare().twin = other.twin();
+        }
+        self
+    }
+
+    /// Its own parts, one level deep.
+    fn unshare(&mut self) -> &mut Made<'t> {
+        if let Self::Read(node) = self {
+            *self = Self::made(
+                match node.kind() {
+                    Kind::Mapping => Data::Mapping(Self::Read(*node).fields().collect()),
+                    Kind::Sequence => Data::Sequence(node.items().map(Self::Read).collect()),
+                    Kind::Scalar => scalar(*node),
+                },
+                Place {
+                    span: node.span(),
+                    dash: node.dash(),
+                },
+            );
+        }
+        match self {
+            Self::Made(made) => Arc::make_mut(made),
+            Self::Read(_) => unreachable!("it was made above"),
+        }
+    }
+
+    /// Whether it says the same as another one, wherever either stands.
+    pub(crate) fn says_as(&self, other: &Value<'_>) -> bool {
+        if self.kind() != other.kind() {
+            return false;
+        }
+        match self.kind() {
+            Kind::Scalar if self.is_null() || other.is_null() => self.is_null() && other.is_null(),
+            Kind::Scalar => self.is_text() == other.is_text() && self.text() == other.text(),
+            Kind::Sequence => {
+                self.items().count() == other.items().count()
+                    && self
+                        .items()
+                        .zip(other.items())
+                        .all(|(one, other)| one.says_as(&other))
+            }
+            Kind::Mapping => {
+                self.fields().count() == other.fields().count()
+                    && self.fields().all(|field| {
+                        let counterpart = other.get(&field.key.text());
+                        counterpart.is_some_and(|value| field.value.says_as(&value))
+                    })
+            }
+        }
+    }
+}
+
+/// What a scalar of a text is.
+fn scalar(node: Node<'_>) -> Data<'_> {
+    let text = Cow::Borrowed(node.text().unwrap_or_default());
+    match Value::Read(node).is_text() {
+        true => Data::Text(text),
+        false => Data::Plain(text),
+    }
+}
+
+/// Whether a scalar without quotes is null.
+pub(crate) fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
+}
+
+/// Whether a scalar without quotes is a boolean of YAML 1.2, which kustomize reads.
+pub(crate) fn is_boolean(text: &str) -> bool {
+    matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE")
+}
+
+/// Whether a scalar without quotes means something else than its text to kustomize.
+pub(crate) fn is_plain(text: &str) -> bool {
+    is_null(text) || is_boolean(text) || is_number(text)
+}
+
+/// Whether a scalar without quotes is a number.
+fn is_number(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let digits = |rest: &str, radix: u32| {
+        !rest.is_empty() && rest.chars().all(|c| c.is_digit(radix) || c == '_')
+    };
+    if let Some(rest) = unsigned.strip_prefix("0x") {
+        return digits(rest, 16);
+    }
+    if let Some(rest) = unsigned.strip_prefix("0o") {
+        return digits(rest, 8);
+    }
+    if let Some(rest) = unsigned.strip_prefix("0b") {
+        return digits(rest, 2);
+    }
+    let is_special = matches!(
+        unsigned,
+        ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN"
+    );
+    let first = unsigned.bytes().find(|byte| *byte != b'.');
+    is_special
+        || first.is_some_and(|byte| byte.is_ascii_digit())
+            && unsigned.bytes().all(|byte| {
+                byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'-' | b'+')
+            })
+            && unsigned.parse::<f64>().is_ok()
+}

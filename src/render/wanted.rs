@@ -1,0 +1,84 @@
+//! The files that kustomizations speak of and that are not among the texts: a base beside
+//! the directory that was asked for, an environment file.
+//!
+//! Refuses to know whether they exist.
+
+use super::kustomize::{Kustomization, is_remote};
+use super::library::{KUSTOMIZATION_NAMES, Library, join, parent};
+use super::value::Value;
+use crate::source::{SourceId, SourceMap};
+use std::collections::BTreeSet;
+
+/// The paths that kustomizations among the texts of `ids` name, and that no text has. A path
+/// may name a file or a directory; of directories it is the kustomization files that are
+/// wanted, whatever their name.
+#[must_use]
+pub fn wanted(sources: &SourceMap, ids: &[SourceId]) -> BTreeSet<String> {
+    let library = Library::new(sources, ids.iter().copied());
+    let mut wanted = BTreeSet::new();
+    for path in library.paths() {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if !KUSTOMIZATION_NAMES.contains(&name) {
+            continue;
+        }
+        let Some(Ok(kustomization)) = Kustomization::read(&library, parent(path)) else {
+            continue;
+        };
+        for path in mentioned(&kustomization) {
+            if is_remote(&path) {
+                continue;
+            }
+            let full = join(&kustomization.directory, &path);
+            if library.source(&full).is_some() || !library.kustomizations(&full).is_empty() {
+                continue;
+            }
+            let names = KUSTOMIZATION_NAMES.iter();
+            wanted.extend(names.map(|name| join(&full, name)));
+            wanted.insert(full);
+        }
+    }
+    wanted
+}
+
+/// The paths that a kustomization names.
+pub(crate) fn mentioned(kustomization: &Kustomization<'_>) -> Vec<String> {
+    let mut paths = Vec::new();
+    let mut add = |value: Option<Value<'_>>| {
+        let text = value.as_ref().and_then(Value::text);
+        let path = text.filter(|text| !text.is_empty() && !text.contains('\n'));
+        paths.extend(path.map(str::to_owned));
+    };
+    for field in [
+        "resources",
+        "bases",
+        "components",
+        "configurations",
+        "crds",
+        "generators",
+        "transformers",
+        "patchesStrategicMerge",
+    ] {
+        kustomization
+            .items(field)
+            .into_iter()
+            .for_each(|item| add(Some(item)));
+    }
+    for field in ["patches", "patchesJson6902", "replacements"] {
+        let items = kustomization.items(field);
+        items.iter().for_each(|item| add(item.get("path")));
+    }
+    for field in ["configMapGenerator", "secretGenerator"] {
+        for generator in kustomization.items(field) {
+            add(generator.get("env"));
+            for list in ["envs", "files"] {
+                let items = generator.get(list);
+                for item in items.iter().flat_map(Value::items) {
+                    let text = item.text().unwrap_or_default();
+                    let path = text.split_once('=').map_or(text, |(_, path)| path);
+                    add(Some(Value::text_at(path.to_owned(), item.span())));
+                }
+            }
+        }
+    }
+    paths
+}
