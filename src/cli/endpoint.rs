@@ -9,13 +9,14 @@ mod special;
 mod unknown;
 
 pub(crate) use form::{Form, Mistake, UNNAMED};
-pub(crate) use special::{blocks, range_name};
+pub(crate) use special::blocks;
 pub(crate) use unknown::Candidate;
 
 use crate::cluster::{Cluster, NamespaceId, ServiceId, WorkloadId};
 use crate::engine::{AddressRange, Endpoint, NamespaceView, PodView};
 use crate::k8s::{Labels, WorkloadKind};
 use crate::lint::Inventory;
+use crate::output::range_name;
 use crate::source::SourceId;
 use std::net::IpAddr;
 
@@ -116,7 +117,7 @@ impl End {
         match self {
             Self::Workload(id) | Self::Address(id, _) => cluster.workload_name(*id),
             Self::Hypothetical(pod) => pod.name.clone(),
-            Self::Addresses(range) => special::range_name(range),
+            Self::Addresses(range) => range_name(*range),
         }
     }
 }
@@ -406,7 +407,7 @@ impl Lookup<'_> {
                 } else {
                     "workloads have"
                 },
-                special::range_name(&range),
+                range_name(range),
             )),
         }
         resolved.ends.push(End::Addresses(range));

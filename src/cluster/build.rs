@@ -5,8 +5,8 @@
 
 use super::definitions::{Identity, likeness, undecided};
 use super::{
-    Cluster, Duplicate, Likeness, NAMESPACE_NAME_LABEL, Namespace, NamespaceId, NetworkPolicy,
-    Represented, Service, Workload,
+    Cluster, Duplicate, EnforcementSettings, Likeness, NAMESPACE_NAME_LABEL, Namespace,
+    NamespaceId, NetworkPolicy, Represented, Service, Workload,
 };
 use crate::k8s::{self, Object, PolicyScope};
 use crate::source::{Span, Spanned};
@@ -103,7 +103,7 @@ impl Cluster {
         cluster.namespaces = namespaces(&kept);
         cluster.sort_in(kept);
         cluster.context_objects.sort();
-        cluster
+        cluster.with_enforcement(&EnforcementSettings::default())
     }
 
     /// Puts every object into its list, in the order that the lists promise.

@@ -4,8 +4,8 @@
 //! Refuses to know namespaces, pods and Services: nothing here makes one of them exist.
 
 use crate::k8s::{
-    ApiExtension, ContextObject, Entrypoint, Gateway, Kustomization, Monitor, ObjectMeta,
-    Placement, Prometheus, Role, RoleBinding, ServiceAccount,
+    ApiExtension, ClusterNetwork, ContextObject, Entrypoint, Gateway, Kustomization, Monitor,
+    ObjectMeta, Placement, Prometheus, Role, RoleBinding, ServiceAccount,
 };
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ pub struct ContextObjects {
     pub prometheuses: Vec<Arc<Prometheus>>,
     /// What the API server calls.
     pub api_extensions: Vec<Arc<ApiExtension>>,
+    /// What says how the network of the cluster is made.
+    pub cluster_networks: Vec<Arc<ClusterNetwork>>,
     /// Service accounts.
     pub service_accounts: Vec<Arc<ServiceAccount>>,
     /// Roles.
@@ -43,6 +45,7 @@ impl ContextObjects {
             ContextObject::Monitor(object) => self.monitors.push(object),
             ContextObject::Prometheus(object) => self.prometheuses.push(object),
             ContextObject::ApiExtension(object) => self.api_extensions.push(object),
+            ContextObject::ClusterNetwork(object) => self.cluster_networks.push(object),
             ContextObject::ServiceAccount(object) => self.service_accounts.push(object),
             ContextObject::Role(object) => self.roles.push(object),
             ContextObject::RoleBinding(object) => self.role_bindings.push(object),
@@ -63,6 +66,7 @@ impl ContextObjects {
         sort_by(&mut self.api_extensions, |object| {
             (object.kind.name(), &object.meta)
         });
+        sort_by(&mut self.cluster_networks, |object| ("", &object.meta));
         sort_by(&mut self.service_accounts, |object| ("", &object.meta));
         sort_by(&mut self.roles, |object| {
             (object.scope.role_kind(), &object.meta)

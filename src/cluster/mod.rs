@@ -9,11 +9,15 @@ mod definitions;
 mod layout;
 mod places;
 mod services;
+mod cni;
 mod context_objects;
+mod enforcement;
 mod plugin_resources;
 
+pub use cni::Cni;
 pub use context_objects::ContextObjects;
 pub use definitions::{Identity, likeness};
+pub use enforcement::{Enforcement, EnforcementRow, EnforcementSettings, Evidence, Recognised};
 pub use layout::{Layout, directory_of};
 pub use places::Places;
 pub use plugin_resources::PluginResources;
@@ -69,6 +73,7 @@ pub struct Cluster {
     context_objects: ContextObjects,
     represented: Vec<Represented>,
     duplicates: Vec<Duplicate>,
+    enforcement: Enforcement,
 }
 
 /// A namespace, declared or only used.
@@ -210,6 +215,19 @@ impl Cluster {
     #[must_use]
     pub fn context_objects(&self) -> &ContextObjects {
         &self.context_objects
+    }
+
+    /// How policies are enforced here, where Kubernetes leaves it open.
+    #[must_use]
+    pub fn enforcement(&self) -> &Enforcement {
+        &self.enforcement
+    }
+
+    /// Lets the configuration say how policies are enforced, over what the objects tell.
+    #[must_use]
+    pub fn with_enforcement(mut self, settings: &EnforcementSettings) -> Self {
+        self.enforcement = Enforcement::recognise(&self, settings);
+        self
     }
 
     /// The objects that are no peers because their owner is.

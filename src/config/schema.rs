@@ -133,6 +133,14 @@ fn cluster() -> Map<String, Value> {
             })),
         ),
         ("cni", json!({"enum": names(CNIS)})),
+        (
+            "enforcement",
+            object(json!({
+                "ipBlockMatchesPods": {"type": "boolean"},
+                "ipBlockMatchesNodes": {"type": "boolean"},
+                "selectorsMatchHostNetwork": {"type": "boolean"},
+            })),
+        ),
         ("cloud", json!({"enum": names(CLOUDS)})),
         ("profile", json!({"enum": names(PROFILES)})),
         ("descriptionKeys", strings.clone()),

@@ -3,7 +3,7 @@
 use super::file::Error;
 use crate::k8s::{Label, LabelSelector};
 use crate::lint::addresses::Family;
-use crate::lint::{Cloud, Cni, ExternalPods, Inventory, Profile, Settings};
+use crate::lint::{Cloud, Cni, EnforcementRows, ExternalPods, Inventory, Profile, Settings};
 use crate::source::{SourceMap, Span, Spanned};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -23,6 +23,7 @@ pub(super) struct SettingsEntry {
     dns: Option<Dns>,
     cluster: Option<Network>,
     cni: Option<String>,
+    enforcement: Option<Enforcement>,
     cloud: Option<String>,
     profile: Option<String>,
     description_keys: Option<Vec<String>>,
@@ -71,6 +72,14 @@ struct Dns {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Enforcement {
+    ip_block_matches_pods: Option<bool>,
+    ip_block_matches_nodes: Option<bool>,
+    selectors_match_host_network: Option<bool>,
+}
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Network {
     #[serde(default, rename = "podCIDRs")]
@@ -89,6 +98,7 @@ pub(super) const CNIS: &[(&str, Cni)] = &[
     ("aws-vpc", Cni::AwsVpc),
     ("azure-npm", Cni::AzureNpm),
     ("calico", Cni::Calico),
+    ("canal", Cni::Calico),
     ("cilium", Cni::Cilium),
     ("flannel", Cni::Flannel),
     ("gke-dataplane-v2", Cni::GkeDataplaneV2),
@@ -124,6 +134,7 @@ pub(super) const KEYS: &[&str] = &[
     "dns",
     "cluster",
     "cni",
+    "enforcement",
     "cloud",
     "profile",
     "descriptionKeys",
@@ -171,6 +182,13 @@ impl SettingsEntry {
         }
         if let Some(cni) = self.cni {
             settings.cni = Some(named(CNIS, "network plugin", &cni, text)?);
+        }
+        if let Some(rows) = self.enforcement {
+            settings.enforcement = EnforcementRows {
+                ip_block_matches_pods: rows.ip_block_matches_pods,
+                ip_block_matches_nodes: rows.ip_block_matches_nodes,
+                selectors_match_host_network: rows.selectors_match_host_network,
+            };
         }
         if let Some(cloud) = self.cloud {
             settings.cloud = Some(named(CLOUDS, "cloud", &cloud, text)?);

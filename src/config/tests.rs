@@ -35,6 +35,7 @@ monitoring: {namespaces: [metrics]}
 dns: {cidrs: [10.96.0.10/32], notNeededIn: [batch]}
 cluster: {podCIDRs: [10.244.0.0/16], serviceCIDRs: [10.96.0.0/12], nodeCIDRs: [192.168.0.0/24], ipFamilies: [IPv4, IPv6]}
 cni: cilium
+enforcement: {ipBlockMatchesPods: false, ipBlockMatchesNodes: true, selectorsMatchHostNetwork: false}
 cloud: aws
 profile: openshift
 descriptionKeys: [owner]

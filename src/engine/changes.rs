@@ -7,7 +7,8 @@
 
 use super::HashMap;
 use super::addresses::AddressRange;
-use super::classes::{ClassId, Columns};
+use super::classes::ClassId;
+use super::columns::Columns;
 use super::joint::{Joint, JointId, Pair};
 use super::ports::ConnectionSet;
 use super::program::ByDirection;

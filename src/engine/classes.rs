@@ -1,18 +1,20 @@
-//! Classes of workloads that no policy can tell apart, and the *columns*: the ends of a
-//! connection as the engine counts them.
+//! Classes of workloads that no policy can tell apart.
 //!
-//! A namespace's classes are neighbours; pods on the host network, which no selector sees
-//! (S10), stand behind all namespaces, and the outside behind all pods. So whatever
-//! matches whole namespaces, all pods or everybody is a few runs of columns.
+//! A namespace's classes are neighbours; pods on the host network, which hardly a selector
+//! sees (S10), stand behind all namespaces. So whatever matches whole namespaces or all pods
+//! is a few runs of classes.
 //!
 //! Refuses to know what the policies say about the classes.
 
 use super::HashMap;
 use super::addresses::{AddressRange, address_atoms};
+use super::columns::Columns;
+use super::compiled::{Compiled, Matcher, NameId, Scopes};
+use super::endpoint::PodView;
 use super::labels::{FeatureId, Features};
-use super::program::{NameId, Program, Scopes};
+use super::program::HostNetwork;
 use crate::cluster::{Cluster, NamespaceId, Workload, WorkloadId};
-use crate::k8s::Protocol;
+use crate::k8s::{Protocol, is_opaque};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -26,8 +28,14 @@ pub(super) struct ClassId(pub(super) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ProfileId(pub(super) u32);
 
-/// The named ports of a pod that some policy mentions: sorted, each once.
-pub(super) type Profile = Vec<(NameId, Protocol, u16)>;
+/// The named ports of a pod that some policy mentions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Profile {
+    /// Sorted, each once.
+    pub(super) ports: Vec<(NameId, Protocol, u16)>,
+    /// Whether there may be more of them, as another tool fills in some.
+    pub(super) is_open: bool,
+}
 
 /// Workloads in classes. A class of selectable pods lies in one namespace.
 #[derive(Debug)]
@@ -43,6 +51,8 @@ pub(super) struct Classes {
     profiles: Vec<Profile>,
     /// By namespace: its classes of selectable pods.
     by_namespace: Vec<Range<u32>>,
+    /// The classes about whose labels not everything is known, in order.
+    doubtful: Vec<u32>,
 }
 
 /// What all members of a class have in common; ordered so that neighbours have the same
@@ -53,19 +63,31 @@ struct Key {
     /// The atoms of the known addresses: sorted, each once.
     addresses: Vec<u32>,
     features: Vec<FeatureId>,
+    /// The namespace of pods on the host network, where a selector may ask for it.
+    home: Option<NamespaceId>,
+    /// A workload of whose labels or ports another tool fills in some, so that it is like no
+    /// other.
+    alone: Option<WorkloadId>,
+    /// Whether not everything is known about its labels or those of its namespace.
+    is_doubtful: bool,
 }
 
 type Groups = BTreeMap<Key, Vec<WorkloadId>>;
 
 impl Classes {
     /// Sorts the workloads that an API server would accept into classes.
-    pub(super) fn new(cluster: &Cluster, program: &Program) -> (Self, Columns) {
-        let atoms = address_atoms(program.ranges.iter().copied());
-        let scopes = Scopes::new(program, cluster.namespaces().len());
+    pub(super) fn new(cluster: &Cluster, compiled: &Compiled) -> (Self, Columns) {
+        let atoms = address_atoms(compiled.ranges.iter().copied());
+        let scopes = Scopes::new(compiled, cluster.namespaces().len());
+        let sees_host_network = |matcher: &Matcher| {
+            matches!(matcher, Matcher::Pods { host_network, .. }
+                if *host_network != HostNetwork::Unseen)
+        };
         let describe = Describe {
-            program,
+            compiled,
             scopes: &scopes,
             atoms: &atoms,
+            sees_host_network: compiled.matchers.values().iter().any(sees_host_network),
         };
         let namespaces: Vec<NamespaceId> = cluster.namespace_ids().collect();
         let grouped: Vec<(Groups, Groups)> = namespaces
@@ -81,6 +103,7 @@ impl Classes {
             profile_of: Vec::new(),
             profiles: Vec::new(),
             by_namespace: Vec::with_capacity(namespaces.len()),
+            doubtful: Vec::new(),
         };
         let mut profiles = HashMap::default();
         let mut addresses = Vec::new();
@@ -96,11 +119,12 @@ impl Classes {
                 hosts.entry(key).or_default().extend(members);
             }
         }
+        let first_on_host = classes.len();
         for (key, members) in hosts {
             addresses.push(key.addresses.clone());
             classes.push(key, &members, &mut profiles);
         }
-        let columns = Columns::new(&addresses, atoms);
+        let columns = Columns::new(&addresses, first_on_host, atoms, cluster.enforcement());
         (classes, columns)
     }
 
@@ -112,6 +136,9 @@ impl Classes {
         self.members.extend(members);
         self.starts.push(self.members.len() as u32);
         self.features.push(key.features);
+        if key.is_doubtful {
+            self.doubtful.push(class.0);
+        }
         let profile = *ids.entry(key.profile).or_insert_with_key(|profile| {
             self.profiles.push(profile.clone());
             ProfileId(self.profiles.len() as u32 - 1)
@@ -150,6 +177,18 @@ impl Classes {
         self.by_namespace[namespace.index()].clone()
     }
 
+    /// The classes of pods on the host network.
+    pub(super) fn on_host_network(&self) -> Range<u32> {
+        self.by_namespace.last().map_or(0, |range| range.end)..self.len()
+    }
+
+    /// Those of some classes about whose labels not everything is known.
+    pub(super) fn doubtful_among(&self, classes: Range<u32>) -> &[u32] {
+        let start = self.doubtful.partition_point(|id| *id < classes.start);
+        let end = self.doubtful.partition_point(|id| *id < classes.end);
+        &self.doubtful[start..end]
+    }
+
     /// The named ports of a class.
     pub(super) fn profile(&self, class: ClassId) -> ProfileId {
         self.profile_of[class.0 as usize]
@@ -163,9 +202,11 @@ impl Classes {
 
 /// What it takes to describe a workload.
 struct Describe<'a> {
-    program: &'a Program<'a>,
+    compiled: &'a Compiled<'a>,
     scopes: &'a Scopes,
     atoms: &'a [AddressRange],
+    /// Whether some selector may see pods on the host network.
+    sees_host_network: bool,
 }
 
 impl Describe<'_> {
@@ -179,6 +220,7 @@ impl Describe<'_> {
                 continue;
             }
             self.workload(workload, &mut key);
+            self.doubts(cluster, id, &mut key);
             let groups = if workload.object.host_network {
                 &mut on_host
             } else {
@@ -196,17 +238,15 @@ impl Describe<'_> {
 
     fn workload(&self, workload: &Workload, key: &mut Key) {
         let object = &workload.object;
-        key.profile.clear();
-        if !self.program.names.is_empty() {
-            key.profile
-                .extend(object.named_ports().filter_map(|(name, protocol, number)| {
-                    self.program
-                        .names
-                        .get(name)
-                        .map(|name| (*name, protocol, number))
-                }));
-            key.profile.sort_unstable();
-            key.profile.dedup();
+        key.profile.ports.clear();
+        if !self.compiled.names.is_empty() {
+            let ports = object.named_ports().filter_map(|(name, protocol, number)| {
+                let name = self.compiled.names.get(name)?;
+                Some((*name, protocol, number))
+            });
+            key.profile.ports.extend(ports);
+            key.profile.ports.sort_unstable();
+            key.profile.ports.dedup();
         }
         key.addresses.clear();
         key.addresses
@@ -214,8 +254,10 @@ impl Describe<'_> {
         key.addresses.sort_unstable();
         key.addresses.dedup();
         key.features.clear();
-        if !object.host_network {
-            let features: &Features = &self.program.features;
+        let is_on_host = object.host_network;
+        key.home = (is_on_host && self.sees_host_network).then_some(workload.namespace);
+        if !is_on_host || self.sees_host_network {
+            let features: &Features = &self.compiled.features;
             features.of(&object.labels, &mut key.features);
             key.features
                 .retain(|feature| self.scopes.matters(workload.namespace, *feature));
@@ -223,179 +265,23 @@ impl Describe<'_> {
         }
     }
 
+    /// What of a workload is not known.
+    fn doubts(&self, cluster: &Cluster, id: WorkloadId, key: &mut Key) {
+        let pod = PodView::in_graph(cluster, id);
+        let holds_hole = |labels: &crate::k8s::Labels| {
+            labels
+                .iter()
+                .any(|label| is_opaque(&label.key) || is_opaque(&label.value))
+        };
+        let are_labels_open = !pod.are_labels_known || holds_hole(pod.labels);
+        let namespace = &pod.namespace;
+        key.profile.is_open = !pod.are_ports_known && !self.compiled.names.is_empty();
+        key.alone = are_labels_open.then_some(id);
+        key.is_doubtful =
+            are_labels_open || !namespace.are_labels_known || holds_hole(namespace.labels);
+    }
+
     fn atom(&self, address: IpAddr) -> u32 {
         self.atoms.partition_point(|atom| atom.last < address) as u32
-    }
-}
-
-/// An address as policies see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
-    Unknown,
-    Ipv4,
-    Ipv6,
-}
-
-/// The ends of connections. Every class has a column for each of its addresses, or one
-/// for its unknown address; every atom of the outside has one.
-#[derive(Debug)]
-pub(super) struct Columns {
-    /// By class: its first column; one more than there are classes.
-    starts: Vec<u32>,
-    /// By column of a pod: the atom of the address, `None` if that is unknown.
-    addresses: Vec<Option<u32>>,
-    /// By class with known addresses: whether its last column stands for a pod of unknown
-    /// address beside them, for peers with which it shares no family (S9).
-    has_spare: bool,
-    /// Pods by the atom of their address: atom, then column.
-    by_atom: Vec<(u32, u32)>,
-    atoms: Vec<AddressRange>,
-    /// How many of the atoms are IPv4.
-    ipv4_atoms: u32,
-}
-
-impl Columns {
-    fn new(addresses_of: &[Vec<u32>], atoms: Vec<AddressRange>) -> Self {
-        let ipv4_atoms = atoms.partition_point(AddressRange::is_ipv4) as u32;
-        let is_only = |addresses: &Vec<u32>, ipv4: bool| {
-            !addresses.is_empty() && addresses.iter().all(|atom| (*atom < ipv4_atoms) == ipv4)
-        };
-        let some_only = |ipv4| {
-            addresses_of
-                .iter()
-                .any(|addresses| is_only(addresses, ipv4))
-        };
-        let mut columns = Self {
-            starts: vec![0],
-            addresses: Vec::with_capacity(addresses_of.len()),
-            has_spare: some_only(true) && some_only(false),
-            by_atom: Vec::new(),
-            atoms,
-            ipv4_atoms,
-        };
-        for addresses in addresses_of {
-            for atom in addresses {
-                columns
-                    .by_atom
-                    .push((*atom, columns.addresses.len() as u32));
-                columns.addresses.push(Some(*atom));
-            }
-            if addresses.is_empty() || columns.has_spare {
-                columns.addresses.push(None);
-            }
-            columns.starts.push(columns.addresses.len() as u32);
-        }
-        columns.by_atom.sort_unstable();
-        columns
-    }
-
-    /// How many columns there are.
-    pub(super) fn len(&self) -> u32 {
-        self.pods() + self.atoms.len() as u32
-    }
-
-    /// How many columns are pods; those of the outside stand behind them.
-    pub(super) fn pods(&self) -> u32 {
-        self.addresses.len() as u32
-    }
-
-    /// The first column of a class; of the number of classes, the end of all pods.
-    pub(super) fn start(&self, class: u32) -> u32 {
-        self.starts[class as usize]
-    }
-
-    /// The ranges that the outside is cut into; IPv4 first.
-    pub(super) fn atoms(&self) -> &[AddressRange] {
-        &self.atoms
-    }
-
-    /// The column of an atom of the outside.
-    pub(super) fn outside(&self, atom: u32) -> u32 {
-        self.pods() + atom
-    }
-
-    /// The columns of pods whose address lies in one of the atoms, by atom.
-    pub(super) fn with_address_in(&self, atoms: Range<u32>) -> impl Iterator<Item = u32> {
-        let start = self
-            .by_atom
-            .partition_point(|(atom, _)| *atom < atoms.start);
-        let end = self.by_atom.partition_point(|(atom, _)| *atom < atoms.end);
-        self.by_atom[start..end].iter().map(|(_, column)| *column)
-    }
-
-    /// The columns of pods whose address is unknown, in order.
-    pub(super) fn with_unknown_address(&self) -> impl Iterator<Item = u32> {
-        (0u32..)
-            .zip(&self.addresses)
-            .filter(|(_, atom)| atom.is_none())
-            .map(|(column, _)| column)
-    }
-
-    /// The atoms that have an address in common with a range.
-    pub(super) fn atoms_meeting(&self, range: &AddressRange) -> Range<u32> {
-        let start = self.atoms.partition_point(|atom| atom.last < range.first);
-        let end = self.atoms.partition_point(|atom| atom.first <= range.last);
-        start as u32..end as u32
-    }
-
-    /// The columns that a connection between two classes may use, as (source,
-    /// destination): every pair of addresses of one family, an unknown address going with
-    /// any; where there is none, both addresses count as unknown (S9).
-    pub(super) fn ways(&self, source: ClassId, destination: ClassId) -> Ways {
-        let (from, to) = (self.columns(source), self.columns(destination));
-        if from.len() == 1 && to.len() == 1 && !self.has_spare {
-            let way = (from.start, to.start);
-            let (a, b) = (self.family(way.0), self.family(way.1));
-            debug_assert!(a == b || a == Family::Unknown || b == Family::Unknown);
-            return Ways::One(way);
-        }
-        let (from_known, to_known) = (self.known(&from), self.known(&to));
-        let mut ways = Vec::new();
-        for a in from_known {
-            for b in to_known.clone() {
-                let (left, right) = (self.family(a), self.family(b));
-                if left == right || left == Family::Unknown || right == Family::Unknown {
-                    ways.push((a, b));
-                }
-            }
-        }
-        if ways.is_empty() {
-            ways.push((from.end - 1, to.end - 1));
-        }
-        Ways::Many(ways)
-    }
-
-    fn columns(&self, class: ClassId) -> Range<u32> {
-        self.start(class.0)..self.start(class.0 + 1)
-    }
-
-    /// The columns of a class but for its spare one.
-    fn known(&self, columns: &Range<u32>) -> Range<u32> {
-        let has_spare = self.has_spare && columns.len() > 1;
-        columns.start..columns.end - u32::from(has_spare)
-    }
-
-    fn family(&self, column: u32) -> Family {
-        match self.addresses[column as usize] {
-            None => Family::Unknown,
-            Some(atom) if atom < self.ipv4_atoms => Family::Ipv4,
-            Some(_) => Family::Ipv6,
-        }
-    }
-}
-
-/// The pairs of columns that a connection may use.
-#[derive(Clone, Debug)]
-pub(super) enum Ways {
-    One((u32, u32)),
-    Many(Vec<(u32, u32)>),
-}
-
-impl Ways {
-    pub(super) fn as_slice(&self) -> &[(u32, u32)] {
-        match self {
-            Self::One(way) => std::slice::from_ref(way),
-            Self::Many(ways) => ways,
-        }
     }
 }

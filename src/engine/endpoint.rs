@@ -26,6 +26,16 @@ impl<'c> Endpoint<'c> {
         Self::Pod(PodView::workload(cluster, id))
     }
 
+    /// The same as the graph of all pairs takes it; see [`PodView::in_graph`].
+    #[must_use]
+    pub fn in_graph(&self, cluster: &Cluster) -> Self {
+        let mut end = self.clone();
+        if let Self::Pod(pod) = &mut end {
+            pod.namespace = pod.namespace.in_graph(cluster);
+        }
+        end
+    }
+
     /// The pod, unless it is an end outside.
     #[must_use]
     pub fn pod(&self) -> Option<&PodView<'c>> {
@@ -88,6 +98,13 @@ impl<'c> NamespaceView<'c> {
                 .is_some_and(|declared| declared.meta.opaque.is_none()),
         }
     }
+
+    /// The same with all labels known, if no manifest declares the namespace (S2).
+    pub(super) fn in_graph(mut self, cluster: &Cluster) -> Self {
+        let is_declared = |id| cluster.namespace(id).declared.is_some();
+        self.are_labels_known |= self.id.is_some_and(|id| !is_declared(id));
+        self
+    }
 }
 
 impl<'c> PodView<'c> {
@@ -108,6 +125,15 @@ impl<'c> PodView<'c> {
             addresses: &workload.object.addresses,
             is_single_pod: workload.object.kind == WorkloadKind::Pod,
         }
+    }
+
+    /// The same as the graph of all pairs takes it: a namespace that no manifest declares has
+    /// no labels but its name (S2).
+    #[must_use]
+    pub fn in_graph(cluster: &'c Cluster, id: WorkloadId) -> Self {
+        let mut pod = Self::workload(cluster, id);
+        pod.namespace = pod.namespace.in_graph(cluster);
+        pod
     }
 
     /// A pod that nobody has written yet: nothing but a namespace and labels.
@@ -136,10 +162,15 @@ impl<'c> PodView<'c> {
 /// The address that a connection uses at one end, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
-    /// An address of a pod that is not known, of either family (S9).
-    Unknown,
+    /// Some address of the pod ranges, of IPv4 or else of IPv6 (S9).
+    Unknown {
+        /// Whether it is an IPv4 address.
+        is_ipv4: bool,
+    },
     /// The known address of a pod.
     Pod(IpAddr),
+    /// Addresses that a pod may have, and that no block tells apart.
+    Assumed(AddressRange),
     /// Addresses outside.
     Outside(AddressRange),
 }
@@ -149,43 +180,73 @@ impl Address {
     #[must_use]
     pub fn range(self) -> Option<AddressRange> {
         match self {
-            Self::Unknown => None,
+            Self::Unknown { .. } => None,
             Self::Pod(address) => Some(address.into()),
-            Self::Outside(range) => Some(range),
+            Self::Assumed(range) | Self::Outside(range) => Some(range),
         }
     }
 }
 
-/// The pairs of addresses that a connection may use: every source address with every
-/// destination address of its family, an unknown one with any (S9). Never empty.
+/// The pairs of addresses that a connection may use: those of a family that both ends have.
+/// An end whose address is not known has one of the family of the other, and both of IPv4;
+/// where there is no common family, it is that of an end outside, else IPv4, and a pod has
+/// some address of it (S9). Never empty.
 #[must_use]
 pub fn address_pairs(from: &Endpoint<'_>, to: &Endpoint<'_>) -> Vec<(Address, Address)> {
-    let (sources, destinations) = (addresses(from), addresses(to));
+    let (sources, destinations) = (known_addresses(from), known_addresses(to));
+    let has = |addresses: &[Address], is_ipv4| {
+        let mut ranges = addresses.iter().filter_map(|address| address.range());
+        ranges.any(|range| range.is_ipv4() == is_ipv4)
+    };
+    let is_either_unknown = sources.is_empty() || destinations.is_empty();
+    let is_used = |is_ipv4: bool| {
+        let (source, destination) = (has(&sources, is_ipv4), has(&destinations, is_ipv4));
+        if is_either_unknown {
+            source || destination
+        } else {
+            source && destination
+        }
+    };
+    let mut families: Vec<bool> = [true, false]
+        .into_iter()
+        .filter(|it| is_used(*it))
+        .collect();
+    if families.is_empty() {
+        let outside = [from, to].into_iter().find_map(|end| match end {
+            Endpoint::Address(range) => Some(range.is_ipv4()),
+            Endpoint::Pod(_) => None,
+        });
+        families.push(outside.unwrap_or(true));
+    }
     let mut pairs = Vec::new();
-    for source in &sources {
-        for destination in &destinations {
-            let families =
-                [source, destination].map(|end| end.range().map(|range| range.is_ipv4()));
-            if families[0].is_none() || families[1].is_none() || families[0] == families[1] {
-                pairs.push((*source, *destination));
+    for is_ipv4 in families {
+        for source in of_family(&sources, is_ipv4) {
+            for destination in of_family(&destinations, is_ipv4) {
+                pairs.push((source, destination));
             }
         }
-    }
-    if pairs.is_empty() {
-        // No common family: a pod's address counts as unknown, an outside end keeps its own.
-        let without_known = |end: &Endpoint<'_>| match end {
-            Endpoint::Pod(_) => Address::Unknown,
-            Endpoint::Address(range) => Address::Outside(*range),
-        };
-        pairs.push((without_known(from), without_known(to)));
     }
     pairs
 }
 
-fn addresses(end: &Endpoint<'_>) -> Vec<Address> {
+/// The addresses of a family; where none is known, that it has some.
+fn of_family(addresses: &[Address], is_ipv4: bool) -> Vec<Address> {
+    let is_of_family = |address: &&Address| {
+        address
+            .range()
+            .is_some_and(|range| range.is_ipv4() == is_ipv4)
+    };
+    let known: Vec<Address> = addresses.iter().filter(is_of_family).copied().collect();
+    if known.is_empty() {
+        vec![Address::Unknown { is_ipv4 }]
+    } else {
+        known
+    }
+}
+
+fn known_addresses(end: &Endpoint<'_>) -> Vec<Address> {
     match end {
         Endpoint::Address(range) => vec![Address::Outside(*range)],
-        Endpoint::Pod(pod) if pod.addresses.is_empty() => vec![Address::Unknown],
         Endpoint::Pod(pod) => pod.addresses.iter().copied().map(Address::Pod).collect(),
     }
 }

@@ -2,60 +2,75 @@
 //!
 //! Refuses to know how the two sides of a pair come together.
 
+mod addresses;
+mod stage;
+
 use super::HashMap;
-use super::classes::{Classes, Columns, Profile, ProfileId};
+use super::classes::{Profile, ProfileId};
+use super::compiled::{NameId, Ports, PortsId, Rule, StageKind, Unit, UnitId};
+use super::decision::Decision;
 use super::ports::{ConnectionSet, PortSet};
-use super::program::{ByDirection, MatcherId, NameId, Ports, PortsId, Program, Rule};
+use super::program::ByDirection;
 use super::runs::{Pieces, Runs, combine_all};
-use super::selection::Selection;
+use super::selection::{Matched, Parts, Selection};
 use super::sets::{Calculator, SetId, Sets};
-use super::sides::{self, Side, Sides};
-use super::tiers::Decision;
-use crate::cluster::{Cluster, ClusterPolicyId};
-use crate::k8s::{Direction, Protocol, Tier};
+use super::sides::{Side, Sides, has_names};
+use crate::k8s::{Direction, Protocol};
+use addresses::Scenario;
 use rayon::prelude::*;
+use stage::{StageUnit, outcome_of};
 use std::collections::BTreeMap;
-use std::hash::Hash;
 use std::sync::Arc;
 
-/// What a side allows for every column at the other end.
+/// A set of connections for every column at the other end.
 pub(super) type Function = Pieces<SetId>;
+
+/// What a side allows for every column at the other end.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    /// For certain.
+    pub(super) allowed: Arc<Function>,
+    /// For all that is known; the same function where everything is.
+    pub(super) possible: Arc<Function>,
+}
+
+impl Outcome {
+    fn exactly(allowed: Arc<Function>) -> Self {
+        Self {
+            possible: Arc::clone(&allowed),
+            allowed,
+        }
+    }
+
+    /// Whether nothing is unknown.
+    pub(super) fn is_exact(&self) -> bool {
+        Arc::ptr_eq(&self.allowed, &self.possible)
+    }
+}
 
 /// The functions of all sides.
 #[derive(Debug)]
 pub(super) struct Functions {
     /// By side.
-    pub(super) of: ByDirection<Vec<Arc<Function>>>,
+    pub(super) of: ByDirection<Vec<Outcome>>,
     /// The sets that the functions speak of.
     pub(super) sets: Vec<ConnectionSet>,
 }
 
 impl Functions {
     /// Works out every side.
-    pub(super) fn new(
-        cluster: &Cluster,
-        program: &Program,
-        (classes, columns): (&Classes, &Columns),
-        selection: &Selection,
-        sides: &Sides,
-    ) -> Self {
+    pub(super) fn new(parts: Parts<'_, '_>, selection: &Selection, sides: &Sides) -> Self {
         let sets = Sets::new();
         let of = {
-            let matched = program
-                .matchers
-                .values()
-                .par_iter()
-                .map(|matcher| selection.columns(program, classes, columns, matcher))
-                .collect();
+            let matchers = parts.compiled.matchers.values().par_iter();
             let builder = Builder {
-                cluster,
-                program,
-                classes,
-                columns,
+                parts,
                 sides,
                 sets: &sets,
-                matched,
-                named: NamedColumns::new(program, classes, columns),
+                matched: matchers
+                    .map(|matcher| selection.columns(parts, matcher))
+                    .collect(),
+                named: NamedColumns::new(parts),
             };
             ByDirection::new(|direction| builder.functions(direction))
         };
@@ -70,34 +85,47 @@ impl Functions {
 struct NamedColumns {
     /// By name: sorted.
     by_name: Vec<Vec<u32>>,
+    /// Those of pods of whose ports some are not known, in order.
+    open: Vec<u32>,
     /// By column of a pod.
     profile: Vec<ProfileId>,
 }
 
 impl NamedColumns {
-    fn new(program: &Program, classes: &Classes, columns: &Columns) -> Self {
-        let mut by_name = vec![Vec::new(); program.names.len()];
+    fn new(parts: Parts<'_, '_>) -> Self {
+        let (classes, columns) = (parts.classes, parts.columns);
+        let mut by_name = vec![Vec::new(); parts.compiled.names.len()];
+        let mut open = Vec::new();
         let mut profile = Vec::with_capacity(columns.pods() as usize);
         for class in classes.ids() {
             let id = classes.profile(class);
+            let of_class = &classes.profiles()[id.0 as usize];
             for column in columns.start(class.0)..columns.start(class.0 + 1) {
-                for (name, ..) in &classes.profiles()[id.0 as usize] {
+                for (name, ..) in &of_class.ports {
                     let columns: &mut Vec<u32> = &mut by_name[name.0 as usize];
                     if columns.last() != Some(&column) {
                         columns.push(column);
                     }
                 }
+                if of_class.is_open {
+                    open.push(column);
+                }
                 profile.push(id);
             }
         }
-        Self { by_name, profile }
+        Self {
+            by_name,
+            open,
+            profile,
+        }
     }
 
-    /// The columns within the runs that have a port of one of the names, in order.
+    /// The columns within the runs that have a port of one of the names, or may have, in
+    /// order.
     fn within(&self, runs: &Runs, names: &[(NameId, Option<Protocol>)]) -> Vec<u32> {
         let mut found = Vec::new();
-        for (name, _) in names {
-            let columns = &self.by_name[name.0 as usize];
+        let named = names.iter().map(|(name, _)| &self.by_name[name.0 as usize]);
+        for columns in named.chain([&self.open]) {
             for (start, end) in runs.as_slice() {
                 let first = columns.partition_point(|column| column < start);
                 let last = columns.partition_point(|column| column < end);
@@ -110,104 +138,255 @@ impl NamedColumns {
     }
 }
 
+/// Which of two answers is asked for where something is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound {
+    Certain,
+    Possible,
+}
+
+/// What a unit does with every column.
+#[derive(Clone, Debug)]
+enum UnitValue {
+    /// The rules all do the same with what they match: for certain, and perhaps.
+    Uniform(Outcome),
+    /// The rules decide one after the other.
+    Ordered(Arc<Pieces<Decision>>),
+}
+
 struct Builder<'a> {
-    cluster: &'a Cluster,
-    program: &'a Program<'a>,
-    classes: &'a Classes,
-    columns: &'a Columns,
+    parts: Parts<'a, 'a>,
     sides: &'a Sides,
     sets: &'a Sets,
     /// By matcher: the columns that match.
-    matched: Vec<Runs>,
+    matched: Vec<Matched>,
     named: NamedColumns,
 }
 
-/// Rules that are worked out once for all sides that have them: their owner, and the
-/// named ports of the destination where they matter.
-type Part<T> = (T, Option<ProfileId>);
+/// A unit that is worked out once for all sides that have it: with the named ports of the
+/// destination where they matter.
+type Part = (UnitId, Option<ProfileId>);
 
 impl Builder<'_> {
-    fn functions(&self, direction: Direction) -> Vec<Arc<Function>> {
+    fn functions(&self, direction: Direction) -> Vec<Outcome> {
         let sides = self.sides.distinct(direction);
-        let subject = |subject: &MatcherId, side: &Side| {
-            let policies = self.sides.policies(*subject, direction).iter();
-            let mut rules = policies.flat_map(|id| sides::rules(self.program, *id, direction));
-            let has_names = rules.any(|rule| sides::has_names(self.program, rule));
-            (*subject, side.profile.filter(|_| has_names))
-        };
-        let policy = |id: &ClusterPolicyId, side: &Side| (*id, side.profile);
-        let subjects: Vec<Vec<Part<MatcherId>>> = sides
-            .par_iter()
-            .map(|side| side.subjects.iter().map(|id| subject(id, side)).collect())
-            .collect();
-        let policies: Vec<Vec<Part<ClusterPolicyId>>> = sides
-            .par_iter()
-            .map(|side| {
-                side.cluster_policies
-                    .iter()
-                    .map(|id| policy(id, side))
-                    .collect()
+        let units = &self.parts.compiled.units.get(direction).units;
+        let with_names: Vec<bool> = units
+            .iter()
+            .map(|unit| {
+                let mut rules = unit.rules.iter();
+                rules.any(|rule| has_names(self.parts.compiled, rule))
             })
             .collect();
-        let allowed = self.once(&subjects, |sets, part| self.allowed(*part, direction, sets));
-        let decided = self.once(&policies, |sets, part| self.decided(*part, direction, sets));
+        let part = |side: &Side, id: UnitId| -> Part {
+            (id, side.profile.filter(|_| with_names[id.0 as usize]))
+        };
+        let mut parts: Vec<Part> = sides
+            .iter()
+            .flat_map(|side| side.units.iter().map(|(id, _)| part(side, *id)))
+            .collect();
+        parts.sort_unstable();
+        parts.dedup();
+        let values = self
+            .sets
+            .in_parallel(&parts, |sets, part| self.unit(direction, *part, None, sets));
+        let values: HashMap<Part, UnitValue> = parts.into_iter().zip(values).collect();
         let places: Vec<usize> = (0..sides.len()).collect();
         self.sets.in_parallel(&places, |sets, place| {
-            let isolated: Vec<&Arc<Function>> =
-                subjects[*place].iter().map(|part| &allowed[part]).collect();
-            let decided: Vec<(Tier, &Pieces<Decision>)> = policies[*place]
-                .iter()
-                .map(|part| (self.cluster.cluster_policy(part.0).tier, &*decided[part]))
-                .collect();
-            side_function(&isolated, &decided, sets)
+            let side = &sides[*place];
+            let value = |id: UnitId| values[&part(side, id)].clone();
+            self.side(direction, side, value, sets)
         })
     }
 
-    /// What the NetworkPolicies of one subject allow together.
-    fn allowed(
+    /// What a side allows.
+    fn side(
         &self,
-        (subject, profile): Part<MatcherId>,
         direction: Direction,
+        side: &Side,
+        value: impl Fn(UnitId) -> UnitValue,
         sets: &mut Calculator,
-    ) -> Function {
-        let policies = self.sides.policies(subject, direction);
-        let mut by_ports: BTreeMap<PortsId, Vec<(u32, u32)>> = BTreeMap::new();
-        for rule in policies
+    ) -> Outcome {
+        let compiled = self.parts.compiled;
+        let stages = &compiled.stages;
+        let ids = side.units.iter().map(|(id, _)| *id);
+        let depends = |id: &UnitId| self.depends(compiled.unit(direction, *id));
+        let dependent: Vec<UnitId> = ids.filter(depends).collect();
+        let units = self.units(direction, side, &value);
+        if dependent.is_empty() {
+            return outcome_of(direction, stages, &units, None, sets);
+        }
+        if let Some(bounds) = self.address_bounds(direction, side, &dependent, sets) {
+            let stage = compiled.unit(direction, dependent[0]).stage;
+            let outcomes = bounds
+                .map(|more| outcome_of(direction, stages, &units, Some((stage, &more)), sets));
+            return either(&outcomes, sets);
+        }
+        let scenarios = self.scenarios(direction, &dependent);
+        let outcomes = scenarios.iter().map(|scenario| {
+            let part = |id| (id, side.profile);
+            let in_case = dependent
+                .iter()
+                .map(|id| self.unit(direction, part(*id), Some(scenario), sets));
+            let in_case: HashMap<UnitId, UnitValue> =
+                dependent.iter().copied().zip(in_case).collect();
+            let value = |id| in_case.get(&id).cloned().unwrap_or_else(|| value(id));
+            let units = self.units(direction, side, value);
+            outcome_of(direction, stages, &units, None, sets)
+        });
+        let outcomes: Vec<Outcome> = outcomes.collect();
+        either(&outcomes, sets)
+    }
+
+    fn units(
+        &self,
+        direction: Direction,
+        side: &Side,
+        value: impl Fn(UnitId) -> UnitValue,
+    ) -> Vec<StageUnit> {
+        let units = side.units.iter().map(|(id, is_certain)| {
+            let unit = self.parts.compiled.unit(direction, *id);
+            StageUnit {
+                stage: unit.stage,
+                value: value(*id),
+                is_certain: *is_certain,
+                end: unit.end,
+            }
+        });
+        units.collect()
+    }
+
+    /// What a unit does with every column; where it depends on an address that is not known,
+    /// in one case.
+    fn unit(
+        &self,
+        direction: Direction,
+        (id, profile): Part,
+        scenario: Option<&Scenario>,
+        sets: &mut Calculator,
+    ) -> UnitValue {
+        let compiled = self.parts.compiled;
+        let unit = compiled.unit(direction, id);
+        let find = Matching {
+            builder: self,
+            direction,
+            profile,
+            scenario,
+        };
+        match compiled.stages[unit.stage].kind.get(direction) {
+            StageKind::Uniform(_) => {
+                let certain = Arc::new(find.union(unit, Bound::Certain, sets));
+                if self.is_exact(unit) {
+                    return UnitValue::Uniform(Outcome::exactly(certain));
+                }
+                let possible = Arc::new(find.union(unit, Bound::Possible, sets));
+                UnitValue::Uniform(Outcome {
+                    allowed: certain,
+                    possible,
+                })
+            }
+            StageKind::Ordered => UnitValue::Ordered(Arc::new(find.in_order(unit, sets))),
+        }
+    }
+
+    /// Whether everything is known about the rules of a unit, but for addresses.
+    fn is_exact(&self, unit: &Unit) -> bool {
+        unit.rules.iter().all(|rule| self.is_exact_rule(rule))
+    }
+
+    fn is_exact_rule(&self, rule: &Rule) -> bool {
+        let ports = &self.parts.compiled.ports.values()[rule.ports.0 as usize];
+        let mut peers = rule.peers.iter().flatten();
+        let profiles = self.parts.classes.profiles();
+        !rule.is_opaque
+            && !ports.is_opaque
+            && peers.all(|id| self.matched[id.0 as usize].is_exact())
+            && (ports.names.is_empty() || profiles.iter().all(|profile| !profile.is_open))
+    }
+
+    /// Whether a unit depends on addresses that are not known.
+    fn depends(&self, unit: &Unit) -> bool {
+        let mut peers = unit
+            .rules
             .iter()
-            .flat_map(|id| sides::rules(self.program, *id, direction))
-        {
-            self.peers(rule, by_ports.entry(rule.ports).or_default());
+            .flat_map(|rule| rule.peers.iter().flatten());
+        peers.any(|id| self.matched[id.0 as usize].depends())
+    }
+}
+
+/// What is allowed in all cases, and what in some.
+fn either(outcomes: &[Outcome], sets: &mut Calculator) -> Outcome {
+    let functions = |of: fn(&Outcome) -> &Arc<Function>| -> Vec<Function> {
+        outcomes.iter().map(|it| Function::clone(of(it))).collect()
+    };
+    let allowed = combine_all(functions(|it| &it.allowed), |a, b| sets.intersection(a, b));
+    let possible = combine_all(functions(|it| &it.possible), |a, b| sets.union(a, b));
+    let [allowed, possible] =
+        [allowed, possible].map(|function| function.expect("there is a case").shrink());
+    if allowed == possible {
+        return Outcome::exactly(Arc::new(allowed));
+    }
+    Outcome {
+        allowed: Arc::new(allowed),
+        possible: Arc::new(possible),
+    }
+}
+
+/// Finds what rules match.
+struct Matching<'a> {
+    builder: &'a Builder<'a>,
+    direction: Direction,
+    /// The named ports of the destination, where it is the subject.
+    profile: Option<ProfileId>,
+    scenario: Option<&'a Scenario>,
+}
+
+impl Matching<'_> {
+    /// What one of the rules matches.
+    fn union(&self, unit: &Unit, bound: Bound, sets: &mut Calculator) -> Function {
+        let mut by_ports: BTreeMap<PortsId, Vec<(u32, u32)>> = BTreeMap::new();
+        let mut is_anything = false;
+        for rule in &unit.rules {
+            if rule.is_opaque {
+                is_anything |= bound == Bound::Possible;
+            } else {
+                self.peers(rule, bound, by_ports.entry(rule.ports).or_default());
+            }
+        }
+        if is_anything {
+            return Pieces::constant(SetId::ALL);
         }
         let functions = by_ports
             .into_iter()
-            .map(|(ports, runs)| {
-                self.opened(ports, &Runs::from_unsorted(runs), direction, profile, sets)
-            })
+            .map(|(ports, runs)| self.opened(ports, &Runs::from_unsorted(runs), bound, sets))
             .collect();
         combine_all(functions, |a, b| sets.union(a, b))
             .unwrap_or_else(|| Pieces::constant(SetId::NONE))
             .shrink()
     }
 
-    /// What one cluster-wide policy decides.
-    fn decided(
-        &self,
-        (id, profile): Part<ClusterPolicyId>,
-        direction: Direction,
-        sets: &mut Calculator,
-    ) -> Pieces<Decision> {
+    /// What the rules decide, one after the other.
+    fn in_order(&self, unit: &Unit, sets: &mut Calculator) -> Pieces<Decision> {
         let mut functions = Vec::new();
-        for rule in sides::cluster_rules(self.program, id, direction) {
-            let mut runs = Vec::new();
-            self.peers(rule, &mut runs);
-            let matched = self.opened(
-                rule.ports,
-                &Runs::from_unsorted(runs),
-                direction,
-                profile,
-                sets,
-            );
-            functions.push(matched.map(|matched| Decision::of(rule.action, matched, sets)));
+        for rule in &unit.rules {
+            if rule.is_opaque {
+                functions.push(Pieces::constant(Decision::ANYTHING));
+                continue;
+            }
+            let matched = |bound, sets: &mut Calculator| {
+                let mut runs = Vec::new();
+                self.peers(rule, bound, &mut runs);
+                self.opened(rule.ports, &Runs::from_unsorted(runs), bound, sets)
+            };
+            let certain = matched(Bound::Certain, sets);
+            functions.push(if self.builder.is_exact_rule(rule) {
+                certain.map(|set| Decision::of(rule.action, set, set, sets))
+            } else {
+                let possible = matched(Bound::Possible, sets);
+                certain.combine(&possible, |certain, possible| {
+                    Decision::of(rule.action, certain, possible, sets)
+                })
+            });
         }
         combine_all(functions, |first, later| first.then(later, sets))
             .unwrap_or_else(|| Pieces::constant(Decision::NONE))
@@ -215,34 +394,37 @@ impl Builder<'_> {
     }
 
     /// Appends the columns that a rule is about.
-    fn peers(&self, rule: &Rule, runs: &mut Vec<(u32, u32)>) {
-        match &rule.peers {
-            None => runs.push((0, self.columns.len())),
-            Some(matchers) => {
-                for matcher in matchers {
-                    runs.extend(self.matched[matcher.0 as usize].as_slice());
-                }
+    fn peers(&self, rule: &Rule, bound: Bound, runs: &mut Vec<(u32, u32)>) {
+        let Some(matchers) = &rule.peers else {
+            runs.push((0, self.builder.parts.columns.len()));
+            return;
+        };
+        for id in matchers {
+            let matched: &Matched = &self.builder.matched[id.0 as usize];
+            let columns = match bound {
+                Bound::Certain => &matched.certain,
+                Bound::Possible => matched.possible(),
+            };
+            runs.extend(columns.as_slice());
+            if let Some(scenario) = self.scenario {
+                runs.extend(scenario.more(*id, self.builder.parts.columns));
             }
         }
     }
 
     /// The ports of a rule where it is about the columns of `runs`. The port is always
-    /// the destination's, so names are looked up on the class itself for ingress
+    /// the destination's, so names are looked up on the subject itself for ingress
     /// (`profile`), on the columns for egress (S7).
-    fn opened(
-        &self,
-        ports: PortsId,
-        runs: &Runs,
-        direction: Direction,
-        profile: Option<ProfileId>,
-        sets: &mut Calculator,
-    ) -> Function {
-        let ports = &self.program.ports.values()[ports.0 as usize];
+    fn opened(&self, ports: PortsId, runs: &Runs, bound: Bound, sets: &mut Calculator) -> Function {
+        let ports = &self.builder.parts.compiled.ports.values()[ports.0 as usize];
+        if ports.is_opaque && bound == Bound::Possible {
+            return Pieces::on(runs, SetId::ALL, SetId::NONE);
+        }
         let numbers = sets.intern(ports.numbers.clone());
-        match direction {
+        match self.direction {
             Direction::Ingress => {
-                let named =
-                    profile.map_or(SetId::NONE, |profile| self.resolve(ports, profile, sets));
+                let resolve = |profile| self.resolve(ports, profile, bound, sets);
+                let named = self.profile.map_or(SetId::NONE, resolve);
                 Pieces::on(runs, sets.union(numbers, named), SetId::NONE)
             }
             Direction::Egress => {
@@ -251,17 +433,14 @@ impl Builder<'_> {
                     return opened;
                 }
                 let mut known: HashMap<ProfileId, SetId> = HashMap::default();
-                let named = self
-                    .named
-                    .within(runs, &ports.names)
-                    .into_iter()
-                    .map(|column| {
-                        let profile = self.named.profile[column as usize];
-                        let named = *known
-                            .entry(profile)
-                            .or_insert_with(|| self.resolve(ports, profile, sets));
-                        (column, column + 1, named)
-                    });
+                let columns = self.builder.named.within(runs, &ports.names).into_iter();
+                let named = columns.map(|column| {
+                    let profile = self.builder.named.profile[column as usize];
+                    let named = *known
+                        .entry(profile)
+                        .or_insert_with(|| self.resolve(ports, profile, bound, sets));
+                    (column, column + 1, named)
+                });
                 let named = Pieces::from_values(named, SetId::NONE);
                 opened.combine(&named, |numbers, named| sets.union(numbers, named))
             }
@@ -269,10 +448,16 @@ impl Builder<'_> {
     }
 
     /// What the names mean on a pod with these named ports; every match counts (S7).
-    fn resolve(&self, ports: &Ports, profile: ProfileId, sets: &mut Calculator) -> SetId {
-        let profile: &Profile = &self.classes.profiles()[profile.0 as usize];
+    fn resolve(&self, ports: &Ports, profile: ProfileId, bound: Bound, sets: &Calculator) -> SetId {
+        let profile: &Profile = &self.builder.parts.classes.profiles()[profile.0 as usize];
+        if ports.names.is_empty() {
+            return SetId::NONE;
+        }
+        if profile.is_open && bound == Bound::Possible {
+            return SetId::ALL;
+        }
         let mut found = ConnectionSet::none();
-        for (name, protocol, number) in profile {
+        for (name, protocol, number) in &profile.ports {
             let is_meant = |(wanted, of): &(NameId, Option<Protocol>)| {
                 wanted == name && of.is_none_or(|of| of == *protocol)
             };
@@ -282,61 +467,5 @@ impl Builder<'_> {
             }
         }
         sets.intern(found)
-    }
-
-    /// The value of every distinct part of the lists.
-    fn once<T, V>(
-        &self,
-        lists: &[Vec<Part<T>>],
-        value: impl Fn(&mut Calculator, &Part<T>) -> V + Sync,
-    ) -> HashMap<Part<T>, Arc<V>>
-    where
-        T: Copy + Ord + Hash + Send + Sync,
-        V: Send + Sync,
-    {
-        let mut parts: Vec<Part<T>> = lists.iter().flatten().copied().collect();
-        parts.sort_unstable();
-        parts.dedup();
-        let values = self
-            .sets
-            .in_parallel(&parts, |sets, part| Arc::new(value(sets, part)));
-        parts.into_iter().zip(values).collect()
-    }
-}
-
-/// What a side allows: the Admin tier, then the NetworkPolicies if any isolates, else the
-/// Baseline tier; what nobody decided is allowed (S11).
-fn side_function(
-    isolated: &[&Arc<Function>],
-    decided: &[(Tier, &Pieces<Decision>)],
-    sets: &mut Calculator,
-) -> Arc<Function> {
-    let of_tier = |tier, sets: &mut Calculator| {
-        let functions = decided.iter().filter(|(of, _)| *of == tier);
-        let functions = functions.map(|(_, function)| (*function).clone()).collect();
-        combine_all(functions, |first: Decision, later| first.then(later, sets))
-    };
-    let next = match isolated {
-        [] => match of_tier(Tier::Baseline, sets) {
-            Some(baseline) => Arc::new(baseline.map(|decision| decision.allows(SetId::ALL, sets))),
-            None => Arc::new(Pieces::constant(SetId::ALL)),
-        },
-        [function] => Arc::clone(function),
-        functions => {
-            let functions = functions
-                .iter()
-                .map(|function| Function::clone(function))
-                .collect();
-            let union = combine_all(functions, |a, b| sets.union(a, b));
-            Arc::new(union.expect("there are at least two functions").shrink())
-        }
-    };
-    match of_tier(Tier::Admin, sets) {
-        Some(admin) => Arc::new(
-            admin
-                .combine(&next, |decision, next| decision.allows(next, sets))
-                .shrink(),
-        ),
-        None => next,
     }
 }

@@ -4,22 +4,25 @@
 //! Pure: knows no text, no diagnostics and no printing. It answers with ids and sets;
 //! others turn them into words.
 //!
-//! In the order of the work: `labels` turns labels into numbers, `program` compiles
-//! the policies with them, `classes` groups the workloads that no policy tells apart,
-//! `selection` finds what a selector selects among the classes, `sides` says which
-//! policies decide about a class, `functions` what they allow, and `relation` brings
-//! the two sides of a pair together.
+//! Policies of every kind become one [`program`], and from there on two ways part. For all
+//! pairs, in the order of the work: `labels` turns labels into numbers, `compiled` has the
+//! program in them, `classes` groups the workloads that no policy tells apart, `columns`
+//! numbers the ends of connections, `selection` finds what a selector selects, `sides` says
+//! which policies decide about a class, `functions` what they allow, and `relation` brings
+//! the two sides of a pair together. For one pair, `verdict` asks the program rule by rule.
 
 mod addresses;
 mod endpoint;
 mod ports;
 mod labels;
-mod program;
+pub mod program;
+mod compiled;
 mod runs;
+mod columns;
 mod classes;
 mod selection;
 mod sets;
-mod tiers;
+mod decision;
 mod sides;
 mod functions;
 mod relation;
@@ -32,22 +35,25 @@ pub use changes::{Change, ChangedEnd, Changes};
 pub use endpoint::{Address, Endpoint, NamespaceView, PodView, address_pairs};
 pub use joint::Pair;
 pub use ports::{ConnectionSet, PortSet};
+pub use program::{PeerRef, PolicyRef, PortRef, RuleRef};
 pub use relation::{Flow, Peer, Relation, Row};
 pub use verdict::{
-    Decision, Explanation, Match, Matter, Miss, NearestMiss, PeerRef, PeerTrace, PeersTrace,
-    PluginDifference, PolicyRef, PolicyTrace, PortRef, PortTrace, PortsTrace, ReasonCode,
-    Requirement, RuleRef, RuleTrace, Scope, SideTrace, Verdict, Wanted, Way, connections, explain,
-    plugin_differences, ports_at, side, uniform_ranges,
+    Decision, Explanation, Judge, Match, Matter, Miss, NearestMiss, PeerTrace, PeersTrace,
+    PluginDifference, PolicyTrace, PortTrace, PortsTrace, ReasonCode, Requirement, RuleTrace,
+    Scope, SideTrace, StageTrace, Verdict, Wanted, Way, explain, judge, plugin_differences,
+    ports_at, side, uniform_ranges,
 };
 
 use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId, WorkloadId};
 use crate::k8s::{Direction, LabelSelector, NetworkPolicyPeer};
-use classes::{ClassId, Classes, Columns};
+use classes::{ClassId, Classes};
+use columns::Columns;
+use compiled::{Compiled, MatcherId};
 use functions::Functions;
 use labels::{FeatureId, Features};
-use program::{MatcherId, Program};
+use program::{HostNetwork, NamespaceSet, PodSet};
 use runs::Runs;
-use selection::{Index, Selection, visible_labels};
+use selection::{Index, Parts, Selection, visible_labels};
 use sides::Sides;
 use std::sync::OnceLock;
 
@@ -63,7 +69,7 @@ type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState
 #[derive(Debug)]
 pub struct Engine<'c> {
     cluster: &'c Cluster,
-    program: Program<'c>,
+    compiled: Compiled<'c>,
     classes: Classes,
     columns: Columns,
     selection: Selection,
@@ -78,11 +84,17 @@ impl<'c> Engine<'c> {
     /// Compiles the policies of a cluster and finds out what each of them selects.
     #[must_use]
     pub fn new(cluster: &'c Cluster) -> Self {
-        let program = Program::new(cluster);
-        let (classes, columns) = Classes::new(cluster, &program);
-        let selection = Selection::new(cluster, &program, &classes);
-        let sides = Sides::new(cluster, &program, &classes, &selection);
-        let matched = program
+        let compiled = Compiled::new(cluster);
+        let (classes, columns) = Classes::new(cluster, &compiled);
+        let selection = Selection::new(cluster, &compiled, &classes);
+        let parts = Parts {
+            cluster,
+            compiled: &compiled,
+            classes: &classes,
+            columns: &columns,
+        };
+        let sides = Sides::new(parts, &selection);
+        let matched = compiled
             .matchers
             .values()
             .iter()
@@ -90,7 +102,7 @@ impl<'c> Engine<'c> {
             .collect();
         Self {
             cluster,
-            program,
+            compiled,
             classes,
             columns,
             selection,
@@ -111,15 +123,13 @@ impl<'c> Engine<'c> {
     /// the policy isolates them. Never pods on the host network (S10).
     #[must_use]
     pub fn selected(&self, policy: PolicyId) -> &[WorkloadId] {
-        let policy = self.program.policies[policy.index()].as_ref();
-        policy.map_or(&[], |policy| self.matched(policy.subject))
+        self.matched_by(PolicyRef::Network(policy))
     }
 
     /// The workloads that a cluster-wide policy's `spec.subject` selects, in order.
     #[must_use]
     pub fn subjects(&self, policy: ClusterPolicyId) -> &[WorkloadId] {
-        let policy = self.program.cluster_policies[policy.index()].as_ref();
-        policy.map_or(&[], |policy| self.matched(policy.subject))
+        self.matched_by(PolicyRef::Cluster(policy))
     }
 
     /// The NetworkPolicies that isolate a workload in a direction, in order (S5); none
@@ -127,7 +137,9 @@ impl<'c> Engine<'c> {
     #[must_use]
     pub fn isolating(&self, workload: WorkloadId, direction: Direction) -> &[PolicyId] {
         let class = self.classes.of(workload);
-        class.map_or(&[], |class| self.sides.isolating(class, direction))
+        class.map_or(&[], |class| {
+            self.sides.isolating(&self.compiled, class, direction)
+        })
     }
 
     /// The cluster-wide policies whose subject a workload is, in the order of evaluation,
@@ -147,7 +159,12 @@ impl<'c> Engine<'c> {
             return Vec::new();
         }
         let home = self.cluster.policy(policy).namespace;
-        if let Some(matcher) = self.program.find_matcher(home, peer) {
+        let set = PodSet {
+            namespaces: namespaces.map_or(NamespaceSet::One(home), NamespaceSet::Matching),
+            pods,
+            host_network: HostNetwork::Unseen,
+        };
+        if let Some(matcher) = self.compiled.find_matcher(&set) {
             return self.matched(matcher).to_vec();
         }
         let namespaces = match namespaces {
@@ -163,7 +180,7 @@ impl<'c> Engine<'c> {
     /// The namespaces that a selector matches, in order.
     #[must_use]
     pub fn matching_namespaces(&self, selector: &LabelSelector) -> Vec<NamespaceId> {
-        match self.program.features.find(selector) {
+        match self.compiled.features.find(selector) {
             Some(selector) => self
                 .selection
                 .namespaces(&selector)
@@ -202,16 +219,9 @@ impl<'c> Engine<'c> {
     /// Who may talk to whom. Worked out on the first call, and the same ever after.
     #[must_use]
     pub fn relation(&self) -> Relation<'_> {
-        let functions = self.functions.get_or_init(|| {
-            let ends = (&self.classes, &self.columns);
-            Functions::new(
-                self.cluster,
-                &self.program,
-                ends,
-                &self.selection,
-                &self.sides,
-            )
-        });
+        let functions = self
+            .functions
+            .get_or_init(|| Functions::new(self.parts(), &self.selection, &self.sides));
         Relation {
             cluster: self.cluster,
             classes: &self.classes,
@@ -221,14 +231,27 @@ impl<'c> Engine<'c> {
         }
     }
 
+    fn parts(&self) -> Parts<'_, 'c> {
+        Parts {
+            cluster: self.cluster,
+            compiled: &self.compiled,
+            classes: &self.classes,
+            columns: &self.columns,
+        }
+    }
+
+    fn matched_by(&self, policy: PolicyRef) -> &[WorkloadId] {
+        let subject = self.compiled.subjects.get(&policy);
+        subject.map_or(&[], |subject| self.matched(*subject))
+    }
+
     fn matched(&self, matcher: MatcherId) -> &[WorkloadId] {
         let place = matcher.0 as usize;
         self.matched[place].get_or_init(|| {
-            let matcher = &self.program.matchers.values()[place];
-            let classes = self
-                .selection
-                .classes(&self.program, &self.classes, matcher);
+            let matcher = &self.compiled.matchers.values()[place];
+            let classes = self.selection.classes(self.parts(), matcher);
             let members = classes
+                .certain
                 .ids()
                 .flat_map(|class| self.classes.members(ClassId(class)));
             let mut members: Vec<WorkloadId> = members.copied().collect();

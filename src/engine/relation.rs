@@ -5,9 +5,11 @@
 
 use super::HashMap;
 use super::addresses::AddressRange;
-use super::classes::{ClassId, Classes, Columns};
-use super::functions::{Function, Functions};
+use super::classes::{ClassId, Classes};
+use super::columns::Columns;
+use super::functions::{Function, Functions, Outcome};
 use super::ports::ConnectionSet;
+use super::runs::Pieces;
 use super::sets::SetId;
 use super::sides::Sides;
 use crate::cluster::{Cluster, WorkloadId};
@@ -24,15 +26,17 @@ pub enum Peer {
     Outside(AddressRange),
 }
 
-/// What one end may open at another; at least one port.
+/// What one end may open at another: at least one port, for certain or perhaps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow {
     /// Who opens the connection.
     pub source: Peer,
-    /// Whom to.
+    /// Its destination.
     pub destination: Peer,
-    /// On which ports of the destination; never empty.
+    /// On which ports of the destination.
     pub connections: Arc<ConnectionSet>,
+    /// The ports of which it depends on what is not known whether they are open.
+    pub unknown: Arc<ConnectionSet>,
 }
 
 /// The whole relation of a cluster; see [`Engine::relation`](super::Engine::relation).
@@ -46,7 +50,7 @@ pub struct Relation<'e> {
 }
 
 impl<'e> Relation<'e> {
-    /// What `source` may open at `destination`.
+    /// What `source` may open at `destination` for certain.
     ///
     /// A Pod reaches itself on everything; a workload to itself means two of its pods,
     /// and is judged like any pair (S4). An object that an API server would refuse reaches
@@ -57,16 +61,43 @@ impl<'e> Relation<'e> {
         source: WorkloadId,
         destination: WorkloadId,
     ) -> Cow<'e, ConnectionSet> {
+        self.between(source, destination, |outcome| &outcome.allowed)
+    }
+
+    /// The connections from `source` to `destination` of which it depends on what is not
+    /// known whether they are allowed: addresses of pods, text that another tool fills in,
+    /// policies that cannot be judged.
+    #[must_use]
+    pub fn unknown(&self, source: WorkloadId, destination: WorkloadId) -> Cow<'e, ConnectionSet> {
+        let possible = self.between(source, destination, |outcome| &outcome.possible);
+        if possible.is_empty() || self.is_exact(source, destination) {
+            return Cow::Borrowed(self.set(SetId::NONE));
+        }
+        Cow::Owned(possible.difference(&self.connections(source, destination)))
+    }
+
+    fn is_exact(&self, source: WorkloadId, destination: WorkloadId) -> bool {
+        let is_exact = |workload, direction| {
+            let class = self.classes.of(workload);
+            class.is_none_or(|class| self.outcome(class, direction).is_exact())
+        };
+        is_exact(source, Direction::Egress) && is_exact(destination, Direction::Ingress)
+    }
+
+    fn between(
+        &self,
+        source: WorkloadId,
+        destination: WorkloadId,
+        of: fn(&'e Outcome) -> &'e Arc<Function>,
+    ) -> Cow<'e, ConnectionSet> {
         let (Some(from), Some(to)) = (self.classes.of(source), self.classes.of(destination)) else {
             return Cow::Borrowed(self.set(SetId::NONE));
         };
         if source == destination && self.is_pod(source) {
             return Cow::Borrowed(self.set(SetId::ALL));
         }
-        let (egress, ingress) = (
-            self.function(from, Direction::Egress),
-            self.function(to, Direction::Ingress),
-        );
+        let egress = of(self.outcome(from, Direction::Egress));
+        let ingress = of(self.outcome(to, Direction::Ingress));
         let ways = self.columns.ways(from, to);
         let way = |(from, to): &(u32, u32)| self.both(egress.at(*to), ingress.at(*from));
         let mut ways = ways.as_slice().iter().map(way);
@@ -92,6 +123,40 @@ impl<'e> Relation<'e> {
         range: AddressRange,
     ) -> impl Iterator<Item = (AddressRange, &'e ConnectionSet)> + use<'e> {
         self.outside(source, Direction::Egress, range)
+    }
+
+    /// The connections between a workload and the addresses of `range`, out of the workload or
+    /// into it: what is allowed for certain, and of what that is not known. The range in
+    /// order, cut where the answer changes, without the pieces of neither.
+    pub fn with_outside(
+        &self,
+        workload: WorkloadId,
+        direction: Direction,
+        range: AddressRange,
+    ) -> impl Iterator<Item = (AddressRange, Cow<'e, ConnectionSet>, Cow<'e, ConnectionSet>)> + use<'e>
+    {
+        let relation = *self;
+        let class = relation.classes.of(workload).into_iter();
+        let pieces = class.flat_map(move |class| {
+            let outcome = relation.outcome(class, direction);
+            let fates = if outcome.is_exact() {
+                outcome.allowed.map(|set| (set, set))
+            } else {
+                outcome.allowed.combine(&outcome.possible, |a, b| (a, b))
+            };
+            relation.pieces_outside(&fates, range)
+        });
+        pieces
+            .filter(|(_, (_, possible))| *possible != SetId::NONE)
+            .map(move |(range, (allowed, possible))| {
+                let allowed_set = relation.set(allowed);
+                let unknown = if allowed == possible {
+                    Cow::Borrowed(relation.set(SetId::NONE))
+                } else {
+                    Cow::Owned(relation.set(possible).difference(allowed_set))
+                };
+                (range, Cow::Borrowed(allowed_set), unknown)
+            })
     }
 
     /// The ranges that all policies together cut the address spaces into; IPv4 first. No
@@ -126,18 +191,31 @@ impl<'e> Relation<'e> {
         &self,
         destination: WorkloadId,
     ) -> impl Iterator<Item = Flow> + use<'e> {
+        self.flows_outside(destination, Direction::Ingress)
+    }
+
+    fn flows_outside(
+        &self,
+        workload: WorkloadId,
+        direction: Direction,
+    ) -> impl Iterator<Item = Flow> + use<'e> {
         let relation = *self;
-        [AddressRange::IPV4, AddressRange::IPV6]
-            .into_iter()
-            .flat_map(move |family| {
-                relation
-                    .from_outside(family, destination)
-                    .map(move |(range, connections)| Flow {
-                        source: Peer::Outside(range),
-                        destination: Peer::Workload(destination),
-                        connections: Arc::new(connections.clone()),
-                    })
-            })
+        let families = [AddressRange::IPV4, AddressRange::IPV6].into_iter();
+        let pieces =
+            families.flat_map(move |family| relation.with_outside(workload, direction, family));
+        pieces.map(move |(range, connections, unknown)| {
+            let (inside, outside) = (Peer::Workload(workload), Peer::Outside(range));
+            let (source, destination) = match direction {
+                Direction::Ingress => (outside, inside),
+                Direction::Egress => (inside, outside),
+            };
+            Flow {
+                source,
+                destination,
+                connections: Arc::new(connections.into_owned()),
+                unknown: Arc::new(unknown.into_owned()),
+            }
+        })
     }
 
     /// Every flow of the cluster, one after the other and never all at once.
@@ -172,30 +250,45 @@ impl<'e> Relation<'e> {
             .map(move |(range, set)| (range, relation.set(set)))
     }
 
-    /// What one side of a class allows with the addresses of `range`: all of it in order,
-    /// cut where the answer changes.
+    /// What one side of a class allows for certain with the addresses of `range`: all of it
+    /// in order, cut where the answer changes.
     pub(super) fn outside_of_class(
         &self,
         class: ClassId,
         direction: Direction,
         range: AddressRange,
     ) -> impl Iterator<Item = (AddressRange, SetId)> + use<'e> {
+        self.pieces_outside(self.function(class, direction), range)
+            .into_iter()
+    }
+
+    fn pieces_outside<T: Copy + Eq>(
+        &self,
+        function: &Pieces<T>,
+        range: AddressRange,
+    ) -> Vec<(AddressRange, T)> {
         let (columns, atoms) = (self.columns, self.atoms());
         let meeting = columns.atoms_meeting(&range);
         let (start, end) = (columns.outside(meeting.start), columns.outside(meeting.end));
-        let pieces = self.function(class, direction).within(start, end);
-        pieces.filter_map(move |(start, end, set)| {
+        let pieces = function.within(start, end);
+        let pieces = pieces.filter_map(|(start, end, value)| {
             let atom = |column: u32| &atoms[(column - columns.outside(0)) as usize];
             let piece = AddressRange {
                 first: atom(start).first,
                 last: atom(end - 1).last,
             };
             // The first and the last atom may stick out of the range.
-            piece.intersection(&range).map(|piece| (piece, set))
-        })
+            piece.intersection(&range).map(|piece| (piece, value))
+        });
+        pieces.collect()
     }
 
+    /// What one side of a class allows for certain.
     pub(super) fn function(&self, class: ClassId, direction: Direction) -> &'e Function {
+        &self.outcome(class, direction).allowed
+    }
+
+    fn outcome(&self, class: ClassId, direction: Direction) -> &'e Outcome {
         let side = self.sides.of(class, direction);
         &self.functions.of.get(direction)[side.0 as usize]
     }
@@ -225,17 +318,34 @@ pub struct Row<'e> {
     source: WorkloadId,
     /// By class: a place in `distinct`. Empty if the source is no peer.
     by_class: Vec<u32>,
-    /// The first is the empty set.
-    distinct: Vec<Arc<ConnectionSet>>,
+    /// The first one is empty.
+    distinct: Vec<Cell>,
+}
+
+/// What may be opened, and of what that is not known.
+#[derive(Clone, Debug)]
+struct Cell {
+    connections: Arc<ConnectionSet>,
+    unknown: Arc<ConnectionSet>,
+}
+
+impl Cell {
+    fn is_empty(&self) -> bool {
+        self.connections.is_empty() && self.unknown.is_empty()
+    }
 }
 
 impl<'e> Row<'e> {
     fn new(relation: Relation<'e>, source: WorkloadId) -> Self {
+        let none = Arc::new(ConnectionSet::none());
         let mut row = Self {
             relation,
             source,
             by_class: Vec::new(),
-            distinct: vec![Arc::new(ConnectionSet::none())],
+            distinct: vec![Cell {
+                connections: Arc::clone(&none),
+                unknown: none,
+            }],
         };
         if let Some(class) = relation.classes.of(source) {
             row.fill(class);
@@ -245,116 +355,122 @@ impl<'e> Row<'e> {
 
     fn fill(&mut self, source: ClassId) {
         let relation = self.relation;
-        let columns = relation.columns;
-        let mut known: HashMap<(SetId, SetId), u32> = HashMap::default();
-        let mut both = |distinct: &mut Vec<Arc<ConnectionSet>>, egress, ingress| -> u32 {
-            if egress == SetId::NONE || ingress == SetId::NONE {
-                return 0;
-            }
-            *known.entry((egress, ingress)).or_insert_with(|| {
-                let set = relation.both(egress, ingress);
-                if set.is_empty() {
-                    return 0;
-                }
-                distinct.push(Arc::new(set.into_owned()));
-                distinct.len() as u32 - 1
-            })
-        };
-        let leaves: Vec<SetId> = relation
-            .function(source, Direction::Egress)
-            .within(0, columns.pods())
-            .flat_map(|(start, end, set)| std::iter::repeat_n(set, (end - start) as usize))
-            .collect();
+        let outcome = relation.outcome(source, Direction::Egress);
+        let leaves = [&outcome.allowed, &outcome.possible].map(|function| -> Vec<SetId> {
+            let pieces = function.within(0, relation.columns.pods());
+            pieces
+                .flat_map(|(start, end, set)| std::iter::repeat_n(set, (end - start) as usize))
+                .collect()
+        });
         let mut enters = Enters::new(relation);
+        let mut known: HashMap<[SetId; 4], u32> = HashMap::default();
         self.by_class = Vec::with_capacity(relation.classes.len() as usize);
         for class in relation.classes.ids() {
-            let place = match columns.ways(source, class).as_slice() {
+            let place = match relation.columns.ways(source, class).as_slice() {
                 [(from, to)] => {
-                    let egress = leaves[*to as usize];
-                    let ingress = if egress == SetId::NONE {
-                        SetId::NONE
-                    } else {
-                        enters.at(class, *from)
-                    };
-                    both(&mut self.distinct, egress, ingress)
-                }
-                ways => {
-                    let sets = ways.iter().map(|(from, to)| {
-                        let function = relation.function(class, Direction::Ingress);
-                        relation.both(leaves[*to as usize], function.at(*from))
-                    });
-                    let union = sets.reduce(|a, b| Cow::Owned(a.union(&b)));
-                    let union = union.expect("there is always a way").into_owned();
-                    if union.is_empty() {
+                    let [allowed, possible] = [0, 1].map(|bound| leaves[bound][*to as usize]);
+                    if possible == SetId::NONE {
                         0
                     } else {
-                        self.distinct.push(Arc::new(union));
-                        self.distinct.len() as u32 - 1
+                        let into = enters.at(class, *from);
+                        let key = [allowed, into[0], possible, into[1]];
+                        *known.entry(key).or_insert_with(|| {
+                            let allowed = relation.both(allowed, into[0]);
+                            let possible = relation.both(possible, into[1]);
+                            self.place(&allowed, &possible)
+                        })
                     }
+                }
+                ways => {
+                    let into = relation.outcome(class, Direction::Ingress);
+                    let union = |bound: usize, function: &Function| {
+                        let sets = ways.iter().map(|(from, to)| {
+                            relation.both(leaves[bound][*to as usize], function.at(*from))
+                        });
+                        let union = sets.reduce(|a, b| Cow::Owned(a.union(&b)));
+                        union.expect("there is always a way")
+                    };
+                    let (allowed, possible) = (union(0, &into.allowed), union(1, &into.possible));
+                    self.place(&allowed, &possible)
                 }
             };
             self.by_class.push(place);
         }
     }
 
-    /// What the source may open at a workload; maybe nothing.
-    #[must_use]
-    pub fn connections(&self, destination: WorkloadId) -> ConnectionSet {
-        let own = self.own();
-        if let Some(class) = self.relation.classes.of(destination)
-            && let Some(place) = self.by_class.get(class.0 as usize)
-        {
-            if own == Some(destination) {
-                return ConnectionSet::all();
-            }
-            return (*self.distinct[*place as usize]).clone();
+    /// The place of a cell, which is added.
+    fn place(&mut self, allowed: &ConnectionSet, possible: &ConnectionSet) -> u32 {
+        if possible.is_empty() {
+            return 0;
         }
-        ConnectionSet::none()
+        self.distinct.push(Cell {
+            connections: Arc::new(allowed.clone()),
+            unknown: Arc::new(possible.difference(allowed)),
+        });
+        self.distinct.len() as u32 - 1
     }
 
-    /// What the source may open at the members of every group of
-    /// [`Relation::groups`], in that order; for its own group, at another member.
-    pub fn by_group(&self) -> impl Iterator<Item = (&'e [WorkloadId], &ConnectionSet)> {
-        let sets = self
-            .by_class
-            .iter()
-            .map(|place| &*self.distinct[*place as usize]);
-        self.relation.groups().zip(sets)
+    fn cell(&self, destination: WorkloadId) -> Option<&Cell> {
+        let class = self.relation.classes.of(destination)?;
+        let place = self.by_class.get(class.0 as usize)?;
+        Some(&self.distinct[*place as usize])
+    }
+
+    /// What the source may open at a workload for certain; maybe nothing.
+    #[must_use]
+    pub fn connections(&self, destination: WorkloadId) -> ConnectionSet {
+        if self.own() == Some(destination) {
+            return ConnectionSet::all();
+        }
+        self.cell(destination)
+            .map_or_else(ConnectionSet::none, |cell| (*cell.connections).clone())
+    }
+
+    /// The connections to a workload of which it is not known whether they are allowed.
+    #[must_use]
+    pub fn unknown(&self, destination: WorkloadId) -> ConnectionSet {
+        if self.own() == Some(destination) {
+            return ConnectionSet::none();
+        }
+        self.cell(destination)
+            .map_or_else(ConnectionSet::none, |cell| (*cell.unknown).clone())
+    }
+
+    /// What the source may open at the members of every group of [`Relation::groups`], in that
+    /// order, and of what that is not known; for its own group, at another member.
+    pub fn by_group(
+        &self,
+    ) -> impl Iterator<Item = (&'e [WorkloadId], &ConnectionSet, &ConnectionSet)> {
+        let cells = self.by_class.iter();
+        let cells = cells.map(|place| &self.distinct[*place as usize]);
+        let groups = self.relation.groups().zip(cells);
+        groups.map(|(members, cell)| (members, &*cell.connections, &*cell.unknown))
     }
 
     /// The flows to workloads in the order of the cluster, then to the outside by address.
     pub fn into_flows(self) -> impl Iterator<Item = Flow> + use<'e> {
         let (relation, source, own) = (self.relation, self.source, self.own());
-        let all = Arc::new(ConnectionSet::all());
+        let itself = Cell {
+            connections: Arc::new(ConnectionSet::all()),
+            unknown: Arc::new(ConnectionSet::none()),
+        };
         let to_workloads = relation
             .cluster
             .workload_ids()
             .filter_map(move |destination| {
-                let class = relation.classes.of(destination)?;
-                let place = *self.by_class.get(class.0 as usize)? as usize;
-                let connections = if own == Some(destination) {
-                    &all
+                let cell = if own == Some(destination) {
+                    &itself
                 } else {
-                    &self.distinct[place]
+                    self.cell(destination)?
                 };
-                (!connections.is_empty()).then(|| Flow {
+                (!cell.is_empty()).then(|| Flow {
                     source: Peer::Workload(source),
                     destination: Peer::Workload(destination),
-                    connections: Arc::clone(connections),
+                    connections: Arc::clone(&cell.connections),
+                    unknown: Arc::clone(&cell.unknown),
                 })
             });
-        let to_outside = [AddressRange::IPV4, AddressRange::IPV6]
-            .into_iter()
-            .flat_map(move |family| {
-                relation
-                    .to_outside(source, family)
-                    .map(move |(range, connections)| Flow {
-                        source: Peer::Workload(source),
-                        destination: Peer::Outside(range),
-                        connections: Arc::new(connections.clone()),
-                    })
-            });
-        to_workloads.chain(to_outside)
+        to_workloads.chain(relation.flows_outside(source, Direction::Egress))
     }
 
     /// The source, if it is a pod that reaches itself on everything (S4).
@@ -363,11 +479,12 @@ impl<'e> Row<'e> {
     }
 }
 
-/// What enters each class from one column, looked up once for all classes of a side.
+/// What enters each class from one column, for certain and perhaps, looked up once for all
+/// classes of a side.
 struct Enters<'e> {
     relation: Relation<'e>,
-    /// By side of ingress: the column that was asked about last, and its set.
-    known: Vec<Option<(u32, SetId)>>,
+    /// By side of ingress: the column that was asked about last, and its sets.
+    known: Vec<Option<(u32, [SetId; 2])>>,
 }
 
 impl<'e> Enters<'e> {
@@ -379,14 +496,20 @@ impl<'e> Enters<'e> {
         }
     }
 
-    fn at(&mut self, class: ClassId, column: u32) -> SetId {
+    fn at(&mut self, class: ClassId, column: u32) -> [SetId; 2] {
         let side = self.relation.sides.of(class, Direction::Ingress).0 as usize;
         match self.known[side] {
-            Some((known, set)) if known == column => set,
+            Some((known, sets)) if known == column => sets,
             _ => {
-                let set = self.relation.functions.of.ingress[side].at(column);
-                self.known[side] = Some((column, set));
-                set
+                let outcome = &self.relation.functions.of.ingress[side];
+                let allowed = outcome.allowed.at(column);
+                let possible = if outcome.is_exact() {
+                    allowed
+                } else {
+                    outcome.possible.at(column)
+                };
+                self.known[side] = Some((column, [allowed, possible]));
+                [allowed, possible]
             }
         }
     }

@@ -39,6 +39,11 @@ impl Runs {
         }
     }
 
+    /// Whether no id is in the set.
+    pub(super) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
     /// The runs, in order.
     pub(super) fn as_slice(&self) -> &[(u32, u32)] {
         &self.runs

@@ -3,12 +3,16 @@
 //!
 //! Refuses to know why anybody asks: subjects and peers are the same here.
 
-use super::classes::{Classes, Columns};
+use super::classes::{ClassId, Classes};
+use super::columns::{Columns, Family};
+use super::compiled::{Compiled, Matcher, Namespaces};
+use super::endpoint::PodView;
 use super::labels::{FeatureId, Features, Selector};
-use super::program::{Matcher, Program, UnknownAddress};
+use super::program::HostNetwork;
 use super::runs::Runs;
+use super::verdict::peers;
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId};
-use crate::k8s::Labels;
+use crate::k8s::{Labels, Truth};
 
 /// Labelled things, numbered, and for every feature those that have it.
 #[derive(Debug)]
@@ -126,6 +130,41 @@ pub(super) fn visible_labels(cluster: &Cluster, id: NamespaceId) -> std::borrow:
     std::borrow::Cow::Owned(Labels::new(name.into_iter().collect()))
 }
 
+/// What matches for certain, and what may match; nearly always the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Matched {
+    pub(super) certain: Runs,
+    /// `None` where it is the same.
+    possible: Option<Runs>,
+    /// By family: whether it matches a pod of unknown address depends on the address.
+    pub(super) depends: [bool; 2],
+}
+
+impl Matched {
+    /// What may match.
+    pub(super) fn possible(&self) -> &Runs {
+        self.possible.as_ref().unwrap_or(&self.certain)
+    }
+
+    /// Whether what may match does.
+    pub(super) fn is_exact(&self) -> bool {
+        self.possible.is_none()
+    }
+
+    /// Whether it depends on an address that is not known.
+    pub(super) fn depends(&self) -> bool {
+        self.depends != [false; 2]
+    }
+
+    fn map(&self, image: impl Fn(u32) -> u32) -> Self {
+        Self {
+            certain: self.certain.map(&image),
+            possible: self.possible.as_ref().map(|runs| runs.map(&image)),
+            depends: self.depends,
+        }
+    }
+}
+
 /// All that it takes to find the columns that match.
 #[derive(Debug)]
 pub(super) struct Selection {
@@ -133,13 +172,22 @@ pub(super) struct Selection {
     index: Index,
 }
 
+/// A cluster with its policies and its classes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parts<'e, 'c> {
+    pub(super) cluster: &'c Cluster,
+    pub(super) compiled: &'e Compiled<'c>,
+    pub(super) classes: &'e Classes,
+    pub(super) columns: &'e Columns,
+}
+
 impl Selection {
     /// Indexes the namespaces and classes of a cluster.
-    pub(super) fn new(cluster: &Cluster, program: &Program, classes: &Classes) -> Self {
+    pub(super) fn new(cluster: &Cluster, compiled: &Compiled, classes: &Classes) -> Self {
         Self {
-            namespaces: NamespaceIndex::new(cluster, &program.features),
+            namespaces: NamespaceIndex::new(cluster, &compiled.features),
             index: Index::new(
-                program.features.len(),
+                compiled.features.len(),
                 classes.features().iter().map(Vec::as_slice),
             ),
         }
@@ -151,65 +199,126 @@ impl Selection {
     }
 
     /// The classes that a matcher by labels selects; none for one by addresses.
-    pub(super) fn classes(&self, program: &Program, classes: &Classes, matcher: &Matcher) -> Runs {
-        let selectors = program.selectors.values();
-        let (within, pods) = match matcher {
-            Matcher::Here(namespace, pods) => {
+    pub(super) fn classes(&self, parts: Parts<'_, '_>, matcher: &Matcher) -> Matched {
+        let (compiled, classes) = (parts.compiled, parts.classes);
+        let Matcher::Pods {
+            namespaces,
+            pods,
+            host_network,
+        } = matcher
+        else {
+            return Matched::default();
+        };
+        let selectors = compiled.selectors.values();
+        let (within, home) = match namespaces {
+            Namespaces::One(namespace) => {
                 let range = classes.in_namespace(*namespace);
-                (Runs::one(range.start, range.end), pods)
+                (Runs::one(range.start, range.end), range)
             }
-            Matcher::Anywhere { namespaces, pods } => {
+            Namespaces::All => {
+                let range = 0..classes.on_host_network().start;
+                (Runs::one(range.start, range.end), range)
+            }
+            Namespaces::Matching(selector) => {
                 let mut within = Runs::default();
-                for (start, end) in self
-                    .namespaces
-                    .select(&selectors[namespaces.0 as usize])
-                    .as_slice()
-                {
+                let selected = self.namespaces.select(&selectors[selector.0 as usize]);
+                for (start, end) in selected.as_slice() {
                     let first = classes.in_namespace(NamespaceId(*start)).start;
                     within.push(first, classes.in_namespace(NamespaceId(end - 1)).end);
                 }
-                (within, pods)
+                (within, 0..classes.on_host_network().start)
             }
-            Matcher::Addresses { .. } => return Runs::default(),
         };
-        let pods = &selectors[pods.0 as usize];
-        if pods.is_empty() {
-            return within;
+        let selector = &selectors[pods.0 as usize];
+        let certain = if selector.is_empty() {
+            within
+        } else {
+            self.index.select(selector, &within, |class| {
+                &classes.features()[class as usize]
+            })
+        };
+        let is_opaque = compiled.is_opaque(*pods)
+            || matches!(namespaces, Namespaces::Matching(id) if compiled.is_opaque(*id));
+        let mut one_by_one: Vec<u32> = if is_opaque {
+            home.collect()
+        } else {
+            classes.doubtful_among(home).to_vec()
+        };
+        if *host_network != HostNetwork::Unseen {
+            one_by_one.extend(classes.on_host_network());
         }
-        self.index
-            .select(pods, &within, |class| &classes.features()[class as usize])
+        let mut matched = Matched {
+            certain,
+            ..Matched::default()
+        };
+        if !one_by_one.is_empty() {
+            compare_one_by_one(parts, matcher, &one_by_one, &mut matched);
+        }
+        matched
     }
 
     /// The columns that match.
-    pub(super) fn columns(
-        &self,
-        program: &Program,
-        classes: &Classes,
-        columns: &Columns,
-        matcher: &Matcher,
-    ) -> Runs {
-        match matcher {
-            Matcher::Here(..) | Matcher::Anywhere { .. } => self
-                .classes(program, classes, matcher)
-                .map(|class| columns.start(class)),
-            Matcher::Addresses { ranges, unknown } => {
-                let mut pods = Vec::new();
-                let mut outside = Vec::with_capacity(ranges.len());
-                for range in ranges {
-                    let atoms = columns.atoms_meeting(range);
-                    pods.extend(
-                        columns
-                            .with_address_in(atoms.clone())
-                            .map(|at| (at, at + 1)),
-                    );
-                    outside.push((columns.outside(atoms.start), columns.outside(atoms.end)));
-                }
-                if *unknown == UnknownAddress::Matches {
-                    pods.extend(columns.with_unknown_address().map(|at| (at, at + 1)));
-                }
-                pods.extend(outside);
-                Runs::from_unsorted(pods)
+    pub(super) fn columns(&self, parts: Parts<'_, '_>, matcher: &Matcher) -> Matched {
+        let columns = parts.columns;
+        let Matcher::Addresses(ranges) = matcher else {
+            let classes = self.classes(parts, matcher);
+            return classes.map(|class| columns.start(class));
+        };
+        let mut matched = Matched::default();
+        let mut runs = Vec::new();
+        let mut outside = Vec::with_capacity(ranges.len());
+        let mut held = [0; 2];
+        for range in ranges {
+            let atoms = columns.atoms_meeting(range);
+            for family in Family::BOTH {
+                let possible = columns.possible(family);
+                let before = |end: u32| possible.partition_point(|atom| *atom < end);
+                held[family as usize] += before(atoms.end) - before(atoms.start);
             }
+            runs.extend(
+                columns
+                    .with_address_in(atoms.clone())
+                    .map(|at| (at, at + 1)),
+            );
+            outside.push((columns.outside(atoms.start), columns.outside(atoms.end)));
+        }
+        for family in Family::BOTH {
+            let place = family as usize;
+            let all = columns.possible(family).len();
+            if held[place] == all && all > 0 {
+                runs.extend(columns.unknown(family).as_slice());
+            }
+            let is_split = held[place] > 0 && held[place] < all;
+            matched.depends[place] = is_split && !columns.unknown(family).is_empty();
+        }
+        runs.extend(outside);
+        matched.certain = Runs::from_unsorted(runs);
+        matched
+    }
+}
+
+/// Compares some classes with a matcher without the index, which knows no doubt.
+fn compare_one_by_one(
+    parts: Parts<'_, '_>,
+    matcher: &Matcher,
+    classes: &[u32],
+    matched: &mut Matched,
+) {
+    let set = parts.compiled.pod_set(matcher);
+    let known = matched.certain.without(classes.iter().copied());
+    let (mut certain, mut possible) = (known.as_slice().to_vec(), known.as_slice().to_vec());
+    for class in classes {
+        let member = parts.classes.members(ClassId(*class))[0];
+        let pod = PodView::in_graph(parts.cluster, member);
+        let truth = set.map_or(Truth::False, |set| peers::truth_of_pods(&set, &pod));
+        if truth == Truth::True {
+            certain.push((*class, class + 1));
+        }
+        if truth != Truth::False {
+            possible.push((*class, class + 1));
         }
     }
+    matched.certain = Runs::from_unsorted(certain);
+    let possible = Runs::from_unsorted(possible);
+    matched.possible = (possible != matched.certain).then_some(possible);
 }

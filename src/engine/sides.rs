@@ -5,10 +5,11 @@
 //! Refuses to know what the policies of a side allow.
 
 use super::HashMap;
-use super::classes::{ClassId, Classes, ProfileId};
-use super::program::{ByDirection, MatcherId, Program, Rule};
-use super::selection::Selection;
-use crate::cluster::{Cluster, ClusterPolicyId, PolicyId};
+use super::classes::{ClassId, ProfileId};
+use super::compiled::{Compiled, MatcherId, Rule, UnitId};
+use super::program::{ByDirection, PolicyRef, StageName};
+use super::selection::{Matched, Parts, Selection};
+use crate::cluster::{ClusterPolicyId, PolicyId};
 use crate::k8s::Direction;
 use std::sync::OnceLock;
 
@@ -19,11 +20,9 @@ pub(super) struct SideId(pub(super) u32);
 /// What decides about one direction of the traffic of a class.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Side {
-    /// The distinct subjects of the NetworkPolicies that isolate the class; empty if it
-    /// is not isolated.
-    pub(super) subjects: Vec<MatcherId>,
-    /// The cluster-wide policies with rules for the class, in the order of evaluation.
-    pub(super) cluster_policies: Vec<ClusterPolicyId>,
+    /// The units whose subject the class is, in the order of evaluation, and whether that
+    /// is certain.
+    pub(super) units: Vec<(UnitId, bool)>,
     /// The named ports of the class, where a rule into the class has a name in it.
     pub(super) profile: Option<ProfileId>,
 }
@@ -31,12 +30,10 @@ pub(super) struct Side {
 /// Which policies select which classes, and what follows for the sides.
 #[derive(Debug)]
 pub(super) struct Sides {
-    /// By matcher: the NetworkPolicies that have it as their subject and isolate, sorted.
-    policies: Vec<ByDirection<Vec<PolicyId>>>,
     distinct: ByDirection<Vec<Side>>,
     /// By class.
     of: ByDirection<Vec<SideId>>,
-    /// By side: every policy that isolates, made on the first question.
+    /// By side: every NetworkPolicy that isolates, made on the first question.
     isolating: ByDirection<Vec<OnceLock<Vec<PolicyId>>>>,
     /// By class: the cluster-wide policies that select it, in the order of evaluation.
     cluster_policies: Vec<Vec<ClusterPolicyId>>,
@@ -44,47 +41,41 @@ pub(super) struct Sides {
 
 impl Sides {
     /// Finds out what every policy selects.
-    pub(super) fn new(
-        cluster: &Cluster,
-        program: &Program,
-        classes: &Classes,
-        selection: &Selection,
-    ) -> Self {
-        let matchers = program.matchers.values();
-        let selected =
-            |subject: MatcherId| selection.classes(program, classes, &matchers[subject.0 as usize]);
-        let mut policies = vec![ByDirection::<Vec<PolicyId>>::default(); matchers.len()];
-        let mut subjects = vec![Vec::new(); classes.len() as usize];
-        for (id, policy) in cluster.policy_ids().zip(&program.policies) {
-            let Some(policy) = policy else { continue };
-            let of_subject = &mut policies[policy.subject.0 as usize];
-            if of_subject.ingress.is_empty() && of_subject.egress.is_empty() {
-                for class in selected(policy.subject).ids() {
-                    subjects[class as usize].push(policy.subject);
-                }
-            }
-            for direction in Direction::BOTH {
-                if policy.rules.get(direction).is_some() {
-                    of_subject.get_mut(direction).push(id);
-                }
-            }
-        }
-        let mut cluster_policies = vec![Vec::new(); classes.len() as usize];
-        for (id, policy) in cluster.cluster_policy_ids().zip(&program.cluster_policies) {
-            let Some(policy) = policy else { continue };
-            for class in selected(policy.subject).ids() {
-                cluster_policies[class as usize].push(id);
-            }
-        }
+    pub(super) fn new(parts: Parts<'_, '_>, selection: &Selection) -> Self {
+        let matchers = parts.compiled.matchers.values();
+        let mut known: HashMap<MatcherId, Matched> = HashMap::default();
+        let mut selected = |subject: MatcherId| -> Matched {
+            let matched = known
+                .entry(subject)
+                .or_insert_with(|| selection.classes(parts, &matchers[subject.0 as usize]));
+            matched.clone()
+        };
+        let classes = parts.classes.len() as usize;
         let mut sides = Self {
-            policies,
             distinct: ByDirection::default(),
             of: ByDirection::default(),
             isolating: ByDirection::default(),
-            cluster_policies,
+            cluster_policies: vec![Vec::new(); classes],
         };
         for direction in Direction::BOTH {
-            sides.join(direction, program, classes, &subjects);
+            let mut units_of = vec![Vec::new(); classes];
+            let units = &parts.compiled.units.get(direction).units;
+            for (id, unit) in (0u32..).map(UnitId).zip(units) {
+                let matched = selected(unit.subject);
+                for class in matched.possible().ids() {
+                    let is_certain = unit.is_subject_known
+                        && (matched.is_exact() || matched.certain.contains(class));
+                    units_of[class as usize].push((id, is_certain));
+                }
+            }
+            sides.join(direction, parts, units_of);
+        }
+        for id in parts.cluster.cluster_policy_ids() {
+            if let Some(subject) = parts.compiled.subjects.get(&PolicyRef::Cluster(id)) {
+                for class in selected(*subject).certain.ids() {
+                    sides.cluster_policies[class as usize].push(id);
+                }
+            }
         }
         sides
     }
@@ -93,30 +84,28 @@ impl Sides {
     fn join(
         &mut self,
         direction: Direction,
-        program: &Program,
-        classes: &Classes,
-        subjects: &[Vec<MatcherId>],
+        parts: Parts<'_, '_>,
+        units_of: Vec<Vec<(UnitId, bool)>>,
     ) {
         let mut ids: HashMap<Side, SideId> = HashMap::default();
         let mut distinct: Vec<Side> = Vec::new();
-        let mut of = Vec::with_capacity(classes.len() as usize);
-        for class in classes.ids() {
-            let place = class.0 as usize;
-            let isolates = |subject: &MatcherId| !self.policies(*subject, direction).is_empty();
-            let has_rules =
-                |id: &ClusterPolicyId| !cluster_rules(program, *id, direction).is_empty();
-            let mut side = Side {
-                subjects: subjects[place].iter().copied().filter(isolates).collect(),
-                cluster_policies: self.cluster_policies[place]
+        let mut of = Vec::with_capacity(units_of.len());
+        let units = &parts.compiled.units.get(direction).units;
+        let mention_names: Vec<bool> = units
+            .iter()
+            .map(|unit| {
+                unit.rules
                     .iter()
-                    .copied()
-                    .filter(has_rules)
-                    .collect(),
-                profile: None,
+                    .any(|rule| has_names(parts.compiled, rule))
+            })
+            .collect();
+        for (class, units) in parts.classes.ids().zip(units_of) {
+            let mentions_names = |(id, _): &(UnitId, bool)| mention_names[id.0 as usize];
+            let needs_profile = direction == Direction::Ingress && units.iter().any(mentions_names);
+            let side = Side {
+                units,
+                profile: needs_profile.then(|| parts.classes.profile(class)),
             };
-            if direction == Direction::Ingress && self.mentions_names(&side, program) {
-                side.profile = Some(classes.profile(class));
-            }
             of.push(*ids.entry(side).or_insert_with_key(|side| {
                 distinct.push(side.clone());
                 SideId(distinct.len() as u32 - 1)
@@ -125,26 +114,6 @@ impl Sides {
         *self.isolating.get_mut(direction) = distinct.iter().map(|_| OnceLock::new()).collect();
         *self.distinct.get_mut(direction) = distinct;
         *self.of.get_mut(direction) = of;
-    }
-
-    fn mentions_names(&self, side: &Side, program: &Program) -> bool {
-        let of_subjects = side
-            .subjects
-            .iter()
-            .flat_map(|subject| self.policies(*subject, Direction::Ingress))
-            .flat_map(|id| rules(program, *id, Direction::Ingress));
-        let of_cluster = side
-            .cluster_policies
-            .iter()
-            .flat_map(|id| cluster_rules(program, *id, Direction::Ingress));
-        of_subjects
-            .chain(of_cluster)
-            .any(|rule| has_names(program, rule))
-    }
-
-    /// The NetworkPolicies of a subject that isolate it in a direction, sorted.
-    pub(super) fn policies(&self, subject: MatcherId, direction: Direction) -> &[PolicyId] {
-        self.policies[subject.0 as usize].get(direction)
     }
 
     /// All sides of a direction.
@@ -157,15 +126,28 @@ impl Sides {
         self.of.get(direction)[class.0 as usize]
     }
 
-    /// Every NetworkPolicy that isolates a class in a direction, sorted.
-    pub(super) fn isolating(&self, class: ClassId, direction: Direction) -> &[PolicyId] {
+    /// Every NetworkPolicy that is known to isolate a class in a direction, sorted.
+    pub(super) fn isolating(
+        &self,
+        compiled: &Compiled,
+        class: ClassId,
+        direction: Direction,
+    ) -> &[PolicyId] {
         let id = self.of(class, direction).0 as usize;
         self.isolating.get(direction)[id].get_or_init(|| {
-            let subjects = &self.distinct(direction)[id].subjects;
-            let policies = subjects
-                .iter()
-                .flat_map(|subject| self.policies(*subject, direction));
-            let mut policies: Vec<PolicyId> = policies.copied().collect();
+            let units = self.distinct(direction)[id].units.iter();
+            let units = units
+                .filter(|(_, is_certain)| *is_certain)
+                .map(|(id, _)| compiled.unit(direction, *id));
+            let units =
+                units.filter(|unit| compiled.stages[unit.stage].name == StageName::NetworkPolicies);
+            let policies = units.flat_map(|unit| &unit.policies);
+            let mut policies: Vec<PolicyId> = policies
+                .filter_map(|policy| match policy {
+                    PolicyRef::Network(id) => Some(*id),
+                    PolicyRef::Cluster(_) => None,
+                })
+                .collect();
             policies.sort_unstable();
             policies
         })
@@ -177,29 +159,8 @@ impl Sides {
     }
 }
 
-/// The rules of a NetworkPolicy in a direction; none if it does not apply to it.
-pub(super) fn rules<'p>(program: &'p Program, id: PolicyId, direction: Direction) -> &'p [Rule] {
-    let policy = program.policies[id.index()].as_ref();
-    policy
-        .and_then(|policy| policy.rules.get(direction).as_deref())
-        .unwrap_or_default()
-}
-
-/// The rules of a cluster-wide policy in a direction.
-pub(super) fn cluster_rules<'p>(
-    program: &'p Program,
-    id: ClusterPolicyId,
-    direction: Direction,
-) -> &'p [Rule] {
-    let policy = program.cluster_policies[id.index()].as_ref();
-    policy
-        .and_then(|policy| policy.rules.get(direction).as_deref())
-        .unwrap_or_default()
-}
-
 /// Whether a rule has a port name in it.
-pub(super) fn has_names(program: &Program, rule: &Rule) -> bool {
-    !program.ports.values()[rule.ports.0 as usize]
-        .names
-        .is_empty()
+pub(super) fn has_names(compiled: &Compiled, rule: &Rule) -> bool {
+    let ports = &compiled.ports.values()[rule.ports.0 as usize];
+    !ports.names.is_empty()
 }

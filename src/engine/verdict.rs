@@ -5,24 +5,27 @@
 //! pair the shortest. Refuses to know how answers are printed.
 
 mod difference;
-mod peers;
+mod labels;
+pub(super) mod peers;
 mod ports;
 mod possibility;
 mod reason;
 mod side;
-mod worlds;
 
 pub use difference::{Matter, PluginDifference, plugin_differences};
-pub use peers::{Miss, PeerRef, PeerTrace, PeersTrace, Requirement, Wanted};
-pub use ports::{PortRef, PortTrace, PortsTrace};
+pub use peers::{Miss, PeerTrace, PeersTrace, Requirement, Wanted};
+pub use ports::{PortTrace, PortsTrace};
 pub use possibility::{Match, Verdict};
 pub use reason::{Decision, NearestMiss, ReasonCode};
-pub use side::{PolicyRef, PolicyTrace, RuleRef, RuleTrace, Scope, SideTrace};
+pub use side::{PolicyTrace, RuleTrace, Scope, SideTrace, StageTrace};
 
-use super::{Address, AddressRange, ConnectionSet, Endpoint, address_pairs};
-use crate::cluster::Cluster;
-use crate::k8s::{Direction, NetworkPolicyPort, PeerSelection};
+use super::program::{Program, Reading, network_policy};
+use super::{Address, AddressRange, ConnectionSet, Endpoint, HashMap, address_pairs};
+use crate::cluster::{Cluster, NamespaceId};
+use crate::k8s::{Direction, NetworkPolicyPort};
 use side::Scene;
+use std::cell::RefCell;
+use std::rc::Rc;
 
 /// What one pair of endpoints may say to each other, and why.
 #[derive(Clone, Debug)]
@@ -61,67 +64,29 @@ impl<'c> Way<'c> {
     }
 }
 
-/// How a policy is read where its text or the specification leaves something open.
-#[derive(Clone, Copy, Debug)]
-struct Reading {
-    gaps: Gaps,
-    pod_addresses: PodAddresses,
-    priority_ties: PriorityTies,
-    selectors_see_host_network: bool,
+/// Judges pairs of endpoints of a cluster, and keeps what several pairs need.
+#[derive(Debug)]
+pub struct Judge<'c, 'e> {
+    cluster: &'c Cluster,
+    reading: Reading<'e>,
+    /// By namespace: the policies that can select its pods.
+    programs: RefCell<HashMap<Option<NamespaceId>, Rc<Program<'c>>>>,
 }
 
-impl Reading {
-    /// Text is taken as it stands, a namespace that is not declared has no labels but its
-    /// name (S2). This is what the graph of all pairs shows.
-    const AS_WRITTEN: Self = Self {
-        gaps: Gaps::AsWritten,
-        pod_addresses: PodAddresses::SeenWhereKnown,
-        priority_ties: PriorityTies::ByName,
-        selectors_see_host_network: false,
-    };
-    /// What is not among the inputs is not known.
-    const WITH_GAPS: Self = Self {
-        gaps: Gaps::Unknown,
-        ..Self::AS_WRITTEN
-    };
-}
-
-/// What a hole in the input means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gaps {
-    AsWritten,
-    Unknown,
-}
-
-/// Which pods an `ipBlock` can match (S9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PodAddresses {
-    SeenWhereKnown,
-    SeenEverywhere,
-    NeverSeen,
-}
-
-/// Which of two cluster-wide policies of one priority comes first (S12).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PriorityTies {
-    ByName,
-    Reversed,
-}
-
-/// Everything that `from` may open to `to`, the text taken as it stands: equal to the
-/// edge of this pair in the graph of all pairs.
+/// What `from` may open to `to`: equal to the edge of this pair in the graph of all pairs. A
+/// namespace that no manifest declares has no labels but its name (S2); other gaps in the
+/// input are unknown.
 ///
 /// An object that an API server would refuse reaches nothing, and nobody reaches it. A
 /// range of addresses must not be cut by a block of a policy; see [`uniform_ranges`].
 /// From outside to outside everything is allowed, as nobody in the cluster is asked.
 #[must_use]
-pub fn connections(cluster: &Cluster, from: &Endpoint<'_>, to: &Endpoint<'_>) -> ConnectionSet {
+pub fn judge(cluster: &Cluster, from: &Endpoint<'_>, to: &Endpoint<'_>) -> Verdict {
     if is_refused(cluster, from) || is_refused(cluster, to) {
-        return ConnectionSet::none();
+        return Verdict::certain(ConnectionSet::none());
     }
-    judge(cluster, from, to, Reading::AS_WRITTEN)
-        .verdict
-        .allowed()
+    let (from, to) = (from.in_graph(cluster), to.in_graph(cluster));
+    Judge::new(cluster).judged(&from, &to).verdict
 }
 
 /// Whether the end is a workload that an API server would refuse, so that it has no pods.
@@ -130,7 +95,7 @@ fn is_refused(cluster: &Cluster, end: &Endpoint<'_>) -> bool {
     id.is_some_and(|id| !cluster.workload(id).object.meta.is_accepted)
 }
 
-/// What one side alone would let through, the text taken as it stands: for `Egress` what
+/// What one side alone would let through, gaps taken as by [`judge`]: for `Egress` what
 /// `subject` may open to `other` whatever the policies of `other` say, for `Ingress` what
 /// `other` may open to `subject` whatever its own policies say.
 ///
@@ -141,40 +106,38 @@ pub fn side(
     direction: Direction,
     subject: &Endpoint<'_>,
     other: &Endpoint<'_>,
-) -> ConnectionSet {
+) -> Verdict {
+    let (subject, other) = (&subject.in_graph(cluster), &other.in_graph(cluster));
     if let (Some(one), Some(two)) = (subject.pod(), other.pod())
         && one.is_same_pod(two)
     {
-        return ConnectionSet::all();
+        return Verdict::certain(ConnectionSet::all());
     }
     let pairs = match direction {
         Direction::Egress => address_pairs(subject, other),
         Direction::Ingress => address_pairs(other, subject),
     };
-    let allowed = pairs.into_iter().map(|(source, destination)| {
-        let (other_address, destination) = match direction {
+    let judge = Judge::new(cluster);
+    let verdicts = pairs.into_iter().map(|(source, destination)| {
+        let (address, destination) = match direction {
             Direction::Egress => (destination, other),
             Direction::Ingress => (source, subject),
         };
-        let reading = Reading::AS_WRITTEN;
-        let scene = Scene {
-            cluster,
-            direction,
-            other,
-            other_address,
-            destination,
-            reading,
-        };
-        side::judge_side(scene, subject).verdict.allowed()
+        judge
+            .side(direction, subject, (other, address), destination)
+            .verdict
     });
-    allowed.fold(ConnectionSet::none(), |all, allowed| all.union(&allowed))
+    verdicts
+        .reduce(|one, other| one.or(&other))
+        .expect("there is a pair of addresses")
 }
 
 /// What the `ports` of a rule mean at a destination (S7); all connections where there are
 /// none.
 #[must_use]
 pub fn ports_at(entries: &[NetworkPolicyPort], destination: &Endpoint<'_>) -> Match {
-    ports::network_ports(entries, destination).matches
+    let ports = network_policy::ports(entries);
+    ports::compare(ports.as_deref(), destination).matches
 }
 
 /// What `from` may open to `to`, and what every policy that matters says to it.
@@ -190,105 +153,117 @@ pub fn explain<'c>(
     from: &Endpoint<'c>,
     to: &Endpoint<'c>,
 ) -> Explanation<'c> {
-    let explanation = judge(cluster, from, to, Reading::WITH_GAPS);
-    if explanation.verdict.unknown().is_empty() {
-        return explanation;
-    }
-    worlds::narrow(explanation, cluster, from, to)
+    Judge::new(cluster).explain(from, to)
 }
 
-fn judge<'c>(
-    cluster: &'c Cluster,
-    from: &Endpoint<'c>,
-    to: &Endpoint<'c>,
-    reading: Reading,
-) -> Explanation<'c> {
-    if let (Some(source), Some(destination)) = (from.pod(), to.pod())
-        && source.is_same_pod(destination)
-    {
-        let [egress, ingress] = [Direction::Egress, Direction::Ingress]
-            .map(|direction| side::open_side(direction, Scope::SamePod));
-        let verdict = egress.verdict.clone();
-        let [source, destination] = [Address::Unknown; 2];
-        return Explanation {
-            ways: vec![Way {
-                source,
-                destination,
-                egress,
-                ingress,
-            }],
-            verdict,
-        };
+impl<'c> Judge<'c, 'c> {
+    /// Judges as the cluster's own plugin does.
+    #[must_use]
+    pub fn new(cluster: &'c Cluster) -> Self {
+        Self::with_reading(cluster, Reading::of(cluster))
     }
-    let scene = |direction, other, other_address| Scene {
-        cluster,
-        direction,
-        other,
-        other_address,
-        destination: to,
-        reading,
-    };
-    let way = |(source, destination)| Way {
-        source,
-        destination,
-        egress: side::judge_side(scene(Direction::Egress, to, destination), from),
-        ingress: side::judge_side(scene(Direction::Ingress, from, source), to),
-    };
-    let ways: Vec<Way<'c>> = address_pairs(from, to).into_iter().map(way).collect();
-    let verdicts = ways.iter().map(Way::verdict);
-    let verdict = verdicts
-        .reduce(|one, other| one.or(&other))
-        .expect("there is a pair of addresses");
-    Explanation { ways, verdict }
+}
+
+impl<'c, 'e> Judge<'c, 'e> {
+    fn with_reading(cluster: &'c Cluster, reading: Reading<'e>) -> Self {
+        Self {
+            cluster,
+            reading,
+            programs: RefCell::default(),
+        }
+    }
+
+    /// The same as the function [`explain`].
+    #[must_use]
+    pub fn explain<'l>(&self, from: &Endpoint<'l>, to: &Endpoint<'l>) -> Explanation<'l>
+    where
+        'c: 'l,
+    {
+        let explanation = self.judged(from, to);
+        if explanation.verdict.unknown().is_empty() {
+            return explanation;
+        }
+        labels::narrow(explanation, self, from, to)
+    }
+
+    fn judged<'l>(&self, from: &Endpoint<'l>, to: &Endpoint<'l>) -> Explanation<'l>
+    where
+        'c: 'l,
+    {
+        if let (Some(source), Some(destination)) = (from.pod(), to.pod())
+            && source.is_same_pod(destination)
+        {
+            return same_pod();
+        }
+        let way = |(source, destination)| Way {
+            source,
+            destination,
+            egress: self.side(Direction::Egress, from, (to, destination), to),
+            ingress: self.side(Direction::Ingress, to, (from, source), to),
+        };
+        let ways: Vec<Way<'l>> = address_pairs(from, to).into_iter().map(way).collect();
+        let verdicts = ways.iter().map(Way::verdict);
+        let verdict = verdicts
+            .reduce(|one, other| one.or(&other))
+            .expect("there is a pair of addresses");
+        Explanation { ways, verdict }
+    }
+
+    fn side<'l>(
+        &self,
+        direction: Direction,
+        subject: &Endpoint<'l>,
+        (other, other_address): (&Endpoint<'l>, Address),
+        destination: &Endpoint<'l>,
+    ) -> SideTrace<'l>
+    where
+        'c: 'l,
+    {
+        let program: Rc<Program<'c>> = self.program(subject.pod().and_then(|pod| pod.namespace.id));
+        let scene = Scene {
+            program: &program,
+            enforcement: self.reading.enforcement,
+            direction,
+            other,
+            other_address,
+            destination,
+        };
+        side::judge_side(scene, subject)
+    }
+
+    fn program(&self, namespace: Option<NamespaceId>) -> Rc<Program<'c>> {
+        let mut programs = self.programs.borrow_mut();
+        let program = programs.entry(namespace).or_insert_with(|| {
+            Rc::new(Program::for_namespace(
+                self.cluster,
+                namespace,
+                self.reading,
+            ))
+        });
+        Rc::clone(program)
+    }
+}
+
+/// A pod that speaks to itself (S4).
+fn same_pod<'c>() -> Explanation<'c> {
+    let [egress, ingress] = [Direction::Egress, Direction::Ingress]
+        .map(|direction| side::open_side(direction, Scope::SamePod));
+    let verdict = egress.verdict.clone();
+    let [source, destination] = [Address::Unknown { is_ipv4: true }; 2];
+    Explanation {
+        ways: vec![Way {
+            source,
+            destination,
+            egress,
+            ingress,
+        }],
+        verdict,
+    }
 }
 
 /// A range of addresses in pieces that no accepted policy of the cluster tells apart, in
 /// order (S8).
 #[must_use]
 pub fn uniform_ranges(cluster: &Cluster, range: &AddressRange) -> Vec<AddressRange> {
-    range.cut(policy_ranges(cluster))
-}
-
-/// Every range of addresses that an accepted policy speaks of.
-fn policy_ranges(cluster: &Cluster) -> Vec<AddressRange> {
-    let mut ranges = Vec::new();
-    let policies = cluster.policies().iter().map(|policy| &policy.object);
-    for policy in policies.filter(|policy| policy.meta.is_accepted) {
-        let rules = policy.ingress.items().iter().chain(policy.egress.items());
-        let peers = rules.flat_map(|rule| rule.peers.items());
-        for block in peers.filter_map(|peer| peer.ip_block.get()) {
-            ranges.push(block.cidr.value.into());
-            ranges.extend(
-                block
-                    .except
-                    .items()
-                    .iter()
-                    .map(|except| AddressRange::from(except.value)),
-            );
-        }
-    }
-    let policies = cluster
-        .cluster_policies()
-        .iter()
-        .filter(|policy| policy.meta.is_accepted);
-    let rules = policies.flat_map(|policy| policy.ingress.iter().chain(&policy.egress));
-    for peer in rules.flat_map(|rule| &rule.peers) {
-        match &peer.selection {
-            PeerSelection::Networks(blocks) => {
-                ranges.extend(blocks.iter().map(|block| AddressRange::from(block.value)));
-            }
-            PeerSelection::Nodes(selector) => {
-                let nodes = cluster.nodes().iter().filter(|node| node.meta.is_accepted);
-                let nodes = nodes.filter(|node| selector.matches(&node.meta.labels));
-                ranges.extend(
-                    nodes
-                        .flat_map(|node| &node.addresses)
-                        .copied()
-                        .map(AddressRange::from),
-                );
-            }
-            PeerSelection::Pods(_) | PeerSelection::DomainNames(_) => {}
-        }
-    }
-    ranges
+    range.cut(Program::new(cluster).ranges())
 }

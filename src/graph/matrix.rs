@@ -7,7 +7,7 @@
 use super::EndSet;
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{AddressRange, ConnectionSet, Engine, Relation};
-use crate::k8s::WorkloadKind;
+use crate::k8s::{Direction, WorkloadKind};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -144,11 +144,11 @@ impl<'c> FlowMatrix<'c> {
         let mut by_group = vec![0; relation.groups().len()];
         let mut local = SetTable::default();
         let mut known: HashMap<*const ConnectionSet, u32> = HashMap::new();
-        for (place, (_, set)) in row.by_group().enumerate() {
-            by_group[place] = *known.entry(std::ptr::from_ref(set)).or_insert_with(|| {
+        for (place, (_, open, unknown)) in row.by_group().enumerate() {
+            by_group[place] = *known.entry(std::ptr::from_ref(open)).or_insert_with(|| {
                 local.intern(Openness {
-                    open: set.clone(),
-                    unknown: ConnectionSet::none(),
+                    open: open.clone(),
+                    unknown: unknown.clone(),
                 })
             });
         }
@@ -392,15 +392,14 @@ fn column(
 ) -> Vec<u32> {
     let mut column = vec![0; atoms.len()];
     for family in [AddressRange::IPV4, AddressRange::IPV6] {
-        let mut pieces: Vec<(AddressRange, &ConnectionSet)> = Vec::new();
-        match into {
-            true => pieces.extend(relation.from_outside(family, workload)),
-            false => pieces.extend(relation.to_outside(workload, family)),
-        }
-        for (range, set) in pieces {
+        let direction = match into {
+            true => Direction::Ingress,
+            false => Direction::Egress,
+        };
+        for (range, open, unknown) in relation.with_outside(workload, direction, family) {
             let number = sets.intern(Openness {
-                open: set.clone(),
-                unknown: ConnectionSet::none(),
+                open: open.into_owned(),
+                unknown: unknown.into_owned(),
             });
             let start = atoms.partition_point(|atom| atom.first < range.first);
             let inside = atoms[start..]

@@ -8,6 +8,7 @@ mod api_extension;
 mod calico;
 mod cilium;
 mod canonical;
+mod cluster_network;
 mod cluster_network_policy;
 mod documents;
 mod entrypoint;
@@ -33,6 +34,7 @@ pub use cilium::{
     CiliumPortReference, CiliumPortRule, CiliumProtocol, CiliumRule, CiliumSection,
     CiliumServicePeer, CiliumServices, CiliumSpec, CiliumSubject,
 };
+pub use cluster_network::ClusterNetwork;
 pub use cluster_network_policy::{
     Action, ClusterNetworkPolicy, ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort,
     ClusterNetworkPolicyRule, ClusterPolicyKind, PeerSelection, PodsSelection, PortMatch, Tier,
@@ -57,6 +59,7 @@ pub use service::{Service, ServicePort, ServiceType, TargetPort};
 pub use workload::{Container, ContainerPort, Variable, Workload, WorkloadKind};
 
 use crate::source::Span;
+use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -84,6 +87,8 @@ pub struct Node {
     pub meta: ObjectMeta,
     /// `status.addresses` of the types `InternalIP` and `ExternalIP`.
     pub addresses: Vec<IpAddr>,
+    /// `spec.podCIDRs`, `spec.podCIDR`: where the pods on it have their addresses.
+    pub pod_cidrs: Vec<IpNet>,
 }
 
 /// An object of a kind that npcheck reads. A copy is the same object.
@@ -124,6 +129,8 @@ pub enum ContextObject {
     Prometheus(Arc<Prometheus>),
     /// A webhook, an aggregated API, a conversion.
     ApiExtension(Arc<ApiExtension>),
+    /// What says how the network of the cluster is made.
+    ClusterNetwork(Arc<ClusterNetwork>),
     /// A `ServiceAccount`.
     ServiceAccount(Arc<ServiceAccount>),
     /// A `Role` or `ClusterRole`.
@@ -146,6 +153,7 @@ impl ContextObject {
             Self::Monitor(object) => object.kind.name(),
             Self::Prometheus(object) => object.kind.name(),
             Self::ApiExtension(object) => object.kind.name(),
+            Self::ClusterNetwork(_) => "ClusterNetwork",
             Self::ServiceAccount(_) => "ServiceAccount",
             Self::Role(object) => object.scope.role_kind(),
             Self::RoleBinding(object) => object.scope.binding_kind(),
@@ -163,6 +171,7 @@ impl ContextObject {
             Self::Monitor(object) => &object.meta,
             Self::Prometheus(object) => &object.meta,
             Self::ApiExtension(object) => &object.meta,
+            Self::ClusterNetwork(object) => &object.meta,
             Self::ServiceAccount(object) => &object.meta,
             Self::Role(object) => &object.meta,
             Self::RoleBinding(object) => &object.meta,

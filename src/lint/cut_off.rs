@@ -94,6 +94,7 @@ impl CutOff {
             Direction::Egress => (source, destination),
             Direction::Ingress => (destination, source),
         };
-        !engine::side(cx.cluster, side, &subject, &other).contains(self.protocol, self.port)
+        let verdict = engine::side(cx.cluster, side, &subject, &other);
+        verdict.denied().contains(self.protocol, self.port)
     }
 }

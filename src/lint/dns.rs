@@ -201,12 +201,8 @@ pub fn reached_protocols(cx: &Context<'_>, pods: &IsolatedPods) -> BTreeSet<Prot
     let cluster = cx.cluster;
     let subject = pods.endpoint(cluster);
     let ask = |resolver: &Endpoint<'_>| {
-        has_dns(&engine::side(
-            cluster,
-            Direction::Egress,
-            &subject,
-            resolver,
-        ))
+        let verdict = engine::side(cluster, Direction::Egress, &subject, resolver);
+        has_dns(verdict.possible())
     };
     let mut found = BTreeSet::new();
     let span = cluster.policy(pods.policies[0]).object.meta.span;
@@ -285,7 +281,7 @@ pub fn reaches_openshift_resolver(cx: &Context<'_>, pods: &IsolatedPods, port: u
             let allowed = engine::side(cluster, Direction::Egress, &subject, resolver);
             PROTOCOLS
                 .iter()
-                .any(|protocol| allowed.contains(*protocol, port))
+                .any(|protocol| allowed.possible().contains(*protocol, port))
         })
     })
 }

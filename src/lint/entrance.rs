@@ -6,6 +6,7 @@
 use super::unjudged::Unjudged;
 use crate::cluster::{Cluster, PolicyId, WorkloadId};
 use crate::diagnostic::Diagnostic;
+use crate::engine::program::StageName;
 use crate::engine::{self, AddressRange, Endpoint, PolicyRef, PolicyTrace, SideTrace};
 use crate::k8s::{Direction, NetworkPolicyPeer, NetworkPolicyRule, Protocol, Truth};
 use std::net::{IpAddr, Ipv4Addr};
@@ -46,7 +47,7 @@ impl<'c> Entrance<'c> {
         let side = &explanation.ways.first()?.ingress;
         let policies = guards(side)?;
         let mut rules = Vec::new();
-        for rule in side.policies.iter().flat_map(|policy| &policy.rules) {
+        for rule in side.rules_of(StageName::NetworkPolicies) {
             let PolicyRef::Network(policy) = rule.policy else {
                 continue;
             };
@@ -163,13 +164,20 @@ fn anybody<'c>() -> Endpoint<'c> {
 /// The policies of a side, if there are any, nothing but them decides, and all of their
 /// text is known.
 fn guards(side: &SideTrace<'_>) -> Option<Vec<PolicyId>> {
-    let has_tiers = !side.admin.is_empty() || !side.baseline.is_empty();
+    let policies = side.policies(StageName::NetworkPolicies);
+    let has_tiers = side
+        .stages
+        .iter()
+        .any(|stage| stage.name != StageName::NetworkPolicies);
     let is_certain = |policy: &PolicyTrace<'_>| {
         policy.selects == Truth::True && !policy.rules.iter().any(|rule| rule.is_opaque)
     };
-    let are_certain = side.policies.iter().all(is_certain);
-    let guards = side.policies.iter().map(|policy| policy.id).collect();
-    (!side.policies.is_empty() && !has_tiers && are_certain).then_some(guards)
+    let are_certain = policies.iter().all(is_certain);
+    let guards = policies.iter().filter_map(|policy| match policy.policy {
+        PolicyRef::Network(id) => Some(id),
+        PolicyRef::Cluster(_) => None,
+    });
+    (!policies.is_empty() && !has_tiers && are_certain).then(|| guards.collect())
 }
 
 fn in_words(peer: &NetworkPolicyPeer) -> String {

@@ -113,7 +113,8 @@ pub fn is_denied_cluster_wide(
         NamespaceView::of(cluster, namespace),
         labels,
     ));
-    !engine::side(cluster, direction, &pod, &Endpoint::Pod(stranger)).is_all()
+    let verdict = engine::side(cluster, direction, &pod, &Endpoint::Pod(stranger));
+    !verdict.denied().is_empty()
 }
 
 /// Whether a policy that names no namespace isolates all pods of wherever it is applied.

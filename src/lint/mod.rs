@@ -39,13 +39,14 @@ pub mod unjudged;
 pub mod unread;
 pub mod words;
 
+pub use crate::cluster::Cni;
 pub use context::{Context, Inventory};
 pub use date::{Date, NotADate};
 pub use ignore::IgnoreEntry;
 pub(crate) use rule::declare_rule;
 pub use rule::{Category, Rule, RuleMeta, RuleTier};
 pub use run::{Input, Report, run};
-pub use settings::{Cloud, Cni, ExternalPods, Profile, Settings};
+pub use settings::{Cloud, EnforcementRows, ExternalPods, Profile, Settings};
 pub use suppression::{
     ANNOTATION, Allowance, Force, Form, NamedRule, Standing, Suppressed, Suppression,
 };

@@ -5,6 +5,7 @@
 
 use super::Inventory;
 use super::addresses::Family;
+use crate::cluster::{Cni, EnforcementSettings};
 use crate::k8s::LabelSelector;
 use ipnet::IpNet;
 use std::collections::BTreeSet;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub resolver_cidrs: Vec<IpNet>,
     /// The network plugin.
     pub cni: Option<Cni>,
+    /// What the plugin does, where that is said by itself.
+    pub enforcement: EnforcementRows,
     /// The cloud that the nodes are in.
     pub cloud: Option<Cloud>,
     /// The kind of cluster, as far as its DNS differs.
@@ -50,6 +53,33 @@ pub struct Settings {
     pub asked_for: BTreeSet<String>,
 }
 
+/// What the CNI plugin does, row by row; nothing where `None`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EnforcementRows {
+    /// Whether an `ipBlock` matches pods.
+    pub ip_block_matches_pods: Option<bool>,
+    /// Whether an `ipBlock` matches nodes and the pods on their network.
+    pub ip_block_matches_nodes: Option<bool>,
+    /// Whether a peer's selectors match pods on the network of their node.
+    pub selectors_match_host_network: Option<bool>,
+}
+
+impl Settings {
+    /// What it says about how policies are enforced, for
+    /// [`Cluster::with_enforcement`](crate::cluster::Cluster::with_enforcement).
+    #[must_use]
+    pub fn enforcement(&self) -> EnforcementSettings {
+        EnforcementSettings {
+            cni: self.cni,
+            is_cni_from_command_line: false,
+            ip_block_matches_pods: self.enforcement.ip_block_matches_pods,
+            ip_block_matches_nodes: self.enforcement.ip_block_matches_nodes,
+            selectors_match_host_network: self.enforcement.selectors_match_host_network,
+            pod_cidrs: self.pod_cidrs.clone(),
+        }
+    }
+}
+
 /// Pods that no manifest holds.
 #[derive(Clone, Debug)]
 pub struct ExternalPods {
@@ -57,53 +87,6 @@ pub struct ExternalPods {
     pub namespace: Option<String>,
     /// Their labels.
     pub labels: LabelSelector,
-}
-
-/// A network plugin whose gaps npcheck knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cni {
-    /// Antrea.
-    Antrea,
-    /// Amazon's VPC CNI with its network policy agent.
-    AwsVpc,
-    /// Azure's network policy manager.
-    AzureNpm,
-    /// Calico.
-    Calico,
-    /// Cilium.
-    Cilium,
-    /// Flannel by itself: enforces nothing.
-    Flannel,
-    /// Google's Dataplane V2.
-    GkeDataplaneV2,
-    /// kindnet.
-    Kindnet,
-    /// kube-router.
-    KubeRouter,
-    /// OVN-Kubernetes.
-    OvnKubernetes,
-    /// Weave Net.
-    Weave,
-}
-
-impl Cni {
-    /// Its name, as its makers write it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Antrea => "Antrea",
-            Self::AwsVpc => "the Amazon VPC CNI",
-            Self::AzureNpm => "Azure NPM",
-            Self::Calico => "Calico",
-            Self::Cilium => "Cilium",
-            Self::Flannel => "Flannel",
-            Self::GkeDataplaneV2 => "GKE Dataplane V2",
-            Self::Kindnet => "kindnet",
-            Self::KubeRouter => "kube-router",
-            Self::OvnKubernetes => "OVN-Kubernetes",
-            Self::Weave => "Weave Net",
-        }
-    }
 }
 
 /// A cloud with a metadata service.

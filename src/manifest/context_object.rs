@@ -4,7 +4,7 @@
 //! what npcheck is asked about.
 
 use super::object::Identity;
-use super::{api_extension, entrypoint, kustomization, meta, monitor, rbac};
+use super::{api_extension, cluster_network, entrypoint, kustomization, meta, monitor, rbac};
 use crate::k8s::{
     ApiExtensionKind, ContextObject, EntrypointKind, MonitorKind, ObjectMeta, PrometheusKind,
     RoleScope,
@@ -88,17 +88,24 @@ pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<ContextObj
         ("argoproj.io", "Application") => {
             ContextObject::Placement(Arc::new(kustomization::read_argo(node, meta())?))
         }
-        _ => return None,
+        _ => ContextObject::ClusterNetwork(Arc::new(cluster_network::read(node, identity, meta)?)),
     })
 }
 
 /// Reads a mapping without `kind` that is an object all the same.
 pub(super) fn read_kindless(node: Node<'_>) -> Option<ContextObject> {
+    let meta = || {
+        let api_version = Spanned::new(String::new(), node.span().before());
+        meta::read(node, api_version, "", &mut Vec::new())
+    };
+    if cluster_network::is_install_config(node) {
+        let network = cluster_network::read_install_config(node, meta());
+        return Some(ContextObject::ClusterNetwork(Arc::new(network)));
+    }
     if !kustomization::is_kustomization(node) {
         return None;
     }
-    let api_version = Spanned::new(String::new(), node.span().before());
-    let meta = meta::read(node, api_version, "", &mut Vec::new());
+    let meta = meta();
     Some(ContextObject::Kustomization(Arc::new(kustomization::read(
         node, meta,
     ))))
@@ -208,6 +215,15 @@ mod tests {
                     object.pod_labels.len(),
                     object.host_network
                 )]
+            }
+            ContextObject::ClusterNetwork(object) => {
+                let ranges = object.pod_cidrs.iter().map(|range| range.value.to_string());
+                object
+                    .network_type
+                    .clone()
+                    .into_iter()
+                    .chain(ranges)
+                    .collect()
             }
             ContextObject::ApiExtension(object) => {
                 let call = |call: &crate::k8s::ServiceCall| {

@@ -8,6 +8,7 @@ mod api_extension;
 mod calico;
 mod cidr;
 mod cilium;
+mod cluster_network;
 mod cluster_network_policy;
 mod cluster_peer;
 mod cluster_port;

@@ -96,5 +96,13 @@ pub(super) fn read_node(
     let addresses = addresses
         .filter_map(|address| address.address.parse().ok())
         .collect();
-    k8s::Node { meta, addresses }
+    let spec = |name: &str| node.find(&["spec", name]);
+    let pod_cidrs = spec("podCIDRs").into_iter().flat_map(Node::items);
+    let pod_cidrs = pod_cidrs.chain(spec("podCIDR"));
+    let pod_cidrs = pod_cidrs.filter_map(|block| block.as_str()?.parse().ok());
+    k8s::Node {
+        meta,
+        addresses,
+        pod_cidrs: pod_cidrs.collect(),
+    }
 }

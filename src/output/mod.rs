@@ -18,6 +18,7 @@ mod not_judged;
 mod place;
 mod reach;
 mod reach_json;
+mod reach_missing;
 mod reach_places;
 mod reach_terms;
 mod reach_text;

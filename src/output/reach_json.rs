@@ -3,12 +3,14 @@
 //!
 //! Refuses to shorten: every rule that was asked is there.
 
+use super::address::range_name;
 use super::json::write_value;
 use super::not_judged;
 use super::reach::{Change, Ends, ReachAnswer, ReachReport};
 use super::reach_places::{miss_span, peer_span, port_span, rule_text};
 use super::reach_text::side_outcome;
 use super::reach_words::Words;
+use crate::engine::program::StageName;
 use crate::engine::{
     Address, ConnectionSet, Matter, Miss, PeerTrace, PolicyRef, PortTrace, ReasonCode, RuleTrace,
     SideTrace, Way,
@@ -318,19 +320,16 @@ impl Said<'_, '_, '_> {
             message: self.words.side(side, asked),
             decisions: decisions.collect(),
             admin: side
-                .admin
-                .iter()
+                .rules_of(StageName::Admin)
                 .map(|rule| self.rule(side, rule, asked))
                 .collect(),
             network_policies: side
-                .policies
+                .policies(StageName::NetworkPolicies)
                 .iter()
                 .map(|policy| Policy {
-                    policy: self.words.policy(PolicyRef::Network(policy.id)),
+                    policy: self.words.policy(policy.policy),
                     selects: truth(policy.selects),
-                    location: self
-                        .facts
-                        .place(self.words.policy_span(PolicyRef::Network(policy.id))),
+                    location: self.facts.place(self.words.policy_span(policy.policy)),
                     rules: policy
                         .rules
                         .iter()
@@ -339,8 +338,7 @@ impl Said<'_, '_, '_> {
                 })
                 .collect(),
             baseline: side
-                .baseline
-                .iter()
+                .rules_of(StageName::Baseline)
                 .map(|rule| self.rule(side, rule, asked))
                 .collect(),
             nearest_miss: nearest.map(|miss| self.rule_id(side.direction, miss.rule)),
@@ -370,7 +368,7 @@ impl Said<'_, '_, '_> {
         let ports = ports.collect();
         Rule {
             kind,
-            action: action(rule.action()),
+            action: action(rule.action),
             location: self.facts.place(rule_text(rule.rule)),
             codes: rule
                 .codes(asked, self.matched(rule))
@@ -406,7 +404,7 @@ impl Said<'_, '_, '_> {
         let PolicyRef::Cluster(id) = rule.policy else {
             return ReasonCode::RuleMatch;
         };
-        match (self.words.cluster.cluster_policy(id).tier, rule.action()) {
+        match (self.words.cluster.cluster_policy(id).tier, rule.action) {
             (Tier::Admin, Action::Accept) => ReasonCode::AdminAccept,
             (Tier::Admin, Action::Deny) => ReasonCode::AdminDeny,
             (Tier::Admin, Action::Pass) => ReasonCode::AdminPass,
@@ -480,9 +478,9 @@ fn change(change: &Change) -> ChangeOut<'_> {
 
 fn address(address: Address) -> Option<String> {
     match address {
-        Address::Unknown => None,
+        Address::Unknown { .. } => None,
         Address::Pod(address) => Some(address.to_string()),
-        Address::Outside(range) => Some(range.to_string()),
+        Address::Assumed(range) | Address::Outside(range) => Some(range_name(range)),
     }
 }
 
@@ -505,7 +503,6 @@ fn action(action: Action) -> &'static str {
 fn matter(matter: Matter) -> &'static str {
     match matter {
         Matter::BlocksIgnorePods => "IPBLOCK_IGNORES_PODS",
-        Matter::BlocksSeePods => "IPBLOCK_SEES_PODS",
         Matter::SelectorsSeeHostNetwork => "HOST_NETWORK_SELECTED",
         Matter::EqualPriorities => "EQUAL_PRIORITIES",
     }

@@ -10,6 +10,7 @@ pub(super) fn rule_text(rule: RuleRef<'_>) -> Span {
     match rule {
         RuleRef::Network(rule) => rule.span,
         RuleRef::Cluster(rule) => rule.span,
+        RuleRef::Unread(span) => span,
     }
 }
 
@@ -35,12 +36,14 @@ pub(super) fn miss_span(miss: &Miss<'_>) -> Option<Span> {
         Miss::PodLabel(requirement) | Miss::NamespaceLabel(requirement) => {
             Some(requirement_span(requirement))
         }
-        Miss::OutsideBlock(block) | Miss::Except(block) => Some(block.span),
+        Miss::OutsideBlock(block)
+        | Miss::Except(block)
+        | Miss::AddressUnknown(block, _)
+        | Miss::BlockIgnoresPods(block) => Some(block.span),
         Miss::OtherNamespace
         | Miss::NotAPod
         | Miss::HostNetwork
-        | Miss::AddressUnknown
-        | Miss::NotANode
+        | Miss::NotANode(_)
         | Miss::DomainName => None,
     }
 }

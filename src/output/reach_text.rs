@@ -6,6 +6,7 @@
 mod change;
 mod side;
 
+use super::address::range_name;
 use super::reach::{Detail, Ends, ReachAnswer, ReachOutcome, ReachReport};
 use super::reach_words::{Words, ports};
 use super::{Escaped, Role, Style};
@@ -306,10 +307,9 @@ fn role(outcome: ReachOutcome) -> Role {
 
 fn address(address: Address) -> String {
     match address {
-        Address::Unknown => "an unknown address".to_owned(),
+        Address::Unknown { .. } => "an unknown address".to_owned(),
         Address::Pod(address) => address.to_string(),
-        Address::Outside(range) if range.first == range.last => range.first.to_string(),
-        Address::Outside(range) => range.to_string(),
+        Address::Assumed(range) | Address::Outside(range) => range_name(range),
     }
 }
 

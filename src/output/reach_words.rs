@@ -4,9 +4,10 @@
 //! Refuses to know which facts are shown, and how they are laid out.
 
 use super::count;
-use super::reach_places::{miss_span, peer_span, port_span, requirement_span, rule_text};
+use super::reach_places::{miss_span, peer_span, port_span, rule_text};
 use super::reach_terms::{found, namespace_label, network_peer, numbers, pods, some_of, wanted};
 use crate::cluster::Cluster;
+use crate::engine::program::StageName;
 use crate::engine::{
     ConnectionSet, Decision, Matter, Miss, PeerRef, PeerTrace, PluginDifference, PolicyRef,
     PortRef, PortTrace, ReasonCode, RuleTrace, SideTrace,
@@ -25,8 +26,8 @@ pub(super) struct Words<'a> {
     pub(super) from: &'a str,
     /// The destination's name, as short as it is clear.
     pub(super) to: &'a str,
-    full_from: &'a str,
-    full_to: &'a str,
+    pub(super) full_from: &'a str,
+    pub(super) full_to: &'a str,
 }
 
 impl<'a> Words<'a> {
@@ -166,8 +167,8 @@ impl<'a> Words<'a> {
             }
         });
         let said = said.collect::<Vec<_>>().join("; ");
-        let passed = side.admin.iter().find(|rule| {
-            rule.action() == Action::Pass && !rule.decides.possible.intersection(asked).is_empty()
+        let passed = side.rules_of(StageName::Admin).find(|rule| {
+            rule.action == Action::Pass && !rule.decides.possible.intersection(asked).is_empty()
         });
         match passed {
             Some(rule) => format!(
@@ -181,18 +182,19 @@ impl<'a> Words<'a> {
 
     fn decision(&self, side: &SideTrace<'_>, decision: &Decision<'_, '_>) -> String {
         let direction = side.direction.field();
-        let rules: usize = side.policies.iter().map(|policy| policy.rules.len()).sum();
-        let isolated = format!("isolated by {}", count(side.policies.len(), "policy"));
+        let isolating = side.policies(StageName::NetworkPolicies).len();
+        let rules = side.rules_of(StageName::NetworkPolicies).count();
+        let isolated = format!("isolated by {}", count(isolating, "policy"));
         let decider = decision
             .rule
             .map(|rule| format!("{} #{}", self.policy(rule.policy), rule.index + 1));
         let decider = decider.unwrap_or_default();
         match decision.code {
-            ReasonCode::RuleMatch => match (side.policies.len(), rules) {
+            ReasonCode::RuleMatch => match (isolating, rules) {
                 (1, 1) => format!("{isolated}, its rule matches"),
                 (_, 1) => format!("{isolated}, their only rule matches"),
                 (policies, _) => {
-                    let matching = side.policies.iter().flat_map(|policy| &policy.rules);
+                    let matching = side.rules_of(StageName::NetworkPolicies);
                     let matching = matching.filter(|rule| {
                         !rule
                             .decides
@@ -208,27 +210,23 @@ impl<'a> Words<'a> {
             },
             ReasonCode::NoRules => format!(
                 "{isolated}, which {} no {direction} rules",
-                if side.policies.len() == 1 {
-                    "has"
-                } else {
-                    "have"
-                }
+                if isolating == 1 { "has" } else { "have" }
             ),
-            ReasonCode::NoRuleMatches => match (side.policies.len(), rules) {
+            ReasonCode::NoRuleMatches => match (isolating, rules) {
                 (1, 1) => format!("{isolated}, its only rule does not match"),
                 (1, _) => format!("{isolated}, none of its {rules} rules matches"),
                 (_, 1) => format!("{isolated}, their only rule does not match"),
                 _ => format!("{isolated}, none of their {rules} rules matches"),
             },
-            ReasonCode::NotIsolated if side.baseline.is_empty() => {
+            ReasonCode::NotIsolated if side.policies(StageName::Baseline).is_empty() => {
                 format!("not isolated for {direction}")
             }
             ReasonCode::NotIsolated => {
                 let passes = |rule: &&RuleTrace<'_>| {
                     let decides = rule.decides.certain.intersection(&decision.connections);
-                    rule.action() == Action::Pass && !decides.is_empty()
+                    rule.action == Action::Pass && !decides.is_empty()
                 };
-                match side.baseline.iter().find(passes) {
+                match side.rules_of(StageName::Baseline).find(passes) {
                     Some(rule) => {
                         let rule = format!("{} #{}", self.policy(rule.policy), rule.index + 1);
                         format!(
@@ -252,6 +250,7 @@ impl<'a> Words<'a> {
                 "depends on labels of a namespace that is not here".to_owned()
             }
             ReasonCode::Substitution => "depends on text that another tool fills in".to_owned(),
+            ReasonCode::AddressUnknown => "depends on an address that is not known".to_owned(),
             ReasonCode::Outside => "outside the cluster, no policies".to_owned(),
             ReasonCode::HostNetwork => "on the host network, no policy selects it".to_owned(),
             ReasonCode::SamePod => "a pod reaches itself, whatever the policies".to_owned(),
@@ -275,7 +274,7 @@ impl<'a> Words<'a> {
         if is_late {
             said += ", but a rule before it decided";
         }
-        match (self.cluster_policy(rule), rule.action()) {
+        match (self.cluster_policy(rule), rule.action) {
             (None, _) => said,
             (Some(_), Action::Accept) => format!("Accept: {said}"),
             (Some(_), Action::Deny) => format!("Deny: {said}"),
@@ -451,14 +450,26 @@ impl<'a> Words<'a> {
                     "wants a pod by its labels, {other} is on the host network, unseen by selectors"
                 )
             }
-            Miss::AddressUnknown => {
-                format!("wants an address, that of {other} is not known")
+            Miss::AddressUnknown(block, Truth::Unknown) => format!(
+                "wants an address in {}, which some of the pod ranges are; that of {other} is \
+                 not known",
+                block.value
+            ),
+            Miss::AddressUnknown(block, _) => {
+                format!("wants an address in {}, which no pod range is", block.value)
             }
+            Miss::BlockIgnoresPods(block) => format!(
+                "wants an address in {}, and the CNI plugin compares none with that of {other}",
+                block.value
+            ),
             Miss::OutsideBlock(block) => {
                 format!("wants an address in {}, {other} is not in it", block.value)
             }
             Miss::Except(except) => format!("{other} is in its exception {}", except.value),
-            Miss::NotANode => "wants the address of a node, which it is not".to_owned(),
+            Miss::NotANode(Truth::Unknown) => {
+                format!("wants the address of a node, that of {other} is not known")
+            }
+            Miss::NotANode(_) => "wants the address of a node, which it is not".to_owned(),
             Miss::DomainName => "wants a DNS name, which cannot be resolved offline".to_owned(),
         }
     }
@@ -499,9 +510,6 @@ impl<'a> Words<'a> {
             Matter::BlocksIgnorePods => {
                 "those that know pods by identity (Cilium) match no ipBlock against pods"
             }
-            Matter::BlocksSeePods => {
-                "those that compare addresses (Calico, Antrea) match an ipBlock if it holds the pod's"
-            }
             Matter::SelectorsSeeHostNetwork => {
                 "Kubernetes leaves hostNetwork open, and one may apply selectors to these pods"
             }
@@ -510,71 +518,5 @@ impl<'a> Words<'a> {
             }
         };
         format!("{what}: {answer}")
-    }
-
-    /// What is missing to know the outcome, and where it is asked for.
-    pub(super) fn missing(
-        &self,
-        side: &SideTrace<'_>,
-        asked: &ConnectionSet,
-    ) -> Vec<(String, Span)> {
-        if side.verdict.unknown().intersection(asked).is_empty() {
-            return Vec::new();
-        }
-        let mut missing = Vec::new();
-        for rule in side.rules().filter(|rule| rule.applies() == Truth::Unknown) {
-            if rule.is_opaque {
-                let what = format!(
-                    "text of {} that another tool fills in",
-                    self.policy(rule.policy)
-                );
-                missing.push((what, self.opaque_span(rule)));
-            }
-            let ends = [(self.from, self.full_from), (self.to, self.full_to)];
-            let [subject, other] = match side.direction {
-                Direction::Egress => ends,
-                Direction::Ingress => [ends[1], ends[0]],
-            };
-            let of_subject = rule.subject_doubts.iter().map(|miss| (subject, miss));
-            let peers = rule.peers.entries.iter().flat_map(|entry| &entry.misses);
-            let of_peers = peers.map(|miss| (other, miss));
-            for (whose, miss) in of_subject
-                .chain(of_peers)
-                .filter(|(_, miss)| miss.truth() == Truth::Unknown)
-            {
-                let (Miss::PodLabel(requirement) | Miss::NamespaceLabel(requirement)) = miss else {
-                    continue;
-                };
-                let what = match (miss, requirement.is_opaque()) {
-                    (_, true) => format!("what another tool fills in for {}", wanted(requirement)),
-                    (Miss::NamespaceLabel(_), false) => {
-                        let namespace = whose.1.split('/').next().unwrap_or_default();
-                        format!(
-                            "the labels of namespace {namespace}, which no manifest here declares: \
-                             a rule asks for {}",
-                            wanted(requirement)
-                        )
-                    }
-                    (_, false) => {
-                        format!(
-                            "the labels of {}: a rule asks for {}",
-                            whose.0,
-                            wanted(requirement)
-                        )
-                    }
-                };
-                missing.push((what, requirement_span(requirement)));
-            }
-        }
-        missing.dedup_by(|next, previous| next.0 == previous.0);
-        missing
-    }
-
-    fn opaque_span(&self, rule: &RuleTrace<'_>) -> Span {
-        let meta = match rule.policy {
-            PolicyRef::Network(id) => &self.cluster.policy(id).object.meta,
-            PolicyRef::Cluster(id) => &self.cluster.cluster_policy(id).meta,
-        };
-        meta.opaque.unwrap_or(rule_text(rule.rule))
     }
 }

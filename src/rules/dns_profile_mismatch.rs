@@ -175,7 +175,8 @@ fn reaches_cache(cx: &Context<'_>, pods: &IsolatedPods) -> bool {
     let cache = Endpoint::Address(IpAddr::V4(dns::NODE_LOCAL_ADDRESS).into());
     let subject = pods.endpoint(cx.cluster);
     let allowed = engine::side(cx.cluster, Direction::Egress, &subject, &cache);
-    allowed.iter().any(|(_, ports)| ports.contains(dns::PORT))
+    let possible = allowed.possible();
+    possible.iter().any(|(_, ports)| ports.contains(dns::PORT))
 }
 
 /// Whether a rule names OpenShift's resolver, or may mean it in what is known to be OpenShift.

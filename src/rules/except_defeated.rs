@@ -260,6 +260,6 @@ fn is_left_open(
     selected.iter().any(|workload| {
         let pod = Endpoint::workload(cx.cluster, *workload);
         let open = engine::side(cx.cluster, direction, &pod, &address);
-        !open.intersection(ports).is_empty()
+        !open.allowed().intersection(ports).is_empty()
     })
 }

@@ -229,7 +229,7 @@ fn is_reached(cx: &Context<'_>, id: PolicyId, address: IpAddr) -> bool {
     let address = Endpoint::Address(address.into());
     selected.iter().any(|workload| {
         let pod = Endpoint::workload(cx.cluster, *workload);
-        engine::side(cx.cluster, Direction::Egress, &pod, &address)
-            .contains(Protocol::Tcp, METADATA_PORT)
+        let verdict = engine::side(cx.cluster, Direction::Egress, &pod, &address);
+        verdict.allowed().contains(Protocol::Tcp, METADATA_PORT)
     })
 }

@@ -399,8 +399,10 @@ fn answer(cluster: &Cluster, caller: Caller, backend: &Backend) -> Answer {
     };
     // Whether a block of all addresses holds those of pods is up to the network plugin.
     let outside = Endpoint::Address(AddressRange::from(IpAddr::V4(OUTSIDE)));
-    let lets_all_in =
-        || engine::side(cluster, Direction::Ingress, &to, &outside).contains(protocol, port);
+    let lets_all_in = || {
+        let verdict = engine::side(cluster, Direction::Ingress, &to, &outside);
+        verdict.possible().contains(protocol, port)
+    };
     match answer {
         Answer::Refused if caller == Caller::Stranger && lets_all_in() => Answer::Unclear,
         answer => answer,

@@ -339,6 +339,6 @@ impl ClusterView {
 }
 
 /// What is known of a cluster beyond its objects goes to it here, and nowhere else.
-fn informed(cluster: Cluster, _settings: &Settings) -> Cluster {
-    cluster
+fn informed(cluster: Cluster, settings: &Settings) -> Cluster {
+    cluster.with_enforcement(&settings.enforcement())
 }

@@ -107,7 +107,11 @@ pub(crate) fn objects(seed: u64) -> Vec<Object> {
         let mut meta = meta(&format!("n{index}"), None, random);
         meta.labels = labels(random, &NAMESPACE_LABELS);
         let addresses = random.list(2, |random| address(random, index as u8 + 1));
-        objects.push(Object::Node(Arc::new(Node { meta, addresses })));
+        objects.push(Object::Node(Arc::new(Node {
+            meta,
+            addresses,
+            pod_cidrs: Vec::new(),
+        })));
     }
     let family = random.below(4);
     let has_hosts = random.percent(30);

@@ -51,7 +51,7 @@ fn check(flows: &Path) {
         let port = port.parse().unwrap();
         let all = relation.connections(from, to).get(protocol).contains(port);
         let ends = [from, to].map(|id| Endpoint::workload(&cluster, id));
-        let alone = engine::connections(&cluster, &ends[0], &ends[1]);
+        let alone = engine::judge(&cluster, &ends[0], &ends[1]).allowed();
         let expected = *expected == "allowed";
         assert_eq!(all, expected, "{case}: {line}");
         assert_eq!(

@@ -2,10 +2,10 @@
 //! policies say.
 
 use crate::clusters::{self, Random};
-use crate::reference::{End, Reference};
-use npcheck::cluster::{Cluster, WorkloadId};
+use crate::reference::{Answer, End, Reference};
+use npcheck::cluster::{Cluster, Cni, EnforcementSettings, WorkloadId};
 use npcheck::engine::{
-    AddressRange, ConnectionSet, Endpoint, Engine, Flow, Peer, PortSet, connections,
+    AddressRange, ConnectionSet, Endpoint, Engine, Flow, Peer, PortSet, Relation, Verdict, judge,
 };
 use npcheck::k8s::{Direction, Field, Object, Protocol};
 use rayon::prelude::*;
@@ -29,45 +29,101 @@ fn every_pair_is_judged_as_by_brute_force() {
     assert!(judged > 1_000_000, "only {judged} verdicts were compared");
 }
 
+/// A random cluster, where it was told how its policies are enforced (S9, S15).
+fn cluster(seed: u64, objects: Vec<Object>) -> Cluster {
+    let pod_cidrs = pod_ranges(seed).iter().map(|range| range.parse());
+    let settings = EnforcementSettings {
+        cni: [None, Some(Cni::Cilium), Some(Cni::OvnKubernetes), None][seed as usize % 4],
+        pod_cidrs: pod_cidrs
+            .collect::<Result<_, _>>()
+            .expect("they are blocks"),
+        ..EnforcementSettings::default()
+    };
+    Cluster::new(objects).with_enforcement(&settings)
+}
+
+/// Where the pods of a random cluster have their addresses; the private ranges if it is not
+/// said.
+fn pod_ranges(seed: u64) -> &'static [&'static str] {
+    match seed % 3 {
+        0 => &["10.0.0.0/24", "fd00::/64"],
+        1 => &["10.0.0.0/8"],
+        _ => &[],
+    }
+}
+
+fn reference(seed: u64, objects: &[Object]) -> Reference<'_> {
+    let reference = Reference::new(objects);
+    let ranges = pod_ranges(seed).iter().map(|range| range.parse());
+    let ranges: Vec<_> = ranges.collect::<Result<_, _>>().expect("they are blocks");
+    let reference = match ranges.is_empty() {
+        true => reference,
+        false => reference.with_pod_ranges(ranges),
+    };
+    match seed % 4 {
+        1 => reference.with_plugin(false, false),
+        2 => reference.with_plugin(true, true),
+        _ => reference,
+    }
+}
+
 #[test]
 fn one_pair_is_judged_as_in_the_relation() {
     (0..CLUSTERS / 2).into_par_iter().for_each(|seed| {
-        let cluster = Cluster::new(clusters::objects(seed));
+        let cluster = cluster(seed, clusters::objects(seed));
         let engine = Engine::new(&cluster);
         let relation = engine.relation();
         let pods = |id| Endpoint::workload(&cluster, id);
         for from in cluster.workload_ids() {
             for to in cluster.workload_ids() {
-                let alone = connections(&cluster, &pods(from), &pods(to));
-                assert_eq!(alone, *relation.connections(from, to), "cluster {seed}");
+                let alone = judge(&cluster, &pods(from), &pods(to));
+                let connections = relation.connections(from, to).into_owned();
+                let unknown = relation.unknown(from, to).into_owned();
+                assert_eq!(both(&alone), (connections, unknown), "cluster {seed}");
             }
             for atom in relation.atoms() {
                 let outside = Endpoint::Address(*atom);
-                let into = single(&mut relation.from_outside(*atom, from));
-                let alone = connections(&cluster, &outside, &pods(from));
-                assert_eq!(alone, into, "cluster {seed}");
-                let out = single(&mut relation.to_outside(from, *atom));
-                let alone = connections(&cluster, &pods(from), &outside);
-                assert_eq!(alone, out, "cluster {seed}");
+                for direction in Direction::BOTH {
+                    let together = single(&relation, from, direction, *atom);
+                    let alone = match direction {
+                        Direction::Ingress => judge(&cluster, &outside, &pods(from)),
+                        Direction::Egress => judge(&cluster, &pods(from), &outside),
+                    };
+                    assert_eq!(both(&alone), together, "cluster {seed}");
+                }
             }
         }
     });
 }
 
+/// What is allowed, and what is unknown.
+fn both(verdict: &Verdict) -> (ConnectionSet, ConnectionSet) {
+    (verdict.allowed(), verdict.unknown())
+}
+
 /// The answer for addresses that no policy tells apart: there is one, or nothing.
-fn single(answers: &mut dyn Iterator<Item = (AddressRange, &ConnectionSet)>) -> ConnectionSet {
+fn single(
+    relation: &Relation<'_>,
+    workload: WorkloadId,
+    direction: Direction,
+    range: AddressRange,
+) -> (ConnectionSet, ConnectionSet) {
+    let mut answers = relation.with_outside(workload, direction, range);
     let first = answers.next();
     assert_eq!(answers.next(), None, "one address gives one answer");
-    first.map_or_else(ConnectionSet::none, |(_, set)| set.clone())
+    let none = ConnectionSet::none;
+    first.map_or((none(), none()), |(_, connections, unknown)| {
+        (connections.into_owned(), unknown.into_owned())
+    })
 }
 
 /// How many verdicts were compared.
 fn compare_with_reference(seed: u64) -> usize {
     let objects = clusters::objects(seed);
-    let cluster = Cluster::new(objects.clone());
+    let cluster = cluster(seed, objects.clone());
     let engine = Engine::new(&cluster);
     let relation = engine.relation();
-    let reference = Reference::new(&objects);
+    let reference = reference(seed, &objects);
     let ids = ids_by_name(&cluster);
     let peers: Vec<(WorkloadId, End)> = reference
         .peers
@@ -88,35 +144,37 @@ fn compare_with_reference(seed: u64) -> usize {
         .filter(|workload| workload.object.meta.is_accepted);
     assert_eq!(accepted.count(), peers.len(), "peers of cluster {seed}");
     let mut judged = 0;
-    let mut compare = |source: End, destination: End, got: &ConnectionSet| {
-        let allows = reference.pair(source, destination);
+    let mut compare = |source: End, destination: End, got: (ConnectionSet, ConnectionSet)| {
+        let answer = reference.pair(source, destination);
         for protocol in Protocol::ALL {
             for port in PORTS {
-                let expected = allows(protocol, port);
-                let got = got.contains(protocol, port);
+                let expected = answer(protocol, port);
+                let got = match &got {
+                    (allowed, _) if allowed.contains(protocol, port) => Answer::Allowed,
+                    (_, unknown) if unknown.contains(protocol, port) => Answer::Unknown,
+                    _ => Answer::Denied,
+                };
                 assert_eq!(
                     got, expected,
                     "cluster {seed}: {source:?} -> {destination:?} {protocol} {port}"
                 );
                 judged += 1;
             }
-            let boundaries = got.get(protocol).ranges().iter();
             let is_known = |port: &u16| PORTS.contains(port);
-            assert!(
-                boundaries
-                    .clone()
-                    .all(|(first, last)| is_known(first) && is_known(last)),
-                "cluster {seed}: {source:?} -> {destination:?} has a boundary that no policy has: {got}"
-            );
+            for got in [&got.0, &got.1] {
+                let mut boundaries = got.get(protocol).ranges().iter();
+                assert!(
+                    boundaries.all(|(first, last)| is_known(first) && is_known(last)),
+                    "cluster {seed}: {source:?} -> {destination:?} has a boundary that no policy has: {got}"
+                );
+            }
         }
     };
     for (source, source_end) in &peers {
         for (destination, destination_end) in &peers {
-            compare(
-                *source_end,
-                *destination_end,
-                &relation.connections(*source, *destination),
-            );
+            let connections = relation.connections(*source, *destination).into_owned();
+            let unknown = relation.unknown(*source, *destination).into_owned();
+            compare(*source_end, *destination_end, (connections, unknown));
         }
     }
     for atom in relation.atoms() {
@@ -124,16 +182,10 @@ fn compare_with_reference(seed: u64) -> usize {
             for (workload, end) in &peers {
                 let outside = End::Outside(address);
                 let range = AddressRange::from(address);
-                compare(
-                    outside,
-                    *end,
-                    &single(&mut relation.from_outside(range, *workload)),
-                );
-                compare(
-                    *end,
-                    outside,
-                    &single(&mut relation.to_outside(*workload, range)),
-                );
+                let into = single(&relation, *workload, Direction::Ingress, range);
+                compare(outside, *end, into);
+                let out = single(&relation, *workload, Direction::Egress, range);
+                compare(*end, outside, out);
             }
         }
     }
@@ -143,11 +195,12 @@ fn compare_with_reference(seed: u64) -> usize {
 #[test]
 fn the_streamed_flows_are_the_whole_relation_in_order() {
     (0..CLUSTERS / 4).into_par_iter().for_each(|seed| {
-        let cluster = Cluster::new(clusters::objects(seed));
+        let cluster = cluster(seed, clusters::objects(seed));
         let engine = Engine::new(&cluster);
         let relation = engine.relation();
         let flows: Vec<Flow> = relation.flows().collect();
-        assert!(flows.iter().all(|flow| !flow.connections.is_empty()));
+        let is_empty = |flow: &Flow| flow.connections.is_empty() && flow.unknown.is_empty();
+        assert!(!flows.iter().any(is_empty));
         let place = |flow: &Flow| match (flow.source, flow.destination) {
             (source @ Peer::Workload(_), destination) => (0, source, destination),
             (source, destination) => (1, destination, source),
@@ -171,6 +224,8 @@ fn the_streamed_flows_are_the_whole_relation_in_order() {
                     "cluster {seed}"
                 );
                 assert_eq!(streamed, row.connections(destination), "cluster {seed}");
+                let unknown = relation.unknown(source, destination);
+                assert_eq!(row.unknown(destination), *unknown, "cluster {seed}");
             }
             for family in [AddressRange::IPV4, AddressRange::IPV6] {
                 for (range, set) in relation.to_outside(source, family) {

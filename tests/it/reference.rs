@@ -2,12 +2,13 @@
 //! port: the S-numbers are sections of the semantics that `docs/architecture.md` speaks
 //! of. It shares nothing with the engine but the types that objects are read into.
 
+use ipnet::IpNet;
 use npcheck::k8s::{
     Action, ClusterNetworkPolicy, Direction, Label, LabelSelector, NetworkPolicy,
     NetworkPolicyPeer, NetworkPolicyPort, Object, Operator, PeerSelection, PodsSelection,
     PortMatch, PortReference, Protocol, Tier, Workload, WorkloadKind,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 type Labels = BTreeMap<String, String>;
@@ -27,6 +28,23 @@ pub(crate) struct Reference<'o> {
     policies: Vec<&'o NetworkPolicy>,
     cluster_policies: Vec<&'o ClusterNetworkPolicy>,
     nodes: Vec<(Labels, &'o [IpAddr])>,
+    /// Where pods have their addresses (S9).
+    pod_ranges: Vec<IpNet>,
+    /// Whether blocks match pods (S15).
+    blocks_match_pods: bool,
+    /// Whether a peer's selectors match pods on the network of their node (S15).
+    selectors_match_host_network: bool,
+}
+
+/// The addresses that an end may have; `None` for one that no block holds.
+type Choices = Vec<Option<IpAddr>>;
+
+/// What becomes of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Allowed,
+    Denied,
+    Unknown,
 }
 
 /// What decides about one direction of one way: rules that are about the other end.
@@ -70,6 +88,11 @@ impl<'o> Reference<'o> {
             policies: vec![],
             cluster_policies: vec![],
             nodes: vec![],
+            pod_ranges: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+                .map(|range| range.parse().expect("these blocks are well formed"))
+                .to_vec(),
+            blocks_match_pods: true,
+            selectors_match_host_network: false,
         };
         for object in accepted() {
             match object {
@@ -96,34 +119,63 @@ impl<'o> Reference<'o> {
         reference
     }
 
-    /// S0, S4, S9: whether a connection may be opened, for every protocol and port.
-    pub(crate) fn pair(&self, source: End, destination: End) -> impl Fn(Protocol, u16) -> bool {
+    /// The same in a cluster where pods have addresses of these ranges.
+    pub(crate) fn with_pod_ranges(mut self, ranges: Vec<IpNet>) -> Self {
+        self.pod_ranges = ranges;
+        self
+    }
+
+    /// The same with another CNI plugin (S15).
+    pub(crate) fn with_plugin(
+        mut self,
+        blocks_match_pods: bool,
+        selectors_match_host_network: bool,
+    ) -> Self {
+        self.blocks_match_pods = blocks_match_pods;
+        self.selectors_match_host_network = selectors_match_host_network;
+        self
+    }
+
+    /// S0, S4, S9: what becomes of a connection, for every protocol and port.
+    pub(crate) fn pair(&self, source: End, destination: End) -> impl Fn(Protocol, u16) -> Answer {
         let is_same_pod = matches!((source, destination), (End::Pod(a), End::Pod(b))
             if a == b && self.peers[a].kind == WorkloadKind::Pod);
         let (from, to) = (self.addresses(source), self.addresses(destination));
-        let mut ways: Vec<(Option<IpAddr>, Option<IpAddr>)> = Vec::new();
-        for a in &from {
-            for b in &to {
-                if a.is_none_or(|a| b.is_none_or(|b| a.is_ipv4() == b.is_ipv4())) {
-                    ways.push((*a, *b));
+        let families = |addresses: &[IpAddr]| -> BTreeSet<bool> {
+            addresses.iter().map(IpAddr::is_ipv4).collect()
+        };
+        let (of_source, of_destination) = (families(&from), families(&to));
+        let mut common: BTreeSet<bool> = if from.is_empty() || to.is_empty() {
+            &of_source | &of_destination
+        } else {
+            &of_source & &of_destination
+        };
+        if common.is_empty() {
+            let outside = [source, destination].into_iter().find_map(|end| match end {
+                End::Outside(address) => Some(address.is_ipv4()),
+                End::Pod(_) => None,
+            });
+            common.insert(outside.unwrap_or(true));
+        }
+        // By way: every address that each end may have there.
+        let mut ways: Vec<(Choices, Choices)> = Vec::new();
+        for is_ipv4 in common {
+            for a in self.choices(&from, is_ipv4) {
+                for b in self.choices(&to, is_ipv4) {
+                    ways.push((a.clone(), b));
                 }
             }
-        }
-        if ways.is_empty() {
-            let own = |end, addresses: &[Option<IpAddr>]| match end {
-                End::Pod(_) => None,
-                End::Outside(_) => addresses[0],
-            };
-            ways.push((own(source, &from), own(destination, &to)));
         }
         let sides: Vec<_> = ways
             .into_iter()
             .map(|(a, b)| {
-                let egress = self.side(Direction::Egress, source, destination, b);
-                (
-                    egress,
-                    self.side(Direction::Ingress, destination, source, a),
-                )
+                let egress = b
+                    .into_iter()
+                    .map(|b| self.side(Direction::Egress, source, destination, b));
+                let ingress = a
+                    .into_iter()
+                    .map(|a| self.side(Direction::Ingress, destination, source, a));
+                (egress.collect::<Vec<_>>(), ingress.collect::<Vec<_>>())
             })
             .collect();
         let ports = match destination {
@@ -135,11 +187,89 @@ impl<'o> Reference<'o> {
                 side.as_ref()
                     .is_none_or(|side| side.allows(&ports, protocol, port))
             };
-            is_same_pod
-                || sides
-                    .iter()
-                    .any(|(egress, ingress)| allows(egress) && allows(ingress))
+            if is_same_pod {
+                return Answer::Allowed;
+            }
+            let mut answer = Answer::Denied;
+            for (egress, ingress) in &sides {
+                if egress.iter().all(allows) && ingress.iter().all(allows) {
+                    return Answer::Allowed;
+                }
+                if egress.iter().any(allows) && ingress.iter().any(allows) {
+                    answer = Answer::Unknown;
+                }
+            }
+            answer
         }
+    }
+
+    /// S9: the addresses of a family that an end uses, each with all that it may be; if none
+    /// is known, one for each way in which blocks may see it.
+    fn choices(&self, known: &[IpAddr], is_ipv4: bool) -> Vec<Choices> {
+        let known: Vec<_> = known
+            .iter()
+            .filter(|address| address.is_ipv4() == is_ipv4)
+            .map(|address| vec![Some(*address)])
+            .collect();
+        if !known.is_empty() {
+            return known;
+        }
+        let ranges: Vec<&IpNet> = self
+            .pod_ranges
+            .iter()
+            .filter(|range| range.addr().is_ipv4() == is_ipv4)
+            .collect();
+        let behind = |net: &IpNet| match net.broadcast() {
+            IpAddr::V4(last) => last
+                .to_bits()
+                .checked_add(1)
+                .map(|bits| IpAddr::V4(bits.into())),
+            IpAddr::V6(last) => last
+                .to_bits()
+                .checked_add(1)
+                .map(|bits| IpAddr::V6(bits.into())),
+        };
+        let mut starts: BTreeSet<IpAddr> = ranges.iter().map(|range| range.network()).collect();
+        for net in self.nets() {
+            starts.insert(net.network());
+            starts.extend(behind(&net));
+        }
+        let is_possible = |start: &IpAddr| ranges.iter().any(|range| range.contains(start));
+        let mut may_be: Vec<_> = starts.into_iter().filter(is_possible).map(Some).collect();
+        if may_be.is_empty() {
+            may_be.push(None);
+        }
+        vec![may_be]
+    }
+
+    /// Every block that some policy speaks of, and the addresses of nodes.
+    fn nets(&self) -> Vec<IpNet> {
+        let mut nets = vec![];
+        for policy in &self.policies {
+            for rule in policy.ingress.items().iter().chain(policy.egress.items()) {
+                for block in rule
+                    .peers
+                    .items()
+                    .iter()
+                    .filter_map(|peer| peer.ip_block.get())
+                {
+                    nets.push(block.cidr.value);
+                    nets.extend(block.except.items().iter().map(|except| except.value));
+                }
+            }
+        }
+        for policy in &self.cluster_policies {
+            for rule in policy.ingress.iter().chain(&policy.egress) {
+                for peer in &rule.peers {
+                    if let PeerSelection::Networks(networks) = &peer.selection {
+                        nets.extend(networks.iter().map(|network| network.value));
+                    }
+                }
+            }
+        }
+        let nodes = self.nodes.iter().flat_map(|(_, addresses)| *addresses);
+        nets.extend(nodes.map(|address| IpNet::from(*address)));
+        nets
     }
 
     /// S5, S11: what decides about `subject`, whose traffic goes to or comes from `other`.
@@ -223,6 +353,7 @@ impl<'o> Reference<'o> {
         address: Option<IpAddr>,
     ) -> bool {
         if let Some(block) = peer.ip_block.get() {
+            let address = address.filter(|_| self.is_compared(other));
             let is_in =
                 |cidr: &ipnet::IpNet| address.is_some_and(|address| cidr.contains(&address));
             return is_in(&block.cidr) && !block.except.items().iter().any(|except| is_in(except));
@@ -235,20 +366,27 @@ impl<'o> Reference<'o> {
             None => namespace == home,
         };
         let has_labels = |selector| matches(selector, &labels(other.labels.iter()));
-        !other.host_network && in_namespace && peer.pod_selector.get().is_none_or(has_labels)
+        (!other.host_network || self.selectors_match_host_network)
+            && in_namespace
+            && peer.pod_selector.get().is_none_or(has_labels)
+    }
+
+    /// S15: whether blocks of addresses match this end at all.
+    fn is_compared(&self, end: End) -> bool {
+        matches!(end, End::Outside(_)) || self.blocks_match_pods
     }
 
     /// S12.
     fn is_admin_peer(&self, peer: &PeerSelection, other: End, address: Option<IpAddr>) -> bool {
+        let address = address.filter(|_| self.is_compared(other));
         match peer {
             PeerSelection::Pods(selection) => match other {
                 End::Pod(other) => self.selects(selection, self.peers[other]),
                 End::Outside(_) => false,
             },
-            PeerSelection::Networks(networks) => networks.iter().any(|network| match address {
-                Some(address) => network.contains(&address),
-                None => network.trunc().to_string() == "0.0.0.0/0",
-            }),
+            PeerSelection::Networks(networks) => networks
+                .iter()
+                .any(|network| address.is_some_and(|address| network.contains(&address))),
             PeerSelection::Nodes(selector) => self.nodes.iter().any(|(labels, addresses)| {
                 matches(selector, labels)
                     && address.is_some_and(|address| addresses.contains(&address))
@@ -273,15 +411,10 @@ impl<'o> Reference<'o> {
             }
     }
 
-    fn addresses(&self, end: End) -> Vec<Option<IpAddr>> {
+    fn addresses(&self, end: End) -> Vec<IpAddr> {
         match end {
-            End::Pod(place) if self.peers[place].addresses.is_empty() => vec![None],
-            End::Pod(place) => self.peers[place]
-                .addresses
-                .iter()
-                .map(|address| Some(*address))
-                .collect(),
-            End::Outside(address) => vec![Some(address)],
+            End::Pod(place) => self.peers[place].addresses.clone(),
+            End::Outside(address) => vec![address],
         }
     }
 }

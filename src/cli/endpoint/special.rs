@@ -63,14 +63,3 @@ pub(crate) fn blocks(range: &AddressRange) -> Vec<IpNet> {
         _ => Vec::new(),
     }
 }
-
-/// A range as a person writes it: an address, a block, or where it begins and ends.
-pub(crate) fn range_name(range: &AddressRange) -> String {
-    if range.first == range.last {
-        return range.first.to_string();
-    }
-    match blocks(range)[..] {
-        [block] => block.to_string(),
-        _ => format!("{}-{}", range.first, range.last),
-    }
-}

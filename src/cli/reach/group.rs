@@ -2,12 +2,13 @@
 //!
 //! Refuses to know how ends are typed and answers printed.
 
-use crate::cli::endpoint::{End, Resolved, range_name};
+use crate::cli::endpoint::{End, Resolved};
 use crate::cli::port::Asked;
-use crate::cluster::{Cluster, PolicyId};
+use crate::cluster::Cluster;
 use crate::engine::{
     AddressRange, ConnectionSet, Endpoint, Explanation, PolicyRef, ReasonCode, SideTrace, explain,
 };
+use crate::output::range_name;
 use crate::output::{Ends, ReachOutcome};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +26,7 @@ impl Piece<'_> {
     /// Its name in an answer.
     pub(super) fn name(&self, cluster: &Cluster, resolved: &Resolved) -> String {
         match &self.endpoint {
-            Endpoint::Address(range) => range_name(range),
+            Endpoint::Address(range) => range_name(*range),
             Endpoint::Pod(_) => resolved.ends[self.place].name(cluster),
         }
     }
@@ -78,7 +79,7 @@ struct Key {
 /// nobody asks why then.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct SideKey {
-    policies: Vec<PolicyId>,
+    policies: Vec<PolicyRef>,
     decisions: Vec<(ReasonCode, ConnectionSet, Option<RulePlace>)>,
 }
 
@@ -94,8 +95,9 @@ impl SideKey {
             let rule = decision.rule.map(|rule| (rule.policy, rule.index));
             (decision.code, decision.connections, rule)
         });
+        let policies = side.stages.iter().flat_map(|stage| &stage.policies);
         Some(Self {
-            policies: side.policies.iter().map(|policy| policy.id).collect(),
+            policies: policies.map(|policy| policy.policy).collect(),
             decisions: decisions.collect(),
         })
     }
@@ -266,7 +268,7 @@ fn range_names(ranges: &[AddressRange], resolved: &Resolved) -> Vec<String> {
         && holes.len() <= 2
         && holes.len() < here.len()
     {
-        let holes: Vec<_> = holes.iter().map(range_name).collect();
+        let holes: Vec<_> = holes.iter().map(|range| range_name(*range)).collect();
         return vec![format!("{typed} except {}", holes.join(", "))];
     }
     let mut names = Vec::new();
@@ -279,7 +281,7 @@ fn range_names(ranges: &[AddressRange], resolved: &Resolved) -> Vec<String> {
                 joined
                     .iter()
                     .filter(|range| range.is_ipv4() == is_ipv4)
-                    .map(range_name),
+                    .map(|range| range_name(*range)),
             );
         }
     }

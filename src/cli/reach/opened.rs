@@ -4,12 +4,11 @@
 //! Refuses to know how the change was found.
 
 use super::group::joined;
-use crate::cli::endpoint::range_name;
 use crate::cluster::Cluster;
 use crate::engine::{AddressRange, ConnectionSet, Engine};
 use crate::graph::{End, difference};
 use crate::k8s::Direction;
-use crate::output::OpenedFlow;
+use crate::output::{OpenedFlow, range_name};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The flow that a change is made for.
@@ -73,8 +72,8 @@ pub(super) fn opened(before: &Cluster, after: &Cluster, asked: &AskedFlow<'_>) -
     for ((direction, name, connections), ranges) in outside {
         for range in joined(&ranges) {
             let (from, to) = match direction {
-                Direction::Egress => (name.clone(), range_name(&range)),
-                Direction::Ingress => (range_name(&range), name.clone()),
+                Direction::Egress => (name.clone(), range_name(range)),
+                Direction::Ingress => (range_name(range), name.clone()),
             };
             opened.insert(OpenedFlow {
                 from,

@@ -3,19 +3,9 @@
 //! Refuses to know who asks, and what follows for the rule.
 
 use super::possibility::Match;
+use crate::engine::program::{PortEntry, PortRef, Ports};
 use crate::engine::{ConnectionSet, Endpoint, PortSet};
-use crate::k8s::{
-    ClusterNetworkPolicyPort, NetworkPolicyPort, PortMatch, PortReference, Protocol, is_opaque,
-};
-
-/// A port entry as a policy has it.
-#[derive(Clone, Copy, Debug)]
-pub enum PortRef<'c> {
-    /// Of a `NetworkPolicy`.
-    Network(&'c NetworkPolicyPort),
-    /// Of a cluster-wide policy.
-    Cluster(&'c ClusterNetworkPolicyPort),
-}
+use crate::k8s::{PortMatch, PortReference, Protocol};
 
 impl<'c> PortRef<'c> {
     /// The name, if it is a named port.
@@ -61,74 +51,36 @@ impl PortTrace<'_> {
     }
 }
 
-/// The ports of a `NetworkPolicy` rule at a destination (S7).
-pub(super) fn network_ports<'c>(
-    ports: &'c [NetworkPolicyPort],
+/// What the ports of a rule mean at a destination (S7); every port if it has none.
+pub(super) fn compare<'c>(
+    ports: Option<&[PortEntry<'c>]>,
     destination: &Endpoint<'_>,
 ) -> PortsTrace<'c> {
-    let trace = |entry: &'c NetworkPolicyPort| {
-        let protocol = entry.protocol_or_default();
-        let connections = match entry.port.get().map(|port| &port.value) {
-            None => ConnectionSet::of(protocol, PortSet::all()),
-            Some(PortReference::Number(first)) => {
-                let last = entry.end_port.get().map_or(*first, |end| end.value);
-                ConnectionSet::of(protocol, PortSet::range(*first, last))
-            }
-            Some(PortReference::Name(name)) => named(destination, name, Some(protocol)),
+    let Some(ports) = ports else {
+        return PortsTrace {
+            matches: Match::exactly(ConnectionSet::all()),
+            entries: Vec::new(),
         };
-        PortTrace {
-            port: PortRef::Network(entry),
-            connections,
-        }
     };
-    PortsTrace::new(ports.iter().map(trace).collect(), destination)
-}
-
-/// The ports of a rule of a cluster-wide policy at a destination (S12).
-pub(super) fn cluster_ports<'c>(
-    ports: Option<&'c [ClusterNetworkPolicyPort]>,
-    destination: &Endpoint<'_>,
-) -> PortsTrace<'c> {
-    let trace = |entry: &'c ClusterNetworkPolicyPort| {
-        let connections = match &entry.matches {
-            PortMatch::Numbers {
-                protocol,
-                first,
-                last,
-            } => ConnectionSet::of(*protocol, PortSet::range(*first, *last)),
-            PortMatch::Name(name) => named(destination, name, None),
-        };
-        PortTrace {
-            port: PortRef::Cluster(entry),
-            connections,
-        }
+    let trace = |entry: &PortEntry<'c>| PortTrace {
+        port: entry.origin,
+        connections: match &entry.ports {
+            Ports::Numbers(..) => entry.ports.numbers(),
+            Ports::Name(name, protocol) => named(destination, name, *protocol),
+        },
     };
-    PortsTrace::new(
-        ports.unwrap_or_default().iter().map(trace).collect(),
-        destination,
-    )
-}
-
-impl<'c> PortsTrace<'c> {
-    fn new(entries: Vec<PortTrace<'c>>, destination: &Endpoint<'_>) -> Self {
-        if entries.is_empty() {
-            return Self {
-                matches: Match::exactly(ConnectionSet::all()),
-                entries,
-            };
-        }
-        let union = |all: ConnectionSet, entry: &PortTrace<'_>| all.union(&entry.connections);
-        let mut matches = Match::exactly(entries.iter().fold(ConnectionSet::none(), union));
-        let are_ports_known = destination.pod().is_none_or(|pod| pod.are_ports_known);
-        let is_open = |name| is_opaque(name) || !are_ports_known;
-        if entries
-            .iter()
-            .any(|entry| entry.port.name().is_some_and(is_open))
-        {
-            matches.possible = ConnectionSet::all();
-        }
-        Self { matches, entries }
+    let entries: Vec<PortTrace<'c>> = ports.iter().map(trace).collect();
+    let union = |all: ConnectionSet, entry: &PortTrace<'_>| all.union(&entry.connections);
+    let mut matches = Match::exactly(entries.iter().fold(ConnectionSet::none(), union));
+    let are_ports_known = destination.pod().is_none_or(|pod| pod.are_ports_known);
+    let is_open = |entry: &PortEntry<'_>| match entry.ports {
+        Ports::Numbers(..) => false,
+        Ports::Name(..) => entry.ports.is_opaque() || !are_ports_known,
+    };
+    if ports.iter().any(is_open) {
+        matches.possible = ConnectionSet::all();
     }
+    PortsTrace { matches, entries }
 }
 
 /// The ports of this name at a destination, of one protocol or of any.

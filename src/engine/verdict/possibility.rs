@@ -32,6 +32,12 @@ impl Verdict {
         self.may_allow.difference(&self.may_deny)
     }
 
+    /// The connections that are allowed, or may be.
+    #[must_use]
+    pub fn possible(&self) -> &ConnectionSet {
+        &self.may_allow
+    }
+
     /// The connections that are denied whatever is missing.
     #[must_use]
     pub fn denied(&self) -> ConnectionSet {
@@ -137,9 +143,9 @@ impl Match {
     }
 }
 
-/// An ordered tier as it is walked: which connections are decided, and how (S11).
+/// Ordered rules of a stage as they are walked: which connections are decided, and how (S11).
 #[derive(Debug)]
-pub(super) struct TierWalk {
+pub(super) struct RuleWalk {
     /// What may get past the rules so far.
     open: Match,
     may_accept: ConnectionSet,
@@ -147,7 +153,7 @@ pub(super) struct TierWalk {
     may_pass: ConnectionSet,
 }
 
-impl TierWalk {
+impl RuleWalk {
     pub(super) fn new() -> Self {
         Self {
             open: Match::exactly(ConnectionSet::all()),
@@ -175,16 +181,15 @@ impl TierWalk {
         decides
     }
 
-    /// The tier's verdict, given that of what comes after it.
-    pub(super) fn finish(self, next: &Verdict) -> Verdict {
-        let reaches_next = self.open.possible.union(&self.may_pass);
+    /// The verdict of the stage, given that of the next one, and of what no rule matches.
+    pub(super) fn finish(self, next: &Verdict, rest: &Verdict) -> Verdict {
+        let passed_allowed = self.may_pass.intersection(&next.may_allow);
+        let passed_denied = self.may_pass.intersection(&next.may_deny);
+        let left_allowed = self.open.possible.intersection(&rest.may_allow);
+        let left_denied = self.open.possible.intersection(&rest.may_deny);
         Verdict {
-            may_allow: self
-                .may_accept
-                .union(&reaches_next.intersection(&next.may_allow)),
-            may_deny: self
-                .may_deny
-                .union(&reaches_next.intersection(&next.may_deny)),
+            may_allow: self.may_accept.union(&passed_allowed).union(&left_allowed),
+            may_deny: self.may_deny.union(&passed_denied).union(&left_denied),
         }
     }
 }
@@ -250,11 +255,11 @@ mod tests {
             .flat_map(|action| TRUTHS.map(|truth| (*action, truth)))
             .collect();
         let tier = |rules: &[(Action, Truth)], next: Truth| {
-            let mut walk = TierWalk::new();
+            let mut walk = RuleWalk::new();
             for (action, truth) in rules {
                 walk.step(*action, &Match::exactly(ConnectionSet::all()).when(*truth));
             }
-            truth_of(&walk.finish(&verdict(next)))
+            truth_of(&walk.finish(&verdict(next), &verdict(next)))
         };
         let settled = |rules: &[(Action, Truth)], way: &[bool]| {
             let (next, matches) = way.split_last().expect("the next tier is the last");

@@ -4,8 +4,10 @@
 //! Refuses to know words: it names facts by code, others put them into a language.
 
 use super::peers::{Miss, Requirement};
-use super::side::{RuleTrace, Scope, SideTrace};
+use super::possibility::Verdict;
+use super::side::{PolicyTrace, RuleTrace, Scope, SideTrace, StageTrace};
 use crate::engine::ConnectionSet;
+use crate::engine::program::{End, StageName};
 use crate::k8s::{Action, Truth, is_opaque};
 
 /// Why a connection, or a rule for it, came out as it did. The names are stable: they
@@ -131,12 +133,6 @@ pub struct NearestMiss<'a, 'c> {
 }
 
 impl<'c> SideTrace<'c> {
-    /// The rules of every stage, in the order of evaluation.
-    pub fn rules(&self) -> impl Iterator<Item = &RuleTrace<'c>> {
-        let of_policies = self.policies.iter().flat_map(|policy| &policy.rules);
-        self.admin.iter().chain(of_policies).chain(&self.baseline)
-    }
-
     /// What decided about each of the connections `asked`: every one of them is in
     /// exactly one decision. In the order of evaluation, what is unknown last.
     #[must_use]
@@ -155,28 +151,9 @@ impl<'c> SideTrace<'c> {
         if let Some(code) = whole {
             open.decide(code, &ConnectionSet::all(), None);
         }
-        open.decide_by_tier(&self.admin, ReasonCode::AdminAccept, ReasonCode::AdminDeny);
-        if self.is_isolated() == Truth::True {
-            for rule in self.policies.iter().flat_map(|policy| &policy.rules) {
-                open.decide(
-                    ReasonCode::RuleMatch,
-                    &rule.decides.when(rule.selects).certain,
-                    Some(rule),
-                );
-            }
-            let has_rules = self.policies.iter().any(|policy| !policy.rules.is_empty());
-            let code = if has_rules {
-                ReasonCode::NoRuleMatches
-            } else {
-                ReasonCode::NoRules
-            };
-            open.decide(code, &ConnectionSet::all(), None);
+        for stage in &self.stages {
+            open.decide_by_stage(stage, &self.verdict);
         }
-        open.decide_by_tier(
-            &self.baseline,
-            ReasonCode::BaselineAccept,
-            ReasonCode::BaselineDeny,
-        );
         open.decide(ReasonCode::NotIsolated, &ConnectionSet::all(), None);
         if !unknown.is_empty() {
             let (code, rule) = self.doubt();
@@ -192,7 +169,7 @@ impl<'c> SideTrace<'c> {
     /// Whether a NetworkPolicy isolates the pod in this direction.
     #[must_use]
     pub fn is_isolated(&self) -> Truth {
-        self.policies
+        self.policies(StageName::NetworkPolicies)
             .iter()
             .map(|policy| policy.selects)
             .max()
@@ -205,12 +182,14 @@ impl<'c> SideTrace<'c> {
             rule.applies() == Truth::Unknown || rule.decides.certain != rule.decides.possible
         };
         let rule = self.rules().find(depends);
-        let asks_for_a_namespace = rule
-            .is_some_and(|rule| !rule.is_opaque && rule.doubts().any(|doubt| !doubt.is_opaque()));
-        let code = if asks_for_a_namespace {
-            ReasonCode::UnknownNamespace
-        } else {
-            ReasonCode::Substitution
+        let policies = self.stages.iter().flat_map(|stage| &stage.policies);
+        let doubts = policies.flat_map(|policy| &policy.doubts);
+        let peers = rule.iter().flat_map(|rule| &rule.peers.entries);
+        let misses = doubts.chain(peers.flat_map(|entry| &entry.misses));
+        let mut in_doubt = misses.filter(|miss| miss.truth() == Truth::Unknown);
+        let code = match in_doubt.next() {
+            Some(miss) if rule.is_none_or(|rule| !rule.is_opaque) => miss.code(),
+            _ => ReasonCode::Substitution,
         };
         (code, rule)
     }
@@ -220,7 +199,7 @@ impl<'c> SideTrace<'c> {
     /// first. `None` where one matches, or there is none.
     #[must_use]
     pub fn nearest_miss(&self, asked: &ConnectionSet) -> Option<NearestMiss<'_, 'c>> {
-        let rules = self.policies.iter().flat_map(|policy| &policy.rules);
+        let rules = self.rules_of(StageName::NetworkPolicies);
         let misses = rules.map(|rule| NearestMiss {
             rule,
             peer_differences: match rule.peers.truth {
@@ -264,14 +243,35 @@ impl<'a, 'c> Open<'a, 'c> {
         }
     }
 
-    fn decide_by_tier(&mut self, rules: &'a [RuleTrace<'c>], accept: ReasonCode, deny: ReasonCode) {
-        for rule in rules {
-            match rule.action() {
-                Action::Accept => self.decide(accept, &rule.decides.certain, Some(rule)),
-                Action::Deny => self.decide(deny, &rule.decides.certain, Some(rule)),
+    fn decide_by_stage(&mut self, stage: &'a StageTrace<'c>, verdict: &Verdict) {
+        let (accept, deny) = match stage.name {
+            StageName::Admin => (ReasonCode::AdminAccept, ReasonCode::AdminDeny),
+            StageName::NetworkPolicies => (ReasonCode::RuleMatch, ReasonCode::NoRuleMatches),
+            StageName::Baseline => (ReasonCode::BaselineAccept, ReasonCode::BaselineDeny),
+        };
+        let policies = &stage.policies;
+        for rule in policies.iter().flat_map(|policy| &policy.rules) {
+            let decides = rule.decides.when(rule.selects);
+            // Rules of which each only may match can together leave no doubt.
+            let (code, sure) = match rule.action {
+                Action::Accept => (accept, verdict.allowed()),
+                Action::Deny => (deny, verdict.denied()),
                 // What passes is decided by a later stage.
-                Action::Pass => {}
-            }
+                Action::Pass => continue,
+            };
+            let decided = decides.possible.intersection(&sure);
+            self.decide(code, &decides.certain.union(&decided), Some(rule));
+        }
+        let isolates =
+            |policy: &PolicyTrace<'_>| policy.end == End::Deny && policy.selects == Truth::True;
+        if policies.iter().any(isolates) {
+            let has_rules = policies.iter().any(|policy| !policy.rules.is_empty());
+            let code = if has_rules {
+                ReasonCode::NoRuleMatches
+            } else {
+                ReasonCode::NoRules
+            };
+            self.decide(code, &ConnectionSet::all(), None);
         }
     }
 }
@@ -313,22 +313,6 @@ impl<'c> RuleTrace<'c> {
             codes
         }
     }
-
-    /// The requirements that the rule's match depends on and that are not known.
-    pub fn doubts(&self) -> impl Iterator<Item = &Requirement<'c>> {
-        let misses = self.peers.entries.iter().flat_map(|entry| &entry.misses);
-        self.subject_doubts
-            .iter()
-            .chain(misses)
-            .filter_map(|miss| match miss {
-                Miss::PodLabel(requirement) | Miss::NamespaceLabel(requirement)
-                    if requirement.truth == Truth::Unknown =>
-                {
-                    Some(requirement)
-                }
-                _ => None,
-            })
-    }
 }
 
 impl Miss<'_> {
@@ -345,11 +329,12 @@ impl Miss<'_> {
             }
             Self::Except(_) => ReasonCode::IpBlockExcept,
             Self::HostNetwork => ReasonCode::HostNetwork,
-            Self::AddressUnknown => ReasonCode::AddressUnknown,
+            Self::AddressUnknown(..) | Self::NotANode(Truth::Unknown) => ReasonCode::AddressUnknown,
             Self::OtherNamespace
             | Self::NotAPod
             | Self::OutsideBlock(_)
-            | Self::NotANode
+            | Self::BlockIgnoresPods(_)
+            | Self::NotANode(_)
             | Self::DomainName => ReasonCode::PeerMismatch,
         }
     }

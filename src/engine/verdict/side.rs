@@ -1,18 +1,18 @@
-//! One side of a connection: every rule that can matter to it in the order in which
-//! Kubernetes asks them, what each of them says, and the verdict that follows.
+//! One side of a connection: every rule that can matter to it in the order in which the
+//! stages of the program are asked, what each of them says, and the verdict that follows.
 //!
 //! Refuses to know the other side, and to choose which facts are worth telling.
 
-use super::peers::{self, Miss, PeersTrace};
+use super::peers::{self, Miss, PeersTrace, Seen};
 use super::ports::{self, PortsTrace};
-use super::possibility::{Match, TierWalk, Verdict};
-use super::{Gaps, PriorityTies, Reading};
-use crate::cluster::{Cluster, ClusterPolicyId, PolicyId};
-use crate::engine::{Address, ConnectionSet, Endpoint, NamespaceView, PodView};
-use crate::k8s::{
-    Action, ClusterNetworkPolicyRule, Direction, NetworkPolicyRule, ObjectMeta, Tier, Truth,
-};
-use crate::source::Span;
+use super::possibility::{Match, RuleWalk, Verdict};
+use crate::cluster::Enforcement;
+use crate::engine::program::{Chain, End, PolicyRef, Program, Rule, RuleRef, Stage, StageName};
+use crate::engine::{Address, AddressRange, ConnectionSet, Endpoint, PodView};
+use crate::k8s::{Action, Direction, Truth};
+
+/// With more ranges of addresses than this to try, doubt stays doubt.
+const MAX_RANGES: usize = 4096;
 
 /// One side of a connection, judged.
 #[derive(Clone, Debug)]
@@ -21,13 +21,9 @@ pub struct SideTrace<'c> {
     pub direction: Direction,
     /// What decides about this side at all.
     pub scope: Scope,
-    /// The rules of the Admin tier whose subject the pod is, in the order of evaluation.
-    pub admin: Vec<RuleTrace<'c>>,
-    /// The NetworkPolicies that isolate the pod in this direction, by name.
-    pub policies: Vec<PolicyTrace<'c>>,
-    /// The rules of the Baseline tier whose subject the pod is, in order. They are asked
-    /// only where no NetworkPolicy isolates the pod.
-    pub baseline: Vec<RuleTrace<'c>>,
+    /// The stages with policies whose subject the pod is or may be, in the order in which
+    /// they are asked.
+    pub stages: Vec<StageTrace<'c>>,
     /// What follows.
     pub verdict: Verdict,
 }
@@ -45,31 +41,26 @@ pub enum Scope {
     SamePod,
 }
 
-/// A policy of any kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PolicyRef {
-    /// A `NetworkPolicy`.
-    Network(PolicyId),
-    /// A cluster-wide policy.
-    Cluster(ClusterPolicyId),
+/// The policies of a stage that are asked.
+#[derive(Clone, Debug)]
+pub struct StageTrace<'c> {
+    /// Which stage it is.
+    pub name: StageName,
+    /// They, in the order of evaluation; never empty.
+    pub policies: Vec<PolicyTrace<'c>>,
 }
 
-/// A rule as a policy has it.
-#[derive(Clone, Copy, Debug)]
-pub enum RuleRef<'c> {
-    /// Of a `NetworkPolicy`.
-    Network(&'c NetworkPolicyRule),
-    /// Of a cluster-wide policy.
-    Cluster(&'c ClusterNetworkPolicyRule),
-}
-
-/// A NetworkPolicy that isolates the pod.
+/// A policy whose subject the pod is or may be.
 #[derive(Clone, Debug)]
 pub struct PolicyTrace<'c> {
     /// The policy.
-    pub id: PolicyId,
+    pub policy: PolicyRef,
     /// Whether it selects the pod; never `False`.
     pub selects: Truth,
+    /// The labels on which that depends, where it is not known.
+    pub doubts: Vec<Miss<'c>>,
+    /// What becomes of what no rule of the stage matches, as far as this policy is asked.
+    pub end: End,
     /// Its rules of this direction, in the order of the text.
     pub rules: Vec<RuleTrace<'c>>,
 }
@@ -83,31 +74,42 @@ pub struct RuleTrace<'c> {
     pub index: usize,
     /// The rule.
     pub rule: RuleRef<'c>,
+    /// What it does with what it matches.
+    pub action: Action,
     /// Whether its policy selects the pod; never `False`.
     pub selects: Truth,
-    /// Why that is not known, where it is not.
-    pub subject_doubts: Vec<Miss<'c>>,
     /// Whether it may be another rule, because a text in its policy is filled in by
-    /// another tool and was left out.
+    /// another tool and was left out, or because the policy could not be read.
     pub is_opaque: bool,
     /// How its peers compare with the other end.
     pub peers: PeersTrace<'c>,
     /// What its ports mean at the destination.
     pub ports: PortsTrace<'c>,
-    /// What it decides: in a tier, what no rule before it decided.
+    /// What it decides: in a stage where the order counts, what no rule before it decided.
     pub decides: Match,
 }
 
-impl RuleTrace<'_> {
-    /// What the rule does with what it matches; a NetworkPolicy only accepts.
+impl<'c> SideTrace<'c> {
+    /// The policies of a stage that are asked; none if it has none for the pod.
     #[must_use]
-    pub fn action(&self) -> Action {
-        match self.rule {
-            RuleRef::Network(_) => Action::Accept,
-            RuleRef::Cluster(rule) => rule.action.value,
-        }
+    pub fn policies(&self, name: StageName) -> &[PolicyTrace<'c>] {
+        let stage = self.stages.iter().find(|stage| stage.name == name);
+        stage.map_or(&[], |stage| &stage.policies)
     }
 
+    /// The rules of a stage that are asked, in the order of evaluation.
+    pub fn rules_of(&self, name: StageName) -> impl Iterator<Item = &RuleTrace<'c>> {
+        self.policies(name).iter().flat_map(|policy| &policy.rules)
+    }
+
+    /// The rules of every stage, in the order of evaluation.
+    pub fn rules(&self) -> impl Iterator<Item = &RuleTrace<'c>> {
+        let policies = self.stages.iter().flat_map(|stage| &stage.policies);
+        policies.flat_map(|policy| &policy.rules)
+    }
+}
+
+impl RuleTrace<'_> {
     /// Whether the policy selects the pod and a peer matches, whatever the ports.
     #[must_use]
     pub fn applies(&self) -> Truth {
@@ -124,12 +126,12 @@ impl RuleTrace<'_> {
 /// destination, whose ports are meant.
 #[derive(Clone, Copy)]
 pub(super) struct Scene<'a, 'c> {
-    pub(super) cluster: &'c Cluster,
+    pub(super) program: &'a Program<'c>,
+    pub(super) enforcement: &'a Enforcement,
     pub(super) direction: Direction,
     pub(super) other: &'a Endpoint<'c>,
     pub(super) other_address: Address,
     pub(super) destination: &'a Endpoint<'c>,
-    pub(super) reading: Reading,
 }
 
 /// A side that no policy decides about: everything is allowed.
@@ -137,9 +139,7 @@ pub(super) fn open_side<'c>(direction: Direction, scope: Scope) -> SideTrace<'c>
     SideTrace {
         direction,
         scope,
-        admin: Vec::new(),
-        policies: Vec::new(),
-        baseline: Vec::new(),
+        stages: Vec::new(),
         verdict: Verdict::certain(ConnectionSet::all()),
     }
 }
@@ -149,196 +149,199 @@ pub(super) fn judge_side<'c>(scene: Scene<'_, 'c>, subject: &Endpoint<'c>) -> Si
     let Endpoint::Pod(pod) = subject else {
         return open_side(scene.direction, Scope::Outside);
     };
-    if pod.host_network && !scene.reading.selectors_see_host_network {
+    if pod.host_network {
         return open_side(scene.direction, Scope::HostNetwork);
     }
-    // The tiers are walked backwards, as each needs the verdict of the next one.
-    let default = Verdict::certain(ConnectionSet::all());
-    let (baseline, after_policies) = scene.tier(Tier::Baseline, pod, &default);
-    let policies = scene.network_policies(pod);
-    let after_admin = verdict_of_policies(&policies, &after_policies);
-    let (admin, verdict) = scene.tier(Tier::Admin, pod, &after_admin);
-    SideTrace {
-        direction: scene.direction,
-        scope: Scope::Policies,
-        admin,
-        policies,
-        baseline,
-        verdict,
+    let mut side = scene.side(pod);
+    if let Some(ranges) = scene.ranges_in_doubt(&side) {
+        let verdicts = ranges.into_iter().map(|range| {
+            let scene = Scene {
+                other_address: Address::Assumed(range),
+                ..scene
+            };
+            scene.side(pod).verdict
+        });
+        if let Some(verdict) = verdicts.reduce(|one, other| one.either(&other)) {
+            side.verdict = verdict;
+        }
     }
-}
-
-/// The verdict of the NetworkPolicies that may isolate a pod, given that of what comes
-/// after them where none does (S5).
-fn verdict_of_policies(policies: &[PolicyTrace<'_>], next: &Verdict) -> Verdict {
-    let matches_of = |policy: &PolicyTrace<'_>| {
-        let none = Match::exactly(ConnectionSet::none());
-        policy
-            .rules
-            .iter()
-            .fold(none, |all, rule| all.or(&rule.decides))
-    };
-    if policies.iter().any(|policy| policy.selects == Truth::True) {
-        let none = Match::exactly(ConnectionSet::none());
-        let matches = policies
-            .iter()
-            .map(|policy| matches_of(policy).when(policy.selects));
-        return matches.fold(none, |all, matches| all.or(&matches)).allows();
-    }
-    // Nobody knows whether one of them isolates the pod. If several do, they allow more
-    // than each alone, so that the cases of none and of each one are all that count.
-    policies.iter().fold(next.clone(), |verdict, policy| {
-        verdict.either(&matches_of(policy).allows())
-    })
+    side
 }
 
 impl<'c> Scene<'_, 'c> {
-    fn network_policies(&self, pod: &PodView<'c>) -> Vec<PolicyTrace<'c>> {
-        let Some(namespace) = pod.namespace.id else {
-            return Vec::new();
+    fn side(&self, pod: &PodView<'c>) -> SideTrace<'c> {
+        let mut stages = Vec::new();
+        let mut verdict = Verdict::certain(ConnectionSet::all());
+        for gate in &self.program.gates {
+            let traces = gate.stages.iter().map(|stage| self.stage(stage, pod));
+            let mut traces: Vec<StageTrace<'c>> = traces.collect();
+            // The stages are walked backwards, as each needs the verdict of the next one.
+            let of_gate = traces
+                .iter_mut()
+                .rev()
+                .fold(Verdict::certain(ConnectionSet::all()), |next, stage| {
+                    stage.verdict(&next)
+                });
+            verdict = verdict.and(&of_gate);
+            traces.retain(|stage| !stage.policies.is_empty());
+            stages.extend(traces);
+        }
+        SideTrace {
+            direction: self.direction,
+            scope: Scope::Policies,
+            stages,
+            verdict,
+        }
+    }
+
+    /// The ranges that the address of the other end may be in, if that is not known and the
+    /// verdict may depend on it.
+    fn ranges_in_doubt(&self, side: &SideTrace<'_>) -> Option<Vec<AddressRange>> {
+        let Address::Unknown { is_ipv4 } = self.other_address else {
+            return None;
         };
-        let trace = |id: PolicyId| {
-            let policy = &self.cluster.policy(id).object;
-            if !policy.meta.is_accepted || !policy.applies_to(self.direction) {
-                return None;
-            }
-            let opaque = self.opaque(&policy.meta);
-            let is_in_a_rule = |hole| {
-                let rules = policy.ingress.items().iter().chain(policy.egress.items());
-                rules.map(|rule| rule.span).any(|rule| rule.contains(hole))
-            };
-            let doubts =
-                peers::misses_of_pod_selector(policy.pod_selector.get(), pod, self.reading);
-            let selects = peers::truth_of(&doubts);
-            let selects = match opaque {
-                // What is missing may be a part of the selector or of the types.
-                Some(hole) if !is_in_a_rule(hole) => selects.min(Truth::Unknown),
-                _ => selects,
-            };
-            if selects == Truth::False {
-                return None;
-            }
-            let namespace = NamespaceView::of(self.cluster, namespace);
-            let rule = |(index, rule): (usize, &'c NetworkPolicyRule)| {
-                let mut trace = self.network_rule((id, index), rule, selects, &namespace);
-                trace.subject_doubts = doubts.clone();
-                trace.is_opaque = opaque.is_some_and(|hole| hole.start < rule.span.end);
-                if trace.is_opaque {
-                    trace.decides = Match::anything();
-                }
-                trace
-            };
-            let rules = policy
-                .rules(self.direction)
-                .iter()
-                .enumerate()
-                .map(rule)
-                .collect();
-            Some(PolicyTrace { id, selects, rules })
+        if side.verdict.unknown().is_empty() {
+            return None;
+        }
+        let peers = side.rules().flat_map(|rule| &rule.peers.entries);
+        let mut misses = peers.flat_map(|entry| &entry.misses);
+        let is_doubt = |miss: &Miss<'_>| {
+            matches!(
+                miss,
+                Miss::AddressUnknown(_, Truth::Unknown) | Miss::NotANode(Truth::Unknown)
+            )
         };
-        self.cluster
-            .policies_in(namespace)
-            .filter_map(trace)
-            .collect()
-    }
-
-    fn network_rule(
-        &self,
-        (id, index): (PolicyId, usize),
-        rule: &'c NetworkPolicyRule,
-        selects: Truth,
-        namespace: &NamespaceView<'c>,
-    ) -> RuleTrace<'c> {
-        let other = (self.other, self.other_address);
-        let peers = peers::network_peers(rule.peers.items(), namespace, other, self.reading);
-        let ports = ports::network_ports(rule.ports.items(), self.destination);
-        let decides = ports.matches.when(peers.truth);
-        let policy = PolicyRef::Network(id);
-        let (rule, subject_doubts) = (RuleRef::Network(rule), Vec::new());
-        RuleTrace {
-            policy,
-            index,
-            rule,
-            selects,
-            subject_doubts,
-            is_opaque: false,
-            peers,
-            ports,
-            decides,
+        if !misses.any(is_doubt) {
+            return None;
         }
-    }
-
-    /// The rules of a tier whose subject the pod is, and the tier's verdict.
-    fn tier(&self, tier: Tier, pod: &PodView<'c>, next: &Verdict) -> (Vec<RuleTrace<'c>>, Verdict) {
-        let mut rules = Vec::new();
-        let mut walk = TierWalk::new();
-        for id in self.order_of(tier) {
-            let policy = self.cluster.cluster_policy(id);
-            let doubts = peers::misses_of_selection(&policy.subject, pod, self.reading);
-            let selects = peers::truth_of(&doubts);
-            if selects == Truth::False {
-                continue;
-            }
-            for (index, rule) in policy.rules(self.direction).iter().enumerate() {
-                let mut trace = self.cluster_rule((id, index), rule, selects);
-                trace.subject_doubts = doubts.clone();
-                let hole = self.opaque(&policy.meta);
-                trace.is_opaque = hole.is_some_and(|hole| hole.start < rule.span.end);
-                trace.decides = if trace.is_opaque {
-                    let accepts = walk.step(Action::Accept, &Match::anything());
-                    accepts.or(&walk.step(Action::Deny, &Match::anything()))
-                } else {
-                    walk.step(rule.action.value, &trace.decides)
-                };
-                rules.push(trace);
-            }
-        }
-        (rules, walk.finish(next))
-    }
-
-    fn cluster_rule(
-        &self,
-        (id, index): (ClusterPolicyId, usize),
-        rule: &'c ClusterNetworkPolicyRule,
-        selects: Truth,
-    ) -> RuleTrace<'c> {
-        let other = (self.other, self.other_address);
-        let peers = peers::cluster_peers(&rule.peers, self.cluster.nodes(), other, self.reading);
-        let ports = ports::cluster_ports(rule.ports.as_deref(), self.destination);
-        let decides = ports.matches.when(selects.min(peers.truth));
-        let policy = PolicyRef::Cluster(id);
-        let (rule, subject_doubts) = (RuleRef::Cluster(rule), Vec::new());
-        RuleTrace {
-            policy,
-            index,
-            rule,
-            selects,
-            subject_doubts,
-            is_opaque: false,
-            peers,
-            ports,
-            decides,
-        }
-    }
-
-    /// The first text of an object that another tool fills in, if that makes it unknown.
-    fn opaque(&self, meta: &ObjectMeta) -> Option<Span> {
-        meta.opaque.filter(|_| self.reading.gaps == Gaps::Unknown)
-    }
-
-    /// The accepted policies of a tier in the order of evaluation.
-    fn order_of(&self, tier: Tier) -> Vec<ClusterPolicyId> {
-        let ids = self.cluster.cluster_policy_ids();
-        let mut ids: Vec<_> = ids
-            .filter(|id| {
-                let policy = self.cluster.cluster_policy(*id);
-                policy.tier == tier && policy.meta.is_accepted
-            })
+        let cuts: Vec<AddressRange> = self.program.ranges().collect();
+        let pods = self.enforcement.pod_ranges().iter();
+        let pods = pods.map(|range| AddressRange::from(range.value));
+        let pods = pods.filter(|range| range.is_ipv4() == is_ipv4);
+        let ranges: Vec<AddressRange> = pods
+            .flat_map(|range| range.cut(cuts.iter().copied()))
             .collect();
-        if self.reading.priority_ties == PriorityTies::Reversed {
-            ids.reverse();
-            ids.sort_by_key(|id| self.cluster.cluster_policy(*id).priority.value);
+        (ranges.len() <= MAX_RANGES).then_some(ranges)
+    }
+
+    fn stage(&self, stage: &Stage<'c>, pod: &PodView<'c>) -> StageTrace<'c> {
+        let chains = stage.chains.get(self.direction).iter();
+        StageTrace {
+            name: stage.name,
+            policies: chains.filter_map(|chain| self.policy(chain, pod)).collect(),
         }
-        ids
+    }
+
+    /// `None` if the policy does not select the pod, or has nothing to say.
+    fn policy(&self, chain: &Chain<'c>, pod: &PodView<'c>) -> Option<PolicyTrace<'c>> {
+        if chain.rules.is_empty() && chain.end == End::Next {
+            return None;
+        }
+        let doubts = peers::misses_of_pods(&chain.subject, pod);
+        let mut selects = peers::truth_of(&doubts);
+        if !chain.is_subject_known {
+            selects = selects.min(Truth::Unknown);
+        }
+        if selects == Truth::False {
+            return None;
+        }
+        let rules = chain.rules.iter().map(|rule| {
+            let mut trace = self.rule(chain.policy, rule);
+            trace.selects = selects;
+            trace
+        });
+        Some(PolicyTrace {
+            policy: chain.policy,
+            selects,
+            end: chain.end,
+            rules: rules.collect(),
+            doubts,
+        })
+    }
+
+    fn rule(&self, policy: PolicyRef, rule: &Rule<'c>) -> RuleTrace<'c> {
+        let seen = Seen {
+            end: self.other,
+            address: self.other_address,
+            enforcement: self.enforcement,
+        };
+        let peers = peers::compare(rule.peers.as_deref(), seen);
+        let ports = ports::compare(rule.ports.as_deref(), self.destination);
+        let decides = if rule.is_opaque {
+            Match::anything()
+        } else {
+            ports.matches.when(peers.truth)
+        };
+        RuleTrace {
+            policy,
+            index: rule.origin.index,
+            rule: rule.origin.rule,
+            action: rule.action,
+            selects: Truth::True,
+            is_opaque: rule.is_opaque,
+            peers,
+            ports,
+            decides,
+        }
+    }
+}
+
+impl StageTrace<'_> {
+    /// The verdict of the stage, given that of what comes after it; notes what each of the
+    /// rules decides.
+    fn verdict(&mut self, next: &Verdict) -> Verdict {
+        if self.policies.is_empty() {
+            return next.clone();
+        }
+        let adds = |rule: &RuleTrace<'_>| rule.action == Action::Accept;
+        let isolates =
+            |policy: &PolicyTrace<'_>| policy.end == End::Deny && policy.rules.iter().all(adds);
+        if self.policies.iter().all(isolates) {
+            return self.verdict_of_union(next);
+        }
+        let mut walk = RuleWalk::new();
+        for policy in &mut self.policies {
+            for rule in &mut policy.rules {
+                let matches = rule.decides.when(policy.selects);
+                rule.decides = if rule.is_opaque {
+                    let accepts = walk.step(Action::Accept, &matches);
+                    accepts.or(&walk.step(Action::Deny, &matches))
+                } else {
+                    walk.step(rule.action, &matches)
+                };
+            }
+        }
+        let ends = self
+            .policies
+            .iter()
+            .filter(|policy| policy.end == End::Deny);
+        let denied = Verdict::certain(ConnectionSet::none());
+        let rest = match ends.map(|policy| policy.selects).max() {
+            None | Some(Truth::False) => next.clone(),
+            Some(Truth::Unknown) => next.either(&denied),
+            Some(Truth::True) => denied,
+        };
+        walk.finish(next, &rest)
+    }
+
+    /// The verdict of policies that allow, and deny the rest of what their subjects do (S5).
+    fn verdict_of_union(&self, next: &Verdict) -> Verdict {
+        let none = || Match::exactly(ConnectionSet::none());
+        let matches_of = |policy: &PolicyTrace<'_>| {
+            let rules = policy.rules.iter();
+            rules.fold(none(), |all, rule| all.or(&rule.decides))
+        };
+        let policies = self.policies.iter();
+        if policies.clone().any(|policy| policy.selects == Truth::True) {
+            let matches = policies.map(|policy| matches_of(policy).when(policy.selects));
+            return matches
+                .fold(none(), |all, matches| all.or(&matches))
+                .allows();
+        }
+        // Nobody knows whether one of them isolates the pod. If several do, they allow more
+        // than each alone, so that the cases of none and of each one are all that count.
+        policies.fold(next.clone(), |verdict, policy| {
+            verdict.either(&matches_of(policy).allows())
+        })
     }
 }

@@ -1,11 +1,13 @@
-//! One JSON object for each source, destination and protocol with an open port (S14).
+//! One JSON object for each source, destination and protocol with a port that is open, or of
+//! which that is not known (S14).
 //!
 //! Refuses to leave anything out, or to order it for people.
 
 use super::{GraphView, names};
 use crate::cluster::{Cluster, WorkloadId};
-use crate::engine::{AddressRange, ConnectionSet, Flow, Peer, Relation};
+use crate::engine::{AddressRange, ConnectionSet, Flow, Peer, PortSet, Relation};
 use crate::graph::DrawnNode;
+use crate::k8s::Protocol;
 use crate::output::Json;
 use std::fmt::Write as _;
 use std::io;
@@ -39,14 +41,16 @@ impl<'a> Writer<'a> {
 
     fn lines(&self, flows: impl Iterator<Item = Flow>) -> String {
         let mut text = String::new();
-        // Neighbours mostly share one set, whose text is then made once.
-        let mut known: Option<(Arc<ConnectionSet>, Vec<String>)> = None;
+        // Neighbours mostly share their sets, whose text is then made once.
+        let mut known: Option<(Flow, Vec<String>)> = None;
         for flow in flows {
-            let is_known = known
-                .as_ref()
-                .is_some_and(|(set, _)| Arc::ptr_eq(set, &flow.connections));
+            let is_known = known.as_ref().is_some_and(|(before, _)| {
+                Arc::ptr_eq(&before.connections, &flow.connections)
+                    && Arc::ptr_eq(&before.unknown, &flow.unknown)
+            });
             if !is_known {
-                known = Some((Arc::clone(&flow.connections), ports(&flow.connections)));
+                let ports = ports(&flow.connections, &flow.unknown);
+                known = Some((flow.clone(), ports));
             }
             for ports in known.iter().flat_map(|(_, ports)| ports) {
                 text += "{\"src\":";
@@ -69,19 +73,29 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// What follows the peers in the lines of a set, one text for each protocol.
-fn ports(connections: &ConnectionSet) -> Vec<String> {
-    let line = |(protocol, ports): (crate::k8s::Protocol, &crate::engine::PortSet)| {
+/// What follows the peers in the lines of what is open and of what that is not known, one
+/// text for each protocol.
+fn ports(connections: &ConnectionSet, unknown: &ConnectionSet) -> Vec<String> {
+    let ranges = |ports: &PortSet| {
         let ranges = ports.ranges().iter();
         let ranges: Vec<String> = ranges
             .map(|(first, last)| format!("[{first},{last}]"))
             .collect();
-        format!(
-            ",\"protocol\":\"{protocol}\",\"ports\":[{}]}}\n",
-            ranges.join(",")
-        )
+        ranges.join(",")
     };
-    connections.iter().map(line).collect()
+    let line = |protocol: Protocol| {
+        let (open, unknown) = (connections.get(protocol), unknown.get(protocol));
+        let unknown = match unknown.is_empty() {
+            true if open.is_empty() => return None,
+            true => String::new(),
+            false => format!(",\"unknown\":[{}]", ranges(unknown)),
+        };
+        let open = ranges(open);
+        Some(format!(
+            ",\"protocol\":\"{protocol}\",\"ports\":[{open}]{unknown}}}\n"
+        ))
+    };
+    Protocol::ALL.into_iter().filter_map(line).collect()
 }
 
 /// The lines of a drawing: a node of several ranges has a line for each.
@@ -97,7 +111,8 @@ pub(super) fn write_drawing(view: &GraphView<'_>, out: &mut dyn io::Write) -> io
         }
     };
     let names: Vec<Vec<String>> = drawing.nodes.iter().map(name).collect();
-    let ports: Vec<Vec<String>> = drawing.sets.iter().map(|set| ports(&set.open)).collect();
+    let sets = drawing.sets.iter();
+    let ports: Vec<Vec<String>> = sets.map(|set| ports(&set.open, &set.unknown)).collect();
     for edge in &drawing.edges {
         for source in &names[edge.source as usize] {
             for destination in &names[edge.destination as usize] {

@@ -5,10 +5,10 @@
 
 use super::{GraphView, names};
 use crate::cluster::{Cluster, WorkloadId};
-use crate::engine::{AddressRange, ConnectionSet, Peer, Relation};
+use crate::engine::{AddressRange, ConnectionSet, Flow, Peer, Relation};
 use crate::k8s::WorkloadKind;
 use crate::output::{Escaped, Role, Style, range_name};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::sync::Arc;
 
@@ -21,8 +21,34 @@ pub(super) struct Writer<'a> {
     names: Vec<String>,
 }
 
+/// What is open, and of what that is not known.
+#[derive(Clone, PartialEq)]
+struct Opened {
+    connections: Arc<ConnectionSet>,
+    unknown: Arc<ConnectionSet>,
+}
+
+impl From<Flow> for Opened {
+    fn from(flow: Flow) -> Self {
+        Self {
+            connections: flow.connections,
+            unknown: flow.unknown,
+        }
+    }
+}
+
+impl fmt::Display for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.connections.is_empty(), self.unknown.is_empty()) {
+            (_, true) => self.connections.fmt(f),
+            (true, false) => write!(f, "unknown: {}", self.unknown),
+            (false, false) => write!(f, "{}; unknown: {}", self.connections, self.unknown),
+        }
+    }
+}
+
 /// A destination (or, from the outside, a source) and what is open.
-type Reached = (String, Arc<ConnectionSet>);
+type Reached = (String, Opened);
 
 impl<'a> Writer<'a> {
     pub(super) fn new(cluster: &'a Cluster, relation: Relation<'a>, style: Style) -> Self {
@@ -41,17 +67,17 @@ impl<'a> Writer<'a> {
         let mut outside = Vec::new();
         for flow in self.relation.row(source).into_flows() {
             match flow.destination {
-                Peer::Workload(id) => pods.push((id, flow.connections)),
-                Peer::Outside(range) => outside.push((range, flow.connections)),
+                Peer::Workload(id) => pods.push((id, flow.into())),
+                Peer::Outside(range) => outside.push((range, flow.into())),
             }
         }
         let name = &self.names[source.index()];
         let mut text = String::new();
-        for (destination, connections) in self.grouped(source, pods) {
-            self.write_line(&mut text, name, &destination, &connections);
+        for (destination, opened) in self.grouped(source, pods) {
+            self.write_line(&mut text, name, &destination, &opened);
         }
-        for (destination, connections) in merged(outside) {
-            self.write_line(&mut text, name, &destination, &connections);
+        for (destination, opened) in merged(outside) {
+            self.write_line(&mut text, name, &destination, &opened);
         }
         text
     }
@@ -62,29 +88,25 @@ impl<'a> Writer<'a> {
         let mut ranges = Vec::new();
         for flow in self.relation.flows_from_outside(destination) {
             if let Peer::Outside(range) = flow.source {
-                ranges.push((range, flow.connections));
+                ranges.push((range, flow.into()));
             }
         }
         let mut text = String::new();
-        for (source, connections) in merged(ranges) {
-            self.write_line(&mut text, &source, name, &connections);
+        for (source, opened) in merged(ranges) {
+            self.write_line(&mut text, &source, name, &opened);
         }
         text
     }
 
-    fn write_line(&self, text: &mut String, source: &str, destination: &str, set: &ConnectionSet) {
+    fn write_line(&self, text: &mut String, source: &str, destination: &str, opened: &Opened) {
         let arrow = self.style.paint(Role::Faint, "->");
-        let ports = self.style.paint(Role::Strong, set);
+        let ports = self.style.paint(Role::Strong, opened);
         writeln!(text, "{source} {arrow} {destination}  {ports}")
             .expect("a string takes all that is written");
     }
 
     /// The destinations by name, those of a namespace together where they do not differ.
-    fn grouped(
-        &self,
-        source: WorkloadId,
-        reached: Vec<(WorkloadId, Arc<ConnectionSet>)>,
-    ) -> Vec<Reached> {
+    fn grouped(&self, source: WorkloadId, reached: Vec<(WorkloadId, Opened)>) -> Vec<Reached> {
         let is_itself = |id: WorkloadId| {
             id == source && self.cluster.workload(id).object.kind == WorkloadKind::Pod
         };
@@ -106,16 +128,18 @@ impl<'a> Writer<'a> {
                 .workloads_in(namespace)
                 .filter(|id| !is_itself(*id))
                 .count();
-            let Some((_, set)) = here.first() else {
+            let Some((_, opened)) = here.first() else {
                 continue;
             };
-            if here.len() > 1 && here.len() == all && here.iter().all(|(_, other)| other == set) {
+            if here.len() > 1 && here.len() == all && here.iter().all(|(_, other)| other == opened)
+            {
                 let name = Escaped(&self.cluster.namespace(namespace).name).to_string();
-                groups.push((format!("{name}/*"), Arc::clone(set)));
+                groups.push((format!("{name}/*"), opened.clone()));
                 continue;
             }
-            let name =
-                |(id, set): &&(WorkloadId, _)| (self.names[id.index()].clone(), Arc::clone(set));
+            let name = |(id, opened): &&(WorkloadId, Opened)| {
+                (self.names[id.index()].clone(), opened.clone())
+            };
             groups.extend(here.iter().map(name));
         }
         groups
@@ -123,15 +147,15 @@ impl<'a> Writer<'a> {
 }
 
 /// Ranges of addresses by name: `outside` where all addresses of both families are alike.
-fn merged(ranges: Vec<(AddressRange, Arc<ConnectionSet>)>) -> Vec<Reached> {
+fn merged(ranges: Vec<(AddressRange, Opened)>) -> Vec<Reached> {
     if let [(AddressRange::IPV4, first), (AddressRange::IPV6, second)] = ranges.as_slice()
         && first == second
     {
-        return vec![("outside".to_owned(), Arc::clone(first))];
+        return vec![("outside".to_owned(), first.clone())];
     }
     ranges
         .into_iter()
-        .map(|(range, set)| (range_name(range), set))
+        .map(|(range, opened)| (range_name(range), opened))
         .collect()
 }
 

@@ -117,9 +117,10 @@ fn is_near(miss: &NearestMiss<'_, '_>) -> bool {
         matches!(
             miss,
             Miss::NotAPod
-                | Miss::AddressUnknown
+                | Miss::AddressUnknown(..)
+                | Miss::BlockIgnoresPods(_)
                 | Miss::HostNetwork
-                | Miss::NotANode
+                | Miss::NotANode(_)
                 | Miss::DomainName
         )
     };

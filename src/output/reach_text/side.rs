@@ -3,6 +3,7 @@
 //! Refuses to know the other side.
 
 use super::{Page, role, side_outcome, width};
+use crate::engine::program::StageName;
 use crate::engine::{ConnectionSet, PolicyRef, ReasonCode, RuleTrace, SideTrace, Way};
 use crate::k8s::Truth;
 use crate::output::reach::{Detail, ReachOutcome};
@@ -129,7 +130,7 @@ impl<'t, 'c> Shown<'t, 'c> {
         };
         let shows_all = detail == Detail::Everything;
         let decides = |rule: &RuleTrace<'_>| !rule.decides.possible.intersection(asked).is_empty();
-        for rule in &side.admin {
+        for rule in side.rules_of(StageName::Admin) {
             shown.add(rule, shows_all || decides(rule));
         }
         let codes: Vec<ReasonCode> = side
@@ -146,11 +147,9 @@ impl<'t, 'c> Shown<'t, 'c> {
         let is_denied =
             |code: &ReasonCode| matches!(code, ReasonCode::NoRules | ReasonCode::NoRuleMatches);
         let is_denied = codes.iter().any(is_denied);
-        for policy in &side.policies {
+        for policy in side.policies(StageName::NetworkPolicies) {
             if policy.rules.is_empty() && (is_denied || shows_all) {
-                shown
-                    .entries
-                    .push(Entry::NoRules(PolicyRef::Network(policy.id)));
+                shown.entries.push(Entry::NoRules(policy.policy));
             }
             for rule in &policy.rules {
                 // Asked for all ports, nobody wants to read what each rule does not allow.
@@ -159,7 +158,7 @@ impl<'t, 'c> Shown<'t, 'c> {
             }
         }
         if side.is_isolated() != Truth::True {
-            for rule in &side.baseline {
+            for rule in side.rules_of(StageName::Baseline) {
                 shown.add(rule, shows_all || decides(rule));
             }
         }

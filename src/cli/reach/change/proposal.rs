@@ -6,8 +6,10 @@ use crate::amend::{self, NewPeer, NewPolicy, NewPort};
 use crate::cli::endpoint::{UNNAMED, blocks};
 use crate::cli::reach::Scene;
 use crate::cluster::{NAMESPACE_NAME_LABEL, PolicyId};
+use crate::engine::program::StageName;
 use crate::engine::{
-    AddressRange, ConnectionSet, PodView, PolicyRef, ReasonCode, RuleRef, RuleTrace, SideTrace,
+    AddressRange, ConnectionSet, PodView, PolicyRef, PolicyTrace, ReasonCode, RuleRef, RuleTrace,
+    SideTrace,
 };
 use crate::k8s::{Direction, Labels, Truth, is_opaque};
 use crate::source::Edit;
@@ -149,6 +151,15 @@ impl Side<'_, '_> {
         }
     }
 
+    /// The NetworkPolicies that isolate the pod or may.
+    fn network_policies(&self) -> impl Iterator<Item = (PolicyId, &PolicyTrace<'_>)> {
+        let policies = self.trace.policies(StageName::NetworkPolicies).iter();
+        policies.filter_map(|policy| match policy.policy {
+            PolicyRef::Network(id) => Some((id, policy)),
+            PolicyRef::Cluster(_) => None,
+        })
+    }
+
     fn allow(&self, proposals: &mut Vec<Proposal>) {
         let mut add = |kind, edit: Option<Edit>| {
             proposals.extend(edit.map(|edit| Proposal {
@@ -156,13 +167,11 @@ impl Side<'_, '_> {
                 kind,
             }));
         };
-        for policy in self
-            .trace
-            .policies
-            .iter()
-            .filter(|policy| policy.selects == Truth::True)
-        {
-            let text = self.text(PolicyRef::Network(policy.id));
+        for (id, policy) in self.network_policies() {
+            if policy.selects != Truth::True {
+                continue;
+            }
+            let text = self.text(policy.policy);
             for trace in &policy.rules {
                 let RuleRef::Network(rule) = trace.rule else {
                     continue;
@@ -171,19 +180,19 @@ impl Side<'_, '_> {
                     add(Kind::Ports, amend::add_ports(text, rule, &self.ports));
                 }
                 if self.denied.is_subset(&trace.ports.matches.certain) {
-                    for peers in self.peers(Some(policy.id)) {
+                    for peers in self.peers(Some(id)) {
                         add(Kind::Peers, amend::add_peers(text, rule, &peers));
                     }
                 }
             }
-            let object = &self.scene.cluster.policy(policy.id).object;
+            let object = &self.scene.cluster.policy(id).object;
             let is_default = object
                 .pod_selector
                 .get()
                 .is_none_or(|selector| selector.is_empty());
-            for peers in self.peers(Some(policy.id)) {
+            for peers in self.peers(Some(id)) {
                 let policies = labels_of(self.subject.labels, &self.used_keys()).into_iter();
-                let policies = policies.map(|labels| self.policy(policy.id, labels, peers.clone()));
+                let policies = policies.map(|labels| self.policy(id, labels, peers.clone()));
                 let policies: Vec<Edit> = policies
                     .filter_map(|new| amend::add_policy(text, object, &new))
                     .collect();
@@ -257,8 +266,8 @@ impl Side<'_, '_> {
     /// The keys of labels that the policies of this side ask pods for.
     fn used_keys(&self) -> Vec<&str> {
         let mut keys = Vec::new();
-        for policy in &self.trace.policies {
-            let object = &self.scene.cluster.policy(policy.id).object;
+        for (id, _) in self.network_policies() {
+            let object = &self.scene.cluster.policy(id).object;
             let rules = object.rules_field(self.trace.direction).items();
             let of_peers = rules.iter().flat_map(|rule| rule.peers.items());
             let selectors = of_peers.filter_map(|peer| peer.pod_selector.get());

@@ -1,0 +1,85 @@
+//! The CNI plugins by name, and by what tells that one is installed.
+//!
+//! Refuses to know what a plugin does not support: that is advice, not what decides.
+
+/// A CNI plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cni {
+    /// Antrea.
+    Antrea,
+    /// Amazon's VPC CNI with its network policy agent.
+    AwsVpc,
+    /// Azure's network policy manager.
+    AzureNpm,
+    /// Calico, also as Canal.
+    Calico,
+    /// Cilium.
+    Cilium,
+    /// Flannel by itself: enforces nothing.
+    Flannel,
+    /// Google's Dataplane V2.
+    GkeDataplaneV2,
+    /// kindnet.
+    Kindnet,
+    /// kube-router.
+    KubeRouter,
+    /// OVN-Kubernetes.
+    OvnKubernetes,
+    /// Weave Net.
+    Weave,
+}
+
+impl Cni {
+    /// Its name, as its makers write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Antrea => "Antrea",
+            Self::AwsVpc => "the Amazon VPC CNI",
+            Self::AzureNpm => "Azure NPM",
+            Self::Calico => "Calico",
+            Self::Cilium => "Cilium",
+            Self::Flannel => "Flannel",
+            Self::GkeDataplaneV2 => "GKE Dataplane V2",
+            Self::Kindnet => "kindnet",
+            Self::KubeRouter => "kube-router",
+            Self::OvnKubernetes => "OVN-Kubernetes",
+            Self::Weave => "Weave Net",
+        }
+    }
+
+    /// Whether it compares the addresses of pods and nodes with an `ipBlock`. Cilium, which
+    /// Google's Dataplane V2 is made of, knows what is in the cluster by identity instead
+    /// (docs.cilium.io, "IP/CIDR based").
+    #[must_use]
+    pub fn compares_addresses(self) -> bool {
+        !matches!(self, Self::Cilium | Self::GkeDataplaneV2)
+    }
+
+    /// The plugin of a network type, as OpenShift and kops write it.
+    pub(super) fn by_network_type(network_type: &str) -> Option<Self> {
+        Some(match network_type.to_ascii_lowercase().as_str() {
+            "ovnkubernetes" => Self::OvnKubernetes,
+            "calico" => Self::Calico,
+            "cilium" => Self::Cilium,
+            "antrea" => Self::Antrea,
+            _ => return None,
+        })
+    }
+
+    /// The plugin whose agent is a DaemonSet of this name: the names of the projects' own
+    /// manifests and charts.
+    pub(super) fn by_agent(name: &str) -> Option<Self> {
+        Some(match name {
+            "antrea-agent" => Self::Antrea,
+            "azure-npm" => Self::AzureNpm,
+            "calico-node" | "canal" | "rke2-canal" => Self::Calico,
+            "cilium" => Self::Cilium,
+            "kindnet" => Self::Kindnet,
+            "kube-router" => Self::KubeRouter,
+            "ovnkube-node" => Self::OvnKubernetes,
+            "weave-net" => Self::Weave,
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,319 @@
+//! What the CNI plugin makes of policies where Kubernetes leaves it open (S15), and where
+//! pods may have their addresses (S9): each fact with what it was recognised by.
+//!
+//! Refuses to know what follows for a connection.
+
+use super::Cluster;
+use super::cni::Cni;
+use crate::k8s::{EntrypointKind, WorkloadKind};
+use crate::source::Span;
+use ipnet::IpNet;
+
+/// Where the pods of a cluster have their addresses if nobody says it: RFC 1918 and RFC 4193.
+const PRIVATE_RANGES: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+
+/// What the configuration and the command line say; nothing where `None` or empty.
+#[derive(Clone, Debug, Default)]
+pub struct EnforcementSettings {
+    /// `cni:`, or `--cni` over it.
+    pub cni: Option<Cni>,
+    /// Whether that is from the command line.
+    pub is_cni_from_command_line: bool,
+    /// `enforcement.ipBlockMatchesPods`.
+    pub ip_block_matches_pods: Option<bool>,
+    /// `enforcement.ipBlockMatchesNodes`.
+    pub ip_block_matches_nodes: Option<bool>,
+    /// `enforcement.selectorsMatchHostNetwork`.
+    pub selectors_match_host_network: Option<bool>,
+    /// `cluster.podCIDRs`.
+    pub pod_cidrs: Vec<IpNet>,
+}
+
+/// What a fact was recognised by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// Nobody says it: the documentation of Kubernetes does.
+    Default,
+    /// The plugin does so.
+    Plugin(Cni),
+    /// The configuration says it.
+    Configuration,
+    /// The command line says it.
+    CommandLine,
+    /// An object among the inputs says it.
+    Object {
+        /// The object, as `Kind/name`.
+        name: String,
+        /// Its text.
+        span: Span,
+    },
+}
+
+/// A fact and what it was recognised by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recognised<T> {
+    /// The fact.
+    pub value: T,
+    /// What it was recognised by.
+    pub evidence: Evidence,
+}
+
+/// How the policies of a cluster are enforced.
+#[derive(Clone, Debug)]
+pub struct Enforcement {
+    cni: Option<Recognised<Cni>>,
+    ip_block_matches_pods: Recognised<bool>,
+    ip_block_matches_nodes: Recognised<bool>,
+    selectors_match_host_network: Recognised<bool>,
+    has_policy_groups: Recognised<bool>,
+    pod_ranges: Vec<Recognised<IpNet>>,
+}
+
+/// A row of the table that `npcheck config` shows.
+#[derive(Clone, Debug)]
+pub struct EnforcementRow<'e> {
+    /// The key of the configuration that sets it.
+    pub key: &'static str,
+    /// Its value in words.
+    pub value: String,
+    /// What it was recognised by.
+    pub evidence: &'e Evidence,
+}
+
+impl Default for Enforcement {
+    fn default() -> Self {
+        Self::new(None, &EnforcementSettings::default(), Vec::new())
+    }
+}
+
+impl Enforcement {
+    /// What the objects of a cluster tell, under what the configuration says.
+    pub(super) fn recognise(cluster: &Cluster, settings: &EnforcementSettings) -> Self {
+        let cni = match settings.cni {
+            Some(value) => Some(Recognised {
+                value,
+                evidence: if settings.is_cni_from_command_line {
+                    Evidence::CommandLine
+                } else {
+                    Evidence::Configuration
+                },
+            }),
+            None => plugin_of(cluster),
+        };
+        let pod_ranges = if settings.pod_cidrs.is_empty() {
+            pod_ranges_of(cluster)
+        } else {
+            let of_configuration = |value: &IpNet| Recognised {
+                value: *value,
+                evidence: Evidence::Configuration,
+            };
+            settings.pod_cidrs.iter().map(of_configuration).collect()
+        };
+        Self::new(cni, settings, pod_ranges)
+    }
+
+    fn new(
+        cni: Option<Recognised<Cni>>,
+        settings: &EnforcementSettings,
+        mut pod_ranges: Vec<Recognised<IpNet>>,
+    ) -> Self {
+        let plugin = cni.as_ref().map(|cni| cni.value);
+        let row = |set: Option<bool>, otherwise: bool| match (set, plugin) {
+            (Some(value), _) => Recognised {
+                value,
+                evidence: Evidence::Configuration,
+            },
+            (None, Some(plugin)) => Recognised {
+                value: otherwise,
+                evidence: Evidence::Plugin(plugin),
+            },
+            (None, None) => Recognised {
+                value: otherwise,
+                evidence: Evidence::Default,
+            },
+        };
+        let compares_addresses = plugin.is_none_or(Cni::compares_addresses);
+        let is_ovn = plugin == Some(Cni::OvnKubernetes);
+        if pod_ranges.is_empty() {
+            let private = PRIVATE_RANGES.iter().map(|range| Recognised {
+                value: range.parse().expect("these blocks are well formed"),
+                evidence: Evidence::Default,
+            });
+            pod_ranges = private.collect();
+        }
+        Self {
+            ip_block_matches_pods: row(settings.ip_block_matches_pods, compares_addresses),
+            ip_block_matches_nodes: row(settings.ip_block_matches_nodes, compares_addresses),
+            selectors_match_host_network: row(settings.selectors_match_host_network, is_ovn),
+            has_policy_groups: row(None, is_ovn),
+            cni,
+            pod_ranges,
+        }
+    }
+
+    /// The CNI plugin, where anything tells which one it is.
+    #[must_use]
+    pub fn cni(&self) -> Option<&Recognised<Cni>> {
+        self.cni.as_ref()
+    }
+
+    /// Whether an `ipBlock` matches pods, by their address.
+    #[must_use]
+    pub fn ip_block_matches_pods(&self) -> bool {
+        self.ip_block_matches_pods.value
+    }
+
+    /// Whether an `ipBlock` matches nodes and the pods on their network, by their address.
+    #[must_use]
+    pub fn ip_block_matches_nodes(&self) -> bool {
+        self.ip_block_matches_nodes.value
+    }
+
+    /// Whether a peer's selectors match pods on the network of their node.
+    #[must_use]
+    pub fn selectors_match_host_network(&self) -> bool {
+        self.selectors_match_host_network.value
+    }
+
+    /// Whether the namespace label `policy-group.network.openshift.io/host-network` stands
+    /// for all nodes and the pods on their network.
+    #[must_use]
+    pub fn has_host_network_group(&self) -> bool {
+        self.has_policy_groups.value
+    }
+
+    /// Where a pod may have its address: what is written down, else the private ranges.
+    #[must_use]
+    pub fn pod_ranges(&self) -> &[Recognised<IpNet>] {
+        &self.pod_ranges
+    }
+
+    /// The same with blocks that match pods, or never do.
+    #[must_use]
+    pub fn with_blocks_for_pods(&self, matches: bool) -> Self {
+        let mut other = self.clone();
+        other.ip_block_matches_pods.value = matches;
+        other.ip_block_matches_nodes.value = matches;
+        other
+    }
+
+    /// The same with selectors that match pods on the network of their node, or never do.
+    #[must_use]
+    pub fn with_selectors_for_host_network(&self, matches: bool) -> Self {
+        let mut other = self.clone();
+        other.selectors_match_host_network.value = matches;
+        other
+    }
+
+    /// Every fact, for a person to look at.
+    #[must_use]
+    pub fn rows(&self) -> Vec<EnforcementRow<'_>> {
+        let flag = |key, fact: &'_ Recognised<bool>| (key, fact.value.to_string());
+        let mut rows = Vec::new();
+        let cni = match &self.cni {
+            Some(cni) => (cni.value.name().to_owned(), &cni.evidence),
+            None => ("unknown".to_owned(), &Evidence::Default),
+        };
+        rows.push(EnforcementRow {
+            key: "cni",
+            value: cni.0,
+            evidence: cni.1,
+        });
+        for (name, fact) in [
+            (
+                "enforcement.ipBlockMatchesPods",
+                &self.ip_block_matches_pods,
+            ),
+            (
+                "enforcement.ipBlockMatchesNodes",
+                &self.ip_block_matches_nodes,
+            ),
+            (
+                "enforcement.selectorsMatchHostNetwork",
+                &self.selectors_match_host_network,
+            ),
+        ] {
+            let (key, value) = flag(name, fact);
+            rows.push(EnforcementRow {
+                key,
+                value,
+                evidence: &fact.evidence,
+            });
+        }
+        rows.extend(self.pod_ranges.iter().map(|range| EnforcementRow {
+            key: "cluster.podCIDRs",
+            value: range.value.to_string(),
+            evidence: &range.evidence,
+        }));
+        rows
+    }
+}
+
+/// The plugin by what is installed, else by the policies and namespaces that only it has.
+fn plugin_of(cluster: &Cluster) -> Option<Recognised<Cni>> {
+    let recognised = |value, name: String, span| Recognised {
+        value,
+        evidence: Evidence::Object { name, span },
+    };
+    let networks = &cluster.context_objects().cluster_networks;
+    let by_network = networks.iter().find_map(|network| {
+        let name = format!("{}/{}", network.kind, network.meta.name);
+        let cni = Cni::by_network_type(network.network_type.as_deref()?)?;
+        Some(recognised(cni, name, network.meta.span))
+    });
+    let by_agent = || {
+        let workloads = cluster.workloads().iter();
+        let agents = workloads.filter(|workload| workload.object.kind == WorkloadKind::DaemonSet);
+        let mut agents = agents.filter_map(|agent| {
+            let name = &agent.object.meta.name.value;
+            let cni = Cni::by_agent(name)?;
+            Some(recognised(
+                cni,
+                format!("DaemonSet/{name}"),
+                agent.object.meta.span,
+            ))
+        });
+        agents.next()
+    };
+    // Routes are OpenShift's, and so are the namespaces of its platform.
+    let by_platform = || {
+        let objects = cluster.context_objects();
+        let is_route = |kind| kind == EntrypointKind::Route;
+        let has_route = objects.entrypoints.iter().any(|it| is_route(it.kind));
+        let mut namespaces = cluster.namespaces().iter();
+        let of_platform =
+            namespaces.find(|namespace| has_route && namespace.name.starts_with("openshift-"))?;
+        let span = match &of_platform.declared {
+            Some(declared) => declared.meta.span,
+            None => objects.entrypoints.first()?.meta.span,
+        };
+        let name = format!("Namespace/{}", of_platform.name);
+        Some(recognised(Cni::OvnKubernetes, name, span))
+    };
+    by_network.or_else(by_agent).or_else(by_platform)
+}
+
+/// The ranges that the objects of a cluster say its pods have their addresses from.
+fn pod_ranges_of(cluster: &Cluster) -> Vec<Recognised<IpNet>> {
+    let mut ranges: Vec<Recognised<IpNet>> = Vec::new();
+    let mut add = |value: IpNet, name: String, span| {
+        if !ranges.iter().any(|range| range.value.contains(&value)) {
+            ranges.push(Recognised {
+                value,
+                evidence: Evidence::Object { name, span },
+            });
+        }
+    };
+    for network in &cluster.context_objects().cluster_networks {
+        for range in &network.pod_cidrs {
+            let name = format!("{}/{}", network.kind, network.meta.name);
+            add(range.value, name, range.span);
+        }
+    }
+    for node in cluster.nodes() {
+        for range in &node.pod_cidrs {
+            add(*range, format!("Node/{}", node.meta.name), node.meta.span);
+        }
+    }
+    ranges
+}

@@ -1,0 +1,258 @@
+//! The *columns*: the ends of a connection as the engine counts them. Every class of pods has
+//! one for each address that its pods may use, and every atom of the outside has one. The
+//! outside stands behind all pods.
+//!
+//! Refuses to know what the policies say about them.
+
+use super::addresses::{AddressRange, merge_ranges};
+use super::classes::ClassId;
+use super::runs::Runs;
+use crate::cluster::Enforcement;
+use std::ops::Range;
+
+/// An address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    Ipv4,
+    Ipv6,
+}
+
+impl Family {
+    pub(super) const BOTH: [Self; 2] = [Self::Ipv4, Self::Ipv6];
+}
+
+/// The address that a column of a pod stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// A known one, in this atom.
+    In(u32),
+    /// Some address of the pod ranges (S9).
+    Unknown(Family),
+}
+
+/// The ends of connections.
+#[derive(Debug)]
+pub(super) struct Columns {
+    /// By class: its first column; one more than there are classes.
+    starts: Vec<u32>,
+    /// By column of a pod.
+    places: Vec<Place>,
+    /// Whether a known address of a pod is IPv6.
+    has_ipv6: bool,
+    /// Pods by the atom of their address: atom, then column; those that blocks never match
+    /// are not among them (S15).
+    by_atom: Vec<(u32, u32)>,
+    /// By family: the columns of unknown addresses that blocks may match.
+    unknown: [Runs; 2],
+    /// By family: the atoms that a pod of unknown address may have its address in, in order.
+    possible: [Vec<u32>; 2],
+    atoms: Vec<AddressRange>,
+    /// How many of the atoms are IPv4.
+    ipv4_atoms: u32,
+}
+
+impl Columns {
+    /// `addresses_of` has the atoms of the known addresses of every class, sorted.
+    pub(super) fn new(
+        addresses_of: &[Vec<u32>],
+        first_on_host: u32,
+        atoms: Vec<AddressRange>,
+        enforcement: &Enforcement,
+    ) -> Self {
+        let ipv4_atoms = atoms.partition_point(AddressRange::is_ipv4) as u32;
+        let is_ipv4 = |atom: &u32| *atom < ipv4_atoms;
+        let mut all = addresses_of.iter().flatten();
+        let has_ipv6 = all.any(|atom| !is_ipv4(atom));
+        let is_ipv4_only = |of: &Vec<u32>| !of.is_empty() && of.iter().all(is_ipv4);
+        let some_ipv4_only = addresses_of.iter().any(is_ipv4_only);
+        let mut columns = Self {
+            starts: vec![0],
+            places: Vec::with_capacity(addresses_of.len()),
+            has_ipv6,
+            by_atom: Vec::new(),
+            unknown: [Runs::default(), Runs::default()],
+            possible: Family::BOTH.map(|family| possible(family, &atoms, enforcement)),
+            atoms,
+            ipv4_atoms,
+        };
+        for (class, addresses) in (0u32..).zip(addresses_of) {
+            let is_matched = if class < first_on_host {
+                enforcement.ip_block_matches_pods()
+            } else {
+                enforcement.ip_block_matches_nodes()
+            };
+            for atom in addresses {
+                columns.push(Place::In(*atom), is_matched);
+            }
+            let has_ipv4 = addresses.iter().any(is_ipv4);
+            // Two ends without a family in common meet in IPv4, where the IPv6 one has an
+            // address that is not known.
+            if addresses.is_empty() || (!has_ipv4 && some_ipv4_only) {
+                columns.push(Place::Unknown(Family::Ipv4), is_matched);
+            }
+            if addresses.is_empty() && has_ipv6 {
+                columns.push(Place::Unknown(Family::Ipv6), is_matched);
+            }
+            columns.starts.push(columns.places.len() as u32);
+        }
+        columns.by_atom.sort_unstable();
+        columns
+    }
+
+    fn push(&mut self, place: Place, is_matched: bool) {
+        let column = self.places.len() as u32;
+        self.places.push(place);
+        match place {
+            _ if !is_matched => {}
+            Place::In(atom) => self.by_atom.push((atom, column)),
+            Place::Unknown(family) => self.unknown[family as usize].push(column, column + 1),
+        }
+    }
+
+    /// How many columns there are.
+    pub(super) fn len(&self) -> u32 {
+        self.pods() + self.atoms.len() as u32
+    }
+
+    /// How many columns are pods; those of the outside stand behind them.
+    pub(super) fn pods(&self) -> u32 {
+        self.places.len() as u32
+    }
+
+    /// The first column of a class; of the number of classes, the end of all pods.
+    pub(super) fn start(&self, class: u32) -> u32 {
+        self.starts[class as usize]
+    }
+
+    /// The ranges that the outside is cut into; IPv4 first.
+    pub(super) fn atoms(&self) -> &[AddressRange] {
+        &self.atoms
+    }
+
+    /// The column of an atom of the outside.
+    pub(super) fn outside(&self, atom: u32) -> u32 {
+        self.pods() + atom
+    }
+
+    /// The columns of pods whose known address lies in one of the atoms, by atom.
+    pub(super) fn with_address_in(&self, atoms: Range<u32>) -> impl Iterator<Item = u32> {
+        let start = self
+            .by_atom
+            .partition_point(|(atom, _)| *atom < atoms.start);
+        let end = self.by_atom.partition_point(|(atom, _)| *atom < atoms.end);
+        self.by_atom[start..end].iter().map(|(_, column)| *column)
+    }
+
+    /// The columns whose address is some one of a family, and that blocks may match.
+    pub(super) fn unknown(&self, family: Family) -> &Runs {
+        &self.unknown[family as usize]
+    }
+
+    /// The atoms of a family that an unknown address may be in, in order.
+    pub(super) fn possible(&self, family: Family) -> &[u32] {
+        &self.possible[family as usize]
+    }
+
+    /// The atoms that have an address in common with a range.
+    pub(super) fn atoms_meeting(&self, range: &AddressRange) -> Range<u32> {
+        let start = self.atoms.partition_point(|atom| atom.last < range.first);
+        let end = self.atoms.partition_point(|atom| atom.first <= range.last);
+        start as u32..end as u32
+    }
+
+    /// The columns that a connection between two classes may use, as (source,
+    /// destination): every pair of addresses of a family that both have. An end whose
+    /// address is not known has one of the family of the other, and both of IPv4; where
+    /// there is no common family, IPv4 it is (S9).
+    pub(super) fn ways(&self, source: ClassId, destination: ClassId) -> Ways {
+        let (from, to) = (self.columns(source), self.columns(destination));
+        if from.len() == 1 && to.len() == 1 && !self.has_ipv6 {
+            return Ways::One((from.start, to.start));
+        }
+        let (of_source, of_destination) = (self.families(&from), self.families(&to));
+        let either_unknown = of_source == [false; 2] || of_destination == [false; 2];
+        let mut families = [0, 1].map(|family| {
+            if either_unknown {
+                of_source[family] || of_destination[family]
+            } else {
+                of_source[family] && of_destination[family]
+            }
+        });
+        if families == [false; 2] {
+            families[0] = true;
+        }
+        let mut ways = Vec::new();
+        for family in Family::BOTH {
+            if families[family as usize] {
+                for source in self.of_family(&from, family) {
+                    let destinations = self.of_family(&to, family);
+                    ways.extend(destinations.map(|destination| (source, destination)));
+                }
+            }
+        }
+        Ways::Many(ways)
+    }
+
+    fn columns(&self, class: ClassId) -> Range<u32> {
+        self.start(class.0)..self.start(class.0 + 1)
+    }
+
+    /// Of which families a class has known addresses.
+    fn families(&self, columns: &Range<u32>) -> [bool; 2] {
+        let places = &self.places[columns.start as usize..columns.end as usize];
+        let has = |wanted: bool| {
+            places.iter().any(
+                |place| matches!(place, Place::In(atom) if (*atom < self.ipv4_atoms) == wanted),
+            )
+        };
+        [has(true), has(false)]
+    }
+
+    /// The columns of a class for the addresses of a family: the known ones, else the one
+    /// for the unknown address.
+    fn of_family(
+        &self,
+        columns: &Range<u32>,
+        family: Family,
+    ) -> impl Iterator<Item = u32> + use<'_> {
+        columns
+            .clone()
+            .filter(move |column| match self.places[*column as usize] {
+                Place::In(atom) => (atom < self.ipv4_atoms) == (family == Family::Ipv4),
+                Place::Unknown(of) => of == family,
+            })
+    }
+}
+
+/// The atoms of a family that meet the ranges of pods.
+fn possible(family: Family, atoms: &[AddressRange], enforcement: &Enforcement) -> Vec<u32> {
+    let ranges: Vec<AddressRange> = enforcement
+        .pod_ranges()
+        .iter()
+        .map(|range| AddressRange::from(range.value))
+        .filter(|range| range.is_ipv4() == (family == Family::Ipv4))
+        .collect();
+    let ranges = merge_ranges(ranges);
+    let meets = |atom: &AddressRange| ranges.iter().any(|range| range.overlaps(atom));
+    (0u32..)
+        .zip(atoms)
+        .filter(|(_, atom)| meets(atom))
+        .map(|(place, _)| place)
+        .collect()
+}
+
+/// The pairs of columns that a connection may use.
+#[derive(Clone, Debug)]
+pub(super) enum Ways {
+    One((u32, u32)),
+    Many(Vec<(u32, u32)>),
+}
+
+impl Ways {
+    pub(super) fn as_slice(&self) -> &[(u32, u32)] {
+        match self {
+            Self::One(way) => std::slice::from_ref(way),
+            Self::Many(ways) => ways,
+        }
+    }
+}

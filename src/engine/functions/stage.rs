@@ -1,0 +1,225 @@
+//! How the units of a side work together: within a stage, stage after stage, gate beside
+//! gate.
+//!
+//! Refuses to know what the rules of a unit are about.
+
+use super::{Function, Outcome, UnitValue};
+use crate::engine::compiled::{Stage, StageKind};
+use crate::engine::decision::{Decision, Fate};
+use crate::engine::program::End;
+use crate::engine::runs::{Pieces, combine_all};
+use crate::engine::sets::{Calculator, SetId};
+use crate::k8s::{Action, Direction};
+use std::sync::Arc;
+
+/// A unit of a side.
+pub(super) struct StageUnit {
+    pub(super) stage: usize,
+    pub(super) value: UnitValue,
+    /// Whether it is certain that it is asked.
+    pub(super) is_certain: bool,
+    pub(super) end: End,
+}
+
+/// What the units of a side allow, in the order of evaluation. `more` is what the rules of a
+/// stage match besides.
+pub(super) fn outcome_of(
+    direction: Direction,
+    stages: &[Stage],
+    units: &[StageUnit],
+    more: Option<(usize, &Function)>,
+    sets: &mut Calculator,
+) -> Outcome {
+    let everything = || Outcome::exactly(Arc::new(Pieces::constant(SetId::ALL)));
+    let mut gates: Vec<Outcome> = Vec::new();
+    let gate_of = |unit: &StageUnit| stages[unit.stage].gate;
+    for of_gate in units.chunk_by(|a, b| gate_of(a) == gate_of(b)) {
+        let by_stage = of_gate.chunk_by(|a, b| a.stage == b.stage);
+        // The stages are walked backwards, as each needs the outcome of the next one.
+        let outcome = by_stage.rev().fold(everything(), |next, units| {
+            let stage = units[0].stage;
+            let more = more.filter(|(of, _)| *of == stage).map(|(_, more)| more);
+            match stages[stage].kind.get(direction) {
+                StageKind::Uniform(action) => uniform(*action, units, more, next, sets),
+                StageKind::Ordered => ordered(units, &next, sets),
+            }
+        });
+        gates.push(outcome);
+    }
+    let together = gates.into_iter().reduce(|one, other| {
+        let fates = fates(&one).combine(&fates(&other), |a, b| a.and(b, sets));
+        outcome(&fates)
+    });
+    together.unwrap_or_else(everything)
+}
+
+/// How a stage ends for a side.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StageEnd {
+    Deny,
+    Next,
+    /// Nobody knows which.
+    Unknown,
+}
+
+fn end_of(units: &[StageUnit]) -> StageEnd {
+    let denies = |unit: &&StageUnit| unit.end == End::Deny;
+    match units
+        .iter()
+        .filter(denies)
+        .map(|unit| unit.is_certain)
+        .max()
+    {
+        None => StageEnd::Next,
+        Some(true) => StageEnd::Deny,
+        Some(false) => StageEnd::Unknown,
+    }
+}
+
+impl StageEnd {
+    fn of(self, next: Fate) -> Fate {
+        match self {
+            Self::Deny => Fate::DENIED,
+            Self::Next => next,
+            Self::Unknown => next.or_denied(),
+        }
+    }
+}
+
+/// A stage whose rules all do the same.
+fn uniform(
+    action: Action,
+    units: &[StageUnit],
+    more: Option<&Function>,
+    next: Outcome,
+    sets: &mut Calculator,
+) -> Outcome {
+    let end = end_of(units);
+    let matched = matched(units, more, sets);
+    if action == Action::Accept {
+        match end {
+            StageEnd::Deny => return matched,
+            StageEnd::Unknown if units.iter().all(|unit| unit.end == End::Deny) => {
+                return perhaps_isolated(units, &next, sets);
+            }
+            StageEnd::Next | StageEnd::Unknown => {}
+        }
+    }
+    let after = |matched: Fate, next: Fate, sets: &mut Calculator| {
+        let rest = end.of(next);
+        match action {
+            Action::Accept => Fate {
+                allowed: sets.union(matched.allowed, rest.allowed),
+                possible: sets.union(matched.possible, rest.possible),
+            },
+            Action::Deny => Fate {
+                allowed: sets.difference(rest.allowed, matched.possible),
+                possible: sets.difference(rest.possible, matched.allowed),
+            },
+            Action::Pass => {
+                let passed = matched.and(next, sets);
+                Fate {
+                    allowed: sets.union(passed.allowed, rest.allowed),
+                    possible: sets.union(passed.possible, rest.possible),
+                }
+            }
+        }
+    };
+    let fates = fates(&matched).combine(&fates(&next), |matched, next| after(matched, next, sets));
+    outcome(&fates)
+}
+
+/// What the rules of the units match: for certain, and perhaps.
+fn matched(units: &[StageUnit], more: Option<&Function>, sets: &mut Calculator) -> Outcome {
+    let of = |unit: &StageUnit| match &unit.value {
+        UnitValue::Uniform(outcome) => outcome.clone(),
+        UnitValue::Ordered(_) => unreachable!("the stage is uniform"),
+    };
+    let is_exact = units
+        .iter()
+        .all(|unit| unit.is_certain && of(unit).is_exact());
+    let certain = units.iter().filter(|unit| unit.is_certain);
+    let certain = certain.map(|unit| of(unit).allowed).collect();
+    let certain = union(certain, more, sets);
+    if is_exact {
+        return Outcome::exactly(certain);
+    }
+    let possible = units.iter().map(|unit| of(unit).possible).collect();
+    Outcome {
+        allowed: certain,
+        possible: union(possible, more, sets),
+    }
+}
+
+fn union(
+    functions: Vec<Arc<Function>>,
+    more: Option<&Function>,
+    sets: &mut Calculator,
+) -> Arc<Function> {
+    if let ([function], None) = (functions.as_slice(), more) {
+        return Arc::clone(function);
+    }
+    let functions = functions.iter().map(|function| Function::clone(function));
+    let functions = functions.chain(more.cloned()).collect();
+    let union = combine_all(functions, |a, b| sets.union(a, b));
+    Arc::new(union.map_or_else(|| Pieces::constant(SetId::NONE), Pieces::shrink))
+}
+
+/// Units that allow and deny the rest, of which nobody knows whether any of them is asked. If
+/// several are, they allow more than each alone, so that the cases of none and of each one
+/// are all that count.
+fn perhaps_isolated(units: &[StageUnit], next: &Outcome, sets: &mut Calculator) -> Outcome {
+    let mut together = fates(next);
+    for unit in units {
+        let UnitValue::Uniform(allowed) = &unit.value else {
+            unreachable!("the stage is uniform");
+        };
+        together = together.combine(&fates(allowed), |a, b| a.either(b, sets));
+    }
+    outcome(&together)
+}
+
+/// A stage whose rules are asked one after the other.
+fn ordered(units: &[StageUnit], next: &Outcome, sets: &mut Calculator) -> Outcome {
+    let end = end_of(units);
+    let decisions = units.iter().map(|unit| {
+        let decision = match &unit.value {
+            UnitValue::Ordered(decision) => Pieces::clone(decision),
+            UnitValue::Uniform(_) => unreachable!("the stage is ordered"),
+        };
+        if unit.is_certain {
+            decision
+        } else {
+            decision.map(Decision::in_doubt)
+        }
+    });
+    let decision = combine_all(decisions.collect(), |first: Decision, later| {
+        first.then(later, sets)
+    });
+    let decision = decision.unwrap_or_else(|| Pieces::constant(Decision::NONE));
+    let fates = decision.combine(&fates(next), |decision, next| {
+        decision.finish(next, end.of(next), sets)
+    });
+    outcome(&fates)
+}
+
+fn fates(outcome: &Outcome) -> Pieces<Fate> {
+    outcome
+        .allowed
+        .combine(&outcome.possible, |allowed, possible| Fate {
+            allowed,
+            possible,
+        })
+}
+
+fn outcome(fates: &Pieces<Fate>) -> Outcome {
+    let allowed = fates.map(|fate| fate.allowed).shrink();
+    let possible = fates.map(|fate| fate.possible).shrink();
+    if allowed == possible {
+        return Outcome::exactly(Arc::new(allowed));
+    }
+    Outcome {
+        allowed: Arc::new(allowed),
+        possible: Arc::new(possible),
+    }
+}

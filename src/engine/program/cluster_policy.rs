@@ -1,0 +1,136 @@
+//! The cluster-wide policies of `policy.networking.k8s.io` in the form of the program (S11,
+//! S12).
+//!
+//! Refuses to know the other kinds, and which pods there are.
+
+use super::{
+    Block, Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet,
+    PolicyRef, PortEntry, PortRef, Ports, Reading, Rule, RuleRef, Stage, StageName,
+};
+use crate::cluster::{Cluster, ClusterPolicyId};
+use crate::engine::ports::PortSet;
+use crate::k8s::{
+    ClusterNetworkPolicy, ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort,
+    ClusterNetworkPolicyRule, Direction, LabelSelector, Node, PeerSelection, PodsSelection,
+    PortMatch, Tier,
+};
+use crate::source::Span;
+use std::sync::Arc;
+
+/// The Admin and the Baseline stage.
+pub(super) fn lower<'c>(cluster: &'c Cluster, reading: Reading<'_>) -> [Stage<'c>; 2] {
+    let [mut admin, mut baseline] = [StageName::Admin, StageName::Baseline].map(Stage::new);
+    // The ids are in the order of evaluation.
+    let mut ids: Vec<ClusterPolicyId> = cluster.cluster_policy_ids().collect();
+    if reading.reverses_ties {
+        ids.reverse();
+        ids.sort_by_key(|id| cluster.cluster_policy(*id).priority.value);
+    }
+    for id in ids {
+        let policy = cluster.cluster_policy(id);
+        if !policy.meta.is_accepted {
+            continue;
+        }
+        let stage = match policy.tier {
+            Tier::Admin => &mut admin,
+            Tier::Baseline => &mut baseline,
+        };
+        for direction in Direction::BOTH {
+            let chain = chain(id, policy, cluster.nodes(), direction);
+            stage.chains.get_mut(direction).push(chain);
+        }
+    }
+    [admin, baseline]
+}
+
+fn chain<'c>(
+    id: ClusterPolicyId,
+    policy: &'c ClusterNetworkPolicy,
+    nodes: &[Arc<Node>],
+    direction: Direction,
+) -> Chain<'c> {
+    let rules = policy.rules(direction).iter().enumerate();
+    Chain {
+        policy: PolicyRef::Cluster(id),
+        subject: pods(&policy.subject.value),
+        is_subject_known: true,
+        rules: rules
+            .map(|(index, it)| rule(index, it, nodes, policy.meta.opaque))
+            .collect(),
+        end: End::Next,
+    }
+}
+
+fn rule<'c>(
+    index: usize,
+    rule: &'c ClusterNetworkPolicyRule,
+    nodes: &[Arc<Node>],
+    opaque: Option<Span>,
+) -> Rule<'c> {
+    let ports = rule.ports.as_deref();
+    Rule {
+        origin: Origin {
+            index,
+            rule: RuleRef::Cluster(rule),
+        },
+        action: rule.action.value,
+        peers: Some(rule.peers.iter().map(|it| peer(it, nodes)).collect()),
+        ports: ports.map(|entries| entries.iter().map(port).collect()),
+        is_opaque: opaque.is_some_and(|hole| hole.start < rule.span.end),
+    }
+}
+
+fn peer<'c>(peer: &'c ClusterNetworkPolicyPeer, nodes: &[Arc<Node>]) -> Peer<'c> {
+    let matcher = match &peer.selection {
+        PeerSelection::Pods(selection) => Matcher::Pods(pods(selection)),
+        PeerSelection::Networks(networks) => {
+            let block = |cidr| Block { cidr, except: &[] };
+            Matcher::Blocks(networks.iter().map(block).collect())
+        }
+        PeerSelection::Nodes(selector) => Matcher::Nodes(addresses(selector, nodes)),
+        PeerSelection::DomainNames(_) => Matcher::DomainNames,
+    };
+    Peer {
+        origin: PeerRef::Cluster(peer),
+        matcher,
+    }
+}
+
+fn addresses(selector: &LabelSelector, nodes: &[Arc<Node>]) -> Vec<std::net::IpAddr> {
+    let accepted = nodes.iter().filter(|node| node.meta.is_accepted);
+    let selected = accepted.filter(|node| selector.matches(&node.meta.labels));
+    selected.flat_map(|node| &node.addresses).copied().collect()
+}
+
+/// Pods on the network of their node are never among them, whatever the plugin does for
+/// other policies (S10).
+fn pods(selection: &PodsSelection) -> PodSet<'_> {
+    let (namespaces, pods) = match selection {
+        PodsSelection::Namespaces(namespaces) => (namespaces, None),
+        PodsSelection::Pods {
+            namespace_selector,
+            pod_selector,
+        } => (namespace_selector, Some(pod_selector)),
+    };
+    PodSet {
+        namespaces: NamespaceSet::Matching(namespaces),
+        pods,
+        host_network: HostNetwork::Unseen,
+    }
+}
+
+fn port(entry: &ClusterNetworkPolicyPort) -> PortEntry<'_> {
+    let ports = match &entry.matches {
+        PortMatch::Numbers {
+            protocol,
+            first,
+            last,
+        } => Ports::Numbers(*protocol, PortSet::range(*first, *last)),
+        // The protocol is the one that the destination declares (S12).
+        PortMatch::Name(name) => Ports::Name(name, None),
+    };
+    PortEntry {
+        origin: PortRef::Cluster(entry),
+        ports,
+    }
+}

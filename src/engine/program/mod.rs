@@ -1,0 +1,417 @@
+//! Policies of every kind in one form, which is all that the rest of the engine knows of
+//! them.
+//!
+//! A [`Program`] is a list of gates, and a connection has to pass each of them. A [`Gate`]
+//! is a list of stages in the order in which they are asked; what no stage decides passes.
+//! A [`Stage`] holds the [`Chain`]s of its policies for each direction, in the order of
+//! evaluation. A chain has a subject, first-match rules, and an end.
+//!
+//! A pod is judged, for one direction of a connection, by the chains whose subject it is:
+//!
+//! 1. In a stage the rules of these chains are asked one after the other. The first one that
+//!    matches the other end and the port decides: `Accept` lets the connection through the
+//!    gate, `Deny` stops it, `Pass` leaves the stage for the next one.
+//! 2. Where no rule matches, the ends of the chains count: one [`End::Deny`] among them stops
+//!    the connection, else the next stage is asked. A stage without chains for the pod is
+//!    passed over.
+//!
+//! So a kind of policy is one `lower` function into this form, beside its reader:
+//!
+//! | kind | stages | end of a chain |
+//! |---|---|---|
+//! | `AdminNetworkPolicy`, `ClusterNetworkPolicy` | `Admin` or `Baseline`, by priority | `Next` |
+//! | `NetworkPolicy` | `NetworkPolicies`: only `Accept`, so that order does not matter | `Deny` |
+//! | a list that denies before it allows | two stages: one of `Deny` rules that end `Next`, one of `Accept` rules whose chains end `Deny` where they isolate | by policy |
+//! | ordered tiers of a plugin | one stage for each tier, chains in the order of the tier | what the tier says |
+//!
+//! A stage whose rules all have one action is worked out as a union (see
+//! [`functions`](super::functions)); a mixed one rule by rule. Each is right for every stage.
+//!
+//! What cannot be known is a part of the form: text that another tool fills in makes a rule
+//! or a subject unknown, and a policy that cannot be judged is a chain of one unknown rule.
+//!
+//! Refuses to know which pods there are, and what is allowed.
+
+mod cluster_policy;
+pub(super) mod network_policy;
+
+use super::addresses::AddressRange;
+use super::ports::{ConnectionSet, PortSet};
+use crate::cluster::{Cluster, ClusterPolicyId, Enforcement, NamespaceId, PolicyId};
+use crate::k8s::{
+    Action, ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort, ClusterNetworkPolicyRule,
+    Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, Protocol,
+    is_opaque,
+};
+use crate::source::{Span, Spanned};
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// One value for each direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ByDirection<T> {
+    /// For what comes in.
+    pub ingress: T,
+    /// For what goes out.
+    pub egress: T,
+}
+
+impl<T> ByDirection<T> {
+    /// The values of a function of the direction.
+    pub fn new(mut value: impl FnMut(Direction) -> T) -> Self {
+        Self {
+            ingress: value(Direction::Ingress),
+            egress: value(Direction::Egress),
+        }
+    }
+
+    /// The value of a direction.
+    pub fn get(&self, direction: Direction) -> &T {
+        match direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        }
+    }
+
+    /// The value of a direction, to change it.
+    pub fn get_mut(&mut self, direction: Direction) -> &mut T {
+        match direction {
+            Direction::Ingress => &mut self.ingress,
+            Direction::Egress => &mut self.egress,
+        }
+    }
+}
+
+/// The policies of a cluster, or those that can select the pods of one namespace.
+#[derive(Debug)]
+pub struct Program<'c> {
+    /// A connection has to pass every one of them.
+    pub gates: Vec<Gate<'c>>,
+}
+
+/// Stages in the order in which they are asked.
+#[derive(Debug)]
+pub struct Gate<'c> {
+    /// The stages; what none of them decides passes.
+    pub stages: Vec<Stage<'c>>,
+}
+
+/// Policies that are asked together.
+#[derive(Debug)]
+pub struct Stage<'c> {
+    /// Which one it is.
+    pub name: StageName,
+    /// By direction: the chains in the order of evaluation.
+    pub chains: ByDirection<Vec<Chain<'c>>>,
+}
+
+/// The stages that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StageName {
+    /// The Admin tier of the cluster-wide policies (S11).
+    Admin,
+    /// `NetworkPolicy`.
+    NetworkPolicies,
+    /// The Baseline tier of the cluster-wide policies (S11).
+    Baseline,
+}
+
+/// What one policy says about one direction of the traffic of its subject.
+#[derive(Debug)]
+pub struct Chain<'c> {
+    /// The policy.
+    pub policy: PolicyRef,
+    /// Whom it is about.
+    pub subject: PodSet<'c>,
+    /// Whether the subject is known: not where text that another tool fills in may be a part
+    /// of it, nor where an API server would refuse the policy as it is written.
+    pub is_subject_known: bool,
+    /// First match, in order.
+    pub rules: Vec<Rule<'c>>,
+    /// What becomes of what no rule of the stage matches.
+    pub end: End,
+}
+
+/// What becomes of what no rule of a stage matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// It is denied: the policy isolates its subject.
+    Deny,
+    /// The next stage decides.
+    Next,
+}
+
+/// A rule of any policy.
+#[derive(Debug)]
+pub struct Rule<'c> {
+    /// Where it stands.
+    pub origin: Origin<'c>,
+    /// What it does with what it matches.
+    pub action: Action,
+    /// Whom it is about: whoever one of them matches; `None` is everybody.
+    pub peers: Option<Vec<Peer<'c>>>,
+    /// The destination's ports that it is about; `None` is every port.
+    pub ports: Option<Vec<PortEntry<'c>>>,
+    /// Whether nobody knows what it matches and does with it.
+    pub is_opaque: bool,
+}
+
+/// Where a rule stands: its policy is that of its chain.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'c> {
+    /// Its place among the rules of its direction, from 0.
+    pub index: usize,
+    /// The rule as it is written.
+    pub rule: RuleRef<'c>,
+}
+
+/// A policy of any kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PolicyRef {
+    /// A `NetworkPolicy`.
+    Network(PolicyId),
+    /// A cluster-wide policy.
+    Cluster(ClusterPolicyId),
+}
+
+/// A rule as a policy has it.
+#[derive(Clone, Copy, Debug)]
+pub enum RuleRef<'c> {
+    /// Of a `NetworkPolicy`.
+    Network(&'c NetworkPolicyRule),
+    /// Of a cluster-wide policy.
+    Cluster(&'c ClusterNetworkPolicyRule),
+    /// No rule that could be read: the text of the policy.
+    Unread(Span),
+}
+
+/// A peer as a policy has it.
+#[derive(Clone, Copy, Debug)]
+pub enum PeerRef<'c> {
+    /// Of a `NetworkPolicy`.
+    Network(&'c NetworkPolicyPeer),
+    /// Of a cluster-wide policy.
+    Cluster(&'c ClusterNetworkPolicyPeer),
+}
+
+/// A port entry as a policy has it.
+#[derive(Clone, Copy, Debug)]
+pub enum PortRef<'c> {
+    /// Of a `NetworkPolicy`.
+    Network(&'c NetworkPolicyPort),
+    /// Of a cluster-wide policy.
+    Cluster(&'c ClusterNetworkPolicyPort),
+}
+
+/// An entry of a rule's peers.
+#[derive(Debug)]
+pub struct Peer<'c> {
+    /// As it is written.
+    pub origin: PeerRef<'c>,
+    /// What it matches.
+    pub matcher: Matcher<'c>,
+}
+
+/// What a peer matches.
+#[derive(Debug)]
+pub enum Matcher<'c> {
+    /// Pods.
+    Pods(PodSet<'c>),
+    /// Whoever has an address in one of the blocks.
+    Blocks(Vec<Block<'c>>),
+    /// Whoever has one of these addresses of nodes.
+    Nodes(Vec<IpAddr>),
+    /// Names of the DNS, which cannot be resolved offline and match nobody (S12).
+    DomainNames,
+}
+
+/// A block of addresses with holes.
+#[derive(Clone, Copy, Debug)]
+pub struct Block<'c> {
+    /// The block.
+    pub cidr: &'c Spanned<IpNet>,
+    /// What is not in it.
+    pub except: &'c [Spanned<IpNet>],
+}
+
+/// Pods by the labels of their namespace and their own.
+#[derive(Clone, Copy, Debug)]
+pub struct PodSet<'c> {
+    /// Their namespace.
+    pub namespaces: NamespaceSet<'c>,
+    /// Their labels; any where `None`.
+    pub pods: Option<&'c LabelSelector>,
+    /// What it has to do with pods on the network of their node.
+    pub host_network: HostNetwork,
+}
+
+/// Namespaces.
+#[derive(Clone, Copy, Debug)]
+pub enum NamespaceSet<'c> {
+    /// Every one.
+    All,
+    /// One of them.
+    One(NamespaceId),
+    /// By their labels.
+    Matching(&'c LabelSelector),
+}
+
+/// What a selection makes of pods on the network of their node (S10, S15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HostNetwork {
+    /// It never matches them.
+    Unseen,
+    /// It matches them by their labels, as any pod.
+    Seen,
+    /// It means the group of all of them: OpenShift's label for nodes and their network.
+    Group,
+}
+
+/// An entry of a rule's ports.
+#[derive(Clone, Debug)]
+pub struct PortEntry<'c> {
+    /// As it is written.
+    pub origin: PortRef<'c>,
+    /// What it matches.
+    pub ports: Ports<'c>,
+}
+
+/// What an entry of a rule's ports matches.
+#[derive(Clone, Debug)]
+pub enum Ports<'c> {
+    /// Ports by number.
+    Numbers(Protocol, PortSet),
+    /// The destination's container ports of this name, of one protocol or of any (S7).
+    Name(&'c str, Option<Protocol>),
+}
+
+/// How policies are read where Kubernetes leaves something open.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'e> {
+    /// What the CNI plugin makes of them.
+    pub enforcement: &'e Enforcement,
+    /// Whether of cluster-wide policies of one priority the last one by name comes first
+    /// (S12).
+    pub reverses_ties: bool,
+}
+
+impl<'e> Reading<'e> {
+    /// As the cluster's own plugin reads them.
+    #[must_use]
+    pub fn of(cluster: &'e Cluster) -> Self {
+        Self {
+            enforcement: cluster.enforcement(),
+            reverses_ties: false,
+        }
+    }
+}
+
+impl<'c> Program<'c> {
+    /// All policies of the cluster.
+    #[must_use]
+    pub fn new(cluster: &'c Cluster) -> Self {
+        let ids: Vec<PolicyId> = cluster.policy_ids().collect();
+        Self::of(cluster, &ids, Reading::of(cluster))
+    }
+
+    /// The policies that can select pods of a namespace; without one only those that can
+    /// select pods of a namespace that is not there.
+    #[must_use]
+    pub fn for_namespace(
+        cluster: &'c Cluster,
+        namespace: Option<NamespaceId>,
+        reading: Reading<'_>,
+    ) -> Self {
+        let ids: Vec<PolicyId> = namespace.map_or_else(Vec::new, |namespace| {
+            cluster.policies_in(namespace).collect()
+        });
+        Self::of(cluster, &ids, reading)
+    }
+
+    fn of(cluster: &'c Cluster, policies: &[PolicyId], reading: Reading<'_>) -> Self {
+        let [admin, baseline] = cluster_policy::lower(cluster, reading);
+        let policies = network_policy::lower(cluster, policies, reading);
+        let stages = vec![admin, policies, baseline];
+        Self {
+            gates: vec![Gate { stages }],
+        }
+    }
+
+    /// The stages of every gate, in order.
+    pub fn stages(&self) -> impl Iterator<Item = &Stage<'c>> {
+        self.gates.iter().flat_map(|gate| &gate.stages)
+    }
+
+    /// Every range of addresses whose ends tell addresses apart.
+    pub fn ranges(&self) -> impl Iterator<Item = AddressRange> {
+        let chains = self.stages().flat_map(|stage| {
+            let ByDirection { ingress, egress } = &stage.chains;
+            ingress.iter().chain(egress)
+        });
+        let rules = chains.flat_map(|chain| &chain.rules);
+        let peers = rules.flat_map(|rule| rule.peers.iter().flatten());
+        peers.flat_map(|peer| peer.matcher.cuts())
+    }
+}
+
+impl<'c> Stage<'c> {
+    fn new(name: StageName) -> Self {
+        Self {
+            name,
+            chains: ByDirection::default(),
+        }
+    }
+}
+
+impl Matcher<'_> {
+    /// The ranges that its text speaks of, exceptions by themselves.
+    pub(super) fn cuts(&self) -> Vec<AddressRange> {
+        match self {
+            Self::Pods(_) | Self::DomainNames => Vec::new(),
+            Self::Blocks(blocks) => {
+                let nets = blocks
+                    .iter()
+                    .flat_map(|block| std::iter::once(block.cidr).chain(block.except));
+                nets.map(|net| AddressRange::from(net.value)).collect()
+            }
+            Self::Nodes(addresses) => addresses.iter().copied().map(AddressRange::from).collect(),
+        }
+    }
+
+    /// The addresses that it matches; `None` if it is not about addresses.
+    #[must_use]
+    pub fn ranges(&self) -> Option<Vec<AddressRange>> {
+        match self {
+            Self::Pods(_) => None,
+            Self::Blocks(blocks) => Some(blocks.iter().flat_map(Block::ranges).collect()),
+            Self::Nodes(_) => Some(self.cuts()),
+            Self::DomainNames => Some(Vec::new()),
+        }
+    }
+}
+
+impl Block<'_> {
+    /// Its addresses, without the exceptions (S8).
+    #[must_use]
+    pub fn ranges(&self) -> Vec<AddressRange> {
+        let except = self.except.iter().map(|except| except.value.into());
+        AddressRange::from(self.cidr.value).without(&except.collect::<Vec<_>>())
+    }
+}
+
+impl Ports<'_> {
+    /// Whether it is a name that another tool fills in.
+    #[must_use]
+    pub fn is_opaque(&self) -> bool {
+        matches!(self, Self::Name(name, _) if is_opaque(name))
+    }
+
+    /// What it matches by number.
+    #[must_use]
+    pub fn numbers(&self) -> ConnectionSet {
+        match self {
+            Self::Numbers(protocol, ports) => ConnectionSet::of(*protocol, ports.clone()),
+            Self::Name(..) => ConnectionSet::none(),
+        }
+    }
+}

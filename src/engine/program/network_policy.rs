@@ -1,0 +1,184 @@
+//! `NetworkPolicy` in the form of the program (S5 to S8).
+//!
+//! Refuses to know the other kinds, and which pods there are.
+
+use super::{
+    Block, Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet,
+    PolicyRef, PortEntry, PortRef, Ports, Reading, Rule, RuleRef, Stage, StageName,
+};
+use crate::cluster::{Cluster, Enforcement, NamespaceId, PolicyId};
+use crate::engine::ports::PortSet;
+use crate::k8s::{
+    Action, Direction, LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicyRule, Operator, PortReference,
+};
+use crate::source::Span;
+
+/// The stage of these policies.
+pub(super) fn lower<'c>(
+    cluster: &'c Cluster,
+    policies: &[PolicyId],
+    reading: Reading<'_>,
+) -> Stage<'c> {
+    let mut stage = Stage::new(StageName::NetworkPolicies);
+    for id in policies {
+        let policy = cluster.policy(*id);
+        let subject = PodSet {
+            namespaces: NamespaceSet::One(policy.namespace),
+            pods: policy.object.pod_selector.get(),
+            host_network: HostNetwork::Unseen,
+        };
+        let lowering = Lowering {
+            home: policy.namespace,
+            enforcement: reading.enforcement,
+        };
+        if policy.object.meta.is_accepted {
+            for direction in Direction::BOTH {
+                if policy.object.applies_to(direction) {
+                    let chain = lowering.chain(*id, &policy.object, subject, direction);
+                    stage.chains.get_mut(direction).push(chain);
+                }
+            }
+        }
+    }
+    stage
+}
+
+struct Lowering<'e> {
+    /// The namespace of the policy.
+    home: NamespaceId,
+    enforcement: &'e Enforcement,
+}
+
+impl Lowering<'_> {
+    fn chain<'c>(
+        &self,
+        id: PolicyId,
+        policy: &'c NetworkPolicy,
+        subject: PodSet<'c>,
+        direction: Direction,
+    ) -> Chain<'c> {
+        let opaque = policy.meta.opaque;
+        let is_in_a_rule = |hole: Span| {
+            let mut rules = policy.ingress.items().iter().chain(policy.egress.items());
+            rules.any(|rule| rule.span.contains(hole))
+        };
+        let rules = policy.rules(direction).iter().enumerate();
+        Chain {
+            policy: PolicyRef::Network(id),
+            subject,
+            // What is missing may be a part of the selector or of the types.
+            is_subject_known: opaque.is_none_or(is_in_a_rule),
+            rules: rules
+                .map(|(index, rule)| self.rule(index, rule, opaque))
+                .collect(),
+            end: End::Deny,
+        }
+    }
+
+    fn rule<'c>(
+        &self,
+        index: usize,
+        rule: &'c NetworkPolicyRule,
+        opaque: Option<Span>,
+    ) -> Rule<'c> {
+        let (peers, ports) = (rule.peers.items(), rule.ports.items());
+        Rule {
+            origin: Origin {
+                index,
+                rule: RuleRef::Network(rule),
+            },
+            action: Action::Accept,
+            // No peers means everybody, the outside included (S6).
+            peers: (!peers.is_empty())
+                .then(|| peers.iter().filter_map(|peer| self.peer(peer)).collect()),
+            ports: (!ports.is_empty()).then(|| ports.iter().map(port).collect()),
+            is_opaque: opaque.is_some_and(|hole| hole.start < rule.span.end),
+        }
+    }
+
+    /// `None` for a peer without any field, which matches nothing; an accepted policy has
+    /// none.
+    fn peer<'c>(&self, peer: &'c NetworkPolicyPeer) -> Option<Peer<'c>> {
+        let matcher = match (
+            peer.ip_block.get(),
+            peer.namespace_selector.get(),
+            peer.pod_selector.get(),
+        ) {
+            (Some(block), ..) => Matcher::Blocks(vec![Block {
+                cidr: &block.cidr,
+                except: block.except.items(),
+            }]),
+            (None, None, None) => return None,
+            (None, namespaces, pods) => Matcher::Pods(PodSet {
+                namespaces: namespaces.map_or(NamespaceSet::One(self.home), |selector| {
+                    NamespaceSet::Matching(selector)
+                }),
+                pods,
+                host_network: self.host_network(namespaces, pods),
+            }),
+        };
+        Some(Peer {
+            origin: PeerRef::Network(peer),
+            matcher,
+        })
+    }
+
+    /// What the plugin makes of a peer for pods on the network of their node (S15).
+    fn host_network(
+        &self,
+        namespaces: Option<&LabelSelector>,
+        pods: Option<&LabelSelector>,
+    ) -> HostNetwork {
+        let is_group = namespaces.is_some_and(asks_for_host_network)
+            && pods.is_none_or(|selector| selector.match_labels.is_empty());
+        if is_group && self.enforcement.has_host_network_group() {
+            HostNetwork::Group
+        } else if self.enforcement.selectors_match_host_network() {
+            HostNetwork::Seen
+        } else {
+            HostNetwork::Unseen
+        }
+    }
+}
+
+/// The namespace label that means all nodes and the pods on their network (Red Hat,
+/// "About network policy").
+const HOST_NETWORK_GROUP: &str = "policy-group.network.openshift.io/host-network";
+
+fn asks_for_host_network(selector: &LabelSelector) -> bool {
+    let by_label = selector
+        .match_labels
+        .iter()
+        .any(|label| label.key.value == HOST_NETWORK_GROUP && label.value.value.is_empty());
+    by_label
+        || selector.match_expressions.iter().any(|expression| {
+            expression.key.value == HOST_NETWORK_GROUP
+                && match expression.operator.value {
+                    Operator::Exists => true,
+                    Operator::In => expression.values.iter().any(|value| value.is_empty()),
+                    Operator::NotIn | Operator::DoesNotExist => false,
+                }
+        })
+}
+
+fn port(entry: &NetworkPolicyPort) -> PortEntry<'_> {
+    let protocol = entry.protocol_or_default();
+    let ports = match entry.port.get().map(|port| &port.value) {
+        None => Ports::Numbers(protocol, PortSet::all()),
+        Some(PortReference::Number(first)) => {
+            let last = entry.end_port.get().map_or(*first, |last| last.value);
+            Ports::Numbers(protocol, PortSet::range(*first, last))
+        }
+        Some(PortReference::Name(name)) => Ports::Name(name, Some(protocol)),
+    };
+    PortEntry {
+        origin: PortRef::Network(entry),
+        ports,
+    }
+}
+
+/// What the `ports` of a rule match (S7).
+pub(in crate::engine) fn ports(entries: &[NetworkPolicyPort]) -> Option<Vec<PortEntry<'_>>> {
+    (!entries.is_empty()).then(|| entries.iter().map(port).collect())
+}

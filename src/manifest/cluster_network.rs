@@ -1,0 +1,160 @@
+//! The objects that say how the network of a cluster is made, from a tree.
+//!
+//! Refuses to judge them: a range that cannot be read is left out.
+
+use super::context_object::text;
+use super::object::Identity;
+use crate::k8s::{ClusterNetwork, ObjectMeta};
+use crate::source::Spanned;
+use crate::yaml::tree::Node;
+
+/// Where an object holds what it says of the network. A path ends at a text, a list of
+/// texts, or a list of mappings with `cidr`.
+struct Shape {
+    group: &'static str,
+    kind: &'static str,
+    /// Where the kind of network is written, or what the object itself tells.
+    network_type: NetworkType,
+    pod_cidrs: &'static [&'static [&'static str]],
+}
+
+enum NetworkType {
+    At(&'static [&'static str]),
+    Is(&'static str),
+    Untold,
+}
+
+const SHAPES: &[Shape] = &[
+    // docs.openshift.com, "Cluster Network Operator configuration".
+    Shape {
+        group: "config.openshift.io",
+        kind: "Network",
+        network_type: NetworkType::At(&["spec", "networkType"]),
+        pod_cidrs: &[&["spec", "clusterNetwork"]],
+    },
+    Shape {
+        group: "operator.openshift.io",
+        kind: "Network",
+        network_type: NetworkType::At(&["spec", "defaultNetwork", "type"]),
+        pod_cidrs: &[&["spec", "clusterNetwork"]],
+    },
+    Shape {
+        group: "hive.openshift.io",
+        kind: "InstallConfig",
+        network_type: NetworkType::At(&["networking", "networkType"]),
+        pod_cidrs: &[&["networking", "clusterNetwork"]],
+    },
+    Shape {
+        group: "kubeadm.k8s.io",
+        kind: "ClusterConfiguration",
+        network_type: NetworkType::Untold,
+        pod_cidrs: &[&["networking", "podSubnet"]],
+    },
+    // docs.tigera.io, "IP pool" and "Installation API".
+    Shape {
+        group: "projectcalico.org",
+        kind: "IPPool",
+        network_type: NetworkType::Is("Calico"),
+        pod_cidrs: &[&["spec", "cidr"]],
+    },
+    Shape {
+        group: "crd.projectcalico.org",
+        kind: "IPPool",
+        network_type: NetworkType::Is("Calico"),
+        pod_cidrs: &[&["spec", "cidr"]],
+    },
+    Shape {
+        group: "operator.tigera.io",
+        kind: "Installation",
+        network_type: NetworkType::Is("Calico"),
+        pod_cidrs: &[&["spec", "calicoNetwork", "ipPools"]],
+    },
+    // docs.cilium.io, "Cluster Scope (Default)": IPAM mode cluster-pool.
+    Shape {
+        group: "cilium.io",
+        kind: "CiliumConfig",
+        network_type: NetworkType::Is("Cilium"),
+        pod_cidrs: &[
+            &["spec", "ipam", "operator", "clusterPoolIPv4PodCIDRList"],
+            &["spec", "ipam", "operator", "clusterPoolIPv6PodCIDRList"],
+        ],
+    },
+    Shape {
+        group: "operator.antrea.io",
+        kind: "AntreaInstall",
+        network_type: NetworkType::Is("Antrea"),
+        pod_cidrs: &[],
+    },
+];
+
+/// Reads an object; `None` if its kind says nothing about the network.
+pub(super) fn read(
+    node: Node<'_>,
+    identity: &Identity<'_>,
+    meta: impl FnOnce() -> ObjectMeta,
+) -> Option<ClusterNetwork> {
+    if (identity.group(), identity.kind) == ("", "ConfigMap") {
+        return read_cilium_config(node, meta);
+    }
+    let shape = SHAPES
+        .iter()
+        .find(|shape| shape.group == identity.group() && shape.kind == identity.kind)?;
+    let network_type = match shape.network_type {
+        NetworkType::At(path) => text(node, path).map(|text| text.value),
+        NetworkType::Is(name) => Some(name.to_owned()),
+        NetworkType::Untold => None,
+    };
+    let pod_cidrs = shape.pod_cidrs.iter().filter_map(|path| node.find(path));
+    Some(ClusterNetwork {
+        meta: meta(),
+        kind: identity.kind.to_owned(),
+        network_type,
+        pod_cidrs: pod_cidrs.flat_map(ranges).collect(),
+    })
+}
+
+/// OpenShift's `install-config.yaml`, which has no kind.
+pub(super) fn is_install_config(node: Node<'_>) -> bool {
+    node.get("baseDomain").is_some() && node.find(&["networking", "clusterNetwork"]).is_some()
+}
+
+/// Reads an `install-config.yaml`.
+pub(super) fn read_install_config(node: Node<'_>, meta: ObjectMeta) -> ClusterNetwork {
+    ClusterNetwork {
+        meta,
+        kind: "InstallConfig".to_owned(),
+        network_type: text(node, &["networking", "networkType"]).map(|text| text.value),
+        pod_cidrs: node
+            .find(&["networking", "clusterNetwork"])
+            .map(ranges)
+            .unwrap_or_default(),
+    }
+}
+
+/// The settings of the Cilium agent.
+fn read_cilium_config(node: Node<'_>, meta: impl FnOnce() -> ObjectMeta) -> Option<ClusterNetwork> {
+    let meta = (node.find(&["metadata", "name"])?.as_str() == Some("cilium-config")).then(meta)?;
+    let keys = ["cluster-pool-ipv4-cidr", "cluster-pool-ipv6-cidr"];
+    let pod_cidrs = keys.iter().filter_map(|key| node.find(&["data", key]));
+    Some(ClusterNetwork {
+        meta,
+        kind: "ConfigMap".to_owned(),
+        network_type: Some("Cilium".to_owned()),
+        pod_cidrs: pod_cidrs.flat_map(ranges).collect(),
+    })
+}
+
+/// The ranges at a node: a text, where commas and blanks may separate several, or a list.
+fn ranges(node: Node<'_>) -> Vec<Spanned<ipnet::IpNet>> {
+    if node.is_sequence() {
+        let items = node.items();
+        return items
+            .flat_map(|item| ranges(item.get("cidr").unwrap_or(item)))
+            .collect();
+    }
+    let texts = node.as_str().unwrap_or_default().split([',', ' ']);
+    let blocks = texts.filter_map(|text| text.parse().ok());
+    blocks
+        .map(|block| Spanned::new(block, node.span()))
+        .collect()
+}

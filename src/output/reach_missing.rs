@@ -1,0 +1,106 @@
+//! What is missing to know an outcome, in words: lower case, no full stop, not escaped.
+//!
+//! Refuses to know the outcome, and how the words are laid out.
+
+use super::reach_places::{requirement_span, rule_text};
+use super::reach_terms::wanted;
+use super::reach_words::Words;
+use crate::engine::{ConnectionSet, Miss, PolicyRef, RuleTrace, SideTrace};
+use crate::k8s::{Direction, Truth};
+use crate::source::Span;
+
+/// A thing that is missing, and where it is asked for.
+type Missing = (String, Span);
+
+impl Words<'_> {
+    /// What is missing to know the outcome, and where it is asked for; never nothing, if some
+    /// of the connections are unknown.
+    pub(super) fn missing(&self, side: &SideTrace<'_>, asked: &ConnectionSet) -> Vec<Missing> {
+        if side.verdict.unknown().intersection(asked).is_empty() {
+            return Vec::new();
+        }
+        let ends = [(self.from, self.full_from), (self.to, self.full_to)];
+        let [subject, other] = match side.direction {
+            Direction::Egress => ends,
+            Direction::Ingress => [ends[1], ends[0]],
+        };
+        let mut missing = Vec::new();
+        for policy in side.stages.iter().flat_map(|stage| &stage.policies) {
+            let doubts = policy.doubts.iter();
+            missing.extend(doubts.filter_map(|miss| self.missing_for(subject, miss)));
+            for rule in &policy.rules {
+                if rule.is_opaque {
+                    missing.push(self.text_of(rule));
+                    continue;
+                }
+                let peers = rule.peers.entries.iter().flat_map(|entry| &entry.misses);
+                missing.extend(peers.filter_map(|miss| self.missing_for(other, miss)));
+                if rule.ports.matches.certain != rule.ports.matches.possible {
+                    let what = format!(
+                        "which port of {} a name in {} means: another tool fills it in",
+                        self.to,
+                        self.policy(rule.policy)
+                    );
+                    missing.push((what, rule_text(rule.rule)));
+                }
+            }
+            if policy.selects == Truth::Unknown && policy.doubts.is_empty() {
+                let what = format!(
+                    "text of {} that another tool fills in",
+                    self.policy(policy.policy)
+                );
+                missing.push((what, self.policy_span(policy.policy)));
+            }
+        }
+        missing.dedup_by(|next, previous| next.0 == previous.0);
+        missing
+    }
+
+    /// What is missing to know whether an end, by its short and its full name, has what is
+    /// asked for; `None` if that is known.
+    fn missing_for(&self, (end, full_name): (&str, &str), miss: &Miss<'_>) -> Option<Missing> {
+        if miss.truth() != Truth::Unknown {
+            return None;
+        }
+        match miss {
+            Miss::PodLabel(requirement) | Miss::NamespaceLabel(requirement) => {
+                let wanted = wanted(requirement);
+                let what = match (miss, requirement.is_opaque()) {
+                    (_, true) => format!("what another tool fills in for {wanted}"),
+                    (Miss::NamespaceLabel(_), false) => {
+                        let namespace = full_name.split('/').next().unwrap_or_default();
+                        format!(
+                            "the labels of namespace {namespace}, which no manifest here declares: \
+                             a rule asks for {wanted}"
+                        )
+                    }
+                    (_, false) => {
+                        format!("the labels of {end}: a rule asks for {wanted}")
+                    }
+                };
+                Some((what, requirement_span(requirement)))
+            }
+            Miss::AddressUnknown(block, _) => {
+                let what = format!(
+                    "the address of {end}: a rule asks for one in {}, and `cluster.podCIDRs` in \
+                     npcheck.yaml tells which ones pods have",
+                    block.value
+                );
+                Some((what, block.span))
+            }
+            _ => None,
+        }
+    }
+
+    fn text_of(&self, rule: &RuleTrace<'_>) -> Missing {
+        let meta = match rule.policy {
+            PolicyRef::Network(id) => &self.cluster.policy(id).object.meta,
+            PolicyRef::Cluster(id) => &self.cluster.cluster_policy(id).meta,
+        };
+        let what = format!(
+            "text of {} that another tool fills in",
+            self.policy(rule.policy)
+        );
+        (what, meta.opaque.unwrap_or(rule_text(rule.rule)))
+    }
+}
