@@ -178,6 +178,13 @@ impl Source {
         })
     }
 
+    /// The line of a byte, from 1; what [`position`](Self::position) says, without the column,
+    /// which takes as long as the line is.
+    #[must_use]
+    pub fn line(&self, offset: u32) -> u32 {
+        self.lines().partition_point(|start| *start <= offset) as u32
+    }
+
     /// The place of the byte at `offset`; an offset behind the text is its end.
     #[must_use]
     pub fn position(&self, offset: u32) -> Position {

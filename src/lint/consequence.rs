@@ -6,7 +6,7 @@
 use super::{Category, Rule, RuleMeta};
 use crate::diagnostic::Diagnostic;
 use crate::source::{SourceId, Span};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Parts the findings into those that stand for themselves, and those whose root cause
 /// another finding names: it marks their text, or is about the same part of the same
@@ -20,27 +20,23 @@ pub(super) fn part_consequences(
         .iter()
         .map(|rule| (rule.meta().name, rule.meta()))
         .collect();
-    let mut causes: HashMap<(SourceId, &str), Vec<Cause<'_>>> = HashMap::new();
+    let mut causes: HashMap<(SourceId, &str), Causes<'_>> = HashMap::new();
     for finding in &findings {
         let Some(meta) = metas.get(finding.rule) else {
             continue;
         };
         for muted in meta.mutes {
-            let cause = Cause::new(finding, meta.category);
-            let source = finding.primary.span.source;
-            causes.entry((source, muted)).or_default().push(cause);
-            for label in &finding.related {
-                let source = label.span.source;
-                causes.entry((source, muted)).or_default().push(Cause {
-                    texts: vec![label.span],
-                    ..Cause::new(finding, meta.category)
-                });
+            let related = finding.related.iter().map(|label| label.span);
+            for mark in std::iter::once(finding.primary.span).chain(related) {
+                let causes = causes.entry((mark.source, muted)).or_default();
+                causes.add(finding, mark, meta.category);
             }
         }
     }
+    causes.values_mut().for_each(Causes::arrange);
     let is_consequence = |finding: &Diagnostic| {
         let causes = causes.get(&(finding.primary.span.source, finding.rule));
-        causes.is_some_and(|causes| causes.iter().any(|cause| cause.explains(finding)))
+        causes.is_some_and(|causes| causes.explain(finding))
     };
     let verdicts: Vec<bool> = findings.iter().map(is_consequence).collect();
     let mut verdicts = verdicts.into_iter();
@@ -49,44 +45,71 @@ pub(super) fn part_consequences(
         .partition(|_| !verdicts.next().expect("there is one for each finding"))
 }
 
-/// What a finding says of the place that it is about.
-struct Cause<'f> {
-    texts: Vec<Span>,
-    object: &'f str,
-    path: &'f str,
-    category: Category,
+/// What findings say that mute a rule in one text. A text may hold thousands of them.
+#[derive(Default)]
+struct Causes<'f> {
+    /// The texts that they mark, sorted.
+    marks: Vec<Span>,
+    /// By mark: the farthest end of it and all before it.
+    reach: Vec<u32>,
+    /// The parts of objects that they are about.
+    parts: HashSet<(&'f str, &'f str)>,
+    /// The objects whose text does not say what its author sees in it.
+    spoilt: HashSet<&'f str>,
 }
 
-impl<'f> Cause<'f> {
-    fn new(finding: &'f Diagnostic, category: Category) -> Self {
-        Self {
-            texts: vec![finding.primary.span],
-            object: &finding.object,
-            path: &finding.path,
-            category,
+impl<'f> Causes<'f> {
+    fn add(&mut self, finding: &'f Diagnostic, mark: Span, category: Category) {
+        self.marks.push(mark);
+        if !finding.path.is_empty() {
+            self.parts.insert((&finding.object, &finding.path));
+        }
+        if category == Category::Text {
+            self.spoilt.insert(&finding.object);
         }
     }
 
-    fn explains(&self, finding: &Diagnostic) -> bool {
-        let text = finding.primary.span;
-        let marks = |mark: &Span| mark.contains(text) || text.contains(*mark);
-        self.texts.iter().any(marks)
-            || self.is_about_a_part_of(finding)
-            || self.spoils_the_whole_of(finding)
+    fn arrange(&mut self) {
+        self.marks.sort_unstable();
+        self.marks.dedup();
+        let mut farthest = 0;
+        self.reach = self
+            .marks
+            .iter()
+            .map(|mark| {
+                farthest = farthest.max(mark.end);
+                farthest
+            })
+            .collect();
     }
 
-    /// Whether the finding is about a part of what this one is about: its path goes on where
-    /// this one ends.
-    fn is_about_a_part_of(&self, finding: &Diagnostic) -> bool {
-        let rest = finding.path.strip_prefix(self.path);
-        !self.path.is_empty()
-            && self.object == finding.object
-            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    fn explain(&self, finding: &Diagnostic) -> bool {
+        self.mark(finding.primary.span)
+            || self.are_about_what_holds(finding)
+            || finding.path.is_empty() && self.spoilt.contains(finding.object.as_str())
     }
 
-    /// Whether the text of the object, which the finding is about as a whole, does not say
-    /// what its author sees in it.
-    fn spoils_the_whole_of(&self, finding: &Diagnostic) -> bool {
-        self.category == Category::Text && finding.path.is_empty() && self.object == finding.object
+    /// Whether one of the texts holds this one, or is held by it.
+    fn mark(&self, text: Span) -> bool {
+        let behind = self.marks.partition_point(|mark| mark.start <= text.start);
+        let holds = behind > 0 && self.reach[behind - 1] >= text.end;
+        let from = self.marks.partition_point(|mark| mark.start < text.start);
+        let mut within = self.marks[from..].iter();
+        holds
+            || within
+                .by_ref()
+                .take_while(|mark| mark.start <= text.end)
+                .any(|mark| mark.end <= text.end)
+    }
+
+    /// Whether the finding is about a part of what one of them is about: its path goes on
+    /// where that one ends.
+    fn are_about_what_holds(&self, finding: &Diagnostic) -> bool {
+        let path = finding.path.as_str();
+        let ends = path.match_indices(['.', '[']).map(|(at, _)| at);
+        ends.chain([path.len()]).any(|end| {
+            self.parts
+                .contains(&(finding.object.as_str(), &path[..end]))
+        })
     }
 }

@@ -10,6 +10,7 @@
 //! how each of them stands.
 
 mod directive;
+mod track;
 
 use super::comments::Comments;
 use super::{Context, Date, Input, Rule};
@@ -18,8 +19,9 @@ use crate::diagnostic::Diagnostic;
 use crate::k8s::{Document, ObjectMeta, Outcome};
 use crate::source::{Source, SourceId, Span, Spanned};
 use directive::Directive;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use track::{Entry, Track};
 
 /// The annotation that suppresses findings about its object: `RULE: reason`, one a line or
 /// with `;` between them.
@@ -114,8 +116,10 @@ pub enum Standing {
 /// The places of findings that a suppression counts for.
 #[derive(Clone, Copy, Debug)]
 enum Reach {
-    /// Those that start on these lines, first and last, from 1.
+    /// Those that start on these lines of the text, first and last, from 1.
     Lines(u32, u32),
+    /// Those that start on this line or below it, up to the last line of the document.
+    Document(u32, u32),
     /// Those that lie in this text.
     Text(Span),
 }
@@ -124,6 +128,8 @@ enum Reach {
 pub(super) struct Suppressions<'i, 'a> {
     input: &'i Input<'a>,
     by_source: BTreeMap<SourceId, Vec<Suppression>>,
+    /// By text and rule: those that name the rule, the narrow ones and the wide ones.
+    tracks: HashMap<(SourceId, &'static str), [Track; 2]>,
     used_entries: BTreeSet<usize>,
 }
 
@@ -131,17 +137,22 @@ impl<'i, 'a> Suppressions<'i, 'a> {
     /// Reads the comments and annotations of the input. `rules` are those that run.
     pub(super) fn read(input: &'i Input<'a>, rules: &[&'static dyn Rule]) -> Self {
         let reader = Reader { input, rules };
+        let mut layouts: HashMap<SourceId, Layout> = HashMap::new();
         let mut by_source: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for document in input.documents {
             let source = input.sources.get(document.span.source);
-            let found = document
-                .comments
-                .iter()
-                .filter_map(|comment| reader.comment(source, *comment, document));
-            by_source
-                .entry(document.span.source)
-                .or_default()
-                .extend(found);
+            for comment in &document.comments {
+                let Some(directive) = reader.directive(source, *comment) else {
+                    continue;
+                };
+                let layout = layouts
+                    .entry(document.span.source)
+                    .or_insert_with(|| Layout::new(source));
+                let reach = layout.reach(source, *comment, document.span);
+                let found = reader.comment(source, *comment, document, directive, reach);
+                let of_source = by_source.entry(document.span.source).or_default();
+                of_source.push(found);
+            }
         }
         for meta in metas(input.cluster) {
             by_source
@@ -154,6 +165,7 @@ impl<'i, 'a> Suppressions<'i, 'a> {
         }
         Self {
             input,
+            tracks: tracks(input, &by_source),
             by_source,
             used_entries: BTreeSet::new(),
         }
@@ -185,27 +197,38 @@ impl<'i, 'a> Suppressions<'i, 'a> {
     pub(super) fn allowance(&mut self, finding: &Diagnostic) -> Option<(String, Allowance)> {
         let span = finding.primary.span;
         let source = self.input.sources.get(span.source);
-        let line = source.position(span.start).line;
-        let mut allowance = None;
-        let suppressions = self.by_source.get_mut(&span.source);
-        for suppression in suppressions.into_iter().flatten() {
-            if !suppression.reach.covers(span, line) {
-                continue;
-            }
-            let mut names = suppression.rules.iter_mut();
-            let Some(named) = names.find(|named| named.name.value == finding.rule) else {
-                continue;
-            };
-            if named.standing == Standing::Idle {
-                named.standing = Standing::Needed;
-            }
-            if allowance.is_none() && suppression.force == Force::InForce {
-                allowance = Some((
-                    suppression.reason.clone(),
-                    Allowance::Text(suppression.span),
-                ));
+        let line = source.line(span.start);
+        let mut first: Option<usize> = None;
+        if let Some(tracks) = self.tracks.get(&(span.source, finding.rule)) {
+            let suppressions = self.by_source.get_mut(&span.source);
+            let suppressions = suppressions.expect("a track is of a text with suppressions");
+            for track in tracks {
+                let covers = |number: usize| suppressions[number].reach.covers(span, line);
+                let found = track.in_force(span.start, covers);
+                first = first.into_iter().chain(found).min();
+                track.mark(span.start, |number| {
+                    let suppression = &mut suppressions[number];
+                    if !suppression.reach.covers(span, line) {
+                        return false;
+                    }
+                    let mut names = suppression.rules.iter_mut();
+                    let named = names.find(|named| named.name.value == finding.rule);
+                    if let Some(named) = named
+                        && named.standing == Standing::Idle
+                    {
+                        named.standing = Standing::Needed;
+                    }
+                    true
+                });
             }
         }
+        let mut allowance = first.map(|number| {
+            let suppression = &self.by_source[&span.source][number];
+            (
+                suppression.reason.clone(),
+                Allowance::Text(suppression.span),
+            )
+        });
         let path = (self.input.path_of)(source.name());
         for (index, entry) in self.input.ignore.iter().enumerate() {
             if !entry.covers(finding, &path) {
@@ -262,9 +285,19 @@ struct Reader<'i, 'a> {
 }
 
 impl Reader<'_, '_> {
-    fn comment(&self, source: &Source, comment: Span, document: &Document) -> Option<Suppression> {
-        let text = source.text().get(comment.range())?;
-        let directive = directive::in_comment(text)?;
+    fn directive(&self, source: &Source, comment: Span) -> Option<Directive> {
+        directive::in_comment(source.text().get(comment.range())?)
+    }
+
+    fn comment(
+        &self,
+        source: &Source,
+        comment: Span,
+        document: &Document,
+        directive: Directive,
+        reach: Reach,
+    ) -> Suppression {
+        let text = &source.text()[comment.range()];
         let place = |range: std::ops::Range<usize>| {
             let start = comment.start + range.start as u32;
             Span::new(comment.source, start, start + range.len() as u32)
@@ -283,9 +316,8 @@ impl Reader<'_, '_> {
             NamedRule { name, standing }
         };
         let rules = directive.rules.iter().map(names).collect();
-        let reach = reach(source, comment, document.span);
         let span = place(directive.range.clone());
-        Some(self.suppression(text, directive, (span, Form::Comment), rules, reach))
+        self.suppression(text, directive, (span, Form::Comment), rules, reach)
     }
 
     fn annotation(&self, meta: &ObjectMeta) -> Vec<Suppression> {
@@ -364,26 +396,95 @@ impl Reader<'_, '_> {
 impl Reach {
     fn covers(self, finding: Span, line: u32) -> bool {
         match self {
-            Self::Lines(first, last) => (first..=last).contains(&line),
+            Self::Lines(first, last) | Self::Document(first, last) => {
+                (first..=last).contains(&line)
+            }
             Self::Text(text) => text.contains(finding),
+        }
+    }
+
+    /// The bytes among which every finding starts that it covers, both inclusive.
+    fn bytes(self, source: &Source) -> (u32, u32) {
+        match self {
+            Self::Lines(first, last) | Self::Document(first, last) => {
+                let start = source.line_range(first).start as u32;
+                (start, source.line_range(last).end as u32)
+            }
+            Self::Text(text) => (text.start, text.end),
         }
     }
 }
 
-/// What a comment counts for.
-fn reach(source: &Source, comment: Span, document: Span) -> Reach {
-    let line = source.position(comment.start).line;
-    let last = source.position(document.end).line;
-    let text_of = |line: u32| source.text()[source.line_range(line)].trim_start();
-    let is_bare = |line: u32| text_of(line).is_empty() || text_of(line).starts_with('#');
-    let first = source.position(document.start).line;
-    let is_on_top = comment.start <= document.start || (first..=line).all(is_bare);
-    if is_on_top {
-        return Reach::Lines(line, last);
+/// The suppressions by the rules that they name.
+fn tracks(
+    input: &Input<'_>,
+    by_source: &BTreeMap<SourceId, Vec<Suppression>>,
+) -> HashMap<(SourceId, &'static str), [Track; 2]> {
+    let known: HashMap<&str, &'static str> = input
+        .known_rules
+        .iter()
+        .map(|rule| (rule.name, rule.name))
+        .collect();
+    let mut entries: HashMap<(SourceId, &'static str), [Vec<Entry>; 2]> = HashMap::new();
+    for (id, suppressions) in by_source {
+        let source = input.sources.get(*id);
+        for (number, suppression) in suppressions.iter().enumerate() {
+            let (first, last) = suppression.reach.bytes(source);
+            let is_wide = !matches!(suppression.reach, Reach::Lines(..));
+            let mut names: Vec<&str> = suppression
+                .rules
+                .iter()
+                .map(|it| it.name.value.as_str())
+                .collect();
+            names.sort_unstable();
+            names.dedup();
+            for name in names.into_iter().filter_map(|name| known.get(name)) {
+                entries.entry((*id, name)).or_default()[usize::from(is_wide)].push(Entry {
+                    first,
+                    last,
+                    number,
+                    is_in_force: suppression.force == Force::InForce,
+                });
+            }
+        }
     }
-    if !is_bare(line) {
-        return Reach::Lines(line, line);
+    entries
+        .into_iter()
+        .map(|(key, tracks)| (key, tracks.map(Track::new)))
+        .collect()
+}
+
+/// Which lines of a text hold nothing but blanks and comments.
+struct Layout {
+    /// By line, from 1: the first line at or below it that holds more, or one past the last.
+    next_full: Vec<u32>,
+}
+
+impl Layout {
+    fn new(source: &Source) -> Self {
+        let lines = source.line(source.text().len() as u32);
+        let mut next_full = vec![lines + 1; lines as usize + 2];
+        for line in (1..=lines).rev() {
+            let text = source.text()[source.line_range(line)].trim_start();
+            let is_bare = text.is_empty() || text.starts_with('#');
+            next_full[line as usize] = match is_bare {
+                true => next_full[line as usize + 1],
+                false => line,
+            };
+        }
+        Self { next_full }
     }
-    let next = (line + 1..=last).find(|line| !is_bare(*line));
-    Reach::Lines(line, next.unwrap_or(last))
+
+    /// What a comment counts for.
+    fn reach(&self, source: &Source, comment: Span, document: Span) -> Reach {
+        let line = source.line(comment.start);
+        let last = source.line(document.end);
+        let first = source.line(document.start);
+        let is_on_top = comment.start <= document.start || self.next_full[first as usize] > line;
+        if is_on_top {
+            return Reach::Document(line, last);
+        }
+        let next = self.next_full[line as usize];
+        Reach::Lines(line, next.min(last))
+    }
 }

@@ -27,6 +27,7 @@ mod linting;
 mod fixing;
 #[cfg(unix)]
 mod odd;
+mod packaging;
 mod pictures;
 mod places;
 mod program;
@@ -39,6 +40,7 @@ mod rules;
 #[cfg(unix)]
 mod states;
 mod context_objects;
+mod terminal;
 mod tiers;
 mod validation;
 mod verdict;

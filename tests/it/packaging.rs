@@ -25,7 +25,10 @@ fn every_package_has_the_version_of_the_program() {
     assert_eq!(value(&hook, "version"), version);
     assert!(hook.contains(&format!("dependencies = [\"npcheck=={version}\"]")));
     let changelog = read("CHANGELOG.md");
-    let newest = changelog.lines().find(|line| line.starts_with("## [")).unwrap();
+    let newest = changelog
+        .lines()
+        .find(|line| line.starts_with("## ["))
+        .unwrap();
     assert!(
         newest == "## [Unreleased]" || newest.starts_with(&format!("## [{version}]")),
         "the changelog starts with {newest}"
@@ -40,16 +43,27 @@ fn workflows_are_pinned_and_start_without_permissions() {
         let text = fs::read_to_string(&path).unwrap();
         let name = path.display();
         assert!(text.contains("\npermissions: {}\n"), "{name}");
-        for line in text.lines().filter(|line| line.trim_start().starts_with("- uses:")) {
+        for line in text
+            .lines()
+            .filter(|line| line.trim_start().starts_with("- uses:"))
+        {
             let (_, action) = line.split_once("uses: ").unwrap();
-            let (_, pin) = action.split_once('@').unwrap_or_else(|| panic!("{name}: {line}"));
+            let (_, pin) = action
+                .split_once('@')
+                .unwrap_or_else(|| panic!("{name}: {line}"));
             let hash = pin.split(' ').next().unwrap();
             let is_hash = hash.len() == 40 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
             assert!(is_hash && pin.contains(" # v"), "{name}: {line}");
             seen += 1;
         }
-        for line in text.lines().filter(|line| line.trim_start().starts_with("run:")) {
-            assert!(!line.contains("${{"), "{name}: inputs go by environment: {line}");
+        for line in text
+            .lines()
+            .filter(|line| line.trim_start().starts_with("run:"))
+        {
+            assert!(
+                !line.contains("${{"),
+                "{name}: inputs go by environment: {line}"
+            );
         }
     }
     assert!(seen > 5, "only {seen} actions were found");
@@ -64,9 +78,14 @@ fn every_hook_runs_the_same_command() {
         ("npcheck-wheel", "python"),
         ("npcheck-system", "system"),
     ] {
-        let start = hooks.find(&format!("- id: {id}\n")).expect("the hook is there");
+        let start = hooks
+            .find(&format!("- id: {id}\n"))
+            .expect("the hook is there");
         let hook = hooks[start..].split("\n\n").next().unwrap();
-        assert!(hook.contains(&format!("  language: {language}\n")), "{hook}");
+        assert!(
+            hook.contains(&format!("  language: {language}\n")),
+            "{hook}"
+        );
         assert!(hook.contains(entry), "{hook}");
         assert!(hook.contains("  pass_filenames: false\n"), "{hook}");
         assert!(hook.contains("  always_run: true\n"), "{hook}");
@@ -76,7 +95,10 @@ fn every_hook_runs_the_same_command() {
 
 #[test]
 fn the_manifest_of_krew_has_every_target_of_a_release() {
-    let (krew, release) = (read("packaging/krew/npcheck.yaml"), read(".github/workflows/release.yml"));
+    let (krew, release) = (
+        read("packaging/krew/npcheck.yaml"),
+        read(".github/workflows/release.yml"),
+    );
     let targets: Vec<&str> = release
         .lines()
         .filter_map(|line| line.trim().strip_prefix("- {os: "))
@@ -84,7 +106,10 @@ fn the_manifest_of_krew_has_every_target_of_a_release() {
         .collect();
     assert_eq!(targets.len(), 5, "{targets:?}");
     for target in targets {
-        assert!(krew.contains(&format!("npcheck-{target}.tar.gz")), "{target}");
+        assert!(
+            krew.contains(&format!("npcheck-{target}.tar.gz")),
+            "{target}"
+        );
         assert!(krew.contains(&format!("\"@SHA256_{target}@\"")), "{target}");
     }
 }

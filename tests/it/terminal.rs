@@ -34,7 +34,7 @@ pub(crate) fn picture(command: &str, output: &str) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\">\n\
          <title>{}</title>\n\
          <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#1b1f27\"/>\n\
-         <g font-family=\"ui-monospace, SFMono-Regular, Menlo, Consolas, monospace\" font-size=\"14\" fill=\"#d6dbe5\" xml:space=\"preserve\">\n",
+         <g font-family=\"ui-monospace, SFMono-Regular, Menlo, Consolas, monospace\" font-size=\"14\" fill=\"#d6dbe5\">\n",
         escape(command)
     );
     for (number, line) in lines.iter().enumerate() {
@@ -50,8 +50,9 @@ pub(crate) fn picture(command: &str, output: &str) -> String {
             if look.is_bold {
                 style.push_str(" font-weight=\"bold\"");
             }
-            // Each run says where it stands, so that no font can shift what is below.
-            let _ = write!(svg, "<tspan{style}>{}</tspan>", escape(&text));
+            // Browsers make one blank of several, wherever a picture asks them not to.
+            let text = escape(&text).replace(' ', "\u{a0}");
+            let _ = write!(svg, "<tspan{style}>{text}</tspan>");
         }
         svg.push_str("</text>\n");
     }
@@ -122,7 +123,9 @@ fn colours_become_runs() {
     let svg = picture("a < b", "\u{1b}[1;31merror\u{1b}[0m: x & y\n");
     assert!(svg.contains("a &lt; b"), "{svg}");
     assert!(
-        svg.contains("<tspan fill=\"#ff7b86\" font-weight=\"bold\">error</tspan><tspan>: x &amp; y</tspan>"),
+        svg.contains(
+            "<tspan fill=\"#ff7b86\" font-weight=\"bold\">error</tspan><tspan>:\u{a0}x\u{a0}&amp;\u{a0}y</tspan>"
+        ),
         "{svg}"
     );
 }
