@@ -358,4 +358,6 @@ fn replace(diagnostic: Diagnostic, span: Span, title: String, replacement: Strin
 }
 
 #[cfg(test)]
+mod against_apiserver;
+#[cfg(test)]
 mod tests;

@@ -200,6 +200,9 @@ impl<'s> Scanner<'s> {
     }
 
     fn end(&mut self) -> Result<(), ScanError> {
+        // The last line ends here, and with it the hope for the `:` of a key.
+        self.cursor.mark.column = 0;
+        self.cursor.mark.line += 1;
         self.close_blocks(-1);
         self.forget_key()?;
         self.may_be_key = false;
