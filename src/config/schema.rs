@@ -142,6 +142,10 @@ fn cluster() -> Map<String, Value> {
             })),
         ),
         ("cloud", json!({"enum": names(CLOUDS)})),
+        (
+            "kubernetes",
+            json!({"type": "string", "pattern": "^v?1\\.[0-9]+(\\.[0-9]+)?$", "description": "the version of Kubernetes; the newest if it is not written"}),
+        ),
         ("profile", json!({"enum": names(PROFILES)})),
         ("descriptionKeys", strings.clone()),
     ];

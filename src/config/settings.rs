@@ -1,7 +1,7 @@
 //! What the file says of the cluster, at its top or in a scope.
 
 use super::file::Error;
-use crate::k8s::{Label, LabelSelector};
+use crate::k8s::{KubernetesVersion, Label, LabelSelector, UnknownVersion};
 use crate::lint::addresses::Family;
 use crate::lint::{Cloud, Cni, EnforcementRows, ExternalPods, Inventory, Profile, Settings};
 use crate::source::{SourceMap, Span, Spanned};
@@ -25,6 +25,7 @@ pub(super) struct SettingsEntry {
     cni: Option<String>,
     enforcement: Option<Enforcement>,
     cloud: Option<String>,
+    kubernetes: Option<Version>,
     profile: Option<String>,
     description_keys: Option<Vec<String>>,
 }
@@ -92,6 +93,14 @@ struct Network {
     ip_families: Vec<String>,
 }
 
+/// A version in quotes; without them `1.30` would be the number 1.3.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Version {
+    Text(String),
+    Number(f64),
+}
+
 /// The network plugins by their names in the file.
 pub(super) const CNIS: &[(&str, Cni)] = &[
     ("antrea", Cni::Antrea),
@@ -136,6 +145,7 @@ pub(super) const KEYS: &[&str] = &[
     "cni",
     "enforcement",
     "cloud",
+    "kubernetes",
     "profile",
     "descriptionKeys",
 ];
@@ -193,6 +203,9 @@ impl SettingsEntry {
         if let Some(cloud) = self.cloud {
             settings.cloud = Some(named(CLOUDS, "cloud", &cloud, text)?);
         }
+        if let Some(version) = self.kubernetes {
+            settings.kubernetes = Some(version.read(text)?);
+        }
         if let Some(profile) = self.profile {
             settings.profile = Some(named(PROFILES, "profile", &profile, text)?);
         }
@@ -225,6 +238,21 @@ impl InventoryEntry {
                     .did_you_mean(other, ["complete", "open"])
                     .at_word(text, other)),
             },
+        }
+    }
+}
+
+impl Version {
+    fn read(self, text: &str) -> Result<KubernetesVersion, Error> {
+        match self {
+            Self::Text(version) => version.parse().map_err(|UnknownVersion| {
+                let message = format!("`{version}` is not a version of Kubernetes such as `1.36`");
+                Error::new(message).at_word(text, &version)
+            }),
+            Self::Number(number) => Err(Error::new(format!(
+                "`kubernetes` must be a text: write \"{number}\" in quotes"
+            ))
+            .at_word(text, "kubernetes")),
         }
     }
 }

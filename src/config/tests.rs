@@ -34,6 +34,7 @@ ingressControllers:
 monitoring: {namespaces: [metrics]}
 dns: {cidrs: [10.96.0.10/32], notNeededIn: [batch]}
 cluster: {podCIDRs: [10.244.0.0/16], serviceCIDRs: [10.96.0.0/12], nodeCIDRs: [192.168.0.0/24], ipFamilies: [IPv4, IPv6]}
+kubernetes: "1.36"
 cni: cilium
 enforcement: {ipBlockMatchesPods: false, ipBlockMatchesNodes: true, selectorsMatchHostNetwork: false}
 cloud: aws
@@ -125,6 +126,14 @@ fn faults_are_named_with_their_place_and_the_next_step() {
         (
             "cni: cillium",
             "line 1, column 6: npcheck knows no network plugin `cillium`; did you mean `cilium`?",
+        ),
+        (
+            "kubernetes: 1.36",
+            "line 1, column 1: `kubernetes` must be a text: write \"1.36\" in quotes",
+        ),
+        (
+            "kubernetes: latest",
+            "line 1, column 13: `latest` is not a version of Kubernetes such as `1.36`",
         ),
         (
             "cluster:\n  podCIDR: []",

@@ -20,6 +20,7 @@ mod plugin_policy;
 mod rbac;
 mod selector;
 mod service;
+mod version;
 mod workload;
 
 pub use api_extension::{ApiExtension, ApiExtensionKind, OnFailure, ServiceCall};
@@ -48,7 +49,7 @@ pub use monitor::{
 };
 pub use network_policy::{
     Direction, IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
-    PeerPlace, PortReference, Protocol, RulePlace,
+    PeerPlace, PortReference, Protocol, RulePlace, is_ipv4_mapped,
 };
 pub use plugin_policy::{
     PluginKind, PluginPolicy, PluginResource, PluginSpec, PolicyEffect, PolicyScope, Product,
@@ -56,6 +57,7 @@ pub use plugin_policy::{
 pub use rbac::{Role, RoleBinding, RoleScope, ServiceAccount, ServiceAccountReference};
 pub use selector::{LabelSelector, LabelSelectorRequirement, Operator, Truth};
 pub use service::{Service, ServicePort, ServiceType, TargetPort};
+pub use version::{KubernetesVersion, UnknownVersion};
 pub use workload::{Container, ContainerPort, Variable, Workload, WorkloadKind};
 
 use crate::source::Span;
@@ -182,6 +184,19 @@ impl ContextObject {
 }
 
 impl Object {
+    /// The object as an API server of this version sees it: what it would reject is not
+    /// accepted.
+    #[must_use]
+    pub fn as_taken_by(mut self, version: KubernetesVersion) -> Self {
+        if let Self::NetworkPolicy(policy) = &mut self
+            && version >= KubernetesVersion::STRICT_ADDRESSES
+            && policy.has_loose_blocks()
+        {
+            Arc::make_mut(policy).meta.is_accepted = false;
+        }
+        self
+    }
+
     /// The object's metadata.
     #[must_use]
     pub fn meta(&self) -> &ObjectMeta {

@@ -142,6 +142,21 @@ impl NetworkPolicy {
         }
     }
 
+    /// Whether a block of it has bits set behind its prefix, or is an IPv4 block that is
+    /// written as IPv6: API servers reject both since
+    /// [`KubernetesVersion::STRICT_ADDRESSES`](super::KubernetesVersion::STRICT_ADDRESSES).
+    #[must_use]
+    pub fn has_loose_blocks(&self) -> bool {
+        let fields = Direction::BOTH.map(|direction| self.rules_field(direction).items());
+        let peers = fields
+            .into_iter()
+            .flatten()
+            .flat_map(|rule| rule.peers.items());
+        let blocks = peers.filter_map(|peer| peer.ip_block.get());
+        let mut blocks = blocks.flat_map(|block| block.except.items().iter().chain([&block.cidr]));
+        blocks.any(|block| block.trunc() != block.value || is_ipv4_mapped(block.value))
+    }
+
     /// The rules that are enforced in a direction: none where it does not apply.
     #[must_use]
     pub fn rules(&self, direction: Direction) -> &[NetworkPolicyRule] {
@@ -301,6 +316,16 @@ pub struct NetworkPolicyPort {
     pub port: Field<Spanned<PortReference>>,
     /// `endPort`, inclusive.
     pub end_port: Field<Spanned<u16>>,
+}
+
+/// Whether the block is made of IPv4 addresses in IPv6 clothes (`::ffff:10.0.0.0/104`),
+/// which some programs take for the IPv4 block and others for nothing.
+#[must_use]
+pub fn is_ipv4_mapped(block: IpNet) -> bool {
+    match block {
+        IpNet::V4(_) => false,
+        IpNet::V6(block) => block.addr().to_ipv4_mapped().is_some(),
+    }
 }
 
 impl NetworkPolicyPeer {

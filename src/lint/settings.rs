@@ -6,7 +6,7 @@
 use super::Inventory;
 use super::addresses::Family;
 use crate::cluster::{Cni, EnforcementSettings};
-use crate::k8s::LabelSelector;
+use crate::k8s::{KubernetesVersion, LabelSelector};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
 
@@ -43,6 +43,8 @@ pub struct Settings {
     pub enforcement: EnforcementRows,
     /// The cloud that the nodes are in.
     pub cloud: Option<Cloud>,
+    /// The version of Kubernetes; the newest where `None`.
+    pub kubernetes: Option<KubernetesVersion>,
     /// The kind of cluster, as far as its DNS differs.
     pub profile: Option<Profile>,
     /// Annotations of which a policy has to carry one, to count as documented; the usual

@@ -72,15 +72,6 @@ pub(super) fn parse(text: &str) -> Result<IpNet, CidrError> {
     })
 }
 
-/// Whether the block is made of IPv4 addresses in IPv6 clothes (`::ffff:10.0.0.0/104`),
-/// which some programs take for the IPv4 block and others for nothing.
-pub(super) fn is_ipv4_mapped(block: IpNet) -> bool {
-    match block {
-        IpNet::V4(_) => false,
-        IpNet::V6(block) => block.addr().to_ipv4_mapped().is_some(),
-    }
-}
-
 /// "IPv4" or "IPv6".
 pub(super) fn family_name(address: IpAddr) -> &'static str {
     if address.is_ipv4() { "IPv4" } else { "IPv6" }
@@ -152,6 +143,7 @@ fn without_leading_zeros(text: &str) -> Option<Ipv4Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::k8s::is_ipv4_mapped;
 
     #[test]
     fn blocks_are_read_with_their_host_bits() {
@@ -173,10 +165,8 @@ mod tests {
             parse(long).map(|block| block.to_string()),
             Ok("2001:db8::/32".to_owned())
         );
-        assert!(is_ipv4_mapped(
-            parse("::ffff:10.0.0.0/104").expect("an IPv6 block")
-        ));
-        assert!(!is_ipv4_mapped(parse("::/0").expect("an IPv6 block")));
+        let is_mapped = |text| is_ipv4_mapped(parse(text).expect("an IPv6 block"));
+        assert!(is_mapped("::ffff:10.0.0.0/104") && !is_mapped("::/0"));
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub(super) fn read(
     unknown::report(node, shape, &structure, &mistakes, &mut reader);
     structure.report(&mut reader);
     identity::check_names(node, identity::Scope::Cluster, &mut reader);
+    identity::check_relations(node, &mut reader);
     check_kind(&meta, kind, &mut reader);
     let spec = Spec::read(node, kind, &mut reader);
     reader.finish(&mut meta);

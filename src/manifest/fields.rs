@@ -25,6 +25,8 @@ pub(super) enum Type {
     IntegerOrText,
     /// True or false.
     Boolean,
+    /// A time.
+    Time,
     /// Anything: npcheck does not look into it, or another part of it does.
     Anything,
 }
@@ -197,19 +199,28 @@ shapes! {
         "selfLink": Type::Text,
         "uid": Type::Text,
         "resourceVersion": Type::Text,
-        "generation": Type::Anything,
-        "creationTimestamp": Type::Text,
-        "deletionTimestamp": Type::Text,
-        "deletionGracePeriodSeconds": Type::Anything,
+        "generation": Type::Integer,
+        "creationTimestamp": Type::Time,
+        "deletionTimestamp": Type::Time,
+        "deletionGracePeriodSeconds": Type::Integer,
         "labels": Type::OwnLabels,
         "annotations": Type::OwnLabels,
-        "ownerReferences": Type::List(&Type::Anything),
+        "ownerReferences": Type::List(&Type::Object(&OWNER_REFERENCE)),
         "finalizers": TEXTS,
         "managedFields": Type::List(&Type::Anything),
         "clusterName": Type::Text,
         "initializers": Type::Anything,
     }
 
+    /// `OwnerReference`.
+    OWNER_REFERENCE = "an entry of `ownerReferences`" {
+        "apiVersion": Type::Text,
+        "kind": Type::Text,
+        "name": Type::Text,
+        "uid": Type::Text,
+        "controller": Type::Boolean,
+        "blockOwnerDeletion": Type::Boolean,
+    }
     /// `AdminNetworkPolicy`, v1alpha1.
     ADMIN_NETWORK_POLICY = "the policy" {
         "apiVersion": Type::Text,

@@ -49,6 +49,54 @@ pub(super) fn check_api_version(meta: &ObjectMeta, reader: &mut Reader<'_>) {
     }
 }
 
+/// What the server asks of finalizers and owners (`ValidateObjectMeta`).
+pub(super) fn check_relations(node: Node<'_>, reader: &mut Reader<'_>) {
+    let path = Path::Object.field("metadata");
+    let items = |name: &str| {
+        node.find(&["metadata", name])
+            .into_iter()
+            .flat_map(Node::items)
+    };
+    let finalizers = path.field("finalizers");
+    for (index, item) in items("finalizers").enumerate() {
+        let text = if item.is_null() {
+            Some("")
+        } else {
+            item.as_str()
+        };
+        let Some(text) = text.filter(|_| !reader::is_opaque(item)) else {
+            continue;
+        };
+        if let Some(error) = finalizer_error(text) {
+            let message = format!("`{text}` is not a valid finalizer");
+            let diagnostic = invalid_value(item.span(), message).label(error);
+            reader.refuse(finalizers.item(index), diagnostic);
+        }
+    }
+    let owners = path.field("ownerReferences");
+    for (index, owner) in items("ownerReferences").enumerate() {
+        let is_missing = |name: &&str| {
+            let value = owner.find(&[*name]);
+            value.is_none_or(|value| value.text() == Some(""))
+        };
+        let missing = ["apiVersion", "kind", "name", "uid"]
+            .into_iter()
+            .find(is_missing);
+        if let Some(missing) = missing.filter(|_| owner.is_mapping() || owner.is_null()) {
+            let message = format!("this owner has no `{missing}`");
+            reader.refuse(owners.item(index), invalid_value(owner.span(), message));
+        }
+    }
+}
+
+/// What is wrong with the name of a finalizer.
+fn finalizer_error(name: &str) -> Option<String> {
+    const STANDARD: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
+    let error = names::label_key_error(name);
+    let is_known = name.contains('/') || STANDARD.contains(&name);
+    error.or_else(|| (!is_known).then(|| "it has no DNS name and `/` in front".to_owned()))
+}
+
 /// An object has a name, and names have a syntax.
 pub(super) fn check_names(node: Node<'_>, scope: Scope, reader: &mut Reader<'_>) {
     let path = Path::Object.field("metadata");
@@ -77,10 +125,24 @@ pub(super) fn check_names(node: Node<'_>, scope: Scope, reader: &mut Reader<'_>)
         }
     };
     check("name", "an object", names::dns_name_error);
-    // The server appends letters and digits, so a hyphen may end it.
+    // The server appends letters and digits, so a hyphen may end it; also beside a name
+    // (`NameIsDNSSubdomain` with a prefix).
     check("generateName", "an object", |text| {
-        names::dns_name_error(&format!("{text}x"))
+        match text.strip_suffix('-') {
+            Some(rest) if !rest.is_empty() => {
+                let kept = rest.chars().count() - 1;
+                let masked: String = rest.chars().take(kept).chain(['a']).collect();
+                names::dns_name_error(&masked)
+            }
+            _ => names::dns_name_error(text),
+        }
     });
+    if is_empty("name") {
+        check("generateName", "an object", |text| {
+            let kept: String = text.chars().take(58).collect();
+            names::dns_name_error(&format!("{kept}x"))
+        });
+    }
     if scope == Scope::Namespace {
         check("namespace", "a namespace", names::namespace_name_error);
     }

@@ -9,7 +9,7 @@ use super::network_policy::invalid_peer;
 use super::reader::{self, Path, Reader};
 use super::structure;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::IpBlock;
+use crate::k8s::{IpBlock, is_ipv4_mapped};
 use crate::source::{Span, Spanned};
 use crate::yaml::tree::{Entry, Node};
 use ipnet::IpNet;
@@ -63,7 +63,7 @@ pub(super) fn read_cidr(
     let text = node.as_str()?;
     match cidr::parse(text) {
         Ok(block) => {
-            if cidr::is_ipv4_mapped(block) {
+            if is_ipv4_mapped(block) {
                 let message =
                     format!("`{text}` is made of IPv4 addresses that are written as IPv6");
                 // Taken by the servers up to 1.35, refused since (KEP-4858).

@@ -3,9 +3,10 @@
 //! Refuses to know what kind of object it belongs to.
 
 use super::invalid_value;
+use super::names;
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{Label, Labels, ObjectMeta, OwnerReference, is_opaque};
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 use crate::yaml::scalar::Scalar;
 use crate::yaml::tree::{Entry, Node, push_field};
 
@@ -23,25 +24,26 @@ pub(super) fn read(
     let before = diagnostics.len();
     let metadata = node.find(&["metadata"]);
     let part = |name: &str| metadata.and_then(|metadata| metadata.find(&[name]));
-    let mut map = |name: &str| {
+    let mut map = |name: &str, holds: Holds| {
         let path = format!("metadata.{name}");
         part(name)
-            .map(|map| string_map(map, object, &path, diagnostics))
+            .map(|map| string_map(map, holds, object, &path, diagnostics))
             .unwrap_or_default()
     };
-    let labels = map("labels");
-    let annotations = map("annotations");
-    let name = part("name")
-        .and_then(text)
-        .filter(|name| !name.value.is_empty());
-    let name = name.or_else(|| part("generateName").and_then(text));
+    let labels = map("labels", Holds::Labels);
+    let annotations = map("annotations", Holds::Annotations);
+    // A name that is no text stays as it is written: it is nobody else's.
+    let named = |name: &str| {
+        let node = part(name)?;
+        let written = Some(Spanned::new(node.text()?.to_owned(), node.span()));
+        text(node).or(written).filter(|name| !name.value.is_empty())
+    };
+    let name = named("name").or_else(|| named("generateName"));
     ObjectMeta {
         span: node.span(),
         api_version,
         name: name.unwrap_or_else(|| Spanned::new(String::new(), node.span().before())),
-        namespace: part("namespace")
-            .and_then(text)
-            .filter(|namespace| !namespace.value.is_empty()),
+        namespace: named("namespace"),
         labels,
         annotations,
         owner: part("ownerReferences").and_then(owner),
@@ -50,11 +52,52 @@ pub(super) fn read(
     }
 }
 
-/// Reads labels, annotations or `matchLabels`: a mapping whose values are text. Null is
-/// the empty text, as when Go decodes JSON into a string. Every other value gets a
-/// diagnostic at `path`, and keeps its text, so that rules can still speak of it.
+/// Reports a name or namespace of an object that is no text: an API server rejects it. The
+/// fields of policies are all looked at elsewhere.
+pub(super) fn check_names(node: Node<'_>, object: &str, diagnostics: &mut Vec<Diagnostic>) -> bool {
+    let before = diagnostics.len();
+    for name in ["name", "generateName", "namespace"] {
+        let Some(value) = node.find(&["metadata", name]) else {
+            continue;
+        };
+        if value.as_str().is_some() || value.text().is_some_and(is_opaque) {
+            continue;
+        }
+        let message = format!("`metadata.{name}` must be text");
+        let diagnostic = invalid_value(value.span(), message).label(is_what(value));
+        let diagnostic = diagnostic.about(object, format!("metadata.{name}"));
+        diagnostics.push(super::quote(diagnostic, value));
+    }
+    diagnostics.len() == before
+}
+
+fn is_what(value: Node<'_>) -> String {
+    match value.scalar() {
+        Some(Scalar::Bool(value)) => format!("is the boolean {value}"),
+        Some(_) => "is a number".to_owned(),
+        None => "is a collection".to_owned(),
+    }
+}
+
+/// What a mapping from text to text holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// Labels, or labels that are asked for: keys and values have a syntax.
+    Labels,
+    /// Annotations: keys have a syntax, and all together a size.
+    Annotations,
+}
+
+/// How many bytes the keys and values of all annotations may have (`ValidateAnnotations`).
+const MAX_ANNOTATIONS: usize = 256 << 10;
+
+/// Reads labels, annotations or a Service's selector: a mapping whose values are text.
+/// Null is the empty text, as when Go decodes JSON into a string. Every other value, and
+/// what an API server rejects for its syntax, gets a diagnostic at `path` and keeps its
+/// text, so that rules can still speak of it.
 pub(super) fn string_map(
     map: Node<'_>,
+    holds: Holds,
     object: &str,
     path: &str,
     diagnostics: &mut Vec<Diagnostic>,
@@ -83,21 +126,51 @@ pub(super) fn string_map(
                 }
             }
         };
-        labels.push(Label {
+        let label = Label {
             key,
             value: Spanned::new(value.to_owned(), entry.value.span()),
-        });
+        };
+        if let Some(diagnostic) = malformed(&label, holds) {
+            let mut path = path.to_owned();
+            push_field(&mut path, &label.key);
+            diagnostics.push(diagnostic.about(object, path));
+        }
+        labels.push(label);
+    }
+    let size = |label: &Label| label.key.value.len() + label.value.value.len();
+    if holds == Holds::Annotations && labels.iter().map(size).sum::<usize>() > MAX_ANNOTATIONS {
+        let message = "the annotations are larger than 256 KiB";
+        let start = Span::new(map.span().source, map.span().start, map.span().start);
+        diagnostics.push(invalid_value(start, message).about(object, path));
     }
     Labels::new(labels)
 }
 
+/// What an API server rejects a label or an annotation for.
+fn malformed(label: &Label, holds: Holds) -> Option<Diagnostic> {
+    let (key, value) = (&label.key, &label.value);
+    let what = match holds {
+        Holds::Labels => "a label",
+        Holds::Annotations => "an annotation",
+    };
+    // Of annotations, case does not matter.
+    let name = match holds {
+        Holds::Labels => key.value.clone(),
+        Holds::Annotations => key.value.to_lowercase(),
+    };
+    if let Some(error) = names::label_key_error(&name).filter(|_| !is_opaque(key)) {
+        let message = format!("`{key}` is not a valid key of {what}");
+        return Some(invalid_value(key.span, message).label(error));
+    }
+    let error = names::label_value_error(value);
+    let error = error.filter(|_| holds == Holds::Labels && !is_opaque(value))?;
+    let message = format!("`{value}` is not a valid value of a label");
+    Some(invalid_value(value.span, message).label(error))
+}
+
 fn not_text(entry: Entry<'_>, object: &str, path: &str) -> Diagnostic {
     let value = entry.value;
-    let is = match value.scalar() {
-        Some(Scalar::Bool(value)) => format!("is the boolean {value}, not text"),
-        Some(_) => "is a number, not text".to_owned(),
-        None => "is a collection, not text".to_owned(),
-    };
+    let is = format!("{}, not text", is_what(value));
     let message = format!(
         "the value of `{}` must be text",
         entry.key.text().unwrap_or_default()

@@ -84,7 +84,7 @@ pub(super) fn read_prometheus(
         meta,
         kind,
         pod_labels: labels
-            .map(|labels| meta::string_map(labels, "", "", &mut Vec::new()))
+            .map(|labels| meta::string_map(labels, meta::Holds::Labels, "", "", &mut Vec::new()))
             .unwrap_or_default(),
         host_network: host_network.and_then(Node::as_bool) == Some(true),
     }

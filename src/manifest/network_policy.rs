@@ -38,6 +38,7 @@ pub(super) fn read(
     structure.report(&mut reader);
     identity::check_api_version(&meta, &mut reader);
     identity::check_names(node, identity::Scope::Namespace, &mut reader);
+    identity::check_relations(node, &mut reader);
     let spec = spec(node, &mut reader);
     reader.finish(&mut meta);
     NetworkPolicy {

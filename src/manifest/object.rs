@@ -315,7 +315,13 @@ impl<'t> Reader<'t, '_> {
             identity.api_version.value.to_owned(),
             identity.api_version.span,
         );
-        let meta = meta::read(node, api_version, &object, diagnostics);
+        let mut meta = meta::read(node, api_version, &object, diagnostics);
+        if !matches!(
+            reader,
+            ReadAs::NetworkPolicy | ReadAs::ClusterNetworkPolicy(_)
+        ) {
+            meta.is_accepted &= meta::check_names(node, &object, diagnostics);
+        }
         self.parsed.objects.push(match reader {
             ReadAs::Workload(kind) => Object::Workload(Arc::new(workload::read(
                 node,

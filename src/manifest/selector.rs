@@ -6,7 +6,6 @@
 
 use super::conflict::{self, Conflict};
 use super::fields;
-use super::invalid_value;
 use super::names;
 use super::reader::{self, Path, Reader};
 use super::structure;
@@ -111,7 +110,7 @@ fn match_labels(
 }
 
 fn check_key(key: &str, node: Node<'_>, selects: Selects, path: Path<'_>, reader: &mut Reader<'_>) {
-    if is_opaque(key) || node.as_str().is_none() {
+    if is_opaque(key) {
         return;
     }
     let name = match key.split_once(':') {
@@ -217,13 +216,8 @@ fn values(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Vec<Spanne
         return Vec::new();
     }
     let read = |item: Node<'_>, path: Path<'_>| {
-        if item.is_null() {
-            let diagnostic = invalid_value(item.span(), "an item of `values` must be text");
-            let help = "write the value, or `\"\"` for the empty one";
-            reader.refuse(path, diagnostic.label("is null").help(help));
-            return None;
-        }
-        let text = item.as_str()?;
+        // Null is the empty text, as when Go decodes JSON into a string.
+        let text = if item.is_null() { "" } else { item.as_str()? };
         check_value(text, item, path, reader);
         Some(Spanned::new(text.to_owned(), item.span()))
     };

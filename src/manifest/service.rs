@@ -23,7 +23,10 @@ pub(super) fn read(
     let spec = node.find(&["spec"]);
     let selector = spec
         .and_then(|spec| spec.find(&["selector"]))
-        .map(|selector| meta::string_map(selector, object, "spec.selector", diagnostics));
+        .map(|selector| {
+            let path = "spec.selector";
+            meta::string_map(selector, meta::Holds::Labels, object, path, diagnostics)
+        });
     let (typed, mismatches) = spec
         .map(deserializer::read::<v1::ServiceSpec>)
         .unwrap_or_default();

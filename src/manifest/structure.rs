@@ -6,7 +6,7 @@
 use super::fields::{self, Shape, Type};
 use super::invalid_value;
 use super::reader::{self, Path, Reader};
-use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass};
+use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
 use crate::yaml::scalar::Scalar;
 use crate::yaml::tree::{Entry, Kind, Node};
 
@@ -52,6 +52,8 @@ pub(super) struct Structure<'t> {
     more_unknown: usize,
     /// The values of another type, as findings, each with its path.
     wrong: Vec<(String, Diagnostic)>,
+    /// What is right and does not mean what it looks like, as findings, each with its path.
+    doubtful: Vec<(String, Diagnostic)>,
     /// Keys that change what the document is: directives of a patch, holes in the text.
     incomplete: Vec<Node<'t>>,
 }
@@ -77,6 +79,9 @@ impl<'t> Structure<'t> {
     pub(super) fn report(&mut self, reader: &mut Reader<'_>) {
         for (path, diagnostic) in std::mem::take(&mut self.wrong) {
             reader.refuse_at(path, diagnostic);
+        }
+        for (path, diagnostic) in std::mem::take(&mut self.doubtful) {
+            reader.report_at(path, diagnostic);
         }
         for node in &self.incomplete {
             reader.note_incomplete(*node);
@@ -148,6 +153,7 @@ impl<'t> Walk<'t> {
             Type::Text if value.as_str().is_some() => {}
             Type::Integer if value.as_int().is_some() => {}
             Type::Boolean if value.as_bool().is_some() => {}
+            Type::Time if value.as_str().is_some_and(is_time) => {}
             Type::IntegerOrText if value.as_int().is_some() || value.as_str().is_some() => {}
             Type::Anything | Type::OwnLabels => {}
             expected => {
@@ -218,11 +224,14 @@ impl<'t> Walk<'t> {
             let path = path.field(&key);
             let is_text = entry.key.as_str().is_some();
             if !is_text && !reader::is_opaque(entry.key) {
-                let message = format!("the label key `{}` must be text", entry.key.raw());
-                let diagnostic = invalid_value(entry.key.span(), message).label(is_what(entry.key));
-                self.structure
-                    .wrong
-                    .push((path.to_string(), super::quote(diagnostic, entry.key)));
+                // On the way to JSON every key becomes text.
+                let message = format!("the label key `{}` is read as `{key}`", entry.key.raw());
+                let span = entry.key.span();
+                let diagnostic = Diagnostic::new("invalid-value", Severity::Warning, span, message);
+                let diagnostic = diagnostic
+                    .label(is_what(entry.key))
+                    .help("put it in quotes, or write what Kubernetes reads");
+                self.structure.doubtful.push((path.to_string(), diagnostic));
             }
             let value = entry.value;
             if value.is_null() || value.as_str().is_some() || reader::is_opaque(value) {
@@ -244,6 +253,31 @@ pub(super) fn has_unknown_field(mapping: Node<'_>, shape: &Shape) -> bool {
         .any(|entry| shape.field(&entry.key.key_text()).is_none())
 }
 
+/// Whether a text is a time as Kubernetes reads it (RFC 3339).
+fn is_time(text: &str) -> bool {
+    let Some((date, time)) = text.split_once('T') else {
+        return false;
+    };
+    let numbers = |text: &str, separator: char, ends: &[(usize, u32)]| {
+        let parts: Vec<&str> = text.split(separator).collect();
+        let fits = |(part, (length, last)): (&&str, &(usize, u32))| {
+            let is_number = part.len() == *length && part.bytes().all(|byte| byte.is_ascii_digit());
+            is_number && part.parse().is_ok_and(|number: u32| number <= *last)
+        };
+        parts.len() == ends.len() && parts.iter().zip(ends).all(fits)
+    };
+    let zone = time.rfind(['Z', '+', '-']).unwrap_or(time.len());
+    let (time, zone) = time.split_at(zone);
+    let (time, fraction) = time.split_once(['.', ',']).unwrap_or((time, "0"));
+    let is_zone =
+        zone == "Z" || numbers(zone.get(1..).unwrap_or_default(), ':', &[(2, 24), (2, 59)]);
+    numbers(date, '-', &[(4, 9999), (2, 12), (2, 31)])
+        && numbers(time, ':', &[(2, 23), (2, 59), (2, 59)])
+        && !fraction.is_empty()
+        && fraction.bytes().all(|byte| byte.is_ascii_digit())
+        && is_zone
+}
+
 /// Whether a key at the top is a place for anchors, `x-common` or `.common`.
 fn is_holder(name: &str) -> bool {
     name.starts_with('.') || name.starts_with("x-")
@@ -261,6 +295,7 @@ impl WrongType<'_> {
             Type::Text => "text",
             Type::Integer => "a whole number",
             Type::Boolean => "true or false",
+            Type::Time => "a time such as `2026-01-31T12:00:00Z`",
             Type::IntegerOrText => "a number or the name of a port",
             Type::Anything => "anything",
         };

@@ -89,7 +89,10 @@ fn path_of(field: &UnknownField<'_>) -> String {
 fn homes(field: &UnknownField<'_>, root: &'static Shape) -> Vec<&'static Shape> {
     let mut homes = root.homes(&field.entry.key.key_text());
     if !std::ptr::eq(field.shape, root) {
-        homes.retain(|home| !std::ptr::eq(*home, &fields::METADATA));
+        let is_meta = |home: &&Shape| {
+            std::ptr::eq(*home, &fields::METADATA) || std::ptr::eq(*home, &fields::OWNER_REFERENCE)
+        };
+        homes.retain(|home| !is_meta(home));
     }
     homes
 }
@@ -119,7 +122,7 @@ fn correction(field: &UnknownField<'_>) -> Option<&'static str> {
         || match expected {
             Type::Object(_) | Type::Labels | Type::OwnLabels => value.is_mapping(),
             Type::List(_) => value.is_sequence(),
-            Type::Text | Type::Integer | Type::IntegerOrText | Type::Boolean => {
+            Type::Text | Type::Integer | Type::IntegerOrText | Type::Boolean | Type::Time => {
                 value.kind() == Kind::Scalar
             }
             Type::Anything => true,

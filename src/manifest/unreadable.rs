@@ -46,13 +46,9 @@ pub(super) fn pass_over(error: ReadError, document: usize, parsed: &mut Parsed) 
 /// Reports what is wrong with documents that stand beside Kubernetes objects, though
 /// nobody would take them for manifests: kubectl reads a text up to its first mistake.
 pub(super) fn report_neighbours(parsed: &mut Parsed) {
-    let is_object = |document: &Document| {
-        matches!(
-            document.outcome,
-            Outcome::Object | Outcome::ContextObject | Outcome::OtherKind
-        )
-    };
-    let has_objects = parsed.documents.iter().any(is_object);
+    let is_object =
+        |document: &Document| !matches!(document.outcome, Outcome::NotKubernetes | Outcome::Empty);
+    let has_objects = parsed.documents.iter().any(is_object) || !parsed.diagnostics.is_empty();
     for (index, diagnostic) in std::mem::take(&mut parsed.passed_over) {
         if has_objects {
             parsed.documents[index].outcome = Outcome::Broken;
@@ -107,7 +103,7 @@ fn diagnostic(error: ReadError) -> Diagnostic {
 /// Whether somebody meant a text for Kubernetes: a line says `apiVersion`, or a `kind`
 /// that is spelled like one.
 pub(super) fn looks_like_kubernetes(text: &str) -> bool {
-    text.lines().any(|line| {
+    let is_line = text.lines().any(|line| {
         let line = line.trim_start_matches([' ', '\t', '-', '{', '[', ',']);
         let value_of = |key: &str| {
             let rest = line.trim_start_matches(['"', '\'']).strip_prefix(key)?;
@@ -121,6 +117,21 @@ pub(super) fn looks_like_kubernetes(text: &str) -> bool {
                 .starts_with(|c: char| c.is_ascii_uppercase())
         };
         value_of("apiVersion").is_some() || value_of("kind").is_some_and(is_kind)
+    });
+    // On one line, in brackets, both stand anywhere.
+    is_line || text.contains(['{', '?']) && has_key(text, "apiVersion") && has_key(text, "kind")
+}
+
+/// Whether a key of this name stands somewhere in a text: in front of a colon, in quotes,
+/// or behind a `?`.
+fn has_key(text: &str, key: &str) -> bool {
+    text.match_indices(key).any(|(at, _)| {
+        let before = text[..at].trim_end_matches(['"', '\'']);
+        let behind = &text[at + key.len()..];
+        let is_quoted = before.len() < at && behind.starts_with(['"', '\'']);
+        let is_explicit = before.trim_end().ends_with('?');
+        let starts = before.is_empty() || before.ends_with(['{', ',', ' ', '\n', '\t', '?']);
+        starts && (is_quoted || is_explicit || behind.trim_start().starts_with(':'))
     })
 }
 

@@ -3,7 +3,7 @@
 //! Refuses to know which of them are peers, and who owns whom.
 
 use super::deserializer;
-use super::meta;
+use super::meta::{self, Holds};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{
     Container, ContainerPort, ObjectMeta, Protocol, Variable, Workload, WorkloadKind,
@@ -32,13 +32,16 @@ pub(super) fn read(
         (meta.labels.clone(), meta.annotations.clone())
     } else {
         let before = diagnostics.len();
-        let mut map = |name: &str| {
+        let mut map = |name: &str, holds: Holds| {
             let map = pod.and_then(|pod| pod.find(&["metadata", name]));
             let path = format!("{}.metadata.{name}", path.join("."));
-            map.map(|map| meta::string_map(map, object, &path, diagnostics))
+            map.map(|map| meta::string_map(map, holds, object, &path, diagnostics))
                 .unwrap_or_default()
         };
-        let maps = (map("labels"), map("annotations"));
+        let maps = (
+            map("labels", Holds::Labels),
+            map("annotations", Holds::Annotations),
+        );
         meta.is_accepted &= diagnostics.len() == before;
         maps
     };

@@ -2,7 +2,7 @@
 
 use crate::cluster::{ClusterPolicyId, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::{self, Direction, PeerSelection};
+use crate::k8s::{self, Direction, KubernetesVersion, PeerSelection};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 use crate::source::Spanned;
 use ipnet::IpNet;
@@ -15,8 +15,14 @@ declare_rule! {
     ///
     /// ## Why is this bad?
     ///
-    /// The API server accepts it, and network plugins differ in what they make of it: the whole
-    /// block, the one address, or nothing at all. Whoever wrote it meant one of the first two.
+    /// Since Kubernetes 1.36 the API server rejects it when a policy is created, so that the
+    /// policy is not in force in a new cluster (KEP-4858). Servers before took it, and keep
+    /// what they took; CNI plugins differ in what they make of it: the whole block, the one
+    /// address, or nothing at all. Whoever wrote it meant one of the first two.
+    ///
+    /// `kubernetes: "1.35"` in `npcheck.yaml` makes it a warning. With `"1.36"` or later the
+    /// policy counts in no verdict; where the version is not written, npcheck goes on with the
+    /// whole block, as it may be in the cluster from before.
     ///
     /// ## Example
     ///
@@ -58,7 +64,7 @@ declare_rule! {
         name: "cidr-host-bits",
         summary: "an address block with bits set behind its prefix",
         category: Category::Addresses,
-        severity: Severity::Warning,
+        severity: Severity::Error,
         tier: Stable,
         evidence: "no wrong warning or error on 24 public repositories",
         fix: None,
@@ -84,11 +90,11 @@ impl Rule for CidrHostBits {
             };
             let path = format!("{}.ipBlock", place.path());
             let object = cx.policy_object(id);
-            if let Some(finding) = check(cx, &block.cidr) {
+            if let Some(finding) = check_block(cx, &block.cidr) {
                 cx.report(finding.about(&object, format!("{path}.cidr")));
             }
             for (index, except) in block.except.items().iter().enumerate() {
-                if let Some(finding) = check(cx, except) {
+                if let Some(finding) = check_block(cx, except) {
                     cx.report(finding.about(&object, format!("{path}.except[{index}]")));
                 }
             }
@@ -121,6 +127,25 @@ fn check_cluster_policy(cx: &mut Context<'_>, id: ClusterPolicyId) {
     }
 }
 
+/// A finding about a block of a `NetworkPolicy`, which newer API servers reject.
+fn check_block(cx: &Context<'_>, cidr: &Spanned<IpNet>) -> Option<Diagnostic> {
+    let strict = KubernetesVersion::STRICT_ADDRESSES;
+    let finding = check(cx, cidr)?;
+    if cx
+        .settings
+        .kubernetes
+        .is_some_and(|version| version < strict)
+    {
+        return Some(finding);
+    }
+    Some(Diagnostic {
+        severity: Severity::Error,
+        ..finding.note(format!(
+            "the API server rejects it since Kubernetes {strict}"
+        ))
+    })
+}
+
 fn check(cx: &Context<'_>, cidr: &Spanned<IpNet>) -> Option<Diagnostic> {
     let block = cidr.trunc();
     if block == cidr.value {
@@ -128,8 +153,11 @@ fn check(cx: &Context<'_>, cidr: &Spanned<IpNet>) -> Option<Diagnostic> {
     }
     let address = IpNet::from(cidr.addr());
     let message = format!("`{}` has bits set behind its prefix", cidr.value);
-    let finding = cx.finding(cidr.span, message);
-    let finding = finding.label("a block, one address or nothing: network plugins differ");
+    let finding = Diagnostic {
+        severity: Severity::Warning,
+        ..cx.finding(cidr.span, message)
+    };
+    let finding = finding.label("a block, one address or nothing: CNI plugins differ");
     Some(finding.help(format!(
         "write `{block}` for the block, or `{address}` for the one address"
     )))

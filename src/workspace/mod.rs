@@ -249,11 +249,12 @@ impl Workspace {
 }
 
 impl ClusterView {
-    fn new(part: Part, config: &Config) -> Self {
+    fn new(mut part: Part, config: &Config) -> Self {
         let settings = match part.scope {
             Some(scope) => config.scopes[scope].settings.clone(),
             None => config.settings.clone(),
         };
+        part.objects = as_taken(part.objects, &settings);
         let cluster = informed(Cluster::new(part.objects.clone()), &settings);
         Self {
             not_judged: NotJudged::new(&part, &cluster),
@@ -320,13 +321,15 @@ impl ClusterView {
     /// The cluster that it would be with these objects instead.
     #[must_use]
     pub fn with_objects(&self, objects: Vec<Object>) -> Cluster {
+        let objects = as_taken(objects, &self.settings);
         informed(Cluster::new(objects), &self.settings)
     }
 
     /// The cluster for verdicts that it would be with these objects instead.
     #[must_use]
     pub fn hypothetical(&self, objects: &[Object]) -> Cluster {
-        informed(Cluster::undecided(objects), &self.settings)
+        let objects = as_taken(objects.to_vec(), &self.settings);
+        informed(Cluster::undecided(&objects), &self.settings)
     }
 
     /// Whether there is no object that npcheck could say anything about.
@@ -335,6 +338,19 @@ impl ClusterView {
         let mut documents = self.part.documents.iter();
         !documents
             .any(|document| matches!(document.outcome, Outcome::Object | Outcome::PluginPolicy))
+    }
+}
+
+/// The objects as the API server of the cluster takes them, if its version is known.
+fn as_taken(objects: Vec<Object>, settings: &Settings) -> Vec<Object> {
+    match settings.kubernetes {
+        None => objects,
+        Some(version) => {
+            let taken = objects
+                .into_iter()
+                .map(|object| object.as_taken_by(version));
+            taken.collect()
+        }
     }
 }
 

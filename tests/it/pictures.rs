@@ -206,7 +206,7 @@ fn hostile(name: &str) -> PathBuf {
     let directory = scratch(name);
     let text = r#"apiVersion: v1
 kind: Pod
-metadata: {name: web, namespace: shop, labels: {app: "</script><b>"}}
+metadata: {name: web, namespace: shop, labels: {app: web}}
 ---
 apiVersion: v1
 kind: Pod
@@ -323,7 +323,7 @@ fn drawings_escape_names_and_refuse_more_than_a_page() {
     }
     let pods: Vec<String> = (0..151)
         .map(|number| {
-            format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p{number}, namespace: n}}\n")
+            format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p{number}, namespace: many}}\n")
         })
         .collect();
     write(&directory, "many.yaml", pods.join("---\n"));
