@@ -4,6 +4,7 @@
 //! Pure: is handed the cluster, returns values. Refuses to know ports, policies, and how
 //! an answer or a mistake is printed.
 
+mod expected;
 mod form;
 mod special;
 mod unknown;
@@ -12,6 +13,7 @@ pub(crate) use form::{Form, Mistake, UNNAMED};
 pub(crate) use special::blocks;
 pub(crate) use unknown::Candidate;
 
+use crate::cluster::platform;
 use crate::cluster::{Cluster, NamespaceId, ServiceId, WorkloadId};
 use crate::engine::{AddressRange, Endpoint, NamespaceView, PodView};
 use crate::k8s::{Labels, WorkloadKind};
@@ -44,25 +46,30 @@ pub(crate) enum End {
     /// asked for.
     Address(WorkloadId, usize),
     /// A pod that does not exist yet.
-    Hypothetical(Box<SupposedPod>),
+    Hypothetical(Box<HypotheticalPod>),
     /// Addresses outside; policies may tell its parts apart.
     Addresses(AddressRange),
 }
 
 /// A pod that does not exist yet.
 #[derive(Clone, Debug)]
-pub(crate) struct SupposedPod {
+pub(crate) struct HypotheticalPod {
     /// As it was typed.
     pub(crate) name: String,
-    namespace: SupposedNamespace,
+    namespace: HypotheticalNamespace,
     labels: Labels,
+    host_network: bool,
 }
 
 /// The namespace of a pod that does not exist yet.
 #[derive(Clone, Debug)]
-enum SupposedNamespace {
+enum HypotheticalNamespace {
     Present(NamespaceId),
-    New { name: String, labels: Labels },
+    New {
+        name: String,
+        labels: Labels,
+        are_labels_known: bool,
+    },
 }
 
 impl End {
@@ -82,9 +89,14 @@ impl End {
                     ..pod
                 }
             }
-            Self::Hypothetical(pod) => PodView::hypothetical(pod.namespace(cluster), &pod.labels),
+            Self::Hypothetical(pod) => PodView {
+                host_network: pod.host_network,
+                ..PodView::hypothetical(pod.namespace(cluster), &pod.labels)
+            },
         };
-        pod.namespace.are_labels_known |= inventory.is_complete_in(pod.namespace.name);
+        let name = pod.namespace.name;
+        pod.namespace.are_labels_known |=
+            inventory.is_complete_in(name) || platform::has_all_labels_known(name);
         Endpoint::Pod(pod)
     }
 
@@ -104,8 +116,8 @@ impl End {
             }
             Self::Hypothetical(pod) => {
                 let mut pod = pod.clone();
-                if let SupposedNamespace::Present(id) = pod.namespace {
-                    pod.namespace = SupposedNamespace::Present(namespace(id)?);
+                if let HypotheticalNamespace::Present(id) = pod.namespace {
+                    pod.namespace = HypotheticalNamespace::Present(namespace(id)?);
                 }
                 Some(Self::Hypothetical(pod))
             }
@@ -122,15 +134,19 @@ impl End {
     }
 }
 
-impl SupposedPod {
+impl HypotheticalPod {
     fn namespace<'c>(&'c self, cluster: &'c Cluster) -> NamespaceView<'c> {
         match &self.namespace {
-            SupposedNamespace::Present(id) => NamespaceView::of(cluster, *id),
-            SupposedNamespace::New { name, labels } => NamespaceView {
+            HypotheticalNamespace::Present(id) => NamespaceView::of(cluster, *id),
+            HypotheticalNamespace::New {
+                name,
+                labels,
+                are_labels_known,
+            } => NamespaceView {
                 id: None,
                 name,
                 labels,
-                are_labels_known: true,
+                are_labels_known: *are_labels_known,
             },
         }
     }
@@ -179,22 +195,36 @@ impl Lookup<'_> {
                 labels,
             } => {
                 let namespace = match new_labels {
-                    Some(labels) => SupposedNamespace::New {
+                    Some(labels) => HypotheticalNamespace::New {
                         name: namespace,
                         labels,
+                        are_labels_known: true,
                     },
-                    None => SupposedNamespace::Present(self.namespace(text, &namespace)?),
+                    None if self.may_exist(&namespace) => self.expected_namespace(&namespace),
+                    None => HypotheticalNamespace::Present(self.namespace(text, &namespace)?),
                 };
-                let pod = SupposedPod {
+                let pod = HypotheticalPod {
                     name: text.to_owned(),
                     namespace,
                     labels,
+                    host_network: false,
                 };
                 resolved.ends.push(End::Hypothetical(Box::new(pod)));
             }
             Form::Labelled { namespace, labels } => {
-                resolved.is_selection = true;
-                resolved.ends = self.labelled(text, namespace.as_deref(), &labels)?;
+                match self.labelled(text, namespace.as_deref(), &labels) {
+                    Ok(ends) => {
+                        resolved.is_selection = true;
+                        resolved.ends = ends;
+                    }
+                    Err(mistake) => {
+                        let namespace = namespace.as_deref().or(self.namespace);
+                        let end = namespace.and_then(|namespace| {
+                            self.expected(text, namespace, &labels, &mut resolved)
+                        });
+                        resolved.ends.push(end.ok_or(mistake)?);
+                    }
+                }
             }
             Form::Service { namespace, name } => {
                 self.resolve_service(text, namespace.as_deref(), &name, &mut resolved)?;

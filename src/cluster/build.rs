@@ -4,6 +4,7 @@
 //! Refuses to judge: a duplicate is recorded, not reported.
 
 use super::definitions::{Identity, likeness, undecided};
+use super::platform::{Platform, Recognition, injected};
 use super::{
     Cluster, Duplicate, EnforcementSettings, Likeness, NAMESPACE_NAME_LABEL, Namespace,
     NamespaceId, NetworkPolicy, Represented, Service, Workload,
@@ -77,6 +78,10 @@ impl Cluster {
             .map(|object| represented(object, &first))
             .collect();
         let mut kept: Vec<Object> = Vec::with_capacity(objects.len());
+        let mut recognition = Recognition::default();
+        for object in objects {
+            recognition.look_at(object);
+        }
         for (index, (object, owner)) in objects.iter().zip(owners).enumerate() {
             // What is beside the network may be there twice without harm, as in overlays.
             if let Object::ContextObject(object) = object {
@@ -102,8 +107,42 @@ impl Cluster {
         }
         cluster.namespaces = namespaces(&kept);
         cluster.sort_in(kept);
+        cluster.add_injected_labels();
         cluster.context_objects.sort();
+        cluster.platform = Platform::recognised(recognition);
         cluster.with_enforcement(&EnforcementSettings::default())
+    }
+
+    /// Gives the workloads the labels that injectors put on their pods: policies see them,
+    /// and no manifest has them.
+    fn add_injected_labels(&mut self) {
+        for workload in &mut self.workloads {
+            let namespace = &self.namespaces[workload.namespace.index()];
+            let nothing = k8s::Labels::default();
+            let annotations = namespace.declared.as_ref().map(|it| &it.meta.annotations);
+            let object = &workload.object;
+            if object.host_network {
+                continue;
+            }
+            let labels = injected(
+                &namespace.labels,
+                annotations.unwrap_or(&nothing),
+                &object.labels,
+                &object.annotations,
+                &object.meta.name,
+            );
+            if labels.is_empty() {
+                continue;
+            }
+            let span = object.labels_span;
+            let added = labels.into_iter().map(|label| k8s::Label {
+                key: Spanned::new(label.key.to_owned(), span),
+                value: Spanned::new(label.value, span),
+            });
+            let own = object.labels.iter().cloned();
+            let labels = k8s::Labels::new(added.chain(own).collect());
+            Arc::make_mut(&mut workload.object).labels = labels;
+        }
     }
 
     /// Puts every object into its list, in the order that the lists promise.

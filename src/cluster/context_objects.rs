@@ -4,8 +4,8 @@
 //! Refuses to know namespaces, pods and Services: nothing here makes one of them exist.
 
 use crate::k8s::{
-    ApiExtension, ClusterNetwork, ContextObject, Entrypoint, Gateway, Kustomization, Monitor,
-    ObjectMeta, Placement, Prometheus, Role, RoleBinding, ServiceAccount,
+    ApiExtension, ClusterNetwork, ContextObject, CustomObject, Entrypoint, Gateway, Kustomization,
+    Monitor, ObjectMeta, Placement, Prometheus, Role, RoleBinding, ServiceAccount,
 };
 use std::sync::Arc;
 
@@ -35,6 +35,8 @@ pub struct ContextObjects {
     pub kustomizations: Vec<Arc<Kustomization>>,
     /// What applies directories to namespaces.
     pub placements: Vec<Arc<Placement>>,
+    /// Objects of kinds that npcheck does not read.
+    pub custom_objects: Vec<Arc<CustomObject>>,
 }
 
 impl ContextObjects {
@@ -51,12 +53,16 @@ impl ContextObjects {
             ContextObject::RoleBinding(object) => self.role_bindings.push(object),
             ContextObject::Kustomization(object) => self.kustomizations.push(object),
             ContextObject::Placement(object) => self.placements.push(object),
+            ContextObject::Custom(object) => self.custom_objects.push(object),
         }
     }
 
     pub(super) fn sort(&mut self) {
         sort_by(&mut self.entrypoints, |object| {
             (object.kind.name(), &object.meta)
+        });
+        sort_by(&mut self.custom_objects, |object| {
+            (object.kind.as_str(), &object.meta)
         });
         sort_by(&mut self.gateways, |object| ("", &object.meta));
         sort_by(&mut self.monitors, |object| {
@@ -79,7 +85,7 @@ impl ContextObjects {
 }
 
 /// Sorts by namespace, kind and name; the sort keeps the order of the inputs otherwise.
-fn sort_by<T>(objects: &mut [T], of: impl Fn(&T) -> (&'static str, &ObjectMeta)) {
+fn sort_by<T>(objects: &mut [T], of: impl Fn(&T) -> (&str, &ObjectMeta)) {
     objects.sort_by(|a, b| {
         let key = |object| {
             let (kind, meta): (&str, &ObjectMeta) = of(object);

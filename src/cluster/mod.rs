@@ -8,6 +8,7 @@ mod build;
 mod definitions;
 mod layout;
 mod places;
+pub mod platform;
 mod services;
 mod cni;
 mod context_objects;
@@ -24,6 +25,7 @@ pub use plugin_resources::PluginResources;
 
 use crate::k8s;
 use crate::source::Span;
+use platform::Platform;
 use std::sync::Arc;
 
 macro_rules! ids {
@@ -71,6 +73,7 @@ pub struct Cluster {
     services: Vec<Service>,
     nodes: Vec<Arc<k8s::Node>>,
     context_objects: ContextObjects,
+    platform: Platform,
     represented: Vec<Represented>,
     duplicates: Vec<Duplicate>,
     enforcement: Enforcement,
@@ -228,6 +231,18 @@ impl Cluster {
     pub fn with_enforcement(mut self, settings: &EnforcementSettings) -> Self {
         self.enforcement = Enforcement::recognise(&self, settings);
         self
+    }
+
+    /// What is known of the platform: what the manifests were recognised by, unless somebody
+    /// has named it.
+    #[must_use]
+    pub fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// Takes the platform to be what somebody has named, whatever the manifests say.
+    pub fn set_platform(&mut self, platform: Platform) {
+        self.platform = platform;
     }
 
     /// The objects that are no peers because their owner is.

@@ -1,10 +1,11 @@
 //! The objects that lead traffic from outside to Services: `Ingress`, the routes and
-//! gateways of the Gateway API, OpenShift's `Route`.
+//! gateways of the Gateway API, OpenShift's `Route`, Istio's `Gateway` and `VirtualService`.
 //!
 //! Refuses to know which pods carry that traffic: an object names at most a class, and
 //! who serves the class is knowledge about platforms.
 
 use super::meta::ObjectMeta;
+use super::selector::LabelSelector;
 use crate::source::Spanned;
 
 /// The kinds of [`Entrypoint`].
@@ -22,6 +23,10 @@ pub enum EntrypointKind {
     TlsRoute,
     /// `Route` of `route.openshift.io`.
     Route,
+    /// `VirtualService` of `networking.istio.io`, bound to a gateway.
+    VirtualService,
+    /// `Gateway` of `networking.istio.io`: it selects the pods that bring the traffic.
+    IstioGateway,
 }
 
 impl EntrypointKind {
@@ -43,6 +48,8 @@ impl EntrypointKind {
             Self::TcpRoute => "TCPRoute",
             Self::TlsRoute => "TLSRoute",
             Self::Route => "Route",
+            Self::VirtualService => "VirtualService",
+            Self::IstioGateway => "Gateway",
         }
     }
 }
@@ -61,6 +68,10 @@ pub struct Entrypoint {
     pub gateways: Vec<GatewayReference>,
     /// The Services that it leads to, in the order of the text.
     pub backends: Vec<Backend>,
+    /// The pods that an Istio `Gateway` opens ports of: `spec.selector`, by their labels.
+    pub pods: Option<LabelSelector>,
+    /// The ports that an Istio `Gateway` opens: `spec.servers[].port.number`.
+    pub ports: Vec<Spanned<u16>>,
 }
 
 /// A gateway that a route hangs on.

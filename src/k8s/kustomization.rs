@@ -3,7 +3,7 @@
 //!
 //! Refuses to know files: paths are as they are written.
 
-use super::meta::ObjectMeta;
+use super::meta::{Labels, ObjectMeta};
 use crate::source::Spanned;
 
 /// A `kustomization.yaml`.
@@ -18,6 +18,9 @@ pub struct Kustomization {
     pub resources: Vec<Spanned<String>>,
     /// The files of `patches`, `patchesStrategicMerge` and `patchesJson6902`.
     pub patches: Vec<Spanned<String>>,
+    /// The labels that it adds to selectors as well as to objects: `commonLabels`, and the
+    /// entries of `labels` with `includeSelectors`.
+    pub selector_labels: Labels,
 }
 
 /// An object that applies a directory to a namespace: Flux's `Kustomization`, Argo CD's

@@ -10,6 +10,7 @@ mod cilium;
 mod canonical;
 mod cluster_network;
 mod cluster_network_policy;
+mod custom;
 mod documents;
 mod entrypoint;
 mod kustomization;
@@ -40,6 +41,7 @@ pub use cluster_network_policy::{
     Action, ClusterNetworkPolicy, ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort,
     ClusterNetworkPolicyRule, ClusterPolicyKind, PeerSelection, PodsSelection, PortMatch, Tier,
 };
+pub use custom::CustomObject;
 pub use documents::Documents;
 pub use entrypoint::{Backend, BackendPort, Entrypoint, EntrypointKind, Gateway, GatewayReference};
 pub use kustomization::{Kustomization, Placement};
@@ -143,13 +145,16 @@ pub enum ContextObject {
     Kustomization(Arc<Kustomization>),
     /// Flux's `Kustomization`, Argo CD's `Application`.
     Placement(Arc<Placement>),
+    /// An object of a kind that npcheck does not read.
+    Custom(Arc<CustomObject>),
 }
 
 impl ContextObject {
-    /// As `kind` spells it.
+    /// As `kind` spells it, or the word for objects of kinds that are not read.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Custom(_) => "CustomResource",
             Self::Entrypoint(object) => object.kind.name(),
             Self::Gateway(_) => "Gateway",
             Self::Monitor(object) => object.kind.name(),
@@ -179,6 +184,7 @@ impl ContextObject {
             Self::RoleBinding(object) => &object.meta,
             Self::Kustomization(object) => &object.meta,
             Self::Placement(object) => &object.meta,
+            Self::Custom(object) => &object.meta,
         }
     }
 }

@@ -52,6 +52,8 @@ pub struct Role {
     /// All `verbs` of its `rules` about resources, sorted, each once; `*` is all of them.
     /// Those of `nonResourceURLs` are left out.
     pub verbs: Vec<String>,
+    /// Whether it may create pods, or what Kubernetes makes pods of.
+    pub makes_pods: bool,
 }
 
 /// A `RoleBinding` or `ClusterRoleBinding`.

@@ -6,6 +6,7 @@
 //! it counts, as a false alarm costs more than silence. Refuses to know what a rule makes
 //! of the answer.
 
+use super::absence::Presence;
 use super::{Context, ExternalPods};
 use crate::cluster::{NAMESPACE_NAME_LABEL, PolicyId, WorkloadId};
 use crate::k8s::{LabelSelector, Labels, NetworkPolicyPeer, Operator, Truth};
@@ -62,7 +63,8 @@ const SCRAPER_WORDS: &[&str] = &[
     "monitor",
     "metric",
     "observ",
-    "grafana",
+    "grafana-agent",
+    "grafana/agent",
     "alloy",
     "mimir",
     "thanos",
@@ -81,6 +83,10 @@ const SCRAPER_WORDS: &[&str] = &[
     "kube-system",
     "gmp-",
 ];
+
+/// A word that names a scraper in a selector, where people mean all of their monitoring by it,
+/// and not in the name of a workload: Grafana itself shows metrics, and reads none from pods.
+const DASHBOARD: &str = "grafana";
 
 impl Caller {
     fn words(self) -> &'static [&'static str] {
@@ -151,9 +157,16 @@ impl Caller {
         }
     }
 
-    /// Whether a peer of a policy lets such a caller in, or may be meant to.
+    /// Whether a peer of a policy lets such a caller in, or may be meant to; `but` are the pods
+    /// that are called, which call nobody by being called so.
     #[must_use]
-    pub fn may_match(self, cx: &Context<'_>, policy: PolicyId, peer: &NetworkPolicyPeer) -> bool {
+    pub fn may_match(
+        self,
+        cx: &Context<'_>,
+        policy: PolicyId,
+        peer: &NetworkPolicyPeer,
+        but: WorkloadId,
+    ) -> bool {
         let Some((namespaces, pods)) = peer.selectors() else {
             return true;
         };
@@ -170,7 +183,8 @@ impl Caller {
             return true;
         }
         let matched = cx.engine.peer_workloads(policy, peer);
-        if matched.iter().any(|id| self.looks_like(cx, *id)) {
+        let mut callers = matched.iter().filter(|id| **id != but);
+        if callers.any(|id| self.looks_like(cx, *id)) {
             return true;
         }
         let is_named = |caller: Self| {
@@ -190,17 +204,34 @@ impl Caller {
             .namespace(cx.cluster.policy(policy).namespace)
             .name;
         match namespaces {
-            _ if is_named(self) => true,
-            _ if is_named(self.other()) => false,
+            Some(_) if is_named(self) => true,
+            Some(_) if is_named(self.other()) => false,
             // Pods of the own namespace that nobody has seen: only in a namespace that is
-            // made for such callers.
-            None => self.is_named_in(own),
+            // made for such callers, or where something speaks for them.
+            None => {
+                self.is_named_in(own) || is_named(self) && self.may_be_at_home(cx, policy, pods)
+            }
             Some(_) if matched.is_empty() => true,
             Some(namespaces) => {
                 let is_about_pods = pods.is_some_and(|pods| !pods.is_empty());
                 !is_about_pods && !names_namespaces(namespaces)
             }
         }
+    }
+
+    /// Whether pods that a selector names may be in the policy's own namespace although no
+    /// manifest has them.
+    fn may_be_at_home(
+        self,
+        cx: &Context<'_>,
+        policy: PolicyId,
+        pods: Option<&LabelSelector>,
+    ) -> bool {
+        let own = cx.cluster.policy(policy).namespace;
+        let inventories = cx.inventories();
+        pods.is_some_and(|pods| {
+            inventories.is_open(own) || inventories.presence(cx, own, pods) == Presence::SpokenFor
+        })
     }
 
     fn other(self) -> Self {
@@ -218,7 +249,10 @@ impl Caller {
             .flat_map(|label| [&label.key, &label.value])
             .chain(listed)
             .chain(keys)
-            .any(|text| self.is_named_in(text))
+            .any(|text| {
+                let is_dashboard = self == Self::Scraper && text.contains(DASHBOARD);
+                is_dashboard || self.is_named_in(text)
+            })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a rule may look at, and where it puts what it finds.
 
 use super::comments::Comments;
+use super::facts::Facts;
 use super::{RuleMeta, Settings};
 use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -57,6 +58,8 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     /// Every rule that exists, whether it runs or not.
     pub known_rules: &'a [&'static RuleMeta],
+    /// What several rules ask for, worked out once.
+    pub(super) facts: Arc<Facts<'a>>,
     meta: &'static RuleMeta,
     findings: Vec<Diagnostic>,
     limits: Vec<String>,
@@ -66,9 +69,11 @@ impl<'a> Context<'a> {
     pub(super) fn new(
         input: &super::Input<'a>,
         comments: Arc<Comments<'a>>,
+        facts: Arc<Facts<'a>>,
         meta: &'static RuleMeta,
     ) -> Self {
         Self {
+            facts,
             documents: input.documents,
             comments,
             sources: input.sources,

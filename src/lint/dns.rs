@@ -6,6 +6,7 @@
 
 use super::isolated_pods::IsolatedPods;
 use super::{Context, Settings, addresses};
+use crate::cluster::platform::{self, KnownPods, Role};
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, WorkloadId};
 use crate::engine::{self, ConnectionSet, Endpoint, NamespaceView, PodView};
 use crate::k8s::{
@@ -38,47 +39,29 @@ pub fn is_dns_port(port: &NetworkPolicyPort) -> bool {
     }
 }
 
-/// The namespace of a resolver, and the labels of its pods.
-type Resolver = (&'static str, &'static [(&'static str, &'static str)]);
-
 /// Where OpenShift's resolver lives.
 pub const OPENSHIFT_HOME: &str = "openshift-dns";
 
-/// Pods that resolve names in most clusters, by the labels of their namespace and their
-/// own: CoreDNS under its usual labels, and OpenShift's.
-const RESOLVERS: &[Resolver] = &[
-    (
-        "kube-system",
-        &[
-            ("k8s-app", "kube-dns"),
-            ("app.kubernetes.io/name", "coredns"),
-        ],
-    ),
-    ("kube-system", &[("k8s-app", "coredns")]),
-    ("kube-system", &[("k8s-app", "node-local-dns")]),
-    (
-        OPENSHIFT_HOME,
-        &[("dns.operator.openshift.io/daemonset-dns", "default")],
-    ),
-];
+/// The resolvers that a cluster of this platform may have, where selectors see them.
+fn resolvers(cluster: &Cluster) -> impl Iterator<Item = &'static KnownPods> {
+    let known = platform::known_pods(cluster.platform(), Role::Resolver);
+    known.filter(|pods| !pods.is_on_host_network)
+}
 
 /// Whether a resolver of most clusters has this label.
 #[must_use]
-pub fn is_label_of_resolver(key: &str, value: &str) -> bool {
-    let labels = RESOLVERS.iter().flat_map(|(_, labels)| labels.iter());
-    labels.into_iter().any(|label| *label == (key, value))
+pub fn is_label_of_resolver(cluster: &Cluster, key: &str, value: &str) -> bool {
+    resolvers(cluster).any(|pods| pods.has(key, value))
 }
 
 /// The namespace of the resolver whose label a selector asks for.
 #[must_use]
-pub fn home_of(selector: &LabelSelector) -> Option<&'static str> {
-    let has = |(_, labels): &&Resolver| {
-        let wanted = selector.match_labels.iter();
-        wanted
-            .into_iter()
-            .any(|label| labels.contains(&(label.key.as_str(), label.value.as_str())))
+pub fn home_of(cluster: &Cluster, selector: &LabelSelector) -> Option<&'static str> {
+    let has = |pods: &&KnownPods| {
+        let mut wanted = selector.match_labels.iter();
+        wanted.any(|label| pods.has(&label.key, &label.value))
     };
-    RESOLVERS.iter().find(has).map(|(home, _)| *home)
+    resolvers(cluster).find(has).map(|pods| pods.namespaces[0])
 }
 
 /// Addresses that resolvers' Services usually have, and the one of node-local caches.
@@ -198,27 +181,30 @@ fn could_hold_resolver(settings: &Settings, block: &IpBlock) -> bool {
 /// names.
 #[must_use]
 pub fn reached_protocols(cx: &Context<'_>, pods: &IsolatedPods) -> BTreeSet<Protocol> {
+    let span = cx.cluster.policy(pods.policies[0]).object.meta.span;
+    reached_from(cx, &pods.endpoint(cx.cluster), span)
+}
+
+/// The same for one end; `span` is the text that makes one think of it.
+#[must_use]
+pub fn reached_from(cx: &Context<'_>, subject: &Endpoint<'_>, span: Span) -> BTreeSet<Protocol> {
     let cluster = cx.cluster;
-    let subject = pods.endpoint(cluster);
     let ask = |resolver: &Endpoint<'_>| {
-        let verdict = engine::side(cluster, Direction::Egress, &subject, resolver);
+        let verdict = engine::side(cluster, Direction::Egress, subject, resolver);
         has_dns(verdict.possible())
     };
     let mut found = BTreeSet::new();
-    let span = cluster.policy(pods.policies[0]).object.meta.span;
-    for resolver in RESOLVERS {
-        // One that is among the workloads is not meant to have other labels.
-        let home = cluster.namespace_by_name(resolver.0);
-        let mut known = home.into_iter().flat_map(|home| cluster.workloads_in(home));
-        if !known.any(|id| listens_for_dns(cluster, id)) {
+    let listening = cx.listening_for_dns();
+    for resolver in resolvers(cluster) {
+        // One that is among the workloads is not supposed to have other labels.
+        let home = cluster.namespace_by_name(resolver.namespaces[0]);
+        let is_known = |id: &WorkloadId| Some(cluster.workload(*id).namespace) == home;
+        if !listening.iter().any(is_known) {
             found.extend(with_resolver(cluster, resolver, span, ask));
         }
     }
-    for id in cluster
-        .workload_ids()
-        .filter(|id| listens_for_dns(cluster, *id))
-    {
-        found.extend(ask(&Endpoint::workload(cluster, id)));
+    for id in listening.iter() {
+        found.extend(ask(&Endpoint::workload(cluster, *id)));
     }
     for cidr in &cx.settings.resolver_cidrs {
         found.extend(ask(&Endpoint::Address(cidr.addr().into())));
@@ -237,7 +223,7 @@ pub fn listens_for_dns(cluster: &Cluster, id: WorkloadId) -> bool {
 /// manifests.
 fn with_resolver<T>(
     cluster: &Cluster,
-    (namespace, labels): &Resolver,
+    resolver: &KnownPods,
     span: Span,
     ask: impl Fn(&Endpoint<'_>) -> T,
 ) -> T {
@@ -245,7 +231,9 @@ fn with_resolver<T>(
         key: Spanned::new(key.to_owned(), span),
         value: Spanned::new(value.to_owned(), span),
     };
-    let labels = labels.iter().map(|(key, value)| label(key, value));
+    let namespace = resolver.namespaces[0];
+    let labels = resolver.labels.iter();
+    let labels = labels.map(|(key, value)| label(key, value));
     let labels = Labels::new(labels.collect());
     let hypothetical = Labels::new(vec![label(NAMESPACE_NAME_LABEL, namespace)]);
     let view = match cluster.namespace_by_name(namespace) {
@@ -275,8 +263,9 @@ pub fn reaches_openshift_resolver(cx: &Context<'_>, pods: &IsolatedPods, port: u
     let cluster = cx.cluster;
     let subject = pods.endpoint(cluster);
     let span = cluster.policy(pods.policies[0]).object.meta.span;
-    let of_openshift = RESOLVERS.iter().filter(|(home, _)| *home == OPENSHIFT_HOME);
-    of_openshift.into_iter().any(|resolver| {
+    let mut of_openshift =
+        resolvers(cluster).filter(|pods| pods.namespaces.contains(&OPENSHIFT_HOME));
+    of_openshift.any(|resolver| {
         with_resolver(cluster, resolver, span, |resolver| {
             let allowed = engine::side(cluster, Direction::Egress, &subject, resolver);
             PROTOCOLS

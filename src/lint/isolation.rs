@@ -4,11 +4,12 @@
 //! Refuses to call anything missing; that is for rules to say.
 
 use super::unjudged::Unjudged;
-use super::{Context, containment, platform};
+use super::{Context, containment};
+use crate::cluster::platform;
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::FixClass;
 use crate::engine::{self, Endpoint, NamespaceView, PodView};
-use crate::k8s::{Direction, LabelSelector, Labels, NetworkPolicy, Truth};
+use crate::k8s::{Direction, LabelSelector, Labels, NetworkPolicy, Truth, Workload, WorkloadKind};
 use crate::source::Span;
 
 /// Another policy of the namespace that isolates all pods of this one in a direction,
@@ -132,6 +133,43 @@ fn isolates(policy: &NetworkPolicy, direction: Direction) -> bool {
     policy.meta.is_accepted && policy.applies_to(direction)
 }
 
+/// Whether a controller writes policies for namespaces by itself: Kyverno's rules that
+/// generate them, tenants of Capsule, templates for projects.
+fn generates_policies(cx: &Context<'_>) -> bool {
+    const GENERATORS: &[&str] = &["capsule.clastix.io", "kyverno.io", "policies.kyverno.io"];
+    let mut objects = cx.cluster.context_objects().custom_objects.iter();
+    objects.any(|object| {
+        let text = || cx.sources.text(object.meta.span);
+        GENERATORS.contains(&object.group.as_str())
+            && (text().contains("generat") || object.kind == "Tenant")
+            && (text().contains("NetworkPolicy") || text().contains("networkPolicies"))
+    })
+}
+
+/// Whether a manifest lies in a folder of what is not deployed: vendored libraries, tests,
+/// examples, tools of developers.
+fn is_for_development(cx: &Context<'_>, workload: &Workload) -> bool {
+    const FOLDERS: &[&str] = &[
+        "dev",
+        "development",
+        "e2e",
+        "example",
+        "examples",
+        "fixtures",
+        "hack",
+        "node_modules",
+        "sample",
+        "samples",
+        "test",
+        "testdata",
+        "tests",
+        "third_party",
+        "vendor",
+    ];
+    let name = cx.sources.get(workload.meta.span.source).name();
+    name.split('/').any(|part| FOLDERS.contains(&part))
+}
+
 /// The workloads of a namespace that policies could isolate.
 #[derive(Clone, Debug)]
 pub struct Coverage {
@@ -148,7 +186,10 @@ impl Coverage {
     /// Those of all namespaces of which something can be said, in order.
     #[must_use]
     pub fn of_all(cx: &Context<'_>) -> Vec<Self> {
-        let unjudged = Unjudged::new(cx.documents, cx.cluster);
+        if generates_policies(cx) {
+            return Vec::new();
+        }
+        let unjudged = cx.unjudged();
         let namespaces = cx.cluster.namespace_ids();
         namespaces
             .filter_map(|namespace| Self::of(cx, &unjudged, namespace))
@@ -172,10 +213,19 @@ impl Coverage {
         }
         let counts = |id: &WorkloadId| {
             let workload = &cluster.workload(*id).object;
-            let is_here = is_complete || workload.meta.namespace.is_some();
+            let is_here = is_complete
+                || workload.meta.namespace.is_some() && !is_for_development(cx, workload);
             workload.meta.is_accepted && !workload.host_network && is_here
         };
         let workloads: Vec<_> = cluster.workloads_in(namespace).filter(counts).collect();
+        let is_of_jobs = |id: &WorkloadId| {
+            let kind = cluster.workload(*id).object.kind;
+            matches!(kind, WorkloadKind::CronJob | WorkloadKind::Job)
+        };
+        // What runs now and then and listens to nobody needs no guard.
+        if !is_complete && workloads.iter().all(is_of_jobs) {
+            return None;
+        }
         let first = &cluster.workload(*workloads.first()?).object.meta;
         let declared = cluster.namespace(namespace).declared.as_ref();
         let isolates = |id| isolates(&cluster.policy(id).object, Direction::Egress);

@@ -2,10 +2,12 @@
 //!
 //! Refuses to know which rules exist: it is handed the list.
 
+pub mod absence;
 pub mod addresses;
 mod ignore;
 pub mod block_edit;
 pub mod api_clients;
+pub mod api_server;
 pub mod callers;
 pub mod claims;
 pub mod comments;
@@ -17,8 +19,10 @@ mod date;
 pub mod dns;
 pub mod entrance;
 pub mod exposure;
+mod facts;
 pub mod isolated_pods;
 pub mod isolation;
+pub mod mismatch;
 pub mod near_miss;
 pub mod platform;
 pub mod plugins;
@@ -36,7 +40,6 @@ mod suppression;
 pub mod text;
 pub mod tiers;
 pub mod unjudged;
-pub mod unread;
 pub mod words;
 
 pub use crate::cluster::Cni;

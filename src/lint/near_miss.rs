@@ -74,6 +74,57 @@ pub fn nearest_of<'l, T: Copy>(
     best.map(|(_, near)| near)
 }
 
+/// A value that a selector rules out although nobody has it, and the value that was probably
+/// meant.
+#[derive(Debug)]
+pub struct IdleExclusion<'s> {
+    /// The key.
+    pub key: &'s Spanned<String>,
+    /// The value that nobody has.
+    pub value: &'s Spanned<String>,
+    /// The workload that has the other one.
+    pub of: WorkloadId,
+    /// The other one.
+    pub meant: String,
+    /// Where that stands.
+    pub defined: Span,
+}
+
+/// The first value that an entry with `NotIn` rules out, that no candidate has, and that is a
+/// slip of one that a candidate has.
+#[must_use]
+pub fn idle_exclusion<'s>(
+    cluster: &Cluster,
+    selector: &'s LabelSelector,
+    candidates: &[WorkloadId],
+) -> Option<IdleExclusion<'s>> {
+    let entries = selector.match_expressions.iter();
+    let mut entries = entries.filter(|entry| entry.operator.value == Operator::NotIn);
+    entries.find_map(|entry| {
+        let with_key = candidates.iter().filter_map(|id| {
+            let label = cluster.workload(*id).object.labels.label(&entry.key)?;
+            Some((*id, &label.value))
+        });
+        let known: Vec<(WorkloadId, &Spanned<String>)> = with_key.collect();
+        let is_idle = |value: &&Spanned<String>| {
+            !is_opaque(value) && known.iter().all(|(_, label)| label.value != value.value)
+        };
+        let is_ruled_out = |label: &str| entry.values.iter().any(|value| value.value == label);
+        entry.values.iter().filter(is_idle).find_map(|value| {
+            let meant = known.iter().find(|(_, label)| {
+                !is_ruled_out(label) && (same_form(value, label) || is_typo(value, label))
+            })?;
+            Some(IdleExclusion {
+                key: &entry.key,
+                value,
+                of: meant.0,
+                meant: meant.1.value.clone(),
+                defined: meant.1.span,
+            })
+        })
+    })
+}
+
 /// How alike two labels are, the most alike first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Likeness {
@@ -150,7 +201,12 @@ fn compare<T: Copy>(
                 near(value.span, &label.value, label, "a letter or two differ"),
             ));
         }
-        return None;
+        let whole = labels
+            .label(PART_OF)
+            .filter(|whole| names_a_program(key) && whole.value.value == value.value)?;
+        let difference = "the name of the whole stands under another key";
+        let near = near(key.span, PART_OF, whole, difference);
+        return Some((Likeness::KeyFamily, near));
     }
     let same_value = || {
         labels
@@ -182,6 +238,9 @@ fn compare<T: Copy>(
     ))
 }
 
+/// The key for the name of the whole that pods are a part of.
+const PART_OF: &str = "app.kubernetes.io/part-of";
+
 /// Keys that people use for the same thing.
 const KEY_FAMILIES: &[&[&str]] = &[
     &[
@@ -195,6 +254,12 @@ const KEY_FAMILIES: &[&[&str]] = &[
     &["component", "app.kubernetes.io/component", "role", "tier"],
     &["release", "app.kubernetes.io/instance", "instance"],
 ];
+
+/// Whether people give a program's name as the value of this key.
+#[must_use]
+pub fn names_a_program(key: &str) -> bool {
+    KEY_FAMILIES[0].contains(&key)
+}
 
 fn are_one_family(a: &str, b: &str) -> bool {
     KEY_FAMILIES
@@ -235,6 +300,11 @@ pub fn is_typo(a: &str, b: &str) -> bool {
         return false;
     }
     let shorter = a.len().min(b.len());
+    // Letters that changed places, or were struck twice, are nobody's intention even in a
+    // short word.
+    if shorter >= 3 && (is_swapped(a, b) || is_doubled(a, b) || is_doubled(b, a)) {
+        return true;
+    }
     let is_plural = |one: &str, many: &str| many.strip_suffix('s') == Some(one);
     if shorter >= 3 && (is_plural(a, b) || is_plural(b, a)) {
         return true;
@@ -244,6 +314,32 @@ pub fn is_typo(a: &str, b: &str) -> bool {
         2 => shorter >= 7,
         _ => false,
     }
+}
+
+/// Whether two neighbouring letters of one text stand the other way round in the other.
+fn is_swapped(a: &str, b: &str) -> bool {
+    let mut letters: Vec<char> = a.chars().collect();
+    let other: Vec<char> = b.chars().collect();
+    let first = letters.iter().zip(&other).position(|(a, b)| a != b);
+    let Some(first) = first.filter(|first| letters.len() == other.len() && first + 1 < other.len())
+    else {
+        return false;
+    };
+    letters.swap(first, first + 1);
+    letters == other && letters[first].is_alphabetic() && letters[first + 1].is_alphabetic()
+}
+
+/// Whether one text is the other with a letter struck twice.
+fn is_doubled(once: &str, twice: &str) -> bool {
+    let letters: Vec<char> = twice.chars().collect();
+    letters.len() == once.chars().count() + 1
+        && (1..letters.len()).any(|at| {
+            let mut shorter = letters.clone();
+            letters[at] == letters[at - 1]
+                && letters[at].is_alphabetic()
+                && shorter.remove(at) == letters[at]
+                && shorter.iter().collect::<String>() == once
+        })
 }
 
 /// The known name that a wrong one is likely to stand for, if one is near enough.
@@ -293,6 +389,10 @@ mod tests {
             ("frontend", "backend", false),
             ("cart", "cart", false),
             ("cart", "card", false),
+            ("wbe", "web", true),
+            ("helmm", "helm", true),
+            ("a1", "1a", false),
+            ("api", "apis", true),
             ("shop-cart", "shop-carts", true),
         ] {
             assert_eq!(is_typo(a, b), expected, "{a} and {b}");

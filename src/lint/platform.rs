@@ -1,72 +1,10 @@
-//! What platforms are known to run and to set: namespaces that no repository declares,
-//! labels that controllers add, pods that everybody has, operators that make pods.
+//! What is usual everywhere: labels that only controllers give pods, ports and names of what
+//! is meant for everybody, ports of stores.
 //!
-//! Facts about the world outside the manifests, each with where it comes from. Refuses to
-//! know what a rule makes of them.
+//! What a platform sets and runs is with the [cluster](crate::cluster::platform). Refuses to
+//! know what a rule makes of it.
 
 use crate::k8s::{NetworkPolicyPort, PortReference};
-
-/// Namespaces that Kubernetes or a platform makes: an exact name, or a prefix that ends
-/// with `-`.
-const NAMESPACES: &[&str] = &[
-    "kube-system",
-    "kube-public",
-    "kube-node-lease",
-    "default",
-    "openshift-",
-    "openshift",
-    "cattle-system",
-    "cattle-",
-    "gke-",
-    "gmp-system",
-    "calico-system",
-    "tigera-operator",
-    "gatekeeper-system",
-];
-
-/// Whether a platform makes this namespace, so that no manifest has to declare it.
-#[must_use]
-pub fn makes_namespace(name: &str) -> bool {
-    NAMESPACES
-        .iter()
-        .any(|known| *known == name || (known.ends_with('-') && name.starts_with(known)))
-}
-
-/// Keys of namespace labels that platforms and controllers set, as a key or a prefix that
-/// ends with `/` or `.`.
-const NAMESPACE_LABELS: &[&str] = &[
-    "kubernetes.io/metadata.name",
-    // OpenShift's ingress and host-network policy groups.
-    "network.openshift.io/",
-    "policy-group.network.openshift.io/",
-    "openshift.io/",
-    // Rancher's projects.
-    "field.cattle.io/",
-    // AKS and Azure Policy.
-    "control-plane",
-    "addonmanager.kubernetes.io/",
-    "kubernetes.azure.com/",
-    // Pod security admission, set by administrators and by OpenShift.
-    "pod-security.kubernetes.io/",
-    "security.openshift.io/",
-    // Hierarchical namespaces.
-    "hnc.x-k8s.io/",
-    // Capsule's tenants.
-    "capsule.clastix.io/",
-    // Flux and Argo CD label what they apply.
-    "kustomize.toolkit.fluxcd.io/",
-    "argocd.argoproj.io/",
-    // Service meshes' injection, often set by hand.
-    "istio-injection",
-    "istio.io/",
-    "linkerd.io/",
-];
-
-/// Whether a platform or a controller sets namespace labels of this key.
-#[must_use]
-pub fn sets_namespace_label(key: &str) -> bool {
-    has_known_key(NAMESPACE_LABELS, key)
-}
 
 /// Keys of pod labels that controllers add, or that only operators' pods have: no
 /// manifest holds them.
@@ -132,81 +70,6 @@ fn has_known_key(known: &[&str], key: &str) -> bool {
     known
         .iter()
         .any(|known| *known == key || (known.ends_with('/') && key.starts_with(known)))
-}
-
-/// A pod that most clusters have, by a label, and the namespaces that it lives in.
-#[derive(Debug)]
-pub struct Identity {
-    /// Label keys that it goes by.
-    pub keys: &'static [&'static str],
-    /// Their value.
-    pub value: &'static str,
-    /// Its usual namespaces, the commonest first.
-    pub homes: &'static [&'static str],
-}
-
-const NAME_KEYS: &[&str] = &["app.kubernetes.io/name", "app", "k8s-app", "name"];
-
-/// The pods that most clusters have.
-const IDENTITIES: &[Identity] = &[
-    Identity {
-        keys: &["k8s-app"],
-        value: "kube-dns",
-        homes: &["kube-system"],
-    },
-    Identity {
-        keys: NAME_KEYS,
-        value: "coredns",
-        homes: &["kube-system"],
-    },
-    Identity {
-        keys: &["dns.operator.openshift.io/daemonset-dns"],
-        value: "default",
-        homes: &["openshift-dns"],
-    },
-    Identity {
-        keys: NAME_KEYS,
-        value: "ingress-nginx",
-        homes: &["ingress-nginx"],
-    },
-    Identity {
-        keys: NAME_KEYS,
-        value: "prometheus",
-        homes: &[
-            "monitoring",
-            "observability",
-            "prometheus",
-            "openshift-monitoring",
-        ],
-    },
-    Identity {
-        keys: NAME_KEYS,
-        value: "cert-manager",
-        homes: &["cert-manager"],
-    },
-    Identity {
-        keys: &["app", "istio"],
-        value: "istiod",
-        homes: &["istio-system"],
-    },
-    Identity {
-        keys: &["istio"],
-        value: "pilot",
-        homes: &["istio-system"],
-    },
-    Identity {
-        keys: NAME_KEYS,
-        value: "traefik",
-        homes: &["traefik", "kube-system"],
-    },
-];
-
-/// The well-known pod that a label names.
-#[must_use]
-pub fn identity(key: &str, value: &str) -> Option<&'static Identity> {
-    IDENTITIES
-        .iter()
-        .find(|identity| identity.value == value && identity.keys.contains(&key))
 }
 
 /// Ports that are opened to everybody on purpose: the web's (IANA), the ones that

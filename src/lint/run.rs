@@ -3,6 +3,7 @@
 
 use super::comments::Comments;
 use super::consequence::part_consequences;
+use super::facts::Facts;
 use super::suppression::{Suppressed, Suppressions};
 use super::{Context, Date, IgnoreEntry, Rule, RuleMeta, Settings};
 use crate::cluster::Cluster;
@@ -63,10 +64,11 @@ pub struct Report {
 /// out too.
 #[must_use]
 pub fn run(input: &Input<'_>, rules: &[&'static dyn Rule]) -> Report {
+    let facts = Arc::new(Facts::default());
     let comments = Arc::new(Comments::new(input.sources, input.documents));
     let of_rules: Vec<_> = rules
         .par_iter()
-        .map(|rule| check(input, comments.clone(), *rule))
+        .map(|rule| check(input, comments.clone(), &facts, *rule))
         .collect();
     let mut findings = Vec::new();
     let mut limits = BTreeSet::new();
@@ -103,9 +105,10 @@ pub fn run(input: &Input<'_>, rules: &[&'static dyn Rule]) -> Report {
 fn check<'a>(
     input: &Input<'a>,
     comments: Arc<Comments<'a>>,
+    facts: &Arc<Facts<'a>>,
     rule: &'static dyn Rule,
 ) -> (Vec<Diagnostic>, Vec<String>) {
-    let mut cx = Context::new(input, comments, rule.meta());
+    let mut cx = Context::new(input, comments, Arc::clone(facts), rule.meta());
     for id in input.cluster.policy_ids() {
         rule.check_network_policy(&mut cx, id, &input.cluster.policy(id).object);
     }

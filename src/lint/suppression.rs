@@ -13,6 +13,7 @@ mod directive;
 mod track;
 
 use super::comments::Comments;
+use super::facts::Facts;
 use super::{Context, Date, Input, Rule};
 use crate::cluster::Cluster;
 use crate::diagnostic::Diagnostic;
@@ -248,9 +249,15 @@ impl<'i, 'a> Suppressions<'i, 'a> {
         comments: &Arc<Comments<'a>>,
         rules: &[&'static dyn Rule],
     ) -> Vec<Diagnostic> {
+        let facts = Arc::new(Facts::default());
         let mut findings = Vec::new();
         for rule in rules {
-            let mut cx = Context::new(self.input, comments.clone(), rule.meta());
+            let mut cx = Context::new(
+                self.input,
+                comments.clone(),
+                Arc::clone(&facts),
+                rule.meta(),
+            );
             for suppression in self.by_source.values().flatten() {
                 rule.check_suppression(&mut cx, suppression);
             }

@@ -4,7 +4,9 @@
 //! what npcheck is asked about.
 
 use super::object::Identity;
-use super::{api_extension, cluster_network, entrypoint, kustomization, meta, monitor, rbac};
+use super::{
+    api_extension, cluster_network, custom, entrypoint, kustomization, meta, monitor, rbac,
+};
 use crate::k8s::{
     ApiExtensionKind, ContextObject, EntrypointKind, MonitorKind, ObjectMeta, PrometheusKind,
     RoleScope,
@@ -31,6 +33,13 @@ pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<ContextObj
         // The group has been in use since OpenShift 3.6; before, it was the core group.
         ("route.openshift.io" | "", "Route") => {
             ContextObject::Entrypoint(Arc::new(entrypoint::read_route(node, meta())))
+        }
+        ("networking.istio.io", "VirtualService") => {
+            let service = entrypoint::read_virtual_service(node, meta())?;
+            ContextObject::Entrypoint(Arc::new(service))
+        }
+        ("networking.istio.io", "Gateway") => {
+            ContextObject::Entrypoint(Arc::new(entrypoint::read_istio_gateway(node, meta())))
         }
         ("monitoring.coreos.com", "ServiceMonitor") => ContextObject::Monitor(Arc::new(
             monitor::read(node, meta(), MonitorKind::ServiceMonitor),
@@ -90,6 +99,13 @@ pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<ContextObj
         }
         _ => ContextObject::ClusterNetwork(Arc::new(cluster_network::read(node, identity, meta)?)),
     })
+}
+
+/// Reads an object of a kind that npcheck does not read otherwise; `None` where its kind
+/// says nothing about pods.
+pub(super) fn read_custom(node: Node<'_>, identity: &Identity<'_>) -> Option<ContextObject> {
+    let custom = custom::read(node, identity, || metadata(node, identity))?;
+    Some(ContextObject::Custom(Arc::new(custom)))
 }
 
 /// Reads a mapping without `kind` that is an object all the same.
@@ -157,7 +173,11 @@ mod tests {
             }
             other => format!("{other:?}"),
         };
-        parsed.objects.into_iter().map(line).collect()
+        // What custom resources tell of pods is tested beside their reader.
+        let is_custom =
+            |object: &Object| matches!(object, Object::ContextObject(ContextObject::Custom(_)));
+        let objects = parsed.objects.into_iter();
+        objects.filter(|it| !is_custom(it)).map(line).collect()
     }
 
     fn in_words(object: &ContextObject) -> Vec<String> {
@@ -253,6 +273,7 @@ mod tests {
                 let patches = format!("patches={}", texts(&object.patches));
                 vec![namespace, texts(&object.resources), patches]
             }
+            ContextObject::Custom(object) => vec![object.home().to_owned()],
             ContextObject::Placement(object) => {
                 vec![format!("{} in {}", object.path, object.namespace)]
             }

@@ -3,8 +3,10 @@
 //! Refuses to know rules about hosts and paths: only where traffic ends up counts.
 
 use super::context_object::{port, text};
+use super::meta;
 use crate::k8s::{
-    Backend, BackendPort, Entrypoint, EntrypointKind, Gateway, GatewayReference, ObjectMeta,
+    Backend, BackendPort, Entrypoint, EntrypointKind, Gateway, GatewayReference, LabelSelector,
+    ObjectMeta,
 };
 use crate::source::Spanned;
 use crate::yaml::tree::Node;
@@ -39,6 +41,8 @@ pub(super) fn read_ingress(node: Node<'_>, meta: ObjectMeta) -> Entrypoint {
         class,
         gateways: Vec::new(),
         backends,
+        pods: None,
+        ports: Vec::new(),
     }
 }
 
@@ -94,6 +98,8 @@ pub(super) fn read_gateway_route(
         class: None,
         gateways,
         backends,
+        pods: None,
+        ports: Vec::new(),
     }
 }
 
@@ -143,6 +149,81 @@ pub(super) fn read_route(node: Node<'_>, meta: ObjectMeta) -> Entrypoint {
         class: None,
         gateways: Vec::new(),
         backends,
+        pods: None,
+        ports: Vec::new(),
+    }
+}
+
+/// Reads Istio's `VirtualService`; `None` if it is for traffic inside the mesh alone, as where
+/// it names no gateway.
+pub(super) fn read_virtual_service(node: Node<'_>, meta: ObjectMeta) -> Option<Entrypoint> {
+    let spec = node.find(&["spec"]);
+    let mut gateways = list(spec, &["gateways"]).filter_map(Node::as_str);
+    // istio.io, "Virtual Service": the reserved word for all sidecars.
+    if !gateways.any(|gateway| gateway != "mesh") {
+        return None;
+    }
+    let mut backends = Vec::new();
+    for field in ["http", "tls", "tcp"] {
+        for (rule_index, rule) in list(spec, &[field]).enumerate() {
+            for (index, route) in list(Some(rule), &["route"]).enumerate() {
+                let path = format!("spec.{field}[{rule_index}].route[{index}].destination");
+                let destination = route.find(&["destination"]);
+                backends.extend(destination.and_then(|it| mesh_backend(it, path)));
+            }
+        }
+    }
+    Some(Entrypoint {
+        meta,
+        kind: EntrypointKind::VirtualService,
+        class: None,
+        gateways: Vec::new(),
+        backends,
+        pods: None,
+        ports: Vec::new(),
+    })
+}
+
+/// A destination by its host: `web`, or `web.shop.svc.cluster.local`.
+fn mesh_backend(destination: Node<'_>, path: String) -> Option<Backend> {
+    let host = text(destination, &["host"])?;
+    let mut parts = host.value.split('.');
+    let name = parts.next()?.to_owned();
+    let namespace = parts.next().map(str::to_owned);
+    let is_service = parts.next().is_none_or(|part| part == "svc");
+    let port = port(destination, &["port", "number"]);
+    is_service.then(|| Backend {
+        path,
+        service: Spanned::new(name, host.span),
+        namespace,
+        port: port.map(|number| Spanned::new(BackendPort::Number(number.value), number.span)),
+    })
+}
+
+/// Reads Istio's `Gateway`.
+pub(super) fn read_istio_gateway(node: Node<'_>, meta: ObjectMeta) -> Entrypoint {
+    let spec = node.find(&["spec"]);
+    let selector = spec.and_then(|spec| spec.get("selector"));
+    let labels = selector.map(|selector| {
+        let labels = meta::string_map(selector, meta::Holds::Labels, "", "", &mut Vec::new());
+        LabelSelector {
+            span: selector.span(),
+            match_labels: labels.iter().cloned().collect(),
+            match_expressions: Vec::new(),
+            null_key: None,
+        }
+    });
+    let ports = list(spec, &["servers"]);
+    Entrypoint {
+        meta,
+        kind: EntrypointKind::IstioGateway,
+        class: None,
+        gateways: Vec::new(),
+        backends: Vec::new(),
+        pods: labels.filter(|labels| !labels.is_empty()),
+        ports: ports
+            .filter_map(|server| port(server, &["port", "number"]))
+            .collect(),
     }
 }
 

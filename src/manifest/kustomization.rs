@@ -4,7 +4,7 @@
 
 use super::context_object::text;
 use super::meta;
-use crate::k8s::{Kustomization, ObjectMeta, Placement};
+use crate::k8s::{Kustomization, Labels, ObjectMeta, Placement};
 use crate::source::Spanned;
 use crate::yaml::tree::Node;
 
@@ -80,7 +80,24 @@ pub(super) fn read(node: Node<'_>, meta: ObjectMeta) -> Kustomization {
             texts("patchesStrategicMerge"),
         ]
         .concat(),
+        selector_labels: selector_labels(node),
     }
+}
+
+/// The labels that a kustomization adds to selectors (kubectl.docs.kubernetes.io, "labels").
+fn selector_labels(node: Node<'_>) -> Labels {
+    let entries = node.get("labels").into_iter().flat_map(Node::items);
+    let in_selectors = entries.filter(|entry| {
+        let include = entry.get("includeSelectors").and_then(Node::as_bool);
+        include == Some(true)
+    });
+    let pairs = in_selectors.filter_map(|entry| entry.get("pairs"));
+    let maps = node.get("commonLabels").into_iter().chain(pairs);
+    let labels = maps.flat_map(|map| {
+        let labels = meta::string_map(map, meta::Holds::Labels, "", "", &mut Vec::new());
+        labels.iter().cloned().collect::<Vec<_>>()
+    });
+    Labels::new(labels.collect())
 }
 
 /// Reads Flux's `Kustomization`; `None` if it leaves namespaces alone.

@@ -13,6 +13,7 @@ mod cluster_network_policy;
 mod cluster_peer;
 mod cluster_port;
 mod conflict;
+mod custom;
 mod deserializer;
 mod duplicate_key;
 mod effect;
@@ -58,7 +59,8 @@ pub struct Parsed {
     /// What became of every document, and of every item of a list.
     pub documents: Vec<Document>,
     /// The objects that npcheck knows, one for each document with [`Outcome::Object`] or
-    /// [`Outcome::ContextObject`].
+    /// [`Outcome::ContextObject`], and one for each custom resource, of which only what it
+    /// tells of pods is read.
     pub objects: Vec<Object>,
     /// What is wrong with the text.
     pub diagnostics: Vec<Diagnostic>,

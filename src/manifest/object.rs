@@ -298,7 +298,11 @@ impl<'t> Reader<'t, '_> {
         let Some(reader) = identity.read_as() else {
             let read = context_object::read(node, &identity).filter(|_| opacity(node).is_none());
             let Some(object) = read else {
-                return self.named(node, span, identity.kind, Outcome::OtherKind);
+                self.named(node, span, identity.kind, Outcome::OtherKind);
+                let custom = context_object::read_custom(node, &identity);
+                let custom = custom.map(Object::ContextObject);
+                self.parsed.objects.extend(custom);
+                return;
             };
             self.named(node, span, identity.kind, Outcome::ContextObject);
             self.parsed.objects.push(Object::ContextObject(object));

@@ -28,7 +28,37 @@ pub(super) fn read_role(node: Node<'_>, meta: ObjectMeta, scope: RoleScope) -> R
     let mut verbs: Vec<String> = verbs.collect();
     verbs.sort_unstable();
     verbs.dedup();
-    Role { meta, scope, verbs }
+    let makes_pods = node
+        .find(&["rules"])
+        .into_iter()
+        .flat_map(Node::items)
+        .any(may_create_pods);
+    Role {
+        meta,
+        scope,
+        verbs,
+        makes_pods,
+    }
+}
+
+/// Whether a rule lets somebody create pods, or objects that Kubernetes makes pods of.
+fn may_create_pods(rule: Node<'_>) -> bool {
+    const MAKERS: &[&str] = &[
+        "*",
+        "cronjobs",
+        "daemonsets",
+        "deployments",
+        "jobs",
+        "pods",
+        "replicasets",
+        "statefulsets",
+    ];
+    let has = |field: &str, words: &[&str]| {
+        let items = rule.find(&[field]).into_iter().flat_map(Node::items);
+        let mut items = items.filter_map(Node::as_str);
+        items.any(|item| words.contains(&item))
+    };
+    has("verbs", &["*", "create"]) && has("resources", MAKERS)
 }
 
 /// Reads a `RoleBinding` or a `ClusterRoleBinding`.

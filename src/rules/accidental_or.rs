@@ -1,10 +1,11 @@
 //! One hyphen that turns "pods of that namespace" into "that namespace, or those pods".
 
+use crate::cluster::platform::KnownPods;
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{self, Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule};
 use crate::lint::comments::Gap;
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, platform, rewrite};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, rewrite};
 use crate::source::{SourceMap, Span};
 
 declare_rule! {
@@ -295,8 +296,8 @@ fn is_well_known(pair: &Pair<'_>) -> bool {
     pair.pods
         .match_labels
         .iter()
-        .filter_map(|label| platform::identity(&label.key, &label.value))
-        .any(|identity| identity.homes.iter().any(&names))
+        .filter_map(|label| KnownPods::named_by(&label.key, &label.value))
+        .any(|pods| pods.namespaces.iter().any(&names))
 }
 
 /// Whether the same two selectors stand as one peer in some policy.

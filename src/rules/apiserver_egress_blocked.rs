@@ -3,11 +3,13 @@
 use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{AddressRange, ConnectionSet};
-use crate::k8s::{Direction, Protocol};
-use crate::lint::api_clients::{ApiClients, Evidence};
-use crate::lint::unjudged::Unjudged;
+use crate::k8s::{Direction, IpBlock, NetworkPolicyRule, Protocol};
+use crate::lint::api_clients::Evidence;
+use crate::lint::api_server::may_be_api_server;
 use crate::lint::{Category, Context, Rule, RuleMeta, callers, declare_rule, entrance};
+use ipnet::IpNet;
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 
 declare_rule! {
     /// ## What it does
@@ -117,9 +119,9 @@ impl Rule for ApiserverEgressBlocked {
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let cluster = cx.cluster;
-        let unjudged = Unjudged::new(cx.documents, cluster);
+        let unjudged = cx.unjudged();
         let mut blocked: BTreeMap<Vec<PolicyId>, Vec<(WorkloadId, Evidence<'_>)>> = BTreeMap::new();
-        let api_clients = ApiClients::new(cluster);
+        let api_clients = cx.api_clients();
         for id in cluster.workload_ids() {
             let Some(evidence) = api_clients.evidence(id) else {
                 continue;
@@ -127,7 +129,14 @@ impl Rule for ApiserverEgressBlocked {
             let Some(policies) = entrance::guarded_exit(cluster, &unjudged, id) else {
                 continue;
             };
-            if !reaches_an_address(cx, id) {
+            let names_it = |policy: &PolicyId| {
+                let rules = cluster.policy(*policy).object.rules(Direction::Egress);
+                let rules = rules.iter().filter(|rule| is_for_api_server(rule));
+                rules
+                    .flat_map(|rule| rule.peers.items())
+                    .any(|peer| may_be_api_server(cx, peer))
+            };
+            if !reaches_an_address(cx, id) && !policies.iter().any(names_it) {
                 blocked.entry(policies).or_default().push((id, evidence));
             }
         }
@@ -146,13 +155,58 @@ fn reaches_an_address(cx: &Context<'_>, id: WorkloadId) -> bool {
             .any(|port| connections.contains(Protocol::Tcp, *port))
     };
     let relation = cx.engine.relation();
+    let of_services = ranges_of_services(cx);
     [AddressRange::IPV4, AddressRange::IPV6]
         .into_iter()
         .any(|family| {
-            relation
-                .to_outside(id, family)
-                .any(|(_, connections)| has_port(connections))
+            relation.to_outside(id, family).any(|(range, connections)| {
+                has_port(connections) && !range.without(&of_services).is_empty()
+            })
         })
+}
+
+/// The addresses that the Service of the API server has in most clusters: the first of the
+/// usual ranges, where a policy hardly means a machine by it. 10.96.0.1 is kubeadm's, 10.43.0.1
+/// that of K3s and RKE2, 172.30.0.1 OpenShift's, 10.100.0.1 and 172.20.0.1 EKS', 10.152.183.1
+/// MicroK8s'.
+const USUAL_SERVICE_ADDRESSES: [Ipv4Addr; 6] = [
+    Ipv4Addr::new(10, 96, 0, 1),
+    Ipv4Addr::new(10, 43, 0, 1),
+    Ipv4Addr::new(172, 30, 0, 1),
+    Ipv4Addr::new(10, 100, 0, 1),
+    Ipv4Addr::new(172, 20, 0, 1),
+    Ipv4Addr::new(10, 152, 183, 1),
+];
+
+/// Addresses of Services, by which no policy reaches the API server: they are turned into its
+/// own before policies are asked.
+fn ranges_of_services(cx: &Context<'_>) -> Vec<AddressRange> {
+    let configured = cx
+        .settings
+        .service_cidrs
+        .iter()
+        .map(|range| (*range).into());
+    if !cx.settings.service_cidrs.is_empty() {
+        return configured.collect();
+    }
+    let usual = cx.cluster.platform().ranges();
+    let usual = usual.and_then(|ranges| ranges.services);
+    let of_platform = usual.map(|range| AddressRange::from(IpNet::V4(range)));
+    let addresses = USUAL_SERVICE_ADDRESSES.map(|address| AddressRange::from(IpAddr::V4(address)));
+    of_platform.into_iter().chain(addresses).collect()
+}
+
+/// A block of a rule for the API server that holds nothing but addresses of Services.
+fn block_of_services<'c>(cx: &Context<'c>, id: PolicyId) -> Option<&'c IpBlock> {
+    let of_services = ranges_of_services(cx);
+    let rules = cx.cluster.policy(id).object.rules(Direction::Egress).iter();
+    let rules = rules.filter(|rule| is_for_api_server(rule));
+    let peers = rules.flat_map(|rule| rule.peers.items());
+    let mut blocks = peers.filter_map(|peer| peer.ip_block.get());
+    blocks.find(|block| {
+        let range = AddressRange::from(block.cidr.value);
+        range.without(&of_services).is_empty()
+    })
 }
 
 fn describe(
@@ -193,6 +247,18 @@ fn describe(
         let names: Vec<String> = names.collect();
         finding = finding.note(format!("cut off: {}", names.join(", ")));
     }
+    if let Some(block) = policies.iter().find_map(|id| block_of_services(cx, *id)) {
+        return finding
+            .related(
+                block.cidr.span,
+                "an address of a Service: it is turned into that of the API server itself before \
+                 policies are asked",
+            )
+            .help(
+                "admit the addresses of the API server itself (`kubectl get endpointslices -n \
+                 default -l kubernetes.io/service-name=kubernetes`), on its own port, mostly 6443",
+            );
+    }
     if policies.iter().any(|id| means_it_by_selector(cx, *id)) {
         finding = finding
             .note("a rule admits a namespace on that port: selectors match pods, and the API server is none");
@@ -203,18 +269,21 @@ fn describe(
     )
 }
 
+/// Whether a rule covers a port of the API server.
+fn is_for_api_server(rule: &NetworkPolicyRule) -> bool {
+    // What numbers mean does not depend on the destination.
+    let anywhere = crate::engine::Endpoint::Address(AddressRange::IPV4);
+    let ports = crate::engine::ports_at(rule.ports.items(), &anywhere);
+    PORTS
+        .iter()
+        .any(|port| ports.certain.contains(Protocol::Tcp, *port))
+}
+
 /// Whether a rule seems to be written for the API server, and names a namespace.
 fn means_it_by_selector(cx: &Context<'_>, id: PolicyId) -> bool {
     let rules = cx.cluster.policy(id).object.rules(Direction::Egress).iter();
     let mut peers = rules
-        .filter(|rule| {
-            // What numbers mean does not depend on the destination.
-            let anywhere = crate::engine::Endpoint::Address(AddressRange::IPV4);
-            let ports = crate::engine::ports_at(rule.ports.items(), &anywhere);
-            PORTS
-                .iter()
-                .any(|port| ports.certain.contains(Protocol::Tcp, *port))
-        })
+        .filter(|rule| is_for_api_server(rule))
         .flat_map(|rule| rule.peers.items());
     peers.any(|peer| {
         let Some((Some(namespaces), _)) = peer.selectors() else {

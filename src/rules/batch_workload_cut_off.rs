@@ -4,7 +4,6 @@ use crate::cluster::{NamespaceId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Workload, WorkloadKind};
 use crate::lint::cut_off::CutOff;
-use crate::lint::unjudged::Unjudged;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, references};
 
 declare_rule! {
@@ -146,7 +145,7 @@ impl Rule for BatchWorkloadCutOff {
         if jobs.is_empty() {
             return;
         }
-        let unjudged = Unjudged::new(cx.documents, cluster);
+        let unjudged = cx.unjudged();
         if unjudged.may_be_in(cluster, id) {
             return;
         }

@@ -4,7 +4,7 @@ use crate::cluster::PolicyId;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{self, Direction, IpBlock, PeerPlace};
 use crate::lint::{Category, Cni, Context, Rule, RuleMeta, declare_rule, dns};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 declare_rule! {
     /// ## What it does
@@ -134,11 +134,14 @@ fn check(
     place: &PeerPlace<'_>,
     block: &IpBlock,
 ) -> Option<Diagnostic> {
-    let (purpose, overlap, evidence) = configured(cx, block).or_else(|| {
+    let by_comment = || {
         let purpose = commented(cx, place, block)?;
         let evidence = format!("a comment calls it the range of {}", purpose.noun());
         Some((purpose, Overlap::Same, evidence))
-    })?;
+    };
+    let (purpose, overlap, evidence) = configured(cx, block)
+        .or_else(|| usual(cx, block))
+        .or_else(by_comment)?;
     let is_for_resolver = place.rule.ports.items().iter().any(dns::is_dns_port);
     if purpose == Purpose::Services && is_for_resolver {
         return None;
@@ -201,6 +204,30 @@ fn configured(cx: &Context<'_>, block: &IpBlock) -> Option<(Purpose, Overlap, St
     overlaps.min_by_key(|(_, overlap, _)| *overlap == Overlap::Wider)
 }
 
+/// Whether the block is the usual range of the platform that the manifests are for, where the
+/// configuration names none.
+fn usual(cx: &Context<'_>, block: &IpBlock) -> Option<(Purpose, Overlap, String)> {
+    let settings = cx.settings;
+    let ranges = cx.cluster.platform().ranges()?;
+    let pods = ranges.pods.filter(|_| settings.pod_cidrs.is_empty());
+    let services = ranges
+        .services
+        .filter(|_| settings.service_cidrs.is_empty());
+    let cidr = block.cidr.trunc();
+    let is_it = |range: Option<Ipv4Net>| range.is_some_and(|range| IpNet::V4(range) == cidr);
+    let purpose = match (is_it(pods), is_it(services)) {
+        (true, _) => Purpose::Pods,
+        (_, true) => Purpose::Services,
+        _ => return None,
+    };
+    let evidence = format!(
+        "the usual range of {} of {}",
+        purpose.noun(),
+        ranges.distribution.name()
+    );
+    Some((purpose, Overlap::Same, evidence))
+}
+
 fn overlap(cidr: IpNet, range: IpNet, block: &IpBlock) -> Option<Overlap> {
     // Such a block means everything or nearly so: any-cidr speaks of it.
     const LEAST_PREFIX: u8 = 7;
@@ -218,49 +245,65 @@ fn overlap(cidr: IpNet, range: IpNet, block: &IpBlock) -> Option<Overlap> {
     (is_wider && !is_excepted(&range)).then_some(Overlap::Wider)
 }
 
-/// What a comment beside the block says that it is for.
+/// What a comment of the block itself says that it is for: one that says nothing else. Whoever
+/// explains at length why the range stands here knows what it is.
 fn commented(cx: &Context<'_>, place: &PeerPlace<'_>, block: &IpBlock) -> Option<Purpose> {
-    const PODS: &[&str] = &[
-        "pod cidr",
-        "podcidr",
-        "pods cidr",
-        "pod network",
-        "pod range",
-        "pod subnet",
-        "pod ips",
-    ];
-    const SERVICES: &[&str] = &[
-        "service cidr",
-        "servicecidr",
-        "services cidr",
-        "service network",
-        "service range",
-        "service subnet",
-        "service ip",
-        "clusterip",
-        "cluster ip",
-    ];
-    // What stands above a rule is about its only peer.
-    let of_rule = match place.rule.peers.items() {
-        [_] => cx.comments.above(place.rule.span),
-        _ => String::new(),
-    };
     let comments = [
         cx.comments.behind(block.cidr.span),
         cx.comments.above(block.cidr.span),
         cx.comments.above(place.peer.span),
-        of_rule,
     ];
-    let comments = comments.map(|comment| comment.to_lowercase().replace('-', " "));
-    let says = |words: &[&str]| {
-        let mut comments = comments.iter();
-        comments.any(|comment| words.iter().any(|word| comment.contains(word)))
-    };
-    match (says(PODS), says(SERVICES)) {
-        (true, false) => Some(Purpose::Pods),
-        (false, true) => Some(Purpose::Services),
+    let named = comments
+        .into_iter()
+        .filter_map(|comment| named_range(&comment));
+    let mut named: Vec<Purpose> = named.collect();
+    named.dedup();
+    match named.as_slice() {
+        [one] if block.except.items().is_empty() => Some(*one),
         _ => None,
     }
+}
+
+/// The range that a comment names and says nothing more about.
+fn named_range(comment: &str) -> Option<Purpose> {
+    const RANGE: &[&str] = &["cidr", "ip", "ips", "network", "range", "subnet"];
+    const FILLERS: &[&str] = &[
+        "a",
+        "all",
+        "block",
+        "cluster",
+        "clusters",
+        "default",
+        "for",
+        "from",
+        "in",
+        "k3s",
+        "k8s",
+        "kubernetes",
+        "of",
+        "our",
+        "s",
+        "the",
+        "this",
+        "to",
+    ];
+    let text = comment.to_lowercase().replace("clusterip", "service ip");
+    let text = text
+        .replace("podcidr", "pod cidr")
+        .replace("servicecidr", "service cidr");
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let has = |known: &[&str]| words.iter().any(|word| known.contains(word));
+    let purpose = match (has(&["pod", "pods"]), has(&["service", "services"])) {
+        (true, false) => Purpose::Pods,
+        (false, true) => Purpose::Services,
+        _ => return None,
+    };
+    let is_plain = words.iter().all(|word| {
+        let is_noun = ["pod", "pods", "service", "services"].contains(word);
+        is_noun || RANGE.contains(word) || FILLERS.contains(word)
+    });
+    (is_plain && has(RANGE)).then_some(purpose)
 }
 
 /// What becomes of such a rule, and how bad that is; `None` where it does as it says.

@@ -2,7 +2,9 @@
 
 use crate::cluster::{NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::k8s::{Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule, Operator, Truth};
+use crate::k8s::{
+    Direction, Label, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule, Operator, Truth,
+};
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
 use crate::lint::{Category, Context, Profile, Rule, RuleMeta, declare_rule, dns, rewrite};
 use crate::source::{Edit, Span, Spanned};
@@ -161,7 +163,7 @@ fn in_own_namespace(
     pods: &LabelSelector,
 ) -> Option<Mismatch> {
     let name = cx.cluster.namespace(own).name.as_str();
-    let home = dns::home_of(pods);
+    let home = dns::home_of(cx.cluster, pods);
     if is_home(name) || may_find_resolver(cx, &[own], Some(pods)) {
         return None;
     }
@@ -196,7 +198,7 @@ fn in_namespaces(
     if is_home(name) {
         return wrong_label(cx, name, &known, pods?);
     }
-    let home = pods.and_then(dns::home_of);
+    let home = pods.and_then(|pods| dns::home_of(cx.cluster, pods));
     let is_complete = cx.settings.inventory.is_complete_in(name);
     let is_evidence = is_complete || home.is_some();
     let home = home.unwrap_or("kube-system");
@@ -213,6 +215,14 @@ fn in_namespaces(
     })
 }
 
+/// Labels of the resolver's Service that its pods do not have
+/// (kubernetes/kubernetes, cluster/addons/dns/coredns/coredns.yaml.base).
+const SERVICE_LABELS: &[(&str, &[&str])] = &[
+    ("kubernetes.io/name", &["CoreDNS", "KubeDNS"]),
+    ("kubernetes.io/cluster-service", &["true"]),
+    ("addonmanager.kubernetes.io/mode", &["Reconcile"]),
+];
+
 /// The right namespace, and labels that the resolver there does not have.
 fn wrong_label(
     cx: &Context<'_>,
@@ -220,31 +230,77 @@ fn wrong_label(
     known: &[NamespaceId],
     pods: &LabelSelector,
 ) -> Option<Mismatch> {
-    // What its labels are shows where the resolver is among the manifests, and is the same in
-    // all of what is called a plain cluster.
-    let is_seen =
-        may_find_resolver(cx, known, None) && known.iter().any(|id| has_resolver(cx, *id));
-    let is_plain = cx.settings.profile == Some(Profile::Kubernetes) && home == "kube-system";
-    let label = pods.match_labels.first()?;
-    let is_known = dns::is_label_of_resolver(&label.key, &label.value);
-    if !is_seen && (!is_plain || is_known) {
-        return None;
-    }
-    let edit = (label.key.value == "k8s-app" && home == "kube-system").then(|| Edit {
-        span: label.value.span,
-        replacement: "kube-dns".to_owned(),
+    let cluster = cx.cluster;
+    // What its labels are shows where the resolver is among the manifests.
+    let resolvers = known.iter().flat_map(|id| cluster.workloads_in(*id));
+    let resolvers = resolvers.filter(|id| {
+        dns::listens_for_dns(cluster, *id) && !cluster.workload(*id).object.host_network
     });
+    let lacking_at = |id: WorkloadId| {
+        let labels = &cluster.workload(id).object.labels;
+        let lacks = |label: &&Label| labels.get(&label.key) != Some(label.value.as_str());
+        pods.match_labels.iter().filter(lacks).collect::<Vec<_>>()
+    };
+    let seen = resolvers
+        .map(|id| (lacking_at(id), Some(id)))
+        .min_by_key(|(lacking, _)| lacking.len());
+    let (lacking, resolver) = seen.or_else(|| {
+        // The same in all of what is called a plain cluster.
+        let is_plain = cx.settings.profile == Some(Profile::Kubernetes) && home == "kube-system";
+        let lacks = |label: &&Label| match is_plain {
+            true => !dns::is_label_of_resolver(cluster, &label.key, &label.value),
+            false => is_label_of_service(cx, label),
+        };
+        let lacking: Vec<&Label> = pods.match_labels.iter().filter(lacks).collect();
+        Some((lacking, None))
+    })?;
+    let (first, others) = lacking.split_first()?;
+    let in_words = |label: &Label| format!("`{}={}`", label.key, label.value);
+    let named: Vec<String> = lacking.iter().map(|label| in_words(label)).collect();
+    let named = named.join(" or ");
+    let is_all = lacking.len() == pods.match_labels.len();
+    let of_service = is_label_of_service(cx, first);
+    let own = resolver.and_then(|id| {
+        let labels = &cluster.workload(id).object.labels;
+        ["k8s-app", "app.kubernetes.io/name", "app"]
+            .into_iter()
+            .find_map(|key| labels.label(key))
+    });
+    let usual = ("k8s-app", "kube-dns");
+    let (key, value) = own.map_or(usual, |label| (label.key.as_str(), label.value.as_str()));
+    let (help, edit) = if !is_all {
+        let edit = match others {
+            [] => rewrite::remove_label(cx.sources, first),
+            _ => None,
+        };
+        (format!("no longer ask for {named}"), edit)
+    } else {
+        let edit = (first.key.value == key && others.is_empty()).then(|| Edit {
+            span: first.value.span,
+            replacement: value.to_owned(),
+        });
+        (format!("select it by `{key}: {value}`"), edit)
+    };
     Some(Mismatch {
-        span: pods.span,
-        message: format!(
-            "the resolver in `{home}` has no label `{}={}`",
-            label.key, label.value
-        ),
-        label: "matches no resolver".to_owned(),
-        help: "select it by `k8s-app: kube-dns`".to_owned(),
+        span: first.key.span.to(first.value.span),
+        message: format!("the resolver in `{home}` has no label {named}"),
+        label: match of_service {
+            true => "a label of its Service; policies look at the labels of pods".to_owned(),
+            false => "with this label the peer matches no resolver".to_owned(),
+        },
+        help,
         edit,
-        is_certain: is_seen,
+        is_certain: resolver.is_some(),
     })
+}
+
+/// Whether a label is one of the resolver's Service, and not of its pods. AKS gives its pods
+/// some of them.
+fn is_label_of_service(cx: &Context<'_>, label: &Label) -> bool {
+    let is_known = SERVICE_LABELS
+        .iter()
+        .any(|(key, values)| label.key.value == *key && values.contains(&label.value.as_str()));
+    is_known && !dns::is_label_of_resolver(cx.cluster, &label.key, &label.value)
 }
 
 /// Whether a known workload of the namespaces may be the resolver that is meant: one with a
@@ -265,11 +321,6 @@ fn may_find_resolver(
     };
     let workloads = namespaces.iter().flat_map(|id| cluster.workloads_in(*id));
     workloads.filter(may_match).any(may_listen)
-}
-
-fn has_resolver(cx: &Context<'_>, namespace: NamespaceId) -> bool {
-    let mut workloads = cx.cluster.workloads_in(namespace);
-    workloads.any(|id| dns::listens_for_dns(cx.cluster, id))
 }
 
 /// Whether a namespace is one that resolvers live in, by its name.

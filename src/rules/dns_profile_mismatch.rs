@@ -126,7 +126,9 @@ fn check(cx: &mut Context<'_>, namespace: NamespaceId, has_caches: bool) {
         }
         for place in rules_for_dns(cx, &pods) {
             let finding = match &place {
-                _ if misses_port && is_for_openshift(cx, place.rule) => wrong_port(cx, &place),
+                _ if misses_port && is_for_openshift(cx, place.rule) => {
+                    wrong_port(cx, &place).or_else(|| named_port(cx, &place))
+                }
                 _ if misses_cache && !names_openshift(place.rule) => wrong_peers(cx, &place),
                 _ => None,
             };
@@ -237,6 +239,26 @@ fn wrong_port(cx: &Context<'_>, place: &Place<'_>) -> Option<Diagnostic> {
     };
     let edits = ports.iter().map(add).collect::<Option<Vec<Edit>>>();
     Some(with_fix(finding, "allow port 5353 as well", edits))
+}
+
+/// Names of ports, which OVN-Kubernetes, the plugin of OpenShift, does not look up
+/// (ovn-kubernetes/ovn-kubernetes#1225 and #2117).
+fn named_port(cx: &Context<'_>, place: &Place<'_>) -> Option<Diagnostic> {
+    let names = place.rule.ports.items().iter().filter_map(|entry| {
+        let port = entry.port.get()?;
+        match &port.value {
+            PortReference::Name(name) => Some((name, port.span)),
+            PortReference::Number(_) => None,
+        }
+    });
+    let (name, span) = names.into_iter().next()?;
+    let path = format!("spec.egress[{}].ports", place.index);
+    let message = format!("`{name}` is the name of a port, and OpenShift looks up no names");
+    Some(
+        cx.policy_finding(place.policy, path, span, message)
+            .label("OVN-Kubernetes may ignore it, or allow every port of the protocol")
+            .help("write 5353, the port that the resolver's pods listen on"),
+    )
 }
 
 /// Only pods as resolvers where a cache on the node answers.

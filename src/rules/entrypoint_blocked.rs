@@ -1,10 +1,11 @@
 //! Workloads behind an entrypoint of the cluster that no policy lets the outside reach.
 
-use crate::cluster::{NamespaceId, PolicyId, ServiceId, WorkloadId};
+use crate::cluster::{Cluster, NamespaceId, PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::engine::{self, ConnectionSet, Endpoint};
 use crate::k8s::{
-    Backend, BackendPort, Entrypoint, EntrypointKind, NetworkPolicyPeer, Protocol, Service,
-    ServicePort, ServiceType,
+    Backend, BackendPort, Direction, Entrypoint, EntrypointKind, LabelSelector, NetworkPolicyPeer,
+    Protocol, Service, ServicePort, ServiceType,
 };
 use crate::lint::callers::Caller;
 use crate::lint::entrance::{self, Entrance};
@@ -132,11 +133,12 @@ impl Rule for EntrypointBlocked {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let unjudged = Unjudged::new(cx.documents, cx.cluster);
+        let unjudged = cx.unjudged();
         let mut blocked: BTreeMap<(WorkloadId, Protocol, u16), Blocked<'_>> = BTreeMap::new();
-        for way in ways_in(cx) {
+        let inside = closed_inside(cx);
+        for way in ways_in(cx).into_iter().chain(inside) {
             for entrance in way.entrances(cx, &unjudged) {
-                if is_open(cx, &entrance) {
+                if is_open(cx, way.source, &entrance) {
                     continue;
                 }
                 let key = (entrance.workload, entrance.protocol, entrance.port);
@@ -178,8 +180,18 @@ struct WayIn<'c> {
     path: String,
     span: Span,
     source: Traffic,
-    service: ServiceId,
-    port: Option<&'c BackendPort>,
+    target: Target<'c>,
+}
+
+/// Where a way leads.
+#[derive(Clone, Copy)]
+enum Target<'c> {
+    /// To the pods behind a Service, at one of its ports or at all.
+    Service(ServiceId, Option<&'c BackendPort>),
+    /// To a port of pods, by their labels.
+    Pods(&'c LabelSelector, u16),
+    /// To a port of a workload.
+    Workload(WorkloadId, Protocol, u16),
 }
 
 /// Who brings the traffic.
@@ -191,6 +203,8 @@ enum Traffic {
     Router,
     /// Clients, through a load balancer or a port of the nodes.
     Clients(Balancing),
+    /// Pods of the cluster, by the Service.
+    Inside,
 }
 
 /// How a Service takes traffic from outside.
@@ -198,6 +212,8 @@ enum Traffic {
 enum Balancing {
     LoadBalancer,
     NodePort,
+    /// The pods of a mesh's gateway, whatever brings clients there.
+    Gateway,
 }
 
 /// Everything that leads from outside to Services of the cluster.
@@ -205,6 +221,7 @@ fn ways_in<'c>(cx: &Context<'c>) -> Vec<WayIn<'c>> {
     let cluster = cx.cluster;
     let mut ways = Vec::new();
     for entrypoint in &cluster.context_objects().entrypoints {
+        ways.extend(to_gateway(entrypoint));
         for backend in &entrypoint.backends {
             let namespace = entrypoint.backend_namespace(backend);
             if let Some(service) = cluster.service_by_name(namespace, &backend.service) {
@@ -225,12 +242,97 @@ fn ways_in<'c>(cx: &Context<'c>) -> Vec<WayIn<'c>> {
                 path: "spec.type".to_owned(),
                 span: service.object.meta.name.span,
                 source: Traffic::Clients(balancing),
-                service: id,
-                port: None,
+                target: Target::Service(id, None),
             });
         }
     }
     ways
+}
+
+/// The ports of Services to which no rule lets anybody, while rules let somebody to another
+/// port of the Service: one was forgotten.
+fn closed_inside<'c>(cx: &Context<'c>) -> Vec<WayIn<'c>> {
+    let cluster = cx.cluster;
+    if !cluster.cluster_policies().is_empty() {
+        return Vec::new();
+    }
+    let mut ways = Vec::new();
+    for (id, service) in cluster.service_ids().zip(cluster.services()) {
+        let object = &service.object;
+        let is_inside = object.service_type == ServiceType::ClusterIp && !object.is_headless();
+        if !is_inside || object.ports.len() < 2 {
+            continue;
+        }
+        for workload in cluster.workloads_behind(id) {
+            let opened = opened(cx, workload);
+            let Some(opened) = opened else { continue };
+            let pod = &cluster.workload(workload).object;
+            let is_closed = |entry: &&ServicePort| {
+                let numbers = entry.ports_of(pod);
+                let mut open = numbers
+                    .iter()
+                    .filter(|number| opened.contains(entry.protocol, **number));
+                !numbers.is_empty() && open.next().is_none()
+            };
+            let closed: Vec<&ServicePort> = object.ports.iter().filter(is_closed).collect();
+            if closed.len() == object.ports.len() {
+                continue;
+            }
+            let namespace = &cluster.namespace(service.namespace).name;
+            ways.extend(
+                closed
+                    .into_iter()
+                    .flat_map(|entry| {
+                        let numbers = entry.ports_of(pod).into_iter();
+                        numbers.map(move |number| (entry, number))
+                    })
+                    .map(|(entry, number)| WayIn {
+                        object: format!("{namespace}/Service/{}", object.meta.name),
+                        path: "spec.ports".to_owned(),
+                        span: entry.span,
+                        source: Traffic::Inside,
+                        target: Target::Workload(workload, entry.protocol, number),
+                    }),
+            );
+        }
+    }
+    ways
+}
+
+/// The ports of a workload at which some rule lets somebody in; `None` where nothing isolates
+/// it, or where another tool fills in a part of what does.
+fn opened(cx: &Context<'_>, workload: WorkloadId) -> Option<ConnectionSet> {
+    let policies = cx.engine.isolating(workload, Direction::Ingress);
+    let pods = Endpoint::workload(cx.cluster, workload);
+    let mut opened = ConnectionSet::default();
+    for id in policies {
+        let policy = &cx.cluster.policy(*id).object;
+        if policy.meta.opaque.is_some() {
+            return None;
+        }
+        for rule in policy.rules(Direction::Ingress) {
+            let ports = engine::ports_at(rule.ports.items(), &pods);
+            opened = opened.union(&ports.possible);
+        }
+    }
+    (!policies.is_empty()).then_some(opened)
+}
+
+/// The ways to the pods that an Istio `Gateway` opens ports of.
+fn to_gateway(entrypoint: &Entrypoint) -> impl Iterator<Item = WayIn<'_>> {
+    let meta = &entrypoint.meta;
+    let object = format!("{}/Gateway/{}", meta.namespace_name(), meta.name);
+    let pods = entrypoint.pods.as_ref();
+    pods.into_iter().flat_map(move |pods| {
+        let object = object.clone();
+        entrypoint.ports.iter().map(move |port| WayIn {
+            object: object.clone(),
+            path: "spec.servers".to_owned(),
+            span: port.span,
+            source: Traffic::Clients(Balancing::Gateway),
+            target: Target::Pods(pods, port.value),
+        })
+    })
 }
 
 fn by_entrypoint<'c>(
@@ -247,8 +349,7 @@ fn by_entrypoint<'c>(
             EntrypointKind::Route => Traffic::Router,
             _ => Traffic::Controller,
         },
-        service,
-        port: backend.port.as_ref().map(|port| &port.value),
+        target: Target::Service(service, backend.port.as_ref().map(|port| &port.value)),
     }
 }
 
@@ -256,45 +357,64 @@ impl<'c> WayIn<'c> {
     /// The guarded ports that it leads to.
     fn entrances(&self, cx: &Context<'c>, unjudged: &Unjudged) -> Vec<Entrance<'c>> {
         let cluster = cx.cluster;
-        let service: &Service = &cluster.service(self.service).object;
-        let mut entrances = Vec::new();
-        for workload in cluster.workloads_behind(self.service) {
-            let pod = &cluster.workload(workload).object;
-            let mut ports: Vec<(Protocol, u16)> = match self.port {
-                Some(BackendPort::OfPods(number)) => vec![(Protocol::Tcp, *number)],
-                _ => {
-                    let entries = service.ports.iter().filter(|entry| self.leads_to(entry));
-                    let ports = entries.flat_map(|entry| {
-                        let numbers = entry.ports_of(pod).into_iter();
-                        numbers.map(|number| (entry.protocol, number))
-                    });
-                    ports.collect()
-                }
-            };
-            ports.sort_unstable();
-            ports.dedup();
-            let guarded =
-                |(protocol, port)| Entrance::guarded(cluster, unjudged, workload, protocol, port);
-            entrances.extend(ports.into_iter().filter_map(guarded));
-        }
-        entrances
-    }
-
-    fn leads_to(&self, entry: &ServicePort) -> bool {
-        match self.port {
-            None | Some(BackendPort::OfPods(_)) => true,
-            Some(BackendPort::Number(number)) => entry.port.value == *number,
-            Some(BackendPort::Name(name)) => {
-                entry.name.as_ref().is_some_and(|its| its.value == *name)
+        let ports = match self.target {
+            Target::Service(service, port) => behind(cluster, service, port),
+            Target::Workload(workload, protocol, port) => vec![(workload, protocol, port)],
+            Target::Pods(pods, port) => {
+                let workloads = cx.engine.matching_workloads(cluster.namespace_ids(), pods);
+                let ports = workloads.into_iter();
+                ports.map(|id| (id, Protocol::Tcp, port)).collect()
             }
-        }
+        };
+        let guarded = |(workload, protocol, port)| {
+            Entrance::guarded(cluster, unjudged, workload, protocol, port)
+        };
+        ports.into_iter().filter_map(guarded).collect()
     }
 }
 
+/// The ports of pods that a Service leads to, at one of its ports or at all.
+fn behind(
+    cluster: &Cluster,
+    service: ServiceId,
+    port: Option<&BackendPort>,
+) -> Vec<(WorkloadId, Protocol, u16)> {
+    let object: &Service = &cluster.service(service).object;
+    let leads_to = |entry: &&ServicePort| match port {
+        None | Some(BackendPort::OfPods(_)) => true,
+        Some(BackendPort::Number(number)) => entry.port.value == *number,
+        Some(BackendPort::Name(name)) => entry.name.as_ref().is_some_and(|its| its.value == *name),
+    };
+    let mut found = Vec::new();
+    for workload in cluster.workloads_behind(service) {
+        let pod = &cluster.workload(workload).object;
+        if let Some(BackendPort::OfPods(number)) = port {
+            found.push((workload, Protocol::Tcp, *number));
+            continue;
+        }
+        for entry in object.ports.iter().filter(leads_to) {
+            let numbers = entry.ports_of(pod).into_iter();
+            found.extend(numbers.map(|number| (workload, entry.protocol, number)));
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 /// Whether a rule lets in the outside, or somebody who could bring its traffic.
-fn is_open(cx: &Context<'_>, entrance: &Entrance<'_>) -> bool {
+fn is_open(cx: &Context<'_>, source: Traffic, entrance: &Entrance<'_>) -> bool {
+    // Clients come with addresses of the outside, which no selector of pods matches. What a
+    // port of the nodes is opened for is less certain: many a chart does so by default.
+    match source {
+        Traffic::Clients(Balancing::LoadBalancer | Balancing::Gateway) => {
+            return entrance.admits_addresses();
+        }
+        Traffic::Inside => return !entrance.rules.is_empty(),
+        Traffic::Clients(Balancing::NodePort) | Traffic::Controller | Traffic::Router => {}
+    }
     entrance.admits(|policy, peer| {
-        Caller::IngressController.may_match(cx, policy, peer)
+        Caller::IngressController.may_match(cx, policy, peer, entrance.workload)
             && host_network_controller(cx, peer).is_none()
     })
 }
@@ -302,6 +422,9 @@ fn is_open(cx: &Context<'_>, entrance: &Entrance<'_>) -> bool {
 /// The controller that a peer means and cannot match, as all of the namespace's controllers
 /// are on the host network, where selectors do not see them (S10).
 fn host_network_controller(cx: &Context<'_>, peer: &NetworkPolicyPeer) -> Option<WorkloadId> {
+    if cx.selectors_match_host_network() {
+        return None;
+    }
     let (namespaces, _) = peer.selectors()?;
     let matched = cx.engine.matching_namespaces(namespaces?);
     let [namespace]: [NamespaceId; 1] = matched.try_into().ok()?;
@@ -331,6 +454,7 @@ impl Blocked<'_> {
             Traffic::Controller => "an ingress controller or gateway",
             Traffic::Router => "the router",
             Traffic::Clients(_) => "clients from outside",
+            Traffic::Inside => "anybody",
         };
         let message = format!("no policy lets {who} reach `{workload}` on {protocol} {port}");
         let label = match way.source {
@@ -340,6 +464,13 @@ impl Blocked<'_> {
             Traffic::Clients(Balancing::NodePort) => {
                 format!("of type `NodePort`; it leads to {port} of those pods")
             }
+            Traffic::Clients(Balancing::Gateway) => {
+                format!("opens {port} of those pods to clients")
+            }
+            Traffic::Inside => format!(
+                "leads to {port} of those pods, where no rule lets anybody in; other ports of \
+                 theirs are open"
+            ),
             Traffic::Controller | Traffic::Router => format!("leads to {port} of those pods"),
         };
         let mut finding = cx
@@ -347,6 +478,11 @@ impl Blocked<'_> {
             .about(way.object.clone(), way.path.clone())
             .label(label);
         let controller = self.host_network_controller(cx);
+        if way.source == Traffic::Inside {
+            return entrance
+                .point_out(cluster, finding.with_severity(Severity::Info))
+                .help(self.help(cx));
+        }
         if controller.is_some() || !cx.settings.inventory.is_complete() {
             finding = finding.with_severity(Severity::Warning);
         }
@@ -387,6 +523,10 @@ impl Blocked<'_> {
         let rule = |peer: &str| format!("`- {{from: [{{{peer}}}], ports: [{port}]}}`");
         let way = &self.ways[0];
         match way.source {
+            Traffic::Inside => format!(
+                "allow the callers on {} {}, or take the port from the Service",
+                self.entrance.protocol, self.entrance.port
+            ),
             Traffic::Clients(_) => format!(
                 "allow the clients' addresses, or everybody on that port: \
                  `- {{ports: [{port}]}}`"

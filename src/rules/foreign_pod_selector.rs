@@ -1,9 +1,11 @@
 //! Peers that name pods of another namespace without naming the namespace.
 
+use crate::cluster::platform::KnownPods;
 use crate::cluster::{NamespaceId, PolicyId};
 use crate::diagnostic::{Fix, FixClass, Severity};
 use crate::k8s::{self, LabelSelector, PeerPlace, Truth};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, platform, rewrite, unread};
+use crate::lint::absence::Presence;
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, rewrite};
 
 declare_rule! {
     /// ## What it does
@@ -99,8 +101,9 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
     }
     let own_name = &cluster.namespace(own).name;
     let is_complete = cx.settings.inventory.is_complete_in(own_name);
-    let is_subject = || !is_complete && unread::is_subject(cx, own, selector, id);
-    if unread::may_match(cx, own, selector) || is_subject() {
+    let inventories = cx.inventories();
+    let is_asked_for = || !is_complete && inventories.is_asked_for(own, selector, id);
+    if inventories.presence(cx, own, selector) == Presence::SpokenFor || is_asked_for() {
         return;
     }
     let Some((home, evidence)) = home(cx, own, selector) else {
@@ -108,7 +111,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
     };
     let severity = match evidence {
         Evidence::Workload(_) => cx.severity_by_inventory(own, Severity::Error, Severity::Warning),
-        Evidence::WellKnown => Severity::Warning,
+        Evidence::WellKnown(_) => Severity::Warning,
     };
     let message =
         format!("`{selector}` is looked for in `{own_name}` only, but those pods are in `{home}`");
@@ -133,6 +136,16 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         );
         finding = finding.related(span, format!("`{name}` matches, in another namespace"));
     }
+    if let Evidence::WellKnown(pods) = evidence
+        && let Some(lacking) = lacking(pods, selector)
+    {
+        let (key, value) = pods.labels[0];
+        cx.report(finding.note(format!(
+            "{} has `{key}={value}`, and not `{lacking}`, as most people install it",
+            pods.name
+        )));
+        return;
+    }
     if let Some(edit) = rewrite::add_namespace_selector(cx.sources, place.peer, &home) {
         finding = finding.fix(Fix {
             title: format!("add a `namespaceSelector` for `{home}`"),
@@ -149,7 +162,7 @@ enum Evidence {
     /// This workload matches there.
     Workload(crate::cluster::WorkloadId),
     /// Everybody knows where such pods are.
-    WellKnown,
+    WellKnown(&'static KnownPods),
 }
 
 /// The one namespace where pods match the selector, or where such pods are known to be.
@@ -180,18 +193,25 @@ fn home(
     let mut identities = selector
         .match_labels
         .iter()
-        .filter_map(|label| platform::identity(&label.key, &label.value));
-    let identity = identities.find(|identity| !identity.homes.contains(&own_name))?;
+        .filter_map(|label| Some((KnownPods::named_by(&label.key, &label.value)?, label)));
+    let (pods, label) = identities.find(|(pods, _)| !pods.namespaces.contains(&own_name))?;
     // The pods may well be the own ones of somebody who runs such a program.
-    let is_own = own_name.contains(identity.value) || own_name == "default";
-    let declared = identity
-        .homes
+    let is_own = own_name.contains(label.value.as_str()) || own_name == "default";
+    let declared = pods
+        .namespaces
         .iter()
         .find(|home| cluster.namespace_by_name(home).is_some());
     (!is_own).then(|| {
         (
-            declared.unwrap_or(&identity.homes[0]).to_string(),
-            Evidence::WellKnown,
+            declared.unwrap_or(&pods.namespaces[0]).to_string(),
+            Evidence::WellKnown(pods),
         )
     })
+}
+
+/// The label that a selector asks for and that such pods do not have, whatever it is called.
+fn lacking(pods: &KnownPods, selector: &LabelSelector) -> Option<String> {
+    let mut wanted = selector.match_labels.iter();
+    let lacking = wanted.find(|label| !pods.has(&label.key, &label.value))?;
+    Some(format!("{}={}", lacking.key, lacking.value))
 }

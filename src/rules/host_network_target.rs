@@ -1,10 +1,11 @@
 //! Policies and peers for pods that live on the network of their node.
 
+use crate::cluster::platform;
 use crate::cluster::{NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::PeerPlace;
 use crate::lint::pod_selectors::{self, PodSelector};
-use crate::lint::{Category, Cni, Context, Rule, RuleMeta, declare_rule, platform, words};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 
 declare_rule! {
     /// ## What it does
@@ -131,6 +132,7 @@ fn check_selector(cx: &Context<'_>, place: &PodSelector<'_>) -> Option<Diagnosti
             Severity::Info,
             "selectors do not see some of these pods",
         ),
+        (Some(_), _) if cx.selectors_match_host_network() => return None,
         (Some(_), true) => (
             format!("this peer matches only pods on the host network: {who}"),
             Severity::Warning,
@@ -160,7 +162,7 @@ const ALLOW_NODES: &str = "allow the nodes' addresses with an `ipBlock`";
 fn check_namespaces(cx: &Context<'_>, id: PolicyId, place: &PeerPlace<'_>) -> Option<Diagnostic> {
     let (namespaces, pods) = place.peer.selectors()?;
     let selector = namespaces.filter(|selector| !selector.is_opaque())?;
-    if pods.is_some_and(|pods| !pods.is_empty()) || cx.settings.cni == Some(Cni::OvnKubernetes) {
+    if pods.is_some_and(|pods| !pods.is_empty()) || cx.selectors_match_host_network() {
         return None;
     }
     let cluster = cx.cluster;

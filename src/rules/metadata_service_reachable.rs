@@ -1,14 +1,17 @@
 //! Egress to the address where a node's credentials are.
 
-use crate::cluster::PolicyId;
+use crate::cluster::{NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::{self, Endpoint};
-use crate::k8s::{self, Direction, IpBlock, NetworkPolicyRule, Protocol};
+use crate::k8s::{
+    self, CustomObject, Direction, IpBlock, LabelSelector, NetworkPolicyRule, Product, Protocol,
+};
 use crate::lint::addresses::{self, METADATA_PORT, MetadataService};
 use crate::lint::rewrite::Item;
 use crate::lint::{Category, Context, Rule, RuleMeta, block_edit, declare_rule};
 use ipnet::IpNet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 declare_rule! {
     /// ## What it does
@@ -102,8 +105,15 @@ impl Rule for MetadataServiceReachable {
         id: PolicyId,
         policy: &k8s::NetworkPolicy,
     ) {
+        let namespace = cx.cluster.policy(id).namespace;
+        if is_on_bare_metal(cx) || has_egress_firewall(cx, namespace) {
+            return;
+        }
+        let is_open = opens_everything(cx, id);
         for (index, rule) in policy.rules(Direction::Egress).iter().enumerate() {
-            if !rule.admits_outside(Protocol::Tcp, METADATA_PORT) {
+            // Narrowing a block changes nothing where another rule is for everybody.
+            let is_in_vain = is_open && !rule.peers.items().is_empty();
+            if is_in_vain || !rule.admits_outside(Protocol::Tcp, METADATA_PORT) {
                 continue;
             }
             let path = format!("spec.egress[{index}]");
@@ -117,6 +127,50 @@ impl Rule for MetadataServiceReachable {
             }
         }
     }
+}
+
+/// Whether the nodes are no machines of a cloud, as far as the manifests tell: clouds bring
+/// their own load balancers.
+fn is_on_bare_metal(cx: &Context<'_>) -> bool {
+    const GROUPS: &[&str] = &["kind.x-k8s.io", "metal3.io", "metallb.io", "purelb.io"];
+    const KINDS: &[&str] = &["CiliumL2AnnouncementPolicy", "CiliumLoadBalancerIPPool"];
+    let is_of_bare_metal = |object: &Arc<CustomObject>| {
+        GROUPS.contains(&object.group.as_str()) || KINDS.contains(&object.kind.as_str())
+    };
+    let mut objects = cx.cluster.context_objects().custom_objects.iter();
+    cx.settings.cloud.is_none() && objects.any(is_of_bare_metal)
+}
+
+/// Whether an `EgressFirewall` has a word in what leaves a namespace: it acts beside the
+/// policies (S15), and is mostly there to deny addresses.
+fn has_egress_firewall(cx: &Context<'_>, namespace: NamespaceId) -> bool {
+    let name = cx.cluster.namespace(namespace).name.as_str();
+    let mut policies = cx.cluster.foreign_policies().iter();
+    policies.any(|policy| {
+        policy.kind.product == Product::OvnKubernetes && policy.namespace() == Some(name)
+    })
+}
+
+/// Whether a policy for the same pods has a rule for everybody that covers the service.
+fn opens_everything(cx: &Context<'_>, id: PolicyId) -> bool {
+    let cluster = cx.cluster;
+    let policies = match cx.engine.selected(id).first() {
+        Some(workload) => cx.engine.isolating(*workload, Direction::Egress).to_vec(),
+        // Of pods that nobody has seen only those for all pods are known to be theirs.
+        None => {
+            let policies = cluster.policies_in(cluster.policy(id).namespace);
+            let is_for_all = |other: &PolicyId| {
+                let selector = cluster.policy(*other).object.pod_selector.get();
+                selector.is_none_or(LabelSelector::is_empty)
+            };
+            policies.filter(is_for_all).chain([id]).collect()
+        }
+    };
+    let rules = policies
+        .iter()
+        .flat_map(|id| cx.cluster.policy(*id).object.rules(Direction::Egress));
+    let mut for_everybody = rules.filter(|rule| rule.peers.items().is_empty());
+    for_everybody.any(|rule| rule.admits_outside(Protocol::Tcp, METADATA_PORT))
 }
 
 /// A rule for everybody says nothing of addresses, so that only the cloud makes it one.

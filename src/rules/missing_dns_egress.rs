@@ -1,10 +1,15 @@
 //! Pods that may talk to somebody, but not to a resolver.
 
-use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
+use crate::cluster::platform::Distribution;
+use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::k8s::{Direction, Field, NetworkPolicy};
+use crate::engine::Endpoint;
+use crate::k8s::{
+    Action, Direction, Field, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicyRule, PortReference,
+};
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, text, words};
+use crate::lint::{Category, Context, Profile, Rule, RuleMeta, declare_rule, dns, text, words};
 use crate::source::Span;
 use std::collections::BTreeMap;
 
@@ -115,6 +120,75 @@ impl Rule for MissingDnsEgress {
             }
         }
     }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        if cx.cluster.cluster_policies().is_empty() {
+            return;
+        }
+        for finding in denied_cluster_wide(cx) {
+            cx.report(finding);
+        }
+    }
+}
+
+/// Pods that a cluster-wide policy keeps from every resolver, one finding for those that the
+/// same policies are for.
+fn denied_cluster_wide(cx: &Context<'_>) -> Vec<Diagnostic> {
+    let cluster = cx.cluster;
+    let mut by_policies: BTreeMap<&[ClusterPolicyId], Vec<WorkloadId>> = BTreeMap::new();
+    for id in cluster.workload_ids() {
+        let workload = cluster.workload(id);
+        let name = &cluster.namespace(workload.namespace).name;
+        let needs_none = cx.settings.namespaces_without_dns.contains(name)
+            || matches!(
+                workload.object.dns_policy.as_deref(),
+                Some("None" | "Default")
+            )
+            || dns::listens_for_dns(cluster, id);
+        // What a NetworkPolicy of the namespace decides is judged there.
+        if !needs_none && cx.engine.isolating(id, Direction::Egress).is_empty() {
+            let policies = cx.engine.cluster_policies_on(id);
+            by_policies.entry(policies).or_default().push(id);
+        }
+    }
+    let denies = |id: &&ClusterPolicyId| {
+        let policy = cluster.cluster_policy(**id);
+        policy
+            .egress
+            .iter()
+            .any(|rule| rule.action.value == Action::Deny)
+    };
+    let mut found = Vec::new();
+    for (policies, workloads) in by_policies {
+        let Some(denying) = policies.iter().find(denies) else {
+            continue;
+        };
+        let policy = cluster.cluster_policy(*denying);
+        let subject = Endpoint::workload(cluster, workloads[0]);
+        if !dns::reached_from(cx, &subject, policy.meta.span).is_empty() {
+            continue;
+        }
+        let first = cluster.workload_name(workloads[0]);
+        let who = match workloads.len() {
+            1 => format!("`{first}`"),
+            several => format!("{several} workloads"),
+        };
+        let message = format!(
+            "{who} cannot resolve names: `{}` denies DNS",
+            policy.meta.name
+        );
+        let finding = cx
+            .finding(policy.meta.name.span, message)
+            .about(cx.cluster_policy_object(*denying), "spec.egress")
+            .with_severity(Severity::Warning)
+            .label("denies every resolver, before any rule that would allow one")
+            .help("allow UDP and TCP 53 to the resolver in a rule before the one that denies");
+        found.push(match workloads.len() {
+            1 => finding,
+            _ => finding.note(format!("the first of them is `{first}`")),
+        });
+    }
+    found
 }
 
 /// The pods of one policy that cannot resolve names.
@@ -127,7 +201,7 @@ struct CutOff {
 /// How likely it is that pods need a resolver, from what they may reach.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Needs {
-    /// They may reach nobody: perhaps they only answer.
+    /// They may reach nobody, or the API server: they ask for no name.
     #[default]
     Nothing,
     /// They may reach addresses, which they may know by number.
@@ -153,7 +227,7 @@ fn needs(cluster: &Cluster, pods: &IsolatedPods) -> Needs {
         .policies
         .iter()
         .flat_map(|id| cluster.policy(*id).object.rules(Direction::Egress));
-    let by_address = |rule: &crate::k8s::NetworkPolicyRule| {
+    let by_address = |rule: &NetworkPolicyRule| {
         !rule.peers.items().is_empty()
             && rule.peers.items().iter().all(|peer| {
                 peer.ip_block
@@ -163,7 +237,9 @@ fn needs(cluster: &Cluster, pods: &IsolatedPods) -> Needs {
     };
     rules
         .map(|rule| {
-            if by_address(rule) {
+            if is_for_api_server(rule) {
+                Needs::Nothing
+            } else if by_address(rule) {
                 Needs::Addresses
             } else {
                 Needs::Names
@@ -171,6 +247,25 @@ fn needs(cluster: &Cluster, pods: &IsolatedPods) -> Needs {
         })
         .max()
         .unwrap_or_default()
+}
+
+/// Whether a rule opens nothing but single addresses on a port of the API server.
+fn is_for_api_server(rule: &NetworkPolicyRule) -> bool {
+    const PORTS: [u16; 3] = [443, 6443, 16443];
+    let peers = rule.peers.items();
+    let is_machine = |peer: &NetworkPolicyPeer| {
+        let block = peer.ip_block.get();
+        block.is_some_and(|block| block.cidr.max_prefix_len() - block.cidr.prefix_len() <= 4)
+    };
+    let is_its_port = |port: &NetworkPolicyPort| match port.port.get().map(|port| &port.value) {
+        Some(PortReference::Number(number)) => PORTS.contains(number),
+        _ => false,
+    };
+    let ports = rule.ports.items();
+    !peers.is_empty()
+        && peers.iter().all(is_machine)
+        && !ports.is_empty()
+        && ports.iter().all(is_its_port)
 }
 
 fn describe(
@@ -184,9 +279,9 @@ fn describe(
     let severity = match cut_off.needs {
         Needs::Names => cx.severity_by_inventory(namespace, Severity::Error, Severity::Warning),
         Needs::Addresses => cx.severity_by_inventory(namespace, Severity::Warning, Severity::Info),
-        // A policy that denies everything to pods nobody has seen is a good habit.
-        Needs::Nothing if cut_off.workloads.is_empty() => return None,
-        Needs::Nothing => cx.severity_by_inventory(namespace, Severity::Warning, Severity::Info),
+        // Pods that may reach nobody, or the API server alone, whose address is in their
+        // environment, have nobody to ask for.
+        Needs::Nothing => return None,
     };
     let who = match cut_off.workloads.as_slice() {
         [] => "the pods of this policy".to_owned(),
@@ -212,9 +307,6 @@ fn describe(
             .map(|id| cluster.workload_name(*id))
             .collect();
         finding = finding.note(format!("cut off: {}", words::names(&names)));
-    }
-    if cut_off.needs == Needs::Nothing {
-        finding = finding.note("no egress is allowed at all: fine for pods that only answer");
     }
     finding = finding.help(
         "allow UDP and TCP 53 to the resolver, in this policy or in one for the whole namespace",
@@ -244,11 +336,15 @@ fn isolates_at(policy: &NetworkPolicy) -> (Span, &'static str) {
 fn add_rule(cx: &Context<'_>, policy: &NetworkPolicy) -> Option<Fix> {
     let last = policy.egress.items().last()?;
     let indentation = " ".repeat(text::indentation(cx.sources, last.dash?)?);
-    let is_openshift = cx
-        .cluster
-        .namespaces()
-        .iter()
-        .any(|namespace| namespace.name.starts_with("openshift-"));
+    let platform = cx.cluster.platform();
+    let is_openshift = match cx.settings.profile {
+        Some(profile) => profile == Profile::OpenShift,
+        None => platform.is_only(Distribution::OpenShift),
+    };
+    // Which of two resolvers is asked is for somebody to say who knows.
+    if !is_openshift && platform.is(Distribution::OpenShift) {
+        return None;
+    }
     let (namespace, key, value, port) = if is_openshift {
         (
             "openshift-dns",

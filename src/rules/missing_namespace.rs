@@ -3,7 +3,8 @@
 use crate::cluster::{Layout, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{NetworkPolicy, ObjectMeta};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, unread, words};
+use crate::lint::absence::Presence;
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 use crate::source::SourceId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -208,7 +209,8 @@ fn evidence(
     let may_select = || {
         let home = cx.cluster.policy(id).namespace;
         let selector = policy.pod_selector.get();
-        selector.is_some_and(|selector| unread::may_match(cx, home, selector))
+        let is_there = |selector| cx.inventories().presence(cx, home, selector);
+        selector.is_some_and(|selector| is_there(selector) == Presence::SpokenFor)
     };
     let selects_nobody = is_complete && cx.engine.selected(id).is_empty() && !may_select();
     selects_nobody.then_some(Evidence::Complete)

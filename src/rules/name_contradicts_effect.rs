@@ -1,5 +1,6 @@
 //! Policies that do not do what their name says.
 
+use crate::cluster::platform::makes_namespace;
 use crate::cluster::{NAMESPACE_NAME_LABEL, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
@@ -12,7 +13,7 @@ use crate::lint::containment::PodSet;
 use crate::lint::rewrite::Item;
 use crate::lint::unjudged::Unjudged;
 use crate::lint::words;
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, isolation, platform};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, isolation};
 use crate::source::Span;
 
 declare_rule! {
@@ -103,7 +104,7 @@ impl Rule for NameContradictsEffect {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let unjudged = Unjudged::new(cx.documents, cx.cluster);
+        let unjudged = cx.unjudged();
         for id in cx.cluster.policy_ids() {
             let policy = &cx.cluster.policy(id).object;
             let meta = &policy.meta;
@@ -361,7 +362,7 @@ fn allows_another(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Opt
     let name = &policy.meta.name;
     let own = &cx.cluster.namespace(cx.cluster.policy(id).namespace).name;
     let is_known = |it: &Counterpart| {
-        cx.cluster.namespace_by_name(&it.name).is_some() || platform::makes_namespace(&it.name)
+        cx.cluster.namespace_by_name(&it.name).is_some() || makes_namespace(&it.name)
     };
     let meant = claims::counterparts(name).into_iter().find(is_known)?;
     if meant.name == *own {

@@ -137,7 +137,7 @@ impl Rule for OneSidedFlow {
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let cluster = cx.cluster;
-        let unjudged = Unjudged::new(cx.documents, cluster);
+        let unjudged = cx.unjudged();
         for id in cluster.policy_ids() {
             for place in cluster.policy(id).object.peers() {
                 if let Some(promise) = Promise::of(cx, id, place)

@@ -109,7 +109,7 @@ impl Rule for OverriddenRule {
         if cx.cluster.cluster_policies().is_empty() {
             return;
         }
-        let unjudged = Unjudged::new(cx.documents, cx.cluster);
+        let unjudged = cx.unjudged();
         let mut findings = Vec::new();
         for direction in Direction::BOTH {
             let [admin, baseline] = [Tier::Admin, Tier::Baseline]

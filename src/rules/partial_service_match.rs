@@ -7,7 +7,6 @@ use crate::engine::{
     ReasonCode, Way,
 };
 use crate::k8s::{Direction, Labels, ObjectMeta, Protocol, ServicePort, WorkloadKind};
-use crate::lint::unjudged::Unjudged;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -125,7 +124,7 @@ impl Rule for PartialServiceMatch {
         if cluster.services().is_empty() || cluster.policies().is_empty() {
             return;
         }
-        let unjudged = Unjudged::new(cx.documents, cluster);
+        let unjudged = cx.unjudged();
         let layout = Layout::of(cx.sources, cluster.context_objects());
         // Several Services in front of the same pods are one matter.
         let mut found: BTreeMap<PolicyId, Split> = BTreeMap::new();

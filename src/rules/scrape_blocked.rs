@@ -8,7 +8,6 @@ use crate::k8s::{
 };
 use crate::lint::callers::Caller;
 use crate::lint::entrance::{self, Entrance};
-use crate::lint::unjudged::Unjudged;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, snippet};
 use crate::source::Span;
 use std::collections::BTreeMap;
@@ -125,7 +124,7 @@ impl Rule for ScrapeBlocked {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let unjudged = Unjudged::new(cx.documents, cx.cluster);
+        let unjudged = cx.unjudged();
         let mut targets = by_monitors(cx);
         targets.extend(by_annotations(cx));
         let mut blocked: BTreeMap<(WorkloadId, u16), (Entrance<'_>, Vec<Target>)> = BTreeMap::new();
@@ -137,10 +136,7 @@ impl Rule for ScrapeBlocked {
             }
             let (workload, port) = key;
             let entrance = Entrance::guarded(cx.cluster, &unjudged, workload, Protocol::Tcp, port);
-            let is_closed = |entrance: &Entrance<'_>| {
-                !entrance.admits(|policy, peer| Caller::Scraper.may_match(cx, policy, peer))
-            };
-            if let Some(entrance) = entrance.filter(is_closed) {
+            if let Some(entrance) = entrance.filter(|entrance| is_closed(cx, entrance)) {
                 blocked.insert(key, (entrance, vec![target]));
             }
         }
@@ -295,8 +291,8 @@ fn by_annotations(cx: &Context<'_>) -> Vec<Target> {
     let mut targets = Vec::new();
     for id in cluster.workload_ids() {
         let pod = &cluster.workload(id).object;
+        let (object, path) = (cluster.workload_name(id), String::new());
         if let Some((port, span)) = annotated(&pod.annotations, pod) {
-            let (object, path) = (cluster.workload_name(id), String::new());
             targets.push(Target {
                 workload: id,
                 port,
@@ -304,6 +300,14 @@ fn by_annotations(cx: &Context<'_>) -> Vec<Target> {
                 path,
                 span,
             });
+        } else if let Some(span) = scraped_everywhere(&pod.annotations) {
+            targets.extend(every_port(cx, id).into_iter().map(|port| Target {
+                workload: id,
+                port,
+                object: object.clone(),
+                path: path.clone(),
+                span,
+            }));
         }
     }
     for (service, object) in cluster.service_ids().zip(cluster.services()) {
@@ -327,6 +331,35 @@ fn by_annotations(cx: &Context<'_>) -> Vec<Target> {
         }
     }
     targets
+}
+
+/// Where annotations of pods ask for a scrape without naming a port, which means every port
+/// that the pods declare.
+fn scraped_everywhere(annotations: &Labels) -> Option<Span> {
+    let asks = is_scraped(annotations) && annotations.get("prometheus.io/port").is_none();
+    let label = annotations.label("prometheus.io/scrape").filter(|_| asks)?;
+    Some(label.key.span.to(label.value.span))
+}
+
+/// The declared ports of a workload, if no scraper gets in at any of them: which one serves the
+/// metrics is not known.
+fn every_port(cx: &Context<'_>, id: WorkloadId) -> Vec<u16> {
+    let ports = cx.cluster.workload(id).object.ports();
+    let tcp = ports.filter(|port| port.protocol == Protocol::Tcp);
+    let ports: Vec<u16> = tcp.map(|port| port.number.value).collect();
+    let unjudged = cx.unjudged();
+    let is_closed = |port: &u16| {
+        let entrance = Entrance::guarded(cx.cluster, &unjudged, id, Protocol::Tcp, *port);
+        entrance.is_some_and(|entrance| is_closed(cx, &entrance))
+    };
+    match ports.iter().all(is_closed) {
+        true => ports,
+        false => Vec::new(),
+    }
+}
+
+fn is_closed(cx: &Context<'_>, entrance: &Entrance<'_>) -> bool {
+    !entrance.admits(|policy, peer| Caller::Scraper.may_match(cx, policy, peer, entrance.workload))
 }
 
 fn is_scraped(annotations: &Labels) -> bool {

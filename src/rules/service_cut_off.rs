@@ -130,7 +130,6 @@ impl Rule for ServiceCutOff {
 
     fn check_namespace(&self, cx: &mut Context<'_>, id: NamespaceId) {
         let cluster = cx.cluster;
-        let mut unjudged = None;
         for workload in cluster.workloads_in(id) {
             let pod = &cluster.workload(workload).object;
             if !pod.meta.is_accepted || pod.host_network {
@@ -148,7 +147,7 @@ impl Rule for ServiceCutOff {
             if found.is_empty() && !may_cluster {
                 continue;
             }
-            let unjudged = unjudged.get_or_insert_with(|| Unjudged::new(cx.documents, cluster));
+            let unjudged = cx.unjudged();
             if unjudged.may_be_in(cluster, id) {
                 return;
             }
@@ -160,7 +159,7 @@ impl Rule for ServiceCutOff {
                 .map(|(service, cut_off)| describe(cx, *service, cut_off))
                 .collect();
             if findings.is_empty() && may_cluster {
-                findings.extend(replicas(cx, unjudged, workload));
+                findings.extend(replicas(cx, &unjudged, workload));
             }
             for finding in findings {
                 cx.report(finding);

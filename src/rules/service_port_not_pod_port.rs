@@ -3,7 +3,9 @@
 use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::{self, Endpoint};
-use crate::k8s::{self, Direction, NetworkPolicyPort, NetworkPolicyRule, PortReference, RulePlace};
+use crate::k8s::{
+    self, Direction, NetworkPolicyPort, NetworkPolicyRule, PortReference, RulePlace, TargetPort,
+};
 use crate::lint::service_ports::{self, Translated};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, text};
 use crate::source::{Edit, SourceMap, Span};
@@ -169,6 +171,9 @@ fn check(
         })
     };
     let (Some(first), false) = (found.first(), found.iter().any(is_there)) else {
+        if let Some(finding) = only_some(cx, id, place, port_index, destinations) {
+            cx.report(finding);
+        }
         return;
     };
     let span = entry.port.get().map_or(entry.span, |port| port.span);
@@ -189,6 +194,70 @@ fn single_number(entry: &NetworkPolicyPort) -> Option<u16> {
         PortReference::Number(number) if entry.end_port.get().is_none() => Some(number),
         PortReference::Number(_) | PortReference::Name(_) => None,
     }
+}
+
+/// A finding about a number that is right for some of the pods behind a Service, where its
+/// named target port is another number for others.
+fn only_some(
+    cx: &Context<'_>,
+    id: PolicyId,
+    place: RulePlace<'_>,
+    port_index: usize,
+    destinations: &[WorkloadId],
+) -> Option<Diagnostic> {
+    /// How many workloads are looked at: more of one rule are no parts of one Service.
+    const LOOKED_AT: usize = 50;
+    let cluster = cx.cluster;
+    let entry = &place.rule.ports.items()[port_index];
+    let number = single_number(entry)?;
+    let protocol = entry.protocol_or_default();
+    let policy = &cluster.policy(id).object;
+    let is_open = |workload: WorkloadId, port: u16| {
+        let pods = Endpoint::workload(cluster, workload);
+        policy.rules(place.direction).iter().any(|rule| {
+            let ports = engine::ports_at(rule.ports.items(), &pods);
+            ports.possible.contains(protocol, port)
+        })
+    };
+    let first = *destinations
+        .first()
+        .filter(|_| destinations.len() <= LOOKED_AT)?;
+    let mut services = cluster.services_in(cluster.workload(first).namespace);
+    services.find_map(|service| {
+        let object = &cluster.service(service).object;
+        let named = object.ports.iter().filter(|port| {
+            port.protocol == protocol && matches!(port.target_port, TargetPort::Name(_))
+        });
+        let behind: Vec<WorkloadId> = cluster
+            .workloads_behind(service)
+            .filter(|id| destinations.contains(id))
+            .collect();
+        named.into_iter().find_map(|port| {
+            let ports_of = |id: WorkloadId| port.ports_of(&cluster.workload(id).object);
+            let is_right = behind.iter().any(|id| ports_of(*id).contains(&number));
+            let closed = behind.iter().find_map(|id| {
+                let ports = ports_of(*id);
+                let is_closed = !ports.iter().any(|port| is_open(*id, *port));
+                ports.first().filter(|_| is_closed).map(|port| (*id, *port))
+            });
+            let (other, pod_port) = closed.filter(|_| is_right)?;
+            let span = entry.port.get().map_or(entry.span, |port| port.span);
+            let path = format!("{}.ports[{port_index}].port", place.path());
+            let name = cluster.workload_name(other);
+            let message = format!(
+                "{number} is not the port of all pods behind Service `{}`: those of `{name}` \
+                 listen on {pod_port}",
+                object.meta.name
+            );
+            let finding = cx
+                .policy_finding(id, path, span, message)
+                .with_severity(Severity::Warning)
+                .label("connections to the Service fail when they come to those pods")
+                .related(port.span, "a name, which is another number on other pods")
+                .help(format!("write the name of the port, or add {pod_port}"));
+            Some(finding)
+        })
+    })
 }
 
 fn describe(

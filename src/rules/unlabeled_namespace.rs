@@ -1,9 +1,10 @@
 //! Namespaces without the label that a selector wants.
 
+use crate::cluster::platform::{self, Known, KnownPods};
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{LabelSelector, NetworkPolicyPeer, Operator, PeerPlace, is_opaque};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, platform};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 use crate::source::{Edit, Spanned};
 use std::collections::HashSet;
 
@@ -25,6 +26,9 @@ declare_rule! {
     ///
     /// Labels that platforms are known to set (OpenShift's policy groups, Rancher's projects)
     /// are left alone.
+    ///
+    /// A label that pods have (`app: prometheus`) and no known namespace is reported as well:
+    /// a `namespaceSelector` does not look at pods.
     ///
     /// ## Example
     ///
@@ -138,26 +142,37 @@ fn check(
     values: Vec<&Spanned<String>>,
     there: &HashSet<(&str, &str)>,
 ) {
-    if is_opaque(key)
-        || values.iter().any(|value| is_opaque(value))
-        || platform::sets_namespace_label(key)
-    {
+    if is_opaque(key) || values.iter().any(|value| is_opaque(value)) || platform::sets_label(key) {
         return;
     }
+    let is_there = |value: &str| {
+        let is_platforms = platform::makes_namespace(value)
+            && cx
+                .cluster
+                .namespace_by_name(value)
+                .is_none_or(|id| cx.cluster.namespace(id).declared.is_none());
+        // What the tables do not say of a platform's namespace may be so or not.
+        there.contains(&(key.as_str(), value))
+            || is_platforms && platform::has_label(value, key, value) != Known::Lacks
+    };
     let missing: Vec<&Spanned<String>> = values
         .iter()
         .copied()
-        .filter(|value| !there.contains(&(key.as_str(), value.as_str())))
+        .filter(|value| !is_there(value))
         .collect();
     let Some(value) = missing.first() else { return };
-    if let Some(other) = selected_beside(cx.cluster, place, value) {
+    // What an API server rejects may have lost a label, and seem to select what it does not.
+    let is_accepted = cx.cluster.policy(id).object.meta.is_accepted;
+    let beside = selected_beside(cx.cluster, place, value);
+    if let Some(other) = beside.filter(|_| is_accepted) {
         if cx.cluster.namespace_by_name(value).is_some() && values.len() == 1 {
             let finding = dead(cx, id, place, (key, value), other);
             cx.report(finding);
         }
         return;
     }
-    let Some(mut finding) = finding(cx, id, place, key, value) else {
+    let of_namespace = finding(cx, id, place, key, value);
+    let Some(mut finding) = of_namespace.or_else(|| of_pods(cx, id, place, (key, value))) else {
         return;
     };
     // The key can be replaced only where that keeps every value that the selector has.
@@ -272,6 +287,67 @@ fn finding(
             .help(help)
             .with_severity(Severity::Warning),
     )
+}
+
+/// Keys that people label pods with, and hardly ever namespaces.
+const POD_KEYS: &[&str] = &[
+    "app",
+    "app.kubernetes.io/component",
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/name",
+    "k8s-app",
+];
+
+/// A finding about a label of pods that a `namespaceSelector` asks for, where no namespace has
+/// a label of that key.
+fn of_pods(
+    cx: &Context<'_>,
+    id: PolicyId,
+    place: &PeerPlace<'_>,
+    (key, value): (&Spanned<String>, &Spanned<String>),
+) -> Option<Diagnostic> {
+    let cluster = cx.cluster;
+    let mut namespaces = cluster.namespaces().iter();
+    if !POD_KEYS.contains(&key.as_str())
+        || namespaces.any(|namespace| namespace.labels.get(key).is_some())
+    {
+        return None;
+    }
+    let known = KnownPods::named_by(key, value);
+    let mut workloads = cluster.workload_ids();
+    let workload =
+        workloads.find(|id| cluster.workload(*id).object.labels.get(key) == Some(value.as_str()));
+    let home = match (workload, known) {
+        (Some(workload), _) => {
+            let namespace = cluster.workload(workload).namespace;
+            cluster.namespace(namespace).name.as_str()
+        }
+        (None, Some(pods)) => pods.namespaces[0],
+        (None, None) => return None,
+    };
+    // Some installations label their namespace like their pods.
+    let may_be_there = platform::has_label(home, key, value) == Known::Has
+        && cluster.namespace_by_name(home).is_none();
+    let path = format!("{}.namespaceSelector", place.path());
+    let message = format!("`{key}={value}` is a label of pods, and no known namespace has it");
+    let mut finding = cx
+        .policy_finding(id, path, key.span.to(value.span), message)
+        .with_severity(if may_be_there {
+            Severity::Info
+        } else {
+            Severity::Warning
+        })
+        .label("a `namespaceSelector` looks at the labels of namespaces, not of pods")
+        .help(format!(
+            "select the namespace by `{NAMESPACE_NAME_LABEL}: {home}`, and the pods by a \
+             `podSelector` in the same peer"
+        ));
+    if let Some(workload) = workload {
+        let name = cluster.workload_name(workload);
+        let labels = cluster.workload(workload).object.labels_span;
+        finding = finding.related(labels, format!("`{name}` has it"));
+    }
+    Some(finding)
 }
 
 fn labels_of(cluster: &Cluster, id: NamespaceId) -> String {

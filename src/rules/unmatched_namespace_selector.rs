@@ -1,12 +1,12 @@
 //! Peers in namespaces that do not exist.
 
+use crate::cluster::platform;
 use crate::cluster::{NAMESPACE_NAME_LABEL, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{LabelSelector, Operator};
 use crate::lint::near_miss::{self, NearMiss};
-use crate::lint::{
-    Category, Context, Rule, RuleMeta, Settings, declare_rule, platform, pod_selectors,
-};
+use crate::lint::{Category, Context, Rule, RuleMeta, Settings, declare_rule, pod_selectors};
+use crate::source::{Edit, Spanned};
 use std::collections::BTreeMap;
 
 declare_rule! {
@@ -114,7 +114,8 @@ impl Rule for UnmatchedNamespaceSelector {
         for (selector, places) in unmatched {
             let (first, others) = places.split_first().expect("a selector has a place");
             let near = near_miss(cx, first.selector);
-            if near.is_none() && !cx.settings.inventory.is_complete() {
+            let name = near_name(cx, first.selector);
+            if near.is_none() && name.is_none() && !cx.settings.inventory.is_complete() {
                 continue;
             }
             let message = match others.len() {
@@ -127,9 +128,32 @@ impl Rule for UnmatchedNamespaceSelector {
             let span = first.selector.span;
             let path = first.path.as_str();
             let finding = cx.policy_finding(first.policy, path, span, message);
-            let finding = match near {
-                Some(near) => with_near_miss(cx, finding, near, &places),
-                None => finding
+            let finding = match (near, name) {
+                (Some(near), _) => with_near_miss(cx, finding, near, &places),
+                (None, Some((written, meant))) => {
+                    let finding = finding
+                        .label(format!("there is a namespace `{meant}`"))
+                        .help(format!("did you mean `{meant}`?"));
+                    let edit = Edit {
+                        span: written.span,
+                        replacement: meant.clone(),
+                    };
+                    match others.is_empty() {
+                        true => finding.fix(Fix {
+                            title: format!("select namespace `{meant}`"),
+                            class: FixClass::Widening,
+                            edits: vec![edit],
+                        }),
+                        false => finding,
+                    }
+                }
+                (None, None) if is_by_name(first.selector) => finding
+                    .label(format!(
+                        "none of the {} namespaces has this name",
+                        cx.cluster.namespaces().len()
+                    ))
+                    .help("declare the namespace, or delete this peer"),
+                (None, None) => finding
                     .label(format!(
                         "none of the {} namespaces matches",
                         cx.cluster.namespaces().len()
@@ -145,6 +169,12 @@ impl Rule for UnmatchedNamespaceSelector {
             cx.report(pod_selectors::with_repeats(finding, cx, &others));
         }
     }
+}
+
+/// Whether a selector asks for namespaces by their name.
+fn is_by_name(selector: &LabelSelector) -> bool {
+    let mut labels = selector.match_labels.iter();
+    labels.any(|label| label.key.value == NAMESPACE_NAME_LABEL)
 }
 
 /// Where a selector stands.
@@ -164,6 +194,34 @@ fn near_miss(cx: &Context<'_>, selector: &LabelSelector) -> Option<NearMiss<Name
     };
     near_miss::nearest_of(selector, cluster.namespace_ids().filter_map(own_labels))
         .filter(|near| !is_own_name(cx, near))
+}
+
+/// The namespace that is declared, or that every cluster has, whose name nearly is the one that
+/// a selector asks for. Of names that differ by a word or a number nothing is said, nor of one
+/// that something else speaks of: two environments have such names on purpose.
+fn near_name(cx: &Context<'_>, selector: &LabelSelector) -> Option<(Spanned<String>, String)> {
+    const ALWAYS_THERE: [&str; 3] = ["default", "kube-public", "kube-system"];
+    let ([label], []) = (
+        selector.match_labels.as_slice(),
+        selector.match_expressions.as_slice(),
+    ) else {
+        return None;
+    };
+    let cluster = cx.cluster;
+    let name = &label.value;
+    let is_name = label.key.value == NAMESPACE_NAME_LABEL;
+    if !is_name || cluster.namespace_by_name(name).is_some() {
+        return None;
+    }
+    let declared = cluster.namespaces().iter();
+    let declared = declared.filter(|namespace| namespace.declared.is_some());
+    let known = declared.map(|namespace| namespace.name.as_str());
+    let mut near = known
+        .chain(ALWAYS_THERE)
+        .filter(|known| near_miss::is_typo(name, known));
+    let first = near.next()?;
+    near.all(|other| other == first)
+        .then(|| (name.clone(), first.to_owned()))
 }
 
 /// Whether the label says the name of its namespace.
@@ -213,7 +271,7 @@ fn asks_for_platform(settings: &Settings, selector: &LabelSelector) -> bool {
             return values.iter().any(|name| platform::makes_namespace(name));
         }
         let own = &settings.platform_namespace_labels;
-        platform::sets_namespace_label(key)
+        platform::sets_label(key)
             || own
                 .iter()
                 .any(|own| own == key || (own.ends_with('/') && key.starts_with(own.as_str())))

@@ -1,23 +1,28 @@
 //! Peers that select no pod.
 
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
-use crate::diagnostic::{Fix, FixClass, Severity};
-use crate::k8s::{self, LabelSelector, PeerPlace, Truth};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss, unread};
+use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::k8s::{self, LabelSelector, Operator, PeerPlace, Truth};
+use crate::lint::absence::Presence;
+use crate::lint::mismatch::{Mismatch, Unmatched};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss};
+use crate::source::Edit;
 
 declare_rule! {
     /// ## What it does
     ///
     /// Reports a peer whose `podSelector` matches no pod of the namespaces that the peer
-    /// selects. Where one label differs by its form, its key or a letter, the finding names
-    /// it.
+    /// selects, and what it was probably meant for: pods whose label differs by its form, its
+    /// key or a letter, that have the label as an annotation, that lack one label of several,
+    /// or that are in another namespace.
     ///
     /// ## Why is this bad?
     ///
     /// The peer allows nothing. Whoever was meant gets a timeout without a message.
     ///
-    /// Manifests on disk rarely hold every pod, so without `--complete` only a near miss is
-    /// reported.
+    /// Manifests on disk rarely hold every pod. So without `--complete` a plain absence is
+    /// reported only in a namespace that is fully declared: its `Namespace` is there, and
+    /// everything else that its policies and Services select.
     ///
     /// ## Example
     ///
@@ -108,6 +113,9 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         Some(namespace_selector) => cx.engine.matching_namespaces(namespace_selector),
         None => vec![cluster.policy(id).namespace],
     };
+    if let Some(finding) = idle_exclusion(cx, id, place, &namespaces) {
+        cx.report(finding);
+    }
     let matches = |id| selector.matches_opaque(&cluster.workload(id).object.labels) != Truth::False;
     if workloads(cluster, &namespaces).any(matches) {
         return;
@@ -118,42 +126,89 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         [one] => format!("namespace `{}`", cluster.namespace(*one).name),
         several => format!("the {} namespaces that match", several.len()),
     };
+    let inventories = cx.inventories();
+    let presence = |id: &NamespaceId| inventories.presence(cx, *id, selector);
+    let presences: Vec<Presence> = namespaces.iter().map(presence).collect();
+    if presences.contains(&Presence::SpokenFor) {
+        return;
+    }
     let message = format!("no pod of {whose} matches `{selector}`, so this peer allows nothing");
     let path = format!("{}.podSelector", place.path());
     let finding = cx
         .policy_finding(id, path, selector.requirements_span(), message)
         .label("matches no pod");
-    let is_complete = |id: &NamespaceId| {
-        let name = &cluster.namespace(*id).name;
-        cx.settings.inventory.is_complete_in(name)
+    let unmatched = Unmatched {
+        policy: id,
+        selector,
+        namespaces: &namespaces,
     };
-    let may_match = |namespace: &NamespaceId| unread::may_match(cx, *namespace, selector);
-    if namespaces.iter().any(may_match) {
-        return;
+    match Mismatch::of(cx, unmatched) {
+        // That the namespace is missing beside the selector is what another rule says.
+        Some(Mismatch::Elsewhere { .. }) if namespace_selector.is_none() => {}
+        Some(mismatch) => {
+            let home = match &mismatch {
+                Mismatch::Elsewhere { namespace, .. } => Some(*namespace),
+                _ => None,
+            };
+            let mut finding = mismatch.point_out(cx, finding, Some(FixClass::Widening));
+            if let Some(home) = home {
+                let home = &cluster.namespace(home).name;
+                finding = finding.help(format!("select namespace `{home}`, if its pods are meant"));
+            }
+            cx.report(finding);
+        }
+        None if presences.iter().all(|it| *it == Presence::Absent) => {
+            cx.report(finding.with_severity(Severity::Warning));
+        }
+        None => {
+            let is_declared = |it: &NamespaceId| {
+                inventories.is_fully_declared(*it, id)
+                    && !inventories.is_asked_for(*it, selector, id)
+            };
+            if namespaces.iter().all(is_declared) {
+                cx.report(finding.with_severity(Severity::Warning).note(
+                    "the namespace is declared, and whatever else its policies and Services \
+                     select is there",
+                ));
+            }
+        }
     }
-    let is_subject = |namespace: &NamespaceId| {
-        !is_complete(namespace) && unread::is_subject(cx, *namespace, selector, id)
-    };
-    let near = near_miss::nearest(cluster, selector, workloads(cluster, &namespaces))
-        .filter(|_| !namespaces.iter().any(is_subject));
-    if let Some(near) = near {
-        let workload = cluster.workload_name(near.of);
-        let finding = finding
-            .with_severity(Severity::Error)
-            .related(
-                near.defined,
-                format!("`{workload}` has `{}`: {}", near.label, near.difference),
-            )
-            .help(format!("did you mean `{}`?", near.label))
-            .fix(Fix {
-                title: format!("select `{}`", near.label),
-                class: FixClass::Widening,
-                edits: vec![near.edit],
-            });
-        cx.report(finding);
-    } else if namespaces.iter().all(is_complete) {
-        cx.report(finding.with_severity(Severity::Warning));
+}
+
+/// A finding about a value that the peer rules out and that nobody has.
+fn idle_exclusion(
+    cx: &Context<'_>,
+    id: PolicyId,
+    place: &PeerPlace<'_>,
+    namespaces: &[NamespaceId],
+) -> Option<Diagnostic> {
+    let cluster = cx.cluster;
+    let (_, selector) = place.peer.selectors()?;
+    let selector = selector?;
+    let mut entries = selector.match_expressions.iter();
+    if !entries.any(|entry| entry.operator.value == Operator::NotIn) {
+        return None;
     }
+    let workloads: Vec<WorkloadId> = workloads(cluster, namespaces).collect();
+    let idle = near_miss::idle_exclusion(cluster, selector, &workloads)?;
+    let (key, value, meant) = (idle.key, idle.value, &idle.meant);
+    let path = format!("{}.podSelector", place.path());
+    let message = format!("`{key} notin ({value})` rules out nobody: no pod has `{key}={value}`");
+    let name = cluster.workload_name(idle.of);
+    let finding = cx
+        .policy_finding(id, path, value.span, message)
+        .with_severity(Severity::Warning)
+        .label("nobody has this value, so that everybody gets through")
+        .related(idle.defined, format!("`{name}` has `{key}={meant}`"))
+        .help(format!("did you mean `{meant}`?"));
+    Some(finding.fix(Fix {
+        title: format!("rule out `{meant}`"),
+        class: FixClass::Narrowing,
+        edits: vec![Edit {
+            span: value.span,
+            replacement: meant.clone(),
+        }],
+    }))
 }
 
 fn workloads<'c>(

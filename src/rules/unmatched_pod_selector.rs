@@ -1,16 +1,19 @@
 //! Policies that select no pod.
 
-use crate::cluster::{PolicyId, WorkloadId};
-use crate::diagnostic::{Fix, FixClass, Severity};
-use crate::k8s::{self, Direction, LabelSelector, Operator, Truth};
-use crate::lint::near_miss::{self, NearMiss};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, platform, unread};
+use crate::cluster::PolicyId;
+use crate::diagnostic::{Diagnostic, FixClass, Severity};
+use crate::k8s::{self, Direction, LabelSelector, Truth};
+use crate::lint::absence::Presence;
+use crate::lint::mismatch::{Mismatch, Unmatched};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, platform};
 
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a policy whose `podSelector` matches no pod of its namespace. Where one label
-    /// differs by its form, its key or a letter, the finding names it.
+    /// Reports a policy whose `podSelector` matches no pod of its namespace, and what it was
+    /// probably meant for: pods whose label differs by its form, its key or a letter, that have
+    /// the label as an annotation, that lack one label of several, or that are in another
+    /// namespace.
     ///
     /// ## Why is this bad?
     ///
@@ -113,43 +116,34 @@ impl Rule for UnmatchedPodSelector {
             selector.requirements_span(),
             message,
         );
-        let is_complete = cx.settings.inventory.is_complete_in(name);
-        if unread::may_match(cx, namespace, selector) {
+        let inventories = cx.inventories();
+        let presence = inventories.presence(cx, namespace, selector);
+        if presence == Presence::SpokenFor {
             return;
         }
-        let is_meant = |near: &NearMiss<WorkloadId>| is_complete || !is_spoken_for(cx, id, near);
-        let near =
-            near_miss::nearest(cluster, selector, cluster.workloads_in(namespace)).filter(is_meant);
-        if let Some(near) = near {
-            let workload = cluster.workload_name(near.of);
-            let labels = &cluster.workload(near.of).object.labels;
-            let directions = Direction::BOTH;
-            let applies: Vec<Direction> = directions
-                .into_iter()
-                .filter(|direction| policy.applies_to(*direction))
-                .collect();
-            let mut finding = finding
-                .with_severity(Severity::Error)
-                .label("matches no pod")
-                .related(
-                    near.defined,
-                    format!("`{workload}` has `{}`: {}", near.label, near.difference),
-                )
-                .help(format!("did you mean `{}`?", near.label));
-            if let Some(class) = isolation::class_of_isolating(cluster, id, &[labels], &applies) {
-                finding = finding.fix(Fix {
-                    title: format!("select `{}`", near.label),
-                    class,
-                    edits: vec![near.edit],
-                });
-            }
+        let unmatched = Unmatched {
+            policy: id,
+            selector,
+            namespaces: &[namespace],
+        };
+        // A policy that names no namespace may be for the pods of another one.
+        let is_at_home = policy.meta.namespace.is_some();
+        let mismatch = Mismatch::of(cx, unmatched);
+        let is_likely =
+            |mismatch: &Mismatch| is_at_home || !matches!(mismatch, Mismatch::Elsewhere { .. });
+        if let Some(mismatch) = mismatch.filter(is_likely) {
+            let finding = finding.label("matches no pod");
+            let finding = point_out(cx, id, mismatch, finding);
             cx.report(finding);
             return;
         }
+        let is_complete = presence == Presence::Absent;
         let known = cluster.workloads_in(namespace).len();
-        // A policy that names no namespace may be for the pods of another one.
-        let is_at_home = known > 0 && policy.meta.namespace.is_some();
-        if !is_complete && !is_at_home || is_of_controllers(selector) {
+        let is_known = known > 0
+            && is_at_home
+            && !inventories.is_open(namespace)
+            && !inventories.is_asked_for(namespace, selector, id);
+        if !is_complete && !is_known || is_of_controllers(selector) {
             return;
         }
         let none = match known {
@@ -168,32 +162,38 @@ impl Rule for UnmatchedPodSelector {
     }
 }
 
+/// The finding with what the policy was probably meant for.
+fn point_out(
+    cx: &Context<'_>,
+    id: PolicyId,
+    mismatch: Mismatch,
+    finding: Diagnostic,
+) -> Diagnostic {
+    let cluster = cx.cluster;
+    let policy = &cluster.policy(id).object;
+    if let Mismatch::Elsewhere { namespace, .. } = mismatch {
+        let home = &cluster.namespace(namespace).name;
+        let help = format!(
+            "a policy is for the pods of its own namespace: put it into `{home}`, or select pods of \
+             `{}`",
+            cluster.namespace(cluster.policy(id).namespace).name
+        );
+        return mismatch.point_out(cx, finding, None).help(help);
+    }
+    let labels = &cluster.workload(mismatch.workload()).object.labels;
+    let directions = Direction::BOTH;
+    let applies: Vec<Direction> = directions
+        .into_iter()
+        .filter(|direction| policy.applies_to(*direction))
+        .collect();
+    let class = isolation::class_of_isolating(cluster, id, &[labels], &applies);
+    mismatch.point_out(cx, finding, class)
+}
+
 /// Whether only controllers and operators give pods the labels that it asks for: no manifest
 /// of a workload has them.
 fn is_of_controllers(selector: &LabelSelector) -> bool {
     let keys = selector.match_labels.iter().map(|label| &label.key);
     keys.chain(selector.match_expressions.iter().map(|entry| &entry.key))
         .any(|key| platform::sets_pod_label(key))
-}
-
-/// Whether another policy selects the workload by the very label: then it is no orphan that
-/// this policy was meant for. One for a whole tier of them does not speak for it.
-fn is_spoken_for(cx: &Context<'_>, id: PolicyId, near: &NearMiss<WorkloadId>) -> bool {
-    let cluster = cx.cluster;
-    let labels = &cluster.workload(near.of).object.labels;
-    let mut others = cluster
-        .policies_in(cluster.policy(id).namespace)
-        .filter(|other| *other != id)
-        .filter_map(|other| cluster.policy(other).object.pod_selector.get());
-    others.any(|selector| {
-        let mut wanted = selector.match_labels.iter();
-        let mut listed = selector.match_expressions.iter();
-        let has_label = wanted.any(|label| format!("{}={}", label.key, label.value) == near.label)
-            || listed.any(|entry| {
-                let mut values = entry.values.iter();
-                entry.operator.value == Operator::In
-                    && values.any(|value| format!("{}={value}", entry.key) == near.label)
-            });
-        has_label && selector.matches(labels)
-    })
 }

@@ -5,9 +5,9 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
     ApiExtension, ApiExtensionKind, NetworkPolicyPeer, OnFailure, Protocol, ServiceCall,
 };
+use crate::lint::api_server::may_be_api_server;
 use crate::lint::callers;
 use crate::lint::entrance::Entrance;
-use crate::lint::unjudged::Unjudged;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, snippet};
 use std::collections::BTreeMap;
 
@@ -123,7 +123,7 @@ impl Rule for WebhookBlocked {
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let cluster = cx.cluster;
-        let unjudged = Unjudged::new(cx.documents, cluster);
+        let unjudged = cx.unjudged();
         let mut blocked: BTreeMap<(WorkloadId, u16), (Entrance<'_>, Vec<Call<'_>>)> =
             BTreeMap::new();
         for call in calls(cx) {
@@ -137,8 +137,11 @@ impl Rule for WebhookBlocked {
                 for port in called {
                     let entrance =
                         Entrance::guarded(cluster, &unjudged, workload, Protocol::Tcp, port);
-                    let Some(entrance) = entrance.filter(|entrance| !entrance.admits_addresses())
-                    else {
+                    let is_closed = |entrance: &Entrance<'_>| {
+                        !entrance.admits_addresses()
+                            && !entrance.admits(|_, peer| may_be_api_server(cx, peer))
+                    };
+                    let Some(entrance) = entrance.filter(is_closed) else {
                         continue;
                     };
                     let (_, calls) = blocked

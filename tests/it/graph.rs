@@ -304,7 +304,7 @@ fn is_same(a: &Object, b: &Object) -> bool {
         Object::PluginPolicy(policy) => policy.kind.qualified,
         Object::Service(_) => "Service",
         Object::Node(_) => "Node",
-        Object::ContextObject(object) => object.kind(),
+        Object::ContextObject(_) => "context object",
     };
     let name = |object: &Object| {
         (

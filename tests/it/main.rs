@@ -30,6 +30,7 @@ mod odd;
 mod packaging;
 mod pictures;
 mod places;
+mod platform;
 mod program;
 mod reach;
 mod reference;

@@ -43,6 +43,28 @@ fn read(rule: &str, file: &str) -> Option<String> {
     fs::read_to_string(fixtures().join(rule).join(file)).ok()
 }
 
+/// The fixtures of a kind, `fail.yaml` and further ones such as `fail-openshift.yaml`, each a
+/// cluster of its own, with their names in order. Only the first is fixed and rendered.
+fn of_kind(rule: &str, kind: &str) -> Vec<(String, String)> {
+    let entries = fs::read_dir(fixtures().join(rule)).expect("a rule has a folder of fixtures");
+    let names = entries.map(|entry| entry.expect("it can be read").file_name());
+    let mut names: Vec<String> = names
+        .map(|name| name.to_string_lossy().into_owned())
+        .filter(|name| {
+            let rest = name
+                .strip_prefix(kind)
+                .and_then(|it| it.strip_suffix(".yaml"));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        })
+        .collect();
+    names.sort();
+    let text = |name: String| {
+        let text = read(rule, &name).expect("it is there");
+        (name, text)
+    };
+    names.into_iter().map(text).collect()
+}
+
 /// Checks every rule, and names all that fail.
 fn each_rule(check: impl Fn(&'static dyn Rule, &'static str)) {
     let failed: Vec<&str> = rules::ALL
@@ -59,27 +81,31 @@ fn each_rule(check: impl Fn(&'static dyn Rule, &'static str)) {
 #[test]
 fn a_rule_fires_exactly_where_its_fixture_is_marked() {
     each_rule(|_, name| {
-        let text = read(name, "fail.yaml").unwrap_or_else(|| panic!("{name} has no fail.yaml"));
-        let expected = marked(&text, name);
-        assert!(!expected.is_empty(), "{name}/fail.yaml has no mark");
-        let linted = Linted::new("fail.yaml", &text);
-        assert_eq!(
-            linted.lines(name),
-            expected,
-            "{name}/fail.yaml: {:#?}",
-            linted.of(name).collect::<Vec<_>>()
-        );
+        assert!(read(name, "fail.yaml").is_some(), "{name} has no fail.yaml");
+        for (file, text) in of_kind(name, "fail") {
+            let expected = marked(&text, name);
+            assert!(!expected.is_empty(), "{name}/{file} has no mark");
+            let linted = Linted::new(&file, &text);
+            assert_eq!(
+                linted.lines(name),
+                expected,
+                "{name}/{file}: {:#?}",
+                linted.of(name).collect::<Vec<_>>()
+            );
+        }
     });
 }
 
 #[test]
 fn a_rule_is_silent_on_what_is_right() {
     each_rule(|_, name| {
-        let text = read(name, "pass.yaml").unwrap_or_else(|| panic!("{name} has no pass.yaml"));
-        let linted = Linted::new("pass.yaml", &text);
-        let found: Vec<_> = linted.of(name).collect();
-        assert!(found.is_empty(), "{name}/pass.yaml: {found:#?}");
-        assert!(!text.trim().is_empty(), "{name}/pass.yaml is empty");
+        assert!(read(name, "pass.yaml").is_some(), "{name} has no pass.yaml");
+        for (file, text) in of_kind(name, "pass") {
+            let linted = Linted::new(&file, &text);
+            let found: Vec<_> = linted.of(name).collect();
+            assert!(found.is_empty(), "{name}/{file}: {found:#?}");
+            assert!(!text.trim().is_empty(), "{name}/{file} is empty");
+        }
     });
 }
 

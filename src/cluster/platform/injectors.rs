@@ -1,0 +1,144 @@
+//! Labels that service meshes put on the pods of a namespace when they inject their proxy.
+//!
+//! Refuses to know which mesh is installed: a namespace or a pod says that it wants one.
+
+use crate::k8s::Labels;
+
+/// A label that an injector puts on a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Injected {
+    /// Its key.
+    pub key: &'static str,
+    /// Its value.
+    pub value: String,
+    /// Whose injector it is.
+    pub mesh: &'static str,
+}
+
+/// The labels that an injector puts on a pod of a namespace, besides those that the pod has;
+/// `workload` is the name of the object that makes the pod. None for a pod that says no, or
+/// where nothing asks for a mesh.
+#[must_use]
+pub fn injected(
+    namespace: &Labels,
+    namespace_annotations: &Labels,
+    pod: &Labels,
+    pod_annotations: &Labels,
+    workload: &str,
+) -> Vec<Injected> {
+    let mut found = Vec::new();
+    if wants_istio(namespace, pod, pod_annotations) {
+        found.extend(by_istio(pod, workload));
+    }
+    if wants_linkerd(namespace_annotations, pod_annotations) {
+        found.extend(by_linkerd(namespace));
+    }
+    found.retain(|label| pod.get(label.key).is_none());
+    found
+}
+
+/// istio.io, "Installing the Sidecar", "Controlling the injection policy": the pod's word
+/// counts before the namespace's.
+fn wants_istio(namespace: &Labels, pod: &Labels, annotations: &Labels) -> bool {
+    const INJECT: &str = "sidecar.istio.io/inject";
+    match pod.get(INJECT).or_else(|| annotations.get(INJECT)) {
+        Some("true" | "yes" | "y" | "on") => return true,
+        Some(_) => return false,
+        None => {}
+    }
+    match namespace.get("istio-injection") {
+        Some(wish) => wish == "enabled",
+        None => namespace.get("istio.io/rev").is_some() || pod.get("istio.io/rev").is_some(),
+    }
+}
+
+/// istio/istio, pkg/kube/inject/inject.go and pkg/config/labels: the canonical name is the
+/// label of that name, else `app.kubernetes.io/name`, else `app`, else the workload's name.
+fn by_istio(pod: &Labels, workload: &str) -> [Injected; 3] {
+    const MESH: &str = "Istio";
+    let first = |keys: [&str; 2]| keys.into_iter().find_map(|key| pod.get(key));
+    let name = first(["app.kubernetes.io/name", "app"]).unwrap_or(workload);
+    let revision = first(["app.kubernetes.io/version", "version"]).unwrap_or("latest");
+    [
+        ("service.istio.io/canonical-name", name),
+        ("service.istio.io/canonical-revision", revision),
+        ("security.istio.io/tlsMode", "istio"),
+    ]
+    .map(|(key, value)| Injected {
+        key,
+        value: value.to_owned(),
+        mesh: MESH,
+    })
+}
+
+/// linkerd.io, "Automatic Proxy Injection".
+fn wants_linkerd(namespace: &Labels, pod: &Labels) -> bool {
+    const INJECT: &str = "linkerd.io/inject";
+    let wish = pod.get(INJECT).or_else(|| namespace.get(INJECT));
+    matches!(wish, Some("enabled" | "ingress"))
+}
+
+/// linkerd/linkerd2, pkg/inject/inject.go.
+fn by_linkerd(namespace: &Labels) -> Vec<Injected> {
+    const MESH: &str = "Linkerd";
+    let of_namespace = namespace.get(crate::k8s::NAMESPACE_NAME_LABEL);
+    let own = of_namespace.map(|name| ("linkerd.io/workload-ns", name));
+    [("linkerd.io/control-plane-ns", "linkerd")]
+        .into_iter()
+        .chain(own)
+        .map(|(key, value)| Injected {
+            key,
+            value: value.to_owned(),
+            mesh: MESH,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::k8s::Label;
+    use crate::source::{SourceMap, Span, Spanned};
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        let mut sources = SourceMap::default();
+        let source = sources.add("a", "");
+        let text = |text: &str| Spanned::new(text.to_owned(), Span::new(source, 0, 0));
+        let label = |(key, value): &(&str, &str)| Label {
+            key: text(key),
+            value: text(value),
+        };
+        Labels::new(pairs.iter().map(label).collect())
+    }
+
+    #[test]
+    fn the_pod_has_the_last_word() {
+        type Pairs<'a> = &'a [(&'a str, &'a str)];
+        let cases: [(Pairs<'_>, Pairs<'_>, &str); 6] = [
+            (&[], &[("app", "web")], ""),
+            (&[("istio-injection", "enabled")], &[("app", "web")], "web"),
+            (&[("istio-injection", "enabled")], &[], "cart"),
+            (
+                &[("istio-injection", "enabled")],
+                &[("sidecar.istio.io/inject", "false")],
+                "",
+            ),
+            (
+                &[("istio-injection", "disabled")],
+                &[("sidecar.istio.io/inject", "true")],
+                "cart",
+            ),
+            (
+                &[("istio.io/rev", "canary")],
+                &[("app", "web"), ("app.kubernetes.io/name", "front")],
+                "front",
+            ),
+        ];
+        for (namespace, pod, expected) in cases {
+            let none = labels(&[]);
+            let found = injected(&labels(namespace), &none, &labels(pod), &none, "cart");
+            let name = found.first().map_or("", |label| label.value.as_str());
+            assert_eq!(name, expected, "{namespace:?} {pod:?}");
+        }
+    }
+}

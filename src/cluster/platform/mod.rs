@@ -1,0 +1,90 @@
+//! Platform facts: what the distribution of a cluster, its injectors and its operators are
+//! known to set, make and run, although no manifest says so. Tables, each row with where it
+//! comes from, and the recognition of a distribution from the manifests.
+//!
+//! Refuses to guess: where a table is silent, nothing is claimed, neither that something is
+//! there nor that it is missing.
+
+mod distribution;
+mod injectors;
+mod namespaces;
+mod operands;
+mod pods;
+mod ranges;
+mod recognition;
+
+pub use distribution::Distribution;
+pub use injectors::{Injected, injected};
+pub use namespaces::{
+    Known, has_all_labels_known, has_label, labels_of, makes_namespace, sets_label,
+};
+pub use operands::{Operand, operands_of};
+pub use pods::{KnownPods, Role, known_pods};
+pub use ranges::{Ranges, ranges};
+pub use recognition::{Evidence, Recognition};
+
+/// What is known of the platform of a cluster: the distributions that its manifests were
+/// recognised by, or those that somebody has named.
+#[derive(Clone, Debug, Default)]
+pub struct Platform {
+    recognised: Vec<Evidence>,
+}
+
+impl Platform {
+    /// The platform that manifests were recognised by.
+    pub(super) fn recognised(recognition: Recognition) -> Self {
+        Self {
+            recognised: recognition.into_evidence(),
+        }
+    }
+
+    /// The platform that somebody has named, whatever the manifests say.
+    #[must_use]
+    pub fn named(distributions: &[Distribution], by: &str) -> Self {
+        let evidence = |distribution: &Distribution| Evidence {
+            distribution: *distribution,
+            by: vec![by.to_owned()],
+        };
+        Self {
+            recognised: distributions.iter().map(evidence).collect(),
+        }
+    }
+
+    /// The distributions, in the order of [`Distribution`], each with what says so. Several
+    /// where the manifests are meant for several.
+    #[must_use]
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.recognised
+    }
+
+    /// Whether a cluster of these manifests may be of this distribution because something
+    /// says so.
+    #[must_use]
+    pub fn is(&self, distribution: Distribution) -> bool {
+        let mut recognised = self.recognised.iter();
+        recognised.any(|evidence| evidence.distribution == distribution)
+    }
+
+    /// Whether it is of this distribution and, as far as anybody can tell, of no other.
+    #[must_use]
+    pub fn is_only(&self, distribution: Distribution) -> bool {
+        let mut others = self.recognised.iter().filter(|evidence| {
+            let other = evidence.distribution;
+            other != distribution && !other.is_beside_others()
+        });
+        self.is(distribution) && others.next().is_none()
+    }
+
+    /// The usual ranges of pods and Services, where one distribution is recognised.
+    #[must_use]
+    pub fn ranges(&self) -> Option<Ranges> {
+        let mut found = self
+            .recognised
+            .iter()
+            .filter(|evidence| !evidence.distribution.is_beside_others());
+        match (found.next(), found.next()) {
+            (Some(only), None) => ranges(only.distribution),
+            _ => None,
+        }
+    }
+}

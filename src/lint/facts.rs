@@ -1,0 +1,57 @@
+//! Facts about a cluster that several rules ask for, each worked out on the first question
+//! and shared by all rules of a run.
+//!
+//! Refuses to know which rule asks.
+
+use super::absence::Inventories;
+use super::api_clients::ApiClients;
+use super::unjudged::Unjudged;
+use super::{Context, dns};
+use crate::cluster::WorkloadId;
+use std::sync::{Arc, OnceLock};
+
+/// The facts of one run.
+#[derive(Default)]
+pub(super) struct Facts<'a> {
+    unjudged: OnceLock<Arc<Unjudged>>,
+    api_clients: OnceLock<Arc<ApiClients<'a>>>,
+    inventories: OnceLock<Arc<Inventories<'a>>>,
+    listening_for_dns: OnceLock<Arc<[WorkloadId]>>,
+}
+
+impl<'a> Context<'a> {
+    /// Where there are policies that npcheck does not judge.
+    #[must_use]
+    pub fn unjudged(&self) -> Arc<Unjudged> {
+        let made = || Arc::new(Unjudged::new(self.documents, self.cluster));
+        Arc::clone(self.facts.unjudged.get_or_init(made))
+    }
+
+    /// Who talks to the Kubernetes API.
+    #[must_use]
+    pub fn api_clients(&self) -> Arc<ApiClients<'a>> {
+        let made = || Arc::new(ApiClients::new(self.cluster));
+        Arc::clone(self.facts.api_clients.get_or_init(made))
+    }
+
+    /// The workloads with a port that resolvers listen on, in order.
+    #[must_use]
+    pub fn listening_for_dns(&self) -> Arc<[WorkloadId]> {
+        let listens = |id: &WorkloadId| dns::listens_for_dns(self.cluster, *id);
+        let made = || self.cluster.workload_ids().filter(listens).collect();
+        Arc::clone(self.facts.listening_for_dns.get_or_init(made))
+    }
+
+    /// Whether a peer's selectors match pods on the network of their node (S15).
+    #[must_use]
+    pub fn selectors_match_host_network(&self) -> bool {
+        self.cluster.enforcement().selectors_match_host_network()
+    }
+
+    /// What speaks for pods that are not among the manifests.
+    #[must_use]
+    pub fn inventories(&self) -> Arc<Inventories<'a>> {
+        let made = || Arc::new(Inventories::new(self));
+        Arc::clone(self.facts.inventories.get_or_init(made))
+    }
+}

@@ -1,0 +1,353 @@
+//! Why a selector of pods matches nothing: what pods there are that it was probably meant
+//! for, and the requirement that they miss.
+//!
+//! Refuses to know whether pods that are not among the manifests may match: that is asked
+//! first, of [`absence`](super::absence).
+
+use super::near_miss::{self, NearMiss};
+use super::{Context, absence::Inventories, rewrite};
+use crate::cluster::{NamespaceId, PolicyId, WorkloadId};
+use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::k8s::{Label, LabelSelector, Labels, Workload};
+use crate::source::{Edit, Span};
+
+/// A selector that matches no known pod, and where its pods were looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Unmatched<'s> {
+    /// The policy that it stands in.
+    pub policy: PolicyId,
+    /// The selector; it asks for something, and no other tool fills in a part of it.
+    pub selector: &'s LabelSelector,
+    /// The namespaces.
+    pub namespaces: &'s [NamespaceId],
+}
+
+/// What a selector was probably meant for.
+#[derive(Debug)]
+pub enum Mismatch {
+    /// A label of the pods differs by a little.
+    Label(NearMiss<WorkloadId>),
+    /// The pods have what is asked for as an annotation.
+    Annotation {
+        /// The pods.
+        of: WorkloadId,
+        /// The annotation.
+        defined: Span,
+    },
+    /// The pods have everything that is asked for but these labels.
+    TooMany {
+        /// The pods.
+        of: WorkloadId,
+        /// The labels that they lack, as `key=value`.
+        labels: Vec<String>,
+        /// Where a kustomization adds these labels to selectors.
+        added_at: Option<Span>,
+        /// The edit of the selector that drops them.
+        edit: Option<Edit>,
+    },
+    /// The value is the name of a workload, whose pods have other labels.
+    Name {
+        /// The workload.
+        of: WorkloadId,
+    },
+    /// Pods of one other namespace, and only there, have all the labels.
+    Elsewhere {
+        /// Their namespace.
+        namespace: NamespaceId,
+        /// The first of them.
+        of: WorkloadId,
+    },
+}
+
+impl Mismatch {
+    /// What the selector was probably meant for, if anything comes near.
+    #[must_use]
+    pub fn of(cx: &Context<'_>, unmatched: Unmatched<'_>) -> Option<Self> {
+        let cluster = cx.cluster;
+        let workloads = || {
+            let namespaces = unmatched.namespaces.iter();
+            namespaces.flat_map(|namespace| cluster.workloads_in(*namespace))
+        };
+        let inventories = cx.inventories();
+        let near = near_miss::nearest(cluster, unmatched.selector, workloads())
+            .filter(|near| is_meant(&inventories, unmatched, near));
+        if let Some(near) = near {
+            return Some(Self::Label(near));
+        }
+        let [namespace] = unmatched.namespaces else {
+            return None;
+        };
+        let selector = unmatched.selector;
+        let mut pods = workloads().map(|id| (id, cluster.workload(id).object.as_ref()));
+        if let Some((of, defined)) =
+            pods.find_map(|(id, pod)| Some((id, as_annotation(selector, pod)?)))
+        {
+            return Some(Self::Annotation { of, defined });
+        }
+        too_many(cx, unmatched)
+            .or_else(|| named_like(cx, selector, *namespace))
+            .or_else(|| elsewhere(cx, selector, *namespace))
+    }
+
+    /// How bad it is: a label that is nearly right is a mistake; the rest may have other
+    /// reasons.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::Label(_) | Self::Annotation { .. } => Severity::Error,
+            Self::TooMany { .. } | Self::Name { .. } | Self::Elsewhere { .. } => Severity::Warning,
+        }
+    }
+
+    /// The workload that the selector was probably meant for.
+    #[must_use]
+    pub fn workload(&self) -> WorkloadId {
+        match self {
+            Self::Label(near) => near.of,
+            Self::Annotation { of, .. }
+            | Self::TooMany { of, .. }
+            | Self::Name { of }
+            | Self::Elsewhere { of, .. } => *of,
+        }
+    }
+
+    /// The finding with what was probably meant. `class` is what the selector does to
+    /// connectivity once it matches these pods; a fix is offered where it is known.
+    #[must_use]
+    pub fn point_out(
+        self,
+        cx: &Context<'_>,
+        finding: Diagnostic,
+        class: Option<FixClass>,
+    ) -> Diagnostic {
+        let cluster = cx.cluster;
+        let workload = cluster.workload_name(self.workload());
+        let finding = finding.with_severity(self.severity());
+        let pods = &cluster.workload(self.workload()).object;
+        let fixed = |finding: Diagnostic, title: String, edit: Option<Edit>| match (class, edit) {
+            (Some(class), Some(edit)) => finding.fix(Fix {
+                title,
+                class,
+                edits: vec![edit],
+            }),
+            _ => finding,
+        };
+        match self {
+            Self::Label(near) => {
+                let remark = format!("`{workload}` has `{}`: {}", near.label, near.difference);
+                let finding = finding
+                    .related(near.defined, remark)
+                    .help(format!("did you mean `{}`?", near.label));
+                fixed(finding, format!("select `{}`", near.label), Some(near.edit))
+            }
+            Self::Annotation { defined, .. } => finding
+                .related(
+                    defined,
+                    format!("an annotation of `{workload}`, which selectors do not see"),
+                )
+                .help("make it a label of the pods, or select a label that they have"),
+            Self::TooMany {
+                labels,
+                added_at,
+                edit,
+                ..
+            } => {
+                let lacking = in_words(&labels);
+                let remark = format!("`{workload}` matches but for {lacking}");
+                let finding = finding.related(pods.labels_span, remark);
+                let finding = match added_at {
+                    Some(span) => finding.related(
+                        span,
+                        "this kustomization adds its labels to every selector, those for pods of \
+                         others as well",
+                    ),
+                    None => finding,
+                };
+                let title = format!("no longer ask for {lacking}");
+                fixed(finding.help(title.clone()), title, edit)
+            }
+            Self::Name { .. } => finding
+                .related(pods.labels_span, pods_have(&pods.labels, &workload))
+                .help("select the pods by a label that they have: a workload's name is none"),
+            Self::Elsewhere { namespace, .. } => {
+                let home = &cluster.namespace(namespace).name;
+                finding.related(
+                    pods.labels_span,
+                    format!("`{workload}` matches, in namespace `{home}`"),
+                )
+            }
+        }
+    }
+}
+
+/// The labels of pods in words.
+fn pods_have(labels: &Labels, workload: &str) -> String {
+    const SHOWN: usize = 4;
+    if labels.is_empty() {
+        return format!("the pods of `{workload}` have no labels");
+    }
+    let labels: Vec<String> = labels
+        .iter()
+        .take(SHOWN)
+        .map(|label| format!("{}={}", label.key, label.value))
+        .collect();
+    format!("the pods of `{workload}` have {}", in_words(&labels))
+}
+
+fn in_words(labels: &[String]) -> String {
+    let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+    labels.join(" and ")
+}
+
+/// Whether the near miss is more likely than pods that nobody has seen: not where both names
+/// are in use, that of the known pods and the other one.
+fn is_meant(
+    inventories: &Inventories<'_>,
+    unmatched: Unmatched<'_>,
+    near: &NearMiss<WorkloadId>,
+) -> bool {
+    let Unmatched {
+        policy,
+        selector,
+        namespaces,
+    } = unmatched;
+    let is_in_use = namespaces
+        .iter()
+        .any(|namespace| inventories.is_asked_for(*namespace, selector, policy));
+    !is_in_use || !inventories.is_label_asked_for(near.of, &near.label)
+}
+
+/// The annotation of pods that a selector asks for as a label; the others it finds.
+fn as_annotation(selector: &LabelSelector, pod: &Workload) -> Option<Span> {
+    if !selector.match_expressions.is_empty() || pod.annotations.is_empty() {
+        return None;
+    }
+    let mut found = None;
+    for wanted in &selector.match_labels {
+        if pod.labels.get(&wanted.key) == Some(&wanted.value) {
+            continue;
+        }
+        let annotation = pod.annotations.label(&wanted.key)?;
+        if annotation.value.value != wanted.value.value {
+            return None;
+        }
+        found = Some(annotation.key.span.to(annotation.value.span));
+    }
+    found
+}
+
+/// The pods that a selector finds but for labels of which they have not even the key: one, or
+/// several that a kustomization adds to selectors.
+fn too_many(cx: &Context<'_>, unmatched: Unmatched<'_>) -> Option<Mismatch> {
+    let cluster = cx.cluster;
+    let selector = unmatched.selector;
+    if selector.match_labels.len() < 2 || !selector.match_expressions.is_empty() {
+        return None;
+    }
+    let namespace = unmatched.namespaces[0];
+    let mut found: Option<(WorkloadId, Vec<&Label>)> = None;
+    for id in cluster.workloads_in(namespace) {
+        let labels = &cluster.workload(id).object.labels;
+        let (met, failing): (Vec<&Label>, Vec<&Label>) = selector
+            .match_labels
+            .iter()
+            .partition(|wanted| labels.get(&wanted.key) == Some(wanted.value.as_str()));
+        let lacks = |label: &&Label| labels.get(&label.key).is_none();
+        if met.is_empty() || !failing.iter().all(lacks) {
+            // Another workload with this key and another value: parts are told apart by it.
+            if failing.len() == 1 && !met.is_empty() {
+                return None;
+            }
+            continue;
+        }
+        let is_fewer = |(_, known): &(_, Vec<&Label>)| failing.len() < known.len();
+        if found.as_ref().is_none_or(is_fewer) {
+            found = Some((id, failing));
+        }
+    }
+    let (of, failing) = found?;
+    let added_at = added_to_selectors(cx, &failing);
+    if failing.len() > 1 && added_at.is_none() || cx.inventories().is_open(namespace) {
+        return None;
+    }
+    let edit = match failing.as_slice() {
+        [one] if added_at.is_none() => rewrite::remove_label(cx.sources, one),
+        _ => None,
+    };
+    let labels = failing.iter();
+    Some(Mismatch::TooMany {
+        of,
+        labels: labels
+            .map(|label| format!("{}={}", label.key, label.value))
+            .collect(),
+        added_at,
+        edit,
+    })
+}
+
+/// Where a kustomization adds all of these labels to selectors.
+fn added_to_selectors(cx: &Context<'_>, labels: &[&Label]) -> Option<Span> {
+    let kustomizations = cx.cluster.context_objects().kustomizations.iter();
+    let mut adding = kustomizations.filter_map(|kustomization| {
+        let added = &kustomization.selector_labels;
+        let adds = |label: &&Label| added.get(&label.key) == Some(label.value.as_str());
+        let first = added.label(&labels.first()?.key)?;
+        labels
+            .iter()
+            .all(adds)
+            .then(|| first.key.span.to(first.value.span))
+    });
+    adding.next()
+}
+
+/// The workload whose name a selector gives as the value of its only label.
+fn named_like(
+    cx: &Context<'_>,
+    selector: &LabelSelector,
+    namespace: NamespaceId,
+) -> Option<Mismatch> {
+    let ([wanted], []) = (
+        selector.match_labels.as_slice(),
+        selector.match_expressions.as_slice(),
+    ) else {
+        return None;
+    };
+    let is_name = near_miss::names_a_program(&wanted.key);
+    let mut workloads = cx.cluster.workloads_in(namespace);
+    let of = workloads.find(|id| {
+        let workload = &cx.cluster.workload(*id).object;
+        is_name && workload.meta.name.value == wanted.value.value
+    })?;
+    // Pods that go by the key have another name there, on purpose.
+    let labels = &cx.cluster.workload(of).object.labels;
+    labels
+        .get(&wanted.key)
+        .is_none()
+        .then_some(Mismatch::Name { of })
+}
+
+/// The one other namespace whose pods have everything that a selector asks for. Where nothing
+/// is known of the own namespace, its pods may simply be in another repository.
+fn elsewhere(
+    cx: &Context<'_>,
+    selector: &LabelSelector,
+    namespace: NamespaceId,
+) -> Option<Mismatch> {
+    let cluster = cx.cluster;
+    let is_known = cluster.workloads_in(namespace).len() > 0;
+    if !is_known || cx.inventories().is_open(namespace) {
+        return None;
+    }
+    let matching = cx
+        .engine
+        .matching_workloads(cluster.namespace_ids(), selector);
+    let of = *matching.first()?;
+    let home = cluster.workload(of).namespace;
+    let is_one = matching
+        .iter()
+        .all(|id| cluster.workload(*id).namespace == home);
+    (is_one && home != namespace).then_some(Mismatch::Elsewhere {
+        namespace: home,
+        of,
+    })
+}
