@@ -3,6 +3,7 @@
 //! Refuses to know fields: it tries every place that indentation can reach, and asks
 //! whether the document is in order there.
 
+use super::fields::Type;
 use super::structure::UnknownField;
 use crate::source::{Edit, Span};
 use crate::yaml::general;
@@ -29,6 +30,10 @@ pub(super) enum Towards {
     Outside,
     /// Nowhere: a key is put in front of them.
     Wrapped,
+    /// To the right, as an item of the list that they stood beside.
+    Item,
+    /// Nowhere: the key itself goes, and what stood below it takes its place.
+    Unwrapped,
 }
 
 /// The ways to mend a run of keys that stand next to each other, after which `is_better`
@@ -157,6 +162,7 @@ fn candidates(document: &Document<'_>, run: &[UnknownField<'_>]) -> Vec<Move> {
         return Vec::new();
     };
     let mut candidates = wrapped(document, run);
+    candidates.extend(unwrapped(document, run));
     if first.mapping.is_flow() {
         return candidates;
     }
@@ -168,6 +174,7 @@ fn candidates(document: &Document<'_>, run: &[UnknownField<'_>]) -> Vec<Move> {
     }
     let column = start - line;
     let end = document.line_end(end_of(last));
+    candidates.extend(as_item(document, run, line..end));
     let mut add = |to: usize, below: Option<String>, direction: Towards| {
         if let Some(edits) = document.shift(line..end, column, to) {
             candidates.push(Move {
@@ -294,4 +301,78 @@ fn wrapped(document: &Document<'_>, run: &[UnknownField<'_>]) -> Vec<Move> {
         below,
         direction: Towards::Wrapped,
     }]
+}
+
+/// Keys beside the key of an empty list whose items have such keys: a hyphen, and all of
+/// them a little further to the right.
+fn as_item(document: &Document<'_>, run: &[UnknownField<'_>], lines: Range<usize>) -> Option<Move> {
+    let first = run.first()?;
+    let start = first.entry.key.span().start;
+    let before = first.mapping.entries();
+    let before = before.filter(|entry| entry.key.span().start < start);
+    let list = before.max_by_key(|entry| entry.key.span().start)?;
+    let name = list.key.key_text();
+    let (_, Type::List(Type::Object(item))) = first.shape.field(&name)? else {
+        return None;
+    };
+    let belongs = |field: &UnknownField<'_>| item.field(&field.entry.key.key_text()).is_some();
+    let is_empty = list.value.is_null() && list.value.raw().is_empty();
+    if !is_empty || !run.iter().all(belongs) {
+        return None;
+    }
+    let column = start as usize - lines.start;
+    let mut edits = document.shift(lines, column, column + 2)?;
+    edits[0] = Edit {
+        span: document.span(start as usize..start as usize),
+        replacement: "- ".to_owned(),
+    };
+    Some(Move {
+        edits,
+        below: Some(name.into_owned()),
+        direction: Towards::Item,
+    })
+}
+
+/// A key that is written once too often: within itself, or as `namespaceSelector` around the
+/// selector of `namespaces`, which is what it was called before v1alpha1 was settled. What
+/// stands below it takes its place.
+fn unwrapped(document: &Document<'_>, run: &[UnknownField<'_>]) -> Option<Move> {
+    let [field] = run else {
+        return None;
+    };
+    let (key, value) = (field.entry.key, field.entry.value);
+    let name = key.key_text().into_owned();
+    let outer = field.path.rsplit('.').next().unwrap_or_default();
+    let is_doubled = outer == name || (outer == "namespaces" && name == "namespaceSelector");
+    let is_alone = field.mapping.entries().count() == 1;
+    if !is_doubled || !is_alone || !value.is_mapping() {
+        return None;
+    }
+    let (start, inner) = (key.span().start as usize, value.span().start as usize);
+    let edits = if field.mapping.is_flow() {
+        let text = value.raw().to_owned();
+        vec![Edit {
+            span: field.mapping.span(),
+            replacement: text,
+        }]
+    } else if value.is_flow() {
+        return None;
+    } else {
+        let (from, to) = (document.column(inner), document.column(start));
+        let rest = document.line_end(inner) + 1..document.line_end(end_of(field));
+        let own = Edit {
+            span: document.span(start..inner),
+            replacement: String::new(),
+        };
+        let mut edits = vec![own];
+        if rest.start < rest.end {
+            edits.extend(document.shift(rest, from, to)?);
+        }
+        edits
+    };
+    Some(Move {
+        edits,
+        below: Some(name),
+        direction: Towards::Unwrapped,
+    })
 }

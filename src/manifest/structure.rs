@@ -7,6 +7,7 @@ use super::fields::{self, Shape, Type};
 use super::invalid_value;
 use super::reader::{self, Path, Reader};
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
+use crate::source::Span;
 use crate::yaml::scalar::Scalar;
 use crate::yaml::tree::{Entry, Kind, Node};
 
@@ -322,6 +323,9 @@ impl WrongType<'_> {
                 "each entry of `{}` is a list item: put a hyphen in front of its first key",
                 self.field
             )),
+            Type::Object(_) | Type::Labels | Type::OwnLabels if value.as_str().is_some() => {
+                with_space(diagnostic, value)
+            }
             Type::Object(_) | Type::Labels => without_hyphen(diagnostic, value),
             _ => diagnostic,
         }
@@ -334,6 +338,30 @@ impl WrongType<'_> {
             "name" | "generateName" | "namespace" | "key" | "values" | "port"
         )
     }
+}
+
+/// A text where a mapping belongs, that is one but for a space: `app:web`.
+fn with_space(diagnostic: Diagnostic, text: Node<'_>) -> Diagnostic {
+    let raw = text.raw();
+    let is_plain = !raw.starts_with(['"', '\'']) && !raw.contains('\n');
+    let Some((key, value)) = raw.split_once(':').filter(|_| is_plain) else {
+        return diagnostic;
+    };
+    if key.is_empty() || value.is_empty() || value.contains("//") {
+        return diagnostic;
+    }
+    let title = format!("write a space behind the colon: `{key}: {value}`");
+    let place = text.span().start + key.len() as u32 + 1;
+    let edits = vec![Edit {
+        span: Span::new(text.span().source, place, place),
+        replacement: " ".to_owned(),
+    }];
+    let diagnostic = diagnostic.label("is text, as the space behind the colon is missing");
+    diagnostic.help(title.clone()).fix(Fix {
+        title,
+        class: FixClass::Safe,
+        edits,
+    })
 }
 
 /// A list of one item where a mapping belongs: the hyphen is what is too much.

@@ -132,7 +132,7 @@ fn correction(field: &UnknownField<'_>) -> Option<&'static str> {
 
 fn mistyped(field: &UnknownField<'_>) -> Diagnostic {
     let key = field.entry.key.key_text();
-    let message = format!("`{key}` is no field of {}", field.shape.noun);
+    let message = format!("`{key}` is not a field of {}", field.shape.noun);
     let span = field.entry.key.span();
     let diagnostic = Diagnostic::new("unknown-field", Severity::Error, span, message);
     let diagnostic = diagnostic.note(effect::of_dropping(field));
@@ -146,6 +146,12 @@ fn mistyped(field: &UnknownField<'_>) -> Diagnostic {
             .filter(|name| !is_retired(name))
             .collect();
         let diagnostic = match near.as_slice() {
+            _ if is_calicos(&key) => diagnostic
+                .label("a field of Calico's `NetworkPolicy`")
+                .note(
+                    "Calico's policies have `apiVersion: projectcalico.org/v3`; \
+                 those of Kubernetes select pods by `podSelector`",
+                ),
             [] => diagnostic.label("there is no such field"),
             near => diagnostic.label(format!("looks like {}", quoted(near, "or"))),
         };
@@ -165,6 +171,23 @@ fn mistyped(field: &UnknownField<'_>) -> Diagnostic {
         .label(format!("did you mean `{correction}`?"))
         .help(title)
         .fix(fix)
+}
+
+/// Whether a field is one of Calico's policies and of no other
+/// (`NetworkPolicySpec` and `Rule` of `projectcalico.org/v3`).
+fn is_calicos(key: &str) -> bool {
+    const FIELDS: &[&str] = &[
+        "action",
+        "destination",
+        "doNotTrack",
+        "order",
+        "preDNAT",
+        "selector",
+        "serviceAccountSelector",
+        "source",
+        "types",
+    ];
+    FIELDS.contains(&key)
 }
 
 /// Fields that are taken but not advertised.
@@ -246,7 +269,10 @@ impl<'t> Search<'_, 't> {
 fn misplaced(run: &[UnknownField<'_>], root: &'static Shape, moves: Vec<Move>) -> Diagnostic {
     let first = &run[0];
     let key = first.entry.key.key_text();
-    let message = format!("`{key}` is no field of {}", first.shape.noun);
+    let message = match is_within_itself(first) {
+        true => format!("`{key}` is written twice, one within the other"),
+        false => format!("`{key}` is not a field of {}", first.shape.noun),
+    };
     let span = first.entry.key.span();
     let diagnostic = Diagnostic::new("misplaced-field", Severity::Error, span, message);
     let mut diagnostic = diagnostic.label(note_on(first, root, &moves));
@@ -259,6 +285,7 @@ fn misplaced(run: &[UnknownField<'_>], root: &'static Shape, moves: Vec<Move>) -
         [] => match sibling(first, &key) {
             Some(sibling) => diagnostic.help(format!("write `{sibling}`")),
             None if first.entry.value.is_null() => diagnostic.help("it has no value: remove it"),
+            None if is_within_itself(first) => diagnostic.help(format!("remove one `{key}`")),
             None => diagnostic.help(format!("move {what} there")),
         },
         [only] => {
@@ -297,12 +324,47 @@ fn note_on(field: &UnknownField<'_>, root: &'static Shape, moves: &[Move]) -> St
                 ..
             },
         ] => "is indented too far".to_owned(),
+        [
+            Move {
+                direction: Towards::Item,
+                below: Some(below),
+                ..
+            },
+        ] => format!("belongs below `{below}`, as an item of the list"),
+        _ if is_within_itself(field) => "stands within itself".to_owned(),
+        [
+            Move {
+                direction: Towards::Unwrapped,
+                ..
+            },
+        ] => "the selector stands directly below `namespaces` in this version".to_owned(),
         _ if is_label => "labels belong below `matchLabels`".to_owned(),
         _ => {
             let homes = homes(field, root);
+            if let (Some(list), [home, ..]) = (list_of_peers(field), homes.as_slice())
+                && home.is_peer()
+            {
+                return format!("belongs below `{list}`, as a peer");
+            }
             let nouns = homes.iter().map(|shape| shape.noun.to_owned());
-            format!("belongs into {}", listed(nouns, "or"))
+            format!("belongs in {}", listed(nouns, "or"))
         }
+    }
+}
+
+/// Whether a key stands directly within a key of the same name.
+fn is_within_itself(field: &UnknownField<'_>) -> bool {
+    let outer = field.path.rsplit('.').next().unwrap_or_default();
+    field.entry.key.key_text() == outer
+}
+
+/// The list of peers of the rule that a field stands in.
+fn list_of_peers(field: &UnknownField<'_>) -> Option<&'static str> {
+    let is_within = |rules: &str| field.path.starts_with(rules);
+    match (is_within("spec.ingress["), is_within("spec.egress[")) {
+        (true, _) => Some("from"),
+        (_, true) => Some("to"),
+        (false, false) => None,
     }
 }
 
@@ -324,6 +386,16 @@ fn instruction(one: &Move, what: &str) -> String {
     let less = edit.span.end - edit.span.start;
     match (one.direction, &one.below) {
         (Towards::Wrapped, _) => "put the labels below `matchLabels`".to_owned(),
+        (Towards::Item, below) => {
+            let below = below.as_deref().unwrap_or_default();
+            format!(
+                "make {what} an item of `{below}`: write a hyphen in front, and indent the rest by 2"
+            )
+        }
+        (Towards::Unwrapped, below) => {
+            let key = below.as_deref().unwrap_or_default();
+            format!("remove the inner `{key}:`, and put what is below it in its place")
+        }
         (Towards::Inside, below) => {
             let below = below.as_deref().unwrap_or_default();
             format!("indent {what} by {more} more, below `{below}`")

@@ -101,8 +101,12 @@ fn diagnostic(error: ReadError) -> Diagnostic {
 }
 
 /// Whether somebody meant a text for Kubernetes: a line says `apiVersion`, or a `kind`
-/// that is spelled like one.
+/// that is spelled like one; in JSON, which many other things are written in, both.
 pub(super) fn looks_like_kubernetes(text: &str) -> bool {
+    let has_both = || has_key(text, "apiVersion") && has_key(text, "kind");
+    if text.trim_start().starts_with(['{', '[']) {
+        return has_both();
+    }
     let is_line = text.lines().any(|line| {
         let line = line.trim_start_matches([' ', '\t', '-', '{', '[', ',']);
         let value_of = |key: &str| {
@@ -119,7 +123,7 @@ pub(super) fn looks_like_kubernetes(text: &str) -> bool {
         value_of("apiVersion").is_some() || value_of("kind").is_some_and(is_kind)
     });
     // On one line, in brackets, both stand anywhere.
-    is_line || text.contains(['{', '?']) && has_key(text, "apiVersion") && has_key(text, "kind")
+    is_line || text.contains(['{', '?']) && has_both()
 }
 
 /// Whether a key of this name stands somewhere in a text: in front of a colon, in quotes,
@@ -151,7 +155,8 @@ fn opacity(text: &str, at: usize) -> Option<Opacity> {
             line.match_indices(hole)
                 .any(|(at, _)| starts_value(&line[..at]))
         };
-        if has_hole("{{") || has_hole("{%") {
+        // Values and statements of Helm and Jinja, and Jinja's comments.
+        if ["{{", "{%", "{#"].into_iter().any(has_hole) {
             return Some(Opacity::Template);
         }
         // A value may be a variable without harm; a key or a part of a list may not.
