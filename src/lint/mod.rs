@@ -25,6 +25,7 @@ pub mod isolation;
 pub mod mismatch;
 pub mod near_miss;
 pub mod platform;
+mod offer;
 pub mod plugins;
 pub mod ports;
 pub mod pod_selectors;

@@ -4,6 +4,7 @@
 use super::comments::Comments;
 use super::consequence::part_consequences;
 use super::facts::Facts;
+use super::offer::keep_languages;
 use super::suppression::{Suppressed, Suppressions};
 use super::{Context, Date, IgnoreEntry, Rule, RuleMeta, Settings};
 use crate::cluster::Cluster;
@@ -90,6 +91,7 @@ pub fn run(input: &Input<'_>, rules: &[&'static dyn Rule]) -> Report {
     suppressed.extend(allowed);
     findings.sort_by(|a, b| place(input.sources, a).cmp(&place(input.sources, b)));
     findings.dedup();
+    keep_languages(input.sources, &mut findings);
     suppressed
         .sort_by(|a, b| place(input.sources, &a.finding).cmp(&place(input.sources, &b.finding)));
     Report {

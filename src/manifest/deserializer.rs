@@ -57,6 +57,7 @@ const READ: &[(&str, &[&str])] = &[
             "clusterIP",
             "externalTrafficPolicy",
             "ipFamilies",
+            "ipFamilyPolicy",
             "ports",
             "type",
         ],

@@ -4,11 +4,11 @@
 //! Refuses to touch the disk, and to know a single rule.
 
 use super::{Workspace, proof};
-use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass};
+use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
 use crate::graph::GraphDiff;
 use crate::lint::{Date, Report};
 use crate::source::{SourceId, SourceMap};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Which fixes may be applied.
@@ -88,16 +88,30 @@ impl Workspace {
                     edits.all(|edit| is_editable(edit.span.source))
                 })
                 .collect();
-            let mut trial = Trial::new(&state, permission);
-            trial.add_all(&without_overlaps(candidates));
+            let candidates = without_overlaps(candidates);
+            let before = errors(&report);
+            let mut trial = Trial::new(&state, permission, None);
+            trial.add_all(&candidates);
+            let mut left = trial.left(today);
+            let is_clean = |left: &Report| is_within(&errors(left), &before);
+            if !left.as_ref().is_none_or(is_clean) {
+                // One of them makes room for a mistake: each has to show that it does not.
+                let guard = Guard {
+                    errors: before,
+                    today,
+                };
+                trial = Trial::new(&state, permission, Some(guard));
+                trial.add_all(&candidates);
+                left = trial.left(today);
+            }
             fixed += trial.fixed;
             refused.append(&mut trial.refused);
             changes.append(&mut trial.changes);
-            if trial.edits.is_empty() {
+            let Some(left) = left else {
                 break;
-            }
+            };
             state = trial.proved;
-            report = state.lint(today);
+            report = left;
         }
         let is_changed = |id: &SourceId| {
             let [before, after] = [self, &state].map(|state| state.texts.get(*id));
@@ -112,6 +126,34 @@ impl Workspace {
             refused,
         }
     }
+}
+
+/// The errors of a report, with how often each is there: wherever their text has moved to.
+type Errors = BTreeMap<(&'static str, String, String, String), usize>;
+
+fn errors(report: &Report) -> Errors {
+    let errors = report.findings.iter();
+    let errors = errors.filter(|finding| finding.severity == Severity::Error);
+    let mut counted = Errors::new();
+    for error in errors {
+        let what = [&error.object, &error.path, &error.message];
+        let [object, path, message] = what.map(Clone::clone);
+        *counted.entry((error.rule, object, path, message)).or_default() += 1;
+    }
+    counted
+}
+
+/// Whether all errors are among those that were there before.
+fn is_within(errors: &Errors, before: &Errors) -> bool {
+    let was_there = |(error, count): (_, &usize)| before.get(error).is_some_and(|it| count <= it);
+    errors.iter().all(was_there)
+}
+
+/// What fixes must not add to.
+struct Guard {
+    /// The errors before the round.
+    errors: Errors,
+    today: Date,
 }
 
 /// Whether two findings of two rounds are one.
@@ -154,6 +196,8 @@ struct Trial<'t> {
     /// Before the round.
     start: &'t Workspace,
     permission: Permission,
+    /// Asked after each fix, where there is one.
+    guard: Option<Guard>,
     /// With the fixes that proved right.
     proved: Workspace,
     /// Their edits.
@@ -174,16 +218,22 @@ struct Batch {
 }
 
 impl<'t> Trial<'t> {
-    fn new(start: &'t Workspace, permission: Permission) -> Self {
+    fn new(start: &'t Workspace, permission: Permission, guard: Option<Guard>) -> Self {
         Self {
             start,
             permission,
+            guard,
             proved: start.clone(),
             edits: Vec::new(),
             fixed: 0,
             refused: Vec::new(),
             changes: Vec::new(),
         }
+    }
+
+    /// What is found after the fixes; `None` where there are none.
+    fn left(&self, today: Date) -> Option<Report> {
+        (!self.edits.is_empty()).then(|| self.proved.lint(today))
     }
 
     /// Adds the candidates class by class: as one where they prove right together, else in
@@ -222,7 +272,15 @@ impl<'t> Trial<'t> {
         let proof = match self.start.edited(&edits) {
             Ok(after) => {
                 let proof = proof::prove(&batch.before, &after, batch.promise);
-                proof.map(|changes| (after, changes))
+                let is_clean = |guard: &Guard| {
+                    is_within(&errors(&after.lint(guard.today)), &guard.errors)
+                };
+                match proof {
+                    Ok(_) if !self.guard.as_ref().is_none_or(is_clean) => {
+                        Err("it would leave an error that was not there")
+                    }
+                    proof => proof.map(|changes| (after, changes)),
+                }
             }
             Err(_) => Err("its edits overlap others"),
         };

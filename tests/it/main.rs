@@ -14,6 +14,7 @@ mod clusters;
 mod conformance;
 mod conventions;
 mod engine;
+mod every_fix;
 mod formats;
 mod generated;
 #[cfg(unix)]
