@@ -193,7 +193,8 @@ fn lint(options: &Options, states: &States<'_>, terminal: &mut Terminal) -> io::
         .as_ref()
         .map(|earlier| earlier.workspace.lint(today).findings);
     let known = KnownFindings::new(baseline, sources, &found_before.unwrap_or_default());
-    let linted = input.workspace.lint(today);
+    let before = earlier.as_ref().map(|earlier| &earlier.workspace);
+    let linted = input.workspace.lint_change(before, today);
     let run = Run {
         options,
         input: &input,

@@ -54,6 +54,8 @@ pub struct Context<'a> {
     pub cluster: &'a Cluster,
     /// Who may talk to whom.
     pub engine: &'a Engine<'a>,
+    /// The same cluster before a change, where there is a change to look at.
+    pub earlier: Option<&'a Engine<'a>>,
     /// What is known beyond the manifests.
     pub settings: &'a Settings,
     /// Every rule that exists, whether it runs or not.
@@ -79,6 +81,7 @@ impl<'a> Context<'a> {
             sources: input.sources,
             cluster: input.cluster,
             engine: input.engine,
+            earlier: input.earlier,
             settings: input.settings,
             known_rules: input.known_rules,
             meta,

@@ -29,6 +29,8 @@ pub struct Input<'a> {
     pub cluster: &'a Cluster,
     /// Who may talk to whom.
     pub engine: &'a Engine<'a>,
+    /// The same for the cluster before a change, where there is a change to look at.
+    pub earlier: Option<&'a Engine<'a>>,
     /// What is known beyond the manifests.
     pub settings: &'a Settings,
     /// Every rule that exists, whether it runs or not: a suppression may name it.

@@ -25,7 +25,9 @@ mod empty_means_all;
 mod entrypoint_blocked;
 mod except_defeated;
 mod flattened_manifest;
+mod flow_lost;
 mod foreign_pod_selector;
+mod foreign_policy;
 mod hidden_text;
 mod host_network_target;
 mod ignored_rules;
@@ -91,7 +93,9 @@ pub const ALL: &[&dyn Rule] = &[
     &entrypoint_blocked::EntrypointBlocked,
     &except_defeated::ExceptDefeated,
     &flattened_manifest::FlattenedManifest,
+    &flow_lost::FlowLost,
     &foreign_pod_selector::ForeignPodSelector,
+    &foreign_policy::ForeignPolicy,
     &hidden_text::HiddenText,
     &host_network_target::HostNetworkTarget,
     &ignored_rules::IgnoredRules,

@@ -138,7 +138,9 @@ fn errors(report: &Report) -> Errors {
     for error in errors {
         let what = [&error.object, &error.path, &error.message];
         let [object, path, message] = what.map(Clone::clone);
-        *counted.entry((error.rule, object, path, message)).or_default() += 1;
+        *counted
+            .entry((error.rule, object, path, message))
+            .or_default() += 1;
     }
     counted
 }
@@ -272,9 +274,8 @@ impl<'t> Trial<'t> {
         let proof = match self.start.edited(&edits) {
             Ok(after) => {
                 let proof = proof::prove(&batch.before, &after, batch.promise);
-                let is_clean = |guard: &Guard| {
-                    is_within(&errors(&after.lint(guard.today)), &guard.errors)
-                };
+                let is_clean =
+                    |guard: &Guard| is_within(&errors(&after.lint(guard.today)), &guard.errors);
                 match proof {
                     Ok(_) if !self.guard.as_ref().is_none_or(is_clean) => {
                         Err("it would leave an error that was not there")

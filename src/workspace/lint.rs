@@ -26,9 +26,17 @@ impl Workspace {
     /// The findings are in the order of the names of their files.
     #[must_use]
     pub fn lint(&self, today: Date) -> Report {
+        self.lint_change(None, today)
+    }
+
+    /// The same as a change of an earlier state, where there is one: rules may then say what
+    /// the change does. Clusters are compared with those of their name.
+    #[must_use]
+    pub fn lint_change(&self, earlier: Option<&Self>, today: Date) -> Report {
         let known_rules = known_rules();
         let judge = Judge {
             workspace: self,
+            earlier,
             known_rules: &known_rules,
             today,
         };
@@ -54,6 +62,7 @@ pub fn known_rules() -> Vec<&'static RuleMeta> {
 
 struct Judge<'w> {
     workspace: &'w Workspace,
+    earlier: Option<&'w Workspace>,
     known_rules: &'w [&'static RuleMeta],
     today: Date,
 }
@@ -76,6 +85,11 @@ impl Judge<'_> {
         let config = self.workspace.config();
         let path_of = |name: &str| self.workspace.path_of.call(name);
         let engine = Engine::new(cluster);
+        let earlier = self.earlier.and_then(|earlier| {
+            let mut views = earlier.clusters();
+            views.find(|earlier| earlier.name() == view.name())
+        });
+        let earlier = earlier.map(|earlier| Engine::new(earlier.first_definitions()));
         let enabled: Vec<&'static dyn Rule> = rules::ALL
             .iter()
             .copied()
@@ -87,6 +101,7 @@ impl Judge<'_> {
             reported: view.diagnostics(),
             cluster,
             engine: &engine,
+            earlier: earlier.as_ref(),
             settings: view.settings(),
             known_rules: self.known_rules,
             ignore: &config.ignore,

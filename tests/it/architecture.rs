@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "source",
             "diagnostic",
+            "edit",
             "k8s",
             "amend",
             "cluster",

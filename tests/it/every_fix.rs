@@ -2,9 +2,9 @@
 //! was not there before, and what was JSON is JSON still.
 
 use super::program::root;
+use npcheck::config::Config;
 use npcheck::diagnostic::Severity;
 use npcheck::lint::Report;
-use npcheck::config::Config;
 use npcheck::workspace::{Permission, Workspace};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -30,7 +30,9 @@ fn errors(report: &Report) -> BTreeMap<(String, String, String), usize> {
     let findings = report.findings.iter();
     for error in findings.filter(|finding| finding.severity == Severity::Error) {
         let (rule, object) = (error.rule.to_owned(), error.object.clone());
-        *errors.entry((rule, object, error.message.clone())).or_default() += 1;
+        *errors
+            .entry((rule, object, error.message.clone()))
+            .or_default() += 1;
     }
     errors
 }

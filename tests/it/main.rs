@@ -27,6 +27,8 @@ mod linting;
 #[cfg(unix)]
 mod fixing;
 #[cfg(unix)]
+mod lost_flows;
+#[cfg(unix)]
 mod odd;
 mod packaging;
 mod pictures;

@@ -35,6 +35,7 @@ fn findings(objects: &[Object], rule: &str) -> Vec<Diagnostic> {
         reported: &[],
         cluster: &cluster,
         engine: &engine,
+        earlier: None,
         settings: &config.settings,
         known_rules: &known_rules,
         ignore: &[],

@@ -20,6 +20,9 @@ use std::collections::BTreeSet;
 const CONFIGURATION: &str = "# npcheck.yaml: ";
 /// A line that starts so begins a further file, and names it.
 const FILE: &str = "# file: ";
+/// The same for a file of the state before a change, and of both states.
+const BEFORE: &str = "# before: ";
+const BOTH: &str = "# both: ";
 /// The day on which fixtures are linted.
 const TODAY: &str = "2026-11-21";
 
@@ -39,31 +42,39 @@ impl Linted {
         let mut sources = SourceMap::default();
         let mut files = Vec::new();
         let mut lines_above = 0;
-        for (name, text) in split(name, text) {
-            files.push((sources.add(name, text), lines_above));
-            lines_above += text.matches('\n').count() as u32;
-        }
         let mut documents = Vec::new();
         let mut reported = Vec::new();
         let mut objects = Vec::new();
-        for (id, _) in &files {
-            let source = sources.get(*id);
-            let parsed = manifest::read(*id, source.name(), source.text());
-            documents.extend(parsed.documents);
-            reported.extend(parsed.diagnostics);
-            objects.extend(parsed.objects);
+        let mut earlier = Vec::new();
+        for section in split(name, text) {
+            let id = sources.add(section.name, section.text);
+            files.push((id, lines_above));
+            lines_above += section.text.matches('\n').count() as u32;
+            let parsed = manifest::read(id, section.name, section.text);
+            if section.state != State::Now {
+                earlier.extend(parsed.objects.iter().cloned());
+            }
+            if section.state != State::Before {
+                documents.extend(parsed.documents);
+                reported.extend(parsed.diagnostics);
+                objects.extend(parsed.objects);
+            }
         }
         let documents = Documents::from(documents);
         let known_rules: Vec<&RuleMeta> = rules::ALL.iter().map(|rule| rule.meta()).collect();
         let config = configuration(name, text, &known_rules);
         let cluster = Cluster::new(objects.clone());
         let engine = Engine::new(&cluster);
+        let has_earlier = !earlier.is_empty();
+        let earlier = Cluster::new(earlier);
+        let earlier = Engine::new(&earlier);
         let input = Input {
             sources: &sources,
             documents: &documents,
             reported: &reported,
             cluster: &cluster,
             engine: &engine,
+            earlier: has_earlier.then_some(&earlier),
             settings: &config.settings,
             known_rules: &known_rules,
             ignore: &config.ignore,
@@ -210,22 +221,53 @@ impl Linted {
 
 /// The files of a fixture: cut before every line that names one, so that together they are
 /// the whole text.
-fn split<'t>(name: &'t str, text: &'t str) -> Vec<(&'t str, &'t str)> {
-    let mut starts: Vec<usize> = text
-        .match_indices(FILE)
-        .map(|(at, _)| at)
-        .filter(|at| *at == 0 || text.as_bytes()[at - 1] == b'\n')
-        .collect();
-    if starts.first() != Some(&0) {
-        starts.insert(0, 0);
+fn split<'t>(name: &'t str, text: &'t str) -> Vec<Section<'t>> {
+    let marks = [
+        (FILE, State::Now),
+        (BEFORE, State::Before),
+        (BOTH, State::Both),
+    ];
+    let is_start = |at: usize| at == 0 || text.as_bytes()[at - 1] == b'\n';
+    let found = marks.iter().flat_map(|(mark, state)| {
+        let places = text.match_indices(mark).map(|(at, _)| at);
+        places.map(|at| (at, *mark, *state))
+    });
+    let mut starts: Vec<(usize, &str, State)> = found.filter(|(at, ..)| is_start(*at)).collect();
+    starts.sort_unstable_by_key(|(at, ..)| *at);
+    if starts.first().is_none_or(|(at, ..)| *at != 0) {
+        starts.insert(0, (0, "", State::Now));
     }
-    let ends = starts.iter().skip(1).copied().chain([text.len()]);
-    let file = |(start, end): (&usize, usize)| {
-        let part = &text[*start..end];
-        let named = part.strip_prefix(FILE).and_then(|part| part.lines().next());
-        (named.map_or(name, str::trim), part)
+    let ends = starts.iter().skip(1).map(|(at, ..)| *at);
+    let ends = ends.chain([text.len()]).collect::<Vec<_>>();
+    let section = |((start, mark, state), end): (&(usize, &str, State), usize)| {
+        let text = &text[*start..end];
+        let named = text.strip_prefix(mark).and_then(|text| text.lines().next());
+        let named = named.filter(|_| !mark.is_empty());
+        Section {
+            name: named.map_or(name, str::trim),
+            text,
+            state: *state,
+        }
     };
-    starts.iter().zip(ends).map(file).collect()
+    starts.iter().zip(ends).map(section).collect()
+}
+
+/// A file of a fixture.
+struct Section<'t> {
+    name: &'t str,
+    text: &'t str,
+    state: State,
+}
+
+/// When a file of a fixture is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// In the state that is linted.
+    Now,
+    /// In the state before a change.
+    Before,
+    /// In both.
+    Both,
 }
 
 /// What the first line says is known beyond the manifests.

@@ -1,0 +1,446 @@
+//! Flows that a change closes although a policy names them.
+
+use crate::cluster::{Cluster, PolicyId, WorkloadId};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::engine::{self, ConnectionSet, Endpoint, Engine};
+use crate::k8s::{Direction, LabelSelector, NetworkPolicy, NetworkPolicyPeer, PeerPlace};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
+use crate::source::Span;
+use std::collections::{BTreeSet, HashMap};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// With `--new-from` and in the hook, compares with the state before the change: reports a
+    /// connection that a rule named and allowed, and that is not allowed any more. The rule or
+    /// the policy is gone, a namespace or the pods have lost a label, or another policy isolates
+    /// one of the ends now. Also a selector that matched pods and matches none since the change.
+    ///
+    /// Pods that are gone together with the policies about them are no finding, and neither are
+    /// flows that no rule names by labels.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Somebody wrote down that the connection is needed. A selector that matches nothing may
+    /// be meant for pods of elsewhere; one that did match pods yesterday is not.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// # before: labels.yaml
+    /// apiVersion: v1
+    /// kind: Namespace
+    /// metadata: {name: web, labels: {team: front}}
+    /// # file: labels.yaml
+    /// apiVersion: v1
+    /// kind: Namespace
+    /// metadata: {name: web}
+    /// # both: shop.yaml
+    /// apiVersion: v1
+    /// kind: Pod
+    /// metadata: {name: web, namespace: web, labels: {app: web}}
+    /// spec: {containers: [{name: web, image: example/web:1}]}
+    /// ---
+    /// apiVersion: v1
+    /// kind: Pod
+    /// metadata: {name: api, namespace: shop, labels: {app: api}}
+    /// spec: {containers: [{name: api, image: example/api:1}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: api, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: api}}
+    ///   ingress: [{from: [{namespaceSelector: {matchLabels: {team: front}}}]}]
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// # both: labels.yaml
+    /// apiVersion: v1
+    /// kind: Namespace
+    /// metadata: {name: web, labels: {team: front}}
+    /// # both: shop.yaml
+    /// apiVersion: v1
+    /// kind: Pod
+    /// metadata: {name: api, namespace: shop, labels: {app: api}}
+    /// spec: {containers: [{name: api, image: example/api:1}]}
+    /// ---
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: api, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: api}}
+    ///   ingress: [{from: [{namespaceSelector: {matchLabels: {team: front}}}]}]
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: the change may be meant.
+    pub(super) struct FlowLost {
+        name: "flow-lost",
+        summary: "a change closes a connection that a policy names",
+        category: Category::Flows,
+        severity: Severity::Warning,
+        tier: Stable,
+        evidence: "the state before the change is the evidence; tried on changes of the fixtures",
+        fix: None,
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+/// How many pairs of pods are looked at in one cluster.
+const MAX_PAIRS: usize = 200_000;
+
+impl Rule for FlowLost {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let Some(earlier) = cx.earlier else {
+            return;
+        };
+        let change = Change::new(earlier, cx.engine);
+        let mut findings = Vec::new();
+        let mut left = MAX_PAIRS;
+        for id in change.before().policy_ids() {
+            let policy = &change.before().policy(id).object;
+            if !policy.meta.is_accepted || policy.meta.opaque.is_some() {
+                continue;
+            }
+            let told = emptied(cx, &change, id, &mut findings);
+            for place in policy.peers().filter(|it| policy.applies_to(it.direction)) {
+                if told.contains("spec.podSelector") || told.contains(&place.path()) {
+                    continue;
+                }
+                if let Some(lost) = Lost::of(&change, id, place, &mut left) {
+                    findings.push(lost.describe(cx, &change));
+                }
+            }
+        }
+        if left == 0 {
+            cx.report_limit(format_args!(
+                "the change touches so many pods that not all connections were compared"
+            ));
+        }
+        for finding in findings {
+            cx.report(finding);
+        }
+    }
+}
+
+/// A cluster before and after a change.
+struct Change<'e> {
+    earlier: &'e Engine<'e>,
+    now: &'e Engine<'e>,
+    /// The workloads that there are now, by their names.
+    by_name: HashMap<String, WorkloadId>,
+}
+
+impl<'e> Change<'e> {
+    fn new(earlier: &'e Engine<'e>, now: &'e Engine<'e>) -> Self {
+        let cluster = now.cluster();
+        let named = cluster.workload_ids();
+        Self {
+            earlier,
+            now,
+            by_name: named.map(|id| (cluster.workload_name(id), id)).collect(),
+        }
+    }
+
+    fn before(&self) -> &'e Cluster {
+        self.earlier.cluster()
+    }
+
+    /// The workload as it is now; `None` if it is gone.
+    fn workload_now(&self, id: WorkloadId) -> Option<WorkloadId> {
+        let name = self.before().workload_name(id);
+        self.by_name.get(&name).copied()
+    }
+
+    /// The policy as it is now; `None` if it is gone.
+    fn policy_now(&self, id: PolicyId) -> Option<PolicyId> {
+        let policy = self.before().policy(id);
+        let cluster = self.now.cluster();
+        let namespace = &self.before().namespace(policy.namespace).name;
+        let namespace = cluster.namespace_by_name(namespace)?;
+        let name = &policy.object.meta.name.value;
+        let mut policies = cluster.policies_in(namespace);
+        policies.find(|other| cluster.policy(*other).object.meta.name.value == *name)
+    }
+}
+
+/// What a peer asks for, to find it again in the policy of another state.
+fn asks(peer: &NetworkPolicyPeer) -> Option<(Option<String>, Option<String>)> {
+    let (namespaces, pods) = peer.selectors()?;
+    let text = |selector: Option<&LabelSelector>| selector.map(ToString::to_string);
+    Some((text(namespaces), text(pods)))
+}
+
+fn peer_now<'p>(policy: &'p NetworkPolicy, place: &PeerPlace<'_>) -> Option<PeerPlace<'p>> {
+    let asked = asks(place.peer)?;
+    let mut peers = policy.peers();
+    peers.find(|it| it.direction == place.direction && asks(it.peer).as_ref() == Some(&asked))
+}
+
+/// Reports the selectors of a policy that matched pods and match none any more. Their paths
+/// before the change.
+fn emptied(
+    cx: &Context<'_>,
+    change: &Change<'_>,
+    id: PolicyId,
+    findings: &mut Vec<Diagnostic>,
+) -> BTreeSet<String> {
+    let mut told = BTreeSet::new();
+    let Some(now) = change.policy_now(id) else {
+        return told;
+    };
+    let policies = [
+        &change.before().policy(id).object,
+        &cx.cluster.policy(now).object,
+    ];
+    let [subject, subject_now] = policies.map(|policy| policy.pod_selector.get());
+    if let (Some(subject), Some(subject_now)) = (subject, subject_now)
+        && subject.to_string() == subject_now.to_string()
+        && cx.engine.selected(now).is_empty()
+        && let Some(first) = change.earlier.selected(id).first()
+    {
+        let path = "spec.podSelector".to_owned();
+        findings.push(no_pod_left(cx, change, now, &path, subject_now, *first));
+        told.insert(path);
+    }
+    for place in policies[0].peers() {
+        let Some(other) = peer_now(policies[1], &place) else {
+            continue;
+        };
+        let Some((namespaces, pods)) = other.peer.selectors() else {
+            continue;
+        };
+        if cx.engine.peer_workloads(now, other.peer).is_empty()
+            && let Some(first) = change.earlier.peer_workloads(id, place.peer).first()
+        {
+            let matches = |pods: &LabelSelector| {
+                let now = change.workload_now(*first);
+                now.is_some_and(|id| pods.matches(&cx.cluster.workload(id).object.labels))
+            };
+            // Pods that have their labels still are in a namespace that has lost one.
+            let unmatched = pods.filter(|pods| !pods.is_empty() && !matches(pods));
+            let Some(selector) = unmatched.or(namespaces).or(pods) else {
+                continue;
+            };
+            findings.push(no_pod_left(
+                cx,
+                change,
+                now,
+                &other.path(),
+                selector,
+                *first,
+            ));
+            told.insert(place.path());
+        }
+    }
+    told
+}
+
+fn no_pod_left(
+    cx: &Context<'_>,
+    change: &Change<'_>,
+    policy: PolicyId,
+    path: &str,
+    selector: &LabelSelector,
+    first: WorkloadId,
+) -> Diagnostic {
+    let name = change.before().workload_name(first);
+    let span = selector.requirements_span();
+    let message = format!("no pod matches this selector since the change: `{name}` did");
+    let finding = cx.policy_finding(policy, path, span, message);
+    match change.workload_now(first) {
+        Some(now) => because_of_labels(cx, change, first, now, finding),
+        None => finding
+            .label(format!("`{name}` is gone"))
+            .help("delete what is about these pods, or select those that took their place"),
+    }
+}
+
+/// The finding with the labels that a workload or its namespace has lost.
+fn because_of_labels(
+    cx: &Context<'_>,
+    change: &Change<'_>,
+    before: WorkloadId,
+    now: WorkloadId,
+    finding: Diagnostic,
+) -> Diagnostic {
+    let (old, new) = (change.before().workload(before), cx.cluster.workload(now));
+    let lost = |old: &crate::k8s::Labels, new: &crate::k8s::Labels| -> Vec<String> {
+        let lost = old
+            .iter()
+            .filter(|label| new.get(&label.key) != Some(label.value.as_str()));
+        lost.map(|label| format!("{}={}", label.key, label.value))
+            .collect()
+    };
+    let of_pods = lost(&old.object.labels, &new.object.labels);
+    let (old_home, new_home) = (
+        change.before().namespace(old.namespace),
+        cx.cluster.namespace(new.namespace),
+    );
+    let of_namespace = lost(&old_home.labels, &new_home.labels);
+    let mut finding = finding.help("give the label back, or select by what there is now");
+    if !of_pods.is_empty() {
+        let lost = words::names(&of_pods);
+        finding = finding.related(new.object.labels_span, format!("these pods had {lost}"));
+    }
+    if !of_namespace.is_empty() {
+        let lost = words::names(&of_namespace);
+        finding = match &new_home.declared {
+            Some(declared) => finding.related(
+                declared.meta.name.span,
+                format!("this namespace had {lost}"),
+            ),
+            None => finding.note(format!("namespace `{}` had {lost}", new_home.name)),
+        };
+    }
+    finding
+}
+
+/// Connections that one peer of a rule named, and that are closed since the change.
+struct Lost<'c> {
+    policy: PolicyId,
+    place: PeerPlace<'c>,
+    /// The first pair as it is now, source first, and what it has lost.
+    pair: (WorkloadId, WorkloadId),
+    connections: ConnectionSet,
+    /// The peer's end of the first pair, before and now.
+    other: (WorkloadId, WorkloadId),
+    /// How many more pairs there are.
+    more: usize,
+}
+
+impl<'c> Lost<'c> {
+    fn of(
+        change: &Change<'c>,
+        policy: PolicyId,
+        place: PeerPlace<'c>,
+        left: &mut usize,
+    ) -> Option<Self> {
+        let (before, now) = (change.earlier.relation(), change.now.relation());
+        let ports = place.rule.ports.items();
+        let mut found: Option<Self> = None;
+        let others = change.earlier.peer_workloads(policy, place.peer);
+        let others: Vec<_> = others
+            .into_iter()
+            .filter_map(|id| Some((id, change.workload_now(id)?)))
+            .collect();
+        for subject in change.earlier.selected(policy) {
+            let Some(subject_now) = change.workload_now(*subject) else {
+                continue;
+            };
+            for (other, other_now) in &others {
+                *left = left.checked_sub(1)?;
+                let (pair, pair_now) = match place.direction {
+                    Direction::Ingress => ((*other, *subject), (*other_now, subject_now)),
+                    Direction::Egress => ((*subject, *other), (subject_now, *other_now)),
+                };
+                let allowed = before.connections(pair.0, pair.1);
+                let kept = now.connections(pair_now.0, pair_now.1);
+                let kept = kept.union(&now.unknown(pair_now.0, pair_now.1));
+                if allowed.is_subset(&kept) {
+                    continue;
+                }
+                let destination = Endpoint::workload(change.before(), pair.1);
+                let named = engine::ports_at(ports, &destination).certain;
+                let lost = allowed.intersection(&named).difference(&kept);
+                match &mut found {
+                    _ if lost.is_empty() => {}
+                    Some(found) => found.more += 1,
+                    None => {
+                        found = Some(Self {
+                            policy,
+                            place,
+                            pair: pair_now,
+                            connections: lost,
+                            other: (*other, *other_now),
+                            more: 0,
+                        });
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    fn describe(&self, cx: &Context<'_>, change: &Change<'_>) -> Diagnostic {
+        let cluster = cx.cluster;
+        let [source, destination] = [self.pair.0, self.pair.1].map(|id| cluster.workload_name(id));
+        let more = match self.more {
+            0 => String::new(),
+            more => format!(" (and {})", words::count(more, "more connection")),
+        };
+        let message = format!(
+            "since the change `{source}` cannot reach `{destination}` on {}{more}",
+            self.connections
+        );
+        let number = self.place.rule_index + 1;
+        let list = self.place.direction.field();
+        let name = change.before().policy_name(self.policy);
+        let note = format!("{list} rule #{number} of `{name}` named and allowed it");
+        let now = change.policy_now(self.policy);
+        let peer = now.and_then(|now| {
+            let policy = &cluster.policy(now).object;
+            peer_now(policy, &self.place).map(|place| (now, place))
+        });
+        if let Some((policy, place)) = peer
+            && let Some((namespaces, pods)) = place.peer.selectors()
+            && let Some(selector) = namespaces.or(pods)
+            && !cx
+                .engine
+                .peer_workloads(policy, place.peer)
+                .contains(&self.other.1)
+        {
+            let span = selector.requirements_span();
+            let finding = cx
+                .policy_finding(policy, place.path(), span, message)
+                .label("does not match these pods any more")
+                .note(note);
+            return because_of_labels(cx, change, self.other.0, self.other.1, finding);
+        }
+        let (at, policy) = self.blocked_by(cx);
+        let gone = match (now, peer) {
+            (None, _) => "that policy is gone",
+            (Some(_), None) => "that rule is gone",
+            (Some(_), Some(_)) => "that rule is there, but not enough any more",
+        };
+        let finding = match policy {
+            Some(policy) => cx.policy_finding(policy, "", at, message),
+            None => cx.finding(at, message).about(destination, ""),
+        };
+        finding
+            .label("isolates one of the ends, and has no rule for it")
+            .note(format!("{note}; {gone}"))
+            .help("bring the rule back if the connection is still needed")
+    }
+
+    /// The first policy that blocks the pair now, and its text.
+    fn blocked_by(&self, cx: &Context<'_>) -> (Span, Option<PolicyId>) {
+        let [source, destination] =
+            [self.pair.0, self.pair.1].map(|id| Endpoint::workload(cx.cluster, id));
+        let sides = [
+            (Direction::Egress, self.pair.0, &source, &destination),
+            (Direction::Ingress, self.pair.1, &destination, &source),
+        ];
+        for (side, workload, subject, other) in sides {
+            let denied = engine::side(cx.cluster, side, subject, other).denied();
+            let policy = cx.engine.isolating(workload, side).first();
+            if let Some(policy) =
+                policy.filter(|_| !self.connections.intersection(&denied).is_empty())
+            {
+                let name = &cx.cluster.policy(*policy).object.meta.name;
+                return (name.span, Some(*policy));
+            }
+        }
+        let object = &cx.cluster.workload(self.pair.1).object;
+        (object.meta.name.span, None)
+    }
+}

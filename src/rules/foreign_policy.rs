@@ -1,0 +1,97 @@
+//! Policies of kinds that npcheck does not evaluate.
+
+use crate::diagnostic::Severity;
+use crate::k8s::{PluginPolicy, PolicyEffect};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
+use std::collections::BTreeMap;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Tells of policies of kinds that only a CNI plugin or a service mesh enforces and that
+    /// npcheck does not evaluate: once for each kind, with the number of them.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// It is not. But such policies allow and deny connections as well, so what npcheck says
+    /// about the pods that they select is only a part of the truth. Rules are silent, and verdicts
+    /// unknown, where one of them may decide.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: security.istio.io/v1
+    /// kind: AuthorizationPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   selector: {matchLabels: {app: web}}
+    ///   action: ALLOW
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: networking.k8s.io/v1
+    /// kind: NetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   podSelector: {matchLabels: {app: web}}
+    ///   ingress: [{from: [{podSelector: {}}]}]
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: there is nothing to fix.
+    pub(super) struct ForeignPolicy {
+        name: "foreign-policy",
+        summary: "policies of kinds that npcheck does not evaluate",
+        category: Category::Tool,
+        severity: Severity::Info,
+        tier: Stable,
+        evidence: "infos only, one for each kind",
+        fix: None,
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for ForeignPolicy {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let mut by_kind: BTreeMap<&str, Vec<&PluginPolicy>> = BTreeMap::new();
+        for policy in cx.cluster.foreign_policies() {
+            if policy.kind.effect != PolicyEffect::Nothing {
+                by_kind
+                    .entry(policy.kind.qualified)
+                    .or_default()
+                    .push(policy);
+            }
+        }
+        for (kind, policies) in by_kind {
+            let (first, product) = (policies[0], policies[0].kind.product.name());
+            let count = match policies.len() {
+                1 => "1 policy".to_owned(),
+                several => format!("{several} policies"),
+            };
+            let message = format!("{count} of kind `{kind}` ({product}) not evaluated");
+            let namespaces: Vec<&str> = policies.iter().filter_map(|it| it.namespace()).collect();
+            let finding = cx
+                .finding(first.meta.name.span, message)
+                .label("what it allows or denies is not known");
+            let finding = match namespaces.len() == policies.len() {
+                true => {
+                    let mut namespaces = namespaces;
+                    namespaces.dedup();
+                    finding.note(format!("about pods of {}", words::names(&namespaces)))
+                }
+                false => finding.note("about pods of any namespace"),
+            };
+            cx.report(finding.help(
+                "nothing to do; where one of these policies may decide, verdicts are unknown",
+            ));
+        }
+    }
+}
