@@ -21,12 +21,21 @@ pub(super) struct Options {
     paths: Paths,
     #[command(flatten)]
     clusters: ClusterOptions,
+    /// Show what is deployed together, and what builds it, instead of the files
+    #[arg(long)]
+    roots: bool,
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
     let Ok(input) = Input::read(&options.paths, &options.clusters, terminal) else {
         return Ok(Outcome::Incomplete);
     };
+    if options.roots {
+        let written = write_roots(&input, terminal.style, terminal.out());
+        terminal.finish(written)?;
+        input.report_problems(terminal);
+        return Ok(Outcome::Good.with_problems(input.is_incomplete()));
+    }
     let mut skipped = load::left_out(&options.paths.paths, &Limits::default());
     skipped.extend(input.skipped.iter().cloned());
     skipped.sort();
@@ -41,6 +50,69 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         Outcome::Good
     };
     Ok(outcome.with_problems(input.is_incomplete()))
+}
+
+/// Writes the clusters, with what builds them, what is missing from them, and what nothing
+/// deploys.
+fn write_roots(input: &Input, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let sources = input.workspace.sources();
+    let several = input.workspace.clusters().len() > 1;
+    for view in input.workspace.clusters() {
+        let name = match view.name() {
+            "" => "one cluster".to_owned(),
+            name => format!("cluster {}", Escaped(name)),
+        };
+        writeln!(out, "{}", style.paint(Role::Strong, name))?;
+        let part = view.part();
+        for root in &part.roots {
+            let name = if root.name.is_empty() {
+                "."
+            } else {
+                &root.name
+            };
+            let objects = count(root.objects, "object");
+            writeln!(out, "  {:<14} {}  {objects}", root.kind, Escaped(name))?;
+        }
+        let plain = part.texts.len();
+        if part.roots.is_empty() {
+            writeln!(out, "  {:<14} {}", "as they stand", count(plain, "file"))?;
+        }
+        for unknown in &part.opaque {
+            let place = unknown.name.as_str();
+            writeln!(
+                out,
+                "  {:<14} {}: {}",
+                "unknown",
+                Escaped(place),
+                Escaped(&unknown.reason)
+            )?;
+        }
+        if !part.opaque.is_empty() {
+            let fill = "to fill the gap: kustomize build DIRECTORY | npcheck lint -";
+            writeln!(out, "  {}", style.paint(Role::Faint, fill))?;
+        }
+    }
+    if several {
+        let why = "clusters are told apart by what Flux and Argo CD say, and by objects that are defined twice";
+        writeln!(out, "{}", style.paint(Role::Faint, why))?;
+    }
+    let documents = input.workspace.documents();
+    let is_idle = |document: &&Document| document.outcome == Became::NotDeployed;
+    for document in documents
+        .values()
+        .flat_map(|text| text.iter())
+        .filter(is_idle)
+    {
+        let source = sources.get(document.span.source);
+        let line = source.position(document.span.start).line;
+        writeln!(
+            out,
+            "not deployed: {}:{line}  {}",
+            Escaped(source.name()),
+            identity(document)
+        )?;
+    }
+    Ok(())
 }
 
 fn write(
@@ -119,6 +191,8 @@ fn became(document: &Document) -> Option<String> {
         Became::Patch => format!("{name}  skipped: a patch, run kustomize build first"),
         Became::PluginPolicy => format!("{name}  a policy that only some CNI plugins know"),
         Became::PluginResource => format!("{name}  policies of a CNI plugin refer to it"),
+        Became::BuiltFrom => format!("{name}  part of a build: a patch, or taken away by one"),
+        Became::NotDeployed => format!("{name}  not deployed: no kustomization lists its file"),
         Became::OtherKind => format!("{name}  not analysed: ignored kind"),
         Became::Opaque(Opacity::Template) => {
             format!("{name}  skipped: a template, render it first")

@@ -40,7 +40,8 @@ impl Input {
         terminal: &mut Terminal,
     ) -> Result<Self, Unusable> {
         let configuration = Configuration::load(options, terminal)?;
-        let loaded = load::load(&paths.paths, &mut io::stdin().lock(), &Limits::default());
+        let mut loaded = load::load(&paths.paths, &mut io::stdin().lock(), &Limits::default());
+        super::wanted::add_wanted(&mut loaded);
         let (input, _) = Self::of(loaded, &configuration);
         input.only(options, terminal)
     }
@@ -213,7 +214,7 @@ fn summarize(workspace: &Workspace) -> Summary {
             Became::Opaque(Opacity::Sops) => summary.encrypted += 1,
             Became::Opaque(Opacity::Substitution) => summary.substitutions += 1,
             Became::Broken => summary.broken += 1,
-            Became::NotKubernetes | Became::Empty => {}
+            Became::BuiltFrom | Became::NotDeployed | Became::NotKubernetes | Became::Empty => {}
         }
         if document.outcome == Became::Object {
             count_object(&mut summary, &document.kind);

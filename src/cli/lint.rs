@@ -171,13 +171,16 @@ fn lint(options: &Options, states: &States<'_>, terminal: &mut Terminal) -> io::
     };
     let (paths, limits) = (&options.paths.paths, Limits::default());
     let stdin = &mut io::stdin().lock();
-    let loaded = match states.now.load(paths, stdin, states.earlier(), &limits) {
+    let mut loaded = match states.now.load(paths, stdin, states.earlier(), &limits) {
         Ok(loaded) => loaded,
         Err(error) => {
             options.states.complain(&error, terminal);
             return Ok(Outcome::Incomplete);
         }
     };
+    if !options.states.is_staged() {
+        super::wanted::add_wanted(&mut loaded);
+    }
     let (mut input, earlier) = Input::of(loaded, &configuration);
     input.summary.since = states.since().map(str::to_owned);
     if let Some(earlier) = &earlier {

@@ -26,6 +26,7 @@ mod schema;
 mod states;
 mod target;
 mod terminal;
+mod wanted;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use exit::Outcome;

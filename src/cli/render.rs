@@ -7,9 +7,8 @@ use super::terminal::Terminal;
 use crate::load::{self, Limits};
 use crate::output::Escaped;
 use crate::render;
-use crate::source::{SourceId, SourceMap};
+use crate::source::SourceId;
 use clap::Args;
-use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
@@ -39,7 +38,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         );
     }
     let is_incomplete = !loaded.now.problems.is_empty();
-    add_wanted(&mut loaded.sources);
+    super::wanted::add_wanted(&mut loaded);
     let ids: Vec<SourceId> = loaded.sources.ids().collect();
     let is_file = loaded
         .sources
@@ -68,24 +67,4 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         has_error |= fault.is_error;
     }
     Ok(Outcome::Good.with_problems(has_error))
-}
-
-/// Reads the files that kustomizations speak of and that were not asked for, until there are
-/// no more.
-pub(super) fn add_wanted(sources: &mut SourceMap) {
-    let mut tried = BTreeSet::new();
-    loop {
-        let ids: Vec<SourceId> = sources.ids().collect();
-        let wanted = render::wanted(sources, &ids);
-        let new: Vec<PathBuf> = wanted.difference(&tried).map(PathBuf::from).collect();
-        if new.is_empty() {
-            return;
-        }
-        tried.extend(wanted);
-        let more = load::load_files(&new, &Limits::default());
-        for file in &more.now.files {
-            let source = more.sources.get(file.source);
-            sources.add(source.name(), source.text());
-        }
-    }
 }

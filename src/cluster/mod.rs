@@ -77,6 +77,8 @@ pub struct Cluster {
     represented: Vec<Represented>,
     duplicates: Vec<Duplicate>,
     enforcement: Enforcement,
+    /// The namespaces of parts that nobody could build; `None` for one that may be in any.
+    unknown_parts: Vec<Option<String>>,
 }
 
 /// A namespace, declared or only used.
@@ -218,6 +220,21 @@ impl Cluster {
     #[must_use]
     pub fn context_objects(&self) -> &ContextObjects {
         &self.context_objects
+    }
+
+    /// The same with parts that belong to it and that nobody could build, by their namespace;
+    /// `None` stands for any.
+    #[must_use]
+    pub fn with_unknown_parts(mut self, parts: Vec<Option<String>>) -> Self {
+        self.unknown_parts = parts;
+        self
+    }
+
+    /// Whether a namespace may hold more than is known, as a part of it could not be built.
+    #[must_use]
+    pub fn may_hold_more(&self, namespace: &str) -> bool {
+        let mut parts = self.unknown_parts.iter();
+        parts.any(|part| part.as_deref().is_none_or(|own| own == namespace))
     }
 
     /// How policies are enforced here, where Kubernetes leaves it open.

@@ -252,6 +252,10 @@ pub enum Outcome {
     PluginResource,
     /// A patch: kustomize merges it into another object, so it is none itself.
     Patch,
+    /// A patch that was applied, or an object that a build takes away again.
+    BuiltFrom,
+    /// An object in a file that no kustomization, nor anything else that deploys, takes.
+    NotDeployed,
     /// A Kubernetes object of a kind that says nothing about pods and policies.
     OtherKind,
     /// No Kubernetes object: no `apiVersion` and `kind`.

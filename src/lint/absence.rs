@@ -92,7 +92,8 @@ impl<'a> Inventories<'a> {
     ) -> Presence {
         let name = self.cluster.namespace(namespace).name.as_str();
         let is_complete = cx.settings.inventory.is_complete_in(name);
-        if self.is_hidden(name, selector)
+        if self.cluster.may_hold_more(name)
+            || self.is_hidden(name, selector)
             || self.is_made_by_operator(name, selector)
             || !is_complete && self.is_counted_on(namespace, selector)
             || is_configured(cx, name, selector)
@@ -122,7 +123,8 @@ impl<'a> Inventories<'a> {
     /// npcheck knows nothing of, a template, a program that makes pods.
     #[must_use]
     pub fn is_open(&self, namespace: NamespaceId) -> bool {
-        self.is_open[namespace.index()]
+        let name = &self.cluster.namespace(namespace).name;
+        self.is_open[namespace.index()] || self.cluster.may_hold_more(name)
     }
 
     /// Whether a policy of the namespace but this one asks for every label that the selector

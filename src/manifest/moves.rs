@@ -118,6 +118,11 @@ impl<'t> Document<'t> {
         // columns of its first line are those of the others.
         let mut text = " ".repeat(self.column(self.range.start));
         let mut at = self.range.start;
+        let source = self.root.span().source;
+        // An object that was built has parts of other texts.
+        if edits.iter().any(|edit| edit.span.source != source) {
+            return None;
+        }
         for edit in edits {
             text.push_str(self.text.get(at..edit.span.start as usize)?);
             text.push_str(&edit.replacement);
@@ -125,7 +130,6 @@ impl<'t> Document<'t> {
         }
         text.push_str(self.text.get(at..self.range.end)?);
         text.push('\n');
-        let source = self.root.span().source;
         let tree = general::read(source, &text, 0..text.len()).ok()?;
         let root = tree
             .root()

@@ -490,7 +490,10 @@ fn display(node: Node<'_>, kind: &str, is_namespaced: bool) -> String {
 /// The first line of a value: where it begins.
 fn first_line(node: Node<'_>) -> Span {
     let span = node.written_span();
-    let line = node.source_text()[span.range()].lines().next();
+    let line = node
+        .source_text()
+        .get(span.range())
+        .and_then(|text| text.lines().next());
     let length = line.map_or(0, str::len) as u32;
     Span::new(span.source, span.start, span.start + length)
 }

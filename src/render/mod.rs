@@ -20,8 +20,8 @@ mod value;
 mod wanted;
 
 pub(crate) use library::Library;
-pub use roots::{Deployment, Root, RootKind, deployment};
-pub use wanted::wanted;
+pub use roots::{ChangedObject, Deployment, Root, RootKind, deployment};
+pub use wanted::{is_manifest, wanted};
 
 use crate::source::{SourceId, SourceMap, Span};
 use kustomize::{Kustomize, Weight};

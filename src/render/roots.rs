@@ -40,6 +40,8 @@ pub struct Root {
     pub cluster: Option<String>,
     /// The directory by which it is told from others.
     pub directory: String,
+    /// The namespace that it puts everything into, if it does.
+    pub namespace: Option<String>,
     /// The texts that it takes something from.
     pub texts: BTreeSet<SourceId>,
     /// What became of its documents.
@@ -50,6 +52,17 @@ pub struct Root {
     pub diagnostics: Vec<Diagnostic>,
     /// Parts of it that could not be built, each with the reason and the text that names it.
     pub opaque: Vec<(Span, String)>,
+    /// The objects that a build changed, by the text of their documents.
+    pub changed: Vec<ChangedObject>,
+}
+
+/// An object that is deployed otherwise than it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedObject {
+    /// The text of its document.
+    pub document: Span,
+    /// What changed it: a field of a kustomization, and the text that stands there.
+    pub by: Vec<(&'static str, Span)>,
 }
 
 /// What a root is.
@@ -79,7 +92,11 @@ impl RootKind {
 /// anything, so that the texts are what they are.
 #[must_use]
 pub fn deployment(sources: &SourceMap, ids: &[SourceId]) -> Option<Deployment> {
-    let library = Library::new(sources, ids.iter().copied());
+    // What is no manifest is data for all.
+    let data = sources
+        .ids()
+        .filter(|id| !super::is_manifest(sources.get(*id).name()));
+    let library = Library::new(sources, ids.iter().copied().chain(data));
     let finder = Finder::new(&library);
     if finder.kustomizations.is_empty() && finder.raw.is_empty() {
         return None;
@@ -149,11 +166,13 @@ impl<'t, 's> Finder<'t, 's> {
                 directory: name.clone(),
                 name,
                 kind: RootKind::Flux,
+                namespace: None,
                 texts,
                 documents: Vec::new(),
                 objects: Vec::new(),
                 diagnostics: Vec::new(),
                 opaque: Vec::new(),
+                changed: Vec::new(),
             };
             told::retyped(&applied.retyped, &mut root.diagnostics);
             told::idle_patches(&applied.idle_patches, &mut root.diagnostics);
@@ -172,11 +191,14 @@ impl<'t, 's> Finder<'t, 's> {
                 kind: RootKind::ArgoCd,
                 cluster: Some(argo::destination(&application)),
                 directory: directory.unwrap_or_default(),
+                namespace: Some(application.text_of(&["spec", "destination", "namespace"]))
+                    .filter(|namespace| !namespace.is_empty()),
                 texts,
                 documents: Vec::new(),
                 objects: Vec::new(),
                 diagnostics: Vec::new(),
                 opaque: Vec::new(),
+                changed: Vec::new(),
             };
             told::idle_patches(&applied.idle_patches, &mut root.diagnostics);
             self.fill(&mut root, &applied.resources, &applied.faults, &mut decoder);
@@ -206,11 +228,13 @@ impl<'t, 's> Finder<'t, 's> {
                 kind: RootKind::Kustomization,
                 cluster: None,
                 directory: directory.clone(),
+                namespace: self.namespace_of(directory),
                 texts: self.texts_of(&BTreeSet::from([directory.clone()]), &build.resources),
                 documents: Vec::new(),
                 objects: Vec::new(),
                 diagnostics: Vec::new(),
                 opaque: Vec::new(),
+                changed: Vec::new(),
             };
             told::idle_patches(&build.idle_patches, &mut root.diagnostics);
             self.fill(&mut root, &build.resources, &build.faults, &mut decoder);
@@ -237,6 +261,13 @@ impl<'t, 's> Finder<'t, 's> {
             root.documents.extend(parsed.documents.iter().cloned());
             root.objects.extend(parsed.objects.iter().cloned());
             root.diagnostics.extend(parsed.diagnostics.iter().cloned());
+            if !resource.steps.is_empty() {
+                let steps = resource.steps.iter();
+                root.changed.push(ChangedObject {
+                    document: resource.value.span(),
+                    by: steps.map(|step| (step.field, step.span)).collect(),
+                });
+            }
             told::overlay(resource, resources, &mut root.diagnostics);
         }
         for fault in faults {
@@ -248,6 +279,12 @@ impl<'t, 's> Finder<'t, 's> {
         }
         root.documents.sort_by_key(|document| document.span);
         root.documents.dedup_by_key(|document| document.span);
+    }
+
+    /// The namespace that a kustomization puts everything into.
+    fn namespace_of(&self, directory: &str) -> Option<String> {
+        let namespace = self.kustomizations.get(directory)?.get("namespace")?;
+        namespace.text().map(str::to_owned)
     }
 
     /// Whether no other kustomization uses one, and it is not a Component.
@@ -428,22 +465,24 @@ impl<'t, 's> Finder<'t, 's> {
             .collect();
         let has_flux_or_argo = deployment.roots.iter().any(|root| root.cluster.is_some());
         for path in self.library.paths() {
-            let Some(source) = self.library.source(path) else {
+            let source = self
+                .library
+                .source(path)
+                .filter(|_| super::is_manifest(path));
+            let Some(source) = source else {
                 continue;
             };
             let name = path.rsplit('/').next().unwrap_or_default();
-            let mut directory = parent(path);
-            let mut nearest = None;
-            loop {
-                if self.kustomizations.contains_key(directory) {
-                    nearest = Some(directory);
-                    break;
-                }
-                if directory.is_empty() {
-                    break;
-                }
-                directory = parent(directory);
-            }
+            // A directory of which a kustomization takes nothing is one of its own.
+            let directory = parent(path);
+            let is_claimed = self.kustomizations.contains_key(directory)
+                || deployment.roots.iter().any(|root| {
+                    let mut texts = root.texts.iter();
+                    texts.any(|id| {
+                        parent(&join("", self.library.sources().get(*id).name())) == directory
+                    })
+                });
+            let nearest = is_claimed.then_some(directory);
             let is_raw = self.raw.iter().any(|(_, file)| file == path);
             let is_apart = nearest.is_none() && !has_flux_or_argo;
             if taken.contains(&source) || is_apart || is_raw {

@@ -37,7 +37,7 @@ pub(crate) fn retyped(values: &[Value<'_>], diagnostics: &mut Vec<Diagnostic>) {
             "" => "nothing".to_owned(),
             text => format!("`{text}`, which is not a text any more"),
         };
-        let message = format!("Flux drops the quotes here, and this becomes {becomes}");
+        let message = format!("the quotes are dropped by Flux, and this becomes {becomes}");
         let finding = Diagnostic::new(
             "substitution-changes-type",
             Severity::Info,

@@ -40,6 +40,16 @@ pub fn wanted(sources: &SourceMap, ids: &[SourceId]) -> BTreeSet<String> {
     wanted
 }
 
+/// Whether a name is one of files that hold manifests; others that a kustomization names are
+/// data.
+#[must_use]
+pub fn is_manifest(name: &str) -> bool {
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    [".yaml", ".yml", ".json", "Kustomization"]
+        .iter()
+        .any(|end| name.ends_with(end))
+}
+
 /// The paths that a kustomization names.
 pub(crate) fn mentioned(kustomization: &Kustomization<'_>) -> Vec<String> {
     let mut paths = Vec::new();

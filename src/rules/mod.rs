@@ -12,6 +12,7 @@ mod any_cidr;
 mod apiserver_egress_blocked;
 mod bad_suppression;
 mod batch_workload_cut_off;
+mod broken_build;
 mod cidr_host_bits;
 mod cidr_matches_cluster;
 mod cni_capability_gap;
@@ -47,8 +48,11 @@ mod missing_namespace;
 mod name_contradicts_effect;
 mod no_default_deny;
 mod one_sided_flow;
+mod overlay_narrows_peer;
+mod overlay_selects_service;
 mod overridden_rule;
 mod partial_service_match;
+mod patch_without_target;
 mod redundant_rule;
 mod scrape_blocked;
 mod service_cut_off;
@@ -56,6 +60,7 @@ mod service_port_not_pod_port;
 mod single_stack_cidr;
 mod snat_source_cidr;
 mod split_rule;
+mod substitution_changes_type;
 mod undocumented_policy;
 mod unknown_field;
 mod unknown_named_port;
@@ -64,6 +69,7 @@ mod unmatched_namespace_selector;
 mod unmatched_peer_selector;
 mod unmatched_pod_selector;
 mod unprotected_workload;
+mod unreferenced_manifest;
 mod unserved_port;
 mod unstable_label;
 mod webhook_blocked;
@@ -80,6 +86,7 @@ pub const ALL: &[&dyn Rule] = &[
     &apiserver_egress_blocked::ApiserverEgressBlocked,
     &bad_suppression::BadSuppression,
     &batch_workload_cut_off::BatchWorkloadCutOff,
+    &broken_build::BrokenBuild,
     &cidr_host_bits::CidrHostBits,
     &cidr_matches_cluster::CidrMatchesCluster,
     &cni_capability_gap::CniCapabilityGap,
@@ -115,8 +122,11 @@ pub const ALL: &[&dyn Rule] = &[
     &name_contradicts_effect::NameContradictsEffect,
     &no_default_deny::NoDefaultDeny,
     &one_sided_flow::OneSidedFlow,
+    &overlay_narrows_peer::OverlayNarrowsPeer,
+    &overlay_selects_service::OverlaySelectsService,
     &overridden_rule::OverriddenRule,
     &partial_service_match::PartialServiceMatch,
+    &patch_without_target::PatchWithoutTarget,
     &redundant_rule::RedundantRule,
     &scrape_blocked::ScrapeBlocked,
     &service_cut_off::ServiceCutOff,
@@ -124,6 +134,7 @@ pub const ALL: &[&dyn Rule] = &[
     &single_stack_cidr::SingleStackCidr,
     &snat_source_cidr::SnatSourceCidr,
     &split_rule::SplitRule,
+    &substitution_changes_type::SubstitutionChangesType,
     &undocumented_policy::UndocumentedPolicy,
     &unknown_field::UnknownField,
     &unknown_named_port::UnknownNamedPort,
@@ -132,6 +143,7 @@ pub const ALL: &[&dyn Rule] = &[
     &unmatched_peer_selector::UnmatchedPeerSelector,
     &unmatched_pod_selector::UnmatchedPodSelector,
     &unprotected_workload::UnprotectedWorkload,
+    &unreferenced_manifest::UnreferencedManifest,
     &unserved_port::UnservedPort,
     &unstable_label::UnstableLabel,
     &webhook_blocked::WebhookBlocked,

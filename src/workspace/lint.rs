@@ -116,8 +116,28 @@ impl Judge<'_> {
                 .find(|meta| meta.name == finding.rule);
             let severity = meta.and_then(|meta| config.severity(meta, finding.severity));
             finding.severity = severity.unwrap_or(finding.severity);
+            self.tell_way(view, finding);
         }
         report
+    }
+
+    /// Adds to a finding about an object that is deployed otherwise than it is written what
+    /// changes it on the way.
+    fn tell_way(&self, view: &ClusterView, finding: &mut Diagnostic) {
+        let span = finding.primary.span;
+        let mut changed = view.part.changed.iter();
+        let Some(changed) = changed.find(|changed| changed.document.contains(span)) else {
+            return;
+        };
+        let sources = self.workspace.sources();
+        let places = changed.by.iter().take(MAX_NAMES).map(|(field, span)| {
+            let name = sources.get(span.source).name();
+            format!("`{field}` at {name}:{}", sources.position(*span).line)
+        });
+        let places: Vec<String> = places.collect();
+        finding
+            .notes
+            .push(format!("as it is built, with {}", places.join(", ")));
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod autofix;
 mod copies;
+mod deployed;
 mod environments;
 mod lint;
 mod not_judged;
@@ -15,7 +16,7 @@ mod texts;
 pub use autofix::{Autofixed, Permission};
 pub use lint::known_rules;
 pub use not_judged::{DefinedTwice, NotJudged};
-pub use part::{OpaquePart, Part};
+pub use part::{OpaquePart, Part, PartRoot};
 pub use texts::{ReadText, Texts};
 
 use crate::cluster::Cluster;
@@ -211,6 +212,9 @@ impl Workspace {
     /// if the edits contradict each other, or do not leave texts that read as well as before.
     #[must_use]
     pub fn objects_after(&self, view: &ClusterView, edits: &[Edit]) -> Option<Changed> {
+        if view.part.is_built {
+            return self.built_after(view, edits);
+        }
         let (texts, changed) = self.texts.edited(edits).ok()?;
         let mut objects = Vec::new();
         for id in &changed {
@@ -230,6 +234,24 @@ impl Workspace {
         Some(Changed {
             texts: changed,
             objects,
+        })
+    }
+
+    /// The same for a cluster of objects that are built of several texts: all of it is built
+    /// again.
+    fn built_after(&self, view: &ClusterView, edits: &[Edit]) -> Option<Changed> {
+        let edited = self.edited(edits).ok()?;
+        let mut views = edited.clusters.iter();
+        let after = &views.find(|other| other.name() == view.name())?.part;
+        let accepted = |part: &Part| {
+            let metas = part.objects.iter().map(Object::meta);
+            metas.filter(|meta| meta.is_accepted).count()
+        };
+        let is_worse = after.diagnostics.len() > view.part.diagnostics.len()
+            || accepted(after) < accepted(&view.part);
+        (!is_worse).then(|| Changed {
+            texts: view.part.texts.union(&after.texts).copied().collect(),
+            objects: after.objects.clone(),
         })
     }
 
@@ -255,7 +277,7 @@ impl ClusterView {
             None => config.settings.clone(),
         };
         part.objects = as_taken(part.objects, &settings);
-        let cluster = informed(Cluster::new(part.objects.clone()), &settings);
+        let cluster = informed(Cluster::new(part.objects.clone()), &part, &settings);
         Self {
             not_judged: NotJudged::new(&part, &cluster),
             undecided: OnceLock::new(),
@@ -308,8 +330,13 @@ impl ClusterView {
         if self.not_judged.defined_twice().is_empty() {
             return &self.cluster;
         }
-        self.undecided
-            .get_or_init(|| informed(Cluster::undecided(&self.part.objects), &self.settings))
+        self.undecided.get_or_init(|| {
+            informed(
+                Cluster::undecided(&self.part.objects),
+                &self.part,
+                &self.settings,
+            )
+        })
     }
 
     /// The objects, joined, of each the first definition.
@@ -322,14 +349,14 @@ impl ClusterView {
     #[must_use]
     pub fn with_objects(&self, objects: Vec<Object>) -> Cluster {
         let objects = as_taken(objects, &self.settings);
-        informed(Cluster::new(objects), &self.settings)
+        informed(Cluster::new(objects), &self.part, &self.settings)
     }
 
     /// The cluster for verdicts that it would be with these objects instead.
     #[must_use]
     pub fn hypothetical(&self, objects: &[Object]) -> Cluster {
         let objects = as_taken(objects.to_vec(), &self.settings);
-        informed(Cluster::undecided(&objects), &self.settings)
+        informed(Cluster::undecided(&objects), &self.part, &self.settings)
     }
 
     /// Whether there is no object that npcheck could say anything about.
@@ -355,6 +382,9 @@ fn as_taken(objects: Vec<Object>, settings: &Settings) -> Vec<Object> {
 }
 
 /// What is known of a cluster beyond its objects goes to it here, and nowhere else.
-fn informed(cluster: Cluster, settings: &Settings) -> Cluster {
-    cluster.with_enforcement(&settings.enforcement())
+fn informed(cluster: Cluster, part: &Part, settings: &Settings) -> Cluster {
+    let unknown = part.opaque.iter().map(|part| part.namespace.clone());
+    cluster
+        .with_enforcement(&settings.enforcement())
+        .with_unknown_parts(unknown.collect())
 }

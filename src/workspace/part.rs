@@ -3,12 +3,14 @@
 //!
 //! Refuses to know whether a text was taken as it stands or built from several.
 
+use super::deployed;
 use super::environments::environments;
 use super::texts::{ReadText, Texts};
 use crate::cluster::{Identity, Likeness, Places, likeness};
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{Document, Documents, Object};
+use crate::render::{self, ChangedObject};
 use crate::source::SourceId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -31,8 +33,25 @@ pub struct Part {
     pub objects: Vec<Object>,
     /// Where the files around the texts put objects; what is read again is put there, too.
     pub(super) places: Arc<Places>,
+    /// Whether some of its objects were built of several texts.
+    pub(super) is_built: bool,
+    /// The roots that it is built of; none where its texts are taken as they stand.
+    pub roots: Vec<PartRoot>,
+    /// The objects that are deployed otherwise than they are written.
+    pub changed: Vec<ChangedObject>,
     /// What belongs to the cluster as well, and could not be worked out.
     pub opaque: Vec<OpaquePart>,
+}
+
+/// Something that builds a part of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PartRoot {
+    /// Its directory, or for Argo CD the Application.
+    pub name: String,
+    /// What it is: `kustomization`, `Flux`, `Argo CD`.
+    pub kind: &'static str,
+    /// How many objects npcheck takes from it.
+    pub objects: usize,
 }
 
 /// Something that is deployed to a cluster, and of which nobody knows what it becomes.
@@ -42,6 +61,8 @@ pub struct OpaquePart {
     pub name: String,
     /// Why it is not known: lower case, no full stop.
     pub reason: String,
+    /// The namespace that it is deployed to, where that is known.
+    pub namespace: Option<String>,
 }
 
 /// The parts of a tree: those of each scope, and those of each directory that contradicts
@@ -66,7 +87,12 @@ pub(super) fn parts(
     let mut parts = Vec::new();
     for (scope, ids) in by_scope.into_iter().filter(is_inhabited) {
         let name = scope.map_or("", |scope| config.scopes[scope].name.as_str());
-        for mut part in Settled::new(texts, ids).parts() {
+        let deployment = render::deployment(texts.sources(), &ids);
+        let of_scope = match deployment {
+            Some(deployment) => deployed::parts(texts, &ids, &deployment),
+            None => Settled::new(texts, ids).parts(),
+        };
+        for mut part in of_scope {
             part.scope = scope;
             part.name = match (name, part.name.as_str()) {
                 (name, "") => name.to_owned(),
@@ -112,7 +138,7 @@ impl<'t> Settled<'t> {
         }
     }
 
-    fn parts(&self) -> impl Iterator<Item = Part> {
+    fn parts(&self) -> Vec<Part> {
         let sources = self.texts.sources();
         let directories: Vec<String> = self
             .ids
@@ -144,11 +170,13 @@ impl<'t> Settled<'t> {
                         .flat_map(|text| self.objects[*text].clone())
                         .collect(),
                     places: Arc::clone(&self.places),
+                    is_built: false,
+                    roots: Vec::new(),
+                    changed: Vec::new(),
                     opaque: Vec::new(),
                 }
             })
-            .collect::<Vec<_>>()
-            .into_iter()
+            .collect()
     }
 
     /// By object: the directories that define it, where these cannot all be meant for one

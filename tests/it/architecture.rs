@@ -58,6 +58,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "edit",
             "k8s",
             "manifest",
+            "render",
             "cluster",
             "engine",
             "graph",

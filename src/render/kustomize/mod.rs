@@ -117,6 +117,9 @@ impl<'t, 's> Kustomize<'t, 's> {
             &mut faults,
         );
         all.resources.retain(|resource| !order::is_local(resource));
+        all.resources
+            .iter_mut()
+            .for_each(transform::write_annotations);
         order::sort(&mut all.resources, kustomization);
         let mut seen = HashSet::new();
         faults.retain(|fault| seen.insert((fault.span, fault.message.clone())));
@@ -265,12 +268,11 @@ impl<'t, 's> Kustomize<'t, 's> {
             return all.faults.push(Fault::error(span, message));
         }
         for resource in added {
-            if ids.insert(resource.id.key()) {
-                all.resources.push(resource);
-            } else {
+            if !ids.insert(resource.id.key()) {
                 let message = format!("{} is there twice, which kustomize refuses", resource.id);
                 all.faults.push(Fault::error(span, message));
             }
+            all.resources.push(resource);
         }
     }
 

@@ -17,6 +17,8 @@ use crate::source::Span;
 #[derive(Debug)]
 pub(crate) struct Patch<'t> {
     step: Step,
+    /// The text that says which objects it is for.
+    place: Span,
     target: Option<Target>,
     change: Change<'t>,
     /// Whether an object may get another name by it.
@@ -132,6 +134,7 @@ impl<'t> Patch<'t> {
             return Err(Fault::error(span, message));
         }
         let mut patch = Self::new(step, read, change);
+        patch.place = span;
         if let Some(options) = file::field(item, "options") {
             patch.allows_name_change = file::is_true(&options, "allowNameChange");
             patch.allows_kind_change = file::is_true(&options, "allowKindChange");
@@ -141,6 +144,7 @@ impl<'t> Patch<'t> {
 
     fn new(step: Step, target: Option<Target>, change: Change<'t>) -> Self {
         Self {
+            place: step.span,
             step,
             target,
             change,
@@ -194,7 +198,7 @@ impl<'t> Patch<'t> {
                 resources.retain(|resource| !resource.value.is_null());
             }
         }
-        let span = self.step.span;
+        let span = self.place;
         is_idle.then_some(Idle { span })
     }
 

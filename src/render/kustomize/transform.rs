@@ -148,6 +148,25 @@ fn set_default_subjects<'t>(value: &mut Value<'t>, text: &str, span: Span) {
     }
 }
 
+/// kustomize writes every annotation as a text, whatever it was.
+pub(crate) fn write_annotations(resource: &mut Resource<'_>) {
+    let annotations = resource.value.find(&["metadata", "annotations"]);
+    let is_other = |value: &Value<'_>| value.is_scalar() && !value.is_null() && !value.is_text();
+    let mut fields = annotations.iter().flat_map(Value::fields);
+    if !fields.any(|field| is_other(&field.value)) {
+        return;
+    }
+    let metadata = resource.value.get_mut("metadata");
+    let annotations = metadata.and_then(|metadata| metadata.get_mut("annotations"));
+    let fields = annotations.and_then(Value::fields_mut);
+    for field in fields.into_iter().flatten() {
+        if is_other(&field.value) {
+            let text = field.value.text().unwrap_or_default().to_owned();
+            field.value = Value::text_at(text, field.value.span());
+        }
+    }
+}
+
 /// Which end of a name something is put at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {

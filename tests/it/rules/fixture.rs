@@ -13,7 +13,7 @@ use npcheck::lint::{Input, Inventory, Report, RuleMeta};
 use npcheck::output::{self, FindingFormat, Style};
 use npcheck::source::{SourceId, SourceMap};
 use npcheck::workspace::NotJudged;
-use npcheck::{edit, lint, manifest, rules};
+use npcheck::{edit, lint, manifest, render, rules};
 use std::collections::BTreeSet;
 
 /// A first line that starts so holds a configuration, as a mapping on that one line.
@@ -58,6 +58,22 @@ impl Linted {
                 documents.extend(parsed.documents);
                 reported.extend(parsed.diagnostics);
                 objects.extend(parsed.objects);
+            }
+        }
+        let ids: Vec<SourceId> = files.iter().map(|(id, _)| *id).collect();
+        if let Some(deployment) = render::deployment(&sources, &ids) {
+            // What is built takes the place of the texts that it is built of.
+            let mut built: BTreeSet<SourceId> = deployment.unreferenced.clone();
+            built.extend(deployment.roots.iter().flat_map(|root| &root.texts));
+            objects.retain(|object| {
+                let is_kept = matches!(object, Object::ContextObject(_));
+                is_kept || !built.contains(&object.meta().span.source)
+            });
+            reported.retain(|finding| !built.contains(&finding.primary.span.source));
+            reported.extend(deployment.diagnostics);
+            for root in deployment.roots {
+                objects.extend(root.objects);
+                reported.extend(root.diagnostics);
             }
         }
         let documents = Documents::from(documents);

@@ -1,0 +1,36 @@
+//! Reads the files that kustomizations speak of and that nobody asked for by name: a base
+//! beside the directory that was asked for.
+//!
+//! Refuses to know what they are good for.
+
+use crate::load::{self, Limits, Loaded};
+use crate::render;
+use crate::source::SourceId;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// How often more files are looked for, as bases build on bases.
+const MAX_ROUNDS: usize = 64;
+
+/// Adds them, until there are no more. Of files that are no manifests only the texts are
+/// added: they are data.
+pub(super) fn add_wanted(loaded: &mut Loaded) {
+    let mut tried = BTreeSet::new();
+    for _ in 0..MAX_ROUNDS {
+        let ids: Vec<SourceId> = loaded.sources.ids().collect();
+        let wanted = render::wanted(&loaded.sources, &ids);
+        let new: Vec<PathBuf> = wanted.difference(&tried).map(PathBuf::from).collect();
+        if new.is_empty() {
+            return;
+        }
+        tried.extend(wanted);
+        let more = load::load_files(&new, &Limits::default());
+        for mut file in more.now.files {
+            let source = more.sources.get(file.source);
+            file.source = loaded.sources.add(source.name(), source.text());
+            if render::is_manifest(source.name()) {
+                loaded.now.files.push(file);
+            }
+        }
+    }
+}

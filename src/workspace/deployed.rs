@@ -1,0 +1,252 @@
+//! The parts of a tree in which something is built: the roots that are deployed together, and
+//! the manifests that are applied as they stand beside them.
+//!
+//! Refuses to know how roots are found and built.
+
+use super::environments::environments;
+use super::part::{OpaquePart, Part, PartRoot};
+use super::texts::Texts;
+use crate::cluster::{Identity, Likeness, likeness};
+use crate::diagnostic::Diagnostic;
+use crate::k8s::{ContextObject, Document, Documents, Object, Outcome};
+use crate::render::{Deployment, Root};
+use crate::source::{SourceId, Span};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Something that belongs to a cluster as a whole: a root, or a text that stands for itself.
+struct Member<'d> {
+    directory: String,
+    objects: &'d [Object],
+    root: Option<&'d Root>,
+    text: Option<SourceId>,
+}
+
+/// The parts of a tree with roots.
+pub(super) fn parts(texts: &Texts, ids: &[SourceId], deployment: &Deployment) -> Vec<Part> {
+    let mut by_cluster: BTreeMap<&str, Vec<Member<'_>>> = BTreeMap::new();
+    let mut others: Vec<Member<'_>> = Vec::new();
+    for root in &deployment.roots {
+        let member = Member {
+            directory: root.directory.clone(),
+            objects: &root.objects,
+            root: Some(root),
+            text: None,
+        };
+        match &root.cluster {
+            Some(cluster) => by_cluster.entry(cluster).or_default().push(member),
+            None => others.push(member),
+        }
+    }
+    let taken: BTreeSet<SourceId> = deployment
+        .roots
+        .iter()
+        .flat_map(|root| root.texts.iter().copied())
+        .collect();
+    let is_plain = |id: &&SourceId| !taken.contains(*id) && !deployment.unreferenced.contains(*id);
+    for id in ids.iter().filter(is_plain) {
+        others.push(Member {
+            directory: crate::cluster::directory_of(texts.sources().get(*id).name()),
+            objects: &texts.get(*id).objects,
+            root: None,
+            text: Some(*id),
+        });
+    }
+    let mut parts: Vec<Part> = Vec::new();
+    for (name, members) in &by_cluster {
+        let members: Vec<&Member<'_>> = members.iter().collect();
+        let name = match by_cluster.len() == 1 && others.is_empty() {
+            true => "",
+            false => name,
+        };
+        parts.push(part(texts, name, &members));
+    }
+    if !others.is_empty() {
+        let directories: Vec<&str> = others.iter().map(|it| it.directory.as_str()).collect();
+        let weights: Vec<usize> = others.iter().map(|it| it.objects.len()).collect();
+        for environment in environments(&directories, &weights, &contradictions(&others)) {
+            let members: Vec<&Member<'_>> =
+                environment.texts.iter().map(|it| &others[*it]).collect();
+            let name = match environment.name.as_str() {
+                "" if !by_cluster.is_empty() => "others",
+                name => name,
+            };
+            parts.push(part(texts, name, &members));
+        }
+    }
+    tell_unreferenced(texts, deployment, &mut parts);
+    parts
+}
+
+/// Adds what is to be said of manifests that nothing deploys to the first part: it is no
+/// matter of one cluster.
+fn tell_unreferenced(texts: &Texts, deployment: &Deployment, parts: &mut [Part]) {
+    let Some(part) = parts.first_mut() else {
+        return;
+    };
+    part.diagnostics
+        .extend(deployment.diagnostics.iter().cloned());
+    let mut all: Vec<Arc<[Document]>> = part.documents.texts().to_vec();
+    for id in &deployment.unreferenced {
+        part.texts.insert(*id);
+        let documents = texts.get(*id).documents.iter().cloned();
+        let documents = documents.map(|mut document| {
+            if matches!(document.outcome, Outcome::Object | Outcome::PluginPolicy) {
+                document.outcome = Outcome::NotDeployed;
+            }
+            document
+        });
+        all.push(documents.collect());
+    }
+    all.sort_by_key(|text| text.first().map(|document| document.span));
+    part.documents = all.into_iter().collect();
+}
+
+/// By object: the directories that define it, where these cannot all be meant for one
+/// cluster.
+fn contradictions<'m>(members: &'m [Member<'_>]) -> Vec<BTreeSet<&'m str>> {
+    let mut definitions: HashMap<Identity<'_>, Vec<(&str, &Object)>> = HashMap::new();
+    for member in members {
+        for object in member.objects {
+            if let Some(identity) = Identity::of(object) {
+                let known = definitions.entry(identity).or_default();
+                known.push((&member.directory, object));
+            }
+        }
+    }
+    let contradiction = |definitions: &Vec<(&'m str, &Object)>| {
+        let here: BTreeSet<&str> = definitions
+            .iter()
+            .map(|(directory, _)| *directory)
+            .collect();
+        let (_, first) = definitions.first()?;
+        let is_harmless = |(_, other): &(&str, &Object)| {
+            !matches!(other, Object::Workload(_)) && likeness(first, other) == Likeness::Same
+        };
+        let contradicts = here.len() > 1 && !definitions.iter().all(is_harmless);
+        contradicts.then_some(here)
+    };
+    let sets: BTreeSet<BTreeSet<&str>> = definitions.values().filter_map(contradiction).collect();
+    sets.into_iter().collect()
+}
+
+/// What the members are together.
+fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
+    let mut part = Part {
+        name: name.to_owned(),
+        is_built: true,
+        ..Part::default()
+    };
+    let mut documents: BTreeMap<SourceId, Vec<Document>> = BTreeMap::new();
+    let mut told: BTreeSet<(Span, &'static str)> = BTreeSet::new();
+    for member in members {
+        if let Some(text) = member.text {
+            let read = texts.get(text);
+            part.texts.insert(text);
+            part.objects.extend(read.objects.iter().cloned());
+            part.diagnostics.extend(read.diagnostics.iter().cloned());
+            documents
+                .entry(text)
+                .or_default()
+                .extend(read.documents.iter().cloned());
+        }
+        let Some(root) = member.root else { continue };
+        part.texts.extend(&root.texts);
+        part.roots.push(PartRoot {
+            name: root.name.clone(),
+            kind: root.kind.name(),
+            objects: root.objects.len(),
+        });
+        part.changed.extend(root.changed.iter().cloned());
+        part.objects.extend(root.objects.iter().cloned());
+        let mut is_new = |finding: &&Diagnostic| told.insert((finding.primary.span, finding.rule));
+        let new: Vec<Diagnostic> = root
+            .diagnostics
+            .iter()
+            .filter(|it| is_new(it))
+            .cloned()
+            .collect();
+        part.diagnostics.extend(new);
+        for document in &root.documents {
+            let known = documents.entry(document.span.source).or_default();
+            if !known.iter().any(|other| other.span == document.span) {
+                known.push(as_put(texts, document));
+            }
+        }
+        for (span, reason) in &root.opaque {
+            part.opaque.push(OpaquePart {
+                name: place(texts, *span),
+                reason: reason.clone(),
+                namespace: root.namespace.clone(),
+            });
+        }
+        add_the_rest(texts, root, &mut part, &mut documents);
+    }
+    part.opaque.sort();
+    part.opaque.dedup();
+    let grouped = documents.into_values().map(|mut of_text| {
+        of_text.sort_by_key(|document| document.span);
+        Arc::<[Document]>::from(of_text)
+    });
+    part.documents = grouped.collect::<Documents>();
+    part
+}
+
+/// The texts of a root that its objects do not come from: kustomizations, patches, what is
+/// taken away again.
+fn add_the_rest(
+    texts: &Texts,
+    root: &Root,
+    part: &mut Part,
+    documents: &mut BTreeMap<SourceId, Vec<Document>>,
+) {
+    for id in &root.texts {
+        let read = texts.get(*id);
+        let is_kustomization = |object: &&Object| {
+            matches!(
+                object,
+                Object::ContextObject(ContextObject::Kustomization(_))
+            )
+        };
+        let kustomizations = read.objects.iter().filter(is_kustomization);
+        for kustomization in kustomizations {
+            let span = kustomization.meta().span;
+            let is_known = |object: &Object| object.meta().span == span;
+            if !part.objects.iter().any(is_known) {
+                part.objects.push(kustomization.clone());
+            }
+        }
+        documents.entry(*id).or_insert_with(|| {
+            let rest = read.documents.iter().cloned();
+            rest.map(|mut document| {
+                let is_other = matches!(
+                    document.outcome,
+                    Outcome::ContextObject | Outcome::NotKubernetes | Outcome::Empty
+                );
+                if !is_other {
+                    document.outcome = Outcome::BuiltFrom;
+                }
+                document
+            })
+            .collect()
+        });
+    }
+}
+
+/// A document as it is deployed: a namespace that it does not name itself is told apart.
+fn as_put(texts: &Texts, document: &Document) -> Document {
+    let mut document = document.clone();
+    let mut written = texts.get(document.span.source).documents.iter();
+    let written = written.find(|written| written.span.contains(document.span));
+    if written.is_some_and(|written| written.namespace.is_empty()) && !document.namespace.is_empty()
+    {
+        document.put_into = Some(std::mem::take(&mut document.namespace));
+    }
+    document
+}
+
+/// A place as a person would look for it.
+fn place(texts: &Texts, span: Span) -> String {
+    let source = texts.sources().get(span.source);
+    format!("{}:{}", source.name(), source.position(span.start).line)
+}
