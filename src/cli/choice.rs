@@ -3,7 +3,17 @@
 //! Refuses to know what the choice is for.
 
 use super::endpoint::{End, Lookup, Mistake};
+use super::input::Input;
+use super::port::{PortQuestion, asked_at};
+use crate::cluster::Cluster;
+use crate::engine::ConnectionSet;
 use crate::graph::EndSet;
+use crate::lint::dns;
+use crate::source::SourceId;
+use crate::workspace::ClusterView;
+
+/// An argument that means nothing, and why.
+pub(super) type Meaningless<'t> = (&'t str, Mistake);
 
 /// The workloads and addresses that a text means in a cluster.
 pub(super) fn choice(lookup: &Lookup<'_>, text: &str) -> Result<EndSet, Mistake> {
@@ -23,4 +33,55 @@ pub(super) fn choice(lookup: &Lookup<'_>, text: &str) -> Result<EndSet, Mistake>
         }
     }
     Ok(EndSet::new(workloads, outside))
+}
+
+/// What some ports mean at the destinations that a text means; everything if there are
+/// none.
+pub(super) fn connections(
+    lookup: &Lookup<'_>,
+    to: &str,
+    ports: &[PortQuestion],
+) -> Result<ConnectionSet, Mistake> {
+    let resolved = lookup.resolve(to)?;
+    let mut all = ConnectionSet::none();
+    for end in &resolved.ends {
+        let asked = asked_at(ports, lookup.cluster, &resolved, end)?;
+        all = all.union(&asked.connections.unwrap_or_else(ConnectionSet::all));
+    }
+    Ok(all)
+}
+
+/// The public addresses.
+pub(super) fn internet(cluster: &Cluster, source: SourceId) -> EndSet {
+    let lookup = Lookup {
+        cluster,
+        namespace: None,
+        source,
+    };
+    choice(&lookup, "internet").unwrap_or_default()
+}
+
+/// The pods that resolve names.
+pub(super) fn resolvers(cluster: &Cluster) -> EndSet {
+    EndSet::new(dns::resolving_workloads(cluster), [])
+}
+
+/// The clusters in which every argument means something; else one that means nothing in the
+/// first of them.
+pub(super) fn clusters_that_answer<'i, 't, T>(
+    input: &'i Input,
+    ask: impl Fn(&'i ClusterView) -> Result<T, Meaningless<'t>>,
+) -> Result<Vec<(&'i ClusterView, T)>, Meaningless<'t>> {
+    let mut answers = Vec::new();
+    let mut mistake = None;
+    for view in input.workspace.clusters() {
+        match ask(view) {
+            Ok(answer) => answers.push((view, answer)),
+            Err(first) => mistake = mistake.or(Some(first)),
+        }
+    }
+    match mistake {
+        Some(mistake) if answers.is_empty() => Err(mistake),
+        _ => Ok(answers),
+    }
 }

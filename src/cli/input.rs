@@ -11,7 +11,7 @@ use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
 use crate::load::{self, Limits, Listing, Loaded, ProblemKind, SkipReason};
 use crate::output::{Escaped, Problem, Summary, count, not_judged_lines};
 use crate::source::SourceId;
-use crate::workspace::{ClusterView, Texts, Workspace};
+use crate::workspace::{ClusterView, PathOf, Texts, Workspace};
 use std::io;
 use std::sync::Arc;
 
@@ -55,13 +55,35 @@ impl Input {
             before,
         } = loaded;
         let texts = Texts::read(sources);
-        let before = before.map(|before| Self::of_listing(&texts, before, configuration));
-        (Self::of_listing(&texts, now, configuration), before)
+        let path_of = configuration.path_of();
+        let of = |listing| Self::of_listing(&texts, listing, configuration, path_of.clone());
+        let before = before.map(of);
+        (of(now), before)
     }
 
-    fn of_listing(texts: &Texts, listing: Listing, configuration: &Configuration) -> Self {
+    /// The clusters of two states, before and after, whose texts have the names that `path_of` gives them.
+    pub(crate) fn of_states(
+        loaded: Loaded,
+        configuration: &Configuration,
+        path_of: PathOf,
+    ) -> [Self; 2] {
+        let Loaded {
+            sources,
+            now,
+            before,
+        } = loaded;
+        let texts = Texts::read(sources);
+        [before.unwrap_or_default(), now]
+            .map(|listing| Self::of_listing(&texts, listing, configuration, path_of.clone()))
+    }
+
+    fn of_listing(
+        texts: &Texts,
+        listing: Listing,
+        configuration: &Configuration,
+        path_of: PathOf,
+    ) -> Self {
         let ids: Vec<SourceId> = listing.files.iter().map(|file| file.source).collect();
-        let path_of = configuration.path_of();
         let workspace = Workspace::of(texts, &ids, &configuration.config, path_of);
         let mut summary = summarize(&workspace);
         summary.files = listing.files.len();

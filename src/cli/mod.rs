@@ -8,9 +8,11 @@ mod choice;
 mod completions;
 mod config;
 mod configuration;
+mod diff;
 mod endpoint;
 mod exit;
 mod explain;
+mod exposure;
 mod files;
 mod fixes;
 mod gaps;
@@ -18,6 +20,7 @@ mod graph;
 mod input;
 mod known_findings;
 mod lint;
+mod paths;
 mod port;
 mod reach;
 mod render;
@@ -26,6 +29,7 @@ mod schema;
 mod states;
 mod target;
 mod terminal;
+mod test;
 mod wanted;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
@@ -88,6 +92,10 @@ impl Global {
 enum Command {
     Lint(lint::Options),
     Reach(reach::Options),
+    Diff(diff::Options),
+    Test(test::Options),
+    Paths(paths::Options),
+    Exposure(exposure::Options),
     Graph(graph::Options),
     Explain(explain::Options),
     Config(config::Options),
@@ -142,6 +150,10 @@ fn execute(cli: Cli) -> Outcome {
     let outcome = match cli.command {
         Command::Lint(options) => lint::run(&options, &mut terminal),
         Command::Reach(options) => reach::run(&options, &mut terminal),
+        Command::Diff(options) => diff::run(&options, &mut terminal),
+        Command::Test(options) => test::run(&options, &mut terminal),
+        Command::Paths(options) => paths::run(&options, &mut terminal),
+        Command::Exposure(options) => exposure::run(&options, &mut terminal),
         Command::Graph(options) => graph::run(&options, &mut terminal),
         Command::Explain(options) => explain::run(&options, &mut terminal),
         Command::Config(options) => config::run(&options, &mut terminal),

@@ -32,10 +32,15 @@ impl ValueEnum for Which {
     fn value_variants<'a>() -> &'a [Self] {
         const ALL: &[Which] = &[
             Which::Config,
+            Which::Output(Schema::Diff),
+            Which::Output(Schema::Exposure),
             Which::Output(Schema::Findings),
             Which::Output(Schema::Graph),
             Which::Output(Schema::GraphLine),
+            Which::Output(Schema::Paths),
             Which::Output(Schema::Reach),
+            Which::Output(Schema::Test),
+            Which::Output(Schema::Tests),
         ];
         ALL
     }

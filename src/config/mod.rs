@@ -4,11 +4,15 @@
 //! Checks every name against the list of rules that it is handed. Refuses to know where
 //! the file lies and what is on the command line.
 
+mod expectations;
 mod file;
 mod schema;
 mod scope;
 mod settings;
 
+pub use expectations::{
+    Claim, EndForm, Expectation, FlowClaim, TEST_FILE_NAMES, read_expectations,
+};
 pub use file::{Error, RuleSetting};
 pub use schema::{keys, schema};
 pub use scope::Scope;

@@ -143,9 +143,11 @@ impl<'c> FlowMatrix<'c> {
         let row = relation.row(source);
         let mut by_group = vec![0; relation.groups().len()];
         let mut local = SetTable::default();
-        let mut known: HashMap<*const ConnectionSet, u32> = HashMap::new();
+        type Address = *const ConnectionSet;
+        let mut known: HashMap<(Address, Address), u32> = HashMap::new();
         for (place, (_, open, unknown)) in row.by_group().enumerate() {
-            by_group[place] = *known.entry(std::ptr::from_ref(open)).or_insert_with(|| {
+            let key = (std::ptr::from_ref(open), std::ptr::from_ref(unknown));
+            by_group[place] = *known.entry(key).or_insert_with(|| {
                 local.intern(Openness {
                     open: open.clone(),
                     unknown: unknown.clone(),

@@ -4,15 +4,22 @@
 //! Pure, and ignorant of how graphs are drawn. Ids belong to one cluster, so two clusters
 //! are compared by `namespace/Kind/name`.
 
+mod blame;
+mod comparison;
 mod difference;
 mod drawing;
 mod ends;
 mod exposure;
 mod matrix;
 mod paths;
+mod reasons;
 mod side_rules;
 mod placeholder;
 
+pub use blame::{Blame, BlamedEnd, Cause, Deed};
+pub use comparison::{
+    Comparison, ComparisonQuery, Effect, IsolationLine, Level, Line, LineEnds, Move,
+};
 pub use difference::{End, Flow, GraphDiff, difference};
 pub use drawing::{Drawing, DrawnEdge, DrawnNode, FlowQuery, Grain};
 pub use ends::EndSet;
@@ -20,4 +27,5 @@ pub use exposure::{Exposure, exposures};
 pub use matrix::{FlowMatrix, NodeEnds, NodeId, Openness};
 pub use paths::{Certainty, Path, PathQuery, Paths, Reached};
 pub use placeholder::placeholders;
+pub use reasons::{FlowEnd, SideReason, reasons};
 pub use side_rules::{SideRule, SideRules};

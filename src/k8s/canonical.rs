@@ -45,6 +45,14 @@ impl ClusterNetworkPolicy {
     }
 }
 
+impl NetworkPolicyRule {
+    /// The rule in canonical form: equal for two rules that say the same.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        rule(self)
+    }
+}
+
 fn rule(rule: &NetworkPolicyRule) -> String {
     let peers = sorted(rule.peers.items().iter().map(peer));
     let ports = sorted(rule.ports.items().iter().map(ToString::to_string));

@@ -274,3 +274,24 @@ pub fn reaches_openshift_resolver(cx: &Context<'_>, pods: &IsolatedPods, port: u
         })
     })
 }
+
+/// The workloads of a cluster that resolve names, by the labels that they have in most
+/// clusters, or by the name of the program.
+#[must_use]
+pub fn resolving_workloads(cluster: &Cluster) -> Vec<WorkloadId> {
+    let is_resolver = |id: &WorkloadId| {
+        let workload = cluster.workload(*id);
+        let namespace = cluster.namespace(workload.namespace).name.as_str();
+        let object = &workload.object;
+        let name = object.meta.name.value.as_str();
+        let mut at_home = resolvers(cluster).filter(|pods| pods.namespaces.contains(&namespace));
+        at_home.any(|pods| {
+            let has_name = ["coredns", "kube-dns"]
+                .iter()
+                .any(|program| name.contains(program));
+            let mut labels = object.labels.iter();
+            has_name || labels.any(|label| pods.has(&label.key.value, &label.value.value))
+        })
+    };
+    cluster.workload_ids().filter(is_resolver).collect()
+}

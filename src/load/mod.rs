@@ -271,6 +271,27 @@ pub fn load_files(paths: &[PathBuf], limits: &Limits) -> Loaded {
     load(&files, &mut io::empty(), limits)
 }
 
+/// Reads two states side by side, each with arguments of its own. Standard input may be one
+/// of them.
+///
+/// # Errors
+///
+/// If git fails, or an argument is nothing that git could have.
+pub fn load_both(
+    before: (&Tree<'_>, &[PathBuf]),
+    after: (&Tree<'_>, &[PathBuf]),
+    stdin: &mut dyn Read,
+    limits: &Limits,
+) -> Result<Loaded, GitError> {
+    let mut gather = |(tree, arguments): (&Tree<'_>, &[PathBuf]), already: &Gathered| match tree {
+        Tree::Disk => Ok(disk::gather(arguments, stdin, limits)),
+        Tree::Git(snapshot) => snapshot.gather(arguments, already, limits),
+    };
+    let now = gather(after, &Gathered::default())?;
+    let before = gather(before, &now)?;
+    Ok(gather::side_by_side(now, Some(before)))
+}
+
 /// What [`load`] does not see below the directories among the arguments: hidden files, and
 /// those that ignore files name. Costs a walk of its own, for who wants to show it.
 #[must_use]

@@ -14,6 +14,11 @@ mod names;
 mod svg;
 mod text;
 
+pub(super) use dot::Quoted as DotQuoted;
+pub(super) use json::connections as connections_json;
+pub(super) use mermaid::MermaidLabel;
+pub(super) use names::outside as outside_name;
+
 use super::style::Style;
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::Engine;

@@ -5,7 +5,10 @@
 
 mod address;
 mod concise;
+mod diff;
 mod escape;
+mod exposure;
+pub(crate) mod flow_names;
 mod full;
 mod github;
 mod gitlab;
@@ -15,6 +18,7 @@ mod junit;
 mod markdown;
 mod nearest;
 mod not_judged;
+mod paths;
 mod place;
 mod reach;
 mod reach_json;
@@ -28,12 +32,16 @@ mod sarif;
 mod schema;
 mod style;
 mod summary;
+mod tests;
 
 pub use address::range_name;
+pub use diff::{DiffCounts, DiffFormat, DiffReport, DiffedCluster, drawn_nodes};
 pub use escape::{Csv, Escaped, EscapedLine, GithubMessage, GithubProperty, Json, Markdown, Xml};
+pub use exposure::{ExposureFormat, ExposureView};
 pub use graph::{GraphFormat, GraphView, MAX_DRAWN_NODES};
 pub use nearest::nearest;
 pub use not_judged::{display_name, not_judged_lines};
+pub use paths::{CutAnswer, PathsAnswer, PathsFormat, PathsReport};
 pub use place::Fingerprints;
 pub use reach::{
     Change, ChangedPlace, Detail, Ends, OpenedFlow, ReachAnswer, ReachFormat, ReachOutcome,
@@ -43,6 +51,7 @@ pub use rule_page::{rule_index, rule_page, write_rule_list, write_rule_page};
 pub use schema::Schema;
 pub use style::{Color, Links, Role, Style};
 pub use summary::{Found, Summary, UNCHANGED};
+pub use tests::{TestFormat, TestReport, TestResult, TestStatus};
 
 use crate::diagnostic::Diagnostic;
 use crate::lint::{RuleMeta, Suppressed};

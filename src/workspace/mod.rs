@@ -52,7 +52,9 @@ impl PathOf {
         Self(Arc::new(path_of))
     }
 
-    fn call(&self, name: &str) -> String {
+    /// The name of a text as the patterns see it.
+    #[must_use]
+    pub fn call(&self, name: &str) -> String {
         (self.0)(name)
     }
 }

@@ -1,7 +1,7 @@
 //! Graphs against the relation, pair by pair: the difference of two clusters, the table of
 //! flows, and paths through it.
 
-use crate::clusters::{self, Random};
+use crate::clusters::{self, Random, changed};
 use ipnet::IpNet;
 use npcheck::cluster::{Cluster, WorkloadId};
 use npcheck::engine::{AddressRange, ConnectionSet, Engine, Relation, address_atoms};
@@ -274,45 +274,6 @@ fn a_deny_all_never_adds_to_what_can_be_reached() {
         });
         assert!(reached[0].is_subset(&reached[1]), "cluster {seed}");
     });
-}
-
-/// The objects with some exchanged for those of another cluster, some lost, some new.
-fn changed(objects: &[Object], seed: u64) -> Vec<Object> {
-    let random = &mut Random::new(seed + 3_000_000);
-    let mut after = objects.to_vec();
-    let donor = clusters::objects(seed + 4_000_000);
-    for _ in 0..1 + random.below(3) {
-        if random.percent(40) && !after.is_empty() {
-            after.swap_remove(random.below(after.len()));
-        }
-        if random.percent(60) && !donor.is_empty() {
-            let new = donor[random.below(donor.len())].clone();
-            after.retain(|object| !is_same(object, &new));
-            after.push(new);
-        }
-    }
-    after
-}
-
-fn is_same(a: &Object, b: &Object) -> bool {
-    let kind = |object: &Object| match object {
-        Object::Workload(workload) => workload.kind.name(),
-        Object::ClusterNetworkPolicy(policy) => policy.kind.name(),
-        Object::Namespace(_) => "Namespace",
-        Object::NetworkPolicy(_) => "NetworkPolicy",
-        Object::PluginResource(object) => object.kind(),
-        Object::PluginPolicy(policy) => policy.kind.qualified,
-        Object::Service(_) => "Service",
-        Object::Node(_) => "Node",
-        Object::ContextObject(_) => "context object",
-    };
-    let name = |object: &Object| {
-        (
-            object.meta().namespace_name().to_owned(),
-            object.meta().name.value.clone(),
-        )
-    };
-    kind(a) == kind(b) && name(a) == name(b)
 }
 
 type Flows = BTreeMap<(End, End), ConnectionSet>;

@@ -11,10 +11,14 @@ mod architecture;
 mod changes;
 mod cli;
 mod clusters;
+mod comparison;
 mod conformance;
 mod conventions;
+#[cfg(unix)]
+mod diff;
 mod engine;
 mod every_fix;
+mod expected;
 mod formats;
 mod generated;
 #[cfg(unix)]
@@ -31,6 +35,7 @@ mod lost_flows;
 #[cfg(unix)]
 mod odd;
 mod packaging;
+mod paths;
 mod pictures;
 mod places;
 mod platform;

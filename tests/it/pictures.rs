@@ -28,13 +28,19 @@ fn lines(directory: &Path, arguments: &[&str]) -> Flows {
         if source == destination && source.contains("/Pod/") {
             continue;
         }
-        let ports = (text("protocol"), line["ports"].to_string());
-        flows
-            .entry((source, destination))
-            .or_default()
-            .insert(ports);
+        let flow = flows.entry((source, destination)).or_default();
+        flow.extend(ports(&text("protocol"), &line["ports"], &line["unknown"]));
     }
     flows
+}
+
+/// What is open, and what is unknown, of one protocol.
+fn ports(protocol: &str, open: &Value, unknown: &Value) -> Vec<(String, String)> {
+    let is_some = |ports: &Value| ports.as_array().is_some_and(|ports| !ports.is_empty());
+    let parts = [(open, ""), (unknown, "?")];
+    let some = parts.into_iter().filter(|(ports, _)| is_some(ports));
+    some.map(|(ports, mark)| (format!("{protocol}{mark}"), ports.to_string()))
+        .collect()
 }
 
 /// The flows of the data in the page, decoded as its script does.
@@ -72,16 +78,18 @@ fn page(html: &str) -> Flows {
         }
         for (sources, from) in &ends {
             for (destinations, to) in &ends {
-                let set = &cluster["sets"][rows[row_of[*from]][*to]]["open"];
+                let set = &cluster["sets"][rows[row_of[*from]][*to]];
                 for source in sources {
                     for destination in destinations {
                         if source == destination && source.contains("/Pod/") {
                             continue;
                         }
-                        for protocol in set.as_array().unwrap() {
-                            let name = protocol[0].as_str().unwrap().to_owned();
-                            let flow = flows.entry((source.clone(), destination.clone()));
-                            flow.or_default().insert((name, protocol[1].to_string()));
+                        for (key, mark) in [("open", ""), ("unknown", "?")] {
+                            for protocol in set[key].as_array().unwrap() {
+                                let name = format!("{}{mark}", protocol[0].as_str().unwrap());
+                                let flow = flows.entry((source.clone(), destination.clone()));
+                                flow.or_default().insert((name, protocol[1].to_string()));
+                            }
                         }
                     }
                 }
@@ -267,12 +275,13 @@ fn json_is_as_its_schema_says_and_has_the_flows_of_the_lines() {
                 .iter()
                 .flat_map(|a| ends("to").iter().map(move |b| (a, b)))
             {
-                for open in edge["open"].as_array().unwrap() {
-                    let protocol = open["protocol"].as_str().unwrap().to_owned();
-                    let flow = flows
-                        .entry((source.clone(), destination.clone()))
-                        .or_default();
-                    flow.insert((protocol, open["ports"].to_string()));
+                for (key, mark) in [("open", ""), ("unknown", "?")] {
+                    for one in edge[key].as_array().unwrap() {
+                        let protocol = format!("{}{mark}", one["protocol"].as_str().unwrap());
+                        let flow = flows.entry((source.clone(), destination.clone()));
+                        flow.or_default()
+                            .insert((protocol, one["ports"].to_string()));
+                    }
                 }
             }
         }

@@ -120,6 +120,27 @@ impl Repository {
         Ok(Revision { name, tree })
     }
 
+    /// The commit where a commit of this name and `HEAD` parted.
+    ///
+    /// # Errors
+    ///
+    /// If git knows none of this name, or the two have nothing in common.
+    pub fn merge_base(&self, written: &str) -> Result<Revision, GitError> {
+        let name = self.revision(written)?.name;
+        let found = program::output(&["merge-base", "HEAD", &name], b"")?;
+        let found = String::from_utf8_lossy(&found);
+        self.revision(found.trim())
+    }
+
+    /// A path from the root of the repository as one from the current directory.
+    #[must_use]
+    pub fn from_root(&self, path: &Path) -> PathBuf {
+        match self.up.as_str() {
+            "" => path.to_owned(),
+            up => Path::new(up).join(path),
+        }
+    }
+
     /// The files of a commit.
     ///
     /// # Errors

@@ -89,7 +89,7 @@ fn write_cluster(number: usize, view: &GraphView<'_>, out: &mut dyn Write) -> io
 }
 
 /// A string of the DOT language.
-struct Quoted<'a>(&'a str);
+pub(in crate::output) struct Quoted<'a>(pub(in crate::output) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

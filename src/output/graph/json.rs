@@ -82,7 +82,7 @@ fn edges(drawing: &Drawing, names: &[String]) -> Vec<Value> {
 }
 
 /// A set of connections as JSON: a list of protocols with ranges of ports.
-fn connections(set: &ConnectionSet) -> Vec<Value> {
+pub(in crate::output) fn connections(set: &ConnectionSet) -> Vec<Value> {
     let one = |(protocol, ports): (crate::k8s::Protocol, &crate::engine::PortSet)| json!({"protocol": protocol.name(), "ports": ports.ranges()});
     set.iter().map(one).collect()
 }

@@ -77,7 +77,7 @@ fn write_cluster(number: usize, view: &GraphView<'_>, out: &mut dyn Write) -> io
 }
 
 /// Text between the quotes of a label: all but plain characters by their numbers.
-struct MermaidLabel<'a>(&'a str);
+pub(in crate::output) struct MermaidLabel<'a>(pub(in crate::output) &'a str);
 
 impl fmt::Display for MermaidLabel<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,7 +20,7 @@ pub(super) fn node(cluster: &Cluster, node: &DrawnNode) -> String {
 }
 
 /// Addresses by name: `outside` for all of them, else up to three blocks or ranges.
-pub(super) fn outside(ranges: &[AddressRange]) -> String {
+pub(in crate::output) fn outside(ranges: &[AddressRange]) -> String {
     if ranges == [AddressRange::IPV4, AddressRange::IPV6] {
         return "outside".to_owned();
     }

@@ -1,0 +1,120 @@
+//! `npcheck exposure`: what each workload is open to.
+//!
+//! Refuses to work it out: the graph does.
+
+use super::Paths;
+use super::choice::{internet, resolvers};
+use super::configuration::ClusterOptions;
+use super::exit::Outcome;
+use super::input::Input;
+use super::target::{self, Target};
+use super::terminal::{Terminal, Verbosity};
+use crate::engine::Engine;
+use crate::graph::{FlowMatrix, exposures};
+use crate::output::{ExposureFormat, ExposureView, display_name, not_judged_lines};
+use clap::{Args, ValueEnum};
+use std::io;
+
+/// Show what each workload is open to
+///
+/// From and to the internet, from other namespaces, by how many workloads it can be reached,
+/// and how many it can reach, whether it can resolve names, and whether policies isolate it.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  npcheck exposure
+  npcheck exposure --fail-on internet k8s/
+  npcheck exposure -o csv=exposure.csv")]
+pub(super) struct Options {
+    #[command(flatten)]
+    paths: Paths,
+    /// Only workloads of this namespace
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// What makes the answer no
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "never")]
+    fail_on: FailOn,
+    /// How to show it, and where: text, json, csv or markdown; repeatable
+    #[arg(
+        short,
+        long = "output",
+        value_name = "FORMAT[=FILE]",
+        default_value = "text"
+    )]
+    output: Vec<Target<ExposureFormat>>,
+    #[command(flatten)]
+    clusters: ClusterOptions,
+}
+
+/// What makes the answer no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// Nothing
+    Never,
+    /// A workload that the internet may open a connection at
+    Internet,
+}
+
+pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
+    if let Some(mistake) = target::mistake(&options.output) {
+        terminal.complain("--output", mistake);
+        return Ok(Outcome::Incomplete);
+    }
+    let Ok(input) = Input::read(&options.paths, &options.clusters, terminal) else {
+        return Ok(Outcome::Incomplete);
+    };
+    input.report_problems(terminal);
+    input.report_rejections(terminal);
+    if input.is_empty() {
+        input.report_not_judged(terminal);
+        input.report_nothing(&options.paths, terminal);
+        return Ok(Outcome::Nothing.with_problems(input.is_incomplete()));
+    }
+    let mut sources = input.workspace.sources().clone();
+    let typed = sources.add("<arguments>", "");
+    let has_several = input.workspace.clusters().len() > 1;
+    let mut views = Vec::new();
+    for view in input.workspace.clusters() {
+        let cluster = view.cluster();
+        let (internet, resolvers) = (internet(cluster, typed), resolvers(cluster));
+        let engine = Engine::new(cluster);
+        let matrix = FlowMatrix::new(&engine, &[&internet, &resolvers]);
+        let mut exposures = exposures(&engine, &matrix, &internet, &resolvers);
+        if let Some(namespace) = &options.namespace {
+            exposures.retain(|one| {
+                cluster
+                    .namespace(cluster.workload(one.workload).namespace)
+                    .name
+                    == *namespace
+            });
+        }
+        views.push(ExposureView {
+            name: has_several.then(|| display_name(view.name()).to_owned()),
+            cluster,
+            exposures,
+        });
+    }
+    let shown: usize = views.iter().map(|view| view.exposures.len()).sum();
+    if let (0, Some(namespace)) = (shown, &options.namespace) {
+        terminal.complain(
+            "--namespace",
+            &format!("no workload in a namespace `{namespace}`"),
+        );
+        return Ok(Outcome::Incomplete);
+    }
+    let notes = not_judged_lines(&input.workspace.not_judged(), &sources);
+    target::write_all(&options.output, terminal, |format, style, out| {
+        format.write(&views, &notes, style, out)
+    })?;
+    if terminal.verbosity > Verbosity::Quiet {
+        terminal.say(&input.summary);
+    }
+    let mut all = views.iter().flat_map(|view| &view.exposures);
+    let is_bad = options.fail_on == FailOn::Internet && all.any(|one| one.is_open_to_internet());
+    let mut all = views.iter().flat_map(|view| &view.exposures);
+    let is_unknown = options.fail_on == FailOn::Internet
+        && all.any(|one| !one.is_open_to_internet() && !one.from_internet.unknown.is_empty());
+    let has_problems =
+        input.is_incomplete() || input.has_rejected_objects() || (is_unknown && !is_bad);
+    Ok(Outcome::answer(!is_bad).with_problems(has_problems))
+}

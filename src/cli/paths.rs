@@ -1,0 +1,292 @@
+//! `npcheck paths`: by which hops one end gets to another.
+//!
+//! Refuses to search: the graph does.
+
+mod cut;
+
+use super::Paths as Arguments;
+use super::choice::{Meaningless, choice, clusters_that_answer, connections, internet};
+use super::configuration::ClusterOptions;
+use super::endpoint::Lookup;
+use super::exit::Outcome;
+use super::input::Input;
+use super::port::PortQuestion;
+use super::reach::complaint;
+use super::target::{self, Target};
+use super::terminal::Terminal;
+use crate::engine::{ConnectionSet, Engine};
+use crate::graph::{Certainty, EndSet, FlowMatrix, PathQuery, Paths};
+use crate::output::{PathsAnswer, PathsFormat, PathsReport, display_name, not_judged_lines};
+use crate::source::SourceId;
+use crate::workspace::ClusterView;
+use clap::Args;
+use std::io;
+use std::path::PathBuf;
+
+/// Show by which hops one end can get to another, pod by pod
+///
+/// Each hop is a connection that the policies allow; the next one begins where it ended.
+/// Without DST everything is shown that somebody gets to who has taken over SRC.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  npcheck paths internet db/pg
+  npcheck paths shop/web db/pg -p 5432 --hops 3 --cut
+  npcheck paths shop/web
+
+Exit status: 0 if there is no path, 1 if there is one, 2 if nobody knows.")]
+pub(super) struct Options {
+    /// Where paths begin: a workload, labels, `internet`, an address
+    #[arg(value_name = "SRC")]
+    from: String,
+    /// Where they end; everywhere if left out
+    #[arg(value_name = "DST")]
+    to: Option<String>,
+    #[command(flatten)]
+    paths: Arguments,
+    /// A port that the last hop has to open: 8080, 53/udp, http
+    #[arg(short, long = "port", value_name = "PORT", requires = "to")]
+    ports: Vec<String>,
+    /// The namespace of names without one
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// Only paths of at most this many hops
+    #[arg(long, value_name = "N")]
+    hops: Option<usize>,
+    /// All paths, not only the shortest ones
+    #[arg(long)]
+    all: bool,
+    /// Propose what closes all paths, tried on the manifests
+    #[arg(long)]
+    cut: bool,
+    /// How to show it, and where: text or json; repeatable
+    #[arg(
+        short,
+        long = "output",
+        value_name = "FORMAT[=FILE]",
+        default_value = "text"
+    )]
+    output: Vec<Target<PathsFormat>>,
+    #[command(flatten)]
+    clusters: ClusterOptions,
+}
+
+/// How many of the shortest paths are shown, and how many with `--all`.
+const MAX_SHORTEST: usize = 5;
+const MAX_PATHS: usize = 1_000;
+
+/// `--all` without `--hops` follows paths so far beyond the shortest one.
+const MORE_HOPS: usize = 2;
+
+pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
+    if let Some(mistake) = target::mistake(&options.output) {
+        terminal.complain("--output", mistake);
+        return Ok(Outcome::Incomplete);
+    }
+    let (to, arguments) = options.destination();
+    let Ok(input) = Input::read(&arguments, &options.clusters, terminal) else {
+        return Ok(Outcome::Incomplete);
+    };
+    input.report_problems(terminal);
+    input.report_rejections(terminal);
+    if input.is_empty() {
+        input.report_not_judged(terminal);
+        input.report_nothing(&arguments, terminal);
+        return Ok(Outcome::Nothing.with_problems(input.is_incomplete()));
+    }
+    let mut sources = input.workspace.sources().clone();
+    let typed = sources.add("<arguments>", "");
+    let asked = clusters_that_answer(&input, |view| options.question(view, to, typed));
+    let asked = match asked {
+        Ok(asked) => asked,
+        Err((text, mistake)) => {
+            complaint::complain(terminal, &sources, text, &mistake);
+            return Ok(Outcome::Incomplete);
+        }
+    };
+    let has_several = input.workspace.clusters().len() > 1;
+    let answers: Vec<PathsAnswer<'_>> = asked
+        .into_iter()
+        .map(|(view, question)| {
+            let name = has_several.then(|| display_name(view.name()).to_owned());
+            options.answer(&input, view, name, &question)
+        })
+        .collect();
+    let first = input.workspace.clusters().next();
+    let internet = first.map_or_else(EndSet::default, |view| internet(view.cluster(), typed));
+    let report = PathsReport {
+        from: &options.from,
+        to,
+        sources: &sources,
+        internet: &internet,
+        notes: not_judged_lines(&input.workspace.not_judged(), &sources),
+        answers,
+    };
+    target::write_all(&options.output, terminal, |format, style, out| {
+        format.write(&report, style, out)
+    })?;
+    let is_unknown = report.answers.iter().any(|answer| answer.is_unknown);
+    let is_open = |answer: &PathsAnswer<'_>| !answer.paths.is_empty() || !answer.reached.is_empty();
+    let outcome = match report
+        .answers
+        .iter()
+        .any(|answer| is_open(answer) && !answer.is_unknown)
+    {
+        true => Outcome::No,
+        false => Outcome::Good.with_problems(is_unknown),
+    };
+    Ok(outcome.with_problems(input.is_incomplete() || input.has_rejected_objects()))
+}
+
+/// What is asked of one cluster.
+struct Question {
+    from: EndSet,
+    to: Option<EndSet>,
+    internet: EndSet,
+    connections: ConnectionSet,
+}
+
+impl Options {
+    /// The destination and the manifests: `paths SRC k8s/` has no destination.
+    fn destination(&self) -> (Option<&str>, Arguments) {
+        let is_path = |text: &str| {
+            text == "."
+                || text == ".."
+                || text == "-"
+                || text.ends_with('/')
+                || ["./", "../", "/", "~", "git:"]
+                    .iter()
+                    .any(|start| text.starts_with(start))
+                || [".yaml", ".yml", ".json"]
+                    .iter()
+                    .any(|end| text.ends_with(end))
+        };
+        match &self.to {
+            Some(text) if is_path(text) => {
+                let named = self
+                    .paths
+                    .paths
+                    .iter()
+                    .filter(|path| path.as_os_str() != ".");
+                let paths = [PathBuf::from(text)]
+                    .into_iter()
+                    .chain(named.cloned())
+                    .collect();
+                (None, Arguments { paths })
+            }
+            to => (to.as_deref(), self.paths.clone()),
+        }
+    }
+
+    fn question<'o>(
+        &'o self,
+        view: &ClusterView,
+        to: Option<&'o str>,
+        source: SourceId,
+    ) -> Result<Question, Meaningless<'o>> {
+        let cluster = view.cluster();
+        let lookup = Lookup {
+            cluster,
+            namespace: self.namespace.as_deref(),
+            source,
+        };
+        let mut ports = Vec::new();
+        for text in &self.ports {
+            ports.push(PortQuestion::parse(text).map_err(|mistake| (text.as_str(), mistake))?);
+        }
+        let from = choice(&lookup, &self.from).map_err(|mistake| (self.from.as_str(), mistake))?;
+        let (to, asked) = match to {
+            None => (None, ConnectionSet::all()),
+            Some(text) => {
+                let ends = choice(&lookup, text).map_err(|mistake| (text, mistake))?;
+                let asked =
+                    connections(&lookup, text, &ports).map_err(|mistake| (text, mistake))?;
+                (Some(ends), asked)
+            }
+        };
+        Ok(Question {
+            from,
+            to,
+            internet: internet(cluster, source),
+            connections: asked,
+        })
+    }
+
+    fn answer<'i>(
+        &self,
+        input: &'i Input,
+        view: &'i ClusterView,
+        name: Option<String>,
+        question: &Question,
+    ) -> PathsAnswer<'i> {
+        let engine = Engine::new(view.cluster());
+        let matrix = question.matrix(&engine);
+        let query = |certainty| PathQuery {
+            from: &question.from,
+            to: question.to.as_ref(),
+            connections: &question.connections,
+            certainty,
+        };
+        let certain = Paths::new(&matrix, &query(Certainty::Certain));
+        let mut answer = PathsAnswer {
+            name,
+            paths: Vec::new(),
+            has_more: false,
+            is_unknown: false,
+            crossings: Vec::new(),
+            reached: Vec::new(),
+            cut: None,
+            connections: question.connections.clone(),
+            matrix: matrix.clone(),
+        };
+        if question.to.is_none() {
+            answer.reached = certain.reached(self.hops.unwrap_or(usize::MAX));
+            return answer;
+        }
+        (answer.paths, answer.has_more) = self.shown(&certain);
+        let mut found = certain;
+        if answer.paths.is_empty() {
+            let possible = Paths::new(&matrix, &query(Certainty::Possible));
+            (answer.paths, answer.has_more) = self.shown(&possible);
+            answer.is_unknown = !answer.paths.is_empty();
+            found = possible;
+        }
+        if !answer.paths.is_empty() {
+            answer.crossings = found.crossings();
+            if self.cut {
+                answer.cut = Some(cut::cut(input, view, question, &matrix, &found));
+            }
+        }
+        answer
+    }
+
+    /// The paths that are shown, and whether there are more.
+    fn shown(&self, paths: &Paths<'_, '_>) -> (Vec<crate::graph::Path>, bool) {
+        let Some(shortest) = paths
+            .shortest()
+            .filter(|hops| self.hops.is_none_or(|most| *hops <= most))
+        else {
+            return (Vec::new(), false);
+        };
+        let longest = self.hops.unwrap_or(shortest + MORE_HOPS);
+        let (hops, limit) = match self.all {
+            true => (longest, MAX_PATHS),
+            false => (shortest, MAX_SHORTEST),
+        };
+        let mut shown = paths.paths(hops, limit + 1);
+        let mut has_more = shown.len() > limit;
+        shown.truncate(limit);
+        if !has_more && !self.all {
+            has_more = paths.paths(longest, shown.len() + 1).len() > shown.len();
+        }
+        (shown, has_more)
+    }
+}
+
+impl Question {
+    fn matrix<'c>(&self, engine: &Engine<'c>) -> FlowMatrix<'c> {
+        let mut choices = vec![&self.from, &self.internet];
+        choices.extend(self.to.as_ref());
+        FlowMatrix::new(engine, &choices)
+    }
+}

@@ -1,0 +1,142 @@
+//! Drafts of tests: closed lists of who may reach each isolated workload today.
+//!
+//! Refuses to say that this is how it should be: a person looks at drafts.
+
+use crate::cli::endpoint::blocks;
+use crate::cli::input::Input;
+use crate::cluster::{Cluster, WorkloadId};
+use crate::engine::{AddressRange, ConnectionSet, Engine};
+use crate::graph::{FlowMatrix, NodeEnds};
+use crate::k8s::Direction;
+use std::io::{self, Write};
+
+/// Of more blocks of addresses than this all addresses are allowed.
+const MAX_BLOCKS: usize = 8;
+
+/// Writes a test file for every cluster.
+pub(super) fn write(input: &Input, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "# Drafted from what is allowed today: look at each, then remove `draft`."
+    )?;
+    writeln!(out, "tests:")?;
+    let has_several = input.workspace.clusters().len() > 1;
+    for view in input.workspace.clusters() {
+        let cluster = view.cluster();
+        let engine = Engine::new(cluster);
+        let matrix = FlowMatrix::new(&engine, &[]);
+        let name = has_several.then(|| view.name());
+        let isolated = |id: &WorkloadId| !engine.isolating(*id, Direction::Ingress).is_empty();
+        for id in cluster.workload_ids().filter(isolated) {
+            write_workload(cluster, &matrix, id, name, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_workload(
+    cluster: &Cluster,
+    matrix: &FlowMatrix<'_>,
+    id: WorkloadId,
+    name: Option<&str>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let Some(node) = matrix.node_of(id) else {
+        return Ok(());
+    };
+    let mut sources: Vec<(String, &ConnectionSet)> = Vec::new();
+    for source in matrix.nodes() {
+        let open = &matrix.between(source, node).open;
+        if open.is_empty() {
+            continue;
+        }
+        match matrix.ends(source) {
+            NodeEnds::Workloads(group) => {
+                let others = group
+                    .iter()
+                    .filter(|other| **other != id || matrix.has_inner_flows(node));
+                sources.extend(others.map(|other| (cluster.workload_name(*other), open)));
+            }
+            NodeEnds::Outside(ranges) => {
+                sources.extend(addresses(ranges).into_iter().map(|block| (block, open)));
+            }
+        }
+    }
+    let workload = cluster.workload_name(id);
+    let all: Vec<&str> = sources.iter().map(|(name, _)| name.as_str()).collect();
+    write_test(&workload, name, None, &all, out)?;
+    for atom in atoms(sources.iter().map(|(_, open)| *open)) {
+        let some = sources.iter().filter(|(_, open)| atom.is_subset(open));
+        let some: Vec<&str> = some.map(|(name, _)| name.as_str()).collect();
+        if !some.is_empty() && some.len() < all.len() {
+            write_test(&workload, name, Some(&atom), &some, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// The connections in parts, such that each set has a part wholly or not at all.
+fn atoms<'s>(sets: impl Iterator<Item = &'s ConnectionSet>) -> Vec<ConnectionSet> {
+    let mut atoms = vec![ConnectionSet::all()];
+    for set in sets {
+        let halves = atoms
+            .iter()
+            .flat_map(|atom| [atom.intersection(set), atom.difference(set)]);
+        atoms = halves.filter(|half| !half.is_empty()).collect();
+    }
+    atoms
+}
+
+/// Addresses as the blocks that make them up.
+fn addresses(ranges: &[AddressRange]) -> Vec<String> {
+    let all: Vec<String> = ranges
+        .iter()
+        .flat_map(blocks)
+        .map(|block| block.to_string())
+        .collect();
+    match all.len() {
+        ..=MAX_BLOCKS => all,
+        _ => vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()],
+    }
+}
+
+fn write_test(
+    workload: &str,
+    cluster: Option<&str>,
+    ports: Option<&ConnectionSet>,
+    from: &[&str],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let list = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<String>>().join(", ");
+    let on = ports.map_or_else(String::new, |ports| format!(" on {ports}"));
+    writeln!(
+        out,
+        "  - name: {}",
+        quoted(&format!("who reaches {workload}{on}"))
+    )?;
+    writeln!(out, "    draft: true")?;
+    if let Some(cluster) = cluster {
+        writeln!(out, "    cluster: {}", quoted(cluster))?;
+    }
+    writeln!(out, "    only:")?;
+    writeln!(out, "      to: {}", quoted(workload))?;
+    if let Some(ports) = ports {
+        let mut texts = ports.iter().flat_map(|(protocol, ports)| {
+            let protocol = protocol.name().to_lowercase();
+            ports
+                .ranges()
+                .iter()
+                .map(move |(first, last)| match first == last {
+                    true => format!("\"{first}/{protocol}\""),
+                    false => format!("\"{first}-{last}/{protocol}\""),
+                })
+        });
+        writeln!(out, "      ports: [{}]", list(&mut texts))?;
+    }
+    writeln!(
+        out,
+        "      from: [{}]",
+        list(&mut from.iter().map(|name| quoted(name)))
+    )
+}

@@ -1,0 +1,520 @@
+//! Whether what is expected holds in one cluster, and what does not.
+//!
+//! Refuses to call a test good that could not fail: ends and ports that mean nothing are
+//! errors.
+
+use crate::cli::endpoint::{End, Lookup, Mistake, Resolved};
+use crate::cli::port::{PortQuestion, asked_at};
+use crate::cluster::{Cluster, WorkloadId};
+use crate::config::{Claim, EndForm, FlowClaim};
+use crate::engine::{AddressRange, ConnectionSet, Endpoint, Engine, explain};
+use crate::graph::{
+    Certainty, EndSet, FlowEnd, FlowMatrix, NodeEnds, NodeId, Openness, PathQuery, Paths, reasons,
+};
+use crate::k8s::{Direction, Labels, WorkloadKind};
+use crate::lint::Inventory;
+use crate::output::{TestStatus, count, flow_names, range_name};
+use crate::source::{SourceId, SourceMap};
+
+/// How a test came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Judgement {
+    pub(super) status: TestStatus,
+    pub(super) details: Vec<String>,
+}
+
+/// More facts than this are counted.
+const MAX_DETAILS: usize = 5;
+
+/// A path that is found is shown with so many hops at most.
+const MAX_HOPS: usize = 64;
+
+impl Judgement {
+    fn new(status: TestStatus, mut details: Vec<String>) -> Self {
+        let more = details.len().saturating_sub(MAX_DETAILS);
+        details.truncate(MAX_DETAILS);
+        if more > 0 {
+            details.push(format!("and {more} more"));
+        }
+        Self { status, details }
+    }
+
+    pub(super) fn passed() -> Self {
+        Self::new(TestStatus::Passed, Vec::new())
+    }
+
+    pub(super) fn failed(details: Vec<String>) -> Self {
+        Self::new(TestStatus::Failed, details)
+    }
+
+    pub(super) fn unknown(details: Vec<String>) -> Self {
+        Self::new(TestStatus::Unknown, details)
+    }
+
+    pub(super) fn error(message: String) -> Self {
+        Self::new(TestStatus::Error, vec![message])
+    }
+
+    /// What both come to: the worse one decides.
+    pub(super) fn and(self, other: Self) -> Self {
+        let status = self.status.max(other.status);
+        let details = [self, other].into_iter().filter(|one| one.status == status);
+        let details = details.flat_map(|one| one.details).collect();
+        Self { status, details }
+    }
+}
+
+/// Judges what is expected of one cluster.
+pub(super) struct Judge<'c> {
+    cluster: &'c Cluster,
+    engine: Engine<'c>,
+    matrix: FlowMatrix<'c>,
+    sources: &'c SourceMap,
+    typed: SourceId,
+}
+
+/// What one end may open at another.
+struct Flow {
+    source: Option<FlowEnd>,
+    destination: Option<FlowEnd>,
+    from: String,
+    to: String,
+    openness: Openness,
+}
+
+impl<'c> Judge<'c> {
+    pub(super) fn new(cluster: &'c Cluster, sources: &'c SourceMap, typed: SourceId) -> Self {
+        let engine = Engine::new(cluster);
+        Self {
+            matrix: FlowMatrix::new(&engine, &[]),
+            engine,
+            cluster,
+            sources,
+            typed,
+        }
+    }
+
+    pub(super) fn judge(&self, claim: &Claim) -> Judgement {
+        let judged = match claim {
+            Claim::Allow(flow) => self.allow(flow),
+            Claim::Deny(flow) => self.deny(flow),
+            Claim::Only(flow) => self.only(flow),
+            Claim::Unreachable { flow, hops } => self.unreachable(flow, *hops),
+            Claim::Isolated { pods, directions } => self.isolated(pods, *directions),
+            // States are compared, not clusters.
+            Claim::SameAs(_) | Claim::NarrowerThan(_) => Ok(Judgement::passed()),
+        };
+        judged.unwrap_or_else(Judgement::error)
+    }
+
+    fn allow(&self, claim: &FlowClaim) -> Result<Judgement, String> {
+        let (mut failed, mut unknown) = (Vec::new(), Vec::new());
+        self.each_flow(claim, |flow, asked| {
+            let blocked = asked.difference(&flow.openness.open);
+            let doubtful = blocked.intersection(&flow.openness.unknown);
+            if !blocked.difference(&doubtful).is_empty() {
+                failed.push(self.fact(flow, "blocked", &blocked));
+            } else if !doubtful.is_empty() {
+                unknown.push(self.fact(flow, "unknown", &doubtful));
+            }
+        })?;
+        Ok(decided(failed, unknown))
+    }
+
+    fn deny(&self, claim: &FlowClaim) -> Result<Judgement, String> {
+        let (mut failed, mut unknown) = (Vec::new(), Vec::new());
+        self.each_flow(claim, |flow, asked| {
+            let open = asked.intersection(&flow.openness.open);
+            let doubtful = asked.intersection(&flow.openness.unknown);
+            if !open.is_empty() {
+                failed.push(self.fact(flow, "allowed", &open));
+            } else if !doubtful.is_empty() {
+                unknown.push(self.fact(flow, "unknown", &doubtful));
+            }
+        })?;
+        Ok(decided(failed, unknown))
+    }
+
+    fn only(&self, claim: &FlowClaim) -> Result<Judgement, String> {
+        let listed = self.resolve(&claim.from)?;
+        let mut workloads = Vec::new();
+        let mut outside = Vec::new();
+        for end in listed.iter().flat_map(|resolved| &resolved.ends) {
+            match end {
+                End::Workload(id) | End::Address(id, _) => workloads.push(*id),
+                End::Addresses(range) => outside.push(*range),
+                End::Hypothetical(_) => {
+                    return Err("a pod that does not exist yet is on no closed list".to_owned());
+                }
+            }
+        }
+        let listed = EndSet::new(workloads, outside);
+        let everybody: Vec<WorkloadId> = self
+            .cluster
+            .workload_ids()
+            .filter(|id| !listed.has(*id))
+            .collect();
+        let spaces = [AddressRange::IPV4, AddressRange::IPV6].into_iter();
+        let rest = spaces.flat_map(|space| space.without(listed.outside()));
+        let others: Vec<End> = everybody
+            .into_iter()
+            .map(End::Workload)
+            .chain(rest.map(End::Addresses))
+            .collect();
+        let (mut failed, mut unknown) = (Vec::new(), Vec::new());
+        for destination in self.resolve(&claim.to)? {
+            for to in &destination.ends {
+                let asked = self.asked(&claim.ports, &destination, to)?;
+                for from in &others {
+                    for flow in self.flows(from, to)? {
+                        let open = asked.intersection(&flow.openness.open);
+                        let doubtful = asked.intersection(&flow.openness.unknown);
+                        if !open.is_empty() {
+                            failed.push(self.fact(&flow, "allowed", &open));
+                        } else if !doubtful.is_empty() {
+                            unknown.push(self.fact(&flow, "unknown", &doubtful));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(decided(failed, unknown))
+    }
+
+    fn unreachable(&self, claim: &FlowClaim, hops: Option<usize>) -> Result<Judgement, String> {
+        let set = |resolved: Vec<Resolved>| {
+            let mut workloads = Vec::new();
+            let mut outside = Vec::new();
+            for end in resolved.into_iter().flat_map(|resolved| resolved.ends) {
+                match end {
+                    End::Workload(id) | End::Address(id, _) => workloads.push(id),
+                    End::Addresses(range) => outside.push(range),
+                    End::Hypothetical(_) => {}
+                }
+            }
+            EndSet::new(workloads, outside)
+        };
+        let destinations = self.resolve(&claim.to)?;
+        let mut connections = ConnectionSet::none();
+        for destination in &destinations {
+            for end in &destination.ends {
+                connections = connections.union(&self.asked(&claim.ports, destination, end)?);
+            }
+        }
+        let (from, to) = (set(self.resolve(&claim.from)?), set(destinations));
+        if from.is_empty() || to.is_empty() {
+            return Err("paths begin and end at pods that exist, or outside".to_owned());
+        }
+        let matrix = FlowMatrix::new(&self.engine, &[&from, &to]);
+        let found = |certainty| {
+            let query = PathQuery {
+                from: &from,
+                to: Some(&to),
+                connections: &connections,
+                certainty,
+            };
+            let paths = Paths::new(&matrix, &query);
+            let found = paths.paths(hops.unwrap_or(MAX_HOPS.max(matrix.len())), 1);
+            found.into_iter().next()
+        };
+        let show = |path: &Vec<NodeId>| {
+            let name = |node: &NodeId| match matrix.ends(*node) {
+                NodeEnds::Workloads(group) => self.cluster.workload_name(group[0]),
+                NodeEnds::Outside(ranges) => range_name(ranges[0]),
+            };
+            let names: Vec<String> = path.iter().map(name).collect();
+            format!("{}: {}", count(path.len() - 1, "hop"), names.join(" -> "))
+        };
+        Ok(match found(Certainty::Certain) {
+            Some(path) => Judgement::failed(vec![show(&path)]),
+            None => match found(Certainty::Possible) {
+                Some(path) => Judgement::unknown(vec![show(&path)]),
+                None => Judgement::passed(),
+            },
+        })
+    }
+
+    fn isolated(&self, pods: &[EndForm], directions: [bool; 2]) -> Result<Judgement, String> {
+        let mut failed = Vec::new();
+        for end in self
+            .resolve(pods)?
+            .iter()
+            .flat_map(|resolved| &resolved.ends)
+        {
+            let End::Workload(id) = end else {
+                return Err("only pods that exist can be isolated".to_owned());
+            };
+            for (direction, is_asked) in Direction::BOTH.into_iter().zip(directions) {
+                if is_asked && self.engine.isolating(*id, direction).is_empty() {
+                    let name = self.cluster.workload_name(*id);
+                    failed.push(format!("{name} is not isolated for {}", direction.field()));
+                }
+            }
+        }
+        Ok(decided(failed, Vec::new()))
+    }
+
+    /// Asks every pair of ends of a claim.
+    fn each_flow(
+        &self,
+        claim: &FlowClaim,
+        mut each: impl FnMut(&Flow, &ConnectionSet),
+    ) -> Result<(), String> {
+        let sources = self.resolve(&claim.from)?;
+        if sources.is_empty() {
+            return Err("`from` is empty".to_owned());
+        }
+        let mut pairs = 0;
+        for destination in self.resolve(&claim.to)? {
+            for to in &destination.ends {
+                let asked = self.asked(&claim.ports, &destination, to)?;
+                for from in sources.iter().flat_map(|resolved| &resolved.ends) {
+                    for flow in self.flows(from, to)? {
+                        pairs += 1;
+                        each(&flow, &asked);
+                    }
+                }
+            }
+        }
+        match pairs {
+            0 => Err("both ends are the same pod, which always reaches itself".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What forms mean; each means something.
+    fn resolve(&self, forms: &[EndForm]) -> Result<Vec<Resolved>, String> {
+        forms.iter().map(|form| self.resolve_one(form)).collect()
+    }
+
+    fn resolve_one(&self, form: &EndForm) -> Result<Resolved, String> {
+        match form {
+            EndForm::Text(text) => {
+                let lookup = Lookup {
+                    cluster: self.cluster,
+                    namespace: None,
+                    source: self.typed,
+                };
+                lookup
+                    .resolve(text)
+                    .map_err(|mistake| words(text, &mistake))
+            }
+            EndForm::Labels {
+                name,
+                namespace,
+                pods,
+            } => self.labelled(name.as_deref(), namespace, pods),
+        }
+    }
+
+    fn labelled(
+        &self,
+        name: Option<&str>,
+        namespace: &[(String, String)],
+        pods: &[(String, String)],
+    ) -> Result<Resolved, String> {
+        let has = |labels: &Labels, wanted: &[(String, String)]| {
+            wanted
+                .iter()
+                .all(|(key, value)| labels.get(key) == Some(value))
+        };
+        let is_meant = |id: &crate::cluster::NamespaceId| {
+            let of = self.cluster.namespace(*id);
+            name.is_none_or(|name| of.name == name) && has(&of.labels, namespace)
+        };
+        let text = |pairs: &[(String, String)]| {
+            let pairs = pairs.iter().map(|(key, value)| format!("{key}={value}"));
+            pairs.collect::<Vec<String>>().join(",")
+        };
+        let namespaces: Vec<_> = self.cluster.namespace_ids().filter(is_meant).collect();
+        if namespaces.is_empty() {
+            return Err(match name {
+                Some(name) => format!("no namespace `{name}`"),
+                None => format!("no namespace has the labels `{}`", text(namespace)),
+            });
+        }
+        let workloads = namespaces
+            .into_iter()
+            .flat_map(|id| self.cluster.workloads_in(id));
+        let selected = workloads.filter(|id| {
+            let object = &self.cluster.workload(*id).object;
+            object.meta.is_accepted && has(&object.labels, pods)
+        });
+        let ends: Vec<End> = selected.map(End::Workload).collect();
+        if ends.is_empty() {
+            return Err(match pods {
+                [] => "the namespaces have no pods".to_owned(),
+                pods => format!("no pod there has the labels `{}`", text(pods)),
+            });
+        }
+        Ok(Resolved {
+            text: text(pods),
+            ends,
+            service: None,
+            is_selection: true,
+            notes: Vec::new(),
+        })
+    }
+
+    /// What the ports of a claim mean at a destination; each means something.
+    fn asked(
+        &self,
+        ports: &[String],
+        destination: &Resolved,
+        end: &End,
+    ) -> Result<ConnectionSet, String> {
+        let mut questions = Vec::new();
+        for text in ports {
+            let question = PortQuestion::parse(text);
+            questions.push(question.map_err(|mistake| words(text, &mistake))?);
+        }
+        let asked = asked_at(&questions, self.cluster, destination, end);
+        let asked = asked.map_err(|mistake| words(&destination.text, &mistake))?;
+        match asked.dead_ends.first() {
+            Some(dead_end) => Err(dead_end.clone()),
+            None => Ok(asked.connections.unwrap_or_else(ConnectionSet::all)),
+        }
+    }
+
+    /// What one end may open at another: one entry, or one for each part of the addresses.
+    fn flows(&self, from: &End, to: &End) -> Result<Vec<Flow>, String> {
+        let flow = |source, destination, openness| Flow {
+            source,
+            destination,
+            from: from.name(self.cluster),
+            to: to.name(self.cluster),
+            openness,
+        };
+        match (from, to) {
+            (End::Addresses(_), End::Addresses(_)) => {
+                Err("no policy decides between two ends outside".to_owned())
+            }
+            (End::Workload(one), End::Workload(two)) => {
+                let is_pod = self.cluster.workload(*one).object.kind == WorkloadKind::Pod;
+                if one == two && is_pod {
+                    return Ok(Vec::new());
+                }
+                let ends = [one, two].map(|id| Some(FlowEnd::Workload(*id)));
+                let nodes = (self.matrix.node_of(*one), self.matrix.node_of(*two));
+                let openness = match nodes {
+                    (Some(from), Some(to)) => self.matrix.between(from, to).clone(),
+                    _ => Openness::default(),
+                };
+                Ok(vec![flow(ends[0], ends[1], openness)])
+            }
+            (End::Workload(id), End::Addresses(range)) => Ok(self
+                .parts(*id, range, Direction::Egress)
+                .into_iter()
+                .map(|(part, openness)| Flow {
+                    to: range_name(part),
+                    ..flow(
+                        Some(FlowEnd::Workload(*id)),
+                        Some(FlowEnd::Outside(part)),
+                        openness,
+                    )
+                })
+                .collect()),
+            (End::Addresses(range), End::Workload(id)) => Ok(self
+                .parts(*id, range, Direction::Ingress)
+                .into_iter()
+                .map(|(part, openness)| Flow {
+                    from: range_name(part),
+                    ..flow(
+                        Some(FlowEnd::Outside(part)),
+                        Some(FlowEnd::Workload(*id)),
+                        openness,
+                    )
+                })
+                .collect()),
+            // A pod that does not exist yet, or one of several addresses of a pod.
+            _ => {
+                let inventory = Inventory::default();
+                let ends = [from, to].map(|end| end.endpoint(self.cluster, &inventory));
+                if ends.iter().any(|end| matches!(end, Endpoint::Address(_))) {
+                    return Err("ask `npcheck reach` about addresses and such a pod".to_owned());
+                }
+                let verdict = explain(self.cluster, &ends[0], &ends[1]).verdict;
+                let openness = Openness {
+                    open: verdict.allowed(),
+                    unknown: verdict.unknown(),
+                };
+                Ok(vec![flow(None, None, openness)])
+            }
+        }
+    }
+
+    /// What a workload may open at the parts of a range, or they at it: all of the range.
+    fn parts(
+        &self,
+        id: WorkloadId,
+        range: &AddressRange,
+        direction: Direction,
+    ) -> Vec<(AddressRange, Openness)> {
+        let Some(node) = self.matrix.node_of(id) else {
+            return vec![(*range, Openness::default())];
+        };
+        let mut parts: Vec<(AddressRange, Openness)> = Vec::new();
+        for outside in self.matrix.nodes() {
+            let NodeEnds::Outside(ranges) = self.matrix.ends(outside) else {
+                continue;
+            };
+            let openness = match direction {
+                Direction::Egress => self.matrix.between(node, outside),
+                Direction::Ingress => self.matrix.between(outside, node),
+            };
+            let inside = ranges.iter().filter_map(|part| part.intersection(range));
+            parts.extend(inside.map(|part| (part, openness.clone())));
+        }
+        let known: Vec<AddressRange> = parts.iter().map(|(part, _)| *part).collect();
+        let closed = range.without(&known).into_iter();
+        parts.extend(closed.map(|part| (part, Openness::default())));
+        parts.sort_by_key(|(part, _)| *part);
+        parts
+    }
+
+    /// A flow that is not as expected, and what decides about it.
+    fn fact(&self, flow: &Flow, word: &str, connections: &ConnectionSet) -> String {
+        let fact = format!("{word}: {} -> {} {connections}", flow.from, flow.to);
+        let (Some(source), Some(destination)) = (flow.source, flow.destination) else {
+            return fact;
+        };
+        let reasons = reasons(self.cluster, source, destination, connections);
+        let words = reasons.iter().map(|reason| {
+            let words = flow_names::reason(self.cluster, reason);
+            match reason.rule {
+                Some((_, _, span)) => {
+                    format!("{words} ({})", flow_names::place(self.sources, span))
+                }
+                None => words,
+            }
+        });
+        format!("{fact}  {}", words.collect::<Vec<String>>().join("; "))
+    }
+}
+
+fn decided(failed: Vec<String>, unknown: Vec<String>) -> Judgement {
+    match (failed.is_empty(), unknown.is_empty()) {
+        (false, _) => Judgement::failed(failed),
+        (true, false) => Judgement::unknown(unknown),
+        (true, true) => Judgement::passed(),
+    }
+}
+
+/// A mistake in one line.
+fn words(text: &str, mistake: &Mistake) -> String {
+    match mistake {
+        Mistake::Malformed { reason } => format!("`{text}`: {reason}"),
+        Mistake::Unknown { reason, nearest } => match nearest.first() {
+            Some(candidate) => format!("{reason}; the nearest is {}", candidate.name),
+            None => reason.clone(),
+        },
+        Mistake::Unanswerable { reason, .. } => reason.clone(),
+        Mistake::Ambiguous { candidates } => {
+            let names = candidates.iter().map(|candidate| candidate.name.as_str());
+            format!(
+                "`{text}` may be any of {}",
+                names.collect::<Vec<&str>>().join(", ")
+            )
+        }
+    }
+}

@@ -1,0 +1,540 @@
+//! What a change does to a cluster: the flows that it opens and closes in as few lines as
+//! say the same, which workloads it isolates, which come and go, and how much that matters.
+//!
+//! Refuses to know which part of the change is to blame for which line; see
+//! [`Blame`](super::Blame).
+
+mod pairing;
+mod products;
+
+use super::EndSet;
+use super::matrix::{FlowMatrix, Openness};
+use crate::cluster::{NamespaceId, PolicyId, WorkloadId};
+use crate::engine::{AddressRange, ConnectionSet, Engine, Pair, PortSet};
+use crate::k8s::{Direction, Protocol, WorkloadKind};
+use pairing::{JointEnds, JointNode};
+use std::collections::BTreeMap;
+
+/// How much a change matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// To be looked at in any case.
+    High,
+    /// To be looked at.
+    Medium,
+    /// To be known.
+    Low,
+}
+
+impl Level {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+}
+
+/// What a line of a comparison is about. The order is the one in which lines are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effect {
+    /// Public addresses may open connections that they might not.
+    InternetIngressOpened,
+    /// A workload may open connections at public addresses that it might not.
+    InternetEgressOpened,
+    /// No NetworkPolicy isolates a workload any more, in a direction.
+    Deisolated,
+    /// A workload may open connections at one of another namespace that it might not.
+    CrossNamespaceOpened,
+    /// A workload may not ask a resolver any more.
+    DnsClosed,
+    /// Any other connections are opened.
+    Opened,
+    /// Any other connections are closed.
+    Closed,
+    /// Nobody knows whether connections are opened or closed.
+    Unknown,
+    /// NetworkPolicies isolate a workload that they did not, in a direction.
+    Isolated,
+    /// A workload is new.
+    WorkloadAdded,
+    /// A workload is gone.
+    WorkloadRemoved,
+}
+
+impl Effect {
+    /// Its id, which stays.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::InternetIngressOpened => "internet-ingress-opened",
+            Self::InternetEgressOpened => "internet-egress-opened",
+            Self::Deisolated => "deisolated",
+            Self::CrossNamespaceOpened => "cross-namespace-opened",
+            Self::DnsClosed => "dns-closed",
+            Self::Opened => "opened",
+            Self::Closed => "closed",
+            Self::Unknown => "unknown",
+            Self::Isolated => "isolated",
+            Self::WorkloadAdded => "workload-added",
+            Self::WorkloadRemoved => "workload-removed",
+        }
+    }
+
+    /// How much it matters.
+    #[must_use]
+    pub fn level(self) -> Level {
+        match self {
+            Self::InternetIngressOpened | Self::InternetEgressOpened | Self::Deisolated => {
+                Level::High
+            }
+            Self::CrossNamespaceOpened | Self::DnsClosed | Self::Unknown => Level::Medium,
+            Self::Opened
+            | Self::Closed
+            | Self::Isolated
+            | Self::WorkloadAdded
+            | Self::WorkloadRemoved => Level::Low,
+        }
+    }
+}
+
+/// Whether a flow comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Move {
+    /// It was not allowed, and is.
+    Opened,
+    /// It was allowed, and is not.
+    Closed,
+    /// It is known on one side only.
+    Unknown,
+}
+
+/// The ends on one side of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineEnds {
+    /// Places among [`Comparison::workloads`], in order.
+    Workloads(Vec<usize>),
+    /// Addresses outside, in order.
+    Outside(Vec<AddressRange>),
+}
+
+/// Flows that are opened or closed alike: each source with each destination.
+///
+/// A single Pod with itself, which policies have no say in (S4), is no pair of it.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// What it is about.
+    pub effect: Effect,
+    /// Whether the flows come or go.
+    pub moved: Move,
+    /// Who opens the connections.
+    pub sources: LineEnds,
+    /// Where.
+    pub destinations: LineEnds,
+    /// On which ports.
+    pub connections: ConnectionSet,
+    /// How many pairs of ends it stands for; the addresses of one side are one end.
+    pub pairs: usize,
+    /// Whether one of its ends is in one of the clusters only.
+    pub is_of_new_or_gone: bool,
+}
+
+/// Workloads whose isolation changes alike.
+#[derive(Clone, Debug)]
+pub struct IsolationLine {
+    /// [`Effect::Isolated`] or [`Effect::Deisolated`].
+    pub effect: Effect,
+    /// The direction.
+    pub direction: Direction,
+    /// Places among [`Comparison::workloads`], in order.
+    pub workloads: Vec<usize>,
+    /// The policies that isolate them now, or did.
+    pub policies: Vec<PolicyId>,
+}
+
+/// What is compared, and what of it is asked for. Everywhere index 0 is before, 1 is after.
+#[derive(Clone, Debug, Default)]
+pub struct ComparisonQuery {
+    /// The public addresses.
+    pub internet: EndSet,
+    /// The pods that resolve names.
+    pub resolvers: [EndSet; 2],
+    /// Only flows from these ends.
+    pub from: Option<[EndSet; 2]>,
+    /// Only flows to these ends.
+    pub to: Option<[EndSet; 2]>,
+    /// Only what touches these ends.
+    pub focus: Option<[EndSet; 2]>,
+}
+
+/// Two clusters, compared.
+#[derive(Debug)]
+pub struct Comparison {
+    /// The workloads of both clusters, each once, by namespace, kind and name. One that was
+    /// renamed is one of them, under its new name.
+    pub workloads: Vec<Pair>,
+    /// The flows that change, those that matter most first.
+    pub lines: Vec<Line>,
+    /// The workloads of both clusters whose isolation changes.
+    pub isolation: Vec<IsolationLine>,
+}
+
+impl Comparison {
+    /// Compares two clusters.
+    #[must_use]
+    pub fn new<'c>(before: &Engine<'c>, after: &Engine<'c>, query: &ComparisonQuery) -> Self {
+        let choices = |time: usize| -> Vec<&EndSet> {
+            let asked = [&query.from, &query.to, &query.focus];
+            let asked = asked.into_iter().flatten().map(|choices| &choices[time]);
+            asked
+                .chain([&query.internet, &query.resolvers[time]])
+                .collect()
+        };
+        let matrices = [
+            FlowMatrix::new(before, &choices(0)),
+            FlowMatrix::new(after, &choices(1)),
+        ];
+        let [old, new] = &matrices;
+        let workloads = pairing::pairs([old, new]);
+        let marks = |pair: &Pair| marks(query, pair);
+        let nodes = pairing::nodes([old, new], &workloads, marks);
+        let differ = Differ {
+            matrices: [old, new],
+            workloads: &workloads,
+            flags: nodes
+                .iter()
+                .map(|node| flags(query, &workloads, node))
+                .collect(),
+            nodes,
+        };
+        let lines = differ.lines();
+        let isolation = isolation([before, after], &workloads, query);
+        Self {
+            workloads,
+            lines,
+            isolation,
+        }
+    }
+
+    /// Whether both clusters allow the same, as far as it was asked for. Workloads that come
+    /// or go with flows are a change.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.isolation.is_empty()
+    }
+
+    /// The workloads that only the cluster after has.
+    pub fn added(&self) -> impl Iterator<Item = WorkloadId> {
+        let lone = self.workloads.iter().filter(|pair| pair.before.is_none());
+        lone.filter_map(|pair| pair.after)
+    }
+
+    /// The workloads that only the cluster before has.
+    pub fn removed(&self) -> impl Iterator<Item = WorkloadId> {
+        let lone = self.workloads.iter().filter(|pair| pair.after.is_none());
+        lone.filter_map(|pair| pair.before)
+    }
+}
+
+/// What a query says of an end, in bits: in `from`, in `to`, in `focus`, a resolver.
+fn marks(query: &ComparisonQuery, pair: &Pair) -> u32 {
+    let has = |sets: &Option<[EndSet; 2]>| {
+        sets.as_ref().is_none_or(|sets| {
+            pair.before.is_some_and(|id| sets[0].has(id))
+                || pair.after.is_some_and(|id| sets[1].has(id))
+        })
+    };
+    let resolvers = Some(query.resolvers.clone());
+    let bits = [
+        has(&query.from),
+        has(&query.to),
+        has(&query.focus),
+        has(&resolvers),
+    ];
+    bits.iter()
+        .enumerate()
+        .map(|(place, bit)| u32::from(*bit) << place)
+        .sum()
+}
+
+/// What a query says of a node.
+#[derive(Clone, Copy)]
+struct Flags {
+    may_begin: bool,
+    may_end: bool,
+    is_in_focus: bool,
+    is_resolver: bool,
+    is_public: bool,
+}
+
+fn flags(query: &ComparisonQuery, workloads: &[Pair], node: &JointNode) -> Flags {
+    match &node.ends {
+        JointEnds::Workloads(members) => {
+            let bits = marks(query, &workloads[members[0]]);
+            let has = |place: u32| bits & (1 << place) != 0;
+            Flags {
+                may_begin: has(0),
+                may_end: has(1),
+                is_in_focus: has(2),
+                is_resolver: has(3),
+                is_public: false,
+            }
+        }
+        JointEnds::Outside(ranges) => {
+            let has = |sets: &Option<[EndSet; 2]>| {
+                let is_in = |sets: &[EndSet; 2]| sets.iter().any(|set| set.has_range(&ranges[0]));
+                sets.as_ref().is_none_or(is_in)
+            };
+            Flags {
+                may_begin: has(&query.from),
+                may_end: has(&query.to),
+                is_in_focus: has(&query.focus),
+                is_resolver: false,
+                is_public: query.internet.has_range(&ranges[0]),
+            }
+        }
+    }
+}
+
+struct Differ<'d> {
+    matrices: [&'d FlowMatrix<'d>; 2],
+    workloads: &'d [Pair],
+    nodes: Vec<JointNode>,
+    flags: Vec<Flags>,
+}
+
+/// What lines are made of: pairs that agree in all of this.
+type Key = (Effect, Move, bool, [bool; 2], ConnectionSet);
+
+impl Differ<'_> {
+    fn lines(&self) -> Vec<Line> {
+        let mut known: BTreeMap<(u32, u32), Vec<(Move, ConnectionSet)>> = BTreeMap::new();
+        let mut pairs: BTreeMap<Key, Vec<(usize, usize)>> = BTreeMap::new();
+        for source in 0..self.nodes.len() {
+            for destination in 0..self.nodes.len() {
+                let sets = [0, 1].map(|time| self.set(time, source, destination));
+                if sets == [0, 0] || !self.is_asked_for(source, destination) {
+                    continue;
+                }
+                let moves = known.entry((sets[0], sets[1])).or_insert_with(|| {
+                    let [before, after] =
+                        [0, 1].map(|time| &self.matrices[time].sets()[sets[time] as usize]);
+                    moves(before, after)
+                });
+                for (moved, connections) in moves {
+                    let key = self.key(*moved, connections, source, destination);
+                    pairs.entry(key).or_default().push((source, destination));
+                }
+            }
+        }
+        let mut lines = Vec::new();
+        for ((effect, moved, is_of_new_or_gone, _, connections), pairs) in pairs {
+            let weight = |node: usize| match &self.nodes[node].ends {
+                JointEnds::Workloads(members) => members.len(),
+                JointEnds::Outside(_) => 1,
+            };
+            for product in products::products(pairs, weight) {
+                let (sources, destinations) = (&product.sources, &product.destinations);
+                lines.push(Line {
+                    effect,
+                    moved,
+                    sources: self.ends(sources),
+                    destinations: self.ends(destinations),
+                    connections: connections.clone(),
+                    pairs: self.count(sources, destinations),
+                    is_of_new_or_gone,
+                });
+            }
+        }
+        let place = |ends: &LineEnds| match ends {
+            LineEnds::Outside(_) => 0,
+            LineEnds::Workloads(places) => 1 + places.first().copied().unwrap_or(0),
+        };
+        lines.sort_by_key(|line| {
+            (
+                line.effect,
+                line.moved,
+                place(&line.sources),
+                place(&line.destinations),
+            )
+        });
+        lines
+    }
+
+    fn set(&self, time: usize, source: usize, destination: usize) -> u32 {
+        let node = |at: usize| self.nodes[at].nodes[time];
+        match (node(source), node(destination)) {
+            (Some(from), Some(to)) => self.matrices[time].set_between(from, to),
+            _ => 0,
+        }
+    }
+
+    fn is_asked_for(&self, source: usize, destination: usize) -> bool {
+        let (from, to) = (self.flags[source], self.flags[destination]);
+        let is_flow = source != destination || self.count(&[source], &[destination]) > 0;
+        from.may_begin && to.may_end && (from.is_in_focus || to.is_in_focus) && is_flow
+    }
+
+    fn key(
+        &self,
+        moved: Move,
+        connections: &ConnectionSet,
+        source: usize,
+        destination: usize,
+    ) -> Key {
+        let ends = [source, destination];
+        let [from, to] = ends.map(|node| self.flags[node]);
+        let is_outside = ends.map(|node| matches!(self.nodes[node].ends, JointEnds::Outside(_)));
+        let dns = ConnectionSet::of(
+            Protocol::Udp,
+            PortSet::from_ranges([(53, 53), (5353, 5353)]),
+        );
+        let effect = match (moved, is_outside) {
+            (Move::Opened, [true, _]) if from.is_public => Effect::InternetIngressOpened,
+            (Move::Opened, [_, true]) if to.is_public => Effect::InternetEgressOpened,
+            (Move::Opened, [false, false])
+                if self.namespace(source) != self.namespace(destination) =>
+            {
+                Effect::CrossNamespaceOpened
+            }
+            (Move::Opened, _) => Effect::Opened,
+            (Move::Closed, _) if to.is_resolver && !connections.intersection(&dns).is_empty() => {
+                Effect::DnsClosed
+            }
+            (Move::Closed, _) => Effect::Closed,
+            (Move::Unknown, _) => Effect::Unknown,
+        };
+        let is_of_new_or_gone = ends.iter().any(|node| !self.nodes[*node].is_paired);
+        (
+            effect,
+            moved,
+            is_of_new_or_gone,
+            is_outside,
+            connections.clone(),
+        )
+    }
+
+    /// The name of the namespace of a node of workloads.
+    fn namespace(&self, node: usize) -> Option<&str> {
+        let JointEnds::Workloads(members) = &self.nodes[node].ends else {
+            return None;
+        };
+        let pair = self.workloads[members[0]];
+        let name = |time: usize, id| {
+            let cluster = self.matrices[time].cluster();
+            let namespace: NamespaceId = cluster.workload(id).namespace;
+            cluster.namespace(namespace).name.as_str()
+        };
+        let after = pair.after.map(|id| name(1, id));
+        after.or_else(|| pair.before.map(|id| name(0, id)))
+    }
+
+    fn ends(&self, nodes: &[usize]) -> LineEnds {
+        let mut workloads = Vec::new();
+        let mut outside = Vec::new();
+        for node in nodes {
+            match &self.nodes[*node].ends {
+                JointEnds::Workloads(members) => workloads.extend(members),
+                JointEnds::Outside(ranges) => outside.extend(ranges),
+            }
+        }
+        workloads.sort_unstable();
+        // What touches is written as one, whichever nodes it comes from.
+        outside.sort_unstable();
+        let mut joined: Vec<AddressRange> = Vec::with_capacity(outside.len());
+        for range in outside {
+            match joined.last_mut() {
+                Some(last) if last.touches(&range) => last.last = range.last,
+                _ => joined.push(range),
+            }
+        }
+        match workloads.is_empty() {
+            true => LineEnds::Outside(joined),
+            false => LineEnds::Workloads(workloads),
+        }
+    }
+
+    /// How many pairs of ends a product has.
+    fn count(&self, sources: &[usize], destinations: &[usize]) -> usize {
+        let members = |nodes: &[usize]| -> Option<Vec<usize>> {
+            match self.ends(nodes) {
+                LineEnds::Workloads(places) => Some(places),
+                LineEnds::Outside(_) => None,
+            }
+        };
+        match (members(sources), members(destinations)) {
+            (Some(from), Some(to)) => {
+                let is_single = |place: &&usize| to.contains(place) && self.is_pod(**place);
+                from.len() * to.len() - from.iter().filter(is_single).count()
+            }
+            (Some(ends), None) | (None, Some(ends)) => ends.len(),
+            (None, None) => 0,
+        }
+    }
+
+    fn is_pod(&self, place: usize) -> bool {
+        let pair = self.workloads[place];
+        let kind = |time: usize, id| self.matrices[time].cluster().workload(id).object.kind;
+        let after = pair.after.map(|id| kind(1, id));
+        after.or_else(|| pair.before.map(|id| kind(0, id))) == Some(WorkloadKind::Pod)
+    }
+}
+
+/// What comes and goes between two ends. What one side does not know is neither.
+fn moves(before: &Openness, after: &Openness) -> Vec<(Move, ConnectionSet)> {
+    let opened = after.open.difference(&before.open.union(&before.unknown));
+    let closed = before.open.difference(&after.open.union(&after.unknown));
+    let known_once = |one: &Openness, other: &Openness| one.unknown.difference(&other.unknown);
+    let unknown = known_once(after, before).union(&known_once(before, after));
+    let moves = [
+        (Move::Opened, opened),
+        (Move::Closed, closed),
+        (Move::Unknown, unknown),
+    ];
+    moves
+        .into_iter()
+        .filter(|(_, connections)| !connections.is_empty())
+        .collect()
+}
+
+/// The workloads of both clusters that are isolated in one of them only.
+fn isolation<'c>(
+    engines: [&Engine<'c>; 2],
+    workloads: &[Pair],
+    query: &ComparisonQuery,
+) -> Vec<IsolationLine> {
+    type Key = (Effect, Direction, Vec<PolicyId>);
+    let mut lines: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
+    for (place, pair) in workloads.iter().enumerate() {
+        let (Some(old), Some(new)) = (pair.before, pair.after) else {
+            continue;
+        };
+        let bits = marks(query, pair);
+        if bits & 0b100 == 0 || bits & 0b11 == 0 {
+            continue;
+        }
+        for direction in [Direction::Egress, Direction::Ingress] {
+            let before = engines[0].isolating(old, direction);
+            let after = engines[1].isolating(new, direction);
+            let (effect, policies) = match (before.is_empty(), after.is_empty()) {
+                (true, false) => (Effect::Isolated, after),
+                (false, true) => (Effect::Deisolated, before),
+                _ => continue,
+            };
+            lines
+                .entry((effect, direction, policies.to_vec()))
+                .or_default()
+                .push(place);
+        }
+    }
+    let line = |((effect, direction, policies), workloads)| IsolationLine {
+        effect,
+        direction,
+        workloads,
+        policies,
+    };
+    lines.into_iter().map(line).collect()
+}

@@ -1,0 +1,234 @@
+//! `npcheck paths` and `npcheck exposure` as their users run them.
+
+use super::program::{Run, root, run, scratch, write};
+use serde_json::Value;
+use std::path::PathBuf;
+
+const CHAIN: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: nginx, namespace: edge}
+spec: {template: {metadata: {labels: {app: nginx}}, spec: {containers: [{name: c}]}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: api, namespace: shop}
+spec: {template: {metadata: {labels: {app: api}}, spec: {containers: [{name: c}]}}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: pg, namespace: db}
+spec: {template: {metadata: {labels: {app: pg}}, spec: {containers: [{name: c, ports: [{name: sql, containerPort: 5432}]}]}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: nginx, namespace: edge}
+spec: {podSelector: {}, ingress: [{ports: [{port: 443}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: pg, namespace: db}
+spec:
+  podSelector: {}
+  ingress:
+    - from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}}]
+      ports: [{port: sql}]
+";
+
+const API: &str = "---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: api, namespace: shop}
+spec:
+  podSelector: {}
+  ingress:
+    - from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: edge}}}]
+      ports: [{port: 8080}]
+";
+
+fn chain(name: &str) -> PathBuf {
+    let directory = scratch(&format!("paths-{name}"));
+    let namespaces = ["edge", "shop", "db"]
+        .map(|name| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n"));
+    write(&directory, "all.yaml", namespaces.concat() + CHAIN);
+    directory
+}
+
+fn assert_valid(schema: &str, output: &str) -> Value {
+    let schema = run(root(), &["schema", schema]).stdout;
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let output: Value = serde_json::from_str(output).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(&output)
+        .map(|error| error.to_string())
+        .collect();
+    assert_eq!(errors, Vec::<String>::new());
+    output
+}
+
+#[test]
+fn a_path_is_shown_hop_by_hop() {
+    let directory = chain("hops");
+    write(&directory, "api.yaml", API);
+    let answer = run(&directory, &["paths", "internet", "db/pg"]);
+    assert_eq!(answer.status, 1, "{answer:?}");
+    let expected = "3 hops  internet -> edge/Deployment/nginx TCP 443 -> shop/Deployment/api TCP 8080 \
+                    -> db/StatefulSet/pg TCP 5432\n";
+    assert!(answer.stdout.starts_with(expected), "{}", answer.stdout);
+    assert!(
+        answer
+            .stdout
+            .contains("every path crosses edge/Deployment/nginx"),
+        "{}",
+        answer.stdout
+    );
+    assert!(
+        answer
+            .stdout
+            .contains("every path crosses shop/Deployment/api"),
+        "{}",
+        answer.stdout
+    );
+    assert!(
+        answer.stdout.contains("shop/api #1 (api.yaml:8:7)"),
+        "{}",
+        answer.stdout
+    );
+    let json = run(
+        &directory,
+        &["paths", "internet", "db/pg", "-o", "json", "--cut"],
+    )
+    .stdout;
+    let json = assert_valid("paths", &json);
+    assert_eq!(json["clusters"][0]["paths"][0]["hops"], 3);
+}
+
+#[test]
+fn exit_statuses_say_whether_there_is_a_path() {
+    let directory = chain("status");
+    write(&directory, "api.yaml", API);
+    let table: &[(&[&str], i32)] = &[
+        (&["internet", "db/pg"], 1),
+        (&["internet", "db/pg", "--hops", "2"], 0),
+        (&["internet", "db/pg", "-p", "5432"], 1),
+        (&["internet", "db/pg", "-p", "sql"], 1),
+        (&["internet", "db/pg", "-p", "22"], 0),
+        (&["db/pg", "edge/nginx", "-p", "443", "--hops", "1"], 1),
+        (&["internet", "db/nobody"], 2),
+        (&["shop/api"], 1),
+        (&["shop/api", "./"], 1),
+    ];
+    for (arguments, status) in table {
+        let answer = run(&directory, &[&["paths"], *arguments].concat());
+        assert_eq!(answer.status, *status, "{arguments:?}: {answer:?}");
+    }
+    let empty = scratch("paths-empty");
+    assert_eq!(run(&empty, &["paths", "a", "b"]).status, 3);
+}
+
+/// What `--cut` proposes leaves no path when it is written to a file.
+#[test]
+fn a_proposed_cut_leaves_no_path() {
+    let directory = chain("cut");
+    let answer = run(
+        &directory,
+        &["paths", "internet", "db/pg", "--cut", "-o", "json"],
+    );
+    let json = assert_valid("paths", &answer.stdout);
+    let cut = &json["clusters"][0]["cut"];
+    assert_eq!(cut["proved"], true, "{cut}");
+    write(&directory, "cut.yaml", cut["manifest"].as_str().unwrap());
+    let after = run(&directory, &["paths", "internet", "db/pg"]);
+    assert_eq!(after.status, 0, "{after:?}");
+    assert_eq!(after.stdout, "no path from internet to db/pg\n");
+    // Where all are isolated, no further policy can close anything.
+    let directory = chain("cut-none");
+    write(&directory, "api.yaml", API);
+    for (namespace, name) in [("edge", "nginx"), ("shop", "api")] {
+        write(
+            &directory,
+            &format!("{name}-out.yaml"),
+            format!(
+                "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: out, namespace: {namespace}}}\nspec: {{podSelector: {{}}, policyTypes: [Egress], egress: [{{}}]}}\n"
+            ),
+        );
+    }
+    let answer = run(&directory, &["paths", "internet", "db/pg", "--cut"]);
+    assert_eq!(answer.status, 1, "{answer:?}");
+    assert!(
+        answer
+            .stdout
+            .contains("--cut: no policy that could be added"),
+        "{}",
+        answer.stdout
+    );
+}
+
+#[test]
+fn without_a_destination_everything_that_is_reached_is_shown() {
+    let directory = chain("radius");
+    write(&directory, "api.yaml", API);
+    let answer = run(&directory, &["paths", "edge/nginx"]);
+    assert!(
+        answer
+            .stdout
+            .starts_with("edge/nginx reaches 2 of 3 workloads\nin 1 hop\n"),
+        "{}",
+        answer.stdout
+    );
+    assert!(
+        answer
+            .stdout
+            .contains("db/StatefulSet/pg  TCP 5432  via shop/Deployment/api"),
+        "{}",
+        answer.stdout
+    );
+    let json = run(&directory, &["paths", "edge/nginx", "-o", "json"]).stdout;
+    assert_valid("paths", &json);
+}
+
+fn exposure(arguments: &[&str]) -> Run {
+    let directory = chain(&format!("exposure-{}", arguments.len()));
+    write(&directory, "api.yaml", API);
+    run(&directory, &[&["exposure", "-q"], arguments].concat())
+}
+
+#[test]
+fn exposure_says_what_each_workload_is_open_to() {
+    let json = exposure(&["-o", "json"]);
+    assert_eq!(json.status, 0, "{json:?}");
+    let json = assert_valid("exposure", &json.stdout);
+    let workloads = json["clusters"][0]["workloads"].as_array().unwrap();
+    let facts: Vec<(&str, bool, u64, u64, u64)> = workloads
+        .iter()
+        .map(|one| {
+            let number = |key: &str| one[key].as_u64().unwrap();
+            let is_open = !one["fromInternet"]["open"].as_array().unwrap().is_empty();
+            let name = one["workload"].as_str().unwrap();
+            (
+                name,
+                is_open,
+                number("fromOtherNamespaces"),
+                number("reachedBy"),
+                number("reaches"),
+            )
+        })
+        .collect();
+    assert_eq!(
+        facts,
+        [
+            ("db/StatefulSet/pg", false, 1, 1, 1),
+            ("edge/Deployment/nginx", true, 2, 2, 1),
+            ("shop/Deployment/api", false, 1, 1, 2),
+        ]
+    );
+    let csv = exposure(&["-o", "csv", "-n", "shop"]);
+    assert_eq!(csv.stdout.lines().count(), 2, "{csv:?}");
+    assert!(
+        exposure(&["-o", "markdown"])
+            .stdout
+            .contains("| edge/Deployment/nginx | TCP 443 |")
+    );
+    assert_eq!(exposure(&["--fail-on", "internet"]).status, 1);
+    assert_eq!(exposure(&["--fail-on", "internet", "-n", "shop"]).status, 0);
+    assert_eq!(exposure(&["-n", "nowhere"]).status, 2);
+}
