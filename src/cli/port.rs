@@ -46,7 +46,7 @@ impl PortQuestion {
     /// The ports that a text means.
     pub(crate) fn parse(text: &str) -> Result<Self, Mistake> {
         let (port, protocol) = match text.split_once('/') {
-            Some((port, protocol)) => (port, Some(protocol_of(text, protocol)?)),
+            Some((port, protocol)) => (port, Some(protocol_of(protocol)?)),
             None => (text, None),
         };
         let meaning = if port.contains(|char: char| char.is_ascii_digit())
@@ -60,7 +60,12 @@ impl PortQuestion {
                     first,
                     last,
                 },
-                _ => return Err(malformed(text, "ports go from 1 to 65535")),
+                (Some(first), Some(last)) => {
+                    let reason =
+                        format!("not a range of ports: it runs backwards; write `{last}-{first}`");
+                    return Err(malformed(reason));
+                }
+                _ => return Err(malformed("not a port: ports go from 1 to 65535")),
             }
         } else if is_port_name(port) {
             Meaning::Name {
@@ -69,8 +74,7 @@ impl PortQuestion {
             }
         } else {
             return Err(malformed(
-                text,
-                "write `8080`, `8080/udp`, `8000-8100` or a name",
+                "not a port: write `8080`, `8080/udp`, `8000-8100` or a name",
             ));
         };
         Ok(Self {
@@ -291,11 +295,12 @@ fn unresolved(cluster: &Cluster, name: &str, end: &End) -> String {
     )
 }
 
-fn protocol_of(text: &str, protocol: &str) -> Result<Protocol, Mistake> {
+fn protocol_of(protocol: &str) -> Result<Protocol, Mistake> {
     let found = Protocol::ALL
         .into_iter()
         .find(|known| known.name().eq_ignore_ascii_case(protocol));
-    found.ok_or_else(|| malformed(text, "the protocols are tcp, udp and sctp"))
+    let reason = || format!("not a port: `{protocol}` is none of the protocols tcp, udp and sctp");
+    found.ok_or_else(|| malformed(reason()))
 }
 
 /// The names that a port may have (RFC 6335): up to 15 lower-case letters, digits and
@@ -310,9 +315,10 @@ fn is_port_name(name: &str) -> bool {
         && !name.contains("--")
 }
 
-fn malformed(text: &str, reason: &str) -> Mistake {
+/// What is wrong with the text of a port; the text itself is said by who complains.
+fn malformed(reason: impl Into<String>) -> Mistake {
     Mistake::Malformed {
-        reason: format!("`{text}` is no port: {reason}"),
+        reason: reason.into(),
     }
 }
 

@@ -9,6 +9,7 @@ use super::HashMap;
 use super::addresses::AddressRange;
 use super::classes::ClassId;
 use super::columns::Columns;
+use super::functions::{Bound, Function};
 use super::joint::{Joint, JointId, Pair};
 use super::ports::ConnectionSet;
 use super::program::ByDirection;
@@ -74,13 +75,25 @@ impl Delta {
 }
 
 impl Changes {
-    /// Compares the relations of two clusters.
+    /// Compares what the relations of two clusters allow for certain.
     #[must_use]
     pub fn between(before: Relation<'_>, after: Relation<'_>) -> Self {
+        Self::of(before, after, Bound::Certain)
+    }
+
+    /// Compares what the relations of two clusters allow or may allow; `None` if everything is
+    /// known in both.
+    #[must_use]
+    pub fn between_possible(before: Relation<'_>, after: Relation<'_>) -> Option<Self> {
+        let is_known = before.is_all_known() && after.is_all_known();
+        (!is_known).then(|| Self::of(before, after, Bound::Possible))
+    }
+
+    fn of(before: Relation<'_>, after: Relation<'_>, bound: Bound) -> Self {
         let joint = Joint::new(before, after);
         let sets = Sets::new();
         let (rows, outside) = {
-            let comparison = Comparison::new([before, after], &joint, &sets);
+            let comparison = Comparison::new([before, after], bound, &joint, &sets);
             let places: Vec<JointId> = joint.ids().collect();
             let rows = sets.in_parallel(&places, |sets, id| comparison.row(*id, sets));
             let outside = sets.in_parallel(&places, |sets, id| {
@@ -201,6 +214,7 @@ impl Changes {
 /// What it takes to compare: index 0 is before, 1 is after.
 struct Comparison<'a> {
     relations: [Relation<'a>; 2],
+    bound: Bound,
     joint: &'a Joint,
     /// By the sets of each relation: their number in `sets`.
     numbers: [Vec<SetId>; 2],
@@ -215,7 +229,7 @@ struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    fn new(relations: [Relation<'a>; 2], joint: &'a Joint, sets: &'a Sets) -> Self {
+    fn new(relations: [Relation<'a>; 2], bound: Bound, joint: &'a Joint, sets: &'a Sets) -> Self {
         let numbers = relations.map(|relation| {
             relation
                 .functions
@@ -228,6 +242,7 @@ impl<'a> Comparison<'a> {
         let unpaired = joint.ids().filter(is_unpaired).map(|id| id.0).collect();
         let mut comparison = Self {
             relations,
+            bound,
             joint,
             numbers,
             side_of: ByDirection::default(),
@@ -269,7 +284,7 @@ impl<'a> Comparison<'a> {
 
     /// The paired joint classes at which the functions of two classes differ.
     fn differing(&self, classes: [ClassId; 2], direction: Direction) -> Runs {
-        let functions = [0, 1].map(|time| self.relations[time].function(classes[time], direction));
+        let functions = [0, 1].map(|time| self.function(time, classes[time], direction));
         let mut walks = functions.map(|function| function.walk());
         let mut differing = Vec::new();
         for block in self.joint.blocks() {
@@ -342,6 +357,10 @@ impl<'a> Comparison<'a> {
         Pieces::from_values(values, Delta::NONE)
     }
 
+    fn function(&self, time: usize, class: ClassId, direction: Direction) -> &'a Function {
+        self.relations[time].function(class, direction, self.bound)
+    }
+
     fn pair(
         &self,
         time: usize,
@@ -351,8 +370,8 @@ impl<'a> Comparison<'a> {
     ) -> SetId {
         let relation = self.relations[time];
         let number = |set: SetId| self.numbers[time][set.0 as usize];
-        let egress = relation.function(source, Direction::Egress);
-        let ingress = relation.function(destination, Direction::Ingress);
+        let egress = self.function(time, source, Direction::Egress);
+        let ingress = self.function(time, destination, Direction::Ingress);
         let ways = relation.columns.ways(source, destination);
         ways.as_slice()
             .iter()
@@ -375,7 +394,7 @@ impl<'a> Comparison<'a> {
                 let relation = self.relations[time];
                 match self.joint.class(id, time) {
                     Some(class) => relation
-                        .outside_of_class(class, direction, family)
+                        .outside_of_class(class, (direction, self.bound), family)
                         .map(|(range, set)| (range, self.numbers[time][set.0 as usize]))
                         .collect(),
                     None => vec![(family, SetId::NONE)],

@@ -140,8 +140,10 @@ impl NamedColumns {
 
 /// Which of two answers is asked for where something is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Bound {
+pub(super) enum Bound {
+    /// What holds for certain.
     Certain,
+    /// What may hold.
     Possible,
 }
 

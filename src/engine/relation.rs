@@ -7,7 +7,7 @@ use super::HashMap;
 use super::addresses::AddressRange;
 use super::classes::{ClassId, Classes};
 use super::columns::Columns;
-use super::functions::{Function, Functions, Outcome};
+use super::functions::{Bound, Function, Functions, Outcome};
 use super::ports::ConnectionSet;
 use super::runs::Pieces;
 use super::sets::SetId;
@@ -245,20 +245,22 @@ impl<'e> Relation<'e> {
         let relation = *self;
         let class = relation.classes.of(workload).into_iter();
         class
-            .flat_map(move |class| relation.outside_of_class(class, direction, range))
+            .flat_map(move |class| {
+                relation.outside_of_class(class, (direction, Bound::Certain), range)
+            })
             .filter(|(_, set)| *set != SetId::NONE)
             .map(move |(range, set)| (range, relation.set(set)))
     }
 
-    /// What one side of a class allows for certain with the addresses of `range`: all of it
-    /// in order, cut where the answer changes.
+    /// What one side of a class allows, or may allow, with the addresses of `range`: all of
+    /// it in order, cut where the answer changes.
     pub(super) fn outside_of_class(
         &self,
         class: ClassId,
-        direction: Direction,
+        (direction, bound): (Direction, Bound),
         range: AddressRange,
     ) -> impl Iterator<Item = (AddressRange, SetId)> + use<'e> {
-        self.pieces_outside(self.function(class, direction), range)
+        self.pieces_outside(self.function(class, direction, bound), range)
             .into_iter()
     }
 
@@ -283,9 +285,25 @@ impl<'e> Relation<'e> {
         pieces.collect()
     }
 
-    /// What one side of a class allows for certain.
-    pub(super) fn function(&self, class: ClassId, direction: Direction) -> &'e Function {
-        &self.outcome(class, direction).allowed
+    /// What one side of a class allows for certain, or may allow.
+    pub(super) fn function(
+        &self,
+        class: ClassId,
+        direction: Direction,
+        bound: Bound,
+    ) -> &'e Function {
+        let outcome = self.outcome(class, direction);
+        match bound {
+            Bound::Certain => &outcome.allowed,
+            Bound::Possible => &outcome.possible,
+        }
+    }
+
+    /// Whether nothing is unknown.
+    pub(super) fn is_all_known(&self) -> bool {
+        let of = &self.functions.of;
+        let mut outcomes = of.ingress.iter().chain(&of.egress);
+        outcomes.all(Outcome::is_exact)
     }
 
     fn outcome(&self, class: ClassId, direction: Direction) -> &'e Outcome {

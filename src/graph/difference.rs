@@ -43,6 +43,8 @@ pub struct Flow {
 #[derive(Debug)]
 pub struct GraphDiff {
     changes: Changes,
+    /// The same of what may be allowed, where not everything is known.
+    possible: Option<Changes>,
     names: Vec<String>,
 }
 
@@ -52,7 +54,9 @@ pub struct GraphDiff {
 /// the clusters has comes or goes with all its flows.
 #[must_use]
 pub fn difference(before: &Engine<'_>, after: &Engine<'_>) -> GraphDiff {
-    let changes = Changes::between(before.relation(), after.relation());
+    let (old, new) = (before.relation(), after.relation());
+    let changes = Changes::between(old, new);
+    let possible = Changes::between_possible(old, new);
     let name = |pair: &Pair| {
         let before = pair
             .before
@@ -60,14 +64,32 @@ pub fn difference(before: &Engine<'_>, after: &Engine<'_>) -> GraphDiff {
         before.or_else(|| pair.after.map(|id| placeholder::name(after.cluster(), id)))
     };
     let names = changes.workloads().iter().filter_map(name).collect();
-    GraphDiff { changes, names }
+    GraphDiff {
+        changes,
+        possible,
+        names,
+    }
 }
 
 impl GraphDiff {
-    /// Whether nothing is added and nothing is removed.
+    /// Whether nothing is added and nothing is removed, not even perhaps.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.changes.is_empty() && self.possible.as_ref().is_none_or(Changes::is_empty)
+    }
+
+    /// Whether a flow is new, or is one that may be allowed now and was not before.
+    #[must_use]
+    pub fn adds(&self) -> bool {
+        let mut possible = self.possible.iter().flat_map(Changes::iter);
+        self.added().next().is_some() || possible.any(|change| !change.added.is_empty())
+    }
+
+    /// Whether a flow is gone, or is one that may have been allowed before and is not now.
+    #[must_use]
+    pub fn removes(&self) -> bool {
+        let mut possible = self.possible.iter().flat_map(Changes::iter);
+        self.removed().next().is_some() || possible.any(|change| !change.removed.is_empty())
     }
 
     /// The flows that are new. First those from workloads, by source, then destination

@@ -185,9 +185,11 @@ pub struct ChangedPlace {
     pub added: Vec<String>,
 }
 
-/// A flow that a change would open besides.
+/// A flow that a change would open besides; those with addresses come first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OpenedFlow {
+    /// Whether both ends are workloads.
+    pub is_within_cluster: bool,
     /// The source's name.
     pub from: String,
     /// The destination's name.

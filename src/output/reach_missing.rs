@@ -5,7 +5,7 @@
 use super::reach_places::{requirement_span, rule_text};
 use super::reach_terms::wanted;
 use super::reach_words::Words;
-use crate::engine::{ConnectionSet, Miss, PolicyRef, RuleTrace, SideTrace};
+use crate::engine::{ConnectionSet, Miss, PolicyRef, RuleRef, RuleTrace, SideTrace};
 use crate::k8s::{Direction, Truth};
 use crate::source::Span;
 
@@ -44,7 +44,9 @@ impl Words<'_> {
                     missing.push((what, rule_text(rule.rule)));
                 }
             }
-            if policy.selects == Truth::Unknown && policy.doubts.is_empty() {
+            let is_read = |rule: &RuleTrace<'_>| !matches!(rule.rule, RuleRef::Unread(_));
+            let is_read = policy.rules.iter().all(is_read);
+            if policy.selects == Truth::Unknown && policy.doubts.is_empty() && is_read {
                 let what = format!(
                     "text of {} that another tool fills in",
                     self.policy(policy.policy)
@@ -97,6 +99,13 @@ impl Words<'_> {
             PolicyRef::Network(id) => &self.cluster.policy(id).object.meta,
             PolicyRef::Cluster(id) => &self.cluster.cluster_policy(id).meta,
         };
+        if let RuleRef::Unread(span) = rule.rule {
+            let what = format!(
+                "what {} would do: the API server would reject it as it is written",
+                self.policy(rule.policy)
+            );
+            return (what, span);
+        }
         let what = format!(
             "text of {} that another tool fills in",
             self.policy(rule.policy)

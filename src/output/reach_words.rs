@@ -10,7 +10,7 @@ use crate::cluster::Cluster;
 use crate::engine::program::StageName;
 use crate::engine::{
     ConnectionSet, Decision, Matter, Miss, PeerRef, PeerTrace, PluginDifference, PolicyRef,
-    PortRef, PortTrace, ReasonCode, RuleTrace, SideTrace,
+    PortRef, PortTrace, ReasonCode, RuleRef, RuleTrace, SideTrace,
 };
 use crate::k8s::{
     Action, ClusterNetworkPolicy, Direction, PeerSelection, PodsSelection, PortMatch, Protocol,
@@ -182,8 +182,10 @@ impl<'a> Words<'a> {
 
     fn decision(&self, side: &SideTrace<'_>, decision: &Decision<'_, '_>) -> String {
         let direction = side.direction.field();
-        let isolating = side.policies(StageName::NetworkPolicies).len();
-        let rules = side.rules_of(StageName::NetworkPolicies).count();
+        let policies = side.policies(StageName::NetworkPolicies).iter();
+        let policies = policies.filter(|policy| policy.selects == Truth::True);
+        let isolating = policies.clone().count();
+        let rules: usize = policies.map(|policy| policy.rules.len()).sum();
         let isolated = format!("isolated by {}", count(isolating, "policy"));
         let decider = decision
             .rule
@@ -205,6 +207,10 @@ impl<'a> Words<'a> {
                     let matching = matching.count();
                     let verb = if matching == 1 { "matches" } else { "match" };
                     let whose = if policies == 1 { "its" } else { "their" };
+                    if matching == 0 {
+                        // Each may match, and one of them does in any case.
+                        return format!("{isolated}, {whose} {rules} rules match together");
+                    }
                     format!("{isolated}, {matching} of {whose} {rules} rules {verb}")
                 }
             },
@@ -250,6 +256,7 @@ impl<'a> Words<'a> {
                 "depends on labels of a namespace that is not here".to_owned()
             }
             ReasonCode::Substitution => "depends on text that another tool fills in".to_owned(),
+            ReasonCode::NotJudged => "depends on a policy that cannot be judged".to_owned(),
             ReasonCode::AddressUnknown => "depends on an address that is not known".to_owned(),
             ReasonCode::Outside => "outside the cluster, no policies".to_owned(),
             ReasonCode::HostNetwork => "on the host network, no policy selects it".to_owned(),
@@ -291,6 +298,9 @@ impl<'a> Words<'a> {
         rule: &RuleTrace<'_>,
         asked: &ConnectionSet,
     ) -> String {
+        if let RuleRef::Unread(_) = rule.rule {
+            return "not judged: the API server would reject it".to_owned();
+        }
         if rule.is_opaque {
             return "holds text that another tool fills in".to_owned();
         }

@@ -48,8 +48,8 @@ pub(super) fn prove(
         return Err("the manifest would not be valid afterwards");
     }
     let changes = differences(before, after, promise == Some(FixClass::Safe));
-    let adds = changes.iter().any(|it| it.added().next().is_some());
-    let removes = changes.iter().any(|it| it.removed().next().is_some());
+    let adds = changes.iter().any(GraphDiff::adds);
+    let removes = changes.iter().any(GraphDiff::removes);
     match promise {
         Some(FixClass::Safe) if adds || removes => Err("it would change who can talk to whom"),
         Some(FixClass::Narrowing) if adds => Err("it would open flows as well"),

@@ -27,6 +27,10 @@ pub(crate) struct Reference<'o> {
     namespaces: BTreeMap<String, Labels>,
     policies: Vec<&'o NetworkPolicy>,
     cluster_policies: Vec<&'o ClusterNetworkPolicy>,
+    /// Policies that an API server would refuse: what they do once they are put right is not
+    /// known.
+    refused: Vec<&'o NetworkPolicy>,
+    refused_cluster_wide: Vec<&'o ClusterNetworkPolicy>,
     nodes: Vec<(Labels, &'o [IpAddr])>,
     /// Where pods have their addresses (S9).
     pod_ranges: Vec<IpNet>,
@@ -59,6 +63,9 @@ struct Side<'o> {
         Action,
         &'o Option<Vec<npcheck::k8s::ClusterNetworkPolicyPort>>,
     )>,
+    /// Whether a refused policy of the Admin tier, a NetworkPolicy, one of the Baseline tier
+    /// may be about the subject.
+    refused: [bool; 3],
 }
 
 impl<'o> Reference<'o> {
@@ -87,6 +94,8 @@ impl<'o> Reference<'o> {
             namespaces,
             policies: vec![],
             cluster_policies: vec![],
+            refused: vec![],
+            refused_cluster_wide: vec![],
             nodes: vec![],
             pod_ranges: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
                 .map(|range| range.parse().expect("these blocks are well formed"))
@@ -104,6 +113,15 @@ impl<'o> Reference<'o> {
                 Object::Node(node) => reference
                     .nodes
                     .push((labels(node.meta.labels.iter()), &node.addresses)),
+                _ => {}
+            }
+        }
+        for object in objects.iter().filter(|object| !object.meta().is_accepted) {
+            match object {
+                Object::NetworkPolicy(policy) => reference.refused.push(policy),
+                Object::ClusterNetworkPolicy(policy) => {
+                    reference.refused_cluster_wide.push(policy);
+                }
                 _ => {}
             }
         }
@@ -183,19 +201,21 @@ impl<'o> Reference<'o> {
             End::Outside(_) => vec![],
         };
         move |protocol, port| {
-            let allows = |side: &Option<Side>| {
-                side.as_ref()
-                    .is_none_or(|side| side.allows(&ports, protocol, port))
+            let answer_of = |side: &Option<Side>| match side {
+                None => Answer::Allowed,
+                Some(side) => side.answer(&ports, protocol, port),
             };
+            let always = |side: &Option<Side>| answer_of(side) == Answer::Allowed;
+            let ever = |side: &Option<Side>| answer_of(side) != Answer::Denied;
             if is_same_pod {
                 return Answer::Allowed;
             }
             let mut answer = Answer::Denied;
             for (egress, ingress) in &sides {
-                if egress.iter().all(allows) && ingress.iter().all(allows) {
+                if egress.iter().all(always) && ingress.iter().all(always) {
                     return Answer::Allowed;
                 }
-                if egress.iter().any(allows) && ingress.iter().any(allows) {
+                if egress.iter().any(ever) && ingress.iter().any(ever) {
                     answer = Answer::Unknown;
                 }
             }
@@ -289,7 +309,18 @@ impl<'o> Reference<'o> {
             is_isolated: false,
             rules: vec![],
             baseline: vec![],
+            refused: [false; 3],
         };
+        for policy in &self.refused_cluster_wide {
+            let tier = usize::from(policy.tier == Tier::Baseline) * 2;
+            side.refused[tier] |= self.selects(&policy.subject.value, subject);
+        }
+        for policy in &self.refused {
+            let selector = policy.pod_selector.get();
+            side.refused[1] |= !subject.host_network
+                && subject.meta.namespace_name() == policy.meta.namespace_name()
+                && selector.is_none_or(|it| matches(it, &labels(subject.labels.iter())));
+        }
         for policy in &self.cluster_policies {
             let rules = if direction == Direction::Ingress {
                 &policy.ingress
@@ -420,8 +451,8 @@ impl<'o> Reference<'o> {
 }
 
 impl Side<'_> {
-    /// S11.
-    fn allows(&self, named: &[(&str, Protocol, u16)], protocol: Protocol, port: u16) -> bool {
+    /// S11. A refused policy comes first in its tier, and may do anything there.
+    fn answer(&self, named: &[(&str, Protocol, u16)], protocol: Protocol, port: u16) -> Answer {
         let decided = |rules: &[(Action, &Option<Vec<_>>)]| {
             let matched = rules.iter().find(|(_, ports)| {
                 ports.as_ref().is_none_or(|ports| {
@@ -441,18 +472,33 @@ impl Side<'_> {
                 .map(|(action, _)| *action)
                 .filter(|action| *action != Action::Pass)
         };
+        let of_action = |action| match action {
+            Action::Accept => Answer::Allowed,
+            _ => Answer::Denied,
+        };
+        if self.refused[0] {
+            return Answer::Unknown;
+        }
         if let Some(action) = decided(&self.admin) {
-            return action == Action::Accept;
+            return of_action(action);
         }
-        if self.is_isolated {
-            return self.rules.iter().any(|ports| {
-                ports.is_empty()
-                    || ports
-                        .iter()
-                        .any(|entry| is_port(entry, named, protocol, port))
-            });
+        let is_matched = self.rules.iter().any(|ports| {
+            ports.is_empty()
+                || ports
+                    .iter()
+                    .any(|entry| is_port(entry, named, protocol, port))
+        });
+        match (self.is_isolated, is_matched) {
+            (true, true) => return Answer::Allowed,
+            // One more policy may allow it, or isolate the pod.
+            _ if self.refused[1] => return Answer::Unknown,
+            (true, false) => return Answer::Denied,
+            (false, _) => {}
         }
-        decided(&self.baseline) != Some(Action::Deny)
+        if self.refused[2] {
+            return Answer::Unknown;
+        }
+        decided(&self.baseline).map_or(Answer::Allowed, of_action)
     }
 }
 

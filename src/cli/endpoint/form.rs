@@ -5,7 +5,7 @@
 use super::{Candidate, Lookup};
 use crate::cluster::NAMESPACE_NAME_LABEL;
 use crate::engine::AddressRange;
-use crate::k8s::{Label, Labels, WorkloadKind};
+use crate::k8s::{Label, Labels, WorkloadKind, is_opaque};
 use crate::source::{SourceId, Span, Spanned};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -100,6 +100,9 @@ impl Form {
         }
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self::Addresses(address.into()));
+        }
+        if let Some(reason) = reason_for_no_address(text) {
+            return Err(malformed(reason));
         }
         if text.starts_with('+') {
             return Self::parse_hypothetical(text, lookup);
@@ -229,6 +232,35 @@ impl Form {
     }
 }
 
+/// Why a text that is meant as an address or a block is none; `None` if it looks like no
+/// address.
+fn reason_for_no_address(text: &str) -> Option<String> {
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (text, None),
+    };
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
+    if let (Ok(address), Some(length)) = (address.parse::<IpAddr>(), length) {
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        return Some(format!(
+            "not a block of addresses: `{length}` is not a prefix length from 0 to {bits}"
+        ));
+    }
+    let looks_like_ipv4 = address.split('.').count() == 4 && address.split('.').all(is_digits);
+    let is_hexadecimal = |text: &str| text.bytes().all(|it| it.is_ascii_hexdigit() || it == b':');
+    let looks_like_ipv6 = address.matches(':').count() > 1 && is_hexadecimal(address);
+    let ends_as_block = length.is_none_or(is_digits);
+    if (looks_like_ipv4 || looks_like_ipv6) && ends_as_block {
+        return Some(format!("not an address: `{address}` is none"));
+    }
+    // `10.0.0.1-10.0.0.9`
+    let mut ends = text.split('-');
+    let is_range = text.contains('-') && ends.all(|end| end.parse::<IpAddr>().is_ok());
+    is_range.then(|| {
+        "not a block of addresses: write a range as blocks, such as `10.0.0.0/29`".to_owned()
+    })
+}
+
 /// The kind that kubectl means by a word in lower case.
 pub(super) fn kind(word: &str) -> Option<WorkloadKind> {
     WorkloadKind::ALL
@@ -256,6 +288,9 @@ fn labels(text: &str, offset: usize, source: SourceId) -> Result<Labels, Mistake
                 "`{part}` is no label: only `key=value` can be asked for"
             )));
         }
+        if let Some(reason) = reason_for_no_value(part, value) {
+            return Err(malformed(reason));
+        }
         if labels.iter().any(|label| label.key.value == key) {
             return Err(malformed(format!("the label `{key}` is there twice")));
         }
@@ -270,6 +305,22 @@ fn labels(text: &str, offset: usize, source: SourceId) -> Result<Labels, Mistake
         start += part.len() + 1;
     }
     Ok(Labels::new(labels))
+}
+
+/// Why no label has this value, which is written as a part of the text; `None` if one may.
+fn reason_for_no_value(part: &str, value: &str) -> Option<String> {
+    let may_be_in_value = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
+    let wrong = value.chars().find(|it| !may_be_in_value(*it))?;
+    if is_opaque(value) {
+        return None;
+    }
+    let meant = part.replace(['+', '&', ';'], ",");
+    let are_several = meant.matches('=').count() > 1 && meant != part;
+    Some(if are_several {
+        format!("`{part}` is not a label: several are written `{meant}`")
+    } else {
+        format!("`{part}` is not a label: no value has `{wrong}` in it")
+    })
 }
 
 pub(super) fn malformed(reason: impl Into<String>) -> Mistake {

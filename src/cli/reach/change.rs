@@ -27,8 +27,8 @@ pub(super) const MAX_ANSWERS: usize = 6;
 /// How many proposals of one side, and how many of both together, are tried.
 const MAX_TRIES: usize = 8;
 
-/// The changes that would allow what a group is blocked for, the smallest first; a second
-/// one only if it opens less. None if all ports were asked for, as nobody wants that.
+/// The change that would allow what a group is blocked for and opens least besides. None if
+/// all ports were asked for, as nobody wants that.
 pub(super) fn changes(
     scene: Scene<'_>,
     inventory: &Inventory,
@@ -52,6 +52,12 @@ pub(super) fn changes(
         wanted,
     };
     search.changes(way)
+}
+
+/// How much a change opens besides: to or from addresses, and in all.
+fn breadth(change: &Change) -> (usize, usize) {
+    let with_addresses = change.opens.iter().filter(|flow| !flow.is_within_cluster);
+    (with_addresses.count(), change.opens.len())
 }
 
 struct Search<'q> {
@@ -87,26 +93,21 @@ impl Search<'_> {
         }
         combinations.sort_by_key(|edits| proposal::lines(edits));
         combinations.truncate(MAX_TRIES);
-        let mut changes: Vec<Change> = Vec::new();
+        let mut least: Option<Change> = None;
         for edits in combinations.iter().filter(|edits| !edits.is_empty()) {
-            let opens_nothing = changes.last().is_some_and(|change| change.opens.is_empty());
-            if opens_nothing {
+            if least.as_ref().is_some_and(|change| change.opens.is_empty()) {
                 break;
             }
             let Some(change) = self.proved(edits) else {
                 continue;
             };
-            match changes.len() {
-                0 => changes.push(change),
-                // A second one is worth its lines if it opens less.
-                _ if change.opens.len() < changes.last().map_or(0, |last| last.opens.len()) => {
-                    changes.truncate(1);
-                    changes.push(change);
-                }
-                _ => {}
+            // Of two that open as much the one with fewer lines is there already.
+            let opens_less = |least: &Change| breadth(&change) < breadth(least);
+            if least.as_ref().is_none_or(opens_less) {
+                least = Some(change);
             }
         }
-        changes
+        least.into_iter().collect()
     }
 
     /// The proposals for one side that do what they should there, the shortest first.

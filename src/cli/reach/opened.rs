@@ -41,6 +41,7 @@ pub(super) fn opened(before: &Cluster, after: &Cluster, asked: &AskedFlow<'_>) -
             (End::Workload(from), End::Workload(to)) => {
                 let connections = asked.rest(&from, &to, &flow.connections);
                 opened.insert(OpenedFlow {
+                    is_within_cluster: true,
                     from,
                     to,
                     connections,
@@ -76,6 +77,7 @@ pub(super) fn opened(before: &Cluster, after: &Cluster, asked: &AskedFlow<'_>) -
                 Direction::Ingress => (range_name(range), name.clone()),
             };
             opened.insert(OpenedFlow {
+                is_within_cluster: false,
                 from,
                 to,
                 connections: connections.clone(),

@@ -28,16 +28,20 @@ pub(super) fn lower<'c>(cluster: &'c Cluster, reading: Reading<'_>) -> [Stage<'c
     }
     for id in ids {
         let policy = cluster.cluster_policy(id);
-        if !policy.meta.is_accepted {
-            continue;
-        }
         let stage = match policy.tier {
             Tier::Admin => &mut admin,
             Tier::Baseline => &mut baseline,
         };
         for direction in Direction::BOTH {
-            let chain = chain(id, policy, cluster.nodes(), direction);
-            stage.chains.get_mut(direction).push(chain);
+            let chains = stage.chains.get_mut(direction);
+            if policy.meta.is_accepted {
+                chains.push(chain(id, policy, cluster.nodes(), direction));
+            } else {
+                // Nobody knows what becomes of it when it is put right, not even its priority.
+                let (subject, text) = (pods(&policy.subject.value), policy.meta.name.span);
+                let unread = Chain::unread(PolicyRef::Cluster(id), subject, text, End::Next);
+                chains.insert(0, unread);
+            }
         }
     }
     [admin, baseline]

@@ -132,6 +132,30 @@ pub struct Chain<'c> {
     pub end: End,
 }
 
+impl<'c> Chain<'c> {
+    /// The chain of a policy that cannot be judged: it may do anything to its subject, if that
+    /// is its subject.
+    fn unread(policy: PolicyRef, subject: PodSet<'c>, text: Span, end: End) -> Self {
+        let rule = Rule {
+            origin: Origin {
+                index: 0,
+                rule: RuleRef::Unread(text),
+            },
+            action: Action::Accept,
+            peers: None,
+            ports: None,
+            is_opaque: true,
+        };
+        Self {
+            policy,
+            subject,
+            is_subject_known: false,
+            rules: vec![rule],
+            end,
+        }
+    }
+}
+
 /// What becomes of what no rule of a stage matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {

@@ -32,13 +32,17 @@ pub(super) fn lower<'c>(
             home: policy.namespace,
             enforcement: reading.enforcement,
         };
-        if policy.object.meta.is_accepted {
-            for direction in Direction::BOTH {
-                if policy.object.applies_to(direction) {
-                    let chain = lowering.chain(*id, &policy.object, subject, direction);
-                    stage.chains.get_mut(direction).push(chain);
-                }
-            }
+        for direction in Direction::BOTH {
+            let chain = if !policy.object.meta.is_accepted {
+                // Nobody knows what becomes of it when it is put right.
+                let text = policy.object.meta.name.span;
+                Chain::unread(PolicyRef::Network(*id), subject, text, End::Deny)
+            } else if policy.object.applies_to(direction) {
+                lowering.chain(*id, &policy.object, subject, direction)
+            } else {
+                continue;
+            };
+            stage.chains.get_mut(direction).push(chain);
         }
     }
     stage

@@ -7,7 +7,7 @@ use super::peers::{Miss, Requirement};
 use super::possibility::Verdict;
 use super::side::{PolicyTrace, RuleTrace, Scope, SideTrace, StageTrace};
 use crate::engine::ConnectionSet;
-use crate::engine::program::{End, StageName};
+use crate::engine::program::{End, RuleRef, StageName};
 use crate::k8s::{Action, Truth, is_opaque};
 
 /// Why a connection, or a rule for it, came out as it did. The names are stable: they
@@ -54,11 +54,13 @@ pub enum ReasonCode {
     UnknownNamespace,
     /// It depends on text that another tool fills in.
     Substitution,
+    /// It depends on a policy that cannot be judged.
+    NotJudged,
 }
 
 impl ReasonCode {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::NotIsolated,
         Self::RuleMatch,
         Self::NoRules,
@@ -79,6 +81,7 @@ impl ReasonCode {
         Self::BaselinePass,
         Self::UnknownNamespace,
         Self::Substitution,
+        Self::NotJudged,
     ];
 
     /// The code as machines read it.
@@ -105,6 +108,7 @@ impl ReasonCode {
             Self::BaselinePass => "BASELINE_PASS",
             Self::UnknownNamespace => "UNKNOWN_NAMESPACE",
             Self::Substitution => "SUBSTITUTION",
+            Self::NotJudged => "NOT_JUDGED",
         }
     }
 }
@@ -187,7 +191,9 @@ impl<'c> SideTrace<'c> {
         let peers = rule.iter().flat_map(|rule| &rule.peers.entries);
         let misses = doubts.chain(peers.flat_map(|entry| &entry.misses));
         let mut in_doubt = misses.filter(|miss| miss.truth() == Truth::Unknown);
+        let is_unread = |rule: &&RuleTrace<'_>| matches!(rule.rule, RuleRef::Unread(_));
         let code = match in_doubt.next() {
+            _ if rule.as_ref().is_some_and(is_unread) => ReasonCode::NotJudged,
             Some(miss) if rule.is_none_or(|rule| !rule.is_opaque) => miss.code(),
             _ => ReasonCode::Substitution,
         };
@@ -283,6 +289,9 @@ impl<'c> RuleTrace<'c> {
     /// `matched` is the code of a rule that matches, which depends on its tier.
     #[must_use]
     pub fn codes(&self, asked: &ConnectionSet, matched: ReasonCode) -> Vec<ReasonCode> {
+        if let RuleRef::Unread(_) = self.rule {
+            return vec![ReasonCode::NotJudged];
+        }
         if self.is_opaque {
             return vec![ReasonCode::Substitution];
         }

@@ -27,13 +27,8 @@ impl Page<'_, '_> {
                 self.nearest_miss(side, &asked.intersection(&self.answer.blocked), &mut lines)?;
             }
         }
-        for (position, change) in why.changes.iter().enumerate() {
-            let title = if position == 0 {
-                "smallest change:"
-            } else {
-                "or, opening less:"
-            };
-            self.change(change, title, &mut lines)?;
+        for change in &why.changes {
+            self.change(change, "smallest change:", &mut lines)?;
         }
         if !lines.is_empty() {
             writeln!(out)?;

@@ -176,7 +176,8 @@ impl Side<'_, '_> {
                 let RuleRef::Network(rule) = trace.rule else {
                     continue;
                 };
-                if trace.peers.truth == Truth::True {
+                // A rule without peers is for everybody, and so would be the port.
+                if trace.peers.truth == Truth::True && !rule.peers.items().is_empty() {
                     add(Kind::Ports, amend::add_ports(text, rule, &self.ports));
                 }
                 if self.denied.is_subset(&trace.ports.matches.certain) {
