@@ -119,9 +119,37 @@ impl Error {
         let fact = message.split(" at line ").next().unwrap_or(&message);
         Self {
             place,
-            ..Self::new(fact)
+            ..Self::new(without_values(fact))
         }
     }
+}
+
+/// What serde says, without the text of the file: that may be any file of the machine,
+/// and messages go to the log of a CI job.
+fn without_values(fact: &str) -> String {
+    let Some((problem, expected)) = fact.split_once(", expected ") else {
+        return fact
+            .split(['"', ';'])
+            .next()
+            .unwrap_or(fact)
+            .trim_end()
+            .to_owned();
+    };
+    let place = problem
+        .split_once("invalid ")
+        .map_or("", |(place, _)| place);
+    let expected = match expected.split(' ').next().unwrap_or_default() {
+        "struct" | "map" => "a mapping",
+        "sequence" => "a list",
+        "string" => "text",
+        "boolean" => "true or false",
+        _ if expected.starts_with("a map") => "a mapping",
+        _ if expected.starts_with("a sequence") => "a list",
+        _ if expected.starts_with("a string") => "text",
+        _ if expected.starts_with("a boolean") => "true or false",
+        _ => "a value of another type",
+    };
+    format!("{place}this must be {expected}")
 }
 
 /// The keys that stand only at the top; what is left is about the cluster, and may stand

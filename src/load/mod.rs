@@ -8,6 +8,7 @@ mod decode;
 mod disk;
 mod gather;
 mod git;
+mod own;
 mod upwards;
 mod walk;
 

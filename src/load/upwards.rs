@@ -3,6 +3,7 @@
 //!
 //! Refuses to know what is in it.
 
+use super::own;
 use std::env;
 use std::fs;
 use std::io;
@@ -24,13 +25,14 @@ impl OwnFile {
     ///
     /// # Errors
     ///
-    /// If the system refuses, or its text is not UTF-8.
+    /// If the system refuses, its text is not UTF-8, or it is not a regular file of at most
+    /// 1 MiB: a link must not lead out of the tree that it stands in.
     #[expect(
         clippy::disallowed_methods,
         reason = "`load` is the reader of the disk"
     )]
     pub fn read(path: &Path) -> io::Result<Self> {
-        let text = fs::read_to_string(path)?;
+        let text = own::read(path)?;
         Ok(Self::new(path, text, &env::current_dir()?))
     }
 
@@ -59,7 +61,7 @@ impl OwnFile {
         let here = env::current_dir()?;
         let mut above = PathBuf::new();
         for directory in here.ancestors() {
-            if directory.join(name).is_file() {
+            if fs::symlink_metadata(directory.join(name)).is_ok() {
                 return Self::read(&above.join(name)).map(Some);
             }
             if directory.join(".git").exists() {

@@ -3,18 +3,22 @@
 //! Refuses to open any of them.
 
 use super::{Candidate, Limits, Origin, Problem, ProblemKind, STDIN_ARGUMENT, STDIN_NAME};
-use super::{SkipReason, Skipped};
+use super::{SkipReason, Skipped, own};
 use ignore::{DirEntry, WalkBuilder};
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 /// The file of patterns that npcheck alone obeys, written as `.gitignore` is.
 const IGNORE_FILE: &str = ".npcheckignore";
 
 /// All files of patterns that a walk obeys; where two of them disagree, the first one counts.
 pub(super) const IGNORE_FILES: [&str; 3] = [IGNORE_FILE, ".ignore", ".gitignore"];
+
+/// All files that a walk reads to know what to leave out.
+const OBEYED: [&str; 4] = [IGNORE_FILE, ".ignore", ".gitignore", ".git/info/exclude"];
 
 /// What the arguments stand for.
 #[derive(Debug, Default)]
@@ -96,7 +100,7 @@ impl Found {
         }
         match fs::metadata(argument) {
             Ok(metadata) if metadata.is_dir() => self.add_directory(argument, limits),
-            Ok(metadata) if metadata.is_file() || is_open_pipe(argument) => {
+            Ok(metadata) if metadata.is_file() || own::is_open_pipe(argument) => {
                 self.candidates.push(Candidate {
                     name: name(argument),
                     origin: Origin::Disk(argument.to_owned()),
@@ -117,7 +121,52 @@ impl Found {
     }
 
     fn add_directory(&mut self, root: &Path, limits: &Limits) {
-        for entry in walker(root).build() {
+        let first = self.candidates.len();
+        let above = refused_above(root);
+        if !above.is_empty() {
+            self.add_refused(&above);
+            return self.add_all(root, unfiltered(root), limits);
+        }
+        let refused: Arc<Mutex<Vec<PathBuf>>> = Arc::default();
+        let noted = Arc::clone(&refused);
+        let mut walker = walker(root);
+        // A directory whose ignore files cannot be obeyed is walked without them.
+        walker.filter_entry(move |entry| {
+            let is_directory = entry.file_type().is_some_and(|kind| kind.is_dir());
+            let is_refused = is_directory
+                && entry.depth() > 0
+                && !own::refused_below(entry.path(), &OBEYED).is_empty();
+            if is_refused && let Ok(mut noted) = noted.lock() {
+                noted.push(entry.path().to_owned());
+            }
+            !is_refused
+        });
+        self.add_all(root, walker, limits);
+        let refused = refused
+            .lock()
+            .map_or_else(|_| Vec::new(), |noted| noted.clone());
+        for directory in &refused {
+            self.add_refused(&own::refused_below(directory, &OBEYED));
+            self.add_all(directory, unfiltered(directory), limits);
+        }
+        if !refused.is_empty() {
+            let path = |candidate: &Candidate| match &candidate.origin {
+                Origin::Disk(path) => path.clone(),
+                _ => PathBuf::new(),
+            };
+            self.candidates[first..].sort_by_cached_key(path);
+        }
+    }
+
+    fn add_refused(&mut self, refused: &[(PathBuf, &'static str)]) {
+        for (path, reason) in refused {
+            let reason = format!("{reason}; all files are read that it may name");
+            self.add_problem(path, ProblemKind::Unreadable { reason });
+        }
+    }
+
+    fn add_all(&mut self, root: &Path, walker: WalkBuilder, limits: &Limits) {
+        for entry in walker.build() {
             match entry {
                 Ok(entry) => {
                     if self.candidates.len() == limits.files && may_hold_manifests(entry.path()) {
@@ -208,6 +257,27 @@ fn walker(root: &Path) -> WalkBuilder {
     walker
 }
 
+/// The same without ignore files.
+fn unfiltered(root: &Path) -> WalkBuilder {
+    let mut walker = WalkBuilder::new(root);
+    walker
+        .standard_filters(false)
+        .hidden(true)
+        .sort_by_file_name(OsStr::cmp);
+    walker
+}
+
+/// The ignore files of a directory and of those above it that must not be obeyed.
+#[expect(clippy::disallowed_methods, reason = "load is the reader of the disk")]
+fn refused_above(root: &Path) -> Vec<(PathBuf, &'static str)> {
+    let mut refused = own::refused_below(root, &OBEYED);
+    let real = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+    for directory in real.ancestors().skip(1) {
+        refused.extend(own::refused_below(directory, &OBEYED));
+    }
+    refused
+}
+
 /// Whether the name is one that manifests have: `.yaml`, `.yml` or `.json`, maybe packed, or
 /// the third name that kustomize knows for its file.
 pub(super) fn may_hold_manifests(path: &Path) -> bool {
@@ -226,14 +296,6 @@ pub(super) fn may_hold_manifests(path: &Path) -> bool {
             && path
                 .file_stem()
                 .is_some_and(|stem| is_manifest(Path::new(stem)))
-}
-
-/// Whether a path is one that a shell hands over for `<(command)`: a pipe that is open
-/// already, so that reading it ends.
-fn is_open_pipe(path: &Path) -> bool {
-    path == Path::new("/dev/stdin")
-        || path.starts_with("/dev/fd")
-        || path.starts_with("/proc/self/fd")
 }
 
 fn is_no_repository(entry: &DirEntry) -> bool {

@@ -29,3 +29,6 @@ pub(crate) mod tree;
 pub(crate) use assembly::Assembly;
 pub(crate) use error::ReadError;
 pub(crate) use tree::{Kind, Node, Tree};
+
+#[cfg(test)]
+mod differential;

@@ -245,7 +245,11 @@ impl<'s> Scanner<'s> {
             self.cursor.skip_to_line_end();
             text.push_str(&self.cursor.text[line..self.cursor.mark.at]);
             end = self.cursor.mark.at;
-            last_break = self.cursor.skip_break();
+            // kubectl hands on every line with a line break, also the last one.
+            last_break = match self.cursor.skip_break() {
+                "" => "\n",
+                line_break => line_break,
+            };
             self.block_breaks(&mut indent, &mut breaks)?;
         }
         if chomping != Some(b'-') {

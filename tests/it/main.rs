@@ -48,6 +48,8 @@ mod repository;
 mod rules;
 #[cfg(unix)]
 mod states;
+#[cfg(unix)]
+mod strangers;
 mod context_objects;
 mod terminal;
 mod tiers;

@@ -51,7 +51,7 @@ impl Texts {
     fn take(
         &mut self,
         count: usize,
-        printed: &mut impl BufRead,
+        printed: &mut dyn BufRead,
         limits: &Limits,
     ) -> io::Result<Taken<()>> {
         for _ in 0..count {

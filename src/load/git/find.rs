@@ -50,7 +50,13 @@ impl Finder<'_> {
     fn add_argument(&mut self, argument: &Path) -> Result<(), GitError> {
         let place = self.snapshot.repository.place_of(argument)?;
         let Some(place) = self.snapshot.resolve(&place)? else {
-            self.add_missing(argument, &place);
+            let link = self.snapshot.entry(&place);
+            if link.is_some_and(|entry| entry.kind == Kind::Link) {
+                let reason = "it is a link that leads to nothing git has".to_owned();
+                self.add_problem(name(argument), ProblemKind::Unreadable { reason });
+            } else {
+                self.add_missing(argument, &place);
+            }
             return Ok(());
         };
         let is_in_submodule = |step: RepoPath| {

@@ -8,6 +8,7 @@ use super::path::{RepoPath, shown};
 use super::snapshot::{Entry, Kind, Snapshot};
 use super::{GitError, ObjectId, blobs};
 use crate::load::Limits;
+use crate::load::own;
 use crate::load::walk::IGNORE_FILES;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -30,7 +31,11 @@ impl IgnoreFiles {
         let is_read = |entry: &&Entry| entry.kind == Kind::File && entry.path.is_ignore_file();
         let files: Vec<&Entry> = snapshot.entries().iter().filter(is_read).collect();
         let objects: Vec<&ObjectId> = files.iter().map(|entry| &entry.object).collect();
-        let texts = blobs::read(&objects, &Limits::default())?;
+        let limits = Limits {
+            file_bytes: own::MAX_BYTES,
+            ..Limits::default()
+        };
+        let texts = blobs::read(&objects, &limits)?;
         let mut by_directory: HashMap<RepoPath, Patterns> = HashMap::new();
         for (entry, text) in files.into_iter().zip(texts) {
             // Without patterns more is read, never less.

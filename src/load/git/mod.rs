@@ -21,7 +21,6 @@ use program::Taken;
 use snapshot::Kept;
 use std::env;
 use std::fs;
-use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 /// The repository that the current directory lies in.

@@ -4,9 +4,13 @@
 //! Refuses to know what is asked of it.
 
 use super::GitError;
-use std::io::{self, BufReader, Read, Write};
-use std::process::{ChildStdout, Command, Stdio};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Settings that outrank those of the repository.
 const SETTINGS: &[&str] = &[
@@ -18,6 +22,8 @@ const SETTINGS: &[&str] = &[
     "safe.bareRepository=explicit",
     // An object that a partial clone has not fetched is not fetched now.
     "protocol.allow=never",
+    // What is larger than this is printed piece by piece, and not held as a whole.
+    "core.bigFileThreshold=16m",
 ];
 
 /// Variables that outrank those of the environment. Those that say where the repository and
@@ -31,6 +37,13 @@ const VARIABLES: &[(&str, &str)] = &[
     ("LC_ALL", "C"),
     ("LANGUAGE", ""),
 ];
+
+/// How long git may be silent. It is when a file that it reads never ends: a FIFO in the
+/// place of its configuration, for instance.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether git is silent.
+const PULSE: Duration = Duration::from_millis(20);
 
 /// How a reader of what git prints came to its end.
 #[derive(Debug)]
@@ -54,7 +67,16 @@ pub(super) fn output(arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, GitErr
 pub(super) fn stream<T>(
     arguments: &[&str],
     input: &[u8],
-    read: impl FnOnce(&mut BufReader<ChildStdout>) -> io::Result<Taken<T>>,
+    read: impl FnOnce(&mut dyn BufRead) -> io::Result<Taken<T>>,
+) -> Result<T, GitError> {
+    stream_within(PATIENCE, arguments, input, read)
+}
+
+fn stream_within<T>(
+    patience: Duration,
+    arguments: &[&str],
+    input: &[u8],
+    read: impl FnOnce(&mut dyn BufRead) -> io::Result<Taken<T>>,
 ) -> Result<T, GitError> {
     let mut child = command(arguments)
         .spawn()
@@ -66,9 +88,21 @@ pub(super) fn stream<T>(
         })?;
     let mut stdin = child.stdin.take().expect("standard input is piped");
     let mut stderr = child.stderr.take().expect("standard error is piped");
-    let mut stdout = BufReader::new(child.stdout.take().expect("standard output is piped"));
+    let watch = Watch {
+        child: Mutex::new(child),
+        silent_since: Mutex::new(None),
+        was_killed: AtomicBool::new(false),
+    };
+    let mut printed = Printed {
+        inner: watch
+            .lock()
+            .stdout
+            .take()
+            .expect("standard output is piped"),
+        watch: &watch,
+    };
     // All three pipes have an end, and none must wait for another.
-    let (read, said) = thread::scope(|scope| {
+    let (read, said, status) = thread::scope(|scope| {
         scope.spawn(move || {
             // Git may have enough earlier; then it says why.
             let _ = stdin.write_all(input);
@@ -79,15 +113,27 @@ pub(super) fn stream<T>(
             let _ = stderr.read_to_end(&mut said);
             String::from_utf8_lossy(&said).into_owned()
         });
-        let read = read(&mut stdout);
-        drop(stdout);
+        let (end, is_over) = mpsc::channel();
+        let watch = &watch;
+        scope.spawn(move || watch.keep(patience, &is_over));
+        let mut buffered = BufReader::new(&mut printed);
+        let read = read(&mut buffered);
+        drop(buffered);
+        drop(printed);
         if !matches!(read, Ok(Taken::All(_))) {
             // It may have ended by itself.
-            let _ = child.kill();
+            let _ = watch.lock().kill();
         }
-        (read, said.join().unwrap_or_default())
+        let status = watch.wait();
+        // The watch ends with this, or has ended.
+        let _ = end.send(());
+        (read, said.join().unwrap_or_default(), status)
     });
-    let status = child.wait().map_err(|error| GitError::Failed {
+    if watch.was_killed.load(Ordering::Relaxed) {
+        let said = format!("nothing for {} seconds", patience.as_secs_f32());
+        return Err(GitError::Failed { said });
+    }
+    let status = status.map_err(|error| GitError::Failed {
         said: error.to_string(),
     })?;
     match read {
@@ -98,6 +144,66 @@ pub(super) fn stream<T>(
             said: error.to_string(),
         }),
         Err(_) => Err(GitError::said(&said)),
+    }
+}
+
+/// A program that runs, and since when it owes an answer.
+struct Watch {
+    child: Mutex<Child>,
+    silent_since: Mutex<Option<Instant>>,
+    was_killed: AtomicBool,
+}
+
+impl Watch {
+    fn lock(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, since: Option<Instant>) {
+        let silent_since = self.silent_since.lock();
+        *silent_since.unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    /// Ends the program when it has been silent for too long.
+    fn keep(&self, patience: Duration, is_over: &mpsc::Receiver<()>) {
+        while is_over.recv_timeout(PULSE) == Err(RecvTimeoutError::Timeout) {
+            let silent_since = self.silent_since.lock();
+            let silent_since = *silent_since.unwrap_or_else(PoisonError::into_inner);
+            if silent_since.is_some_and(|since| since.elapsed() > patience) {
+                self.was_killed.store(true, Ordering::Relaxed);
+                // It may have ended by itself.
+                let _ = self.lock().kill();
+                return;
+            }
+        }
+    }
+
+    /// Waits for the end of the program, so that the watch can still end it.
+    fn wait(&self) -> io::Result<ExitStatus> {
+        self.note(Some(Instant::now()));
+        let mut pause = Duration::from_micros(100);
+        loop {
+            if let Some(status) = self.lock().try_wait()? {
+                return Ok(status);
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(PULSE);
+        }
+    }
+}
+
+/// What a program prints, under watch.
+struct Printed<'w> {
+    inner: ChildStdout,
+    watch: &'w Watch,
+}
+
+impl Read for Printed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.watch.note(Some(Instant::now()));
+        let read = self.inner.read(buffer);
+        self.watch.note(None);
+        read
     }
 }
 
@@ -118,4 +224,46 @@ fn command(arguments: &[&str]) -> Command {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
+}
+
+#[cfg(all(test, unix))]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the reader of git is tested with a repository"
+)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_git_that_never_answers_is_ended() {
+        let name = format!("npcheck-silent-git-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        // Left over from another process of this number, or not there.
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir_all(directory.join(".git")).expect("directories can be made");
+        // A configuration that goes on in a FIFO: git waits for somebody to write to it.
+        let fifo = directory.join(".git/fifo");
+        let made = Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .expect("there is mkfifo");
+        assert!(made.success());
+        fs::write(directory.join(".git/config"), "[include]\n\tpath = fifo\n").expect("a file");
+        fs::write(directory.join(".git/HEAD"), "ref: refs/heads/main\n").expect("a file");
+        for below in ["objects", "refs"] {
+            fs::create_dir_all(directory.join(".git").join(below)).expect("directories");
+        }
+        let place = directory.to_string_lossy();
+        let patience = Duration::from_millis(300);
+        let arguments = ["-C", &*place, "rev-parse", "--is-inside-work-tree"];
+        let answer = stream_within(patience, &arguments, b"", |printed| {
+            let mut bytes = Vec::new();
+            printed.read_to_end(&mut bytes)?;
+            Ok(Taken::All(bytes))
+        });
+        let said = "nothing for 0.3 seconds".to_owned();
+        assert_eq!(answer, Err(GitError::Failed { said }));
+        fs::remove_dir_all(&directory).expect("it was made before");
+    }
 }

@@ -220,7 +220,7 @@ impl<'r> Snapshot<'r> {
 /// Takes the entries that git prints; `None` if there are more than `limit`.
 fn take(
     kept: Kept,
-    printed: &mut impl BufRead,
+    printed: &mut dyn BufRead,
     limit: usize,
 ) -> io::Result<Taken<Option<Vec<Entry>>>> {
     let mut entries = Vec::new();

@@ -1,0 +1,129 @@
+//! What strangers can put into a repository beside manifests: ignore files, configurations
+//! and links. None of it may hang npcheck, eat the machine, or print a file of it.
+
+use super::program::{Run, command, run, scratch, write};
+use super::repository::Repository;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
+
+/// Runs npcheck with half a gigabyte of memory, for at most twenty seconds.
+fn run_limited(directory: &Path, arguments: &[&str]) -> Run {
+    let program = command(directory, &[]).get_program().to_owned();
+    let mut shell = Command::new("sh");
+    let script = "ulimit -v 1500000; exec timeout 20 \"$@\"";
+    shell
+        .args(["-c", script, "sh"])
+        .arg(program)
+        .args(arguments);
+    shell.current_dir(directory).env("NO_COLOR", "1");
+    Run::from(shell.output().unwrap())
+}
+
+/// Asserts that the run went on, said why an ignore file was not obeyed, and read all.
+fn assert_read(run: &Run, reason: &str) {
+    assert_eq!(run.status, 2, "{run:?}");
+    assert!(run.stderr.contains(reason), "{run:?}");
+    assert!(run.stdout.contains("shop"), "{run:?}");
+}
+
+#[test]
+fn ignore_files_that_never_end_are_not_obeyed() {
+    for (name, place) in [("endless-root", ""), ("endless-below", "k8s/")] {
+        for file in [".gitignore", ".ignore", ".npcheckignore"] {
+            let directory = scratch(&format!("{name}{file}"));
+            write(&directory, ".git/HEAD", "ref: refs/heads/main\n");
+            write(&directory, &format!("{place}a.yaml"), NAMESPACE);
+            let path = directory.join(place).join(file);
+            symlink("/dev/zero", &path).unwrap();
+            let read = run_limited(&directory, &["files"]);
+            assert_read(&read, "it is a link that leads out of the tree");
+            std::fs::remove_file(&path).unwrap();
+
+            let made = Command::new("mkfifo").arg(&path).status().unwrap();
+            assert!(made.success());
+            let read = run_limited(&directory, &["files"]);
+            assert_read(&read, "it is not a regular file");
+            std::fs::remove_file(&path).unwrap();
+
+            write(
+                &directory,
+                &format!("{place}{file}"),
+                vec![b'a'; (1 << 20) + 1],
+            );
+            let read = run_limited(&directory, &["files"]);
+            assert_read(&read, "it is larger than 1 MiB");
+        }
+    }
+}
+
+#[test]
+fn ignore_files_within_the_tree_are_obeyed() {
+    let directory = scratch("ignored-by-link");
+    write(&directory, ".git/HEAD", "ref: refs/heads/main\n");
+    write(&directory, "ignored/patterns", "left-out.yaml\n");
+    write(&directory, "k8s/left-out.yaml", NAMESPACE);
+    write(&directory, "k8s/a.yaml", NAMESPACE);
+    symlink("../ignored/patterns", directory.join("k8s/.npcheckignore")).unwrap();
+    let read = run(&directory, &["files"]);
+    assert_eq!(read.status, 0, "{read:?}");
+    assert!(!read.stdout.contains("left-out.yaml  "), "{read:?}");
+}
+
+#[test]
+fn a_configuration_shows_nothing_of_the_machine() {
+    let secret = scratch("secrets");
+    write(
+        &secret,
+        ".netrc",
+        "machine github.com login x password hunter2\n",
+    );
+    let directory = scratch("configured-by-link");
+    write(&directory, ".git/HEAD", "ref: refs/heads/main\n");
+    write(&directory, "a.yaml", NAMESPACE);
+    let path = directory.join("npcheck.yaml");
+    symlink(secret.join(".netrc"), &path).unwrap();
+    for arguments in [&["lint"][..], &["lint", "--config", "npcheck.yaml"]] {
+        let refused = run(&directory, arguments);
+        assert_eq!(refused.status, 2, "{refused:?}");
+        assert!(
+            refused.stderr.contains("leads out of the tree"),
+            "{refused:?}"
+        );
+        assert!(!refused.stderr.contains("hunter2"), "{refused:?}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    for text in [
+        "machine github.com login x password hunter2\n",
+        "ignore: password hunter2\n",
+        "rules: [hunter2]\n",
+        "inventory: {hunter2: 1}\n",
+        "dns: hunter2\n",
+    ] {
+        write(&directory, "npcheck.yaml", text);
+        let refused = run(&directory, &["lint"]);
+        assert_eq!(refused.status, 2, "{text}: {refused:?}");
+        let says = refused.stderr.contains("hunter2");
+        assert!(!says || text.contains("{hunter2"), "{text}: {refused:?}");
+    }
+    write(&directory, "npcheck.yaml", vec![b'#'; (1 << 20) + 1]);
+    let refused = run(&directory, &["lint"]);
+    assert!(refused.stderr.contains("larger than 1 MiB"), "{refused:?}");
+}
+
+#[test]
+fn a_staged_link_out_of_the_tree_is_called_what_it_is() {
+    let repository = Repository::new("link-out");
+    symlink("/etc/hostname", repository.root.join("l.yaml")).unwrap();
+    repository.git(["add", "l.yaml"]);
+    let refused = run(&repository.root, &["lint", "--staged", "l.yaml"]);
+    assert_eq!(refused.status, 2, "{refused:?}");
+    assert!(
+        refused
+            .stderr
+            .contains("a link that leads to nothing git has"),
+        "{refused:?}"
+    );
+}
