@@ -111,6 +111,10 @@ impl Stream {
     /// How many bytes kubectl looks at.
     const PEEKED: usize = 4096;
 
+    /// How many bytes must be left behind JSON for kubectl to go on with YAML: it asks for
+    /// the longest character that there is (`consumeWhitespace`).
+    const MIN_REST: usize = 4;
+
     fn of(text: &str) -> Self {
         let start = text.len() - text.trim_start().len();
         if start < Self::PEEKED && text[start..].starts_with('{') {
@@ -259,7 +263,11 @@ impl Input<'_> {
                     let blank = range.start..range.start + blank;
                     let line = memchr::memchr(b'\n', self.text[blank.clone()].as_bytes());
                     range.start = line.map_or(blank.end, |newline| blank.start + newline + 1);
-                    self.read_yaml(range.clone(), parsed);
+                    if line.is_none() && self.text.len() - blank.end < Stream::MIN_REST {
+                        self.refuse_rest(range.clone(), parsed);
+                    } else {
+                        self.read_yaml(range.clone(), parsed);
+                    }
                     stream = Stream::Yaml;
                 }
             }
@@ -275,6 +283,16 @@ impl Input<'_> {
         let end = next.map_or(range.end, |newline| from + newline + 1);
         unreadable::report(error, self.text, self.trimmed(range.start..end), parsed);
         end
+    }
+
+    /// Reports a few characters behind a value of JSON.
+    fn refuse_rest(self, range: Range<usize>, parsed: &mut Parsed) {
+        let span = self.trimmed(range);
+        let error = ReadError::new(span, "this text belongs to no value");
+        let error = error
+            .label("the document has ended before it")
+            .help("remove it");
+        unreadable::report(*error, self.text, span, parsed);
     }
 
     /// Reports YAML behind several values of JSON, where kubectl expects more of them.

@@ -106,7 +106,10 @@ impl Rule for UnlabeledNamespace {
         let there = labels.map(|label| (label.key.as_str(), label.value.as_str()));
         let there: HashSet<(&str, &str)> = there.collect();
         for id in cluster.policy_ids() {
-            for place in cluster.policy(id).object.peers() {
+            let policy = &cluster.policy(id).object;
+            // What the API server rejects selects nobody.
+            let peers = policy.peers().filter(|_| policy.meta.is_accepted);
+            for place in peers {
                 let Some((Some(selector), _)) = place.peer.selectors() else {
                     continue;
                 };

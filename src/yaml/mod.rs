@@ -5,6 +5,7 @@
 //! Refuses to know Kubernetes and files.
 
 mod assembly;
+mod agreement;
 mod binary;
 pub(crate) mod block;
 mod block_scalar;
@@ -26,6 +27,7 @@ pub(crate) mod split;
 mod token;
 pub(crate) mod tree;
 
+pub use agreement::disagreement;
 pub(crate) use assembly::Assembly;
 pub(crate) use error::ReadError;
 pub(crate) use tree::{Kind, Node, Tree};
