@@ -48,8 +48,8 @@ pub(crate) struct Applied<'t> {
     pub(crate) resources: Vec<Resource<'t>>,
     /// What is wrong or unknown.
     pub(crate) faults: Vec<Fault>,
-    /// Patches whose target matches nothing.
-    pub(crate) idle_patches: Vec<Span>,
+    /// The targets of patches, and whether they match nothing.
+    pub(crate) patches: Vec<(Span, bool)>,
     /// The directories that it applies.
     pub(crate) directories: BTreeSet<String>,
 }
@@ -122,7 +122,7 @@ fn add_source<'t>(
     let build = kustomize.build_as(&kustomization);
     applied.resources.extend(build.resources);
     applied.faults.extend(build.faults);
-    applied.idle_patches.extend(build.idle_patches);
+    applied.patches.extend(build.patches);
 }
 
 /// What an Application adds to a kustomization, as `kustomize edit` would.

@@ -27,8 +27,8 @@ pub(crate) struct Applied<'t> {
     pub(crate) resources: Vec<Resource<'t>>,
     /// What is wrong or unknown.
     pub(crate) faults: Vec<Fault>,
-    /// Patches whose target matches nothing.
-    pub(crate) idle_patches: Vec<Span>,
+    /// The targets of patches, and whether they match nothing.
+    pub(crate) patches: Vec<(Span, bool)>,
     /// Variables that turn a text into something else.
     pub(crate) retyped: Vec<Value<'t>>,
     /// The directories that it applies.
@@ -78,7 +78,7 @@ pub(crate) fn apply<'t>(
         let build = kustomize.build_as(&kustomization);
         applied.directories.insert(directory.clone());
         applied.faults.extend(build.faults);
-        applied.idle_patches.extend(build.idle_patches);
+        applied.patches.extend(build.patches);
         let inline = inline_variables(&object);
         for resource in &build.resources {
             if is_kustomization(&resource.value) {

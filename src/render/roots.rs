@@ -155,6 +155,7 @@ impl<'t, 's> Finder<'t, 's> {
     fn deployment(&self) -> Deployment {
         let mut roots = Vec::new();
         let mut decoder = Decoder::default();
+        let mut patches: Vec<(Span, bool)> = Vec::new();
         let mut applied_directories: BTreeSet<String> = BTreeSet::new();
         for (name, entries) in self.flux_entries() {
             let applied = flux::apply(self.library, &self.kustomize, &entries);
@@ -175,7 +176,8 @@ impl<'t, 's> Finder<'t, 's> {
                 changed: Vec::new(),
             };
             told::retyped(&applied.retyped, &mut root.diagnostics);
-            told::idle_patches(&applied.idle_patches, &mut root.diagnostics);
+            patches.extend(&applied.patches);
+            told::idle_patches(&applied.patches, &mut root.diagnostics);
             self.fill(&mut root, &applied.resources, &applied.faults, &mut decoder);
             roots.push(root);
         }
@@ -200,7 +202,8 @@ impl<'t, 's> Finder<'t, 's> {
                 opaque: Vec::new(),
                 changed: Vec::new(),
             };
-            told::idle_patches(&applied.idle_patches, &mut root.diagnostics);
+            patches.extend(&applied.patches);
+            told::idle_patches(&applied.patches, &mut root.diagnostics);
             self.fill(&mut root, &applied.resources, &applied.faults, &mut decoder);
             roots.push(root);
         }
@@ -236,10 +239,12 @@ impl<'t, 's> Finder<'t, 's> {
                 opaque: Vec::new(),
                 changed: Vec::new(),
             };
-            told::idle_patches(&build.idle_patches, &mut root.diagnostics);
+            patches.extend(&build.patches);
+            told::idle_patches(&build.patches, &mut root.diagnostics);
             self.fill(&mut root, &build.resources, &build.faults, &mut decoder);
             roots.push(root);
         }
+        told::keep_idle_everywhere(&patches, &mut roots);
         let mut deployment = Deployment {
             roots,
             ..Deployment::default()
@@ -274,7 +279,7 @@ impl<'t, 's> Finder<'t, 's> {
             match fault.weight {
                 Weight::Note => {}
                 Weight::Opaque => root.opaque.push((fault.span, fault.message.clone())),
-                Weight::Error => root.diagnostics.push(told::broken_build(fault)),
+                Weight::Error => told::broken_build(fault, &mut root.diagnostics),
             }
         }
         root.documents.sort_by_key(|document| document.span);

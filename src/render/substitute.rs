@@ -17,6 +17,15 @@ pub(crate) struct Variables {
     pub(crate) is_incomplete: bool,
 }
 
+/// Mappings whose values are texts.
+const TEXT_MAPS: &[&str] = &[
+    "labels",
+    "annotations",
+    "matchLabels",
+    "nodeSelector",
+    "selector",
+];
+
 /// What became of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Expanded {
@@ -27,21 +36,23 @@ pub(crate) enum Expanded {
 }
 
 impl Variables {
-    /// Replaces the variables in all texts of an object. Returns the texts that became
-    /// something else than a text by it.
+    /// Replaces the variables in all texts of an object. Returns those that became something
+    /// else than a text by it, where Kubernetes wants texts.
     pub(crate) fn apply<'t>(&self, value: &mut Value<'t>) -> Vec<Value<'t>> {
         let mut changed = Vec::new();
         if has_variable(value) {
-            self.walk(value, &mut changed);
+            self.walk(value, false, &mut changed);
         }
         changed
     }
 
-    fn walk<'t>(&self, value: &mut Value<'t>, changed: &mut Vec<Value<'t>>) {
+    fn walk<'t>(&self, value: &mut Value<'t>, is_map: bool, changed: &mut Vec<Value<'t>>) {
         if value.is_mapping() {
             for field in value.fields_mut().into_iter().flatten() {
                 if has_variable(&field.value) {
-                    self.walk(&mut field.value, changed);
+                    let is_text = is_map && field.value.is_scalar();
+                    let is_map = is_text || TEXT_MAPS.iter().any(|name| field.key.is(name));
+                    self.walk(&mut field.value, is_map, changed);
                 }
             }
             return;
@@ -50,7 +61,7 @@ impl Variables {
             let items = value.items_mut().into_iter().flatten();
             items
                 .filter(|item| has_variable(item))
-                .for_each(|item| self.walk(item, changed));
+                .for_each(|item| self.walk(item, false, changed));
             return;
         }
         let text = value.text().unwrap_or_default();
@@ -68,7 +79,7 @@ impl Variables {
             true => Value::plain_at(new, span),
             false => Value::text_at(new, span),
         };
-        if was_text && is_plain_text {
+        if is_map && was_text && is_plain_text {
             changed.push(value.clone());
         }
     }

@@ -6,26 +6,48 @@
 use super::kustomize::Fault;
 use super::library::Library;
 use super::resource::Resource;
+use super::roots::Root;
 use super::value::{Key, Value};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{SourceId, SourceMap, Span};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// What kustomize refuses to build.
-pub(crate) fn broken_build(fault: &Fault) -> Diagnostic {
+/// What kustomize refuses to build: the first fault of each file, with the number of others.
+pub(crate) fn broken_build(fault: &Fault, diagnostics: &mut Vec<Diagnostic>) {
+    let known = diagnostics.iter_mut().find(|finding| {
+        finding.rule == "broken-build" && finding.primary.span.source == fault.span.source
+    });
+    if let Some(known) = known {
+        known.notes.push(fault.message.clone());
+        return;
+    }
     let message = format!("kustomize refuses this: {}", fault.message);
-    Diagnostic::new("broken-build", Severity::Error, fault.span, message)
-        .help("the objects that it would make are judged without this part")
+    let finding = Diagnostic::new("broken-build", Severity::Error, fault.span, message);
+    diagnostics.push(finding.help("the objects that it would make are judged without this part"));
 }
 
 /// Patches whose target matches nothing.
-pub(crate) fn idle_patches(spans: &[Span], diagnostics: &mut Vec<Diagnostic>) {
-    for span in spans {
+pub(crate) fn idle_patches(patches: &[(Span, bool)], diagnostics: &mut Vec<Diagnostic>) {
+    for (span, _) in patches.iter().filter(|(_, is_idle)| *is_idle) {
         let message =
             "the target of this patch matches no object, and kustomize says nothing of it";
         let finding = Diagnostic::new("patch-without-target", Severity::Warning, *span, message);
-        diagnostics
-            .push(finding.help("compare `kind` and `name` of the target with the resources"));
+        let help = "compare `kind` and `name` of the target with the resources";
+        if !diagnostics.iter().any(|known| known.primary.span == *span) {
+            diagnostics.push(finding.help(help));
+        }
+    }
+}
+
+/// Leaves out patches that match something in another build: a Component, and what Flux adds
+/// to everything, need not match everywhere.
+pub(crate) fn keep_idle_everywhere(patches: &[(Span, bool)], roots: &mut [Root]) {
+    let used = patches.iter().filter(|(_, is_idle)| !*is_idle);
+    let used: BTreeSet<Span> = used.map(|(span, _)| *span).collect();
+    for root in roots {
+        root.diagnostics.retain(|finding| {
+            finding.rule != "patch-without-target" || !used.contains(&finding.primary.span)
+        });
     }
 }
 

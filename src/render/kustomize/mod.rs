@@ -33,7 +33,7 @@ use super::resource::{Behavior, Resource};
 use super::value::Value;
 use crate::source::Span;
 use field_spec::FieldSpec;
-use patch::{Idle, Patch};
+use patch::{Applied, Patch};
 use specs::Specs;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -61,8 +61,8 @@ pub(crate) struct Build<'t> {
     pub(crate) resources: Vec<Resource<'t>>,
     /// What is wrong with it, or missing from it.
     pub(crate) faults: Vec<Fault>,
-    /// Patches whose target matches nothing.
-    pub(crate) idle_patches: Vec<Span>,
+    /// The targets of its patches, and whether they match nothing.
+    pub(crate) patches: Vec<(Span, bool)>,
 }
 
 /// What was put together so far.
@@ -73,7 +73,7 @@ struct Accumulated<'t> {
     specs: Option<Rc<Specs>>,
     variables: Vec<Variable<'t>>,
     faults: Vec<Fault>,
-    idle: Vec<Idle>,
+    patches: Vec<Applied>,
 }
 
 impl<'t, 's> Kustomize<'t, 's> {
@@ -91,7 +91,7 @@ impl<'t, 's> Kustomize<'t, 's> {
             Err(fault) => Build {
                 resources: Vec::new(),
                 faults: vec![fault],
-                idle_patches: Vec::new(),
+                patches: Vec::new(),
             },
         })
     }
@@ -123,13 +123,12 @@ impl<'t, 's> Kustomize<'t, 's> {
         order::sort(&mut all.resources, kustomization);
         let mut seen = HashSet::new();
         faults.retain(|fault| seen.insert((fault.span, fault.message.clone())));
-        let mut idle_patches: Vec<Span> = all.idle.iter().map(|idle| idle.span).collect();
-        idle_patches.sort_unstable();
-        idle_patches.dedup();
+        let patches = all.patches.iter();
+        let patches = patches.map(|patch| (patch.span, patch.is_idle)).collect();
         Build {
             resources: all.resources,
             faults,
-            idle_patches,
+            patches,
         }
     }
 
@@ -251,7 +250,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         } else if self.library.is_directory(&full) {
             let made = self.accumulated(&full, path, open);
             all.faults.extend(made.faults.iter().cloned());
-            all.idle.extend(made.idle.iter().copied());
+            all.patches.extend(made.patches.iter().copied());
             all.add_specs(made.specs.as_ref());
             variables::add(
                 &mut all.variables,
@@ -269,7 +268,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         }
         for resource in added {
             if !ids.insert(resource.id.key()) {
-                let message = format!("{} is there twice, which kustomize refuses", resource.id);
+                let message = format!("{} is there twice", resource.id);
                 all.faults.push(Fault::error(span, message));
             }
             all.resources.push(resource);
@@ -501,7 +500,8 @@ impl<'t> Accumulated<'t> {
     }
 
     fn patch(&mut self, patch: &Patch<'t>, faults: &mut Vec<Fault>) {
-        self.idle.extend(patch.apply(&mut self.resources, faults));
+        let applied = patch.apply(&mut self.resources, faults);
+        self.patches.push(applied);
     }
 
     /// Adds a generated object, or puts it into one that is there.

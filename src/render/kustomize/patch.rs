@@ -33,11 +33,13 @@ enum Change<'t> {
     Operations(Value<'t>),
 }
 
-/// A patch whose target matches nothing.
+/// Whether the target of a patch matches anything.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Idle {
+pub(crate) struct Applied {
     /// The target.
     pub(crate) span: Span,
+    /// Whether it matches nothing.
+    pub(crate) is_idle: bool,
 }
 
 impl<'t> Patch<'t> {
@@ -153,12 +155,12 @@ impl<'t> Patch<'t> {
         }
     }
 
-    /// Changes the objects that it is for. Returns itself as idle if there are none.
+    /// Changes the objects that it is for.
     pub(crate) fn apply(
         &self,
         resources: &mut Vec<Resource<'t>>,
         faults: &mut Vec<Fault>,
-    ) -> Option<Idle> {
+    ) -> Applied {
         let mut is_idle = true;
         match &self.change {
             Change::Operations(operations) => {
@@ -199,7 +201,7 @@ impl<'t> Patch<'t> {
             }
         }
         let span = self.place;
-        is_idle.then_some(Idle { span })
+        Applied { span, is_idle }
     }
 
     fn is_target(&self, resource: &Resource<'_>) -> bool {
