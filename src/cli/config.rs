@@ -2,18 +2,28 @@
 //!
 //! Refuses to know what any of it does.
 
+use super::Paths;
 use super::configuration::{ClusterOptions, Configuration};
 use super::exit::Outcome;
+use super::input::Input;
 use super::terminal::Terminal;
+use crate::cluster::Evidence;
 use crate::config::{self, RuleSetting};
 use crate::output::Escaped;
 use crate::workspace::known_rules;
 use clap::Args;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 /// Show the configuration that is in force, and where it comes from
+///
+/// With paths also what the manifests there tell of each cluster: its platform, its CNI plugin
+/// and where its pods have their addresses, with what each was recognised by.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
+    /// Manifests to recognise the platform by: files, directories, or - for standard input
+    #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    paths: Vec<PathBuf>,
     #[command(flatten)]
     clusters: ClusterOptions,
 }
@@ -24,7 +34,46 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     };
     let written = write(&configuration, terminal.out());
     terminal.finish(written)?;
-    Ok(Outcome::Good)
+    if options.paths.is_empty() {
+        return Ok(Outcome::Good);
+    }
+    let paths = Paths {
+        paths: options.paths.clone(),
+    };
+    let Ok(input) = Input::read(&paths, &options.clusters, terminal) else {
+        return Ok(Outcome::Incomplete);
+    };
+    input.report_problems(terminal);
+    let written = write_recognised(&input, terminal.out());
+    terminal.finish(written)?;
+    Ok(Outcome::Good.with_problems(input.is_incomplete()))
+}
+
+/// What is known of each cluster, as comments of the configuration that would say it.
+fn write_recognised(input: &Input, out: &mut dyn Write) -> io::Result<()> {
+    for view in input.workspace.clusters() {
+        writeln!(out, "# cluster: {}", Escaped(view.name()))?;
+        let evidence = view.cluster().platform().evidence();
+        if evidence.is_empty() {
+            writeln!(out, "# platform.distributions: none recognised")?;
+        }
+        for evidence in evidence {
+            let by = evidence.by.join(", ");
+            let word = evidence.distribution.word();
+            writeln!(out, "# platform.distributions: {word}  # {}", Escaped(&by))?;
+        }
+        for row in view.cluster().enforcement().rows() {
+            let by = match row.evidence {
+                Evidence::Default => "default".to_owned(),
+                Evidence::Plugin(plugin) => plugin.name().to_owned(),
+                Evidence::Configuration => "the configuration".to_owned(),
+                Evidence::CommandLine => "--cni".to_owned(),
+                Evidence::Object { name, .. } => name.clone(),
+            };
+            writeln!(out, "# {}: {}  # {}", row.key, row.value, Escaped(&by))?;
+        }
+    }
+    Ok(())
 }
 
 fn write(configuration: &Configuration, out: &mut dyn Write) -> io::Result<()> {

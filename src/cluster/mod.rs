@@ -26,7 +26,7 @@ pub use plugin_resources::PluginResources;
 use crate::k8s;
 use crate::source::Span;
 use platform::Platform;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
@@ -76,6 +76,7 @@ pub struct Cluster {
     platform: Platform,
     represented: Vec<Represented>,
     duplicates: Vec<Duplicate>,
+    backends: OnceLock<services::Backends>,
     enforcement: Enforcement,
     /// The namespaces of parts that nobody could build; `None` for one that may be in any.
     unknown_parts: Vec<Option<String>>,

@@ -4,6 +4,7 @@
 
 use super::{Cluster, NamespaceId, ServiceId, WorkloadId};
 use crate::k8s::{Label, is_opaque};
+use std::collections::HashMap;
 
 impl Cluster {
     /// The ids of the services of a namespace, one run of neighbours.
@@ -36,17 +37,72 @@ impl Cluster {
     /// labels in its selector, whose endpoints are made by hand, and none by a label that
     /// another tool fills in.
     pub fn workloads_behind(&self, service: ServiceId) -> impl Iterator<Item = WorkloadId> + '_ {
-        self.workloads_in(self.service(service).namespace)
-            .filter(move |id| self.sends_to(service, *id))
+        self.backends().behind[service.index()].iter().copied()
     }
 
     /// The services that send traffic to a workload, in order; see
     /// [`workloads_behind`](Self::workloads_behind).
     pub fn services_of(&self, workload: WorkloadId) -> impl Iterator<Item = ServiceId> + '_ {
-        self.services_in(self.workload(workload).namespace)
-            .filter(move |id| self.sends_to(*id, workload))
+        let services = self.backends().of.get(&workload);
+        services.into_iter().flatten().copied()
     }
 
+    fn backends(&self) -> &Backends {
+        self.backends.get_or_init(|| Backends::new(self))
+    }
+}
+
+/// Which workloads are behind which services, found once.
+#[derive(Debug)]
+pub(super) struct Backends {
+    /// By service: the workloads behind it, in order.
+    behind: Vec<Vec<WorkloadId>>,
+    /// By workload: the services in front of it, in order.
+    of: HashMap<WorkloadId, Vec<ServiceId>>,
+}
+
+impl Backends {
+    /// Looks for each service among the workloads that have the rarest of its labels.
+    fn new(cluster: &Cluster) -> Self {
+        let mut backends = Self {
+            behind: vec![Vec::new(); cluster.services.len()],
+            of: HashMap::new(),
+        };
+        for namespace in cluster.namespace_ids() {
+            if cluster.services_in(namespace).len() == 0 {
+                continue;
+            }
+            let mut with: HashMap<(&str, &str), Vec<WorkloadId>> = HashMap::new();
+            for id in cluster.workloads_in(namespace) {
+                for label in &cluster.workload(id).object.labels {
+                    let pair = (label.key.as_str(), label.value.as_str());
+                    with.entry(pair).or_default().push(id);
+                }
+            }
+            for service in cluster.services_in(namespace) {
+                let selector = cluster.service(service).object.selector.as_ref();
+                let pairs = selector.into_iter().flatten();
+                let lists = pairs.map(|label| {
+                    let pair = (label.key.as_str(), label.value.as_str());
+                    with.get(&pair).filter(|_| !is_opaque(&label.value))
+                });
+                let lists: Option<Vec<&Vec<WorkloadId>>> = lists.collect();
+                let rarest = lists
+                    .unwrap_or_default()
+                    .into_iter()
+                    .min_by_key(|it| it.len());
+                let candidates = rarest.into_iter().flatten().copied();
+                for id in candidates.filter(|id| cluster.sends_to(service, *id)) {
+                    backends.behind[service.index()].push(id);
+                    backends.of.entry(id).or_default().push(service);
+                }
+            }
+        }
+        backends
+    }
+}
+
+impl Cluster {
     fn sends_to(&self, service: ServiceId, workload: WorkloadId) -> bool {
         let labels = &self.workload(workload).object.labels;
         let has = |wanted: &Label| {

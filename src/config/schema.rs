@@ -2,6 +2,7 @@
 
 use super::file::TOP_KEYS;
 use super::settings::{CLOUDS, CNIS, KEYS, PROFILES};
+use crate::lint::Distribution;
 use crate::lint::RuleMeta;
 use serde_json::{Map, Value, json};
 
@@ -115,7 +116,16 @@ fn cluster() -> Map<String, Value> {
                 "anyOf": [{"enum": ["open", "complete"]}, {"type": "object", "properties": {"complete": strings}, "required": ["complete"], "additionalProperties": false}],
             }),
         ),
-        ("platform", object(json!({"namespaceLabels": strings}))),
+        (
+            "platform",
+            object(json!({
+                "namespaceLabels": strings,
+                "distributions": {
+                    "type": "array",
+                    "items": {"enum": Distribution::ALL.map(Distribution::word)},
+                },
+            })),
+        ),
         ("externalPods", pods.clone()),
         ("ingressControllers", pods),
         ("monitoring", object(json!({"namespaces": strings}))),

@@ -3,7 +3,9 @@
 use super::file::Error;
 use crate::k8s::{KubernetesVersion, Label, LabelSelector, UnknownVersion};
 use crate::lint::addresses::Family;
-use crate::lint::{Cloud, Cni, EnforcementRows, ExternalPods, Inventory, Profile, Settings};
+use crate::lint::{
+    Cloud, Cni, Distribution, EnforcementRows, ExternalPods, Inventory, Profile, Settings,
+};
 use crate::source::{SourceMap, Span, Spanned};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -47,7 +49,10 @@ struct CompleteIn {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Platform {
+    #[serde(default)]
     namespace_labels: Vec<String>,
+    #[serde(default)]
+    distributions: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -172,6 +177,10 @@ impl SettingsEntry {
             settings.inventory = inventory.read(text)?;
         }
         if let Some(platform) = self.platform {
+            let words = Distribution::ALL.map(|known| (known.word(), known));
+            let distributions = platform.distributions.iter();
+            let distributions = distributions.map(|it| named(&words, "distribution", it, text));
+            settings.distributions = distributions.collect::<Result<_, _>>()?;
             settings.platform_namespace_labels = platform.namespace_labels;
         }
         if let Some(pods) = self.external_pods {

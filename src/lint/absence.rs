@@ -18,7 +18,7 @@ use crate::k8s::{
     CustomObject, Gateway, LabelSelector, Labels, Object, Operator, Prometheus, Truth, Workload,
 };
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Whether pods that no manifest holds are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +38,7 @@ pub struct Inventories<'a> {
     is_open: Vec<bool>,
     /// By namespace: the selectors of policies and Services that no known workload matches.
     /// A namespace in which there are none is fully declared.
-    unmet: Vec<Vec<Option<PolicyId>>>,
+    unmet: Vec<OnceLock<Vec<Option<PolicyId>>>>,
     /// Workloads that another one of their name hides, by namespace.
     hidden: HashMap<&'a str, Vec<&'a Workload>>,
     /// Objects that operators make pods of.
@@ -54,7 +54,10 @@ impl<'a> Inventories<'a> {
     pub fn new(cx: &Context<'a>) -> Self {
         let cluster = cx.cluster;
         let sources = Sources::of(cx);
-        let is_open = |id| sources.open(&cluster.namespace(id).name);
+        let is_open = |id| {
+            let name = cluster.namespace(id).name.as_str();
+            cluster.may_hold_more(name) || sources.open(name)
+        };
         let mut hidden: HashMap<&str, Vec<&Workload>> = HashMap::new();
         for duplicate in cluster.duplicates() {
             if let Object::Workload(workload) = &duplicate.left_out {
@@ -70,10 +73,7 @@ impl<'a> Inventories<'a> {
         Self {
             cluster,
             is_open: cluster.namespace_ids().map(is_open).collect(),
-            unmet: cluster
-                .namespace_ids()
-                .map(|namespace| unmet(cx, namespace))
-                .collect(),
+            unmet: cluster.namespace_ids().map(|_| OnceLock::new()).collect(),
             hidden,
             operated: operated.filter(|(_, made)| !made.is_empty()).collect(),
             mentions: Mentions::new(cx),
@@ -110,13 +110,18 @@ impl<'a> Inventories<'a> {
     /// Whether everything that policies and Services of a namespace count on is there, so
     /// that nothing seems to be missing; `but` is the policy that asks.
     #[must_use]
-    pub fn is_fully_declared(&self, namespace: NamespaceId, but: PolicyId) -> bool {
+    pub fn is_fully_declared(
+        &self,
+        cx: &Context<'_>,
+        namespace: NamespaceId,
+        but: PolicyId,
+    ) -> bool {
         let found = self.cluster.namespace(namespace);
-        let unmet = &self.unmet[namespace.index()];
+        let unmet = || self.unmet[namespace.index()].get_or_init(|| unmet(cx, namespace));
         found.declared.is_some()
             && !self.is_open[namespace.index()]
             && self.cluster.workloads_in(namespace).len() > 0
-            && unmet.iter().all(|policy| *policy == Some(but))
+            && unmet().iter().all(|policy| *policy == Some(but))
     }
 
     /// Whether a part of the namespace cannot be known: a chart, an object of an operator that

@@ -35,6 +35,26 @@ pub fn may_be_api_server(cx: &Context<'_>, peer: &NetworkPolicyPeer) -> bool {
         })
 }
 
+/// Whether a peer is written for the API server, whatever it matches: by labels or the
+/// namespace that only its pods have.
+#[must_use]
+pub fn names_api_server(cx: &Context<'_>, peer: &NetworkPolicyPeer) -> bool {
+    let Some((namespaces, pods)) = peer.selectors() else {
+        return false;
+    };
+    let has = |selector: Option<&LabelSelector>, is_its: &dyn Fn(&str, &str) -> bool| {
+        let mut labels = selector.into_iter().flat_map(|it| &it.match_labels);
+        labels.any(|label| is_its(&label.key, &label.value))
+    };
+    let mut known = platform::known_pods(cx.cluster.platform(), Role::ApiServer);
+    namespaces.is_some_and(asks_for_host_network_group)
+        || known.any(|known| {
+            let is_home =
+                |_: &str, value: &str| value != "kube-system" && known.namespaces.contains(&value);
+            has(pods, &|key, value| known.has(key, value)) || has(namespaces, &is_home)
+        })
+}
+
 fn asks_for_host_network_group(namespaces: &LabelSelector) -> bool {
     let mut labels = namespaces.match_labels.iter();
     let mut entries = namespaces.match_expressions.iter();

@@ -44,6 +44,7 @@ pub mod unjudged;
 pub mod words;
 
 pub use crate::cluster::Cni;
+pub use crate::cluster::platform::Distribution;
 pub use context::{Context, Inventory};
 pub use date::{Date, NotADate};
 pub use ignore::IgnoreEntry;

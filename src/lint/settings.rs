@@ -5,6 +5,7 @@
 
 use super::Inventory;
 use super::addresses::Family;
+use crate::cluster::platform::Distribution;
 use crate::cluster::{Cni, EnforcementSettings};
 use crate::k8s::{KubernetesVersion, LabelSelector};
 use ipnet::IpNet;
@@ -18,6 +19,9 @@ pub struct Settings {
     /// Labels that the platform adds to namespaces, as a key or a prefix that ends with
     /// `/`, besides those that npcheck knows.
     pub platform_namespace_labels: Vec<String>,
+    /// The distributions that somebody has named; those that the manifests were recognised
+    /// by where empty.
+    pub distributions: Vec<Distribution>,
     /// Pods that are made elsewhere: a selector that one of these covers is never called
     /// unmatched.
     pub external_pods: Vec<ExternalPods>,

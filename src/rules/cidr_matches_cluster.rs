@@ -1,6 +1,6 @@
 //! Address blocks for what is inside the cluster.
 
-use crate::cluster::PolicyId;
+use crate::cluster::{self, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{self, Direction, IpBlock, PeerPlace};
 use crate::lint::{Category, Cni, Context, Rule, RuleMeta, declare_rule, dns};
@@ -208,6 +208,15 @@ fn configured(cx: &Context<'_>, block: &IpBlock) -> Option<(Purpose, Overlap, St
 /// configuration names none.
 fn usual(cx: &Context<'_>, block: &IpBlock) -> Option<(Purpose, Overlap, String)> {
     let settings = cx.settings;
+    let by_object = cx.cluster.enforcement().pod_ranges().iter();
+    let mut by_object = by_object.filter_map(|range| match &range.evidence {
+        cluster::Evidence::Object { name, .. } => Some((range.value.trunc(), name)),
+        _ => None,
+    });
+    if let Some((range, name)) = by_object.find(|(range, _)| *range == block.cidr.trunc()) {
+        let evidence = format!("`{name}` says that `{range}` is the range of pods");
+        return Some((Purpose::Pods, Overlap::Same, evidence));
+    }
     let ranges = cx.cluster.platform().ranges()?;
     let pods = ranges.pods.filter(|_| settings.pod_cidrs.is_empty());
     let services = ranges

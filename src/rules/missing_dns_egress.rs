@@ -8,6 +8,7 @@ use crate::k8s::{
     Action, Direction, Field, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
     NetworkPolicyRule, PortReference,
 };
+use crate::lint::api_server::names_api_server;
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
 use crate::lint::{Category, Context, Profile, Rule, RuleMeta, declare_rule, dns, text, words};
 use crate::source::Span;
@@ -111,7 +112,7 @@ impl Rule for MissingDnsEgress {
             if dns::protocols(cx, &pods).is_empty() {
                 let entry = cut_off.entry(anchor(cluster, &pods.policies)).or_default();
                 entry.workloads.extend(&pods.workloads);
-                entry.needs = entry.needs.max(needs(cluster, &pods));
+                entry.needs = entry.needs.max(needs(cx, &pods));
             }
         }
         for (anchor, cut_off) in cut_off {
@@ -222,7 +223,8 @@ fn anchor(cluster: &Cluster, policies: &[PolicyId]) -> PolicyId {
     *policies.iter().find(has_rules).unwrap_or(&policies[0])
 }
 
-fn needs(cluster: &Cluster, pods: &IsolatedPods) -> Needs {
+fn needs(cx: &Context<'_>, pods: &IsolatedPods) -> Needs {
+    let cluster = cx.cluster;
     let rules = pods
         .policies
         .iter()
@@ -237,7 +239,7 @@ fn needs(cluster: &Cluster, pods: &IsolatedPods) -> Needs {
     };
     rules
         .map(|rule| {
-            if is_for_api_server(rule) {
+            if is_for_api_server(cx, rule) {
                 Needs::Nothing
             } else if by_address(rule) {
                 Needs::Addresses
@@ -249,13 +251,15 @@ fn needs(cluster: &Cluster, pods: &IsolatedPods) -> Needs {
         .unwrap_or_default()
 }
 
-/// Whether a rule opens nothing but single addresses on a port of the API server.
-fn is_for_api_server(rule: &NetworkPolicyRule) -> bool {
+/// Whether a rule opens nothing but the API server: single addresses on a port of its, or its
+/// pods.
+fn is_for_api_server(cx: &Context<'_>, rule: &NetworkPolicyRule) -> bool {
     const PORTS: [u16; 3] = [443, 6443, 16443];
     let peers = rule.peers.items();
     let is_machine = |peer: &NetworkPolicyPeer| {
         let block = peer.ip_block.get();
         block.is_some_and(|block| block.cidr.max_prefix_len() - block.cidr.prefix_len() <= 4)
+            || names_api_server(cx, peer)
     };
     let is_its_port = |port: &NetworkPolicyPort| match port.port.get().map(|port| &port.value) {
         Some(PortReference::Number(number)) => PORTS.contains(number),

@@ -162,7 +162,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         }
         None => {
             let is_declared = |it: &NamespaceId| {
-                inventories.is_fully_declared(*it, id)
+                inventories.is_fully_declared(cx, *it, id)
                     && !inventories.is_asked_for(*it, selector, id)
             };
             if namespaces.iter().all(is_declared) {

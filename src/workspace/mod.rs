@@ -20,6 +20,7 @@ pub use part::{OpaquePart, Part, PartRoot};
 pub use texts::{ReadText, Texts};
 
 use crate::cluster::Cluster;
+use crate::cluster::platform::Platform;
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Edit};
 use crate::edit;
@@ -386,7 +387,12 @@ fn as_taken(objects: Vec<Object>, settings: &Settings) -> Vec<Object> {
 /// What is known of a cluster beyond its objects goes to it here, and nowhere else.
 fn informed(cluster: Cluster, part: &Part, settings: &Settings) -> Cluster {
     let unknown = part.opaque.iter().map(|part| part.namespace.clone());
-    cluster
+    let mut cluster = cluster
         .with_enforcement(&settings.enforcement())
-        .with_unknown_parts(unknown.collect())
+        .with_unknown_parts(unknown.collect());
+    if !settings.distributions.is_empty() {
+        let by = "the configuration";
+        cluster.set_platform(Platform::named(&settings.distributions, by));
+    }
+    cluster
 }

@@ -1,6 +1,7 @@
 //! Which platform is recognised by which manifests, and what follows for the pods that
 //! policies see.
 
+use super::program::{run, scratch, write};
 use npcheck::cluster::Cluster;
 use npcheck::manifest;
 use npcheck::source::SourceMap;
@@ -103,4 +104,82 @@ spec: {hostNetwork: true}
         })
         .collect();
     assert_eq!(labels, [None, Some("front")]);
+}
+
+#[test]
+fn the_configuration_shows_what_was_recognised_and_goes_before_it() {
+    let directory = scratch("platform");
+    write(
+        &directory,
+        "k8s/network.yaml",
+        NETWORK.trim_end_matches("---\n"),
+    );
+    let shown = run(&directory, &["config", "k8s"]);
+    assert_eq!(shown.status, 0, "{shown:?}");
+    let line = "# platform.distributions: openshift  # Network/cluster of config.openshift.io\n";
+    assert!(shown.stdout.contains(line), "{}", shown.stdout);
+    assert!(
+        shown
+            .stdout
+            .contains("# enforcement.ipBlockMatchesPods: true")
+    );
+    write(
+        &directory,
+        "npcheck.yaml",
+        "platform: {distributions: [k3s, rke2]}\n",
+    );
+    let shown = run(&directory, &["config", "k8s"]);
+    let line = "# platform.distributions: k3s  # the configuration\n";
+    assert!(shown.stdout.contains(line), "{}", shown.stdout);
+    assert!(!shown.stdout.contains("openshift  #"), "{}", shown.stdout);
+    write(
+        &directory,
+        "npcheck.yaml",
+        "platform: {distributions: [openshfit]}\n",
+    );
+    let refused = run(&directory, &["config", "k8s"]);
+    assert_eq!(refused.status, 2, "{refused:?}");
+    assert!(refused.stderr.contains("openshift"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_pod_that_the_platform_runs_is_taken_to_exist() {
+    let directory = scratch("platform-expected");
+    let policy = "
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: dns, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+  egress:
+    - to:
+        - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}
+          podSelector: {matchLabels: {k8s-app: kube-dns}}
+      ports: [{protocol: UDP, port: 53}]
+";
+    write(&directory, "k8s.yaml", policy);
+    for (end, status, says) in [
+        (
+            "kube-system/k8s-app=kube-dns",
+            0,
+            "taken to exist, as CoreDNS does",
+        ),
+        (
+            "kube-system/app=other",
+            1,
+            "taken to exist, with these labels",
+        ),
+        ("shop/app=wbe", 2, "no pod has the labels"),
+        ("nowhere/app=web", 2, "no namespace `nowhere`"),
+    ] {
+        let answer = run(&directory, &["reach", "shop/web", end, "-p", "53/udp", "."]);
+        assert_eq!(answer.status, status, "{end}: {answer:?}");
+        let said = format!("{}{}", answer.stdout, answer.stderr);
+        assert!(said.contains(says), "{end}: {said}");
+    }
 }
