@@ -4,9 +4,10 @@
 //! Refuses to know what its keys mean.
 
 use super::terminal::Terminal;
-use crate::config::{self, Config, FILE_NAME};
+use crate::config::{self, Config, FILE_NAME, FILE_NAMES};
 use crate::lint::{Cni, Inventory};
 use crate::load::{OwnFile, Tree};
+use crate::source::{SourceId, SourceMap};
 use crate::workspace::{PathOf, known_rules};
 use clap::Args;
 use std::path::PathBuf;
@@ -85,7 +86,7 @@ impl Configuration {
         let found = match &options.config {
             _ if options.no_config => Ok(None),
             Some(path) => tree.read(path).map(Some),
-            None => tree.find(FILE_NAME),
+            None => tree.find_one_of(&FILE_NAMES),
         };
         let named = options.config.as_ref().map_or_else(
             || FILE_NAME.to_owned(),
@@ -113,6 +114,18 @@ impl Configuration {
             config,
             file: Some(file),
         })
+    }
+
+    /// The text of the configuration among others: where it is one of the files that were
+    /// read, that one.
+    pub(super) fn source(&self, sources: &mut SourceMap) -> Option<SourceId> {
+        let file = self.file.as_ref()?;
+        let plain = |name: &str| name.strip_prefix("./").unwrap_or(name).to_owned();
+        let known = sources.ids().find(|id| {
+            let source = sources.get(*id);
+            plain(source.name()) == plain(&file.name) && source.text() == file.text
+        });
+        Some(known.unwrap_or_else(|| sources.add(&*file.name, &*file.text)))
     }
 
     /// The names of texts as the configuration's patterns see them.

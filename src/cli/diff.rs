@@ -128,7 +128,7 @@ enum Expectation {
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
     if let Some(mistake) = target::mistake(&options.output) {
-        terminal.complain("--output", mistake);
+        terminal.complain("--output", &mistake);
         return Ok(Outcome::Incomplete);
     }
     let Ok(configuration) = Configuration::load(&options.clusters, terminal) else {

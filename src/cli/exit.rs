@@ -14,6 +14,8 @@ pub(crate) enum Outcome {
     No,
     /// Not all of it could be analysed, so that a good answer would be worth nothing.
     Incomplete,
+    /// npcheck itself is wrong.
+    Bug,
     /// There was nothing to analyse. A green run over nothing would be a lie.
     Nothing,
 }
@@ -36,6 +38,8 @@ impl Outcome {
             Self::No => 1,
             Self::Incomplete => 2,
             Self::Nothing => 3,
+            // The status of a Rust program that panics.
+            Self::Bug => 101,
         }
     }
 }
@@ -52,6 +56,7 @@ mod tests {
 
     #[test]
     fn a_problem_outranks_every_answer() {
+        assert_eq!(Outcome::Bug.code(), 101);
         for outcome in [Outcome::Good, Outcome::No, Outcome::Nothing] {
             assert_eq!(outcome.with_problems(true).code(), 2);
             assert_eq!(outcome.with_problems(false), outcome);

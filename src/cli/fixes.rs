@@ -5,10 +5,12 @@
 use super::input::Input;
 use super::replace::replace;
 use super::terminal::{Terminal, Verbosity};
+use crate::diagnostic::{Diagnostic, FixClass};
 use crate::graph::{End, Flow, GraphDiff};
 use crate::output::{Escaped, EscapedLine, count, range_name};
-use crate::workspace::Autofixed;
+use crate::workspace::{Autofixed, Permission};
 use similar::TextDiff;
+use std::collections::BTreeMap;
 use std::io;
 
 /// How many flows of a kind are printed one by one.
@@ -67,6 +69,47 @@ pub(super) fn show(
     }
     report(autofixed, terminal);
     Ok(true)
+}
+
+/// The fixes that findings offer, by what they do.
+pub(super) struct Offered {
+    /// How many of them were permitted.
+    pub(super) number: usize,
+    /// How many of each other class there are.
+    others: BTreeMap<FixClass, usize>,
+}
+
+impl Offered {
+    /// Counts them.
+    pub(super) fn new(findings: &[Diagnostic], permission: Permission) -> Self {
+        let mut offered = Self {
+            number: 0,
+            others: BTreeMap::new(),
+        };
+        for fix in findings.iter().filter_map(|finding| finding.fix.as_ref()) {
+            match permission.admits(fix.class) {
+                true => offered.number += 1,
+                false => *offered.others.entry(fix.class).or_default() += 1,
+            }
+        }
+        offered
+    }
+
+    /// Says that nothing was fixed, and what would be with another option.
+    pub(super) fn say(&self, terminal: &mut Terminal) {
+        if terminal.verbosity == Verbosity::Quiet {
+            return;
+        }
+        if self.others.is_empty() {
+            terminal.say("no finding has a fix that changes anything");
+        }
+        for (class, number) in &self.others {
+            let (fixes, class) = (count(*number, "finding"), class.name());
+            terminal.say(format_args!(
+                "nothing to fix; {fixes} more with --fix={class}"
+            ));
+        }
+    }
 }
 
 /// Says what the fixes change for connections, and which fixes were left out.

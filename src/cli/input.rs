@@ -54,9 +54,14 @@ impl Input {
             now,
             before,
         } = loaded;
+        let mut sources = sources;
+        let config_source = configuration.source(&mut sources);
         let texts = Texts::read(sources);
         let path_of = configuration.path_of();
-        let of = |listing| Self::of_listing(&texts, listing, configuration, path_of.clone());
+        let of = |listing| {
+            Self::of_listing(&texts, listing, configuration, path_of.clone())
+                .with_config_source(config_source)
+        };
         let before = before.map(of);
         (of(now), before)
     }
@@ -75,6 +80,12 @@ impl Input {
         let texts = Texts::read(sources);
         [before.unwrap_or_default(), now]
             .map(|listing| Self::of_listing(&texts, listing, configuration, path_of.clone()))
+    }
+
+    /// The same with the text of the configuration, for findings about it.
+    fn with_config_source(mut self, source: Option<SourceId>) -> Self {
+        self.workspace = self.workspace.with_config_source(source);
+        self
     }
 
     fn of_listing(
@@ -105,6 +116,16 @@ impl Input {
             skipped: listing.skipped,
             summary,
         }
+    }
+
+    /// Whether standard input is one of the files.
+    pub(crate) fn has_stdin(&self) -> bool {
+        let sources = self.workspace.sources();
+        let mut names = self
+            .files
+            .iter()
+            .map(|file| sources.get(file.source).name());
+        names.any(|name| name == load::STDIN_NAME)
     }
 
     /// Leaves only the cluster that the options name, if they name one.

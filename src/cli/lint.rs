@@ -9,13 +9,17 @@ use super::exit::Outcome;
 use super::fixes;
 use super::input::Input;
 use super::known_findings::{KnownFindings, LeftOut};
+use super::selection::{SelectionOptions, SeverityOption};
 use super::states::{StateOptions, States};
 use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lint::{self, Date};
-use crate::load::{self, Limits, SkipReason};
-use crate::output::{Assumption, Escaped, FindingFormat, Found, Report, Summary, UNCHANGED, count};
+use crate::load::{self, Limits, STDIN_NAME, SkipReason};
+use crate::output::{
+    Analysed, Assumption, Escaped, FindingFormat, Found, Infos, Report, RepositoryRoot, Summary,
+    UNCHANGED, count, write_statistics,
+};
 use crate::source::{SourceId, SourceMap};
 use crate::workspace::{NotJudged, Permission, Workspace, known_rules};
 use clap::{Args, ValueEnum};
@@ -41,7 +45,7 @@ pub(super) struct Options {
     ///
     /// [default: what the configuration says, else warning]
     #[arg(long, value_enum, value_name = "SEVERITY")]
-    fail_on: Option<FailOn>,
+    fail_on: Option<SeverityOption>,
     /// Do not fail, whatever is found
     #[arg(long)]
     exit_zero: bool,
@@ -69,6 +73,8 @@ pub(super) struct Options {
     write_baseline: Option<PathBuf>,
     #[command(flatten)]
     states: StateOptions,
+    #[command(flatten)]
+    selection: SelectionOptions,
     #[command(flatten)]
     clusters: ClusterOptions,
 }
@@ -99,7 +105,7 @@ impl Options {
     }
 
     /// What is wrong with the options together, with the option that it is told under.
-    fn mistake(&self) -> Option<(&'static str, &'static str)> {
+    fn mistake(&self) -> Option<(&'static str, String)> {
         if let Some(mistake) = target::mistake(&self.output) {
             return Some(("--output", mistake));
         }
@@ -107,35 +113,15 @@ impl Options {
         is_fixing.then_some((
             "--staged",
             "fixes go to files, not to what is staged: run `npcheck lint --fix` without \
-             --staged, then `git add`",
+             --staged, then `git add`"
+                .to_owned(),
         ))
-    }
-}
-
-/// A severity, as `--fail-on` takes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum FailOn {
-    /// Infos, warnings and errors
-    Info,
-    /// Warnings and errors
-    Warning,
-    /// Errors only
-    Error,
-}
-
-impl FailOn {
-    fn severity(self) -> Severity {
-        match self {
-            Self::Info => Severity::Info,
-            Self::Warning => Severity::Warning,
-            Self::Error => Severity::Error,
-        }
     }
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
     if let Some((name, mistake)) = options.mistake() {
-        terminal.complain(name, mistake);
+        terminal.complain(name, &mistake);
         return Ok(Outcome::Incomplete);
     }
     let states = &options.states;
@@ -159,9 +145,16 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
 }
 
 fn lint(options: &Options, states: &States<'_>, terminal: &mut Terminal) -> io::Result<Outcome> {
-    let Ok(configuration) = Configuration::of(&options.clusters, &states.now, terminal) else {
+    let Ok(mut configuration) = Configuration::of(&options.clusters, &states.now, terminal) else {
         return Ok(Outcome::Incomplete);
     };
+    let selection = &options.selection;
+    if selection
+        .apply(&mut configuration.config, terminal)
+        .is_err()
+    {
+        return Ok(Outcome::Incomplete);
+    }
     let baseline = options.baseline.as_ref().map(|path| {
         Baseline::read(path, &states.now)
             .map_err(|error| terminal.complain(&path.to_string_lossy(), &error))
@@ -229,18 +222,33 @@ impl Run<'_> {
         terminal: &mut Terminal,
     ) -> io::Result<Outcome> {
         let input = self.input;
-        let is_editable = |id| is_editable(input, id);
-        let are_new =
-            |sources: &SourceMap, findings: &[Diagnostic]| self.known.are_new(sources, findings);
-        let fixed = input
-            .workspace
-            .autofix(linted, self.today, permission, is_editable, are_new);
+        let is_shown = self.options.diff;
+        let is_editable = |id| is_editable(input, id, is_shown);
+        let offered = fixes::Offered::new(&linted.findings, permission);
+        let are_wanted = |sources: &SourceMap, findings: &[Diagnostic]| {
+            let are_new = self.known.are_new(sources, findings);
+            let each = findings.iter().zip(are_new);
+            each.map(|(finding, is_new)| is_new && self.options.selection.wants(finding))
+                .collect()
+        };
+        let fixed =
+            input
+                .workspace
+                .autofix(linted, self.today, permission, is_editable, are_wanted);
         if self.options.diff {
             fixes::show(input, &fixed, terminal)?;
+            if fixed.changed.is_empty() {
+                offered.say(terminal);
+            }
             let outcome = Outcome::answer(fixed.changed.is_empty());
             return Ok(outcome.with_problems(self.is_incomplete()));
         }
-        let is_written = fixes::write(input, &fixed, terminal);
+        let mut is_written = fixes::write(input, &fixed, terminal);
+        if input.has_stdin() && offered.number > 0 {
+            let advice = "fixes go to files: `--diff` shows those of standard input";
+            terminal.complain(STDIN_NAME, advice);
+            is_written = false;
+        }
         let outcome = self.report(&fixed.workspace, fixed.report, terminal)?;
         Ok(outcome.with_problems(!is_written))
     }
@@ -258,21 +266,33 @@ impl Run<'_> {
             return Ok(write_baseline(path, sources, &linted, terminal));
         }
         let left_out = self.known.take_out(sources, &mut linted.findings);
+        linted
+            .findings
+            .retain(|finding| options.selection.wants(finding));
         self.report_asides(&linted, &left_out, terminal);
         let outcome = self.outcome(&linted);
+        let not_judged = workspace.not_judged();
         let report = Report {
             sources,
             findings: &linted.findings,
             suppressed: &linted.suppressed,
             problems: &input.problems,
             assumptions: &assumptions(options, &input.summary, &linted),
-            not_judged: &workspace.not_judged(),
+            not_judged: &not_judged,
             rules: &known_rules(),
             summary: &input.summary,
             found: found(&linted, &left_out),
+            analysed: self.analysed(outcome, &not_judged),
+            fail_on: self.fail_on(),
+            infos: options.selection.infos(),
+            root: &repository_root(),
         };
+        let is_counted = options.selection.statistics;
         target::write_all(&options.output, terminal, |format, style, out| {
-            format.write(&report, style, out)
+            match is_counted && format.is_for_people() {
+                true => write_statistics(&report, style, out),
+                false => format.write(&report, style, out),
+            }
         })?;
         if terminal.verbosity > Verbosity::Quiet {
             report_suppressed(sources, &linted, terminal);
@@ -286,11 +306,24 @@ impl Run<'_> {
         Ok(outcome)
     }
 
-    fn outcome(&self, linted: &lint::Report) -> Outcome {
-        let options = self.options;
-        let fail_on = options.fail_on.map(FailOn::severity);
+    /// The least severity that makes the run fail.
+    fn fail_on(&self) -> Severity {
+        let fail_on = self.options.fail_on.map(SeverityOption::severity);
         let fail_on = fail_on.or(self.input.workspace.config().fail_on);
-        let fail_on = fail_on.unwrap_or(Severity::Warning);
+        fail_on.unwrap_or(Severity::Warning)
+    }
+
+    /// How much of what was asked for was analysed.
+    fn analysed(&self, outcome: Outcome, not_judged: &NotJudged) -> Analysed {
+        match outcome {
+            Outcome::Nothing => Analysed::Nothing,
+            _ if self.is_incomplete() || !not_judged.is_empty() => Analysed::Partly,
+            _ => Analysed::All,
+        }
+    }
+
+    fn outcome(&self, linted: &lint::Report) -> Outcome {
+        let (options, fail_on) = (self.options, self.fail_on());
         let fails = |finding: &Diagnostic| finding.severity >= fail_on;
         let outcome = if self.input.is_empty() && linted.findings.is_empty() {
             Outcome::Nothing
@@ -321,13 +354,8 @@ impl Run<'_> {
         if let Some(path) = &self.options.baseline {
             report_gone(path, &left_out.gone, terminal);
         }
-        let entries = self.input.workspace.config().ignore.iter().enumerate();
-        for (_, entry) in entries.filter(|(index, _)| !linted.used_entries.contains(index)) {
-            let entry = format!("{}: {}", entry.rule, entry.reason);
-            terminal.say(format_args!(
-                "`ignore` of the configuration matches no finding: {}",
-                Escaped(&entry)
-            ));
+        for idle in self.input.workspace.idle_settings() {
+            terminal.say(format_args!("npcheck: {}", Escaped(&idle)));
         }
         for submodule in self.unread_submodules() {
             terminal.say(format_args!(
@@ -373,6 +401,10 @@ fn report_unchanged(options: &Options, terminal: &mut Terminal) -> io::Result<Ou
         rules: &known_rules(),
         summary: &summary,
         found: Found::default(),
+        analysed: Analysed::All,
+        fail_on: Severity::Warning,
+        infos: Infos::Folded,
+        root: &RepositoryRoot::default(),
     };
     target::write_all(&options.output, terminal, |format, style, out| {
         format.write(&report, style, out)
@@ -383,10 +415,10 @@ fn report_unchanged(options: &Options, terminal: &mut Terminal) -> io::Result<Ou
     Ok(Outcome::Good)
 }
 
-/// Whether fixes can be written to where the text came from.
-fn is_editable(input: &Input, id: SourceId) -> bool {
+/// Whether fixes can be written to where the text came from, or shown.
+fn is_editable(input: &Input, id: SourceId, is_shown: bool) -> bool {
     let file = input.files.iter().find(|file| file.source == id);
-    file.is_some_and(|file| file.path.is_some() && !file.is_compressed)
+    file.is_some_and(|file| (file.path.is_some() || is_shown) && !file.is_compressed)
 }
 
 fn write_baseline(
@@ -498,4 +530,9 @@ fn report_suppressed(sources: &SourceMap, linted: &lint::Report, terminal: &mut 
 fn today() -> Date {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Date::from_unix_seconds(since.map_or(0, |elapsed| elapsed.as_secs()))
+}
+
+/// The root of the repository that npcheck runs in.
+fn repository_root() -> RepositoryRoot {
+    RepositoryRoot::from_here(load::path_from_repository())
 }

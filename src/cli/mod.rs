@@ -26,6 +26,7 @@ mod reach;
 mod render;
 mod replace;
 mod schema;
+mod selection;
 mod states;
 mod target;
 mod terminal;
@@ -34,7 +35,7 @@ mod wanted;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use exit::Outcome;
-use std::io;
+use std::io::{self, Write};
 use std::panic;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,12 +58,19 @@ struct Cli {
     global: Global,
 }
 
+/// What is said after a panic, which has said where it was.
+const BUG: &str = "\
+npcheck: this is a bug of npcheck, and no answer to your question.
+npcheck: please report it, with the lines above and, if you can, a manifest that shows it:
+npcheck:   https://github.com/npcheck/npcheck/issues";
+
 const EXIT_STATUS: &str = "\
 Exit status:
   0  analysed, and the answer is good
   1  analysed, and the answer is no: findings, a blocked flow
   2  not all of it could be analysed: an unreadable or broken manifest, a wrong option
-  3  nothing to analyse: no Kubernetes object found";
+  3  nothing to analyse: no Kubernetes object found
+  101  npcheck failed: a bug, please report it";
 
 /// What every command takes.
 #[derive(Clone, Copy, Debug, Args)]
@@ -120,7 +128,8 @@ struct Paths {
 ///
 /// # Panics
 ///
-/// Never: a panic, which is a bug of npcheck, becomes the exit status 2.
+/// Never: a panic, which is a bug of npcheck, becomes the exit status 101, with a word on where
+/// to report it.
 #[must_use]
 pub fn run() -> ExitCode {
     let outcome = panic::catch_unwind(|| {
@@ -136,7 +145,11 @@ pub fn run() -> ExitCode {
             }
         }
     });
-    outcome.unwrap_or_else(|_| Outcome::Incomplete.into())
+    outcome.unwrap_or_else(|_| {
+        // Nobody is left to be told that standard error is closed.
+        let _ = writeln!(io::stderr(), "{BUG}");
+        Outcome::Bug.into()
+    })
 }
 
 /// The command line as clap knows it, for manual pages and completions.

@@ -80,7 +80,7 @@ const MORE_HOPS: usize = 2;
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
     if let Some(mistake) = target::mistake(&options.output) {
-        terminal.complain("--output", mistake);
+        terminal.complain("--output", &mistake);
         return Ok(Outcome::Incomplete);
     }
     let (to, arguments) = options.destination();

@@ -141,7 +141,8 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     let written = options.output.write(&report, style, detail, terminal.out());
     terminal.finish(written)?;
     input.report_not_judged(terminal);
-    Ok(outcome.with_problems(input.is_incomplete()))
+    let is_doubtful = report.not_judged.has_faults();
+    Ok(outcome.with_problems(input.is_incomplete() || is_doubtful))
 }
 
 /// Where a question is asked.

@@ -5,6 +5,7 @@
 use super::terminal::Terminal;
 use crate::output::{Style, nearest};
 use clap::ValueEnum;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -66,10 +67,18 @@ pub(super) fn write_all<F: Copy>(
 }
 
 /// What is wrong with the targets together, if anything is.
-pub(super) fn mistake<F>(targets: &[Target<F>]) -> Option<&'static str> {
+pub(super) fn mistake<F>(targets: &[Target<F>]) -> Option<String> {
     let printed = targets.iter().filter(|target| target.file.is_none());
-    (printed.count() > 1)
-        .then_some("only one format can go to standard output: `-o FORMAT=FILE` writes to a file")
+    if printed.count() > 1 {
+        let mistake =
+            "only one format can go to standard output: `-o FORMAT=FILE` writes to a file";
+        return Some(mistake.to_owned());
+    }
+    let mut seen = BTreeSet::new();
+    let files = targets.iter().filter_map(|target| target.file.as_ref());
+    let twice = files.into_iter().find(|file| !seen.insert(*file))?;
+    let name = twice.display();
+    Some(format!("two formats cannot go to one file: `{name}`"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the writer of reports")]

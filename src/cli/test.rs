@@ -83,7 +83,7 @@ struct Placed {
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
     if let Some(mistake) = target::mistake(&options.output) {
-        terminal.complain("--output", mistake);
+        terminal.complain("--output", &mistake);
         return Ok(Outcome::Incomplete);
     }
     let Ok(input) = Input::read(&options.paths, &options.clusters, terminal) else {

@@ -4,11 +4,14 @@ use super::settings::SettingsEntry;
 use super::{Config, Scope};
 use crate::diagnostic::Severity;
 use crate::lint::{Date, IgnoreEntry, RuleMeta, Settings};
+use crate::source::SourceMap;
+use crate::yaml::general;
 use globset::{GlobBuilder, GlobMatcher};
 use serde::Deserialize;
-use serde_yaml::Mapping;
-use std::collections::BTreeMap;
+use serde_yaml::{Mapping, Value};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Range;
 
 /// What the file says of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +76,14 @@ impl Error {
         self
     }
 
+    /// The same as a fault of what is called `name`, if nothing says so yet.
+    fn within(mut self, name: &str, text: &str) -> Self {
+        if !self.message.contains(name) {
+            self.message = format!("{}, in `{name}`", self.message);
+        }
+        self.at_word(text, name)
+    }
+
     /// The same at the first place of the text where `name` stands as a key, an item or a
     /// value: serde does not keep the places of what it has read.
     pub(super) fn at_word(mut self, text: &str, name: &str) -> Self {
@@ -109,12 +120,15 @@ impl Error {
             } else {
                 "value"
             };
-            return Self {
+            let mut error = Self {
                 place,
                 ..Self::new(format!("unknown {kind} `{name}`"))
             }
-            .did_you_mean(name, known)
-            .at_word(text, name);
+            .did_you_mean(name, known.iter().copied());
+            if kind == "value" && error.help.is_none() {
+                error.help = Some(format!("the values are {}", known.join(", ")));
+            }
+            return error.at_word(text, name);
         }
         let fact = message.split(" at line ").next().unwrap_or(&message);
         Self {
@@ -160,7 +174,7 @@ struct File {
     version: Option<u32>,
     preview: bool,
     fail_on: Option<Level>,
-    rules: BTreeMap<String, RuleEntry>,
+    rules: BTreeMap<String, Value>,
     ignore: Vec<Ignore>,
     scopes: Vec<ScopeEntry>,
     #[serde(flatten)]
@@ -188,28 +202,12 @@ impl From<Level> for Severity {
     }
 }
 
-/// `warning`, or `{severity: off, reason: …}`.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum RuleEntry {
-    /// YAML 1.1 reads a bare `off` as false.
-    Switch(bool),
-    Word(String),
-    Full(FullRuleEntry),
-}
-
+/// `{severity: off, reason: …}`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FullRuleEntry {
-    severity: SeverityWord,
+    severity: Value,
     reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum SeverityWord {
-    Switch(bool),
-    Word(String),
 }
 
 #[derive(Deserialize)]
@@ -234,8 +232,9 @@ struct ScopeEntry {
 const VERSION: u32 = 1;
 
 pub(super) fn read(text: &str, known: &[&RuleMeta]) -> Result<Config, Error> {
+    let whole = text;
     let text = text.trim_start_matches('\u{feff}');
-    let value: serde_yaml::Value =
+    let value: Value =
         serde_yaml::from_str(text).map_err(|error| Error::from_serde(&error, text))?;
     if value.is_null() {
         return Ok(Config::default());
@@ -279,7 +278,8 @@ pub(super) fn read(text: &str, known: &[&RuleMeta]) -> Result<Config, Error> {
         ignore: file
             .ignore
             .into_iter()
-            .map(|entry| ignore(entry, text, known))
+            .zip(ignore_ranges(whole))
+            .map(|(entry, range)| ignore(entry, range, text, known))
             .collect::<Result<_, _>>()?,
         scopes: file
             .scopes
@@ -287,12 +287,14 @@ pub(super) fn read(text: &str, known: &[&RuleMeta]) -> Result<Config, Error> {
             .map(scope)
             .collect::<Result<_, _>>()?,
         settings,
+        selected: None,
+        deselected: BTreeSet::new(),
         written,
     })
 }
 
-fn written(file: &serde_yaml::Value) -> Vec<(String, String)> {
-    let entry = |(key, value): (&serde_yaml::Value, &serde_yaml::Value)| {
+fn written(file: &Value) -> Vec<(String, String)> {
+    let entry = |(key, value): (&Value, &Value)| {
         let key = key.as_str()?.to_owned();
         serde_json::to_string(value).ok().map(|value| (key, value))
     };
@@ -301,21 +303,29 @@ fn written(file: &serde_yaml::Value) -> Vec<(String, String)> {
 }
 
 fn rule_settings(
-    entries: BTreeMap<String, RuleEntry>,
+    entries: BTreeMap<String, Value>,
     text: &str,
     rules: &[&RuleMeta],
 ) -> Result<BTreeMap<String, RuleSetting>, Error> {
-    let setting = |(name, entry): (String, RuleEntry)| {
+    let setting = |(name, entry): (String, Value)| {
         check_rule(&name, text, rules)?;
         let (severity, reason) = match entry {
-            RuleEntry::Switch(on) => (SeverityWord::Switch(on), None),
-            RuleEntry::Word(word) => (SeverityWord::Word(word), None),
-            RuleEntry::Full(full) => (full.severity, full.reason),
+            Value::Mapping(_) => {
+                let full: FullRuleEntry = serde_yaml::from_value(entry)
+                    .map_err(|error| Error::from_serde(&error, text).within(&name, text))?;
+                (full.severity, full.reason)
+            }
+            short => (short, None),
         };
+        // YAML 1.1 reads a bare `off` as false.
         let word = match &severity {
-            SeverityWord::Switch(false) => "off",
-            SeverityWord::Switch(true) => "on",
-            SeverityWord::Word(word) => word,
+            Value::Bool(false) => "off",
+            Value::String(word) => word,
+            _ => {
+                let mut error = Error::new(format!("the severity of `{name}` is not a word"));
+                error.help = Some("the values are error, warning, info, off".to_owned());
+                return Err(error.at_word(text, &name));
+            }
         };
         let setting = match word {
             "error" => RuleSetting::At(Severity::Error),
@@ -350,11 +360,31 @@ fn check_rule(name: &str, text: &str, rules: &[&RuleMeta]) -> Result<(), Error> 
         .at_word(text, name))
 }
 
-fn ignore(entry: Ignore, text: &str, rules: &[&RuleMeta]) -> Result<IgnoreEntry, Error> {
+/// Where the entries of `ignore` stand in the text.
+fn ignore_ranges(text: &str) -> impl Iterator<Item = Range<u32>> {
+    let source = SourceMap::default().add("", "");
+    let tree = general::read(source, text, 0..text.len());
+    let mut ranges = Vec::new();
+    if let Ok(tree) = &tree
+        && let Some(entries) = tree.root().and_then(|root| root.get("ignore"))
+    {
+        let spans = entries.items().map(|entry| entry.span());
+        ranges.extend(spans.map(|span| span.start..span.end));
+    }
+    // Who has no place of its own stands for the file.
+    ranges.into_iter().chain(std::iter::repeat(0..0))
+}
+
+fn ignore(
+    entry: Ignore,
+    range: Range<u32>,
+    text: &str,
+    rules: &[&RuleMeta],
+) -> Result<IgnoreEntry, Error> {
     check_rule(&entry.rule, text, rules)?;
     if entry.reason.trim().is_empty() {
         return Err(
-            Error::new(format!("`{}` is allowed without a reason", entry.rule))
+            Error::new(format!("`{}` is ignored without a reason", entry.rule))
                 .at_word(text, "reason"),
         );
     }
@@ -379,6 +409,7 @@ fn ignore(entry: Ignore, text: &str, rules: &[&RuleMeta]) -> Result<IgnoreEntry,
         path: entry.path.map(|path| glob(&path, text)).transpose()?,
         reason: entry.reason,
         until: until.transpose()?,
+        range,
     })
 }
 

@@ -21,10 +21,13 @@ pub use settings::cni;
 use crate::diagnostic::Severity;
 use crate::lint::{IgnoreEntry, RuleMeta, RuleTier, Settings};
 use globset::GlobMatcher;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The name of the file, at the root of what is analysed.
 pub const FILE_NAME: &str = "npcheck.yaml";
+
+/// The names under which the file is found; two of them in one directory are a mistake.
+pub const FILE_NAMES: [&str; 4] = [FILE_NAME, "npcheck.yml", ".npcheck.yaml", ".npcheck.yml"];
 
 /// A configuration that was checked: every rule exists, every pattern and address parses.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +45,11 @@ pub struct Config {
     /// Parts of the tree that are clusters of their own, in the order of the file. A file
     /// belongs to the first one whose pattern it matches.
     pub scopes: Vec<Scope>,
+    /// The rules that run whatever the file says, and no others; `None` for those that the
+    /// file wants.
+    pub selected: Option<BTreeSet<String>>,
+    /// The rules that do not run whatever the file says.
+    pub deselected: BTreeSet<String>,
     /// The keys at the top of the file with their values, each as one line of JSON, in the
     /// order of the file.
     pub written: Vec<(String, String)>,
@@ -63,6 +71,16 @@ impl Config {
     /// preview is off unless all of those are wanted.
     #[must_use]
     pub fn severity(&self, rule: &RuleMeta, usual: Severity) -> Option<Severity> {
+        if self.deselected.contains(rule.name) {
+            return None;
+        }
+        if let Some(selected) = &self.selected {
+            let at = match self.rules.get(rule.name) {
+                Some(RuleSetting::At(severity)) => *severity,
+                _ => usual,
+            };
+            return selected.contains(rule.name).then_some(at);
+        }
         match self.rules.get(rule.name) {
             Some(RuleSetting::Off { .. }) => None,
             Some(RuleSetting::At(severity)) => Some(*severity),

@@ -38,6 +38,7 @@ pub fn schema(rules: &[&RuleMeta]) -> Value {
     );
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://github.com/npcheck/npcheck/blob/main/docs/schemas/config.schema.json",
         "title": "npcheck.yaml",
         "type": "object",
         "properties": top,

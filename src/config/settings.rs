@@ -9,7 +9,7 @@ use crate::lint::{
 use crate::source::{SourceMap, Span, Spanned};
 use ipnet::IpNet;
 use serde::Deserialize;
-use serde_yaml::Mapping;
+use serde_yaml::{Mapping, Value};
 use std::collections::BTreeMap;
 
 /// The keys about the cluster; each is `None` where it is not written, so that a scope
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct SettingsEntry {
-    inventory: Option<InventoryEntry>,
+    inventory: Option<Value>,
     platform: Option<Platform>,
     external_pods: Option<Vec<Pods>>,
     ingress_controllers: Option<Vec<Pods>>,
@@ -32,14 +32,7 @@ pub(super) struct SettingsEntry {
     description_keys: Option<Vec<String>>,
 }
 
-/// `open`, `complete`, or `{complete: [namespace, …]}`.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum InventoryEntry {
-    Word(String),
-    In(CompleteIn),
-}
-
+/// `{complete: [namespace, …]}`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CompleteIn {
@@ -174,7 +167,7 @@ impl SettingsEntry {
     pub(super) fn over(self, base: &Settings, text: &str) -> Result<Settings, Error> {
         let mut settings = base.clone();
         if let Some(inventory) = self.inventory {
-            settings.inventory = inventory.read(text)?;
+            settings.inventory = read_inventory(inventory, text)?;
         }
         if let Some(platform) = self.platform {
             let words = Distribution::ALL.map(|known| (known.word(), known));
@@ -234,19 +227,28 @@ pub fn cni(name: &str) -> Result<Cni, Error> {
     named(CNIS, "CNI plugin", name, "")
 }
 
-impl InventoryEntry {
-    fn read(self, text: &str) -> Result<Inventory, Error> {
-        match self {
-            Self::In(namespaces) => Ok(Inventory::CompleteIn(
+/// `open`, `complete`, or `{complete: [namespace, …]}`.
+fn read_inventory(entry: Value, text: &str) -> Result<Inventory, Error> {
+    match entry {
+        Value::Mapping(_) => {
+            let namespaces: CompleteIn = serde_yaml::from_value(entry)
+                .map_err(|error| Error::from_serde(&error, text).at_word(text, "inventory"))?;
+            Ok(Inventory::CompleteIn(
                 namespaces.complete.into_iter().collect(),
-            )),
-            Self::Word(word) => match word.as_str() {
-                "complete" => Ok(Inventory::Complete),
-                "open" => Ok(Inventory::Open),
-                other => Err(Error::new(format!("`{other}` is no inventory"))
-                    .did_you_mean(other, ["complete", "open"])
-                    .at_word(text, other)),
-            },
+            ))
+        }
+        Value::String(word) => match word.as_str() {
+            "complete" => Ok(Inventory::Complete),
+            "open" => Ok(Inventory::Open),
+            other => Err(Error::new(format!("`{other}` is not a valid inventory"))
+                .did_you_mean(other, ["complete", "open"])
+                .at_word(text, other)),
+        },
+        _ => {
+            let mut error = Error::new("`inventory` is neither a word nor a list of namespaces");
+            error.help =
+                Some("write `complete`, `open` or `{complete: [NAMESPACE, ...]}`".to_owned());
+            Err(error.at_word(text, "inventory"))
         }
     }
 }

@@ -145,7 +145,7 @@ fn faults_are_named_with_their_place_and_the_next_step() {
         ),
         (
             "inventory: full",
-            "line 1, column 12: `full` is no inventory",
+            "line 1, column 12: `full` is not a valid inventory",
         ),
         (
             "version: 2",
@@ -154,6 +154,18 @@ fn faults_are_named_with_their_place_and_the_next_step() {
         (
             "failOn: warnings",
             "line 1, column 9: unknown value `warnings`; did you mean `warning`?",
+        ),
+        (
+            "failOn: warn",
+            "line 1, column 9: unknown value `warn`; the values are error, warning, info",
+        ),
+        (
+            "rules: {accidental-or: 3}",
+            "line 1, column 9: the severity of `accidental-or` is not a word; the values are error, warning, info, off",
+        ),
+        (
+            "inventory: [shop]",
+            "line 1, column 1: `inventory` is neither a word nor a list of namespaces; write `complete`, `open` or `{complete: [NAMESPACE, ...]}`",
         ),
         (
             "ignore: [{rule: accidental-or, reason: x}]",

@@ -3,6 +3,7 @@
 use super::Date;
 use crate::diagnostic::Diagnostic;
 use globset::GlobMatcher;
+use std::ops::Range;
 
 /// An entry of `ignore:` in the configuration. It has an object's pattern, a path's, or
 /// both; where both are there, both must match.
@@ -18,6 +19,8 @@ pub struct IgnoreEntry {
     pub reason: String,
     /// The last day that it counts.
     pub until: Option<Date>,
+    /// Its bytes in the text of the configuration.
+    pub range: Range<u32>,
 }
 
 impl IgnoreEntry {

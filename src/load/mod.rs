@@ -13,7 +13,7 @@ mod upwards;
 mod walk;
 
 pub use git::{GitError, Repository, Revision, Snapshot};
-pub use upwards::OwnFile;
+pub use upwards::{OwnFile, path_from_repository};
 
 use crate::source::{SourceId, SourceMap};
 use gather::Gathered;
@@ -242,6 +242,30 @@ impl Tree<'_> {
             Self::Git(snapshot) => snapshot.own_file(path).map_err(io::Error::other)?,
         };
         kept.map_or_else(|| OwnFile::read(path), Ok)
+    }
+
+    /// The nearest of the files with one of these names, as [`find`](Self::find) looks for
+    /// each.
+    ///
+    /// # Errors
+    ///
+    /// If there is one, and it cannot be read; or two of them are in one directory.
+    pub fn find_one_of(&self, names: &[&str]) -> io::Result<Option<OwnFile>> {
+        let mut nearest: Option<OwnFile> = None;
+        for name in names {
+            let Some(found) = self.find(name)? else {
+                continue;
+            };
+            match &nearest {
+                Some(known) if known.is_beside(&found) => {
+                    let message = format!("it stands beside {}: keep one", found.name);
+                    return Err(io::Error::other(message));
+                }
+                Some(known) if !known.is_farther_than(&found) => {}
+                _ => nearest = Some(found),
+            }
+        }
+        Ok(nearest)
     }
 
     /// The file `name` of the current directory, or of the nearest directory above it; the

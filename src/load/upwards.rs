@@ -72,6 +72,16 @@ impl OwnFile {
         Ok(None)
     }
 
+    /// Whether both are in one directory.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        self.directory == other.directory
+    }
+
+    /// Whether the other one is nearer to the current directory.
+    pub(super) fn is_farther_than(&self, other: &Self) -> bool {
+        other.directory.starts_with(&self.directory)
+    }
+
     /// The name of another file, relative to this one's directory and with `/` between its
     /// parts; unchanged if it does not lie below that directory.
     #[must_use]
@@ -83,6 +93,21 @@ impl OwnFile {
         let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
         parts.join("/")
     }
+}
+
+/// The current directory as seen from the root of the git repository around it, with `/`
+/// between the parts; empty at the root, and where there is no repository.
+#[must_use]
+pub fn path_from_repository() -> String {
+    let Ok(here) = env::current_dir() else {
+        return String::new();
+    };
+    let mut above = here.ancestors();
+    let root = above.find(|directory| directory.join(".git").exists());
+    let below = root.and_then(|root| here.strip_prefix(root).ok());
+    let parts = below.into_iter().flat_map(Path::iter);
+    let parts: Vec<_> = parts.map(|part| part.to_string_lossy()).collect();
+    parts.join("/")
 }
 
 /// The path without `.` and `..`, by its text alone.

@@ -2,16 +2,14 @@
 //! does, and what to do. The only file that knows miette, which lays a line of source out
 //! with what is underlined in it: tabs, wide characters, columns.
 //!
-//! Refuses to shorten: every label, note and help of a finding is shown. Only of many infos
-//! that give one advice about one thing, the first one is shown so, and the others by their
-//! place and message.
+//! Refuses to shorten: every label, note and help of a finding is shown. Only infos, which
+//! are many, are one line for each rule unless somebody asks for them.
 
 use super::concise::role;
 use super::escape::line_character;
 use super::style::{Color, Role, Style};
-use super::{Escaped, RULE_PAGES, Report};
-use crate::diagnostic::{Diagnostic, FixClass, Label, Severity};
-use crate::lint::Category;
+use super::{Escaped, Infos, RULE_PAGES, Report};
+use crate::diagnostic::{Diagnostic, Fix, FixClass, Label, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
@@ -21,59 +19,89 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 
-/// How many infos that say one thing are each shown in full.
-const FEW: usize = 3;
-
 pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    for (finding, repeats) in fold(report.findings) {
-        let rule = report.rules.iter().find(|rule| rule.name == finding.rule);
+    let is_folded =
+        |finding: &Diagnostic| finding.severity == Severity::Info && report.infos == Infos::Folded;
+    let (folded, shown): (Vec<&Diagnostic>, Vec<&Diagnostic>) = report
+        .findings
+        .iter()
+        .partition(|finding| is_folded(finding));
+    for finding in &shown {
         let page = Page {
             sources: report.sources,
             finding,
-            repeats: &repeats,
-            may_be_kept: rule.is_some_and(|rule| rule.category != Category::Text),
             style,
         };
         writeln!(out, "{page}")?;
     }
-    Ok(())
+    write_folded(report, &folded, style, out)?;
+    write_hints(report, &folded, style, out)
 }
 
-/// The findings that are shown in full, each with the infos that only repeat it.
-fn fold(findings: &[Diagnostic]) -> Vec<(&Diagnostic, Vec<&Diagnostic>)> {
-    let thing = |finding: &Diagnostic| {
-        let says = (finding.primary.message.clone(), finding.help.clone());
-        (finding.rule, says)
-    };
-    let mut alike: BTreeMap<_, Vec<&Diagnostic>> = BTreeMap::new();
-    let infos = findings.iter();
-    for finding in infos.filter(|finding| finding.severity == Severity::Info) {
-        alike.entry(thing(finding)).or_default().push(finding);
+/// Writes one line for each rule that has only infos to tell: how many, and the first one.
+fn write_folded(
+    report: &Report<'_>,
+    folded: &[&Diagnostic],
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut by_rule: BTreeMap<&str, Vec<&Diagnostic>> = BTreeMap::new();
+    for finding in folded {
+        by_rule.entry(finding.rule).or_default().push(finding);
     }
-    let mut shown = Vec::new();
-    for finding in findings {
-        let group = alike
-            .get(&thing(finding))
-            .filter(|group| finding.severity == Severity::Info && group.len() > FEW);
-        match group.map(Vec::as_slice) {
-            Some([first, repeats @ ..]) if std::ptr::eq(*first, finding) => {
-                shown.push((finding, repeats.to_vec()));
-            }
-            Some(_) => {}
-            None => shown.push((finding, Vec::new())),
-        }
+    for (rule, findings) in &by_rule {
+        let Some(first) = findings.first() else {
+            continue;
+        };
+        let place = report.sources.position(first.primary.span);
+        let name = Escaped(report.sources.get(first.primary.span.source).name());
+        let severity = style.paint(Role::Info, Severity::Info.name());
+        let first_of = match findings.len() {
+            1 => "",
+            _ => "first ",
+        };
+        writeln!(
+            out,
+            "{severity}: {} {rule}, {first_of}{name}:{}:{}: {}",
+            findings.len(),
+            place.line,
+            place.column,
+            Escaped(&first.message),
+        )?;
     }
-    shown
+    match by_rule.is_empty() {
+        true => Ok(()),
+        false => writeln!(out),
+    }
+}
+
+/// Writes what holds for all findings, once.
+fn write_hints(
+    report: &Report<'_>,
+    folded: &[&Diagnostic],
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if report.findings.is_empty() {
+        return Ok(());
+    }
+    let mut hints = vec![
+        "why, and what to do: npcheck explain RULE",
+        "to suppress: `# npcheck: ignore RULE -- reason` on or above the line",
+    ];
+    if !folded.is_empty() {
+        hints.push("all infos in full: npcheck lint --show info");
+    }
+    for hint in hints {
+        writeln!(out, "{}", style.paint(Role::Faint, hint))?;
+    }
+    Ok(())
 }
 
 /// One finding as it is shown.
 struct Page<'a> {
     sources: &'a SourceMap,
     finding: &'a Diagnostic,
-    /// Infos that say the same of other places.
-    repeats: &'a [&'a Diagnostic],
-    /// Whether a person may decide that nothing is wrong: not where text is broken.
-    may_be_kept: bool,
     style: Style,
 }
 
@@ -210,16 +238,19 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// The infos that say the same, a line each.
-    fn repeats(&self) -> Option<String> {
-        let lines = self.repeats.iter().map(|finding| {
-            let place = self.sources.position(finding.primary.span);
-            let name = self.sources.get(finding.primary.span.source).name();
-            format!("{name}:{}:{} {}", place.line, place.column, finding.message)
-        });
-        let lines: Vec<String> = lines.collect();
-        let head = format!("{} more:", lines.len());
-        (!lines.is_empty()).then(|| format!("{head}\n{}", lines.join("\n")))
+    /// The command that applies a fix, and no other.
+    fn command(&self, fix: &Fix) -> String {
+        let class = match fix.class {
+            FixClass::Safe => String::new(),
+            class => format!("={}", class.name()),
+        };
+        let edited = fix
+            .edits
+            .first()
+            .map_or(self.finding.primary.span, |edit| edit.span);
+        let file = self.sources.get(edited.source).name();
+        let rule = self.finding.rule;
+        format!("npcheck lint --fix{class} --select {rule} {}", quoted(file))
     }
 
     /// The notes and the help, each behind a `=`.
@@ -232,22 +263,18 @@ impl<'a> Page<'a> {
             } else {
                 "fix"
             };
-            format!("{lead}: {}   {}", fix.title, command(fix.class))
+            format!("{lead}: {}   {}", fix.title, self.command(fix))
         });
         // The advice is often what the fix does.
         let is_said = |help: &&str| finding.fix.as_ref().is_some_and(|fix| fix.title == **help);
         let help = help.filter(|help| !is_said(help));
         let help = help.map(|help| format!("help: {help}"));
-        let keep = format!("to suppress: `# npcheck: ignore {} -- why`", finding.rule);
-        let keep = Some(keep).filter(|_| self.may_be_kept);
         let facts: Vec<String> = finding
             .notes
             .iter()
             .cloned()
             .chain(help)
             .chain(fix)
-            .chain(keep)
-            .chain(self.repeats())
             .collect();
         if facts.is_empty() {
             return Ok(());
@@ -263,12 +290,13 @@ impl<'a> Page<'a> {
     }
 }
 
-/// What applies a fix of this class.
-fn command(class: FixClass) -> &'static str {
-    match class {
-        FixClass::Safe => "npcheck lint --fix",
-        FixClass::Narrowing => "npcheck lint --fix=narrowing",
-        FixClass::Widening => "npcheck lint --fix=widening",
+/// A file's name as a shell takes it.
+fn quoted(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if !name.starts_with('-') && name.chars().all(is_plain) {
+        name.to_owned()
+    } else {
+        format!("'{}'", name.replace('\'', r"'\''"))
     }
 }
 

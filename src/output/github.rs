@@ -3,18 +3,20 @@
 //! Refuses to show source text, which stands beside the annotation.
 
 use super::place::Place;
-use super::{GithubMessage, GithubProperty, Report};
+use super::{GithubMessage, GithubProperty, Report, not_judged_lines};
 use crate::diagnostic::{Diagnostic, Severity};
 use std::io::{self, Write};
 
 pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     for problem in report.problems {
-        let name = GithubProperty(&problem.name);
+        let name = report.root.name(&problem.name);
+        let name = GithubProperty(&name);
         let message = GithubMessage(&problem.message);
         writeln!(out, "::error file={name},title=not analysed::{message}")?;
     }
     for finding in report.findings {
         let place = Place::new(report.sources, finding.primary.span);
+        let file = report.root.name(place.file);
         let (start, end) = (place.start, place.end);
         // Columns are only taken for a region of one line, whose end is included.
         let last = end.column.saturating_sub(1).max(start.column);
@@ -22,12 +24,15 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
             out,
             "::{} file={},line={},col={},endColumn={last},title={}::{}",
             command(finding.severity),
-            GithubProperty(place.file),
+            GithubProperty(&file),
             start.line,
             start.column,
             GithubProperty(finding.rule),
             GithubMessage(&message(finding)),
         )?;
+    }
+    for line in not_judged_lines(report.not_judged, report.sources) {
+        writeln!(out, "::notice title=not judged::{}", GithubMessage(&line))?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
             "check_name": "not-analysed",
             "fingerprint": format!("not-analysed:{}", problem.name),
             "severity": "blocker",
-            "location": {"path": problem.name, "lines": {"begin": 1}},
+            "location": {"path": report.root.name(&problem.name), "lines": {"begin": 1}},
         })
     });
     let mut fingerprints = Fingerprints::new();
@@ -27,7 +27,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
             "check_name": finding.rule,
             "fingerprint": fingerprints.next(report.sources, finding),
             "severity": severity(finding.severity),
-            "location": {"path": place.file, "lines": {"begin": place.start.line}},
+            "location": {"path": report.root.name(place.file), "lines": {"begin": place.start.line}},
         })
     });
     let entries: Vec<Value> = problems.chain(findings).collect();

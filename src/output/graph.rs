@@ -19,7 +19,8 @@ pub(super) use json::connections as connections_json;
 pub(super) use mermaid::MermaidLabel;
 pub(super) use names::outside as outside_name;
 
-use super::style::Style;
+use super::Escaped;
+use super::style::{Role, Style};
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::Engine;
 use crate::graph::{Drawing, FlowQuery, Grain};
@@ -113,6 +114,10 @@ impl GraphFormat {
 }
 
 fn write_text(view: &GraphView<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(name) = view.name {
+        let line = format!("cluster {name}:");
+        writeln!(out, "{}", style.paint(Role::Strong, Escaped(&line)))?;
+    }
     if !view.is_whole() {
         return text::write_drawing(view, style, out);
     }

@@ -54,6 +54,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         "problems": problems,
         "assumptions": assumptions,
         "notJudged": not_judged::value(report.not_judged, report.sources),
+        "analysed": report.analysed.name(),
         "summary": {
             "errors": found.errors,
             "warnings": found.warnings,

@@ -2,7 +2,7 @@
 //!
 //! Refuses to show source text.
 
-use super::{Markdown, RULE_PAGES, Report};
+use super::{Markdown, RULE_PAGES, Report, not_judged_lines};
 use std::io::{self, Write};
 
 pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -13,6 +13,13 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
             let (name, message) = (Markdown(&problem.name), Markdown(&problem.message));
             writeln!(out, "| {name} | {message} |")?;
         }
+        writeln!(out)?;
+    }
+    let not_judged = not_judged_lines(report.not_judged, report.sources);
+    for line in &not_judged {
+        writeln!(out, "- {}", Markdown(line))?;
+    }
+    if !not_judged.is_empty() {
         writeln!(out)?;
     }
     if !report.findings.is_empty() {

@@ -30,6 +30,7 @@ mod reach_words;
 mod rule_page;
 mod sarif;
 mod schema;
+mod statistics;
 mod style;
 mod summary;
 mod tests;
@@ -42,18 +43,20 @@ pub use graph::{GraphFormat, GraphView, MAX_DRAWN_NODES};
 pub use nearest::nearest;
 pub use not_judged::{display_name, not_judged_lines};
 pub use paths::{CutAnswer, PathsAnswer, PathsFormat, PathsReport};
-pub use place::Fingerprints;
+pub use place::{Fingerprints, RepositoryRoot};
 pub use reach::{
     Change, ChangedPlace, Detail, Ends, OpenedFlow, ReachAnswer, ReachFormat, ReachOutcome,
     ReachReport, Why,
 };
 pub use rule_page::{rule_index, rule_page, write_rule_list, write_rule_page};
 pub use schema::Schema;
+pub use statistics::write_statistics;
 pub use style::{Color, Links, Role, Style};
+use summary::NOTHING;
 pub use summary::{Found, Summary, UNCHANGED};
 pub use tests::{TestFormat, TestReport, TestResult, TestStatus};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::lint::{RuleMeta, Suppressed};
 use crate::source::SourceMap;
 use crate::workspace::NotJudged;
@@ -101,6 +104,48 @@ pub struct Report<'a> {
     pub summary: &'a Summary,
     /// How many findings there are.
     pub found: Found,
+    /// How much of what was asked for was analysed.
+    pub analysed: Analysed,
+    /// The least severity that makes the run fail.
+    pub fail_on: Severity,
+    /// How infos are shown to people.
+    pub infos: Infos,
+    /// The names of files as the root of their repository sees them.
+    pub root: &'a RepositoryRoot,
+}
+
+/// How much of what was asked for was analysed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Analysed {
+    /// All of it.
+    #[default]
+    All,
+    /// Something could not be read, or was not judged.
+    Partly,
+    /// There was nothing to analyse.
+    Nothing,
+}
+
+impl Analysed {
+    /// The word for it in every format.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Partly => "partly",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+/// How infos are shown to people; formats for machines have them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Infos {
+    /// One line for each rule.
+    #[default]
+    Folded,
+    /// In full, as warnings and errors.
+    Full,
 }
 
 /// A format of findings.
@@ -125,6 +170,12 @@ pub enum FindingFormat {
 }
 
 impl FindingFormat {
+    /// Whether people read it, so that counts may stand in the place of findings.
+    #[must_use]
+    pub fn is_for_people(self) -> bool {
+        matches!(self, Self::Full | Self::Concise)
+    }
+
     /// Writes the report. Only the formats for people obey `style`.
     pub fn write(self, report: &Report<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
         match self {

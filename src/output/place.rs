@@ -6,6 +6,43 @@ use crate::diagnostic::Diagnostic;
 use crate::source::{Position, SourceMap, Span};
 use std::collections::HashMap;
 
+/// Where files are as seen from the root of their repository, which code scanning wants
+/// whatever the directory that npcheck runs in.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct RepositoryRoot {
+    /// The directory that npcheck runs in, relative to the root; empty at the root, and
+    /// where there is none.
+    here: String,
+}
+
+impl RepositoryRoot {
+    /// The root from which the current directory is `here`, with `/` between its parts.
+    #[must_use]
+    pub fn from_here(here: impl Into<String>) -> Self {
+        Self { here: here.into() }
+    }
+
+    /// The name of a file relative to the root; unchanged where it is absolute, or no file.
+    #[must_use]
+    pub fn name(&self, file: &str) -> String {
+        let is_file = !file.starts_with(['/', '<']) && file.as_bytes().get(1) != Some(&b':');
+        if self.here.is_empty() || !is_file {
+            return file.to_owned();
+        }
+        let mut parts: Vec<&str> = self.here.split('/').collect();
+        for part in file.split('/') {
+            match part {
+                "" | "." => {}
+                ".." if parts.last().is_some_and(|last| *last != "..") => {
+                    parts.pop();
+                }
+                part => parts.push(part),
+            }
+        }
+        parts.join("/")
+    }
+}
+
 /// A region of a file. Spans of several lines end with their first one, as tools that show
 /// findings beside the text want it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +188,22 @@ mod tests {
         let equal = of(&[finding(before, 5, ""), finding(before, 10, "")]);
         assert_ne!(equal[0], equal[1]);
         assert_eq!(first[0].len(), 16);
+    }
+
+    #[test]
+    fn names_are_seen_from_the_root() {
+        let root = RepositoryRoot::from_here("clusters/dev");
+        for (name, expected) in [
+            ("a.yaml", "clusters/dev/a.yaml"),
+            ("./k8s/a.yaml", "clusters/dev/k8s/a.yaml"),
+            ("../base/a.yaml", "clusters/base/a.yaml"),
+            ("../../../a.yaml", "../a.yaml"),
+            ("/srv/a.yaml", "/srv/a.yaml"),
+            ("<stdin>", "<stdin>"),
+        ] {
+            assert_eq!(root.name(name), expected);
+        }
+        assert_eq!(RepositoryRoot::default().name("./a.yaml"), "./a.yaml");
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub(super) fn write(report: &ReachReport<'_>, out: &mut dyn Write) -> io::Result
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Report<'r> {
     version: u32,
     command: &'static str,
@@ -42,11 +43,11 @@ struct Report<'r> {
     notes: &'r [String],
     problems: &'r [String],
     clusters: &'r [&'r str],
-    #[serde(rename = "notJudged")]
     not_judged: Value,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Answer<'r> {
     outcome: &'static str,
     clusters: &'r [&'r str],
@@ -67,18 +68,21 @@ struct Answer<'r> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Explained<'r> {
     from: &'r str,
     to: &'r str,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Ports {
     protocol: &'static str,
     ports: Vec<(u16, u16)>,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct WayOut {
     source: Option<String>,
     destination: Option<String>,
@@ -87,6 +91,7 @@ struct WayOut {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Side {
     outcome: &'static str,
     message: String,
@@ -98,6 +103,7 @@ struct Side {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Decided {
     code: &'static str,
     connections: Vec<Ports>,
@@ -105,6 +111,7 @@ struct Decided {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct RuleId {
     policy: String,
     rule: usize,
@@ -112,6 +119,7 @@ struct RuleId {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Policy {
     policy: String,
     selects: &'static str,
@@ -120,6 +128,7 @@ struct Policy {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Rule {
     #[serde(flatten)]
     id: RuleId,
@@ -134,6 +143,7 @@ struct Rule {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Peer {
     path: String,
     location: Place,
@@ -143,6 +153,7 @@ struct Peer {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct MissOut {
     code: &'static str,
     message: String,
@@ -150,6 +161,7 @@ struct MissOut {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct PortEntry {
     path: String,
     location: Place,
@@ -158,12 +170,14 @@ struct PortEntry {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Missing {
     message: String,
     location: Place,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Difference {
     matter: &'static str,
     message: String,
@@ -171,12 +185,14 @@ struct Difference {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ChangeOut<'r> {
     places: Vec<ChangedPlace<'r>>,
     opens: Vec<Opened<'r>>,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ChangedPlace<'r> {
     file: &'r str,
     line: u32,
@@ -185,6 +201,7 @@ struct ChangedPlace<'r> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Opened<'r> {
     from: &'r str,
     to: &'r str,
@@ -192,6 +209,7 @@ struct Opened<'r> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Place {
     file: String,
     line: u32,

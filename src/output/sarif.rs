@@ -6,10 +6,10 @@
 use super::github::message;
 use super::json::write_value;
 use super::place::{Fingerprints, Place, uri};
-use super::{RULE_PAGES, Report, rule_page};
+use super::{Analysed, NOTHING, RULE_PAGES, Report, not_judged_lines, rule_page};
 use crate::diagnostic::{Diagnostic, Fix, Severity};
 use crate::lint::{Allowance, RuleMeta, RuleTier};
-use crate::source::{SourceMap, Span};
+use crate::source::Span;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -26,7 +26,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
             Allowance::Text(span) => json!({
                 "kind": "inSource",
                 "justification": suppressed.reason,
-                "location": {"physicalLocation": physical(report.sources, span)},
+                "location": {"physicalLocation": physical(report, span)},
             }),
             Allowance::Entry(_) => json!({"kind": "external", "justification": suppressed.reason}),
         };
@@ -50,7 +50,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
             }},
             "columnKind": "unicodeCodePoints",
             "invocations": [{
-                "executionSuccessful": report.problems.is_empty(),
+                "executionSuccessful": report.problems.is_empty() && report.analysed != Analysed::Nothing,
                 "toolExecutionNotifications": notifications(report),
             }],
             "results": results,
@@ -91,7 +91,7 @@ fn result(
         .rules
         .iter()
         .position(|rule| rule.name == finding.rule);
-    let mut location = json!({"physicalLocation": physical(sources, finding.primary.span)});
+    let mut location = json!({"physicalLocation": physical(report, finding.primary.span)});
     if !finding.object.is_empty() {
         location["logicalLocations"] =
             json!([{"fullyQualifiedName": finding.object, "kind": "resource"}]);
@@ -99,7 +99,7 @@ fn result(
     let related = finding.related.iter().enumerate().map(|(index, label)| {
         json!({
             "id": index + 1,
-            "physicalLocation": physical(sources, label.span),
+            "physicalLocation": physical(report, label.span),
             "message": {"text": plain(&label.message)},
         })
     });
@@ -117,12 +117,13 @@ fn result(
         result["ruleIndex"] = json!(index);
     }
     if let Some(fix) = &finding.fix {
-        result["fixes"] = json!([self::fix(sources, fix)]);
+        result["fixes"] = json!([self::fix(report, fix)]);
     }
     result
 }
 
-fn fix(sources: &SourceMap, fix: &Fix) -> Value {
+fn fix(report: &Report<'_>, fix: &Fix) -> Value {
+    let sources = report.sources;
     let mut changes: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for edit in &fix.edits {
         let source = sources.get(edit.span.source);
@@ -139,7 +140,7 @@ fn fix(sources: &SourceMap, fix: &Fix) -> Value {
         });
         changes.entry(source.name()).or_default().push(replacement);
     }
-    let change = |(name, replacements): (&str, Vec<Value>)| json!({"artifactLocation": artifact(name), "replacements": replacements});
+    let change = |(name, replacements): (&str, Vec<Value>)| json!({"artifactLocation": artifact(report, name), "replacements": replacements});
     let changes: Vec<Value> = changes.into_iter().map(change).collect();
     json!({"description": {"text": plain(&fix.title)}, "artifactChanges": changes})
 }
@@ -149,16 +150,21 @@ fn notifications(report: &Report<'_>) -> Vec<Value> {
         json!({
             "level": "error",
             "message": {"text": plain(&problem.message)},
-            "locations": [{"physicalLocation": {"artifactLocation": artifact(&problem.name)}}],
+            "locations": [{"physicalLocation": {"artifactLocation": artifact(report, &problem.name)}}],
         })
     };
-    report.problems.iter().map(notification).collect()
+    let told = |level: &str, text: &str| json!({"level": level, "message": {"text": plain(text)}});
+    let not_judged = not_judged_lines(report.not_judged, report.sources);
+    let not_judged = not_judged.iter().map(|line| told("warning", line));
+    let nothing = (report.analysed == Analysed::Nothing).then(|| told("error", NOTHING));
+    let problems = report.problems.iter().map(notification);
+    problems.chain(not_judged).chain(nothing).collect()
 }
 
-fn physical(sources: &SourceMap, span: Span) -> Value {
-    let place = Place::new(sources, span);
+fn physical(report: &Report<'_>, span: Span) -> Value {
+    let place = Place::new(report.sources, span);
     json!({
-        "artifactLocation": artifact(place.file),
+        "artifactLocation": artifact(report, place.file),
         "region": {
             "startLine": place.start.line, "startColumn": place.start.column,
             "endLine": place.end.line, "endColumn": place.end.column,
@@ -166,8 +172,8 @@ fn physical(sources: &SourceMap, span: Span) -> Value {
     })
 }
 
-fn artifact(name: &str) -> Value {
-    let uri = uri(name);
+fn artifact(report: &Report<'_>, name: &str) -> Value {
+    let uri = uri(&report.root.name(name));
     if uri.starts_with("file:") {
         json!({"uri": uri})
     } else {

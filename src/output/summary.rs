@@ -47,6 +47,9 @@ pub struct Summary {
 pub const UNCHANGED: &str =
     "nothing staged touches a manifest, npcheck's configuration or an ignore file: not analysed";
 
+/// What is said of a run that found no object to analyse.
+pub(super) const NOTHING: &str = "nothing to analyse: no Kubernetes object that policies are about";
+
 /// How many findings there are of which kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Found {

@@ -25,7 +25,9 @@ pub enum Permission {
 }
 
 impl Permission {
-    fn admits(self, class: FixClass) -> bool {
+    /// Whether a fix of this class may be applied.
+    #[must_use]
+    pub fn admits(self, class: FixClass) -> bool {
         match class {
             FixClass::Safe => true,
             FixClass::Narrowing => matches!(self, Self::Narrowing | Self::All),

@@ -45,6 +45,8 @@ impl Workspace {
             several => several.par_iter().map(|view| judge.lint(view)).collect(),
         };
         let mut all = merge(self, reports);
+        all.findings
+            .extend(self.idle_entries(&all.used_entries, today));
         let sources = self.sources();
         all.findings
             .sort_by(|a, b| place(sources, a).cmp(&place(sources, b)));

@@ -6,6 +6,7 @@
 mod autofix;
 mod copies;
 mod deployed;
+mod entries;
 mod environments;
 mod lint;
 mod not_judged;
@@ -25,7 +26,7 @@ use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Edit};
 use crate::edit;
 use crate::k8s::{Document, Documents, Object, Outcome};
-use crate::lint::Settings;
+use crate::lint::{Inventory, Settings};
 use crate::source::{SourceId, SourceMap};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,8 @@ pub struct Workspace {
     ids: Arc<[SourceId]>,
     config: Arc<Config>,
     path_of: PathOf,
+    /// The text of the configuration, for findings about it.
+    config_source: Option<SourceId>,
     clusters: Vec<Arc<ClusterView>>,
 }
 
@@ -117,9 +120,20 @@ impl Workspace {
             ids: ids.into(),
             config: Arc::new(config.clone()),
             path_of,
+            config_source: None,
             clusters: Vec::new(),
         };
         empty.with_clusters(|_| None)
+    }
+
+    /// The same with the text of the configuration among the texts, so that what is wrong with
+    /// its entries is a finding there.
+    #[must_use]
+    pub fn with_config_source(self, config_source: Option<SourceId>) -> Self {
+        Self {
+            config_source,
+            ..self
+        }
     }
 
     /// Builds the clusters, but for those that are `known`.
@@ -256,6 +270,36 @@ impl Workspace {
             texts: view.part.texts.union(&after.texts).copied().collect(),
             objects: after.objects.clone(),
         })
+    }
+
+    /// What the configuration names and the tree does not have: scopes without a file, and
+    /// namespaces whose inventory is said to be complete. In words, not escaped.
+    #[must_use]
+    pub fn idle_settings(&self) -> Vec<String> {
+        let mut idle = Vec::new();
+        for (index, scope) in self.config.scopes.iter().enumerate() {
+            if self
+                .clusters
+                .iter()
+                .all(|view| view.part.scope != Some(index))
+            {
+                idle.push(format!("no file belongs to scope `{}`", scope.name));
+            }
+        }
+        let mut unknown = BTreeSet::new();
+        for view in &self.clusters {
+            if let Inventory::CompleteIn(namespaces) = &view.settings.inventory {
+                unknown.extend(namespaces.iter().map(String::as_str));
+            }
+        }
+        for view in &self.clusters {
+            unknown.retain(|name| view.cluster.namespace_by_name(name).is_none());
+        }
+        let namespaces = unknown.iter().map(|name| {
+            format!("`inventory` names namespace `{name}`, which no manifest mentions")
+        });
+        idle.extend(namespaces);
+        idle
     }
 
     /// Leaves only the cluster of this name.

@@ -35,7 +35,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "graph",
         ],
     ),
-    ("config", &["source", "diagnostic", "k8s", "lint"]),
+    ("config", &["source", "diagnostic", "yaml", "k8s", "lint"]),
     (
         "rules",
         &[

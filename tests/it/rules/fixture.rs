@@ -5,15 +5,15 @@
 
 use npcheck::cluster::Cluster;
 use npcheck::config::Config;
-use npcheck::diagnostic::{Diagnostic, Edit, Fix, FixClass};
+use npcheck::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
 use npcheck::engine::Engine;
 use npcheck::graph::{self, GraphDiff};
-use npcheck::k8s::{Documents, Object, Outcome};
-use npcheck::lint::{Input, Inventory, Report, RuleMeta};
-use npcheck::output::{self, FindingFormat, Style};
+use npcheck::k8s::{Object, Outcome};
+use npcheck::lint::{Inventory, Report, RuleMeta};
+use npcheck::output::{self, Analysed, FindingFormat, Infos, RepositoryRoot, Style};
 use npcheck::source::{SourceId, SourceMap};
-use npcheck::workspace::NotJudged;
-use npcheck::{edit, lint, manifest, render, rules};
+use npcheck::workspace::{NotJudged, PathOf, Texts, Workspace};
+use npcheck::{edit, rules};
 use std::collections::BTreeSet;
 
 /// A first line that starts so holds a configuration, as a mapping on that one line.
@@ -32,7 +32,7 @@ pub(crate) struct Linted {
     /// The files, with the number of lines that stand above each of them in the fixture.
     files: Vec<(SourceId, u32)>,
     objects: Vec<Object>,
-    documents: Documents,
+    texts: Texts,
     pub(crate) report: Report,
 }
 
@@ -42,67 +42,36 @@ impl Linted {
         let mut sources = SourceMap::default();
         let mut files = Vec::new();
         let mut lines_above = 0;
-        let mut documents = Vec::new();
-        let mut reported = Vec::new();
-        let mut objects = Vec::new();
-        let mut earlier = Vec::new();
+        let mut ids = Vec::new();
+        let mut ids_before = Vec::new();
         for section in split(name, text) {
             let id = sources.add(section.name, section.text);
             files.push((id, lines_above));
             lines_above += section.text.matches('\n').count() as u32;
-            let parsed = manifest::read(id, section.name, section.text);
             if section.state != State::Now {
-                earlier.extend(parsed.objects.iter().cloned());
+                ids_before.push(id);
             }
             if section.state != State::Before {
-                documents.extend(parsed.documents);
-                reported.extend(parsed.diagnostics);
-                objects.extend(parsed.objects);
+                ids.push(id);
             }
         }
-        let ids: Vec<SourceId> = files.iter().map(|(id, _)| *id).collect();
-        if let Some(deployment) = render::deployment(&sources, &ids) {
-            // What is built takes the place of the texts that it is built of.
-            let mut built: BTreeSet<SourceId> = deployment.unreferenced.clone();
-            built.extend(deployment.roots.iter().flat_map(|root| &root.texts));
-            objects.retain(|object| {
-                let is_kept = matches!(object, Object::ContextObject(_));
-                is_kept || !built.contains(&object.meta().span.source)
-            });
-            reported.retain(|finding| !built.contains(&finding.primary.span.source));
-            reported.extend(deployment.diagnostics);
-            for root in deployment.roots {
-                objects.extend(root.objects);
-                reported.extend(root.diagnostics);
-            }
-        }
-        let documents = Documents::from(documents);
         let known_rules: Vec<&RuleMeta> = rules::ALL.iter().map(|rule| rule.meta()).collect();
-        let config = configuration(name, text, &known_rules);
-        let cluster = Cluster::new(objects.clone());
-        let engine = Engine::new(&cluster);
-        let has_earlier = !earlier.is_empty();
-        let earlier = Cluster::new(earlier);
-        let earlier = Engine::new(&earlier);
-        let input = Input {
-            sources: &sources,
-            documents: &documents,
-            reported: &reported,
-            cluster: &cluster,
-            engine: &engine,
-            earlier: has_earlier.then_some(&earlier),
-            settings: &config.settings,
-            known_rules: &known_rules,
-            ignore: &config.ignore,
-            path_of: &str::to_owned,
-            today: TODAY.parse().expect("a date"),
-        };
-        let report = lint::run(&input, rules::ALL);
+        let mut config = configuration(name, text, &known_rules);
+        // All of them, also those that are off by default.
+        let names = known_rules.iter().map(|rule| rule.name.to_owned());
+        config.selected = Some(names.collect());
+        let texts = Texts::read(sources);
+        let [workspace, earlier] =
+            [&ids, &ids_before].map(|ids| Workspace::of(&texts, ids, &config, PathOf::default()));
+        let earlier = Some(&earlier).filter(|_| !ids_before.is_empty());
+        let report = workspace.lint_change(earlier, TODAY.parse().expect("a date"));
+        let views = workspace.clusters();
+        let objects = views.flat_map(|view| view.part().objects.clone());
         Self {
-            sources,
+            sources: texts.sources().clone(),
             files,
-            objects,
-            documents,
+            objects: objects.collect(),
+            texts,
             report,
         }
     }
@@ -127,26 +96,29 @@ impl Linted {
         self.of(rule).map(line).collect()
     }
 
-    /// The findings of a rule as a person reads them, each by itself.
+    /// The findings of a rule as a person reads them.
     pub(crate) fn rendered(&self, rule: &str) -> String {
         let rules: Vec<&RuleMeta> = rules::ALL.iter().map(|rule| rule.meta()).collect();
+        let findings: Vec<Diagnostic> = self.of(rule).cloned().collect();
+        let report = output::Report {
+            sources: &self.sources,
+            findings: &findings,
+            suppressed: &[],
+            problems: &[],
+            assumptions: &[],
+            not_judged: &NotJudged::default(),
+            rules: &rules,
+            summary: &output::Summary::default(),
+            found: output::Found::default(),
+            analysed: Analysed::All,
+            fail_on: Severity::Warning,
+            infos: Infos::Full,
+            root: &RepositoryRoot::default(),
+        };
         let mut out = Vec::new();
-        for finding in self.of(rule) {
-            let report = output::Report {
-                sources: &self.sources,
-                findings: std::slice::from_ref(finding),
-                suppressed: &[],
-                problems: &[],
-                assumptions: &[],
-                not_judged: &NotJudged::default(),
-                rules: &rules,
-                summary: &output::Summary::default(),
-                found: output::Found::default(),
-            };
-            FindingFormat::Full
-                .write(&report, Style::default(), &mut out)
-                .expect("a vector can be written to");
-        }
+        FindingFormat::Full
+            .write(&report, Style::default(), &mut out)
+            .expect("a vector can be written to");
         String::from_utf8(out).expect("it is text")
     }
 
@@ -169,8 +141,13 @@ impl Linted {
     fn fault(&self, finding: &Diagnostic, fix: &Fix) -> Option<&'static str> {
         let after = self.edited(&fix.edits);
         let broken = |linted: &Self| {
-            let outcomes = linted.documents.iter().map(|document| document.outcome);
-            outcomes.filter(|it| *it == Outcome::Broken).count()
+            let ids = linted.sources.ids();
+            let broken = |id| {
+                let documents = linted.texts.get(id).documents.iter();
+                let broken = documents.filter(|document| document.outcome == Outcome::Broken);
+                broken.count()
+            };
+            ids.map(broken).sum::<usize>()
         };
         if broken(&after) > broken(self) || after.accepted() < self.accepted() {
             return Some("what comes out is worse than before");
