@@ -98,6 +98,10 @@ impl OwnFile {
 /// The current directory as seen from the root of the git repository around it, with `/`
 /// between the parts; empty at the root, and where there is no repository.
 #[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "`load` is the reader of the disk"
+)]
 pub fn path_from_repository() -> String {
     let Ok(here) = env::current_dir() else {
         return String::new();
