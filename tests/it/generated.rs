@@ -71,12 +71,33 @@ fn schemas() {
     check_directory("docs/schemas", &names.iter().map(file).collect());
 }
 
-/// Between `<!-- generated: npcheck … -->` and `<!-- end -->` stands what that command
-/// prints.
 #[test]
 fn blocks_of_the_readme() {
-    let path = root().join("README.md");
-    let text = fs::read_to_string(&path).unwrap();
+    check_blocks(&root().join("README.md"));
+}
+
+#[test]
+fn blocks_of_the_guide() {
+    let mut pages = 0;
+    for entry in fs::read_dir(root().join("docs/guide")).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.ends_with("README.md") {
+            check_blocks(&path);
+            pages += 1;
+        }
+    }
+    let index = fs::read_to_string(root().join("docs/guide/README.md")).unwrap();
+    assert_eq!(
+        index.matches(".md)").count(),
+        pages,
+        "the index has every page"
+    );
+}
+
+/// Between `<!-- generated: npcheck … -->` and `<!-- end -->` stands what that command
+/// prints.
+fn check_blocks(path: &Path) {
+    let text = fs::read_to_string(path).unwrap();
     let mut generated = String::new();
     let mut lines = text.lines();
     let mut blocks = 0;
@@ -96,29 +117,12 @@ fn blocks_of_the_readme() {
             .expect("a generated block ends");
         blocks += 1;
     }
-    assert!(blocks > 0, "the README shows what the program prints");
-    check_file(&path, &generated);
-}
-
-/// The pictures of the README are what the program prints today.
-#[test]
-fn pictures_of_the_terminal() {
-    let lint = run(root(), &["lint", "--color", "always", "examples/shop"]);
-    let is_shown = |finding: &&str| finding.contains("accidental-or");
-    let finding = lint.stdout.split("\n\n").find(is_shown);
-    let finding = finding.expect("the example has an accidental OR");
-    let question = ["reach", "shop/web", "shop/cart", "-p", "8080"];
-    let coloured = [&question[..], &["--color", "always", "examples/shop"]].concat();
-    let reach = run(root(), &coloured);
-    let pictures = [
-        ("lint.svg", picture("npcheck lint", finding)),
-        (
-            "reach.svg",
-            picture(&format!("npcheck {}", question.join(" ")), &reach.stdout),
-        ),
-    ];
-    let files = pictures.map(|(name, svg)| (name.to_owned(), svg));
-    check_directory("docs/pictures", &files.into());
+    assert!(
+        blocks > 0,
+        "{} shows what the program prints",
+        path.display()
+    );
+    check_file(path, &generated);
 }
 
 /// Holds a directory to exactly these files.

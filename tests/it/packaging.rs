@@ -113,3 +113,17 @@ fn the_manifest_of_krew_has_every_target_of_a_release() {
         assert!(krew.contains(&format!("\"@SHA256_{target}@\"")), "{target}");
     }
 }
+
+/// What an input holds must not become a part of a script.
+#[test]
+fn the_action_takes_its_inputs_by_the_environment() {
+    let text = read("action.yml");
+    let action: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+    let steps = action["runs"]["steps"].as_sequence().unwrap();
+    for step in steps {
+        let script = step["run"].as_str().unwrap_or_default();
+        assert!(!script.contains("${{"), "{script}");
+    }
+    let version = action["inputs"]["version"]["default"].as_str().unwrap();
+    assert_eq!(version, env!("CARGO_PKG_VERSION"));
+}
