@@ -194,7 +194,18 @@ impl<'t> Reader<'t, '_> {
         };
         let items = items.value;
         let is_scalar = |item: Node<'_>| !item.is_mapping() && !item.is_null();
+        // kubectl refuses the one as well as the other; but tools that collect answers of an
+        // API server do write typed lists into a list (S3).
+        let is_typed_item = is_item && kind.value.len() > "List".len();
         let fault = match items.is_sequence() {
+            true if is_typed_item && kind.value.ends_with("List") => {
+                let message = format!("`{}` is an item of a list", kind.value);
+                let warning = super::invalid_value(first_line(items), message)
+                    .label("kubectl refuses such a list: apply its items by themselves")
+                    .with_severity(Severity::Warning);
+                self.parsed.diagnostics.push(warning);
+                None
+            }
             true if is_item => Some((items, "a list cannot be an item of a list")),
             _ if is_item => return false,
             true => items

@@ -106,6 +106,7 @@ fn what_kubernetes_applies_is_in_force_and_nothing_else() {
     let item = |text: &str| format!("- {}", text.trim_end().replace('\n', "\n  "));
     let items = |kind: &str, item: &str| format!("apiVersion: v1\nkind: {kind}\nitems:\n{item}\n");
     let nested = items("List", &item(&items("List", &item(&first))));
+    let typed = items("List", &item(&items("NetworkPolicyList", &item(&first))));
     let cases: Vec<(String, &[&str], &[&str])> = vec![
         // Line breaks of YAML 1.1 end a comment.
         (
@@ -173,6 +174,7 @@ fn what_kubernetes_applies_is_in_force_and_nothing_else() {
         (items("ConfigMap", &item(&first)), &["first 1"], &[]),
         (items("List", &item(&first)), &["first 1"], &[]),
         (nested, &[], &["invalid-value"]),
+        (typed, &["first 1"], &["invalid-value"]),
         (item(&first), &[], &["invalid-value"]),
         (
             items("List", &format!("- 3\n{}", item(&first))),
