@@ -2,6 +2,8 @@
 //!
 //! Refuses to know what a plugin does not support: that is advice, not what decides.
 
+use crate::k8s::Product;
+
 /// A CNI plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cni {
@@ -30,6 +32,20 @@ pub enum Cni {
 }
 
 impl Cni {
+    /// The plugin that enforces the policies of a product, if it is one.
+    #[must_use]
+    pub fn of(product: Product) -> Option<Self> {
+        Some(match product {
+            Product::Cilium => Self::Cilium,
+            Product::Calico => Self::Calico,
+            Product::Antrea => Self::Antrea,
+            Product::OvnKubernetes => Self::OvnKubernetes,
+            Product::Aws => Self::AwsVpc,
+            Product::Gke => Self::GkeDataplaneV2,
+            _ => return None,
+        })
+    }
+
     /// Its name, as its makers write it.
     #[must_use]
     pub fn name(self) -> &'static str {

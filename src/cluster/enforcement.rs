@@ -290,7 +290,27 @@ fn plugin_of(cluster: &Cluster) -> Option<Recognised<Cni>> {
         let name = format!("Namespace/{}", of_platform.name);
         Some(recognised(Cni::OvnKubernetes, name, span))
     };
-    by_network.or_else(by_agent).or_else(by_platform)
+    by_network
+        .or_else(by_agent)
+        .or_else(by_platform)
+        .or_else(|| plugin_of_policies(cluster))
+}
+
+/// The plugin whose policies there are, if all of them are of one.
+fn plugin_of_policies(cluster: &Cluster) -> Option<Recognised<Cni>> {
+    let policies = cluster.plugin_policies().iter();
+    let mut known = policies.filter_map(|policy| {
+        let cni = Cni::of(policy.kind.product)?;
+        Some((cni, policy))
+    });
+    let (cni, first) = known.next()?;
+    known.all(|(other, _)| other == cni).then(|| Recognised {
+        value: cni,
+        evidence: Evidence::Object {
+            name: format!("{}/{}", first.kind.name, first.meta.name),
+            span: first.meta.span,
+        },
+    })
 }
 
 /// The ranges that the objects of a cluster say its pods have their addresses from.

@@ -23,7 +23,7 @@ pub use layout::{Layout, directory_of};
 pub use places::Places;
 pub use plugin_resources::PluginResources;
 
-use crate::k8s;
+use crate::k8s::{self, Product};
 use crate::source::Span;
 use platform::Platform;
 use std::sync::{Arc, OnceLock};
@@ -53,6 +53,9 @@ ids! {
     PolicyId,
     /// A cluster-wide policy, by its position in [`Cluster::cluster_policies`].
     ClusterPolicyId,
+    /// A policy that only a CNI plugin knows, by its position in
+    /// [`Cluster::plugin_policies`].
+    PluginPolicyId,
     /// A `Service`, by its position in [`Cluster::services`].
     ServiceId,
 }
@@ -185,11 +188,28 @@ impl Cluster {
     }
 
     /// The policies of kinds that only some CNI plugin or service mesh knows, and that are
-    /// not judged: what they may change about a connection is not known. Sorted by
-    /// product, kind, namespace and name.
+    /// not judged: what they may change about a connection is not known. Those of another
+    /// CNI plugin than the one in force are not among them, as nobody enforces them.
     #[must_use]
-    pub fn foreign_policies(&self) -> &[Arc<k8s::PluginPolicy>] {
-        &self.plugin_policies
+    pub fn foreign_policies(&self) -> Vec<&k8s::PluginPolicy> {
+        let cni = self.enforcement.cni().map(|cni| cni.value);
+        let policies = self.plugin_policies.iter().map(Arc::as_ref);
+        let is_foreign = |policy: &&k8s::PluginPolicy| match (cni, policy.kind.product) {
+            (Some(Cni::Cilium), Product::Cilium) | (Some(Cni::Calico), Product::Calico) => false,
+            (Some(cni), product) if product.is_cni_plugin() => Cni::of(product) == Some(cni),
+            _ => true,
+        };
+        policies.filter(is_foreign).collect()
+    }
+
+    /// The policies of CNI plugins that are not in force, so that nobody enforces them.
+    pub fn inert_policies(&self) -> impl Iterator<Item = &k8s::PluginPolicy> {
+        let cni = self.enforcement.cni().map(|cni| cni.value);
+        let policies = self.plugin_policies.iter().map(Arc::as_ref);
+        policies.filter(move |policy| {
+            let own = Cni::of(policy.kind.product);
+            cni.is_some() && own.is_some() && own != cni
+        })
     }
 
     /// The policies of kinds that only some CNI plugin or service mesh knows, judged or not.
@@ -306,6 +326,17 @@ impl Cluster {
     #[must_use]
     pub fn cluster_policy(&self, id: ClusterPolicyId) -> &k8s::ClusterNetworkPolicy {
         &self.cluster_policies[id.index()]
+    }
+
+    /// The policy of an id of this cluster that only a CNI plugin knows.
+    #[must_use]
+    pub fn plugin_policy(&self, id: PluginPolicyId) -> &k8s::PluginPolicy {
+        &self.plugin_policies[id.index()]
+    }
+
+    /// The ids of all policies that only a CNI plugin or a service mesh knows, in order.
+    pub fn plugin_policy_ids(&self) -> impl ExactSizeIterator<Item = PluginPolicyId> + use<> {
+        (0..self.plugin_policies.len() as u32).map(PluginPolicyId)
     }
 
     /// The service of an id of this cluster.

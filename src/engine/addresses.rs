@@ -44,6 +44,16 @@ impl AddressRange {
         self.first.is_ipv4()
     }
 
+    /// How many addresses it has; `None` where they are more than can be counted.
+    pub(super) fn count(&self) -> Option<usize> {
+        let distance = match (self.first, self.last) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => u128::from(last.to_bits() - first.to_bits()),
+            (IpAddr::V6(first), IpAddr::V6(last)) => last.to_bits() - first.to_bits(),
+            _ => return None,
+        };
+        usize::try_from(distance).ok()?.checked_add(1)
+    }
+
     /// Whether the address lies in the range; never for an address of the other family.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -9,12 +9,14 @@
 use super::HashMap;
 use super::addresses::{AddressRange, address_atoms};
 use super::columns::Columns;
-use super::compiled::{Compiled, Matcher, NameId, Scopes};
-use super::endpoint::PodView;
+use super::compiled::{Compiled, Matcher, NameId, Namespaces, Scopes};
+use super::endpoint::{PodView, named_ports};
 use super::labels::{FeatureId, Features};
-use super::program::HostNetwork;
-use crate::cluster::{Cluster, NamespaceId, Workload, WorkloadId};
-use crate::k8s::{Protocol, is_opaque};
+use super::program::condition::Candidate;
+use super::program::identity::Entity;
+use super::program::{self, HostNetwork};
+use crate::cluster::{Cluster, Cni, NamespaceId, WorkloadId};
+use crate::k8s::{Protocol, Truth, is_opaque};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -63,6 +65,9 @@ struct Key {
     /// The atoms of the known addresses: sorted, each once.
     addresses: Vec<u32>,
     features: Vec<FeatureId>,
+    /// The matchers with a condition that hold for it, at which of its addresses, and
+    /// whether that is certain.
+    conditions: Vec<(u32, u8, bool)>,
     /// The namespace of pods on the host network, where a selector may ask for it.
     home: Option<NamespaceId>,
     /// A workload of whose labels or ports another tool fills in some, so that it is like no
@@ -88,6 +93,8 @@ impl Classes {
             scopes: &scopes,
             atoms: &atoms,
             sees_host_network: compiled.matchers.values().iter().any(sees_host_network),
+            conditions: Conditions::new(compiled),
+            cni: cluster.enforcement().cni().map(|cni| cni.value),
         };
         let namespaces: Vec<NamespaceId> = cluster.namespace_ids().collect();
         let grouped: Vec<(Groups, Groups)> = namespaces
@@ -124,7 +131,24 @@ impl Classes {
             addresses.push(key.addresses.clone());
             classes.push(key, &members, &mut profiles);
         }
-        let columns = Columns::new(&addresses, first_on_host, atoms, cluster.enforcement());
+        let enforcement = cluster.enforcement();
+        // Only Cilium tells them from addresses.
+        let entities = match describe.cni {
+            Some(Cni::Cilium) => Entity::ALL.len() as u32,
+            _ => 0,
+        };
+        let mut columns = Columns::new(
+            &addresses,
+            first_on_host,
+            atoms.clone(),
+            enforcement,
+            entities,
+        );
+        if describe.cni == Some(Cni::Calico) && program::calico::is_in_use(cluster) {
+            let pods = cluster.workloads().iter();
+            let addresses = pods.flat_map(|pod| pod.object.addresses.iter().copied());
+            columns.know_by_address(addresses.collect(), program::calico::blocks(cluster));
+        }
         (classes, columns)
     }
 
@@ -207,6 +231,40 @@ struct Describe<'a> {
     atoms: &'a [AddressRange],
     /// Whether some selector may see pods on the host network.
     sees_host_network: bool,
+    conditions: Conditions,
+    cni: Option<Cni>,
+}
+
+/// The matchers with a condition, by their places in the table.
+struct Conditions {
+    /// For pods of one namespace.
+    local: HashMap<NamespaceId, Vec<u32>>,
+    /// For all pods.
+    everywhere: Vec<u32>,
+}
+
+impl Conditions {
+    fn new(compiled: &Compiled) -> Self {
+        let mut conditions = Self {
+            local: HashMap::default(),
+            everywhere: Vec::new(),
+        };
+        for (place, matcher) in (0u32..).zip(compiled.matchers.values()) {
+            match matcher {
+                Matcher::Pods {
+                    namespaces: Namespaces::One(id),
+                    condition: Some(_),
+                    ..
+                } => conditions.local.entry(*id).or_default().push(place),
+                Matcher::Pods {
+                    condition: Some(_), ..
+                }
+                | Matcher::Condition(_) => conditions.everywhere.push(place),
+                _ => {}
+            }
+        }
+        conditions
+    }
 }
 
 impl Describe<'_> {
@@ -219,8 +277,9 @@ impl Describe<'_> {
             if !workload.object.meta.is_accepted {
                 continue;
             }
-            self.workload(workload, &mut key);
+            self.workload(cluster, id, &mut key);
             self.doubts(cluster, id, &mut key);
+            self.conditions(cluster, id, &mut key);
             let groups = if workload.object.host_network {
                 &mut on_host
             } else {
@@ -236,11 +295,13 @@ impl Describe<'_> {
         (selectable, on_host)
     }
 
-    fn workload(&self, workload: &Workload, key: &mut Key) {
+    fn workload(&self, cluster: &Cluster, id: WorkloadId, key: &mut Key) {
+        let workload = cluster.workload(id);
         let object = &workload.object;
         key.profile.ports.clear();
         if !self.compiled.names.is_empty() {
-            let ports = object.named_ports().filter_map(|(name, protocol, number)| {
+            let ports = named_ports(object, self.cni).into_iter();
+            let ports = ports.filter_map(|(name, protocol, number)| {
                 let name = self.compiled.names.get(name)?;
                 Some((*name, protocol, number))
             });
@@ -279,6 +340,59 @@ impl Describe<'_> {
         key.alone = are_labels_open.then_some(id);
         key.is_doubtful =
             are_labels_open || !namespace.are_labels_known || holds_hole(namespace.labels);
+    }
+
+    /// The conditions that hold for a workload.
+    fn conditions(&self, cluster: &Cluster, id: WorkloadId, key: &mut Key) {
+        key.conditions.clear();
+        let namespace = cluster.workload(id).namespace;
+        let local = self.conditions.local.get(&namespace).into_iter().flatten();
+        let places = self.conditions.everywhere.iter().chain(local);
+        let mut pod = None;
+        for place in places {
+            let pod = pod.get_or_insert_with(|| PodView::in_graph(cluster, id));
+            let mut add = |slot: u8, truth| {
+                if truth != Truth::False {
+                    key.conditions.push((*place, slot, truth == Truth::True));
+                }
+            };
+            match &self.compiled.matchers.values()[*place as usize] {
+                Matcher::Pods {
+                    condition: Some(condition),
+                    ..
+                } => {
+                    let candidate = Candidate::Pod {
+                        pod,
+                        address: None,
+                        is_ipv4: true,
+                    };
+                    add(0, condition.truth(candidate));
+                }
+                Matcher::Condition(condition) => {
+                    for (slot, is_ipv4) in [(0, true), (1, false)] {
+                        let address = None;
+                        let candidate = Candidate::Pod {
+                            pod,
+                            address,
+                            is_ipv4,
+                        };
+                        add(slot, condition.truth(candidate));
+                    }
+                    // Addresses of one atom are alike, and so are their places in the key.
+                    let mut addresses = pod.addresses.to_vec();
+                    addresses.sort_unstable();
+                    for (slot, address) in (2u8..).zip(addresses) {
+                        let candidate = Candidate::Pod {
+                            pod,
+                            address: Some(address),
+                            is_ipv4: address.is_ipv4(),
+                        };
+                        add(slot, condition.truth(candidate));
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     fn atom(&self, address: IpAddr) -> u32 {

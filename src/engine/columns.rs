@@ -1,13 +1,14 @@
 //! The *columns*: the ends of a connection as the engine counts them. Every class of pods has
 //! one for each address that its pods may use, and every atom of the outside has one. The
-//! outside stands behind all pods.
+//! outside stands behind all pods, and what is neither behind the outside.
 //!
 //! Refuses to know what the policies say about them.
 
-use super::addresses::{AddressRange, merge_ranges};
+use super::addresses::{AddressRange, address_atoms, merge_ranges};
 use super::classes::ClassId;
 use super::runs::Runs;
 use crate::cluster::Enforcement;
+use std::net::IpAddr;
 use std::ops::Range;
 
 /// An address family.
@@ -49,6 +50,13 @@ pub(super) struct Columns {
     atoms: Vec<AddressRange>,
     /// How many of the atoms are IPv4.
     ipv4_atoms: u32,
+    /// How many ends there are that are neither pods nor outside.
+    entities: u32,
+    /// Under Calico, which knows an end by its address alone: the atoms of which every
+    /// address is that of a pod, so that nobody outside has one of them.
+    held: Vec<AddressRange>,
+    /// Whether pods of known addresses meet the outside in the families of these only.
+    is_by_address: bool,
 }
 
 impl Columns {
@@ -58,6 +66,7 @@ impl Columns {
         first_on_host: u32,
         atoms: Vec<AddressRange>,
         enforcement: &Enforcement,
+        entities: u32,
     ) -> Self {
         let ipv4_atoms = atoms.partition_point(AddressRange::is_ipv4) as u32;
         let is_ipv4 = |atom: &u32| *atom < ipv4_atoms;
@@ -74,6 +83,9 @@ impl Columns {
             possible: Family::BOTH.map(|family| possible(family, &atoms, enforcement)),
             atoms,
             ipv4_atoms,
+            entities,
+            held: Vec::new(),
+            is_by_address: false,
         };
         for (class, addresses) in (0u32..).zip(addresses_of) {
             let is_matched = if class < first_on_host {
@@ -99,6 +111,38 @@ impl Columns {
         columns
     }
 
+    /// Lets ends be known by their addresses alone; `addresses` are those of all pods, and
+    /// `blocks` what any policy or set of addresses mentions.
+    pub(super) fn know_by_address(
+        &mut self,
+        mut addresses: Vec<IpAddr>,
+        blocks: Vec<AddressRange>,
+    ) {
+        addresses.sort_unstable();
+        addresses.dedup();
+        self.is_by_address = true;
+        let holders = |atom: &AddressRange| {
+            let start = addresses.partition_point(|address| *address < atom.first);
+            let end = addresses.partition_point(|address| *address <= atom.last);
+            end - start
+        };
+        let is_held =
+            |atom: &&AddressRange| holders(atom) > 0 && atom.count() == Some(holders(atom));
+        let atoms = address_atoms(blocks);
+        self.held = atoms.iter().filter(is_held).copied().collect();
+    }
+
+    /// The atoms that nobody outside has an address in.
+    pub(super) fn held(&self) -> &[AddressRange] {
+        &self.held
+    }
+
+    /// Whether a class and addresses outside of a family can meet.
+    pub(super) fn meets_outside(&self, class: ClassId, is_ipv4: bool) -> bool {
+        let families = self.families(&self.columns(class));
+        !self.is_by_address || families == [false; 2] || families[usize::from(!is_ipv4)]
+    }
+
     fn push(&mut self, place: Place, is_matched: bool) {
         let column = self.places.len() as u32;
         self.places.push(place);
@@ -111,7 +155,7 @@ impl Columns {
 
     /// How many columns there are.
     pub(super) fn len(&self) -> u32 {
-        self.pods() + self.atoms.len() as u32
+        self.pods() + self.atoms.len() as u32 + self.entities
     }
 
     /// How many columns are pods; those of the outside stand behind them.
@@ -132,6 +176,28 @@ impl Columns {
     /// The column of an atom of the outside.
     pub(super) fn outside(&self, atom: u32) -> u32 {
         self.pods() + atom
+    }
+
+    /// How many ends there are that are neither pods nor outside; their columns stand last.
+    pub(super) fn entities(&self) -> u32 {
+        self.entities
+    }
+
+    /// The column of such an end.
+    pub(super) fn entity(&self, place: u32) -> u32 {
+        self.outside(self.atoms.len() as u32) + place
+    }
+
+    /// What a column of a pod stands for: an address like all of its atom, if it is known,
+    /// and whether it is IPv4.
+    pub(super) fn address(&self, column: u32) -> (Option<IpAddr>, bool) {
+        match self.places[column as usize] {
+            Place::In(atom) => {
+                let address = self.atoms[atom as usize].first;
+                (Some(address), address.is_ipv4())
+            }
+            Place::Unknown(family) => (None, family == Family::Ipv4),
+        }
     }
 
     /// The columns of pods whose known address lies in one of the atoms, by atom.

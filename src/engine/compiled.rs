@@ -7,6 +7,8 @@ use super::HashMap;
 use super::addresses::{AddressRange, merge_ranges};
 use super::labels::{FeatureId, Features, Selector};
 use super::ports::ConnectionSet;
+use super::program::condition::Condition;
+use super::program::identity::Entity;
 use super::program::{
     self, ByDirection, Chain, End, HostNetwork, NamespaceSet, PodSet, PolicyRef, Program,
 };
@@ -36,15 +38,22 @@ pub(super) struct UnitId(pub(super) u32);
 
 /// Something that pods or addresses match: a subject or a peer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Matcher {
+pub(super) enum Matcher<'c> {
     /// Pods by their labels.
     Pods {
         namespaces: Namespaces,
         pods: SelectorId,
         host_network: HostNetwork,
+        condition: Option<Condition<'c>>,
     },
     /// Whoever has an address in one of the ranges: sorted, disjoint.
     Addresses(Vec<AddressRange>),
+    /// Addresses outside, and nobody in the cluster.
+    Outside(Vec<AddressRange>),
+    /// Ends that are neither pods nor outside.
+    Entities(Vec<Entity>),
+    /// Whoever meets a condition.
+    Condition(Condition<'c>),
 }
 
 /// The namespaces of a [`Matcher`].
@@ -61,6 +70,10 @@ pub(super) struct Ports {
     pub(super) numbers: ConnectionSet,
     /// A name, and the protocol that its port must have, `None` for any.
     pub(super) names: Vec<(NameId, Option<Protocol>)>,
+    /// What it does not match all the same.
+    pub(super) without: ConnectionSet,
+    /// The same by name.
+    pub(super) without_names: Vec<(NameId, Option<Protocol>)>,
     /// Whether it may be any other port as well.
     pub(super) is_opaque: bool,
 }
@@ -119,7 +132,7 @@ pub(super) struct Compiled<'c> {
     pub(super) selectors: Table<Selector>,
     /// By selector: one that says so.
     pub(super) written: Vec<Option<&'c LabelSelector>>,
-    pub(super) matchers: Table<Matcher>,
+    pub(super) matchers: Table<Matcher<'c>>,
     pub(super) ports: Table<Ports>,
     pub(super) stages: Vec<Stage>,
     pub(super) units: ByDirection<Units>,
@@ -253,6 +266,17 @@ impl<'c> Compiled<'c> {
     fn matcher(&mut self, matcher: &program::Matcher<'c>) -> MatcherId {
         match matcher {
             program::Matcher::Pods(pods) => self.pods(pods),
+            program::Matcher::Outside(ranges) => {
+                self.ranges.extend(ranges);
+                self.intern(Matcher::Outside(ranges.clone()))
+            }
+            program::Matcher::Entities(entities) => {
+                self.intern(Matcher::Entities(entities.clone()))
+            }
+            program::Matcher::Condition(condition) => {
+                self.ranges.extend(condition.cuts());
+                self.intern(Matcher::Condition(condition.clone()))
+            }
             program::Matcher::Blocks(_)
             | program::Matcher::Nodes(_)
             | program::Matcher::DomainNames => {
@@ -273,12 +297,19 @@ impl<'c> Compiled<'c> {
             namespaces,
             pods: self.selector(pods.pods),
             host_network: pods.host_network,
+            condition: pods.condition.clone(),
         };
+        self.ranges
+            .extend(pods.condition.iter().flat_map(Condition::cuts));
+        self.intern(matcher)
+    }
+
+    fn intern(&mut self, matcher: Matcher<'c>) -> MatcherId {
         MatcherId(self.matchers.intern(matcher))
     }
 
     /// The matcher of pods, if an enforced rule has one that is equal.
-    pub(super) fn find_matcher(&self, pods: &PodSet<'_>) -> Option<MatcherId> {
+    pub(super) fn find_matcher(&self, pods: &PodSet<'c>) -> Option<MatcherId> {
         let find = |selector: Option<&LabelSelector>| {
             let selector = match selector {
                 Some(selector) => self.features.find(selector)?,
@@ -295,6 +326,7 @@ impl<'c> Compiled<'c> {
             namespaces,
             pods: find(pods.pods)?,
             host_network: pods.host_network,
+            condition: pods.condition.clone(),
         };
         self.matchers.find(&matcher).map(MatcherId)
     }
@@ -312,11 +344,12 @@ impl<'c> Compiled<'c> {
     }
 
     /// The pods of a matcher as some policy says them; `None` for one by addresses.
-    pub(super) fn pod_set(&self, matcher: &Matcher) -> Option<PodSet<'c>> {
+    pub(super) fn pod_set(&self, matcher: &Matcher<'c>) -> Option<PodSet<'c>> {
         let Matcher::Pods {
             namespaces,
             pods,
             host_network,
+            condition,
         } = matcher
         else {
             return None;
@@ -333,6 +366,7 @@ impl<'c> Compiled<'c> {
             namespaces,
             pods: written(*pods),
             host_network: *host_network,
+            condition: condition.clone(),
         })
     }
 
@@ -357,8 +391,18 @@ impl<'c> Compiled<'c> {
         for entry in entries {
             ports.numbers = ports.numbers.union(&entry.ports.numbers());
             ports.is_opaque |= entry.ports.is_opaque();
-            if let program::Ports::Name(name, protocol) = entry.ports {
-                ports.names.push((self.name(name), protocol));
+            match &entry.ports {
+                program::Ports::Name(name, protocol) => {
+                    ports.names.push((self.name(name), *protocol));
+                }
+                program::Ports::ExceptName(name, protocol) => {
+                    ports.without_names.push((self.name(name), Some(*protocol)));
+                }
+                program::Ports::ExceptNumbers(protocol, numbers) => {
+                    let numbers = ConnectionSet::of(*protocol, numbers.clone());
+                    ports.without = ports.without.union(&numbers);
+                }
+                program::Ports::Numbers(..) => {}
             }
         }
         ports.names.sort_unstable();

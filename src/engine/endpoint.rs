@@ -5,8 +5,9 @@
 //! only hypothetical is judged like any other.
 
 use super::AddressRange;
-use crate::cluster::{Cluster, NamespaceId, WorkloadId};
-use crate::k8s::{Labels, Protocol, WorkloadKind};
+use super::program::identity::Entity;
+use crate::cluster::{Cluster, Cni, NamespaceId, WorkloadId};
+use crate::k8s::{Labels, Protocol, Workload, WorkloadKind};
 use std::net::IpAddr;
 
 /// One end of a connection.
@@ -17,6 +18,8 @@ pub enum Endpoint<'c> {
     /// Addresses outside that no policy tells apart; see
     /// [`uniform_ranges`](super::uniform_ranges).
     Address(AddressRange),
+    /// A node, the API server or another end that Cilium tells from pods and addresses.
+    Entity(Entity),
 }
 
 impl<'c> Endpoint<'c> {
@@ -41,7 +44,7 @@ impl<'c> Endpoint<'c> {
     pub fn pod(&self) -> Option<&PodView<'c>> {
         match self {
             Self::Pod(pod) => Some(pod),
-            Self::Address(_) => None,
+            Self::Address(_) | Self::Entity(_) => None,
         }
     }
 }
@@ -57,6 +60,8 @@ pub struct PodView<'c> {
     pub labels: &'c Labels,
     /// Whether these are all its labels: not if another tool fills in some of them.
     pub are_labels_known: bool,
+    /// The service account that it runs as.
+    pub service_account: &'c str,
     /// The ports that a named port can mean, in the order of the text (S7).
     pub named_ports: Vec<(&'c str, Protocol, u16)>,
     /// Whether these are all of them: not if another tool fills in some of them.
@@ -119,7 +124,13 @@ impl<'c> PodView<'c> {
             namespace: NamespaceView::of(cluster, workload.namespace),
             labels: &workload.object.labels,
             are_labels_known: !opaque.is_some_and(|opaque| labels_span.contains(opaque)),
-            named_ports: workload.object.named_ports().collect(),
+            service_account: (workload.object.service_account.as_deref())
+                .filter(|name| !name.is_empty())
+                .unwrap_or(DEFAULT_SERVICE_ACCOUNT),
+            named_ports: named_ports(
+                &workload.object,
+                cluster.enforcement().cni().map(|cni| cni.value),
+            ),
             are_ports_known: opaque.is_none_or(|opaque| labels_span.contains(opaque)),
             host_network: workload.object.host_network,
             addresses: &workload.object.addresses,
@@ -144,6 +155,7 @@ impl<'c> PodView<'c> {
             namespace,
             labels,
             are_labels_known: true,
+            service_account: DEFAULT_SERVICE_ACCOUNT,
             named_ports: Vec::new(),
             are_ports_known: true,
             host_network: false,
@@ -157,6 +169,32 @@ impl<'c> PodView<'c> {
     pub fn is_same_pod(&self, other: &Self) -> bool {
         self.is_single_pod && self.workload.is_some() && self.workload == other.workload
     }
+}
+
+/// The service account of a pod that names none.
+const DEFAULT_SERVICE_ACCOUNT: &str = "default";
+
+/// The ports that a named port can mean (S7). Cilium keeps one for each name, the last of
+/// the containers that are no init containers, and none on the network of the node (C9);
+/// Calico takes those of all init containers as well (K9).
+pub(super) fn named_ports(workload: &Workload, cni: Option<Cni>) -> Vec<(&str, Protocol, u16)> {
+    if !matches!(cni, Some(Cni::Cilium | Cni::Calico)) {
+        return workload.named_ports().collect();
+    }
+    if cni == Some(Cni::Cilium) && workload.host_network {
+        return Vec::new();
+    }
+    let containers = workload.containers.iter();
+    let counted = containers.filter(|it| cni == Some(Cni::Calico) || !it.is_init);
+    let mut ports: Vec<(&str, Protocol, u16)> = Vec::new();
+    for port in counted.flat_map(|container| &container.ports) {
+        let Some(name) = &port.name else { continue };
+        if cni == Some(Cni::Cilium) {
+            ports.retain(|(known, ..)| *known != name.value);
+        }
+        ports.push((&name.value, port.protocol, port.number.value));
+    }
+    ports
 }
 
 /// The address that a connection uses at one end, as far as it is known.
@@ -214,7 +252,7 @@ pub fn address_pairs(from: &Endpoint<'_>, to: &Endpoint<'_>) -> Vec<(Address, Ad
     if families.is_empty() {
         let outside = [from, to].into_iter().find_map(|end| match end {
             Endpoint::Address(range) => Some(range.is_ipv4()),
-            Endpoint::Pod(_) => None,
+            Endpoint::Pod(_) | Endpoint::Entity(_) => None,
         });
         families.push(outside.unwrap_or(true));
     }
@@ -248,5 +286,6 @@ fn known_addresses(end: &Endpoint<'_>) -> Vec<Address> {
     match end {
         Endpoint::Address(range) => vec![Address::Outside(*range)],
         Endpoint::Pod(pod) => pod.addresses.iter().copied().map(Address::Pod).collect(),
+        Endpoint::Entity(_) => Vec::new(),
     }
 }

@@ -419,6 +419,27 @@ impl Matching<'_> {
     /// (`profile`), on the columns for egress (S7).
     fn opened(&self, ports: PortsId, runs: &Runs, bound: Bound, sets: &mut Calculator) -> Function {
         let ports = &self.builder.parts.compiled.ports.values()[ports.0 as usize];
+        let opened = self.opened_before_exceptions(ports, runs, bound, sets);
+        if ports.without.is_empty() && ports.without_names.is_empty() {
+            return opened;
+        }
+        let except = Ports {
+            numbers: ports.without.clone(),
+            names: ports.without_names.clone(),
+            ..Ports::default()
+        };
+        let except = self.opened_before_exceptions(&except, runs, bound, sets);
+        opened.combine(&except, |opened, except| sets.difference(opened, except))
+    }
+
+    /// The same without regard to what the ports leave out.
+    fn opened_before_exceptions(
+        &self,
+        ports: &Ports,
+        runs: &Runs,
+        bound: Bound,
+        sets: &mut Calculator,
+    ) -> Function {
         if ports.is_opaque && bound == Bound::Possible {
             return Pieces::on(runs, SetId::ALL, SetId::NONE);
         }

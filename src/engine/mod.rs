@@ -35,6 +35,7 @@ pub use changes::{Change, ChangedEnd, Changes};
 pub use endpoint::{Address, Endpoint, NamespaceView, PodView, address_pairs};
 pub use joint::Pair;
 pub use ports::{ConnectionSet, PortSet};
+pub use program::identity::Entity;
 pub use program::{PeerRef, PolicyRef, PortRef, RuleRef};
 pub use relation::{Flow, Peer, Relation, Row};
 pub use verdict::{
@@ -163,6 +164,7 @@ impl<'c> Engine<'c> {
             namespaces: namespaces.map_or(NamespaceSet::One(home), NamespaceSet::Matching),
             pods,
             host_network: HostNetwork::Unseen,
+            condition: None,
         };
         if let Some(matcher) = self.compiled.find_matcher(&set) {
             return self.matched(matcher).to_vec();

@@ -9,6 +9,7 @@ use super::classes::{ClassId, Classes};
 use super::columns::Columns;
 use super::functions::{Bound, Function, Functions, Outcome};
 use super::ports::ConnectionSet;
+use super::program::identity::Entity;
 use super::runs::Pieces;
 use super::sets::SetId;
 use super::sides::Sides;
@@ -24,6 +25,8 @@ pub enum Peer {
     Workload(WorkloadId),
     /// Addresses that no pod has, and that policies do not tell apart here.
     Outside(AddressRange),
+    /// A node, the API server or another end that Cilium tells from pods and addresses.
+    Entity(Entity),
 }
 
 /// What one end may open at another: at least one port, for certain or perhaps.
@@ -144,7 +147,7 @@ impl<'e> Relation<'e> {
             } else {
                 outcome.allowed.combine(&outcome.possible, |a, b| (a, b))
             };
-            relation.pieces_outside(&fates, range)
+            relation.pieces_outside(class, &fates, range)
         });
         pieces
             .filter(|(_, (_, possible))| *possible != SetId::NONE)
@@ -194,6 +197,45 @@ impl<'e> Relation<'e> {
         self.flows_outside(destination, Direction::Ingress)
     }
 
+    /// The flows into a workload from ends that are neither pods nor outside.
+    pub fn flows_from_entities(
+        &self,
+        destination: WorkloadId,
+    ) -> impl Iterator<Item = Flow> + use<'e> {
+        self.flows_with_entities(destination, Direction::Ingress)
+    }
+
+    /// The flows between a workload and the ends that are neither pods nor outside.
+    fn flows_with_entities(
+        &self,
+        workload: WorkloadId,
+        direction: Direction,
+    ) -> impl Iterator<Item = Flow> + use<'e> {
+        let relation = *self;
+        let class = relation.classes.of(workload).into_iter();
+        class.flat_map(move |class| {
+            let outcome = relation.outcome(class, direction);
+            let entities = Entity::ALL.into_iter();
+            let entities = entities.take(relation.columns.entities() as usize);
+            entities.filter_map(move |entity| {
+                let column = relation.columns.entity(entity as u32);
+                let allowed = relation.set(outcome.allowed.at(column));
+                let possible = relation.set(outcome.possible.at(column));
+                let (inside, other) = (Peer::Workload(workload), Peer::Entity(entity));
+                let (source, destination) = match direction {
+                    Direction::Ingress => (other, inside),
+                    Direction::Egress => (inside, other),
+                };
+                (!possible.is_empty()).then(|| Flow {
+                    source,
+                    destination,
+                    connections: Arc::new(allowed.clone()),
+                    unknown: Arc::new(possible.difference(allowed)),
+                })
+            })
+        })
+    }
+
     fn flows_outside(
         &self,
         workload: WorkloadId,
@@ -232,7 +274,10 @@ impl<'e> Relation<'e> {
         let from_outside = relation
             .cluster
             .workload_ids()
-            .flat_map(move |destination| relation.flows_from_outside(destination));
+            .flat_map(move |destination| {
+                let from_outside = relation.flows_from_outside(destination);
+                from_outside.chain(relation.flows_from_entities(destination))
+            });
         from_workloads.chain(from_outside)
     }
 
@@ -260,16 +305,20 @@ impl<'e> Relation<'e> {
         (direction, bound): (Direction, Bound),
         range: AddressRange,
     ) -> impl Iterator<Item = (AddressRange, SetId)> + use<'e> {
-        self.pieces_outside(self.function(class, direction, bound), range)
+        self.pieces_outside(class, self.function(class, direction, bound), range)
             .into_iter()
     }
 
     fn pieces_outside<T: Copy + Eq>(
         &self,
+        class: ClassId,
         function: &Pieces<T>,
         range: AddressRange,
     ) -> Vec<(AddressRange, T)> {
         let (columns, atoms) = (self.columns, self.atoms());
+        if !columns.meets_outside(class, range.is_ipv4()) {
+            return Vec::new();
+        }
         let meeting = columns.atoms_meeting(&range);
         let (start, end) = (columns.outside(meeting.start), columns.outside(meeting.end));
         let pieces = function.within(start, end);
@@ -281,6 +330,13 @@ impl<'e> Relation<'e> {
             };
             // The first and the last atom may stick out of the range.
             piece.intersection(&range).map(|piece| (piece, value))
+        });
+        if columns.held().is_empty() {
+            return pieces.collect();
+        }
+        let pieces = pieces.flat_map(|(piece, value)| {
+            let free = piece.without(columns.held());
+            free.into_iter().map(move |piece| (piece, value))
         });
         pieces.collect()
     }
@@ -488,7 +544,9 @@ impl<'e> Row<'e> {
                     unknown: Arc::clone(&cell.unknown),
                 })
             });
-        to_workloads.chain(relation.flows_outside(source, Direction::Egress))
+        let to_outside = relation.flows_outside(source, Direction::Egress);
+        let to_entities = relation.flows_with_entities(source, Direction::Egress);
+        to_workloads.chain(to_outside).chain(to_entities)
     }
 
     /// The source, if it is a pod that reaches itself on everything (S4).

@@ -9,6 +9,7 @@ use super::compiled::{Compiled, Matcher, Namespaces};
 use super::endpoint::PodView;
 use super::labels::{FeatureId, Features, Selector};
 use super::program::HostNetwork;
+use super::program::condition::{Candidate, Condition};
 use super::runs::Runs;
 use super::verdict::peers;
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId};
@@ -141,6 +142,14 @@ pub(super) struct Matched {
 }
 
 impl Matched {
+    /// What matches these columns, for certain and no others.
+    fn exactly(columns: Vec<(u32, u32)>) -> Self {
+        Self {
+            certain: Runs::from_unsorted(columns),
+            ..Self::default()
+        }
+    }
+
     /// What may match.
     pub(super) fn possible(&self) -> &Runs {
         self.possible.as_ref().unwrap_or(&self.certain)
@@ -199,12 +208,13 @@ impl Selection {
     }
 
     /// The classes that a matcher by labels selects; none for one by addresses.
-    pub(super) fn classes(&self, parts: Parts<'_, '_>, matcher: &Matcher) -> Matched {
+    pub(super) fn classes<'c>(&self, parts: Parts<'_, 'c>, matcher: &Matcher<'c>) -> Matched {
         let (compiled, classes) = (parts.compiled, parts.classes);
         let Matcher::Pods {
             namespaces,
             pods,
             host_network,
+            condition,
         } = matcher
         else {
             return Matched::default();
@@ -239,7 +249,7 @@ impl Selection {
         };
         let is_opaque = compiled.is_opaque(*pods)
             || matches!(namespaces, Namespaces::Matching(id) if compiled.is_opaque(*id));
-        let mut one_by_one: Vec<u32> = if is_opaque {
+        let mut one_by_one: Vec<u32> = if is_opaque || condition.is_some() {
             home.collect()
         } else {
             classes.doubtful_among(home).to_vec()
@@ -258,11 +268,27 @@ impl Selection {
     }
 
     /// The columns that match.
-    pub(super) fn columns(&self, parts: Parts<'_, '_>, matcher: &Matcher) -> Matched {
+    pub(super) fn columns<'c>(&self, parts: Parts<'_, 'c>, matcher: &Matcher<'c>) -> Matched {
         let columns = parts.columns;
-        let Matcher::Addresses(ranges) = matcher else {
-            let classes = self.classes(parts, matcher);
-            return classes.map(|class| columns.start(class));
+        let ranges = match matcher {
+            Matcher::Addresses(ranges) => ranges,
+            Matcher::Pods { .. } => {
+                let classes = self.classes(parts, matcher);
+                return classes.map(|class| columns.start(class));
+            }
+            Matcher::Outside(ranges) => {
+                let atoms = ranges.iter().map(|range| columns.atoms_meeting(range));
+                let outside =
+                    atoms.map(|atoms| (columns.outside(atoms.start), columns.outside(atoms.end)));
+                return Matched::exactly(outside.collect());
+            }
+            Matcher::Entities(entities) => {
+                let places = entities.iter().map(|entity| *entity as u32);
+                let places = places.filter(|place| *place < columns.entities());
+                let found = places.map(|place| columns.entity(place));
+                return Matched::exactly(found.map(|column| (column, column + 1)).collect());
+            }
+            Matcher::Condition(condition) => return meeting(parts, condition),
         };
         let mut matched = Matched::default();
         let mut runs = Vec::new();
@@ -297,10 +323,45 @@ impl Selection {
     }
 }
 
+/// The columns that meet a condition.
+fn meeting<'c>(parts: Parts<'_, 'c>, condition: &Condition<'c>) -> Matched {
+    let columns = parts.columns;
+    let (mut certain, mut possible) = (Vec::new(), Vec::new());
+    let mut add = |column: u32, truth: Truth| {
+        if truth == Truth::True {
+            certain.push((column, column + 1));
+        }
+        if truth != Truth::False {
+            possible.push((column, column + 1));
+        }
+    };
+    for class in parts.classes.ids() {
+        let member = parts.classes.members(class)[0];
+        let pod = PodView::in_graph(parts.cluster, member);
+        for column in columns.start(class.0)..columns.start(class.0 + 1) {
+            let (address, is_ipv4) = columns.address(column);
+            let candidate = Candidate::Pod {
+                pod: &pod,
+                address,
+                is_ipv4,
+            };
+            add(column, condition.truth(candidate));
+        }
+    }
+    for (place, atom) in (0u32..).zip(columns.atoms()) {
+        let candidate = Candidate::Outside(atom.first);
+        add(columns.outside(place), condition.truth(candidate));
+    }
+    let mut matched = Matched::exactly(certain);
+    let possible = Runs::from_unsorted(possible);
+    matched.possible = (possible != matched.certain).then_some(possible);
+    matched
+}
+
 /// Compares some classes with a matcher without the index, which knows no doubt.
-fn compare_one_by_one(
-    parts: Parts<'_, '_>,
-    matcher: &Matcher,
+fn compare_one_by_one<'c>(
+    parts: Parts<'_, 'c>,
+    matcher: &Matcher<'c>,
     classes: &[u32],
     matched: &mut Matched,
 ) {
@@ -310,7 +371,8 @@ fn compare_one_by_one(
     for class in classes {
         let member = parts.classes.members(ClassId(*class))[0];
         let pod = PodView::in_graph(parts.cluster, member);
-        let truth = set.map_or(Truth::False, |set| peers::truth_of_pods(&set, &pod));
+        let truth = set.as_ref();
+        let truth = truth.map_or(Truth::False, |set| peers::truth_of_pods(set, &pod));
         if truth == Truth::True {
             certain.push((*class, class + 1));
         }

@@ -145,7 +145,7 @@ impl Sides {
             let mut policies: Vec<PolicyId> = policies
                 .filter_map(|policy| match policy {
                     PolicyRef::Network(id) => Some(*id),
-                    PolicyRef::Cluster(_) => None,
+                    PolicyRef::Cluster(_) | PolicyRef::Plugin(_) => None,
                 })
                 .collect();
             policies.sort_unstable();
@@ -162,5 +162,5 @@ impl Sides {
 /// Whether a rule has a port name in it.
 pub(super) fn has_names(compiled: &Compiled, rule: &Rule) -> bool {
     let ports = &compiled.ports.values()[rule.ports.0 as usize];
-    !ports.names.is_empty()
+    !ports.names.is_empty() || !ports.without_names.is_empty()
 }

@@ -64,7 +64,9 @@ fn of_side(side: &SideTrace<'_>, connections: &ConnectionSet) -> Vec<SideReason>
             let span = match trace.rule {
                 RuleRef::Network(rule) => rule.span,
                 RuleRef::Cluster(rule) => rule.span,
-                RuleRef::Unread(span) => span,
+                RuleRef::Cilium(_, rule) => rule.span,
+                RuleRef::Calico(rule, _) => rule.span,
+                RuleRef::Unread(span) | RuleRef::OwnNode(span) => span,
             };
             (trace.policy, trace.index, span)
         }),

@@ -49,7 +49,7 @@ impl Unjudged {
                 (namespace, _) => unjudged.add(namespace),
             }
         }
-        let foreign = cluster.foreign_policies().iter();
+        let foreign = cluster.foreign_policies().into_iter();
         for policy in foreign.filter(|policy| policy.kind.effect == PolicyEffect::Decides) {
             match policy.namespace() {
                 Some(namespace) => unjudged.add(namespace),

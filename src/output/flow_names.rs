@@ -85,6 +85,7 @@ pub(super) fn policy_name(cluster: &Cluster, policy: PolicyRef) -> String {
             let policy = cluster.cluster_policy(id);
             format!("{}/{}", policy.kind.name(), policy.meta.name)
         }
+        PolicyRef::Plugin(id) => cluster.plugin_policy(id).display(),
     }
 }
 

@@ -24,6 +24,7 @@ mod reach;
 mod reach_json;
 mod reach_missing;
 mod reach_places;
+mod reach_plugin;
 mod reach_terms;
 mod reach_text;
 mod reach_words;

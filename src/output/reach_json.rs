@@ -8,6 +8,7 @@ use super::json::write_value;
 use super::not_judged;
 use super::reach::{Change, Ends, ReachAnswer, ReachReport};
 use super::reach_places::{miss_span, peer_span, port_span, rule_text};
+use super::reach_plugin;
 use super::reach_text::side_outcome;
 use super::reach_words::Words;
 use crate::engine::program::StageName;
@@ -15,7 +16,7 @@ use crate::engine::{
     Address, ConnectionSet, Matter, Miss, PeerTrace, PolicyRef, PortTrace, ReasonCode, RuleTrace,
     SideTrace, Way,
 };
-use crate::k8s::{Action, ClusterPolicyKind, Direction, Tier, Truth};
+use crate::k8s::{Action, ClusterPolicyKind, Direction, Product, Tier, Truth};
 use crate::source::Span;
 use serde::Serialize;
 use serde_json::Value;
@@ -338,7 +339,7 @@ impl Said<'_, '_, '_> {
             message: self.words.side(side, asked),
             decisions: decisions.collect(),
             admin: side
-                .rules_of(StageName::Admin)
+                .rules_before()
                 .map(|rule| self.rule(side, rule, asked))
                 .collect(),
             network_policies: side
@@ -367,7 +368,7 @@ impl Said<'_, '_, '_> {
         RuleId {
             policy: self.words.policy(rule.policy),
             rule: rule.index + 1,
-            path: format!("spec.{}[{}]", direction.field(), rule.index),
+            path: reach_plugin::path(direction, rule),
         }
     }
 
@@ -414,13 +415,24 @@ impl Said<'_, '_, '_> {
                 };
                 (kind.name(), field)
             }
+            PolicyRef::Plugin(id) => {
+                let kind = self.words.cluster.plugin_policy(id).kind;
+                let field = match kind.product {
+                    Product::Cilium => "toPorts",
+                    _ => "destination.ports",
+                };
+                (kind.name, field)
+            }
         }
     }
 
     /// The code of a rule that matches.
     fn matched(&self, rule: &RuleTrace<'_>) -> ReasonCode {
         let PolicyRef::Cluster(id) = rule.policy else {
-            return ReasonCode::RuleMatch;
+            return match rule.action {
+                Action::Deny => ReasonCode::RuleDeny,
+                Action::Accept | Action::Pass => ReasonCode::RuleMatch,
+            };
         };
         match (self.words.cluster.cluster_policy(id).tier, rule.action) {
             (Tier::Admin, Action::Accept) => ReasonCode::AdminAccept,
@@ -445,7 +457,9 @@ impl Said<'_, '_, '_> {
         };
         Peer {
             path,
-            location: self.facts.place(peer_span(peer.peer)),
+            location: self
+                .facts
+                .place(peer_span(peer.peer).unwrap_or(rule_text(rule.rule))),
             selects: self.words.peer(peer),
             matches: truth(peer.truth),
             misses: peer.misses.iter().map(miss).collect(),

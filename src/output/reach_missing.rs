@@ -98,6 +98,7 @@ impl Words<'_> {
         let meta = match rule.policy {
             PolicyRef::Network(id) => &self.cluster.policy(id).object.meta,
             PolicyRef::Cluster(id) => &self.cluster.cluster_policy(id).meta,
+            PolicyRef::Plugin(id) => &self.cluster.plugin_policy(id).meta,
         };
         if let RuleRef::Unread(span) = rule.rule {
             let what = format!(

@@ -10,15 +10,20 @@ pub(super) fn rule_text(rule: RuleRef<'_>) -> Span {
     match rule {
         RuleRef::Network(rule) => rule.span,
         RuleRef::Cluster(rule) => rule.span,
-        RuleRef::Unread(span) => span,
+        RuleRef::Cilium(_, rule) => rule.span,
+        RuleRef::Calico(rule, _) => rule.span,
+        RuleRef::Unread(span) | RuleRef::OwnNode(span) => span,
     }
 }
 
-/// Where a peer stands.
-pub(super) fn peer_span(peer: PeerRef<'_>) -> Span {
+/// Where a peer stands; `None` for one that nobody wrote.
+pub(super) fn peer_span(peer: PeerRef<'_>) -> Option<Span> {
     match peer {
-        PeerRef::Network(peer) => peer.span,
-        PeerRef::Cluster(peer) => peer.span,
+        PeerRef::Network(peer) => Some(peer.span),
+        PeerRef::Cluster(peer) => Some(peer.span),
+        PeerRef::Cilium(_, span) => Some(span),
+        PeerRef::Calico(rule, _) => Some(rule.span),
+        PeerRef::OwnNode => None,
     }
 }
 
@@ -27,6 +32,8 @@ pub(super) fn port_span(port: PortRef<'_>) -> Span {
     match port {
         PortRef::Network(port) => port.span,
         PortRef::Cluster(port) => port.span,
+        PortRef::Cilium(port) => port.span,
+        PortRef::Calico(rule) => rule.span,
     }
 }
 
@@ -44,7 +51,9 @@ pub(super) fn miss_span(miss: &Miss<'_>) -> Option<Span> {
         | Miss::NotAPod
         | Miss::HostNetwork
         | Miss::NotANode(_)
-        | Miss::DomainName => None,
+        | Miss::DomainName(_)
+        | Miss::Identity(_)
+        | Miss::AnotherEnd => None,
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::count;
 use super::reach_places::{miss_span, peer_span, port_span, rule_text};
+use super::reach_plugin;
 use super::reach_terms::{found, namespace_label, network_peer, numbers, pods, some_of, wanted};
 use crate::cluster::Cluster;
 use crate::engine::program::StageName;
@@ -113,6 +114,7 @@ impl<'a> Words<'a> {
                 let policy = self.cluster.cluster_policy(id);
                 format!("{}/{}", policy.kind.name(), policy.meta.name)
             }
+            PolicyRef::Plugin(id) => self.cluster.plugin_policy(id).display(),
         }
     }
 
@@ -121,12 +123,13 @@ impl<'a> Words<'a> {
         match policy {
             PolicyRef::Network(id) => self.cluster.policy(id).object.meta.name.span,
             PolicyRef::Cluster(id) => self.cluster.cluster_policy(id).meta.name.span,
+            PolicyRef::Plugin(id) => self.cluster.plugin_policy(id).meta.name.span,
         }
     }
 
     fn cluster_policy(&self, rule: &RuleTrace<'_>) -> Option<&'a ClusterNetworkPolicy> {
         match rule.policy {
-            PolicyRef::Network(_) => None,
+            PolicyRef::Network(_) | PolicyRef::Plugin(_) => None,
             PolicyRef::Cluster(id) => Some(self.cluster.cluster_policy(id)),
         }
     }
@@ -172,9 +175,9 @@ impl<'a> Words<'a> {
         });
         match passed {
             Some(rule) => format!(
-                "passed on by {} #{}; {said}",
+                "passed on by {} {}; {said}",
                 self.policy(rule.policy),
-                rule.index + 1
+                reach_plugin::number(rule)
             ),
             None => said,
         }
@@ -187,9 +190,13 @@ impl<'a> Words<'a> {
         let isolating = policies.clone().count();
         let rules: usize = policies.map(|policy| policy.rules.len()).sum();
         let isolated = format!("isolated by {}", count(isolating, "policy"));
-        let decider = decision
-            .rule
-            .map(|rule| format!("{} #{}", self.policy(rule.policy), rule.index + 1));
+        let decider = decision.rule.map(|rule| {
+            format!(
+                "{} {}",
+                self.policy(rule.policy),
+                reach_plugin::number(rule)
+            )
+        });
         let decider = decider.unwrap_or_default();
         match decision.code {
             ReasonCode::RuleMatch => match (isolating, rules) {
@@ -252,6 +259,8 @@ impl<'a> Words<'a> {
             ReasonCode::BaselineDeny => {
                 format!("not isolated for {direction}, denied by {decider} of the Baseline tier")
             }
+            ReasonCode::RuleDeny => format!("denied by {decider}"),
+            ReasonCode::DomainName => "depends on which addresses a DNS name has".to_owned(),
             ReasonCode::UnknownNamespace => {
                 "depends on labels of a namespace that is not here".to_owned()
             }
@@ -333,8 +342,13 @@ impl<'a> Words<'a> {
         let misses = nearest
             .misses
             .iter()
-            .map(|miss| self.miss(direction, rule, miss));
-        let misses = misses.collect::<Vec<_>>().join("; ");
+            .map(|miss| match reach_plugin::peer(nearest.peer) {
+                Some(wanted) => format!("wants {wanted}"),
+                None => self.miss(direction, rule, miss),
+            });
+        let mut misses: Vec<String> = misses.collect();
+        misses.dedup();
+        let misses = misses.join("; ");
         match rule.peers.entries.len() {
             1 => format!("peer: {misses}"),
             peers => format!("peer: {misses} (the nearest of {peers} peers)"),
@@ -395,7 +409,11 @@ impl<'a> Words<'a> {
                 format!("{shown} ({meant})")
             }
         };
+        if let Some(said) = reach_plugin::port(entry.port, &entry.connections) {
+            return said;
+        }
         match entry.port {
+            PortRef::Cilium(_) | PortRef::Calico(_) => String::new(),
             PortRef::Network(port) => {
                 let protocol = port.protocol_or_default();
                 match entry.port.name() {
@@ -413,6 +431,9 @@ impl<'a> Words<'a> {
     /// What a peer selects: `app=web in namespaces with team=shop`.
     pub(super) fn peer(&self, peer: &PeerTrace<'_>) -> String {
         match peer.peer {
+            PeerRef::Cilium(..) | PeerRef::Calico(..) | PeerRef::OwnNode => {
+                reach_plugin::peer(peer.peer).unwrap_or_default()
+            }
             PeerRef::Network(peer) => network_peer(peer),
             PeerRef::Cluster(peer) => match &peer.selection {
                 PeerSelection::Pods(PodsSelection::Namespaces(selector)) => {
@@ -452,7 +473,9 @@ impl<'a> Words<'a> {
                     let namespace = &self.cluster.namespace(namespace).name;
                     format!("wants a pod of namespace {namespace}, {other} is in another")
                 }
-                PolicyRef::Cluster(_) => "wants a pod of another namespace".to_owned(),
+                PolicyRef::Cluster(_) | PolicyRef::Plugin(_) => {
+                    "wants a pod of another namespace".to_owned()
+                }
             },
             Miss::NotAPod => format!("wants a pod of the cluster, {other} is none"),
             Miss::HostNetwork => {
@@ -480,7 +503,9 @@ impl<'a> Words<'a> {
                 format!("wants the address of a node, that of {other} is not known")
             }
             Miss::NotANode(_) => "wants the address of a node, which it is not".to_owned(),
-            Miss::DomainName => "wants a DNS name, which cannot be resolved offline".to_owned(),
+            Miss::Identity(_) => format!("wants other labels than {other} has for the CNI plugin"),
+            Miss::AnotherEnd => format!("wants another end than {other}"),
+            Miss::DomainName(_) => "wants a DNS name, which cannot be resolved offline".to_owned(),
         }
     }
 
@@ -490,7 +515,7 @@ impl<'a> Words<'a> {
         if rule.peers.truth == Truth::False {
             let miss = peer.and_then(|peer| peer.misses.first().and_then(miss_span));
             return miss
-                .or_else(|| peer.map(|peer| peer_span(peer.peer)))
+                .or_else(|| peer_span(peer?.peer))
                 .unwrap_or(rule_text(rule.rule));
         }
         if rule.ports.matches.certain.intersection(asked).is_empty() {
@@ -500,7 +525,8 @@ impl<'a> Words<'a> {
                 .first()
                 .map_or(rule_text(rule.rule), |port| port_span(port.port));
         }
-        peer.map_or(rule_text(rule.rule), |peer| peer_span(peer.peer))
+        peer.and_then(|peer| peer_span(peer.peer))
+            .unwrap_or(rule_text(rule.rule))
     }
 
     /// What plugins of another kind would answer.

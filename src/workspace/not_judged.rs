@@ -30,7 +30,7 @@ pub struct DefinedTwice {
 impl NotJudged {
     /// Looks for it in a cluster.
     pub(super) fn new(part: &Part, cluster: &Cluster) -> Self {
-        let foreign = cluster.foreign_policies().iter();
+        let foreign = cluster.foreign_policies().into_iter();
         let foreign = foreign.filter(|policy| policy.kind.effect != PolicyEffect::Nothing);
         let policies = cluster.policies().iter().map(|policy| {
             let namespace = &cluster.namespace(policy.namespace).name;

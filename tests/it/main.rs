@@ -14,6 +14,7 @@ mod clusters;
 mod comparison;
 mod conformance;
 mod conventions;
+mod dialects;
 #[cfg(unix)]
 mod diff;
 mod engine;

@@ -27,7 +27,7 @@ impl Piece<'_> {
     pub(super) fn name(&self, cluster: &Cluster, resolved: &Resolved) -> String {
         match &self.endpoint {
             Endpoint::Address(range) => range_name(*range),
-            Endpoint::Pod(_) => resolved.ends[self.place].name(cluster),
+            Endpoint::Pod(_) | Endpoint::Entity(_) => resolved.ends[self.place].name(cluster),
         }
     }
 }
@@ -220,11 +220,13 @@ impl<'s> Group<'s> {
             Side::Source => &self.sources,
             Side::Destination => &self.destinations,
         };
-        let pods = pieces.iter().filter(|piece| piece.endpoint.pod().is_some());
+        let pods = pieces
+            .iter()
+            .filter(|piece| !matches!(piece.endpoint, Endpoint::Address(_)));
         let mut names: Vec<String> = pods.map(|piece| piece.name(cluster, resolved)).collect();
         let ranges = pieces.iter().filter_map(|piece| match piece.endpoint {
             Endpoint::Address(range) => Some(range),
-            Endpoint::Pod(_) => None,
+            Endpoint::Pod(_) | Endpoint::Entity(_) => None,
         });
         names.extend(range_names(&ranges.collect::<Vec<_>>(), resolved));
         let is_address = |end: &End| matches!(end, End::Addresses(_));

@@ -120,6 +120,7 @@ fn pods(selection: &PodsSelection) -> PodSet<'_> {
         namespaces: NamespaceSet::Matching(namespaces),
         pods,
         host_network: HostNetwork::Unseen,
+        condition: None,
     }
 }
 

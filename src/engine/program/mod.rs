@@ -32,18 +32,28 @@
 //!
 //! Refuses to know which pods there are, and what is allowed.
 
+pub(super) mod calico;
+mod calico_end;
+mod cilium;
 mod cluster_policy;
+pub(super) mod condition;
+pub mod identity;
 pub(super) mod network_policy;
 
 use super::addresses::AddressRange;
 use super::ports::{ConnectionSet, PortSet};
-use crate::cluster::{Cluster, ClusterPolicyId, Enforcement, NamespaceId, PolicyId};
+use crate::cluster::{
+    Cluster, ClusterPolicyId, Cni, Enforcement, NamespaceId, PluginPolicyId, PolicyId,
+};
 use crate::k8s::{
-    Action, ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort, ClusterNetworkPolicyRule,
-    Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, Protocol,
-    is_opaque,
+    Action, CalicoRule, CiliumPeerField, CiliumPort, CiliumRule, CiliumSpec,
+    ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort, ClusterNetworkPolicyRule, Direction,
+    LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, PluginSpec,
+    PolicyEffect, Protocol, is_opaque,
 };
 use crate::source::{Span, Spanned};
+use condition::Condition;
+use identity::Entity;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -108,9 +118,14 @@ pub struct Stage<'c> {
 /// The stages that there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StageName {
+    /// What denies before anything allows: the deny rules of Cilium.
+    Denies,
     /// The Admin tier of the cluster-wide policies (S11).
     Admin,
-    /// `NetworkPolicy`.
+    /// A tier of Calico's, by its place among all tiers; not `default`, which is that of
+    /// NetworkPolicies.
+    CalicoTier(u32),
+    /// `NetworkPolicy`, and what a CNI plugin asks together with them.
     NetworkPolicies,
     /// The Baseline tier of the cluster-wide policies (S11).
     Baseline,
@@ -196,6 +211,8 @@ pub enum PolicyRef {
     Network(PolicyId),
     /// A cluster-wide policy.
     Cluster(ClusterPolicyId),
+    /// A policy that only a CNI plugin knows.
+    Plugin(PluginPolicyId),
 }
 
 /// A rule as a policy has it.
@@ -205,6 +222,12 @@ pub enum RuleRef<'c> {
     Network(&'c NetworkPolicyRule),
     /// Of a cluster-wide policy.
     Cluster(&'c ClusterNetworkPolicyRule),
+    /// Of Cilium, in a rule set.
+    Cilium(&'c CiliumSpec, &'c CiliumRule),
+    /// Of Calico, among the rules of a direction.
+    Calico(&'c CalicoRule, Direction),
+    /// No rule of the policy: its pods' own node always gets in (Cilium).
+    OwnNode(Span),
     /// No rule that could be read: the text of the policy.
     Unread(Span),
 }
@@ -216,6 +239,12 @@ pub enum PeerRef<'c> {
     Network(&'c NetworkPolicyPeer),
     /// Of a cluster-wide policy.
     Cluster(&'c ClusterNetworkPolicyPeer),
+    /// Of Cilium: the field, and the entry's text.
+    Cilium(&'c CiliumPeerField, Span),
+    /// Of Calico: one end of the rule.
+    Calico(&'c CalicoRule, Direction),
+    /// The pods' own node.
+    OwnNode,
 }
 
 /// A port entry as a policy has it.
@@ -225,6 +254,10 @@ pub enum PortRef<'c> {
     Network(&'c NetworkPolicyPort),
     /// Of a cluster-wide policy.
     Cluster(&'c ClusterNetworkPolicyPort),
+    /// Of Cilium.
+    Cilium(&'c CiliumPort),
+    /// Of Calico: all ports of the rule.
+    Calico(&'c CalicoRule),
 }
 
 /// An entry of a rule's peers.
@@ -247,6 +280,12 @@ pub enum Matcher<'c> {
     Nodes(Vec<IpAddr>),
     /// Names of the DNS, which cannot be resolved offline and match nobody (S12).
     DomainNames,
+    /// Addresses outside, and nobody in the cluster that has one of them.
+    Outside(Vec<AddressRange>),
+    /// Ends that are neither pods nor outside.
+    Entities(Vec<Entity>),
+    /// Whoever meets a condition of a CNI plugin's.
+    Condition(Condition<'c>),
 }
 
 /// A block of addresses with holes.
@@ -259,7 +298,7 @@ pub struct Block<'c> {
 }
 
 /// Pods by the labels of their namespace and their own.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PodSet<'c> {
     /// Their namespace.
     pub namespaces: NamespaceSet<'c>,
@@ -267,6 +306,8 @@ pub struct PodSet<'c> {
     pub pods: Option<&'c LabelSelector>,
     /// What it has to do with pods on the network of their node.
     pub host_network: HostNetwork,
+    /// What a CNI plugin asks of them besides.
+    pub condition: Option<Condition<'c>>,
 }
 
 /// Namespaces.
@@ -307,6 +348,10 @@ pub enum Ports<'c> {
     Numbers(Protocol, PortSet),
     /// The destination's container ports of this name, of one protocol or of any (S7).
     Name(&'c str, Option<Protocol>),
+    /// Not the destination's container ports of this name, whatever other entries match.
+    ExceptName(&'c str, Protocol),
+    /// Not these, whatever other entries match.
+    ExceptNumbers(Protocol, PortSet),
 }
 
 /// How policies are read where Kubernetes leaves something open.
@@ -335,7 +380,8 @@ impl<'c> Program<'c> {
     #[must_use]
     pub fn new(cluster: &'c Cluster) -> Self {
         let ids: Vec<PolicyId> = cluster.policy_ids().collect();
-        Self::of(cluster, &ids, Reading::of(cluster))
+        let plugin: Vec<PluginPolicyId> = cluster.plugin_policy_ids().collect();
+        Self::of(cluster, &ids, &plugin, Reading::of(cluster))
     }
 
     /// The policies that can select pods of a namespace; without one only those that can
@@ -349,13 +395,41 @@ impl<'c> Program<'c> {
         let ids: Vec<PolicyId> = namespace.map_or_else(Vec::new, |namespace| {
             cluster.policies_in(namespace).collect()
         });
-        Self::of(cluster, &ids, reading)
+        let name = namespace.map(|id| cluster.namespace(id).name.as_str());
+        let plugin = cluster.plugin_policy_ids().filter(|id| {
+            let own = cluster.plugin_policy(*id).namespace();
+            own.is_none() || own == name
+        });
+        Self::of(cluster, &ids, &plugin.collect::<Vec<_>>(), reading)
     }
 
-    fn of(cluster: &'c Cluster, policies: &[PolicyId], reading: Reading<'_>) -> Self {
+    fn of(
+        cluster: &'c Cluster,
+        policies: &[PolicyId],
+        plugin: &[PluginPolicyId],
+        reading: Reading<'_>,
+    ) -> Self {
+        let cni = reading.enforcement.cni().map(|cni| cni.value);
+        let is_calico = |id: &PluginPolicyId| {
+            let policy = cluster.plugin_policy(*id);
+            matches!(policy.spec, PluginSpec::Calico(_))
+                && policy.kind.effect != PolicyEffect::Nothing
+        };
+        if cni == Some(Cni::Cilium) {
+            let stages = cilium::lower(cluster, policies, plugin).into();
+            return Self {
+                gates: vec![Gate { stages }],
+            };
+        }
         let [admin, baseline] = cluster_policy::lower(cluster, reading);
         let policies = network_policy::lower(cluster, policies, reading);
-        let stages = vec![admin, policies, baseline];
+        let stages = [admin, policies, baseline];
+        let plugin: Vec<PluginPolicyId> = plugin.iter().copied().filter(is_calico).collect();
+        let stages = match cni {
+            // Without a policy of its own Calico does what Kubernetes says (M4).
+            Some(Cni::Calico) if !plugin.is_empty() => calico::lower(cluster, stages, &plugin),
+            _ => stages.into(),
+        };
         Self {
             gates: vec![Gate { stages }],
         }
@@ -391,7 +465,10 @@ impl Matcher<'_> {
     /// The ranges that its text speaks of, exceptions by themselves.
     pub(super) fn cuts(&self) -> Vec<AddressRange> {
         match self {
-            Self::Pods(_) | Self::DomainNames => Vec::new(),
+            Self::Pods(pods) => (pods.condition.as_ref()).map_or_else(Vec::new, Condition::cuts),
+            Self::DomainNames | Self::Entities(_) => Vec::new(),
+            Self::Outside(ranges) => ranges.clone(),
+            Self::Condition(condition) => condition.cuts(),
             Self::Blocks(blocks) => {
                 let nets = blocks
                     .iter()
@@ -406,7 +483,7 @@ impl Matcher<'_> {
     #[must_use]
     pub fn ranges(&self) -> Option<Vec<AddressRange>> {
         match self {
-            Self::Pods(_) => None,
+            Self::Pods(_) | Self::Outside(_) | Self::Entities(_) | Self::Condition(_) => None,
             Self::Blocks(blocks) => Some(blocks.iter().flat_map(Block::ranges).collect()),
             Self::Nodes(_) => Some(self.cuts()),
             Self::DomainNames => Some(Vec::new()),
@@ -427,7 +504,7 @@ impl Ports<'_> {
     /// Whether it is a name that another tool fills in.
     #[must_use]
     pub fn is_opaque(&self) -> bool {
-        matches!(self, Self::Name(name, _) if is_opaque(name))
+        matches!(self, Self::Name(name, _) | Self::ExceptName(name, _) if is_opaque(name))
     }
 
     /// What it matches by number.
@@ -435,7 +512,9 @@ impl Ports<'_> {
     pub fn numbers(&self) -> ConnectionSet {
         match self {
             Self::Numbers(protocol, ports) => ConnectionSet::of(*protocol, ports.clone()),
-            Self::Name(..) => ConnectionSet::none(),
+            Self::Name(..) | Self::ExceptName(..) | Self::ExceptNumbers(..) => {
+                ConnectionSet::none()
+            }
         }
     }
 }

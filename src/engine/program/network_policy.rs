@@ -27,6 +27,7 @@ pub(super) fn lower<'c>(
             namespaces: NamespaceSet::One(policy.namespace),
             pods: policy.object.pod_selector.get(),
             host_network: HostNetwork::Unseen,
+            condition: None,
         };
         let lowering = Lowering {
             home: policy.namespace,
@@ -36,9 +37,9 @@ pub(super) fn lower<'c>(
             let chain = if !policy.object.meta.is_accepted {
                 // Nobody knows what becomes of it when it is put right.
                 let text = policy.object.meta.name.span;
-                Chain::unread(PolicyRef::Network(*id), subject, text, End::Deny)
+                Chain::unread(PolicyRef::Network(*id), subject.clone(), text, End::Deny)
             } else if policy.object.applies_to(direction) {
-                lowering.chain(*id, &policy.object, subject, direction)
+                lowering.chain(*id, &policy.object, subject.clone(), direction)
             } else {
                 continue;
             };
@@ -120,6 +121,7 @@ impl Lowering<'_> {
                 }),
                 pods,
                 host_network: self.host_network(namespaces, pods),
+                condition: None,
             }),
         };
         Some(Peer {

@@ -221,6 +221,7 @@ fn label_sets(end: &Endpoint<'_>, asked: &Asked<'_>) -> Option<Vec<Labels>> {
 fn with_labels<'l>(end: &Endpoint<'l>, labels: &'l Labels) -> Endpoint<'l> {
     match end {
         Endpoint::Address(range) => Endpoint::Address(*range),
+        Endpoint::Entity(entity) => Endpoint::Entity(*entity),
         Endpoint::Pod(pod) => {
             let mut pod: PodView<'l> = pod.clone();
             if !pod.namespace.are_labels_known {

@@ -4,6 +4,7 @@
 //! Refuses to know ports, and what follows for the rule.
 
 use crate::cluster::{Enforcement, NAMESPACE_NAME_LABEL};
+use crate::engine::program::condition::{Candidate, Condition};
 use crate::engine::program::{Block, HostNetwork, Matcher, NamespaceSet, Peer, PeerRef, PodSet};
 use crate::engine::{Address, AddressRange, Endpoint, NamespaceView, PodView};
 use crate::k8s::{Label, LabelSelector, LabelSelectorRequirement, Labels, Truth, is_opaque};
@@ -57,8 +58,13 @@ pub enum Miss<'c> {
     /// The address is that of no node with the labels that the peer asks for (`False`), or it
     /// is not known whether it is (`Unknown`).
     NotANode(Truth),
-    /// It means a name of the DNS, which cannot be resolved offline (S12).
-    DomainName,
+    /// It means a name of the DNS, which cannot be resolved offline (S12): nobody, or perhaps
+    /// an address outside (`Unknown`).
+    DomainName(Truth),
+    /// The end does not meet what the CNI plugin makes of the selector.
+    Identity(Truth),
+    /// It means ends outside the cluster, or nodes and their like, and this is none of them.
+    AnotherEnd,
 }
 
 impl Miss<'_> {
@@ -67,7 +73,10 @@ impl Miss<'_> {
     pub fn truth(&self) -> Truth {
         match self {
             Self::PodLabel(requirement) | Self::NamespaceLabel(requirement) => requirement.truth,
-            Self::AddressUnknown(_, truth) | Self::NotANode(truth) => *truth,
+            Self::AddressUnknown(_, truth)
+            | Self::NotANode(truth)
+            | Self::DomainName(truth)
+            | Self::Identity(truth) => *truth,
             _ => Truth::False,
         }
     }
@@ -223,11 +232,31 @@ pub(super) fn compare<'c>(peers: Option<&[Peer<'c>]>, seen: Seen<'_, 'c>) -> Pee
     };
     let trace = |peer: &Peer<'c>| {
         let misses = match (&peer.matcher, seen.end) {
-            (Matcher::Pods(_), Endpoint::Address(_)) => vec![Miss::NotAPod],
+            (Matcher::Pods(_), Endpoint::Address(_) | Endpoint::Entity(_)) => vec![Miss::NotAPod],
             (Matcher::Pods(pods), Endpoint::Pod(pod)) => misses_of_pods(pods, pod),
             (Matcher::Blocks(blocks), _) => seen.misses_of_blocks(blocks),
             (Matcher::Nodes(addresses), _) => seen.misses_of_nodes(addresses),
-            (Matcher::DomainNames, _) => vec![Miss::DomainName],
+            // What Cilium's DNS proxy has learned is known to the agent only (C13).
+            (Matcher::DomainNames, Endpoint::Address(_))
+                if matches!(peer.origin, PeerRef::Cilium(..)) =>
+            {
+                vec![Miss::DomainName(Truth::Unknown)]
+            }
+            (Matcher::DomainNames, _) => vec![Miss::DomainName(Truth::False)],
+            (Matcher::Outside(ranges), Endpoint::Address(range))
+                if ranges.iter().any(|it| it.contains_range(range)) =>
+            {
+                Vec::new()
+            }
+            (Matcher::Entities(entities), Endpoint::Entity(entity))
+                if entities.contains(entity) =>
+            {
+                Vec::new()
+            }
+            (Matcher::Outside(_) | Matcher::Entities(_), _) => vec![Miss::AnotherEnd],
+            (Matcher::Condition(condition), _) => miss_of_truth(seen.condition(condition))
+                .into_iter()
+                .collect(),
         };
         PeerTrace {
             peer: peer.origin,
@@ -286,7 +315,19 @@ pub(super) fn misses_of_pods<'c>(pods: &PodSet<'c>, pod: &PodView<'c>) -> Vec<Mi
     if let Some(selector) = pods.pods {
         misses.extend(unsatisfied(selector, pod_view(pod)).map(Miss::PodLabel));
     }
+    if let Some(condition) = &pods.condition {
+        let candidate = Candidate::Pod {
+            pod,
+            address: None,
+            is_ipv4: true,
+        };
+        misses.extend(miss_of_truth(condition.truth(candidate)));
+    }
     misses
+}
+
+fn miss_of_truth<'c>(truth: Truth) -> Option<Miss<'c>> {
+    (truth != Truth::True).then_some(Miss::Identity(truth))
 }
 
 /// Whether pods are among those of a selection.
@@ -300,8 +341,26 @@ impl<'c> Seen<'_, 'c> {
         match self.end {
             Endpoint::Pod(pod) if pod.host_network => self.enforcement.ip_block_matches_nodes(),
             Endpoint::Pod(_) => self.enforcement.ip_block_matches_pods(),
-            Endpoint::Address(_) => true,
+            Endpoint::Address(_) | Endpoint::Entity(_) => true,
         }
+    }
+
+    /// Whether the end meets a condition.
+    fn condition(&self, condition: &Condition<'c>) -> Truth {
+        let address = self.address.range().map(|range| range.first);
+        let is_ipv4 = match self.address {
+            Address::Unknown { is_ipv4 } => is_ipv4,
+            _ => address.is_none_or(|address| address.is_ipv4()),
+        };
+        condition.truth(match self.end {
+            Endpoint::Pod(pod) => Candidate::Pod {
+                pod,
+                address,
+                is_ipv4,
+            },
+            Endpoint::Entity(entity) => Candidate::Entity(*entity),
+            Endpoint::Address(range) => Candidate::Outside(range.first),
+        })
     }
 
     /// What keeps every one of some blocks from holding the address; nothing if one does.

@@ -5,7 +5,7 @@
 use super::possibility::Match;
 use crate::engine::program::{PortEntry, PortRef, Ports};
 use crate::engine::{ConnectionSet, Endpoint, PortSet};
-use crate::k8s::{PortMatch, PortReference, Protocol};
+use crate::k8s::{CiliumPortReference, PortMatch, PortReference, Protocol};
 
 impl<'c> PortRef<'c> {
     /// The name, if it is a named port.
@@ -20,6 +20,11 @@ impl<'c> PortRef<'c> {
                 PortMatch::Name(name) => Some(name),
                 PortMatch::Numbers { .. } => None,
             },
+            Self::Cilium(entry) => match &entry.port.value {
+                CiliumPortReference::Name(name) => Some(name),
+                CiliumPortReference::Number(_) => None,
+            },
+            Self::Calico(_) => None,
         }
     }
 }
@@ -67,15 +72,26 @@ pub(super) fn compare<'c>(
         connections: match &entry.ports {
             Ports::Numbers(..) => entry.ports.numbers(),
             Ports::Name(name, protocol) => named(destination, name, *protocol),
+            Ports::ExceptName(..) | Ports::ExceptNumbers(..) => ConnectionSet::none(),
         },
+    };
+    let excepted = |all: ConnectionSet, entry: &PortEntry<'_>| match &entry.ports {
+        Ports::ExceptName(name, protocol) => {
+            all.difference(&named(destination, name, Some(*protocol)))
+        }
+        Ports::ExceptNumbers(protocol, numbers) => {
+            all.difference(&ConnectionSet::of(*protocol, numbers.clone()))
+        }
+        Ports::Numbers(..) | Ports::Name(..) => all,
     };
     let entries: Vec<PortTrace<'c>> = ports.iter().map(trace).collect();
     let union = |all: ConnectionSet, entry: &PortTrace<'_>| all.union(&entry.connections);
-    let mut matches = Match::exactly(entries.iter().fold(ConnectionSet::none(), union));
+    let matched = entries.iter().fold(ConnectionSet::none(), union);
+    let mut matches = Match::exactly(ports.iter().fold(matched, excepted));
     let are_ports_known = destination.pod().is_none_or(|pod| pod.are_ports_known);
     let is_open = |entry: &PortEntry<'_>| match entry.ports {
-        Ports::Numbers(..) => false,
-        Ports::Name(..) => entry.ports.is_opaque() || !are_ports_known,
+        Ports::Numbers(..) | Ports::ExceptNumbers(..) => false,
+        Ports::Name(..) | Ports::ExceptName(..) => entry.ports.is_opaque() || !are_ports_known,
     };
     if ports.iter().any(is_open) {
         matches.possible = ConnectionSet::all();

@@ -22,6 +22,10 @@ pub enum ReasonCode {
     NoRules,
     /// The pod is isolated and no rule of its policies matches: denied.
     NoRuleMatches,
+    /// A rule of a policy that only a CNI plugin knows denies.
+    RuleDeny,
+    /// It depends on which addresses a name of the DNS has.
+    DomainName,
     /// No peer of the rule matches the other end.
     PeerMismatch,
     /// No port of the rule is asked for.
@@ -60,11 +64,13 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::NotIsolated,
         Self::RuleMatch,
         Self::NoRules,
         Self::NoRuleMatches,
+        Self::RuleDeny,
+        Self::DomainName,
         Self::PeerMismatch,
         Self::PortMismatch,
         Self::NamedPortUnresolved,
@@ -92,6 +98,8 @@ impl ReasonCode {
             Self::RuleMatch => "RULE_MATCH",
             Self::NoRules => "NO_RULES",
             Self::NoRuleMatches => "NO_RULE_MATCHES",
+            Self::RuleDeny => "RULE_DENY",
+            Self::DomainName => "DOMAIN_NAME",
             Self::PeerMismatch => "PEER_MISMATCH",
             Self::PortMismatch => "PORT_MISMATCH",
             Self::NamedPortUnresolved => "NAMED_PORT_UNRESOLVED",
@@ -252,7 +260,9 @@ impl<'a, 'c> Open<'a, 'c> {
     fn decide_by_stage(&mut self, stage: &'a StageTrace<'c>, verdict: &Verdict) {
         let (accept, deny) = match stage.name {
             StageName::Admin => (ReasonCode::AdminAccept, ReasonCode::AdminDeny),
-            StageName::NetworkPolicies => (ReasonCode::RuleMatch, ReasonCode::NoRuleMatches),
+            StageName::Denies | StageName::NetworkPolicies | StageName::CalicoTier(_) => {
+                (ReasonCode::RuleMatch, ReasonCode::RuleDeny)
+            }
             StageName::Baseline => (ReasonCode::BaselineAccept, ReasonCode::BaselineDeny),
         };
         let policies = &stage.policies;
@@ -344,7 +354,10 @@ impl Miss<'_> {
             | Self::OutsideBlock(_)
             | Self::BlockIgnoresPods(_)
             | Self::NotANode(_)
-            | Self::DomainName => ReasonCode::PeerMismatch,
+            | Self::AnotherEnd => ReasonCode::PeerMismatch,
+            Self::DomainName(Truth::Unknown) => ReasonCode::DomainName,
+            Self::Identity(Truth::Unknown) => ReasonCode::UnknownNamespace,
+            Self::DomainName(_) | Self::Identity(_) => ReasonCode::PeerMismatch,
         }
     }
 }

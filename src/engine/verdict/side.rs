@@ -102,6 +102,17 @@ impl<'c> SideTrace<'c> {
         self.policies(name).iter().flat_map(|policy| &policy.rules)
     }
 
+    /// The rules that are asked before the stage of the NetworkPolicies, in the order of
+    /// evaluation: deny rules of Cilium, the Admin tier, tiers of Calico.
+    pub fn rules_before(&self) -> impl Iterator<Item = &RuleTrace<'c>> {
+        let is_later = |stage: &&StageTrace<'c>| {
+            !matches!(stage.name, StageName::NetworkPolicies | StageName::Baseline)
+        };
+        let stages = self.stages.iter().take_while(is_later);
+        let policies = stages.flat_map(|stage| &stage.policies);
+        policies.flat_map(|policy| &policy.rules)
+    }
+
     /// The rules of every stage, in the order of evaluation.
     pub fn rules(&self) -> impl Iterator<Item = &RuleTrace<'c>> {
         let policies = self.stages.iter().flat_map(|stage| &stage.policies);

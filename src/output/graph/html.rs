@@ -217,6 +217,7 @@ fn rule_name(cluster: &Cluster, policy: PolicyRef, index: usize) -> String {
             let policy = cluster.cluster_policy(id);
             format!("{}/{} #{number}", policy.kind.name(), policy.meta.name)
         }
+        PolicyRef::Plugin(id) => format!("{} #{number}", cluster.plugin_policy(id).display()),
     }
 }
 

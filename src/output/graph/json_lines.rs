@@ -34,9 +34,10 @@ impl<'a> Writer<'a> {
         self.lines(self.relation.row(source).into_flows())
     }
 
-    /// The lines of all that the outside may open at a workload.
+    /// The lines of all that the outside, nodes and their like may open at a workload.
     pub(super) fn lines_from_outside(&self, destination: WorkloadId) -> String {
-        self.lines(self.relation.flows_from_outside(destination))
+        let flows = self.relation.flows_from_outside(destination);
+        self.lines(flows.chain(self.relation.flows_from_entities(destination)))
     }
 
     fn lines(&self, flows: impl Iterator<Item = Flow>) -> String {
@@ -66,6 +67,10 @@ impl<'a> Writer<'a> {
     fn write_peer(&self, text: &mut String, peer: Peer) {
         match peer {
             Peer::Workload(id) => text.push_str(&self.names[id.index()]),
+            Peer::Entity(entity) => {
+                write!(text, "\"entity:{}\"", entity.name())
+                    .expect("a string takes all that is written");
+            }
             Peer::Outside(range) => {
                 write!(text, "\"ext:{range}\"").expect("a string takes all that is written");
             }

@@ -5,7 +5,7 @@
 
 use super::{GraphView, names};
 use crate::cluster::{Cluster, WorkloadId};
-use crate::engine::{AddressRange, ConnectionSet, Flow, Peer, Relation};
+use crate::engine::{AddressRange, ConnectionSet, Entity, Flow, Peer, Relation};
 use crate::k8s::WorkloadKind;
 use crate::output::{Escaped, Role, Style, range_name};
 use std::fmt::{self, Write as _};
@@ -65,10 +65,12 @@ impl<'a> Writer<'a> {
     pub(super) fn lines_from_workload(&self, source: WorkloadId) -> String {
         let mut pods = Vec::new();
         let mut outside = Vec::new();
+        let mut entities: Vec<(Entity, Opened)> = Vec::new();
         for flow in self.relation.row(source).into_flows() {
             match flow.destination {
                 Peer::Workload(id) => pods.push((id, flow.into())),
                 Peer::Outside(range) => outside.push((range, flow.into())),
+                Peer::Entity(entity) => entities.push((entity, flow.into())),
             }
         }
         let name = &self.names[source.index()];
@@ -78,6 +80,9 @@ impl<'a> Writer<'a> {
         }
         for (destination, opened) in merged(outside) {
             self.write_line(&mut text, name, &destination, &opened);
+        }
+        for (entity, opened) in entities {
+            self.write_line(&mut text, name, entity.name(), &opened);
         }
         text
     }
@@ -94,6 +99,11 @@ impl<'a> Writer<'a> {
         let mut text = String::new();
         for (source, opened) in merged(ranges) {
             self.write_line(&mut text, &source, name, &opened);
+        }
+        for flow in self.relation.flows_from_entities(destination) {
+            if let Peer::Entity(entity) = flow.source {
+                self.write_line(&mut text, entity.name(), name, &flow.into());
+            }
         }
         text
     }

@@ -116,7 +116,9 @@ fn is_near(miss: &NearestMiss<'_, '_>) -> bool {
                 | Miss::BlockIgnoresPods(_)
                 | Miss::HostNetwork
                 | Miss::NotANode(_)
-                | Miss::DomainName
+                | Miss::DomainName(_)
+                | Miss::Identity(_)
+                | Miss::AnotherEnd
         )
     };
     let differences = miss.peer_differences + usize::from(miss.ports_differ);

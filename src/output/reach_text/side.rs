@@ -130,7 +130,7 @@ impl<'t, 'c> Shown<'t, 'c> {
         };
         let shows_all = detail == Detail::Everything;
         let decides = |rule: &RuleTrace<'_>| !rule.decides.possible.intersection(asked).is_empty();
-        for rule in side.rules_of(StageName::Admin) {
+        for rule in side.rules_before() {
             shown.add(rule, shows_all || decides(rule));
         }
         let codes: Vec<ReasonCode> = side

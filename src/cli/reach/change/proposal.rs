@@ -131,6 +131,7 @@ impl Side<'_, '_> {
         let span = match policy {
             PolicyRef::Network(id) => self.scene.cluster.policy(id).object.meta.span,
             PolicyRef::Cluster(id) => self.scene.cluster.cluster_policy(id).meta.span,
+            PolicyRef::Plugin(id) => self.scene.cluster.plugin_policy(id).meta.span,
         };
         self.scene.sources.get(span.source).text()
     }
@@ -156,7 +157,7 @@ impl Side<'_, '_> {
         let policies = self.trace.policies(StageName::NetworkPolicies).iter();
         policies.filter_map(|policy| match policy.policy {
             PolicyRef::Network(id) => Some((id, policy)),
-            PolicyRef::Cluster(_) => None,
+            PolicyRef::Cluster(_) | PolicyRef::Plugin(_) => None,
         })
     }
 

@@ -1,0 +1,463 @@
+//! Calico's policies in the form of the program: one stage for each tier, policies in the
+//! order of the tier, NetworkPolicies among them (K1 to K12, M4, M5).
+//!
+//! Refuses to know which pods there are, and whom a selector means.
+
+use super::calico_end::{CalicoEnd, CalicoSubject, Owners};
+use super::condition::Condition;
+use super::{
+    Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet, PolicyRef,
+    PortEntry, PortRef, Ports, Rule, RuleRef, Stage, StageName,
+};
+use crate::cluster::{Cluster, PluginPolicyId};
+use crate::engine::addresses::AddressRange;
+use crate::engine::ports::PortSet;
+use crate::k8s::{
+    Action, CALICO_DEFAULT_TIER, CalicoAction, CalicoPolicy, CalicoPort, CalicoRule, CalicoTier,
+    Direction, PluginPolicy, PluginSpec, PolicyEffect, Product, Protocol,
+};
+use crate::source::Spanned;
+use std::sync::Arc;
+
+/// The order of a NetworkPolicy among the policies of the tier `default`.
+const NETWORK_POLICY_ORDER: f64 = 1_000.0;
+
+/// A tier that has not become a stage yet.
+struct Tier<'c> {
+    name: String,
+    order: f64,
+    passes: bool,
+    chains: Vec<Placed<'c>>,
+}
+
+/// The chains of a policy with what they are sorted by.
+struct Placed<'c> {
+    order: f64,
+    tie: String,
+    direction: Direction,
+    chain: Chain<'c>,
+}
+
+/// All tiers in order, with the stages of the policies that Kubernetes knows put into them.
+pub(super) fn lower<'c>(
+    cluster: &'c Cluster,
+    [admin, network, baseline]: [Stage<'c>; 3],
+    plugin: &[PluginPolicyId],
+) -> Vec<Stage<'c>> {
+    let mut tiers = tiers(cluster);
+    let owners = Arc::new(Owners::new(cluster));
+    for (stage, name) in [
+        (admin, "kube-admin"),
+        (network, CALICO_DEFAULT_TIER),
+        (baseline, "kube-baseline"),
+    ] {
+        let tier = tier_of(&mut tiers, name);
+        let super::ByDirection { ingress, egress } = stage.chains;
+        for (direction, chains) in [(Direction::Ingress, ingress), (Direction::Egress, egress)] {
+            for (index, chain) in chains.into_iter().enumerate() {
+                tier.chains.push(placed(cluster, chain, direction, index));
+            }
+        }
+    }
+    for id in plugin {
+        let policy = cluster.plugin_policy(*id);
+        if let PluginSpec::Calico(spec) = &policy.spec
+            && policy.meta.is_accepted
+            && spec.host_endpoints_only.is_none()
+        {
+            let lowering = Lowering {
+                owners: &owners,
+                id: *id,
+                policy,
+                spec,
+            };
+            lowering.add_to(tier_of(&mut tiers, spec.tier_name()));
+        }
+    }
+    tiers.sort_by(|a, b| {
+        a.order
+            .total_cmp(&b.order)
+            .then_with(|| a.name.cmp(&b.name))
+    });
+    let tiers = (0u32..).zip(tiers);
+    let stage = |(place, mut tier): (u32, Tier<'c>)| {
+        let name = match tier.name.as_str() {
+            "kube-admin" => StageName::Admin,
+            "kube-baseline" => StageName::Baseline,
+            CALICO_DEFAULT_TIER => StageName::NetworkPolicies,
+            _ => StageName::CalicoTier(place),
+        };
+        let mut stage = Stage::new(name);
+        tier.chains
+            .sort_by(|a, b| a.order.total_cmp(&b.order).then_with(|| a.tie.cmp(&b.tie)));
+        for placed in tier.chains {
+            stage.chains.get_mut(placed.direction).push(placed.chain);
+        }
+        stage
+    };
+    tiers.map(stage).collect()
+}
+
+/// Whether a cluster has anything that only Calico knows; without, it does what Kubernetes
+/// says (M4).
+pub(in crate::engine) fn is_in_use(cluster: &Cluster) -> bool {
+    let resources = cluster.plugin_resources();
+    let is_calico = |policy: &PluginPolicy| policy.kind.product == Product::Calico;
+    !resources.tiers.is_empty()
+        || !resources.network_sets.is_empty()
+        || cluster
+            .plugin_policies()
+            .iter()
+            .any(|policy| is_calico(policy))
+}
+
+/// Every block of addresses that a policy or a network set mentions, whether it counts for
+/// a verdict or not.
+pub(in crate::engine) fn blocks(cluster: &Cluster) -> Vec<AddressRange> {
+    let sets = cluster.plugin_resources().network_sets.iter();
+    let mut blocks: Vec<AddressRange> = sets
+        .flat_map(|set| &set.nets)
+        .map(|net| net.value.into())
+        .collect();
+    for policy in cluster
+        .policies()
+        .iter()
+        .filter(|policy| policy.object.meta.is_accepted)
+    {
+        let peers = policy.object.peers();
+        for block in peers.filter_map(|place| place.peer.ip_block.get()) {
+            blocks.push(block.cidr.value.into());
+            blocks.extend(
+                block
+                    .except
+                    .items()
+                    .iter()
+                    .map(|net| AddressRange::from(net.value)),
+            );
+        }
+    }
+    for policy in cluster
+        .plugin_policies()
+        .iter()
+        .filter(|policy| policy.meta.is_accepted)
+    {
+        if let PluginSpec::Calico(spec) = &policy.spec
+            && policy.kind.effect != PolicyEffect::Nothing
+        {
+            let rules = [&spec.ingress, &spec.egress]
+                .into_iter()
+                .flat_map(|it| it.items());
+            let ends = rules.flat_map(|rule| [&rule.source, &rule.destination]);
+            let nets = ends.flat_map(|end| end.nets.iter().chain(&end.not_nets));
+            blocks.extend(nets.map(|net| AddressRange::from(net.value)));
+        }
+    }
+    blocks
+}
+
+/// The tiers that are declared or built in.
+fn tiers<'c>(cluster: &'c Cluster) -> Vec<Tier<'c>> {
+    let tier = |name: &str, order, passes| Tier {
+        name: name.to_owned(),
+        order,
+        passes,
+        chains: Vec::new(),
+    };
+    let declared = cluster.plugin_resources().tiers.iter();
+    let declared = declared.filter(|declared| declared.meta.is_accepted);
+    let mut tiers: Vec<Tier<'c>> = declared
+        .map(|declared| {
+            let order = declared
+                .order
+                .as_ref()
+                .map_or(f64::INFINITY, |order| order.value);
+            tier(&declared.meta.name, order, declared.passes)
+        })
+        .collect();
+    for (name, order, passes) in CalicoTier::BUILT_IN {
+        if !tiers.iter().any(|tier| tier.name == name) {
+            tiers.push(tier(name, order, passes));
+        }
+    }
+    tiers
+}
+
+/// The tier of a name; one that nobody declares comes after all others, and denies (K1).
+fn tier_of<'t, 'c>(tiers: &'t mut Vec<Tier<'c>>, name: &str) -> &'t mut Tier<'c> {
+    let place = tiers.iter().position(|tier| tier.name == name);
+    let place = place.unwrap_or_else(|| {
+        tiers.push(Tier {
+            name: name.to_owned(),
+            order: f64::NAN,
+            passes: false,
+            chains: Vec::new(),
+        });
+        tiers.len() - 1
+    });
+    &mut tiers[place]
+}
+
+/// The place of a policy that Kubernetes knows in its tier (M4, M5).
+fn placed<'c>(
+    cluster: &Cluster,
+    chain: Chain<'c>,
+    direction: Direction,
+    index: usize,
+) -> Placed<'c> {
+    let (order, tie) = match chain.policy {
+        PolicyRef::Network(id) => {
+            let meta = &cluster.policy(id).object.meta;
+            let (name, namespace) = (&meta.name, meta.namespace_name());
+            let tie = format!("{name}/{namespace}/KubernetesNetworkPolicy");
+            (NETWORK_POLICY_ORDER, tie)
+        }
+        // They are sorted by name already where their priority is the same.
+        PolicyRef::Cluster(id) => {
+            let priority = cluster.cluster_policy(id).priority.value;
+            (f64::from(priority), format!("{index:08}"))
+        }
+        PolicyRef::Plugin(_) => (f64::INFINITY, String::new()),
+    };
+    Placed {
+        order,
+        tie,
+        direction,
+        chain,
+    }
+}
+
+struct Lowering<'a, 'c> {
+    owners: &'a Arc<Owners<'c>>,
+    id: PluginPolicyId,
+    policy: &'c PluginPolicy,
+    spec: &'c CalicoPolicy,
+}
+
+/// A rule, and what it asks of the end that its policy is about, at the address of a family.
+type Variant<'c> = (Option<(CalicoEnd<'c>, bool)>, Rule<'c>);
+
+impl<'c> Lowering<'_, 'c> {
+    fn add_to(&self, tier: &mut Tier<'c>) {
+        let end = if tier.passes { End::Next } else { End::Deny };
+        let namespace = self.policy.namespace().unwrap_or_default();
+        // Staged policies stand where their model would (K12).
+        let kind = self.policy.kind.name.trim_start_matches("Staged");
+        let tie = format!("{}/{namespace}/{kind}", self.policy.meta.name);
+        let order = self
+            .spec
+            .order
+            .as_ref()
+            .map_or(f64::INFINITY, |order| order.value);
+        for direction in Direction::BOTH {
+            if !self.spec.applies_to(direction) {
+                continue;
+            }
+            let mut add = |own, rules, end| {
+                tier.chains.push(Placed {
+                    order,
+                    tie: tie.clone(),
+                    direction,
+                    chain: self.chain(own, rules, end),
+                });
+            };
+            // The chain that carries the end comes first: it decides nothing by itself, and
+            // rules that are about a part of the subject have chains of their own.
+            let mut rules: Vec<Rule<'c>> = Vec::new();
+            let mut has_end = false;
+            for (index, rule) in self.spec.rules(direction).iter().enumerate() {
+                for (own, rule) in self.variants(index, rule, direction) {
+                    if own.is_some() {
+                        if !rules.is_empty() {
+                            add(None, std::mem::take(&mut rules), end);
+                            has_end = true;
+                        }
+                        add(own, vec![rule], End::Next);
+                    } else {
+                        rules.push(rule);
+                    }
+                }
+            }
+            if !rules.is_empty() || !has_end {
+                add(None, rules, end);
+            }
+        }
+    }
+
+    fn chain(
+        &self,
+        own: Option<(CalicoEnd<'c>, bool)>,
+        rules: Vec<Rule<'c>>,
+        end: End,
+    ) -> Chain<'c> {
+        let selector = |selector: &'c Option<Spanned<crate::k8s::CalicoSelector>>| {
+            selector.as_ref().map(|selector| &selector.value)
+        };
+        let subject = CalicoSubject {
+            owners: Arc::clone(self.owners),
+            namespace: self.policy.namespace(),
+            selector: selector(&self.spec.selector),
+            namespace_selector: selector(&self.spec.namespace_selector),
+            service_account_selector: selector(&self.spec.service_account_selector),
+            own,
+        };
+        let opaque = self.policy.meta.opaque;
+        Chain {
+            policy: PolicyRef::Plugin(self.id),
+            subject: PodSet {
+                namespaces: NamespaceSet::All,
+                pods: None,
+                host_network: HostNetwork::Unseen,
+                condition: Some(Condition::subject(subject)),
+            },
+            is_subject_known: opaque.is_none_or(|hole| {
+                let rules = [&self.spec.ingress, &self.spec.egress].into_iter();
+                let mut rules = rules.flat_map(|rules| rules.items());
+                rules.any(|rule| rule.span.contains(hole))
+            }),
+            rules,
+            end,
+        }
+    }
+
+    /// The rule as the program can say it: where it asks something of the subject that depends
+    /// on its address, one for each family, as the other end decides which address that is.
+    fn variants(
+        &self,
+        index: usize,
+        rule: &'c CalicoRule,
+        direction: Direction,
+    ) -> Vec<Variant<'c>> {
+        let action = match rule.action.value {
+            CalicoAction::Allow => Action::Accept,
+            CalicoAction::Deny => Action::Deny,
+            CalicoAction::Pass => Action::Pass,
+            CalicoAction::Log => return Vec::new(),
+        };
+        let namespace = self.policy.namespace();
+        let end = |entity| CalicoEnd::new(self.owners, entity, namespace);
+        let (own, peer) = (end(rule.own(direction)), end(rule.peer(direction)));
+        let destination = &rule.destination;
+        let has_names = (destination.ports.iter().chain(&destination.not_ports))
+            .any(|port| matches!(port.value, CalicoPort::Name(_)));
+        let target = match direction {
+            Direction::Ingress => &own,
+            Direction::Egress => &peer,
+        };
+        // A port's name means a port of an endpoint that meets the selectors itself (K9).
+        let by_itself: &[Option<bool>] =
+            if has_names && target.names_owners() && self.owners.has_others() {
+                &[Some(true), Some(false)]
+            } else {
+                &[None]
+            };
+        let families: &[Option<bool>] = match rule.ip_version.as_ref().map(|it| it.value) {
+            Some(4) => &[Some(true)],
+            Some(_) => &[Some(false)],
+            None => &[None],
+        };
+        let mut variants = Vec::new();
+        for meets_itself in by_itself {
+            let (mut own, mut peer) = (own.clone(), peer.clone());
+            match direction {
+                Direction::Ingress => own.meets_itself = *meets_itself,
+                Direction::Egress => peer.meets_itself = *meets_itself,
+            }
+            let families: &[Option<bool>] = match (own.depends_on_address(), families) {
+                (true, [None]) => &[Some(true), Some(false)],
+                (_, families) => families,
+            };
+            for is_ipv4 in families {
+                peer.is_ipv4 = *is_ipv4;
+                let lowered = Rule {
+                    origin: Origin {
+                        index,
+                        rule: RuleRef::Calico(rule, direction),
+                    },
+                    action,
+                    peers: (!peer.is_everybody()).then(|| {
+                        vec![Peer {
+                            origin: PeerRef::Calico(rule, direction),
+                            matcher: Matcher::Condition(Condition::end(peer.clone())),
+                        }]
+                    }),
+                    ports: ports(rule, *meets_itself != Some(false)),
+                    is_opaque: self.is_opaque(rule),
+                };
+                let asks = !own.is_everybody();
+                let own = asks.then(|| (own.clone(), is_ipv4.unwrap_or(true)));
+                variants.push((own, lowered));
+            }
+        }
+        variants
+    }
+
+    /// Whether nobody knows offline what a rule matches: source ports, and Services, which
+    /// mean the endpoints that they have at the time.
+    fn is_opaque(&self, rule: &CalicoRule) -> bool {
+        let ends = [&rule.source, &rule.destination];
+        let opaque = self.policy.meta.opaque;
+        opaque.is_some_and(|hole| hole.start < rule.span.end)
+            || ends.iter().any(|end| end.service.is_some())
+            || !rule.source.ports.is_empty()
+            || !rule.source.not_ports.is_empty()
+    }
+}
+
+/// The ports of a rule (K9); `None` is every port. A name is looked up at a destination that
+/// meets the selectors itself.
+fn ports(rule: &CalicoRule, resolves_names: bool) -> Option<Vec<PortEntry<'_>>> {
+    let destination = &rule.destination;
+    let protocols = Protocol::ALL
+        .into_iter()
+        .filter(|protocol| rule.is_about(*protocol));
+    let protocols: Vec<Protocol> = protocols.collect();
+    let is_plain = destination.ports.is_empty() && destination.not_ports.is_empty();
+    if is_plain && protocols.len() == Protocol::ALL.len() {
+        return None;
+    }
+    let numbers = |ports: &[Spanned<CalicoPort>]| {
+        let ranges = ports.iter().filter_map(|port| match port.value {
+            CalicoPort::Range(_, 0) => None,
+            CalicoPort::Range(first, last) => Some(PortSet::range(first.max(1), last)),
+            CalicoPort::Name(_) => None,
+        });
+        ranges.fold(PortSet::none(), |all, range| all.union(&range))
+    };
+    let listed = match destination.ports.is_empty() {
+        true => PortSet::all(),
+        false => numbers(&destination.ports),
+    };
+    let excluded = numbers(&destination.not_ports);
+    let mut entries = Vec::new();
+    let origin = PortRef::Calico(rule);
+    for protocol in protocols {
+        let ports = listed.difference(&excluded);
+        entries.push(PortEntry {
+            origin,
+            ports: Ports::Numbers(protocol, ports),
+        });
+        if !resolves_names {
+            continue;
+        }
+        for port in &destination.ports {
+            if let CalicoPort::Name(name) = &port.value {
+                let ports = Ports::Name(name, Some(protocol));
+                entries.push(PortEntry { origin, ports });
+            }
+        }
+        for port in &destination.not_ports {
+            match &port.value {
+                CalicoPort::Name(name) => {
+                    let ports = Ports::ExceptName(name, protocol);
+                    entries.push(PortEntry { origin, ports });
+                }
+                CalicoPort::Range(first, last) => {
+                    let range = PortSet::range((*first).max(1), *last);
+                    let ports = Ports::ExceptNumbers(protocol, range);
+                    entries.push(PortEntry { origin, ports });
+                }
+            }
+        }
+    }
+    Some(entries)
+}

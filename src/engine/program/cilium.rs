@@ -1,0 +1,577 @@
+//! Cilium's policies, and NetworkPolicies as Cilium enforces them, in the form of the
+//! program: one set of rules in which denying comes first (C1, M2, M3).
+//!
+//! Refuses to know which pods there are. Services and groups of addresses are looked up,
+//! as a rule that names one means what it holds.
+
+use super::condition::Condition;
+use super::identity::{
+    CLUSTER, CLUSTER_KEY, Entity, Identities, IdentityView, NAMESPACE_KEY, NAMESPACE_LABELS, Source,
+};
+use super::{
+    Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet, PolicyRef,
+    PortEntry, PortRef, Ports, Rule, RuleRef, Stage, StageName,
+};
+use crate::cluster::{Cluster, PluginPolicyId, PolicyId};
+use crate::engine::HashMap;
+use crate::engine::addresses::{AddressRange, address_atoms, merge_ranges};
+use crate::engine::ports::PortSet;
+use crate::k8s::{
+    Action, CiliumAddresses, CiliumCidrSet, CiliumEntity, CiliumMeaning, CiliumPeers, CiliumPolicy,
+    CiliumPortReference, CiliumRule, CiliumServicePeer, CiliumServices, CiliumSpec, CiliumSubject,
+    Direction, LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyRule, ObjectMeta,
+    Operator, PluginSpec, Truth,
+};
+use ipnet::IpNet;
+
+/// The two stages: what denies, then what allows.
+pub(super) fn lower<'c>(
+    cluster: &'c Cluster,
+    network: &[PolicyId],
+    plugin: &[PluginPolicyId],
+) -> [Stage<'c>; 2] {
+    let mut lowering = Lowering {
+        cluster,
+        deny: Stage::new(StageName::Denies),
+        allow: Stage::new(StageName::NetworkPolicies),
+        conditions: HashMap::default(),
+    };
+    for id in network {
+        let policy = cluster.policy(*id);
+        if policy.object.meta.is_accepted {
+            lowering.network_policy(*id, &policy.object);
+        }
+    }
+    for id in plugin {
+        let policy = cluster.plugin_policy(*id);
+        if let PluginSpec::Cilium(spec) = &policy.spec
+            && policy.meta.is_accepted
+            && spec.faults.is_empty()
+        {
+            lowering.policy(*id, policy.namespace(), &policy.meta, spec);
+        }
+    }
+    [lowering.deny, lowering.allow]
+}
+
+struct Lowering<'c> {
+    cluster: &'c Cluster,
+    deny: Stage<'c>,
+    allow: Stage<'c>,
+    /// The conditions that stand for identities, each once.
+    conditions: HashMap<Identities, Condition<'c>>,
+}
+
+impl<'c> Lowering<'c> {
+    fn policy(
+        &mut self,
+        id: PluginPolicyId,
+        namespace: Option<&str>,
+        meta: &ObjectMeta,
+        policy: &'c CiliumPolicy,
+    ) {
+        for spec in &policy.specs {
+            // Node selectors are for the host firewall (C12).
+            let CiliumSubject::Endpoints(selector) = &spec.subject else {
+                continue;
+            };
+            let subject = subject(selector, namespace);
+            let has_init = subject
+                .0
+                .iter()
+                .any(|it| it.source == Source::Reserved && it.key == "init");
+            let home = Home {
+                namespace,
+                has_init,
+            };
+            let is_known = meta
+                .opaque
+                .is_none_or(|hole| spec.rules.iter().any(|rule| rule.span.contains(hole)));
+            let subject = self.pods(subject, HostNetwork::Unseen);
+            for direction in Direction::BOTH {
+                let mut rules = [Vec::new(), Vec::new()];
+                for rule in spec.rules_of(direction) {
+                    let lowered = self.rule(spec, rule, home, meta);
+                    rules[usize::from(rule.section.is_deny())].push(lowered);
+                }
+                let [mut allow, deny] = rules;
+                if allow.is_empty() && deny.is_empty() {
+                    continue;
+                }
+                let chain = |rules, end| Chain {
+                    policy: PolicyRef::Plugin(id),
+                    subject: subject.clone(),
+                    is_subject_known: is_known,
+                    rules,
+                    end,
+                };
+                let end = if spec.isolates(direction) {
+                    End::Deny
+                } else {
+                    End::Next
+                };
+                if end == End::Deny && direction == Direction::Ingress {
+                    allow.push(own_node(RuleRef::OwnNode(meta.name.span)));
+                }
+                if !deny.is_empty() {
+                    self.deny
+                        .chains
+                        .get_mut(direction)
+                        .push(chain(deny, End::Next));
+                }
+                self.allow.chains.get_mut(direction).push(chain(allow, end));
+            }
+        }
+    }
+
+    fn rule(
+        &mut self,
+        spec: &'c CiliumSpec,
+        rule: &'c CiliumRule,
+        home: Home<'_>,
+        meta: &ObjectMeta,
+    ) -> Rule<'c> {
+        let reference = RuleRef::Cilium(spec, rule);
+        let mut peers = match rule.meaning() {
+            CiliumMeaning::Nobody => Some(Vec::new()),
+            CiliumMeaning::Everybody => None,
+            CiliumMeaning::Listed => self.peers(rule, home),
+        };
+        // Services that are not there are as if nobody were named (C14).
+        let names_nobody = peers.as_ref().is_some_and(Vec::is_empty);
+        let is_services = |field: &crate::k8s::CiliumPeerField| matches!(&field.peers, CiliumPeers::Services(entries) if !entries.is_empty());
+        if names_nobody && rule.to_ports.is_some() && rule.peer_fields.iter().any(is_services) {
+            peers = None;
+        }
+        Rule {
+            origin: Origin {
+                index: rule.index,
+                rule: reference,
+            },
+            action: match rule.section.is_deny() {
+                true => Action::Deny,
+                false => Action::Accept,
+            },
+            peers,
+            ports: ports(rule),
+            is_opaque: meta.opaque.is_some_and(|hole| hole.start < rule.span.end),
+        }
+    }
+
+    /// What the entries of the peer fields match; `None` is everybody.
+    fn peers(&mut self, rule: &'c CiliumRule, home: Home<'_>) -> Option<Vec<Peer<'c>>> {
+        let mut peers = Vec::new();
+        for field in &rule.peer_fields {
+            let mut add = |span, matchers: Vec<Matcher<'c>>| {
+                let origin = PeerRef::Cilium(field, span);
+                peers.extend(matchers.into_iter().map(|matcher| Peer { origin, matcher }));
+            };
+            match &field.peers {
+                CiliumPeers::Endpoints(selectors) => {
+                    for selector in selectors {
+                        let identities = endpoint(selector, home);
+                        add(selector.span, self.identities(identities));
+                    }
+                }
+                CiliumPeers::Cidrs(blocks) => {
+                    for block in blocks {
+                        add(block.span, vec![outside(&[block.value], &[])]);
+                    }
+                }
+                CiliumPeers::CidrSets(sets) => {
+                    for set in sets {
+                        add(set.span, vec![self.cidr_set(set)?]);
+                    }
+                }
+                CiliumPeers::Entities(entities) => {
+                    for entity in entities {
+                        add(entity.span, self.entity(entity.value)?);
+                    }
+                }
+                CiliumPeers::Services(services) => {
+                    for service in services {
+                        add(service.span, self.service(service));
+                    }
+                }
+                // What they mean is known to the agent only.
+                CiliumPeers::Fqdns(names) => {
+                    for name in names {
+                        add(name.span, vec![Matcher::DomainNames]);
+                    }
+                }
+                CiliumPeers::Groups(groups) => {
+                    for group in groups {
+                        add(*group, vec![Matcher::DomainNames]);
+                    }
+                }
+                // Refused by the agent without an option, so never in a policy that counts.
+                CiliumPeers::Nodes(_) => {}
+            }
+        }
+        Some(peers)
+    }
+
+    /// Pods, entities and addresses outside by their identity.
+    fn identities(&mut self, identities: Identities) -> Vec<Matcher<'c>> {
+        let holds = |view| identities.truth(view) != Truth::False;
+        let entities: Vec<Entity> = (Entity::ALL.into_iter())
+            .filter(|entity| holds(IdentityView::entity(*entity)))
+            .collect();
+        let families = [(true, AddressRange::IPV4), (false, AddressRange::IPV6)];
+        let ranges: Vec<AddressRange> = (families.into_iter())
+            .filter(|(is_ipv4, _)| holds(IdentityView::outside(*is_ipv4)))
+            .map(|(_, range)| range)
+            .collect();
+        let mut matchers = vec![Matcher::Pods(self.pods(identities, HostNetwork::Seen))];
+        if !entities.is_empty() {
+            matchers.push(Matcher::Entities(entities));
+        }
+        if !ranges.is_empty() {
+            matchers.push(Matcher::Outside(ranges));
+        }
+        matchers
+    }
+
+    /// Pods by their identity.
+    fn pods(&mut self, identities: Identities, host_network: HostNetwork) -> PodSet<'c> {
+        let id = identities
+            .namespace()
+            .and_then(|name| self.cluster.namespace_by_name(name));
+        let condition = self.conditions.entry(identities);
+        let condition =
+            condition.or_insert_with_key(|identities| Condition::identities(identities.clone()));
+        PodSet {
+            // Where a pod is on the network of its node, its namespace is no label of it; what
+            // asks for a namespace does not match it.
+            namespaces: id.map_or(NamespaceSet::All, NamespaceSet::One),
+            pods: None,
+            host_network,
+            condition: Some(condition.clone()),
+        }
+    }
+
+    /// What an entity means; `None` is everybody.
+    fn entity(&mut self, entity: CiliumEntity) -> Option<Vec<Matcher<'c>>> {
+        let world = |ranges: &[AddressRange]| vec![Matcher::Outside(ranges.to_vec())];
+        let one = |entity| vec![Matcher::Entities(vec![entity])];
+        Some(match entity {
+            CiliumEntity::All => return None,
+            CiliumEntity::World => world(&[AddressRange::IPV4, AddressRange::IPV6]),
+            CiliumEntity::WorldIpv4 => world(&[AddressRange::IPV4]),
+            CiliumEntity::WorldIpv6 => world(&[AddressRange::IPV6]),
+            CiliumEntity::Cluster | CiliumEntity::ClusterMesh => vec![
+                Matcher::Pods(self.pods(Identities::default(), HostNetwork::Seen)),
+                Matcher::Entities(Entity::ALL.to_vec()),
+            ],
+            CiliumEntity::RemoteNode => {
+                let mut identities = Identities::default();
+                identities.0.push(super::identity::IdentityRequirement {
+                    source: Source::Reserved,
+                    key: entity.name().to_owned(),
+                    operator: Operator::Exists,
+                    values: Vec::new(),
+                });
+                self.identities(identities)
+            }
+            CiliumEntity::Host => one(Entity::Host),
+            CiliumEntity::Init => one(Entity::Init),
+            CiliumEntity::Ingress => one(Entity::Ingress),
+            CiliumEntity::Unmanaged => one(Entity::Unmanaged),
+            CiliumEntity::Health => one(Entity::Health),
+            CiliumEntity::KubeApiserver => one(Entity::KubeApiserver),
+            CiliumEntity::None => vec![Matcher::Entities(Vec::new())],
+        })
+    }
+
+    /// The addresses of an entry of a CIDR set; `None` is everybody.
+    fn cidr_set(&self, set: &CiliumCidrSet) -> Option<Matcher<'c>> {
+        let except: Vec<IpNet> = set.except.iter().map(|net| net.value).collect();
+        let groups = &self.cluster.plugin_resources().cidr_groups;
+        let groups = groups.iter().filter(|group| group.meta.is_accepted);
+        Some(match &set.addresses {
+            CiliumAddresses::Cidr(cidr) => outside(&[cidr.value], &except),
+            CiliumAddresses::Group(name) => {
+                let mut groups = groups.filter(|group| group.meta.name.value == name.value);
+                let nets = groups.next().map(|group| nets(&group.cidrs));
+                outside(&nets.unwrap_or_default(), &except)
+            }
+            // Its cache key is that of the empty selector, which means everybody (C8).
+            CiliumAddresses::Groups(selector) if selector.is_empty() && except.is_empty() => {
+                return None;
+            }
+            CiliumAddresses::Groups(selector) => {
+                let all: Vec<IpNet> = groups
+                    .clone()
+                    .flat_map(|group| nets(&group.cidrs))
+                    .collect();
+                let atoms = address_atoms(all.iter().copied().map(AddressRange::from));
+                let matching = atoms.into_iter().filter(|atom| {
+                    let here = groups.clone().filter(|group| {
+                        let mut nets = group.cidrs.iter();
+                        nets.any(|net| AddressRange::from(net.value).contains(atom.first))
+                    });
+                    let labels: Vec<_> = here.map(|group| &group.meta.labels).collect();
+                    matches_groups(selector, &labels)
+                });
+                let except: Vec<AddressRange> =
+                    except.into_iter().map(AddressRange::from).collect();
+                let ranges = matching.flat_map(|atom| atom.without(&except));
+                Matcher::Outside(merge_ranges(ranges.collect()))
+            }
+        })
+    }
+
+    /// The pods of the Services that an entry names.
+    fn service(&mut self, entry: &CiliumServicePeer) -> Vec<Matcher<'c>> {
+        let mut matchers = Vec::new();
+        for service in self.cluster.services() {
+            let namespace = &self.cluster.namespace(service.namespace).name;
+            let is_here = entry
+                .namespace
+                .as_ref()
+                .is_none_or(|wanted| wanted.value == *namespace);
+            let is_meant = match &entry.services {
+                CiliumServices::Named(name) => service.object.meta.name.value == name.value,
+                CiliumServices::Selected(selector) => {
+                    let labels = &service.object.meta.labels;
+                    without_sources(selector).matches(labels)
+                }
+                CiliumServices::None => false,
+            };
+            if !is_here || !is_meant {
+                continue;
+            }
+            let selector = service.object.selector.as_ref();
+            match selector.filter(|selector| !selector.is_empty()) {
+                Some(selector) => {
+                    let mut identities = Identities::default();
+                    for label in selector {
+                        identities.require(&label.key, Operator::In, &[&label.value]);
+                    }
+                    identities.require(NAMESPACE_KEY, Operator::In, &[namespace]);
+                    matchers.push(Matcher::Pods(self.pods(identities, HostNetwork::Unseen)));
+                }
+                // Its endpoints are addresses that are not among the inputs.
+                None => matchers.push(Matcher::DomainNames),
+            }
+        }
+        matchers
+    }
+
+    /// A NetworkPolicy as Cilium enforces it (M2): rules count whatever `policyTypes` says.
+    fn network_policy(&mut self, id: PolicyId, policy: &'c NetworkPolicy) {
+        let namespace = policy.meta.namespace_name();
+        let mut subject = Identities::new(policy.pod_selector.get(), Source::Kubernetes);
+        subject.require(NAMESPACE_KEY, Operator::In, &[namespace]);
+        let subject = self.pods(subject, HostNetwork::Unseen);
+        let opaque = policy.meta.opaque;
+        let is_known = opaque.is_none_or(|hole| {
+            let mut rules = policy.ingress.items().iter().chain(policy.egress.items());
+            rules.any(|rule| rule.span.contains(hole))
+        });
+        for direction in Direction::BOTH {
+            let written = policy.rules_field(direction).items();
+            if written.is_empty() && !policy.applies_to(direction) {
+                continue;
+            }
+            let rules = written.iter().enumerate();
+            let rules = rules.map(|(index, rule)| Rule {
+                origin: Origin {
+                    index,
+                    rule: RuleRef::Network(rule),
+                },
+                action: Action::Accept,
+                peers: self.network_peers(rule, namespace),
+                ports: super::network_policy::ports(rule.ports.items()),
+                is_opaque: opaque.is_some_and(|hole| hole.start < rule.span.end),
+            });
+            let mut rules: Vec<Rule<'c>> = rules.collect();
+            if direction == Direction::Ingress {
+                rules.push(own_node(RuleRef::OwnNode(policy.meta.name.span)));
+            }
+            self.allow.chains.get_mut(direction).push(Chain {
+                policy: PolicyRef::Network(id),
+                subject: subject.clone(),
+                is_subject_known: is_known,
+                rules,
+                end: End::Deny,
+            });
+        }
+    }
+
+    fn network_peers(
+        &mut self,
+        rule: &'c NetworkPolicyRule,
+        namespace: &str,
+    ) -> Option<Vec<Peer<'c>>> {
+        let written = rule.peers.items();
+        if written.is_empty() {
+            return None;
+        }
+        let mut peers = Vec::new();
+        for peer in written {
+            let origin = PeerRef::Network(peer);
+            let matchers = self.network_peer(peer, namespace);
+            peers.extend(matchers.into_iter().map(|matcher| Peer { origin, matcher }));
+        }
+        Some(peers)
+    }
+
+    fn network_peer(&mut self, peer: &NetworkPolicyPeer, namespace: &str) -> Vec<Matcher<'c>> {
+        if let Some(block) = peer.ip_block.get() {
+            return vec![outside(&[block.cidr.value], &nets(block.except.items()))];
+        }
+        let mut identities = Identities::new(peer.pod_selector.get(), Source::Kubernetes);
+        if !identities.asks_for(CLUSTER_KEY) {
+            identities.require(CLUSTER_KEY, Operator::In, &[CLUSTER]);
+        }
+        match peer.namespace_selector.get() {
+            None => identities.require(NAMESPACE_KEY, Operator::In, &[namespace]),
+            Some(selector) if selector.is_empty() => {
+                identities.require(NAMESPACE_KEY, Operator::Exists, &[]);
+            }
+            Some(selector) => {
+                let mut of_namespace = Identities::new(Some(selector), Source::Kubernetes);
+                for requirement in &mut of_namespace.0 {
+                    requirement.key = format!("{NAMESPACE_LABELS}.{}", requirement.key);
+                }
+                identities.0.extend(of_namespace.0);
+            }
+        }
+        self.identities(identities)
+    }
+}
+
+/// Where a rule stands, as far as it decides what its peers mean.
+#[derive(Clone, Copy)]
+struct Home<'a> {
+    namespace: Option<&'a str>,
+    /// Whether its subject asks for endpoints without labels.
+    has_init: bool,
+}
+
+/// Whom a rule set is about (C6): the own namespace takes the place of one from Kubernetes
+/// among the labels, and is added to everything else.
+fn subject(selector: &LabelSelector, namespace: Option<&str>) -> Identities {
+    let mut identities = Identities::new(Some(selector), Source::Any);
+    if let Some(namespace) = namespace {
+        let labels = selector.match_labels.len();
+        let mut index = 0;
+        identities.0.retain(|it| {
+            index += 1;
+            let is_label = index <= labels;
+            !(is_label && it.source == Source::Kubernetes && it.key == NAMESPACE_KEY)
+        });
+        identities.require(NAMESPACE_KEY, Operator::In, &[namespace]);
+    }
+    identities
+}
+
+/// What an entry of `fromEndpoints` means with what Cilium adds to it (C6).
+fn endpoint(selector: &LabelSelector, home: Home<'_>) -> Identities {
+    let mut identities = Identities::new(Some(selector), Source::Any);
+    if identities.0.iter().any(|it| it.source == Source::Reserved) {
+        return identities;
+    }
+    let mentions_namespace = identities.asks_for(NAMESPACE_KEY);
+    let mut plain = identities.0.iter().filter(|it| it.is_plain());
+    let mentions_labels = plain.any(|it| it.key.starts_with(NAMESPACE_LABELS));
+    if !identities.asks_for(CLUSTER_KEY) {
+        identities.require(CLUSTER_KEY, Operator::In, &[CLUSTER]);
+    }
+    match home.namespace {
+        _ if mentions_namespace => {}
+        None if !home.has_init => identities.require(NAMESPACE_KEY, Operator::Exists, &[]),
+        Some(namespace) if !mentions_labels => {
+            identities.require(NAMESPACE_KEY, Operator::In, &[namespace]);
+        }
+        _ => {}
+    }
+    identities
+}
+
+/// The rule by which a pod's own node always gets in, unless a rule denies it (C1).
+fn own_node(rule: RuleRef<'_>) -> Rule<'_> {
+    Rule {
+        origin: Origin { index: 0, rule },
+        action: Action::Accept,
+        peers: Some(vec![Peer {
+            origin: PeerRef::OwnNode,
+            matcher: Matcher::Entities(vec![Entity::Host]),
+        }]),
+        ports: None,
+        is_opaque: false,
+    }
+}
+
+/// Addresses outside, of some blocks without others.
+fn outside<'c>(blocks: &[IpNet], except: &[IpNet]) -> Matcher<'c> {
+    let except: Vec<AddressRange> = except.iter().copied().map(AddressRange::from).collect();
+    let blocks = blocks.iter().copied().map(AddressRange::from);
+    let ranges = blocks.flat_map(|block| block.without(&except));
+    Matcher::Outside(merge_ranges(ranges.collect()))
+}
+
+fn nets(spanned: &[crate::source::Spanned<IpNet>]) -> Vec<IpNet> {
+    spanned.iter().map(|net| net.value).collect()
+}
+
+/// Whether the labels of all groups that hold an address meet a selector together.
+fn matches_groups(selector: &LabelSelector, groups: &[&crate::k8s::Labels]) -> bool {
+    let values = |key: &str| {
+        let key = key.split_once(':').map_or(key, |(_, key)| key).to_owned();
+        groups
+            .iter()
+            .filter_map(move |labels| labels.get(&key).map(str::to_owned))
+    };
+    let labels = selector.match_labels.iter();
+    let mut labels = labels.map(|label| values(&label.key).any(|value| value == label.value.value));
+    let expressions = selector.match_expressions.iter();
+    let mut expressions = expressions.map(|entry| {
+        let is_listed = |value: String| entry.values.iter().any(|listed| listed.value == value);
+        match entry.operator.value {
+            Operator::In => values(&entry.key).any(is_listed),
+            Operator::NotIn => !values(&entry.key).any(is_listed),
+            Operator::Exists => values(&entry.key).next().is_some(),
+            Operator::DoesNotExist => values(&entry.key).next().is_none(),
+        }
+    });
+    labels.all(|holds| holds) && expressions.all(|holds| holds)
+}
+
+/// A selector of Services, whose labels all come from Kubernetes.
+fn without_sources(selector: &LabelSelector) -> LabelSelector {
+    let mut plain = selector.clone();
+    let labels = plain.match_labels.iter_mut().map(|label| &mut label.key);
+    let expressions = plain.match_expressions.iter_mut();
+    for key in labels.chain(expressions.map(|entry| &mut entry.key)) {
+        if let Some((_, name)) = key.value.split_once(':') {
+            key.value = name.to_owned();
+        }
+    }
+    plain
+}
+
+/// The ports of a rule (C9); `None` is every port.
+fn ports(rule: &CiliumRule) -> Option<Vec<PortEntry<'_>>> {
+    if rule.icmps.is_some() {
+        return Some(Vec::new());
+    }
+    let rules = &rule.to_ports.as_ref()?.value;
+    let mut entries = Vec::new();
+    for port in rules.iter().flat_map(|rule| &rule.ports) {
+        for protocol in port.protocol.protocols() {
+            let ports = match &port.port.value {
+                CiliumPortReference::Number(0) => Ports::Numbers(*protocol, PortSet::all()),
+                CiliumPortReference::Number(first) => {
+                    let last = port.end_port.as_ref().map_or(*first, |last| last.value);
+                    Ports::Numbers(*protocol, PortSet::range(*first, last))
+                }
+                CiliumPortReference::Name(name) => Ports::Name(name, Some(*protocol)),
+            };
+            let origin = PortRef::Cilium(port);
+            entries.push(PortEntry { origin, ports });
+        }
+    }
+    Some(entries)
+}

@@ -1,0 +1,358 @@
+//! What Cilium tells ends apart by: the labels of an identity, and selectors of them (C3 to
+//! C6).
+//!
+//! Refuses to know policies, and which pods there are.
+
+use crate::engine::PodView;
+use crate::k8s::{LabelSelector, NAMESPACE_NAME_LABEL, Operator, Truth, is_opaque};
+
+/// The label with the name of a pod's namespace.
+pub(super) const NAMESPACE_KEY: &str = "io.kubernetes.pod.namespace";
+/// In front of the labels of a pod's namespace.
+pub(super) const NAMESPACE_LABELS: &str = "io.cilium.k8s.namespace.labels";
+/// The label with the name of the cluster.
+pub(super) const CLUSTER_KEY: &str = "io.cilium.k8s.policy.cluster";
+const SERVICE_ACCOUNT_KEY: &str = "io.cilium.k8s.policy.serviceaccount";
+/// The name of a cluster that is in no mesh.
+pub(super) const CLUSTER: &str = "default";
+
+/// An end that is neither a pod nor outside, which Cilium knows by a reserved label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Entity {
+    /// The node of the pod that is asked about.
+    Host,
+    /// Another node.
+    RemoteNode,
+    /// The API server, on another node.
+    KubeApiserver,
+    /// Cilium's Envoy.
+    Ingress,
+    /// Cilium's health checks.
+    Health,
+    /// An endpoint without labels yet.
+    Init,
+    /// An endpoint that Cilium does not manage.
+    Unmanaged,
+}
+
+impl Entity {
+    /// All of them, in the order of the columns.
+    pub const ALL: [Self; 7] = [
+        Self::Host,
+        Self::RemoteNode,
+        Self::KubeApiserver,
+        Self::Ingress,
+        Self::Health,
+        Self::Init,
+        Self::Unmanaged,
+    ];
+
+    /// Its reserved label.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::RemoteNode => "remote-node",
+            Self::KubeApiserver => "kube-apiserver",
+            Self::Ingress => "ingress",
+            Self::Health => "health",
+            Self::Init => "init",
+            Self::Unmanaged => "unmanaged",
+        }
+    }
+
+    /// All its reserved labels.
+    fn labels(self) -> &'static [&'static str] {
+        match self {
+            Self::Host => &["host"],
+            Self::RemoteNode => &["remote-node"],
+            Self::KubeApiserver => &["kube-apiserver", "remote-node"],
+            Self::Ingress => &["ingress"],
+            Self::Health => &["health"],
+            Self::Init => &["init"],
+            Self::Unmanaged => &["unmanaged"],
+        }
+    }
+}
+
+/// Where a label comes from, as a selector's key says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Source {
+    /// Anywhere.
+    Any,
+    /// `k8s:`.
+    Kubernetes,
+    /// `reserved:`.
+    Reserved,
+    /// Another one, which no end of npcheck's has.
+    Other,
+}
+
+/// A requirement on the labels of an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct IdentityRequirement {
+    pub(super) source: Source,
+    pub(super) key: String,
+    pub(super) operator: Operator,
+    pub(super) values: Vec<String>,
+}
+
+/// A selector of identities: all requirements must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Identities(pub(super) Vec<IdentityRequirement>);
+
+/// The labels of an end.
+#[derive(Clone, Copy)]
+pub(super) enum IdentityView<'a, 'c> {
+    /// Of a pod.
+    Pod(&'a PodView<'c>),
+    /// Reserved ones.
+    Reserved(&'a [&'static str]),
+}
+
+impl<'a, 'c> IdentityView<'a, 'c> {
+    /// The labels of a pod: one on the network of its node is taken to be on another node
+    /// than whoever it is compared with.
+    pub(super) fn of(pod: &'a PodView<'c>) -> Self {
+        match pod.host_network {
+            true => Self::Reserved(&["remote-node"]),
+            false => Self::Pod(pod),
+        }
+    }
+
+    /// The labels of an entity.
+    pub(super) fn entity(entity: Entity) -> Self {
+        Self::Reserved(entity.labels())
+    }
+
+    /// The labels of an address outside.
+    pub(super) fn outside(is_ipv4: bool) -> Self {
+        match is_ipv4 {
+            true => Self::Reserved(&["world-ipv4"]),
+            false => Self::Reserved(&["world-ipv6"]),
+        }
+    }
+
+    fn get(&self, source: Source, key: &str) -> Option<&str> {
+        match (self, source) {
+            (Self::Pod(pod), Source::Any | Source::Kubernetes) => label_of(pod, key),
+            (Self::Reserved(names), Source::Any | Source::Reserved) => {
+                names.contains(&key).then_some("")
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it is not known if there is a label of this key.
+    fn is_unknown(&self, key: &str) -> bool {
+        let Self::Pod(pod) = self else { return false };
+        match key
+            .strip_prefix(NAMESPACE_LABELS)
+            .and_then(|key| key.strip_prefix('.'))
+        {
+            Some(key) => !pod.namespace.are_labels_known && key != NAMESPACE_NAME_LABEL,
+            None => !pod.are_labels_known && !matches!(key, NAMESPACE_KEY | CLUSTER_KEY),
+        }
+    }
+}
+
+/// A label of a pod's identity (C4).
+fn label_of<'a>(pod: &'a PodView<'_>, key: &str) -> Option<&'a str> {
+    if !is_identity_label(key) {
+        return None;
+    }
+    match key {
+        NAMESPACE_KEY => return Some(pod.namespace.name),
+        CLUSTER_KEY => return Some(CLUSTER),
+        SERVICE_ACCOUNT_KEY => return Some(pod.service_account),
+        _ => {}
+    }
+    match key
+        .strip_prefix(NAMESPACE_LABELS)
+        .and_then(|key| key.strip_prefix('.'))
+    {
+        Some(key) => pod.namespace.labels.get(key),
+        None if key.starts_with("io.cilium.k8s") => None,
+        None => pod.labels.get(key),
+    }
+}
+
+/// Whether Cilium keeps a label of this key in identities, with the default of its option
+/// `labels` (`pkg/labelsfilter/filter.go`): the longest pattern that keeps it must be longer
+/// than the shortest that drops it.
+#[must_use]
+pub fn is_identity_label(key: &str) -> bool {
+    const KEPT: [&str; 5] = [
+        NAMESPACE_KEY,
+        NAMESPACE_LABELS,
+        "app.kubernetes.io",
+        CLUSTER_KEY,
+        SERVICE_ACCOUNT_KEY,
+    ];
+    const DROPPED: [&str; 13] = [
+        "io.kubernetes",
+        "kubernetes.io",
+        "statefulset.kubernetes.io/pod-name",
+        "apps.kubernetes.io/pod-index",
+        "batch.kubernetes.io/job-completion-index",
+        "batch.kubernetes.io/controller-uid",
+        "k8s.io",
+        "pod-template-generation",
+        "pod-template-hash",
+        "controller-revision-hash",
+        "controller-uid",
+        "etcd_node",
+        "topology.kubernetes.io",
+    ];
+    const BETA: &str = "beta.kubernetes.io";
+    let lengths = |patterns: &[&str]| -> Vec<usize> {
+        let matching = patterns.iter().filter(|pattern| key.starts_with(**pattern));
+        matching.map(|pattern| pattern.len()).collect()
+    };
+    let kept = lengths(&KEPT).into_iter().max().unwrap_or(0);
+    let mut dropped = lengths(&DROPPED);
+    dropped.extend(key.rfind(BETA).map(|at| at + BETA.len()));
+    dropped.extend(key.starts_with("annotation").then_some(key.len()));
+    dropped
+        .into_iter()
+        .min()
+        .is_none_or(|dropped| kept > dropped)
+}
+
+/// The source and the key that a selector's key names.
+pub(super) fn split_key(key: &str, default: Source) -> (Source, &str) {
+    match key.split_once(':') {
+        None => (default, key),
+        Some(("any", key)) => (Source::Any, key),
+        Some(("k8s", key)) => (Source::Kubernetes, key),
+        Some(("reserved", key)) => (Source::Reserved, key),
+        Some((_, key)) => (Source::Other, key),
+    }
+}
+
+impl Identities {
+    /// The requirements of a selector; keys without a source have this one.
+    pub(super) fn new(selector: Option<&LabelSelector>, default: Source) -> Self {
+        let requirement = |key: &str, operator, values: Vec<String>| {
+            let (source, key) = split_key(key, default);
+            IdentityRequirement {
+                source,
+                key: key.to_owned(),
+                operator,
+                values,
+            }
+        };
+        let Some(selector) = selector else {
+            return Self::default();
+        };
+        let labels = selector
+            .match_labels
+            .iter()
+            .map(|label| requirement(&label.key, Operator::In, vec![label.value.value.clone()]));
+        let expressions = selector.match_expressions.iter().map(|entry| {
+            let values = entry.values.iter().map(|value| value.value.clone());
+            requirement(&entry.key, entry.operator.value, values.collect())
+        });
+        Self(labels.chain(expressions).collect())
+    }
+
+    /// Adds a requirement on a label of Kubernetes.
+    pub(super) fn require(&mut self, key: &str, operator: Operator, values: &[&str]) {
+        self.0.push(IdentityRequirement {
+            source: Source::Kubernetes,
+            key: key.to_owned(),
+            operator,
+            values: values.iter().map(|value| (*value).to_owned()).collect(),
+        });
+    }
+
+    /// Whether it asks for a key, from Kubernetes or from anywhere.
+    pub(super) fn asks_for(&self, key: &str) -> bool {
+        self.0.iter().any(|it| it.is_plain() && it.key == key)
+    }
+
+    /// Whether it holds for an end.
+    pub(super) fn truth(&self, view: IdentityView<'_, '_>) -> Truth {
+        let truths = self.0.iter().map(|it| it.truth(view));
+        truths.min().unwrap_or(Truth::True)
+    }
+
+    /// The one namespace whose pods it can match, if it names one.
+    pub(super) fn namespace(&self) -> Option<&str> {
+        let mut named = self
+            .0
+            .iter()
+            .filter(|it| it.is_plain() && it.key == NAMESPACE_KEY && it.operator == Operator::In);
+        let named = named.find_map(|it| match it.values.as_slice() {
+            [only] => Some(only.as_str()),
+            _ => None,
+        });
+        named.filter(|name| !is_opaque(name))
+    }
+}
+
+impl IdentityRequirement {
+    /// Whether labels of Kubernetes can meet it.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.source, Source::Any | Source::Kubernetes)
+    }
+
+    /// Whether it holds for an end.
+    pub(super) fn truth(&self, view: IdentityView<'_, '_>) -> Truth {
+        if is_opaque(&self.key) || self.values.iter().any(|value| is_opaque(value)) {
+            return Truth::Unknown;
+        }
+        let found = view.get(self.source, &self.key);
+        if found.is_none() && self.is_plain() && view.is_unknown(&self.key) {
+            return Truth::Unknown;
+        }
+        let compares = matches!(self.operator, Operator::In | Operator::NotIn);
+        if compares && found.is_some_and(is_opaque) {
+            return Truth::Unknown;
+        }
+        let is_listed = found.is_some_and(|found| self.values.iter().any(|it| it == found));
+        match self.operator {
+            Operator::In => is_listed,
+            Operator::NotIn => !is_listed,
+            Operator::Exists => found.is_some(),
+            Operator::DoesNotExist => found.is_none(),
+        }
+        .into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_keep_the_labels_that_the_filter_leaves() {
+        let kept = [
+            "app",
+            "k8s-app",
+            "job-name",
+            "batch.kubernetes.io/job-name",
+            "app.kubernetes.io/name",
+            "node.kubernetes.io/x",
+            "io.kubernetes.pod.namespace",
+            "io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name",
+        ];
+        let dropped = [
+            "pod-template-hash",
+            "kubernetes.io/arch",
+            "k8s.io/x",
+            "io.kubernetes.x",
+            "statefulset.kubernetes.io/pod-name",
+            "topology.kubernetes.io/zone",
+            "failure-domain.beta.kubernetes.io/zone",
+            "annotation.x",
+            "controller-uid",
+        ];
+        for key in kept {
+            assert!(is_identity_label(key), "{key}");
+        }
+        for key in dropped {
+            assert!(!is_identity_label(key), "{key}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The policies of Cilium and Calico, statement by statement: what small clusters allow, and
+//! that the verdict on a pair is that of the whole relation.
+
+use npcheck::cluster::Cluster;
+use npcheck::engine::{self, Endpoint, Engine, Flow, Peer};
+use npcheck::k8s::Protocol;
+use npcheck::source::SourceMap;
+
+/// Pods `a`, `b` and `c` of namespace `one`, `d` of namespace `two`, each with its own label.
+const PODS: &str = "
+{apiVersion: v1, kind: Namespace, metadata: {name: one, labels: {team: red}}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: two, labels: {team: blue}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: one, labels: {app: a}}, status: {podIP: 10.0.0.1},
+ spec: {containers: [{name: c, ports: [{name: web, containerPort: 80}, {name: web, containerPort: 81}]}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: b, namespace: one, labels: {app: b, pod-template-hash: h}},
+ status: {podIP: 10.0.0.2}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: c, namespace: one, labels: {app: c}}, status: {podIP: 10.0.0.3},
+ spec: {hostNetwork: true, containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: d, namespace: two, labels: {app: d}}, status: {podIP: 10.0.0.4},
+ spec: {serviceAccountName: robot, containers: [{name: c}]}}
+---
+";
+
+struct Case {
+    about: &'static str,
+    policies: &'static str,
+    /// Whom pod `a` receives TCP connections from, with the ports where not all are open.
+    into_a: &'static [&'static str],
+}
+
+fn cluster(policies: &str) -> Cluster {
+    let mut sources = SourceMap::default();
+    let text = format!("{PODS}{policies}");
+    let id = sources.add("test.yaml", text.as_str());
+    let parsed = npcheck::manifest::read(id, "test.yaml", &text);
+    Cluster::new(parsed.objects)
+}
+
+fn name(cluster: &Cluster, peer: Peer) -> String {
+    match peer {
+        Peer::Workload(id) => cluster.workload(id).object.meta.name.value.clone(),
+        Peer::Outside(range) if range.is_ipv4() => format!("v4 {range}"),
+        Peer::Outside(range) => format!("v6 {range}"),
+        Peer::Entity(entity) => entity.name().to_owned(),
+    }
+}
+
+/// The TCP flows into pod `a` from others.
+fn into_a(cluster: &Cluster) -> Vec<String> {
+    let engine = Engine::new(cluster);
+    let flows = engine.relation().flows();
+    let line = |flow: Flow| {
+        let (source, destination) = (name(cluster, flow.source), name(cluster, flow.destination));
+        let ports = flow.connections.get(Protocol::Tcp);
+        if destination != "a" || source == "a" || ports.is_empty() {
+            return None;
+        }
+        Some(match ports.is_all() {
+            true => source,
+            false => format!("{source} {ports}"),
+        })
+    };
+    flows.filter_map(line).collect()
+}
+
+fn assert_cases(cases: &[Case]) {
+    for case in cases {
+        let cluster = cluster(case.policies);
+        assert_eq!(into_a(&cluster), case.into_a, "{}", case.about);
+        let engine = Engine::new(&cluster);
+        for source in cluster.workload_ids() {
+            for destination in cluster.workload_ids() {
+                let ends = [source, destination].map(|id| Endpoint::workload(&cluster, id));
+                let verdict = engine::judge(&cluster, &ends[0], &ends[1]);
+                let edge = engine.relation().connections(source, destination);
+                assert_eq!(verdict.allowed(), *edge, "{}", case.about);
+            }
+        }
+    }
+}
+
+const EVERYBODY: &[&str] = &[
+    "b",
+    "c",
+    "d",
+    "v4 0.0.0.0-255.255.255.255",
+    "v6 ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "host",
+    "remote-node",
+    "kube-apiserver",
+    "ingress",
+    "health",
+    "init",
+    "unmanaged",
+];
+
+#[test]
+fn cilium_enforces_one_set_of_rules() {
+    assert_cases(&[
+        Case {
+            about: "an empty rule isolates and allows nobody but the own node",
+            policies: "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {endpointSelector: {}, ingress: [{}]}}",
+            into_a: &["host"],
+        },
+        Case {
+            about: "ports without peers are open to everybody; 0 is every port",
+            policies: "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {endpointSelector: {}, ingress: [{toPorts: [{ports: [{port: '0'}]}]}]}}",
+            into_a: EVERYBODY,
+        },
+        Case {
+            about: "a selector means pods of the own namespace, and denying beats allowing",
+            policies: "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {endpointSelector: {matchLabels: {'k8s:app': a}}, ingress: [{fromEndpoints: [{}]}],
+                ingressDeny: [{fromEntities: [host]}]}}",
+            into_a: &["b"],
+        },
+        Case {
+            about: "labels of namespaces take the place of the own namespace",
+            policies: "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {endpointSelector: {}, ingress: [{fromEndpoints: [{matchExpressions: [
+                {key: io.cilium.k8s.namespace.labels.team, operator: NotIn, values: [red]}]}]}]}}",
+            into_a: &["d", "host"],
+        },
+        Case {
+            about: "a cluster-wide empty selector means every pod, and a CIDR only the outside",
+            policies: "{apiVersion: cilium.io/v2, kind: CiliumClusterwideNetworkPolicy, metadata: {name: p},
+                spec: {endpointSelector: {}, ingress: [{fromEndpoints: [{}]}, {fromCIDR: [10.0.0.0/8]}]}}",
+            into_a: &["b", "d", "v4 10.0.0.0-10.255.255.255", "host"],
+        },
+        Case {
+            about: "identities have no template hash, for NetworkPolicies as well",
+            policies: "{apiVersion: cilium.io/v2, kind: CiliumCIDRGroup, metadata: {name: g}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {pod-template-hash: h}}}]}]}}
+---
+{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: q, namespace: two},
+                spec: {endpointSelector: {}, ingress: [{}]}}",
+            into_a: &["host"],
+        },
+        Case {
+            about: "a policy that the agent refuses enforces nothing",
+            policies: "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {endpointSelector: {}, ingress: [{icmps: [{fields: [{type: 8}]}], toPorts: [{}]}]}}",
+            into_a: EVERYBODY,
+        },
+        Case {
+            about: "of two container ports of one name the last one counts",
+            policies: "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {endpointSelector: {}, ingress: [{fromEndpoints: [{}], toPorts: [{ports: [{port: web}]}]}]}}",
+            into_a: &["b 81", "host"],
+        },
+        Case {
+            about: "without default deny only the denying rules count",
+            policies: "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {endpointSelector: {}, enableDefaultDeny: {ingress: false},
+                ingressDeny: [{fromEntities: [world, cluster]}]}}",
+            into_a: &[],
+        },
+    ]);
+}
+
+#[test]
+fn calico_asks_tier_by_tier() {
+    assert_cases(&[
+        Case {
+            about: "an order below 1000 comes before NetworkPolicies, and the tier ends in a denial",
+            policies: "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {order: 10, selector: app == 'a', ingress: [{action: Deny, source: {selector: app == 'b'}}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]}}",
+            into_a: &["d"],
+        },
+        Case {
+            about: "a tier that passes leaves the rest to the next one",
+            policies: "{apiVersion: projectcalico.org/v3, kind: Tier, metadata: {name: sec}, spec: {order: 1, defaultAction: Pass}}
+---
+{apiVersion: projectcalico.org/v3, kind: GlobalNetworkPolicy, metadata: {name: p},
+                spec: {tier: sec, types: [Ingress], ingress: [{action: Deny, source: {selector: has(nothing) || app == 'b'}}]}}",
+            into_a: &["c", "d", "v4 0.0.0.0-255.255.255.255"],
+        },
+        Case {
+            about: "a set of networks lends its labels to the pods in it",
+            policies: "{apiVersion: projectcalico.org/v3, kind: GlobalNetworkSet, metadata: {name: s, labels: {role: ok}},
+                spec: {nets: [10.0.0.4/32, 192.0.2.0/24]}}
+---
+{apiVersion: projectcalico.org/v3, kind: GlobalNetworkPolicy, metadata: {name: p},
+                spec: {selector: app == 'a', types: [Ingress], ingress: [
+                {action: Allow, protocol: TCP, source: {selector: role == 'ok'}, destination: {ports: [443, '8000:8100']}}]}}",
+            into_a: &["d 443,8000-8100", "v4 192.0.2.0-192.0.2.255 443,8000-8100"],
+        },
+        Case {
+            about: "alone, notSelector means the unknown as well",
+            policies: "{apiVersion: projectcalico.org/v3, kind: GlobalNetworkPolicy, metadata: {name: p},
+                spec: {selector: app == 'a', ingress: [
+                {action: Allow, source: {notSelector: app == 'b', nets: [10.0.0.0/30]}}]}}",
+            into_a: &["c", "v4 10.0.0.0-10.0.0.3"],
+        },
+        Case {
+            about: "service accounts and ports of a name, but for some",
+            policies: "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {selector: all(), ingress: [{action: Allow, protocol: TCP,
+                source: {namespaceSelector: all(), serviceAccounts: {names: [robot]}},
+                destination: {ports: [web], notPorts: [80]}}]}}",
+            into_a: &["d 81"],
+        },
+        Case {
+            about: "only egress rules: ingress is left alone; staged policies do nothing",
+            policies: "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {selector: app == 'a', egress: [{action: Deny}]}}
+---
+{apiVersion: projectcalico.org/v3, kind: StagedGlobalNetworkPolicy, metadata: {name: q}, spec: {types: [Ingress]}}",
+            into_a: &["b", "c", "d", "v4 0.0.0.0-255.255.255.255"],
+        },
+    ]);
+}
