@@ -49,8 +49,9 @@ impl Unjudged {
                 (namespace, _) => unjudged.add(namespace),
             }
         }
-        let foreign = cluster.foreign_policies().into_iter();
-        for policy in foreign.filter(|policy| policy.kind.effect == PolicyEffect::Decides) {
+        // The engine judges some of them, but no rule looks into them.
+        let policies = cluster.plugin_policies().iter();
+        for policy in policies.filter(|policy| policy.kind.effect == PolicyEffect::Decides) {
             match policy.namespace() {
                 Some(namespace) => unjudged.add(namespace),
                 None => unjudged.is_everywhere = true,
