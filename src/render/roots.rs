@@ -468,6 +468,11 @@ impl<'t, 's> Finder<'t, 's> {
             .iter()
             .flat_map(|root| root.texts.iter().copied())
             .collect();
+        let claimed: BTreeSet<String> = taken
+            .iter()
+            .map(|id| join("", self.library.sources().get(*id).name()))
+            .map(|path| parent(&path).to_owned())
+            .collect();
         let has_flux_or_argo = deployment.roots.iter().any(|root| root.cluster.is_some());
         for path in self.library.paths() {
             let source = self
@@ -480,13 +485,8 @@ impl<'t, 's> Finder<'t, 's> {
             let name = path.rsplit('/').next().unwrap_or_default();
             // A directory of which a kustomization takes nothing is one of its own.
             let directory = parent(path);
-            let is_claimed = self.kustomizations.contains_key(directory)
-                || deployment.roots.iter().any(|root| {
-                    let mut texts = root.texts.iter();
-                    texts.any(|id| {
-                        parent(&join("", self.library.sources().get(*id).name())) == directory
-                    })
-                });
+            let is_claimed =
+                self.kustomizations.contains_key(directory) || claimed.contains(directory);
             let nearest = is_claimed.then_some(directory);
             let is_raw = self.raw.iter().any(|(_, file)| file == path);
             let is_apart = nearest.is_none() && !has_flux_or_argo;

@@ -64,10 +64,13 @@ pub(super) fn parts(texts: &Texts, ids: &[SourceId], deployment: &Deployment) ->
     if !others.is_empty() {
         let directories: Vec<&str> = others.iter().map(|it| it.directory.as_str()).collect();
         let weights: Vec<usize> = others.iter().map(|it| it.objects.len()).collect();
-        for environment in environments(&directories, &weights, &contradictions(&others)) {
+        let environments = environments(&directories, &weights, &contradictions(&others));
+        let names: Vec<&str> = environments.iter().map(|it| it.name.as_str()).collect();
+        let shared = shared_directory(&names);
+        for environment in &environments {
             let members: Vec<&Member<'_>> =
                 environment.texts.iter().map(|it| &others[*it]).collect();
-            let name = match environment.name.as_str() {
+            let name = match &environment.name[shared..] {
                 "" if !by_cluster.is_empty() => "others",
                 name => name,
             };
@@ -76,6 +79,24 @@ pub(super) fn parts(texts: &Texts, ids: &[SourceId], deployment: &Deployment) ->
     }
     tell_unreferenced(texts, deployment, &mut parts);
     parts
+}
+
+/// How many bytes of the names of several clusters are a directory that all of them share:
+/// `overlays/dev` and `overlays/prod` are `dev` and `prod`.
+fn shared_directory(names: &[&str]) -> usize {
+    let [first, others @ ..] = names else {
+        return 0;
+    };
+    let ends = first.match_indices('/').map(|(at, _)| at + 1);
+    let is_shared = |end: &usize| {
+        let front = &first[..*end];
+        let longer = |name: &&str| name.len() > *end && name.starts_with(front);
+        others.iter().all(longer)
+    };
+    match others.is_empty() {
+        true => 0,
+        false => ends.filter(is_shared).max().unwrap_or(0),
+    }
 }
 
 /// Adds what is to be said of manifests that nothing deploys to the first part: it is no

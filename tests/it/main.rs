@@ -16,6 +16,7 @@ mod conformance;
 mod conventions;
 mod dialects;
 #[cfg(unix)]
+mod deployed;
 mod diff;
 mod engine;
 mod every_fix;

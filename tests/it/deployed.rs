@@ -1,0 +1,186 @@
+//! Clusters from roots: what kustomize, Flux and Argo CD deploy, and where a finding about it
+//! points.
+
+use npcheck::config::Config;
+use npcheck::lint::Date;
+use npcheck::workspace::Workspace;
+
+const POLICY: &str = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny}\nspec: {podSelector: {}, policyTypes: [Ingress]}\n";
+
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {app: web}}\nspec: {containers: [{name: c, image: x}]}\n";
+
+fn flux(path: &str, more: &str) -> String {
+    format!(
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: k, namespace: flux-system}}\nspec:\n  path: {path}\n{more}"
+    )
+}
+
+/// Each cluster with the peers and policies in it.
+fn clusters(files: &[(&str, &str)]) -> Vec<String> {
+    let workspace = Workspace::load(files.iter().copied(), &Config::default());
+    let describe = |view: &npcheck::workspace::ClusterView| {
+        let cluster = view.cluster();
+        let workloads = cluster.workload_ids().map(|id| cluster.workload_name(id));
+        let policies = cluster.policies().iter().map(|policy| {
+            let namespace = &cluster.namespace(policy.namespace).name;
+            format!("{namespace}/{}", policy.object.meta.name)
+        });
+        let all: Vec<String> = workloads.chain(policies).collect();
+        format!("{}: {}", view.name(), all.join(" "))
+    };
+    workspace.clusters().map(describe).collect()
+}
+
+#[test]
+fn roots_make_clusters() {
+    let list = "resources: [pod.yaml]\n";
+    let overlay = |namespace: &str| format!("namespace: {namespace}\nresources: [../base]\n");
+    let (same, other) = (overlay("shop"), overlay("blog"));
+    let entry = flux("./apps", "  targetNamespace: shop\n");
+    let substituted = flux("./apps", "  postBuild: {substitute: {NS: team}}\n");
+    let variable = POD.replace("{name: web,", "{name: web, namespace: \"${NS}\",");
+    let parent = flux("./clusters/prod", "");
+    let child = flux("./apps", "  targetNamespace: shop\n").replace("name: k,", "name: apps,");
+    let application = |path: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: a}}\nspec: {{source: {{path: {path}}}, destination: {{namespace: argo}}}}\n"
+        )
+    };
+    let application = application("apps");
+    let set = "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: s}\nspec:\n  generators: [{git: {directories: [{path: apps/*}]}}]\n  template:\n    metadata: {name: '{{path.basename}}'}\n    spec: {source: {path: '{{path}}'}, destination: {namespace: '{{path.basename}}'}}\n";
+    type Case<'c> = (&'c str, Vec<(&'c str, &'c str)>, &'c [&'c str]);
+    let cases: Vec<Case<'_>> = vec![
+        (
+            "no roots",
+            vec![("a/pod.yaml", POD)],
+            &[": default/Pod/web"],
+        ),
+        (
+            "overlays that define one object twice",
+            vec![
+                ("base/kustomization.yaml", list),
+                ("base/pod.yaml", POD),
+                ("dev/kustomization.yaml", &same),
+                ("prod/kustomization.yaml", &same),
+            ],
+            &[],
+        ),
+        (
+            "roots for different namespaces are one cluster",
+            vec![
+                ("base/kustomization.yaml", list),
+                ("base/pod.yaml", POD),
+                ("dev/kustomization.yaml", &same),
+                ("blog/kustomization.yaml", &other),
+            ],
+            &[": blog/Pod/web shop/Pod/web"],
+        ),
+        (
+            "a file that is not listed is not deployed, a directory of its own is",
+            vec![
+                ("a/kustomization.yaml", list),
+                ("a/pod.yaml", POD),
+                ("a/policy.yaml", POLICY),
+                ("b/policy.yaml", POLICY),
+            ],
+            &[": default/Pod/web default/deny"],
+        ),
+        (
+            "an entry of Flux",
+            vec![
+                ("clusters/prod/k.yaml", &entry),
+                ("apps/pod.yaml", POD),
+                ("old/policy.yaml", POLICY),
+            ],
+            &[": shop/Pod/web"],
+        ),
+        (
+            "a variable of Flux",
+            vec![
+                ("clusters/prod/k.yaml", &substituted),
+                ("apps/pod.yaml", &variable),
+            ],
+            &[": team/Pod/web"],
+        ),
+        (
+            "an entry that yields another Kustomization",
+            vec![
+                ("clusters/prod/flux-system/sync.yaml", &parent),
+                ("clusters/prod/apps.yaml", &child),
+                ("apps/pod.yaml", POD),
+            ],
+            &[": shop/Pod/web"],
+        ),
+        (
+            "an Application",
+            vec![("argocd/a.yaml", &application), ("apps/pod.yaml", POD)],
+            &[": argo/Pod/web"],
+        ),
+        (
+            "an ApplicationSet over directories",
+            vec![
+                ("argocd/s.yaml", set),
+                ("apps/one/pod.yaml", POD),
+                ("apps/two/pod.yaml", POD),
+            ],
+            &[": one/Pod/web two/Pod/web"],
+        ),
+    ];
+    for (what, files, expected) in cases {
+        let found = clusters(&files);
+        match expected {
+            [] => assert_eq!(found, ["dev: shop/Pod/web", "prod: shop/Pod/web"], "{what}"),
+            expected => assert_eq!(found, expected, "{what}"),
+        }
+    }
+}
+
+/// What a finding underlines is the text that it speaks of, be the object built as it may.
+#[test]
+fn findings_point_at_the_text_that_a_person_would_edit() {
+    let files = [
+        ("base/kustomization.yaml", "resources: [all.yaml]\n".to_owned()),
+        (
+            "base/all.yaml",
+            format!(
+                "{POD}---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: web}}\nspec:\n  podSelector: {{matchLabels: {{app: wbe}}}}\n  ingress: [{{ports: [{{port: 80}}]}}]\n"
+            ),
+        ),
+        (
+            "prod/kustomization.yaml",
+            "namespace: shop\nresources: [../base]\ncommonLabels: {env: prod}\npatches:\n- path: patch.yaml\n".to_owned(),
+        ),
+        (
+            "prod/patch.yaml",
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web}\nspec:\n  egress: [{to: [{ipBlock: {cidr: 10.1.2.3/8}}]}]\n".to_owned(),
+        ),
+    ];
+    let workspace = Workspace::load(files, &Config::default());
+    let today: Date = "2026-11-21".parse().expect("a date");
+    let report = workspace.lint(today);
+    let underlined = |rule: &str| -> Vec<String> {
+        let findings = report
+            .findings
+            .iter()
+            .filter(|finding| finding.rule == rule);
+        let text = |finding: &npcheck::diagnostic::Diagnostic| {
+            let span = finding.primary.span;
+            let sources = workspace.sources();
+            format!(
+                "{}: {}",
+                sources.get(span.source).name(),
+                sources.text(span)
+            )
+        };
+        findings.map(text).collect()
+    };
+    assert_eq!(
+        underlined("cidr-host-bits"),
+        ["prod/patch.yaml: 10.1.2.3/8"]
+    );
+    let unmatched = underlined("unmatched-pod-selector");
+    assert!(
+        unmatched.iter().all(|text| text.contains("wbe")),
+        "{unmatched:?}"
+    );
+}
