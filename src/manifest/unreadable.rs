@@ -104,6 +104,12 @@ fn diagnostic(error: ReadError) -> Diagnostic {
 /// that is spelled like one; in JSON, which many other things are written in, both.
 pub(super) fn looks_like_kubernetes(text: &str) -> bool {
     let has_both = || has_key(text, "apiVersion") && has_key(text, "kind");
+    // Whatever else is wrong with it, somebody means a policy.
+    if text.contains("networking.k8s.io/v")
+        || text.contains("NetworkPolicy") && has_key(text, "kind")
+    {
+        return true;
+    }
     if text.trim_start().starts_with(['{', '[']) {
         return has_both();
     }

@@ -171,11 +171,6 @@ impl<'s> Scanner<'s> {
     /// Goes to where the next token starts, over comments and blank lines.
     fn skip_to_token(&mut self) {
         loop {
-            if self.cursor.mark.column == 0
-                && self.cursor.text[self.cursor.mark.at..].starts_with('\u{feff}')
-            {
-                self.cursor.skip();
-            }
             // Where a block collection may begin, a tab is no white space.
             let may_be_tab = self.is_flow() || !self.may_be_key;
             while self.cursor.byte(0) == b' ' || may_be_tab && self.cursor.byte(0) == b'\t' {
