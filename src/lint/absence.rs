@@ -91,9 +91,10 @@ impl<'a> Inventories<'a> {
         selector: &LabelSelector,
     ) -> Presence {
         let name = self.cluster.namespace(namespace).name.as_str();
-        let is_complete = cx.settings.inventory.is_complete_in(name);
-        if self.cluster.may_hold_more(name)
-            || self.is_hidden(name, selector)
+        // What a part that nobody could build holds is not told by the rest.
+        let is_complete = cx.settings.inventory.is_complete_in(name)
+            && !self.cluster.may_hold_more(name);
+        if self.is_hidden(name, selector)
             || self.is_made_by_operator(name, selector)
             || !is_complete && self.is_counted_on(namespace, selector)
             || is_configured(cx, name, selector)
@@ -128,8 +129,7 @@ impl<'a> Inventories<'a> {
     /// npcheck knows nothing of, a template, a program that makes pods.
     #[must_use]
     pub fn is_open(&self, namespace: NamespaceId) -> bool {
-        let name = &self.cluster.namespace(namespace).name;
-        self.is_open[namespace.index()] || self.cluster.may_hold_more(name)
+        self.is_open[namespace.index()]
     }
 
     /// Whether a policy of the namespace but this one asks for every label that the selector
