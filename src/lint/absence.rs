@@ -92,8 +92,8 @@ impl<'a> Inventories<'a> {
     ) -> Presence {
         let name = self.cluster.namespace(namespace).name.as_str();
         // What a part that nobody could build holds is not told by the rest.
-        let is_complete = cx.settings.inventory.is_complete_in(name)
-            && !self.cluster.may_hold_more(name);
+        let is_complete =
+            cx.settings.inventory.is_complete_in(name) && !self.cluster.may_hold_more(name);
         if self.is_hidden(name, selector)
             || self.is_made_by_operator(name, selector)
             || !is_complete && self.is_counted_on(namespace, selector)

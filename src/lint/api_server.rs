@@ -10,6 +10,9 @@ use crate::k8s::{LabelSelector, NetworkPolicyPeer, Operator};
 /// The label of namespaces that stands for the host network.
 const HOST_NETWORK_GROUP: &str = "policy-group.network.openshift.io/host-network";
 
+/// The namespace of the API server on OpenShift.
+const OPENSHIFT_HOME: &str = "openshift-kube-apiserver";
+
 /// Whether a peer matches the API server by selectors. Only OVN-Kubernetes knows the label, so
 /// that whoever writes it has that plugin.
 #[must_use]
@@ -27,12 +30,21 @@ pub fn may_be_api_server(cx: &Context<'_>, peer: &NetworkPolicyPeer) -> bool {
             pods.is_opaque() || asked.all(|label| labels.contains(&label))
         })
     };
-    cx.selectors_match_host_network()
-        && platform::known_pods(cx.cluster.platform(), Role::ApiServer).any(|known| {
-            let mut homes = known.namespaces.iter();
-            homes.any(|home| callers::may_select_namespace(cx, namespaces, home))
-                && pods_match(known.labels)
-        })
+    if !cx.selectors_match_host_network() {
+        // What only OpenShift has speaks for its plugin where nothing else does.
+        let is_unknown = cx.cluster.enforcement().cni().is_none();
+        return is_unknown && is_named_by(namespaces, OPENSHIFT_HOME);
+    }
+    platform::known_pods(cx.cluster.platform(), Role::ApiServer).any(|known| {
+        let mut homes = known.namespaces.iter();
+        homes.any(|home| callers::may_select_namespace(cx, namespaces, home))
+            && pods_match(known.labels)
+    })
+}
+
+fn is_named_by(selector: &LabelSelector, value: &str) -> bool {
+    let mut labels = selector.match_labels.iter();
+    labels.any(|label| label.value.value == value)
 }
 
 /// Whether a peer is written for the API server, whatever it matches: by labels or the

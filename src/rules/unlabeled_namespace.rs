@@ -296,7 +296,6 @@ fn finding(
 const POD_KEYS: &[&str] = &[
     "app",
     "app.kubernetes.io/component",
-    "app.kubernetes.io/instance",
     "app.kubernetes.io/name",
     "k8s-app",
 ];

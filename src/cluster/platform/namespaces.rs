@@ -192,7 +192,9 @@ const SET: &[&str] = &[
     "pipelines.kubeflow.org/",
     "serving.kubeflow.org/",
     "vcluster.loft.sh/",
-    // Flux, Argo CD and OLM label what they apply.
+    // Flux, Argo CD and OLM label what they apply (argo-cd.readthedocs.io, "Resource Tracking":
+    // the instance label is set unless another way of tracking is chosen).
+    "app.kubernetes.io/instance",
     "argocd.argoproj.io/",
     "kustomize.toolkit.fluxcd.io/",
     "olm.operatorgroup.uid/",
