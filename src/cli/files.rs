@@ -10,7 +10,7 @@ use super::terminal::Terminal;
 use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
 use crate::load::{self, Limits};
 use crate::output::{Escaped, Role, Style, count, display_name};
-use crate::source::Source;
+use crate::source::{Source, SourceId};
 use clap::Args;
 use std::io::{self, Write};
 
@@ -39,8 +39,9 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     let mut skipped = load::left_out(&options.paths.paths, &Limits::default());
     skipped.extend(input.skipped.iter().cloned());
     skipped.sort();
+    let is_one_cluster = options.clusters.cluster.is_some();
     let style = terminal.style;
-    let written = write(&input, &skipped, style, terminal.out());
+    let written = write(&input, &skipped, is_one_cluster, style, terminal.out());
     terminal.finish(written)?;
     input.report_problems(terminal);
     input.report_not_judged(terminal);
@@ -118,12 +119,20 @@ fn write_roots(input: &Input, style: Style, out: &mut dyn Write) -> io::Result<(
 fn write(
     input: &Input,
     skipped: &[load::Skipped],
+    is_one_cluster: bool,
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let sources = input.workspace.sources();
     let documents = input.workspace.documents();
+    let is_asked = |id: &SourceId| {
+        let mut views = input.workspace.clusters();
+        views.any(|view| view.part().texts.contains(id))
+    };
     for file in &input.files {
+        if is_one_cluster && !is_asked(&file.source) {
+            continue;
+        }
         let of_file = documents.get(&file.source).map_or(&[][..], |text| text);
         write_file(sources.get(file.source), of_file, style, out)?;
     }

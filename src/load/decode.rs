@@ -64,19 +64,26 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 fn unpack(packed: &[u8], limits: &Limits) -> Result<Vec<u8>, ProblemKind> {
     let by_ratio = (packed.len() as u64).saturating_mul(limits.gzip_ratio);
     let limit = by_ratio.max(limits.gzip_floor).min(limits.file_bytes);
-    let mut bytes = Vec::new();
-    let read = MultiGzDecoder::new(packed)
-        .take(limit + 1)
-        .read_to_end(&mut bytes);
-    match read {
-        Ok(_) if bytes.len() as u64 > limit => Err(ProblemKind::GzipBomb { limit }),
+    let text = || MultiGzDecoder::new(packed).take(limit + 1);
+    // Counted before anything is kept, so that a bomb costs no memory.
+    let length = match io::copy(&mut text(), &mut io::sink()) {
+        Ok(length) if length > limit => return Err(ProblemKind::GzipBomb { limit }),
+        Ok(length) => length,
+        Err(error) => return Err(damaged(&error)),
+    };
+    let mut bytes = Vec::with_capacity(length as usize + 1);
+    match text().read_to_end(&mut bytes) {
         Ok(_) => Ok(bytes),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(ProblemKind::BadGzip {
-            reason: "it ends too early".to_owned(),
-        }),
-        Err(error) => Err(ProblemKind::BadGzip {
-            reason: error.to_string().to_lowercase(),
-        }),
+        Err(error) => Err(damaged(&error)),
+    }
+}
+
+fn damaged(error: &io::Error) -> ProblemKind {
+    ProblemKind::BadGzip {
+        reason: match error.kind() {
+            io::ErrorKind::UnexpectedEof => "it ends too early".to_owned(),
+            _ => error.to_string().to_lowercase(),
+        },
     }
 }
 

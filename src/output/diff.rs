@@ -18,7 +18,8 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 /// A format of differences.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum DiffFormat {
     /// A line for flows that change alike, for people
     Text,

@@ -14,7 +14,8 @@ use std::io::{self, Write};
 const VERSION: u32 = 1;
 
 /// A format of exposure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum ExposureFormat {
     /// A table, for people
     Text,

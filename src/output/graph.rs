@@ -29,7 +29,8 @@ use rayon::prelude::*;
 use std::io::{self, Write};
 
 /// A format of graphs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum GraphFormat {
     /// `SOURCE -> DESTINATION  PORTS`, for people
     Text,

@@ -150,7 +150,8 @@ pub enum Infos {
 }
 
 /// A format of findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum FindingFormat {
     /// With the source text, for people
     Full,

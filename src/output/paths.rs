@@ -16,7 +16,8 @@ use std::io::{self, Write};
 const VERSION: u32 = 1;
 
 /// A format of paths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum PathsFormat {
     /// Hop by hop, for people
     Text,

@@ -199,7 +199,8 @@ pub struct OpenedFlow {
 }
 
 /// A format of the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum ReachFormat {
     /// For people
     Text,

@@ -3,7 +3,8 @@
 //! Refuses to know how any of it is made; tests hold the two together.
 
 /// A schema by the name of its file in `docs/schemas/`, without `.schema.json`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Schema {
     /// `npcheck diff -o json`
     Diff,

@@ -11,7 +11,8 @@ use std::io::{self, Write};
 const VERSION: u32 = 1;
 
 /// A format of test results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum TestFormat {
     /// A line for each test, for people
     Text,

@@ -25,12 +25,16 @@ use crate::cluster::platform::Platform;
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Edit};
 use crate::edit;
+use crate::engine::{Endpoint, PodView, Verdict, explain};
 use crate::k8s::{Document, Documents, Object, Outcome};
 use crate::lint::{Inventory, Settings};
+use crate::load;
 use crate::source::{SourceId, SourceMap};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 /// The clusters of a tree. A copy shares everything.
@@ -110,6 +114,16 @@ impl Workspace {
             .map(|(name, text)| sources.add(name, text))
             .collect();
         Self::of(&Texts::read(sources), &ids, config, PathOf::default())
+    }
+
+    /// The clusters of these files and directories, and what of them could not be read.
+    #[must_use]
+    pub fn read(paths: &[PathBuf], config: &Config) -> (Self, Vec<load::Problem>) {
+        let loaded = load::load(paths, &mut io::empty(), &load::Limits::default());
+        let ids: Vec<SourceId> = loaded.now.files.iter().map(|file| file.source).collect();
+        let texts = Texts::read(loaded.sources);
+        let workspace = Self::of(&texts, &ids, config, PathOf::default());
+        (workspace, loaded.now.problems)
     }
 
     /// The clusters of some of the texts that were read.
@@ -390,6 +404,20 @@ impl ClusterView {
     #[must_use]
     pub fn first_definitions(&self) -> &Cluster {
         &self.cluster
+    }
+
+    /// Which connections one workload may open to another, by their names as
+    /// `namespace/Kind/name`; `None` if the cluster does not have both.
+    #[must_use]
+    pub fn reach(&self, from: &str, to: &str) -> Option<Verdict> {
+        let cluster = self.cluster();
+        let find = |name: &str| {
+            let mut ids = cluster.workload_ids();
+            ids.find(|id| cluster.workload_name(*id) == name)
+        };
+        let [from, to] =
+            [find(from)?, find(to)?].map(|id| Endpoint::Pod(PodView::workload(cluster, id)));
+        Some(explain(cluster, &from, &to).verdict)
     }
 
     /// The cluster that it would be with these objects instead.

@@ -65,6 +65,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "lint",
             "config",
             "rules",
+            "load",
         ],
     ),
     (

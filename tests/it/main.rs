@@ -19,6 +19,7 @@ mod dialects;
 mod deployed;
 mod diff;
 mod engine;
+mod environments;
 mod every_fix;
 mod expected;
 mod formats;

@@ -1,0 +1,176 @@
+//! Two clusters in one tree: every command answers for each of them as it does where it is
+//! alone, says so where they differ, and once where they agree.
+
+use crate::program::{Run, run, scratch, write};
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// A namespace whose web may talk to its catalog, or not.
+fn environment(label: &str) -> String {
+    let pod = |name: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: shop, labels: {{app: {name}}}}}\nspec: {{containers: [{{name: {name}, image: {name}, ports: [{{containerPort: 8080}}]}}]}}\n---\n"
+        )
+    };
+    format!(
+        "{}{}apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: catalog, namespace: shop}}\nspec:\n  podSelector: {{matchLabels: {{app: catalog}}}}\n  policyTypes: [Ingress]\n  ingress:\n    - from: [{{podSelector: {{matchLabels: {{app: {label}}}}}}}]\n      ports: [{{protocol: TCP, port: 8080}}]\n",
+        pod("web"),
+        pod("catalog"),
+    )
+}
+
+/// A tree with `dev`, where the flow is open, and `prod`, where a label is mistyped.
+fn tree(name: &str) -> PathBuf {
+    let directory = scratch(name);
+    write(&directory, "dev/shop.yaml", environment("web"));
+    write(&directory, "prod/shop.yaml", environment("webb"));
+    directory
+}
+
+/// What a run printed, without what tells a tree of several clusters from one.
+fn answer(run: &Run) -> String {
+    let Ok(mut value) = serde_json::from_str::<Value>(&run.stdout) else {
+        return run.stdout.clone();
+    };
+    if let Some(report) = value.as_object_mut() {
+        report.remove("clusters");
+        report.remove("summary");
+    }
+    let answers = value.get_mut("answers").and_then(Value::as_array_mut);
+    for answer in answers.into_iter().flatten() {
+        answer.as_object_mut().unwrap().remove("clusters");
+    }
+    value.to_string()
+}
+
+#[test]
+fn each_cluster_of_a_tree_answers_as_if_it_were_alone() {
+    let directory = tree("environments-alone");
+    let commands: &[&[&str]] = &[
+        &["lint", "-o", "json"],
+        &["lint", "-o", "concise"],
+        &["lint", "-o", "sarif"],
+        &[
+            "reach",
+            "shop/web",
+            "shop/catalog",
+            "-p",
+            "8080",
+            "-o",
+            "json",
+        ],
+        &["graph", "-o", "json-lines"],
+        &["graph", "-o", "csv"],
+        &["files", "-q"],
+    ];
+    for command in commands {
+        for cluster in ["dev", "prod"] {
+            let alone = run(&directory, &[command, &[cluster][..]].concat());
+            let among = run(&directory, &[command, &["--cluster", cluster][..]].concat());
+            // The last line of `files` counts all that was read.
+            let lines = |run: &Run| match command[0] {
+                "files" => run.stdout.lines().take(4).collect::<Vec<_>>().join("\n"),
+                _ => answer(run),
+            };
+            assert_eq!(lines(&alone), lines(&among), "{command:?} {cluster}");
+            assert_eq!(alone.status, among.status, "{command:?} {cluster}");
+        }
+    }
+}
+
+#[test]
+fn lint_of_a_tree_finds_what_lint_of_its_clusters_finds() {
+    let directory = tree("environments-lint");
+    let findings = |arguments: &[&str]| -> Vec<String> {
+        let linted = run(
+            &directory,
+            &[&["lint", "-o", "concise"], arguments].concat(),
+        );
+        linted.stdout.lines().map(str::to_owned).collect()
+    };
+    let alone = [findings(&["dev"]), findings(&["prod"])].concat();
+    assert_eq!(findings(&[]), alone);
+}
+
+#[test]
+fn reach_answers_once_where_clusters_agree_and_for_each_where_they_do_not() {
+    let directory = tree("environments-reach");
+    let ask = |ends: [&str; 2]| {
+        let asked = run(
+            &directory,
+            &["reach", ends[0], ends[1], "-p", "8080", "-o", "json"],
+        );
+        let answer: Value = serde_json::from_str(&asked.stdout).expect("the answer is JSON");
+        (asked.status, answer)
+    };
+    let (status, agreed) = ask(["shop/catalog", "shop/web"]);
+    assert_eq!((status, &agreed["outcome"]), (0, &Value::from("allowed")));
+    let answers = agreed["answers"].as_array().unwrap();
+    assert_eq!(answers.len(), 1);
+    assert_eq!(answers[0]["clusters"], serde_json::json!(["dev", "prod"]));
+    let (status, differing) = ask(["shop/web", "shop/catalog"]);
+    assert_eq!((status, &differing["outcome"]), (1, &Value::from("partly")));
+    let answers = differing["answers"].as_array().unwrap();
+    let outcomes: Vec<(&Value, &Value)> = answers
+        .iter()
+        .map(|answer| (&answer["clusters"][0], &answer["outcome"]))
+        .collect();
+    assert_eq!(
+        format!("{outcomes:?}"),
+        r#"[(String("dev"), String("allowed")), (String("prod"), String("blocked"))]"#
+    );
+    let text = run(
+        &directory,
+        &["reach", "shop/web", "shop/catalog", "-p", "8080"],
+    );
+    assert!(text.stdout.contains("cluster dev:\nALLOWED"), "{text:?}");
+    assert!(text.stdout.contains("cluster prod:\nBLOCKED"), "{text:?}");
+    let unknown = run(
+        &directory,
+        &["reach", "shop/web", "shop/catalog", "--cluster", "stage"],
+    );
+    assert_eq!(unknown.status, 2);
+    assert!(
+        unknown.stderr.contains("the clusters are dev, prod"),
+        "{unknown:?}"
+    );
+}
+
+/// Two files of one directory are one cluster, in which nobody knows which definition counts.
+#[test]
+fn definitions_that_differ_in_one_cluster_are_never_settled_in_silence() {
+    let directory = scratch("environments-twice");
+    write(&directory, "a.yaml", environment("web"));
+    let policy = environment("webb");
+    let policy = policy.split("---\n").last().expect("there is a policy");
+    write(&directory, "b.yaml", policy);
+    let asked = ["reach", "shop/web", "shop/catalog", "-p", "8080"];
+    let answer = run(&directory, &asked);
+    assert_eq!(answer.status, 2, "{answer:?}");
+    assert!(answer.stdout.starts_with("UNKNOWN"), "{answer:?}");
+    let said = "shop/NetworkPolicy/catalog is defined twice, and not alike";
+    assert_eq!(answer.stderr.matches(said).count(), 1, "{answer:?}");
+    // A definition that says the same is no contradiction.
+    let same = environment("web");
+    let same = same.split("---\n").last().expect("there is a policy");
+    write(&directory, "b.yaml", same);
+    let answer = run(&directory, &asked);
+    assert_eq!(answer.status, 0, "{answer:?}");
+}
+
+/// What is not judged is said, and no rule claims what it could refute.
+#[test]
+fn policies_that_are_not_judged_are_said_by_every_command() {
+    let directory = tree("environments-foreign");
+    let foreign = "apiVersion: crd.antrea.io/v1beta1\nkind: ClusterNetworkPolicy\nmetadata: {name: acnp}\nspec: {priority: 5}\n";
+    write(&directory, "antrea.yaml", foreign);
+    for command in [
+        &["lint"][..],
+        &["graph"],
+        &["files"],
+        &["reach", "shop/catalog", "shop/web", "-p", "8080"],
+    ] {
+        let run = run(&directory, command);
+        assert!(run.stderr.contains("Antrea"), "{command:?} {run:?}");
+    }
+}
