@@ -197,7 +197,13 @@ impl<'t> Reader<'t, '_> {
         // kubectl refuses the one as well as the other; but tools that collect answers of an
         // API server do write typed lists into a list (S3).
         let is_typed_item = is_item && kind.value.len() > "List".len();
+        // A version that cannot be parsed leaves the list without a kind (`GroupVersionKind`).
+        let is_version = api_version.is_none_or(|version| version.value.matches('/').count() < 2);
         let fault = match items.is_sequence() {
+            _ if !is_version && !is_item => Some((
+                items,
+                "the `apiVersion` of this list is not a valid version",
+            )),
             true if is_typed_item && kind.value.ends_with("List") => {
                 let message = format!("`{}` is an item of a list", kind.value);
                 let warning = super::invalid_value(first_line(items), message)

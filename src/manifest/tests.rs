@@ -182,6 +182,11 @@ fn what_kubernetes_applies_is_in_force_and_nothing_else() {
             &["invalid-value"],
         ),
         (format!("{first}items: null\n"), &[], &["ignored-text"]),
+        (
+            items("List", &item(&first)).replacen("v1", "a/b/c", 1),
+            &[],
+            &["invalid-value"],
+        ),
         // What go-yaml does not take.
         (
             format!("{first}\t\n---\n{second}"),
