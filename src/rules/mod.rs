@@ -15,6 +15,7 @@ mod batch_workload_cut_off;
 mod broken_build;
 mod cidr_host_bits;
 mod cidr_matches_cluster;
+mod cilium_inert_policy;
 mod cni_capability_gap;
 mod dead_annotation;
 mod dns_peer_mismatch;
@@ -89,6 +90,7 @@ pub const ALL: &[&dyn Rule] = &[
     &broken_build::BrokenBuild,
     &cidr_host_bits::CidrHostBits,
     &cidr_matches_cluster::CidrMatchesCluster,
+    &cilium_inert_policy::CiliumInertPolicy,
     &cni_capability_gap::CniCapabilityGap,
     &dead_annotation::DeadAnnotation,
     &dns_peer_mismatch::DnsPeerMismatch,

@@ -1,0 +1,87 @@
+//! Policies of Cilium's that its agent refuses after the API server has taken them.
+
+use crate::diagnostic::Severity;
+use crate::k8s::PluginSpec;
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Flags a `CiliumNetworkPolicy` or `CiliumClusterwideNetworkPolicy` that the API server
+    /// stores and Cilium's agent then refuses: two kinds of peers in one rule, HTTP rules without
+    /// `protocol: TCP`, a port that is neither a number nor a name, lists of rules that are all
+    /// empty, and others.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// `kubectl` says that the policy was created, and nothing of it is enforced: pods that it
+    /// was meant to isolate are open. One bad entry of `specs` takes the others with it.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: cilium.io/v2
+    /// kind: CiliumNetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   endpointSelector: {matchLabels: {app: web}}
+    ///   ingress:
+    ///     - fromEndpoints: [{matchLabels: {app: client}}]
+    ///       fromCIDR: [192.0.2.0/24]
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: cilium.io/v2
+    /// kind: CiliumNetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   endpointSelector: {matchLabels: {app: web}}
+    ///   ingress:
+    ///     - fromEndpoints: [{matchLabels: {app: client}}]
+    ///     - fromCIDR: [192.0.2.0/24]
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: what was meant is not known.
+    pub(super) struct CiliumInertPolicy {
+        name: "cilium-inert-policy",
+        summary: "Cilium's agent refuses the policy, so that nothing of it is enforced",
+        category: Category::Text,
+        severity: Severity::Error,
+        tier: Stable,
+        evidence: "no finding on the 85 policies of two public repositories; the agent's own code refuses each",
+        fix: None,
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for CiliumInertPolicy {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        for policy in cx.cluster.plugin_policies() {
+            let PluginSpec::Cilium(spec) = &policy.spec else {
+                continue;
+            };
+            // What the API server rejects has a finding of its own.
+            if !policy.meta.is_accepted {
+                continue;
+            }
+            for fault in &spec.faults {
+                let message = format!("nothing of `{}` is enforced", policy.meta.name);
+                let finding = cx
+                    .finding(fault.span, message)
+                    .label(fault.reason.clone())
+                    .about(policy.display(), fault.path.clone())
+                    .note("the API server stores the policy, and Cilium's agent refuses it whole");
+                cx.report(finding);
+            }
+        }
+    }
+}
