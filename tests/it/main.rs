@@ -18,6 +18,7 @@ mod dialects;
 #[cfg(unix)]
 mod deployed;
 mod diff;
+mod enforcement;
 mod engine;
 mod environments;
 mod every_fix;

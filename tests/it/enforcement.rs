@@ -1,0 +1,139 @@
+//! How a cluster's policies are enforced, as its objects and the configuration tell.
+
+use npcheck::cluster::{Cluster, Cni, EnforcementSettings, Evidence};
+use npcheck::manifest;
+use npcheck::source::SourceMap;
+
+fn cluster(text: &str) -> Cluster {
+    let mut sources = SourceMap::default();
+    let id = sources.add("test.yaml", text);
+    let parsed = manifest::read(id, "test.yaml", text);
+    assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
+    Cluster::new(parsed.objects)
+}
+
+/// The plugin and where pods have their addresses, by what tells it; nothing where npcheck
+/// has to assume.
+fn told(cluster: &Cluster) -> (Option<Cni>, Vec<String>) {
+    let enforcement = cluster.enforcement();
+    let ranges = enforcement.pod_ranges().iter();
+    let ranges = ranges.filter(|range| range.evidence != Evidence::Default);
+    (
+        enforcement.cni().map(|cni| cni.value),
+        ranges.map(|range| range.value.to_string()).collect(),
+    )
+}
+
+#[test]
+fn objects_tell_the_plugin_and_the_ranges_of_pods() {
+    let table: &[(&str, Option<Cni>, &[&str])] = &[
+        (
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}",
+            None,
+            &[],
+        ),
+        (
+            "apiVersion: config.openshift.io/v1\nkind: Network\nmetadata: {name: cluster}\n\
+             spec: {networkType: OVNKubernetes, clusterNetwork: [{cidr: 10.140.0.0/16, hostPrefix: 23}]}",
+            Some(Cni::OvnKubernetes),
+            &["10.140.0.0/16"],
+        ),
+        (
+            "apiVersion: operator.openshift.io/v1\nkind: Network\nmetadata: {name: cluster}\n\
+             spec: {defaultNetwork: {type: Calico}}",
+            Some(Cni::Calico),
+            &[],
+        ),
+        (
+            "apiVersion: v1\nbaseDomain: example.org\nmetadata: {name: one}\n\
+             networking: {networkType: OVNKubernetes, clusterNetwork: [{cidr: 10.128.0.0/14}]}",
+            Some(Cni::OvnKubernetes),
+            &["10.128.0.0/14"],
+        ),
+        (
+            "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n\
+             networking: {podSubnet: '10.244.0.0/16,fd00:10::/56'}",
+            None,
+            &["10.244.0.0/16", "fd00:10::/56"],
+        ),
+        (
+            "apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: pool}\n\
+             spec: {cidr: 192.168.64.0/18}",
+            Some(Cni::Calico),
+            &["192.168.64.0/18"],
+        ),
+        (
+            "apiVersion: operator.tigera.io/v1\nkind: Installation\nmetadata: {name: default}\n\
+             spec: {calicoNetwork: {ipPools: [{cidr: 172.20.0.0/16}]}}",
+            Some(Cni::Calico),
+            &["172.20.0.0/16"],
+        ),
+        (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cilium-config, namespace: kube-system}\n\
+             data: {cluster-pool-ipv4-cidr: 10.0.0.0/9}",
+            Some(Cni::Cilium),
+            &["10.0.0.0/9"],
+        ),
+        (
+            "apiVersion: v1\nkind: Node\nmetadata: {name: a}\nspec: {podCIDRs: [10.244.1.0/24]}",
+            None,
+            &["10.244.1.0/24"],
+        ),
+        (
+            "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: antrea-agent, namespace: kube-system}\n\
+             spec: {selector: {matchLabels: {app: antrea}}, template: {metadata: {labels: {app: antrea}}}}",
+            Some(Cni::Antrea),
+            &[],
+        ),
+        (
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: openshift-ingress}\n---\n\
+             apiVersion: route.openshift.io/v1\nkind: Route\nmetadata: {name: web, namespace: shop}\n\
+             spec: {to: {kind: Service, name: web}}",
+            Some(Cni::OvnKubernetes),
+            &[],
+        ),
+    ];
+    for (text, cni, ranges) in table {
+        let ranges = ranges.iter().map(|range| (*range).to_owned()).collect();
+        assert_eq!(told(&cluster(text)), (*cni, ranges), "{text}");
+    }
+}
+
+#[test]
+fn the_configuration_speaks_over_the_objects_row_by_row() {
+    let text = "apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: pool}\n\
+                spec: {cidr: 192.168.64.0/18}";
+    let settings = EnforcementSettings {
+        cni: Some(Cni::Cilium),
+        ip_block_matches_nodes: Some(true),
+        pod_cidrs: vec!["10.1.0.0/16".parse().expect("it is a block")],
+        ..EnforcementSettings::default()
+    };
+    let cluster = cluster(text).with_enforcement(&settings);
+    let enforcement = cluster.enforcement();
+    assert_eq!(
+        told(&cluster),
+        (Some(Cni::Cilium), vec!["10.1.0.0/16".to_owned()])
+    );
+    assert!(!enforcement.ip_block_matches_pods());
+    assert!(enforcement.ip_block_matches_nodes());
+    let rows: Vec<(&str, String, &Evidence)> = enforcement
+        .rows()
+        .into_iter()
+        .map(|row| (row.key, row.value, row.evidence))
+        .collect();
+    let by_plugin = Evidence::Plugin(Cni::Cilium);
+    let expected = [
+        ("cni", "Cilium", &Evidence::Configuration),
+        ("enforcement.ipBlockMatchesPods", "false", &by_plugin),
+        (
+            "enforcement.ipBlockMatchesNodes",
+            "true",
+            &Evidence::Configuration,
+        ),
+        ("enforcement.selectorsMatchHostNetwork", "false", &by_plugin),
+        ("cluster.podCIDRs", "10.1.0.0/16", &Evidence::Configuration),
+    ];
+    let expected = expected.map(|(key, value, evidence)| (key, value.to_owned(), evidence));
+    assert_eq!(rows, expected);
+}
