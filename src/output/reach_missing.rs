@@ -29,7 +29,7 @@ impl Words<'_> {
             let doubts = policy.doubts.iter();
             missing.extend(doubts.filter_map(|miss| self.missing_for(subject, miss)));
             for rule in &policy.rules {
-                if rule.is_opaque {
+                if rule.is_opaque || matches!(rule.rule, RuleRef::Unread(_)) {
                     missing.push(self.text_of(rule));
                     continue;
                 }
@@ -101,10 +101,15 @@ impl Words<'_> {
             PolicyRef::Plugin(id) => &self.cluster.plugin_policy(id).meta,
         };
         if let RuleRef::Unread(span) = rule.rule {
-            let what = format!(
-                "what {} would do: the API server would reject it as it is written",
-                self.policy(rule.policy)
-            );
+            let policy = self.policy(rule.policy);
+            let what = match rule.policy {
+                PolicyRef::Plugin(_) => {
+                    format!("what {policy} does: npcheck does not evaluate its kind")
+                }
+                _ => format!(
+                    "what {policy} would do: the API server would reject it as it is written"
+                ),
+            };
             return (what, span);
         }
         let what = format!(

@@ -308,7 +308,13 @@ impl<'a> Words<'a> {
         asked: &ConnectionSet,
     ) -> String {
         if let RuleRef::Unread(_) = rule.rule {
-            return "not judged: the API server would reject it".to_owned();
+            return match rule.policy {
+                PolicyRef::Plugin(id) => {
+                    let kind = self.cluster.plugin_policy(id).kind.name;
+                    format!("not judged: npcheck does not evaluate `{kind}`")
+                }
+                _ => "not judged: the API server would reject it".to_owned(),
+            };
         }
         if rule.is_opaque {
             return "holds text that another tool fills in".to_owned();

@@ -37,6 +37,7 @@ mod calico_end;
 mod cilium;
 mod cluster_policy;
 pub(super) mod condition;
+mod foreign;
 pub mod identity;
 pub(super) mod network_policy;
 
@@ -118,6 +119,8 @@ pub struct Stage<'c> {
 /// The stages that there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StageName {
+    /// Policies that npcheck does not evaluate.
+    NotJudged,
     /// What denies before anything allows: the deny rules of Cilium.
     Denies,
     /// The Admin tier of the cluster-wide policies (S11).
@@ -409,6 +412,27 @@ impl<'c> Program<'c> {
         plugin: &[PluginPolicyId],
         reading: Reading<'_>,
     ) -> Self {
+        let mut stages = Self::stages_of(cluster, policies, plugin, reading);
+        let foreign = foreign::lower(cluster, plugin);
+        stages.insert(0, foreign.deciding);
+        let restricting = vec![foreign.restricting];
+        Self {
+            gates: vec![
+                Gate {
+                    stages: restricting,
+                },
+                Gate { stages },
+            ],
+        }
+    }
+
+    /// The stages of the policies that the CNI plugin enforces.
+    fn stages_of(
+        cluster: &'c Cluster,
+        policies: &[PolicyId],
+        plugin: &[PluginPolicyId],
+        reading: Reading<'_>,
+    ) -> Vec<Stage<'c>> {
         let cni = reading.enforcement.cni().map(|cni| cni.value);
         let is_calico = |id: &PluginPolicyId| {
             let policy = cluster.plugin_policy(*id);
@@ -416,22 +440,16 @@ impl<'c> Program<'c> {
                 && policy.kind.effect != PolicyEffect::Nothing
         };
         if cni == Some(Cni::Cilium) {
-            let stages = cilium::lower(cluster, policies, plugin).into();
-            return Self {
-                gates: vec![Gate { stages }],
-            };
+            return cilium::lower(cluster, policies, plugin).into();
         }
         let [admin, baseline] = cluster_policy::lower(cluster, reading);
         let policies = network_policy::lower(cluster, policies, reading);
         let stages = [admin, policies, baseline];
         let plugin: Vec<PluginPolicyId> = plugin.iter().copied().filter(is_calico).collect();
-        let stages = match cni {
+        match cni {
             // Without a policy of its own Calico does what Kubernetes says (M4).
             Some(Cni::Calico) if !plugin.is_empty() => calico::lower(cluster, stages, &plugin),
             _ => stages.into(),
-        };
-        Self {
-            gates: vec![Gate { stages }],
         }
     }
 

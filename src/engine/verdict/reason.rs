@@ -259,6 +259,8 @@ impl<'a, 'c> Open<'a, 'c> {
 
     fn decide_by_stage(&mut self, stage: &'a StageTrace<'c>, verdict: &Verdict) {
         let (accept, deny) = match stage.name {
+            // What such a policy may do leaves doubt, or does not matter.
+            StageName::NotJudged => return,
             StageName::Admin => (ReasonCode::AdminAccept, ReasonCode::AdminDeny),
             StageName::Denies | StageName::NetworkPolicies | StageName::CalicoTier(_) => {
                 (ReasonCode::RuleMatch, ReasonCode::RuleDeny)

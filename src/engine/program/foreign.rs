@@ -1,0 +1,89 @@
+//! Policies that npcheck reads and does not evaluate, as what they may do: everything to the
+//! pods that they may be about.
+//!
+//! Refuses to know what they say.
+
+use super::{
+    Action, Chain, End, HostNetwork, NamespaceSet, Origin, PodSet, PolicyRef, Rule, RuleRef, Stage,
+    StageName,
+};
+use crate::cluster::{Cluster, PluginPolicyId};
+use crate::k8s::{PluginPolicy, PolicyEffect};
+
+/// The stage of those that decide before all others, and that of those that only forbid,
+/// which is a gate by itself.
+pub(super) struct Foreign<'c> {
+    pub(super) deciding: Stage<'c>,
+    pub(super) restricting: Stage<'c>,
+}
+
+/// The stages of those of these policies that nobody evaluates.
+pub(super) fn lower<'c>(cluster: &'c Cluster, policies: &[PluginPolicyId]) -> Foreign<'c> {
+    let mut foreign = Foreign {
+        deciding: Stage::new(StageName::NotJudged),
+        restricting: Stage::new(StageName::NotJudged),
+    };
+    let not_evaluated = cluster.foreign_policies();
+    for id in policies {
+        let policy = cluster.plugin_policy(*id);
+        let is_meant = |other: &&PluginPolicy| std::ptr::eq(*other, policy);
+        let is_in_force = policy.shows_its_product() || cluster.enforcement().cni().is_some();
+        if !is_in_force || !not_evaluated.iter().any(is_meant) {
+            continue;
+        }
+        let stage = match policy.kind.effect {
+            PolicyEffect::Nothing => continue,
+            PolicyEffect::Decides => &mut foreign.deciding,
+            PolicyEffect::Restricts => &mut foreign.restricting,
+        };
+        let Some(subject) = subject(cluster, policy) else {
+            continue;
+        };
+        for direction in &policy.directions {
+            let chain = chain(*id, policy, subject.clone());
+            stage.chains.get_mut(*direction).push(chain);
+        }
+    }
+    foreign
+}
+
+/// The pods that it may be about; `None` if there are none in the cluster.
+fn subject<'c>(cluster: &Cluster, policy: &'c PluginPolicy) -> Option<PodSet<'c>> {
+    let namespaces = match policy.namespace() {
+        None => NamespaceSet::All,
+        Some(name) => NamespaceSet::One(cluster.namespace_by_name(name)?),
+    };
+    Some(PodSet {
+        namespaces,
+        pods: policy.subject.as_ref(),
+        host_network: HostNetwork::Unseen,
+        condition: None,
+    })
+}
+
+fn chain<'c>(id: PluginPolicyId, policy: &PluginPolicy, subject: PodSet<'c>) -> Chain<'c> {
+    let text = policy.meta.name.span;
+    let policy_ref = PolicyRef::Plugin(id);
+    match policy.kind.effect {
+        // It may deny whatever the others let through, and nothing else.
+        PolicyEffect::Restricts => Chain {
+            policy: policy_ref,
+            subject,
+            is_subject_known: false,
+            rules: vec![Rule {
+                origin: Origin {
+                    index: 0,
+                    rule: RuleRef::Unread(text),
+                },
+                action: Action::Deny,
+                peers: None,
+                ports: None,
+                is_opaque: false,
+            }],
+            end: End::Next,
+        },
+        PolicyEffect::Decides | PolicyEffect::Nothing => {
+            Chain::unread(policy_ref, subject, text, End::Next)
+        }
+    }
+}
