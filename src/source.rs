@@ -145,7 +145,7 @@ impl Source {
     fn new(name: String, text: String) -> Self {
         assert!(
             u32::try_from(text.len()).is_ok(),
-            "load refuses texts of 4 GiB and more"
+            "load rejects texts of 4 GiB and more"
         );
         Self {
             name,
@@ -265,7 +265,7 @@ impl SourceMap {
     ///
     /// If the text has 4 GiB or more, or it is the 2³²th: `load` refuses such input.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> SourceId {
-        let id = SourceId(u32::try_from(self.sources.len()).expect("load refuses so many files"));
+        let id = SourceId(u32::try_from(self.sources.len()).expect("load rejects so many files"));
         self.sources
             .push(Arc::new(Source::new(name.into(), text.into())));
         id

@@ -64,8 +64,8 @@ impl Baseline {
         let file = tree
             .read(path)
             .map_err(|error| format!("cannot be read: {error}"))?;
-        let baseline: Self =
-            serde_json::from_str(&file.text).map_err(|error| format!("is no baseline: {error}"))?;
+        let baseline: Self = serde_json::from_str(&file.text)
+            .map_err(|error| format!("is not a baseline: {error}"))?;
         if baseline.version != VERSION {
             return Err(format!(
                 "has version {}, and npcheck knows only {VERSION}",

@@ -192,7 +192,7 @@ fn became(document: &Document) -> Option<String> {
     let line = match document.outcome {
         Became::Object => match &document.put_into {
             Some(namespace) if is_namespaced(&document.kind) => {
-                format!("{name}  put into namespace {}", Escaped(namespace))
+                format!("{name}  namespace set by kustomize: {}", Escaped(namespace))
             }
             _ => name,
         },

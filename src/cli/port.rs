@@ -275,7 +275,7 @@ fn named(pod: &Workload, name: &str, protocol: Option<Protocol>) -> ConnectionSe
 fn unresolved(cluster: &Cluster, name: &str, end: &End) -> String {
     let (End::Workload(id) | End::Address(id, _)) = end else {
         return format!(
-            "`{name}` is no port of `{}`: only pods have ports with names",
+            "`{name}` is not a port of `{}`: only pods have ports with names",
             end.name(cluster)
         );
     };

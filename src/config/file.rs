@@ -340,9 +340,11 @@ fn rule_settings(
                 }
             },
             other => {
-                return Err(Error::new(format!("`{other}` is no severity of `{name}`"))
-                    .did_you_mean(other, ["error", "warning", "info", "off"])
-                    .at_word(text, &name));
+                return Err(
+                    Error::new(format!("`{other}` is not a severity of `{name}`"))
+                        .did_you_mean(other, ["error", "warning", "info", "off"])
+                        .at_word(text, &name),
+                );
             }
         };
         Ok((name, setting))
@@ -398,7 +400,7 @@ fn ignore(
     }
     let until = entry.until.map(|until| {
         until.parse::<Date>().map_err(|_| {
-            let mut error = Error::new(format!("`{until}` is no date"));
+            let mut error = Error::new(format!("`{until}` is not a valid date"));
             error.help = Some("write it as `2027-01-31`".to_owned());
             error.at_word(text, &until)
         })
@@ -419,6 +421,10 @@ fn glob(pattern: &str, text: &str) -> Result<GlobMatcher, Error> {
         .literal_separator(true)
         .build();
     glob.map(|glob| glob.compile_matcher()).map_err(|error| {
-        Error::new(format!("`{pattern}` is no pattern: {}", error.kind())).at_word(text, pattern)
+        Error::new(format!(
+            "`{pattern}` is not a valid pattern: {}",
+            error.kind()
+        ))
+        .at_word(text, pattern)
     })
 }

@@ -193,7 +193,7 @@ impl SettingsEntry {
             network.read(&mut settings, text)?;
         }
         if let Some(cni) = self.cni {
-            settings.cni = Some(named(CNIS, "network plugin", &cni, text)?);
+            settings.cni = Some(named(CNIS, "CNI plugin", &cni, text)?);
         }
         if let Some(rows) = self.enforcement {
             settings.enforcement = EnforcementRows {
@@ -316,7 +316,7 @@ fn cidrs(written: &[String], text: &str) -> Result<Vec<IpNet>, Error> {
     let cidr = |written: &String| {
         written.parse::<IpNet>().map_err(|_| {
             Error::new(format!(
-                "`{written}` is no address block such as `10.0.0.0/8`"
+                "`{written}` is not a valid address block such as `10.0.0.0/8`"
             ))
             .at_word(text, written)
         })

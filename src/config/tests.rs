@@ -117,7 +117,7 @@ fn faults_are_named_with_their_place_and_the_next_step() {
         ),
         (
             "rules: {accidental-or: warn}",
-            "line 1, column 9: `warn` is no severity of `accidental-or`",
+            "line 1, column 9: `warn` is not a severity of `accidental-or`",
         ),
         (
             "rules: {accidental-or: off}",
@@ -125,7 +125,7 @@ fn faults_are_named_with_their_place_and_the_next_step() {
         ),
         (
             "cni: cillium",
-            "line 1, column 6: npcheck knows no network plugin `cillium`; did you mean `cilium`?",
+            "line 1, column 6: npcheck knows no CNI plugin `cillium`; did you mean `cilium`?",
         ),
         (
             "kubernetes: 1.36",
@@ -141,7 +141,7 @@ fn faults_are_named_with_their_place_and_the_next_step() {
         ),
         (
             "cluster: {podCIDRs: [10.0.0.0]}",
-            "line 1, column 22: `10.0.0.0` is no address block such as `10.0.0.0/8`",
+            "line 1, column 22: `10.0.0.0` is not a valid address block such as `10.0.0.0/8`",
         ),
         (
             "inventory: full",
@@ -173,7 +173,7 @@ fn faults_are_named_with_their_place_and_the_next_step() {
         ),
         (
             "ignore: [{rule: accidental-or, object: x, reason: x, until: soon}]",
-            "line 1, column 61: `soon` is no date; write it as `2027-01-31`",
+            "line 1, column 61: `soon` is not a valid date; write it as `2027-01-31`",
         ),
         (
             "scopes: [{name: a, paths: [b], cnii: cilium}]",

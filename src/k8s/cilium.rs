@@ -16,12 +16,12 @@ use ipnet::IpNet;
 pub struct CiliumPolicy {
     /// `spec`, then the entries of `specs`.
     pub specs: Vec<CiliumSpec>,
-    /// What the agent refuses, in the order of the text. The API server stores the object
+    /// What the agent rejects, in the order of the text. The API server stores the object
     /// all the same, `kubectl` says that it was created, and nothing of it is enforced.
     pub faults: Vec<CiliumFault>,
 }
 
-/// Something for which the agent refuses a whole object.
+/// Something for which the agent rejects a whole object.
 #[derive(Clone, Debug)]
 pub struct CiliumFault {
     /// The text that is wrong.

@@ -138,7 +138,7 @@ fn types(
         };
         if let Some(first) = seen.iter().find(|seen| seen.value == direction) {
             let diagnostic =
-                invalid_value(item.span(), format!("`{text}` stands twice in `types`"));
+                invalid_value(item.span(), format!("`{text}` is written twice in `types`"));
             reader.refuse(path, diagnostic.related(first.span, "the first time"));
         }
         let direction = Spanned::new(direction, item.span());

@@ -88,7 +88,7 @@ fn without_length(text: &str) -> CidrError {
         }
         Err(_) if text.is_empty() => CidrError::new("is empty"),
         Err(_) => CidrError::help(
-            "is no address block",
+            "is not a valid address block",
             "`ipBlock` takes blocks like `10.0.0.0/8` or `2001:db8::/32`; names of hosts cannot be used",
         ),
     }
@@ -175,7 +175,7 @@ mod tests {
             ("10.0.0.1", "is an address without a prefix length"),
             ("2001:db8::1", "is an address without a prefix length"),
             ("", "is empty"),
-            ("example.com", "is no address block"),
+            ("example.com", "is not a valid address block"),
             ("10.0.0.0/", "has no number behind its `/`"),
             ("10.0.0.0/x", "has no number behind its `/`"),
             ("10.0.0.0/-1", "has no number behind its `/`"),

@@ -1,8 +1,8 @@
 //! Cilium's policies and CIDR groups from a tree, with what the API server refuses, and
-//! what the agent refuses afterwards.
+//! what the agent rejects afterwards.
 //!
 //! Refuses to know other objects. What the API server refuses leaves the object not
-//! accepted. What the agent refuses becomes a fault of the policy, as the object is stored
+//! accepted. What the agent rejects becomes a fault of the policy, as the object is stored
 //! and looks as if it were enforced.
 
 mod fields;
@@ -94,7 +94,7 @@ struct Findings<'r, 'd> {
 }
 
 impl Findings<'_, '_> {
-    /// Notes something for which the agent refuses the whole object.
+    /// Notes something for which the agent rejects the whole object.
     fn fault(&mut self, path: Path<'_>, span: Span, reason: impl Into<String>) {
         self.faults.push(CiliumFault {
             span,

@@ -99,7 +99,7 @@ fn check_kind(meta: &ObjectMeta, kind: ClusterPolicyKind, reader: &mut Reader<'_
     let is_baseline = kind == ClusterPolicyKind::BaselineAdminNetworkPolicy;
     if is_baseline && meta.name.value != "default" && !crate::k8s::is_opaque(&meta.name) {
         let message = "a `BaselineAdminNetworkPolicy` must be named `default`";
-        let diagnostic = invalid(meta.name.span, message).label("is refused by the API server");
+        let diagnostic = invalid(meta.name.span, message).label("is rejected by the API server");
         let path = Path::Object.field("metadata");
         reader.refuse(
             path.field("name"),
@@ -239,7 +239,7 @@ fn refuse_absent(
 
 /// A text that is none of those that a field takes.
 fn choice(node: Node<'_>, text: &str, what: &str, choices: &[&str]) -> Diagnostic {
-    let diagnostic = invalid(node.span(), format!("`{text}` is no {what}"));
+    let diagnostic = invalid(node.span(), format!("`{text}` is not a valid {what}"));
     let list: Vec<String> = choices.iter().map(|choice| format!("`{choice}`")).collect();
     match suggestion::near_miss(text, choices.iter().copied()) {
         Some(meant) => diagnostic

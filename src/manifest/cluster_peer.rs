@@ -246,7 +246,10 @@ fn names_of<T>(
         }
         let text = item.as_str()?;
         if let Some((_, first)) = seen.iter().find(|(known, _)| *known == text) {
-            let diagnostic = invalid(item.span(), format!("`{text}` stands twice in one list"));
+            let diagnostic = invalid(
+                item.span(),
+                format!("`{text}` is written twice in one list"),
+            );
             reader.refuse(path, diagnostic.related(*first, "the first time"));
         } else if seen.len() < MAX_NAMES {
             seen.push((text, item.span()));
@@ -261,7 +264,8 @@ fn domain_name(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Optio
         return Some(Spanned::new(text.to_owned(), item.span()));
     }
     if let Some(error) = names::domain_name_error(text) {
-        let diagnostic = invalid(item.span(), format!("`{text}` is no domain name")).label(error);
+        let diagnostic =
+            invalid(item.span(), format!("`{text}` is not a valid domain name")).label(error);
         reader.refuse(path, diagnostic);
     }
     Some(Spanned::new(text.to_owned(), item.span()))

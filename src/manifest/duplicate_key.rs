@@ -47,7 +47,7 @@ pub(super) fn report(
 fn one(node: Node<'_>, key: &DuplicateKey, object: &str) -> Diagnostic {
     let path = node.path_to(key.mapping);
     let message = format!(
-        "`{}` stands twice in one mapping; only the last one counts",
+        "`{}` is written twice in one mapping; only the last one counts",
         key.key
     );
     let parent = path.rsplit('.').next().unwrap_or_default();

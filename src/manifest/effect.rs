@@ -10,7 +10,7 @@ use crate::yaml::tree::Node;
 /// What becomes of an object without an unknown field, as one sentence.
 pub(super) fn of_dropping(field: &UnknownField<'_>) -> String {
     if field.is_refused {
-        return "the API server refuses the object".to_owned();
+        return "the API server rejects the object".to_owned();
     }
     let shape = field.shape;
     let is = |other: &Shape| std::ptr::eq(shape, other);
@@ -30,7 +30,8 @@ pub(super) fn of_dropping(field: &UnknownField<'_>) -> String {
         Some(format!("this entry then means every port of {protocol}"))
     } else if is(&fields::IP_BLOCK) && is_unset(rest, "cidr") {
         Some(
-            "the block then has no `cidr`, for which the policy is refused all the same".to_owned(),
+            "the block then has no `cidr`, for which the policy is rejected all the same"
+                .to_owned(),
         )
     } else {
         None
@@ -38,10 +39,10 @@ pub(super) fn of_dropping(field: &UnknownField<'_>) -> String {
     match effect {
         Some(effect) => {
             format!(
-                "kubectl refuses the object; a lenient API server drops the field, and {effect}"
+                "kubectl rejects the object; a lenient API server drops the field, and {effect}"
             )
         }
-        None => "kubectl refuses the object; a lenient API server drops the field".to_owned(),
+        None => "kubectl rejects the object; a lenient API server drops the field".to_owned(),
     }
 }
 
@@ -129,7 +130,7 @@ fn of_peer(peer: Node<'_>) -> Option<String> {
         _ if peer.find(&["ipBlock"]).is_some() => return None,
         (None, None) => {
             return Some(
-                "the peer is then empty, for which the policy is refused all the same".to_owned(),
+                "the peer is then empty, for which the policy is rejected all the same".to_owned(),
             );
         }
         (_, pods) if !is_all(pods) => return None,

@@ -120,7 +120,10 @@ pub(super) fn check_names(node: Node<'_>, scope: Scope, reader: &mut Reader<'_>)
             return;
         };
         if let Some(error) = error(text) {
-            let diagnostic = invalid_value(value.span(), format!("`{text}` is no name of {what}"));
+            let diagnostic = invalid_value(
+                value.span(),
+                format!("`{text}` is not a valid name of {what}"),
+            );
             reader.refuse(path.field(name), diagnostic.label(error));
         }
     };

@@ -11,10 +11,14 @@ pub(super) fn label_key_error(key: &str) -> Option<String> {
         Some((_, name)) if name.contains('/') => {
             return Some("a label key has at most one `/`".to_owned());
         }
-        Some(("", _)) => return Some("there is no DNS name in front of the `/`".to_owned()),
+        Some(("", _)) => {
+            return Some("there is not a valid DNS name in front of the `/`".to_owned());
+        }
         Some((prefix, name)) => {
             if let Some(error) = dns_name_error(prefix) {
-                return Some(format!("the prefix `{prefix}` is no DNS name: {error}"));
+                return Some(format!(
+                    "the prefix `{prefix}` is not a valid DNS name: {error}"
+                ));
             }
             name
         }

@@ -143,7 +143,7 @@ fn policy_type(
     {
         return Some(Spanned::new(direction, item.span()));
     }
-    let diagnostic = invalid_value(item.span(), format!("`{text}` is no policy type"));
+    let diagnostic = invalid_value(item.span(), format!("`{text}` is not a valid policy type"));
     let diagnostic = match suggestion::near_miss(text, DIRECTIONS.map(Direction::policy_type)) {
         Some(meant) => {
             let diagnostic = diagnostic.label(format!("did you mean `{meant}`?"));
@@ -263,7 +263,8 @@ fn check_members(peer: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) {
 }
 
 fn empty_peer(peer: Node<'_>) -> Diagnostic {
-    let note = "the API server refuses it; where such a peer exists, network plugins differ on whom it means";
+    let note =
+        "the API server rejects it; where such a peer exists, CNI plugins differ on whom it means";
     let Some(null) = peer.entries().find(|entry| entry.value.is_null()) else {
         let span = match peer.dash() {
             Some(dash) if peer.is_null() => dash,

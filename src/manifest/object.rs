@@ -127,7 +127,7 @@ impl<'t> Reader<'t, '_> {
         }
         let start = Span::new(span.source, node.span().start, node.span().start + 1);
         let message = "a document of Kubernetes cannot be a list";
-        let diagnostic = super::invalid_value(start, message).label("kubectl refuses it");
+        let diagnostic = super::invalid_value(start, message).label("kubectl rejects it");
         let help =
             "write a document for each object, or put them into the `items` of a `kind: List`";
         self.parsed.diagnostics.push(diagnostic.help(help));
@@ -207,7 +207,7 @@ impl<'t> Reader<'t, '_> {
             true if is_typed_item && kind.value.ends_with("List") => {
                 let message = format!("`{}` is an item of a list", kind.value);
                 let warning = super::invalid_value(first_line(items), message)
-                    .label("kubectl refuses such a list: apply its items by themselves")
+                    .label("kubectl rejects such a list: apply its items by themselves")
                     .with_severity(Severity::Warning);
                 self.parsed.diagnostics.push(warning);
                 None
@@ -223,7 +223,7 @@ impl<'t> Reader<'t, '_> {
         };
         if let Some((at, message)) = fault {
             let diagnostic = super::invalid_value(first_line(at), message);
-            let diagnostic = diagnostic.label("kubectl refuses the list, and all that is in it");
+            let diagnostic = diagnostic.label("kubectl rejects the list, and all that is in it");
             self.parsed.diagnostics.push(diagnostic);
             self.named(node, span, kind.value, Outcome::Broken);
             return true;

@@ -71,7 +71,7 @@ pub(super) fn protocol(
     if let Some(protocol) = named(text) {
         return Some(Spanned::new(protocol, node.span()));
     }
-    let diagnostic = invalid_value(node.span(), format!("`{text}` is no protocol of policies"));
+    let diagnostic = invalid_value(node.span(), format!("`{text}` is not a valid protocol"));
     let diagnostic = match named(&text.trim().to_uppercase()) {
         Some(protocol) => reader::write_instead(diagnostic, node, protocol.name()),
         None => {
@@ -105,7 +105,7 @@ pub(super) fn number(
         _ => {
             let diagnostic = invalid_value(
                 node.span(),
-                format!("`{field}` is {number}, which is no port"),
+                format!("`{field}` is {number}, which is not a valid port"),
             );
             let diagnostic = diagnostic.label("ports are 1 to 65535");
             let diagnostic = match number {
@@ -141,7 +141,8 @@ fn port(node: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spann
         reader.refuse(path, reader::replace(diagnostic, node, number.to_string()));
         return None;
     }
-    let diagnostic = invalid_value(node.span(), format!("`{text}` is no port")).label(error);
+    let diagnostic =
+        invalid_value(node.span(), format!("`{text}` is not a valid port")).label(error);
     let diagnostic = match several(text) {
         Some((first, last, true)) => {
             diagnostic.help(format!("write `port: {first}` and `endPort: {last}`"))

@@ -118,7 +118,7 @@ fn check_key(key: &str, node: Node<'_>, selects: Selects, path: Path<'_>, reader
         _ => key,
     };
     if let Some(error) = names::label_key_error(name) {
-        let message = format!("`{key}` is no label key");
+        let message = format!("`{key}` is not a valid label key");
         reader.refuse(path, invalid(node.span(), message).label(error));
     }
 }
@@ -128,7 +128,7 @@ fn check_value(value: &str, node: Node<'_>, path: Path<'_>, reader: &mut Reader<
         return;
     }
     if let Some(error) = names::label_value_error(value) {
-        let message = format!("`{value}` is no label value");
+        let message = format!("`{value}` is not a valid label value");
         let diagnostic = invalid(node.span(), message).label(error);
         let diagnostic = match value.contains([',', '|', '*']) {
             true => diagnostic.help(
@@ -261,10 +261,7 @@ fn operator(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<S
         "!=" | "NotEquals" | "NotEqual" => Some("NotIn"),
         _ => suggestion::near_miss(text, OPERATORS.map(|(name, _)| name)),
     };
-    let diagnostic = invalid(
-        node.span(),
-        format!("`{text}` is no operator of a selector"),
-    );
+    let diagnostic = invalid(node.span(), format!("`{text}` is not a valid operator"));
     let diagnostic = match meant {
         Some(meant) => diagnostic
             .label(format!("did you mean `{meant}`?"))

@@ -122,11 +122,6 @@ impl Found {
             (self.warnings, "warning"),
             (self.infos, "info"),
         ]);
-        let found = if found.is_empty() {
-            "nothing".to_owned()
-        } else {
-            found
-        };
         let besides = [
             (self.fixable, "fixable"),
             (self.suppressed, "suppressed"),
@@ -142,10 +137,12 @@ impl Found {
             .map(|(number, what)| format!("{number} {what}"))
             .chain(known)
             .collect();
-        let mut line = format!("found {found}");
-        if let Some(since) = &since {
-            line += &format!(" new since {since}");
-        }
+        let mut line = match (found.is_empty(), &since) {
+            (true, None) => "no findings".to_owned(),
+            (true, Some(since)) => format!("no new findings since {since}"),
+            (false, None) => format!("found {found}"),
+            (false, Some(since)) => format!("found {found} new since {since}"),
+        };
         if !besides.is_empty() {
             line += &format!(" ({})", besides.join(", "));
         }
@@ -216,7 +213,7 @@ mod tests {
         ));
         let unknown = Found::default().line(&compared);
         assert!(
-            unknown.starts_with("found nothing new since HEAD\\u{1b}; read"),
+            unknown.starts_with("no new findings since HEAD\\u{1b}; read"),
             "{unknown}"
         );
         let one = Summary {
@@ -227,7 +224,7 @@ mod tests {
         };
         assert_eq!(
             Found::default().line(&one),
-            "found nothing; read 1 file, 1 object (1 policy)"
+            "no findings; read 1 file, 1 object (1 policy)"
         );
     }
 }

@@ -12,7 +12,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What kustomize refuses to build: the first fault of each file, with the number of others.
+/// What kustomize rejects to build: the first fault of each file, with the number of others.
 pub(crate) fn broken_build(fault: &Fault, diagnostics: &mut Vec<Diagnostic>) {
     let known = diagnostics.iter_mut().find(|finding| {
         finding.rule == "broken-build" && finding.primary.span.source == fault.span.source
@@ -21,7 +21,7 @@ pub(crate) fn broken_build(fault: &Fault, diagnostics: &mut Vec<Diagnostic>) {
         known.notes.push(fault.message.clone());
         return;
     }
-    let message = format!("kustomize refuses this: {}", fault.message);
+    let message = format!("kustomize rejects this: {}", fault.message);
     let finding = Diagnostic::new("broken-build", Severity::Error, fault.span, message);
     diagnostics.push(finding.help("the objects that it would make are judged without this part"));
 }

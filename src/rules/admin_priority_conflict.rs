@@ -17,7 +17,7 @@ declare_rule! {
     ///
     /// ## Why is this bad?
     ///
-    /// Kubernetes leaves open which of the two is asked first: the network plugin may choose
+    /// Kubernetes leaves open which of the two is asked first: the CNI plugin may choose
     /// either, and another one tomorrow. Whether the connection is allowed is a matter of luck.
     ///
     /// ## Example
@@ -81,7 +81,7 @@ declare_rule! {
         category: Category::ClusterWide,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",

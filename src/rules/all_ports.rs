@@ -84,7 +84,7 @@ declare_rule! {
         category: Category::Ports,
         severity: Severity::Info,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories, 4 infos",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -68,7 +68,7 @@ declare_rule! {
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories, 34 infos",
         fix: None,
         mutes: &["redundant-rule"],
         since: "0.1.0",

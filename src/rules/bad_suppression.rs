@@ -73,7 +73,7 @@ declare_rule! {
         category: Category::Tool,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: Some(FixClass::Safe),
         mutes: &[],
         since: "0.1.0",

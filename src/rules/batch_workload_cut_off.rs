@@ -124,7 +124,7 @@ declare_rule! {
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: None,
         mutes: &["service-cut-off"],
         since: "0.1.0",

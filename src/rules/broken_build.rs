@@ -45,7 +45,7 @@ declare_rule! {
     /// There is no automatic fix: which file was meant is for its author to know.
     pub(super) struct BrokenBuild {
         name: "broken-build",
-        summary: "a kustomization that kustomize refuses to build",
+        summary: "a kustomization that kustomize rejects to build",
         category: Category::Text,
         severity: Severity::Error,
         tier: Stable,

@@ -66,7 +66,7 @@ declare_rule! {
         category: Category::Addresses,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -10,14 +10,14 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports an `ipBlock` whose addresses are those of the cluster's own pods or Services,
-    /// and, where the network plugin is Cilium, of its nodes. The ranges are taken from the
+    /// and, where the CNI plugin is Cilium, of its nodes. The ranges are taken from the
     /// configuration. Without them only a comment beside the block that calls it the range of
     /// pods or of Services tells.
     ///
     /// ## Why is this bad?
     ///
     /// An `ipBlock` is for addresses outside. Pods' addresses change with every restart, and
-    /// some network plugins never match pods by address, so that the rule allows nothing. The
+    /// some CNI plugins never match pods by address, so that the rule allows nothing. The
     /// address of a Service is usually turned into that of a pod before a policy is asked, so
     /// that it matches nothing either. Rules for a resolver are left alone, as caches on the
     /// nodes answer at the address of the resolver's Service.
@@ -60,7 +60,7 @@ declare_rule! {
     /// ## Configuration
     ///
     /// `cluster: {podCIDRs: […], serviceCIDRs: […], nodeCIDRs: […]}` names the ranges, `cni:`
-    /// the network plugin.
+    /// the CNI plugin.
     ///
     /// ## Fix safety
     ///
@@ -71,7 +71,7 @@ declare_rule! {
         category: Category::Addresses,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",
@@ -344,15 +344,15 @@ fn effect(
             Severity::Warning,
         ),
         Purpose::Pods if matches_pods => (
-            "this network plugin matches pods by address: every pod is meant",
+            "this CNI plugin matches pods by address: every pod is meant",
             Severity::Info,
         ),
         Purpose::Pods if is_wider => (
-            "whether pods are meant, too, depends on the network plugin",
+            "whether pods are meant, too, depends on the CNI plugin",
             Severity::Info,
         ),
         Purpose::Pods => (
-            "pods get other addresses when they start again, and not every network plugin \
+            "pods get other addresses when they start again, and not every CNI plugin \
              matches them by address",
             Severity::Warning,
         ),

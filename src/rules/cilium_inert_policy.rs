@@ -1,4 +1,4 @@
-//! Policies of Cilium's that its agent refuses after the API server has taken them.
+//! Policies of Cilium's that its agent rejects after the API server has taken them.
 
 use crate::diagnostic::Severity;
 use crate::k8s::PluginSpec;
@@ -48,11 +48,11 @@ declare_rule! {
     /// There is no automatic fix: what was meant is not known.
     pub(super) struct CiliumInertPolicy {
         name: "cilium-inert-policy",
-        summary: "Cilium's agent refuses the policy, so that nothing of it is enforced",
+        summary: "Cilium's agent rejects the policy, so that nothing of it is enforced",
         category: Category::Text,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no finding on the 85 policies of two public repositories; the agent's own code refuses each",
+        evidence: "no finding on the 85 policies of two public repositories; the agent's own code rejects each",
         fix: None,
         mutes: &[],
         since: "0.1.0",
@@ -79,7 +79,7 @@ impl Rule for CiliumInertPolicy {
                     .finding(fault.span, message)
                     .label(fault.reason.clone())
                     .about(policy.display(), fault.path.clone())
-                    .note("the API server stores the policy, and Cilium's agent refuses it whole");
+                    .note("the API server stores the policy, and Cilium's agent rejects it whole");
                 cx.report(finding);
             }
         }

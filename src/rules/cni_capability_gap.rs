@@ -15,7 +15,7 @@ declare_rule! {
     /// ## What it does
     ///
     /// With `cni:` in the configuration, reports policies that ask for something that this
-    /// network plugin is known not to do:
+    /// CNI plugin is known not to do:
     ///
     /// - Flannel by itself enforces no policy at all.
     /// - OVN-Kubernetes and Weave Net do not understand names of ports.
@@ -63,7 +63,7 @@ declare_rule! {
     ///
     /// ## Configuration
     ///
-    /// `cni:` names the network plugin: `antrea`, `aws-vpc`, `azure-npm`, `calico`, `cilium`,
+    /// `cni:` names the CNI plugin: `antrea`, `aws-vpc`, `azure-npm`, `calico`, `cilium`,
     /// `flannel`, `gke-dataplane-v2`, `kindnet`, `kube-router`, `ovn-kubernetes` or `weave`.
     ///
     /// ## Fix safety
@@ -71,11 +71,11 @@ declare_rule! {
     /// There is no automatic fix.
     pub(super) struct CniCapabilityGap {
         name: "cni-capability-gap",
-        summary: "a policy asks for something that the network plugin does not do",
+        summary: "a policy asks for something that the CNI plugin does not do",
         category: Category::Hygiene,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -72,7 +72,7 @@ declare_rule! {
         category: Category::Dns,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: Some(FixClass::Widening),
         mutes: &["foreign-pod-selector", "unmatched-peer-selector", "label-on-controller"],
         since: "0.1.0",

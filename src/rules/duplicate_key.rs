@@ -50,11 +50,11 @@ declare_rule! {
     /// There is no automatic fix: the two values may be alternatives, or one of them is old.
     pub(super) struct DuplicateKey {
         name: "duplicate-key",
-        summary: "a key that stands twice in one mapping; the last one wins",
+        summary: "a key that is written twice in one mapping; the last one wins",
         category: Category::Text,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "1 warning or error on 24 public repositories, judged right",
         fix: None,
         mutes: &["name-contradicts-effect"],
         since: "0.1.0",

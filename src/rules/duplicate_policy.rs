@@ -78,7 +78,7 @@ declare_rule! {
         category: Category::Hygiene,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "3 warnings and errors on 24 public repositories, judged right",
         fix: None,
         mutes: &["redundant-rule"],
         since: "0.1.0",

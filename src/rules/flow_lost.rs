@@ -86,7 +86,7 @@ declare_rule! {
         tier: Stable,
         evidence: "the state before the change is the evidence; tried on changes of the fixtures",
         fix: None,
-        mutes: &[],
+        mutes: &["unmatched-namespace-selector", "unmatched-peer-selector", "unmatched-pod-selector"],
         since: "0.1.0",
     }
 }
@@ -211,6 +211,7 @@ fn emptied(
         let path = "spec.podSelector".to_owned();
         findings.push(no_pod_left(cx, change, now, &path, subject_now, *first));
         told.insert(path);
+        return told;
     }
     for place in policies[0].peers() {
         let Some(other) = peer_now(policies[1], &place) else {

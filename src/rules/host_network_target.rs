@@ -16,7 +16,7 @@ declare_rule! {
     ///
     /// ## Why is this bad?
     ///
-    /// Such pods have the address of their node. Most network plugins do not see them in
+    /// Such pods have the address of their node. Most CNI plugins do not see them in
     /// selectors: the policy does not isolate them, and a peer that names them allows
     /// nothing. An ingress controller on the host network is the usual case.
     ///
@@ -78,7 +78,7 @@ declare_rule! {
         category: Category::Isolation,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "1 warning or error on 24 public repositories, judged right",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -61,7 +61,7 @@ declare_rule! {
         category: Category::Isolation,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: Some(FixClass::Safe),
         mutes: &[],
         since: "0.1.0",
@@ -135,7 +135,7 @@ fn isolates_for_ingress(
 }
 
 fn does_not_isolate_for_egress(cx: &Context<'_>, id: PolicyId, egress: Span) -> Diagnostic {
-    let message = "`egress: []` denies nothing: without `policyTypes` this is no egress policy";
+    let message = "`egress: []` denies nothing: without `policyTypes` this is not an egress policy";
     cx.policy_finding(id, "spec.egress", egress, message)
         .label("egress of the selected pods stays open")
         .help("write `policyTypes: [Ingress, Egress]` to deny egress, or delete the line")

@@ -61,11 +61,11 @@ declare_rule! {
     /// There is no automatic fix.
     pub(super) struct InvalidAdminPolicy {
         name: "invalid-admin-policy",
-        summary: "a cluster-wide policy that the API server refuses",
+        summary: "a cluster-wide policy that the API server rejects",
         category: Category::ClusterWide,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         is_on_by_default: true,

@@ -6,7 +6,7 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a `cidr` or `except` that is no address block: no prefix length, leading zeros, an
+    /// Reports a `cidr` or `except` that is not a valid address block: no prefix length, leading zeros, an
     /// IPv4 address written as IPv6, an `except` of the other family or one that does not lie
     /// strictly inside its `cidr`.
     ///
@@ -53,11 +53,11 @@ declare_rule! {
     /// There is no automatic fix.
     pub(super) struct InvalidCidr {
         name: "invalid-cidr",
-        summary: "an address block that the API server refuses",
+        summary: "an address block that the API server rejects",
         category: Category::Addresses,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -50,11 +50,11 @@ declare_rule! {
     /// There is no automatic fix: it would have to guess who is meant.
     pub(super) struct InvalidPeer {
         name: "invalid-peer",
-        summary: "a peer that the API server refuses",
+        summary: "a peer that the API server rejects",
         category: Category::Text,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",

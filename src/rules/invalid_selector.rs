@@ -50,11 +50,11 @@ declare_rule! {
     /// There is no automatic fix.
     pub(super) struct InvalidSelector {
         name: "invalid-selector",
-        summary: "a selector that the API server refuses, or that can never match",
+        summary: "a selector that the API server rejects, or that can never match",
         category: Category::Selectors,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -71,7 +71,7 @@ declare_rule! {
         category: Category::Selectors,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: None,
         mutes: &["unmatched-pod-selector", "unmatched-peer-selector", "foreign-pod-selector"],
         since: "0.1.0",

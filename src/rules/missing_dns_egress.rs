@@ -84,7 +84,7 @@ declare_rule! {
         category: Category::Dns,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "6 warnings and errors on 24 public repositories, not judged one by one since the last rework",
         fix: Some(FixClass::Widening),
         mutes: &[],
         since: "0.1.0",

@@ -78,7 +78,7 @@ declare_rule! {
         category: Category::Hygiene,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: None,
         mutes: &["unmatched-pod-selector"],
         since: "0.1.0",

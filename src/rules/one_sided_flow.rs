@@ -123,7 +123,7 @@ declare_rule! {
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         since: "0.1.0",
@@ -298,11 +298,11 @@ impl<'c> Promise<'c> {
         let message = match place.direction {
             Direction::Egress => {
                 format!(
-                    "{subjects} may send to {others} here, but the ingress policies there refuse it"
+                    "{subjects} may send to {others} here, but the ingress policies there block it"
                 )
             }
             Direction::Ingress => {
-                format!("{subjects} admits {others} here, but the egress policies there refuse it")
+                format!("{subjects} admits {others} here, but the egress policies there block it")
             }
         };
         let path = format!("{}.podSelector", place.path());

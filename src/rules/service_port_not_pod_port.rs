@@ -22,7 +22,7 @@ declare_rule! {
     /// the Service's port allows a port that nobody listens on, and the one that is used stays
     /// closed. It looks right, because clients do connect to the Service's port.
     ///
-    /// Nothing is said where the rule has both numbers, as some network plugins look at the
+    /// Nothing is said where the rule has both numbers, as some CNI plugins look at the
     /// Service's port as well.
     ///
     /// ## Example
@@ -95,7 +95,7 @@ declare_rule! {
         category: Category::Ports,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "3 warnings and errors on 24 public repositories, judged right",
         fix: Some(FixClass::Widening),
         mutes: &[],
         since: "0.1.0",

@@ -76,7 +76,7 @@ declare_rule! {
         category: Category::Addresses,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: Some(FixClass::Widening),
         mutes: &[],
         since: "0.1.0",

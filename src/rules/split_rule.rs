@@ -70,7 +70,7 @@ declare_rule! {
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: Some(FixClass::Narrowing),
         mutes: &["allow-all-rule", "empty-means-all", "redundant-rule"],
         since: "0.1.0",

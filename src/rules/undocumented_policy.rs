@@ -62,7 +62,7 @@ declare_rule! {
         category: Category::Hygiene,
         severity: Severity::Info,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: None,
         mutes: &[],
         is_on_by_default: false,

@@ -52,7 +52,7 @@ declare_rule! {
         category: Category::Text,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: Some(FixClass::Widening),
         mutes: &["name-contradicts-effect"],
         since: "0.1.0",

@@ -84,7 +84,7 @@ declare_rule! {
         category: Category::Selectors,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "reworked after a review of ten repositories; no wrong warning is known since",
+        evidence: "22 warnings and errors on 24 public repositories, not judged one by one since the last rework",
         fix: Some(FixClass::Widening),
         mutes: &["unmatched-namespace-selector", "dns-peer-mismatch", "scrape-blocked"],
         since: "0.1.0",

@@ -74,7 +74,7 @@ declare_rule! {
         category: Category::Selectors,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories, 2 infos",
         fix: Some(FixClass::Narrowing),
         mutes: &[],
         since: "0.1.0",

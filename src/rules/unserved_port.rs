@@ -76,7 +76,7 @@ declare_rule! {
         category: Category::Ports,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "2 warnings and errors on 24 public repositories, judged right",
         fix: None,
         mutes: &[],
         since: "0.1.0",

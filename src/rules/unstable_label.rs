@@ -66,7 +66,7 @@ declare_rule! {
         category: Category::Selectors,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no wrong warning or error on 24 public repositories",
+        evidence: "no warning or error on 24 public repositories",
         fix: Some(FixClass::Widening),
         mutes: &["unmatched-pod-selector", "unmatched-peer-selector"],
         since: "0.1.0",

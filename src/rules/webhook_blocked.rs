@@ -109,7 +109,7 @@ declare_rule! {
         category: Category::Flows,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "reworked after a review of ten repositories; no wrong warning is known since",
+        evidence: "3 warnings and errors on 24 public repositories, not judged one by one since the last rework",
         fix: None,
         mutes: &[],
         since: "0.1.0",
@@ -205,7 +205,7 @@ fn describe(cx: &Context<'_>, entrance: &Entrance<'_>, calls: &[Call<'_>]) -> Di
         .finding(first.call.service.span, message)
         .about(first.object(), first.call.path.clone())
         .label(format!(
-            "the API server calls port {port} of those pods; it is no pod itself"
+            "the API server calls port {port} of those pods; it is not a pod itself"
         ));
     finding = entrance.point_out(cluster, finding);
     let mut others: Vec<String> = calls[1..].iter().map(Call::object).collect();
@@ -250,6 +250,6 @@ fn consequence(kind: ApiExtensionKind, calls: &[Call<'_>]) -> &'static str {
         {
             "`failurePolicy: Ignore`: requests go through unchecked, and nobody is told"
         }
-        _ => "requests that the webhook should see are refused",
+        _ => "requests that the webhook should see fail",
     }
 }

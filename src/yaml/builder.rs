@@ -114,7 +114,7 @@ impl<'s> Builder<'s> {
         let data = &self.tree.nodes[*node as usize];
         let error = ReadError::new(self.span(data.start, data.end), "JSON has no such number");
         Err(error
-            .label("Kubernetes turns YAML into JSON, and refuses this")
+            .label("Kubernetes turns YAML into JSON, and rejects this")
             .help("put it in quotes if it is a text"))
     }
 
@@ -359,7 +359,7 @@ impl<'s> Builder<'s> {
                 let Some(decoded) = decode_base64(value) else {
                     return Err(ReadError::new(
                         self.span(start, end),
-                        "this `!!binary` value is no base64",
+                        "this `!!binary` value is not base64",
                     ));
                 };
                 return Ok(Some(Cow::Owned(decoded)));

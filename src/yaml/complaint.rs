@@ -210,7 +210,7 @@ impl Scene<'_> {
         }
         let error = ReadError::new(rest, "this line has no `key: value`");
         if text.starts_with('-') && !text.starts_with("--") {
-            return error.label("is no list item, either").help(format!(
+            return error.label("is not a list item, either").help(format!(
                 "write a space behind the hyphen: `- {}`",
                 &text[1..]
             ));

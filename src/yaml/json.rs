@@ -237,7 +237,7 @@ impl Scanner<'_> {
             at += exponent;
         }
         if !is_number {
-            return Err(ReadError::new(self.word(), "this is no number of JSON"));
+            return Err(ReadError::new(self.word(), "this is not a JSON number"));
         }
         self.at = at;
         Ok(())
@@ -250,7 +250,7 @@ impl Scanner<'_> {
     }
 
     fn no_value(&self) -> Box<ReadError> {
-        ReadError::new(self.word(), "this is no value of JSON")
+        ReadError::new(self.word(), "this is not a JSON value")
     }
 
     fn no_comma(&self, open: Open) -> Box<ReadError> {

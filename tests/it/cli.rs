@@ -35,7 +35,7 @@ fn a_good_manifest_is_good_from_a_file_a_directory_and_standard_input() {
             (0, ""),
             "{path}: {run:?}"
         );
-        assert!(run.stderr.starts_with("found nothing; read "), "{run:?}");
+        assert!(run.stderr.starts_with("no findings; read "), "{run:?}");
     }
     let run = run_with_stdin(&directory, &["lint", "-"], GOOD.as_bytes());
     assert_eq!((run.status, run.stdout.as_str()), (0, ""), "{run:?}");

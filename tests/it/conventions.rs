@@ -48,3 +48,49 @@ fn nothing_is_left_for_later() {
     }
     assert_eq!(faults, Vec::<String>::new());
 }
+
+/// What npcheck once said, and what a native speaker says instead.
+const PLAIN_WORDS: [(&str, &str); 14] = [
+    ("is no ", "is not a valid ..."),
+    ("refuses", "rejects"),
+    ("would refuse", "would reject"),
+    ("network plugin", "CNI plugin"),
+    ("remark", "info"),
+    ("keep it:", "to suppress:"),
+    ("found nothing", "no findings"),
+    ("of no kind", "ignored kind"),
+    ("packed by", "gzip-compressed"),
+    ("put into namespace", "namespace set by kustomize"),
+    ("Whom to", "destination"),
+    ("of another mind", "that differ"),
+    ("mends", "fixes"),
+    ("stands twice", "is written twice"),
+];
+
+/// The texts in quotes of the lines of a source that are no comments.
+fn texts(source: &str) -> impl Iterator<Item = &str> {
+    let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines = code.lines().map(str::trim_start);
+    let lines = lines.filter(|line| !line.starts_with("//"));
+    lines.flat_map(|line| line.split('"').skip(1).step_by(2))
+}
+
+#[test]
+fn messages_are_plain_english() {
+    let mut faults = Vec::new();
+    for path in sources(&root().join("src")) {
+        if path.ends_with("tests.rs") {
+            continue;
+        }
+        let source = fs::read_to_string(&path).unwrap();
+        for text in texts(&source) {
+            for (word, instead) in PLAIN_WORDS {
+                if text.replace("there is no ", "").contains(word) {
+                    let name = path.strip_prefix(root()).unwrap().display();
+                    faults.push(format!("{name}: `{text}` says `{word}`, not `{instead}`"));
+                }
+            }
+        }
+    }
+    assert_eq!(faults, Vec::<String>::new());
+}

@@ -146,7 +146,7 @@ fn cilium_enforces_one_set_of_rules() {
             into_a: &["host"],
         },
         Case {
-            about: "a policy that the agent refuses enforces nothing",
+            about: "a policy that the agent rejects enforces nothing",
             policies: "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
                 spec: {endpointSelector: {}, ingress: [{icmps: [{fields: [{type: 8}]}], toPorts: [{}]}]}}",
             into_a: EVERYBODY,

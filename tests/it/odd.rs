@@ -53,8 +53,9 @@ fn without_a_repository_it_is_said_so() {
         isolate(&mut command);
         Run::from(command.output().unwrap())
     };
-    let none = "this is no git repository";
-    let no_files = "this is no work tree of a git repository: it is bare, or the inside of `.git`";
+    let none = "this is not a git repository";
+    let no_files =
+        "this is not a work tree of a git repository: it is bare, or the inside of `.git`";
     for (options, name) in [
         (&["--staged"][..], "--staged"),
         (&["--new-from", "HEAD"], "--new-from"),

@@ -210,7 +210,7 @@ fn applications_of_one_tree_are_kept_apart() {
     assert!(
         files
             .stdout
-            .contains("Deployment/web  put into namespace cart"),
+            .contains("Deployment/web  namespace set by kustomize: cart"),
         "{files:?}"
     );
     let reached = run(&directory, &["reach", "cart/web", "web/web", "-p", "80"]);

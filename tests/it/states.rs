@@ -281,10 +281,7 @@ fn a_finding_that_a_change_elsewhere_brings_is_new() {
         &["--complete", "--staged", "--new-from", "HEAD"],
     );
     assert_eq!(run.status, 1, "{run:?}");
-    assert_eq!(
-        mistakes(&run),
-        ["policy.yaml:5:31: warning unmatched-pod-selector"]
-    );
+    assert_eq!(mistakes(&run), ["policy.yaml:5:31: warning flow-lost"]);
     // Lines that move, and files that are renamed, are no news.
     repository.git(["reset", "--quiet", "--hard"]);
     repository.write("policy.yaml", policy.replace("app: web", "app: other"));
@@ -301,7 +298,7 @@ fn a_finding_that_a_change_elsewhere_brings_is_new() {
     );
     assert_eq!((run.status, mistakes(&run)), (0, vec![]), "{run:?}");
     assert!(
-        run.stderr.starts_with("found nothing new since HEAD ("),
+        run.stderr.starts_with("no new findings since HEAD ("),
         "{run:?}"
     );
 }

@@ -177,7 +177,8 @@ impl Form {
             return Ok(Self::Service { namespace, name });
         }
         let kind = kind(&lower_case);
-        let kind = kind.ok_or_else(|| malformed(format!("`{word}` is no kind that makes pods")))?;
+        let kind =
+            kind.ok_or_else(|| malformed(format!("`{word}` is not a kind that makes pods")))?;
         Ok(Self::Named {
             namespace,
             kind: Some(kind),
@@ -280,12 +281,12 @@ fn labels(text: &str, offset: usize, source: SourceId) -> Result<Labels, Mistake
     for part in text.split(',').filter(|_| !text.is_empty()) {
         let Some((key, value)) = part.split_once('=') else {
             return Err(malformed(format!(
-                "`{part}` is no label: labels are written `key=value`"
+                "`{part}` is not a label: labels are written `key=value`"
             )));
         };
         if key.is_empty() || key.ends_with('!') || value.starts_with('=') {
             return Err(malformed(format!(
-                "`{part}` is no label: only `key=value` can be asked for"
+                "`{part}` is not a label: only `key=value` can be asked for"
             )));
         }
         if let Some(reason) = reason_for_no_value(part, value) {

@@ -198,7 +198,7 @@ fn a_mistake_is_answered_with_what_was_meant() {
         (
             "shop/cronjobz/web",
             None,
-            "malformed: `cronjobz` is no kind that makes pods",
+            "malformed: `cronjobz` is not a kind that makes pods",
         ),
         (
             "shop/app=a,app=b",
@@ -208,12 +208,12 @@ fn a_mistake_is_answered_with_what_was_meant() {
         (
             "shop/app!=a",
             None,
-            "malformed: `app!=a` is no label: only `key=value` can be asked for",
+            "malformed: `app!=a` is not a label: only `key=value` can be asked for",
         ),
         (
             "shop/app=a,b",
             None,
-            "malformed: `b` is no label: labels are written `key=value`",
+            "malformed: `b` is not a label: labels are written `key=value`",
         ),
         (
             "+kubernetes.io/metadata.name=shop/+app=x",

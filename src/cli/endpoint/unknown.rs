@@ -94,7 +94,7 @@ pub(super) fn service(cluster: &Cluster, text: &str, name: &str, named: &[Servic
 
 pub(super) fn refused(cluster: &Cluster, id: WorkloadId) -> Mistake {
     let name = cluster.workload_name(id);
-    let reason = format!("an API server would refuse `{name}`, so that it has no pods");
+    let reason = format!("the API server would reject `{name}`, so that it has no pods");
     let span = Some(cluster.workload(id).object.meta.name.span);
     Mistake::Unanswerable {
         reason,

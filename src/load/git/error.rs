@@ -79,10 +79,10 @@ impl fmt::Display for GitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotInstalled => write!(f, "the program `git` is not installed"),
-            Self::NoRepository => write!(f, "this is no git repository"),
+            Self::NoRepository => write!(f, "this is not a git repository"),
             Self::NoWorkTree => write!(
                 f,
-                "this is no work tree of a git repository: it is bare, or the inside of `.git`"
+                "this is not a work tree of a git repository: it is bare, or the inside of `.git`"
             ),
             Self::UnknownRevision { name, is_shallow } => {
                 write!(f, "git knows no commit `{name}`")?;
@@ -97,7 +97,7 @@ impl fmt::Display for GitError {
             Self::Outside { name } => write!(f, "`{name}` lies outside of this git repository"),
             Self::StandardInput => write!(f, "git knows nothing of standard input (`-`)"),
             Self::Unmerged { name } => write!(f, "`{name}` has conflicts in git's index"),
-            Self::NoText { name } => write!(f, "`{name}` is no text in UTF-8 in git"),
+            Self::NoText { name } => write!(f, "`{name}` is not UTF-8 text in git"),
             Self::TooManyEntries { limit } => write!(f, "git has more than {limit} files"),
             Self::Failed { said } if said.is_empty() => write!(f, "git failed"),
             Self::Failed { said } => write!(f, "git says: {said}"),

@@ -97,7 +97,7 @@ impl<'t> Kustomization<'t> {
         let whole = Span::new(source, 0, 0);
         if paths.len() > 1 {
             let message = format!(
-                "kustomize refuses two kustomization files in one directory: {}",
+                "kustomize rejects two kustomization files in one directory: {}",
                 paths.join(", ")
             );
             return Some(Err(Fault::error(whole, message)));
@@ -134,7 +134,7 @@ impl<'t> Kustomization<'t> {
         join(&self.directory, relative)
     }
 
-    /// What kustomize refuses at once: unknown fields, values that are no texts where it
+    /// What kustomize rejects at once: unknown fields, values that are no texts where it
     /// wants texts (its file is read as YAML 1.1, where `n` is a boolean).
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();

@@ -2,7 +2,7 @@
 //! makes of it, each with the texts that its parts stand for.
 //!
 //! Refuses to know who asks for a build, clusters, and rules. It follows kustomize 5.5
-//! (`api/internal/target/kusttarget.go` for the order); what kustomize refuses is told, and
+//! (`api/internal/target/kusttarget.go` for the order); what kustomize rejects is told, and
 //! the build goes on without it, so that one mistake does not hide everything else.
 
 mod external;
