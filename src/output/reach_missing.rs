@@ -2,7 +2,7 @@
 //!
 //! Refuses to know the outcome, and how the words are laid out.
 
-use super::reach_places::{requirement_span, rule_text};
+use super::reach_places::{peer_span, requirement_span, rule_text};
 use super::reach_terms::wanted;
 use super::reach_words::Words;
 use crate::engine::{ConnectionSet, Miss, PolicyRef, RuleRef, RuleTrace, SideTrace};
@@ -35,6 +35,15 @@ impl Words<'_> {
                 }
                 let peers = rule.peers.entries.iter().flat_map(|entry| &entry.misses);
                 missing.extend(peers.filter_map(|miss| self.missing_for(other, miss)));
+                let is_by_name = |miss: &Miss<'_>| {
+                    matches!(miss, Miss::DomainName(_)) && miss.truth() == Truth::Unknown
+                };
+                let mut entries = rule.peers.entries.iter();
+                if let Some(entry) = entries.find(|entry| entry.misses.iter().any(is_by_name)) {
+                    let what = format!("which addresses {} has", self.peer(entry));
+                    let span = peer_span(entry.peer).unwrap_or(rule_text(rule.rule));
+                    missing.push((what, span));
+                }
                 if rule.ports.matches.certain != rule.ports.matches.possible {
                     let what = format!(
                         "which port of {} a name in {} means: another tool fills it in",
