@@ -8,6 +8,7 @@ use super::exit::Outcome;
 use super::terminal::Terminal;
 use clap::{Args, ValueEnum};
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
+use clap_complete_nushell::Nushell;
 use std::io::{self, Write};
 
 /// Print a script that completes npcheck's command lines in a shell
@@ -30,6 +31,8 @@ enum Shell {
     Elvish,
     /// fish
     Fish,
+    /// Nushell, without the names of workloads
+    Nushell,
     /// PowerShell
     Powershell,
     /// zsh
@@ -48,6 +51,11 @@ fn write(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
         Shell::Bash => &Bash,
         Shell::Elvish => &Elvish,
         Shell::Fish => &Fish,
+        Shell::Nushell => {
+            let mut script = Vec::new();
+            clap_complete::generate(Nushell, &mut super::command(), "npcheck", &mut script);
+            return out.write_all(&script);
+        }
         Shell::Powershell => &Powershell,
         Shell::Zsh => &Zsh,
     };

@@ -44,6 +44,7 @@ fn completion_scripts() {
         ("bash", "npcheck.bash"),
         ("elvish", "npcheck.elv"),
         ("fish", "npcheck.fish"),
+        ("nushell", "npcheck.nu"),
         ("powershell", "_npcheck.ps1"),
         ("zsh", "_npcheck"),
     ];

@@ -1,0 +1,398 @@
+module completions {
+
+  def "nu-complete npcheck color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  # Offline static analyzer for Kubernetes NetworkPolicies
+  export extern npcheck [
+    --color: string@"nu-complete npcheck color" # When to use colours
+    --quiet(-q)               # Say only what was asked for, and what went wrong
+    --verbose(-v)             # Say what was passed over, too
+    --help(-h)                # Print help (see more with '--help')
+    --version(-V)             # Print version
+  ]
+
+  def "nu-complete npcheck lint fail_on" [] {
+    [ "info" "warning" "error" ]
+  }
+
+  def "nu-complete npcheck lint fix" [] {
+    [ "safe" "narrowing" "widening" "all" ]
+  }
+
+  def "nu-complete npcheck lint min_severity" [] {
+    [ "info" "warning" "error" ]
+  }
+
+  def "nu-complete npcheck lint show" [] {
+    [ "info" ]
+  }
+
+  def "nu-complete npcheck lint color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  # Find mistakes and risks in policies
+  export extern "npcheck lint" [
+    --output(-o): string      # How to show findings, and where: full, concise, json, sarif, github, gitlab, junit or markdown; repeatable
+    --fail-on: string@"nu-complete npcheck lint fail_on" # The lowest severity that makes the run fail
+    --exit-zero               # Do not fail, whatever is found
+    --fix: string@"nu-complete npcheck lint fix" # Apply fixes: the safe ones, or those that remove flows, those that add flows, or all
+    --diff                    # Show what --fix would change, and write nothing
+    --baseline: path          # Leave out the findings that this file knows
+    --write-baseline: path    # Write the findings to a file, to leave them out later
+    --staged                  # Look at what is staged in git, the next commit, instead of the files on the disk
+    --new-from: string        # Report only what this commit does not have: a branch, a tag, a hash, HEAD~2
+    --select: string          # Run these rules and no others, whatever the configuration says
+    --ignore: string          # Do not run these rules
+    --preview                 # Run the rules in preview, too
+    --min-severity: string@"nu-complete npcheck lint min_severity" # Leave out findings below this severity
+    --show: string@"nu-complete npcheck lint show" # Show infos in full, too, instead of one line for each rule
+    --statistics              # Show how many findings each rule has, instead of the findings
+    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --no-config               # Take no configuration
+    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --color: string@"nu-complete npcheck lint color" # When to use colours
+    --quiet(-q)               # Say only what was asked for, and what went wrong
+    --verbose(-v)             # Say what was passed over, too
+    --help(-h)                # Print help (see more with '--help')
+    ...paths: path            # Files, directories or `-` for standard input
+  ]
+
+  def "nu-complete npcheck reach output" [] {
+    [ "text" "json" ]
+  }
+
+  def "nu-complete npcheck reach expect" [] {
+    [ "allowed" "blocked" "partly" ]
+  }
+
+  def "nu-complete npcheck reach color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  # Ask whether one end can talk to another, and why (not)
+  export extern "npcheck reach" [
+    --port(-p): string        # A port of the destination: 8080, 53/udp, http, 8000-8100; all ports if there is none
+    --namespace(-n): string   # The namespace of names without one
+    --output(-o): string@"nu-complete npcheck reach output" # How to show the answer
+    --expect: string@"nu-complete npcheck reach expect" # Succeed if the answer is this one
+    --all-pairs               # One line for every pair, even where many have one outcome
+    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --no-config               # Take no configuration
+    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --color: string@"nu-complete npcheck reach color" # When to use colours
+    --quiet(-q)               # Say only what was asked for, and what went wrong
+    --verbose(-v)             # Say what was passed over, too
+    --help(-h)                # Print help (see more with '--help')
+    from: string              # Who opens the connection
+    to: string                # Whom to
+    ...paths: path            # Files, directories or `-` for standard input
+  ]
+
+  def "nu-complete npcheck diff fail_on" [] {
+    [ "any" "opened" "closed" "high" "medium" "low" "never" ]
+  }
+
+  def "nu-complete npcheck diff expect" [] {
+    [ "same" "narrower" "wider" ]
+  }
+
+  def "nu-complete npcheck diff color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  # Show what a change opens and closes
+  export extern "npcheck diff" [
+    --staged                  # The state after is what is staged in git; BEFORE is HEAD if left out
+    --merge-base: string      # The state before is where HEAD and this revision parted
+    --focus: string           # Only what touches these ends
+    --from: string            # Only flows from these ends
+    --to: string              # Only flows to these ends
+    --all                     # List the flows of new and gone workloads, and every name
+    --why                     # Say what decides about each flow, before and after
+    --fail-on: string@"nu-complete npcheck diff fail_on" # What makes the answer no
+    --expect: string@"nu-complete npcheck diff expect" # Succeed if connectivity is as said
+    --output(-o): string      # How to show it, and where: text, json, markdown, github, csv, dot or mermaid; repeatable
+    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --no-config               # Take no configuration
+    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --color: string@"nu-complete npcheck diff color" # When to use colours
+    --quiet(-q)               # Say only what was asked for, and what went wrong
+    --verbose(-v)             # Say what was passed over, too
+    --help(-h)                # Print help (see more with '--help')
+    before?: string           # The state before
+    after?: string            # The state after; the work tree if left out
+  ]
+
+  def "nu-complete npcheck test color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  # Check expected flows, from npcheck-tests.yaml
+  export extern "npcheck test" [
+    --tests: path             # A file with expected flows, of npcheck or of netassert; repeatable
+    --filter: string          # Only tests whose name has this text in it
+    --write                   # Print drafts of tests for what is allowed today, and check nothing
+    --strength                # Name the policies that could be deleted without any test failing
+    --output(-o): string      # How to show it, and where: text, tap, junit, json, markdown or github; repeatable
+    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --no-config               # Take no configuration
+    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --color: string@"nu-complete npcheck test color" # When to use colours
+    --quiet(-q)               # Say only what was asked for, and what went wrong
+    --verbose(-v)             # Say what was passed over, too
+    --help(-h)                # Print help (see more with '--help')
+    ...paths: path            # Files, directories or `-` for standard input
+  ]
+
+  def "nu-complete npcheck paths color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  # Show by which hops one end can get to another, pod by pod
+  export extern "npcheck paths" [
+    --port(-p): string        # A port that the last hop has to open: 8080, 53/udp, http
+    --namespace(-n): string   # The namespace of names without one
+    --hops: string            # Only paths of at most this many hops
+    --all                     # All paths, not only the shortest ones
+    --cut                     # Propose what closes all paths, tried on the manifests
+    --output(-o): string      # How to show it, and where: text or json; repeatable
+    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --no-config               # Take no configuration
+    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --color: string@"nu-complete npcheck paths color" # When to use colours
+    --quiet(-q)               # Say only what was asked for, and what went wrong
+    --verbose(-v)             # Say what was passed over, too
+    --help(-h)                # Print help (see more with '--help')
+    from: string              # Where paths begin: a workload, labels, `internet`, an address
+    to?: string               # Where they end; everywhere if left out
+    ...paths: path            # Files, directories or `-` for standard input
+  ]
+
+  def "nu-complete npcheck exposure fail_on" [] {
+    [ "never" "internet" ]
+  }
+
+  def "nu-complete npcheck exposure color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  # Show what each workload is open to
+  export extern "npcheck exposure" [
+    --namespace(-n): string   # Only workloads of this namespace
+    --fail-on: string@"nu-complete npcheck exposure fail_on" # What makes the answer no
+    --output(-o): string      # How to show it, and where: text, json, csv or markdown; repeatable
+    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --no-config               # Take no configuration
+    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --color: string@"nu-complete npcheck exposure color" # When to use colours
+    --quiet(-q)               # Say only what was asked for, and what went wrong
+    --verbose(-v)             # Say what was passed over, too
+    --help(-h)                # Print help (see more with '--help')
+    ...paths: path            # Files, directories or `-` for standard input
+  ]
+
+  def "nu-complete npcheck graph by" [] {
+    [ "workload" "namespace" ]
+  }
+
+  def "nu-complete npcheck graph color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  # Print everything that can connect, or a part of it
+  export extern "npcheck graph" [
+    --namespace(-n): string   # Only flows with an end in this namespace
+    --from: string            # Only flows from these ends
+    --to: string              # Only flows to these ends
+    --around: string          # Only flows near these ends: to them, and from them
+    --hops: string            # How many connections in a row --around follows
+    --by: string@"nu-complete npcheck graph by" # What is one node
+    --output(-o): string      # How to show it, and where: text, json, json-lines, csv, dot, mermaid, svg or html; repeatable
+    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --no-config               # Take no configuration
+    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --color: string@"nu-complete npcheck graph color" # When to use colours
+    --quiet(-q)               # Say only what was asked for, and what went wrong
+    --verbose(-v)             # Say what was passed over, too
+    --help(-h)                # Print help (see more with '--help')
+    ...paths: path            # Files, directories or `-` for standard input
+  ]
+
+  def "nu-complete npcheck explain color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  # Show a rule's page: what it finds, why that is bad, and what to do
+  export extern "npcheck explain" [
+    --all                     # List all rules
+    --color: string@"nu-complete npcheck explain color" # When to use colours
+    --quiet(-q)               # Say only what was asked for, and what went wrong
+    --verbose(-v)             # Say what was passed over, too
+    --help(-h)                # Print help (see more with '--help')
+    rule?: string             # The rule's name
+  ]
+
+  def "nu-complete npcheck config color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  # Show the configuration that is in force, and where it comes from
+  export extern "npcheck config" [
+    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --no-config               # Take no configuration
+    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --color: string@"nu-complete npcheck config color" # When to use colours
+    --quiet(-q)               # Say only what was asked for, and what went wrong
+    --verbose(-v)             # Say what was passed over, too
+    --help(-h)                # Print help (see more with '--help')
+    ...paths: path            # Manifests to recognise the platform by: files, directories, or - for standard input
+  ]
+
+  def "nu-complete npcheck files color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  # Show what is read, what each document becomes, and what is skipped and why
+  export extern "npcheck files" [
+    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --no-config               # Take no configuration
+    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --roots                   # Show what is deployed together, and what builds it, instead of the files
+    --color: string@"nu-complete npcheck files color" # When to use colours
+    --quiet(-q)               # Say only what was asked for, and what went wrong
+    --verbose(-v)             # Say what was passed over, too
+    --help(-h)                # Print help (see more with '--help')
+    ...paths: path            # Files, directories or `-` for standard input
+  ]
+
+  def "nu-complete npcheck render color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  # Show what a kustomization becomes, as npcheck builds it
+  export extern "npcheck render" [
+    --color: string@"nu-complete npcheck render color" # When to use colours
+    --quiet(-q)               # Say only what was asked for, and what went wrong
+    --verbose(-v)             # Say what was passed over, too
+    --help(-h)                # Print help (see more with '--help')
+    root?: path               # A directory with a kustomization.yaml, or that file
+  ]
+
+  def "nu-complete npcheck schema schema" [] {
+    [ "config" "diff" "exposure" "findings" "graph" "graph-line" "paths" "reach" "test" "tests" ]
+  }
+
+  def "nu-complete npcheck schema color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  # Print the JSON Schema of JSON output, or of npcheck.yaml
+  export extern "npcheck schema" [
+    --color: string@"nu-complete npcheck schema color" # When to use colours
+    --quiet(-q)               # Say only what was asked for, and what went wrong
+    --verbose(-v)             # Say what was passed over, too
+    --help(-h)                # Print help (see more with '--help')
+    schema?: string@"nu-complete npcheck schema schema" # Which one
+  ]
+
+  def "nu-complete npcheck completions shell" [] {
+    [ "bash" "elvish" "fish" "nushell" "powershell" "zsh" ]
+  }
+
+  def "nu-complete npcheck completions color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  # Print a script that completes npcheck's command lines in a shell
+  export extern "npcheck completions" [
+    --color: string@"nu-complete npcheck completions color" # When to use colours
+    --quiet(-q)               # Say only what was asked for, and what went wrong
+    --verbose(-v)             # Say what was passed over, too
+    --help(-h)                # Print help (see more with '--help')
+    shell: string@"nu-complete npcheck completions shell" # The shell
+  ]
+
+  # Print this message or the help of the given subcommand(s)
+  export extern "npcheck help" [
+  ]
+
+  # Find mistakes and risks in policies
+  export extern "npcheck help lint" [
+  ]
+
+  # Ask whether one end can talk to another, and why (not)
+  export extern "npcheck help reach" [
+  ]
+
+  # Show what a change opens and closes
+  export extern "npcheck help diff" [
+  ]
+
+  # Check expected flows, from npcheck-tests.yaml
+  export extern "npcheck help test" [
+  ]
+
+  # Show by which hops one end can get to another, pod by pod
+  export extern "npcheck help paths" [
+  ]
+
+  # Show what each workload is open to
+  export extern "npcheck help exposure" [
+  ]
+
+  # Print everything that can connect, or a part of it
+  export extern "npcheck help graph" [
+  ]
+
+  # Show a rule's page: what it finds, why that is bad, and what to do
+  export extern "npcheck help explain" [
+  ]
+
+  # Show the configuration that is in force, and where it comes from
+  export extern "npcheck help config" [
+  ]
+
+  # Show what is read, what each document becomes, and what is skipped and why
+  export extern "npcheck help files" [
+  ]
+
+  # Show what a kustomization becomes, as npcheck builds it
+  export extern "npcheck help render" [
+  ]
+
+  # Print the JSON Schema of JSON output, or of npcheck.yaml
+  export extern "npcheck help schema" [
+  ]
+
+  # Print a script that completes npcheck's command lines in a shell
+  export extern "npcheck help completions" [
+  ]
+
+  # Print this message or the help of the given subcommand(s)
+  export extern "npcheck help help" [
+  ]
+
+}
+
+export use completions *
