@@ -259,6 +259,10 @@ fn summarize(workspace: &Workspace) -> Summary {
             Became::Broken => summary.broken += 1,
             Became::BuiltFrom | Became::NotDeployed | Became::NotKubernetes | Became::Empty => {}
         }
+        if document.outcome == Became::PluginPolicy {
+            let of_kind = summary.plugin_policies.entry(document.kind.clone());
+            *of_kind.or_default() += 1;
+        }
         if document.outcome == Became::Object {
             count_object(&mut summary, &document.kind);
         }

@@ -68,6 +68,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
             "objects": summary.objects,
             "policies": summary.policies,
             "clusterPolicies": summary.cluster_policies,
+            "pluginPolicies": summary.plugin_policies,
             "workloads": summary.workloads,
             "namespaces": summary.namespaces,
             "skipped": {

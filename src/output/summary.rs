@@ -3,6 +3,7 @@
 //! Refuses to count: it is handed the numbers.
 
 use super::{Escaped, count};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// What a run read and what it passed over.
@@ -16,6 +17,9 @@ pub struct Summary {
     pub policies: usize,
     /// Cluster-wide policies among them.
     pub cluster_policies: usize,
+    /// The policies among them of kinds that only some CNI plugin or service mesh knows, by
+    /// kind.
+    pub plugin_policies: BTreeMap<String, usize>,
     /// Pods, and objects that make pods, among them.
     pub workloads: usize,
     /// `Namespace` objects among them.
@@ -79,7 +83,11 @@ impl Summary {
             (self.workloads, "workload"),
             (self.namespaces, "namespace"),
         ];
-        let kinds = list(&kinds);
+        let plugins = self.plugin_policies.iter();
+        let plugins = plugins.map(|(kind, number)| format!("{number} {}", Escaped(kind)));
+        let kinds = Some(list(&kinds)).filter(|kinds| !kinds.is_empty());
+        let kinds: Vec<String> = kinds.into_iter().chain(plugins).collect();
+        let kinds = kinds.join(", ");
         let read = format!(
             "{}, {}",
             count(self.files, "file"),
