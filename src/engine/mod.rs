@@ -121,10 +121,14 @@ impl<'c> Engine<'c> {
     }
 
     /// The workloads that a policy's `spec.podSelector` selects, in order, whether or not
-    /// the policy isolates them. Never pods on the host network (S10).
+    /// the policy isolates them. Never pods on the host network (S10), and none for a policy
+    /// that the API server rejects.
     #[must_use]
     pub fn selected(&self, policy: PolicyId) -> &[WorkloadId] {
-        self.matched_by(PolicyRef::Network(policy))
+        match self.cluster.policy(policy).object.meta.is_accepted {
+            true => self.matched_by(PolicyRef::Network(policy)),
+            false => &[],
+        }
     }
 
     /// The workloads that a cluster-wide policy's `spec.subject` selects, in order.

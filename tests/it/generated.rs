@@ -126,6 +126,27 @@ fn check_blocks(path: &Path) {
     check_file(path, &generated);
 }
 
+/// The pictures of the README are what the program prints today.
+#[test]
+fn pictures_of_the_terminal() {
+    let lint = run(root(), &["lint", "--color", "always", "examples/shop"]);
+    let is_shown = |finding: &&str| finding.contains("accidental-or");
+    let finding = lint.stdout.split("\n\n").find(is_shown);
+    let finding = finding.expect("the example has an accidental OR");
+    let question = ["reach", "shop/web", "shop/cart", "-p", "8080"];
+    let coloured = [&question[..], &["--color", "always", "examples/shop"]].concat();
+    let reach = run(root(), &coloured);
+    let pictures = [
+        ("lint.svg", picture("npcheck lint", finding)),
+        (
+            "reach.svg",
+            picture(&format!("npcheck {}", question.join(" ")), &reach.stdout),
+        ),
+    ];
+    let files = pictures.map(|(name, svg)| (name.to_owned(), svg));
+    check_directory("docs/pictures", &files.into());
+}
+
 /// Holds a directory to exactly these files.
 fn check_directory(name: &str, files: &Files) {
     let directory = root().join(name);
