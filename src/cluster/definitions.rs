@@ -77,6 +77,9 @@ pub fn likeness(a: &Object, b: &Object) -> Likeness {
         (Object::ClusterNetworkPolicy(a), Object::ClusterNetworkPolicy(b)) => {
             a.canonical_spec() == b.canonical_spec() && are_taken_alike(&a.meta, &b.meta)
         }
+        (Object::PluginPolicy(a), Object::PluginPolicy(b)) => {
+            a.canonical_spec() == b.canonical_spec() && are_taken_alike(&a.meta, &b.meta)
+        }
         (Object::Namespace(a), Object::Namespace(b)) => {
             are_equal(&a.meta.labels, &b.meta.labels) && are_taken_alike(&a.meta, &b.meta)
         }

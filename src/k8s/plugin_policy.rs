@@ -247,6 +247,20 @@ impl PluginPolicy {
         }
     }
 
+    /// What it says, without the places of the text where it says it: equal for two policies
+    /// that are written alike.
+    #[must_use]
+    pub fn canonical_spec(&self) -> String {
+        let (subject, directions) = (&self.subject, &self.directions);
+        let written = format!("{subject:?} {directions:?} {:?}", self.spec);
+        let mut parts = written.split("Span {");
+        let mut canonical = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            canonical.push_str(part.split_once('}').map_or(part, |(_, rest)| rest));
+        }
+        canonical
+    }
+
     /// The only namespace whose pods it is about; `None` if it may be about pods of any.
     #[must_use]
     pub fn namespace(&self) -> Option<&str> {

@@ -51,7 +51,7 @@ pub struct Report {
     pub findings: Vec<Diagnostic>,
     /// The findings that somebody has allowed, with the reason, in the same order.
     pub suppressed: Vec<Suppressed>,
-    /// The entries of [`Input::allow`] that cover a finding, by their place from 0. One that
+    /// The entries of [`Input::ignore`] that cover a finding, by their place from 0. One that
     /// has expired counts too, although it allows nothing any more.
     pub used_entries: BTreeSet<usize>,
     /// How many policies were in no cluster that was looked at; [`run`] looks at one, and

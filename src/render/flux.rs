@@ -66,7 +66,7 @@ pub(crate) fn apply<'t>(
             continue;
         }
         let path = object.text_of(&["spec", "path"]);
-        let Some(directory) = resolve(library, &file, &path) else {
+        let Some(directory) = directory_of(library, &object, &file) else {
             let message =
                 format!("`{path}` of the Kustomization `{name}` is not in this repository");
             applied.faults.push(Fault::opaque(span, message));
@@ -207,13 +207,32 @@ fn variables(
                     .map(|(name, value)| (name.clone(), value.replace('\n', "")));
                 variables.values.extend(values);
             }
-            None => variables.is_incomplete |= source.text_of(&["optional"]) != "true" || !is_map,
+            None => {}
         }
     }
     variables.values.extend(own.values);
+    // Flux takes a variable that nobody sets for empty; but who patches this object in the
+    // cluster, or sets the variable there, is not known here (S14).
+    variables.is_incomplete = true;
     let is_always = object.text_of(&["spec", "postBuild", "substituteStrategy"]) == "Always";
-    let has_some = !variables.values.is_empty() || variables.is_incomplete || is_always;
+    let has_sources = sources.is_some_and(|sources| sources.items().next().is_some());
+    let has_some = !variables.values.is_empty() || has_sources || is_always;
     has_some.then_some(variables)
+}
+
+/// The directory that a Kustomization applies; `None` if it is not in this repository.
+pub(crate) fn directory_of(
+    library: &Library<'_>,
+    object: &Value<'_>,
+    file: &str,
+) -> Option<String> {
+    let path = object.text_of(&["spec", "path"]);
+    // The root of an artifact or a bucket is not the root of this repository, which only a
+    // path that is here, too, may name.
+    let source = object.text_of(&["spec", "sourceRef", "kind"]);
+    let is_git = source.is_empty() || source == "GitRepository";
+    let is_root = join("", path.trim_start_matches('/')).is_empty();
+    resolve(library, file, &path).filter(|_| is_git || !is_root)
 }
 
 /// The directory that a path of Flux names. It is relative to the root of a repository, of

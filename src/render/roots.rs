@@ -244,7 +244,7 @@ impl<'t, 's> Finder<'t, 's> {
             self.fill(&mut root, &build.resources, &build.faults, &mut decoder);
             roots.push(root);
         }
-        told::keep_idle_everywhere(&patches, &mut roots);
+        told::keep_idle_everywhere(&patches, self.library.sources(), &mut roots);
         let mut deployment = Deployment {
             roots,
             ..Deployment::default()
@@ -356,12 +356,7 @@ impl<'t, 's> Finder<'t, 's> {
             .raw
             .iter()
             .filter(|(value, _)| flux::is_kustomization(value))
-            .map(|raw| {
-                (
-                    raw,
-                    flux::resolve(self.library, &raw.1, &raw.0.text_of(&["spec", "path"])),
-                )
-            })
+            .map(|raw| (raw, flux::directory_of(self.library, &raw.0, &raw.1)))
             .collect();
         let mut entries: BTreeMap<String, Vec<Raw<'t>>> = BTreeMap::new();
         for (index, (raw, directory)) in all.iter().enumerate() {

@@ -39,14 +39,30 @@ pub(crate) fn idle_patches(patches: &[(Span, bool)], diagnostics: &mut Vec<Diagn
     }
 }
 
-/// Leaves out patches that match something in another build: a Component, and what Flux adds
-/// to everything, need not match everywhere.
-pub(crate) fn keep_idle_everywhere(patches: &[(Span, bool)], roots: &mut [Root]) {
+/// Leaves out patches that may well match something: in another build, as those of a Component
+/// do; among what Flux applies, as Flux hands one patch to everything; or in a part that could
+/// not be built.
+pub(crate) fn keep_idle_everywhere(
+    patches: &[(Span, bool)],
+    sources: &SourceMap,
+    roots: &mut [Root],
+) {
     let used = patches.iter().filter(|(_, is_idle)| !*is_idle);
     let used: BTreeSet<Span> = used.map(|(span, _)| *span).collect();
+    let is_kustomizations = |span: Span| {
+        let name = sources.get(span.source).name();
+        let file = name.rsplit_once('/').map_or(name, |(_, file)| file);
+        matches!(
+            file,
+            "kustomization.yaml" | "kustomization.yml" | "Kustomization"
+        )
+    };
     for root in roots {
+        let is_whole = root.opaque.is_empty();
         root.diagnostics.retain(|finding| {
-            finding.rule != "patch-without-target" || !used.contains(&finding.primary.span)
+            let span = finding.primary.span;
+            finding.rule != "patch-without-target"
+                || (is_whole && is_kustomizations(span) && !used.contains(&span))
         });
     }
 }

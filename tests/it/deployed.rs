@@ -47,9 +47,18 @@ fn roots_make_clusters() {
         )
     };
     let application = application("apps");
+    let artifact = flux(
+        "./",
+        "  sourceRef: {kind: OCIRepository, name: manifests}\n",
+    );
     let set = "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: s}\nspec:\n  generators: [{git: {directories: [{path: apps/*}]}}]\n  template:\n    metadata: {name: '{{path.basename}}'}\n    spec: {source: {path: '{{path}}'}, destination: {namespace: '{{path.basename}}'}}\n";
     type Case<'c> = (&'c str, Vec<(&'c str, &'c str)>, &'c [&'c str]);
     let cases: Vec<Case<'_>> = vec![
+        (
+            "the root of an artifact is not this repository",
+            vec![("flux.yaml", &artifact), ("a/pod.yaml", POD)],
+            &[": default/Pod/web"],
+        ),
         (
             "no roots",
             vec![("a/pod.yaml", POD)],
@@ -183,4 +192,22 @@ fn findings_point_at_the_text_that_a_person_would_edit() {
         unmatched.iter().all(|text| text.contains("wbe")),
         "{unmatched:?}"
     );
+}
+
+#[test]
+fn policies_of_plugins_that_say_the_same_are_no_conflict() {
+    let policy = |port: u16| {
+        format!(
+            "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: p, namespace: shop}}\nspec:\n  endpointSelector: {{}}\n  ingress: [{{toPorts: [{{ports: [{{port: \"{port}\"}}]}}]}}]\n"
+        )
+    };
+    let differing = |second: u16| {
+        let files = [
+            ("a.yaml", policy(80)),
+            ("b.yaml", format!("# the same\n{}", policy(second))),
+        ];
+        let workspace = Workspace::load(files, &Config::default());
+        workspace.not_judged().defined_twice().len()
+    };
+    assert_eq!((differing(80), differing(81)), (0, 1));
 }
