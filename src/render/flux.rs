@@ -200,14 +200,11 @@ fn variables(
             .iter()
             .find(|((of, known), _)| *known == name && *of == namespace)
             .or_else(|| data.iter().find(|((_, known), _)| *known == name));
-        match found.filter(|_| is_map) {
-            Some((_, values)) => {
-                let values = values
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.replace('\n', "")));
-                variables.values.extend(values);
-            }
-            None => {}
+        if let Some((_, values)) = found.filter(|_| is_map) {
+            let values = values
+                .iter()
+                .map(|(name, value)| (name.clone(), value.replace('\n', "")));
+            variables.values.extend(values);
         }
     }
     variables.values.extend(own.values);
