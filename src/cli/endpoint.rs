@@ -33,6 +33,8 @@ pub(crate) struct Resolved {
     pub(crate) service: Option<ServiceId>,
     /// Whether more than one object was asked for by nature: labels, a Service, `any`.
     pub(crate) is_selection: bool,
+    /// Whether an object was named that its owner stands for.
+    pub(crate) is_owned: bool,
     /// What a person should know about the reading: lower case, no full stop.
     pub(crate) notes: Vec<String>,
 }
@@ -172,6 +174,7 @@ impl Lookup<'_> {
             ends: Vec::new(),
             service: None,
             is_selection: false,
+            is_owned: false,
             notes: Vec::new(),
         };
         match form {
@@ -300,6 +303,7 @@ impl Lookup<'_> {
             resolved.notes.push(format!(
                 "`{owned}` belongs to `{owner_name}`, which stands for it"
             ));
+            resolved.is_owned = true;
             ids.push(owner);
         }
         match ids[..] {

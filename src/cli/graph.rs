@@ -103,17 +103,17 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     };
     let engines: Vec<Engine<'_>> = queried
         .iter()
-        .map(|(view, _)| Engine::new(view.cluster()))
+        .map(|queried| Engine::new(queried.cluster))
         .collect();
     let has_several = input.workspace.clusters().len() > 1;
     let views: Vec<GraphView<'_>> = queried
         .iter()
         .zip(&engines)
-        .map(|((view, query), engine)| GraphView {
-            name: has_several.then(|| display_name(view.name())),
+        .map(|(queried, engine)| GraphView {
+            name: has_several.then(|| display_name(queried.view.name())),
             engine,
             sources: &sources,
-            query,
+            query: &queried.query,
             grain: match options.by {
                 By::Workload => Grain::Workload,
                 By::Namespace => Grain::Namespace,
@@ -146,6 +146,13 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     Ok(Outcome::Good.with_problems(input.is_incomplete() || input.has_rejected_objects()))
 }
 
+/// A cluster, and what of it is asked for.
+struct Queried<'i> {
+    view: &'i ClusterView,
+    cluster: &'i Cluster,
+    query: FlowQuery,
+}
+
 impl Options {
     /// The clusters that have what the arguments ask for; else the argument that means
     /// nothing in the first of them.
@@ -153,12 +160,22 @@ impl Options {
         &self,
         input: &'i Input,
         source: SourceId,
-    ) -> Result<Vec<(&'i ClusterView, FlowQuery)>, (&str, Mistake)> {
+    ) -> Result<Vec<Queried<'i>>, (&str, Mistake)> {
+        let mut targets = self.output.iter();
+        let is_data = targets.all(|target| target.format.is_data());
         let mut queries = Vec::new();
         let mut mistake = None;
         for view in input.workspace.clusters() {
-            match self.query(view.cluster(), source) {
-                Ok(query) => queries.push((view, query)),
+            let cluster = match is_data {
+                true => view.endpoints(),
+                false => view.cluster(),
+            };
+            match self.query(cluster, source) {
+                Ok(query) => queries.push(Queried {
+                    view,
+                    cluster,
+                    query,
+                }),
                 Err(first) => mistake = mistake.or(Some(first)),
             }
         }

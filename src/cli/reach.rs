@@ -177,13 +177,22 @@ impl<'q> Question<'q> {
         let mut questions = Vec::new();
         let mut unknown = None;
         for view in workspace.clusters() {
-            let scene = Scene {
-                workspace,
-                view,
-                cluster: view.cluster(),
-                sources,
+            let question = |cluster| {
+                let scene = Scene {
+                    workspace,
+                    view,
+                    cluster,
+                    sources,
+                };
+                Self::new(options, scene, arguments)
             };
-            match Self::new(options, scene, arguments) {
+            let of_owners = question(view.cluster());
+            // A pod of a dump by its name: where its own labels count, it speaks for itself.
+            let answer = match &of_owners {
+                Ok(asked) if asked.from.is_owned || asked.to.is_owned => question(view.endpoints()),
+                _ => of_owners,
+            };
+            match answer {
                 Ok(question) => questions.push(question),
                 Err((typed, mistake @ Mistake::Unknown { .. })) => {
                     unknown = unknown.or(Some((typed, mistake)));

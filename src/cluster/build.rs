@@ -15,12 +15,21 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+/// What becomes of an object whose owner is among the inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owned {
+    /// Its owner stands for it (S3).
+    Represented,
+    /// It is a peer of its own.
+    Kept,
+}
+
 impl Cluster {
     /// Joins the objects, which come in the order of the inputs. Of several definitions of one
     /// object the first one counts.
     #[must_use]
     pub fn new(objects: Vec<Object>) -> Self {
-        Self::build(&objects, |_, _| Vec::new())
+        Self::build(&objects, Owned::Represented, |_, _| Vec::new())
     }
 
     /// Joins the objects as [`new`](Self::new) does; but of an object that is defined in ways
@@ -28,13 +37,24 @@ impl Cluster {
     /// definition of a policy may be the one in force.
     #[must_use]
     pub fn undecided(objects: &[Object]) -> Self {
+        Self::undecided_about(objects, Owned::Represented)
+    }
+
+    /// The same with every Pod and ReplicaSet as a peer of its own, also where its owner is
+    /// among the inputs.
+    #[must_use]
+    pub fn of_endpoints(objects: &[Object]) -> Self {
+        Self::undecided_about(objects, Owned::Kept)
+    }
+
+    fn undecided_about(objects: &[Object], owned: Owned) -> Self {
         let is_policy = |object: &Object| {
             matches!(
                 object,
                 Object::NetworkPolicy(_) | Object::ClusterNetworkPolicy(_)
             )
         };
-        Self::build(objects, |first, others| {
+        Self::build(objects, owned, |first, others| {
             let mut others = others.iter().copied();
             let unlike = others.find(|other| likeness(first, other) == Likeness::Different);
             let Some(unlike) = unlike else {
@@ -51,7 +71,11 @@ impl Cluster {
 
     /// Joins the objects. `instead` gives what stands in the place of the first definition of
     /// an object that has others; nothing for that definition itself.
-    fn build(objects: &[Object], instead: impl Fn(&Object, &[&Object]) -> Vec<Object>) -> Self {
+    fn build(
+        objects: &[Object],
+        owned: Owned,
+        instead: impl Fn(&Object, &[&Object]) -> Vec<Object>,
+    ) -> Self {
         let mut cluster = Self::default();
         // By object: its first definition among the inputs.
         let mut first: HashMap<Identity<'_>, usize> = HashMap::with_capacity(objects.len());
@@ -75,7 +99,10 @@ impl Cluster {
         }
         let owners: Vec<Option<Represented>> = objects
             .iter()
-            .map(|object| represented(object, &first))
+            .map(|object| match owned {
+                Owned::Represented => represented(object, &first),
+                Owned::Kept => None,
+            })
             .collect();
         let mut kept: Vec<Object> = Vec::with_capacity(objects.len());
         let mut recognition = Recognition::default();

@@ -92,6 +92,12 @@ impl GraphFormat {
         matches!(self, Self::Dot | Self::Mermaid | Self::Svg)
     }
 
+    /// Whether it is for programs, so that it may list every pod by itself.
+    #[must_use]
+    pub fn is_data(self) -> bool {
+        matches!(self, Self::Json | Self::JsonLines | Self::Csv)
+    }
+
     /// Writes what the views show. Only the format for people obeys `style`.
     pub fn write(
         self,

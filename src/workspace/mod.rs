@@ -20,7 +20,7 @@ pub use not_judged::{DefinedTwice, NotJudged};
 pub use part::{OpaquePart, Part, PartRoot};
 pub use texts::{ReadText, Texts};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Cni};
 use crate::cluster::platform::Platform;
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Edit};
@@ -97,6 +97,8 @@ pub struct ClusterView {
     cluster: Cluster,
     /// The same without definitions that contradict each other, where there are any.
     undecided: OnceLock<Cluster>,
+    /// The same with every pod of a dump by itself, where that may matter.
+    endpoints: OnceLock<Cluster>,
     not_judged: NotJudged,
 }
 
@@ -342,6 +344,7 @@ impl ClusterView {
         Self {
             not_judged: NotJudged::new(&part, &cluster),
             undecided: OnceLock::new(),
+            endpoints: OnceLock::new(),
             cluster,
             settings,
             part,
@@ -394,6 +397,25 @@ impl ClusterView {
         self.undecided.get_or_init(|| {
             informed(
                 Cluster::undecided(&self.part.objects),
+                &self.part,
+                &self.settings,
+            )
+        })
+    }
+
+    /// The same for questions about every single pod. Cilium gives each pod an identity of
+    /// the labels that it has itself, so that a Pod or ReplicaSet of a dump is an end of its
+    /// own there, whatever the template of its owner says.
+    #[must_use]
+    pub fn endpoints(&self) -> &Cluster {
+        let cluster = self.cluster();
+        let cni = cluster.enforcement().cni().map(|cni| cni.value);
+        if cluster.represented().is_empty() || cni != Some(Cni::Cilium) {
+            return cluster;
+        }
+        self.endpoints.get_or_init(|| {
+            informed(
+                Cluster::of_endpoints(&self.part.objects),
                 &self.part,
                 &self.settings,
             )

@@ -5,6 +5,7 @@ use npcheck::cluster::Cluster;
 use npcheck::engine::{self, Endpoint, Engine, Flow, Peer};
 use npcheck::k8s::Protocol;
 use npcheck::source::SourceMap;
+use npcheck::{Config, Workspace};
 
 /// Pods `a`, `b` and `c` of namespace `one`, `d` of namespace `two`, each with its own label.
 const PODS: &str = "
@@ -221,4 +222,29 @@ fn calico_asks_tier_by_tier() {
             into_a: &["b", "c", "d", "v4 0.0.0.0-255.255.255.255"],
         },
     ]);
+}
+
+#[test]
+fn cilium_knows_every_pod_of_a_dump_by_itself() {
+    let dump = include_str!("../fixtures/reach/cilium-owned-pods/dump.yaml");
+    let names = |cni: &str| -> Vec<String> {
+        let config = format!("cni: {cni}\n");
+        let config = Config::read(&config, &[]).expect("it is a configuration");
+        let workspace = Workspace::load([("dump.yaml", dump)], &config);
+        let views = workspace.clusters();
+        let clusters = views.map(|view| view.endpoints());
+        let names = |cluster: &Cluster| -> Vec<String> {
+            let ids = cluster.workload_ids();
+            ids.map(|id| cluster.workload_name(id)).collect()
+        };
+        clusters.flat_map(names).collect()
+    };
+    let every_pod = [
+        "shop/Deployment/web",
+        "shop/Pod/db",
+        "shop/Pod/web-5f7-x",
+        "shop/ReplicaSet/web-5f7",
+    ];
+    assert_eq!(names("cilium"), every_pod);
+    assert_eq!(names("calico"), ["shop/Deployment/web", "shop/Pod/db"]);
 }

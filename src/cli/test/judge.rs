@@ -352,6 +352,7 @@ impl<'c> Judge<'c> {
             ends,
             service: None,
             is_selection: true,
+            is_owned: false,
             notes: Vec::new(),
         })
     }
