@@ -20,8 +20,8 @@ pub use not_judged::{DefinedTwice, NotJudged};
 pub use part::{OpaquePart, Part, PartRoot};
 pub use texts::{ReadText, Texts};
 
-use crate::cluster::{Cluster, Cni};
 use crate::cluster::platform::Platform;
+use crate::cluster::{Cluster, Cni};
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Edit};
 use crate::edit;
