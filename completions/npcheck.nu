@@ -249,6 +249,27 @@ module completions {
     rule?: string             # The rule's name
   ]
 
+  def "nu-complete npcheck init ci" [] {
+    [ "github" "gitlab" ]
+  }
+
+  def "nu-complete npcheck init color" [] {
+    [ "auto" "always" "never" ]
+  }
+
+  # Write an npcheck.yaml for the manifests here
+  export extern "npcheck init" [
+    --hook                    # Write .pre-commit-config.yaml, too
+    --ci: string@"nu-complete npcheck init ci" # Write a job for this CI system, too
+    --force                   # Overwrite the files of npcheck that are there
+    --print                   # Print what would be written, and write nothing
+    --color: string@"nu-complete npcheck init color" # When to use colours
+    --quiet(-q)               # Say only what was asked for, and what went wrong
+    --verbose(-v)             # Say what was passed over, too
+    --help(-h)                # Print help (see more with '--help')
+    ...paths: path            # Files, directories or `-` for standard input
+  ]
+
   def "nu-complete npcheck config color" [] {
     [ "auto" "always" "never" ]
   }
@@ -367,6 +388,10 @@ module completions {
 
   # Show a rule's page: what it finds, why that is bad, and what to do
   export extern "npcheck help explain" [
+  ]
+
+  # Write an npcheck.yaml for the manifests here
+  export extern "npcheck help init" [
   ]
 
   # Show the configuration that is in force, and where it comes from

@@ -70,7 +70,12 @@ fn write_recognised(input: &Input, out: &mut dyn Write) -> io::Result<()> {
                 Evidence::CommandLine => "--cni".to_owned(),
                 Evidence::Object { name, .. } => name.clone(),
             };
-            writeln!(out, "# {}: {}  # {}", row.key, row.value, Escaped(&by))?;
+            let plugin = view.cluster().enforcement().cni().map(|cni| cni.value);
+            let value = match (row.key, plugin) {
+                ("cni", Some(plugin)) => config::cni_word(plugin),
+                _ => row.value.as_str(),
+            };
+            writeln!(out, "# {}: {value}  # {}", row.key, Escaped(&by))?;
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ mod files;
 mod fixes;
 mod gaps;
 mod graph;
+mod init;
 mod input;
 mod known_findings;
 mod lint;
@@ -106,6 +107,7 @@ enum Command {
     Exposure(exposure::Options),
     Graph(graph::Options),
     Explain(explain::Options),
+    Init(init::Options),
     Config(config::Options),
     Files(files::Options),
     Render(render::Options),
@@ -169,6 +171,7 @@ fn execute(cli: Cli) -> Outcome {
         Command::Exposure(options) => exposure::run(&options, &mut terminal),
         Command::Graph(options) => graph::run(&options, &mut terminal),
         Command::Explain(options) => explain::run(&options, &mut terminal),
+        Command::Init(options) => init::run(&options, &mut terminal),
         Command::Config(options) => config::run(&options, &mut terminal),
         Command::Files(options) => files::run(&options, &mut terminal),
         Command::Render(options) => render::run(&options, &mut terminal),

@@ -227,6 +227,13 @@ pub fn cni(name: &str) -> Result<Cni, Error> {
     named(CNIS, "CNI plugin", name, "")
 }
 
+/// The name of a CNI plugin in the file.
+#[must_use]
+pub fn cni_word(cni: Cni) -> &'static str {
+    let known = CNIS.iter().find(|(_, known)| *known == cni);
+    known.expect("every plugin has a name in the file").0
+}
+
 /// `open`, `complete`, or `{complete: [namespace, …]}`.
 fn read_inventory(entry: Value, text: &str) -> Result<Inventory, Error> {
     match entry {

@@ -28,6 +28,7 @@ mod generated;
 #[cfg(unix)]
 mod git;
 mod graph;
+mod init;
 #[cfg(unix)]
 mod hook;
 #[cfg(unix)]

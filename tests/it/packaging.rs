@@ -127,3 +127,49 @@ fn the_action_takes_its_inputs_by_the_environment() {
     let version = action["inputs"]["version"]["default"].as_str().unwrap();
     assert_eq!(version, env!("CARGO_PKG_VERSION"));
 }
+
+/// The jobs of `examples/ci`: YAML, actions pinned, and every npcheck command line one that
+/// npcheck takes, of this version.
+#[test]
+fn the_jobs_for_ci_are_what_npcheck_takes() {
+    let version = env!("CARGO_PKG_VERSION");
+    for name in ["argocd.yml", "flux.yml", "github.yml", "gitlab.yml"] {
+        let text = read(&format!("examples/ci/{name}"));
+        let job: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+        assert!(job.is_mapping(), "{name}");
+        let mut commands = 0;
+        for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+            for command in line.split(" | ").filter_map(command_line) {
+                let arguments = command.split_whitespace().map(|word| word.replace('"', ""));
+                let matches = npcheck::cli::command().try_get_matches_from(arguments);
+                assert!(matches.is_ok(), "{name}: {command}: {matches:?}");
+                commands += 1;
+            }
+            if let Some((_, action)) = line.split_once("uses: ") {
+                let (action, pin) = action.split_once('@').unwrap();
+                let is_pinned = match action {
+                    "npcheck/npcheck" => pin == format!("v{version}"),
+                    _ => read(".github/workflows/ci.yml").contains(&format!("{action}@{pin}")),
+                };
+                assert!(is_pinned, "{name}: {line}");
+            }
+            if let Some((_, installed)) = line.split_once("npcheck==") {
+                assert!(installed.starts_with(version), "{name}: {line}");
+            }
+        }
+        let expected = if name == "github.yml" { 0 } else { 2 };
+        assert!(commands >= expected, "{name}: {commands} commands");
+    }
+    let hook: serde_yaml::Value = serde_yaml::from_str(&read("examples/ci/pre-commit.yaml")).unwrap();
+    let repository = &hook["repos"][0];
+    assert_eq!(repository["rev"].as_str(), Some(format!("v{version}").as_str()));
+    let id = repository["hooks"][0]["id"].as_str().unwrap();
+    assert!(read(".pre-commit-hooks.yaml").contains(&format!("- id: {id}\n")));
+}
+
+/// The part of a line that calls npcheck.
+fn command_line(text: &str) -> Option<&str> {
+    let text = text.trim_start().trim_start_matches("- ");
+    let text = text.strip_prefix("run: ").unwrap_or(text);
+    text.starts_with("npcheck ").then_some(text)
+}
