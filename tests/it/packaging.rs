@@ -138,7 +138,10 @@ fn the_jobs_for_ci_are_what_npcheck_takes() {
         let job: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
         assert!(job.is_mapping(), "{name}");
         let mut commands = 0;
-        for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        for line in text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'))
+        {
             for command in line.split(" | ").filter_map(command_line) {
                 let arguments = command.split_whitespace().map(|word| word.replace('"', ""));
                 let matches = npcheck::cli::command().try_get_matches_from(arguments);
@@ -160,9 +163,13 @@ fn the_jobs_for_ci_are_what_npcheck_takes() {
         let expected = if name == "github.yml" { 0 } else { 2 };
         assert!(commands >= expected, "{name}: {commands} commands");
     }
-    let hook: serde_yaml::Value = serde_yaml::from_str(&read("examples/ci/pre-commit.yaml")).unwrap();
+    let hook: serde_yaml::Value =
+        serde_yaml::from_str(&read("examples/ci/pre-commit.yaml")).unwrap();
     let repository = &hook["repos"][0];
-    assert_eq!(repository["rev"].as_str(), Some(format!("v{version}").as_str()));
+    assert_eq!(
+        repository["rev"].as_str(),
+        Some(format!("v{version}").as_str())
+    );
     let id = repository["hooks"][0]["id"].as_str().unwrap();
     assert!(read(".pre-commit-hooks.yaml").contains(&format!("- id: {id}\n")));
 }
