@@ -195,7 +195,9 @@ impl Cluster {
         let cni = self.enforcement.cni().map(|cni| cni.value);
         let policies = self.plugin_policies.iter().map(Arc::as_ref);
         let is_foreign = |policy: &&k8s::PluginPolicy| match (cni, policy.kind.product) {
-            (Some(Cni::Cilium), Product::Cilium) | (Some(Cni::Calico), Product::Calico) => false,
+            (Some(Cni::Cilium), Product::Cilium)
+            | (Some(Cni::Calico), Product::Calico)
+            | (Some(Cni::OvnKubernetes), Product::OvnKubernetes) => false,
             (Some(cni), product) if product.is_cni_plugin() => Cni::of(product) == Some(cni),
             _ => true,
         };

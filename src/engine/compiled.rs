@@ -273,7 +273,8 @@ impl<'c> Compiled<'c> {
             program::Matcher::Entities(entities) => {
                 self.intern(Matcher::Entities(entities.clone()))
             }
-            program::Matcher::Condition(condition) => {
+            program::Matcher::Condition(condition)
+            | program::Matcher::BlockOfNoPods(_, condition) => {
                 self.ranges.extend(condition.cuts());
                 self.intern(Matcher::Condition(condition.clone()))
             }

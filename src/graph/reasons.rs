@@ -66,6 +66,7 @@ fn of_side(side: &SideTrace<'_>, connections: &ConnectionSet) -> Vec<SideReason>
                 RuleRef::Cluster(rule) => rule.span,
                 RuleRef::Cilium(_, rule) => rule.span,
                 RuleRef::Calico(rule, _) => rule.span,
+                RuleRef::EgressFirewall(rule) => rule.span,
                 RuleRef::Unread(span) | RuleRef::OwnNode(span) => span,
             };
             (trace.policy, trace.index, span)

@@ -12,6 +12,7 @@ mod cluster_network;
 mod cluster_network_policy;
 mod custom;
 mod documents;
+mod egress_firewall;
 mod entrypoint;
 mod kustomization;
 mod meta;
@@ -43,6 +44,10 @@ pub use cluster_network_policy::{
 };
 pub use custom::CustomObject;
 pub use documents::Documents;
+pub use egress_firewall::{
+    EGRESS_FIREWALL_NAME, EgressFirewall, EgressFirewallDestination, EgressFirewallPort,
+    EgressFirewallRule,
+};
 pub use entrypoint::{Backend, BackendPort, Entrypoint, EntrypointKind, Gateway, GatewayReference};
 pub use kustomization::{Kustomization, Placement};
 pub use meta::{Field, Label, Labels, NAMESPACE_NAME_LABEL, ObjectMeta, OwnerReference, is_opaque};

@@ -6,6 +6,7 @@
 
 use super::calico::{CalicoNetworkSet, CalicoPolicy, CalicoTier};
 use super::cilium::{CiliumCidrGroup, CiliumPolicy};
+use super::egress_firewall::EgressFirewall;
 use super::meta::{Labels, ObjectMeta, is_opaque};
 use super::network_policy::Direction;
 use super::selector::{LabelSelector, Truth};
@@ -205,6 +206,12 @@ impl PluginKind {
         let is_meant = |kind: &&Self| kind.name == name && kind.groups.contains(&group);
         KINDS.iter().find(is_meant)
     }
+
+    /// Whether npcheck reads what its policies say, so that it tells what is wrong with one.
+    #[must_use]
+    pub fn is_read_whole(&self) -> bool {
+        matches!(self.product, Product::Cilium | Product::Calico) || self.name == "EgressFirewall"
+    }
 }
 
 /// A policy of such a kind.
@@ -230,6 +237,8 @@ pub enum PluginSpec {
     Cilium(CiliumPolicy),
     /// Of Calico, staged or not.
     Calico(Box<CalicoPolicy>),
+    /// An `EgressFirewall` of OVN-Kubernetes.
+    EgressFirewall(EgressFirewall),
     /// Of another product: it is not read.
     Unread,
 }

@@ -17,6 +17,7 @@ mod custom;
 mod deserializer;
 mod duplicate_key;
 mod effect;
+mod egress_firewall;
 mod entrypoint;
 mod fields;
 mod flattened;

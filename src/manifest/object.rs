@@ -10,7 +10,7 @@ use super::{
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
     ClusterPolicyKind, Document, Object, Opacity, Outcome, PluginKind, PluginResource, PolicyScope,
-    Product, WorkloadKind,
+    WorkloadKind,
 };
 use crate::source::{Span, Spanned};
 use crate::yaml::tree::{Node, Tree};
@@ -385,9 +385,8 @@ impl<'t> Reader<'t, '_> {
         let diagnostics = &mut self.parsed.diagnostics;
         let api_version = identity.api_version;
         let api_version = Spanned::new(api_version.value.to_owned(), api_version.span);
-        let is_read_whole = matches!(kind.product, Product::Cilium | Product::Calico);
         let mut ignored = Vec::new();
-        let found = if is_read_whole {
+        let found = if kind.is_read_whole() {
             diagnostics
         } else {
             &mut ignored

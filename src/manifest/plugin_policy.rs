@@ -5,7 +5,7 @@
 
 use super::reader::{Path, Reader};
 use super::selector::{self, Selects};
-use super::{calico, cilium};
+use super::{calico, cilium, egress_firewall};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{
     CalicoSelector, Comparison, Direction, Label, LabelSelector, LabelSelectorRequirement,
@@ -40,6 +40,9 @@ pub(super) fn read(
                 kind.scope,
                 diagnostics,
             )))
+        }
+        Product::OvnKubernetes if kind.name == "EgressFirewall" => {
+            PluginSpec::EgressFirewall(egress_firewall::read(node, &mut meta, object, diagnostics))
         }
         _ => PluginSpec::Unread,
     };

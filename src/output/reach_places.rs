@@ -12,6 +12,7 @@ pub(super) fn rule_text(rule: RuleRef<'_>) -> Span {
         RuleRef::Cluster(rule) => rule.span,
         RuleRef::Cilium(_, rule) => rule.span,
         RuleRef::Calico(rule, _) => rule.span,
+        RuleRef::EgressFirewall(rule) => rule.span,
         RuleRef::Unread(span) | RuleRef::OwnNode(span) => span,
     }
 }
@@ -23,6 +24,7 @@ pub(super) fn peer_span(peer: PeerRef<'_>) -> Option<Span> {
         PeerRef::Cluster(peer) => Some(peer.span),
         PeerRef::Cilium(_, span) => Some(span),
         PeerRef::Calico(rule, _) => Some(rule.span),
+        PeerRef::EgressFirewall(rule) => Some(rule.to.span()),
         PeerRef::OwnNode => None,
     }
 }
@@ -34,6 +36,7 @@ pub(super) fn port_span(port: PortRef<'_>) -> Span {
         PortRef::Cluster(port) => port.span,
         PortRef::Cilium(port) => port.span,
         PortRef::Calico(rule) => rule.span,
+        PortRef::EgressFirewall(port) => port.span,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::engine::{ConnectionSet, PeerRef, PortRef, RuleRef, RuleTrace};
 use crate::k8s::{
     CalicoEntity, CalicoPort, CalicoRule, CiliumAddresses, CiliumFqdn, CiliumPeerField,
     CiliumPeers, CiliumPort, CiliumPortReference, CiliumProtocol, CiliumServices, Direction,
+    EgressFirewallDestination,
 };
 use crate::source::{Span, Spanned};
 use std::fmt::Display;
@@ -36,6 +37,11 @@ pub(super) fn peer(peer: PeerRef<'_>) -> Option<String> {
     match peer {
         PeerRef::Cilium(field, span) => Some(cilium_peer(field, span)),
         PeerRef::Calico(rule, direction) => Some(calico_end(rule.peer(direction))),
+        PeerRef::EgressFirewall(rule) => Some(match &rule.to {
+            EgressFirewallDestination::Cidr(cidr) => cidr.value.to_string(),
+            EgressFirewallDestination::DnsName(name) => name.value.clone(),
+            EgressFirewallDestination::Nodes(selector) => format!("nodes with {selector}"),
+        }),
         PeerRef::OwnNode => Some("the pod's own node".to_owned()),
         PeerRef::Network(_) | PeerRef::Cluster(_) => None,
     }
@@ -126,6 +132,7 @@ pub(super) fn port(port: PortRef<'_>, connections: &ConnectionSet) -> Option<Str
     match port {
         PortRef::Cilium(port) => Some(cilium_port(port)),
         PortRef::Calico(rule) => Some(calico_ports(rule, connections)),
+        PortRef::EgressFirewall(port) => Some(format!("{}/{}", port.port, port.protocol.name())),
         PortRef::Network(_) | PortRef::Cluster(_) => None,
     }
 }

@@ -291,6 +291,14 @@ impl<'a> Words<'a> {
             said += ", but a rule before it decided";
         }
         match (self.cluster_policy(rule), rule.action) {
+            (None, action) if matches!(rule.rule, RuleRef::EgressFirewall(_)) => {
+                let word = if action == Action::Deny {
+                    "Deny"
+                } else {
+                    "Allow"
+                };
+                format!("{word}: {said}")
+            }
             (None, _) => said,
             (Some(_), Action::Accept) => format!("Accept: {said}"),
             (Some(_), Action::Deny) => format!("Deny: {said}"),
@@ -419,7 +427,7 @@ impl<'a> Words<'a> {
             return said;
         }
         match entry.port {
-            PortRef::Cilium(_) | PortRef::Calico(_) => String::new(),
+            PortRef::Cilium(_) | PortRef::Calico(_) | PortRef::EgressFirewall(_) => String::new(),
             PortRef::Network(port) => {
                 let protocol = port.protocol_or_default();
                 match entry.port.name() {
@@ -437,9 +445,10 @@ impl<'a> Words<'a> {
     /// What a peer selects: `app=web in namespaces with team=shop`.
     pub(super) fn peer(&self, peer: &PeerTrace<'_>) -> String {
         match peer.peer {
-            PeerRef::Cilium(..) | PeerRef::Calico(..) | PeerRef::OwnNode => {
-                reach_plugin::peer(peer.peer).unwrap_or_default()
-            }
+            PeerRef::Cilium(..)
+            | PeerRef::Calico(..)
+            | PeerRef::EgressFirewall(_)
+            | PeerRef::OwnNode => reach_plugin::peer(peer.peer).unwrap_or_default(),
             PeerRef::Network(peer) => network_peer(peer),
             PeerRef::Cluster(peer) => match &peer.selection {
                 PeerSelection::Pods(PodsSelection::Namespaces(selector)) => {

@@ -145,7 +145,7 @@ fn is_on_bare_metal(cx: &Context<'_>) -> bool {
 /// policies (S15), and is mostly there to deny addresses.
 fn has_egress_firewall(cx: &Context<'_>, namespace: NamespaceId) -> bool {
     let name = cx.cluster.namespace(namespace).name.as_str();
-    let mut policies = cx.cluster.foreign_policies().into_iter();
+    let mut policies = cx.cluster.plugin_policies().iter();
     policies.any(|policy| {
         policy.kind.product == Product::OvnKubernetes && policy.namespace() == Some(name)
     })

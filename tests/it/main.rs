@@ -18,6 +18,7 @@ mod dialects;
 #[cfg(unix)]
 mod deployed;
 mod diff;
+mod egress_firewall;
 mod enforcement;
 mod engine;
 mod environments;

@@ -100,7 +100,7 @@ fn peer<'c>(peer: &'c ClusterNetworkPolicyPeer, nodes: &[Arc<Node>]) -> Peer<'c>
     }
 }
 
-fn addresses(selector: &LabelSelector, nodes: &[Arc<Node>]) -> Vec<std::net::IpAddr> {
+pub(super) fn addresses(selector: &LabelSelector, nodes: &[Arc<Node>]) -> Vec<std::net::IpAddr> {
     let accepted = nodes.iter().filter(|node| node.meta.is_accepted);
     let selected = accepted.filter(|node| selector.matches(&node.meta.labels));
     selected.flat_map(|node| &node.addresses).copied().collect()

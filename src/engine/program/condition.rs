@@ -4,8 +4,11 @@
 
 use super::calico_end::{CalicoEnd, CalicoSubject};
 use super::identity::{Entity, Identities, IdentityView};
+use crate::cluster::Enforcement;
 use crate::engine::PodView;
+use crate::engine::addresses::AddressRange;
 use crate::k8s::Truth;
+use ipnet::IpNet;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,6 +22,38 @@ enum Kind<'c> {
     Identities(Identities),
     Subject(CalicoSubject<'c>),
     End(CalicoEnd<'c>),
+    OutsidePods(OutsidePods),
+}
+
+/// Addresses of whoever has none of the network of pods.
+#[derive(Debug)]
+struct OutsidePods {
+    held: Vec<AddressRange>,
+    /// Where an address that nobody knows may be (S9), by family: IPv4, IPv6.
+    somewhere: [Vec<AddressRange>; 2],
+}
+
+impl OutsidePods {
+    fn holds(&self, address: IpAddr) -> Truth {
+        let address = AddressRange::from(address);
+        Truth::from(self.held.iter().any(|range| range.contains_range(&address)))
+    }
+
+    /// For an address that nobody knows.
+    fn may_hold(&self, is_ipv4: bool) -> Truth {
+        let ranges = &self.somewhere[usize::from(!is_ipv4)];
+        let mut known = ranges.iter();
+        match known.any(|range| self.held.iter().any(|held| held.overlaps(range))) {
+            false => Truth::False,
+            true if ranges
+                .iter()
+                .all(|range| range.without(&self.held).is_empty()) =>
+            {
+                Truth::True
+            }
+            true => Truth::Unknown,
+        }
+    }
 }
 
 /// An end as a condition sees it.
@@ -55,6 +90,19 @@ impl<'c> Condition<'c> {
         Self(Arc::new(Kind::End(end)))
     }
 
+    /// Addresses in a block, of whoever is outside of the network of pods.
+    pub(super) fn outside_pods(block: IpNet, enforcement: &Enforcement) -> Self {
+        let somewhere = [true, false].map(|is_ipv4| {
+            let ranges = enforcement.pod_ranges().iter();
+            let ranges = ranges.map(|range| AddressRange::from(range.value));
+            ranges.filter(|range| range.is_ipv4() == is_ipv4).collect()
+        });
+        Self(Arc::new(Kind::OutsidePods(OutsidePods {
+            held: vec![block.into()],
+            somewhere,
+        })))
+    }
+
     /// Whether it holds for an end.
     #[must_use]
     pub fn truth(&self, candidate: Candidate<'_, 'c>) -> Truth {
@@ -80,7 +128,18 @@ impl<'c> Condition<'c> {
             (Kind::End(end), Candidate::Outside(address)) => {
                 end.truth(None, Some(address), address.is_ipv4())
             }
-            (Kind::Subject(_) | Kind::End(_), _) => Truth::False,
+            (Kind::OutsidePods(block), Candidate::Outside(address)) => block.holds(address),
+            (
+                Kind::OutsidePods(block),
+                Candidate::Pod {
+                    pod,
+                    address,
+                    is_ipv4,
+                },
+            ) if pod.host_network => {
+                address.map_or_else(|| block.may_hold(is_ipv4), |address| block.holds(address))
+            }
+            (Kind::Subject(_) | Kind::End(_) | Kind::OutsidePods(_), _) => Truth::False,
         }
     }
 
@@ -90,6 +149,7 @@ impl<'c> Condition<'c> {
             Kind::Identities(_) => Vec::new(),
             Kind::Subject(subject) => subject.cuts(),
             Kind::End(end) => end.cuts(),
+            Kind::OutsidePods(block) => block.held.clone(),
         }
     }
 }

@@ -21,6 +21,7 @@
 //! |---|---|---|
 //! | `AdminNetworkPolicy`, `ClusterNetworkPolicy` | `Admin` or `Baseline`, by priority | `Next` |
 //! | `NetworkPolicy` | `NetworkPolicies`: only `Accept`, so that order does not matter | `Deny` |
+//! | `EgressFirewall` | a gate of its own, by namespace | `Next` |
 //! | a list that denies before it allows | two stages: one of `Deny` rules that end `Next`, one of `Accept` rules whose chains end `Deny` where they isolate | by policy |
 //! | ordered tiers of a plugin | one stage for each tier, chains in the order of the tier | what the tier says |
 //!
@@ -37,6 +38,7 @@ mod calico_end;
 mod cilium;
 mod cluster_policy;
 pub(super) mod condition;
+mod egress_firewall;
 mod foreign;
 pub mod identity;
 pub(super) mod network_policy;
@@ -49,8 +51,8 @@ use crate::cluster::{
 use crate::k8s::{
     Action, CalicoRule, CiliumPeerField, CiliumPort, CiliumRule, CiliumSpec,
     ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort, ClusterNetworkPolicyRule, Direction,
-    LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, PluginSpec,
-    PolicyEffect, Protocol, is_opaque,
+    EgressFirewallPort, EgressFirewallRule, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicyRule, PluginSpec, PolicyEffect, Protocol, is_opaque,
 };
 use crate::source::{Span, Spanned};
 use condition::Condition;
@@ -121,6 +123,8 @@ pub struct Stage<'c> {
 pub enum StageName {
     /// Policies that npcheck does not evaluate.
     NotJudged,
+    /// The `EgressFirewall` of a namespace, which is a gate by itself (S15).
+    EgressFirewall,
     /// What denies before anything allows: the deny rules of Cilium.
     Denies,
     /// The Admin tier of the cluster-wide policies (S11).
@@ -229,6 +233,8 @@ pub enum RuleRef<'c> {
     Cilium(&'c CiliumSpec, &'c CiliumRule),
     /// Of Calico, among the rules of a direction.
     Calico(&'c CalicoRule, Direction),
+    /// Of an `EgressFirewall`.
+    EgressFirewall(&'c EgressFirewallRule),
     /// No rule of the policy: its pods' own node always gets in (Cilium).
     OwnNode(Span),
     /// No rule that could be read: the text of the policy.
@@ -246,6 +252,8 @@ pub enum PeerRef<'c> {
     Cilium(&'c CiliumPeerField, Span),
     /// Of Calico: one end of the rule.
     Calico(&'c CalicoRule, Direction),
+    /// Of an `EgressFirewall`: where its rule leads.
+    EgressFirewall(&'c EgressFirewallRule),
     /// The pods' own node.
     OwnNode,
 }
@@ -261,6 +269,8 @@ pub enum PortRef<'c> {
     Cilium(&'c CiliumPort),
     /// Of Calico: all ports of the rule.
     Calico(&'c CalicoRule),
+    /// Of an `EgressFirewall`.
+    EgressFirewall(&'c EgressFirewallPort),
 }
 
 /// An entry of a rule's peers.
@@ -279,6 +289,9 @@ pub enum Matcher<'c> {
     Pods(PodSet<'c>),
     /// Whoever has an address in one of the blocks.
     Blocks(Vec<Block<'c>>),
+    /// Whoever is outside of the network of pods and has an address in the block: addresses
+    /// outside of the cluster, and pods on the network of their node.
+    BlockOfNoPods(Block<'c>, Condition<'c>),
     /// Whoever has one of these addresses of nodes.
     Nodes(Vec<IpAddr>),
     /// Names of the DNS, which cannot be resolved offline and match nobody (S12).
@@ -415,14 +428,10 @@ impl<'c> Program<'c> {
         let mut stages = Self::stages_of(cluster, policies, plugin, reading);
         let foreign = foreign::lower(cluster, plugin);
         stages.insert(0, foreign.deciding);
-        let restricting = vec![foreign.restricting];
+        let firewalls = egress_firewall::lower(cluster, plugin, reading);
+        let gates = [vec![foreign.restricting], vec![firewalls], stages];
         Self {
-            gates: vec![
-                Gate {
-                    stages: restricting,
-                },
-                Gate { stages },
-            ],
+            gates: gates.into_iter().map(|stages| Gate { stages }).collect(),
         }
     }
 
@@ -493,6 +502,7 @@ impl Matcher<'_> {
                     .flat_map(|block| std::iter::once(block.cidr).chain(block.except));
                 nets.map(|net| AddressRange::from(net.value)).collect()
             }
+            Self::BlockOfNoPods(block, _) => vec![block.cidr.value.into()],
             Self::Nodes(addresses) => addresses.iter().copied().map(AddressRange::from).collect(),
         }
     }
@@ -501,7 +511,11 @@ impl Matcher<'_> {
     #[must_use]
     pub fn ranges(&self) -> Option<Vec<AddressRange>> {
         match self {
-            Self::Pods(_) | Self::Outside(_) | Self::Entities(_) | Self::Condition(_) => None,
+            Self::Pods(_)
+            | Self::Outside(_)
+            | Self::Entities(_)
+            | Self::Condition(_)
+            | Self::BlockOfNoPods(..) => None,
             Self::Blocks(blocks) => Some(blocks.iter().flat_map(Block::ranges).collect()),
             Self::Nodes(_) => Some(self.cuts()),
             Self::DomainNames => Some(Vec::new()),

@@ -235,10 +235,20 @@ pub(super) fn compare<'c>(peers: Option<&[Peer<'c>]>, seen: Seen<'_, 'c>) -> Pee
             (Matcher::Pods(_), Endpoint::Address(_) | Endpoint::Entity(_)) => vec![Miss::NotAPod],
             (Matcher::Pods(pods), Endpoint::Pod(pod)) => misses_of_pods(pods, pod),
             (Matcher::Blocks(blocks), _) => seen.misses_of_blocks(blocks),
+            (Matcher::BlockOfNoPods(..), Endpoint::Entity(_)) => vec![Miss::AnotherEnd],
+            (Matcher::BlockOfNoPods(..), Endpoint::Pod(pod)) if !pod.host_network => {
+                vec![Miss::AnotherEnd]
+            }
+            (Matcher::BlockOfNoPods(block, _), _) => {
+                seen.misses_of_blocks(std::slice::from_ref(block))
+            }
             (Matcher::Nodes(addresses), _) => seen.misses_of_nodes(addresses),
             // What Cilium's DNS proxy has learned is known to the agent only (C13).
             (Matcher::DomainNames, Endpoint::Address(_))
-                if matches!(peer.origin, PeerRef::Cilium(..)) =>
+                if matches!(
+                    peer.origin,
+                    PeerRef::Cilium(..) | PeerRef::EgressFirewall(_)
+                ) =>
             {
                 vec![Miss::DomainName(Truth::Unknown)]
             }

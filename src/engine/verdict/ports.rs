@@ -24,7 +24,7 @@ impl<'c> PortRef<'c> {
                 CiliumPortReference::Name(name) => Some(name),
                 CiliumPortReference::Number(_) => None,
             },
-            Self::Calico(_) => None,
+            Self::Calico(_) | Self::EgressFirewall(_) => None,
         }
     }
 }

@@ -261,6 +261,8 @@ impl<'a, 'c> Open<'a, 'c> {
         let (accept, deny) = match stage.name {
             // What such a policy may do leaves doubt, or does not matter.
             StageName::NotJudged => return,
+            // What a firewall lets through, the policies decide.
+            StageName::EgressFirewall => (ReasonCode::RuleMatch, ReasonCode::RuleDeny),
             StageName::Admin => (ReasonCode::AdminAccept, ReasonCode::AdminDeny),
             StageName::Denies | StageName::NetworkPolicies | StageName::CalicoTier(_) => {
                 (ReasonCode::RuleMatch, ReasonCode::RuleDeny)
@@ -272,6 +274,7 @@ impl<'a, 'c> Open<'a, 'c> {
             let decides = rule.decides.when(rule.selects);
             // Rules of which each only may match can together leave no doubt.
             let (code, sure) = match rule.action {
+                Action::Accept if stage.name == StageName::EgressFirewall => continue,
                 Action::Accept => (accept, verdict.allowed()),
                 Action::Deny => (deny, verdict.denied()),
                 // What passes is decided by a later stage.

@@ -1,0 +1,174 @@
+//! `EgressFirewall` of OVN-Kubernetes: what leaves the pods of its namespace, by the relation
+//! and for each pair, and what its API refuses.
+
+use npcheck::cluster::{Cluster, Cni, EnforcementSettings};
+use npcheck::engine::{self, Endpoint, Engine, Peer};
+use npcheck::k8s::Protocol;
+use npcheck::source::SourceMap;
+
+/// `web` and `other` are pods, `node` and `lost` pods on the network of their nodes, of which
+/// only the first one's address is known.
+const PODS: &str = "
+{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: other, namespace: data}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: node, namespace: data}, spec: {hostNetwork: true, containers: [{name: c}]},
+ status: {hostIP: 192.0.2.10}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: lost, namespace: data}, spec: {hostNetwork: true, containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: one, labels: {role: db}}, status: {addresses: [{type: InternalIP, address: 192.0.2.10}]}}
+---
+";
+
+fn read(name: &str, egress: &str) -> (Cluster, Vec<String>) {
+    let text = format!(
+        "{PODS}{{apiVersion: k8s.ovn.org/v1, kind: EgressFirewall, \
+         metadata: {{name: {name}, namespace: shop}}, spec: {{egress: {egress}}}}}"
+    );
+    let mut sources = SourceMap::default();
+    let id = sources.add("test.yaml", text.as_str());
+    let parsed = npcheck::manifest::read(id, "test.yaml", &text);
+    let messages = parsed.diagnostics.iter().map(|found| found.message.clone());
+    (Cluster::new(parsed.objects), messages.collect())
+}
+
+/// Whom `web` reaches over TCP, with the ports where not all are open, those that may be
+/// with a question mark.
+fn from_web(cluster: &Cluster) -> Vec<String> {
+    let engine = Engine::new(cluster);
+    let mut lines = Vec::new();
+    for flow in engine.relation().flows() {
+        let name = |peer: Peer| match peer {
+            Peer::Workload(id) => cluster.workload(id).object.meta.name.value.clone(),
+            Peer::Outside(range) => range.to_string(),
+            Peer::Entity(entity) => entity.name().to_owned(),
+        };
+        let (source, destination) = (name(flow.source), name(flow.destination));
+        if source != "web" || destination == "web" || destination.contains(':') {
+            continue;
+        }
+        for (ports, mark) in [(flow.connections, ""), (flow.unknown, "?")] {
+            let ports = ports.get(Protocol::Tcp);
+            match (ports.is_empty(), ports.is_all()) {
+                (true, _) => {}
+                (_, true) => lines.push(format!("{destination}{mark}")),
+                _ => lines.push(format!("{destination} {ports}{mark}")),
+            }
+        }
+    }
+    lines
+}
+
+#[test]
+fn the_first_rule_that_matches_decides_about_what_leaves_the_network_of_pods() {
+    let everywhere = "0.0.0.0-255.255.255.255";
+    let table: &[(&str, &str, &[&str])] = &[
+        (
+            "what no rule matches is allowed",
+            "[{type: Allow, to: {cidrSelector: 198.51.100.0/24}}]",
+            &["lost", "node", "other", everywhere],
+        ),
+        (
+            "pods are never denied, nodes are",
+            "[{type: Deny, to: {cidrSelector: 0.0.0.0/0}}]",
+            &["other"],
+        ),
+        (
+            "the order counts",
+            "[{type: Allow, to: {cidrSelector: 192.0.2.0/24}, ports: [{protocol: TCP, port: 443}]}, \
+             {type: Deny, to: {cidrSelector: 0.0.0.0/0}}]",
+            &["node 443", "other", "192.0.2.0-192.0.2.255 443"],
+        ),
+        (
+            "where an address is not known, so is the verdict",
+            "[{type: Deny, to: {cidrSelector: 10.0.0.0/8}}]",
+            &[
+                "lost?",
+                "node",
+                "other",
+                "0.0.0.0-9.255.255.255",
+                "11.0.0.0-255.255.255.255",
+            ],
+        ),
+        (
+            "nodes by their labels",
+            "[{type: Allow, to: {nodeSelector: {matchLabels: {role: db}}}}, \
+             {type: Deny, to: {cidrSelector: 192.0.2.0/24}}]",
+            &[
+                "lost",
+                "node",
+                "other",
+                "0.0.0.0-192.0.1.255",
+                "192.0.2.10-192.0.2.10",
+                "192.0.3.0-255.255.255.255",
+            ],
+        ),
+    ];
+    for (about, egress, expected) in table {
+        let (cluster, messages) = read("default", egress);
+        assert_eq!(messages, Vec::<String>::new(), "{about}");
+        assert_eq!(from_web(&cluster), *expected, "{about}");
+        let engine = Engine::new(&cluster);
+        for destination in cluster.workload_ids() {
+            let source = (cluster.workload_ids())
+                .find(|id| cluster.workload(*id).object.meta.name.value == "web")
+                .expect("it is among the pods");
+            let ends = [source, destination].map(|id| Endpoint::workload(&cluster, id));
+            let verdict = engine::judge(&cluster, &ends[0], &ends[1]);
+            let edge = engine.relation().connections(source, destination);
+            assert_eq!(verdict.allowed(), *edge, "{about}");
+        }
+    }
+}
+
+#[test]
+fn another_plugin_does_not_know_it() {
+    let (cluster, _) = read("default", "[{type: Deny, to: {cidrSelector: 0.0.0.0/0}}]");
+    let settings = EnforcementSettings {
+        cni: Some(Cni::Calico),
+        ..EnforcementSettings::default()
+    };
+    let cluster = cluster.with_enforcement(&settings);
+    let expected = ["lost", "node", "other", "0.0.0.0-255.255.255.255"];
+    assert_eq!(from_web(&cluster), expected);
+}
+
+#[test]
+fn one_that_the_api_server_rejects_makes_the_verdict_unknown() {
+    let table = [
+        (
+            "strict",
+            "[{type: Deny, to: {cidrSelector: 0.0.0.0/0}}]",
+            "an `EgressFirewall` cannot be called `strict`",
+        ),
+        (
+            "default",
+            "[{type: Drop, to: {cidrSelector: 0.0.0.0/0}}]",
+            "`Drop` is not a valid `type`",
+        ),
+        (
+            "default",
+            "[{to: {cidrSelector: 0.0.0.0/0}}]",
+            "this rule has no `type`",
+        ),
+        ("default", "[{type: Deny}]", "this rule has no destination"),
+        (
+            "default",
+            "[{type: Deny, to: {cidrSelector: 10.0.0.0/8, dnsName: example.org}}]",
+            "`to` has both `cidrSelector` and `dnsName`",
+        ),
+        (
+            "default",
+            "[{type: Deny, to: {cidrSelector: 10.0.0.0/8}, ports: [{port: 80}]}]",
+            "this port has no `protocol`",
+        ),
+    ];
+    for (name, egress, message) in table {
+        let (cluster, messages) = read(name, egress);
+        assert_eq!(messages, [message]);
+        let expected = ["lost?", "node?", "other?", "0.0.0.0-255.255.255.255?"];
+        assert_eq!(from_web(&cluster), expected, "{message}");
+    }
+}
