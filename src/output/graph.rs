@@ -26,6 +26,7 @@ use crate::engine::Engine;
 use crate::graph::{Drawing, FlowQuery, Grain};
 use crate::source::SourceMap;
 use rayon::prelude::*;
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Write};
 
 /// A format of graphs.
@@ -106,9 +107,7 @@ impl GraphFormat {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         match self {
-            Self::Text => views
-                .iter()
-                .try_for_each(|view| write_text(view, style, out)),
+            Self::Text => write_texts(views, style, out),
             Self::JsonLines => views.iter().try_for_each(|view| write_lines(view, out)),
             Self::Json => json::write(views, out),
             Self::Csv => csv::write(views, out),
@@ -120,11 +119,64 @@ impl GraphFormat {
     }
 }
 
-fn write_text(view: &GraphView<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    if let Some(name) = view.name {
-        let line = format!("cluster {name}:");
-        writeln!(out, "{}", style.paint(Role::Strong, Escaped(&line)))?;
+/// Writes each view once: clusters of which there is the same to say share it.
+fn write_texts(views: &[GraphView<'_>], style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut shared: Vec<(&GraphView<'_>, Fingerprint, Vec<&str>)> = Vec::new();
+    for view in views {
+        let mut fingerprint = Fingerprint::default();
+        if views.len() > 1 {
+            write_text(view, style, &mut fingerprint)?;
+        }
+        let name = view.name.unwrap_or_default();
+        match shared
+            .iter_mut()
+            .find(|(_, other, _)| *other == fingerprint)
+        {
+            Some((.., names)) if views.len() > 1 => names.push(name),
+            _ => shared.push((view, fingerprint, vec![name])),
+        }
     }
+    for (view, _, names) in shared {
+        if view.name.is_some() {
+            let noun = if names.len() == 1 {
+                "cluster"
+            } else {
+                "clusters"
+            };
+            let line = format!("{noun} {}:", names.join(", "));
+            writeln!(out, "{}", style.paint(Role::Strong, Escaped(&line)))?;
+        }
+        write_text(view, style, out)?;
+    }
+    Ok(())
+}
+
+/// Tells texts apart that are too long to be kept.
+#[derive(Default)]
+struct Fingerprint {
+    length: usize,
+    hasher: DefaultHasher,
+}
+
+impl PartialEq for Fingerprint {
+    fn eq(&self, other: &Self) -> bool {
+        self.length == other.length && self.hasher.finish() == other.hasher.finish()
+    }
+}
+
+impl Write for Fingerprint {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.hasher.write(text);
+        self.length += text.len();
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn write_text(view: &GraphView<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
     if !view.is_whole() {
         return text::write_drawing(view, style, out);
     }
@@ -141,7 +193,7 @@ fn write_lines(view: &GraphView<'_>, out: &mut dyn Write) -> io::Result<()> {
         return json_lines::write_drawing(view, out);
     }
     let cluster = view.cluster();
-    let writer = json_lines::Writer::new(cluster, view.engine.relation());
+    let writer = json_lines::Writer::new(view);
     stream(cluster, out, |source| writer.lines_from_workload(source))?;
     stream(cluster, out, |destination| {
         writer.lines_from_outside(destination)

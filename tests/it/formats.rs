@@ -1,7 +1,7 @@
 //! One sample through every format: each holds to its schema, says all findings, and lets
 //! nothing through that its reader would obey.
 
-use super::program::{Run, root, run, scratch, write};
+use super::program::{Run, root, run, run_with_stdin, scratch, write};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
@@ -403,10 +403,33 @@ fn answers_of_reach_are_as_their_schema_says() {
 fn graph_lines_are_as_their_schema_says() {
     let schema = run(root(), &["schema", "graph-line"]).stdout;
     let schema: Value = serde_json::from_str(&schema).unwrap();
-    let graph = run(root(), &["graph", "-o", "json-lines", "examples/shop"]);
-    assert_eq!(graph.status, 0, "{graph:?}");
-    assert!(graph.stdout.lines().count() > 3);
-    for line in graph.stdout.lines() {
-        assert_valid(&schema, &serde_json::from_str(line).unwrap());
+    let unknown = "{apiVersion: v1, kind: Pod, metadata: {name: a, labels: {app: '${APP}'}}}\n---\n\
+        {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p}, \
+        spec: {podSelector: {matchLabels: {app: a}}}}\n";
+    let graph = ["graph", "-o", "json-lines"];
+    let answers = [
+        (
+            run(root(), &[&graph[..], &["examples/shop"]].concat()),
+            vec![],
+        ),
+        (
+            run(root(), &[&graph[..], &["examples/gitops"]].concat()),
+            vec!["cluster"],
+        ),
+        (
+            run_with_stdin(root(), &[&graph[..], &["-"]].concat(), unknown.as_bytes()),
+            vec!["unknown"],
+        ),
+    ];
+    for (graph, keys) in answers {
+        assert_eq!(graph.status, 0, "{graph:?}");
+        assert!(graph.stdout.lines().count() > 3);
+        for line in graph.stdout.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert_valid(&schema, &line);
+        }
+        for key in keys {
+            assert!(graph.stdout.contains(&format!("\"{key}\":")), "{key}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! flows, and paths through it.
 
 use crate::clusters::{self, Random, changed};
+use crate::program::{run, scratch, write};
 use ipnet::IpNet;
 use npcheck::cluster::{Cluster, WorkloadId};
 use npcheck::engine::{AddressRange, ConnectionSet, Engine, Peer, Relation, address_atoms};
@@ -391,4 +392,19 @@ fn is_sorted(flows: impl Iterator<Item = Flow>) -> bool {
         End::Outside(_) => (1, flow.destination, flow.source),
     };
     flows.map(key).is_sorted()
+}
+
+#[test]
+fn clusters_of_which_there_is_the_same_to_say_share_it() {
+    let directory = scratch("graph-shared");
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}}\n---\n";
+    let policy = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, \
+                  metadata: {name: p, namespace: shop}, spec: {podSelector: {}, ingress: [RULES]}}";
+    for (name, rules) in [("a", ""), ("b", ""), ("c", "{}")] {
+        let text = format!("{pod}{}", policy.replace("RULES", rules));
+        write(&directory, &format!("{name}/web.yaml"), text);
+    }
+    let graph = run(&directory, &["graph", "-q"]);
+    let heads = graph.stdout.lines().filter(|line| line.ends_with(':'));
+    assert_eq!(heads.collect::<Vec<_>>(), ["clusters a, b:", "cluster c:"]);
 }

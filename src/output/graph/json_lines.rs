@@ -4,28 +4,35 @@
 //! Refuses to leave anything out, or to order it for people.
 
 use super::{GraphView, names};
-use crate::cluster::{Cluster, WorkloadId};
+use crate::cluster::WorkloadId;
 use crate::engine::{AddressRange, ConnectionSet, Flow, Peer, PortSet, Relation};
-use crate::graph::DrawnNode;
+use crate::graph::{DrawnNode, Openness};
 use crate::k8s::Protocol;
 use crate::output::Json;
 use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 
+/// The version of the format.
+const VERSION: u32 = 1;
+
 /// Makes the lines.
 pub(super) struct Writer<'a> {
     relation: Relation<'a>,
     /// By workload: its name as a JSON string.
     names: Vec<String>,
+    /// What every line ends with.
+    tail: String,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(cluster: &Cluster, relation: Relation<'a>) -> Self {
+    pub(super) fn new(view: &GraphView<'a>) -> Self {
+        let cluster = view.cluster();
         let name = |id| Json(&cluster.workload_name(id)).to_string();
         Self {
-            relation,
+            relation: view.engine.relation(),
             names: cluster.workload_ids().map(name).collect(),
+            tail: tail(view),
         }
     }
 
@@ -50,7 +57,7 @@ impl<'a> Writer<'a> {
                     && Arc::ptr_eq(&before.unknown, &flow.unknown)
             });
             if !is_known {
-                let ports = ports(&flow.connections, &flow.unknown);
+                let ports = ports(&flow.connections, &flow.unknown, &self.tail);
                 known = Some((flow.clone(), ports));
             }
             for ports in known.iter().flat_map(|(_, ports)| ports) {
@@ -78,9 +85,17 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// What every line of a view ends with: the cluster, where there are several, and the version
+/// of the format.
+fn tail(view: &GraphView<'_>) -> String {
+    let cluster = view.name.map(|name| format!(",\"cluster\":{}", Json(name)));
+    let cluster = cluster.unwrap_or_default();
+    format!("{cluster},\"version\":{VERSION}}}\n")
+}
+
 /// What follows the peers in the lines of what is open and of what that is not known, one
 /// text for each protocol.
-fn ports(connections: &ConnectionSet, unknown: &ConnectionSet) -> Vec<String> {
+fn ports(connections: &ConnectionSet, unknown: &ConnectionSet, tail: &str) -> Vec<String> {
     let ranges = |ports: &PortSet| {
         let ranges = ports.ranges().iter();
         let ranges: Vec<String> = ranges
@@ -97,7 +112,7 @@ fn ports(connections: &ConnectionSet, unknown: &ConnectionSet) -> Vec<String> {
         };
         let open = ranges(open);
         Some(format!(
-            ",\"protocol\":\"{protocol}\",\"ports\":[{open}]{unknown}}}\n"
+            ",\"protocol\":\"{protocol}\",\"ports\":[{open}]{unknown}{tail}"
         ))
     };
     Protocol::ALL.into_iter().filter_map(line).collect()
@@ -117,7 +132,9 @@ pub(super) fn write_drawing(view: &GraphView<'_>, out: &mut dyn io::Write) -> io
     };
     let names: Vec<Vec<String>> = drawing.nodes.iter().map(name).collect();
     let sets = drawing.sets.iter();
-    let ports: Vec<Vec<String>> = sets.map(|set| ports(&set.open, &set.unknown)).collect();
+    let tail = tail(view);
+    let ports = |set: &Openness| ports(&set.open, &set.unknown, &tail);
+    let ports: Vec<Vec<String>> = sets.map(ports).collect();
     for edge in &drawing.edges {
         for source in &names[edge.source as usize] {
             for destination in &names[edge.destination as usize] {
