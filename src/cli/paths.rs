@@ -236,7 +236,6 @@ impl Options {
             crossings: Vec::new(),
             reached: Vec::new(),
             cut: None,
-            connections: question.connections.clone(),
             matrix: matrix.clone(),
         };
         if question.to.is_none() {

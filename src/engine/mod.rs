@@ -39,10 +39,10 @@ pub use program::identity::Entity;
 pub use program::{PeerRef, PolicyRef, PortRef, RuleRef};
 pub use relation::{Flow, Peer, Relation, Row};
 pub use verdict::{
-    Decision, Explanation, Judge, Match, Matter, Miss, NearestMiss, PeerTrace, PeersTrace,
-    PluginDifference, PolicyTrace, PortTrace, PortsTrace, ReasonCode, Requirement, RuleTrace,
-    Scope, SideTrace, StageTrace, Verdict, Wanted, Way, explain, judge, plugin_differences,
-    ports_at, side, uniform_ranges,
+    AskedPolicies, AskedRule, Decision, Explanation, Judge, Match, Matter, Miss, NearestMiss,
+    PeerTrace, PeersTrace, PluginDifference, PolicyTrace, PortTrace, PortsTrace, ReasonCode,
+    Requirement, RuleTrace, Scope, SideTrace, StageTrace, Verdict, Wanted, Way, explain, judge,
+    plugin_differences, ports_at, side, uniform_ranges,
 };
 
 use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId, WorkloadId};

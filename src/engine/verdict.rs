@@ -4,6 +4,7 @@
 //! Builds no index and no matrix: for all pairs at once that is the wrong way, for one
 //! pair the shortest. Refuses to know how answers are printed.
 
+mod asked;
 mod difference;
 mod labels;
 pub(super) mod peers;
@@ -12,6 +13,7 @@ mod possibility;
 mod reason;
 mod side;
 
+pub use asked::{AskedPolicies, AskedRule};
 pub use difference::{Matter, PluginDifference, plugin_differences};
 pub use peers::{Miss, PeerTrace, PeersTrace, Requirement, Wanted};
 pub use ports::{PortTrace, PortsTrace};

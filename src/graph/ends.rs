@@ -2,7 +2,7 @@
 //!
 //! Refuses to know how a person named them.
 
-use crate::cluster::{Cluster, WorkloadId};
+use crate::cluster::WorkloadId;
 use crate::engine::AddressRange;
 
 /// Workloads of one cluster, and addresses that no pod has.
@@ -34,15 +34,6 @@ impl EndSet {
             }
         }
         Self { workloads, outside }
-    }
-
-    /// Every workload, and every address outside.
-    #[must_use]
-    pub fn everything(cluster: &Cluster) -> Self {
-        Self::new(
-            cluster.workload_ids(),
-            [AddressRange::IPV4, AddressRange::IPV6],
-        )
     }
 
     /// The workloads, in order.

@@ -22,12 +22,6 @@ pub struct Openness {
 }
 
 impl Openness {
-    /// Whether nothing is open, and that is certain.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.open.is_empty() && self.unknown.is_empty()
-    }
-
     /// What one of both opens: known to be open outranks unknown.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
@@ -171,12 +165,6 @@ impl<'c> FlowMatrix<'c> {
     #[must_use]
     pub fn len(&self) -> usize {
         self.groups.len() + self.outside.len()
-    }
-
-    /// Whether there is no node, because there is no workload.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
     }
 
     /// The groups of workloads, in the order of their first members. The first nodes stand

@@ -5,7 +5,7 @@
 
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{
-    AddressRange, ConnectionSet, Endpoint, PolicyRef, ReasonCode, RuleRef, SideTrace, explain,
+    AddressRange, ConnectionSet, Endpoint, PolicyRef, ReasonCode, SideTrace, explain,
 };
 use crate::k8s::Direction;
 use crate::source::Span;
@@ -60,17 +60,7 @@ fn of_side(side: &SideTrace<'_>, connections: &ConnectionSet) -> Vec<SideReason>
     let reason = |decision: &crate::engine::Decision<'_, '_>| SideReason {
         direction: side.direction,
         code: decision.code,
-        rule: decision.rule.map(|trace| {
-            let span = match trace.rule {
-                RuleRef::Network(rule) => rule.span,
-                RuleRef::Cluster(rule) => rule.span,
-                RuleRef::Cilium(_, rule) => rule.span,
-                RuleRef::Calico(rule, _) => rule.span,
-                RuleRef::EgressFirewall(rule) => rule.span,
-                RuleRef::Unread(span) | RuleRef::OwnNode(span) => span,
-            };
-            (trace.policy, trace.index, span)
-        }),
+        rule: (decision.rule).map(|trace| (trace.policy, trace.index, trace.rule.span())),
     };
     let outside = |reason: &SideReason| reason.code != ReasonCode::Outside;
     decisions.iter().map(reason).filter(outside).collect()

@@ -71,16 +71,6 @@ pub fn metadata_services(cloud: Option<Cloud>) -> impl Iterator<Item = &'static 
         })
 }
 
-/// The ranges for private networks: RFC 1918, RFC 6598 (carriers, and some clouds' pods)
-/// and RFC 4193.
-pub const PRIVATE: [IpNet; 5] = [
-    block(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)), 8),
-    block(IpAddr::V4(Ipv4Addr::new(172, 16, 0, 0)), 12),
-    block(IpAddr::V4(Ipv4Addr::new(192, 168, 0, 0)), 16),
-    block(IpAddr::V4(Ipv4Addr::new(100, 64, 0, 0)), 10),
-    block(IpAddr::V6(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0)), 7),
-];
-
 const fn block(address: IpAddr, prefix: u8) -> IpNet {
     IpNet::new_assert(address, prefix)
 }

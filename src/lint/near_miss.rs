@@ -14,8 +14,6 @@ use crate::source::{Edit, Span, Spanned};
 pub struct NearMiss<T> {
     /// What has the labels.
     pub of: T,
-    /// The text in the selector that differs.
-    pub wanted: Span,
     /// Its label, as `key=value`.
     pub label: String,
     /// Where that label stands.
@@ -174,7 +172,6 @@ fn compare<T: Copy>(
 ) -> Option<(Likeness, NearMiss<T>)> {
     let near = |wanted: Span, replacement: &str, label: &crate::k8s::Label, difference| NearMiss {
         of,
-        wanted,
         label: format!("{}={}", label.key, label.value),
         defined: label.value.span,
         edit: Edit {

@@ -130,7 +130,13 @@ impl DiffReport<'_> {
             let comparison = &cluster.comparison;
             let lines = comparison.lines.iter().map(|line| line.effect);
             let isolation = comparison.isolation.iter().map(|line| line.effect);
-            lines.chain(isolation).collect::<Vec<Effect>>()
+            let added = comparison.added().map(|_| Effect::WorkloadAdded);
+            let removed = comparison.removed().map(|_| Effect::WorkloadRemoved);
+            let workloads = added.chain(removed);
+            lines
+                .chain(isolation)
+                .chain(workloads)
+                .collect::<Vec<Effect>>()
         };
         self.clusters.iter().flat_map(of).collect()
     }

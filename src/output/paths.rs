@@ -61,8 +61,6 @@ pub struct PathsAnswer<'a> {
     pub reached: Vec<Reached>,
     /// What closes all paths.
     pub cut: Option<CutAnswer>,
-    /// The connections that the last hop was asked for.
-    pub connections: ConnectionSet,
 }
 
 /// A proposal that closes all paths, tried on the text.

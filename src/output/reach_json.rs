@@ -7,7 +7,7 @@ use super::address::range_name;
 use super::json::write_value;
 use super::not_judged;
 use super::reach::{Change, Ends, ReachAnswer, ReachReport};
-use super::reach_places::{miss_span, peer_span, port_span, rule_text};
+use super::reach_places::{miss_span, peer_span, port_span};
 use super::reach_plugin;
 use super::reach_text::side_outcome;
 use super::reach_words::Words;
@@ -388,7 +388,7 @@ impl Said<'_, '_, '_> {
         Rule {
             kind,
             action: action(rule.action),
-            location: self.facts.place(rule_text(rule.rule)),
+            location: self.facts.place(rule.rule.span()),
             codes: rule
                 .codes(asked, self.matched(rule))
                 .into_iter()
@@ -459,7 +459,7 @@ impl Said<'_, '_, '_> {
             path,
             location: self
                 .facts
-                .place(peer_span(peer.peer).unwrap_or(rule_text(rule.rule))),
+                .place(peer_span(peer.peer).unwrap_or(rule.rule.span())),
             selects: self.words.peer(peer),
             matches: truth(peer.truth),
             misses: peer.misses.iter().map(miss).collect(),

@@ -2,7 +2,7 @@
 //!
 //! Refuses to know the outcome, and how the words are laid out.
 
-use super::reach_places::{peer_span, requirement_span, rule_text};
+use super::reach_places::{peer_span, requirement_span};
 use super::reach_terms::wanted;
 use super::reach_words::Words;
 use crate::engine::{ConnectionSet, Miss, PolicyRef, RuleRef, RuleTrace, SideTrace};
@@ -41,7 +41,7 @@ impl Words<'_> {
                 let mut entries = rule.peers.entries.iter();
                 if let Some(entry) = entries.find(|entry| entry.misses.iter().any(is_by_name)) {
                     let what = format!("which addresses {} has", self.peer(entry));
-                    let span = peer_span(entry.peer).unwrap_or(rule_text(rule.rule));
+                    let span = peer_span(entry.peer).unwrap_or(rule.rule.span());
                     missing.push((what, span));
                 }
                 if rule.ports.matches.certain != rule.ports.matches.possible {
@@ -50,7 +50,7 @@ impl Words<'_> {
                         self.to,
                         self.policy(rule.policy)
                     );
-                    missing.push((what, rule_text(rule.rule)));
+                    missing.push((what, rule.rule.span()));
                 }
             }
             let is_read = |rule: &RuleTrace<'_>| !matches!(rule.rule, RuleRef::Unread(_));
@@ -125,6 +125,6 @@ impl Words<'_> {
             "text of {} that another tool fills in",
             self.policy(rule.policy)
         );
-        (what, meta.opaque.unwrap_or(rule_text(rule.rule)))
+        (what, meta.opaque.unwrap_or(rule.rule.span()))
     }
 }

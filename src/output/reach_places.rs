@@ -2,20 +2,8 @@
 //!
 //! Refuses to know what it says about them.
 
-use crate::engine::{Miss, PeerRef, PortRef, Requirement, RuleRef, Wanted};
+use crate::engine::{Miss, PeerRef, PortRef, Requirement, Wanted};
 use crate::source::Span;
-
-/// Where a rule stands.
-pub(super) fn rule_text(rule: RuleRef<'_>) -> Span {
-    match rule {
-        RuleRef::Network(rule) => rule.span,
-        RuleRef::Cluster(rule) => rule.span,
-        RuleRef::Cilium(_, rule) => rule.span,
-        RuleRef::Calico(rule, _) => rule.span,
-        RuleRef::EgressFirewall(rule) => rule.span,
-        RuleRef::Unread(span) | RuleRef::OwnNode(span) => span,
-    }
-}
 
 /// Where a peer stands; `None` for one that nobody wrote.
 pub(super) fn peer_span(peer: PeerRef<'_>) -> Option<Span> {

@@ -4,7 +4,7 @@
 //! Refuses to know which facts are shown, and how they are laid out.
 
 use super::count;
-use super::reach_places::{miss_span, peer_span, port_span, rule_text};
+use super::reach_places::{miss_span, peer_span, port_span};
 use super::reach_plugin;
 use super::reach_terms::{found, namespace_label, network_peer, numbers, pods, some_of, wanted};
 use crate::cluster::Cluster;
@@ -531,17 +531,17 @@ impl<'a> Words<'a> {
             let miss = peer.and_then(|peer| peer.misses.first().and_then(miss_span));
             return miss
                 .or_else(|| peer_span(peer?.peer))
-                .unwrap_or(rule_text(rule.rule));
+                .unwrap_or(rule.rule.span());
         }
         if rule.ports.matches.certain.intersection(asked).is_empty() {
             return rule
                 .ports
                 .entries
                 .first()
-                .map_or(rule_text(rule.rule), |port| port_span(port.port));
+                .map_or(rule.rule.span(), |port| port_span(port.port));
         }
         peer.and_then(|peer| peer_span(peer.peer))
-            .unwrap_or(rule_text(rule.rule))
+            .unwrap_or(rule.rule.span())
     }
 
     /// What plugins of another kind would answer.

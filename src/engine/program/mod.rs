@@ -241,6 +241,21 @@ pub enum RuleRef<'c> {
     Unread(Span),
 }
 
+impl RuleRef<'_> {
+    /// Where it stands; the policy's name where it is no rule of the text.
+    #[must_use]
+    pub fn span(self) -> Span {
+        match self {
+            Self::Network(rule) => rule.span,
+            Self::Cluster(rule) => rule.span,
+            Self::Cilium(_, rule) => rule.span,
+            Self::Calico(rule, _) => rule.span,
+            Self::EgressFirewall(rule) => rule.span,
+            Self::Unread(span) | Self::OwnNode(span) => span,
+        }
+    }
+}
+
 /// A peer as a policy has it.
 #[derive(Clone, Copy, Debug)]
 pub enum PeerRef<'c> {

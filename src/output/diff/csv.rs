@@ -1,9 +1,10 @@
-//! One line for each pair of ends and protocol, as RFC 4180 has it.
+//! One line for each pair of ends and protocol, and for each workload that is new or gone, as
+//! RFC 4180 has it.
 //!
 //! Refuses to group: a spreadsheet does that.
 
 use super::{DiffReport, words};
-use crate::graph::Move;
+use crate::graph::{Effect, Move};
 use crate::output::Csv;
 use std::io::{self, Write};
 
@@ -49,6 +50,22 @@ pub(super) fn write(report: &DiffReport<'_>, out: &mut dyn Write) -> io::Result<
                     }
                 }
             }
+        }
+        let comparison = &cluster.comparison;
+        let added = comparison.added().map(|id| (1, id, Effect::WorkloadAdded));
+        let removed = comparison
+            .removed()
+            .map(|id| (0, id, Effect::WorkloadRemoved));
+        for (time, id, effect) in added.chain(removed) {
+            let change = if time == 1 { "new" } else { "gone" };
+            let workload = cluster.clusters[time].workload_name(id);
+            write!(
+                out,
+                "{name},{change},{},{},{},,,,,\r\n",
+                effect.id(),
+                effect.level().name(),
+                Csv(&workload)
+            )?;
         }
     }
     Ok(())

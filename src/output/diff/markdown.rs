@@ -123,5 +123,21 @@ fn rows_of(report: &DiffReport<'_>, cluster: &DiffedCluster<'_>) -> Vec<(Level, 
         );
         (level, row)
     }));
+    let added = comparison.added().map(|id| (1, id, Effect::WorkloadAdded));
+    let removed = comparison
+        .removed()
+        .map(|id| (0, id, Effect::WorkloadRemoved));
+    rows.extend(added.chain(removed).map(|(time, id, effect)| {
+        let moved = if time == 1 { "new" } else { "gone" };
+        let workload = cluster.clusters[time].workload_name(id);
+        let level = effect.level();
+        let row = format!(
+            "| {name}{moved} | {} | | | {} `{}` | |\n",
+            Markdown(&workload),
+            level.name(),
+            effect.id()
+        );
+        (level, row)
+    }));
     rows
 }

@@ -6,7 +6,7 @@
 use super::{Page, side_outcome, some_of};
 use crate::engine::{ConnectionSet, Miss, NearestMiss, ReasonCode, SideTrace};
 use crate::output::reach::{Change, ReachOutcome};
-use crate::output::reach_places::rule_text;
+
 use crate::output::reach_words::{Words, ports};
 use crate::output::{Escaped, Role, count};
 use std::io::{self, Write};
@@ -63,7 +63,7 @@ impl Page<'_, '_> {
             self.words.policy(miss.rule.policy),
             miss.rule.index + 1
         );
-        let place = self.place(rule_text(miss.rule.rule));
+        let place = self.place(miss.rule.rule.span());
         writeln!(
             out,
             "  nearest miss: {} ({}) {differs}",
