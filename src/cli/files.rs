@@ -85,7 +85,7 @@ fn write_roots(input: &Input, style: Style, out: &mut dyn Write) -> io::Result<(
                 "  {:<14} {}: {}",
                 "unknown",
                 Escaped(place),
-                Escaped(&unknown.reason)
+                Escaped(&unknown.part.reason)
             )?;
         }
         if !part.opaque.is_empty() {

@@ -7,6 +7,7 @@
 mod build;
 mod definitions;
 mod layout;
+mod parts;
 mod places;
 pub mod platform;
 mod services;
@@ -58,6 +59,8 @@ ids! {
     PluginPolicyId,
     /// A `Service`, by its position in [`Cluster::services`].
     ServiceId,
+    /// A part that nobody could build, by its position in their list.
+    UnknownPartId,
 }
 
 pub use crate::k8s::NAMESPACE_NAME_LABEL;
@@ -81,8 +84,7 @@ pub struct Cluster {
     duplicates: Vec<Duplicate>,
     backends: OnceLock<services::Backends>,
     enforcement: Enforcement,
-    /// The namespaces of parts that nobody could build; `None` for one that may be in any.
-    unknown_parts: Vec<Option<String>>,
+    unknown_parts: Vec<k8s::UnknownPart>,
 }
 
 /// A namespace, declared or only used.
@@ -243,21 +245,6 @@ impl Cluster {
     #[must_use]
     pub fn context_objects(&self) -> &ContextObjects {
         &self.context_objects
-    }
-
-    /// The same with parts that belong to it and that nobody could build, by their namespace;
-    /// `None` stands for any.
-    #[must_use]
-    pub fn with_unknown_parts(mut self, parts: Vec<Option<String>>) -> Self {
-        self.unknown_parts = parts;
-        self
-    }
-
-    /// Whether a namespace may hold more than is known, as a part of it could not be built.
-    #[must_use]
-    pub fn may_hold_more(&self, namespace: &str) -> bool {
-        let mut parts = self.unknown_parts.iter();
-        parts.any(|part| part.as_deref().is_none_or(|own| own == namespace))
     }
 
     /// How policies are enforced here, where Kubernetes leaves it open.

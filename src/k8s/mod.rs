@@ -18,6 +18,7 @@ mod kustomization;
 mod meta;
 mod monitor;
 mod network_policy;
+mod part;
 mod plugin_policy;
 mod rbac;
 mod selector;
@@ -58,6 +59,7 @@ pub use network_policy::{
     Direction, IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
     PeerPlace, PortReference, Protocol, RulePlace, is_ipv4_mapped,
 };
+pub use part::{PartEffect, UnknownPart, effect_of_policies};
 pub use plugin_policy::{
     PluginKind, PluginPolicy, PluginResource, PluginSpec, PolicyEffect, PolicyScope, Product,
 };

@@ -56,7 +56,7 @@ impl<'a> Inventories<'a> {
         let sources = Sources::of(cx);
         let is_open = |id| {
             let name = cluster.namespace(id).name.as_str();
-            cluster.may_hold_more(name) || sources.open(name)
+            cluster.may_hold_more(id) || sources.open(name)
         };
         let mut hidden: HashMap<&str, Vec<&Workload>> = HashMap::new();
         for duplicate in cluster.duplicates() {
@@ -93,7 +93,7 @@ impl<'a> Inventories<'a> {
         let name = self.cluster.namespace(namespace).name.as_str();
         // What a part that nobody could build holds is not told by the rest.
         let is_complete =
-            cx.settings.inventory.is_complete_in(name) && !self.cluster.may_hold_more(name);
+            cx.settings.inventory.is_complete_in(name) && !self.cluster.may_hold_more(namespace);
         if self.is_hidden(name, selector)
             || self.is_made_by_operator(name, selector)
             || !is_complete && self.is_counted_on(namespace, selector)

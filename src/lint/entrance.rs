@@ -175,7 +175,7 @@ fn guards(side: &SideTrace<'_>) -> Option<Vec<PolicyId>> {
     let are_certain = policies.iter().all(is_certain);
     let guards = policies.iter().filter_map(|policy| match policy.policy {
         PolicyRef::Network(id) => Some(id),
-        PolicyRef::Cluster(_) | PolicyRef::Plugin(_) => None,
+        PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => None,
     });
     (!policies.is_empty() && !has_tiers && are_certain).then(|| guards.collect())
 }

@@ -1,24 +1,13 @@
 //! Policies that take part in a cluster and that npcheck does not judge: those of other
-//! products, those that only another tool completes, those that an API server refuses.
+//! products, those that only another tool completes, those that an API server refuses, and
+//! whatever a part may bring that nobody could build.
 //! Where one of them may allow a flow, nobody can say that the flow is blocked.
 //!
 //! Refuses to know what such a policy says.
 
 use crate::cluster::{Cluster, NamespaceId};
-use crate::k8s::{Documents, Outcome, PolicyEffect, is_opaque as is_hole};
+use crate::k8s::{Documents, Outcome, PolicyEffect, effect_of_policies, is_opaque as is_hole};
 use std::collections::BTreeSet;
-
-/// Kinds of policies that are not judged before another tool has filled in their text: those
-/// that a CNI plugin knows, and NetworkPolicies themselves.
-const TEMPLATED: [&str; 7] = [
-    "AntreaClusterNetworkPolicy",
-    "AntreaNetworkPolicy",
-    "CiliumClusterwideNetworkPolicy",
-    "CiliumNetworkPolicy",
-    "ClusterNetworkPolicy",
-    "GlobalNetworkPolicy",
-    "NetworkPolicy",
-];
 
 /// Where there are policies that npcheck does not judge.
 #[derive(Debug, Default)]
@@ -34,9 +23,8 @@ impl Unjudged {
     pub fn new(documents: &Documents, cluster: &Cluster) -> Self {
         let mut unjudged = Self::default();
         for document in documents {
-            let kind = document.kind.as_str();
             let is_opaque = matches!(document.outcome, Outcome::Opaque(_));
-            if !is_opaque || !TEMPLATED.contains(&kind) {
+            if !is_opaque || effect_of_policies(&document.kind).is_none() {
                 continue;
             }
             // A template without a namespace is for the pods of its own chart, which are
@@ -55,6 +43,11 @@ impl Unjudged {
             match policy.namespace() {
                 Some(namespace) => unjudged.add(namespace),
                 None => unjudged.is_everywhere = true,
+            }
+        }
+        for id in cluster.namespace_ids() {
+            if !cluster.unknown_parts_in(id).is_empty() {
+                unjudged.add(&cluster.namespace(id).name);
             }
         }
         for policy in cluster.policies() {

@@ -30,10 +30,12 @@ pub(super) fn report(error: ReadError, text: &str, span: Span, parsed: &mut Pars
         Outcome::Broken
     };
     let kind = written_kind(document).to_owned();
+    let namespace = written_namespace(document).to_owned();
     let mut document = nameless(span, outcome);
     document.comments = whole_line_comments(text, span);
     if matches!(outcome, Outcome::Opaque(_)) {
         document.kind = kind;
+        document.namespace = namespace;
     }
     parsed.documents.push(document);
 }
@@ -66,6 +68,29 @@ fn written_kind(text: &str) -> &str {
             && kind.bytes().all(|byte| byte.is_ascii_alphanumeric())
     };
     kinds.find(is_kind).unwrap_or_default()
+}
+
+/// The namespace that a line of `metadata` says, where no other tool fills it in; empty if none
+/// does.
+fn written_namespace(text: &str) -> &str {
+    let mut lines = text
+        .lines()
+        .skip_while(|line| !line.starts_with("metadata:"));
+    let Some(first) = lines.next() else {
+        return "";
+    };
+    let is_inside = |line: &&str| line.starts_with([' ', '\t', '#']) || line.trim().is_empty();
+    let fields = first["metadata:".len()..].split(['{', ',', '}']);
+    let fields = fields.chain(lines.take_while(is_inside));
+    let mut values = fields.filter_map(|field| field.trim().strip_prefix("namespace:"));
+    let value = values.next().unwrap_or_default();
+    let value = value.split('#').next().unwrap_or_default();
+    let name = value.trim().trim_matches(['"', '\'']);
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    match name.bytes().all(is_name) {
+        true => name,
+        false => "",
+    }
 }
 
 /// The comments that stand alone on their lines: what is to be seen of comments without

@@ -58,7 +58,7 @@ pub(crate) fn reason(cluster: &Cluster, reason: &SideReason) -> String {
     };
     match reason.rule {
         Some((policy, index, _)) => {
-            format!("{side}: {} #{}", policy_name(cluster, policy), index + 1)
+            format!("{side}: {}", rule_name(cluster, policy, index))
         }
         None => match reason.code {
             ReasonCode::NotIsolated => format!("{side}: not isolated"),
@@ -77,6 +77,16 @@ pub(crate) fn reason(cluster: &Cluster, reason: &SideReason) -> String {
     }
 }
 
+/// The name of a policy of any kind with the place of a rule in it, from 1; what a part may
+/// bring that nobody could build has no places.
+pub(super) fn rule_name(cluster: &Cluster, policy: PolicyRef, index: usize) -> String {
+    let name = policy_name(cluster, policy);
+    match policy {
+        PolicyRef::Part(_) => name,
+        _ => format!("{name} #{}", index + 1),
+    }
+}
+
 /// The name of a policy of any kind.
 pub(super) fn policy_name(cluster: &Cluster, policy: PolicyRef) -> String {
     match policy {
@@ -86,6 +96,7 @@ pub(super) fn policy_name(cluster: &Cluster, policy: PolicyRef) -> String {
             format!("{}/{}", policy.kind.name(), policy.meta.name)
         }
         PolicyRef::Plugin(id) => cluster.plugin_policy(id).display(),
+        PolicyRef::Part(_) => "unknown part".to_owned(),
     }
 }
 

@@ -41,7 +41,7 @@ pub fn not_judged_lines(not_judged: &NotJudged, sources: &SourceMap) -> Vec<Stri
         lines.push(format!("not read: {documents}; `npcheck lint` says why"));
     }
     for part in not_judged.opaque_parts() {
-        lines.push(format!("unknown: {}: {}", part.name, part.reason));
+        lines.push(format!("unknown: {}: {}", part.name, part.part.reason));
     }
     lines
 }
@@ -57,7 +57,7 @@ pub(super) fn value(not_judged: &NotJudged, sources: &SourceMap) -> Value {
         json!({"object": object, "places": places})
     });
     let opaque = not_judged.opaque_parts().iter();
-    let opaque = opaque.map(|part| json!({"name": part.name, "reason": part.reason}));
+    let opaque = opaque.map(|part| json!({"name": part.name, "reason": part.part.reason}));
     json!({
         "foreignPolicies": foreign.collect::<Vec<Value>>(),
         "rejectedPolicies": not_judged.rejected_policies().collect::<Vec<&str>>(),

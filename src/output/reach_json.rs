@@ -423,6 +423,7 @@ impl Said<'_, '_, '_> {
                 };
                 (kind.name, field)
             }
+            PolicyRef::Part(_) => ("NetworkPolicy", "ports"),
         }
     }
 

@@ -5,8 +5,9 @@
 use super::reach_places::{peer_span, requirement_span};
 use super::reach_terms::wanted;
 use super::reach_words::Words;
+use crate::cluster::UnknownPartId;
 use crate::engine::{ConnectionSet, Miss, PolicyRef, RuleRef, RuleTrace, SideTrace};
-use crate::k8s::{Direction, Truth};
+use crate::k8s::{Direction, PartEffect, Truth};
 use crate::source::Span;
 
 /// A thing that is missing, and where it is asked for.
@@ -103,11 +104,22 @@ impl Words<'_> {
         }
     }
 
+    /// What a part that nobody could build may bring.
+    fn policies_of(&self, id: UnknownPartId) -> Missing {
+        let part = self.cluster.unknown_part(id);
+        let may = match part.effect {
+            PartEffect::Changes => "it may change policies and pods",
+            _ => "it may bring policies",
+        };
+        (format!("{}: {may}", part.reason), part.span)
+    }
+
     fn text_of(&self, rule: &RuleTrace<'_>) -> Missing {
         let meta = match rule.policy {
             PolicyRef::Network(id) => &self.cluster.policy(id).object.meta,
             PolicyRef::Cluster(id) => &self.cluster.cluster_policy(id).meta,
             PolicyRef::Plugin(id) => &self.cluster.plugin_policy(id).meta,
+            PolicyRef::Part(id) => return self.policies_of(id),
         };
         if let RuleRef::Unread(span) = rule.rule {
             let policy = self.policy(rule.policy);

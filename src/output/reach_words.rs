@@ -3,10 +3,10 @@
 //!
 //! Refuses to know which facts are shown, and how they are laid out.
 
-use super::count;
 use super::reach_places::{miss_span, peer_span, port_span};
 use super::reach_plugin;
 use super::reach_terms::{found, namespace_label, network_peer, numbers, pods, some_of, wanted};
+use super::{count, flow_names};
 use crate::cluster::Cluster;
 use crate::engine::program::StageName;
 use crate::engine::{
@@ -108,14 +108,12 @@ pub(super) fn ports(connections: &ConnectionSet) -> String {
 impl<'a> Words<'a> {
     /// `shop/cart-allow-web`, `AdminNetworkPolicy/no-metadata`.
     pub(super) fn policy(&self, policy: PolicyRef) -> String {
-        match policy {
-            PolicyRef::Network(id) => self.cluster.policy_name(id),
-            PolicyRef::Cluster(id) => {
-                let policy = self.cluster.cluster_policy(id);
-                format!("{}/{}", policy.kind.name(), policy.meta.name)
-            }
-            PolicyRef::Plugin(id) => self.cluster.plugin_policy(id).display(),
-        }
+        flow_names::policy_name(self.cluster, policy)
+    }
+
+    /// The same with the place of a rule in it: `shop/cart-allow-web #1`.
+    pub(super) fn rule_name(&self, rule: &RuleTrace<'_>) -> String {
+        flow_names::rule_name(self.cluster, rule.policy, rule.index)
     }
 
     /// Where a policy is named.
@@ -124,12 +122,13 @@ impl<'a> Words<'a> {
             PolicyRef::Network(id) => self.cluster.policy(id).object.meta.name.span,
             PolicyRef::Cluster(id) => self.cluster.cluster_policy(id).meta.name.span,
             PolicyRef::Plugin(id) => self.cluster.plugin_policy(id).meta.name.span,
+            PolicyRef::Part(id) => self.cluster.unknown_part(id).span,
         }
     }
 
     fn cluster_policy(&self, rule: &RuleTrace<'_>) -> Option<&'a ClusterNetworkPolicy> {
         match rule.policy {
-            PolicyRef::Network(_) | PolicyRef::Plugin(_) => None,
+            PolicyRef::Network(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => None,
             PolicyRef::Cluster(id) => Some(self.cluster.cluster_policy(id)),
         }
     }
@@ -241,7 +240,7 @@ impl<'a> Words<'a> {
                 };
                 match side.rules_of(StageName::Baseline).find(passes) {
                     Some(rule) => {
-                        let rule = format!("{} #{}", self.policy(rule.policy), rule.index + 1);
+                        let rule = self.rule_name(rule);
                         format!(
                             "not isolated for {direction}, passed on by {rule} of the Baseline tier"
                         )
@@ -265,6 +264,7 @@ impl<'a> Words<'a> {
                 "depends on labels of a namespace that is not here".to_owned()
             }
             ReasonCode::Substitution => "depends on text that another tool fills in".to_owned(),
+            ReasonCode::UnknownPart => "depends on a part that could not be built".to_owned(),
             ReasonCode::NotJudged => "depends on a policy that cannot be judged".to_owned(),
             ReasonCode::AddressUnknown => "depends on an address that is not known".to_owned(),
             ReasonCode::Outside => "outside the cluster, no policies".to_owned(),
@@ -321,6 +321,7 @@ impl<'a> Words<'a> {
                     let kind = self.cluster.plugin_policy(id).kind.name;
                     format!("not judged: npcheck does not evaluate `{kind}`")
                 }
+                PolicyRef::Part(_) => "may bring policies".to_owned(),
                 _ => "not judged: the API server would reject it".to_owned(),
             };
         }
@@ -488,7 +489,7 @@ impl<'a> Words<'a> {
                     let namespace = &self.cluster.namespace(namespace).name;
                     format!("wants a pod of namespace {namespace}, {other} is in another")
                 }
-                PolicyRef::Cluster(_) | PolicyRef::Plugin(_) => {
+                PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => {
                     "wants a pod of another namespace".to_owned()
                 }
             },

@@ -10,6 +10,7 @@ use super::library::{Library, join, parent};
 use super::resource::Resource;
 use super::template::{Parameters, parameters_of, render};
 use super::value::Value;
+use crate::k8s::PartEffect;
 use crate::source::Span;
 use globset::GlobBuilder;
 use std::collections::BTreeSet;
@@ -75,7 +76,36 @@ pub(crate) fn apply<'t>(
         place(resource, namespace.as_ref());
     }
     label_namespace(application, &mut applied);
+    let home = home_of_the_rest(application);
+    let namespace = namespace.as_ref().and_then(Value::text);
+    for fault in &mut applied.faults {
+        if fault.namespaces.is_empty() {
+            fault.namespaces.extend(home.clone());
+        } else if let Some(namespace) = namespace
+            && fault.namespaces.remove("")
+        {
+            fault.namespaces.insert(namespace.to_owned());
+        }
+    }
     applied
+}
+
+/// The namespace of what an Application holds and nobody could build: that of its destination.
+/// `None` for one that is deployed beside itself, as it may well be one of Applications, whose
+/// objects are elsewhere.
+fn home_of_the_rest(application: &Value<'_>) -> Option<String> {
+    let namespace = application.text_of(&["spec", "destination", "namespace"]);
+    let own = application.text_of(&["metadata", "namespace"]);
+    let is_chart = application
+        .find(&["spec", "source", "chart"])
+        .is_some_and(|chart| !chart.is_null());
+    let is_elsewhere = namespace != own && namespace != "argocd";
+    Some(namespace).filter(|name| !name.is_empty() && (is_elsewhere || is_chart))
+}
+
+/// A part of an Application that is unknown.
+fn adds(span: Span, message: String) -> Fault {
+    Fault::opaque(span, message, PartEffect::Adds)
 }
 
 fn add_source<'t>(
@@ -89,7 +119,8 @@ fn add_source<'t>(
     let chart = source.text_of(&["chart"]);
     if !chart.is_empty() {
         let message = format!("the chart `{chart}` is rendered by Helm, which was not run");
-        return applied.faults.push(Fault::opaque(source.span(), message));
+        let fault = Fault::opaque(source.span(), message, PartEffect::AddsPods);
+        return applied.faults.push(fault);
     }
     let path = source.text_of(&["path"]);
     if path.is_empty() {
@@ -98,7 +129,7 @@ fn add_source<'t>(
     }
     let Some(directory) = super::flux::resolve(library, file, &path) else {
         let message = format!("`{path}` is not in this repository");
-        return applied.faults.push(Fault::opaque(span, message));
+        return applied.faults.push(adds(span, message));
     };
     applied.directories.insert(directory.clone());
     let has = |name: &str| library.source(&join(&directory, name)).is_some();
@@ -108,11 +139,16 @@ fn add_source<'t>(
         _ => None,
     };
     let Some(mut kustomization) = kustomization else {
-        let is_chart =
-            has("Chart.yaml") || source.get("helm").is_some() || source.get("plugin").is_some();
-        if is_chart && source.get("directory").is_none() {
-            let message = format!("what Helm or a plugin makes of `{path}` is not known");
-            return applied.faults.push(Fault::opaque(span, message));
+        let is_chart = has("Chart.yaml") || source.get("helm").is_some();
+        let is_plain = source.get("directory").is_some();
+        if is_chart && !is_plain {
+            let message = format!("the chart in `{path}` is rendered by Helm, which was not run");
+            let fault = Fault::opaque(span, message, PartEffect::AddsPods);
+            return applied.faults.push(fault);
+        }
+        if source.get("plugin").is_some() && !is_plain {
+            let message = format!("what a plugin makes of `{path}` is not known");
+            return applied.faults.push(adds(span, message));
         }
         return add_directory(library, kustomize, source, &directory, applied);
     };

@@ -9,6 +9,7 @@ use super::library::{KUSTOMIZATION_NAMES, Library, join, parent};
 use super::resource::Resource;
 use super::substitute::Variables;
 use super::value::{Data, Place, Value};
+use crate::k8s::PartEffect;
 use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,14 +63,17 @@ pub(crate) fn apply<'t>(
             .map_or(object.span(), |it| it.span());
         if object.find(&["spec", "kubeConfig"]).is_some() {
             let message = format!("the Kustomization `{name}` is applied to another cluster");
-            applied.faults.push(Fault::opaque(span, message));
+            let fault = Fault::opaque(span, message, PartEffect::Nothing);
+            applied.faults.push(fault);
             continue;
         }
         let path = object.text_of(&["spec", "path"]);
         let Some(directory) = directory_of(library, &object, &file) else {
             let message =
                 format!("`{path}` of the Kustomization `{name}` is not in this repository");
-            applied.faults.push(Fault::opaque(span, message));
+            let fault = Fault::opaque(span, message, PartEffect::Adds);
+            let namespace = object.text_of(&["spec", "targetNamespace"]);
+            applied.faults.push(fault.within(&namespace));
             continue;
         };
         let Some(kustomization) = edited(library, &directory, &object, &mut applied.faults) else {

@@ -14,7 +14,7 @@ use super::told;
 use super::value::Value;
 use super::wanted::mentioned;
 use crate::diagnostic::Diagnostic;
-use crate::k8s::{Document, Object};
+use crate::k8s::{Document, Object, PartEffect, UnknownPart};
 use crate::source::{SourceId, SourceMap, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,8 +40,6 @@ pub struct Root {
     pub cluster: Option<String>,
     /// The directory by which it is told from others.
     pub directory: String,
-    /// The namespace that it puts everything into, if it does.
-    pub namespace: Option<String>,
     /// The texts that it takes something from.
     pub texts: BTreeSet<SourceId>,
     /// What became of its documents.
@@ -50,8 +48,8 @@ pub struct Root {
     pub objects: Vec<Object>,
     /// What is wrong with it.
     pub diagnostics: Vec<Diagnostic>,
-    /// Parts of it that could not be built, each with the reason and the text that names it.
-    pub opaque: Vec<(Span, String)>,
+    /// Parts of it that could not be built.
+    pub opaque: Vec<UnknownPart>,
     /// The objects that a build changed, by the text of their documents.
     pub changed: Vec<ChangedObject>,
 }
@@ -167,7 +165,6 @@ impl<'t, 's> Finder<'t, 's> {
                 directory: name.clone(),
                 name,
                 kind: RootKind::Flux,
-                namespace: None,
                 texts,
                 documents: Vec::new(),
                 objects: Vec::new(),
@@ -193,8 +190,6 @@ impl<'t, 's> Finder<'t, 's> {
                 kind: RootKind::ArgoCd,
                 cluster: Some(argo::destination(&application)),
                 directory: directory.unwrap_or_default(),
-                namespace: Some(application.text_of(&["spec", "destination", "namespace"]))
-                    .filter(|namespace| !namespace.is_empty()),
                 texts,
                 documents: Vec::new(),
                 objects: Vec::new(),
@@ -231,7 +226,6 @@ impl<'t, 's> Finder<'t, 's> {
                 kind: RootKind::Kustomization,
                 cluster: None,
                 directory: directory.clone(),
-                namespace: self.namespace_of(directory),
                 texts: self.texts_of(&BTreeSet::from([directory.clone()]), &build.resources),
                 documents: Vec::new(),
                 objects: Vec::new(),
@@ -276,20 +270,13 @@ impl<'t, 's> Finder<'t, 's> {
             told::overlay(resource, resources, &mut root.diagnostics);
         }
         for fault in faults {
-            match fault.weight {
-                Weight::Note => {}
-                Weight::Opaque => root.opaque.push((fault.span, fault.message.clone())),
-                Weight::Error => told::broken_build(fault, &mut root.diagnostics),
+            root.opaque.extend(fault.parts());
+            if fault.weight == Weight::Error {
+                told::broken_build(fault, &mut root.diagnostics);
             }
         }
         root.documents.sort_by_key(|document| document.span);
         root.documents.dedup_by_key(|document| document.span);
-    }
-
-    /// The namespace that a kustomization puts everything into.
-    fn namespace_of(&self, directory: &str) -> Option<String> {
-        let namespace = self.kustomizations.get(directory)?.get("namespace")?;
-        namespace.text().map(str::to_owned)
     }
 
     /// Whether no other kustomization uses one, and it is not a Component.
@@ -444,7 +431,14 @@ impl<'t, 's> Finder<'t, 's> {
                             "the Applications of the ApplicationSet `{name}` are not known: {message}"
                         );
                         if let Some(root) = roots.first_mut() {
-                            root.opaque.push((value.span(), message));
+                            let fault = Fault::opaque(value.span(), message, PartEffect::Adds);
+                            let home = ["spec", "template", "spec", "destination", "namespace"];
+                            let home = value.text_of(&home);
+                            let fault = match home.contains("{{") {
+                                true => fault,
+                                false => fault.within(&home),
+                            };
+                            root.opaque.extend(fault.parts());
                         }
                     }
                 }

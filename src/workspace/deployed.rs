@@ -194,13 +194,11 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
                 known.push(as_put(texts, document));
             }
         }
-        for (span, reason) in &root.opaque {
-            part.opaque.push(OpaquePart {
-                name: place(texts, *span),
-                reason: reason.clone(),
-                namespace: root.namespace.clone(),
-            });
-        }
+        part.opaque
+            .extend(root.opaque.iter().map(|part| OpaquePart {
+                name: place(texts, part.span),
+                part: part.clone(),
+            }));
         add_the_rest(texts, root, &mut part, &mut documents);
     }
     part.opaque.sort();

@@ -480,10 +480,9 @@ fn as_taken(objects: Vec<Object>, settings: &Settings) -> Vec<Object> {
 
 /// What is known of a cluster beyond its objects goes to it here, and nowhere else.
 fn informed(cluster: Cluster, part: &Part, settings: &Settings) -> Cluster {
-    let unknown = part.opaque.iter().map(|part| part.namespace.clone());
     let mut cluster = cluster
         .with_enforcement(&settings.enforcement())
-        .with_unknown_parts(unknown.collect());
+        .with_unknown_parts(part.unknown_parts());
     if !settings.distributions.is_empty() {
         let by = "the configuration";
         cluster.set_platform(Platform::named(&settings.distributions, by));

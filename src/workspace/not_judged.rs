@@ -4,7 +4,7 @@
 
 use super::{OpaquePart, Part};
 use crate::cluster::{Cluster, Likeness};
-use crate::k8s::{Outcome, PluginKind, PolicyEffect};
+use crate::k8s::{Outcome, PartEffect, PluginKind, PolicyEffect};
 use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,6 +54,8 @@ impl NotJudged {
         }
         let broken = part.documents.iter();
         let broken = broken.filter(|document| document.outcome == Outcome::Broken);
+        let opaque = part.opaque.iter();
+        let opaque = opaque.filter(|it| it.part.effect != PartEffect::Nothing);
         Self {
             foreign: foreign
                 .map(|policy| (policy.meta.span, policy.kind))
@@ -61,7 +63,7 @@ impl NotJudged {
             rejected: rejected.map(|(meta, name)| (meta.span, name)).collect(),
             defined_twice,
             unread: broken.map(|document| document.span).collect(),
-            opaque: part.opaque.iter().cloned().collect(),
+            opaque: opaque.cloned().collect(),
         }
     }
 

@@ -9,7 +9,7 @@ use super::texts::{ReadText, Texts};
 use crate::cluster::{Identity, Likeness, Places, likeness};
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
-use crate::k8s::{Document, Documents, Object};
+use crate::k8s::{self, Document, Documents, Object, Outcome, UnknownPart};
 use crate::render::{self, ChangedObject};
 use crate::source::SourceId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -43,6 +43,29 @@ pub struct Part {
     pub opaque: Vec<OpaquePart>,
 }
 
+impl Part {
+    /// What belongs to the cluster and is not known: what nobody could build, and policies that
+    /// another tool completes. A template that names no namespace is for the pods of its own
+    /// chart, which are templates as well.
+    #[must_use]
+    pub fn unknown_parts(&self) -> Vec<UnknownPart> {
+        let built = self.opaque.iter().map(|part| part.part.clone());
+        let templates = self.documents.iter().filter_map(|document| {
+            let is_opaque = matches!(document.outcome, Outcome::Opaque(_));
+            let effect = k8s::effect_of_policies(&document.kind).filter(|_| is_opaque)?;
+            let own = Some(document.namespace.as_str()).filter(|name| !name.is_empty());
+            let namespace = own.or(document.put_into.as_deref());
+            Some(UnknownPart {
+                span: document.span.before(),
+                reason: format!("another tool fills in this {}", document.kind),
+                namespace: Some(namespace.filter(|name| !k8s::is_opaque(name))?.to_owned()),
+                effect,
+            })
+        });
+        built.chain(templates).collect()
+    }
+}
+
 /// Something that builds a part of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PartRoot {
@@ -57,12 +80,10 @@ pub struct PartRoot {
 /// Something that is deployed to a cluster, and of which nobody knows what it becomes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OpaquePart {
-    /// Its name, as a person would look for it: a path, or `namespace/Kind/name`.
+    /// Its name, as a person would look for it: `path:line`.
     pub name: String,
-    /// Why it is not known: lower case, no full stop.
-    pub reason: String,
-    /// The namespace that it is deployed to, where that is known.
-    pub namespace: Option<String>,
+    /// What is known of it.
+    pub part: UnknownPart,
 }
 
 /// The parts of a tree: those of each scope, and those of each directory that contradicts

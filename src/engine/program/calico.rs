@@ -216,6 +216,8 @@ fn placed<'c>(
             let priority = cluster.cluster_policy(id).priority.value;
             (f64::from(priority), format!("{index:08}"))
         }
+        // As any NetworkPolicy that it may be.
+        PolicyRef::Part(_) => (NETWORK_POLICY_ORDER, String::new()),
         PolicyRef::Plugin(_) => (f64::INFINITY, String::new()),
     };
     Placed {

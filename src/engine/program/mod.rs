@@ -42,11 +42,13 @@ mod egress_firewall;
 mod foreign;
 pub mod identity;
 pub(super) mod network_policy;
+mod parts;
 
 use super::addresses::AddressRange;
 use super::ports::{ConnectionSet, PortSet};
 use crate::cluster::{
     Cluster, ClusterPolicyId, Cni, Enforcement, NamespaceId, PluginPolicyId, PolicyId,
+    UnknownPartId,
 };
 use crate::k8s::{
     Action, CalicoRule, CiliumPeerField, CiliumPort, CiliumRule, CiliumSpec,
@@ -58,6 +60,7 @@ use crate::source::{Span, Spanned};
 use condition::Condition;
 use identity::Entity;
 use ipnet::IpNet;
+use parts::Asked;
 use std::net::IpAddr;
 
 /// One value for each direction.
@@ -220,6 +223,8 @@ pub enum PolicyRef {
     Cluster(ClusterPolicyId),
     /// A policy that only a CNI plugin knows.
     Plugin(PluginPolicyId),
+    /// Whatever a part may bring that nobody could build.
+    Part(UnknownPartId),
 }
 
 /// A rule as a policy has it.
@@ -410,9 +415,7 @@ impl<'c> Program<'c> {
     /// All policies of the cluster.
     #[must_use]
     pub fn new(cluster: &'c Cluster) -> Self {
-        let ids: Vec<PolicyId> = cluster.policy_ids().collect();
-        let plugin: Vec<PluginPolicyId> = cluster.plugin_policy_ids().collect();
-        Self::of(cluster, &ids, &plugin, Reading::of(cluster))
+        Self::of(cluster, Asked::All, Reading::of(cluster))
     }
 
     /// The policies that can select pods of a namespace; without one only those that can
@@ -423,25 +426,14 @@ impl<'c> Program<'c> {
         namespace: Option<NamespaceId>,
         reading: Reading<'_>,
     ) -> Self {
-        let ids: Vec<PolicyId> = namespace.map_or_else(Vec::new, |namespace| {
-            cluster.policies_in(namespace).collect()
-        });
-        let name = namespace.map(|id| cluster.namespace(id).name.as_str());
-        let plugin = cluster.plugin_policy_ids().filter(|id| {
-            let own = cluster.plugin_policy(*id).namespace();
-            own.is_none() || own == name
-        });
-        Self::of(cluster, &ids, &plugin.collect::<Vec<_>>(), reading)
+        Self::of(cluster, Asked::Of(namespace), reading)
     }
 
-    fn of(
-        cluster: &'c Cluster,
-        policies: &[PolicyId],
-        plugin: &[PluginPolicyId],
-        reading: Reading<'_>,
-    ) -> Self {
-        let mut stages = Self::stages_of(cluster, policies, plugin, reading);
-        let foreign = foreign::lower(cluster, plugin);
+    fn of(cluster: &'c Cluster, asked: Asked, reading: Reading<'_>) -> Self {
+        let plugin = asked.plugin_policies(cluster);
+        let mut stages = Self::stages_of(cluster, asked, &plugin, reading);
+        let mut foreign = foreign::lower(cluster, &plugin);
+        parts::add_changes(cluster, asked, &mut foreign.deciding);
         stages.insert(0, foreign.deciding);
         let firewalls = egress_firewall::lower(cluster, plugin, reading);
         let gates = [vec![foreign.restricting], vec![firewalls], stages];
@@ -453,10 +445,11 @@ impl<'c> Program<'c> {
     /// The stages of the policies that the CNI plugin enforces.
     fn stages_of(
         cluster: &'c Cluster,
-        policies: &[PolicyId],
+        asked: Asked,
         plugin: &[PluginPolicyId],
         reading: Reading<'_>,
     ) -> Vec<Stage<'c>> {
+        let policies = &asked.policies(cluster);
         let cni = reading.enforcement.cni().map(|cni| cni.value);
         let is_calico = |id: &PluginPolicyId| {
             let policy = cluster.plugin_policy(*id);
@@ -464,10 +457,13 @@ impl<'c> Program<'c> {
                 && policy.kind.effect != PolicyEffect::Nothing
         };
         if cni == Some(Cni::Cilium) {
-            return cilium::lower(cluster, policies, plugin).into();
+            let [denies, mut allows] = cilium::lower(cluster, policies, plugin);
+            parts::add_policies(cluster, asked, &mut allows);
+            return vec![denies, allows];
         }
         let [admin, baseline] = cluster_policy::lower(cluster, reading);
-        let policies = network_policy::lower(cluster, policies, reading);
+        let mut policies = network_policy::lower(cluster, policies, reading);
+        parts::add_policies(cluster, asked, &mut policies);
         let stages = [admin, policies, baseline];
         let plugin: Vec<PluginPolicyId> = plugin.iter().copied().filter(is_calico).collect();
         match cni {

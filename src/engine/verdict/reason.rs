@@ -7,7 +7,7 @@ use super::peers::{Miss, Requirement};
 use super::possibility::Verdict;
 use super::side::{PolicyTrace, RuleTrace, Scope, SideTrace, StageTrace};
 use crate::engine::ConnectionSet;
-use crate::engine::program::{End, RuleRef, StageName};
+use crate::engine::program::{End, PolicyRef, RuleRef, StageName};
 use crate::k8s::{Action, Truth, is_opaque};
 
 /// Why a connection, or a rule for it, came out as it did. The names are stable: they
@@ -60,11 +60,13 @@ pub enum ReasonCode {
     Substitution,
     /// It depends on a policy that cannot be judged.
     NotJudged,
+    /// It depends on a part of the cluster that could not be built.
+    UnknownPart,
 }
 
 impl ReasonCode {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::NotIsolated,
         Self::RuleMatch,
         Self::NoRules,
@@ -88,6 +90,7 @@ impl ReasonCode {
         Self::UnknownNamespace,
         Self::Substitution,
         Self::NotJudged,
+        Self::UnknownPart,
     ];
 
     /// The code as machines read it.
@@ -117,6 +120,7 @@ impl ReasonCode {
             Self::UnknownNamespace => "UNKNOWN_NAMESPACE",
             Self::Substitution => "SUBSTITUTION",
             Self::NotJudged => "NOT_JUDGED",
+            Self::UnknownPart => "UNKNOWN_PART",
         }
     }
 }
@@ -201,7 +205,7 @@ impl<'c> SideTrace<'c> {
         let mut in_doubt = misses.filter(|miss| miss.truth() == Truth::Unknown);
         let is_unread = |rule: &&RuleTrace<'_>| matches!(rule.rule, RuleRef::Unread(_));
         let code = match in_doubt.next() {
-            _ if rule.as_ref().is_some_and(is_unread) => ReasonCode::NotJudged,
+            _ if rule.as_ref().is_some_and(is_unread) => not_judged(rule),
             Some(miss) if rule.is_none_or(|rule| !rule.is_opaque) => miss.code(),
             _ => ReasonCode::Substitution,
         };
@@ -230,6 +234,14 @@ impl<'c> SideTrace<'c> {
         };
         let nearest = misses.min_by_key(cost)?;
         (cost(&nearest).0 > 0).then_some(nearest)
+    }
+}
+
+/// Why a rule is not judged.
+fn not_judged(rule: Option<&RuleTrace<'_>>) -> ReasonCode {
+    match rule.map(|rule| rule.policy) {
+        Some(PolicyRef::Part(_)) => ReasonCode::UnknownPart,
+        _ => ReasonCode::NotJudged,
     }
 }
 
@@ -305,7 +317,7 @@ impl<'c> RuleTrace<'c> {
     #[must_use]
     pub fn codes(&self, asked: &ConnectionSet, matched: ReasonCode) -> Vec<ReasonCode> {
         if let RuleRef::Unread(_) = self.rule {
-            return vec![ReasonCode::NotJudged];
+            return vec![not_judged(Some(self))];
         }
         if self.is_opaque {
             return vec![ReasonCode::Substitution];

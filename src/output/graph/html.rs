@@ -4,11 +4,12 @@
 //! Refuses to put a name into markup: the script makes text of it.
 
 use super::{GraphView, names};
-use crate::cluster::{Cluster, WorkloadId};
-use crate::engine::{Engine, PolicyRef};
+use crate::cluster::WorkloadId;
+use crate::engine::Engine;
 use crate::graph::{FlowMatrix, NodeId, Openness, SideRules};
 use crate::k8s::Action;
 use crate::output::escape::is_harmless;
+use crate::output::flow_names::rule_name;
 use crate::source::{SourceMap, Span};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -206,19 +207,6 @@ fn rules<'c>(engine: &Engine<'c>, matrix: &FlowMatrix<'c>, sources: &SourceMap) 
     });
     let list: Vec<Value> = list.collect();
     json!({"list": list, "in": rules.ingress, "out": rules.egress, "files": files})
-}
-
-/// `shop/web-in #2`: rules count from 1.
-fn rule_name(cluster: &Cluster, policy: PolicyRef, index: usize) -> String {
-    let number = index + 1;
-    match policy {
-        PolicyRef::Network(id) => format!("{} #{number}", cluster.policy_name(id)),
-        PolicyRef::Cluster(id) => {
-            let policy = cluster.cluster_policy(id);
-            format!("{}/{} #{number}", policy.kind.name(), policy.meta.name)
-        }
-        PolicyRef::Plugin(id) => format!("{} #{number}", cluster.plugin_policy(id).display()),
-    }
 }
 
 /// Sorted nodes as runs `[first, count, first, count, …]`.

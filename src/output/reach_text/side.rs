@@ -95,7 +95,7 @@ impl Page<'_, '_> {
     fn line(&self, side: &SideTrace<'_>, entry: &Entry<'_, '_>, asked: &ConnectionSet) -> Line {
         match entry {
             Entry::Rule(rule) => Line {
-                name: format!("{} #{}", self.words.policy(rule.policy), rule.index + 1),
+                name: self.words.rule_name(rule),
                 place: self.place(self.words.rule_span(rule, asked)),
                 said: self.words.rule(side, rule, asked),
                 is_match: !rule.decides.certain.intersection(asked).is_empty(),

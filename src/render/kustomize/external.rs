@@ -12,16 +12,18 @@ use super::patch::Patch;
 use super::specs::{Reference, Specs, field_spec};
 use super::transform::{self, End, Pairs};
 use super::{is_remote, objects, replacement};
+use crate::k8s::PartEffect;
 use crate::render::library::Library;
 use crate::render::object_id::Gvk;
 use crate::render::resource::Resource;
 use crate::render::value::Value;
 
 /// The documents that a field of paths and inline texts names, each with where it is named.
+/// What is not here has this effect.
 fn documents<'t>(
     library: &'t Library<'_>,
     kustomization: &Kustomization<'t>,
-    field: &str,
+    (field, effect): (&str, PartEffect),
     faults: &mut Vec<Fault>,
 ) -> Vec<(Value<'t>, Value<'t>)> {
     let mut found = Vec::new();
@@ -35,7 +37,7 @@ fn documents<'t>(
                 Some(read) => read,
                 None if is_remote(text) || library.is_directory(&path) => {
                     let message = format!("what `{text}` does is not known");
-                    faults.push(Fault::opaque(item.span(), message));
+                    faults.push(Fault::opaque(item.span(), message, effect));
                     continue;
                 }
                 None => Err(Fault::error(
@@ -62,15 +64,43 @@ pub(crate) fn generate<'t>(
         for chart in kustomization.items(field) {
             let name = file::text(&chart, "name");
             let message = format!("the chart `{name}` is rendered by Helm, which was not run");
-            faults.push(Fault::opaque(chart.span(), message));
+            let fault = Fault::opaque(chart.span(), message, PartEffect::Adds);
+            faults.push(fault.within(&file::text(&chart, "namespace")));
         }
     }
-    for (item, generator) in documents(library, kustomization, "generators", faults) {
+    let field = ("generators", PartEffect::Adds);
+    for (item, generator) in documents(library, kustomization, field, faults) {
         let kind = file::text(&generator, "kind");
         let message = format!("what the generator `{kind}` makes is not known");
-        faults.push(Fault::opaque(item.span(), message));
+        let effect = match makes_secrets(library, kustomization, &generator) {
+            true => PartEffect::Nothing,
+            false => PartEffect::Adds,
+        };
+        faults.push(Fault::opaque(item.span(), message, effect));
     }
     Vec::new()
+}
+
+/// Whether a generator can only make Secrets and ConfigMaps: kustomize's own, and those that
+/// decrypt, where no other object is among the files that they name.
+fn makes_secrets<'t>(
+    library: &'t Library<'_>,
+    kustomization: &Kustomization<'t>,
+    generator: &Value<'t>,
+) -> bool {
+    match file::text(generator, "kind").as_str() {
+        "ConfigMapGenerator" | "SecretGenerator" | "SopsSecretGenerator" | "SopsSecret" => true,
+        // KSOPS decrypts the objects of its `files`; those of `secretFrom` become Secrets.
+        "ksops" => file::items(generator, "files").iter().all(|path| {
+            let path = kustomization.path(path.text().unwrap_or_default());
+            let objects = objects::values_of_file(library, &path);
+            let is_data = |object: &Value<'_>| {
+                matches!(object.text_of(&["kind"]).as_str(), "Secret" | "ConfigMap")
+            };
+            matches!(objects, Some(Ok(objects)) if objects.iter().all(is_data))
+        }),
+        _ => false,
+    }
 }
 
 /// Runs the files of `transformers`.
@@ -80,14 +110,15 @@ pub(super) fn transform<'t>(
     all: &mut Accumulated<'t>,
     faults: &mut Vec<Fault>,
 ) {
-    for (item, config) in documents(library, kustomization, "transformers", faults) {
+    let field = ("transformers", PartEffect::Changes);
+    for (item, config) in documents(library, kustomization, field, faults) {
         let result = one(library, kustomization, &config, all, faults);
         match result {
             Ok(true) => {}
             Ok(false) => {
                 let kind = file::text(&config, "kind");
                 let message = format!("what the transformer `{kind}` does is not known");
-                faults.push(Fault::opaque(item.span(), message));
+                faults.push(Fault::opaque(item.span(), message, PartEffect::Changes));
             }
             Err(message) => faults.push(Fault::error(item.span(), message)),
         }

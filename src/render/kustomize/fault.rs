@@ -2,7 +2,9 @@
 //!
 //! Refuses to know who wants to hear of it.
 
+use crate::k8s::{PartEffect, UnknownPart};
 use crate::source::Span;
+use std::collections::BTreeSet;
 
 /// A remark on a build, with the text that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +15,11 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     /// How much it matters.
     pub(crate) weight: Weight,
+    /// What the part that is missing may do to the rest.
+    pub(crate) effect: PartEffect,
+    /// The namespaces that this part would be in, as far as they are known; the empty one is
+    /// that of objects that name none.
+    pub(crate) namespaces: BTreeSet<String>,
 }
 
 /// How much a fault matters.
@@ -29,25 +36,58 @@ pub(crate) enum Weight {
 impl Fault {
     /// What kustomize would refuse to build.
     pub(crate) fn error(span: Span, message: impl Into<String>) -> Self {
-        Self::new(span, message, Weight::Error)
+        Self::new(span, message, Weight::Error, PartEffect::Nothing)
     }
 
     /// A part that is unknown.
-    pub(crate) fn opaque(span: Span, message: impl Into<String>) -> Self {
-        Self::new(span, message, Weight::Opaque)
+    pub(crate) fn opaque(span: Span, message: impl Into<String>, effect: PartEffect) -> Self {
+        Self::new(span, message, Weight::Opaque, effect)
     }
 
     /// What does no harm.
     pub(crate) fn note(span: Span, message: impl Into<String>) -> Self {
-        Self::new(span, message, Weight::Note)
+        Self::new(span, message, Weight::Note, PartEffect::Nothing)
     }
 
-    fn new(span: Span, message: impl Into<String>, weight: Weight) -> Self {
+    /// The same, in this namespace if it has a name.
+    pub(crate) fn within(mut self, namespace: &str) -> Self {
+        if !namespace.is_empty() {
+            self.namespaces = BTreeSet::from([namespace.to_owned()]);
+        }
+        self
+    }
+
+    /// The parts that are missing, one for each namespace; `None` is any.
+    pub(crate) fn parts(&self) -> Vec<UnknownPart> {
+        let part = |namespace: Option<&String>| UnknownPart {
+            span: self.span,
+            reason: self.message.clone(),
+            namespace: namespace.map(|name| match name.as_str() {
+                "" => "default".to_owned(),
+                name => name.to_owned(),
+            }),
+            effect: self.effect,
+        };
+        if self.weight != Weight::Opaque {
+            return Vec::new();
+        }
+        if self.namespaces.is_empty() {
+            return vec![part(None)];
+        }
+        self.namespaces
+            .iter()
+            .map(|name| part(Some(name)))
+            .collect()
+    }
+
+    fn new(span: Span, message: impl Into<String>, weight: Weight, effect: PartEffect) -> Self {
         let message = message.into();
         Self {
             span,
             message,
             weight,
+            effect,
+            namespaces: BTreeSet::new(),
         }
     }
 }

@@ -18,6 +18,7 @@ mod objects;
 mod order;
 mod patch;
 mod references;
+mod remote;
 mod replacement;
 mod select;
 mod specs;
@@ -26,6 +27,7 @@ mod variables;
 
 pub(crate) use fault::{Fault, Weight};
 pub(crate) use file::Kustomization;
+pub(crate) use remote::is_remote;
 
 use super::library::Library;
 use super::object_id::Gvk;
@@ -203,6 +205,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         for path in &paths {
             self.add_path(kustomization, path, &mut all, &mut ids, open);
         }
+        let from_below = all.faults.len();
         self.configure(kustomization, &mut all);
         let mut faults = std::mem::take(&mut all.faults);
         for generated in generate::all(self.library, kustomization, &mut faults) {
@@ -223,6 +226,7 @@ impl<'t, 's> Kustomize<'t, 's> {
             faults.extend(variable.mark(&mut all.resources).err());
         }
         variables::add(&mut all.variables, variables, &mut faults);
+        remote::settle(&mut faults, from_below, kustomization, &all.resources);
         all.faults = faults;
         all
     }
@@ -245,8 +249,7 @@ impl<'t, 's> Kustomize<'t, 's> {
                 Err(fault) => return all.faults.push(fault),
             }
         } else if is_remote(text) {
-            let message = format!("`{text}` is not in this repository");
-            return all.faults.push(Fault::opaque(span, message));
+            return all.faults.push(remote::resource(path));
         } else if self.library.is_directory(&full) {
             let made = self.accumulated(&full, path, open);
             all.faults.extend(made.faults.iter().cloned());
@@ -285,10 +288,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         let text = path.text().unwrap_or_default();
         let span = path.span();
         if is_remote(text) {
-            all.faults.push(Fault::opaque(
-                span,
-                format!("`{text}` is not in this repository"),
-            ));
+            all.faults.push(remote::component(path));
             return all;
         }
         let directory = kustomization.path(text);
@@ -446,23 +446,6 @@ fn label_fields(label: &Value<'_>, specs: &Specs) -> Vec<FieldSpec> {
         FieldSpec::merge(&mut fields, &[metadata]);
     }
     fields
-}
-
-/// Whether a path names something outside of the repository (kustomize, `internal/git`).
-pub(crate) fn is_remote(path: &str) -> bool {
-    let hosts = ["github.com", "gitlab.com", "bitbucket.org", "git@"];
-    path.contains("://")
-        || path.contains("?ref=")
-        || path.contains("?version=")
-        || hosts.iter().any(|host| path.starts_with(host))
-        || path.split_once('/').is_some_and(|(host, _)| is_host(host))
-}
-
-/// Whether the first part of a path can only be the name of a host.
-fn is_host(part: &str) -> bool {
-    [".com", ".org", ".io", ".dev", ".net"]
-        .iter()
-        .any(|end| part.ends_with(end) && part.len() > end.len())
 }
 
 impl<'t> Accumulated<'t> {

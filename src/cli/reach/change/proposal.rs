@@ -132,6 +132,7 @@ impl Side<'_, '_> {
             PolicyRef::Network(id) => self.scene.cluster.policy(id).object.meta.span,
             PolicyRef::Cluster(id) => self.scene.cluster.cluster_policy(id).meta.span,
             PolicyRef::Plugin(id) => self.scene.cluster.plugin_policy(id).meta.span,
+            PolicyRef::Part(id) => self.scene.cluster.unknown_part(id).span,
         };
         self.scene.sources.get(span.source).text()
     }
@@ -157,7 +158,7 @@ impl Side<'_, '_> {
         let policies = self.trace.policies(StageName::NetworkPolicies).iter();
         policies.filter_map(|policy| match policy.policy {
             PolicyRef::Network(id) => Some((id, policy)),
-            PolicyRef::Cluster(_) | PolicyRef::Plugin(_) => None,
+            PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => None,
         })
     }
 

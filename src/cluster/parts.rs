@@ -1,0 +1,54 @@
+//! The parts of a cluster that nobody could build.
+//!
+//! Refuses to know how they were found, and what a verdict makes of them.
+
+use super::{Cluster, NamespaceId, UnknownPartId};
+use crate::k8s::{PartEffect, UnknownPart};
+
+impl Cluster {
+    /// The same with parts that belong to it and that nobody could build.
+    #[must_use]
+    pub fn with_unknown_parts(mut self, parts: Vec<UnknownPart>) -> Self {
+        self.unknown_parts = parts;
+        self
+    }
+
+    /// The part of an id of this cluster.
+    #[must_use]
+    pub fn unknown_part(&self, id: UnknownPartId) -> &UnknownPart {
+        &self.unknown_parts[id.index()]
+    }
+
+    /// The parts of which a namespace may hold policies, or that may change its objects: of
+    /// those that do the same the first one only.
+    #[must_use]
+    pub fn unknown_parts_in(&self, namespace: NamespaceId) -> Vec<UnknownPartId> {
+        let mut found: Vec<UnknownPartId> = Vec::new();
+        for (id, part) in (0..).map(UnknownPartId).zip(&self.unknown_parts) {
+            let has_say = matches!(part.effect, PartEffect::Adds | PartEffect::Changes);
+            let is_new = |known: &UnknownPartId| self.unknown_part(*known).effect != part.effect;
+            if has_say && self.may_be_in(part, namespace) && found.iter().all(is_new) {
+                found.push(id);
+            }
+        }
+        found
+    }
+
+    /// Whether a namespace may hold more pods than are known, as a part of it could not be
+    /// built.
+    #[must_use]
+    pub fn may_hold_more(&self, namespace: NamespaceId) -> bool {
+        let mut parts = self.unknown_parts.iter();
+        parts.any(|part| part.effect != PartEffect::Nothing && self.may_be_in(part, namespace))
+    }
+
+    /// Whether a part may be in a namespace. One of which the namespace is not known brings its
+    /// own: it is in none that somebody else declares.
+    fn may_be_in(&self, part: &UnknownPart, namespace: NamespaceId) -> bool {
+        let found = self.namespace(namespace);
+        match &part.namespace {
+            Some(own) => *own == found.name,
+            None => found.declared.is_none(),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The policies that a part of the cluster may bring that nobody could build, as what they may
+//! do: any NetworkPolicy isolates pods and allows something, and a part that changes others may
+//! do anything.
+//!
+//! Refuses to know what such a part is.
+
+use super::{Chain, End, HostNetwork, NamespaceSet, PodSet, PolicyRef, Stage};
+use crate::cluster::{Cluster, NamespaceId, PluginPolicyId, PolicyId};
+use crate::k8s::{Direction, PartEffect};
+
+/// Which pods are asked for: all of the cluster, those of a namespace, or those of one that is
+/// not there.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asked {
+    All,
+    Of(Option<NamespaceId>),
+}
+
+impl Asked {
+    /// The NetworkPolicies that can select these pods.
+    pub(super) fn policies(self, cluster: &Cluster) -> Vec<PolicyId> {
+        match self {
+            Self::All => cluster.policy_ids().collect(),
+            Self::Of(namespace) => namespace.map_or_else(Vec::new, |namespace| {
+                cluster.policies_in(namespace).collect()
+            }),
+        }
+    }
+
+    /// The policies that only a CNI plugin knows and that can select these pods.
+    pub(super) fn plugin_policies(self, cluster: &Cluster) -> Vec<PluginPolicyId> {
+        let ids = cluster.plugin_policy_ids();
+        let Self::Of(namespace) = self else {
+            return ids.collect();
+        };
+        let name = namespace.map(|id| cluster.namespace(id).name.as_str());
+        let is_asked = |id: &PluginPolicyId| {
+            let own = cluster.plugin_policy(*id).namespace();
+            own.is_none() || own == name
+        };
+        ids.filter(is_asked).collect()
+    }
+
+    /// The namespaces of these pods.
+    fn namespaces(self, cluster: &Cluster) -> Vec<NamespaceId> {
+        match self {
+            Self::All => cluster.namespace_ids().collect(),
+            Self::Of(namespace) => namespace.into_iter().collect(),
+        }
+    }
+}
+
+/// Adds what parts may bring to the stage of the NetworkPolicies.
+pub(super) fn add_policies(cluster: &Cluster, asked: Asked, stage: &mut Stage<'_>) {
+    add(cluster, asked, PartEffect::Adds, End::Deny, stage);
+}
+
+/// Adds what parts may change to a stage that decides before all others.
+pub(super) fn add_changes(cluster: &Cluster, asked: Asked, stage: &mut Stage<'_>) {
+    add(cluster, asked, PartEffect::Changes, End::Next, stage);
+}
+
+fn add(cluster: &Cluster, asked: Asked, effect: PartEffect, end: End, stage: &mut Stage<'_>) {
+    for namespace in asked.namespaces(cluster) {
+        let parts = cluster.unknown_parts_in(namespace).into_iter();
+        for id in parts.filter(|id| cluster.unknown_part(*id).effect == effect) {
+            let subject = PodSet {
+                namespaces: NamespaceSet::One(namespace),
+                pods: None,
+                host_network: HostNetwork::Unseen,
+                condition: None,
+            };
+            let text = cluster.unknown_part(id).span;
+            for direction in Direction::BOTH {
+                let chain = Chain::unread(PolicyRef::Part(id), subject.clone(), text, end);
+                stage.chains.get_mut(direction).push(chain);
+            }
+        }
+    }
+}

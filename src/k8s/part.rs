@@ -1,0 +1,48 @@
+//! Parts of a cluster that nobody could build: a remote base, a chart, the output of a program.
+//!
+//! Refuses to know how they were found, and what a verdict makes of them.
+
+use crate::source::Span;
+
+/// A part that belongs to a cluster and that nobody could build.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnknownPart {
+    /// The text that names it.
+    pub span: Span,
+    /// Why it is not known: lower case, no full stop.
+    pub reason: String,
+    /// The namespace that it is deployed to; `None` where that is not known, which is none that
+    /// somebody else declares.
+    pub namespace: Option<String>,
+    /// What it may do to the rest of the cluster.
+    pub effect: PartEffect,
+}
+
+/// What a part that nobody could build may do to the rest of the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PartEffect {
+    /// Nothing: it goes to another cluster, or holds what no policy is about.
+    Nothing,
+    /// It brings pods, and policies for those at most: a release of a chart.
+    AddsPods,
+    /// It may bring pods, and NetworkPolicies for any pods of its namespace.
+    Adds,
+    /// It may change what others bring as well, as a transformer does.
+    Changes,
+}
+
+/// What policies of a kind may do that nobody can read; `None` for other kinds. Those of CNI
+/// plugins and of the whole cluster come before NetworkPolicies, so that they may do anything.
+#[must_use]
+pub fn effect_of_policies(kind: &str) -> Option<PartEffect> {
+    match kind {
+        "NetworkPolicy" => Some(PartEffect::Adds),
+        "AntreaClusterNetworkPolicy"
+        | "AntreaNetworkPolicy"
+        | "CiliumClusterwideNetworkPolicy"
+        | "CiliumNetworkPolicy"
+        | "ClusterNetworkPolicy"
+        | "GlobalNetworkPolicy" => Some(PartEffect::Changes),
+        _ => None,
+    }
+}

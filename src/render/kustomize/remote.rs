@@ -1,0 +1,86 @@
+//! What a kustomization takes from outside of the repository, which is not fetched.
+//!
+//! Refuses to know what it holds, but for what its name says.
+
+use super::fault::Fault;
+use super::file::Kustomization;
+use crate::k8s::PartEffect;
+use crate::render::resource::Resource;
+use crate::render::value::Value;
+use std::collections::BTreeSet;
+
+/// Whether a path names something outside of the repository (kustomize, `internal/git`).
+pub(crate) fn is_remote(path: &str) -> bool {
+    let hosts = ["github.com", "gitlab.com", "bitbucket.org", "git@"];
+    path.contains("://")
+        || path.contains("?ref=")
+        || path.contains("?version=")
+        || hosts.iter().any(|host| path.starts_with(host))
+        || path.split_once('/').is_some_and(|(host, _)| is_host(host))
+}
+
+/// Whether the first part of a path can only be the name of a host.
+fn is_host(part: &str) -> bool {
+    [".com", ".org", ".io", ".dev", ".net"]
+        .iter()
+        .any(|end| part.ends_with(end) && part.len() > end.len())
+}
+
+/// What the objects of a path outside of the repository may do.
+pub(super) fn resource(path: &Value<'_>) -> Fault {
+    let text = path.text().unwrap_or_default();
+    let effect = match holds_definitions(text) {
+        true => PartEffect::Nothing,
+        false => PartEffect::Adds,
+    };
+    Fault::opaque(path.span(), message(text), effect)
+}
+
+/// What a Component outside of the repository may do.
+pub(super) fn component(path: &Value<'_>) -> Fault {
+    let text = path.text().unwrap_or_default();
+    Fault::opaque(path.span(), message(text), PartEffect::Changes)
+}
+
+fn message(path: &str) -> String {
+    format!("`{path}` is not in this repository")
+}
+
+/// Whether a path is by its name one of CustomResourceDefinitions, which no policy is about.
+fn holds_definitions(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    let mut words = path.split(|c: char| !c.is_ascii_alphanumeric());
+    words.any(|word| matches!(word.to_ascii_lowercase().as_str(), "crd" | "crds"))
+}
+
+/// Puts what is missing into the namespace of a kustomization: all that it takes from others,
+/// the first `from_below`, and of its own what names no namespace. Where the kustomization has
+/// no namespace, what is missing is taken to be where the other objects of the build are.
+pub(super) fn settle(
+    faults: &mut [Fault],
+    from_below: usize,
+    kustomization: &Kustomization<'_>,
+    resources: &[Resource<'_>],
+) {
+    if faults
+        .iter()
+        .all(|fault| fault.effect == PartEffect::Nothing)
+    {
+        return;
+    }
+    let own = kustomization.get("namespace");
+    let own = own.as_ref().and_then(Value::text).map(str::to_owned);
+    let others: BTreeSet<String> = match &own {
+        Some(own) => BTreeSet::from([own.clone()]),
+        None => {
+            let namespaced = resources.iter();
+            let namespaced = namespaced.filter(|it| !it.id.gvk.is_cluster_scoped());
+            namespaced.map(|it| it.id.namespace.clone()).collect()
+        }
+    };
+    for (index, fault) in faults.iter_mut().enumerate() {
+        if fault.namespaces.is_empty() || own.is_some() && index < from_below {
+            fault.namespaces = others.clone();
+        }
+    }
+}
