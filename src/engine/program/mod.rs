@@ -435,7 +435,7 @@ impl<'c> Program<'c> {
         let mut foreign = foreign::lower(cluster, &plugin);
         parts::add_changes(cluster, asked, &mut foreign.deciding);
         stages.insert(0, foreign.deciding);
-        let firewalls = egress_firewall::lower(cluster, plugin, reading);
+        let firewalls = egress_firewall::lower(cluster, &plugin, reading);
         let gates = [vec![foreign.restricting], vec![firewalls], stages];
         Self {
             gates: gates.into_iter().map(|stages| Gate { stages }).collect(),
