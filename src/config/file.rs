@@ -8,6 +8,8 @@ use crate::source::SourceMap;
 use crate::yaml::general;
 use globset::{GlobBuilder, GlobMatcher};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
 use serde_yaml::{Mapping, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -105,6 +107,22 @@ impl Error {
         self
     }
 
+    /// The same as a fault of the value at a path of keys: `scopes[0]`.
+    fn at_path(mut self, path: &serde_path_to_error::Path, text: &str) -> Self {
+        let written = path.to_string();
+        let last = path.iter().filter_map(|segment| match segment {
+            Segment::Map { key } => Some(key.as_str()),
+            _ => None,
+        });
+        let Some(key) = last.last() else {
+            return self;
+        };
+        if !self.message.contains(&format!("`{key}`")) {
+            self.message = format!("`{written}`: {}", self.message);
+        }
+        self.at_word(text, key)
+    }
+
     /// A fault that serde found, in npcheck's words.
     pub(super) fn from_serde(error: &serde_yaml::Error, text: &str) -> Self {
         let place = error
@@ -131,6 +149,12 @@ impl Error {
             return error.at_word(text, name);
         }
         let fact = message.split(" at line ").next().unwrap_or(&message);
+        if let Some(key) = fact.strip_prefix("missing field ") {
+            return Self {
+                place,
+                ..Self::new(format!("the key {key} is missing"))
+            };
+        }
         Self {
             place,
             ..Self::new(without_values(fact))
@@ -240,8 +264,7 @@ pub(super) fn read(text: &str, known: &[&RuleMeta]) -> Result<Config, Error> {
         return Ok(Config::default());
     }
     let written = written(&value);
-    let file: File =
-        serde_yaml::from_value(value).map_err(|error| Error::from_serde(&error, text))?;
+    let file: File = from_value(value, text)?;
     if let Some(version) = file.version.filter(|version| *version != VERSION) {
         return Err(Error::new(format!(
             "version {version} of the configuration is not known, only {VERSION}"
@@ -293,6 +316,14 @@ pub(super) fn read(text: &str, known: &[&RuleMeta]) -> Result<Config, Error> {
     })
 }
 
+/// A part of the file in its own form; else a fault that names the key.
+pub(super) fn from_value<T: DeserializeOwned>(value: Value, text: &str) -> Result<T, Error> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().clone();
+        Error::from_serde(&error.into_inner(), text).at_path(&path, text)
+    })
+}
+
 fn written(file: &Value) -> Vec<(String, String)> {
     let entry = |(key, value): (&Value, &Value)| {
         let key = key.as_str()?.to_owned();
@@ -311,8 +342,8 @@ fn rule_settings(
         check_rule(&name, text, rules)?;
         let (severity, reason) = match entry {
             Value::Mapping(_) => {
-                let full: FullRuleEntry = serde_yaml::from_value(entry)
-                    .map_err(|error| Error::from_serde(&error, text).within(&name, text))?;
+                let full: FullRuleEntry =
+                    from_value(entry, text).map_err(|error| error.within(&name, text))?;
                 (full.severity, full.reason)
             }
             short => (short, None),

@@ -1,6 +1,6 @@
 //! What the file says of the cluster, at its top or in a scope.
 
-use super::file::Error;
+use super::file::{Error, from_value};
 use crate::k8s::{KubernetesVersion, Label, LabelSelector, UnknownVersion};
 use crate::lint::addresses::Family;
 use crate::lint::{
@@ -160,7 +160,7 @@ impl SettingsEntry {
                     .at_word(text, name));
             }
         }
-        serde_yaml::from_value(mapping.into()).map_err(|error| Error::from_serde(&error, text))
+        from_value(mapping.into(), text)
     }
 
     /// The settings `base` with everything that is written here in their place.
@@ -235,11 +235,13 @@ pub fn cni_word(cni: Cni) -> &'static str {
 }
 
 /// `open`, `complete`, or `{complete: [namespace, …]}`.
+const INVENTORY_HELP: &str = "write `complete`, `open` or `{complete: [NAMESPACE, ...]}`";
+
 fn read_inventory(entry: Value, text: &str) -> Result<Inventory, Error> {
     match entry {
         Value::Mapping(_) => {
-            let namespaces: CompleteIn = serde_yaml::from_value(entry)
-                .map_err(|error| Error::from_serde(&error, text).at_word(text, "inventory"))?;
+            let namespaces: CompleteIn =
+                from_value(entry, text).map_err(|error| error.at_word(text, "inventory"))?;
             Ok(Inventory::CompleteIn(
                 namespaces.complete.into_iter().collect(),
             ))
@@ -247,14 +249,16 @@ fn read_inventory(entry: Value, text: &str) -> Result<Inventory, Error> {
         Value::String(word) => match word.as_str() {
             "complete" => Ok(Inventory::Complete),
             "open" => Ok(Inventory::Open),
-            other => Err(Error::new(format!("`{other}` is not a valid inventory"))
-                .did_you_mean(other, ["complete", "open"])
-                .at_word(text, other)),
+            other => {
+                let mut error = Error::new(format!("`{other}` is not a valid inventory"))
+                    .did_you_mean(other, ["complete", "open"]);
+                error.help = error.help.or(Some(INVENTORY_HELP.to_owned()));
+                Err(error.at_word(text, other))
+            }
         },
         _ => {
             let mut error = Error::new("`inventory` is neither a word nor a list of namespaces");
-            error.help =
-                Some("write `complete`, `open` or `{complete: [NAMESPACE, ...]}`".to_owned());
+            error.help = Some(INVENTORY_HELP.to_owned());
             Err(error.at_word(text, "inventory"))
         }
     }

@@ -145,7 +145,19 @@ fn faults_are_named_with_their_place_and_the_next_step() {
         ),
         (
             "inventory: full",
-            "line 1, column 12: `full` is not a valid inventory",
+            "line 1, column 12: `full` is not a valid inventory; write `complete`, `open` or `{complete: [NAMESPACE, ...]}`",
+        ),
+        (
+            "externalPods: 3",
+            "line 1, column 1: `externalPods`: this must be a list",
+        ),
+        (
+            "scopes: [{path: k8s}]",
+            "line 1, column 1: `scopes[0]`: the key `name` is missing",
+        ),
+        (
+            "monitoring:\n  namespaces: one",
+            "line 2, column 3: `monitoring.namespaces`: this must be a list",
         ),
         (
             "version: 2",
@@ -153,11 +165,11 @@ fn faults_are_named_with_their_place_and_the_next_step() {
         ),
         (
             "failOn: warnings",
-            "line 1, column 9: unknown value `warnings`; did you mean `warning`?",
+            "line 1, column 9: `failOn`: unknown value `warnings`; did you mean `warning`?",
         ),
         (
             "failOn: warn",
-            "line 1, column 9: unknown value `warn`; the values are error, warning, info",
+            "line 1, column 9: `failOn`: unknown value `warn`; the values are error, warning, info",
         ),
         (
             "rules: {accidental-or: 3}",
