@@ -8,6 +8,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
+/// What the text of standard input is called.
+pub const STDIN_NAME: &str = "<stdin>";
+
 /// One text that was read, by its position in the [`SourceMap`] that issued it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(u32);

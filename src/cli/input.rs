@@ -10,7 +10,7 @@ use crate::diagnostic::Severity;
 use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
 use crate::load::{self, Limits, Listing, Loaded, ProblemKind, SkipReason};
 use crate::output::{Escaped, Problem, Summary, count, not_judged_lines};
-use crate::source::SourceId;
+use crate::source::{self, SourceId};
 use crate::workspace::{ClusterView, PathOf, Texts, Workspace};
 use std::io;
 use std::sync::Arc;
@@ -125,7 +125,7 @@ impl Input {
             .files
             .iter()
             .map(|file| sources.get(file.source).name());
-        names.any(|name| name == load::STDIN_NAME)
+        names.any(|name| name == source::STDIN_NAME)
     }
 
     /// Leaves only the cluster that the options name, if they name one.

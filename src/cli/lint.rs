@@ -15,12 +15,12 @@ use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lint::{self, Date};
-use crate::load::{self, Limits, STDIN_NAME, SkipReason};
+use crate::load::{self, Limits, SkipReason};
 use crate::output::{
     Analysed, Assumption, Escaped, FindingFormat, Found, Infos, Report, RepositoryRoot, Summary,
     UNCHANGED, count, write_statistics,
 };
-use crate::source::{SourceId, SourceMap};
+use crate::source::{STDIN_NAME, SourceId, SourceMap};
 use crate::workspace::{NotJudged, Permission, Workspace, known_rules};
 use clap::{Args, ValueEnum};
 use std::io;

@@ -23,9 +23,6 @@ use std::path::{Path, PathBuf};
 /// The name of standard input, as an argument and in every message.
 pub const STDIN_ARGUMENT: &str = "-";
 
-/// What standard input is called where a file would have its path.
-pub const STDIN_NAME: &str = "<stdin>";
-
 /// How much is read before npcheck refuses to go on. A run that meets one of these says
 /// so and is no good run.
 #[derive(Clone, Copy, Debug)]

@@ -2,8 +2,9 @@
 //!
 //! Refuses to open any of them.
 
-use super::{Candidate, Limits, Origin, Problem, ProblemKind, STDIN_ARGUMENT, STDIN_NAME};
+use super::{Candidate, Limits, Origin, Problem, ProblemKind, STDIN_ARGUMENT};
 use super::{SkipReason, Skipped, own};
+use crate::source::STDIN_NAME;
 use ignore::{DirEntry, WalkBuilder};
 use std::collections::HashSet;
 use std::ffi::OsStr;

@@ -10,7 +10,7 @@ use super::escape::line_character;
 use super::style::{Color, Role, Style};
 use super::{Escaped, Infos, RULE_PAGES, Report};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Label, Severity};
-use crate::source::{SourceId, SourceMap, Span};
+use crate::source::{STDIN_NAME, SourceId, SourceMap, Span};
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
     SourceCode, SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
@@ -250,7 +250,11 @@ impl<'a> Page<'a> {
             .map_or(self.finding.primary.span, |edit| edit.span);
         let file = self.sources.get(edited.source).name();
         let rule = self.finding.rule;
-        format!("npcheck lint --fix{class} --select {rule} {}", quoted(file))
+        match file == STDIN_NAME {
+            // Fixes go to files; of standard input they can be shown.
+            true => format!("npcheck lint --fix{class} --diff --select {rule} -"),
+            false => format!("npcheck lint --fix{class} --select {rule} {}", quoted(file)),
+        }
     }
 
     /// The notes and the help, each behind a `=`.
