@@ -1,17 +1,25 @@
 
 _clap_complete_npcheck() {
     local IFS=$'\013'
-    local _CLAP_COMPLETE_INDEX=${COMP_CWORD}
     local _CLAP_COMPLETE_COMP_TYPE=${COMP_TYPE}
     if compopt +o nospace 2> /dev/null; then
         local _CLAP_COMPLETE_SPACE=false
     else
         local _CLAP_COMPLETE_SPACE=true
     fi
-    local words=("${COMP_WORDS[@]}")
-    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-        words[COMP_CWORD]="$2"
-    fi
+    # bash cuts words at : and =, and npcheck does not: `git:main`, `app=web`.
+    local words=() word last rest=$COMP_LINE
+    for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
+        last=$((${#words[@]} - 1))
+        if ((last >= 0)) && [[ $rest != [[:space:]]* && ( $word == [:=]* || ${words[last]} == *[:=] ) ]]; then
+            words[last]+=$word
+        else
+            words+=("$word")
+        fi
+        rest=${rest#*"$word"}
+    done
+    local _CLAP_COMPLETE_INDEX=$((${#words[@]} - 1))
+    local cut=${words[_CLAP_COMPLETE_INDEX]%"$2"}
     COMPREPLY=( $( \
         _CLAP_IFS="$IFS" \
         _CLAP_COMPLETE_INDEX="$_CLAP_COMPLETE_INDEX" \
@@ -19,10 +27,9 @@ _clap_complete_npcheck() {
         _CLAP_COMPLETE_SPACE="$_CLAP_COMPLETE_SPACE" \
         NPCHECK_COMPLETE="bash" \
         "npcheck" -- "${words[@]}" \
-    ) )
-    if [[ $? != 0 ]]; then
-        unset COMPREPLY
-    elif [[ $_CLAP_COMPLETE_SPACE == false ]] && [[ "${COMPREPLY-}" =~ [=/:]$ ]]; then
+    ) ) || { unset COMPREPLY; return; }
+    COMPREPLY=("${COMPREPLY[@]#"$cut"}")
+    if [[ $_CLAP_COMPLETE_SPACE == false ]] && [[ "${COMPREPLY-}" =~ [=/:]$ ]]; then
         compopt -o nospace
     fi
 }

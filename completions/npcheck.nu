@@ -1,5 +1,12 @@
 module completions {
 
+  def "nu-complete npcheck" [context: string] {
+    let words = ($context | split row " ")
+    with-env {NPCHECK_COMPLETE: "fish"} { ^npcheck -- ...$words }
+    | lines
+    | split column "\t" value description
+  }
+
   def "nu-complete npcheck color" [] {
     [ "auto" "always" "never" ]
   }
@@ -35,25 +42,24 @@ module completions {
 
   # Find mistakes and risks in policies
   export extern "npcheck lint" [
-    --output(-o): string      # How to show findings, and where: full, concise, json, sarif, github, gitlab, junit or markdown; repeatable
+    --output(-o): string@"nu-complete npcheck"      # How to show findings, and where: full, concise, json, sarif, github, gitlab, junit or markdown; repeatable
     --fail-on: string@"nu-complete npcheck lint fail_on" # The lowest severity that makes the run fail
     --exit-zero               # Do not fail, whatever is found
-    --fix: string@"nu-complete npcheck lint fix" # Apply fixes: the safe ones, or those that remove flows, those that add flows, or all
     --diff                    # Show what --fix would change, and write nothing
     --baseline: path          # Leave out the findings that this file knows
     --write-baseline: path    # Write the findings to a file, to leave them out later
     --staged                  # Look at what is staged in git, the next commit, instead of the files on the disk
-    --new-from: string        # Report only what this commit does not have: a branch, a tag, a hash, HEAD~2
-    --select: string          # Run these rules and no others, whatever the configuration says
-    --ignore: string          # Do not run these rules
+    --new-from: string@"nu-complete npcheck"        # Report only what this commit does not have: a branch, a tag, a hash, HEAD~2
+    --select: string@"nu-complete npcheck"          # Run these rules and no others, whatever the configuration says
+    --ignore: string@"nu-complete npcheck"          # Do not run these rules
     --preview                 # Run the rules in preview, too
     --min-severity: string@"nu-complete npcheck lint min_severity" # Leave out findings below this severity
     --show: string@"nu-complete npcheck lint show" # Show infos in full, too, instead of one line for each rule
     --statistics              # Show how many findings each rule has, instead of the findings
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
     --no-config               # Take no configuration
-    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
-    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --color: string@"nu-complete npcheck lint color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
@@ -76,22 +82,22 @@ module completions {
 
   # Ask whether one end can talk to another, and why (not)
   export extern "npcheck reach" [
-    --port(-p): string        # A port of the destination: 8080, 53/udp, http, 8000-8100; all ports if there is none
-    --namespace(-n): string   # The namespace of names without one
+    --port(-p): string@"nu-complete npcheck"        # A port of the destination: 8080, 53/udp, http, 8000-8100; all ports if there is none
+    --namespace(-n): string@"nu-complete npcheck"   # The namespace of names without one
     --output(-o): string@"nu-complete npcheck reach output" # How to show the answer
     --expect: string@"nu-complete npcheck reach expect" # Succeed if the answer is this one
     --all-pairs               # One line for every pair, even where many have one outcome
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
     --no-config               # Take no configuration
-    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
-    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --color: string@"nu-complete npcheck reach color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
     --verbose(-v)             # Say what was passed over, too
     --help(-h)                # Print help (see more with '--help')
-    from: string              # Who opens the connection
-    to: string                # Whom to
+    from: string@"nu-complete npcheck"              # Who opens the connection
+    to: string@"nu-complete npcheck"                # The destination
     ...paths: path            # Files, directories or `-` for standard input
   ]
 
@@ -110,26 +116,26 @@ module completions {
   # Show what a change opens and closes
   export extern "npcheck diff" [
     --staged                  # The state after is what is staged in git; BEFORE is HEAD if left out
-    --merge-base: string      # The state before is where HEAD and this revision parted
-    --focus: string           # Only what touches these ends
-    --from: string            # Only flows from these ends
-    --to: string              # Only flows to these ends
+    --merge-base: string@"nu-complete npcheck"      # The state before is where HEAD and this revision parted
+    --focus: string@"nu-complete npcheck"           # Only what touches these ends
+    --from: string@"nu-complete npcheck"            # Only flows from these ends
+    --to: string@"nu-complete npcheck"              # Only flows to these ends
     --all                     # List the flows of new and gone workloads, and every name
     --why                     # Say what decides about each flow, before and after
     --fail-on: string@"nu-complete npcheck diff fail_on" # What makes the answer no
     --expect: string@"nu-complete npcheck diff expect" # Succeed if connectivity is as said
-    --output(-o): string      # How to show it, and where: text, json, markdown, github, csv, dot or mermaid; repeatable
+    --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text, json, markdown, github, csv, dot, mermaid or html; repeatable
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
     --no-config               # Take no configuration
-    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
-    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --color: string@"nu-complete npcheck diff color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
     --verbose(-v)             # Say what was passed over, too
     --help(-h)                # Print help (see more with '--help')
-    before?: string           # The state before
-    after?: string            # The state after; the work tree if left out
+    before?: string@"nu-complete npcheck"           # The state before
+    after?: string@"nu-complete npcheck"            # The state after; the work tree if left out
   ]
 
   def "nu-complete npcheck test color" [] {
@@ -139,14 +145,14 @@ module completions {
   # Check expected flows, from npcheck-tests.yaml
   export extern "npcheck test" [
     --tests: path             # A file with expected flows, of npcheck or of netassert; repeatable
-    --filter: string          # Only tests whose name has this text in it
+    --filter: string@"nu-complete npcheck"          # Only tests whose name has this text in it
     --write                   # Print drafts of tests for what is allowed today, and check nothing
     --strength                # Name the policies that could be deleted without any test failing
-    --output(-o): string      # How to show it, and where: text, tap, junit, json, markdown or github; repeatable
+    --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text, tap, junit, json, markdown or github; repeatable
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
     --no-config               # Take no configuration
-    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
-    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --color: string@"nu-complete npcheck test color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
@@ -161,23 +167,23 @@ module completions {
 
   # Show by which hops one end can get to another, pod by pod
   export extern "npcheck paths" [
-    --port(-p): string        # A port that the last hop has to open: 8080, 53/udp, http
-    --namespace(-n): string   # The namespace of names without one
-    --hops: string            # Only paths of at most this many hops
+    --port(-p): string@"nu-complete npcheck"        # A port that the last hop has to open: 8080, 53/udp, http
+    --namespace(-n): string@"nu-complete npcheck"   # The namespace of names without one
+    --hops: string@"nu-complete npcheck"            # Only paths of at most this many hops
     --all                     # All paths, not only the shortest ones
     --cut                     # Propose what closes all paths, tried on the manifests
-    --output(-o): string      # How to show it, and where: text or json; repeatable
+    --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text or json; repeatable
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
     --no-config               # Take no configuration
-    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
-    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --color: string@"nu-complete npcheck paths color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
     --verbose(-v)             # Say what was passed over, too
     --help(-h)                # Print help (see more with '--help')
-    from: string              # Where paths begin: a workload, labels, `internet`, an address
-    to?: string               # Where they end; everywhere if left out
+    from: string@"nu-complete npcheck"              # Where paths begin: a workload, labels, `internet`, an address
+    to?: string@"nu-complete npcheck"               # Where they end; everywhere if left out
     ...paths: path            # Files, directories or `-` for standard input
   ]
 
@@ -191,13 +197,13 @@ module completions {
 
   # Show what each workload is open to
   export extern "npcheck exposure" [
-    --namespace(-n): string   # Only workloads of this namespace
+    --namespace(-n): string@"nu-complete npcheck"   # Only workloads of this namespace
     --fail-on: string@"nu-complete npcheck exposure fail_on" # What makes the answer no
-    --output(-o): string      # How to show it, and where: text, json, csv or markdown; repeatable
+    --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text, json, csv or markdown; repeatable
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
     --no-config               # Take no configuration
-    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
-    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --color: string@"nu-complete npcheck exposure color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
@@ -216,17 +222,17 @@ module completions {
 
   # Print everything that can connect, or a part of it
   export extern "npcheck graph" [
-    --namespace(-n): string   # Only flows with an end in this namespace
-    --from: string            # Only flows from these ends
-    --to: string              # Only flows to these ends
-    --around: string          # Only flows near these ends: to them, and from them
-    --hops: string            # How many connections in a row --around follows
+    --namespace(-n): string@"nu-complete npcheck"   # Only flows with an end in this namespace
+    --from: string@"nu-complete npcheck"            # Only flows from these ends
+    --to: string@"nu-complete npcheck"              # Only flows to these ends
+    --around: string@"nu-complete npcheck"          # Only flows near these ends: to them, and from them
+    --hops: string@"nu-complete npcheck"            # How many connections in a row --around follows
     --by: string@"nu-complete npcheck graph by" # What is one node
-    --output(-o): string      # How to show it, and where: text, json, json-lines, csv, dot, mermaid, svg or html; repeatable
+    --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text, json, json-lines, csv, dot, mermaid, svg or html; repeatable
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
     --no-config               # Take no configuration
-    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
-    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --color: string@"nu-complete npcheck graph color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
@@ -246,7 +252,7 @@ module completions {
     --quiet(-q)               # Say only what was asked for, and what went wrong
     --verbose(-v)             # Say what was passed over, too
     --help(-h)                # Print help (see more with '--help')
-    rule?: string             # The rule's name
+    rule?: string@"nu-complete npcheck"             # The rule's name
   ]
 
   def "nu-complete npcheck init ci" [] {
@@ -278,8 +284,8 @@ module completions {
   export extern "npcheck config" [
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
     --no-config               # Take no configuration
-    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
-    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --color: string@"nu-complete npcheck config color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
@@ -296,8 +302,8 @@ module completions {
   export extern "npcheck files" [
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
     --no-config               # Take no configuration
-    --cluster: string         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
-    --cni: string             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
+    --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --roots                   # Show what is deployed together, and what builds it, instead of the files
     --color: string@"nu-complete npcheck files color" # When to use colours

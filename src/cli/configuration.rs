@@ -3,6 +3,7 @@
 //!
 //! Refuses to know what its keys mean.
 
+use super::complete;
 use super::terminal::Terminal;
 use crate::config::{self, Config, FILE_NAME, FILE_NAMES};
 use crate::lint::{Cni, Inventory};
@@ -14,9 +15,10 @@ use std::path::PathBuf;
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "What is known of the cluster")]
 pub(super) struct ConfigurationOptions {
     /// The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
-    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_config", value_hint = clap::ValueHint::FilePath)]
     pub(super) config: Option<PathBuf>,
     /// Take no configuration
     #[arg(long)]
@@ -25,15 +27,16 @@ pub(super) struct ConfigurationOptions {
 
 /// Which clusters are looked at, and what is known of them: the same for every command.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "What is known of the cluster")]
 pub(super) struct ClusterOptions {
     #[command(flatten)]
     pub(super) configuration: ConfigurationOptions,
     /// Look at one cluster of a tree that holds several: a scope of the configuration, or a
     /// directory
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::clusters())]
     pub(super) cluster: Option<String>,
     /// The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
-    #[arg(long, value_name = "PLUGIN", value_parser = config::cni)]
+    #[arg(long, value_name = "PLUGIN", value_parser = config::cni, add = complete::plugins())]
     cni: Option<Cni>,
     /// Every pod and namespace of the cluster is among the manifests, so that what is not
     /// there does not exist

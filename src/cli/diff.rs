@@ -6,6 +6,7 @@ mod state;
 
 use super::Paths;
 use super::choice::{choice, internet, resolvers};
+use super::complete;
 use super::configuration::{ClusterOptions, Configuration};
 use super::endpoint::{Lookup, Mistake};
 use super::exit::Outcome;
@@ -36,34 +37,27 @@ use std::path::PathBuf;
 /// `git:main`, `git:HEAD~2:k8s` (a path from the root of the repository). AFTER is the work
 /// tree if left out.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-Examples:
-  npcheck diff git:main
-  npcheck diff --merge-base origin/main -o markdown
-  npcheck diff old/ new/ --expect narrower
-  npcheck diff --staged --fail-on high
-  kustomize build overlays/prod | npcheck diff git:main:rendered/prod.yaml -")]
 pub(super) struct Options {
     /// The state before
-    #[arg(value_name = "BEFORE")]
+    #[arg(value_name = "BEFORE", add = complete::states())]
     before: Option<String>,
     /// The state after; the work tree if left out
-    #[arg(value_name = "AFTER")]
+    #[arg(value_name = "AFTER", add = complete::states())]
     after: Option<String>,
     /// The state after is what is staged in git; BEFORE is HEAD if left out
     #[arg(long)]
     staged: bool,
     /// The state before is where HEAD and this revision parted
-    #[arg(long, value_name = "REV")]
+    #[arg(long, value_name = "REV", add = complete::revisions())]
     merge_base: Option<String>,
     /// Only what touches these ends
-    #[arg(long, value_name = "END")]
+    #[arg(long, value_name = "END", add = complete::ends())]
     focus: Option<String>,
     /// Only flows from these ends
-    #[arg(long, value_name = "SRC")]
+    #[arg(long, value_name = "SRC", add = complete::ends())]
     from: Option<String>,
     /// Only flows to these ends
-    #[arg(long, value_name = "DST")]
+    #[arg(long, value_name = "DST", add = complete::ends())]
     to: Option<String>,
     /// List the flows of new and gone workloads, and every name
     #[arg(long)]
@@ -83,13 +77,14 @@ pub(super) struct Options {
     /// Succeed if connectivity is as said
     #[arg(long, value_enum, value_name = "HOW")]
     expect: Option<Expectation>,
-    /// How to show it, and where: text, json, markdown, github, csv, dot or mermaid;
-    /// repeatable
+    /// How to show it, and where: text, json, markdown, github, csv, dot, mermaid or
+    /// html; repeatable
     #[arg(
         short,
         long = "output",
         value_name = "FORMAT[=FILE]",
-        default_value = "text"
+        default_value = "text",
+        add = complete::formats::<DiffFormat>()
     )]
     output: Vec<Target<DiffFormat>>,
     #[command(flatten)]
@@ -436,6 +431,7 @@ impl Options {
             causes: causes.collect(),
             opaque: opaque(clusters[1]),
             clusters,
+            query,
             comparison,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Refuses to know what any page says.
 
+use super::complete;
 use super::exit::Outcome;
 use super::terminal::Terminal;
 use crate::lint::RuleMeta;
@@ -14,7 +15,7 @@ use std::io;
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
     /// The rule's name
-    #[arg(required_unless_present = "all", add = clap_complete::ArgValueCandidates::new(candidates))]
+    #[arg(required_unless_present = "all", add = complete::rules())]
     rule: Option<String>,
     /// List all rules
     #[arg(long, conflicts_with = "rule")]
@@ -41,13 +42,4 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     let written = write_rule_page(rule, style, terminal.out());
     terminal.finish(written)?;
     Ok(Outcome::Good)
-}
-
-/// The rules that a shell may complete.
-fn candidates() -> Vec<clap_complete::CompletionCandidate> {
-    let candidate = |rule: &&'static dyn crate::lint::Rule| {
-        let meta = rule.meta();
-        clap_complete::CompletionCandidate::new(meta.name).help(Some(meta.summary.into()))
-    };
-    rules::ALL.iter().map(candidate).collect()
 }

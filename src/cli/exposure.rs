@@ -4,6 +4,7 @@
 
 use super::Paths;
 use super::choice::{internet, resolvers};
+use super::complete;
 use super::configuration::ClusterOptions;
 use super::exit::Outcome;
 use super::input::Input;
@@ -20,16 +21,11 @@ use std::io;
 /// From and to the internet, from other namespaces, by how many workloads it can be reached,
 /// and how many it can reach, whether it can resolve names, and whether policies isolate it.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-Examples:
-  npcheck exposure
-  npcheck exposure --fail-on internet k8s/
-  npcheck exposure -o csv=exposure.csv")]
 pub(super) struct Options {
     #[command(flatten)]
     paths: Paths,
     /// Only workloads of this namespace
-    #[arg(short, long, value_name = "NAMESPACE")]
+    #[arg(short, long, value_name = "NAMESPACE", add = complete::namespaces())]
     namespace: Option<String>,
     /// What makes the answer no
     #[arg(long, value_enum, value_name = "WHAT", default_value = "never")]
@@ -39,7 +35,8 @@ pub(super) struct Options {
         short,
         long = "output",
         value_name = "FORMAT[=FILE]",
-        default_value = "text"
+        default_value = "text",
+        add = complete::formats::<ExposureFormat>()
     )]
     output: Vec<Target<ExposureFormat>>,
     #[command(flatten)]

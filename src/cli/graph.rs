@@ -4,6 +4,7 @@
 
 use super::Paths;
 use super::choice::choice;
+use super::complete;
 use super::configuration::ClusterOptions;
 use super::endpoint::{Lookup, Mistake};
 use super::exit::Outcome;
@@ -26,26 +27,20 @@ use std::io;
 /// `10.0.0.0/8`, `internet`. A policy that an API server would reject has no part in the
 /// answer; it is reported, and the exit status is 2.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-Examples:
-  npcheck graph --to shop/cart
-  npcheck graph -o html=picture.html
-  npcheck graph --by namespace -o mermaid
-  npcheck graph --around shop/web --hops 2 -o svg=web.svg")]
 pub(super) struct Options {
     #[command(flatten)]
     paths: Paths,
     /// Only flows with an end in this namespace
-    #[arg(short, long, value_name = "NAMESPACE")]
+    #[arg(short, long, value_name = "NAMESPACE", add = complete::namespaces())]
     namespace: Option<String>,
     /// Only flows from these ends
-    #[arg(long, value_name = "SRC")]
+    #[arg(long, value_name = "SRC", add = complete::ends())]
     from: Option<String>,
     /// Only flows to these ends
-    #[arg(long, value_name = "DST")]
+    #[arg(long, value_name = "DST", add = complete::ends())]
     to: Option<String>,
     /// Only flows near these ends: to them, and from them
-    #[arg(long, value_name = "END")]
+    #[arg(long, value_name = "END", add = complete::ends())]
     around: Option<String>,
     /// How many connections in a row --around follows
     #[arg(long, value_name = "N", default_value_t = 1, requires = "around")]
@@ -59,7 +54,8 @@ pub(super) struct Options {
         short,
         long = "output",
         value_name = "FORMAT[=FILE]",
-        default_value = "text"
+        default_value = "text",
+        add = complete::formats::<GraphFormat>()
     )]
     output: Vec<Target<GraphFormat>>,
     #[command(flatten)]

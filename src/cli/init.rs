@@ -25,11 +25,6 @@ use std::path::Path;
 /// set, with what it was recognised by. Everything else that can be said is there as a
 /// comment. No file is overwritten without --force.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-Examples:
-  npcheck init
-  npcheck init k8s/ --hook --ci github
-  npcheck init --print")]
 pub(super) struct Options {
     #[command(flatten)]
     paths: Paths,

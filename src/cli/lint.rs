@@ -4,6 +4,7 @@
 
 use super::Paths;
 use super::baseline::Baseline;
+use super::complete;
 use super::configuration::{ClusterOptions, Configuration};
 use super::exit::Outcome;
 use super::fixes;
@@ -38,7 +39,8 @@ pub(super) struct Options {
         short,
         long = "output",
         value_name = "FORMAT[=FILE]",
-        default_value = "full"
+        default_value = "full",
+        add = complete::formats::<FindingFormat>()
     )]
     output: Vec<Target<FindingFormat>>,
     /// The lowest severity that makes the run fail
@@ -58,18 +60,19 @@ pub(super) struct Options {
         value_enum,
         value_name = "CLASS",
         num_args = 0..=1,
+        help_heading = "Fixes",
         require_equals = true,
         default_missing_value = "safe"
     )]
     fix: Option<FixOption>,
     /// Show what --fix would change, and write nothing
-    #[arg(long)]
+    #[arg(long, help_heading = "Fixes")]
     diff: bool,
     /// Leave out the findings that this file knows
-    #[arg(long, value_name = "FILE", conflicts_with = "write_baseline")]
+    #[arg(long, value_name = "FILE", help_heading = "What is new", conflicts_with = "write_baseline", value_hint = clap::ValueHint::FilePath)]
     baseline: Option<PathBuf>,
     /// Write the findings to a file, to leave them out later
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "What is new", value_hint = clap::ValueHint::FilePath)]
     write_baseline: Option<PathBuf>,
     #[command(flatten)]
     states: StateOptions,

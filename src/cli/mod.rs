@@ -5,6 +5,7 @@
 
 mod baseline;
 mod choice;
+mod complete;
 mod completions;
 mod config;
 mod configuration;
@@ -21,6 +22,7 @@ mod init;
 mod input;
 mod known_findings;
 mod lint;
+pub mod manual;
 mod paths;
 mod port;
 mod reach;
@@ -34,7 +36,7 @@ mod terminal;
 mod test;
 mod wanted;
 
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use exit::Outcome;
 use std::io::{self, Write};
 use std::panic;
@@ -51,7 +53,12 @@ const COMPLETION_VARIABLE: &str = "NPCHECK_COMPLETE";
 /// Reads manifests, works out who can talk to whom and why, and finds the policies that do
 /// not mean what they look like. Never uses the network, never talks to a cluster.
 #[derive(Debug, Parser)]
-#[command(name = "npcheck", bin_name = "npcheck", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
+#[command(
+    name = "npcheck",
+    bin_name = "npcheck",
+    version,
+    arg_required_else_help = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -65,16 +72,9 @@ npcheck: this is a bug of npcheck, and no answer to your question.
 npcheck: please report it, with the lines above and, if you can, a manifest that shows it:
 npcheck:   https://github.com/npcheck/npcheck/issues";
 
-const EXIT_STATUS: &str = "\
-Exit status:
-  0  analysed, and the answer is good
-  1  analysed, and the answer is no: findings, a blocked flow
-  2  not all of it could be analysed: an unreadable or broken manifest, a wrong option
-  3  nothing to analyse: no Kubernetes object found
-  101  npcheck failed: a bug, please report it";
-
 /// What every command takes.
 #[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "General options")]
 struct Global {
     /// When to use colours
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
@@ -138,7 +138,8 @@ pub fn run() -> ExitCode {
         clap_complete::CompleteEnv::with_factory(command)
             .var(COMPLETION_VARIABLE)
             .complete();
-        match Cli::try_parse() {
+        let parsed = command().try_get_matches();
+        match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
             Ok(cli) => execute(cli).into(),
             Err(error) => {
                 // The only ways to fail are a closed pipe and a full disk.
@@ -157,7 +158,7 @@ pub fn run() -> ExitCode {
 /// The command line as clap knows it, for manual pages and completions.
 #[must_use]
 pub fn command() -> clap::Command {
-    Cli::command()
+    manual::with_manual(Cli::command())
 }
 
 fn execute(cli: Cli) -> Outcome {

@@ -6,6 +6,7 @@ mod cut;
 
 use super::Paths as Arguments;
 use super::choice::{Meaningless, choice, clusters_that_answer, connections, internet};
+use super::complete;
 use super::configuration::ClusterOptions;
 use super::endpoint::Lookup;
 use super::exit::Outcome;
@@ -28,27 +29,20 @@ use std::path::PathBuf;
 /// Each hop is a connection that the policies allow; the next one begins where it ended.
 /// Without DST everything is shown that somebody gets to who has taken over SRC.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-Examples:
-  npcheck paths internet db/pg
-  npcheck paths shop/web db/pg -p 5432 --hops 3 --cut
-  npcheck paths shop/web
-
-Exit status: 0 if there is no path, 1 if there is one, 2 if nobody knows.")]
 pub(super) struct Options {
     /// Where paths begin: a workload, labels, `internet`, an address
-    #[arg(value_name = "SRC")]
+    #[arg(value_name = "SRC", add = complete::ends())]
     from: String,
     /// Where they end; everywhere if left out
-    #[arg(value_name = "DST")]
+    #[arg(value_name = "DST", add = complete::ends())]
     to: Option<String>,
     #[command(flatten)]
     paths: Arguments,
     /// A port that the last hop has to open: 8080, 53/udp, http
-    #[arg(short, long = "port", value_name = "PORT", requires = "to")]
+    #[arg(short, long = "port", value_name = "PORT", requires = "to", add = complete::ports())]
     ports: Vec<String>,
     /// The namespace of names without one
-    #[arg(short, long, value_name = "NAMESPACE")]
+    #[arg(short, long, value_name = "NAMESPACE", add = complete::namespaces())]
     namespace: Option<String>,
     /// Only paths of at most this many hops
     #[arg(long, value_name = "N")]
@@ -64,7 +58,8 @@ pub(super) struct Options {
         short,
         long = "output",
         value_name = "FORMAT[=FILE]",
-        default_value = "text"
+        default_value = "text",
+        add = complete::formats::<PathsFormat>()
     )]
     output: Vec<Target<PathsFormat>>,
     #[command(flatten)]

@@ -5,11 +5,11 @@
 
 mod change;
 pub(super) mod complaint;
-mod complete;
 mod group;
 mod opened;
 
 use super::Paths;
+use super::complete;
 use super::configuration::ClusterOptions;
 use super::endpoint::{End, Lookup, Mistake, Resolved};
 use super::exit::Outcome;
@@ -35,26 +35,20 @@ use std::io;
 /// (`shop/app=web`), pods that do not exist yet (`shop/+app=new`, `+team=x/+app=new`),
 /// Services (`shop/svc/web`), addresses (`10.0.0.0/8`, `203.0.113.7`), `internet` or `any`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-Examples:
-  npcheck reach shop/web shop/cart -p 8080
-  npcheck reach shop/web shop/svc/cart -p http k8s/
-  npcheck reach any shop/db -p 5432 --expect blocked
-  npcheck reach shop/+app=new internet -p 443")]
 pub(super) struct Options {
     /// Who opens the connection
-    #[arg(value_name = "SRC", add = complete::completer())]
+    #[arg(value_name = "SRC", add = complete::ends())]
     from: String,
-    /// Whom to
-    #[arg(value_name = "DST", add = complete::completer())]
+    /// The destination
+    #[arg(value_name = "DST", add = complete::ends())]
     to: String,
     #[command(flatten)]
     paths: Paths,
     /// A port of the destination: 8080, 53/udp, http, 8000-8100; all ports if there is none
-    #[arg(short, long = "port", value_name = "PORT")]
+    #[arg(short, long = "port", value_name = "PORT", add = complete::ports())]
     ports: Vec<String>,
     /// The namespace of names without one
-    #[arg(short, long, value_name = "NAMESPACE")]
+    #[arg(short, long, value_name = "NAMESPACE", add = complete::namespaces())]
     namespace: Option<String>,
     /// How to show the answer
     #[arg(

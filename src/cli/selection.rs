@@ -3,6 +3,7 @@
 //!
 //! Refuses to run a rule.
 
+use super::complete;
 use super::terminal::Terminal;
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -13,12 +14,13 @@ use std::collections::BTreeSet;
 
 /// What the command line says of rules and findings.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Which findings")]
 pub(super) struct SelectionOptions {
     /// Run these rules and no others, whatever the configuration says
-    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    #[arg(long, value_name = "RULE", value_delimiter = ',', add = complete::rules())]
     select: Vec<String>,
     /// Do not run these rules
-    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    #[arg(long, value_name = "RULE", value_delimiter = ',', add = complete::rules())]
     ignore: Vec<String>,
     /// Run the rules in preview, too
     #[arg(long)]

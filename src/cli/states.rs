@@ -3,6 +3,7 @@
 //!
 //! Refuses to know what is in them.
 
+use super::complete;
 use super::terminal::Terminal;
 use crate::load::{GitError, Limits, Repository, Revision, Snapshot, Tree};
 use clap::Args;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// The states that the command line names.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "What is new")]
 pub(super) struct StateOptions {
     /// Look at what is staged in git, the next commit, instead of the files on the disk
     ///
@@ -18,7 +20,7 @@ pub(super) struct StateOptions {
     #[arg(long)]
     staged: bool,
     /// Report only what this commit does not have: a branch, a tag, a hash, HEAD~2
-    #[arg(long, value_name = "REV", conflicts_with = "write_baseline")]
+    #[arg(long, value_name = "REV", conflicts_with = "write_baseline", add = complete::revisions())]
     new_from: Option<String>,
 }
 

@@ -6,6 +6,7 @@ mod draft;
 mod judge;
 
 use super::Paths;
+use super::complete;
 use super::configuration::ClusterOptions;
 use super::diff;
 use super::exit::Outcome;
@@ -32,26 +33,11 @@ use std::path::PathBuf;
 /// npcheck-tests.yaml of this directory or of the nearest above it. Test files of netassert
 /// are read as well, where --tests names them.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-Example:
-  tests:
-    - name: web talks to cart
-      allow: {from: shop/web, to: shop/svc/cart, ports: [http]}
-    - name: only the api reaches the database
-      only: {to: db/pg, ports: [5432], from: [shop/api]}
-    - name: dev never reaches prod
-      deny: {from: {namespace: {env: dev}}, to: {namespace: {env: prod}}}
-    - name: nothing from the internet in three hops
-      unreachable: {from: internet, to: db/pg, hops: 3}
-    - name: this cleanup opens nothing
-      narrowerThan: git:main
-
-Exit status: 0 if all pass, 1 if one fails, 2 if one cannot be decided, 3 if there is none.")]
 pub(super) struct Options {
     #[command(flatten)]
     paths: Paths,
     /// A file with expected flows, of npcheck or of netassert; repeatable
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     tests: Vec<PathBuf>,
     /// Only tests whose name has this text in it
     #[arg(long, value_name = "TEXT")]
@@ -67,7 +53,8 @@ pub(super) struct Options {
         short,
         long = "output",
         value_name = "FORMAT[=FILE]",
-        default_value = "text"
+        default_value = "text",
+        add = complete::formats::<TestFormat>()
     )]
     output: Vec<Target<TestFormat>>,
     #[command(flatten)]

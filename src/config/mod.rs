@@ -16,7 +16,7 @@ pub use expectations::{
 pub use file::{Error, RuleSetting};
 pub use schema::{keys, schema};
 pub use scope::Scope;
-pub use settings::{cni, cni_word};
+pub use settings::{cni, cni_word, cni_words};
 
 use crate::diagnostic::Severity;
 use crate::lint::{IgnoreEntry, RuleMeta, RuleTier, Settings};

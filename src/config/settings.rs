@@ -234,6 +234,11 @@ pub fn cni_word(cni: Cni) -> &'static str {
     known.expect("every plugin has a name in the file").0
 }
 
+/// The names of all CNI plugins in the file.
+pub fn cni_words() -> impl Iterator<Item = &'static str> {
+    CNIS.iter().map(|(word, _)| *word)
+}
+
 /// `open`, `complete`, or `{complete: [namespace, …]}`.
 const INVENTORY_HELP: &str = "write `complete`, `open` or `{complete: [NAMESPACE, ...]}`";
 

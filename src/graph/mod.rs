@@ -18,7 +18,8 @@ mod placeholder;
 
 pub use blame::{Blame, BlamedEnd, Cause, Deed};
 pub use comparison::{
-    Comparison, ComparisonQuery, Effect, IsolationLine, Level, Line, LineEnds, Move,
+    ChangeTable, Comparison, ComparisonQuery, Effect, IsolationLine, JointEnds, JointNode, Level,
+    Line, LineEnds, Move,
 };
 pub use difference::{End, Flow, GraphDiff, difference};
 pub use drawing::{Drawing, DrawnEdge, DrawnNode, FlowQuery, Grain};

@@ -5,6 +5,7 @@
 mod csv;
 mod drawing;
 mod github;
+mod html;
 mod json;
 mod markdown;
 mod text;
@@ -12,7 +13,7 @@ mod words;
 
 use super::style::Style;
 use crate::cluster::Cluster;
-use crate::graph::{Cause, Comparison, Effect, EndSet, Level, Line, Move};
+use crate::graph::{Cause, Comparison, ComparisonQuery, Effect, EndSet, Level, Line, Move};
 use crate::source::{SourceMap, Span};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -35,6 +36,8 @@ pub enum DiffFormat {
     Dot,
     /// A Mermaid flowchart for Markdown, for up to 150 nodes
     Mermaid,
+    /// A page to explore, in one file
+    Html,
 }
 
 /// Two states of the manifests, compared.
@@ -70,6 +73,8 @@ pub struct DiffedCluster<'a> {
     pub name: Option<String>,
     /// It before and after.
     pub clusters: [&'a Cluster; 2],
+    /// What of it was asked for.
+    pub query: ComparisonQuery,
     /// What changes.
     pub comparison: Comparison,
     /// By line of the comparison: what is to blame.
@@ -209,6 +214,7 @@ impl DiffFormat {
             Self::Csv => csv::write(report, out),
             Self::Dot => drawing::write_dot(report, out),
             Self::Mermaid => drawing::write_mermaid(report, out),
+            Self::Html => html::write(report, out),
         }
     }
 }

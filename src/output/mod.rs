@@ -18,6 +18,7 @@ mod junit;
 mod markdown;
 mod nearest;
 mod not_judged;
+mod page;
 mod paths;
 mod place;
 mod reach;

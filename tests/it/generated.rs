@@ -3,9 +3,10 @@
 //!
 //! `UPDATE=1 cargo test --test it generated` rewrites all of it.
 
-use super::program::{root, run, scratch};
+use super::program::{root, run};
 use super::terminal::picture;
 use clap::builder::PossibleValue;
+use npcheck::cli::manual::{self, Manual};
 use npcheck::output::{rule_index, rule_page};
 use npcheck::rules;
 use std::collections::BTreeMap;
@@ -26,16 +27,93 @@ fn pages_of_rules() {
 
 #[test]
 fn manual_pages() {
-    let directory = scratch("man");
-    let command = npcheck::cli::command().disable_help_subcommand(true);
-    clap_mangen::generate_to(command, &directory).unwrap();
     let mut files = Files::new();
-    for entry in fs::read_dir(&directory).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        files.insert(name, fs::read_to_string(&path).unwrap());
+    let command = npcheck::cli::command().disable_help_subcommand(true);
+    files.insert(
+        "npcheck.1".to_owned(),
+        manual_page(command.clone(), &manual::PROGRAM),
+    );
+    let subcommands = command.get_subcommands().map(clap::Command::get_name);
+    let named = manual::COMMANDS.iter().map(|manual| manual.command);
+    assert_eq!(subcommands.collect::<Vec<_>>(), named.collect::<Vec<_>>());
+    for manual in manual::COMMANDS {
+        let name = format!("npcheck-{}", manual.command);
+        let mut command = npcheck::cli::command();
+        command.build();
+        let one = command.find_subcommand(manual.command).unwrap().clone();
+        let one = one
+            .display_name(&name)
+            .bin_name(format!("npcheck {}", manual.command));
+        files.insert(format!("{name}.1"), manual_page(one, manual));
     }
     check_directory("docs/man", &files);
+}
+
+/// A page with the sections that people look for.
+fn manual_page(command: clap::Command, manual: &Manual) -> String {
+    let has_subcommands = command.has_subcommands();
+    let page = clap_mangen::Man::new(command);
+    let mut text = Vec::new();
+    page.render_title(&mut text).unwrap();
+    page.render_name_section(&mut text).unwrap();
+    page.render_synopsis_section(&mut text).unwrap();
+    page.render_description_section(&mut text).unwrap();
+    page.render_options_section(&mut text).unwrap();
+    if has_subcommands {
+        page.render_subcommands_section(&mut text).unwrap();
+    }
+    let mut text = String::from_utf8(text).unwrap();
+    text += ".SH \"EXIT STATUS\"\n";
+    for (status, meaning) in manual.statuses {
+        text += &format!(".TP\n\\fB{status}\\fR\n{}\n", roff(meaning));
+    }
+    text += ".SH EXAMPLES\n";
+    for example in manual.examples {
+        text += &format!(".PP\n.RS 4\n.nf\n{}\n.fi\n.RE\n", roff(example));
+    }
+    if let Some(file) = manual.file {
+        text += &format!(".SH FILES\n.PP\n.RS 4\n.nf\n{}\n.fi\n.RE\n", roff(file));
+    }
+    let others = std::iter::once("npcheck".to_owned()).chain(
+        manual::COMMANDS
+            .iter()
+            .map(|other| format!("npcheck-{}", other.command)),
+    );
+    let own = match manual.command {
+        "" => "npcheck".to_owned(),
+        name => format!("npcheck-{name}"),
+    };
+    let others = others.filter(|name| *name != own);
+    let others: Vec<String> = others
+        .map(|name| format!("\\fB{}\\fR(1)", roff(&name)))
+        .collect();
+    text += &format!(".SH \"SEE ALSO\"\n{}\n", others.join(",\n"));
+    text
+}
+
+/// A text for roff: nothing in it is a command.
+fn roff(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('-', "\\-")
+        .replace('\'', "\\(aq")
+}
+
+/// Every example of a manual page is a command line that npcheck takes.
+#[test]
+fn examples_of_manual_pages() {
+    for manual in manual::COMMANDS.iter().chain([&manual::PROGRAM]) {
+        assert!(!manual.examples.is_empty() && manual.statuses.len() > 1);
+        for example in manual.examples {
+            let own = example.rsplit(" | ").next().unwrap();
+            let words = own.split_whitespace();
+            let matches = npcheck::cli::command().try_get_matches_from(words);
+            let command = matches.unwrap_or_else(|error| panic!("{example}: {error}"));
+            let is_own = command.subcommand_name() == Some(manual.command);
+            assert!(is_own || manual.command.is_empty(), "{example}");
+        }
+        let statuses: Vec<u8> = manual.statuses.iter().map(|(status, _)| *status).collect();
+        assert!(statuses.is_sorted() && statuses[0] == 0);
+    }
 }
 
 #[test]

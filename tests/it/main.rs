@@ -8,10 +8,13 @@
 )]
 
 mod architecture;
+mod change_page;
 mod changes;
 mod cli;
 mod clusters;
 mod comparison;
+#[cfg(unix)]
+mod completing;
 mod conformance;
 mod conventions;
 mod dialects;

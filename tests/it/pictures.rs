@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// By source and destination: the open ports of each protocol, in their JSON form.
-type Flows = BTreeMap<(String, String), BTreeSet<(String, String)>>;
+pub(super) type Flows = BTreeMap<(String, String), BTreeSet<(String, String)>>;
 
 fn graph(directory: &Path, arguments: &[&str]) -> Run {
     let run = run(directory, &[&["graph", "-q"], arguments].concat());
@@ -100,7 +100,7 @@ fn page(html: &str) -> Flows {
 }
 
 /// Addresses of both in the same pieces: a page joins those that lie apart.
-fn cut(flows: &Flows, ends: &BTreeSet<String>) -> Flows {
+pub(super) fn cut(flows: &Flows, ends: &BTreeSet<String>) -> Flows {
     let pieces = |end: &String| -> Vec<String> {
         let Some(range) = end.strip_prefix("ext:") else {
             return vec![end.clone()];
@@ -136,7 +136,7 @@ fn contains(range: &str, piece: &str) -> bool {
 }
 
 /// Every piece that the ranges of both cut the addresses into.
-fn pieces(flows: [&Flows; 2]) -> BTreeSet<String> {
+pub(super) fn pieces(flows: [&Flows; 2]) -> BTreeSet<String> {
     let ends = flows.into_iter().flat_map(|flows| flows.keys());
     let ends = ends.flat_map(|(source, destination)| [source.clone(), destination.clone()]);
     let ranges: BTreeSet<String> = ends.filter(|end| end.starts_with("ext:")).collect();
@@ -210,7 +210,7 @@ fn the_page_runs_its_own_script_and_nothing_else() {
 }
 
 /// A cluster whose files and policies have the names of a stranger who means harm.
-fn hostile(name: &str) -> PathBuf {
+pub(super) fn hostile(name: &str) -> PathBuf {
     let directory = scratch(name);
     let text = r#"apiVersion: v1
 kind: Pod

@@ -6,14 +6,17 @@
 
 mod pairing;
 mod products;
+mod table;
+
+pub use pairing::{JointEnds, JointNode};
+pub use table::ChangeTable;
 
 use super::EndSet;
-use super::matrix::{FlowMatrix, Openness};
-use crate::cluster::{NamespaceId, PolicyId, WorkloadId};
+use crate::cluster::{PolicyId, WorkloadId};
 use crate::engine::{AddressRange, ConnectionSet, Engine, Pair, PortSet};
-use crate::k8s::{Direction, Protocol, WorkloadKind};
-use pairing::{JointEnds, JointNode};
+use crate::k8s::{Direction, Protocol};
 use std::collections::BTreeMap;
+use table::marks;
 
 /// How much a change matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -186,36 +189,13 @@ impl Comparison {
     /// Compares two clusters.
     #[must_use]
     pub fn new<'c>(before: &Engine<'c>, after: &Engine<'c>, query: &ComparisonQuery) -> Self {
-        let choices = |time: usize| -> Vec<&EndSet> {
-            let asked = [&query.from, &query.to, &query.focus];
-            let asked = asked.into_iter().flatten().map(|choices| &choices[time]);
-            asked
-                .chain([&query.internet, &query.resolvers[time]])
-                .collect()
-        };
-        let matrices = [
-            FlowMatrix::new(before, &choices(0)),
-            FlowMatrix::new(after, &choices(1)),
-        ];
-        let [old, new] = &matrices;
-        let workloads = pairing::pairs([old, new]);
-        let marks = |pair: &Pair| marks(query, pair);
-        let nodes = pairing::nodes([old, new], &workloads, marks);
-        let differ = Differ {
-            matrices: [old, new],
-            workloads: &workloads,
-            flags: nodes
-                .iter()
-                .map(|node| flags(query, &workloads, node))
-                .collect(),
-            nodes,
-        };
-        let lines = differ.lines();
-        let isolation = isolation([before, after], &workloads, query);
+        let table = ChangeTable::new(before, after, query);
+        let lines = Differ { table: &table }.lines();
+        let isolation = isolation([before, after], table.workloads(), query);
         Self {
-            workloads,
             lines,
             isolation,
+            workloads: table.into_workloads(),
         }
     }
 
@@ -239,91 +219,27 @@ impl Comparison {
     }
 }
 
-/// What a query says of an end, in bits: in `from`, in `to`, in `focus`, a resolver.
-fn marks(query: &ComparisonQuery, pair: &Pair) -> u32 {
-    let has = |sets: &Option<[EndSet; 2]>| {
-        sets.as_ref().is_none_or(|sets| {
-            pair.before.is_some_and(|id| sets[0].has(id))
-                || pair.after.is_some_and(|id| sets[1].has(id))
-        })
-    };
-    let resolvers = Some(query.resolvers.clone());
-    let bits = [
-        has(&query.from),
-        has(&query.to),
-        has(&query.focus),
-        has(&resolvers),
-    ];
-    bits.iter()
-        .enumerate()
-        .map(|(place, bit)| u32::from(*bit) << place)
-        .sum()
-}
-
-/// What a query says of a node.
-#[derive(Clone, Copy)]
-struct Flags {
-    may_begin: bool,
-    may_end: bool,
-    is_in_focus: bool,
-    is_resolver: bool,
-    is_public: bool,
-}
-
-fn flags(query: &ComparisonQuery, workloads: &[Pair], node: &JointNode) -> Flags {
-    match &node.ends {
-        JointEnds::Workloads(members) => {
-            let bits = marks(query, &workloads[members[0]]);
-            let has = |place: u32| bits & (1 << place) != 0;
-            Flags {
-                may_begin: has(0),
-                may_end: has(1),
-                is_in_focus: has(2),
-                is_resolver: has(3),
-                is_public: false,
-            }
-        }
-        JointEnds::Outside(ranges) => {
-            let has = |sets: &Option<[EndSet; 2]>| {
-                let is_in = |sets: &[EndSet; 2]| sets.iter().any(|set| set.has_range(&ranges[0]));
-                sets.as_ref().is_none_or(is_in)
-            };
-            Flags {
-                may_begin: has(&query.from),
-                may_end: has(&query.to),
-                is_in_focus: has(&query.focus),
-                is_resolver: false,
-                is_public: query.internet.has_range(&ranges[0]),
-            }
-        }
-    }
-}
-
-struct Differ<'d> {
-    matrices: [&'d FlowMatrix<'d>; 2],
-    workloads: &'d [Pair],
-    nodes: Vec<JointNode>,
-    flags: Vec<Flags>,
-}
-
 /// What lines are made of: pairs that agree in all of this.
 type Key = (Effect, Move, bool, [bool; 2], ConnectionSet);
 
+struct Differ<'d> {
+    table: &'d ChangeTable<'d>,
+}
+
 impl Differ<'_> {
     fn lines(&self) -> Vec<Line> {
+        let table = self.table;
         let mut known: BTreeMap<(u32, u32), Vec<(Move, ConnectionSet)>> = BTreeMap::new();
         let mut pairs: BTreeMap<Key, Vec<(usize, usize)>> = BTreeMap::new();
-        for source in 0..self.nodes.len() {
-            for destination in 0..self.nodes.len() {
-                let sets = [0, 1].map(|time| self.set(time, source, destination));
-                if sets == [0, 0] || !self.is_asked_for(source, destination) {
+        for source in 0..table.nodes.len() {
+            for destination in 0..table.nodes.len() {
+                let sets = [0, 1].map(|time| table.set(time, source, destination));
+                if sets == [0, 0] || !table.is_asked_for(source, destination) {
                     continue;
                 }
-                let moves = known.entry((sets[0], sets[1])).or_insert_with(|| {
-                    let [before, after] =
-                        [0, 1].map(|time| &self.matrices[time].sets()[sets[time] as usize]);
-                    moves(before, after)
-                });
+                let moves = known
+                    .entry((sets[0], sets[1]))
+                    .or_insert_with(|| table.moves(sets));
                 for (moved, connections) in moves {
                     let key = self.key(*moved, connections, source, destination);
                     pairs.entry(key).or_default().push((source, destination));
@@ -332,7 +248,7 @@ impl Differ<'_> {
         }
         let mut lines = Vec::new();
         for ((effect, moved, is_of_new_or_gone, _, connections), pairs) in pairs {
-            let weight = |node: usize| match &self.nodes[node].ends {
+            let weight = |node: usize| match &table.nodes[node].ends {
                 JointEnds::Workloads(members) => members.len(),
                 JointEnds::Outside(_) => 1,
             };
@@ -341,10 +257,10 @@ impl Differ<'_> {
                 lines.push(Line {
                     effect,
                     moved,
-                    sources: self.ends(sources),
-                    destinations: self.ends(destinations),
+                    sources: table.ends(sources),
+                    destinations: table.ends(destinations),
                     connections: connections.clone(),
-                    pairs: self.count(sources, destinations),
+                    pairs: table.count(sources, destinations),
                     is_of_new_or_gone,
                 });
             }
@@ -364,20 +280,6 @@ impl Differ<'_> {
         lines
     }
 
-    fn set(&self, time: usize, source: usize, destination: usize) -> u32 {
-        let node = |at: usize| self.nodes[at].nodes[time];
-        match (node(source), node(destination)) {
-            (Some(from), Some(to)) => self.matrices[time].set_between(from, to),
-            _ => 0,
-        }
-    }
-
-    fn is_asked_for(&self, source: usize, destination: usize) -> bool {
-        let (from, to) = (self.flags[source], self.flags[destination]);
-        let is_flow = source != destination || self.count(&[source], &[destination]) > 0;
-        from.may_begin && to.may_end && (from.is_in_focus || to.is_in_focus) && is_flow
-    }
-
     fn key(
         &self,
         moved: Move,
@@ -386,8 +288,9 @@ impl Differ<'_> {
         destination: usize,
     ) -> Key {
         let ends = [source, destination];
-        let [from, to] = ends.map(|node| self.flags[node]);
-        let is_outside = ends.map(|node| matches!(self.nodes[node].ends, JointEnds::Outside(_)));
+        let [from, to] = ends.map(|node| self.table.flags[node]);
+        let is_outside =
+            ends.map(|node| matches!(self.table.nodes[node].ends, JointEnds::Outside(_)));
         let dns = ConnectionSet::of(
             Protocol::Udp,
             PortSet::from_ranges([(53, 53), (5353, 5353)]),
@@ -396,7 +299,7 @@ impl Differ<'_> {
             (Move::Opened, [true, _]) if from.is_public => Effect::InternetIngressOpened,
             (Move::Opened, [_, true]) if to.is_public => Effect::InternetEgressOpened,
             (Move::Opened, [false, false])
-                if self.namespace(source) != self.namespace(destination) =>
+                if self.table.namespace(source) != self.table.namespace(destination) =>
             {
                 Effect::CrossNamespaceOpened
             }
@@ -407,7 +310,7 @@ impl Differ<'_> {
             (Move::Closed, _) => Effect::Closed,
             (Move::Unknown, _) => Effect::Unknown,
         };
-        let is_of_new_or_gone = ends.iter().any(|node| !self.nodes[*node].is_paired);
+        let is_of_new_or_gone = ends.iter().any(|node| !self.table.nodes[*node].is_paired);
         (
             effect,
             moved,
@@ -416,88 +319,6 @@ impl Differ<'_> {
             connections.clone(),
         )
     }
-
-    /// The name of the namespace of a node of workloads.
-    fn namespace(&self, node: usize) -> Option<&str> {
-        let JointEnds::Workloads(members) = &self.nodes[node].ends else {
-            return None;
-        };
-        let pair = self.workloads[members[0]];
-        let name = |time: usize, id| {
-            let cluster = self.matrices[time].cluster();
-            let namespace: NamespaceId = cluster.workload(id).namespace;
-            cluster.namespace(namespace).name.as_str()
-        };
-        let after = pair.after.map(|id| name(1, id));
-        after.or_else(|| pair.before.map(|id| name(0, id)))
-    }
-
-    fn ends(&self, nodes: &[usize]) -> LineEnds {
-        let mut workloads = Vec::new();
-        let mut outside = Vec::new();
-        for node in nodes {
-            match &self.nodes[*node].ends {
-                JointEnds::Workloads(members) => workloads.extend(members),
-                JointEnds::Outside(ranges) => outside.extend(ranges),
-            }
-        }
-        workloads.sort_unstable();
-        // What touches is written as one, whichever nodes it comes from.
-        outside.sort_unstable();
-        let mut joined: Vec<AddressRange> = Vec::with_capacity(outside.len());
-        for range in outside {
-            match joined.last_mut() {
-                Some(last) if last.touches(&range) => last.last = range.last,
-                _ => joined.push(range),
-            }
-        }
-        match workloads.is_empty() {
-            true => LineEnds::Outside(joined),
-            false => LineEnds::Workloads(workloads),
-        }
-    }
-
-    /// How many pairs of ends a product has.
-    fn count(&self, sources: &[usize], destinations: &[usize]) -> usize {
-        let members = |nodes: &[usize]| -> Option<Vec<usize>> {
-            match self.ends(nodes) {
-                LineEnds::Workloads(places) => Some(places),
-                LineEnds::Outside(_) => None,
-            }
-        };
-        match (members(sources), members(destinations)) {
-            (Some(from), Some(to)) => {
-                let is_single = |place: &&usize| to.contains(place) && self.is_pod(**place);
-                from.len() * to.len() - from.iter().filter(is_single).count()
-            }
-            (Some(ends), None) | (None, Some(ends)) => ends.len(),
-            (None, None) => 0,
-        }
-    }
-
-    fn is_pod(&self, place: usize) -> bool {
-        let pair = self.workloads[place];
-        let kind = |time: usize, id| self.matrices[time].cluster().workload(id).object.kind;
-        let after = pair.after.map(|id| kind(1, id));
-        after.or_else(|| pair.before.map(|id| kind(0, id))) == Some(WorkloadKind::Pod)
-    }
-}
-
-/// What comes and goes between two ends. What one side does not know is neither.
-fn moves(before: &Openness, after: &Openness) -> Vec<(Move, ConnectionSet)> {
-    let opened = after.open.difference(&before.open.union(&before.unknown));
-    let closed = before.open.difference(&after.open.union(&after.unknown));
-    let known_once = |one: &Openness, other: &Openness| one.unknown.difference(&other.unknown);
-    let unknown = known_once(after, before).union(&known_once(before, after));
-    let moves = [
-        (Move::Opened, opened),
-        (Move::Closed, closed),
-        (Move::Unknown, unknown),
-    ];
-    moves
-        .into_iter()
-        .filter(|(_, connections)| !connections.is_empty())
-        .collect()
 }
 
 /// The workloads of both clusters that are isolated in one of them only.

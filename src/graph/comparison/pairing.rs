@@ -10,17 +10,18 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Ends that are alike before, and alike after.
 #[derive(Clone, Debug)]
-pub(super) struct JointNode {
+pub struct JointNode {
     /// The node before (0) and after (1); `None` where there is no end, or no flow.
     pub(super) nodes: [Option<NodeId>; 2],
-    pub(super) ends: JointEnds,
+    /// What it stands for.
+    pub ends: JointEnds,
     /// Whether the ends are in both clusters; the outside always is.
-    pub(super) is_paired: bool,
+    pub is_paired: bool,
 }
 
 /// The ends of a joint node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum JointEnds {
+pub enum JointEnds {
     /// Places among the pairs of workloads, all in one namespace.
     Workloads(Vec<usize>),
     /// Addresses outside.

@@ -131,6 +131,26 @@ impl Repository {
         self.revision(found.trim())
     }
 
+    /// The names of branches and tags, those that changed last first, and `HEAD`.
+    ///
+    /// # Errors
+    ///
+    /// If git fails.
+    pub fn names(&self) -> Result<Vec<String>, GitError> {
+        let arguments = [
+            "for-each-ref",
+            "--sort=-committerdate",
+            "--format=%(refname:short)",
+            "refs/heads",
+            "refs/remotes",
+            "refs/tags",
+        ];
+        let printed = program::output(&arguments, b"")?;
+        let printed = String::from_utf8_lossy(&printed);
+        let names = printed.lines().map(str::to_owned);
+        Ok(std::iter::once("HEAD".to_owned()).chain(names).collect())
+    }
+
     /// A path from the root of the repository as one from the current directory.
     #[must_use]
     pub fn from_root(&self, path: &Path) -> PathBuf {

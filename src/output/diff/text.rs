@@ -5,7 +5,6 @@
 
 use super::{DiffReport, DiffedCluster, words};
 use crate::graph::{Effect, FlowEnd, Level, Line, LineEnds, Move, reasons};
-use crate::k8s::Direction;
 use crate::output::{Escaped, Role, Style, count, flow_names};
 use std::io::{self, Write};
 
@@ -181,30 +180,13 @@ fn write_isolation(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     for line in &cluster.comparison.isolation {
-        let is_isolated = line.effect == Effect::Isolated;
-        let workloads = cluster.workloads(&line.workloads);
-        let direction = match line.direction {
-            Direction::Ingress => "ingress",
-            Direction::Egress => "egress",
+        let (title, role) = match line.effect {
+            Effect::Isolated => ("isolated", Role::Strong),
+            _ => ("deisolated", Role::Error),
         };
-        let (title, role, by) = match is_isolated {
-            true => ("isolated", Role::Strong, "by"),
-            false => ("deisolated", Role::Error, "no longer by"),
-        };
-        let time = usize::from(is_isolated);
-        let policies = line.policies.iter().map(|id| {
-            let policy = &cluster.clusters[time].policy(*id).object;
-            let at = words::place(report, policy.meta.name.span, !is_isolated);
-            format!("{} ({at})", cluster.clusters[time].policy_name(*id))
-        });
-        let policies: Vec<String> = policies.collect();
-        writeln!(
-            out,
-            "{} {}  {direction}  {by} {}",
-            style.paint(role, format!("{title:<9}")),
-            Escaped(&workloads),
-            Escaped(&policies.join(", "))
-        )?;
+        let title = style.paint(role, format!("{title:<9}"));
+        let words = words::isolation(report, cluster, line);
+        writeln!(out, "{title} {}", Escaped(&words))?;
     }
     Ok(())
 }

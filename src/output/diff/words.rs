@@ -3,7 +3,7 @@
 //! Refuses to escape: each format does that for its medium.
 
 use super::{DiffReport, DiffedCluster};
-use crate::graph::{Cause, LineEnds};
+use crate::graph::{Cause, Effect, IsolationLine, LineEnds};
 use crate::k8s::Direction;
 use crate::output::{count, flow_names};
 use crate::source::Span;
@@ -141,6 +141,28 @@ pub(super) fn place(report: &DiffReport<'_>, span: Span, is_before: bool) -> Str
         position.line,
         position.column
     )
+}
+
+/// Workloads that are isolated, or no longer, in a direction, by the policies that did it.
+pub(super) fn isolation(
+    report: &DiffReport<'_>,
+    cluster: &DiffedCluster<'_>,
+    line: &IsolationLine,
+) -> String {
+    let is_isolated = line.effect == Effect::Isolated;
+    let workloads = cluster.workloads(&line.workloads);
+    let (direction, by) = (
+        line.direction.field(),
+        if is_isolated { "by" } else { "no longer by" },
+    );
+    let time = usize::from(is_isolated);
+    let policies = line.policies.iter().map(|id| {
+        let policy = &cluster.clusters[time].policy(*id).object;
+        let at = place(report, policy.meta.name.span, !is_isolated);
+        format!("{} ({at})", cluster.clusters[time].policy_name(*id))
+    });
+    let policies: Vec<String> = policies.collect();
+    format!("{workloads}  {direction}  {by} {}", policies.join(", "))
 }
 
 /// The verdict in one line.

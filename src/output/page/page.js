@@ -3,7 +3,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const SYMBOLS = {none: "·", some: "◧", all: "■", unknown: "?", opened: "+", closed: "−", moved: "±"};
 const WORDS = {none: "nothing", some: "some ports", all: "every port", unknown: "unknown", opened: "opens", closed: "closes", moved: "opens and closes"};
-const MAX_CELLS = 60000, MAX_HITS = 40, MAX_NAMES = 12;
+const MAX_CELLS = 60000, MAX_HITS = 40, MAX_NAMES = 12, MAX_CHANGES = 60;
 
 /* Markup is made of elements and text only: a name is never read as markup. */
 const make = (tag, props = {}, ...children) => {
@@ -30,28 +30,41 @@ class Cluster {
     });
     this.kinds = raw.sets.map(kindOf);
     this.texts = raw.sets.map(textOf);
-    this.ends = raw.workloads.map(([space, kind, name, node, at]) => ({space, node, kind, name, at, label: raw.namespaces[space] + "/" + kind + "/" + name}));
+    this.ends = raw.workloads.map(([space, kind, name, node, at, state]) => ({space, node, kind, name, at, state, label: raw.namespaces[space] + "/" + kind + "/" + name}));
     const spaces = raw.namespaces.map((name, space) => ({name, ends: this.ends.filter(end => end.space === space)})).filter(space => space.ends.length);
     this.outside = raw.outside.map((part, index) => ({space: -1, node: raw.groups + index, kind: "outside", label: part.name, ranges: part.ranges}));
     if (this.outside.length) spaces.push({name: "outside", ends: this.outside, isOutside: true});
     this.spaces = spaces;
     this.all = this.ends.concat(this.outside);
     this.peers = new Map();
+    /* Of a difference: which nodes each change is about, and which nodes any is about. */
+    this.touched = new Uint8Array(this.size);
+    this.changes = (raw.changes || []).map(change => {
+      const [from, to] = [change.from, change.to].map(runs => this.nodes(runs));
+      for (let node = 0; node < this.size; node++) if (from[node] || to[node]) this.touched[node] = 1;
+      return {...change, from, to};
+    });
+  }
+  nodes(runs) {
+    const nodes = new Uint8Array(this.size);
+    for (let i = 0; i < runs.length; i += 2) nodes.fill(1, runs[i], runs[i] + runs[i + 1]);
+    return nodes;
   }
   between(from, to) { return this.rows[this.raw.rowOf[from.node]][to.node]; }
   /* A single Pod reaches itself whatever the policies, which is no flow. */
   isFlow(from, to) { return !(from === to && (from.kind === "Pod" || from.kind === "outside")); }
   isPeer(rule, node) {
     if (rule.peers === null) return true;
-    if (!this.peers.has(rule)) {
-      const nodes = new Uint8Array(this.size);
-      for (let i = 0; i < rule.peers.length; i += 2) nodes.fill(1, rule.peers[i], rule.peers[i] + rule.peers[i + 1]);
-      this.peers.set(rule, nodes);
-    }
+    if (!this.peers.has(rule)) this.peers.set(rule, this.nodes(rule.peers));
     return this.peers.get(rule)[node] === 1;
   }
+  /* Why a flow is there, or what is to blame for its change, in words. */
+  why(from, to) {
+    if (this.raw.diff) return [...new Set(this.changes.filter(change => change.from[from.node] && change.to[to.node]).flatMap(change => change.causes))];
+    return [this.rulesOf("out", from, to), this.rulesOf("in", to, from)].filter(text => text !== null);
+  }
   /* The rules of one side that let a flow through, in words. */
-  why(side, own, other) {
+  rulesOf(side, own, other) {
     const rules = this.raw.rules;
     if (!rules || own.kind === "outside") return null;
     const word = side === "in" ? "ingress" : "egress";
@@ -74,6 +87,7 @@ function kindOf(set) {
   if (!isEmpty(set.opened) && !isEmpty(set.closed)) return "moved";
   if (!isEmpty(set.opened)) return "opened";
   if (!isEmpty(set.closed)) return "closed";
+  if (!isEmpty(set.doubtful)) return "unknown";
   if (isEmpty(set.open)) return isEmpty(set.unknown) ? "none" : "unknown";
   return isAll(set.open) ? "all" : "some";
 }
@@ -82,12 +96,13 @@ function textOf(set) {
   const parts = [];
   if (!isEmpty(set.opened)) parts.push("opens " + portsOf(set.opened));
   if (!isEmpty(set.closed)) parts.push("closes " + portsOf(set.closed));
+  if (!isEmpty(set.doubtful)) parts.push("may open or close " + portsOf(set.doubtful));
   if (!isEmpty(set.open)) parts.push((parts.length ? "stays open " : "") + portsOf(set.open));
   if (!isEmpty(set.unknown)) parts.push("unknown: " + portsOf(set.unknown));
   return parts.join("; ") || "nothing";
 }
 
-let cluster, expanded;
+let cluster, expanded, isChangesOnly;
 const map = make("div", {class: "map", tabindex: "-1"});
 const side = make("aside", {class: "side", "aria-live": "polite", "aria-label": "selection"});
 
@@ -117,12 +132,16 @@ function summary(froms, tos) {
   return {kind, pairs, total: pairs + closedPairs, isUnknown: has("unknown")};
 }
 
+const stateOf = end => end.state ? " (" + end.state + ")" : "";
+
 /* The rows of the table, which are its columns as well. */
 function lines() {
   const list = [];
   for (const space of cluster.spaces) {
-    list.push({space, ends: space.ends, label: space.name, isSpace: true});
-    if (expanded.has(space)) for (const end of space.ends) list.push({space, ends: [end], label: end.space < 0 ? end.label : end.kind + "/" + end.name, end});
+    const ends = isChangesOnly ? space.ends.filter(end => cluster.touched[end.node]) : space.ends;
+    if (!ends.length) continue;
+    list.push({space, ends, label: space.name, isSpace: true});
+    if (expanded.has(space)) for (const end of ends) list.push({space, ends: [end], label: (end.space < 0 ? end.label : end.kind + "/" + end.name) + stateOf(end), end});
   }
   return list;
 }
@@ -130,11 +149,15 @@ function lines() {
 function drawMap(focus) {
   const list = lines();
   map.replaceChildren(legend());
+  if (cluster.raw.diff && cluster.changes.length) {
+    const box = make("input", {type: "checkbox", checked: isChangesOnly, onchange: () => { isChangesOnly = box.checked; drawMap(); }});
+    map.append(make("label", {class: "only"}, box, " only what changes"));
+  }
   if (list.length * list.length > MAX_CELLS) {
     map.append(make("p", {}, "This would be a table of " + list.length + " × " + list.length + ". Close a namespace, or search for a workload."));
   }
   const shown = list.length * list.length > MAX_CELLS ? list.filter(line => line.isSpace) : list;
-  const heads = shown.map((line, column) => make("th", {scope: "col", class: line.isSpace ? "space" : "load"}, head(line, "c" + column)));
+  const heads = shown.map(line => make("th", {scope: "col", class: line.isSpace ? "space" : "load"}, head(line, true)));
   const table = make("table", {"aria-label": "from the rows to the columns"}, make("thead", {}, make("tr", {}, make("th", {}, make("span", {class: "soft"}, "from ↓  to →")), ...heads)));
   const body = make("tbody");
   shown.forEach((from, row) => {
@@ -144,7 +167,7 @@ function drawMap(focus) {
       const symbol = result.total ? SYMBOLS[result.kind] + (result.isUnknown && result.kind !== "unknown" ? "?" : "") : "";
       return make("td", {}, make("button", {class: "k-" + result.kind, title: words, "aria-label": words, "data-at": row + "," + column, tabindex: row + column ? "-1" : "0", onclick: () => chooseCell(from, to)}, symbol));
     });
-    body.append(make("tr", {}, make("th", {scope: "row", class: from.isSpace ? "space" : "load"}, head(from, "r" + row)), ...cells));
+    body.append(make("tr", {}, make("th", {scope: "row", class: from.isSpace ? "space" : "load"}, head(from, false)), ...cells));
   });
   table.append(body);
   table.addEventListener("keydown", move);
@@ -152,9 +175,10 @@ function drawMap(focus) {
   if (focus) { const found = [...table.querySelectorAll("tbody th button")].find(button => button.title === focus); if (found) found.focus(); }
 }
 
-function head(line) {
+/* A column is narrow: there a name stands without its kind. */
+function head(line, isColumn) {
   const isOpen = expanded.has(line.space);
-  const text = line.isSpace ? (isOpen ? "▾ " : "▸ ") + line.label + " (" + line.ends.length + ")" : line.label;
+  const text = line.isSpace ? (isOpen ? "▾ " : "▸ ") + line.label + " (" + line.ends.length + ")" : isColumn && line.end.name ? line.end.name + stateOf(line.end) : line.label;
   const title = line.isSpace ? line.label : line.end.label;
   return make("button", {title, "aria-expanded": line.isSpace ? String(isOpen) : null, onclick: () => {
     if (!line.isSpace) return choose(line.end);
@@ -186,13 +210,14 @@ function flows(pairs) {
   for (const {from, to, other} of pairs) {
     const set = cluster.between(from, to);
     if (cluster.kinds[set] === "none" || !cluster.isFlow(from, to)) continue;
-    const why = [cluster.why("out", from, to), cluster.why("in", to, from)].filter(text => text !== null);
+    const why = cluster.why(from, to);
     const key = set + "\n" + why.join("\n");
     if (!groups.has(key)) groups.set(key, {set, why, others: []});
     groups.get(key).others.push(other);
   }
   const list = make("ul", {class: "flows"});
-  for (const group of [...groups.values()].sort((a, b) => b.others.length - a.others.length)) {
+  const isChange = group => ["opened", "closed", "moved"].includes(cluster.kinds[group.set]);
+  for (const group of [...groups.values()].sort((a, b) => isChange(b) - isChange(a) || b.others.length - a.others.length)) {
     const kind = cluster.kinds[group.set];
     const names = make("div", {class: "names"});
     const add = ends => ends.forEach(end => names.append(Array.isArray(end) ? make("div", {}, link(end[0]), " → ", link(end[1])) : make("div", {}, link(end))));
@@ -216,7 +241,7 @@ function choose(end) {
   const into = cluster.all.map(other => ({from: other, to: end, other}));
   const out = cluster.all.map(other => ({from: end, to: other, other}));
   const number = pairs => pairs.filter(({from, to}) => cluster.isFlow(from, to) && cluster.kinds[cluster.between(from, to)] !== "none").length;
-  const place = end.at ? cluster.raw.files[end.at[0]] + ":" + end.at[1] : end.ranges.slice(0, 8).join(", ");
+  const place = (end.at ? cluster.raw.files[end.at[0]] + ":" + end.at[1] : end.ranges.slice(0, 8).join(", ")) + stateOf(end);
   side.replaceChildren(make("h2", {}, end.label), make("p", {class: "soft"}, place),
     make("h3", {}, "Reached by " + number(into)), flows(into), make("h3", {}, "Reaches " + number(out)), flows(out));
   show();
@@ -230,11 +255,43 @@ function chooseCell(from, to) {
   show();
 }
 
+/* The lines of a difference, those that matter most first. */
+function changeList() {
+  const list = make("ul", {class: "flows"});
+  const add = changes => changes.forEach(change => {
+    const ends = side => cluster.all.filter(end => change[side][end.node]);
+    const show = () => chooseCell({ends: ends("from"), label: change.ends[0]}, {ends: ends("to"), label: change.ends[1]});
+    list.append(make("li", {},
+      make("div", {}, make("span", {class: "tag k-" + change.kind}, SYMBOLS[change.kind] + " " + WORDS[change.kind]), " ", make("span", {class: "ports"}, portsOf(change.ports)), " ", make("span", {class: "soft"}, change.level)),
+      make("div", {class: "names"}, make("button", {onclick: show}, change.ends[0] + " → " + change.ends[1])),
+      ...change.causes.map(text => make("div", {class: "why"}, text))));
+  });
+  add(cluster.changes.slice(0, MAX_CHANGES));
+  if (cluster.changes.length > MAX_CHANGES) {
+    const more = make("button", {onclick: () => { more.parentNode.remove(); add(cluster.changes.slice(MAX_CHANGES)); }}, "and " + (cluster.changes.length - MAX_CHANGES) + " more");
+    list.append(make("li", {}, more));
+  }
+  return list;
+}
+
+const notes = list => list.map(note => make("p", {class: "names"}, note));
+
 function open(index) {
   cluster = new Cluster(data.clusters[index]);
-  expanded = new Set(cluster.ends.length <= 24 ? cluster.spaces : []);
-  side.replaceChildren(make("p", {}, count(cluster.ends.length, "workload") + " in " + count(cluster.spaces.filter(space => !space.isOutside).length, "namespace") + "."), make("p", {class: "soft"}, "Open a namespace, choose a workload or a cell, or search (/). Arrow keys walk the table."), ...(cluster.raw.notes || []).map(note => make("p", {}, note)));
+  isChangesOnly = cluster.changes.length > 0;
+  const ends = isChangesOnly ? cluster.ends.filter(end => cluster.touched[end.node]) : cluster.ends;
+  expanded = new Set(ends.length <= 24 ? cluster.spaces : []);
+  home();
   drawMap();
+}
+
+function home() {
+  const number = cluster.spaces.filter(space => !space.isOutside).length;
+  side.replaceChildren(...notes(data.notes),
+    make("p", {}, count(cluster.ends.length, "workload") + " in " + count(number, "namespace") + "."),
+    make("p", {class: "soft"}, "Open a namespace, choose a workload or a cell, or search (/). Arrow keys walk the table."),
+    ...(cluster.raw.diff ? [changeList()] : []), ...notes(cluster.raw.notes || []));
+  side.scrollTop = 0;
 }
 
 const hits = make("ul", {class: "hits", hidden: true});
@@ -244,7 +301,7 @@ const field = make("input", {type: "search", placeholder: "search for a workload
 }});
 function find() {
   const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = words.length ? cluster.all.filter(end => words.every(word => end.label.toLowerCase().includes(word))) : [];
+  const found = words.length && cluster ? cluster.all.filter(end => words.every(word => end.label.toLowerCase().includes(word))) : [];
   hits.replaceChildren(...found.slice(0, MAX_HITS).map(end => make("li", {}, make("button", {onclick: () => { choose(end); hits.hidden = true; }}, end.label))));
   if (words.length && !found.length) hits.append(make("li", {class: "soft"}, "no workload of that name"));
   hits.hidden = !words.length;
@@ -259,11 +316,11 @@ const theme = make("button", {onclick: () => {
 }}, "colors: auto");
 theme.dataset.theme = "auto";
 
-const header = make("header", {}, make("h1", {}, data.title), make("div", {class: "find"}, field, hits));
+const header = make("header", {}, make("h1", {}, make("button", {class: "home", title: "back to the start", onclick: () => cluster && home()}, data.title)), make("div", {class: "find"}, field, hits));
 if (data.clusters.length > 1) {
   header.append(make("select", {"aria-label": "cluster", onchange: event => open(Number(event.target.value))}, ...data.clusters.map((one, index) => make("option", {value: index}, one.name || "cluster " + (index + 1)))));
 }
 header.append(theme, make("span", {class: "soft"}, data.tool));
 document.body.append(header, make("main", {}, map, side));
-open(0);
+if (data.clusters.length) open(0); else side.replaceChildren(...notes(data.notes));
 })();
