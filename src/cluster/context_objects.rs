@@ -4,7 +4,7 @@
 //! Refuses to know namespaces, pods and Services: nothing here makes one of them exist.
 
 use crate::k8s::{
-    ApiExtension, ClusterNetwork, ContextObject, CustomObject, Entrypoint, Gateway, Kustomization,
+    ApiExtension, ClusterNetwork, ConfigMap, ContextObject, CustomObject, Entrypoint, Gateway, Kustomization,
     Monitor, ObjectMeta, Placement, Prometheus, Role, RoleBinding, ServiceAccount,
 };
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub struct ContextObjects {
     pub api_extensions: Vec<Arc<ApiExtension>>,
     /// What says how the network of the cluster is made.
     pub cluster_networks: Vec<Arc<ClusterNetwork>>,
+    /// `ConfigMap`s.
+    pub config_maps: Vec<Arc<ConfigMap>>,
     /// Service accounts.
     pub service_accounts: Vec<Arc<ServiceAccount>>,
     /// Roles.
@@ -48,6 +50,7 @@ impl ContextObjects {
             ContextObject::Prometheus(object) => self.prometheuses.push(object),
             ContextObject::ApiExtension(object) => self.api_extensions.push(object),
             ContextObject::ClusterNetwork(object) => self.cluster_networks.push(object),
+            ContextObject::ConfigMap(object) => self.config_maps.push(object),
             ContextObject::ServiceAccount(object) => self.service_accounts.push(object),
             ContextObject::Role(object) => self.roles.push(object),
             ContextObject::RoleBinding(object) => self.role_bindings.push(object),
@@ -73,6 +76,7 @@ impl ContextObjects {
             (object.kind.name(), &object.meta)
         });
         sort_by(&mut self.cluster_networks, |object| ("", &object.meta));
+        sort_by(&mut self.config_maps, |object| ("", &object.meta));
         sort_by(&mut self.service_accounts, |object| ("", &object.meta));
         sort_by(&mut self.roles, |object| {
             (object.scope.role_kind(), &object.meta)
@@ -81,6 +85,32 @@ impl ContextObjects {
         sort_by(&mut self.role_bindings, |object| {
             (object.scope.binding_kind(), &object.meta)
         });
+    }
+}
+
+impl ContextObjects {
+    /// The `ConfigMap` of this name; `None` where there is none, or several, as for two
+    /// environments.
+    #[must_use]
+    pub fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
+        let unnamed = match namespace {
+            "default" => self.config_maps_named(None, name),
+            _ => &[],
+        };
+        match [self.config_maps_named(Some(namespace), name), unnamed] {
+            [[map], []] | [[], [map]] => Some(map),
+            _ => None,
+        }
+    }
+
+    fn config_maps_named(&self, namespace: Option<&str>, name: &str) -> &[Arc<ConfigMap>] {
+        let order = |map: &Arc<ConfigMap>| {
+            let home = map.meta.namespace.as_ref().map(|it| it.value.as_str());
+            (home, map.meta.name.value.as_str()).cmp(&(namespace, name))
+        };
+        let start = self.config_maps.partition_point(|map| order(map).is_lt());
+        let rest = &self.config_maps[start..];
+        &rest[..rest.partition_point(|map| order(map).is_eq())]
     }
 }
 

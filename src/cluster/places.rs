@@ -140,6 +140,7 @@ fn namespaced(object: &mut Object) -> Option<&mut ObjectMeta> {
             ContextObject::Gateway(object) => &mut Arc::make_mut(object).meta,
             ContextObject::Monitor(object) => &mut Arc::make_mut(object).meta,
             ContextObject::Prometheus(object) => &mut Arc::make_mut(object).meta,
+            ContextObject::ConfigMap(object) => &mut Arc::make_mut(object).meta,
             ContextObject::ServiceAccount(object) => &mut Arc::make_mut(object).meta,
             ContextObject::Role(object) if object.scope == RoleScope::Namespace => {
                 &mut Arc::make_mut(object).meta

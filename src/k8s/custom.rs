@@ -22,9 +22,29 @@ pub struct CustomObject {
     pub describes_pods: bool,
     /// The namespace that it names for what is made of it; its own where `None`.
     pub target_namespace: Option<String>,
+    /// The policies that a controller makes of it.
+    pub written_policies: Vec<WrittenPolicy>,
+    /// The keys of the labels that an admission controller puts on other objects because of
+    /// it, sorted.
+    pub written_labels: Vec<String>,
+}
+
+/// A policy that a controller makes of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenPolicy {
+    /// Where it is put; `None` for many namespaces, or one that is not told.
+    pub namespace: Option<String>,
+    /// Whether it may allow something: one without rules only denies.
+    pub allows: bool,
 }
 
 impl CustomObject {
+    /// Whether an admission controller puts a label of this key on objects because of it.
+    #[must_use]
+    pub fn writes_label(&self, key: &str) -> bool {
+        self.written_labels.iter().any(|label| label == key)
+    }
+
     /// The namespace in which something is made of it, as far as it tells.
     #[must_use]
     pub fn home(&self) -> &str {

@@ -1,5 +1,6 @@
 //! The objects that lead traffic from outside to Services: `Ingress`, the routes and
-//! gateways of the Gateway API, OpenShift's `Route`, Istio's `Gateway` and `VirtualService`.
+//! gateways of the Gateway API, OpenShift's `Route`, Istio's `Gateway` and `VirtualService`,
+//! and the routes of ingress controllers with kinds of their own.
 //!
 //! Refuses to know which pods carry that traffic: an object names at most a class, and
 //! who serves the class is knowledge about platforms.
@@ -27,6 +28,9 @@ pub enum EntrypointKind {
     VirtualService,
     /// `Gateway` of `networking.istio.io`: it selects the pods that bring the traffic.
     IstioGateway,
+    /// A route of an ingress controller with kinds of its own, by its `kind`: Traefik's
+    /// `IngressRoute`, Contour's `HTTPProxy`.
+    Custom(&'static str),
 }
 
 impl EntrypointKind {
@@ -50,6 +54,7 @@ impl EntrypointKind {
             Self::Route => "Route",
             Self::VirtualService => "VirtualService",
             Self::IstioGateway => "Gateway",
+            Self::Custom(kind) => kind,
         }
     }
 }

@@ -10,6 +10,7 @@ mod cilium;
 mod canonical;
 mod cluster_network;
 mod cluster_network_policy;
+mod config_map;
 mod custom;
 mod documents;
 mod egress_firewall;
@@ -43,7 +44,8 @@ pub use cluster_network_policy::{
     Action, ClusterNetworkPolicy, ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort,
     ClusterNetworkPolicyRule, ClusterPolicyKind, PeerSelection, PodsSelection, PortMatch, Tier,
 };
-pub use custom::CustomObject;
+pub use config_map::{ConfigMap, ConfigMapReference};
+pub use custom::{CustomObject, WrittenPolicy};
 pub use documents::Documents;
 pub use egress_firewall::{
     EGRESS_FIREWALL_NAME, EgressFirewall, EgressFirewallDestination, EgressFirewallPort,
@@ -142,6 +144,8 @@ pub enum ContextObject {
     ApiExtension(Arc<ApiExtension>),
     /// What says how the network of the cluster is made.
     ClusterNetwork(Arc<ClusterNetwork>),
+    /// A `ConfigMap`.
+    ConfigMap(Arc<ConfigMap>),
     /// A `ServiceAccount`.
     ServiceAccount(Arc<ServiceAccount>),
     /// A `Role` or `ClusterRole`.
@@ -168,6 +172,7 @@ impl ContextObject {
             Self::Prometheus(object) => object.kind.name(),
             Self::ApiExtension(object) => object.kind.name(),
             Self::ClusterNetwork(_) => "ClusterNetwork",
+            Self::ConfigMap(_) => "ConfigMap",
             Self::ServiceAccount(_) => "ServiceAccount",
             Self::Role(object) => object.scope.role_kind(),
             Self::RoleBinding(object) => object.scope.binding_kind(),
@@ -186,6 +191,7 @@ impl ContextObject {
             Self::Prometheus(object) => &object.meta,
             Self::ApiExtension(object) => &object.meta,
             Self::ClusterNetwork(object) => &object.meta,
+            Self::ConfigMap(object) => &object.meta,
             Self::ServiceAccount(object) => &object.meta,
             Self::Role(object) => &object.meta,
             Self::RoleBinding(object) => &object.meta,

@@ -1,5 +1,6 @@
 //! What scrapes metrics: the monitors and the `Prometheus` of the Prometheus operator
-//! (`monitoring.coreos.com`).
+//! (`monitoring.coreos.com`), and the monitors of those that follow it: VictoriaMetrics,
+//! Google's and Azure's managed Prometheus.
 //!
 //! Refuses to know which pods a monitor finds: it selects Services, or pods, of
 //! namespaces, and those are the cluster's.
@@ -16,20 +17,59 @@ pub enum MonitorKind {
     ServiceMonitor,
     /// `PodMonitor`: finds pods by their own labels.
     PodMonitor,
+    /// `VMServiceScrape` of VictoriaMetrics: finds pods through Services.
+    VmServiceScrape,
+    /// `VMPodScrape` of VictoriaMetrics: finds pods by their own labels.
+    VmPodScrape,
+    /// `PodMonitoring` of Google: finds pods by their own labels.
+    PodMonitoring,
 }
 
 impl MonitorKind {
+    /// The monitor of a group and kind.
+    #[must_use]
+    pub fn find(group: &str, kind: &str) -> Option<Self> {
+        Some(match (group, kind) {
+            ("azmonitoring.coreos.com" | "monitoring.coreos.com", "ServiceMonitor") => {
+                Self::ServiceMonitor
+            }
+            ("azmonitoring.coreos.com" | "monitoring.coreos.com", "PodMonitor") => Self::PodMonitor,
+            ("operator.victoriametrics.com", "VMServiceScrape") => Self::VmServiceScrape,
+            ("operator.victoriametrics.com", "VMPodScrape") => Self::VmPodScrape,
+            ("monitoring.googleapis.com", "PodMonitoring") => Self::PodMonitoring,
+            _ => return None,
+        })
+    }
+
+    /// Whether it finds pods through Services, and not by their own labels.
+    #[must_use]
+    pub fn finds_services(self) -> bool {
+        matches!(self, Self::ServiceMonitor | Self::VmServiceScrape)
+    }
+
+    /// The field of `spec` that lists its endpoints.
+    #[must_use]
+    pub fn endpoints_field(self) -> &'static str {
+        match self {
+            Self::ServiceMonitor | Self::VmServiceScrape | Self::PodMonitoring => "endpoints",
+            Self::PodMonitor | Self::VmPodScrape => "podMetricsEndpoints",
+        }
+    }
+
     /// As `kind` spells it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::ServiceMonitor => "ServiceMonitor",
             Self::PodMonitor => "PodMonitor",
+            Self::VmServiceScrape => "VMServiceScrape",
+            Self::VmPodScrape => "VMPodScrape",
+            Self::PodMonitoring => "PodMonitoring",
         }
     }
 }
 
-/// A `ServiceMonitor` or `PodMonitor`.
+/// A `ServiceMonitor`, a `PodMonitor` or one of their kin.
 #[derive(Clone, Debug)]
 pub struct Monitor {
     /// Its metadata.

@@ -2,6 +2,7 @@
 //!
 //! Refuses to know who owns whom among the inputs: that is the cluster's business.
 
+use super::config_map::ConfigMapReference;
 use super::meta::{Labels, ObjectMeta};
 use super::network_policy::Protocol;
 use crate::source::{Span, Spanned};
@@ -158,8 +159,12 @@ pub struct Container {
     pub restarts_always: bool,
     /// `ports`, those with a numeric `containerPort` only.
     pub ports: Vec<ContainerPort>,
+    /// The numbers of the ports that its probes ask: something listens there.
+    pub probe_ports: Vec<u16>,
     /// The entries of `env` with a value, in the order of the text.
     pub variables: Vec<Variable>,
+    /// The `ConfigMap`s that `env` and `envFrom` take variables from.
+    pub config_maps: Vec<ConfigMapReference>,
     /// `args`, then `command`.
     pub arguments: Vec<String>,
 }

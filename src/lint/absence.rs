@@ -98,6 +98,7 @@ impl<'a> Inventories<'a> {
             || self.is_made_by_operator(name, selector)
             || !is_complete && self.is_counted_on(namespace, selector)
             || is_configured(cx, name, selector)
+            || self.is_written_by_controller(selector)
             || self.mentions.speak_for(name, selector)
         {
             Presence::SpokenFor
@@ -188,6 +189,17 @@ impl<'a> Inventories<'a> {
         self.operated.iter().any(by_operator)
             || objects.prometheuses.iter().any(by_prometheus)
             || objects.gateways.iter().any(by_gateway)
+    }
+
+    /// Whether an admission controller puts a label on pods that the selector asks for.
+    fn is_written_by_controller(&self, selector: &LabelSelector) -> bool {
+        let custom_objects = self.cluster.context_objects().custom_objects.iter();
+        let mut writers = custom_objects.filter(|object| !object.written_labels.is_empty());
+        writers.any(|object| {
+            let labels = selector.match_labels.iter().map(|label| &label.key);
+            let entries = selector.match_expressions.iter().map(|entry| &entry.key);
+            labels.chain(entries).any(|key| object.writes_label(key))
+        })
     }
 
     /// Whether a Service of the namespace leads to pods with these labels.

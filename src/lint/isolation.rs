@@ -136,14 +136,8 @@ fn isolates(policy: &NetworkPolicy, direction: Direction) -> bool {
 /// Whether a controller writes policies for namespaces by itself: Kyverno's rules that
 /// generate them, tenants of Capsule, templates for projects.
 fn generates_policies(cx: &Context<'_>) -> bool {
-    const GENERATORS: &[&str] = &["capsule.clastix.io", "kyverno.io", "policies.kyverno.io"];
     let mut objects = cx.cluster.context_objects().custom_objects.iter();
-    objects.any(|object| {
-        let text = || cx.sources.text(object.meta.span);
-        GENERATORS.contains(&object.group.as_str())
-            && (text().contains("generat") || object.kind == "Tenant")
-            && (text().contains("NetworkPolicy") || text().contains("networkPolicies"))
-    })
+    objects.any(|object| !object.written_policies.is_empty())
 }
 
 /// Whether a manifest lies in a folder of what is not deployed: vendored libraries, tests,

@@ -6,7 +6,7 @@
 
 use super::near_miss::{self, NearMiss};
 use super::{Context, absence::Inventories, rewrite};
-use crate::cluster::{NamespaceId, PolicyId, WorkloadId};
+use crate::cluster::{NamespaceId, PolicyId, WorkloadId, platform};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{Label, LabelSelector, Labels, Workload};
 use crate::source::{Edit, Span};
@@ -197,6 +197,47 @@ fn pods_have(labels: &Labels, workload: &str) -> String {
 fn in_words(labels: &[String]) -> String {
     let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
     labels.join(" and ")
+}
+
+/// The finding with the object that others make pods of whose labels the selector misses by
+/// little: a pod template of a kind that npcheck does not read, or what an operator is known
+/// to give pods. `None` where nothing comes near.
+#[must_use]
+pub fn point_out_maker(
+    cx: &Context<'_>,
+    unmatched: Unmatched<'_>,
+    finding: &Diagnostic,
+) -> Option<Diagnostic> {
+    let objects = &cx.cluster.context_objects().custom_objects;
+    let names: Vec<&str> = unmatched
+        .namespaces
+        .iter()
+        .map(|id| cx.cluster.namespace(*id).name.as_str())
+        .collect();
+    let mut labels: Vec<(usize, Labels)> = Vec::new();
+    for (index, object) in objects.iter().enumerate() {
+        if !object.pod_labels.is_empty() && names.contains(&object.home()) {
+            labels.push((index, object.pod_labels.clone()));
+        }
+        for operand in platform::operands_of(&object.group, &object.kind) {
+            if names.iter().any(|name| operand.may_be_in(object, name)) {
+                labels.push((index, operand.certain_labels(object)));
+            }
+        }
+    }
+    let candidates = labels.iter().map(|(index, labels)| (*index, labels));
+    let near = near_miss::nearest_of(unmatched.selector, candidates)?;
+    let object = &objects[near.of];
+    let remark = format!(
+        "the pods of {} `{}` have `{}`: {}",
+        object.kind, object.meta.name, near.label, near.difference
+    );
+    let finding = finding.clone().with_severity(Severity::Warning);
+    Some(
+        finding
+            .related(near.defined, remark)
+            .help(format!("did you mean `{}`?", near.label)),
+    )
 }
 
 /// Whether the near miss is more likely than pods that nobody has seen: not where both names

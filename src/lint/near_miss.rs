@@ -211,7 +211,7 @@ fn compare<T: Copy>(
             .filter(|label| label.value.value == value.value)
     };
     if let Some(label) =
-        same_value().find(|label| same_form(key, &label.key) || is_typo(key, &label.key))
+        same_value().find(|label| same_form(key, &label.key) || is_slip_of_key(key, &label.key))
     {
         return Some((
             Likeness::Form,
@@ -311,6 +311,13 @@ pub fn is_typo(a: &str, b: &str) -> bool {
         2 => shorter >= 7,
         _ => false,
     }
+}
+
+/// Whether one key looks like a slip of another one that has the same value: the value is
+/// evidence as well, so that one letter of a short word is enough.
+fn is_slip_of_key(a: &str, b: &str) -> bool {
+    let is_word = |key: &str| key.len() >= 4 && !key.contains(|it: char| it.is_ascii_digit());
+    is_typo(a, b) || is_word(a) && is_word(b) && strsim::osa_distance(a, b) == 1
 }
 
 /// Whether two neighbouring letters of one text stand the other way round in the other.

@@ -1,10 +1,11 @@
-//! Names of Services in what a container is told: its environment and its arguments.
+//! Names of Services in what a container is told: its environment, what it takes from
+//! ConfigMaps into it, and its arguments.
 //!
 //! Refuses to know what a program makes of the text; it looks for a host's name in the
 //! places where hosts stand.
 
 use crate::cluster::{Cluster, NamespaceId, ServiceId};
-use crate::k8s::{Variable, Workload};
+use crate::k8s::Workload;
 
 /// A Service that a container is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,15 +23,17 @@ pub struct Reference {
 #[must_use]
 pub fn references(cluster: &Cluster, own: NamespaceId, pod: &Workload) -> Vec<Reference> {
     let own = cluster.namespace(own).name.as_str();
-    let variables = pod.containers.iter().flat_map(|it| &it.variables);
-    let of_variables = variables.flat_map(|variable| {
-        let is_whole = |host: &Host<'_>| host.name == variable.value;
-        let names_host = names_host(variable);
-        hosts(&variable.value).map(move |host| Host {
-            is_address: host.is_address || (names_host && is_whole(&host)),
-            ..host
-        })
-    });
+    let written = pod.containers.iter().flat_map(|it| &it.variables);
+    let written = written.map(|it| (it.name.as_str(), it.value.as_str()));
+    let of_variables = written
+        .chain(configured(cluster, own, pod))
+        .flat_map(|(name, value)| {
+            let names_host = names_host(name);
+            hosts(value).map(move |host| Host {
+                is_address: host.is_address || (names_host && host.name == value),
+                ..host
+            })
+        });
     let arguments = pod.containers.iter().flat_map(|it| &it.arguments);
     let of_arguments = arguments.flat_map(|text| hosts(text));
     let references = of_variables.chain(of_arguments).filter_map(|host| {
@@ -44,6 +47,28 @@ pub fn references(cluster: &Cluster, own: NamespaceId, pod: &Workload) -> Vec<Re
     references.sort_unstable();
     references.dedup();
     references
+}
+
+/// The variables that the containers of a pod take from ConfigMaps: name, without a prefix,
+/// and value.
+fn configured<'c>(
+    cluster: &'c Cluster,
+    own: &'c str,
+    pod: &'c Workload,
+) -> impl Iterator<Item = (&'c str, &'c str)> {
+    let references = pod.containers.iter().flat_map(|it| &it.config_maps);
+    references.flat_map(move |reference| {
+        let objects = cluster.context_objects();
+        let map = objects.config_map(own, &reference.config_map);
+        let entries = map.into_iter().flat_map(|map| &map.data);
+        entries.filter_map(move |entry| match &reference.key {
+            None => Some((entry.name.as_str(), entry.value.as_str())),
+            Some(key) if *key == entry.name => {
+                Some((reference.name.as_str(), entry.value.as_str()))
+            }
+            Some(_) => None,
+        })
+    })
 }
 
 /// The Services that the containers of a pod of the namespace `own` are told of, in order.
@@ -67,11 +92,11 @@ fn service(cluster: &Cluster, own: &str, host: &str) -> Option<ServiceId> {
 }
 
 /// Whether a variable is by its name one for a host: `DB_HOST`, `UPSTREAM_URL`.
-fn names_host(variable: &Variable) -> bool {
+fn names_host(name: &str) -> bool {
     const WORDS: &[&str] = &[
         "ADDR", "ADDRESS", "ENDPOINT", "HOST", "HOSTNAME", "SERVER", "SERVICE", "URI", "URL",
     ];
-    let name = variable.name.to_ascii_uppercase();
+    let name = name.to_ascii_uppercase();
     name.rsplit(['_', '-', '.'])
         .next()
         .is_some_and(|last| WORDS.contains(&last))

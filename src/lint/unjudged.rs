@@ -1,6 +1,6 @@
 //! Policies that take part in a cluster and that npcheck does not judge: those of other
-//! products, those that only another tool completes, those that an API server refuses, and
-//! whatever a part may bring that nobody could build.
+//! products, those that only another tool completes, those that an API server refuses, those
+//! that a controller writes, and whatever a part may bring that nobody could build.
 //! Where one of them may allow a flow, nobody can say that the flow is blocked.
 //!
 //! Refuses to know what such a policy says.
@@ -15,6 +15,15 @@ pub struct Unjudged {
     namespaces: BTreeSet<String>,
     is_everywhere: bool,
     has_homeless_template: bool,
+    /// Those that a controller writes: the namespaces, or everywhere.
+    written: Written,
+}
+
+/// Where controllers write policies that may allow something.
+#[derive(Debug, Default)]
+struct Written {
+    namespaces: BTreeSet<String>,
+    is_everywhere: bool,
 }
 
 impl Unjudged {
@@ -50,6 +59,16 @@ impl Unjudged {
                 unjudged.add(&cluster.namespace(id).name);
             }
         }
+        let custom_objects = cluster.context_objects().custom_objects.iter();
+        let written = custom_objects.flat_map(|object| &object.written_policies);
+        for policy in written.filter(|policy| policy.allows) {
+            match &policy.namespace {
+                Some(namespace) => {
+                    unjudged.written.namespaces.insert(namespace.clone());
+                }
+                None => unjudged.written.is_everywhere = true,
+            }
+        }
         for policy in cluster.policies() {
             if !policy.object.meta.is_accepted {
                 unjudged.add(&cluster.namespace(policy.namespace).name);
@@ -67,12 +86,22 @@ impl Unjudged {
     /// nothing but policies.
     #[must_use]
     pub fn may_be_anywhere(&self) -> bool {
-        self.is_everywhere || self.has_homeless_template
+        self.is_everywhere || self.has_homeless_template || self.written.is_everywhere
+    }
+
+    /// Whether a controller may write a policy for pods of this namespace that allows
+    /// something.
+    #[must_use]
+    pub fn may_be_written_in(&self, cluster: &Cluster, namespace: NamespaceId) -> bool {
+        let name = &cluster.namespace(namespace).name;
+        self.written.is_everywhere || self.written.namespaces.contains(name)
     }
 
     /// Whether such a policy may select pods of this namespace.
     #[must_use]
     pub fn may_be_in(&self, cluster: &Cluster, namespace: NamespaceId) -> bool {
-        self.is_everywhere || self.namespaces.contains(&cluster.namespace(namespace).name)
+        self.is_everywhere
+            || self.namespaces.contains(&cluster.namespace(namespace).name)
+            || self.may_be_written_in(cluster, namespace)
     }
 }

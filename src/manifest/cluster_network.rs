@@ -131,9 +131,15 @@ pub(super) fn read_install_config(node: Node<'_>, meta: ObjectMeta) -> ClusterNe
     }
 }
 
+/// Whether a `ConfigMap` holds the settings of the Cilium agent.
+pub(super) fn is_cilium_config(node: Node<'_>) -> bool {
+    let name = node.find(&["metadata", "name"]);
+    name.and_then(Node::as_str) == Some("cilium-config")
+}
+
 /// The settings of the Cilium agent.
 fn read_cilium_config(node: Node<'_>, meta: impl FnOnce() -> ObjectMeta) -> Option<ClusterNetwork> {
-    let meta = (node.find(&["metadata", "name"])?.as_str() == Some("cilium-config")).then(meta)?;
+    let meta = is_cilium_config(node).then(meta)?;
     let keys = ["cluster-pool-ipv4-cidr", "cluster-pool-ipv6-cidr"];
     let pod_cidrs = keys.iter().filter_map(|key| node.find(&["data", key]));
     Some(ClusterNetwork {

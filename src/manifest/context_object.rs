@@ -5,7 +5,8 @@
 
 use super::object::Identity;
 use super::{
-    api_extension, cluster_network, custom, entrypoint, kustomization, meta, monitor, rbac,
+    api_extension, cluster_network, config_map, custom, entrypoint, kustomization, meta, monitor, proxy_route,
+    rbac,
 };
 use crate::k8s::{
     ApiExtensionKind, ContextObject, EntrypointKind, MonitorKind, ObjectMeta, PrometheusKind,
@@ -18,7 +19,15 @@ use std::sync::Arc;
 /// Reads an object; `None` if its kind is none of these, or it says nothing about traffic.
 pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<ContextObject> {
     let meta = || metadata(node, identity);
-    Some(match (identity.group(), identity.kind) {
+    let (group, kind) = (identity.group(), identity.kind);
+    if let Some(kind) = MonitorKind::find(group, kind) {
+        let monitor = monitor::read(node, meta(), kind);
+        return Some(ContextObject::Monitor(Arc::new(monitor)));
+    }
+    if let Some(route) = proxy_route::read(node, group, kind, meta) {
+        return Some(ContextObject::Entrypoint(Arc::new(route)));
+    }
+    Some(match (group, kind) {
         ("networking.k8s.io" | "extensions", "Ingress") => {
             ContextObject::Entrypoint(Arc::new(entrypoint::read_ingress(node, meta())))
         }
@@ -28,7 +37,8 @@ pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<ContextObj
         ("gateway.networking.k8s.io", kind) => {
             let mut kinds = EntrypointKind::GATEWAY_ROUTES.into_iter();
             let kind = kinds.find(|known| known.name() == kind)?;
-            ContextObject::Entrypoint(Arc::new(entrypoint::read_gateway_route(node, meta(), kind)))
+            let route = entrypoint::read_gateway_route(node, meta(), kind)?;
+            ContextObject::Entrypoint(Arc::new(route))
         }
         // The group has been in use since OpenShift 3.6; before, it was the core group.
         ("route.openshift.io" | "", "Route") => {
@@ -41,14 +51,6 @@ pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<ContextObj
         ("networking.istio.io", "Gateway") => {
             ContextObject::Entrypoint(Arc::new(entrypoint::read_istio_gateway(node, meta())))
         }
-        ("monitoring.coreos.com", "ServiceMonitor") => ContextObject::Monitor(Arc::new(
-            monitor::read(node, meta(), MonitorKind::ServiceMonitor),
-        )),
-        ("monitoring.coreos.com", "PodMonitor") => ContextObject::Monitor(Arc::new(monitor::read(
-            node,
-            meta(),
-            MonitorKind::PodMonitor,
-        ))),
         ("monitoring.coreos.com", kind) => {
             let mut kinds = PrometheusKind::ALL.into_iter();
             let kind = kinds.find(|known| known.name() == kind)?;
@@ -96,6 +98,9 @@ pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<ContextObj
         }
         ("argoproj.io", "Application") => {
             ContextObject::Placement(Arc::new(kustomization::read_argo(node, meta())?))
+        }
+        ("", "ConfigMap") if !cluster_network::is_cilium_config(node) => {
+            ContextObject::ConfigMap(Arc::new(config_map::read(node, meta)?))
         }
         _ => ContextObject::ClusterNetwork(Arc::new(cluster_network::read(node, identity, meta)?)),
     })
@@ -252,6 +257,10 @@ mod tests {
                     format!("{}={service} ignores={ignores}", call.path)
                 };
                 object.calls.iter().map(call).collect()
+            }
+            ContextObject::ConfigMap(object) => {
+                let data = object.data.iter();
+                data.map(|entry| format!("{}={}", entry.name, entry.value)).collect()
             }
             ContextObject::ServiceAccount(object) => vec![format!("{:?}", object.automount_token)],
             ContextObject::Role(object) => vec![object.verbs.join(",")],

@@ -5,6 +5,7 @@
 use super::context_object::text;
 use super::meta;
 use super::object::Identity;
+use super::written;
 use crate::k8s::{CustomObject, Labels, ObjectMeta};
 use crate::yaml::tree::Node;
 
@@ -68,6 +69,8 @@ pub(super) fn read(
         pod_labels: found.labels.unwrap_or_default(),
         describes_pods: found.describes_pods,
         target_namespace: target.map(|target| target.value),
+        written_policies: spec.map(written::policies).unwrap_or_default(),
+        written_labels: spec.map(written::labels).unwrap_or_default(),
     })
 }
 

@@ -69,18 +69,26 @@ fn service_port(node: Node<'_>) -> Option<Spanned<BackendPort>> {
     Some(Spanned::new(number.or_else(name)?, node.span()))
 }
 
-/// Reads a route of the Gateway API.
+/// Reads a route of the Gateway API; `None` if it is for traffic between Services alone.
 pub(super) fn read_gateway_route(
     node: Node<'_>,
     meta: ObjectMeta,
     kind: EntrypointKind,
-) -> Entrypoint {
+) -> Option<Entrypoint> {
     let spec = node.find(&["spec"]);
+    // A route for traffic between Services hangs on a Service (GAMMA).
+    let is_of_mesh = |parent: Node<'_>| {
+        let kind = text(parent, &["kind"]);
+        kind.is_some_and(|kind| kind.value == "Service" || kind.value == "ServiceEntry")
+    };
+    let mut parents = list(spec, &["parentRefs"]).peekable();
+    if parents.peek().is_some() && parents.all(is_of_mesh) {
+        return None;
+    }
     let gateway = |parent: Node<'_>| {
         let kind = text(parent, &["kind"]).map(|kind| kind.value);
         let name = text(parent, &["name"])?.value;
         let namespace = text(parent, &["namespace"]).map(|namespace| namespace.value);
-        // A route for traffic between Services hangs on a Service (GAMMA).
         let is_gateway = kind.is_none_or(|kind| kind == "Gateway");
         is_gateway.then_some(GatewayReference { namespace, name })
     };
@@ -92,7 +100,7 @@ pub(super) fn read_gateway_route(
             backends.extend(route_backend(backend, path));
         }
     }
-    Entrypoint {
+    Some(Entrypoint {
         meta,
         kind,
         class: None,
@@ -100,7 +108,7 @@ pub(super) fn read_gateway_route(
         backends,
         pods: None,
         ports: Vec::new(),
-    }
+    })
 }
 
 fn route_backend(backend: Node<'_>, path: String) -> Option<Backend> {

@@ -1,4 +1,4 @@
-//! `ServiceMonitor`, `PodMonitor` and `Prometheus` from a tree.
+//! `ServiceMonitor`, `PodMonitor`, their kin and `Prometheus` from a tree.
 //!
 //! Refuses to know how metrics are scraped beyond the port.
 
@@ -13,14 +13,10 @@ use crate::k8s::{
 use crate::source::Spanned;
 use crate::yaml::tree::Node;
 
-/// Reads a `ServiceMonitor` or a `PodMonitor`.
+/// Reads a monitor.
 pub(super) fn read(node: Node<'_>, meta: ObjectMeta, kind: MonitorKind) -> Monitor {
     let spec = node.find(&["spec"]);
-    let endpoints = match kind {
-        MonitorKind::ServiceMonitor => "endpoints",
-        MonitorKind::PodMonitor => "podMetricsEndpoints",
-    };
-    let endpoints = spec.and_then(|spec| spec.find(&[endpoints]));
+    let endpoints = spec.and_then(|spec| spec.find(&[kind.endpoints_field()]));
     let endpoints = endpoints.into_iter().flat_map(Node::items);
     let selector = spec.and_then(|spec| spec.find(&["selector"]));
     let namespaces = spec.and_then(|spec| spec.find(&["namespaceSelector"]));
@@ -67,6 +63,7 @@ fn read_endpoint(node: Node<'_>) -> MonitorEndpoint {
         port: text(node, &["port"]),
         target_port: number(&["portNumber"])
             .or_else(|| number(&["targetPort"]))
+            .or_else(|| number(&["port"]))
             .or_else(name),
     }
 }

@@ -70,7 +70,8 @@ impl<'t> Identity<'t> {
             (_, "StatefulSet") => workload(&["apps"], WorkloadKind::StatefulSet),
             (_, "Job") => workload(&["batch"], WorkloadKind::Job),
             (_, "CronJob") => workload(&["batch"], WorkloadKind::CronJob),
-            ("", "Namespace") => Some(ReadAs::Namespace),
+            // OpenShift shows a namespace as a project, and makes one of it.
+            ("", "Namespace") | ("project.openshift.io", "Project") => Some(ReadAs::Namespace),
             ("", "Node") => Some(ReadAs::Node),
             ("", "Service") => Some(ReadAs::Service),
             // The core group has no such kind, and no other product uses it.

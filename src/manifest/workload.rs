@@ -6,7 +6,7 @@ use super::deserializer;
 use super::meta::{self, Holds};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{
-    Container, ContainerPort, ObjectMeta, Protocol, Variable, Workload, WorkloadKind,
+    ConfigMapReference, Container, ContainerPort, ObjectMeta, Protocol, Variable, Workload, WorkloadKind,
 };
 use crate::source::Spanned;
 use crate::yaml::tree::Node;
@@ -125,12 +125,30 @@ fn containers(spec: Option<Node<'_>>, field: &str, typed: Vec<v1::Container>) ->
 }
 
 fn container(node: Node<'_>, typed: v1::Container, is_init: bool) -> Container {
-    let variables = typed.env.into_iter().flatten().filter_map(|variable| {
-        Some(Variable {
-            name: variable.name,
-            value: variable.value?,
-        })
-    });
+    let mut variables = Vec::new();
+    let mut config_maps = Vec::new();
+    for variable in typed.env.into_iter().flatten() {
+        let from = variable.value_from.and_then(|from| from.config_map_key_ref);
+        if let Some(value) = variable.value {
+            variables.push(Variable {
+                name: variable.name,
+                value,
+            });
+        } else if let Some(from) = from {
+            config_maps.push(ConfigMapReference {
+                config_map: from.name,
+                name: variable.name,
+                key: Some(from.key),
+            });
+        }
+    }
+    for from in typed.env_from.into_iter().flatten() {
+        config_maps.extend(from.config_map_ref.map(|map| ConfigMapReference {
+            config_map: map.name,
+            name: from.prefix.unwrap_or_default(),
+            key: None,
+        }));
+    }
     let commands = typed.args.into_iter().chain(typed.command).flatten();
     let nodes = node.get("ports").into_iter().flat_map(Node::items);
     let ports = nodes.zip(typed.ports.into_iter().flatten());
@@ -142,9 +160,23 @@ fn container(node: Node<'_>, typed: v1::Container, is_init: bool) -> Container {
         ports: ports
             .filter_map(|(node, typed)| port(node, &typed))
             .collect(),
-        variables: variables.collect(),
+        probe_ports: probe_ports(node),
+        variables,
+        config_maps,
         arguments: commands.collect(),
     }
+}
+
+/// The numbers of the ports that the probes of a container ask.
+fn probe_ports(node: Node<'_>) -> Vec<u16> {
+    const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
+    const WAYS: [&str; 3] = ["httpGet", "tcpSocket", "grpc"];
+    let probes = PROBES.into_iter().filter_map(|probe| node.get(probe));
+    let ports = probes.flat_map(|probe| {
+        let ways = WAYS.into_iter();
+        ways.filter_map(move |way| probe.find(&[way, "port"])?.as_int())
+    });
+    ports.filter_map(|port| u16::try_from(port).ok()).collect()
 }
 
 /// A port with a number; one without names nothing (S7). The API server refuses numbers

@@ -3,10 +3,12 @@
 use crate::cluster::{NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{
-    Direction, Label, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule, Operator, Truth,
+    Direction, IpBlock, Label, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule, Operator, Truth,
 };
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
-use crate::lint::{Category, Context, Profile, Rule, RuleMeta, declare_rule, dns, rewrite};
+use crate::lint::{
+    Category, Context, Profile, Rule, RuleMeta, addresses, declare_rule, dns, rewrite,
+};
 use crate::source::{Edit, Span, Spanned};
 use std::collections::BTreeMap;
 
@@ -15,7 +17,8 @@ declare_rule! {
     ///
     /// Reports an egress rule for DNS alone none of whose peers can be a resolver: the
     /// resolver's labels without its namespace or in another one, all pods of the policy's own
-    /// namespace, a label that the resolver among the manifests does not have.
+    /// namespace, a label that the resolver among the manifests does not have, public addresses
+    /// (`8.8.8.8`) that pods with the usual `dnsPolicy` do not ask.
     ///
     /// It speaks only where no other rule lets the pods reach a resolver. A
     /// `namespaceSelector` for a label that no namespace has is `unlabeled-namespace`'s.
@@ -107,7 +110,7 @@ fn mismatches(cx: &Context<'_>, namespace: NamespaceId, pods: &IsolatedPods) -> 
         }
         for (index, rule) in policy.rules(Direction::Egress).iter().enumerate() {
             let peers = rule.peers.items();
-            let mismatch = peers.iter().map(|peer| mismatch(cx, namespace, peer));
+            let mismatch = peers.iter().map(|peer| mismatch(cx, namespace, pods, peer));
             let mismatches: Option<Vec<Mismatch>> = mismatch.collect();
             match mismatches {
                 Some(mismatches) if is_for_dns(rule) && !peers.is_empty() => {
@@ -142,7 +145,15 @@ struct Mismatch {
     is_certain: bool,
 }
 
-fn mismatch(cx: &Context<'_>, own: NamespaceId, peer: &NetworkPolicyPeer) -> Option<Mismatch> {
+fn mismatch(
+    cx: &Context<'_>,
+    own: NamespaceId,
+    asking: &IsolatedPods,
+    peer: &NetworkPolicyPeer,
+) -> Option<Mismatch> {
+    if let Some(block) = peer.ip_block.get() {
+        return outside(cx, asking, block);
+    }
     let (namespaces, pods) = peer.selectors()?;
     let is_opaque = |selector: &LabelSelector| selector.is_opaque();
     if namespaces.is_some_and(is_opaque) || pods.is_some_and(is_opaque) {
@@ -153,6 +164,29 @@ fn mismatch(cx: &Context<'_>, own: NamespaceId, peer: &NetworkPolicyPeer) -> Opt
         (Some(namespaces), pods) => in_namespaces(cx, namespaces, pods),
         (None, None) => None,
     }
+}
+
+/// Public addresses, where the pods that ask are known to ask the cluster's resolver.
+fn outside(cx: &Context<'_>, asking: &IsolatedPods, block: &IpBlock) -> Option<Mismatch> {
+    let asks_cluster = |id: &WorkloadId| {
+        let pod = &cx.cluster.workload(*id).object;
+        let policy = pod.dns_policy.as_deref();
+        let is_usual = policy.is_none_or(|it| it.starts_with("ClusterFirst"));
+        is_usual && pod.nameservers.is_empty() && !pod.host_network
+    };
+    let do_ask = !asking.workloads.is_empty() && asking.workloads.iter().all(asks_cluster);
+    if !do_ask || !addresses::is_public(&block.cidr) {
+        return None;
+    }
+    let cidr = &block.cidr;
+    Some(Mismatch {
+        span: cidr.span,
+        message: format!("the pods ask the resolver of the cluster, not {}", cidr.value),
+        label: "allows DNS to the outside only".to_owned(),
+        help: "allow UDP and TCP 53 to the resolver of the cluster, which asks this one".to_owned(),
+        edit: None,
+        is_certain: false,
+    })
 }
 
 /// Pods of the policy's own namespace, where no resolver is.

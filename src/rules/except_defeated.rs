@@ -78,7 +78,7 @@ declare_rule! {
         tier: Stable,
         evidence: "2 warnings and errors on 24 public repositories, judged right",
         fix: None,
-        mutes: &[],
+        mutes: &["allow-all-rule"],
         since: "0.1.0",
     }
 }

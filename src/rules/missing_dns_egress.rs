@@ -99,7 +99,8 @@ impl Rule for MissingDnsEgress {
     fn check_namespace(&self, cx: &mut Context<'_>, id: NamespaceId) {
         let cluster = cx.cluster;
         let name = &cluster.namespace(id).name;
-        if cx.settings.namespaces_without_dns.contains(name) {
+        let is_left_out = cx.settings.namespaces_without_dns.contains(name);
+        if is_left_out || cx.unjudged().may_be_written_in(cluster, id) {
             return;
         }
         // Such pods ask somebody else than the cluster's resolver.

@@ -10,7 +10,7 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, service_ports
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a rule with ports between pods that are named by their labels on both sides,
+    /// Reports a rule between pods that are named by their labels on both sides,
     /// where the policies of the other side let none of it through: an `egress` rule to pods
     /// that are isolated for ingress and do not admit the sender, or an `ingress` rule from
     /// pods that are isolated for egress and may not send.
@@ -172,8 +172,7 @@ impl<'c> Promise<'c> {
         let is_usable = is_about_pods
             && policy.meta.is_accepted
             && policy.meta.opaque.is_none()
-            && policy.applies_to(place.direction)
-            && !place.rule.ports.items().is_empty();
+            && policy.applies_to(place.direction);
         let subjects = cx.engine.selected(id).to_vec();
         let others = cx.engine.peer_workloads(id, place.peer);
         if !is_usable || subjects.is_empty() || others.is_empty() {
@@ -308,7 +307,10 @@ impl<'c> Promise<'c> {
         let path = format!("{}.podSelector", place.path());
         let mut finding = cx
             .policy_finding(self.id, path, self.selector.span, message)
-            .label("nothing gets through to these pods on the ports of the rule");
+            .label(match place.rule.ports.items() {
+                [] => "nothing gets through to these pods",
+                _ => "nothing gets through to these pods on the ports of the rule",
+            });
         const SHOWN: usize = 3;
         let policies = cx.engine.isolating(self.others[0], self.opposite());
         for policy in policies.iter().take(SHOWN) {
@@ -335,10 +337,13 @@ impl<'c> Promise<'c> {
             Some(selector) => snippet::peer(selector, namespace),
             None => "{podSelector: {}}".to_owned(),
         };
-        let ports = snippet::ports(self.place.rule.ports.items());
+        let ports = match self.place.rule.ports.items() {
+            [] => String::new(),
+            ports => format!(", ports: {}", snippet::ports(ports)),
+        };
         format!(
             "allow it on the other side too, in `{}` of a policy for these pods in `{}`: \
-             `- {{{}: [{peer}], ports: {ports}}}`; or delete this rule",
+             `- {{{}: [{peer}]{ports}}}`; or delete this rule",
             opposite.field(),
             cluster.namespace(home).name,
             opposite.peers_field(),

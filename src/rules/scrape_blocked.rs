@@ -1,9 +1,10 @@
 //! Metrics that a monitor asks for and that no policy lets a scraper read.
 
+use crate::cluster::platform;
 use crate::cluster::{PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
-    LabelSelector, Labels, Monitor, MonitorEndpoint, MonitorKind, PortReference, Protocol, Truth,
+    LabelSelector, Labels, Monitor, MonitorEndpoint, PortReference, Protocol, Truth,
     Workload,
 };
 use crate::lint::callers::Caller;
@@ -175,10 +176,7 @@ fn by_monitors(cx: &Context<'_>) -> Vec<Target> {
         let own = monitor.meta.namespace_name();
         let object = format!("{own}/{}/{}", monitor.kind.name(), monitor.meta.name);
         for (index, endpoint) in monitor.endpoints.iter().enumerate() {
-            let path = match monitor.kind {
-                MonitorKind::ServiceMonitor => format!("spec.endpoints[{index}]"),
-                MonitorKind::PodMonitor => format!("spec.podMetricsEndpoints[{index}]"),
-            };
+            let path = format!("spec.{}[{index}]", monitor.kind.endpoints_field());
             let span = endpoint
                 .port
                 .as_ref()
@@ -215,27 +213,22 @@ fn scraped(
     });
     let mut found = Vec::new();
     for namespace in namespaces {
-        match monitor.kind {
-            MonitorKind::PodMonitor => {
-                for id in cluster.workloads_in(namespace) {
-                    let pod = &cluster.workload(id).object;
-                    if surely_matches(&monitor.selector, &pod.labels) {
-                        let name = endpoint.port.as_ref().map(|port| port.value.as_str());
-                        let named = name.map(|name| numbers_of(pod, name)).unwrap_or_default();
-                        let ports = named.into_iter().chain(target_ports(pod, endpoint));
-                        found.extend(ports.map(|port| (id, port)));
-                    }
+        if monitor.kind.finds_services() {
+            for service in cluster.services_in(namespace) {
+                let labels = &cluster.service(service).object.meta.labels;
+                if surely_matches(&monitor.selector, labels) {
+                    found.extend(behind(cx, service, endpoint));
                 }
             }
-            MonitorKind::ServiceMonitor => {
-                for service in cluster.services_in(namespace) {
-                    if surely_matches(
-                        &monitor.selector,
-                        &cluster.service(service).object.meta.labels,
-                    ) {
-                        found.extend(behind(cx, service, endpoint));
-                    }
-                }
+            continue;
+        }
+        for id in cluster.workloads_in(namespace) {
+            let pod = &cluster.workload(id).object;
+            if surely_matches(&monitor.selector, &pod.labels) {
+                let name = endpoint.port.as_ref().map(|port| port.value.as_str());
+                let named = name.map(|name| numbers_of(pod, name)).unwrap_or_default();
+                let ports = named.into_iter().chain(target_ports(pod, endpoint));
+                found.extend(ports.map(|port| (id, port)));
             }
         }
     }
@@ -292,6 +285,9 @@ fn by_annotations(cx: &Context<'_>) -> Vec<Target> {
     for id in cluster.workload_ids() {
         let pod = &cluster.workload(id).object;
         let (object, path) = (cluster.workload_name(id), String::new());
+        if has_open_merged_metrics(cx, id) {
+            continue;
+        }
         if let Some((port, span)) = annotated(&pod.annotations, pod) {
             targets.push(Target {
                 workload: id,
@@ -331,6 +327,16 @@ fn by_annotations(cx: &Context<'_>) -> Vec<Target> {
         }
     }
     targets
+}
+
+/// Whether a scraper gets in where Istio's proxy serves the metrics of its pod: it changes the
+/// annotations to say so.
+fn has_open_merged_metrics(cx: &Context<'_>, id: WorkloadId) -> bool {
+    let unjudged = cx.unjudged();
+    let port = platform::MERGED_METRICS_PORT;
+    let entrance = || Entrance::guarded(cx.cluster, &unjudged, id, Protocol::Tcp, port);
+    platform::has_istio_proxy(&cx.cluster.workload(id).object.labels)
+        && entrance().is_some_and(|entrance| !is_closed(cx, &entrance))
 }
 
 /// Where annotations of pods ask for a scrape without naming a port, which means every port

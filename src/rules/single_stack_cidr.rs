@@ -2,9 +2,10 @@
 
 use crate::cluster::PolicyId;
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::k8s::{self, NetworkPolicyPeer, NetworkPolicyRule};
+use crate::k8s::{self, NetworkPolicyPeer, NetworkPolicyRule, RulePlace};
 use crate::lint::addresses::{self, Family};
-use crate::lint::{Category, Context, Rule, RuleMeta, block_edit, declare_rule};
+use crate::lint::{Category, Context, Rule, RuleMeta, block_edit, declare_rule, ports};
+use std::collections::BTreeSet;
 
 declare_rule! {
     /// ## What it does
@@ -13,8 +14,8 @@ declare_rule! {
     /// no block of the other one, as an info; and a rule with both, of which only one has
     /// exceptions.
     ///
-    /// It speaks where the cluster is known to have both families: by a dual-stack Service, or
-    /// by the configuration. Most clusters have only one.
+    /// It speaks where the cluster is known to have both families: by a dual-stack Service, by
+    /// the ranges of its pods, or by the configuration. Most clusters have only one.
     ///
     /// ## Why is this bad?
     ///
@@ -99,7 +100,7 @@ impl Rule for SingleStackCidr {
         }
         for place in policy.rule_places() {
             let (path, rule) = (place.path(), place.rule);
-            let finding = check_other_family(cx, id, &path, rule);
+            let finding = check_other_family(cx, id, policy, &place);
             if let Some(finding) = finding.or_else(|| check_exceptions(cx, id, &path, rule)) {
                 cx.report(finding);
             }
@@ -113,19 +114,33 @@ fn may_be_dual_stack(cx: &Context<'_>) -> bool {
     match cx.settings.ip_families.len() {
         0 => {
             let mut services = cx.cluster.services().iter();
-            cx.is_asked_for() || services.any(|service| service.object.is_dual_stack())
+            let mut networks = cx.cluster.context_objects().cluster_networks.iter();
+            cx.is_asked_for()
+                || services.any(|service| service.object.is_dual_stack())
+                || networks.any(|network| has_both_families(network))
         }
         families => families == Family::ALL.len(),
     }
+}
+
+/// Whether an object gives pods addresses of both families.
+fn has_both_families(network: &k8s::ClusterNetwork) -> bool {
+    let families: BTreeSet<bool> = network
+        .pod_cidrs
+        .iter()
+        .map(|range| range.value.addr().is_ipv4())
+        .collect();
+    families.len() == Family::ALL.len()
 }
 
 /// A block of everything of one family, where the rule has no block of the other one.
 fn check_other_family(
     cx: &Context<'_>,
     id: PolicyId,
-    path: &str,
-    rule: &NetworkPolicyRule,
+    policy: &k8s::NetworkPolicy,
+    place: &RulePlace<'_>,
 ) -> Option<Diagnostic> {
+    let rule = place.rule;
     let mut peers = rule.peers.items().iter();
     let [own, other] = match (has_blocks(rule, Family::V4), has_blocks(rule, Family::V6)) {
         (true, false) => [Family::V4, Family::V6],
@@ -138,6 +153,15 @@ fn check_other_family(
         block.is_some_and(|block| block.cidr.trunc() == whole)
     };
     let peer = peers.find(is_whole)?;
+    // Many write a rule for each family.
+    let ports = ports::by_number(rule);
+    let is_for_other = |beside: &NetworkPolicyRule| {
+        !addresses::blocks_of_everything(beside, other).is_empty()
+            && ports.is_subset(&ports::by_number(beside))
+    };
+    if policy.rules(place.direction).iter().any(is_for_other) {
+        return None;
+    }
     let block = peer.ip_block.get()?;
     let (own, missing) = (own.name(), other.everything());
     let message = format!(
@@ -145,7 +169,7 @@ fn check_other_family(
         other.name()
     );
     let finding = cx
-        .policy_finding(id, path, block.cidr.span, message)
+        .policy_finding(id, place.path(), block.cidr.span, message)
         .with_severity(Severity::Info)
         .label(format!("`{whole}` holds no {} address", other.name()))
         .help(format!("add `{missing}` if it is meant, too"));

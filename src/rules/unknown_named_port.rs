@@ -1,5 +1,6 @@
 //! Named ports that mean nothing at the destination.
 
+use crate::cluster::platform;
 use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{self, Endpoint};
@@ -157,7 +158,9 @@ impl Named<'_> {
         let has_it = |id: &WorkloadId| {
             let pods = Endpoint::workload(cx.cluster, *id);
             let meant = engine::ports_at(std::slice::from_ref(self.entry), &pods);
-            !meant.possible.is_empty()
+            // The container of a proxy is in no manifest.
+            let mut of_proxy = platform::proxy_ports(&cx.cluster.workload(*id).object.labels);
+            !meant.possible.is_empty() || of_proxy.any(|port| port.name == Some(self.name))
         };
         if destinations.iter().any(has_it) {
             return None;

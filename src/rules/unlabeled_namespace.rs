@@ -92,7 +92,18 @@ declare_rule! {
 }
 
 /// Keys by which people call a namespace by its name.
-const NAME_KEYS: &[&str] = &["name", "namespace", "ns", "k8s-ns", "kubernetes.io/name"];
+const NAME_KEYS: &[&str] = &[
+    "k8s-ns",
+    "kubernetes.io/metadata-name",
+    "kubernetes.io/name",
+    "kubernetes.io/namespace",
+    "metadata.name",
+    "metadata/name",
+    "name",
+    "namespace",
+    "namespace-name",
+    "ns",
+];
 
 impl Rule for UnlabeledNamespace {
     fn meta(&self) -> &'static RuleMeta {
@@ -145,7 +156,11 @@ fn check(
     values: Vec<&Spanned<String>>,
     there: &HashSet<(&str, &str)>,
 ) {
-    if is_opaque(key) || values.iter().any(|value| is_opaque(value)) || platform::sets_label(key) {
+    // Admission controllers label namespaces, too.
+    let custom_objects = &cx.cluster.context_objects().custom_objects;
+    let is_written = || custom_objects.iter().any(|it| it.writes_label(key));
+    let is_opaque = is_opaque(key) || values.iter().any(|value| is_opaque(value));
+    if is_opaque || platform::sets_label(key) || is_written() {
         return;
     }
     let is_there = |value: &str| {

@@ -4,7 +4,7 @@ use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{self, LabelSelector, Operator, PeerPlace, Truth};
 use crate::lint::absence::Presence;
-use crate::lint::mismatch::{Mismatch, Unmatched};
+use crate::lint::mismatch::{self, Mismatch, Unmatched};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss};
 use crate::source::Edit;
 
@@ -142,7 +142,14 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         selector,
         namespaces: &namespaces,
     };
-    match Mismatch::of(cx, unmatched) {
+    let mismatch = Mismatch::of(cx, unmatched);
+    if mismatch.is_none()
+        && let Some(finding) = mismatch::point_out_maker(cx, unmatched, &finding)
+    {
+        cx.report(finding);
+        return;
+    }
+    match mismatch {
         // That the namespace is missing beside the selector is what another rule says.
         Some(Mismatch::Elsewhere { .. }) if namespace_selector.is_none() => {}
         Some(mismatch) => {

@@ -4,7 +4,7 @@ use crate::cluster::PolicyId;
 use crate::diagnostic::{Diagnostic, FixClass, Severity};
 use crate::k8s::{self, Direction, LabelSelector, Truth};
 use crate::lint::absence::Presence;
-use crate::lint::mismatch::{Mismatch, Unmatched};
+use crate::lint::mismatch::{self, Mismatch, Unmatched};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, platform};
 
 declare_rule! {
@@ -135,6 +135,10 @@ impl Rule for UnmatchedPodSelector {
             let finding = finding.label("matches no pod");
             let finding = point_out(cx, id, mismatch, finding);
             cx.report(finding);
+            return;
+        }
+        if let Some(finding) = mismatch::point_out_maker(cx, unmatched, &finding) {
+            cx.report(finding.label("matches no pod"));
             return;
         }
         let is_complete = presence == Presence::Absent;

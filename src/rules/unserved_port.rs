@@ -1,5 +1,6 @@
 //! Rules that open only ports on which nobody listens.
 
+use crate::cluster::platform;
 use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{self, Direction, NetworkPolicyPort, PortReference, RulePlace, Workload};
@@ -132,7 +133,10 @@ fn is_unserved(cx: &Context<'_>, workloads: &[WorkloadId], port: &NetworkPolicyP
     let is_served = |id: &WorkloadId| {
         let pod = &cx.cluster.workload(*id).object;
         let mut services = cx.cluster.services_of(*id);
+        let mut probed = pod.containers.iter().flat_map(|it| &it.probe_ports);
         pod.ports().any(|declared| is_meant(declared.number.value))
+            || probed.any(|port| is_meant(*port))
+            || platform::proxy_ports(&pod.labels).any(|port| is_meant(port.number))
             || mentions(pod, is_meant)
             || services.any(|service| {
                 let entries = &cx.cluster.service(service).object.ports;

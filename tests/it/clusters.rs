@@ -258,6 +258,8 @@ fn container(random: &mut Random) -> Container {
             protocol: protocol(random),
             number: spanned(random.pick(&NUMBERS)),
         }),
+        config_maps: Vec::new(),
+        probe_ports: Vec::new(),
         variables: Vec::new(),
         arguments: Vec::new(),
     }

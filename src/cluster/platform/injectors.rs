@@ -1,4 +1,5 @@
-//! Labels that service meshes put on the pods of a namespace when they inject their proxy.
+//! Labels that service meshes put on the pods of a namespace when they inject their proxy, and
+//! the ports of that proxy.
 //!
 //! Refuses to know which mesh is installed: a namespace or a pod says that it wants one.
 
@@ -35,6 +36,54 @@ pub fn injected(
     }
     found.retain(|label| pod.get(label.key).is_none());
     found
+}
+
+/// A port of a proxy that an injector puts into pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProxyPort {
+    /// Its name among the ports of its container, if it stands there.
+    pub name: Option<&'static str>,
+    /// Its number, over TCP.
+    pub number: u16,
+}
+
+/// The port at which Istio's agent serves its own metrics together with those of the
+/// application (istio.io, "Prometheus", metrics merging).
+pub const MERGED_METRICS_PORT: u16 = 15020;
+
+/// istio.io, "Application Requirements", ports used by Istio.
+const ISTIO_PORTS: &[ProxyPort] = &[
+    port(None, 15001),
+    port(None, 15004),
+    port(None, 15006),
+    port(None, 15008),
+    port(None, MERGED_METRICS_PORT),
+    port(None, 15021),
+    port(None, 15053),
+    port(Some("http-envoy-prom"), 15090),
+];
+
+/// linkerd/linkerd2, charts/partials/templates/_proxy.tpl.
+const LINKERD_PORTS: &[ProxyPort] = &[
+    port(Some("linkerd-proxy"), 4143),
+    port(Some("linkerd-admin"), 4191),
+];
+
+const fn port(name: Option<&'static str>, number: u16) -> ProxyPort {
+    ProxyPort { name, number }
+}
+
+/// Whether pods with these labels, those of injectors among them, have Istio's proxy.
+#[must_use]
+pub fn has_istio_proxy(pod: &Labels) -> bool {
+    pod.get("security.istio.io/tlsMode") == Some("istio")
+}
+
+/// The ports of the proxies in pods with these labels, those of injectors among them.
+pub fn proxy_ports(pod: &Labels) -> impl Iterator<Item = &'static ProxyPort> {
+    let istio = has_istio_proxy(pod).then_some(ISTIO_PORTS);
+    let linkerd = pod.get("linkerd.io/control-plane-ns").map(|_| LINKERD_PORTS);
+    istio.into_iter().chain(linkerd).flatten()
 }
 
 /// istio.io, "Installing the Sidecar", "Controlling the injection policy": the pod's word

@@ -14,7 +14,9 @@ mod ranges;
 mod recognition;
 
 pub use distribution::Distribution;
-pub use injectors::{Injected, injected};
+pub use injectors::{
+    Injected, MERGED_METRICS_PORT, ProxyPort, has_istio_proxy, injected, proxy_ports,
+};
 pub use namespaces::{
     Known, has_all_labels_known, has_label, labels_of, makes_namespace, sets_label,
 };

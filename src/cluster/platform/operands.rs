@@ -2,7 +2,8 @@
 //!
 //! Refuses to know which objects there are, and whether the operator runs.
 
-use crate::k8s::{CustomObject, LabelSelector, Operator, Truth, is_opaque};
+use crate::k8s::{CustomObject, Label, LabelSelector, Labels, Operator, Truth, is_opaque};
+use crate::source::Spanned;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -121,6 +122,24 @@ impl Operand {
             Home::Named(home) => home == namespace,
             Home::Anywhere => true,
         }
+    }
+
+    /// The labels that the pods surely have, where one value is possible only.
+    #[must_use]
+    pub fn certain_labels(&self, object: &CustomObject) -> Labels {
+        let name = &object.meta.name;
+        let labels = self.labels.iter().filter_map(|(key, value)| {
+            let text = match value.options.as_slice() {
+                ["{}"] => name.value.clone(),
+                [one] if !one.ends_with('*') => (*one).to_owned(),
+                _ => return None,
+            };
+            Some(Label {
+                key: Spanned::new(key.clone(), name.span),
+                value: Spanned::new(text, name.span),
+            })
+        });
+        Labels::new(labels.collect())
     }
 
     /// The ports that the pods listen on, as far as they are known.

@@ -188,6 +188,11 @@ impl Recognition {
                 let group = version.split('/').next().unwrap_or_default();
                 self.object(group, &object.kind, &object.meta);
             }
+            ContextObject::Monitor(monitor) => {
+                let version = monitor.meta.api_version.as_str();
+                let group = version.split('/').next().unwrap_or_default();
+                self.object(group, monitor.kind.name(), &monitor.meta);
+            }
             ContextObject::ServiceAccount(account) => self.metadata(&account.meta),
             ContextObject::Entrypoint(entrypoint) => {
                 self.metadata(&entrypoint.meta);

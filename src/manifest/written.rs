@@ -1,0 +1,204 @@
+//! What a controller writes by itself because an object says so: policies that it generates,
+//! labels that it puts on other objects.
+//!
+//! Refuses to know which controllers run, and which objects a rule of theirs matches.
+
+use crate::k8s::{WrittenPolicy, is_opaque};
+use crate::yaml::tree::Node;
+use std::collections::BTreeSet;
+
+/// How deep an object is looked into.
+const DEPTH: usize = 24;
+
+/// Fields beside `kind` of an object that is written out, and not only named.
+const CONTENT: &[&str] = &["apiVersion", "clone", "cloneList", "data", "spec"];
+
+/// The kinds of policies that decide about traffic.
+fn is_policy(kind: &str) -> bool {
+    let kind = kind.rsplit('/').next().unwrap_or(kind);
+    kind.ends_with("NetworkPolicy")
+}
+
+/// The policies that are written out within an object, or named as what it generates.
+pub(super) fn policies(spec: Node<'_>) -> Vec<WrittenPolicy> {
+    let mut found = Vec::new();
+    look_for_policies(spec, DEPTH, &mut found);
+    found
+}
+
+fn look_for_policies(node: Node<'_>, depth: usize, found: &mut Vec<WrittenPolicy>) {
+    if depth == 0 {
+        return;
+    }
+    let text = |key: &str| node.get(key).and_then(Node::as_str);
+    let is_written = text("kind").is_some_and(is_policy)
+        && CONTENT.iter().any(|field| node.get(field).is_some());
+    if is_written {
+        let namespace = text("namespace").or_else(|| {
+            let namespace = node.find(&["metadata", "namespace"])?;
+            namespace.as_str()
+        });
+        found.push(WrittenPolicy {
+            namespace: namespace.filter(|it| !is_opaque(it)).map(str::to_owned),
+            allows: allows(node),
+        });
+        return;
+    }
+    // A program, or a template, that makes the policy: what it says is not known.
+    let is_program = node.as_str().is_some_and(|text| {
+        text.contains("NetworkPolicy")
+            && (text.contains("kind: ") || text.contains("\"kind\""))
+            && text.contains("spec")
+    });
+    let is_cloned = node.get("cloneList").is_some_and(|list| {
+        let mut kinds = list.get("kinds").into_iter().flat_map(Node::items);
+        kinds.any(|kind| kind.as_str().is_some_and(is_policy))
+    });
+    // Capsule's tenants.
+    let is_of_tenant = node.find(&["networkPolicies", "items"]).is_some();
+    if is_program || is_cloned || is_of_tenant {
+        found.push(WrittenPolicy {
+            namespace: None,
+            allows: true,
+        });
+        return;
+    }
+    for item in node.items() {
+        look_for_policies(item, depth - 1, found);
+    }
+    for entry in node.entries() {
+        look_for_policies(entry.value, depth - 1, found);
+    }
+}
+
+/// Whether a policy that is written out may allow something: one without rules only denies.
+fn allows(policy: Node<'_>) -> bool {
+    let spec = policy.find(&["data", "spec"]).or_else(|| policy.get("spec"));
+    spec.is_none_or(|spec| {
+        let mut rules = ["ingress", "egress"].into_iter();
+        rules.any(|field| spec.get(field).is_some_and(|it| it.items().next().is_some()))
+    })
+}
+
+/// The keys of the labels that an admission controller puts on objects by a rule of this
+/// object: Kyverno's `mutate`, Gatekeeper's `AssignMetadata`.
+pub(super) fn labels(spec: Node<'_>) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    let rules = spec.get("rules").into_iter().flat_map(Node::items);
+    for mutation in rules.filter_map(|rule| rule.get("mutate")) {
+        look_for_labels(mutation, DEPTH, &mut found);
+    }
+    let location = spec.get("location").and_then(Node::as_str);
+    let key = location.and_then(|it| it.strip_prefix("metadata.labels."));
+    found.extend(key.map(|key| key.trim_matches(['"', '\'']).to_owned()));
+    found.into_iter().collect()
+}
+
+fn look_for_labels(node: Node<'_>, depth: usize, found: &mut BTreeSet<String>) {
+    const POINTER: &str = "/metadata/labels/";
+    if depth == 0 {
+        return;
+    }
+    let text = node.as_str().unwrap_or_default();
+    for (at, _) in text.match_indices(POINTER) {
+        let rest = &text[at + POINTER.len()..];
+        let end = rest.find(|next: char| next.is_whitespace() || "\"',".contains(next));
+        let key = &rest[..end.unwrap_or(rest.len())];
+        // RFC 6901.
+        found.insert(key.replace("~1", "/").replace("~0", "~"));
+    }
+    for item in node.items() {
+        look_for_labels(item, depth - 1, found);
+    }
+    for entry in node.entries() {
+        let key = entry.key.key_text();
+        if key.trim_matches(|next| "+()".contains(next)) == "labels" {
+            let keys = entry.value.entries().map(|label| {
+                // `+(key)` sets a label that is not there.
+                let key = label.key.key_text();
+                let key = key.strip_prefix("+(").and_then(|key| key.strip_suffix(')'));
+                key.map_or_else(|| label.key.key_text().into_owned(), str::to_owned)
+            });
+            found.extend(keys);
+        }
+        look_for_labels(entry.value, depth - 1, found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::k8s::{ContextObject, Object};
+    use crate::source::SourceMap;
+
+    #[test]
+    fn what_controllers_write_is_known() {
+        let rule = |text: &str| {
+            format!(
+                "{{apiVersion: kyverno.io/v1, kind: ClusterPolicy, metadata: {{name: a}}, \
+                 spec: {{rules: [{text}]}}}}"
+            )
+        };
+        let table = [
+            (
+                rule(
+                    "{generate: {kind: NetworkPolicy, namespace: '{{request.object.metadata.name}}', \
+                     data: {spec: {podSelector: {}, policyTypes: [Ingress]}}}}",
+                ),
+                "denies everywhere",
+            ),
+            (
+                rule(
+                    "{generate: {kind: NetworkPolicy, namespace: shop, \
+                     data: {spec: {podSelector: {}, egress: [{}]}}}}",
+                ),
+                "allows shop",
+            ),
+            (
+                rule("{generate: {kind: NetworkPolicy, clone: {name: a, namespace: b}}}"),
+                "allows everywhere",
+            ),
+            (
+                rule("{match: {resources: {kinds: [NetworkPolicy]}}, validate: {pattern: {}}}"),
+                "",
+            ),
+            (
+                rule(
+                    "{mutate: {patchStrategicMerge: {metadata: {labels: {+(team): x, name: y}}}}}",
+                ),
+                "name team",
+            ),
+            (
+                rule("{mutate: {patchesJson6902: '- {op: add, path: /metadata/labels/a~1b}'}}"),
+                "a/b",
+            ),
+            (
+                "{apiVersion: mutations.gatekeeper.sh/v1, kind: AssignMetadata, \
+                 metadata: {name: a}, spec: {location: 'metadata.labels.\"a.b/c\"'}}"
+                    .to_owned(),
+                "a.b/c",
+            ),
+            (
+                "{apiVersion: capsule.clastix.io/v1beta2, kind: Tenant, metadata: {name: a}, \
+                 spec: {networkPolicies: {items: [{policyTypes: [Ingress]}]}}}"
+                    .to_owned(),
+                "allows everywhere",
+            ),
+        ];
+        for (text, expected) in table {
+            let mut sources = SourceMap::default();
+            let source = sources.add("a.yaml", text.as_str());
+            let parsed = crate::manifest::read(source, "a.yaml", &text);
+            let mut words = Vec::new();
+            for object in parsed.objects {
+                if let Object::ContextObject(ContextObject::Custom(object)) = object {
+                    words.extend(object.written_policies.iter().map(|policy| {
+                        let verb = if policy.allows { "allows" } else { "denies" };
+                        format!("{verb} {}", policy.namespace.as_deref().unwrap_or("everywhere"))
+                    }));
+                    words.extend(object.written_labels.iter().cloned());
+                }
+            }
+            assert_eq!(words.join(" "), expected, "{text}");
+        }
+    }
+}
