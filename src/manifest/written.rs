@@ -102,7 +102,7 @@ fn look_for_labels(node: Node<'_>, depth: usize, found: &mut BTreeSet<String>) {
     let text = node.as_str().unwrap_or_default();
     for (at, _) in text.match_indices(POINTER) {
         let rest = &text[at + POINTER.len()..];
-        let end = rest.find(|next: char| next.is_whitespace() || "\"',".contains(next));
+        let end = rest.find(|next: char| next.is_whitespace() || "\"',}".contains(next));
         let key = &rest[..end.unwrap_or(rest.len())];
         // RFC 6901.
         found.insert(key.replace("~1", "/").replace("~0", "~"));
