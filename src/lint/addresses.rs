@@ -75,23 +75,28 @@ const fn block(address: IpAddr, prefix: u8) -> IpNet {
     IpNet::new_assert(address, prefix)
 }
 
-/// Whether a block is a small one of public addresses: in no range for private networks, nor in
-/// one that means the machine or the link.
+/// Whether a block is a small one of public addresses: in no range for private networks (RFC
+/// 1918, 4193, 6598), nor in one that means the machine or the link.
 #[must_use]
 pub fn is_public(cidr: &IpNet) -> bool {
-    let is_here = match cidr.addr() {
+    let is_special = match cidr.addr() {
         IpAddr::V4(address) => {
-            address.is_loopback() || address.is_link_local() || address.is_unspecified()
+            let [first, second, ..] = address.octets();
+            address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_unspecified()
+                || first == 100 && second & 0b1100_0000 == 64
         }
         IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unicast_link_local() || address.is_unspecified()
+            address.is_unique_local()
+                || address.is_loopback()
+                || address.is_unicast_link_local()
+                || address.is_unspecified()
         }
     };
-    let is_private = PRIVATE
-        .iter()
-        .any(|range| range.contains(cidr) || cidr.contains(range));
     let is_small = cidr.max_prefix_len() - cidr.prefix_len() <= 8;
-    is_small && !is_here && !is_private
+    is_small && !is_special
 }
 
 /// Whether an `ipBlock` matches the address: it lies in the `cidr` and in no `except` (S8).
