@@ -4,8 +4,8 @@
 //! Refuses to know namespaces, pods and Services: nothing here makes one of them exist.
 
 use crate::k8s::{
-    ApiExtension, ClusterNetwork, ConfigMap, ContextObject, CustomObject, Entrypoint, Gateway, Kustomization,
-    Monitor, ObjectMeta, Placement, Prometheus, Role, RoleBinding, ServiceAccount,
+    ApiExtension, ClusterNetwork, ConfigMap, ContextObject, CustomObject, Entrypoint, Gateway,
+    Kustomization, Monitor, ObjectMeta, Placement, Prometheus, Role, RoleBinding, ServiceAccount,
 };
 use std::sync::Arc;
 

@@ -5,8 +5,8 @@
 
 use super::object::Identity;
 use super::{
-    api_extension, cluster_network, config_map, custom, entrypoint, kustomization, meta, monitor, proxy_route,
-    rbac,
+    api_extension, cluster_network, config_map, custom, entrypoint, kustomization, meta, monitor,
+    proxy_route, rbac,
 };
 use crate::k8s::{
     ApiExtensionKind, ContextObject, EntrypointKind, MonitorKind, ObjectMeta, PrometheusKind,
@@ -260,7 +260,8 @@ mod tests {
             }
             ContextObject::ConfigMap(object) => {
                 let data = object.data.iter();
-                data.map(|entry| format!("{}={}", entry.name, entry.value)).collect()
+                data.map(|entry| format!("{}={}", entry.name, entry.value))
+                    .collect()
             }
             ContextObject::ServiceAccount(object) => vec![format!("{:?}", object.automount_token)],
             ContextObject::Role(object) => vec![object.verbs.join(",")],

@@ -103,12 +103,7 @@ pub(super) fn read(
 }
 
 /// Calls `found` with every node at the end of a path, and with the place.
-fn walk<'t>(
-    node: Node<'t>,
-    path: &[&str],
-    at: String,
-    found: &mut impl FnMut(Node<'t>, String),
-) {
+fn walk<'t>(node: Node<'t>, path: &[&str], at: String, found: &mut impl FnMut(Node<'t>, String)) {
     let Some((step, rest)) = path.split_first() else {
         return found(node, at);
     };

@@ -6,7 +6,8 @@ use super::deserializer;
 use super::meta::{self, Holds};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{
-    ConfigMapReference, Container, ContainerPort, ObjectMeta, Protocol, Variable, Workload, WorkloadKind,
+    ConfigMapReference, Container, ContainerPort, ObjectMeta, Protocol, Variable, Workload,
+    WorkloadKind,
 };
 use crate::source::Spanned;
 use crate::yaml::tree::Node;

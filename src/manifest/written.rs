@@ -73,10 +73,15 @@ fn look_for_policies(node: Node<'_>, depth: usize, found: &mut Vec<WrittenPolicy
 
 /// Whether a policy that is written out may allow something: one without rules only denies.
 fn allows(policy: Node<'_>) -> bool {
-    let spec = policy.find(&["data", "spec"]).or_else(|| policy.get("spec"));
+    let spec = policy
+        .find(&["data", "spec"])
+        .or_else(|| policy.get("spec"));
     spec.is_none_or(|spec| {
         let mut rules = ["ingress", "egress"].into_iter();
-        rules.any(|field| spec.get(field).is_some_and(|it| it.items().next().is_some()))
+        rules.any(|field| {
+            spec.get(field)
+                .is_some_and(|it| it.items().next().is_some())
+        })
     })
 }
 
@@ -193,7 +198,10 @@ mod tests {
                 if let Object::ContextObject(ContextObject::Custom(object)) = object {
                     words.extend(object.written_policies.iter().map(|policy| {
                         let verb = if policy.allows { "allows" } else { "denies" };
-                        format!("{verb} {}", policy.namespace.as_deref().unwrap_or("everywhere"))
+                        format!(
+                            "{verb} {}",
+                            policy.namespace.as_deref().unwrap_or("everywhere")
+                        )
                     }));
                     words.extend(object.written_labels.iter().cloned());
                 }

@@ -181,7 +181,10 @@ fn outside(cx: &Context<'_>, asking: &IsolatedPods, block: &IpBlock) -> Option<M
     let cidr = &block.cidr;
     Some(Mismatch {
         span: cidr.span,
-        message: format!("the pods ask the resolver of the cluster, not {}", cidr.value),
+        message: format!(
+            "the pods ask the resolver of the cluster, not {}",
+            cidr.value
+        ),
         label: "allows DNS to the outside only".to_owned(),
         help: "allow UDP and TCP 53 to the resolver of the cluster, which asks this one".to_owned(),
         edit: None,

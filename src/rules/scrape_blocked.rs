@@ -4,8 +4,7 @@ use crate::cluster::platform;
 use crate::cluster::{PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
-    LabelSelector, Labels, Monitor, MonitorEndpoint, PortReference, Protocol, Truth,
-    Workload,
+    LabelSelector, Labels, Monitor, MonitorEndpoint, PortReference, Protocol, Truth, Workload,
 };
 use crate::lint::callers::Caller;
 use crate::lint::entrance::{self, Entrance};

@@ -82,7 +82,9 @@ pub fn has_istio_proxy(pod: &Labels) -> bool {
 /// The ports of the proxies in pods with these labels, those of injectors among them.
 pub fn proxy_ports(pod: &Labels) -> impl Iterator<Item = &'static ProxyPort> {
     let istio = has_istio_proxy(pod).then_some(ISTIO_PORTS);
-    let linkerd = pod.get("linkerd.io/control-plane-ns").map(|_| LINKERD_PORTS);
+    let linkerd = pod
+        .get("linkerd.io/control-plane-ns")
+        .map(|_| LINKERD_PORTS);
     istio.into_iter().chain(linkerd).flatten()
 }
 
