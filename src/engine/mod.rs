@@ -35,6 +35,7 @@ pub use changes::{Change, ChangedEnd, Changes};
 pub use endpoint::{Address, Endpoint, NamespaceView, PodView, address_pairs};
 pub use joint::Pair;
 pub use ports::{ConnectionSet, PortSet};
+pub use program::cilium_selector::{CiliumSelector, filtered_pod_keys};
 pub use program::identity::Entity;
 pub use program::{PeerRef, PolicyRef, PortRef, RuleRef};
 pub use relation::{Flow, Peer, Relation, Row};

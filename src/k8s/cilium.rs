@@ -139,6 +139,8 @@ pub struct CiliumRule {
     pub index: usize,
     /// The fields that name peers and have a value, in the order of the API.
     pub peer_fields: Vec<CiliumPeerField>,
+    /// The keys of such fields that are null, which is as if they were missing.
+    pub null_fields: Vec<Spanned<&'static str>>,
     /// `toPorts`; `None` if missing, null or empty, which are the same.
     pub to_ports: Option<Spanned<Vec<CiliumPortRule>>>,
     /// `icmps`, if there is an entry: then the rule is about no port of TCP, UDP and SCTP.
@@ -416,6 +418,9 @@ pub struct CiliumPortRule {
     pub ports: Vec<CiliumPort>,
     /// What restricts it above the ports.
     pub layer7: Option<Spanned<CiliumLayer7>>,
+    /// `rules.dns`: the names that may be asked for, which the DNS proxy learns the addresses
+    /// of.
+    pub dns: Vec<Spanned<CiliumFqdn>>,
 }
 
 /// What restricts a port above layer 4.

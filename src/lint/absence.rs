@@ -13,7 +13,8 @@ use self::mentions::Mentions;
 use self::sources::{Sources, makes_no_pods};
 use super::Context;
 use crate::cluster::platform::{self, Operand};
-use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
+use crate::cluster::{Cluster, NamespaceId, WorkloadId};
+use crate::engine::{PodView, PolicyRef};
 use crate::k8s::{
     CustomObject, Gateway, LabelSelector, Labels, Object, Operator, Prometheus, Truth, Workload,
 };
@@ -38,14 +39,14 @@ pub struct Inventories<'a> {
     is_open: Vec<bool>,
     /// By namespace: the selectors of policies and Services that no known workload matches.
     /// A namespace in which there are none is fully declared.
-    unmet: Vec<OnceLock<Vec<Option<PolicyId>>>>,
+    unmet: Vec<OnceLock<Vec<Option<PolicyRef>>>>,
     /// Workloads that another one of their name hides, by namespace.
     hidden: HashMap<&'a str, Vec<&'a Workload>>,
     /// Objects that operators make pods of.
     operated: Vec<(&'a CustomObject, &'static [Operand])>,
     mentions: Mentions<'a>,
     /// By namespace, key and value: the policies that ask for the label.
-    asked_for: HashMap<(NamespaceId, &'a str, &'a str), BTreeSet<PolicyId>>,
+    asked_for: HashMap<(NamespaceId, &'a str, &'a str), BTreeSet<PolicyRef>>,
 }
 
 impl<'a> Inventories<'a> {
@@ -116,7 +117,7 @@ impl<'a> Inventories<'a> {
         &self,
         cx: &Context<'_>,
         namespace: NamespaceId,
-        but: PolicyId,
+        but: PolicyRef,
     ) -> bool {
         let found = self.cluster.namespace(namespace);
         let unmet = || self.unmet[namespace.index()].get_or_init(|| unmet(cx, namespace));
@@ -140,7 +141,7 @@ impl<'a> Inventories<'a> {
         &self,
         namespace: NamespaceId,
         selector: &LabelSelector,
-        but: PolicyId,
+        but: PolicyRef,
     ) -> bool {
         let mut labels = selector.match_labels.iter().peekable();
         labels.peek().is_some()
@@ -227,7 +228,7 @@ fn names_label(selector: &LabelSelector, key: &str, value: &str) -> bool {
 
 /// The selectors of a namespace that no known workload matches: of policies, by their id, and
 /// of Services.
-fn unmet(cx: &Context<'_>, namespace: NamespaceId) -> Vec<Option<PolicyId>> {
+fn unmet(cx: &Context<'_>, namespace: NamespaceId) -> Vec<Option<PolicyRef>> {
     let cluster = cx.cluster;
     let subjects = cluster.policies_in(namespace).filter(|id| {
         let selector = cluster.policy(*id).object.pod_selector.get();
@@ -239,11 +240,26 @@ fn unmet(cx: &Context<'_>, namespace: NamespaceId) -> Vec<Option<PolicyId>> {
         selector.is_some_and(|selector| !selector.is_empty())
             && cluster.workloads_behind(*id).next().is_none()
     });
+    let name = cluster.namespace(namespace).name.as_str();
+    let of_plugin = super::plugin_rules::cilium_selectors(cluster);
+    let of_plugin = of_plugin.into_iter().filter(|place| {
+        let may_match = |id| {
+            let pod = PodView::workload(cluster, id);
+            place.selector.truth(&pod) != Truth::False
+        };
+        !place.is_peer
+            && place.policy.object.namespace() == Some(name)
+            && !cluster.workloads_in(namespace).any(may_match)
+    });
+    let of_plugin = of_plugin.map(|place| PolicyRef::Plugin(place.policy.id));
+    let subjects = subjects.map(PolicyRef::Network).chain(of_plugin);
     subjects.map(Some).chain(services.map(|_| None)).collect()
 }
 
-fn asked_for(cluster: &Cluster) -> HashMap<(NamespaceId, &str, &str), BTreeSet<PolicyId>> {
-    let mut found: HashMap<_, BTreeSet<PolicyId>> = HashMap::new();
+type AskedFor<'a> = HashMap<(NamespaceId, &'a str, &'a str), BTreeSet<PolicyRef>>;
+
+fn asked_for(cluster: &Cluster) -> AskedFor<'_> {
+    let mut found = AskedFor::new();
     for id in cluster.policy_ids() {
         for place in super::pod_selectors::in_policy(cluster, id) {
             // Pods of other namespaces are none of these.
@@ -251,24 +267,48 @@ fn asked_for(cluster: &Cluster) -> HashMap<(NamespaceId, &str, &str), BTreeSet<P
                 let namespaces = peer.namespace_selector.get();
                 namespaces.is_some_and(|namespaces| !namespaces.is_empty())
             });
-            if is_elsewhere {
-                continue;
-            }
-            let namespace = cluster.policy(id).namespace;
-            let labels = place.selector.match_labels.iter();
-            let labels = labels.map(|label| (label.key.as_str(), label.value.as_str()));
-            let listed = place.selector.match_expressions.iter();
-            let listed = listed.filter(|entry| entry.operator.value == Operator::In);
-            let listed = listed.flat_map(|entry| {
-                let values = entry.values.iter();
-                values.map(|value| (entry.key.as_str(), value.as_str()))
-            });
-            for (key, value) in labels.chain(listed) {
-                found.entry((namespace, key, value)).or_default().insert(id);
+            if !is_elsewhere {
+                let namespace = cluster.policy(id).namespace;
+                ask(
+                    &mut found,
+                    namespace,
+                    place.selector,
+                    PolicyRef::Network(id),
+                );
             }
         }
     }
+    for place in super::plugin_rules::cilium_selectors(cluster) {
+        let namespaces = place.namespaces(cluster);
+        for namespace in namespaces.into_iter().flatten() {
+            let policy = PolicyRef::Plugin(place.policy.id);
+            ask(&mut found, namespace, place.selector.written(), policy);
+        }
+    }
     found
+}
+
+fn ask<'a>(
+    found: &mut AskedFor<'a>,
+    namespace: NamespaceId,
+    selector: &'a LabelSelector,
+    policy: PolicyRef,
+) {
+    let labels = selector.match_labels.iter();
+    let labels = labels.map(|label| (label.key.as_str(), label.value.as_str()));
+    let listed = selector.match_expressions.iter();
+    let listed = listed.filter(|entry| entry.operator.value == Operator::In);
+    let listed = listed.flat_map(|entry| {
+        let values = entry.values.iter();
+        values.map(|value| (entry.key.as_str(), value.as_str()))
+    });
+    for (key, value) in labels.chain(listed) {
+        // Cilium's selectors may say where a label comes from.
+        let key = key.strip_prefix("k8s:").unwrap_or(key);
+        let key = key.strip_prefix("any:").unwrap_or(key);
+        let policies = found.entry((namespace, key, value)).or_default();
+        policies.insert(policy);
+    }
 }
 
 /// Whether something may make pods of an object that the table of operators does not know.

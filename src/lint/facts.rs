@@ -8,6 +8,7 @@ use super::api_clients::ApiClients;
 use super::unjudged::Unjudged;
 use super::{Context, dns};
 use crate::cluster::WorkloadId;
+use crate::engine::program::Program;
 use std::sync::{Arc, OnceLock};
 
 /// The facts of one run.
@@ -17,6 +18,7 @@ pub(super) struct Facts<'a> {
     api_clients: OnceLock<Arc<ApiClients<'a>>>,
     inventories: OnceLock<Arc<Inventories<'a>>>,
     listening_for_dns: OnceLock<Arc<[WorkloadId]>>,
+    program: OnceLock<Arc<Program<'a>>>,
 }
 
 impl<'a> Context<'a> {
@@ -25,6 +27,13 @@ impl<'a> Context<'a> {
     pub fn unjudged(&self) -> Arc<Unjudged> {
         let made = || Arc::new(Unjudged::new(self.documents, self.cluster));
         Arc::clone(self.facts.unjudged.get_or_init(made))
+    }
+
+    /// All policies that are enforced, of every kind, in the engine's form.
+    #[must_use]
+    pub fn program(&self) -> Arc<Program<'a>> {
+        let made = || Arc::new(Program::new(self.cluster));
+        Arc::clone(self.facts.program.get_or_init(made))
     }
 
     /// Who talks to the Kubernetes API.

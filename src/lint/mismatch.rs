@@ -6,8 +6,9 @@
 
 use super::near_miss::{self, NearMiss};
 use super::{Context, absence::Inventories, rewrite};
-use crate::cluster::{NamespaceId, PolicyId, WorkloadId, platform};
+use crate::cluster::{NamespaceId, WorkloadId, platform};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::engine::PolicyRef;
 use crate::k8s::{Label, LabelSelector, Labels, Workload};
 use crate::source::{Edit, Span};
 
@@ -15,7 +16,7 @@ use crate::source::{Edit, Span};
 #[derive(Clone, Copy, Debug)]
 pub struct Unmatched<'s> {
     /// The policy that it stands in.
-    pub policy: PolicyId,
+    pub policy: PolicyRef,
     /// The selector; it asks for something, and no other tool fills in a part of it.
     pub selector: &'s LabelSelector,
     /// The namespaces.

@@ -6,7 +6,7 @@
 
 use super::text;
 use crate::cluster::NAMESPACE_NAME_LABEL;
-use crate::k8s::{Label, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule};
+use crate::k8s::{Direction, Label, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule};
 use crate::source::{Edit, SourceMap, Span};
 
 /// An item of a list: its text, and its hyphen unless it is written in flow style.
@@ -128,6 +128,71 @@ pub fn remove_label(sources: &SourceMap, label: &Label) -> Option<Edit> {
         Some(lines) if lines.is_alone() => Some(lines.delete(lines.start)),
         _ => remove_from_flow(sources, span),
     }
+}
+
+/// Writes the directions of a policy into the field `name`: in place of an empty value, if its
+/// key is there, else above `before`, the key of another field.
+#[must_use]
+pub fn write_types(
+    sources: &SourceMap,
+    (name, key): (&str, Option<Span>),
+    before: Span,
+    types: &[Direction],
+) -> Option<Edit> {
+    let source = sources.get(before.source);
+    let names: Vec<&str> = types.iter().map(|it| it.policy_type()).collect();
+    let list = format!("[{}]", names.join(", "));
+    if let Some(key) = key {
+        let rest = &source.text()[key.end as usize..];
+        let value = rest.strip_prefix(':')?;
+        let value = value.lines().next().unwrap_or_default().trim_end();
+        return ["", " []", " null", " ~"].contains(&value).then(|| Edit {
+            span: Span::new(key.source, key.end + 1, key.end + 1 + value.len() as u32),
+            replacement: format!(" {list}"),
+        });
+    }
+    let text_before = source.text()[..before.start as usize].trim_end();
+    let is_flow = text_before.ends_with(['{', ',']);
+    let replacement = match text::indentation(sources, before) {
+        Some(indentation) if !is_flow => {
+            let lead = " ".repeat(indentation);
+            let line_break = text::line_break(source);
+            let items = names.iter();
+            let items: String = items
+                .map(|name| format!("{lead}  - {name}{line_break}"))
+                .collect();
+            format!("{name}:{line_break}{items}{lead}")
+        }
+        _ => format!("{name}: {list}, "),
+    };
+    Some(Edit {
+        span: before.before(),
+        replacement,
+    })
+}
+
+/// Adds a label to `matchLabels` behind one that is there, in its style.
+#[must_use]
+pub fn add_label(sources: &SourceMap, behind: &Label, key: &str, value: &str) -> Option<Edit> {
+    let span = behind.key.span.to(behind.value.span);
+    let is_json = sources
+        .get(span.source)
+        .text()
+        .trim_start()
+        .starts_with(['{', '[']);
+    let is_alone = Lines::of(sources, behind.key.span, span).is_some_and(|it| it.is_alone());
+    if is_alone && !is_json {
+        let indentation = " ".repeat(text::indentation(sources, behind.key.span)?);
+        let line = format!("{indentation}{key}: {value}");
+        return Some(text::insert_lines_after(sources, span, &[line]));
+    }
+    Some(Edit {
+        span: span.after(),
+        replacement: match is_json {
+            true => format!(", \"{key}\": \"{value}\""),
+            false => format!(", \"{key}\": {value}"),
+        },
+    })
 }
 
 /// Adds a `namespaceSelector` to a peer that has a `podSelector`, as its sibling.

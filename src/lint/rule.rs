@@ -26,13 +26,15 @@ pub enum Category {
     Hygiene,
     /// The cluster-wide policies.
     ClusterWide,
+    /// The policies of CNI plugins.
+    Plugins,
     /// How npcheck itself is used.
     Tool,
 }
 
 impl Category {
     /// All of them, in the order of the manual.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Text,
         Self::Selectors,
         Self::Dns,
@@ -42,6 +44,7 @@ impl Category {
         Self::Ports,
         Self::Hygiene,
         Self::ClusterWide,
+        Self::Plugins,
         Self::Tool,
     ];
 
@@ -58,6 +61,7 @@ impl Category {
             Self::Ports => "Ports",
             Self::Hygiene => "Hygiene",
             Self::ClusterWide => "Cluster-wide policies",
+            Self::Plugins => "Policies of CNI plugins",
             Self::Tool => "The tool itself",
         }
     }

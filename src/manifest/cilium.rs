@@ -299,6 +299,7 @@ fn rule(
         section,
         index,
         peer_fields: peers::read_all(item, section, path, findings),
+        null_fields: peers::null_fields(item, section),
         to_ports,
         icmps: icmps.map(Node::span),
     })

@@ -1,10 +1,10 @@
 //! Address blocks for what is inside the cluster.
 
-use crate::cluster::{self, PolicyId};
+use crate::cluster::PolicyId;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{self, Direction, IpBlock, PeerPlace};
+use crate::lint::cluster_ranges::{self, Overlap, Purpose};
 use crate::lint::{Category, Cni, Context, Rule, RuleMeta, declare_rule, dns};
-use ipnet::{IpNet, Ipv4Net};
 
 declare_rule! {
     /// ## What it does
@@ -99,35 +99,6 @@ impl Rule for CidrMatchesCluster {
     }
 }
 
-/// What a range of the cluster is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
-    Pods,
-    Services,
-    Nodes,
-}
-
-impl Purpose {
-    fn noun(self) -> &'static str {
-        match self {
-            Self::Pods => "pods",
-            Self::Services => "Services",
-            Self::Nodes => "nodes",
-        }
-    }
-}
-
-/// How a block lies to a range of the cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Overlap {
-    /// The block holds nothing but a part of the range.
-    Part,
-    /// The block is the range.
-    Same,
-    /// The block holds the range and other addresses.
-    Wider,
-}
-
 fn check(
     cx: &Context<'_>,
     id: PolicyId,
@@ -139,9 +110,8 @@ fn check(
         let evidence = format!("a comment calls it the range of {}", purpose.noun());
         Some((purpose, Overlap::Same, evidence))
     };
-    let (purpose, overlap, evidence) = configured(cx, block)
-        .or_else(|| usual(cx, block))
-        .or_else(by_comment)?;
+    let (purpose, overlap, evidence) =
+        cluster_ranges::known(cx, block.cidr.value, block.except.items()).or_else(by_comment)?;
     let is_for_resolver = place.rule.ports.items().iter().any(dns::is_dns_port);
     if purpose == Purpose::Services && is_for_resolver {
         return None;
@@ -180,78 +150,6 @@ fn check(
             .note(effect)
             .help(help),
     )
-}
-
-/// How the block lies to the ranges that the configuration names.
-fn configured(cx: &Context<'_>, block: &IpBlock) -> Option<(Purpose, Overlap, String)> {
-    let settings = cx.settings;
-    let ranges = [
-        (Purpose::Pods, &settings.pod_cidrs),
-        (Purpose::Services, &settings.service_cidrs),
-        (Purpose::Nodes, &settings.node_cidrs),
-    ];
-    let cidr = block.cidr.trunc();
-    let overlaps = ranges.into_iter().flat_map(|(purpose, ranges)| {
-        let overlap = move |range: &IpNet| {
-            let range = range.trunc();
-            let overlap = overlap(cidr, range, block)?;
-            let evidence = format!("`{range}` is the range of {}", purpose.noun());
-            Some((purpose, overlap, evidence))
-        };
-        ranges.iter().filter_map(overlap)
-    });
-    // A block inside one range says more than a block around another one.
-    overlaps.min_by_key(|(_, overlap, _)| *overlap == Overlap::Wider)
-}
-
-/// Whether the block is the usual range of the platform that the manifests are for, where the
-/// configuration names none.
-fn usual(cx: &Context<'_>, block: &IpBlock) -> Option<(Purpose, Overlap, String)> {
-    let settings = cx.settings;
-    let by_object = cx.cluster.enforcement().pod_ranges().iter();
-    let mut by_object = by_object.filter_map(|range| match &range.evidence {
-        cluster::Evidence::Object { name, .. } => Some((range.value.trunc(), name)),
-        _ => None,
-    });
-    if let Some((range, name)) = by_object.find(|(range, _)| *range == block.cidr.trunc()) {
-        let evidence = format!("`{name}` says that `{range}` is the range of pods");
-        return Some((Purpose::Pods, Overlap::Same, evidence));
-    }
-    let ranges = cx.cluster.platform().ranges()?;
-    let pods = ranges.pods.filter(|_| settings.pod_cidrs.is_empty());
-    let services = ranges
-        .services
-        .filter(|_| settings.service_cidrs.is_empty());
-    let cidr = block.cidr.trunc();
-    let is_it = |range: Option<Ipv4Net>| range.is_some_and(|range| IpNet::V4(range) == cidr);
-    let purpose = match (is_it(pods), is_it(services)) {
-        (true, _) => Purpose::Pods,
-        (_, true) => Purpose::Services,
-        _ => return None,
-    };
-    let evidence = format!(
-        "the usual range of {} of {}",
-        purpose.noun(),
-        ranges.distribution.name()
-    );
-    Some((purpose, Overlap::Same, evidence))
-}
-
-fn overlap(cidr: IpNet, range: IpNet, block: &IpBlock) -> Option<Overlap> {
-    // Such a block means everything or nearly so: any-cidr speaks of it.
-    const LEAST_PREFIX: u8 = 7;
-    if cidr == range {
-        return Some(Overlap::Same);
-    }
-    if range.contains(&cidr) {
-        return Some(Overlap::Part);
-    }
-    let is_excepted = |range: &IpNet| {
-        let except = block.except.items().iter();
-        except.clone().any(|except| except.trunc().contains(range))
-    };
-    let is_wider = cidr.contains(&range) && cidr.prefix_len() >= LEAST_PREFIX;
-    (is_wider && !is_excepted(&range)).then_some(Overlap::Wider)
 }
 
 /// What a comment of the block itself says that it is for: one that says nothing else. Whoever
@@ -324,9 +222,10 @@ fn effect(
 ) -> Option<(&'static str, Severity)> {
     // docs.cilium.io, "Layer 3 examples": CIDR rules do not apply to traffic where both
     // sides are managed by Cilium, nor, by default, to nodes.
-    let is_cilium = matches!(cx.settings.cni, Some(Cni::Cilium | Cni::GkeDataplaneV2));
+    let cni = cx.cluster.enforcement().cni().map(|cni| cni.value);
+    let is_cilium = matches!(cni, Some(Cni::Cilium | Cni::GkeDataplaneV2));
     let matches_pods = matches!(
-        cx.settings.cni,
+        cni,
         Some(Cni::Calico | Cni::OvnKubernetes | Cni::KubeRouter)
     );
     let is_wider = overlap == Overlap::Wider;

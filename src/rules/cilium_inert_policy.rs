@@ -49,10 +49,10 @@ declare_rule! {
     pub(super) struct CiliumInertPolicy {
         name: "cilium-inert-policy",
         summary: "Cilium's agent rejects the policy, so that nothing of it is enforced",
-        category: Category::Text,
+        category: Category::Plugins,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no finding on the 85 policies of two public repositories; the agent's own code rejects each",
+        evidence: "no finding on the 162 policies of three public repositories; the agent's own code rejects each",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -1,10 +1,11 @@
 //! Peers that name pods of another namespace without naming the namespace.
 
-use crate::cluster::platform::KnownPods;
-use crate::cluster::{NamespaceId, PolicyId};
+use crate::cluster::PolicyId;
 use crate::diagnostic::{Fix, FixClass, Severity};
-use crate::k8s::{self, LabelSelector, PeerPlace, Truth};
+use crate::engine::PolicyRef;
+use crate::k8s::{self, PeerPlace, Truth};
 use crate::lint::absence::Presence;
+use crate::lint::homes::{self, Evidence};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, rewrite};
 
 declare_rule! {
@@ -102,11 +103,12 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
     let own_name = &cluster.namespace(own).name;
     let is_complete = cx.settings.inventory.is_complete_in(own_name);
     let inventories = cx.inventories();
-    let is_asked_for = || !is_complete && inventories.is_asked_for(own, selector, id);
+    let is_asked_for =
+        || !is_complete && inventories.is_asked_for(own, selector, PolicyRef::Network(id));
     if inventories.presence(cx, own, selector) == Presence::SpokenFor || is_asked_for() {
         return;
     }
-    let Some((home, evidence)) = home(cx, own, selector) else {
+    let Some((home, evidence)) = homes::home(cx, own, selector) else {
         return;
     };
     let severity = match evidence {
@@ -137,7 +139,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         finding = finding.related(span, format!("`{name}` matches, in another namespace"));
     }
     if let Evidence::WellKnown(pods) = evidence
-        && let Some(lacking) = lacking(pods, selector)
+        && let Some(lacking) = homes::lacking(pods, selector)
     {
         let (key, value) = pods.labels[0];
         cx.report(finding.note(format!(
@@ -154,64 +156,4 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         });
     }
     cx.report(finding);
-}
-
-/// Why the pods are believed to be elsewhere.
-#[derive(Clone, Copy)]
-enum Evidence {
-    /// This workload matches there.
-    Workload(crate::cluster::WorkloadId),
-    /// Everybody knows where such pods are.
-    WellKnown(&'static KnownPods),
-}
-
-/// The one namespace where pods match the selector, or where such pods are known to be.
-fn home(
-    cx: &Context<'_>,
-    own: NamespaceId,
-    selector: &LabelSelector,
-) -> Option<(String, Evidence)> {
-    let cluster = cx.cluster;
-    let own_has_workloads = cluster.workloads_in(own).len() > 0;
-    let mut elsewhere = cx
-        .engine
-        .matching_workloads(cluster.namespace_ids(), selector)
-        .into_iter();
-    if let Some(first) = elsewhere.next() {
-        let namespace = cluster.workload(first).namespace;
-        let is_only_one = elsewhere.all(|other| cluster.workload(other).namespace == namespace);
-        // Where nothing is known of the own namespace, its pods may simply be elsewhere.
-        let is_evidence = is_only_one && own_has_workloads;
-        return is_evidence.then(|| {
-            (
-                cluster.namespace(namespace).name.clone(),
-                Evidence::Workload(first),
-            )
-        });
-    }
-    let own_name = cluster.namespace(own).name.as_str();
-    let mut identities = selector
-        .match_labels
-        .iter()
-        .filter_map(|label| Some((KnownPods::named_by(&label.key, &label.value)?, label)));
-    let (pods, label) = identities.find(|(pods, _)| !pods.namespaces.contains(&own_name))?;
-    // The pods may well be the own ones of somebody who runs such a program.
-    let is_own = own_name.contains(label.value.as_str()) || own_name == "default";
-    let declared = pods
-        .namespaces
-        .iter()
-        .find(|home| cluster.namespace_by_name(home).is_some());
-    (!is_own).then(|| {
-        (
-            declared.unwrap_or(&pods.namespaces[0]).to_string(),
-            Evidence::WellKnown(pods),
-        )
-    })
-}
-
-/// The label that a selector asks for and that such pods do not have, whatever it is called.
-fn lacking(pods: &KnownPods, selector: &LabelSelector) -> Option<String> {
-    let mut wanted = selector.match_labels.iter();
-    let lacking = wanted.find(|label| !pods.has(&label.key, &label.value))?;
-    Some(format!("{}={}", lacking.key, lacking.value))
 }

@@ -3,8 +3,8 @@
 use crate::cluster::PolicyId;
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{self, Direction, Field, NetworkPolicy};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, text};
-use crate::source::{Edit, SourceMap, Span};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, rewrite};
+use crate::source::Span;
 
 declare_rule! {
     /// ## What it does
@@ -124,7 +124,8 @@ fn isolates_for_ingress(
         .help(
             "write `policyTypes: [Egress]`, or `[Ingress, Egress]` if ingress is to be denied too",
         );
-    match write_types(cx.sources, policy, egress) {
+    let field = ("policyTypes", policy.policy_types.key());
+    match rewrite::write_types(cx.sources, field, egress, &Direction::BOTH) {
         Some(edit) => finding.fix(Fix {
             title: "write the types that are in force".to_owned(),
             class: FixClass::Safe,
@@ -139,35 +140,4 @@ fn does_not_isolate_for_egress(cx: &Context<'_>, id: PolicyId, egress: Span) -> 
     cx.policy_finding(id, "spec.egress", egress, message)
         .label("egress of the selected pods stays open")
         .help("write `policyTypes: [Ingress, Egress]` to deny egress, or delete the line")
-}
-
-/// Writes `policyTypes: [Ingress, Egress]`: in place of an empty value, else above `egress`.
-fn write_types(sources: &SourceMap, policy: &NetworkPolicy, egress: Span) -> Option<Edit> {
-    const TYPES: [&str; 2] = ["Ingress", "Egress"];
-    let source = sources.get(egress.source);
-    let list = format!("[{}]", TYPES.join(", "));
-    if let Some(key) = policy.policy_types.key() {
-        let rest = &source.text()[key.end as usize..];
-        let value = rest.strip_prefix(':')?;
-        let value = value.lines().next().unwrap_or_default().trim_end();
-        return ["", " []", " null", " ~"].contains(&value).then(|| Edit {
-            span: Span::new(key.source, key.end + 1, key.end + 1 + value.len() as u32),
-            replacement: format!(" {list}"),
-        });
-    }
-    let before = source.text()[..egress.start as usize].trim_end();
-    let is_flow = before.ends_with(['{', ',']);
-    let replacement = match text::indentation(sources, egress) {
-        Some(indentation) if !is_flow => {
-            let lead = " ".repeat(indentation);
-            let line_break = text::line_break(source);
-            let items = TYPES.map(|name| format!("{lead}  - {name}{line_break}"));
-            format!("policyTypes:{line_break}{}{lead}", items.concat())
-        }
-        _ => format!("policyTypes: {list}, "),
-    };
-    Some(Edit {
-        span: egress.before(),
-        replacement,
-    })
 }

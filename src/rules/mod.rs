@@ -13,9 +13,22 @@ mod apiserver_egress_blocked;
 mod bad_suppression;
 mod batch_workload_cut_off;
 mod broken_build;
+mod calico_implicit_types;
+mod calico_not_selector_internet;
+mod calico_port_without_protocol;
+mod calico_shadowed_by_order;
+mod calico_unknown_tier;
 mod cidr_host_bits;
 mod cidr_matches_cluster;
+mod cilium_cidr_for_cluster;
+mod cilium_empty_rule;
+mod cilium_filtered_label;
+mod cilium_foreign_namespace;
+mod cilium_fqdn_without_dns;
+mod cilium_implied_namespace;
 mod cilium_inert_policy;
+mod cilium_removed_field;
+mod cilium_service_port;
 mod cni_capability_gap;
 mod dead_annotation;
 mod dns_peer_mismatch;
@@ -54,6 +67,7 @@ mod overlay_selects_service;
 mod overridden_rule;
 mod partial_service_match;
 mod patch_without_target;
+mod policy_of_another_cni;
 mod redundant_rule;
 mod scrape_blocked;
 mod service_cut_off;
@@ -88,9 +102,22 @@ pub const ALL: &[&dyn Rule] = &[
     &bad_suppression::BadSuppression,
     &batch_workload_cut_off::BatchWorkloadCutOff,
     &broken_build::BrokenBuild,
+    &calico_implicit_types::CalicoImplicitTypes,
+    &calico_not_selector_internet::CalicoNotSelectorInternet,
+    &calico_port_without_protocol::CalicoPortWithoutProtocol,
+    &calico_shadowed_by_order::CalicoShadowedByOrder,
+    &calico_unknown_tier::CalicoUnknownTier,
     &cidr_host_bits::CidrHostBits,
     &cidr_matches_cluster::CidrMatchesCluster,
+    &cilium_cidr_for_cluster::CiliumCidrForCluster,
+    &cilium_empty_rule::CiliumEmptyRule,
+    &cilium_filtered_label::CiliumFilteredLabel,
+    &cilium_foreign_namespace::CiliumForeignNamespace,
+    &cilium_fqdn_without_dns::CiliumFqdnWithoutDns,
+    &cilium_implied_namespace::CiliumImpliedNamespace,
     &cilium_inert_policy::CiliumInertPolicy,
+    &cilium_removed_field::CiliumRemovedField,
+    &cilium_service_port::CiliumServicePort,
     &cni_capability_gap::CniCapabilityGap,
     &dead_annotation::DeadAnnotation,
     &dns_peer_mismatch::DnsPeerMismatch,
@@ -129,6 +156,7 @@ pub const ALL: &[&dyn Rule] = &[
     &overridden_rule::OverriddenRule,
     &partial_service_match::PartialServiceMatch,
     &patch_without_target::PatchWithoutTarget,
+    &policy_of_another_cni::PolicyOfAnotherCni,
     &redundant_rule::RedundantRule,
     &scrape_blocked::ScrapeBlocked,
     &service_cut_off::ServiceCutOff,

@@ -2,6 +2,7 @@
 
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::engine::PolicyRef;
 use crate::k8s::{self, LabelSelector, Operator, PeerPlace, Truth};
 use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
@@ -138,7 +139,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         .policy_finding(id, path, selector.requirements_span(), message)
         .label("matches no pod");
     let unmatched = Unmatched {
-        policy: id,
+        policy: PolicyRef::Network(id),
         selector,
         namespaces: &namespaces,
     };
@@ -169,8 +170,8 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         }
         None => {
             let is_declared = |it: &NamespaceId| {
-                inventories.is_fully_declared(cx, *it, id)
-                    && !inventories.is_asked_for(*it, selector, id)
+                inventories.is_fully_declared(cx, *it, PolicyRef::Network(id))
+                    && !inventories.is_asked_for(*it, selector, PolicyRef::Network(id))
             };
             if namespaces.iter().all(is_declared) {
                 cx.report(finding.with_severity(Severity::Warning).note(

@@ -2,6 +2,7 @@
 
 use crate::cluster::PolicyId;
 use crate::diagnostic::{Diagnostic, FixClass, Severity};
+use crate::engine::PolicyRef;
 use crate::k8s::{self, Direction, LabelSelector, Truth};
 use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
@@ -122,7 +123,7 @@ impl Rule for UnmatchedPodSelector {
             return;
         }
         let unmatched = Unmatched {
-            policy: id,
+            policy: PolicyRef::Network(id),
             selector,
             namespaces: &[namespace],
         };
@@ -146,7 +147,7 @@ impl Rule for UnmatchedPodSelector {
         let is_known = known > 0
             && is_at_home
             && !inventories.is_open(namespace)
-            && !inventories.is_asked_for(namespace, selector, id);
+            && !inventories.is_asked_for(namespace, selector, PolicyRef::Network(id));
         if !is_complete && !is_known || is_of_controllers(selector) {
             return;
         }

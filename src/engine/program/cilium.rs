@@ -444,15 +444,15 @@ impl<'c> Lowering<'c> {
 
 /// Where a rule stands, as far as it decides what its peers mean.
 #[derive(Clone, Copy)]
-struct Home<'a> {
-    namespace: Option<&'a str>,
+pub(super) struct Home<'a> {
+    pub(super) namespace: Option<&'a str>,
     /// Whether its subject asks for endpoints without labels.
-    has_init: bool,
+    pub(super) has_init: bool,
 }
 
 /// Whom a rule set is about (C6): the own namespace takes the place of one from Kubernetes
 /// among the labels, and is added to everything else.
-fn subject(selector: &LabelSelector, namespace: Option<&str>) -> Identities {
+pub(super) fn subject(selector: &LabelSelector, namespace: Option<&str>) -> Identities {
     let mut identities = Identities::new(Some(selector), Source::Any);
     if let Some(namespace) = namespace {
         let labels = selector.match_labels.len();
@@ -468,7 +468,7 @@ fn subject(selector: &LabelSelector, namespace: Option<&str>) -> Identities {
 }
 
 /// What an entry of `fromEndpoints` means with what Cilium adds to it (C6).
-fn endpoint(selector: &LabelSelector, home: Home<'_>) -> Identities {
+pub(super) fn endpoint(selector: &LabelSelector, home: Home<'_>) -> Identities {
     let mut identities = Identities::new(Some(selector), Source::Any);
     if identities.0.iter().any(|it| it.source == Source::Reserved) {
         return identities;

@@ -36,6 +36,7 @@
 pub(super) mod calico;
 mod calico_end;
 mod cilium;
+pub mod cilium_selector;
 mod cluster_policy;
 pub(super) mod condition;
 mod egress_firewall;
@@ -54,10 +55,10 @@ use crate::k8s::{
     Action, CalicoRule, CiliumPeerField, CiliumPort, CiliumRule, CiliumSpec,
     ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort, ClusterNetworkPolicyRule, Direction,
     EgressFirewallPort, EgressFirewallRule, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort,
-    NetworkPolicyRule, PluginSpec, PolicyEffect, Protocol, is_opaque,
+    NetworkPolicyRule, PluginSpec, PolicyEffect, Protocol, Truth, is_opaque,
 };
 use crate::source::{Span, Spanned};
-use condition::Condition;
+use condition::{Candidate, Condition};
 use identity::Entity;
 use ipnet::IpNet;
 use parts::Asked;
@@ -515,6 +516,25 @@ impl Matcher<'_> {
             }
             Self::BlockOfNoPods(block, _) => vec![block.cidr.value.into()],
             Self::Nodes(addresses) => addresses.iter().copied().map(AddressRange::from).collect(),
+        }
+    }
+
+    /// Whether it matches an address outside.
+    #[must_use]
+    pub fn outside(&self, address: IpAddr) -> Truth {
+        match self {
+            Self::Condition(condition) => condition.truth(Candidate::Outside(address)),
+            Self::Outside(ranges) => ranges.iter().any(|range| range.contains(address)).into(),
+            Self::Pods(_) | Self::Entities(_) => Truth::False,
+            Self::DomainNames => Truth::Unknown,
+            Self::BlockOfNoPods(block, _) => {
+                let ranges = block.ranges();
+                ranges.iter().any(|range| range.contains(address)).into()
+            }
+            Self::Blocks(_) | Self::Nodes(_) => {
+                let ranges = self.ranges().unwrap_or_default();
+                ranges.iter().any(|range| range.contains(address)).into()
+            }
         }
     }
 

@@ -345,6 +345,14 @@ pub(in crate::engine) fn truth_of_pods<'c>(pods: &PodSet<'c>, pod: &PodView<'c>)
     truth_of(&misses_of_pods(pods, pod))
 }
 
+impl<'c> PodSet<'c> {
+    /// Whether a pod is one of them.
+    #[must_use]
+    pub fn truth(&self, pod: &PodView<'c>) -> Truth {
+        truth_of_pods(self, pod)
+    }
+}
+
 impl<'c> Seen<'_, 'c> {
     /// Whether the plugin compares the address of this end with blocks at all.
     fn is_compared(&self) -> bool {

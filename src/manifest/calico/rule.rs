@@ -4,6 +4,7 @@
 
 use super::entity::{self, End};
 use super::fields;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
     CalicoAction, CalicoEntity, CalicoPort, CalicoProtocol, CalicoRule, Direction, Protocol,
 };
@@ -213,9 +214,15 @@ fn check_ports(rule: &CalicoRule, path: Path<'_>, reader: &mut Reader<'_>) {
                         |port: &&Spanned<CalicoPort>| matches!(port.value, CalicoPort::Range(..));
                     if let Some(number) = ports.iter().find(is_number) {
                         let message = "port numbers need a `protocol`";
-                        let diagnostic = invalid_value(number.span, message);
                         let help = "write `protocol: TCP`, or one rule for each protocol";
-                        reader.refuse(path, diagnostic.help(help));
+                        let diagnostic = Diagnostic::new(
+                            "calico-port-without-protocol",
+                            Severity::Error,
+                            number.span,
+                            message,
+                        );
+                        let label = "the API server rejects the policy: there is no default";
+                        reader.refuse(path, diagnostic.label(label).help(help));
                     }
                 }
                 Some(protocol) => {

@@ -82,10 +82,31 @@ pub(super) fn read_all(
     {
         let message = format!("`{requires}` was removed from Cilium");
         let help = "put the labels into the selectors of the peers";
-        let diagnostic = invalid_value(entry.key.span(), message).help(help);
+        let diagnostic = Diagnostic::new(
+            "cilium-removed-field",
+            Severity::Error,
+            entry.key.span(),
+            message,
+        );
+        let diagnostic = diagnostic
+            .label("the API server rejects the policy with the CRDs of Cilium 1.19 and later")
+            .help(help);
         findings.api.refuse(path.field(requires), diagnostic);
     }
     found
+}
+
+/// The fields that name peers and are null.
+pub(super) fn null_fields(rule: Node<'_>, section: CiliumSection) -> Vec<Spanned<&'static str>> {
+    let known: &[(&'static str, ReadEntries)] = match section.direction() {
+        Direction::Ingress => &INGRESS,
+        Direction::Egress => &EGRESS,
+    };
+    let entries = known.iter().filter_map(|(name, _)| {
+        let entry = rule.entry(name).filter(|entry| entry.value.is_null())?;
+        Some(Spanned::new(*name, entry.key.span()))
+    });
+    entries.collect()
 }
 
 fn endpoints(
@@ -317,16 +338,8 @@ fn fqdn(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spann
     if reader.is_opaque(item) {
         return None;
     }
-    let text = |name: &str| item.find(&[name]).filter(|value| value.text() != Some(""));
-    match (text("matchName"), text("matchPattern")) {
-        (Some(name), None) => {
-            let text = name.as_str()?.trim_end_matches('.').to_ascii_lowercase();
-            Some(Spanned::new(CiliumFqdn::Name(text), name.span()))
-        }
-        (None, Some(pattern)) => {
-            let text = pattern.as_str()?.to_ascii_lowercase();
-            Some(Spanned::new(CiliumFqdn::Pattern(text), pattern.span()))
-        }
+    match names(item) {
+        [Some(_), None] | [None, Some(_)] => dns_name(item),
         _ if structure::has_unknown_field(item, &fields::FQDN) => {
             reader.refuse_silently();
             None
@@ -337,4 +350,25 @@ fn fqdn(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spann
             None
         }
     }
+}
+
+/// A name or a pattern of names, where there is one of them.
+pub(super) fn dns_name(item: Node<'_>) -> Option<Spanned<CiliumFqdn>> {
+    match names(item) {
+        [Some(name), None] => {
+            let text = name.as_str()?.trim_end_matches('.').to_ascii_lowercase();
+            Some(Spanned::new(CiliumFqdn::Name(text), name.span()))
+        }
+        [None, Some(pattern)] => {
+            let text = pattern.as_str()?.to_ascii_lowercase();
+            Some(Spanned::new(CiliumFqdn::Pattern(text), pattern.span()))
+        }
+        _ => None,
+    }
+}
+
+/// `matchName` and `matchPattern`, where they are not empty.
+fn names(item: Node<'_>) -> [Option<Node<'_>>; 2] {
+    ["matchName", "matchPattern"]
+        .map(|name| item.find(&[name]).filter(|value| value.text() != Some("")))
 }

@@ -68,10 +68,13 @@ pub(super) fn rule(
         let reason = "DNS rules need the port that they are for";
         findings.fault(path.field("rules"), layer7.span, reason);
     }
+    let dns = item.find(&["rules", "dns"]).into_iter();
+    let dns = dns.flat_map(Node::items).filter_map(super::peers::dns_name);
     Some(CiliumPortRule {
         span: item.span(),
         ports,
         layer7,
+        dns: dns.collect(),
     })
 }
 

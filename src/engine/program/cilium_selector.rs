@@ -1,0 +1,173 @@
+//! What Cilium makes of one selector of a policy: the namespace that it adds, the labels that
+//! no identity has, and which pods are left (C4, C6).
+//!
+//! The program itself is built of these readings; here they can be asked by themselves. Refuses
+//! to know which pods there are, and what the selector stands for in its rule.
+
+use super::cilium::{Home, endpoint, subject};
+use super::identity::{
+    CLUSTER_KEY, Identities, IdentityView, NAMESPACE_KEY, NAMESPACE_LABELS, Source,
+    is_identity_label, split_key,
+};
+use crate::engine::PodView;
+use crate::k8s::{
+    Label, LabelSelector, LabelSelectorRequirement, NAMESPACE_NAME_LABEL, Operator, Truth,
+};
+use crate::source::Spanned;
+
+/// A selector of a policy of Cilium's, as its agent reads it.
+#[derive(Clone, Debug)]
+pub struct CiliumSelector<'c> {
+    written: &'c LabelSelector,
+    meant: Identities,
+    implied: Option<&'c str>,
+}
+
+impl<'c> CiliumSelector<'c> {
+    /// The one that says whom a rule set is about; `namespace` is that of the policy, `None`
+    /// for one that is cluster-wide.
+    #[must_use]
+    pub fn subject(selector: &'c LabelSelector, namespace: Option<&'c str>) -> Self {
+        Self {
+            written: selector,
+            meant: subject(selector, namespace),
+            implied: namespace,
+        }
+    }
+
+    /// An entry of `fromEndpoints` or `toEndpoints` of a policy in a namespace, or of one that
+    /// is cluster-wide.
+    #[must_use]
+    pub fn peer(selector: &'c LabelSelector, namespace: Option<&'c str>) -> Self {
+        let home = Home {
+            namespace,
+            has_init: false,
+        };
+        let meant = endpoint(selector, home);
+        let written = Identities::new(Some(selector), Source::Any);
+        let is_added = meant.asks_for(NAMESPACE_KEY) && !written.asks_for(NAMESPACE_KEY);
+        Self {
+            written: selector,
+            meant,
+            implied: namespace.filter(|_| is_added),
+        }
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn written(&self) -> &'c LabelSelector {
+        self.written
+    }
+
+    /// The namespace that it does not name, and that Cilium adds to it: the policy's own.
+    #[must_use]
+    pub fn implied_namespace(&self) -> Option<&'c str> {
+        self.implied
+    }
+
+    /// Whether it matches a pod.
+    #[must_use]
+    pub fn truth(&self, pod: &PodView<'_>) -> Truth {
+        self.meant.truth(IdentityView::of(pod))
+    }
+
+    /// The entries that ask for one of some namespaces by name: their key, and the names.
+    pub fn named_namespaces(&self) -> impl Iterator<Item = (&'c Spanned<String>, Vec<&'c str>)> {
+        let written = self.written;
+        let labels = (written.match_labels.iter())
+            .filter(|label| is_namespace_key(&label.key))
+            .map(|label| (&label.key, vec![label.value.as_str()]));
+        let listed = (written.match_expressions.iter())
+            .filter(|entry| entry.operator.value == Operator::In && is_namespace_key(&entry.key))
+            .map(|entry| {
+                let values = entry.values.iter().map(|value| value.as_str());
+                (&entry.key, values.collect())
+            });
+        labels.chain(listed)
+    }
+
+    /// Whether this key names a namespace and Cilium puts the policy's own in its place: one
+    /// from Kubernetes among the labels of a subject.
+    #[must_use]
+    pub fn replaces(&self, key: &Spanned<String>) -> bool {
+        let mut labels = self.written.match_labels.iter();
+        self.implied.is_some()
+            && split_key(key, Source::Any) == (Source::Kubernetes, NAMESPACE_KEY)
+            && labels.any(|label| label.key.span == key.span)
+    }
+
+    /// The keys of labels that Cilium's identities do not have, so that no pod has them for
+    /// it, whatever its manifest says; with the operator that they are asked by.
+    pub fn filtered_keys(&self) -> impl Iterator<Item = (&'c Spanned<String>, Operator)> {
+        filtered_keys(self.written, Source::Any)
+    }
+
+    /// The labels that it asks of pods alone, their keys as manifests of pods spell them; `None`
+    /// where it asks for something that no manifest of a pod says.
+    #[must_use]
+    pub fn pod_labels(&self) -> Option<LabelSelector> {
+        let mut plain = LabelSelector::everything(self.written.span);
+        for label in &self.written.match_labels {
+            if let Some(key) = pod_key(&label.key)? {
+                let value = label.value.clone();
+                plain.match_labels.push(Label { key, value });
+            }
+        }
+        for entry in &self.written.match_expressions {
+            if let Some(key) = pod_key(&entry.key)? {
+                let entry = entry.clone();
+                plain
+                    .match_expressions
+                    .push(LabelSelectorRequirement { key, ..entry });
+            }
+        }
+        Some(plain)
+    }
+}
+
+/// The keys of a `podSelector` that Cilium's identities do not have; see
+/// [`CiliumSelector::filtered_keys`].
+pub fn filtered_pod_keys(
+    selector: &LabelSelector,
+) -> impl Iterator<Item = (&Spanned<String>, Operator)> {
+    filtered_keys(selector, Source::Kubernetes)
+}
+
+fn filtered_keys(
+    selector: &LabelSelector,
+    default: Source,
+) -> impl Iterator<Item = (&Spanned<String>, Operator)> {
+    let labels = selector.match_labels.iter();
+    let labels = labels.map(|label| (&label.key, Operator::In));
+    let expressions = selector.match_expressions.iter();
+    let expressions = expressions.map(|entry| (&entry.key, entry.operator.value));
+    labels.chain(expressions).filter(move |(key, _)| {
+        let (source, key) = split_key(key, default);
+        matches!(source, Source::Any | Source::Kubernetes)
+            && !crate::k8s::is_opaque(key)
+            && !is_identity_label(key)
+    })
+}
+
+/// Whether a key is that of a label with the name of a pod's namespace.
+fn is_namespace_key(key: &str) -> bool {
+    let (source, key) = split_key(key, Source::Any);
+    let label = key.strip_prefix(NAMESPACE_LABELS);
+    let is_name = key == NAMESPACE_KEY
+        || label.and_then(|label| label.strip_prefix('.')) == Some(NAMESPACE_NAME_LABEL);
+    matches!(source, Source::Any | Source::Kubernetes) && is_name
+}
+
+/// The key of a pod's own label; `Some(None)` for one that says where the pod is, and `None`
+/// for one that is of no pod.
+fn pod_key(key: &Spanned<String>) -> Option<Option<Spanned<String>>> {
+    let (source, name) = split_key(key, Source::Any);
+    match source {
+        Source::Reserved | Source::Other => None,
+        Source::Any | Source::Kubernetes => {
+            let is_place =
+                [NAMESPACE_KEY, CLUSTER_KEY].contains(&name) || name.starts_with(NAMESPACE_LABELS);
+            Some((!is_place).then(|| Spanned::new(name.to_owned(), key.span)))
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! The policies of the CNI plugin in force, rule by rule: the text of a rule beside what the
+//! engine's program makes of it, and the selectors in them.
+//!
+//! Refuses to know what is wrong with any. Policies that nobody enforces are not here: those of
+//! another plugin, those that the API server or the plugin's agent rejects, staged ones.
+
+use super::rewrite::first_line;
+use crate::cluster::{Cluster, Cni, NamespaceId, PluginPolicyId, WorkloadId};
+use crate::engine::program::{Chain, Matcher, NamespaceSet, PodSet, Program, Rule, StageName};
+use crate::engine::{CiliumSelector, PodView, PolicyRef, RuleRef};
+use crate::k8s::{
+    CalicoPolicy, CalicoRule, CiliumPeers, CiliumPolicy, CiliumRule, CiliumSpec, CiliumSubject,
+    Direction, Labels, PluginPolicy, PluginSpec, PolicyEffect, Truth, is_opaque,
+};
+use crate::source::{SourceMap, Span};
+
+/// A policy of Cilium's that is enforced.
+#[derive(Clone, Copy, Debug)]
+pub struct CiliumInForce<'c> {
+    /// Its id.
+    pub id: PluginPolicyId,
+    /// The object.
+    pub object: &'c PluginPolicy,
+    /// What it says.
+    pub policy: &'c CiliumPolicy,
+}
+
+/// A policy of Calico's that is enforced.
+#[derive(Clone, Copy, Debug)]
+pub struct CalicoInForce<'c> {
+    /// Its id.
+    pub id: PluginPolicyId,
+    /// The object.
+    pub object: &'c PluginPolicy,
+    /// What it says.
+    pub policy: &'c CalicoPolicy,
+}
+
+/// The policies of Cilium's that are enforced, in order.
+pub fn cilium_policies(cluster: &Cluster) -> impl Iterator<Item = CiliumInForce<'_>> {
+    in_force(cluster, Cni::Cilium).filter_map(|(id, object)| match &object.spec {
+        PluginSpec::Cilium(policy) if policy.faults.is_empty() => {
+            Some(CiliumInForce { id, object, policy })
+        }
+        _ => None,
+    })
+}
+
+/// The policies of Calico's that are enforced on pods, in order.
+pub fn calico_policies(cluster: &Cluster) -> impl Iterator<Item = CalicoInForce<'_>> {
+    in_force(cluster, Cni::Calico).filter_map(|(id, object)| match &object.spec {
+        PluginSpec::Calico(policy) if policy.host_endpoints_only.is_none() => {
+            let policy = policy.as_ref();
+            Some(CalicoInForce { id, object, policy })
+        }
+        _ => None,
+    })
+}
+
+fn in_force(
+    cluster: &Cluster,
+    plugin: Cni,
+) -> impl Iterator<Item = (PluginPolicyId, &PluginPolicy)> {
+    let is_in_force = cluster.enforcement().cni().map(|cni| cni.value) == Some(plugin);
+    let ids = cluster.plugin_policy_ids().filter(move |_| is_in_force);
+    let policies = ids.map(|id| (id, cluster.plugin_policy(id)));
+    policies.filter(move |(_, policy)| {
+        policy.meta.is_accepted
+            && policy.kind.effect != PolicyEffect::Nothing
+            && Cni::of(policy.kind.product) == Some(plugin)
+    })
+}
+
+/// A rule of Cilium's.
+#[derive(Clone, Copy, Debug)]
+pub struct CiliumPlace<'p, 'c> {
+    /// Its policy.
+    pub policy: CiliumInForce<'c>,
+    /// Its rule set.
+    pub spec: &'c CiliumSpec,
+    /// The rule as it is written.
+    pub rule: &'c CiliumRule,
+    /// The rule as it is enforced.
+    pub enforced: &'p Rule<'c>,
+    /// The pods that it is about.
+    pub subject: &'p PodSet<'c>,
+}
+
+/// The rules of Cilium's that are enforced, in the order of the policies and of their text.
+#[must_use]
+pub fn cilium_rules<'p, 'c>(
+    cluster: &'c Cluster,
+    program: &'p Program<'c>,
+) -> Vec<CiliumPlace<'p, 'c>> {
+    let policies: Vec<CiliumInForce<'c>> = cilium_policies(cluster).collect();
+    let mut places = Vec::new();
+    for (id, chain, rule) in rules(program) {
+        let RuleRef::Cilium(spec, written) = rule.origin.rule else {
+            continue;
+        };
+        if let Ok(index) = policies.binary_search_by_key(&id, |policy| policy.id) {
+            places.push(CiliumPlace {
+                policy: policies[index],
+                spec,
+                rule: written,
+                enforced: rule,
+                subject: &chain.subject,
+            });
+        }
+    }
+    places.sort_by_key(|place| (place.policy.id, place.rule.span));
+    places
+}
+
+/// The rules of the policies of CNI plugins, wherever the program asks them.
+fn rules<'p, 'c>(
+    program: &'p Program<'c>,
+) -> impl Iterator<Item = (PluginPolicyId, &'p Chain<'c>, &'p Rule<'c>)> {
+    let stages = program.stages();
+    let stages = stages.filter(|stage| stage.name != StageName::NotJudged);
+    let chains = stages.flat_map(|stage| {
+        let directions = Direction::BOTH.into_iter();
+        directions.flat_map(|direction| stage.chains.get(direction))
+    });
+    chains.flat_map(|chain| {
+        let id = match chain.policy {
+            PolicyRef::Plugin(id) => Some(id),
+            PolicyRef::Network(_) | PolicyRef::Cluster(_) => None,
+        };
+        let rules = chain.rules.iter();
+        id.into_iter()
+            .flat_map(move |id| rules.clone().map(move |rule| (id, chain, rule)))
+    })
+}
+
+/// The known workloads that are surely pods of a set, in order.
+#[must_use]
+pub fn workloads_of<'c>(cluster: &'c Cluster, pods: &PodSet<'c>) -> Vec<WorkloadId> {
+    let ids = match pods.namespaces {
+        NamespaceSet::One(id) => cluster.workloads_in(id).collect(),
+        NamespaceSet::All | NamespaceSet::Matching(_) => Vec::from_iter(cluster.workload_ids()),
+    };
+    let is_one = |id: &WorkloadId| {
+        cluster.workload(*id).object.meta.is_accepted
+            && pods.truth(&PodView::workload(cluster, *id)) == Truth::True
+    };
+    ids.into_iter().filter(is_one).collect()
+}
+
+impl<'c> CiliumPlace<'_, 'c> {
+    /// The known workloads whose ports the rule is about, in order: those that its policy
+    /// selects, or for egress its peers. `None` where some of them may not be known.
+    #[must_use]
+    pub fn destinations(&self, cluster: &'c Cluster) -> Option<Vec<WorkloadId>> {
+        if self.rule.section.direction() == Direction::Ingress {
+            let selected = workloads_of(cluster, self.subject);
+            return (!selected.is_empty()).then_some(selected);
+        }
+        let mut all = Vec::new();
+        for peer in self.enforced.peers.as_ref()? {
+            let Matcher::Pods(pods) = &peer.matcher else {
+                return None;
+            };
+            let matched = workloads_of(cluster, pods);
+            if matched.is_empty() {
+                return None;
+            }
+            all.extend(matched);
+        }
+        all.sort_unstable();
+        all.dedup();
+        (!all.is_empty()).then_some(all)
+    }
+}
+
+impl CiliumPlace<'_, '_> {
+    /// The labels that its policy asks of pods: those of a pod that it was written for, where
+    /// no manifest holds one. `None` where nobody can say.
+    #[must_use]
+    pub fn described_labels(&self) -> Option<Labels> {
+        let CiliumSubject::Endpoints(selector) = &self.spec.subject else {
+            return None;
+        };
+        let selector = CiliumSelector::subject(selector, self.policy.object.namespace());
+        selector.pod_labels()?.satisfying_labels()
+    }
+
+    /// Its place in its policy: `spec.ingress[1]`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("{}.{}", self.spec.path, self.rule.place())
+    }
+
+    /// What to underline for it.
+    #[must_use]
+    pub fn mark(&self, sources: &SourceMap) -> Span {
+        mark(sources, self.rule.dash, self.rule.span)
+    }
+}
+
+/// A rule of Calico's.
+#[derive(Clone, Copy, Debug)]
+pub struct CalicoPlace<'c> {
+    /// Its policy.
+    pub policy: CalicoInForce<'c>,
+    /// Its direction.
+    pub direction: Direction,
+    /// Its place among the rules of its direction, from 0.
+    pub index: usize,
+    /// The rule.
+    pub rule: &'c CalicoRule,
+}
+
+/// The rules of Calico's that are enforced, in the order of the policies and of their text.
+pub fn calico_rules(cluster: &Cluster) -> impl Iterator<Item = CalicoPlace<'_>> {
+    calico_policies(cluster).flat_map(|policy| {
+        let directions = Direction::BOTH.into_iter();
+        directions.flat_map(move |direction| {
+            let rules = policy.policy.rules(direction).iter().enumerate();
+            rules.map(move |(index, rule)| CalicoPlace {
+                policy,
+                direction,
+                index,
+                rule,
+            })
+        })
+    })
+}
+
+impl<'c> CalicoPlace<'c> {
+    /// The rule as it is enforced: several where it depends on the family of addresses.
+    pub fn enforced<'p>(&self, program: &'p Program<'c>) -> impl Iterator<Item = &'p Rule<'c>> {
+        let (id, own) = (self.policy.id, self.rule);
+        rules(program)
+            .filter(move |(policy, _, rule)| {
+                let is_own =
+                    matches!(rule.origin.rule, RuleRef::Calico(rule, _) if std::ptr::eq(rule, own));
+                *policy == id && is_own
+            })
+            .map(|(_, _, rule)| rule)
+    }
+}
+
+impl CalicoPlace<'_> {
+    /// Its place in its policy: `spec.ingress[1]`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("spec.{}[{}]", self.direction.field(), self.index)
+    }
+
+    /// What to underline for it.
+    #[must_use]
+    pub fn mark(&self, sources: &SourceMap) -> Span {
+        mark(sources, self.rule.dash, self.rule.span)
+    }
+}
+
+fn mark(sources: &SourceMap, dash: Option<Span>, span: Span) -> Span {
+    dash.unwrap_or_else(|| first_line(sources, span))
+}
+
+/// A selector of pods in a policy of Cilium's.
+#[derive(Clone, Debug)]
+pub struct CiliumSelectorPlace<'c> {
+    /// Its policy.
+    pub policy: CiliumInForce<'c>,
+    /// Its path, such as `spec.ingress[0].fromEndpoints[1]`.
+    pub path: String,
+    /// What it is.
+    pub selector: CiliumSelector<'c>,
+    /// Whether it names peers, and not the pods that its rule set is about.
+    pub is_peer: bool,
+}
+
+impl CiliumSelectorPlace<'_> {
+    /// The one namespace in which it looks for pods, or those that it names, as far as they are
+    /// known; `None` where it may look into any.
+    #[must_use]
+    pub fn namespaces(&self, cluster: &Cluster) -> Option<Vec<NamespaceId>> {
+        if let Some(own) = self.selector.implied_namespace() {
+            return Some(cluster.namespace_by_name(own).into_iter().collect());
+        }
+        let (_, names) = self.selector.named_namespaces().next()?;
+        let is_known = names.iter().all(|name| !is_opaque(name));
+        let ids = names
+            .iter()
+            .filter_map(|name| cluster.namespace_by_name(name));
+        is_known.then(|| ids.collect())
+    }
+}
+
+/// The selectors of pods of the policies of Cilium's that are enforced, in the order of the
+/// policies and of their text.
+#[must_use]
+pub fn cilium_selectors(cluster: &Cluster) -> Vec<CiliumSelectorPlace<'_>> {
+    let mut places: Vec<CiliumSelectorPlace<'_>> = Vec::new();
+    for policy in cilium_policies(cluster) {
+        let namespace = policy.object.namespace();
+        for spec in &policy.policy.specs {
+            let CiliumSubject::Endpoints(subject) = &spec.subject else {
+                continue;
+            };
+            places.push(CiliumSelectorPlace {
+                policy,
+                path: format!("{}.endpointSelector", spec.path),
+                selector: CiliumSelector::subject(subject, namespace),
+                is_peer: false,
+            });
+            for rule in &spec.rules {
+                for field in &rule.peer_fields {
+                    let CiliumPeers::Endpoints(selectors) = &field.peers else {
+                        continue;
+                    };
+                    let places_of_field = selectors.iter().enumerate().map(|(index, selector)| {
+                        let (place, name) = (rule.place(), field.name);
+                        CiliumSelectorPlace {
+                            policy,
+                            path: format!("{}.{place}.{name}[{index}]", spec.path),
+                            selector: CiliumSelector::peer(selector, namespace),
+                            is_peer: true,
+                        }
+                    });
+                    places.extend(places_of_field);
+                }
+            }
+        }
+    }
+    places
+}

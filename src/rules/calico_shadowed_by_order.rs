@@ -1,0 +1,418 @@
+//! Rules that are never asked, as a policy of Calico's that comes first decides all of it.
+
+use crate::cluster::{Cluster, Cni, PolicyId};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::engine::program::{Chain, End, Stage, StageName};
+use crate::engine::{PolicyRef, RuleRef};
+use crate::k8s::{Action, CalicoAction, CalicoRule, Direction, NetworkPolicyRule};
+use crate::lint::plugin_rules::{self, CalicoInForce};
+use crate::lint::rewrite::first_line;
+use crate::lint::{Category, Context, Rule, RuleMeta, calico_cover, declare_rule, words};
+use crate::source::Span;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Where Calico is in force, flags rules that are never asked, by the order of tiers, of
+    /// policies and of rules: a rule before them allows or denies everything that they match,
+    /// for all of their pods, or a tier before them ends with a deny and none of its rules
+    /// passes. NetworkPolicies, which have the order 1000 in the tier `default`, count as well.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The first rule that matches decides. An allow behind a deny of the same traffic opens
+    /// nothing, a deny behind an allow closes nothing, and neither Calico nor Kubernetes says
+    /// so. A smaller `order` comes first, and a policy without one comes last.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: projectcalico.org/v3
+    /// kind: GlobalNetworkPolicy
+    /// metadata: {name: default-deny}
+    /// spec:
+    ///   order: 10
+    ///   types: [Ingress]
+    ///   ingress: [{action: Deny}]
+    /// ---
+    /// apiVersion: projectcalico.org/v3
+    /// kind: NetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   order: 20
+    ///   selector: app == 'web'
+    ///   types: [Ingress]
+    ///   ingress:
+    ///     - action: Allow
+    ///       source: {selector: app == 'client'}
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: projectcalico.org/v3
+    /// kind: GlobalNetworkPolicy
+    /// metadata: {name: default-deny}
+    /// spec:
+    ///   order: 2000
+    ///   types: [Ingress]
+    ///   ingress: [{action: Deny}]
+    /// ---
+    /// apiVersion: projectcalico.org/v3
+    /// kind: NetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   order: 20
+    ///   selector: app == 'web'
+    ///   types: [Ingress]
+    ///   ingress:
+    ///     - action: Allow
+    ///       source: {selector: app == 'client'}
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: which of the two should win, only the author knows.
+    pub(super) struct CalicoShadowedByOrder {
+        name: "calico-shadowed-by-order",
+        summary: "a rule that is never asked, as one that comes first decides all of it",
+        category: Category::Plugins,
+        severity: Severity::Warning,
+        tier: Stable,
+        evidence: "no finding on the 16 Calico policies of a public repository",
+        fix: None,
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for CalicoShadowedByOrder {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let cni = cx.cluster.enforcement().cni().map(|cni| cni.value);
+        let policies: Vec<CalicoInForce<'_>> = plugin_rules::calico_policies(cx.cluster).collect();
+        if cni != Some(Cni::Calico) || policies.is_empty() {
+            return;
+        }
+        let program = cx.program();
+        let mut findings = Vec::new();
+        for direction in Direction::BOTH {
+            let tiers: Vec<Tier<'_>> = program
+                .stages()
+                .filter_map(|stage| Tier::of(cx.cluster, &policies, stage, direction))
+                .collect();
+            findings.extend(shadowed(cx, &tiers, direction));
+        }
+        for finding in findings {
+            cx.report(finding);
+        }
+    }
+}
+
+/// The steps of a tier, in the order in which they are asked.
+struct Tier<'c> {
+    /// Its policies in order, with whether what none of the rules matches is denied.
+    policies: Vec<(Asked<'c>, End)>,
+    steps: Vec<Step<'c>>,
+}
+
+/// A policy that is asked.
+#[derive(Clone, Copy)]
+enum Asked<'c> {
+    Calico(CalicoInForce<'c>),
+    /// With its namespace.
+    Network(PolicyId, &'c str),
+}
+
+/// A rule that is asked.
+#[derive(Clone, Copy)]
+struct Step<'c> {
+    policy: Asked<'c>,
+    rule: Written<'c>,
+    index: usize,
+    /// Whether only a part of the policy's pods, or of its rule, is meant, so that it says
+    /// nothing about others; it may be decided by others all the same.
+    is_partial: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Written<'c> {
+    Calico(&'c CalicoRule),
+    Network(&'c NetworkPolicyRule),
+}
+
+impl<'c> Tier<'c> {
+    /// `None` for what is no tier of Calico's: policies that are not judged, and the
+    /// cluster-wide ones of Kubernetes.
+    fn of(
+        cluster: &'c Cluster,
+        policies: &[CalicoInForce<'c>],
+        stage: &Stage<'c>,
+        direction: Direction,
+    ) -> Option<Self> {
+        if !matches!(
+            stage.name,
+            StageName::CalicoTier(_) | StageName::NetworkPolicies
+        ) {
+            return None;
+        }
+        let mut tier = Self {
+            policies: Vec::new(),
+            steps: Vec::new(),
+        };
+        for chain in stage.chains.get(direction) {
+            let Some(asked) = asked(cluster, policies, chain) else {
+                continue;
+            };
+            tier.policies.push((asked, chain.end));
+            for rule in &chain.rules {
+                let written = match rule.origin.rule {
+                    RuleRef::Calico(written, _) => Written::Calico(written),
+                    RuleRef::Network(written) => Written::Network(written),
+                    _ => continue,
+                };
+                tier.steps.push(Step {
+                    policy: asked,
+                    rule: written,
+                    index: rule.origin.index,
+                    is_partial: rule.is_opaque || !chain.is_subject_known,
+                });
+            }
+        }
+        Some(tier)
+    }
+}
+
+fn asked<'c>(
+    cluster: &'c Cluster,
+    policies: &[CalicoInForce<'c>],
+    chain: &Chain<'c>,
+) -> Option<Asked<'c>> {
+    match chain.policy {
+        PolicyRef::Network(id) => {
+            let namespace = &cluster.namespace(cluster.policy(id).namespace).name;
+            Some(Asked::Network(id, namespace))
+        }
+        PolicyRef::Cluster(_) => None,
+        PolicyRef::Plugin(id) => {
+            let index = policies.binary_search_by_key(&id, |policy| policy.id);
+            index.ok().map(|index| Asked::Calico(policies[index]))
+        }
+    }
+}
+
+fn shadowed<'c>(cx: &Context<'c>, tiers: &[Tier<'c>], direction: Direction) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    // What decides, and the rules that it leaves nothing for.
+    let mut by_step: Vec<(Step<'c>, Vec<Step<'c>>)> = Vec::new();
+    let mut earlier: Vec<(usize, Step<'c>)> = Vec::new();
+    for (place, tier) in tiers.iter().enumerate() {
+        let mut ended = Vec::new();
+        for (index, (policy, _)) in tier.policies.iter().enumerate() {
+            let is_first = !tier.policies[..index].iter().any(|(it, _)| it.is(*policy));
+            if let Some(ending) = ending(&tiers[..place], *policy).filter(|_| is_first) {
+                findings.extend(behind_end(cx, direction, *policy, ending));
+                ended.push(*policy);
+            }
+        }
+        for step in &tier.steps {
+            // A rule that depends on the family of addresses is there once for each.
+            let is_told =
+                |(_, told): &(Step<'_>, Vec<Step<'_>>)| told.iter().any(|it| it.is_same(step));
+            if ended.iter().any(|it| it.is(step.policy)) || by_step.iter().any(is_told) {
+                continue;
+            }
+            let mut deciding = earlier
+                .iter()
+                .filter(|(tier, it)| it.decides(*tier == place, step));
+            match deciding.next() {
+                Some((_, first)) => match by_step.iter_mut().find(|(it, _)| it.is_same(first)) {
+                    Some((_, shadowed)) => shadowed.push(*step),
+                    None => by_step.push((*first, vec![*step])),
+                },
+                None => earlier.push((place, *step)),
+            }
+        }
+    }
+    findings.extend(
+        by_step
+            .iter()
+            .map(|(first, shadowed)| describe(cx, direction, first, shadowed)),
+    );
+    findings
+}
+
+/// The policy of an earlier tier that leaves nothing for a policy: it is about all of its pods,
+/// its tier ends with a deny, and no rule of that tier passes.
+fn ending<'c>(earlier: &[Tier<'c>], policy: Asked<'c>) -> Option<CalicoInForce<'c>> {
+    earlier.iter().find_map(|tier| {
+        let passes = |step: &Step<'_>| step.action() == Action::Pass || step.is_partial;
+        if tier.steps.iter().any(passes) {
+            return None;
+        }
+        let mut policies = tier.policies.iter();
+        policies.find_map(|(outer, end)| match outer {
+            Asked::Calico(outer) if *end == End::Deny && policy.is_within(*outer) => Some(*outer),
+            _ => None,
+        })
+    })
+}
+
+impl<'c> Asked<'c> {
+    fn is(self, other: Asked<'_>) -> bool {
+        match (self, other) {
+            (Self::Calico(one), Asked::Calico(other)) => one.id == other.id,
+            (Self::Network(one, _), Asked::Network(other, _)) => one == other,
+            _ => false,
+        }
+    }
+
+    /// Whether another policy is about all of its pods.
+    fn is_within(self, outer: CalicoInForce<'_>) -> bool {
+        match self {
+            Self::Calico(inner) => calico_cover::is_about_all_of(outer, inner),
+            Self::Network(_, namespace) => calico_cover::is_about_all_in(outer, namespace),
+        }
+    }
+
+    /// Its name, and the place of its name.
+    fn name(self, cx: &Context<'_>) -> (String, Span) {
+        match self {
+            Self::Calico(policy) => (policy.object.display(), policy.object.meta.name.span),
+            Self::Network(id, _) => {
+                let span = cx.cluster.policy(id).object.meta.name.span;
+                (cx.policy_object(id), span)
+            }
+        }
+    }
+}
+
+impl<'c> Step<'c> {
+    fn action(&self) -> Action {
+        match self.rule {
+            Written::Network(_) => Action::Accept,
+            Written::Calico(rule) => match rule.action.value {
+                CalicoAction::Allow | CalicoAction::Log => Action::Accept,
+                CalicoAction::Deny => Action::Deny,
+                CalicoAction::Pass => Action::Pass,
+            },
+        }
+    }
+
+    fn is_same(&self, other: &Step<'_>) -> bool {
+        self.policy.is(other.policy) && self.index == other.index
+    }
+
+    /// Whether it decides everything that a later rule matches.
+    fn decides(&self, is_same_tier: bool, later: &Step<'_>) -> bool {
+        let (Asked::Calico(outer), Written::Calico(rule)) = (self.policy, self.rule) else {
+            return false;
+        };
+        if self.is_partial || self.is_same(later) || !is_same_tier && self.action() == Action::Pass
+        {
+            return false;
+        }
+        match (later.policy, later.rule) {
+            (Asked::Calico(inner), Written::Calico(later)) => {
+                // The selectors of two namespaces mean different pods.
+                let means_the_same = outer.object.namespace() == inner.object.namespace();
+                calico_cover::is_about_all_of(outer, inner)
+                    && (calico_cover::matches_everything(rule)
+                        || means_the_same && calico_cover::matches_all_of(rule, later))
+            }
+            (inner, _) => inner.is_within(outer) && calico_cover::matches_everything(rule),
+        }
+    }
+
+    fn path(&self, direction: Direction) -> String {
+        format!("spec.{}[{}]", direction.field(), self.index)
+    }
+
+    fn mark(&self, cx: &Context<'_>) -> Span {
+        let (dash, span) = match self.rule {
+            Written::Calico(rule) => (rule.dash, rule.span),
+            Written::Network(rule) => (rule.dash, rule.span),
+        };
+        dash.unwrap_or_else(|| first_line(cx.sources, span))
+    }
+
+    fn verb(&self) -> &'static str {
+        match self.action() {
+            Action::Accept => "allows",
+            Action::Deny => "denies",
+            Action::Pass => "passes",
+        }
+    }
+}
+
+fn describe(
+    cx: &Context<'_>,
+    direction: Direction,
+    first: &Step<'_>,
+    shadowed: &[Step<'_>],
+) -> Diagnostic {
+    // One that does something else is worth more than one that does the same again.
+    let contradicts = |step: &&Step<'_>| step.action() != first.action();
+    let step = shadowed.iter().find(contradicts).unwrap_or(&shadowed[0]);
+    let severity = match contradicts(&step) {
+        true => Severity::Warning,
+        false => Severity::Info,
+    };
+    let ((name, _), (deciding, _)) = (step.policy.name(cx), first.policy.name(cx));
+    let (path, verb) = (first.path(direction), first.verb());
+    let what = match step.policy.is(first.policy) {
+        true => format!("`{path}` {verb} all of it first"),
+        false => format!("`{deciding}` {verb} all of it first"),
+    };
+    let finding = cx
+        .finding(step.mark(cx), format!("this rule is never asked: {what}"))
+        .with_severity(severity)
+        .about(name, step.path(direction))
+        .label("matches nothing that is left")
+        .related(first.mark(cx), format!("{verb} everything that it matches"))
+        .help(match step.policy {
+            _ if step.policy.is(first.policy) => "move it up, or delete it".to_owned(),
+            Asked::Calico(_) => "give its policy a smaller `order`, or delete it".to_owned(),
+            Asked::Network(..) => {
+                format!("give `{deciding}` an `order` above 1000, which NetworkPolicies have")
+            }
+        });
+    let others: Vec<String> = shadowed
+        .iter()
+        .filter(|it| !it.is_same(step))
+        .map(|it| format!("{} {}", it.policy.name(cx).0, it.path(direction)))
+        .collect();
+    match others.is_empty() {
+        true => finding,
+        false => finding.note(format!("never asked either: {}", words::names(&others))),
+    }
+}
+
+/// A policy that no connection comes to.
+fn behind_end(
+    cx: &Context<'_>,
+    direction: Direction,
+    policy: Asked<'_>,
+    ending: CalicoInForce<'_>,
+) -> Option<Diagnostic> {
+    let (name, span) = policy.name(cx);
+    let tier = ending.policy.tier_name();
+    let message = format!(
+        "no connection comes to this policy: the tier `{tier}` denies what it does not allow for {}",
+        direction.field()
+    );
+    let help = format!("end the policies of `{tier}` with a rule that has `action: Pass`");
+    let finding = cx.finding(span, message).about(name, "spec");
+    Some(
+        finding
+            .label(format!("is asked after the tier `{tier}`"))
+            .related(
+                ending.object.meta.name.span,
+                "about all of these pods, and no rule passes",
+            )
+            .help(help),
+    )
+}

@@ -1,0 +1,187 @@
+//! Blocks of addresses in Cilium's policies for what is inside the cluster.
+
+use crate::cluster::Cluster;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::{CiliumAddresses, CiliumPeers};
+use crate::lint::cluster_ranges::{self, Overlap, Purpose};
+use crate::lint::plugin_rules::{self, CiliumPlace};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
+use crate::source::Spanned;
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Flags a block of `fromCIDR`, `toCIDR`, `fromCIDRSet` or `toCIDRSet` whose addresses are
+    /// those of the cluster's own pods, Services or nodes: by the configuration, by the
+    /// manifests, or by the usual ranges of the platform that they are for.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// Cilium tells pods and nodes by their identity, and never by their address: such a block
+    /// matches nobody, unless the agent's option `policy-cidr-match-mode` says otherwise. The
+    /// address of a Service is turned into that of a pod before policies are asked.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// # npcheck.yaml: {cluster: {podCIDRs: [10.244.0.0/16]}}
+    /// apiVersion: cilium.io/v2
+    /// kind: CiliumNetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   endpointSelector: {matchLabels: {app: web}}
+    ///   egress:
+    ///     - toCIDR: [10.244.0.0/16]
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// # npcheck.yaml: {cluster: {podCIDRs: [10.244.0.0/16]}}
+    /// apiVersion: cilium.io/v2
+    /// kind: CiliumNetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   endpointSelector: {matchLabels: {app: web}}
+    ///   egress:
+    ///     - toEndpoints:
+    ///         - matchExpressions: [{key: io.kubernetes.pod.namespace, operator: Exists}]
+    /// ```
+    ///
+    /// ## Configuration
+    ///
+    /// In `npcheck.yaml`, `cluster: {podCIDRs: [10.244.0.0/16], serviceCIDRs: [10.96.0.0/12],
+    /// nodeCIDRs: [192.168.1.0/24]}` names the ranges.
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: which pods are meant is not known.
+    pub(super) struct CiliumCidrForCluster {
+        name: "cilium-cidr-for-cluster",
+        summary: "a CIDR of a Cilium policy is for addresses inside the cluster",
+        category: Category::Plugins,
+        severity: Severity::Error,
+        tier: Stable,
+        evidence: "no finding on the 162 Cilium policies of three public repositories",
+        fix: None,
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for CiliumCidrForCluster {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let program = cx.program();
+        for place in plugin_rules::cilium_rules(cx.cluster, &program) {
+            for (path, cidr, except) in blocks(&place) {
+                if let Some(finding) = check(cx, cidr, except) {
+                    let path = format!("{}.{path}", place.path());
+                    cx.report(finding.about(place.policy.object.display(), path));
+                }
+            }
+        }
+    }
+}
+
+type WrittenBlock<'c> = (String, &'c Spanned<IpNet>, &'c [Spanned<IpNet>]);
+
+/// The blocks of a rule, each with its path and what is not in it.
+fn blocks<'c>(place: &CiliumPlace<'_, 'c>) -> Vec<WrittenBlock<'c>> {
+    let mut blocks: Vec<WrittenBlock<'c>> = Vec::new();
+    for field in &place.rule.peer_fields {
+        match &field.peers {
+            CiliumPeers::Cidrs(cidrs) => {
+                let cidrs = cidrs.iter().enumerate();
+                let name = field.name;
+                blocks
+                    .extend(cidrs.map(|(index, cidr)| (format!("{name}[{index}]"), cidr, &[][..])));
+            }
+            CiliumPeers::CidrSets(sets) => {
+                for (index, set) in sets.iter().enumerate() {
+                    if let CiliumAddresses::Cidr(cidr) = &set.addresses {
+                        let path = format!("{}[{index}].cidr", field.name);
+                        blocks.push((path, cidr, &set.except));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    blocks
+}
+
+fn check(cx: &Context<'_>, cidr: &Spanned<IpNet>, except: &[Spanned<IpNet>]) -> Option<Diagnostic> {
+    let (purpose, overlap, evidence) = cluster_ranges::known(cx, cidr.value, except)
+        .or_else(|| by_object(cx.cluster, cidr.value))?;
+    let noun = purpose.noun();
+    // A wide block is for addresses outside, too: what it cannot mean is only a remark.
+    let (message, severity) = match overlap {
+        Overlap::Part | Overlap::Same => (
+            format!(
+                "`{}` is for {noun} of this cluster, and matches none",
+                cidr.value
+            ),
+            Severity::Error,
+        ),
+        Overlap::Wider => (
+            format!(
+                "`{}` holds the range of this cluster's {noun}, and matches none of them",
+                cidr.value
+            ),
+            Severity::Info,
+        ),
+    };
+    let note = match purpose {
+        Purpose::Pods | Purpose::Nodes => {
+            "Cilium knows pods and nodes by identity: a CIDR matches addresses outside only"
+        }
+        Purpose::Services => {
+            "the address of a Service is turned into that of a pod before policies are asked"
+        }
+    };
+    let help = match purpose {
+        Purpose::Pods => "name the pods in `fromEndpoints` or `toEndpoints`",
+        Purpose::Services => {
+            "name the pods in `toEndpoints`, or for the API server the entity `kube-apiserver`"
+        }
+        Purpose::Nodes => "name the entities `host`, `remote-node` or `kube-apiserver`",
+    };
+    let finding = cx.finding(cidr.span, message).with_severity(severity);
+    Some(finding.label(evidence).note(note).help(help))
+}
+
+/// One address that an object says is its own.
+fn by_object(cluster: &Cluster, cidr: IpNet) -> Option<(Purpose, Overlap, String)> {
+    if cidr.prefix_len() != cidr.max_prefix_len() {
+        return None;
+    }
+    let address = cidr.addr();
+    let found =
+        |purpose, whose: String| Some((purpose, Overlap::Part, format!("the address of {whose}")));
+    let services = cluster.services().iter();
+    let is_its = |ip: &String| ip.parse::<IpAddr>().is_ok_and(|ip| ip == address);
+    let mut services = services.filter(|service| service.object.cluster_ip.iter().any(is_its));
+    if let Some(service) = services.next() {
+        return found(
+            Purpose::Services,
+            format!("Service `{}`", service.object.meta.name),
+        );
+    }
+    let mut nodes = cluster.nodes().iter();
+    if let Some(node) = nodes.find(|node| node.addresses.contains(&address)) {
+        return found(Purpose::Nodes, format!("Node `{}`", node.meta.name));
+    }
+    let mut workloads = cluster.workload_ids();
+    let workload =
+        workloads.find(|id| cluster.workload(*id).object.addresses.contains(&address))?;
+    found(
+        Purpose::Pods,
+        format!("`{}`", cluster.workload_name(workload)),
+    )
+}

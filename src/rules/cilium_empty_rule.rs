@@ -1,0 +1,228 @@
+//! Rules of Cilium's in which something empty means nobody, no port, or everybody.
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::{CiliumAddresses, CiliumMeaning, CiliumPeers, CiliumPortRule};
+use crate::lint::plugin_rules::{self, CiliumPlace};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
+use crate::source::Span;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Flags rules of Cilium's policies in which an empty part means something else than it
+    /// looks like: a list of peers that is empty and so means nobody, an entry of `toPorts`
+    /// without ports, which matches no port, a field without a value that leaves everybody in,
+    /// and `- {}` beside other rules, or where it is meant to allow.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// `ingress: [{}]` allows everything in a NetworkPolicy and nothing in a policy of Cilium's.
+    /// `fromEndpoints: []` means nobody, whatever stands beside it, and the same field without
+    /// a value, or a missing one, beside `toPorts` means everybody: pods, nodes and the
+    /// internet. Templates produce all of these.
+    ///
+    /// A single `- {}` or empty list without ports is left alone: it is the usual way to
+    /// isolate pods and allow nothing.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: cilium.io/v2
+    /// kind: CiliumNetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   endpointSelector: {matchLabels: {app: web}}
+    ///   ingress:
+    ///     - fromEndpoints: []
+    ///       toPorts: [{ports: [{port: "80", protocol: TCP}]}]
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: cilium.io/v2
+    /// kind: CiliumNetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   endpointSelector: {matchLabels: {app: web}}
+    ///   ingress:
+    ///     - fromEndpoints: [{}]
+    ///       toPorts: [{ports: [{port: "80", protocol: TCP}]}]
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: what was meant is not known.
+    pub(super) struct CiliumEmptyRule {
+        name: "cilium-empty-rule",
+        summary: "an empty part of a Cilium rule means nobody, no port, or everybody",
+        category: Category::Plugins,
+        severity: Severity::Error,
+        tier: Stable,
+        evidence: "no finding on the 162 Cilium policies of three public repositories",
+        fix: None,
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for CiliumEmptyRule {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let program = cx.program();
+        for place in plugin_rules::cilium_rules(cx.cluster, &program) {
+            if place.enforced.is_opaque {
+                continue;
+            }
+            for finding in check(cx, &place) {
+                cx.report(finding);
+            }
+        }
+    }
+}
+
+fn check(cx: &Context<'_>, place: &CiliumPlace<'_, '_>) -> Vec<Diagnostic> {
+    let ports = place.rule.to_ports.as_ref();
+    let empty = ports.map_or(&[][..], |ports| &ports.value);
+    let empty = empty.iter().filter(|entry| entry.ports.is_empty());
+    let mut found: Vec<Diagnostic> = empty.map(|entry| no_port(cx, place, entry)).collect();
+    found.extend(match (&place.enforced.peers, place.rule.meaning()) {
+        (None, CiliumMeaning::Everybody) => left_in(cx, place),
+        (None, CiliumMeaning::Listed) => all_groups(cx, place),
+        (Some(peers), _) if peers.is_empty() => nobody(cx, place),
+        _ => None,
+    });
+    found
+}
+
+fn finding(
+    cx: &Context<'_>,
+    place: &CiliumPlace<'_, '_>,
+    span: Span,
+    message: String,
+) -> Diagnostic {
+    cx.finding(span, message)
+        .about(place.policy.object.display(), place.path())
+}
+
+/// An entry of `toPorts` without ports.
+fn no_port(cx: &Context<'_>, place: &CiliumPlace<'_, '_>, entry: &CiliumPortRule) -> Diagnostic {
+    let message = format!("this entry matches no port, so it {} nothing", verb(place));
+    finding(cx, place, entry.span, message)
+        .label("`ports` is missing or empty")
+        .help("name the ports, or leave `toPorts` out for every port")
+}
+
+/// Everybody is meant where a field of peers stands in the rule, and holds nothing.
+fn left_in(cx: &Context<'_>, place: &CiliumPlace<'_, '_>) -> Option<Diagnostic> {
+    let null = place.rule.null_fields.first();
+    let null = null.map(|field| (field.span, field.value, "without a value"));
+    let empty = place.rule.peer_fields.first();
+    let empty = empty.map(|field| (field.key, field.name, "without entries"));
+    let (span, name, how) = null.or(empty)?;
+    let message = format!(
+        "`{name}` {how} is as if it were missing: everybody is {}",
+        match place.rule.section.is_deny() {
+            true => "denied",
+            false => "allowed",
+        }
+    );
+    let finding = finding(cx, place, span, message)
+        .label("pods, nodes and addresses outside, on the ports of this rule")
+        .help("name somebody, or remove the rule");
+    Some(finding)
+}
+
+/// A selector of groups of addresses that is empty.
+fn all_groups(cx: &Context<'_>, place: &CiliumPlace<'_, '_>) -> Option<Diagnostic> {
+    let sets = place.rule.peer_fields.iter().flat_map(|field| {
+        let sets = match &field.peers {
+            CiliumPeers::CidrSets(sets) => sets.as_slice(),
+            _ => &[],
+        };
+        sets.iter()
+    });
+    let is_empty = |addresses: &CiliumAddresses| matches!(addresses, CiliumAddresses::Groups(selector) if selector.is_empty());
+    let mut sets = sets.filter(|set| is_empty(&set.addresses) && set.except.is_empty());
+    let message = "an empty `cidrGroupSelector` means everybody, pods and nodes as well";
+    let finding = finding(cx, place, sets.next()?.span, message.to_owned())
+        .label("not only the addresses of all groups")
+        .help("select the groups by a label");
+    Some(finding)
+}
+
+/// Nobody is meant.
+fn nobody(cx: &Context<'_>, place: &CiliumPlace<'_, '_>) -> Option<Diagnostic> {
+    let wall = place
+        .rule
+        .peer_fields
+        .iter()
+        .find(|field| field.is_empty_wall());
+    let verb = verb(place);
+    let is_alone = place.spec.rules_of(place.rule.section.direction()).count() == 1;
+    if place.rule.icmps.is_some() {
+        return None;
+    }
+    let has_more = place.rule.to_ports.is_some() || place.rule.peer_fields.len() > 1;
+    match wall {
+        Some(field) if has_more => {
+            let message = format!(
+                "`{}: []` means nobody, so this rule {verb} nothing",
+                field.name
+            );
+            let note = match place.rule.to_ports.is_some() {
+                true => "whatever its other fields say; only a missing field leaves everybody in",
+                false => "whatever its other fields say",
+            };
+            let help = match place.rule.to_ports.is_some() {
+                true => "name somebody; `- {}` in the list is every pod of the namespace",
+                false => "remove the empty list",
+            };
+            let finding = finding(cx, place, field.key, message);
+            Some(finding.label("an empty list").note(note).help(help))
+        }
+        // Services or groups that are named and not there are no part that is empty.
+        None if !place.rule.peer_fields.is_empty() => None,
+        _ if place.rule.section.is_deny() => {
+            let message = "an empty rule matches nobody, so it denies nothing".to_owned();
+            let finding = finding(cx, place, place.mark(cx.sources), message);
+            Some(
+                finding
+                    .with_severity(Severity::Warning)
+                    .label("to deny everybody, name the entity `all`")
+                    .note("it isolates the pods all the same; what other rules allow stays open"),
+            )
+        }
+        _ if is_alone && !says_allow(&place.policy.object.meta.name) => None,
+        _ => {
+            let message = "an empty rule matches nobody, so it allows nothing".to_owned();
+            let finding = finding(cx, place, place.mark(cx.sources), message);
+            let severity = match is_alone {
+                true => Severity::Error,
+                false => Severity::Warning,
+            };
+            Some(
+                finding
+                    .with_severity(severity)
+                    .label("in a NetworkPolicy it would allow everything")
+                    .help("to allow everybody, name the entity `all`; else remove the rule"),
+            )
+        }
+    }
+}
+
+fn verb(place: &CiliumPlace<'_, '_>) -> &'static str {
+    match place.rule.section.is_deny() {
+        true => "denies",
+        false => "allows",
+    }
+}
+
+/// Whether the name of a policy says that it allows something.
+fn says_allow(name: &str) -> bool {
+    let is_there = |word| words::names_word(name, word);
+    is_there("allow") && !["deny", "default", "isolate"].into_iter().any(is_there)
+}

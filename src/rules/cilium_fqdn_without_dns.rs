@@ -1,0 +1,222 @@
+//! Names in `toFQDNs` whose addresses Cilium's DNS proxy never learns.
+
+use crate::cluster::Cluster;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::engine::program::PodSet;
+use crate::engine::{self, AddressRange, ConnectionSet, Endpoint, NamespaceView, PodView};
+use crate::k8s::{CiliumFqdn, CiliumPeers, Direction, Truth};
+use crate::lint::plugin_rules::{self, CiliumPlace};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
+use crate::source::Spanned;
+use std::net::{IpAddr, Ipv4Addr};
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Flags a rule with `toFQDNs` where no rule lets the same pods ask a resolver for these
+    /// names through Cilium's DNS proxy, that is with `rules: {dns: […]}`, in any policy that
+    /// selects them.
+    ///
+    /// ## Why is this bad?
+    ///
+    /// The addresses of a name are those that the DNS proxy has seen in answers to these pods.
+    /// A rule that allows port 53 without `rules.dns` sends the questions past the proxy: names
+    /// resolve, and every connection to them is dropped.
+    ///
+    /// ## Example
+    ///
+    /// ```yaml
+    /// apiVersion: cilium.io/v2
+    /// kind: CiliumNetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   endpointSelector: {matchLabels: {app: web}}
+    ///   egress:
+    ///     - toFQDNs: [{matchName: api.example.org}]
+    ///     - toEndpoints:
+    ///         - matchLabels: {io.kubernetes.pod.namespace: kube-system, k8s-app: kube-dns}
+    ///       toPorts: [{ports: [{port: "53", protocol: ANY}]}]
+    /// ```
+    ///
+    /// ## Use instead
+    ///
+    /// ```yaml
+    /// apiVersion: cilium.io/v2
+    /// kind: CiliumNetworkPolicy
+    /// metadata: {name: web, namespace: shop}
+    /// spec:
+    ///   endpointSelector: {matchLabels: {app: web}}
+    ///   egress:
+    ///     - toFQDNs: [{matchName: api.example.org}]
+    ///     - toEndpoints:
+    ///         - matchLabels: {io.kubernetes.pod.namespace: kube-system, k8s-app: kube-dns}
+    ///       toPorts:
+    ///         - ports: [{port: "53", protocol: ANY}]
+    ///           rules: {dns: [{matchPattern: "*"}]}
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// There is no automatic fix: which rule is for the resolver is not always plain.
+    pub(super) struct CiliumFqdnWithoutDns {
+        name: "cilium-fqdn-without-dns",
+        summary: "`toFQDNs` without a rule that sends the questions through the DNS proxy",
+        category: Category::Plugins,
+        severity: Severity::Error,
+        tier: Stable,
+        evidence: "no finding on the 162 Cilium policies of three public repositories",
+        fix: None,
+        mutes: &[],
+        since: "0.1.0",
+    }
+}
+
+impl Rule for CiliumFqdnWithoutDns {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let program = cx.program();
+        let places = plugin_rules::cilium_rules(cx.cluster, &program);
+        let proxied: Vec<Proxied<'_, '_>> = places.iter().filter_map(Proxied::of).collect();
+        for place in &places {
+            let names = names(place);
+            if names.is_empty() || place.enforced.is_opaque {
+                continue;
+            }
+            if let Some(finding) = check(cx, place, &names, &proxied) {
+                cx.report(finding);
+            }
+        }
+    }
+}
+
+/// A rule whose questions the DNS proxy sees.
+struct Proxied<'p, 'c> {
+    subject: &'p PodSet<'c>,
+    names: Vec<&'c CiliumFqdn>,
+    /// Whether a part of it is filled in by another tool.
+    is_opaque: bool,
+}
+
+impl<'p, 'c> Proxied<'p, 'c> {
+    fn of(place: &CiliumPlace<'p, 'c>) -> Option<Self> {
+        let ports = place.rule.to_ports.as_ref()?;
+        let names = ports.value.iter().flat_map(|ports| &ports.dns);
+        let names: Vec<&CiliumFqdn> = names.map(|name| &name.value).collect();
+        let is_opaque = place.enforced.is_opaque;
+        (!names.is_empty() || is_opaque).then_some(Self {
+            subject: place.subject,
+            names,
+            is_opaque,
+        })
+    }
+
+    fn covers(&self, wanted: &CiliumFqdn) -> bool {
+        // A pattern is let through by one that lets it through as a name, `*` and all.
+        let (CiliumFqdn::Name(text) | CiliumFqdn::Pattern(text)) = wanted;
+        let mut names = self.names.iter();
+        self.is_opaque || names.any(|known| *known == wanted || known.matches(text))
+    }
+}
+
+fn names<'c>(place: &CiliumPlace<'_, 'c>) -> Vec<&'c Spanned<CiliumFqdn>> {
+    let fields = place.rule.peer_fields.iter();
+    let names = fields.flat_map(|field| match &field.peers {
+        CiliumPeers::Fqdns(names) => names.as_slice(),
+        _ => &[],
+    });
+    names.collect()
+}
+
+fn check<'c>(
+    cx: &Context<'c>,
+    place: &CiliumPlace<'_, 'c>,
+    names: &[&'c Spanned<CiliumFqdn>],
+    proxied: &[Proxied<'_, 'c>],
+) -> Option<Diagnostic> {
+    let cluster = cx.cluster;
+    let selected = plugin_rules::workloads_of(cluster, place.subject);
+    let labels = place.described_labels();
+    let described = || {
+        let namespace = cluster.namespace_by_name(place.policy.object.namespace()?)?;
+        let namespace = NamespaceView::of(cluster, namespace);
+        let mut pod = PodView::hypothetical(namespace, labels.as_ref()?);
+        // It may have further labels, by which other policies select it.
+        pod.are_labels_known = false;
+        Some(pod)
+    };
+    let pods: Vec<PodView<'_>> = match selected.is_empty() {
+        true => described().into_iter().collect(),
+        false => {
+            let pods = selected.iter();
+            pods.map(|id| PodView::workload(cluster, *id)).collect()
+        }
+    };
+    // Where every address outside is open on these ports, the names add nothing.
+    let is_needed = |pod: &&PodView<'_>| !opens_everything(cluster, place, pod);
+    let cut_off = pods.iter().filter(is_needed);
+    let cut_off = cut_off.map(|pod| (unseen(names, proxied, pod), pod));
+    let (unseen, pod) = cut_off.max_by_key(|(unseen, _)| unseen.len())?;
+    let first = unseen.first()?;
+    let texts: Vec<&str> = unseen.iter().map(|name| text(name)).collect();
+    let (what, whose) = match texts.len() {
+        1 => (format!("`{}` stays blocked", texts[0]), "its addresses"),
+        several => (format!("{several} names stay blocked"), "their addresses"),
+    };
+    let namespace = pod.namespace.name;
+    let severity = match cx.settings.inventory.is_complete_in(namespace) {
+        true => Severity::Error,
+        false => Severity::Warning,
+    };
+    let message = format!("{what}: Cilium's DNS proxy never learns {whose}");
+    let mut finding = cx
+        .finding(first.span, message)
+        .with_severity(severity)
+        .about(place.policy.object.display(), place.path())
+        .label("no rule with `rules.dns` lets these pods ask for it")
+        .help("add `rules: {dns: [{matchPattern: \"*\"}]}` to the rule that allows the resolver");
+    if texts.len() > 1 {
+        finding = finding.note(format!("these are {}", words::names(&texts)));
+    }
+    if let Some(id) = pod.workload {
+        let pods = cluster.workload_name(id);
+        finding = finding.note(format!("no policy of `{pods}` has such a rule"));
+    }
+    Some(finding)
+}
+
+/// Whether other rules let a pod reach every address outside on the ports of a rule.
+fn opens_everything(cluster: &Cluster, place: &CiliumPlace<'_, '_>, pod: &PodView<'_>) -> bool {
+    let ports = match &place.enforced.ports {
+        None => ConnectionSet::all(),
+        Some(entries) => entries
+            .iter()
+            .map(|entry| entry.ports.numbers())
+            .fold(ConnectionSet::none(), |all, next| all.union(&next)),
+    };
+    // An address of the internet that is in nobody's hands (RFC 5737).
+    let stranger = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 77));
+    let stranger = Endpoint::Address(AddressRange::from(stranger));
+    let pod = Endpoint::Pod(pod.clone());
+    let verdict = engine::side(cluster, Direction::Egress, &pod, &stranger);
+    !ports.is_empty() && ports.is_subset(&verdict.allowed())
+}
+
+/// The names that a pod may not ask for through the proxy.
+fn unseen<'c>(
+    names: &[&'c Spanned<CiliumFqdn>],
+    proxied: &[Proxied<'_, '_>],
+    pod: &PodView<'_>,
+) -> Vec<&'c Spanned<CiliumFqdn>> {
+    let may_be_for = |it: &&Proxied<'_, '_>| it.subject.truth(pod) != Truth::False;
+    let for_pod: Vec<_> = proxied.iter().filter(may_be_for).collect();
+    let is_unseen = |name: &&&'c Spanned<CiliumFqdn>| !for_pod.iter().any(|it| it.covers(name));
+    names.iter().filter(is_unseen).copied().collect()
+}
+
+fn text(name: &CiliumFqdn) -> &str {
+    let (CiliumFqdn::Name(text) | CiliumFqdn::Pattern(text)) = name;
+    text
+}
