@@ -125,7 +125,7 @@ fn rules<'p, 'c>(
     chains.flat_map(|chain| {
         let id = match chain.policy {
             PolicyRef::Plugin(id) => Some(id),
-            PolicyRef::Network(_) | PolicyRef::Cluster(_) => None,
+            PolicyRef::Network(_) | PolicyRef::Cluster(_) | PolicyRef::Part(_) => None,
         };
         let rules = chain.rules.iter();
         id.into_iter()
