@@ -184,8 +184,8 @@ fn check_peers(
         .help(format!(
             "to deny, write `{field}: []`; to allow all of it, leave out `{peers}`"
         ));
-    // Who lists ports has thought of what leaves; the empty key only looks like a slip.
-    if direction == Direction::Egress && !rule.ports.items().is_empty() {
+    // Who lists ports means them to be open; only the empty key looks like a slip.
+    if !rule.ports.items().is_empty() {
         finding = finding.with_severity(Severity::Warning);
     }
     if says_all(&cx.cluster.policy(id).object.meta.name) {
