@@ -46,6 +46,7 @@ struct Unfinished<'t> {
 pub(crate) fn apply<'t>(
     library: &'t Library<'_>,
     kustomize: &Kustomize<'t, '_>,
+    own: &OwnSources,
     entries: &[(Value<'t>, String)],
 ) -> Applied<'t> {
     let mut applied = Applied::default();
@@ -68,7 +69,7 @@ pub(crate) fn apply<'t>(
             continue;
         }
         let path = object.text_of(&["spec", "path"]);
-        let Some(directory) = directory_of(library, &object, &file) else {
+        let Some(directory) = own.directory_of(library, &object, &file) else {
             let message =
                 format!("`{path}` of the Kustomization `{name}` is not in this repository");
             let fault = Fault::opaque(span, message, PartEffect::Adds);
@@ -221,19 +222,50 @@ fn variables(
     has_some.then_some(variables)
 }
 
-/// The directory that a Kustomization applies; `None` if it is not in this repository.
-pub(crate) fn directory_of(
-    library: &Library<'_>,
-    object: &Value<'_>,
-    file: &str,
-) -> Option<String> {
-    let path = object.text_of(&["spec", "path"]);
-    // The root of an artifact or a bucket is not the root of this repository, which only a
-    // path that is here, too, may name.
+/// Which sources of Kustomizations are this repository, as far as their paths tell.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OwnSources(BTreeSet<String>);
+
+impl OwnSources {
+    /// Those of which a path below the root is here.
+    pub(crate) fn of(library: &Library<'_>, objects: &[(Value<'_>, String)]) -> Self {
+        let mut own = BTreeSet::new();
+        for (object, file) in objects.iter().filter(|(object, _)| is_kustomization(object)) {
+            let path = object.text_of(&["spec", "path"]);
+            if is_of_git(object) && !is_root(&path) && resolve(library, file, &path).is_some() {
+                own.insert(source_name(object));
+            }
+        }
+        Self(own)
+    }
+
+    /// The directory that a Kustomization applies; `None` if it is not in this repository.
+    pub(crate) fn directory_of(
+        &self,
+        library: &Library<'_>,
+        object: &Value<'_>,
+        file: &str,
+    ) -> Option<String> {
+        let path = object.text_of(&["spec", "path"]);
+        // The root of an artifact, a bucket or another repository is not that of this one.
+        let may_be_root =
+            is_of_git(object) && (self.0.is_empty() || self.0.contains(&source_name(object)));
+        resolve(library, file, &path).filter(|_| may_be_root || !is_root(&path))
+    }
+}
+
+fn is_of_git(object: &Value<'_>) -> bool {
     let source = object.text_of(&["spec", "sourceRef", "kind"]);
-    let is_git = source.is_empty() || source == "GitRepository";
-    let is_root = join("", path.trim_start_matches('/')).is_empty();
-    resolve(library, file, &path).filter(|_| is_git || !is_root)
+    source.is_empty() || source == "GitRepository"
+}
+
+fn source_name(object: &Value<'_>) -> String {
+    object.text_of(&["spec", "sourceRef", "name"])
+}
+
+/// Whether a path is that of a repository's root.
+fn is_root(path: &str) -> bool {
+    join("", path.trim_start_matches('/')).is_empty()
 }
 
 /// The directory that a path of Flux names. It is relative to the root of a repository, of

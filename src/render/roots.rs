@@ -4,9 +4,11 @@
 //! Refuses to know which roots make one cluster together where nothing says so; who calls
 //! compares their objects.
 
+mod entries;
+
 use super::argo;
 use super::built::Decoder;
-use super::flux;
+use super::flux::{self, OwnSources};
 use super::kustomize::{Fault, Kustomization, Kustomize, Weight, is_remote};
 use super::library::{KUSTOMIZATION_NAMES, Library, join, parent};
 use super::resource::Resource;
@@ -114,6 +116,7 @@ struct Finder<'t, 's> {
     mentions: BTreeMap<String, BTreeSet<String>>,
     /// Objects of Flux and Argo CD as they stand in files.
     raw: Vec<Raw<'t>>,
+    own: OwnSources,
 }
 
 impl<'t, 's> Finder<'t, 's> {
@@ -146,6 +149,7 @@ impl<'t, 's> Finder<'t, 's> {
             kustomize: Kustomize::new(library),
             mentions: mentions.collect(),
             kustomizations,
+            own: OwnSources::of(library, &raw),
             raw,
         }
     }
@@ -156,7 +160,7 @@ impl<'t, 's> Finder<'t, 's> {
         let mut patches: Vec<(Span, bool)> = Vec::new();
         let mut applied_directories: BTreeSet<String> = BTreeSet::new();
         for (name, entries) in self.flux_entries() {
-            let applied = flux::apply(self.library, &self.kustomize, &entries);
+            let applied = flux::apply(self.library, &self.kustomize, &self.own, &entries);
             applied_directories.extend(applied.directories.iter().cloned());
             let mut texts = self.texts_of(&applied.directories, &applied.resources);
             texts.extend(entries.iter().map(|(object, _)| object.span().source));
@@ -215,7 +219,8 @@ impl<'t, 's> Finder<'t, 's> {
             .keys()
             .filter(|directory| self.is_top(directory))
         {
-            if in_applied(directory) {
+            let is_left_out = || has_flux && self.is_left_out(directory, &applied_directories);
+            if in_applied(directory) || is_left_out() {
                 continue;
             }
             let Some(build) = self.kustomize.build(directory) else {
@@ -337,34 +342,6 @@ impl<'t, 's> Finder<'t, 's> {
         texts
     }
 
-    /// The Kustomizations of Flux that no other one yields, by the cluster that they are for.
-    fn flux_entries(&self) -> BTreeMap<String, Vec<Raw<'t>>> {
-        let all: Vec<(&Raw<'t>, Option<String>)> = self
-            .raw
-            .iter()
-            .filter(|(value, _)| flux::is_kustomization(value))
-            .map(|raw| (raw, flux::directory_of(self.library, &raw.0, &raw.1)))
-            .collect();
-        let mut entries: BTreeMap<String, Vec<Raw<'t>>> = BTreeMap::new();
-        for (index, (raw, directory)) in all.iter().enumerate() {
-            let is_yielded = all.iter().enumerate().any(|(other, (_, applied))| {
-                let reaches =
-                    |file: &str| applied.as_ref().is_some_and(|it| self.reaches(it, file));
-                let is_mutual = directory
-                    .as_ref()
-                    .is_some_and(|own| self.reaches(own, &all[other].0.1));
-                other != index && reaches(&raw.1) && !(is_mutual && index < other)
-            });
-            // What a kustomization lists is yielded by who applies that; a template is not
-            // a path.
-            if !is_yielded && directory.is_some() {
-                let name = entry_name(parent(&raw.1));
-                entries.entry(name).or_default().push((*raw).clone());
-            }
-        }
-        entries
-    }
-
     /// Whether applying a directory takes a file.
     fn reaches(&self, directory: &str, file: &str) -> bool {
         if !self.kustomizations.contains_key(directory) {
@@ -477,7 +454,8 @@ impl<'t, 's> Finder<'t, 's> {
             let is_claimed =
                 self.kustomizations.contains_key(directory) || claimed.contains(directory);
             let nearest = is_claimed.then_some(directory);
-            let is_raw = self.raw.iter().any(|(_, file)| file == path);
+            let mut raw = self.raw.iter();
+            let is_raw = raw.any(|(it, file)| file == path && !flux::is_kustomization(it));
             let is_apart = nearest.is_none() && !has_flux_or_argo;
             if taken.contains(&source) || is_apart || is_raw {
                 continue;
@@ -520,16 +498,4 @@ fn raw_objects<'t>(library: &'t Library<'_>, path: &str) -> Vec<Raw<'t>> {
 fn is_within(path: &str, directory: &str) -> bool {
     let rest = path.strip_prefix(directory);
     directory.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// The name of the cluster that an entry in a directory is for: the directory, without what
-/// Flux calls its own.
-fn entry_name(directory: &str) -> String {
-    let own = directory.strip_suffix("/flux-system").unwrap_or(directory);
-    let name = own.rsplit('/').next().unwrap_or_default();
-    if name.is_empty() || name == "flux-system" {
-        ".".to_owned()
-    } else {
-        name.to_owned()
-    }
 }

@@ -144,6 +144,40 @@ fn roots_make_clusters() {
     }
 }
 
+#[test]
+fn flux_deploys_what_its_entries_reach_and_nothing_beside_them() {
+    let git = |name: &str| format!("  sourceRef: {{kind: GitRepository, name: {name}}}\n");
+    let own = flux("./clusters/prod/flux", &git("flux-system"));
+    let mirror = own.replace("name: k,", "name: mirror,");
+    let elsewhere = flux("./", &git("other")).replace("name: k,", "name: other,");
+    let apps = flux("./apps/web", "").replace("name: k,", "name: apps,");
+    let lost = flux("./apps/old/app", "").replace("name: k,", "name: old,");
+    let list = "resources: [sync.yaml, ../../../apps/web/ks.yaml]\n";
+    let entries = format!("{own}---\n{mirror}---\n{elsewhere}");
+    let files = [
+        ("clusters/prod/flux/kustomization.yaml", list),
+        ("clusters/prod/flux/sync.yaml", entries.as_str()),
+        ("apps/web/ks.yaml", &apps),
+        ("apps/web/pod.yaml", POD),
+        // Nobody lists these any more.
+        ("apps/old/ks.yaml", &lost),
+        ("apps/old/app/kustomization.yaml", "resources: [policy.yaml]\n"),
+        ("apps/old/app/policy.yaml", POLICY),
+    ];
+    assert_eq!(clusters(&files), [": default/Pod/web"]);
+    // Two clusters of one name are told apart by their directories.
+    let entry = |path: &str| flux(path, "");
+    let (one, two) = (entry("./prod/eu"), entry("./stage/eu"));
+    let files = [
+        ("prod/eu/flux-system/sync.yaml", one.as_str()),
+        ("prod/eu/pod.yaml", POD),
+        ("stage/eu/flux-system/sync.yaml", &two),
+        ("stage/eu/policy.yaml", POLICY),
+    ];
+    let expected = ["prod/eu: default/Pod/web", "stage/eu: default/deny"];
+    assert_eq!(clusters(&files), expected);
+}
+
 /// What a finding underlines is the text that it speaks of, be the object built as it may.
 #[test]
 fn findings_point_at_the_text_that_a_person_would_edit() {
