@@ -230,7 +230,10 @@ impl OwnSources {
     /// Those of which a path below the root is here.
     pub(crate) fn of(library: &Library<'_>, objects: &[(Value<'_>, String)]) -> Self {
         let mut own = BTreeSet::new();
-        for (object, file) in objects.iter().filter(|(object, _)| is_kustomization(object)) {
+        for (object, file) in objects
+            .iter()
+            .filter(|(object, _)| is_kustomization(object))
+        {
             let path = object.text_of(&["spec", "path"]);
             if is_of_git(object) && !is_root(&path) && resolve(library, file, &path).is_some() {
                 own.insert(source_name(object));

@@ -161,7 +161,10 @@ fn flux_deploys_what_its_entries_reach_and_nothing_beside_them() {
         ("apps/web/pod.yaml", POD),
         // Nobody lists these any more.
         ("apps/old/ks.yaml", &lost),
-        ("apps/old/app/kustomization.yaml", "resources: [policy.yaml]\n"),
+        (
+            "apps/old/app/kustomization.yaml",
+            "resources: [policy.yaml]\n",
+        ),
         ("apps/old/app/policy.yaml", POLICY),
     ];
     assert_eq!(clusters(&files), [": default/Pod/web"]);

@@ -28,13 +28,15 @@ impl<'t> Finder<'t, '_> {
             .collect();
         let is_yielded = |index: usize| {
             let ((_, file), directory) = &all[index];
-            all.iter().enumerate().any(|(other, ((_, theirs), applied))| {
-                let reaches = |of: &Option<String>, file: &str| {
-                    of.as_ref().is_some_and(|it| self.reaches(it, file))
-                };
-                let is_mutual = reaches(directory, theirs);
-                other != index && reaches(applied, file) && !(is_mutual && index < other)
-            })
+            all.iter()
+                .enumerate()
+                .any(|(other, ((_, theirs), applied))| {
+                    let reaches = |of: &Option<String>, file: &str| {
+                        of.as_ref().is_some_and(|it| self.reaches(it, file))
+                    };
+                    let is_mutual = reaches(directory, theirs);
+                    other != index && reaches(applied, file) && !(is_mutual && index < other)
+                })
         };
         // A path that is a template is none.
         let tops = (0..all.len()).filter(|index| all[*index].1.is_some() && !is_yielded(*index));
