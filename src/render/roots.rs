@@ -159,9 +159,11 @@ impl<'t, 's> Finder<'t, 's> {
         let mut decoder = Decoder::default();
         let mut patches: Vec<(Span, bool)> = Vec::new();
         let mut applied_directories: BTreeSet<String> = BTreeSet::new();
+        let mut entry_files: BTreeSet<String> = BTreeSet::new();
         for (name, entries) in self.flux_entries() {
             let applied = flux::apply(self.library, &self.kustomize, &self.own, &entries);
             applied_directories.extend(applied.directories.iter().cloned());
+            entry_files.extend(entries.iter().map(|(_, file)| file.clone()));
             let mut texts = self.texts_of(&applied.directories, &applied.resources);
             texts.extend(entries.iter().map(|(object, _)| object.span().source));
             let mut root = Root {
@@ -219,7 +221,8 @@ impl<'t, 's> Finder<'t, 's> {
             .keys()
             .filter(|directory| self.is_top(directory))
         {
-            let is_left_out = || has_flux && self.is_left_out(directory, &applied_directories);
+            let is_left_out =
+                || has_flux && Self::is_left_out(directory, &applied_directories, &entry_files);
             if in_applied(directory) || is_left_out() {
                 continue;
             }

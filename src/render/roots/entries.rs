@@ -79,15 +79,13 @@ impl<'t> Finder<'t, '_> {
     }
 
     /// Whether a kustomization was left out on purpose, where Flux applies what lies around it:
-    /// something above it, or its neighbours.
-    pub(super) fn is_left_out(&self, directory: &str, applied: &BTreeSet<String>) -> bool {
-        let is_entry = |(it, file): &&Raw<'t>| {
-            flux::is_kustomization(it) && self.own.directory_of(self.library, it, file).is_some()
-        };
-        let holds_entries = |around: &str| {
-            let mut entries = self.raw.iter().filter(is_entry);
-            entries.any(|(_, file)| is_within(file, around))
-        };
+    /// something above it, or its neighbours; `entries` are the files of the entries.
+    pub(super) fn is_left_out(
+        directory: &str,
+        applied: &BTreeSet<String>,
+        entries: &BTreeSet<String>,
+    ) -> bool {
+        let holds_entries = |around: &str| entries.iter().any(|file| is_within(file, around));
         let is_above = |it: &String| !it.is_empty() && is_within(directory, it);
         let ancestors = std::iter::successors(Some(parent(directory)), |it| Some(parent(it)));
         let mut around = ancestors.take_while(|it| !it.is_empty() && !holds_entries(it));
