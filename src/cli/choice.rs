@@ -24,6 +24,13 @@ pub(super) fn choice(lookup: &Lookup<'_>, text: &str) -> Result<EndSet, Mistake>
         match end {
             End::Workload(id) | End::Address(id, _) => workloads.push(id),
             End::Addresses(range) => outside.push(range),
+            End::Entity(_) | End::Domain(_) => {
+                let reason = "only `npcheck reach` and `npcheck test` answer for nodes, the API \
+                              server and names of the DNS";
+                return Err(Mistake::Malformed {
+                    reason: reason.to_owned(),
+                });
+            }
             End::Hypothetical(_) => {
                 let reason = "only `npcheck reach` answers for a pod that does not exist yet";
                 return Err(Mistake::Malformed {

@@ -3,7 +3,7 @@
 //!
 //! A person waits for it, so it gives up after a short while and then offers nothing.
 
-use super::endpoint::Form;
+use super::endpoint::{Form, special_names};
 use crate::cluster::Cluster;
 use crate::config::{self, Config};
 use crate::k8s::Protocol;
@@ -178,6 +178,9 @@ fn end_names(cluster: &Cluster) -> Names {
         (Form::INTERNET, "all public addresses"),
     ] {
         names.insert(name.to_owned(), Some(help.to_owned()));
+    }
+    for (name, help) in special_names(cluster) {
+        names.insert(name, Some(help.to_owned()));
     }
     names
 }

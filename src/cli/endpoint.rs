@@ -5,17 +5,19 @@
 //! an answer or a mistake is printed.
 
 mod expected;
+mod entities;
 mod form;
 mod special;
 mod unknown;
 
+pub(crate) use entities::special_names;
 pub(crate) use form::{Form, Mistake, UNNAMED};
 pub(crate) use special::blocks;
 pub(crate) use unknown::Candidate;
 
 use crate::cluster::platform;
 use crate::cluster::{Cluster, NamespaceId, ServiceId, WorkloadId};
-use crate::engine::{AddressRange, Endpoint, NamespaceView, PodView};
+use crate::engine::{AddressRange, Endpoint, Entity, NamespaceView, PodView};
 use crate::k8s::{Labels, WorkloadKind};
 use crate::lint::Inventory;
 use crate::output::range_name;
@@ -51,6 +53,10 @@ pub(crate) enum End {
     Hypothetical(Box<HypotheticalPod>),
     /// Addresses outside; policies may tell its parts apart.
     Addresses(AddressRange),
+    /// A node, the API server or another end that Cilium tells apart.
+    Entity(Entity),
+    /// A name of the DNS.
+    Domain(String),
 }
 
 /// A pod that does not exist yet.
@@ -83,6 +89,8 @@ impl End {
     ) -> Endpoint<'c> {
         let mut pod = match self {
             Self::Addresses(range) => return Endpoint::Address(*range),
+            Self::Entity(entity) => return Endpoint::Entity(*entity),
+            Self::Domain(name) => return Endpoint::Name(name),
             Self::Workload(id) => PodView::workload(cluster, *id),
             Self::Address(id, place) => {
                 let pod = PodView::workload(cluster, *id);
@@ -106,7 +114,7 @@ impl End {
     pub(crate) fn in_cluster(&self, here: &Cluster, there: &Cluster) -> Option<Self> {
         let namespace = |id| there.namespace_by_name(&here.namespace(id).name);
         match self {
-            Self::Addresses(_) => Some(self.clone()),
+            Self::Addresses(_) | Self::Entity(_) | Self::Domain(_) => Some(self.clone()),
             Self::Workload(id) | Self::Address(id, _) => {
                 let name = here.workload_name(*id);
                 let mut same = there.workloads_in(namespace(here.workload(*id).namespace)?);
@@ -132,6 +140,8 @@ impl End {
             Self::Workload(id) | Self::Address(id, _) => cluster.workload_name(*id),
             Self::Hypothetical(pod) => pod.name.clone(),
             Self::Addresses(range) => range_name(*range),
+            Self::Entity(entity) => format!("{}{}", Form::ENTITY, entity.name()),
+            Self::Domain(name) => format!("{}{name}", Form::DOMAIN),
         }
     }
 }
@@ -192,6 +202,9 @@ impl Lookup<'_> {
                     .extend(special::public_addresses().into_iter().map(End::Addresses));
             }
             Form::Addresses(range) => self.resolve_addresses(range, &mut resolved),
+            Form::Node | Form::ApiServer | Form::Domain(_) | Form::Entity(_) => {
+                self.resolve_special(&form, &mut resolved)?;
+            }
             Form::Hypothetical {
                 namespace,
                 new_labels,

@@ -136,9 +136,10 @@ pub(crate) fn asked_at(
             (Meaning::Name { protocol, name }, End::Workload(id) | End::Address(id, _)) => {
                 named(&cluster.workload(*id).object, name, *protocol)
             }
-            (Meaning::Name { .. }, End::Hypothetical(_) | End::Addresses(_)) => {
-                ConnectionSet::none()
-            }
+            (
+                Meaning::Name { .. },
+                End::Hypothetical(_) | End::Addresses(_) | End::Entity(_) | End::Domain(_),
+            ) => ConnectionSet::none(),
         };
         if connections.is_empty() {
             asked

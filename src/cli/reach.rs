@@ -17,7 +17,8 @@ use super::input::Input;
 use super::port::{Asked, PortQuestion, asked_at};
 use super::terminal::{Terminal, Verbosity};
 use crate::cluster::Cluster;
-use crate::engine::{Endpoint, plugin_differences, uniform_ranges};
+use crate::engine::{Endpoint, plugin_differences, set_aside, uniform_ranges};
+use crate::k8s::Direction;
 use crate::lint::Inventory;
 use crate::output::{
     Detail, Ends, ReachAnswer, ReachFormat, ReachOutcome, ReachReport, Why, display_name,
@@ -33,7 +34,9 @@ use std::io;
 ///
 /// SRC and DST are workloads (`shop/web`, `shop/deploy/web`, `web` with -n shop), labels
 /// (`shop/app=web`), pods that do not exist yet (`shop/+app=new`, `+team=x/+app=new`),
-/// Services (`shop/svc/web`), addresses (`10.0.0.0/8`, `203.0.113.7`), `internet` or `any`.
+/// Services (`shop/svc/web`), addresses (`10.0.0.0/8`, `203.0.113.7`), `internet`, `any`,
+/// `node` or `apiserver`; under Cilium also DNS names (`fqdn:api.example.org`) and entities
+/// (`entity:ingress`).
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
     /// Who opens the connection
@@ -250,7 +253,11 @@ impl<'q> Question<'q> {
                         endpoint: Endpoint::Address(range),
                     }));
                 }
-                End::Workload(_) | End::Address(..) | End::Hypothetical(_) => {
+                End::Workload(_)
+                | End::Address(..)
+                | End::Hypothetical(_)
+                | End::Entity(_)
+                | End::Domain(_) => {
                     let endpoint = end.endpoint(cluster, self.inventory());
                     pieces.push(Piece { place, endpoint });
                 }
@@ -338,6 +345,15 @@ impl<'q> Question<'q> {
             Vec::new()
         };
         let differences = plugin_differences(cluster, &from.endpoint, &to.endpoint, &asked_or_all);
+        let sides = [
+            (Direction::Egress, &from.endpoint),
+            (Direction::Ingress, &to.endpoint),
+        ];
+        let set_aside = sides.into_iter().flat_map(|(direction, end)| {
+            let set_aside = set_aside(cluster, end, direction).into_iter();
+            set_aside.map(move |it| (direction, it))
+        });
+        let set_aside = set_aside.collect();
         let sources = group.ends(cluster, &self.from, group::Side::Source);
         let destinations = group.ends(cluster, &self.to, group::Side::Destination);
         // Addresses that come out alike are explained under their common name.
@@ -364,6 +380,7 @@ impl<'q> Question<'q> {
                 explanation: group.explanation,
                 changes,
                 differences,
+                set_aside,
             },
             from: sources,
             to: destinations,

@@ -27,6 +27,10 @@ pub struct EnforcementSettings {
     pub selectors_match_host_network: Option<bool>,
     /// `cluster.podCIDRs`.
     pub pod_cidrs: Vec<IpNet>,
+    /// `cluster.nodeCIDRs`.
+    pub node_cidrs: Vec<IpNet>,
+    /// `cluster.apiServerCIDRs`.
+    pub api_server_cidrs: Vec<IpNet>,
 }
 
 /// What a fact was recognised by.
@@ -67,6 +71,8 @@ pub struct Enforcement {
     selectors_match_host_network: Recognised<bool>,
     has_policy_groups: Recognised<bool>,
     pod_ranges: Vec<Recognised<IpNet>>,
+    node_ranges: Vec<IpNet>,
+    api_server_ranges: Vec<IpNet>,
 }
 
 /// A row of the table that `npcheck config` shows.
@@ -148,6 +154,8 @@ impl Enforcement {
             has_policy_groups: row(None, is_ovn),
             cni,
             pod_ranges,
+            node_ranges: settings.node_cidrs.clone(),
+            api_server_ranges: settings.api_server_cidrs.clone(),
         }
     }
 
@@ -186,6 +194,18 @@ impl Enforcement {
     #[must_use]
     pub fn pod_ranges(&self) -> &[Recognised<IpNet>] {
         &self.pod_ranges
+    }
+
+    /// Where nodes have their addresses, if the configuration says it.
+    #[must_use]
+    pub fn node_ranges(&self) -> &[IpNet] {
+        &self.node_ranges
+    }
+
+    /// Where the API server has its addresses, if the configuration says it.
+    #[must_use]
+    pub fn api_server_ranges(&self) -> &[IpNet] {
+        &self.api_server_ranges
     }
 
     /// The same with blocks that match pods, or never do.

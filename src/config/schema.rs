@@ -140,6 +140,7 @@ fn cluster() -> Map<String, Value> {
                 "podCIDRs": strings,
                 "serviceCIDRs": strings,
                 "nodeCIDRs": strings,
+                "apiServerCIDRs": strings,
                 "ipFamilies": {"type": "array", "items": {"enum": ["IPv4", "IPv6"]}},
             })),
         ),

@@ -87,6 +87,8 @@ struct Network {
     service_cidrs: Vec<String>,
     #[serde(default, rename = "nodeCIDRs")]
     node_cidrs: Vec<String>,
+    #[serde(default, rename = "apiServerCIDRs")]
+    api_server_cidrs: Vec<String>,
     #[serde(default, rename = "ipFamilies")]
     ip_families: Vec<String>,
 }
@@ -309,6 +311,7 @@ impl Network {
         settings.pod_cidrs = cidrs(&self.pod_cidrs, text)?;
         settings.service_cidrs = cidrs(&self.service_cidrs, text)?;
         settings.node_cidrs = cidrs(&self.node_cidrs, text)?;
+        settings.api_server_cidrs = cidrs(&self.api_server_cidrs, text)?;
         let family = |written: &String| {
             let known = Family::ALL
                 .into_iter()

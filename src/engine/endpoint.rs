@@ -20,6 +20,8 @@ pub enum Endpoint<'c> {
     Address(AddressRange),
     /// A node, the API server or another end that Cilium tells from pods and addresses.
     Entity(Entity),
+    /// A name of the DNS outside, whose addresses are not known.
+    Name(&'c str),
 }
 
 impl<'c> Endpoint<'c> {
@@ -44,7 +46,7 @@ impl<'c> Endpoint<'c> {
     pub fn pod(&self) -> Option<&PodView<'c>> {
         match self {
             Self::Pod(pod) => Some(pod),
-            Self::Address(_) | Self::Entity(_) => None,
+            Self::Address(_) | Self::Entity(_) | Self::Name(_) => None,
         }
     }
 }
@@ -252,7 +254,7 @@ pub fn address_pairs(from: &Endpoint<'_>, to: &Endpoint<'_>) -> Vec<(Address, Ad
     if families.is_empty() {
         let outside = [from, to].into_iter().find_map(|end| match end {
             Endpoint::Address(range) => Some(range.is_ipv4()),
-            Endpoint::Pod(_) | Endpoint::Entity(_) => None,
+            Endpoint::Pod(_) | Endpoint::Entity(_) | Endpoint::Name(_) => None,
         });
         families.push(outside.unwrap_or(true));
     }
@@ -286,6 +288,6 @@ fn known_addresses(end: &Endpoint<'_>) -> Vec<Address> {
     match end {
         Endpoint::Address(range) => vec![Address::Outside(*range)],
         Endpoint::Pod(pod) => pod.addresses.iter().copied().map(Address::Pod).collect(),
-        Endpoint::Entity(_) => Vec::new(),
+        Endpoint::Entity(_) | Endpoint::Name(_) => Vec::new(),
     }
 }

@@ -36,14 +36,15 @@ pub use endpoint::{Address, Endpoint, NamespaceView, PodView, address_pairs};
 pub use joint::Pair;
 pub use ports::{ConnectionSet, PortSet};
 pub use program::cilium_selector::{CiliumSelector, filtered_pod_keys};
+pub use program::condition::{Asks, LabelTest, Unmet};
 pub use program::identity::Entity;
 pub use program::{PeerRef, PolicyRef, PortRef, RuleRef};
 pub use relation::{Flow, Peer, Relation, Row};
 pub use verdict::{
     AskedPolicies, AskedRule, Decision, Explanation, Judge, Match, Matter, Miss, NearestMiss,
     PeerTrace, PeersTrace, PluginDifference, PolicyTrace, PortTrace, PortsTrace, ReasonCode,
-    Requirement, RuleTrace, Scope, SideTrace, StageTrace, Verdict, Wanted, Way, explain, judge,
-    plugin_differences, ports_at, side, uniform_ranges,
+    Requirement, RuleTrace, Scope, SetAside, SetAsideReason, SideTrace, StageTrace, Verdict,
+    Wanted, Way, explain, judge, plugin_differences, ports_at, set_aside, side, uniform_ranges,
 };
 
 use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId, WorkloadId};

@@ -11,6 +11,7 @@ pub(super) mod peers;
 mod ports;
 mod possibility;
 mod reason;
+mod set_aside;
 mod side;
 
 pub use asked::{AskedPolicies, AskedRule};
@@ -19,6 +20,7 @@ pub use peers::{Miss, PeerTrace, PeersTrace, Requirement, Wanted};
 pub use ports::{PortTrace, PortsTrace};
 pub use possibility::{Match, Verdict};
 pub use reason::{Decision, NearestMiss, ReasonCode};
+pub use set_aside::{SetAside, SetAsideReason, set_aside};
 pub use side::{PolicyTrace, RuleTrace, Scope, SideTrace, StageTrace};
 
 use super::program::{Program, Reading, network_policy};

@@ -35,6 +35,8 @@ pub struct Settings {
     pub service_cidrs: Vec<IpNet>,
     /// The ranges of nodes' addresses.
     pub node_cidrs: Vec<IpNet>,
+    /// The ranges of the API server's addresses.
+    pub api_server_cidrs: Vec<IpNet>,
     /// The families of addresses that the cluster speaks; none where that is not known.
     pub ip_families: BTreeSet<Family>,
     /// Namespaces whose pods need no resolver.
@@ -82,6 +84,8 @@ impl Settings {
             ip_block_matches_nodes: self.enforcement.ip_block_matches_nodes,
             selectors_match_host_network: self.enforcement.selectors_match_host_network,
             pod_cidrs: self.pod_cidrs.clone(),
+            node_cidrs: self.node_cidrs.clone(),
+            api_server_cidrs: self.api_server_cidrs.clone(),
         }
     }
 }

@@ -4,8 +4,9 @@
 
 use super::count;
 use crate::source::{SourceMap, Span};
-use crate::workspace::NotJudged;
+use crate::workspace::{InertPolicy, InertReason, NotJudged};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// How many names are listed before the rest is counted.
 const MAX_NAMES: usize = 5;
@@ -30,6 +31,7 @@ pub fn not_judged_lines(not_judged: &NotJudged, sources: &SourceMap) -> Vec<Stri
             names(&rejected)
         ));
     }
+    lines.extend(inert_lines(not_judged));
     for (object, twice) in not_judged.defined_twice() {
         let [first, second] = [twice.first, twice.second].map(|span| place(sources, span));
         lines.push(format!(
@@ -42,6 +44,47 @@ pub fn not_judged_lines(not_judged: &NotJudged, sources: &SourceMap) -> Vec<Stri
     }
     for part in not_judged.opaque_parts() {
         lines.push(format!("unknown: {}: {}", part.name, part.part.reason));
+    }
+    lines
+}
+
+/// What the CNI plugin enforces nothing of: what the agent rejects by name and reason, the
+/// policies of other plugins by their number.
+fn inert_lines(not_judged: &NotJudged) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut of_others: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut rejected = Vec::new();
+    let mut refused: Vec<&str> = Vec::new();
+    for policy in not_judged.inert_policies() {
+        match &policy.reason {
+            InertReason::RejectedByServer => refused.push(&policy.name),
+            InertReason::RejectedByAgent(reason) => rejected.push((&policy.name, reason)),
+            InertReason::OfAnotherPlugin { product, cni } => {
+                *of_others.entry((product, cni)).or_default() += 1;
+            }
+        }
+    }
+    for (name, reason) in rejected.iter().take(MAX_NAMES) {
+        lines.push(format!(
+            "not enforced: {name} is rejected by Cilium's agent: {reason}"
+        ));
+    }
+    if rejected.len() > MAX_NAMES {
+        let more = count(rejected.len() - MAX_NAMES, "more policy");
+        lines.push(format!("not enforced: {more} that Cilium's agent rejects"));
+    }
+    if !refused.is_empty() {
+        let policies = count(refused.len(), "policy");
+        lines.push(format!(
+            "not enforced: {policies} that the API server rejects: {}",
+            names(&refused)
+        ));
+    }
+    for ((product, cni), number) in of_others {
+        let policies = count(number, "policy");
+        lines.push(format!(
+            "not enforced: {policies} of {product}, as the CNI plugin is {cni}"
+        ));
     }
     lines
 }
@@ -61,10 +104,20 @@ pub(super) fn value(not_judged: &NotJudged, sources: &SourceMap) -> Value {
     json!({
         "foreignPolicies": foreign.collect::<Vec<Value>>(),
         "rejectedPolicies": not_judged.rejected_policies().collect::<Vec<&str>>(),
+        "inertPolicies": not_judged.inert_policies().map(inert_value).collect::<Vec<Value>>(),
         "definedTwice": twice.collect::<Vec<Value>>(),
         "unreadDocuments": not_judged.unread_documents(),
         "opaqueParts": opaque.collect::<Vec<Value>>(),
     })
+}
+
+fn inert_value(policy: &InertPolicy) -> Value {
+    let reason = match &policy.reason {
+        InertReason::RejectedByServer => "the API server rejects it".to_owned(),
+        InertReason::RejectedByAgent(reason) => format!("Cilium's agent rejects it: {reason}"),
+        InertReason::OfAnotherPlugin { cni, .. } => format!("the CNI plugin is {cni}"),
+    };
+    json!({"policy": policy.name, "reason": reason})
 }
 
 /// The name of a cluster in a list of several.

@@ -5,7 +5,8 @@
 
 use super::{Style, reach_json, reach_text};
 use crate::cluster::Cluster;
-use crate::engine::{ConnectionSet, Explanation, PluginDifference};
+use crate::engine::{ConnectionSet, Explanation, PluginDifference, SetAside};
+use crate::k8s::Direction;
 use crate::source::SourceMap;
 use crate::workspace::NotJudged;
 use std::io::{self, Write};
@@ -160,6 +161,9 @@ pub struct Why<'a> {
     pub changes: Vec<Change>,
     /// Matters on which network plugins may answer otherwise.
     pub differences: Vec<PluginDifference>,
+    /// The policies that read as if they were about the source, for egress, or the
+    /// destination, for ingress, and of which nothing is enforced there.
+    pub set_aside: Vec<(Direction, SetAside<'a>)>,
 }
 
 /// A change of manifests that would allow what was asked for.

@@ -3,10 +3,12 @@
 //!
 //! Refuses to shorten: every rule that was asked is there.
 
+mod form;
+
 use super::address::range_name;
 use super::json::write_value;
 use super::not_judged;
-use super::reach::{Change, Ends, ReachAnswer, ReachReport};
+use super::reach::{Change, Ends, ReachAnswer, ReachReport, Why};
 use super::reach_places::{miss_span, peer_span, port_span};
 use super::reach_plugin;
 use super::reach_text::side_outcome;
@@ -14,12 +16,14 @@ use super::reach_words::Words;
 use crate::engine::program::StageName;
 use crate::engine::{
     Address, ConnectionSet, Matter, Miss, PeerTrace, PolicyRef, PortTrace, ReasonCode, RuleTrace,
-    SideTrace, Way,
+    SetAside, SetAsideReason, SideTrace, Way,
 };
 use crate::k8s::{Action, ClusterPolicyKind, Direction, Product, Tier, Truth};
 use crate::source::Span;
-use serde::Serialize;
-use serde_json::Value;
+use form::{
+    Answer, ChangeOut, ChangedPlace, Decided, Difference, Explained, MissOut, Missing, NotEnforced,
+    Opened, Peer, Place, Policy, PortEntry, Ports, Report, Rule, RuleId, Side, TierOut, WayOut,
+};
 use std::io::{self, Write};
 
 /// The version of the form. It changes when a reader would have to.
@@ -29,192 +33,6 @@ const VERSION: u32 = 1;
 pub(super) fn write(report: &ReachReport<'_>, out: &mut dyn Write) -> io::Result<()> {
     let facts = Facts { report };
     write_value(&facts.report(), out)
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Report<'r> {
-    version: u32,
-    command: &'static str,
-    from: &'r str,
-    to: &'r str,
-    ports: &'r [&'r str],
-    outcome: &'static str,
-    answers: Vec<Answer<'r>>,
-    notes: &'r [String],
-    problems: &'r [String],
-    clusters: &'r [&'r str],
-    not_judged: Value,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer<'r> {
-    outcome: &'static str,
-    clusters: &'r [&'r str],
-    from: &'r [String],
-    to: &'r [String],
-    pairs: usize,
-    asked: Option<Vec<Ports>>,
-    allowed: Vec<Ports>,
-    blocked: Vec<Ports>,
-    unknown: Vec<Ports>,
-    translations: &'r [String],
-    dead_ends: &'r [String],
-    explained: Explained<'r>,
-    ways: Vec<WayOut>,
-    missing: Vec<Missing>,
-    plugin_differences: Vec<Difference>,
-    changes: Vec<ChangeOut<'r>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Explained<'r> {
-    from: &'r str,
-    to: &'r str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Ports {
-    protocol: &'static str,
-    ports: Vec<(u16, u16)>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct WayOut {
-    source: Option<String>,
-    destination: Option<String>,
-    egress: Side,
-    ingress: Side,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Side {
-    outcome: &'static str,
-    message: String,
-    decisions: Vec<Decided>,
-    admin: Vec<Rule>,
-    network_policies: Vec<Policy>,
-    baseline: Vec<Rule>,
-    nearest_miss: Option<RuleId>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Decided {
-    code: &'static str,
-    connections: Vec<Ports>,
-    rule: Option<RuleId>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RuleId {
-    policy: String,
-    rule: usize,
-    path: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Policy {
-    policy: String,
-    selects: &'static str,
-    location: Place,
-    rules: Vec<Rule>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Rule {
-    #[serde(flatten)]
-    id: RuleId,
-    kind: &'static str,
-    action: &'static str,
-    location: Place,
-    codes: Vec<&'static str>,
-    message: String,
-    decides: Vec<Ports>,
-    peers: Vec<Peer>,
-    ports: Vec<PortEntry>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Peer {
-    path: String,
-    location: Place,
-    selects: String,
-    matches: &'static str,
-    misses: Vec<MissOut>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct MissOut {
-    code: &'static str,
-    message: String,
-    location: Option<Place>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PortEntry {
-    path: String,
-    location: Place,
-    means: Vec<Ports>,
-    resolved: bool,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Missing {
-    message: String,
-    location: Place,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Difference {
-    matter: &'static str,
-    message: String,
-    allowed: Vec<Ports>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ChangeOut<'r> {
-    places: Vec<ChangedPlace<'r>>,
-    opens: Vec<Opened<'r>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ChangedPlace<'r> {
-    file: &'r str,
-    line: u32,
-    removed: &'r [String],
-    added: &'r [String],
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Opened<'r> {
-    from: &'r str,
-    to: &'r str,
-    connections: Vec<Ports>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Place {
-    file: String,
-    line: u32,
-    column: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -295,6 +113,11 @@ impl<'r> Facts<'r, '_> {
                 })
                 .collect(),
             changes: why.changes.iter().map(change).collect(),
+            not_enforced: why
+                .set_aside
+                .iter()
+                .map(|it| said.set_aside(it, why))
+                .collect(),
         }
     }
 
@@ -333,6 +156,7 @@ impl Said<'_, '_, '_> {
             rule: decision.rule.map(|rule| self.rule_id(side.direction, rule)),
         });
         let denied = side.verdict.denied().intersection(asked);
+        let tiers = self.words.tiers(side, asked).into_iter();
         let nearest = side.nearest_miss(&denied).filter(|_| !denied.is_empty());
         Side {
             outcome: side_outcome(side, asked).name(),
@@ -357,10 +181,33 @@ impl Said<'_, '_, '_> {
                 })
                 .collect(),
             baseline: side
-                .rules_of(StageName::Baseline)
+                .rules_after()
                 .map(|rule| self.rule(side, rule, asked))
                 .collect(),
             nearest_miss: nearest.map(|miss| self.rule_id(side.direction, miss.rule)),
+            tiers: tiers.map(|(tier, does)| TierOut { tier, does }).collect(),
+        }
+    }
+
+    fn set_aside<'r>(
+        &self,
+        (direction, set_aside): &(Direction, SetAside<'_>),
+        why: &'r Why<'_>,
+    ) -> NotEnforced<'r> {
+        let (message, span) = self.words.set_aside(*direction, set_aside);
+        NotEnforced {
+            end: match direction {
+                Direction::Egress => &why.from,
+                Direction::Ingress => &why.to,
+            },
+            policy: self.words.policy(set_aside.policy),
+            reason: match set_aside.reason {
+                SetAsideReason::RejectedByAgent(_) => "REJECTED_BY_AGENT",
+                SetAsideReason::RejectedByServer => "REJECTED_BY_SERVER",
+                SetAsideReason::FilteredLabel(_) => ReasonCode::FilteredLabel.name(),
+            },
+            message,
+            location: self.facts.place(span),
         }
     }
 
@@ -376,7 +223,9 @@ impl Said<'_, '_, '_> {
         let id = self.rule_id(side.direction, rule);
         let peers = rule.peers.entries.iter().enumerate();
         let peers = peers.map(|(index, peer)| {
-            let path = format!("{}.{}[{index}]", id.path, side.direction.peers_field());
+            let path = reach_plugin::peer_path(peer.peer)
+                .unwrap_or_else(|| format!("{}[{index}]", side.direction.peers_field()));
+            let path = format!("{}.{path}", id.path);
             self.peer((side.direction, rule), peer, path)
         });
         let peers = peers.collect();
@@ -395,6 +244,7 @@ impl Said<'_, '_, '_> {
                 .map(ReasonCode::name)
                 .collect(),
             message: self.words.rule(side, rule, asked),
+            layer7: self.words.layer7(rule, asked),
             decides: self::ports(&rule.decides.certain),
             peers,
             ports,
@@ -464,6 +314,7 @@ impl Said<'_, '_, '_> {
             selects: self.words.peer(peer),
             matches: truth(peer.truth),
             misses: peer.misses.iter().map(miss).collect(),
+            implied_namespace: peer.implied_namespace.clone(),
         }
     }
 

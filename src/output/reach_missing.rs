@@ -3,10 +3,13 @@
 //! Refuses to know the outcome, and how the words are laid out.
 
 use super::reach_places::{peer_span, requirement_span};
+use super::reach_plugin;
 use super::reach_terms::wanted;
 use super::reach_words::Words;
 use crate::cluster::UnknownPartId;
-use crate::engine::{ConnectionSet, Miss, PolicyRef, RuleRef, RuleTrace, SideTrace};
+use crate::engine::{
+    ConnectionSet, Miss, PolicyRef, RuleRef, RuleTrace, SetAside, SetAsideReason, SideTrace,
+};
 use crate::k8s::{Direction, PartEffect, Truth};
 use crate::source::Span;
 
@@ -28,14 +31,18 @@ impl Words<'_> {
         let mut missing = Vec::new();
         for policy in side.stages.iter().flat_map(|stage| &stage.policies) {
             let doubts = policy.doubts.iter();
-            missing.extend(doubts.filter_map(|miss| self.missing_for(subject, miss)));
+            let place = self.policy_span(policy.policy);
+            missing.extend(doubts.filter_map(|miss| self.missing_for(subject, miss, place)));
             for rule in &policy.rules {
                 if rule.is_opaque || matches!(rule.rule, RuleRef::Unread(_)) {
                     missing.push(self.text_of(rule));
                     continue;
                 }
-                let peers = rule.peers.entries.iter().flat_map(|entry| &entry.misses);
-                missing.extend(peers.filter_map(|miss| self.missing_for(other, miss)));
+                for entry in &rule.peers.entries {
+                    let place = peer_span(entry.peer).unwrap_or(rule.rule.span());
+                    let misses = entry.misses.iter();
+                    missing.extend(misses.filter_map(|miss| self.missing_for(other, miss, place)));
+                }
                 let is_by_name = |miss: &Miss<'_>| {
                     matches!(miss, Miss::DomainName(_)) && miss.truth() == Truth::Unknown
                 };
@@ -68,9 +75,44 @@ impl Words<'_> {
         missing
     }
 
+    /// Why nothing of a policy is enforced on the pod of a side, and where that is written.
+    pub(super) fn set_aside(&self, direction: Direction, set_aside: &SetAside<'_>) -> Missing {
+        let policy = self.policy(set_aside.policy);
+        let pod = match direction {
+            Direction::Egress => self.from,
+            Direction::Ingress => self.to,
+        };
+        let span = self.policy_span(set_aside.policy);
+        match &set_aside.reason {
+            SetAsideReason::RejectedByAgent(fault) => {
+                let reason = &fault.reason;
+                (
+                    format!("{policy} is rejected by Cilium's agent: {reason}"),
+                    fault.span,
+                )
+            }
+            SetAsideReason::RejectedByServer => {
+                let why = "is rejected by the API server; `npcheck lint` says why";
+                (format!("{policy} {why}"), span)
+            }
+            SetAsideReason::FilteredLabel(key) => {
+                let why = "which Cilium keeps out of identities, so that it does not select";
+                (
+                    format!("{policy} asks for the label {key}, {why} {pod}"),
+                    span,
+                )
+            }
+        }
+    }
+
     /// What is missing to know whether an end, by its short and its full name, has what is
-    /// asked for; `None` if that is known.
-    fn missing_for(&self, (end, full_name): (&str, &str), miss: &Miss<'_>) -> Option<Missing> {
+    /// asked for at a place; `None` if that is known.
+    fn missing_for(
+        &self,
+        (end, full_name): (&str, &str),
+        miss: &Miss<'_>,
+        place: Span,
+    ) -> Option<Missing> {
         if miss.truth() != Truth::Unknown {
             return None;
         }
@@ -99,6 +141,14 @@ impl Words<'_> {
                     block.value
                 );
                 Some((what, block.span))
+            }
+            Miss::AddressOfName => {
+                let what = format!("which addresses {end} has: a rule asks about some");
+                Some((what, place))
+            }
+            Miss::Unmet(unmet) => {
+                let namespace = full_name.split('/').next().unwrap_or_default();
+                Some((reach_plugin::doubt(unmet, end, namespace), place))
             }
             _ => None,
         }

@@ -43,7 +43,8 @@ pub(super) fn miss_span(miss: &Miss<'_>) -> Option<Span> {
         | Miss::HostNetwork
         | Miss::NotANode(_)
         | Miss::DomainName(_)
-        | Miss::Identity(_)
+        | Miss::Unmet(_)
+        | Miss::AddressOfName
         | Miss::AnotherEnd => None,
     }
 }

@@ -2,14 +2,194 @@
 //!
 //! Refuses to know what they match.
 
-use crate::engine::{ConnectionSet, PeerRef, PortRef, RuleRef, RuleTrace};
+use super::address::range_name;
+use crate::engine::{Asks, ConnectionSet, LabelTest, PeerRef, PortRef, RuleRef, RuleTrace, Unmet};
 use crate::k8s::{
     CalicoEntity, CalicoPort, CalicoRule, CiliumAddresses, CiliumFqdn, CiliumPeerField,
-    CiliumPeers, CiliumPort, CiliumPortReference, CiliumProtocol, CiliumServices, Direction,
-    EgressFirewallDestination,
+    CiliumPeers, CiliumPort, CiliumPortReference, CiliumPortRule, CiliumProtocol, CiliumServices,
+    Direction, EgressFirewallDestination, Operator, Truth,
 };
 use crate::source::{Span, Spanned};
 use std::fmt::Display;
+
+/// What a part of a CNI plugin's selector wants and an end does not have, by its name in the
+/// sentence.
+pub(super) fn unmet(unmet: &Unmet, other: &str) -> String {
+    let found = |unmet: &Unmet| {
+        let found = unmet.found.iter().map(|(key, value)| {
+            let (of, key) = match (key.strip_prefix("pcns."), key.strip_prefix("pcsa.")) {
+                (Some(key), _) => (" of its namespace", key),
+                (_, Some(key)) => (" of its service account", key),
+                _ => ("", key.as_str()),
+            };
+            match value {
+                Some(value) => format!("has {key}={value}{of}"),
+                None => format!("has no label {key}{of}"),
+            }
+        });
+        found.collect::<Vec<_>>().join(" and ")
+    };
+    let value = unmet.found.first().and_then(|(_, value)| value.as_deref());
+    match &unmet.asks {
+        Asks::Label {
+            test,
+            is_filtered: true,
+        } => format!(
+            "wants {}, a label that Cilium keeps out of identities, so that no selector sees it",
+            label(test)
+        ),
+        Asks::Label { test, .. } => format!("wants {}, {other} {}", label(test), found(unmet)),
+        Asks::NamespaceLabel(test) => format!(
+            "wants a namespace with {}, that of {other} {}",
+            label(test),
+            found(unmet)
+        ),
+        Asks::Namespace { test, is_implied } => {
+            let implied = match is_implied {
+                true => " (implied, as the selector names none)",
+                false => "",
+            };
+            let wanted = match (test.operator, &test.values[..]) {
+                (Operator::In, [name]) => format!("namespace {name}"),
+                (Operator::Exists, _) => "a pod of the cluster".to_owned(),
+                _ => format!("a namespace with {}", label(test)),
+            };
+            let is = value.map_or_else(
+                || format!("{other} is in none"),
+                |name| format!("{other} is in {name}"),
+            );
+            format!("wants {wanted}{implied}, {is}")
+        }
+        Asks::ServiceAccount(test) => {
+            let wanted = list(&test.values);
+            match value {
+                Some(account) => {
+                    format!("wants service account {wanted}, {other} runs as {account}")
+                }
+                None => format!("wants a pod with service account {wanted}, {other} is none"),
+            }
+        }
+        Asks::Cluster => format!("wants a pod of this cluster, {other} is none"),
+        Asks::Reserved(test) => {
+            format!("wants reserved:{}, {other} is another end", test.key)
+        }
+        Asks::Field { name, text } if unmet.found.is_empty() => {
+            format!("wants {name} {text}, which {other} does not meet")
+        }
+        Asks::Field { name, text } => format!("wants {name} {text}, {other} {}", found(unmet)),
+        Asks::Nets(ranges) => {
+            let ranges = list(ranges.iter().map(|range| range_name(*range)));
+            match unmet.truth {
+                Truth::Unknown => {
+                    format!("wants an address in {ranges}; that of {other} is not known")
+                }
+                _ => format!("wants an address in {ranges}, {other} is not in it"),
+            }
+        }
+        Asks::NotNets(ranges) => {
+            let ranges = list(ranges.iter().map(|range| range_name(*range)));
+            match unmet.truth {
+                Truth::Unknown => {
+                    format!("wants no address in {ranges}; that of {other} is not known")
+                }
+                _ => format!("wants no address in {ranges}, {other} is in it"),
+            }
+        }
+        Asks::IpVersion(version) => format!("wants IPv{version}, which this is not"),
+        Asks::Anything => format!("wants other labels than {other} has for the CNI plugin"),
+    }
+}
+
+/// What a part of a selector wants, if it is not known whether an end has it, by the end's
+/// short name and its namespace's.
+pub(super) fn doubt(unmet: &Unmet, end: &str, namespace: &str) -> String {
+    match &unmet.asks {
+        asks if asks.is_opaque() => {
+            "what another tool fills in for a selector of the CNI plugin".to_owned()
+        }
+        Asks::NamespaceLabel(test) => format!(
+            "the labels of namespace {namespace}, which no manifest here declares: a rule asks \
+             for {}",
+            label(test)
+        ),
+        Asks::Field { name, text } if *name == "namespaceSelector" => format!(
+            "the labels of namespace {namespace}, which no manifest here declares: a rule asks \
+             for {text}"
+        ),
+        Asks::Label { test, .. } => {
+            format!("the labels of {end}: a rule asks for {}", label(test))
+        }
+        Asks::Field { text, .. } => format!("the labels of {end}: a rule asks for {text}"),
+        Asks::Nets(ranges) | Asks::NotNets(ranges) => format!(
+            "the address of {end}: a rule asks about {}, and `cluster.podCIDRs` in npcheck.yaml \
+             tells which ones pods have",
+            list(ranges.iter().map(|range| range_name(*range)))
+        ),
+        _ => format!("what the CNI plugin knows {end} by"),
+    }
+}
+
+fn label(test: &LabelTest) -> String {
+    let key = &test.key;
+    match (test.operator, &test.values[..]) {
+        (Operator::In, [value]) => format!("{key}={value}"),
+        (Operator::In, values) => format!("{key} in ({})", values.join(",")),
+        (Operator::NotIn, values) => format!("{key} notin ({})", values.join(",")),
+        (Operator::Exists, _) => key.clone(),
+        (Operator::DoesNotExist, _) => format!("!{key}"),
+    }
+}
+
+/// Whom a rule means that has no peers to compare, by what makes it so.
+pub(super) fn without_peers(rule: RuleRef<'_>, is_match: bool) -> Option<String> {
+    let RuleRef::Cilium(_, rule) = rule else {
+        return None;
+    };
+    let services = rule
+        .peer_fields
+        .iter()
+        .any(|field| matches!(&field.peers, CiliumPeers::Services(entries) if !entries.is_empty()));
+    let is_wall = |field: &&CiliumPeerField| field.is_empty_wall();
+    let wall = rule.peer_fields.iter().find(is_wall);
+    Some(match (is_match, wall) {
+        (true, _) if services => {
+            "toServices finds no Service, so that it means everybody".to_owned()
+        }
+        (true, _) => "no peers with ports means everybody".to_owned(),
+        (false, Some(field)) => format!("an empty {} means nobody", field.name),
+        (false, None) if services => {
+            "toServices finds no Service, so that it means nobody".to_owned()
+        }
+        (false, None) => "an empty rule means nobody".to_owned(),
+    })
+}
+
+/// What restricts a rule above the ports that it matches.
+pub(super) fn layer7(rule: RuleRef<'_>, matching: &[PortRef<'_>]) -> Option<&'static str> {
+    match rule {
+        RuleRef::Cilium(_, rule) => {
+            let is_matching = |ports: &&CiliumPortRule| {
+                let mut matching = matching.iter().filter_map(|port| match port {
+                    PortRef::Cilium(port) => Some(port.span),
+                    _ => None,
+                });
+                matching.any(|span| ports.ports.iter().any(|port| port.span == span))
+            };
+            let mut ports = rule.to_ports.iter().flat_map(|ports| &ports.value);
+            // A port that another entry opens without restriction is open.
+            if ports
+                .clone()
+                .any(|it| is_matching(&it) && it.layer7.is_none())
+            {
+                return None;
+            }
+            let found = ports.find(is_matching)?;
+            found.layer7.as_ref().map(|found| found.value.name())
+        }
+        RuleRef::Calico(rule, _) => rule.http.map(|_| "HTTP rules"),
+        _ => None,
+    }
+}
 
 /// What tells a rule from the others of its policy: `#2`, `egressDeny #1`.
 pub(super) fn number(rule: &RuleTrace<'_>) -> String {
@@ -29,6 +209,33 @@ pub(super) fn path(direction: Direction, rule: &RuleTrace<'_>) -> String {
         RuleRef::Cilium(spec, rule) => format!("{}.{}", spec.path, rule.place()),
         RuleRef::OwnNode(_) => "spec".to_owned(),
         _ => format!("spec.{}[{}]", direction.field(), rule.index),
+    }
+}
+
+/// Where such a peer stands in its rule: `fromEndpoints[1]`, `source`; `None` for those of
+/// Kubernetes.
+pub(super) fn peer_path(peer: PeerRef<'_>) -> Option<String> {
+    match peer {
+        PeerRef::Cilium(field, span) => {
+            let spans: Vec<Span> = match &field.peers {
+                CiliumPeers::Endpoints(it) | CiliumPeers::Nodes(it) => {
+                    it.iter().map(|it| it.span).collect()
+                }
+                CiliumPeers::Cidrs(it) => it.iter().map(|it| it.span).collect(),
+                CiliumPeers::CidrSets(it) => it.iter().map(|it| it.span).collect(),
+                CiliumPeers::Entities(it) => it.iter().map(|it| it.span).collect(),
+                CiliumPeers::Services(it) => it.iter().map(|it| it.span).collect(),
+                CiliumPeers::Fqdns(it) => it.iter().map(|it| it.span).collect(),
+                CiliumPeers::Groups(it) => it.clone(),
+            };
+            let index = spans.iter().position(|it| *it == span).unwrap_or_default();
+            Some(format!("{}[{index}]", field.name))
+        }
+        PeerRef::Calico(_, Direction::Ingress) => Some("source".to_owned()),
+        PeerRef::Calico(_, Direction::Egress) => Some("destination".to_owned()),
+        PeerRef::OwnNode => Some("the pod's own node".to_owned()),
+        PeerRef::EgressFirewall(_) => Some("to".to_owned()),
+        PeerRef::Network(_) | PeerRef::Cluster(_) => None,
     }
 }
 

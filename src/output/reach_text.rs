@@ -176,6 +176,12 @@ impl Page<'_, '_> {
         }
         self.ways(&asked, out)?;
         self.missing(&asked, out)?;
+        for (direction, set_aside) in &answer.why.set_aside {
+            let (words, span) = self.words.set_aside(*direction, set_aside);
+            let line = format!("{words} ({})", self.place(span));
+            let title = self.style.paint(Role::Warning, "not enforced:");
+            writeln!(out, "  {title} {}", Escaped(&line))?;
+        }
         for difference in &answer.why.differences {
             let words = self.words.difference(difference, &asked);
             let title = self.style.paint(Role::Info, "plugins differ:");

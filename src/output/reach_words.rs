@@ -5,12 +5,12 @@
 
 use super::reach_places::{miss_span, peer_span, port_span};
 use super::reach_plugin;
-use super::reach_terms::{found, namespace_label, network_peer, numbers, pods, some_of, wanted};
+use super::reach_terms::{network_peer, numbers, pods, some_of};
 use super::{count, flow_names};
 use crate::cluster::Cluster;
-use crate::engine::program::StageName;
+use crate::engine::program::{End, StageName};
 use crate::engine::{
-    ConnectionSet, Decision, Matter, Miss, PeerRef, PeerTrace, PluginDifference, PolicyRef,
+    Asks, ConnectionSet, Decision, Matter, Miss, PeerRef, PeerTrace, PluginDifference, PolicyRef,
     PortRef, PortTrace, ReasonCode, RuleRef, RuleTrace, SideTrace,
 };
 use crate::k8s::{
@@ -113,7 +113,16 @@ impl<'a> Words<'a> {
 
     /// The same with the place of a rule in it: `shop/cart-allow-web #1`.
     pub(super) fn rule_name(&self, rule: &RuleTrace<'_>) -> String {
-        flow_names::rule_name(self.cluster, rule.policy, rule.index)
+        match rule.rule {
+            RuleRef::Cilium(..) | RuleRef::OwnNode(_) => {
+                format!(
+                    "{} {}",
+                    self.policy(rule.policy),
+                    reach_plugin::number(rule)
+                )
+            }
+            _ => flow_names::rule_name(self.cluster, rule.policy, rule.index),
+        }
     }
 
     /// Where a policy is named.
@@ -133,8 +142,16 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// The end that a side is about.
+    fn own(&self, direction: Direction) -> &'a str {
+        match direction {
+            Direction::Egress => self.from,
+            Direction::Ingress => self.to,
+        }
+    }
+
     /// The other end of a side, whose pods the peers of its rules are compared with.
-    fn other(&self, direction: Direction) -> &'a str {
+    pub(super) fn other(&self, direction: Direction) -> &'a str {
         match direction {
             Direction::Egress => self.to,
             Direction::Ingress => self.from,
@@ -184,10 +201,15 @@ impl<'a> Words<'a> {
 
     fn decision(&self, side: &SideTrace<'_>, decision: &Decision<'_, '_>) -> String {
         let direction = side.direction.field();
+        if let Some(said) = self.tier_decision(side, decision) {
+            return said;
+        }
         let policies = side.policies(StageName::NetworkPolicies).iter();
-        let policies = policies.filter(|policy| policy.selects == Truth::True);
+        let policies =
+            policies.filter(|policy| policy.selects == Truth::True && policy.end == End::Deny);
         let isolating = policies.clone().count();
-        let rules: usize = policies.map(|policy| policy.rules.len()).sum();
+        let rules = policies.flat_map(|policy| &policy.rules);
+        let rules = rules.filter(|rule| rule.is_written()).count();
         let isolated = format!("isolated by {}", count(isolating, "policy"));
         let decider = decision.rule.map(|rule| {
             format!(
@@ -198,6 +220,9 @@ impl<'a> Words<'a> {
         });
         let decider = decider.unwrap_or_default();
         match decision.code {
+            ReasonCode::RuleMatch if decision.rule.is_some_and(|rule| !rule.is_written()) => {
+                format!("{isolated}, and the pod's own node always gets in")
+            }
             ReasonCode::RuleMatch => match (isolating, rules) {
                 (1, 1) => format!("{isolated}, its rule matches"),
                 (_, 1) => format!("{isolated}, their only rule matches"),
@@ -220,6 +245,10 @@ impl<'a> Words<'a> {
                     format!("{isolated}, {matching} of {whose} {rules} rules {verb}")
                 }
             },
+            ReasonCode::NoRules if !side.policies(StageName::Denies).is_empty() => format!(
+                "{isolated}, which {} nothing",
+                if isolating == 1 { "allows" } else { "allow" }
+            ),
             ReasonCode::NoRules => format!(
                 "{isolated}, which {} no {direction} rules",
                 if isolating == 1 { "has" } else { "have" }
@@ -267,7 +296,10 @@ impl<'a> Words<'a> {
             ReasonCode::UnknownPart => "depends on a part that could not be built".to_owned(),
             ReasonCode::NotJudged => "depends on a policy that cannot be judged".to_owned(),
             ReasonCode::AddressUnknown => "depends on an address that is not known".to_owned(),
-            ReasonCode::Outside => "outside the cluster, no policies".to_owned(),
+            ReasonCode::Outside => match self.own(side.direction).starts_with("entity:") {
+                true => "not a pod, no policies".to_owned(),
+                false => "outside the cluster, no policies".to_owned(),
+            },
             ReasonCode::HostNetwork => "on the host network, no policy selects it".to_owned(),
             ReasonCode::SamePod => "a pod reaches itself, whatever the policies".to_owned(),
             code => code.name().to_ascii_lowercase().replace('_', " "),
@@ -335,13 +367,30 @@ impl<'a> Words<'a> {
             // What differs is what a reader looks for, so that a match beside it is not said.
             (Truth::False, true) => peers,
             (Truth::False, false) => format!("{peers}; {ports}"),
-            _ => format!("{peers}, {ports}"),
+            _ => match self.layer7(rule, asked) {
+                Some(what) if has_port => format!("{peers}, {ports}; restricted by {what}"),
+                _ => format!("{peers}, {ports}"),
+            },
         }
+    }
+
+    /// What restricts a rule above the ports that were asked for.
+    pub(super) fn layer7(
+        &self,
+        rule: &RuleTrace<'_>,
+        asked: &ConnectionSet,
+    ) -> Option<&'static str> {
+        let entries = rule.ports.entries.iter();
+        let matching = entries.filter(|entry| !entry.connections.intersection(asked).is_empty());
+        let matching: Vec<PortRef<'_>> = matching.map(|entry| entry.port).collect();
+        reach_plugin::layer7(rule.rule, &matching)
     }
 
     fn peers(&self, direction: Direction, rule: &RuleTrace<'_>) -> String {
         if rule.peers.entries.is_empty() {
-            return "any peer".to_owned();
+            let is_match = rule.peers.truth == Truth::True;
+            let said = reach_plugin::without_peers(rule.rule, is_match);
+            return said.unwrap_or_else(|| "any peer".to_owned());
         }
         if let Some(peer) = rule.peers.matching() {
             let may = if peer.truth == Truth::Unknown {
@@ -349,18 +398,24 @@ impl<'a> Words<'a> {
             } else {
                 "peer matches"
             };
-            return format!("{may} ({})", self.peer(peer));
+            let implied = match &peer.implied_namespace {
+                Some(namespace) => format!(", implied: namespace {namespace}"),
+                None => String::new(),
+            };
+            return format!("{may} ({}{implied})", self.peer(peer));
         }
         let Some(nearest) = rule.peers.nearest() else {
             return String::new();
         };
-        let misses = nearest
-            .misses
-            .iter()
-            .map(|miss| match reach_plugin::peer(nearest.peer) {
+        // What the text says is clearer than that a range of addresses is another end.
+        let misses = nearest.misses.iter().map(|miss| match miss {
+            Miss::NotAPod => self.miss(direction, rule, miss),
+            Miss::Unmet(unmet) if unmet.asks != Asks::Anything => self.miss(direction, rule, miss),
+            _ => match reach_plugin::peer(nearest.peer) {
                 Some(wanted) => format!("wants {wanted}"),
                 None => self.miss(direction, rule, miss),
-            });
+            },
+        });
         let mut misses: Vec<String> = misses.collect();
         misses.dedup();
         let misses = misses.join("; ");
@@ -463,65 +518,6 @@ impl<'a> Words<'a> {
                 PeerSelection::Nodes(selector) => format!("nodes with {selector}"),
                 PeerSelection::DomainNames(names) => some_of(names),
             },
-        }
-    }
-
-    /// What keeps a peer from matching.
-    pub(super) fn miss(
-        &self,
-        direction: Direction,
-        rule: &RuleTrace<'_>,
-        miss: &Miss<'_>,
-    ) -> String {
-        let other = self.other(direction);
-        match miss {
-            Miss::PodLabel(requirement) => {
-                format!(
-                    "wants {}, {other} {}",
-                    wanted(requirement),
-                    found(requirement)
-                )
-            }
-            Miss::NamespaceLabel(requirement) => namespace_label(other, requirement),
-            Miss::OtherNamespace => match rule.policy {
-                PolicyRef::Network(id) => {
-                    let namespace = self.cluster.policy(id).namespace;
-                    let namespace = &self.cluster.namespace(namespace).name;
-                    format!("wants a pod of namespace {namespace}, {other} is in another")
-                }
-                PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => {
-                    "wants a pod of another namespace".to_owned()
-                }
-            },
-            Miss::NotAPod => format!("wants a pod of the cluster, {other} is none"),
-            Miss::HostNetwork => {
-                format!(
-                    "wants a pod by its labels, {other} is on the host network, unseen by selectors"
-                )
-            }
-            Miss::AddressUnknown(block, Truth::Unknown) => format!(
-                "wants an address in {}, which some of the pod ranges are; that of {other} is \
-                 not known",
-                block.value
-            ),
-            Miss::AddressUnknown(block, _) => {
-                format!("wants an address in {}, which no pod range is", block.value)
-            }
-            Miss::BlockIgnoresPods(block) => format!(
-                "wants an address in {}, and the CNI plugin compares none with that of {other}",
-                block.value
-            ),
-            Miss::OutsideBlock(block) => {
-                format!("wants an address in {}, {other} is not in it", block.value)
-            }
-            Miss::Except(except) => format!("{other} is in its exception {}", except.value),
-            Miss::NotANode(Truth::Unknown) => {
-                format!("wants the address of a node, that of {other} is not known")
-            }
-            Miss::NotANode(_) => "wants the address of a node, which it is not".to_owned(),
-            Miss::Identity(_) => format!("wants other labels than {other} has for the CNI plugin"),
-            Miss::AnotherEnd => format!("wants another end than {other}"),
-            Miss::DomainName(_) => "wants a DNS name, which cannot be resolved offline".to_owned(),
         }
     }
 

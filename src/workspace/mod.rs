@@ -16,7 +16,7 @@ mod texts;
 
 pub use autofix::{Autofixed, Permission};
 pub use lint::known_rules;
-pub use not_judged::{DefinedTwice, NotJudged};
+pub use not_judged::{DefinedTwice, InertPolicy, InertReason, NotJudged};
 pub use part::{OpaquePart, Part, PartRoot};
 pub use texts::{ReadText, Texts};
 

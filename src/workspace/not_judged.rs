@@ -3,8 +3,8 @@
 //! Refuses to find words for it.
 
 use super::{OpaquePart, Part};
-use crate::cluster::{Cluster, Likeness};
-use crate::k8s::{Outcome, PartEffect, PluginKind, PolicyEffect};
+use crate::cluster::{Cluster, Cni, Likeness};
+use crate::k8s::{Outcome, PartEffect, PluginKind, PluginSpec, PolicyEffect};
 use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +13,35 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct NotJudged {
     foreign: BTreeMap<Span, &'static PluginKind>,
     rejected: BTreeMap<Span, String>,
+    inert: BTreeMap<Span, InertPolicy>,
     defined_twice: BTreeMap<String, DefinedTwice>,
     unread: BTreeSet<Span>,
     opaque: BTreeSet<OpaquePart>,
+}
+
+/// A policy of which the CNI plugin enforces nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InertPolicy {
+    /// Its name, as `namespace/Kind/name`.
+    pub name: String,
+    /// Why.
+    pub reason: InertReason,
+}
+
+/// Why the CNI plugin enforces nothing of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InertReason {
+    /// The API server rejects it.
+    RejectedByServer,
+    /// Cilium's agent rejects it, as the first fault says.
+    RejectedByAgent(String),
+    /// It is of another CNI plugin than the one in force: both by name.
+    OfAnotherPlugin {
+        /// The plugin that it is for.
+        product: &'static str,
+        /// The plugin in force.
+        cni: &'static str,
+    },
 }
 
 /// Two definitions of one object that differ.
@@ -61,6 +87,7 @@ impl NotJudged {
                 .map(|policy| (policy.meta.span, policy.kind))
                 .collect(),
             rejected: rejected.map(|(meta, name)| (meta.span, name)).collect(),
+            inert: inert(cluster),
             defined_twice,
             unread: broken.map(|document| document.span).collect(),
             opaque: opaque.cloned().collect(),
@@ -77,6 +104,9 @@ impl NotJudged {
                 .iter()
                 .map(|(span, name)| (*span, name.clone())),
         );
+        let inert = other.inert.iter();
+        self.inert
+            .extend(inert.map(|(span, policy)| (*span, policy.clone())));
         for (object, twice) in &other.defined_twice {
             self.defined_twice.entry(object.clone()).or_insert(*twice);
         }
@@ -115,6 +145,11 @@ impl NotJudged {
         self.rejected.values().map(String::as_str)
     }
 
+    /// The policies of which the CNI plugin enforces nothing, in the order of the texts.
+    pub fn inert_policies(&self) -> impl ExactSizeIterator<Item = &InertPolicy> {
+        self.inert.values()
+    }
+
     /// The objects that are defined twice, and not alike, by name.
     #[must_use]
     pub fn defined_twice(&self) -> &BTreeMap<String, DefinedTwice> {
@@ -132,4 +167,34 @@ impl NotJudged {
     pub fn opaque_parts(&self) -> &BTreeSet<OpaquePart> {
         &self.opaque
     }
+}
+
+/// The policies that stand among the manifests and that the CNI plugin in force does nothing
+/// of, by their text.
+fn inert(cluster: &Cluster) -> BTreeMap<Span, InertPolicy> {
+    let mut inert = BTreeMap::new();
+    let Some(cni) = cluster.enforcement().cni().map(|cni| cni.value) else {
+        return inert;
+    };
+    for policy in cluster.plugin_policies() {
+        let own = Cni::of(policy.kind.product);
+        let reason = match (&policy.spec, own) {
+            _ if policy.kind.effect == PolicyEffect::Nothing => None,
+            (_, Some(own)) if own != cni => Some(InertReason::OfAnotherPlugin {
+                product: policy.kind.product.name(),
+                cni: cni.name(),
+            }),
+            (_, Some(_)) if !policy.meta.is_accepted => Some(InertReason::RejectedByServer),
+            (PluginSpec::Cilium(spec), _) if cni == Cni::Cilium => {
+                let fault = spec.faults.first();
+                fault.map(|fault| InertReason::RejectedByAgent(fault.reason.clone()))
+            }
+            _ => None,
+        };
+        if let Some(reason) = reason {
+            let name = policy.display();
+            inert.insert(policy.meta.span, InertPolicy { name, reason });
+        }
+    }
+    inert
 }

@@ -5,7 +5,7 @@
 use super::{Candidate, Lookup};
 use crate::cluster::NAMESPACE_NAME_LABEL;
 use crate::engine::AddressRange;
-use crate::k8s::{Label, Labels, WorkloadKind, is_opaque};
+use crate::k8s::{CiliumEntity, Label, Labels, WorkloadKind, is_opaque};
 use crate::source::{SourceId, Span, Spanned};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -19,6 +19,14 @@ pub(crate) enum Form {
     Internet,
     /// `10.0.0.0/8`, `203.0.113.7`
     Addresses(AddressRange),
+    /// `node`: the pod's own node, and the others
+    Node,
+    /// `apiserver`
+    ApiServer,
+    /// `fqdn:api.example.org`
+    Domain(String),
+    /// `entity:ingress`, as Cilium calls it
+    Entity(CiliumEntity),
     /// `web`, `shop/web`, `shop/deploy/web`, `deploy/web`
     Named {
         namespace: Option<String>,
@@ -85,6 +93,14 @@ impl Form {
     pub(crate) const ANY: &'static str = "any";
     /// The word for all public addresses.
     pub(crate) const INTERNET: &'static str = "internet";
+    /// The word for nodes.
+    pub(crate) const NODE: &'static str = "node";
+    /// The word for the API server.
+    pub(crate) const API_SERVER: &'static str = "apiserver";
+    /// In front of a name of the DNS.
+    pub(crate) const DOMAIN: &'static str = "fqdn:";
+    /// In front of an entity of Cilium.
+    pub(crate) const ENTITY: &'static str = "entity:";
 
     /// The shape of a text. The namespaces of the cluster tell `deploy/web` in the
     /// namespace `deploy` from the Deployment `web`.
@@ -92,8 +108,21 @@ impl Form {
         match text {
             Self::ANY => return Ok(Self::Any),
             Self::INTERNET => return Ok(Self::Internet),
+            Self::NODE => return Ok(Self::Node),
+            Self::API_SERVER => return Ok(Self::ApiServer),
             "" => return Err(malformed("an endpoint is empty")),
             _ => {}
+        }
+        if let Some(name) = text.strip_prefix(Self::DOMAIN) {
+            return domain(name);
+        }
+        if let Some(name) = text.strip_prefix(Self::ENTITY) {
+            let mut known = CiliumEntity::ALL.into_iter();
+            let found = known.find(|(known, _)| *known == name);
+            let names = CiliumEntity::ALL.map(|(name, _)| name).join(", ");
+            return found
+                .map(|(_, entity)| Self::Entity(entity))
+                .ok_or_else(|| malformed(format!("`{name}` is not an entity of Cilium: {names}")));
         }
         if let Ok(block) = text.parse::<IpNet>() {
             return Ok(Self::Addresses(block.into()));
@@ -231,6 +260,21 @@ impl Form {
             labels,
         })
     }
+}
+
+/// `api.example.org`, in lower case.
+fn domain(name: &str) -> Result<Form, Mistake> {
+    let plain = name.trim_end_matches('.').to_ascii_lowercase();
+    let is_label = |label: &str| {
+        let may_be = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_');
+        !label.is_empty() && label.len() <= 63 && label.chars().all(may_be)
+    };
+    if plain.len() <= 253 && plain.split('.').all(is_label) {
+        return Ok(Form::Domain(plain));
+    }
+    Err(malformed(format!(
+        "`{name}` is not a name of the DNS such as `api.example.org`"
+    )))
 }
 
 /// Why a text that is meant as an address or a block is none; `None` if it looks like no

@@ -157,7 +157,9 @@ impl Search<'_> {
             Endpoint::Pod(pod) => pod.workload.map_or(AskedEnd::Hypothetical, |id| {
                 AskedEnd::Workload(self.scene.cluster.workload_name(id))
             }),
-            Endpoint::Address(_) | Endpoint::Entity(_) => AskedEnd::Outside(ranges(pieces)),
+            Endpoint::Address(_) | Endpoint::Entity(_) | Endpoint::Name(_) => {
+                AskedEnd::Outside(ranges(pieces))
+            }
         }
     }
 
@@ -186,7 +188,8 @@ impl Search<'_> {
         let ends = |example: &Piece<'_>, pieces: &[Piece<'_>], resolved: &Resolved| match &example
             .endpoint
         {
-            Endpoint::Pod(_) | Endpoint::Entity(_) => resolved.ends[example.place]
+            Endpoint::Pod(_) | Endpoint::Entity(_) | Endpoint::Name(_) => resolved.ends
+                [example.place]
                 .in_cluster(self.scene.cluster, cluster)
                 .into_iter()
                 .collect(),
@@ -315,7 +318,7 @@ enum Extent {
 fn ranges(pieces: &[Piece<'_>]) -> Vec<AddressRange> {
     let ranges = pieces.iter().filter_map(|piece| match piece.endpoint {
         Endpoint::Address(range) => Some(range),
-        Endpoint::Pod(_) | Endpoint::Entity(_) => None,
+        Endpoint::Pod(_) | Endpoint::Entity(_) | Endpoint::Name(_) => None,
     });
     ranges.collect()
 }

@@ -27,7 +27,9 @@ impl Piece<'_> {
     pub(super) fn name(&self, cluster: &Cluster, resolved: &Resolved) -> String {
         match &self.endpoint {
             Endpoint::Address(range) => range_name(*range),
-            Endpoint::Pod(_) | Endpoint::Entity(_) => resolved.ends[self.place].name(cluster),
+            Endpoint::Pod(_) | Endpoint::Entity(_) | Endpoint::Name(_) => {
+                resolved.ends[self.place].name(cluster)
+            }
         }
     }
 }
@@ -196,7 +198,10 @@ impl<'s> Group<'s> {
         };
         let (from, to) = (&sources[pairs[0].0], &destinations[pairs[0].1]);
         // All addresses together are one end.
-        let end = |piece: &Piece<'_>| piece.endpoint.pod().map(|_| piece.place);
+        let end = |piece: &Piece<'_>| match piece.endpoint {
+            Endpoint::Address(_) => None,
+            _ => Some(piece.place),
+        };
         let by_end: BTreeSet<_> = pairs
             .iter()
             .map(|(from, to)| (end(&sources[*from]), end(&destinations[*to])))
@@ -226,7 +231,7 @@ impl<'s> Group<'s> {
         let mut names: Vec<String> = pods.map(|piece| piece.name(cluster, resolved)).collect();
         let ranges = pieces.iter().filter_map(|piece| match piece.endpoint {
             Endpoint::Address(range) => Some(range),
-            Endpoint::Pod(_) | Endpoint::Entity(_) => None,
+            Endpoint::Pod(_) | Endpoint::Entity(_) | Endpoint::Name(_) => None,
         });
         names.extend(range_names(&ranges.collect::<Vec<_>>(), resolved));
         let is_address = |end: &End| matches!(end, End::Addresses(_));
@@ -245,7 +250,7 @@ impl<'s> Group<'s> {
 fn range_names(ranges: &[AddressRange], resolved: &Resolved) -> Vec<String> {
     let asked = resolved.ends.iter().filter_map(|end| match end {
         End::Addresses(range) => Some(*range),
-        End::Workload(_) | End::Address(..) | End::Hypothetical(_) => None,
+        _ => None,
     });
     let asked: Vec<AddressRange> = asked.collect();
     let typed = if resolved.is_selection {

@@ -143,6 +143,8 @@ impl<'c> Judge<'c> {
             match end {
                 End::Workload(id) | End::Address(id, _) => workloads.push(*id),
                 End::Addresses(range) => outside.push(*range),
+                // Closed lists are about pods and addresses.
+                End::Entity(_) | End::Domain(_) => {}
                 End::Hypothetical(_) => {
                     return Err("a pod that does not exist yet is on no closed list".to_owned());
                 }
@@ -189,7 +191,7 @@ impl<'c> Judge<'c> {
                 match end {
                     End::Workload(id) | End::Address(id, _) => workloads.push(id),
                     End::Addresses(range) => outside.push(range),
-                    End::Hypothetical(_) => {}
+                    End::Hypothetical(_) | End::Entity(_) | End::Domain(_) => {}
                 }
             }
             EndSet::new(workloads, outside)

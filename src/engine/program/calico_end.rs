@@ -3,6 +3,7 @@
 //!
 //! Refuses to know policies, ports and tiers.
 
+use super::condition::{Asks, Unmet};
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::addresses::{AddressRange, merge_ranges};
 use crate::engine::{HashMap, PodView};
@@ -260,6 +261,36 @@ enum Part<'c> {
 }
 
 impl<'c> Part<'c> {
+    /// The field that asks for it, what it says, and the labels that it is about.
+    fn words(&self) -> (&'static str, String, Vec<String>) {
+        let keys = |selector: &CalicoSelector, prefix: &str| -> Vec<String> {
+            let keys = selector.keys().into_iter();
+            keys.map(|key| format!("{prefix}{key}")).collect()
+        };
+        match self {
+            Self::Namespaces(selector) => (
+                "namespaceSelector",
+                selector.to_string(),
+                keys(selector, "pcns."),
+            ),
+            Self::OwnNamespace(own) => {
+                let key = NAMESPACE_KEY.to_owned();
+                ("namespace", (*own).to_owned(), vec![key])
+            }
+            Self::Labels(selector) => ("selector", selector.to_string(), keys(selector, "")),
+            Self::NotLabels(selector) => ("notSelector", selector.to_string(), keys(selector, "")),
+            Self::Account(selector) => (
+                "serviceAccounts.selector",
+                selector.to_string(),
+                keys(selector, "pcsa."),
+            ),
+            Self::AccountNames(names) => {
+                let key = "projectcalico.org/serviceaccount".to_owned();
+                ("serviceAccounts.names", names.join(", "), vec![key])
+            }
+        }
+    }
+
     fn truth(&self, view: View<'_, 'c>) -> Truth {
         match self {
             Self::Namespaces(selector) => view.is_in(selector),
@@ -400,6 +431,86 @@ impl<'c> CalicoEnd<'c> {
             truths.push(if wanted { truth } else { negated(truth) });
         }
         truths.into_iter().min().unwrap_or(Truth::True)
+    }
+
+    /// What keeps it from holding: nothing where it holds. What several owners of the address
+    /// meet only together is all named.
+    pub(super) fn unmet(
+        &self,
+        pod: Option<&PodView<'c>>,
+        address: Option<IpAddr>,
+        is_ipv4: bool,
+    ) -> Vec<Unmet> {
+        let truth = self.truth(pod, address, is_ipv4);
+        if truth == Truth::True {
+            return Vec::new();
+        }
+        let itself = pod.filter(|pod| !pod.host_network);
+        let view = itself.map(|pod| self.owners.view(pod));
+        let unmet = |name, text: String, keys: &[&str], truth| Unmet {
+            asks: Asks::Field { name, text },
+            found: match view {
+                Some(view) => (keys.iter())
+                    .map(|key| ((*key).to_owned(), view.get(key).map(str::to_owned)))
+                    .collect(),
+                None => Vec::new(),
+            },
+            truth,
+        };
+        let mut all = Vec::new();
+        let meets = |view: View<'_, 'c>| {
+            let parts = self.parts.iter().map(|part| part.truth(view));
+            parts.min().unwrap_or(Truth::True)
+        };
+        let known = match self.parts.is_empty() {
+            true => Truth::True,
+            false => self.owners.known(pod, address, &meets),
+        };
+        if known != Truth::True {
+            // Another owner of the address may come nearer than the pod itself.
+            let of_parts = self.parts.iter().map(|part| {
+                let truth = view.map_or(Truth::False, |view| part.truth(view));
+                (part, truth.max(known))
+            });
+            let is_unmet = |(_, truth): &(&Part<'_>, Truth)| *truth != Truth::True;
+            all.extend(of_parts.filter(is_unmet).map(|(part, truth)| {
+                let (name, text, keys) = part.words();
+                let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+                unmet(name, text, &keys, truth)
+            }));
+        }
+        if let Some(selector) = self.no_owner {
+            let known = self
+                .owners
+                .known(pod, address, &|view| view.meets(selector));
+            if known != Truth::False {
+                let (keys, text) = (selector.keys(), selector.to_string());
+                all.push(unmet("notSelector", text, &keys, negated(known)));
+            }
+        }
+        let mut add = |asks, truth| {
+            if truth != Truth::True {
+                let found = Vec::new();
+                all.push(Unmet { asks, found, truth });
+            }
+        };
+        if !self.nets.is_empty() {
+            let within = self.is_within(&self.nets, address, is_ipv4);
+            add(Asks::Nets(self.nets.clone()), within);
+        }
+        if !self.not_nets.is_empty() {
+            let outside = negated(self.is_within(&self.not_nets, address, is_ipv4));
+            add(Asks::NotNets(self.not_nets.clone()), outside);
+        }
+        if let Some(wanted) = self.is_ipv4 {
+            let version = Asks::IpVersion(if wanted { 4 } else { 6 });
+            add(version, (wanted == is_ipv4).into());
+        }
+        if all.is_empty() {
+            let parts = self.parts.iter().map(Part::words);
+            all.extend(parts.map(|(name, text, _)| unmet(name, text, &[], truth)));
+        }
+        all
     }
 
     /// Whether an address lies in some ranges; one that is not known is somewhere in the

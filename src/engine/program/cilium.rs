@@ -4,23 +4,23 @@
 //! Refuses to know which pods there are. Services and groups of addresses are looked up,
 //! as a rule that names one means what it holds.
 
+use super::cilium_parts::{matches_groups, nets, outside, ports, without_sources};
 use super::condition::Condition;
 use super::identity::{
     CLUSTER, CLUSTER_KEY, Entity, Identities, IdentityView, NAMESPACE_KEY, NAMESPACE_LABELS, Source,
 };
 use super::{
-    Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet, PolicyRef,
-    PortEntry, PortRef, Ports, Rule, RuleRef, Stage, StageName,
+    Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet, PolicyRef, Rule,
+    RuleRef, Stage, StageName,
 };
 use crate::cluster::{Cluster, PluginPolicyId, PolicyId};
 use crate::engine::HashMap;
 use crate::engine::addresses::{AddressRange, address_atoms, merge_ranges};
-use crate::engine::ports::PortSet;
 use crate::k8s::{
     Action, CiliumAddresses, CiliumCidrSet, CiliumEntity, CiliumMeaning, CiliumPeers, CiliumPolicy,
-    CiliumPortReference, CiliumRule, CiliumServicePeer, CiliumServices, CiliumSpec, CiliumSubject,
-    Direction, LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyRule, ObjectMeta,
-    Operator, PluginSpec, Truth,
+    CiliumRule, CiliumServicePeer, CiliumServices, CiliumSpec, CiliumSubject, Direction,
+    LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyRule, ObjectMeta, Operator,
+    PluginSpec, Truth,
 };
 use ipnet::IpNet;
 
@@ -270,6 +270,7 @@ impl<'c> Lowering<'c> {
                     key: entity.name().to_owned(),
                     operator: Operator::Exists,
                     values: Vec::new(),
+                    is_implied: false,
                 });
                 self.identities(identities)
             }
@@ -423,7 +424,7 @@ impl<'c> Lowering<'c> {
         }
         let mut identities = Identities::new(peer.pod_selector.get(), Source::Kubernetes);
         if !identities.asks_for(CLUSTER_KEY) {
-            identities.require(CLUSTER_KEY, Operator::In, &[CLUSTER]);
+            identities.imply(CLUSTER_KEY, Operator::In, &[CLUSTER]);
         }
         match peer.namespace_selector.get() {
             None => identities.require(NAMESPACE_KEY, Operator::In, &[namespace]),
@@ -440,6 +441,30 @@ impl<'c> Lowering<'c> {
         }
         self.identities(identities)
     }
+}
+
+/// The pods that the rule sets of a policy with rules of a direction are about, whether the
+/// agent takes the policy or not.
+pub(in crate::engine) fn subjects<'c>(
+    policy: &CiliumPolicy,
+    namespace: Option<&str>,
+    direction: Direction,
+) -> Vec<Condition<'c>> {
+    let has_rules = |spec: &&CiliumSpec| spec.rules_of(direction).next().is_some();
+    let specs = policy.specs.iter().filter(has_rules);
+    let subjects = specs.filter_map(|spec| match &spec.subject {
+        CiliumSubject::Endpoints(selector) => Some(subject(selector, namespace)),
+        CiliumSubject::Nodes(_) => None,
+    });
+    subjects.map(Condition::identities).collect()
+}
+
+/// The pods that a NetworkPolicy is about.
+pub(in crate::engine) fn network_subject<'c>(policy: &NetworkPolicy) -> Condition<'c> {
+    let mut subject = Identities::new(policy.pod_selector.get(), Source::Kubernetes);
+    let namespace = policy.meta.namespace_name();
+    subject.require(NAMESPACE_KEY, Operator::In, &[namespace]);
+    Condition::identities(subject)
 }
 
 /// Where a rule stands, as far as it decides what its peers mean.
@@ -477,13 +502,13 @@ pub(super) fn endpoint(selector: &LabelSelector, home: Home<'_>) -> Identities {
     let mut plain = identities.0.iter().filter(|it| it.is_plain());
     let mentions_labels = plain.any(|it| it.key.starts_with(NAMESPACE_LABELS));
     if !identities.asks_for(CLUSTER_KEY) {
-        identities.require(CLUSTER_KEY, Operator::In, &[CLUSTER]);
+        identities.imply(CLUSTER_KEY, Operator::In, &[CLUSTER]);
     }
     match home.namespace {
         _ if mentions_namespace => {}
-        None if !home.has_init => identities.require(NAMESPACE_KEY, Operator::Exists, &[]),
+        None if !home.has_init => identities.imply(NAMESPACE_KEY, Operator::Exists, &[]),
         Some(namespace) if !mentions_labels => {
-            identities.require(NAMESPACE_KEY, Operator::In, &[namespace]);
+            identities.imply(NAMESPACE_KEY, Operator::In, &[namespace]);
         }
         _ => {}
     }
@@ -502,76 +527,4 @@ fn own_node(rule: RuleRef<'_>) -> Rule<'_> {
         ports: None,
         is_opaque: false,
     }
-}
-
-/// Addresses outside, of some blocks without others.
-fn outside<'c>(blocks: &[IpNet], except: &[IpNet]) -> Matcher<'c> {
-    let except: Vec<AddressRange> = except.iter().copied().map(AddressRange::from).collect();
-    let blocks = blocks.iter().copied().map(AddressRange::from);
-    let ranges = blocks.flat_map(|block| block.without(&except));
-    Matcher::Outside(merge_ranges(ranges.collect()))
-}
-
-fn nets(spanned: &[crate::source::Spanned<IpNet>]) -> Vec<IpNet> {
-    spanned.iter().map(|net| net.value).collect()
-}
-
-/// Whether the labels of all groups that hold an address meet a selector together.
-fn matches_groups(selector: &LabelSelector, groups: &[&crate::k8s::Labels]) -> bool {
-    let values = |key: &str| {
-        let key = key.split_once(':').map_or(key, |(_, key)| key).to_owned();
-        groups
-            .iter()
-            .filter_map(move |labels| labels.get(&key).map(str::to_owned))
-    };
-    let labels = selector.match_labels.iter();
-    let mut labels = labels.map(|label| values(&label.key).any(|value| value == label.value.value));
-    let expressions = selector.match_expressions.iter();
-    let mut expressions = expressions.map(|entry| {
-        let is_listed = |value: String| entry.values.iter().any(|listed| listed.value == value);
-        match entry.operator.value {
-            Operator::In => values(&entry.key).any(is_listed),
-            Operator::NotIn => !values(&entry.key).any(is_listed),
-            Operator::Exists => values(&entry.key).next().is_some(),
-            Operator::DoesNotExist => values(&entry.key).next().is_none(),
-        }
-    });
-    labels.all(|holds| holds) && expressions.all(|holds| holds)
-}
-
-/// A selector of Services, whose labels all come from Kubernetes.
-fn without_sources(selector: &LabelSelector) -> LabelSelector {
-    let mut plain = selector.clone();
-    let labels = plain.match_labels.iter_mut().map(|label| &mut label.key);
-    let expressions = plain.match_expressions.iter_mut();
-    for key in labels.chain(expressions.map(|entry| &mut entry.key)) {
-        if let Some((_, name)) = key.value.split_once(':') {
-            key.value = name.to_owned();
-        }
-    }
-    plain
-}
-
-/// The ports of a rule (C9); `None` is every port.
-fn ports(rule: &CiliumRule) -> Option<Vec<PortEntry<'_>>> {
-    if rule.icmps.is_some() {
-        return Some(Vec::new());
-    }
-    let rules = &rule.to_ports.as_ref()?.value;
-    let mut entries = Vec::new();
-    for port in rules.iter().flat_map(|rule| &rule.ports) {
-        for protocol in port.protocol.protocols() {
-            let ports = match &port.port.value {
-                CiliumPortReference::Number(0) => Ports::Numbers(*protocol, PortSet::all()),
-                CiliumPortReference::Number(first) => {
-                    let last = port.end_port.as_ref().map_or(*first, |last| last.value);
-                    Ports::Numbers(*protocol, PortSet::range(*first, last))
-                }
-                CiliumPortReference::Name(name) => Ports::Name(name, Some(*protocol)),
-            };
-            let origin = PortRef::Cilium(port);
-            entries.push(PortEntry { origin, ports });
-        }
-    }
-    Some(entries)
 }

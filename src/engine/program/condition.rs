@@ -5,9 +5,8 @@
 use super::calico_end::{CalicoEnd, CalicoSubject};
 use super::identity::{Entity, Identities, IdentityView};
 use crate::cluster::Enforcement;
-use crate::engine::PodView;
-use crate::engine::addresses::AddressRange;
-use crate::k8s::Truth;
+use crate::engine::{AddressRange, PodView};
+use crate::k8s::{Operator, Truth, is_opaque};
 use ipnet::IpNet;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
@@ -72,6 +71,120 @@ pub enum Candidate<'a, 'c> {
     Entity(Entity),
     /// An address outside.
     Outside(IpAddr),
+}
+
+/// A part of a condition that an end does not meet, or is not known to meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmet {
+    /// What is asked for.
+    pub asks: Asks,
+    /// The labels that it was compared with: key, and value where the end has one.
+    pub found: Vec<(String, Option<String>)>,
+    /// `False`, or `Unknown`.
+    pub truth: Truth,
+}
+
+/// What a part of a condition asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// A label of the pod.
+    Label {
+        /// What the label has to be.
+        test: LabelTest,
+        /// Whether Cilium keeps the label out of identities, so that no selector sees it.
+        is_filtered: bool,
+    },
+    /// A label of the pod's namespace.
+    NamespaceLabel(LabelTest),
+    /// The name of the pod's namespace.
+    Namespace {
+        /// What the name has to be.
+        test: LabelTest,
+        /// Whether the selector does not say so, and the CNI plugin adds it.
+        is_implied: bool,
+    },
+    /// The service account that the pod runs as.
+    ServiceAccount(LabelTest),
+    /// A pod of this cluster.
+    Cluster,
+    /// A label that Cilium reserves for nodes, the outside and their like.
+    Reserved(LabelTest),
+    /// A field of one end of a rule of Calico's, as it is written.
+    Field {
+        /// Its name.
+        name: &'static str,
+        /// What it says.
+        text: String,
+    },
+    /// `nets`: an address in one of these ranges.
+    Nets(Vec<AddressRange>),
+    /// `notNets`: an address in none of these ranges.
+    NotNets(Vec<AddressRange>),
+    /// Connections of one family.
+    IpVersion(u8),
+    /// What cannot be told apart any further.
+    Anything,
+}
+
+impl Asks {
+    /// Whether it compares text that another tool fills in.
+    #[must_use]
+    pub fn is_opaque(&self) -> bool {
+        match self {
+            Self::Label { test, .. }
+            | Self::NamespaceLabel(test)
+            | Self::Namespace { test, .. }
+            | Self::ServiceAccount(test)
+            | Self::Reserved(test) => {
+                is_opaque(&test.key) || test.values.iter().any(|value| is_opaque(value))
+            }
+            Self::Field { text, .. } => is_opaque(text),
+            Self::Cluster
+            | Self::Nets(_)
+            | Self::NotNets(_)
+            | Self::IpVersion(_)
+            | Self::Anything => false,
+        }
+    }
+}
+
+/// What a label has to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelTest {
+    /// Its key.
+    pub key: String,
+    /// How its value is compared.
+    pub operator: Operator,
+    /// What with.
+    pub values: Vec<String>,
+}
+
+impl LabelTest {
+    /// Whether a value passes; `None` is no label.
+    #[must_use]
+    pub fn holds(&self, value: Option<&str>) -> bool {
+        let is_listed = value.is_some_and(|value| self.values.iter().any(|it| it == value));
+        match self.operator {
+            Operator::In => is_listed,
+            Operator::NotIn => !is_listed,
+            Operator::Exists => value.is_some(),
+            Operator::DoesNotExist => value.is_none(),
+        }
+    }
+}
+
+impl Unmet {
+    /// Whether it is only that Cilium keeps the label out of identities.
+    #[must_use]
+    pub fn is_filtered(&self) -> bool {
+        matches!(
+            self.asks,
+            Asks::Label {
+                is_filtered: true,
+                ..
+            }
+        )
+    }
 }
 
 impl<'c> Condition<'c> {
@@ -143,8 +256,63 @@ impl<'c> Condition<'c> {
         }
     }
 
+    /// What keeps it from holding for an end: nothing where it holds.
+    #[must_use]
+    pub fn unmet(&self, candidate: Candidate<'_, 'c>) -> Vec<Unmet> {
+        let truth = self.truth(candidate);
+        if truth == Truth::True {
+            return Vec::new();
+        }
+        let parts = self.unmet_parts(candidate);
+        if parts.iter().map(|part| part.truth).min() == Some(truth) {
+            return parts;
+        }
+        vec![Unmet {
+            asks: Asks::Anything,
+            found: Vec::new(),
+            truth,
+        }]
+    }
+
+    fn unmet_parts(&self, candidate: Candidate<'_, 'c>) -> Vec<Unmet> {
+        match (&*self.0, candidate) {
+            (Kind::Identities(identities), Candidate::Pod { pod, .. }) => {
+                identities.unmet(IdentityView::of(pod))
+            }
+            (Kind::Identities(identities), Candidate::Entity(entity)) => {
+                identities.unmet(IdentityView::entity(entity))
+            }
+            (Kind::Identities(identities), Candidate::Outside(address)) => {
+                identities.unmet(IdentityView::outside(address.is_ipv4()))
+            }
+            (
+                Kind::End(end),
+                Candidate::Pod {
+                    pod,
+                    address,
+                    is_ipv4,
+                },
+            ) => end.unmet(Some(pod), address, is_ipv4),
+            (Kind::End(end), Candidate::Outside(address)) => {
+                end.unmet(None, Some(address), address.is_ipv4())
+            }
+            (Kind::Subject(_) | Kind::OutsidePods(_), _) | (Kind::End(_), Candidate::Entity(_)) => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// The namespace that Cilium adds to a selector which names none.
+    #[must_use]
+    pub fn implied_namespace(&self) -> Option<&str> {
+        match &*self.0 {
+            Kind::Identities(identities) => identities.implied_namespace(),
+            Kind::Subject(_) | Kind::End(_) | Kind::OutsidePods(_) => None,
+        }
+    }
+
     /// The ranges of addresses that it tells apart.
-    pub(in crate::engine) fn cuts(&self) -> Vec<crate::engine::AddressRange> {
+    pub(in crate::engine) fn cuts(&self) -> Vec<AddressRange> {
         match &*self.0 {
             Kind::Identities(_) => Vec::new(),
             Kind::Subject(subject) => subject.cuts(),

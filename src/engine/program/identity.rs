@@ -3,6 +3,7 @@
 //!
 //! Refuses to know policies, and which pods there are.
 
+use super::condition::{Asks, LabelTest, Unmet};
 use crate::engine::PodView;
 use crate::k8s::{LabelSelector, NAMESPACE_NAME_LABEL, Operator, Truth, is_opaque};
 
@@ -95,6 +96,8 @@ pub(super) struct IdentityRequirement {
     pub(super) key: String,
     pub(super) operator: Operator,
     pub(super) values: Vec<String>,
+    /// Whether the selector does not say it, and Cilium adds it.
+    pub(super) is_implied: bool,
 }
 
 /// A selector of identities: all requirements must hold.
@@ -140,6 +143,14 @@ impl<'a, 'c> IdentityView<'a, 'c> {
                 names.contains(&key).then_some("")
             }
             _ => None,
+        }
+    }
+
+    /// Whether a pod has a label of this key, be it in its identity or not.
+    fn has_label(&self, key: &str) -> bool {
+        match self {
+            Self::Pod(pod) => pod.labels.get(key).is_some(),
+            Self::Reserved(_) => false,
         }
     }
 
@@ -240,6 +251,7 @@ impl Identities {
                 key: key.to_owned(),
                 operator,
                 values,
+                is_implied: false,
             }
         };
         let Some(selector) = selector else {
@@ -263,7 +275,31 @@ impl Identities {
             key: key.to_owned(),
             operator,
             values: values.iter().map(|value| (*value).to_owned()).collect(),
+            is_implied: false,
         });
+    }
+
+    /// Adds a requirement that the selector does not say (C6).
+    pub(super) fn imply(&mut self, key: &str, operator: Operator, values: &[&str]) {
+        self.require(key, operator, values);
+        if let Some(added) = self.0.last_mut() {
+            added.is_implied = true;
+        }
+    }
+
+    /// The namespace that Cilium adds.
+    pub(super) fn implied_namespace(&self) -> Option<&str> {
+        let mut implied = self.0.iter().filter(|it| it.is_implied);
+        let implied = implied.find(|it| it.key == NAMESPACE_KEY && it.operator == Operator::In);
+        implied.and_then(|it| it.values.first().map(String::as_str))
+    }
+
+    /// What keeps it from holding for an end. What Cilium adds goes without saying where the
+    /// rest does not hold for an end that is no pod.
+    pub(super) fn unmet(&self, view: IdentityView<'_, '_>) -> Vec<Unmet> {
+        let unmet = self.0.iter().map(|it| (it, it.truth(view)));
+        let unmet = unmet.filter(|(_, truth)| *truth != Truth::True);
+        unmet.map(|(it, truth)| it.unmet(view, truth)).collect()
     }
 
     /// Whether it asks for a key, from Kubernetes or from anywhere.
@@ -295,6 +331,36 @@ impl IdentityRequirement {
     /// Whether labels of Kubernetes can meet it.
     pub(super) fn is_plain(&self) -> bool {
         matches!(self.source, Source::Any | Source::Kubernetes)
+    }
+
+    fn unmet(&self, view: IdentityView<'_, '_>, truth: Truth) -> Unmet {
+        let of_namespace = self.key.strip_prefix(NAMESPACE_LABELS);
+        let of_namespace = of_namespace.and_then(|key| key.strip_prefix('.'));
+        let key = of_namespace.unwrap_or(&self.key);
+        let test = LabelTest {
+            key: key.to_owned(),
+            operator: self.operator,
+            values: self.values.clone(),
+        };
+        let found = view.get(self.source, &self.key).map(str::to_owned);
+        Unmet {
+            found: vec![(key.to_owned(), found)],
+            truth,
+            asks: match self.key.as_str() {
+                _ if !self.is_plain() => Asks::Reserved(test),
+                _ if of_namespace.is_some() => Asks::NamespaceLabel(test),
+                NAMESPACE_KEY => Asks::Namespace {
+                    test,
+                    is_implied: self.is_implied,
+                },
+                SERVICE_ACCOUNT_KEY => Asks::ServiceAccount(test),
+                CLUSTER_KEY => Asks::Cluster,
+                key => Asks::Label {
+                    is_filtered: !is_identity_label(key) && view.has_label(key),
+                    test,
+                },
+            },
+        }
     }
 
     /// Whether it holds for an end.

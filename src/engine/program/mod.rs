@@ -35,7 +35,8 @@
 
 pub(super) mod calico;
 mod calico_end;
-mod cilium;
+pub(super) mod cilium;
+mod cilium_parts;
 pub mod cilium_selector;
 mod cluster_policy;
 pub(super) mod condition;
@@ -277,6 +278,23 @@ pub enum PeerRef<'c> {
     EgressFirewall(&'c EgressFirewallRule),
     /// The pods' own node.
     OwnNode,
+}
+
+impl PeerRef<'_> {
+    /// Whether both are one entry of a policy's text.
+    #[must_use]
+    pub fn is(self, other: PeerRef<'_>) -> bool {
+        match (self, other) {
+            (Self::Network(one), PeerRef::Network(other)) => std::ptr::eq(one, other),
+            (Self::Cluster(one), PeerRef::Cluster(other)) => std::ptr::eq(one, other),
+            (Self::Cilium(field, one), PeerRef::Cilium(other_field, other)) => {
+                std::ptr::eq(field, other_field) && one == other
+            }
+            (Self::Calico(one, _), PeerRef::Calico(other, _)) => std::ptr::eq(one, other),
+            (Self::OwnNode, PeerRef::OwnNode) => true,
+            _ => false,
+        }
+    }
 }
 
 /// A port entry as a policy has it.

@@ -222,6 +222,7 @@ fn with_labels<'l>(end: &Endpoint<'l>, labels: &'l Labels) -> Endpoint<'l> {
     match end {
         Endpoint::Address(range) => Endpoint::Address(*range),
         Endpoint::Entity(entity) => Endpoint::Entity(*entity),
+        Endpoint::Name(name) => Endpoint::Name(name),
         Endpoint::Pod(pod) => {
             let mut pod: PodView<'l> = pod.clone();
             if !pod.namespace.are_labels_known {

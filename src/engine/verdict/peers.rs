@@ -4,13 +4,15 @@
 //! Refuses to know ports, and what follows for the rule.
 
 use crate::cluster::{Enforcement, NAMESPACE_NAME_LABEL};
-use crate::engine::program::condition::{Candidate, Condition};
+use crate::engine::program::condition::{Candidate, Condition, Unmet};
 use crate::engine::program::{Block, HostNetwork, Matcher, NamespaceSet, Peer, PeerRef, PodSet};
 use crate::engine::{Address, AddressRange, Endpoint, NamespaceView, PodView};
-use crate::k8s::{Label, LabelSelector, LabelSelectorRequirement, Labels, Truth, is_opaque};
+use crate::k8s::{
+    CiliumPeers, Label, LabelSelector, LabelSelectorRequirement, Labels, Truth, is_opaque,
+};
 use crate::source::Spanned;
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// How the peers of a rule compare with the other end of the connection.
 #[derive(Clone, Debug)]
@@ -31,10 +33,12 @@ pub struct PeerTrace<'c> {
     pub truth: Truth,
     /// What keeps it from matching, or from being known to match.
     pub misses: Vec<Miss<'c>>,
+    /// The namespace that Cilium adds to a selector which names none.
+    pub implied_namespace: Option<String>,
 }
 
 /// One thing that keeps a peer from matching.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Miss<'c> {
     /// A requirement of its `podSelector` on the pod's labels.
     PodLabel(Requirement<'c>),
@@ -61,8 +65,10 @@ pub enum Miss<'c> {
     /// It means a name of the DNS, which cannot be resolved offline (S12): nobody, or perhaps
     /// an address outside (`Unknown`).
     DomainName(Truth),
-    /// The end does not meet what the CNI plugin makes of the selector.
-    Identity(Truth),
+    /// The end does not meet a part of what the CNI plugin makes of the selector.
+    Unmet(Unmet),
+    /// It means addresses outside, and those of the name are not known.
+    AddressOfName,
     /// It means ends outside the cluster, or nodes and their like, and this is none of them.
     AnotherEnd,
 }
@@ -73,10 +79,11 @@ impl Miss<'_> {
     pub fn truth(&self) -> Truth {
         match self {
             Self::PodLabel(requirement) | Self::NamespaceLabel(requirement) => requirement.truth,
-            Self::AddressUnknown(_, truth)
-            | Self::NotANode(truth)
-            | Self::DomainName(truth)
-            | Self::Identity(truth) => *truth,
+            Self::AddressUnknown(_, truth) | Self::NotANode(truth) | Self::DomainName(truth) => {
+                *truth
+            }
+            Self::Unmet(unmet) => unmet.truth,
+            Self::AddressOfName => Truth::Unknown,
             _ => Truth::False,
         }
     }
@@ -232,7 +239,9 @@ pub(super) fn compare<'c>(peers: Option<&[Peer<'c>]>, seen: Seen<'_, 'c>) -> Pee
     };
     let trace = |peer: &Peer<'c>| {
         let misses = match (&peer.matcher, seen.end) {
-            (Matcher::Pods(_), Endpoint::Address(_) | Endpoint::Entity(_)) => vec![Miss::NotAPod],
+            (Matcher::Pods(_), Endpoint::Address(_) | Endpoint::Entity(_) | Endpoint::Name(_)) => {
+                vec![Miss::NotAPod]
+            }
             (Matcher::Pods(pods), Endpoint::Pod(pod)) => misses_of_pods(pods, pod),
             (Matcher::Blocks(blocks), _) => seen.misses_of_blocks(blocks),
             (Matcher::BlockOfNoPods(..), Endpoint::Entity(_)) => vec![Miss::AnotherEnd],
@@ -252,7 +261,13 @@ pub(super) fn compare<'c>(peers: Option<&[Peer<'c>]>, seen: Seen<'_, 'c>) -> Pee
             {
                 vec![Miss::DomainName(Truth::Unknown)]
             }
+            (Matcher::DomainNames, Endpoint::Name(name)) => {
+                let truth = names(peer.origin, name);
+                let miss = (truth != Truth::True).then_some(Miss::DomainName(truth));
+                miss.into_iter().collect()
+            }
             (Matcher::DomainNames, _) => vec![Miss::DomainName(Truth::False)],
+            (Matcher::Outside(ranges), Endpoint::Name(_)) => seen.misses_of_ranges(ranges),
             (Matcher::Outside(ranges), Endpoint::Address(range))
                 if ranges.iter().any(|it| it.contains_range(range)) =>
             {
@@ -264,17 +279,34 @@ pub(super) fn compare<'c>(peers: Option<&[Peer<'c>]>, seen: Seen<'_, 'c>) -> Pee
                 Vec::new()
             }
             (Matcher::Outside(_) | Matcher::Entities(_), _) => vec![Miss::AnotherEnd],
-            (Matcher::Condition(condition), _) => miss_of_truth(seen.condition(condition))
-                .into_iter()
-                .collect(),
+            (Matcher::Condition(condition), _) => unmet_by(condition, seen.candidate()),
+        };
+        let condition = match &peer.matcher {
+            Matcher::Pods(pods) => pods.condition.as_ref(),
+            _ => None,
         };
         PeerTrace {
             peer: peer.origin,
             truth: truth_of(&misses),
             misses,
+            implied_namespace: condition
+                .and_then(Condition::implied_namespace)
+                .map(str::to_owned),
         }
     };
-    let entries: Vec<PeerTrace<'c>> = peers.iter().map(trace).collect();
+    let mut entries: Vec<PeerTrace<'c>> = Vec::with_capacity(peers.len());
+    for next in peers.iter().map(trace) {
+        // What one entry of the text means may be pods, nodes and addresses: the first of
+        // them, unless another one comes nearer.
+        match entries.last_mut() {
+            Some(last) if last.peer.is(next.peer) => {
+                if next.truth > last.truth {
+                    (last.truth, last.misses) = (next.truth, next.misses);
+                }
+            }
+            _ => entries.push(next),
+        }
+    }
     let truth = entries.iter().map(|entry| entry.truth).max();
     PeersTrace {
         truth: truth.unwrap_or(Truth::False),
@@ -298,6 +330,22 @@ impl<'c> PeersTrace<'c> {
     }
 }
 
+/// Whether a peer means a name of the DNS. Another name may have the same address; that is
+/// not taken into account.
+fn names(peer: PeerRef<'_>, name: &str) -> Truth {
+    let PeerRef::Cilium(field, span) = peer else {
+        return Truth::False;
+    };
+    match &field.peers {
+        CiliumPeers::Fqdns(entries) => {
+            let entry = entries.iter().find(|entry| entry.span == span);
+            entry.is_some_and(|entry| entry.value.matches(name)).into()
+        }
+        // Addresses that only the cloud or the cluster knows.
+        _ => Truth::Unknown,
+    }
+}
+
 /// Whether something matches that has these misses.
 pub(super) fn truth_of(misses: &[Miss<'_>]) -> Truth {
     misses.iter().map(Miss::truth).min().unwrap_or(Truth::True)
@@ -316,6 +364,8 @@ pub(super) fn misses_of_pods<'c>(pods: &PodSet<'c>, pod: &PodView<'c>) -> Vec<Mi
     match pods.namespaces {
         NamespaceSet::All => {}
         NamespaceSet::One(id) if pod.namespace.id == Some(id) => {}
+        // The condition asks for the namespace as well, and says so.
+        NamespaceSet::One(_) if pods.condition.is_some() => {}
         NamespaceSet::One(_) => misses.push(Miss::OtherNamespace),
         NamespaceSet::Matching(selector) => {
             let unsatisfied = unsatisfied(selector, namespace_view(&pod.namespace));
@@ -331,18 +381,56 @@ pub(super) fn misses_of_pods<'c>(pods: &PodSet<'c>, pod: &PodView<'c>) -> Vec<Mi
             address: None,
             is_ipv4: true,
         };
-        misses.extend(miss_of_truth(condition.truth(candidate)));
+        misses.extend(unmet_by(condition, candidate));
     }
     misses
 }
 
-fn miss_of_truth<'c>(truth: Truth) -> Option<Miss<'c>> {
-    (truth != Truth::True).then_some(Miss::Identity(truth))
+fn unmet_by<'m, 'c>(condition: &Condition<'c>, candidate: Candidate<'_, 'c>) -> Vec<Miss<'m>> {
+    condition
+        .unmet(candidate)
+        .into_iter()
+        .map(Miss::Unmet)
+        .collect()
 }
 
 /// Whether pods are among those of a selection.
 pub(in crate::engine) fn truth_of_pods<'c>(pods: &PodSet<'c>, pod: &PodView<'c>) -> Truth {
-    truth_of(&misses_of_pods(pods, pod))
+    let condition = pods.condition.as_ref().map(|condition| {
+        condition.truth(Candidate::Pod {
+            pod,
+            address: None,
+            is_ipv4: true,
+        })
+    });
+    let rest = PodSet {
+        condition: None,
+        namespaces: match pods.namespaces {
+            NamespaceSet::One(_) if condition.is_some() => NamespaceSet::All,
+            namespaces => namespaces,
+        },
+        ..pods.clone()
+    };
+    let rest = truth_of(&misses_of_pods(&rest, pod));
+    condition.map_or(rest, |condition| condition.min(rest))
+}
+
+/// The ranges of a family that an end of unknown address may have its address in: those of
+/// pods, for a name outside all.
+pub(super) fn possible_ranges(
+    end: &Endpoint<'_>,
+    enforcement: &Enforcement,
+    is_ipv4: bool,
+) -> Vec<AddressRange> {
+    if let Endpoint::Name(_) = end {
+        return vec![match is_ipv4 {
+            true => AddressRange::IPV4,
+            false => AddressRange::IPV6,
+        }];
+    }
+    let ranges = enforcement.pod_ranges().iter();
+    let ranges = ranges.map(|range| AddressRange::from(range.value));
+    ranges.filter(|range| range.is_ipv4() == is_ipv4).collect()
 }
 
 impl<'c> PodSet<'c> {
@@ -359,18 +447,18 @@ impl<'c> Seen<'_, 'c> {
         match self.end {
             Endpoint::Pod(pod) if pod.host_network => self.enforcement.ip_block_matches_nodes(),
             Endpoint::Pod(_) => self.enforcement.ip_block_matches_pods(),
-            Endpoint::Address(_) | Endpoint::Entity(_) => true,
+            Endpoint::Address(_) | Endpoint::Entity(_) | Endpoint::Name(_) => true,
         }
     }
 
-    /// Whether the end meets a condition.
-    fn condition(&self, condition: &Condition<'c>) -> Truth {
+    /// The end as conditions see it.
+    fn candidate(&self) -> Candidate<'_, 'c> {
         let address = self.address.range().map(|range| range.first);
         let is_ipv4 = match self.address {
             Address::Unknown { is_ipv4 } => is_ipv4,
             _ => address.is_none_or(|address| address.is_ipv4()),
         };
-        condition.truth(match self.end {
+        match self.end {
             Endpoint::Pod(pod) => Candidate::Pod {
                 pod,
                 address,
@@ -378,7 +466,35 @@ impl<'c> Seen<'_, 'c> {
             },
             Endpoint::Entity(entity) => Candidate::Entity(*entity),
             Endpoint::Address(range) => Candidate::Outside(range.first),
-        })
+            Endpoint::Name(_) => {
+                Candidate::Outside(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+            }
+        }
+    }
+
+    /// What keeps the address of a name outside from lying in some ranges.
+    fn misses_of_ranges(&self, ranges: &[AddressRange]) -> Vec<Miss<'c>> {
+        let possible: Vec<AddressRange> = match self.address.range() {
+            Some(range) => vec![range],
+            None => self.possible_ranges(self.is_ipv4()),
+        };
+        if possible.iter().all(|it| it.without(ranges).is_empty()) {
+            return Vec::new();
+        }
+        let mut overlaps = possible
+            .iter()
+            .flat_map(|it| ranges.iter().map(move |range| (it, range)));
+        match overlaps.any(|(one, other)| one.overlaps(other)) {
+            true => vec![Miss::AddressOfName],
+            false => vec![Miss::AnotherEnd],
+        }
+    }
+
+    fn is_ipv4(&self) -> bool {
+        match self.address {
+            Address::Unknown { is_ipv4 } => is_ipv4,
+            _ => self.address.range().is_none_or(|range| range.is_ipv4()),
+        }
     }
 
     /// What keeps every one of some blocks from holding the address; nothing if one does.
@@ -392,7 +508,7 @@ impl<'c> Seen<'_, 'c> {
         }
         // One that may hold the address leaves it open, whatever the others do.
         let in_doubt = misses.iter().find(|miss| miss.truth() == Truth::Unknown);
-        in_doubt.map_or(misses.clone(), |miss| vec![*miss])
+        in_doubt.map_or_else(|| misses.clone(), |miss| vec![miss.clone()])
     }
 
     fn miss_of_block(&self, block: &Block<'c>) -> Option<Miss<'c>> {
@@ -416,7 +532,7 @@ impl<'c> Seen<'_, 'c> {
             return None;
         };
         let held = block.ranges();
-        let mut pods = self.pod_ranges(is_ipv4).peekable();
+        let mut pods = self.possible_ranges(is_ipv4).into_iter().peekable();
         let is_somewhere = pods.peek().is_some();
         let (mut all, mut some) = (is_somewhere, false);
         for range in pods {
@@ -438,7 +554,7 @@ impl<'c> Seen<'_, 'c> {
             _ if !self.is_compared() => Truth::False,
             (Some(range), _) => node(&range).into(),
             (None, Address::Unknown { is_ipv4 })
-                if self.pod_ranges(is_ipv4).any(|range| node(&range)) =>
+                if self.possible_ranges(is_ipv4).iter().any(node) =>
             {
                 Truth::Unknown
             }
@@ -450,87 +566,12 @@ impl<'c> Seen<'_, 'c> {
         }
     }
 
-    /// The ranges of a family that a pod of unknown address may have its address in.
-    fn pod_ranges(&self, is_ipv4: bool) -> impl Iterator<Item = AddressRange> {
-        let ranges = self.enforcement.pod_ranges().iter();
-        let ranges = ranges.map(|range| AddressRange::from(range.value));
-        ranges.filter(move |range| range.is_ipv4() == is_ipv4)
+    /// The ranges of a family that an end of unknown address may have its address in: those of
+    /// pods, for a name outside all.
+    fn possible_ranges(&self, is_ipv4: bool) -> Vec<AddressRange> {
+        possible_ranges(self.end, self.enforcement, is_ipv4)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::k8s::Operator;
-    use crate::source::{SourceMap, Span};
-
-    fn spanned(text: &str) -> Spanned<String> {
-        let source = SourceMap::default().add("test", "");
-        Spanned::new(text.to_owned(), Span::new(source, 0, 0))
-    }
-
-    fn label(key: &str, value: &str) -> Label {
-        Label {
-            key: spanned(key),
-            value: spanned(value),
-        }
-    }
-
-    /// What the selector says of labels, by requirement, as [`LabelSelector::matches_opaque`]
-    /// says it of the whole.
-    #[test]
-    fn requirements_agree_with_the_whole_selector() {
-        let texts = ["", "a", "b", "${X}", "{{ y }}"];
-        let keys = ["app", "tier", "${K}"];
-        let span = spanned("").span;
-        let mut labels = vec![Labels::default()];
-        for key in keys {
-            labels.extend(texts.map(|value| Labels::new(vec![label(key, value)])));
-            labels
-                .extend(texts.map(|value| Labels::new(vec![label("app", "a"), label(key, value)])));
-        }
-        let mut selectors = vec![LabelSelector::everything(span)];
-        for key in keys {
-            for value in texts {
-                let mut selector = LabelSelector::everything(span);
-                selector.match_labels.push(label(key, value));
-                selectors.push(selector);
-                for operator in [
-                    Operator::In,
-                    Operator::NotIn,
-                    Operator::Exists,
-                    Operator::DoesNotExist,
-                ] {
-                    let compares = matches!(operator, Operator::In | Operator::NotIn);
-                    let mut selector = LabelSelector::everything(span);
-                    selector.match_expressions.push(LabelSelectorRequirement {
-                        span,
-                        key: spanned(key),
-                        operator: Spanned::new(operator, span),
-                        values: if compares {
-                            vec![spanned(value)]
-                        } else {
-                            Vec::new()
-                        },
-                    });
-                    selectors.push(selector);
-                }
-            }
-        }
-        for selector in &selectors {
-            for labels in &labels {
-                let view = LabelView {
-                    labels,
-                    are_complete: true,
-                };
-                let truths = requirements(selector, view).map(|requirement| requirement.truth);
-                let by_parts = truths.min().unwrap_or(Truth::True);
-                let whole = selector.matches_opaque(labels);
-                // By parts a doubt is kept to the requirement that has it.
-                if whole != Truth::Unknown {
-                    assert_eq!(by_parts, whole, "{selector} on {labels:?}");
-                }
-            }
-        }
-    }
-}
+mod tests;

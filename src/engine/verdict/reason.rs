@@ -7,6 +7,7 @@ use super::peers::{Miss, Requirement};
 use super::possibility::Verdict;
 use super::side::{PolicyTrace, RuleTrace, Scope, SideTrace, StageTrace};
 use crate::engine::ConnectionSet;
+use crate::engine::program::condition::Asks;
 use crate::engine::program::{End, PolicyRef, RuleRef, StageName};
 use crate::k8s::{Action, Truth, is_opaque};
 
@@ -28,6 +29,8 @@ pub enum ReasonCode {
     DomainName,
     /// No peer of the rule matches the other end.
     PeerMismatch,
+    /// The rule asks for a label that Cilium keeps out of identities.
+    FilteredLabel,
     /// No port of the rule is asked for.
     PortMismatch,
     /// The rule names a port that no container of the destination declares.
@@ -66,7 +69,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::NotIsolated,
         Self::RuleMatch,
         Self::NoRules,
@@ -74,6 +77,7 @@ impl ReasonCode {
         Self::RuleDeny,
         Self::DomainName,
         Self::PeerMismatch,
+        Self::FilteredLabel,
         Self::PortMismatch,
         Self::NamedPortUnresolved,
         Self::IpBlockExcept,
@@ -104,6 +108,7 @@ impl ReasonCode {
             Self::RuleDeny => "RULE_DENY",
             Self::DomainName => "DOMAIN_NAME",
             Self::PeerMismatch => "PEER_MISMATCH",
+            Self::FilteredLabel => "FILTERED_LABEL",
             Self::PortMismatch => "PORT_MISMATCH",
             Self::NamedPortUnresolved => "NAMED_PORT_UNRESOLVED",
             Self::IpBlockExcept => "IPBLOCK_EXCEPT",
@@ -132,6 +137,8 @@ pub struct Decision<'a, 'c> {
     pub code: ReasonCode,
     /// The connections.
     pub connections: ConnectionSet,
+    /// The stage that decided; `None` where no policy did.
+    pub stage: Option<StageName>,
     /// The rule that decided, where it was one; for an unknown outcome, the first rule
     /// that it depends on.
     pub rule: Option<&'a RuleTrace<'c>>,
@@ -157,6 +164,7 @@ impl<'c> SideTrace<'c> {
         let mut open = Open {
             connections: asked.difference(&unknown),
             decisions: Vec::new(),
+            stage: None,
         };
         let whole = match self.scope {
             Scope::Policies => None,
@@ -168,14 +176,17 @@ impl<'c> SideTrace<'c> {
             open.decide(code, &ConnectionSet::all(), None);
         }
         for stage in &self.stages {
+            open.stage = Some(stage.name);
             open.decide_by_stage(stage, &self.verdict);
         }
+        open.stage = None;
         open.decide(ReasonCode::NotIsolated, &ConnectionSet::all(), None);
         if !unknown.is_empty() {
             let (code, rule) = self.doubt();
             open.decisions.push(Decision {
                 code,
                 connections: unknown,
+                stage: None,
                 rule,
             });
         }
@@ -212,13 +223,19 @@ impl<'c> SideTrace<'c> {
         (code, rule)
     }
 
-    /// The rule of the isolating NetworkPolicies that would match all of `asked` after
+    /// The rule of the isolating policies that would match all of `asked` after
     /// the smallest change: of equal ones one that differs only in its ports, then the
     /// first. `None` where one matches, or there is none.
     #[must_use]
     pub fn nearest_miss(&self, asked: &ConnectionSet) -> Option<NearestMiss<'_, 'c>> {
-        let rules = self.rules_of(StageName::NetworkPolicies);
-        let misses = rules.map(|rule| NearestMiss {
+        let decisions = self.decisions(asked);
+        let missed = decisions
+            .iter()
+            .find(|it| it.code == ReasonCode::NoRuleMatches);
+        let stage = missed.and_then(|missed| missed.stage);
+        let rules = self.rules_of(stage.unwrap_or(StageName::NetworkPolicies));
+        let allows = |rule: &&RuleTrace<'_>| rule.is_written() && rule.action == Action::Accept;
+        let misses = rules.filter(allows).map(|rule| NearestMiss {
             rule,
             peer_differences: match rule.peers.truth {
                 Truth::True => 0,
@@ -249,6 +266,8 @@ fn not_judged(rule: Option<&RuleTrace<'_>>) -> ReasonCode {
 struct Open<'a, 'c> {
     connections: ConnectionSet,
     decisions: Vec<Decision<'a, 'c>>,
+    /// The stage that is asked.
+    stage: Option<StageName>,
 }
 
 impl<'a, 'c> Open<'a, 'c> {
@@ -264,6 +283,7 @@ impl<'a, 'c> Open<'a, 'c> {
             self.decisions.push(Decision {
                 code,
                 connections: decided,
+                stage: self.stage,
                 rule,
             });
         }
@@ -282,6 +302,7 @@ impl<'a, 'c> Open<'a, 'c> {
             StageName::Baseline => (ReasonCode::BaselineAccept, ReasonCode::BaselineDeny),
         };
         let policies = &stage.policies;
+        let mut passed = ConnectionSet::none();
         for rule in policies.iter().flat_map(|policy| &policy.rules) {
             let decides = rule.decides.when(rule.selects);
             // Rules of which each only may match can together leave no doubt.
@@ -290,7 +311,10 @@ impl<'a, 'c> Open<'a, 'c> {
                 Action::Accept => (accept, verdict.allowed()),
                 Action::Deny => (deny, verdict.denied()),
                 // What passes is decided by a later stage.
-                Action::Pass => continue,
+                Action::Pass => {
+                    passed = passed.union(&decides.certain);
+                    continue;
+                }
             };
             let decided = decides.possible.intersection(&sure);
             self.decide(code, &decides.certain.union(&decided), Some(rule));
@@ -298,13 +322,14 @@ impl<'a, 'c> Open<'a, 'c> {
         let isolates =
             |policy: &PolicyTrace<'_>| policy.end == End::Deny && policy.selects == Truth::True;
         if policies.iter().any(isolates) {
-            let has_rules = policies.iter().any(|policy| !policy.rules.is_empty());
+            let mut rules = policies.iter().flat_map(|policy| &policy.rules);
+            let has_rules = rules.any(RuleTrace::is_written);
             let code = if has_rules {
                 ReasonCode::NoRuleMatches
             } else {
                 ReasonCode::NoRules
             };
-            self.decide(code, &ConnectionSet::all(), None);
+            self.decide(code, &ConnectionSet::all().difference(&passed), None);
         }
     }
 }
@@ -365,7 +390,9 @@ impl Miss<'_> {
             }
             Self::Except(_) => ReasonCode::IpBlockExcept,
             Self::HostNetwork => ReasonCode::HostNetwork,
-            Self::AddressUnknown(..) | Self::NotANode(Truth::Unknown) => ReasonCode::AddressUnknown,
+            Self::AddressUnknown(..) | Self::NotANode(Truth::Unknown) | Self::AddressOfName => {
+                ReasonCode::AddressUnknown
+            }
             Self::OtherNamespace
             | Self::NotAPod
             | Self::OutsideBlock(_)
@@ -373,8 +400,14 @@ impl Miss<'_> {
             | Self::NotANode(_)
             | Self::AnotherEnd => ReasonCode::PeerMismatch,
             Self::DomainName(Truth::Unknown) => ReasonCode::DomainName,
-            Self::Identity(Truth::Unknown) => ReasonCode::UnknownNamespace,
-            Self::DomainName(_) | Self::Identity(_) => ReasonCode::PeerMismatch,
+            Self::Unmet(unmet) => match (&unmet.asks, unmet.truth) {
+                (Asks::Nets(_) | Asks::NotNets(_), Truth::Unknown) => ReasonCode::AddressUnknown,
+                (asks, Truth::Unknown) if asks.is_opaque() => ReasonCode::Substitution,
+                (_, Truth::Unknown) => ReasonCode::UnknownNamespace,
+                _ if unmet.is_filtered() => ReasonCode::FilteredLabel,
+                _ => ReasonCode::PeerMismatch,
+            },
+            Self::DomainName(_) => ReasonCode::PeerMismatch,
         }
     }
 }

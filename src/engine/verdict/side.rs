@@ -113,6 +113,18 @@ impl<'c> SideTrace<'c> {
         policies.flat_map(|policy| &policy.rules)
     }
 
+    /// The rules that are asked after the stage of the NetworkPolicies, in the order of
+    /// evaluation: the Baseline tier, tiers of Calico.
+    pub fn rules_after(&self) -> impl Iterator<Item = &RuleTrace<'c>> {
+        let is_later = |stage: &&StageTrace<'c>| {
+            matches!(stage.name, StageName::NetworkPolicies | StageName::Baseline)
+        };
+        let stages = self.stages.iter().skip_while(move |stage| !is_later(stage));
+        let stages = stages.filter(|stage| stage.name != StageName::NetworkPolicies);
+        let policies = stages.flat_map(|stage| &stage.policies);
+        policies.flat_map(|policy| &policy.rules)
+    }
+
     /// The rules of every stage, in the order of evaluation.
     pub fn rules(&self) -> impl Iterator<Item = &RuleTrace<'c>> {
         let policies = self.stages.iter().flat_map(|stage| &stage.policies);
@@ -121,6 +133,12 @@ impl<'c> SideTrace<'c> {
 }
 
 impl RuleTrace<'_> {
+    /// Whether somebody wrote it: not that a pod's own node always gets in.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        !matches!(self.rule, RuleRef::OwnNode(_))
+    }
+
     /// Whether the policy selects the pod and a peer matches, whatever the ports.
     #[must_use]
     pub fn applies(&self) -> Truth {
@@ -219,17 +237,18 @@ impl<'c> Scene<'_, 'c> {
         let is_doubt = |miss: &Miss<'_>| {
             matches!(
                 miss,
-                Miss::AddressUnknown(_, Truth::Unknown) | Miss::NotANode(Truth::Unknown)
+                Miss::AddressUnknown(_, Truth::Unknown)
+                    | Miss::NotANode(Truth::Unknown)
+                    | Miss::AddressOfName
             )
         };
         if !misses.any(is_doubt) {
             return None;
         }
         let cuts: Vec<AddressRange> = self.program.ranges().collect();
-        let pods = self.enforcement.pod_ranges().iter();
-        let pods = pods.map(|range| AddressRange::from(range.value));
-        let pods = pods.filter(|range| range.is_ipv4() == is_ipv4);
-        let ranges: Vec<AddressRange> = pods
+        let possible = peers::possible_ranges(self.other, self.enforcement, is_ipv4);
+        let ranges: Vec<AddressRange> = possible
+            .into_iter()
             .flat_map(|range| range.cut(cuts.iter().copied()))
             .collect();
         (ranges.len() <= MAX_RANGES).then_some(ranges)
@@ -248,8 +267,11 @@ impl<'c> Scene<'_, 'c> {
         if chain.rules.is_empty() && chain.end == End::Next {
             return None;
         }
-        let doubts = peers::misses_of_pods(&chain.subject, pod);
-        let mut selects = peers::truth_of(&doubts);
+        let mut selects = peers::truth_of_pods(&chain.subject, pod);
+        let doubts = match selects {
+            Truth::Unknown => peers::misses_of_pods(&chain.subject, pod),
+            Truth::True | Truth::False => Vec::new(),
+        };
         if !chain.is_subject_known {
             selects = selects.min(Truth::Unknown);
         }

@@ -117,9 +117,8 @@ fn is_near(miss: &NearestMiss<'_, '_>) -> bool {
                 | Miss::HostNetwork
                 | Miss::NotANode(_)
                 | Miss::DomainName(_)
-                | Miss::Identity(_)
                 | Miss::AnotherEnd
-        )
+        ) || matches!(miss, Miss::Unmet(unmet) if unmet.is_filtered())
     };
     let differences = miss.peer_differences + usize::from(miss.ports_differ);
     differences <= MAX_DIFFERENCES && !misses.iter().any(is_of_another_sort)

@@ -3,9 +3,8 @@
 //! Refuses to know the other side.
 
 use super::{Page, role, side_outcome, width};
-use crate::engine::program::StageName;
+use crate::engine::program::End;
 use crate::engine::{ConnectionSet, PolicyRef, ReasonCode, RuleTrace, SideTrace, Way};
-use crate::k8s::Truth;
 use crate::output::reach::{Detail, ReachOutcome};
 use crate::output::{Escaped, Role, count};
 use std::io::{self, Write};
@@ -47,6 +46,15 @@ impl Page<'_, '_> {
                 self.style.paint(role(outcome), word),
                 Escaped(&self.words.side(side, asked)),
             )?;
+            let tiers = self.words.tiers(side, asked);
+            if tiers.len() > 1 {
+                let tiers = tiers
+                    .iter()
+                    .map(|(tier, does)| format!("tier {tier}: {does}"));
+                let path = tiers.collect::<Vec<_>>().join(" > ");
+                let path = Escaped(&path);
+                writeln!(out, "    {}", self.style.paint(Role::Faint, path))?;
+            }
             self.rules(side, asked, out)?;
         }
         Ok(())
@@ -103,7 +111,13 @@ impl Page<'_, '_> {
             Entry::NoRules(policy) => Line {
                 name: self.words.policy(*policy),
                 place: self.place(self.words.policy_span(*policy)),
-                said: format!("no {} rules (denies all)", side.direction.field()),
+                said: match side.rules_before().any(|rule| rule.policy == *policy) {
+                    true => format!(
+                        "only {}Deny rules (allows nothing, so that all is denied)",
+                        side.direction.field()
+                    ),
+                    false => format!("no {} rules (denies all)", side.direction.field()),
+                },
                 is_match: false,
             },
         }
@@ -130,36 +144,36 @@ impl<'t, 'c> Shown<'t, 'c> {
         };
         let shows_all = detail == Detail::Everything;
         let decides = |rule: &RuleTrace<'_>| !rule.decides.possible.intersection(asked).is_empty();
-        for rule in side.rules_before() {
-            shown.add(rule, shows_all || decides(rule));
-        }
-        let codes: Vec<ReasonCode> = side
-            .decisions(asked)
-            .iter()
-            .map(|decision| decision.code)
-            .collect();
-        let is_admin =
-            |code: &ReasonCode| matches!(code, ReasonCode::AdminAccept | ReasonCode::AdminDeny);
-        if codes.iter().all(is_admin) && !shows_all {
-            // What comes after the Admin tier was not asked.
-            return shown.limited(shows_all);
-        }
-        let is_denied =
-            |code: &ReasonCode| matches!(code, ReasonCode::NoRules | ReasonCode::NoRuleMatches);
-        let is_denied = codes.iter().any(is_denied);
-        for policy in side.policies(StageName::NetworkPolicies) {
-            if policy.rules.is_empty() && (is_denied || shows_all) {
-                shown.entries.push(Entry::NoRules(policy.policy));
-            }
-            for rule in &policy.rules {
-                // Asked for all ports, nobody wants to read what each rule does not allow.
-                let is_near = is_denied && !asked.is_all();
-                shown.add(rule, shows_all || is_near || decides(rule));
-            }
-        }
-        if side.is_isolated() != Truth::True {
-            for rule in side.rules_of(StageName::Baseline) {
-                shown.add(rule, shows_all || decides(rule));
+        let decisions = side.decisions(asked);
+        let is_whole = decisions.iter().all(|decision| decision.stage.is_some());
+        let last = decisions.iter().filter_map(|decision| {
+            let stage = decision.stage?;
+            side.stages.iter().position(|it| it.name == stage)
+        });
+        // What comes after the last stage that decided was not asked.
+        let last = last.max().filter(|_| is_whole && !shows_all);
+        let stages = last.map_or(&side.stages[..], |last| &side.stages[..=last]);
+        let allows_some = !side.verdict.allowed().intersection(asked).is_empty();
+        for stage in stages {
+            let is_denied = decisions.iter().any(|decision| {
+                let is_end = matches!(
+                    decision.code,
+                    ReasonCode::NoRules | ReasonCode::NoRuleMatches
+                );
+                is_end && decision.stage == Some(stage.name)
+            });
+            for policy in &stage.policies {
+                let is_empty = !policy.rules.iter().any(RuleTrace::is_written);
+                if is_empty && policy.end == End::Deny && (is_denied || shows_all) {
+                    shown.entries.push(Entry::NoRules(policy.policy));
+                }
+                for rule in &policy.rules {
+                    // Asked for all ports, nobody wants to read what each rule does not allow,
+                    // unless nothing is allowed at all.
+                    let is_near = is_denied && rule.is_written();
+                    let is_near = is_near && !(asked.is_all() && allows_some);
+                    shown.add(rule, shows_all || is_near || decides(rule));
+                }
             }
         }
         shown.limited(shows_all)
@@ -168,7 +182,7 @@ impl<'t, 'c> Shown<'t, 'c> {
     fn add(&mut self, rule: &'t RuleTrace<'c>, is_shown: bool) {
         if is_shown {
             self.entries.push(Entry::Rule(rule));
-        } else {
+        } else if rule.is_written() {
             self.hidden += 1;
         }
     }

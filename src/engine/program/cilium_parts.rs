@@ -1,0 +1,82 @@
+//! The parts of Cilium's rules that stand by themselves: blocks of addresses, groups of them,
+//! Services, ports.
+//!
+//! Refuses to know where in a rule they stand.
+
+use super::{Matcher, PortEntry, PortRef, Ports};
+use crate::engine::addresses::{AddressRange, merge_ranges};
+use crate::engine::ports::PortSet;
+use crate::k8s::{CiliumPortReference, CiliumRule, LabelSelector, Operator};
+use ipnet::IpNet;
+
+/// Addresses outside, of some blocks without others.
+pub(super) fn outside<'c>(blocks: &[IpNet], except: &[IpNet]) -> Matcher<'c> {
+    let except: Vec<AddressRange> = except.iter().copied().map(AddressRange::from).collect();
+    let blocks = blocks.iter().copied().map(AddressRange::from);
+    let ranges = blocks.flat_map(|block| block.without(&except));
+    Matcher::Outside(merge_ranges(ranges.collect()))
+}
+
+pub(super) fn nets(spanned: &[crate::source::Spanned<IpNet>]) -> Vec<IpNet> {
+    spanned.iter().map(|net| net.value).collect()
+}
+
+/// Whether the labels of all groups that hold an address meet a selector together.
+pub(super) fn matches_groups(selector: &LabelSelector, groups: &[&crate::k8s::Labels]) -> bool {
+    let values = |key: &str| {
+        let key = key.split_once(':').map_or(key, |(_, key)| key).to_owned();
+        groups
+            .iter()
+            .filter_map(move |labels| labels.get(&key).map(str::to_owned))
+    };
+    let labels = selector.match_labels.iter();
+    let mut labels = labels.map(|label| values(&label.key).any(|value| value == label.value.value));
+    let expressions = selector.match_expressions.iter();
+    let mut expressions = expressions.map(|entry| {
+        let is_listed = |value: String| entry.values.iter().any(|listed| listed.value == value);
+        match entry.operator.value {
+            Operator::In => values(&entry.key).any(is_listed),
+            Operator::NotIn => !values(&entry.key).any(is_listed),
+            Operator::Exists => values(&entry.key).next().is_some(),
+            Operator::DoesNotExist => values(&entry.key).next().is_none(),
+        }
+    });
+    labels.all(|holds| holds) && expressions.all(|holds| holds)
+}
+
+/// A selector of Services, whose labels all come from Kubernetes.
+pub(super) fn without_sources(selector: &LabelSelector) -> LabelSelector {
+    let mut plain = selector.clone();
+    let labels = plain.match_labels.iter_mut().map(|label| &mut label.key);
+    let expressions = plain.match_expressions.iter_mut();
+    for key in labels.chain(expressions.map(|entry| &mut entry.key)) {
+        if let Some((_, name)) = key.value.split_once(':') {
+            key.value = name.to_owned();
+        }
+    }
+    plain
+}
+
+/// The ports of a rule (C9); `None` is every port.
+pub(super) fn ports(rule: &CiliumRule) -> Option<Vec<PortEntry<'_>>> {
+    if rule.icmps.is_some() {
+        return Some(Vec::new());
+    }
+    let rules = &rule.to_ports.as_ref()?.value;
+    let mut entries = Vec::new();
+    for port in rules.iter().flat_map(|rule| &rule.ports) {
+        for protocol in port.protocol.protocols() {
+            let ports = match &port.port.value {
+                CiliumPortReference::Number(0) => Ports::Numbers(*protocol, PortSet::all()),
+                CiliumPortReference::Number(first) => {
+                    let last = port.end_port.as_ref().map_or(*first, |last| last.value);
+                    Ports::Numbers(*protocol, PortSet::range(*first, last))
+                }
+                CiliumPortReference::Name(name) => Ports::Name(name, Some(*protocol)),
+            };
+            let origin = PortRef::Cilium(port);
+            entries.push(PortEntry { origin, ports });
+        }
+    }
+    Some(entries)
+}

@@ -1,0 +1,73 @@
+//! What keeps a peer from matching, in words.
+//!
+//! Refuses to know which of several is worth telling.
+
+use super::reach_plugin;
+use super::reach_terms::{found, namespace_label, wanted};
+use super::reach_words::Words;
+use crate::engine::{Miss, PolicyRef, RuleTrace};
+use crate::k8s::{Direction, Truth};
+
+impl Words<'_> {
+    /// What keeps a peer from matching.
+    pub(super) fn miss(
+        &self,
+        direction: Direction,
+        rule: &RuleTrace<'_>,
+        miss: &Miss<'_>,
+    ) -> String {
+        let other = self.other(direction);
+        match miss {
+            Miss::PodLabel(requirement) => {
+                format!(
+                    "wants {}, {other} {}",
+                    wanted(requirement),
+                    found(requirement)
+                )
+            }
+            Miss::NamespaceLabel(requirement) => namespace_label(other, requirement),
+            Miss::OtherNamespace => match rule.policy {
+                PolicyRef::Network(id) => {
+                    let namespace = self.cluster.policy(id).namespace;
+                    let namespace = &self.cluster.namespace(namespace).name;
+                    format!("wants a pod of namespace {namespace}, {other} is in another")
+                }
+                PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => {
+                    "wants a pod of another namespace".to_owned()
+                }
+            },
+            Miss::NotAPod => format!("wants a pod of the cluster, {other} is none"),
+            Miss::HostNetwork => {
+                format!(
+                    "wants a pod by its labels, {other} is on the host network, unseen by selectors"
+                )
+            }
+            Miss::AddressUnknown(block, Truth::Unknown) => format!(
+                "wants an address in {}, which some of the pod ranges are; that of {other} is \
+                 not known",
+                block.value
+            ),
+            Miss::AddressUnknown(block, _) => {
+                format!("wants an address in {}, which no pod range is", block.value)
+            }
+            Miss::BlockIgnoresPods(block) => format!(
+                "wants an address in {}, and the CNI plugin compares none with that of {other}",
+                block.value
+            ),
+            Miss::OutsideBlock(block) => {
+                format!("wants an address in {}, {other} is not in it", block.value)
+            }
+            Miss::Except(except) => format!("{other} is in its exception {}", except.value),
+            Miss::NotANode(Truth::Unknown) => {
+                format!("wants the address of a node, that of {other} is not known")
+            }
+            Miss::NotANode(_) => "wants the address of a node, which it is not".to_owned(),
+            Miss::AddressOfName => {
+                format!("wants other addresses than {other} may have, which are not known")
+            }
+            Miss::Unmet(unmet) => reach_plugin::unmet(unmet, other),
+            Miss::AnotherEnd => format!("wants another end than {other}"),
+            Miss::DomainName(_) => "wants a DNS name, which cannot be resolved offline".to_owned(),
+        }
+    }
+}
