@@ -10,8 +10,10 @@ use super::exit::Outcome;
 use super::input::Input;
 use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
-use crate::engine::Engine;
+use crate::engine::{Endpoint, Engine};
 use crate::graph::{FlowMatrix, exposures};
+use crate::k8s::Truth;
+use crate::lint::dns::asks_usual_resolver;
 use crate::output::{ExposureFormat, ExposureView, display_name, not_judged_lines};
 use clap::{Args, ValueEnum};
 use std::io;
@@ -74,9 +76,21 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     for view in input.workspace.clusters() {
         let cluster = view.cluster();
         let (internet, resolvers) = (internet(cluster, typed), resolvers(cluster));
+        let has_resolver = !resolvers.workloads().is_empty();
         let engine = Engine::new(cluster);
         let matrix = FlowMatrix::new(&engine, &[&internet, &resolvers]);
-        let mut exposures = exposures(&engine, &matrix, &internet, &resolvers);
+        let mut exposures = exposures(&matrix, &internet, &resolvers);
+        if !has_resolver {
+            for one in &mut exposures {
+                let span = cluster.workload(one.workload).object.meta.span;
+                let pod = Endpoint::workload(cluster, one.workload);
+                one.resolves_names = match asks_usual_resolver(cluster, &pod, span) {
+                    Truth::True => Some(true),
+                    Truth::False => Some(false),
+                    Truth::Unknown => None,
+                };
+            }
+        }
         if let Some(namespace) = &options.namespace {
             exposures.retain(|one| {
                 cluster

@@ -6,7 +6,7 @@
 use super::EndSet;
 use super::matrix::{FlowMatrix, NodeEnds, NodeId, Openness};
 use crate::cluster::WorkloadId;
-use crate::engine::{ConnectionSet, Engine, PortSet};
+use crate::engine::{AskedPolicies, ConnectionSet, PortSet};
 use crate::k8s::{Direction, Protocol};
 
 /// What one workload is open to.
@@ -27,9 +27,9 @@ pub struct Exposure {
     /// Whether it may ask a resolver, over UDP; `None` where nobody knows, or no resolver
     /// is among the manifests.
     pub resolves_names: Option<bool>,
-    /// Whether a NetworkPolicy isolates it for ingress.
+    /// Whether a policy isolates it for ingress.
     pub isolated_in: bool,
-    /// Whether a NetworkPolicy isolates it for egress.
+    /// Whether a policy isolates it for egress.
     pub isolated_out: bool,
 }
 
@@ -37,15 +37,11 @@ pub struct Exposure {
 /// made with both sets of ends as choices: `internet` are the public addresses, `resolvers`
 /// the pods that resolve names.
 #[must_use]
-pub fn exposures(
-    engine: &Engine<'_>,
-    matrix: &FlowMatrix<'_>,
-    internet: &EndSet,
-    resolvers: &EndSet,
-) -> Vec<Exposure> {
+pub fn exposures(matrix: &FlowMatrix<'_>, internet: &EndSet, resolvers: &EndSet) -> Vec<Exposure> {
     let public = matrix.nodes_of(internet);
     let resolvers = matrix.nodes_of(resolvers);
     let cluster = matrix.cluster();
+    let policies = AskedPolicies::new(cluster);
     let of = |id: WorkloadId, node: NodeId| {
         let mut exposure = Exposure {
             workload: id,
@@ -55,8 +51,8 @@ pub fn exposures(
             reached_by: 0,
             reaches: 0,
             resolves_names: resolves(matrix, node, &resolvers),
-            isolated_in: !engine.isolating(id, Direction::Ingress).is_empty(),
-            isolated_out: !engine.isolating(id, Direction::Egress).is_empty(),
+            isolated_in: policies.isolate(cluster, id, Direction::Ingress),
+            isolated_out: policies.isolate(cluster, id, Direction::Egress),
         };
         for outside in &public {
             exposure.from_internet = exposure.from_internet.union(matrix.between(*outside, node));

@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, WorkloadId};
 use crate::engine::{self, ConnectionSet, Endpoint, NamespaceView, PodView};
 use crate::k8s::{
     Direction, IpBlock, Label, LabelSelector, Labels, NetworkPolicyPeer, NetworkPolicyPort,
-    NetworkPolicyRule, PortReference, Protocol, is_opaque,
+    NetworkPolicyRule, PortReference, Protocol, Truth, is_opaque,
 };
 use crate::source::{Span, Spanned};
 use ipnet::IpNet;
@@ -210,6 +210,24 @@ pub fn reached_from(cx: &Context<'_>, subject: &Endpoint<'_>, span: Span) -> BTr
         found.extend(ask(&Endpoint::Address(cidr.addr().into())));
     }
     found
+}
+
+/// Whether an end may ask a resolver that most clusters of this platform have, over UDP, where
+/// none is among the manifests; `span` is the text that makes one think of it.
+#[must_use]
+pub fn asks_usual_resolver(cluster: &Cluster, subject: &Endpoint<'_>, span: Span) -> Truth {
+    let asked = |connections: &ConnectionSet| has_dns(connections).contains(&Protocol::Udp);
+    let answers = resolvers(cluster).map(|resolver| {
+        with_resolver(cluster, resolver, span, |resolver| {
+            let verdict = engine::side(cluster, Direction::Egress, subject, resolver);
+            match (asked(&verdict.allowed()), asked(verdict.possible())) {
+                (true, _) => Truth::True,
+                (false, true) => Truth::Unknown,
+                (false, false) => Truth::False,
+            }
+        })
+    });
+    answers.max().unwrap_or(Truth::Unknown)
 }
 
 /// Whether a workload has a port that resolvers listen on.

@@ -4,7 +4,7 @@
 //! Refuses to know what the rules together let through; that is the verdict.
 
 use super::peers::{self, Seen};
-use crate::cluster::{Cluster, Enforcement, NamespaceId};
+use crate::cluster::{Cluster, Enforcement, NamespaceId, WorkloadId};
 use crate::engine::program::{Chain, End, Matcher, Program, Reading, Rule};
 use crate::engine::{Endpoint, HashMap, PodView, PolicyRef, RuleRef, address_pairs};
 use crate::k8s::{Action, Direction, Truth};
@@ -55,18 +55,11 @@ impl<'c> AskedPolicies<'c> {
         if pod.host_network {
             return None;
         }
-        let program = self.programs.get(&pod.namespace.id?)?;
-        let chains = program
-            .stages()
-            .flat_map(|stage| stage.chains.get(direction));
-        let is_asked = |chain: &&Chain<'c>| {
-            let says_something = !chain.rules.is_empty() || chain.end == End::Deny;
-            says_something
-                && peers::truth_of(&peers::misses_of_pods(&chain.subject, pod)) != Truth::False
-        };
-        let mut chains = chains.filter(is_asked).peekable();
-        chains.peek()?;
-        let rules = chains.flat_map(|chain| {
+        let chains: Vec<&Chain<'c>> = self.chains(pod, direction).collect();
+        if chains.is_empty() {
+            return None;
+        }
+        let rules = chains.into_iter().flat_map(|chain| {
             chain.rules.iter().map(|rule| AskedRule {
                 policy: chain.policy,
                 rule,
@@ -74,6 +67,31 @@ impl<'c> AskedPolicies<'c> {
             })
         });
         Some(rules.collect())
+    }
+
+    /// Whether a policy isolates the pods of a workload in a direction, so that what no rule
+    /// allows is denied.
+    #[must_use]
+    pub fn isolate(&self, cluster: &'c Cluster, id: WorkloadId, direction: Direction) -> bool {
+        let pod = PodView::workload(cluster, id);
+        let mut chains = self.chains(&pod, direction);
+        !pod.host_network && chains.any(|chain| chain.end == End::Deny)
+    }
+
+    /// The policies that are asked about a pod, as far as anybody can tell.
+    fn chains<'p, 'q>(
+        &'p self,
+        pod: &'q PodView<'c>,
+        direction: Direction,
+    ) -> impl Iterator<Item = &'p Chain<'c>> + use<'p, 'q, 'c> {
+        let program = pod.namespace.id.and_then(|id| self.programs.get(&id));
+        let stages = program.into_iter().flat_map(Program::stages);
+        let chains = stages.flat_map(move |stage| stage.chains.get(direction));
+        chains.filter(|chain| {
+            let says_something = !chain.rules.is_empty() || chain.end == End::Deny;
+            says_something
+                && peers::truth_of(&peers::misses_of_pods(&chain.subject, pod)) != Truth::False
+        })
     }
 }
 
