@@ -5,6 +5,7 @@
 
 mod change;
 pub(super) mod complaint;
+mod entrance;
 mod group;
 mod opened;
 
@@ -21,7 +22,8 @@ use crate::engine::{Endpoint, plugin_differences, set_aside, uniform_ranges};
 use crate::k8s::Direction;
 use crate::lint::Inventory;
 use crate::output::{
-    Detail, Ends, ReachAnswer, ReachFormat, ReachOutcome, ReachReport, Why, display_name,
+    Change, Detail, Ends, IngressEntrance, ReachAnswer, ReachFormat, ReachOutcome, ReachReport,
+    Why, display_name,
 };
 use crate::source::{SourceId, SourceMap};
 use crate::workspace::{ClusterView, Workspace};
@@ -160,6 +162,8 @@ struct Question<'q> {
     from: Resolved,
     to: Resolved,
     ports: Vec<PortQuestion>,
+    /// The text that the ends stand in.
+    source: SourceId,
 }
 
 impl<'q> Question<'q> {
@@ -207,7 +211,7 @@ impl<'q> Question<'q> {
     fn new(
         options: &'q Options,
         scene: Scene<'q>,
-        [from, to]: [SourceId; 2],
+        [from, to @ typed]: [SourceId; 2],
     ) -> Result<Self, (&'q str, Mistake)> {
         let mut ports = Vec::new();
         for text in &options.ports {
@@ -232,6 +236,7 @@ impl<'q> Question<'q> {
             from,
             to,
             ports,
+            source: typed,
         })
     }
 
@@ -328,6 +333,19 @@ impl<'q> Question<'q> {
         self.from.notes.iter().chain(&self.to.notes)
     }
 
+    /// What would allow what is blocked; for the pods that bring in the traffic, where it comes
+    /// from the internet and they are known.
+    fn changes(&self, group: &Group<'_>) -> (Option<IngressEntrance>, Vec<Change>) {
+        match entrance::entrance(self, group) {
+            Some((entrance, changes)) => (Some(entrance), changes),
+            None => {
+                let ends = (&self.from, &self.to);
+                let changes = change::changes(self.scene, self.inventory(), group, ends);
+                (None, changes)
+            }
+        }
+    }
+
     fn answer<'s>(&'s self, group: Group<'s>, explains: bool) -> ReachAnswer<'s> {
         let cluster = self.scene.cluster;
         let (from, to) = (&group.example.0, &group.example.1);
@@ -336,13 +354,11 @@ impl<'q> Question<'q> {
             .connections
             .clone()
             .unwrap_or_else(crate::engine::ConnectionSet::all);
-        let changes = if explains
-            && group.outcome.is_blocked_somewhere()
-            && self.options.output_wants_changes()
-        {
-            change::changes(self.scene, self.inventory(), &group, (&self.from, &self.to))
-        } else {
-            Vec::new()
+        let is_change_wanted =
+            explains && group.outcome.is_blocked_somewhere() && self.options.output_wants_changes();
+        let (entrance, changes) = match is_change_wanted {
+            true => self.changes(&group),
+            false => (None, Vec::new()),
         };
         let differences = plugin_differences(cluster, &from.endpoint, &to.endpoint, &asked_or_all);
         let sides = [
@@ -379,6 +395,7 @@ impl<'q> Question<'q> {
                 to: name(&destinations, to, &self.to),
                 explanation: group.explanation,
                 changes,
+                entrance,
                 differences,
                 set_aside,
             },

@@ -14,12 +14,14 @@ mod services;
 mod cni;
 mod context_objects;
 mod enforcement;
+mod ingress_path;
 mod plugin_resources;
 
 pub use cni::Cni;
 pub use context_objects::ContextObjects;
 pub use definitions::{Identity, likeness};
 pub use enforcement::{Enforcement, EnforcementRow, EnforcementSettings, Evidence, Recognised};
+pub use ingress_path::IngressPath;
 pub use layout::{Layout, directory_of};
 pub use places::Places;
 pub use plugin_resources::PluginResources;

@@ -49,8 +49,8 @@ pub use not_judged::{display_name, not_judged_lines};
 pub use paths::{CutAnswer, PathsAnswer, PathsFormat, PathsReport};
 pub use place::{Fingerprints, RepositoryRoot};
 pub use reach::{
-    Change, ChangedPlace, Detail, Ends, OpenedFlow, ReachAnswer, ReachFormat, ReachOutcome,
-    ReachReport, Why,
+    Change, ChangedPlace, Detail, Ends, IngressEntrance, OpenedFlow, ReachAnswer, ReachFormat,
+    ReachOutcome, ReachReport, Why,
 };
 pub use rule_page::{rule_index, rule_page, write_rule_list, write_rule_page};
 pub use schema::Schema;

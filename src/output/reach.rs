@@ -7,7 +7,7 @@ use super::{Style, reach_json, reach_text};
 use crate::cluster::Cluster;
 use crate::engine::{ConnectionSet, Explanation, PluginDifference, SetAside};
 use crate::k8s::Direction;
-use crate::source::SourceMap;
+use crate::source::{SourceMap, Span};
 use crate::workspace::NotJudged;
 use std::io::{self, Write};
 
@@ -159,11 +159,27 @@ pub struct Why<'a> {
     /// Changes of the manifests that would allow what is blocked, each of them proved; the
     /// smallest first.
     pub changes: Vec<Change>,
+    /// By which pods the internet comes in, where it was asked about and they are known: the
+    /// changes are for them.
+    pub entrance: Option<IngressEntrance>,
     /// Matters on which network plugins may answer otherwise.
     pub differences: Vec<PluginDifference>,
     /// The policies that read as if they were about the source, for egress, or the
     /// destination, for ingress, and of which nothing is enforced there.
     pub set_aside: Vec<(Direction, SetAside<'a>)>,
+}
+
+/// By which pods traffic from outside comes to a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IngressEntrance {
+    /// The pods of an ingress controller or gateway, as answers name them.
+    pub pods: String,
+    /// The object that leads from there to the destination, as `namespace/Kind/name`.
+    pub object: String,
+    /// Where that object stands.
+    pub span: Span,
+    /// Whether they may connect already.
+    pub is_open: bool,
 }
 
 /// A change of manifests that would allow what was asked for.

@@ -21,8 +21,9 @@ use crate::engine::{
 use crate::k8s::{Action, ClusterPolicyKind, Direction, Product, Tier, Truth};
 use crate::source::Span;
 use form::{
-    Answer, ChangeOut, ChangedPlace, Decided, Difference, Explained, MissOut, Missing, NotEnforced,
-    Opened, Peer, Place, Policy, PortEntry, Ports, Report, Rule, RuleId, Side, TierOut, WayOut,
+    Answer, ChangeOut, ChangedPlace, Decided, Difference, EntranceOut, Explained, MissOut, Missing,
+    NotEnforced, Opened, Peer, Place, Policy, PortEntry, Ports, Report, Rule, RuleId, Side,
+    TierOut, WayOut,
 };
 use std::io::{self, Write};
 
@@ -113,6 +114,12 @@ impl<'r> Facts<'r, '_> {
                 })
                 .collect(),
             changes: why.changes.iter().map(change).collect(),
+            entrance: why.entrance.as_ref().map(|entrance| EntranceOut {
+                pods: &entrance.pods,
+                object: &entrance.object,
+                location: self.place(entrance.span),
+                is_open: entrance.is_open,
+            }),
             not_enforced: why
                 .set_aside
                 .iter()

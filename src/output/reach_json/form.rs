@@ -41,7 +41,17 @@ pub(super) struct Answer<'r> {
     pub(super) missing: Vec<Missing>,
     pub(super) plugin_differences: Vec<Difference>,
     pub(super) changes: Vec<ChangeOut<'r>>,
+    pub(super) entrance: Option<EntranceOut<'r>>,
     pub(super) not_enforced: Vec<NotEnforced<'r>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EntranceOut<'r> {
+    pub(super) pods: &'r str,
+    pub(super) object: &'r str,
+    pub(super) location: Place,
+    pub(super) is_open: bool,
 }
 
 #[derive(Serialize)]

@@ -5,7 +5,7 @@
 
 use super::{Page, side_outcome, some_of};
 use crate::engine::{ConnectionSet, Miss, NearestMiss, ReasonCode, SideTrace};
-use crate::output::reach::{Change, ReachOutcome};
+use crate::output::reach::{Change, IngressEntrance, ReachOutcome};
 
 use crate::output::reach_words::{Words, ports};
 use crate::output::{Escaped, Role, count};
@@ -27,13 +27,32 @@ impl Page<'_, '_> {
                 self.nearest_miss(side, &asked.intersection(&self.answer.blocked), &mut lines)?;
             }
         }
+        let mut title = "smallest change:";
+        if let Some(entrance) = &why.entrance {
+            self.entrance(entrance, &mut lines)?;
+            title = "smallest change for it:";
+        }
         for change in &why.changes {
-            self.change(change, "smallest change:", &mut lines)?;
+            self.change(change, title, &mut lines)?;
         }
         if !lines.is_empty() {
             writeln!(out)?;
         }
         out.write_all(&lines)
+    }
+
+    fn entrance(&self, entrance: &IngressEntrance, out: &mut dyn Write) -> io::Result<()> {
+        let place = self.place(entrance.span);
+        let pods = &entrance.pods;
+        let state = match entrance.is_open {
+            true => "allowed",
+            false => "blocked too",
+        };
+        let line = format!(
+            "the internet gets here through {pods} ({}, {place}), which is {state}",
+            entrance.object
+        );
+        writeln!(out, "  {}", Escaped(&line))
     }
 
     fn nearest_miss(
