@@ -92,6 +92,7 @@ module completions {
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --staged-policies         # Take the policies that Calico stages to be live, in the place of those that they stand for
     --color: string@"nu-complete npcheck reach color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
     --verbose(-v)             # Say what was passed over, too
@@ -130,6 +131,7 @@ module completions {
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --staged-policies         # Take the policies that Calico stages to be live, in the place of those that they stand for
     --color: string@"nu-complete npcheck diff color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
     --verbose(-v)             # Say what was passed over, too
@@ -234,6 +236,7 @@ module completions {
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --staged-policies         # Take the policies that Calico stages to be live, in the place of those that they stand for
     --color: string@"nu-complete npcheck graph color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
     --verbose(-v)             # Say what was passed over, too

@@ -6,7 +6,7 @@
 use super::complete;
 use super::terminal::Terminal;
 use crate::config::{self, Config, FILE_NAME, FILE_NAMES};
-use crate::lint::{Cni, Inventory};
+use crate::lint::{Cni, Inventory, StagedPolicies};
 use crate::load::{OwnFile, Tree};
 use crate::source::{SourceId, SourceMap};
 use crate::workspace::{PathOf, known_rules};
@@ -44,6 +44,23 @@ pub(super) struct ClusterOptions {
     pub(super) complete: bool,
 }
 
+/// What becomes of Calico's staged policies.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct StagedOptions {
+    /// Take the policies that Calico stages to be live, in the place of those that they stand for
+    #[arg(long, help_heading = "What is known of the cluster")]
+    pub(super) staged_policies: bool,
+}
+
+impl StagedOptions {
+    fn policies(self) -> StagedPolicies {
+        match self.staged_policies {
+            true => StagedPolicies::Live,
+            false => StagedPolicies::Staged,
+        }
+    }
+}
+
 /// A configuration, and the file that it was read from.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Configuration {
@@ -78,6 +95,14 @@ impl Configuration {
             settings.cni = options.cni.or(settings.cni);
         }
         Ok(configuration)
+    }
+
+    /// The same with staged policies that are taken to be live, if the options say so.
+    pub(super) fn with_staged(mut self, options: StagedOptions) -> Self {
+        for settings in self.config.all_settings_mut() {
+            settings.staged_policies = options.policies();
+        }
+        self
     }
 
     /// What the file says, if there is one.

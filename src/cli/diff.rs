@@ -7,7 +7,7 @@ mod state;
 use super::Paths;
 use super::choice::{choice, internet, resolvers};
 use super::complete;
-use super::configuration::{ClusterOptions, Configuration};
+use super::configuration::{ClusterOptions, Configuration, StagedOptions};
 use super::endpoint::{Lookup, Mistake};
 use super::exit::Outcome;
 use super::input::Input;
@@ -89,6 +89,8 @@ pub(super) struct Options {
     output: Vec<Target<DiffFormat>>,
     #[command(flatten)]
     clusters: ClusterOptions,
+    #[command(flatten)]
+    staged_policies: StagedOptions,
 }
 
 /// What makes the answer no.
@@ -143,7 +145,10 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         roots,
     } = states;
     let path_of = stripped(configuration.path_of(), &roots);
-    let inputs = Input::of_states(loaded, &configuration, path_of);
+    // What is staged goes live on the way from one state to the other.
+    let after = configuration.clone().with_staged(options.staged_policies);
+    let inputs = Input::of_states(loaded, [&configuration, &after], path_of);
+    inputs[1].report_staged(options.staged_policies, terminal);
     for input in &inputs {
         input.report_problems(terminal);
         input.report_rejections(terminal);
@@ -244,7 +249,7 @@ pub(super) fn moves(
     let states = state::read(&asked);
     let states = states.map_err(|(name, message)| format!("{name}: {message}"))?;
     let path_of = stripped(configuration.path_of(), &states.roots);
-    let inputs = Input::of_states(states.loaded, &configuration, path_of);
+    let inputs = Input::of_states(states.loaded, [&configuration; 2], path_of);
     if inputs.iter().any(Input::is_incomplete) {
         return Err(format!(
             "not all of `{before}` and of the manifests can be read"

@@ -5,7 +5,7 @@
 use super::Paths;
 use super::choice::choice;
 use super::complete;
-use super::configuration::ClusterOptions;
+use super::configuration::{ClusterOptions, StagedOptions};
 use super::endpoint::{Lookup, Mistake};
 use super::exit::Outcome;
 use super::input::Input;
@@ -60,6 +60,8 @@ pub(super) struct Options {
     output: Vec<Target<GraphFormat>>,
     #[command(flatten)]
     clusters: ClusterOptions,
+    #[command(flatten)]
+    staged: StagedOptions,
 }
 
 /// What is one node.
@@ -76,7 +78,8 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         terminal.complain("--output", &mistake);
         return Ok(Outcome::Incomplete);
     }
-    let Ok(input) = Input::read(&options.paths, &options.clusters, terminal) else {
+    let clusters = (&options.clusters, options.staged);
+    let Ok(input) = Input::read_staged(&options.paths, clusters, terminal) else {
         return Ok(Outcome::Incomplete);
     };
     input.report_problems(terminal);

@@ -3,7 +3,7 @@
 //! Refuses to know what a command does with the clusters.
 
 use super::Paths;
-use super::configuration::{ClusterOptions, Configuration, Unusable};
+use super::configuration::{ClusterOptions, Configuration, StagedOptions, Unusable};
 use super::gaps::Gaps;
 use super::terminal::{Terminal, Verbosity};
 use crate::diagnostic::Severity;
@@ -40,9 +40,40 @@ impl Input {
         terminal: &mut Terminal,
     ) -> Result<Self, Unusable> {
         let configuration = Configuration::load(options, terminal)?;
+        Self::read_with(paths, (options, &configuration), terminal)
+    }
+
+    /// The same with the staged policies of Calico live, if the options say so.
+    pub(crate) fn read_staged(
+        paths: &Paths,
+        (options, staged): (&ClusterOptions, StagedOptions),
+        terminal: &mut Terminal,
+    ) -> Result<Self, Unusable> {
+        let configuration = Configuration::load(options, terminal)?.with_staged(staged);
+        let input = Self::read_with(paths, (options, &configuration), terminal)?;
+        input.report_staged(staged, terminal);
+        Ok(input)
+    }
+
+    /// Says so if staged policies are asked for, and there are none.
+    pub(crate) fn report_staged(&self, staged: StagedOptions, terminal: &mut Terminal) {
+        let mut views = self.workspace.clusters();
+        if staged.staged_policies && !views.any(ClusterView::has_staged_policies) {
+            terminal.complain(
+                "--staged-policies",
+                "Calico stages no policy among the manifests",
+            );
+        }
+    }
+
+    fn read_with(
+        paths: &Paths,
+        (options, configuration): (&ClusterOptions, &Configuration),
+        terminal: &mut Terminal,
+    ) -> Result<Self, Unusable> {
         let mut loaded = load::load(&paths.paths, &mut io::stdin().lock(), &Limits::default());
         super::wanted::add_wanted(&mut loaded);
-        let (input, _) = Self::of(loaded, &configuration);
+        let (input, _) = Self::of(loaded, configuration);
         input.only(options, terminal)
     }
 
@@ -69,7 +100,7 @@ impl Input {
     /// The clusters of two states, before and after, whose texts have the names that `path_of` gives them.
     pub(crate) fn of_states(
         loaded: Loaded,
-        configuration: &Configuration,
+        configurations: [&Configuration; 2],
         path_of: PathOf,
     ) -> [Self; 2] {
         let Loaded {
@@ -78,8 +109,13 @@ impl Input {
             before,
         } = loaded;
         let texts = Texts::read(sources);
-        [before.unwrap_or_default(), now]
-            .map(|listing| Self::of_listing(&texts, listing, configuration, path_of.clone()))
+        let state = |listing, configuration| {
+            Self::of_listing(&texts, listing, configuration, path_of.clone())
+        };
+        [
+            state(before.unwrap_or_default(), configurations[0]),
+            state(now, configurations[1]),
+        ]
     }
 
     /// The same with the text of the configuration, for findings about it.

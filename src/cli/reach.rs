@@ -11,7 +11,7 @@ mod opened;
 
 use super::Paths;
 use super::complete;
-use super::configuration::ClusterOptions;
+use super::configuration::{ClusterOptions, StagedOptions};
 use super::endpoint::{End, Lookup, Mistake, Resolved};
 use super::exit::Outcome;
 use super::input::Input;
@@ -72,6 +72,8 @@ pub(super) struct Options {
     all_pairs: bool,
     #[command(flatten)]
     clusters: ClusterOptions,
+    #[command(flatten)]
+    staged: StagedOptions,
 }
 
 /// More pairs than this are no question that anybody reads the answer to.
@@ -100,7 +102,8 @@ impl Expectation {
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
-    let Ok(input) = Input::read(&options.paths, &options.clusters, terminal) else {
+    let clusters = (&options.clusters, options.staged);
+    let Ok(input) = Input::read_staged(&options.paths, clusters, terminal) else {
         return Ok(Outcome::Incomplete);
     };
     input.report_problems(terminal);

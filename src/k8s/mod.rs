@@ -64,6 +64,7 @@ pub use network_policy::{
 pub use part::{PartEffect, UnknownPart, effect_of_policies};
 pub use plugin_policy::{
     PluginKind, PluginPolicy, PluginResource, PluginSpec, PolicyEffect, PolicyScope, Product,
+    StagedAction,
 };
 pub use rbac::{Role, RoleBinding, RoleScope, ServiceAccount, ServiceAccountReference};
 pub use selector::{LabelSelector, LabelSelectorRequirement, Operator, Truth};

@@ -8,9 +8,10 @@ use super::calico::{CalicoNetworkSet, CalicoPolicy, CalicoTier};
 use super::cilium::{CiliumCidrGroup, CiliumPolicy};
 use super::egress_firewall::EgressFirewall;
 use super::meta::{Labels, ObjectMeta, is_opaque};
-use super::network_policy::Direction;
+use super::network_policy::{Direction, NetworkPolicy};
 use super::selector::{LabelSelector, Truth};
 use std::fmt;
+use std::sync::Arc;
 
 /// Who enforces a kind of policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -199,7 +200,56 @@ kinds! {
     }
 }
 
+/// The kinds of Calico's staged policies, as if they were enforced.
+static GONE_LIVE: [PluginKind; 2] = [
+    PluginKind {
+        product: Product::Calico,
+        name: "StagedNetworkPolicy",
+        qualified: "StagedNetworkPolicy",
+        groups: CALICO_GROUPS,
+        scope: PolicyScope::Namespace,
+        effect: PolicyEffect::Decides,
+        directions: BOTH,
+    },
+    PluginKind {
+        product: Product::Calico,
+        name: "StagedGlobalNetworkPolicy",
+        qualified: "StagedGlobalNetworkPolicy",
+        groups: CALICO_GROUPS,
+        scope: PolicyScope::Cluster,
+        effect: PolicyEffect::Decides,
+        directions: BOTH,
+    },
+];
+
+/// What becomes of the policy that a staged one stands for when that goes live
+/// (`spec.stagedAction`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StagedAction {
+    /// It is created, or replaced.
+    Set,
+    /// It is deleted.
+    Delete,
+    /// Nothing: `Learn` and `Ignore`.
+    Nothing,
+}
+
 impl PluginKind {
+    /// The same kind with the effect that its policies have once they are live; `None` where it
+    /// is not a kind of staged policies.
+    #[must_use]
+    pub fn gone_live(&self) -> Option<&'static Self> {
+        GONE_LIVE.iter().find(|kind| kind.name == self.name)
+    }
+
+    /// The kind that a kind of staged policies stands for.
+    #[must_use]
+    pub fn staged_for(&self) -> Option<&'static str> {
+        let is_staged = self.product == Product::Calico && self.effect == PolicyEffect::Nothing;
+        let name = self.name.strip_prefix("Staged").filter(|_| is_staged)?;
+        Some(name.strip_prefix("Kubernetes").unwrap_or(name))
+    }
+
     /// The kind of this group and name.
     #[must_use]
     pub fn find(group: &str, name: &str) -> Option<&'static Self> {
@@ -228,6 +278,8 @@ pub struct PluginPolicy {
     pub directions: Vec<Direction>,
     /// What it says, for the kinds that are read whole.
     pub spec: PluginSpec,
+    /// What going live means for it, where it is staged.
+    pub staged_action: StagedAction,
 }
 
 /// What a policy says.
@@ -239,6 +291,8 @@ pub enum PluginSpec {
     Calico(Box<CalicoPolicy>),
     /// An `EgressFirewall` of OVN-Kubernetes.
     EgressFirewall(EgressFirewall),
+    /// Of a NetworkPolicy that Calico stages.
+    Staged(Arc<NetworkPolicy>),
     /// Of another product: it is not read.
     Unread,
 }
@@ -253,6 +307,7 @@ impl PluginPolicy {
             subject: None,
             directions: kind.directions.to_vec(),
             spec: PluginSpec::Unread,
+            staged_action: StagedAction::Set,
         }
     }
 

@@ -55,7 +55,7 @@ pub use ignore::IgnoreEntry;
 pub(crate) use rule::declare_rule;
 pub use rule::{Category, Rule, RuleMeta, RuleTier};
 pub use run::{Input, Report, run};
-pub use settings::{Cloud, EnforcementRows, ExternalPods, Profile, Settings};
+pub use settings::{Cloud, EnforcementRows, ExternalPods, Profile, Settings, StagedPolicies};
 pub use suppression::{
     ANNOTATION, Allowance, Force, Form, NamedRule, Standing, Suppressed, Suppression,
 };

@@ -45,6 +45,8 @@ pub struct Settings {
     pub resolver_cidrs: Vec<IpNet>,
     /// The network plugin.
     pub cni: Option<Cni>,
+    /// What becomes of the policies that Calico stages.
+    pub staged_policies: StagedPolicies,
     /// What the plugin does, where that is said by itself.
     pub enforcement: EnforcementRows,
     /// The cloud that the nodes are in.
@@ -59,6 +61,16 @@ pub struct Settings {
     /// Rules that somebody has asked for by name: they say all that they can, also what
     /// most people do not care for.
     pub asked_for: BTreeSet<String>,
+}
+
+/// What becomes of the policies that Calico stages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum StagedPolicies {
+    /// Nothing of them is enforced.
+    #[default]
+    Staged,
+    /// They are taken to be enforced, in the place of those that they stand for.
+    Live,
 }
 
 /// What the CNI plugin does, row by row; nothing where `None`.

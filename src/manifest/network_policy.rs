@@ -53,6 +53,25 @@ pub(super) fn read(
     }
 }
 
+/// Reads the policy that a staged one of Calico's stands for. Calico checks what is staged by
+/// itself, so that only what can be read of it counts.
+pub(super) fn read_staged(node: Node<'_>, mut meta: ObjectMeta) -> NetworkPolicy {
+    let mut diagnostics = Vec::new();
+    let mut reader = Reader::new(String::new(), &mut diagnostics);
+    let spec = spec(node, &mut reader);
+    reader.finish(&mut meta);
+    NetworkPolicy {
+        meta,
+        spec_key: node
+            .entry("spec")
+            .map_or(node.span().before(), |entry| entry.key.span()),
+        pod_selector: spec.pod_selector,
+        policy_types: spec.policy_types,
+        ingress: spec.ingress,
+        egress: spec.egress,
+    }
+}
+
 /// What a policy would be refused for, beside fields that do not exist.
 fn mistakes(node: Node<'_>) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();

@@ -5,14 +5,15 @@
 
 use super::reader::{Path, Reader};
 use super::selector::{self, Selects};
-use super::{calico, cilium, egress_firewall};
+use super::{calico, cilium, egress_firewall, network_policy};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{
     CalicoSelector, Comparison, Direction, Label, LabelSelector, LabelSelectorRequirement,
-    ObjectMeta, Operator, PluginKind, PluginPolicy, PluginSpec, Product,
+    ObjectMeta, Operator, PluginKind, PluginPolicy, PluginSpec, Product, StagedAction,
 };
 use crate::source::Spanned;
 use crate::yaml::tree::Node;
+use std::sync::Arc;
 
 /// Reads a policy of a kind that is known by name, `object` in diagnostics: whole if it is
 /// of Cilium or Calico.
@@ -32,15 +33,16 @@ pub(super) fn read(
             diagnostics,
         )),
         // It has the spec of a NetworkPolicy, and is staged.
-        Product::Calico if kind.name != "StagedKubernetesNetworkPolicy" => {
-            PluginSpec::Calico(Box::new(calico::read(
-                node,
-                &mut meta,
-                object,
-                kind.scope,
-                diagnostics,
-            )))
+        Product::Calico if kind.name == "StagedKubernetesNetworkPolicy" => {
+            PluginSpec::Staged(Arc::new(network_policy::read_staged(node, meta.clone())))
         }
+        Product::Calico => PluginSpec::Calico(Box::new(calico::read(
+            node,
+            &mut meta,
+            object,
+            kind.scope,
+            diagnostics,
+        ))),
         Product::OvnKubernetes if kind.name == "EgressFirewall" => {
             PluginSpec::EgressFirewall(egress_firewall::read(node, &mut meta, object, diagnostics))
         }
@@ -48,6 +50,11 @@ pub(super) fn read(
     };
     let mut policy = PluginPolicy::new(meta, kind);
     policy.spec = spec;
+    policy.staged_action = match node.find(&["spec", "stagedAction"]).and_then(Node::as_str) {
+        Some("Delete") => StagedAction::Delete,
+        Some("Learn" | "Ignore") => StagedAction::Nothing,
+        _ => StagedAction::Set,
+    };
     policy.subject = subject(node, kind.product);
     let said = directions(node, kind.product);
     policy

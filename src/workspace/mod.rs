@@ -12,6 +12,7 @@ mod lint;
 mod not_judged;
 mod part;
 mod proof;
+mod staged;
 mod texts;
 
 pub use autofix::{Autofixed, Permission};
@@ -27,7 +28,7 @@ use crate::diagnostic::{Diagnostic, Edit};
 use crate::edit;
 use crate::engine::{Endpoint, PodView, Verdict, explain};
 use crate::k8s::{Document, Documents, Object, Outcome};
-use crate::lint::{Inventory, Settings};
+use crate::lint::{Inventory, Settings, StagedPolicies};
 use crate::load;
 use crate::source::{SourceId, SourceMap};
 use rayon::prelude::*;
@@ -375,6 +376,14 @@ impl ClusterView {
         &self.part.diagnostics
     }
 
+    /// Whether Calico stages policies in it, be they taken to be live or not.
+    #[must_use]
+    pub fn has_staged_policies(&self) -> bool {
+        let documents = self.part.documents.iter();
+        let mut kinds = documents.map(|document| &document.kind);
+        kinds.any(|kind| kind.starts_with("Staged"))
+    }
+
     /// What is known of it beyond the manifests.
     #[must_use]
     pub fn settings(&self) -> &Settings {
@@ -465,8 +474,13 @@ impl ClusterView {
     }
 }
 
-/// The objects as the API server of the cluster takes them, if its version is known.
+/// The objects as the API server of the cluster takes them, if its version is known; what is
+/// staged gone live, if that is asked for.
 fn as_taken(objects: Vec<Object>, settings: &Settings) -> Vec<Object> {
+    let objects = match settings.staged_policies {
+        StagedPolicies::Staged => objects,
+        StagedPolicies::Live => staged::gone_live(objects),
+    };
     match settings.kubernetes {
         None => objects,
         Some(version) => {

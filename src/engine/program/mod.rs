@@ -280,23 +280,6 @@ pub enum PeerRef<'c> {
     OwnNode,
 }
 
-impl PeerRef<'_> {
-    /// Whether both are one entry of a policy's text.
-    #[must_use]
-    pub fn is(self, other: PeerRef<'_>) -> bool {
-        match (self, other) {
-            (Self::Network(one), PeerRef::Network(other)) => std::ptr::eq(one, other),
-            (Self::Cluster(one), PeerRef::Cluster(other)) => std::ptr::eq(one, other),
-            (Self::Cilium(field, one), PeerRef::Cilium(other_field, other)) => {
-                std::ptr::eq(field, other_field) && one == other
-            }
-            (Self::Calico(one, _), PeerRef::Calico(other, _)) => std::ptr::eq(one, other),
-            (Self::OwnNode, PeerRef::OwnNode) => true,
-            _ => false,
-        }
-    }
-}
-
 /// A port entry as a policy has it.
 #[derive(Clone, Copy, Debug)]
 pub enum PortRef<'c> {

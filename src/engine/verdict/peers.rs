@@ -299,7 +299,7 @@ pub(super) fn compare<'c>(peers: Option<&[Peer<'c>]>, seen: Seen<'_, 'c>) -> Pee
         // What one entry of the text means may be pods, nodes and addresses: the first of
         // them, unless another one comes nearer.
         match entries.last_mut() {
-            Some(last) if last.peer.is(next.peer) => {
+            Some(last) if is_same_entry(last.peer, next.peer) => {
                 if next.truth > last.truth {
                     (last.truth, last.misses) = (next.truth, next.misses);
                 }
@@ -311,6 +311,20 @@ pub(super) fn compare<'c>(peers: Option<&[Peer<'c>]>, seen: Seen<'_, 'c>) -> Pee
     PeersTrace {
         truth: truth.unwrap_or(Truth::False),
         entries,
+    }
+}
+
+/// Whether both are one entry of a policy's text.
+fn is_same_entry(one: PeerRef<'_>, other: PeerRef<'_>) -> bool {
+    match (one, other) {
+        (PeerRef::Network(one), PeerRef::Network(other)) => std::ptr::eq(one, other),
+        (PeerRef::Cluster(one), PeerRef::Cluster(other)) => std::ptr::eq(one, other),
+        (PeerRef::Cilium(one, at), PeerRef::Cilium(other, span)) => {
+            std::ptr::eq(one, other) && at == span
+        }
+        (PeerRef::Calico(one, _), PeerRef::Calico(other, _)) => std::ptr::eq(one, other),
+        (PeerRef::OwnNode, PeerRef::OwnNode) => true,
+        _ => false,
     }
 }
 
