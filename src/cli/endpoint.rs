@@ -7,6 +7,7 @@
 mod expected;
 mod entities;
 mod form;
+mod released;
 mod special;
 mod unknown;
 
@@ -18,7 +19,7 @@ pub(crate) use unknown::Candidate;
 use crate::cluster::platform;
 use crate::cluster::{Cluster, NamespaceId, ServiceId, WorkloadId};
 use crate::engine::{AddressRange, Endpoint, Entity, NamespaceView, PodView};
-use crate::k8s::{Labels, WorkloadKind};
+use crate::k8s::{Labels, ReleasedPods, WorkloadKind};
 use crate::lint::Inventory;
 use crate::output::range_name;
 use crate::source::SourceId;
@@ -66,6 +67,8 @@ pub(crate) struct HypotheticalPod {
     pub(crate) name: String,
     namespace: HypotheticalNamespace,
     labels: Labels,
+    /// The pods of a release of a chart that it is one of.
+    released: Option<ReleasedPods>,
     host_network: bool,
 }
 
@@ -99,10 +102,7 @@ impl End {
                     ..pod
                 }
             }
-            Self::Hypothetical(pod) => PodView {
-                host_network: pod.host_network,
-                ..PodView::hypothetical(pod.namespace(cluster), &pod.labels)
-            },
+            Self::Hypothetical(pod) => pod.view(cluster),
         };
         let name = pod.namespace.name;
         pod.namespace.are_labels_known |=
@@ -147,6 +147,19 @@ impl End {
 }
 
 impl HypotheticalPod {
+    fn view<'c>(&'c self, cluster: &'c Cluster) -> PodView<'c> {
+        let mut view = PodView::hypothetical(self.namespace(cluster), &self.labels);
+        view.host_network = self.host_network;
+        if let Some(released) = &self.released {
+            view.are_labels_known = released.are_labels_known;
+            view.are_ports_known = released.are_ports_known;
+            let ports = released.ports.iter();
+            let ports = ports.map(|port| (port.name.as_str(), port.protocol, port.number));
+            view.named_ports = ports.collect();
+        }
+        view
+    }
+
     fn namespace<'c>(&'c self, cluster: &'c Cluster) -> NamespaceView<'c> {
         match &self.namespace {
             HypotheticalNamespace::Present(id) => NamespaceView::of(cluster, *id),
@@ -223,6 +236,7 @@ impl Lookup<'_> {
                     name: text.to_owned(),
                     namespace,
                     labels,
+                    released: None,
                     host_network: false,
                 };
                 resolved.ends.push(End::Hypothetical(Box::new(pod)));
@@ -235,6 +249,11 @@ impl Lookup<'_> {
                     }
                     Err(mistake) => {
                         let namespace = namespace.as_deref().or(self.namespace);
+                        let asked = |pods: &ReleasedPods| has_labels(&pods.labels, &labels);
+                        if self.add_released(namespace, asked, &mut resolved) {
+                            resolved.is_selection = true;
+                            return Ok(resolved);
+                        }
                         let end = namespace.and_then(|namespace| {
                             self.expected(text, namespace, &labels, &mut resolved)
                         });
@@ -304,7 +323,15 @@ impl Lookup<'_> {
         (namespace, kind, name): (Option<&str>, Option<WorkloadKind>, &str),
         resolved: &mut Resolved,
     ) -> Result<(), Mistake> {
-        let mut ids = self.workloads(text, namespace)?;
+        let asked = |pods: &ReleasedPods| pods.names.iter().any(|it| it == name);
+        let add_released = |resolved: &mut Resolved| {
+            self.add_released(namespace.or(self.namespace), asked, resolved)
+        };
+        let mut ids = match self.workloads(text, namespace) {
+            Ok(ids) => ids,
+            Err(_) if kind.is_none() && add_released(resolved) => return Ok(()),
+            Err(mistake) => return Err(mistake),
+        };
         ids.retain(|id| {
             let workload = &self.cluster.workload(*id).object;
             workload.meta.name.value == name && kind.is_none_or(|kind| kind == workload.kind)
@@ -318,6 +345,9 @@ impl Lookup<'_> {
             ));
             resolved.is_owned = true;
             ids.push(owner);
+        }
+        if ids.is_empty() && add_released(resolved) {
+            return Ok(());
         }
         match ids[..] {
             [] => Err(unknown::workload(

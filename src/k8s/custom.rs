@@ -4,6 +4,7 @@
 //! Refuses to know what an operator makes of them.
 
 use super::meta::{Labels, ObjectMeta};
+use super::release::ReleasedPods;
 
 /// An object of a kind that npcheck does not read: a custom resource, mostly.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct CustomObject {
     /// The keys of the labels that an admission controller puts on other objects because of
     /// it, sorted.
     pub written_labels: Vec<String>,
+    /// The pods of the release of a chart that it installs.
+    pub released: Vec<ReleasedPods>,
 }
 
 /// A policy that a controller makes of an object.

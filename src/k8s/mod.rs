@@ -22,6 +22,7 @@ mod network_policy;
 mod part;
 mod plugin_policy;
 mod rbac;
+mod release;
 mod selector;
 mod service;
 mod version;
@@ -67,6 +68,7 @@ pub use plugin_policy::{
     StagedAction,
 };
 pub use rbac::{Role, RoleBinding, RoleScope, ServiceAccount, ServiceAccountReference};
+pub use release::{ReleasedPods, ReleasedPort};
 pub use selector::{LabelSelector, LabelSelectorRequirement, Operator, Truth};
 pub use service::{Service, ServicePort, ServiceType, TargetPort};
 pub use version::{KubernetesVersion, UnknownVersion};

@@ -97,6 +97,7 @@ impl<'a> Inventories<'a> {
             cx.settings.inventory.is_complete_in(name) && !self.cluster.may_hold_more(namespace);
         if self.is_hidden(name, selector)
             || self.is_made_by_operator(name, selector)
+            || self.is_released(name, selector)
             || !is_complete && self.is_counted_on(namespace, selector)
             || is_configured(cx, name, selector)
             || self.is_written_by_controller(selector)
@@ -167,6 +168,16 @@ impl<'a> Inventories<'a> {
         hidden
             .into_iter()
             .any(|workload| selector.matches(&workload.labels))
+    }
+
+    /// Whether a release of a chart brings such pods.
+    fn is_released(&self, namespace: &str, selector: &LabelSelector) -> bool {
+        let objects = self.cluster.context_objects().custom_objects.iter();
+        let mut here = objects.filter(|object| object.home() == namespace);
+        here.any(|object| {
+            let mut pods = object.released.iter();
+            pods.any(|pods| pods.may_match(selector))
+        })
     }
 
     fn is_made_by_operator(&self, namespace: &str, selector: &LabelSelector) -> bool {

@@ -3,9 +3,9 @@
 //! Refuses to know any kind: it looks for the fields that pods have wherever they are found.
 
 use super::context_object::text;
-use super::meta;
 use super::object::Identity;
 use super::written;
+use super::{meta, release};
 use crate::k8s::{CustomObject, Labels, ObjectMeta};
 use crate::yaml::tree::Node;
 
@@ -62,8 +62,10 @@ pub(super) fn read(
         .into_iter()
         .find_map(|field| text(node, &["spec", field]));
     let target = target.or_else(|| text(node, &["spec", "destination", "namespace"]));
+    let meta = meta();
     Some(CustomObject {
-        meta: meta(),
+        released: release::read(node, identity, &meta),
+        meta,
         group: group.to_owned(),
         kind: identity.kind.to_owned(),
         pod_labels: found.labels.unwrap_or_default(),

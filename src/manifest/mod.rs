@@ -39,6 +39,7 @@ mod proxy_route;
 mod rbac;
 mod reader;
 mod reflow;
+mod release;
 mod selector;
 mod service;
 mod structure;

@@ -39,6 +39,7 @@ impl Lookup<'_> {
             name: text.to_owned(),
             namespace: self.expected_namespace(namespace),
             labels: Labels::new(added.chain(labels.iter().cloned()).collect()),
+            released: None,
             host_network: known.is_some_and(|pods| pods.is_on_host_network),
         };
         resolved.notes.push(match known {

@@ -84,6 +84,9 @@ pub(crate) enum Mistake {
 /// The words that mean a Service where a kind may stand.
 const SERVICE: [&str; 3] = ["svc", "service", "services"];
 
+/// The kinds of objects that install a release of a chart, whose pods are named after them.
+const RELEASES: [&str; 4] = ["helmrelease", "hr", "helmchart", "application"];
+
 /// A name that Kubernetes gives to nothing: neither a name nor a value of a label has
 /// brackets. It is the name of a namespace that is not named.
 pub(crate) const UNNAMED: &str = "<new>";
@@ -204,6 +207,13 @@ impl Form {
         let lower_case = word.to_ascii_lowercase();
         if SERVICE.contains(&lower_case.as_str()) {
             return Ok(Self::Service { namespace, name });
+        }
+        if RELEASES.contains(&lower_case.as_str()) {
+            return Ok(Self::Named {
+                namespace,
+                kind: None,
+                name,
+            });
         }
         let kind = kind(&lower_case);
         let kind =

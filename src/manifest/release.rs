@@ -1,0 +1,236 @@
+//! The pods of a release of a chart, as far as the object tells that installs it: a HelmRelease
+//! of Flux, a HelmChart of k3s, an Application of Argo CD.
+//!
+//! Refuses to know charts, but for app-template, whose values say what pods it makes (bjw-s,
+//! common library, `templates/lib/pod` and `values.yaml`).
+
+use super::context_object::text;
+use super::meta;
+use super::object::Identity;
+use crate::k8s::{Label, Labels, ObjectMeta, Protocol, ReleasedPods, ReleasedPort};
+use crate::source::Spanned;
+use crate::yaml::tree::Node;
+
+const INSTANCE: &str = "app.kubernetes.io/instance";
+const NAME: &str = "app.kubernetes.io/name";
+
+/// The object that installs a release.
+struct Release<'t> {
+    name: Spanned<String>,
+    chart: Option<Spanned<String>>,
+    version: String,
+    values: Option<Node<'t>>,
+    /// Whether values come from elsewhere, too.
+    has_other_values: bool,
+}
+
+/// Reads the pods of a release; none for an object that installs none.
+pub(super) fn read(
+    node: Node<'_>,
+    identity: &Identity<'_>,
+    meta: &ObjectMeta,
+) -> Vec<ReleasedPods> {
+    let Some(release) = Release::read(node, identity, meta) else {
+        return Vec::new();
+    };
+    let controllers = release.values.and_then(|values| values.get("controllers"));
+    let is_app_template = match &release.chart {
+        Some(chart) => chart.value == "app-template",
+        None => false,
+    };
+    match controllers.filter(|node| node.is_mapping()) {
+        Some(controllers) if is_app_template || holds_containers(controllers) => {
+            release.pods_of_controllers(controllers)
+        }
+        _ => vec![release.pods_of_some_chart(meta)],
+    }
+}
+
+/// Whether the values are those of app-template, whatever its chart is called here.
+fn holds_containers(controllers: Node<'_>) -> bool {
+    let mut entries = controllers.entries();
+    entries.any(|entry| entry.value.get("containers").is_some())
+}
+
+impl<'t> Release<'t> {
+    fn read(node: Node<'t>, identity: &Identity<'_>, meta: &ObjectMeta) -> Option<Self> {
+        let at = |path: &[&str]| text(node, path);
+        let own = &meta.name;
+        match (identity.group(), identity.kind) {
+            ("helm.toolkit.fluxcd.io", "HelmRelease") => {
+                let target = at(&["spec", "targetNamespace"]);
+                let by_target =
+                    target.map(|target| Spanned::new(format!("{}-{own}", target.value), own.span));
+                let name = at(&["spec", "releaseName"]).or(by_target);
+                let chart = at(&["spec", "chart", "spec", "chart"]);
+                let version = at(&["spec", "chart", "spec", "version"]);
+                Some(Self {
+                    name: name.unwrap_or_else(|| own.clone()),
+                    chart: chart.or_else(|| at(&["spec", "chartRef", "name"])),
+                    version: version.map(|it| it.value).unwrap_or_default(),
+                    values: node.find(&["spec", "values"]),
+                    has_other_values: node.find(&["spec", "valuesFrom"]).is_some(),
+                })
+            }
+            ("helm.cattle.io", "HelmChart") => Some(Self {
+                name: own.clone(),
+                chart: at(&["spec", "chart"]),
+                version: String::new(),
+                values: None,
+                has_other_values: true,
+            }),
+            ("argoproj.io", "Application") => {
+                let several = node.find(&["spec", "sources"]).into_iter();
+                let mut sources = node
+                    .find(&["spec", "source"])
+                    .into_iter()
+                    .chain(several.flat_map(Node::items));
+                let source = sources.find(|source| text(*source, &["chart"]).is_some())?;
+                let name = text(source, &["helm", "releaseName"]);
+                let version = text(source, &["targetRevision"]);
+                let others = ["values", "valueFiles", "parameters"];
+                let mut others = others.into_iter();
+                Some(Self {
+                    name: name.unwrap_or_else(|| own.clone()),
+                    chart: text(source, &["chart"]),
+                    version: version.map(|it| it.value).unwrap_or_default(),
+                    values: source.find(&["helm", "valuesObject"]),
+                    has_other_values: others.any(|it| source.find(&["helm", it]).is_some()),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    fn label(&self, key: &str, value: &str) -> Label {
+        Label {
+            key: Spanned::new(key.to_owned(), self.name.span),
+            value: Spanned::new(value.to_owned(), self.name.span),
+        }
+    }
+
+    /// The pods of a chart that nobody knows: by convention they name their release.
+    fn pods_of_some_chart(&self, meta: &ObjectMeta) -> ReleasedPods {
+        let values = self.values.and_then(|values| values.get("podLabels"));
+        let written = values.map(labels_of).unwrap_or_default();
+        let instance = self.label(INSTANCE, &self.name);
+        let labels = written.iter().cloned().chain([instance]);
+        ReleasedPods {
+            names: vec![self.name.value.clone(), meta.name.value.clone()],
+            labels: Labels::new(labels.collect()),
+            are_labels_known: false,
+            ports: Vec::new(),
+            are_ports_known: false,
+            host_network: false,
+        }
+    }
+
+    fn pods_of_controllers(&self, controllers: Node<'_>) -> Vec<ReleasedPods> {
+        let enabled: Vec<(String, Node<'_>)> = controllers
+            .entries()
+            .filter(|entry| is_enabled(entry.value))
+            .map(|entry| (entry.key.key_text().into_owned(), entry.value))
+            .collect();
+        let is_only = enabled.len() == 1;
+        let pods = enabled
+            .iter()
+            .map(|(key, controller)| self.pods_of(key, *controller, is_only));
+        pods.collect()
+    }
+
+    fn pods_of(&self, key: &str, controller: Node<'_>, is_only: bool) -> ReleasedPods {
+        let value = |path: &[&str]| self.values.and_then(|values| values.find(path));
+        let override_of = |field: &str| {
+            let found = self
+                .values
+                .and_then(|values| text(values, &["global", field]));
+            found.map(|it| it.value)
+        };
+        let name = override_of("nameOverride").unwrap_or_else(|| self.name.value.clone());
+        let full = override_of("fullnameOverride").unwrap_or_else(|| self.name.value.clone());
+        let mut labels = vec![self.label(INSTANCE, &self.name), self.label(NAME, &name)];
+        const KEYS: [&str; 2] = [
+            "app.kubernetes.io/component",
+            "app.kubernetes.io/controller",
+        ];
+        match self.version.trim_start_matches(['v', '^', '~', '=']) {
+            // It is one of both, and nobody knows which.
+            "" => labels.extend(KEYS.map(|label| self.label(label, "${controller}"))),
+            version
+                if ["1.", "2.", "3."]
+                    .iter()
+                    .any(|old| version.starts_with(old)) =>
+            {
+                labels.push(self.label(KEYS[0], key));
+            }
+            _ => labels.push(self.label(KEYS[1], key)),
+        }
+        let propagates = value(&["global", "propagateGlobalMetadataToPods"]);
+        let global = value(&["global", "labels"]);
+        let global = global.filter(|_| propagates.and_then(Node::as_bool) == Some(true));
+        let default = value(&["defaultPodOptions", "labels"]);
+        let own = controller.find(&["pod", "labels"]);
+        for written in [global, default, own].into_iter().flatten() {
+            labels.extend(labels_of(written).iter().cloned());
+        }
+        let host_network = controller.find(&["pod", "hostNetwork"]);
+        let host_network = host_network.or_else(|| value(&["defaultPodOptions", "hostNetwork"]));
+        let mut names = vec![format!("{full}-{key}"), full];
+        if is_only {
+            names.reverse();
+        }
+        ReleasedPods {
+            names,
+            labels: Labels::new(labels),
+            are_labels_known: !self.has_other_values,
+            ports: self.ports(key, is_only),
+            are_ports_known: !self.has_other_values,
+            host_network: host_network.and_then(Node::as_bool) == Some(true),
+        }
+    }
+
+    /// The ports of the services that lead to a controller.
+    fn ports(&self, key: &str, is_only: bool) -> Vec<ReleasedPort> {
+        let services = self.values.and_then(|values| values.get("service"));
+        let services = services.into_iter().flat_map(Node::entries);
+        let mut found = Vec::new();
+        for service in services.filter(|service| is_enabled(service.value)) {
+            let of = text(service.value, &["controller"]);
+            if of.map_or(!is_only, |of| of.value != key) {
+                continue;
+            }
+            let ports = service.value.get("ports").into_iter();
+            for port in ports
+                .flat_map(Node::entries)
+                .filter(|it| is_enabled(it.value))
+            {
+                let number = ["targetPort", "port"].into_iter();
+                let mut number =
+                    number.filter_map(|field| u16::try_from(port.value.get(field)?.as_int()?).ok());
+                let protocol = text(port.value, &["protocol"]);
+                let protocol = match protocol.as_ref().map(|it| it.value.as_str()) {
+                    Some("UDP") => Protocol::Udp,
+                    Some("SCTP") => Protocol::Sctp,
+                    _ => Protocol::Tcp,
+                };
+                found.extend(number.next().map(|number| ReleasedPort {
+                    name: port.key.key_text().into_owned(),
+                    protocol,
+                    number,
+                }));
+            }
+        }
+        found
+    }
+}
+
+fn is_enabled(node: Node<'_>) -> bool {
+    node.get("enabled").and_then(Node::as_bool) != Some(false)
+}
+
+fn labels_of(node: Node<'_>) -> Labels {
+    if !node.is_mapping() {
+        return Labels::default();
+    }
+    meta::string_map(node, meta::Holds::Labels, "", "", &mut Vec::new())
+}
