@@ -110,11 +110,11 @@ impl Error {
     /// The same as a fault of the value at a path of keys: `scopes[0]`.
     fn at_path(mut self, path: &serde_path_to_error::Path, text: &str) -> Self {
         let written = path.to_string();
-        let last = path.iter().filter_map(|segment| match segment {
+        let mut keys = path.iter().filter_map(|segment| match segment {
             Segment::Map { key } => Some(key.as_str()),
             _ => None,
         });
-        let Some(key) = last.last() else {
+        let Some(key) = keys.next_back() else {
             return self;
         };
         if !self.message.contains(&format!("`{key}`")) {

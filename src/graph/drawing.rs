@@ -254,13 +254,13 @@ struct Admission {
 impl Admission {
     fn new(matrix: &FlowMatrix<'_>, query: &FlowQuery) -> Self {
         let flags = |choice: &EndSet| {
-            let mut flags = vec![false; matrix.len()];
+            let mut flags = vec![false; matrix.node_count()];
             for node in matrix.nodes_of(choice) {
                 flags[node.index()] = true;
             }
             flags
         };
-        let all = || vec![true; matrix.len()];
+        let all = || vec![true; matrix.node_count()];
         let near = query.around.as_ref().map(|(ends, hops)| {
             let start = matrix.nodes_of(ends);
             [false, true].map(|backwards| {
@@ -293,7 +293,7 @@ impl Admission {
 /// By node: the number of steps from the nearest of `start`, or to it. Nothing is carried
 /// on through the outside.
 fn steps(matrix: &FlowMatrix<'_>, start: &[NodeId], backwards: bool) -> Vec<Option<usize>> {
-    let mut steps: Vec<Option<usize>> = vec![None; matrix.len()];
+    let mut steps: Vec<Option<usize>> = vec![None; matrix.node_count()];
     let mut next: VecDeque<NodeId> = start.iter().copied().collect();
     for node in start {
         steps[node.index()] = Some(0);

@@ -111,7 +111,7 @@ impl<'c> FlowMatrix<'c> {
     ) {
         // By group of the relation: the group here of its first member, as a chosen part
         // of a group is reached as all of it is.
-        let size = self.len();
+        let size = self.node_count();
         self.cells = Vec::with_capacity(size * size);
         // Rows are large, so that only some are there at a time.
         for (chunk, leaves) in self.groups.chunks(256).zip(leaves.chunks(256)) {
@@ -163,7 +163,7 @@ impl<'c> FlowMatrix<'c> {
 
     /// The number of nodes.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn node_count(&self) -> usize {
         self.groups.len() + self.outside.len()
     }
 
@@ -183,7 +183,7 @@ impl<'c> FlowMatrix<'c> {
 
     /// All nodes: first the groups, then the outside.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = NodeId> + use<> {
-        (0..self.len()).map(NodeId::new)
+        (0..self.node_count()).map(NodeId::new)
     }
 
     /// What a node stands for.
@@ -228,7 +228,7 @@ impl<'c> FlowMatrix<'c> {
     /// The place of [`between`](Self::between) in [`sets`](Self::sets).
     #[must_use]
     pub fn set_between(&self, source: NodeId, destination: NodeId) -> u32 {
-        self.cells[source.index() * self.len() + destination.index()]
+        self.cells[source.index() * self.node_count() + destination.index()]
     }
 
     /// The distinct entries of the table; the first is the closed one.
@@ -255,7 +255,7 @@ impl<'c> FlowMatrix<'c> {
         for source in self.nodes() {
             for destination in self.nodes() {
                 if !is_kept(source, destination) {
-                    let cell = source.index() * self.len() + destination.index();
+                    let cell = source.index() * self.node_count() + destination.index();
                     self.cells[cell] = 0;
                 }
             }

@@ -77,7 +77,7 @@ impl<'m, 'c> Paths<'m, 'c> {
             .map_or_else(Vec::new, |to| matrix.nodes_of(to))
             .into_iter()
             .collect();
-        let mut graph = DiGraph::with_capacity(matrix.len() + 2, 0);
+        let mut graph = DiGraph::with_capacity(matrix.node_count() + 2, 0);
         for _ in matrix.nodes() {
             graph.add_node(());
         }
@@ -150,7 +150,7 @@ impl<'m, 'c> Paths<'m, 'c> {
     /// The number of hops of a shortest path; `None` if there is none.
     #[must_use]
     pub fn shortest(&self) -> Option<usize> {
-        let first = self.paths(self.matrix.len(), 1);
+        let first = self.paths(self.matrix.node_count(), 1);
         first.first().map(|path| path.len() - 1)
     }
 

@@ -216,7 +216,7 @@ impl<'c> Judge<'c> {
                 certainty,
             };
             let paths = Paths::new(&matrix, &query);
-            let found = paths.paths(hops.unwrap_or(MAX_HOPS.max(matrix.len())), 1);
+            let found = paths.paths(hops.unwrap_or(MAX_HOPS.max(matrix.node_count())), 1);
             found.into_iter().next()
         };
         let show = |path: &Vec<NodeId>| {
