@@ -5,7 +5,7 @@
 
 use super::{Category, Rule, RuleMeta};
 use crate::diagnostic::Diagnostic;
-use crate::source::{SourceId, Span};
+use crate::source::{SourceId, SourceMap, Span};
 use std::collections::{HashMap, HashSet};
 
 /// Parts the findings into those that stand for themselves, and those whose root cause
@@ -13,6 +13,7 @@ use std::collections::{HashMap, HashSet};
 /// object. What is said of an object as a whole follows from any text of it that does not
 /// say what its author sees in it.
 pub(super) fn part_consequences(
+    sources: &SourceMap,
     findings: Vec<Diagnostic>,
     rules: &[&'static dyn Rule],
 ) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
@@ -39,10 +40,105 @@ pub(super) fn part_consequences(
         causes.is_some_and(|causes| causes.explain(finding))
     };
     let verdicts: Vec<bool> = findings.iter().map(is_consequence).collect();
-    let mut verdicts = verdicts.into_iter();
+    let (findings, mut consequences) = part(findings, &verdicts);
+    let verdicts = Blamed::new(&findings, &metas).explain_all(sources, &findings, &metas);
+    let (findings, others) = part(findings, &verdicts);
+    consequences.extend(others);
+    (findings, consequences)
+}
+
+/// Those of which the verdict is no, and those of which it is yes.
+fn part(findings: Vec<Diagnostic>, verdicts: &[bool]) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
+    let mut verdicts = verdicts.iter();
     findings
         .into_iter()
         .partition(|_| !verdicts.next().expect("there is one for each finding"))
+}
+
+/// The findings about mistakes in policies, by the policy. What says that somebody cannot be
+/// reached marks the names of the policies that keep the ends apart: it is a consequence of a
+/// mistake in one of them that speaks of one of the ends.
+struct Blamed<'f> {
+    /// By the text and the name of the policy.
+    by_policy: HashMap<(SourceId, &'f str), Vec<&'f Diagnostic>>,
+    /// By the policies' names that they mark themselves: those that block the other side.
+    by_mark: HashMap<Span, Vec<&'f Diagnostic>>,
+    /// About the subject of a policy, which selects nobody.
+    of_subjects: Vec<&'f Diagnostic>,
+}
+
+impl<'f> Blamed<'f> {
+    fn new(findings: &'f [Diagnostic], metas: &HashMap<&str, &RuleMeta>) -> Self {
+        let mut blamed = Self {
+            by_policy: HashMap::new(),
+            by_mark: HashMap::new(),
+            of_subjects: Vec::new(),
+        };
+        let mutes = |finding: &&Diagnostic| {
+            let meta = metas.get(finding.rule);
+            meta.is_some_and(|meta| !meta.mutes.is_empty())
+        };
+        for finding in findings.iter().filter(mutes) {
+            let name = finding.object.rsplit('/').next().unwrap_or_default();
+            let key = (finding.primary.span.source, name);
+            blamed.by_policy.entry(key).or_default().push(finding);
+            for label in &finding.related {
+                blamed.by_mark.entry(label.span).or_default().push(finding);
+            }
+            if finding.path == "spec.podSelector" {
+                blamed.of_subjects.push(finding);
+            }
+        }
+        blamed
+    }
+
+    fn explain_all(
+        &self,
+        sources: &SourceMap,
+        findings: &[Diagnostic],
+        metas: &HashMap<&str, &RuleMeta>,
+    ) -> Vec<bool> {
+        let is_effect = |finding: &Diagnostic| {
+            let meta = metas.get(finding.rule);
+            meta.is_some_and(|meta| meta.category == Category::Flows)
+        };
+        let explained = |finding: &Diagnostic| {
+            is_effect(finding) && {
+                let causes = finding.related.iter().flat_map(|label| {
+                    let name = sources.text(label.span).trim_matches(['"', '\'']);
+                    let of_policy = self.by_policy.get(&(label.span.source, name));
+                    of_policy.into_iter().chain(self.by_mark.get(&label.span))
+                });
+                let mut causes = causes.flatten().chain(&self.of_subjects);
+                causes.any(|cause| {
+                    metas[cause.rule].mutes.contains(&finding.rule) && speaks_of_end(cause, finding)
+                })
+            }
+        };
+        findings.iter().map(explained).collect()
+    }
+}
+
+/// Whether a mistake is about one of the ends that a finding names: the workload, or the
+/// namespace that it is in.
+fn speaks_of_end(cause: &Diagnostic, finding: &Diagnostic) -> bool {
+    let says = |words: &str| {
+        let labels = cause.related.iter().map(|label| label.message.as_str());
+        let mut texts = labels.chain([cause.message.as_str()]);
+        texts.any(|text| text.contains(words))
+    };
+    let home = cause.object.split('/').next();
+    let mut ends = finding.message.split('`').skip(1).step_by(2);
+    ends.any(|end| {
+        let mut parts = end.split('/');
+        let (Some(namespace), Some(kind), Some(name)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return false;
+        };
+        says(&format!("`{end}`"))
+            || says(&format!("{kind} `{name}`"))
+            || home != Some(namespace) && says(&format!("namespace `{namespace}`"))
+    })
 }
 
 /// What findings say that mute a rule in one text. A text may hold thousands of them.

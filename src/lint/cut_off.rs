@@ -3,7 +3,7 @@
 //! Refuses to know why the pods should reach it.
 
 use super::Context;
-use crate::cluster::{ServiceId, WorkloadId};
+use crate::cluster::{PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::Diagnostic;
 use crate::engine::{self, Endpoint};
 use crate::k8s::{Direction, Protocol, ServicePort};
@@ -63,6 +63,25 @@ impl CutOff {
             [self.source, self.destination].map(|id| Endpoint::workload(cx.cluster, id));
         let denied = engine::explain(cx.cluster, &from, &to).verdict.denied();
         denied.contains(self.protocol, self.port)
+    }
+
+    /// The policies that keep them apart, in order.
+    #[must_use]
+    pub fn policies(&self, cx: &Context<'_>) -> Vec<PolicyId> {
+        let sides = [
+            (Direction::Egress, self.source),
+            (Direction::Ingress, self.destination),
+        ];
+        let refusing = sides
+            .into_iter()
+            .filter(|(side, _)| self.is_refused_by(cx, *side));
+        let mut policies: Vec<PolicyId> = refusing
+            .flat_map(|(side, workload)| cx.engine.isolating(workload, side))
+            .copied()
+            .collect();
+        policies.sort_unstable();
+        policies.dedup();
+        policies
     }
 
     /// The finding with the policies that keep them apart.

@@ -4,11 +4,15 @@
 //! Refuses to know who should get in.
 
 use super::unjudged::Unjudged;
+use super::{Context, service_ports};
 use crate::cluster::{Cluster, PolicyId, WorkloadId};
 use crate::diagnostic::Diagnostic;
 use crate::engine::program::StageName;
 use crate::engine::{self, AddressRange, Endpoint, PolicyRef, PolicyTrace, SideTrace};
-use crate::k8s::{Direction, NetworkPolicyPeer, NetworkPolicyRule, Protocol, Truth};
+use crate::k8s::{
+    Direction, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, PortReference, Protocol,
+    Truth,
+};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// A port that policies guard.
@@ -79,6 +83,54 @@ impl<'c> Entrance<'c> {
         self.rules.iter().any(|(policy, _, rule)| {
             let peers = rule.peers.items();
             peers.is_empty() || peers.iter().any(|peer| is_meant(*policy, peer))
+        })
+    }
+
+    /// The entries of the guarding policies, each with its rule, that name a Service's port which
+    /// leads to this port of the pods: they open nothing here, and were meant to.
+    pub fn at_service_port<'s>(
+        &'s self,
+        cx: &'s Context<'_>,
+    ) -> impl Iterator<Item = (PolicyId, &'s NetworkPolicyRule, &'s NetworkPolicyPort)> {
+        let cluster = cx.cluster;
+        let opens = |id: &PolicyId| self.rules.iter().any(|(policy, _, _)| policy == id);
+        let policies = self.policies.iter().filter(move |id| !opens(id));
+        let rules = policies.flat_map(move |id| {
+            let rules = cluster.policy(*id).object.rules(Direction::Ingress);
+            rules.iter().map(|rule| (*id, rule))
+        });
+        let entries = rules.flat_map(|(id, rule)| {
+            let entries = rule.ports.items().iter();
+            entries.map(move |entry| (id, rule, entry))
+        });
+        entries.filter(move |(id, _, entry)| {
+            let Some(PortReference::Number(number)) = entry.port.get().map(|port| &port.value)
+            else {
+                return false;
+            };
+            entry.protocol_or_default() == self.protocol
+                && service_ports::translated(
+                    cluster,
+                    cx.engine.selected(*id),
+                    self.protocol,
+                    *number,
+                )
+                .iter()
+                .any(|it| it.workload == self.workload && it.pod_port == self.port)
+        })
+    }
+
+    /// Whether a rule would let in by a peer of which `is_meant` holds, or everybody, had it not
+    /// a Service's port in place of the pods'. That is a mistake of its own.
+    pub fn admits_at_service_port(
+        &self,
+        cx: &Context<'_>,
+        is_meant: impl Fn(PolicyId, &NetworkPolicyPeer) -> bool,
+    ) -> bool {
+        let mut entries = self.at_service_port(cx);
+        entries.any(|(policy, rule, _)| {
+            let peers = rule.peers.items();
+            peers.is_empty() || peers.iter().any(|peer| is_meant(policy, peer))
         })
     }
 

@@ -81,7 +81,7 @@ pub fn run(input: &Input<'_>, rules: &[&'static dyn Rule]) -> Report {
     }
     let runs = |finding: &&Diagnostic| rules.iter().any(|rule| rule.meta().name == finding.rule);
     findings.extend(input.reported.iter().filter(runs).cloned());
-    let (findings, consequences) = part_consequences(findings, rules);
+    let (findings, consequences) = part_consequences(input.sources, findings, rules);
     let mut suppressions = Suppressions::read(input, rules);
     let (mut findings, mut suppressed) = suppressions.apply(findings);
     // Whoever allows a consequence of something else has not allowed it for nothing.

@@ -408,15 +408,18 @@ fn is_open(cx: &Context<'_>, source: Traffic, entrance: &Entrance<'_>) -> bool {
     // port of the nodes is opened for is less certain: many a chart does so by default.
     match source {
         Traffic::Clients(Balancing::LoadBalancer | Balancing::Gateway) => {
-            return entrance.admits_addresses();
+            let is_address = |_, peer: &NetworkPolicyPeer| peer.ip_block.get().is_some();
+            return entrance.admits_addresses()
+                || entrance.admits_at_service_port(cx, is_address);
         }
         Traffic::Inside => return !entrance.rules.is_empty(),
         Traffic::Clients(Balancing::NodePort) | Traffic::Controller | Traffic::Router => {}
     }
-    entrance.admits(|policy, peer| {
+    let is_it = |policy, peer: &NetworkPolicyPeer| {
         Caller::IngressController.may_match(cx, policy, peer, entrance.workload)
             && host_network_controller(cx, peer).is_none()
-    })
+    };
+    entrance.admits(is_it) || entrance.admits_at_service_port(cx, is_it)
 }
 
 /// The controller that a peer means and cannot match, as all of the namespace's controllers

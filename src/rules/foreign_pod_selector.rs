@@ -1,6 +1,6 @@
 //! Peers that name pods of another namespace without naming the namespace.
 
-use crate::cluster::PolicyId;
+use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::{Fix, FixClass, Severity};
 use crate::engine::PolicyRef;
 use crate::k8s::{self, PeerPlace, Truth};
@@ -65,7 +65,13 @@ declare_rule! {
         tier: Stable,
         evidence: "1 warning or error on 24 public repositories, judged right",
         fix: Some(FixClass::Widening),
-        mutes: &["unmatched-peer-selector"],
+        mutes: &[
+            "unmatched-peer-selector",
+            "batch-workload-cut-off",
+            "one-sided-flow",
+            "scrape-blocked",
+            "service-cut-off",
+        ],
         since: "0.1.0",
     }
 }
@@ -111,6 +117,11 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
     let Some((home, evidence)) = homes::home(cx, own, selector) else {
         return;
     };
+    if let Evidence::Workload(workload) = evidence
+        && belongs_beside(cx, id, workload)
+    {
+        return;
+    }
     let severity = match evidence {
         Evidence::Workload(_) => cx.severity_by_inventory(own, Severity::Error, Severity::Warning),
         Evidence::WellKnown(_) => Severity::Warning,
@@ -156,4 +167,15 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         });
     }
     cx.report(finding);
+}
+
+/// Whether a policy that selects nobody would select pods where those of the peer are: then it
+/// is the policy that is in the wrong namespace, which `unmatched-pod-selector` says.
+fn belongs_beside(cx: &Context<'_>, id: PolicyId, workload: WorkloadId) -> bool {
+    let subject = cx.cluster.policy(id).object.pod_selector.get();
+    let home = cx.cluster.workload(workload).namespace;
+    subject.filter(|it| !it.is_empty()).is_some_and(|subject| {
+        let there = cx.engine.matching_workloads([home].into_iter(), subject);
+        cx.engine.selected(id).is_empty() && !there.is_empty()
+    })
 }

@@ -73,7 +73,14 @@ declare_rule! {
         tier: Stable,
         evidence: "no warning or error on 24 public repositories",
         fix: None,
-        mutes: &["unmatched-pod-selector", "unmatched-peer-selector", "foreign-pod-selector"],
+        mutes: &[
+            "unmatched-pod-selector",
+            "unmatched-peer-selector",
+            "foreign-pod-selector",
+            "batch-workload-cut-off",
+            "one-sided-flow",
+            "service-cut-off",
+        ],
         since: "0.1.0",
     }
 }

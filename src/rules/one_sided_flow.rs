@@ -125,7 +125,7 @@ declare_rule! {
         tier: Stable,
         evidence: "no warning or error on 24 public repositories",
         fix: None,
-        mutes: &[],
+        mutes: &["batch-workload-cut-off", "service-cut-off"],
         since: "0.1.0",
     }
 }

@@ -4,7 +4,7 @@ use crate::cluster::platform;
 use crate::cluster::{PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
-    LabelSelector, Labels, Monitor, MonitorEndpoint, PortReference, Protocol, Truth, Workload,
+    LabelSelector, Labels, Monitor, MonitorEndpoint, NetworkPolicyPeer, PortReference, Protocol, Truth, Workload,
 };
 use crate::lint::callers::Caller;
 use crate::lint::entrance::{self, Entrance};
@@ -364,7 +364,10 @@ fn every_port(cx: &Context<'_>, id: WorkloadId) -> Vec<u16> {
 }
 
 fn is_closed(cx: &Context<'_>, entrance: &Entrance<'_>) -> bool {
-    !entrance.admits(|policy, peer| Caller::Scraper.may_match(cx, policy, peer, entrance.workload))
+    let is_it = |policy, peer: &NetworkPolicyPeer| {
+        Caller::Scraper.may_match(cx, policy, peer, entrance.workload)
+    };
+    !entrance.admits(is_it) && !entrance.admits_at_service_port(cx, is_it)
 }
 
 fn is_scraped(annotations: &Labels) -> bool {

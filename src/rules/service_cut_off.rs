@@ -1,13 +1,13 @@
 //! Workloads that policies keep from a Service that they are told to talk to.
 
-use crate::cluster::{NamespaceId, ServiceId, WorkloadId};
+use crate::cluster::{NamespaceId, PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Direction, WorkloadKind};
 use crate::lint::cut_off::CutOff;
 use crate::lint::entrance::Entrance;
 use crate::lint::references::{self, Reference};
 use crate::lint::unjudged::Unjudged;
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 use std::collections::BTreeMap;
 
 declare_rule! {
@@ -130,6 +130,7 @@ impl Rule for ServiceCutOff {
 
     fn check_namespace(&self, cx: &mut Context<'_>, id: NamespaceId) {
         let cluster = cx.cluster;
+        let mut by_cause: BTreeMap<Cause, Vec<CutOff>> = BTreeMap::new();
         for workload in cluster.workloads_in(id) {
             let pod = &cluster.workload(workload).object;
             if !pod.meta.is_accepted || pod.host_network {
@@ -154,18 +155,40 @@ impl Rule for ServiceCutOff {
             found.retain(|service, _| {
                 !unjudged.may_be_in(cluster, cluster.service(*service).namespace)
             });
-            let mut findings: Vec<Diagnostic> = found
-                .iter()
-                .map(|(service, cut_off)| describe(cx, *service, cut_off))
-                .collect();
-            if findings.is_empty() && may_cluster {
-                findings.extend(replicas(cx, &unjudged, workload));
-            }
-            for finding in findings {
+            if found.is_empty()
+                && may_cluster
+                && let Some(finding) = replicas(cx, &unjudged, workload)
+            {
                 cx.report(finding);
             }
+            for (service, cut_off) in found {
+                let cause = Cause {
+                    service,
+                    destination: cut_off.destination,
+                    port: cut_off.port,
+                    policies: cut_off.policies(cx),
+                    is_own: cut_off.source == cut_off.destination,
+                };
+                by_cause.entry(cause).or_default().push(cut_off);
+            }
+        }
+        for (cause, cut_offs) in by_cause {
+            let finding = describe(cx, cause.service, &cut_offs);
+            cx.report(finding);
         }
     }
+}
+
+/// What several workloads have in common that cannot reach a Service: one change lets all of
+/// them in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Cause {
+    service: ServiceId,
+    destination: WorkloadId,
+    port: u16,
+    policies: Vec<PolicyId>,
+    /// Whether these are the replicas of the destination.
+    is_own: bool,
 }
 
 /// What a workload is kept from at an address that it is given.
@@ -182,8 +205,9 @@ fn cut_off(cx: &Context<'_>, workload: WorkloadId, reference: &Reference) -> Opt
     CutOff::find(cx, workload, reference.service, reference.port)
 }
 
-fn describe(cx: &Context<'_>, service: ServiceId, cut_off: &CutOff) -> Diagnostic {
+fn describe(cx: &Context<'_>, service: ServiceId, cut_offs: &[CutOff]) -> Diagnostic {
     let name = |id| cx.cluster.workload_name(id);
+    let cut_off = &cut_offs[0];
     let service = &cx.cluster.service(service).object.meta.name;
     let source = name(cut_off.source);
     let port = format!("{} {}", cut_off.protocol, cut_off.port);
@@ -194,17 +218,20 @@ fn describe(cx: &Context<'_>, service: ServiceId, cut_off: &CutOff) -> Diagnosti
     } else {
         let destination = name(cut_off.destination);
         format!(
-            "`{source}` is given the address of Service `{service}`, but policies keep it from `{destination}` on {port}"
+            "`{source}` is configured to use Service `{service}`, but policies block it from `{destination}` on {port}"
         )
     };
     let object = &cx.cluster.workload(cut_off.source).object;
     let finding = cx
         .finding(object.meta.name.span, message)
         .about(source, "")
-        .label("its variables or arguments give the address");
-    cut_off
-        .point_out(cx, finding)
-        .help("allow the connection on the side that blocks it, or delete the address")
+        .label("its variables or arguments hold the address");
+    let mut finding = cut_off.point_out(cx, finding);
+    let others: Vec<String> = cut_offs[1..].iter().map(|it| name(it.source)).collect();
+    if !others.is_empty() {
+        finding = finding.note(format!("cut off as well: {}", words::names(&others)));
+    }
+    finding.help("allow the connection on the side that blocks it, or remove the address")
 }
 
 /// Replicas on a port that only their headless Service has, to which nobody gets in.

@@ -97,7 +97,7 @@ declare_rule! {
         tier: Stable,
         evidence: "3 warnings and errors on 24 public repositories, judged right",
         fix: Some(FixClass::Widening),
-        mutes: &[],
+        mutes: &["batch-workload-cut-off", "service-cut-off"],
         since: "0.1.0",
     }
 }

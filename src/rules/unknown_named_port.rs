@@ -81,7 +81,13 @@ declare_rule! {
         tier: Stable,
         evidence: "no warning or error on 24 public repositories",
         fix: None,
-        mutes: &[],
+        mutes: &[
+            "batch-workload-cut-off",
+            "entrypoint-blocked",
+            "one-sided-flow",
+            "scrape-blocked",
+            "service-cut-off",
+        ],
         since: "0.1.0",
     }
 }

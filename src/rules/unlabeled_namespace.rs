@@ -86,7 +86,14 @@ declare_rule! {
         tier: Stable,
         evidence: "22 warnings and errors on 24 public repositories, not judged one by one since the last rework",
         fix: Some(FixClass::Widening),
-        mutes: &["unmatched-namespace-selector", "dns-peer-mismatch", "scrape-blocked"],
+        mutes: &[
+            "unmatched-namespace-selector",
+            "dns-peer-mismatch",
+            "scrape-blocked",
+            "batch-workload-cut-off",
+            "one-sided-flow",
+            "service-cut-off",
+        ],
         since: "0.1.0",
     }
 }

@@ -78,7 +78,7 @@ declare_rule! {
         tier: Stable,
         evidence: "no warning or error on 24 public repositories",
         fix: Some(FixClass::Widening),
-        mutes: &[],
+        mutes: &["batch-workload-cut-off", "one-sided-flow", "service-cut-off"],
         since: "0.1.0",
     }
 }

@@ -77,7 +77,7 @@ declare_rule! {
         tier: Stable,
         evidence: "no warning or error on 24 public repositories, 2 infos",
         fix: Some(FixClass::Narrowing),
-        mutes: &[],
+        mutes: &["batch-workload-cut-off", "one-sided-flow", "service-cut-off"],
         since: "0.1.0",
     }
 }

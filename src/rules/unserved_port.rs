@@ -79,7 +79,7 @@ declare_rule! {
         tier: Stable,
         evidence: "2 warnings and errors on 24 public repositories, judged right",
         fix: None,
-        mutes: &[],
+        mutes: &["batch-workload-cut-off", "one-sided-flow", "service-cut-off"],
         since: "0.1.0",
     }
 }

@@ -111,7 +111,7 @@ declare_rule! {
         tier: Stable,
         evidence: "3 warnings and errors on 24 public repositories, not judged one by one since the last rework",
         fix: None,
-        mutes: &[],
+        mutes: &["service-port-not-pod-port"],
         since: "0.1.0",
     }
 }
@@ -137,9 +137,11 @@ impl Rule for WebhookBlocked {
                 for port in called {
                     let entrance =
                         Entrance::guarded(cluster, &unjudged, workload, Protocol::Tcp, port);
+                    let is_it = |_, peer: &NetworkPolicyPeer| {
+                        peer.ip_block.get().is_some() || may_be_api_server(cx, peer)
+                    };
                     let is_closed = |entrance: &Entrance<'_>| {
-                        !entrance.admits_addresses()
-                            && !entrance.admits(|_, peer| may_be_api_server(cx, peer))
+                        !entrance.admits(is_it) && !entrance.admits_at_service_port(cx, is_it)
                     };
                     let Some(entrance) = entrance.filter(is_closed) else {
                         continue;
@@ -208,6 +210,10 @@ fn describe(cx: &Context<'_>, entrance: &Entrance<'_>, calls: &[Call<'_>]) -> Di
             "the API server calls port {port} of those pods; it is not a pod itself"
         ));
     finding = entrance.point_out(cluster, finding);
+    for (_, _, entry) in entrance.at_service_port(cx) {
+        let label = "a port of the Service, and the API server is not a pod";
+        finding = finding.related(entry.span, label);
+    }
     let mut others: Vec<String> = calls[1..].iter().map(Call::object).collect();
     others.dedup();
     others.retain(|other| *other != first.object());
