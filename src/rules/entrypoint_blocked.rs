@@ -409,8 +409,7 @@ fn is_open(cx: &Context<'_>, source: Traffic, entrance: &Entrance<'_>) -> bool {
     match source {
         Traffic::Clients(Balancing::LoadBalancer | Balancing::Gateway) => {
             let is_address = |_, peer: &NetworkPolicyPeer| peer.ip_block.get().is_some();
-            return entrance.admits_addresses()
-                || entrance.admits_at_service_port(cx, is_address);
+            return entrance.admits_addresses() || entrance.admits_at_service_port(cx, is_address);
         }
         Traffic::Inside => return !entrance.rules.is_empty(),
         Traffic::Clients(Balancing::NodePort) | Traffic::Controller | Traffic::Router => {}

@@ -4,7 +4,8 @@ use crate::cluster::platform;
 use crate::cluster::{PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
-    LabelSelector, Labels, Monitor, MonitorEndpoint, NetworkPolicyPeer, PortReference, Protocol, Truth, Workload,
+    LabelSelector, Labels, Monitor, MonitorEndpoint, NetworkPolicyPeer, PortReference, Protocol,
+    Truth, Workload,
 };
 use crate::lint::callers::Caller;
 use crate::lint::entrance::{self, Entrance};
