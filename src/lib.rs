@@ -65,6 +65,8 @@ pub use workspace::{ClusterView, NotJudged, Workspace};
 
 // Text and findings: nothing here knows Kubernetes.
 #[doc(hidden)]
+pub mod progress;
+#[doc(hidden)]
 pub mod source;
 #[doc(hidden)]
 pub mod diagnostic;

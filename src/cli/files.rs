@@ -56,6 +56,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
 /// Writes the clusters, with what builds them, what is missing from them, and what nothing
 /// deploys.
 fn write_roots(input: &Input, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let out = &mut style.fit(out);
     let sources = input.workspace.sources();
     let several = input.workspace.clusters().len() > 1;
     for view in input.workspace.clusters() {
@@ -123,6 +124,7 @@ fn write(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let out = &mut style.fit(out);
     let sources = input.workspace.sources();
     let documents = input.workspace.documents();
     let is_asked = |id: &SourceId| {

@@ -10,10 +10,14 @@ use crate::diagnostic::Severity;
 use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
 use crate::load::{self, Limits, Listing, Loaded, ProblemKind, SkipReason};
 use crate::output::{Escaped, Problem, Summary, count, not_judged_lines};
+use crate::progress;
 use crate::source::{self, SourceId};
 use crate::workspace::{ClusterView, PathOf, Texts, Workspace};
 use std::io;
 use std::sync::Arc;
+
+/// What is done with clusters, for a person who waits.
+const JUDGING: &str = "working out who can connect to whom";
 
 /// The clusters that the arguments stand for, and what was met on the way.
 pub(crate) struct Input {
@@ -94,7 +98,9 @@ impl Input {
                 .with_config_source(config_source)
         };
         let before = before.map(of);
-        (of(now), before)
+        let now = of(now);
+        progress::begin(JUDGING, 0);
+        (now, before)
     }
 
     /// The clusters of two states, before and after, whose texts have the names that `path_of` gives them.
@@ -112,10 +118,12 @@ impl Input {
         let state = |listing, configuration| {
             Self::of_listing(&texts, listing, configuration, path_of.clone())
         };
-        [
+        let inputs = [
             state(before.unwrap_or_default(), configurations[0]),
             state(now, configurations[1]),
-        ]
+        ];
+        progress::begin(JUDGING, 0);
+        inputs
     }
 
     /// The same with the text of the configuration, for findings about it.

@@ -33,6 +33,7 @@ mod selection;
 mod states;
 mod target;
 mod terminal;
+mod ticker;
 mod test;
 mod wanted;
 

@@ -4,10 +4,12 @@
 //! Refuses to know what is printed; it only knows what the other end can show, and whether
 //! it is still there.
 
-use crate::output::{Color, Escaped, Links, Style};
+use super::ticker::Ticker;
+use crate::output::{Color, Escaped, Links, Style, fit};
 use clap::ValueEnum;
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Stderr, StdoutLock, Write};
+use terminal_size::{Height, Width, terminal_size_of};
 
 /// When to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
@@ -37,6 +39,10 @@ pub(crate) enum Verbosity {
 pub(crate) struct Terminal {
     out: BufWriter<StdoutLock<'static>>,
     err: Stderr,
+    /// How many columns standard error has, where it is a terminal.
+    err_width: Option<usize>,
+    /// Shows there how far the work has come.
+    ticker: Option<Ticker>,
     /// How standard output may be dressed.
     pub(crate) style: Style,
     /// How much is said besides.
@@ -54,10 +60,20 @@ impl Terminal {
         } else {
             Links::None
         };
-        let style = Style { color, links };
+        let style = Style {
+            color,
+            links,
+            width: columns(terminal_size_of(&out)),
+        };
+        let err = io::stderr();
+        let err_width = columns(terminal_size_of(&err));
         Self {
             out: BufWriter::with_capacity(1 << 16, out),
-            err: io::stderr(),
+            ticker: err_width
+                .filter(|_| verbosity != Verbosity::Quiet && is_drawable(environment))
+                .map(Ticker::start),
+            err_width,
+            err,
             style,
             verbosity,
         }
@@ -65,6 +81,9 @@ impl Terminal {
 
     /// Standard output, buffered.
     pub(crate) fn out(&mut self) -> &mut dyn Write {
+        if let Some(ticker) = self.ticker.take() {
+            ticker.stop();
+        }
         &mut self.out
     }
 
@@ -73,8 +92,15 @@ impl Terminal {
     pub(crate) fn say(&mut self, line: impl Display) {
         // The lines must not come out before the output that they are about.
         let _ = self.out.flush();
+        let _paused = self.ticker.as_ref().map(Ticker::pause);
         // Nobody is left to be told that standard error is closed.
-        let _ = writeln!(self.err, "{line}");
+        let _ = match self.err_width {
+            Some(width) => line.to_string().split('\n').try_for_each(|line| {
+                let line = fit(line, width);
+                writeln!(self.err, "{line}")
+            }),
+            None => writeln!(self.err, "{line}"),
+        };
     }
 
     /// Prints what went wrong to standard error: `npcheck: name: message`.
@@ -90,6 +116,15 @@ impl Terminal {
             written => written,
         }
     }
+}
+
+/// Whether a line may be drawn over on a terminal of this kind.
+fn is_drawable(variable: impl Fn(&str) -> Option<String>) -> bool {
+    variable("TERM").as_deref() != Some("dumb") && variable("CI").is_none()
+}
+
+fn columns(size: Option<(Width, Height)>) -> Option<usize> {
+    size.map(|(Width(columns), _)| usize::from(columns))
 }
 
 impl ColorChoice {

@@ -511,14 +511,17 @@ impl<'e> Row<'e> {
     }
 
     /// What the source may open at the members of every group of [`Relation::groups`], in that
-    /// order, and of what that is not known; for its own group, at another member.
-    pub fn by_group(
+    /// order, as a place among what follows: the sets that are allowed, each with what of it is
+    /// not known. For its own group, at another member.
+    pub fn by_place(
         &self,
-    ) -> impl Iterator<Item = (&'e [WorkloadId], &ConnectionSet, &ConnectionSet)> {
-        let cells = self.by_class.iter();
-        let cells = cells.map(|place| &self.distinct[*place as usize]);
-        let groups = self.relation.groups().zip(cells);
-        groups.map(|(members, cell)| (members, &*cell.connections, &*cell.unknown))
+    ) -> (
+        &[u32],
+        impl Iterator<Item = (&ConnectionSet, &ConnectionSet)>,
+    ) {
+        let cells = self.distinct.iter();
+        let sets = cells.map(|cell| (&*cell.connections, &*cell.unknown));
+        (&self.by_class, sets)
     }
 
     /// The flows to workloads in the order of the cluster, then to the outside by address.

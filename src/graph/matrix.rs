@@ -135,22 +135,19 @@ impl<'c> FlowMatrix<'c> {
     /// What a workload may open at each group: places in a list of its own.
     fn row(&self, relation: Relation<'_>, source: WorkloadId) -> (Vec<u32>, Vec<Openness>) {
         let row = relation.row(source);
-        let mut by_group = vec![0; relation.groups().len()];
         let mut local = SetTable::default();
-        type Address = *const ConnectionSet;
-        let mut known: HashMap<(Address, Address), u32> = HashMap::new();
-        for (place, (_, open, unknown)) in row.by_group().enumerate() {
-            let key = (std::ptr::from_ref(open), std::ptr::from_ref(unknown));
-            by_group[place] = *known.entry(key).or_insert_with(|| {
-                local.intern(Openness {
-                    open: open.clone(),
-                    unknown: unknown.clone(),
-                })
-            });
-        }
+        let (by_group, sets) = row.by_place();
+        let intern = |(open, unknown): (&ConnectionSet, &ConnectionSet)| {
+            local.intern(Openness {
+                open: open.clone(),
+                unknown: unknown.clone(),
+            })
+        };
+        let numbers: Vec<u32> = sets.map(intern).collect();
         let of_group = |group: &Vec<WorkloadId>| {
             let place = relation.group_of(group[0]);
-            place.map_or(0, |place| by_group[place])
+            let place = place.and_then(|place| by_group.get(place));
+            place.map_or(0, |place| numbers[*place as usize])
         };
         (self.groups.iter().map(of_group).collect(), local.sets)
     }

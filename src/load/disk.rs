@@ -5,6 +5,7 @@
 use super::decode::{self, Refusal, Text};
 use super::gather::Gathered;
 use super::{Candidate, Limits, Origin, ProblemKind, refused, walk};
+use crate::progress;
 use rayon::prelude::*;
 use std::fs;
 use std::io::Read;
@@ -31,6 +32,7 @@ fn read_all(
         .then(|| decode::read(stdin, 0, limits));
     let used = AtomicU64::new(piped.as_ref().map_or(0, bytes));
     let is_over = || used.load(Ordering::Relaxed) > limits.total_bytes;
+    progress::begin("reading files", candidates.len());
     let mut texts: Vec<Option<Result<Text, Refusal>>> = candidates
         .par_iter()
         .map(|candidate| {
@@ -42,6 +44,7 @@ fn read_all(
             }
             let text = read_file(path, limits);
             used.fetch_add(bytes(&text), Ordering::Relaxed);
+            progress::advance();
             Some(text)
         })
         .collect();

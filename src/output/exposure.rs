@@ -97,6 +97,7 @@ fn write_text(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let out = &mut style.fit(out);
     for view in views {
         if let Some(name) = &view.name {
             writeln!(out, "cluster {}", Escaped(name))?;
@@ -123,13 +124,25 @@ fn write_text(
                 .trim_end()
                 .to_owned()
         };
-        writeln!(out, "{}", style.paint(Role::Strong, line(&COLUMNS)))?;
+        let total = widths.iter().sum::<usize>() + 2 * (widths.len() - 1);
+        let is_narrow = style.width.is_some_and(|width| width < total);
+        if !is_narrow {
+            writeln!(out, "{}", style.paint(Role::Strong, line(&COLUMNS)))?;
+        }
         for (row, exposure) in rows.iter().zip(&view.exposures) {
             let cells: Vec<&str> = row.iter().map(String::as_str).collect();
-            let line = line(&cells);
+            let line = match is_narrow {
+                true => cells[0].to_owned(),
+                false => line(&cells),
+            };
             match exposure.is_open_to_internet() {
                 true => writeln!(out, "{}", style.paint(Role::Warning, line))?,
                 false => writeln!(out, "{line}")?,
+            }
+            if is_narrow {
+                let facts = COLUMNS.iter().zip(&cells).skip(1);
+                let facts = facts.map(|(column, cell)| format!("{column}: {cell}"));
+                writeln!(out, "    {}", facts.collect::<Vec<String>>().join("  "))?;
             }
         }
     }

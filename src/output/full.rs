@@ -20,6 +20,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let out = &mut style.fit(out);
     let is_folded =
         |finding: &Diagnostic| finding.severity == Severity::Info && report.infos == Infos::Folded;
     let (folded, shown): (Vec<&Diagnostic>, Vec<&Diagnostic>) = report

@@ -86,6 +86,7 @@ impl PathsFormat {
     ) -> io::Result<()> {
         match self {
             Self::Text => {
+                let out = &mut style.fit(out);
                 for answer in &report.answers {
                     write_answer(report, answer, style, out)?;
                 }

@@ -33,6 +33,7 @@ pub(super) fn write(
     detail: Detail,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let out = &mut style.fit(out);
     for note in &report.notes {
         let note = format!("note: {note}");
         writeln!(out, "{}", style.paint(Role::Faint, Escaped(&note)))?;

@@ -4,6 +4,7 @@
 //! Refuses to know the rules; it is handed what is known of them.
 
 use super::concise::role;
+use super::fit::fit_hanging;
 use super::style::{Role, Style};
 use crate::diagnostic::Severity;
 use crate::lint::{Category, RuleMeta, RuleTier};
@@ -45,18 +46,19 @@ pub fn rule_index(rules: &[&RuleMeta]) -> String {
 
 /// Writes a rule's page for the terminal.
 pub fn write_rule_page(rule: &RuleMeta, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let head = &mut style.fit(out);
     let severity = style.paint(role(rule.severity), rule.severity.name());
-    writeln!(out, "{}  {severity}", style.paint(Role::Strong, rule.name))?;
-    writeln!(out, "{}", rule.summary)?;
+    writeln!(head, "{}  {severity}", style.paint(Role::Strong, rule.name))?;
+    writeln!(head, "{}", rule.summary)?;
     writeln!(
-        out,
+        head,
         "{}",
         style.paint(Role::Faint, facts(rule)[1..].join(" · "))
     )?;
-    writeln!(out, "{}", style.paint(Role::Faint, tier(rule)))?;
+    writeln!(head, "{}", style.paint(Role::Faint, tier(rule)))?;
     writeln!(out)?;
     let mut is_code = false;
-    for line in page(rule).trim().lines() {
+    for line in paragraphs(page(rule).trim(), style.width) {
         if line.starts_with("```") {
             is_code = !is_code;
         } else if is_code {
@@ -70,8 +72,48 @@ pub fn write_rule_page(rule: &RuleMeta, style: Style, out: &mut dyn Write) -> io
     Ok(())
 }
 
+/// The lines of a page. For a terminal, those of a paragraph are joined and broken anew.
+fn paragraphs(page: &str, width: Option<usize>) -> Vec<String> {
+    let Some(width) = width else {
+        return page.lines().map(str::to_owned).collect();
+    };
+    let mut lines: Vec<String> = Vec::new();
+    let (mut is_code, mut is_open) = (false, false);
+    for line in page.lines() {
+        let is_fence = line.starts_with("```");
+        let is_own = line.is_empty() || line.starts_with(['#', '|', ' ']);
+        let is_item =
+            line.starts_with("- ") || line.starts_with(|first: char| first.is_ascii_digit());
+        match lines.last_mut() {
+            Some(last) if is_open && !is_fence && !is_own && !is_item => {
+                last.push(' ');
+                last.push_str(line);
+            }
+            _ => lines.push(line.to_owned()),
+        }
+        is_code ^= is_fence;
+        is_open = !is_code && !is_fence && !is_own;
+    }
+    let width = width.min(MAX_COLUMNS);
+    let mut is_code = false;
+    let mut fitted = Vec::new();
+    for line in lines {
+        is_code ^= line.starts_with("```");
+        let hang = if line.starts_with("- ") { 2 } else { 0 };
+        match is_code || line.is_empty() {
+            true => fitted.push(line),
+            false => fitted.extend(fit_hanging(&line, width, hang).lines().map(str::to_owned)),
+        }
+    }
+    fitted
+}
+
+/// Longer lines of prose are hard to read.
+const MAX_COLUMNS: usize = 92;
+
 /// Writes the list of all rules for the terminal.
 pub fn write_rule_list(rules: &[&RuleMeta], style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let out = &mut style.fit(out);
     let width = rules
         .iter()
         .map(|rule| rule.name.len())

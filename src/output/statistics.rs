@@ -12,6 +12,7 @@ use std::io::{self, Write};
 /// Writes one line for each rule: the number of its findings, their severity, its name and
 /// what it is about; the graver and the more, the earlier.
 pub fn write_statistics(report: &Report<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let out = &mut style.fit(out);
     let mut counts: BTreeMap<(Severity, &str), usize> = BTreeMap::new();
     for finding in report.findings {
         *counts.entry((finding.severity, finding.rule)).or_default() += 1;

@@ -2,7 +2,9 @@
 //!
 //! Refuses to find out what the terminal can do: it is told.
 
+use super::fit::Fitted;
 use std::fmt;
+use std::io::Write;
 
 /// What the place that output goes to can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -11,6 +13,8 @@ pub struct Style {
     pub color: Color,
     /// Whether text may be a link.
     pub links: Links,
+    /// How many columns a line may have; `None` where nobody looks at lines as a whole.
+    pub width: Option<usize>,
 }
 
 /// Whether output has colours.
@@ -53,6 +57,11 @@ pub enum Role {
 }
 
 impl Style {
+    /// Writes to `out`, in lines that fit.
+    pub fn fit(self, out: &mut dyn Write) -> Fitted<'_> {
+        Fitted::new(out, self.width)
+    }
+
     /// `text` in the colours of `role`, where there are any.
     pub fn paint<T: fmt::Display>(self, role: Role, text: T) -> Painted<T> {
         let code = match (self.color, role) {

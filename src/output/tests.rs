@@ -126,6 +126,7 @@ impl TestFormat {
 }
 
 fn write_text(report: &TestReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let out = &mut style.fit(out);
     for result in &report.results {
         let (word, role) = match result.status {
             TestStatus::Passed => ("ok", Role::Good),

@@ -9,6 +9,7 @@ use crate::cluster::Cluster;
 use crate::diagnostic::Diagnostic;
 use crate::engine::Engine;
 use crate::lint::{self, Date, Report, Rule, RuleMeta, Suppressed};
+use crate::progress;
 use crate::rules;
 use crate::source::{SourceMap, Span};
 use rayon::prelude::*;
@@ -40,6 +41,7 @@ impl Workspace {
             known_rules: &known_rules,
             today,
         };
+        progress::begin("judging clusters", self.clusters.len());
         let reports: Vec<Report> = match self.clusters.as_slice() {
             [one] => vec![judge.lint(one)],
             several => several.par_iter().map(|view| judge.lint(view)).collect(),
@@ -80,6 +82,7 @@ impl Judge<'_> {
             copy.add(self.lint_as(view, &cluster), &mut report);
         }
         report.unjudged = copies.left_out();
+        progress::advance();
         report
     }
 

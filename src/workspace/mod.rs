@@ -30,6 +30,7 @@ use crate::engine::{Endpoint, PodView, Verdict, explain};
 use crate::k8s::{Document, Documents, Object, Outcome};
 use crate::lint::{Inventory, Settings, StagedPolicies};
 use crate::load;
+use crate::progress;
 use crate::source::{SourceId, SourceMap};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -155,13 +156,17 @@ impl Workspace {
 
     /// Builds the clusters, but for those that are `known`.
     fn with_clusters(mut self, known: impl Fn(&Part) -> Option<Arc<ClusterView>> + Sync) -> Self {
+        progress::begin("building clusters", 0);
         let parts = part::parts(&self.texts, &self.ids, &self.config, |name| {
             self.path_of.call(name)
         });
         let config = &self.config;
-        let clusters = parts
-            .into_par_iter()
-            .map(|part| known(&part).unwrap_or_else(|| Arc::new(ClusterView::new(part, config))));
+        progress::begin("joining clusters", parts.len());
+        let clusters = parts.into_par_iter().map(|part| {
+            let view = known(&part).unwrap_or_else(|| Arc::new(ClusterView::new(part, config)));
+            progress::advance();
+            view
+        });
         self.clusters = clusters.collect();
         self
     }

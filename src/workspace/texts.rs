@@ -7,6 +7,7 @@ use crate::diagnostic::{Diagnostic, Edit};
 use crate::edit;
 use crate::k8s::{Document, Object};
 use crate::manifest;
+use crate::progress;
 use crate::source::{SourceId, SourceMap};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +37,13 @@ impl Texts {
     #[must_use]
     pub fn read(sources: SourceMap) -> Self {
         let ids: Vec<SourceId> = sources.ids().collect();
-        let read = ids.par_iter().map(|id| read_one(&sources, *id)).collect();
+        progress::begin("parsing files", ids.len());
+        let read = ids.par_iter().map(|id| {
+            let read = read_one(&sources, *id);
+            progress::advance();
+            read
+        });
+        let read = read.collect();
         Self { sources, read }
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules in reading order, and what each may use.
 const LAYERS: &[(&str, &[&str])] = &[
+    ("progress", &[]),
     ("source", &[]),
     ("diagnostic", &["source"]),
     ("edit", &["source", "diagnostic"]),
@@ -49,10 +50,11 @@ const LAYERS: &[(&str, &[&str])] = &[
             "lint",
         ],
     ),
-    ("load", &["source"]),
+    ("load", &["progress", "source"]),
     (
         "workspace",
         &[
+            "progress",
             "source",
             "diagnostic",
             "edit",
@@ -84,6 +86,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "progress",
             "source",
             "diagnostic",
             "edit",

@@ -64,4 +64,5 @@ mod terminal;
 mod tiers;
 mod validation;
 mod verdict;
+mod width;
 mod written;

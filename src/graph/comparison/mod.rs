@@ -233,7 +233,7 @@ impl Differ<'_> {
         let mut pairs: BTreeMap<Key, Vec<(usize, usize)>> = BTreeMap::new();
         for source in 0..table.nodes.len() {
             for destination in 0..table.nodes.len() {
-                let sets = [0, 1].map(|time| table.set(time, source, destination));
+                let sets = table.sets(source, destination);
                 if sets == [0, 0] || !table.is_asked_for(source, destination) {
                     continue;
                 }

@@ -8,7 +8,7 @@ use super::{ComparisonQuery, LineEnds, Move};
 use crate::cluster::NamespaceId;
 use crate::engine::{AddressRange, ConnectionSet, Engine, Pair};
 use crate::graph::EndSet;
-use crate::graph::matrix::{FlowMatrix, Openness};
+use crate::graph::matrix::{FlowMatrix, NodeId, Openness};
 use crate::k8s::WorkloadKind;
 
 /// Two clusters in one table. Everywhere 0 is before, 1 is after.
@@ -69,7 +69,7 @@ impl<'c> ChangeTable<'c> {
     #[must_use]
     pub fn between(&self, source: usize, destination: usize) -> Option<[u32; 2]> {
         let is_asked = self.is_asked_for(source, destination);
-        is_asked.then(|| [0, 1].map(|time| self.set(time, source, destination)))
+        is_asked.then(|| self.sets(source, destination))
     }
 
     /// The set of a number, before or after.
@@ -97,12 +97,15 @@ impl<'c> ChangeTable<'c> {
             .collect()
     }
 
-    pub(super) fn set(&self, time: usize, source: usize, destination: usize) -> u32 {
-        let node = |at: usize| self.nodes[at].nodes[time];
-        match (node(source), node(destination)) {
-            (Some(from), Some(to)) => self.matrices[time].set_between(from, to),
-            _ => 0,
-        }
+    /// What one node may open at another before and after, asked for or not.
+    pub(super) fn sets(&self, source: usize, destination: usize) -> [u32; 2] {
+        let (from, to) = (&self.nodes[source].nodes, &self.nodes[destination].nodes);
+        let [old, new] = &self.matrices;
+        let set = |matrix: &FlowMatrix<'c>, from: Option<NodeId>, to: Option<NodeId>| {
+            from.zip(to)
+                .map_or(0, |(from, to)| matrix.set_between(from, to))
+        };
+        [set(old, from[0], to[0]), set(new, from[1], to[1])]
     }
 
     pub(super) fn is_asked_for(&self, source: usize, destination: usize) -> bool {

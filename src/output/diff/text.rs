@@ -12,6 +12,7 @@ use std::io::{self, Write};
 const MAX_COLUMN: usize = 52;
 
 pub(super) fn write(report: &DiffReport<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let out = &mut style.fit(out);
     let summary = style.paint(Role::Strong, words::summary(report));
     let [before, after] = report.names.each_ref().map(|name| Escaped(name));
     let range = style.paint(Role::Faint, format!("{before}..{after}"));
