@@ -25,7 +25,7 @@ pub(super) fn report(
         .iter()
         .find(|key| key.mapping == node.id() && matches!(key.key.as_str(), "apiVersion" | "kind"));
     if let Some(key) = whole {
-        let message = "two objects stand in one document: each of them must be its own";
+        let message = "two objects in one document: separate them with `---`";
         let diagnostic = duplicate(key, message.to_owned(), object, "");
         diagnostics.push(diagnostic.help("put a line `---` between them"));
         return;

@@ -290,8 +290,8 @@ fn diagnostic(
     let diagnostic = Diagnostic::new("flattened-manifest", Severity::Error, span, message);
     let has_empty_spec = root.is_none_or(|root| root.find(&["spec"]).is_none());
     let diagnostic = match has_empty_spec {
-        true => diagnostic.label("is empty: what belongs into it stands beside it"),
-        false => diagnostic.label("what belongs into each other stands side by side below this"),
+        true => diagnostic.label("is empty: what belongs inside it stands beside it"),
+        false => diagnostic.label("what belongs nested stands side by side below this"),
     };
     let takes_empty_spec = std::ptr::eq(shape, &fields::NETWORK_POLICY) && has_empty_spec;
     let diagnostic = match root.is_some_and(is_named) && takes_empty_spec {

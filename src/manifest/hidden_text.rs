@@ -52,7 +52,7 @@ fn behind(text: &str, comment: Span) -> Option<Diagnostic> {
         if !shown.is_empty() && !shown.starts_with('#') {
             let start = at + (line.len() - line.trim_start().len());
             let span = Span::new(comment.source, start as u32, (start + shown.len()) as u32);
-            let message = "this text looks like a part of the comment, and is none";
+            let message = "this text looks like part of the comment, but is not";
             let diagnostic = Diagnostic::new("hidden-text", Severity::Error, span, message);
             return Some(
                 diagnostic

@@ -26,7 +26,7 @@ pub(super) fn check_api_version(meta: &ObjectMeta, reader: &mut Reader<'_>) {
     if version.value == VERSION || crate::k8s::is_opaque(version) {
         return;
     }
-    let message = format!("there is no `NetworkPolicy` of `{version}`");
+    let message = format!("`{version}` does not have the kind `NetworkPolicy`");
     let title = format!("write `{VERSION}`");
     let edits = vec![Edit {
         span: version.span,

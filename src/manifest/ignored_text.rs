@@ -32,7 +32,7 @@ pub(super) fn report(text: &str, rest: Span, is_marked: bool, first: usize, pars
     let line = text[rest.range()].lines().next().unwrap_or_default();
     let span = Span::new(rest.source, rest.start, rest.start + line.len() as u32);
     if is_marked || line.starts_with(['{', '[']) {
-        let message = "no Kubernetes tool reads what stands here";
+        let message = "no Kubernetes tool reads this part";
         let label = if is_marked {
             "`...` ends the document, and kubectl reads on behind the next `---` only"
         } else {

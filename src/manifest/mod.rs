@@ -306,7 +306,7 @@ impl Input<'_> {
         let line = self.text[span.range()].lines().next().unwrap_or_default();
         let line = Span::new(self.source, span.start, span.start + line.len() as u32);
         let message = "kubectl reads no YAML behind several JSON values";
-        let error = ReadError::new(line, message).help("put it into a file of its own");
+        let error = ReadError::new(line, message).help("move it to a file of its own");
         unreadable::report(*error, self.text, span, parsed);
     }
 

@@ -254,7 +254,7 @@ impl<'t> Reader<'t, '_> {
         let Some(items) = node.entry("items") else {
             return;
         };
-        let message = format!("nothing of this `{kind}` is applied but its `items`");
+        let message = format!("only the `items` of this `{kind}` are applied");
         let diagnostic = Diagnostic::new(
             "ignored-text",
             Severity::Warning,

@@ -180,13 +180,13 @@ fn end_port(
     let end = number(node, "endPort", path, reader)?;
     let refusal = match (item.find(&["port"]), port.get().map(|port| &port.value)) {
         (None, _) => {
-            let diagnostic = invalid_value(end.span, "`endPort` stands without `port`");
+            let diagnostic = invalid_value(end.span, "`endPort` without `port`");
             diagnostic
                 .label("is the end of a range that has no start")
                 .help("write `port`, where the range starts")
         }
         (Some(start), Some(PortReference::Name(name))) => {
-            let message = format!("`endPort` stands beside the named port `{name}`");
+            let message = format!("`endPort` together with the named port `{name}`");
             let diagnostic =
                 invalid_value(end.span, message).related(start.span(), "has no number");
             diagnostic.help("a range takes the number where it starts")

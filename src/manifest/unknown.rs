@@ -331,13 +331,13 @@ fn note_on(field: &UnknownField<'_>, root: &'static Shape, moves: &[Move]) -> St
                 ..
             },
         ] => format!("belongs below `{below}`, as an item of the list"),
-        _ if is_within_itself(field) => "stands within itself".to_owned(),
+        _ if is_within_itself(field) => "is nested within itself".to_owned(),
         [
             Move {
                 direction: Towards::Unwrapped,
                 ..
             },
-        ] => "the selector stands directly below `namespaces` in this version".to_owned(),
+        ] => "in this version the selector belongs directly below `namespaces`".to_owned(),
         _ if is_label => "labels belong below `matchLabels`".to_owned(),
         _ => {
             let homes = homes(field, root);

@@ -321,8 +321,8 @@ fn describe(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach, path: String) -> D
         excess += reach.in_own.len();
     }
     let what = match pair.shape {
-        Shape::OneList(_) => "these two peers are an OR",
-        Shape::TwoRules(_) => "these two rules are an OR",
+        Shape::OneList(_) => "these two peers are combined with OR",
+        Shape::TwoRules(_) => "these two rules are combined with OR",
     };
     let message = match excess {
         0 => format!(

@@ -189,7 +189,7 @@ fn conflict(cx: &Context<'_>, one: &Step<'_>, other: &Step<'_>) -> Diagnostic {
         |step: &Step<'_>| format!("`{}`, for connections that both are about", step.action(cx));
     cx.finding(second.priority.span, message)
         .about(second_name, "spec.priority")
-        .label("which of them is asked first is left open")
+        .label("which of them is evaluated first is not defined")
         .related(first.priority.span, "the other policy")
         .related(one.mark(cx), effect(one))
         .related(other.mark(cx), effect(other))

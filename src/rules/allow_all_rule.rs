@@ -306,7 +306,7 @@ fn undone_restrictions(cx: &Context<'_>, place: &Place) -> Option<Diagnostic> {
         .label(place.admits.in_words(place.direction))
         .help("name the peers here too, or leave the port out of the other rules");
     for (_, port) in &shared {
-        finding = finding.related(port.span, "these peers are named in vain");
+        finding = finding.related(port.span, "naming these peers has no effect");
     }
     Some(finding)
 }

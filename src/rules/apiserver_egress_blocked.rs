@@ -98,7 +98,7 @@ declare_rule! {
     /// rule that admits every address on its ports; an `ipBlock` is narrower.
     pub(super) struct ApiserverEgressBlocked {
         name: "apiserver-egress-blocked",
-        summary: "pods that talk to the Kubernetes API, and may send to no address on its ports",
+        summary: "pods that use the Kubernetes API, and whose egress rules do not let them reach it",
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
@@ -223,7 +223,7 @@ fn describe(
         [_] => format!("`{}` talks", cluster.workload_name(*first)),
         several => format!("{} workloads talk", several.len()),
     };
-    let message = format!("{who} to the Kubernetes API, but may send to no address on its ports");
+    let message = format!("{who} to the Kubernetes API, but no egress rule allows its address");
     let mut finding = cx
         .policy_finding(anchor, path, span, message)
         .label("isolates for egress; no rule here or in another policy admits TCP 443 or 6443 of an address");
@@ -261,7 +261,7 @@ fn describe(
     }
     if policies.iter().any(|id| means_it_by_selector(cx, *id)) {
         finding = finding
-            .note("a rule admits a namespace on that port: selectors match pods, and the API server is none");
+            .note("a rule admits a namespace on that port: selectors match pods, and the API server is not a pod");
     }
     finding.help(
         "admit its ports, `- {ports: [{protocol: TCP, port: 443}, {protocol: TCP, port: 6443}]}`, \

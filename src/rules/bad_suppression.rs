@@ -144,7 +144,7 @@ fn check_form(cx: &Context<'_>, suppression: &Suppression) -> Option<Diagnostic>
         }
         Force::WithoutDay => {
             let written = suppression.until.as_ref()?.as_ref().err()?;
-            let message = format!("`until={written}` names no day of the calendar");
+            let message = format!("`until={written}` is not a date of the calendar");
             Some(finding(suppression.span, message).help("write it as `until=2027-01-31`"))
         }
     }
@@ -156,15 +156,12 @@ fn unknown_rule(cx: &Context<'_>, named: &NamedRule) -> Diagnostic {
         Some(name) => format!("did you mean `{name}`?"),
         None => "`npcheck explain --all` lists the rules".to_owned(),
     };
-    let message = format!("there is no rule `{}` that could be suppressed", named.name);
+    let message = format!("there is no rule `{}` to suppress", named.name);
     cx.finding(named.name.span, message).help(help)
 }
 
 fn idle(cx: &Context<'_>, suppression: &Suppression, named: &NamedRule) -> Diagnostic {
-    let message = format!(
-        "`{}` finds nothing here that could be suppressed",
-        named.name
-    );
+    let message = format!("`{}` has no finding here to suppress", named.name);
     let finding = cx
         .finding(suppression.span, message)
         .with_severity(Severity::Warning);

@@ -197,7 +197,7 @@ fn describe(
     let service = &cluster.service(service).object.meta.name;
     let job = &cluster.workload(cut_off.source).object;
     let message = format!(
-        "`{}` names Service `{service}`, but policies keep it from `{}` on {} {}",
+        "`{}` is configured to use Service `{service}`, but policies block it from reaching `{}` on {} {}",
         name(cut_off.source),
         name(cut_off.destination),
         cut_off.protocol,

@@ -62,7 +62,7 @@ declare_rule! {
     /// meant.
     pub(super) struct CidrHostBits {
         name: "cidr-host-bits",
-        summary: "an address block with bits set behind its prefix",
+        summary: "an address block with host bits set",
         category: Category::Addresses,
         severity: Severity::Error,
         tier: Stable,
@@ -152,7 +152,7 @@ fn check(cx: &Context<'_>, cidr: &Spanned<IpNet>) -> Option<Diagnostic> {
         return None;
     }
     let address = IpNet::from(cidr.addr());
-    let message = format!("`{}` has bits set behind its prefix", cidr.value);
+    let message = format!("`{}` has host bits set beyond its prefix", cidr.value);
     let finding = Diagnostic {
         severity: Severity::Warning,
         ..cx.finding(cidr.span, message)

@@ -109,7 +109,7 @@ fn describe(
         ),
         (Operator::In | Operator::Exists, true) => ("so this matches nobody", Severity::Error),
         (Operator::NotIn | Operator::DoesNotExist, _) => {
-            ("so this rules out nobody", Severity::Warning)
+            ("so this excludes nobody", Severity::Warning)
         }
     };
     let message = format!("`{key}` is on no pod for Cilium, {effect}");

@@ -159,10 +159,10 @@ fn message(gap: &Gap) -> String {
     match gap.feature {
         Feature::Policies => format!("policies are not enforced by {plugin}"),
         Feature::AdminPolicies | Feature::ClusterPolicies => {
-            format!("this kind of policy is not known to {plugin}")
+            format!("this kind of policy is not supported by {plugin}")
         }
-        Feature::NamedPorts => format!("names of ports are not understood by {plugin}"),
-        Feature::PortRanges => format!("ranges of ports are not known to {plugin}"),
+        Feature::NamedPorts => format!("named ports are not supported by {plugin}"),
+        Feature::PortRanges => format!("port ranges are not supported by {plugin}"),
         Feature::Sctp => format!("the protocol SCTP is not enforced by {plugin}"),
         Feature::ManyPorts(most) => {
             format!("more than {most} ports of one protocol are too many for {plugin}")

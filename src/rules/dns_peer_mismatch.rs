@@ -181,12 +181,9 @@ fn outside(cx: &Context<'_>, asking: &IsolatedPods, block: &IpBlock) -> Option<M
     let cidr = &block.cidr;
     Some(Mismatch {
         span: cidr.span,
-        message: format!(
-            "the pods ask the resolver of the cluster, not {}",
-            cidr.value
-        ),
+        message: format!("these pods query the cluster's DNS, not {}", cidr.value),
         label: "allows DNS to the outside only".to_owned(),
-        help: "allow UDP and TCP 53 to the resolver of the cluster, which asks this one".to_owned(),
+        help: "allow UDP and TCP 53 to the cluster's DNS, which forwards to this one".to_owned(),
         edit: None,
         is_certain: false,
     })

@@ -64,7 +64,7 @@ declare_rule! {
     /// peers.
     pub(super) struct DnsSingleProtocol {
         name: "dns-single-protocol",
-        summary: "pods may ask the resolver over UDP or TCP, but not over both",
+        summary: "pods can query DNS over UDP or TCP, but not over both",
         category: Category::Dns,
         severity: Severity::Error,
         tier: Stable,
@@ -156,7 +156,7 @@ fn describe(cx: &Context<'_>, entry: &Entry<'_>, only: Protocol) -> Diagnostic {
         ),
     };
     let number = entry.number;
-    let message = format!("pods may ask the resolver over {only}, but not over {missing}");
+    let message = format!("pods can query DNS over {only}, but not over {missing}");
     let mark = rewrite::first_line(cx.sources, entry.port.span);
     let finding = cx
         .policy_finding(entry.policy, entry.path.as_str(), mark, message)

@@ -461,19 +461,21 @@ impl Blocked<'_> {
         let message = format!("no policy lets {who} reach `{workload}` on {protocol} {port}");
         let label = match way.source {
             Traffic::Clients(Balancing::LoadBalancer) => {
-                format!("of type `LoadBalancer`; it leads to {port} of those pods")
+                format!("of type `LoadBalancer`, with port {port} of those pods behind it")
             }
             Traffic::Clients(Balancing::NodePort) => {
-                format!("of type `NodePort`; it leads to {port} of those pods")
+                format!("of type `NodePort`, with port {port} of those pods behind it")
             }
             Traffic::Clients(Balancing::Gateway) => {
                 format!("opens {port} of those pods to clients")
             }
             Traffic::Inside => format!(
-                "leads to {port} of those pods, where no rule lets anybody in; other ports of \
+                "sends traffic to port {port} of those pods, where no rule lets anybody in; other ports of \
                  theirs are open"
             ),
-            Traffic::Controller | Traffic::Router => format!("leads to {port} of those pods"),
+            Traffic::Controller | Traffic::Router => {
+                format!("sends traffic to port {port} of those pods")
+            }
         };
         let mut finding = cx
             .finding(way.span, message)

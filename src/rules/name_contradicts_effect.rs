@@ -259,7 +259,7 @@ fn isolates_less(
     let direction = directions.find(is_open)?;
     let (name, field) = (&policy.meta.name, direction.field());
     let policy_type = direction.policy_type();
-    let message = format!("`{name}` does not deny {field}: it does not isolate for it");
+    let message = format!("`{name}` does not deny {field}: it does not isolate pods for {field}");
     let said = match denial.extent {
         Extent::Everything if denial.directions.is_empty() => "everything".to_owned(),
         _ => field.to_owned(),
@@ -437,7 +437,7 @@ fn about_api_server(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> V
     let found = for_everything.filter_map(|(index, rule)| {
         let mark = Item::from(rule).mark(cx.sources);
         let comment = cx.comments.above(mark);
-        let message = "the comment speaks of the API server, and the rule is for everything";
+        let message = "the comment names the API server, but the rule allows everything";
         claims::is_about_api_server(&comment).then(|| {
             cx.policy_finding(id, format!("spec.egress[{index}]"), mark, message)
                 .label("no `to` and no `ports`: every destination is open")

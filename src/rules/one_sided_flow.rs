@@ -297,11 +297,13 @@ impl<'c> Promise<'c> {
         let message = match place.direction {
             Direction::Egress => {
                 format!(
-                    "{subjects} may send to {others} here, but the ingress policies there block it"
+                    "this rule allows {subjects} to reach {others}, but the ingress policies there block it"
                 )
             }
             Direction::Ingress => {
-                format!("{subjects} admits {others} here, but the egress policies there block it")
+                format!(
+                    "this rule allows {others} to reach {subjects}, but the egress policies of the sender block it"
+                )
             }
         };
         let path = format!("{}.podSelector", place.path());

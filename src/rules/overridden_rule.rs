@@ -154,7 +154,7 @@ fn denied_rules(
                 (format!("{count} of the Admin tier"), "denies a part of it")
             }
         };
-        let message = format!("all that this rule allows is denied before it, by {name}");
+        let message = format!("everything this rule allows is denied earlier, by {name}");
         let path = format!("spec.{}[{index}]", direction.field());
         let finding = cx.policy_finding(id, path, Item::from(rule).mark(cx.sources), message);
         let finding = denying.iter().fold(finding, |finding, step| {
@@ -249,9 +249,9 @@ fn covered_steps(cx: &Context<'_>, tier: &TierPolicies<'_>) -> Vec<Diagnostic> {
 
 fn covered(cx: &Context<'_>, step: &Step<'_>, deciding: &[&Step<'_>]) -> Diagnostic {
     let message = match deciding {
-        [one] => format!("{} has decided all of this rule before it", one.name(cx)),
+        [one] => format!("{} decides all of this traffic earlier", one.name(cx)),
         _ => format!(
-            "{} earlier rules have decided all of this one",
+            "{} earlier rules decide all traffic of this one",
             deciding.len()
         ),
     };
@@ -262,7 +262,7 @@ fn covered(cx: &Context<'_>, step: &Step<'_>, deciding: &[&Step<'_>]) -> Diagnos
         .note("the first rule of a tier that matches decides");
     deciding.iter().fold(finding, |finding, earlier| {
         let action = earlier.action(cx);
-        finding.related(earlier.mark(cx), format!("`{action}`, and asked before"))
+        finding.related(earlier.mark(cx), format!("`{action}`, evaluated first"))
     })
 }
 
@@ -287,7 +287,7 @@ fn useless_accept(cx: &Context<'_>, unjudged: &Unjudged, step: &Step<'_>) -> Opt
         1 => "the only pod that it is about is".to_owned(),
         count => format!("all {count} workloads that it is about are"),
     };
-    let message = format!("this rule is never asked: {pods} isolated by NetworkPolicies");
+    let message = format!("this rule is never evaluated: {pods} isolated by NetworkPolicies");
     let [subject, other] = [subject, other].map(|id| cx.cluster.workload_name(id));
     let name = &cx.cluster.policy(policy).object.meta.name;
     let finding = cx

@@ -394,11 +394,11 @@ fn describe(cx: &Context<'_>, closed: &[(Entrance<'_>, Vec<Target>)]) -> Diagnos
     let workload = cluster.workload_name(entrance.workload);
     let (port, first) = (entrance.port, &targets[0]);
     let message =
-        format!("no policy lets a scraper read the metrics of `{workload}` on TCP {port}");
+        format!("no policy lets a scraper reach the metrics of `{workload}` on TCP {port}");
     let mut finding = cx
         .finding(first.span, message)
         .about(first.object.clone(), first.path.clone())
-        .label(format!("asks for port {port} of those pods"));
+        .label(format!("has port {port} of those pods scraped"));
     finding = entrance.point_out(cluster, finding);
     let mut others: Vec<&str> = targets[1..].iter().map(|it| it.object.as_str()).collect();
     others.dedup();

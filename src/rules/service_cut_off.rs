@@ -213,12 +213,12 @@ fn describe(cx: &Context<'_>, service: ServiceId, cut_offs: &[CutOff]) -> Diagno
     let port = format!("{} {}", cut_off.protocol, cut_off.port);
     let message = if cut_off.source == cut_off.destination {
         format!(
-            "the replicas of `{source}` find each other by Service `{service}`, but policies keep them apart on {port}"
+            "the replicas of `{source}` find each other by Service `{service}`, but policies block that traffic on {port}"
         )
     } else {
         let destination = name(cut_off.destination);
         format!(
-            "`{source}` is configured to use Service `{service}`, but policies block it from `{destination}` on {port}"
+            "`{source}` is configured to use Service `{service}`, but policies block it from reaching `{destination}` on {port}"
         )
     };
     let object = &cx.cluster.workload(cut_off.source).object;
@@ -275,7 +275,7 @@ fn replicas(cx: &Context<'_>, unjudged: &Unjudged, workload: WorkloadId) -> Opti
         }
         let name = cluster.workload_name(workload);
         let message = format!(
-            "the replicas of `{name}` have {} {port} for each other behind Service `{}`, but no policy lets anybody in there",
+            "the replicas of `{name}` use {} {port} among themselves, behind Service `{}`, but no policy allows it",
             entry.protocol, service.meta.name
         );
         let finding = cx

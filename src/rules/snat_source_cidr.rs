@@ -219,7 +219,7 @@ fn describe(
     let cluster = cx.cluster;
     let name = cluster.workload_name(workload);
     let message = format!(
-        "`{name}` never sees an address of `{}`: clients come to it by way of others",
+        "`{name}` never sees client addresses in `{}`: its clients arrive through a proxy or load balancer",
         block.cidr.value
     );
     let path = format!("{}.ipBlock.cidr", place.path());

@@ -287,7 +287,7 @@ fn report(cx: &mut Context<'_>, id: PolicyId, pair: &Pair<'_>, index: usize) {
             id,
             format!("spec.{field}[{index}]"),
             underlined,
-            format!("`{peers_field}` and `ports` are two rules here, so they are an OR"),
+            format!("`{peers_field}` and `ports` are two separate rules here, combined with OR"),
         )
         .label(format!("... OR {below}"))
         .related(Item::from(pair.first).mark(cx.sources), above);

@@ -150,7 +150,7 @@ impl Named<'_> {
         if self.direction == Direction::Egress && !peers.is_empty() && peers.iter().all(is_address)
         {
             let message = format!(
-                "`{}` names no port of an address, so it allows nothing",
+                "a named port means nothing for an address, so `{}` allows nothing",
                 self.name
             );
             let finding = cx

@@ -304,7 +304,7 @@ fn finding(
     let message = if is_platforms {
         format!("namespace `{value}` has no label `{key}={value}` unless somebody sets it by hand")
     } else {
-        format!("`{key}: {value}` asks for a label, not for the namespace's name")
+        format!("`{key}: {value}` matches a label of namespaces, not their name")
     };
     Some(
         start(message)

@@ -201,7 +201,7 @@ fn idle_exclusion(
     let idle = near_miss::idle_exclusion(cluster, selector, &workloads)?;
     let (key, value, meant) = (idle.key, idle.value, &idle.meant);
     let path = format!("{}.podSelector", place.path());
-    let message = format!("`{key} notin ({value})` rules out nobody: no pod has `{key}={value}`");
+    let message = format!("`{key} notin ({value})` excludes nobody: no pod has `{key}={value}`");
     let name = cluster.workload_name(idle.of);
     let finding = cx
         .policy_finding(id, path, value.span, message)

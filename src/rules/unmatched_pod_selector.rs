@@ -179,7 +179,7 @@ fn point_out(
     if let Mismatch::Elsewhere { namespace, .. } = mismatch {
         let home = &cluster.namespace(namespace).name;
         let help = format!(
-            "a policy is for the pods of its own namespace: put it into `{home}`, or select pods of \
+            "a policy is for the pods of its own namespace: move it to `{home}`, or select pods of \
              `{}`",
             cluster.namespace(cluster.policy(id).namespace).name
         );

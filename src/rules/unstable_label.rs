@@ -162,7 +162,7 @@ impl Change {
         match self {
             Self::Release => "changes with every release",
             Self::Run => "changes with every run",
-            Self::Tool => "says who applies the manifests, not which pods they are",
+            Self::Tool => "says what applied the manifests, and does not identify the pods",
         }
     }
 }

@@ -200,14 +200,14 @@ fn describe(cx: &Context<'_>, entrance: &Entrance<'_>, calls: &[Call<'_>]) -> Di
     let (port, first) = (entrance.port, &calls[0]);
     let who = match entrance.rules.as_slice() {
         [] => "admit nobody there",
-        _ => "admit pods only",
+        _ => "admit only pods",
     };
     let message = format!("the API server cannot reach `{workload}` on TCP {port}: policies {who}");
     let mut finding = cx
         .finding(first.call.service.span, message)
         .about(first.object(), first.call.path.clone())
         .label(format!(
-            "the API server calls port {port} of those pods; it is not a pod itself"
+            "the API server, which is not a pod, calls port {port} of those pods"
         ));
     finding = entrance.point_out(cluster, finding);
     for (_, _, entry) in entrance.at_service_port(cx) {

@@ -37,8 +37,7 @@ impl Workspace {
                 (true, None) => continue,
                 (false, _) if !meta(&entry.rule).is_some_and(is_asked) => continue,
                 (false, _) => {
-                    let message =
-                        format!("`{}` finds nothing that could be suppressed", entry.rule);
+                    let message = format!("`{}` has no finding to suppress", entry.rule);
                     // A run may look at a part of what the entry is for.
                     let severity = match self.has_subject_of(entry) {
                         true => Severity::Warning,

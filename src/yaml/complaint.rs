@@ -120,7 +120,7 @@ impl Scene<'_> {
         let tab = self.text[indent.clone()]
             .find('\t')
             .map_or(near, |tab| indent.start + tab);
-        let error = ReadError::new(self.span(tab, 1), "a tab stands where YAML wants spaces");
+        let error = ReadError::new(self.span(tab, 1), "a tab where YAML requires spaces");
         error.label("is a tab").help("indent with spaces")
     }
 

@@ -50,7 +50,7 @@ fn nothing_is_left_for_later() {
 }
 
 /// What npcheck once said, and what a native speaker says instead.
-const PLAIN_WORDS: [(&str, &str); 14] = [
+const PLAIN_WORDS: [(&str, &str); 23] = [
     ("is no ", "is not a valid ..."),
     ("refuses", "rejects"),
     ("would refuse", "would reject"),
@@ -65,6 +65,15 @@ const PLAIN_WORDS: [(&str, &str); 14] = [
     ("of another mind", "that differ"),
     ("mends", "fixes"),
     ("stands twice", "is written twice"),
+    ("are an OR", "are combined with OR"),
+    ("by way of", "through"),
+    ("each of them must be its own", "separate them with `---`"),
+    ("in vain", "has no effect"),
+    ("is left open", "is not defined"),
+    ("keep it from", "block it from"),
+    ("put it into", "move it to"),
+    ("rules out nobody", "excludes nobody"),
+    ("may ask the resolver", "can query DNS"),
 ];
 
 /// The texts in quotes of the lines of a source that are no comments.
