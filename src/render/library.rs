@@ -209,3 +209,9 @@ pub(crate) fn join(directory: &str, path: &str) -> String {
     let root = if is_absolute { "/" } else { "" };
     format!("{root}{}", parts.join("/"))
 }
+
+/// Whether a path is a directory or lies in it.
+pub(crate) fn is_within(path: &str, directory: &str) -> bool {
+    let rest = path.strip_prefix(directory);
+    directory.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}

@@ -67,7 +67,7 @@ pub fn print(sources: &SourceMap, ids: &[SourceId], directory: &str) -> Option<P
             .map(|fault| BuildFault {
                 span: fault.span,
                 message: fault.message,
-                is_error: fault.weight == Weight::Error,
+                is_error: fault.weight >= Weight::Restricted,
             })
             .collect(),
     })

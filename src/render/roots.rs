@@ -10,7 +10,7 @@ use super::argo;
 use super::built::Decoder;
 use super::flux::{self, OwnSources};
 use super::kustomize::{Fault, Kustomization, Kustomize, Weight, is_remote};
-use super::library::{KUSTOMIZATION_NAMES, Library, join, parent};
+use super::library::{KUSTOMIZATION_NAMES, Library, is_within, join, parent};
 use super::resource::Resource;
 use super::told;
 use super::value::Value;
@@ -138,7 +138,8 @@ impl<'t, 's> Finder<'t, 's> {
         }
         let mentions = kustomizations.iter().map(|(directory, kustomization)| {
             let paths = mentioned(kustomization);
-            let local = paths.iter().filter(|path| !is_remote(path));
+            let paths = paths.iter().filter_map(Value::text);
+            let local = paths.filter(|path| !is_remote(path));
             (
                 directory.clone(),
                 local.map(|path| join(directory, path)).collect(),
@@ -279,8 +280,12 @@ impl<'t, 's> Finder<'t, 's> {
         }
         for fault in faults {
             root.opaque.extend(fault.parts());
-            if fault.weight == Weight::Error {
-                told::broken_build(fault, &mut root.diagnostics);
+            match fault.weight {
+                Weight::Error => told::broken_build(fault, &mut root.diagnostics),
+                Weight::Restricted if root.kind == RootKind::Kustomization => {
+                    told::restricted_file(fault, &mut root.diagnostics);
+                }
+                _ => {}
             }
         }
         root.documents.sort_by_key(|document| document.span);
@@ -495,10 +500,4 @@ fn raw_objects<'t>(library: &'t Library<'_>, path: &str) -> Vec<Raw<'t>> {
         .filter(is_it)
         .map(|value| (value, path.to_owned()))
         .collect()
-}
-
-/// Whether a path is a directory or lies in it.
-fn is_within(path: &str, directory: &str) -> bool {
-    let rest = path.strip_prefix(directory);
-    directory.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

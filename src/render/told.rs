@@ -26,6 +26,15 @@ pub(crate) fn broken_build(fault: &Fault, diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.push(finding.help("the objects that it would make are judged without this part"));
 }
 
+/// A file that kustomize takes only if it is told to.
+pub(crate) fn restricted_file(fault: &Fault, diagnostics: &mut Vec<Diagnostic>) {
+    let message = format!("kustomize rejects this: {}", fault.message);
+    let finding = Diagnostic::new("broken-build", Severity::Warning, fault.span, message);
+    diagnostics.push(finding.help(
+        "move the file, list its directory, or build with `--load-restrictor LoadRestrictionsNone`; it is judged as if it were taken",
+    ));
+}
+
 /// Patches whose target matches nothing.
 pub(crate) fn idle_patches(patches: &[(Span, bool)], diagnostics: &mut Vec<Diagnostic>) {
     for (span, _) in patches.iter().filter(|(_, is_idle)| *is_idle) {

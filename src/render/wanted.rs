@@ -25,10 +25,11 @@ pub fn wanted(sources: &SourceMap, ids: &[SourceId]) -> BTreeSet<String> {
             continue;
         };
         for path in mentioned(&kustomization) {
-            if is_remote(&path) {
+            let path = path.text().unwrap_or_default();
+            if is_remote(path) {
                 continue;
             }
-            let full = join(&kustomization.directory, &path);
+            let full = join(&kustomization.directory, path);
             if library.source(&full).is_some() || !library.kustomizations(&full).is_empty() {
                 continue;
             }
@@ -50,13 +51,15 @@ pub fn is_manifest(name: &str) -> bool {
         .any(|end| name.ends_with(end))
 }
 
-/// The paths that a kustomization names.
-pub(crate) fn mentioned(kustomization: &Kustomization<'_>) -> Vec<String> {
+/// The paths that a kustomization names: values with a text.
+pub(crate) fn mentioned<'t>(kustomization: &Kustomization<'t>) -> Vec<Value<'t>> {
     let mut paths = Vec::new();
-    let mut add = |value: Option<Value<'_>>| {
-        let text = value.as_ref().and_then(Value::text);
-        let path = text.filter(|text| !text.is_empty() && !text.contains('\n'));
-        paths.extend(path.map(str::to_owned));
+    let mut add = |value: Option<Value<'t>>| {
+        let is_path = |value: &Value<'t>| {
+            let text = value.text().unwrap_or_default();
+            !text.is_empty() && !text.contains('\n')
+        };
+        paths.extend(value.filter(is_path));
     };
     for field in [
         "resources",

@@ -29,6 +29,8 @@ pub(crate) enum Weight {
     Note,
     /// A part of the build is unknown: a remote base, a chart.
     Opaque,
+    /// kustomize refuses to build this unless it is told to read files from anywhere.
+    Restricted,
     /// kustomize would refuse to build this.
     Error,
 }
@@ -42,6 +44,11 @@ impl Fault {
     /// A part that is unknown.
     pub(crate) fn opaque(span: Span, message: impl Into<String>, effect: PartEffect) -> Self {
         Self::new(span, message, Weight::Opaque, effect)
+    }
+
+    /// What kustomize refuses unless it is told to read files from anywhere, as Flux does.
+    pub(crate) fn restricted(span: Span, message: impl Into<String>) -> Self {
+        Self::new(span, message, Weight::Restricted, PartEffect::Nothing)
     }
 
     /// What does no harm.

@@ -195,6 +195,8 @@ impl<'t, 's> Kustomize<'t, 's> {
         open: &mut Vec<String>,
     ) -> Accumulated<'t> {
         all.faults.extend(kustomization.faults());
+        all.faults
+            .extend(remote::restricted(self.library, kustomization));
         let mut ids: HashSet<(Gvk, String, String)> = all
             .resources
             .iter()

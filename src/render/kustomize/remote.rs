@@ -5,8 +5,10 @@
 use super::fault::Fault;
 use super::file::Kustomization;
 use crate::k8s::PartEffect;
+use crate::render::library::{Library, is_within};
 use crate::render::resource::Resource;
 use crate::render::value::Value;
+use crate::render::wanted::mentioned;
 use std::collections::BTreeSet;
 
 /// Whether a path names something outside of the repository (kustomize, `internal/git`).
@@ -34,6 +36,22 @@ pub(super) fn resource(path: &Value<'_>) -> Fault {
         false => PartEffect::Adds,
     };
     Fault::opaque(path.span(), message(text), effect)
+}
+
+/// The files of a kustomization that are not in its directory or below, which kustomize rejects
+/// by default (`api/internal/loader`, `RestrictionRootOnly`).
+pub(super) fn restricted(library: &Library<'_>, kustomization: &Kustomization<'_>) -> Vec<Fault> {
+    let paths = mentioned(kustomization);
+    let outside = paths.iter().filter_map(|path| {
+        let text = path.text().unwrap_or_default();
+        let full = kustomization.path(text);
+        let is_outside = !is_remote(text) && !is_within(&full, &kustomization.directory);
+        let message =
+            || format!("`{text}` is not in the directory of this kustomization, or below");
+        (is_outside && library.source(&full).is_some())
+            .then(|| Fault::restricted(path.span(), message()))
+    });
+    outside.collect()
 }
 
 /// What a Component outside of the repository may do.

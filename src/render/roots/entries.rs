@@ -3,9 +3,9 @@
 //!
 //! Refuses to know what comes of an entry.
 
-use super::{Finder, Raw, is_within};
+use super::{Finder, Raw};
 use crate::render::flux;
-use crate::render::library::parent;
+use crate::render::library::{is_within, parent};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A Kustomization of Flux that no other one yields.
