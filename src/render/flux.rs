@@ -70,8 +70,9 @@ pub(crate) fn apply<'t>(
         }
         let path = object.text_of(&["spec", "path"]);
         let Some(directory) = own.directory_of(library, &object, &file) else {
+            let shown = if path.is_empty() { "./" } else { &path };
             let message =
-                format!("`{path}` of the Kustomization `{name}` is not in this repository");
+                format!("`{shown}` of the Kustomization `{name}` is not in this repository");
             let fault = Fault::opaque(span, message, PartEffect::Adds);
             let namespace = object.text_of(&["spec", "targetNamespace"]);
             applied.faults.push(fault.within(&namespace));
@@ -224,22 +225,48 @@ fn variables(
 
 /// Which sources of Kustomizations are this repository, as far as their paths tell.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OwnSources(BTreeSet<String>);
+pub(crate) struct OwnSources {
+    names: BTreeSet<String>,
+    /// By directory: how many paths of Kustomizations are there if it is a repository's root.
+    roots: BTreeMap<String, usize>,
+}
 
 impl OwnSources {
     /// Those of which a path below the root is here.
     pub(crate) fn of(library: &Library<'_>, objects: &[(Value<'_>, String)]) -> Self {
-        let mut own = BTreeSet::new();
-        for (object, file) in objects
-            .iter()
-            .filter(|(object, _)| is_kustomization(object))
-        {
-            let path = object.text_of(&["spec", "path"]);
-            if is_of_git(object) && !is_root(&path) && resolve(library, file, &path).is_some() {
-                own.insert(source_name(object));
+        let with_path = || {
+            let kustomizations = objects.iter().filter(|(it, _)| is_kustomization(it));
+            kustomizations.filter_map(|(object, file)| {
+                let path = object.text_of(&["spec", "path"]);
+                let is_told = is_of_git(object) && !is_root(&path);
+                is_told.then_some((object, file, path))
+            })
+        };
+        let mut own = Self::default();
+        for (_, file, path) in with_path() {
+            for root in roots(library, file, &path) {
+                *own.roots.entry(root.to_owned()).or_default() += 1;
             }
         }
-        Self(own)
+        for (object, file, path) in with_path() {
+            if own.resolve(library, file, &path).is_some() {
+                own.names.insert(source_name(object));
+            }
+        }
+        own
+    }
+
+    /// The directory that a path of Flux names: below the directory around the file that most
+    /// paths speak of as the root. A path that is only there by another one is of another
+    /// repository, which has a directory of that name.
+    fn resolve(&self, library: &Library<'_>, file: &str, path: &str) -> Option<String> {
+        let around = || std::iter::successors(Some(parent(file)), |it| outer(it));
+        let votes = |root: &str| self.roots.get(root).copied().unwrap_or_default();
+        let most = around().map(votes).max().unwrap_or_default();
+        let mut found = roots(library, file, path).filter(|root| votes(root) == most);
+        // The outermost one is most likely the root of the repository.
+        let root = found.by_ref().last()?;
+        Some(join(root, path.trim_start_matches('/')))
     }
 
     /// The directory that a Kustomization applies; `None` if it is not in this repository.
@@ -251,9 +278,13 @@ impl OwnSources {
     ) -> Option<String> {
         let path = object.text_of(&["spec", "path"]);
         // The root of an artifact, a bucket or another repository is not that of this one.
-        let may_be_root =
-            is_of_git(object) && (self.0.is_empty() || self.0.contains(&source_name(object)));
-        resolve(library, file, &path).filter(|_| may_be_root || !is_root(&path))
+        let may_be_root = is_of_git(object)
+            && (self.names.is_empty() || self.names.contains(&source_name(object)));
+        let found = match is_root(&path) {
+            true => resolve(library, file, &path),
+            false => self.resolve(library, file, &path),
+        };
+        found.filter(|_| may_be_root || !is_root(&path))
     }
 }
 
@@ -271,29 +302,25 @@ fn is_root(path: &str) -> bool {
     join("", path.trim_start_matches('/')).is_empty()
 }
 
-/// The directory that a path of Flux names. It is relative to the root of a repository, of
-/// which only the part is known that was read: the nearest directory around the file that
-/// has it.
+/// The directory that a path of Flux or Argo CD names. It is relative to the root of a
+/// repository, of which only the part is known that was read: the outermost directory around
+/// the file that has it.
 pub(crate) fn resolve(library: &Library<'_>, file: &str, path: &str) -> Option<String> {
-    let path = path.trim_start_matches('/');
-    let clean = join("", path);
-    if clean.starts_with("..") {
-        return None;
-    }
-    let mut root = parent(file);
-    let mut found = None;
-    loop {
-        let directory = join(root, path);
-        if library.is_directory(&directory) {
-            found = Some(directory);
-        }
-        if root.is_empty() || root == "/" {
-            break;
-        }
-        root = parent(root);
-    }
-    // The outermost one is most likely the root of the repository.
-    found
+    let root = roots(library, file, path).last()?;
+    Some(join(root, path.trim_start_matches('/')))
+}
+
+/// The directories around a file that have a directory of this path, from the inside out.
+fn roots<'f>(library: &Library<'_>, file: &'f str, path: &str) -> impl Iterator<Item = &'f str> {
+    let path = path.trim_start_matches('/').to_owned();
+    let is_below = !join("", &path).starts_with("..");
+    let around = std::iter::successors(Some(parent(file)), |it| outer(it));
+    around.filter(move |root| is_below && library.is_directory(&join(root, &path)))
+}
+
+/// The directory around a directory.
+fn outer(directory: &str) -> Option<&str> {
+    (!directory.is_empty() && directory != "/").then(|| parent(directory))
 }
 
 /// The kustomization of a directory, which Flux writes where there is none, with what the

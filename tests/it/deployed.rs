@@ -181,6 +181,21 @@ fn flux_deploys_what_its_entries_reach_and_nothing_beside_them() {
     assert_eq!(clusters(&files), expected);
 }
 
+#[test]
+fn a_path_of_another_repository_is_not_one_of_this_that_is_called_alike() {
+    let git = |name: &str| format!("  sourceRef: {{kind: GitRepository, name: {name}}}\n");
+    let own = flux("./kube/clusters/prod", &git("flux-system"));
+    let app = flux("./kube/deploy/web", &git("flux-system")).replace("name: k,", "name: web,");
+    let other = flux("./deploy", &git("operator")).replace("name: k,", "name: operator,");
+    let text = format!("{own}---\n{app}---\n{other}");
+    let files = [
+        ("kube/clusters/prod/sync.yaml", text.as_str()),
+        ("kube/deploy/web/pod.yaml", POD),
+        ("kube/deploy/not-applied/policy.yaml", POLICY),
+    ];
+    assert_eq!(clusters(&files), [": default/Pod/web"]);
+}
+
 /// What a finding underlines is the text that it speaks of, be the object built as it may.
 #[test]
 fn findings_point_at_the_text_that_a_person_would_edit() {
