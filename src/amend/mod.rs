@@ -4,6 +4,7 @@
 //! Refuses to judge what an addition is good for, and whether it does what it should: an
 //! edit is a proposal, and the engine says what it does once it was read again.
 
+mod dialects;
 mod place;
 mod value;
 
@@ -12,6 +13,10 @@ use crate::k8s::{
     NetworkPolicyPort, NetworkPolicyRule, Protocol,
 };
 use crate::source::{Edit, Span};
+pub use dialects::{
+    NewPluginPolicy, PluginPeer, add_calico_policy, add_calico_rule, add_cilium_policy,
+    add_cilium_ports, add_cilium_rule,
+};
 use ipnet::IpNet;
 use place::Place;
 use value::{Style, Value};

@@ -176,6 +176,13 @@ pub(super) fn document(text: &str, object: Span, value: &Value, style: Style) ->
     Some(insert_lines_behind(text, object, &lines))
 }
 
+/// The hyphen of an item of a list in block style, right before its text.
+pub(super) fn dash(text: &str, item: Span) -> Option<Span> {
+    let before = &text[..item.start as usize];
+    let at = before.trim_end_matches(' ').strip_suffix('-')?.len() as u32;
+    Some(Span::new(item.source, at, at + 1))
+}
+
 fn insertion(near: Span, at: usize, replacement: String) -> Edit {
     Edit {
         span: Span::new(near.source, at as u32, at as u32),

@@ -4,6 +4,7 @@
 //! Refuses to know what follows for a connection.
 
 use super::Cluster;
+use super::cilium_options::CiliumOptions;
 use super::cni::Cni;
 use crate::k8s::{EntrypointKind, WorkloadKind};
 use crate::source::Span;
@@ -25,6 +26,8 @@ pub struct EnforcementSettings {
     pub ip_block_matches_nodes: Option<bool>,
     /// `enforcement.selectorsMatchHostNetwork`.
     pub selectors_match_host_network: Option<bool>,
+    /// `cilium`: the options of its agent.
+    pub cilium: CiliumOptions,
     /// `cluster.podCIDRs`.
     pub pod_cidrs: Vec<IpNet>,
     /// `cluster.nodeCIDRs`.
@@ -71,6 +74,7 @@ pub struct Enforcement {
     selectors_match_host_network: Recognised<bool>,
     has_policy_groups: Recognised<bool>,
     pod_ranges: Vec<Recognised<IpNet>>,
+    cilium: CiliumOptions,
     node_ranges: Vec<IpNet>,
     api_server_ranges: Vec<IpNet>,
 }
@@ -154,6 +158,7 @@ impl Enforcement {
             has_policy_groups: row(None, is_ovn),
             cni,
             pod_ranges,
+            cilium: settings.cilium,
             node_ranges: settings.node_cidrs.clone(),
             api_server_ranges: settings.api_server_cidrs.clone(),
         }
@@ -194,6 +199,12 @@ impl Enforcement {
     #[must_use]
     pub fn pod_ranges(&self) -> &[Recognised<IpNet>] {
         &self.pod_ranges
+    }
+
+    /// The options of Cilium's agent.
+    #[must_use]
+    pub fn cilium(&self) -> &CiliumOptions {
+        &self.cilium
     }
 
     /// Where nodes have their addresses, if the configuration says it.
@@ -260,12 +271,64 @@ impl Enforcement {
                 evidence: &fact.evidence,
             });
         }
+        if plugin_is_cilium(&self.cni) {
+            rows.extend(self.cilium_rows());
+        }
         rows.extend(self.pod_ranges.iter().map(|range| EnforcementRow {
             key: "cluster.podCIDRs",
             value: range.value.to_string(),
             evidence: &range.evidence,
         }));
         rows
+    }
+}
+
+/// What is said of the configuration where it differs from the agent's default.
+const OF_CONFIGURATION: &Evidence = &Evidence::Configuration;
+
+fn plugin_is_cilium(cni: &Option<Recognised<Cni>>) -> bool {
+    cni.as_ref().is_some_and(|cni| cni.value == Cni::Cilium)
+}
+
+impl Enforcement {
+    /// The options of Cilium's agent that are not as it has them by default.
+    fn cilium_rows(&self) -> Vec<EnforcementRow<'_>> {
+        let (own, default) = (&self.cilium, CiliumOptions::default());
+        let options = [
+            (
+                "cilium.enablePolicy",
+                own.enforces,
+                default.enforces,
+                "never",
+            ),
+            ("cilium.policyAuditMode", own.audits, default.audits, "true"),
+            (
+                "cilium.allowLocalhost",
+                own.allows_localhost,
+                default.allows_localhost,
+                "policy",
+            ),
+            (
+                "cilium.policyDefaultLocalCluster",
+                own.means_local_cluster,
+                default.means_local_cluster,
+                "false",
+            ),
+            (
+                "cilium.enableK8sNetworkPolicy",
+                own.enforces_network_policies,
+                default.enforces_network_policies,
+                "false",
+            ),
+        ];
+        let options = options.into_iter();
+        let changed = options.filter(|(_, own, default, _)| own != default);
+        let row = |(key, _, _, value): (&'static str, _, _, &str)| EnforcementRow {
+            key,
+            value: value.to_owned(),
+            evidence: OF_CONFIGURATION,
+        };
+        changed.map(row).collect()
     }
 }
 

@@ -11,12 +11,14 @@ mod parts;
 mod places;
 pub mod platform;
 mod services;
+mod cilium_options;
 mod cni;
 mod context_objects;
 mod enforcement;
 mod ingress_path;
 mod plugin_resources;
 
+pub use cilium_options::{CiliumOptions, Switch};
 pub use cni::Cni;
 pub use context_objects::ContextObjects;
 pub use definitions::{Identity, likeness};

@@ -1,7 +1,7 @@
 //! The JSON Schema of the configuration, for editors.
 
 use super::file::TOP_KEYS;
-use super::settings::{CLOUDS, CNIS, KEYS, PROFILES};
+use super::settings::{ALLOW_LOCALHOST, CLOUDS, CNIS, ENABLE_POLICY, KEYS, PROFILES};
 use crate::lint::Distribution;
 use crate::lint::RuleMeta;
 use serde_json::{Map, Value, json};
@@ -145,6 +145,16 @@ fn cluster() -> Map<String, Value> {
             })),
         ),
         ("cni", json!({"enum": names(CNIS)})),
+        (
+            "cilium",
+            object(json!({
+                "enablePolicy": {"enum": names(ENABLE_POLICY)},
+                "policyAuditMode": {"type": "boolean"},
+                "allowLocalhost": {"enum": names(ALLOW_LOCALHOST)},
+                "policyDefaultLocalCluster": {"type": "boolean"},
+                "enableK8sNetworkPolicy": {"type": "boolean"},
+            })),
+        ),
         (
             "enforcement",
             object(json!({

@@ -4,7 +4,8 @@ use super::file::{Error, from_value};
 use crate::k8s::{KubernetesVersion, Label, LabelSelector, UnknownVersion};
 use crate::lint::addresses::Family;
 use crate::lint::{
-    Cloud, Cni, Distribution, EnforcementRows, ExternalPods, Inventory, Profile, Settings,
+    CiliumOptions, Cloud, Cni, Distribution, EnforcementRows, ExternalPods, Inventory, Profile,
+    Settings, Switch,
 };
 use crate::source::{SourceMap, Span, Spanned};
 use ipnet::IpNet;
@@ -25,6 +26,7 @@ pub(super) struct SettingsEntry {
     dns: Option<Dns>,
     cluster: Option<Network>,
     cni: Option<String>,
+    cilium: Option<Cilium>,
     enforcement: Option<Enforcement>,
     cloud: Option<String>,
     kubernetes: Option<Version>,
@@ -68,6 +70,17 @@ struct Dns {
     cidrs: Vec<String>,
     #[serde(default)]
     not_needed_in: Vec<String>,
+}
+
+/// Options of Cilium's agent, by their names there.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Cilium {
+    enable_policy: Option<String>,
+    policy_audit_mode: Option<bool>,
+    allow_localhost: Option<String>,
+    policy_default_local_cluster: Option<bool>,
+    enable_k8s_network_policy: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +156,7 @@ pub(super) const KEYS: &[&str] = &[
     "dns",
     "cluster",
     "cni",
+    "cilium",
     "enforcement",
     "cloud",
     "kubernetes",
@@ -197,6 +211,9 @@ impl SettingsEntry {
         if let Some(cni) = self.cni {
             settings.cni = Some(named(CNIS, "CNI plugin", &cni, text)?);
         }
+        if let Some(options) = self.cilium {
+            settings.cilium = options.over(settings.cilium, text)?;
+        }
         if let Some(rows) = self.enforcement {
             settings.enforcement = EnforcementRows {
                 ip_block_matches_pods: rows.ip_block_matches_pods,
@@ -217,6 +234,50 @@ impl SettingsEntry {
             settings.description_keys = keys;
         }
         Ok(settings)
+    }
+}
+
+/// `enable-policy`. `always` isolates pods that no policy selects, which npcheck does not know.
+pub(super) const ENABLE_POLICY: &[(&str, Switch)] =
+    &[("default", Switch::On), ("never", Switch::Off)];
+
+/// `allow-localhost`; `auto` is `always` under Kubernetes.
+pub(super) const ALLOW_LOCALHOST: &[(&str, Switch)] = &[
+    ("auto", Switch::On),
+    ("always", Switch::On),
+    ("policy", Switch::Off),
+];
+
+impl Cilium {
+    fn over(self, base: CiliumOptions, text: &str) -> Result<CiliumOptions, Error> {
+        let mut options = base;
+        let known = |known, key: &str, written: &Option<String>, before| match written {
+            Some(written) => named(known, key, written, text),
+            None => Ok(before),
+        };
+        options.enforces = known(
+            ENABLE_POLICY,
+            "value of `enablePolicy`",
+            &self.enable_policy,
+            options.enforces,
+        )?;
+        options.allows_localhost = known(
+            ALLOW_LOCALHOST,
+            "value of `allowLocalhost`",
+            &self.allow_localhost,
+            options.allows_localhost,
+        )?;
+        let switch = |written: Option<bool>, before| written.map_or(before, Switch::from);
+        options.audits = switch(self.policy_audit_mode, options.audits);
+        options.means_local_cluster = switch(
+            self.policy_default_local_cluster,
+            options.means_local_cluster,
+        );
+        options.enforces_network_policies = switch(
+            self.enable_k8s_network_policy,
+            options.enforces_network_policies,
+        );
+        Ok(options)
     }
 }
 

@@ -33,9 +33,10 @@ ingressControllers:
   - {labels: {app: edge}}
 monitoring: {namespaces: [metrics]}
 dns: {cidrs: [10.96.0.10/32], notNeededIn: [batch]}
-cluster: {podCIDRs: [10.244.0.0/16], serviceCIDRs: [10.96.0.0/12], nodeCIDRs: [192.168.0.0/24], ipFamilies: [IPv4, IPv6]}
+cluster: {podCIDRs: [10.244.0.0/16], serviceCIDRs: [10.96.0.0/12], nodeCIDRs: [192.168.0.0/24], apiServerCIDRs: [192.168.0.9/32], ipFamilies: [IPv4, IPv6]}
 kubernetes: "1.36"
 cni: cilium
+cilium: {enablePolicy: default, policyAuditMode: false, allowLocalhost: policy, policyDefaultLocalCluster: true, enableK8sNetworkPolicy: true}
 enforcement: {ipBlockMatchesPods: false, ipBlockMatchesNodes: true, selectorsMatchHostNetwork: false}
 cloud: aws
 profile: openshift

@@ -47,7 +47,7 @@ pub mod tiers;
 pub mod unjudged;
 pub mod words;
 
-pub use crate::cluster::Cni;
+pub use crate::cluster::{CiliumOptions, Cni, Switch};
 pub use crate::cluster::platform::Distribution;
 pub use context::{Context, Inventory};
 pub use date::{Date, NotADate};

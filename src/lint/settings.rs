@@ -6,7 +6,7 @@
 use super::Inventory;
 use super::addresses::Family;
 use crate::cluster::platform::Distribution;
-use crate::cluster::{Cni, EnforcementSettings};
+use crate::cluster::{CiliumOptions, Cni, EnforcementSettings};
 use crate::k8s::{KubernetesVersion, LabelSelector};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
@@ -47,6 +47,8 @@ pub struct Settings {
     pub cni: Option<Cni>,
     /// What becomes of the policies that Calico stages.
     pub staged_policies: StagedPolicies,
+    /// The options of Cilium's agent.
+    pub cilium: CiliumOptions,
     /// What the plugin does, where that is said by itself.
     pub enforcement: EnforcementRows,
     /// The cloud that the nodes are in.
@@ -95,6 +97,7 @@ impl Settings {
             ip_block_matches_pods: self.enforcement.ip_block_matches_pods,
             ip_block_matches_nodes: self.enforcement.ip_block_matches_nodes,
             selectors_match_host_network: self.enforcement.selectors_match_host_network,
+            cilium: self.cilium,
             pod_cidrs: self.pod_cidrs.clone(),
             node_cidrs: self.node_cidrs.clone(),
             api_server_cidrs: self.api_server_cidrs.clone(),

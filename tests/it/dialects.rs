@@ -248,3 +248,34 @@ fn cilium_knows_every_pod_of_a_dump_by_itself() {
     assert_eq!(names("cilium"), every_pod);
     assert_eq!(names("calico"), ["shop/Deployment/web", "shop/Pod/db"]);
 }
+
+#[test]
+fn options_of_the_agent_change_what_policies_do() {
+    let policies =
+        "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+        spec: {endpointSelector: {}, ingress: [{fromEndpoints: [{matchExpressions: [
+          {key: 'io.cilium.k8s.namespace.labels.team', operator: NotIn, values: [blue]}]}]}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: np, namespace: one},
+ spec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: blue}}}]}]}}";
+    let into_a = |options: &str| -> Vec<String> {
+        let config = format!("cni: cilium\ncilium: {options}\n");
+        let config = Config::read(&config, &[]).expect("it is a configuration");
+        let text = format!("{PODS}{policies}");
+        let workspace = Workspace::load([("test.yaml", text)], &config);
+        let views = workspace.clusters();
+        views.flat_map(|view| into_a(view.cluster())).collect()
+    };
+    assert_eq!(into_a("{}"), ["b", "d", "host"]);
+    assert_eq!(into_a("{allowLocalhost: policy}"), ["b", "d"]);
+    assert_eq!(into_a("{enableK8sNetworkPolicy: false}"), ["b", "host"]);
+    assert_eq!(into_a("{enablePolicy: never}"), EVERYBODY);
+    assert_eq!(into_a("{policyAuditMode: true}"), EVERYBODY);
+    // Without the key of the cluster a selector that excludes is met by whoever has no labels.
+    assert_eq!(into_a("{policyDefaultLocalCluster: false}"), EVERYBODY);
+    let config = Config::read("cilium: {enablePolicy: always}\n", &[]);
+    assert!(
+        config.is_err(),
+        "pods that no policy selects are not isolated here"
+    );
+}

@@ -4,6 +4,7 @@
 //!
 //! Refuses to write text: that is `amend`'s business.
 
+mod dialect;
 mod proposal;
 
 use super::Scene;
@@ -145,6 +146,11 @@ impl Search<'_> {
         };
         if let Endpoint::Pod(pod) = &example.endpoint {
             return Other::Pod(pod.clone());
+        }
+        match &example.endpoint {
+            Endpoint::Entity(entity) => return Other::Entity(*entity),
+            Endpoint::Name(_) => return Other::Nobody,
+            Endpoint::Pod(_) | Endpoint::Address(_) => {}
         }
         if resolved.text == Form::INTERNET {
             return Other::Internet(ranges(pieces));

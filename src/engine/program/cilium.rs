@@ -7,7 +7,8 @@
 use super::cilium_parts::{matches_groups, nets, outside, ports, without_sources};
 use super::condition::Condition;
 use super::identity::{
-    CLUSTER, CLUSTER_KEY, Entity, Identities, IdentityView, NAMESPACE_KEY, NAMESPACE_LABELS, Source,
+    CLUSTER, CLUSTER_KEY, Entity, Identities, IdentityRequirement, IdentityView, NAMESPACE_KEY,
+    NAMESPACE_LABELS, Source,
 };
 use super::{
     Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet, PolicyRef, Rule,
@@ -35,6 +36,14 @@ pub(super) fn lower<'c>(
         deny: Stage::new(StageName::Denies),
         allow: Stage::new(StageName::NetworkPolicies),
         conditions: HashMap::default(),
+    };
+    let options = cluster.enforcement().cilium();
+    if !options.drops() {
+        return [lowering.deny, lowering.allow];
+    }
+    let network = match options.enforces_network_policies.is_on() {
+        true => network,
+        false => &[],
     };
     for id in network {
         let policy = cluster.policy(*id);
@@ -110,7 +119,7 @@ impl<'c> Lowering<'c> {
                 } else {
                     End::Next
                 };
-                if end == End::Deny && direction == Direction::Ingress {
+                if end == End::Deny && direction == Direction::Ingress && self.allows_localhost() {
                     allow.push(own_node(RuleRef::OwnNode(meta.name.span)));
                 }
                 if !deny.is_empty() {
@@ -169,7 +178,7 @@ impl<'c> Lowering<'c> {
             match &field.peers {
                 CiliumPeers::Endpoints(selectors) => {
                     for selector in selectors {
-                        let identities = endpoint(selector, home);
+                        let identities = self.in_cluster(endpoint(selector, home));
                         add(selector.span, self.identities(identities));
                     }
                 }
@@ -209,6 +218,21 @@ impl<'c> Lowering<'c> {
             }
         }
         Some(peers)
+    }
+
+    /// Whether a pod's own node always gets in (C15).
+    fn allows_localhost(&self) -> bool {
+        self.cluster.enforcement().cilium().allows_localhost.is_on()
+    }
+
+    /// Without what an agent does not add that was told so (C6, C15).
+    fn in_cluster(&self, mut identities: Identities) -> Identities {
+        let options = self.cluster.enforcement().cilium();
+        if !options.means_local_cluster.is_on() {
+            let is_added = |it: &IdentityRequirement| it.is_implied && it.key == CLUSTER_KEY;
+            identities.0.retain(|it| !is_added(it));
+        }
+        identities
     }
 
     /// Pods, entities and addresses outside by their identity.
@@ -265,7 +289,7 @@ impl<'c> Lowering<'c> {
             ],
             CiliumEntity::RemoteNode => {
                 let mut identities = Identities::default();
-                identities.0.push(super::identity::IdentityRequirement {
+                identities.0.push(IdentityRequirement {
                     source: Source::Reserved,
                     key: entity.name().to_owned(),
                     operator: Operator::Exists,
@@ -387,7 +411,7 @@ impl<'c> Lowering<'c> {
                 is_opaque: opaque.is_some_and(|hole| hole.start < rule.span.end),
             });
             let mut rules: Vec<Rule<'c>> = rules.collect();
-            if direction == Direction::Ingress {
+            if direction == Direction::Ingress && self.allows_localhost() {
                 rules.push(own_node(RuleRef::OwnNode(policy.meta.name.span)));
             }
             self.allow.chains.get_mut(direction).push(Chain {
@@ -439,6 +463,7 @@ impl<'c> Lowering<'c> {
                 identities.0.extend(of_namespace.0);
             }
         }
+        let identities = self.in_cluster(identities);
         self.identities(identities)
     }
 }

@@ -8,8 +8,8 @@ use crate::cli::reach::Scene;
 use crate::cluster::{NAMESPACE_NAME_LABEL, PolicyId};
 use crate::engine::program::StageName;
 use crate::engine::{
-    AddressRange, ConnectionSet, PodView, PolicyRef, PolicyTrace, ReasonCode, RuleRef, RuleTrace,
-    SideTrace,
+    AddressRange, ConnectionSet, Entity, PodView, PolicyRef, PolicyTrace, ReasonCode, RuleRef,
+    RuleTrace, SideTrace,
 };
 use crate::k8s::{Direction, Labels, Truth, is_opaque};
 use crate::source::Edit;
@@ -101,6 +101,7 @@ pub(super) fn proposals(
             (ReasonCode::NoRules | ReasonCode::NoRuleMatches, _) => side.allow(&mut proposals),
             _ => {}
         }
+        side.in_dialect(&decision, &mut proposals);
     }
     proposals
 }
@@ -114,20 +115,25 @@ pub(super) enum Other<'c> {
     Addresses(Vec<AddressRange>),
     /// All public addresses of these families.
     Internet(Vec<AddressRange>),
+    /// An end that only Cilium tells apart.
+    Entity(Entity),
+    /// An end that no change is proposed for.
+    Nobody,
 }
 
-struct Side<'s, 'c> {
-    scene: Scene<'s>,
-    trace: &'s SideTrace<'c>,
-    subject: &'s PodView<'c>,
-    other: &'s Other<'c>,
-    ports: Vec<NewPort>,
+/// A side that is to be opened.
+pub(super) struct Side<'s, 'c> {
+    pub(super) scene: Scene<'s>,
+    pub(super) trace: &'s SideTrace<'c>,
+    pub(super) subject: &'s PodView<'c>,
+    pub(super) other: &'s Other<'c>,
+    pub(super) ports: Vec<NewPort>,
     denied: &'s ConnectionSet,
 }
 
 impl Side<'_, '_> {
     /// The text of the policy of a rule.
-    fn text(&self, policy: PolicyRef) -> &str {
+    pub(super) fn text(&self, policy: PolicyRef) -> &str {
         let span = match policy {
             PolicyRef::Network(id) => self.scene.cluster.policy(id).object.meta.span,
             PolicyRef::Cluster(id) => self.scene.cluster.cluster_policy(id).meta.span,
@@ -235,7 +241,7 @@ impl Side<'_, '_> {
     }
 
     /// A name for a policy that none of the namespace has.
-    fn free_name(&self) -> String {
+    pub(super) fn free_name(&self) -> String {
         let cluster = &self.scene.cluster;
         let name = |pod: &PodView<'_>| {
             let workload = pod
@@ -247,6 +253,8 @@ impl Side<'_, '_> {
             Other::Pod(pod) => name(pod),
             Other::Addresses(_) => "addresses".to_owned(),
             Other::Internet(_) => "internet".to_owned(),
+            Other::Entity(entity) => entity.name().to_owned(),
+            Other::Nobody => "nobody".to_owned(),
         };
         let word = match self.trace.direction {
             Direction::Ingress => "from",
@@ -255,9 +263,11 @@ impl Side<'_, '_> {
         let wanted = format!("{}-{word}-{other}", name(self.subject));
         let is_taken = |name: &str| {
             let ids = self.subject.namespace.id.map(|id| cluster.policies_in(id));
+            let mut plugin = cluster.plugin_policies().iter();
             ids.into_iter()
                 .flatten()
                 .any(|id| cluster.policy(id).object.meta.name.value == name)
+                || plugin.any(|policy| policy.meta.name.value == name)
         };
         let numbered = (2..).map(|number| format!("{wanted}-{number}"));
         let mut names = std::iter::once(wanted.clone()).chain(numbered);
@@ -267,7 +277,7 @@ impl Side<'_, '_> {
     }
 
     /// The keys of labels that the policies of this side ask pods for.
-    fn used_keys(&self) -> Vec<&str> {
+    pub(super) fn used_keys(&self) -> Vec<&str> {
         let mut keys = Vec::new();
         for (id, _) in self.network_policies() {
             let object = &self.scene.cluster.policy(id).object;
@@ -294,9 +304,10 @@ impl Side<'_, '_> {
         let pod = match self.other {
             Other::Pod(pod) => pod,
             Other::Internet(ranges) => return vec![public_blocks(ranges)],
+            Other::Entity(_) | Other::Nobody => return Vec::new(),
             Other::Addresses(ranges) => {
                 let blocks: Vec<_> = ranges.iter().flat_map(blocks).collect();
-                let fits = blocks.len() <= MAX_BLOCKS;
+                let fits = !blocks.is_empty() && blocks.len() <= MAX_BLOCKS;
                 return fits
                     .then(|| blocks.into_iter().map(block).collect())
                     .into_iter()
@@ -345,7 +356,7 @@ fn namespace_labels(pod: &PodView<'_>) -> Vec<(String, String)> {
 
 /// The labels by which pods may be selected: the one that names them, preferably with a
 /// key that is used already, and all that stay.
-fn labels_of(labels: &Labels, used: &[&str]) -> Vec<Vec<(String, String)>> {
+pub(super) fn labels_of(labels: &Labels, used: &[&str]) -> Vec<Vec<(String, String)>> {
     let stable: Vec<(String, String)> = labels
         .iter()
         .filter(|label| !VOLATILE.contains(&label.key.as_str()))
