@@ -149,6 +149,16 @@ impl<'c> Engine<'c> {
         })
     }
 
+    /// The policies of every kind that isolate a workload in a direction, in order: what none of
+    /// them allows, and nothing that is asked before them, is denied.
+    #[must_use]
+    pub fn isolated_by(&self, workload: WorkloadId, direction: Direction) -> Vec<PolicyRef> {
+        let class = self.classes.of(workload);
+        class.map_or_else(Vec::new, |class| {
+            self.sides.isolated_by(&self.compiled, class, direction)
+        })
+    }
+
     /// The cluster-wide policies whose subject a workload is, in the order of evaluation,
     /// whether or not they have rules for either direction.
     #[must_use]

@@ -7,7 +7,7 @@
 use super::HashMap;
 use super::classes::{ClassId, ProfileId};
 use super::compiled::{Compiled, MatcherId, Rule, UnitId};
-use super::program::{ByDirection, PolicyRef, StageName};
+use super::program::{ByDirection, End, PolicyRef, StageName};
 use super::selection::{Matched, Parts, Selection};
 use crate::cluster::{ClusterPolicyId, PolicyId};
 use crate::k8s::Direction;
@@ -151,6 +151,27 @@ impl Sides {
             policies.sort_unstable();
             policies
         })
+    }
+
+    /// Every policy of any kind that is known to isolate a class in a direction, sorted: what it
+    /// does not allow, and nothing before it, is denied.
+    pub(super) fn isolated_by(
+        &self,
+        compiled: &Compiled,
+        class: ClassId,
+        direction: Direction,
+    ) -> Vec<PolicyRef> {
+        let id = self.of(class, direction).0 as usize;
+        let units = self.distinct(direction)[id].units.iter();
+        let units = units
+            .filter(|(_, is_certain)| *is_certain)
+            .map(|(id, _)| compiled.unit(direction, *id));
+        let isolating = units.filter(|unit| unit.end == End::Deny);
+        let mut policies: Vec<PolicyRef> =
+            isolating.flat_map(|unit| &unit.policies).copied().collect();
+        policies.sort_unstable();
+        policies.dedup();
+        policies
     }
 
     /// The cluster-wide policies that select a class, in the order of evaluation.

@@ -82,6 +82,8 @@ pub struct Workload {
     pub meta: ObjectMeta,
     /// Its kind.
     pub kind: WorkloadKind,
+    /// `spec.replicas`, where it is written.
+    pub replicas: Option<i64>,
     /// The labels of its pods.
     pub labels: Labels,
     /// The annotations of its pods.
@@ -114,6 +116,7 @@ impl Workload {
             meta: ObjectMeta::hypothetical(Some(namespace), name, Labels::default(), about),
             // Several pods, so that they can talk to each other (S4).
             kind: WorkloadKind::ReplicaSet,
+            replicas: None,
             labels,
             annotations: Labels::default(),
             labels_span: about.span,

@@ -2,10 +2,10 @@
 //!
 //! Refuses to know why the pods should reach it.
 
-use super::Context;
-use crate::cluster::{PolicyId, ServiceId, WorkloadId};
+use super::{Context, entrance};
+use crate::cluster::{ServiceId, WorkloadId};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{self, Endpoint};
+use crate::engine::{self, Endpoint, PolicyRef};
 use crate::k8s::{Direction, Protocol, ServicePort};
 
 /// A port behind a Service that is closed to pods, as all others behind it are.
@@ -67,7 +67,7 @@ impl CutOff {
 
     /// The policies that keep them apart, in order.
     #[must_use]
-    pub fn policies(&self, cx: &Context<'_>) -> Vec<PolicyId> {
+    pub fn policies(&self, cx: &Context<'_>) -> Vec<PolicyRef> {
         let sides = [
             (Direction::Egress, self.source),
             (Direction::Ingress, self.destination),
@@ -75,9 +75,8 @@ impl CutOff {
         let refusing = sides
             .into_iter()
             .filter(|(side, _)| self.is_refused_by(cx, *side));
-        let mut policies: Vec<PolicyId> = refusing
-            .flat_map(|(side, workload)| cx.engine.isolating(workload, side))
-            .copied()
+        let mut policies: Vec<PolicyRef> = refusing
+            .flat_map(|(side, workload)| cx.engine.isolated_by(workload, side))
             .collect();
         policies.sort_unstable();
         policies.dedup();
@@ -96,11 +95,12 @@ impl CutOff {
             if !self.is_refused_by(cx, side) {
                 continue;
             }
-            for policy in cx.engine.isolating(workload, side).iter().take(SHOWN) {
+            for policy in cx.engine.isolated_by(workload, side).iter().take(SHOWN) {
                 let name = cx.cluster.workload_name(workload);
                 let remark = format!("isolates `{name}` for {}", side.field());
-                let policy = &cx.cluster.policy(*policy).object;
-                finding = finding.related(policy.meta.name.span, remark);
+                if let Some(span) = entrance::name_of(cx.cluster, *policy) {
+                    finding = finding.related(span, remark);
+                }
             }
         }
         finding

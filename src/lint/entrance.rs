@@ -7,12 +7,16 @@ use super::unjudged::Unjudged;
 use super::{Context, service_ports};
 use crate::cluster::{Cluster, PolicyId, WorkloadId};
 use crate::diagnostic::Diagnostic;
-use crate::engine::program::StageName;
-use crate::engine::{self, AddressRange, Endpoint, PolicyRef, PolicyTrace, SideTrace};
-use crate::k8s::{
-    Direction, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, PortReference, Protocol,
-    Truth,
+use crate::engine::program::{End, StageName};
+use crate::engine::{
+    self, AddressRange, CiliumSelector, Endpoint, Entity, PodView, PolicyRef, PolicyTrace, RuleRef,
+    SideTrace,
 };
+use crate::k8s::{
+    Action, CiliumMeaning, CiliumPeers, Direction, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicyRule, PortReference, Protocol, Truth,
+};
+use crate::source::Span;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// A port that policies guard.
@@ -24,10 +28,13 @@ pub struct Entrance<'c> {
     pub protocol: Protocol,
     /// The port of the pods.
     pub port: u16,
-    /// The policies that isolate the pods for ingress, in order; at least one.
-    pub policies: Vec<PolicyId>,
-    /// Their rules that let somebody in at this port, with the place in their policy.
+    /// The policies of every kind that isolate the pods for ingress, in order; at least one.
+    pub policies: Vec<PolicyRef>,
+    /// The rules of NetworkPolicies that let somebody in at this port, with the place in their
+    /// policy.
     pub rules: Vec<(PolicyId, usize, &'c NetworkPolicyRule)>,
+    /// The same of policies of the CNI plugin.
+    pub plugin_rules: Vec<RuleRef<'c>>,
 }
 
 impl<'c> Entrance<'c> {
@@ -42,7 +49,7 @@ impl<'c> Entrance<'c> {
         port: u16,
     ) -> Option<Self> {
         let found = cluster.workload(workload);
-        if !found.object.meta.is_accepted || unjudged.may_be_in(cluster, found.namespace) {
+        if !found.object.meta.is_accepted || unjudged.is_unknown_in(cluster, found.namespace) {
             return None;
         }
         // What the rules say of ports does not depend on who asks: anybody will do.
@@ -50,14 +57,22 @@ impl<'c> Entrance<'c> {
             engine::explain(cluster, &anybody(), &Endpoint::workload(cluster, workload));
         let side = &explanation.ways.first()?.ingress;
         let policies = guards(side)?;
-        let mut rules = Vec::new();
+        let (mut rules, mut plugin_rules) = (Vec::new(), Vec::new());
         for rule in side.rules_of(StageName::NetworkPolicies) {
-            let PolicyRef::Network(policy) = rule.policy else {
+            if !rule.ports.matches.possible.contains(protocol, port) {
                 continue;
-            };
-            if rule.ports.matches.possible.contains(protocol, port) {
-                let rules_of_policy = cluster.policy(policy).object.rules(Direction::Ingress);
-                rules.push((policy, rule.index, &rules_of_policy[rule.index]));
+            }
+            match (rule.policy, rule.rule) {
+                (PolicyRef::Network(policy), RuleRef::Network(written)) => {
+                    rules.push((policy, rule.index, written));
+                }
+                // One that means nobody lets nobody in.
+                (PolicyRef::Plugin(_), RuleRef::Cilium(..) | RuleRef::Calico(..))
+                    if rule.peers.truth == Truth::True || !rule.peers.entries.is_empty() =>
+                {
+                    plugin_rules.push(rule.rule);
+                }
+                _ => {}
             }
         }
         Some(Self {
@@ -66,16 +81,77 @@ impl<'c> Entrance<'c> {
             port,
             policies,
             rules,
+            plugin_rules,
         })
     }
 
-    /// Whether a rule lets everybody in, or addresses outside.
+    /// Whether a rule lets anybody in.
     #[must_use]
-    pub fn admits_addresses(&self) -> bool {
-        self.rules.iter().any(|(_, _, rule)| {
-            let peers = rule.peers.items();
-            peers.is_empty() || peers.iter().any(|peer| peer.ip_block.get().is_some())
-        })
+    pub fn admits_somebody(&self) -> bool {
+        !self.rules.is_empty() || !self.plugin_rules.is_empty()
+    }
+
+    /// Whether a rule lets everybody in, or addresses outside, or nodes, through which such
+    /// traffic comes.
+    #[must_use]
+    pub fn admits_addresses(&self, cluster: &Cluster) -> bool {
+        self.admits_ends(cluster)
+            || self.rules.iter().any(|(_, _, rule)| {
+                let peers = rule.peers.items();
+                peers.is_empty() || peers.iter().any(|peer| peer.ip_block.get().is_some())
+            })
+    }
+
+    /// Whether the policies of a CNI plugin let in somebody who is no pod: addresses outside,
+    /// other nodes, the API server, Cilium's own proxy.
+    fn admits_ends(&self, cluster: &Cluster) -> bool {
+        // An address of the internet that is in nobody's hands (RFC 5737).
+        let stranger = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 77));
+        let outside = Endpoint::Address(AddressRange::from(stranger));
+        let entities = [Entity::RemoteNode, Entity::KubeApiserver, Entity::Ingress];
+        let mut ends = entities.map(Endpoint::Entity).into_iter().chain([outside]);
+        self.is_guarded_by_plugin() && ends.any(|end| self.lets_in(cluster, &end))
+    }
+
+    /// Whether a policy of a CNI plugin isolates the pods.
+    #[must_use]
+    pub fn is_guarded_by_plugin(&self) -> bool {
+        let mut policies = self.policies.iter();
+        policies.any(|policy| matches!(policy, PolicyRef::Plugin(_)))
+    }
+
+    /// Whether an end gets in: at the port, or at one of a Service that leads to it, which is a
+    /// mistake of its own in a policy of a CNI plugin.
+    fn lets_in(&self, cluster: &Cluster, end: &Endpoint<'_>) -> bool {
+        let pods = Endpoint::workload(cluster, self.workload);
+        let verdict = engine::side(cluster, Direction::Ingress, &pods, end);
+        let object = &cluster.workload(self.workload).object;
+        let is_open = |port: u16| verdict.possible().contains(self.protocol, port);
+        let mut services = cluster.services_of(self.workload);
+        let by_service = services.any(|id| {
+            let mut entries = cluster.service(id).object.ports.iter();
+            entries.any(|entry| {
+                let leads_here = entry.ports_of(object).contains(&self.port);
+                entry.protocol == self.protocol && leads_here && is_open(entry.port.value)
+            })
+        });
+        is_open(self.port) || by_service
+    }
+
+    /// Whether the policies of a CNI plugin let in somebody who is no pod, a workload of which
+    /// `is_meant` holds, or pods that no manifest has and that may be such.
+    pub fn plugin_admits(&self, cluster: &Cluster, is_meant: impl Fn(WorkloadId) -> bool) -> bool {
+        if !self.is_guarded_by_plugin() {
+            return false;
+        }
+        let mut others = cluster.workload_ids().filter(|id| *id != self.workload);
+        self.admits_ends(cluster)
+            || self
+                .plugin_rules
+                .iter()
+                .any(|rule| may_mean_others(cluster, *rule))
+            || others
+                .any(|id| is_meant(id) && self.lets_in(cluster, &Endpoint::workload(cluster, id)))
     }
 
     /// Whether a rule lets in by a peer of which `is_meant` holds, or lets everybody in.
@@ -94,10 +170,11 @@ impl<'c> Entrance<'c> {
     ) -> impl Iterator<Item = (PolicyId, &'s NetworkPolicyRule, &'s NetworkPolicyPort)> {
         let cluster = cx.cluster;
         let opens = |id: &PolicyId| self.rules.iter().any(|(policy, _, _)| policy == id);
-        let policies = self.policies.iter().filter(move |id| !opens(id));
+        let policies = self.policies.iter().filter_map(network_policy);
+        let policies = policies.filter(move |id| !opens(id));
         let rules = policies.flat_map(move |id| {
-            let rules = cluster.policy(*id).object.rules(Direction::Ingress);
-            rules.iter().map(|rule| (*id, rule))
+            let rules = cluster.policy(id).object.rules(Direction::Ingress);
+            rules.iter().map(move |rule| (id, rule))
         });
         let entries = rules.flat_map(|(id, rule)| {
             let entries = rule.ports.items().iter();
@@ -140,11 +217,9 @@ impl<'c> Entrance<'c> {
         const SHOWN: usize = 3;
         let workload = cluster.workload_name(self.workload);
         for policy in self.policies.iter().take(SHOWN) {
-            let object = &cluster.policy(*policy).object;
-            finding = finding.related(
-                object.meta.name.span,
-                format!("isolates `{workload}` for ingress"),
-            );
+            if let Some(span) = name_of(cluster, *policy) {
+                finding = finding.related(span, format!("isolates `{workload}` for ingress"));
+            }
         }
         match self.policies.len().saturating_sub(SHOWN) {
             0 => {}
@@ -155,7 +230,8 @@ impl<'c> Entrance<'c> {
             .rules
             .iter()
             .flat_map(|(_, _, rule)| rule.peers.items());
-        let mut admitted: Vec<String> = peers.map(in_words).collect();
+        let by_plugin = self.plugin_rules.iter().flat_map(|rule| in_words_of(*rule));
+        let mut admitted: Vec<String> = peers.map(in_words).chain(by_plugin).collect();
         admitted.dedup();
         let who = match admitted.len() {
             0 => "nobody".to_owned(),
@@ -205,7 +281,73 @@ pub fn guarded_exit(
         return None;
     }
     let explanation = engine::explain(cluster, &Endpoint::workload(cluster, workload), &anybody());
-    guards(&explanation.ways.first()?.egress)
+    let guards = guards(&explanation.ways.first()?.egress)?;
+    Some(guards.iter().filter_map(network_policy).collect())
+}
+
+fn network_policy(policy: &PolicyRef) -> Option<PolicyId> {
+    match policy {
+        PolicyRef::Network(id) => Some(*id),
+        PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => None,
+    }
+}
+
+/// Whether a rule of a CNI plugin's may mean pods that no manifest has: a selector that matches
+/// no known workload. Of Calico's selectors nothing is asked.
+fn may_mean_others(cluster: &Cluster, rule: RuleRef<'_>) -> bool {
+    let RuleRef::Cilium(_, rule) = rule else {
+        return true;
+    };
+    rule.peer_fields.iter().any(|field| match &field.peers {
+        CiliumPeers::Endpoints(selectors) => selectors.iter().any(|selector| {
+            // Where it is looked for does not matter: pods of the same labels are known.
+            let selector = CiliumSelector::peer(selector, None);
+            let mut known = cluster.workload_ids();
+            !known.any(|id| selector.truth(&PodView::workload(cluster, id)) != Truth::False)
+        }),
+        _ => false,
+    })
+}
+
+/// The place of the name of a policy; `None` for a part that nobody could build.
+#[must_use]
+pub fn name_of(cluster: &Cluster, policy: PolicyRef) -> Option<Span> {
+    Some(match policy {
+        PolicyRef::Network(id) => cluster.policy(id).object.meta.name.span,
+        PolicyRef::Cluster(id) => cluster.cluster_policy(id).meta.name.span,
+        PolicyRef::Plugin(id) => cluster.plugin_policy(id).meta.name.span,
+        PolicyRef::Part(_) => return None,
+    })
+}
+
+/// Whom a rule of a CNI plugin's lets in.
+fn in_words_of(rule: RuleRef<'_>) -> Vec<String> {
+    let RuleRef::Cilium(_, rule) = rule else {
+        return vec!["whom Calico's rules allow".to_owned()];
+    };
+    if rule.meaning() == CiliumMeaning::Everybody {
+        return vec!["everybody".to_owned()];
+    }
+    let fields = rule.peer_fields.iter();
+    let words = fields.flat_map(|field| match &field.peers {
+        CiliumPeers::Endpoints(selectors) => selectors
+            .iter()
+            .map(|selector| match selector.is_empty() {
+                true => "every pod of the namespace".to_owned(),
+                false => format!("pods with `{selector}`"),
+            })
+            .collect(),
+        CiliumPeers::Entities(entities) => {
+            let names = entities.iter().map(|entity| entity.value.name());
+            names.map(|name| format!("`{name}`")).collect()
+        }
+        CiliumPeers::Cidrs(cidrs) => cidrs
+            .iter()
+            .map(|cidr| format!("`{}`", cidr.value))
+            .collect(),
+        _ => vec![format!("those of `{}`", field.name)],
+    });
+    words.collect()
 }
 
 /// An end of which nothing is asked but to be there.
@@ -213,23 +355,23 @@ fn anybody<'c>() -> Endpoint<'c> {
     Endpoint::Address(AddressRange::from(IpAddr::V4(Ipv4Addr::LOCALHOST)))
 }
 
-/// The policies of a side, if there are any, nothing but them decides, and all of their
-/// text is known.
-fn guards(side: &SideTrace<'_>) -> Option<Vec<PolicyId>> {
+/// The policies of a side that isolate, if there are any, nothing but their stage decides,
+/// all of their text is known, and their order does not matter.
+fn guards(side: &SideTrace<'_>) -> Option<Vec<PolicyRef>> {
     let policies = side.policies(StageName::NetworkPolicies);
     let has_tiers = side
         .stages
         .iter()
         .any(|stage| stage.name != StageName::NetworkPolicies);
     let is_certain = |policy: &PolicyTrace<'_>| {
-        policy.selects == Truth::True && !policy.rules.iter().any(|rule| rule.is_opaque)
+        policy.selects == Truth::True
+            && (policy.rules.iter()).all(|rule| !rule.is_opaque && rule.action == Action::Accept)
     };
     let are_certain = policies.iter().all(is_certain);
-    let guards = policies.iter().filter_map(|policy| match policy.policy {
-        PolicyRef::Network(id) => Some(id),
-        PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => None,
-    });
-    (!policies.is_empty() && !has_tiers && are_certain).then(|| guards.collect())
+    let isolating = policies.iter().filter(|policy| policy.end == End::Deny);
+    let mut guards: Vec<PolicyRef> = isolating.map(|policy| policy.policy).collect();
+    guards.dedup();
+    (!guards.is_empty() && !has_tiers && are_certain).then_some(guards)
 }
 
 fn in_words(peer: &NetworkPolicyPeer) -> String {

@@ -8,7 +8,8 @@ use super::{Context, containment};
 use crate::cluster::platform;
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::FixClass;
-use crate::engine::{self, Endpoint, NamespaceView, PodView};
+use crate::engine::program::End;
+use crate::engine::{self, Endpoint, NamespaceView, PodView, PolicyRef};
 use crate::k8s::{Direction, LabelSelector, Labels, NetworkPolicy, Truth, Workload, WorkloadKind};
 use crate::source::Span;
 
@@ -68,10 +69,34 @@ pub fn class_of_isolating(
 /// Whether the policies isolate a pod without labels, which is what a default deny does:
 /// it holds for pods that nobody has written yet.
 #[must_use]
-pub fn has_default_deny(cluster: &Cluster, namespace: NamespaceId, direction: Direction) -> bool {
-    let no_labels = Labels::default();
+pub fn has_default_deny(cx: &Context<'_>, namespace: NamespaceId, direction: Direction) -> bool {
+    let (cluster, no_labels) = (cx.cluster, Labels::default());
     may_isolate(cluster, namespace, &no_labels, direction)
+        || plugin_may_isolate(cx, namespace, &no_labels, direction)
         || is_denied_cluster_wide(cluster, namespace, &no_labels, direction)
+}
+
+/// The same of policies of the CNI plugin in force.
+fn plugin_may_isolate(
+    cx: &Context<'_>,
+    namespace: NamespaceId,
+    labels: &Labels,
+    direction: Direction,
+) -> bool {
+    if cx.cluster.plugin_policies().is_empty() {
+        return false;
+    }
+    let pod = PodView::hypothetical(NamespaceView::of(cx.cluster, namespace), labels);
+    let program = cx.program();
+    let mut stages = program.stages();
+    stages.any(|stage| {
+        let mut chains = stage.chains.get(direction).iter();
+        chains.any(|chain| {
+            matches!(chain.policy, PolicyRef::Plugin(_))
+                && chain.end == End::Deny
+                && chain.subject.truth(&pod) != Truth::False
+        })
+    })
 }
 
 /// Whether a policy of the namespace isolates pods with these labels, or would if it were
@@ -97,7 +122,7 @@ pub fn is_denied_cluster_wide(
     labels: &Labels,
     direction: Direction,
 ) -> bool {
-    if cluster.cluster_policies().is_empty() {
+    if cluster.cluster_policies().is_empty() && cluster.plugin_policies().is_empty() {
         return false;
     }
     let no_labels = Labels::default();
@@ -198,7 +223,7 @@ impl Coverage {
         let cluster = cx.cluster;
         let name = cluster.namespace(namespace).name.as_str();
         let is_platforms = platform::makes_namespace(name) && name != "default";
-        if is_platforms || unjudged.may_be_in(cluster, namespace) {
+        if is_platforms || unjudged.is_unknown_in(cluster, namespace) {
             return None;
         }
         let is_complete = cx.settings.inventory.is_complete_in(name);
@@ -223,11 +248,18 @@ impl Coverage {
         let first = &cluster.workload(*workloads.first()?).object.meta;
         let declared = cluster.namespace(namespace).declared.as_ref();
         let isolates = |id| isolates(&cluster.policy(id).object, Direction::Egress);
+        let by_plugin = |cx: &Context<'_>, workloads: &[WorkloadId]| {
+            let is_isolated =
+                |id: &WorkloadId| !cx.engine.isolated_by(*id, Direction::Egress).is_empty();
+            !cluster.plugin_policies().is_empty() && workloads.iter().any(is_isolated)
+        };
         Some(Self {
             anchor: declared.map_or(&first.name, |it| &it.meta.name).span,
             namespace,
+            cares_about_egress: is_complete
+                || cluster.policies_in(namespace).any(isolates)
+                || by_plugin(cx, &workloads),
             workloads,
-            cares_about_egress: is_complete || cluster.policies_in(namespace).any(isolates),
         })
     }
 
@@ -249,7 +281,8 @@ impl Coverage {
         }
         let is_open = |id: &WorkloadId| {
             let labels = &cx.cluster.workload(*id).object.labels;
-            cx.engine.isolating(*id, direction).is_empty()
+            cx.engine.isolated_by(*id, direction).is_empty()
+                && !plugin_may_isolate(cx, self.namespace, labels, direction)
                 && !may_isolate(cx.cluster, self.namespace, labels, direction)
                 && !is_denied_cluster_wide(cx.cluster, self.namespace, labels, direction)
         };

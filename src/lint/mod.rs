@@ -29,6 +29,7 @@ pub mod mismatch;
 pub mod near_miss;
 pub mod platform;
 mod offer;
+pub mod plugin_dns;
 pub mod plugin_rules;
 pub mod plugins;
 pub mod ports;

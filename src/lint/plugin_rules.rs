@@ -10,7 +10,7 @@ use crate::engine::program::{Chain, Matcher, NamespaceSet, PodSet, Program, Rule
 use crate::engine::{CiliumSelector, PodView, PolicyRef, RuleRef};
 use crate::k8s::{
     CalicoPolicy, CalicoRule, CiliumPeers, CiliumPolicy, CiliumRule, CiliumSpec, CiliumSubject,
-    Direction, Labels, PluginPolicy, PluginSpec, PolicyEffect, Truth, is_opaque,
+    Direction, LabelSelector, Labels, PluginPolicy, PluginSpec, PolicyEffect, Truth, is_opaque,
 };
 use crate::source::{SourceMap, Span};
 
@@ -147,6 +147,14 @@ pub fn workloads_of<'c>(cluster: &'c Cluster, pods: &PodSet<'c>) -> Vec<Workload
     ids.into_iter().filter(is_one).collect()
 }
 
+/// The labels that a policy asks of pods by a selector of its subject; see
+/// [`CiliumPlace::described_labels`].
+#[must_use]
+pub fn described_labels(selector: &LabelSelector, policy: &PluginPolicy) -> Option<Labels> {
+    let selector = CiliumSelector::subject(selector, policy.namespace());
+    selector.pod_labels()?.satisfying_labels()
+}
+
 impl<'c> CiliumPlace<'_, 'c> {
     /// The known workloads whose ports the rule is about, in order: those that its policy
     /// selects, or for egress its peers. `None` where some of them may not be known.
@@ -178,11 +186,10 @@ impl CiliumPlace<'_, '_> {
     /// no manifest holds one. `None` where nobody can say.
     #[must_use]
     pub fn described_labels(&self) -> Option<Labels> {
-        let CiliumSubject::Endpoints(selector) = &self.spec.subject else {
-            return None;
-        };
-        let selector = CiliumSelector::subject(selector, self.policy.object.namespace());
-        selector.pod_labels()?.satisfying_labels()
+        match &self.spec.subject {
+            CiliumSubject::Endpoints(selector) => described_labels(selector, self.policy.object),
+            CiliumSubject::Nodes(_) => None,
+        }
     }
 
     /// Its place in its policy: `spec.ingress[1]`.
@@ -255,7 +262,8 @@ impl CalicoPlace<'_> {
     }
 }
 
-fn mark(sources: &SourceMap, dash: Option<Span>, span: Span) -> Span {
+/// What to underline for a rule.
+pub(super) fn mark(sources: &SourceMap, dash: Option<Span>, span: Span) -> Span {
     dash.unwrap_or_else(|| first_line(sources, span))
 }
 

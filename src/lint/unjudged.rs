@@ -6,24 +6,43 @@
 //! Refuses to know what such a policy says.
 
 use crate::cluster::{Cluster, NamespaceId};
-use crate::k8s::{Documents, Outcome, PolicyEffect, effect_of_policies, is_opaque as is_hole};
-use std::collections::BTreeSet;
+use crate::k8s::{
+    Documents, Outcome, PluginPolicy, PluginSpec, PolicyEffect, effect_of_policies,
+    is_opaque as is_hole,
+};
+use std::collections::{BTreeSet, HashSet};
 
-/// Where there are policies that npcheck does not judge.
+/// Where there are policies that npcheck does not judge, and where there are those of a CNI
+/// plugin, which the engine judges and only some rules look into.
 #[derive(Debug, Default)]
 pub struct Unjudged {
-    namespaces: BTreeSet<String>,
-    is_everywhere: bool,
+    unknown: Places,
+    of_plugin: Places,
     has_homeless_template: bool,
-    /// Those that a controller writes: the namespaces, or everywhere.
-    written: Written,
+    /// Those that a controller writes and that may allow something.
+    written: Places,
 }
 
-/// Where controllers write policies that may allow something.
+/// Namespaces with some policies, or everywhere.
 #[derive(Debug, Default)]
-struct Written {
+struct Places {
     namespaces: BTreeSet<String>,
     is_everywhere: bool,
+}
+
+impl Places {
+    fn add(&mut self, namespace: Option<&str>) {
+        match namespace {
+            Some(namespace) => {
+                self.namespaces.insert(namespace.to_owned());
+            }
+            None => self.is_everywhere = true,
+        }
+    }
+
+    fn holds(&self, namespace: &str) -> bool {
+        self.is_everywhere || self.namespaces.contains(namespace)
+    }
 }
 
 impl Unjudged {
@@ -39,46 +58,53 @@ impl Unjudged {
             // A template without a namespace is for the pods of its own chart, which are
             // templates as well.
             match (document.namespace.as_str(), &document.put_into) {
-                ("", Some(namespace)) => unjudged.add(namespace),
+                ("", Some(namespace)) => unjudged.unknown.add(Some(namespace)),
                 (namespace, _) if namespace.is_empty() || is_hole(namespace) => {
                     unjudged.has_homeless_template = true;
                 }
-                (namespace, _) => unjudged.add(namespace),
+                (namespace, _) => unjudged.unknown.add(Some(namespace)),
             }
         }
-        // The engine judges some of them, but no rule looks into them.
-        let policies = cluster.plugin_policies().iter();
-        for policy in policies.filter(|policy| policy.kind.effect == PolicyEffect::Decides) {
-            match policy.namespace() {
-                Some(namespace) => unjudged.add(namespace),
-                None => unjudged.is_everywhere = true,
-            }
-        }
+        unjudged.add_plugin_policies(cluster);
         for id in cluster.namespace_ids() {
             if !cluster.unknown_parts_in(id).is_empty() {
-                unjudged.add(&cluster.namespace(id).name);
+                unjudged.unknown.add(Some(&cluster.namespace(id).name));
             }
         }
         let custom_objects = cluster.context_objects().custom_objects.iter();
         let written = custom_objects.flat_map(|object| &object.written_policies);
         for policy in written.filter(|policy| policy.allows) {
-            match &policy.namespace {
-                Some(namespace) => {
-                    unjudged.written.namespaces.insert(namespace.clone());
-                }
-                None => unjudged.written.is_everywhere = true,
-            }
+            unjudged.written.add(policy.namespace.as_deref());
         }
         for policy in cluster.policies() {
             if !policy.object.meta.is_accepted {
-                unjudged.add(&cluster.namespace(policy.namespace).name);
+                let namespace = &cluster.namespace(policy.namespace).name;
+                unjudged.unknown.add(Some(namespace));
             }
         }
         unjudged
     }
 
-    fn add(&mut self, namespace: &str) {
-        self.namespaces.insert(namespace.to_owned());
+    /// Those of other products, and those of the plugin in force. What nobody enforces, as it is
+    /// for another plugin, is left out.
+    fn add_plugin_policies(&mut self, cluster: &Cluster) {
+        let foreign = cluster.foreign_policies().into_iter();
+        let foreign: HashSet<*const PluginPolicy> = foreign.map(std::ptr::from_ref).collect();
+        let inert = cluster.inert_policies();
+        let inert: HashSet<*const PluginPolicy> = inert.map(std::ptr::from_ref).collect();
+        for policy in cluster.plugin_policies().iter().map(AsRef::as_ref) {
+            let pointer = std::ptr::from_ref(policy);
+            if policy.kind.effect != PolicyEffect::Decides || inert.contains(&pointer) {
+                continue;
+            }
+            // Nobody knows what becomes of one that is rejected when it is put right.
+            let is_rejected = !policy.meta.is_accepted
+                || matches!(&policy.spec, PluginSpec::Cilium(spec) if !spec.faults.is_empty());
+            match is_rejected || foreign.contains(&pointer) {
+                true => self.unknown.add(policy.namespace()),
+                false => self.of_plugin.add(policy.namespace()),
+            }
+        }
     }
 
     /// Whether there are policies among the templates of charts, of which nobody knows the
@@ -86,22 +112,27 @@ impl Unjudged {
     /// nothing but policies.
     #[must_use]
     pub fn may_be_anywhere(&self) -> bool {
-        self.is_everywhere || self.has_homeless_template || self.written.is_everywhere
+        self.unknown.is_everywhere || self.has_homeless_template || self.written.is_everywhere
     }
 
     /// Whether a controller may write a policy for pods of this namespace that allows
     /// something.
     #[must_use]
     pub fn may_be_written_in(&self, cluster: &Cluster, namespace: NamespaceId) -> bool {
-        let name = &cluster.namespace(namespace).name;
-        self.written.is_everywhere || self.written.namespaces.contains(name)
+        self.written.holds(&cluster.namespace(namespace).name)
     }
 
-    /// Whether such a policy may select pods of this namespace.
+    /// Whether a policy that npcheck does not judge may select pods of this namespace.
+    #[must_use]
+    pub fn is_unknown_in(&self, cluster: &Cluster, namespace: NamespaceId) -> bool {
+        self.unknown.holds(&cluster.namespace(namespace).name)
+            || self.may_be_written_in(cluster, namespace)
+    }
+
+    /// The same, or one of a CNI plugin: for rules that look into NetworkPolicies only.
     #[must_use]
     pub fn may_be_in(&self, cluster: &Cluster, namespace: NamespaceId) -> bool {
-        self.is_everywhere
-            || self.namespaces.contains(&cluster.namespace(namespace).name)
-            || self.may_be_written_in(cluster, namespace)
+        let name = &cluster.namespace(namespace).name;
+        self.is_unknown_in(cluster, namespace) || self.of_plugin.holds(name)
     }
 }

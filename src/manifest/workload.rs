@@ -62,6 +62,8 @@ pub(super) fn read(
     mismatches.extend(others);
     meta.is_accepted &= deserializer::report(&mismatches, node, object, diagnostics);
 
+    let replicas = node.find(&["spec", "replicas"]);
+    let replicas = replicas.filter(|_| kind != WorkloadKind::Pod);
     let host_network = typed.host_network.unwrap_or_default();
     let mut containers = containers(spec, "containers", typed.containers);
     containers.extend(self::containers(
@@ -72,6 +74,7 @@ pub(super) fn read(
     Workload {
         meta,
         kind,
+        replicas: replicas.and_then(Node::as_int),
         labels,
         annotations,
         labels_span,

@@ -146,13 +146,13 @@ impl Rule for BatchWorkloadCutOff {
             return;
         }
         let unjudged = cx.unjudged();
-        if unjudged.may_be_in(cluster, id) {
+        if unjudged.is_unknown_in(cluster, id) {
             return;
         }
         for job in jobs {
             let pod = &cluster.workload(job).object;
             for service in references::services(cluster, id, pod) {
-                if unjudged.may_be_in(cluster, cluster.service(service).namespace) {
+                if unjudged.is_unknown_in(cluster, cluster.service(service).namespace) {
                     continue;
                 }
                 let cut_off = CutOff::find(cx, job, service, None);

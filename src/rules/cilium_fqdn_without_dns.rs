@@ -6,7 +6,7 @@ use crate::engine::program::PodSet;
 use crate::engine::{self, AddressRange, ConnectionSet, Endpoint, NamespaceView, PodView};
 use crate::k8s::{CiliumFqdn, CiliumPeers, Direction, Truth};
 use crate::lint::plugin_rules::{self, CiliumPlace};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, plugin_dns, words};
 use crate::source::Spanned;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -80,7 +80,13 @@ impl Rule for CiliumFqdnWithoutDns {
         let program = cx.program();
         let places = plugin_rules::cilium_rules(cx.cluster, &program);
         let proxied: Vec<Proxied<'_, '_>> = places.iter().filter_map(Proxied::of).collect();
-        for place in &places {
+        // That no names are resolved at all is what another rule says.
+        let without_dns = plugin_dns::without_dns(cx);
+        let is_cut_off = |place: &CiliumPlace<'_, '_>| {
+            let mut cut_off = without_dns.iter();
+            cut_off.any(|it| it.policy == place.policy.id)
+        };
+        for place in places.iter().filter(|place| !is_cut_off(place)) {
             let names = names(place);
             if names.is_empty() || place.enforced.is_opaque {
                 continue;

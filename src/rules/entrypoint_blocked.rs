@@ -1,8 +1,8 @@
 //! Workloads behind an entrypoint of the cluster that no policy lets the outside reach.
 
-use crate::cluster::{Cluster, NamespaceId, PolicyId, ServiceId, WorkloadId};
+use crate::cluster::{Cluster, NamespaceId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{self, ConnectionSet, Endpoint};
+use crate::engine::{self, ConnectionSet, Endpoint, PolicyRef};
 use crate::k8s::{
     Backend, BackendPort, Direction, Entrypoint, EntrypointKind, LabelSelector, NetworkPolicyPeer,
     Protocol, Service, ServicePort, ServiceType,
@@ -150,7 +150,7 @@ impl Rule for EntrypointBlocked {
             }
         }
         // What the same policies close is one cause, and one rule opens all of it.
-        let mut by_cause: BTreeMap<(Vec<PolicyId>, Traffic), Vec<Blocked<'_>>> = BTreeMap::new();
+        let mut by_cause: BTreeMap<(Vec<PolicyRef>, Traffic), Vec<Blocked<'_>>> = BTreeMap::new();
         for blocked in blocked.into_values() {
             let cause = (blocked.entrance.policies.clone(), blocked.ways[0].source);
             by_cause.entry(cause).or_default().push(blocked);
@@ -409,10 +409,15 @@ fn is_open(cx: &Context<'_>, source: Traffic, entrance: &Entrance<'_>) -> bool {
     match source {
         Traffic::Clients(Balancing::LoadBalancer | Balancing::Gateway) => {
             let is_address = |_, peer: &NetworkPolicyPeer| peer.ip_block.get().is_some();
-            return entrance.admits_addresses() || entrance.admits_at_service_port(cx, is_address);
+            return entrance.admits_addresses(cx.cluster)
+                || entrance.admits_at_service_port(cx, is_address);
         }
-        Traffic::Inside => return !entrance.rules.is_empty(),
+        Traffic::Inside => return entrance.admits_somebody(),
         Traffic::Clients(Balancing::NodePort) | Traffic::Controller | Traffic::Router => {}
+    }
+    let is_controller = |id| Caller::IngressController.looks_like(cx, id);
+    if entrance.plugin_admits(cx.cluster, is_controller) {
+        return true;
     }
     let is_it = |policy, peer: &NetworkPolicyPeer| {
         Caller::IngressController.may_match(cx, policy, peer, entrance.workload)
@@ -540,6 +545,12 @@ impl Blocked<'_> {
                 let peer = format!("namespaceSelector: {{matchLabels: {{{label}}}}}");
                 format!("allow OpenShift's router: {}", rule(&peer))
             }
+            // Cilium's own proxy, which an Ingress or a Gateway of its comes through, is no pod.
+            Traffic::Controller if self.entrance.is_guarded_by_plugin() => format!(
+                "allow the controller on {} {}: by its namespace, or by the entity `ingress` for \
+                 Ingresses and Gateways of Cilium's own",
+                self.entrance.protocol, self.entrance.port
+            ),
             Traffic::Controller => match known_home(cx) {
                 Some(Home::Namespace(namespace)) if self.host_network_controller(cx).is_none() => {
                     let name = &cx.cluster.namespace(namespace).name;

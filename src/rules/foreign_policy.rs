@@ -9,8 +9,7 @@ declare_rule! {
     /// ## What it does
     ///
     /// Tells of policies of kinds that only a CNI plugin or a service mesh enforces and that
-    /// npcheck does not evaluate, or that only `reach` and `graph` do: once for each kind, with
-    /// the number of them.
+    /// npcheck does not evaluate: once for each kind, with the number of them.
     ///
     /// ## Why is this bad?
     ///
@@ -63,9 +62,7 @@ impl Rule for ForeignPolicy {
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let mut by_kind: BTreeMap<&str, Vec<&PluginPolicy>> = BTreeMap::new();
-        // The engine judges those of the plugin in force, but no rule looks into them.
-        let foreign = cx.cluster.foreign_policies();
-        for policy in cx.cluster.plugin_policies() {
+        for policy in cx.cluster.foreign_policies() {
             if policy.kind.effect != PolicyEffect::Nothing {
                 by_kind
                     .entry(policy.kind.qualified)
@@ -79,19 +76,11 @@ impl Rule for ForeignPolicy {
                 1 => "1 policy".to_owned(),
                 several => format!("{several} policies"),
             };
-            let is_foreign = foreign.iter().any(|it| std::ptr::eq(*it, first));
-            let what = match is_foreign {
-                true => "not evaluated",
-                false => "not looked into by rules",
-            };
-            let message = format!("{count} of kind `{kind}` ({product}) {what}");
+            let message = format!("{count} of kind `{kind}` ({product}) not evaluated");
             let namespaces: Vec<&str> = policies.iter().filter_map(|it| it.namespace()).collect();
             let finding = cx
                 .finding(first.meta.name.span, message)
-                .label(match is_foreign {
-                    true => "what it allows or denies is not known",
-                    false => "`reach` and `graph` know what it allows and denies",
-                });
+                .label("what it allows or denies is not known");
             let finding = match namespaces.len() == policies.len() {
                 true => {
                     let mut namespaces = namespaces;

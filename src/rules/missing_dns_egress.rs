@@ -10,6 +10,7 @@ use crate::k8s::{
 };
 use crate::lint::api_server::names_api_server;
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
+use crate::lint::plugin_dns::{self, WithoutDns};
 use crate::lint::{Category, Context, Profile, Rule, RuleMeta, declare_rule, dns, text, words};
 use crate::source::Span;
 use std::collections::BTreeMap;
@@ -124,6 +125,11 @@ impl Rule for MissingDnsEgress {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
+        for without_dns in plugin_dns::without_dns(cx) {
+            if let Some(finding) = isolated_by_plugin(cx, &without_dns) {
+                cx.report(finding);
+            }
+        }
         if cx.cluster.cluster_policies().is_empty() {
             return;
         }
@@ -131,6 +137,34 @@ impl Rule for MissingDnsEgress {
             cx.report(finding);
         }
     }
+}
+
+/// Pods that policies of the CNI plugin isolate.
+fn isolated_by_plugin(cx: &Context<'_>, found: &WithoutDns) -> Option<Diagnostic> {
+    let cluster = cx.cluster;
+    let needs = match found.need_names {
+        true => Needs::Names,
+        false => Needs::Addresses,
+    };
+    let severity = severity(cx, found.namespace, needs)?;
+    let policy = cluster.plugin_policy(found.policy);
+    let message = format!(
+        "{} cannot resolve names: no egress rule allows DNS",
+        in_words(cluster, &found.workloads)
+    );
+    let finding = cx
+        .finding(found.mark, message)
+        .about(policy.display(), "spec.egress")
+        .with_severity(severity)
+        .label("isolates for egress; no rule of any policy admits port 53 of a resolver")
+        .help(match found.has_dns_names {
+            true => {
+                "allow port 53 of the resolver, with `rules: {dns: [{matchPattern: \"*\"}]}`, from \
+                 which the addresses of `toFQDNs` are learned"
+            }
+            false => "allow UDP and TCP 53 to the resolver, in this policy or in one for all pods",
+        });
+    Some(list(cluster, &found.workloads, finding))
 }
 
 /// Pods that a cluster-wide policy keeps from every resolver, one finding for those that the
@@ -281,18 +315,8 @@ fn describe(
 ) -> Option<Diagnostic> {
     let cluster = cx.cluster;
     let policy = &cluster.policy(anchor).object;
-    let severity = match cut_off.needs {
-        Needs::Names => cx.severity_by_inventory(namespace, Severity::Error, Severity::Warning),
-        Needs::Addresses => cx.severity_by_inventory(namespace, Severity::Warning, Severity::Info),
-        // Pods that may reach nobody, or the API server alone, whose address is in their
-        // environment, have nobody to ask for.
-        Needs::Nothing => return None,
-    };
-    let who = match cut_off.workloads.as_slice() {
-        [] => "the pods of this policy".to_owned(),
-        [one] => format!("`{}`", cluster.workload_name(*one)),
-        several => format!("{} workloads", several.len()),
-    };
+    let severity = severity(cx, namespace, cut_off.needs)?;
+    let who = in_words(cluster, &cut_off.workloads);
     let (span, path) = isolates_at(policy);
     let mut finding = cx
         .policy_finding(
@@ -305,14 +329,7 @@ fn describe(
         .label(
             "isolates for egress; no rule here, and no other policy, admits port 53 of a resolver",
         );
-    if let [_, _, ..] = cut_off.workloads.as_slice() {
-        let names: Vec<String> = cut_off
-            .workloads
-            .iter()
-            .map(|id| cluster.workload_name(*id))
-            .collect();
-        finding = finding.note(format!("cut off: {}", words::names(&names)));
-    }
+    finding = list(cluster, &cut_off.workloads, finding);
     finding = finding.help(
         "allow UDP and TCP 53 to the resolver, in this policy or in one for the whole namespace",
     );
@@ -320,6 +337,40 @@ fn describe(
         finding = finding.fix(fix);
     }
     Some(finding)
+}
+
+/// How bad it is; `None` for pods that may reach nobody, or the API server alone, whose address
+/// is in their environment: they have nobody to ask for.
+fn severity(cx: &Context<'_>, namespace: NamespaceId, needs: Needs) -> Option<Severity> {
+    match needs {
+        Needs::Names => {
+            Some(cx.severity_by_inventory(namespace, Severity::Error, Severity::Warning))
+        }
+        Needs::Addresses => {
+            Some(cx.severity_by_inventory(namespace, Severity::Warning, Severity::Info))
+        }
+        Needs::Nothing => None,
+    }
+}
+
+fn in_words(cluster: &Cluster, workloads: &[WorkloadId]) -> String {
+    match workloads {
+        [] => "the pods of this policy".to_owned(),
+        [one] => format!("`{}`", cluster.workload_name(*one)),
+        several => format!("{} workloads", several.len()),
+    }
+}
+
+/// The finding with the names of several workloads.
+fn list(cluster: &Cluster, workloads: &[WorkloadId], finding: Diagnostic) -> Diagnostic {
+    if workloads.len() < 2 {
+        return finding;
+    }
+    let names: Vec<String> = workloads
+        .iter()
+        .map(|id| cluster.workload_name(*id))
+        .collect();
+    finding.note(format!("cut off: {}", words::names(&names)))
 }
 
 /// The text by which the policy isolates for egress.

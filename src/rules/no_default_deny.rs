@@ -91,7 +91,7 @@ fn check(cx: &mut Context<'_>, coverage: &Coverage) {
     let is_complete = cx.settings.inventory.is_complete_in(name);
     let is_missing = |direction: &Direction| {
         coverage.is_looked_at(*direction)
-            && !isolation::has_default_deny(cx.cluster, namespace, *direction)
+            && !isolation::has_default_deny(cx, namespace, *direction)
             && (is_complete || !coverage.open(cx, *direction).is_empty())
     };
     let missing: Vec<Direction> = Direction::BOTH.into_iter().filter(is_missing).collect();

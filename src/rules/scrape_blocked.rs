@@ -1,8 +1,9 @@
 //! Metrics that a monitor asks for and that no policy lets a scraper read.
 
 use crate::cluster::platform;
-use crate::cluster::{PolicyId, ServiceId, WorkloadId};
+use crate::cluster::{ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::engine::PolicyRef;
 use crate::k8s::{
     LabelSelector, Labels, Monitor, MonitorEndpoint, NetworkPolicyPeer, PortReference, Protocol,
     Truth, Workload,
@@ -142,7 +143,7 @@ impl Rule for ScrapeBlocked {
             }
         }
         // What the same policies close is one cause, and one rule opens all of it.
-        let mut by_cause: BTreeMap<Vec<PolicyId>, Vec<(Entrance<'_>, Vec<Target>)>> =
+        let mut by_cause: BTreeMap<Vec<PolicyRef>, Vec<(Entrance<'_>, Vec<Target>)>> =
             BTreeMap::new();
         for (entrance, targets) in blocked.into_values() {
             let policies = entrance.policies.clone();
@@ -368,7 +369,10 @@ fn is_closed(cx: &Context<'_>, entrance: &Entrance<'_>) -> bool {
     let is_it = |policy, peer: &NetworkPolicyPeer| {
         Caller::Scraper.may_match(cx, policy, peer, entrance.workload)
     };
-    !entrance.admits(is_it) && !entrance.admits_at_service_port(cx, is_it)
+    let is_scraper = |id| Caller::Scraper.looks_like(cx, id);
+    !entrance.admits(is_it)
+        && !entrance.admits_at_service_port(cx, is_it)
+        && !entrance.plugin_admits(cx.cluster, is_scraper)
 }
 
 fn is_scraped(annotations: &Labels) -> bool {

@@ -1,7 +1,8 @@
 //! Workloads that policies keep from a Service that they are told to talk to.
 
-use crate::cluster::{NamespaceId, PolicyId, ServiceId, WorkloadId};
+use crate::cluster::{NamespaceId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::engine::PolicyRef;
 use crate::k8s::{Direction, WorkloadKind};
 use crate::lint::cut_off::CutOff;
 use crate::lint::entrance::Entrance;
@@ -144,16 +145,16 @@ impl Rule for ServiceCutOff {
                     found.entry(reference.service).or_insert(cut_off);
                 }
             }
-            let may_cluster = pod.kind == WorkloadKind::StatefulSet;
+            let may_cluster = pod.kind == WorkloadKind::StatefulSet && pod.replicas != Some(1);
             if found.is_empty() && !may_cluster {
                 continue;
             }
             let unjudged = cx.unjudged();
-            if unjudged.may_be_in(cluster, id) {
+            if unjudged.is_unknown_in(cluster, id) {
                 return;
             }
             found.retain(|service, _| {
-                !unjudged.may_be_in(cluster, cluster.service(*service).namespace)
+                !unjudged.is_unknown_in(cluster, cluster.service(*service).namespace)
             });
             if found.is_empty()
                 && may_cluster
@@ -186,7 +187,7 @@ struct Cause {
     service: ServiceId,
     destination: WorkloadId,
     port: u16,
-    policies: Vec<PolicyId>,
+    policies: Vec<PolicyRef>,
     /// Whether these are the replicas of the destination.
     is_own: bool,
 }
@@ -199,7 +200,8 @@ fn cut_off(cx: &Context<'_>, workload: WorkloadId, reference: &Reference) -> Opt
         .cluster
         .workloads_behind(reference.service)
         .any(|id| id == workload);
-    if is_own && !service.is_headless() {
+    let is_alone = cx.cluster.workload(workload).object.replicas == Some(1);
+    if is_own && (is_alone || !service.is_headless()) {
         return None;
     }
     CutOff::find(cx, workload, reference.service, reference.port)
@@ -266,11 +268,15 @@ fn replicas(cx: &Context<'_>, unjudged: &Unjudged, workload: WorkloadId) -> Opti
             return None;
         }
         let entrance = Entrance::guarded(cluster, unjudged, workload, entry.protocol, port)?;
-        let opens_others = entrance.policies.iter().any(|policy| {
-            let policy = &cluster.policy(*policy).object;
-            !policy.rules(Direction::Ingress).is_empty()
+        let opens_others = entrance.policies.iter().any(|policy| match policy {
+            PolicyRef::Network(id) => {
+                let policy = &cluster.policy(*id).object;
+                !policy.rules(Direction::Ingress).is_empty()
+            }
+            // What such a policy opens besides is not looked at.
+            PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => false,
         });
-        if !entrance.rules.is_empty() || !opens_others {
+        if entrance.admits_somebody() || !opens_others {
             return None;
         }
         let name = cluster.workload_name(workload);

@@ -2,11 +2,11 @@
 
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::engine::PolicyRef;
+use crate::engine::{PodView, PolicyRef};
 use crate::k8s::{self, LabelSelector, Operator, PeerPlace, Truth};
 use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss, plugin_rules};
 use crate::source::Edit;
 
 declare_rule! {
@@ -98,6 +98,31 @@ impl Rule for UnmatchedPeerSelector {
             check(cx, id, &place);
         }
     }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let cluster = cx.cluster;
+        for place in plugin_rules::cilium_selectors(cluster) {
+            let namespaces = place.namespaces(cluster).filter(|_| place.is_peer);
+            let labels = place.selector.pod_labels();
+            let labels = labels.filter(|labels| !labels.is_empty() && !labels.is_opaque());
+            let (Some(namespaces), Some(selector)) = (namespaces, labels) else {
+                continue;
+            };
+            let matches =
+                |id| place.selector.truth(&PodView::workload(cluster, id)) != Truth::False;
+            let peer = PodPeer {
+                policy: PolicyRef::Plugin(place.policy.id),
+                object: place.policy.object.display(),
+                path: place.path.clone(),
+                namespaces: &namespaces,
+                names_namespace: place.selector.implied_namespace().is_none(),
+                selector: &selector,
+            };
+            if let Some(finding) = judge(cx, &peer, &matches) {
+                cx.report(finding);
+            }
+        }
+    }
 }
 
 fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
@@ -118,12 +143,44 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         cx.report(finding);
     }
     let matches = |id| selector.matches_opaque(&cluster.workload(id).object.labels) != Truth::False;
-    if workloads(cluster, &namespaces).any(matches) {
-        return;
+    let peer = PodPeer {
+        policy: PolicyRef::Network(id),
+        object: cx.policy_object(id),
+        path: format!("{}.podSelector", place.path()),
+        namespaces: &namespaces,
+        names_namespace: namespace_selector.is_some(),
+        selector,
+    };
+    if let Some(finding) = judge(cx, &peer, &matches) {
+        cx.report(finding);
     }
-    let whose = match namespaces.as_slice() {
+}
+
+/// A peer that means pods by their labels.
+struct PodPeer<'s> {
+    policy: PolicyRef,
+    /// The policy, as findings name it.
+    object: String,
+    path: String,
+    /// Where it looks for them.
+    namespaces: &'s [NamespaceId],
+    /// Whether it says so itself.
+    names_namespace: bool,
+    selector: &'s LabelSelector,
+}
+
+fn judge(
+    cx: &Context<'_>,
+    peer: &PodPeer<'_>,
+    matches: &dyn Fn(WorkloadId) -> bool,
+) -> Option<Diagnostic> {
+    let (cluster, namespaces, selector) = (cx.cluster, peer.namespaces, peer.selector);
+    if workloads(cluster, namespaces).any(matches) {
+        return None;
+    }
+    let whose = match namespaces {
         // Which namespaces exist is another rule's question.
-        [] => return,
+        [] => return None,
         [one] => format!("namespace `{}`", cluster.namespace(*one).name),
         several => format!("the {} namespaces that match", several.len()),
     };
@@ -131,28 +188,27 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
     let presence = |id: &NamespaceId| inventories.presence(cx, *id, selector);
     let presences: Vec<Presence> = namespaces.iter().map(presence).collect();
     if presences.contains(&Presence::SpokenFor) {
-        return;
+        return None;
     }
     let message = format!("no pod of {whose} matches `{selector}`, so this peer allows nothing");
-    let path = format!("{}.podSelector", place.path());
     let finding = cx
-        .policy_finding(id, path, selector.requirements_span(), message)
+        .finding(selector.requirements_span(), message)
+        .about(peer.object.clone(), peer.path.as_str())
         .label("matches no pod");
     let unmatched = Unmatched {
-        policy: PolicyRef::Network(id),
+        policy: peer.policy,
         selector,
-        namespaces: &namespaces,
+        namespaces,
     };
     let mismatch = Mismatch::of(cx, unmatched);
     if mismatch.is_none()
         && let Some(finding) = mismatch::point_out_maker(cx, unmatched, &finding)
     {
-        cx.report(finding);
-        return;
+        return Some(finding);
     }
     match mismatch {
         // That the namespace is missing beside the selector is what another rule says.
-        Some(Mismatch::Elsewhere { .. }) if namespace_selector.is_none() => {}
+        Some(Mismatch::Elsewhere { .. }) if !peer.names_namespace => None,
         Some(mismatch) => {
             let home = match &mismatch {
                 Mismatch::Elsewhere { namespace, .. } => Some(*namespace),
@@ -163,22 +219,22 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
                 let home = &cluster.namespace(home).name;
                 finding = finding.help(format!("select namespace `{home}`, if its pods are meant"));
             }
-            cx.report(finding);
+            Some(finding)
         }
         None if presences.iter().all(|it| *it == Presence::Absent) => {
-            cx.report(finding.with_severity(Severity::Warning));
+            Some(finding.with_severity(Severity::Warning))
         }
         None => {
             let is_declared = |it: &NamespaceId| {
-                inventories.is_fully_declared(cx, *it, PolicyRef::Network(id))
-                    && !inventories.is_asked_for(*it, selector, PolicyRef::Network(id))
+                inventories.is_fully_declared(cx, *it, peer.policy)
+                    && !inventories.is_asked_for(*it, selector, peer.policy)
             };
-            if namespaces.iter().all(is_declared) {
-                cx.report(finding.with_severity(Severity::Warning).note(
+            namespaces.iter().all(is_declared).then(|| {
+                finding.with_severity(Severity::Warning).note(
                     "the namespace is declared, and whatever else its policies and Services \
                      select is there",
-                ));
-            }
+                )
+            })
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Policies that select no pod.
 
-use crate::cluster::PolicyId;
+use crate::cluster::{NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, FixClass, Severity};
-use crate::engine::PolicyRef;
+use crate::engine::{PodView, PolicyRef};
 use crate::k8s::{self, Direction, LabelSelector, Truth};
 use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, platform};
+use crate::lint::{
+    Category, Context, Rule, RuleMeta, declare_rule, isolation, platform, plugin_rules,
+};
 
 declare_rule! {
     /// ## What it does
@@ -93,101 +95,143 @@ impl Rule for UnmatchedPodSelector {
         id: PolicyId,
         policy: &k8s::NetworkPolicy,
     ) {
-        let Some(selector) = policy
-            .pod_selector
-            .get()
-            .filter(|selector| !selector.is_empty())
-        else {
+        let Some(selector) = policy.pod_selector.get() else {
             return;
         };
         let cluster = cx.cluster;
-        let namespace = cluster.policy(id).namespace;
         let matches =
             |id| selector.matches_opaque(&cluster.workload(id).object.labels) != Truth::False;
-        if selector.is_opaque() || cluster.workloads_in(namespace).any(matches) {
-            return;
-        }
-        let name = &cluster.namespace(namespace).name;
-        let message = format!(
-            "no pod of namespace `{name}` matches `{selector}`, so this policy does nothing"
-        );
-        let finding = cx.policy_finding(
-            id,
-            "spec.podSelector",
-            selector.requirements_span(),
-            message,
-        );
-        let inventories = cx.inventories();
-        let presence = inventories.presence(cx, namespace, selector);
-        if presence == Presence::SpokenFor {
-            return;
-        }
-        let unmatched = Unmatched {
+        let subject = Subject {
             policy: PolicyRef::Network(id),
+            object: cx.policy_object(id),
+            path: "spec.podSelector",
+            namespace: cluster.policy(id).namespace,
             selector,
-            namespaces: &[namespace],
+            // A policy that names no namespace may be for the pods of another one.
+            is_at_home: policy.meta.namespace.is_some(),
         };
-        // A policy that names no namespace may be for the pods of another one.
-        let is_at_home = policy.meta.namespace.is_some();
-        let mismatch = Mismatch::of(cx, unmatched);
-        let is_likely =
-            |mismatch: &Mismatch| is_at_home || !matches!(mismatch, Mismatch::Elsewhere { .. });
-        if let Some(mismatch) = mismatch.filter(is_likely) {
-            let finding = finding.label("matches no pod");
-            let finding = point_out(cx, id, mismatch, finding);
+        if let Some(finding) = check(cx, &subject, &matches) {
             cx.report(finding);
-            return;
         }
-        if let Some(finding) = mismatch::point_out_maker(cx, unmatched, &finding) {
-            cx.report(finding.label("matches no pod"));
-            return;
-        }
-        let is_complete = presence == Presence::Absent;
-        let known = cluster.workloads_in(namespace).len();
-        let is_known = known > 0
-            && is_at_home
-            && !inventories.is_open(namespace)
-            && !inventories.is_asked_for(namespace, selector, PolicyRef::Network(id));
-        if !is_complete && !is_known || is_of_controllers(selector) {
-            return;
-        }
-        let none = match known {
-            0 => "there is no workload in this namespace".to_owned(),
-            1 => "the one workload of this namespace does not match".to_owned(),
-            _ => format!("none of the {known} workloads of this namespace matches"),
-        };
-        cx.report(if is_complete {
-            finding.label(none).with_severity(Severity::Warning)
-        } else {
-            finding
-                .label(none)
-                .with_severity(Severity::Info)
-                .note("pods that other repositories or operators make are not known to npcheck")
-        });
     }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let cluster = cx.cluster;
+        for place in plugin_rules::cilium_selectors(cluster) {
+            let namespace = place.policy.object.namespace().filter(|_| !place.is_peer);
+            let namespace = namespace.and_then(|name| cluster.namespace_by_name(name));
+            let (Some(namespace), Some(selector)) = (namespace, place.selector.pod_labels()) else {
+                continue;
+            };
+            let matches =
+                |id| place.selector.truth(&PodView::workload(cluster, id)) != Truth::False;
+            let subject = Subject {
+                policy: PolicyRef::Plugin(place.policy.id),
+                object: place.policy.object.display(),
+                path: &place.path,
+                namespace,
+                selector: &selector,
+                is_at_home: place.policy.object.meta.namespace.is_some(),
+            };
+            if let Some(finding) = check(cx, &subject, &matches) {
+                cx.report(finding);
+            }
+        }
+    }
+}
+
+/// The selector that says which pods a policy is about.
+struct Subject<'s> {
+    policy: PolicyRef,
+    /// The policy, as findings name it.
+    object: String,
+    path: &'s str,
+    namespace: NamespaceId,
+    selector: &'s LabelSelector,
+    is_at_home: bool,
+}
+
+fn check(
+    cx: &Context<'_>,
+    subject: &Subject<'_>,
+    matches: &dyn Fn(WorkloadId) -> bool,
+) -> Option<Diagnostic> {
+    let (cluster, namespace, selector) = (cx.cluster, subject.namespace, subject.selector);
+    if selector.is_empty() || selector.is_opaque() || cluster.workloads_in(namespace).any(matches) {
+        return None;
+    }
+    let name = &cluster.namespace(namespace).name;
+    let message =
+        format!("no pod of namespace `{name}` matches `{selector}`, so this policy does nothing");
+    let finding = cx
+        .finding(selector.requirements_span(), message)
+        .about(subject.object.clone(), subject.path);
+    let inventories = cx.inventories();
+    let presence = inventories.presence(cx, namespace, selector);
+    if presence == Presence::SpokenFor {
+        return None;
+    }
+    let unmatched = Unmatched {
+        policy: subject.policy,
+        selector,
+        namespaces: &[namespace],
+    };
+    let is_likely =
+        |mismatch: &Mismatch| subject.is_at_home || !matches!(mismatch, Mismatch::Elsewhere { .. });
+    if let Some(mismatch) = Mismatch::of(cx, unmatched).filter(is_likely) {
+        let finding = finding.label("matches no pod");
+        return Some(point_out(cx, subject, mismatch, finding));
+    }
+    if let Some(finding) = mismatch::point_out_maker(cx, unmatched, &finding) {
+        return Some(finding.label("matches no pod"));
+    }
+    let is_complete = presence == Presence::Absent;
+    let known = cluster.workloads_in(namespace).len();
+    let is_known = known > 0
+        && subject.is_at_home
+        && !inventories.is_open(namespace)
+        && !inventories.is_asked_for(namespace, selector, subject.policy);
+    if !is_complete && !is_known || is_of_controllers(selector) {
+        return None;
+    }
+    let none = match known {
+        0 => "there is no workload in this namespace".to_owned(),
+        1 => "the one workload of this namespace does not match".to_owned(),
+        _ => format!("none of the {known} workloads of this namespace matches"),
+    };
+    Some(if is_complete {
+        finding.label(none).with_severity(Severity::Warning)
+    } else {
+        finding
+            .label(none)
+            .with_severity(Severity::Info)
+            .note("pods that other repositories or operators make are not known to npcheck")
+    })
 }
 
 /// The finding with what the policy was probably meant for.
 fn point_out(
     cx: &Context<'_>,
-    id: PolicyId,
+    subject: &Subject<'_>,
     mismatch: Mismatch,
     finding: Diagnostic,
 ) -> Diagnostic {
     let cluster = cx.cluster;
-    let policy = &cluster.policy(id).object;
     if let Mismatch::Elsewhere { namespace, .. } = mismatch {
         let home = &cluster.namespace(namespace).name;
         let help = format!(
             "a policy is for the pods of its own namespace: move it to `{home}`, or select pods of \
              `{}`",
-            cluster.namespace(cluster.policy(id).namespace).name
+            cluster.namespace(subject.namespace).name
         );
         return mismatch.point_out(cx, finding, None).help(help);
     }
+    let PolicyRef::Network(id) = subject.policy else {
+        return mismatch.point_out(cx, finding, None);
+    };
+    let policy = &cluster.policy(id).object;
     let labels = &cluster.workload(mismatch.workload()).object.labels;
-    let directions = Direction::BOTH;
-    let applies: Vec<Direction> = directions
+    let applies: Vec<Direction> = Direction::BOTH
         .into_iter()
         .filter(|direction| policy.applies_to(*direction))
         .collect();

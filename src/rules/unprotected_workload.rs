@@ -104,7 +104,7 @@ fn report(cx: &mut Context<'_>, coverage: &Coverage, direction: Direction, open:
     let names: Vec<String> = open.iter().map(|id| cluster.workload_name(*id)).collect();
     let first = &cluster.workload(open[0]).object;
     // Beside a default deny the workload was left out; without one it is the namespace's.
-    let is_left_out = isolation::has_default_deny(cluster, namespace, direction);
+    let is_left_out = isolation::has_default_deny(cx, namespace, direction);
     let span = if is_left_out {
         first.labels_span
     } else {

@@ -141,7 +141,9 @@ impl Rule for WebhookBlocked {
                         peer.ip_block.get().is_some() || may_be_api_server(cx, peer)
                     };
                     let is_closed = |entrance: &Entrance<'_>| {
-                        !entrance.admits(is_it) && !entrance.admits_at_service_port(cx, is_it)
+                        !entrance.admits(is_it)
+                            && !entrance.admits_at_service_port(cx, is_it)
+                            && !entrance.admits_addresses(cluster)
                     };
                     let Some(entrance) = entrance.filter(is_closed) else {
                         continue;
@@ -198,9 +200,9 @@ fn describe(cx: &Context<'_>, entrance: &Entrance<'_>, calls: &[Call<'_>]) -> Di
     let cluster = cx.cluster;
     let workload = cluster.workload_name(entrance.workload);
     let (port, first) = (entrance.port, &calls[0]);
-    let who = match entrance.rules.as_slice() {
-        [] => "admit nobody there",
-        _ => "admit only pods",
+    let who = match entrance.admits_somebody() {
+        false => "admit nobody there",
+        true => "admit only pods",
     };
     let message = format!("the API server cannot reach `{workload}` on TCP {port}: policies {who}");
     let mut finding = cx

@@ -232,6 +232,7 @@ fn workload(random: &mut Random, index: usize, family: usize, has_hosts: bool) -
     Object::Workload(Arc::new(Workload {
         meta,
         kind,
+        replicas: None,
         labels,
         annotations: Labels::default(),
         labels_span: span(),

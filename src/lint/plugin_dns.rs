@@ -1,0 +1,217 @@
+//! Pods that only policies of the CNI plugin isolate for egress, and that reach no resolver.
+//!
+//! Refuses to know what a rule makes of it. It leans towards silence: a rule that is written for
+//! port 53 counts, whoever its peers are.
+
+use super::plugin_rules::{self, CiliumInForce};
+use super::{Context, dns};
+use crate::cluster::{NamespaceId, PluginPolicyId, WorkloadId};
+use crate::engine::program::{Chain, End, Matcher, Ports, Program, Rule, StageName};
+use crate::engine::{AddressRange, Endpoint, NamespaceView, PodView, PolicyRef, RuleRef};
+use crate::k8s::{Action, CiliumSubject, Direction, Labels, Protocol, Truth};
+use crate::source::Span;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// Pods that cannot ask anybody.
+#[derive(Debug)]
+pub struct WithoutDns {
+    /// The policy that isolates them; the first one with rules.
+    pub policy: PluginPolicyId,
+    /// Its first rule, or its name.
+    pub mark: Span,
+    /// Their namespace.
+    pub namespace: NamespaceId,
+    /// The known workloads, in order. Empty where the policy only describes pods.
+    pub workloads: Vec<WorkloadId>,
+    /// Whether they may reach somebody by a name: pods, or anybody on some ports. Else they reach
+    /// addresses, which they may know by number.
+    pub need_names: bool,
+    /// Whether a rule names hosts by DNS.
+    pub has_dns_names: bool,
+}
+
+/// All of them, in the order of policies; those for which nobody needs a resolver are left out.
+#[must_use]
+pub fn without_dns(cx: &Context<'_>) -> Vec<WithoutDns> {
+    let cluster = cx.cluster;
+    if cluster.plugin_policies().is_empty() {
+        return Vec::new();
+    }
+    let program = cx.program();
+    let mut by_policies: BTreeMap<(NamespaceId, Vec<PolicyRef>), Vec<WorkloadId>> = BTreeMap::new();
+    for id in cluster.workload_ids() {
+        let workload = cluster.workload(id);
+        let policies = cx.engine.isolated_by(id, Direction::Egress);
+        let is_by_plugin = |policy: &PolicyRef| matches!(policy, PolicyRef::Plugin(_));
+        let asks = !matches!(
+            workload.object.dns_policy.as_deref(),
+            Some("None" | "Default")
+        );
+        if asks && !policies.is_empty() && policies.iter().all(is_by_plugin) {
+            let key = (workload.namespace, policies);
+            by_policies.entry(key).or_default().push(id);
+        }
+    }
+    let mut found = Vec::new();
+    for ((namespace, _), workloads) in by_policies {
+        let pod = PodView::workload(cluster, workloads[0]);
+        found.extend(judge(cx, &program, namespace, &pod, workloads.clone()));
+    }
+    for policy in plugin_rules::cilium_policies(cluster) {
+        found.extend(described(cx, &program, policy));
+    }
+    found.sort_by_key(|it| (it.policy, it.workloads.first().copied()));
+    found
+}
+
+/// The pods that a policy was written for and that no manifest holds: whatever further labels
+/// they have.
+fn described(
+    cx: &Context<'_>,
+    program: &Program<'_>,
+    policy: CiliumInForce<'_>,
+) -> Option<WithoutDns> {
+    let cluster = cx.cluster;
+    let namespace = cluster.namespace_by_name(policy.object.namespace()?)?;
+    let name = &cluster.namespace(namespace).name;
+    if cx.settings.inventory.is_complete_in(name) {
+        return None;
+    }
+    policy.policy.specs.iter().find_map(|spec| {
+        let has_egress = spec.rules_of(Direction::Egress).next().is_some();
+        let CiliumSubject::Endpoints(selector) = &spec.subject else {
+            return None;
+        };
+        if !has_egress || !spec.isolates(Direction::Egress) {
+            return None;
+        }
+        let labels: Labels = plugin_rules::described_labels(selector, policy.object)?;
+        let known = cluster.workloads_in(namespace).any(|id| {
+            let subject =
+                crate::engine::CiliumSelector::subject(selector, policy.object.namespace());
+            subject.truth(&PodView::workload(cluster, id)) != Truth::False
+        });
+        if known {
+            return None;
+        }
+        let view = NamespaceView::of(cluster, namespace);
+        let mut pod = PodView::hypothetical(view, &labels);
+        pod.are_labels_known = false;
+        let found = judge(cx, program, namespace, &pod, Vec::new())?;
+        (found.policy == policy.id).then_some(found)
+    })
+}
+
+/// What becomes of a pod; `None` where it may reach a resolver, or needs none.
+fn judge(
+    cx: &Context<'_>,
+    program: &Program<'_>,
+    namespace: NamespaceId,
+    pod: &PodView<'_>,
+    workloads: Vec<WorkloadId>,
+) -> Option<WithoutDns> {
+    let name = &cx.cluster.namespace(namespace).name;
+    let unjudged = cx.unjudged();
+    if cx.settings.namespaces_without_dns.contains(name)
+        || unjudged.is_unknown_in(cx.cluster, namespace)
+    {
+        return None;
+    }
+    let stages = program.stages();
+    let stages = stages.filter(|stage| stage.name != StageName::NotJudged);
+    let chains = stages.flat_map(|stage| stage.chains.get(Direction::Egress));
+    let chains: Vec<&Chain<'_>> = chains
+        .filter(|chain| chain.subject.truth(pod) != Truth::False)
+        .collect();
+    let rules = || chains.iter().flat_map(|chain| &chain.rules);
+    if rules().any(|rule| rule.is_opaque || is_for_dns(rule)) {
+        return None;
+    }
+    let by_plugin = chains.iter().filter_map(|chain| match chain.policy {
+        PolicyRef::Plugin(id) if chain.end == End::Deny => Some((id, chain.rules.first())),
+        _ => None,
+    });
+    let by_plugin: Vec<(PluginPolicyId, Option<&Rule<'_>>)> = by_plugin.collect();
+    let has_rules = |(_, first): &&(PluginPolicyId, Option<&Rule<'_>>)| first.is_some();
+    let anchor = by_plugin.iter().find(has_rules).or(by_plugin.first())?;
+    let policy = cx.cluster.plugin_policy(anchor.0);
+    let mark = anchor.1.and_then(|rule| mark(cx, rule.origin.rule));
+    let mark = mark.unwrap_or(policy.meta.name.span);
+    let accepting = || rules().filter(|rule| rule.action == Action::Accept);
+    let needs = accepting().map(needs).max().unwrap_or(Needs::Nothing);
+    let names_hosts = |rule: &Rule<'_>| {
+        let mut peers = rule.peers.iter().flatten();
+        peers.any(|peer| matches!(peer.matcher, Matcher::DomainNames))
+    };
+    let endpoint = Endpoint::Pod(pod.clone());
+    if needs == Needs::Nothing || !dns::reached_from(cx, &endpoint, mark).is_empty() {
+        return None;
+    }
+    Some(WithoutDns {
+        policy: anchor.0,
+        mark,
+        namespace,
+        workloads,
+        need_names: needs == Needs::Names,
+        has_dns_names: accepting().any(names_hosts),
+    })
+}
+
+/// What pods need to make use of a rule.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Needs {
+    Nothing,
+    Addresses,
+    Names,
+}
+
+fn needs(rule: &Rule<'_>) -> Needs {
+    let Some(peers) = &rule.peers else {
+        return Needs::Names;
+    };
+    let of_peer = |matcher: &Matcher<'_>| match matcher {
+        // Nodes and the API server, whose address is in the pods' environment.
+        Matcher::Entities(_) => Needs::Nothing,
+        Matcher::Outside(ranges) if ranges.iter().all(is_narrow) => Needs::Addresses,
+        Matcher::Blocks(_) | Matcher::BlockOfNoPods(..) | Matcher::Nodes(_) => Needs::Addresses,
+        _ => Needs::Names,
+    };
+    let needs = peers.iter().map(|peer| of_peer(&peer.matcher));
+    needs.max().unwrap_or(Needs::Nothing)
+}
+
+/// Whether a range is no larger than a block of 8 bits, which people know by number.
+fn is_narrow(range: &AddressRange) -> bool {
+    match (range.first, range.last) {
+        (IpAddr::V4(first), IpAddr::V4(last)) => u32::from(last) - u32::from(first) < 1 << 24,
+        (IpAddr::V6(first), IpAddr::V6(last)) => first.octets()[0] == last.octets()[0],
+        _ => false,
+    }
+}
+
+/// Whether a rule is written for a resolver: by a port of one, or a short range around it.
+fn is_for_dns(rule: &Rule<'_>) -> bool {
+    let is_its = |ports: &Ports<'_>| match ports {
+        Ports::Numbers(Protocol::Tcp | Protocol::Udp, numbers) => {
+            let of_dns = [dns::PORT, dns::OPENSHIFT_PORT];
+            let mut ranges = numbers.ranges().iter();
+            ranges.any(|(first, last)| {
+                last - first < 100 && of_dns.iter().any(|port| (first..=last).contains(&port))
+            })
+        }
+        Ports::Name(name, _) => name.contains("dns") || *name == "domain",
+        _ => false,
+    };
+    let mut ports = rule.ports.iter().flatten();
+    rule.action == Action::Accept && ports.any(|entry| is_its(&entry.ports))
+}
+
+fn mark(cx: &Context<'_>, rule: RuleRef<'_>) -> Option<Span> {
+    let (dash, span) = match rule {
+        RuleRef::Cilium(_, rule) => (rule.dash, rule.span),
+        RuleRef::Calico(rule, _) => (rule.dash, rule.span),
+        _ => return None,
+    };
+    Some(plugin_rules::mark(cx.sources, dash, span))
+}
