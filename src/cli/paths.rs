@@ -3,6 +3,7 @@
 //! Refuses to search: the graph does.
 
 mod cut;
+mod deletion;
 
 use super::Paths as Arguments;
 use super::choice::{Meaningless, choice, clusters_that_answer, connections, internet};

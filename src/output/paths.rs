@@ -68,8 +68,10 @@ pub struct PathsAnswer<'a> {
 pub struct CutAnswer {
     /// What to do, in words.
     pub title: String,
-    /// The manifest to add; empty if nothing was found.
+    /// The manifest to add; empty if nothing is to be added.
     pub manifest: String,
+    /// What is to be deleted, as a patch; empty if nothing is.
+    pub diff: String,
     /// How many flows it closes in all.
     pub closes: usize,
     /// Whether the engine found no path any more.
@@ -241,7 +243,7 @@ fn write_cut(cut: &CutAnswer, style: Style, out: &mut dyn Write) -> io::Result<(
             "  tried on the text: no path is left; it closes {others} as well"
         )?;
     }
-    for line in cut.manifest.lines() {
+    for line in cut.manifest.lines().chain(cut.diff.lines()) {
         writeln!(out, "    {}", Escaped(line))?;
     }
     Ok(())
@@ -355,6 +357,7 @@ fn answer_json(report: &PathsReport<'_>, answer: &PathsAnswer<'_>) -> Value {
         "cut": answer.cut.as_ref().map(|cut| json!({
             "title": cut.title,
             "manifest": cut.manifest,
+            "diff": cut.diff,
             "proved": cut.is_proved,
             "closes": cut.closes,
         })),

@@ -2,7 +2,7 @@
 
 use super::program::{Run, root, run, scratch, write};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const CHAIN: &str = "apiVersion: apps/v1
 kind: Deployment
@@ -136,11 +136,14 @@ fn a_proposed_cut_leaves_no_path() {
     let json = assert_valid("paths", &answer.stdout);
     let cut = &json["clusters"][0]["cut"];
     assert_eq!(cut["proved"], true, "{cut}");
-    write(&directory, "cut.yaml", cut["manifest"].as_str().unwrap());
+    match cut["manifest"].as_str().unwrap() {
+        "" => apply(&directory, cut["diff"].as_str().unwrap()),
+        manifest => write(&directory, "cut.yaml", manifest),
+    }
     let after = run(&directory, &["paths", "internet", "db/pg"]);
     assert_eq!(after.status, 0, "{after:?}");
     assert_eq!(after.stdout, "no path from internet to db/pg\n");
-    // Where all are isolated, no further policy can close anything.
+    // Where all are isolated, rules are deleted; as a patch it closes the paths, too.
     let directory = chain("cut-none");
     write(&directory, "api.yaml", API);
     for (namespace, name) in [("edge", "nginx"), ("shop", "api")] {
@@ -152,15 +155,89 @@ fn a_proposed_cut_leaves_no_path() {
             ),
         );
     }
+    let json = &["paths", "internet", "db/pg", "--cut", "-o", "json"];
+    let json = assert_valid("paths", &run(&directory, json).stdout);
+    let cut = &json["clusters"][0]["cut"];
+    assert!(
+        cut["title"].as_str().unwrap().starts_with("delete "),
+        "{cut}"
+    );
+    assert_eq!(cut["manifest"], "");
+    apply(&directory, cut["diff"].as_str().unwrap());
+    assert_eq!(run(&directory, &["paths", "internet", "db/pg"]).status, 0);
+    // What selectors do not see, nobody can cut off.
+    let directory = scratch("paths-cut-nothing");
+    write(
+        &directory,
+        "pod.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: pg, namespace: db}\n",
+    );
     let answer = run(&directory, &["paths", "internet", "db/pg", "--cut"]);
     assert_eq!(answer.status, 1, "{answer:?}");
-    assert!(
-        answer
-            .stdout
-            .contains("--cut: no policy that could be added"),
-        "{}",
-        answer.stdout
-    );
+    let none = "--cut: no policy that could be added";
+    assert!(answer.stdout.contains(none), "{}", answer.stdout);
+}
+
+/// A deletion is proposed where it closes less than any policy that could be added, and keeps
+/// what stands around the rule.
+#[test]
+fn a_proposed_deletion_leaves_no_path() {
+    let table = [
+        // One of two rules, one with a comment; the only rule of a list, in both styles.
+        "  ingress:\n    # the web\n    - from: [{podSelector: {matchLabels: {app: web}}}]\n    # everybody\n    - from: [{ipBlock: {cidr: 0.0.0.0/0}}]\n",
+        "  ingress:\n  - from: [{ipBlock: {cidr: 0.0.0.0/0}}]\n",
+        "  ingress: [{from: [{ipBlock: {cidr: 0.0.0.0/0}}]}]\n",
+        "  ingress:\n    - {}\n  policyTypes: [Ingress]\n",
+    ];
+    for (number, ingress) in table.iter().enumerate() {
+        let directory = scratch(&format!("paths-deletion-{number}"));
+        let pods = ["web", "db"].map(|name| {
+            format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: shop, labels: {{app: {name}}}}}\n---\n")
+        });
+        let policy = |name: &str, ingress: &str| {
+            format!(
+                "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}, namespace: shop}}\nspec:\n  podSelector: {{matchLabels: {{app: {name}}}}}\n{ingress}"
+            )
+        };
+        let closed = policy("web", "  ingress: []\n");
+        write(
+            &directory,
+            "all.yaml",
+            format!("{}{closed}---\n{}", pods.concat(), policy("db", ingress)),
+        );
+        let json = &["paths", "internet", "shop/db", "--cut", "-o", "json"];
+        let json = assert_valid("paths", &run(&directory, json).stdout);
+        let cut = &json["clusters"][0]["cut"];
+        assert_eq!(cut["proved"], true, "{ingress}: {cut}");
+        let title = cut["title"].as_str().unwrap();
+        assert!(
+            title.starts_with("delete ingress rule #"),
+            "{ingress}: {title}"
+        );
+        apply(&directory, cut["diff"].as_str().unwrap());
+        let after = run(&directory, &["paths", "internet", "shop/db"]);
+        assert_eq!(after.status, 0, "{ingress}: {after:?}");
+        if number == 0 {
+            let web = run(&directory, &["reach", "shop/web", "shop/db", "-p", "80"]);
+            assert_eq!(web.status, 0, "{web:?}");
+            let text = std::fs::read_to_string(directory.join("all.yaml")).unwrap();
+            assert!(
+                text.contains("# the web") && !text.contains("# everybody"),
+                "{text}"
+            );
+        }
+    }
+}
+
+/// Applies a patch as its user would.
+fn apply(directory: &Path, patch: &str) {
+    write(directory, "cut.patch", patch);
+    let mut git = std::process::Command::new("git");
+    git.args(["apply", "-p0", "cut.patch"])
+        .env("GIT_CEILING_DIRECTORIES", directory.parent().unwrap())
+        .current_dir(directory);
+    let output = git.output().unwrap();
+    assert!(output.status.success(), "{output:?}: {patch}");
 }
 
 #[test]

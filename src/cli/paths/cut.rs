@@ -1,9 +1,9 @@
 //! What closes all paths: a NetworkPolicy for a workload that every path crosses, or for an
-//! end, tried on the manifests.
+//! end, or the deletion of rules there, tried on the manifests.
 //!
 //! Refuses to call something a cut that leaves a path.
 
-use super::Question;
+use super::{Question, deletion};
 use crate::cli::input::Input;
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::Engine;
@@ -58,32 +58,40 @@ pub(super) fn cut(
         .collect();
     let ingress = into.iter().map(|nodes| (nodes, Direction::Ingress));
     let candidates = ingress.chain(out.iter().map(|nodes| (nodes, Direction::Egress)));
-    let proposals = candidates
+    let candidates: Vec<(Vec<NodeId>, Direction)> = candidates
+        .map(|(nodes, direction)| (nodes.clone(), direction))
+        .collect();
+    let additions = candidates
+        .iter()
         .filter(|(nodes, direction)| search.is_open(&engine, nodes, *direction))
-        .filter_map(|(nodes, direction)| search.tried(nodes, direction));
-    let best = proposals.min_by_key(|proposal| proposal.closes);
+        .filter_map(|(nodes, direction)| search.tried(nodes, *direction));
+    let deletions = deletion::proposals(&search, &candidates);
+    let best = additions
+        .chain(deletions)
+        .min_by_key(|proposal| proposal.closes);
     best.unwrap_or_else(|| CutAnswer {
-        title: "no policy that could be added closes all paths: every workload on them is \
-                isolated already, and a policy only adds what is allowed"
+        title: "no policy that could be added closes all paths, and no rules that could be \
+                deleted"
             .to_owned(),
         manifest: String::new(),
+        diff: String::new(),
         closes: 0,
         is_proved: false,
     })
 }
 
-struct Search<'s> {
-    input: &'s Input,
-    view: &'s ClusterView,
-    question: &'s Question,
-    matrix: &'s FlowMatrix<'s>,
+pub(super) struct Search<'s> {
+    pub(super) input: &'s Input,
+    pub(super) view: &'s ClusterView,
+    pub(super) question: &'s Question,
+    pub(super) matrix: &'s FlowMatrix<'s>,
     reached: BTreeSet<NodeId>,
     starts: BTreeSet<NodeId>,
     goals: BTreeSet<NodeId>,
 }
 
 impl Search<'_> {
-    fn cluster(&self) -> &Cluster {
+    pub(super) fn cluster(&self) -> &Cluster {
         self.matrix.cluster()
     }
 
@@ -130,7 +138,8 @@ impl Search<'_> {
         let is_broken = !read.diagnostics.is_empty() || read.objects.len() != members.len();
         let objects = self.view.part().objects.iter().cloned().chain(read.objects);
         let after = self.view.with_objects(objects.collect());
-        if is_broken || self.has_path(&after) {
+        // The objects that were added are no workloads, so that ids stay.
+        if is_broken || self.has_path(self.question, &after) {
             return None;
         }
         let (old, new) = (Engine::new(self.view.cluster()), Engine::new(&after));
@@ -160,6 +169,7 @@ impl Search<'_> {
                 names.join(", ")
             ),
             manifest,
+            diff: String::new(),
             closes: closed.map(|line| line.pairs).sum(),
             is_proved: true,
         })
@@ -169,10 +179,7 @@ impl Search<'_> {
     fn harmless(&self, nodes: &[NodeId], direction: Direction) -> Vec<WorkloadId> {
         let mut harmless = Vec::new();
         for other in self.matrix.nodes().filter(|other| !nodes.contains(other)) {
-            let is_on_a_way = match direction {
-                Direction::Ingress => self.starts.contains(&other) || self.reached.contains(&other),
-                Direction::Egress => self.goals.contains(&other) || self.leads_on(other),
-            };
+            let is_on_a_way = self.is_on_a_way(other, direction);
             let has_flow = nodes.iter().any(|node| match direction {
                 Direction::Ingress => self.matrix.set_between(other, *node) != 0,
                 Direction::Egress => self.matrix.set_between(*node, other) != 0,
@@ -192,6 +199,14 @@ impl Search<'_> {
             harmless.clear();
         }
         harmless
+    }
+
+    /// Whether a path may come from a node, or go on to it.
+    pub(super) fn is_on_a_way(&self, node: NodeId, direction: Direction) -> bool {
+        match direction {
+            Direction::Ingress => self.starts.contains(&node) || self.reached.contains(&node),
+            Direction::Egress => self.goals.contains(&node) || self.leads_on(node),
+        }
     }
 
     /// Whether a goal can be reached from a node.
@@ -260,10 +275,8 @@ impl Search<'_> {
     }
 
     /// Whether some path may be left in a cluster.
-    fn has_path(&self, after: &Cluster) -> bool {
-        let question = self.question;
+    pub(super) fn has_path(&self, question: &Question, after: &Cluster) -> bool {
         let engine = Engine::new(after);
-        // The objects that were added are no workloads, so that ids stay.
         let matrix = question.matrix(&engine);
         let query = PathQuery {
             from: &question.from,
