@@ -155,6 +155,14 @@ fn blocks_of_the_readme() {
     check_blocks(&root().join("README.md"));
 }
 
+/// The pages about the policies of CNI plugins show the examples as they are linted today.
+#[test]
+fn blocks_of_the_dialects() {
+    for page in ["docs/calico.md", "docs/cilium.md"] {
+        check_blocks(&root().join(page));
+    }
+}
+
 #[test]
 fn blocks_of_the_guide() {
     let mut pages = 0;
