@@ -4,7 +4,7 @@
 //! Refuses to know what becomes of the findings.
 
 use super::copies::Copies;
-use super::{ClusterView, Workspace};
+use super::{ClusterView, Workspace, generated};
 use crate::cluster::Cluster;
 use crate::diagnostic::Diagnostic;
 use crate::engine::Engine;
@@ -126,10 +126,13 @@ impl Judge<'_> {
         report
     }
 
-    /// Adds to a finding about an object that is deployed otherwise than it is written what
-    /// changes it on the way.
+    /// Adds to a finding what a person would edit for a text that a tool made, and of an
+    /// object that is deployed otherwise than it is written what changes it on the way.
     fn tell_way(&self, view: &ClusterView, finding: &mut Diagnostic) {
         let span = finding.primary.span;
+        let made_from = generated::made_from(self.workspace.sources(), view.documents(), span);
+        let made_from = made_from.map(|path| format!("made from {path}"));
+        finding.notes.extend(made_from);
         let mut changed = view.part.changed.iter();
         let Some(changed) = changed.find(|changed| changed.document.contains(span)) else {
             return;

@@ -8,6 +8,7 @@ mod copies;
 mod deployed;
 mod entries;
 mod environments;
+mod generated;
 mod lint;
 mod not_judged;
 mod part;
