@@ -42,6 +42,11 @@ pub(crate) fn destination(application: &Value<'_>) -> String {
     }
 }
 
+/// Whether a destination is the cluster that Argo CD itself runs in.
+pub(crate) fn is_own_cluster(destination: &str) -> bool {
+    destination == IN_CLUSTER
+}
+
 /// What an Application applies.
 #[derive(Debug, Default)]
 pub(crate) struct Applied<'t> {

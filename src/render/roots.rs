@@ -16,7 +16,9 @@ use super::told;
 use super::value::Value;
 use super::wanted::mentioned;
 use crate::diagnostic::Diagnostic;
-use crate::k8s::{Document, Object, PartEffect, UnknownPart};
+use crate::k8s::{
+    Document, Object, PartEffect, UnknownPart, WorkloadKind, effect_of_policies,
+};
 use crate::source::{SourceId, SourceMap, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -166,7 +168,8 @@ impl<'t, 's> Finder<'t, 's> {
             applied_directories.extend(applied.directories.iter().cloned());
             entry_files.extend(entries.iter().map(|(_, file)| file.clone()));
             let mut texts = self.texts_of(&applied.directories, &applied.resources);
-            texts.extend(entries.iter().map(|(object, _)| object.span().source));
+            let own = entries.iter().filter(|(_, file)| !self.is_applied_as_it_stands(file));
+            texts.extend(own.map(|(object, _)| object.span().source));
             let mut root = Root {
                 cluster: Some(name.clone()),
                 directory: name.clone(),
@@ -190,12 +193,17 @@ impl<'t, 's> Finder<'t, 's> {
             let applied = argo::apply(self.library, &self.kustomize, &application, &file);
             applied_directories.extend(applied.directories.iter().cloned());
             let mut texts = self.texts_of(&applied.directories, &applied.resources);
-            texts.insert(application.span().source);
+            let mut cluster = Some(argo::destination(&application));
+            if self.is_applied_as_it_stands(&file) {
+                cluster = cluster.filter(|name| !argo::is_own_cluster(name));
+            } else {
+                texts.insert(application.span().source);
+            }
             let directory = applied.directories.iter().next().cloned();
             let mut root = Root {
                 name: format!("Application/{}", application.text_of(&["metadata", "name"])),
                 kind: RootKind::ArgoCd,
-                cluster: Some(argo::destination(&application)),
+                cluster,
                 directory: directory.unwrap_or_default(),
                 texts,
                 documents: Vec::new(),
@@ -331,6 +339,20 @@ impl<'t, 's> Finder<'t, 's> {
             }
         }
         found
+    }
+
+    /// Whether a file with an object of Flux or Argo CD holds policies or pods as well: whoever
+    /// applies the one applies the others, as they stand.
+    fn is_applied_as_it_stands(&self, file: &str) -> bool {
+        let Some(Ok(trees)) = self.library.documents(file) else {
+            return false;
+        };
+        let mut values = trees.iter().filter_map(|tree| tree.root()).map(Value::Read);
+        values.any(|value| {
+            let kind = value.text_of(&["kind"]);
+            let is_pods = WorkloadKind::ALL.iter().any(|known| known.name() == kind);
+            is_pods || effect_of_policies(&kind).is_some()
+        })
     }
 
     /// The texts that builds of these directories take something from.

@@ -72,7 +72,7 @@ declare_rule! {
         category: Category::Selectors,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "3 warnings and errors on 24 public repositories, judged right",
+        evidence: "3 of 3 warnings and errors on 24 public repositories judged right",
         fix: Some(FixClass::Narrowing),
         mutes: &["foreign-pod-selector", "unmatched-peer-selector", "redundant-rule"],
         since: "0.1.0",

@@ -49,7 +49,7 @@ declare_rule! {
         category: Category::Text,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "decided as kustomize decides it; no finding on the public repositories that build",
+        evidence: "decided as kustomize decides it; 9 of 9 errors on 24 public repositories, of which the copies lack files, judged right",
         fix: None,
         mutes: &[],
         since: "0.1.0",

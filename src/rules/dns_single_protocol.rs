@@ -68,7 +68,7 @@ declare_rule! {
         category: Category::Dns,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "1 warning or error on 24 public repositories, not judged one by one since the last rework",
+        evidence: "0 of 1 warning or error on 24 public repositories judged right, a test of a CNI plugin",
         fix: Some(FixClass::Widening),
         mutes: &[],
         since: "0.1.0",

@@ -54,7 +54,7 @@ declare_rule! {
         category: Category::Text,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "1 warning or error on 24 public repositories, judged right",
+        evidence: "1 of 1 warning or error on 24 public repositories judged right",
         fix: None,
         mutes: &["name-contradicts-effect"],
         since: "0.1.0",

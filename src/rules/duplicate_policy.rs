@@ -78,7 +78,7 @@ declare_rule! {
         category: Category::Hygiene,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "3 warnings and errors on 24 public repositories, judged right",
+        evidence: "3 of 3 warnings and errors on 24 public repositories judged right",
         fix: None,
         mutes: &["redundant-rule"],
         since: "0.1.0",

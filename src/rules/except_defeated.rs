@@ -76,7 +76,7 @@ declare_rule! {
         category: Category::Addresses,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "2 warnings and errors on 24 public repositories, judged right",
+        evidence: "2 of 2 warnings and errors on 24 public repositories judged right",
         fix: None,
         mutes: &["allow-all-rule"],
         since: "0.1.0",

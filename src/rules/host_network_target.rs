@@ -78,7 +78,7 @@ declare_rule! {
         category: Category::Isolation,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "1 warning or error on 24 public repositories, judged right",
+        evidence: "1 of 1 warning or error on 24 public repositories judged right",
         fix: None,
         mutes: &[],
         since: "0.1.0",

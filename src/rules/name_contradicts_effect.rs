@@ -91,7 +91,7 @@ declare_rule! {
         category: Category::Hygiene,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "5 warnings and errors on 24 public repositories, judged right",
+        evidence: "5 of 5 warnings and errors on 24 public repositories judged right",
         fix: None,
         mutes: &["allow-all-rule", "missing-dns-egress"],
         since: "0.1.0",

@@ -95,7 +95,7 @@ declare_rule! {
         category: Category::Ports,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "3 warnings and errors on 24 public repositories, judged right",
+        evidence: "3 of 3 errors on 24 public repositories judged right; `webhook-blocked` now says them",
         fix: Some(FixClass::Widening),
         mutes: &["batch-workload-cut-off", "service-cut-off"],
         since: "0.1.0",

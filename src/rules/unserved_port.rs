@@ -77,7 +77,7 @@ declare_rule! {
         category: Category::Ports,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "2 warnings and errors on 24 public repositories, judged right",
+        evidence: "2 of 2 warnings and errors on 24 public repositories judged right",
         fix: None,
         mutes: &["batch-workload-cut-off", "one-sided-flow", "service-cut-off"],
         since: "0.1.0",

@@ -52,8 +52,15 @@ fn roots_make_clusters() {
         "  sourceRef: {kind: OCIRepository, name: manifests}\n",
     );
     let set = "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: s}\nspec:\n  generators: [{git: {directories: [{path: apps/*}]}}]\n  template:\n    metadata: {name: '{{path.basename}}'}\n    spec: {source: {path: '{{path}}'}, destination: {namespace: '{{path.basename}}'}}\n";
+    let chart = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec: {source: {repoURL: \"https://charts.example.org\", chart: redis}, destination: {namespace: argo}}\n";
+    let beside = [chart, POD, POLICY].join("---\n");
     type Case<'c> = (&'c str, Vec<(&'c str, &'c str)>, &'c [&'c str]);
     let cases: Vec<Case<'_>> = vec![
+        (
+            "what stands beside an Application in its file is applied with it",
+            vec![("all.yaml", &beside)],
+            &[": default/Pod/web default/deny"],
+        ),
         (
             "the root of an artifact is not this repository",
             vec![("flux.yaml", &artifact), ("a/pod.yaml", POD)],

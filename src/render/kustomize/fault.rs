@@ -64,6 +64,11 @@ impl Fault {
         self
     }
 
+    /// Whether a part that is unknown may bring objects of its own.
+    pub(crate) fn adds_unknown_objects(&self) -> bool {
+        self.weight == Weight::Opaque && self.effect != PartEffect::Nothing
+    }
+
     /// The parts that are missing, one for each namespace; `None` is any.
     pub(crate) fn parts(&self) -> Vec<UnknownPart> {
         let part = |namespace: Option<&String>| UnknownPart {

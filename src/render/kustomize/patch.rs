@@ -222,8 +222,11 @@ impl<'t> Patch<'t> {
             |resource: &Resource<'_>| resource.every_id().any(|known| known.is_same_as(&id));
         let mut found = resources.iter().enumerate().filter(|(_, it)| is_it(it));
         let first = found.next();
+        let may_be_elsewhere = faults.iter().any(Fault::adds_unknown_objects);
         let message = match (first, found.next()) {
             (Some((index, _)), None) => return Some(index),
+            // A chart or a base that is not here may bring it.
+            (None, _) if may_be_elsewhere => return None,
             (None, _) => format!("this patch is for {id}, which is not among the resources"),
             (Some(_), Some(_)) => format!("this patch is for {id}, of which there are several"),
         };
