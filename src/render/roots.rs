@@ -16,9 +16,7 @@ use super::told;
 use super::value::Value;
 use super::wanted::mentioned;
 use crate::diagnostic::Diagnostic;
-use crate::k8s::{
-    Document, Object, PartEffect, UnknownPart, WorkloadKind, effect_of_policies,
-};
+use crate::k8s::{Document, Object, PartEffect, UnknownPart, WorkloadKind, effect_of_policies};
 use crate::source::{SourceId, SourceMap, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -168,7 +166,9 @@ impl<'t, 's> Finder<'t, 's> {
             applied_directories.extend(applied.directories.iter().cloned());
             entry_files.extend(entries.iter().map(|(_, file)| file.clone()));
             let mut texts = self.texts_of(&applied.directories, &applied.resources);
-            let own = entries.iter().filter(|(_, file)| !self.is_applied_as_it_stands(file));
+            let own = entries
+                .iter()
+                .filter(|(_, file)| !self.is_applied_as_it_stands(file));
             texts.extend(own.map(|(object, _)| object.span().source));
             let mut root = Root {
                 cluster: Some(name.clone()),
