@@ -206,7 +206,7 @@ impl<'e> Relation<'e> {
     }
 
     /// The flows between a workload and the ends that are neither pods nor outside.
-    fn flows_with_entities(
+    pub fn flows_with_entities(
         &self,
         workload: WorkloadId,
         direction: Direction,

@@ -163,9 +163,10 @@ impl Search<'_> {
             Endpoint::Pod(pod) => pod.workload.map_or(AskedEnd::Hypothetical, |id| {
                 AskedEnd::Workload(self.scene.cluster.workload_name(id))
             }),
-            Endpoint::Address(_) | Endpoint::Entity(_) | Endpoint::Name(_) => {
-                AskedEnd::Outside(ranges(pieces))
+            Endpoint::Entity(entity) => {
+                AskedEnd::Entity(format!("{}{}", Form::ENTITY, entity.name()))
             }
+            Endpoint::Address(_) | Endpoint::Name(_) => AskedEnd::Outside(ranges(pieces)),
         }
     }
 

@@ -4,8 +4,9 @@
 //! Refuses to know how the change was found.
 
 use super::group::joined;
+use crate::cli::endpoint::Form;
 use crate::cluster::Cluster;
-use crate::engine::{AddressRange, ConnectionSet, Engine};
+use crate::engine::{AddressRange, ConnectionSet, Engine, Peer};
 use crate::graph::{End, difference};
 use crate::k8s::Direction;
 use crate::output::{OpenedFlow, range_name};
@@ -28,6 +29,8 @@ pub(super) enum AskedEnd {
     Hypothetical,
     /// All of these addresses.
     Outside(Vec<AddressRange>),
+    /// An end that only Cilium tells apart, by its name in every answer.
+    Entity(String),
 }
 
 /// The flows of the second cluster that the first one has not, but for `asked`, by source
@@ -36,7 +39,9 @@ pub(super) fn opened(before: &Cluster, after: &Cluster, asked: &AskedFlow<'_>) -
     let mut opened = BTreeSet::new();
     let mut outside: BTreeMap<(Direction, String, ConnectionSet), Vec<AddressRange>> =
         BTreeMap::new();
-    for flow in difference(&Engine::new(before), &Engine::new(after)).added() {
+    let engines = [Engine::new(before), Engine::new(after)];
+    opened.extend(opened_for_entities(&engines, asked));
+    for flow in difference(&engines[0], &engines[1]).added() {
         match (flow.source, flow.destination) {
             (End::Workload(from), End::Workload(to)) => {
                 let connections = asked.rest(&from, &to, &flow.connections);
@@ -88,6 +93,48 @@ pub(super) fn opened(before: &Cluster, after: &Cluster, asked: &AskedFlow<'_>) -
         .into_iter()
         .filter(|flow| !flow.connections.is_empty())
         .collect()
+}
+
+/// What is opened between workloads and ends that are neither pods nor outside.
+fn opened_for_entities(
+    [before, after]: &[Engine<'_>; 2],
+    asked: &AskedFlow<'_>,
+) -> Vec<OpenedFlow> {
+    let flows = |engine: &Engine<'_>| {
+        let cluster = engine.cluster();
+        let mut flows: BTreeMap<(String, String), ConnectionSet> = BTreeMap::new();
+        for id in cluster.workload_ids() {
+            for direction in Direction::BOTH {
+                for flow in engine.relation().flows_with_entities(id, direction) {
+                    let name = |peer| match peer {
+                        Peer::Workload(id) => cluster.workload_name(id),
+                        Peer::Outside(range) => range_name(range),
+                        Peer::Entity(entity) => format!("{}{}", Form::ENTITY, entity.name()),
+                    };
+                    let ends = (name(flow.source), name(flow.destination));
+                    flows.insert(ends, (*flow.connections).clone());
+                }
+            }
+        }
+        flows
+    };
+    let known = flows(before);
+    let is = |end: &AskedEnd, name: &str| matches!(end, AskedEnd::Workload(its) | AskedEnd::Entity(its) if its == name);
+    let opened = flows(after).into_iter().map(|((from, to), connections)| {
+        let nothing = ConnectionSet::none();
+        let before = known.get(&(from.clone(), to.clone()));
+        let mut connections = connections.difference(before.unwrap_or(&nothing));
+        if is(&asked.from, &from) && is(&asked.to, &to) {
+            connections = connections.difference(asked.connections);
+        }
+        OpenedFlow {
+            is_within_cluster: true,
+            from,
+            to,
+            connections,
+        }
+    });
+    opened.filter(|flow| !flow.connections.is_empty()).collect()
 }
 
 impl AskedFlow<'_> {
