@@ -231,7 +231,7 @@ impl Options {
             is_unknown: false,
             crossings: Vec::new(),
             reached: Vec::new(),
-            cut: None,
+            cuts: Vec::new(),
             matrix: matrix.clone(),
         };
         if question.to.is_none() {
@@ -249,7 +249,7 @@ impl Options {
         if !answer.paths.is_empty() {
             answer.crossings = found.crossings();
             if self.cut {
-                answer.cut = Some(cut::cut(input, view, question, &matrix, &found));
+                answer.cuts = cut::cut(input, view, question, &matrix, &found);
             }
         }
         answer

@@ -59,8 +59,8 @@ pub struct PathsAnswer<'a> {
     pub crossings: Vec<NodeId>,
     /// Without a destination: everything that is reached.
     pub reached: Vec<Reached>,
-    /// What closes all paths.
-    pub cut: Option<CutAnswer>,
+    /// What closes all paths, what closes least first; empty if nobody asked.
+    pub cuts: Vec<CutAnswer>,
 }
 
 /// A proposal that closes all paths, tried on the text.
@@ -143,7 +143,7 @@ fn write_answer(
             style.paint(Role::Strong, Escaped(&name))
         )?;
     }
-    if let Some(cut) = &answer.cut {
+    for cut in &answer.cuts {
         write_cut(cut, style, out)?;
     }
     Ok(())
@@ -354,12 +354,12 @@ fn answer_json(report: &PathsReport<'_>, answer: &PathsAnswer<'_>) -> Value {
         "hasMore": answer.has_more,
         "crossings": answer.crossings.iter().map(|node| members(*node)).collect::<Vec<_>>(),
         "reached": reached.collect::<Vec<Value>>(),
-        "cut": answer.cut.as_ref().map(|cut| json!({
+        "cuts": answer.cuts.iter().map(|cut| json!({
             "title": cut.title,
             "manifest": cut.manifest,
             "diff": cut.diff,
             "proved": cut.is_proved,
             "closes": cut.closes,
-        })),
+        })).collect::<Vec<Value>>(),
     })
 }

@@ -48,6 +48,8 @@ mod paths;
 mod pictures;
 mod places;
 mod platform;
+#[cfg(unix)]
+mod precommit;
 mod program;
 mod reach;
 mod reference;

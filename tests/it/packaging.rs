@@ -69,6 +69,24 @@ fn workflows_are_pinned_and_start_without_permissions() {
     assert!(seen > 5, "only {seen} actions were found");
 }
 
+/// maturin takes the `pyproject.toml` of the directory that it runs in, and no other.
+#[test]
+fn the_wheel_is_made_beside_its_pyproject() {
+    let release = read(".github/workflows/release.yml");
+    let readme = read("packaging/README.md");
+    assert!(
+        release.contains("cd packaging/python"),
+        "the release workflow"
+    );
+    assert!(
+        readme.contains("cd packaging/python && maturin build"),
+        "packaging/README.md"
+    );
+    for text in [&release, &readme] {
+        assert!(!text.contains("--manifest-path packaging"), "{text}");
+    }
+}
+
 #[test]
 fn every_hook_runs_the_same_command() {
     let hooks = read(".pre-commit-hooks.yaml");

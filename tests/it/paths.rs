@@ -134,7 +134,7 @@ fn a_proposed_cut_leaves_no_path() {
         &["paths", "internet", "db/pg", "--cut", "-o", "json"],
     );
     let json = assert_valid("paths", &answer.stdout);
-    let cut = &json["clusters"][0]["cut"];
+    let cut = &json["clusters"][0]["cuts"][0];
     assert_eq!(cut["proved"], true, "{cut}");
     match cut["manifest"].as_str().unwrap() {
         "" => apply(&directory, cut["diff"].as_str().unwrap()),
@@ -157,7 +157,7 @@ fn a_proposed_cut_leaves_no_path() {
     }
     let json = &["paths", "internet", "db/pg", "--cut", "-o", "json"];
     let json = assert_valid("paths", &run(&directory, json).stdout);
-    let cut = &json["clusters"][0]["cut"];
+    let cut = &json["clusters"][0]["cuts"][0];
     assert!(
         cut["title"].as_str().unwrap().starts_with("delete "),
         "{cut}"
@@ -207,7 +207,7 @@ fn a_proposed_deletion_leaves_no_path() {
         );
         let json = &["paths", "internet", "shop/db", "--cut", "-o", "json"];
         let json = assert_valid("paths", &run(&directory, json).stdout);
-        let cut = &json["clusters"][0]["cut"];
+        let cut = &json["clusters"][0]["cuts"][0];
         assert_eq!(cut["proved"], true, "{ingress}: {cut}");
         let title = cut["title"].as_str().unwrap();
         assert!(

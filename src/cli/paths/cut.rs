@@ -20,14 +20,15 @@ use std::fmt::Write as _;
 /// A policy names no more peers than this; with more it allows nobody.
 const MAX_PEERS: usize = 12;
 
-/// The proposal that closes all paths and least besides.
+/// The proposals that close all paths: a policy to add, and rules to delete, what closes less
+/// first. One that says so if there is neither.
 pub(super) fn cut(
     input: &Input,
     view: &ClusterView,
     question: &Question,
     matrix: &FlowMatrix<'_>,
     paths: &Paths<'_, '_>,
-) -> CutAnswer {
+) -> Vec<CutAnswer> {
     let search = Search {
         input,
         view,
@@ -66,10 +67,17 @@ pub(super) fn cut(
         .filter(|(nodes, direction)| search.is_open(&engine, nodes, *direction))
         .filter_map(|(nodes, direction)| search.tried(nodes, *direction));
     let deletions = deletion::proposals(&search, &candidates);
-    let best = additions
-        .chain(deletions)
-        .min_by_key(|proposal| proposal.closes);
-    best.unwrap_or_else(|| CutAnswer {
+    let least = |proposals: &mut dyn Iterator<Item = CutAnswer>| {
+        proposals.min_by_key(|proposal| proposal.closes)
+    };
+    let (mut additions, mut deletions) = (additions, deletions.into_iter());
+    let proposals = [least(&mut additions), least(&mut deletions)];
+    let mut proposals: Vec<CutAnswer> = proposals.into_iter().flatten().collect();
+    proposals.sort_by_key(|proposal| proposal.closes);
+    if !proposals.is_empty() {
+        return proposals;
+    }
+    vec![CutAnswer {
         title: "no policy that could be added closes all paths, and no rules that could be \
                 deleted"
             .to_owned(),
@@ -77,7 +85,7 @@ pub(super) fn cut(
         diff: String::new(),
         closes: 0,
         is_proved: false,
-    })
+    }]
 }
 
 pub(super) struct Search<'s> {
