@@ -175,7 +175,7 @@ fn belongs_beside(cx: &Context<'_>, id: PolicyId, workload: WorkloadId) -> bool 
     let subject = cx.cluster.policy(id).object.pod_selector.get();
     let home = cx.cluster.workload(workload).namespace;
     subject.filter(|it| !it.is_empty()).is_some_and(|subject| {
-        let there = cx.engine.matching_workloads([home].into_iter(), subject);
+        let there = cx.engine.matching_workloads([home], subject);
         cx.engine.selected(id).is_empty() && !there.is_empty()
     })
 }

@@ -380,6 +380,9 @@ impl<'c> Lowering<'c> {
                 None => matchers.push(Matcher::DomainNames),
             }
         }
+        if matchers.is_empty() && names_api_server(entry) {
+            matchers.push(Matcher::DomainNames);
+        }
         matchers
     }
 
@@ -490,6 +493,30 @@ pub(in crate::engine) fn network_subject<'c>(policy: &NetworkPolicy) -> Conditio
     let namespace = policy.meta.namespace_name();
     subject.require(NAMESPACE_KEY, Operator::In, &[namespace]);
     Condition::identities(subject)
+}
+
+/// Whether an entry of `toServices` names the Service of the API server, which is in every
+/// cluster and in no manifest, has no selector, and these labels (kubernetes/kubernetes
+/// pkg/controlplane/controller/kubernetesservice).
+fn names_api_server(entry: &CiliumServicePeer) -> bool {
+    let namespace = entry.namespace.as_ref();
+    let is_home = namespace.is_none_or(|namespace| namespace.value == "default");
+    let has = |key: &str, value: &str| match key.strip_prefix("k8s:").unwrap_or(key) {
+        "component" => value == "apiserver",
+        "provider" => value == "kubernetes",
+        _ => false,
+    };
+    is_home
+        && match &entry.services {
+            CiliumServices::Named(name) => name.value == "kubernetes",
+            CiliumServices::Selected(selector) => {
+                let mut labels = selector.match_labels.iter();
+                !selector.match_labels.is_empty()
+                    && selector.match_expressions.is_empty()
+                    && labels.all(|label| has(&label.key, &label.value))
+            }
+            CiliumServices::None => false,
+        }
 }
 
 /// Where a rule stands, as far as it decides what its peers mean.
