@@ -249,8 +249,7 @@ fn ways_in<'c>(cx: &Context<'c>) -> Vec<WayIn<'c>> {
     ways
 }
 
-/// The ports of Services to which no rule lets anybody, while rules let somebody to another
-/// port of the Service: one was forgotten.
+/// The ports of Services that no rule opens, while rules open another one: it was forgotten.
 fn closed_inside<'c>(cx: &Context<'c>) -> Vec<WayIn<'c>> {
     let cluster = cx.cluster;
     if !cluster.cluster_policies().is_empty() {
