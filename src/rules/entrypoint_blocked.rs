@@ -415,14 +415,13 @@ fn is_open(cx: &Context<'_>, source: Traffic, entrance: &Entrance<'_>) -> bool {
         Traffic::Clients(Balancing::NodePort) | Traffic::Controller | Traffic::Router => {}
     }
     let is_controller = |id| Caller::IngressController.looks_like(cx, id);
-    if entrance.plugin_admits(cx.cluster, is_controller) {
-        return true;
-    }
     let is_it = |policy, peer: &NetworkPolicyPeer| {
         Caller::IngressController.may_match(cx, policy, peer, entrance.workload)
             && host_network_controller(cx, peer).is_none()
     };
-    entrance.admits(is_it) || entrance.admits_at_service_port(cx, is_it)
+    entrance.admits(is_it)
+        || entrance.admits_at_service_port(cx, is_it)
+        || entrance.plugin_admits(cx.cluster, is_controller)
 }
 
 /// The controller that a peer means and cannot match, as all of the namespace's controllers
