@@ -53,6 +53,7 @@ mod precommit;
 mod program;
 mod reach;
 mod reference;
+mod random_builds;
 mod render;
 #[cfg(unix)]
 mod repository;

@@ -1,0 +1,270 @@
+//! Random kustomizations of several levels against a reference that is written from
+//! kustomize's documentation, and against kubectl where that is installed.
+
+use super::clusters::Random;
+use npcheck::render;
+use npcheck::source::{SourceId, SourceMap};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::{env, fs};
+
+/// How many are built, and how many of these kubectl builds as well.
+const CASES: (u64, u64) = (400, 25);
+
+/// By kind and name.
+type Objects = BTreeMap<(String, String), Value>;
+
+/// The texts of a case, the directory that is built, and what it should become.
+struct Case {
+    files: Vec<(String, String)>,
+    directory: String,
+    expected: Objects,
+}
+
+fn pick<'p>(random: &mut Random, words: &[&'p str]) -> &'p str {
+    words[random.below(words.len())]
+}
+
+fn labels(random: &mut Random) -> Value {
+    let mut labels = Map::new();
+    for key in ["app", "tier", "env"] {
+        if random.below(2) == 0 {
+            let value = pick(random, &["web", "db", "dev"]);
+            labels.insert(key.to_owned(), json!(value));
+        }
+    }
+    Value::Object(labels)
+}
+
+fn selector(random: &mut Random) -> Value {
+    match random.below(4) {
+        0 => json!({}),
+        1 => json!({"matchExpressions": [{"key": "app", "operator": "Exists"}]}),
+        _ => json!({"matchLabels": labels(random)}),
+    }
+}
+
+fn object(random: &mut Random, name: &str) -> Value {
+    let mut metadata = json!({"name": name});
+    if random.below(2) == 0 {
+        metadata["namespace"] = json!(pick(random, &["shop", "blog"]));
+    }
+    if random.below(2) == 0 {
+        metadata["labels"] = labels(random);
+    }
+    let (version, kind, spec) = match random.below(4) {
+        0 => (
+            "v1",
+            "Pod",
+            json!({"containers": [{"name": "c", "image": "x"}]}),
+        ),
+        1 => {
+            let template = json!({"metadata": {"labels": labels(random)}, "spec": {"containers": [{"name": "c", "image": "x"}]}});
+            let spec = json!({"selector": {"matchLabels": labels(random)}, "template": template});
+            ("apps/v1", "Deployment", spec)
+        }
+        2 => {
+            let mut spec = json!({"ports": [{"port": 80}]});
+            if random.below(2) == 0 {
+                spec["selector"] = labels(random);
+            }
+            ("v1", "Service", spec)
+        }
+        _ => {
+            let peer = match random.below(3) {
+                0 => json!({"podSelector": selector(random)}),
+                1 => json!({"namespaceSelector": selector(random)}),
+                _ => {
+                    json!({"namespaceSelector": selector(random), "podSelector": selector(random)})
+                }
+            };
+            let spec = json!({"podSelector": selector(random), "ingress": [{"from": [peer]}]});
+            ("networking.k8s.io/v1", "NetworkPolicy", spec)
+        }
+    };
+    json!({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec})
+}
+
+/// Sets labels; `create` where there are none.
+fn set(place: Option<&mut Value>, pairs: &Value) {
+    let (Some(place), Some(pairs)) = (place, pairs.as_object()) else {
+        return;
+    };
+    if place.is_null() {
+        *place = json!({});
+    }
+    for (key, value) in pairs {
+        place[key] = value.clone();
+    }
+}
+
+/// What one kustomization does to an object (kustomize, "Labels and Annotations", "Namespaces
+/// and Names"): patches, then the namespace, the prefix, labels, and labels with selectors.
+fn transform(object: &mut Value, kustomization: &Value) {
+    for patch in kustomization["patches"].as_array().into_iter().flatten() {
+        let patch: Value = serde_json::from_str(patch["patch"].as_str().unwrap()).unwrap();
+        let is_it = ["kind", "apiVersion"]
+            .iter()
+            .all(|it| patch[*it] == object[*it])
+            && patch["metadata"]["name"] == object["metadata"]["name"];
+        if is_it {
+            set(
+                Some(&mut object["metadata"]["labels"]),
+                &patch["metadata"]["labels"],
+            );
+        }
+    }
+    if let Some(namespace) = kustomization.get("namespace") {
+        object["metadata"]["namespace"] = namespace.clone();
+    }
+    if let Some(prefix) = kustomization["namePrefix"].as_str() {
+        let name = object["metadata"]["name"].as_str().unwrap();
+        object["metadata"]["name"] = json!(format!("{prefix}{name}"));
+    }
+    for entry in kustomization["labels"].as_array().into_iter().flatten() {
+        if entry["pairs"].as_object().is_none_or(Map::is_empty) {
+            continue;
+        }
+        set(Some(&mut object["metadata"]["labels"]), &entry["pairs"]);
+        if entry["includeSelectors"] == true {
+            set_selectors(object, &entry["pairs"]);
+        }
+    }
+}
+
+fn set_selectors(object: &mut Value, pairs: &Value) {
+    let spec = &mut object["spec"].clone();
+    match object["kind"].as_str().unwrap() {
+        "Deployment" => {
+            set(Some(&mut spec["selector"]["matchLabels"]), pairs);
+            set(Some(&mut spec["template"]["metadata"]["labels"]), pairs);
+        }
+        "Service" => set(Some(&mut spec["selector"]), pairs),
+        "NetworkPolicy" => {
+            set(spec["podSelector"].get_mut("matchLabels"), pairs);
+            let rules = spec["ingress"].as_array_mut().into_iter().flatten();
+            for peer in rules.flat_map(|rule| rule["from"].as_array_mut().unwrap()) {
+                let pods = peer.get_mut("podSelector");
+                set(pods.and_then(|pods| pods.get_mut("matchLabels")), pairs);
+            }
+        }
+        _ => {}
+    }
+    object["spec"] = spec.clone();
+}
+
+fn kustomization(random: &mut Random, objects: &[Value]) -> Value {
+    let mut kustomization = json!({"resources": []});
+    if random.below(3) == 0 {
+        kustomization["namespace"] = json!(pick(random, &["prod", "stage"]));
+    }
+    if random.below(3) == 0 {
+        kustomization["namePrefix"] = json!("p-");
+    }
+    let entries = (0..random.below(3)).map(|_| {
+        // kustomize sets one node in several places, and what is set again in one of them
+        // changes in all: labels without selectors have keys of their own here.
+        match random.below(2) {
+            0 => json!({"pairs": labels(random), "includeSelectors": true}),
+            _ => json!({"pairs": {"team": pick(random, &["a", "b"])}}),
+        }
+    });
+    kustomization["labels"] = json!(entries.collect::<Vec<_>>());
+    if let Some(object) = objects.first().filter(|_| random.below(2) == 0) {
+        let mut patch = json!({"apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": {"name": object["metadata"]["name"], "labels": {"patched": "yes-it-is"}}});
+        if let Some(namespace) = object["metadata"].get("namespace") {
+            patch["metadata"]["namespace"] = namespace.clone();
+        }
+        kustomization["patches"] = json!([{"patch": patch.to_string()}]);
+    }
+    kustomization
+}
+
+fn case(seed: u64) -> Case {
+    let mut random = Random::new(seed);
+    let mut files = Vec::new();
+    let mut objects: Vec<Value> = Vec::new();
+    let mut below: Option<String> = None;
+    let mut number = 0;
+    for level in ["base", "middle", "top"] {
+        let mut resources: Vec<String> = below.iter().map(|it| format!("../{it}")).collect();
+        for _ in 0..1 + random.below(3) {
+            let name = format!("{}-{number}", pick(&mut random, &["web", "db"]));
+            let object = object(&mut random, &name);
+            files.push((format!("{level}/r{number}.yaml"), object.to_string()));
+            resources.push(format!("r{number}.yaml"));
+            objects.push(object);
+            number += 1;
+        }
+        let mut made = kustomization(&mut random, &objects);
+        objects
+            .iter_mut()
+            .for_each(|object| transform(object, &made));
+        made["resources"] = json!(resources);
+        files.push((format!("{level}/kustomization.yaml"), made.to_string()));
+        below = Some(level.to_owned());
+    }
+    Case {
+        files,
+        directory: "top".to_owned(),
+        expected: objects.into_iter().map(keyed).collect(),
+    }
+}
+
+fn keyed(mut object: Value) -> ((String, String), Value) {
+    // No labels are as good as an empty mapping of them.
+    if object["metadata"]["labels"]
+        .as_object()
+        .is_none_or(Map::is_empty)
+    {
+        object["metadata"].as_object_mut().unwrap().remove("labels");
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let key = (text(&object["kind"]), text(&object["metadata"]["name"]));
+    (key, object)
+}
+
+fn read(text: &str) -> Objects {
+    let documents = serde_yaml::Deserializer::from_str(text);
+    let values = documents.map(|document| serde::Deserialize::deserialize(document).unwrap());
+    let values = values.filter(|value: &Value| !value.is_null());
+    values.map(keyed).collect()
+}
+
+#[test]
+fn random_kustomizations_become_what_the_documentation_says() {
+    let folder = env::temp_dir().join(format!("npcheck-builds-{}", std::process::id()));
+    let has_kubectl = Command::new("kubectl")
+        .arg("version")
+        .arg("--client")
+        .output()
+        .is_ok();
+    for seed in 0..CASES.0 {
+        let case = case(seed);
+        let mut sources = SourceMap::default();
+        for (name, text) in &case.files {
+            sources.add(name.as_str(), text.as_str());
+        }
+        let ids: Vec<SourceId> = sources.ids().collect();
+        let printed = render::print(&sources, &ids, &case.directory).expect("a kustomization");
+        assert_eq!(printed.faults, [], "seed {seed}");
+        assert_eq!(read(&printed.text), case.expected, "seed {seed}");
+        if has_kubectl && seed < CASES.1 {
+            for (name, text) in &case.files {
+                let path = folder.join(name);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            }
+            let root = folder.join(&case.directory);
+            let built = Command::new("kubectl")
+                .arg("kustomize")
+                .arg(root)
+                .output()
+                .unwrap();
+            let text = String::from_utf8(built.stdout).unwrap();
+            assert_eq!(read(&text), case.expected, "kubectl, seed {seed}");
+        }
+    }
+    drop(fs::remove_dir_all(folder));
+}
