@@ -30,7 +30,7 @@ pub fn references(cluster: &Cluster, own: NamespaceId, pod: &Workload) -> Vec<Re
         .flat_map(|(name, value)| {
             let names_host = names_host(name);
             hosts(value).map(move |host| Host {
-                is_address: host.is_address || (names_host && host.name == value),
+                is_address: host.is_address || (names_host && is_listed(value, host.name)),
                 ..host
             })
         });
@@ -91,10 +91,30 @@ fn service(cluster: &Cluster, own: &str, host: &str) -> Option<ServiceId> {
     by_name(&parts).or_else(|| by_name(&parts[1..]))
 }
 
-/// Whether a variable is by its name one for a host: `DB_HOST`, `UPSTREAM_URL`.
+/// Whether a value is a name, or a list that has it between commas.
+fn is_listed(value: &str, name: &str) -> bool {
+    value.split(',').any(|item| item.trim() == name)
+}
+
+/// Whether a variable is by its name one for a host: `DB_HOST`, `UPSTREAM_URL`,
+/// `BOOTSTRAP_SERVERS`.
 fn names_host(name: &str) -> bool {
     const WORDS: &[&str] = &[
-        "ADDR", "ADDRESS", "ENDPOINT", "HOST", "HOSTNAME", "SERVER", "SERVICE", "URI", "URL",
+        "ADDR",
+        "ADDRESS",
+        "ADDRESSES",
+        "BROKERS",
+        "ENDPOINT",
+        "ENDPOINTS",
+        "HOST",
+        "HOSTNAME",
+        "HOSTS",
+        "PEERS",
+        "SERVER",
+        "SERVERS",
+        "SERVICE",
+        "URI",
+        "URL",
     ];
     let name = name.to_ascii_uppercase();
     name.rsplit(['_', '-', '.'])

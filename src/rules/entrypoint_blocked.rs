@@ -504,10 +504,9 @@ impl Blocked<'_> {
                 "`{name}` is on the host network: selectors do not match it, only an `ipBlock` does"
             ));
         }
-        if let [_, others @ ..] = self.ways.as_slice()
-            && !others.is_empty()
-        {
-            let mut others: Vec<&str> = others.iter().map(|way| way.object.as_str()).collect();
+        if self.ways.len() > 1 {
+            let others = self.ways[1..].iter().map(|way| way.object.as_str());
+            let mut others: Vec<&str> = others.collect();
             others.dedup();
             finding = finding.note(format!("also behind: {}", others.join(", ")));
         }
