@@ -9,6 +9,7 @@ use super::choice::{choice, internet, resolvers};
 use super::complete;
 use super::configuration::{ClusterOptions, Configuration, StagedOptions};
 use super::endpoint::{Lookup, Mistake};
+use super::entity_flows::{entity_flows, more_than};
 use super::exit::Outcome;
 use super::input::Input;
 use super::reach::complaint;
@@ -190,6 +191,18 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
             notes.push(format!("{name}: {line}"));
         }
     }
+    let (mut opened, mut closed) = (0, 0);
+    for (_, views) in &pairs.both {
+        let flows = views.map(|view| entity_flows(&Engine::new(view.cluster())));
+        opened += more_than(&flows[0], &flows[1]);
+        closed += more_than(&flows[1], &flows[0]);
+    }
+    if opened + closed > 0 {
+        notes.push(format!(
+            "flows with nodes, the API server and other entities of Cilium are not listed: \
+             {opened} open, {closed} close; `npcheck graph -o json-lines` has them"
+        ));
+    }
     let report = DiffReport {
         sources: &sources,
         names,
@@ -220,7 +233,8 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     let is_incomplete = inputs
         .iter()
         .any(|input| input.is_incomplete() || input.has_rejected_objects());
-    Ok(options.outcome(&report).with_problems(is_incomplete))
+    let outcome = options.outcome(&report, (opened > 0, closed > 0));
+    Ok(outcome.with_problems(is_incomplete))
 }
 
 /// What opens and closes between two states, a line each.
@@ -441,16 +455,17 @@ impl Options {
         }
     }
 
-    fn outcome(&self, report: &DiffReport<'_>) -> Outcome {
+    fn outcome(&self, report: &DiffReport<'_>, (opens, closes): (bool, bool)) -> Outcome {
         let counts = report.counts();
-        let opens = counts.opened > 0 || !report.clusters_added.is_empty();
-        let closes = counts.closed > 0 || !report.clusters_removed.is_empty();
+        let is_same = report.is_same() && !opens && !closes;
+        let opens = opens || counts.opened > 0 || !report.clusters_added.is_empty();
+        let closes = closes || counts.closed > 0 || !report.clusters_removed.is_empty();
         let is_at = |level: Level| report.level().is_some_and(|highest| highest <= level);
         let is_good = match (self.expect, self.fail_on) {
             (Some(Expectation::Same), _) => !opens && !closes,
             (Some(Expectation::Narrower), _) => !opens,
             (Some(Expectation::Wider), _) => !closes,
-            (None, FailOn::Any) => report.is_same(),
+            (None, FailOn::Any) => is_same,
             (None, FailOn::Opened) => !opens,
             (None, FailOn::Closed) => !closes,
             (None, FailOn::High) => !is_at(Level::High),

@@ -11,6 +11,7 @@ mod config;
 mod configuration;
 mod diff;
 mod endpoint;
+mod entity_flows;
 mod exit;
 mod explain;
 mod exposure;

@@ -4,9 +4,9 @@
 //! Refuses to know how the change was found.
 
 use super::group::joined;
-use crate::cli::endpoint::Form;
+use crate::cli::entity_flows::entity_flows;
 use crate::cluster::Cluster;
-use crate::engine::{AddressRange, ConnectionSet, Engine, Peer};
+use crate::engine::{AddressRange, ConnectionSet, Engine};
 use crate::graph::{End, difference};
 use crate::k8s::Direction;
 use crate::output::{OpenedFlow, range_name};
@@ -100,40 +100,24 @@ fn opened_for_entities(
     [before, after]: &[Engine<'_>; 2],
     asked: &AskedFlow<'_>,
 ) -> Vec<OpenedFlow> {
-    let flows = |engine: &Engine<'_>| {
-        let cluster = engine.cluster();
-        let mut flows: BTreeMap<(String, String), ConnectionSet> = BTreeMap::new();
-        for id in cluster.workload_ids() {
-            for direction in Direction::BOTH {
-                for flow in engine.relation().flows_with_entities(id, direction) {
-                    let name = |peer| match peer {
-                        Peer::Workload(id) => cluster.workload_name(id),
-                        Peer::Outside(range) => range_name(range),
-                        Peer::Entity(entity) => format!("{}{}", Form::ENTITY, entity.name()),
-                    };
-                    let ends = (name(flow.source), name(flow.destination));
-                    flows.insert(ends, (*flow.connections).clone());
-                }
-            }
-        }
-        flows
-    };
-    let known = flows(before);
+    let known = entity_flows(before);
     let is = |end: &AskedEnd, name: &str| matches!(end, AskedEnd::Workload(its) | AskedEnd::Entity(its) if its == name);
-    let opened = flows(after).into_iter().map(|((from, to), connections)| {
-        let nothing = ConnectionSet::none();
-        let before = known.get(&(from.clone(), to.clone()));
-        let mut connections = connections.difference(before.unwrap_or(&nothing));
-        if is(&asked.from, &from) && is(&asked.to, &to) {
-            connections = connections.difference(asked.connections);
-        }
-        OpenedFlow {
-            is_within_cluster: true,
-            from,
-            to,
-            connections,
-        }
-    });
+    let opened = entity_flows(after)
+        .into_iter()
+        .map(|((from, to), connections)| {
+            let nothing = ConnectionSet::none();
+            let before = known.get(&(from.clone(), to.clone()));
+            let mut connections = connections.difference(before.unwrap_or(&nothing));
+            if is(&asked.from, &from) && is(&asked.to, &to) {
+                connections = connections.difference(asked.connections);
+            }
+            OpenedFlow {
+                is_within_cluster: true,
+                from,
+                to,
+                connections,
+            }
+        });
     opened.filter(|flow| !flow.connections.is_empty()).collect()
 }
 
