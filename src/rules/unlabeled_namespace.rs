@@ -125,9 +125,9 @@ impl Rule for UnlabeledNamespace {
         let there: HashSet<(&str, &str)> = there.collect();
         for id in cluster.policy_ids() {
             let policy = &cluster.policy(id).object;
-            // What the API server rejects selects nobody.
-            let peers = policy.peers().filter(|_| policy.meta.is_accepted);
-            for place in peers {
+            // A policy that the API server rejects is told of, too: once it is put right, this
+            // would be what is still wrong with it.
+            for place in policy.peers() {
                 let Some((Some(selector), _)) = place.peer.selectors() else {
                     continue;
                 };
