@@ -84,7 +84,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
             for one in &mut exposures {
                 let span = cluster.workload(one.workload).object.meta.span;
                 let pod = Endpoint::workload(cluster, one.workload);
-                one.resolves_names = match asks_usual_resolver(cluster, &pod, span) {
+                one.resolves_names = match asks_usual_resolver(&engine, &pod, span) {
                     Truth::True => Some(true),
                     Truth::False => Some(false),
                     Truth::Unknown => None,

@@ -198,16 +198,21 @@ impl Cluster {
     /// CNI plugin than the one in force are not among them, as nobody enforces them.
     #[must_use]
     pub fn foreign_policies(&self) -> Vec<&k8s::PluginPolicy> {
-        let cni = self.enforcement.cni().map(|cni| cni.value);
         let policies = self.plugin_policies.iter().map(Arc::as_ref);
-        let is_foreign = |policy: &&k8s::PluginPolicy| match (cni, policy.kind.product) {
+        policies.filter(|policy| self.is_foreign(policy)).collect()
+    }
+
+    /// Whether a policy is one of the [`foreign_policies`](Self::foreign_policies).
+    #[must_use]
+    pub fn is_foreign(&self, policy: &k8s::PluginPolicy) -> bool {
+        let cni = self.enforcement.cni().map(|cni| cni.value);
+        match (cni, policy.kind.product) {
             (Some(Cni::Cilium), Product::Cilium)
             | (Some(Cni::Calico), Product::Calico)
             | (Some(Cni::OvnKubernetes), Product::OvnKubernetes) => false,
             (Some(cni), product) if product.is_cni_plugin() => Cni::of(product) == Some(cni),
             _ => true,
-        };
-        policies.filter(is_foreign).collect()
+        }
     }
 
     /// The policies of CNI plugins that are not in force, so that nobody enforces them.

@@ -389,8 +389,8 @@ impl<'c> Compiled<'c> {
             ports.numbers = ConnectionSet::all();
             return PortsId(self.ports.intern(ports));
         };
+        ports.numbers = ConnectionSet::union_of(entries.iter().map(|it| it.ports.numbers()));
         for entry in entries {
-            ports.numbers = ports.numbers.union(&entry.ports.numbers());
             ports.is_opaque |= entry.ports.is_opaque();
             match &entry.ports {
                 program::Ports::Name(name, protocol) => {

@@ -44,7 +44,7 @@ pub use verdict::{
     AskedPolicies, AskedRule, Decision, Explanation, Judge, Match, Matter, Miss, NearestMiss,
     PeerTrace, PeersTrace, PluginDifference, PolicyTrace, PortTrace, PortsTrace, ReasonCode,
     Requirement, RuleTrace, Scope, SetAside, SetAsideReason, SideTrace, StageTrace, Verdict,
-    Wanted, Way, explain, judge, plugin_differences, ports_at, set_aside, side, uniform_ranges,
+    Wanted, Way, explain, judge, plugin_differences, ports_at, set_aside, uniform_ranges,
 };
 
 use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId, WorkloadId};
@@ -81,6 +81,7 @@ pub struct Engine<'c> {
     matched: Vec<OnceLock<Vec<WorkloadId>>>,
     functions: OnceLock<Functions>,
     workload_labels: OnceLock<WorkloadLabels<'c>>,
+    judge: Judge<'c, 'c>,
 }
 
 impl<'c> Engine<'c> {
@@ -113,6 +114,7 @@ impl<'c> Engine<'c> {
             matched,
             functions: OnceLock::new(),
             workload_labels: OnceLock::new(),
+            judge: Judge::new(cluster),
         }
     }
 
@@ -247,6 +249,12 @@ impl<'c> Engine<'c> {
             sides: &self.sides,
             functions,
         }
+    }
+
+    /// Who judges single pairs, rule by rule; what it has looked up once it keeps.
+    #[must_use]
+    pub fn judge(&self) -> &Judge<'c, 'c> {
+        &self.judge
     }
 
     fn parts(&self) -> Parts<'_, 'c> {

@@ -4,6 +4,7 @@
 //! Refuses to know port names: those mean numbers only at a destination.
 
 use crate::k8s::Protocol;
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -167,6 +168,18 @@ impl PortSet {
             }
             rest.first()
                 .is_some_and(|range| range.0 <= *first && *last <= range.1)
+        })
+    }
+
+    /// Whether no port is in both.
+    #[must_use]
+    pub fn is_disjoint(&self, other: &Self) -> bool {
+        let mut rest = other.ranges();
+        self.ranges().iter().all(|(first, last)| {
+            while rest.first().is_some_and(|range| range.1 < *first) {
+                rest = &rest[1..];
+            }
+            rest.first().is_none_or(|range| *last < range.0)
         })
     }
 
@@ -347,6 +360,19 @@ impl ConnectionSet {
         self.by_protocol(other, PortSet::union)
     }
 
+    /// The connections that are in one of several.
+    #[must_use]
+    pub fn union_of<S: Borrow<Self>>(sets: impl IntoIterator<Item = S>) -> Self {
+        let mut ranges: [Vec<(u16, u16)>; 3] = std::array::from_fn(|_| Vec::new());
+        for set in sets {
+            for (ranges, ports) in ranges.iter_mut().zip(&set.borrow().ports) {
+                ranges.extend(ports.ranges());
+            }
+        }
+        let ports = ranges.map(PortSet::from_ranges);
+        Self { ports }
+    }
+
     /// The connections that are in both.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
@@ -372,6 +398,13 @@ impl ConnectionSet {
             .iter()
             .zip(&other.ports)
             .all(|(ports, others)| ports.is_subset(others))
+    }
+
+    /// Whether no connection is in both.
+    #[must_use]
+    pub fn is_disjoint(&self, other: &Self) -> bool {
+        let mut both = self.ports.iter().zip(&other.ports);
+        both.all(|(ports, others)| ports.is_disjoint(others))
     }
 
     /// Whether no connection is in the set.

@@ -6,6 +6,7 @@
 
 mod asked;
 mod difference;
+mod index;
 mod labels;
 pub(super) mod peers;
 mod ports;
@@ -27,9 +28,9 @@ use super::program::{Program, Reading, network_policy};
 use super::{Address, AddressRange, ConnectionSet, Endpoint, HashMap, address_pairs};
 use crate::cluster::{Cluster, NamespaceId};
 use crate::k8s::{Direction, NetworkPolicyPort};
+use index::IndexedProgram;
 use side::Scene;
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What one pair of endpoints may say to each other, and why.
 #[derive(Clone, Debug)]
@@ -68,13 +69,14 @@ impl<'c> Way<'c> {
     }
 }
 
-/// Judges pairs of endpoints of a cluster, and keeps what several pairs need.
+/// Judges pairs of endpoints of a cluster, and keeps what several pairs need. Several threads
+/// may ask the same one.
 #[derive(Debug)]
 pub struct Judge<'c, 'e> {
     cluster: &'c Cluster,
     reading: Reading<'e>,
     /// By namespace: the policies that can select its pods.
-    programs: RefCell<HashMap<Option<NamespaceId>, Rc<Program<'c>>>>,
+    programs: Mutex<HashMap<Option<NamespaceId>, Arc<IndexedProgram<'c>>>>,
 }
 
 /// What `from` may open to `to`: equal to the edge of this pair in the graph of all pairs. A
@@ -97,43 +99,6 @@ pub fn judge(cluster: &Cluster, from: &Endpoint<'_>, to: &Endpoint<'_>) -> Verdi
 fn is_refused(cluster: &Cluster, end: &Endpoint<'_>) -> bool {
     let id = end.pod().and_then(|pod| pod.workload);
     id.is_some_and(|id| !cluster.workload(id).object.meta.is_accepted)
-}
-
-/// What one side alone would let through, gaps taken as by [`judge`]: for `Egress` what
-/// `subject` may open to `other` whatever the policies of `other` say, for `Ingress` what
-/// `other` may open to `subject` whatever its own policies say.
-///
-/// With several known addresses this is what one of the ways lets through.
-#[must_use]
-pub fn side(
-    cluster: &Cluster,
-    direction: Direction,
-    subject: &Endpoint<'_>,
-    other: &Endpoint<'_>,
-) -> Verdict {
-    let (subject, other) = (&subject.in_graph(cluster), &other.in_graph(cluster));
-    if let (Some(one), Some(two)) = (subject.pod(), other.pod())
-        && one.is_same_pod(two)
-    {
-        return Verdict::certain(ConnectionSet::all());
-    }
-    let pairs = match direction {
-        Direction::Egress => address_pairs(subject, other),
-        Direction::Ingress => address_pairs(other, subject),
-    };
-    let judge = Judge::new(cluster);
-    let verdicts = pairs.into_iter().map(|(source, destination)| {
-        let (address, destination) = match direction {
-            Direction::Egress => (destination, other),
-            Direction::Ingress => (source, subject),
-        };
-        judge
-            .side(direction, subject, (other, address), destination)
-            .verdict
-    });
-    verdicts
-        .reduce(|one, other| one.or(&other))
-        .expect("there is a pair of addresses")
 }
 
 /// What the `ports` of a rule mean at a destination (S7); all connections where there are
@@ -173,7 +138,7 @@ impl<'c, 'e> Judge<'c, 'e> {
         Self {
             cluster,
             reading,
-            programs: RefCell::default(),
+            programs: Mutex::default(),
         }
     }
 
@@ -188,6 +153,44 @@ impl<'c, 'e> Judge<'c, 'e> {
             return explanation;
         }
         labels::narrow(explanation, self, from, to)
+    }
+
+    /// What one side alone would let through, gaps taken as by [`judge`]: for `Egress` what
+    /// `subject` may open to `other` whatever the policies of `other` say, for `Ingress` what
+    /// `other` may open to `subject` whatever its own policies say.
+    ///
+    /// With several known addresses this is what one of the ways lets through.
+    #[must_use]
+    pub fn one_side(
+        &self,
+        direction: Direction,
+        subject: &Endpoint<'_>,
+        other: &Endpoint<'_>,
+    ) -> Verdict {
+        let (subject, other) = (
+            &subject.in_graph(self.cluster),
+            &other.in_graph(self.cluster),
+        );
+        if let (Some(one), Some(two)) = (subject.pod(), other.pod())
+            && one.is_same_pod(two)
+        {
+            return Verdict::certain(ConnectionSet::all());
+        }
+        let pairs = match direction {
+            Direction::Egress => address_pairs(subject, other),
+            Direction::Ingress => address_pairs(other, subject),
+        };
+        let verdicts = pairs.into_iter().map(|(source, destination)| {
+            let (address, destination) = match direction {
+                Direction::Egress => (destination, other),
+                Direction::Ingress => (source, subject),
+            };
+            self.side(direction, subject, (other, address), destination)
+                .verdict
+        });
+        verdicts
+            .reduce(|one, other| one.or(&other))
+            .expect("there is a pair of addresses")
     }
 
     fn judged<'l>(&self, from: &Endpoint<'l>, to: &Endpoint<'l>) -> Explanation<'l>
@@ -223,7 +226,7 @@ impl<'c, 'e> Judge<'c, 'e> {
     where
         'c: 'l,
     {
-        let program: Rc<Program<'c>> = self.program(subject.pod().and_then(|pod| pod.namespace.id));
+        let program = self.program(subject.pod().and_then(|pod| pod.namespace.id));
         let scene = Scene {
             program: &program,
             enforcement: self.reading.enforcement,
@@ -235,16 +238,15 @@ impl<'c, 'e> Judge<'c, 'e> {
         side::judge_side(scene, subject)
     }
 
-    fn program(&self, namespace: Option<NamespaceId>) -> Rc<Program<'c>> {
-        let mut programs = self.programs.borrow_mut();
-        let program = programs.entry(namespace).or_insert_with(|| {
-            Rc::new(Program::for_namespace(
-                self.cluster,
-                namespace,
-                self.reading,
-            ))
-        });
-        Rc::clone(program)
+    fn program(&self, namespace: Option<NamespaceId>) -> Arc<IndexedProgram<'c>> {
+        let programs = || self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(program) = programs().get(&namespace) {
+            return Arc::clone(program);
+        }
+        // Two threads may make the same one: better than that all wait for each.
+        let program = Program::for_namespace(self.cluster, namespace, self.reading);
+        let program = Arc::new(IndexedProgram::new(program));
+        Arc::clone(programs().entry(namespace).or_insert(program))
     }
 }
 

@@ -5,7 +5,7 @@
 use super::{Context, entrance};
 use crate::cluster::{ServiceId, WorkloadId};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{self, Endpoint, PolicyRef};
+use crate::engine::{Endpoint, PolicyRef};
 use crate::k8s::{Direction, Protocol, ServicePort};
 
 /// A port behind a Service that is closed to pods, as all others behind it are.
@@ -61,7 +61,7 @@ impl CutOff {
     fn is_certain(&self, cx: &Context<'_>) -> bool {
         let [from, to] =
             [self.source, self.destination].map(|id| Endpoint::workload(cx.cluster, id));
-        let denied = engine::explain(cx.cluster, &from, &to).verdict.denied();
+        let denied = cx.engine.judge().explain(&from, &to).verdict.denied();
         denied.contains(self.protocol, self.port)
     }
 
@@ -113,7 +113,7 @@ impl CutOff {
             Direction::Egress => (source, destination),
             Direction::Ingress => (destination, source),
         };
-        let verdict = engine::side(cx.cluster, side, &subject, &other);
+        let verdict = cx.engine.judge().one_side(side, &subject, &other);
         verdict.denied().contains(self.protocol, self.port)
     }
 }

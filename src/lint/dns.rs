@@ -8,7 +8,7 @@ use super::isolated_pods::IsolatedPods;
 use super::{Context, Settings, addresses};
 use crate::cluster::platform::{self, KnownPods, Role};
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, WorkloadId};
-use crate::engine::{self, ConnectionSet, Endpoint, NamespaceView, PodView};
+use crate::engine::{ConnectionSet, Endpoint, Engine, NamespaceView, PodView};
 use crate::k8s::{
     Direction, IpBlock, Label, LabelSelector, Labels, NetworkPolicyPeer, NetworkPolicyPort,
     NetworkPolicyRule, PortReference, Protocol, Truth, is_opaque,
@@ -190,7 +190,8 @@ pub fn reached_protocols(cx: &Context<'_>, pods: &IsolatedPods) -> BTreeSet<Prot
 pub fn reached_from(cx: &Context<'_>, subject: &Endpoint<'_>, span: Span) -> BTreeSet<Protocol> {
     let cluster = cx.cluster;
     let ask = |resolver: &Endpoint<'_>| {
-        let verdict = engine::side(cluster, Direction::Egress, subject, resolver);
+        let judge = cx.engine.judge();
+        let verdict = judge.one_side(Direction::Egress, subject, resolver);
         has_dns(verdict.possible())
     };
     let mut found = BTreeSet::new();
@@ -215,11 +216,13 @@ pub fn reached_from(cx: &Context<'_>, subject: &Endpoint<'_>, span: Span) -> BTr
 /// Whether an end may ask a resolver that most clusters of this platform have, over UDP, where
 /// none is among the manifests; `span` is the text that makes one think of it.
 #[must_use]
-pub fn asks_usual_resolver(cluster: &Cluster, subject: &Endpoint<'_>, span: Span) -> Truth {
+pub fn asks_usual_resolver(engine: &Engine<'_>, subject: &Endpoint<'_>, span: Span) -> Truth {
+    let cluster = engine.cluster();
     let asked = |connections: &ConnectionSet| has_dns(connections).contains(&Protocol::Udp);
     let answers = resolvers(cluster).map(|resolver| {
         with_resolver(cluster, resolver, span, |resolver| {
-            let verdict = engine::side(cluster, Direction::Egress, subject, resolver);
+            let judge = engine.judge();
+            let verdict = judge.one_side(Direction::Egress, subject, resolver);
             match (asked(&verdict.allowed()), asked(verdict.possible())) {
                 (true, _) => Truth::True,
                 (false, true) => Truth::Unknown,
@@ -285,7 +288,8 @@ pub fn reaches_openshift_resolver(cx: &Context<'_>, pods: &IsolatedPods, port: u
         resolvers(cluster).filter(|pods| pods.namespaces.contains(&OPENSHIFT_HOME));
     of_openshift.any(|resolver| {
         with_resolver(cluster, resolver, span, |resolver| {
-            let allowed = engine::side(cluster, Direction::Egress, &subject, resolver);
+            let judge = cx.engine.judge();
+            let allowed = judge.one_side(Direction::Egress, &subject, resolver);
             PROTOCOLS
                 .iter()
                 .any(|protocol| allowed.possible().contains(*protocol, port))

@@ -9,8 +9,8 @@ use crate::cluster::{Cluster, PolicyId, WorkloadId};
 use crate::diagnostic::Diagnostic;
 use crate::engine::program::{End, StageName};
 use crate::engine::{
-    self, AddressRange, CiliumSelector, Endpoint, Entity, PodView, PolicyRef, PolicyTrace, RuleRef,
-    SideTrace,
+    AddressRange, CiliumSelector, Endpoint, Engine, Entity, PodView, PolicyRef, PolicyTrace,
+    RuleRef, SideTrace,
 };
 use crate::k8s::{
     Action, CiliumMeaning, CiliumPeers, Direction, NetworkPolicyPeer, NetworkPolicyPort,
@@ -42,19 +42,20 @@ impl<'c> Entrance<'c> {
     /// gets in: cluster-wide policies have a word in it, or policies that are not judged.
     #[must_use]
     pub fn guarded(
-        cluster: &'c Cluster,
+        engine: &Engine<'c>,
         unjudged: &Unjudged,
         workload: WorkloadId,
         protocol: Protocol,
         port: u16,
     ) -> Option<Self> {
+        let cluster = engine.cluster();
         let found = cluster.workload(workload);
         if !found.object.meta.is_accepted || unjudged.is_unknown_in(cluster, found.namespace) {
             return None;
         }
         // What the rules say of ports does not depend on who asks: anybody will do.
-        let explanation =
-            engine::explain(cluster, &anybody(), &Endpoint::workload(cluster, workload));
+        let pods = Endpoint::workload(cluster, workload);
+        let explanation = engine.judge().explain(&anybody(), &pods);
         let side = &explanation.ways.first()?.ingress;
         let policies = guards(side)?;
         let (mut rules, mut plugin_rules) = (Vec::new(), Vec::new());
@@ -94,8 +95,8 @@ impl<'c> Entrance<'c> {
     /// Whether a rule lets everybody in, or addresses outside, or nodes, through which such
     /// traffic comes.
     #[must_use]
-    pub fn admits_addresses(&self, cluster: &Cluster) -> bool {
-        self.admits_ends(cluster)
+    pub fn admits_addresses(&self, engine: &Engine<'_>) -> bool {
+        self.admits_ends(engine)
             || self.rules.iter().any(|(_, _, rule)| {
                 let peers = rule.peers.items();
                 peers.is_empty() || peers.iter().any(|peer| peer.ip_block.get().is_some())
@@ -104,13 +105,13 @@ impl<'c> Entrance<'c> {
 
     /// Whether the policies of a CNI plugin let in somebody who is no pod: addresses outside,
     /// other nodes, the API server, Cilium's own proxy.
-    fn admits_ends(&self, cluster: &Cluster) -> bool {
+    fn admits_ends(&self, engine: &Engine<'_>) -> bool {
         // An address of the internet that is in nobody's hands (RFC 5737).
         let stranger = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 77));
         let outside = Endpoint::Address(AddressRange::from(stranger));
         let entities = [Entity::RemoteNode, Entity::KubeApiserver, Entity::Ingress];
         let mut ends = entities.map(Endpoint::Entity).into_iter().chain([outside]);
-        self.is_guarded_by_plugin() && ends.any(|end| self.lets_in(cluster, &end))
+        self.is_guarded_by_plugin() && ends.any(|end| self.lets_in(engine, &end))
     }
 
     /// Whether a policy of a CNI plugin isolates the pods.
@@ -122,9 +123,10 @@ impl<'c> Entrance<'c> {
 
     /// Whether an end gets in: at the port, or at one of a Service that leads to it, which is a
     /// mistake of its own in a policy of a CNI plugin.
-    fn lets_in(&self, cluster: &Cluster, end: &Endpoint<'_>) -> bool {
+    fn lets_in(&self, engine: &Engine<'_>, end: &Endpoint<'_>) -> bool {
+        let cluster = engine.cluster();
         let pods = Endpoint::workload(cluster, self.workload);
-        let verdict = engine::side(cluster, Direction::Ingress, &pods, end);
+        let verdict = engine.judge().one_side(Direction::Ingress, &pods, end);
         let object = &cluster.workload(self.workload).object;
         let is_open = |port: u16| verdict.possible().contains(self.protocol, port);
         let mut services = cluster.services_of(self.workload);
@@ -140,18 +142,23 @@ impl<'c> Entrance<'c> {
 
     /// Whether the policies of a CNI plugin let in somebody who is no pod, a workload of which
     /// `is_meant` holds, or pods that no manifest has and that may be such.
-    pub fn plugin_admits(&self, cluster: &Cluster, is_meant: impl Fn(WorkloadId) -> bool) -> bool {
+    pub fn plugin_admits(
+        &self,
+        engine: &Engine<'_>,
+        is_meant: impl Fn(WorkloadId) -> bool,
+    ) -> bool {
         if !self.is_guarded_by_plugin() {
             return false;
         }
+        let cluster = engine.cluster();
         let mut others = cluster.workload_ids().filter(|id| *id != self.workload);
-        self.admits_ends(cluster)
+        self.admits_ends(engine)
             || self
                 .plugin_rules
                 .iter()
                 .any(|rule| may_mean_others(cluster, *rule))
             || others
-                .any(|id| is_meant(id) && self.lets_in(cluster, &Endpoint::workload(cluster, id)))
+                .any(|id| is_meant(id) && self.lets_in(engine, &Endpoint::workload(cluster, id)))
     }
 
     /// Whether a rule lets in by a peer of which `is_meant` holds, or lets everybody in.
@@ -272,15 +279,17 @@ pub fn others<'e, 'c: 'e>(
 /// cannot be said what they allow, as for [`Entrance::guarded`].
 #[must_use]
 pub fn guarded_exit(
-    cluster: &Cluster,
+    engine: &Engine<'_>,
     unjudged: &Unjudged,
     workload: WorkloadId,
 ) -> Option<Vec<PolicyId>> {
+    let cluster = engine.cluster();
     let found = cluster.workload(workload);
     if !found.object.meta.is_accepted || unjudged.may_be_in(cluster, found.namespace) {
         return None;
     }
-    let explanation = engine::explain(cluster, &Endpoint::workload(cluster, workload), &anybody());
+    let pods = Endpoint::workload(cluster, workload);
+    let explanation = engine.judge().explain(&pods, &anybody());
     let guards = guards(&explanation.ways.first()?.egress)?;
     Some(guards.iter().filter_map(network_policy).collect())
 }

@@ -5,10 +5,13 @@
 
 use super::absence::Inventories;
 use super::api_clients::ApiClients;
+use super::labelled::Labelled;
 use super::unjudged::Unjudged;
 use super::{Context, dns};
 use crate::cluster::WorkloadId;
 use crate::engine::program::Program;
+use crate::k8s::LabelSelector;
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 /// The facts of one run.
@@ -19,6 +22,8 @@ pub(super) struct Facts<'a> {
     inventories: OnceLock<Arc<Inventories<'a>>>,
     listening_for_dns: OnceLock<Arc<[WorkloadId]>>,
     program: OnceLock<Arc<Program<'a>>>,
+    labelled: OnceLock<Arc<Labelled<'a>>>,
+    single_peers: OnceLock<HashSet<(String, String)>>,
 }
 
 impl<'a> Context<'a> {
@@ -49,6 +54,29 @@ impl<'a> Context<'a> {
         let listens = |id: &WorkloadId| dns::listens_for_dns(self.cluster, *id);
         let made = || self.cluster.workload_ids().filter(listens).collect();
         Arc::clone(self.facts.listening_for_dns.get_or_init(made))
+    }
+
+    /// Every workload by its labels.
+    #[must_use]
+    pub fn labelled(&self) -> Arc<Labelled<'a>> {
+        let made = || Arc::new(Labelled::new(self.cluster));
+        Arc::clone(self.facts.labelled.get_or_init(made))
+    }
+
+    /// Whether some policy has a peer with both of these selectors, in this form.
+    #[must_use]
+    pub fn is_single_peer(&self, namespaces: &LabelSelector, pods: &LabelSelector) -> bool {
+        let made = || {
+            let policies = self.cluster.policies().iter();
+            let peers = policies.flat_map(|policy| policy.object.peers());
+            let both = peers.filter_map(|place| match place.peer.selectors()? {
+                (Some(namespaces), Some(pods)) => Some((namespaces.to_string(), pods.to_string())),
+                _ => None,
+            });
+            both.collect()
+        };
+        let known = self.facts.single_peers.get_or_init(made);
+        known.contains(&(namespaces.to_string(), pods.to_string()))
     }
 
     /// Whether a peer's selectors match pods on the network of their node (S15).

@@ -9,7 +9,7 @@ use crate::cluster::platform;
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::FixClass;
 use crate::engine::program::End;
-use crate::engine::{self, Endpoint, NamespaceView, PodView, PolicyRef};
+use crate::engine::{Endpoint, Engine, NamespaceView, PodView, PolicyRef};
 use crate::k8s::{Direction, LabelSelector, Labels, NetworkPolicy, Truth, Workload, WorkloadKind};
 use crate::source::Span;
 
@@ -73,7 +73,7 @@ pub fn has_default_deny(cx: &Context<'_>, namespace: NamespaceId, direction: Dir
     let (cluster, no_labels) = (cx.cluster, Labels::default());
     may_isolate(cluster, namespace, &no_labels, direction)
         || plugin_may_isolate(cx, namespace, &no_labels, direction)
-        || is_denied_cluster_wide(cluster, namespace, &no_labels, direction)
+        || is_denied_cluster_wide(cx.engine, namespace, &no_labels, direction)
 }
 
 /// The same of policies of the CNI plugin in force.
@@ -117,11 +117,12 @@ fn may_isolate(
 /// Whether a cluster-wide policy keeps strangers and pods with these labels apart.
 #[must_use]
 pub fn is_denied_cluster_wide(
-    cluster: &Cluster,
+    engine: &Engine<'_>,
     namespace: NamespaceId,
     labels: &Labels,
     direction: Direction,
 ) -> bool {
+    let cluster = engine.cluster();
     if cluster.cluster_policies().is_empty() && cluster.plugin_policies().is_empty() {
         return false;
     }
@@ -139,7 +140,9 @@ pub fn is_denied_cluster_wide(
         NamespaceView::of(cluster, namespace),
         labels,
     ));
-    let verdict = engine::side(cluster, direction, &pod, &Endpoint::Pod(stranger));
+    let verdict = engine
+        .judge()
+        .one_side(direction, &pod, &Endpoint::Pod(stranger));
     !verdict.denied().is_empty()
 }
 
@@ -284,7 +287,7 @@ impl Coverage {
             cx.engine.isolated_by(*id, direction).is_empty()
                 && !plugin_may_isolate(cx, self.namespace, labels, direction)
                 && !may_isolate(cx.cluster, self.namespace, labels, direction)
-                && !is_denied_cluster_wide(cx.cluster, self.namespace, labels, direction)
+                && !is_denied_cluster_wide(cx.engine, self.namespace, labels, direction)
         };
         self.workloads.iter().copied().filter(is_open).collect()
     }

@@ -23,6 +23,7 @@ pub mod entrance;
 pub mod exposure;
 mod facts;
 pub mod homes;
+mod labelled;
 pub mod isolated_pods;
 pub mod isolation;
 pub mod mismatch;

@@ -266,30 +266,56 @@ fn are_one_family(a: &str, b: &str) -> bool {
 
 /// Whether two texts are the same but for case and separators.
 fn same_form(a: &str, b: &str) -> bool {
-    let letters = |text: &str| -> String {
-        text.chars()
-            .filter(|c| !matches!(c, '-' | '_' | '.'))
-            .flat_map(char::to_lowercase)
-            .collect()
-    };
-    a != b && a.len() > 2 && letters(a) == letters(b)
+    fn letters(text: &str) -> impl Iterator<Item = char> {
+        let letters = text.chars().filter(|c| !matches!(c, '-' | '_' | '.'));
+        letters.flat_map(char::to_lowercase)
+    }
+    a != b && a.len() > 2 && letters(a).eq(letters(b))
 }
 
 /// Whether one text looks like a slip of the other. Short words, numbers and suffixes
 /// such as `-a` and `-b` are told apart on purpose by those who write them.
 #[must_use]
 pub fn is_typo(a: &str, b: &str) -> bool {
-    let split = |text: &str| -> Vec<String> {
-        text.split(['-', '_', '.', '/'])
-            .map(str::to_lowercase)
-            .collect()
-    };
-    let (a, b) = (split(a), split(b));
-    if a.len() != b.len() {
-        return false;
+    if !a.is_ascii() || !b.is_ascii() {
+        return is_typo_in_lower_case(&a.to_lowercase(), &b.to_lowercase());
     }
-    let mut differing = a.iter().zip(&b).filter(|(a, b)| a != b);
-    let (Some((a, b)), None) = (differing.next(), differing.next()) else {
+    // Most texts are told apart without a copy of either.
+    let Some((a, b)) = differing_word(a, b, str::eq_ignore_ascii_case) else {
+        return false;
+    };
+    let letters = |text: &str| {
+        let bits = text.bytes().map(|byte| 1u128 << byte.to_ascii_lowercase());
+        bits.fold(0, |all, bit| all | bit)
+    };
+    // A slip changes one letter into another, or two of them.
+    let is_far = a.len().abs_diff(b.len()) > 2
+        || a.len().min(b.len()) < 3
+        || (letters(a) ^ letters(b)).count_ones() > 4;
+    !is_far && is_typo_in_lower_case(&a.to_ascii_lowercase(), &b.to_ascii_lowercase())
+}
+
+/// The only words of two texts that differ, if there are no others.
+fn differing_word<'t>(
+    a: &'t str,
+    b: &'t str,
+    are_equal: impl Fn(&str, &str) -> bool,
+) -> Option<(&'t str, &'t str)> {
+    const ENDS: [char; 4] = ['-', '_', '.', '/'];
+    let (mut left, mut right) = (a.split(ENDS), b.split(ENDS));
+    let mut found = None;
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return found,
+            (Some(a), Some(b)) if are_equal(a, b) => {}
+            (Some(a), Some(b)) if found.is_none() => found = Some((a, b)),
+            _ => return None,
+        }
+    }
+}
+
+fn is_typo_in_lower_case(a: &str, b: &str) -> bool {
+    let Some((a, b)) = differing_word(a, b, |a, b| a == b) else {
         return false;
     };
     let letters = |text: &str| -> String { text.chars().filter(|c| !c.is_ascii_digit()).collect() };

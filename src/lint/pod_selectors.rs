@@ -6,9 +6,7 @@
 use super::{Context, words};
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::Diagnostic;
-use crate::k8s::{
-    LabelSelector, LabelSelectorRequirement, NetworkPolicyPeer, Operator, PeerPlace, Truth,
-};
+use crate::k8s::{LabelSelector, LabelSelectorRequirement, NetworkPolicyPeer, Operator, PeerPlace};
 use crate::source::Span;
 
 /// A pod selector and its place.
@@ -65,13 +63,11 @@ impl<'c> PodSelector<'c> {
         }
     }
 
-    /// The known workloads of those namespaces.
+    /// The known workloads of those namespaces that it may match, by labels alone, in order:
+    /// also those on the network of their node, and those whose labels another tool fills in.
     #[must_use]
-    pub fn candidates(&self, cx: &Context<'_>) -> Vec<WorkloadId> {
-        let namespaces = self.namespaces(cx).into_iter();
-        namespaces
-            .flat_map(|namespace| cx.cluster.workloads_in(namespace))
-            .collect()
+    pub fn may_match(&self, cx: &Context<'_>) -> Vec<WorkloadId> {
+        cx.labelled().may_match(&self.namespaces(cx), self.selector)
     }
 
     /// Whether some label has to be there for it to match: it says which pods, and not only
@@ -83,14 +79,6 @@ impl<'c> PodSelector<'c> {
         };
         !self.selector.match_labels.is_empty()
             || self.selector.match_expressions.iter().any(asks_for)
-    }
-
-    /// Whether it may match a workload, by labels alone: also one on the network of its node,
-    /// and one whose labels another tool fills in.
-    #[must_use]
-    pub fn may_match(&self, cx: &Context<'_>, workload: WorkloadId) -> bool {
-        let labels = &cx.cluster.workload(workload).object.labels;
-        self.selector.matches_opaque(labels) != Truth::False
     }
 }
 

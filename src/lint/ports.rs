@@ -13,17 +13,16 @@ pub fn by_number(rule: &NetworkPolicyRule) -> ConnectionSet {
     if entries.is_empty() {
         return ConnectionSet::all();
     }
-    let mut ports = ConnectionSet::none();
-    for entry in entries {
+    let numbers = entries.iter().filter_map(|entry| {
         let numbers = match entry.port.get().map(|port| &port.value) {
             None => PortSet::all(),
             Some(PortReference::Number(first)) => {
                 let last = entry.end_port.get().map_or(*first, |last| last.value);
                 PortSet::range(*first, last)
             }
-            Some(PortReference::Name(_)) => continue,
+            Some(PortReference::Name(_)) => return None,
         };
-        ports = ports.union(&ConnectionSet::of(entry.protocol_or_default(), numbers));
-    }
-    ports
+        Some(ConnectionSet::of(entry.protocol_or_default(), numbers))
+    });
+    ConnectionSet::union_of(numbers)
 }

@@ -5,10 +5,11 @@
 
 use crate::source::{Edit, Source, SourceMap, Span};
 
-/// The line break that the text uses.
+/// The line break that the text uses: that of its first line.
 #[must_use]
 pub fn line_break(source: &Source) -> &'static str {
-    if source.text().contains("\r\n") {
+    let first = source.text().split_inclusive('\n').next();
+    if first.is_some_and(|line| line.ends_with("\r\n")) {
         "\r\n"
     } else {
         "\n"

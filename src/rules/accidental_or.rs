@@ -1,7 +1,7 @@
 //! One hyphen that turns "pods of that namespace" into "that namespace, or those pods".
 
 use crate::cluster::platform::KnownPods;
-use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
+use crate::cluster::{NAMESPACE_NAME_LABEL, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{self, Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule};
 use crate::lint::comments::Gap;
@@ -114,7 +114,8 @@ impl Rule for AccidentalOr {
                 let ([first], [second]) = (pair[0].peers.items(), pair[1].peers.items()) else {
                     continue;
                 };
-                if have_equal_ports(cx.sources, &pair[0], &pair[1]) {
+                let may_be_one = parts(first, second).is_some();
+                if may_be_one && have_equal_ports(cx.sources, &pair[0], &pair[1]) {
                     let path = format!("spec.{}[{}]", direction.field(), index + 1);
                     check(cx, id, first, second, Shape::TwoRules(&pair[1]), path);
                 }
@@ -144,15 +145,15 @@ struct Pair<'p> {
     shape: Shape<'p>,
 }
 
-/// The workloads that each reading means, as far as they are known.
+/// How many workloads each reading means, as far as they are known.
 struct Reach {
     namespaces: Vec<NamespaceId>,
     /// Every workload of the namespaces.
-    in_namespaces: Vec<WorkloadId>,
+    in_namespaces: usize,
     /// The pods, in those namespaces: what one peer would mean.
-    as_one_peer: Vec<WorkloadId>,
+    as_one_peer: usize,
     /// The pods, in the policy's own namespace.
-    in_own: Vec<WorkloadId>,
+    in_own: usize,
 }
 
 fn check(
@@ -164,15 +165,9 @@ fn check(
     path: String,
 ) {
     let own = cx.cluster.policy(id).namespace;
-    let (namespaces, pods, namespaces_first) = match (first.selectors(), second.selectors()) {
-        (Some((Some(namespaces), None)), Some((None, Some(pods)))) => (namespaces, pods, true),
-        (Some((None, Some(pods))), Some((Some(namespaces), None))) => (namespaces, pods, false),
-        _ => return,
-    };
-    // `podSelector: {}` beside namespaces is how one writes "and everybody here".
-    if pods.is_empty() || pods.is_opaque() || namespaces.is_opaque() {
+    let Some((namespaces, pods, namespaces_first)) = parts(first, second) else {
         return;
-    }
+    };
     let pair = Pair {
         policy: id,
         own,
@@ -193,19 +188,31 @@ fn check(
     cx.report(finding);
 }
 
+/// The selector of namespaces and the one of pods, where one peer has nothing but the one and
+/// the other nothing but the other; whether the first one has that of namespaces.
+fn parts<'p>(
+    first: &'p NetworkPolicyPeer,
+    second: &'p NetworkPolicyPeer,
+) -> Option<(&'p LabelSelector, &'p LabelSelector, bool)> {
+    let (namespaces, pods, namespaces_first) = match (first.selectors()?, second.selectors()?) {
+        ((Some(namespaces), None), (None, Some(pods))) => (namespaces, pods, true),
+        ((None, Some(pods)), (Some(namespaces), None)) => (namespaces, pods, false),
+        _ => return None,
+    };
+    // `podSelector: {}` beside namespaces is how one writes "and everybody here".
+    let may_be_one = !pods.is_empty() && !pods.is_opaque() && !namespaces.is_opaque();
+    may_be_one.then_some((namespaces, pods, namespaces_first))
+}
+
 fn reach(cx: &Context<'_>, pair: &Pair<'_>) -> Reach {
-    let cluster = cx.cluster;
-    let matches = |id: &WorkloadId| pair.pods.matches(&cluster.workload(*id).object.labels);
+    let (cluster, labelled) = (cx.cluster, cx.labelled());
     let namespaces = cx.engine.matching_namespaces(pair.namespaces);
-    let in_namespaces: Vec<WorkloadId> = namespaces
-        .iter()
-        .flat_map(|namespace| cluster.workloads_in(*namespace))
-        .collect();
+    let lengths = namespaces.iter().map(|id| cluster.workloads_in(*id).len());
     Reach {
-        as_one_peer: in_namespaces.iter().copied().filter(matches).collect(),
-        in_own: cluster.workloads_in(pair.own).filter(matches).collect(),
+        as_one_peer: labelled.matching(&namespaces, pair.pods).len(),
+        in_own: labelled.matching(&[pair.own], pair.pods).len(),
+        in_namespaces: lengths.sum(),
         namespaces,
-        in_namespaces,
     }
 }
 
@@ -233,7 +240,7 @@ fn score(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach) -> i32 {
     if !rule.ports.items().is_empty() && rule.ports.items().iter().all(dns::is_dns_port) {
         score += 1;
     }
-    if stands_as_one_peer_elsewhere(cx.cluster, pair) {
+    if cx.is_single_peer(pair.namespaces, pair.pods) {
         score += 2;
     }
     score
@@ -276,7 +283,7 @@ fn inventory(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach) -> i32 {
         .inventory
         .is_complete_in(&cluster.namespace(pair.own).name);
     let own_is_known = is_closed || cluster.workloads_in(pair.own).len() > 0;
-    match (reach.in_own.is_empty(), reach.as_one_peer.is_empty()) {
+    match (reach.in_own == 0, reach.as_one_peer == 0) {
         (true, false) if is_closed => 4,
         (true, false) if own_is_known => 2,
         (false, false) => 1,
@@ -300,25 +307,12 @@ fn is_well_known(pair: &Pair<'_>) -> bool {
         .any(|pods| pods.namespaces.iter().any(&names))
 }
 
-/// Whether the same two selectors stand as one peer in some policy.
-fn stands_as_one_peer_elsewhere(cluster: &Cluster, pair: &Pair<'_>) -> bool {
-    let wanted = (pair.namespaces.to_string(), pair.pods.to_string());
-    cluster
-        .policies()
-        .iter()
-        .flat_map(|policy| policy.object.peers())
-        .any(|place| {
-            matches!(place.peer.selectors(), Some((Some(namespaces), Some(pods)))
-            if namespaces.to_string() == wanted.0 && pods.to_string() == wanted.1)
-        })
-}
-
 fn describe(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach, path: String) -> Diagnostic {
     let cluster = cx.cluster;
     let own = &cluster.namespace(pair.own).name;
-    let mut excess = reach.in_namespaces.len() - reach.as_one_peer.len();
+    let mut excess = reach.in_namespaces - reach.as_one_peer;
     if !reach.namespaces.contains(&pair.own) {
-        excess += reach.in_own.len();
+        excess += reach.in_own;
     }
     let what = match pair.shape {
         Shape::OneList(_) => "these two peers are combined with OR",
@@ -335,13 +329,13 @@ fn describe(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach, path: String) -> D
     let every_pod = format!(
         "every pod of {}{}",
         namespaces_in_words(pair.namespaces),
-        count(&reach.in_namespaces)
+        count(reach.in_namespaces)
     );
-    let those_pods = match reach.in_own.len() {
+    let those_pods = match reach.in_own {
         0 if cluster.workloads_in(pair.own).len() > 0 => {
             format!("`{}` in `{own}` (no known pod there has it)", pair.pods)
         }
-        _ => format!("`{}` in `{own}`{}", pair.pods, count(&reach.in_own)),
+        _ => format!("`{}` in `{own}`{}", pair.pods, count(reach.in_own)),
     };
     let (first, second) = if pair.namespaces_first {
         (every_pod, those_pods)
@@ -365,7 +359,7 @@ fn describe(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach, path: String) -> D
             "as one peer (AND): `{}` in {}{}",
             pair.pods,
             namespaces_in_words(pair.namespaces),
-            count(&reach.as_one_peer)
+            count(reach.as_one_peer)
         ));
     let line = cx.sources.position(underlined).line;
     let joined = rewrite::join_items(cx.sources, pair.first.into(), pair.second.into());
@@ -401,8 +395,8 @@ fn namespaces_in_words(selector: &LabelSelector) -> String {
     }
 }
 
-fn count(workloads: &[WorkloadId]) -> String {
-    match workloads.len() {
+fn count(workloads: usize) -> String {
+    match workloads {
         0 => String::new(),
         1 => " (1 workload)".to_owned(),
         several => format!(" ({several} workloads)"),

@@ -2,14 +2,18 @@
 
 use crate::cluster::{NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::engine::program::ByDirection;
 use crate::k8s::{
-    Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, RulePlace,
+    Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
+    PortReference, Protocol, RulePlace,
 };
 use crate::lint::claims::{self, Denial};
 use crate::lint::containment::Allowance;
 use crate::lint::rewrite::Item;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, platform, words};
-use std::collections::BTreeMap;
+use crate::source::Spanned;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
 
 declare_rule! {
     /// ## What it does
@@ -83,8 +87,10 @@ impl Rule for AllowAllRule {
     fn check_namespace(&self, cx: &mut Context<'_>, namespace: NamespaceId) {
         let mut infos: BTreeMap<(Direction, Admits), Vec<Place>> = BTreeMap::new();
         for policy in cx.cluster.policies_in(namespace) {
+            let mut marks = Marks::default();
+            let lists = ByDirection::new(|direction| List::of(cx, policy, direction));
             for place in places(cx, policy) {
-                match mistake(cx, &place) {
+                match mistake(cx, &place, lists.get(place.direction), &mut marks) {
                     Some(finding) => cx.report(finding),
                     None => infos
                         .entry((place.direction, place.admits))
@@ -95,7 +101,7 @@ impl Rule for AllowAllRule {
         }
         for mut places in infos.into_values() {
             // First one of which no other finding says more and takes the place of this one.
-            places.sort_by_key(|place| place.may_be_contradiction(cx));
+            places.sort_by_cached_key(|place| place.may_be_contradiction(cx));
             let finding = info(cx, &places);
             cx.report(finding);
         }
@@ -231,19 +237,147 @@ impl Place {
     }
 }
 
+/// The rules of one policy in a direction, as the question has them what a rule for everybody
+/// makes of the others.
+struct List<'c> {
+    rules: &'c [NetworkPolicyRule],
+    home: &'c str,
+    /// What the rules that do not admit everybody allow, by their places.
+    narrow: OnceCell<Vec<(usize, Narrow)>>,
+    /// By port: the first entry for it of every rule with peers.
+    restricted: OnceCell<HashMap<Port<'c>, Vec<Entry>>>,
+}
+
+/// What a rule allows.
+struct Narrow {
+    allowance: Allowance,
+    /// Whether that is nothing, so that it is covered by no rule at all.
+    is_nothing: bool,
+}
+
+/// A port as it is written: its protocol, its number or name, and where a range ends.
+type Port<'c> = (Protocol, &'c PortReference, Option<u16>);
+
+/// A rule and one of its ports, by their places.
+type Entry = (usize, usize);
+
+/// How many rules the findings about one policy mark in all. Whoever writes that many rules
+/// for everybody beside that many others needs no list of them in each finding.
+struct Marks {
+    left: usize,
+}
+
+impl Default for Marks {
+    fn default() -> Self {
+        Self { left: 1000 }
+    }
+}
+
+impl Marks {
+    /// How many of some rules a finding marks.
+    fn take(&mut self, wanted: usize) -> usize {
+        const AT_LEAST: usize = 3;
+        let taken = wanted.min(self.left.max(AT_LEAST));
+        self.left = self.left.saturating_sub(taken);
+        taken
+    }
+}
+
+fn port_of(entry: &NetworkPolicyPort) -> Option<Port<'_>> {
+    let last = entry.end_port.get().map(|last| last.value);
+    let port = entry.port.get()?;
+    Some((entry.protocol_or_default(), &port.value, last))
+}
+
+impl<'c> List<'c> {
+    fn of(cx: &Context<'c>, policy: PolicyId, direction: Direction) -> Self {
+        let policy = cx.cluster.policy(policy);
+        Self {
+            rules: policy.object.rules(direction),
+            home: &cx.cluster.namespace(policy.namespace).name,
+            narrow: OnceCell::new(),
+            restricted: OnceCell::new(),
+        }
+    }
+
+    /// The other rules that allow nothing beyond one for everybody.
+    fn made_pointless(&self, place: &Place) -> Vec<usize> {
+        let Some(broad) = Allowance::of_rule(&self.rules[place.index], self.home) else {
+            return Vec::new();
+        };
+        let narrow = self.narrow.get_or_init(|| {
+            let rules = self.rules.iter().enumerate();
+            let narrow = rules.filter(|(_, rule)| Admits::of(place.direction, rule).is_none());
+            let narrow = narrow.filter_map(|(index, rule)| {
+                let allowance = Allowance::of_rule(rule, self.home)?;
+                let is_nothing = allowance.is_covered(&[]);
+                Some((
+                    index,
+                    Narrow {
+                        allowance,
+                        is_nothing,
+                    },
+                ))
+            });
+            narrow.collect()
+        });
+        let is_pointless = |narrow: &Narrow| {
+            let may_be = narrow.is_nothing || narrow.allowance.has_only_ports_of(&broad);
+            may_be && narrow.allowance.is_covered(&[&broad])
+        };
+        let pointless = narrow.iter().filter(|(_, narrow)| is_pointless(narrow));
+        pointless.map(|(index, _)| *index).collect()
+    }
+
+    /// The other rules with peers that name a port which one for everybody opens, each with
+    /// its first such port.
+    fn undone(&self, place: &Place) -> Vec<(usize, &'c Spanned<PortReference>)> {
+        let restricted = self.restricted.get_or_init(|| {
+            let mut restricted: HashMap<Port<'c>, Vec<Entry>> = HashMap::new();
+            for (index, rule) in self.rules.iter().enumerate() {
+                if rule.peers.items().is_empty() {
+                    continue;
+                }
+                for (entry, port) in rule.ports.items().iter().enumerate() {
+                    let Some(port) = port_of(port) else { continue };
+                    let entries = restricted.entry(port).or_default();
+                    if entries.last().is_none_or(|(known, _)| *known != index) {
+                        entries.push((index, entry));
+                    }
+                }
+            }
+            restricted
+        });
+        let open = self.rules[place.index].ports.items().iter();
+        let entries = open.filter_map(|entry| restricted.get(&port_of(entry)?));
+        let others = entries.flatten().filter(|(index, _)| *index != place.index);
+        let mut others: Vec<Entry> = others.copied().collect();
+        others.sort_unstable();
+        others.dedup_by_key(|(index, _)| *index);
+        let port = |(index, entry): Entry| {
+            let port = self.rules[index].ports.items()[entry].port.get();
+            port.map(|port| (index, port))
+        };
+        others.into_iter().filter_map(port).collect()
+    }
+}
+
 /// What makes a rule for everybody more than an info.
-fn mistake(cx: &Context<'_>, place: &Place) -> Option<Diagnostic> {
-    let rule = &place.rules(cx)[place.index];
-    let undone = undone_restrictions(cx, place);
+fn mistake(
+    cx: &Context<'_>,
+    place: &Place,
+    list: &List<'_>,
+    marks: &mut Marks,
+) -> Option<Diagnostic> {
+    let rule = &list.rules[place.index];
     if cx.comments.are_about(rule.into()) {
         // A comment says why the rule is there, but hardly that another one is in vain.
+        let undone = undone_restrictions(cx, place, list, marks)?;
         let is_meant = platform::speaks_of_everybody(&place.comments(cx));
-        return undone
-            .filter(|_| !is_meant)
-            .map(|it| it.with_severity(Severity::Info));
+        return (!is_meant).then(|| undone.with_severity(Severity::Info));
     }
     let everybody = place.admits.in_words(place.direction);
-    let pointless = made_pointless(cx, place);
+    let pointless = list.made_pointless(place);
     if !pointless.is_empty() {
         let count = words::count(pointless.len(), "other rule");
         let verb = if pointless.len() == 1 {
@@ -256,14 +390,14 @@ fn mistake(cx: &Context<'_>, place: &Place) -> Option<Diagnostic> {
             .finding(cx, message)
             .label(everybody)
             .help("delete this rule, or the others if everybody is meant");
-        for index in pointless {
-            let mark = Item::from(&place.rules(cx)[index]).mark(cx.sources);
+        for index in &pointless[..marks.take(pointless.len())] {
+            let mark = Item::from(&list.rules[*index]).mark(cx.sources);
             finding = finding.related(mark, "all that this allows is allowed anyway");
         }
         return Some(finding);
     }
-    if undone.is_some() {
-        return undone;
+    if let Some(undone) = undone_restrictions(cx, place, list, marks) {
+        return Some(undone);
     }
     let is_open_store =
         place.direction == Direction::Ingress && place.admits == Admits::EverybodyOnPorts;
@@ -275,26 +409,13 @@ fn mistake(cx: &Context<'_>, place: &Place) -> Option<Diagnostic> {
 }
 
 /// Other rules of the same list name peers for a port that this one opens to everybody.
-fn undone_restrictions(cx: &Context<'_>, place: &Place) -> Option<Diagnostic> {
-    let rules = place.rules(cx);
-    let open = rules[place.index].ports.items();
-    let is_same = |one: &NetworkPolicyPort, other: &NetworkPolicyPort| {
-        let of = |port: &NetworkPolicyPort| {
-            let number = port.port.get().map(|port| port.value.clone());
-            let last = port.end_port.get().map(|last| last.value);
-            (port.protocol_or_default(), number, last)
-        };
-        one.port.get().is_some() && of(one) == of(other)
-    };
-    let others = rules.iter().enumerate().filter(|(index, rule)| {
-        *index != place.index && !rule.peers.items().is_empty() && !rule.ports.items().is_empty()
-    });
-    let shared = others.filter_map(|(index, rule)| {
-        let mut ports = rule.ports.items().iter();
-        let port = ports.find(|port| open.iter().any(|it| is_same(it, port)))?;
-        Some((index, port.port.get()?))
-    });
-    let shared: Vec<_> = shared.collect();
+fn undone_restrictions(
+    cx: &Context<'_>,
+    place: &Place,
+    list: &List<'_>,
+    marks: &mut Marks,
+) -> Option<Diagnostic> {
+    let shared = list.undone(place);
     let (_, port) = shared.first()?;
     let message = format!(
         "this rule opens port {} to everybody, so the peers of {} restrict nothing there",
@@ -305,29 +426,10 @@ fn undone_restrictions(cx: &Context<'_>, place: &Place) -> Option<Diagnostic> {
         .finding(cx, message)
         .label(place.admits.in_words(place.direction))
         .help("name the peers here too, or leave the port out of the other rules");
-    for (_, port) in &shared {
+    for (_, port) in &shared[..marks.take(shared.len())] {
         finding = finding.related(port.span, "naming these peers has no effect");
     }
     Some(finding)
-}
-
-/// The other rules of the same list that allow nothing beyond this one.
-fn made_pointless(cx: &Context<'_>, place: &Place) -> Vec<usize> {
-    let home = &cx
-        .cluster
-        .namespace(cx.cluster.policy(place.policy).namespace)
-        .name;
-    let allowance = |rule: &NetworkPolicyRule| Allowance::of_rule(rule, home);
-    let rules = place.rules(cx);
-    let Some(broad) = allowance(&rules[place.index]) else {
-        return Vec::new();
-    };
-    let is_pointless = |(index, rule): (usize, &NetworkPolicyRule)| {
-        let is_other = index != place.index && Admits::of(place.direction, rule).is_none();
-        let narrow = allowance(rule).filter(|_| is_other)?;
-        narrow.is_covered(&[&broad]).then_some(index)
-    };
-    rules.iter().enumerate().filter_map(is_pointless).collect()
 }
 
 /// One info for all rules of a kind in a namespace.

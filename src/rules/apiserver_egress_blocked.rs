@@ -126,7 +126,7 @@ impl Rule for ApiserverEgressBlocked {
             let Some(evidence) = api_clients.evidence(id) else {
                 continue;
             };
-            let Some(policies) = entrance::guarded_exit(cluster, &unjudged, id) else {
+            let Some(policies) = entrance::guarded_exit(cx.engine, &unjudged, id) else {
                 continue;
             };
             let names_it = |policy: &PolicyId| {

@@ -1,9 +1,8 @@
 //! Names in `toFQDNs` whose addresses Cilium's DNS proxy never learns.
 
-use crate::cluster::Cluster;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::program::PodSet;
-use crate::engine::{self, AddressRange, ConnectionSet, Endpoint, NamespaceView, PodView};
+use crate::engine::{AddressRange, ConnectionSet, Endpoint, Engine, NamespaceView, PodView};
 use crate::k8s::{CiliumFqdn, CiliumPeers, Direction, Truth};
 use crate::lint::plugin_rules::{self, CiliumPlace};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, plugin_dns, words};
@@ -161,7 +160,7 @@ fn check<'c>(
         }
     };
     // Where every address outside is open on these ports, the names add nothing.
-    let is_needed = |pod: &&PodView<'_>| !opens_everything(cluster, place, pod);
+    let is_needed = |pod: &&PodView<'_>| !opens_everything(cx.engine, place, pod);
     let cut_off = pods.iter().filter(is_needed);
     let cut_off = cut_off.map(|pod| (unseen(names, proxied, pod), pod));
     let (unseen, pod) = cut_off.max_by_key(|(unseen, _)| unseen.len())?;
@@ -194,7 +193,7 @@ fn check<'c>(
 }
 
 /// Whether other rules let a pod reach every address outside on the ports of a rule.
-fn opens_everything(cluster: &Cluster, place: &CiliumPlace<'_, '_>, pod: &PodView<'_>) -> bool {
+fn opens_everything(engine: &Engine<'_>, place: &CiliumPlace<'_, '_>, pod: &PodView<'_>) -> bool {
     let ports = match &place.enforced.ports {
         None => ConnectionSet::all(),
         Some(entries) => entries
@@ -206,7 +205,7 @@ fn opens_everything(cluster: &Cluster, place: &CiliumPlace<'_, '_>, pod: &PodVie
     let stranger = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 77));
     let stranger = Endpoint::Address(AddressRange::from(stranger));
     let pod = Endpoint::Pod(pod.clone());
-    let verdict = engine::side(cluster, Direction::Egress, &pod, &stranger);
+    let verdict = engine.judge().one_side(Direction::Egress, &pod, &stranger);
     !ports.is_empty() && ports.is_subset(&verdict.allowed())
 }
 

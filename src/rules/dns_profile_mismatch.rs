@@ -2,7 +2,7 @@
 
 use crate::cluster::{NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::engine::{self, Endpoint};
+use crate::engine::Endpoint;
 use crate::k8s::{
     Direction, Label, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
     PortReference, WorkloadKind,
@@ -176,7 +176,8 @@ fn rules_for_dns<'c>(cx: &Context<'c>, pods: &IsolatedPods) -> Vec<Place<'c>> {
 fn reaches_cache(cx: &Context<'_>, pods: &IsolatedPods) -> bool {
     let cache = Endpoint::Address(IpAddr::V4(dns::NODE_LOCAL_ADDRESS).into());
     let subject = pods.endpoint(cx.cluster);
-    let allowed = engine::side(cx.cluster, Direction::Egress, &subject, &cache);
+    let judge = cx.engine.judge();
+    let allowed = judge.one_side(Direction::Egress, &subject, &cache);
     let possible = allowed.possible();
     possible.iter().any(|(_, ports)| ports.contains(dns::PORT))
 }

@@ -366,7 +366,7 @@ impl<'c> WayIn<'c> {
             }
         };
         let guarded = |(workload, protocol, port)| {
-            Entrance::guarded(cluster, unjudged, workload, protocol, port)
+            Entrance::guarded(cx.engine, unjudged, workload, protocol, port)
         };
         ports.into_iter().filter_map(guarded).collect()
     }
@@ -408,7 +408,7 @@ fn is_open(cx: &Context<'_>, source: Traffic, entrance: &Entrance<'_>) -> bool {
     match source {
         Traffic::Clients(Balancing::LoadBalancer | Balancing::Gateway) => {
             let is_address = |_, peer: &NetworkPolicyPeer| peer.ip_block.get().is_some();
-            return entrance.admits_addresses(cx.cluster)
+            return entrance.admits_addresses(cx.engine)
                 || entrance.admits_at_service_port(cx, is_address);
         }
         Traffic::Inside => return entrance.admits_somebody(),
@@ -421,7 +421,7 @@ fn is_open(cx: &Context<'_>, source: Traffic, entrance: &Entrance<'_>) -> bool {
     };
     entrance.admits(is_it)
         || entrance.admits_at_service_port(cx, is_it)
-        || entrance.plugin_admits(cx.cluster, is_controller)
+        || entrance.plugin_admits(cx.engine, is_controller)
 }
 
 /// The controller that a peer means and cannot match, as all of the namespace's controllers

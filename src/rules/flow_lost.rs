@@ -432,7 +432,7 @@ impl<'c> Lost<'c> {
             (Direction::Ingress, self.pair.1, &destination, &source),
         ];
         for (side, workload, subject, other) in sides {
-            let denied = engine::side(cx.cluster, side, subject, other).denied();
+            let denied = cx.engine.judge().one_side(side, subject, other).denied();
             let policy = cx.engine.isolating(workload, side).first();
             if let Some(policy) =
                 policy.filter(|_| !self.connections.intersection(&denied).is_empty())

@@ -3,7 +3,7 @@
 use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::{Fix, FixClass, Severity};
 use crate::engine::PolicyRef;
-use crate::k8s::{self, PeerPlace, Truth};
+use crate::k8s::{self, PeerPlace};
 use crate::lint::absence::Presence;
 use crate::lint::homes::{self, Evidence};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, rewrite};
@@ -102,8 +102,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
     }
     let cluster = cx.cluster;
     let own = cluster.policy(id).namespace;
-    let matches = |id| selector.matches_opaque(&cluster.workload(id).object.labels) != Truth::False;
-    if cluster.workloads_in(own).any(matches) {
+    if !cx.labelled().may_match(&[own], selector).is_empty() {
         return;
     }
     let own_name = &cluster.namespace(own).name;

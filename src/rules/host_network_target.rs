@@ -118,8 +118,7 @@ fn check_selector(cx: &Context<'_>, place: &PodSelector<'_>) -> Option<Diagnosti
     if place.is_opaque() || !place.names_pods() {
         return None;
     }
-    let candidates = place.candidates(cx).into_iter();
-    let (on_host, others) = part(cx, candidates.filter(|id| place.may_match(cx, *id)));
+    let (on_host, others) = part(cx, place.may_match(cx).into_iter());
     let who = names(cx, &on_host);
     let (message, severity, label) = match (place.peer, others.is_empty()) {
         (None, true) => (

@@ -121,18 +121,19 @@ fn bearer(cx: &Context<'_>, place: &PodSelector<'_>) -> Option<Bearer> {
         return None;
     }
     let cluster = cx.cluster;
-    let candidates = place.candidates(cx);
-    if candidates.iter().any(|id| place.may_match(cx, *id)) {
+    if !place.may_match(cx).is_empty() {
         return None;
     }
-    let controller = candidates.iter().find(|id| {
-        let workload = &cluster.workload(**id).object;
+    let namespaces = place.namespaces(cx);
+    let mut candidates = namespaces.iter().flat_map(|id| cluster.workloads_in(*id));
+    let controller = candidates.find(|id| {
+        let workload = &cluster.workload(*id).object;
         workload.kind != WorkloadKind::Pod && place.selector.matches(&workload.meta.labels)
     });
     if let Some(controller) = controller {
-        return Some(Bearer::Controller(*controller));
+        return Some(Bearer::Controller(controller));
     }
-    let services = place.namespaces(cx).into_iter();
+    let services = namespaces.into_iter();
     let mut services = services.flat_map(|namespace| cluster.services_in(namespace));
     services.find_map(|id| {
         let labels = &cluster.service(id).object.meta.labels;

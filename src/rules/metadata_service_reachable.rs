@@ -1,15 +1,16 @@
 //! Egress to the address where a node's credentials are.
 
-use crate::cluster::{NamespaceId, PolicyId};
+use crate::cluster::{Cluster, PolicyId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::engine::{self, Endpoint};
+use crate::engine::Endpoint;
 use crate::k8s::{
-    self, CustomObject, Direction, IpBlock, LabelSelector, NetworkPolicyRule, Product, Protocol,
+    CustomObject, Direction, IpBlock, LabelSelector, NetworkPolicyRule, Product, Protocol,
 };
 use crate::lint::addresses::{self, METADATA_PORT, MetadataService};
 use crate::lint::rewrite::Item;
 use crate::lint::{Category, Context, Rule, RuleMeta, block_edit, declare_rule};
 use ipnet::IpNet;
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -99,32 +100,42 @@ impl Rule for MetadataServiceReachable {
         &Self::META
     }
 
-    fn check_network_policy(
-        &self,
-        cx: &mut Context<'_>,
-        id: PolicyId,
-        policy: &k8s::NetworkPolicy,
-    ) {
-        let namespace = cx.cluster.policy(id).namespace;
-        if is_on_bare_metal(cx) || has_egress_firewall(cx, namespace) {
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        if is_on_bare_metal(cx) {
             return;
         }
-        let is_open = opens_everything(cx, id);
-        for (index, rule) in policy.rules(Direction::Egress).iter().enumerate() {
-            // Narrowing a block changes nothing where another rule is for everybody.
-            let is_in_vain = is_open && !rule.peers.items().is_empty();
-            if is_in_vain || !rule.admits_outside(Protocol::Tcp, METADATA_PORT) {
-                continue;
+        let cluster = cx.cluster;
+        let firewalled = with_egress_firewall(cluster);
+        for id in cluster.policy_ids() {
+            let namespace = cluster.policy(id).namespace;
+            if !firewalled.contains(cluster.namespace(namespace).name.as_str()) {
+                check_policy(cx, id);
             }
-            let path = format!("spec.egress[{index}]");
-            let finding = if rule.peers.items().is_empty() {
-                check_open_rule(cx, id, path, rule)
-            } else {
-                check_blocks(cx, id, path, rule)
-            };
-            if let Some(finding) = finding {
-                cx.report(finding);
-            }
+        }
+    }
+}
+
+fn check_policy(cx: &mut Context<'_>, id: PolicyId) {
+    let rules = cx.cluster.policy(id).object.rules(Direction::Egress);
+    let admits = |rule: &NetworkPolicyRule| rule.admits_outside(Protocol::Tcp, METADATA_PORT);
+    if !rules.iter().any(admits) {
+        return;
+    }
+    let is_open = opens_everything(cx, id);
+    for (index, rule) in rules.iter().enumerate() {
+        // Narrowing a block changes nothing where another rule is for everybody.
+        let is_in_vain = is_open && !rule.peers.items().is_empty();
+        if is_in_vain || !admits(rule) {
+            continue;
+        }
+        let path = format!("spec.egress[{index}]");
+        let finding = if rule.peers.items().is_empty() {
+            check_open_rule(cx, id, path, rule)
+        } else {
+            check_blocks(cx, id, path, rule)
+        };
+        if let Some(finding) = finding {
+            cx.report(finding);
         }
     }
 }
@@ -141,14 +152,12 @@ fn is_on_bare_metal(cx: &Context<'_>) -> bool {
     cx.settings.cloud.is_none() && objects.any(is_of_bare_metal)
 }
 
-/// Whether an `EgressFirewall` has a word in what leaves a namespace: it acts beside the
-/// policies (S15), and is mostly there to deny addresses.
-fn has_egress_firewall(cx: &Context<'_>, namespace: NamespaceId) -> bool {
-    let name = cx.cluster.namespace(namespace).name.as_str();
-    let mut policies = cx.cluster.plugin_policies().iter();
-    policies.any(|policy| {
-        policy.kind.product == Product::OvnKubernetes && policy.namespace() == Some(name)
-    })
+/// The namespaces of which an `EgressFirewall` has a word in what leaves them: it acts beside
+/// the policies (S15), and is mostly there to deny addresses.
+fn with_egress_firewall(cluster: &Cluster) -> HashSet<&str> {
+    let policies = cluster.plugin_policies().iter();
+    let firewalls = policies.filter(|policy| policy.kind.product == Product::OvnKubernetes);
+    firewalls.filter_map(|policy| policy.namespace()).collect()
 }
 
 /// Whether a policy for the same pods has a rule for everybody that covers the service.
@@ -283,7 +292,8 @@ fn is_reached(cx: &Context<'_>, id: PolicyId, address: IpAddr) -> bool {
     let address = Endpoint::Address(address.into());
     selected.iter().any(|workload| {
         let pod = Endpoint::workload(cx.cluster, *workload);
-        let verdict = engine::side(cx.cluster, Direction::Egress, &pod, &address);
+        let judge = cx.engine.judge();
+        let verdict = judge.one_side(Direction::Egress, &pod, &address);
         verdict.allowed().contains(Protocol::Tcp, METADATA_PORT)
     })
 }

@@ -233,7 +233,7 @@ impl<'c> Promise<'c> {
             );
             let promised = engine::ports_at(ports, &to);
             has_promise |= !promised.certain.is_empty();
-            let explanation = engine::explain(cluster, &from, &to);
+            let explanation = cx.engine.judge().explain(&from, &to);
             let other_side = |way: &engine::Way<'_>| match self.place.direction {
                 Direction::Egress => way.ingress.verdict.clone(),
                 Direction::Ingress => way.egress.verdict.clone(),

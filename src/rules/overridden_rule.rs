@@ -2,7 +2,7 @@
 
 use crate::cluster::{ClusterPolicyId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{self, ConnectionSet, Endpoint, PortSet, Way};
+use crate::engine::{ConnectionSet, Endpoint, PortSet, Way};
 use crate::k8s::{
     Action, ClusterNetworkPolicyRule, Direction, NetworkPolicy, PeerSelection, PodsSelection,
     PortMatch, Tier, Truth,
@@ -321,9 +321,10 @@ fn blocked_pair(
         .flat_map(|subject| peers.iter().map(move |peer| (*subject, *peer)));
     pairs.find(|(subject, peer)| {
         let [pod, other] = [subject, peer].map(|id| Endpoint::workload(cx.cluster, *id));
+        let judge = cx.engine.judge();
         let explanation = match step.direction {
-            Direction::Ingress => engine::explain(cx.cluster, &other, &pod),
-            Direction::Egress => engine::explain(cx.cluster, &pod, &other),
+            Direction::Ingress => judge.explain(&other, &pod),
+            Direction::Egress => judge.explain(&pod, &other),
         };
         let is_denied = |way: &Way<'_>| {
             let side = match step.direction {

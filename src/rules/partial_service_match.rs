@@ -3,7 +3,7 @@
 use crate::cluster::{Cluster, Layout, PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{
-    self, AddressRange, ConnectionSet, Endpoint, NamespaceView, PodView, PolicyRef, PortSet,
+    AddressRange, ConnectionSet, Endpoint, Engine, NamespaceView, PodView, PolicyRef, PortSet,
     ReasonCode, Way,
 };
 use crate::k8s::{Direction, Labels, ObjectMeta, Protocol, ServicePort, WorkloadKind};
@@ -229,7 +229,7 @@ impl Split {
     ) -> Option<Self> {
         let answers = backends
             .iter()
-            .map(|backend| (backend, answer(cx.cluster, caller, backend)));
+            .map(|backend| (backend, answer(cx.engine, caller, backend)));
         let answers: Vec<(&Backend, Answer)> = answers.collect();
         let (at, by) = answers.iter().find_map(|(backend, answer)| match answer {
             Answer::Admitted(by) => Some((*backend, *by)),
@@ -372,7 +372,8 @@ enum Answer {
     Unclear,
 }
 
-fn answer(cluster: &Cluster, caller: Caller, backend: &Backend) -> Answer {
+fn answer(engine: &Engine<'_>, caller: Caller, backend: &Backend) -> Answer {
+    let (cluster, judge) = (engine.cluster(), engine.judge());
     let (protocol, port) = (backend.protocol, backend.port);
     let to = Endpoint::workload(cluster, backend.workload);
     let no_labels = Labels::default();
@@ -388,7 +389,7 @@ fn answer(cluster: &Cluster, caller: Caller, backend: &Backend) -> Answer {
         Caller::Stranger => Endpoint::Pod(PodView::hypothetical(nowhere, &no_labels)),
     };
     let asked = ConnectionSet::of(protocol, PortSet::range(port, port));
-    let explanation = engine::explain(cluster, &from, &to);
+    let explanation = judge.explain(&from, &to);
     let mut answers = explanation.ways.iter().map(|way| of_way(way, &asked));
     let Some(answer) = answers
         .next()
@@ -399,7 +400,7 @@ fn answer(cluster: &Cluster, caller: Caller, backend: &Backend) -> Answer {
     // Whether a block of all addresses holds those of pods is up to the network plugin.
     let outside = Endpoint::Address(AddressRange::from(IpAddr::V4(OUTSIDE)));
     let lets_all_in = || {
-        let verdict = engine::side(cluster, Direction::Ingress, &to, &outside);
+        let verdict = judge.one_side(Direction::Ingress, &to, &outside);
         verdict.possible().contains(protocol, port)
     };
     match answer {

@@ -137,7 +137,7 @@ impl Rule for ScrapeBlocked {
                 continue;
             }
             let (workload, port) = key;
-            let entrance = Entrance::guarded(cx.cluster, &unjudged, workload, Protocol::Tcp, port);
+            let entrance = Entrance::guarded(cx.engine, &unjudged, workload, Protocol::Tcp, port);
             if let Some(entrance) = entrance.filter(|entrance| is_closed(cx, entrance)) {
                 blocked.insert(key, (entrance, vec![target]));
             }
@@ -335,7 +335,7 @@ fn by_annotations(cx: &Context<'_>) -> Vec<Target> {
 fn has_open_merged_metrics(cx: &Context<'_>, id: WorkloadId) -> bool {
     let unjudged = cx.unjudged();
     let port = platform::MERGED_METRICS_PORT;
-    let entrance = || Entrance::guarded(cx.cluster, &unjudged, id, Protocol::Tcp, port);
+    let entrance = || Entrance::guarded(cx.engine, &unjudged, id, Protocol::Tcp, port);
     platform::has_istio_proxy(&cx.cluster.workload(id).object.labels)
         && entrance().is_some_and(|entrance| !is_closed(cx, &entrance))
 }
@@ -356,7 +356,7 @@ fn every_port(cx: &Context<'_>, id: WorkloadId) -> Vec<u16> {
     let ports: Vec<u16> = tcp.map(|port| port.number.value).collect();
     let unjudged = cx.unjudged();
     let is_closed = |port: &u16| {
-        let entrance = Entrance::guarded(cx.cluster, &unjudged, id, Protocol::Tcp, *port);
+        let entrance = Entrance::guarded(cx.engine, &unjudged, id, Protocol::Tcp, *port);
         entrance.is_some_and(|entrance| is_closed(cx, &entrance))
     };
     match ports.iter().all(is_closed) {
@@ -372,7 +372,7 @@ fn is_closed(cx: &Context<'_>, entrance: &Entrance<'_>) -> bool {
     let is_scraper = |id| Caller::Scraper.looks_like(cx, id);
     !entrance.admits(is_it)
         && !entrance.admits_at_service_port(cx, is_it)
-        && !entrance.plugin_admits(cx.cluster, is_scraper)
+        && !entrance.plugin_admits(cx.engine, is_scraper)
 }
 
 fn is_scraped(annotations: &Labels) -> bool {

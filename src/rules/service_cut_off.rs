@@ -267,7 +267,7 @@ fn replicas(cx: &Context<'_>, unjudged: &Unjudged, workload: WorkloadId) -> Opti
         if is_for_clients(port) {
             return None;
         }
-        let entrance = Entrance::guarded(cluster, unjudged, workload, entry.protocol, port)?;
+        let entrance = Entrance::guarded(cx.engine, unjudged, workload, entry.protocol, port)?;
         let opens_others = entrance.policies.iter().any(|policy| match policy {
             PolicyRef::Network(id) => {
                 let policy = &cluster.policy(*id).object;

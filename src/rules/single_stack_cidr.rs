@@ -89,20 +89,19 @@ impl Rule for SingleStackCidr {
         &Self::META
     }
 
-    fn check_network_policy(
-        &self,
-        cx: &mut Context<'_>,
-        id: PolicyId,
-        policy: &k8s::NetworkPolicy,
-    ) {
+    fn check_cluster(&self, cx: &mut Context<'_>) {
         if !may_be_dual_stack(cx) {
             return;
         }
-        for place in policy.rule_places() {
-            let (path, rule) = (place.path(), place.rule);
-            let finding = check_other_family(cx, id, policy, &place);
-            if let Some(finding) = finding.or_else(|| check_exceptions(cx, id, &path, rule)) {
-                cx.report(finding);
+        let cluster = cx.cluster;
+        for id in cluster.policy_ids() {
+            let policy = &cluster.policy(id).object;
+            for place in policy.rule_places() {
+                let (path, rule) = (place.path(), place.rule);
+                let finding = check_other_family(cx, id, policy, &place);
+                if let Some(finding) = finding.or_else(|| check_exceptions(cx, id, &path, rule)) {
+                    cx.report(finding);
+                }
             }
         }
     }

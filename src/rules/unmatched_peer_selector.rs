@@ -110,6 +110,9 @@ impl Rule for UnmatchedPeerSelector {
             };
             let matches =
                 |id| place.selector.truth(&PodView::workload(cluster, id)) != Truth::False;
+            if workloads(cluster, &namespaces).any(matches) {
+                continue;
+            }
             let peer = PodPeer {
                 policy: PolicyRef::Plugin(place.policy.id),
                 object: place.policy.object.display(),
@@ -118,7 +121,7 @@ impl Rule for UnmatchedPeerSelector {
                 names_namespace: place.selector.implied_namespace().is_none(),
                 selector: &selector,
             };
-            if let Some(finding) = judge(cx, &peer, &matches) {
+            if let Some(finding) = judge(cx, &peer) {
                 cx.report(finding);
             }
         }
@@ -142,7 +145,9 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
     if let Some(finding) = idle_exclusion(cx, id, place, &namespaces) {
         cx.report(finding);
     }
-    let matches = |id| selector.matches_opaque(&cluster.workload(id).object.labels) != Truth::False;
+    if !cx.labelled().may_match(&namespaces, selector).is_empty() {
+        return;
+    }
     let peer = PodPeer {
         policy: PolicyRef::Network(id),
         object: cx.policy_object(id),
@@ -151,7 +156,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         names_namespace: namespace_selector.is_some(),
         selector,
     };
-    if let Some(finding) = judge(cx, &peer, &matches) {
+    if let Some(finding) = judge(cx, &peer) {
         cx.report(finding);
     }
 }
@@ -169,15 +174,8 @@ struct PodPeer<'s> {
     selector: &'s LabelSelector,
 }
 
-fn judge(
-    cx: &Context<'_>,
-    peer: &PodPeer<'_>,
-    matches: &dyn Fn(WorkloadId) -> bool,
-) -> Option<Diagnostic> {
+fn judge(cx: &Context<'_>, peer: &PodPeer<'_>) -> Option<Diagnostic> {
     let (cluster, namespaces, selector) = (cx.cluster, peer.namespaces, peer.selector);
-    if workloads(cluster, namespaces).any(matches) {
-        return None;
-    }
     let whose = match namespaces {
         // Which namespaces exist is another rule's question.
         [] => return None,

@@ -1,6 +1,6 @@
 //! Policies that select no pod.
 
-use crate::cluster::{NamespaceId, PolicyId, WorkloadId};
+use crate::cluster::{NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, FixClass, Severity};
 use crate::engine::{PodView, PolicyRef};
 use crate::k8s::{self, Direction, LabelSelector, Truth};
@@ -99,18 +99,21 @@ impl Rule for UnmatchedPodSelector {
             return;
         };
         let cluster = cx.cluster;
-        let matches =
-            |id| selector.matches_opaque(&cluster.workload(id).object.labels) != Truth::False;
+        let namespace = cluster.policy(id).namespace;
+        let is_matched = || !cx.labelled().may_match(&[namespace], selector).is_empty();
+        if selector.is_opaque() || is_matched() {
+            return;
+        }
         let subject = Subject {
             policy: PolicyRef::Network(id),
             object: cx.policy_object(id),
             path: "spec.podSelector",
-            namespace: cluster.policy(id).namespace,
+            namespace,
             selector,
             // A policy that names no namespace may be for the pods of another one.
             is_at_home: policy.meta.namespace.is_some(),
         };
-        if let Some(finding) = check(cx, &subject, &matches) {
+        if let Some(finding) = check(cx, &subject) {
             cx.report(finding);
         }
     }
@@ -125,6 +128,9 @@ impl Rule for UnmatchedPodSelector {
             };
             let matches =
                 |id| place.selector.truth(&PodView::workload(cluster, id)) != Truth::False;
+            if cluster.workloads_in(namespace).any(matches) {
+                continue;
+            }
             let subject = Subject {
                 policy: PolicyRef::Plugin(place.policy.id),
                 object: place.policy.object.display(),
@@ -133,7 +139,7 @@ impl Rule for UnmatchedPodSelector {
                 selector: &selector,
                 is_at_home: place.policy.object.meta.namespace.is_some(),
             };
-            if let Some(finding) = check(cx, &subject, &matches) {
+            if let Some(finding) = check(cx, &subject) {
                 cx.report(finding);
             }
         }
@@ -151,13 +157,9 @@ struct Subject<'s> {
     is_at_home: bool,
 }
 
-fn check(
-    cx: &Context<'_>,
-    subject: &Subject<'_>,
-    matches: &dyn Fn(WorkloadId) -> bool,
-) -> Option<Diagnostic> {
+fn check(cx: &Context<'_>, subject: &Subject<'_>) -> Option<Diagnostic> {
     let (cluster, namespace, selector) = (cx.cluster, subject.namespace, subject.selector);
-    if selector.is_empty() || selector.is_opaque() || cluster.workloads_in(namespace).any(matches) {
+    if selector.is_empty() || selector.is_opaque() {
         return None;
     }
     let name = &cluster.namespace(namespace).name;

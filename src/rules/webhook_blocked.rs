@@ -136,14 +136,14 @@ impl Rule for WebhookBlocked {
                     .flat_map(|entry| entry.ports_of(pod));
                 for port in called {
                     let entrance =
-                        Entrance::guarded(cluster, &unjudged, workload, Protocol::Tcp, port);
+                        Entrance::guarded(cx.engine, &unjudged, workload, Protocol::Tcp, port);
                     let is_it = |_, peer: &NetworkPolicyPeer| {
                         peer.ip_block.get().is_some() || may_be_api_server(cx, peer)
                     };
                     let is_closed = |entrance: &Entrance<'_>| {
                         !entrance.admits(is_it)
                             && !entrance.admits_at_service_port(cx, is_it)
-                            && !entrance.admits_addresses(cluster)
+                            && !entrance.admits_addresses(cx.engine)
                     };
                     let Some(entrance) = entrance.filter(is_closed) else {
                         continue;

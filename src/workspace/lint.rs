@@ -10,8 +10,9 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::Engine;
 use crate::lint::{self, Date, Report, Rule, RuleMeta, Suppressed};
 use crate::progress;
+use crate::render::ChangedObject;
 use crate::rules;
-use crate::source::{SourceMap, Span};
+use crate::source::{SourceId, SourceMap, Span};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
@@ -114,6 +115,11 @@ impl Judge<'_> {
             today: self.today,
         };
         let mut report = lint::run(&input, &enabled);
+        let mut changed: HashMap<SourceId, Vec<&ChangedObject>> = HashMap::new();
+        for object in &view.part.changed {
+            let of_text = changed.entry(object.document.source).or_default();
+            of_text.push(object);
+        }
         for finding in &mut report.findings {
             let meta = self
                 .known_rules
@@ -121,19 +127,24 @@ impl Judge<'_> {
                 .find(|meta| meta.name == finding.rule);
             let severity = meta.and_then(|meta| config.severity(meta, finding.severity));
             finding.severity = severity.unwrap_or(finding.severity);
-            self.tell_way(view, finding);
+            self.tell_way(view, &changed, finding);
         }
         report
     }
 
     /// Adds to a finding what a person would edit for a text that a tool made, and of an
     /// object that is deployed otherwise than it is written what changes it on the way.
-    fn tell_way(&self, view: &ClusterView, finding: &mut Diagnostic) {
+    fn tell_way(
+        &self,
+        view: &ClusterView,
+        changed: &HashMap<SourceId, Vec<&ChangedObject>>,
+        finding: &mut Diagnostic,
+    ) {
         let span = finding.primary.span;
         let made_from = generated::made_from(self.workspace.sources(), view.documents(), span);
         let made_from = made_from.map(|path| format!("made from {path}"));
         finding.notes.extend(made_from);
-        let mut changed = view.part.changed.iter();
+        let mut changed = changed.get(&span.source).into_iter().flatten();
         let Some(changed) = changed.find(|changed| changed.document.contains(span)) else {
             return;
         };

@@ -4,7 +4,8 @@
 use crate::clusters::{self, Random};
 use npcheck::cluster::{Cluster, WorkloadId};
 use npcheck::engine::{
-    self, ConnectionSet, Endpoint, Explanation, PodView, PortSet, ReasonCode, SideTrace, Verdict,
+    self, ConnectionSet, Endpoint, Explanation, Judge, PodView, PortSet, ReasonCode, SideTrace,
+    Verdict,
 };
 use npcheck::k8s::{Direction, Label, Labels, Namespace, Object, ObjectMeta, Protocol};
 use npcheck::source::{SourceMap, Span, Spanned};
@@ -74,6 +75,7 @@ fn assert_is_accounted_for(side: &SideTrace<'_>, asked: &ConnectionSet) {
 fn a_side_is_what_the_explanation_says_of_it() {
     (0..CLUSTERS / 4).into_par_iter().for_each(|seed| {
         let cluster = Cluster::new(clusters::objects(seed));
+        let judge = Judge::new(&cluster);
         for source in accepted(&cluster) {
             for destination in accepted(&cluster) {
                 let [from, to] = [source, destination].map(|id| complete(&cluster, id));
@@ -86,8 +88,8 @@ fn a_side_is_what_the_explanation_says_of_it() {
                         .reduce(|one, other| one.or(&other))
                         .expect("there is a way")
                 };
-                let egress = engine::side(&cluster, Direction::Egress, &from, &to);
-                let ingress = engine::side(&cluster, Direction::Ingress, &to, &from);
+                let egress = judge.one_side(Direction::Egress, &from, &to);
+                let ingress = judge.one_side(Direction::Ingress, &to, &from);
                 assert_eq!(egress, union(Direction::Egress), "cluster {seed}");
                 assert_eq!(ingress, union(Direction::Ingress), "cluster {seed}");
             }

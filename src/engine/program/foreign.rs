@@ -23,12 +23,10 @@ pub(super) fn lower<'c>(cluster: &'c Cluster, policies: &[PluginPolicyId]) -> Fo
         deciding: Stage::new(StageName::NotJudged),
         restricting: Stage::new(StageName::NotJudged),
     };
-    let not_evaluated = cluster.foreign_policies();
     for id in policies {
         let policy = cluster.plugin_policy(*id);
-        let is_meant = |other: &&PluginPolicy| std::ptr::eq(*other, policy);
         let is_in_force = policy.shows_its_product() || cluster.enforcement().cni().is_some();
-        if !is_in_force || !not_evaluated.iter().any(is_meant) {
+        if !is_in_force || !cluster.is_foreign(policy) {
             continue;
         }
         let stage = match policy.kind.effect {

@@ -85,8 +85,7 @@ pub(super) fn compare<'c>(
         Ports::Numbers(..) | Ports::Name(..) => all,
     };
     let entries: Vec<PortTrace<'c>> = ports.iter().map(trace).collect();
-    let union = |all: ConnectionSet, entry: &PortTrace<'_>| all.union(&entry.connections);
-    let matched = entries.iter().fold(ConnectionSet::none(), union);
+    let matched = ConnectionSet::union_of(entries.iter().map(|entry| &entry.connections));
     let mut matches = Match::exactly(ports.iter().fold(matched, excepted));
     let are_ports_known = destination.pod().is_none_or(|pod| pod.are_ports_known);
     let is_open = |entry: &PortEntry<'_>| match entry.ports {

@@ -3,11 +3,12 @@
 //!
 //! Refuses to know the other side, and to choose which facts are worth telling.
 
+use super::index::{IndexedProgram, IndexedStage};
 use super::peers::{self, Miss, PeersTrace, Seen};
 use super::ports::{self, PortsTrace};
 use super::possibility::{Match, RuleWalk, Verdict};
 use crate::cluster::Enforcement;
-use crate::engine::program::{Chain, End, PolicyRef, Program, Rule, RuleRef, Stage, StageName};
+use crate::engine::program::{Chain, End, PolicyRef, Rule, RuleRef, StageName};
 use crate::engine::{Address, AddressRange, ConnectionSet, Endpoint, PodView};
 use crate::k8s::{Action, Direction, Truth};
 
@@ -155,7 +156,7 @@ impl RuleTrace<'_> {
 /// destination, whose ports are meant.
 #[derive(Clone, Copy)]
 pub(super) struct Scene<'a, 'c> {
-    pub(super) program: &'a Program<'c>,
+    pub(super) program: &'a IndexedProgram<'c>,
     pub(super) enforcement: &'a Enforcement,
     pub(super) direction: Direction,
     pub(super) other: &'a Endpoint<'c>,
@@ -201,8 +202,8 @@ impl<'c> Scene<'_, 'c> {
     fn side(&self, pod: &PodView<'c>) -> SideTrace<'c> {
         let mut stages = Vec::new();
         let mut verdict = Verdict::certain(ConnectionSet::all());
-        for gate in &self.program.gates {
-            let traces = gate.stages.iter().map(|stage| self.stage(stage, pod));
+        for stages_of_gate in self.program.gates() {
+            let traces = stages_of_gate.map(|stage| self.stage(stage, pod));
             let mut traces: Vec<StageTrace<'c>> = traces.collect();
             // The stages are walked backwards, as each needs the verdict of the next one.
             let of_gate = traces
@@ -245,7 +246,7 @@ impl<'c> Scene<'_, 'c> {
         if !misses.any(is_doubt) {
             return None;
         }
-        let cuts: Vec<AddressRange> = self.program.ranges().collect();
+        let cuts: Vec<AddressRange> = self.program.program.ranges().collect();
         let possible = peers::possible_ranges(self.other, self.enforcement, is_ipv4);
         let ranges: Vec<AddressRange> = possible
             .into_iter()
@@ -254,10 +255,10 @@ impl<'c> Scene<'_, 'c> {
         (ranges.len() <= MAX_RANGES).then_some(ranges)
     }
 
-    fn stage(&self, stage: &Stage<'c>, pod: &PodView<'c>) -> StageTrace<'c> {
-        let chains = stage.chains.get(self.direction).iter();
+    fn stage(&self, stage: IndexedStage<'_, 'c>, pod: &PodView<'c>) -> StageTrace<'c> {
+        let chains = stage.chains_of(self.direction, pod).into_iter();
         StageTrace {
-            name: stage.name,
+            name: stage.stage.name,
             policies: chains.filter_map(|chain| self.policy(chain, pod)).collect(),
         }
     }

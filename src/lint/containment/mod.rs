@@ -117,6 +117,13 @@ impl Allowance {
             && self.ports.names.iter().all(by_name)
     }
 
+    /// Whether all of its ports by number are among those of another one, whoever the peers
+    /// are.
+    #[must_use]
+    pub fn has_only_ports_of(&self, other: &Self) -> bool {
+        self.ports.numbers.is_subset(&other.ports.numbers)
+    }
+
     /// Whether all its peers are among the peers of `covers`, ports aside.
     fn are_peers_covered<'a>(&self, covers: impl Iterator<Item = &'a &'a Self>) -> bool {
         let mut predicates = Vec::new();
