@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_millis(400);
 const LIMITS: Limits = Limits {
     file_bytes: 16 << 20,
     total_bytes: 64 << 20,
+    git_file_bytes: 16 << 20,
+    git_total_bytes: 64 << 20,
+    git_copies: 10_000,
     files: 10_000,
     entries: 10_000,
     gzip_ratio: 200,

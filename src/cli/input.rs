@@ -387,6 +387,10 @@ pub(super) fn in_words(problem: load::Problem) -> Problem {
             count(others, "file"),
             size(limit)
         ),
+        ProblemKind::TooManyCopies { limit, others } => format!(
+            "this and {} like it not read: more than {limit} files have the text of another one",
+            count(others, "file"),
+        ),
         ProblemKind::TooManyFiles { limit } => {
             format!("more than {limit} files: the others were not looked for")
         }

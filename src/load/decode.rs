@@ -14,7 +14,7 @@ pub(super) struct Text {
 }
 
 /// Why there is no text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Refusal {
     pub(super) kind: ProblemKind,
     /// Why that is no fault of a file that nobody has asked for, where it is none: no tool

@@ -31,6 +31,13 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Bytes of all files together, unpacked.
     pub total_bytes: u64,
+    /// Bytes of one file that git has. Git packs what repeats itself, so that a small
+    /// repository can hold more than any machine has memory.
+    pub git_file_bytes: u64,
+    /// Bytes of all files together that git has.
+    pub git_total_bytes: u64,
+    /// Number of files of git's with the text of another one, which costs git nothing.
+    pub git_copies: usize,
     /// Number of files.
     pub files: usize,
     /// Number of entries of a git tree or of git's index, manifests or not.
@@ -47,6 +54,9 @@ impl Default for Limits {
         Self {
             file_bytes: 2 << 30,
             total_bytes: 4 << 30,
+            git_file_bytes: 256 << 20,
+            git_total_bytes: 1 << 30,
+            git_copies: 50_000,
             files: 1_000_000,
             entries: 2_000_000,
             gzip_ratio: 200,
@@ -155,6 +165,14 @@ pub enum ProblemKind {
         /// How many bytes are allowed.
         limit: u64,
         /// How many files come after this one.
+        others: usize,
+    },
+    /// There are more than [`Limits::git_copies`] files with the text of another one; this one
+    /// and the `others` like it were not read.
+    TooManyCopies {
+        /// How many are allowed.
+        limit: usize,
+        /// How many come after this one.
         others: usize,
     },
     /// There are more than [`Limits::files`]; the rest was not looked for.

@@ -74,6 +74,17 @@ pub struct Parsed {
     passed_over: Vec<(usize, Diagnostic)>,
 }
 
+impl Parsed {
+    /// One document of which nothing is to be said.
+    pub(crate) fn of(document: Document, objects: Vec<Object>) -> Self {
+        Self {
+            documents: vec![document],
+            objects,
+            ..Self::default()
+        }
+    }
+}
+
 /// Reads `text`, the whole text of `source`: YAML with any number of documents, JSON, or
 /// JSON values one after the other. `name` is the source's name; one that ends like that
 /// of a JSON file says in which language a mistake is to be explained.

@@ -4,8 +4,10 @@
 
 use super::library::Library;
 use super::resource::Resource;
+use super::roots::Written;
 use super::tree;
 use super::value::Value;
+use crate::k8s::Document;
 use crate::manifest::{self, Parsed};
 use crate::source::{SourceId, Span};
 use std::collections::HashMap;
@@ -23,12 +25,18 @@ const CLUSTER_WIDE: &[&str] = &[
 ];
 
 /// Reads objects, those that no build changed once only.
-#[derive(Default)]
-pub(crate) struct Decoder {
+pub(crate) struct Decoder<'d, 'w> {
+    written: &'d dyn Fn(SourceId) -> Written<'w>,
     unchanged: HashMap<(SourceId, u32), Arc<Parsed>>,
 }
 
-impl Decoder {
+impl<'d, 'w> Decoder<'d, 'w> {
+    /// Takes what no build changed as it was read in its text.
+    pub(crate) fn new(written: &'d dyn Fn(SourceId) -> Written<'w>) -> Self {
+        let unchanged = HashMap::new();
+        Self { written, unchanged }
+    }
+
     /// The object that a resource is.
     pub(crate) fn decode(&mut self, library: &Library<'_>, resource: &Resource<'_>) -> Arc<Parsed> {
         let Value::Read(node) = &resource.value else {
@@ -36,11 +44,38 @@ impl Decoder {
         };
         let span = node.span();
         let key = (span.source, span.start);
-        let parsed = self.unchanged.entry(key);
+        if let Some(parsed) = self.unchanged.get(&key) {
+            return Arc::clone(parsed);
+        }
+        // A patch that changes nothing has comments all the same.
+        let has_own_comments = resource.comments.len() <= 1;
+        let written = has_own_comments.then(|| as_written((self.written)(span.source), span));
+        let parsed = written.flatten().unwrap_or_else(|| decode(library, resource));
+        let parsed = Arc::new(parsed);
+        self.unchanged.insert(key, Arc::clone(&parsed));
         parsed
-            .or_insert_with(|| Arc::new(decode(library, resource)))
-            .clone()
     }
+}
+
+/// An object as it was read in its text: where the whole text is one document, and nothing in
+/// it is worth a word.
+fn as_written(written: Written<'_>, span: Span) -> Option<Parsed> {
+    let [document] = written.documents else {
+        return None;
+    };
+    if !document.span.contains(span) || !written.diagnostics.is_empty() {
+        return None;
+    }
+    let objects = match written.objects {
+        [] => Vec::new(),
+        [one] if one.meta().span == span => vec![one.clone()],
+        _ => return None,
+    };
+    let document = Document {
+        span,
+        ..document.clone()
+    };
+    Some(Parsed::of(document, objects))
 }
 
 fn decode(library: &Library<'_>, resource: &Resource<'_>) -> Parsed {

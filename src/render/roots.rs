@@ -18,7 +18,7 @@ use super::wanted::mentioned;
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{Document, Object, PartEffect, UnknownPart, WorkloadKind, effect_of_policies};
 use crate::source::{SourceId, SourceMap, Span};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What is deployed from a tree.
 #[derive(Clone, Debug, Default)]
@@ -88,10 +88,26 @@ impl RootKind {
     }
 }
 
+/// What was read in a text, as it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Written<'w> {
+    /// What became of its documents, in order.
+    pub documents: &'w [Document],
+    /// Its objects, in order.
+    pub objects: &'w [Object],
+    /// What is wrong with it.
+    pub diagnostics: &'w [Diagnostic],
+}
+
 /// Builds everything that is deployed from the texts of `ids`. `None` if nothing builds
-/// anything, so that the texts are what they are.
+/// anything, so that the texts are what they are. What `written` has of a text that no build
+/// changes is taken as it is.
 #[must_use]
-pub fn deployment(sources: &SourceMap, ids: &[SourceId]) -> Option<Deployment> {
+pub fn deployment<'w>(
+    sources: &SourceMap,
+    ids: &[SourceId],
+    written: &dyn Fn(SourceId) -> Written<'w>,
+) -> Option<Deployment> {
     // What is no manifest is data for all.
     let data = sources
         .ids()
@@ -101,7 +117,7 @@ pub fn deployment(sources: &SourceMap, ids: &[SourceId]) -> Option<Deployment> {
     if finder.kustomizations.is_empty() && finder.raw.is_empty() {
         return None;
     }
-    Some(finder.deployment())
+    Some(finder.deployment(Decoder::new(written)))
 }
 
 /// An object of Flux or Argo CD and the path of the file that it stands in.
@@ -114,6 +130,8 @@ struct Finder<'t, 's> {
     kustomizations: BTreeMap<String, Kustomization<'t>>,
     /// The paths that each kustomization names, by directory.
     mentions: BTreeMap<String, BTreeSet<String>>,
+    /// By path: the directories of kustomizations that name it, two of them at most.
+    users: HashMap<String, Vec<String>>,
     /// Objects of Flux and Argo CD as they stand in files.
     raw: Vec<Raw<'t>>,
     own: OwnSources,
@@ -145,19 +163,29 @@ impl<'t, 's> Finder<'t, 's> {
                 local.map(|path| join(directory, path)).collect(),
             )
         });
+        let mentions: BTreeMap<String, BTreeSet<String>> = mentions.collect();
+        let mut users: HashMap<String, Vec<String>> = HashMap::new();
+        for (directory, paths) in &mentions {
+            for path in paths {
+                let known = users.entry(path.clone()).or_default();
+                if known.len() < 2 {
+                    known.push(directory.clone());
+                }
+            }
+        }
         Self {
             library,
             kustomize: Kustomize::new(library),
-            mentions: mentions.collect(),
+            mentions,
+            users,
             kustomizations,
             own: OwnSources::of(library, &raw),
             raw,
         }
     }
 
-    fn deployment(&self) -> Deployment {
+    fn deployment(&self, mut decoder: Decoder<'_, '_>) -> Deployment {
         let mut roots = Vec::new();
-        let mut decoder = Decoder::default();
         let mut patches: Vec<(Span, bool)> = Vec::new();
         let mut applied_directories: BTreeSet<String> = BTreeSet::new();
         let mut entry_files: BTreeSet<String> = BTreeSet::new();
@@ -270,7 +298,7 @@ impl<'t, 's> Finder<'t, 's> {
         root: &mut Root,
         resources: &[Resource<'t>],
         faults: &[Fault],
-        decoder: &mut Decoder,
+        decoder: &mut Decoder<'_, '_>,
     ) {
         for resource in resources {
             let parsed = decoder.decode(self.library, resource);
@@ -306,11 +334,9 @@ impl<'t, 's> Finder<'t, 's> {
             .kustomizations
             .get(directory)
             .is_some_and(Kustomization::is_component);
-        let mut others = self
-            .mentions
-            .iter()
-            .filter(|(other, _)| *other != directory);
-        !is_component && !others.any(|(_, paths)| paths.contains(directory))
+        let users = self.users.get(directory);
+        let is_other = |user: &String| user != directory;
+        !is_component && !users.is_some_and(|users| users.iter().any(is_other))
     }
 
     /// The directories, with those of kustomizations that they build on.
@@ -470,6 +496,9 @@ impl<'t, 's> Finder<'t, 's> {
             .map(|path| parent(&path).to_owned())
             .collect();
         let has_flux_or_argo = deployment.roots.iter().any(|root| root.cluster.is_some());
+        let raw = self.raw.iter();
+        let raw = raw.filter(|(it, _)| !flux::is_kustomization(it));
+        let raw: HashSet<&str> = raw.map(|(_, file)| file.as_str()).collect();
         for path in self.library.paths() {
             let source = self
                 .library
@@ -484,10 +513,8 @@ impl<'t, 's> Finder<'t, 's> {
             let is_claimed =
                 self.kustomizations.contains_key(directory) || claimed.contains(directory);
             let nearest = is_claimed.then_some(directory);
-            let mut raw = self.raw.iter();
-            let is_raw = raw.any(|(it, file)| file == path && !flux::is_kustomization(it));
             let is_apart = nearest.is_none() && !has_flux_or_argo;
-            if taken.contains(&source) || is_apart || is_raw {
+            if taken.contains(&source) || is_apart || raw.contains(path) {
                 continue;
             }
             deployment.unreferenced.insert(source);

@@ -11,7 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::k8s::{ContextObject, Document, Documents, Object, Outcome};
 use crate::render::{Deployment, Root};
 use crate::source::{SourceId, Span};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Something that belongs to a cluster as a whole: a root, or a text that stands for itself.
@@ -159,11 +159,15 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
         ..Part::default()
     };
     let mut documents: BTreeMap<SourceId, Vec<Document>> = BTreeMap::new();
+    let mut met: HashSet<Span> = HashSet::new();
+    let mut objects: HashSet<Span> = HashSet::new();
     let mut told: BTreeSet<(Span, &'static str)> = BTreeSet::new();
     for member in members {
         if let Some(text) = member.text {
             let read = texts.get(text);
             part.texts.insert(text);
+            objects.extend(read.objects.iter().map(|object| object.meta().span));
+            met.extend(read.documents.iter().map(|document| document.span));
             part.objects.extend(read.objects.iter().cloned());
             part.diagnostics.extend(read.diagnostics.iter().cloned());
             documents
@@ -179,6 +183,7 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
             objects: root.objects.len(),
         });
         part.changed.extend(root.changed.iter().cloned());
+        objects.extend(root.objects.iter().map(|object| object.meta().span));
         part.objects.extend(root.objects.iter().cloned());
         let mut is_new = |finding: &&Diagnostic| told.insert((finding.primary.span, finding.rule));
         let new: Vec<Diagnostic> = root
@@ -190,7 +195,7 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
         part.diagnostics.extend(new);
         for document in &root.documents {
             let known = documents.entry(document.span.source).or_default();
-            if !known.iter().any(|other| other.span == document.span) {
+            if met.insert(document.span) {
                 known.push(as_put(texts, document));
             }
         }
@@ -199,7 +204,16 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
                 name: place(texts, part.span),
                 part: part.clone(),
             }));
-        add_the_rest(texts, root, &mut part, &mut documents);
+        for id in &root.texts {
+            let read = texts.get(*id);
+            let kustomizations = read.objects.iter().filter(|it| is_kustomization(it));
+            let new = kustomizations.filter(|object| objects.insert(object.meta().span));
+            part.objects.extend(new.cloned());
+            documents.entry(*id).or_insert_with(|| {
+                met.extend(read.documents.iter().map(|document| document.span));
+                read.documents.iter().map(as_rest).collect()
+            });
+        }
     }
     part.opaque.sort();
     part.opaque.dedup();
@@ -211,52 +225,33 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
     part
 }
 
-/// The texts of a root that its objects do not come from: kustomizations, patches, what is
-/// taken away again.
-fn add_the_rest(
-    texts: &Texts,
-    root: &Root,
-    part: &mut Part,
-    documents: &mut BTreeMap<SourceId, Vec<Document>>,
-) {
-    for id in &root.texts {
-        let read = texts.get(*id);
-        let is_kustomization = |object: &&Object| {
-            matches!(
-                object,
-                Object::ContextObject(ContextObject::Kustomization(_))
-            )
-        };
-        let kustomizations = read.objects.iter().filter(is_kustomization);
-        for kustomization in kustomizations {
-            let span = kustomization.meta().span;
-            let is_known = |object: &Object| object.meta().span == span;
-            if !part.objects.iter().any(is_known) {
-                part.objects.push(kustomization.clone());
-            }
-        }
-        documents.entry(*id).or_insert_with(|| {
-            let rest = read.documents.iter().cloned();
-            rest.map(|mut document| {
-                let is_other = matches!(
-                    document.outcome,
-                    Outcome::ContextObject | Outcome::NotKubernetes | Outcome::Empty
-                );
-                if !is_other {
-                    document.outcome = Outcome::BuiltFrom;
-                }
-                document
-            })
-            .collect()
-        });
+fn is_kustomization(object: &Object) -> bool {
+    let kustomization = |object: &ContextObject| matches!(object, ContextObject::Kustomization(_));
+    matches!(object, Object::ContextObject(object) if kustomization(object))
+}
+
+/// A document of a text of a root that no object comes from: a kustomization, a patch, what
+/// is taken away again.
+fn as_rest(document: &Document) -> Document {
+    let mut document = document.clone();
+    let is_other = matches!(
+        document.outcome,
+        Outcome::ContextObject | Outcome::NotKubernetes | Outcome::Empty
+    );
+    if !is_other {
+        document.outcome = Outcome::BuiltFrom;
     }
+    document
 }
 
 /// A document as it is deployed: a namespace that it does not name itself is told apart.
 fn as_put(texts: &Texts, document: &Document) -> Document {
     let mut document = document.clone();
-    let mut written = texts.get(document.span.source).documents.iter();
-    let written = written.find(|written| written.span.contains(document.span));
+    // Documents are in the order of the text, and hold nothing of each other.
+    let written = &texts.get(document.span.source).documents;
+    let first = written.partition_point(|written| written.span.end < document.span.end);
+    let written = written.get(first);
+    let written = written.filter(|written| written.span.contains(document.span));
     if written.is_some_and(|written| written.namespace.is_empty()) && !document.namespace.is_empty()
     {
         document.put_into = Some(std::mem::take(&mut document.namespace));

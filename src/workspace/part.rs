@@ -108,7 +108,15 @@ pub(super) fn parts(
     let mut parts = Vec::new();
     for (scope, ids) in by_scope.into_iter().filter(is_inhabited) {
         let name = scope.map_or("", |scope| config.scopes[scope].name.as_str());
-        let deployment = render::deployment(texts.sources(), &ids);
+        let written = |id| {
+            let read = texts.get(id);
+            render::Written {
+                documents: &read.documents,
+                objects: &read.objects,
+                diagnostics: &read.diagnostics,
+            }
+        };
+        let deployment = render::deployment(texts.sources(), &ids, &written);
         let of_scope = match deployment {
             Some(deployment) => deployed::parts(texts, &ids, &deployment),
             None => Settled::new(texts, ids).parts(),

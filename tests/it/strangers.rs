@@ -127,3 +127,41 @@ fn a_staged_link_out_of_the_tree_is_called_what_it_is() {
         "{refused:?}"
     );
 }
+
+/// A tree of a few objects that unfolds to 90,000 files, in git's index.
+#[test]
+fn what_git_has_once_is_not_read_without_end() {
+    let repository = Repository::new("copies");
+    repository.write("one.yaml", "a: b\n");
+    let blob = repository.git(["hash-object", "-w", "one.yaml"]);
+    let width = 300;
+    let tree = |entry: &str| {
+        let entries = (0..width).map(|number| entry.replace("NUMBER", &number.to_string()));
+        repository.write("entries", entries.collect::<String>());
+        let mut command = Command::new("sh");
+        command.args(["-c", "git mktree < entries"]);
+        super::repository::isolate(&mut command);
+        let made = command.current_dir(&repository.root).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        String::from_utf8(made.stdout).unwrap().trim().to_owned()
+    };
+    let files = tree(&format!("100644 blob {}\tfNUMBER.yaml\n", blob.trim()));
+    let directories = tree(&format!("040000 tree {files}\tdNUMBER\n"));
+    repository.git(["read-tree", &directories]);
+    let read = run_limited(&repository.root, &["lint", "--staged"]);
+    assert_eq!(read.status, 2, "{read:?}");
+    let says = "more than 50000 files have the text of another one";
+    assert!(read.stderr.contains(says), "{read:?}");
+}
+
+#[test]
+fn a_text_that_git_packs_to_nothing_is_not_unpacked() {
+    let repository = Repository::new("zeros");
+    let path = repository.root.join("zeros.yaml");
+    let file = std::fs::File::create(&path).unwrap();
+    file.set_len(300 << 20).unwrap();
+    repository.git(["-c", "core.bigFileThreshold=1g", "add", "zeros.yaml"]);
+    let read = run_limited(&repository.root, &["lint", "--staged"]);
+    assert_eq!(read.status, 2, "{read:?}");
+    assert!(read.stderr.contains("larger than 256 MiB"), "{read:?}");
+}

@@ -6,9 +6,10 @@ use super::path::{RepoPath, shown};
 use super::program::{self, Taken};
 use super::{GitError, ObjectId, Repository, blobs, find};
 use crate::load::gather::Gathered;
-use crate::load::{Limits, Origin, OwnFile};
+use crate::load::walk::Found;
+use crate::load::{Limits, Origin, OwnFile, Problem, ProblemKind};
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 
@@ -93,24 +94,46 @@ impl<'r> Snapshot<'r> {
         already: &Gathered,
         limits: &Limits,
     ) -> Result<Gathered, GitError> {
-        let found = find::find(self, arguments, limits)?;
+        let mut found = find::find(self, arguments, limits)?;
+        let limits = &Limits {
+            file_bytes: limits.file_bytes.min(limits.git_file_bytes),
+            total_bytes: limits.total_bytes.min(limits.git_total_bytes),
+            ..*limits
+        };
+        leave_out_copies(&mut found, limits);
         let known = already.objects();
         let objects = found.candidates.iter().filter_map(|one| match &one.origin {
             Origin::Git(object) => Some(object),
             Origin::Stdin | Origin::Disk(_) => None,
         });
         let objects: Vec<&ObjectId> = objects.collect();
-        let unknown: Vec<&ObjectId> = objects
-            .iter()
-            .copied()
-            .filter(|object| !known.contains_key(object))
-            .collect();
-        let mut read = blobs::read(&unknown, limits)?.into_iter();
-        let texts = objects.iter().map_while(|object| match known.get(object) {
-            Some(text) => Some(Ok((*text).clone())),
-            None => read.next(),
-        });
-        let texts = texts.collect();
+        let mut places: HashMap<&ObjectId, usize> = HashMap::new();
+        let mut unknown: Vec<&ObjectId> = Vec::new();
+        for object in objects.iter().filter(|it| !known.contains_key(*it)) {
+            places.entry(object).or_insert_with(|| {
+                unknown.push(object);
+                unknown.len() - 1
+            });
+        }
+        let read = blobs::read(&unknown, limits)?;
+        let mut texts = Vec::with_capacity(objects.len());
+        let mut used = 0;
+        for (at, object) in objects.iter().enumerate() {
+            let text = match known.get(object) {
+                Some(text) => Ok((*text).clone()),
+                None => match read.get(places[object]) {
+                    Some(text) => text.clone(),
+                    None => break,
+                },
+            };
+            used += text.as_ref().map_or(0, |text| text.text.len() as u64);
+            if used > limits.total_bytes {
+                let (limit, others) = (limits.total_bytes, objects.len() - at - 1);
+                texts.push(Err(ProblemKind::TotalTooLarge { limit, others }.into()));
+                break;
+            }
+            texts.push(text);
+        }
         Ok(Gathered::new(found, texts))
     }
 
@@ -214,6 +237,34 @@ impl<'r> Snapshot<'r> {
                 name: shown(entry.path.bytes()).into_owned(),
             }),
         }
+    }
+}
+
+/// Takes away files with the text of others where there are too many, and says so.
+fn leave_out_copies(found: &mut Found, limits: &Limits) {
+    let mut seen: HashSet<ObjectId> = HashSet::new();
+    let mut copies = 0;
+    let (mut first, mut left_out) = (None, 0);
+    found.candidates.retain(|candidate| {
+        let Origin::Git(object) = &candidate.origin else {
+            return true;
+        };
+        if seen.contains(object) {
+            copies += 1;
+        } else {
+            seen.insert(object.clone());
+        }
+        let is_read = copies <= limits.git_copies;
+        if !is_read {
+            left_out += 1;
+            first.get_or_insert_with(|| candidate.name.clone());
+        }
+        is_read
+    });
+    if let Some(name) = first {
+        let (limit, others) = (limits.git_copies, left_out - 1);
+        let kind = ProblemKind::TooManyCopies { limit, others };
+        found.problems.push(Problem { name, kind });
     }
 }
 

@@ -79,6 +79,51 @@ pub(crate) fn apply<'t>(
         .map_err(|error| format!("{error} (field `{}`)", spec.path.join("/")))
 }
 
+/// Whether [`apply`] would change nothing, as every value at the end of the path `is_done` and
+/// nothing is missing on the way. What it leaves alone stays the text that it is, and need not
+/// be read again.
+pub(crate) fn is_in_place<'t>(
+    spec: &FieldSpec,
+    (gvk, value): (&Gvk, &Value<'t>),
+    missing: Missing,
+    is_done: &dyn Fn(&Value<'t>) -> bool,
+) -> bool {
+    let missing = match spec.create {
+        true => missing,
+        false => Missing::Ignored,
+    };
+    !gvk.is_selected_by(&spec.gvk) || are_done(value, &spec.path, missing, is_done)
+}
+
+fn are_done<'t>(
+    value: &Value<'t>,
+    path: &[String],
+    missing: Missing,
+    is_done: &dyn Fn(&Value<'t>) -> bool,
+) -> bool {
+    let Some((name, rest)) = path.split_first() else {
+        return is_done(value);
+    };
+    if value.is_null() {
+        return true;
+    }
+    match value.kind() {
+        Kind::Sequence => value
+            .items()
+            .all(|item| are_done(&item, path, missing, is_done)),
+        Kind::Scalar => false,
+        Kind::Mapping => {
+            let field = name.strip_suffix("[]").unwrap_or(name);
+            let is_made = missing != Missing::Ignored && field == name;
+            match value.get(field) {
+                None => !is_made,
+                Some(next) if next.is_null() && (is_made || field != name) => false,
+                Some(next) => are_done(&next, rest, missing, is_done),
+            }
+        }
+    }
+}
+
 /// The values at the end of the path, without changing anything.
 pub(crate) fn visit<'t>(
     spec: &FieldSpec,

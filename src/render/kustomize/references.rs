@@ -64,51 +64,72 @@ pub(crate) fn fix<'t>(resources: &mut [Resource<'t>], references: &[Reference]) 
     if by_old_name.is_empty() {
         return faults;
     }
+    let mut fields_of: HashMap<Gvk, Vec<Field<'_>>> = HashMap::new();
     for resource in resources.iter_mut() {
         let referrer = referrer(resource);
-        let first = resource.original().gvk.clone();
+        let first = &resource.original().gvk;
+        if !fields_of.contains_key(first) {
+            fields_of.insert(first.clone(), fields(references, first));
+        }
+        let fields = &fields_of[first];
         let gvk = resource.id.gvk.clone();
-        for reference in references {
-            for spec in reference
-                .fields
-                .iter()
-                .filter(|spec| first.is_selected_by(&spec.gvk))
-            {
-                // The kind may be another by now; the field is looked for all the same.
-                let spec = FieldSpec {
-                    gvk: Gvk::default(),
-                    ..spec.clone()
-                };
-                let finder = Finder {
-                    by_old_name: &by_old_name,
-                    referrer: &referrer,
-                    target: &reference.target,
-                    is_role: spec
-                        .path
-                        .ends_with(&["roleRef".to_owned(), "name".to_owned()]),
-                };
-                let mut is_needed = false;
-                visit(&spec, (&gvk, &resource.value), &mut |value| {
-                    is_needed |= finder.may_change(value);
-                });
-                if !is_needed {
-                    continue;
-                }
-                let mut set = |value: &mut Value<'t>| {
-                    finder.set(value).unwrap_or_else(|fault| faults.push(fault));
-                    Ok(())
-                };
-                // The walk itself cannot fail: it was taken once.
-                let _ = apply(
-                    &spec,
-                    (&gvk, &mut resource.value),
-                    Missing::Ignored,
-                    &mut set,
-                );
+        for field in fields {
+            let finder = Finder {
+                by_old_name: &by_old_name,
+                referrer: &referrer,
+                target: field.target,
+                is_role: field.is_role,
+            };
+            let mut is_needed = false;
+            visit(&field.spec, (&gvk, &resource.value), &mut |value| {
+                is_needed |= finder.may_change(value);
+            });
+            if !is_needed {
+                continue;
             }
+            let mut set = |value: &mut Value<'t>| {
+                finder.set(value).unwrap_or_else(|fault| faults.push(fault));
+                Ok(())
+            };
+            // The walk itself cannot fail: it was taken once.
+            let _ = apply(
+                &field.spec,
+                (&gvk, &mut resource.value),
+                Missing::Ignored,
+                &mut set,
+            );
         }
     }
     faults
+}
+
+/// A field that may hold a name.
+struct Field<'r> {
+    /// The kind of the objects whose names these are.
+    target: &'r Gvk,
+    spec: FieldSpec,
+    is_role: bool,
+}
+
+/// The fields of objects that were of a kind at first.
+fn fields<'r>(references: &'r [Reference], first: &Gvk) -> Vec<Field<'r>> {
+    let mut fields = Vec::new();
+    for reference in references {
+        let of_kind = reference.fields.iter();
+        let of_kind = of_kind.filter(|spec| first.is_selected_by(&spec.gvk));
+        fields.extend(of_kind.map(|spec| Field {
+            target: &reference.target,
+            // The kind may be another by now; the field is looked for all the same.
+            spec: FieldSpec {
+                gvk: Gvk::default(),
+                ..spec.clone()
+            },
+            is_role: spec
+                .path
+                .ends_with(&["roleRef".to_owned(), "name".to_owned()]),
+        }));
+    }
+    fields
 }
 
 fn candidate(resource: &Resource<'_>) -> Candidate {

@@ -3,7 +3,7 @@
 //!
 //! Refuses to know their order, and where kustomizations say what to set.
 
-use super::field_spec::{FieldSpec, Missing, apply};
+use super::field_spec::{FieldSpec, Missing, apply, is_in_place};
 use super::file;
 use super::specs::Specs;
 use crate::render::object_id::Gvk;
@@ -97,16 +97,22 @@ pub(crate) fn set_namespace<'t>(
     for resource in resources {
         resource.remember();
         let gvk = resource.id.gvk.clone();
+        let is_done = |value: &Value<'t>| {
+            value.is_scalar() && value.is_text() && value.text() == Some(&text)
+        };
         let mut set = |value: &mut Value<'t>| {
             if !value.is_scalar() {
                 return Err("expected a scalar".to_owned());
             }
-            if !(value.is_text() && value.text() == Some(&text)) {
+            if !is_done(value) {
                 *value = Value::text_at(text.clone(), span);
             }
             Ok(())
         };
-        if !gvk.is_cluster_scoped() {
+        let is_there = |spec: &FieldSpec, value: &Value<'t>| {
+            is_in_place(spec, (&gvk, value), missing, &is_done)
+        };
+        if !gvk.is_cluster_scoped() && !is_there(&anywhere, &resource.value) {
             apply(&anywhere, (&gvk, &mut resource.value), missing, &mut set)?;
         }
         let is_binding = matches!(gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding");
@@ -115,10 +121,10 @@ pub(crate) fn set_namespace<'t>(
         }
         for spec in &specs.namespace {
             let is_core = resource.value.text_of(&["apiVersion"]) == "v1";
-            let is_done = spec.is_at(&["metadata", "namespace"])
+            let is_elsewhere = spec.is_at(&["metadata", "namespace"])
                 || spec.is_at(&["metadata", "name"]) && !is_core
                 || is_binding && spec.is_at(&["subjects", "namespace"]);
-            if !is_done {
+            if !is_elsewhere && !is_there(spec, &resource.value) {
                 apply(spec, (&gvk, &mut resource.value), missing, &mut set)
                     .map_err(|error| format!("{}: {error}", resource.id))?;
             }
