@@ -50,7 +50,9 @@ impl<'d, 'w> Decoder<'d, 'w> {
         // A patch that changes nothing has comments all the same.
         let has_own_comments = resource.comments.len() <= 1;
         let written = has_own_comments.then(|| as_written((self.written)(span.source), span));
-        let parsed = written.flatten().unwrap_or_else(|| decode(library, resource));
+        let parsed = written
+            .flatten()
+            .unwrap_or_else(|| decode(library, resource));
         let parsed = Arc::new(parsed);
         self.unchanged.insert(key, Arc::clone(&parsed));
         parsed

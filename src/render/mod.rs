@@ -20,7 +20,7 @@ mod value;
 mod wanted;
 
 pub(crate) use library::Library;
-pub use roots::{Written, ChangedObject, Deployment, Root, RootKind, deployment};
+pub use roots::{ChangedObject, Deployment, Root, RootKind, Written, deployment};
 pub use wanted::{is_manifest, wanted};
 
 use crate::source::{SourceId, SourceMap, Span};

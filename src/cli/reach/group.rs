@@ -6,7 +6,7 @@ use crate::cli::endpoint::{End, Resolved};
 use crate::cli::port::Asked;
 use crate::cluster::Cluster;
 use crate::engine::{
-    AddressRange, ConnectionSet, Endpoint, Explanation, PolicyRef, ReasonCode, SideTrace, explain,
+    AddressRange, ConnectionSet, Endpoint, Explanation, Judge, PolicyRef, ReasonCode, SideTrace,
 };
 use crate::output::range_name;
 use crate::output::{Ends, ReachOutcome};
@@ -114,13 +114,14 @@ pub(super) fn groups<'s>(
     asked: &[Asked],
     is_by_pair: bool,
 ) -> Vec<Group<'s>> {
+    let judge = &Judge::new(cluster);
     let is_one_pair = sources.len() == 1 && destinations.len() == 1;
     let of_source = |(place, source): (usize, &Piece<'s>)| {
         let mut keys: BTreeMap<Key, Vec<(usize, usize)>> = BTreeMap::new();
         for (other, destination) in destinations.iter().enumerate() {
             if is_judged(source, destination, is_one_pair) {
                 let asked = &asked[destination.place];
-                let key = key(cluster, (source, destination), asked, is_by_pair);
+                let key = key(judge, (source, destination), asked, is_by_pair);
                 keys.entry(key).or_default().push((place, other));
             }
         }
@@ -140,7 +141,7 @@ pub(super) fn groups<'s>(
             .then_with(|| pairs[0].cmp(&other_pairs[0]))
     });
     let group =
-        |(key, pairs): (Key, Vec<_>)| Group::new(cluster, key, &pairs, (sources, destinations));
+        |(key, pairs): (Key, Vec<_>)| Group::new(judge, key, &pairs, (sources, destinations));
     groups.into_iter().map(group).collect()
 }
 
@@ -153,12 +154,12 @@ fn is_judged(source: &Piece<'_>, destination: &Piece<'_>, is_one_pair: bool) -> 
 }
 
 fn key(
-    cluster: &Cluster,
+    judge: &Judge<'_, '_>,
     (source, destination): (&Piece<'_>, &Piece<'_>),
     asked: &Asked,
     is_by_pair: bool,
 ) -> Key {
-    let explanation = explain(cluster, &source.endpoint, &destination.endpoint);
+    let explanation = judge.explain(&source.endpoint, &destination.endpoint);
     let connections = asked.connections.clone().unwrap_or_else(ConnectionSet::all);
     let allowed = explanation.verdict.allowed().intersection(&connections);
     let unknown = explanation.verdict.unknown().intersection(&connections);
@@ -188,7 +189,7 @@ fn key(
 
 impl<'s> Group<'s> {
     fn new(
-        cluster: &'s Cluster,
+        judge: &Judge<'s, 's>,
         key: Key,
         pairs: &[(usize, usize)],
         (sources, destinations): (&[Piece<'s>], &[Piece<'s>]),
@@ -212,7 +213,7 @@ impl<'s> Group<'s> {
             allowed: key.allowed,
             unknown: key.unknown,
             pairs: by_end.len(),
-            explanation: explain(cluster, &from.endpoint, &to.endpoint),
+            explanation: judge.explain(&from.endpoint, &to.endpoint),
             example: (from.clone(), to.clone()),
             sources: distinct(pairs.iter().map(|pair| pair.0).collect(), sources),
             destinations: distinct(pairs.iter().map(|pair| pair.1).collect(), destinations),

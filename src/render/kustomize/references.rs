@@ -117,16 +117,18 @@ fn fields<'r>(references: &'r [Reference], first: &Gvk) -> Vec<Field<'r>> {
     for reference in references {
         let of_kind = reference.fields.iter();
         let of_kind = of_kind.filter(|spec| first.is_selected_by(&spec.gvk));
-        fields.extend(of_kind.map(|spec| Field {
-            target: &reference.target,
-            // The kind may be another by now; the field is looked for all the same.
-            spec: FieldSpec {
-                gvk: Gvk::default(),
-                ..spec.clone()
-            },
-            is_role: spec
-                .path
-                .ends_with(&["roleRef".to_owned(), "name".to_owned()]),
+        fields.extend(of_kind.map(|spec| {
+            Field {
+                target: &reference.target,
+                // The kind may be another by now; the field is looked for all the same.
+                spec: FieldSpec {
+                    gvk: Gvk::default(),
+                    ..spec.clone()
+                },
+                is_role: spec
+                    .path
+                    .ends_with(&["roleRef".to_owned(), "name".to_owned()]),
+            }
         }));
     }
     fields

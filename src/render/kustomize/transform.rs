@@ -97,9 +97,8 @@ pub(crate) fn set_namespace<'t>(
     for resource in resources {
         resource.remember();
         let gvk = resource.id.gvk.clone();
-        let is_done = |value: &Value<'t>| {
-            value.is_scalar() && value.is_text() && value.text() == Some(&text)
-        };
+        let is_done =
+            |value: &Value<'t>| value.is_scalar() && value.is_text() && value.text() == Some(&text);
         let mut set = |value: &mut Value<'t>| {
             if !value.is_scalar() {
                 return Err("expected a scalar".to_owned());
