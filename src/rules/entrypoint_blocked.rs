@@ -365,10 +365,9 @@ impl<'c> WayIn<'c> {
                 ports.map(|id| (id, Protocol::Tcp, port)).collect()
             }
         };
-        let guarded = |(workload, protocol, port)| {
-            Entrance::guarded(cx.engine, unjudged, workload, protocol, port)
-        };
-        ports.into_iter().filter_map(guarded).collect()
+        let guard =
+            |(id, protocol, port)| Entrance::guarded(cx.engine, unjudged, id, protocol, port);
+        ports.into_iter().filter_map(guard).collect()
     }
 }
 
