@@ -144,6 +144,9 @@ mod tests {
     const LIMITS: Limits = Limits {
         file_bytes: 1000,
         total_bytes: 4000,
+        git_file_bytes: 1000,
+        git_total_bytes: 1000,
+        git_copies: 10,
         files: 10,
         entries: 10,
         gzip_ratio: 10,
