@@ -4,7 +4,7 @@
 //! Refuses to know what is in them.
 
 use super::complete;
-use super::terminal::Terminal;
+use super::terminal::{Terminal, is_in_hook};
 use crate::load::{GitError, Limits, Repository, Revision, Snapshot, Tree};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,9 @@ pub(super) struct StateOptions {
     /// Look at what is staged in git, the next commit, instead of the files on the disk
     ///
     /// Manifests, ignore files, npcheck.yaml and the baseline are read from git's index.
-    /// Where nothing that is staged concerns npcheck, the run ends at once and is good.
+    /// Where nothing that is staged concerns npcheck, the run ends at once and is good. Under
+    /// pre-commit with nothing staged at all, as by `pre-commit run --all-files`, everything in
+    /// the index is looked at.
     #[arg(long)]
     staged: bool,
     /// Report only what this commit does not have: a branch, a tag, a hash, HEAD~2
@@ -62,7 +64,10 @@ impl StateOptions {
             repository.check(argument)?;
         }
         let limits = Limits::default();
-        let revision = self.new_from.as_deref();
+        // Without anything staged a hook manager does not ask about a commit, but about all
+        // files: `pre-commit run --all-files`.
+        let is_about_all = self.staged && is_in_hook() && !repository.has_anything_staged()?;
+        let revision = self.new_from.as_deref().filter(|_| !is_about_all);
         let revision = revision.map(|name| repository.revision(name)).transpose()?;
         let named: Vec<&Path> = own
             .iter()
@@ -70,7 +75,7 @@ impl StateOptions {
             .chain(arguments)
             .map(AsRef::as_ref)
             .collect();
-        if self.staged && !repository.has_staged(&named)? {
+        if self.staged && !is_about_all && !repository.has_staged(&named)? {
             return Ok(None);
         }
         let now = match self.staged {

@@ -143,6 +143,12 @@ impl ColorChoice {
     }
 }
 
+/// Whether pre-commit runs the program: it says so to its hooks (pre-commit.com, "Advanced
+/// features").
+pub(super) fn is_in_hook() -> bool {
+    environment("PRE_COMMIT").is_some_and(|value| !value.is_empty())
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the terminal's settings are environment variables"

@@ -26,7 +26,8 @@ pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
         .env_remove("NO_COLOR")
         .env_remove("FORCE_COLOR")
         .env_remove("CLICOLOR_FORCE")
-        .env_remove("COLUMNS");
+        .env_remove("COLUMNS")
+        .env_remove("PRE_COMMIT");
     command
 }
 

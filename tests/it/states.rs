@@ -41,6 +41,25 @@ fn mistakes(run: &Run) -> Vec<&str> {
 }
 
 #[test]
+fn pre_commit_with_nothing_staged_means_all_files() {
+    let repository = Repository::new("all-files");
+    repository.write("k8s/a.yaml", policy("a"));
+    repository.stage();
+    repository.commit();
+    let run = |variable: &str| {
+        let arguments = ["lint", "-o", "concise", "--staged", "--new-from", "HEAD"];
+        let mut command = super::program::command(&repository.root, &arguments);
+        Run::from(command.env("PRE_COMMIT", variable).output().unwrap())
+    };
+    assert_eq!(mistakes(&run("1")), ["k8s/a.yaml:8:22: error invalid-value"]);
+    assert_eq!((run("").status, run("").stderr.as_str()), (0, UNCHANGED));
+    // A commit is judged by what it changes.
+    repository.write("k8s/b.yaml", policy("b"));
+    repository.stage();
+    assert_eq!(mistakes(&run("1")), ["k8s/b.yaml:8:22: error invalid-value"]);
+}
+
+#[test]
 fn what_is_staged_counts_and_not_what_lies_on_the_disk() {
     let repository = Repository::new("staged");
     repository.write("k8s/a.yaml", policy("a"));

@@ -226,6 +226,27 @@ impl Repository {
         })
     }
 
+    /// Whether the index differs from the last commit at all.
+    ///
+    /// # Errors
+    ///
+    /// If git fails.
+    pub fn has_anything_staged(&self) -> Result<bool, GitError> {
+        let head = self.revision("HEAD")?;
+        let arguments = match &head.tree {
+            Some(tree) => vec!["diff-index", "--cached", "--name-only", "-z", &tree.0, "--"],
+            None => self.index_files(&["-z"]),
+        };
+        program::stream(&arguments, b"", |printed| {
+            let mut name = Vec::new();
+            let is_changed = printed.read_until(0, &mut name)? > 0;
+            Ok(match is_changed {
+                true => Taken::Enough(true),
+                false => Taken::All(false),
+            })
+        })
+    }
+
     /// The arguments for a list of all files of the index, and not only of those below the
     /// current directory.
     fn index_files<'a>(&'a self, options: &[&'a str]) -> Vec<&'a str> {
