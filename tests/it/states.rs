@@ -51,12 +51,18 @@ fn pre_commit_with_nothing_staged_means_all_files() {
         let mut command = super::program::command(&repository.root, &arguments);
         Run::from(command.env("PRE_COMMIT", variable).output().unwrap())
     };
-    assert_eq!(mistakes(&run("1")), ["k8s/a.yaml:8:22: error invalid-value"]);
+    assert_eq!(
+        mistakes(&run("1")),
+        ["k8s/a.yaml:8:22: error invalid-value"]
+    );
     assert_eq!((run("").status, run("").stderr.as_str()), (0, UNCHANGED));
     // A commit is judged by what it changes.
     repository.write("k8s/b.yaml", policy("b"));
     repository.stage();
-    assert_eq!(mistakes(&run("1")), ["k8s/b.yaml:8:22: error invalid-value"]);
+    assert_eq!(
+        mistakes(&run("1")),
+        ["k8s/b.yaml:8:22: error invalid-value"]
+    );
 }
 
 #[test]
