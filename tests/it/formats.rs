@@ -88,7 +88,7 @@ fn json_is_as_its_schema_says() {
     let found = rules(&output["findings"], |finding| &finding["rule"]);
     assert!(found.contains(&"ignored-rules".to_owned()), "{found:?}");
     assert!(
-        found.contains(&"unmatched-namespace-selector".to_owned()),
+        found.contains(&"unlabeled-namespace".to_owned()),
         "{found:?}"
     );
     let suppressed = &output["suppressed"];
