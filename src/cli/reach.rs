@@ -18,7 +18,7 @@ use super::input::Input;
 use super::port::{Asked, PortQuestion, asked_at};
 use super::terminal::{Terminal, Verbosity};
 use crate::cluster::Cluster;
-use crate::engine::{Endpoint, plugin_differences, set_aside, uniform_ranges};
+use crate::engine::{AskedPolicies, Endpoint, plugin_differences, set_aside, uniform_ranges};
 use crate::k8s::Direction;
 use crate::lint::Inventory;
 use crate::output::{
@@ -78,6 +78,10 @@ pub(super) struct Options {
 
 /// More pairs than this are no question that anybody reads the answer to.
 const MAX_PAIRS: usize = 4_000_000;
+
+/// How much may be compared for an answer, so that it takes seconds: pairs, times the rules,
+/// peers and ports that one of them may be compared with.
+const MAX_COMPARISONS: usize = 50_000_000;
 
 /// An answer that may be expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -296,7 +300,12 @@ impl<'q> Question<'q> {
             });
         }
         let (sources, destinations) = (self.pieces(&self.from), self.pieces(&self.to));
-        if sources.len().saturating_mul(destinations.len()) > MAX_PAIRS {
+        let pairs = sources.len().saturating_mul(destinations.len());
+        let is_long = || {
+            let each = AskedPolicies::new(self.scene.cluster).most_comparisons();
+            pairs.saturating_mul(each) > MAX_COMPARISONS
+        };
+        if pairs > MAX_PAIRS || (pairs > 1_000 && is_long()) {
             let reason = format!(
                 "{} sources with {} destinations are too many pairs: ask for fewer, or see \
                  `npcheck graph`",

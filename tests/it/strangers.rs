@@ -165,3 +165,28 @@ fn a_text_that_git_packs_to_nothing_is_not_unpacked() {
     assert_eq!(read.status, 2, "{read:?}");
     assert!(read.stderr.contains("larger than 256 MiB"), "{read:?}");
 }
+
+#[test]
+fn a_question_about_too_much_is_refused_at_once() {
+    let mut text = String::new();
+    for number in 0..600 {
+        text += &format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: p{number}, labels: {{app: p{number}}}}}}}\n---\n\
+             {{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: p{number}}}, \
+             spec: {{podSelector: {{}}, ingress: [{{from: [{{podSelector: {{matchLabels: {{app: p{number}}}}}}}]}}]}}}}\n---\n"
+        );
+    }
+    let directory = scratch("strangers-pairs");
+    write(&directory, "all.yaml", text);
+    let all = run(&directory, &["reach", "any", "any"]);
+    assert_eq!(all.status, 2, "{all:?}");
+    assert!(
+        all.stderr.contains("are too many pairs: ask for fewer"),
+        "{all:?}"
+    );
+    let one = run(
+        &directory,
+        &["reach", "default/p1", "default/p2", "-p", "80"],
+    );
+    assert_eq!(one.status, 0, "{one:?}");
+}
