@@ -41,16 +41,7 @@ pub(super) fn read(
     identity::check_relations(node, &mut reader);
     let spec = spec(node, &mut reader);
     reader.finish(&mut meta);
-    NetworkPolicy {
-        meta,
-        spec_key: node
-            .entry("spec")
-            .map_or(node.span().before(), |entry| entry.key.span()),
-        pod_selector: spec.pod_selector,
-        policy_types: spec.policy_types,
-        ingress: spec.ingress,
-        egress: spec.egress,
-    }
+    assembled(node, meta, spec)
 }
 
 /// Reads the policy that a staged one of Calico's stands for. Calico checks what is staged by
@@ -60,6 +51,11 @@ pub(super) fn read_staged(node: Node<'_>, mut meta: ObjectMeta) -> NetworkPolicy
     let mut reader = Reader::new(String::new(), &mut diagnostics);
     let spec = spec(node, &mut reader);
     reader.finish(&mut meta);
+    assembled(node, meta, spec)
+}
+
+/// The policy with what stands in its `spec`.
+fn assembled(node: Node<'_>, meta: ObjectMeta, spec: Spec) -> NetworkPolicy {
     NetworkPolicy {
         meta,
         spec_key: node
