@@ -15,7 +15,7 @@ use super::terminal::{Terminal, Verbosity};
 use crate::cluster::Cluster;
 use crate::engine::Engine;
 use crate::graph::{EndSet, FlowQuery, Grain};
-use crate::output::{GraphFormat, GraphView, MAX_DRAWN_NODES, display_name};
+use crate::output::{GraphFormat, GraphView, MAX_DRAWN_NODES, display_name, not_judged_lines};
 use crate::source::SourceId;
 use crate::workspace::ClusterView;
 use clap::{Args, ValueEnum};
@@ -135,8 +135,9 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         terminal.complain("--output", &advice);
         return Ok(Outcome::Incomplete);
     }
+    let notes = not_judged_lines(&input.workspace.not_judged(), &sources);
     target::write_all(&options.output, terminal, |format, style, out| {
-        format.write(&views, style, out)
+        format.write(&views, &notes, style, out)
     })?;
     input.report_not_judged(terminal);
     if terminal.verbosity > Verbosity::Quiet {

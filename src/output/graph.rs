@@ -99,22 +99,24 @@ impl GraphFormat {
         matches!(self, Self::Json | Self::JsonLines | Self::Csv)
     }
 
-    /// Writes what the views show. Only the format for people obeys `style`.
+    /// Writes what the views show; `notes` say what was not judged, in the formats that have a
+    /// place for it. Only the format for people obeys `style`.
     pub fn write(
         self,
         views: &[GraphView<'_>],
+        notes: &[String],
         style: Style,
         out: &mut dyn Write,
     ) -> io::Result<()> {
         match self {
             Self::Text => write_texts(views, style, out),
             Self::JsonLines => views.iter().try_for_each(|view| write_lines(view, out)),
-            Self::Json => json::write(views, out),
+            Self::Json => json::write(views, notes, out),
             Self::Csv => csv::write(views, out),
             Self::Dot => dot::write(views, out),
             Self::Mermaid => mermaid::write(views, out),
             Self::Svg => svg::write(views, out),
-            Self::Html => html::write(views, out),
+            Self::Html => html::write(views, notes, out),
         }
     }
 }

@@ -19,8 +19,8 @@ const SCRIPT: &str = include_str!("page/page.js");
 
 /// The hashes of the two texts above, as a content security policy writes them; a test holds
 /// them.
-const STYLE_HASH: &str = "sha256-zs5OElKYhTuTKPRnV84aeGtIrnO7wDaGVT8OssD+/n8=";
-const SCRIPT_HASH: &str = "sha256-BwaKRzBY3276bhldeZM2wqbFMD/uhEmayr1ja6Ut/0E=";
+const STYLE_HASH: &str = "sha256-SsI4BK1vgSfF83KWa2w/664WnGmKLsENXRsHK8hMi+o=";
+const SCRIPT_HASH: &str = "sha256-W6dtXM8lzUP0TTU698PCeE3al0ZywzKQufVL/YzPB68=";
 
 /// What a page shows.
 pub(super) struct Page {

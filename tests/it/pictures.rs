@@ -6,7 +6,9 @@ use base64::Engine as _;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// By source and destination: the open ports of each protocol, in their JSON form.
 pub(super) type Flows = BTreeMap<(String, String), BTreeSet<(String, String)>>;
@@ -348,6 +350,67 @@ fn drawings_escape_names_and_refuse_more_than_a_page() {
         refused.stderr
     );
     graph(&directory, &["-o", "dot", "--by", "namespace"]);
+}
+
+/// A page or a document that is handed on says what it knows nothing of.
+#[test]
+fn what_was_not_judged_is_told_in_the_page_and_in_json() {
+    let directory = hostile("pictures-notes");
+    let foreign = "apiVersion: crd.antrea.io/v1beta1\nkind: ClusterNetworkPolicy\n\
+                   metadata: {name: strict}\nspec: {priority: 5, tier: application}\n";
+    write(&directory, "antrea.yaml", foreign);
+    let json = run(&directory, &["graph", "-o", "json"]).stdout;
+    assert_valid("graph", &json);
+    let html = run(&directory, &["graph", "-o", "html"]).stdout;
+    let start = html.find("id=\"data\">").unwrap() + "id=\"data\">".len();
+    let end = start + html[start..].find("</script>").unwrap();
+    for document in [json.as_str(), &html[start..end]] {
+        let document: Value = serde_json::from_str(document).unwrap();
+        let notes = document["notes"].as_array().unwrap();
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        let note = notes[0].as_str().unwrap();
+        assert!(note.starts_with("not evaluated: 1 policy"), "{note}");
+    }
+}
+
+/// What the script makes of the data, where there is a browser to ask.
+#[test]
+fn a_browser_draws_what_the_lines_say() {
+    let browsers = ["chromium", "chromium-browser", "google-chrome"];
+    let directory = scratch("pictures-browser");
+    let example = root().join("examples/shop");
+    let page = directory.join("page.html");
+    fs::write(&page, graph(&example, &["-o", "html"]).stdout).unwrap();
+    let drawn = browsers.iter().find_map(|browser| {
+        let profile = format!("--user-data-dir={}", directory.join("profile").display());
+        let output = Command::new(browser)
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
+            .args([profile, format!("file://{}", page.display())])
+            .output();
+        let output = output.ok().filter(|output| output.status.success())?;
+        String::from_utf8(output.stdout).ok()
+    });
+    let Some(drawn) = drawn.filter(|drawn| drawn.contains("id=\"data\"")) else {
+        return;
+    };
+    let mut cells: BTreeMap<(String, String), bool> = BTreeMap::new();
+    for label in drawn.split("aria-label=\"").skip(1) {
+        let label = label.split('"').next().unwrap();
+        let Some((ends, words)) = label.split_once(": ") else {
+            continue;
+        };
+        let (source, destination) = ends.split_once(" to ").unwrap();
+        let is_workload = |end: &str| end.matches('/').count() == 2;
+        if is_workload(source) && is_workload(destination) {
+            let is_some = !words.starts_with("nothing") && words != "the same end";
+            cells.insert((source.to_owned(), destination.to_owned()), is_some);
+        }
+    }
+    let flows = lines(&example, &[]);
+    assert_eq!(cells.len(), 81, "nine workloads, each with each");
+    for (ends, is_some) in cells {
+        assert_eq!(is_some, flows.contains_key(&ends), "{ends:?}");
+    }
 }
 
 /// A thousand workloads, each under labels of its own, in less than two megabytes.

@@ -13,10 +13,14 @@ use crate::source::SourceMap;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
-pub(super) fn write(views: &[GraphView<'_>], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(
+    views: &[GraphView<'_>],
+    notes: &[String],
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let page = Page {
         title: "Who can connect to whom",
-        notes: Vec::new(),
+        notes: notes.to_vec(),
         clusters: views.iter().map(cluster).collect(),
     };
     page.write(out)

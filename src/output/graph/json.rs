@@ -13,12 +13,17 @@ use std::io::{self, Write};
 /// The version of the format.
 const VERSION: u32 = 1;
 
-pub(super) fn write(views: &[GraphView<'_>], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(
+    views: &[GraphView<'_>],
+    notes: &[String],
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let clusters: Vec<Value> = views.iter().map(cluster).collect();
     let document = json!({
         "version": VERSION,
         "tool": {"name": "npcheck", "version": env!("CARGO_PKG_VERSION")},
         "clusters": clusters,
+        "notes": notes,
     });
     write_value(&document, out)
 }
