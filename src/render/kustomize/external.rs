@@ -147,7 +147,7 @@ fn one<'t>(
             };
             if let Some(namespace) = config.find(&["metadata", "namespace"]) {
                 transform::set_namespace(resources, &namespace, &specs)?;
-                all.check_ids()?;
+                super::check_ids(all.resources.iter())?;
             }
         }
         "PrefixTransformer" | "SuffixTransformer" | "PrefixSuffixTransformer" => {

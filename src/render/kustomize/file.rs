@@ -4,8 +4,9 @@
 //! Refuses to know what the fields do.
 
 use super::fault::Fault;
+use super::schema;
 use crate::render::library::{Library, join};
-use crate::render::value::Value;
+use crate::render::value::{Field, Value};
 use crate::source::Span;
 
 /// A kustomization.
@@ -16,44 +17,6 @@ pub(crate) struct Kustomization<'t> {
     /// What is written in it.
     pub(crate) root: Value<'t>,
 }
-
-/// The fields of a kustomization (kustomize, `api/types/kustomization.go`).
-const FIELDS: &[&str] = &[
-    "apiVersion",
-    "kind",
-    "metadata",
-    "bases",
-    "buildMetadata",
-    "commonAnnotations",
-    "commonLabels",
-    "components",
-    "configMapGenerator",
-    "configurations",
-    "crds",
-    "generatorOptions",
-    "generators",
-    "helmChartInflationGenerator",
-    "helmCharts",
-    "helmGlobals",
-    "imageTags",
-    "images",
-    "labels",
-    "namePrefix",
-    "nameSuffix",
-    "namespace",
-    "openapi",
-    "patches",
-    "patchesJson6902",
-    "patchesStrategicMerge",
-    "replacements",
-    "replicas",
-    "resources",
-    "secretGenerator",
-    "sortOptions",
-    "transformers",
-    "validators",
-    "vars",
-];
 
 /// The value of a field of a mapping, whatever its case; `None` if it is null or missing.
 pub(crate) fn field<'t>(value: &Value<'t>, name: &str) -> Option<Value<'t>> {
@@ -134,44 +97,41 @@ impl<'t> Kustomization<'t> {
         join(&self.directory, relative)
     }
 
-    /// What kustomize rejects at once: unknown fields, values that are no texts where it
-    /// wants texts (its file is read as YAML 1.1, where `n` is a boolean).
+    /// What kustomize rejects at once: another kind, nothing at all, fields that it does not
+    /// know, and values of another type than it wants (its file is read as YAML 1.1, where
+    /// `n` is a boolean).
     pub(crate) fn faults(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        for field in self.root.fields() {
-            let name = field.key.text();
-            let is_known = FIELDS.iter().any(|known| known.eq_ignore_ascii_case(&name));
-            if !is_known {
-                let message = format!("kustomize does not know the field `{name}`");
-                faults.push(Fault::error(field.key.span(), message));
+        let mut faults = schema::misfits(&self.root);
+        let is_of_type =
+            |field: &Field<'_>| ["apiVersion", "kind"].iter().any(|it| field.key.is(it));
+        let mut fields = self.root.fields();
+        if fields.all(|field| is_of_type(&field) || field.value.is_null()) {
+            let message = "this kustomization is empty";
+            faults.push(Fault::error(self.root.span().before(), message));
+        }
+        let version = match text(&self.root, "kind").as_str() {
+            "" | "Kustomization" => "kustomize.config.k8s.io/v1beta1",
+            "Component" => "kustomize.config.k8s.io/v1alpha1",
+            _ => {
+                let kind = self.get("kind").map_or(self.root.span(), |it| it.span());
+                let message = "kustomize wants the kind Kustomization or Component here";
+                faults.push(Fault::error(kind, message));
+                return faults;
             }
-        }
-        for name in ["namespace", "namePrefix", "nameSuffix"] {
-            faults.extend(self.get(name).and_then(|value| not_a_text(&value)));
-        }
-        for name in ["commonLabels", "commonAnnotations"] {
-            let pairs = self.get(name);
-            let fields = pairs.iter().flat_map(Value::fields);
-            faults.extend(fields.filter_map(|field| not_a_text(&field.value)));
-        }
-        for label in self.items("labels") {
-            let pairs = field(&label, "pairs");
-            let fields = pairs.iter().flat_map(Value::fields);
-            faults.extend(fields.filter_map(|field| not_a_text(&field.value)));
-        }
-        for name in ["resources", "bases", "components"] {
-            faults.extend(self.items(name).iter().filter_map(not_a_text));
-        }
-        for image in self.items("images") {
-            let fields = image.fields();
-            faults.extend(fields.filter_map(|field| not_a_text(&field.value)));
+        };
+        if let Some(own) = self
+            .get("apiVersion")
+            .filter(|it| it.text() != Some(version))
+        {
+            let message = format!("kustomize wants the version {version} here");
+            faults.push(Fault::error(own.span(), message));
         }
         faults
     }
 }
 
 /// That kustomize wants a text here, if it is none.
-fn not_a_text(value: &Value<'_>) -> Option<Fault> {
+pub(super) fn not_a_text(value: &Value<'_>) -> Option<Fault> {
     let Value::Read(node) = value else {
         return None;
     };

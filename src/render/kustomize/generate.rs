@@ -71,7 +71,11 @@ impl<'t> Generator<'_, 't, '_> {
         let span = self.item.span();
         let scalar = |text: &str| Value::text_at(text.to_owned(), span);
         let mut metadata = Value::mapping_at(span);
-        let name = file::field(self.item, "name").unwrap_or_else(|| scalar(""));
+        let name = file::field(self.item, "name").unwrap_or_else(|| {
+            let message = format!("a generated {} needs a name", self.kind);
+            faults.push(Fault::error(span, message));
+            scalar("")
+        });
         metadata.set("name", span, name);
         if let Some(namespace) = file::field(self.item, "namespace") {
             metadata.set("namespace", namespace.span(), namespace);
@@ -150,13 +154,16 @@ impl<'t> Generator<'_, 't, '_> {
         }
         for literal in file::items(self.item, "literals") {
             let text = literal.text().unwrap_or_default();
-            if let Some((key, value)) = text.split_once('=') {
-                data.push((
-                    key.to_owned(),
-                    Cow::Owned(unquoted(value).to_owned()),
-                    literal.span(),
-                ));
-            }
+            let Some((key, value)) = text.split_once('=') else {
+                let message = format!("kustomize wants `key=value`, and not `{text}`");
+                faults.push(Fault::error(literal.span(), message));
+                continue;
+            };
+            data.push((
+                key.to_owned(),
+                Cow::Owned(unquoted(value).to_owned()),
+                literal.span(),
+            ));
         }
         data
     }

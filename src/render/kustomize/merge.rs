@@ -232,6 +232,8 @@ fn walk_list<'t>(
     if patch.is_null() {
         return Ok(Merged::Gone);
     }
+    // What the patch brings as a whole is merged with itself.
+    let is_itself = old.is_some_and(|old| is_same_node(old, patch));
     let directive = list_directive(patch)?;
     let mut patch = patch.clone();
     if patch.items().any(|item| is_list_directive(&item))
@@ -245,18 +247,15 @@ fn walk_list<'t>(
         (Some(old), Directive::Merge) => Some(old),
     };
     let list = List {
-        old: base.unwrap_or(&patch),
+        old: base.filter(|_| !is_itself).unwrap_or(&patch),
         patch: &patch,
-        is_of_patch: base.is_none(),
+        is_of_patch: is_itself || base.is_none(),
         item: schema.map(Schema::item),
     };
     let items = match keys.is_empty() {
         true => list.plain_items(),
         false => list.keyed_items(keys)?,
     };
-    if items.is_empty() && base.is_some() {
-        return Ok(Merged::Gone);
-    }
     let mut result = list.old.clone();
     let mut before = 0;
     let is_same = list.old.items().zip(&items).all(|(own, item)| {
@@ -363,7 +362,7 @@ impl<'t> List<'_, 't> {
             // A list that the patch brings is merged with itself.
             let is_in_place = self.is_of_patch || matches!(merged, Merged::Changed(_));
             let Some(mut value) = merged.value().filter(|value| !value.is_empty()) else {
-                old.retain(|item| !has(item, &used, &values));
+                set_element(&mut old, &used, &values, None);
                 continue;
             };
             for (key, text) in used.iter().zip(&values) {
@@ -377,11 +376,16 @@ impl<'t> List<'_, 't> {
             }
             set_element(&mut added, &used, &values, Some(value));
         }
+        if wanted.is_empty() {
+            return Ok(old);
+        }
         for item in old {
-            let values = key_values(&item, &used);
-            if values.iter().all(String::is_empty) {
-                added.push(item);
-                continue;
+            let mut values = Vec::new();
+            for key in &used {
+                match item.get(key) {
+                    Some(value) => values.push(value.text().unwrap_or_default().to_owned()),
+                    None => added.push(item.clone()),
+                }
             }
             if used.len() > 1 {
                 set_element(&mut added, &used, &values, None);
@@ -392,7 +396,9 @@ impl<'t> List<'_, 't> {
     }
 }
 
-/// Puts an item in the place of the one with these keys, or behind all; `None` takes it out.
+/// Puts an item in the place of those with these keys, or behind all; `None` takes them out.
+/// An empty value stands for any, and a key without a value goes as the one before; without
+/// values nothing is kept (kyaml, `ElementSetter`).
 fn set_element<'t>(
     items: &mut Vec<Value<'t>>,
     keys: &[&str],
@@ -400,17 +406,28 @@ fn set_element<'t>(
     element: Option<Value<'t>>,
 ) {
     let is_it = |item: &Value<'_>| {
-        keys.iter()
-            .zip(values)
-            .all(|(key, value)| value.is_empty() || item.text_of(&[key]) == *value)
+        let mut pairs = keys.iter().zip(values);
+        !values.is_empty()
+            && pairs.all(|(key, value)| {
+                let own = item.get(key);
+                own.is_some_and(|own| value.is_empty() || own.text() == Some(value))
+            })
     };
+    items.retain(|item| !item.is_null() && !item.is_empty());
+    if values.is_empty() {
+        items.clear();
+    }
     let Some(element) = element else {
         items.retain(|item| !is_it(item));
         return;
     };
-    match items.iter_mut().find(|item| is_it(item)) {
-        Some(item) => *item = element,
-        None => items.push(element),
+    let mut is_found = false;
+    for item in items.iter_mut().filter(|item| is_it(item)) {
+        *item = element.clone();
+        is_found = true;
+    }
+    if !is_found {
+        items.push(element);
     }
 }
 

@@ -20,6 +20,7 @@ mod patch;
 mod references;
 mod remote;
 mod replacement;
+mod schema;
 mod select;
 mod specs;
 mod transform;
@@ -352,6 +353,7 @@ impl<'t, 's> Kustomize<'t, 's> {
     fn transform(&self, kustomization: &Kustomization<'t>, all: &mut Accumulated<'t>) {
         let library = self.library;
         let specs = all.specs();
+        let mut may_collide = check_ids(all.resources.iter()).is_ok();
         let mut faults = std::mem::take(&mut all.faults);
         let early = [
             Patch::strategic_merge(library, kustomization, &mut faults),
@@ -367,7 +369,9 @@ impl<'t, 's> Kustomize<'t, 's> {
         };
         if let Some(namespace) = kustomization.get("namespace") {
             let result = transform::set_namespace(&mut all.resources, &namespace, &specs);
-            tell(&namespace, result.and_then(|()| all.check_ids()));
+            let result = result.and_then(|()| check_ids(all.resources.iter()));
+            may_collide &= result.is_ok();
+            tell(&namespace, result);
         }
         for (field, end, fields) in [
             ("namePrefix", End::Front, &specs.name_prefix),
@@ -429,6 +433,13 @@ impl<'t, 's> Kustomize<'t, 's> {
         }
         replacement::apply(library, kustomization, &mut all.resources, &mut faults);
         external::transform(library, kustomization, all, &mut faults);
+        // A hash tells generated objects apart.
+        let has_hash = |it: &&Resource<'_>| it.generated.is_some_and(|it| it.has_hash);
+        if let Err(message) = check_ids(all.resources.iter().filter(|it| !has_hash(it)))
+            && may_collide
+        {
+            faults.push(Fault::error(kustomization.root.span().before(), message));
+        }
         all.faults = faults;
     }
 }
@@ -514,19 +525,17 @@ impl<'t> Accumulated<'t> {
             (Some(old), behavior) => merge_generated(old, generated, behavior),
         }
     }
+}
 
-    /// That no two objects are one.
-    fn check_ids(&self) -> Result<(), String> {
-        let mut ids = HashSet::new();
-        let twice = self
-            .resources
-            .iter()
-            .find(|resource| !ids.insert(resource.id.key()));
-        match twice {
-            None => Ok(()),
-            Some(resource) => Err(format!("by this namespace {} is there twice", resource.id)),
+/// That no two objects are one.
+fn check_ids<'r>(resources: impl Iterator<Item = &'r Resource<'r>>) -> Result<(), String> {
+    let mut ids = HashSet::new();
+    for resource in resources {
+        if !ids.insert(resource.id.key()) {
+            return Err(format!("by this {} is there twice", resource.id));
         }
     }
+    Ok(())
 }
 
 /// Puts a generated object into one that is there: its labels and annotations are added,

@@ -12,6 +12,7 @@ use crate::render::object_id::ObjectId;
 use crate::render::resource::{Resource, Step};
 use crate::render::value::Value;
 use crate::source::Span;
+use serde::de::IgnoredAny;
 
 /// A patch that was read.
 #[derive(Debug)]
@@ -52,7 +53,8 @@ impl<'t> Patch<'t> {
         let mut patches = Vec::new();
         for item in kustomization.items("patchesStrategicMerge") {
             let text = item.text().unwrap_or_default();
-            let values = match text.contains('\n') {
+            let is_file = library.source(&kustomization.path(text)).is_some();
+            let values = match !is_file && (text.contains('\n') || text.contains(": ")) {
                 true => objects::values_of_text(library, &item),
                 false => of_path(library, kustomization, &item),
             };
@@ -120,6 +122,14 @@ impl<'t> Patch<'t> {
                 if !json_patch::is_patch(value) {
                     let message = "every operation of a JSON patch has `op` and `path`";
                     return Err(Fault::error(value.span(), message));
+                }
+                // What begins so is read as JSON, without the liberties of YAML.
+                let file = path.as_ref().and_then(Value::text);
+                let file = file.and_then(|path| library.text(&kustomization.path(path)));
+                let written = inline.as_ref().and_then(Value::text).or(file);
+                if written.is_some_and(is_broken_json) {
+                    let message = "kustomize reads a patch that begins with `[` as JSON";
+                    return Err(Fault::error(item.span(), message));
                 }
                 if read.is_none() {
                     let message = "a JSON patch needs a `target`";
@@ -240,15 +250,11 @@ impl<'t> Patch<'t> {
         }
         let mut patch = patch.clone();
         if self.target.is_some() || self.step.field == "patchesStrategicMerge" {
-            // kustomize copies these, by which a label that is to be deleted becomes a text.
-            for field in ["labels", "annotations"] {
-                let pairs = patch.get_mut("metadata").and_then(|it| it.get_mut(field));
-                for pair in pairs.and_then(Value::fields_mut).into_iter().flatten() {
-                    if !pair.value.is_text() && pair.value.is_scalar() {
-                        let text = pair.value.text().unwrap_or_default().to_owned();
-                        pair.value = Value::text_at(text, pair.value.span());
-                    }
-                }
+            // kustomize copies these, by which a label that is to be deleted becomes a text, and
+            // a mapping of none is gone.
+            if let Some(metadata) = patch.get_mut("metadata") {
+                copy_pairs(metadata, "labels");
+                copy_pairs(metadata, "annotations");
             }
             // The patch takes the version of what it is for; of its own only the kind counts.
             let version = resource.value.get("apiVersion");
@@ -286,6 +292,23 @@ impl<'t> Patch<'t> {
     }
 }
 
+/// What kustomize's copy of a mapping of texts holds.
+fn copy_pairs(metadata: &mut Value<'_>, field: &str) {
+    let Some(pairs) = metadata.get_mut(field) else {
+        return;
+    };
+    if pairs.fields().next().is_none() {
+        metadata.remove(field);
+        return;
+    }
+    for pair in pairs.fields_mut().into_iter().flatten() {
+        if !pair.value.is_text() && pair.value.is_scalar() {
+            let text = pair.value.text().unwrap_or_default().to_owned();
+            pair.value = Value::text_at(text, pair.value.span());
+        }
+    }
+}
+
 /// Gives a field the value that it had before.
 fn restore<'t>(value: &mut Value<'t>, before: &Value<'t>, path: &[&str]) {
     let own = before.find(path);
@@ -309,6 +332,11 @@ fn restore<'t>(value: &mut Value<'t>, before: &Value<'t>, path: &[&str]) {
             place.remove(last);
         }
     }
+}
+
+/// Whether a text begins as JSON and is none.
+fn is_broken_json(text: &str) -> bool {
+    text.starts_with('[') && serde_json::from_str::<IgnoredAny>(text).is_err()
 }
 
 /// The documents of the file that a path names.

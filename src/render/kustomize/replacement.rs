@@ -9,7 +9,8 @@ use super::objects;
 use super::select::Selection;
 use crate::render::library::Library;
 use crate::render::resource::Resource;
-use crate::render::value::Value;
+use crate::render::value::{Value, is_plain};
+use std::borrow::Cow;
 
 /// How parts of a text are addressed.
 struct Options {
@@ -153,7 +154,7 @@ fn source_value<'t>(source: &Value<'t>, resources: &[Resource<'t>]) -> Result<Va
     let path = path.unwrap_or_else(|| "metadata.name".to_owned());
     let value = find(&resource.value, &field_path::split(&path));
     let value = value
-        .filter(|value| !value.is_null())
+        .filter(|value| !value.is_null() && !value.is_empty())
         .ok_or_else(|| format!("the source {} has no `{path}`", resource.id))?;
     let options = Options::of(source);
     if options.delimiter.is_empty() {
@@ -183,9 +184,13 @@ fn write<'t>(
     }
 }
 
-/// Puts the value into a field. A scalar keeps its type, only its text is another.
+/// Puts the value into a field. A scalar keeps its type, only its text is another: that of a
+/// mapping or a list is empty.
 fn put<'t>(target: &mut Value<'t>, value: &Value<'t>, options: &Options) -> Result<(), String> {
     let mut text = value.shared_text();
+    if target.is_scalar() {
+        text = text.or(Some(Cow::Borrowed("")));
+    }
     if !options.delimiter.is_empty() {
         let old = target.text().ok_or("a `delimiter` divides texts only")?;
         let new = text.clone().unwrap_or_default().into_owned();
@@ -207,6 +212,13 @@ fn put<'t>(target: &mut Value<'t>, value: &Value<'t>, options: &Options) -> Resu
                 true => Value::text_at(text, value.span()),
                 false => Value::plain_at(text, value.span()),
             };
+            // What was a number or a boolean is written as one.
+            let becomes = new.text().unwrap_or_default();
+            if !is_text && !target.is_null() && !is_plain(becomes) {
+                return Err(format!(
+                    "`{becomes}` cannot stand for a number or a boolean"
+                ));
+            }
             *target = new.with_twin(target.twin());
         }
         _ => *target = value.clone(),

@@ -60,8 +60,8 @@ impl<'t> Pairs<'_, 't> {
     }
 }
 
-/// Sets an entry of a mapping. A null turns into an empty text by it, as kyaml adds the entry
-/// to a scalar, which then is written without it.
+/// Sets an entry of a mapping. A null stays one, as kyaml adds the entry to a scalar, which
+/// then is written without it.
 fn set_entry<'t>(
     value: &mut Value<'t>,
     key: &str,
@@ -76,11 +76,10 @@ fn set_entry<'t>(
         }
         return Ok(());
     }
-    if value.is_null() || value.text() == Some("") {
-        *value = Value::text_at("", value.span());
-        return Ok(());
+    match value.is_null() {
+        true => Ok(()),
+        false => Err("expected a mapping".to_owned()),
     }
-    Err("expected a mapping".to_owned())
 }
 
 /// Sets the namespace of every object that kustomize does not know to have none, renames

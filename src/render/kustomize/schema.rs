@@ -1,0 +1,247 @@
+//! What kustomize takes in a kustomization file: which fields there are, and of which type.
+//! It reads the file into its own types and rejects everything else, where a typing error
+//! would otherwise do nothing at all.
+//!
+//! Refuses to know what the fields do.
+
+use super::fault::Fault;
+use super::file::not_a_text;
+use crate::render::value::Value;
+use crate::yaml::Kind;
+
+/// The type of a value, as kustomize declares it (`api/types`).
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    Text,
+    Boolean,
+    /// What nothing depends on.
+    Any,
+    List(&'static Shape),
+    /// A mapping from any key.
+    Map(&'static Shape),
+    /// A mapping with these fields.
+    Fields(&'static [(&'static str, Shape)]),
+}
+
+use Shape::{Any, Boolean, Fields, List, Map, Text};
+
+const TEXTS: Shape = List(&Text);
+const PAIRS: Shape = Map(&Text);
+
+const SELECTOR: Shape = Fields(&[
+    ("group", Text),
+    ("version", Text),
+    ("kind", Text),
+    ("name", Text),
+    ("namespace", Text),
+    ("labelSelector", Text),
+    ("annotationSelector", Text),
+]);
+
+const PATCH: Shape = Fields(&[
+    ("path", Text),
+    ("patch", Text),
+    ("target", SELECTOR),
+    ("options", Map(&Boolean)),
+]);
+
+const LABEL: Shape = Fields(&[
+    ("pairs", PAIRS),
+    ("includeSelectors", Boolean),
+    ("includeTemplates", Boolean),
+    ("includeVolumeClaimTemplates", Boolean),
+    ("fields", List(&FIELD_SPEC)),
+]);
+
+const FIELD_SPEC: Shape = Fields(&[
+    ("group", Text),
+    ("version", Text),
+    ("kind", Text),
+    ("path", Text),
+    ("create", Boolean),
+]);
+
+const IMAGE: Shape = Fields(&[
+    ("name", Text),
+    ("newName", Text),
+    ("tagSuffix", Text),
+    ("newTag", Text),
+    ("digest", Text),
+]);
+
+const FIELD_OPTIONS: Shape = Fields(&[
+    ("delimiter", Text),
+    ("index", Any),
+    ("encoding", Text),
+    ("create", Boolean),
+]);
+
+const REPLACEMENT: Shape = Fields(&[
+    ("path", Text),
+    (
+        "source",
+        Fields(&[
+            ("group", Text),
+            ("version", Text),
+            ("kind", Text),
+            ("name", Text),
+            ("namespace", Text),
+            ("fieldPath", Text),
+            ("options", FIELD_OPTIONS),
+        ]),
+    ),
+    ("sourceValue", Text),
+    (
+        "targets",
+        List(&Fields(&[
+            ("select", SELECTOR),
+            ("reject", List(&SELECTOR)),
+            ("fieldPaths", TEXTS),
+            ("options", FIELD_OPTIONS),
+        ])),
+    ),
+]);
+
+const VARIABLE: Shape = Fields(&[
+    ("name", Text),
+    (
+        "objref",
+        Fields(&[
+            ("apiVersion", Text),
+            ("group", Text),
+            ("version", Text),
+            ("kind", Text),
+            ("name", Text),
+            ("namespace", Text),
+        ]),
+    ),
+    ("fieldref", Fields(&[("fieldPath", Text)])),
+]);
+
+const GENERATOR_OPTIONS: Shape = Fields(&[
+    ("labels", PAIRS),
+    ("annotations", PAIRS),
+    ("disableNameSuffixHash", Boolean),
+    ("immutable", Boolean),
+]);
+
+const GENERATOR: Shape = Fields(&[
+    ("namespace", Text),
+    ("name", Text),
+    ("behavior", Text),
+    ("literals", TEXTS),
+    ("files", TEXTS),
+    ("envs", TEXTS),
+    ("env", Text),
+    ("options", GENERATOR_OPTIONS),
+    ("type", Text),
+    ("emitStringData", Boolean),
+]);
+
+const KUSTOMIZATION: Shape = Fields(&[
+    ("apiVersion", Text),
+    ("kind", Text),
+    (
+        "metadata",
+        Fields(&[
+            ("name", Text),
+            ("namespace", Text),
+            ("labels", PAIRS),
+            ("annotations", PAIRS),
+        ]),
+    ),
+    ("bases", TEXTS),
+    ("buildMetadata", TEXTS),
+    ("commonAnnotations", PAIRS),
+    ("commonLabels", PAIRS),
+    ("components", TEXTS),
+    ("configMapGenerator", List(&GENERATOR)),
+    ("configurations", TEXTS),
+    ("crds", TEXTS),
+    ("generatorOptions", GENERATOR_OPTIONS),
+    ("generators", TEXTS),
+    ("helmChartInflationGenerator", List(&Any)),
+    ("helmCharts", List(&Any)),
+    ("helmGlobals", Any),
+    ("imageTags", List(&IMAGE)),
+    ("images", List(&IMAGE)),
+    ("labels", List(&LABEL)),
+    ("namePrefix", Text),
+    ("nameSuffix", Text),
+    ("namespace", Text),
+    ("openapi", PAIRS),
+    ("patches", List(&PATCH)),
+    ("patchesJson6902", List(&PATCH)),
+    ("patchesStrategicMerge", TEXTS),
+    ("replacements", List(&REPLACEMENT)),
+    ("replicas", List(&Fields(&[("name", Text), ("count", Any)]))),
+    ("resources", TEXTS),
+    ("secretGenerator", List(&GENERATOR)),
+    (
+        "sortOptions",
+        Fields(&[
+            ("order", Text),
+            (
+                "legacySortOptions",
+                Fields(&[("orderFirst", TEXTS), ("orderLast", TEXTS)]),
+            ),
+        ]),
+    ),
+    ("transformers", TEXTS),
+    ("validators", TEXTS),
+    ("vars", List(&VARIABLE)),
+]);
+
+/// Where a kustomization is not what kustomize's types take.
+pub(crate) fn misfits(root: &Value<'_>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    check(root, KUSTOMIZATION, &mut faults);
+    faults
+}
+
+fn check(value: &Value<'_>, shape: Shape, faults: &mut Vec<Fault>) {
+    if value.is_null() {
+        return;
+    }
+    let wanted = match shape {
+        Any => return,
+        Text => return faults.extend(not_a_text(value)),
+        Boolean => return faults.extend(not_a_boolean(value)),
+        List(_) => (Kind::Sequence, "a list"),
+        Map(_) | Fields(_) => (Kind::Mapping, "a mapping"),
+    };
+    if value.kind() != wanted.0 {
+        let message = format!("kustomize wants {} here", wanted.1);
+        return faults.push(Fault::error(value.span(), message));
+    }
+    match shape {
+        List(of) => value.items().for_each(|item| check(&item, *of, faults)),
+        Map(of) => {
+            for field in value.fields() {
+                check(&field.value, *of, faults);
+            }
+        }
+        Fields(known) => {
+            for field in value.fields() {
+                let name = field.key.text();
+                match known.iter().find(|(it, _)| it.eq_ignore_ascii_case(&name)) {
+                    Some((_, shape)) => check(&field.value, *shape, faults),
+                    None => {
+                        let message = format!("kustomize does not know the field `{name}`");
+                        faults.push(Fault::error(field.key.span(), message));
+                    }
+                }
+            }
+        }
+        Text | Boolean | Any => {}
+    }
+}
+
+/// That kustomize wants `true` or `false` here, if it is neither.
+fn not_a_boolean(value: &Value<'_>) -> Option<Fault> {
+    let Value::Read(node) = value else {
+        return None;
+    };
+    let is_one = node.as_bool().is_some();
+    (!is_one).then(|| Fault::error(node.span(), "kustomize wants `true` or `false` here"))
+}
