@@ -28,6 +28,8 @@ pub struct EnforcementSettings {
     pub selectors_match_host_network: Option<bool>,
     /// `cilium`: the options of its agent.
     pub cilium: CiliumOptions,
+    /// Whether every object of the cluster is among the inputs (`inventory: complete`).
+    pub holds_everything: bool,
     /// `cluster.podCIDRs`.
     pub pod_cidrs: Vec<IpNet>,
     /// `cluster.nodeCIDRs`.
@@ -75,6 +77,7 @@ pub struct Enforcement {
     has_policy_groups: Recognised<bool>,
     pod_ranges: Vec<Recognised<IpNet>>,
     cilium: CiliumOptions,
+    holds_everything: bool,
     node_ranges: Vec<IpNet>,
     api_server_ranges: Vec<IpNet>,
 }
@@ -159,6 +162,7 @@ impl Enforcement {
             cni,
             pod_ranges,
             cilium: settings.cilium,
+            holds_everything: settings.holds_everything,
             node_ranges: settings.node_cidrs.clone(),
             api_server_ranges: settings.api_server_cidrs.clone(),
         }
@@ -205,6 +209,13 @@ impl Enforcement {
     #[must_use]
     pub fn cilium(&self) -> &CiliumOptions {
         &self.cilium
+    }
+
+    /// Whether every object of the cluster is among the inputs, so that what is named and not
+    /// there does not exist.
+    #[must_use]
+    pub fn holds_everything(&self) -> bool {
+        self.holds_everything
     }
 
     /// Where nodes have their addresses, if the configuration says it.

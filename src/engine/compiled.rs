@@ -280,6 +280,7 @@ impl<'c> Compiled<'c> {
             }
             program::Matcher::Blocks(_)
             | program::Matcher::Nodes(_)
+            | program::Matcher::Untold(_)
             | program::Matcher::DomainNames => {
                 self.ranges.extend(matcher.cuts());
                 let ranges = merge_ranges(matcher.ranges().unwrap_or_default());

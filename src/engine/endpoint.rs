@@ -177,13 +177,13 @@ impl<'c> PodView<'c> {
 const DEFAULT_SERVICE_ACCOUNT: &str = "default";
 
 /// The ports that a named port can mean (S7). Cilium keeps one for each name, the last of
-/// the containers that are no init containers, and none on the network of the node (C9);
-/// Calico takes those of all init containers as well (K9).
+/// the containers that are no init containers (C9); Calico takes those of all init containers
+/// as well (K9). Both know them of endpoints only, so none of a pod on the network of its node.
 pub(super) fn named_ports(workload: &Workload, cni: Option<Cni>) -> Vec<(&str, Protocol, u16)> {
     if !matches!(cni, Some(Cni::Cilium | Cni::Calico)) {
         return workload.named_ports().collect();
     }
-    if cni == Some(Cni::Cilium) && workload.host_network {
+    if workload.host_network {
         return Vec::new();
     }
     let containers = workload.containers.iter();

@@ -6,9 +6,9 @@
 use super::plugin_rules::{self, CiliumInForce};
 use super::{Context, dns};
 use crate::cluster::{NamespaceId, PluginPolicyId, WorkloadId};
-use crate::engine::program::{Chain, End, Matcher, Peer, PeerRef, Ports, Program, Rule, StageName};
+use crate::engine::program::{Chain, End, Matcher, Peer, Ports, Program, Rule, StageName};
 use crate::engine::{AddressRange, Endpoint, NamespaceView, PodView, PolicyRef, RuleRef};
-use crate::k8s::{Action, CiliumPeers, CiliumSubject, Direction, Labels, Protocol, Truth};
+use crate::k8s::{Action, CiliumSubject, Direction, Labels, Protocol, Truth};
 use crate::source::Span;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -142,7 +142,7 @@ fn judge(
     let needs = accepting().map(needs).max().unwrap_or(Needs::Nothing);
     let names_hosts = |rule: &Rule<'_>| {
         let mut peers = rule.peers.iter().flatten();
-        peers.any(|peer| matches!(peer.matcher, Matcher::DomainNames) && is_name(peer))
+        peers.any(|peer| matches!(peer.matcher, Matcher::DomainNames))
     };
     let endpoint = Endpoint::Pod(pod.clone());
     if needs == Needs::Nothing || !dns::reached_from(cx, &endpoint, mark).is_empty() {
@@ -172,7 +172,7 @@ fn needs(rule: &Rule<'_>) -> Needs {
     };
     let of_peer = |peer: &Peer<'_>| match &peer.matcher {
         // Services without a selector, the API server's above all.
-        Matcher::DomainNames if !is_name(peer) => Needs::Nothing,
+        Matcher::Untold(_) => Needs::Nothing,
         // Nodes and the API server, whose address is in the pods' environment.
         Matcher::Entities(_) => Needs::Nothing,
         Matcher::Outside(ranges) if ranges.iter().all(is_narrow) => Needs::Addresses,
@@ -181,14 +181,6 @@ fn needs(rule: &Rule<'_>) -> Needs {
     };
     let needs = peers.iter().map(of_peer);
     needs.max().unwrap_or(Needs::Nothing)
-}
-
-/// Whether a peer is a name of the DNS, as `toFQDNs` has them.
-fn is_name(peer: &Peer<'_>) -> bool {
-    match peer.origin {
-        PeerRef::Cilium(field, _) => matches!(field.peers, CiliumPeers::Fqdns(_)),
-        _ => true,
-    }
 }
 
 /// Whether a range is no larger than a block of 8 bits, which people know by number.

@@ -230,9 +230,12 @@ impl Said<'_, '_, '_> {
         let id = self.rule_id(side.direction, rule);
         let peers = rule.peers.entries.iter().enumerate();
         let peers = peers.map(|(index, peer)| {
-            let path = reach_plugin::peer_path(peer.peer)
-                .unwrap_or_else(|| format!("{}[{index}]", side.direction.peers_field()));
-            let path = format!("{}.{path}", id.path);
+            let path = match reach_plugin::peer_path(peer.peer) {
+                // Nobody wrote it.
+                _ if !rule.is_written() => id.path.clone(),
+                Some(path) => format!("{}.{path}", id.path),
+                None => format!("{}.{}[{index}]", id.path, side.direction.peers_field()),
+            };
             self.peer((side.direction, rule), peer, path)
         });
         let peers = peers.collect();

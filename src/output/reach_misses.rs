@@ -67,6 +67,7 @@ impl Words<'_> {
             }
             Miss::Unmet(unmet) => reach_plugin::unmet(unmet, other),
             Miss::AnotherEnd => format!("wants another end than {other}"),
+            Miss::Untold => "wants addresses that no manifest tells".to_owned(),
             Miss::DomainName(_) => "wants a DNS name, which cannot be resolved offline".to_owned(),
         }
     }

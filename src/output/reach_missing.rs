@@ -44,7 +44,8 @@ impl Words<'_> {
                     missing.extend(misses.filter_map(|miss| self.missing_for(other, miss, place)));
                 }
                 let is_by_name = |miss: &Miss<'_>| {
-                    matches!(miss, Miss::DomainName(_)) && miss.truth() == Truth::Unknown
+                    matches!(miss, Miss::DomainName(_) | Miss::Untold)
+                        && miss.truth() == Truth::Unknown
                 };
                 let mut entries = rule.peers.entries.iter();
                 if let Some(entry) = entries.find(|entry| entry.misses.iter().any(is_by_name)) {

@@ -43,6 +43,7 @@ pub(super) fn miss_span(miss: &Miss<'_>) -> Option<Span> {
         | Miss::HostNetwork
         | Miss::NotANode(_)
         | Miss::DomainName(_)
+        | Miss::Untold
         | Miss::Unmet(_)
         | Miss::AddressOfName
         | Miss::AnotherEnd => None,

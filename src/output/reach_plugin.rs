@@ -96,6 +96,10 @@ pub(super) fn unmet(unmet: &Unmet, other: &str) -> String {
             }
         }
         Asks::IpVersion(version) => format!("wants IPv{version}, which this is not"),
+        Asks::SourcePorts => "wants source ports, which are not known beforehand".to_owned(),
+        Asks::Endpoints(service) => {
+            format!("wants an endpoint of Service {service}; its endpoints are not known")
+        }
         Asks::Anything => format!("wants other labels than {other} has for the CNI plugin"),
     }
 }
@@ -125,6 +129,10 @@ pub(super) fn doubt(unmet: &Unmet, end: &str, namespace: &str) -> String {
              tells which ones pods have",
             list(ranges.iter().map(|range| range_name(*range)))
         ),
+        Asks::SourcePorts => {
+            "which port a connection comes from: a rule asks for source ports".to_owned()
+        }
+        Asks::Endpoints(service) => format!("the endpoints of Service {service}"),
         _ => format!("what the CNI plugin knows {end} by"),
     }
 }
@@ -233,9 +241,8 @@ pub(super) fn peer_path(peer: PeerRef<'_>) -> Option<String> {
         }
         PeerRef::Calico(_, Direction::Ingress) => Some("source".to_owned()),
         PeerRef::Calico(_, Direction::Egress) => Some("destination".to_owned()),
-        PeerRef::OwnNode => Some("the pod's own node".to_owned()),
         PeerRef::EgressFirewall(_) => Some("to".to_owned()),
-        PeerRef::Network(_) | PeerRef::Cluster(_) => None,
+        PeerRef::Network(_) | PeerRef::Cluster(_) | PeerRef::OwnNode => None,
     }
 }
 
@@ -328,9 +335,11 @@ fn calico_end(end: &CalicoEntity) -> String {
         "Service",
         end.service.as_ref().map(|service| service.name.clone()),
     );
-    match parts.is_empty() {
-        true => "anybody of this IP version".to_owned(),
-        false => parts.join(", "),
+    let has_source_ports = !end.ports.is_empty() || !end.not_ports.is_empty();
+    match (parts.is_empty(), has_source_ports) {
+        (true, true) => "anybody, from some source ports".to_owned(),
+        (true, false) => "anybody of this IP version".to_owned(),
+        (false, _) => parts.join(", "),
     }
 }
 

@@ -221,7 +221,126 @@ fn calico_asks_tier_by_tier() {
 {apiVersion: projectcalico.org/v3, kind: StagedGlobalNetworkPolicy, metadata: {name: q}, spec: {types: [Ingress]}}",
             into_a: &["b", "c", "d", "v4 0.0.0.0-255.255.255.255"],
         },
+        Case {
+            about: "a Service stands for its pods, whose labels a source needs",
+            policies: "{apiVersion: v1, kind: Service, metadata: {name: s, namespace: two},
+                spec: {selector: {app: d}, ports: [{port: 1}]}}
+---
+{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {selector: app == 'a', ingress: [{action: Allow, source: {services: {name: s, namespace: two}}}]}}",
+            into_a: &["d"],
+        },
     ]);
+}
+
+/// What is allowed, and what is unknown, of the TCP connections from pod `a` to an address or
+/// another pod.
+fn from_a(policies: &str, to: &str) -> [String; 2] {
+    let cluster = cluster(policies);
+    let pod = |name: &str| {
+        let mut ids = cluster.workload_ids();
+        let id = ids.find(|id| cluster.workload(*id).object.meta.name.value == name);
+        Endpoint::workload(&cluster, id.expect("the pod is there"))
+    };
+    let to = match to.parse::<std::net::IpAddr>() {
+        Ok(address) => Endpoint::Address(address.into()),
+        Err(_) => pod(to),
+    };
+    let verdict = engine::judge(&cluster, &pod("a"), &to);
+    [verdict.allowed(), verdict.unknown()].map(|all| all.get(Protocol::Tcp).to_string())
+}
+
+#[test]
+fn calico_knows_no_ports_by_name_on_the_network_of_a_node() {
+    let policy = |destination: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: e, namespace: two}}, status: {{podIP: 10.0.0.5}},
+             spec: {{hostNetwork: true, containers: [{{name: c, ports: [{{name: web, containerPort: 80}}]}}]}}}}
+---
+{{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {{name: p, namespace: one}},
+             spec: {{selector: app == 'a', types: [Egress], egress: [
+             {{action: Allow, protocol: TCP, destination: {destination}}}]}}}}"
+        )
+    };
+    let by_name = policy("{ports: [web]}");
+    assert_eq!(from_a(&by_name, "e"), ["none", "none"]);
+    let cluster = cluster(&by_name);
+    let engine = Engine::new(&cluster);
+    let mut flows = engine.relation().flows();
+    assert!(!flows.any(|flow| name(&cluster, flow.source) == "a"
+        && name(&cluster, flow.destination) == "e"
+        && !flow.connections.get(Protocol::Tcp).is_empty()));
+    let but_by_name = policy("{ports: [80], notPorts: [web]}");
+    assert_eq!(from_a(&but_by_name, "e"), ["80", "none"]);
+}
+
+#[test]
+fn what_no_manifest_tells_is_unknown_where_it_decides() {
+    let cilium = |rule: &str| {
+        format!(
+            "{{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {{name: p, namespace: one}},
+             spec: {{endpointSelector: {{}}, egress: [{{{rule}, toPorts: [{{ports: [{{port: '443'}}]}}]}}]}}}}"
+        )
+    };
+    let calico = |rule: &str| {
+        format!(
+            "{{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {{name: p, namespace: one}},
+             spec: {{selector: all(), types: [Egress], egress: [{{action: Allow, {rule}}}]}}}}"
+        )
+    };
+    for (policies, to, allowed, unknown) in [
+        (
+            cilium("toCIDRSet: [{cidrGroupRef: g}]"),
+            "192.0.2.1",
+            "none",
+            "443",
+        ),
+        (
+            cilium("toCIDRSet: [{cidrGroupRef: g, except: [192.0.2.0/24]}]"),
+            "192.0.2.1",
+            "none",
+            "none",
+        ),
+        (
+            cilium("toCIDRSet: [{cidrGroupSelector: {matchLabels: {a: b}}}]"),
+            "192.0.2.1",
+            "none",
+            "443",
+        ),
+        (
+            cilium("toGroups: [{aws: {region: x}}]"),
+            "192.0.2.1",
+            "none",
+            "443",
+        ),
+        (
+            calico("protocol: TCP, source: {ports: [1024]}, destination: {ports: [443]}"),
+            "192.0.2.1",
+            "none",
+            "443",
+        ),
+        (
+            calico("destination: {services: {name: s}}"),
+            "192.0.2.1",
+            "none",
+            "all",
+        ),
+        (
+            calico("protocol: UDP, source: {ports: [1024]}"),
+            "192.0.2.1",
+            "none",
+            "none",
+        ),
+    ] {
+        assert_eq!(from_a(&policies, to), [allowed, unknown], "{policies}");
+    }
+    // Where everything is among the manifests, a group that is not there holds nobody.
+    let config = Config::read("inventory: complete\n", &[]).expect("it is a configuration");
+    let text = format!("{PODS}{}", cilium("toCIDRSet: [{cidrGroupRef: g}]"));
+    let workspace = Workspace::load([("test.yaml", text)], &config);
+    for view in workspace.clusters() {
+        assert!(view.cluster().enforcement().holds_everything());
+    }
 }
 
 #[test]

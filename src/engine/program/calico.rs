@@ -3,7 +3,8 @@
 //!
 //! Refuses to know which pods there are, and whom a selector means.
 
-use super::calico_end::{CalicoEnd, CalicoSubject, Owners};
+use super::calico_end::{CalicoEnd, CalicoSubject};
+use super::calico_owners::Owners;
 use super::condition::Condition;
 use super::{
     Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet, PolicyRef,
@@ -14,7 +15,8 @@ use crate::engine::addresses::AddressRange;
 use crate::engine::ports::PortSet;
 use crate::k8s::{
     Action, CALICO_DEFAULT_TIER, CalicoAction, CalicoPolicy, CalicoPort, CalicoRule, CalicoTier,
-    Direction, PluginPolicy, PluginSpec, PolicyEffect, Product, Protocol,
+    Direction, PluginPolicy, PluginSpec, PolicyEffect, Product, Protocol, Service, ServicePort,
+    TargetPort,
 };
 use crate::source::Spanned;
 use std::sync::Arc;
@@ -337,7 +339,14 @@ impl<'c> Lowering<'_, 'c> {
         };
         let namespace = self.policy.namespace();
         let end = |entity| CalicoEnd::new(self.owners, entity, namespace);
-        let (own, peer) = (end(rule.own(direction)), end(rule.peer(direction)));
+        let (source, target) = (
+            end(&rule.source).of_source(&rule.source),
+            end(&rule.destination),
+        );
+        let (own, peer) = match direction {
+            Direction::Ingress => (target, source),
+            Direction::Egress => (source, target),
+        };
         let destination = &rule.destination;
         let has_names = (destination.ports.iter().chain(&destination.not_ports))
             .any(|port| matches!(port.value, CalicoPort::Name(_)));
@@ -352,6 +361,8 @@ impl<'c> Lowering<'_, 'c> {
             } else {
                 &[None]
             };
+        let service = self.owners.service(destination, namespace);
+        let service = service.filter(|it| it.selector.as_ref().is_some_and(|it| !it.is_empty()));
         let families: &[Option<bool>] = match rule.ip_version.as_ref().map(|it| it.value) {
             Some(4) => &[Some(true)],
             Some(_) => &[Some(false)],
@@ -382,7 +393,10 @@ impl<'c> Lowering<'_, 'c> {
                             matcher: Matcher::Condition(Condition::end(peer.clone())),
                         }]
                     }),
-                    ports: ports(rule, *meets_itself != Some(false)),
+                    ports: match service {
+                        Some(service) => Some(service_ports(rule, service)),
+                        None => ports(rule, *meets_itself != Some(false)),
+                    },
                     is_opaque: self.is_opaque(rule),
                 };
                 let asks = !own.is_everybody();
@@ -393,16 +407,25 @@ impl<'c> Lowering<'_, 'c> {
         variants
     }
 
-    /// Whether nobody knows offline what a rule matches: source ports, and Services, which
-    /// mean the endpoints that they have at the time.
+    /// Whether another tool fills in something of a rule.
     fn is_opaque(&self, rule: &CalicoRule) -> bool {
-        let ends = [&rule.source, &rule.destination];
         let opaque = self.policy.meta.opaque;
         opaque.is_some_and(|hole| hole.start < rule.span.end)
-            || ends.iter().any(|end| end.service.is_some())
-            || !rule.source.ports.is_empty()
-            || !rule.source.not_ports.is_empty()
     }
+}
+
+/// The ports of a rule that leads to a Service: those of the pods that its ports lead to.
+fn service_ports<'c>(rule: &'c CalicoRule, service: &'c Service) -> Vec<PortEntry<'c>> {
+    let ports = service.ports.iter();
+    let ports = ports.filter(|port| rule.is_about(port.protocol));
+    let entry = |port: &'c ServicePort| PortEntry {
+        origin: PortRef::Calico(rule),
+        ports: match &port.target_port {
+            TargetPort::Number(number) => Ports::Numbers(port.protocol, PortSet::single(*number)),
+            TargetPort::Name(name) => Ports::Name(name, Some(port.protocol)),
+        },
+    };
+    ports.map(entry).collect()
 }
 
 /// The ports of a rule (K9); `None` is every port. A name is looked up at a destination that

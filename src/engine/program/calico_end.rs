@@ -3,211 +3,13 @@
 //!
 //! Refuses to know policies, ports and tiers.
 
+use super::calico_owners::{NAMESPACE_KEY, Owners, View};
 use super::condition::{Asks, Unmet};
-use crate::cluster::{Cluster, WorkloadId};
+use crate::engine::PodView;
 use crate::engine::addresses::{AddressRange, merge_ranges};
-use crate::engine::{HashMap, PodView};
-use crate::k8s::{CalicoEntity, CalicoSelector, Labels, NAMESPACE_NAME_LABEL, Truth};
+use crate::k8s::{CalicoEntity, CalicoSelector, Label, Labels, Truth};
 use std::net::IpAddr;
 use std::sync::Arc;
-
-/// What Calico calls the namespace of a label set by its name.
-const NAME_KEY: &str = "projectcalico.org/name";
-const NAMESPACE_KEY: &str = "projectcalico.org/namespace";
-
-/// Everything in a cluster that has labels and addresses for Calico.
-#[derive(Debug)]
-pub(super) struct Owners<'c> {
-    cluster: &'c Cluster,
-    sets: Vec<SetLabels<'c>>,
-    /// Addresses that several pods have, and those pods.
-    shared: HashMap<IpAddr, Vec<WorkloadId>>,
-    /// By namespace and name.
-    accounts: HashMap<(&'c str, &'c str), &'c Labels>,
-    /// Where pods have their addresses, by family: IPv4, IPv6.
-    pod_ranges: [Vec<AddressRange>; 2],
-}
-
-#[derive(Debug)]
-struct SetLabels<'c> {
-    own: &'c Labels,
-    namespace: Option<(&'c str, Option<&'c Labels>)>,
-    ranges: Vec<AddressRange>,
-}
-
-/// The labels of an endpoint or of a set (K5).
-#[derive(Clone, Copy)]
-enum View<'a, 'c> {
-    Pod(&'a PodView<'c>, Option<&'c Labels>),
-    Set(&'a SetLabels<'c>),
-}
-
-impl<'c> Owners<'c> {
-    /// The endpoints and sets of a cluster.
-    pub(super) fn new(cluster: &'c Cluster) -> Self {
-        let sets = cluster.plugin_resources().network_sets.iter();
-        let sets = sets.filter(|set| set.meta.is_accepted).map(|set| {
-            let namespace = (!set.is_global).then(|| {
-                let name = set.meta.namespace_name();
-                let labels = cluster.namespace_by_name(name);
-                (name, labels.map(|id| &cluster.namespace(id).labels))
-            });
-            SetLabels {
-                own: &set.meta.labels,
-                namespace,
-                ranges: set.nets.iter().map(|net| net.value.into()).collect(),
-            }
-        });
-        let mut shared: HashMap<IpAddr, Vec<WorkloadId>> = HashMap::default();
-        for (id, workload) in cluster.workload_ids().zip(cluster.workloads()) {
-            if !workload.object.host_network && workload.object.meta.is_accepted {
-                for address in &workload.object.addresses {
-                    shared.entry(*address).or_default().push(id);
-                }
-            }
-        }
-        shared.retain(|_, owners| owners.len() > 1);
-        let accounts = cluster.context_objects().service_accounts.iter();
-        let accounts = accounts.map(|account| {
-            let meta = &account.meta;
-            (
-                (meta.namespace_name(), meta.name.value.as_str()),
-                &meta.labels,
-            )
-        });
-        let ranges = cluster.enforcement().pod_ranges().iter();
-        let ranges: Vec<AddressRange> = ranges.map(|range| range.value.into()).collect();
-        let of_family = |ipv4| {
-            let ranges = ranges.iter().copied();
-            merge_ranges(ranges.filter(|range| range.is_ipv4() == ipv4).collect())
-        };
-        Self {
-            cluster,
-            sets: sets.collect(),
-            shared,
-            accounts: accounts.collect(),
-            pod_ranges: [of_family(true), of_family(false)],
-        }
-    }
-
-    /// Whether an address can have another owner than the pod that is asked about.
-    pub(super) fn has_others(&self) -> bool {
-        !self.sets.is_empty() || !self.shared.is_empty()
-    }
-
-    /// The ranges of addresses that owners tell apart.
-    fn cuts(&self) -> Vec<AddressRange> {
-        let sets = self.sets.iter().flat_map(|set| set.ranges.iter().copied());
-        let mut cuts: Vec<AddressRange> = sets.collect();
-        cuts.extend(self.shared.keys().copied().map(AddressRange::from));
-        cuts
-    }
-
-    fn view<'a>(&self, pod: &'a PodView<'c>) -> View<'a, 'c> {
-        let account = (pod.namespace.name, pod.service_account);
-        View::Pod(pod, self.accounts.get(&account).copied())
-    }
-
-    /// Whether a known owner of an address meets a condition: the pod itself, another pod
-    /// with the address, or a set that holds it (K6).
-    fn known(
-        &self,
-        pod: Option<&PodView<'c>>,
-        address: Option<IpAddr>,
-        holds: &dyn Fn(View<'_, 'c>) -> Truth,
-    ) -> Truth {
-        let itself = pod.filter(|pod| !pod.host_network);
-        let mut truth = itself.map_or(Truth::False, |pod| holds(self.view(pod)));
-        let Some(address) = address else {
-            return truth;
-        };
-        for id in self.shared.get(&address).into_iter().flatten() {
-            let other = PodView::in_graph(self.cluster, *id);
-            truth = truth.max(holds(self.view(&other)));
-        }
-        for set in &self.sets {
-            if set.ranges.iter().any(|range| range.contains(address)) {
-                truth = truth.max(holds(View::Set(set)));
-            }
-        }
-        truth
-    }
-}
-
-impl<'a, 'c> View<'a, 'c> {
-    fn namespace(self) -> Option<(&'a str, Option<&'a Labels>)> {
-        match self {
-            Self::Pod(pod, _) => Some((pod.namespace.name, Some(pod.namespace.labels))),
-            Self::Set(set) => set.namespace,
-        }
-    }
-
-    fn get(self, key: &str) -> Option<&'a str> {
-        if let Some(key) = key.strip_prefix("pcns.") {
-            return self.of_namespace(key);
-        }
-        match (self, key) {
-            (
-                Self::Pod(pod, _),
-                "pcsa.projectcalico.org/name" | "projectcalico.org/serviceaccount",
-            ) => Some(pod.service_account),
-            (_, NAMESPACE_KEY) => self.namespace().map(|(name, _)| name),
-            (Self::Pod(..), "projectcalico.org/orchestrator") => Some("k8s"),
-            (Self::Pod(_, account), key) if key.starts_with("pcsa.") => {
-                account?.get(&key["pcsa.".len()..])
-            }
-            (Self::Pod(pod, _), key) => pod.labels.get(key),
-            (Self::Set(set), key) => set.own.get(key),
-        }
-    }
-
-    /// A label of its namespace.
-    fn of_namespace(self, key: &str) -> Option<&'a str> {
-        let (name, labels) = self.namespace()?;
-        match key {
-            NAME_KEY => Some(name),
-            NAMESPACE_NAME_LABEL => Some(name),
-            key => labels?.get(key),
-        }
-    }
-
-    /// Whether a selector holds for it.
-    fn meets(self, selector: &CalicoSelector) -> Truth {
-        selector.matches(&|key| self.get(key)).into()
-    }
-
-    /// Whether a selector of namespaces holds for it: `all()` means that it has one.
-    fn is_in(self, selector: &CalicoSelector) -> Truth {
-        if let Self::Pod(pod, _) = self
-            && !pod.namespace.are_labels_known
-            && selector
-                .keys()
-                .iter()
-                .any(|key| !matches!(*key, NAME_KEY | NAMESPACE_NAME_LABEL))
-        {
-            return Truth::Unknown;
-        }
-        holds_for_namespace(selector, self).into()
-    }
-
-    /// Whether a selector of service accounts holds for it.
-    fn is_run_by(self, selector: &CalicoSelector) -> Truth {
-        selector
-            .matches(&|key| self.get(&format!("pcsa.{key}")))
-            .into()
-    }
-}
-
-fn holds_for_namespace(selector: &CalicoSelector, view: View<'_, '_>) -> bool {
-    match selector {
-        CalicoSelector::All => view.namespace().is_some(),
-        CalicoSelector::Global => view.namespace().is_none(),
-        CalicoSelector::Not(inner) => !holds_for_namespace(inner, view),
-        CalicoSelector::And(parts) => parts.iter().all(|part| holds_for_namespace(part, view)),
-        CalicoSelector::Or(parts) => parts.iter().any(|part| holds_for_namespace(part, view)),
-        other => other.matches(&|key| view.of_namespace(key)),
-    }
-}
 
 /// The pods that a policy is about (K10), or a part of them that one of its rules is about.
 #[derive(Clone, Debug)]
@@ -233,13 +35,19 @@ impl<'c> CalicoSubject<'c> {
             self.namespace_selector.map(|selector| view.is_in(selector)),
             self.service_account_selector
                 .map(|selector| view.is_run_by(selector)),
-            self.own.as_ref().map(|(end, is_ipv4)| {
-                let mut addresses = pod.addresses.iter().copied();
-                let address = addresses.find(|address| address.is_ipv4() == *is_ipv4);
-                end.truth(Some(pod), address, *is_ipv4)
-            }),
+            self.own
+                .as_ref()
+                .map(|(end, is_ipv4)| end.truth(Some(pod), address_of(pod, *is_ipv4), *is_ipv4)),
         ];
         parts.into_iter().flatten().min().unwrap_or(Truth::True)
+    }
+
+    /// What keeps a rule from being about the pod, where the policy is.
+    pub(super) fn unmet(&self, pod: &PodView<'c>) -> Vec<Unmet> {
+        let Some((end, is_ipv4)) = &self.own else {
+            return Vec::new();
+        };
+        end.unmet(Some(pod), address_of(pod, *is_ipv4), *is_ipv4)
     }
 
     pub(super) fn cuts(&self) -> Vec<AddressRange> {
@@ -258,6 +66,8 @@ enum Part<'c> {
     NotLabels(&'c CalicoSelector),
     Account(&'c CalicoSelector),
     AccountNames(Vec<&'c str>),
+    /// The pods of a Service, by its name and its selector.
+    Service(&'c str, &'c Labels),
 }
 
 impl<'c> Part<'c> {
@@ -288,6 +98,10 @@ impl<'c> Part<'c> {
                 let key = "projectcalico.org/serviceaccount".to_owned();
                 ("serviceAccounts.names", names.join(", "), vec![key])
             }
+            Self::Service(name, selector) => {
+                let keys = selector.iter().map(|label| label.key.value.clone());
+                ("services", (*name).to_owned(), keys.collect())
+            }
         }
     }
 
@@ -305,6 +119,11 @@ impl<'c> Part<'c> {
             Self::AccountNames(names) => {
                 let name = view.get("projectcalico.org/serviceaccount");
                 name.is_some_and(|name| names.contains(&name)).into()
+            }
+            Self::Service(_, selector) => {
+                let mut labels = selector.iter();
+                let has = |label: &Label| view.get(&label.key) == Some(label.value.as_str());
+                (matches!(view, View::Pod(..)) && labels.all(has)).into()
             }
         }
     }
@@ -324,9 +143,29 @@ pub(super) struct CalicoEnd<'c> {
     pub(super) is_ipv4: Option<bool>,
     /// Whether the pod at the address must itself meet the parts, or must not.
     pub(super) meets_itself: Option<bool>,
+    /// What else it asks for, which no manifest tells.
+    untold: Option<Untold>,
+}
+
+/// What an end may ask for that is not in the manifests.
+#[derive(Clone, Debug)]
+enum Untold {
+    /// The port that a connection comes from.
+    SourcePorts,
+    /// The endpoints of a Service, by its namespace and name: one without a selector, or one
+    /// that is not there.
+    Endpoints(String),
 }
 
 impl<'c> CalicoEnd<'c> {
+    /// The same end where it is that of the source, whose ports nobody knows beforehand.
+    pub(super) fn of_source(mut self, entity: &CalicoEntity) -> Self {
+        if !entity.ports.is_empty() || !entity.not_ports.is_empty() {
+            self.untold = Some(Untold::SourcePorts);
+        }
+        self
+    }
+
     /// The end of a rule of a policy, which may be in a namespace.
     pub(super) fn new(
         owners: &Arc<Owners<'c>>,
@@ -352,6 +191,24 @@ impl<'c> CalicoEnd<'c> {
                 names.map(|name| name.value.as_str()).collect(),
             ));
         }
+        // Its pods stand for the endpoints of a Service (U).
+        let mut untold = None;
+        if let Some(service) = &entity.service {
+            let home = service.namespace.as_deref().or(namespace);
+            match owners
+                .service(entity, namespace)
+                .and_then(|it| it.selector.as_ref())
+            {
+                Some(selector) if !selector.is_empty() => {
+                    parts.extend(home.map(Part::OwnNamespace));
+                    parts.push(Part::Service(&service.name, selector));
+                }
+                _ => {
+                    let home = home.unwrap_or_default();
+                    untold = Some(Untold::Endpoints(format!("{home}/{}", service.name)));
+                }
+            }
+        }
         let mut no_owner = None;
         if let Some(selector) = &entity.not_selector {
             if parts.is_empty() {
@@ -371,6 +228,7 @@ impl<'c> CalicoEnd<'c> {
             not_nets: ranges(&entity.not_nets),
             is_ipv4: None,
             meets_itself: None,
+            untold,
         }
     }
 
@@ -382,6 +240,7 @@ impl<'c> CalicoEnd<'c> {
             && self.not_nets.is_empty()
             && self.is_ipv4.is_none()
             && self.meets_itself.is_none()
+            && self.untold.is_none()
     }
 
     /// Whether it asks anything of the owners of an address.
@@ -429,6 +288,9 @@ impl<'c> CalicoEnd<'c> {
             let itself = pod.filter(|pod| !pod.host_network);
             let truth = itself.map_or(Truth::False, |pod| meets(self.owners.view(pod)));
             truths.push(if wanted { truth } else { negated(truth) });
+        }
+        if self.untold.is_some() {
+            truths.push(Truth::Unknown);
         }
         truths.into_iter().min().unwrap_or(Truth::True)
     }
@@ -506,6 +368,13 @@ impl<'c> CalicoEnd<'c> {
             let version = Asks::IpVersion(if wanted { 4 } else { 6 });
             add(version, (wanted == is_ipv4).into());
         }
+        match &self.untold {
+            None => {}
+            Some(Untold::SourcePorts) => add(Asks::SourcePorts, Truth::Unknown),
+            Some(Untold::Endpoints(service)) => {
+                add(Asks::Endpoints(service.clone()), Truth::Unknown);
+            }
+        }
         if all.is_empty() {
             let parts = self.parts.iter().map(Part::words);
             all.extend(parts.map(|(name, text, _)| unmet(name, text, &[], truth)));
@@ -541,6 +410,11 @@ impl<'c> CalicoEnd<'c> {
         }
         cuts
     }
+}
+
+fn address_of(pod: &PodView<'_>, is_ipv4: bool) -> Option<IpAddr> {
+    let mut addresses = pod.addresses.iter().copied();
+    addresses.find(|address| address.is_ipv4() == is_ipv4)
 }
 
 fn negated(truth: Truth) -> Truth {

@@ -4,7 +4,7 @@
 //! Refuses to know which pods there are. Services and groups of addresses are looked up,
 //! as a rule that names one means what it holds.
 
-use super::cilium_parts::{matches_groups, nets, outside, ports, without_sources};
+use super::cilium_parts::{matches_groups, nets, outside, ports, untold, without_sources};
 use super::condition::Condition;
 use super::identity::{
     CLUSTER, CLUSTER_KEY, Entity, Identities, IdentityRequirement, IdentityView, NAMESPACE_KEY,
@@ -210,7 +210,7 @@ impl<'c> Lowering<'c> {
                 }
                 CiliumPeers::Groups(groups) => {
                     for group in groups {
-                        add(*group, vec![Matcher::DomainNames]);
+                        add(*group, vec![untold(&[])]);
                     }
                 }
                 // Refused by the agent without an option, so never in a policy that counts.
@@ -310,15 +310,17 @@ impl<'c> Lowering<'c> {
 
     /// The addresses of an entry of a CIDR set; `None` is everybody.
     fn cidr_set(&self, set: &CiliumCidrSet) -> Option<Matcher<'c>> {
-        let except: Vec<IpNet> = set.except.iter().map(|net| net.value).collect();
+        let except = nets(&set.except);
         let groups = &self.cluster.plugin_resources().cidr_groups;
         let groups = groups.iter().filter(|group| group.meta.is_accepted);
         Some(match &set.addresses {
             CiliumAddresses::Cidr(cidr) => outside(&[cidr.value], &except),
             CiliumAddresses::Group(name) => {
                 let mut groups = groups.filter(|group| group.meta.name.value == name.value);
-                let nets = groups.next().map(|group| nets(&group.cidrs));
-                outside(&nets.unwrap_or_default(), &except)
+                match groups.next() {
+                    Some(group) => outside(&nets(&group.cidrs), &except),
+                    None => self.untold_groups(&except),
+                }
             }
             // Its cache key is that of the empty selector, which means everybody (C8).
             CiliumAddresses::Groups(selector) if selector.is_empty() && except.is_empty() => {
@@ -338,12 +340,24 @@ impl<'c> Lowering<'c> {
                     let labels: Vec<_> = here.map(|group| &group.meta.labels).collect();
                     matches_groups(selector, &labels)
                 });
-                let except: Vec<AddressRange> =
-                    except.into_iter().map(AddressRange::from).collect();
-                let ranges = matching.flat_map(|atom| atom.without(&except));
-                Matcher::Outside(merge_ranges(ranges.collect()))
+                let excepted: Vec<AddressRange> =
+                    except.iter().copied().map(AddressRange::from).collect();
+                let ranges = matching.flat_map(|atom| atom.without(&excepted));
+                let ranges = merge_ranges(ranges.collect());
+                match all.is_empty() && ranges.is_empty() {
+                    true => self.untold_groups(&except),
+                    false => Matcher::Outside(ranges),
+                }
             }
         })
+    }
+
+    /// The addresses of groups that are not among the inputs: some may be in the cluster.
+    fn untold_groups(&self, except: &[IpNet]) -> Matcher<'c> {
+        match self.cluster.enforcement().holds_everything() {
+            true => outside(&[], &[]),
+            false => untold(except),
+        }
     }
 
     /// The pods of the Services that an entry names.
@@ -377,11 +391,11 @@ impl<'c> Lowering<'c> {
                     matchers.push(Matcher::Pods(self.pods(identities, HostNetwork::Unseen)));
                 }
                 // Its endpoints are addresses that are not among the inputs.
-                None => matchers.push(Matcher::DomainNames),
+                None => matchers.push(untold(&[])),
             }
         }
         if matchers.is_empty() && names_api_server(entry) {
-            matchers.push(Matcher::DomainNames);
+            matchers.push(untold(&[]));
         }
         matchers
     }

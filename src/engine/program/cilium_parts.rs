@@ -17,6 +17,14 @@ pub(super) fn outside<'c>(blocks: &[IpNet], except: &[IpNet]) -> Matcher<'c> {
     Matcher::Outside(merge_ranges(ranges.collect()))
 }
 
+/// Addresses outside that no manifest tells, and none of these blocks.
+pub(super) fn untold<'c>(except: &[IpNet]) -> Matcher<'c> {
+    let except: Vec<AddressRange> = except.iter().copied().map(AddressRange::from).collect();
+    let families = [AddressRange::IPV4, AddressRange::IPV6];
+    let ranges = families.iter().flat_map(|family| family.without(&except));
+    Matcher::Untold(ranges.collect())
+}
+
 pub(super) fn nets(spanned: &[crate::source::Spanned<IpNet>]) -> Vec<IpNet> {
     spanned.iter().map(|net| net.value).collect()
 }

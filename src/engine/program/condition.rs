@@ -122,6 +122,10 @@ pub enum Asks {
     NotNets(Vec<AddressRange>),
     /// Connections of one family.
     IpVersion(u8),
+    /// A connection from some ports: which one it comes from is chosen when it is opened.
+    SourcePorts,
+    /// An endpoint of this Service, whose endpoints no manifest tells.
+    Endpoints(String),
     /// What cannot be told apart any further.
     Anything,
 }
@@ -143,6 +147,8 @@ impl Asks {
             | Self::Nets(_)
             | Self::NotNets(_)
             | Self::IpVersion(_)
+            | Self::SourcePorts
+            | Self::Endpoints(_)
             | Self::Anything => false,
         }
     }
@@ -296,6 +302,7 @@ impl<'c> Condition<'c> {
             (Kind::End(end), Candidate::Outside(address)) => {
                 end.unmet(None, Some(address), address.is_ipv4())
             }
+            (Kind::Subject(subject), Candidate::Pod { pod, .. }) => subject.unmet(pod),
             (Kind::Subject(_) | Kind::OutsidePods(_), _) | (Kind::End(_), Candidate::Entity(_)) => {
                 Vec::new()
             }

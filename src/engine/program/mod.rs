@@ -35,6 +35,7 @@
 
 pub(super) mod calico;
 mod calico_end;
+mod calico_owners;
 pub(super) mod cilium;
 mod cilium_parts;
 pub mod cilium_selector;
@@ -318,6 +319,8 @@ pub enum Matcher<'c> {
     Nodes(Vec<IpAddr>),
     /// Names of the DNS, which cannot be resolved offline and match nobody (S12).
     DomainNames,
+    /// Some addresses outside that no manifest tells, all of them in these ranges.
+    Untold(Vec<AddressRange>),
     /// Addresses outside, and nobody in the cluster that has one of them.
     Outside(Vec<AddressRange>),
     /// Ends that are neither pods nor outside.
@@ -507,7 +510,7 @@ impl Matcher<'_> {
         match self {
             Self::Pods(pods) => (pods.condition.as_ref()).map_or_else(Vec::new, Condition::cuts),
             Self::DomainNames | Self::Entities(_) => Vec::new(),
-            Self::Outside(ranges) => ranges.clone(),
+            Self::Outside(ranges) | Self::Untold(ranges) => ranges.clone(),
             Self::Condition(condition) => condition.cuts(),
             Self::Blocks(blocks) => {
                 let nets = blocks
@@ -528,6 +531,10 @@ impl Matcher<'_> {
             Self::Outside(ranges) => ranges.iter().any(|range| range.contains(address)).into(),
             Self::Pods(_) | Self::Entities(_) => Truth::False,
             Self::DomainNames => Truth::Unknown,
+            Self::Untold(ranges) => match ranges.iter().any(|range| range.contains(address)) {
+                true => Truth::Unknown,
+                false => Truth::False,
+            },
             Self::BlockOfNoPods(block, _) => {
                 let ranges = block.ranges();
                 ranges.iter().any(|range| range.contains(address)).into()
@@ -546,6 +553,7 @@ impl Matcher<'_> {
             Self::Pods(_)
             | Self::Outside(_)
             | Self::Entities(_)
+            | Self::Untold(_)
             | Self::Condition(_)
             | Self::BlockOfNoPods(..) => None,
             Self::Blocks(blocks) => Some(blocks.iter().flat_map(Block::ranges).collect()),

@@ -69,6 +69,8 @@ pub enum Miss<'c> {
     Unmet(Unmet),
     /// It means addresses outside, and those of the name are not known.
     AddressOfName,
+    /// It means some addresses that no manifest tells, and this may be one of them.
+    Untold,
     /// It means ends outside the cluster, or nodes and their like, and this is none of them.
     AnotherEnd,
 }
@@ -83,7 +85,7 @@ impl Miss<'_> {
                 *truth
             }
             Self::Unmet(unmet) => unmet.truth,
-            Self::AddressOfName => Truth::Unknown,
+            Self::AddressOfName | Self::Untold => Truth::Unknown,
             _ => Truth::False,
         }
     }
@@ -267,6 +269,12 @@ pub(super) fn compare<'c>(peers: Option<&[Peer<'c>]>, seen: Seen<'_, 'c>) -> Pee
                 miss.into_iter().collect()
             }
             (Matcher::DomainNames, _) => vec![Miss::DomainName(Truth::False)],
+            (Matcher::Untold(ranges), Endpoint::Address(range))
+                if ranges.iter().any(|it| it.overlaps(range)) =>
+            {
+                vec![Miss::Untold]
+            }
+            (Matcher::Untold(_), Endpoint::Name(_)) => vec![Miss::Untold],
             (Matcher::Outside(ranges), Endpoint::Name(_)) => seen.misses_of_ranges(ranges),
             (Matcher::Outside(ranges), Endpoint::Address(range))
                 if ranges.iter().any(|it| it.contains_range(range)) =>
@@ -278,7 +286,9 @@ pub(super) fn compare<'c>(peers: Option<&[Peer<'c>]>, seen: Seen<'_, 'c>) -> Pee
             {
                 Vec::new()
             }
-            (Matcher::Outside(_) | Matcher::Entities(_), _) => vec![Miss::AnotherEnd],
+            (Matcher::Outside(_) | Matcher::Untold(_) | Matcher::Entities(_), _) => {
+                vec![Miss::AnotherEnd]
+            }
             (Matcher::Condition(condition), _) => unmet_by(condition, seen.candidate()),
         };
         let condition = match &peer.matcher {
@@ -350,14 +360,11 @@ fn names(peer: PeerRef<'_>, name: &str) -> Truth {
     let PeerRef::Cilium(field, span) = peer else {
         return Truth::False;
     };
-    match &field.peers {
-        CiliumPeers::Fqdns(entries) => {
-            let entry = entries.iter().find(|entry| entry.span == span);
-            entry.is_some_and(|entry| entry.value.matches(name)).into()
-        }
-        // Addresses that only the cloud or the cluster knows.
-        _ => Truth::Unknown,
-    }
+    let CiliumPeers::Fqdns(entries) = &field.peers else {
+        return Truth::False;
+    };
+    let entry = entries.iter().find(|entry| entry.span == span);
+    entry.is_some_and(|entry| entry.value.matches(name)).into()
 }
 
 /// Whether something matches that has these misses.

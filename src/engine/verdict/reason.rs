@@ -27,6 +27,9 @@ pub enum ReasonCode {
     RuleDeny,
     /// It depends on which addresses a name of the DNS has.
     DomainName,
+    /// It depends on what no manifest tells: the addresses of a group or of a Service, the
+    /// port that a connection comes from.
+    NotInManifests,
     /// No peer of the rule matches the other end.
     PeerMismatch,
     /// The rule asks for a label that Cilium keeps out of identities.
@@ -69,13 +72,14 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::NotIsolated,
         Self::RuleMatch,
         Self::NoRules,
         Self::NoRuleMatches,
         Self::RuleDeny,
         Self::DomainName,
+        Self::NotInManifests,
         Self::PeerMismatch,
         Self::FilteredLabel,
         Self::PortMismatch,
@@ -107,6 +111,7 @@ impl ReasonCode {
             Self::NoRuleMatches => "NO_RULE_MATCHES",
             Self::RuleDeny => "RULE_DENY",
             Self::DomainName => "DOMAIN_NAME",
+            Self::NotInManifests => "NOT_IN_MANIFESTS",
             Self::PeerMismatch => "PEER_MISMATCH",
             Self::FilteredLabel => "FILTERED_LABEL",
             Self::PortMismatch => "PORT_MISMATCH",
@@ -400,8 +405,12 @@ impl Miss<'_> {
             | Self::NotANode(_)
             | Self::AnotherEnd => ReasonCode::PeerMismatch,
             Self::DomainName(Truth::Unknown) => ReasonCode::DomainName,
+            Self::Untold => ReasonCode::NotInManifests,
             Self::Unmet(unmet) => match (&unmet.asks, unmet.truth) {
                 (Asks::Nets(_) | Asks::NotNets(_), Truth::Unknown) => ReasonCode::AddressUnknown,
+                (Asks::SourcePorts | Asks::Endpoints(_), Truth::Unknown) => {
+                    ReasonCode::NotInManifests
+                }
                 (asks, Truth::Unknown) if asks.is_opaque() => ReasonCode::Substitution,
                 (_, Truth::Unknown) => ReasonCode::UnknownNamespace,
                 _ if unmet.is_filtered() => ReasonCode::FilteredLabel,

@@ -136,6 +136,7 @@ fn is_near(miss: &NearestMiss<'_, '_>) -> bool {
                 | Miss::HostNetwork
                 | Miss::NotANode(_)
                 | Miss::DomainName(_)
+                | Miss::Untold
                 | Miss::AnotherEnd
         ) || matches!(miss, Miss::Unmet(unmet) if unmet.is_filtered())
     };
