@@ -28,7 +28,7 @@ pub use layout::{Layout, directory_of};
 pub use places::Places;
 pub use plugin_resources::PluginResources;
 
-use crate::k8s::{self, Product};
+use crate::k8s;
 use crate::source::Span;
 use platform::Platform;
 use std::sync::{Arc, OnceLock};
@@ -207,10 +207,9 @@ impl Cluster {
     pub fn is_foreign(&self, policy: &k8s::PluginPolicy) -> bool {
         let cni = self.enforcement.cni().map(|cni| cni.value);
         match (cni, policy.kind.product) {
-            (Some(Cni::Cilium), Product::Cilium)
-            | (Some(Cni::Calico), Product::Calico)
-            | (Some(Cni::OvnKubernetes), Product::OvnKubernetes) => false,
-            (Some(cni), product) if product.is_cni_plugin() => Cni::of(product) == Some(cni),
+            (Some(cni), product) if product.is_cni_plugin() => {
+                Cni::of(product) == Some(cni) && !policy.kind.is_read_whole()
+            }
             _ => true,
         }
     }

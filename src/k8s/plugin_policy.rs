@@ -7,9 +7,9 @@
 use super::calico::{CalicoNetworkSet, CalicoPolicy, CalicoTier};
 use super::cilium::{CiliumCidrGroup, CiliumPolicy};
 use super::egress_firewall::EgressFirewall;
-use super::meta::{Labels, ObjectMeta, is_opaque};
+use super::meta::{ObjectMeta, is_opaque};
 use super::network_policy::{Direction, NetworkPolicy};
-use super::selector::{LabelSelector, Truth};
+use super::selector::LabelSelector;
 use std::fmt;
 use std::sync::Arc;
 
@@ -166,6 +166,8 @@ kinds! {
     }
     OvnKubernetes &["k8s.ovn.org"] => {
         "EgressFirewall" "EgressFirewall" Namespace Restricts OUT_OF
+        "UserDefinedNetwork" "UserDefinedNetwork" Namespace Restricts BOTH
+        "ClusterUserDefinedNetwork" "ClusterUserDefinedNetwork" Cluster Restricts BOTH
     }
     OpenShiftSdn &["network.openshift.io"] => {
         "EgressNetworkPolicy" "EgressNetworkPolicy" Namespace Restricts OUT_OF
@@ -274,6 +276,9 @@ pub struct PluginPolicy {
     /// Which pods it is about, by their labels; `None` for all pods in its reach, and where
     /// the policy says it in a way that is not a plain label selector.
     pub subject: Option<LabelSelector>,
+    /// Of a cluster-wide one, the namespaces whose pods it is about, where it says that by their
+    /// labels; `None` for all.
+    pub namespaces: Option<LabelSelector>,
     /// The directions that it can say something about.
     pub directions: Vec<Direction>,
     /// What it says, for the kinds that are read whole.
@@ -305,6 +310,7 @@ impl PluginPolicy {
             meta,
             kind,
             subject: None,
+            namespaces: None,
             directions: kind.directions.to_vec(),
             spec: PluginSpec::Unread,
             staged_action: StagedAction::Set,
@@ -344,16 +350,6 @@ impl PluginPolicy {
     pub fn shows_its_product(&self) -> bool {
         let is_kept = self.meta.api_version.starts_with("crd.projectcalico.org/");
         !(is_kept && self.kind.scope == PolicyScope::Namespace)
-    }
-
-    /// Whether it can change what a pod may do in a direction: `False` is certain.
-    #[must_use]
-    pub fn may_concern(&self, namespace: &str, labels: &Labels, direction: Direction) -> bool {
-        self.kind.effect != PolicyEffect::Nothing
-            && self.directions.contains(&direction)
-            && self.namespace().is_none_or(|own| own == namespace)
-            && (self.subject.as_ref())
-                .is_none_or(|subject| subject.matches_opaque(labels) != Truth::False)
     }
 
     /// As answers name it: `namespace/Kind/name`, or `Kind/name` for cluster-wide kinds.

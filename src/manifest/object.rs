@@ -307,7 +307,8 @@ impl<'t> Reader<'t, '_> {
 
     /// Reads an object by its kind.
     fn object(&mut self, node: Node<'t>, span: Span, identity: Identity<'t>) {
-        if let Some(kind) = PluginKind::find(identity.group(), identity.kind) {
+        let kind = PluginKind::find(identity.group(), identity.kind);
+        if let Some(kind) = kind.filter(|kind| plugin_policy::is_policy(node, kind)) {
             return self.plugin_policy(node, span, identity, kind);
         }
         if self.plugin_resource(node, span, identity).is_some() {

@@ -15,6 +15,23 @@ use crate::source::Spanned;
 use crate::yaml::tree::Node;
 use std::sync::Arc;
 
+/// Whether an object of this kind has a say in what pods may connect to. A network that pods
+/// have beside that of the cluster has none; one that takes its place cuts them off.
+pub(super) fn is_policy(node: Node<'_>, kind: &PluginKind) -> bool {
+    let network: &[&str] = match kind.name {
+        "UserDefinedNetwork" => &["spec"],
+        "ClusterUserDefinedNetwork" => &["spec", "network"],
+        _ => return true,
+    };
+    let role = |topology: &str| {
+        let role = node.find(&[network, &[topology, "role"]].concat())?;
+        role.as_str()
+    };
+    let roles = ["layer2", "layer3", "localnet"].into_iter().map(role);
+    // The API server wants a role; one that another tool fills in may be this one.
+    !roles.flatten().any(|role| role == "Secondary")
+}
+
 /// Reads a policy of a kind that is known by name, `object` in diagnostics: whole if it is
 /// of Cilium or Calico.
 pub(super) fn read(
@@ -43,7 +60,7 @@ pub(super) fn read(
             kind.scope,
             diagnostics,
         ))),
-        Product::OvnKubernetes if kind.name == "EgressFirewall" => {
+        Product::OvnKubernetes if kind.is_read_whole() => {
             PluginSpec::EgressFirewall(egress_firewall::read(node, &mut meta, object, diagnostics))
         }
         _ => PluginSpec::Unread,
@@ -56,6 +73,10 @@ pub(super) fn read(
         _ => StagedAction::Set,
     };
     policy.subject = subject(node, kind.product);
+    let namespaces = node.find(&["spec", "namespaceSelector"]);
+    policy.namespaces = namespaces
+        .filter(|_| kind.product == Product::OvnKubernetes)
+        .and_then(|selector| label_selector(selector, Selects::Namespaces));
     let said = directions(node, kind.product);
     policy
         .directions
@@ -68,7 +89,8 @@ fn subject(node: Node<'_>, product: Product) -> Option<LabelSelector> {
     match product {
         Product::Cilium if node.find(&["specs"]).is_some() => None,
         Product::Cilium => {
-            let selector = label_selector(node.find(&["spec", "endpointSelector"])?)?;
+            let selector =
+                label_selector(node.find(&["spec", "endpointSelector"])?, Selects::Pods)?;
             without_sources(selector)
         }
         Product::Calico => {
@@ -86,20 +108,20 @@ fn subject(node: Node<'_>, product: Product) -> Option<LabelSelector> {
             let (entry, None) = (entries.next()?, entries.next()) else {
                 return None;
             };
-            label_selector(entry.value).filter(|_| entry.key.is_key("podSelector"))
+            label_selector(entry.value, Selects::Pods).filter(|_| entry.key.is_key("podSelector"))
         }
-        Product::Istio => label_selector(node.find(&["spec", "selector"])?),
+        Product::Istio => label_selector(node.find(&["spec", "selector"])?, Selects::Pods),
         Product::Linkerd | Product::Aws | Product::Gke | Product::Multus => {
-            label_selector(node.find(&["spec", "podSelector"])?)
+            label_selector(node.find(&["spec", "podSelector"])?, Selects::Pods)
         }
         Product::OvnKubernetes | Product::OpenShiftSdn | Product::Kuma | Product::Consul => None,
     }
 }
 
-fn label_selector(node: Node<'_>) -> Option<LabelSelector> {
+fn label_selector(node: Node<'_>, selects: Selects) -> Option<LabelSelector> {
     let mut diagnostics = Vec::new();
     let mut reader = Reader::new(String::new(), &mut diagnostics);
-    selector::read(node, Selects::Pods, Path::Object, &mut reader)
+    selector::read(node, selects, Path::Object, &mut reader)
 }
 
 /// A selector of Cilium's, where all its keys are labels of pods: `k8s:app`, `any:app` and

@@ -4,7 +4,7 @@ use crate::cluster::{Cluster, PolicyId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::Endpoint;
 use crate::k8s::{
-    CustomObject, Direction, IpBlock, LabelSelector, NetworkPolicyRule, Product, Protocol,
+    CustomObject, Direction, IpBlock, LabelSelector, NetworkPolicyRule, PluginSpec, Protocol,
 };
 use crate::lint::addresses::{self, METADATA_PORT, MetadataService};
 use crate::lint::rewrite::Item;
@@ -156,7 +156,7 @@ fn is_on_bare_metal(cx: &Context<'_>) -> bool {
 /// the policies (S15), and is mostly there to deny addresses.
 fn with_egress_firewall(cluster: &Cluster) -> HashSet<&str> {
     let policies = cluster.plugin_policies().iter();
-    let firewalls = policies.filter(|policy| policy.kind.product == Product::OvnKubernetes);
+    let firewalls = policies.filter(|policy| matches!(policy.spec, PluginSpec::EgressFirewall(_)));
     firewalls.filter_map(|policy| policy.namespace()).collect()
 }
 

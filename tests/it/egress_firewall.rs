@@ -1,5 +1,5 @@
 //! `EgressFirewall` of OVN-Kubernetes: what leaves the pods of its namespace, by the relation
-//! and for each pair, and what its API refuses.
+//! and for each pair, and what its API refuses. Its networks of their own for namespaces.
 
 use npcheck::cluster::{Cluster, Cni, EnforcementSettings};
 use npcheck::engine::{self, Endpoint, Engine, Peer};
@@ -23,10 +23,15 @@ const PODS: &str = "
 ";
 
 fn read(name: &str, egress: &str) -> (Cluster, Vec<String>) {
-    let text = format!(
-        "{PODS}{{apiVersion: k8s.ovn.org/v1, kind: EgressFirewall, \
-         metadata: {{name: {name}, namespace: shop}}, spec: {{egress: {egress}}}}}"
-    );
+    read_object(&format!(
+        "kind: EgressFirewall, metadata: {{name: {name}, namespace: shop}}, \
+         spec: {{egress: {egress}}}"
+    ))
+}
+
+/// The pods, and an object of OVN-Kubernetes.
+fn read_object(object: &str) -> (Cluster, Vec<String>) {
+    let text = format!("{PODS}{{apiVersion: k8s.ovn.org/v1, {object}}}");
     let mut sources = SourceMap::default();
     let id = sources.add("test.yaml", text.as_str());
     let parsed = npcheck::manifest::read(id, "test.yaml", &text);
@@ -170,5 +175,42 @@ fn one_that_the_api_server_rejects_makes_the_verdict_unknown() {
         assert_eq!(messages, [message]);
         let expected = ["lost?", "node?", "other?", "0.0.0.0-255.255.255.255?"];
         assert_eq!(from_web(&cluster), expected, "{message}");
+    }
+}
+
+/// A network in place of the cluster's cuts pods off in a way that is not worked out; one
+/// beside it changes nothing.
+#[test]
+fn a_primary_network_of_its_own_makes_verdicts_unknown() {
+    let open = ["lost", "node", "other", "0.0.0.0-255.255.255.255"];
+    let unknown = ["lost?", "node?", "other?", "0.0.0.0-255.255.255.255?"];
+    let of_cluster = |namespace: &str, role: &str| {
+        format!(
+            "kind: ClusterUserDefinedNetwork, metadata: {{name: net}}, spec: {{namespaceSelector: \
+             {{matchLabels: {{kubernetes.io/metadata.name: {namespace}}}}}, network: \
+             {{topology: Layer3, layer3: {{role: {role}}}}}}}"
+        )
+    };
+    let of_namespace = |role: &str| {
+        format!(
+            "kind: UserDefinedNetwork, metadata: {{name: net, namespace: shop}}, \
+             spec: {{topology: Layer2, layer2: {{role: {role}}}}}"
+        )
+    };
+    let table = [
+        (of_namespace("Primary"), unknown),
+        (of_namespace("Secondary"), open),
+        (of_namespace("\"${ROLE}\""), unknown),
+        (of_cluster("shop", "Primary"), unknown),
+        (of_cluster("shop", "Secondary"), open),
+        (
+            of_cluster("data", "Primary"),
+            ["lost", "node", "other?", "0.0.0.0-255.255.255.255"],
+        ),
+        (of_cluster("elsewhere", "Primary"), open),
+    ];
+    for (object, expected) in table {
+        let (cluster, _) = read_object(&object);
+        assert_eq!(from_web(&cluster), expected, "{object}");
     }
 }

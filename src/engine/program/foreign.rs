@@ -48,7 +48,7 @@ pub(super) fn lower<'c>(cluster: &'c Cluster, policies: &[PluginPolicyId]) -> Fo
 /// The pods that it may be about; `None` if there are none in the cluster.
 fn subject<'c>(cluster: &Cluster, policy: &'c PluginPolicy) -> Option<PodSet<'c>> {
     let namespaces = match policy.namespace() {
-        None => NamespaceSet::All,
+        None => (policy.namespaces.as_ref()).map_or(NamespaceSet::All, NamespaceSet::Matching),
         Some(name) => NamespaceSet::One(cluster.namespace_by_name(name)?),
     };
     Some(PodSet {
