@@ -37,7 +37,7 @@ pub use joint::Pair;
 pub use ports::{ConnectionSet, PortSet};
 pub use program::cilium_selector::{CiliumSelector, filtered_pod_keys};
 pub use program::condition::{Asks, LabelTest, Unmet};
-pub use program::identity::Entity;
+pub use program::identity::{EndLabel, Entity};
 pub use program::{PeerRef, PolicyRef, PortRef, RuleRef};
 pub use relation::{Flow, Peer, Relation, Row};
 pub use verdict::{

@@ -5,7 +5,7 @@ use super::facts::Facts;
 use super::{RuleMeta, Settings};
 use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::Engine;
+use crate::engine::{Engine, PolicyRef};
 use crate::k8s;
 use crate::source::{SourceMap, Span};
 use std::collections::BTreeSet;
@@ -123,6 +123,17 @@ impl<'a> Context<'a> {
     pub fn cluster_policy_object(&self, id: ClusterPolicyId) -> String {
         let policy = self.cluster.cluster_policy(id);
         format!("{}/{}", policy.kind.name(), policy.meta.name)
+    }
+
+    /// A policy of any kind as findings name it.
+    #[must_use]
+    pub fn object_of(&self, policy: PolicyRef) -> String {
+        match policy {
+            PolicyRef::Network(id) => self.policy_object(id),
+            PolicyRef::Cluster(id) => self.cluster_policy_object(id),
+            PolicyRef::Plugin(id) => self.cluster.plugin_policy(id).display(),
+            PolicyRef::Part(id) => self.cluster.unknown_part(id).reason.clone(),
+        }
     }
 
     /// Whether somebody has asked for the running rule by name.

@@ -8,6 +8,7 @@ use super::isolated_pods::IsolatedPods;
 use super::{Context, Settings, addresses};
 use crate::cluster::platform::{self, KnownPods, Role};
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, WorkloadId};
+use crate::engine::program::Ports;
 use crate::engine::{ConnectionSet, Endpoint, Engine, NamespaceView, PodView};
 use crate::k8s::{
     Direction, IpBlock, Label, LabelSelector, Labels, NetworkPolicyPeer, NetworkPolicyPort,
@@ -27,15 +28,20 @@ pub const OPENSHIFT_PORT: u16 = 5353;
 /// them, or a name that says so.
 #[must_use]
 pub fn is_dns_port(port: &NetworkPolicyPort) -> bool {
-    match port.port.get().map(|port| &port.value) {
-        Some(PortReference::Number(number)) => match port.end_port.get() {
-            Some(end) => (*number..=end.value).contains(&PORT) && end.value - number < 100,
-            None => [PORT, OPENSHIFT_PORT].contains(number),
+    are_dns_ports(&Ports::from(port))
+}
+
+/// The same of what an entry of any policy matches.
+#[must_use]
+pub fn are_dns_ports(ports: &Ports<'_>) -> bool {
+    match ports {
+        Ports::Numbers(_, ports) => match ports.ranges() {
+            [(first, last)] if first == last => [PORT, OPENSHIFT_PORT].contains(first),
+            [(first, last)] => (*first..=*last).contains(&PORT) && last - first < 100,
+            _ => false,
         },
-        Some(PortReference::Name(name)) => {
-            name.contains("dns") || name == "domain" || is_opaque(name)
-        }
-        None => false,
+        Ports::Name(name, _) => name.contains("dns") || *name == "domain" || is_opaque(name),
+        Ports::ExceptName(..) | Ports::ExceptNumbers(..) => false,
     }
 }
 

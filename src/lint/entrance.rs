@@ -321,12 +321,7 @@ fn may_mean_others(cluster: &Cluster, rule: RuleRef<'_>) -> bool {
 /// The place of the name of a policy; `None` for a part that nobody could build.
 #[must_use]
 pub fn name_of(cluster: &Cluster, policy: PolicyRef) -> Option<Span> {
-    Some(match policy {
-        PolicyRef::Network(id) => cluster.policy(id).object.meta.name.span,
-        PolicyRef::Cluster(id) => cluster.cluster_policy(id).meta.name.span,
-        PolicyRef::Plugin(id) => cluster.plugin_policy(id).meta.name.span,
-        PolicyRef::Part(_) => return None,
-    })
+    policy.meta(cluster).map(|meta| meta.name.span)
 }
 
 /// Whom a rule of a CNI plugin's lets in.

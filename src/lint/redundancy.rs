@@ -1,16 +1,18 @@
-//! Which policies, rules and peers of a namespace allow nothing that the rest of its policies
+//! Which policies, rules and peers of a group of policies allow nothing that the rest of them
 //! does not allow, whatever pods there are.
 //!
 //! What it finds can be deleted all at once without a change for anybody: what is found
 //! redundant is never used to show that something else is. Refuses to know whether somebody
-//! keeps it for a reason.
+//! keeps it for a reason, and the kinds of policies: it asks their chains in the program.
 
 mod covers;
 
 use super::containment::{Allowance, Budget, PodSet};
 use super::dns;
-use crate::cluster::{Cluster, NamespaceId, PolicyId};
-use crate::k8s::{Direction, NetworkPolicyRule};
+use crate::cluster::Cluster;
+use crate::engine::program::{Chain, End, Program, Rule};
+use crate::engine::{PolicyRef, RuleRef};
+use crate::k8s::{Action, Direction};
 use covers::{Covers, RuleNumber};
 use std::collections::HashMap;
 
@@ -18,11 +20,29 @@ use std::collections::HashMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RulePlace {
     /// The policy.
-    pub policy: PolicyId,
-    /// The list that the rule stands in.
+    pub policy: PolicyRef,
+    /// Its direction.
     pub direction: Direction,
-    /// Its position in the list, from 0.
+    /// Which of the [chains](Program::chains_of) of the policy in this direction it is in.
+    pub chain: usize,
+    /// Its position in the chain, from 0.
     pub index: usize,
+}
+
+impl RulePlace {
+    /// The rule.
+    ///
+    /// # Panics
+    ///
+    /// If it is a place of another program.
+    #[must_use]
+    pub fn rule<'p, 'c>(&self, program: &'p Program<'c>) -> &'p Rule<'c> {
+        let mut chains = program.chains_of(self.policy, self.direction);
+        let chain = chains
+            .nth(self.chain)
+            .expect("the chain is of this program");
+        &chain.rules[self.index]
+    }
 }
 
 /// Something that can go.
@@ -39,7 +59,7 @@ pub struct Redundancy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// The whole policy: others isolate the same pods as well.
-    Policy(PolicyId),
+    Policy(PolicyRef),
     /// A rule.
     Rule(RulePlace),
     /// A peer of a rule, by its position from 0.
@@ -60,19 +80,21 @@ pub struct Found {
 const STEPS: u64 = 256;
 const MIN_STEPS: u64 = 20_000;
 
-/// Everything redundant in a namespace.
+/// Everything redundant among some policies that are asked in one stage and whose rules all
+/// allow: NetworkPolicies of one namespace, and what a CNI plugin asks together with them.
 ///
 /// Only policies that `are_together` are compared: they are known to be in force side by
-/// side. A policy that denies all in a direction is never redundant, as it isolates. A rule for
-/// DNS alone is not compared with other policies: one that says itself what its pods need is
-/// no clutter.
+/// side. A policy that denies all in a direction is never redundant, as it isolates, and one
+/// that denies something is not, either. A rule for DNS alone is not compared with other
+/// policies: one that says itself what its pods need is no clutter.
 #[must_use]
 pub fn find(
     cluster: &Cluster,
-    namespace: NamespaceId,
-    are_together: impl Fn(PolicyId, PolicyId) -> bool,
+    program: &Program<'_>,
+    policies: impl IntoIterator<Item = PolicyRef>,
+    are_together: impl Fn(PolicyRef, PolicyRef) -> bool,
 ) -> Found {
-    let mut search = Search::new(cluster, namespace, are_together);
+    let mut search = Search::new(cluster, program, policies, are_together);
     search.policies();
     search.rules();
     search.peers();
@@ -83,18 +105,35 @@ pub fn find(
     }
 }
 
-/// A policy whose text is known.
+/// A chain whose subject is known.
 struct Known {
-    id: PolicyId,
+    policy: PolicyRef,
+    direction: Direction,
+    /// Its place among the chains of its policy.
+    chain: usize,
+    isolates: bool,
     /// Its pods, by their place among the different sets of pods.
     pods: usize,
-    /// By direction and rule: its number; `None` where it is not known what the rule allows.
-    rules: [Vec<Option<RuleNumber>>; 2],
+    /// By rule: its number; `None` where it is not known what the rule allows.
+    rules: Vec<Option<RuleNumber>>,
 }
 
-struct Search<'c, F> {
-    cluster: &'c Cluster,
-    policies: Vec<Known>,
+impl Known {
+    fn place(&self, index: usize) -> RulePlace {
+        RulePlace {
+            policy: self.policy,
+            direction: self.direction,
+            chain: self.chain,
+            index,
+        }
+    }
+}
+
+struct Search<'p, 'c, F> {
+    program: &'p Program<'c>,
+    chains: Vec<Known>,
+    /// The chains of each policy that is known as a whole.
+    policies: Vec<(PolicyRef, std::ops::Range<usize>)>,
     covers: [Covers; 2],
     pods: PodSets,
     are_together: F,
@@ -119,8 +158,6 @@ impl PodSets {
     }
 }
 
-const DIRECTIONS: [Direction; 2] = Direction::BOTH;
-
 fn position(direction: Direction) -> usize {
     match direction {
         Direction::Ingress => 0,
@@ -128,93 +165,107 @@ fn position(direction: Direction) -> usize {
     }
 }
 
-impl<'c, F: Fn(PolicyId, PolicyId) -> bool> Search<'c, F> {
-    fn new(cluster: &'c Cluster, namespace: NamespaceId, are_together: F) -> Self {
-        let home = cluster.namespace(namespace).name.as_str();
-        let mut policies = Vec::new();
-        let mut covers = [Covers::default(), Covers::default()];
+/// The rules of a chain that its policy says.
+fn written<'p, 'c>(chain: &'p Chain<'c>) -> impl Iterator<Item = &'p Rule<'c>> {
+    let is_written = |rule: &&Rule<'_>| !matches!(rule.origin.rule, RuleRef::OwnNode(_));
+    chain.rules.iter().filter(is_written)
+}
+
+impl<'p, 'c, F: Fn(PolicyRef, PolicyRef) -> bool> Search<'p, 'c, F> {
+    fn new(
+        cluster: &Cluster,
+        program: &'p Program<'c>,
+        policies: impl IntoIterator<Item = PolicyRef>,
+        are_together: F,
+    ) -> Self {
+        let mut search = Self {
+            program,
+            chains: Vec::new(),
+            policies: Vec::new(),
+            covers: [Covers::default(), Covers::default()],
+            pods: PodSets::default(),
+            are_together,
+            budget: Budget::new(0),
+            found: Vec::new(),
+        };
         let mut numbers: HashMap<PodSet, usize> = HashMap::new();
-        for id in cluster.policies_in(namespace) {
-            let policy = &cluster.policy(id).object;
-            let is_known = policy.meta.is_accepted && policy.meta.opaque.is_none();
-            let Some(pods) = PodSet::of(policy.pod_selector.get()).filter(|_| is_known) else {
-                continue;
-            };
-            let next = numbers.len();
-            let rules = DIRECTIONS.map(|direction| {
-                let number = |(index, rule)| {
-                    let place = RulePlace {
-                        policy: id,
-                        direction,
-                        index,
-                    };
-                    let allowance = Allowance::of_rule(rule, home)?;
-                    Some(covers[position(direction)].push(place, policies.len(), allowance))
-                };
-                policy
-                    .rules(direction)
-                    .iter()
-                    .enumerate()
-                    .map(number)
-                    .collect()
-            });
-            policies.push(Known {
-                id,
-                pods: *numbers.entry(pods).or_insert(next),
-                rules,
-            });
+        for policy in policies {
+            search.add(cluster, policy, &mut numbers);
         }
-        covers.iter_mut().for_each(Covers::arrange);
+        search.covers.iter_mut().for_each(Covers::arrange);
         let mut sets: Vec<(PodSet, usize)> = numbers.into_iter().collect();
         sets.sort_unstable_by_key(|(_, number)| *number);
-        let sets: Vec<PodSet> = sets.into_iter().map(|(pods, _)| pods).collect();
-        let of_pods: u64 = sets.iter().map(|pods| 1 + pods.0.size()).sum();
-        let size = of_pods + covers.iter().map(Covers::size).sum::<u64>();
-        Self {
-            cluster,
-            policies,
-            covers,
-            pods: PodSets {
-                sets,
-                contained: HashMap::new(),
-            },
-            are_together,
-            budget: Budget::new(MIN_STEPS + STEPS * size),
-            found: Vec::new(),
+        search.pods.sets = sets.into_iter().map(|(pods, _)| pods).collect();
+        let of_pods: u64 = search.pods.sets.iter().map(|pods| 1 + pods.0.size()).sum();
+        let size = of_pods + search.covers.iter().map(Covers::size).sum::<u64>();
+        search.budget = Budget::new(MIN_STEPS + STEPS * size);
+        search
+    }
+
+    fn add(&mut self, cluster: &Cluster, policy: PolicyRef, numbers: &mut HashMap<PodSet, usize>) {
+        let first = self.chains.len();
+        let mut is_known = true;
+        for direction in Direction::BOTH {
+            for (place, chain) in self.program.chains_of(policy, direction).enumerate() {
+                let allows = chain.rules.iter().all(|rule| rule.action == Action::Accept);
+                let pods = PodSet::of_subject(cluster, &chain.subject);
+                let is_asked = allows && chain.is_subject_known;
+                let Some(pods) = pods.filter(|_| is_asked) else {
+                    is_known = false;
+                    continue;
+                };
+                let next = numbers.len();
+                let mut known = Known {
+                    policy,
+                    direction,
+                    chain: place,
+                    isolates: chain.end == End::Deny,
+                    pods: *numbers.entry(pods).or_insert(next),
+                    rules: Vec::new(),
+                };
+                for (index, rule) in written(chain).enumerate() {
+                    let covers = &mut self.covers[position(direction)];
+                    let (place, speaker) = (known.place(index), self.chains.len());
+                    let allowance = Allowance::of(cluster, rule);
+                    let number = allowance.map(|it| covers.push(place, speaker, it));
+                    known.rules.push(number);
+                }
+                self.chains.push(known);
+            }
+        }
+        if is_known && first < self.chains.len() {
+            self.policies.push((policy, first..self.chains.len()));
         }
     }
 
     /// From the last policy to the first, so that of two equal ones the later one goes.
     fn policies(&mut self) {
-        for policy in (0..self.policies.len()).rev() {
-            let Some(covers) = self.covers_of_policy(policy) else {
+        for (policy, chains) in std::mem::take(&mut self.policies).into_iter().rev() {
+            let Some(covers) = self.covers_of_policy(chains.clone()) else {
                 continue;
             };
-            let known = &self.policies[policy];
-            for (covers, rules) in self.covers.iter_mut().zip(&known.rules) {
-                rules
-                    .iter()
-                    .flatten()
-                    .for_each(|rule| covers.remove_rule(*rule));
+            for chain in &self.chains[chains] {
+                let of_direction = &mut self.covers[position(chain.direction)];
+                let rules = chain.rules.iter().flatten();
+                rules.for_each(|rule| of_direction.remove_rule(*rule));
             }
             self.found.push(Redundancy {
-                part: Part::Policy(known.id),
+                part: Part::Policy(policy),
                 covers,
             });
         }
     }
 
-    fn covers_of_policy(&mut self, policy: usize) -> Option<Vec<RulePlace>> {
-        let object = &self.cluster.policy(self.policies[policy].id).object;
+    fn covers_of_policy(&mut self, chains: std::ops::Range<usize>) -> Option<Vec<RulePlace>> {
         let mut covers = Vec::new();
-        for direction in DIRECTIONS {
+        for chain in chains {
             // Without rules it is there to isolate.
-            if object.applies_to(direction) && object.rules(direction).is_empty() {
+            if self.chains[chain].rules.is_empty() {
                 return None;
             }
-            for index in 0..object.rules(direction).len() {
-                let rule = self.policies[policy].rules[position(direction)][index]?;
-                covers.extend(self.covers_by_others(policy, direction, rule)?);
+            for index in 0..self.chains[chain].rules.len() {
+                let rule = self.chains[chain].rules[index]?;
+                covers.extend(self.covers_by_others(chain, rule)?);
             }
         }
         covers.sort_unstable();
@@ -222,69 +273,60 @@ impl<'c, F: Fn(PolicyId, PolicyId) -> bool> Search<'c, F> {
         Some(covers)
     }
 
-    /// The rules of other policies, which select all pods of this one, that cover a rule.
-    fn covers_by_others(
-        &mut self,
-        policy: usize,
-        direction: Direction,
-        rule: RuleNumber,
-    ) -> Option<Vec<RulePlace>> {
-        let (policies, pods, are_together) = (&self.policies, &mut self.pods, &self.are_together);
-        let own = &policies[policy];
+    /// The rules of other policies, which select all pods of this one and isolate them as it
+    /// does, that cover a rule.
+    fn covers_by_others(&mut self, chain: usize, rule: RuleNumber) -> Option<Vec<RulePlace>> {
+        let (chains, pods, are_together) = (&self.chains, &mut self.pods, &self.are_together);
+        let own = &chains[chain];
         let is_container = |other: usize, budget: &mut Budget| {
-            let container = &policies[other];
-            other != policy
-                && are_together(container.id, own.id)
+            let container = &chains[other];
+            container.policy != own.policy
+                && container.isolates >= own.isolates
+                && are_together(container.policy, own.policy)
                 && pods.contains(container.pods, own.pods, budget)
         };
-        self.covers[position(direction)].of_rule(rule, is_container, &mut self.budget)
+        self.covers[position(own.direction)].of_rule(rule, is_container, &mut self.budget)
     }
 
     fn rules(&mut self) {
-        for policy in (0..self.policies.len()).rev() {
-            for direction in DIRECTIONS {
-                for index in (0..self.policies[policy].rules[position(direction)].len()).rev() {
-                    let place = RulePlace {
-                        policy: self.policies[policy].id,
-                        direction,
-                        index,
-                    };
-                    let Some((rule, covers)) = self.covers_of_rule(policy, place) else {
-                        continue;
-                    };
-                    self.covers[position(direction)].remove_rule(rule);
-                    self.found.push(Redundancy {
-                        part: Part::Rule(place),
-                        covers,
-                    });
-                }
+        for chain in (0..self.chains.len()).rev() {
+            for index in (0..self.chains[chain].rules.len()).rev() {
+                let Some((rule, covers)) = self.covers_of_rule(chain, index) else {
+                    continue;
+                };
+                let known = &self.chains[chain];
+                self.covers[position(known.direction)].remove_rule(rule);
+                self.found.push(Redundancy {
+                    part: Part::Rule(known.place(index)),
+                    covers,
+                });
             }
         }
     }
 
     fn covers_of_rule(
         &mut self,
-        policy: usize,
-        place: RulePlace,
+        chain: usize,
+        index: usize,
     ) -> Option<(RuleNumber, Vec<RulePlace>)> {
-        let rule = self.policies[policy].rules[position(place.direction)][place.index]?;
-        let covers = &self.covers[position(place.direction)];
+        let (chains, pods, are_together) = (&self.chains, &mut self.pods, &self.are_together);
+        let own = &chains[chain];
+        let rule = own.rules[index]?;
+        let covers = &self.covers[position(own.direction)];
         if !covers.is_alive(rule) {
             return None;
         }
-        let is_own = |other: usize, _: &mut Budget| other == policy;
+        let is_own = |other: usize, _: &mut Budget| other == chain;
         if let Some(found) = covers.of_rule(rule, is_own, &mut self.budget) {
             return Some((rule, found));
         }
-        if is_for_dns(self.rule(place)) {
+        if is_for_dns(own.place(index).rule(self.program)) {
             return None;
         }
-        let (policies, pods, are_together) = (&self.policies, &mut self.pods, &self.are_together);
-        let own = &policies[policy];
         let is_container = |other: usize, budget: &mut Budget| {
-            let container = &policies[other];
-            other == policy
-                || are_together(container.id, own.id)
+            let container = &chains[other];
+            other == chain
+                || are_together(container.policy, own.policy)
                     && pods.contains(container.pods, own.pods, budget)
         };
         let found = covers.of_rule(rule, is_container, &mut self.budget)?;
@@ -293,59 +335,50 @@ impl<'c, F: Fn(PolicyId, PolicyId) -> bool> Search<'c, F> {
 
     /// Peers that the rest of their own policy covers, from the last one to the first.
     fn peers(&mut self) {
-        for policy in (0..self.policies.len()).rev() {
-            for direction in DIRECTIONS {
-                for index in (0..self.policies[policy].rules[position(direction)].len()).rev() {
-                    let place = RulePlace {
-                        policy: self.policies[policy].id,
-                        direction,
-                        index,
-                    };
-                    self.peers_of_rule(policy, place);
-                }
+        for chain in (0..self.chains.len()).rev() {
+            for index in (0..self.chains[chain].rules.len()).rev() {
+                self.peers_of_rule(chain, index);
             }
         }
     }
 
-    fn peers_of_rule(&mut self, policy: usize, place: RulePlace) {
-        let covers = &mut self.covers[position(place.direction)];
-        let rules = &self.policies[policy].rules[position(place.direction)];
-        let Some(rule) = rules[place.index].filter(|rule| covers.is_alive(*rule)) else {
+    fn peers_of_rule(&mut self, chain: usize, index: usize) {
+        let known = &self.chains[chain];
+        let covers = &mut self.covers[position(known.direction)];
+        let Some(rule) = known.rules[index].filter(|rule| covers.is_alive(*rule)) else {
             return;
         };
-        let object = &self.cluster.policy(place.policy).object;
-        let peers = object.rules(place.direction)[place.index]
-            .peers
-            .items()
-            .len();
+        // Where the program has other peers than the text, a peer is no part that can go.
+        let peers = match known.place(index).rule(self.program).origin.rule {
+            RuleRef::Network(written) => written.peers.items().len(),
+            _ => return,
+        };
+        if covers.peers(rule) != peers {
+            return;
+        }
         let mut left = peers;
         for peer in (0..peers).rev() {
             // The last peer that is left is the rule.
             if left == 1 {
                 return;
             }
-            let is_own = |other: usize, _: &mut Budget| other == policy;
+            let is_own = |other: usize, _: &mut Budget| other == chain;
             let Some(found) = covers.of_peer(rule, peer, is_own, &mut self.budget) else {
                 continue;
             };
             self.found.push(Redundancy {
-                part: Part::Peer(place, peer),
+                part: Part::Peer(known.place(index), peer),
                 covers: found,
             });
             covers.remove_peer(rule, peer);
             left -= 1;
         }
     }
-
-    fn rule(&self, place: RulePlace) -> &'c NetworkPolicyRule {
-        let policy = &self.cluster.policy(place.policy).object;
-        &policy.rules(place.direction)[place.index]
-    }
 }
 
-fn is_for_dns(rule: &NetworkPolicyRule) -> bool {
-    let ports = rule.ports.items();
-    !ports.is_empty() && ports.iter().all(dns::is_dns_port)
+fn is_for_dns(rule: &Rule<'_>) -> bool {
+    let entries = rule.ports.as_deref().unwrap_or_default();
+    !entries.is_empty() && entries.iter().all(|entry| dns::are_dns_ports(&entry.ports))
 }
 
 #[cfg(test)]

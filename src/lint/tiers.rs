@@ -8,6 +8,8 @@ use super::Context;
 use super::containment::{Allowance, PodSet};
 use super::rewrite::first_line;
 use crate::cluster::{Cluster, ClusterPolicyId};
+use crate::engine::program::{self, Program, StageName};
+use crate::engine::{PolicyRef, RuleRef};
 use crate::k8s::{Action, ClusterNetworkPolicyRule, ClusterPolicyKind, Direction, Tier};
 use crate::source::Span;
 
@@ -48,38 +50,54 @@ pub struct Step<'c> {
 }
 
 impl<'c> TierPolicies<'c> {
-    /// Those that an API server would take.
+    /// Those that are enforced and that an API server would take.
     #[must_use]
-    pub fn new(cluster: &'c Cluster, tier: Tier, direction: Direction) -> Self {
-        let policy = |id: ClusterPolicyId| {
+    pub fn new(
+        cluster: &'c Cluster,
+        program: &Program<'c>,
+        tier: Tier,
+        direction: Direction,
+    ) -> Self {
+        let name = match tier {
+            Tier::Admin => StageName::Admin,
+            Tier::Baseline => StageName::Baseline,
+        };
+        let stages = program.stages().filter(|stage| stage.name == name);
+        let chains = stages.flat_map(|stage| stage.chains.get(direction));
+        let mut tier = Self {
+            tier,
+            policies: Vec::new(),
+            are_known: true,
+        };
+        for chain in chains {
+            let PolicyRef::Cluster(id) = chain.policy else {
+                continue;
+            };
             let object = cluster.cluster_policy(id);
+            if !object.meta.is_accepted {
+                continue;
+            }
             // Where another tool fills in a part, that part is left out.
             let is_known = object.meta.opaque.is_none();
-            let steps = object.rules(direction).iter().enumerate();
-            let steps = steps.map(|(index, rule)| Step {
-                policy: id,
-                direction,
-                index,
-                rule,
-                allowance: Allowance::of_cluster_rule(rule).filter(|_| is_known),
-            });
-            TierPolicy {
+            tier.are_known &= is_known;
+            let step = |rule: &program::Rule<'c>| match rule.origin.rule {
+                RuleRef::Cluster(written) => Some(Step {
+                    policy: id,
+                    direction,
+                    index: rule.origin.index,
+                    rule: written,
+                    allowance: Allowance::of(cluster, rule).filter(|_| is_known),
+                }),
+                _ => None,
+            };
+            tier.policies.push(TierPolicy {
                 id,
                 priority: object.priority.value,
-                subject: PodSet::of_selection(&object.subject).filter(|_| is_known),
-                steps: steps.collect(),
-            }
-        };
-        let is_of_tier = |id: &ClusterPolicyId| {
-            let object = cluster.cluster_policy(*id);
-            object.tier == tier && object.meta.is_accepted
-        };
-        let ids = || cluster.cluster_policy_ids().filter(is_of_tier);
-        Self {
-            tier,
-            are_known: ids().all(|id| cluster.cluster_policy(id).meta.opaque.is_none()),
-            policies: ids().map(policy).collect(),
+                subject: PodSet::of_subject(cluster, &chain.subject).filter(|_| is_known),
+                steps: chain.rules.iter().filter_map(step).collect(),
+            });
         }
+        tier
     }
 
     /// The rules of policies that are surely asked before those of `priority`, for all of

@@ -166,12 +166,9 @@ impl Words<'_> {
     }
 
     fn text_of(&self, rule: &RuleTrace<'_>) -> Missing {
-        let meta = match rule.policy {
-            PolicyRef::Network(id) => &self.cluster.policy(id).object.meta,
-            PolicyRef::Cluster(id) => &self.cluster.cluster_policy(id).meta,
-            PolicyRef::Plugin(id) => &self.cluster.plugin_policy(id).meta,
-            PolicyRef::Part(id) => return self.policies_of(id),
-        };
+        if let PolicyRef::Part(id) = rule.policy {
+            return self.policies_of(id);
+        }
         if let RuleRef::Unread(span) = rule.rule {
             let policy = self.policy(rule.policy);
             let what = match rule.policy {
@@ -188,6 +185,7 @@ impl Words<'_> {
             "text of {} that another tool fills in",
             self.policy(rule.policy)
         );
-        (what, meta.opaque.unwrap_or(rule.rule.span()))
+        let hole = rule.policy.meta(self.cluster).and_then(|meta| meta.opaque);
+        (what, hole.unwrap_or(rule.rule.span()))
     }
 }

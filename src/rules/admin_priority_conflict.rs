@@ -97,10 +97,11 @@ impl Rule for AdminPriorityConflict {
         if cx.cluster.cluster_policies().is_empty() {
             return;
         }
+        let program = cx.program();
         let mut findings = Vec::new();
         for tier in [Tier::Admin, Tier::Baseline] {
-            let directions =
-                Direction::BOTH.map(|direction| TierPolicies::new(cx.cluster, tier, direction));
+            let directions = Direction::BOTH
+                .map(|direction| TierPolicies::new(cx.cluster, &program, tier, direction));
             for group in groups(cx, &directions[0]) {
                 let conflicts = conflicts(cx, &directions, &group);
                 if conflicts.is_empty() {

@@ -1,8 +1,9 @@
 //! Rules that admit everybody.
 
-use crate::cluster::{NamespaceId, PolicyId};
+use crate::cluster::{Cluster, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::program::ByDirection;
+use crate::engine::PolicyRef;
+use crate::engine::program::{ByDirection, Program};
 use crate::k8s::{
     Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
     PortReference, Protocol, RulePlace,
@@ -14,6 +15,7 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, platform
 use crate::source::Spanned;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 declare_rule! {
     /// ## What it does
@@ -241,7 +243,10 @@ impl Place {
 /// makes of the others.
 struct List<'c> {
     rules: &'c [NetworkPolicyRule],
-    home: &'c str,
+    cluster: &'c Cluster,
+    program: Arc<Program<'c>>,
+    policy: PolicyId,
+    direction: Direction,
     /// What the rules that do not admit everybody allow, by their places.
     narrow: OnceCell<Vec<(usize, Narrow)>>,
     /// By port: the first entry for it of every rule with peers.
@@ -291,25 +296,34 @@ fn port_of(entry: &NetworkPolicyPort) -> Option<Port<'_>> {
 
 impl<'c> List<'c> {
     fn of(cx: &Context<'c>, policy: PolicyId, direction: Direction) -> Self {
-        let policy = cx.cluster.policy(policy);
         Self {
-            rules: policy.object.rules(direction),
-            home: &cx.cluster.namespace(policy.namespace).name,
+            rules: cx.cluster.policy(policy).object.rules(direction),
+            cluster: cx.cluster,
+            program: cx.program(),
+            policy,
+            direction,
             narrow: OnceCell::new(),
             restricted: OnceCell::new(),
         }
     }
 
+    /// What the rule at a place allows, as far as that is known.
+    fn allowance(&self, index: usize) -> Option<Allowance> {
+        let policy = PolicyRef::Network(self.policy);
+        let chain = self.program.chains_of(policy, self.direction).next()?;
+        Allowance::of(self.cluster, chain.rules.get(index)?)
+    }
+
     /// The other rules that allow nothing beyond one for everybody.
     fn made_pointless(&self, place: &Place) -> Vec<usize> {
-        let Some(broad) = Allowance::of_rule(&self.rules[place.index], self.home) else {
+        let Some(broad) = self.allowance(place.index) else {
             return Vec::new();
         };
         let narrow = self.narrow.get_or_init(|| {
             let rules = self.rules.iter().enumerate();
             let narrow = rules.filter(|(_, rule)| Admits::of(place.direction, rule).is_none());
-            let narrow = narrow.filter_map(|(index, rule)| {
-                let allowance = Allowance::of_rule(rule, self.home)?;
+            let narrow = narrow.filter_map(|(index, _)| {
+                let allowance = self.allowance(index)?;
                 let is_nothing = allowance.is_covered(&[]);
                 Some((
                     index,

@@ -2,10 +2,11 @@
 
 use crate::cluster::{ClusterPolicyId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{ConnectionSet, Endpoint, PortSet, Way};
+use crate::engine::program::{self, Program};
+use crate::engine::{ConnectionSet, Endpoint, PolicyRef, PortSet, RuleRef, Way};
 use crate::k8s::{
-    Action, ClusterNetworkPolicyRule, Direction, NetworkPolicy, PeerSelection, PodsSelection,
-    PortMatch, Tier, Truth,
+    Action, ClusterNetworkPolicyRule, Direction, PeerSelection, PodsSelection, PortMatch, Tier,
+    Truth,
 };
 use crate::lint::containment::{Allowance, PodSet};
 use crate::lint::rewrite::Item;
@@ -109,13 +110,13 @@ impl Rule for OverriddenRule {
         if cx.cluster.cluster_policies().is_empty() {
             return;
         }
-        let unjudged = cx.unjudged();
+        let (unjudged, program) = (cx.unjudged(), cx.program());
         let mut findings = Vec::new();
         for direction in Direction::BOTH {
             let [admin, baseline] = [Tier::Admin, Tier::Baseline]
-                .map(|tier| TierPolicies::new(cx.cluster, tier, direction));
+                .map(|tier| TierPolicies::new(cx.cluster, &program, tier, direction));
             for id in cx.cluster.policy_ids() {
-                findings.extend(denied_rules(cx, id, direction, &admin));
+                findings.extend(denied_rules(cx, &program, id, direction, &admin));
             }
             findings.extend(bypasses(cx, direction, &admin));
             for tier in [&admin, &baseline] {
@@ -131,20 +132,24 @@ impl Rule for OverriddenRule {
 }
 
 /// The rules of a NetworkPolicy of which the Admin tier denies everything.
-fn denied_rules(
-    cx: &Context<'_>,
+fn denied_rules<'c>(
+    cx: &Context<'c>,
+    program: &Program<'c>,
     id: PolicyId,
     direction: Direction,
     admin: &TierPolicies<'_>,
 ) -> Vec<Diagnostic> {
-    let namespace = &cx.cluster.namespace(cx.cluster.policy(id).namespace).name;
-    let policy: &NetworkPolicy = &cx.cluster.policy(id).object;
-    let rules = policy.rules(direction);
-    let Some(pods) = pods(cx, id).filter(|_| !rules.is_empty()) else {
+    let chains = program.chains_of(PolicyRef::Network(id), direction);
+    let rules = chains.flat_map(|chain| &chain.rules);
+    let rules = rules.filter_map(|rule| match rule.origin.rule {
+        RuleRef::Network(written) => Some((rule, written)),
+        _ => None,
+    });
+    let Some(pods) = pods(cx, id) else {
         return Vec::new();
     };
-    let denied = |(index, rule)| {
-        let allowance = Allowance::of_rule(rule, namespace)?;
+    let denied = |(rule, written): (&program::Rule<'c>, _)| {
+        let allowance = Allowance::of(cx.cluster, rule)?;
         let denying = admin.deciding(&pods, &allowance, Action::Deny);
         let (name, note) = match denying.as_slice() {
             [] => return None,
@@ -155,14 +160,15 @@ fn denied_rules(
             }
         };
         let message = format!("everything this rule allows is denied earlier, by {name}");
-        let path = format!("spec.{}[{index}]", direction.field());
-        let finding = cx.policy_finding(id, path, Item::from(rule).mark(cx.sources), message);
+        let path = format!("spec.{}[{}]", direction.field(), rule.origin.index);
+        let mark = Item::from(written).mark(cx.sources);
+        let finding = cx.policy_finding(id, path, mark, message);
         let finding = denying.iter().fold(finding, |finding, step| {
             finding.related(step.mark(cx), note)
         });
         Some(finding.note("the Admin tier is asked before the NetworkPolicies"))
     };
-    rules.iter().enumerate().filter_map(denied).collect()
+    rules.filter_map(denied).collect()
 }
 
 /// The pods of a NetworkPolicy, if all of its text is known.

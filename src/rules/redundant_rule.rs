@@ -1,11 +1,15 @@
 //! Rules, peers and policies that allow nothing new.
 
-use crate::cluster::{NamespaceId, NetworkPolicy, PolicyId};
+use crate::cluster::PolicyId;
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::k8s::{Direction, Field, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule};
+use crate::engine::program::Program;
+use crate::engine::{PolicyRef, RuleRef};
+use crate::k8s::{
+    Direction, Field, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule, ObjectMeta,
+};
 use crate::lint::redundancy::{self, Part, Redundancy, RulePlace};
 use crate::lint::rewrite::{self, Item};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, plugin_rules, words};
 use crate::source::{Edit, Span};
 use std::collections::BTreeMap;
 
@@ -18,9 +22,13 @@ declare_rule! {
     ///
     /// It compares the text of selectors, address blocks and ports, not the pods that there
     /// are: what it finds stays redundant when pods come and go. Policies of different folders
-    /// are compared only where the inventory is complete, as they may be for other clusters. Policies without rules are
-    /// there to isolate and are never reported. Nor are rules for DNS alone that another policy
-    /// covers: a policy that says itself what its pods need is easier to read.
+    /// are compared only where the inventory is complete, as they may be for other clusters.
+    /// Policies without rules are there to isolate and are never reported. Nor are rules for DNS
+    /// alone that another policy covers: a policy that says itself what its pods need is easier to
+    /// read.
+    ///
+    /// Under Cilium its own policies and NetworkPolicies are compared together. Rules for layer 7
+    /// and names of the DNS are left alone, as Cilium does more with them than let them pass.
     ///
     /// ## Why is this bad?
     ///
@@ -68,7 +76,7 @@ declare_rule! {
         category: Category::Flows,
         severity: Severity::Info,
         tier: Stable,
-        evidence: "no warning or error on 24 public repositories, 6 infos",
+        evidence: "no warning or error on 24 public repositories, 23 infos",
         fix: Some(FixClass::Safe),
         mutes: &[],
         since: "0.1.0",
@@ -80,53 +88,72 @@ impl Rule for RedundantRule {
         &Self::META
     }
 
-    fn check_namespace(&self, cx: &mut Context<'_>, namespace: NamespaceId) {
-        let found = redundancy::find(cx.cluster, namespace, |a, b| are_together(cx, a, b));
-        if found.is_partial {
-            let name = &cx.cluster.namespace(namespace).name;
-            cx.report_limit(format_args!(
-                "namespace `{name}` has so many rules that are alike that not all were compared"
-            ));
-        }
-        let mut found = found.redundancies;
-        found.retain(|found| !found.covers.iter().any(|cover| is_slip(rule(cx, *cover))));
-        let deletions = Deletions::new(cx, &found);
-        let mut groups: BTreeMap<Group<'_>, Vec<&Redundancy>> = BTreeMap::new();
-        for redundancy in &found {
-            groups
-                .entry(Group::of(redundancy))
-                .or_default()
-                .push(redundancy);
-        }
-        for found in groups.values() {
-            let finding = describe(cx, &deletions, found);
-            cx.report(finding);
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let program = &cx.program();
+        for (home, policies) in by_home(cx) {
+            let together = |one, other| are_together(cx, home, one, other);
+            let found = redundancy::find(cx.cluster, program, policies, together);
+            if found.is_partial {
+                let place = match home {
+                    Some(name) => format!("namespace `{name}` has"),
+                    None => "there are".to_owned(),
+                };
+                cx.report_limit(format_args!(
+                    "{place} so many rules that are alike that not all were compared"
+                ));
+            }
+            let mut found = found.redundancies;
+            let is_slip = |cover: &RulePlace| is_slip(cover.rule(program).origin.rule);
+            found.retain(|found| !found.covers.iter().any(is_slip));
+            for finding in describe_all(cx, program, &found) {
+                cx.report(finding);
+            }
         }
     }
 }
 
-/// Whether two policies are known to be in force side by side: both of one file, both of one
-/// folder and of a namespace that they name, or both of a namespace that is known completely.
-/// Files without a namespace may well go to different ones, and other folders hold examples,
-/// alternatives and other clusters.
-fn are_together(cx: &Context<'_>, a: PolicyId, b: PolicyId) -> bool {
-    let (a, b) = (cx.cluster.policy(a), cx.cluster.policy(b));
-    let is_named = |policy: &NetworkPolicy| policy.object.meta.namespace.is_some();
-    let source = |policy: &NetworkPolicy| policy.object.meta.span.source;
-    let folder = |policy: &NetworkPolicy| {
-        let name = cx.sources.get(source(policy)).name();
+/// The policies that are asked together, by their namespace: NetworkPolicies, and Cilium's
+/// where these count beside them.
+fn by_home<'c>(cx: &Context<'c>) -> BTreeMap<Option<&'c str>, Vec<PolicyRef>> {
+    let cluster = cx.cluster;
+    let network = cluster.policy_ids().map(|id| {
+        let home = &cluster.namespace(cluster.policy(id).namespace).name;
+        (Some(home.as_str()), PolicyRef::Network(id))
+    });
+    let cilium = plugin_rules::cilium_policies(cluster)
+        .map(|policy| (policy.object.namespace(), PolicyRef::Plugin(policy.id)));
+    let mut by_home: BTreeMap<_, Vec<PolicyRef>> = BTreeMap::new();
+    for (home, policy) in network.chain(cilium) {
+        by_home.entry(home).or_default().push(policy);
+    }
+    by_home
+}
+
+/// Whether two policies of a namespace, or of none, are known to be in force side by side: both
+/// of one file, both of one folder and of a namespace that they name, or both of a namespace
+/// that is known completely. Files without a namespace may well go to different ones, and other
+/// folders hold examples, alternatives and other clusters.
+fn are_together(cx: &Context<'_>, home: Option<&str>, one: PolicyRef, other: PolicyRef) -> bool {
+    let (Some(one), Some(other)) = (one.meta(cx.cluster), other.meta(cx.cluster)) else {
+        return false;
+    };
+    let is_named = |meta: &ObjectMeta| home.is_none() || meta.namespace.is_some();
+    let folder = |meta: &ObjectMeta| {
+        let name = cx.sources.get(meta.span.source).name();
         name.rsplit_once('/').map(|(folder, _)| folder)
     };
-    let name = &cx.cluster.namespace(a.namespace).name;
-    source(a) == source(b)
-        || (is_named(a) && is_named(b) && folder(a) == folder(b))
-        || cx.settings.inventory.is_complete_in(name)
+    let inventory = &cx.settings.inventory;
+    one.span.source == other.span.source
+        || (is_named(one) && is_named(other) && folder(one) == folder(other))
+        || home.map_or(inventory.is_complete(), |name| {
+            inventory.is_complete_in(name)
+        })
 }
 
 /// Whether a rule allows all by a list that was left empty: that is `empty-means-all`'s, and a
 /// mistake shows of nothing that it is too much.
-fn is_slip(rule: &NetworkPolicyRule) -> bool {
-    has_empty_list(&rule.peers) || has_empty_list(&rule.ports)
+fn is_slip(rule: RuleRef<'_>) -> bool {
+    matches!(rule, RuleRef::Network(rule) if has_empty_list(&rule.peers) || has_empty_list(&rule.ports))
 }
 
 fn has_empty_list<T>(field: &Field<Vec<T>>) -> bool {
@@ -141,7 +168,10 @@ fn is_spoken_for(cx: &Context<'_>, part: Part) -> bool {
         Part::Rule(place) => (place, None),
         Part::Peer(place, peer) => (place, Some(peer)),
     };
-    let rule = rule(cx, place);
+    let PolicyRef::Network(policy) = place.policy else {
+        return true;
+    };
+    let rule = &rules(cx, policy, place.direction)[place.index];
     let peers = rule.peers.items();
     let peers = peer.map_or(peers, |peer| &peers[peer..=peer]);
     let item = peer.map_or_else(|| Item::from(rule), |_| Item::from(&peers[0]));
@@ -150,7 +180,7 @@ fn is_spoken_for(cx: &Context<'_>, part: Part) -> bool {
     let values = selectors.flat_map(LabelSelector::values).map(str::to_owned);
     let ports = rule.ports.items().iter().filter(|_| peer.is_none());
     let ports = ports.filter_map(|port| Some(port.port.get()?.value.to_string()));
-    let name = cx.cluster.policy(place.policy).object.meta.name.as_str();
+    let name = cx.cluster.policy(policy).object.meta.name.as_str();
     cx.comments.are_about(item)
         || values
             .chain(ports)
@@ -162,7 +192,7 @@ fn is_spoken_for(cx: &Context<'_>, part: Part) -> bool {
 struct Group<'r> {
     kind: Kind,
     /// The policy whose parts they are; `None` for whole policies.
-    of: Option<PolicyId>,
+    of: Option<PolicyRef>,
     covers: &'r [RulePlace],
 }
 
@@ -188,9 +218,27 @@ impl<'r> Group<'r> {
     }
 }
 
-fn describe(cx: &Context<'_>, deletions: &Deletions, found: &[&Redundancy]) -> Diagnostic {
+fn describe_all(cx: &Context<'_>, program: &Program<'_>, found: &[Redundancy]) -> Vec<Diagnostic> {
+    let deletions = Deletions::new(cx, found);
+    let mut groups: BTreeMap<Group<'_>, Vec<&Redundancy>> = BTreeMap::new();
+    for redundancy in found {
+        let group = groups.entry(Group::of(redundancy)).or_default();
+        group.push(redundancy);
+    }
+    let groups = groups.values();
+    groups
+        .map(|found| describe(cx, program, &deletions, found))
+        .collect()
+}
+
+fn describe(
+    cx: &Context<'_>,
+    program: &Program<'_>,
+    deletions: &Deletions,
+    found: &[&Redundancy],
+) -> Diagnostic {
     let (first, others) = found.split_first().expect("a group has a member");
-    let (policy, path, span) = place(cx, first.part);
+    let (policy, path, span) = place(cx, program, first.part);
     let (label, help) = match Group::of(first).kind {
         Kind::Policy => (
             "others isolate the same pods and allow all of this",
@@ -201,12 +249,14 @@ fn describe(cx: &Context<'_>, deletions: &Deletions, found: &[&Redundancy]) -> D
             "delete it, or narrow the broader one if it is to restrict something",
         ),
     };
+    let message = message(cx, program, first, found.len());
     let mut finding = cx
-        .policy_finding(policy, path, span, message(cx, first, found.len()))
+        .finding(span, message)
+        .about(cx.object_of(policy), path)
         .label(label)
         .help(help);
     for other in others {
-        finding = finding.related(place(cx, other.part).2, "and this");
+        finding = finding.related(place(cx, program, other.part).2, "and this");
     }
     let covers = first.covers.iter();
     let covers: Vec<_> = covers.filter(|cover| !is_own_rule(first, cover)).collect();
@@ -215,7 +265,7 @@ fn describe(cx: &Context<'_>, deletions: &Deletions, found: &[&Redundancy]) -> D
         _ => "allows a part of it",
     };
     for cover in covers.into_iter().take(SHOWN) {
-        let mark = Item::from(rule(cx, *cover)).mark(cx.sources);
+        let mark = mark(cx, cover.rule(program).origin.rule);
         finding = finding.related(mark, effect);
     }
     let parts = found.iter().map(|found| found.part);
@@ -231,18 +281,19 @@ fn describe(cx: &Context<'_>, deletions: &Deletions, found: &[&Redundancy]) -> D
     }
 }
 
-fn message(cx: &Context<'_>, first: &Redundancy, count: usize) -> String {
+fn message(cx: &Context<'_>, program: &Program<'_>, first: &Redundancy, count: usize) -> String {
+    let by_rules = || by_rules(cx, program, first);
     match (Group::of(first).kind, count) {
         (Kind::Policy, 1) => format!("this policy adds nothing to {}", by_policies(cx, first)),
         (Kind::Policy, _) => {
             format!("{count} policies add nothing to {}", by_policies(cx, first))
         }
-        (Kind::Rule, 1) => format!("this rule allows nothing beyond {}", by_rules(cx, first)),
+        (Kind::Rule, 1) => format!("this rule allows nothing beyond {}", by_rules()),
         (Kind::Rule, _) => {
-            format!("{count} rules allow nothing beyond {}", by_rules(cx, first))
+            format!("{count} rules allow nothing beyond {}", by_rules())
         }
-        (Kind::Peer, 1) => format!("this peer is covered by {}", by_rules(cx, first)),
-        (Kind::Peer, _) => format!("{count} peers are covered by {}", by_rules(cx, first)),
+        (Kind::Peer, 1) => format!("this peer is covered by {}", by_rules()),
+        (Kind::Peer, _) => format!("{count} peers are covered by {}", by_rules()),
     }
 }
 
@@ -255,18 +306,20 @@ fn is_own_rule(redundancy: &Redundancy, cover: &RulePlace) -> bool {
 }
 
 /// The rules that cover it, from the point of view of its policy.
-fn by_rules(cx: &Context<'_>, redundancy: &Redundancy) -> String {
+fn by_rules(cx: &Context<'_>, program: &Program<'_>, redundancy: &Redundancy) -> String {
     let own = Group::of(redundancy).of;
     let name = |cover: &RulePlace| {
-        let (list, number) = (cover.direction.field(), cover.index + 1);
+        let (list, number) = (
+            cover.direction.field(),
+            cover.rule(program).origin.index + 1,
+        );
         if is_own_rule(redundancy, cover) {
             return "the peers beside it".to_owned();
         }
         if Some(cover.policy) == own {
             return format!("{list} rule #{number}");
         }
-        let name = &cx.cluster.policy(cover.policy).object.meta.name;
-        format!("{list} rule #{number} of `{name}`")
+        format!("{list} rule #{number} of `{}`", name_of(cx, cover.policy))
     };
     let names: Vec<String> = redundancy.covers.iter().take(SHOWN).map(name).collect();
     match redundancy.covers.len().saturating_sub(SHOWN) {
@@ -277,36 +330,58 @@ fn by_rules(cx: &Context<'_>, redundancy: &Redundancy) -> String {
 
 /// The policies that make a whole policy redundant.
 fn by_policies(cx: &Context<'_>, redundancy: &Redundancy) -> String {
-    let mut policies: Vec<PolicyId> = redundancy.covers.iter().map(|it| it.policy).collect();
+    let mut policies: Vec<PolicyRef> = redundancy.covers.iter().map(|it| it.policy).collect();
     policies.dedup();
-    let name = |id: &PolicyId| cx.cluster.policy(*id).object.meta.name.value.as_str();
-    words::names(&policies.iter().map(name).collect::<Vec<_>>())
+    let names = policies.into_iter().map(|policy| name_of(cx, policy));
+    words::names(&names.collect::<Vec<_>>())
 }
 
+fn name_of<'c>(cx: &Context<'c>, policy: PolicyRef) -> &'c str {
+    let meta = policy.meta(cx.cluster);
+    meta.map_or("", |meta| meta.name.as_str())
+}
+
+/// The rules as they are written: Cilium enforces them whatever `policyTypes` says.
 fn rules<'c>(cx: &Context<'c>, policy: PolicyId, direction: Direction) -> &'c [NetworkPolicyRule] {
-    cx.cluster.policy(policy).object.rules(direction)
+    let policy = &cx.cluster.policy(policy).object;
+    policy.rules_field(direction).items()
 }
 
-fn rule<'c>(cx: &Context<'c>, place: RulePlace) -> &'c NetworkPolicyRule {
-    &rules(cx, place.policy, place.direction)[place.index]
+/// What to underline for a rule.
+fn mark(cx: &Context<'_>, rule: RuleRef<'_>) -> Span {
+    let dash = match rule {
+        RuleRef::Network(rule) => rule.dash,
+        RuleRef::Cilium(_, rule) => rule.dash,
+        _ => None,
+    };
+    let span = rule.span();
+    Item { span, dash }.mark(cx.sources)
 }
 
 /// The policy, the path and the text of a part.
-fn place(cx: &Context<'_>, part: Part) -> (PolicyId, String, Span) {
-    let path = |place: RulePlace| format!("spec.{}[{}]", place.direction.field(), place.index);
+fn place(cx: &Context<'_>, program: &Program<'_>, part: Part) -> (PolicyRef, String, Span) {
+    let path = |place: RulePlace| match place.rule(program).origin.rule {
+        RuleRef::Cilium(spec, rule) => format!("{}.{}", spec.path, rule.place()),
+        _ => format!("spec.{}[{}]", place.direction.field(), place.index),
+    };
+    let written = |place: RulePlace| place.rule(program).origin.rule;
     match part {
-        Part::Policy(id) => {
-            let name = cx.cluster.policy(id).object.meta.name.span;
-            (id, String::new(), name)
+        Part::Policy(policy) => {
+            let name = policy.meta(cx.cluster).map(|meta| meta.name.span);
+            (
+                policy,
+                String::new(),
+                name.expect("only objects are compared"),
+            )
         }
-        Part::Rule(place) => {
-            let mark = Item::from(rule(cx, place)).mark(cx.sources);
-            (place.policy, path(place), mark)
-        }
+        Part::Rule(place) => (place.policy, path(place), mark(cx, written(place))),
         Part::Peer(place, peer) => {
             let path = format!("{}.{}[{peer}]", path(place), place.direction.peers_field());
-            let item = Item::from(&rule(cx, place).peers.items()[peer]);
-            (place.policy, path, item.mark(cx.sources))
+            let mark = match written(place) {
+                RuleRef::Network(rule) => Item::from(&rule.peers.items()[peer]).mark(cx.sources),
+                other => mark(cx, other),
+            };
+            (place.policy, path, mark)
         }
     }
 }
@@ -320,16 +395,14 @@ impl Deletions {
         let mut of_lists: BTreeMap<(PolicyId, Direction, Option<usize>), Vec<usize>> =
             BTreeMap::new();
         for redundancy in found {
-            match redundancy.part {
-                Part::Policy(_) => {}
-                Part::Rule(place) => of_lists
-                    .entry((place.policy, place.direction, None))
-                    .or_default()
-                    .push(place.index),
-                Part::Peer(place, peer) => of_lists
-                    .entry((place.policy, place.direction, Some(place.index)))
-                    .or_default()
-                    .push(peer),
+            let (place, removed, of_rule) = match redundancy.part {
+                Part::Policy(_) => continue,
+                Part::Rule(place) => (place, place.index, None),
+                Part::Peer(place, peer) => (place, peer, Some(place.index)),
+            };
+            if let PolicyRef::Network(policy) = place.policy {
+                let list = (policy, place.direction, of_rule);
+                of_lists.entry(list).or_default().push(removed);
             }
         }
         let mut edits = BTreeMap::new();
@@ -345,8 +418,9 @@ impl Deletions {
             let made = rewrite::remove_items(cx.sources, &list, removed);
             for (index, edit) in removed.iter().zip(made.into_iter().flatten()) {
                 let place = |index| RulePlace {
-                    policy,
+                    policy: PolicyRef::Network(policy),
                     direction,
+                    chain: 0,
                     index,
                 };
                 let part = match of_rule {

@@ -3,7 +3,7 @@
 //! Refuses to know policies: it compares one end with one condition.
 
 use super::calico_end::{CalicoEnd, CalicoSubject};
-use super::identity::{Entity, Identities, IdentityView};
+use super::identity::{EndLabel, Entity, Identities, IdentityView};
 use crate::cluster::Enforcement;
 use crate::engine::{AddressRange, PodView};
 use crate::k8s::{Operator, Truth, is_opaque};
@@ -307,6 +307,22 @@ impl<'c> Condition<'c> {
                 Vec::new()
             }
         }
+    }
+
+    /// All that it asks of pods; `None` where that cannot be said by labels, and where another
+    /// tool fills in some of it.
+    #[must_use]
+    pub fn labels(&self) -> Option<Vec<EndLabel>> {
+        match &*self.0 {
+            Kind::Identities(identities) => identities.labels(),
+            Kind::Subject(_) | Kind::End(_) | Kind::OutsidePods(_) => None,
+        }
+    }
+
+    /// Whether it surely holds for an entity.
+    #[must_use]
+    pub fn holds_for(&self, entity: Entity) -> bool {
+        self.truth(Candidate::Entity(entity)) == Truth::True
     }
 
     /// The namespace that Cilium adds to a selector which names none.

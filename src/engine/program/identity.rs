@@ -104,6 +104,17 @@ pub(super) struct IdentityRequirement {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Identities(pub(super) Vec<IdentityRequirement>);
 
+/// What a selector of identities asks of pods, in the labels of their manifests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndLabel {
+    /// A label of the pod; its service account is one, too.
+    Pod(LabelTest),
+    /// A label of its namespace.
+    Namespace(LabelTest),
+    /// What no pod has.
+    OfNoPod,
+}
+
 /// The labels of an end.
 #[derive(Clone, Copy)]
 pub(super) enum IdentityView<'a, 'c> {
@@ -302,6 +313,15 @@ impl Identities {
         unmet.map(|(it, truth)| it.unmet(view, truth)).collect()
     }
 
+    /// All that it asks of pods; `None` where another tool fills in some of it.
+    pub(super) fn labels(&self) -> Option<Vec<EndLabel>> {
+        let is_known = !self.0.iter().any(IdentityRequirement::is_opaque);
+        is_known.then(|| {
+            let asked = self.0.iter().filter_map(IdentityRequirement::asked_of_pods);
+            asked.collect()
+        })
+    }
+
     /// Whether it asks for a key, from Kubernetes or from anywhere.
     pub(super) fn asks_for(&self, key: &str) -> bool {
         self.0.iter().any(|it| it.is_plain() && it.key == key)
@@ -333,15 +353,50 @@ impl IdentityRequirement {
         matches!(self.source, Source::Any | Source::Kubernetes)
     }
 
-    fn unmet(&self, view: IdentityView<'_, '_>, truth: Truth) -> Unmet {
-        let of_namespace = self.key.strip_prefix(NAMESPACE_LABELS);
-        let of_namespace = of_namespace.and_then(|key| key.strip_prefix('.'));
-        let key = of_namespace.unwrap_or(&self.key);
-        let test = LabelTest {
+    /// Whether another tool fills in some of it.
+    fn is_opaque(&self) -> bool {
+        is_opaque(&self.key) || self.values.iter().any(|value| is_opaque(value))
+    }
+
+    /// The key of the label of the namespace that it is about.
+    fn namespace_key(&self) -> Option<&str> {
+        let key = self.key.strip_prefix(NAMESPACE_LABELS)?;
+        key.strip_prefix('.')
+    }
+
+    /// The same of a label of this key.
+    fn test(&self, key: &str) -> LabelTest {
+        LabelTest {
             key: key.to_owned(),
             operator: self.operator,
             values: self.values.clone(),
-        };
+        }
+    }
+
+    /// What it asks of pods, whose labels are those of [`label_of`]; `None` where every pod
+    /// meets it.
+    fn asked_of_pods(&self) -> Option<EndLabel> {
+        let test = self.test(&self.key);
+        let has_always = |value: Option<&str>| (!test.holds(value)).then_some(EndLabel::OfNoPod);
+        if !self.is_plain() || !is_identity_label(&self.key) {
+            return has_always(None);
+        }
+        match self.key.as_str() {
+            NAMESPACE_KEY => Some(EndLabel::Namespace(self.test(NAMESPACE_NAME_LABEL))),
+            CLUSTER_KEY => has_always(Some(CLUSTER)),
+            SERVICE_ACCOUNT_KEY => Some(EndLabel::Pod(test)),
+            key => match self.namespace_key() {
+                Some(key) => Some(EndLabel::Namespace(self.test(key))),
+                None if key.starts_with("io.cilium.k8s") => has_always(None),
+                None => Some(EndLabel::Pod(test)),
+            },
+        }
+    }
+
+    fn unmet(&self, view: IdentityView<'_, '_>, truth: Truth) -> Unmet {
+        let of_namespace = self.namespace_key();
+        let key = of_namespace.unwrap_or(&self.key);
+        let test = self.test(key);
         let found = view.get(self.source, &self.key).map(str::to_owned);
         Unmet {
             found: vec![(key.to_owned(), found)],
@@ -365,7 +420,7 @@ impl IdentityRequirement {
 
     /// Whether it holds for an end.
     pub(super) fn truth(&self, view: IdentityView<'_, '_>) -> Truth {
-        if is_opaque(&self.key) || self.values.iter().any(|value| is_opaque(value)) {
+        if self.is_opaque() {
             return Truth::Unknown;
         }
         let found = view.get(self.source, &self.key);

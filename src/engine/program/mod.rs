@@ -45,19 +45,17 @@ mod egress_firewall;
 mod foreign;
 pub mod identity;
 pub(super) mod network_policy;
+mod origin;
 mod parts;
 
+pub use origin::{Origin, PeerRef, PolicyRef, PortRef, RuleRef};
+
+use super::HashMap;
 use super::addresses::AddressRange;
 use super::ports::{ConnectionSet, PortSet};
-use crate::cluster::{
-    Cluster, ClusterPolicyId, Cni, Enforcement, NamespaceId, PluginPolicyId, PolicyId,
-    UnknownPartId,
-};
+use crate::cluster::{Cluster, Cni, Enforcement, NamespaceId, PluginPolicyId};
 use crate::k8s::{
-    Action, CalicoRule, CiliumPeerField, CiliumPort, CiliumRule, CiliumSpec,
-    ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort, ClusterNetworkPolicyRule, Direction,
-    EgressFirewallPort, EgressFirewallRule, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort,
-    NetworkPolicyRule, PluginSpec, PolicyEffect, Protocol, Truth, is_opaque,
+    Action, Direction, LabelSelector, PluginSpec, PolicyEffect, Protocol, Truth, is_opaque,
 };
 use crate::source::{Span, Spanned};
 use condition::{Candidate, Condition};
@@ -65,6 +63,7 @@ use identity::Entity;
 use ipnet::IpNet;
 use parts::Asked;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 /// One value for each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -106,7 +105,11 @@ impl<T> ByDirection<T> {
 pub struct Program<'c> {
     /// A connection has to pass every one of them.
     pub gates: Vec<Gate<'c>>,
+    by_policy: OnceLock<HashMap<(PolicyRef, Direction), Vec<ChainPlace>>>,
 }
+
+/// A chain by its gate, its stage, and its place in the stage.
+type ChainPlace = (usize, usize, usize);
 
 /// Stages in the order in which they are asked.
 #[derive(Debug)]
@@ -206,94 +209,6 @@ pub struct Rule<'c> {
     pub ports: Option<Vec<PortEntry<'c>>>,
     /// Whether nobody knows what it matches and does with it.
     pub is_opaque: bool,
-}
-
-/// Where a rule stands: its policy is that of its chain.
-#[derive(Clone, Copy, Debug)]
-pub struct Origin<'c> {
-    /// Its place among the rules of its direction, from 0.
-    pub index: usize,
-    /// The rule as it is written.
-    pub rule: RuleRef<'c>,
-}
-
-/// A policy of any kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PolicyRef {
-    /// A `NetworkPolicy`.
-    Network(PolicyId),
-    /// A cluster-wide policy.
-    Cluster(ClusterPolicyId),
-    /// A policy that only a CNI plugin knows.
-    Plugin(PluginPolicyId),
-    /// Whatever a part may bring that nobody could build.
-    Part(UnknownPartId),
-}
-
-/// A rule as a policy has it.
-#[derive(Clone, Copy, Debug)]
-pub enum RuleRef<'c> {
-    /// Of a `NetworkPolicy`.
-    Network(&'c NetworkPolicyRule),
-    /// Of a cluster-wide policy.
-    Cluster(&'c ClusterNetworkPolicyRule),
-    /// Of Cilium, in a rule set.
-    Cilium(&'c CiliumSpec, &'c CiliumRule),
-    /// Of Calico, among the rules of a direction.
-    Calico(&'c CalicoRule, Direction),
-    /// Of an `EgressFirewall`.
-    EgressFirewall(&'c EgressFirewallRule),
-    /// No rule of the policy: its pods' own node always gets in (Cilium).
-    OwnNode(Span),
-    /// No rule that could be read: the text of the policy.
-    Unread(Span),
-}
-
-impl RuleRef<'_> {
-    /// Where it stands; the policy's name where it is no rule of the text.
-    #[must_use]
-    pub fn span(self) -> Span {
-        match self {
-            Self::Network(rule) => rule.span,
-            Self::Cluster(rule) => rule.span,
-            Self::Cilium(_, rule) => rule.span,
-            Self::Calico(rule, _) => rule.span,
-            Self::EgressFirewall(rule) => rule.span,
-            Self::Unread(span) | Self::OwnNode(span) => span,
-        }
-    }
-}
-
-/// A peer as a policy has it.
-#[derive(Clone, Copy, Debug)]
-pub enum PeerRef<'c> {
-    /// Of a `NetworkPolicy`.
-    Network(&'c NetworkPolicyPeer),
-    /// Of a cluster-wide policy.
-    Cluster(&'c ClusterNetworkPolicyPeer),
-    /// Of Cilium: the field, and the entry's text.
-    Cilium(&'c CiliumPeerField, Span),
-    /// Of Calico: one end of the rule.
-    Calico(&'c CalicoRule, Direction),
-    /// Of an `EgressFirewall`: where its rule leads.
-    EgressFirewall(&'c EgressFirewallRule),
-    /// The pods' own node.
-    OwnNode,
-}
-
-/// A port entry as a policy has it.
-#[derive(Clone, Copy, Debug)]
-pub enum PortRef<'c> {
-    /// Of a `NetworkPolicy`.
-    Network(&'c NetworkPolicyPort),
-    /// Of a cluster-wide policy.
-    Cluster(&'c ClusterNetworkPolicyPort),
-    /// Of Cilium.
-    Cilium(&'c CiliumPort),
-    /// Of Calico: all ports of the rule.
-    Calico(&'c CalicoRule),
-    /// Of an `EgressFirewall`.
-    EgressFirewall(&'c EgressFirewallPort),
 }
 
 /// An entry of a rule's peers.
@@ -444,6 +359,7 @@ impl<'c> Program<'c> {
         let gates = [vec![foreign.restricting], vec![firewalls], stages];
         Self {
             gates: gates.into_iter().map(|stages| Gate { stages }).collect(),
+            by_policy: OnceLock::new(),
         }
     }
 
@@ -492,6 +408,36 @@ impl<'c> Program<'c> {
         let rules = chains.flat_map(|chain| &chain.rules);
         let peers = rules.flat_map(|rule| rule.peers.iter().flatten());
         peers.flat_map(|peer| peer.matcher.cuts())
+    }
+}
+
+impl<'c> Program<'c> {
+    /// The chains of a policy in one direction, in the order of evaluation.
+    pub fn chains_of(
+        &self,
+        policy: PolicyRef,
+        direction: Direction,
+    ) -> impl Iterator<Item = &Chain<'c>> {
+        let places = self.by_policy.get_or_init(|| self.places_by_policy());
+        let places = places.get(&(policy, direction)).into_iter().flatten();
+        places.map(move |(gate, stage, chain)| {
+            &self.gates[*gate].stages[*stage].chains.get(direction)[*chain]
+        })
+    }
+
+    fn places_by_policy(&self) -> HashMap<(PolicyRef, Direction), Vec<ChainPlace>> {
+        let mut places: HashMap<_, Vec<ChainPlace>> = HashMap::default();
+        for (gate, stages) in self.gates.iter().enumerate() {
+            for (stage, chains) in stages.stages.iter().enumerate() {
+                for direction in Direction::BOTH {
+                    for (chain, it) in chains.chains.get(direction).iter().enumerate() {
+                        let of_policy = places.entry((it.policy, direction)).or_default();
+                        of_policy.push((gate, stage, chain));
+                    }
+                }
+            }
+        }
+        places
     }
 }
 

@@ -169,18 +169,23 @@ fn asks_for_host_network(selector: &LabelSelector) -> bool {
 }
 
 fn port(entry: &NetworkPolicyPort) -> PortEntry<'_> {
-    let protocol = entry.protocol_or_default();
-    let ports = match entry.port.get().map(|port| &port.value) {
-        None => Ports::Numbers(protocol, PortSet::all()),
-        Some(PortReference::Number(first)) => {
-            let last = entry.end_port.get().map_or(*first, |last| last.value);
-            Ports::Numbers(protocol, PortSet::range(*first, last))
-        }
-        Some(PortReference::Name(name)) => Ports::Name(name, Some(protocol)),
-    };
     PortEntry {
         origin: PortRef::Network(entry),
-        ports,
+        ports: Ports::from(entry),
+    }
+}
+
+impl<'c> From<&'c NetworkPolicyPort> for Ports<'c> {
+    fn from(entry: &'c NetworkPolicyPort) -> Self {
+        let protocol = entry.protocol_or_default();
+        match entry.port.get().map(|port| &port.value) {
+            None => Self::Numbers(protocol, PortSet::all()),
+            Some(PortReference::Number(first)) => {
+                let last = entry.end_port.get().map_or(*first, |last| last.value);
+                Self::Numbers(protocol, PortSet::range(*first, last))
+            }
+            Some(PortReference::Name(name)) => Self::Name(name, Some(protocol)),
+        }
     }
 }
 

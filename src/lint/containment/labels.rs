@@ -4,16 +4,19 @@
 //! Asks about every set of labels that there could be, not about those that exist.
 
 use super::Budget;
-use crate::k8s::{LabelSelector, LabelSelectorRequirement, Operator};
+use crate::engine::LabelTest;
+use crate::k8s::{LabelSelector, Operator};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Whose labels a key is looked up in. A peer asks for both in one breath.
+/// Whose labels a key is looked up in. A peer asks for all of them in one breath.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::lint) enum Scope {
     /// The namespace's.
     Namespace,
     /// The pod's.
     Pod,
+    /// Nobody's: what the end is, by [`Predicate::and_is_one_of`].
+    End,
 }
 
 pub(in crate::lint) type Key = (Scope, String);
@@ -60,7 +63,8 @@ impl Predicate {
             self.require(scope, &label.key, Values::only([label.value.value.clone()]));
         }
         for entry in &selector.match_expressions {
-            self.require(scope, &entry.key, Values::of(entry));
+            let values = entry.values.iter().map(|value| value.value.clone());
+            self.require(scope, &entry.key, Values::of(entry.operator.value, values));
         }
         Some(self)
     }
@@ -68,6 +72,20 @@ impl Predicate {
     /// The same, and the label `key` of `scope` has this value.
     pub(in crate::lint) fn and_value(mut self, scope: Scope, key: &str, value: &str) -> Self {
         self.require(scope, key, Values::only([value.to_owned()]));
+        self
+    }
+
+    /// The same, and a requirement on one label of `scope`.
+    pub(in crate::lint) fn and_test(mut self, scope: Scope, test: &LabelTest) -> Self {
+        let values = Values::of(test.operator, test.values.iter().cloned());
+        self.require(scope, &test.key, values);
+        self
+    }
+
+    /// The same, and the end is of one of these kinds, of which every end has one.
+    pub(in crate::lint) fn and_is_one_of(mut self, kinds: &[&'static str]) -> Self {
+        let kinds = kinds.iter().map(|kind| (*kind).to_owned());
+        self.require(Scope::End, "", Values::only(kinds));
         self
     }
 
@@ -177,8 +195,11 @@ impl Values {
     /// All that a label can have.
     fn possible((scope, key): &Key) -> Self {
         // Kubernetes sets this label on every namespace (S2).
-        let is_always_set =
-            *scope == Scope::Namespace && key == crate::cluster::NAMESPACE_NAME_LABEL;
+        let is_always_set = match scope {
+            Scope::Namespace => key == crate::cluster::NAMESPACE_NAME_LABEL,
+            Scope::Pod => false,
+            Scope::End => true,
+        };
         Self {
             may_be_absent: !is_always_set,
             present: Present::AllBut(BTreeSet::new()),
@@ -192,10 +213,10 @@ impl Values {
         }
     }
 
-    fn of(requirement: &LabelSelectorRequirement) -> Self {
-        let listed = Self::only(requirement.values.iter().map(|value| value.value.clone()));
+    fn of(operator: Operator, values: impl IntoIterator<Item = String>) -> Self {
+        let listed = Self::only(values);
         let absent = Self::only([]).or_absent();
-        match requirement.operator.value {
+        match operator {
             Operator::In => listed,
             Operator::NotIn => listed.complement(),
             Operator::Exists => absent.complement(),

@@ -1,26 +1,22 @@
 //! Whether what one rule allows is allowed by other rules anyway, for every pod, address
 //! and port that there could be.
 //!
-//! Decided from the text of the rules alone: label predicates × address ranges × ports.
-//! So the answer stays the same when pods come and go. Refuses to know which policies
-//! apply to a pod; it is handed the rules that do.
+//! Decided from the policy program alone: label predicates × address ranges × ports. So the
+//! answer stays the same when pods come and go. Refuses to know the kinds of policies, and
+//! which of them apply to a pod; it is handed the rules that do.
 
 mod budget;
-mod cluster_wide;
+mod common;
 mod labels;
+mod lowered;
 
 pub(super) use budget::Budget;
 pub(super) use labels::{Key, Predicate};
 
-use crate::cluster::NAMESPACE_NAME_LABEL;
-use crate::engine::{AddressRange, ConnectionSet, PortSet};
-use crate::k8s::{
-    IpBlock, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, PortReference,
-    Protocol, is_opaque,
-};
-use ipnet::IpNet;
+use crate::engine::{AddressRange, ConnectionSet};
+use crate::k8s::{LabelSelector, Protocol};
 use labels::Scope;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What a rule allows: its peers on its ports.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,10 +26,12 @@ pub struct Allowance {
     pub(super) ports: PortMatches,
 }
 
-/// Whom a peer matches.
+/// Whom a peer matches, or a part of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum PeerSet {
-    Pods(Predicate),
+    /// Pods, pods on the network of their node, nodes and their like, by what they are and by
+    /// their labels.
+    Ends(Predicate),
     /// Of an `ipBlock`, which pods of unknown address are never in (S9).
     Addresses(Vec<AddressRange>),
     /// Of `networks`, where such pods are in a block of all IPv4 addresses (S12).
@@ -81,23 +79,6 @@ pub fn selects_all_of(outer: Option<&LabelSelector>, inner: Option<&LabelSelecto
 }
 
 impl Allowance {
-    /// What a rule of a policy in the namespace `home` allows. `None` where that is not
-    /// known, because another tool fills in some of its text, or where a peer of it can
-    /// never match.
-    #[must_use]
-    pub fn of_rule(rule: &NetworkPolicyRule, home: &str) -> Option<Self> {
-        let sets = |peers: &[NetworkPolicyPeer]| -> Option<Vec<PeerSet>> {
-            peers.iter().map(|peer| PeerSet::of(peer, home)).collect()
-        };
-        Some(Self {
-            peers: match rule.peers.items() {
-                [] => None,
-                peers => Some(sets(peers)?),
-            },
-            ports: PortMatches::of(rule.ports.items())?,
-        })
-    }
-
     /// Whether everything that this allows is allowed by `covers` together. Says no where
     /// the answer would take too long.
     #[must_use]
@@ -135,7 +116,7 @@ impl Allowance {
             };
             for peer in peers {
                 match peer {
-                    PeerSet::Pods(predicate) => predicates.push(predicate),
+                    PeerSet::Ends(predicate) => predicates.push(predicate),
                     PeerSet::Addresses(addresses) => ranges.extend(addresses.iter().copied()),
                     PeerSet::Networks(addresses) => networks.extend(addresses.iter().copied()),
                 }
@@ -148,13 +129,13 @@ impl Allowance {
             let mut addresses = addresses.iter();
             addresses.all(|range| range.without(&ranges).is_empty())
         };
-        // Nothing but a rule for everybody matches everybody: no selector sees pods on the
-        // network of their node (S10), and no address block pods of unknown address (S9).
+        // Nothing but a rule for everybody matches everybody: what a block makes of pods is up
+        // to the CNI plugin (S15).
         let Some(peers) = &self.peers else {
             return false;
         };
         peers.iter().all(|peer| match peer {
-            PeerSet::Pods(predicate) => {
+            PeerSet::Ends(predicate) => {
                 (holds_ipv4 && holds_ipv6) || predicate.is_covered(&predicates)
             }
             PeerSet::Addresses(addresses) => are_addresses_covered(addresses),
@@ -167,80 +148,16 @@ impl Allowance {
 }
 
 impl PeerSet {
-    fn of(peer: &NetworkPolicyPeer, home: &str) -> Option<Self> {
-        if let Some(block) = peer.ip_block.get() {
-            return Some(Self::Addresses(addresses(block)));
-        }
-        let namespaces = match peer.namespace_selector.get() {
-            Some(selector) => Predicate::default().and_selector(Scope::Namespace, selector)?,
-            // A `podSelector` by itself means the policy's own namespace (S6).
-            None => Predicate::default().and_value(Scope::Namespace, NAMESPACE_NAME_LABEL, home),
-        };
-        let pods = match peer.pod_selector.get() {
-            Some(selector) => namespaces.and_selector(Scope::Pod, selector)?,
-            None if peer.namespace_selector.get().is_some() => namespaces,
-            None => return None,
-        };
-        pods.is_satisfiable().then_some(Self::Pods(pods))
-    }
-
     /// The addresses, unless it is about pods.
     fn ranges(&self) -> Option<&[AddressRange]> {
         match self {
-            Self::Pods(_) => None,
+            Self::Ends(_) => None,
             Self::Addresses(ranges) | Self::Networks(ranges) => Some(ranges),
         }
     }
 }
 
-/// The addresses in the block and in none of its exceptions (S8).
-fn addresses(block: &IpBlock) -> Vec<AddressRange> {
-    let range = |net: IpNet| {
-        let range = AddressRange::new(net.network(), net.broadcast());
-        range.expect("a block begins at its network address and ends at its last one")
-    };
-    let except: Vec<AddressRange> = block
-        .except
-        .items()
-        .iter()
-        .map(|except| range(except.value))
-        .collect();
-    range(block.cidr.value).without(&except)
-}
-
 impl PortMatches {
-    fn of(entries: &[NetworkPolicyPort]) -> Option<Self> {
-        let mut matches = Self {
-            numbers: ConnectionSet::none(),
-            names: BTreeSet::new(),
-        };
-        if entries.is_empty() {
-            matches.numbers = ConnectionSet::all();
-        }
-        let mut ranges: BTreeMap<Protocol, Vec<(u16, u16)>> = BTreeMap::new();
-        for entry in entries {
-            let protocol = entry.protocol_or_default();
-            let range = match entry.port.get().map(|port| &port.value) {
-                None => (1, u16::MAX),
-                Some(PortReference::Number(first)) => {
-                    let last = entry.end_port.get().map_or(*first, |end| end.value);
-                    (*first, last)
-                }
-                Some(PortReference::Name(name)) if is_opaque(name) => return None,
-                Some(PortReference::Name(name)) => {
-                    matches.names.insert((protocol, name.clone()));
-                    continue;
-                }
-            };
-            ranges.entry(protocol).or_default().push(range);
-        }
-        for (protocol, ranges) in ranges {
-            let ports = ConnectionSet::of(protocol, PortSet::from_ranges(ranges));
-            matches.numbers = matches.numbers.union(&ports);
-        }
-        Some(matches)
-    }
-
     /// Whether whatever the name means at a destination is among these ports.
     pub(super) fn has_name(&self, protocol: Protocol, name: &str) -> bool {
         self.numbers.get(protocol).is_all() || self.names.contains(&(protocol, name.to_owned()))

@@ -4,14 +4,19 @@
 //!
 //! Shares no code with what it is to judge.
 
-use crate::cluster::NAMESPACE_NAME_LABEL;
+use super::Allowance;
+use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, PolicyId};
+use crate::engine::PolicyRef;
+use crate::engine::program::Program;
 use crate::k8s::{
-    Field, IpBlock, Label, LabelSelector, LabelSelectorRequirement, NetworkPolicyPeer,
-    NetworkPolicyPort, NetworkPolicyRule, Operator, PortReference, Protocol,
+    Direction, Field, IpBlock, Label, LabelSelector, LabelSelectorRequirement, Labels,
+    NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, Object, ObjectMeta,
+    Operator, PortReference, Protocol,
 };
 use crate::source::{SourceMap, Span, Spanned};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 pub(in crate::lint) const HOME: &str = "home";
 
@@ -164,6 +169,44 @@ pub(in crate::lint) fn rule(dice: &mut Dice) -> NetworkPolicyRule {
         peers: value(peers),
         ports: value(ports),
     }
+}
+
+/// A policy in [`HOME`] that the API server would take.
+pub(in crate::lint) fn policy(name: &str) -> NetworkPolicy {
+    NetworkPolicy {
+        meta: ObjectMeta {
+            span: span(),
+            api_version: text("networking.k8s.io/v1"),
+            name: text(name),
+            namespace: Some(text(HOME)),
+            labels: Labels::default(),
+            annotations: Labels::default(),
+            owner: None,
+            is_accepted: true,
+            opaque: None,
+        },
+        spec_key: span(),
+        pod_selector: Field::Missing,
+        policy_types: Field::Missing,
+        ingress: Field::Missing,
+        egress: Field::Missing,
+    }
+}
+
+pub(in crate::lint) fn cluster(policies: &[NetworkPolicy]) -> Cluster {
+    let object = |policy: &NetworkPolicy| Object::NetworkPolicy(Arc::new(policy.clone()));
+    Cluster::new(policies.iter().map(object).collect())
+}
+
+/// What a rule of a policy in [`HOME`] allows.
+pub(in crate::lint) fn allowance(rule: &NetworkPolicyRule) -> Option<Allowance> {
+    let mut policy = policy("one");
+    policy.ingress = value(vec![rule.clone()]);
+    let cluster = cluster(&[policy]);
+    let program = Program::new(&cluster);
+    let policy = PolicyRef::Network(PolicyId(0));
+    let chain = program.chains_of(policy, Direction::Ingress).next()?;
+    Allowance::of(&cluster, &chain.rules[0])
 }
 
 /// Somebody at the other end.

@@ -1,7 +1,7 @@
-//! The rules of a namespace in one direction, arranged so that those that may cover a given
+//! The rules of some policies in one direction, arranged so that those that may cover a given
 //! rule or peer are found without a look at all of them.
 //!
-//! Refuses to know why somebody asks, and which policies select which pods: it is told.
+//! Refuses to know why somebody asks, and which chains are about which pods: it is told.
 
 use super::super::containment::{Allowance, Budget, Key, PeerSet, PortMatches, Predicate};
 use super::RulePlace;
@@ -23,8 +23,8 @@ struct PeerNumber {
 struct CoverRule {
     /// Where it stands.
     place: RulePlace,
-    /// Its policy, by position.
-    policy: usize,
+    /// Its chain, by position.
+    chain: usize,
     allowance: Allowance,
     /// Whether it still speaks for others: it was not found to be redundant.
     is_alive: bool,
@@ -69,13 +69,13 @@ impl Covers {
     pub(super) fn push(
         &mut self,
         place: RulePlace,
-        policy: usize,
+        chain: usize,
         allowance: Allowance,
     ) -> RuleNumber {
         let peers = allowance.peers.as_ref().map_or(0, Vec::len);
         self.rules.push(CoverRule {
             place,
-            policy,
+            chain,
             allowance,
             is_alive: true,
             alive_peers: vec![true; peers],
@@ -86,7 +86,7 @@ impl Covers {
     /// How much text there is to compare: labels, ranges and rules.
     pub(super) fn size(&self) -> u64 {
         let of_peer = |peer: &PeerSet| match peer {
-            PeerSet::Pods(pods) => 1 + pods.size(),
+            PeerSet::Ends(pods) => 1 + pods.size(),
             PeerSet::Addresses(ranges) | PeerSet::Networks(ranges) => 1 + ranges.len() as u64,
         };
         let of_rule = |rule: &CoverRule| {
@@ -118,7 +118,7 @@ impl Covers {
             for (peer, set) in peers.iter().enumerate() {
                 let peer = PeerNumber { rule: number, peer };
                 match set {
-                    PeerSet::Pods(predicate) => pods.push((peer, predicate)),
+                    PeerSet::Ends(predicate) => pods.push((peer, predicate)),
                     PeerSet::Addresses(ranges) | PeerSet::Networks(ranges) => {
                         self.by_address
                             .extend(ranges.iter().map(|range| (*range, peer)));
@@ -173,6 +173,11 @@ impl Covers {
         }
     }
 
+    /// How many peers a rule has; 0 where it is for everybody.
+    pub(super) fn peers(&self, number: RuleNumber) -> usize {
+        self.rules[number].alive_peers.len()
+    }
+
     /// Takes a rule out of those that speak for others.
     pub(super) fn remove_rule(&mut self, number: RuleNumber) {
         self.rules[number].is_alive = false;
@@ -188,7 +193,7 @@ impl Covers {
         self.rules[number].is_alive
     }
 
-    /// The rules that together allow all that a rule allows, of those whose policy `may_speak`
+    /// The rules that together allow all that a rule allows, of those whose chain `may_speak`
     /// for it: one alone, else those without which the rest would not do. `None` where there
     /// are none, or where the budget does not suffice to find them.
     pub(super) fn of_rule(
@@ -202,7 +207,7 @@ impl Covers {
         for other in &self.alike[self.likeness[number]] {
             budget.spend(1);
             let other = &self.rules[*other];
-            if other.place != rule.place && other.is_alive && may_speak(other.policy, budget) {
+            if other.place != rule.place && other.is_alive && may_speak(other.chain, budget) {
                 return Some(vec![other.place]);
             }
         }
@@ -308,7 +313,7 @@ impl Covers {
             if rule.is_alive
                 && is_other
                 && query.may_share_ports(&rule.allowance.ports)
-                && may_speak(rule.policy, budget)
+                && may_speak(rule.chain, budget)
             {
                 speakers.push(number);
             }
@@ -322,10 +327,10 @@ impl Covers {
     fn candidates(&self, set: &PeerSet, budget: &mut Budget) -> Option<Vec<PeerNumber>> {
         let mut found = Vec::new();
         match set {
-            PeerSet::Pods(predicate) => {
+            PeerSet::Ends(predicate) => {
                 let overlaps = |peer: &PeerNumber, budget: &mut Budget| {
                     budget.spend(1 + predicate.size());
-                    matches!(self.peer(*peer), PeerSet::Pods(other) if predicate.overlaps(other))
+                    matches!(self.peer(*peer), PeerSet::Ends(other) if predicate.overlaps(other))
                 };
                 let labels = predicate
                     .constraints()
@@ -489,16 +494,16 @@ impl Covers {
             return false;
         }
         match set {
-            PeerSet::Pods(predicate) => {
+            PeerSet::Ends(predicate) => {
                 let covers = by.filter_map(|peer| match self.peer(*peer) {
-                    PeerSet::Pods(other) => Some(other),
+                    PeerSet::Ends(other) => Some(other),
                     PeerSet::Addresses(_) | PeerSet::Networks(_) => None,
                 });
                 predicate.is_covered_within(&covers.collect::<Vec<_>>(), budget)
             }
             PeerSet::Addresses(ranges) | PeerSet::Networks(ranges) => {
                 let covers = by.flat_map(|peer| match self.peer(*peer) {
-                    PeerSet::Pods(_) => [].as_slice(),
+                    PeerSet::Ends(_) => [].as_slice(),
                     PeerSet::Addresses(ranges) | PeerSet::Networks(ranges) => ranges.as_slice(),
                 });
                 let covers: Vec<AddressRange> = covers.copied().collect();

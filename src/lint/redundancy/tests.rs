@@ -2,10 +2,11 @@
 //! changes for anybody.
 
 use super::*;
-use crate::k8s::{self, Field, Labels, NetworkPolicy, ObjectMeta, Protocol};
-use crate::lint::containment::sample::*;
+use crate::cluster::PolicyId;
+use crate::k8s::{Field, NetworkPolicy, NetworkPolicyRule, Protocol};
+use crate::lint::containment::sample::End;
+use crate::lint::containment::sample::{self, *};
 use crate::source::Spanned;
-use std::sync::Arc;
 
 const CASES: u32 = 400;
 
@@ -17,21 +18,9 @@ fn policy(dice: &mut Dice, name: &str) -> NetworkPolicy {
     let types = match dice.below(3) {
         0 => Field::Missing,
         1 => value(vec![Spanned::new(Direction::Ingress, span())]),
-        _ => value(DIRECTIONS.map(|it| Spanned::new(it, span())).to_vec()),
+        _ => value(Direction::BOTH.map(|it| Spanned::new(it, span())).to_vec()),
     };
     NetworkPolicy {
-        meta: ObjectMeta {
-            span: span(),
-            api_version: text("networking.k8s.io/v1"),
-            name: text(name),
-            namespace: Some(text(HOME)),
-            labels: Labels::default(),
-            annotations: Labels::default(),
-            owner: None,
-            is_accepted: true,
-            opaque: None,
-        },
-        spec_key: span(),
         pod_selector: match dice.below(3) {
             0 => Field::Missing,
             _ => value(selector(dice, POD_KEYS)),
@@ -39,19 +28,23 @@ fn policy(dice: &mut Dice, name: &str) -> NetworkPolicy {
         policy_types: types,
         ingress: rules(dice),
         egress: rules(dice),
+        ..sample::policy(name)
     }
 }
 
-fn cluster(policies: &[NetworkPolicy]) -> Cluster {
-    let object = |policy: &NetworkPolicy| k8s::Object::NetworkPolicy(Arc::new(policy.clone()));
-    Cluster::new(policies.iter().map(object).collect())
+/// What is found among all policies of a cluster.
+fn find_in(cluster: &Cluster, are_together: bool) -> Found {
+    let policies = cluster.policy_ids().map(PolicyRef::Network);
+    find(cluster, &Program::new(cluster), policies, |_, _| {
+        are_together
+    })
 }
 
 /// What the policies let in and out of every pod of their namespace, pod by pod, end by
 /// end and port by port.
 fn everything(policies: &[NetworkPolicy], ends: &[End]) -> Vec<bool> {
     let mut all = Vec::new();
-    for direction in DIRECTIONS {
+    for direction in Direction::BOTH {
         let isolating: Vec<_> = policies
             .iter()
             .filter(|policy| policy.applies_to(direction))
@@ -111,9 +104,9 @@ fn without(
     // From behind, so that positions stay good.
     for redundancy in found.iter().rev() {
         match redundancy.part {
-            Part::Policy(id) => left[id.index()] = None,
+            Part::Policy(id) => left[place_of(id)] = None,
             Part::Rule(place) | Part::Peer(place, _) => {
-                let policy = left[place.policy.index()]
+                let policy = left[place_of(place.policy)]
                     .as_mut()
                     .expect("it is still there");
                 let rules = match place.direction {
@@ -139,6 +132,13 @@ fn without(
     left.into_iter().flatten().collect()
 }
 
+fn place_of(policy: PolicyRef) -> usize {
+    match policy {
+        PolicyRef::Network(id) => id.index(),
+        other => panic!("there are NetworkPolicies only: {other:?}"),
+    }
+}
+
 #[test]
 fn everything_found_can_go_at_once_without_a_change() {
     let mut dice = Dice(0x5851_f42d_4c95_7f2d);
@@ -150,8 +150,7 @@ fn everything_found_can_go_at_once_without_a_change() {
             .map(|number| policy(&mut dice, &format!("p{number}")))
             .collect();
         let cluster = cluster(&policies);
-        let namespace = cluster.namespace_by_name(HOME).expect("policies are in it");
-        let found = find(&cluster, namespace, |_, _| true);
+        let found = find_in(&cluster, true);
         assert!(!found.is_partial);
         let found = found.redundancies;
         for redundancy in &found {
@@ -181,11 +180,9 @@ fn assert_minimal(policies: &[NetworkPolicy]) {
     // One that no pod can satisfy is compared with nothing.
     let has_pods = |policy: &&NetworkPolicy| PodSet::of(policy.pod_selector.get()).is_some();
     for policy in policies.iter().filter(has_pods) {
-        for direction in DIRECTIONS {
+        for direction in Direction::BOTH {
             let rules = policy.rules(direction).iter();
-            let known: Vec<Allowance> = rules
-                .filter_map(|rule| Allowance::of_rule(rule, HOME))
-                .collect();
+            let known: Vec<Allowance> = rules.filter_map(allowance).collect();
             for (index, rule) in known.iter().enumerate() {
                 let others = known
                     .iter()
@@ -215,8 +212,7 @@ fn rules_that_are_alike_cost_no_more_than_their_number() {
     };
     one.ingress = value(vec![alike; 5_000]);
     let cluster = cluster(&[one]);
-    let namespace = cluster.namespace_by_name(HOME).expect("policies are in it");
-    let found = find(&cluster, namespace, |_, _| true);
+    let found = find_in(&cluster, true);
     assert!(!found.is_partial);
     assert_eq!(found.redundancies.len(), 4_999);
 }
@@ -231,18 +227,18 @@ fn policies_that_are_not_together_say_nothing_about_each_other() {
     let mut two = one.clone();
     two.meta.name = text("two");
     let cluster = cluster(&[one, two]);
-    let namespace = cluster.namespace_by_name(HOME).expect("policies are in it");
-    assert_eq!(find(&cluster, namespace, |_, _| false).redundancies, []);
-    let (one, two) = (PolicyId(0), PolicyId(1));
+    assert_eq!(find_in(&cluster, false).redundancies, []);
+    let [one, two] = [0, 1].map(|id| PolicyRef::Network(PolicyId(id)));
     let cover = RulePlace {
         policy: one,
         direction: Direction::Ingress,
+        chain: 0,
         index: 0,
     };
     let expected = Redundancy {
         part: Part::Policy(two),
         covers: vec![cover],
     };
-    let found = find(&cluster, namespace, |_, _| true);
+    let found = find_in(&cluster, true);
     assert_eq!(found.redundancies, [expected]);
 }

@@ -224,7 +224,8 @@ fn two_policies_contradict_each_other_as_in_some_connection() {
                 first.is_some() && second.is_some() && first != second
             })
         });
-        let policies = TierPolicies::new(&cluster, tier, DIRECTION);
+        let program = Program::new(&cluster);
+        let policies = TierPolicies::new(&cluster, &program, tier, DIRECTION);
         if !is_possible(&policies) {
             continue;
         }
@@ -315,7 +316,8 @@ fn what_rules_decide_together_no_order_of_equals_undoes() {
         let [first, second, third] = cluster.cluster_policies() else {
             panic!("there are three policies");
         };
-        let policies = TierPolicies::new(&cluster, Tier::Admin, DIRECTION);
+        let program = Program::new(&cluster);
+        let policies = TierPolicies::new(&cluster, &program, Tier::Admin, DIRECTION);
         // A rule of a NetworkPolicy in one namespace, for some of its pods, mostly as narrow
         // as a part of what a rule of the tier matches.
         let action = dice.pick(&[Action::Accept, Action::Deny]);
@@ -332,7 +334,7 @@ fn what_rules_decide_together_no_order_of_equals_undoes() {
             0 => rule(&mut dice),
             _ => a_part_of(&mut dice, &first.egress[0]),
         };
-        let Some(allowance) = Allowance::of_rule(&narrow, HOME) else {
+        let Some(allowance) = allowance(&narrow) else {
             continue;
         };
         if policies.deciding(&pods, &allowance, action).is_empty() {
@@ -393,7 +395,8 @@ fn a_policy_that_is_not_known_leaves_everything_open() {
     let deciding = |policies: [ClusterNetworkPolicy; 2], action| {
         let objects = policies.map(|policy| Object::ClusterNetworkPolicy(Arc::new(policy)));
         let cluster = Cluster::new(objects.into());
-        let tier = TierPolicies::new(&cluster, Tier::Admin, DIRECTION);
+        let program = Program::new(&cluster);
+        let tier = TierPolicies::new(&cluster, &program, Tier::Admin, DIRECTION);
         tier.deciding(&pods, &Allowance::of_every_pod(), action)
             .len()
     };

@@ -1,37 +1,14 @@
-//! The same questions about cluster-wide policies: which pods they are about, what their
-//! rules match, and whether two of them have anything in common.
+//! What two sets of pods, or two rules, have in common.
 
 use super::labels::{Predicate, Scope};
 use super::{Allowance, PeerSet, PodSet, PortMatches};
 use crate::cluster::{NAMESPACE_NAME_LABEL, Namespace};
-use crate::engine::{AddressRange, ConnectionSet, PortSet};
-use crate::k8s::{
-    ClusterNetworkPolicyPort, ClusterNetworkPolicyRule, LabelSelector, PeerSelection,
-    PodsSelection, PortMatch, Protocol, is_opaque,
-};
-use std::collections::BTreeSet;
+use crate::engine::AddressRange;
+use crate::k8s::{LabelSelector, is_opaque};
 
 impl PodSet {
-    /// The pods of a selection across namespaces. `None` where another tool fills in some
-    /// of its text, or where no pod can satisfy it.
-    #[must_use]
-    pub fn of_selection(selection: &PodsSelection) -> Option<Self> {
-        let pods = match selection {
-            PodsSelection::Namespaces(namespaces) => {
-                Predicate::default().and_selector(Scope::Namespace, namespaces)?
-            }
-            PodsSelection::Pods {
-                namespace_selector,
-                pod_selector,
-            } => Predicate::default()
-                .and_selector(Scope::Namespace, namespace_selector)?
-                .and_selector(Scope::Pod, pod_selector)?,
-        };
-        pods.is_satisfiable().then_some(Self(pods))
-    }
-
     /// The pods of a selector in one namespace, of which the labels are known that its
-    /// manifest has. `None` as for [`of_selection`](Self::of_selection).
+    /// manifest has. `None` as for [`of`](Self::of).
     #[must_use]
     pub fn in_namespace(selector: Option<&LabelSelector>, namespace: &Namespace) -> Option<Self> {
         let mut pods = Predicate::default();
@@ -61,36 +38,6 @@ impl PodSet {
 }
 
 impl Allowance {
-    /// What a rule of a cluster-wide policy matches, whatever it does with it. `None` where
-    /// that cannot be said from its text: for nodes and names of domains, and where another
-    /// tool fills in some of it.
-    #[must_use]
-    pub fn of_cluster_rule(rule: &ClusterNetworkPolicyRule) -> Option<Self> {
-        let peers = rule.peers.iter().map(|peer| match &peer.selection {
-            PeerSelection::Pods(selection) => {
-                Some(PeerSet::Pods(PodSet::of_selection(selection)?.0))
-            }
-            PeerSelection::Networks(networks) => {
-                let ranges = networks.iter().map(|network| network.value.into());
-                Some(PeerSet::Networks(ranges.collect()))
-            }
-            PeerSelection::Nodes(_) | PeerSelection::DomainNames(_) => None,
-        });
-        Some(Self {
-            peers: Some(peers.collect::<Option<_>>()?),
-            ports: PortMatches::of_cluster_ports(rule.ports.as_deref()),
-        })
-    }
-
-    /// Every pod of the cluster, on every port.
-    #[must_use]
-    pub fn of_every_pod() -> Self {
-        Self {
-            peers: Some(vec![PeerSet::Pods(Predicate::default())]),
-            ports: PortMatches::of_cluster_ports(None),
-        }
-    }
-
     /// Whether some connection may be among both, as far as anybody can tell: `networks` may
     /// hold addresses of pods, and a name may mean any number.
     #[must_use]
@@ -125,9 +72,9 @@ impl Allowance {
 impl PeerSet {
     fn may_share_with(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Pods(these), Self::Pods(those)) => these.overlaps(those),
+            (Self::Ends(these), Self::Ends(those)) => these.overlaps(those),
             // An `ipBlock` is for the outside (S9).
-            (Self::Pods(_), Self::Addresses(_)) | (Self::Addresses(_), Self::Pods(_)) => false,
+            (Self::Ends(_), Self::Addresses(_)) | (Self::Addresses(_), Self::Ends(_)) => false,
             _ => match (self.ranges(), other.ranges()) {
                 (Some(these), Some(those)) => these
                     .iter()
@@ -139,15 +86,15 @@ impl PeerSet {
 
     fn common(&self, other: &Self) -> Option<Self> {
         match (self, other) {
-            (Self::Pods(these), Self::Pods(those)) => {
+            (Self::Ends(these), Self::Ends(those)) => {
                 let pods = these.and(those);
-                pods.is_satisfiable().then_some(Self::Pods(pods))
+                pods.is_satisfiable().then_some(Self::Ends(pods))
             }
-            (Self::Pods(pods), Self::Networks(ranges))
-            | (Self::Networks(ranges), Self::Pods(pods)) => ranges
+            (Self::Ends(pods), Self::Networks(ranges))
+            | (Self::Networks(ranges), Self::Ends(pods)) => ranges
                 .contains(&AddressRange::IPV4)
-                .then(|| Self::Pods(pods.clone())),
-            (Self::Pods(_), Self::Addresses(_)) | (Self::Addresses(_), Self::Pods(_)) => None,
+                .then(|| Self::Ends(pods.clone())),
+            (Self::Ends(_), Self::Addresses(_)) | (Self::Addresses(_), Self::Ends(_)) => None,
             (Self::Addresses(these) | Self::Networks(these), others) => {
                 let those = others.ranges()?;
                 let ranges = these
@@ -168,34 +115,6 @@ impl PeerSet {
 }
 
 impl PortMatches {
-    fn of_cluster_ports(ports: Option<&[ClusterNetworkPolicyPort]>) -> Self {
-        let mut matches = Self {
-            numbers: ConnectionSet::none(),
-            names: BTreeSet::new(),
-        };
-        let Some(ports) = ports else {
-            matches.numbers = ConnectionSet::all();
-            return matches;
-        };
-        for port in ports {
-            match &port.matches {
-                PortMatch::Numbers {
-                    protocol,
-                    first,
-                    last,
-                } => {
-                    let numbers = ConnectionSet::of(*protocol, PortSet::range(*first, *last));
-                    matches.numbers = matches.numbers.union(&numbers);
-                }
-                // The protocol is the one that the destination declares (S12).
-                PortMatch::Name(name) => matches
-                    .names
-                    .extend(Protocol::ALL.map(|protocol| (protocol, name.clone()))),
-            }
-        }
-        matches
-    }
-
     /// Whether some port may be among both; a name may mean any number.
     fn overlaps(&self, other: &Self) -> bool {
         let may_mean = |names: &Self, numbers: &Self| {
