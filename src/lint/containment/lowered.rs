@@ -89,7 +89,10 @@ impl PeerSet {
             }
             Matcher::BlockOfNoPods(block, _) => Some(vec![Self::Addresses(block.ranges())]),
             Matcher::Outside(ranges) => Some(vec![Self::Addresses(ranges.clone())]),
-            Matcher::Nodes(_) | Matcher::DomainNames | Matcher::Condition(_) => None,
+            Matcher::Nodes(_)
+            | Matcher::DomainNames
+            | Matcher::Untold(_)
+            | Matcher::Condition(_) => None,
         }
     }
 }
