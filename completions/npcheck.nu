@@ -68,10 +68,6 @@ module completions {
     ...paths: path            # Files, directories or `-` for standard input
   ]
 
-  def "nu-complete npcheck reach output" [] {
-    [ "text" "json" ]
-  }
-
   def "nu-complete npcheck reach expect" [] {
     [ "allowed" "blocked" "partly" ]
   }
@@ -84,7 +80,7 @@ module completions {
   export extern "npcheck reach" [
     --port(-p): string@"nu-complete npcheck"        # A port of the destination: 8080, 53/udp, http, 8000-8100; all ports if there is none
     --namespace(-n): string@"nu-complete npcheck"   # The namespace of names without one
-    --output(-o): string@"nu-complete npcheck reach output" # How to show the answer
+    --output(-o): string@"nu-complete npcheck"      # How to show the answer, and where: text or json; repeatable
     --expect: string@"nu-complete npcheck reach expect" # Succeed if the answer is this one
     --all-pairs               # One line for every pair, even where many have one outcome
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it

@@ -16,6 +16,7 @@ use super::endpoint::{End, Lookup, Mistake, Resolved};
 use super::exit::Outcome;
 use super::input::Input;
 use super::port::{Asked, PortQuestion, asked_at};
+use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
 use crate::cluster::Cluster;
 use crate::engine::{AskedPolicies, Endpoint, plugin_differences, set_aside, uniform_ranges};
@@ -55,15 +56,15 @@ pub(super) struct Options {
     /// The namespace of names without one
     #[arg(short, long, value_name = "NAMESPACE", add = complete::namespaces())]
     namespace: Option<String>,
-    /// How to show the answer
+    /// How to show the answer, and where: text or json; repeatable
     #[arg(
         short,
         long = "output",
-        value_enum,
-        value_name = "FORMAT",
-        default_value = "text"
+        value_name = "FORMAT[=FILE]",
+        default_value = "text",
+        add = complete::formats::<ReachFormat>()
     )]
-    output: ReachFormat,
+    output: Vec<Target<ReachFormat>>,
     /// Succeed if the answer is this one
     #[arg(long, value_enum, value_name = "ANSWER", default_value = "allowed")]
     expect: Expectation,
@@ -106,6 +107,10 @@ impl Expectation {
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
+    if let Some(mistake) = target::mistake(&options.output) {
+        terminal.complain("--output", &mistake);
+        return Ok(Outcome::Incomplete);
+    }
     let clusters = (&options.clusters, options.staged);
     let Ok(input) = Input::read_staged(&options.paths, clusters, terminal) else {
         return Ok(Outcome::Incomplete);
@@ -143,9 +148,9 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         Verbosity::Normal => Detail::Reasons,
         Verbosity::Verbose => Detail::Everything,
     };
-    let style = terminal.style;
-    let written = options.output.write(&report, style, detail, terminal.out());
-    terminal.finish(written)?;
+    target::write_all(&options.output, terminal, |format, style, out| {
+        format.write(&report, style, detail, out)
+    })?;
     input.report_not_judged(terminal);
     let is_doubtful = report.not_judged.has_faults();
     Ok(outcome.with_problems(input.is_incomplete() || is_doubtful))

@@ -277,6 +277,16 @@ fn tests_of_netassert_are_read() {
         "{}",
         run.stdout
     );
+    let resource = "{k8sResource: {kind: statefulset, name: pg, namespace: db}}";
+    let host = test("host", 443, 0).replace(resource, "{host: {name: api.example.org}}");
+    write(&directory, "host.yaml", host);
+    let run = check(&directory, &["--tests", "host.yaml"]);
+    assert_eq!(run.status, 2, "{run:?}");
+    assert!(
+        run.stdout.contains("a DNS name is not resolved offline"),
+        "{}",
+        run.stdout
+    );
 }
 
 /// A clean-up is narrower than what was there before, or it is not.

@@ -1,7 +1,7 @@
 //! `npcheck reach` on `tests/fixtures/reach/<scenario>/`: every line of `commands` is run in
 //! the scenario's directory, and the answers read as in `answers.snap`.
 
-use crate::program::{root, run};
+use crate::program::{root, run, scratch, write};
 use npcheck::engine::ReasonCode;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -102,4 +102,31 @@ fn codes(value: &Value, seen: &mut BTreeSet<String>) {
         Value::Array(items) => items.iter().for_each(|item| codes(item, seen)),
         _ => {}
     }
+}
+
+/// One run answers people and machines.
+#[test]
+fn an_answer_goes_to_files_as_well() {
+    let directory = scratch("reach-targets");
+    write(
+        &directory,
+        "pods.yaml",
+        "{apiVersion: v1, kind: Pod, metadata: {name: a}}\n---\n{apiVersion: v1, kind: Pod, metadata: {name: b}}\n",
+    );
+    let asked = ["reach", "a", "b", "-n", "default"];
+    let alone = run(&directory, &[&asked[..], &["-o", "json"]].concat()).stdout;
+    let both = run(
+        &directory,
+        &[&asked[..], &["-o", "text", "-o", "json=answer.json"]].concat(),
+    );
+    assert!(both.stdout.starts_with("ALLOWED"), "{both:?}");
+    assert_eq!(
+        fs::read_to_string(directory.join("answer.json")).unwrap(),
+        alone
+    );
+    let twice = run(
+        &directory,
+        &[&asked[..], &["-o", "text", "-o", "json"]].concat(),
+    );
+    assert_eq!((twice.status, twice.stdout.as_str()), (2, ""));
 }

@@ -167,6 +167,24 @@ fn a_mistake_is_answered_with_what_was_meant() {
             None,
             "no workload `shop/sts/web`; shop/Deployment/web shop/svc/web blog/Deployment/web",
         ),
+        (
+            "web.shop.svc.cluster.local",
+            None,
+            "`web.shop.svc.cluster.local` is the DNS name of a Service, which is asked about as \
+             `shop/svc/web`; shop/svc/web",
+        ),
+        (
+            "cart.shop.svc",
+            None,
+            "`cart.shop.svc` is the DNS name of a Service, which is asked about as \
+             `shop/svc/cart`; ",
+        ),
+        (
+            "api.example.org",
+            None,
+            "no workload `api.example.org`, and a DNS name is not resolved offline: ask about its \
+             address, about `internet`, or, under Cilium, about `fqdn:api.example.org`; ",
+        ),
         ("web", None, "ambiguous: blog/web shop/web"),
         ("shop/db", None, "ambiguous: shop/ds/db shop/sts/db"),
         (

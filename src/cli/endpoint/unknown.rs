@@ -45,6 +45,9 @@ pub(super) fn workload(
     text: &str,
     (namespace, name): (Option<&str>, &str),
 ) -> Mistake {
+    if let Some(mistake) = host(cluster, text) {
+        return mistake;
+    }
     let away =
         |its_namespace: &str| usize::from(namespace.is_some_and(|wanted| wanted != its_namespace));
     let workloads = cluster.workload_ids().map(|id| {
@@ -70,6 +73,48 @@ pub(super) fn workload(
         reason: format!("no workload `{text}`"),
         nearest,
     }
+}
+
+/// Of a name of the DNS, where the text is one: what may be asked instead.
+fn host(cluster: &Cluster, text: &str) -> Option<Mistake> {
+    let is_part = |part: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        !part.is_empty() && part.bytes().all(is_plain)
+    };
+    let parts: Vec<&str> = text.strip_suffix('.').unwrap_or(text).split('.').collect();
+    let is_alphabetic = |last: &&str| last.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_host = parts.len() > 1
+        && parts.iter().all(|part| is_part(part))
+        && parts.last().is_some_and(is_alphabetic);
+    if !is_host {
+        return None;
+    }
+    // `cart.shop.svc.cluster.local`, whatever the cluster's domain is.
+    if let [name, namespace, "svc", ..] = parts[..] {
+        let mut ids = cluster.service_ids().filter(|id| {
+            let service = cluster.service(*id);
+            service.object.meta.name.value == name
+                && cluster.namespace(service.namespace).name == namespace
+        });
+        let known = ids.next().map(|id| service_candidate(cluster, id));
+        return Some(Mistake::Unknown {
+            reason: format!(
+                "`{text}` is the DNS name of a Service, which is asked about as `{namespace}/svc/{name}`"
+            ),
+            nearest: known.into_iter().collect(),
+        });
+    }
+    let mut workloads = cluster.workloads().iter();
+    if workloads.any(|workload| workload.object.meta.name.value.contains('.')) {
+        return None;
+    }
+    Some(Mistake::Unknown {
+        reason: format!(
+            "no workload `{text}`, and a DNS name is not resolved offline: ask about its \
+             address, about `internet`, or, under Cilium, about `fqdn:{text}`"
+        ),
+        nearest: Vec::new(),
+    })
 }
 
 pub(super) fn service(cluster: &Cluster, text: &str, name: &str, named: &[ServiceId]) -> Mistake {
