@@ -52,8 +52,22 @@
 //! }
 //! ```
 //!
-//! What is not named here belongs to the program and its tests, and may change at any time. The
-//! modules stand in reading order; each imports only what stands above it.
+//! What is not named here belongs to the program. Its tests and benchmarks see all of it by the
+//! feature `internals`, which is none for others: without it the compiler finds what nobody uses.
+//! The modules stand in reading order; each imports only what stands above it.
+
+#![cfg_attr(
+    not(feature = "internals"),
+    allow(
+        unreachable_pub,
+        unused_imports,
+        reason = "what other programs do not see is public, and named, for the tests"
+    )
+)]
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, reason = "what only the program asks for")
+)]
 
 pub use config::Config;
 pub use diagnostic::{Diagnostic, Severity};
@@ -63,49 +77,110 @@ pub use lint::{Date, NotADate, Report};
 pub use source::SourceMap;
 pub use workspace::{ClusterView, NotJudged, Workspace};
 
-// Text and findings: nothing here knows Kubernetes.
-#[doc(hidden)]
-pub mod progress;
-#[doc(hidden)]
-pub mod source;
-#[doc(hidden)]
-pub mod diagnostic;
-#[doc(hidden)]
-pub mod edit;
-#[doc(hidden)]
-pub mod yaml;
-
-// Kubernetes as written, as resolved, as enforced.
-#[doc(hidden)]
-pub mod k8s;
-#[doc(hidden)]
-pub mod amend;
-#[doc(hidden)]
-pub mod manifest;
-#[doc(hidden)]
-pub mod render;
-#[doc(hidden)]
-pub mod cluster;
-#[doc(hidden)]
-pub mod engine;
-#[doc(hidden)]
-pub mod graph;
-
-// Opinions about a cluster.
-#[doc(hidden)]
-pub mod lint;
-#[doc(hidden)]
-pub mod config;
-#[doc(hidden)]
-pub mod rules;
-
-// The whole, and the outside world.
-#[doc(hidden)]
-pub mod load;
-#[doc(hidden)]
-pub mod workspace;
-#[doc(hidden)]
-pub mod output;
+/// The program itself.
 #[cfg(feature = "cli")]
 #[doc(hidden)]
+pub use cli::run;
+
+// Text and findings: nothing here knows Kubernetes.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod progress;
+#[cfg(not(feature = "internals"))]
+mod progress;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod source;
+#[cfg(not(feature = "internals"))]
+mod source;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod diagnostic;
+#[cfg(not(feature = "internals"))]
+mod diagnostic;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod edit;
+#[cfg(not(feature = "internals"))]
+mod edit;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod yaml;
+#[cfg(not(feature = "internals"))]
+mod yaml;
+
+// Kubernetes as written, as resolved, as enforced.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod k8s;
+#[cfg(not(feature = "internals"))]
+mod k8s;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod amend;
+#[cfg(not(feature = "internals"))]
+mod amend;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod manifest;
+#[cfg(not(feature = "internals"))]
+mod manifest;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod render;
+#[cfg(not(feature = "internals"))]
+mod render;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod cluster;
+#[cfg(not(feature = "internals"))]
+mod cluster;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod engine;
+#[cfg(not(feature = "internals"))]
+mod engine;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod graph;
+#[cfg(not(feature = "internals"))]
+mod graph;
+
+// Opinions about a cluster.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod lint;
+#[cfg(not(feature = "internals"))]
+mod lint;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod config;
+#[cfg(not(feature = "internals"))]
+mod config;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod rules;
+#[cfg(not(feature = "internals"))]
+mod rules;
+
+// The whole, and the outside world.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod load;
+#[cfg(not(feature = "internals"))]
+mod load;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod workspace;
+#[cfg(not(feature = "internals"))]
+mod workspace;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod output;
+#[cfg(not(feature = "internals"))]
+mod output;
+#[cfg(all(feature = "cli", feature = "internals"))]
+#[doc(hidden)]
 pub mod cli;
+#[cfg(all(feature = "cli", not(feature = "internals")))]
+mod cli;

@@ -1,7 +1,7 @@
-//! The program: hands over to [`npcheck::cli`] and returns its exit status.
+//! The program: hands over to [`npcheck::run`] and returns its exit status.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    npcheck::cli::run()
+    npcheck::run()
 }

@@ -44,8 +44,11 @@ pub use verdict::{
     AskedPolicies, AskedRule, Decision, Explanation, Judge, Match, Matter, Miss, NearestMiss,
     PeerTrace, PeersTrace, PluginDifference, PolicyTrace, PortTrace, PortsTrace, ReasonCode,
     Requirement, RuleTrace, Scope, SetAside, SetAsideReason, SideTrace, StageTrace, Verdict,
-    Wanted, Way, explain, judge, plugin_differences, ports_at, set_aside, uniform_ranges,
+    Wanted, Way, explain, plugin_differences, ports_at, set_aside, uniform_ranges,
 };
+
+#[cfg(feature = "internals")]
+pub use verdict::judge;
 
 use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId, WorkloadId};
 use crate::k8s::{Direction, LabelSelector, NetworkPolicyPeer};

@@ -110,6 +110,7 @@ impl<'e> Relation<'e> {
 
     /// What the addresses of `range` may open at `destination`: the range in order, cut
     /// where the answer changes. Pieces without any port are left out.
+    #[cfg(feature = "internals")]
     pub fn from_outside(
         &self,
         range: AddressRange,
@@ -121,7 +122,7 @@ impl<'e> Relation<'e> {
     /// What `source` may open at the addresses of `range`: the range in order, cut where
     /// the answer changes. Pieces without any port are left out.
     pub fn to_outside(
-        &self,
+        self,
         source: WorkloadId,
         range: AddressRange,
     ) -> impl Iterator<Item = (AddressRange, &'e ConnectionSet)> + use<'e> {
@@ -265,6 +266,7 @@ impl<'e> Relation<'e> {
     /// First those from workloads, by the order of the cluster (namespace, kind, name):
     /// to workloads in that order, then to the outside by address. Then those from the
     /// outside, by destination in that order, then by address.
+    #[cfg(feature = "internals")]
     pub fn flows(&self) -> impl Iterator<Item = Flow> + use<'e> {
         let relation = *self;
         let from_workloads = relation
@@ -491,6 +493,7 @@ impl<'e> Row<'e> {
     }
 
     /// What the source may open at a workload for certain; maybe nothing.
+    #[cfg(feature = "internals")]
     #[must_use]
     pub fn connections(&self, destination: WorkloadId) -> ConnectionSet {
         if self.own() == Some(destination) {
@@ -501,6 +504,7 @@ impl<'e> Row<'e> {
     }
 
     /// The connections to a workload of which it is not known whether they are allowed.
+    #[cfg(feature = "internals")]
     #[must_use]
     pub fn unknown(&self, destination: WorkloadId) -> ConnectionSet {
         if self.own() == Some(destination) {

@@ -86,6 +86,7 @@ pub struct Judge<'c, 'e> {
 /// An object that an API server would refuse reaches nothing, and nobody reaches it. A
 /// range of addresses must not be cut by a block of a policy; see [`uniform_ranges`].
 /// From outside to outside everything is allowed, as nobody in the cluster is asked.
+#[cfg(feature = "internals")]
 #[must_use]
 pub fn judge(cluster: &Cluster, from: &Endpoint<'_>, to: &Endpoint<'_>) -> Verdict {
     if is_refused(cluster, from) || is_refused(cluster, to) {
@@ -96,6 +97,7 @@ pub fn judge(cluster: &Cluster, from: &Endpoint<'_>, to: &Endpoint<'_>) -> Verdi
 }
 
 /// Whether the end is a workload that an API server would refuse, so that it has no pods.
+#[cfg(feature = "internals")]
 fn is_refused(cluster: &Cluster, end: &Endpoint<'_>) -> bool {
     let id = end.pod().and_then(|pod| pod.workload);
     id.is_some_and(|id| !cluster.workload(id).object.meta.is_accepted)

@@ -10,6 +10,10 @@ use crate::source::{Span, Spanned};
 use ipnet::IpNet;
 
 /// The kind that a cluster-wide policy was written as.
+#[allow(
+    clippy::enum_variant_names,
+    reason = "the kinds have these names in the API"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClusterPolicyKind {
     /// `AdminNetworkPolicy`, v1alpha1.

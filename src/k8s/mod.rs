@@ -209,7 +209,7 @@ impl Object {
     /// The object as an API server of this version sees it: what it would reject is not
     /// accepted.
     #[must_use]
-    pub fn as_taken_by(mut self, version: KubernetesVersion) -> Self {
+    pub fn taken_by(mut self, version: KubernetesVersion) -> Self {
         if let Self::NetworkPolicy(policy) = &mut self
             && version >= KubernetesVersion::STRICT_ADDRESSES
             && policy.has_loose_blocks()

@@ -68,7 +68,7 @@ impl<'c> Entrance<'c> {
                     rules.push((policy, rule.index, written));
                 }
                 // One that means nobody lets nobody in.
-                (PolicyRef::Plugin(_), RuleRef::Cilium(..) | RuleRef::Calico(..))
+                (PolicyRef::Plugin(_), RuleRef::Cilium(..) | RuleRef::Calico(_))
                     if rule.peers.truth == Truth::True || !rule.peers.entries.is_empty() =>
                 {
                     plugin_rules.push(rule.rule);

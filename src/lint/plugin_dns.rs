@@ -212,7 +212,7 @@ fn is_for_dns(rule: &Rule<'_>) -> bool {
 fn mark(cx: &Context<'_>, rule: RuleRef<'_>) -> Option<Span> {
     let (dash, span) = match rule {
         RuleRef::Cilium(_, rule) => (rule.dash, rule.span),
-        RuleRef::Calico(rule, _) => (rule.dash, rule.span),
+        RuleRef::Calico(rule) => (rule.dash, rule.span),
         _ => return None,
     };
     Some(plugin_rules::mark(cx.sources, dash, span))

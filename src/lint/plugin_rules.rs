@@ -241,7 +241,7 @@ impl<'c> CalicoPlace<'c> {
         rules(program)
             .filter(move |(policy, _, rule)| {
                 let is_own =
-                    matches!(rule.origin.rule, RuleRef::Calico(rule, _) if std::ptr::eq(rule, own));
+                    matches!(rule.origin.rule, RuleRef::Calico(rule) if std::ptr::eq(rule, own));
                 *policy == id && is_own
             })
             .map(|(_, _, rule)| rule)
@@ -253,12 +253,6 @@ impl CalicoPlace<'_> {
     #[must_use]
     pub fn path(&self) -> String {
         format!("spec.{}[{}]", self.direction.field(), self.index)
-    }
-
-    /// What to underline for it.
-    #[must_use]
-    pub fn mark(&self, sources: &SourceMap) -> Span {
-        mark(sources, self.rule.dash, self.rule.span)
     }
 }
 

@@ -79,7 +79,7 @@ pub enum Form {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Force {
     /// It is.
-    InForce,
+    Full,
     /// It does not say `npcheck: ignore`.
     Malformed,
     /// It names no rule.
@@ -375,7 +375,7 @@ impl Reader<'_, '_> {
             match until {
                 Some(Err(_)) => Force::WithoutDay,
                 Some(Ok(until)) if until < self.input.today => Force::Expired(until),
-                _ => Force::InForce,
+                _ => Force::Full,
             }
         };
         Suppression {
@@ -450,7 +450,7 @@ fn tracks(
                     first,
                     last,
                     number,
-                    is_in_force: suppression.force == Force::InForce,
+                    is_in_force: suppression.force == Force::Full,
                 });
             }
         }

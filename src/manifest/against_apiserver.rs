@@ -143,12 +143,13 @@ fn compare(name: &str, text: &str, answer: &Value) -> Vec<(Difference, String)> 
     let source = SourceMap::default().add(name, text);
     let parsed = read(source, name, text);
     let objects = parsed.objects.iter().cloned();
-    let policies = objects.filter_map(|object| {
-        match object.as_taken_by(KubernetesVersion::STRICT_ADDRESSES) {
-            Object::NetworkPolicy(policy) => Some(policy),
-            _ => None,
-        }
-    });
+    let policies =
+        objects.filter_map(
+            |object| match object.taken_by(KubernetesVersion::STRICT_ADDRESSES) {
+                Object::NetworkPolicy(policy) => Some(policy),
+                _ => None,
+            },
+        );
     // What another tool completes, and what only old clusters know, is npcheck's own matter.
     let ours: Vec<Arc<NetworkPolicy>> = policies
         .filter(|policy| policy.meta.is_accepted && policy.meta.opaque.is_none())

@@ -54,7 +54,9 @@ pub use reach::{
     Change, ChangedPlace, Detail, Ends, IngressEntrance, OpenedFlow, ReachAnswer, ReachFormat,
     ReachOutcome, ReachReport, Why,
 };
-pub use rule_page::{rule_index, rule_page, write_rule_list, write_rule_page};
+#[cfg(feature = "internals")]
+pub use rule_page::rule_index;
+pub use rule_page::{rule_page, write_rule_list, write_rule_page};
 pub use schema::Schema;
 pub use statistics::write_statistics;
 pub use style::{Color, Links, Role, Style};

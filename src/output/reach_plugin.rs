@@ -194,7 +194,7 @@ pub(super) fn layer7(rule: RuleRef<'_>, matching: &[PortRef<'_>]) -> Option<&'st
             let found = ports.find(is_matching)?;
             found.layer7.as_ref().map(|found| found.value.name())
         }
-        RuleRef::Calico(rule, _) => rule.http.map(|_| "HTTP rules"),
+        RuleRef::Calico(rule) => rule.http.map(|_| "HTTP rules"),
         _ => None,
     }
 }

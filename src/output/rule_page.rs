@@ -26,6 +26,7 @@ pub fn rule_page(rule: &RuleMeta) -> String {
 }
 
 /// The list of all rules in Markdown, by category, as it stands in `docs/rules/`.
+#[cfg(feature = "internals")]
 #[must_use]
 pub fn rule_index(rules: &[&RuleMeta]) -> String {
     let mut text = "# The rules\n\n`npcheck explain RULE` shows these pages offline.\n".to_owned();

@@ -128,7 +128,7 @@ fn check_form(cx: &Context<'_>, suppression: &Suppression) -> Option<Diagnostic>
             .help(format!("write it as `{form}`"))
     };
     match suppression.force {
-        Force::InForce | Force::Expired(_) => None,
+        Force::Full | Force::Expired(_) => None,
         Force::Malformed => Some(finding(
             suppression.span,
             "this is meant as a suppression, but does not say `npcheck: ignore`".to_owned(),

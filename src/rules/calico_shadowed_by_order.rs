@@ -170,7 +170,7 @@ impl<'c> Tier<'c> {
             tier.policies.push((asked, chain.end));
             for rule in &chain.rules {
                 let written = match rule.origin.rule {
-                    RuleRef::Calico(written, _) => Written::Calico(written),
+                    RuleRef::Calico(written) => Written::Calico(written),
                     RuleRef::Network(written) => Written::Network(written),
                     _ => continue,
                 };

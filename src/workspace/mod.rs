@@ -490,9 +490,7 @@ fn as_taken(objects: Vec<Object>, settings: &Settings) -> Vec<Object> {
     match settings.kubernetes {
         None => objects,
         Some(version) => {
-            let taken = objects
-                .into_iter()
-                .map(|object| object.as_taken_by(version));
+            let taken = objects.into_iter().map(|object| object.taken_by(version));
             taken.collect()
         }
     }

@@ -5,6 +5,7 @@
 //! Refuses to know Kubernetes and files.
 
 mod assembly;
+#[cfg(feature = "internals")]
 mod agreement;
 mod binary;
 pub(crate) mod block;
@@ -27,6 +28,7 @@ pub(crate) mod split;
 mod token;
 pub(crate) mod tree;
 
+#[cfg(feature = "internals")]
 pub use agreement::disagreement;
 pub(crate) use assembly::Assembly;
 pub(crate) use error::ReadError;

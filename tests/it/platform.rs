@@ -150,6 +150,11 @@ apiVersion: v1
 kind: Pod
 metadata: {name: web, namespace: shop, labels: {app: web}}
 ---
+apiVersion: postgresql.cnpg.io/v1
+kind: Cluster
+metadata: {name: main, namespace: shop}
+spec: {instances: 3}
+---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: dns, namespace: shop}
@@ -167,7 +172,13 @@ spec:
         (
             "kube-system/k8s-app=kube-dns",
             0,
-            "taken to exist, as CoreDNS does",
+            "taken to exist, as CoreDNS does in most clusters, with the labels k8s-app=kube-dns; \
+             it listens on UDP 53, TCP 53, TCP 9153",
+        ),
+        (
+            "shop/cnpg.io/cluster=main",
+            1,
+            "taken to exist, as the operator makes it of Cluster/main",
         ),
         (
             "kube-system/app=other",

@@ -91,7 +91,7 @@ pub(super) fn read(asked: &Asked<'_>) -> Result<States, Unreadable> {
     let repository = needs_git.then(Repository::here).transpose().map_err(git)?;
     let paths = |spec: &Spec, other: &Spec| -> PathBuf {
         let of_revision = |path: &PathBuf| match &repository {
-            Some(repository) => repository.from_root(path),
+            Some(repository) => repository.below_root(path),
             None => path.clone(),
         };
         match (spec, other) {

@@ -1,5 +1,5 @@
 //! Pods that are taken to exist although no manifest holds them: those that a platform runs,
-//! and those of namespaces that the manifests only mention.
+//! those that an operator makes of an object, and those of namespaces that the manifests only mention.
 //!
 //! Refuses to invent pods of a namespace whose workloads are known: a label that none of them
 //! has is a mistake there.
@@ -7,8 +7,32 @@
 use super::{End, HypotheticalNamespace, HypotheticalPod, Lookup, Resolved};
 use crate::cluster::platform::{self, KnownPods};
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL};
-use crate::k8s::{Label, LabelSelector, Labels};
+use crate::k8s::{Label, LabelSelector, Labels, Truth};
 use crate::source::{Span, Spanned};
+
+/// Pods that somebody else than the manifests speaks for.
+struct Taken {
+    /// Who does, in words.
+    by: String,
+    labels: Labels,
+    /// The ports that they listen on, as far as they are known.
+    ports: Vec<String>,
+    host_network: bool,
+}
+
+impl Taken {
+    fn in_words(&self) -> String {
+        let labels = self.labels.iter();
+        let labels: Vec<String> = labels
+            .map(|label| format!("{}={}", label.key, label.value))
+            .collect();
+        let mut words = format!("{}, with the labels {}", self.by, labels.join(", "));
+        if !self.ports.is_empty() {
+            words.push_str(&format!("; it listens on {}", self.ports.join(", ")));
+        }
+        words
+    }
+}
 
 impl Lookup<'_> {
     /// The pod with these labels in a namespace, where it may well exist; `resolved` is told
@@ -20,47 +44,84 @@ impl Lookup<'_> {
         labels: &Labels,
         resolved: &mut Resolved,
     ) -> Option<End> {
-        let asked: Vec<(&str, &str)> = labels
+        let taken = self.known_pods(namespace, labels);
+        let taken = match taken.or_else(|| self.operated_pods(namespace, labels)) {
+            None if !self.may_hold_unknown_pods(namespace) => return None,
+            taken => taken,
+        };
+        let (how, more, host_network) = match taken {
+            Some(taken) => (taken.in_words(), taken.labels, taken.host_network),
+            None => {
+                let how = "with these labels and no others".to_owned();
+                (how, Labels::default(), false)
+            }
+        };
+        resolved.notes.push(format!(
+            "`{text}` is not among the manifests: taken to exist, {how}"
+        ));
+        let labels = more.iter().chain(labels.iter()).cloned().collect();
+        Some(End::Hypothetical(Box::new(HypotheticalPod {
+            name: text.to_owned(),
+            namespace: self.expected_namespace(namespace),
+            labels: Labels::new(labels),
+            released: None,
+            host_network,
+        })))
+    }
+
+    /// The pods with these labels that a platform runs in the namespace.
+    fn known_pods(&self, namespace: &str, asked: &Labels) -> Option<Taken> {
+        let asked: Vec<(&str, &str)> = asked
             .iter()
             .map(|label| (label.key.as_str(), label.value.as_str()))
             .collect();
-        let known = KnownPods::of(self.cluster.platform(), namespace, &asked).next();
-        if known.is_none() && !self.may_hold_unknown_pods(namespace) {
-            return None;
-        }
+        let pods = KnownPods::of(self.cluster.platform(), namespace, &asked).next()?;
         let place = Span::new(self.source, 0, 0);
         let spanned = |text: &str| Spanned::new(text.to_owned(), place);
-        let added = known.into_iter().flat_map(|pods| pods.labels);
-        let added = added.map(|(key, value)| Label {
+        let labels = pods.labels.iter().map(|(key, value)| Label {
             key: spanned(key),
             value: spanned(value),
         });
-        let pod = HypotheticalPod {
-            name: text.to_owned(),
-            namespace: self.expected_namespace(namespace),
-            labels: Labels::new(added.chain(labels.iter().cloned()).collect()),
-            released: None,
-            host_network: known.is_some_and(|pods| pods.is_on_host_network),
-        };
-        resolved.notes.push(match known {
-            Some(pods) => {
-                let labels = pods.labels.iter();
-                let labels: Vec<String> = labels
-                    .map(|(key, value)| format!("{key}={value}"))
-                    .collect();
-                format!(
-                    "`{text}` is not among the manifests: taken to exist, as {} does in most \
-                     clusters, with the labels {}",
-                    pods.name,
-                    labels.join(", ")
-                )
-            }
-            None => format!(
-                "`{text}` is not among the manifests: taken to exist, with these labels and no \
-                 others"
-            ),
+        let ports = pods.ports.iter();
+        Some(Taken {
+            by: format!("as {} does in most clusters", pods.name),
+            labels: Labels::new(labels.collect()),
+            ports: ports
+                .map(|(protocol, port)| format!("{protocol} {port}"))
+                .collect(),
+            host_network: pods.is_on_host_network,
+        })
+    }
+
+    /// The pods with these labels that an operator makes of an object among the manifests.
+    fn operated_pods(&self, namespace: &str, asked: &Labels) -> Option<Taken> {
+        let mut selector = LabelSelector::everything(Span::new(self.source, 0, 0));
+        selector.match_labels.extend(asked.iter().cloned());
+        let objects = self.cluster.context_objects().custom_objects.iter();
+        let mut operands = objects.flat_map(|object| {
+            let operands = platform::operands_of(&object.group, &object.kind).iter();
+            operands.map(move |operand| (object, operand))
         });
-        Some(End::Hypothetical(Box::new(pod)))
+        let (object, operand) = operands.find(|(object, operand)| {
+            operand.may_be_in(object, namespace)
+                && operand.matches(object, &selector) == Truth::True
+        })?;
+        let labels = operand.certain_labels(object);
+        Some(Taken {
+            by: format!(
+                "as the operator makes it of {}/{}",
+                object.kind, object.meta.name
+            ),
+            labels: Labels::new(
+                labels
+                    .iter()
+                    .chain(object.pod_labels.iter())
+                    .cloned()
+                    .collect(),
+            ),
+            ports: operand.ports().iter().map(u16::to_string).collect(),
+            host_network: false,
+        })
     }
 
     /// The namespace as it is in the cluster, or with the labels that Kubernetes and the

@@ -384,7 +384,7 @@ impl<'c> Lowering<'_, 'c> {
                 let lowered = Rule {
                     origin: Origin {
                         index,
-                        rule: RuleRef::Calico(rule, direction),
+                        rule: RuleRef::Calico(rule),
                     },
                     action,
                     peers: (!peer.is_everybody()).then(|| {

@@ -54,8 +54,8 @@ pub enum RuleRef<'c> {
     Cluster(&'c ClusterNetworkPolicyRule),
     /// Of Cilium, in a rule set.
     Cilium(&'c CiliumSpec, &'c CiliumRule),
-    /// Of Calico, among the rules of a direction.
-    Calico(&'c CalicoRule, Direction),
+    /// Of Calico.
+    Calico(&'c CalicoRule),
     /// Of an `EgressFirewall`.
     EgressFirewall(&'c EgressFirewallRule),
     /// No rule of the policy: its pods' own node always gets in (Cilium).
@@ -72,7 +72,7 @@ impl RuleRef<'_> {
             Self::Network(rule) => rule.span,
             Self::Cluster(rule) => rule.span,
             Self::Cilium(_, rule) => rule.span,
-            Self::Calico(rule, _) => rule.span,
+            Self::Calico(rule) => rule.span,
             Self::EgressFirewall(rule) => rule.span,
             Self::Unread(span) | Self::OwnNode(span) => span,
         }

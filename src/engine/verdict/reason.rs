@@ -72,6 +72,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// All of them, in the order of their declaration.
+    #[cfg(feature = "internals")]
     pub const ALL: [Self; 26] = [
         Self::NotIsolated,
         Self::RuleMatch,

@@ -153,7 +153,7 @@ impl Repository {
 
     /// A path from the root of the repository as one from the current directory.
     #[must_use]
-    pub fn from_root(&self, path: &Path) -> PathBuf {
+    pub fn below_root(&self, path: &Path) -> PathBuf {
         match self.up.as_str() {
             "" => path.to_owned(),
             up => Path::new(up).join(path),
