@@ -153,6 +153,18 @@ impl<'a> Inventories<'a> {
             })
     }
 
+    /// Whether a policy of the namespace is for pods that the selector matches.
+    #[must_use]
+    pub fn is_subject(&self, namespace: NamespaceId, selector: &LabelSelector) -> bool {
+        let mut policies = self.cluster.policies_in(namespace);
+        policies.any(|id| {
+            let subject = self.cluster.policy(id).object.pod_selector.get();
+            let subject = subject.filter(|subject| !subject.is_empty());
+            let labels = subject.and_then(LabelSelector::satisfying_labels);
+            labels.is_some_and(|labels| selector.matches(&labels))
+        })
+    }
+
     /// Whether a policy asks for a label of a workload, by its subject or by a peer.
     #[must_use]
     pub fn is_label_asked_for(&self, workload: WorkloadId, label: &str) -> bool {

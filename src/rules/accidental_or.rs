@@ -1,6 +1,6 @@
 //! One hyphen that turns "pods of that namespace" into "that namespace, or those pods".
 
-use crate::cluster::platform::KnownPods;
+use crate::cluster::platform::{KnownPods, Role};
 use crate::cluster::{NAMESPACE_NAME_LABEL, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{self, Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule};
@@ -22,9 +22,12 @@ declare_rule! {
     /// the single peer allows, the two allow as well.
     ///
     /// The finding weighs evidence: where the pods exist, whether the namespace is the
-    /// policy's own, which pods are well known, what stands around the two. Lists of several
-    /// peers and peers with a comment between them are left alone unless the rest speaks
-    /// against them.
+    /// policy's own, which pods are well known, what stands around the two. It is an error
+    /// where the manifests or well-known names speak for one peer, and a warning where only
+    /// the shape does. Lists of several peers and peers with a comment between them are left
+    /// alone unless the rest speaks against them. So are "the ingress controller, or my own
+    /// pods": a pod selector that selects what policies of this namespace are for, and one
+    /// that has nothing to do with the controller beside it.
     ///
     /// ## Example
     ///
@@ -114,7 +117,9 @@ impl Rule for AccidentalOr {
                 let ([first], [second]) = (pair[0].peers.items(), pair[1].peers.items()) else {
                     continue;
                 };
-                let may_be_one = parts(first, second).is_some();
+                // Beside a rule for every namespace the other one is redundant, and no slip.
+                let may_be_one =
+                    parts(first, second).is_some_and(|(namespaces, ..)| !namespaces.is_empty());
                 if may_be_one && have_equal_ports(cx.sources, &pair[0], &pair[1]) {
                     let path = format!("spec.{}[{}]", direction.field(), index + 1);
                     check(cx, id, first, second, Shape::TwoRules(&pair[1]), path);
@@ -179,9 +184,10 @@ fn check(
         shape,
     };
     let reach = reach(cx, &pair);
-    let severity = match score(cx, &pair, &reach) {
-        5.. => Severity::Error,
-        3..=4 => Severity::Warning,
+    let (shape, evidence) = (shape_score(cx, &pair), evidence_score(cx, &pair, &reach));
+    let severity = match shape + evidence {
+        5.. if evidence > 0 => Severity::Error,
+        3.. => Severity::Warning,
         _ => return,
     };
     let finding = describe(cx, &pair, &reach, path).with_severity(severity);
@@ -216,29 +222,40 @@ fn reach(cx: &Context<'_>, pair: &Pair<'_>) -> Reach {
     }
 }
 
-/// How much speaks for one peer with both selectors: 3 and more is worth a question, 5 and
-/// more is a mistake.
-fn score(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach) -> i32 {
-    let mut score = 0;
-    match pair.shape {
-        Shape::OneList(rule) if rule.peers.items().len() > 2 => score -= 2,
-        _ if pair.namespaces.is_empty() => score += 2,
-        Shape::OneList(_) => score += 3,
-        Shape::TwoRules(_) => score += 2,
-    }
+/// How much the text of the two peers speaks for one peer with both selectors. Together with
+/// the evidence, 3 and more is worth a question, 5 and more is a mistake.
+fn shape_score(cx: &Context<'_>, pair: &Pair<'_>) -> i32 {
+    let mut score = match pair.shape {
+        Shape::OneList(rule) if rule.peers.items().len() > 2 => -2,
+        _ if pair.namespaces.is_empty() => 2,
+        Shape::OneList(_) => 3,
+        Shape::TwoRules(_) => 2,
+    };
     // The order in which one writes a peer with both.
     score += i32::from(pair.namespaces_first);
     score += layout(cx, pair);
-    score += inventory(cx, pair, reach);
-    if reach.namespaces == [pair.own] {
+    let (Shape::OneList(rule) | Shape::TwoRules(rule)) = pair.shape;
+    if !rule.ports.items().is_empty() && rule.ports.items().iter().all(dns::is_dns_port) {
+        score += 1;
+    }
+    score
+}
+
+/// How much other manifests and what everybody knows speak for one peer with both selectors.
+fn evidence_score(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach) -> i32 {
+    let mut score = inventory(cx, pair, reach);
+    let own = &cx.cluster.namespace(pair.own).name;
+    let names_own =
+        cx.settings.inventory.is_complete() || pair.namespaces.values().any(|value| value == own);
+    // The pods are among those of the namespace, so beside it they say nothing.
+    if reach.namespaces == [pair.own] && names_own {
         score += 3;
     }
     if is_well_known(pair) {
         score += 3;
     }
-    let (Shape::OneList(rule) | Shape::TwoRules(rule)) = pair.shape;
-    if !rule.ports.items().is_empty() && rule.ports.items().iter().all(dns::is_dns_port) {
-        score += 1;
+    if is_beside_controller(pair) {
+        score -= 3;
     }
     if cx.is_single_peer(pair.namespaces, pair.pods) {
         score += 2;
@@ -283,6 +300,10 @@ fn inventory(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach) -> i32 {
         .inventory
         .is_complete_in(&cluster.namespace(pair.own).name);
     let own_is_known = is_closed || cluster.workloads_in(pair.own).len() > 0;
+    // What policies of this namespace are for is here, whether or not a manifest makes it.
+    if reach.in_own == 0 && cx.inventories().is_subject(pair.own, pair.pods) {
+        return if reach.as_one_peer == 0 { -3 } else { 0 };
+    }
     match (reach.in_own == 0, reach.as_one_peer == 0) {
         (true, false) if is_closed => 4,
         (true, false) if own_is_known => 2,
@@ -307,6 +328,17 @@ fn is_well_known(pair: &Pair<'_>) -> bool {
         .any(|pods| pods.namespaces.iter().any(&names))
 }
 
+/// Whether the namespace is an ingress controller's, and the pods are called otherwise: "from
+/// the controller, or from these pods" is what policies of applications say.
+fn is_beside_controller(pair: &Pair<'_>) -> bool {
+    let mut homes = pair.namespaces.values();
+    homes.any(|home| {
+        let mut words = home.split('-');
+        let is_called_so = words.any(|word| pair.pods.values().any(|value| value.contains(word)));
+        KnownPods::live_in_only(home, Role::IngressController) && !is_called_so
+    })
+}
+
 fn describe(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach, path: String) -> Diagnostic {
     let cluster = cx.cluster;
     let own = &cluster.namespace(pair.own).name;
@@ -318,13 +350,19 @@ fn describe(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach, path: String) -> D
         Shape::OneList(_) => "these two peers are combined with OR",
         Shape::TwoRules(_) => "these two rules are combined with OR",
     };
-    let message = match excess {
-        0 => format!(
+    let more = match excess {
+        1 => "1 more workload".to_owned(),
+        _ => format!("{excess} more workloads"),
+    };
+    let message = match (excess, pair.shape) {
+        (0, _) => format!(
             "{what}: `{}` does not narrow the namespaces beside it",
             pair.pods
         ),
-        1 => format!("{what}: one hyphen lets in 1 more workload"),
-        _ => format!("{what}: one hyphen lets in {excess} more workloads"),
+        (_, Shape::OneList(_)) => format!("{what}: one hyphen lets in {more}"),
+        (_, Shape::TwoRules(_)) => {
+            format!("{what}: they let in {more} than one peer with both selectors")
+        }
     };
     let every_pod = format!(
         "every pod of {}{}",

@@ -423,6 +423,25 @@ impl KnownPods {
             .any(|pods| pods.namespaces.contains(&namespace))
     }
 
+    /// Whether the pods that many clusters have in the namespace of this name are all of one
+    /// role, and there are some.
+    #[must_use]
+    pub fn live_in_only(namespace: &str, role: Role) -> bool {
+        let mut there = KNOWN
+            .iter()
+            .filter(|pods| pods.namespaces.contains(&namespace))
+            .peekable();
+        there.peek().is_some() && there.all(|pods| pods.role == role)
+    }
+
+    /// What the known pods of the namespace of this name are called.
+    pub fn names_in(namespace: &str) -> impl Iterator<Item = &'static str> {
+        let there = KNOWN
+            .iter()
+            .filter(move |pods| pods.namespaces.contains(&namespace));
+        there.map(|pods| pods.name)
+    }
+
     /// The known pods of a namespace that have all of these labels.
     pub fn of<'a>(
         platform: &'a Platform,
