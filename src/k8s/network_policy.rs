@@ -338,6 +338,12 @@ impl NetworkPolicyPeer {
         }
         Some((self.namespace_selector.get(), self.pod_selector.get()))
     }
+
+    /// Whether it is every pod of the policy's own namespace: `podSelector: {}`.
+    #[must_use]
+    pub fn is_own_namespace(&self) -> bool {
+        matches!(self.selectors(), Some((None, Some(pods))) if pods.is_empty())
+    }
 }
 
 impl NetworkPolicyPort {

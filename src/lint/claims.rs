@@ -1,4 +1,4 @@
-//! What names and comments say that a policy does, as far as a few words can be understood.
+//! What names and descriptions say that a policy does, as far as a few words can be understood.
 //!
 //! Reads whole words, never parts of them, and understands nothing where a word stands that
 //! could change the meaning: a false claim costs more than silence. Refuses to know what the
@@ -215,69 +215,8 @@ pub fn counterparts(name: &str) -> Vec<Counterpart> {
     }
 }
 
-/// Whether a comment is about the API server and nothing else.
-#[must_use]
-pub fn is_about_api_server(comment: &str) -> bool {
-    /// Words that say that more is meant, or that it is left open knowingly.
-    const MORE: &[&str] = &[
-        "and",
-        "or",
-        "also",
-        "plus",
-        "other",
-        "others",
-        "any",
-        "anything",
-        "anywhere",
-        "all",
-        "every",
-        "everything",
-        "everywhere",
-        "internet",
-        "external",
-        "web",
-        "wildcard",
-        "open",
-        "intentional",
-        "intentionally",
-        "deliberately",
-        "because",
-        "since",
-        "as",
-        "cannot",
-        "no",
-        "not",
-        "never",
-        "without",
-        "unknown",
-        "dynamic",
-        "varies",
-        "differs",
-        "depends",
-    ];
-    // Lines that are manifests themselves are no comment on what follows.
-    let mut lines = comment
-        .lines()
-        .map(|line| line.trim_start().trim_start_matches('#'));
-    if lines.any(|line| line.trim_start().starts_with("- ") || line.trim_end().ends_with(':')) {
-        return false;
-    }
-    let comment = comment.to_lowercase();
-    let words = words(&comment);
-    let is_named = words
-        .iter()
-        .any(|word| ["apiserver", "kubeapi"].contains(word))
-        || words.windows(2).any(|pair| {
-            matches!(
-                pair,
-                ["api", "server" | "servers"] | ["kube" | "kubernetes" | "k8s", "api"]
-            )
-        });
-    is_named && !words.iter().any(|word| is_one_of(word, MORE))
-}
-
 /// The words of a text, which is in lower case.
-fn words(text: &str) -> Vec<&str> {
+pub(super) fn words(text: &str) -> Vec<&str> {
     let words = text.split(|character: char| !character.is_alphanumeric());
     words
         .filter(|word| !word.is_empty())
@@ -382,7 +321,7 @@ fn is_exception(word: &str) -> bool {
     is_one_of(word, EXCEPTIONS) || is_one_of(word, ALLOW) || is_one_of(word, NOTHING)
 }
 
-fn is_one_of(word: &str, list: &[&str]) -> bool {
+pub(super) fn is_one_of(word: &str, list: &[&str]) -> bool {
     list.contains(&word)
 }
 
@@ -550,24 +489,6 @@ mod tests {
                 "{name}: {found:?}"
             );
             assert_eq!(expected.is_empty(), found.is_empty(), "{name}: {found:?}");
-        }
-    }
-
-    #[test]
-    fn comments_are_about_the_api_server() {
-        for (comment, expected) in [
-            ("# API server", true),
-            ("  # allow access to the Kubernetes API server\n", true),
-            ("# kube-apiserver (6443)", true),
-            ("# k8s API", true),
-            ("# Kubernetes API and the registry", false),
-            ("# API server; wildcard, as its address differs", false),
-            ("# the API of the shop", false),
-            ("# apiserverless", false),
-            ("# - to: [] # API server", false),
-            ("# API server:", false),
-        ] {
-            assert_eq!(is_about_api_server(comment), expected, "{comment}");
         }
     }
 }

@@ -8,7 +8,8 @@ use crate::k8s::{
     Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
     PortReference, Protocol, RulePlace,
 };
-use crate::lint::claims::{self, Denial};
+use crate::lint::claims::Denial;
+use crate::lint::claims_of_comments;
 use crate::lint::containment::Allowance;
 use crate::lint::rewrite::Item;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, platform, words};
@@ -215,7 +216,7 @@ impl Place {
         let mark = Item::from(&self.rules(cx)[self.index]).mark(cx.sources);
         let namespace = &cx.cluster.namespace(policy.namespace).name;
         Denial::of(&policy.object, namespace).is_some()
-            || claims::is_about_api_server(&cx.comments.above(mark))
+            || claims_of_comments::is_about_api_server(&cx.comments.above(mark))
     }
 
     /// What the comments beside and in the rule say.

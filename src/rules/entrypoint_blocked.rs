@@ -1,6 +1,6 @@
 //! Workloads behind an entrypoint of the cluster that no policy lets the outside reach.
 
-use crate::cluster::{Cluster, NamespaceId, ServiceId, WorkloadId};
+use crate::cluster::{Cluster, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{self, ConnectionSet, Endpoint, PolicyRef};
 use crate::k8s::{
@@ -8,6 +8,7 @@ use crate::k8s::{
     Protocol, Service, ServicePort, ServiceType,
 };
 use crate::lint::callers::Caller;
+use crate::lint::controllers::{self, Carrier, Home};
 use crate::lint::entrance::{self, Entrance};
 use crate::lint::unjudged::Unjudged;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, snippet};
@@ -198,7 +199,7 @@ enum Target<'c> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Traffic {
     /// An ingress controller or a gateway.
-    Controller,
+    Controller(Carrier),
     /// OpenShift's router.
     Router,
     /// Clients, through a load balancer or a port of the nodes.
@@ -211,6 +212,8 @@ enum Traffic {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Balancing {
     LoadBalancer,
+    /// One that the cloud makes for an Ingress or a route, with nothing in between.
+    CloudLoadBalancer,
     NodePort,
     /// The pods of a mesh's gateway, whatever brings clients there.
     Gateway,
@@ -225,7 +228,7 @@ fn ways_in<'c>(cx: &Context<'c>) -> Vec<WayIn<'c>> {
         for backend in &entrypoint.backends {
             let namespace = entrypoint.backend_namespace(backend);
             if let Some(service) = cluster.service_by_name(namespace, &backend.service) {
-                ways.push(by_entrypoint(entrypoint, backend, service));
+                ways.push(by_entrypoint(cluster, entrypoint, backend, service));
             }
         }
     }
@@ -335,6 +338,7 @@ fn to_gateway(entrypoint: &Entrypoint) -> impl Iterator<Item = WayIn<'_>> {
 }
 
 fn by_entrypoint<'c>(
+    cluster: &Cluster,
     entrypoint: &'c Entrypoint,
     backend: &'c Backend,
     service: ServiceId,
@@ -346,7 +350,10 @@ fn by_entrypoint<'c>(
         span: backend.service.span,
         source: match kind {
             EntrypointKind::Route => Traffic::Router,
-            _ => Traffic::Controller,
+            _ => match controllers::carrier(cluster, entrypoint) {
+                Carrier::CloudLoadBalancer => Traffic::Clients(Balancing::CloudLoadBalancer),
+                carrier => Traffic::Controller(carrier),
+            },
         },
         target: Target::Service(service, backend.port.as_ref().map(|port| &port.value)),
     }
@@ -405,47 +412,30 @@ fn is_open(cx: &Context<'_>, source: Traffic, entrance: &Entrance<'_>) -> bool {
     // Clients come with addresses of the outside, which no selector of pods matches. What a
     // port of the nodes is opened for is less certain: many a chart does so by default.
     match source {
-        Traffic::Clients(Balancing::LoadBalancer | Balancing::Gateway) => {
+        Traffic::Clients(
+            Balancing::LoadBalancer | Balancing::CloudLoadBalancer | Balancing::Gateway,
+        ) => {
             let is_address = |_, peer: &NetworkPolicyPeer| peer.ip_block.get().is_some();
             return entrance.admits_addresses(cx.engine)
                 || entrance.admits_at_service_port(cx, is_address);
         }
         Traffic::Inside => return entrance.admits_somebody(),
-        Traffic::Clients(Balancing::NodePort) | Traffic::Controller | Traffic::Router => {}
+        Traffic::Clients(Balancing::NodePort) | Traffic::Controller(_) | Traffic::Router => {}
     }
     let is_controller = |id| Caller::IngressController.looks_like(cx, id);
+    let is_another = |peer: &NetworkPolicyPeer| {
+        matches!(source, Traffic::Controller(Carrier::Program(program))
+            if cx.settings.ingress_controllers.is_empty()
+                && controllers::is_of_another_program(program, peer))
+    };
     let is_it = |policy, peer: &NetworkPolicyPeer| {
         Caller::IngressController.may_match(cx, policy, peer, entrance.workload)
-            && host_network_controller(cx, peer).is_none()
+            && controllers::on_host_network(cx, peer).is_none()
+            && !is_another(peer)
     };
     entrance.admits(is_it)
         || entrance.admits_at_service_port(cx, is_it)
         || entrance.plugin_admits(cx.engine, is_controller)
-}
-
-/// The controller that a peer means and cannot match, as all of the namespace's controllers
-/// are on the host network, where selectors do not see them (S10).
-fn host_network_controller(cx: &Context<'_>, peer: &NetworkPolicyPeer) -> Option<WorkloadId> {
-    if cx.selectors_match_host_network() {
-        return None;
-    }
-    let (namespaces, _) = peer.selectors()?;
-    let matched = cx.engine.matching_namespaces(namespaces?);
-    let [namespace]: [NamespaceId; 1] = matched.try_into().ok()?;
-    let controllers: Vec<WorkloadId> = cx
-        .cluster
-        .workloads_in(namespace)
-        .filter(|id| {
-            let workload = &cx.cluster.workload(*id).object;
-            let mut images = workload.containers.iter().map(|it| it.image.as_str());
-            images.any(|image| Caller::IngressController.is_named_in(image))
-        })
-        .collect();
-    let is_on_host = |id: &WorkloadId| cx.cluster.workload(*id).object.host_network;
-    controllers
-        .iter()
-        .all(is_on_host)
-        .then(|| controllers.first().copied())?
 }
 
 impl Blocked<'_> {
@@ -455,7 +445,9 @@ impl Blocked<'_> {
         let (protocol, port) = (entrance.protocol, entrance.port);
         let way = &self.ways[0];
         let who = match way.source {
-            Traffic::Controller => "an ingress controller or gateway",
+            Traffic::Controller(Carrier::Program(program)) => program,
+            Traffic::Controller(_) => "an ingress controller or gateway",
+            Traffic::Clients(Balancing::CloudLoadBalancer) => "the cloud's load balancer",
             Traffic::Router => "the router",
             Traffic::Clients(_) => "clients from outside",
             Traffic::Inside => "anybody",
@@ -475,7 +467,9 @@ impl Blocked<'_> {
                 "sends traffic to port {port} of those pods, where no rule lets anybody in; other ports of \
                  theirs are open"
             ),
-            Traffic::Controller | Traffic::Router => {
+            Traffic::Controller(_)
+            | Traffic::Router
+            | Traffic::Clients(Balancing::CloudLoadBalancer) => {
                 format!("sends traffic to port {port} of those pods")
             }
         };
@@ -493,7 +487,8 @@ impl Blocked<'_> {
             finding = finding.with_severity(Severity::Warning);
         }
         finding = entrance.point_out(cluster, finding);
-        if matches!(way.source, Traffic::Clients(_)) {
+        let is_by_node = way.source != Traffic::Clients(Balancing::CloudLoadBalancer);
+        if matches!(way.source, Traffic::Clients(_)) && is_by_node {
             finding = finding
                 .note("what comes through the node that a pod is on gets in whatever policies say");
         }
@@ -520,7 +515,7 @@ impl Blocked<'_> {
             .flat_map(|(_, _, rule)| rule.peers.items());
         peers
             .into_iter()
-            .find_map(|peer| host_network_controller(cx, peer))
+            .find_map(|peer| controllers::on_host_network(cx, peer))
     }
 
     fn help(&self, cx: &Context<'_>) -> String {
@@ -532,6 +527,10 @@ impl Blocked<'_> {
                 "allow the callers on {} {}, or take the port from the Service",
                 self.entrance.protocol, self.entrance.port
             ),
+            Traffic::Clients(Balancing::CloudLoadBalancer) => format!(
+                "allow the load balancer's addresses by `ipBlock`, or everybody on that port: \
+                 `- {{ports: [{port}]}}`"
+            ),
             Traffic::Clients(_) => format!(
                 "allow the clients' addresses, or everybody on that port: \
                  `- {{ports: [{port}]}}`"
@@ -542,12 +541,12 @@ impl Blocked<'_> {
                 format!("allow OpenShift's router: {}", rule(&peer))
             }
             // Cilium's own proxy, which an Ingress or a Gateway of its comes through, is no pod.
-            Traffic::Controller if self.entrance.is_guarded_by_plugin() => format!(
+            Traffic::Controller(_) if self.entrance.is_guarded_by_plugin() => format!(
                 "allow the controller on {} {}: by its namespace, or by the entity `ingress` for \
                  Ingresses and Gateways of Cilium's own",
                 self.entrance.protocol, self.entrance.port
             ),
-            Traffic::Controller => match known_home(cx) {
+            Traffic::Controller(_) => match controllers::home(cx.cluster) {
                 Some(Home::Namespace(namespace)) if self.host_network_controller(cx).is_none() => {
                     let name = &cx.cluster.namespace(namespace).name;
                     let peer = snippet::namespace_selector(name);
@@ -565,33 +564,4 @@ impl Blocked<'_> {
             },
         }
     }
-}
-
-/// Where the controllers are that the manifests show.
-enum Home {
-    /// All in one namespace.
-    Namespace(NamespaceId),
-    /// All on the host network.
-    Host,
-}
-
-/// Where all controllers are; `None` where there is none, or they are in several places.
-fn known_home(cx: &Context<'_>) -> Option<Home> {
-    let cluster = cx.cluster;
-    let controllers: Vec<WorkloadId> = cluster
-        .workload_ids()
-        .filter(|id| {
-            let workload = &cluster.workload(*id).object;
-            let mut images = workload.containers.iter().map(|it| it.image.as_str());
-            images.any(|image| image.contains("ingress"))
-        })
-        .collect();
-    let first = cluster.workload(*controllers.first()?);
-    let is_on_host = |id: &WorkloadId| cluster.workload(*id).object.host_network;
-    if controllers.iter().all(is_on_host) {
-        return Some(Home::Host);
-    }
-    let mut others = controllers.iter().map(|id| cluster.workload(*id).namespace);
-    let is_one = others.all(|namespace| namespace == first.namespace);
-    is_one.then_some(Home::Namespace(first.namespace))
 }

@@ -7,8 +7,10 @@ use crate::k8s::{
     Direction, LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
     NetworkPolicyRule, PeerPlace, PortReference, is_opaque,
 };
+use crate::lint::api_server::may_be_api_server;
 use crate::lint::callers::may_select_namespace;
 use crate::lint::claims::{self, Counterpart, Denial, Extent};
+use crate::lint::claims_of_comments;
 use crate::lint::containment::PodSet;
 use crate::lint::rewrite::Item;
 use crate::lint::unjudged::Unjudged;
@@ -29,7 +31,11 @@ declare_rule! {
     /// - `allow-from-monitoring` for another namespace than `monitoring`, which exists (only
     ///   behind a word such as `from`, as a name may be a product's);
     /// - a comment about the API server right above an egress rule without `to` and `ports`,
-    ///   which is for everything.
+    ///   which is for everything;
+    /// - a comment about what is outside (`# external HTTPS`) right above a rule for
+    ///   `namespaceSelector: {}` (of egress) or `podSelector: {}`, which matches pods only, where
+    ///   no other rule opens the same pods to addresses;
+    /// - a comment about the API server right above a rule for pods, which it is not among.
     ///
     /// A name is read word by word, and one with a word that may make an exception is not
     /// understood: `default-deny-except-dns`, `deny-from-other-namespaces`. A denial may let
@@ -87,7 +93,7 @@ declare_rule! {
     /// There is no automatic fix: either the name is wrong or the rules are.
     pub(super) struct NameContradictsEffect {
         name: "name-contradicts-effect",
-        summary: "a policy does not do what its name says",
+        summary: "a policy does not do what its name, or a comment in it, says",
         category: Category::Hygiene,
         severity: Severity::Warning,
         tier: Stable,
@@ -116,7 +122,9 @@ impl Rule for NameContradictsEffect {
                 .or_else(|| allows_nothing(cx, &unjudged, id, policy))
                 .or_else(|| allows_no_dns(cx, id, policy))
                 .or_else(|| allows_another(cx, id, policy));
-            let of_comments = about_api_server(cx, id, policy);
+            let of_comments = about_api_server(cx, id, policy)
+                .into_iter()
+                .chain(about_no_pods(cx, id, policy));
             for finding in finding.into_iter().chain(of_comments) {
                 cx.report(finding);
             }
@@ -224,10 +232,8 @@ fn is_broad(rule: &NetworkPolicyRule) -> bool {
 }
 
 fn is_for_own_namespace(rule: &NetworkPolicyRule) -> bool {
-    let is_everything = |selector: &LabelSelector| selector.is_empty();
-    let is_own = |peer: &NetworkPolicyPeer| matches!(peer.selectors(), Some((None, Some(pods))) if is_everything(pods));
     let peers = rule.peers.items();
-    !peers.is_empty() && peers.iter().all(is_own)
+    !peers.is_empty() && peers.iter().all(NetworkPolicyPeer::is_own_namespace)
 }
 
 /// A policy that says that it denies a direction, and does not isolate for it.
@@ -438,11 +444,119 @@ fn about_api_server(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> V
         let mark = Item::from(rule).mark(cx.sources);
         let comment = cx.comments.above(mark);
         let message = "the comment names the API server, but the rule allows everything";
-        claims::is_about_api_server(&comment).then(|| {
+        claims_of_comments::is_about_api_server(&comment).then(|| {
             cx.policy_finding(id, format!("spec.egress[{index}]"), mark, message)
                 .label("no `to` and no `ports`: every destination is open")
                 .help("name the addresses and the port of the API server")
         })
     });
     found.collect()
+}
+
+/// Rules for pods only under a comment that is about somebody whom no selector matches: the
+/// outside, or the API server.
+fn about_no_pods(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Vec<Diagnostic> {
+    if cx
+        .unjudged()
+        .may_be_in(cx.cluster, cx.cluster.policy(id).namespace)
+    {
+        return Vec::new();
+    }
+    let rules = DIRECTIONS.into_iter().flat_map(|direction| {
+        let rules = policy.rules(direction).iter().enumerate();
+        rules.map(move |(index, rule)| (direction, index, rule))
+    });
+    let found = rules.filter_map(|(direction, index, rule)| {
+        let first = rule.peers.items().first()?;
+        let comment = cx.comments.above(Item::from(rule).mark(cx.sources));
+        let path = format!(
+            "spec.{}[{index}].{}",
+            direction.field(),
+            direction.peers_field()
+        );
+        let is_outside = claims_of_comments::is_about_outside(&comment)
+            && is_for_all_pods(direction, rule)
+            && !is_open_to_outside(cx, id, direction);
+        if is_outside {
+            let message = "the comment speaks of the outside, but the rule allows pods only";
+            let finding = cx.policy_finding(id, path, first.span, message);
+            return Some(
+                finding
+                    .label("a selector matches pods, and never an address outside of the cluster")
+                    .help(
+                        "allow addresses: `ipBlock: {cidr: 0.0.0.0/0}`, with the ranges of the \
+                         cluster under `except`",
+                    ),
+            );
+        }
+        let is_for_api_server = claims_of_comments::is_about_api_server(&comment)
+            && rule
+                .peers
+                .items()
+                .iter()
+                .all(|peer| matches_no_api_server(cx, peer))
+            && !has_known_api_traffic(cx, id, direction);
+        is_for_api_server.then(|| {
+            let message = "the comment names the API server, but the rule allows pods only";
+            cx.policy_finding(id, path, first.span, message)
+                .label("a selector matches pods on the pod network, where no API server is")
+                .help("allow its addresses by `ipBlock`, or everybody on its port")
+        })
+    });
+    found.collect()
+}
+
+/// Whether the peers of a rule are all pods there are: of the cluster or of the own namespace;
+/// the latter only for ingress, where a controller of another one brings what is outside.
+fn is_for_all_pods(direction: Direction, rule: &NetworkPolicyRule) -> bool {
+    let is_empty = |selector: &LabelSelector| selector.is_empty();
+    let is_all = |peer: &NetworkPolicyPeer| {
+        peer.selectors().is_some_and(|(namespaces, pods)| {
+            namespaces.is_none_or(is_empty) && pods.is_none_or(is_empty)
+        })
+    };
+    match direction {
+        Direction::Ingress => is_for_own_namespace(rule),
+        Direction::Egress => rule.peers.items().iter().all(is_all),
+    }
+}
+
+/// Whether a rule of the namespace opens some of the same pods to addresses, for more than DNS.
+fn is_open_to_outside(cx: &Context<'_>, id: PolicyId, direction: Direction) -> bool {
+    let policy = cx.cluster.policy(id);
+    let Some(pods) = PodSet::of(policy.object.pod_selector.get()) else {
+        return true;
+    };
+    let is_open = |rule: &NetworkPolicyRule| {
+        let (peers, ports) = (rule.peers.items(), rule.ports.items());
+        let is_for_dns = !ports.is_empty() && ports.iter().all(dns::is_dns_port);
+        let mut blocks = peers.iter().filter(|peer| peer.ip_block.get().is_some());
+        !is_for_dns && (peers.is_empty() || blocks.next().is_some())
+    };
+    let mut others = cx.cluster.policies_in(policy.namespace);
+    others.any(|other| {
+        let other = &cx.cluster.policy(other).object;
+        let others = PodSet::of(other.pod_selector.get());
+        others.is_none_or(|others| others.overlaps(&pods))
+            && other.rules(direction).iter().any(is_open)
+    })
+}
+
+/// Whether a peer is selectors, and the CNI plugin lets none of them see the API server.
+fn matches_no_api_server(cx: &Context<'_>, peer: &NetworkPolicyPeer) -> bool {
+    peer.selectors().is_some() && !may_be_api_server(cx, peer)
+}
+
+/// Whether other manifests show that the API server calls pods of the namespace, or is called
+/// by the policy's: then `webhook-blocked` and `apiserver-egress-blocked` judge.
+fn has_known_api_traffic(cx: &Context<'_>, id: PolicyId, direction: Direction) -> bool {
+    let clients = cx.api_clients();
+    let mut selected = cx.engine.selected(id).iter();
+    let name = &cx.cluster.namespace(cx.cluster.policy(id).namespace).name;
+    let extensions = &cx.cluster.context_objects().api_extensions;
+    let mut calls = extensions.iter().flat_map(|extension| &extension.calls);
+    match direction {
+        Direction::Ingress => calls.any(|call| call.namespace == *name),
+        Direction::Egress => selected.any(|pods| clients.evidence(*pods).is_some()),
+    }
 }
