@@ -161,7 +161,7 @@ fn mismatch(
     }
     match (namespaces, pods) {
         (None, Some(pods)) => in_own_namespace(cx, own, peer, pods),
-        (Some(namespaces), pods) => in_namespaces(cx, namespaces, pods),
+        (Some(namespaces), pods) => in_namespaces(cx, own, namespaces, pods),
         (None, None) => None,
     }
 }
@@ -221,6 +221,7 @@ fn in_own_namespace(
 /// Pods of namespaces that a peer names, which have no resolver, or not under these labels.
 fn in_namespaces(
     cx: &Context<'_>,
+    own: NamespaceId,
     namespaces: &LabelSelector,
     pods: Option<&LabelSelector>,
 ) -> Option<Mismatch> {
@@ -234,14 +235,18 @@ fn in_namespaces(
     }
     let home = pods.and_then(|pods| dns::home_of(cx.cluster, pods));
     let is_complete = cx.settings.inventory.is_complete_in(name);
-    let is_evidence = is_complete || home.is_some();
+    // The own namespace as a whole, as `podSelector: {}` is: nobody runs a resolver beside
+    // every application.
+    let is_own = known == [own] && pods.is_none_or(LabelSelector::is_empty);
+    let is_evidence = is_complete || home.is_some() || is_own;
     let home = home.unwrap_or("kube-system");
     is_evidence.then(|| Mismatch {
         span: name.span,
         message: format!("the resolver is in `{home}`, not in `{name}`"),
         label: format!("no resolver is known in `{name}`"),
         help: format!("select `{home}`"),
-        edit: Some(Edit {
+        // In place of the own namespace it would close that one's port.
+        edit: (!is_own).then(|| Edit {
             span: name.span,
             replacement: home.to_owned(),
         }),

@@ -100,10 +100,10 @@ impl Rule for EmptyMeansAll {
 /// The pods that the policy is for.
 fn check_subject(cx: &mut Context<'_>, id: PolicyId, policy: &NetworkPolicy) {
     let path = "spec.podSelector";
+    let namespace = &cx.cluster.namespace(cx.cluster.policy(id).namespace).name;
+    let says_so = Denial::of(policy, namespace).is_some() || says_all(&policy.meta.name);
     match &policy.pod_selector {
         Field::Missing => {
-            let namespace = &cx.cluster.namespace(cx.cluster.policy(id).namespace).name;
-            let says_so = Denial::of(policy, namespace).is_some() || says_all(&policy.meta.name);
             if policy.meta.is_accepted && policy.meta.opaque.is_none() && !says_so {
                 let finding = cx
                     .policy_finding(
@@ -129,7 +129,10 @@ fn check_subject(cx: &mut Context<'_>, id: PolicyId, policy: &NetworkPolicy) {
                 )
                 .label("no value: every pod")
                 .help("write the labels under it, or `podSelector: {}` if every pod is meant");
-            cx.report(finding);
+            cx.report(match says_so || is_within_namespace(policy) {
+                true => finding.with_severity(Severity::Info),
+                false => finding,
+            });
         }
         Field::Value { value, .. } => {
             check_labels(cx, id, value, path, Asked::PodsOf(id));
@@ -140,6 +143,13 @@ fn check_subject(cx: &mut Context<'_>, id: PolicyId, policy: &NetworkPolicy) {
             }
         }
     }
+}
+
+/// Whether a policy lets the pods of its namespace talk to each other and says no more, which is
+/// said of every pod there.
+fn is_within_namespace(policy: &NetworkPolicy) -> bool {
+    let mut peers = policy.peers().map(|place| place.peer).peekable();
+    peers.peek().is_some() && peers.all(NetworkPolicyPeer::is_own_namespace)
 }
 
 /// A selector whose only list of requirements has no value.
@@ -171,12 +181,16 @@ fn check_peers(
         return;
     };
     let everybody = in_words(direction);
+    let ports = match rule.ports.items() {
+        [] => "",
+        _ => " on these ports",
+    };
     let written = if is_null(&rule.peers) {
         "without a value"
     } else {
         "with an empty list"
     };
-    let message = format!("`{peers}` {written} matches everything: {everybody}");
+    let message = format!("`{peers}` {written} matches everything: {everybody}{ports}");
     let field = direction.field();
     let mut finding = cx
         .policy_finding(id, format!("{path}.{peers}"), key, message)
@@ -184,11 +198,13 @@ fn check_peers(
         .help(format!(
             "to deny, write `{field}: []`; to allow all of it, leave out `{peers}`"
         ));
-    // Who lists ports means them to be open; only the empty key looks like a slip.
-    if !rule.ports.items().is_empty() {
+    // Who lists ports means them to be open: a key without a value looks like a slip, while an
+    // empty list is how many write "anywhere".
+    let (has_ports, is_list) = (!rule.ports.items().is_empty(), !is_null(&rule.peers));
+    if has_ports {
         finding = finding.with_severity(Severity::Warning);
     }
-    if says_all(&cx.cluster.policy(id).object.meta.name) {
+    if says_all(&cx.cluster.policy(id).object.meta.name) || has_ports && is_list {
         finding = finding.with_severity(Severity::Info);
     }
     cx.report(finding);

@@ -286,8 +286,8 @@ fn needs(cx: &Context<'_>, pods: &IsolatedPods) -> Needs {
         .unwrap_or_default()
 }
 
-/// Whether a rule opens nothing but the API server: single addresses on a port of its, or its
-/// pods.
+/// Whether a rule opens nothing but the API server: single addresses on a port of its, its
+/// pods, or, as no selector matches it, everybody on ports one of which is its alone.
 fn is_for_api_server(cx: &Context<'_>, rule: &NetworkPolicyRule) -> bool {
     const PORTS: [u16; 3] = [443, 6443, 16443];
     let peers = rule.peers.items();
@@ -300,11 +300,16 @@ fn is_for_api_server(cx: &Context<'_>, rule: &NetworkPolicyRule) -> bool {
         Some(PortReference::Number(number)) => PORTS.contains(number),
         _ => false,
     };
+    let is_its_alone = |port: &NetworkPolicyPort| {
+        matches!(port.port.get().map(|port| &port.value),
+            Some(PortReference::Number(number)) if *number != 443)
+    };
     let ports = rule.ports.items();
-    !peers.is_empty()
-        && peers.iter().all(is_machine)
-        && !ports.is_empty()
-        && ports.iter().all(is_its_port)
+    let is_for_it = match peers {
+        [] => ports.iter().any(is_its_alone),
+        peers => peers.iter().all(is_machine),
+    };
+    is_for_it && !ports.is_empty() && ports.iter().all(is_its_port)
 }
 
 fn describe(

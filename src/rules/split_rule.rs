@@ -342,7 +342,8 @@ impl<'p> Run<'p> {
             && is_one_kind
             && are_neighbours
             && !last.1.ports.items().is_empty()
-            && !open.iter().any(is_commented)
+            // What stands above the first is a heading for all of them.
+            && !open.iter().skip(1).any(is_commented)
             && !is_commented(&last);
         is_run.then_some(Self { open, last })
     }

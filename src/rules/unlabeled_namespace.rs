@@ -1,7 +1,7 @@
 //! Namespaces without the label that a selector wants.
 
 use crate::cluster::platform::{self, Known, KnownPods};
-use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId};
+use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{LabelSelector, NetworkPolicyPeer, Operator, PeerPlace, is_opaque};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
@@ -292,7 +292,12 @@ fn finding(
         });
     }
     let is_platforms = platform::makes_namespace(value);
-    let is_unknown_key = NAME_KEYS.contains(&key.as_str())
+    // Who asks for a further label knows what the namespaces are labelled with.
+    let is_alone = place.peer.namespace_selector.get().is_some_and(|selector| {
+        selector.match_labels.len() + selector.match_expressions.len() == 1
+    });
+    let is_unknown_key = is_alone
+        && NAME_KEYS.contains(&key.as_str())
         && cx
             .cluster
             .namespaces()
@@ -332,15 +337,24 @@ fn of_pods(
 ) -> Option<Diagnostic> {
     let cluster = cx.cluster;
     let mut namespaces = cluster.namespaces().iter();
-    if !POD_KEYS.contains(&key.as_str())
-        || namespaces.any(|namespace| namespace.labels.get(key).is_some())
-    {
+    if namespaces.any(|namespace| namespace.labels.get(key).is_some()) {
         return None;
     }
     let known = KnownPods::named_by(key, value);
-    let mut workloads = cluster.workload_ids();
-    let workload =
-        workloads.find(|id| cluster.workload(*id).object.labels.get(key) == Some(value.as_str()));
+    let with_label =
+        |id: &WorkloadId| cluster.workload(*id).object.labels.get(key) == Some(value.as_str());
+    let workloads = || cluster.workload_ids().filter(with_label);
+    // Under another key the namespace of such pods may have the label, where no manifest says
+    // what labels it has.
+    let is_declared = |id: WorkloadId| {
+        let namespace = cluster.namespace(cluster.workload(id).namespace);
+        namespace.declared.is_some()
+    };
+    let workload = workloads().next();
+    let is_certain = workload.is_some() && workloads().all(is_declared);
+    if !POD_KEYS.contains(&key.as_str()) && !is_certain {
+        return None;
+    }
     let home = match (workload, known) {
         (Some(workload), _) => {
             let namespace = cluster.workload(workload).namespace;

@@ -1,7 +1,8 @@
 //! Selectors that ask for labels that the next release changes.
 
+use crate::cluster::Cluster;
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::k8s::{Label, LabelSelector, Operator, is_opaque};
+use crate::k8s::{Label, LabelSelector, Operator, WorkloadKind, is_opaque};
 use crate::lint::pod_selectors::{self, PodSelector};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, rewrite};
 use crate::source::{Edit, Span, Spanned};
@@ -12,7 +13,8 @@ declare_rule! {
     ///
     /// Reports selectors that ask for a label that changes with every release or every run:
     /// `pod-template-hash`, `controller-revision-hash`, `helm.sh/chart`,
-    /// `app.kubernetes.io/version`, the name of one run of a job, and the like.
+    /// `app.kubernetes.io/version`, the name of one run of a job, that of a CronJob for the name
+    /// of its jobs, and the like.
     ///
     /// Labels that name a chosen part of an application (`version: v2`), a job of a fixed name
     /// or one pod of a StatefulSet are left alone; so are text that a template fills in and
@@ -83,7 +85,9 @@ impl Rule for UnstableLabel {
         for id in cx.cluster.policy_ids() {
             for place in pod_selectors::in_policy(cx.cluster, id) {
                 for (key, value) in requirements(place.selector) {
-                    let Some(change) = Change::of(key, value) else {
+                    let change = Change::of(key, value);
+                    let Some(change) = change.or_else(|| of_cron_job(cx.cluster, key, value))
+                    else {
                         continue;
                     };
                     let of_policy = place.peer.is_none();
@@ -167,6 +171,18 @@ impl Change {
     }
 }
 
+/// The label of jobs whose name is that of a CronJob: each of its jobs is called after it and the
+/// minute of its start, and none just like it.
+fn of_cron_job(cluster: &Cluster, key: &str, value: &str) -> Option<Change> {
+    let named = |kind: WorkloadKind| {
+        let mut workloads = cluster.workloads().iter().map(|it| &it.object);
+        workloads.any(|it| it.kind == kind && it.meta.name.value == value)
+    };
+    let is_job_name = matches!(key, "job-name" | "batch.kubernetes.io/job-name");
+    (is_job_name && named(WorkloadKind::CronJob) && !named(WorkloadKind::Job))
+        .then_some(Change::Run)
+}
+
 /// Whether a version is that of one release, such as `1.14.2` or `v2.0`; `v2` and `canary`
 /// name parts of an application that exist beside each other.
 fn is_release(version: &str) -> bool {
@@ -236,7 +252,8 @@ fn describe(cx: &Context<'_>, key: &str, value: &str, places: &[Found<'_>]) -> D
 fn drop_label(cx: &Context<'_>, found: &Found<'_>, key: &str) -> Option<Edit> {
     found.place.peer?;
     let labels = &found.place.selector.match_labels;
-    let stays = |label: &Label| Change::of(&label.key, &label.value).is_none();
+    let stays =
+        |label: &Label| label.key.value != key && Change::of(&label.key, &label.value).is_none();
     let label = labels.iter().find(|label| label.key.value == key)?;
     if !labels.iter().any(stays) {
         return None;
