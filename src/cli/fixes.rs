@@ -100,15 +100,19 @@ impl Offered {
         if terminal.verbosity == Verbosity::Quiet {
             return;
         }
-        if self.others.is_empty() {
-            terminal.say("no finding has a fix that changes anything");
+        let mut others = self.others.iter();
+        let Some((first, number)) = others.next() else {
+            return terminal.say("no finding has a fix that changes anything");
+        };
+        let mut line = format!(
+            "nothing to fix; --fix={} would fix {}",
+            first.name(),
+            count(*number, "finding")
+        );
+        for (class, number) in others {
+            line += &format!(", --fix={} {number}", class.name());
         }
-        for (class, number) in &self.others {
-            let (fixes, class) = (count(*number, "finding"), class.name());
-            terminal.say(format_args!(
-                "nothing to fix; {fixes} more with --fix={class}"
-            ));
-        }
+        terminal.say(line);
     }
 }
 

@@ -300,7 +300,7 @@ fn protocol_of(protocol: &str) -> Result<Protocol, Mistake> {
     let found = Protocol::ALL
         .into_iter()
         .find(|known| known.name().eq_ignore_ascii_case(protocol));
-    let reason = || format!("not a port: `{protocol}` is none of the protocols tcp, udp and sctp");
+    let reason = || format!("not a port: the protocol is tcp, udp or sctp, not `{protocol}`");
     found.ok_or_else(|| malformed(reason()))
 }
 

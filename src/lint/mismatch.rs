@@ -169,7 +169,7 @@ impl Mismatch {
             }
             Self::Name { .. } => finding
                 .related(pods.labels_span, pods_have(&pods.labels, &workload))
-                .help("select the pods by a label that they have: a workload's name is none"),
+                .help("select the pods by a label that they have: a workload's name is not one"),
             Self::Elsewhere { namespace, .. } => {
                 let home = &cluster.namespace(namespace).name;
                 finding.related(

@@ -15,6 +15,9 @@ const HANG: usize = 4;
 /// A cell that is longer than a line is begun in a line only if this much of it fits.
 const MIN_REST: usize = 24;
 
+/// In front of a line that stays as it is: no escaped text has it.
+pub(super) const WHOLE: char = '\u{1}';
+
 /// Writes lines that fit.
 pub struct Fitted<'o> {
     out: &'o mut dyn Write,
@@ -73,6 +76,9 @@ pub fn fit(line: &str, width: usize) -> String {
 
 /// The same, where what goes on is indented by `hang` more columns.
 pub(super) fn fit_hanging(line: &str, width: usize, hang: usize) -> String {
+    if let Some(line) = line.strip_prefix(WHOLE) {
+        return line.to_owned();
+    }
     let width = width.max(MIN_WIDTH);
     let words = words(line);
     let total: usize = words.iter().map(|word| word.gap + word.width).sum();
@@ -267,6 +273,10 @@ mod tests {
             (
                 "12 |     a line of a source that stays, however long it is",
                 "12 |     a line of a source that stays, however long it is",
+            ),
+            (
+                "\u{1}    -  - a line of a patch that stays, however long it is",
+                "    -  - a line of a patch that stays, however long it is",
             ),
             (
                 "  = help: fix it   npcheck lint --fix=safe --select a k8s/x.yaml",

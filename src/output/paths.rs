@@ -244,7 +244,8 @@ fn write_cut(cut: &CutAnswer, style: Style, out: &mut dyn Write) -> io::Result<(
         )?;
     }
     for line in cut.manifest.lines().chain(cut.diff.lines()) {
-        writeln!(out, "    {}", Escaped(line))?;
+        let line = format!("    {}", Escaped(line));
+        writeln!(out, "{}", style.whole(line))?;
     }
     Ok(())
 }

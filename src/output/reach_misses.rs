@@ -36,7 +36,7 @@ impl Words<'_> {
                     "wants a pod of another namespace".to_owned()
                 }
             },
-            Miss::NotAPod => format!("wants a pod of the cluster, {other} is none"),
+            Miss::NotAPod => format!("wants a pod of the cluster, {other} is not one"),
             Miss::HostNetwork => {
                 format!(
                     "wants a pod by its labels, {other} is on the host network, unseen by selectors"

@@ -66,10 +66,10 @@ pub(super) fn unmet(unmet: &Unmet, other: &str) -> String {
                 Some(account) => {
                     format!("wants service account {wanted}, {other} runs as {account}")
                 }
-                None => format!("wants a pod with service account {wanted}, {other} is none"),
+                None => format!("wants a pod with service account {wanted}, {other} is not one"),
             }
         }
-        Asks::Cluster => format!("wants a pod of this cluster, {other} is none"),
+        Asks::Cluster => format!("wants a pod of this cluster, {other} is not one"),
         Asks::Reserved(test) => {
             format!("wants reserved:{}, {other} is another end", test.key)
         }

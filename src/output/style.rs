@@ -2,7 +2,7 @@
 //!
 //! Refuses to find out what the terminal can do: it is told.
 
-use super::fit::Fitted;
+use super::fit::{Fitted, WHOLE};
 use std::fmt;
 use std::io::Write;
 
@@ -60,6 +60,15 @@ impl Style {
     /// Writes to `out`, in lines that fit.
     pub fn fit(self, out: &mut dyn Write) -> Fitted<'_> {
         Fitted::new(out, self.width)
+    }
+
+    /// A line of a source or of a patch, for a writer of [`fit`](Self::fit): it stays as it is,
+    /// however long it is.
+    pub(super) fn whole<T: fmt::Display>(self, line: T) -> String {
+        match self.width {
+            Some(_) => format!("{WHOLE}{line}"),
+            None => line.to_string(),
+        }
     }
 
     /// `text` in the colours of `role`, where there are any.

@@ -306,7 +306,7 @@ fn reason_for_no_address(text: &str) -> Option<String> {
     let looks_like_ipv6 = address.matches(':').count() > 1 && is_hexadecimal(address);
     let ends_as_block = length.is_none_or(is_digits);
     if (looks_like_ipv4 || looks_like_ipv6) && ends_as_block {
-        return Some(format!("not an address: `{address}` is none"));
+        return Some(format!("`{address}` is not a valid address"));
     }
     // `10.0.0.1-10.0.0.9`
     let mut ends = text.split('-');

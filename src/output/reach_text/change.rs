@@ -110,7 +110,8 @@ impl Page<'_, '_> {
             for (sign, lines, role) in lines {
                 for line in lines {
                     let line = format!("{sign} {}", Escaped(line));
-                    writeln!(out, "    {}", self.style.paint(role, line.trim_end()))?;
+                    let line = self.style.paint(role, line.trim_end());
+                    writeln!(out, "{}", self.style.whole(format!("    {line}")))?;
                 }
             }
         }
