@@ -16,6 +16,8 @@ pub struct CiliumOptions {
     pub means_local_cluster: Switch,
     /// `enable-k8s-networkpolicy`.
     pub enforces_network_policies: Switch,
+    /// `enable-k8s-cluster-network-policy`.
+    pub reads_cluster_policies: Switch,
 }
 
 /// Whether an option is on.
@@ -52,6 +54,7 @@ impl Default for CiliumOptions {
             allows_localhost: Switch::On,
             means_local_cluster: Switch::On,
             enforces_network_policies: Switch::On,
+            reads_cluster_policies: Switch::Off,
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::Cluster;
 use super::cilium_options::CiliumOptions;
 use super::cni::Cni;
-use crate::k8s::{EntrypointKind, WorkloadKind};
+use crate::k8s::{ClusterPolicyKind, EntrypointKind, WorkloadKind};
 use crate::source::Span;
 use ipnet::IpNet;
 
@@ -211,6 +211,21 @@ impl Enforcement {
         &self.cilium
     }
 
+    /// Whether a cluster-wide policy of a kind is read at all. Cilium reads the newest kind where
+    /// it is told to, and Calico that kind alone (M5, M6).
+    #[must_use]
+    pub fn reads(&self, kind: ClusterPolicyKind) -> bool {
+        let is_newest = kind == ClusterPolicyKind::ClusterNetworkPolicy;
+        match self.cni.as_ref().map(|cni| cni.value) {
+            Some(Cni::Cilium) => {
+                is_newest && self.cilium.drops() && self.cilium.reads_cluster_policies.is_on()
+            }
+            Some(Cni::Calico) => is_newest,
+            Some(Cni::Weave) => false,
+            _ => true,
+        }
+    }
+
     /// Whether every object of the cluster is among the inputs, so that what is named and not
     /// there does not exist.
     #[must_use]
@@ -330,6 +345,12 @@ impl Enforcement {
                 own.enforces_network_policies,
                 default.enforces_network_policies,
                 "false",
+            ),
+            (
+                "cilium.enableK8sClusterNetworkPolicy",
+                own.reads_cluster_policies,
+                default.reads_cluster_policies,
+                "true",
             ),
         ];
         let options = options.into_iter();

@@ -153,6 +153,7 @@ fn cluster() -> Map<String, Value> {
                 "allowLocalhost": {"enum": names(ALLOW_LOCALHOST)},
                 "policyDefaultLocalCluster": {"type": "boolean"},
                 "enableK8sNetworkPolicy": {"type": "boolean"},
+                "enableK8sClusterNetworkPolicy": {"type": "boolean"},
             })),
         ),
         (

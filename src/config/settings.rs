@@ -81,6 +81,7 @@ struct Cilium {
     allow_localhost: Option<String>,
     policy_default_local_cluster: Option<bool>,
     enable_k8s_network_policy: Option<bool>,
+    enable_k8s_cluster_network_policy: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -276,6 +277,10 @@ impl Cilium {
         options.enforces_network_policies = switch(
             self.enable_k8s_network_policy,
             options.enforces_network_policies,
+        );
+        options.reads_cluster_policies = switch(
+            self.enable_k8s_cluster_network_policy,
+            options.reads_cluster_policies,
         );
         Ok(options)
     }

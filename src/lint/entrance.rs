@@ -9,8 +9,8 @@ use crate::cluster::{Cluster, PolicyId, WorkloadId};
 use crate::diagnostic::Diagnostic;
 use crate::engine::program::{End, StageName};
 use crate::engine::{
-    AddressRange, CiliumSelector, Endpoint, Engine, Entity, PodView, PolicyRef, PolicyTrace,
-    RuleRef, SideTrace,
+    AddressRange, CiliumSelector, ConnectionSet, Endpoint, Engine, Entity, PodView, PolicyRef,
+    PolicyTrace, RuleRef, SideTrace,
 };
 use crate::k8s::{
     Action, CiliumMeaning, CiliumPeers, Direction, NetworkPolicyPeer, NetworkPolicyPort,
@@ -275,6 +275,16 @@ pub fn others<'e, 'c: 'e>(
     })
 }
 
+/// How a workload is isolated for egress.
+#[derive(Clone, Debug)]
+pub struct GuardedExit {
+    /// The policies of every kind that isolate it.
+    pub policies: Vec<PolicyRef>,
+    /// What it may open to some address outside, as far as that does not depend on which one
+    /// it is; with what depends on addresses that no manifest tells.
+    pub to_anybody: ConnectionSet,
+}
+
 /// The policies that isolate a workload for egress; `None` where none does, or where it
 /// cannot be said what they allow, as for [`Entrance::guarded`].
 #[must_use]
@@ -282,16 +292,19 @@ pub fn guarded_exit(
     engine: &Engine<'_>,
     unjudged: &Unjudged,
     workload: WorkloadId,
-) -> Option<Vec<PolicyId>> {
+) -> Option<GuardedExit> {
     let cluster = engine.cluster();
     let found = cluster.workload(workload);
-    if !found.object.meta.is_accepted || unjudged.may_be_in(cluster, found.namespace) {
+    if !found.object.meta.is_accepted || unjudged.is_unknown_in(cluster, found.namespace) {
         return None;
     }
     let pods = Endpoint::workload(cluster, workload);
     let explanation = engine.judge().explain(&pods, &anybody());
-    let guards = guards(&explanation.ways.first()?.egress)?;
-    Some(guards.iter().filter_map(network_policy).collect())
+    let egress = &explanation.ways.first()?.egress;
+    Some(GuardedExit {
+        policies: guards(egress)?,
+        to_anybody: egress.verdict.possible().clone(),
+    })
 }
 
 fn network_policy(policy: &PolicyRef) -> Option<PolicyId> {

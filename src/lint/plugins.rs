@@ -64,6 +64,19 @@ const GAPS: &[Gap] = &[
         feature: Feature::AdminPolicies,
         effect: "it is ignored; Cilium 1.20 and later can be told to read `ClusterNetworkPolicy`",
     },
+    // Documentation/network/kubernetes/policy.rst of 1.20.
+    Gap {
+        cni: Cni::Cilium,
+        feature: Feature::ClusterPolicies,
+        effect: "it is ignored, unless the agent of Cilium 1.20 or later has \
+                 `enable-k8s-cluster-network-policy`",
+    },
+    // libcalico-go/lib/backend/k8s: `ClusterNetworkPolicy` took its place.
+    Gap {
+        cni: Cni::Calico,
+        feature: Feature::AdminPolicies,
+        effect: "it is ignored; newer releases of Calico read `ClusterNetworkPolicy` instead",
+    },
     // flannel-io/flannel, README: policies are left to other programs.
     Gap {
         cni: Cni::Flannel,

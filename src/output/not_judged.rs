@@ -53,6 +53,7 @@ pub fn not_judged_lines(not_judged: &NotJudged, sources: &SourceMap) -> Vec<Stri
 fn inert_lines(not_judged: &NotJudged) -> Vec<String> {
     let mut lines = Vec::new();
     let mut of_others: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut not_read: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut rejected = Vec::new();
     let mut refused: Vec<&str> = Vec::new();
     for policy in not_judged.inert_policies() {
@@ -61,6 +62,9 @@ fn inert_lines(not_judged: &NotJudged) -> Vec<String> {
             InertReason::RejectedByAgent(reason) => rejected.push((&policy.name, reason)),
             InertReason::OfAnotherPlugin { product, cni } => {
                 *of_others.entry((product, cni)).or_default() += 1;
+            }
+            InertReason::KindNotRead { kind, cni } => {
+                *not_read.entry((kind, cni)).or_default() += 1;
             }
         }
     }
@@ -84,6 +88,12 @@ fn inert_lines(not_judged: &NotJudged) -> Vec<String> {
         let policies = count(number, "policy");
         lines.push(format!(
             "not enforced: {policies} of {product}, as the CNI plugin is {cni}"
+        ));
+    }
+    for ((kind, cni), number) in not_read {
+        let policies = count(number, kind);
+        lines.push(format!(
+            "not enforced: {policies}, which {cni} does not read"
         ));
     }
     lines
@@ -116,6 +126,7 @@ fn inert_value(policy: &InertPolicy) -> Value {
         InertReason::RejectedByServer => "the API server rejects it".to_owned(),
         InertReason::RejectedByAgent(reason) => format!("Cilium's agent rejects it: {reason}"),
         InertReason::OfAnotherPlugin { cni, .. } => format!("the CNI plugin is {cni}"),
+        InertReason::KindNotRead { kind, cni } => format!("{cni} does not read {kind} objects"),
     };
     json!({"policy": policy.name, "reason": reason})
 }

@@ -37,6 +37,7 @@ impl Words<'_> {
             StageName::NotJudged
             | StageName::EgressFirewall
             | StageName::Denies
+            | StageName::Isolation
             | StageName::CalicoTier(_) => {
                 let mut policies = stage.policies.iter();
                 let tier = policies.find_map(|policy| self.calico_tier(policy.policy));

@@ -8,7 +8,7 @@ use super::reach_plugin;
 use super::reach_terms::{network_peer, numbers, pods, some_of};
 use super::{count, flow_names};
 use crate::cluster::Cluster;
-use crate::engine::program::{End, StageName};
+use crate::engine::program::StageName;
 use crate::engine::{
     Asks, ConnectionSet, Decision, Matter, Miss, PeerRef, PeerTrace, PluginDifference, PolicyRef,
     PortRef, PortTrace, ReasonCode, RuleRef, RuleTrace, SideTrace,
@@ -204,12 +204,10 @@ impl<'a> Words<'a> {
         if let Some(said) = self.tier_decision(side, decision) {
             return said;
         }
-        let policies = side.policies(StageName::NetworkPolicies).iter();
-        let policies =
-            policies.filter(|policy| policy.selects == Truth::True && policy.end == End::Deny);
-        let isolating = policies.clone().count();
-        let rules = policies.flat_map(|policy| &policy.rules);
-        let rules = rules.filter(|rule| rule.is_written()).count();
+        let isolating: Vec<PolicyRef> = side.isolating().map(|policy| policy.policy).collect();
+        let rules = side.rules_of(StageName::NetworkPolicies);
+        let rules = rules.filter(|rule| rule.is_written() && isolating.contains(&rule.policy));
+        let (isolating, rules) = (isolating.len(), rules.count());
         let isolated = format!("isolated by {}", count(isolating, "policy"));
         let decider = decision.rule.map(|rule| {
             format!(
@@ -254,6 +252,8 @@ impl<'a> Words<'a> {
                 if isolating == 1 { "has" } else { "have" }
             ),
             ReasonCode::NoRuleMatches => match (isolating, rules) {
+                (1, 0) => format!("{isolated}, which allows nothing"),
+                (_, 0) => format!("{isolated}, which allow nothing"),
                 (1, 1) => format!("{isolated}, its only rule does not match"),
                 (1, _) => format!("{isolated}, none of its {rules} rules matches"),
                 (_, 1) => format!("{isolated}, their only rule does not match"),

@@ -1,9 +1,9 @@
 //! Pods that talk to the Kubernetes API and are not allowed to.
 
-use crate::cluster::{PolicyId, WorkloadId};
+use crate::cluster::{Cni, PluginPolicyId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{AddressRange, ConnectionSet};
-use crate::k8s::{Direction, IpBlock, NetworkPolicyRule, Protocol};
+use crate::engine::{AddressRange, ConnectionSet, Endpoint, Entity, PolicyRef};
+use crate::k8s::{Direction, IpBlock, NetworkPolicyRule, Product, Protocol};
 use crate::lint::api_clients::Evidence;
 use crate::lint::api_server::may_be_api_server;
 use crate::lint::{Category, Context, Rule, RuleMeta, callers, declare_rule, entrance};
@@ -26,8 +26,9 @@ declare_rule! {
     /// after the Service `kubernetes` has translated it, so it is the API server's own address
     /// and port (mostly 443 or 6443) that count, with most CNI plugins.
     ///
-    /// Some plugins have policies of their own for this; a namespace that has one is left
-    /// alone.
+    /// Policies of Cilium and of Calico count where their plugin is in force; Cilium knows the API
+    /// server by the entity `kube-apiserver`. A namespace with policies that npcheck does not
+    /// evaluate is left alone.
     ///
     /// ## Example
     ///
@@ -120,13 +121,14 @@ impl Rule for ApiserverEgressBlocked {
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let cluster = cx.cluster;
         let unjudged = cx.unjudged();
-        let mut blocked: BTreeMap<Vec<PolicyId>, Vec<(WorkloadId, Evidence<'_>)>> = BTreeMap::new();
+        let mut blocked: BTreeMap<Vec<PolicyRef>, Vec<(WorkloadId, Evidence<'_>)>> =
+            BTreeMap::new();
         let api_clients = cx.api_clients();
         for id in cluster.workload_ids() {
             let Some(evidence) = api_clients.evidence(id) else {
                 continue;
             };
-            let Some(policies) = entrance::guarded_exit(cx.engine, &unjudged, id) else {
+            let Some(exit) = entrance::guarded_exit(cx.engine, &unjudged, id) else {
                 continue;
             };
             let names_it = |policy: &PolicyId| {
@@ -136,24 +138,52 @@ impl Rule for ApiserverEgressBlocked {
                     .flat_map(|rule| rule.peers.items())
                     .any(|peer| may_be_api_server(cx, peer))
             };
-            if !reaches_an_address(cx, id) && !policies.iter().any(names_it) {
-                blocked.entry(policies).or_default().push((id, evidence));
+            let reaches_it = has_port(&exit.to_anybody)
+                || reaches_an_address(cx, id)
+                || reaches_entity(cx, id)
+                || network_policies(&exit.policies).any(|policy| names_it(&policy));
+            if !reaches_it {
+                let clients = blocked.entry(exit.policies).or_default();
+                clients.push((id, evidence));
             }
         }
         for (policies, clients) in blocked {
-            let finding = describe(cx, &policies, &clients);
-            cx.report(finding);
+            if let Some(finding) = describe(cx, &policies, &clients) {
+                cx.report(finding);
+            }
         }
     }
 }
 
+fn network_policies(policies: &[PolicyRef]) -> impl Iterator<Item = PolicyId> + '_ {
+    policies.iter().filter_map(|policy| match policy {
+        PolicyRef::Network(id) => Some(*id),
+        PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => None,
+    })
+}
+
+/// Whether there is a port of the API server among connections.
+fn has_port(connections: &ConnectionSet) -> bool {
+    PORTS
+        .iter()
+        .any(|port| connections.contains(Protocol::Tcp, *port))
+}
+
+/// Whether a workload may send to the API server where the CNI plugin knows it by itself, and not
+/// by its address.
+fn reaches_entity(cx: &Context<'_>, id: WorkloadId) -> bool {
+    let cni = cx.cluster.enforcement().cni().map(|cni| cni.value);
+    if cni != Some(Cni::Cilium) {
+        return false;
+    }
+    let pods = Endpoint::workload(cx.cluster, id);
+    let api_server = Endpoint::Entity(Entity::KubeApiserver);
+    let explanation = cx.engine.judge().explain(&pods, &api_server);
+    has_port(explanation.verdict.possible())
+}
+
 /// Whether a workload may send to some address outside on a port of the API server.
 fn reaches_an_address(cx: &Context<'_>, id: WorkloadId) -> bool {
-    let has_port = |connections: &ConnectionSet| {
-        PORTS
-            .iter()
-            .any(|port| connections.contains(Protocol::Tcp, *port))
-    };
     let relation = cx.engine.relation();
     let of_services = ranges_of_services(cx);
     [AddressRange::IPV4, AddressRange::IPV6]
@@ -209,23 +239,57 @@ fn block_of_services<'c>(cx: &Context<'c>, id: PolicyId) -> Option<&'c IpBlock> 
     })
 }
 
+/// The policy that a finding is about, and where it isolates: a NetworkPolicy that has rules, if
+/// there is one.
+fn anchored(cx: &Context<'_>, policies: &[PolicyRef], message: String) -> Option<Diagnostic> {
+    let cluster = cx.cluster;
+    let has_rules = |id: &PolicyId| !cluster.policy(*id).object.egress.items().is_empty();
+    let known = network_policies(policies).find(has_rules);
+    if let Some(id) = known.or(network_policies(policies).next()) {
+        let (span, path) = cluster.policy(id).object.isolates_at(Direction::Egress);
+        return Some(cx.policy_finding(id, path, span, message));
+    }
+    let policy = cluster.plugin_policy(plugin_policy(policies)?);
+    let finding = cx.finding(policy.meta.name.span, message);
+    Some(finding.about(policy.display(), ""))
+}
+
+fn plugin_policy(policies: &[PolicyRef]) -> Option<PluginPolicyId> {
+    policies.iter().find_map(|policy| match policy {
+        PolicyRef::Plugin(id) => Some(*id),
+        PolicyRef::Network(_) | PolicyRef::Cluster(_) | PolicyRef::Part(_) => None,
+    })
+}
+
+/// The rule that lets pods reach it, in the words of the policies.
+fn remedy(cx: &Context<'_>, policies: &[PolicyRef]) -> &'static str {
+    let plugin = plugin_policy(policies).map(|id| cx.cluster.plugin_policy(id));
+    match plugin.map(|policy| policy.kind.product) {
+        Some(Product::Cilium) => "admit it by its entity, `- toEntities: [kube-apiserver]`",
+        Some(_) => {
+            "admit its ports, `- {action: Allow, protocol: TCP, destination: {ports: [443, 6443]}}`, \
+             or its addresses by `nets`"
+        }
+        None => {
+            "admit its ports, `- {ports: [{protocol: TCP, port: 443}, {protocol: TCP, port: 6443}]}`, \
+             or its addresses by `ipBlock`"
+        }
+    }
+}
+
 fn describe(
     cx: &Context<'_>,
-    policies: &[PolicyId],
+    policies: &[PolicyRef],
     clients: &[(WorkloadId, Evidence<'_>)],
-) -> Diagnostic {
+) -> Option<Diagnostic> {
     let cluster = cx.cluster;
-    let has_rules = |id: &&PolicyId| !cluster.policy(**id).object.egress.items().is_empty();
-    let anchor = *policies.iter().find(has_rules).unwrap_or(&policies[0]);
-    let (span, path) = cluster.policy(anchor).object.isolates_at(Direction::Egress);
     let (first, evidence) = &clients[0];
     let who = match clients {
         [_] => format!("`{}` talks", cluster.workload_name(*first)),
         several => format!("{} workloads talk", several.len()),
     };
     let message = format!("{who} to the Kubernetes API, but no egress rule allows its address");
-    let mut finding = cx
-        .policy_finding(anchor, path, span, message)
+    let mut finding = anchored(cx, policies, message)?
         .label("isolates for egress; no rule here or in another policy admits TCP 443 or 6443 of an address");
     let name = cluster.workload_name(*first);
     finding = match evidence {
@@ -247,32 +311,28 @@ fn describe(
         let names: Vec<String> = names.collect();
         finding = finding.note(format!("cut off: {}", names.join(", ")));
     }
-    if let Some(block) = policies.iter().find_map(|id| block_of_services(cx, *id)) {
-        return finding
-            .related(
-                block.cidr.span,
-                "an address of a Service: it is turned into that of the API server itself before \
-                 policies are asked",
-            )
-            .help(
-                "admit the addresses of the API server itself (`kubectl get endpointslices -n \
-                 default -l kubernetes.io/service-name=kubernetes`), on its own port, mostly 6443",
-            );
+    if let Some(block) = network_policies(policies).find_map(|id| block_of_services(cx, id)) {
+        let finding = finding.related(
+            block.cidr.span,
+            "an address of a Service: it is turned into that of the API server itself before \
+             policies are asked",
+        );
+        return Some(finding.help(
+            "admit the addresses of the API server itself (`kubectl get endpointslices -n \
+             default -l kubernetes.io/service-name=kubernetes`), on its own port, mostly 6443",
+        ));
     }
-    if policies.iter().any(|id| means_it_by_selector(cx, *id)) {
+    if network_policies(policies).any(|id| means_it_by_selector(cx, id)) {
         finding = finding
             .note("a rule admits a namespace on that port: selectors match pods, and the API server is not a pod");
     }
-    finding.help(
-        "admit its ports, `- {ports: [{protocol: TCP, port: 443}, {protocol: TCP, port: 6443}]}`, \
-         or its addresses by `ipBlock`",
-    )
+    Some(finding.help(remedy(cx, policies)))
 }
 
 /// Whether a rule covers a port of the API server.
 fn is_for_api_server(rule: &NetworkPolicyRule) -> bool {
     // What numbers mean does not depend on the destination.
-    let anywhere = crate::engine::Endpoint::Address(AddressRange::IPV4);
+    let anywhere = Endpoint::Address(AddressRange::IPV4);
     let ports = crate::engine::ports_at(rule.ports.items(), &anywhere);
     PORTS
         .iter()

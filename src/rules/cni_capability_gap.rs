@@ -21,7 +21,10 @@ declare_rule! {
     /// - OVN-Kubernetes and Weave Net do not understand names of ports.
     /// - Weave Net ignores `endPort` and the cluster-wide policies.
     /// - Cilium, unless told otherwise, and kube-router do not know SCTP in policies.
-    /// - Cilium ignores `AdminNetworkPolicy` and `BaselineAdminNetworkPolicy`.
+    /// - Cilium ignores `AdminNetworkPolicy` and `BaselineAdminNetworkPolicy`, and unless told
+    ///   otherwise (`cilium.enableK8sClusterNetworkPolicy`) `ClusterNetworkPolicy`.
+    /// - Calico ignores `AdminNetworkPolicy` and `BaselineAdminNetworkPolicy`; older releases
+    ///   read them.
     /// - Amazon's VPC CNI leaves pods without an owner alone, and takes no more than 24 ports
     ///   of a protocol in one rule.
     ///
@@ -237,11 +240,12 @@ fn uses_in(cx: &Context<'_>, rule: &NetworkPolicyRule, feature: Feature, path: &
 fn cluster_uses(cx: &Context<'_>, id: ClusterPolicyId, feature: Feature) -> Vec<Use> {
     let policy = cx.cluster.cluster_policy(id);
     let is_newest = policy.kind == ClusterPolicyKind::ClusterNetworkPolicy;
-    let is_used = match feature {
+    let is_of_kind = match feature {
         Feature::AdminPolicies => !is_newest,
         Feature::ClusterPolicies => is_newest,
         _ => false,
     };
+    let is_used = is_of_kind && !cx.cluster.enforcement().reads(policy.kind);
     let (span, path) = (policy.meta.name.span, String::new());
     is_used.then_some(Use { span, path }).into_iter().collect()
 }

@@ -42,6 +42,13 @@ pub enum InertReason {
         /// The plugin in force.
         cni: &'static str,
     },
+    /// It is a cluster-wide policy of a kind that the CNI plugin in force does not read.
+    KindNotRead {
+        /// The kind.
+        kind: &'static str,
+        /// The plugin in force.
+        cni: &'static str,
+    },
 }
 
 /// Two definitions of one object that differ.
@@ -193,6 +200,14 @@ fn inert(cluster: &Cluster) -> BTreeMap<Span, InertPolicy> {
         };
         if let Some(reason) = reason {
             let name = policy.display();
+            inert.insert(policy.meta.span, InertPolicy { name, reason });
+        }
+    }
+    for policy in cluster.cluster_policies() {
+        let (kind, cni) = (policy.kind.name(), cni.name());
+        if !cluster.enforcement().reads(policy.kind) {
+            let name = format!("{kind}/{}", policy.meta.name);
+            let reason = InertReason::KindNotRead { kind, cni };
             inert.insert(policy.meta.span, InertPolicy { name, reason });
         }
     }

@@ -275,6 +275,63 @@ fn calico_knows_no_ports_by_name_on_the_network_of_a_node() {
 }
 
 #[test]
+fn cilium_asks_cluster_wide_policies_where_it_is_told_to() {
+    let tier = |kind: &str, tier: &str, action: &str| {
+        let spec = match kind {
+            "ClusterNetworkPolicy" => format!("tier: {tier}, priority: 1"),
+            _ => "priority: 1".to_owned(),
+        };
+        format!(
+            "{{apiVersion: policy.networking.k8s.io/v1alpha2, kind: {kind}, metadata: {{name: default}},
+             spec: {{{spec}, subject: {{namespaces: {{}}}}, ingress: [
+             {{action: {action}, from: [{{namespaces: {{matchLabels: {{team: blue}}}}}}]}}]}}}}\n---\n"
+        )
+    };
+    let tier_of = |name, action| tier("ClusterNetworkPolicy", name, action);
+    let own = |rules: &str| {
+        format!(
+            "{{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {{name: p, namespace: one}},
+             spec: {{endpointSelector: {{}}, {rules}}}}}"
+        )
+    };
+    let into_a = |options: &str, policies: &str| -> Vec<String> {
+        let config = Config::read(options, &[]).expect("it is a configuration");
+        let text = format!("{PODS}{policies}");
+        let workspace = Workspace::load([("test.yaml", text)], &config);
+        let views = workspace.clusters();
+        views.flat_map(|view| into_a(view.cluster())).collect()
+    };
+    let told = "cni: cilium\ncilium: {enableK8sClusterNetworkPolicy: true}\n";
+    let nobody = own("ingress: [{}]");
+    let all_pods = own("ingress: [{fromEntities: [cluster]}]");
+    let no_pods = own(
+        "ingressDeny: [{fromEndpoints: [{matchLabels: {'k8s:io.kubernetes.pod.namespace': two}}]}], ingress: [{}]",
+    );
+    for (tiers, policies, expected) in [
+        (tier_of("Admin", "Accept"), &no_pods, &["d", "host"][..]),
+        (tier_of("Admin", "Pass"), &no_pods, &["host"]),
+        // What Baseline accepts is open even where a policy isolates.
+        (tier_of("Baseline", "Accept"), &nobody, &["d", "host"]),
+        (tier_of("Baseline", "Accept"), &no_pods, &["host"]),
+        (tier_of("Baseline", "Pass"), &nobody, &["host"]),
+    ] {
+        let policies = format!("{tiers}{policies}");
+        assert_eq!(into_a(told, &policies), expected, "{policies}");
+    }
+    let shut = format!("{}{all_pods}", tier_of("Admin", "Deny"));
+    let has_d = |flows: Vec<String>| flows.contains(&"d".to_owned());
+    assert!(!has_d(into_a(told, &shut)));
+    assert!(
+        has_d(into_a("cni: cilium\n", &shut)),
+        "by default they are ignored"
+    );
+    // The older kinds are read neither by it nor by Calico.
+    let old = tier("AdminNetworkPolicy", "", "Deny").replace("v1alpha2", "v1alpha1");
+    assert!(has_d(into_a(told, &old)) && has_d(into_a("cni: calico\n", &old)));
+    assert!(!has_d(into_a("cni: antrea\n", &old)));
+}
+
+#[test]
 fn what_no_manifest_tells_is_unknown_where_it_decides() {
     let cilium = |rule: &str| {
         format!(

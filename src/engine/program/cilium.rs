@@ -4,7 +4,9 @@
 //! Refuses to know which pods there are. Services and groups of addresses are looked up,
 //! as a rule that names one means what it holds.
 
-use super::cilium_parts::{matches_groups, nets, outside, ports, untold, without_sources};
+use super::cilium_parts::{
+    matches_groups, namespaces, nets, outside, ports, untold, without_sources,
+};
 use super::condition::Condition;
 use super::identity::{
     CLUSTER, CLUSTER_KEY, Entity, Identities, IdentityRequirement, IdentityView, NAMESPACE_KEY,
@@ -469,16 +471,7 @@ impl<'c> Lowering<'c> {
         }
         match peer.namespace_selector.get() {
             None => identities.require(NAMESPACE_KEY, Operator::In, &[namespace]),
-            Some(selector) if selector.is_empty() => {
-                identities.require(NAMESPACE_KEY, Operator::Exists, &[]);
-            }
-            Some(selector) => {
-                let mut of_namespace = Identities::new(Some(selector), Source::Kubernetes);
-                for requirement in &mut of_namespace.0 {
-                    requirement.key = format!("{NAMESPACE_LABELS}.{}", requirement.key);
-                }
-                identities.0.extend(of_namespace.0);
-            }
+            Some(selector) => identities.0.extend(namespaces(selector).0),
         }
         let identities = self.in_cluster(identities);
         self.identities(identities)

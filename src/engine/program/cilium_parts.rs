@@ -3,6 +3,7 @@
 //!
 //! Refuses to know where in a rule they stand.
 
+use super::identity::{Identities, NAMESPACE_KEY, NAMESPACE_LABELS, Source};
 use super::{Matcher, PortEntry, PortRef, Ports};
 use crate::engine::addresses::{AddressRange, merge_ranges};
 use crate::engine::ports::PortSet;
@@ -27,6 +28,19 @@ pub(super) fn untold<'c>(except: &[IpNet]) -> Matcher<'c> {
 
 pub(super) fn nets(spanned: &[crate::source::Spanned<IpNet>]) -> Vec<IpNet> {
     spanned.iter().map(|net| net.value).collect()
+}
+
+/// What a selector of namespaces asks of an identity: that it is of a namespace at all, or
+/// labels of its namespace.
+pub(super) fn namespaces(selector: &LabelSelector) -> Identities {
+    let mut identities = Identities::new(Some(selector), Source::Kubernetes);
+    for requirement in &mut identities.0 {
+        requirement.key = format!("{NAMESPACE_LABELS}.{}", requirement.key);
+    }
+    if selector.is_empty() {
+        identities.require(NAMESPACE_KEY, Operator::Exists, &[]);
+    }
+    identities
 }
 
 /// Whether the labels of all groups that hold an address meet a selector together.

@@ -28,6 +28,9 @@ pub(super) fn lower<'c>(cluster: &'c Cluster, reading: Reading<'_>) -> [Stage<'c
     }
     for id in ids {
         let policy = cluster.cluster_policy(id);
+        if !reading.enforcement.reads(policy.kind) {
+            continue;
+        }
         let stage = match policy.tier {
             Tier::Admin => &mut admin,
             Tier::Baseline => &mut baseline,

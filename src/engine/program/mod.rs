@@ -33,11 +33,13 @@
 //!
 //! Refuses to know which pods there are, and what is allowed.
 
+mod by_direction;
 pub(super) mod calico;
 mod calico_end;
 mod calico_owners;
 pub(super) mod cilium;
 mod cilium_parts;
+mod cilium_tiers;
 pub mod cilium_selector;
 mod cluster_policy;
 pub(super) mod condition;
@@ -48,6 +50,7 @@ pub(super) mod network_policy;
 mod origin;
 mod parts;
 
+pub use by_direction::ByDirection;
 pub use origin::{Origin, PeerRef, PolicyRef, PortRef, RuleRef};
 
 use super::HashMap;
@@ -64,41 +67,6 @@ use ipnet::IpNet;
 use parts::Asked;
 use std::net::IpAddr;
 use std::sync::OnceLock;
-
-/// One value for each direction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ByDirection<T> {
-    /// For what comes in.
-    pub ingress: T,
-    /// For what goes out.
-    pub egress: T,
-}
-
-impl<T> ByDirection<T> {
-    /// The values of a function of the direction.
-    pub fn new(mut value: impl FnMut(Direction) -> T) -> Self {
-        Self {
-            ingress: value(Direction::Ingress),
-            egress: value(Direction::Egress),
-        }
-    }
-
-    /// The value of a direction.
-    pub fn get(&self, direction: Direction) -> &T {
-        match direction {
-            Direction::Ingress => &self.ingress,
-            Direction::Egress => &self.egress,
-        }
-    }
-
-    /// The value of a direction, to change it.
-    pub fn get_mut(&mut self, direction: Direction) -> &mut T {
-        match direction {
-            Direction::Ingress => &mut self.ingress,
-            Direction::Egress => &mut self.egress,
-        }
-    }
-}
 
 /// The policies of a cluster, or those that can select the pods of one namespace.
 #[derive(Debug)]
@@ -145,6 +113,8 @@ pub enum StageName {
     NetworkPolicies,
     /// The Baseline tier of the cluster-wide policies (S11).
     Baseline,
+    /// What remains of the isolation by Cilium's set of rules behind the Baseline tier (M6).
+    Isolation,
 }
 
 /// What one policy says about one direction of the traffic of its subject.
@@ -380,7 +350,11 @@ impl<'c> Program<'c> {
         if cni == Some(Cni::Cilium) {
             let [denies, mut allows] = cilium::lower(cluster, policies, plugin);
             parts::add_policies(cluster, asked, &mut allows);
-            return vec![denies, allows];
+            let tiers = cluster_policy::lower(cluster, reading);
+            if tiers.iter().all(Stage::is_empty) {
+                return vec![denies, allows];
+            }
+            return cilium_tiers::stages([denies, allows], tiers);
         }
         let [admin, baseline] = cluster_policy::lower(cluster, reading);
         let mut policies = network_policy::lower(cluster, policies, reading);
@@ -442,6 +416,11 @@ impl<'c> Program<'c> {
 }
 
 impl<'c> Stage<'c> {
+    /// Whether it has no policies.
+    fn is_empty(&self) -> bool {
+        self.chains.ingress.is_empty() && self.chains.egress.is_empty()
+    }
+
     fn new(name: StageName) -> Self {
         Self {
             name,

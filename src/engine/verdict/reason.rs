@@ -238,7 +238,9 @@ impl<'c> SideTrace<'c> {
         let missed = decisions
             .iter()
             .find(|it| it.code == ReasonCode::NoRuleMatches);
+        // What isolates behind the Baseline tier has its rules before it.
         let stage = missed.and_then(|missed| missed.stage);
+        let stage = stage.filter(|stage| *stage != StageName::Isolation);
         let rules = self.rules_of(stage.unwrap_or(StageName::NetworkPolicies));
         let allows = |rule: &&RuleTrace<'_>| rule.is_written() && rule.action == Action::Accept;
         let misses = rules.filter(allows).map(|rule| NearestMiss {
@@ -302,9 +304,10 @@ impl<'a, 'c> Open<'a, 'c> {
             // What a firewall lets through, the policies decide.
             StageName::EgressFirewall => (ReasonCode::RuleMatch, ReasonCode::RuleDeny),
             StageName::Admin => (ReasonCode::AdminAccept, ReasonCode::AdminDeny),
-            StageName::Denies | StageName::NetworkPolicies | StageName::CalicoTier(_) => {
-                (ReasonCode::RuleMatch, ReasonCode::RuleDeny)
-            }
+            StageName::Denies
+            | StageName::NetworkPolicies
+            | StageName::CalicoTier(_)
+            | StageName::Isolation => (ReasonCode::RuleMatch, ReasonCode::RuleDeny),
             StageName::Baseline => (ReasonCode::BaselineAccept, ReasonCode::BaselineDeny),
         };
         let policies = &stage.policies;
@@ -330,7 +333,7 @@ impl<'a, 'c> Open<'a, 'c> {
         if policies.iter().any(isolates) {
             let mut rules = policies.iter().flat_map(|policy| &policy.rules);
             let has_rules = rules.any(RuleTrace::is_written);
-            let code = if has_rules {
+            let code = if has_rules || stage.name == StageName::Isolation {
                 ReasonCode::NoRuleMatches
             } else {
                 ReasonCode::NoRules

@@ -98,6 +98,14 @@ impl<'c> SideTrace<'c> {
         stage.map_or(&[], |stage| &stage.policies)
     }
 
+    /// The policies that isolate the pod for certain among those that are asked together with
+    /// NetworkPolicies.
+    pub fn isolating(&self) -> impl Iterator<Item = &PolicyTrace<'c>> {
+        let names = [StageName::NetworkPolicies, StageName::Isolation];
+        let policies = names.into_iter().flat_map(|name| self.policies(name));
+        policies.filter(|policy| policy.selects == Truth::True && policy.end == End::Deny)
+    }
+
     /// The rules of a stage that are asked, in the order of evaluation.
     pub fn rules_of(&self, name: StageName) -> impl Iterator<Item = &RuleTrace<'c>> {
         self.policies(name).iter().flat_map(|policy| &policy.rules)

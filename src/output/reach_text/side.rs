@@ -3,8 +3,10 @@
 //! Refuses to know the other side.
 
 use super::{Page, role, side_outcome, width};
-use crate::engine::program::End;
-use crate::engine::{ConnectionSet, PolicyRef, ReasonCode, RuleTrace, SideTrace, Way};
+use crate::engine::program::{End, StageName};
+use crate::engine::{
+    ConnectionSet, PolicyRef, PolicyTrace, ReasonCode, RuleTrace, SideTrace, StageTrace, Way,
+};
 use crate::output::reach::{Detail, ReachOutcome};
 use crate::output::{Escaped, Role, count};
 use std::io::{self, Write};
@@ -154,17 +156,27 @@ impl<'t, 'c> Shown<'t, 'c> {
         let last = last.max().filter(|_| is_whole && !shows_all);
         let stages = last.map_or(&side.stages[..], |last| &side.stages[..=last]);
         let allows_some = !side.verdict.allowed().intersection(asked).is_empty();
-        for stage in stages {
+        // Behind the Baseline tier there are no rules, only the end of those before it.
+        let is_asked = |stage: &&StageTrace<'_>| stage.name != StageName::Isolation;
+        let end_of = |stage: StageName| match stage {
+            StageName::Isolation => StageName::NetworkPolicies,
+            stage => stage,
+        };
+        let isolates = |policy: &PolicyTrace<'_>| {
+            let mut isolating = side.isolating();
+            policy.end == End::Deny || isolating.any(|it| it.policy == policy.policy)
+        };
+        for stage in stages.iter().filter(is_asked) {
             let is_denied = decisions.iter().any(|decision| {
                 let is_end = matches!(
                     decision.code,
                     ReasonCode::NoRules | ReasonCode::NoRuleMatches
                 );
-                is_end && decision.stage == Some(stage.name)
+                is_end && decision.stage.map(end_of) == Some(stage.name)
             });
             for policy in &stage.policies {
                 let is_empty = !policy.rules.iter().any(RuleTrace::is_written);
-                if is_empty && policy.end == End::Deny && (is_denied || shows_all) {
+                if is_empty && isolates(policy) && (is_denied || shows_all) {
                     shown.entries.push(Entry::NoRules(policy.policy));
                 }
                 for rule in &policy.rules {
