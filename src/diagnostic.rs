@@ -126,6 +126,17 @@ impl Diagnostic {
         }
     }
 
+    /// Whether it says the same of the same text, whatever object is meant, and notes aside.
+    #[must_use]
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        (self.rule, self.severity, &self.message, &self.path)
+            == (other.rule, other.severity, &other.message, &other.path)
+            && self.primary == other.primary
+            && self.related == other.related
+            && self.help == other.help
+            && self.fix == other.fix
+    }
+
     /// The same with a note on the underlined text.
     #[must_use]
     pub fn label(mut self, message: impl Into<String>) -> Self {

@@ -63,6 +63,16 @@ pub struct ChangedObject {
     pub document: Span,
     /// What changed it: a field of a kustomization, and the text that stands there.
     pub by: Vec<(&'static str, Span)>,
+    /// What it became: `namespace/Kind/name`, or `Kind/name` where it names no namespace.
+    pub name: String,
+}
+
+fn name_of(document: &Document) -> String {
+    let name = format!("{}/{}", document.kind, document.name);
+    match document.namespace.as_str() {
+        "" => name,
+        namespace => format!("{namespace}/{name}"),
+    }
 }
 
 /// What a root is.
@@ -310,6 +320,7 @@ impl<'t, 's> Finder<'t, 's> {
                 root.changed.push(ChangedObject {
                     document: resource.value.span(),
                     by: steps.map(|step| (step.field, step.span)).collect(),
+                    name: parsed.documents.first().map_or_else(String::new, name_of),
                 });
             }
             told::overlay(resource, resources, &mut root.diagnostics);

@@ -48,6 +48,7 @@ impl Workspace {
             several => several.par_iter().map(|view| judge.lint(view)).collect(),
         };
         let mut all = merge(self, reports);
+        all.findings = join_objects(all.findings);
         all.findings
             .extend(self.idle_entries(&all.used_entries, today));
         let sources = self.sources();
@@ -144,8 +145,14 @@ impl Judge<'_> {
         let made_from = generated::made_from(self.workspace.sources(), view.documents(), span);
         let made_from = made_from.map(|path| format!("made from {path}"));
         finding.notes.extend(made_from);
-        let mut changed = changed.get(&span.source).into_iter().flatten();
-        let Some(changed) = changed.find(|changed| changed.document.contains(span)) else {
+        let changed = changed.get(&span.source).into_iter().flatten();
+        let mut changed = changed.filter(|changed| changed.document.contains(span));
+        let is_object = |changed: &&&ChangedObject| {
+            let before = finding.object.strip_suffix(&changed.name);
+            before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
+        };
+        let own = changed.clone().find(is_object);
+        let Some(changed) = own.or_else(|| changed.next()) else {
             return;
         };
         let sources = self.workspace.sources();
@@ -158,6 +165,52 @@ impl Judge<'_> {
             .notes
             .push(format!("as it is built, with {}", places.join(", ")));
     }
+}
+
+/// The findings with those as one that say the same of one text, for several objects that are
+/// built of it; all but the first are named.
+fn join_objects(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut joined: Vec<(Diagnostic, Vec<String>)> = Vec::new();
+    let mut met: HashMap<(&'static str, Span), Vec<usize>> = HashMap::new();
+    for finding in findings {
+        let places = met.entry((finding.rule, finding.primary.span)).or_default();
+        let same = places.iter().find(|place| {
+            let (known, _) = &joined[**place];
+            known.object != finding.object && known.says_the_same_as(&finding)
+        });
+        match same {
+            Some(place) => {
+                let (known, others) = &mut joined[*place];
+                for note in finding.notes {
+                    if !known.notes.contains(&note) {
+                        known.notes.push(note);
+                    }
+                }
+                others.push(finding.object);
+            }
+            None => {
+                places.push(joined.len());
+                joined.push((finding, Vec::new()));
+            }
+        }
+    }
+    let told = joined.into_iter().map(|(mut finding, mut others)| {
+        let count = others.len();
+        others.truncate(MAX_NAMES);
+        if count > 0 {
+            let more = match count - others.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let names: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
+            finding.notes.push(format!(
+                "the same for {}{more}, built of this text as well",
+                names.join(", ")
+            ));
+        }
+        finding
+    });
+    told.collect()
 }
 
 /// What makes two findings of two clusters one.

@@ -330,3 +330,47 @@ fn a_default_deny_that_may_go_anywhere_is_missing_nowhere() {
         fs::remove_file(directory.join(name)).unwrap();
     }
 }
+
+#[test]
+fn one_text_of_several_objects_is_told_once() {
+    let directory = scratch("one-text");
+    let kustomization = "kind: Kustomization\napiVersion: kustomize.config.k8s.io/v1beta1\n";
+    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: api}\nspec:\n  podSelector: {}\n  ingress:\n    - from: [{podSelector: {}}]\n    - from: [{podSelector: {}}]\n";
+    let files = [
+        (
+            "base/kustomization.yaml",
+            format!("{kustomization}resources: [policy.yaml]\n"),
+        ),
+        ("base/policy.yaml", policy.to_owned()),
+        (
+            "one/kustomization.yaml",
+            format!("{kustomization}namespace: one\nresources: [../base]\n"),
+        ),
+        (
+            "two/kustomization.yaml",
+            format!("{kustomization}namespace: two\nresources: [../base]\n"),
+        ),
+        (
+            "all/kustomization.yaml",
+            format!("{kustomization}resources: [../one, ../two]\n"),
+        ),
+    ];
+    for (name, text) in files {
+        write(&directory, name, &text);
+    }
+    let answer = run(
+        &directory,
+        &["lint", "--show", "info", "--select", "redundant-rule"],
+    );
+    assert_eq!(
+        answer.stdout.matches("this rule allows nothing").count(),
+        1,
+        "{answer:?}"
+    );
+    for note in [
+        "as it is built, with `namespace` at one/kustomization.yaml:3",
+        "the same for `two/NetworkPolicy/api`, built of this text as well",
+    ] {
+        assert!(answer.stdout.contains(note), "{note}: {answer:?}");
+    }
+}
