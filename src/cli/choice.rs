@@ -17,16 +17,35 @@ pub(super) type Meaningless<'t> = (&'t str, Mistake);
 
 /// The workloads and addresses that a text means in a cluster.
 pub(super) fn choice(lookup: &Lookup<'_>, text: &str) -> Result<EndSet, Mistake> {
+    let ends = choice_with_entities(lookup, text)?;
+    match ends.entities() {
+        [] => Ok(ends),
+        _ => Err(unanswerable(
+            "nodes and the API server as Cilium knows them",
+        )),
+    }
+}
+
+fn unanswerable(ends: &str) -> Mistake {
+    let commands = "only `npcheck reach`, `npcheck test` and the ends of `npcheck graph`";
+    Mistake::Malformed {
+        reason: format!("{commands} answer for {ends}"),
+    }
+}
+
+/// The same with nodes, the API server and their like.
+pub(super) fn choice_with_entities(lookup: &Lookup<'_>, text: &str) -> Result<EndSet, Mistake> {
     let resolved = lookup.resolve(text)?;
     let mut workloads = Vec::new();
     let mut outside = Vec::new();
+    let mut entities = Vec::new();
     for end in resolved.ends {
         match end {
             End::Workload(id) | End::Address(id, _) => workloads.push(id),
             End::Addresses(range) => outside.push(range),
-            End::Entity(_) | End::Domain(_) => {
-                let reason = "only `npcheck reach` and `npcheck test` answer for nodes, the API \
-                              server and names of the DNS";
+            End::Entity(entity) => entities.push(entity),
+            End::Domain(_) => {
+                let reason = "only `npcheck reach` and `npcheck test` answer for names of the DNS";
                 return Err(Mistake::Malformed {
                     reason: reason.to_owned(),
                 });
@@ -39,7 +58,7 @@ pub(super) fn choice(lookup: &Lookup<'_>, text: &str) -> Result<EndSet, Mistake>
             }
         }
     }
-    Ok(EndSet::new(workloads, outside))
+    Ok(EndSet::new(workloads, outside).with_entities(entities))
 }
 
 /// What some ports mean at the destinations that a text means; everything if there are

@@ -3,7 +3,7 @@
 //! Refuses to work anything out: the engine does.
 
 use super::Paths;
-use super::choice::choice;
+use super::choice::{choice, choice_with_entities};
 use super::complete;
 use super::configuration::{ClusterOptions, StagedOptions};
 use super::endpoint::{Lookup, Mistake};
@@ -198,7 +198,7 @@ impl Options {
         };
         let ends = |text: &'o Option<String>| -> Result<Option<EndSet>, (&'o str, Mistake)> {
             let Some(text) = text else { return Ok(None) };
-            let ends = choice(&lookup, text);
+            let ends = choice_with_entities(&lookup, text);
             ends.map(Some).map_err(|mistake| (text.as_str(), mistake))
         };
         let touching = match &self.namespace {
@@ -216,7 +216,13 @@ impl Options {
             from: ends(&self.from)?,
             to: ends(&self.to)?,
             touching,
-            around: ends(&self.around)?.map(|ends| (ends, self.hops)),
+            around: match &self.around {
+                None => None,
+                Some(text) => {
+                    let ends = choice(&lookup, text).map_err(|mistake| (text.as_str(), mistake))?;
+                    Some((ends, self.hops))
+                }
+            },
         })
     }
 }

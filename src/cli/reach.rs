@@ -7,6 +7,7 @@ mod change;
 pub(super) mod complaint;
 mod entrance;
 mod group;
+mod names;
 mod opened;
 
 use super::Paths;
@@ -350,6 +351,13 @@ impl<'q> Question<'q> {
         self.from.notes.iter().chain(&self.to.notes)
     }
 
+    /// What a person should know about names of the DNS that are asked about.
+    fn notes_on_names(&self) -> Vec<String> {
+        let from = self.pieces(&self.from).into_iter();
+        let from: Vec<Endpoint<'_>> = from.map(|piece| piece.endpoint).collect();
+        names::unseen_names(self.scene.cluster, &from, &self.to.ends)
+    }
+
     /// What would allow what is blocked; for the pods that bring in the traffic, where it comes
     /// from the internet and they are known.
     fn changes(&self, group: &Group<'_>) -> (Option<IngressEntrance>, Vec<Change>) {
@@ -442,6 +450,7 @@ fn report<'q>(
     for question in questions {
         let answers = question.answers(question.groups()?);
         notes.extend(question.notes().cloned());
+        notes.extend(question.notes_on_names());
         let name = display_name(question.scene.view.name());
         let agreeing = told
             .iter_mut()

@@ -6,7 +6,8 @@
 use super::EndSet;
 use super::matrix::{FlowMatrix, NodeEnds, NodeId, Openness};
 use crate::cluster::{NamespaceId, WorkloadId};
-use crate::engine::{AddressRange, Engine};
+use crate::engine::{AddressRange, Engine, Entity};
+use crate::k8s::Direction;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Which flows are asked for; all of them by default.
@@ -40,6 +41,13 @@ impl FlowQuery {
         matrix
     }
 
+    /// Whether it asks for a node, the API server or their like by name.
+    #[must_use]
+    pub fn names_entities(&self) -> bool {
+        let asked = [&self.from, &self.to].into_iter().flatten();
+        asked.map(EndSet::entities).any(|it| !it.is_empty())
+    }
+
     fn choices(&self) -> Vec<&EndSet> {
         let around = self.around.as_ref().map(|(ends, _)| ends);
         let choices = [
@@ -70,6 +78,8 @@ pub enum DrawnNode {
     Namespace(NamespaceId),
     /// Addresses outside that no flow tells apart.
     Outside(Vec<AddressRange>),
+    /// A node, the API server or their like.
+    Entity(Entity),
 }
 
 /// What the ends of one node may open at those of another.
@@ -241,7 +251,7 @@ fn is_single_pod(matrix: &FlowMatrix<'_>, workload: Option<WorkloadId>) -> bool 
 }
 
 /// Which pairs of nodes a query admits.
-struct Admission {
+pub(super) struct Admission {
     /// By node: whether flows may begin there, and whether they may end there.
     sources: Vec<bool>,
     destinations: Vec<bool>,
@@ -252,7 +262,7 @@ struct Admission {
 }
 
 impl Admission {
-    fn new(matrix: &FlowMatrix<'_>, query: &FlowQuery) -> Self {
+    pub(super) fn new(matrix: &FlowMatrix<'_>, query: &FlowQuery) -> Self {
         let flags = |choice: &EndSet| {
             let mut flags = vec![false; matrix.node_count()];
             for node in matrix.nodes_of(choice) {
@@ -277,6 +287,18 @@ impl Admission {
             touching: query.touching.as_ref().map(flags),
             near,
         }
+    }
+
+    /// Whether flows of a node that lead to, or come from, an end that is no node are admitted.
+    pub(super) fn admits_pods(&self, node: NodeId, direction: Direction) -> bool {
+        let place = node.index();
+        let (asked, near) = match direction {
+            Direction::Egress => (&self.sources, 0),
+            Direction::Ingress => (&self.destinations, 1),
+        };
+        asked[place]
+            && self.touching.as_ref().is_none_or(|flags| flags[place])
+            && self.near.as_ref().is_none_or(|flags| flags[near][place])
     }
 
     fn admits(&self, source: NodeId, destination: NodeId) -> bool {

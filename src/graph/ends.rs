@@ -3,7 +3,7 @@
 //! Refuses to know how a person named them.
 
 use crate::cluster::WorkloadId;
-use crate::engine::AddressRange;
+use crate::engine::{AddressRange, Entity};
 
 /// Workloads of one cluster, and addresses that no pod has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct EndSet {
     workloads: Vec<WorkloadId>,
     /// Sorted; none overlaps another.
     outside: Vec<AddressRange>,
+    /// Nodes, the API server and their like.
+    entities: Vec<Entity>,
 }
 
 impl EndSet {
@@ -33,7 +35,30 @@ impl EndSet {
                 _ => outside.push(range),
             }
         }
-        Self { workloads, outside }
+        Self {
+            workloads,
+            outside,
+            entities: Vec::new(),
+        }
+    }
+
+    /// The same with ends that are neither pods nor addresses.
+    #[must_use]
+    pub fn with_entities(mut self, entities: Vec<Entity>) -> Self {
+        self.entities = entities;
+        self
+    }
+
+    /// The ends that are neither pods nor addresses.
+    #[must_use]
+    pub fn entities(&self) -> &[Entity] {
+        &self.entities
+    }
+
+    /// Whether such an end is one of them.
+    #[must_use]
+    pub fn has_entity(&self, entity: Entity) -> bool {
+        self.entities.contains(&entity)
     }
 
     /// The workloads, in order.
@@ -63,6 +88,6 @@ impl EndSet {
     /// Whether there is no end at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.workloads.is_empty() && self.outside.is_empty()
+        self.workloads.is_empty() && self.outside.is_empty() && self.entities.is_empty()
     }
 }

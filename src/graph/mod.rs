@@ -9,6 +9,7 @@ mod comparison;
 mod difference;
 mod drawing;
 mod ends;
+mod entities;
 mod exposure;
 mod matrix;
 mod paths;

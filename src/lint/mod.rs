@@ -21,6 +21,7 @@ pub mod controllers;
 pub mod cut_off;
 mod date;
 pub mod dns;
+pub mod dns_proxy;
 pub mod entrance;
 pub mod exposure;
 mod facts;

@@ -74,10 +74,21 @@ impl<'a> GraphView<'a> {
         self.engine.cluster()
     }
 
-    /// What is shown, as nodes and edges.
+    /// What a picture shows, as nodes and edges. Nodes and the API server, which nearly every
+    /// workload may reach, are drawn where they are asked for.
     #[must_use]
     pub fn drawing(&self) -> Drawing {
-        Drawing::new(&self.query.matrix(self.engine), self.query, self.grain)
+        match self.query.names_entities() {
+            true => self.table(),
+            false => Drawing::new(&self.query.matrix(self.engine), self.query, self.grain),
+        }
+    }
+
+    /// All that is asked for, as nodes and edges.
+    fn table(&self) -> Drawing {
+        let matrix = self.query.matrix(self.engine);
+        let drawing = Drawing::new(&matrix, self.query, self.grain);
+        drawing.with_entities(self.engine, &matrix, self.query, self.grain)
     }
 
     /// Whether all flows of all workloads are shown.

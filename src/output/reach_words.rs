@@ -431,13 +431,10 @@ impl<'a> Words<'a> {
         let matching = |entry: &&PortTrace<'_>| !entry.connections.intersection(asked).is_empty();
         let entries = &rule.ports.entries;
         if entries.iter().any(|entry| matching(&entry)) {
-            let matching = entries
-                .iter()
-                .filter(matching)
-                .map(|entry| self.port_entry(entry));
+            let matching = self.port_entries(entries.iter().filter(matching));
             return format!("port matches ({})", some_of(matching));
         }
-        let wanted = some_of(entries.iter().map(|entry| self.port_entry(entry)));
+        let wanted = some_of(self.port_entries(entries.iter()));
         let unresolved = entries.iter().filter(|entry| entry.is_unresolved()).count();
         match unresolved {
             0 => format!("port: wants {wanted}"),
@@ -457,6 +454,17 @@ impl<'a> Words<'a> {
                 self.to
             ),
         }
+    }
+
+    /// Port entries, each text once: one that is for any protocol is several.
+    fn port_entries<'e>(&self, entries: impl Iterator<Item = &'e PortTrace<'e>>) -> Vec<String> {
+        let mut texts = Vec::new();
+        for text in entries.map(|entry| self.port_entry(entry)) {
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        texts
     }
 
     /// A port entry: `8080/TCP`, `http/TCP (8080)`, `all TCP ports`.

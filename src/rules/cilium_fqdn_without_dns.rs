@@ -1,13 +1,12 @@
 //! Names in `toFQDNs` whose addresses Cilium's DNS proxy never learns.
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::program::PodSet;
-use crate::engine::{AddressRange, ConnectionSet, Endpoint, Engine, NamespaceView, PodView};
-use crate::k8s::{CiliumFqdn, CiliumPeers, Direction, Truth};
+use crate::engine::{NamespaceView, PodView};
+use crate::k8s::CiliumFqdn;
+use crate::lint::dns_proxy::{self, DnsProxy};
 use crate::lint::plugin_rules::{self, CiliumPlace};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, plugin_dns, words};
 use crate::source::Spanned;
-use std::net::{IpAddr, Ipv4Addr};
 
 declare_rule! {
     /// ## What it does
@@ -78,7 +77,7 @@ impl Rule for CiliumFqdnWithoutDns {
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let program = cx.program();
         let places = plugin_rules::cilium_rules(cx.cluster, &program);
-        let proxied: Vec<Proxied<'_, '_>> = places.iter().filter_map(Proxied::of).collect();
+        let proxy = DnsProxy::new(&places);
         // That no names are resolved at all is what another rule says.
         let without_dns = plugin_dns::without_dns(cx);
         let is_cut_off = |place: &CiliumPlace<'_, '_>| {
@@ -86,60 +85,22 @@ impl Rule for CiliumFqdnWithoutDns {
             cut_off.any(|it| it.policy == place.policy.id)
         };
         for place in places.iter().filter(|place| !is_cut_off(place)) {
-            let names = names(place);
+            let names = dns_proxy::names(place);
             if names.is_empty() || place.enforced.is_opaque {
                 continue;
             }
-            if let Some(finding) = check(cx, place, &names, &proxied) {
+            if let Some(finding) = check(cx, place, &names, &proxy) {
                 cx.report(finding);
             }
         }
     }
 }
 
-/// A rule whose questions the DNS proxy sees.
-struct Proxied<'p, 'c> {
-    subject: &'p PodSet<'c>,
-    names: Vec<&'c CiliumFqdn>,
-    /// Whether a part of it is filled in by another tool.
-    is_opaque: bool,
-}
-
-impl<'p, 'c> Proxied<'p, 'c> {
-    fn of(place: &CiliumPlace<'p, 'c>) -> Option<Self> {
-        let ports = place.rule.to_ports.as_ref()?;
-        let names = ports.value.iter().flat_map(|ports| &ports.dns);
-        let names: Vec<&CiliumFqdn> = names.map(|name| &name.value).collect();
-        let is_opaque = place.enforced.is_opaque;
-        (!names.is_empty() || is_opaque).then_some(Self {
-            subject: place.subject,
-            names,
-            is_opaque,
-        })
-    }
-
-    fn covers(&self, wanted: &CiliumFqdn) -> bool {
-        // A pattern is let through by one that lets it through as a name, `*` and all.
-        let (CiliumFqdn::Name(text) | CiliumFqdn::Pattern(text)) = wanted;
-        let mut names = self.names.iter();
-        self.is_opaque || names.any(|known| *known == wanted || known.matches(text))
-    }
-}
-
-fn names<'c>(place: &CiliumPlace<'_, 'c>) -> Vec<&'c Spanned<CiliumFqdn>> {
-    let fields = place.rule.peer_fields.iter();
-    let names = fields.flat_map(|field| match &field.peers {
-        CiliumPeers::Fqdns(names) => names.as_slice(),
-        _ => &[],
-    });
-    names.collect()
-}
-
 fn check<'c>(
     cx: &Context<'c>,
     place: &CiliumPlace<'_, 'c>,
     names: &[&'c Spanned<CiliumFqdn>],
-    proxied: &[Proxied<'_, 'c>],
+    proxy: &DnsProxy<'_, 'c>,
 ) -> Option<Diagnostic> {
     let cluster = cx.cluster;
     let selected = plugin_rules::workloads_of(cluster, place.subject);
@@ -160,9 +121,10 @@ fn check<'c>(
         }
     };
     // Where every address outside is open on these ports, the names add nothing.
-    let is_needed = |pod: &&PodView<'_>| !opens_everything(cx.engine, place, pod);
+    let judge = cx.engine.judge();
+    let is_needed = |pod: &&PodView<'_>| dns_proxy::is_needed(judge, place, pod);
     let cut_off = pods.iter().filter(is_needed);
-    let cut_off = cut_off.map(|pod| (unseen(names, proxied, pod), pod));
+    let cut_off = cut_off.map(|pod| (proxy.unseen(names, pod), pod));
     let (unseen, pod) = cut_off.max_by_key(|(unseen, _)| unseen.len())?;
     let first = unseen.first()?;
     let texts: Vec<&str> = unseen.iter().map(|name| text(name)).collect();
@@ -190,35 +152,6 @@ fn check<'c>(
         finding = finding.note(format!("no policy of `{pods}` has such a rule"));
     }
     Some(finding)
-}
-
-/// Whether other rules let a pod reach every address outside on the ports of a rule.
-fn opens_everything(engine: &Engine<'_>, place: &CiliumPlace<'_, '_>, pod: &PodView<'_>) -> bool {
-    let ports = match &place.enforced.ports {
-        None => ConnectionSet::all(),
-        Some(entries) => entries
-            .iter()
-            .map(|entry| entry.ports.numbers())
-            .fold(ConnectionSet::none(), |all, next| all.union(&next)),
-    };
-    // An address of the internet that is in nobody's hands (RFC 5737).
-    let stranger = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 77));
-    let stranger = Endpoint::Address(AddressRange::from(stranger));
-    let pod = Endpoint::Pod(pod.clone());
-    let verdict = engine.judge().one_side(Direction::Egress, &pod, &stranger);
-    !ports.is_empty() && ports.is_subset(&verdict.allowed())
-}
-
-/// The names that a pod may not ask for through the proxy.
-fn unseen<'c>(
-    names: &[&'c Spanned<CiliumFqdn>],
-    proxied: &[Proxied<'_, '_>],
-    pod: &PodView<'_>,
-) -> Vec<&'c Spanned<CiliumFqdn>> {
-    let may_be_for = |it: &&Proxied<'_, '_>| it.subject.truth(pod) != Truth::False;
-    let for_pod: Vec<_> = proxied.iter().filter(may_be_for).collect();
-    let is_unseen = |name: &&&'c Spanned<CiliumFqdn>| !for_pod.iter().any(|it| it.covers(name));
-    names.iter().filter(is_unseen).copied().collect()
 }
 
 fn text(name: &CiliumFqdn) -> &str {

@@ -408,3 +408,42 @@ fn clusters_of_which_there_is_the_same_to_say_share_it() {
     let heads = graph.stdout.lines().filter(|line| line.ends_with(':'));
     assert_eq!(heads.collect::<Vec<_>>(), ["clusters a, b:", "cluster c:"]);
 }
+
+#[test]
+fn nodes_and_their_like_are_ends_of_flows_under_cilium() {
+    let folder = scratch("entities");
+    let policy = "
+{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: shop, labels: {app: a}}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: b, namespace: shop, labels: {app: b}}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: shop},
+ spec: {endpointSelector: {matchLabels: {app: a}}, egress: [
+   {toEntities: [kube-apiserver], toPorts: [{ports: [{port: '6443', protocol: TCP}]}]}]}}";
+    write(&folder, "shop.yaml", policy);
+    let graph = |arguments: &[&str]| {
+        let all = ["graph", "-q"].iter().chain(arguments).copied();
+        run(&folder, &all.collect::<Vec<_>>()).stdout
+    };
+    let only_a = graph(&["--from", "shop/a", "--to", "apiserver"]);
+    assert_eq!(only_a, "shop/Pod/a -> kube-apiserver  TCP 6443\n");
+    assert_eq!(graph(&["--from", "shop/a"]), only_a);
+    assert_eq!(graph(&["--from", "shop/a", "--to", "node"]), "");
+    let into_b = graph(&["--from", "entity:ingress", "--to", "shop/b", "-o", "csv"]);
+    assert_eq!(into_b.lines().count(), 4, "{into_b}");
+    let names_it = |format: &str, arguments: &[&str]| {
+        let arguments = arguments.iter().copied().chain(["-o", format]);
+        graph(&arguments.collect::<Vec<_>>()).contains("entity:kube-apiserver")
+    };
+    for data in ["json", "json-lines", "csv"] {
+        assert!(names_it(data, &[]), "{data}");
+    }
+    for picture in ["dot", "mermaid", "svg"] {
+        assert!(!names_it(picture, &[]), "{picture}");
+        assert!(names_it(picture, &["--to", "apiserver"]), "{picture}");
+    }
+    let by_namespace = graph(&["--by", "namespace", "--to", "apiserver"]);
+    assert_eq!(by_namespace, "shop -> kube-apiserver  all ports\n");
+    let refused = run(&folder, &["graph", "--around", "node"]);
+    assert_eq!(refused.status, 2, "{refused:?}");
+}

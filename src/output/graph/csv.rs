@@ -13,7 +13,7 @@ use std::io::{self, Write};
 pub(super) fn write(views: &[GraphView<'_>], out: &mut dyn Write) -> io::Result<()> {
     write!(out, "cluster,source,destination,protocol,ports,unknown\r\n")?;
     for view in views {
-        let drawing = view.drawing();
+        let drawing = view.table();
         let names: Vec<String> = drawing
             .nodes
             .iter()

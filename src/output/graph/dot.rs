@@ -40,7 +40,9 @@ fn write_cluster(number: usize, view: &GraphView<'_>, out: &mut dyn Write) -> io
                 let label = format!("{}/{}", object.kind.name(), object.meta.name.value);
                 (Some(workload.namespace), label)
             }
-            DrawnNode::Namespace(_) | DrawnNode::Outside(_) => (None, names::node(cluster, node)),
+            DrawnNode::Namespace(_) | DrawnNode::Outside(_) | DrawnNode::Entity(_) => {
+                (None, names::node(cluster, node))
+            }
         };
         if open != namespace {
             if open.is_some() {
@@ -54,7 +56,7 @@ fn write_cluster(number: usize, view: &GraphView<'_>, out: &mut dyn Write) -> io
             open = namespace;
         }
         let shape = match node {
-            DrawnNode::Outside(_) => ", shape=ellipse",
+            DrawnNode::Outside(_) | DrawnNode::Entity(_) => ", shape=ellipse",
             DrawnNode::Workload(_) | DrawnNode::Namespace(_) => "",
         };
         writeln!(

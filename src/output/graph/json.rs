@@ -78,7 +78,7 @@ pub(super) fn write(
 }
 
 fn cluster<'v>(view: &GraphView<'v>) -> Cluster<'v> {
-    let drawing = view.drawing();
+    let drawing = view.table();
     let names: Vec<String> = drawing
         .nodes
         .iter()
@@ -126,6 +126,7 @@ fn node(view: &GraphView<'_>, node: &DrawnNode, id: &str) -> Value {
             let ranges: Vec<String> = ranges.iter().map(ToString::to_string).collect();
             json!({"id": id, "type": "outside", "ranges": ranges})
         }
+        DrawnNode::Entity(entity) => json!({"id": id, "type": "entity", "name": entity.name()}),
     }
 }
 

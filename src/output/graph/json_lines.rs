@@ -120,13 +120,13 @@ fn ports(connections: &ConnectionSet, unknown: &ConnectionSet, tail: &str) -> Ve
 
 /// The lines of a drawing: a node of several ranges has a line for each.
 pub(super) fn write_drawing(view: &GraphView<'_>, out: &mut dyn io::Write) -> io::Result<()> {
-    let drawing = view.drawing();
+    let drawing = view.table();
     let name = |node: &DrawnNode| match node {
         DrawnNode::Outside(ranges) => {
             let range = |range: &AddressRange| format!("\"ext:{range}\"");
             ranges.iter().map(range).collect()
         }
-        DrawnNode::Workload(_) | DrawnNode::Namespace(_) => {
+        DrawnNode::Workload(_) | DrawnNode::Namespace(_) | DrawnNode::Entity(_) => {
             vec![Json(&names::node(view.cluster(), node)).to_string()]
         }
     };

@@ -31,7 +31,9 @@ fn write_cluster(number: usize, view: &GraphView<'_>, out: &mut dyn Write) -> io
                 let label = format!("{}/{}", object.kind.name(), object.meta.name.value);
                 (Some(workload.namespace), label)
             }
-            DrawnNode::Namespace(_) | DrawnNode::Outside(_) => (None, names::node(cluster, node)),
+            DrawnNode::Namespace(_) | DrawnNode::Outside(_) | DrawnNode::Entity(_) => {
+                (None, names::node(cluster, node))
+            }
         };
         if open != namespace {
             if open.is_some() {
@@ -45,7 +47,9 @@ fn write_cluster(number: usize, view: &GraphView<'_>, out: &mut dyn Write) -> io
         }
         let label = MermaidLabel(&label);
         match node {
-            DrawnNode::Outside(_) => writeln!(out, "    c{number}n{place}([\"{label}\"])")?,
+            DrawnNode::Outside(_) | DrawnNode::Entity(_) => {
+                writeln!(out, "    c{number}n{place}([\"{label}\"])")?;
+            }
             DrawnNode::Workload(_) | DrawnNode::Namespace(_) => {
                 writeln!(out, "    c{number}n{place}[\"{label}\"]")?;
             }

@@ -10,12 +10,13 @@ use crate::output::range_name;
 /// How many ranges a name spells out.
 const MAX_RANGES: usize = 3;
 
-/// The name of a node: `namespace/Kind/name`, a namespace, or addresses.
+/// The name of a node: `namespace/Kind/name`, a namespace, addresses, or `entity:NAME`.
 pub(super) fn node(cluster: &Cluster, node: &DrawnNode) -> String {
     match node {
         DrawnNode::Workload(id) => cluster.workload_name(*id),
         DrawnNode::Namespace(id) => cluster.namespace(*id).name.clone(),
         DrawnNode::Outside(ranges) => outside(ranges),
+        DrawnNode::Entity(entity) => format!("entity:{}", entity.name()),
     }
 }
 

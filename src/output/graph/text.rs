@@ -6,6 +6,7 @@
 use super::{GraphView, names};
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{AddressRange, ConnectionSet, Entity, Flow, Peer, Relation};
+use crate::graph::DrawnNode;
 use crate::k8s::WorkloadKind;
 use crate::output::{Escaped, Role, Style, range_name};
 use std::fmt::{self, Write as _};
@@ -175,8 +176,11 @@ pub(super) fn write_drawing(
     style: Style,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    let drawing = view.drawing();
-    let name = |node| Escaped(&names::node(view.cluster(), node)).to_string();
+    let drawing = view.table();
+    let name = |node: &DrawnNode| match node {
+        DrawnNode::Entity(entity) => entity.name().to_owned(),
+        node => Escaped(&names::node(view.cluster(), node)).to_string(),
+    };
     let names: Vec<String> = drawing.nodes.iter().map(name).collect();
     let arrow = style.paint(Role::Faint, "->");
     for edge in &drawing.edges {
