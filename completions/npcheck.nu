@@ -36,6 +36,10 @@ module completions {
     [ "info" ]
   }
 
+  def "nu-complete npcheck lint render" [] {
+    [ "auto" "off" "helm" ]
+  }
+
   def "nu-complete npcheck lint color" [] {
     [ "auto" "always" "never" ]
   }
@@ -60,6 +64,8 @@ module completions {
     --no-config               # Take no configuration
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --render: string@"nu-complete npcheck lint render" # What is built before it is judged
+    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --color: string@"nu-complete npcheck lint color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
@@ -70,6 +76,10 @@ module completions {
 
   def "nu-complete npcheck reach expect" [] {
     [ "allowed" "blocked" "partly" ]
+  }
+
+  def "nu-complete npcheck reach render" [] {
+    [ "auto" "off" "helm" ]
   }
 
   def "nu-complete npcheck reach color" [] {
@@ -87,6 +97,8 @@ module completions {
     --no-config               # Take no configuration
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --render: string@"nu-complete npcheck reach render" # What is built before it is judged
+    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --staged-policies         # Take the policies that Calico stages to be live, in the place of those that they stand for
     --color: string@"nu-complete npcheck reach color" # When to use colours
@@ -104,6 +116,10 @@ module completions {
 
   def "nu-complete npcheck diff expect" [] {
     [ "same" "narrower" "wider" ]
+  }
+
+  def "nu-complete npcheck diff render" [] {
+    [ "auto" "off" "helm" ]
   }
 
   def "nu-complete npcheck diff color" [] {
@@ -126,6 +142,8 @@ module completions {
     --no-config               # Take no configuration
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --render: string@"nu-complete npcheck diff render" # What is built before it is judged
+    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --staged-policies         # Take the policies that Calico stages to be live, in the place of those that they stand for
     --color: string@"nu-complete npcheck diff color" # When to use colours
@@ -135,6 +153,10 @@ module completions {
     before?: string@"nu-complete npcheck"           # The state before
     after?: string@"nu-complete npcheck"            # The state after; the work tree if left out
   ]
+
+  def "nu-complete npcheck test render" [] {
+    [ "auto" "off" "helm" ]
+  }
 
   def "nu-complete npcheck test color" [] {
     [ "auto" "always" "never" ]
@@ -151,6 +173,8 @@ module completions {
     --no-config               # Take no configuration
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --render: string@"nu-complete npcheck test render" # What is built before it is judged
+    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --color: string@"nu-complete npcheck test color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
@@ -158,6 +182,10 @@ module completions {
     --help(-h)                # Print help (see more with '--help')
     ...paths: path            # Files, directories or `-` for standard input
   ]
+
+  def "nu-complete npcheck paths render" [] {
+    [ "auto" "off" "helm" ]
+  }
 
   def "nu-complete npcheck paths color" [] {
     [ "auto" "always" "never" ]
@@ -175,6 +203,8 @@ module completions {
     --no-config               # Take no configuration
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --render: string@"nu-complete npcheck paths render" # What is built before it is judged
+    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --color: string@"nu-complete npcheck paths color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
@@ -187,6 +217,10 @@ module completions {
 
   def "nu-complete npcheck exposure fail_on" [] {
     [ "never" "internet" ]
+  }
+
+  def "nu-complete npcheck exposure render" [] {
+    [ "auto" "off" "helm" ]
   }
 
   def "nu-complete npcheck exposure color" [] {
@@ -202,6 +236,8 @@ module completions {
     --no-config               # Take no configuration
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --render: string@"nu-complete npcheck exposure render" # What is built before it is judged
+    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --color: string@"nu-complete npcheck exposure color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
@@ -212,6 +248,10 @@ module completions {
 
   def "nu-complete npcheck graph by" [] {
     [ "workload" "namespace" ]
+  }
+
+  def "nu-complete npcheck graph render" [] {
+    [ "auto" "off" "helm" ]
   }
 
   def "nu-complete npcheck graph color" [] {
@@ -231,6 +271,8 @@ module completions {
     --no-config               # Take no configuration
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --render: string@"nu-complete npcheck graph render" # What is built before it is judged
+    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --staged-policies         # Take the policies that Calico stages to be live, in the place of those that they stand for
     --color: string@"nu-complete npcheck graph color" # When to use colours
@@ -275,6 +317,10 @@ module completions {
     ...paths: path            # Files, directories or `-` for standard input
   ]
 
+  def "nu-complete npcheck config render" [] {
+    [ "auto" "off" "helm" ]
+  }
+
   def "nu-complete npcheck config color" [] {
     [ "auto" "always" "never" ]
   }
@@ -285,6 +331,8 @@ module completions {
     --no-config               # Take no configuration
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --render: string@"nu-complete npcheck config render" # What is built before it is judged
+    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --color: string@"nu-complete npcheck config color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
@@ -292,6 +340,10 @@ module completions {
     --help(-h)                # Print help (see more with '--help')
     ...paths: path            # Manifests to recognise the platform by: files, directories, or - for standard input
   ]
+
+  def "nu-complete npcheck files render" [] {
+    [ "auto" "off" "helm" ]
+  }
 
   def "nu-complete npcheck files color" [] {
     [ "auto" "always" "never" ]
@@ -303,6 +355,8 @@ module completions {
     --no-config               # Take no configuration
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
+    --render: string@"nu-complete npcheck files render" # What is built before it is judged
+    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
     --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
     --roots                   # Show what is deployed together, and what builds it, instead of the files
     --color: string@"nu-complete npcheck files color" # When to use colours
@@ -318,6 +372,7 @@ module completions {
 
   # Show what a kustomization becomes, as npcheck builds it
   export extern "npcheck render" [
+    --helm                    # Run helm for the charts that lie in the tree
     --color: string@"nu-complete npcheck render color" # When to use colours
     --quiet(-q)               # Say only what was asked for, and what went wrong
     --verbose(-v)             # Say what was passed over, too

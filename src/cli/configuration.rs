@@ -5,12 +5,12 @@
 
 use super::complete;
 use super::terminal::Terminal;
-use crate::config::{self, Config, FILE_NAME, FILE_NAMES};
+use crate::config::{self, Config, FILE_NAME, FILE_NAMES, Rendering};
 use crate::lint::{Cni, Inventory, StagedPolicies};
 use crate::load::{OwnFile, Tree};
 use crate::source::{SourceId, SourceMap};
 use crate::workspace::{PathOf, known_rules};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 /// Where the configuration comes from.
@@ -38,10 +38,48 @@ pub(super) struct ClusterOptions {
     /// The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     #[arg(long, value_name = "PLUGIN", value_parser = config::cni, add = complete::plugins())]
     cni: Option<Cni>,
+    /// What is built before it is judged
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "auto",
+        help_heading = "What is built"
+    )]
+    render: Render,
+    /// Run helm for the charts that lie in the tree: `--render helm`
+    #[arg(long, conflicts_with = "render", help_heading = "What is built")]
+    helm: bool,
     /// Every pod and namespace of the cluster is among the manifests, so that what is not
     /// there does not exist
     #[arg(long)]
     pub(super) complete: bool,
+}
+
+/// What is built before it is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Render {
+    /// Kustomizations, and what Flux and Argo CD make of them; no program is run
+    Auto,
+    /// Nothing: the files count as they stand
+    Off,
+    /// What `auto` builds, and charts that lie in the tree: helm is run
+    Helm,
+}
+
+/// Why a command that looks at what git has does not run helm.
+pub(super) const HELM_READS_THE_DISK: &str =
+    "helm renders the files on the disk, and not what git has";
+
+impl ClusterOptions {
+    /// What is to be built.
+    pub(super) fn rendering(&self) -> Rendering {
+        match self.render {
+            _ if self.helm => Rendering::Helm,
+            Render::Auto => Rendering::Auto,
+            Render::Off => Rendering::Off,
+            Render::Helm => Rendering::Helm,
+        }
+    }
 }
 
 /// What becomes of Calico's staged policies.
@@ -88,6 +126,7 @@ impl Configuration {
         terminal: &mut Terminal,
     ) -> Result<Self, Unusable> {
         let mut configuration = Self::file(&options.configuration, tree, terminal)?;
+        configuration.config.rendering = options.rendering();
         for settings in configuration.config.all_settings_mut() {
             if options.complete {
                 settings.inventory = Inventory::Complete;

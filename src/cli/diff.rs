@@ -7,7 +7,7 @@ mod state;
 use super::Paths;
 use super::choice::{choice, internet, resolvers};
 use super::complete;
-use super::configuration::{ClusterOptions, Configuration, StagedOptions};
+use super::configuration::{ClusterOptions, Configuration, HELM_READS_THE_DISK, StagedOptions};
 use super::endpoint::{Lookup, Mistake};
 use super::entity_flows::{entity_flows, more_than};
 use super::exit::Outcome;
@@ -16,6 +16,7 @@ use super::reach::complaint;
 use super::target::{self, Target};
 use super::terminal::Terminal;
 use crate::cluster::Cluster;
+use crate::config::Rendering;
 use crate::engine::Engine;
 use crate::graph::{
     Blame, BlamedEnd, Cause, Comparison, ComparisonQuery, EndSet, Level, Line, LineEnds, Move,
@@ -129,6 +130,10 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         terminal.complain("--output", &mistake);
         return Ok(Outcome::Incomplete);
     }
+    if options.clusters.rendering() == Rendering::Helm {
+        terminal.complain("--helm", HELM_READS_THE_DISK);
+        return Ok(Outcome::Incomplete);
+    }
     let Ok(configuration) = Configuration::load(&options.clusters, terminal) else {
         return Ok(Outcome::Incomplete);
     };
@@ -232,7 +237,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     })?;
     let is_incomplete = inputs
         .iter()
-        .any(|input| input.is_incomplete() || input.has_rejected_objects());
+        .any(|input| input.is_incomplete() || input.has_rejections());
     let outcome = options.outcome(&report, (opened > 0, closed > 0));
     Ok(outcome.with_problems(is_incomplete))
 }

@@ -125,7 +125,6 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     let mut all = views.iter().flat_map(|view| &view.exposures);
     let is_unknown = options.fail_on == FailOn::Internet
         && all.any(|one| !one.is_open_to_internet() && !one.from_internet.unknown.is_empty());
-    let has_problems =
-        input.is_incomplete() || input.has_rejected_objects() || (is_unknown && !is_bad);
+    let has_problems = input.is_incomplete() || input.has_rejections() || (is_unknown && !is_bad);
     Ok(Outcome::answer(!is_bad).with_problems(has_problems))
 }

@@ -11,6 +11,7 @@ use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
 use crate::load::{self, Limits};
 use crate::output::{Escaped, Role, Style, count, display_name};
 use crate::source::{Source, SourceId};
+use crate::workspace::PartRoot;
 use clap::Args;
 use std::io::{self, Write};
 
@@ -34,7 +35,9 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         let written = write_roots(&input, terminal.style, terminal.out());
         terminal.finish(written)?;
         input.report_problems(terminal);
-        return Ok(Outcome::Good.with_problems(input.is_incomplete()));
+        input.report_broken_builds(terminal);
+        let is_incomplete = input.is_incomplete() || input.has_broken_builds();
+        return Ok(Outcome::Good.with_problems(is_incomplete));
     }
     let mut skipped = load::left_out(&options.paths.paths, &Limits::default());
     skipped.extend(input.skipped.iter().cloned());
@@ -67,13 +70,7 @@ fn write_roots(input: &Input, style: Style, out: &mut dyn Write) -> io::Result<(
         writeln!(out, "{}", style.paint(Role::Strong, name))?;
         let part = view.part();
         for root in &part.roots {
-            let name = if root.name.is_empty() {
-                "."
-            } else {
-                &root.name
-            };
-            let objects = count(root.objects, "object");
-            writeln!(out, "  {:<14} {}  {objects}", root.kind, Escaped(name))?;
+            write_root(root, style, out)?;
         }
         let plain = part.texts.len();
         if part.roots.is_empty() {
@@ -113,6 +110,37 @@ fn write_roots(input: &Input, style: Style, out: &mut dyn Write) -> io::Result<(
             Escaped(source.name()),
             identity(document)
         )?;
+    }
+    Ok(())
+}
+
+/// Writes what a root builds, and why it is one.
+fn write_root(root: &PartRoot, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let name = |name: &str| match name {
+        "" => ".".to_owned(),
+        name => Escaped(name).to_string(),
+    };
+    let objects = count(root.objects, "object");
+    writeln!(out, "  {:<14} {}  {objects}", root.kind, name(&root.name))?;
+    if let Some(origin) = &root.origin {
+        let why = format!("by {}", Escaped(origin));
+        writeln!(out, "  {:<14} {}", "", style.paint(Role::Faint, why))?;
+    }
+    for build in &root.builds {
+        let directory = name(&build.directory);
+        write!(out, "  {:<14} {directory}", "")?;
+        if !root.name.ends_with(&build.name) {
+            write!(out, "  {}", Escaped(&build.name))?;
+        }
+        if !build.namespace.is_empty() {
+            write!(out, "  namespace {}", Escaped(&build.namespace))?;
+        }
+        let suspended = if build.is_suspended {
+            "  suspended"
+        } else {
+            ""
+        };
+        writeln!(out, "  {}{suspended}", count(build.objects, "object"))?;
     }
     Ok(())
 }

@@ -143,7 +143,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     if terminal.verbosity > Verbosity::Quiet {
         terminal.say(&input.summary);
     }
-    Ok(Outcome::Good.with_problems(input.is_incomplete() || input.has_rejected_objects()))
+    Ok(Outcome::Good.with_problems(input.is_incomplete() || input.has_rejections()))
 }
 
 /// A cluster, and what of it is asked for.

@@ -6,7 +6,7 @@ use super::Paths;
 use super::configuration::{ClusterOptions, Configuration, StagedOptions, Unusable};
 use super::gaps::Gaps;
 use super::terminal::{Terminal, Verbosity};
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
 use crate::load::{self, Limits, Listing, Loaded, ProblemKind, SkipReason};
 use crate::output::{Escaped, Problem, Summary, count, not_judged_lines};
@@ -76,7 +76,7 @@ impl Input {
         terminal: &mut Terminal,
     ) -> Result<Self, Unusable> {
         let mut loaded = load::load(&paths.paths, &mut io::stdin().lock(), &Limits::default());
-        super::wanted::add_wanted(&mut loaded);
+        super::wanted::complete(&mut loaded, configuration.config.rendering);
         let (input, _) = Self::of(loaded, configuration);
         input.only(options, terminal)
     }
@@ -219,15 +219,21 @@ impl Input {
         self.workspace.clusters().all(ClusterView::is_empty)
     }
 
-    /// Whether an object has no part in any verdict because it is wrong: an API server would
-    /// reject it (S13), or it is defined twice and not alike.
-    pub(crate) fn has_rejected_objects(&self) -> bool {
+    /// Whether something has no part in any verdict because it is wrong: an API server would
+    /// reject an object (S13), it is defined twice and not alike, or kustomize would reject
+    /// what builds it.
+    pub(crate) fn has_rejections(&self) -> bool {
         let is_rejected = |view: &ClusterView| {
             let workloads = view.first_definitions().workloads().iter();
             let mut metas = workloads.map(|workload| &workload.object.meta);
             view.not_judged().has_faults() || metas.any(|meta| !meta.is_accepted)
         };
-        self.workspace.clusters().any(is_rejected)
+        self.has_broken_builds() || self.workspace.clusters().any(is_rejected)
+    }
+
+    /// Whether kustomize would reject a build, so that a part of it is missing.
+    pub(crate) fn has_broken_builds(&self) -> bool {
+        self.workspace.broken_builds().next().is_some()
     }
 
     /// Says on standard error what could not be read, and, if asked, what was left alone.
@@ -265,12 +271,24 @@ impl Input {
     /// Says on standard error what is wrong with documents that count for nothing in a
     /// verdict: the commands that give one show no findings.
     pub(crate) fn report_rejections(&self, terminal: &mut Terminal) {
+        let of_texts = self.workspace.diagnostics();
+        let errors = of_texts.filter(|finding| finding.severity == Severity::Error);
+        self.complain_of(errors, terminal);
+        self.report_broken_builds(terminal);
+    }
+
+    /// Says on standard error which builds kustomize would reject.
+    pub(crate) fn report_broken_builds(&self, terminal: &mut Terminal) {
+        self.complain_of(self.workspace.broken_builds(), terminal);
+    }
+
+    fn complain_of<'d>(
+        &self,
+        findings: impl Iterator<Item = &'d Diagnostic>,
+        terminal: &mut Terminal,
+    ) {
         let sources = self.workspace.sources();
-        let errors = self
-            .workspace
-            .diagnostics()
-            .filter(|finding| finding.severity == Severity::Error);
-        for error in errors {
+        for error in findings {
             let source = sources.get(error.primary.span.source);
             let place = source.position(error.primary.span.start);
             let place = format!("{}:{}:{}", source.name(), place.line, place.column);
@@ -366,6 +384,7 @@ pub(super) fn in_words(problem: load::Problem) -> Problem {
         } => {
             format!("not in git's index; did you mean `{similar}`?")
         }
+        ProblemKind::NotRendered { reason } => format!("this chart was not rendered: {reason}"),
         ProblemKind::Unmerged => "not read: it has conflicts in git's index".to_owned(),
         ProblemKind::LargeFile => "not read: Git LFS keeps it, and git does not".to_owned(),
         ProblemKind::NotUtf8 { offset } => {

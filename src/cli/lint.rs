@@ -5,7 +5,7 @@
 use super::Paths;
 use super::baseline::Baseline;
 use super::complete;
-use super::configuration::{ClusterOptions, Configuration};
+use super::configuration::{ClusterOptions, Configuration, HELM_READS_THE_DISK};
 use super::exit::Outcome;
 use super::fixes;
 use super::input::Input;
@@ -14,6 +14,7 @@ use super::selection::{SelectionOptions, SeverityOption};
 use super::states::{StateOptions, States};
 use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
+use crate::config::Rendering;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lint::{self, Date};
 use crate::load::{self, Limits, SkipReason};
@@ -22,7 +23,7 @@ use crate::output::{
     UNCHANGED, count, write_statistics,
 };
 use crate::source::{STDIN_NAME, SourceId, SourceMap};
-use crate::workspace::{NotJudged, Permission, Workspace, known_rules};
+use crate::workspace::{BROKEN_BUILD, NotJudged, Permission, Workspace, known_rules};
 use clap::{Args, ValueEnum};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -112,13 +113,19 @@ impl Options {
         if let Some(mistake) = target::mistake(&self.output) {
             return Some(("--output", mistake));
         }
-        let is_fixing = self.states.is_staged() && self.fixing().is_some();
-        is_fixing.then_some((
-            "--staged",
-            "fixes go to files, not to what is staged: run `npcheck lint --fix` without \
-             --staged, then `git add`"
-                .to_owned(),
-        ))
+        let (is_fixing, has_states) = (self.fixing().is_some(), self.states.are_of_git());
+        let runs_helm = self.clusters.rendering() == Rendering::Helm;
+        let (option, mistake) = match () {
+            () if is_fixing && self.states.is_staged() => (
+                "--staged",
+                "fixes go to files, not to what is staged: run `npcheck lint --fix` without \
+                 --staged, then `git add`",
+            ),
+            () if runs_helm && is_fixing => ("--helm", "what helm prints is in no file to fix"),
+            () if runs_helm && has_states => ("--helm", HELM_READS_THE_DISK),
+            () => return None,
+        };
+        Some((option, mistake.to_owned()))
     }
 }
 
@@ -175,7 +182,7 @@ fn lint(options: &Options, states: &States<'_>, terminal: &mut Terminal) -> io::
         }
     };
     if !options.states.is_staged() {
-        super::wanted::add_wanted(&mut loaded);
+        super::wanted::complete(&mut loaded, configuration.config.rendering);
     }
     let (mut input, earlier) = Input::of(loaded, &configuration);
     input.summary.since = states.since().map(str::to_owned);
@@ -333,7 +340,13 @@ impl Run<'_> {
         } else {
             Outcome::answer(options.exit_zero || !linted.findings.iter().any(fails))
         };
-        outcome.with_problems(self.is_incomplete() || !linted.limits.is_empty())
+        // What a build misses is not analysed; who decided that this is well is believed.
+        let is_broken = |finding: &Diagnostic| {
+            finding.rule == BROKEN_BUILD && finding.severity == Severity::Error
+        };
+        let is_partly_built = linted.findings.iter().any(is_broken);
+        let is_limited = !linted.limits.is_empty();
+        outcome.with_problems(self.is_incomplete() || is_limited || is_partly_built)
     }
 
     /// Whether something is no part of the analysis that was one in the earlier state, if

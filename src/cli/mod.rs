@@ -4,6 +4,7 @@
 //! Refuses to judge anything itself.
 
 mod baseline;
+mod charts;
 mod choice;
 mod complete;
 mod completions;

@@ -131,7 +131,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         true => Outcome::No,
         false => Outcome::Good.with_problems(is_unknown),
     };
-    Ok(outcome.with_problems(input.is_incomplete() || input.has_rejected_objects()))
+    Ok(outcome.with_problems(input.is_incomplete() || input.has_rejections()))
 }
 
 /// What is asked of one cluster.

@@ -153,7 +153,8 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         format.write(&report, style, detail, out)
     })?;
     input.report_not_judged(terminal);
-    let is_doubtful = report.not_judged.has_faults();
+    input.report_broken_builds(terminal);
+    let is_doubtful = report.not_judged.has_faults() || input.has_broken_builds();
     Ok(outcome.with_problems(input.is_incomplete() || is_doubtful))
 }
 

@@ -4,6 +4,7 @@
 
 use super::exit::Outcome;
 use super::terminal::Terminal;
+use crate::config::Rendering;
 use crate::load::{self, Limits};
 use crate::output::Escaped;
 use crate::render;
@@ -15,13 +16,17 @@ use std::path::PathBuf;
 /// Show what a kustomization becomes, as npcheck builds it
 ///
 /// Prints the objects that `kustomize build` makes of the directory, as YAML, and says in
-/// comments which file each part comes from. Nothing is fetched and no program is run:
-/// remote bases, charts and generators are named on standard error.
+/// comments which file each part comes from. Nothing is fetched and no program is run but
+/// helm where `--helm` asks for it: remote bases, charts and generators are named on standard
+/// error.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
     /// A directory with a kustomization.yaml, or that file
     #[arg(value_name = "ROOT", default_value = ".", value_hint = clap::ValueHint::AnyPath)]
     root: PathBuf,
+    /// Run helm for the charts that lie in the tree
+    #[arg(long)]
+    helm: bool,
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
@@ -37,8 +42,17 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
             &super::input::in_words(problem.clone()).message,
         );
     }
+    let problems = loaded.now.problems.len();
+    let rendering = match options.helm {
+        true => Rendering::Helm,
+        false => Rendering::Auto,
+    };
+    super::wanted::complete(&mut loaded, rendering);
+    for problem in &loaded.now.problems[problems..] {
+        let problem = super::input::in_words(problem.clone());
+        terminal.complain(&problem.name, &problem.message);
+    }
     let is_incomplete = !loaded.now.problems.is_empty();
-    super::wanted::add_wanted(&mut loaded);
     let ids: Vec<SourceId> = loaded.sources.ids().collect();
     let is_file = loaded
         .sources

@@ -41,10 +41,14 @@ impl StateOptions {
         self.staged
     }
 
+    /// Whether something is looked at that git has.
+    pub(super) fn are_of_git(&self) -> bool {
+        self.staged || self.new_from.is_some()
+    }
+
     /// The repository, if git is needed.
     pub(super) fn repository(&self) -> Result<Option<Repository>, GitError> {
-        let is_needed = self.staged || self.new_from.is_some();
-        is_needed.then(Repository::here).transpose()
+        self.are_of_git().then(Repository::here).transpose()
     }
 
     /// Reads what git has. `None` if the index is to be looked at, and nothing that is staged

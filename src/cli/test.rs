@@ -138,7 +138,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     })?;
     let is_undecided = report.number(TestStatus::Error) + report.number(TestStatus::Unknown) > 0;
     let outcome = Outcome::answer(report.number(TestStatus::Failed) == 0);
-    let has_problems = is_undecided || input.is_incomplete() || input.has_rejected_objects();
+    let has_problems = is_undecided || input.is_incomplete() || input.has_rejections();
     Ok(outcome.with_problems(has_problems))
 }
 

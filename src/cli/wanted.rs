@@ -3,11 +3,23 @@
 //!
 //! Refuses to know what they are good for.
 
+use super::charts;
+use crate::config::Rendering;
 use crate::load::{self, Limits, Loaded};
 use crate::render;
 use crate::source::SourceId;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+
+/// Adds what the builds of these texts need beside them.
+pub(super) fn complete(loaded: &mut Loaded, rendering: Rendering) {
+    if rendering != Rendering::Off {
+        add_wanted(loaded);
+    }
+    if rendering == Rendering::Helm {
+        charts::add_charts(loaded);
+    }
+}
 
 /// How often more files are looked for, as bases build on bases.
 const MAX_ROUNDS: usize = 64;

@@ -1,7 +1,7 @@
 //! The file's own form, key by key, and its way into the types that npcheck works with.
 
 use super::settings::SettingsEntry;
-use super::{Config, Scope};
+use super::{Config, Rendering, Scope};
 use crate::diagnostic::Severity;
 use crate::lint::{Date, IgnoreEntry, RuleMeta, Settings};
 use crate::source::SourceMap;
@@ -295,6 +295,7 @@ pub(super) fn read(text: &str, known: &[&RuleMeta]) -> Result<Config, Error> {
         })
     };
     Ok(Config {
+        rendering: Rendering::default(),
         rules,
         preview: file.preview,
         fail_on: file.fail_on.map(Severity::from),

@@ -50,9 +50,23 @@ pub struct Config {
     pub selected: Option<BTreeSet<String>>,
     /// The rules that do not run whatever the file says.
     pub deselected: BTreeSet<String>,
+    /// What is built before it is judged.
+    pub rendering: Rendering,
     /// The keys at the top of the file with their values, each as one line of JSON, in the
     /// order of the file.
     pub written: Vec<(String, String)>,
+}
+
+/// What is built before it is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rendering {
+    /// Kustomizations, and what Flux and Argo CD make of them.
+    #[default]
+    Auto,
+    /// Nothing: the files count as they stand.
+    Off,
+    /// What `Auto` builds, and charts of the tree by the program `helm`.
+    Helm,
 }
 
 impl Config {

@@ -8,11 +8,14 @@ mod decode;
 mod disk;
 mod gather;
 mod git;
+mod helm;
 mod own;
+mod program;
 mod upwards;
 mod walk;
 
 pub use git::{GitError, Repository, Revision, Snapshot};
+pub use helm::helm_template;
 pub use upwards::{OwnFile, path_from_repository};
 
 use crate::source::{SourceId, SourceMap};
@@ -129,6 +132,11 @@ pub enum ProblemKind {
     NotStaged {
         /// The neighbour, named in the same way.
         similar: Option<String>,
+    },
+    /// A chart whose text Helm did not yield, in words.
+    NotRendered {
+        /// Why.
+        reason: String,
     },
     /// Git's index has several versions of the file: a merge is not finished.
     Unmerged,

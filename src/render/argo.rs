@@ -1,14 +1,13 @@
-//! Argo CD: which directories its Applications apply, with what they add to them, and the
-//! Applications that ApplicationSets make as far as that can be told offline.
+//! Argo CD: which directories its Applications apply, with what they add to them.
 //!
 //! Refuses to know clusters beyond the name of a destination. After argo-cd
 //! (`util/app/discovery`, `util/kustomize`, `controller/state.go`).
 
-use super::flux::{append, generated, set_label};
+use super::chart::{Chart, is_chart, written};
+use super::flux::{self, append, generated, set_label};
 use super::kustomize::{Fault, Kustomization, Kustomize};
-use super::library::{Library, join, parent};
+use super::library::{Library, join};
 use super::resource::Resource;
-use super::template::{Parameters, parameters_of, render};
 use super::value::Value;
 use crate::k8s::PartEffect;
 use crate::source::Span;
@@ -16,7 +15,10 @@ use globset::GlobBuilder;
 use std::collections::BTreeSet;
 
 /// The name of the cluster that Argo CD itself runs in.
-const IN_CLUSTER: &str = "in-cluster";
+pub(crate) const IN_CLUSTER: &str = "in-cluster";
+
+/// The address of that cluster.
+pub(crate) const OWN_SERVER: &str = "https://kubernetes.default.svc";
 
 /// Whether an object is an Application.
 pub(crate) fn is_application(value: &Value<'_>) -> bool {
@@ -36,7 +38,7 @@ fn is_of_kind(value: &Value<'_>, kind: &str) -> bool {
 pub(crate) fn destination(application: &Value<'_>) -> String {
     let of = |field: &str| application.text_of(&["spec", "destination", field]);
     match (of("name").as_str(), of("server").as_str()) {
-        ("", "" | "https://kubernetes.default.svc") => IN_CLUSTER.to_owned(),
+        ("", "" | OWN_SERVER) => IN_CLUSTER.to_owned(),
         ("", server) => server.to_owned(),
         (name, _) => name.to_owned(),
     }
@@ -74,11 +76,19 @@ pub(crate) fn apply<'t>(
         sources.extend(application.find(&["spec", "source"]));
     }
     for source in &sources {
-        add_source(library, kustomize, source, file, &mut applied);
+        add_source(
+            library,
+            kustomize,
+            (application, source),
+            file,
+            &mut applied,
+        );
     }
     let namespace = application.find(&["spec", "destination", "namespace"]);
     for resource in &mut applied.resources {
-        place(resource, namespace.as_ref());
+        if let Some(namespace) = &namespace {
+            resource.settle("destination", namespace);
+        }
     }
     label_namespace(application, &mut applied);
     let home = home_of_the_rest(application);
@@ -116,7 +126,7 @@ fn adds(span: Span, message: String) -> Fault {
 fn add_source<'t>(
     library: &'t Library<'_>,
     kustomize: &Kustomize<'t, '_>,
-    source: &Value<'t>,
+    (application, source): (&Value<'t>, &Value<'t>),
     file: &str,
     applied: &mut Applied<'t>,
 ) {
@@ -132,24 +142,32 @@ fn add_source<'t>(
         // A source of values for the others.
         return;
     }
-    let Some(directory) = super::flux::resolve(library, file, &path) else {
+    let Some(directory) = flux::resolve(library, file, &path) else {
         let message = format!("`{path}` is not in this repository");
         return applied.faults.push(adds(span, message));
     };
     applied.directories.insert(directory.clone());
-    let has = |name: &str| library.source(&join(&directory, name)).is_some();
     let kustomization = match Kustomization::read(library, &directory) {
         Some(Ok(kustomization)) if source.get("directory").is_none() => Some(kustomization),
         Some(Err(fault)) => return applied.faults.push(fault),
         _ => None,
     };
     let Some(mut kustomization) = kustomization else {
-        let is_chart = has("Chart.yaml") || source.get("helm").is_some();
         let is_plain = source.get("directory").is_some();
-        if is_chart && !is_plain {
-            let message = format!("the chart in `{path}` is rendered by Helm, which was not run");
-            let fault = Fault::opaque(span, message, PartEffect::AddsPods);
-            return applied.faults.push(fault);
+        let has_chart = is_chart(library, &directory);
+        if (has_chart || source.get("helm").is_some()) && !is_plain {
+            let chart = local_chart(library, (application, source), &directory, file);
+            let Some(chart) = chart.filter(|_| has_chart) else {
+                let message =
+                    format!("the chart in `{path}` is rendered by Helm, which was not run");
+                let fault = Fault::opaque(span, message, PartEffect::AddsPods);
+                return applied.faults.push(fault);
+            };
+            match chart.objects(library, span, PartEffect::AddsPods) {
+                Ok(resources) => applied.resources.extend(resources),
+                Err(fault) => applied.faults.push(fault),
+            }
+            return;
         }
         if source.get("plugin").is_some() && !is_plain {
             let message = format!("what a plugin makes of `{path}` is not known");
@@ -164,6 +182,59 @@ fn add_source<'t>(
     applied.resources.extend(build.resources);
     applied.faults.extend(build.faults);
     applied.patches.extend(build.patches);
+}
+
+/// The chart of a source in the tree, as Argo CD hands it to Helm; `None` if it wants files that
+/// are not here.
+fn local_chart<'t>(
+    library: &'t Library<'_>,
+    (application, source): (&Value<'t>, &Value<'t>),
+    directory: &str,
+    file: &str,
+) -> Option<Chart> {
+    let helm = source.get("helm");
+    let of = |field: &str| helm.as_ref().and_then(|helm| helm.get(field));
+    let text = |field: &str| of(field).and_then(|it| it.text().map(str::to_owned));
+    let ignores_missing = text("ignoreMissingValueFiles").as_deref() == Some("true");
+    let mut files = Vec::new();
+    let listed = of("valueFiles");
+    for path in listed.iter().flat_map(Value::items) {
+        let path = path.text().unwrap_or_default();
+        // `$values/dir/file` lies in another source of the Application.
+        let full = match path.strip_prefix('$').and_then(|it| it.split_once('/')) {
+            Some((_, rest)) => {
+                let (folder, name) = rest.rsplit_once('/').unwrap_or(("", rest));
+                flux::resolve(library, file, folder).map(|folder| join(&folder, name))
+            }
+            None => Some(join(directory, path)),
+        };
+        match full.filter(|path| library.source(path).is_some()) {
+            Some(path) => files.push(path),
+            None if ignores_missing => {}
+            None => return None,
+        }
+    }
+    let object = of("valuesObject").filter(|values| !values.is_empty());
+    let inline = object.map(|values| written(library, &values));
+    let mut options = Vec::new();
+    let parameters = of("parameters");
+    for parameter in parameters.iter().flat_map(Value::items) {
+        let set = match parameter.text_of(&["forceString"]) == "true" {
+            true => "--set-string",
+            false => "--set",
+        };
+        let (name, value) = (parameter.text_of(&["name"]), parameter.text_of(&["value"]));
+        options.push(format!("{set}={name}={}", value.replace(',', "\\,")));
+    }
+    let own = |path: &[&str]| application.text_of(path);
+    Some(Chart {
+        directory: directory.to_owned(),
+        release: text("releaseName").unwrap_or_else(|| own(&["metadata", "name"])),
+        namespace: text("namespace").unwrap_or_else(|| own(&["spec", "destination", "namespace"])),
+        inline: inline.or_else(|| text("values")).unwrap_or_default(),
+        files,
+        options,
+    })
 }
 
 /// What an Application adds to a kustomization, as `kustomize edit` would.
@@ -230,7 +301,7 @@ fn add_directory<'t>(
             && !is_out
             && !is_below
             && !is_skipped
-            && super::flux::holds_objects(library, path)
+            && flux::holds_objects(library, path)
         {
             files.push(Value::text_at(relative.to_owned(), span));
         }
@@ -245,22 +316,6 @@ fn add_directory<'t>(
 fn fits(pattern: &str, path: &str) -> bool {
     let glob = GlobBuilder::new(pattern).literal_separator(false).build();
     glob.is_ok_and(|glob| glob.compile_matcher().is_match(path))
-}
-
-/// Gives an object the namespace of the destination, if it has one and names none.
-fn place<'t>(resource: &mut Resource<'t>, namespace: Option<&Value<'t>>) {
-    let Some(namespace) = namespace.filter(|it| it.text().is_some_and(|text| !text.is_empty()))
-    else {
-        return;
-    };
-    if resource.id.gvk.is_cluster_scoped() || !resource.id.namespace.is_empty() {
-        return;
-    }
-    if let Some(metadata) = resource.value.get_mut("metadata") {
-        metadata.set("namespace", namespace.span(), namespace.clone());
-    }
-    resource.refresh();
-    resource.step("destination", namespace.span());
 }
 
 /// The namespace that Argo CD makes, with the labels that it gives it.
@@ -302,200 +357,4 @@ fn label_namespace<'t>(application: &Value<'t>, applied: &mut Applied<'t>) {
             );
         }
     }
-}
-
-/// The Applications that an ApplicationSet makes; `Err` says why they cannot be told.
-pub(crate) fn applications<'t>(
-    library: &'t Library<'_>,
-    set: &Value<'t>,
-    file: &str,
-) -> Result<Vec<Value<'t>>, String> {
-    let template = set
-        .find(&["spec", "template"])
-        .ok_or("it has no template")?;
-    let is_go = set.text_of(&["spec", "goTemplate"]) == "true";
-    let generators = set.find(&["spec", "generators"]);
-    let mut made = Vec::new();
-    for generator in generators.iter().flat_map(Value::items) {
-        for parameters in expand(library, &generator, file, is_go)? {
-            let mut application = template.clone();
-            render(&mut application, &parameters)?;
-            let span = set.span();
-            application.set(
-                "apiVersion",
-                span,
-                Value::text_at("argoproj.io/v1alpha1", span),
-            );
-            application.set("kind", span, Value::text_at("Application", span));
-            made.push(application);
-        }
-    }
-    Ok(made)
-}
-
-/// The parameters that a generator makes, one set for each Application.
-fn expand<'t>(
-    library: &'t Library<'_>,
-    generator: &Value<'t>,
-    file: &str,
-    is_go: bool,
-) -> Result<Vec<Parameters>, String> {
-    if let Some(list) = generator.get("list") {
-        let elements = list.get("elements");
-        return Ok(elements
-            .iter()
-            .flat_map(Value::items)
-            .map(|it| parameters_of(&it))
-            .collect());
-    }
-    if let Some(git) = generator.get("git") {
-        return from_git(library, &git, file, is_go);
-    }
-    if let Some(matrix) = generator.get("matrix") {
-        let inner = matrix.get("generators");
-        let mut all = vec![Parameters::new()];
-        for generator in inner.iter().flat_map(Value::items) {
-            let more = expand(library, &generator, file, is_go)?;
-            all = all
-                .iter()
-                .flat_map(|one| {
-                    more.iter().map(move |other| {
-                        let mut both = one.clone();
-                        both.extend(other.clone());
-                        both
-                    })
-                })
-                .collect();
-        }
-        return Ok(all);
-    }
-    let kind = generator
-        .fields()
-        .next()
-        .map(|field| field.key.text().into_owned());
-    Err(format!(
-        "what the generator `{}` yields is not known",
-        kind.unwrap_or_default()
-    ))
-}
-
-/// The parameters of directories or files of the repository.
-fn from_git<'t>(
-    library: &'t Library<'_>,
-    git: &Value<'t>,
-    file: &str,
-    is_go: bool,
-) -> Result<Vec<Parameters>, String> {
-    let mut found = Vec::new();
-    let patterns = |field: &str| -> Vec<(String, bool)> {
-        let list = git.get(field);
-        let items = list.iter().flat_map(Value::items);
-        items
-            .map(|it| (it.text_of(&["path"]), it.text_of(&["exclude"]) == "true"))
-            .collect()
-    };
-    let (directories, files) = (patterns("directories"), patterns("files"));
-    let selects = |patterns: &[(String, bool)], path: &str| {
-        let fits = |pattern: &str| {
-            let glob = GlobBuilder::new(pattern.trim_start_matches("./"))
-                .literal_separator(true)
-                .build();
-            glob.is_ok_and(|glob| glob.compile_matcher().is_match(path))
-        };
-        let mut matching = patterns.iter().filter(|(pattern, _)| fits(pattern));
-        let is_excluded = matching.clone().any(|(_, excludes)| *excludes);
-        !is_excluded && matching.any(|(_, excludes)| !*excludes)
-    };
-    let root = repository_root(
-        library,
-        file,
-        directories
-            .iter()
-            .chain(&files)
-            .map(|(path, _)| path.as_str()),
-    );
-    let prefix = if root.is_empty() {
-        String::new()
-    } else {
-        format!("{root}/")
-    };
-    if !directories.is_empty() {
-        let mut seen = BTreeSet::new();
-        for path in library.below(&root) {
-            let mut directory = parent(&path[prefix.len()..]);
-            while !directory.is_empty() && seen.insert(directory) {
-                directory = parent(directory);
-            }
-        }
-        let chosen = seen
-            .into_iter()
-            .filter(|directory| selects(&directories, directory));
-        found.extend(chosen.map(|directory| path_parameters(directory, is_go)));
-    }
-    if !files.is_empty() {
-        for path in library
-            .below(&root)
-            .filter(|path| selects(&files, &path[prefix.len()..]))
-        {
-            let Some(Ok(trees)) = library.documents(path) else {
-                return Err(format!("`{path}` cannot be read"));
-            };
-            for value in trees.iter().filter_map(|tree| tree.root()).map(Value::Read) {
-                let mut parameters = parameters_of(&value);
-                parameters.extend(path_parameters(parent(&path[prefix.len()..]), is_go));
-                found.push(parameters);
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The directory that paths of a generator are relative to.
-fn repository_root<'p>(
-    library: &Library<'_>,
-    file: &str,
-    patterns: impl Iterator<Item = &'p str>,
-) -> String {
-    let fixed = |pattern: &str| -> String {
-        let parts = pattern.trim_start_matches("./").split('/');
-        parts
-            .take_while(|part| !part.contains(['*', '?', '[', '{']))
-            .collect::<Vec<_>>()
-            .join("/")
-    };
-    let found = patterns.map(fixed).find_map(|fixed| {
-        let directory = super::flux::resolve(library, file, &fixed)?;
-        let root = directory.strip_suffix(fixed.as_str())?;
-        Some(root.trim_end_matches('/').to_owned())
-    });
-    found.unwrap_or_default()
-}
-
-fn path_parameters(directory: &str, is_go: bool) -> Parameters {
-    let name = directory.rsplit('/').next().unwrap_or_default();
-    let normal: String = name
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_lowercase()
-            } else {
-                '-'
-            }
-        })
-        .collect();
-    let path = if is_go { "path.path" } else { "path" };
-    let mut parameters = Parameters::from([
-        (path.to_owned(), directory.to_owned()),
-        ("path.basename".to_owned(), name.to_owned()),
-        ("path.basenameNormalized".to_owned(), normal),
-    ]);
-    for (index, part) in directory.split('/').enumerate() {
-        let key = if is_go {
-            format!("path.segments.{index}")
-        } else {
-            format!("path[{index}]")
-        };
-        parameters.insert(key, part.to_owned());
-    }
-    parameters
 }

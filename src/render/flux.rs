@@ -4,9 +4,12 @@
 //! Refuses to know clusters beyond that each entry is one. After kustomize-controller and
 //! fluxcd/pkg (`kustomize/kustomize_generator.go`).
 
+use super::Chart;
 use super::kustomize::{Fault, Kustomization, Kustomize};
 use super::library::{KUSTOMIZATION_NAMES, Library, join, parent};
+use super::release;
 use super::resource::Resource;
+use super::roots::Build;
 use super::substitute::Variables;
 use super::value::{Data, Place, Value};
 use crate::k8s::PartEffect;
@@ -34,6 +37,8 @@ pub(crate) struct Applied<'t> {
     pub(crate) retyped: Vec<Value<'t>>,
     /// The directories that it applies.
     pub(crate) directories: BTreeSet<String>,
+    /// What each Kustomization applies, in the order in which they come out.
+    pub(crate) builds: Vec<Build>,
 }
 
 /// The objects of one Kustomization before its variables are replaced.
@@ -94,17 +99,28 @@ pub(crate) fn apply<'t>(
                 open.push((child, join("", source)));
             }
         }
+        applied.builds.push(Build {
+            name,
+            namespace: object.text_of(&["spec", "targetNamespace"]),
+            is_suspended: object.text_of(&["spec", "suspend"]) == "true",
+            objects: build.resources.len(),
+            directory,
+        });
         unfinished.push(Unfinished {
             object,
             resources: build.resources,
         });
     }
-    finish(unfinished, &mut applied);
+    finish(library, unfinished, &mut applied);
     applied
 }
 
 /// Replaces variables, sets labels, and puts all together.
-fn finish<'t>(unfinished: Vec<Unfinished<'t>>, applied: &mut Applied<'t>) {
+fn finish<'t>(
+    library: &'t Library<'_>,
+    unfinished: Vec<Unfinished<'t>>,
+    applied: &mut Applied<'t>,
+) {
     let mut data: BTreeMap<(String, String), BTreeMap<String, String>> = BTreeMap::new();
     for resource in unfinished.iter().flat_map(|it| &it.resources) {
         if resource.id.gvk.kind == "ConfigMap" {
@@ -150,9 +166,36 @@ fn finish<'t>(unfinished: Vec<Unfinished<'t>>, applied: &mut Applied<'t>) {
                 id.namespace.clone(),
                 id.name.clone(),
             );
-            if ids.insert(key) {
+            if !ids.insert(key) {
+                continue;
+            }
+            match release::chart(library, &resource) {
+                Some(chart) => add_chart(library, chart, resource, applied),
+                None => applied.resources.push(resource),
+            }
+        }
+    }
+}
+
+/// Adds the objects of a chart that a HelmRelease installs, or the release if they are unknown.
+fn add_chart<'t>(
+    library: &'t Library<'_>,
+    chart: Chart,
+    release: Resource<'t>,
+    applied: &mut Applied<'t>,
+) {
+    let span = release.value.span();
+    let namespace = Value::text_at(chart.namespace.clone(), span);
+    match chart.objects(library, span, PartEffect::AddsPods) {
+        Ok(resources) => {
+            for mut resource in resources {
+                resource.settle("targetNamespace", &namespace);
                 applied.resources.push(resource);
             }
+        }
+        Err(fault) => {
+            applied.faults.push(fault);
+            applied.resources.push(release);
         }
     }
 }
@@ -184,7 +227,6 @@ fn inline_variables(object: &Value<'_>) -> Variables {
     });
     Variables {
         values: values.collect(),
-        is_incomplete: true,
     }
 }
 
@@ -214,9 +256,6 @@ fn variables(
         }
     }
     variables.values.extend(own.values);
-    // Flux takes a variable that nobody sets for empty; but who patches this object in the
-    // cluster, or sets the variable there, is not known here (S14).
-    variables.is_incomplete = true;
     let is_always = object.text_of(&["spec", "postBuild", "substituteStrategy"]) == "Always";
     let has_sources = sources.is_some_and(|sources| sources.items().next().is_some());
     let has_some = !variables.values.is_empty() || has_sources || is_always;

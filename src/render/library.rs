@@ -4,8 +4,10 @@
 //! Refuses to know the disk: it is handed names and texts. Paths are those names without
 //! `.` and `..` as far as they can be resolved.
 
+use super::chart::Chart;
 use crate::source::{SourceId, SourceMap, Span};
 use crate::yaml::{ReadError, Tree, block, general, json, split};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -21,6 +23,8 @@ pub(crate) struct Library<'s> {
     files: BTreeMap<String, File<'s>>,
     directories: BTreeSet<String>,
     inline: Shelf<'s>,
+    /// Charts of which the text is not here.
+    wanted_charts: RefCell<BTreeSet<Chart>>,
 }
 
 /// One text and the documents in it.
@@ -89,7 +93,18 @@ impl<'s> Library<'s> {
             files,
             directories,
             inline: Shelf::default(),
+            wanted_charts: RefCell::default(),
         }
+    }
+
+    /// Notes that the text of a chart is wanted.
+    pub(crate) fn want_chart(&self, chart: Chart) {
+        self.wanted_charts.borrow_mut().insert(chart);
+    }
+
+    /// The charts of which the text was wanted and is not here.
+    pub(crate) fn wanted_charts(&self) -> BTreeSet<Chart> {
+        self.wanted_charts.borrow().clone()
     }
 
     /// The texts themselves.

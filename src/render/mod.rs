@@ -3,13 +3,16 @@
 //!
 //! Refuses to know the disk (it is handed texts), clusters and rules.
 
+mod application_set;
 mod argo;
 mod built;
+mod chart;
 mod flux;
 pub(crate) mod kustomize;
 mod library;
 mod object_id;
 mod print;
+mod release;
 mod resource;
 mod roots;
 mod substitute;
@@ -19,8 +22,10 @@ mod tree;
 mod value;
 mod wanted;
 
+pub use chart::{Chart, is_rendered};
 pub(crate) use library::Library;
-pub use roots::{ChangedObject, Deployment, Root, RootKind, Written, deployment};
+pub use roots::{Build, ChangedObject, Deployment, Root, RootKind, Written, charts, deployment};
+pub use told::BROKEN_BUILD;
 pub use wanted::{is_manifest, wanted};
 
 use crate::source::{SourceId, SourceMap, Span};

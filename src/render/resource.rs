@@ -131,6 +131,20 @@ impl<'t> Resource<'t> {
         }
     }
 
+    /// Puts it into a namespace, if it has one and names none; `field` is what says so.
+    pub(crate) fn settle(&mut self, field: &'static str, namespace: &Value<'t>) {
+        let is_named = namespace.text().is_some_and(|text| !text.is_empty());
+        if !is_named || self.id.gvk.is_cluster_scoped() || !self.id.namespace.is_empty() {
+            return;
+        }
+        let span = namespace.span();
+        if let Some(metadata) = self.value.get_mut("metadata") {
+            metadata.set("namespace", span, namespace.clone());
+        }
+        self.refresh();
+        self.step(field, span);
+    }
+
     /// Notes who changed it.
     pub(crate) fn step(&mut self, field: &'static str, span: Span) {
         let step = Step { field, span };

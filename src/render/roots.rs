@@ -4,10 +4,13 @@
 //! Refuses to know which roots make one cluster together where nothing says so; who calls
 //! compares their objects.
 
+mod applications;
 mod entries;
+mod unreferenced;
 
 use super::argo;
 use super::built::Decoder;
+use super::chart::{Chart, is_of_chart};
 use super::flux::{self, OwnSources};
 use super::kustomize::{Fault, Kustomization, Kustomize, Weight, is_remote};
 use super::library::{KUSTOMIZATION_NAMES, Library, is_within, join, parent};
@@ -18,7 +21,7 @@ use super::wanted::mentioned;
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{Document, Object, PartEffect, UnknownPart, WorkloadKind, effect_of_policies};
 use crate::source::{SourceId, SourceMap, Span};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is deployed from a tree.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +43,10 @@ pub struct Root {
     pub kind: RootKind,
     /// The cluster that it is for, where it says so itself.
     pub cluster: Option<String>,
+    /// Where it says so, or what makes it a root.
+    pub origin: Option<Span>,
+    /// What it builds, directory by directory; none where it is one itself.
+    pub builds: Vec<Build>,
     /// The directory by which it is told from others.
     pub directory: String,
     /// The texts that it takes something from.
@@ -54,6 +61,21 @@ pub struct Root {
     pub opaque: Vec<UnknownPart>,
     /// The objects that a build changed, by the text of their documents.
     pub changed: Vec<ChangedObject>,
+}
+
+/// A directory that a root builds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Build {
+    /// What applies it, such as a Kustomization of Flux.
+    pub name: String,
+    /// The directory.
+    pub directory: String,
+    /// The namespace that it is put into; empty where nothing says so.
+    pub namespace: String,
+    /// Whether Flux is told to leave it as it is for now.
+    pub is_suspended: bool,
+    /// How many objects come out of it.
+    pub objects: usize,
 }
 
 /// An object that is deployed otherwise than it is written.
@@ -84,6 +106,8 @@ pub enum RootKind {
     ArgoCd,
     /// A kustomization that no other uses.
     Kustomization,
+    /// A chart that nothing here installs, with its own values.
+    Chart,
 }
 
 impl RootKind {
@@ -94,6 +118,27 @@ impl RootKind {
             Self::Flux => "Flux",
             Self::ArgoCd => "Argo CD",
             Self::Kustomization => "kustomization",
+            Self::Chart => "Helm",
+        }
+    }
+}
+
+impl Root {
+    /// One that builds nothing yet, for no cluster in particular.
+    fn new(kind: RootKind, name: String, directory: String) -> Self {
+        Self {
+            name,
+            kind,
+            cluster: None,
+            origin: None,
+            builds: Vec::new(),
+            directory,
+            texts: BTreeSet::new(),
+            documents: Vec::new(),
+            objects: Vec::new(),
+            diagnostics: Vec::new(),
+            opaque: Vec::new(),
+            changed: Vec::new(),
         }
     }
 }
@@ -124,10 +169,27 @@ pub fn deployment<'w>(
         .filter(|id| !super::is_manifest(sources.get(*id).name()));
     let library = Library::new(sources, ids.iter().copied().chain(data));
     let finder = Finder::new(&library);
-    if finder.kustomizations.is_empty() && finder.raw.is_empty() {
+    let has_chart = finder
+        .charts
+        .iter()
+        .any(|it| library.source(&it.name()).is_some());
+    if finder.kustomizations.is_empty() && finder.raw.is_empty() && !has_chart {
         return None;
     }
     Some(finder.deployment(Decoder::new(written)))
+}
+
+/// The charts in the tree whose objects only Helm tells.
+#[must_use]
+pub fn charts(sources: &SourceMap, ids: &[SourceId]) -> BTreeSet<Chart> {
+    let library = Library::new(sources, ids.iter().copied());
+    let unread = |_| Written {
+        documents: &[],
+        objects: &[],
+        diagnostics: &[],
+    };
+    Finder::new(&library).deployment(Decoder::new(&unread));
+    library.wanted_charts()
 }
 
 /// An object of Flux or Argo CD and the path of the file that it stands in.
@@ -145,6 +207,8 @@ struct Finder<'t, 's> {
     /// Objects of Flux and Argo CD as they stand in files.
     raw: Vec<Raw<'t>>,
     own: OwnSources,
+    /// The charts in the tree as they are without a word from anybody.
+    charts: Vec<Chart>,
 }
 
 impl<'t, 's> Finder<'t, 's> {
@@ -191,6 +255,7 @@ impl<'t, 's> Finder<'t, 's> {
             kustomizations,
             own: OwnSources::of(library, &raw),
             raw,
+            charts: plain_charts(library),
         }
     }
 
@@ -210,15 +275,10 @@ impl<'t, 's> Finder<'t, 's> {
             texts.extend(own.map(|(object, _)| object.span().source));
             let mut root = Root {
                 cluster: Some(name.clone()),
-                directory: name.clone(),
-                name,
-                kind: RootKind::Flux,
+                origin: entries.first().map(|(object, _)| object.span().before()),
+                builds: applied.builds,
                 texts,
-                documents: Vec::new(),
-                objects: Vec::new(),
-                diagnostics: Vec::new(),
-                opaque: Vec::new(),
-                changed: Vec::new(),
+                ..Root::new(RootKind::Flux, name.clone(), name)
             };
             told::retyped(&applied.retyped, &mut root.diagnostics);
             patches.extend(&applied.patches);
@@ -227,7 +287,8 @@ impl<'t, 's> Finder<'t, 's> {
             roots.push(root);
         }
         let has_flux = !roots.is_empty();
-        for (application, file) in self.applications(&mut roots, &mut applied_directories) {
+        let found = self.applications(&mut applied_directories);
+        for (application, file) in found.applications {
             let applied = argo::apply(self.library, &self.kustomize, &application, &file);
             applied_directories.extend(applied.directories.iter().cloned());
             let mut texts = self.texts_of(&applied.directories, &applied.resources);
@@ -238,17 +299,20 @@ impl<'t, 's> Finder<'t, 's> {
                 texts.insert(application.span().source);
             }
             let directory = applied.directories.iter().next().cloned();
+            let builds = applied.directories.iter().map(|directory| Build {
+                name: application.text_of(&["metadata", "name"]),
+                directory: directory.clone(),
+                namespace: application.text_of(&["spec", "destination", "namespace"]),
+                is_suspended: false,
+                objects: applied.resources.len(),
+            });
+            let name = format!("Application/{}", application.text_of(&["metadata", "name"]));
             let mut root = Root {
-                name: format!("Application/{}", application.text_of(&["metadata", "name"])),
-                kind: RootKind::ArgoCd,
                 cluster,
-                directory: directory.unwrap_or_default(),
+                origin: Some(application.span().before()),
+                builds: builds.collect(),
                 texts,
-                documents: Vec::new(),
-                objects: Vec::new(),
-                diagnostics: Vec::new(),
-                opaque: Vec::new(),
-                changed: Vec::new(),
+                ..Root::new(RootKind::ArgoCd, name, directory.unwrap_or_default())
             };
             patches.extend(&applied.patches);
             told::idle_patches(&applied.patches, &mut root.diagnostics);
@@ -277,22 +341,20 @@ impl<'t, 's> Finder<'t, 's> {
                 continue;
             };
             let mut root = Root {
-                name: directory.clone(),
-                kind: RootKind::Kustomization,
-                cluster: None,
-                directory: directory.clone(),
                 texts: self.texts_of(&BTreeSet::from([directory.clone()]), &build.resources),
-                documents: Vec::new(),
-                objects: Vec::new(),
-                diagnostics: Vec::new(),
-                opaque: Vec::new(),
-                changed: Vec::new(),
+                ..Root::new(
+                    RootKind::Kustomization,
+                    directory.clone(),
+                    directory.clone(),
+                )
             };
             patches.extend(&build.patches);
             told::idle_patches(&build.patches, &mut root.diagnostics);
             self.fill(&mut root, &build.resources, &build.faults, &mut decoder);
             roots.push(root);
         }
+        found.unknown.add_to(&mut roots);
+        self.add_plain_charts(&mut roots, &mut decoder);
         told::keep_idle_everywhere(&patches, self.library.sources(), &mut roots);
         let mut deployment = Deployment {
             roots,
@@ -300,6 +362,38 @@ impl<'t, 's> Finder<'t, 's> {
         };
         self.find_unreferenced(&mut deployment);
         deployment
+    }
+
+    /// Adds the charts that nothing here installs, where Helm has told their objects.
+    fn add_plain_charts(&self, roots: &mut Vec<Root>, decoder: &mut Decoder<'_, '_>) {
+        let library = self.library;
+        let mut installed: BTreeSet<String> = BTreeSet::new();
+        installed.extend(library.wanted_charts().into_iter().map(|it| it.directory));
+        for id in roots.iter().flat_map(|root| &root.texts) {
+            let path = join("", library.sources().get(*id).name());
+            installed.insert(parent(&path).to_owned());
+        }
+        let charts = self.charts.iter();
+        for chart in charts.filter(|chart| !installed.contains(&chart.directory)) {
+            let file = library.source(&join(&chart.directory, "Chart.yaml"));
+            let Some(place) = file.map(|source| Span::new(source, 0, 0)) else {
+                continue;
+            };
+            let Ok(resources) = chart.clone().objects(library, place, PartEffect::Nothing) else {
+                continue;
+            };
+            let texts = resources.iter().map(|it| it.value.span().source);
+            let mut root = Root {
+                texts: texts.collect(),
+                ..Root::new(
+                    RootKind::Chart,
+                    chart.directory.clone(),
+                    chart.directory.clone(),
+                )
+            };
+            self.fill(&mut root, &resources, &[], decoder);
+            roots.push(root);
+        }
     }
 
     /// Decodes the objects of a root, and says what is wrong with it.
@@ -420,131 +514,46 @@ impl<'t, 's> Finder<'t, 's> {
             mentions.is_some_and(|paths| paths.contains(file))
         })
     }
+}
 
-    /// The Applications that are to be found, each once, those that others yield included.
-    fn applications(&self, roots: &mut [Root], applied: &mut BTreeSet<String>) -> Vec<Raw<'t>> {
-        let mut open: Vec<Raw<'t>> = Vec::new();
-        let listed: BTreeSet<&String> = self.mentions.values().flatten().collect();
-        for (value, file) in &self.raw {
-            if (argo::is_application(value) || argo::is_application_set(value))
-                && !listed.contains(file)
-            {
-                open.push((value.clone(), file.clone()));
-            }
-        }
-        // Those that a kustomization lists come as it builds them.
-        let has_some = self
-            .raw
-            .iter()
-            .any(|(value, _)| !flux::is_kustomization(value));
-        for directory in self
-            .kustomizations
-            .keys()
-            .filter(|it| has_some && self.is_top(it))
-        {
-            let Some(build) = self.kustomize.build(directory) else {
-                continue;
-            };
-            for resource in build.resources {
-                let value = resource.value;
-                if argo::is_application(&value) || argo::is_application_set(&value) {
-                    let source = self.library.sources().get(value.span().source).name();
-                    open.push((value, join("", source)));
-                    applied.insert(directory.clone());
-                }
-            }
-        }
-        let mut seen = BTreeSet::new();
-        let mut found: Vec<Raw<'t>> = Vec::new();
-        open.reverse();
-        while let Some((value, file)) = open.pop() {
-            let id = (
-                value.text_of(&["kind"]),
-                value.text_of(&["metadata", "namespace"]),
-                value.text_of(&["metadata", "name"]),
-            );
-            if !seen.insert(id) {
-                continue;
-            }
-            if argo::is_application_set(&value) {
-                match argo::applications(self.library, &value, &file) {
-                    Ok(made) => open.extend(made.into_iter().map(|it| (it, file.clone()))),
-                    Err(message) => {
-                        let name = value.text_of(&["metadata", "name"]);
-                        let message = format!(
-                            "the Applications of the ApplicationSet `{name}` are not known: {message}"
-                        );
-                        if let Some(root) = roots.first_mut() {
-                            let fault = Fault::opaque(value.span(), message, PartEffect::Adds);
-                            let home = ["spec", "template", "spec", "destination", "namespace"];
-                            let home = value.text_of(&home);
-                            let fault = match home.contains("{{") {
-                                true => fault,
-                                false => fault.within(&home),
-                            };
-                            root.opaque.extend(fault.parts());
-                        }
-                    }
-                }
-                continue;
-            }
-            found.push((value, file));
-        }
-        found.sort_by_key(|(value, _)| value.text_of(&["metadata", "name"]));
-        found
-    }
+/// The charts of a tree with their own values, but for those within others.
+fn plain_charts(library: &Library<'_>) -> Vec<Chart> {
+    let directories = library
+        .paths()
+        .filter_map(|path| match path.rsplit_once('/') {
+            Some((directory, "Chart.yaml")) => Some(directory),
+            _ => (path == "Chart.yaml").then_some(""),
+        });
+    let is_own = |directory: &&str| {
+        let is_library = library
+            .documents(&join(directory, "Chart.yaml"))
+            .and_then(Result::ok)
+            .and_then(|trees| trees.first()?.root())
+            .is_some_and(|root| Value::Read(root).text_of(&["type"]) == "library");
+        !is_library && (directory.is_empty() || !is_of_chart(library, directory))
+    };
+    let charts = directories.filter(is_own).map(|directory| Chart {
+        directory: directory.to_owned(),
+        release: match directory.rsplit('/').next() {
+            None | Some("") => "release-name".to_owned(),
+            Some(name) => name.to_owned(),
+        },
+        ..Chart::default()
+    });
+    charts.collect()
+}
 
-    /// The manifests in directories of kustomizations that none of these takes.
-    fn find_unreferenced(&self, deployment: &mut Deployment) {
-        let taken: BTreeSet<SourceId> = deployment
-            .roots
-            .iter()
-            .flat_map(|root| root.texts.iter().copied())
-            .collect();
-        let claimed: BTreeSet<String> = taken
-            .iter()
-            .map(|id| join("", self.library.sources().get(*id).name()))
-            .map(|path| parent(&path).to_owned())
-            .collect();
-        let has_flux_or_argo = deployment.roots.iter().any(|root| root.cluster.is_some());
-        let raw = self.raw.iter();
-        let raw = raw.filter(|(it, _)| !flux::is_kustomization(it));
-        let raw: HashSet<&str> = raw.map(|(_, file)| file.as_str()).collect();
-        for path in self.library.paths() {
-            let source = self
-                .library
-                .source(path)
-                .filter(|_| super::is_manifest(path));
-            let Some(source) = source else {
-                continue;
-            };
-            let name = path.rsplit('/').next().unwrap_or_default();
-            // A directory of which a kustomization takes nothing is one of its own.
-            let directory = parent(path);
-            let is_claimed =
-                self.kustomizations.contains_key(directory) || claimed.contains(directory);
-            let nearest = is_claimed.then_some(directory);
-            let is_apart = nearest.is_none() && !has_flux_or_argo;
-            if taken.contains(&source) || is_apart || raw.contains(path) {
-                continue;
-            }
-            deployment.unreferenced.insert(source);
-            if !KUSTOMIZATION_NAMES.contains(&name) {
-                told::unreferenced(self.library, path, nearest, &mut deployment.diagnostics);
-            }
-        }
-        told::group(&mut deployment.diagnostics, self.library.sources());
-    }
+/// Whether the text of a file names the APIs of Flux or Argo CD.
+fn names_deployment(library: &Library<'_>, path: &str) -> bool {
+    let text = library.text(path).unwrap_or_default().as_bytes();
+    let names = ["kustomize.toolkit.fluxcd.io/", "argoproj.io/"];
+    let mut names = names.iter().map(|name| name.as_bytes());
+    names.any(|name| memchr::memmem::find(text, name).is_some())
 }
 
 /// Objects of Flux and Argo CD in a file. Most files have none, which their text tells.
 fn raw_objects<'t>(library: &'t Library<'_>, path: &str) -> Vec<Raw<'t>> {
-    let text = library.text(path).unwrap_or_default().as_bytes();
-    let names = ["kustomize.toolkit.fluxcd.io/", "argoproj.io/"];
-    if !names
-        .iter()
-        .any(|name| memchr::memmem::find(text, name.as_bytes()).is_some())
-    {
+    if !names_deployment(library, path) {
         return Vec::new();
     }
     let Some(Ok(trees)) = library.documents(path) else {

@@ -7,14 +7,13 @@ use super::value::{Value, is_plain};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// The variables of a Kustomization.
+/// The variables of a Kustomization, as far as they are known. Flux takes one that nobody sets
+/// for empty; but a Secret, a ConfigMap that is not among the manifests, or who patches the
+/// Kustomization in the cluster may set it (S14). So one without a value is unknown.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Variables {
     /// Their values.
     pub(crate) values: BTreeMap<String, String>,
-    /// Whether there may be others, of a Secret or of a ConfigMap that is not among the
-    /// manifests. A variable without a value then is unknown, else it is empty.
-    pub(crate) is_incomplete: bool,
 }
 
 /// Mappings whose values are texts.
@@ -123,21 +122,15 @@ impl Variables {
     /// The value of what stands between `${` and `}`.
     fn parameter(&self, inner: &str, depth: usize) -> Option<String> {
         if let Some(name) = inner.strip_prefix('#').filter(|name| is_name(name)) {
-            return Some(self.value(name)?.chars().count().to_string());
+            return Some(self.values.get(name)?.chars().count().to_string());
         }
         let end = inner.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
         let (name, operation) = inner.split_at(end.unwrap_or(inner.len()));
         if !is_name(name) {
             return None;
         }
-        let known = self.values.get(name);
+        let value = self.values.get(name)?;
         let argument = |text: &str| self.expanded(text, depth + 1).map(Cow::into_owned);
-        let or_default = |is_set: bool, default: &str| match known {
-            Some(value) if is_set => Some(value.clone()),
-            _ if known.is_none() && self.is_incomplete => None,
-            _ => argument(default),
-        };
-        let is_filled = known.is_some_and(|value| !value.is_empty());
         for (operator, needs_text) in [
             (":-", true),
             (":=", true),
@@ -147,37 +140,21 @@ impl Variables {
             ("?", false),
         ] {
             if let Some(default) = operation.strip_prefix(operator) {
-                let is_set = if needs_text {
-                    is_filled
-                } else {
-                    known.is_some()
+                return match needs_text && value.is_empty() {
+                    true => argument(default),
+                    false => Some(value.clone()),
                 };
-                return or_default(is_set, default);
             }
         }
         for (operator, needs_text) in [(":+", true), ("+", false)] {
             if let Some(other) = operation.strip_prefix(operator) {
-                let is_set = if needs_text {
-                    is_filled
-                } else {
-                    known.is_some()
-                };
-                return match (is_set, known.is_none() && self.is_incomplete) {
-                    (true, _) => argument(other),
-                    (false, true) => None,
-                    (false, false) => Some(String::new()),
+                return match needs_text && value.is_empty() {
+                    true => Some(String::new()),
+                    false => argument(other),
                 };
             }
         }
-        let value = self.value(name)?;
-        changed(&value, operation, argument)
-    }
-
-    fn value(&self, name: &str) -> Option<String> {
-        match self.values.get(name) {
-            Some(value) => Some(value.clone()),
-            None => (!self.is_incomplete).then(String::new),
-        }
+        changed(value, operation, argument)
     }
 }
 
@@ -320,21 +297,20 @@ mod tests {
         let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let variables = Variables {
             values: values.into_iter().collect(),
-            is_incomplete: false,
         };
         for (text, expected) in [
             ("plain $A", "plain $A"),
             ("${A}", "abc"),
             ("x-${A}-y", "x-abc-y"),
-            ("${MISSING}", ""),
+            ("${MISSING}", "${MISSING}"),
             ("$${A}", "${A}"),
-            ("${MISSING:-d}", "d"),
+            ("${MISSING:-d}", "${MISSING:-d}"),
             ("${E:-d}", "d"),
             ("${E-d}", ""),
-            ("${MISSING:=d}", "d"),
-            ("${MISSING=d}", "d"),
-            ("${MISSING:-${A}}", "abc"),
-            ("${MISSING:-x${MISSING:-y}}", "xy"),
+            ("${E:=d}", "d"),
+            ("${E=d}", ""),
+            ("${E:-${A}}", "abc"),
+            ("${E:-x${E:-y}}", "xy"),
             ("${A:+set}", "set"),
             ("${E:+set}", ""),
             ("${#A}", "3"),
@@ -360,14 +336,5 @@ mod tests {
             };
             assert_eq!(expanded, expected, "{text}");
         }
-        let incomplete = Variables {
-            is_incomplete: true,
-            ..variables
-        };
-        assert_eq!(incomplete.expand("${MISSING:-d}"), Expanded::Same);
-        assert_eq!(
-            incomplete.expand("${A:-d}"),
-            Expanded::New("abc".to_owned())
-        );
     }
 }

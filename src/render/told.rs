@@ -12,24 +12,27 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The rule in whose name it is told what kustomize rejects.
+pub const BROKEN_BUILD: &str = "broken-build";
+
 /// What kustomize rejects to build: the first fault of each file, with the number of others.
 pub(crate) fn broken_build(fault: &Fault, diagnostics: &mut Vec<Diagnostic>) {
     let known = diagnostics.iter_mut().find(|finding| {
-        finding.rule == "broken-build" && finding.primary.span.source == fault.span.source
+        finding.rule == BROKEN_BUILD && finding.primary.span.source == fault.span.source
     });
     if let Some(known) = known {
         known.notes.push(fault.message.clone());
         return;
     }
     let message = format!("kustomize rejects this: {}", fault.message);
-    let finding = Diagnostic::new("broken-build", Severity::Error, fault.span, message);
+    let finding = Diagnostic::new(BROKEN_BUILD, Severity::Error, fault.span, message);
     diagnostics.push(finding.help("the objects that it would make are judged without this part"));
 }
 
 /// A file that kustomize takes only if it is told to.
 pub(crate) fn restricted_file(fault: &Fault, diagnostics: &mut Vec<Diagnostic>) {
     let message = format!("kustomize rejects this: {}", fault.message);
-    let finding = Diagnostic::new("broken-build", Severity::Warning, fault.span, message);
+    let finding = Diagnostic::new(BROKEN_BUILD, Severity::Warning, fault.span, message);
     diagnostics.push(finding.help(
         "move the file, list its directory, or build with `--load-restrictor LoadRestrictionsNone`; it is judged as if it were taken",
     ));

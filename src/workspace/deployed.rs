@@ -181,6 +181,8 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
             name: root.name.clone(),
             kind: root.kind.name(),
             objects: root.objects.len(),
+            origin: root.origin.map(|span| place(texts, span)),
+            builds: root.builds.clone(),
         });
         part.changed.extend(root.changed.iter().cloned());
         objects.extend(root.objects.iter().map(|object| object.meta().span));

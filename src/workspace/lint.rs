@@ -6,11 +6,11 @@
 use super::copies::Copies;
 use super::{ClusterView, Workspace, generated};
 use crate::cluster::Cluster;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Edit};
 use crate::engine::Engine;
 use crate::lint::{self, Date, Report, Rule, RuleMeta, Suppressed};
 use crate::progress;
-use crate::render::ChangedObject;
+use crate::render::{ChangedObject, is_rendered};
 use crate::rules;
 use crate::source::{SourceId, SourceMap, Span};
 use rayon::prelude::*;
@@ -145,6 +145,15 @@ impl Judge<'_> {
         let made_from = generated::made_from(self.workspace.sources(), view.documents(), span);
         let made_from = made_from.map(|path| format!("made from {path}"));
         finding.notes.extend(made_from);
+        let sources = self.workspace.sources();
+        let is_rendered = |edit: &Edit| is_rendered(sources.get(edit.span.source).name());
+        if finding
+            .fix
+            .as_ref()
+            .is_some_and(|fix| fix.edits.iter().any(is_rendered))
+        {
+            finding.fix = None;
+        }
         let changed = changed.get(&span.source).into_iter().flatten();
         let mut changed = changed.filter(|changed| changed.document.contains(span));
         let is_object = |changed: &&&ChangedObject| {
@@ -155,7 +164,6 @@ impl Judge<'_> {
         let Some(changed) = own.or_else(|| changed.next()) else {
             return;
         };
-        let sources = self.workspace.sources();
         let places = changed.by.iter().take(MAX_NAMES).map(|(field, span)| {
             let name = sources.get(span.source).name();
             format!("`{field}` at {name}:{}", sources.position(*span).line)

@@ -16,6 +16,7 @@ mod proof;
 mod staged;
 mod texts;
 
+pub use crate::render::BROKEN_BUILD;
 pub use autofix::{Autofixed, Permission};
 pub use lint::known_rules;
 pub use not_judged::{DefinedTwice, InertPolicy, InertReason, NotJudged};
@@ -25,7 +26,7 @@ pub use texts::{ReadText, Texts};
 use crate::cluster::platform::Platform;
 use crate::cluster::{Cluster, Cni};
 use crate::config::Config;
-use crate::diagnostic::{Diagnostic, Edit};
+use crate::diagnostic::{Diagnostic, Edit, Severity};
 use crate::edit;
 use crate::engine::{Endpoint, PodView, Verdict, explain};
 use crate::k8s::{Document, Documents, Object, Outcome};
@@ -239,6 +240,20 @@ impl Workspace {
     pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
         let texts = self.ids.iter().map(|id| self.texts.get(*id));
         texts.flat_map(|read| &read.diagnostics)
+    }
+
+    /// The builds that kustomize would reject, unless the configuration says that this is no
+    /// matter.
+    pub fn broken_builds(&self) -> impl Iterator<Item = &Diagnostic> {
+        let is_wanted = known_rules()
+            .iter()
+            .any(|rule| rule.name == BROKEN_BUILD && self.config.is_enabled(rule));
+        let views = self.clusters.iter().filter(move |_| is_wanted);
+        let mut told = BTreeSet::new();
+        views
+            .flat_map(|view| &view.part.diagnostics)
+            .filter(|it| it.rule == BROKEN_BUILD && it.severity == Severity::Error)
+            .filter(move |it| told.insert(it.primary.span))
     }
 
     /// What no cluster judges, all together.

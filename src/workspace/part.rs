@@ -7,10 +7,10 @@ use super::deployed;
 use super::environments::environments;
 use super::texts::{ReadText, Texts};
 use crate::cluster::{Identity, Likeness, Places, likeness};
-use crate::config::Config;
+use crate::config::{Config, Rendering};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{self, Document, Documents, Object, Outcome, UnknownPart};
-use crate::render::{self, ChangedObject};
+use crate::render::{self, Build, ChangedObject};
 use crate::source::SourceId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -75,6 +75,10 @@ pub struct PartRoot {
     pub kind: &'static str,
     /// How many objects npcheck takes from it.
     pub objects: usize,
+    /// Where it is said that it is one, as a person would look for it: `path:line`.
+    pub origin: Option<String>,
+    /// What it builds, directory by directory.
+    pub builds: Vec<Build>,
 }
 
 /// Something that is deployed to a cluster, and of which nobody knows what it becomes.
@@ -116,7 +120,12 @@ pub(super) fn parts(
                 diagnostics: &read.diagnostics,
             }
         };
-        let deployment = render::deployment(texts.sources(), &ids, &written);
+        let deployment = match config.rendering {
+            Rendering::Off => None,
+            Rendering::Auto | Rendering::Helm => {
+                render::deployment(texts.sources(), &ids, &written)
+            }
+        };
         let of_scope = match deployment {
             Some(deployment) => deployed::parts(texts, &ids, &deployment),
             None => Settled::new(texts, ids).parts(),

@@ -152,6 +152,129 @@ fn roots_make_clusters() {
 }
 
 #[test]
+fn application_sets_make_what_can_be_told() {
+    let set = |go: bool, generators: &str, template: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {{name: s}}\nspec:\n  goTemplate: {go}\n  generators: [{generators}]\n  template: {{{template}}}\n"
+        )
+    };
+    let one = "{git: {directories: [{path: apps/*}]}}";
+    let go = "metadata: {name: '{{ .path.basename }}-{{ .env }}'}, spec: {source: {path: '{{ .path.path }}'}, destination: {name: '{{ .env }}', namespace: '{{ printf \"%s-%s\" .path.basename .env | lower }}'}}";
+    let plain = "metadata: {name: '{{path.basename}}'}, spec: {source: {path: '{{path}}'}, destination: {namespace: '{{ns}}'}}";
+    let cases = [
+        (
+            "a matrix of directories and a list",
+            set(
+                true,
+                &format!(
+                    "{{matrix: {{generators: [{one}, {{list: {{elements: [{{env: Dev}}, {{env: Prod}}]}}}}]}}}}"
+                ),
+                go,
+            ),
+            vec!["Dev: web-dev/Pod/web", "Prod: web-prod/Pod/web"],
+        ),
+        (
+            "a merge, in which the second outranks the first",
+            set(
+                false,
+                "{merge: {mergeKeys: [path.basename], generators: [{git: {directories: [{path: apps/*}], values: {x: y}}}, {list: {elements: [{path.basename: web, ns: shop}, {path.basename: api, ns: other}]}}]}}",
+                plain,
+            ),
+            vec![": shop/Pod/web"],
+        ),
+        (
+            "its own cluster",
+            set(
+                false,
+                &format!(
+                    "{{matrix: {{generators: [{{clusters: {{values: {{ns: shop}}}}}}, {one}]}}}}"
+                ),
+                &plain.replace("{{ns}}", "{{values.ns}}-{{name}}"),
+            ),
+            vec![": shop-in-cluster/Pod/web"],
+        ),
+        (
+            "a selector that leaves nothing",
+            set(
+                false,
+                "{list: {elements: [{ns: a, path: apps/web, path.basename: web}]}, selector: {matchLabels: {ns: b}}}",
+                plain,
+            ),
+            vec![": default/Pod/web"],
+        ),
+        (
+            "a generator that asks somebody",
+            set(false, "{scmProvider: {github: {organization: x}}}", plain),
+            vec![": default/Pod/web"],
+        ),
+    ];
+    for (what, text, expected) in cases {
+        let files = [("argocd/s.yaml", text.as_str()), ("apps/web/pod.yaml", POD)];
+        assert_eq!(clusters(&files), expected, "{what}");
+    }
+    // What cannot be told is told, also where nothing else is deployed.
+    let text = set(false, "{pullRequest: {}}", plain);
+    let workspace = Workspace::load(
+        [("s.yaml", text.as_str()), ("pod.yaml", POD)],
+        &Config::default(),
+    );
+    let view = workspace.clusters().next().expect("there is one");
+    let unknown: Vec<String> = view
+        .part()
+        .opaque
+        .iter()
+        .map(|it| it.part.reason.clone())
+        .collect();
+    assert_eq!(
+        unknown,
+        [
+            "the Applications of the ApplicationSet `s` are not known: what the generator `pullRequest` yields is not known"
+        ]
+    );
+}
+
+/// A file that cannot be read may be the one that deploys what lies beside it.
+#[test]
+fn nothing_is_called_undeployed_beside_what_cannot_be_read() {
+    let told = |ks: &str| {
+        let entry = flux("./apps", "");
+        let files = [
+            ("clusters/prod/sync.yaml", entry.as_str()),
+            ("apps/pod.yaml", POD),
+            ("more/ks.yaml", ks),
+            ("more/web/policy.yaml", POLICY),
+        ];
+        let workspace = Workspace::load(files, &Config::default());
+        let report = workspace.lint("2026-11-21".parse().expect("a date"));
+        let mut rules = report.findings.iter().map(|finding| finding.rule);
+        rules.any(|rule| rule == "unreferenced-manifest")
+    };
+    let broken = flux("*lost", "");
+    assert!(told("a: b\n"));
+    assert!(!told(&broken));
+}
+
+#[test]
+fn two_applications_of_one_name_may_be_for_two_clusters() {
+    let application = |server: &str, path: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: web, namespace: argocd}}\nspec: {{source: {{path: {path}}}, destination: {{name: {server}, namespace: shop}}}}\n"
+        )
+    };
+    let (dev, prod) = (application("dev", "dev"), application("prod", "prod"));
+    let files = [
+        ("argocd/dev.yaml", dev.as_str()),
+        ("argocd/prod.yaml", &prod),
+        ("dev/pod.yaml", POD),
+        ("prod/pod.yaml", POD),
+    ];
+    assert_eq!(
+        clusters(&files),
+        ["dev: shop/Pod/web", "prod: shop/Pod/web"]
+    );
+}
+
+#[test]
 fn flux_deploys_what_its_entries_reach_and_nothing_beside_them() {
     let git = |name: &str| format!("  sourceRef: {{kind: GitRepository, name: {name}}}\n");
     let own = flux("./clusters/prod/flux", &git("flux-system"));

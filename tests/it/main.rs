@@ -34,6 +34,7 @@ mod git;
 mod graph;
 mod init;
 #[cfg(unix)]
+mod helm;
 mod hook;
 #[cfg(unix)]
 mod linting;

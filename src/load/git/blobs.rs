@@ -2,9 +2,10 @@
 //!
 //! Refuses to know which files they belong to.
 
-use super::program::{self, Taken};
+use super::program;
 use super::{GitError, ObjectId};
 use crate::load::decode::{self, Refusal, Text};
+use crate::load::program::Taken;
 use crate::load::{Limits, ProblemKind, SkipReason};
 use std::io::{self, BufRead, Read};
 

@@ -16,8 +16,8 @@ pub use snapshot::Snapshot;
 
 use super::upwards::lexical;
 use super::{Limits, STDIN_ARGUMENT, walk};
+use crate::load::program::Taken;
 use path::RepoPath;
-use program::Taken;
 use snapshot::Kept;
 use std::env;
 use std::fs;

@@ -4,13 +4,10 @@
 //! Refuses to know what is asked of it.
 
 use super::GitError;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use crate::load::program::{self, NoAnswer, Taken};
+use std::io::{self, BufRead};
+use std::process::Command;
+use std::time::Duration;
 
 /// Settings that outrank those of the repository.
 const SETTINGS: &[&str] = &[
@@ -42,18 +39,6 @@ const VARIABLES: &[(&str, &str)] = &[
 /// place of its configuration, for instance.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often it is looked whether git is silent.
-const PULSE: Duration = Duration::from_millis(20);
-
-/// How a reader of what git prints came to its end.
-#[derive(Debug)]
-pub(super) enum Taken<T> {
-    /// It has read all of it.
-    All(T),
-    /// It needs no more, so git need not go on.
-    Enough(T),
-}
-
 /// What git prints.
 pub(super) fn output(arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, GitError> {
     stream(arguments, input, |printed| {
@@ -78,132 +63,23 @@ fn stream_within<T>(
     input: &[u8],
     read: impl FnOnce(&mut dyn BufRead) -> io::Result<Taken<T>>,
 ) -> Result<T, GitError> {
-    let mut child = command(arguments)
-        .spawn()
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => GitError::NotInstalled,
-            _ => GitError::Failed {
-                said: error.to_string(),
-            },
-        })?;
-    let mut stdin = child.stdin.take().expect("standard input is piped");
-    let mut stderr = child.stderr.take().expect("standard error is piped");
-    let watch = Watch {
-        child: Mutex::new(child),
-        silent_since: Mutex::new(None),
-        was_killed: AtomicBool::new(false),
-    };
-    let mut printed = Printed {
-        inner: watch
-            .lock()
-            .stdout
-            .take()
-            .expect("standard output is piped"),
-        watch: &watch,
-    };
-    // All three pipes have an end, and none must wait for another.
-    let (read, said, status) = thread::scope(|scope| {
-        scope.spawn(move || {
-            // Git may have enough earlier; then it says why.
-            let _ = stdin.write_all(input);
-        });
-        let said = scope.spawn(move || {
-            let mut said = Vec::new();
-            // What cannot be read any more was not said.
-            let _ = stderr.read_to_end(&mut said);
-            String::from_utf8_lossy(&said).into_owned()
-        });
-        let (end, is_over) = mpsc::channel();
-        let watch = &watch;
-        scope.spawn(move || watch.keep(patience, &is_over));
-        let mut buffered = BufReader::new(&mut printed);
-        let read = read(&mut buffered);
-        drop(buffered);
-        drop(printed);
-        if !matches!(read, Ok(Taken::All(_))) {
-            // It may have ended by itself.
-            let _ = watch.lock().kill();
+    let failed = |said: String| GitError::Failed { said };
+    let ended = program::run(&mut command(arguments), patience, input, read);
+    let ended = ended.map_err(|no_answer| match no_answer {
+        NoAnswer::NotStarted(error) if error.kind() == io::ErrorKind::NotFound => {
+            GitError::NotInstalled
         }
-        let status = watch.wait();
-        // The watch ends with this, or has ended.
-        let _ = end.send(());
-        (read, said.join().unwrap_or_default(), status)
-    });
-    if watch.was_killed.load(Ordering::Relaxed) {
-        let said = format!("nothing for {} seconds", patience.as_secs_f32());
-        return Err(GitError::Failed { said });
-    }
-    let status = status.map_err(|error| GitError::Failed {
-        said: error.to_string(),
+        NoAnswer::NotStarted(error) | NoAnswer::Lost(error) => failed(error.to_string()),
+        NoAnswer::Silent(patience) => {
+            failed(format!("nothing for {} seconds", patience.as_secs_f32()))
+        }
     })?;
-    match read {
+    match ended.read {
         Ok(Taken::Enough(value)) => Ok(value),
-        Ok(Taken::All(value)) if status.success() => Ok(value),
-        Ok(Taken::All(_)) => Err(GitError::said(&said)),
-        Err(error) if said.trim().is_empty() => Err(GitError::Failed {
-            said: error.to_string(),
-        }),
-        Err(_) => Err(GitError::said(&said)),
-    }
-}
-
-/// A program that runs, and since when it owes an answer.
-struct Watch {
-    child: Mutex<Child>,
-    silent_since: Mutex<Option<Instant>>,
-    was_killed: AtomicBool,
-}
-
-impl Watch {
-    fn lock(&self) -> MutexGuard<'_, Child> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note(&self, since: Option<Instant>) {
-        let silent_since = self.silent_since.lock();
-        *silent_since.unwrap_or_else(PoisonError::into_inner) = since;
-    }
-
-    /// Ends the program when it has been silent for too long.
-    fn keep(&self, patience: Duration, is_over: &mpsc::Receiver<()>) {
-        while is_over.recv_timeout(PULSE) == Err(RecvTimeoutError::Timeout) {
-            let silent_since = self.silent_since.lock();
-            let silent_since = *silent_since.unwrap_or_else(PoisonError::into_inner);
-            if silent_since.is_some_and(|since| since.elapsed() > patience) {
-                self.was_killed.store(true, Ordering::Relaxed);
-                // It may have ended by itself.
-                let _ = self.lock().kill();
-                return;
-            }
-        }
-    }
-
-    /// Waits for the end of the program, so that the watch can still end it.
-    fn wait(&self) -> io::Result<ExitStatus> {
-        self.note(Some(Instant::now()));
-        let mut pause = Duration::from_micros(100);
-        loop {
-            if let Some(status) = self.lock().try_wait()? {
-                return Ok(status);
-            }
-            thread::sleep(pause);
-            pause = (pause * 2).min(PULSE);
-        }
-    }
-}
-
-/// What a program prints, under watch.
-struct Printed<'w> {
-    inner: ChildStdout,
-    watch: &'w Watch,
-}
-
-impl Read for Printed<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.watch.note(Some(Instant::now()));
-        let read = self.inner.read(buffer);
-        self.watch.note(None);
-        read
+        Ok(Taken::All(value)) if ended.status.success() => Ok(value),
+        Ok(Taken::All(_)) => Err(GitError::said(&ended.said)),
+        Err(error) if ended.said.trim().is_empty() => Err(failed(error.to_string())),
+        Err(_) => Err(GitError::said(&ended.said)),
     }
 }
 
@@ -217,12 +93,7 @@ fn command(arguments: &[&str]) -> Command {
     for setting in SETTINGS {
         command.args(["-c", setting]);
     }
-    command
-        .args(arguments)
-        .envs(VARIABLES.iter().copied())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.args(arguments).envs(VARIABLES.iter().copied());
     command
 }
 

@@ -3,9 +3,10 @@
 //! Refuses to know which of them a command wants.
 
 use super::path::{RepoPath, shown};
-use super::program::{self, Taken};
+use super::program;
 use super::{GitError, ObjectId, Repository, blobs, find};
 use crate::load::gather::Gathered;
+use crate::load::program::Taken;
 use crate::load::walk::Found;
 use crate::load::{Limits, Origin, OwnFile, Problem, ProblemKind};
 use std::cell::OnceCell;

@@ -13,7 +13,9 @@ use super::specs::{Reference, Specs, field_spec};
 use super::transform::{self, End, Pairs};
 use super::{is_remote, objects, replacement};
 use crate::k8s::PartEffect;
-use crate::render::library::Library;
+use crate::render::Chart;
+use crate::render::chart::{is_chart, written};
+use crate::render::library::{Library, join};
 use crate::render::object_id::Gvk;
 use crate::render::resource::Resource;
 use crate::render::value::Value;
@@ -60,12 +62,20 @@ pub(crate) fn generate<'t>(
     kustomization: &Kustomization<'t>,
     faults: &mut Vec<Fault>,
 ) -> Vec<Resource<'t>> {
+    let mut generated = Vec::new();
     for field in ["helmCharts", "helmChartInflationGenerator"] {
-        for chart in kustomization.items(field) {
-            let name = file::text(&chart, "name");
+        for item in kustomization.items(field) {
+            if let Some(chart) = local_chart(library, kustomization, &item) {
+                match chart.objects(library, item.span(), PartEffect::Adds) {
+                    Ok(resources) => generated.extend(resources),
+                    Err(fault) => faults.push(fault),
+                }
+                continue;
+            }
+            let name = file::text(&item, "name");
             let message = format!("the chart `{name}` is rendered by Helm, which was not run");
-            let fault = Fault::opaque(chart.span(), message, PartEffect::Adds);
-            faults.push(fault.within(&file::text(&chart, "namespace")));
+            let fault = Fault::opaque(item.span(), message, PartEffect::Adds);
+            faults.push(fault.within(&file::text(&item, "namespace")));
         }
     }
     let field = ("generators", PartEffect::Adds);
@@ -78,7 +88,73 @@ pub(crate) fn generate<'t>(
         };
         faults.push(Fault::opaque(item.span(), message, effect));
     }
-    Vec::new()
+    generated
+}
+
+/// An entry of `helmCharts` whose chart lies in the tree; `None` for another, and for one that
+/// asks for more than is known here (kustomize, `HelmChartInflationGenerator.go`).
+fn local_chart<'t>(
+    library: &'t Library<'_>,
+    kustomization: &Kustomization<'t>,
+    item: &Value<'t>,
+) -> Option<Chart> {
+    let globals = kustomization.get("helmGlobals");
+    let home = globals.map(|globals| file::text(&globals, "chartHome"));
+    let home = home.filter(|home| !home.is_empty());
+    let name = file::text(item, "name");
+    let directory = join(
+        &kustomization.path(home.as_deref().unwrap_or("charts")),
+        &name,
+    );
+    if name.is_empty() || !is_chart(library, &directory) {
+        return None;
+    }
+    let inline = file::field(item, "valuesInline").filter(|values| !values.is_empty());
+    let replaces = match file::text(item, "valuesMerge").as_str() {
+        "" | "override" => false,
+        "replace" => true,
+        _ => return None,
+    };
+    let mut files = vec![file::text(item, "valuesFile")];
+    if replaces && inline.is_some() {
+        files.clear();
+    }
+    files.retain(|file| !file.is_empty());
+    let additional = file::items(item, "additionalValuesFiles");
+    files.extend(
+        additional
+            .iter()
+            .filter_map(|file| file.text().map(str::to_owned)),
+    );
+    let files: Vec<String> = files.iter().map(|file| kustomization.path(file)).collect();
+    let mut options = Vec::new();
+    if file::is_true(item, "includeCRDs") {
+        options.push("--include-crds".to_owned());
+    }
+    for version in file::items(item, "apiVersions") {
+        let version = version.text().unwrap_or_default();
+        options.push(format!("--api-versions={version}"));
+    }
+    let version = file::text(item, "kubeVersion");
+    if !version.is_empty() {
+        options.push(format!("--kube-version={version}"));
+    }
+    let release = file::text(item, "releaseName");
+    let chart = Chart {
+        release: if release.is_empty() { name } else { release },
+        namespace: file::text(item, "namespace"),
+        inline: inline
+            .map(|values| written(library, &values))
+            .unwrap_or_default(),
+        directory,
+        files,
+        options,
+    };
+    let has_files = chart
+        .files
+        .iter()
+        .all(|file| library.source(file).is_some());
+    has_files.then_some(chart)
 }
 
 /// Whether a generator can only make Secrets and ConfigMaps: kustomize's own, and those that

@@ -28,6 +28,7 @@ mod variables;
 
 pub(crate) use fault::{Fault, Weight};
 pub(crate) use file::Kustomization;
+pub(crate) use objects::of_file as objects_of_file;
 pub(crate) use remote::is_remote;
 
 use super::library::Library;

@@ -1,0 +1,381 @@
+//! ApplicationSets: the Applications that they make, as far as that can be told offline.
+//!
+//! Refuses to know what the Applications apply, and which clusters Argo CD knows beside its
+//! own. After argo-cd (`applicationset/generators`); what cannot be told is said.
+
+use super::argo::{IN_CLUSTER, OWN_SERVER};
+use super::flux;
+use super::library::{Library, parent};
+use super::template::{Parameters, filled, parameters_of, render};
+use super::value::Value;
+use globset::GlobBuilder;
+use std::collections::BTreeSet;
+
+/// What an ApplicationSet makes.
+#[derive(Debug, Default)]
+pub(crate) struct Made<'t> {
+    /// The Applications that are certain.
+    pub(crate) applications: Vec<Value<'t>>,
+    /// Why there may be others.
+    pub(crate) unknown: BTreeSet<String>,
+}
+
+/// Where an ApplicationSet stands, and how its templates are written.
+struct Set<'a, 't, 's> {
+    library: &'t Library<'s>,
+    /// The path of its file.
+    file: &'a str,
+    /// Whether its templates are those of Go.
+    is_go: bool,
+}
+
+/// The sets of parameters that a generator yields, one for each Application.
+#[derive(Debug, Default)]
+struct Yield {
+    all: Vec<Parameters>,
+    /// Why there may be others.
+    unknown: BTreeSet<String>,
+}
+
+/// The Applications that an ApplicationSet makes, which stands in `file`.
+pub(crate) fn applications<'t>(library: &'t Library<'_>, set: &Value<'t>, file: &str) -> Made<'t> {
+    let mut made = Made::default();
+    let is_go = set.text_of(&["spec", "goTemplate"]) == "true";
+    let generators = set.find(&["spec", "generators"]);
+    let of = Set {
+        library,
+        file,
+        is_go,
+    };
+    let patch = set.find(&["spec", "templatePatch"]);
+    if patch.is_some_and(|patch| !patch.is_null()) {
+        let message = "what its `templatePatch` makes is not worked out";
+        made.unknown.insert(message.to_owned());
+        return made;
+    }
+    let Some(template) = set.find(&["spec", "template"]) else {
+        made.unknown.insert("it has no template".to_owned());
+        return made;
+    };
+    for generator in generators.iter().flat_map(Value::items) {
+        let yielded = match of.expand(&generator, &Parameters::new()) {
+            Ok(yielded) => yielded,
+            Err(message) => {
+                made.unknown.insert(message);
+                continue;
+            }
+        };
+        made.unknown.extend(yielded.unknown);
+        for parameters in yielded.all {
+            let mut application = template.clone();
+            if let Err(message) = render(&mut application, &parameters) {
+                made.unknown.insert(message);
+                continue;
+            }
+            let span = set.span();
+            let version = Value::text_at("argoproj.io/v1alpha1", span);
+            application.set("apiVersion", span, version);
+            application.set("kind", span, Value::text_at("Application", span));
+            made.applications.push(application);
+        }
+    }
+    made
+}
+
+impl<'t> Set<'_, 't, '_> {
+    /// What a generator yields; within a matrix it may use the parameters of the one before.
+    fn expand(&self, generator: &Value<'t>, outer: &Parameters) -> Result<Yield, String> {
+        let mut generator = generator.clone();
+        if !outer.is_empty() {
+            render(&mut generator, outer)?;
+        }
+        if generator.get("template").is_some_and(|it| !it.is_empty()) {
+            return Err("a generator has a template of its own".to_owned());
+        }
+        let mut yielded = self.expand_kind(&generator)?;
+        if let Some(selector) = generator.get("selector") {
+            let wanted = selector.get("matchLabels").map(|it| parameters_of(&it));
+            let wanted = wanted.unwrap_or_default();
+            if selector.fields().any(|field| !field.key.is("matchLabels")) {
+                return Err("a generator has a selector with expressions".to_owned());
+            }
+            let fits = |one: &Parameters| {
+                wanted
+                    .iter()
+                    .all(|(key, value)| one.get(key) == Some(value))
+            };
+            yielded.all.retain(fits);
+        }
+        Ok(yielded)
+    }
+
+    fn expand_kind(&self, generator: &Value<'t>) -> Result<Yield, String> {
+        if let Some(list) = generator.get("list") {
+            let elements = list.get("elements");
+            if list.get("elementsYaml").is_some()
+                || !elements.as_ref().is_some_and(Value::is_sequence)
+            {
+                return Err("the elements of a list are a template".to_owned());
+            }
+            let elements = elements.iter().flat_map(Value::items);
+            return Ok(Yield::of(elements.map(|it| parameters_of(&it)).collect()));
+        }
+        if let Some(git) = generator.get("git") {
+            return self.of_git(&git).map(Yield::of);
+        }
+        if let Some(clusters) = generator.get("clusters") {
+            return own_cluster(&clusters);
+        }
+        if let Some(matrix) = generator.get("matrix") {
+            return self.matrix(&matrix);
+        }
+        if let Some(merge) = generator.get("merge") {
+            return self.merge(&merge);
+        }
+        let kind = generator
+            .fields()
+            .next()
+            .map(|field| field.key.text().into_owned());
+        Err(format!(
+            "what the generator `{}` yields is not known",
+            kind.unwrap_or_default()
+        ))
+    }
+
+    /// Every pair of what two generators yield.
+    fn matrix(&self, matrix: &Value<'t>) -> Result<Yield, String> {
+        let inner = matrix.get("generators");
+        let mut yielded = Yield::of(vec![Parameters::new()]);
+        for generator in inner.iter().flat_map(Value::items) {
+            let mut all = Vec::new();
+            for one in std::mem::take(&mut yielded.all) {
+                let more = self.expand(&generator, &one)?;
+                yielded.unknown.extend(more.unknown);
+                all.extend(more.all.into_iter().map(|other| {
+                    let mut both = one.clone();
+                    both.extend(other);
+                    both
+                }));
+            }
+            yielded.all = all;
+        }
+        Ok(yielded)
+    }
+
+    /// What the first generator yields, with what the others have for the same keys.
+    fn merge(&self, merge: &Value<'t>) -> Result<Yield, String> {
+        let keys = merge.get("mergeKeys");
+        let keys: Vec<String> = keys
+            .iter()
+            .flat_map(Value::items)
+            .filter_map(|key| key.text().map(str::to_owned))
+            .collect();
+        let key_of = |one: &Parameters| -> Vec<Option<String>> {
+            keys.iter().map(|key| one.get(key).cloned()).collect()
+        };
+        let inner = merge.get("generators");
+        let mut merged: Option<Yield> = None;
+        for generator in inner.iter().flat_map(Value::items) {
+            let more = self.expand(&generator, &Parameters::new())?;
+            let Some(base) = &mut merged else {
+                merged = Some(more);
+                continue;
+            };
+            base.unknown.extend(more.unknown);
+            for one in &mut base.all {
+                let key = key_of(one);
+                let same = more.all.iter().filter(|other| key_of(other) == key);
+                for other in same.cloned().collect::<Vec<_>>() {
+                    one.extend(other);
+                }
+            }
+        }
+        Ok(merged.unwrap_or_default())
+    }
+
+    /// The parameters of directories or files of the repository.
+    fn of_git(&self, git: &Value<'t>) -> Result<Vec<Parameters>, String> {
+        let patterns = |field: &str| -> Vec<(String, bool)> {
+            let list = git.get(field);
+            let items = list.iter().flat_map(Value::items);
+            items
+                .map(|it| (it.text_of(&["path"]), it.text_of(&["exclude"]) == "true"))
+                .collect()
+        };
+        let (directories, files) = (patterns("directories"), patterns("files"));
+        let all = || {
+            directories
+                .iter()
+                .chain(&files)
+                .map(|(path, _)| path.as_str())
+        };
+        if all().any(|path| path.contains("{{")) {
+            return Err("the paths of a generator are a template".to_owned());
+        }
+        let root = repository_root(self.library, self.file, all());
+        let prefix = match root.as_str() {
+            "" => String::new(),
+            root => format!("{root}/"),
+        };
+        let mut found = Vec::new();
+        let mut seen = BTreeSet::new();
+        for path in self.library.below(&root) {
+            let relative = &path[prefix.len()..];
+            let mut directory = parent(relative);
+            while !directory.is_empty() && seen.insert(directory) {
+                directory = parent(directory);
+            }
+            if is_selected(&files, relative) {
+                found.extend(self.of_file(path, relative)?);
+            }
+        }
+        let is_hidden = |directory: &str| directory.split('/').any(|part| part.starts_with('.'));
+        let chosen = seen
+            .into_iter()
+            .filter(|it| !is_hidden(it) && is_selected(&directories, it));
+        found.extend(chosen.map(|directory| self.path_parameters(directory)));
+        if found.is_empty() {
+            let paths: Vec<&str> = all().collect();
+            return Err(format!("nothing here matches `{}`", paths.join("`, `")));
+        }
+        let prefix = git.text_of(&["pathParamPrefix"]);
+        let values = git.get("values");
+        let finished = found.into_iter().map(|parameters| {
+            let mut parameters = prefixed(parameters, &prefix);
+            for field in values.iter().flat_map(Value::fields) {
+                let value = filled(field.value.text().unwrap_or_default(), &parameters)?;
+                parameters.insert(format!("values.{}", field.key.text()), value);
+            }
+            Ok(parameters)
+        });
+        finished.collect()
+    }
+
+    /// What a file of data says: a mapping, or a list of them.
+    fn of_file(&self, path: &str, relative: &str) -> Result<Vec<Parameters>, String> {
+        let Some(Ok(trees)) = self.library.documents(path) else {
+            return Err(format!("`{path}` cannot be read"));
+        };
+        let mut found = Vec::new();
+        for value in trees.iter().filter_map(|tree| tree.root()).map(Value::Read) {
+            let items = match value.is_sequence() {
+                true => value.items().collect(),
+                false => vec![value],
+            };
+            for item in &items {
+                let mut parameters = parameters_of(item);
+                parameters.extend(self.path_parameters(parent(relative)));
+                let name = relative.rsplit('/').next().unwrap_or_default();
+                parameters.insert("path.filename".to_owned(), name.to_owned());
+                parameters.insert("path.filenameNormalized".to_owned(), normalized(name));
+                found.push(parameters);
+            }
+        }
+        Ok(found)
+    }
+
+    fn path_parameters(&self, directory: &str) -> Parameters {
+        let name = directory.rsplit('/').next().unwrap_or_default();
+        let path = if self.is_go { "path.path" } else { "path" };
+        let mut parameters = Parameters::from([
+            (path.to_owned(), directory.to_owned()),
+            ("path.basename".to_owned(), name.to_owned()),
+            ("path.basenameNormalized".to_owned(), normalized(name)),
+        ]);
+        for (index, part) in directory.split('/').enumerate() {
+            let key = match self.is_go {
+                true => format!("path.segments.{index}"),
+                false => format!("path[{index}]"),
+            };
+            parameters.insert(key, part.to_owned());
+        }
+        parameters
+    }
+}
+
+impl Yield {
+    fn of(all: Vec<Parameters>) -> Self {
+        let unknown = BTreeSet::new();
+        Self { all, unknown }
+    }
+}
+
+/// The cluster that Argo CD itself runs in, which is there unless a selector wants labels.
+fn own_cluster(clusters: &Value<'_>) -> Result<Yield, String> {
+    let selector = clusters.get("selector");
+    if selector.is_some_and(|selector| !selector.is_empty()) {
+        return Err("which clusters its selector chooses is not known".to_owned());
+    }
+    let mut parameters = Parameters::from([
+        ("name".to_owned(), IN_CLUSTER.to_owned()),
+        ("nameNormalized".to_owned(), IN_CLUSTER.to_owned()),
+        ("server".to_owned(), OWN_SERVER.to_owned()),
+    ]);
+    let values = clusters.get("values");
+    for field in values.iter().flat_map(Value::fields) {
+        let value = filled(field.value.text().unwrap_or_default(), &parameters)?;
+        parameters.insert(format!("values.{}", field.key.text()), value);
+    }
+    let unknown = "which clusters Argo CD knows beside its own is not known";
+    Ok(Yield {
+        all: vec![parameters],
+        unknown: BTreeSet::from([unknown.to_owned()]),
+    })
+}
+
+/// Whether a path fits one of the patterns, and none that excludes.
+fn is_selected(patterns: &[(String, bool)], path: &str) -> bool {
+    let fits = |pattern: &str| {
+        let pattern = pattern.trim_start_matches("./");
+        let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+        glob.is_ok_and(|glob| glob.compile_matcher().is_match(path))
+    };
+    let mut matching = patterns.iter().filter(|(pattern, _)| fits(pattern));
+    let is_excluded = matching.clone().any(|(_, excludes)| *excludes);
+    !is_excluded && matching.any(|(_, excludes)| !*excludes)
+}
+
+/// The parameters of a path under the name that a generator gives them.
+fn prefixed(parameters: Parameters, prefix: &str) -> Parameters {
+    let is_of_path =
+        |key: &str| key == "path" || key.starts_with("path.") || key.starts_with("path[");
+    let renamed =
+        parameters.into_iter().map(
+            |(key, value)| match !prefix.is_empty() && is_of_path(&key) {
+                true => (format!("{prefix}.{key}"), value),
+                false => (key, value),
+            },
+        );
+    renamed.collect()
+}
+
+/// A name as Kubernetes takes it.
+pub(crate) fn normalized(name: &str) -> String {
+    let kept = |c: char| match c.is_ascii_alphanumeric() || c == '.' {
+        true => c.to_ascii_lowercase(),
+        false => '-',
+    };
+    let name: String = name.chars().map(kept).collect();
+    name.trim_matches(['-', '.']).to_owned()
+}
+
+/// The directory that paths of a generator are relative to.
+fn repository_root<'p>(
+    library: &Library<'_>,
+    file: &str,
+    patterns: impl Iterator<Item = &'p str>,
+) -> String {
+    let fixed = |pattern: &str| -> String {
+        let parts = pattern.trim_start_matches("./").split('/');
+        parts
+            .take_while(|part| !part.contains(['*', '?', '[', '{']))
+            .collect::<Vec<_>>()
+            .join("/")
+    };
+    let found = patterns.map(fixed).find_map(|fixed| {
+        let directory = flux::resolve(library, file, &fixed)?;
+        let root = directory.strip_suffix(fixed.as_str())?;
+        Some(root.trim_end_matches('/').to_owned())
+    });
+    found.unwrap_or_default()
+}

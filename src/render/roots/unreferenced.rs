@@ -1,0 +1,72 @@
+//! Manifests that stand where something deploys others, and that nothing deploys.
+//!
+//! Refuses to know what is said of them.
+
+use super::{Deployment, Finder, names_deployment};
+use crate::render::chart::is_of_chart;
+use crate::render::library::{KUSTOMIZATION_NAMES, is_within, join, parent};
+use crate::render::{flux, is_manifest, told};
+use crate::source::SourceId;
+use std::collections::{BTreeSet, HashSet};
+
+impl Finder<'_, '_> {
+    /// Whether a file cannot be read that looks as if it deployed something.
+    fn may_apply(&self, path: &str) -> bool {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let is_for_them =
+            || KUSTOMIZATION_NAMES.contains(&name) || names_deployment(self.library, path);
+        is_manifest(path) && is_for_them() && matches!(self.library.documents(path), Some(Err(_)))
+    }
+
+    /// The manifests in directories of kustomizations that none of these takes.
+    pub(super) fn find_unreferenced(&self, deployment: &mut Deployment) {
+        let taken: BTreeSet<SourceId> = deployment
+            .roots
+            .iter()
+            .flat_map(|root| root.texts.iter().copied())
+            .collect();
+        let claimed: BTreeSet<String> = taken
+            .iter()
+            .map(|id| join("", self.library.sources().get(*id).name()))
+            .map(|path| parent(&path).to_owned())
+            .collect();
+        let has_flux_or_argo = deployment.roots.iter().any(|root| root.cluster.is_some());
+        let raw = self.raw.iter();
+        let raw = raw.filter(|(it, _)| !flux::is_kustomization(it));
+        let raw: HashSet<&str> = raw.map(|(_, file)| file.as_str()).collect();
+        let unread: Vec<&str> = self
+            .library
+            .paths()
+            .filter(|it| self.may_apply(it))
+            .collect();
+        let may_be_applied = |path: &str| {
+            let mut unread = unread.iter();
+            unread.any(|file| is_within(path, parent(file)))
+        };
+        for path in self.library.paths() {
+            let source = self.library.source(path).filter(|_| is_manifest(path));
+            let Some(source) = source else {
+                continue;
+            };
+            let name = path.rsplit('/').next().unwrap_or_default();
+            // A directory of which a kustomization takes nothing is one of its own.
+            let directory = parent(path);
+            let is_claimed =
+                self.kustomizations.contains_key(directory) || claimed.contains(directory);
+            let nearest = is_claimed.then_some(directory);
+            let is_apart = nearest.is_none() && !has_flux_or_argo;
+            if taken.contains(&source) || is_apart || raw.contains(path) {
+                continue;
+            }
+            deployment.unreferenced.insert(source);
+            // What a chart holds is for Helm, and it is told that Helm was not run.
+            let is_for_others = KUSTOMIZATION_NAMES.contains(&name)
+                || is_of_chart(self.library, path)
+                || may_be_applied(path);
+            if !is_for_others {
+                told::unreferenced(self.library, path, nearest, &mut deployment.diagnostics);
+            }
+        }
+        told::group(&mut deployment.diagnostics, self.library.sources());
+    }
+}
