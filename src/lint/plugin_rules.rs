@@ -5,14 +5,17 @@
 //! another plugin, those that the API server or the plugin's agent rejects, staged ones.
 
 use super::rewrite::first_line;
+use super::{Context, dns};
 use crate::cluster::{Cluster, Cni, NamespaceId, PluginPolicyId, WorkloadId};
 use crate::engine::program::{Chain, Matcher, NamespaceSet, PodSet, Program, Rule, StageName};
-use crate::engine::{CiliumSelector, PodView, PolicyRef, RuleRef};
+use crate::engine::{CiliumSelector, Endpoint, PodView, PolicyRef, RuleRef};
 use crate::k8s::{
-    CalicoPolicy, CalicoRule, CiliumPeers, CiliumPolicy, CiliumRule, CiliumSpec, CiliumSubject,
-    Direction, LabelSelector, Labels, PluginPolicy, PluginSpec, PolicyEffect, Truth, is_opaque,
+    Action, CalicoPolicy, CalicoRule, CiliumPeers, CiliumPolicy, CiliumPort, CiliumPortReference,
+    CiliumRule, CiliumSpec, CiliumSubject, Direction, LabelSelector, Labels, PluginPolicy,
+    PluginSpec, PolicyEffect, Protocol, Truth, is_opaque,
 };
 use crate::source::{SourceMap, Span};
+use std::collections::BTreeSet;
 
 /// A policy of Cilium's that is enforced.
 #[derive(Clone, Copy, Debug)]
@@ -178,6 +181,51 @@ impl<'c> CiliumPlace<'_, 'c> {
         all.sort_unstable();
         all.dedup();
         (!all.is_empty()).then_some(all)
+    }
+}
+
+impl<'c> CiliumPlace<'_, 'c> {
+    /// The ports of a rule that lets pods ask a resolver and does nothing else, with the place of
+    /// each: all of them are resolvers' ports. `None` for any other rule.
+    #[must_use]
+    pub fn dns_ports(&self) -> Option<Vec<(String, &'c CiliumPort)>> {
+        let is_for_dns = |port: &CiliumPort| {
+            let is_its = [dns::PORT, dns::OPENSHIFT_PORT].map(CiliumPortReference::Number);
+            is_its.contains(&port.port.value) && port.end_port.is_none()
+        };
+        let allows = self.enforced.action == Action::Accept && !self.enforced.is_opaque;
+        if !allows || self.rule.section.direction() != Direction::Egress {
+            return None;
+        }
+        let rules = self.rule.to_ports.as_ref()?.value.iter().enumerate();
+        let ports = rules.flat_map(|(index, rule)| {
+            let ports = rule.ports.iter().enumerate();
+            ports.map(move |(place, port)| (format!("toPorts[{index}].ports[{place}]"), port))
+        });
+        let ports: Vec<(String, &CiliumPort)> = ports.collect();
+        let is_all = !ports.is_empty() && ports.iter().all(|(_, port)| is_for_dns(port));
+        is_all.then_some(ports)
+    }
+
+    /// The protocols over which the pods of the policy may ask a resolver, if all of them may
+    /// over the same; `None` where that is not known of any.
+    #[must_use]
+    pub fn asks_over(&self, cx: &Context<'c>) -> Option<BTreeSet<Protocol>> {
+        let cluster = cx.cluster;
+        let unjudged = cx.unjudged();
+        let is_known =
+            |id: &WorkloadId| !unjudged.is_unknown_in(cluster, cluster.workload(*id).namespace);
+        let pods = workloads_of(cluster, self.subject);
+        if !pods.iter().all(is_known) {
+            return None;
+        }
+        let asks = |id: &WorkloadId| {
+            let pod = Endpoint::workload(cluster, *id);
+            dns::reached_from(cx, &pod, self.rule.span)
+        };
+        let mut all = pods.iter().map(asks);
+        let first = all.next()?;
+        all.all(|other| other == first).then_some(first)
     }
 }
 

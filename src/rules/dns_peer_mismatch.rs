@@ -2,10 +2,13 @@
 
 use crate::cluster::{NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::engine::CiliumSelector;
 use crate::k8s::{
-    Direction, IpBlock, Label, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule, Operator, Truth,
+    CiliumPeers, Direction, IpBlock, Label, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule,
+    Operator, Truth,
 };
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
+use crate::lint::plugin_rules::{self, CiliumPlace};
 use crate::lint::{
     Category, Context, Profile, Rule, RuleMeta, addresses, declare_rule, dns, rewrite,
 };
@@ -21,7 +24,9 @@ declare_rule! {
     /// (`8.8.8.8`) that pods with the usual `dnsPolicy` do not ask.
     ///
     /// It speaks only where no other rule lets the pods reach a resolver. A
-    /// `namespaceSelector` for a label that no namespace has is `unlabeled-namespace`'s.
+    /// `namespaceSelector` for a label that no namespace has is `unlabeled-namespace`'s. Rules of
+    /// Cilium count as well, by the namespace that they name; one that they only imply is
+    /// `cilium-implied-namespace`'s.
     ///
     /// ## Why is this bad?
     ///
@@ -98,6 +103,48 @@ impl Rule for DnsPeerMismatch {
             cx.report(finding);
         }
     }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let program = cx.program();
+        for place in plugin_rules::cilium_rules(cx.cluster, &program) {
+            if let Some(finding) = of_cilium(cx, &place) {
+                cx.report(finding);
+            }
+        }
+    }
+}
+
+/// A rule of Cilium's for DNS whose peers are no resolver, where no other rule lets its pods
+/// reach one. That the own namespace is implied is what another rule says.
+fn of_cilium<'c>(cx: &Context<'c>, place: &CiliumPlace<'_, 'c>) -> Option<Diagnostic> {
+    place.dns_ports()?;
+    if !place.asks_over(cx)?.is_empty() {
+        return None;
+    }
+    let object = place.policy.object;
+    let own = object
+        .namespace()
+        .and_then(|name| cx.cluster.namespace_by_name(name));
+    let mut mismatches = Vec::new();
+    for field in &place.rule.peer_fields {
+        let CiliumPeers::Endpoints(selectors) = &field.peers else {
+            return None;
+        };
+        for selector in selectors {
+            let selector = CiliumSelector::peer(selector, object.namespace());
+            let (namespaces, pods) = (selector.namespaces()?, selector.pod_labels()?);
+            mismatches.push(in_namespaces(cx, own, &namespaces, Some(&pods))?);
+        }
+    }
+    let mismatch = mismatches.into_iter().next()?;
+    let finding = cx.finding(mismatch.span, mismatch.message.as_str());
+    Some(
+        finding
+            .with_severity(mismatch.severity())
+            .about(object.display(), place.path())
+            .label(mismatch.label)
+            .help(mismatch.help),
+    )
 }
 
 /// The rules for DNS that do not help these pods, where no other rule does.
@@ -145,6 +192,15 @@ struct Mismatch {
     is_certain: bool,
 }
 
+impl Mismatch {
+    fn severity(&self) -> Severity {
+        match self.is_certain {
+            true => Severity::Error,
+            false => Severity::Warning,
+        }
+    }
+}
+
 fn mismatch(
     cx: &Context<'_>,
     own: NamespaceId,
@@ -161,7 +217,7 @@ fn mismatch(
     }
     match (namespaces, pods) {
         (None, Some(pods)) => in_own_namespace(cx, own, peer, pods),
-        (Some(namespaces), pods) => in_namespaces(cx, own, namespaces, pods),
+        (Some(namespaces), pods) => in_namespaces(cx, Some(own), namespaces, pods),
         (None, None) => None,
     }
 }
@@ -221,7 +277,7 @@ fn in_own_namespace(
 /// Pods of namespaces that a peer names, which have no resolver, or not under these labels.
 fn in_namespaces(
     cx: &Context<'_>,
-    own: NamespaceId,
+    own: Option<NamespaceId>,
     namespaces: &LabelSelector,
     pods: Option<&LabelSelector>,
 ) -> Option<Mismatch> {
@@ -237,7 +293,7 @@ fn in_namespaces(
     let is_complete = cx.settings.inventory.is_complete_in(name);
     // The own namespace as a whole, as `podSelector: {}` is: nobody runs a resolver beside
     // every application.
-    let is_own = known == [own] && pods.is_none_or(LabelSelector::is_empty);
+    let is_own = own.is_some_and(|own| known == [own]) && pods.is_none_or(LabelSelector::is_empty);
     let is_evidence = is_complete || home.is_some() || is_own;
     let home = home.unwrap_or("kube-system");
     is_evidence.then(|| Mismatch {
@@ -388,14 +444,9 @@ fn only_name(selector: &LabelSelector) -> Option<&Spanned<String>> {
 
 fn describe(cx: &Context<'_>, policy: PolicyId, index: usize, mismatch: &Mismatch) -> Diagnostic {
     let path = format!("spec.egress[{index}].to[0]");
-    let severity = if mismatch.is_certain {
-        Severity::Error
-    } else {
-        Severity::Warning
-    };
     let finding = cx
         .policy_finding(policy, path, mismatch.span, mismatch.message.as_str())
-        .with_severity(severity)
+        .with_severity(mismatch.severity())
         .label(mismatch.label.as_str())
         .help(mismatch.help.as_str());
     match &mismatch.edit {

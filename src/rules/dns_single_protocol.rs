@@ -2,8 +2,9 @@
 
 use crate::cluster::NamespaceId;
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::k8s::{Direction, Field, NetworkPolicyPort, PortReference, Protocol};
+use crate::k8s::{CiliumPort, Direction, Field, NetworkPolicyPort, PortReference, Protocol};
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
+use crate::lint::plugin_rules::{self, CiliumPlace};
 use crate::lint::rewrite;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns};
 use std::collections::BTreeMap;
@@ -12,7 +13,8 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports pods that may reach a resolver over UDP and not over TCP (a warning), or over
-    /// TCP and not over UDP (an error). All policies that isolate the pods are taken together.
+    /// TCP and not over UDP (an error). All policies that isolate the pods are taken together; of
+    /// Cilium's, rules that are for DNS alone are looked at.
     ///
     /// ## Why is this bad?
     ///
@@ -97,6 +99,57 @@ impl Rule for DnsSingleProtocol {
             cx.report(finding);
         }
     }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let program = cx.program();
+        for place in plugin_rules::cilium_rules(cx.cluster, &program) {
+            if let Some(finding) = of_cilium(cx, &place) {
+                cx.report(finding);
+            }
+        }
+    }
+}
+
+/// A rule of Cilium's for DNS, where its pods may ask over one protocol only.
+fn of_cilium<'c>(cx: &Context<'c>, place: &CiliumPlace<'_, 'c>) -> Option<Diagnostic> {
+    let ports = place.dns_ports()?;
+    let asked = place.asks_over(cx)?;
+    let mut asked = asked.into_iter();
+    let (Some(only), None) = (asked.next(), asked.next()) else {
+        return None;
+    };
+    let is_its = |port: &CiliumPort| port.protocol.protocols() == [only];
+    let (path, port) = ports.into_iter().find(|(_, port)| is_its(port))?;
+    let (missing, severity, label) = consequence(only);
+    let path = format!("{}.{path}", place.path());
+    let finding = cx.finding(port.port.span, message(only, missing));
+    Some(
+        finding
+            .with_severity(severity)
+            .about(place.policy.object.display(), path)
+            .label(label)
+            .help("write `protocol: ANY`"),
+    )
+}
+
+/// The protocol that is missing, and what comes of it.
+fn consequence(only: Protocol) -> (Protocol, Severity, &'static str) {
+    match only {
+        Protocol::Udp => (
+            Protocol::Tcp,
+            Severity::Warning,
+            "only UDP: answers that are too long for a packet never arrive",
+        ),
+        _ => (
+            Protocol::Udp,
+            Severity::Error,
+            "only TCP: names are asked for over UDP first",
+        ),
+    }
+}
+
+fn message(only: Protocol, missing: Protocol) -> String {
+    format!("pods can query DNS over {only}, but not over {missing}")
 }
 
 /// The entry of `ports` that lets the pods ask.
@@ -138,25 +191,13 @@ fn entry<'c>(cx: &Context<'c>, pods: &IsolatedPods, only: Protocol) -> Option<En
 
 fn describe(cx: &Context<'_>, entry: &Entry<'_>, only: Protocol) -> Diagnostic {
     let is_written = matches!(entry.port.protocol, Field::Value { .. });
-    let (missing, severity, label) = match only {
-        Protocol::Udp => (
-            Protocol::Tcp,
-            Severity::Warning,
-            "only UDP: answers that are too long for a packet never arrive",
-        ),
-        _ if is_written => (
-            Protocol::Udp,
-            Severity::Error,
-            "only TCP: names are asked for over UDP first",
-        ),
-        _ => (
-            Protocol::Udp,
-            Severity::Error,
-            "no protocol is TCP: names are asked for over UDP first",
-        ),
+    let (missing, severity, label) = consequence(only);
+    let label = match is_written {
+        true => label,
+        false => "no protocol is TCP: names are asked for over UDP first",
     };
     let number = entry.number;
-    let message = format!("pods can query DNS over {only}, but not over {missing}");
+    let message = message(only, missing);
     let mark = rewrite::first_line(cx.sources, entry.port.span);
     let finding = cx
         .policy_finding(entry.policy, entry.path.as_str(), mark, message)

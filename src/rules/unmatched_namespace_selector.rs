@@ -5,6 +5,7 @@ use crate::cluster::{NAMESPACE_NAME_LABEL, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{LabelSelector, Operator};
 use crate::lint::near_miss::{self, NearMiss};
+use crate::lint::plugin_rules::{self, CiliumSelectorPlace};
 use crate::lint::{Category, Context, Rule, RuleMeta, Settings, declare_rule, pod_selectors};
 use crate::source::{Edit, Spanned};
 use std::collections::BTreeMap;
@@ -16,6 +17,9 @@ declare_rule! {
     /// with `--complete`, with `inventory: complete` in `npcheck.yaml`, or on the dump of a
     /// cluster. Elsewhere other repositories make namespaces too, so that it speaks only where
     /// a label of a declared namespace differs by its form or a letter.
+    ///
+    /// So are the names and labels of namespaces that rules of Cilium ask for, where a declared
+    /// namespace differs by its form or a letter.
     ///
     /// One finding stands for every place of the same selector. Namespaces and labels that
     /// platforms are known to make are never called missing.
@@ -168,7 +172,43 @@ impl Rule for UnmatchedNamespaceSelector {
                 .collect();
             cx.report(pod_selectors::with_repeats(finding, cx, &others));
         }
+        for place in plugin_rules::cilium_selectors(cx.cluster) {
+            if let Some(finding) = of_cilium(cx, &place) {
+                cx.report(finding);
+            }
+        }
     }
+}
+
+/// A peer of Cilium's that asks for a namespace which is not there, where one is that it nearly
+/// asks for.
+fn of_cilium(cx: &Context<'_>, place: &CiliumSelectorPlace<'_>) -> Option<Diagnostic> {
+    let selector = place.selector.namespaces().filter(|_| place.is_peer)?;
+    if matches_something(cx, &selector) {
+        return None;
+    }
+    let message = format!("no namespace matches `{selector}`, so this peer matches nobody");
+    let finding = cx
+        .finding(selector.requirements_span(), message)
+        .about(place.policy.object.display(), place.path.as_str());
+    if let Some(near) = near_miss(cx, &selector) {
+        let name = &cx.cluster.namespace(near.of).name;
+        let has = format!(
+            "namespace `{name}` has `{}`: {}",
+            near.label, near.difference
+        );
+        return Some(
+            finding
+                .related(near.defined, has)
+                .help(format!("did you mean `{}`?", near.label)),
+        );
+    }
+    let (_, meant) = near_name(cx, &selector)?;
+    Some(
+        finding
+            .label(format!("there is a namespace `{meant}`"))
+            .help(format!("did you mean `{meant}`?")),
+    )
 }
 
 /// Whether a selector asks for namespaces by their name.

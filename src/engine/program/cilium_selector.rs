@@ -86,6 +86,25 @@ impl<'c> CiliumSelector<'c> {
         labels.chain(listed)
     }
 
+    /// What it asks of a pod's namespace by labels, as a selector of namespaces says it; `None`
+    /// where it asks for nothing of it, or by expressions.
+    #[must_use]
+    pub fn namespaces(&self) -> Option<LabelSelector> {
+        let mut entries = self.written.match_expressions.iter();
+        if entries.any(|entry| namespace_label(&entry.key).is_some()) {
+            return None;
+        }
+        let mut selector = LabelSelector::everything(self.written.span);
+        for label in &self.written.match_labels {
+            if let Some(name) = namespace_label(&label.key) {
+                let key = Spanned::new(name.to_owned(), label.key.span);
+                let value = label.value.clone();
+                selector.match_labels.push(Label { key, value });
+            }
+        }
+        (!selector.match_labels.is_empty()).then_some(selector)
+    }
+
     /// Whether this key names a namespace and Cilium puts the policy's own in its place: one
     /// from Kubernetes among the labels of a subject.
     #[must_use]
@@ -151,11 +170,19 @@ fn filtered_keys(
 
 /// Whether a key is that of a label with the name of a pod's namespace.
 fn is_namespace_key(key: &str) -> bool {
+    namespace_label(key) == Some(NAMESPACE_NAME_LABEL)
+}
+
+/// The label of namespaces that a key stands for, if it is about the pod's namespace.
+fn namespace_label(key: &str) -> Option<&str> {
     let (source, key) = split_key(key, Source::Any);
-    let label = key.strip_prefix(NAMESPACE_LABELS);
-    let is_name = key == NAMESPACE_KEY
-        || label.and_then(|label| label.strip_prefix('.')) == Some(NAMESPACE_NAME_LABEL);
-    matches!(source, Source::Any | Source::Kubernetes) && is_name
+    if !matches!(source, Source::Any | Source::Kubernetes) {
+        return None;
+    }
+    match key {
+        NAMESPACE_KEY => Some(NAMESPACE_NAME_LABEL),
+        key => key.strip_prefix(NAMESPACE_LABELS)?.strip_prefix('.'),
+    }
 }
 
 /// The key of a pod's own label; `Some(None)` for one that says where the pod is, and `None`
