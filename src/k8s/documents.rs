@@ -4,6 +4,7 @@
 //! Refuses to know how documents are read.
 
 use super::Document;
+use crate::source::Span;
 use std::sync::Arc;
 
 /// The documents of some texts, in the order of the texts. A copy shares them.
@@ -21,6 +22,15 @@ impl Documents {
     pub fn texts(&self) -> &[Arc<[Document]>] {
         &self.0
     }
+}
+
+/// The document of a text that a place is in. `documents` are those of the text, which stand in
+/// its order and hold nothing of each other.
+#[must_use]
+pub fn document_at(documents: &[Document], place: Span) -> Option<&Document> {
+    let first = documents.partition_point(|document| document.span.end < place.end);
+    let document = documents.get(first)?;
+    document.span.contains(place).then_some(document)
 }
 
 impl FromIterator<Arc<[Document]>> for Documents {

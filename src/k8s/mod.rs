@@ -47,7 +47,7 @@ pub use cluster_network_policy::{
 };
 pub use config_map::{ConfigMap, ConfigMapReference};
 pub use custom::{CustomObject, WrittenPolicy};
-pub use documents::Documents;
+pub use documents::{Documents, document_at};
 pub use egress_firewall::{
     EGRESS_FIREWALL_NAME, EgressFirewall, EgressFirewallDestination, EgressFirewallPort,
     EgressFirewallRule,

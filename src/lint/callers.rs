@@ -8,7 +8,7 @@
 
 use super::absence::Presence;
 use super::{Context, ExternalPods};
-use crate::cluster::{NAMESPACE_NAME_LABEL, PolicyId, WorkloadId};
+use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, PolicyId, WorkloadId};
 use crate::k8s::{LabelSelector, Labels, NetworkPolicyPeer, Operator, Truth};
 use crate::source::Spanned;
 
@@ -84,6 +84,18 @@ const SCRAPER_WORDS: &[&str] = &[
     "gmp-",
 ];
 
+/// By the byte that they start with: the places of words in a list, a bit each.
+const fn by_letter(words: &[&str]) -> [u32; 256] {
+    assert!(words.len() <= u32::BITS as usize, "a bit for each word");
+    let mut by_letter = [0; 256];
+    let mut place = 0;
+    while place < words.len() {
+        by_letter[words[place].as_bytes()[0] as usize] |= 1 << place;
+        place += 1;
+    }
+    by_letter
+}
+
 /// A word that names a scraper in a selector, where people mean all of their monitoring by it,
 /// and not in the name of a workload: Grafana itself shows metrics, and reads none from pods.
 const DASHBOARD: &str = "grafana";
@@ -96,19 +108,50 @@ impl Caller {
         }
     }
 
-    /// Whether a text speaks of such a caller.
+    fn words_by_letter(self) -> &'static [u32; 256] {
+        const CONTROLLERS: [u32; 256] = by_letter(CONTROLLER_WORDS);
+        const SCRAPERS: [u32; 256] = by_letter(SCRAPER_WORDS);
+        match self {
+            Self::IngressController => &CONTROLLERS,
+            Self::Scraper => &SCRAPERS,
+        }
+    }
+
+    /// Whether a text speaks of such a caller, in letters of either case.
     #[must_use]
     pub fn is_named_in(self, text: &str) -> bool {
-        let text = text.to_ascii_lowercase();
-        self.words().iter().any(|word| text.contains(word))
+        // Asked of every label and image of a cluster.
+        let (words, by_letter) = (self.words(), self.words_by_letter());
+        let text = text.as_bytes();
+        (0..text.len()).any(|start| {
+            let mut starting = by_letter[usize::from(text[start].to_ascii_lowercase())];
+            let mut is_one = false;
+            while starting != 0 && !is_one {
+                let word = words[starting.trailing_zeros() as usize].as_bytes();
+                let here = text.get(start..start + word.len());
+                is_one = here.is_some_and(|here| here.eq_ignore_ascii_case(word));
+                starting &= starting - 1;
+            }
+            is_one
+        })
     }
 
     /// Whether a workload looks like one: by its name, its labels, its images, or the
     /// namespace that it is in.
     #[must_use]
     pub fn looks_like(self, cx: &Context<'_>, id: WorkloadId) -> bool {
-        let workload = cx.cluster.workload(id);
-        let namespace = &cx.cluster.namespace(workload.namespace).name;
+        cx.resembling(self).binary_search(&id).is_ok()
+    }
+
+    /// The workloads that look like one, in order; the context keeps them.
+    pub(super) fn resembling(self, cluster: &Cluster) -> Vec<WorkloadId> {
+        let ids = cluster.workload_ids();
+        ids.filter(|id| self.resembles(cluster, *id)).collect()
+    }
+
+    fn resembles(self, cluster: &Cluster, id: WorkloadId) -> bool {
+        let workload = cluster.workload(id);
+        let namespace = &cluster.namespace(workload.namespace).name;
         let labels = workload.object.labels.iter();
         let images = workload
             .object
@@ -183,8 +226,9 @@ impl Caller {
             return true;
         }
         let matched = cx.engine.peer_workloads(policy, peer);
-        let mut callers = matched.iter().filter(|id| **id != but);
-        if callers.any(|id| self.looks_like(cx, *id)) {
+        let callers = cx.resembling(self);
+        let mut callers = callers.iter().filter(|id| **id != but);
+        if callers.any(|id| matched.binary_search(id).is_ok()) {
             return true;
         }
         let is_named = |caller: Self| {

@@ -5,6 +5,8 @@
 
 use super::absence::Inventories;
 use super::api_clients::ApiClients;
+use super::callers::Caller;
+use super::controllers::{self, Home};
 use super::labelled::Labelled;
 use super::unjudged::Unjudged;
 use super::{Context, dns};
@@ -24,6 +26,9 @@ pub(super) struct Facts<'a> {
     program: OnceLock<Arc<Program<'a>>>,
     labelled: OnceLock<Arc<Labelled<'a>>>,
     single_peers: OnceLock<HashSet<(String, String)>>,
+    controllers: OnceLock<Vec<WorkloadId>>,
+    scrapers: OnceLock<Vec<WorkloadId>>,
+    home_of_controllers: OnceLock<Option<Home>>,
 }
 
 impl<'a> Context<'a> {
@@ -54,6 +59,24 @@ impl<'a> Context<'a> {
         let listens = |id: &WorkloadId| dns::listens_for_dns(self.cluster, *id);
         let made = || self.cluster.workload_ids().filter(listens).collect();
         Arc::clone(self.facts.listening_for_dns.get_or_init(made))
+    }
+
+    /// The workloads that look like a caller, in order.
+    #[must_use]
+    pub fn resembling(&self, caller: Caller) -> &[WorkloadId] {
+        let found = match caller {
+            Caller::IngressController => &self.facts.controllers,
+            Caller::Scraper => &self.facts.scrapers,
+        };
+        found.get_or_init(|| caller.resembling(self.cluster))
+    }
+
+    /// Where all ingress controllers are; `None` where there is none, or they are in several
+    /// places.
+    #[must_use]
+    pub fn home_of_controllers(&self) -> Option<Home> {
+        let found = &self.facts.home_of_controllers;
+        *found.get_or_init(|| controllers::home(self.cluster))
     }
 
     /// Every workload by its labels.

@@ -8,14 +8,13 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::Outcome;
 use crate::source::Span;
 use crate::yaml::cursor::break_length;
-use crate::yaml::tree::Tree;
 
 /// How many places of one document are told.
 const MAX_REPORTED: usize = 20;
 
 /// Reports the hidden text of the document in `span`, whose objects are those from `first`
 /// on, if npcheck judges one of them.
-pub(super) fn report(tree: &Tree<'_>, text: &str, span: Span, first: usize, parsed: &mut Parsed) {
+pub(super) fn report(comments: &[Span], text: &str, span: Span, first: usize, parsed: &mut Parsed) {
     let is_judged = parsed.documents[first..]
         .iter()
         .any(|document| document.outcome == Outcome::Object || document.kind.ends_with("Policy"));
@@ -23,8 +22,7 @@ pub(super) fn report(tree: &Tree<'_>, text: &str, span: Span, first: usize, pars
     if !is_judged || document.is_ascii() && !document.contains('\r') {
         return;
     }
-    let comments = tree.comments().iter();
-    let behind_comments = comments.filter_map(|comment| behind(text, *comment));
+    let behind_comments = comments.iter().filter_map(|comment| behind(text, *comment));
     let turning = document
         .char_indices()
         .filter(|(_, character)| turns_text(*character))

@@ -27,6 +27,7 @@ mod identity;
 mod ignored_text;
 mod ip_block;
 mod kustomization;
+mod list;
 mod meta;
 mod monitor;
 mod moves;
@@ -82,6 +83,13 @@ impl Parsed {
             objects,
             ..Self::default()
         }
+    }
+
+    /// Adds what stands behind, of which all is meant for Kubernetes.
+    fn append(&mut self, other: Self) {
+        self.documents.extend(other.documents);
+        self.objects.extend(other.objects);
+        self.diagnostics.extend(other.diagnostics);
     }
 }
 
@@ -200,6 +208,9 @@ impl Input<'_> {
 
     fn read_yaml(self, range: Range<usize>, parsed: &mut Parsed) {
         let span = self.trimmed(range.clone());
+        if let Some(list) = list::read(self.source, self.text, range.clone(), span) {
+            return parsed.append(list);
+        }
         let tree = block::read(self.source, self.text, range.clone());
         let read = tree.map_or_else(|| general::read(self.source, self.text, range.clone()), Ok);
         if let Some(diagnostic) = flattened::detect(self.text, span, read.as_ref().ok()) {
@@ -233,7 +244,7 @@ impl Input<'_> {
             let error = ReadError::new(root.span(), "this document is a text, and not an object");
             unreadable::pass_over(*error, first, parsed);
         }
-        hidden_text::report(tree, self.text, span, first, parsed);
+        hidden_text::report(tree.comments(), self.text, span, first, parsed);
         if let Some((end, is_marked)) = tree.end() {
             let rest = self.trimmed(end as usize..range.end);
             ignored_text::report(self.text, rest, is_marked, first, parsed);
@@ -266,7 +277,7 @@ impl Input<'_> {
                     let first = parsed.documents.len();
                     let span = self.trimmed(range.start..end);
                     object::read(&tree, span, parsed);
-                    hidden_text::report(&tree, self.text, span, first, parsed);
+                    hidden_text::report(tree.comments(), self.text, span, first, parsed);
                     range.start = end;
                     stream = Stream::Json(values + 1);
                 }

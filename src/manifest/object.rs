@@ -24,16 +24,29 @@ pub(super) fn read(tree: &Tree<'_>, document: Span, parsed: &mut Parsed) {
         Some(root) if !root.is_null() => reader.root(root, document),
         _ => reader.document(document, Outcome::Empty),
     }
-    assign_comments(tree, &mut parsed.documents[first..]);
+    assign_comments(tree.text, tree.comments(), &mut parsed.documents[first..]);
+}
+
+/// Reads all objects of a sequence that is a part of a list's items, but for its comments;
+/// `None` if not all of them are objects.
+pub(super) fn read_items(tree: &Tree<'_>, list: List<'_>, parsed: &mut Parsed) -> Option<()> {
+    let items = tree.root().filter(|root| root.is_sequence())?.items();
+    let mut reader = Reader { tree, parsed };
+    for item in items {
+        item.get("kind").and_then(spanned_text)?;
+        item.get("apiVersion").and_then(spanned_text)?;
+        reader.value(item, item.written_span(), Some(list));
+    }
+    Some(())
 }
 
 /// The list that an object is an item of.
 #[derive(Clone, Copy)]
-struct List<'t> {
+pub(super) struct List<'t> {
     /// The kind of an item that says neither `kind` nor `apiVersion`.
-    item_kind: Spanned<&'t str>,
+    pub(super) item_kind: Spanned<&'t str>,
     /// Its `apiVersion`.
-    api_version: Option<Spanned<&'t str>>,
+    pub(super) api_version: Option<Spanned<&'t str>>,
 }
 
 /// What an object says it is.
@@ -523,13 +536,13 @@ fn spanned_text(node: Node<'_>) -> Option<Spanned<&str>> {
 
 /// Gives every document the comments that stand in it, above it, or behind it on its
 /// last line; the last one gets the rest.
-fn assign_comments(tree: &Tree<'_>, documents: &mut [Document]) {
-    let mut comments = tree.comments().iter().copied().peekable();
+pub(super) fn assign_comments(text: &str, comments: &[Span], documents: &mut [Document]) {
+    let mut comments = comments.iter().copied().peekable();
     let Some((last, others)) = documents.split_last_mut() else {
         return;
     };
     for document in others {
-        let end = document.span.end + rest_of_line(tree.text, document.span.end);
+        let end = document.span.end + rest_of_line(text, document.span.end);
         while let Some(comment) = comments.next_if(|comment| comment.start < end) {
             document.comments.push(comment);
         }

@@ -546,7 +546,7 @@ impl Blocked<'_> {
                  Ingresses and Gateways of Cilium's own",
                 self.entrance.protocol, self.entrance.port
             ),
-            Traffic::Controller(_) => match controllers::home(cx.cluster) {
+            Traffic::Controller(_) => match cx.home_of_controllers() {
                 Some(Home::Namespace(namespace)) if self.host_network_controller(cx).is_none() => {
                     let name = &cx.cluster.namespace(namespace).name;
                     let peer = snippet::namespace_selector(name);

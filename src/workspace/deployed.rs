@@ -8,7 +8,7 @@ use super::part::{OpaquePart, Part, PartRoot};
 use super::texts::Texts;
 use crate::cluster::{Identity, Likeness, likeness};
 use crate::diagnostic::Diagnostic;
-use crate::k8s::{ContextObject, Document, Documents, Object, Outcome};
+use crate::k8s::{ContextObject, Document, Documents, Object, Outcome, document_at};
 use crate::render::{Deployment, Root};
 use crate::source::{SourceId, Span};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -249,11 +249,7 @@ fn as_rest(document: &Document) -> Document {
 /// A document as it is deployed: a namespace that it does not name itself is told apart.
 fn as_put(texts: &Texts, document: &Document) -> Document {
     let mut document = document.clone();
-    // Documents are in the order of the text, and hold nothing of each other.
-    let written = &texts.get(document.span.source).documents;
-    let first = written.partition_point(|written| written.span.end < document.span.end);
-    let written = written.get(first);
-    let written = written.filter(|written| written.span.contains(document.span));
+    let written = document_at(&texts.get(document.span.source).documents, document.span);
     if written.is_some_and(|written| written.namespace.is_empty()) && !document.namespace.is_empty()
     {
         document.put_into = Some(std::mem::take(&mut document.namespace));

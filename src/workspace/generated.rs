@@ -3,8 +3,9 @@
 //!
 //! Refuses to look for the file, which mostly is elsewhere.
 
-use crate::k8s::Documents;
-use crate::source::{SourceMap, Span};
+use crate::k8s::{Document, Documents, document_at};
+use crate::source::{SourceId, SourceMap, Span};
+use std::collections::HashMap;
 
 /// The comment that Helm writes above each object (`pkg/action/action.go`).
 const SOURCE: &str = "# Source: ";
@@ -12,17 +13,29 @@ const SOURCE: &str = "# Source: ";
 /// The annotation of `buildMetadata: [originAnnotations]` (kustomize, `api/internal/utils`).
 const ORIGIN: &str = "config.kubernetes.io/origin:";
 
-/// The file that the text at a place was made from, if the tool that made it says so.
-pub(super) fn made_from(sources: &SourceMap, documents: &Documents, place: Span) -> Option<String> {
-    let of_place = |text: &&std::sync::Arc<[crate::k8s::Document]>| {
-        let first = text.first();
-        first.is_some_and(|document| document.span.source == place.source)
-    };
-    let text = documents.texts().iter().find(of_place)?;
-    let document = text.iter().find(|document| document.span.contains(place))?;
-    let whole = sources.get(place.source).text();
-    let (start, end) = (document.span.start as usize, document.span.end as usize);
-    template(&whole[..start], &whole[start..end]).or_else(|| origin(&whole[start..end]))
+/// The texts of a cluster, and what tools wrote into them.
+pub(super) struct Generated<'a> {
+    sources: &'a SourceMap,
+    documents: HashMap<SourceId, &'a [Document]>,
+}
+
+impl<'a> Generated<'a> {
+    pub(super) fn new(sources: &'a SourceMap, documents: &'a Documents) -> Self {
+        let texts = documents.texts().iter().map(|text| &**text);
+        let by_source = |text: &'a [Document]| Some((text.first()?.span.source, text));
+        Self {
+            sources,
+            documents: texts.filter_map(by_source).collect(),
+        }
+    }
+
+    /// The file that the text at a place was made from, if the tool that made it says so.
+    pub(super) fn made_from(&self, place: Span) -> Option<String> {
+        let document = document_at(self.documents.get(&place.source)?, place)?;
+        let whole = self.sources.get(place.source).text();
+        let (start, end) = (document.span.start as usize, document.span.end as usize);
+        template(&whole[..start], &whole[start..end]).or_else(|| origin(&whole[start..end]))
+    }
 }
 
 /// What Helm's comment says: it stands right before the object.
@@ -101,7 +114,7 @@ mod tests {
             let documents: Documents = [parsed.documents.into()].into_iter().collect();
             let end = text.len() as u32 - 1;
             let place = Span::new(source, end, end);
-            let found = made_from(&sources, &documents, place);
+            let found = Generated::new(&sources, &documents).made_from(place);
             assert_eq!(found.as_deref(), expected, "{text}");
         }
     }

@@ -4,7 +4,8 @@
 //! Refuses to know what becomes of the findings.
 
 use super::copies::Copies;
-use super::{ClusterView, Workspace, generated};
+use super::generated::Generated;
+use super::{ClusterView, Workspace};
 use crate::cluster::Cluster;
 use crate::diagnostic::{Diagnostic, Edit};
 use crate::engine::Engine;
@@ -121,6 +122,7 @@ impl Judge<'_> {
             let of_text = changed.entry(object.document.source).or_default();
             of_text.push(object);
         }
+        let generated = Generated::new(self.workspace.sources(), view.documents());
         for finding in &mut report.findings {
             let meta = self
                 .known_rules
@@ -128,7 +130,7 @@ impl Judge<'_> {
                 .find(|meta| meta.name == finding.rule);
             let severity = meta.and_then(|meta| config.severity(meta, finding.severity));
             finding.severity = severity.unwrap_or(finding.severity);
-            self.tell_way(view, &changed, finding);
+            self.tell_way(&generated, &changed, finding);
         }
         report
     }
@@ -137,13 +139,14 @@ impl Judge<'_> {
     /// object that is deployed otherwise than it is written what changes it on the way.
     fn tell_way(
         &self,
-        view: &ClusterView,
+        generated: &Generated<'_>,
         changed: &HashMap<SourceId, Vec<&ChangedObject>>,
         finding: &mut Diagnostic,
     ) {
         let span = finding.primary.span;
-        let made_from = generated::made_from(self.workspace.sources(), view.documents(), span);
-        let made_from = made_from.map(|path| format!("made from {path}"));
+        let made_from = generated
+            .made_from(span)
+            .map(|path| format!("made from {path}"));
         finding.notes.extend(made_from);
         let sources = self.workspace.sources();
         let is_rendered = |edit: &Edit| is_rendered(sources.get(edit.span.source).name());

@@ -59,7 +59,7 @@ fn source(text: &str) -> SourceId {
 }
 
 /// The fixtures, document by document, and their mutations: the same ones in every run.
-fn texts() -> Vec<String> {
+pub(crate) fn texts() -> Vec<String> {
     let mut paths = Vec::new();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     collect(&fixtures, &mut paths);

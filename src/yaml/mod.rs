@@ -35,4 +35,4 @@ pub(crate) use error::ReadError;
 pub(crate) use tree::{Kind, Node, Tree};
 
 #[cfg(test)]
-mod differential;
+pub(crate) mod differential;

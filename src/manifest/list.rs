@@ -1,0 +1,256 @@
+//! A `List` as kubectl prints one, read a few items at a time: the nodes of a dump of a whole
+//! cluster never stand in memory together, and its items are read on all threads.
+//!
+//! Refuses to report: a text that is anything else, or in which something is unusual, is
+//! read as a whole like every other document, and means the same.
+
+use super::object::{self, List};
+use super::{Parsed, hidden_text};
+use crate::source::{SourceId, Span, Spanned};
+use crate::yaml::block;
+use crate::yaml::tree::{Node, Tree};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// How many bytes of items are read together, so that what a tree costs by itself does not count.
+const MIN_GROUP: usize = 64 << 10;
+
+/// Reads the document in a range of `text` if it is such a list; `span` is the range without
+/// the blanks around it.
+pub(super) fn read(
+    source: SourceId,
+    text: &str,
+    range: Range<usize>,
+    span: Span,
+) -> Option<Parsed> {
+    read_groups(source, text, Outline::of(text, range, MIN_GROUP)?, span)
+}
+
+fn read_groups(source: SourceId, text: &str, outline: Outline, span: Span) -> Option<Parsed> {
+    let head = block::read(source, text, outline.head)?;
+    let foot = block::read(source, text, outline.foot)?;
+    let list = Frame::of(&head, &foot)?.list()?;
+    let groups: Option<Vec<(Parsed, Vec<Span>)>> = outline
+        .groups
+        .into_par_iter()
+        .map(|group| {
+            let tree = block::read(source, text, group)?;
+            let mut parsed = Parsed::default();
+            object::read_items(&tree, list, &mut parsed)?;
+            Some((parsed, tree.comments().to_vec()))
+        })
+        .collect();
+    let mut parsed = Parsed::default();
+    let mut comments = head.comments().to_vec();
+    for (group, of_group) in groups? {
+        parsed.append(group);
+        comments.extend(of_group);
+    }
+    comments.extend(foot.comments());
+    object::assign_comments(text, &comments, &mut parsed.documents);
+    hidden_text::report(&comments, text, span, 0, &mut parsed);
+    Some(parsed)
+}
+
+/// Where the parts of a list stand. Only the lines are looked at: whatever goes on over a line
+/// that looks like the start of an item cannot be read where it is cut, nor behind it.
+struct Outline {
+    /// Up to the line with `items:`.
+    head: Range<usize>,
+    /// Neighbouring items.
+    groups: Vec<Range<usize>>,
+    /// What stands behind the last item.
+    foot: Range<usize>,
+}
+
+impl Outline {
+    fn of(text: &str, range: Range<usize>, min_group: usize) -> Option<Self> {
+        const ITEMS: &[u8] = b"\nitems:";
+        let bytes = &text.as_bytes()[..range.end];
+        let line = match bytes[range.start..].starts_with(&ITEMS[1..]) {
+            true => range.start,
+            false => range.start + memchr::memmem::find(&bytes[range.start..], ITEMS)? + 1,
+        };
+        let head_end = next_line(bytes, line);
+        let behind = &text[line + ITEMS.len() - 1..head_end];
+        if !behind.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
+            return None;
+        }
+        let mut groups = Vec::new();
+        let mut indent = None;
+        let mut start = head_end;
+        let mut at = head_end;
+        while at < bytes.len() {
+            let (column, first) = line_start(bytes, at);
+            let is_item = first == Some(b'-') && is_blank(bytes.get(at + column + 1));
+            match (first, indent) {
+                (None | Some(b'#' | b'\r'), _) => {}
+                (_, None) if is_item => indent = Some(column),
+                (_, None) => return None,
+                (_, Some(indent)) if column == indent && is_item => {
+                    if at - start >= min_group {
+                        groups.push(start..at);
+                        start = at;
+                    }
+                }
+                (_, Some(indent)) if column < indent || indent == 0 && column == 0 => break,
+                _ => {}
+            }
+            at = next_line(bytes, at);
+        }
+        indent?;
+        groups.push(start..at);
+        Some(Self {
+            head: range.start..head_end,
+            groups,
+            foot: at..range.end,
+        })
+    }
+}
+
+/// Where the line behind the one at `at` starts.
+fn next_line(bytes: &[u8], at: usize) -> usize {
+    memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |end| at + end + 1)
+}
+
+/// The column of the first character of a line, and the character; none on a blank line.
+fn line_start(bytes: &[u8], line: usize) -> (usize, Option<u8>) {
+    let column = bytes[line..].iter().take_while(|byte| **byte == b' ');
+    let column = column.count();
+    let first = bytes.get(line + column).copied();
+    (column, first.filter(|byte| *byte != b'\n'))
+}
+
+fn is_blank(byte: Option<&u8>) -> bool {
+    matches!(byte, None | Some(b' ' | b'\n' | b'\r'))
+}
+
+/// The fields of a list around its items.
+#[derive(Default)]
+struct Frame<'t> {
+    api_version: Option<Node<'t>>,
+    kind: Option<Node<'t>>,
+    metadata: Option<Node<'t>>,
+    items: Option<Node<'t>>,
+}
+
+impl<'t> Frame<'t> {
+    /// Of what stands before and behind the items; `None` where there is anything else.
+    fn of(head: &'t Tree<'t>, foot: &'t Tree<'t>) -> Option<Self> {
+        let mut frame = Self::default();
+        for tree in [head, foot] {
+            let Some(root) = tree.root() else { continue };
+            if !root.is_mapping() || !tree.duplicate_keys_in(root).is_empty() {
+                return None;
+            }
+            for entry in root.entries() {
+                let field = match &*entry.key.key_text() {
+                    "apiVersion" => &mut frame.api_version,
+                    "kind" => &mut frame.kind,
+                    "metadata" => &mut frame.metadata,
+                    "items" => &mut frame.items,
+                    _ => return None,
+                };
+                if field.replace(entry.value).is_some() {
+                    return None;
+                }
+            }
+        }
+        Some(frame)
+    }
+
+    /// What its items take from it, if it is a `List`.
+    fn list(&self) -> Option<List<'t>> {
+        let (kind, api_version) = (self.kind?, self.api_version?);
+        let is_list = kind.as_str() == Some("List")
+            && api_version.as_str() == Some("v1")
+            && self.items.is_some_and(Node::is_null);
+        is_list.then(|| List {
+            item_kind: Spanned::new("", kind.span()),
+            api_version: Some(Spanned::new("v1", api_version.span())),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::SourceMap;
+    use crate::yaml::differential;
+
+    /// What a list is read as item by item, and as a whole.
+    fn both_ways(text: &str) -> (Option<String>, Option<String>) {
+        let source = SourceMap::default().add("list.yaml", text);
+        let start = text.len() - text.trim_start().len();
+        let end = text.trim_end().len().max(start);
+        let span = Span::new(source, start as u32, end as u32);
+        let outline = Outline::of(text, 0..text.len(), 1);
+        let by_item = outline.and_then(|outline| read_groups(source, text, outline, span));
+        let whole = block::read(source, text, 0..text.len()).map(|tree| {
+            let mut parsed = Parsed::default();
+            object::read(&tree, span, &mut parsed);
+            hidden_text::report(tree.comments(), text, span, 0, &mut parsed);
+            parsed
+        });
+        let [by_item, whole] =
+            [by_item, whole].map(|parsed| parsed.map(|parsed| format!("{parsed:?}")));
+        (by_item, whole)
+    }
+
+    #[test]
+    fn a_list_means_the_same_item_by_item() {
+        let frames = [
+            (
+                "apiVersion: v1\nitems:\n",
+                "kind: List\nmetadata:\n  resourceVersion: \"\"\n",
+            ),
+            (
+                "# all of it\napiVersion: v1\nkind: List # of all\nitems: # here\n",
+                "# the end\n",
+            ),
+            ("kind: List\napiVersion: v1\nitems:\n\n# first\n", ""),
+        ];
+        let texts = differential::texts();
+        let mut understood = 0;
+        for (number, documents) in texts.chunks(3).enumerate() {
+            let (head, foot) = frames[number % frames.len()];
+            let margin = " ".repeat(number % 2 * 2);
+            let items = documents.iter().map(|document| {
+                let lines: Vec<&str> = document.lines().collect();
+                let behind = lines.join(&format!("\n{margin}  "));
+                format!("{margin}- {behind}\n# between\n")
+            });
+            let text = format!("{head}{}{foot}", items.collect::<String>());
+            let (by_item, whole) = both_ways(&text);
+            if by_item.is_some() {
+                understood += 1;
+                assert_eq!(by_item, whole, "{text}");
+            }
+        }
+        assert!(understood > 200, "only {understood} lists are plain");
+    }
+
+    #[test]
+    fn what_only_looks_like_items_is_left_to_others() {
+        let item = "- apiVersion: v1\n  kind: Pod\n  metadata: {name: a}\n";
+        let head = "apiVersion: v1\nkind: List\nitems:\n";
+        let texts = [
+            format!("{head}- apiVersion: v1\n  kind: Pod\n  metadata: {{name: \"a\n{item}\"}}\n"),
+            format!("{head}- apiVersion: v1\n  kind: Pod\n  metadata: {{name: a,\n{item}  }}\n"),
+            format!("{head}- name: a\n"),
+            format!("{head}- \n{item}"),
+            format!("{head}{item}spec: {{}}\n"),
+            format!("{head}{item}kind: List\n"),
+            format!("{head}{item}---\n"),
+            format!("{head}{item}- apiVersion: v1\n  kind: Pod\n  x: .inf\n"),
+            format!("apiVersion: v1\nkind: PodList\nitems:\n{item}"),
+            format!("apiVersion: v1\nkind: List\nitems: []\n{item}"),
+            format!("apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n\nitems:\n{item}"),
+        ];
+        for text in texts {
+            assert_eq!(both_ways(&text).0, None, "{text}");
+        }
+        let (by_item, whole) = both_ways(&format!("{head}{item}{item}"));
+        assert!(by_item.is_some() && by_item == whole);
+    }
+}
