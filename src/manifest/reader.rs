@@ -198,7 +198,8 @@ pub(super) fn items<'t, T>(
         count = index + 1;
         read(item, path.item(index))
     };
-    let items: Vec<T> = list.items().enumerate().filter_map(read_item).collect();
+    let mut items: Vec<T> = list.items().enumerate().filter_map(read_item).collect();
+    items.shrink_to_fit();
     (!items.is_empty() || count == 0).then_some(items)
 }
 

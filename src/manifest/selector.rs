@@ -106,6 +106,7 @@ fn match_labels(
             value: Spanned::new(value.to_owned(), entry.value.span()),
         });
     }
+    read.shrink_to_fit();
     read
 }
 

@@ -71,6 +71,7 @@ pub(super) fn read(
         "initContainers",
         typed.init_containers.unwrap_or_default(),
     ));
+    containers.shrink_to_fit();
     Workload {
         meta,
         kind,
@@ -153,17 +154,21 @@ fn container(node: Node<'_>, typed: v1::Container, is_init: bool) -> Container {
             key: None,
         }));
     }
+    variables.shrink_to_fit();
+    config_maps.shrink_to_fit();
     let commands = typed.args.into_iter().chain(typed.command).flatten();
     let nodes = node.get("ports").into_iter().flat_map(Node::items);
     let ports = nodes.zip(typed.ports.into_iter().flatten());
+    let ports = ports.filter_map(|(node, typed)| port(node, &typed));
+    // A dump has a hundred thousand of these, and a vector starts with room for four.
+    let mut ports: Vec<ContainerPort> = ports.collect();
+    ports.shrink_to_fit();
     Container {
         name: typed.name,
         image: typed.image.unwrap_or_default(),
         is_init,
         restarts_always: typed.restart_policy.as_deref() == Some("Always"),
-        ports: ports
-            .filter_map(|(node, typed)| port(node, &typed))
-            .collect(),
+        ports,
         probe_ports: probe_ports(node),
         variables,
         config_maps,

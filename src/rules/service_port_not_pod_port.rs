@@ -1,6 +1,6 @@
 //! Port numbers of a Service where the port of its pods is meant.
 
-use crate::cluster::{PolicyId, WorkloadId};
+use crate::cluster::{PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::{self, Endpoint};
 use crate::k8s::{
@@ -9,6 +9,7 @@ use crate::k8s::{
 use crate::lint::service_ports::{self, Translated};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, text};
 use crate::source::{Edit, SourceMap, Span};
+use std::collections::BTreeSet;
 
 declare_rule! {
     /// ## What it does
@@ -222,17 +223,23 @@ fn only_some(
     let first = *destinations
         .first()
         .filter(|_| destinations.len() <= LOOKED_AT)?;
-    let mut services = cluster.services_in(cluster.workload(first).namespace);
-    services.find_map(|service| {
+    let namespace = cluster.workload(first).namespace;
+    let services = destinations.iter().flat_map(|id| cluster.services_of(*id));
+    let services: BTreeSet<ServiceId> = services
+        .filter(|id| cluster.service(*id).namespace == namespace)
+        .collect();
+    services.into_iter().find_map(|service| {
         let object = &cluster.service(service).object;
         let named = object.ports.iter().filter(|port| {
             port.protocol == protocol && matches!(port.target_port, TargetPort::Name(_))
         });
+        let mut named = named.peekable();
+        named.peek()?;
         let behind: Vec<WorkloadId> = cluster
             .workloads_behind(service)
-            .filter(|id| destinations.contains(id))
+            .filter(|id| destinations.binary_search(id).is_ok())
             .collect();
-        named.into_iter().find_map(|port| {
+        named.find_map(|port| {
             let ports_of = |id: WorkloadId| port.ports_of(&cluster.workload(id).object);
             let is_right = behind.iter().any(|id| ports_of(*id).contains(&number));
             let closed = behind.iter().find_map(|id| {

@@ -279,15 +279,52 @@ fn colours_are_only_where_they_are_wanted() {
 
 #[test]
 fn the_same_input_gives_the_same_bytes_with_any_number_of_threads() {
-    let outputs: Vec<_> = ["1", "2", "7"]
-        .map(|threads| {
-            let output = command(root(), &["lint", "examples"])
+    let states = ["examples/guide/before.yaml", "examples/guide/after.yaml"];
+    let questions: [&[&str]; 6] = [
+        &["lint", "examples"],
+        &["lint", "--fix=all", "--diff", "examples"],
+        &["graph", "-o", "json-lines", "examples"],
+        &["diff", states[0], states[1]],
+        &["reach", "any", "any", "examples/guide"],
+        &["reach", "internet", "any", "-o", "json", "examples/shop"],
+    ];
+    for arguments in questions {
+        let outputs = ["1", "2", "7"].map(|threads| {
+            let output = command(root(), arguments)
                 .env("RAYON_NUM_THREADS", threads)
                 .output();
-            output.unwrap().stdout
+            let output = output.unwrap();
+            (output.status.code(), output.stdout, output.stderr)
+        });
+        assert!(!outputs[0].1.is_empty(), "{arguments:?}");
+        assert!(
+            outputs.iter().all(|output| *output == outputs[0]),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn a_long_list_gives_the_same_bytes_with_any_number_of_threads() {
+    let directory = scratch("long-list");
+    let items: String = (0..4_000)
+        .map(|number| {
+            format!(
+                "- apiVersion: v1\n  kind: Pod\n  metadata: {{name: p{number}, namespace: n, \
+                 labels: {{app: a{number}, app: b}}}}\n  spec: {{containers: []}}\n"
+            )
         })
-        .into();
-    assert!(outputs.iter().all(|output| *output == outputs[0]));
+        .collect();
+    let list = format!("apiVersion: v1\nitems:\n{items}kind: List\n");
+    write(&directory, "list.yaml", list);
+    let outputs = ["1", "3"].map(|threads| {
+        let output = command(&directory, &["lint", "-o", "json", "list.yaml"])
+            .env("RAYON_NUM_THREADS", threads)
+            .output();
+        output.unwrap().stdout
+    });
+    assert!(outputs[0] == outputs[1]);
+    assert!(String::from_utf8_lossy(&outputs[0]).contains("p3999"));
 }
 
 fn gzip(text: &[u8]) -> Vec<u8> {
