@@ -42,9 +42,9 @@ pub use program::{PeerRef, PolicyRef, PortRef, RuleRef};
 pub use relation::{Flow, Peer, Relation, Row};
 pub use verdict::{
     AskedPolicies, AskedRule, Decision, Explanation, Judge, Match, Matter, Miss, NearestMiss,
-    PeerTrace, PeersTrace, PluginDifference, PolicyTrace, PortTrace, PortsTrace, ReasonCode,
-    Requirement, RuleTrace, Scope, SetAside, SetAsideReason, SideTrace, StageTrace, Verdict,
-    Wanted, Way, explain, plugin_differences, ports_at, set_aside, uniform_ranges,
+    PeerTrace, PeersTrace, PluginDifference, PolicyTrace, PortTrace, PortsTrace, PreparedEnd,
+    ReasonCode, Requirement, RuleTrace, Scope, SetAside, SetAsideReason, SideTrace, StageTrace,
+    Verdict, Wanted, Way, explain, plugin_differences, ports_at, set_aside, uniform_ranges,
 };
 
 #[cfg(feature = "internals")]

@@ -29,7 +29,7 @@ use super::{Address, AddressRange, ConnectionSet, Endpoint, HashMap, address_pai
 use crate::cluster::{Cluster, NamespaceId};
 use crate::k8s::{Direction, NetworkPolicyPort};
 use index::IndexedProgram;
-use side::Scene;
+use side::{Detail, Scene, Selection};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What one pair of endpoints may say to each other, and why.
@@ -77,6 +77,13 @@ pub struct Judge<'c, 'e> {
     reading: Reading<'e>,
     /// By namespace: the policies that can select its pods.
     programs: Mutex<HashMap<Option<NamespaceId>, Arc<IndexedProgram<'c>>>>,
+}
+
+/// An end of many pairs, with the policies that are asked about it.
+#[derive(Clone, Debug)]
+pub struct PreparedEnd<'s, 'l> {
+    end: &'s Endpoint<'l>,
+    selection: Selection<'l>,
 }
 
 /// What `from` may open to `to`: equal to the edge of this pair in the graph of all pairs. A
@@ -195,20 +202,81 @@ impl<'c, 'e> Judge<'c, 'e> {
             .expect("there is a pair of addresses")
     }
 
+    /// An end of many pairs, as their source (`Egress`) or as their destination.
+    #[must_use]
+    pub fn prepare<'s, 'l>(
+        &self,
+        direction: Direction,
+        end: &'s Endpoint<'l>,
+    ) -> PreparedEnd<'s, 'l>
+    where
+        'c: 'l,
+    {
+        let selection = self.selection(direction, end);
+        PreparedEnd { end, selection }
+    }
+
+    /// The same as [`explain`](Self::explain) without the rules that certainly match nothing of
+    /// the pair: verdicts and decisions are equal, and many pairs are judged in little time.
+    #[must_use]
+    pub fn decide<'l>(
+        &self,
+        source: &PreparedEnd<'_, 'l>,
+        destination: &PreparedEnd<'_, 'l>,
+    ) -> Explanation<'l>
+    where
+        'c: 'l,
+    {
+        let explanation = self.judged_as(source, destination, Detail::Deciding);
+        let ends = [source.end, destination.end];
+        let has_unknown_labels = |end: &&Endpoint<'_>| {
+            let pod = end.pod();
+            pod.is_some_and(|pod| !pod.namespace.are_labels_known)
+        };
+        let has_unknown_address = |way: &Way<'_>| {
+            let addresses = [way.source, way.destination];
+            addresses
+                .iter()
+                .any(|address| matches!(address, Address::Unknown { .. }))
+        };
+        // What is tried for these depends on rules that may match otherwise.
+        let is_tried =
+            ends.iter().any(has_unknown_labels) || explanation.ways.iter().any(has_unknown_address);
+        match is_tried && !explanation.verdict.unknown().is_empty() {
+            true => self.explain(source.end, destination.end),
+            false => explanation,
+        }
+    }
+
     fn judged<'l>(&self, from: &Endpoint<'l>, to: &Endpoint<'l>) -> Explanation<'l>
     where
         'c: 'l,
     {
+        let source = self.prepare(Direction::Egress, from);
+        let destination = self.prepare(Direction::Ingress, to);
+        self.judged_as(&source, &destination, Detail::All)
+    }
+
+    fn judged_as<'l>(
+        &self,
+        source: &PreparedEnd<'_, 'l>,
+        destination: &PreparedEnd<'_, 'l>,
+        detail: Detail,
+    ) -> Explanation<'l>
+    where
+        'c: 'l,
+    {
+        let (from, to) = (source.end, destination.end);
         if let (Some(source), Some(destination)) = (from.pod(), to.pod())
             && source.is_same_pod(destination)
         {
             return same_pod();
         }
-        let way = |(source, destination)| Way {
-            source,
-            destination,
-            egress: self.side(Direction::Egress, from, (to, destination), to),
-            ingress: self.side(Direction::Ingress, to, (from, source), to),
+        let way = |(at, goal)| Way {
+            source: at,
+            destination: goal,
+            egress: self.side_of(source, (Direction::Egress, detail), (to, goal), to),
+            ingress: self.side_of(destination, (Direction::Ingress, detail), (from, at), to),
         };
         let ways: Vec<Way<'l>> = address_pairs(from, to).into_iter().map(way).collect();
         let verdicts = ways.iter().map(Way::verdict);
@@ -222,13 +290,27 @@ impl<'c, 'e> Judge<'c, 'e> {
         &self,
         direction: Direction,
         subject: &Endpoint<'l>,
+        other: (&Endpoint<'l>, Address),
+        destination: &Endpoint<'l>,
+    ) -> SideTrace<'l>
+    where
+        'c: 'l,
+    {
+        let subject = self.prepare(direction, subject);
+        self.side_of(&subject, (direction, Detail::All), other, destination)
+    }
+
+    fn side_of<'l>(
+        &self,
+        subject: &PreparedEnd<'_, 'l>,
+        (direction, detail): (Direction, Detail),
         (other, other_address): (&Endpoint<'l>, Address),
         destination: &Endpoint<'l>,
     ) -> SideTrace<'l>
     where
         'c: 'l,
     {
-        let program = self.program(subject.pod().and_then(|pod| pod.namespace.id));
+        let program = self.program(subject.end);
         let scene = Scene {
             program: &program,
             enforcement: self.reading.enforcement,
@@ -236,11 +318,21 @@ impl<'c, 'e> Judge<'c, 'e> {
             other,
             other_address,
             destination,
+            detail,
         };
-        side::judge_side(scene, subject)
+        side::judge_side(scene, &subject.selection)
     }
 
-    fn program(&self, namespace: Option<NamespaceId>) -> Arc<IndexedProgram<'c>> {
+    fn selection<'l>(&self, direction: Direction, subject: &Endpoint<'l>) -> Selection<'l>
+    where
+        'c: 'l,
+    {
+        Selection::new(&self.program(subject), direction, subject)
+    }
+
+    /// The policies that can select an end.
+    fn program(&self, end: &Endpoint<'_>) -> Arc<IndexedProgram<'c>> {
+        let namespace = end.pod().and_then(|pod| pod.namespace.id);
         let programs = || self.programs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(program) = programs().get(&namespace) {
             return Arc::clone(program);

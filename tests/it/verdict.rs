@@ -4,10 +4,10 @@
 use crate::clusters::{self, Random};
 use npcheck::cluster::{Cluster, WorkloadId};
 use npcheck::engine::{
-    self, ConnectionSet, Endpoint, Explanation, Judge, PodView, PortSet, ReasonCode, SideTrace,
-    Verdict,
+    self, AddressRange, ConnectionSet, Endpoint, Explanation, Judge, PodView, PortSet, ReasonCode,
+    SideTrace, Verdict,
 };
-use npcheck::k8s::{Direction, Label, Labels, Namespace, Object, ObjectMeta, Protocol};
+use npcheck::k8s::{Direction, Field, Label, Labels, Namespace, Object, ObjectMeta, Protocol};
 use npcheck::source::{SourceMap, Span, Spanned};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -33,6 +33,52 @@ fn an_explanation_accounts_for_every_connection() {
                     assert_is_accounted_for(side, &asked);
                     assert_is_accounted_for(side, &ConnectionSet::all());
                 }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_pair_among_many_is_decided_as_it_is_explained() {
+    (0..CLUSTERS / 2).into_par_iter().for_each(|seed| {
+        let random = &mut Random::new(seed + 9_000_000);
+        let mut objects = clusters::objects(seed);
+        // So many rules that they are looked up.
+        for object in &mut objects {
+            if let Object::NetworkPolicy(policy) = object {
+                let policy = Arc::make_mut(policy);
+                for rules in [&mut policy.ingress, &mut policy.egress] {
+                    if let Field::Value { value: rules, .. } = rules {
+                        rules.extend((0..12).map(|_| clusters::rule(random)));
+                    }
+                }
+            }
+        }
+        let cluster = Cluster::new(objects);
+        let pods = accepted(&cluster).map(|id| Endpoint::workload(&cluster, id));
+        let outside = engine::uniform_ranges(&cluster, &AddressRange::IPV4);
+        let outside = outside.into_iter().take(5).map(Endpoint::Address);
+        let ends: Vec<Endpoint<'_>> = pods.chain(outside).collect();
+        let judge = Judge::new(&cluster);
+        let [sources, destinations] = [Direction::Egress, Direction::Ingress].map(|direction| {
+            let prepared = ends.iter().map(|end| judge.prepare(direction, end));
+            prepared.collect::<Vec<_>>()
+        });
+        let decisions = |explanation: &Explanation<'_>| {
+            let sides = explanation.ways.iter().flat_map(|way| way.sides());
+            let decisions = sides.flat_map(|side| side.decisions(&ConnectionSet::all()));
+            let parts = decisions.map(|it| {
+                let rule = it.rule.map(|rule| (rule.policy, rule.index));
+                format!("{:?}", (it.code, it.connections, it.stage, rule))
+            });
+            parts.collect::<Vec<_>>()
+        };
+        for (from, source) in ends.iter().zip(&sources) {
+            for (to, destination) in ends.iter().zip(&destinations) {
+                let decided = judge.decide(source, destination);
+                let explained = judge.explain(from, to);
+                assert_eq!(decided.verdict, explained.verdict, "cluster {seed}");
+                assert_eq!(decisions(&decided), decisions(&explained), "cluster {seed}");
             }
         }
     });

@@ -6,8 +6,10 @@ use crate::cli::endpoint::{End, Resolved};
 use crate::cli::port::Asked;
 use crate::cluster::Cluster;
 use crate::engine::{
-    AddressRange, ConnectionSet, Endpoint, Explanation, Judge, PolicyRef, ReasonCode, SideTrace,
+    AddressRange, ConnectionSet, Endpoint, Explanation, Judge, PolicyRef, PreparedEnd, ReasonCode,
+    SideTrace,
 };
+use crate::k8s::Direction;
 use crate::output::range_name;
 use crate::output::{Ends, ReachOutcome};
 use rayon::prelude::*;
@@ -116,12 +118,18 @@ pub(super) fn groups<'s>(
 ) -> Vec<Group<'s>> {
     let judge = &Judge::new(cluster);
     let is_one_pair = sources.len() == 1 && destinations.len() == 1;
+    let prepared = destinations.par_iter();
+    let prepared: Vec<PreparedEnd<'_, 's>> = prepared
+        .map(|piece| judge.prepare(Direction::Ingress, &piece.endpoint))
+        .collect();
     let of_source = |(place, source): (usize, &Piece<'s>)| {
         let mut keys: BTreeMap<Key, Vec<(usize, usize)>> = BTreeMap::new();
-        for (other, destination) in destinations.iter().enumerate() {
+        let from = judge.prepare(Direction::Egress, &source.endpoint);
+        for (other, (destination, to)) in destinations.iter().zip(&prepared).enumerate() {
             if is_judged(source, destination, is_one_pair) {
                 let asked = &asked[destination.place];
-                let key = key(judge, (source, destination), asked, is_by_pair);
+                let explanation = judge.decide(&from, to);
+                let key = key(&explanation, (source, destination), asked, is_by_pair);
                 keys.entry(key).or_default().push((place, other));
             }
         }
@@ -154,12 +162,11 @@ fn is_judged(source: &Piece<'_>, destination: &Piece<'_>, is_one_pair: bool) -> 
 }
 
 fn key(
-    judge: &Judge<'_, '_>,
+    explanation: &Explanation<'_>,
     (source, destination): (&Piece<'_>, &Piece<'_>),
     asked: &Asked,
     is_by_pair: bool,
 ) -> Key {
-    let explanation = judge.explain(&source.endpoint, &destination.endpoint);
     let connections = asked.connections.clone().unwrap_or_else(ConnectionSet::all);
     let allowed = explanation.verdict.allowed().intersection(&connections);
     let unknown = explanation.verdict.unknown().intersection(&connections);

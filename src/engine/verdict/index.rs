@@ -1,11 +1,14 @@
-//! The chains of a program by a label that their subjects ask for, so that the question which
-//! of them select a pod does not go to all.
+//! The chains of a program by a label that their subjects ask for, and the rules of a long chain
+//! by a label that their peers ask for, so that the question which of them are about a pod does
+//! not go to all.
 //!
-//! Only leaves out chains that certainly do not select a pod. Refuses to decide which do.
+//! Only leaves out what is certainly not about a pod. Refuses to decide what is.
 
-use crate::engine::program::{ByDirection, Chain, NamespaceSet, Program, Stage};
-use crate::engine::{HashMap, PodView};
-use crate::k8s::{Direction, LabelSelector, Labels, Operator, is_opaque};
+use crate::engine::program::{
+    ByDirection, Chain, Matcher, NamespaceSet, Peer, Program, Rule, Stage,
+};
+use crate::engine::{Endpoint, HashMap, PodView};
+use crate::k8s::{Action, Direction, LabelSelector, Labels, Operator, is_opaque};
 
 /// A program, and an index of each of its stages.
 #[derive(Debug)]
@@ -31,6 +34,31 @@ struct Index<'c> {
     by_namespace_label: HashMap<(&'c str, &'c str), Vec<u32>>,
     /// Those of which no label tells whether they are about a pod.
     others: Vec<u32>,
+    /// By chain: its rules, where there are many.
+    rules: Vec<Option<RuleIndex<'c>>>,
+    /// By chain: whether all of its rules accept.
+    only_accept: Vec<bool>,
+}
+
+/// From so many rules on, looking them up is cheaper than asking each.
+const MIN_RULES: usize = 8;
+
+/// The rules of a chain, by their places.
+#[derive(Debug, Default)]
+struct RuleIndex<'c> {
+    /// Those that only pods with one of these labels match.
+    by_label: HashMap<(&'c str, &'c str), Vec<u32>>,
+    /// Those that others may match.
+    others: Vec<u32>,
+}
+
+/// A chain of an indexed program.
+#[derive(Clone, Copy)]
+pub(super) struct IndexedChain<'a, 'c> {
+    pub(super) chain: &'a Chain<'c>,
+    rules: Option<&'a RuleIndex<'c>>,
+    /// Whether all of its rules accept.
+    pub(super) only_accepts: bool,
 }
 
 impl<'c> IndexedProgram<'c> {
@@ -59,23 +87,90 @@ impl<'c> IndexedProgram<'c> {
 }
 
 impl<'a, 'c> IndexedStage<'a, 'c> {
-    /// The chains that may have the pod as their subject, in the order of evaluation, maybe
-    /// among others.
-    pub(super) fn chains_of(self, direction: Direction, pod: &PodView<'_>) -> Vec<&'a Chain<'c>> {
-        let chains = self.stage.chains.get(direction);
-        match self.index.get(direction).places(pod) {
-            Some(places) => places
-                .iter()
-                .map(|place| &chains[*place as usize])
-                .collect(),
-            None => chains.iter().collect(),
+    /// The places of the chains that may have the pod as their subject, in the order of
+    /// evaluation, maybe among others.
+    pub(super) fn places_of(self, direction: Direction, pod: &PodView<'_>) -> Vec<u32> {
+        let all = || (0..self.stage.chains.get(direction).len() as u32).collect();
+        self.index.get(direction).places(pod).unwrap_or_else(all)
+    }
+
+    /// The chain at a place.
+    pub(super) fn chain(self, direction: Direction, place: u32) -> IndexedChain<'a, 'c> {
+        let place = place as usize;
+        IndexedChain {
+            chain: &self.stage.chains.get(direction)[place],
+            rules: self.index.get(direction).rules[place].as_ref(),
+            only_accepts: self.index.get(direction).only_accept[place],
         }
+    }
+}
+
+impl<'a, 'c> IndexedChain<'a, 'c> {
+    /// The rules of which a peer may match the end, in order, maybe among others.
+    pub(super) fn rules_about(self, end: &Endpoint<'_>) -> Vec<&'a Rule<'c>> {
+        let rules = &self.chain.rules;
+        match self.rules.and_then(|index| index.places(end)) {
+            Some(places) => places.iter().map(|place| &rules[*place as usize]).collect(),
+            None => rules.iter().collect(),
+        }
+    }
+}
+
+impl<'c> RuleIndex<'c> {
+    fn new(rules: &[Rule<'c>]) -> Option<Self> {
+        if rules.len() < MIN_RULES {
+            return None;
+        }
+        let mut index = Self::default();
+        for (place, rule) in (0..).zip(rules) {
+            let peers = rule.peers.as_deref().filter(|_| !rule.is_opaque);
+            let labels = |peer: &Peer<'c>| match &peer.matcher {
+                Matcher::Pods(pods) => pods.pods.and_then(asked_for),
+                _ => None,
+            };
+            let labels: Option<Vec<_>> = peers.and_then(|peers| peers.iter().map(labels).collect());
+            let Some(labels) = labels else {
+                index.others.push(place);
+                continue;
+            };
+            for label in labels.into_iter().flatten() {
+                let places = index.by_label.entry(label).or_default();
+                if places.last() != Some(&place) {
+                    places.push(place);
+                }
+            }
+        }
+        Some(index)
+    }
+
+    /// The places of the rules that may be about an end, in order; `None` if any of them may.
+    fn places(&self, end: &Endpoint<'_>) -> Option<Vec<u32>> {
+        let mut places = self.others.clone();
+        if let Some(pod) = end.pod() {
+            if pod.host_network || !pod.are_labels_known || has_gaps(pod.labels) {
+                return None;
+            }
+            for label in pod.labels {
+                let wanted = (label.key.value.as_str(), label.value.value.as_str());
+                places.extend(self.by_label.get(&wanted).into_iter().flatten());
+            }
+            places.sort_unstable();
+            places.dedup();
+        }
+        Some(places)
     }
 }
 
 impl<'c> Index<'c> {
     fn new(chains: &[Chain<'c>]) -> Self {
-        let mut index = Self::default();
+        let mut index = Self {
+            rules: chains
+                .iter()
+                .map(|chain| RuleIndex::new(&chain.rules))
+                .collect(),
+            only_accept: chains.iter().map(only_accepts).collect(),
+            ..Self::default()
+        };
         for (place, chain) in (0..).zip(chains) {
             let subject = &chain.subject;
             let (map, labels) = match (subject.pods.and_then(asked_for), subject.namespaces) {
@@ -125,6 +220,11 @@ impl<'c> Index<'c> {
         places.dedup();
         Some(places)
     }
+}
+
+fn only_accepts(chain: &Chain<'_>) -> bool {
+    let mut rules = chain.rules.iter();
+    rules.all(|rule| rule.action == Action::Accept)
 }
 
 /// Labels of which something must have one to match a selector; `None` if there are no such

@@ -331,8 +331,7 @@ impl<'a, 'c> Open<'a, 'c> {
         let isolates =
             |policy: &PolicyTrace<'_>| policy.end == End::Deny && policy.selects == Truth::True;
         if policies.iter().any(isolates) {
-            let mut rules = policies.iter().flat_map(|policy| &policy.rules);
-            let has_rules = rules.any(RuleTrace::is_written);
+            let has_rules = policies.iter().any(|policy| policy.has_rules);
             let code = if has_rules || stage.name == StageName::Isolation {
                 ReasonCode::NoRuleMatches
             } else {

@@ -3,7 +3,7 @@
 //!
 //! Refuses to know the other side, and to choose which facts are worth telling.
 
-use super::index::{IndexedProgram, IndexedStage};
+use super::index::{IndexedChain, IndexedProgram, IndexedStage};
 use super::peers::{self, Miss, PeersTrace, Seen};
 use super::ports::{self, PortsTrace};
 use super::possibility::{Match, RuleWalk, Verdict};
@@ -62,8 +62,89 @@ pub struct PolicyTrace<'c> {
     pub doubts: Vec<Miss<'c>>,
     /// What becomes of what no rule of the stage matches, as far as this policy is asked.
     pub end: End,
-    /// Its rules of this direction, in the order of the text.
+    /// Its rules of this direction, in the order of the text; see [`Detail`].
     pub rules: Vec<RuleTrace<'c>>,
+    /// Whether it has any rules of this direction that somebody wrote.
+    pub has_rules: bool,
+    /// Whether all of its rules of this direction accept.
+    only_accepts: bool,
+}
+
+/// How much of what rules say is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// What every rule says.
+    All,
+    /// What those say of which a peer matches the other end, or may do so: the verdict and what
+    /// decides about it are the same.
+    Deciding,
+}
+
+/// The chains that decide about one side of all connections of a pod.
+#[derive(Clone, Debug)]
+pub(super) struct Selection<'c> {
+    scope: Scope,
+    /// By gate and stage, in the order of evaluation.
+    gates: Vec<Vec<Vec<SelectedChain<'c>>>>,
+}
+
+/// A chain whose subject a pod is or may be.
+#[derive(Clone, Debug)]
+struct SelectedChain<'c> {
+    /// Its place in its stage.
+    place: u32,
+    selects: Truth,
+    doubts: Vec<Miss<'c>>,
+}
+
+impl<'c> Selection<'c> {
+    /// Those that are asked about a direction of the connections of an end.
+    pub(super) fn new(
+        program: &IndexedProgram<'c>,
+        direction: Direction,
+        subject: &Endpoint<'c>,
+    ) -> Self {
+        let (scope, gates) = match subject {
+            Endpoint::Pod(pod) if pod.host_network => (Scope::HostNetwork, Vec::new()),
+            Endpoint::Pod(pod) => {
+                let of_stage = |stage: IndexedStage<'_, 'c>| {
+                    let places = stage.places_of(direction, pod).into_iter();
+                    let chains = places.filter_map(|place| {
+                        let chain = stage.chain(direction, place).chain;
+                        SelectedChain::new(place, chain, pod)
+                    });
+                    chains.collect()
+                };
+                let gates = program.gates();
+                let gates = gates.map(|stages| stages.map(of_stage).collect());
+                (Scope::Policies, gates.collect())
+            }
+            _ => (Scope::Outside, Vec::new()),
+        };
+        Self { scope, gates }
+    }
+}
+
+impl<'c> SelectedChain<'c> {
+    /// `None` if the policy does not select the pod, or has nothing to say.
+    fn new(place: u32, chain: &Chain<'c>, pod: &PodView<'c>) -> Option<Self> {
+        if chain.rules.is_empty() && chain.end == End::Next {
+            return None;
+        }
+        let mut selects = peers::truth_of_pods(&chain.subject, pod);
+        let doubts = match selects {
+            Truth::Unknown => peers::misses_of_pods(&chain.subject, pod),
+            Truth::True | Truth::False => Vec::new(),
+        };
+        if !chain.is_subject_known {
+            selects = selects.min(Truth::Unknown);
+        }
+        (selects != Truth::False).then_some(Self {
+            place,
+            selects,
+            doubts,
+        })
+    }
 }
 
 /// What one rule says of a connection.
@@ -145,7 +226,7 @@ impl RuleTrace<'_> {
     /// Whether somebody wrote it: not that a pod's own node always gets in.
     #[must_use]
     pub fn is_written(&self) -> bool {
-        !matches!(self.rule, RuleRef::OwnNode(_))
+        is_written(self.rule)
     }
 
     /// Whether the policy selects the pod and a peer matches, whatever the ports.
@@ -170,6 +251,7 @@ pub(super) struct Scene<'a, 'c> {
     pub(super) other: &'a Endpoint<'c>,
     pub(super) other_address: Address,
     pub(super) destination: &'a Endpoint<'c>,
+    pub(super) detail: Detail,
 }
 
 /// A side that no policy decides about: everything is allowed.
@@ -183,21 +265,19 @@ pub(super) fn open_side<'c>(direction: Direction, scope: Scope) -> SideTrace<'c>
 }
 
 /// Asks every policy that can matter to this side of a connection (S11).
-pub(super) fn judge_side<'c>(scene: Scene<'_, 'c>, subject: &Endpoint<'c>) -> SideTrace<'c> {
-    let Endpoint::Pod(pod) = subject else {
-        return open_side(scene.direction, Scope::Outside);
-    };
-    if pod.host_network {
-        return open_side(scene.direction, Scope::HostNetwork);
+pub(super) fn judge_side<'c>(scene: Scene<'_, 'c>, selection: &Selection<'c>) -> SideTrace<'c> {
+    if selection.scope != Scope::Policies {
+        return open_side(scene.direction, selection.scope);
     }
-    let mut side = scene.side(pod);
-    if let Some(ranges) = scene.ranges_in_doubt(&side) {
+    let mut side = scene.side(selection);
+    if let Some(ranges) = scene.ranges_in_doubt(&side, selection) {
         let verdicts = ranges.into_iter().map(|range| {
             let scene = Scene {
                 other_address: Address::Assumed(range),
+                detail: Detail::Deciding,
                 ..scene
             };
-            scene.side(pod).verdict
+            scene.side(selection).verdict
         });
         if let Some(verdict) = verdicts.reduce(|one, other| one.either(&other)) {
             side.verdict = verdict;
@@ -206,12 +286,13 @@ pub(super) fn judge_side<'c>(scene: Scene<'_, 'c>, subject: &Endpoint<'c>) -> Si
     side
 }
 
-impl<'c> Scene<'_, 'c> {
-    fn side(&self, pod: &PodView<'c>) -> SideTrace<'c> {
+impl<'a, 'c> Scene<'a, 'c> {
+    fn side(&self, selection: &Selection<'c>) -> SideTrace<'c> {
         let mut stages = Vec::new();
         let mut verdict = Verdict::certain(ConnectionSet::all());
-        for stages_of_gate in self.program.gates() {
-            let traces = stages_of_gate.map(|stage| self.stage(stage, pod));
+        for (stages_of_gate, selected) in self.program.gates().zip(&selection.gates) {
+            let traces = stages_of_gate.zip(selected);
+            let traces = traces.map(|(stage, selected)| self.stage(stage, selected));
             let mut traces: Vec<StageTrace<'c>> = traces.collect();
             // The stages are walked backwards, as each needs the verdict of the next one.
             let of_gate = traces
@@ -232,9 +313,26 @@ impl<'c> Scene<'_, 'c> {
         }
     }
 
+    /// The chains that are asked.
+    fn chains<'s>(
+        &'s self,
+        selection: &'s Selection<'c>,
+    ) -> impl Iterator<Item = IndexedChain<'a, 'c>> + 's {
+        let gates = self.program.gates().zip(&selection.gates);
+        let stages = gates.flat_map(|(stages, selected)| stages.zip(selected));
+        stages.flat_map(move |(stage, selected)| {
+            let places = selected.iter().map(|selected| selected.place);
+            places.map(move |place| stage.chain(self.direction, place))
+        })
+    }
+
     /// The ranges that the address of the other end may be in, if that is not known and the
     /// verdict may depend on it.
-    fn ranges_in_doubt(&self, side: &SideTrace<'_>) -> Option<Vec<AddressRange>> {
+    fn ranges_in_doubt(
+        &self,
+        side: &SideTrace<'_>,
+        selection: &Selection<'c>,
+    ) -> Option<Vec<AddressRange>> {
         let Address::Unknown { is_ipv4 } = self.other_address else {
             return None;
         };
@@ -254,7 +352,9 @@ impl<'c> Scene<'_, 'c> {
         if !misses.any(is_doubt) {
             return None;
         }
-        let cuts: Vec<AddressRange> = self.program.program.ranges().collect();
+        let rules = self.chains(selection).flat_map(|it| &it.chain.rules);
+        let peers = rules.flat_map(|rule| rule.peers.iter().flatten());
+        let cuts: Vec<AddressRange> = peers.flat_map(|peer| peer.matcher.cuts()).collect();
         let possible = peers::possible_ranges(self.other, self.enforcement, is_ipv4);
         let ranges: Vec<AddressRange> = possible
             .into_iter()
@@ -263,58 +363,65 @@ impl<'c> Scene<'_, 'c> {
         (ranges.len() <= MAX_RANGES).then_some(ranges)
     }
 
-    fn stage(&self, stage: IndexedStage<'_, 'c>, pod: &PodView<'c>) -> StageTrace<'c> {
-        let chains = stage.chains_of(self.direction, pod).into_iter();
+    fn stage(&self, stage: IndexedStage<'_, 'c>, selected: &[SelectedChain<'c>]) -> StageTrace<'c> {
+        let policies = selected.iter().map(|selected| {
+            let chain = stage.chain(self.direction, selected.place);
+            self.policy(chain, selected)
+        });
         StageTrace {
             name: stage.stage.name,
-            policies: chains.filter_map(|chain| self.policy(chain, pod)).collect(),
+            policies: policies.collect(),
         }
     }
 
-    /// `None` if the policy does not select the pod, or has nothing to say.
-    fn policy(&self, chain: &Chain<'c>, pod: &PodView<'c>) -> Option<PolicyTrace<'c>> {
-        if chain.rules.is_empty() && chain.end == End::Next {
-            return None;
-        }
-        let mut selects = peers::truth_of_pods(&chain.subject, pod);
-        let doubts = match selects {
-            Truth::Unknown => peers::misses_of_pods(&chain.subject, pod),
-            Truth::True | Truth::False => Vec::new(),
+    fn policy(
+        &self,
+        indexed: IndexedChain<'_, 'c>,
+        selected: &SelectedChain<'c>,
+    ) -> PolicyTrace<'c> {
+        let chain = indexed.chain;
+        let rule = |rule: &Rule<'c>| {
+            let mut trace = self.rule(chain.policy, rule)?;
+            trace.selects = selected.selects;
+            Some(trace)
         };
-        if !chain.is_subject_known {
-            selects = selects.min(Truth::Unknown);
-        }
-        if selects == Truth::False {
-            return None;
-        }
-        let rules = chain.rules.iter().map(|rule| {
-            let mut trace = self.rule(chain.policy, rule);
-            trace.selects = selects;
-            trace
-        });
-        Some(PolicyTrace {
+        let rules = match self.detail {
+            Detail::All => chain.rules.iter().filter_map(rule).collect(),
+            Detail::Deciding => {
+                let rules = indexed.rules_about(self.other).into_iter();
+                rules.filter_map(rule).collect()
+            }
+        };
+        PolicyTrace {
             policy: chain.policy,
-            selects,
+            selects: selected.selects,
             end: chain.end,
-            rules: rules.collect(),
-            doubts,
-        })
+            rules,
+            doubts: selected.doubts.clone(),
+            has_rules: chain.rules.iter().any(|rule| is_written(rule.origin.rule)),
+            only_accepts: indexed.only_accepts,
+        }
     }
 
-    fn rule(&self, policy: PolicyRef, rule: &Rule<'c>) -> RuleTrace<'c> {
+    /// `None` if that is not asked for; see [`Detail`].
+    fn rule(&self, policy: PolicyRef, rule: &Rule<'c>) -> Option<RuleTrace<'c>> {
         let seen = Seen {
             end: self.other,
             address: self.other_address,
             enforcement: self.enforcement,
         };
         let peers = peers::compare(rule.peers.as_deref(), seen);
+        let matters = rule.is_opaque || peers.truth != Truth::False;
+        if self.detail == Detail::Deciding && !matters {
+            return None;
+        }
         let ports = ports::compare(rule.ports.as_deref(), self.destination);
         let decides = if rule.is_opaque {
             Match::anything()
         } else {
             ports.matches.when(peers.truth)
         };
-        RuleTrace {
+        Some(RuleTrace {
             policy,
             index: rule.origin.index,
             rule: rule.origin.rule,
@@ -324,8 +431,13 @@ impl<'c> Scene<'_, 'c> {
             peers,
             ports,
             decides,
-        }
+        })
     }
+}
+
+/// Whether somebody wrote a rule: not that a pod's own node always gets in.
+fn is_written(rule: RuleRef<'_>) -> bool {
+    !matches!(rule, RuleRef::OwnNode(_))
 }
 
 impl StageTrace<'_> {
@@ -335,9 +447,7 @@ impl StageTrace<'_> {
         if self.policies.is_empty() {
             return next.clone();
         }
-        let adds = |rule: &RuleTrace<'_>| rule.action == Action::Accept;
-        let isolates =
-            |policy: &PolicyTrace<'_>| policy.end == End::Deny && policy.rules.iter().all(adds);
+        let isolates = |policy: &PolicyTrace<'_>| policy.end == End::Deny && policy.only_accepts;
         if self.policies.iter().all(isolates) {
             return self.verdict_of_union(next);
         }
