@@ -33,6 +33,8 @@ pub struct Service {
     pub ports: Vec<ServicePort>,
     /// `spec.clusterIP`, `None` where missing; `None` as text for a headless one.
     pub cluster_ip: Option<String>,
+    /// `spec.externalIPs`: addresses of nodes at which the Service answers, whatever its type.
+    pub external_ips: Vec<String>,
     /// Whether `spec.externalTrafficPolicy` is `Local`.
     pub external_traffic_is_local: bool,
     /// `spec.ipFamilies`.
@@ -46,6 +48,14 @@ impl Service {
     #[must_use]
     pub fn is_dual_stack(&self) -> bool {
         self.requires_dual_stack || self.ip_families.len() > 1
+    }
+
+    /// Whether clients outside of the cluster reach it: by a load balancer, a port of the nodes,
+    /// or addresses of nodes.
+    #[must_use]
+    pub fn takes_clients(&self) -> bool {
+        let by_type = [ServiceType::LoadBalancer, ServiceType::NodePort];
+        by_type.contains(&self.service_type) || !self.external_ips.is_empty()
     }
 
     /// Whether it has no address of its own, so that its port is not translated.

@@ -198,4 +198,6 @@ pub struct ContainerPort {
     pub protocol: Protocol,
     /// `containerPort`.
     pub number: Spanned<u16>,
+    /// `hostPort`: the port of the node that leads there.
+    pub host_port: Option<u16>,
 }

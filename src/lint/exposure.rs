@@ -4,12 +4,12 @@
 //! Refuses to know policies.
 
 use crate::cluster::{Cluster, ServiceId, WorkloadId};
-use crate::k8s::{Entrypoint, Labels, Service, ServiceType};
+use crate::k8s::{Entrypoint, Labels, Service};
 
 /// One way from outside to a workload.
 #[derive(Clone, Copy, Debug)]
 pub enum Exposure<'c> {
-    /// A Service of type `LoadBalancer` or `NodePort`.
+    /// A Service of type `LoadBalancer` or `NodePort`, or with `externalIPs`.
     Service(ServiceId),
     /// An `Ingress` or a route, through a Service.
     Entrypoint(&'c Entrypoint, ServiceId),
@@ -19,12 +19,7 @@ pub enum Exposure<'c> {
 #[must_use]
 pub fn exposures(cluster: &Cluster, workload: WorkloadId) -> Vec<Exposure<'_>> {
     let services: Vec<ServiceId> = cluster.services_of(workload).collect();
-    let is_public = |id: &&ServiceId| {
-        matches!(
-            cluster.service(**id).object.service_type,
-            ServiceType::LoadBalancer | ServiceType::NodePort
-        )
-    };
+    let is_public = |id: &&ServiceId| cluster.service(**id).object.takes_clients();
     let public = services.iter().filter(is_public).copied();
     let mut found: Vec<Exposure<'_>> = public.map(Exposure::Service).collect();
     for entrypoint in &cluster.context_objects().entrypoints {

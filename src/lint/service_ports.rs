@@ -5,7 +5,7 @@
 
 use super::dns;
 use crate::cluster::{Cluster, ServiceId, WorkloadId};
-use crate::k8s::{Protocol, ServicePort};
+use crate::k8s::{BackendPort, Protocol, Service, ServicePort};
 
 /// A number that is the port of a Service, where the pods listen on another one.
 #[derive(Clone, Copy, Debug)]
@@ -72,5 +72,35 @@ pub fn translated<'c>(
             }
         }
     }
+    found
+}
+
+/// The ports of pods that a Service leads to, at one of its ports or at all.
+#[must_use]
+pub fn behind(
+    cluster: &Cluster,
+    service: ServiceId,
+    port: Option<&BackendPort>,
+) -> Vec<(WorkloadId, Protocol, u16)> {
+    let object: &Service = &cluster.service(service).object;
+    let leads_to = |entry: &&ServicePort| match port {
+        None | Some(BackendPort::OfPods(_)) => true,
+        Some(BackendPort::Number(number)) => entry.port.value == *number,
+        Some(BackendPort::Name(name)) => entry.name.as_ref().is_some_and(|its| its.value == *name),
+    };
+    let mut found = Vec::new();
+    for workload in cluster.workloads_behind(service) {
+        let pod = &cluster.workload(workload).object;
+        if let Some(BackendPort::OfPods(number)) = port {
+            found.push((workload, Protocol::Tcp, *number));
+            continue;
+        }
+        for entry in object.ports.iter().filter(leads_to) {
+            let numbers = entry.ports_of(pod).into_iter();
+            found.extend(numbers.map(|number| (workload, entry.protocol, number)));
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
     found
 }

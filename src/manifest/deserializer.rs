@@ -56,6 +56,7 @@ const READ: &[(&str, &[&str])] = &[
         "ServiceSpec",
         &[
             "clusterIP",
+            "externalIPs",
             "externalTrafficPolicy",
             "ipFamilies",
             "ipFamilyPolicy",

@@ -50,6 +50,7 @@ pub(super) fn read(
             .filter_map(|(node, typed)| port(node, &typed))
             .collect(),
         cluster_ip: typed.cluster_ip.filter(|address| !address.is_empty()),
+        external_ips: typed.external_ips.unwrap_or_default(),
         external_traffic_is_local: typed.external_traffic_policy.as_deref() == Some("Local"),
         ip_families: typed.ip_families.unwrap_or_default(),
         requires_dual_stack: typed.ip_family_policy.as_deref() == Some("RequireDualStack"),

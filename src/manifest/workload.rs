@@ -201,6 +201,10 @@ fn port(node: Node<'_>, typed: &v1::ContainerPort) -> Option<ContainerPort> {
         name: name.map(|(node, name)| Spanned::new(name.clone(), node.span())),
         protocol: protocol(typed.protocol.as_deref())?,
         number: Spanned::new(number, node.get("containerPort")?.span()),
+        host_port: typed
+            .host_port
+            .and_then(|port| u16::try_from(port).ok())
+            .filter(|port| *port > 0),
     })
 }
 

@@ -5,13 +5,13 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{self, ConnectionSet, Endpoint, PolicyRef};
 use crate::k8s::{
     Backend, BackendPort, Direction, Entrypoint, EntrypointKind, LabelSelector, NetworkPolicyPeer,
-    Protocol, Service, ServicePort, ServiceType,
+    Protocol, ServicePort, ServiceType,
 };
 use crate::lint::callers::Caller;
 use crate::lint::controllers::{self, Carrier, Home};
 use crate::lint::entrance::{self, Entrance};
 use crate::lint::unjudged::Unjudged;
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, snippet};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, service_ports, snippet};
 use crate::source::Span;
 use std::collections::BTreeMap;
 
@@ -19,8 +19,8 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports a workload behind an `Ingress`, a route of the Gateway API, an OpenShift
-    /// `Route`, or a Service of type `LoadBalancer` or `NodePort`, that is isolated for ingress
-    /// and whose policies let nobody in on that port who could be the controller, the load
+    /// `Route`, a Service of type `LoadBalancer` or `NodePort` or with `externalIPs`, or a
+    /// `hostPort`, that is isolated for ingress and whose policies let nobody in on that port who could be the controller, the load
     /// balancer, or the outside.
     ///
     /// ## Why is this bad?
@@ -31,6 +31,9 @@ declare_rule! {
     ///
     /// A peer that could be meant for a controller that the manifests do not show counts as
     /// one: a namespace that is not among them, a label that speaks of ingress, any `ipBlock`.
+    /// Not so where the class of the Ingress or of the gateway, or the kind of the route, tells
+    /// who it is: a load balancer of the cloud (`alb`, `gce`, Application Gateway,
+    /// `gke-l7-…`) comes with addresses, and Traefik does not come from `ingress-nginx`.
     ///
     /// ## Example
     ///
@@ -215,6 +218,10 @@ enum Balancing {
     /// One that the cloud makes for an Ingress or a route, with nothing in between.
     CloudLoadBalancer,
     NodePort,
+    /// Addresses of nodes.
+    ExternalIps,
+    /// A port of the node that a pod is on.
+    HostPort,
     /// The pods of a mesh's gateway, whatever brings clients there.
     Gateway,
 }
@@ -233,23 +240,43 @@ fn ways_in<'c>(cx: &Context<'c>) -> Vec<WayIn<'c>> {
         }
     }
     for (id, service) in cluster.service_ids().zip(cluster.services()) {
-        let balancing = match service.object.service_type {
-            ServiceType::LoadBalancer => Some(Balancing::LoadBalancer),
-            ServiceType::NodePort => Some(Balancing::NodePort),
-            ServiceType::ClusterIp | ServiceType::ExternalName => None,
+        let (balancing, path) = match service.object.service_type {
+            ServiceType::LoadBalancer => (Balancing::LoadBalancer, "spec.type"),
+            _ if !service.object.external_ips.is_empty() => {
+                (Balancing::ExternalIps, "spec.externalIPs")
+            }
+            ServiceType::NodePort => (Balancing::NodePort, "spec.type"),
+            ServiceType::ClusterIp | ServiceType::ExternalName => continue,
         };
-        if let Some(balancing) = balancing {
-            let namespace = &cluster.namespace(service.namespace).name;
-            ways.push(WayIn {
-                object: format!("{namespace}/Service/{}", service.object.meta.name),
-                path: "spec.type".to_owned(),
-                span: service.object.meta.name.span,
-                source: Traffic::Clients(balancing),
-                target: Target::Service(id, None),
-            });
-        }
+        let namespace = &cluster.namespace(service.namespace).name;
+        ways.push(WayIn {
+            object: format!("{namespace}/Service/{}", service.object.meta.name),
+            path: path.to_owned(),
+            span: service.object.meta.name.span,
+            source: Traffic::Clients(balancing),
+            target: Target::Service(id, None),
+        });
     }
+    ways.extend(host_ports(cx));
     ways
+}
+
+/// The ports of nodes that lead to pods which are not on the host network themselves.
+fn host_ports<'c>(cx: &Context<'c>) -> impl Iterator<Item = WayIn<'c>> {
+    let cluster = cx.cluster;
+    let ids = cluster.workload_ids();
+    let pods = ids.map(|id| (id, &cluster.workload(id).object));
+    let pods = pods.filter(|(_, pod)| !pod.host_network);
+    pods.flat_map(move |(id, pod)| {
+        let ports = pod.ports().filter(|port| port.host_port.is_some());
+        ports.map(move |port| WayIn {
+            object: cluster.workload_name(id),
+            path: String::new(),
+            span: port.number.span,
+            source: Traffic::Clients(Balancing::HostPort),
+            target: Target::Workload(id, port.protocol, port.number.value),
+        })
+    })
 }
 
 /// The ports of Services that no rule opens, while rules open another one: it was forgotten.
@@ -364,7 +391,7 @@ impl<'c> WayIn<'c> {
     fn entrances(&self, cx: &Context<'c>, unjudged: &Unjudged) -> Vec<Entrance<'c>> {
         let cluster = cx.cluster;
         let ports = match self.target {
-            Target::Service(service, port) => behind(cluster, service, port),
+            Target::Service(service, port) => service_ports::behind(cluster, service, port),
             Target::Workload(workload, protocol, port) => vec![(workload, protocol, port)],
             Target::Pods(pods, port) => {
                 let workloads = cx.engine.matching_workloads(cluster.namespace_ids(), pods);
@@ -378,48 +405,25 @@ impl<'c> WayIn<'c> {
     }
 }
 
-/// The ports of pods that a Service leads to, at one of its ports or at all.
-fn behind(
-    cluster: &Cluster,
-    service: ServiceId,
-    port: Option<&BackendPort>,
-) -> Vec<(WorkloadId, Protocol, u16)> {
-    let object: &Service = &cluster.service(service).object;
-    let leads_to = |entry: &&ServicePort| match port {
-        None | Some(BackendPort::OfPods(_)) => true,
-        Some(BackendPort::Number(number)) => entry.port.value == *number,
-        Some(BackendPort::Name(name)) => entry.name.as_ref().is_some_and(|its| its.value == *name),
-    };
-    let mut found = Vec::new();
-    for workload in cluster.workloads_behind(service) {
-        let pod = &cluster.workload(workload).object;
-        if let Some(BackendPort::OfPods(number)) = port {
-            found.push((workload, Protocol::Tcp, *number));
-            continue;
-        }
-        for entry in object.ports.iter().filter(leads_to) {
-            let numbers = entry.ports_of(pod).into_iter();
-            found.extend(numbers.map(|number| (workload, entry.protocol, number)));
-        }
-    }
-    found.sort_unstable();
-    found.dedup();
-    found
-}
-
 /// Whether a rule lets in the outside, or somebody who could bring its traffic.
 fn is_open(cx: &Context<'_>, source: Traffic, entrance: &Entrance<'_>) -> bool {
     // Clients come with addresses of the outside, which no selector of pods matches. What a
     // port of the nodes is opened for is less certain: many a chart does so by default.
     match source {
         Traffic::Clients(
-            Balancing::LoadBalancer | Balancing::CloudLoadBalancer | Balancing::Gateway,
+            Balancing::LoadBalancer
+            | Balancing::CloudLoadBalancer
+            | Balancing::ExternalIps
+            | Balancing::Gateway,
         ) => {
             let is_address = |_, peer: &NetworkPolicyPeer| peer.ip_block.get().is_some();
             return entrance.admits_addresses(cx.engine)
                 || entrance.admits_at_service_port(cx, is_address);
         }
-        Traffic::Inside => return entrance.admits_somebody(),
+        // Pods of a node call its agents at such a port, too.
+        Traffic::Inside | Traffic::Clients(Balancing::HostPort) => {
+            return entrance.admits_somebody();
+        }
         Traffic::Clients(Balancing::NodePort) | Traffic::Controller(_) | Traffic::Router => {}
     }
     let is_controller = |id| Caller::IngressController.looks_like(cx, id);
@@ -459,6 +463,12 @@ impl Blocked<'_> {
             }
             Traffic::Clients(Balancing::NodePort) => {
                 format!("of type `NodePort`, with port {port} of those pods behind it")
+            }
+            Traffic::Clients(Balancing::ExternalIps) => {
+                format!("has `externalIPs`, with port {port} of those pods behind it")
+            }
+            Traffic::Clients(Balancing::HostPort) => {
+                "its `hostPort` leads from the node to this port".to_owned()
             }
             Traffic::Clients(Balancing::Gateway) => {
                 format!("opens {port} of those pods to clients")

@@ -231,7 +231,8 @@ fn describe(
             let service = &cluster.service(service).object;
             let kind = match service.service_type {
                 ServiceType::LoadBalancer => "LoadBalancer",
-                _ => "NodePort",
+                ServiceType::NodePort => "NodePort",
+                ServiceType::ClusterIp | ServiceType::ExternalName => "externalIPs",
             };
             let note = format!("`{kind}`: nodes put their own address in place of the client's");
             finding.related(service.meta.name.span, note).help(format!(

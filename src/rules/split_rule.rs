@@ -4,7 +4,7 @@ use crate::cluster::{PolicyId, ServiceId};
 use crate::diagnostic::{Fix, FixClass, Severity};
 use crate::k8s::{
     self, Direction, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
-    PortReference, ServicePort, ServiceType, TargetPort,
+    PortReference, ServicePort, TargetPort,
 };
 use crate::lint::comments::Gap;
 use crate::lint::rewrite::{self, Item};
@@ -220,12 +220,10 @@ fn is_for_outsiders(cx: &Context<'_>, id: PolicyId, pair: &Pair<'_>) -> bool {
     let is_called = |service: ServiceId| {
         let object = &cluster.service(service).object;
         let namespace = &cluster.namespace(home).name;
-        matches!(
-            object.service_type,
-            ServiceType::LoadBalancer | ServiceType::NodePort
-        ) || calls().any(|call| {
-            call.service.value == object.meta.name.value && call.namespace == *namespace
-        })
+        object.takes_clients()
+            || calls().any(|call| {
+                call.service.value == object.meta.name.value && call.namespace == *namespace
+            })
     };
     let leads_to = |entry: &ServicePort, port: &NetworkPolicyPort| {
         entry.protocol == port.protocol_or_default()

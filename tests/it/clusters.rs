@@ -258,6 +258,7 @@ fn container(random: &mut Random) -> Container {
                 .then(|| spanned(random.pick(&NAMES).to_owned())),
             protocol: protocol(random),
             number: spanned(random.pick(&NUMBERS)),
+            host_port: None,
         }),
         config_maps: Vec::new(),
         probe_ports: Vec::new(),
