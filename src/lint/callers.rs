@@ -100,6 +100,9 @@ const fn by_letter(words: &[&str]) -> [u32; 256] {
 /// and not in the name of a workload: Grafana itself shows metrics, and reads none from pods.
 const DASHBOARD: &str = "grafana";
 
+/// An agent called after Prometheus that reads logs, and no metrics of other pods.
+const LOG_AGENT: &str = "promtail";
+
 impl Caller {
     fn words(self) -> &'static [&'static str] {
         match self {
@@ -123,16 +126,18 @@ impl Caller {
         // Asked of every label and image of a cluster.
         let (words, by_letter) = (self.words(), self.words_by_letter());
         let text = text.as_bytes();
+        let starts_with = |start: usize, word: &str| {
+            let here = text.get(start..start + word.len());
+            here.is_some_and(|here| here.eq_ignore_ascii_case(word.as_bytes()))
+        };
         (0..text.len()).any(|start| {
             let mut starting = by_letter[usize::from(text[start].to_ascii_lowercase())];
             let mut is_one = false;
             while starting != 0 && !is_one {
-                let word = words[starting.trailing_zeros() as usize].as_bytes();
-                let here = text.get(start..start + word.len());
-                is_one = here.is_some_and(|here| here.eq_ignore_ascii_case(word));
+                is_one = starts_with(start, words[starting.trailing_zeros() as usize]);
                 starting &= starting - 1;
             }
-            is_one
+            is_one && !starts_with(start, LOG_AGENT)
         })
     }
 

@@ -4,7 +4,7 @@
 //! and paths decide whether two findings are about the same thing.
 
 use super::{Category, Rule, RuleMeta};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 use std::collections::{HashMap, HashSet};
 
@@ -21,7 +21,9 @@ pub(super) fn part_consequences(
         .iter()
         .map(|rule| (rule.meta().name, rule.meta()))
         .collect();
-    let mut causes: HashMap<(SourceId, &str), Causes<'_>> = HashMap::new();
+    // Infos are folded away: what is hidden explains nothing that would be shown.
+    let is_shown = |finding: &Diagnostic| finding.severity > Severity::Info;
+    let mut causes: HashMap<(SourceId, &str, bool), Causes<'_>> = HashMap::new();
     for finding in &findings {
         let Some(meta) = metas.get(finding.rule) else {
             continue;
@@ -29,14 +31,22 @@ pub(super) fn part_consequences(
         for muted in meta.mutes {
             let related = finding.related.iter().map(|label| label.span);
             for mark in std::iter::once(finding.primary.span).chain(related) {
-                let causes = causes.entry((mark.source, muted)).or_default();
-                causes.add(finding, mark, meta.category);
+                for explains_shown in [false, true] {
+                    if is_shown(finding) >= explains_shown {
+                        let key = (mark.source, *muted, explains_shown);
+                        causes
+                            .entry(key)
+                            .or_default()
+                            .add(finding, mark, meta.category);
+                    }
+                }
             }
         }
     }
     causes.values_mut().for_each(Causes::arrange);
     let is_consequence = |finding: &Diagnostic| {
-        let causes = causes.get(&(finding.primary.span.source, finding.rule));
+        let key = (finding.primary.span.source, finding.rule, is_shown(finding));
+        let causes = causes.get(&key);
         causes.is_some_and(|causes| causes.explain(finding))
     };
     let verdicts: Vec<bool> = findings.iter().map(is_consequence).collect();

@@ -77,7 +77,27 @@ const RESOLVER_ADDRESSES: &[Ipv4Addr] = &[
     Ipv4Addr::new(10, 100, 0, 10),
     Ipv4Addr::new(10, 152, 183, 10),
     Ipv4Addr::new(172, 20, 0, 10),
+    Ipv4Addr::new(172, 30, 0, 10),
 ];
+
+/// Whether an address is that of a resolver's Service: the usual one, or one of the ranges of
+/// Services that the configuration names. What it names as a resolver is none.
+#[must_use]
+pub fn is_of_resolver_service(cx: &Context<'_>, address: IpAddr) -> bool {
+    let settings = cx.settings;
+    let contains = |ranges: &[IpNet]| ranges.iter().any(|range| range.contains(&address));
+    let is_usual = matches!(address, IpAddr::V4(address) if RESOLVER_ADDRESSES.contains(&address));
+    (is_usual || contains(&settings.service_cidrs)) && !contains(&settings.resolver_cidrs)
+}
+
+/// Whether a node-local cache is among the workloads.
+#[must_use]
+pub fn has_node_local_cache(cluster: &Cluster) -> bool {
+    let mut workloads = cluster.workloads().iter().map(|it| &it.object);
+    workloads.any(|it| {
+        it.labels.get("k8s-app") == Some("node-local-dns") || it.meta.name.value == "node-local-dns"
+    })
+}
 
 /// The address at which a node-local cache answers by default, a link-local one
 /// (kubernetes.io, "Using NodeLocal DNSCache").

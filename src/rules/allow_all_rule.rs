@@ -400,7 +400,11 @@ fn mistake(
         } else {
             "restrict"
         };
-        let message = format!("this rule admits everybody, so {count} {verb} nothing");
+        let whom = match place.admits {
+            Admits::Everybody | Admits::EverybodyOnPorts => "everybody",
+            Admits::EveryPod | Admits::EveryPodOnPorts => "every pod",
+        };
+        let message = format!("this rule admits {whom}, so {count} {verb} nothing");
         let mut finding = place
             .finding(cx, message)
             .label(everybody)

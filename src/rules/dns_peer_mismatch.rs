@@ -10,7 +10,8 @@ use crate::k8s::{
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
 use crate::lint::plugin_rules::{self, CiliumPlace};
 use crate::lint::{
-    Category, Context, Profile, Rule, RuleMeta, addresses, declare_rule, dns, rewrite,
+    Category, Cni, Context, Distribution, Profile, Rule, RuleMeta, addresses, declare_rule, dns,
+    rewrite,
 };
 use crate::source::{Edit, Span, Spanned};
 use std::collections::BTreeMap;
@@ -21,7 +22,8 @@ declare_rule! {
     /// Reports an egress rule for DNS alone none of whose peers can be a resolver: the
     /// resolver's labels without its namespace or in another one, all pods of the policy's own
     /// namespace, a label that the resolver among the manifests does not have, public addresses
-    /// (`8.8.8.8`) that pods with the usual `dnsPolicy` do not ask.
+    /// (`8.8.8.8`) that pods with the usual `dnsPolicy` do not ask, the address of the resolver's
+    /// Service (`10.96.0.10`), which is turned into a pod's before policies are asked.
     ///
     /// It speaks only where no other rule lets the pods reach a resolver. A
     /// `namespaceSelector` for a label that no namespace has is `unlabeled-namespace`'s. Rules of
@@ -150,6 +152,8 @@ fn of_cilium<'c>(cx: &Context<'c>, place: &CiliumPlace<'_, 'c>) -> Option<Diagno
 /// The rules for DNS that do not help these pods, where no other rule does.
 fn mismatches(cx: &Context<'_>, namespace: NamespaceId, pods: &IsolatedPods) -> Vec<Diagnostic> {
     let mut found = Vec::new();
+    let mut is_by_service = true;
+    let mut others = Vec::new();
     for id in &pods.policies {
         let policy = &cx.cluster.policy(*id).object;
         if policy.meta.opaque.is_some() {
@@ -161,19 +165,44 @@ fn mismatches(cx: &Context<'_>, namespace: NamespaceId, pods: &IsolatedPods) -> 
             let mismatches: Option<Vec<Mismatch>> = mismatch.collect();
             match mismatches {
                 Some(mismatches) if is_for_dns(rule) && !peers.is_empty() => {
+                    is_by_service &= mismatches.iter().all(|it| it.is_service);
                     found.push(describe(cx, *id, index, &mismatches[0]));
                 }
                 // One that may do is enough.
                 _ if dns::is_meant_for_dns(cx.settings, rule) => return Vec::new(),
-                _ => {}
+                _ => others.push(rule),
             }
         }
     }
     // The rules that were found are written for DNS, so only the engine's answer counts here.
-    if found.is_empty() || !dns::reached_protocols(cx, pods).is_empty() {
+    // Of the address of a Service it does not know that no pod has it.
+    let is_reached = match is_by_service {
+        true => others.into_iter().any(may_open_resolver),
+        false => !dns::reached_protocols(cx, pods).is_empty(),
+    };
+    if found.is_empty() || is_reached {
         return Vec::new();
     }
     found
+}
+
+/// Whether a rule that is not written for DNS may open a resolver all the same: by its
+/// namespace, or by more addresses than those of machines.
+fn may_open_resolver(rule: &NetworkPolicyRule) -> bool {
+    let mut ports = rule.ports.items().iter();
+    let covers_dns = rule.ports.items().is_empty()
+        || ports.any(|port| port.port.get().is_none() || port.end_port.get().is_some());
+    let may_be_it = |peer: &NetworkPolicyPeer| match (peer.ip_block.get(), peer.selectors()) {
+        (Some(block), _) => !is_one_address(block),
+        (None, Some((namespaces, _))) => namespaces.is_some(),
+        (None, None) => false,
+    };
+    let peers = rule.peers.items();
+    covers_dns && (peers.is_empty() || peers.iter().any(may_be_it))
+}
+
+fn is_one_address(block: &IpBlock) -> bool {
+    block.cidr.prefix_len() == block.cidr.max_prefix_len()
 }
 
 fn is_for_dns(rule: &NetworkPolicyRule) -> bool {
@@ -190,6 +219,8 @@ struct Mismatch {
     help: String,
     edit: Option<Edit>,
     is_certain: bool,
+    /// Whether it is the address of a Service.
+    is_service: bool,
 }
 
 impl Mismatch {
@@ -208,7 +239,7 @@ fn mismatch(
     peer: &NetworkPolicyPeer,
 ) -> Option<Mismatch> {
     if let Some(block) = peer.ip_block.get() {
-        return outside(cx, asking, block);
+        return outside(cx, asking, block).or_else(|| of_service(cx, block));
     }
     let (namespaces, pods) = peer.selectors()?;
     let is_opaque = |selector: &LabelSelector| selector.is_opaque();
@@ -242,6 +273,40 @@ fn outside(cx: &Context<'_>, asking: &IsolatedPods, block: &IpBlock) -> Option<M
         help: "allow UDP and TCP 53 to the cluster's DNS, which forwards to this one".to_owned(),
         edit: None,
         is_certain: false,
+        is_service: false,
+    })
+}
+
+/// The address of the resolver's Service, which the CNI plugin never sees: it is turned into a
+/// pod's before policies are asked. Not so under the Amazon VPC CNI, which asks them before, and
+/// where a node-local cache answers at that address, on the node itself.
+fn of_service(cx: &Context<'_>, block: &IpBlock) -> Option<Mismatch> {
+    let cluster = cx.cluster;
+    let is_seen = cluster
+        .enforcement()
+        .cni()
+        .is_some_and(|cni| cni.value == Cni::AwsVpc)
+        || cluster.platform().is(Distribution::Eks)
+        || dns::has_node_local_cache(cluster);
+    if is_seen || !is_one_address(block) || !dns::is_of_resolver_service(cx, block.cidr.addr()) {
+        return None;
+    }
+    let cidr = &block.cidr;
+    Some(Mismatch {
+        span: cidr.span,
+        message: format!(
+            "`{}` is the address of a Service, so this rule for DNS opens nothing",
+            cidr.addr()
+        ),
+        label: "turned into the address of a resolver's pod before policies are asked".to_owned(),
+        help: format!(
+            "select the resolver's pods: `namespaceSelector: {{matchLabels: \
+             {{{NAMESPACE_NAME_LABEL}: kube-system}}}}`, `podSelector: {{matchLabels: {{k8s-app: \
+             kube-dns}}}}`"
+        ),
+        edit: None,
+        is_certain: false,
+        is_service: true,
     })
 }
 
@@ -271,6 +336,7 @@ fn in_own_namespace(
         help: format!("add a `namespaceSelector` for `{home}` to the same peer, without a hyphen"),
         edit: edit.flatten(),
         is_certain: is_complete,
+        is_service: false,
     })
 }
 
@@ -307,6 +373,7 @@ fn in_namespaces(
             replacement: home.to_owned(),
         }),
         is_certain: is_complete,
+        is_service: false,
     })
 }
 
@@ -386,6 +453,7 @@ fn wrong_label(
         help,
         edit,
         is_certain: resolver.is_some(),
+        is_service: false,
     })
 }
 

@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::program::Program;
 use crate::engine::{PolicyRef, RuleRef};
 use crate::k8s::{
-    Direction, Field, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule, ObjectMeta,
+    Direction, Field, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule, ObjectMeta, Operator,
 };
 use crate::lint::redundancy::{self, Part, Redundancy, RulePlace};
 use crate::lint::rewrite::{self, Item};
@@ -26,6 +26,9 @@ declare_rule! {
     /// Policies without rules are there to isolate and are never reported. Nor are rules for DNS
     /// alone that another policy covers: a policy that says itself what its pods need is easier to
     /// read.
+    ///
+    /// A rule or peer that leaves somebody out (`NotIn`, `DoesNotExist`) is a warning: it was
+    /// meant to keep them out, and the broader one lets them in.
     ///
     /// Under Cilium its own policies and NetworkPolicies are compared together. Rules for layer 7
     /// and names of the DNS are left alone, as Cilium does more with them than let them pass.
@@ -74,7 +77,7 @@ declare_rule! {
         name: "redundant-rule",
         summary: "a rule allows nothing that other rules do not allow",
         category: Category::Flows,
-        severity: Severity::Info,
+        severity: Severity::Warning,
         tier: Stable,
         evidence: "no warning or error on 24 public repositories, 23 infos",
         fix: Some(FixClass::Safe),
@@ -182,9 +185,39 @@ fn is_spoken_for(cx: &Context<'_>, part: Part) -> bool {
     let ports = ports.filter_map(|port| Some(port.port.get()?.value.to_string()));
     let name = cx.cluster.policy(policy).object.meta.name.as_str();
     cx.comments.are_about(item)
+        || !exclusions(cx, part).is_empty()
         || values
             .chain(ports)
             .any(|word| words::names_word(name, &word))
+}
+
+/// The selectors of a part that leave somebody out: they say what was meant, and the broader rule
+/// takes it back.
+fn exclusions<'c>(cx: &Context<'c>, part: Part) -> Vec<&'c LabelSelector> {
+    let (place, peer) = match part {
+        Part::Policy(_) => return Vec::new(),
+        Part::Rule(place) => (place, None),
+        Part::Peer(place, peer) => (place, Some(peer)),
+    };
+    let PolicyRef::Network(policy) = place.policy else {
+        return Vec::new();
+    };
+    let peers = rules(cx, policy, place.direction)[place.index]
+        .peers
+        .items();
+    let peers = peer.map_or(peers, |peer| &peers[peer..=peer]);
+    let selectors = peers.iter().filter_map(NetworkPolicyPeer::selectors);
+    let selectors = selectors.flat_map(|(namespaces, pods)| namespaces.into_iter().chain(pods));
+    let leaves_out = |selector: &&LabelSelector| {
+        let mut entries = selector.match_expressions.iter();
+        entries.any(|entry| {
+            matches!(
+                entry.operator.value,
+                Operator::NotIn | Operator::DoesNotExist
+            )
+        })
+    };
+    selectors.filter(leaves_out).collect()
 }
 
 /// What one finding is about: policies, or parts of one policy, that the same rules cover.
@@ -239,6 +272,7 @@ fn describe(
 ) -> Diagnostic {
     let (first, others) = found.split_first().expect("a group has a member");
     let (policy, path, span) = place(cx, program, first.part);
+    let exclusion = exclusions(cx, first.part).into_iter().next();
     let (label, help) = match Group::of(first).kind {
         Kind::Policy => (
             "others isolate the same pods and allow all of this",
@@ -249,12 +283,22 @@ fn describe(
             "delete it, or narrow the broader one if it is to restrict something",
         ),
     };
-    let message = message(cx, program, first, found.len());
-    let mut finding = cx
-        .finding(span, message)
-        .about(cx.object_of(policy), path)
-        .label(label)
-        .help(help);
+    let mut finding = match exclusion {
+        Some(selector) => {
+            let by_rules = by_rules(cx, program, first);
+            let message =
+                format!("`{selector}` excludes nobody here: all are allowed by {by_rules}");
+            cx.finding(span, message)
+                .label("rules add up: what one leaves out, another one allows")
+                .help("narrow the broader one, or delete this one if everybody is meant")
+        }
+        None => cx
+            .finding(span, message(cx, program, first, found.len()))
+            .with_severity(Severity::Info)
+            .label(label)
+            .help(help),
+    };
+    finding = finding.about(cx.object_of(policy), path);
     for other in others {
         finding = finding.related(place(cx, program, other.part).2, "and this");
     }
