@@ -44,7 +44,8 @@ pub use verdict::{
     AskedPolicies, AskedRule, Decision, Explanation, Judge, Match, Matter, Miss, NearestMiss,
     PeerTrace, PeersTrace, PluginDifference, PolicyTrace, PortTrace, PortsTrace, PreparedEnd,
     ReasonCode, Requirement, RuleTrace, Scope, SetAside, SetAsideReason, SideTrace, StageTrace,
-    Verdict, Wanted, Way, explain, plugin_differences, ports_at, set_aside, uniform_ranges,
+    Verdict, Wanted, Way, explain, plugin_differences, ports_at, ports_of, set_aside,
+    uniform_ranges,
 };
 
 #[cfg(feature = "internals")]

@@ -118,6 +118,12 @@ pub fn ports_at(entries: &[NetworkPolicyPort], destination: &Endpoint<'_>) -> Ma
     ports::compare(ports.as_deref(), destination).matches
 }
 
+/// The same for the ports of a rule of any policy.
+#[must_use]
+pub fn ports_of(rule: &super::program::Rule<'_>, destination: &Endpoint<'_>) -> Match {
+    ports::compare(rule.ports.as_deref(), destination).matches
+}
+
 /// What `from` may open to `to`, and what every policy that matters says to it.
 ///
 /// What is not among the inputs, as the labels of a namespace that is only used

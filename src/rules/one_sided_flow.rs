@@ -2,10 +2,16 @@
 
 use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{self, Endpoint};
-use crate::k8s::{self, Direction, LabelSelector, NetworkPolicyRule, PeerPlace, PortReference};
+use crate::engine::{self, CiliumSelector, Endpoint, Match, PodView};
+use crate::k8s::{
+    Action, CiliumPeers, CiliumPortReference, CiliumSubject, Direction, LabelSelector,
+    NetworkPolicyRule, PeerPlace, PortReference, Truth,
+};
+use crate::lint::plugin_rules::{self, CiliumPlace};
 use crate::lint::unjudged::Unjudged;
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, service_ports, snippet};
+use crate::lint::{
+    Category, Context, Rule, RuleMeta, declare_rule, entrance, service_ports, snippet,
+};
 
 declare_rule! {
     /// ## What it does
@@ -13,7 +19,8 @@ declare_rule! {
     /// Reports a rule between pods that are named by their labels on both sides,
     /// where the policies of the other side let none of it through: an `egress` rule to pods
     /// that are isolated for ingress and do not admit the sender, or an `ingress` rule from
-    /// pods that are isolated for egress and may not send.
+    /// pods that are isolated for egress and may not send. Rules of Cilium count as well, and so
+    /// do the policies of every kind on the other side.
     ///
     /// ## Why is this bad?
     ///
@@ -148,19 +155,45 @@ impl Rule for OneSidedFlow {
                 }
             }
         }
+        let program = cx.program();
+        let places = plugin_rules::cilium_rules(cluster, &program);
+        let promises: Vec<CiliumPromise<'_, '_>> = (places.iter())
+            .flat_map(|place| CiliumPromise::all_of(cx, place))
+            .collect();
+        for promise in &promises {
+            if promise.is_broken(cx, &unjudged) && !promise.is_named_by(&promises) {
+                let finding = promise.describe(cx);
+                cx.report(finding);
+            }
+        }
     }
 }
 
-/// A rule and a peer that name pods by labels on both sides, and the pods.
+/// Pods that a rule names by labels on both sides, so that it promises them connections.
+struct Flows {
+    /// The direction of the rule.
+    direction: Direction,
+    /// The pods of the policy.
+    subjects: Vec<WorkloadId>,
+    /// The pods of the peer.
+    others: Vec<WorkloadId>,
+}
+
+/// A rule and a peer of a NetworkPolicy.
 struct Promise<'c> {
     id: PolicyId,
     place: PeerPlace<'c>,
     /// The peer's selector of pods.
     selector: &'c LabelSelector,
-    /// The pods of the policy.
-    subjects: Vec<WorkloadId>,
-    /// The pods of the peer.
-    others: Vec<WorkloadId>,
+    flows: Flows,
+}
+
+/// A rule and a peer of a policy of Cilium's.
+struct CiliumPromise<'p, 'c> {
+    place: &'p CiliumPlace<'p, 'c>,
+    /// The peer's selector.
+    selector: CiliumSelector<'c>,
+    flows: Flows,
 }
 
 impl<'c> Promise<'c> {
@@ -178,75 +211,26 @@ impl<'c> Promise<'c> {
         if !is_usable || subjects.is_empty() || others.is_empty() {
             return None;
         }
+        let direction = place.direction;
+        let flows = Flows {
+            direction,
+            subjects,
+            others,
+        };
         Some(Self {
             id,
             place,
             selector,
-            subjects,
-            others,
+            flows,
         })
     }
 
-    /// The other side's direction.
-    fn opposite(&self) -> Direction {
-        match self.place.direction {
-            Direction::Ingress => Direction::Egress,
-            Direction::Egress => Direction::Ingress,
-        }
-    }
-
-    /// Every pair of pods, source first.
-    fn pairs(&self) -> impl Iterator<Item = (WorkloadId, WorkloadId)> + '_ {
-        self.subjects.iter().flat_map(|subject| {
-            self.others.iter().map(|other| match self.place.direction {
-                Direction::Egress => (*subject, *other),
-                Direction::Ingress => (*other, *subject),
-            })
-        })
-    }
-
-    /// Whether no pair may open any of the ports, and that is certain, and because of the
-    /// other side alone.
     fn is_broken(&self, cx: &Context<'_>, unjudged: &Unjudged) -> bool {
-        let cluster = cx.cluster;
-        let is_judged =
-            |id: &WorkloadId| !unjudged.may_be_in(cluster, cluster.workload(*id).namespace);
-        let relation = cx.engine.relation();
         let ports = self.place.rule.ports.items();
-        let works = |(source, destination): (WorkloadId, WorkloadId)| {
-            let promised = engine::ports_at(ports, &Endpoint::workload(cluster, destination));
-            let allowed = relation.connections(source, destination);
-            !allowed.intersection(&promised.possible).is_empty()
-        };
-        if self.pairs().any(works) || !self.others.iter().all(is_judged) {
-            return false;
-        }
-        // The slow and careful way, for the few that are left. What is unknown is mostly the
-        // text of policies and namespaces, which all pairs share: many pairs tell no more
-        // than some.
-        const PAIRS: usize = 256;
-        let mut has_promise = false;
-        for (source, destination) in self.pairs().take(PAIRS) {
-            let (from, to) = (
-                Endpoint::workload(cluster, source),
-                Endpoint::workload(cluster, destination),
-            );
-            let promised = engine::ports_at(ports, &to);
-            has_promise |= !promised.certain.is_empty();
-            let explanation = cx.engine.judge().explain(&from, &to);
-            let other_side = |way: &engine::Way<'_>| match self.place.direction {
-                Direction::Egress => way.ingress.verdict.clone(),
-                Direction::Ingress => way.egress.verdict.clone(),
-            };
-            let is_blocked = explanation
-                .ways
-                .iter()
-                .all(|way| promised.possible.is_subset(&other_side(way).denied()));
-            if !is_blocked {
-                return false;
-            }
-        }
-        has_promise && !self.is_named_by_the_other_side(cx) && !self.has_port_of_service(cx)
+        let promised = |destination: &Endpoint<'_>| engine::ports_at(ports, destination);
+        self.flows.are_blocked(cx, unjudged, &promised)
+            && !self.is_named_by_the_other_side(cx)
+            && !self.has_port_of_service(cx)
     }
 
     /// Whether, seen from an `ingress` rule, the sender has an egress rule that names the
@@ -257,11 +241,11 @@ impl<'c> Promise<'c> {
                 let names_pods =
                     matches!(peer.selectors(), Some((_, Some(pods))) if !pods.is_empty());
                 let matched = || cx.engine.peer_workloads(*policy, peer);
-                names_pods && matched().iter().any(|id| self.subjects.contains(id))
+                names_pods && matched().iter().any(|id| self.flows.subjects.contains(id))
             })
         };
         self.place.direction == Direction::Ingress
-            && self.others.iter().any(|other| {
+            && self.flows.others.iter().any(|other| {
                 let mut policies = cx.engine.isolating(*other, Direction::Egress).iter();
                 policies.any(|policy| {
                     let rules = cx.cluster.policy(*policy).object.rules(Direction::Egress);
@@ -273,10 +257,7 @@ impl<'c> Promise<'c> {
     /// Whether a number is a Service's port: another rule says so, and says why nothing
     /// gets through.
     fn has_port_of_service(&self, cx: &Context<'_>) -> bool {
-        let destinations = match self.place.direction {
-            Direction::Egress => &self.others,
-            Direction::Ingress => &self.subjects,
-        };
+        let destinations = self.flows.destinations();
         self.place.rule.ports.items().iter().any(|entry| {
             let Some(PortReference::Number(number)) = entry.port.get().map(|port| &port.value)
             else {
@@ -288,50 +269,23 @@ impl<'c> Promise<'c> {
     }
 
     fn describe(&self, cx: &Context<'_>) -> Diagnostic {
-        let (cluster, place) = (cx.cluster, &self.place);
-        let names = |ids: &[WorkloadId]| match ids {
-            [one] => format!("`{}`", cluster.workload_name(*one)),
-            several => format!("{} workloads", several.len()),
-        };
-        let (subjects, others) = (names(&self.subjects), names(&self.others));
-        let message = match place.direction {
-            Direction::Egress => {
-                format!(
-                    "this rule allows {subjects} to reach {others}, but the ingress policies there block it"
-                )
-            }
-            Direction::Ingress => {
-                format!(
-                    "this rule allows {others} to reach {subjects}, but the egress policies of the sender block it"
-                )
-            }
-        };
-        let path = format!("{}.podSelector", place.path());
-        let mut finding = cx
-            .policy_finding(self.id, path, self.selector.span, message)
-            .label(match place.rule.ports.items() {
+        let path = format!("{}.podSelector", self.place.path());
+        let finding = self.flows.describe(cx, |message| {
+            cx.policy_finding(self.id, path, self.selector.span, message)
+        });
+        finding
+            .label(match self.place.rule.ports.items() {
                 [] => "nothing gets through to these pods",
                 _ => "nothing gets through to these pods on the ports of the rule",
-            });
-        const SHOWN: usize = 3;
-        let policies = cx.engine.isolating(self.others[0], self.opposite());
-        for policy in policies.iter().take(SHOWN) {
-            let object: &k8s::NetworkPolicy = &cluster.policy(*policy).object;
-            let note = format!(
-                "isolates {} for {}",
-                names(&self.others[..1]),
-                self.opposite().field()
-            );
-            finding = finding.related(object.meta.name.span, note);
-        }
-        finding.help(self.counterpart(cx))
+            })
+            .help(self.counterpart(cx))
     }
 
     /// The rule that the other side lacks.
     fn counterpart(&self, cx: &Context<'_>) -> String {
-        let (cluster, opposite) = (cx.cluster, self.opposite());
+        let (cluster, opposite) = (cx.cluster, self.flows.opposite());
         let policy = cluster.policy(self.id);
-        let home = cluster.workload(self.others[0]).namespace;
+        let home = cluster.workload(self.flows.others[0]).namespace;
         let selector = policy.object.pod_selector.get();
         let namespace =
             (home != policy.namespace).then(|| cluster.namespace(policy.namespace).name.as_str());
@@ -350,5 +304,225 @@ impl<'c> Promise<'c> {
             cluster.namespace(home).name,
             opposite.peers_field(),
         )
+    }
+}
+
+impl Flows {
+    /// The other side's direction.
+    fn opposite(&self) -> Direction {
+        match self.direction {
+            Direction::Ingress => Direction::Egress,
+            Direction::Egress => Direction::Ingress,
+        }
+    }
+
+    /// The pods whose ports are meant.
+    fn destinations(&self) -> &[WorkloadId] {
+        match self.direction {
+            Direction::Egress => &self.others,
+            Direction::Ingress => &self.subjects,
+        }
+    }
+
+    /// Every pair of pods, source first.
+    fn pairs(&self) -> impl Iterator<Item = (WorkloadId, WorkloadId)> + '_ {
+        self.subjects.iter().flat_map(|subject| {
+            self.others.iter().map(|other| match self.direction {
+                Direction::Egress => (*subject, *other),
+                Direction::Ingress => (*other, *subject),
+            })
+        })
+    }
+
+    /// Whether no pair may open any of the ports that are promised at a destination, and that is
+    /// certain, and because of the other side alone.
+    fn are_blocked(
+        &self,
+        cx: &Context<'_>,
+        unjudged: &Unjudged,
+        promised_at: &dyn Fn(&Endpoint<'_>) -> Match,
+    ) -> bool {
+        let cluster = cx.cluster;
+        let is_judged =
+            |id: &WorkloadId| !unjudged.is_unknown_in(cluster, cluster.workload(*id).namespace);
+        let relation = cx.engine.relation();
+        let works = |(source, destination): (WorkloadId, WorkloadId)| {
+            let promised = promised_at(&Endpoint::workload(cluster, destination));
+            let allowed = relation.connections(source, destination);
+            !allowed.intersection(&promised.possible).is_empty()
+        };
+        if self.pairs().any(works) || !self.others.iter().all(is_judged) {
+            return false;
+        }
+        // The slow and careful way, for the few that are left. What is unknown is mostly the
+        // text of policies and namespaces, which all pairs share: many pairs tell no more
+        // than some.
+        const PAIRS: usize = 256;
+        let mut has_promise = false;
+        for (source, destination) in self.pairs().take(PAIRS) {
+            let (from, to) = (
+                Endpoint::workload(cluster, source),
+                Endpoint::workload(cluster, destination),
+            );
+            let promised = promised_at(&to);
+            has_promise |= !promised.certain.is_empty();
+            let explanation = cx.engine.judge().explain(&from, &to);
+            let other_side = |way: &engine::Way<'_>| match self.direction {
+                Direction::Egress => way.ingress.verdict.clone(),
+                Direction::Ingress => way.egress.verdict.clone(),
+            };
+            let is_blocked = explanation
+                .ways
+                .iter()
+                .all(|way| promised.possible.is_subset(&other_side(way).denied()));
+            if !is_blocked {
+                return false;
+            }
+        }
+        has_promise
+    }
+
+    /// What is promised and does not come, and where it is to be seen.
+    fn describe(&self, cx: &Context<'_>, finding: impl FnOnce(String) -> Diagnostic) -> Diagnostic {
+        let cluster = cx.cluster;
+        let (subjects, others) = (self.names(cx, &self.subjects), self.names(cx, &self.others));
+        let message = match self.direction {
+            Direction::Egress => {
+                format!(
+                    "this rule allows {subjects} to reach {others}, but the ingress policies there block it"
+                )
+            }
+            Direction::Ingress => {
+                format!(
+                    "this rule allows {others} to reach {subjects}, but the egress policies of the sender block it"
+                )
+            }
+        };
+        let mut finding = finding(message);
+        const SHOWN: usize = 3;
+        let policies = cx.engine.isolated_by(self.others[0], self.opposite());
+        for policy in policies.iter().take(SHOWN) {
+            let note = format!(
+                "isolates {} for {}",
+                self.names(cx, &self.others[..1]),
+                self.opposite().field()
+            );
+            if let Some(span) = entrance::name_of(cluster, *policy) {
+                finding = finding.related(span, note);
+            }
+        }
+        finding
+    }
+
+    fn names(&self, cx: &Context<'_>, ids: &[WorkloadId]) -> String {
+        match ids {
+            [one] => format!("`{}`", cx.cluster.workload_name(*one)),
+            several => format!("{} workloads", several.len()),
+        }
+    }
+}
+
+impl<'p, 'c> CiliumPromise<'p, 'c> {
+    /// The peers of a rule that allows, which name pods by labels.
+    fn all_of(cx: &Context<'c>, place: &'p CiliumPlace<'p, 'c>) -> Vec<Self> {
+        let cluster = cx.cluster;
+        let is_about_pods = match &place.spec.subject {
+            CiliumSubject::Endpoints(selector) => !selector.is_empty(),
+            CiliumSubject::Nodes(_) => false,
+        };
+        let allows = place.enforced.action == Action::Accept && !place.enforced.is_opaque;
+        let subjects = match is_about_pods && allows {
+            true => plugin_rules::workloads_of(cluster, place.subject),
+            false => Vec::new(),
+        };
+        if subjects.is_empty() {
+            return Vec::new();
+        }
+        let namespace = place.policy.object.namespace();
+        let selectors = place
+            .rule
+            .peer_fields
+            .iter()
+            .flat_map(|field| match &field.peers {
+                CiliumPeers::Endpoints(selectors) => selectors.as_slice(),
+                _ => &[],
+            });
+        let promise = |selector: &'c LabelSelector| {
+            let selector = CiliumSelector::peer(selector, namespace);
+            selector.pod_labels().filter(|labels| !labels.is_empty())?;
+            let matches =
+                |id: &WorkloadId| selector.truth(&PodView::workload(cluster, *id)) == Truth::True;
+            let others: Vec<WorkloadId> = cluster.workload_ids().filter(matches).collect();
+            let direction = place.rule.section.direction();
+            let flows = Flows {
+                direction,
+                subjects: subjects.clone(),
+                others,
+            };
+            (!flows.others.is_empty()).then_some(Self {
+                place,
+                selector,
+                flows,
+            })
+        };
+        selectors.filter_map(promise).collect()
+    }
+
+    fn is_broken(&self, cx: &Context<'_>, unjudged: &Unjudged) -> bool {
+        let rule = self.place.enforced;
+        let promised = |destination: &Endpoint<'_>| engine::ports_of(rule, destination);
+        self.flows.are_blocked(cx, unjudged, &promised) && !self.has_port_of_service(cx)
+    }
+
+    /// Whether, seen from an ingress rule, the sender has an egress rule that names the pods:
+    /// then that rule is reported, and once is enough.
+    fn is_named_by(&self, all: &[Self]) -> bool {
+        let (subjects, others) = (&self.flows.subjects, &self.flows.others);
+        let is_counterpart = |other: &Self| {
+            other.flows.direction == Direction::Egress
+                && other.flows.subjects.iter().any(|id| others.contains(id))
+                && other.flows.others.iter().any(|id| subjects.contains(id))
+        };
+        self.flows.direction == Direction::Ingress && all.iter().any(is_counterpart)
+    }
+
+    /// Whether a number is a Service's port: another rule says so.
+    fn has_port_of_service(&self, cx: &Context<'_>) -> bool {
+        let rules = self
+            .place
+            .rule
+            .to_ports
+            .iter()
+            .flat_map(|ports| &ports.value);
+        let mut ports = rules.flat_map(|rule| &rule.ports);
+        ports.any(|port| {
+            let CiliumPortReference::Number(number) = port.port.value else {
+                return false;
+            };
+            let destinations = self.flows.destinations();
+            let mut protocols = port.protocol.protocols().iter();
+            protocols.any(|protocol| {
+                !service_ports::translated(cx.cluster, destinations, *protocol, number).is_empty()
+            })
+        })
+    }
+
+    fn describe(&self, cx: &Context<'_>) -> Diagnostic {
+        let place = self.place;
+        let span = self.selector.written().requirements_span();
+        let finding = self.flows.describe(cx, |message| {
+            cx.finding(span, message)
+                .about(place.policy.object.display(), place.path())
+        });
+        let (field, peers) = match self.flows.opposite() {
+            Direction::Ingress => ("ingress", "fromEndpoints"),
+            Direction::Egress => ("egress", "toEndpoints"),
+        };
+        finding
+            .label("nothing gets through to these pods")
+            .help(format!(
+                "allow it on the other side too, by `{peers}` in `{field}` of a policy for these \
+                 pods; or delete this rule"
+            ))
     }
 }
