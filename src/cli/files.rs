@@ -126,6 +126,7 @@ fn write_root(root: &PartRoot, style: Style, out: &mut dyn Write) -> io::Result<
         let why = format!("by {}", Escaped(origin));
         writeln!(out, "  {:<14} {}", "", style.paint(Role::Faint, why))?;
     }
+    let is_only = root.builds.len() == 1;
     for build in &root.builds {
         let directory = name(&build.directory);
         write!(out, "  {:<14} {directory}", "")?;
@@ -135,12 +136,14 @@ fn write_root(root: &PartRoot, style: Style, out: &mut dyn Write) -> io::Result<
         if !build.namespace.is_empty() {
             write!(out, "  namespace {}", Escaped(&build.namespace))?;
         }
-        let suspended = if build.is_suspended {
-            "  suspended"
-        } else {
-            ""
+        if !is_only {
+            write!(out, "  {}", count(build.objects, "object"))?;
+        }
+        let suspended = match build.is_suspended {
+            true => "  suspended",
+            false => "",
         };
-        writeln!(out, "  {}{suspended}", count(build.objects, "object"))?;
+        writeln!(out, "{suspended}")?;
     }
     Ok(())
 }

@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// How many names are listed before the rest is counted.
 const MAX_NAMES: usize = 5;
 
+/// How many parts that could not be built are named before the rest is counted.
+const MAX_PARTS: usize = 8;
+
 /// One line for each kind of what was not judged; nothing where all was. Not escaped.
 #[must_use]
 pub fn not_judged_lines(not_judged: &NotJudged, sources: &SourceMap) -> Vec<String> {
@@ -42,8 +45,20 @@ pub fn not_judged_lines(not_judged: &NotJudged, sources: &SourceMap) -> Vec<Stri
         let documents = count(not_judged.unread_documents(), "document");
         lines.push(format!("not read: {documents}; `npcheck lint` says why"));
     }
-    for part in not_judged.opaque_parts() {
+    let parts = not_judged.opaque_parts();
+    // One more line instead of the last one would tell less.
+    let shown = match parts.len() > MAX_PARTS + 1 {
+        true => MAX_PARTS,
+        false => parts.len(),
+    };
+    for part in parts.iter().take(shown) {
         lines.push(format!("unknown: {}: {}", part.name, part.part.reason));
+    }
+    if parts.len() > shown {
+        let others = count(parts.len() - shown, "other part");
+        lines.push(format!(
+            "unknown: {others} that could not be built; `npcheck files --roots` lists them"
+        ));
     }
     lines
 }

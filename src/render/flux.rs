@@ -122,7 +122,9 @@ fn finish<'t>(
     applied: &mut Applied<'t>,
 ) {
     let mut data: BTreeMap<(String, String), BTreeMap<String, String>> = BTreeMap::new();
+    let mut charts = release::Charts::default();
     for resource in unfinished.iter().flat_map(|it| &it.resources) {
+        charts.note(resource);
         if resource.id.gvk.kind == "ConfigMap" {
             let key = (resource.id.namespace.clone(), resource.id.name.clone());
             let found = resource.value.get("data");
@@ -169,6 +171,7 @@ fn finish<'t>(
             if !ids.insert(key) {
                 continue;
             }
+            charts.name_chart(&mut resource);
             match release::chart(library, &resource) {
                 Some(chart) => add_chart(library, chart, resource, applied),
                 None => applied.resources.push(resource),

@@ -14,6 +14,9 @@ use crate::source::{SourceId, Span};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+/// Rules about what a text says, of which nothing is left in an object that is built of it.
+const OF_TEXTS: &[&str] = &["duplicate-key", "hidden-text", "ignored-text"];
+
 /// Something that belongs to a cluster as a whole: a root, or a text that stands for itself.
 struct Member<'d> {
     directory: String,
@@ -208,6 +211,10 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
             }));
         for id in &root.texts {
             let read = texts.get(*id);
+            let of_text = read.diagnostics.iter();
+            let of_text = of_text.filter(|it| OF_TEXTS.contains(&it.rule));
+            let new = of_text.filter(|it| told.insert((it.primary.span, it.rule)));
+            part.diagnostics.extend(new.cloned());
             let kustomizations = read.objects.iter().filter(|it| is_kustomization(it));
             let new = kustomizations.filter(|object| objects.insert(object.meta().span));
             part.objects.extend(new.cloned());

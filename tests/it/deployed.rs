@@ -233,6 +233,39 @@ fn application_sets_make_what_can_be_told() {
     );
 }
 
+/// The pods of a chart are known by the version that another object names.
+#[test]
+fn a_release_has_the_chart_of_the_source_that_it_refers_to() {
+    let entry = flux("./apps", "  targetNamespace: shop\n");
+    let source = |tag: &str| {
+        format!(
+            "apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata: {{name: charts}}\nspec: {{url: oci://ghcr.io/bjw-s/helm/app-template, ref: {{tag: {tag}}}}}\n"
+        )
+    };
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: web}\nspec:\n  chartRef: {kind: OCIRepository, name: charts}\n  values: {controllers: {main: {containers: {app: {}}}, worker: {containers: {app: {}}}}}\n";
+    let labels = |tag: &str| {
+        let source = source(tag);
+        let files = [
+            ("clusters/prod/sync.yaml", entry.as_str()),
+            ("apps/source.yaml", &source),
+            ("apps/release.yaml", release),
+        ];
+        let workspace = Workspace::load(files, &Config::default());
+        let view = workspace.clusters().next().expect("there is one");
+        let mut labels = Vec::new();
+        for object in &view.cluster().context_objects().custom_objects {
+            let pods = object.released.iter();
+            labels.extend(pods.map(|pods| {
+                let key = "app.kubernetes.io/controller";
+                pods.labels.get(key).unwrap_or("none").to_owned()
+            }));
+        }
+        labels
+    };
+    assert_eq!(labels("4.1.2"), ["main", "worker"]);
+    assert_eq!(labels("3.7.0"), ["none", "none"]);
+}
+
 /// A file that cannot be read may be the one that deploys what lies beside it.
 #[test]
 fn nothing_is_called_undeployed_beside_what_cannot_be_read() {

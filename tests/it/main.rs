@@ -54,6 +54,7 @@ mod precommit;
 mod program;
 mod reach;
 mod reference;
+mod provenance;
 mod random_builds;
 mod render;
 #[cfg(unix)]

@@ -214,7 +214,8 @@ fn put<'t>(target: &mut Value<'t>, value: &Value<'t>, options: &Options) -> Resu
             };
             // What was a number or a boolean is written as one.
             let becomes = new.text().unwrap_or_default();
-            if !is_text && !target.is_null() && !is_plain(becomes) {
+            let is_value = !becomes.is_empty() && is_plain(becomes);
+            if !is_text && !target.is_null() && !is_value {
                 return Err(format!(
                     "`{becomes}` cannot stand for a number or a boolean"
                 ));
