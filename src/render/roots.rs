@@ -173,7 +173,8 @@ pub fn deployment<'w>(
         .charts
         .iter()
         .any(|it| library.source(&it.name()).is_some());
-    if finder.kustomizations.is_empty() && finder.raw.is_empty() && !has_chart {
+    let has_kustomization = !finder.kustomizations.is_empty() || !finder.unreadable.is_empty();
+    if !has_kustomization && finder.raw.is_empty() && !has_chart {
         return None;
     }
     Some(finder.deployment(Decoder::new(written)))
@@ -200,6 +201,8 @@ struct Finder<'t, 's> {
     kustomize: Kustomize<'t, 's>,
     /// By directory.
     kustomizations: BTreeMap<String, Kustomization<'t>>,
+    /// The directories of those that cannot be read at all.
+    unreadable: BTreeSet<String>,
     /// The paths that each kustomization names, by directory.
     mentions: BTreeMap<String, BTreeSet<String>>,
     /// By path: the directories of kustomizations that name it, two of them at most.
@@ -214,17 +217,23 @@ struct Finder<'t, 's> {
 impl<'t, 's> Finder<'t, 's> {
     fn new(library: &'t Library<'s>) -> Self {
         let mut kustomizations = BTreeMap::new();
+        let mut unreadable = BTreeSet::new();
         let mut raw = Vec::new();
         for path in library.paths() {
             let name = path.rsplit('/').next().unwrap_or_default();
-            if KUSTOMIZATION_NAMES.contains(&name)
-                && let Some(Ok(kustomization)) = Kustomization::read(library, parent(path))
-            {
+            let is_one = KUSTOMIZATION_NAMES.contains(&name);
+            let read = is_one.then(|| Kustomization::read(library, parent(path)));
+            match read.flatten() {
                 // Flux's objects may stand in files of that name, too.
-                if !flux::is_kustomization(&kustomization.root) {
+                Some(Ok(kustomization)) if !flux::is_kustomization(&kustomization.root) => {
                     kustomizations.insert(parent(path).to_owned(), kustomization);
                     continue;
                 }
+                // A template is for another tool.
+                Some(Err(_)) if !library.text(path).is_some_and(|text| text.contains("{{")) => {
+                    unreadable.insert(parent(path).to_owned());
+                }
+                _ => {}
             }
             raw.extend(raw_objects(library, path));
         }
@@ -253,6 +262,7 @@ impl<'t, 's> Finder<'t, 's> {
             mentions,
             users,
             kustomizations,
+            unreadable,
             own: OwnSources::of(library, &raw),
             raw,
             charts: plain_charts(library),
@@ -353,6 +363,7 @@ impl<'t, 's> Finder<'t, 's> {
             self.fill(&mut root, &build.resources, &build.faults, &mut decoder);
             roots.push(root);
         }
+        self.add_unreadable(&mut roots, &mut decoder);
         found.unknown.add_to(&mut roots);
         self.add_plain_charts(&mut roots, &mut decoder);
         told::keep_idle_everywhere(&patches, self.library.sources(), &mut roots);
@@ -362,6 +373,20 @@ impl<'t, 's> Finder<'t, 's> {
         };
         self.find_unreferenced(&mut deployment);
         deployment
+    }
+
+    /// Adds the kustomizations that cannot be read and that no other uses: nothing is built of
+    /// them, and what lies beside them counts as it stands.
+    fn add_unreadable(&self, roots: &mut Vec<Root>, decoder: &mut Decoder<'_, '_>) {
+        let directories = self.unreadable.iter();
+        for directory in directories.filter(|directory| self.is_top(directory)) {
+            let build = self.kustomize.build(directory);
+            let faults = build.map(|build| build.faults).unwrap_or_default();
+            let (name, directory) = (directory.clone(), directory.clone());
+            let mut root = Root::new(RootKind::Kustomization, name, directory);
+            self.fill(&mut root, &[], &faults, decoder);
+            roots.push(root);
+        }
     }
 
     /// Adds the charts that nothing here installs, where Helm has told their objects.

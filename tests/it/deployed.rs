@@ -266,6 +266,47 @@ fn a_release_has_the_chart_of_the_source_that_it_refers_to() {
     assert_eq!(labels("3.7.0"), ["none", "none"]);
 }
 
+/// A kustomization that kustomize cannot read is an error, and what lies beside it counts.
+#[test]
+fn a_kustomization_that_cannot_be_read_is_told() {
+    let list = "resources: [pod.yaml]\n";
+    let two = "there are two kustomization files in one directory: apps/kustomization.yaml, apps/Kustomization";
+    type Case<'c> = (&'c [(&'c str, &'c str)], Option<&'c str>);
+    let cases: [Case<'_>; 5] = [
+        (
+            &[("apps/kustomization.yaml", "")],
+            Some("this kustomization is empty"),
+        ),
+        (
+            &[("apps/kustomization.yaml", "- a\n")],
+            Some("this kustomization is empty"),
+        ),
+        (
+            &[("apps/kustomization.yaml", "resources: [pod.yaml\n")],
+            Some("this `[` is not closed"),
+        ),
+        (
+            &[
+                ("apps/kustomization.yaml", list),
+                ("apps/Kustomization", list),
+            ],
+            Some(two),
+        ),
+        // Another tool fills this in.
+        (&[("apps/kustomization.yaml", "resources: [{{ x }\n")], None),
+    ];
+    for (texts, expected) in cases {
+        let mut files = vec![("apps/pod.yaml", POD)];
+        files.extend(texts);
+        let workspace = Workspace::load(files.iter().copied(), &Config::default());
+        let told = workspace.broken_builds().map(|it| it.message.as_str());
+        let told: Vec<&str> = told.collect();
+        let expected = expected.map(|it| format!("kustomize rejects this: {it}"));
+        assert_eq!(told, expected.iter().collect::<Vec<_>>());
+        assert_eq!(clusters(&files), [": default/Pod/web"], "{expected:?}");
+    }
+}
+
 /// A file that cannot be read may be the one that deploys what lies beside it.
 #[test]
 fn nothing_is_called_undeployed_beside_what_cannot_be_read() {

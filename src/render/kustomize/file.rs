@@ -60,7 +60,7 @@ impl<'t> Kustomization<'t> {
         let whole = Span::new(source, 0, 0);
         if paths.len() > 1 {
             let message = format!(
-                "kustomize rejects two kustomization files in one directory: {}",
+                "there are two kustomization files in one directory: {}",
                 paths.join(", ")
             );
             return Some(Err(Fault::error(whole, message)));

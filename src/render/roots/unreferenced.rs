@@ -15,7 +15,11 @@ impl Finder<'_, '_> {
         let name = path.rsplit('/').next().unwrap_or_default();
         let is_for_them =
             || KUSTOMIZATION_NAMES.contains(&name) || names_deployment(self.library, path);
-        is_manifest(path) && is_for_them() && matches!(self.library.documents(path), Some(Err(_)))
+        let is_unreadable = || {
+            self.unreadable.contains(parent(path))
+                || matches!(self.library.documents(path), Some(Err(_)))
+        };
+        is_manifest(path) && is_for_them() && is_unreadable()
     }
 
     /// The manifests in directories of kustomizations that none of these takes.
