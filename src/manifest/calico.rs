@@ -44,6 +44,9 @@ pub(super) fn read(
     };
     unknown::report(node, shape, &structure, &mistakes, &mut reader);
     structure.report(&mut reader);
+    // That of its API server, and that of the resources behind it.
+    const VERSIONS: &[&str] = &["projectcalico.org/v3", "crd.projectcalico.org/v1"];
+    identity::check_plugin_version(node, meta, VERSIONS, &mut reader);
     identity::check_names(node, place, &mut reader);
     let policy = policy(node, is_global, is_raw, &mut reader);
     reader.finish(meta);

@@ -48,6 +48,8 @@ pub(super) fn read(
         PolicyScope::Cluster => identity::Scope::Cluster,
         PolicyScope::Namespace | PolicyScope::NamespaceOrRoot => identity::Scope::Namespace,
     };
+    // docs.cilium.io, "CustomResourceDefinition": both kinds have been of this version since 1.0.
+    identity::check_plugin_version(node, meta, &["cilium.io/v2"], &mut reader);
     identity::check_names(node, place, &mut reader);
     let policy = specs(node, scope, &mut reader);
     reader.finish(meta);

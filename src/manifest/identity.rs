@@ -6,7 +6,7 @@
 use super::invalid_value;
 use super::names;
 use super::reader::{self, Path, Reader};
-use crate::diagnostic::{Edit, Fix, FixClass};
+use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass};
 use crate::k8s::ObjectMeta;
 use crate::yaml::tree::Node;
 
@@ -21,25 +21,11 @@ pub(super) enum Scope {
 
 /// A `NetworkPolicy` is of `networking.k8s.io/v1`, and of nothing else any more.
 pub(super) fn check_api_version(meta: &ObjectMeta, reader: &mut Reader<'_>) {
-    const VERSION: &str = "networking.k8s.io/v1";
-    let version = &meta.api_version;
-    if version.value == VERSION || crate::k8s::is_opaque(version) {
+    let Some(diagnostic) = wrong_version(meta, "NetworkPolicy", &["networking.k8s.io/v1"]) else {
         return;
-    }
-    let message = format!("`{version}` does not have the kind `NetworkPolicy`");
-    let title = format!("write `{VERSION}`");
-    let edits = vec![Edit {
-        span: version.span,
-        replacement: VERSION.to_owned(),
-    }];
-    let fix = Fix {
-        title: title.clone(),
-        class: FixClass::Safe,
-        edits,
     };
-    let diagnostic = invalid_value(version.span, message).help(title).fix(fix);
     let path = Path::Object.field("apiVersion");
-    match version.value.split_once('/') {
+    match meta.api_version.value.split_once('/') {
         // Clusters that old have it; it is judged as what it became (S3).
         Some(("extensions", _)) => {
             reader.report(path, diagnostic.label("was removed in Kubernetes 1.16"));
@@ -47,6 +33,41 @@ pub(super) fn check_api_version(meta: &ObjectMeta, reader: &mut Reader<'_>) {
         Some(("networking.k8s.io", _)) => reader.report(path, diagnostic.label("never existed")),
         _ => reader.refuse(path, diagnostic.label("is the version of other kinds")),
     }
+}
+
+/// A policy of a CNI plugin is of one of these versions, the usual one first; it is judged as
+/// that one.
+pub(super) fn check_plugin_version(
+    node: Node<'_>,
+    meta: &ObjectMeta,
+    versions: &[&str],
+    reader: &mut Reader<'_>,
+) {
+    let kind = node.get("kind").and_then(Node::as_str).unwrap_or_default();
+    if let Some(diagnostic) = wrong_version(meta, kind, versions) {
+        let path = Path::Object.field("apiVersion");
+        reader.report(path, diagnostic.label("not a version of this kind"));
+    }
+}
+
+/// A finding about a version that does not have the kind, with the one that has it.
+fn wrong_version(meta: &ObjectMeta, kind: &str, versions: &[&str]) -> Option<Diagnostic> {
+    let version = &meta.api_version;
+    if versions.contains(&version.as_str()) || crate::k8s::is_opaque(version) {
+        return None;
+    }
+    let usual = *versions.first()?;
+    let title = format!("write `{usual}`");
+    let fix = Fix {
+        title: title.clone(),
+        class: FixClass::Safe,
+        edits: vec![Edit {
+            span: version.span,
+            replacement: usual.to_owned(),
+        }],
+    };
+    let message = format!("`{version}` does not have the kind `{kind}`");
+    Some(invalid_value(version.span, message).help(title).fix(fix))
 }
 
 /// What the server asks of finalizers and owners (`ValidateObjectMeta`).

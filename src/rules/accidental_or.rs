@@ -75,7 +75,7 @@ declare_rule! {
         category: Category::Selectors,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "3 of 3 warnings and errors on 24 public repositories judged right",
+        evidence: "3 of 3 warnings and errors on 82 public repositories, 58 of them in part, judged right",
         fix: Some(FixClass::Narrowing),
         mutes: &["foreign-pod-selector", "unmatched-peer-selector", "redundant-rule"],
         since: "0.1.0",

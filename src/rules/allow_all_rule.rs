@@ -75,7 +75,7 @@ declare_rule! {
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no warning or error on 24 public repositories, 34 infos",
+        evidence: "1 of 1 warning or error on 82 public repositories, 58 of them in part, judged right, 34 infos",
         fix: None,
         mutes: &["redundant-rule"],
         since: "0.1.0",

@@ -82,7 +82,7 @@ declare_rule! {
         category: Category::Dns,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no warning or error on 24 public repositories",
+        evidence: "1 of 1 warning or error on 82 public repositories, 58 of them in part, judged right",
         fix: Some(FixClass::Widening),
         mutes: &["foreign-pod-selector", "unmatched-peer-selector", "label-on-controller"],
         since: "0.1.0",

@@ -124,7 +124,7 @@ declare_rule! {
         category: Category::Flows,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no warning or error on 24 public repositories",
+        evidence: "2 of 2 warnings and errors on 82 public repositories, 58 of them in part, judged right",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -63,7 +63,7 @@ declare_rule! {
         category: Category::Selectors,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no warning or error on 24 public repositories",
+        evidence: "1 of 1 warning or error on 82 public repositories, 58 of them in part, judged right",
         fix: Some(FixClass::Widening),
         mutes: &[
             "unmatched-peer-selector",

@@ -65,7 +65,7 @@ declare_rule! {
         category: Category::Isolation,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "1 of 1 warning or error on 24 public repositories judged right",
+        evidence: "2 of 2 warnings and errors on 82 public repositories, 58 of them in part, judged right",
         fix: Some(FixClass::Narrowing),
         mutes: &[],
         since: "0.1.0",

@@ -85,7 +85,7 @@ declare_rule! {
         category: Category::Dns,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "5 of 5 warnings and errors on 24 public repositories judged right",
+        evidence: "12 of 12 warnings and errors on 82 public repositories, 58 of them in part, judged right",
         fix: Some(FixClass::Widening),
         mutes: &[],
         since: "0.1.0",

@@ -97,7 +97,7 @@ declare_rule! {
         category: Category::Hygiene,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "5 of 5 warnings and errors on 24 public repositories judged right",
+        evidence: "14 of 14 warnings and errors on 82 public repositories, 58 of them in part, judged right",
         fix: None,
         mutes: &["allow-all-rule", "missing-dns-egress"],
         since: "0.1.0",

@@ -130,7 +130,7 @@ declare_rule! {
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no warning or error on 24 public repositories",
+        evidence: "6 of 7 warnings and errors on 82 public repositories, 58 of them in part, judged right",
         fix: None,
         mutes: &["batch-workload-cut-off", "service-cut-off"],
         since: "0.1.0",

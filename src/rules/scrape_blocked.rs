@@ -115,7 +115,7 @@ declare_rule! {
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "1 of 1 warning or error on 74 public repositories judged right",
+        evidence: "1 of 1 warning or error on 82 public repositories, 58 of them in part, judged right",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -117,7 +117,7 @@ declare_rule! {
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "1 of 1 warning or error on 24 public repositories judged right",
+        evidence: "2 of 2 warnings and errors on 24 public repositories judged right",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -96,7 +96,7 @@ declare_rule! {
         category: Category::Ports,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "3 of 3 errors on 24 public repositories judged right; `webhook-blocked` now says them",
+        evidence: "7 of 7 warnings and errors on 82 public repositories, 58 of them in part, judged right; `webhook-blocked` now says three of them",
         fix: Some(FixClass::Widening),
         mutes: &["batch-workload-cut-off", "service-cut-off"],
         since: "0.1.0",

@@ -84,7 +84,7 @@ declare_rule! {
         category: Category::Selectors,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "20 of 22 warnings and errors on 24 public repositories judged right; the others are tests that label their namespaces",
+        evidence: "55 of 57 warnings and errors on 82 public repositories, 58 of them in part, judged right; the others are tests that label their namespaces",
         fix: Some(FixClass::Widening),
         mutes: &[
             "unmatched-namespace-selector",

@@ -54,7 +54,7 @@ declare_rule! {
         category: Category::Text,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "3 warnings and errors on 24 public repositories, judged right",
+        evidence: "5 of 5 warnings and errors on 82 public repositories, 58 of them in part, judged right",
         fix: None,
         mutes: &[],
         since: "0.1.0",
