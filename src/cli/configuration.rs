@@ -83,7 +83,7 @@ impl ClusterOptions {
 }
 
 /// What becomes of Calico's staged policies.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug, Default, Args)]
 pub(super) struct StagedOptions {
     /// Take the policies that Calico stages to be live, in the place of those that they stand for
     #[arg(long, help_heading = "What is known of the cluster")]

@@ -5,7 +5,7 @@
 use super::Paths;
 use super::choice::{internet, resolvers};
 use super::complete;
-use super::configuration::ClusterOptions;
+use super::configuration::{ClusterOptions, StagedOptions};
 use super::exit::Outcome;
 use super::input::Input;
 use super::target::{self, Target};
@@ -55,20 +55,12 @@ enum FailOn {
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
-    if let Some(mistake) = target::mistake(&options.output) {
-        terminal.complain("--output", &mistake);
-        return Ok(Outcome::Incomplete);
-    }
-    let Ok(input) = Input::read(&options.paths, &options.clusters, terminal) else {
-        return Ok(Outcome::Incomplete);
+    let clusters = (&options.clusters, StagedOptions::default());
+    let input = match Input::answering(&options.output, &options.paths, clusters, terminal) {
+        Ok(input) => input,
+        Err(outcome) => return Ok(outcome),
     };
-    input.report_problems(terminal);
     input.report_rejections(terminal);
-    if input.is_empty() {
-        input.report_not_judged(terminal);
-        input.report_nothing(&options.paths, terminal);
-        return Ok(Outcome::Nothing.with_problems(input.is_incomplete()));
-    }
     let mut sources = input.workspace.sources().clone();
     let typed = sources.add("<arguments>", "");
     let has_several = input.workspace.clusters().len() > 1;

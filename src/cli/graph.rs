@@ -74,21 +74,12 @@ enum By {
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
-    if let Some(mistake) = target::mistake(&options.output) {
-        terminal.complain("--output", &mistake);
-        return Ok(Outcome::Incomplete);
-    }
     let clusters = (&options.clusters, options.staged);
-    let Ok(input) = Input::read_staged(&options.paths, clusters, terminal) else {
-        return Ok(Outcome::Incomplete);
+    let input = match Input::answering(&options.output, &options.paths, clusters, terminal) {
+        Ok(input) => input,
+        Err(outcome) => return Ok(outcome),
     };
-    input.report_problems(terminal);
     input.report_rejections(terminal);
-    if input.is_empty() {
-        input.report_not_judged(terminal);
-        input.report_nothing(&options.paths, terminal);
-        return Ok(Outcome::Nothing.with_problems(input.is_incomplete()));
-    }
     // What was typed is a text like any other, so that labels in it have a place.
     let mut sources = input.workspace.sources().clone();
     let arguments = sources.add("<arguments>", "");

@@ -4,7 +4,9 @@
 
 use super::Paths;
 use super::configuration::{ClusterOptions, Configuration, StagedOptions, Unusable};
+use super::exit::Outcome;
 use super::gaps::Gaps;
+use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
@@ -45,6 +47,30 @@ impl Input {
     ) -> Result<Self, Unusable> {
         let configuration = Configuration::load(options, terminal)?;
         Self::read_with(paths, (options, &configuration), terminal)
+    }
+
+    /// Reads what a question about clusters is put to, for a command that writes to these
+    /// targets, and says what is wrong with it. The outcome where nothing can be asked.
+    pub(crate) fn answering<F>(
+        output: &[Target<F>],
+        paths: &Paths,
+        clusters: (&ClusterOptions, StagedOptions),
+        terminal: &mut Terminal,
+    ) -> Result<Self, Outcome> {
+        if let Some(mistake) = target::mistake(output) {
+            terminal.complain("--output", &mistake);
+            return Err(Outcome::Incomplete);
+        }
+        let input = Self::read_staged(paths, clusters, terminal);
+        let input = input.map_err(|Unusable| Outcome::Incomplete)?;
+        input.report_problems(terminal);
+        if input.is_empty() {
+            input.report_rejections(terminal);
+            input.report_not_judged(terminal);
+            input.report_nothing(paths, terminal);
+            return Err(Outcome::Nothing.with_problems(input.is_incomplete()));
+        }
+        Ok(input)
     }
 
     /// The same with the staged policies of Calico live, if the options say so.

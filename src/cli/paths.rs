@@ -8,7 +8,7 @@ mod deletion;
 use super::Paths as Arguments;
 use super::choice::{Meaningless, choice, clusters_that_answer, connections, internet};
 use super::complete;
-use super::configuration::ClusterOptions;
+use super::configuration::{ClusterOptions, StagedOptions};
 use super::endpoint::Lookup;
 use super::exit::Outcome;
 use super::input::Input;
@@ -75,21 +75,13 @@ const MAX_PATHS: usize = 1_000;
 const MORE_HOPS: usize = 2;
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
-    if let Some(mistake) = target::mistake(&options.output) {
-        terminal.complain("--output", &mistake);
-        return Ok(Outcome::Incomplete);
-    }
     let (to, arguments) = options.destination();
-    let Ok(input) = Input::read(&arguments, &options.clusters, terminal) else {
-        return Ok(Outcome::Incomplete);
+    let clusters = (&options.clusters, StagedOptions::default());
+    let input = match Input::answering(&options.output, &arguments, clusters, terminal) {
+        Ok(input) => input,
+        Err(outcome) => return Ok(outcome),
     };
-    input.report_problems(terminal);
     input.report_rejections(terminal);
-    if input.is_empty() {
-        input.report_not_judged(terminal);
-        input.report_nothing(&arguments, terminal);
-        return Ok(Outcome::Nothing.with_problems(input.is_incomplete()));
-    }
     let mut sources = input.workspace.sources().clone();
     let typed = sources.add("<arguments>", "");
     let asked = clusters_that_answer(&input, |view| options.question(view, to, typed));

@@ -33,17 +33,7 @@ fn write_cluster(number: usize, view: &GraphView<'_>, out: &mut dyn Write) -> io
     }
     let mut open = None;
     for (place, node) in drawing.nodes.iter().enumerate() {
-        let (namespace, label) = match node {
-            DrawnNode::Workload(id) => {
-                let workload = cluster.workload(*id);
-                let object = &workload.object;
-                let label = format!("{}/{}", object.kind.name(), object.meta.name.value);
-                (Some(workload.namespace), label)
-            }
-            DrawnNode::Namespace(_) | DrawnNode::Outside(_) | DrawnNode::Entity(_) => {
-                (None, names::node(cluster, node))
-            }
-        };
+        let (namespace, label) = names::node_in_namespace(cluster, node);
         if open != namespace {
             if open.is_some() {
                 writeln!(out, "  }}")?;

@@ -2,7 +2,7 @@
 //!
 //! Refuses to escape: each format does that for its medium.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, NamespaceId};
 use crate::engine::{AddressRange, ConnectionSet};
 use crate::graph::{DrawnNode, Openness};
 use crate::output::range_name;
@@ -17,6 +17,24 @@ pub(super) fn node(cluster: &Cluster, node: &DrawnNode) -> String {
         DrawnNode::Namespace(id) => cluster.namespace(*id).name.clone(),
         DrawnNode::Outside(ranges) => outside(ranges),
         DrawnNode::Entity(entity) => format!("entity:{}", entity.name()),
+    }
+}
+
+/// The namespace in which a drawing puts a node, and its name there.
+pub(super) fn node_in_namespace(
+    cluster: &Cluster,
+    node: &DrawnNode,
+) -> (Option<NamespaceId>, String) {
+    match node {
+        DrawnNode::Workload(id) => {
+            let workload = cluster.workload(*id);
+            let object = &workload.object;
+            let name = format!("{}/{}", object.kind.name(), object.meta.name.value);
+            (Some(workload.namespace), name)
+        }
+        DrawnNode::Namespace(_) | DrawnNode::Outside(_) | DrawnNode::Entity(_) => {
+            (None, self::node(cluster, node))
+        }
     }
 }
 
