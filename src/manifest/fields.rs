@@ -207,11 +207,21 @@ shapes! {
         "annotations": Type::OwnLabels,
         "ownerReferences": Type::List(&Type::Object(&OWNER_REFERENCE)),
         "finalizers": TEXTS,
-        "managedFields": Type::List(&Type::Anything),
+        "managedFields": Type::List(&Type::Object(&MANAGED_FIELDS)),
         "clusterName": Type::Text,
         "initializers": Type::Anything,
     }
 
+    /// `ManagedFieldsEntry`.
+    MANAGED_FIELDS = "an entry of `managedFields`" {
+        "manager": Type::Text,
+        "operation": Type::Text,
+        "apiVersion": Type::Text,
+        "time": Type::Time,
+        "fieldsType": Type::Text,
+        "fieldsV1": Type::Anything,
+        "subresource": Type::Text,
+    }
     /// `OwnerReference`.
     OWNER_REFERENCE = "an entry of `ownerReferences`" {
         "apiVersion": Type::Text,

@@ -61,7 +61,8 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece> {
 }
 
 fn push(text: &str, range: Range<usize>, stray: Option<Range<usize>>, pieces: &mut Vec<Piece>) {
-    let blank = blank_lines(&text[range.clone()]);
+    let is_behind_marker = text[..range.start].ends_with("---");
+    let blank = blank_lines(&text[range.clone()], is_behind_marker);
     if range.start + blank < range.end {
         let range = match stray {
             Some(_) => range,
@@ -86,12 +87,12 @@ fn line_end(bytes: &[u8], at: usize) -> usize {
 
 /// How many bytes the blank lines at the start take; all of them for blank text. A tab is
 /// nothing on the line of a `---`, and a mistake on any other.
-fn blank_lines(text: &str) -> usize {
+fn blank_lines(text: &str, is_behind_marker: bool) -> usize {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r');
     let marker_line = text.len() - text.trim_start_matches([' ', '\t', '\r']).len();
     let bytes = text.as_bytes();
     let skipped = match bytes.get(marker_line) {
-        Some(b'\n') => marker_line,
+        Some(b'\n') if is_behind_marker => marker_line,
         _ => 0,
     };
     let blank = skipped
@@ -116,6 +117,7 @@ mod tests {
             ("", &[]),
             (" \n  \r\n", &[]),
             (" \n\t\n", &["\t\n"]),
+            ("\t\na: 1\n", &["\t\na: 1\n"]),
             ("---\t\n", &[]),
             ("a", &["a"]),
             ("a\n---\nb\n", &["a\n", "b\n"]),
