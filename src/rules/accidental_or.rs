@@ -25,9 +25,9 @@ declare_rule! {
     /// policy's own, which pods are well known, what stands around the two. It is an error
     /// where the manifests or well-known names speak for one peer, and a warning where only
     /// the shape does. Lists of several peers and peers with a comment between them are left
-    /// alone unless the rest speaks against them. So are "the ingress controller, or my own
-    /// pods": a pod selector that selects what policies of this namespace are for, and one
-    /// that has nothing to do with the controller beside it.
+    /// alone unless the rest speaks against them. So is "the ingress controller, or my own
+    /// pods": pods that a policy of this namespace selects, or pods that have nothing to do
+    /// with the controller whose namespace stands beside them.
     ///
     /// ## Example
     ///

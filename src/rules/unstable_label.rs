@@ -13,8 +13,8 @@ declare_rule! {
     ///
     /// Reports selectors that ask for a label that changes with every release or every run:
     /// `pod-template-hash`, `controller-revision-hash`, `helm.sh/chart`,
-    /// `app.kubernetes.io/version`, the name of one run of a job, that of a CronJob for the name
-    /// of its jobs, and the like.
+    /// `app.kubernetes.io/version`, `job-name` with the name of one run of a job or of a CronJob
+    /// (its jobs are named after it and the time), and the like.
     ///
     /// Labels that name a chosen part of an application (`version: v2`), a job of a fixed name
     /// or one pod of a StatefulSet are left alone; so are text that a template fills in and
