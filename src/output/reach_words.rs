@@ -426,7 +426,11 @@ impl<'a> Words<'a> {
 
     fn ports(&self, rule: &RuleTrace<'_>, asked: &ConnectionSet) -> String {
         if rule.ports.entries.is_empty() {
-            return "any port".to_owned();
+            // ICMP alone, and lists of ports that are empty.
+            return match rule.ports.matches.possible.is_empty() {
+                true => "no port of TCP, UDP or SCTP".to_owned(),
+                false => "any port".to_owned(),
+            };
         }
         let matching = |entry: &&PortTrace<'_>| !entry.connections.intersection(asked).is_empty();
         let entries = &rule.ports.entries;

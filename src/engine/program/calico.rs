@@ -457,10 +457,10 @@ fn ports(rule: &CalicoRule, resolves_names: bool) -> Option<Vec<PortEntry<'_>>> 
     let origin = PortRef::Calico(rule);
     for protocol in protocols {
         let ports = listed.difference(&excluded);
-        entries.push(PortEntry {
-            origin,
-            ports: Ports::Numbers(protocol, ports),
-        });
+        if !ports.is_empty() {
+            let ports = Ports::Numbers(protocol, ports);
+            entries.push(PortEntry { origin, ports });
+        }
         if !resolves_names {
             continue;
         }
