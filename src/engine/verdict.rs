@@ -235,22 +235,12 @@ impl<'c, 'e> Judge<'c, 'e> {
     {
         let explanation = self.judged_as(source, destination, Detail::Deciding);
         let ends = [source.end, destination.end];
-        let has_unknown_labels = |end: &&Endpoint<'_>| {
-            let pod = end.pod();
-            pod.is_some_and(|pod| !pod.namespace.are_labels_known)
-        };
-        let has_unknown_address = |way: &Way<'_>| {
-            let addresses = [way.source, way.destination];
-            addresses
-                .iter()
-                .any(|address| matches!(address, Address::Unknown { .. }))
-        };
-        // What is tried for these depends on rules that may match otherwise.
-        let is_tried =
-            ends.iter().any(has_unknown_labels) || explanation.ways.iter().any(has_unknown_address);
-        match is_tried && !explanation.verdict.unknown().is_empty() {
-            true => self.explain(source.end, destination.end),
-            false => explanation,
+        // Which labels are tried depends on all rules.
+        match explanation.verdict.unknown().is_empty()
+            || !labels::is_about_labels(&explanation, ends)
+        {
+            true => explanation,
+            false => self.explain(source.end, destination.end),
         }
     }
 

@@ -130,3 +130,48 @@ fn an_answer_goes_to_files_as_well() {
     );
     assert_eq!((twice.status, twice.stdout.as_str()), (2, ""));
 }
+
+/// What a selector asks of the labels of a namespace that no manifest declares is in doubt in
+/// every form of selector, also where another tool fills in the value.
+#[test]
+fn labels_of_an_undeclared_namespace_leave_doubt() {
+    let pods = "---\n{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: a, labels: {app: db}}}\n\
+                ---\n{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: b, labels: {app: web}}}\n";
+    let head = "metadata: {name: p, namespace: a}\nspec:\n";
+    let kubernetes = format!("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n{head}");
+    let cilium = format!("apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\n{head}");
+    let calico = format!("apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\n{head}");
+    let policies = [
+        (
+            "cilium",
+            format!(
+                "{kubernetes}  podSelector: {{}}\n  ingress: [{{from: [{{namespaceSelector: \
+                 {{matchLabels: {{team: \"${{TEAM}}\"}}}}}}]}}]\n"
+            ),
+        ),
+        (
+            "cilium",
+            format!(
+                "{cilium}  endpointSelector: {{}}\n  ingress: [{{fromEndpoints: [{{matchLabels: \
+                 {{\"k8s:io.cilium.k8s.namespace.labels.team\": x}}}}]}}]\n"
+            ),
+        ),
+        (
+            "calico",
+            format!(
+                "{calico}  selector: all()\n  types: [Ingress]\n  ingress: [{{action: Allow, source: \
+                 {{namespaceSelector: team == \"x\"}}}}]\n"
+            ),
+        ),
+    ];
+    for (cni, policy) in policies {
+        let directory = scratch("undeclared-namespace");
+        write(&directory, "all.yaml", format!("{policy}{pods}"));
+        for ends in [["b/web", "a/db"], ["any", "a/db"]] {
+            let asked = ["reach", "--no-config", "--cni", cni, ends[0], ends[1]];
+            let answer = run(&directory, &asked);
+            assert_eq!(answer.status, 2, "{policy}: {answer:?}");
+            assert!(answer.stdout.contains("UNKNOWN  "), "{policy}: {answer:?}");
+        }
+    }
+}

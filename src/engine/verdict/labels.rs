@@ -9,8 +9,9 @@
 
 use super::side::{PolicyTrace, SideTrace};
 use super::{Explanation, Judge, Miss, Wanted, Way};
+use crate::engine::program::condition::Asks;
 use crate::engine::{Endpoint, PodView};
-use crate::k8s::{Direction, Label, Labels, Truth};
+use crate::k8s::{Direction, Label, Labels, Truth, is_opaque};
 use crate::source::Spanned;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +32,9 @@ pub(super) fn narrow<'c, 'p: 'c>(
     from: &Endpoint<'c>,
     to: &Endpoint<'c>,
 ) -> Explanation<'c> {
+    if !is_about_labels(&explanation, [from, to]) {
+        return explanation;
+    }
     let narrowing = Narrowing { judge, from, to };
     if let [way] = &mut explanation.ways[..] {
         narrowing.narrow_way(way);
@@ -41,6 +45,35 @@ pub(super) fn narrow<'c, 'p: 'c>(
         }
     }
     narrowing.narrow_together(explanation)
+}
+
+/// Whether what is unknown may depend on labels of a namespace.
+pub(super) fn is_about_labels<'c>(explanation: &Explanation<'c>, ends: [&Endpoint<'c>; 2]) -> bool {
+    let sides: Vec<&SideTrace<'c>> = explanation.ways.iter().flat_map(Way::sides).collect();
+    has_unknown_labels(ends)
+        && (is_mixed(&sides) || ends.iter().any(|end| !asked_of(&sides, end).is_empty()))
+}
+
+fn has_unknown_labels(ends: [&Endpoint<'_>; 2]) -> bool {
+    let mut pods = ends.into_iter().filter_map(Endpoint::pod);
+    pods.any(|pod| !pod.namespace.are_labels_known)
+}
+
+/// Whether a part of a selector of a CNI plugin's is in doubt that may be about a namespace:
+/// which labels it can tell apart is not known here.
+fn is_mixed(sides: &[&SideTrace<'_>]) -> bool {
+    let stages = sides.iter().flat_map(|side| &side.stages);
+    let mut policies = stages.flat_map(|stage| &stage.policies);
+    policies.any(|policy| {
+        let mut misses = misses_of(policy);
+        misses.any(|miss| match miss {
+            Miss::Unmet(unmet) if unmet.truth == Truth::Unknown => matches!(
+                unmet.asks,
+                Asks::NamespaceLabel(_) | Asks::Field { .. } | Asks::Anything
+            ),
+            _ => false,
+        })
+    })
 }
 
 /// What it takes to judge a pair with other labels.
@@ -116,6 +149,9 @@ impl<'c, 'p: 'c> Narrowing<'_, 'c, 'p, '_> {
     /// The labels of both namespaces in every way in which these sides can tell them apart;
     /// `None` if there are too many.
     fn sets(&self, sides: &[&SideTrace<'c>]) -> Option<Vec<[Labels; 2]>> {
+        if is_mixed(sides) {
+            return None;
+        }
         let [sources, destinations] =
             [self.from, self.to].map(|end| label_sets(end, &asked_of(sides, end)));
         let (sources, destinations) = (sources?, destinations?);
@@ -159,11 +195,13 @@ fn asked_of<'c>(sides: &[&SideTrace<'c>], end: &Endpoint<'c>) -> Asked<'c> {
                 .entry(wanted.key())
                 .or_insert_with(|| (wanted.key(), BTreeSet::new()));
             match wanted {
+                Wanted::Label(label) if is_opaque(&label.value) => {}
                 Wanted::Label(label) => {
                     values.insert(&label.value);
                 }
                 Wanted::Expression(expression) => {
-                    values.extend(expression.values.iter().map(|value| value.value.as_str()));
+                    let known = expression.values.iter().filter(|value| !is_opaque(value));
+                    values.extend(known.map(|value| value.value.as_str()));
                 }
             }
         }
@@ -175,18 +213,23 @@ fn asked_of<'c>(sides: &[&SideTrace<'c>], end: &Endpoint<'c>) -> Asked<'c> {
 fn wanted_of_namespaces<'t, 'c>(
     policy: &'t PolicyTrace<'c>,
 ) -> impl Iterator<Item = Wanted<'c>> + use<'t, 'c> {
+    misses_of(policy).filter_map(|miss| match miss {
+        // What another tool fills in as a value is one more that the label may have or not; a
+        // key leaves its doubt whatever the labels are.
+        Miss::NamespaceLabel(requirement) if requirement.truth == Truth::Unknown => {
+            (!is_opaque(requirement.wanted.key())).then_some(requirement.wanted)
+        }
+        _ => None,
+    })
+}
+
+/// What a policy and its rules do not match, or may not.
+fn misses_of<'t, 'c>(
+    policy: &'t PolicyTrace<'c>,
+) -> impl Iterator<Item = &'t Miss<'c>> + use<'t, 'c> {
     let peers = policy.rules.iter().flat_map(|rule| &rule.peers.entries);
     let misses = peers.flat_map(|entry| &entry.misses);
-    policy
-        .doubts
-        .iter()
-        .chain(misses)
-        .filter_map(|miss| match miss {
-            Miss::NamespaceLabel(requirement) if requirement.truth == Truth::Unknown => {
-                (!requirement.is_opaque()).then_some(requirement.wanted)
-            }
-            _ => None,
-        })
+    policy.doubts.iter().chain(misses)
 }
 
 /// Every set of labels that the selectors can tell apart, over those that are known;
