@@ -88,7 +88,9 @@ impl Outline {
                 (_, None) if is_item => indent = Some(column),
                 (_, None) => return None,
                 (_, Some(indent)) if column == indent && is_item => {
-                    if at - start >= min_group {
+                    // An item that begins no group is an item all the same.
+                    let is_group_full = at - start >= min_group;
+                    if is_group_full {
                         groups.push(start..at);
                         start = at;
                     }
