@@ -1,11 +1,11 @@
 //! Flows that one end's policy promises, and that the other end's policies do not allow.
 
-use crate::cluster::{PolicyId, WorkloadId};
+use crate::cluster::{Cluster, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{self, CiliumSelector, Endpoint, Match, PodView};
 use crate::k8s::{
     Action, CiliumPeers, CiliumPortReference, CiliumSubject, Direction, LabelSelector,
-    NetworkPolicyRule, PeerPlace, PortReference, Truth,
+    NetworkPolicyRule, PeerPlace, PortReference, Truth, WorkloadKind,
 };
 use crate::lint::plugin_rules::{self, CiliumPlace};
 use crate::lint::unjudged::Unjudged;
@@ -324,14 +324,23 @@ impl Flows {
         }
     }
 
-    /// Every pair of pods, source first.
-    fn pairs(&self) -> impl Iterator<Item = (WorkloadId, WorkloadId)> + '_ {
-        self.subjects.iter().flat_map(|subject| {
+    /// Every pair of pods that may talk to each other, source first. The pods of one workload do
+    /// where each has a name of its own; elsewhere a rule means them along with others.
+    fn pairs<'a>(
+        &'a self,
+        cluster: &'a Cluster,
+    ) -> impl Iterator<Item = (WorkloadId, WorkloadId)> + 'a {
+        let have_names = |id: WorkloadId| {
+            let kind = cluster.workload(id).object.kind;
+            matches!(kind, WorkloadKind::StatefulSet | WorkloadKind::DaemonSet)
+        };
+        let pairs = self.subjects.iter().flat_map(|subject| {
             self.others.iter().map(|other| match self.direction {
                 Direction::Egress => (*subject, *other),
                 Direction::Ingress => (*other, *subject),
             })
-        })
+        });
+        pairs.filter(move |(source, destination)| source != destination || have_names(*source))
     }
 
     /// Whether no pair may open any of the ports that are promised at a destination, and that is
@@ -351,7 +360,7 @@ impl Flows {
             let allowed = relation.connections(source, destination);
             !allowed.intersection(&promised.possible).is_empty()
         };
-        if self.pairs().any(works) || !self.others.iter().all(is_judged) {
+        if self.pairs(cluster).any(works) || !self.others.iter().all(is_judged) {
             return false;
         }
         // The slow and careful way, for the few that are left. What is unknown is mostly the
@@ -359,7 +368,7 @@ impl Flows {
         // than some.
         const PAIRS: usize = 256;
         let mut has_promise = false;
-        for (source, destination) in self.pairs().take(PAIRS) {
+        for (source, destination) in self.pairs(cluster).take(PAIRS) {
             let (from, to) = (
                 Endpoint::workload(cluster, source),
                 Endpoint::workload(cluster, destination),
