@@ -170,7 +170,7 @@ impl<'c, 'e> Judge<'c, 'e> {
         labels::narrow(explanation, self, from, to)
     }
 
-    /// What one side alone would let through, gaps taken as by [`judge`]: for `Egress` what
+    /// What one side alone would let through, gaps taken as by [`explain`]: for `Egress` what
     /// `subject` may open to `other` whatever the policies of `other` say, for `Ingress` what
     /// `other` may open to `subject` whatever its own policies say.
     ///

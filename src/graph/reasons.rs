@@ -1,7 +1,7 @@
 //! Why a flow is open, in brief: what decides about it on each of its two sides.
 //!
 //! Refuses to say it in words, and to tell all that was considered; see
-//! [`explain`](crate::engine::explain) for that.
+//! [`explain`] for that.
 
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{
