@@ -193,7 +193,8 @@ class Bench:
             )
             _, status, usage = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)
-            if child.returncode not in (0, 1, 2, 3):
+            # A run that could not use its arguments costs nothing.
+            if child.returncode not in (0, 1):
                 sys.exit(f"{' '.join(arguments)}: exit status {child.returncode}")
             scale = 1 if sys.platform == "darwin" else 1024
             found = (usage.ru_utime + usage.ru_stime, time.monotonic() - start, usage.ru_maxrss * scale)
@@ -302,7 +303,7 @@ def rules(bench):
     shares = []
     for name in names:
         with open(config, "w") as file:
-            file.write(f"rules:\n  {name}: off\n")
+            file.write(f"rules:\n  {name}: {{severity: off, reason: measured}}\n")
         without = bench.run("lint", "--config", config, "-o", "concise", path, runs=3)[0]
         shares.append(((everything - without) / everything, name))
     for share, name in sorted(shares, reverse=True)[:5]:
