@@ -58,12 +58,16 @@ fn texts_mean_what_kubernetes_makes_of_them() {
             continue;
         };
         count += 1;
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .expect("a file has a name")
+            .to_string_lossy()
+            .into_owned();
         for (difference, what) in compare(&name, &text, &oracle.ask(&text)) {
             if let Some(kept) = &kept {
                 let place = kept.join(format!("{difference:?}"));
-                fs::create_dir_all(&place).unwrap();
-                fs::write(place.join(&name), &text).unwrap();
+                fs::create_dir_all(&place).expect("the directory of differences can be made");
+                fs::write(place.join(&name), &text).expect("a difference can be written");
             }
             found
                 .entry(difference)
@@ -88,8 +92,8 @@ fn texts_mean_what_kubernetes_makes_of_them() {
 /// All files below a directory, in order.
 fn files(directory: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+        .expect("the directory of texts can be read")
+        .map(|entry| entry.expect("an entry of it can be read").path())
         .collect();
     paths.sort();
     let below = |path: PathBuf| {
@@ -116,18 +120,22 @@ impl Oracle {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program runs");
-        let answers = BufReader::new(child.stdout.take().unwrap());
+        let answers = BufReader::new(child.stdout.take().expect("standard output is piped"));
         Self { child, answers }
     }
 
     fn ask(&mut self, text: &str) -> Value {
-        let input = self.child.stdin.as_mut().unwrap();
-        input.write_all(&(text.len() as u32).to_le_bytes()).unwrap();
-        input.write_all(text.as_bytes()).unwrap();
-        input.flush().unwrap();
+        let input = self.child.stdin.as_mut().expect("standard input is piped");
+        input
+            .write_all(&(text.len() as u32).to_le_bytes())
+            .expect("the oracle reads");
+        input.write_all(text.as_bytes()).expect("the oracle reads");
+        input.flush().expect("the oracle reads");
         let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap()
+        self.answers
+            .read_line(&mut line)
+            .expect("the oracle answers");
+        serde_json::from_str(&line).expect("an answer is JSON")
     }
 }
 
@@ -155,7 +163,9 @@ fn compare(name: &str, text: &str, answer: &Value) -> Vec<(Difference, String)> 
         .filter(|policy| policy.meta.is_accepted && policy.meta.opaque.is_none())
         .filter(|policy| policy.meta.api_version.value == "networking.k8s.io/v1")
         .collect();
-    let documents = answer["docs"].as_array().unwrap();
+    let documents = answer["docs"]
+        .as_array()
+        .expect("an answer lists its documents");
     let theirs: Vec<&Value> = documents
         .iter()
         .filter(|document| is_applied(document))
