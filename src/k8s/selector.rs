@@ -106,6 +106,19 @@ impl LabelSelector {
         labels.chain(listed).map(|value| value.as_str())
     }
 
+    /// The values that labels may have for it to match, with their keys: of `NotIn` and of keys
+    /// alone nothing.
+    pub fn wanted_values(&self) -> impl Iterator<Item = (&str, &str)> {
+        let labels = self.match_labels.iter();
+        let labels = labels.map(|label| (label.key.as_str(), label.value.as_str()));
+        let listed = self.match_expressions.iter();
+        let listed = listed.filter(|entry| entry.operator.value == Operator::In);
+        labels.chain(listed.flat_map(|entry| {
+            let values = entry.values.iter();
+            values.map(|value| (entry.key.as_str(), value.as_str()))
+        }))
+    }
+
     /// Whether the labels satisfy every requirement, text taken as it stands.
     #[must_use]
     pub fn matches(&self, labels: &Labels) -> bool {

@@ -12,11 +12,12 @@ mod sources;
 use self::mentions::Mentions;
 use self::sources::{Sources, makes_no_pods};
 use super::Context;
+use super::plugin_selectors::plugin_selectors;
 use crate::cluster::platform::{self, Operand};
 use crate::cluster::{Cluster, NamespaceId, WorkloadId};
-use crate::engine::{PodView, PolicyRef};
+use crate::engine::PolicyRef;
 use crate::k8s::{
-    CustomObject, Gateway, LabelSelector, Labels, Object, Operator, Prometheus, Truth, Workload,
+    CustomObject, Gateway, LabelSelector, Labels, Object, Prometheus, Truth, Workload,
 };
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -264,17 +265,13 @@ fn unmet(cx: &Context<'_>, namespace: NamespaceId) -> Vec<Option<PolicyRef>> {
             && cluster.workloads_behind(*id).next().is_none()
     });
     let name = cluster.namespace(namespace).name.as_str();
-    let of_plugin = super::plugin_rules::cilium_selectors(cluster);
-    let of_plugin = of_plugin.into_iter().filter(|place| {
-        let may_match = |id| {
-            let pod = PodView::workload(cluster, id);
-            place.selector.truth(&pod) != Truth::False
-        };
-        !place.is_peer
-            && place.policy.object.namespace() == Some(name)
-            && !cluster.workloads_in(namespace).any(may_match)
+    let of_plugin = plugin_selectors(cluster).into_iter().filter(|place| {
+        let mut workloads = cluster.workloads_in(namespace);
+        !place.is_peer()
+            && place.object.namespace() == Some(name)
+            && !workloads.any(|id| place.may_match(cluster, id))
     });
-    let of_plugin = of_plugin.map(|place| PolicyRef::Plugin(place.policy.id));
+    let of_plugin = of_plugin.map(|place| PolicyRef::Plugin(place.id));
     let subjects = subjects.map(PolicyRef::Network).chain(of_plugin);
     subjects.map(Some).chain(services.map(|_| None)).collect()
 }
@@ -292,20 +289,16 @@ fn asked_for(cluster: &Cluster) -> AskedFor<'_> {
             });
             if !is_elsewhere {
                 let namespace = cluster.policy(id).namespace;
-                ask(
-                    &mut found,
-                    namespace,
-                    place.selector,
-                    PolicyRef::Network(id),
-                );
+                let wanted = place.selector.wanted_values();
+                ask(&mut found, namespace, wanted, PolicyRef::Network(id));
             }
         }
     }
-    for place in super::plugin_rules::cilium_selectors(cluster) {
-        let namespaces = place.namespaces(cluster);
+    for place in plugin_selectors(cluster) {
+        let namespaces = place.looked_into(cluster);
         for namespace in namespaces.into_iter().flatten() {
-            let policy = PolicyRef::Plugin(place.policy.id);
-            ask(&mut found, namespace, place.selector.written(), policy);
+            let policy = PolicyRef::Plugin(place.id);
+            ask(&mut found, namespace, place.wanted_values(), policy);
         }
     }
     found
@@ -314,21 +307,10 @@ fn asked_for(cluster: &Cluster) -> AskedFor<'_> {
 fn ask<'a>(
     found: &mut AskedFor<'a>,
     namespace: NamespaceId,
-    selector: &'a LabelSelector,
+    wanted: impl IntoIterator<Item = (&'a str, &'a str)>,
     policy: PolicyRef,
 ) {
-    let labels = selector.match_labels.iter();
-    let labels = labels.map(|label| (label.key.as_str(), label.value.as_str()));
-    let listed = selector.match_expressions.iter();
-    let listed = listed.filter(|entry| entry.operator.value == Operator::In);
-    let listed = listed.flat_map(|entry| {
-        let values = entry.values.iter();
-        values.map(|value| (entry.key.as_str(), value.as_str()))
-    });
-    for (key, value) in labels.chain(listed) {
-        // Cilium's selectors may say where a label comes from.
-        let key = key.strip_prefix("k8s:").unwrap_or(key);
-        let key = key.strip_prefix("any:").unwrap_or(key);
+    for (key, value) in wanted {
         let policies = found.entry((namespace, key, value)).or_default();
         policies.insert(policy);
     }

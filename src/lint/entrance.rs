@@ -4,7 +4,7 @@
 //! Refuses to know who should get in.
 
 use super::unjudged::Unjudged;
-use super::{Context, service_ports};
+use super::{Context, plugin_selectors, service_ports};
 use crate::cluster::{Cluster, PolicyId, WorkloadId};
 use crate::diagnostic::Diagnostic;
 use crate::engine::program::{End, StageName};
@@ -103,9 +103,12 @@ impl<'c> Entrance<'c> {
             })
     }
 
-    /// Whether the policies of a CNI plugin let in somebody who is no pod: addresses outside,
-    /// other nodes, the API server, Cilium's own proxy.
+    /// Whether the policies of a CNI plugin let in somebody who is no pod: addresses, other
+    /// nodes, the API server, Cilium's own proxy.
     fn admits_ends(&self, engine: &Engine<'_>) -> bool {
+        if self.plugin_rules.iter().any(|rule| names_addresses(*rule)) {
+            return true;
+        }
         // An address of the internet that is in nobody's hands (RFC 5737).
         let stranger = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 77));
         let outside = Endpoint::Address(AddressRange::from(stranger));
@@ -314,11 +317,33 @@ fn network_policy(policy: &PolicyRef) -> Option<PolicyId> {
     }
 }
 
+/// Whether a rule of a CNI plugin's lets in by blocks of addresses, which may be those of whoever
+/// is meant.
+fn names_addresses(rule: RuleRef<'_>) -> bool {
+    match rule {
+        RuleRef::Cilium(_, rule) => rule.peer_fields.iter().any(|field| match &field.peers {
+            CiliumPeers::Cidrs(blocks) => !blocks.is_empty(),
+            CiliumPeers::CidrSets(sets) => !sets.is_empty(),
+            _ => false,
+        }),
+        RuleRef::Calico(rule) => {
+            let source = rule.peer(Direction::Ingress);
+            !source.nets.is_empty() || !source.not_nets.is_empty()
+        }
+        _ => false,
+    }
+}
+
 /// Whether a rule of a CNI plugin's may mean pods that no manifest has: a selector that matches
-/// no known workload. Of Calico's selectors nothing is asked.
+/// no known workload.
 fn may_mean_others(cluster: &Cluster, rule: RuleRef<'_>) -> bool {
-    let RuleRef::Cilium(_, rule) = rule else {
-        return true;
+    let rule = match rule {
+        RuleRef::Cilium(_, rule) => rule,
+        RuleRef::Calico(rule) => {
+            let source = rule.peer(Direction::Ingress);
+            return !source.is_everybody() && !plugin_selectors::is_known(cluster, source);
+        }
+        _ => return true,
     };
     rule.peer_fields.iter().any(|field| match &field.peers {
         CiliumPeers::Endpoints(selectors) => selectors.iter().any(|selector| {

@@ -35,6 +35,7 @@ pub mod platform;
 mod offer;
 pub mod plugin_dns;
 pub mod plugin_rules;
+pub mod plugin_selectors;
 pub mod plugins;
 pub mod ports;
 pub mod pod_selectors;

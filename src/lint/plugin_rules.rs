@@ -15,7 +15,7 @@ use crate::k8s::{
     PluginSpec, PolicyEffect, Protocol, Truth, is_opaque,
 };
 use crate::source::{SourceMap, Span};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// A policy of Cilium's that is enforced.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +113,22 @@ pub fn cilium_rules<'p, 'c>(
     }
     places.sort_by_key(|place| (place.policy.id, place.rule.span));
     places
+}
+
+/// What the program makes of one rule of a policy: whom it is about, and the rule as it is
+/// enforced; several where it depends on the family of addresses.
+pub type EnforcedRules<'p, 'c> =
+    HashMap<(PluginPolicyId, Span), Vec<(&'p PodSet<'c>, &'p Rule<'c>)>>;
+
+/// The rules of the policies of CNI plugins as they are enforced, by their policy and their text.
+#[must_use]
+pub fn enforced<'p, 'c>(program: &'p Program<'c>) -> EnforcedRules<'p, 'c> {
+    let mut found = EnforcedRules::new();
+    for (id, chain, rule) in rules(program) {
+        let of_text = found.entry((id, rule.origin.rule.span())).or_default();
+        of_text.push((&chain.subject, rule));
+    }
+    found
 }
 
 /// The rules of the policies of CNI plugins, wherever the program asks them.
@@ -318,11 +334,19 @@ pub struct CiliumSelectorPlace<'c> {
     pub path: String,
     /// What it is.
     pub selector: CiliumSelector<'c>,
-    /// Whether it names peers, and not the pods that its rule set is about.
-    pub is_peer: bool,
+    /// The rule whose peers it names; `None` where it names the pods that its rule set is about.
+    pub rule: Option<&'c CiliumRule>,
+    /// The one that names the pods that its rule set is about.
+    pub subject: &'c LabelSelector,
 }
 
 impl CiliumSelectorPlace<'_> {
+    /// Whether it names peers, and not the pods that its rule set is about.
+    #[must_use]
+    pub fn is_peer(&self) -> bool {
+        self.rule.is_some()
+    }
+
     /// The one namespace in which it looks for pods, or those that it names, as far as they are
     /// known; `None` where it may look into any.
     #[must_use]
@@ -354,7 +378,8 @@ pub fn cilium_selectors(cluster: &Cluster) -> Vec<CiliumSelectorPlace<'_>> {
                 policy,
                 path: format!("{}.endpointSelector", spec.path),
                 selector: CiliumSelector::subject(subject, namespace),
-                is_peer: false,
+                rule: None,
+                subject,
             });
             for rule in &spec.rules {
                 for field in &rule.peer_fields {
@@ -367,7 +392,8 @@ pub fn cilium_selectors(cluster: &Cluster) -> Vec<CiliumSelectorPlace<'_>> {
                             policy,
                             path: format!("{}.{place}.{name}[{index}]", spec.path),
                             selector: CiliumSelector::peer(selector, namespace),
-                            is_peer: true,
+                            rule: Some(rule),
+                            subject,
                         }
                     });
                     places.extend(places_of_field);

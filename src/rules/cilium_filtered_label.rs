@@ -78,7 +78,7 @@ impl Rule for CiliumFilteredLabel {
         }
         for place in plugin_rules::cilium_selectors(cluster) {
             for (key, operator) in place.selector.filtered_keys() {
-                let finding = describe(cx, key, operator, place.is_peer);
+                let finding = describe(cx, key, operator, place.is_peer());
                 cx.report(finding.about(place.policy.object.display(), place.path.as_str()));
             }
         }

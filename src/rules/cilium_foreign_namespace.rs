@@ -66,7 +66,7 @@ impl Rule for CiliumForeignNamespace {
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
         for place in plugin_rules::cilium_selectors(cx.cluster) {
-            let Some(own) = place.policy.object.namespace().filter(|_| !place.is_peer) else {
+            let Some(own) = place.policy.object.namespace().filter(|_| !place.is_peer()) else {
                 continue;
             };
             for (key, names) in place.selector.named_namespaces() {

@@ -79,7 +79,7 @@ impl Rule for CiliumImpliedNamespace {
             let own = place.selector.implied_namespace();
             let own = own.and_then(|own| cx.cluster.namespace_by_name(own));
             if let (true, Some(own), Some(labels)) =
-                (place.is_peer, own, place.selector.pod_labels())
+                (place.is_peer(), own, place.selector.pod_labels())
                 && let Some(finding) = check(cx, &place, own, &labels)
             {
                 cx.report(finding);

@@ -2,16 +2,18 @@
 
 use crate::cluster::{Cluster, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{self, CiliumSelector, Endpoint, Match, PodView};
+use crate::engine::program::{self, Ports};
+use crate::engine::{self, ConnectionSet, Endpoint, Match};
 use crate::k8s::{
-    Action, CiliumPeers, CiliumPortReference, CiliumSubject, Direction, LabelSelector,
-    NetworkPolicyRule, PeerPlace, PortReference, Truth, WorkloadKind,
+    Action, Direction, LabelSelector, NetworkPolicyRule, PeerPlace, PortReference, WorkloadKind,
 };
-use crate::lint::plugin_rules::{self, CiliumPlace};
+use crate::lint::plugin_rules::{self, EnforcedRules};
+use crate::lint::plugin_selectors::{PluginSelector, plugin_selectors};
 use crate::lint::unjudged::Unjudged;
 use crate::lint::{
     Category, Context, Rule, RuleMeta, declare_rule, entrance, service_ports, snippet,
 };
+use std::collections::BTreeSet;
 
 declare_rule! {
     /// ## What it does
@@ -19,8 +21,8 @@ declare_rule! {
     /// Reports a rule between pods that are named by their labels on both sides,
     /// where the policies of the other side let none of it through: an `egress` rule to pods
     /// that are isolated for ingress and do not admit the sender, or an `ingress` rule from
-    /// pods that are isolated for egress and may not send. Rules of Cilium count as well, and so
-    /// do the policies of every kind on the other side.
+    /// pods that are isolated for egress and may not send. Rules of Cilium and of Calico count
+    /// as well, and so do the policies of every kind on the other side.
     ///
     /// ## Why is this bad?
     ///
@@ -156,9 +158,9 @@ impl Rule for OneSidedFlow {
             }
         }
         let program = cx.program();
-        let places = plugin_rules::cilium_rules(cluster, &program);
-        let promises: Vec<CiliumPromise<'_, '_>> = (places.iter())
-            .flat_map(|place| CiliumPromise::all_of(cx, place))
+        let enforced = plugin_rules::enforced(&program);
+        let promises: Vec<PluginPromise<'_, '_>> = (plugin_selectors(cluster).into_iter())
+            .filter_map(|selector| PluginPromise::of(cx, selector, &enforced))
             .collect();
         for promise in &promises {
             if promise.is_broken(cx, &unjudged) && !promise.is_named_by(&promises) {
@@ -188,11 +190,12 @@ struct Promise<'c> {
     flows: Flows,
 }
 
-/// A rule and a peer of a policy of Cilium's.
-struct CiliumPromise<'p, 'c> {
-    place: &'p CiliumPlace<'p, 'c>,
+/// A rule and a peer of a CNI plugin's policy.
+struct PluginPromise<'p, 'c> {
     /// The peer's selector.
-    selector: CiliumSelector<'c>,
+    selector: PluginSelector<'c>,
+    /// The rule as it is enforced.
+    rules: Vec<&'p program::Rule<'c>>,
     flows: Flows,
 }
 
@@ -431,55 +434,46 @@ impl Flows {
     }
 }
 
-impl<'p, 'c> CiliumPromise<'p, 'c> {
-    /// The peers of a rule that allows, which name pods by labels.
-    fn all_of(cx: &Context<'c>, place: &'p CiliumPlace<'p, 'c>) -> Vec<Self> {
+impl<'p, 'c> PluginPromise<'p, 'c> {
+    /// A peer of a rule that allows, which names pods by labels.
+    fn of(
+        cx: &Context<'c>,
+        selector: PluginSelector<'c>,
+        enforced: &EnforcedRules<'p, 'c>,
+    ) -> Option<Self> {
         let cluster = cx.cluster;
-        let is_about_pods = match &place.spec.subject {
-            CiliumSubject::Endpoints(selector) => !selector.is_empty(),
-            CiliumSubject::Nodes(_) => false,
-        };
-        let allows = place.enforced.action == Action::Accept && !place.enforced.is_opaque;
-        let subjects = match is_about_pods && allows {
-            true => plugin_rules::workloads_of(cluster, place.subject),
-            false => Vec::new(),
-        };
-        if subjects.is_empty() {
-            return Vec::new();
+        let peer_of = selector.peer_of.filter(|it| it.is_about_some)?;
+        selector.pods.as_ref().filter(|pods| !pods.is_empty())?;
+        let of_text = enforced.get(&(selector.id, peer_of.rule))?;
+        let allows = |rule: &program::Rule<'_>| rule.action == Action::Accept && !rule.is_opaque;
+        if !of_text.iter().all(|(_, rule)| allows(rule)) {
+            return None;
         }
-        let namespace = place.policy.object.namespace();
-        let selectors = place
-            .rule
-            .peer_fields
-            .iter()
-            .flat_map(|field| match &field.peers {
-                CiliumPeers::Endpoints(selectors) => selectors.as_slice(),
-                _ => &[],
-            });
-        let promise = |selector: &'c LabelSelector| {
-            let selector = CiliumSelector::peer(selector, namespace);
-            selector.pod_labels().filter(|labels| !labels.is_empty())?;
-            let matches =
-                |id: &WorkloadId| selector.truth(&PodView::workload(cluster, *id)) == Truth::True;
-            let others: Vec<WorkloadId> = cluster.workload_ids().filter(matches).collect();
-            let direction = place.rule.section.direction();
-            let flows = Flows {
-                direction,
-                subjects: subjects.clone(),
-                others,
-            };
-            (!flows.others.is_empty()).then_some(Self {
-                place,
-                selector,
-                flows,
-            })
+        let subjects = of_text.iter();
+        let subjects = subjects.flat_map(|(pods, _)| plugin_rules::workloads_of(cluster, pods));
+        let subjects: BTreeSet<WorkloadId> = subjects.collect();
+        let flows = Flows {
+            direction: peer_of.direction,
+            subjects: subjects.into_iter().collect(),
+            others: selector.matching(cluster),
         };
-        selectors.filter_map(promise).collect()
+        let has_pods = !flows.subjects.is_empty() && !flows.others.is_empty();
+        has_pods.then(|| Self {
+            selector,
+            rules: of_text.iter().map(|(_, rule)| *rule).collect(),
+            flows,
+        })
     }
 
     fn is_broken(&self, cx: &Context<'_>, unjudged: &Unjudged) -> bool {
-        let rule = self.place.enforced;
-        let promised = |destination: &Endpoint<'_>| engine::ports_of(rule, destination);
+        let promised = |destination: &Endpoint<'_>| {
+            let of_rules = self.rules.iter();
+            let of_rules = of_rules.map(|rule| engine::ports_of(rule, destination));
+            of_rules.fold(Match::exactly(ConnectionSet::none()), |all, one| Match {
+                certain: all.certain.union(&one.certain),
+                possible: all.possible.union(&one.possible),
+            })
+        };
         self.flows.are_blocked(cx, unjudged, &promised) && !self.has_port_of_service(cx)
     }
 
@@ -497,41 +491,42 @@ impl<'p, 'c> CiliumPromise<'p, 'c> {
 
     /// Whether a number is a Service's port: another rule says so.
     fn has_port_of_service(&self, cx: &Context<'_>) -> bool {
-        let rules = self
-            .place
-            .rule
-            .to_ports
+        let entries = self
+            .rules
             .iter()
-            .flat_map(|ports| &ports.value);
-        let mut ports = rules.flat_map(|rule| &rule.ports);
-        ports.any(|port| {
-            let CiliumPortReference::Number(number) = port.port.value else {
-                return false;
-            };
+            .flat_map(|rule| rule.ports.iter().flatten());
+        let numbers = entries.filter_map(|entry| match &entry.ports {
+            Ports::Numbers(protocol, ports) => Some((*protocol, ports)),
+            _ => None,
+        });
+        let mut single = numbers.flat_map(|(protocol, ports)| {
+            let ranges = ports.ranges().iter();
+            ranges
+                .filter(|(first, last)| first == last)
+                .map(move |(port, _)| (protocol, *port))
+        });
+        single.any(|(protocol, port)| {
             let destinations = self.flows.destinations();
-            let mut protocols = port.protocol.protocols().iter();
-            protocols.any(|protocol| {
-                !service_ports::translated(cx.cluster, destinations, *protocol, number).is_empty()
-            })
+            !service_ports::translated(cx.cluster, destinations, protocol, port).is_empty()
         })
     }
 
     fn describe(&self, cx: &Context<'_>) -> Diagnostic {
-        let place = self.place;
-        let span = self.selector.written().requirements_span();
+        let selector = &self.selector;
+        let pods = selector.pods.as_ref();
+        let span = pods.map_or(selector.object.meta.name.span, |it| it.requirements_span());
         let finding = self.flows.describe(cx, |message| {
             cx.finding(span, message)
-                .about(place.policy.object.display(), place.path())
+                .about(selector.object.display(), selector.path.as_str())
         });
-        let (field, peers) = match self.flows.opposite() {
-            Direction::Ingress => ("ingress", "fromEndpoints"),
-            Direction::Egress => ("egress", "toEndpoints"),
-        };
+        let opposite = self.flows.opposite();
         finding
             .label("nothing gets through to these pods")
             .help(format!(
-                "allow it on the other side too, by `{peers}` in `{field}` of a policy for these \
-                 pods; or delete this rule"
+                "allow it on the other side too, by `{}` in `{}` of a policy for these pods; or \
+                 delete this rule",
+                selector.field_of_peers(opposite),
+                opposite.field(),
             ))
     }
 }

@@ -5,7 +5,7 @@ use crate::cluster::{NAMESPACE_NAME_LABEL, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{LabelSelector, Operator};
 use crate::lint::near_miss::{self, NearMiss};
-use crate::lint::plugin_rules::{self, CiliumSelectorPlace};
+use crate::lint::plugin_selectors::{PluginSelector, plugin_selectors};
 use crate::lint::{Category, Context, Rule, RuleMeta, Settings, declare_rule, pod_selectors};
 use crate::source::{Edit, Spanned};
 use std::collections::BTreeMap;
@@ -172,26 +172,26 @@ impl Rule for UnmatchedNamespaceSelector {
                 .collect();
             cx.report(pod_selectors::with_repeats(finding, cx, &others));
         }
-        for place in plugin_rules::cilium_selectors(cx.cluster) {
-            if let Some(finding) = of_cilium(cx, &place) {
+        for place in plugin_selectors(cx.cluster) {
+            if let Some(finding) = of_plugin(cx, &place) {
                 cx.report(finding);
             }
         }
     }
 }
 
-/// A peer of Cilium's that asks for a namespace which is not there, where one is that it nearly
-/// asks for.
-fn of_cilium(cx: &Context<'_>, place: &CiliumSelectorPlace<'_>) -> Option<Diagnostic> {
-    let selector = place.selector.namespaces().filter(|_| place.is_peer)?;
-    if matches_something(cx, &selector) {
+/// A peer of a CNI plugin's policy that asks for a namespace which is not there, where one is
+/// that it nearly asks for.
+fn of_plugin(cx: &Context<'_>, place: &PluginSelector<'_>) -> Option<Diagnostic> {
+    let selector = place.namespaces.as_ref().filter(|_| place.is_peer())?;
+    if matches_something(cx, selector) {
         return None;
     }
     let message = format!("no namespace matches `{selector}`, so this peer matches nobody");
     let finding = cx
         .finding(selector.requirements_span(), message)
-        .about(place.policy.object.display(), place.path.as_str());
-    if let Some(near) = near_miss(cx, &selector) {
+        .about(place.object.display(), place.path.as_str());
+    if let Some(near) = near_miss(cx, selector) {
         let name = &cx.cluster.namespace(near.of).name;
         let has = format!(
             "namespace `{name}` has `{}`: {}",
@@ -203,7 +203,7 @@ fn of_cilium(cx: &Context<'_>, place: &CiliumSelectorPlace<'_>) -> Option<Diagno
                 .help(format!("did you mean `{}`?", near.label)),
         );
     }
-    let (_, meant) = near_name(cx, &selector)?;
+    let (_, meant) = near_name(cx, selector)?;
     Some(
         finding
             .label(format!("there is a namespace `{meant}`"))

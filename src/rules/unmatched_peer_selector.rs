@@ -2,11 +2,12 @@
 
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::engine::{PodView, PolicyRef};
-use crate::k8s::{self, LabelSelector, Operator, PeerPlace, Truth};
+use crate::engine::PolicyRef;
+use crate::k8s::{self, LabelSelector, Operator, PeerPlace};
 use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss, plugin_rules};
+use crate::lint::plugin_selectors::plugin_selectors;
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss};
 use crate::source::Edit;
 
 declare_rule! {
@@ -101,25 +102,25 @@ impl Rule for UnmatchedPeerSelector {
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let cluster = cx.cluster;
-        for place in plugin_rules::cilium_selectors(cluster) {
-            let namespaces = place.namespaces(cluster).filter(|_| place.is_peer);
-            let labels = place.selector.pod_labels();
+        for place in plugin_selectors(cluster) {
+            let namespaces = place.looked_into(cluster).filter(|_| place.is_peer());
+            let labels = place.pods.as_ref();
             let labels = labels.filter(|labels| !labels.is_empty() && !labels.is_opaque());
             let (Some(namespaces), Some(selector)) = (namespaces, labels) else {
                 continue;
             };
-            let matches =
-                |id| place.selector.truth(&PodView::workload(cluster, id)) != Truth::False;
-            if workloads(cluster, &namespaces).any(matches) {
+            let is_matched = workloads(cluster, &namespaces).any(|id| place.may_match(cluster, id));
+            if is_matched || place.may_match_addresses(cluster) {
                 continue;
             }
             let peer = PodPeer {
-                policy: PolicyRef::Plugin(place.policy.id),
-                object: place.policy.object.display(),
+                policy: PolicyRef::Plugin(place.id),
+                object: place.object.display(),
                 path: place.path.clone(),
                 namespaces: &namespaces,
-                names_namespace: place.selector.implied_namespace().is_none(),
-                selector: &selector,
+                names_namespace: place.names_namespace(),
+                selector,
+                fix: place.has_places.then_some(FixClass::Widening),
             };
             if let Some(finding) = judge(cx, &peer) {
                 cx.report(finding);
@@ -155,6 +156,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         namespaces: &namespaces,
         names_namespace: namespace_selector.is_some(),
         selector,
+        fix: Some(FixClass::Widening),
     };
     if let Some(finding) = judge(cx, &peer) {
         cx.report(finding);
@@ -172,6 +174,8 @@ struct PodPeer<'s> {
     /// Whether it says so itself.
     names_namespace: bool,
     selector: &'s LabelSelector,
+    /// What a fix of the selector does, where one can be made.
+    fix: Option<FixClass>,
 }
 
 fn judge(cx: &Context<'_>, peer: &PodPeer<'_>) -> Option<Diagnostic> {
@@ -212,7 +216,7 @@ fn judge(cx: &Context<'_>, peer: &PodPeer<'_>) -> Option<Diagnostic> {
                 Mismatch::Elsewhere { namespace, .. } => Some(*namespace),
                 _ => None,
             };
-            let mut finding = mismatch.point_out(cx, finding, Some(FixClass::Widening));
+            let mut finding = mismatch.point_out(cx, finding, peer.fix);
             if let Some(home) = home {
                 let home = &cluster.namespace(home).name;
                 finding = finding.help(format!("select namespace `{home}`, if its pods are meant"));

@@ -2,13 +2,12 @@
 
 use crate::cluster::{NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, FixClass, Severity};
-use crate::engine::{PodView, PolicyRef};
-use crate::k8s::{self, Direction, LabelSelector, Truth};
+use crate::engine::PolicyRef;
+use crate::k8s::{self, Direction, LabelSelector};
 use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
-use crate::lint::{
-    Category, Context, Rule, RuleMeta, declare_rule, isolation, platform, plugin_rules,
-};
+use crate::lint::plugin_selectors::plugin_selectors;
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, platform};
 
 declare_rule! {
     /// ## What it does
@@ -120,24 +119,23 @@ impl Rule for UnmatchedPodSelector {
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let cluster = cx.cluster;
-        for place in plugin_rules::cilium_selectors(cluster) {
-            let namespace = place.policy.object.namespace().filter(|_| !place.is_peer);
+        for place in plugin_selectors(cluster) {
+            let namespace = place.object.namespace().filter(|_| !place.is_peer());
             let namespace = namespace.and_then(|name| cluster.namespace_by_name(name));
-            let (Some(namespace), Some(selector)) = (namespace, place.selector.pod_labels()) else {
+            let (Some(namespace), Some(selector)) = (namespace, &place.pods) else {
                 continue;
             };
-            let matches =
-                |id| place.selector.truth(&PodView::workload(cluster, id)) != Truth::False;
-            if cluster.workloads_in(namespace).any(matches) {
+            let mut workloads = cluster.workloads_in(namespace);
+            if workloads.any(|id| place.may_match(cluster, id)) {
                 continue;
             }
             let subject = Subject {
-                policy: PolicyRef::Plugin(place.policy.id),
-                object: place.policy.object.display(),
+                policy: PolicyRef::Plugin(place.id),
+                object: place.object.display(),
                 path: &place.path,
                 namespace,
-                selector: &selector,
-                is_at_home: place.policy.object.meta.namespace.is_some(),
+                selector,
+                is_at_home: place.object.meta.namespace.is_some(),
             };
             if let Some(finding) = check(cx, &subject) {
                 cx.report(finding);

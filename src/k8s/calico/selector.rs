@@ -6,6 +6,8 @@
 
 mod token;
 
+use crate::k8s::{Label, LabelSelector, LabelSelectorRequirement, Operator};
+use crate::source::{Span, Spanned};
 use std::fmt;
 use token::{Token, tokens};
 
@@ -165,6 +167,92 @@ impl CalicoSelector {
             | Self::NotIn { key, .. } => vec![key],
             Self::Not(inner) => inner.keys(),
             Self::And(parts) | Self::Or(parts) => parts.iter().flat_map(Self::keys).collect(),
+        }
+    }
+}
+
+impl CalicoSelector {
+    /// The same as a selector of Kubernetes' says it, every part of it at the place of the whole
+    /// text; `None` where Kubernetes has no words for it: alternatives, parts of values,
+    /// `global()`.
+    #[must_use]
+    pub fn to_label_selector(&self, span: Span) -> Option<LabelSelector> {
+        let mut selector = LabelSelector::everything(span);
+        self.add_to(&mut selector)?;
+        Some(selector)
+    }
+
+    fn add_to(&self, selector: &mut LabelSelector) -> Option<()> {
+        let span = selector.span;
+        let mut require = |key: &str, operator, values: &[String]| {
+            let values = values.iter();
+            selector.match_expressions.push(LabelSelectorRequirement {
+                span,
+                key: Spanned::new(key.to_owned(), span),
+                operator: Spanned::new(operator, span),
+                values: values.map(|it| Spanned::new(it.clone(), span)).collect(),
+            });
+            Some(())
+        };
+        match self {
+            Self::All => Some(()),
+            Self::Has(key) => require(key, Operator::Exists, &[]),
+            Self::In { key, values } if !values.is_empty() => require(key, Operator::In, values),
+            Self::NotIn { key, values } if !values.is_empty() => {
+                require(key, Operator::NotIn, values)
+            }
+            Self::Compare {
+                key,
+                comparison,
+                value,
+            } => match comparison {
+                Comparison::Equal => {
+                    selector.match_labels.push(Label {
+                        key: Spanned::new(key.clone(), span),
+                        value: Spanned::new(value.clone(), span),
+                    });
+                    Some(())
+                }
+                Comparison::NotEqual => require(key, Operator::NotIn, std::slice::from_ref(value)),
+                Comparison::Contains | Comparison::StartsWith | Comparison::EndsWith => None,
+            },
+            Self::Not(inner) => match &**inner {
+                Self::Has(key) => require(key, Operator::DoesNotExist, &[]),
+                Self::In { key, values } if !values.is_empty() => {
+                    require(key, Operator::NotIn, values)
+                }
+                Self::Compare {
+                    key,
+                    comparison: Comparison::Equal,
+                    value,
+                } => require(key, Operator::NotIn, std::slice::from_ref(value)),
+                _ => None,
+            },
+            Self::And(parts) => {
+                let mut parts = parts.iter();
+                parts.try_for_each(|part| part.add_to(selector))
+            }
+            Self::Global | Self::In { .. } | Self::NotIn { .. } | Self::Or(_) => None,
+        }
+    }
+
+    /// The values that labels may have for it to hold, with their keys, in the order of the text.
+    #[must_use]
+    pub fn wanted_values(&self) -> Vec<(&str, &str)> {
+        match self {
+            Self::Compare {
+                key,
+                comparison: Comparison::Equal,
+                value,
+            } => vec![(key, value)],
+            Self::In { key, values } => {
+                let values = values.iter();
+                values.map(|value| (key.as_str(), value.as_str())).collect()
+            }
+            Self::And(parts) | Self::Or(parts) => {
+                parts.iter().flat_map(Self::wanted_values).collect()
+            }
+            _ => Vec::new(),
         }
     }
 }

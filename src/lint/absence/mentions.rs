@@ -5,6 +5,7 @@
 //! of a label as a word of its own is enough.
 
 use super::super::Context;
+use super::super::plugin_selectors::plugin_selectors;
 use super::is_unknown_maker;
 use crate::k8s::{Document, LabelSelector, Operator, Outcome};
 use std::collections::{HashMap, HashSet};
@@ -119,7 +120,10 @@ fn stands_for_pods(document: &Document) -> bool {
 fn values_of_selectors<'a>(cx: &Context<'a>) -> HashSet<&'a str> {
     let policies = cx.cluster.policy_ids();
     let selectors = policies.flat_map(|id| super::super::pod_selectors::in_policy(cx.cluster, id));
-    selectors.flat_map(|place| wanted(place.selector)).collect()
+    let of_plugin = plugin_selectors(cx.cluster).into_iter();
+    let of_plugin = of_plugin.flat_map(|place| place.wanted_values());
+    let selectors = selectors.flat_map(|place| wanted(place.selector));
+    selectors.chain(of_plugin.map(|(_, value)| value)).collect()
 }
 
 /// The values that the selector asks for, one for each key.

@@ -138,3 +138,28 @@ fn broken_texts_are_refused_without_a_panic() {
         }
     }
 }
+
+#[test]
+fn what_kubernetes_can_say_means_the_same() {
+    let span = Span::new(crate::source::SourceMap::default().add("a", ""), 0, 0);
+    let (mut seed, mut said) = (3, 0);
+    let labels = [
+        vec![],
+        vec![("app", "web")],
+        vec![("app", "x"), ("in", "web")],
+        vec![("a.b/c", "it's"), ("has", "e"), ("in", "")],
+    ];
+    for _ in 0..5_000 {
+        let selector = random(&mut seed, 2);
+        let Some(same) = selector.to_label_selector(span) else {
+            continue;
+        };
+        said += 1;
+        for labels in &labels {
+            let get = |key: &str| labels.iter().find(|(k, _)| *k == key).map(|(_, v)| *v);
+            let expected = selector.matches(&get);
+            assert_eq!(same.matches_by(get), expected, "{selector}: {labels:?}");
+        }
+    }
+    assert!(said > 1_000, "{said}");
+}

@@ -1,0 +1,348 @@
+//! The selectors of pods in the policies of the CNI plugin in force, whatever their dialect: what
+//! each amounts to in the selectors of Kubernetes.
+//!
+//! Refuses to know what is wrong with any, and what only one dialect has. Policies that nobody
+//! enforces are not here.
+
+use super::plugin_rules::{self, CalicoInForce, CiliumSelectorPlace};
+use crate::cluster::{Cluster, NamespaceId, PluginPolicyId, WorkloadId};
+use crate::engine::PodView;
+use crate::k8s::{
+    CalicoEntity, CalicoSelector, Direction, LabelSelector, NAMESPACE_NAME_LABEL, PluginPolicy,
+    Truth,
+};
+use crate::source::{Span, Spanned};
+
+/// Labels that Calico gives to endpoints, and that no manifest of a pod has (K5).
+const CALICO_KEYS: [&str; 3] = ["pcns.", "pcsa.", "projectcalico.org/"];
+
+/// What Calico calls the namespace of a label set by its name.
+const CALICO_NAME_KEY: &str = "projectcalico.org/name";
+
+/// A selector of pods.
+#[derive(Clone, Debug)]
+pub struct PluginSelector<'c> {
+    /// Its policy.
+    pub id: PluginPolicyId,
+    /// The object.
+    pub object: &'c PluginPolicy,
+    /// Its path, such as `spec.ingress[0].fromEndpoints[1]`.
+    pub path: String,
+    /// The rule whose peers it names; `None` where it names the pods that rules are about.
+    pub peer_of: Option<PeerOf>,
+    /// What it asks of pods by their labels; `None` where it asks for something that no manifest
+    /// of a pod says, or that selectors of Kubernetes cannot say.
+    pub pods: Option<LabelSelector>,
+    /// What it asks of the namespace of pods by labels; `None` where it asks for nothing, or for
+    /// what selectors of Kubernetes cannot say.
+    pub namespaces: Option<LabelSelector>,
+    /// Whether the values in it have places of their own, so that one can be put in place of
+    /// another.
+    pub has_places: bool,
+    dialect: Dialect<'c>,
+}
+
+/// A rule of a policy, as far as one who looks at its peers has to know.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerOf {
+    /// Its direction.
+    pub direction: Direction,
+    /// Its text.
+    pub rule: Span,
+    /// Whether it is for pods that its policy names, and not for every pod.
+    pub is_about_some: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Dialect<'c> {
+    Cilium(CiliumSelectorPlace<'c>),
+    Calico {
+        pods: Option<&'c CalicoSelector>,
+        /// Whether it names namespaces itself.
+        names_namespace: bool,
+        /// Whether its end of the rule asks for nothing else.
+        is_whole: bool,
+    },
+}
+
+/// All of them, in the order of the policies and of their text.
+#[must_use]
+pub fn plugin_selectors(cluster: &Cluster) -> Vec<PluginSelector<'_>> {
+    let of_cilium = plugin_rules::cilium_selectors(cluster).into_iter();
+    let of_calico = plugin_rules::calico_policies(cluster).flat_map(|policy| calico(&policy));
+    of_cilium.map(cilium).chain(of_calico).collect()
+}
+
+fn cilium(place: CiliumSelectorPlace<'_>) -> PluginSelector<'_> {
+    PluginSelector {
+        id: place.policy.id,
+        object: place.policy.object,
+        path: place.path.clone(),
+        peer_of: place.rule.map(|rule| PeerOf {
+            direction: rule.section.direction(),
+            rule: rule.span,
+            is_about_some: !place.subject.is_empty(),
+        }),
+        pods: place.selector.pod_labels(),
+        namespaces: place.selector.namespaces(),
+        has_places: true,
+        dialect: Dialect::Cilium(place),
+    }
+}
+
+fn calico<'c>(policy: &CalicoInForce<'c>) -> Vec<PluginSelector<'c>> {
+    let CalicoInForce { id, object, policy } = *policy;
+    let subject = CalicoEnd {
+        selector: policy.selector.as_ref(),
+        namespaces: policy.namespace_selector.as_ref(),
+        is_narrowed: policy.service_account_selector.is_some(),
+        is_whole: true,
+        span: object.meta.name.span,
+    };
+    let is_about_some =
+        (policy.selector.as_ref()).is_some_and(|it| it.value != CalicoSelector::All);
+    let mut found = vec![subject.place(id, object, "spec.selector".to_owned(), None)];
+    for direction in Direction::BOTH {
+        for (index, rule) in policy.rules(direction).iter().enumerate() {
+            let field = match direction {
+                Direction::Ingress => "source",
+                Direction::Egress => "destination",
+            };
+            let path = format!("spec.{}[{index}].{field}.selector", direction.field());
+            let peer = CalicoEnd::of(rule.peer(direction), rule.span);
+            let peer_of = PeerOf {
+                direction,
+                rule: rule.span,
+                is_about_some,
+            };
+            found.push(peer.place(id, object, path, Some(peer_of)));
+        }
+    }
+    found
+}
+
+/// What an end of a rule of Calico's, or a policy, asks of pods.
+struct CalicoEnd<'c> {
+    selector: Option<&'c Spanned<CalicoSelector>>,
+    namespaces: Option<&'c Spanned<CalicoSelector>>,
+    /// Whether it asks for more than selectors of labels say.
+    is_narrowed: bool,
+    /// Whether it asks for nothing but labels and namespaces.
+    is_whole: bool,
+    span: Span,
+}
+
+impl<'c> CalicoEnd<'c> {
+    fn of(entity: &'c CalicoEntity, span: Span) -> Self {
+        Self {
+            selector: entity.selector.as_ref(),
+            namespaces: entity.namespace_selector.as_ref(),
+            is_narrowed: entity.service.is_some()
+                || entity.service_account_selector.is_some()
+                || !entity.service_account_names.is_empty(),
+            is_whole: entity.not_selector.is_none()
+                && entity.nets.is_empty()
+                && entity.not_nets.is_empty(),
+            span,
+        }
+    }
+
+    /// What it asks of pods.
+    fn pods(&self) -> Option<LabelSelector> {
+        let is_of_pods = |selector: &LabelSelector| {
+            let mut keys = keys(selector);
+            keys.all(|key| !CALICO_KEYS.iter().any(|prefix| key.starts_with(prefix)))
+        };
+        let pods = match self.selector {
+            None => Some(LabelSelector::everything(self.span)),
+            Some(selector) => (selector.value.to_label_selector(selector.span)).filter(is_of_pods),
+        };
+        pods.filter(|_| !self.is_narrowed)
+    }
+
+    /// What it asks of namespaces.
+    fn namespace_labels(&self) -> Option<LabelSelector> {
+        let written = self.namespaces?;
+        let mut selector = written.value.to_label_selector(written.span)?;
+        let labels = selector.match_labels.iter_mut().map(|it| &mut it.key);
+        let entries = selector.match_expressions.iter_mut().map(|it| &mut it.key);
+        for key in labels.chain(entries) {
+            if key.value == CALICO_NAME_KEY {
+                NAMESPACE_NAME_LABEL.clone_into(&mut key.value);
+            }
+        }
+        Some(selector)
+    }
+
+    fn place(
+        &self,
+        id: PluginPolicyId,
+        object: &'c PluginPolicy,
+        path: String,
+        peer_of: Option<PeerOf>,
+    ) -> PluginSelector<'c> {
+        PluginSelector {
+            id,
+            object,
+            path,
+            peer_of,
+            pods: self.pods(),
+            namespaces: self.namespace_labels(),
+            has_places: false,
+            dialect: Dialect::Calico {
+                pods: self.selector.map(|it| &it.value),
+                names_namespace: self.namespaces.is_some(),
+                is_whole: self.is_whole,
+            },
+        }
+    }
+}
+
+/// Whether a known workload may have the labels that an end of a rule of Calico's asks for, its
+/// own namespace aside. What no selector of Kubernetes' can say no workload is known to have.
+#[must_use]
+pub fn is_known(cluster: &Cluster, entity: &CalicoEntity) -> bool {
+    let places = [&entity.selector, &entity.namespace_selector];
+    let Some(span) = places.into_iter().flatten().map(|it| it.span).next() else {
+        return false;
+    };
+    let end = CalicoEnd::of(entity, span);
+    let Some(pods) = end.pods() else {
+        return false;
+    };
+    let namespaces = match end.namespaces {
+        None => None,
+        Some(_) => match end.namespace_labels() {
+            None => return false,
+            known => known,
+        },
+    };
+    cluster.workload_ids().any(|id| {
+        let workload = cluster.workload(id);
+        let home = &cluster.namespace(workload.namespace).labels;
+        pods.matches_opaque(&workload.object.labels) != Truth::False
+            && (namespaces.as_ref()).is_none_or(|it| it.matches_opaque(home) != Truth::False)
+    })
+}
+
+fn keys(selector: &LabelSelector) -> impl Iterator<Item = &str> {
+    let labels = selector.match_labels.iter().map(|it| it.key.as_str());
+    let entries = selector.match_expressions.iter();
+    labels.chain(entries.map(|it| it.key.as_str()))
+}
+
+impl<'c> PluginSelector<'c> {
+    /// The known workloads whose pods are surely meant, in order.
+    #[must_use]
+    pub fn matching(&self, cluster: &'c Cluster) -> Vec<WorkloadId> {
+        let homes = self.looked_into(cluster);
+        let is_meant = |id: &WorkloadId| match (&self.dialect, &self.pods) {
+            (Dialect::Cilium(place), _) => {
+                place.selector.truth(&PodView::workload(cluster, *id)) == Truth::True
+            }
+            (Dialect::Calico { is_whole, .. }, Some(pods)) => {
+                let workload = cluster.workload(*id);
+                let is_home = homes
+                    .as_ref()
+                    .is_none_or(|it| it.contains(&workload.namespace));
+                let labels = &workload.object.labels;
+                let is_pod = !workload.object.host_network;
+                *is_whole && is_home && is_pod && pods.matches_opaque(labels) == Truth::True
+            }
+            (Dialect::Calico { .. }, None) => false,
+        };
+        cluster.workload_ids().filter(is_meant).collect()
+    }
+
+    /// Whether a workload's pods may be meant, wherever they are looked for.
+    #[must_use]
+    pub fn may_match(&self, cluster: &'c Cluster, id: WorkloadId) -> bool {
+        match (&self.dialect, &self.pods) {
+            (Dialect::Cilium(place), _) => {
+                place.selector.truth(&PodView::workload(cluster, id)) != Truth::False
+            }
+            (Dialect::Calico { .. }, Some(pods)) => {
+                pods.matches_opaque(&cluster.workload(id).object.labels) != Truth::False
+            }
+            (Dialect::Calico { .. }, None) => true,
+        }
+    }
+
+    /// Whether addresses that somebody has named may be meant: a network set of Calico's has
+    /// labels as pods have (K6).
+    #[must_use]
+    pub fn may_match_addresses(&self, cluster: &Cluster) -> bool {
+        let (Dialect::Calico { .. }, Some(pods), true) =
+            (&self.dialect, &self.pods, self.is_peer())
+        else {
+            return false;
+        };
+        let mut sets = cluster.plugin_resources().network_sets.iter();
+        sets.any(|set| pods.matches_opaque(&set.meta.labels) != Truth::False)
+    }
+
+    /// Whether it names peers, and not the pods that rules are about.
+    #[must_use]
+    pub fn is_peer(&self) -> bool {
+        self.peer_of.is_some()
+    }
+
+    /// The namespaces in which it looks for pods, as far as they are known; `None` where it may
+    /// look into any.
+    #[must_use]
+    pub fn looked_into(&self, cluster: &Cluster) -> Option<Vec<NamespaceId>> {
+        match &self.dialect {
+            Dialect::Cilium(place) => place.namespaces(cluster),
+            Dialect::Calico {
+                names_namespace: false,
+                ..
+            } => {
+                let own = self.object.namespace()?;
+                Some(cluster.namespace_by_name(own).into_iter().collect())
+            }
+            Dialect::Calico { .. } => {
+                let selector = self.namespaces.as_ref().filter(|it| !it.is_opaque())?;
+                let is_one = |id: &NamespaceId| selector.matches(&cluster.namespace(*id).labels);
+                Some(cluster.namespace_ids().filter(is_one).collect())
+            }
+        }
+    }
+
+    /// Whether it says itself in which namespaces it looks for pods.
+    #[must_use]
+    pub fn names_namespace(&self) -> bool {
+        match &self.dialect {
+            Dialect::Cilium(place) => place.selector.implied_namespace().is_none(),
+            Dialect::Calico {
+                names_namespace, ..
+            } => *names_namespace,
+        }
+    }
+
+    /// The field by which a rule of its dialect names peers in a direction.
+    #[must_use]
+    pub fn field_of_peers(&self, direction: Direction) -> &'static str {
+        match (&self.dialect, direction) {
+            (Dialect::Cilium(_), Direction::Ingress) => "fromEndpoints",
+            (Dialect::Cilium(_), Direction::Egress) => "toEndpoints",
+            (Dialect::Calico { .. }, Direction::Ingress) => "source.selector",
+            (Dialect::Calico { .. }, Direction::Egress) => "destination.selector",
+        }
+    }
+
+    /// The labels that pods may have for it to match, as keys and values of pods' manifests.
+    #[must_use]
+    pub fn wanted_values(&self) -> Vec<(&'c str, &'c str)> {
+        match &self.dialect {
+            Dialect::Cilium(place) => {
+                let wanted = place.selector.written().wanted_values();
+                let plain = |key: &'c str| {
+                    let key = key.strip_prefix("k8s:").unwrap_or(key);
+                    key.strip_prefix("any:").unwrap_or(key)
+                };
+                wanted.map(|(key, value)| (plain(key), value)).collect()
+            }
+            Dialect::Calico { pods, .. } => pods.map_or_else(Vec::new, |it| it.wanted_values()),
+        }
+    }
+}
