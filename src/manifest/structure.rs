@@ -308,6 +308,8 @@ impl WrongType<'_> {
     fn mend(self, diagnostic: Diagnostic) -> Diagnostic {
         let value = self.value;
         let is_one_line = !value.raw().contains('\n');
+        // A bracket in a text without quotes would end the list, or begin another.
+        let can_be_item = value.is_quoted() || !value.raw().contains(['[', ']', '{', '}']);
         match self.expected {
             Type::Text if value.scalar().is_some() && self.is_free_text() => {
                 super::quote(diagnostic, value)
@@ -316,7 +318,7 @@ impl WrongType<'_> {
                 Some(Ok(number)) => reader::replace(diagnostic, value, number.to_string()),
                 _ => diagnostic,
             },
-            Type::List(Type::Text) if value.as_str().is_some() && is_one_line => {
+            Type::List(Type::Text) if value.as_str().is_some() && is_one_line && can_be_item => {
                 reader::replace(diagnostic, value, format!("[{}]", value.raw()))
             }
             Type::List(_) if value.is_mapping() => diagnostic.help(format!(

@@ -452,8 +452,8 @@ impl Scanner<'_> {
         let span = (start as u32, end as u32);
         if has_odd_end || is_kept {
             let text = block_scalar::decode(header, &self.text[body..self.at], indent);
-            let trimmed = self.text[start..end].trim_end().len();
-            let span = (span.0, (start + trimmed) as u32);
+            let written = block_scalar::written_length(&self.text[start..end]);
+            let span = (span.0, (start + written) as u32);
             return self
                 .builder
                 .scalar(Style::Block, span, Some(Cow::Owned(text)), properties)

@@ -22,6 +22,18 @@ pub(crate) enum Chomping {
     Keep,
 }
 
+/// How long a block scalar is without the blanks and line breaks at its end. Other white space,
+/// such as U+2000, is text.
+pub(crate) fn written_length(text: &str) -> usize {
+    let is_left_out = |sign| {
+        matches!(
+            sign,
+            ' ' | '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}'
+        )
+    };
+    text.trim_end_matches(is_left_out).len()
+}
+
 impl Header {
     /// Reads the header at the start of `text`, which starts with `|` or `>`, and says
     /// how long it is. `None` for one with an indentation, which is for a parser that

@@ -11,6 +11,9 @@ use granit_parser::{Event, Parser, ScalarStyle};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Texts that the readers once read in two ways: a fuzzer found them.
+const FOUND: &[&str] = &["a: |-\n  text\u{2000}", "a: >\n  text \u{3000}\n"];
+
 /// How many mutations are made of each text.
 const MUTATIONS: u64 = 4;
 
@@ -65,7 +68,7 @@ pub(crate) fn texts() -> Vec<String> {
     collect(&fixtures, &mut paths);
     paths.sort();
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let mut texts = Vec::new();
+    let mut texts: Vec<String> = FOUND.iter().map(|text| (*text).to_owned()).collect();
     for path in paths {
         let text = fs::read_to_string(&path).expect("fixtures are text");
         for document in text.split("\n---\n") {

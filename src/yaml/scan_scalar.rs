@@ -3,6 +3,7 @@
 //!
 //! Refuses to know what they mean.
 
+use super::block_scalar::written_length;
 use super::scanner::{Scanner, error};
 use super::token::{Problem, ScanError, TokenKind};
 use super::tree::Style;
@@ -258,7 +259,7 @@ impl<'s> Scanner<'s> {
         if chomping == Some(b'+') {
             text.push_str(&breaks);
         }
-        let written = self.cursor.text[start..end].trim_end().len();
+        let written = written_length(&self.cursor.text[start..end]);
         self.push_scalar(Style::Block, Cow::Owned(text), start, start + written);
         Ok(())
     }
