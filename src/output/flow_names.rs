@@ -14,7 +14,7 @@ use crate::source::{SourceMap, Span};
 const MAX_NAMES: usize = 2;
 
 /// A node: `shop/Deployment/web`, `shop/Deployment/a and 3 alike`, `internet`.
-pub(super) fn node(matrix: &FlowMatrix<'_>, internet: &EndSet, node: NodeId) -> String {
+pub(crate) fn node(matrix: &FlowMatrix<'_>, internet: &EndSet, node: NodeId) -> String {
     match matrix.ends(node) {
         NodeEnds::Outside(ranges) => addresses(internet, ranges),
         NodeEnds::Workloads(group) => {

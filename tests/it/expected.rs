@@ -167,6 +167,15 @@ fn each_claim_holds_or_does_not() {
     );
     let open = output["tests"][5]["details"][0].as_str().unwrap();
     assert!(open.contains("ingress: db/pg #1 (all.yaml:44:7)"), "{open}");
+    let results = output["tests"].as_array().unwrap();
+    let path = results.iter().zip(table).find_map(|(result, (test, _))| {
+        test.eq(&"unreachable: {from: internet, to: db/pg}")
+            .then(|| &result["details"][0])
+    });
+    assert_eq!(
+        path.unwrap(),
+        "2 hops: internet -> shop/Deployment/api -> db/StatefulSet/pg"
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Refuses to call a test good that could not fail: ends and ports that mean nothing are
 //! errors.
 
+use crate::cli::choice::internet;
 use crate::cli::endpoint::{End, Lookup, Mistake, Resolved};
 use crate::cli::port::{PortQuestion, asked_at};
 use crate::cluster::{Cluster, WorkloadId};
@@ -69,6 +70,7 @@ pub(super) struct Judge<'c> {
     cluster: &'c Cluster,
     engine: Engine<'c>,
     matrix: FlowMatrix<'c>,
+    internet: EndSet,
     sources: &'c SourceMap,
     typed: SourceId,
 }
@@ -89,6 +91,7 @@ impl<'c> Judge<'c> {
             matrix: FlowMatrix::new(&engine, &[]),
             engine,
             cluster,
+            internet: internet(cluster, typed),
             sources,
             typed,
         }
@@ -220,11 +223,10 @@ impl<'c> Judge<'c> {
             found.into_iter().next()
         };
         let show = |path: &Vec<NodeId>| {
-            let name = |node: &NodeId| match matrix.ends(*node) {
-                NodeEnds::Workloads(group) => self.cluster.workload_name(group[0]),
-                NodeEnds::Outside(ranges) => range_name(ranges[0]),
-            };
-            let names: Vec<String> = path.iter().map(name).collect();
+            let nodes = path.iter();
+            let names: Vec<String> = nodes
+                .map(|node| flow_names::node(&matrix, &self.internet, *node))
+                .collect();
             format!("{}: {}", count(path.len() - 1, "hop"), names.join(" -> "))
         };
         Ok(match found(Certainty::Certain) {
