@@ -98,6 +98,9 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// How to do it by machine. The first is the one that `--fix` takes.
     pub fix: Option<Fix>,
+    /// Whether its object has more findings before it than anybody reads: it is not told, and
+    /// counts where findings are compared.
+    pub is_untold: bool,
 }
 
 impl Diagnostic {
@@ -123,6 +126,7 @@ impl Diagnostic {
             notes: Vec::new(),
             help: None,
             fix: None,
+            is_untold: false,
         }
     }
 

@@ -298,7 +298,8 @@ impl Input {
     /// verdict: the commands that give one show no findings.
     pub(crate) fn report_rejections(&self, terminal: &mut Terminal) {
         let of_texts = self.workspace.diagnostics();
-        let errors = of_texts.filter(|finding| finding.severity == Severity::Error);
+        let errors =
+            of_texts.filter(|finding| finding.severity == Severity::Error && !finding.is_untold);
         self.complain_of(errors, terminal);
         self.report_broken_builds(terminal);
     }

@@ -49,6 +49,9 @@ pub struct Input<'a> {
 pub struct Report {
     /// The findings, by the name of their file, then by place, then by rule.
     pub findings: Vec<Diagnostic>,
+    /// The findings of objects that have more than anybody reads, beyond those; [`run`] leaves
+    /// it to its caller to tell them apart.
+    pub untold: Vec<Diagnostic>,
     /// The findings that somebody has allowed, with the reason, in the same order.
     pub suppressed: Vec<Suppressed>,
     /// The entries of [`Input::ignore`] that cover a finding, by their place from 0. One that
@@ -98,6 +101,7 @@ pub fn run(input: &Input<'_>, rules: &[&'static dyn Rule]) -> Report {
         .sort_by(|a, b| place(input.sources, &a.finding).cmp(&place(input.sources, &b.finding)));
     Report {
         findings,
+        untold: Vec::new(),
         suppressed,
         used_entries: suppressions.into_used_entries(),
         unjudged: 0,

@@ -47,6 +47,9 @@ pub(super) fn moves(
 ) -> Vec<Move> {
     let document = Document::of(root);
     let mut found: Vec<Move> = Vec::new();
+    if *budget < document.range.len() {
+        return found;
+    }
     for candidate in candidates(&document, run) {
         let Some(left) = budget.checked_sub(document.range.len()) else {
             return Vec::new();

@@ -7,10 +7,15 @@ use crate::diagnostic::Diagnostic;
 use crate::k8s::{self, Field};
 use crate::source::Span;
 use crate::yaml::tree::{Entry, Node};
+use std::collections::HashSet;
 use std::fmt;
 
 /// How many findings about one object are told: nobody reads more of them.
-const MAX_FINDINGS: usize = 500;
+const MAX_TOLD: usize = 500;
+
+/// How many findings about one object are kept, so that a fix can be held against all of
+/// them. An object with more is not fixed.
+pub(super) const MAX_KEPT: usize = 10_000;
 
 /// A place in an object, which lives on the stack of the functions that read it.
 #[derive(Clone, Copy, Debug)]
@@ -66,9 +71,9 @@ pub(super) struct Reader<'d> {
     is_accepted: bool,
     opaque: Option<Span>,
     /// Paths and messages of what follows from another finding.
-    muted: Vec<(String, String)>,
-    /// How many findings there are beyond the most that are told.
-    untold: usize,
+    muted: HashSet<(String, String)>,
+    /// How many findings there are beyond the most that are kept.
+    dropped: usize,
 }
 
 impl<'d> Reader<'d> {
@@ -81,8 +86,8 @@ impl<'d> Reader<'d> {
             others,
             is_accepted: true,
             opaque: None,
-            muted: Vec::new(),
-            untold: 0,
+            muted: HashSet::new(),
+            dropped: 0,
         }
     }
 
@@ -92,18 +97,22 @@ impl<'d> Reader<'d> {
     }
 
     /// Adds a finding about the part at the path that is written out in `path`.
-    pub(super) fn report_at(&mut self, path: String, diagnostic: Diagnostic) {
-        let is_muted =
-            |(place, message): &(String, String)| *place == path && *message == diagnostic.message;
-        if self.muted.iter().any(is_muted) {
+    pub(super) fn report_at(&mut self, mut path: String, mut diagnostic: Diagnostic) {
+        if !self.muted.is_empty() {
+            let name = (path, diagnostic.message);
+            if self.muted.contains(&name) {
+                return;
+            }
+            (path, diagnostic.message) = name;
+        }
+        let found = self.diagnostics.len() - self.others;
+        if found >= MAX_KEPT {
+            self.dropped += 1;
             return;
         }
-        if self.diagnostics.len() - self.others < MAX_FINDINGS {
-            self.diagnostics
-                .push(diagnostic.about(self.object.clone(), path));
-        } else {
-            self.untold += 1;
-        }
+        diagnostic.is_untold = found >= MAX_TOLD;
+        self.diagnostics
+            .push(diagnostic.about(self.object.clone(), path));
     }
 
     /// Adds a finding for which an API server refuses the object.
@@ -120,6 +129,11 @@ impl<'d> Reader<'d> {
     /// Leaves out findings, by path and message, that follow from another one.
     pub(super) fn mute(&mut self, findings: Vec<(String, String)>) {
         self.muted.extend(findings);
+    }
+
+    /// Notes that there is more to find than anybody keeps.
+    pub(super) fn drop_findings(&mut self, more: usize) {
+        self.dropped += more;
     }
 
     /// Notes that an API server refuses the object for something that a finding of
@@ -148,11 +162,17 @@ impl<'d> Reader<'d> {
     pub(super) fn finish(self, meta: &mut k8s::ObjectMeta) {
         let findings = &mut self.diagnostics[self.others..];
         findings.sort_by_key(|diagnostic| diagnostic.primary.span);
-        if let (Some(last), 1..) = (findings.last_mut(), self.untold) {
+        let untold = findings.iter().filter(|it| it.is_untold).count() + self.dropped;
+        let last = findings.iter_mut().rfind(|it| !it.is_untold);
+        if let (Some(last), 1..) = (last, untold) {
             last.notes.push(format!(
-                "there are {} more findings about this object",
-                self.untold
+                "there are {untold} more findings about this object"
             ));
+        }
+        if self.dropped > 0 {
+            for finding in findings {
+                finding.fix = None;
+            }
         }
         meta.is_accepted &= self.is_accepted;
         meta.opaque = meta.opaque.or(self.opaque);

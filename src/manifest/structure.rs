@@ -11,8 +11,12 @@ use crate::source::Span;
 use crate::yaml::scalar::Scalar;
 use crate::yaml::tree::{Entry, Kind, Node};
 
-/// How many unknown fields of one object are kept.
+/// How many unknown fields of one object are kept in any case.
 const MAX_UNKNOWN: usize = 500;
+
+/// How many entries the mappings of further ones may have altogether: what becomes of a
+/// mapping without a field is read off the others in it.
+const MAX_ENTRIES: usize = 1 << 18;
 
 /// A key that its mapping has no field for.
 #[derive(Clone, Debug)]
@@ -66,6 +70,7 @@ impl<'t> Structure<'t> {
             root: shape,
             structure: Self::default(),
             ancestors: Vec::new(),
+            entries_left: MAX_ENTRIES,
         };
         walk.object(root, shape, Path::Object);
         walk.structure
@@ -78,6 +83,7 @@ impl<'t> Structure<'t> {
 
     /// Reports the values of wrong types, and notes what other tools complete.
     pub(super) fn report(&mut self, reader: &mut Reader<'_>) {
+        reader.drop_findings(self.more_unknown);
         for (path, diagnostic) in std::mem::take(&mut self.wrong) {
             reader.refuse_at(path, diagnostic);
         }
@@ -94,6 +100,8 @@ struct Walk<'t> {
     root: &'static Shape,
     structure: Structure<'t>,
     ancestors: Vec<Node<'t>>,
+    /// How many entries the mappings of unknown fields may still have.
+    entries_left: usize,
 }
 
 impl<'t> Walk<'t> {
@@ -193,7 +201,8 @@ impl<'t> Walk<'t> {
 
     /// Notes a field that does not exist, with the mappings around it.
     fn unknown(&mut self, field: UnknownField<'t>) {
-        if self.structure.unknown.len() < MAX_UNKNOWN {
+        let kept = self.structure.unknown.len();
+        if kept < MAX_UNKNOWN || (kept < reader::MAX_KEPT && self.may_read(field.mapping)) {
             let ancestors = self.ancestors.clone();
             self.structure
                 .unknown
@@ -201,6 +210,14 @@ impl<'t> Walk<'t> {
         } else {
             self.structure.more_unknown += 1;
         }
+    }
+
+    /// Takes the entries of a mapping off those that may be read.
+    fn may_read(&mut self, mapping: Node<'t>) -> bool {
+        let entries = mapping.entries().take(self.entries_left + 1).count();
+        let left = self.entries_left.checked_sub(entries);
+        self.entries_left = left.unwrap_or_default();
+        left.is_some()
     }
 
     /// Whether a mapping in the place of a list holds nothing but fields of other places:

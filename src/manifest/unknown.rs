@@ -11,6 +11,7 @@ use super::structure::{Structure, UnknownField};
 use super::suggestion;
 use crate::diagnostic::{Diagnostic, Edit, Fix, Severity};
 use crate::yaml::tree::{Kind, Node};
+use std::collections::HashSet;
 
 /// How many times its own text an object may be read again in search of a way to move
 /// keys; further findings in it say what is wrong, but not how to mend it by machine.
@@ -257,7 +258,7 @@ impl<'t> Search<'_, 't> {
     fn cured_by(&self, only: &Move) -> Vec<(String, String)> {
         let after = moves::after(self.root, only, |root| (self.mistakes)(root)).unwrap_or_default();
         let name = |diagnostic: &Diagnostic| (diagnostic.path.clone(), diagnostic.message.clone());
-        let left: Vec<(String, String)> = after.iter().map(name).collect();
+        let left: HashSet<(String, String)> = after.iter().map(name).collect();
         self.before
             .iter()
             .map(name)

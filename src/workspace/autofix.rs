@@ -3,12 +3,13 @@
 //!
 //! Refuses to touch the disk, and to know a single rule.
 
+use super::lint::told;
 use super::{Workspace, proof};
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
 use crate::graph::GraphDiff;
 use crate::lint::{Date, Report};
-use crate::source::{SourceId, SourceMap};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::source::{SourceId, SourceMap, Span};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Which fixes may be applied.
@@ -57,6 +58,10 @@ pub struct Autofixed {
 /// most.
 const ROUNDS: usize = 10;
 
+/// How many proofs may fail in a run, as each reads all texts that change; which fixes are to
+/// blame is not searched for any further.
+const MAX_FAILED: usize = 256;
+
 impl Workspace {
     /// Applies every fix of the `report` on this workspace that is permitted and proves right
     /// to those of the texts for which `is_editable` holds. `are_wanted` says of each finding
@@ -71,13 +76,14 @@ impl Workspace {
         are_wanted: impl Fn(&SourceMap, &[Diagnostic]) -> Vec<bool>,
     ) -> Autofixed {
         let mut state = self.clone();
-        let mut report = report;
+        let mut report = self.with_untold(report);
         let mut fixed = 0;
         let mut refused: Vec<(Diagnostic, &'static str)> = Vec::new();
         let mut changes = Vec::new();
+        let mut patience = MAX_FAILED;
         for _ in 0..ROUNDS {
-            let is_refused =
-                |finding: &Diagnostic| refused.iter().any(|(other, _)| is_same(other, finding));
+            let known: HashSet<_> = refused.iter().map(|(finding, _)| name(finding)).collect();
+            let is_refused = |finding: &Diagnostic| known.contains(&name(finding));
             let wanted = are_wanted(state.sources(), &report.findings);
             let wanted = report.findings.iter().zip(wanted).filter(|(_, it)| *it);
             let offered = wanted.filter_map(|(finding, _)| {
@@ -92,7 +98,7 @@ impl Workspace {
                 .collect();
             let candidates = without_overlaps(candidates);
             let before = errors(&report);
-            let mut trial = Trial::new(&state, permission, None);
+            let mut trial = Trial::new(&state, permission, patience);
             trial.add_all(&candidates);
             let mut left = trial.left(today);
             let is_clean = |left: &Report| is_within(&errors(left), &before);
@@ -102,10 +108,12 @@ impl Workspace {
                     errors: before,
                     today,
                 };
-                trial = Trial::new(&state, permission, Some(guard));
+                trial = Trial::new(&state, permission, trial.patience);
+                trial.guard = Some(guard);
                 trial.add_all(&candidates);
                 left = trial.left(today);
             }
+            patience = trial.patience;
             fixed += trial.fixed;
             refused.append(&mut trial.refused);
             changes.append(&mut trial.changes);
@@ -123,7 +131,7 @@ impl Workspace {
             changed: self.ids.iter().copied().filter(is_changed).collect(),
             changes,
             workspace: state,
-            report,
+            report: told(report),
             fixed,
             refused,
         }
@@ -160,9 +168,9 @@ struct Guard {
     today: Date,
 }
 
-/// Whether two findings of two rounds are one.
-fn is_same(one: &Diagnostic, other: &Diagnostic) -> bool {
-    one.rule == other.rule && one.object == other.object && one.path == other.path
+/// What makes two findings of two rounds one.
+fn name(finding: &Diagnostic) -> (&'static str, &str, &str) {
+    (finding.rule, &finding.object, &finding.path)
 }
 
 /// A finding with the fix that it offers.
@@ -174,24 +182,27 @@ struct Candidate<'f> {
 
 /// The candidates in order, without those that overlap one before them.
 fn without_overlaps(candidates: Vec<Candidate<'_>>) -> Vec<Candidate<'_>> {
-    let mut taken: Vec<&Edit> = Vec::new();
-    let overlaps = |one: &Edit, other: &Edit| {
-        let (a, b) = (one.span, other.span);
-        // Two insertions at one place would stand in an order that nobody has chosen.
-        a.source == b.source && (a == b || (a.start < b.end && b.start < a.end))
-    };
-    let mut kept = Vec::new();
-    for candidate in candidates {
-        let edits = &candidate.fix.edits;
-        if edits
-            .iter()
-            .any(|edit| taken.iter().any(|other| overlaps(edit, other)))
-        {
-            continue;
+    // As they do not overlap, they end in the order in which they start.
+    let mut taken: BTreeSet<Span> = BTreeSet::new();
+    let mut kept = candidates;
+    kept.retain(|candidate| {
+        let spans = candidate.fix.edits.iter().map(|edit| edit.span);
+        let is_free = spans.clone().all(|span| {
+            let end = Span {
+                start: span.end,
+                end: 0,
+                ..span
+            };
+            let last = taken.range(..end).next_back();
+            let overlaps = |last: &Span| last.source == span.source && span.start < last.end;
+            // Two insertions at one place would stand in an order that nobody has chosen.
+            !taken.contains(&span) && !last.is_some_and(overlaps)
+        });
+        if is_free {
+            taken.extend(spans);
         }
-        taken.extend(edits);
-        kept.push(candidate);
-    }
+        is_free
+    });
     kept
 }
 
@@ -200,6 +211,8 @@ struct Trial<'t> {
     /// Before the round.
     start: &'t Workspace,
     permission: Permission,
+    /// How many proofs may still fail.
+    patience: usize,
     /// Asked after each fix, where there is one.
     guard: Option<Guard>,
     /// With the fixes that proved right.
@@ -222,11 +235,12 @@ struct Batch {
 }
 
 impl<'t> Trial<'t> {
-    fn new(start: &'t Workspace, permission: Permission, guard: Option<Guard>) -> Self {
+    fn new(start: &'t Workspace, permission: Permission, patience: usize) -> Self {
         Self {
             start,
             permission,
-            guard,
+            patience,
+            guard: None,
             proved: start.clone(),
             edits: Vec::new(),
             fixed: 0,
@@ -237,7 +251,7 @@ impl<'t> Trial<'t> {
 
     /// What is found after the fixes; `None` where there are none.
     fn left(&self, today: Date) -> Option<Report> {
-        (!self.edits.is_empty()).then(|| self.proved.lint(today))
+        (!self.edits.is_empty()).then(|| self.proved.lint_all(None, today))
     }
 
     /// Adds the candidates class by class: as one where they prove right together, else in
@@ -276,8 +290,10 @@ impl<'t> Trial<'t> {
         let proof = match self.start.edited(&edits) {
             Ok(after) => {
                 let proof = proof::prove(&batch.before, &after, batch.promise);
-                let is_clean =
-                    |guard: &Guard| is_within(&errors(&after.lint(guard.today)), &guard.errors);
+                let is_clean = |guard: &Guard| {
+                    let left = after.lint_all(None, guard.today);
+                    is_within(&errors(&left), &guard.errors)
+                };
                 match proof {
                     Ok(_) if !self.guard.as_ref().is_none_or(is_clean) => {
                         Err("it would leave an error that was not there")
@@ -287,6 +303,9 @@ impl<'t> Trial<'t> {
             }
             Err(_) => Err("its edits overlap others"),
         };
+        if proof.is_err() {
+            self.patience = self.patience.saturating_sub(1);
+        }
         match (proof, candidates) {
             (Ok((after, changes)), _) => {
                 self.proved = after;
@@ -295,6 +314,12 @@ impl<'t> Trial<'t> {
                 batch.changes = changes;
             }
             (Err(fault), [one]) => self.refused.push((one.finding.clone(), fault)),
+            (Err(_), several) if self.patience == 0 => {
+                let fault =
+                    "too many fixes do not hold what they promise: nobody tried this one alone";
+                let findings = several.iter().map(|one| (one.finding.clone(), fault));
+                self.refused.extend(findings);
+            }
             (Err(_), several) => {
                 let (first, second) = several.split_at(several.len() / 2);
                 self.add(first, batch);

@@ -36,6 +36,30 @@ impl Workspace {
     /// the change does. Clusters are compared with those of their name.
     #[must_use]
     pub fn lint_change(&self, earlier: Option<&Self>, today: Date) -> Report {
+        told(self.lint_all(earlier, today))
+    }
+
+    /// A report with all findings among those that are told.
+    pub(super) fn with_untold(&self, mut report: Report) -> Report {
+        if !report.untold.is_empty() {
+            report.findings.append(&mut report.untold);
+            self.sort(&mut report);
+        }
+        report
+    }
+
+    fn sort(&self, report: &mut Report) {
+        let sources = self.sources();
+        report
+            .findings
+            .sort_by(|a, b| place(sources, a).cmp(&place(sources, b)));
+        report
+            .suppressed
+            .sort_by(|a, b| place(sources, &a.finding).cmp(&place(sources, &b.finding)));
+    }
+
+    /// The findings of all, those that are not told among the others.
+    pub(super) fn lint_all(&self, earlier: Option<&Self>, today: Date) -> Report {
         let known_rules = known_rules();
         let judge = Judge {
             workspace: self,
@@ -52,13 +76,17 @@ impl Workspace {
         all.findings = join_objects(all.findings);
         all.findings
             .extend(self.idle_entries(&all.used_entries, today));
-        let sources = self.sources();
-        all.findings
-            .sort_by(|a, b| place(sources, a).cmp(&place(sources, b)));
-        all.suppressed
-            .sort_by(|a, b| place(sources, &a.finding).cmp(&place(sources, &b.finding)));
+        self.sort(&mut all);
         all
     }
+}
+
+/// The report without the findings that nobody reads.
+pub(super) fn told(mut report: Report) -> Report {
+    let is_untold = |finding: &mut Diagnostic| finding.is_untold;
+    report.untold = report.findings.extract_if(.., is_untold).collect();
+    report.suppressed.retain(|one| !one.finding.is_untold);
+    report
 }
 
 /// Every rule that exists, whether it runs or not.

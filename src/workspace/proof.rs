@@ -72,8 +72,10 @@ fn differences(before: &Workspace, after: &Workspace, by_both: bool) -> Vec<Grap
             let parts = state.clusters.iter().map(|view| &view.part.objects);
             parts.flatten().cloned().collect::<Vec<_>>()
         });
-        let difference = difference(&before.clusters[0], objects, &changed, by_both);
-        return Some(difference)
+        let view = &before.clusters[0];
+        let joined = objects.each_ref().map(|it| view.with_objects(it.clone()));
+        let joined = joined.each_ref();
+        return Some(difference(view, joined, objects, &changed, by_both))
             .into_iter()
             .filter(|it| !it.is_empty())
             .collect();
@@ -83,7 +85,8 @@ fn differences(before: &Workspace, after: &Workspace, by_both: bool) -> Vec<Grap
         .filter(|(old, new)| !Arc::ptr_eq(old, new))
         .map(|(old, new)| {
             let objects = [old, new].map(|view| view.part.objects.clone());
-            difference(old, objects, &changed, by_both)
+            let joined = [old, new].map(|view| view.first_definitions());
+            difference(old, joined, objects, &changed, by_both)
         });
     differences.filter(|it| !it.is_empty()).collect()
 }
@@ -93,22 +96,25 @@ fn by_name(workspace: &Workspace) -> BTreeMap<&str, &Arc<ClusterView>> {
     views.map(|view| (view.name(), view)).collect()
 }
 
-/// What changes in one cluster, whose objects become others.
+/// What changes in one cluster, whose objects become others; `joined` are the clusters of
+/// both.
 fn difference(
     view: &ClusterView,
+    joined: [&Cluster; 2],
     objects: [Vec<Object>; 2],
     changed: &BTreeSet<SourceId>,
     by_both: bool,
 ) -> GraphDiff {
-    let placeholders = |objects: &Vec<Object>| {
-        let cluster = view.with_objects(objects.clone());
-        graph::placeholders(&Engine::new(&cluster), |policy| {
+    let placeholders_of = |cluster| {
+        graph::placeholders(&Engine::new(cluster), |policy| {
             changed.contains(&policy.meta.span.source)
         })
     };
-    let [of_before, of_after] = objects.each_ref().map(placeholders);
-    let of_before = of_before.into_iter().filter(|_| by_both);
-    let placeholders: Vec<Object> = of_after.into_iter().chain(of_before).collect();
+    let [before, after] = joined;
+    let mut placeholders = placeholders_of(after);
+    if by_both {
+        placeholders.extend(placeholders_of(before));
+    }
     let clusters: [Cluster; 2] = objects.map(|mut objects| {
         objects.extend(placeholders.iter().cloned());
         view.with_objects(objects)

@@ -86,3 +86,27 @@ fn what_was_json_is_json_after_all_fixes() {
         }
     }
 }
+
+#[test]
+fn a_policy_with_more_mistakes_than_are_told_is_fixed_all_the_same() {
+    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: a}\n\
+                  spec:\n  podSelector: {}\n  ingress:\n  - ports:\n";
+    let ports = |ports: &str, count| policy.to_owned() + &ports.repeat(count);
+    for count in [251, 3_000] {
+        let wrong = ports("    - port: '80'\n      protocol: tcp\n", count);
+        let right = ports("    - port: 80\n      protocol: TCP\n", count);
+        assert_eq!(fixed("ports", vec![("p.yaml".to_owned(), wrong)]), [right]);
+    }
+}
+
+#[test]
+fn a_policy_with_more_mistakes_than_are_kept_is_left_as_it_is() {
+    let mut policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: a}\n\
+                      spec:\n  podSelector: {}\n  ingress:\n  - ports:\n"
+        .to_owned();
+    policy += &"    - port: '80'\n".repeat(10_001);
+    assert_eq!(
+        fixed("ports", vec![("p.yaml".to_owned(), policy.clone())]),
+        [policy]
+    );
+}
