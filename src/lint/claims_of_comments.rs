@@ -7,54 +7,55 @@
 
 use super::claims::{is_one_of, words};
 
+/// Words that say that more is meant, or that it is left open knowingly.
+const MORE_OR_OPEN: &[&str] = &[
+    "and",
+    "or",
+    "also",
+    "plus",
+    "other",
+    "others",
+    "any",
+    "anything",
+    "anywhere",
+    "all",
+    "every",
+    "everything",
+    "everywhere",
+    "internet",
+    "external",
+    "web",
+    "wildcard",
+    "open",
+    "intentional",
+    "intentionally",
+    "deliberately",
+    "because",
+    "since",
+    "as",
+    "cannot",
+    "no",
+    "not",
+    "never",
+    "without",
+    "unknown",
+    "dynamic",
+    "varies",
+    "differs",
+    "depends",
+    // Programs that are called after it.
+    "aggregated",
+    "aggregation",
+    "audit",
+    "extension",
+    "konnectivity",
+    "operator",
+    "proxy",
+];
+
 /// Whether a comment is about the API server and nothing else.
 #[must_use]
 pub fn is_about_api_server(comment: &str) -> bool {
-    /// Words that say that more is meant, or that it is left open knowingly.
-    const MORE: &[&str] = &[
-        "and",
-        "or",
-        "also",
-        "plus",
-        "other",
-        "others",
-        "any",
-        "anything",
-        "anywhere",
-        "all",
-        "every",
-        "everything",
-        "everywhere",
-        "internet",
-        "external",
-        "web",
-        "wildcard",
-        "open",
-        "intentional",
-        "intentionally",
-        "deliberately",
-        "because",
-        "since",
-        "as",
-        "cannot",
-        "no",
-        "not",
-        "never",
-        "without",
-        "unknown",
-        "dynamic",
-        "varies",
-        "differs",
-        "depends",
-        // Programs that are called after it.
-        "aggregated",
-        "aggregation",
-        "audit",
-        "extension",
-        "konnectivity",
-        "operator",
-        "proxy",
-    ];
     if holds_manifest(comment) {
         return false;
     }
@@ -69,7 +70,37 @@ pub fn is_about_api_server(comment: &str) -> bool {
                 ["api", "server" | "servers"] | ["kube" | "kubernetes" | "k8s", "api"]
             )
         });
-    is_named && !words.iter().any(|word| is_one_of(word, MORE))
+    is_named && !words.iter().any(|word| is_one_of(word, MORE_OR_OPEN))
+}
+
+/// Whether a comment is about the kubelet and its probes, and nothing else.
+#[must_use]
+pub fn is_about_kubelet(comment: &str) -> bool {
+    /// Others that ask whether a pod is well, or that read its metrics.
+    const OTHERS: &[&str] = &[
+        "balancer",
+        "cadvisor",
+        "lb",
+        "metrics",
+        "monitoring",
+        "prometheus",
+        "scrape",
+        "scraping",
+    ];
+    if holds_manifest(comment) {
+        return false;
+    }
+    let comment = comment.to_lowercase();
+    let words = words(&comment);
+    let is_named = words.contains(&"kubelet")
+        || words.windows(2).any(|pair| {
+            matches!(
+                pair,
+                ["liveness" | "readiness" | "startup", "probe" | "probes"]
+            )
+        });
+    let has_one_of = |others| words.iter().any(|word| is_one_of(word, others));
+    is_named && !has_one_of(MORE_OR_OPEN) && !has_one_of(OTHERS)
 }
 
 /// Whether a comment is about what is outside of the cluster, and nothing else.
@@ -173,6 +204,26 @@ mod tests {
             ("# kube-apiserver-operator", false),
         ] {
             assert_eq!(is_about_api_server(comment), expected, "{comment}");
+        }
+    }
+
+    #[test]
+    fn comments_are_about_the_kubelet() {
+        for (comment, expected) in [
+            ("# Allow health checks from kubelet", true),
+            ("# Kubelet readiness probe (host network)", true),
+            ("# liveness probes", true),
+            ("# kubelet probes and the load balancer", false),
+            (
+                "# kubelet probes: open, as node addresses are unknown",
+                false,
+            ),
+            ("# health checks", false),
+            ("# health checks of the load balancer", false),
+            ("# kubelet metrics", false),
+            ("# database probe", false),
+        ] {
+            assert_eq!(is_about_kubelet(comment), expected, "{comment}");
         }
     }
 

@@ -9,7 +9,7 @@ use crate::k8s::Workload;
 
 /// A Service that a container is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Reference {
+pub struct Reference<'c> {
     /// The Service.
     pub service: ServiceId,
     /// The port beside its name.
@@ -17,54 +17,70 @@ pub struct Reference {
     /// Whether the name is surely meant as an address: as `db` in `postgres://db/shop`,
     /// `db:5432` and `DB_HOST: db`, and not in `args: [db]`, which may be a command.
     pub is_address: bool,
+    /// The ConfigMap that holds it, where a container takes all of its entries as variables:
+    /// the workloads that share it hardly need everything in it.
+    pub taken_whole: Option<&'c str>,
 }
 
 /// What the containers of a pod of the namespace `own` are told of Services, in order.
 #[must_use]
-pub fn references(cluster: &Cluster, own: NamespaceId, pod: &Workload) -> Vec<Reference> {
+pub fn references<'c>(
+    cluster: &'c Cluster,
+    own: NamespaceId,
+    pod: &'c Workload,
+) -> Vec<Reference<'c>> {
     let own = cluster.namespace(own).name.as_str();
     let written = pod.containers.iter().flat_map(|it| &it.variables);
-    let written = written.map(|it| (it.name.as_str(), it.value.as_str()));
-    let of_variables = written
-        .chain(configured(cluster, own, pod))
-        .flat_map(|(name, value)| {
-            let names_host = names_host(name);
-            hosts(value).map(move |host| Host {
-                is_address: host.is_address || (names_host && is_listed(value, host.name)),
-                ..host
-            })
-        });
+    let written = written.map(|it| (it.name.as_str(), it.value.as_str(), None));
+    let of_variables =
+        written
+            .chain(configured(cluster, own, pod))
+            .flat_map(|(name, value, taken_whole)| {
+                let names_host = names_host(name);
+                let of_variable = hosts(value).map(move |host| Host {
+                    is_address: host.is_address || (names_host && is_listed(value, host.name)),
+                    ..host
+                });
+                of_variable.map(move |host| (host, taken_whole))
+            });
     let arguments = pod.containers.iter().flat_map(|it| &it.arguments);
     let of_arguments = arguments.flat_map(|text| hosts(text));
-    let references = of_variables.chain(of_arguments).filter_map(|host| {
-        Some(Reference {
-            service: service(cluster, own, host.name)?,
-            port: host.port,
-            is_address: host.is_address,
-        })
-    });
-    let mut references: Vec<Reference> = references.collect();
+    let of_arguments = of_arguments.map(|host| (host, None));
+    let references = of_variables
+        .chain(of_arguments)
+        .filter_map(|(host, taken_whole)| {
+            Some(Reference {
+                service: service(cluster, own, host.name)?,
+                port: host.port,
+                is_address: host.is_address,
+                taken_whole,
+            })
+        });
+    let mut references: Vec<Reference<'_>> = references.collect();
     references.sort_unstable();
     references.dedup();
     references
 }
 
 /// The variables that the containers of a pod take from ConfigMaps: name, without a prefix,
-/// and value.
+/// and value, and the ConfigMap where all of it is taken.
 fn configured<'c>(
     cluster: &'c Cluster,
     own: &'c str,
     pod: &'c Workload,
-) -> impl Iterator<Item = (&'c str, &'c str)> {
+) -> impl Iterator<Item = (&'c str, &'c str, Option<&'c str>)> {
     let references = pod.containers.iter().flat_map(|it| &it.config_maps);
     references.flat_map(move |reference| {
         let objects = cluster.context_objects();
         let map = objects.config_map(own, &reference.config_map);
         let entries = map.into_iter().flat_map(|map| &map.data);
         entries.filter_map(move |entry| match &reference.key {
-            None => Some((entry.name.as_str(), entry.value.as_str())),
+            None => {
+                let map = Some(reference.config_map.as_str());
+                Some((entry.name.as_str(), entry.value.as_str(), map))
+            }
             Some(key) if *key == entry.name => {
-                Some((reference.name.as_str(), entry.value.as_str()))
+                Some((reference.name.as_str(), entry.value.as_str(), None))
             }
             Some(_) => None,
         })

@@ -77,7 +77,7 @@ declare_rule! {
         tier: Stable,
         evidence: "1 of 1 warning or error on 82 public repositories, 58 of them in part, judged right, 34 infos",
         fix: None,
-        mutes: &["redundant-rule"],
+        mutes: &["empty-means-all", "redundant-rule"],
         since: "0.1.0",
     }
 }
@@ -95,6 +95,8 @@ impl Rule for AllowAllRule {
             for place in places(cx, policy) {
                 match mistake(cx, &place, lists.get(place.direction), &mut marks) {
                     Some(finding) => cx.report(finding),
+                    // `empty-means-all` has an info about it.
+                    None if is_written_empty(&place.rules(cx)[place.index]) => {}
                     None => infos
                         .entry((place.direction, place.admits))
                         .or_default()
@@ -128,8 +130,9 @@ impl Admits {
     fn of(direction: Direction, rule: &NetworkPolicyRule) -> Option<Self> {
         let ports = rule.ports.items();
         let is_about_dns = !ports.is_empty() && ports.iter().all(dns::is_dns_port);
-        // A key that is written and empty is `empty-means-all`'s.
-        if rule.ports.is_missing() == ports.is_empty() && rule.peers.is_missing() {
+        // A key without a value, or an empty list of ports, is `empty-means-all`'s.
+        let names_nobody = rule.peers.is_missing() || is_written_empty(rule);
+        if rule.ports.is_missing() == ports.is_empty() && names_nobody {
             let is_for_resolver = direction == Direction::Egress && is_about_dns;
             return match ports {
                 [] => Some(Self::Everybody),
@@ -172,6 +175,12 @@ impl Admits {
             }
         }
     }
+}
+
+/// Whether somebody has written `from: []` beside ports, which many mean as "anybody".
+fn is_written_empty(rule: &NetworkPolicyRule) -> bool {
+    let is_list = rule.peers.get().is_some_and(Vec::is_empty);
+    is_list && !rule.ports.items().is_empty()
 }
 
 fn is_every_pod(peer: &NetworkPolicyPeer) -> bool {
@@ -350,7 +359,9 @@ impl<'c> List<'c> {
         let restricted = self.restricted.get_or_init(|| {
             let mut restricted: HashMap<Port<'c>, Vec<Entry>> = HashMap::new();
             for (index, rule) in self.rules.iter().enumerate() {
-                if rule.peers.items().is_empty() {
+                // Who names every pod restricts nothing that is worth a word.
+                let peers = rule.peers.items();
+                if peers.is_empty() || peers.iter().any(is_every_pod) {
                     continue;
                 }
                 for (entry, port) in rule.ports.items().iter().enumerate() {
@@ -400,11 +411,17 @@ fn mistake(
         } else {
             "restrict"
         };
-        let whom = match place.admits {
-            Admits::Everybody | Admits::EverybodyOnPorts => "everybody",
-            Admits::EveryPod | Admits::EveryPodOnPorts => "every pod",
+        let admits = match (place.direction, place.admits) {
+            (Direction::Ingress, Admits::Everybody | Admits::EverybodyOnPorts) => {
+                "admits everybody"
+            }
+            (Direction::Ingress, _) => "admits every pod",
+            (Direction::Egress, Admits::Everybody | Admits::EverybodyOnPorts) => {
+                "opens every destination"
+            }
+            (Direction::Egress, _) => "opens every pod",
         };
-        let message = format!("this rule admits {whom}, so {count} {verb} nothing");
+        let message = format!("this rule {admits}, so {count} {verb} nothing");
         let mut finding = place
             .finding(cx, message)
             .label(everybody)
@@ -436,8 +453,14 @@ fn undone_restrictions(
 ) -> Option<Diagnostic> {
     let shared = list.undone(place);
     let (_, port) = shared.first()?;
+    let whom = match (place.direction, place.admits) {
+        (Direction::Ingress, Admits::Everybody | Admits::EverybodyOnPorts) => "to everybody",
+        (Direction::Ingress, _) => "to every pod",
+        (Direction::Egress, Admits::Everybody | Admits::EverybodyOnPorts) => "of every destination",
+        (Direction::Egress, _) => "of every pod",
+    };
     let message = format!(
-        "this rule opens port {} to everybody, so the peers of {} restrict nothing there",
+        "this rule opens port {} {whom}, so the peers of {} restrict nothing there",
         port.value,
         words::count(shared.len(), "other rule"),
     );

@@ -162,8 +162,11 @@ fn nobody(cx: &Context<'_>, place: &CiliumPlace<'_, '_>) -> Option<Diagnostic> {
         .iter()
         .find(|field| field.is_empty_wall());
     let verb = verb(place);
-    let is_alone = place.spec.rules_of(place.rule.section.direction()).count() == 1;
-    if place.rule.icmps.is_some() {
+    // What is denied besides takes nothing from the idiom: the pods are isolated.
+    let section = place.rule.section;
+    let rules = place.spec.rules_of(section.direction());
+    let is_alone = rules.filter(|rule| rule.section == section).count() == 1;
+    if place.rule.icmps.is_some() || has_unknown_fields_only(cx, place) {
         return None;
     }
     let has_more = place.rule.to_ports.is_some() || place.rule.peer_fields.len() > 1;
@@ -212,6 +215,16 @@ fn nobody(cx: &Context<'_>, place: &CiliumPlace<'_, '_>) -> Option<Diagnostic> {
             )
         }
     }
+}
+
+/// Whether fields stand in a rule of which Cilium knows none: another rule says so, and that
+/// nobody is left follows from it.
+fn has_unknown_fields_only(cx: &Context<'_>, place: &CiliumPlace<'_, '_>) -> bool {
+    let rule = place.rule;
+    let is_empty = rule.peer_fields.is_empty() && rule.null_fields.is_empty();
+    let text = cx.sources.text(rule.span);
+    let is_written = text.contains(|next: char| !next.is_whitespace() && !"-{}".contains(next));
+    is_empty && rule.to_ports.is_none() && is_written
 }
 
 fn verb(place: &CiliumPlace<'_, '_>) -> &'static str {

@@ -84,7 +84,7 @@ declare_rule! {
         tier: Stable,
         evidence: "1 of 1 warning or error on 82 public repositories, 58 of them in part, judged right",
         fix: Some(FixClass::Widening),
-        mutes: &["foreign-pod-selector", "unmatched-peer-selector", "label-on-controller"],
+        mutes: &["dns-single-protocol", "foreign-pod-selector", "unmatched-peer-selector", "label-on-controller"],
         since: "0.1.0",
     }
 }
@@ -511,7 +511,8 @@ fn only_name(selector: &LabelSelector) -> Option<&Spanned<String>> {
 }
 
 fn describe(cx: &Context<'_>, policy: PolicyId, index: usize, mismatch: &Mismatch) -> Diagnostic {
-    let path = format!("spec.egress[{index}].to[0]");
+    // The whole rule opens nothing, whatever its ports are.
+    let path = format!("spec.egress[{index}]");
     let finding = cx
         .policy_finding(policy, path, mismatch.span, mismatch.message.as_str())
         .with_severity(mismatch.severity())

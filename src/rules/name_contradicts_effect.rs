@@ -35,7 +35,9 @@ declare_rule! {
     /// - a comment about what is outside (`# external HTTPS`) right above a rule for
     ///   `namespaceSelector: {}` (of egress) or `podSelector: {}`, which matches pods only, where
     ///   no other rule opens the same pods to addresses;
-    /// - a comment about the API server right above a rule for pods, which it is not among.
+    /// - a comment about the API server right above a rule for pods, which it is not among;
+    /// - a comment about the kubelet or its probes right above an ingress rule for everybody.
+    ///   Probes need no rule: a pod's own node may always connect to it.
     ///
     /// A name is read word by word, and one with a word that may make an exception is not
     /// understood: `default-deny-except-dns`, `deny-from-other-namespaces`. A denial may let
@@ -99,7 +101,7 @@ declare_rule! {
         tier: Stable,
         evidence: "14 of 14 warnings and errors on 82 public repositories, 58 of them in part, judged right",
         fix: None,
-        mutes: &["allow-all-rule", "missing-dns-egress"],
+        mutes: &["allow-all-rule", "empty-means-all", "missing-dns-egress"],
         since: "0.1.0",
     }
 }
@@ -124,6 +126,7 @@ impl Rule for NameContradictsEffect {
                 .or_else(|| allows_another(cx, id, policy));
             let of_comments = about_api_server(cx, id, policy)
                 .into_iter()
+                .chain(about_kubelet(cx, id, policy))
                 .chain(about_no_pods(cx, id, policy));
             for finding in finding.into_iter().chain(of_comments) {
                 cx.report(finding);
@@ -448,6 +451,24 @@ fn about_api_server(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> V
             cx.policy_finding(id, format!("spec.egress[{index}]"), mark, message)
                 .label("no `to` and no `ports`: every destination is open")
                 .help("name the addresses and the port of the API server")
+        })
+    });
+    found.collect()
+}
+
+/// Ingress rules for everybody under a comment that is about the kubelet, which needs none
+/// (kubernetes.io, "Network Policies": traffic from a pod's own node is always allowed).
+fn about_kubelet(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Vec<Diagnostic> {
+    let rules = policy.rules(Direction::Ingress).iter().enumerate();
+    let found = rules.filter_map(|(index, rule)| {
+        let mark = Item::from(rule).mark(cx.sources);
+        let is_open = rule.peers.items().is_empty();
+        let comment = cx.comments.above(mark);
+        (is_open && claims_of_comments::is_about_kubelet(&comment)).then(|| {
+            let message = "the comment names the kubelet, but the rule admits everybody";
+            cx.policy_finding(id, format!("spec.ingress[{index}]"), mark, message)
+                .label("no peer is named: everybody may connect, inside and outside of the cluster")
+                .help("delete the rule: a pod's own node may always connect, so probes need none")
         })
     });
     found.collect()

@@ -9,7 +9,7 @@ use crate::lint::entrance::Entrance;
 use crate::lint::references::{self, Reference};
 use crate::lint::unjudged::Unjudged;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 declare_rule! {
     /// ## What it does
@@ -23,7 +23,9 @@ declare_rule! {
     /// others.
     ///
     /// A word that is only the name of a Service counts as its address where it stands as one:
-    /// `http://db/`, `db:5432`, `nc db 5432`, `db.shop.svc`, `DB_HOST: db`.
+    /// `http://db/`, `db:5432`, `nc db 5432`, `db.shop.svc`, `DB_HOST: db`. What stands in a
+    /// ConfigMap that several workloads take whole (`envFrom`) counts only where it leads none
+    /// of them to the Service: most of them need a part of it.
     ///
     /// ## Why is this bad?
     ///
@@ -131,7 +133,9 @@ impl Rule for ServiceCutOff {
 
     fn check_namespace(&self, cx: &mut Context<'_>, id: NamespaceId) {
         let cluster = cx.cluster;
-        let mut by_cause: BTreeMap<Cause, Vec<CutOff>> = BTreeMap::new();
+        let mut told: Vec<Told<'_>> = Vec::new();
+        // A ConfigMap that several workloads take whole tells each of them what others need.
+        let mut reached: BTreeSet<(&str, ServiceId)> = BTreeSet::new();
         for workload in cluster.workloads_in(id) {
             let pod = &cluster.workload(workload).object;
             if !pod.meta.is_accepted || pod.host_network {
@@ -139,10 +143,25 @@ impl Rule for ServiceCutOff {
             }
             let references = references::references(cluster, id, pod);
             // One finding for each Service: with the first port that is closed.
-            let mut found: BTreeMap<ServiceId, CutOff> = BTreeMap::new();
+            let mut found: BTreeMap<ServiceId, Told<'_>> = BTreeMap::new();
             for reference in references.iter().filter(|it| it.is_address) {
-                if let Some(cut_off) = cut_off(cx, workload, reference) {
-                    found.entry(reference.service).or_insert(cut_off);
+                let service = reference.service;
+                match (cut_off(cx, workload, reference), reference.taken_whole) {
+                    (Some(cut_off), taken_whole) => {
+                        let told = Told {
+                            service,
+                            cut_off,
+                            taken_whole,
+                        };
+                        let known = found.entry(service).or_insert(told);
+                        if taken_whole.is_none() && known.taken_whole.is_some() {
+                            *known = told;
+                        }
+                    }
+                    (None, Some(map)) if !is_behind(cx, workload, service) => {
+                        reached.insert((map, service));
+                    }
+                    (None, _) => {}
                 }
             }
             let may_cluster = pod.kind == WorkloadKind::StatefulSet && pod.replicas != Some(1);
@@ -162,22 +181,40 @@ impl Rule for ServiceCutOff {
             {
                 cx.report(finding);
             }
-            for (service, cut_off) in found {
-                let cause = Cause {
-                    service,
-                    destination: cut_off.destination,
-                    port: cut_off.port,
-                    policies: cut_off.policies(cx),
-                    is_own: cut_off.source == cut_off.destination,
-                };
-                by_cause.entry(cause).or_default().push(cut_off);
-            }
+            told.extend(found.into_values());
+        }
+        told.retain(|it| {
+            let is_needed_by_another = |map| reached.contains(&(map, it.service));
+            !it.taken_whole.is_some_and(is_needed_by_another)
+        });
+        let mut by_cause: BTreeMap<Cause, Vec<CutOff>> = BTreeMap::new();
+        for Told {
+            service, cut_off, ..
+        } in told
+        {
+            let cause = Cause {
+                service,
+                destination: cut_off.destination,
+                port: cut_off.port,
+                policies: cut_off.policies(cx),
+                is_own: cut_off.source == cut_off.destination,
+            };
+            by_cause.entry(cause).or_default().push(cut_off);
         }
         for (cause, cut_offs) in by_cause {
             let finding = describe(cx, cause.service, &cut_offs);
             cx.report(finding);
         }
     }
+}
+
+/// A workload that is told of a Service and kept from it.
+#[derive(Clone, Copy, Debug)]
+struct Told<'c> {
+    service: ServiceId,
+    cut_off: CutOff,
+    /// The ConfigMap that tells it, where all of it is taken.
+    taken_whole: Option<&'c str>,
 }
 
 /// What several workloads have in common that cannot reach a Service: one change lets all of
@@ -193,18 +230,20 @@ struct Cause {
 }
 
 /// What a workload is kept from at an address that it is given.
-fn cut_off(cx: &Context<'_>, workload: WorkloadId, reference: &Reference) -> Option<CutOff> {
+fn cut_off(cx: &Context<'_>, workload: WorkloadId, reference: &Reference<'_>) -> Option<CutOff> {
     let service = &cx.cluster.service(reference.service).object;
     // The address of a workload's own Service is what it tells others.
-    let is_own = cx
-        .cluster
-        .workloads_behind(reference.service)
-        .any(|id| id == workload);
+    let is_own = is_behind(cx, workload, reference.service);
     let is_alone = cx.cluster.workload(workload).object.replicas == Some(1);
     if is_own && (is_alone || !service.is_headless()) {
         return None;
     }
     CutOff::find(cx, workload, reference.service, reference.port)
+}
+
+fn is_behind(cx: &Context<'_>, workload: WorkloadId, service: ServiceId) -> bool {
+    let mut behind = cx.cluster.workloads_behind(service);
+    behind.any(|id| id == workload)
 }
 
 fn describe(cx: &Context<'_>, service: ServiceId, cut_offs: &[CutOff]) -> Diagnostic {

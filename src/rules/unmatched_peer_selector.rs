@@ -1,9 +1,10 @@
 //! Peers that select no pod.
 
+use crate::cluster::platform::KnownPods;
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::PolicyRef;
-use crate::k8s::{self, LabelSelector, Operator, PeerPlace};
+use crate::k8s::{self, Label, LabelSelector, NAMESPACE_NAME_LABEL, Operator, PeerPlace};
 use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
 use crate::lint::plugin_selectors::plugin_selectors;
@@ -119,6 +120,8 @@ impl Rule for UnmatchedPeerSelector {
                 path: place.path.clone(),
                 namespaces: &namespaces,
                 names_namespace: place.names_namespace(),
+                may_look_further: (place.namespaces.as_ref())
+                    .is_some_and(|it| !pins_names(it, namespaces.len())),
                 selector,
                 fix: place.has_places.then_some(FixClass::Widening),
             };
@@ -155,6 +158,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         path: format!("{}.podSelector", place.path()),
         namespaces: &namespaces,
         names_namespace: namespace_selector.is_some(),
+        may_look_further: namespace_selector.is_some_and(|it| !pins_names(it, namespaces.len())),
         selector,
         fix: Some(FixClass::Widening),
     };
@@ -173,9 +177,23 @@ struct PodPeer<'s> {
     namespaces: &'s [NamespaceId],
     /// Whether it says so itself.
     names_namespace: bool,
+    /// Whether it may select namespaces that no manifest declares.
+    may_look_further: bool,
     selector: &'s LabelSelector,
     /// What a fix of the selector does, where one can be made.
     fix: Option<FixClass>,
+}
+
+/// Whether a selector asks for namespaces by their names, and as many of them are known.
+fn pins_names(namespaces: &LabelSelector, known: usize) -> bool {
+    let mut labels = namespaces.match_labels.iter();
+    let mut entries = namespaces.match_expressions.iter();
+    labels.any(|label| label.key.value == NAMESPACE_NAME_LABEL)
+        || entries.any(|entry| {
+            entry.key.value == NAMESPACE_NAME_LABEL
+                && entry.operator.value == Operator::In
+                && entry.values.len() == known
+        })
 }
 
 fn judge(cx: &Context<'_>, peer: &PodPeer<'_>) -> Option<Diagnostic> {
@@ -184,8 +202,14 @@ fn judge(cx: &Context<'_>, peer: &PodPeer<'_>) -> Option<Diagnostic> {
         // Which namespaces exist is another rule's question.
         [] => return None,
         [one] => format!("namespace `{}`", cluster.namespace(*one).name),
-        several => format!("the {} namespaces that match", several.len()),
+        several => format!("the {} selected namespaces", several.len()),
     };
+    // The platform's own pods are in namespaces that nobody declares.
+    let is_of_platform =
+        |label: &Label| KnownPods::named_by(&label.key.value, &label.value.value).is_some();
+    if peer.may_look_further && selector.match_labels.iter().any(is_of_platform) {
+        return None;
+    }
     let inventories = cx.inventories();
     let presence = |id: &NamespaceId| inventories.presence(cx, *id, selector);
     let presences: Vec<Presence> = namespaces.iter().map(presence).collect();
@@ -226,6 +250,7 @@ fn judge(cx: &Context<'_>, peer: &PodPeer<'_>) -> Option<Diagnostic> {
         None if presences.iter().all(|it| *it == Presence::Absent) => {
             Some(finding.with_severity(Severity::Warning))
         }
+        None if peer.may_look_further && !cx.settings.inventory.is_complete() => None,
         None => {
             let is_declared = |it: &NamespaceId| {
                 inventories.is_fully_declared(cx, *it, peer.policy)
