@@ -284,6 +284,7 @@ fn add_directory<'t>(
     let span = source.span();
     let mut kustomization = generated(library, "\u{0}", span);
     kustomization.directory = directory.to_owned();
+    kustomization.is_of_kustomize = false;
     let mut files = Vec::new();
     for path in library.below(directory) {
         let relative = &path[prefix.len()..];

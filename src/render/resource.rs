@@ -27,6 +27,9 @@ pub(crate) struct Resource<'t> {
     pub(crate) twins: u32,
     /// How it was generated, if it was.
     pub(crate) generated: Option<Generated>,
+    /// A key that stands twice in one mapping of its document, if there is one: where the second
+    /// one is.
+    pub(crate) repeated_key: Option<(String, Span)>,
     /// The texts of its document's comments and of those of its patches.
     pub(crate) comments: Vec<Arc<[Span]>>,
     /// What changed it on the way, in order: places in kustomizations, and what stands there.
@@ -74,6 +77,7 @@ impl<'t> Resource<'t> {
             variables: Vec::new(),
             twins: 0,
             generated: None,
+            repeated_key: None,
             comments: Vec::new(),
             steps: Vec::new(),
         }

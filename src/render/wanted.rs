@@ -76,6 +76,7 @@ pub(crate) fn mentioned<'t>(kustomization: &Kustomization<'t>) -> Vec<Value<'t>>
             .into_iter()
             .for_each(|item| add(Some(item)));
     }
+    add(kustomization.get("openapi").and_then(|it| it.get("path")));
     for field in ["patches", "patchesJson6902", "replacements"] {
         let items = kustomization.items(field);
         items.iter().for_each(|item| add(item.get("path")));

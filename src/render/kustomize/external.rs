@@ -11,7 +11,7 @@ use super::file::{self, Kustomization};
 use super::patch::Patch;
 use super::specs::{Reference, Specs, field_spec};
 use super::transform::{self, End, Pairs};
-use super::{is_remote, objects, replacement};
+use super::{Kustomize, generate, is_remote, objects, replacement};
 use crate::k8s::PartEffect;
 use crate::render::Chart;
 use crate::render::chart::{is_chart, written};
@@ -20,44 +20,111 @@ use crate::render::object_id::Gvk;
 use crate::render::resource::Resource;
 use crate::render::value::Value;
 
-/// The documents that a field of paths and inline texts names, each with where it is named.
-/// What is not here has this effect.
-fn documents<'t>(
-    library: &'t Library<'_>,
-    kustomization: &Kustomization<'t>,
-    (field, effect): (&str, PartEffect),
-    faults: &mut Vec<Fault>,
-) -> Vec<(Value<'t>, Value<'t>)> {
-    let mut found = Vec::new();
-    for item in kustomization.items(field) {
-        let text = item.text().unwrap_or_default();
-        let read = if text.contains('\n') {
-            objects::values_of_text(library, &item)
-        } else {
-            let path = kustomization.path(text);
-            match objects::values_of_file(library, &path) {
-                Some(read) => read,
-                None if is_remote(text) || library.is_directory(&path) => {
-                    let message = format!("what `{text}` does is not known");
-                    faults.push(Fault::opaque(item.span(), message, effect));
-                    continue;
-                }
-                None => Err(Fault::error(
-                    item.span(),
-                    format!("there is no file `{text}`"),
-                )),
-            }
-        };
-        match read {
-            Ok(values) => found.extend(values.into_iter().map(|value| (item.clone(), value))),
-            Err(fault) => faults.push(fault),
-        }
-    }
-    found
+/// What hands its configurations to a generator or a transformer: a kustomization and the way to
+/// those that it builds on, as configurations are built like any other objects.
+pub(super) struct External<'a, 't, 's> {
+    pub(super) kustomize: &'a Kustomize<'t, 's>,
+    pub(super) kustomization: &'a Kustomization<'t>,
+    /// The directories whose builds are under way.
+    pub(super) open: &'a mut Vec<String>,
 }
 
-/// What the generators yield. That of programs and charts is unknown.
-pub(crate) fn generate<'t>(
+impl<'t> External<'_, 't, '_> {
+    /// The configurations that a field of paths and inline texts names, each with where it is
+    /// named. What is not here has this effect.
+    fn documents(
+        &mut self,
+        (field, effect): (&str, PartEffect),
+        faults: &mut Vec<Fault>,
+    ) -> Vec<(Value<'t>, Value<'t>)> {
+        let library = self.kustomize.library;
+        let mut found = Vec::new();
+        for item in self.kustomization.items(field) {
+            let text = item.text().unwrap_or_default();
+            let path = self.kustomization.path(text);
+            let read = if text.contains('\n') {
+                objects::values_of_text(library, &item)
+            } else if let Some(read) = objects::values_of_file(library, &path) {
+                read
+            } else if is_remote(text) {
+                let message = format!("what `{text}` does is not known");
+                faults.push(Fault::opaque(item.span(), message, effect));
+                continue;
+            } else if library.is_directory(&path) {
+                let made = self.kustomize.accumulated(&path, &item, self.open);
+                faults.extend(made.faults.iter().cloned());
+                let configs = made.resources.iter().map(|it| it.value.clone());
+                Ok(configs.collect())
+            } else {
+                let message = format!("there is no file `{text}`");
+                Err(Fault::error(item.span(), message))
+            };
+            match read {
+                Ok(values) => found.extend(values.into_iter().map(|value| (item.clone(), value))),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        found
+    }
+
+    /// What the generators yield. That of programs and charts is unknown.
+    pub(super) fn generate(&mut self, faults: &mut Vec<Fault>) -> Vec<Resource<'t>> {
+        let library = self.kustomize.library;
+        let mut generated = charts(library, self.kustomization, faults);
+        for (item, generator) in self.documents(("generators", PartEffect::Adds), faults) {
+            let kind = file::text(&generator, "kind");
+            if is_builtin(&generator) {
+                let made = generate::of_config(library, self.kustomization, &generator, faults);
+                if let Some(made) = made {
+                    generated.push(made);
+                    continue;
+                }
+                if kind != "HelmChartInflationGenerator" {
+                    let message = format!("kustomize has no generator `{kind}`");
+                    faults.push(Fault::error(item.span(), message));
+                    continue;
+                }
+            }
+            let message = format!("what the generator `{kind}` makes is not known");
+            let effect = match makes_secrets(library, self.kustomization, &generator) {
+                true => PartEffect::Nothing,
+                false => PartEffect::Adds,
+            };
+            faults.push(Fault::opaque(item.span(), message, effect));
+        }
+        generated
+    }
+
+    /// Runs the files of `transformers`.
+    pub(super) fn transform(&mut self, all: &mut Accumulated<'t>, faults: &mut Vec<Fault>) {
+        let library = self.kustomize.library;
+        for (item, config) in self.documents(("transformers", PartEffect::Changes), faults) {
+            let kind = file::text(&config, "kind");
+            match one(library, self.kustomization, &config, all, faults) {
+                Ok(true) => {}
+                // kustomize sorts in the outermost kustomization only.
+                Ok(false) if is_builtin(&config) && kind == "SortOrderTransformer" => {
+                    let message = format!("kustomize has no transformer `{kind}`");
+                    faults.push(Fault::error(item.span(), message));
+                }
+                Ok(false) => {
+                    let message = format!("what the transformer `{kind}` does is not known");
+                    faults.push(Fault::opaque(item.span(), message, PartEffect::Changes));
+                }
+                Err(message) => faults.push(Fault::error(item.span(), message)),
+            }
+        }
+    }
+}
+
+/// Whether a configuration is for what kustomize has built in (`plugins/loader`).
+fn is_builtin(config: &Value<'_>) -> bool {
+    config.text_of(&["apiVersion"]) == "builtin"
+}
+
+/// What the charts of a kustomization yield. That of those that are not in the tree, or that
+/// Helm was not run for, is unknown.
+fn charts<'t>(
     library: &'t Library<'_>,
     kustomization: &Kustomization<'t>,
     faults: &mut Vec<Fault>,
@@ -77,16 +144,6 @@ pub(crate) fn generate<'t>(
             let fault = Fault::opaque(item.span(), message, PartEffect::Adds);
             faults.push(fault.within(&file::text(&item, "namespace")));
         }
-    }
-    let field = ("generators", PartEffect::Adds);
-    for (item, generator) in documents(library, kustomization, field, faults) {
-        let kind = file::text(&generator, "kind");
-        let message = format!("what the generator `{kind}` makes is not known");
-        let effect = match makes_secrets(library, kustomization, &generator) {
-            true => PartEffect::Nothing,
-            false => PartEffect::Adds,
-        };
-        faults.push(Fault::opaque(item.span(), message, effect));
     }
     generated
 }
@@ -179,28 +236,6 @@ fn makes_secrets<'t>(
     }
 }
 
-/// Runs the files of `transformers`.
-pub(super) fn transform<'t>(
-    library: &'t Library<'_>,
-    kustomization: &Kustomization<'t>,
-    all: &mut Accumulated<'t>,
-    faults: &mut Vec<Fault>,
-) {
-    let field = ("transformers", PartEffect::Changes);
-    for (item, config) in documents(library, kustomization, field, faults) {
-        let result = one(library, kustomization, &config, all, faults);
-        match result {
-            Ok(true) => {}
-            Ok(false) => {
-                let kind = file::text(&config, "kind");
-                let message = format!("what the transformer `{kind}` does is not known");
-                faults.push(Fault::opaque(item.span(), message, PartEffect::Changes));
-            }
-            Err(message) => faults.push(Fault::error(item.span(), message)),
-        }
-    }
-}
-
 /// Runs one of the transformers that kustomize has built in; `false` if it is none of them.
 fn one<'t>(
     library: &'t Library<'_>,
@@ -209,7 +244,7 @@ fn one<'t>(
     all: &mut Accumulated<'t>,
     faults: &mut Vec<Fault>,
 ) -> Result<bool, String> {
-    if !config.text_of(&["apiVersion"]).starts_with("builtin") {
+    if !is_builtin(config) {
         return Ok(false);
     }
     let own = file::items(config, "fieldSpecs");
@@ -245,10 +280,25 @@ fn one<'t>(
                 }
             }
         }
-        "PatchTransformer" | "PatchJson6902Transformer" => {
-            match Patch::read(library, kustomization, config, "patches") {
+        "PatchTransformer" => match Patch::read(library, kustomization, config, "patches") {
+            Ok(patch) => all.patch(&patch, faults),
+            Err(fault) => faults.push(fault),
+        },
+        "PatchJson6902Transformer" => {
+            let mut config = config.clone();
+            if let Some(operations) = file::field(&config, "jsonOp") {
+                config.set("patch", operations.span(), operations);
+            }
+            match Patch::read(library, kustomization, &config, "patchesJson6902") {
                 Ok(patch) => all.patch(&patch, faults),
                 Err(fault) => faults.push(fault),
+            }
+        }
+        "PatchStrategicMergeTransformer" => {
+            let mut items = file::items(config, "paths");
+            items.extend(file::field(config, "patches"));
+            for patch in Patch::strategic_merge(library, kustomization, &items, faults) {
+                all.patch(&patch, faults);
             }
         }
         "ReplacementTransformer" => {

@@ -35,6 +35,25 @@ pub(crate) fn split(path: &str) -> Vec<String> {
     result
 }
 
+/// The parts of a path of a variable: as those of a replacement, and `rules[0]` is an item of
+/// `rules` (kyaml, `convertSliceIndex`).
+pub(crate) fn split_with_indexes(path: &str) -> Vec<String> {
+    let mut result = Vec::new();
+    for part in split(path) {
+        let index = part.strip_suffix(']').and_then(|it| it.rsplit_once('['));
+        match index {
+            Some((list, index))
+                if !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()) =>
+            {
+                result.extend((!list.is_empty()).then(|| list.to_owned()));
+                result.push(index.to_owned());
+            }
+            _ => result.push(part),
+        }
+    }
+    result
+}
+
 /// `[key=value]`: the key, empty for items that are plain values, and the value.
 fn matcher(part: &str) -> Option<(&str, &str)> {
     let inner = part.strip_prefix('[')?.strip_suffix(']')?;

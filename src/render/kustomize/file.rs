@@ -16,17 +16,18 @@ pub(crate) struct Kustomization<'t> {
     pub(crate) directory: String,
     /// What is written in it.
     pub(crate) root: Value<'t>,
+    /// Whether it is kustomize that builds it, and not one who applies files as they stand.
+    pub(crate) is_of_kustomize: bool,
 }
 
-/// The value of a field of a mapping, whatever its case; `None` if it is null or missing.
+/// The value of a field of a mapping, whatever its case; `None` if it is null or missing. Of
+/// several the last by name counts, as kustomize turns the file into JSON with sorted keys.
 pub(crate) fn field<'t>(value: &Value<'t>, name: &str) -> Option<Value<'t>> {
-    let exact = value.get(name);
-    let found = exact.or_else(|| {
-        let mut fields = value.fields();
-        let other = fields.find(|field| field.key.text().eq_ignore_ascii_case(name));
-        other.map(|field| field.value)
-    });
-    found.filter(|value| !value.is_null())
+    let fields = value.fields();
+    let named = fields
+        .filter(|field| field.key.text().eq_ignore_ascii_case(name) && !field.value.is_null());
+    let last = named.max_by(|one, other| one.key.text().cmp(&other.key.text()));
+    last.map(|field| field.value)
 }
 
 /// The text of a field, empty if there is none.
@@ -71,6 +72,7 @@ impl<'t> Kustomization<'t> {
                 Some(root) if root.is_mapping() => Ok(Self {
                     directory: directory.to_owned(),
                     root: Value::Read(root),
+                    is_of_kustomize: true,
                 }),
                 _ => Err(Fault::error(whole, "this kustomization is empty")),
             },

@@ -31,11 +31,74 @@ pub(crate) fn all<'t>(
                 kustomization,
                 item: &item,
                 kind,
+                has_global_options: true,
             };
             resources.push(generator.generate(faults));
         }
     }
     resources
+}
+
+/// What one of kustomize's own generators makes, which stands in a file of its own. `None` if it
+/// is none of them.
+pub(crate) fn of_config<'t>(
+    library: &'t Library<'_>,
+    kustomization: &Kustomization<'t>,
+    config: &Value<'t>,
+    faults: &mut Vec<Fault>,
+) -> Option<Resource<'t>> {
+    let kind = match file::text(config, "kind").as_str() {
+        "ConfigMapGenerator" => "ConfigMap",
+        "SecretGenerator" => "Secret",
+        "IAMPolicyGenerator" => return Some(service_account(config, faults)),
+        _ => return None,
+    };
+    let mut item = config.clone();
+    for field in ["name", "namespace"] {
+        let own = config.find(&["metadata", field]);
+        if let Some(own) = own.filter(|_| file::field(config, field).is_none()) {
+            item.set(field, own.span(), own);
+        }
+    }
+    let generator = Generator {
+        library,
+        kustomization,
+        item: &item,
+        kind,
+        has_global_options: false,
+    };
+    Some(generator.generate(faults))
+}
+
+/// The ServiceAccount that kustomize makes of an IAMPolicyGenerator.
+fn service_account<'t>(config: &Value<'t>, faults: &mut Vec<Fault>) -> Resource<'t> {
+    let span = config.span();
+    let scalar = |text: String| Value::text_at(text, span);
+    let cloud = file::text(config, "cloud");
+    if cloud != "gke" {
+        let message = format!("kustomize makes no policies for the cloud `{cloud}`");
+        faults.push(Fault::error(span, message));
+    }
+    let account = format!(
+        "{}@{}.iam.gserviceaccount.com",
+        config.text_of(&["serviceAccount", "name"]),
+        config.text_of(&["serviceAccount", "projectId"])
+    );
+    let mut annotations = Value::mapping_at(span);
+    annotations.set("iam.gke.io/gcp-service-account", span, scalar(account));
+    let mut metadata = Value::mapping_at(span);
+    metadata.set("annotations", span, annotations);
+    for field in ["name", "namespace"] {
+        let own = config.find(&["kubernetesService", field]);
+        if let Some(own) = own.filter(|own| !own.is_null()) {
+            metadata.set(field, own.span(), own);
+        }
+    }
+    let mut value = Value::mapping_at(span);
+    value.set("apiVersion", span, scalar("v1".to_owned()));
+    value.set("kind", span, scalar("ServiceAccount".to_owned()));
+    value.set("metadata", span, metadata);
+    Resource::new(value)
 }
 
 /// Puts the mark of a hash behind the names that get one.
@@ -64,6 +127,8 @@ struct Generator<'a, 't, 's> {
     kustomization: &'a Kustomization<'t>,
     item: &'a Value<'t>,
     kind: &'static str,
+    /// Whether `generatorOptions` of the kustomization count for it.
+    has_global_options: bool,
 }
 
 impl<'t> Generator<'_, 't, '_> {
@@ -82,6 +147,7 @@ impl<'t> Generator<'_, 't, '_> {
         }
         let options = file::field(self.item, "options");
         let global = self.kustomization.get("generatorOptions");
+        let global = global.filter(|_| self.has_global_options);
         for field in ["labels", "annotations"] {
             let mut pairs = Value::mapping_at(span);
             for options in [&global, &options].into_iter().flatten() {
@@ -109,11 +175,17 @@ impl<'t> Generator<'_, 't, '_> {
         if !data.is_empty() {
             value.set("data", span, data);
         }
-        let says = |options: &Option<Value<'t>>| {
-            options
-                .as_ref()
-                .is_some_and(|it| file::is_true(it, "disableNameSuffixHash"))
+        if self.kind == "Secret" {
+            let given = file::field(self.item, "type");
+            value.set("type", span, given.unwrap_or_else(|| scalar("Opaque")));
+        }
+        let says = |name: &str| {
+            let options = [&options, &global].into_iter().flatten();
+            options.into_iter().any(|it| file::is_true(it, name))
         };
+        if says("immutable") {
+            value.set("immutable", span, Value::plain_at("true", span));
+        }
         let behavior = match file::text(self.item, "behavior").as_str() {
             "merge" => Behavior::Merge,
             "replace" => Behavior::Replace,
@@ -122,7 +194,7 @@ impl<'t> Generator<'_, 't, '_> {
         let mut resource = Resource::new(value);
         resource.generated = Some(Generated {
             behavior,
-            has_hash: !says(&options) && !says(&global),
+            has_hash: !says("disableNameSuffixHash"),
         });
         resource
     }
@@ -180,6 +252,53 @@ impl<'t> Generator<'_, 't, '_> {
         }
         found
     }
+}
+
+/// Puts a generated object into one that is there: its labels and annotations are added,
+/// its data added or taken.
+pub(crate) fn merge<'t>(old: &mut Resource<'t>, mut new: Resource<'t>, behavior: Behavior) {
+    let merged = |path: &[&str], keeps_old: bool| {
+        let mut merged = new.value.find(path).filter(|_| !keeps_old);
+        let mut sides = [old.value.find(path), new.value.find(path)];
+        if !keeps_old {
+            sides[0] = None;
+        }
+        for field in sides.iter().flatten().flat_map(Value::fields) {
+            let place = merged.get_or_insert_with(|| Value::mapping_at(field.key.span()));
+            place.set(field.key.text().into_owned(), field.key.span(), field.value);
+        }
+        merged
+    };
+    let metadata: Vec<_> = ["labels", "annotations"]
+        .iter()
+        .map(|field| (*field, merged(&["metadata", field], true)))
+        .collect();
+    let data = merged(&["data"], behavior == Behavior::Merge);
+    let span = new.value.span();
+    if let Some(place) = new.value.get_mut("metadata") {
+        for (field, merged) in metadata {
+            if let Some(merged) = merged {
+                place.set(field, span, merged);
+            }
+        }
+        for field in ["name", "namespace"] {
+            match old.value.find(&["metadata", field]) {
+                Some(own) => place.set(field, span, own),
+                None => {
+                    place.remove(field);
+                }
+            }
+        }
+    }
+    if let Some(data) = data {
+        new.value.set("data", span, data);
+    }
+    old.value = new.value;
+    let has_hash = new.generated.is_some_and(|generated| generated.has_hash);
+    if let Some(generated) = &mut old.generated {
+        generated.has_hash = has_hash;
+    }
+    old.refresh();
 }
 
 /// A value without the quotes around it.

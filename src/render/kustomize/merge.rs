@@ -45,7 +45,7 @@ impl<'t> Merged<'t> {
 pub(crate) fn merge<'t>(
     object: &Value<'t>,
     patch: &Value<'t>,
-    schema: Option<Schema>,
+    schema: Option<Schema<'t>>,
 ) -> Result<Option<Value<'t>>, String> {
     Ok(match walk(Some(object), Some(patch), schema)? {
         Merged::Gone => None,
@@ -57,7 +57,7 @@ pub(crate) fn merge<'t>(
 fn walk<'t>(
     old: Option<&Value<'t>>,
     patch: Option<&Value<'t>>,
-    schema: Option<Schema>,
+    schema: Option<Schema<'t>>,
 ) -> Result<Merged<'t>, String> {
     let mut written = [old, patch]
         .into_iter()
@@ -76,8 +76,8 @@ fn walk<'t>(
     }
     match kind {
         Kind::Mapping => walk_mapping(old, patch, schema),
-        Kind::Sequence => match schema.and_then(|schema| schema.merge) {
-            Some(keys) => walk_list(old, patch, schema, keys),
+        Kind::Sequence => match schema.and_then(Schema::merge) {
+            Some(keys) => walk_list(old, patch, schema, &keys),
             None => Ok(override_with(old, patch)),
         },
         Kind::Scalar => Ok(override_with(old, patch)),
@@ -106,7 +106,7 @@ fn keep_if_same<'t>(old: &Value<'t>, patch: &Value<'t>) -> Value<'t> {
 fn walk_mapping<'t>(
     old: Option<&Value<'t>>,
     patch: Option<&Value<'t>>,
-    schema: Option<Schema>,
+    schema: Option<Schema<'t>>,
 ) -> Result<Merged<'t>, String> {
     let old = old.filter(|value| !value.is_null());
     let Some(patch) = patch else {
@@ -137,7 +137,7 @@ fn walk_mapping<'t>(
 fn fields_of<'t>(
     old: &Value<'t>,
     patch: Option<&Value<'t>>,
-    schema: Option<Schema>,
+    schema: Option<Schema<'t>>,
 ) -> Result<Value<'t>, String> {
     let mut result = old.clone();
     result.remove(DIRECTIVE);
@@ -149,7 +149,7 @@ fn fields_of<'t>(
     for name in names {
         let own = old.get(&name);
         let patched = patch.and_then(|patch| patch.fields().find(|field| field.key.is(&name)));
-        let schema = schema.map(|schema| schema.field(&name));
+        let schema = schema.and_then(|schema| schema.field(&name));
         let value = patched.as_ref().map(|field| &field.value);
         let merged =
             walk(own.as_ref(), value, schema).map_err(|error| match error.starts_with('`') {
@@ -216,8 +216,8 @@ fn list_directive(patch: &Value<'_>) -> Result<Directive, String> {
 fn walk_list<'t>(
     old: Option<&Value<'t>>,
     patch: Option<&Value<'t>>,
-    schema: Option<Schema>,
-    keys: &[&'static str],
+    schema: Option<Schema<'t>>,
+    keys: &[&str],
 ) -> Result<Merged<'t>, String> {
     let old = old.filter(|value| !value.is_null());
     let empty;
@@ -250,7 +250,7 @@ fn walk_list<'t>(
         old: base.filter(|_| !is_itself).unwrap_or(&patch),
         patch: &patch,
         is_of_patch: is_itself || base.is_none(),
-        item: schema.map(Schema::item),
+        item: schema.and_then(Schema::item),
     };
     let items = match keys.is_empty() {
         true => list.plain_items(),
@@ -283,7 +283,7 @@ struct List<'a, 't> {
     patch: &'a Value<'t>,
     /// Whether both are the same, as there was none before.
     is_of_patch: bool,
-    item: Option<Schema>,
+    item: Option<Schema<'t>>,
 }
 
 /// The values of the keys of an item, empty where it has none.

@@ -36,7 +36,9 @@ use super::object_id::Gvk;
 use super::resource::{Behavior, Resource};
 use super::value::Value;
 use crate::source::Span;
+use external::External;
 use field_spec::FieldSpec;
+use merge_keys::Definitions;
 use patch::{Applied, Patch};
 use specs::Specs;
 use std::borrow::Cow;
@@ -56,6 +58,10 @@ const MAX_OBJECTS: usize = 1_000_000;
 pub(crate) struct Kustomize<'t, 's> {
     library: &'t Library<'s>,
     built: RefCell<HashMap<String, Rc<Accumulated<'t>>>>,
+    /// The definitions of the API that hold for all that is built.
+    definitions: Option<Definitions<'t>>,
+    /// Whether a kustomization may name any.
+    may_define: bool,
 }
 
 /// What a kustomization makes.
@@ -78,13 +84,19 @@ struct Accumulated<'t> {
     variables: Vec<Variable<'t>>,
     faults: Vec<Fault>,
     patches: Vec<Applied>,
+    /// The definitions of the API that hold in this build.
+    definitions: Option<Definitions<'t>>,
 }
 
 impl<'t, 's> Kustomize<'t, 's> {
     /// Builds from these texts.
     pub(crate) fn new(library: &'t Library<'s>) -> Self {
-        let built = RefCell::default();
-        Self { library, built }
+        Self {
+            library,
+            built: RefCell::default(),
+            definitions: None,
+            may_define: schema::may_define(library),
+        }
     }
 
     /// Builds the kustomization of a directory; `None` if there is none.
@@ -102,6 +114,22 @@ impl<'t, 's> Kustomize<'t, 's> {
 
     /// Builds a kustomization as it is handed over, which need not be that of its file.
     pub(crate) fn build_as(&self, kustomization: &Kustomization<'t>) -> Build<'t> {
+        let definitions = self.may_define.then_some(self.library);
+        let definitions = definitions.and_then(|it| schema::definitions(it, kustomization));
+        if definitions.is_none() {
+            return self.build_outermost(kustomization);
+        }
+        // What it builds on becomes something else than it is for others.
+        let apart = Self {
+            library: self.library,
+            built: RefCell::default(),
+            definitions,
+            may_define: true,
+        };
+        apart.build_outermost(kustomization)
+    }
+
+    fn build_outermost(&self, kustomization: &Kustomization<'t>) -> Build<'t> {
         let mut open = vec![kustomization.directory.clone()];
         let mut all = self.accumulate(kustomization, Accumulated::default(), &mut open);
         generate::add_hashes(&mut all.resources);
@@ -124,7 +152,12 @@ impl<'t, 's> Kustomize<'t, 's> {
         all.resources
             .iter_mut()
             .for_each(transform::write_annotations);
-        order::sort(&mut all.resources, kustomization);
+        transform::label_managed(&mut all.resources, kustomization);
+        faults.extend(order::sort(&mut all.resources, kustomization).err());
+        if kustomization.is_of_kustomize {
+            faults.extend(objects::repeated_keys(&all.resources));
+            faults.extend(references::without_namespace(&all.resources));
+        }
         let mut seen = HashSet::new();
         faults.retain(|fault| seen.insert((fault.span, fault.message.clone())));
         let patches = all.patches.iter();
@@ -196,9 +229,12 @@ impl<'t, 's> Kustomize<'t, 's> {
         mut all: Accumulated<'t>,
         open: &mut Vec<String>,
     ) -> Accumulated<'t> {
+        all.definitions = self.definitions;
         all.faults.extend(kustomization.faults());
         all.faults
             .extend(remote::restricted(self.library, kustomization));
+        all.faults
+            .extend(schema::wrong_definitions(self.library, kustomization));
         let mut ids: HashSet<(Gvk, String, String)> = all
             .resources
             .iter()
@@ -215,14 +251,19 @@ impl<'t, 's> Kustomize<'t, 's> {
         for generated in generate::all(self.library, kustomization, &mut faults) {
             all.absorb(generated, &mut faults);
         }
-        for generated in external::generate(self.library, kustomization, &mut faults) {
+        let mut external = External {
+            kustomize: self,
+            kustomization,
+            open,
+        };
+        for generated in external.generate(&mut faults) {
             all.absorb(generated, &mut faults);
         }
         all.faults = faults;
         for path in kustomization.items("components") {
             all = self.add_component(kustomization, &path, all, open);
         }
-        self.transform(kustomization, &mut all);
+        self.transform(kustomization, &mut all, open);
         let mut faults = std::mem::take(&mut all.faults);
         let variables = kustomization.items("vars");
         let variables: Vec<Variable<'t>> = variables.iter().map(Variable::read).collect();
@@ -351,13 +392,19 @@ impl<'t, 's> Kustomize<'t, 's> {
     }
 
     /// The transformers, in kustomize's order.
-    fn transform(&self, kustomization: &Kustomization<'t>, all: &mut Accumulated<'t>) {
+    fn transform(
+        &self,
+        kustomization: &Kustomization<'t>,
+        all: &mut Accumulated<'t>,
+        open: &mut Vec<String>,
+    ) {
         let library = self.library;
         let specs = all.specs();
         let mut may_collide = check_ids(all.resources.iter()).is_ok();
         let mut faults = std::mem::take(&mut all.faults);
+        let merged = kustomization.items("patchesStrategicMerge");
         let early = [
-            Patch::strategic_merge(library, kustomization, &mut faults),
+            Patch::strategic_merge(library, kustomization, &merged, &mut faults),
             Patch::of_field(library, kustomization, "patches", &mut faults),
         ];
         for patch in early.iter().flatten() {
@@ -433,7 +480,12 @@ impl<'t, 's> Kustomize<'t, 's> {
             }
         }
         replacement::apply(library, kustomization, &mut all.resources, &mut faults);
-        external::transform(library, kustomization, all, &mut faults);
+        let mut external = External {
+            kustomize: self,
+            kustomization,
+            open,
+        };
+        external.transform(all, &mut faults);
         // A hash tells generated objects apart.
         let has_hash = |it: &&Resource<'_>| it.generated.is_some_and(|it| it.has_hash);
         if let Err(message) = check_ids(all.resources.iter().filter(|it| !has_hash(it)))
@@ -497,7 +549,7 @@ impl<'t> Accumulated<'t> {
     }
 
     fn patch(&mut self, patch: &Patch<'t>, faults: &mut Vec<Fault>) {
-        let applied = patch.apply(&mut self.resources, faults);
+        let applied = patch.apply(&mut self.resources, self.definitions, faults);
         self.patches.push(applied);
     }
 
@@ -523,7 +575,7 @@ impl<'t> Accumulated<'t> {
                 );
                 faults.push(Fault::error(span, message));
             }
-            (Some(old), behavior) => merge_generated(old, generated, behavior),
+            (Some(old), behavior) => generate::merge(old, generated, behavior),
         }
     }
 }
@@ -537,51 +589,4 @@ fn check_ids<'r>(resources: impl Iterator<Item = &'r Resource<'r>>) -> Result<()
         }
     }
     Ok(())
-}
-
-/// Puts a generated object into one that is there: its labels and annotations are added,
-/// its data added or taken.
-fn merge_generated<'t>(old: &mut Resource<'t>, mut new: Resource<'t>, behavior: Behavior) {
-    let merge = |path: &[&str], keeps_old: bool| {
-        let mut merged = new.value.find(path).filter(|_| !keeps_old);
-        let mut sides = [old.value.find(path), new.value.find(path)];
-        if !keeps_old {
-            sides[0] = None;
-        }
-        for field in sides.iter().flatten().flat_map(Value::fields) {
-            let place = merged.get_or_insert_with(|| Value::mapping_at(field.key.span()));
-            place.set(field.key.text().into_owned(), field.key.span(), field.value);
-        }
-        merged
-    };
-    let metadata: Vec<_> = ["labels", "annotations"]
-        .iter()
-        .map(|field| (*field, merge(&["metadata", field], true)))
-        .collect();
-    let data = merge(&["data"], behavior == Behavior::Merge);
-    let span = new.value.span();
-    if let Some(place) = new.value.get_mut("metadata") {
-        for (field, merged) in metadata {
-            if let Some(merged) = merged {
-                place.set(field, span, merged);
-            }
-        }
-        for field in ["name", "namespace"] {
-            match old.value.find(&["metadata", field]) {
-                Some(own) => place.set(field, span, own),
-                None => {
-                    place.remove(field);
-                }
-            }
-        }
-    }
-    if let Some(data) = data {
-        new.value.set("data", span, data);
-    }
-    old.value = new.value;
-    let has_hash = new.generated.is_some_and(|generated| generated.has_hash);
-    if let Some(generated) = &mut old.generated {
-        generated.has_hash = has_hash;
-    }
-    old.refresh();
 }

@@ -31,10 +31,29 @@ pub(crate) fn of_file<'t>(
         objects.extend(found.into_iter().map(|value| {
             let mut resource = Resource::new(value);
             resource.comments.push(comments.clone());
+            resource.repeated_key = repeated_key(tree, &resource.value);
             resource
         }));
     }
     Ok(objects)
+}
+
+/// The first key that stands twice in one mapping of an object that was just read.
+fn repeated_key(tree: &Tree<'_>, value: &Value<'_>) -> Option<(String, Span)> {
+    let Value::Read(node) = value else {
+        return None;
+    };
+    let key = tree.duplicate_keys_in(*node).first()?;
+    Some((key.key.clone(), key.second))
+}
+
+/// The objects that kustomize cannot print, as a key stands twice in one of their mappings.
+pub(crate) fn repeated_keys(resources: &[Resource<'_>]) -> impl Iterator<Item = Fault> {
+    let keys = resources.iter().filter_map(|it| it.repeated_key.as_ref());
+    keys.map(|(key, second)| {
+        let message = format!("kustomize rejects this, as `{key}` is there twice");
+        Fault::error(*second, message)
+    })
 }
 
 /// Whether a value is an object, as a strategic merge patch must be one.

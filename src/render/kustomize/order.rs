@@ -2,6 +2,7 @@
 //!
 //! Refuses to know how it was built.
 
+use super::fault::Fault;
 use super::file::{self, Kustomization};
 use crate::render::object_id::{Gvk, ObjectId};
 use crate::render::resource::Resource;
@@ -40,15 +41,30 @@ const LAST: &[&str] = &[
 ];
 
 /// Sorts as the outermost kustomization asks for: by kind, where it says nothing.
-pub(crate) fn sort(resources: &mut [Resource<'_>], kustomization: &Kustomization<'_>) {
+pub(crate) fn sort(
+    resources: &mut [Resource<'_>],
+    kustomization: &Kustomization<'_>,
+) -> Result<(), Fault> {
     let options = kustomization.get("sortOptions");
     let order = options.as_ref().map(|options| file::text(options, "order"));
-    if order.is_some_and(|order| order != "legacy") {
-        return;
-    }
     let legacy = options
         .as_ref()
         .and_then(|options| file::field(options, "legacySortOptions"));
+    match (order.as_deref(), &legacy) {
+        (None | Some("legacy"), _) => {}
+        (Some("fifo"), None) => return Ok(()),
+        (Some("fifo"), Some(legacy)) => {
+            let message = "`legacySortOptions` are for the order `legacy`, and this is `fifo`";
+            return Err(Fault::error(legacy.span(), message));
+        }
+        (Some(_), _) => {
+            let span = options
+                .as_ref()
+                .map_or(kustomization.root.span(), Value::span);
+            let message = "kustomize knows the orders `fifo` and `legacy`";
+            return Err(Fault::error(span, message));
+        }
+    }
     let kinds = |name: &str, default: &[&str]| -> Vec<String> {
         match &legacy {
             Some(legacy) => file::items(legacy, name)
@@ -60,6 +76,7 @@ pub(crate) fn sort(resources: &mut [Resource<'_>], kustomization: &Kustomization
     };
     let (first, last) = (kinds("orderFirst", FIRST), kinds("orderLast", LAST));
     resources.sort_by_cached_key(|resource| key(&resource.id, &first, &last));
+    Ok(())
 }
 
 fn key(id: &ObjectId, first: &[String], last: &[String]) -> (isize, String, String) {

@@ -4,7 +4,7 @@
 
 use super::fault::Fault;
 use super::file::{self, Kustomization};
-use super::merge_keys::Schema;
+use super::merge_keys::{Definitions, Schema};
 use super::select::Target;
 use super::{json_patch, merge, objects};
 use crate::render::library::Library;
@@ -44,19 +44,20 @@ pub(crate) struct Applied {
 }
 
 impl<'t> Patch<'t> {
-    /// The patches of `patchesStrategicMerge`, each a path or a text.
+    /// Strategic merge patches, each a path or a text, as of `patchesStrategicMerge`.
     pub(crate) fn strategic_merge(
         library: &'t Library<'_>,
         kustomization: &Kustomization<'t>,
+        items: &[Value<'t>],
         faults: &mut Vec<Fault>,
     ) -> Vec<Self> {
         let mut patches = Vec::new();
-        for item in kustomization.items("patchesStrategicMerge") {
+        for item in items {
             let text = item.text().unwrap_or_default();
             let is_file = library.source(&kustomization.path(text)).is_some();
             let values = match !is_file && (text.contains('\n') || text.contains(": ")) {
-                true => objects::values_of_text(library, &item),
-                false => of_path(library, kustomization, &item),
+                true => objects::values_of_text(library, item),
+                false => of_path(library, kustomization, item),
             };
             let step = Step {
                 field: "patchesStrategicMerge",
@@ -165,10 +166,11 @@ impl<'t> Patch<'t> {
         }
     }
 
-    /// Changes the objects that it is for.
+    /// Changes the objects that it is for, while these definitions of the API hold.
     pub(crate) fn apply(
         &self,
         resources: &mut Vec<Resource<'t>>,
+        definitions: Option<Definitions<'t>>,
         faults: &mut Vec<Fault>,
     ) -> Applied {
         let mut is_idle = true;
@@ -197,11 +199,11 @@ impl<'t> Patch<'t> {
                     if self.target.is_some() {
                         for resource in resources.iter_mut().filter(|it| self.is_target(it)) {
                             is_idle = false;
-                            self.merge_into(resource, patch, faults);
+                            self.merge_into(resource, (patch, definitions), faults);
                         }
                     } else if let Some(index) = self.only_one(resources, patch, faults) {
                         is_idle = false;
-                        self.merge_into(&mut resources[index], patch, faults);
+                        self.merge_into(&mut resources[index], (patch, definitions), faults);
                     } else {
                         // It was said what is wrong.
                         is_idle = false;
@@ -244,7 +246,12 @@ impl<'t> Patch<'t> {
         None
     }
 
-    fn merge_into(&self, resource: &mut Resource<'t>, patch: &Value<'t>, faults: &mut Vec<Fault>) {
+    fn merge_into(
+        &self,
+        resource: &mut Resource<'t>,
+        (patch, definitions): (&Value<'t>, Option<Definitions<'t>>),
+        faults: &mut Vec<Fault>,
+    ) {
         if self.allows_name_change || self.allows_kind_change {
             resource.remember();
         }
@@ -262,7 +269,7 @@ impl<'t> Patch<'t> {
                 *own = version;
             }
         }
-        let schema = Schema::of(&resource.id.gvk);
+        let schema = Schema::of(&resource.id.gvk, definitions);
         match merge::merge(&resource.value, &patch, schema) {
             Err(message) => {
                 let message = format!(

@@ -2,6 +2,7 @@
 //!
 //! Refuses to know why names changed. After kustomize's `filters/nameref`.
 
+use super::fault::Fault;
 use super::field_spec::{FieldSpec, Missing, apply, visit};
 use super::specs::Reference;
 use crate::render::object_id::Gvk;
@@ -175,6 +176,22 @@ fn referrer(resource: &Resource<'_>) -> Referrer {
         prefixes: resource.prefixes.clone(),
         suffixes: resource.suffixes.clone(),
     }
+}
+
+/// The subjects of RoleBindings that name no namespace though they have the field
+/// (`resmap/reswrangler.go`, `getNamespacesForRoleBinding`).
+pub(crate) fn without_namespace(resources: &[Resource<'_>]) -> Vec<Fault> {
+    let bindings = resources
+        .iter()
+        .filter(|it| it.id.gvk.kind == "RoleBinding");
+    let subjects = bindings.filter_map(|it| it.value.get("subjects"));
+    let subjects = subjects.flat_map(|it| it.items().collect::<Vec<_>>());
+    let accounts = subjects.filter(|it| it.text_of(&["kind"]) == "ServiceAccount");
+    let namespaces = accounts.filter_map(|it| it.get("namespace"));
+    let wrong = namespaces.filter(|namespace| !namespace.is_text());
+    wrong
+        .map(|it| Fault::error(it.span(), "kustomize wants the name of a namespace here"))
+        .collect()
 }
 
 /// Looks for what a name refers to.

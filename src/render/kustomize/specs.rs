@@ -488,7 +488,14 @@ fn variables() -> Vec<FieldSpec> {
                 fields.map(|field| spec(kind, &format!("{pod}/{containers}/{field}"), false)),
             );
         }
-        specs.push(spec(kind, &format!("{pod}/volumes/nfs/server"), false));
+        // For CronJobs kustomize looks beside the pod's specification (`varreference.go`).
+        let place = match kind == "CronJob" {
+            true => pod.trim_end_matches("/spec"),
+            false => pod,
+        };
+        if kind != "StatefulSet" {
+            specs.push(spec(kind, &format!("{place}/volumes/nfs/server"), false));
+        }
     }
     let others = [
         ("Deployment", "spec/template/metadata/annotations"),

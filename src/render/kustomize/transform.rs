@@ -4,11 +4,11 @@
 //! Refuses to know their order, and where kustomizations say what to set.
 
 use super::field_spec::{FieldSpec, Missing, apply, is_in_place};
-use super::file;
+use super::file::{self, Kustomization};
 use super::specs::Specs;
 use crate::render::object_id::Gvk;
 use crate::render::resource::Resource;
-use crate::render::value::Value;
+use crate::render::value::{Field, Value};
 use crate::source::Span;
 
 /// Labels or annotations that are set.
@@ -233,6 +233,25 @@ pub(crate) fn extend_names<'t>(
     Ok(())
 }
 
+/// Labels all objects as built by kustomize, where `buildMetadata` asks for it.
+pub(crate) fn label_managed(resources: &mut [Resource<'_>], kustomization: &Kustomization<'_>) {
+    let options = kustomization.items("buildMetadata");
+    let mut options = options.iter();
+    let Some(option) = options.find(|it| it.text() == Some("managedByLabel")) else {
+        return;
+    };
+    let span = option.span();
+    for resource in resources {
+        if let Some(metadata) = resource.value.get_mut("metadata") {
+            let mut labels = metadata.get("labels").filter(Value::is_mapping);
+            let labels = labels.get_or_insert_with(|| Value::mapping_at(span));
+            let by = Value::text_at("kustomize-v5.5.0", span);
+            labels.set("app.kubernetes.io/managed-by", span, by);
+            metadata.set("labels", span, labels.clone());
+        }
+    }
+}
+
 /// Sets the number of replicas of the objects of a name; returns whether there are any.
 pub(crate) fn set_replicas<'t>(
     resources: &mut [Resource<'t>],
@@ -324,6 +343,11 @@ pub(crate) fn set_image<'t>(
             *value = Value::text_at(new, value.span());
             Ok(())
         };
+        // Those of containers, wherever these are (kustomize, `imagetag/legacy.go`), come first.
+        if has_container(&resource.value, &name) {
+            set_in_containers(&mut resource.value, &name, &mut set)
+                .map_err(|error| format!("{}: {error}", resource.id))?;
+        }
         for spec in specs {
             let has_image = holds_image(spec, &gvk, &resource.value, &name);
             if has_image {
@@ -338,6 +362,56 @@ pub(crate) fn set_image<'t>(
         }
         if is_changed {
             resource.step("images", image.span());
+        }
+    }
+    Ok(())
+}
+
+/// Whether a field is a list of containers.
+fn is_containers(field: &Field<'_>) -> bool {
+    field.value.is_sequence() && (field.key.is("containers") || field.key.is("initContainers"))
+}
+
+/// Whether an item is a container with this image.
+fn has_image(item: &Value<'_>, name: &str) -> bool {
+    let image = item.get("image");
+    let text = image.as_ref().and_then(Value::text);
+    text.is_some_and(|text| split_image(text, name).is_some())
+}
+
+/// Whether there is a container with this image anywhere.
+fn has_container(value: &Value<'_>, name: &str) -> bool {
+    value.items().any(|item| has_container(&item, name))
+        || value.fields().any(|field| {
+            has_container(&field.value, name)
+                || is_containers(&field) && field.value.items().any(|it| has_image(&it, name))
+        })
+}
+
+/// Calls `set` for this image of all containers.
+fn set_in_containers<'t>(
+    value: &mut Value<'t>,
+    name: &str,
+    set: &mut dyn FnMut(&mut Value<'t>) -> Result<(), String>,
+) -> Result<(), String> {
+    if value.is_sequence() {
+        let items = value.items_mut().into_iter().flatten();
+        for item in items.filter(|item| has_container(item, name)) {
+            set_in_containers(item, name, set)?;
+        }
+    } else if value.is_mapping() {
+        for field in value.fields_mut().into_iter().flatten() {
+            if has_container(&field.value, name) {
+                set_in_containers(&mut field.value, name, set)?;
+            }
+            if is_containers(field) {
+                let items = field.value.items_mut().into_iter().flatten();
+                let mut images = items.filter_map(|item| {
+                    let is_it = has_image(item, name);
+                    item.get_mut("image").filter(|_| is_it)
+                });
+                images.try_for_each(&mut *set)?;
+            }
         }
     }
     Ok(())

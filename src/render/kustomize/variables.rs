@@ -84,20 +84,19 @@ impl<'t> Variable<'t> {
     }
 }
 
-/// Adds variables that are not there yet; another one of the same name is a mistake.
+/// Adds variables. Two of one name are a mistake, and be it one that comes by two ways (kustomize,
+/// `VarSet.Merge`).
 pub(crate) fn add<'t>(
     all: &mut Vec<Variable<'t>>,
     more: impl IntoIterator<Item = Variable<'t>>,
     faults: &mut Vec<Fault>,
 ) {
     for variable in more {
-        match all.iter().find(|known| known.name == variable.name) {
-            None => all.push(variable),
-            Some(known) if known.object == variable.object && known.path == variable.path => {}
-            Some(_) => {
-                let message = format!("the variable `{}` is defined twice", variable.name);
-                faults.push(Fault::error(variable.place.span(), message));
-            }
+        if all.iter().any(|known| known.name == variable.name) {
+            let message = format!("the variable `{}` is defined twice", variable.name);
+            faults.push(Fault::error(variable.place.span(), message));
+        } else {
+            all.push(variable);
         }
     }
 }
@@ -114,7 +113,8 @@ pub(crate) fn resolve<'t>(
         let source = resources
             .iter()
             .find(|it| it.variables.contains(&variable.name));
-        let value = source.map(|it| find(&it.value, &field_path::split(&variable.path)));
+        let value =
+            source.map(|it| find(&it.value, &field_path::split_with_indexes(&variable.path)));
         match value {
             Some(Some(value)) => {
                 values.insert(&variable.name, value);
