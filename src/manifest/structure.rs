@@ -7,7 +7,8 @@ use super::fields::{self, Shape, Type};
 use super::invalid_value;
 use super::reader::{self, Path, Reader};
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
-use crate::source::Span;
+use crate::source::{SourceId, Span};
+use crate::yaml::general;
 use crate::yaml::scalar::Scalar;
 use crate::yaml::tree::{Entry, Kind, Node};
 
@@ -325,8 +326,6 @@ impl WrongType<'_> {
     fn mend(self, diagnostic: Diagnostic) -> Diagnostic {
         let value = self.value;
         let is_one_line = !value.raw().contains('\n');
-        // A bracket in a text without quotes would end the list, or begin another.
-        let can_be_item = value.is_quoted() || !value.raw().contains(['[', ']', '{', '}']);
         match self.expected {
             Type::Text if value.scalar().is_some() && self.is_free_text() => {
                 super::quote(diagnostic, value)
@@ -335,8 +334,12 @@ impl WrongType<'_> {
                 Some(Ok(number)) => reader::replace(diagnostic, value, number.to_string()),
                 _ => diagnostic,
             },
-            Type::List(Type::Text) if value.as_str().is_some() && is_one_line && can_be_item => {
-                reader::replace(diagnostic, value, format!("[{}]", value.raw()))
+            Type::List(Type::Text) if value.as_str().is_some() && is_one_line => {
+                let list = format!("[{}]", value.raw());
+                match is_written(&list, value.span().source, Kind::Sequence) {
+                    true => reader::replace(diagnostic, value, list),
+                    false => diagnostic,
+                }
             }
             Type::List(_) if value.is_mapping() => diagnostic.help(format!(
                 "each entry of `{}` is a list item: put a hyphen in front of its first key",
@@ -366,10 +369,12 @@ fn with_space(diagnostic: Diagnostic, text: Node<'_>) -> Diagnostic {
     let Some((key, value)) = raw.split_once(':').filter(|_| is_plain) else {
         return diagnostic;
     };
-    if key.is_empty() || value.is_empty() || value.contains("//") {
+    let entry = format!("{key}: {value}");
+    let is_entry = is_written(&entry, text.span().source, Kind::Mapping);
+    if key.is_empty() || value.is_empty() || value.contains("//") || !is_entry {
         return diagnostic;
     }
-    let title = format!("write a space behind the colon: `{key}: {value}`");
+    let title = format!("write a space behind the colon: `{entry}`");
     let place = text.span().start + key.len() as u32 + 1;
     let edits = vec![Edit {
         span: Span::new(text.span().source, place, place),
@@ -381,6 +386,13 @@ fn with_space(diagnostic: Diagnostic, text: Node<'_>) -> Diagnostic {
         class: FixClass::Safe,
         edits,
     })
+}
+
+/// Whether a text is YAML by itself, and of that kind: what a fix puts in the place of a text
+/// must not open or close anything in what stands around it.
+fn is_written(text: &str, source: SourceId, kind: Kind) -> bool {
+    let tree = general::read(source, text, 0..text.len());
+    tree.is_ok_and(|tree| tree.root().is_some_and(|root| root.kind() == kind))
 }
 
 /// A list of one item where a mapping belongs: the hyphen is what is too much.
