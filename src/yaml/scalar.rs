@@ -258,3 +258,29 @@ fn float_key(value: f64) -> String {
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{mantissa}e{sign}{:02}", exponent.abs())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::plain_key;
+
+    #[test]
+    fn keys_are_written_as_json_carries_them() {
+        let written = [
+            (".inf", ".inf"),
+            ("+.inf", ".inf"),
+            ("-.inf", "-.inf"),
+            (".nan", ".nan"),
+            ("1.50", "1.5"),
+            ("1e6", "1e+06"),
+            ("0.00001", "1e-05"),
+            ("0.0001", "0.0001"),
+            ("0x10", "16"),
+            ("yes", "true"),
+        ];
+        for (text, key) in written {
+            assert_eq!(plain_key(text), Some(Some(key.to_owned())), "{text}");
+        }
+        assert_eq!(plain_key("web"), Some(None));
+        assert_eq!(plain_key("~"), None);
+    }
+}

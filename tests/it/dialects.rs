@@ -325,6 +325,12 @@ fn cilium_asks_cluster_wide_policies_where_it_is_told_to() {
         has_d(into_a("cni: cilium\n", &shut)),
         "by default they are ignored"
     );
+    // Blocks hold no pods for it, whatever their addresses.
+    let nets = tier_of("Admin", "Deny").replace(
+        "ingress: [\n             {action: Deny, from: [{namespaces: {matchLabels: {team: blue}}}]}]",
+        "egress: [{action: Deny, to: [{networks: [10.0.0.0/8]}]}]",
+    );
+    assert!(nets.contains("networks") && has_d(into_a(told, &nets)));
     // The older kinds are read neither by it nor by Calico.
     let old = tier("AdminNetworkPolicy", "", "Deny").replace("v1alpha2", "v1alpha1");
     assert!(has_d(into_a(told, &old)) && has_d(into_a("cni: calico\n", &old)));
