@@ -18,10 +18,10 @@ pub(super) type Meaningless<'t> = (&'t str, Mistake);
 /// The workloads and addresses that a text means in a cluster.
 pub(super) fn choice(lookup: &Lookup<'_>, text: &str) -> Result<EndSet, Mistake> {
     let ends = choice_with_entities(lookup, text)?;
-    match ends.entities() {
-        [] => Ok(ends),
-        _ => Err(unanswerable(
-            "nodes and the API server as Cilium knows them",
+    match ends.is_special() {
+        false => Ok(ends),
+        true => Err(unanswerable(
+            "nodes, the API server and names of the DNS as Cilium knows them",
         )),
     }
 }
@@ -33,23 +33,18 @@ fn unanswerable(ends: &str) -> Mistake {
     }
 }
 
-/// The same with nodes, the API server and their like.
+/// The same with nodes, the API server and their like, and names of the DNS.
 pub(super) fn choice_with_entities(lookup: &Lookup<'_>, text: &str) -> Result<EndSet, Mistake> {
     let resolved = lookup.resolve(text)?;
     let mut workloads = Vec::new();
     let mut outside = Vec::new();
-    let mut entities = Vec::new();
+    let (mut entities, mut domains) = (Vec::new(), Vec::new());
     for end in resolved.ends {
         match end {
             End::Workload(id) | End::Address(id, _) => workloads.push(id),
             End::Addresses(range) => outside.push(range),
             End::Entity(entity) => entities.push(entity),
-            End::Domain(_) => {
-                let reason = "only `npcheck reach` and `npcheck test` answer for names of the DNS";
-                return Err(Mistake::Malformed {
-                    reason: reason.to_owned(),
-                });
-            }
+            End::Domain(name) => domains.push(name),
             End::Hypothetical(_) => {
                 let reason = "only `npcheck reach` answers for a pod that does not exist yet";
                 return Err(Mistake::Malformed {
@@ -58,7 +53,8 @@ pub(super) fn choice_with_entities(lookup: &Lookup<'_>, text: &str) -> Result<En
             }
         }
     }
-    Ok(EndSet::new(workloads, outside).with_entities(entities))
+    let ends = EndSet::new(workloads, outside).with_entities(entities);
+    Ok(ends.with_domains(domains))
 }
 
 /// What some ports mean at the destinations that a text means; everything if there are

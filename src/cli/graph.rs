@@ -192,6 +192,14 @@ impl Options {
             let ends = choice_with_entities(&lookup, text);
             ends.map(Some).map_err(|mistake| (text.as_str(), mistake))
         };
+        let from = ends(&self.from)?;
+        if let Some(text) = &self.from
+            && from.as_ref().is_some_and(|ends| !ends.domains().is_empty())
+        {
+            let reason = "a name of the DNS is an end that connections lead to: ask with --to";
+            let reason = reason.to_owned();
+            return Err((text.as_str(), Mistake::Malformed { reason }));
+        }
         let touching = match &self.namespace {
             None => None,
             Some(name) => {
@@ -204,7 +212,7 @@ impl Options {
             }
         };
         Ok(FlowQuery {
-            from: ends(&self.from)?,
+            from,
             to: ends(&self.to)?,
             touching,
             around: match &self.around {

@@ -41,11 +41,11 @@ impl FlowQuery {
         matrix
     }
 
-    /// Whether it asks for a node, the API server or their like by name.
+    /// Whether it asks for a node, the API server or their like, or a name of the DNS.
     #[must_use]
     pub fn names_entities(&self) -> bool {
-        let asked = [&self.from, &self.to].into_iter().flatten();
-        asked.map(EndSet::entities).any(|it| !it.is_empty())
+        let mut asked = [&self.from, &self.to].into_iter().flatten();
+        asked.any(EndSet::is_special)
     }
 
     fn choices(&self) -> Vec<&EndSet> {
@@ -80,6 +80,8 @@ pub enum DrawnNode {
     Outside(Vec<AddressRange>),
     /// A node, the API server or their like.
     Entity(Entity),
+    /// A name of the DNS outside, whose addresses nobody knows.
+    Domain(String),
 }
 
 /// What the ends of one node may open at those of another.

@@ -14,6 +14,8 @@ pub struct EndSet {
     outside: Vec<AddressRange>,
     /// Nodes, the API server and their like.
     entities: Vec<Entity>,
+    /// Names of the DNS outside; each once.
+    domains: Vec<String>,
 }
 
 impl EndSet {
@@ -39,6 +41,7 @@ impl EndSet {
             workloads,
             outside,
             entities: Vec::new(),
+            domains: Vec::new(),
         }
     }
 
@@ -49,10 +52,19 @@ impl EndSet {
         self
     }
 
-    /// The ends that are neither pods nor addresses.
+    /// The same with names of the DNS.
     #[must_use]
-    pub fn entities(&self) -> &[Entity] {
-        &self.entities
+    pub fn with_domains(mut self, mut domains: Vec<String>) -> Self {
+        domains.sort_unstable();
+        domains.dedup();
+        self.domains = domains;
+        self
+    }
+
+    /// The names of the DNS, in order.
+    #[must_use]
+    pub fn domains(&self) -> &[String] {
+        &self.domains
     }
 
     /// Whether such an end is one of them.
@@ -85,9 +97,15 @@ impl EndSet {
         self.outside.iter().any(|one| one.contains_range(range))
     }
 
+    /// Whether some ends are neither pods nor addresses.
+    #[must_use]
+    pub fn is_special(&self) -> bool {
+        !self.entities.is_empty() || !self.domains.is_empty()
+    }
+
     /// Whether there is no end at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.workloads.is_empty() && self.outside.is_empty() && self.entities.is_empty()
+        self.workloads.is_empty() && self.outside.is_empty() && !self.is_special()
     }
 }

@@ -1,12 +1,13 @@
-//! Nodes, the API server and their like in a drawing: the flows that pods have with ends that are
-//! neither pods nor addresses, where the CNI plugin tells such ends apart.
+//! Nodes, the API server and their like in a drawing, and names of the DNS: the flows that pods
+//! have with ends that are neither pods nor addresses, where the CNI plugin tells such ends apart.
 //!
 //! Refuses to know what policies say of them; the relation does.
 
 use super::drawing::{Admission, Drawing, DrawnEdge, DrawnNode, FlowQuery, Grain};
+use super::ends::EndSet;
 use super::matrix::{FlowMatrix, Openness};
 use crate::cluster::{NamespaceId, WorkloadId};
-use crate::engine::{Engine, Entity, Peer};
+use crate::engine::{Endpoint, Engine, Entity, Peer};
 use crate::k8s::Direction;
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,6 +19,8 @@ enum Place {
     Namespace(NamespaceId),
     Outside(usize),
     Entity(Entity),
+    /// By its place among the names that are asked for.
+    Domain(usize),
 }
 
 impl Drawing {
@@ -33,16 +36,17 @@ impl Drawing {
         let flows = flows(engine, matrix, query, grain);
         match flows.is_empty() {
             true => self,
-            false => self.with_flows(flows),
+            false => self.with_flows(flows, domains_of(query)),
         }
     }
 
-    fn with_flows(self, flows: BTreeMap<(Place, Place), Openness>) -> Self {
+    fn with_flows(self, flows: BTreeMap<(Place, Place), Openness>, domains: &[String]) -> Self {
         let place = |(index, node): (usize, &DrawnNode)| match node {
             DrawnNode::Workload(id) => Place::Workload(*id),
             DrawnNode::Namespace(id) => Place::Namespace(*id),
             DrawnNode::Outside(_) => Place::Outside(index),
             DrawnNode::Entity(entity) => Place::Entity(*entity),
+            DrawnNode::Domain(_) => Place::Domain(index),
         };
         let before: Vec<Place> = self.nodes.iter().enumerate().map(place).collect();
         let new = flows.keys().flat_map(|(from, to)| [*from, *to]);
@@ -80,6 +84,7 @@ impl Drawing {
             Place::Namespace(id) => DrawnNode::Namespace(*id),
             Place::Outside(index) => self.nodes[*index].clone(),
             Place::Entity(entity) => DrawnNode::Entity(*entity),
+            Place::Domain(index) => DrawnNode::Domain(domains[*index].clone()),
         };
         Self {
             nodes: places.iter().map(node).collect(),
@@ -135,7 +140,33 @@ fn flows(
                 let known = flows.entry(ends).or_default();
                 *known = known.union(&open);
             }
+            if direction == Direction::Egress {
+                let source = Endpoint::workload(cluster, id).in_graph(cluster);
+                for (index, domain) in domains_of(query).iter().enumerate() {
+                    let open = openness_to(engine, &source, domain);
+                    if open != Openness::default() {
+                        let known = flows.entry((pods, Place::Domain(index))).or_default();
+                        *known = known.union(&open);
+                    }
+                }
+            }
         }
     }
     flows
+}
+
+/// The names of the DNS that a query asks for: only where connections lead to are there any.
+fn domains_of(query: &FlowQuery) -> &[String] {
+    query.to.as_ref().map_or(&[], EndSet::domains)
+}
+
+/// What pods may open to a name of the DNS.
+fn openness_to(engine: &Engine<'_>, source: &Endpoint<'_>, domain: &str) -> Openness {
+    let name = Endpoint::Name(domain);
+    let verdict = engine.judge().one_side(Direction::Egress, source, &name);
+    let open = verdict.allowed();
+    Openness {
+        unknown: verdict.possible().difference(&open),
+        open,
+    }
 }

@@ -447,3 +447,41 @@ fn nodes_and_their_like_are_ends_of_flows_under_cilium() {
     let refused = run(&folder, &["graph", "--around", "node"]);
     assert_eq!(refused.status, 2, "{refused:?}");
 }
+
+#[test]
+fn names_of_the_dns_are_ends_that_are_asked_for() {
+    let folder = scratch("domains");
+    let policy = "
+{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: shop, labels: {app: a}}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: b, namespace: shop, labels: {app: b}}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: c, namespace: shop, labels: {app: c}}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: shop},
+ spec: {endpointSelector: {matchLabels: {app: a}}, egress: [
+   {toFQDNs: [{matchPattern: '*.example.org'}], toPorts: [{ports: [{port: '443', protocol: TCP}]}]}]}}
+---
+{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: q, namespace: shop},
+ spec: {endpointSelector: {matchLabels: {app: b}}, egress: [{}]}}";
+    write(&folder, "shop.yaml", policy);
+    let graph = |arguments: &[&str]| {
+        let all = ["graph", "-q"].iter().chain(arguments).copied();
+        run(&folder, &all.collect::<Vec<_>>())
+    };
+    let to = ["--to", "fqdn:api.example.org"];
+    assert_eq!(
+        graph(&to).stdout,
+        "shop/Pod/a -> fqdn:api.example.org  TCP 443\n\
+         shop/Pod/c -> fqdn:api.example.org  all ports\n"
+    );
+    let other = graph(&["--from", "shop/a", "--to", "fqdn:example.net"]);
+    assert_eq!(other.stdout, "");
+    for format in ["json", "json-lines", "csv", "dot", "mermaid", "svg", "html"] {
+        let shown = graph(&[&to[..], &["-o", format]].concat()).stdout;
+        assert!(shown.contains("fqdn:api.example.org"), "{format}");
+    }
+    assert!(!graph(&["-o", "json-lines"]).stdout.contains("fqdn:"));
+    let from = graph(&["--from", "fqdn:api.example.org"]);
+    assert_eq!(from.status, 2, "{from:?}");
+}

@@ -46,7 +46,9 @@ fn write_cluster(number: usize, view: &GraphView<'_>, out: &mut dyn Write) -> io
             open = namespace;
         }
         let shape = match node {
-            DrawnNode::Outside(_) | DrawnNode::Entity(_) => ", shape=ellipse",
+            DrawnNode::Outside(_) | DrawnNode::Entity(_) | DrawnNode::Domain(_) => {
+                ", shape=ellipse"
+            }
             DrawnNode::Workload(_) | DrawnNode::Namespace(_) => "",
         };
         writeln!(

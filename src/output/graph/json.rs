@@ -127,6 +127,7 @@ fn node(view: &GraphView<'_>, node: &DrawnNode, id: &str) -> Value {
             json!({"id": id, "type": "outside", "ranges": ranges})
         }
         DrawnNode::Entity(entity) => json!({"id": id, "type": "entity", "name": entity.name()}),
+        DrawnNode::Domain(name) => json!({"id": id, "type": "domain", "name": name}),
     }
 }
 

@@ -126,9 +126,7 @@ pub(super) fn write_drawing(view: &GraphView<'_>, out: &mut dyn io::Write) -> io
             let range = |range: &AddressRange| format!("\"ext:{range}\"");
             ranges.iter().map(range).collect()
         }
-        DrawnNode::Workload(_) | DrawnNode::Namespace(_) | DrawnNode::Entity(_) => {
-            vec![Json(&names::node(view.cluster(), node)).to_string()]
-        }
+        node => vec![Json(&names::node(view.cluster(), node)).to_string()],
     };
     let names: Vec<Vec<String>> = drawing.nodes.iter().map(name).collect();
     let sets = drawing.sets.iter();

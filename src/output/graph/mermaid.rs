@@ -37,7 +37,7 @@ fn write_cluster(number: usize, view: &GraphView<'_>, out: &mut dyn Write) -> io
         }
         let label = MermaidLabel(&label);
         match node {
-            DrawnNode::Outside(_) | DrawnNode::Entity(_) => {
+            DrawnNode::Outside(_) | DrawnNode::Entity(_) | DrawnNode::Domain(_) => {
                 writeln!(out, "    c{number}n{place}([\"{label}\"])")?;
             }
             DrawnNode::Workload(_) | DrawnNode::Namespace(_) => {

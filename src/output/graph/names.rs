@@ -10,13 +10,15 @@ use crate::output::range_name;
 /// How many ranges a name spells out.
 const MAX_RANGES: usize = 3;
 
-/// The name of a node: `namespace/Kind/name`, a namespace, addresses, or `entity:NAME`.
+/// The name of a node: `namespace/Kind/name`, a namespace, addresses, `entity:NAME` or
+/// `fqdn:NAME`.
 pub(super) fn node(cluster: &Cluster, node: &DrawnNode) -> String {
     match node {
         DrawnNode::Workload(id) => cluster.workload_name(*id),
         DrawnNode::Namespace(id) => cluster.namespace(*id).name.clone(),
         DrawnNode::Outside(ranges) => outside(ranges),
         DrawnNode::Entity(entity) => format!("entity:{}", entity.name()),
+        DrawnNode::Domain(name) => format!("fqdn:{name}"),
     }
 }
 
@@ -32,9 +34,10 @@ pub(super) fn node_in_namespace(
             let name = format!("{}/{}", object.kind.name(), object.meta.name.value);
             (Some(workload.namespace), name)
         }
-        DrawnNode::Namespace(_) | DrawnNode::Outside(_) | DrawnNode::Entity(_) => {
-            (None, self::node(cluster, node))
-        }
+        DrawnNode::Namespace(_)
+        | DrawnNode::Outside(_)
+        | DrawnNode::Entity(_)
+        | DrawnNode::Domain(_) => (None, self::node(cluster, node)),
     }
 }
 

@@ -82,6 +82,7 @@ impl<'v> Sheet<'v> {
                 DrawnNode::Namespace(_) => "namespaces".to_owned(),
                 DrawnNode::Outside(_) => "outside".to_owned(),
                 DrawnNode::Entity(_) => "nodes and their like".to_owned(),
+                DrawnNode::Domain(_) => "names of the DNS".to_owned(),
             };
             match columns.last_mut() {
                 Some((known, boxes)) if *known == title => *boxes += 1,
@@ -155,14 +156,19 @@ impl<'v> Sheet<'v> {
     ) -> io::Result<()> {
         let whole = names::node(self.view.cluster(), node);
         let class = match node {
-            DrawnNode::Outside(_) | DrawnNode::Entity(_) => " class=\"outside\"",
+            DrawnNode::Outside(_) | DrawnNode::Entity(_) | DrawnNode::Domain(_) => {
+                " class=\"outside\""
+            }
             DrawnNode::Workload(_) | DrawnNode::Namespace(_) => "",
         };
         let label = match node {
             DrawnNode::Workload(_) => whole
                 .split_once('/')
                 .map_or(whole.as_str(), |(_, rest)| rest),
-            DrawnNode::Namespace(_) | DrawnNode::Outside(_) | DrawnNode::Entity(_) => &whole,
+            DrawnNode::Namespace(_)
+            | DrawnNode::Outside(_)
+            | DrawnNode::Entity(_)
+            | DrawnNode::Domain(_) => &whole,
         };
         let mut shown: String = label.chars().take(MAX_LETTERS).collect();
         if shown.len() < label.len() {
