@@ -126,6 +126,13 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         terminal.complain("--output", &advice);
         return Ok(Outcome::Incomplete);
     }
+    let is_page = |target: &Target<GraphFormat>| target.format == GraphFormat::Html;
+    if options.output.iter().any(is_page) && views.iter().any(|view| view.query.names_entities()) {
+        let advice = "the page of html shows pods and addresses: for nodes, the API server and \
+                      names of the DNS take another format";
+        terminal.complain("--output", advice);
+        return Ok(Outcome::Incomplete);
+    }
     let notes = not_judged_lines(&input.workspace.not_judged(), &sources);
     target::write_all(&options.output, terminal, |format, style, out| {
         format.write(&views, &notes, style, out)
