@@ -4,9 +4,9 @@
 //! Refuses to know what follows for a connection.
 
 use super::Cluster;
-use super::cilium_options::CiliumOptions;
+use super::cilium_options::{CiliumOptions, CiliumSettings, Switch};
 use super::cni::Cni;
-use crate::k8s::{ClusterPolicyKind, EntrypointKind, WorkloadKind};
+use crate::k8s::{ClusterNetwork, ClusterPolicyKind, EntrypointKind, WorkloadKind};
 use crate::source::Span;
 use ipnet::IpNet;
 
@@ -27,7 +27,7 @@ pub struct EnforcementSettings {
     /// `enforcement.selectorsMatchHostNetwork`.
     pub selectors_match_host_network: Option<bool>,
     /// `cilium`: the options of its agent.
-    pub cilium: CiliumOptions,
+    pub cilium: CiliumSettings,
     /// Whether every object of the cluster is among the inputs (`inventory: complete`).
     pub holds_everything: bool,
     /// `cluster.podCIDRs`.
@@ -77,6 +77,10 @@ pub struct Enforcement {
     has_policy_groups: Recognised<bool>,
     pod_ranges: Vec<Recognised<IpNet>>,
     cilium: CiliumOptions,
+    /// What the configuration says of the options, before what an object says of them.
+    configured: CiliumSettings,
+    /// The object that sets options of Cilium's agent.
+    agent: Option<Evidence>,
     holds_everything: bool,
     node_ranges: Vec<IpNet>,
     api_server_ranges: Vec<IpNet>,
@@ -122,7 +126,16 @@ impl Enforcement {
             };
             settings.pod_cidrs.iter().map(of_configuration).collect()
         };
-        Self::new(cni, settings, pod_ranges)
+        let mut enforcement = Self::new(cni, settings, pod_ranges);
+        if let Some(network) = agent_of(cluster) {
+            let of_agent = CiliumSettings::of_agent(&network.agent_options);
+            enforcement.cilium = settings.cilium.or(of_agent).options();
+            enforcement.agent = Some(Evidence::Object {
+                name: format!("{}/{}", network.kind, network.meta.name),
+                span: network.meta.span,
+            });
+        }
+        enforcement
     }
 
     fn new(
@@ -161,7 +174,9 @@ impl Enforcement {
             has_policy_groups: row(None, is_ovn),
             cni,
             pod_ranges,
-            cilium: settings.cilium,
+            cilium: settings.cilium.options(),
+            configured: settings.cilium,
+            agent: None,
             holds_everything: settings.holds_everything,
             node_ranges: settings.node_cidrs.clone(),
             api_server_ranges: settings.api_server_cidrs.clone(),
@@ -309,8 +324,12 @@ impl Enforcement {
     }
 }
 
-/// What is said of the configuration where it differs from the agent's default.
-const OF_CONFIGURATION: &Evidence = &Evidence::Configuration;
+/// The object that sets options of Cilium's agent; the first one, where there are several.
+pub(super) fn agent_of(cluster: &Cluster) -> Option<&ClusterNetwork> {
+    let mut networks = cluster.context_objects().cluster_networks.iter();
+    let agent = networks.find(|network| !network.agent_options.is_empty());
+    agent.map(|network| &**network)
+}
 
 fn plugin_is_cilium(cni: &Option<Recognised<Cni>>) -> bool {
     cni.as_ref().is_some_and(|cni| cni.value == Cni::Cilium)
@@ -320,45 +339,60 @@ impl Enforcement {
     /// The options of Cilium's agent that are not as it has them by default.
     fn cilium_rows(&self) -> Vec<EnforcementRow<'_>> {
         let (own, default) = (&self.cilium, CiliumOptions::default());
+        let set = &self.configured;
         let options = [
             (
                 "cilium.enablePolicy",
                 own.enforces,
                 default.enforces,
+                set.enforces,
                 "never",
             ),
-            ("cilium.policyAuditMode", own.audits, default.audits, "true"),
+            (
+                "cilium.policyAuditMode",
+                own.audits,
+                default.audits,
+                set.audits,
+                "true",
+            ),
             (
                 "cilium.allowLocalhost",
                 own.allows_localhost,
                 default.allows_localhost,
+                set.allows_localhost,
                 "policy",
             ),
             (
                 "cilium.policyDefaultLocalCluster",
                 own.means_local_cluster,
                 default.means_local_cluster,
+                set.means_local_cluster,
                 "false",
             ),
             (
                 "cilium.enableK8sNetworkPolicy",
                 own.enforces_network_policies,
                 default.enforces_network_policies,
+                set.enforces_network_policies,
                 "false",
             ),
             (
                 "cilium.enableK8sClusterNetworkPolicy",
                 own.reads_cluster_policies,
                 default.reads_cluster_policies,
+                set.reads_cluster_policies,
                 "true",
             ),
         ];
         let options = options.into_iter();
-        let changed = options.filter(|(_, own, default, _)| own != default);
-        let row = |(key, _, _, value): (&'static str, _, _, &str)| EnforcementRow {
-            key,
-            value: value.to_owned(),
-            evidence: OF_CONFIGURATION,
+        let changed = options.filter(|(_, own, default, ..)| own != default);
+        let row = |(key, _, _, configured, value): (&'static str, _, _, Option<Switch>, &str)| {
+            let of_object = self.agent.as_ref().filter(|_| configured.is_none());
+            EnforcementRow {
+                key,
+                value: value.to_owned(),
+                evidence: of_object.unwrap_or(&Evidence::Configuration),
+            }
         };
         changed.map(row).collect()
     }

@@ -18,7 +18,7 @@ mod enforcement;
 mod ingress_path;
 mod plugin_resources;
 
-pub use cilium_options::{CiliumOptions, Switch};
+pub use cilium_options::{CiliumOptions, CiliumSettings, Switch, not_modelled};
 pub use cni::Cni;
 pub use context_objects::ContextObjects;
 pub use definitions::{Identity, likeness};

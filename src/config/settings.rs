@@ -4,7 +4,7 @@ use super::file::{Error, from_value};
 use crate::k8s::{KubernetesVersion, Label, LabelSelector, UnknownVersion};
 use crate::lint::addresses::Family;
 use crate::lint::{
-    CiliumOptions, Cloud, Cni, Distribution, EnforcementRows, ExternalPods, Inventory, Profile,
+    CiliumSettings, Cloud, Cni, Distribution, EnforcementRows, ExternalPods, Inventory, Profile,
     Settings, Switch,
 };
 use crate::source::{SourceMap, Span, Spanned};
@@ -250,39 +250,28 @@ pub(super) const ALLOW_LOCALHOST: &[(&str, Switch)] = &[
 ];
 
 impl Cilium {
-    fn over(self, base: CiliumOptions, text: &str) -> Result<CiliumOptions, Error> {
-        let mut options = base;
-        let known = |known, key: &str, written: &Option<String>, before| match written {
-            Some(written) => named(known, key, written, text),
-            None => Ok(before),
+    fn over(self, base: CiliumSettings, text: &str) -> Result<CiliumSettings, Error> {
+        let known = |known, key: &str, written: &Option<String>| match written {
+            Some(written) => named(known, key, written, text).map(Some),
+            None => Ok(None),
         };
-        options.enforces = known(
-            ENABLE_POLICY,
-            "value of `enablePolicy`",
-            &self.enable_policy,
-            options.enforces,
-        )?;
-        options.allows_localhost = known(
-            ALLOW_LOCALHOST,
-            "value of `allowLocalhost`",
-            &self.allow_localhost,
-            options.allows_localhost,
-        )?;
-        let switch = |written: Option<bool>, before| written.map_or(before, Switch::from);
-        options.audits = switch(self.policy_audit_mode, options.audits);
-        options.means_local_cluster = switch(
-            self.policy_default_local_cluster,
-            options.means_local_cluster,
-        );
-        options.enforces_network_policies = switch(
-            self.enable_k8s_network_policy,
-            options.enforces_network_policies,
-        );
-        options.reads_cluster_policies = switch(
-            self.enable_k8s_cluster_network_policy,
-            options.reads_cluster_policies,
-        );
-        Ok(options)
+        let own = CiliumSettings {
+            enforces: known(
+                ENABLE_POLICY,
+                "value of `enablePolicy`",
+                &self.enable_policy,
+            )?,
+            audits: self.policy_audit_mode.map(Switch::from),
+            allows_localhost: known(
+                ALLOW_LOCALHOST,
+                "value of `allowLocalhost`",
+                &self.allow_localhost,
+            )?,
+            means_local_cluster: self.policy_default_local_cluster.map(Switch::from),
+            enforces_network_policies: self.enable_k8s_network_policy.map(Switch::from),
+            reads_cluster_policies: self.enable_k8s_cluster_network_policy.map(Switch::from),
+        };
+        Ok(own.or(base))
     }
 }
 

@@ -19,4 +19,15 @@ pub struct ClusterNetwork {
     pub network_type: Option<String>,
     /// Where pods have their addresses.
     pub pod_cidrs: Vec<Spanned<IpNet>>,
+    /// What it sets of the options of Cilium's agent, by the agent's own names.
+    pub agent_options: Vec<AgentOption>,
+}
+
+/// An option of the agent of a CNI plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentOption {
+    /// Its name, as the agent knows it: `enable-policy`.
+    pub name: &'static str,
+    /// Its value as a text; several values are separated by blanks.
+    pub value: Spanned<String>,
 }

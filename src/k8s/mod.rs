@@ -40,7 +40,7 @@ pub use cilium::{
     CiliumPortReference, CiliumPortRule, CiliumProtocol, CiliumRule, CiliumSection,
     CiliumServicePeer, CiliumServices, CiliumSpec, CiliumSubject,
 };
-pub use cluster_network::ClusterNetwork;
+pub use cluster_network::{AgentOption, ClusterNetwork};
 pub use cluster_network_policy::{
     Action, ClusterNetworkPolicy, ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort,
     ClusterNetworkPolicyRule, ClusterPolicyKind, PeerSelection, PodsSelection, PortMatch, Tier,

@@ -6,7 +6,7 @@
 use super::Inventory;
 use super::addresses::Family;
 use crate::cluster::platform::Distribution;
-use crate::cluster::{CiliumOptions, Cni, EnforcementSettings};
+use crate::cluster::{CiliumSettings, Cni, EnforcementSettings};
 use crate::k8s::{KubernetesVersion, LabelSelector};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
@@ -48,7 +48,7 @@ pub struct Settings {
     /// What becomes of the policies that Calico stages.
     pub staged_policies: StagedPolicies,
     /// The options of Cilium's agent.
-    pub cilium: CiliumOptions,
+    pub cilium: CiliumSettings,
     /// What the plugin does, where that is said by itself.
     pub enforcement: EnforcementRows,
     /// The cloud that the nodes are in.

@@ -4,7 +4,7 @@
 
 use super::context_object::text;
 use super::object::Identity;
-use crate::k8s::{ClusterNetwork, ObjectMeta};
+use crate::k8s::{AgentOption, ClusterNetwork, ObjectMeta};
 use crate::source::Spanned;
 use crate::yaml::tree::Node;
 
@@ -110,6 +110,10 @@ pub(super) fn read(
         kind: identity.kind.to_owned(),
         network_type,
         pod_cidrs: pod_cidrs.flat_map(ranges).collect(),
+        agent_options: match (shape.group, node.get("spec")) {
+            ("cilium.io", Some(values)) => agent_options(values, |option| option.value_path),
+            _ => Vec::new(),
+        },
     })
 }
 
@@ -128,6 +132,7 @@ pub(super) fn read_install_config(node: Node<'_>, meta: ObjectMeta) -> ClusterNe
             .find(&["networking", "clusterNetwork"])
             .map(ranges)
             .unwrap_or_default(),
+        agent_options: Vec::new(),
     }
 }
 
@@ -142,12 +147,80 @@ fn read_cilium_config(node: Node<'_>, meta: impl FnOnce() -> ObjectMeta) -> Opti
     let meta = is_cilium_config(node).then(meta)?;
     let keys = ["cluster-pool-ipv4-cidr", "cluster-pool-ipv6-cidr"];
     let pod_cidrs = keys.iter().filter_map(|key| node.find(&["data", key]));
+    let data = node.get("data");
     Some(ClusterNetwork {
         meta,
         kind: "ConfigMap".to_owned(),
         network_type: Some("Cilium".to_owned()),
         pod_cidrs: pod_cidrs.flat_map(ranges).collect(),
+        agent_options: data.map_or_else(Vec::new, |data| {
+            agent_options(data, |option| std::slice::from_ref(&option.name))
+        }),
     })
+}
+
+/// An option of Cilium's agent that has a say in what its policies do.
+struct AgentOptionShape {
+    /// Its key in the agent's `ConfigMap`.
+    name: &'static str,
+    /// Where the values of Cilium's chart have it.
+    value_path: &'static [&'static str],
+}
+
+/// `install/kubernetes/cilium/templates/cilium-configmap.yaml` of 1.20. What the chart has no
+/// value of its own for stands below `extraConfig`.
+const AGENT_OPTIONS: [AgentOptionShape; 8] = [
+    AgentOptionShape {
+        name: "enable-policy",
+        value_path: &["policyEnforcementMode"],
+    },
+    AgentOptionShape {
+        name: "policy-audit-mode",
+        value_path: &["policyAuditMode"],
+    },
+    AgentOptionShape {
+        name: "allow-localhost",
+        value_path: &["extraConfig", "allow-localhost"],
+    },
+    AgentOptionShape {
+        name: "policy-default-local-cluster",
+        value_path: &["clustermesh", "policyDefaultLocalCluster"],
+    },
+    AgentOptionShape {
+        name: "enable-k8s-networkpolicy",
+        value_path: &["k8sNetworkPolicy", "enabled"],
+    },
+    AgentOptionShape {
+        name: "enable-k8s-cluster-network-policy",
+        value_path: &["extraConfig", "enable-k8s-cluster-network-policy"],
+    },
+    AgentOptionShape {
+        name: "policy-cidr-match-mode",
+        value_path: &["policyCIDRMatchMode"],
+    },
+    AgentOptionShape {
+        name: "labels",
+        value_path: &["labels"],
+    },
+];
+
+/// The options that a mapping sets, each at the path that `path_of` names.
+fn agent_options(
+    node: Node<'_>,
+    path_of: impl Fn(&'static AgentOptionShape) -> &'static [&'static str],
+) -> Vec<AgentOption> {
+    let read = |option: &'static AgentOptionShape| {
+        let value = node.find(path_of(option))?;
+        let one = |node: Node<'_>| node.key_text().into_owned();
+        let text = match value.is_sequence() {
+            true => value.items().map(one).collect::<Vec<String>>().join(" "),
+            false => one(value),
+        };
+        let name = option.name;
+        let value = Spanned::new(text, value.span());
+        (!value.value.is_empty()).then_some(AgentOption { name, value })
+    };
+    AGENT_OPTIONS.iter().filter_map(read).collect()
 }
 
 /// The ranges at a node: a text, where commas and blanks may separate several, or a list.

@@ -4,7 +4,7 @@
 
 use super::count;
 use crate::source::{SourceMap, Span};
-use crate::workspace::{InertPolicy, InertReason, NotJudged};
+use crate::workspace::{InertPolicy, InertReason, NotJudged, OptionNotModelled};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -35,6 +35,12 @@ pub fn not_judged_lines(not_judged: &NotJudged, sources: &SourceMap) -> Vec<Stri
         ));
     }
     lines.extend(inert_lines(not_judged));
+    for option in not_judged.options() {
+        lines.push(format!(
+            "not modelled: {} sets `{}`: {}",
+            option.object, option.option, option.effect
+        ));
+    }
     for (object, twice) in not_judged.defined_twice() {
         let [first, second] = [twice.first, twice.second].map(|span| place(sources, span));
         lines.push(format!(
@@ -133,7 +139,12 @@ pub(super) fn value(not_judged: &NotJudged, sources: &SourceMap) -> Value {
         "definedTwice": twice.collect::<Vec<Value>>(),
         "unreadDocuments": not_judged.unread_documents(),
         "opaqueParts": opaque.collect::<Vec<Value>>(),
+        "agentOptions": not_judged.options().map(option_value).collect::<Vec<Value>>(),
     })
+}
+
+fn option_value(option: &OptionNotModelled) -> Value {
+    json!({"object": option.object, "option": option.option, "effect": option.effect})
 }
 
 fn inert_value(policy: &InertPolicy) -> Value {

@@ -19,7 +19,7 @@ mod texts;
 pub use crate::render::BROKEN_BUILD;
 pub use autofix::{Autofixed, Permission};
 pub use lint::known_rules;
-pub use not_judged::{DefinedTwice, InertPolicy, InertReason, NotJudged};
+pub use not_judged::{DefinedTwice, InertPolicy, InertReason, NotJudged, OptionNotModelled};
 pub use part::{OpaquePart, Part, PartRoot};
 pub use texts::{ReadText, Texts};
 

@@ -3,7 +3,7 @@
 //! Refuses to find words for it.
 
 use super::{OpaquePart, Part};
-use crate::cluster::{Cluster, Cni, Likeness};
+use crate::cluster::{Cluster, Cni, Likeness, not_modelled};
 use crate::k8s::{Outcome, PartEffect, PluginKind, PluginSpec, PolicyEffect};
 use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,18 @@ pub struct NotJudged {
     defined_twice: BTreeMap<String, DefinedTwice>,
     unread: BTreeSet<Span>,
     opaque: BTreeSet<OpaquePart>,
+    options: BTreeMap<Span, OptionNotModelled>,
+}
+
+/// An option of Cilium's agent that npcheck does not model, and that changes what policies do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionNotModelled {
+    /// The object that sets it, as `Kind/name`.
+    pub object: String,
+    /// The option and its value, as the agent knows them: `enable-policy: always`.
+    pub option: String,
+    /// What it does.
+    pub effect: &'static str,
 }
 
 /// A policy of which the CNI plugin enforces nothing.
@@ -98,6 +110,7 @@ impl NotJudged {
             defined_twice,
             unread: broken.map(|document| document.span).collect(),
             opaque: opaque.cloned().collect(),
+            options: options(cluster),
         }
     }
 
@@ -119,13 +132,19 @@ impl NotJudged {
         }
         self.unread.extend(&other.unread);
         self.opaque.extend(other.opaque.iter().cloned());
+        let options = other.options.iter();
+        self.options
+            .extend(options.map(|(span, option)| (*span, option.clone())));
         self
     }
 
     /// Whether everything was judged.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.foreign.is_empty() && self.opaque.is_empty() && !self.has_faults()
+        self.foreign.is_empty()
+            && self.opaque.is_empty()
+            && self.options.is_empty()
+            && !self.has_faults()
     }
 
     /// Whether something was not judged that is wrong in itself: what an API server rejects,
@@ -169,11 +188,34 @@ impl NotJudged {
         self.unread.len()
     }
 
+    /// The options of Cilium's agent that npcheck does not model, in the order of the texts.
+    pub fn options(&self) -> impl ExactSizeIterator<Item = &OptionNotModelled> {
+        self.options.values()
+    }
+
     /// What is deployed as well, and could not be worked out.
     #[must_use]
     pub fn opaque_parts(&self) -> &BTreeSet<OpaquePart> {
         &self.opaque
     }
+}
+
+/// What the agent in force is told that npcheck does not model, by its text.
+fn options(cluster: &Cluster) -> BTreeMap<Span, OptionNotModelled> {
+    let cni = cluster.enforcement().cni().map(|cni| cni.value);
+    let networks = cluster.context_objects().cluster_networks.iter();
+    let set = networks.flat_map(|network| {
+        let options = network.agent_options.iter();
+        options.filter_map(move |option| {
+            let described = OptionNotModelled {
+                object: format!("{}/{}", network.kind, network.meta.name),
+                option: format!("{}: {}", option.name, option.value.value),
+                effect: not_modelled(option)?,
+            };
+            Some((option.value.span, described))
+        })
+    });
+    set.filter(|_| cni == Some(Cni::Cilium)).collect()
 }
 
 /// The policies that stand among the manifests and that the CNI plugin in force does nothing

@@ -440,7 +440,7 @@ fn options_of_the_agent_change_what_policies_do() {
 ---
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: np, namespace: one},
  spec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: blue}}}]}]}}";
-    let into_a = |options: &str| -> Vec<String> {
+    let with = |options: &str| -> Vec<String> {
         let config = format!("cni: cilium\ncilium: {options}\n");
         let config = Config::read(&config, &[]).expect("it is a configuration");
         let text = format!("{PODS}{policies}");
@@ -448,13 +448,50 @@ fn options_of_the_agent_change_what_policies_do() {
         let views = workspace.clusters();
         views.flat_map(|view| into_a(view.cluster())).collect()
     };
-    assert_eq!(into_a("{}"), ["b", "d", "host"]);
-    assert_eq!(into_a("{allowLocalhost: policy}"), ["b", "d"]);
-    assert_eq!(into_a("{enableK8sNetworkPolicy: false}"), ["b", "host"]);
-    assert_eq!(into_a("{enablePolicy: never}"), EVERYBODY);
-    assert_eq!(into_a("{policyAuditMode: true}"), EVERYBODY);
+    assert_eq!(with("{}"), ["b", "d", "host"]);
+    assert_eq!(with("{allowLocalhost: policy}"), ["b", "d"]);
+    assert_eq!(with("{enableK8sNetworkPolicy: false}"), ["b", "host"]);
+    assert_eq!(with("{enablePolicy: never}"), EVERYBODY);
+    assert_eq!(with("{policyAuditMode: true}"), EVERYBODY);
     // Without the key of the cluster a selector that excludes is met by whoever has no labels.
-    assert_eq!(into_a("{policyDefaultLocalCluster: false}"), EVERYBODY);
+    assert_eq!(with("{policyDefaultLocalCluster: false}"), EVERYBODY);
+    // The agent's own `ConfigMap` and the values of its chart say the same; npcheck.yaml speaks
+    // over them.
+    let told = |object: &str, config: &str| -> Vec<String> {
+        let config = Config::read(config, &[]).expect("it is a configuration");
+        let text = format!("{PODS}{policies}\n---\n{object}");
+        let workspace = Workspace::load([("test.yaml", text)], &config);
+        let views = workspace.clusters();
+        views.flat_map(|view| into_a(view.cluster())).collect()
+    };
+    let agent = |data: &str| {
+        format!(
+            "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: cilium-config, namespace: \
+             kube-system}}, data: {{{data}}}}}"
+        )
+    };
+    let values = |spec: &str| {
+        format!(
+            "{{apiVersion: cilium.io/v1alpha1, kind: CiliumConfig, metadata: {{name: cilium}}, spec: {spec}}}"
+        )
+    };
+    assert_eq!(told(&agent("enable-policy: never"), ""), EVERYBODY);
+    assert_eq!(
+        told(&agent("enable-policy: default"), ""),
+        ["b", "d", "host"]
+    );
+    assert_eq!(told(&agent("policy-audit-mode: 'true'"), ""), EVERYBODY);
+    assert_eq!(told(&agent("allow-localhost: policy"), ""), ["b", "d"]);
+    let own_network = "enable-k8s-networkpolicy: 'false'";
+    assert_eq!(told(&agent(own_network), ""), ["b", "host"]);
+    let over = "cilium: {enableK8sNetworkPolicy: true}\n";
+    assert_eq!(told(&agent(own_network), over), ["b", "d", "host"]);
+    assert_eq!(
+        told(&values("{policyEnforcementMode: never}"), ""),
+        EVERYBODY
+    );
+    let off = "{k8sNetworkPolicy: {enabled: false}, extraConfig: {allow-localhost: policy}}";
+    assert_eq!(told(&values(off), ""), ["b"]);
     let config = Config::read("cilium: {enablePolicy: always}\n", &[]);
     assert!(
         config.is_err(),

@@ -2,7 +2,9 @@
 
 use npcheck::cluster::{Cluster, Cni, EnforcementSettings, Evidence};
 use npcheck::manifest;
+use npcheck::output::not_judged_lines;
 use npcheck::source::SourceMap;
+use npcheck::{Config, Workspace};
 
 fn cluster(text: &str) -> Cluster {
     let mut sources = SourceMap::default();
@@ -136,4 +138,34 @@ fn the_configuration_speaks_over_the_objects_row_by_row() {
     ];
     let expected = expected.map(|(key, value, evidence)| (key, value.to_owned(), evidence));
     assert_eq!(rows, expected);
+}
+
+#[test]
+fn options_of_the_agent_that_are_not_modelled_are_said() {
+    let said = |object: &str| -> Vec<String> {
+        let workspace = Workspace::load([("a.yaml", object)], &Config::default());
+        not_judged_lines(&workspace.not_judged(), workspace.sources())
+    };
+    let agent = |data: &str| {
+        format!(
+            "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: cilium-config, namespace: a}}, \
+             data: {{{data}}}}}"
+        )
+    };
+    assert_eq!(
+        said(&agent(
+            "enable-policy: always, policy-cidr-match-mode: nodes, labels: ''"
+        )),
+        [
+            "not modelled: ConfigMap/cilium-config sets `enable-policy: always`: pods that no \
+             policy selects are isolated as well",
+            "not modelled: ConfigMap/cilium-config sets `policy-cidr-match-mode: nodes`: CIDRs \
+             match nodes as well, by their addresses",
+        ]
+    );
+    assert_eq!(said(&agent("enable-policy: default")), Vec::<String>::new());
+    let values = "{apiVersion: cilium.io/v1alpha1, kind: CiliumConfig, metadata: {name: c},
+      spec: {policyCIDRMatchMode: [nodes], labels: 'k8s:app !k8s:batch'}}";
+    let said = said(values);
+    assert_eq!(said.len(), 2, "{said:?}");
 }
