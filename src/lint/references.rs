@@ -4,6 +4,7 @@
 //! Refuses to know what a program makes of the text; it looks for a host's name in the
 //! places where hosts stand.
 
+use crate::cluster::platform::{is_managed_service, port_of_scheme};
 use crate::cluster::{Cluster, NamespaceId, ServiceId};
 use crate::k8s::Workload;
 
@@ -60,6 +61,48 @@ pub fn references<'c>(
     references.sort_unstable();
     references.dedup();
     references
+}
+
+/// A managed service outside of the cluster that a container is told of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OutsideReference<'c> {
+    /// Its host.
+    pub host: &'c str,
+    /// The port beside its name, or that of the scheme before it.
+    pub port: Option<u16>,
+}
+
+/// The managed services that the containers of a pod of the namespace `own` are told of, in
+/// order. What stands in a ConfigMap that is taken whole may be meant for another workload, and
+/// does not count.
+#[must_use]
+pub fn outside_references<'c>(
+    cluster: &'c Cluster,
+    own: NamespaceId,
+    pod: &'c Workload,
+    is_shared: impl Fn(&str) -> bool,
+) -> Vec<OutsideReference<'c>> {
+    let own = cluster.namespace(own).name.as_str();
+    let written = pod.containers.iter().flat_map(|it| &it.variables);
+    let written = written.map(|it| it.value.as_str());
+    let configured = configured(cluster, own, pod);
+    let configured =
+        configured.filter_map(|(_, value, map)| (!map.is_some_and(&is_shared)).then_some(value));
+    let arguments = pod.containers.iter().flat_map(|it| &it.arguments);
+    let texts = written
+        .chain(configured)
+        .chain(arguments.map(String::as_str));
+    let mut found: Vec<OutsideReference<'c>> = texts
+        .flat_map(|text| hosts(text))
+        .filter(|host| is_managed_service(host.name))
+        .map(|host| OutsideReference {
+            host: host.name,
+            port: host.port.or_else(|| port_of_scheme(host.scheme?)),
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 /// The variables that the containers of a pod take from ConfigMaps: name, without a prefix,
@@ -144,7 +187,20 @@ struct Host<'t> {
     name: &'t str,
     /// The number behind it: `db:5432`, `nc db 5432`.
     port: Option<u16>,
+    /// What stands before `://`.
+    scheme: Option<&'t str>,
     is_address: bool,
+}
+
+/// The scheme of the URL whose host a text ends before: `postgres` of `postgres://app:x@`.
+fn scheme_before(before: &str) -> Option<&str> {
+    let (before, between) = before.rsplit_once("://")?;
+    // With a path or a blank between them, the URL is another one's.
+    if between.contains(|next: char| next == '/' || next.is_whitespace()) {
+        return None;
+    }
+    let is_part = |next: char| next.is_ascii_alphanumeric() || "+-.".contains(next);
+    before.rsplit(|next| !is_part(next)).next()
 }
 
 /// The words of a text that stand where names of hosts stand.
@@ -166,6 +222,7 @@ fn hosts(text: &str) -> impl Iterator<Item = Host<'_>> {
                 return Some(Host {
                     name,
                     port,
+                    scheme: scheme_before(before),
                     is_address: before.ends_with("//")
                         || before.ends_with('@')
                         || port.is_some()

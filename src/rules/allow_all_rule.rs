@@ -376,7 +376,15 @@ impl<'c> List<'c> {
         });
         let open = self.rules[place.index].ports.items().iter();
         let entries = open.filter_map(|entry| restricted.get(&port_of(entry)?));
-        let others = entries.flatten().filter(|(index, _)| *index != place.index);
+        // Every pod is no address: what a block allows is not allowed anyway.
+        let is_for_pods = matches!(place.admits, Admits::EveryPod | Admits::EveryPodOnPorts);
+        let has_block = |index: usize| {
+            let mut peers = self.rules[index].peers.items().iter();
+            peers.any(|peer| peer.ip_block.get().is_some())
+        };
+        let others = entries
+            .flatten()
+            .filter(|(index, _)| *index != place.index && !(is_for_pods && has_block(*index)));
         let mut others: Vec<Entry> = others.copied().collect();
         others.sort_unstable();
         others.dedup_by_key(|(index, _)| *index);

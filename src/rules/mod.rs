@@ -55,6 +55,7 @@ mod invalid_peer;
 mod invalid_selector;
 mod invalid_value;
 mod label_on_controller;
+mod managed_service_blocked;
 mod metadata_service_reachable;
 mod misplaced_field;
 mod missing_dns_egress;
@@ -144,6 +145,7 @@ pub const ALL: &[&dyn Rule] = &[
     &invalid_selector::InvalidSelector,
     &invalid_value::InvalidValue,
     &label_on_controller::LabelOnController,
+    &managed_service_blocked::ManagedServiceBlocked,
     &metadata_service_reachable::MetadataServiceReachable,
     &misplaced_field::MisplacedField,
     &missing_dns_egress::MissingDnsEgress,

@@ -1,7 +1,7 @@
 //! Metrics that a monitor asks for and that no policy lets a scraper read.
 
 use crate::cluster::platform::{self, Distribution};
-use crate::cluster::{ServiceId, WorkloadId};
+use crate::cluster::{NamespaceId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::PolicyRef;
 use crate::k8s::{
@@ -144,21 +144,40 @@ impl Rule for ScrapeBlocked {
                 blocked.insert(key, (entrance, vec![target]));
             }
         }
-        // What the same policies close is one cause, and one rule opens all of it.
-        let mut by_cause: BTreeMap<Vec<PolicyRef>, Vec<(Entrance<'_>, Vec<Target>)>> =
-            BTreeMap::new();
+        // What the same policies close is one cause, and one rule opens all of it. Annotations
+        // that charts write by default ask one question of a namespace: does anybody scrape it?
+        let is_scraper_known = is_scraper_known(cx);
+        let mut by_cause: BTreeMap<Cause, Vec<(Entrance<'_>, Vec<Target>)>> = BTreeMap::new();
         for (entrance, targets) in blocked.into_values() {
-            let policies = entrance.policies.clone();
-            by_cause
-                .entry(policies)
-                .or_default()
-                .push((entrance, targets));
+            let cause = match is_scraper_known {
+                true => Cause::Policies(entrance.policies.clone()),
+                false => Cause::Annotations(cx.cluster.workload(entrance.workload).namespace),
+            };
+            by_cause.entry(cause).or_default().push((entrance, targets));
         }
-        for closed in by_cause.into_values() {
-            let finding = describe(cx, &closed);
+        for (cause, closed) in by_cause {
+            let finding = describe(cx, &cause, &closed);
             cx.report(finding);
         }
     }
+}
+
+/// What several closed ports have in common.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Cause {
+    /// The policies that close them.
+    Policies(Vec<PolicyRef>),
+    /// Their namespace, where annotations ask and no scraper is among the manifests.
+    Annotations(NamespaceId),
+}
+
+/// Whether the manifests or the configuration speak of a scraper.
+fn is_scraper_known(cx: &Context<'_>) -> bool {
+    let objects = cx.cluster.context_objects();
+    !cx.resembling(Caller::Scraper).is_empty()
+        || !objects.prometheuses.is_empty()
+        || !objects.monitors.is_empty()
+        || !cx.settings.monitoring_namespaces.is_empty()
 }
 
 /// A port of a workload that somebody wants scraped.
@@ -414,7 +433,7 @@ fn annotated(annotations: &Labels, pod: &Workload) -> Option<(u16, Span)> {
     Some((number, port.value.span))
 }
 
-fn describe(cx: &Context<'_>, closed: &[(Entrance<'_>, Vec<Target>)]) -> Diagnostic {
+fn describe(cx: &Context<'_>, cause: &Cause, closed: &[(Entrance<'_>, Vec<Target>)]) -> Diagnostic {
     let cluster = cx.cluster;
     let (entrance, targets) = &closed[0];
     let workload = cluster.workload_name(entrance.workload);
@@ -433,7 +452,16 @@ fn describe(cx: &Context<'_>, closed: &[(Entrance<'_>, Vec<Target>)]) -> Diagnos
         finding = finding.note(format!("also asked for by: {}", others.join(", ")));
     }
     if let Some(others) = entrance::others(cluster, closed.iter().skip(1).map(|(it, _)| it)) {
-        finding = finding.note(format!("closed by the same policies: {others}"));
+        let how = match cause {
+            Cause::Policies(_) => "closed by the same policies",
+            Cause::Annotations(_) => "closed as well, in this namespace",
+        };
+        finding = finding.note(format!("{how}: {others}"));
+    }
+    if let Cause::Annotations(_) = cause {
+        finding = finding.note(
+            "no scraper is among the manifests; where nothing reads these annotations, they can go",
+        );
     }
     let namespaces = cx.settings.monitoring_namespaces.first().cloned();
     let operators = &cluster.context_objects().prometheuses;

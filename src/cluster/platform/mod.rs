@@ -7,6 +7,7 @@
 
 mod distribution;
 mod injectors;
+mod managed_services;
 mod namespaces;
 mod operands;
 mod pods;
@@ -17,6 +18,7 @@ pub use distribution::Distribution;
 pub use injectors::{
     Injected, MERGED_METRICS_PORT, ProxyPort, has_istio_proxy, injected, proxy_ports,
 };
+pub use managed_services::{is_managed_service, port_of_scheme};
 pub use namespaces::{
     Known, has_all_labels_known, has_label, labels_of, makes_namespace, sets_label,
 };
