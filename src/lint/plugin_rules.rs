@@ -8,7 +8,7 @@ use super::rewrite::first_line;
 use super::{Context, dns};
 use crate::cluster::{Cluster, Cni, NamespaceId, PluginPolicyId, WorkloadId};
 use crate::engine::program::{Chain, Matcher, NamespaceSet, PodSet, Program, Rule, StageName};
-use crate::engine::{CiliumSelector, Endpoint, PodView, PolicyRef, RuleRef};
+use crate::engine::{CiliumSelector, Endpoint, NamespaceView, PodView, PolicyRef, RuleRef};
 use crate::k8s::{
     Action, CalicoPolicy, CalicoRule, CiliumPeers, CiliumPolicy, CiliumPort, CiliumPortReference,
     CiliumRule, CiliumSpec, CiliumSubject, Direction, LabelSelector, Labels, PluginPolicy,
@@ -224,7 +224,8 @@ impl<'c> CiliumPlace<'_, 'c> {
     }
 
     /// The protocols over which the pods of the policy may ask a resolver, if all of them may
-    /// over the same; `None` where that is not known of any.
+    /// over the same; those of a pod that it was written for, whatever further labels it has,
+    /// where no manifest holds one. `None` where that is not known of any.
     #[must_use]
     pub fn asks_over(&self, cx: &Context<'c>) -> Option<BTreeSet<Protocol>> {
         let cluster = cx.cluster;
@@ -240,8 +241,24 @@ impl<'c> CiliumPlace<'_, 'c> {
             dns::reached_from(cx, &pod, self.rule.span)
         };
         let mut all = pods.iter().map(asks);
-        let first = all.next()?;
+        let Some(first) = all.next() else {
+            return self.described_pod_asks_over(cx);
+        };
         all.all(|other| other == first).then_some(first)
+    }
+
+    fn described_pod_asks_over(&self, cx: &Context<'c>) -> Option<BTreeSet<Protocol>> {
+        let cluster = cx.cluster;
+        let namespace = cluster.namespace_by_name(self.policy.object.namespace()?)?;
+        let name = &cluster.namespace(namespace).name;
+        let is_told = cx.settings.inventory.is_complete_in(name);
+        if is_told || cx.unjudged().is_unknown_in(cluster, namespace) {
+            return None;
+        }
+        let labels = self.described_labels()?;
+        let mut pod = PodView::hypothetical(NamespaceView::of(cluster, namespace), &labels);
+        pod.are_labels_known = false;
+        Some(dns::reached_from(cx, &Endpoint::Pod(pod), self.rule.span))
     }
 }
 

@@ -411,7 +411,9 @@ fn wrong_label(
         let is_plain = cx.settings.profile == Some(Profile::Kubernetes) && home == "kube-system";
         let lacks = |label: &&Label| match is_plain {
             true => !dns::is_label_of_resolver(cluster, &label.key, &label.value),
-            false => is_label_of_service(cx, label),
+            false => {
+                is_label_of_service(cx, label) || home == "kube-system" && is_invented(cx, label)
+            }
         };
         let lacking: Vec<&Label> = pods.match_labels.iter().filter(lacks).collect();
         Some((lacking, None))
@@ -464,6 +466,15 @@ fn is_label_of_service(cx: &Context<'_>, label: &Label) -> bool {
         .iter()
         .any(|(key, values)| label.key.value == *key && values.contains(&label.value.as_str()));
     is_known && !dns::is_label_of_resolver(cx.cluster, &label.key, &label.value)
+}
+
+/// Whether a label calls the resolver `app`, which no installation does: the add-on of
+/// Kubernetes has `k8s-app: kube-dns` (cluster/addons/dns/coredns), the chart of CoreDNS
+/// `k8s-app` and `app.kubernetes.io/name` (coredns/helm, templates/deployment.yaml).
+fn is_invented(cx: &Context<'_>, label: &Label) -> bool {
+    label.key.value == "app"
+        && ["core-dns", "coredns", "kube-dns"].contains(&label.value.as_str())
+        && !dns::is_label_of_resolver(cx.cluster, &label.key, &label.value)
 }
 
 /// Whether a known workload of the namespaces may be the resolver that is meant: one with a

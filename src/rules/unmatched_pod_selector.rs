@@ -1,5 +1,6 @@
 //! Policies that select no pod.
 
+use crate::cluster::platform::{KnownPods, Role};
 use crate::cluster::{NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, FixClass, Severity};
 use crate::engine::PolicyRef;
@@ -185,6 +186,19 @@ fn check(cx: &Context<'_>, subject: &Subject<'_>) -> Option<Diagnostic> {
     if let Some(finding) = mismatch::point_out_maker(cx, unmatched, &finding) {
         return Some(finding.label("matches no pod"));
     }
+    if let Some(pods) = pods_of_platform(name, selector).filter(|_| subject.is_at_home) {
+        let home = pods.namespaces[0];
+        let finding = finding
+            .with_severity(Severity::Warning)
+            .label(format!("{} is in `{home}`", pods.name))
+            .help("a policy is for the pods of its own namespace");
+        return Some(match pods.is_on_host_network {
+            true => finding.note(
+                "it is on the network of its node, so a policy there would not apply to it either",
+            ),
+            false => finding,
+        });
+    }
     let is_complete = presence == Presence::Absent;
     let known = cluster.workloads_in(namespace).len();
     let is_known = known > 0
@@ -207,6 +221,24 @@ fn check(cx: &Context<'_>, subject: &Subject<'_>) -> Option<Diagnostic> {
             .with_severity(Severity::Info)
             .note("pods that other repositories or operators make are not known to npcheck")
     })
+}
+
+/// The API server or the resolver, where a selector asks for it in a namespace that it is not
+/// in. Programs that people run themselves as well, such as scrapers, may be anywhere.
+fn pods_of_platform(own: &str, selector: &LabelSelector) -> Option<&'static KnownPods> {
+    let mut labels = selector.match_labels.iter();
+    let pods = labels.find_map(|label| {
+        let pods = KnownPods::named_by(&label.key, &label.value)?;
+        let is_first = pods.labels[0] == (label.key.as_str(), label.value.as_str());
+        is_first.then_some(pods)
+    })?;
+    let is_platforms = match pods.role {
+        Role::ApiServer => true,
+        // Somebody may run a resolver of their own.
+        Role::Resolver => !own.contains("dns"),
+        Role::IngressController | Role::Scraper | Role::Other => false,
+    };
+    (is_platforms && !pods.namespaces.contains(&own)).then_some(pods)
 }
 
 /// The finding with what the policy was probably meant for.
