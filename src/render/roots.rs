@@ -21,6 +21,7 @@ use super::wanted::mentioned;
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{Document, Object, PartEffect, UnknownPart, WorkloadKind, effect_of_policies};
 use crate::source::{SourceId, SourceMap, Span};
+use entries::raw_objects;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is deployed from a tree.
@@ -273,11 +274,12 @@ impl<'t, 's> Finder<'t, 's> {
         let mut roots = Vec::new();
         let mut patches: Vec<(Span, bool)> = Vec::new();
         let mut applied_directories: BTreeSet<String> = BTreeSet::new();
-        let mut entry_files: BTreeSet<String> = BTreeSet::new();
+        let mut entry_files: BTreeMap<String, String> = BTreeMap::new();
         for (name, entries) in self.flux_entries() {
             let applied = flux::apply(self.library, &self.kustomize, &self.own, &entries);
             applied_directories.extend(applied.directories.iter().cloned());
-            entry_files.extend(entries.iter().map(|(_, file)| file.clone()));
+            let files = entries.iter().map(|(_, file)| file.clone());
+            entry_files.extend(files.map(|file| (file, name.clone())));
             let mut texts = self.texts_of(&applied.directories, &applied.resources);
             let own = entries
                 .iter()
@@ -350,7 +352,11 @@ impl<'t, 's> Finder<'t, 's> {
             let Some(build) = self.kustomize.build(directory) else {
                 continue;
             };
+            // Who applies an entry of Flux applies what stands beside it in its kustomization.
+            let mentions = self.mentions.get(directory).into_iter().flatten();
+            let entry = mentions.filter_map(|path| entry_files.get(path)).next();
             let mut root = Root {
+                cluster: entry.cloned(),
                 texts: self.texts_of(&BTreeSet::from([directory.clone()]), &build.resources),
                 ..Root::new(
                     RootKind::Kustomization,
@@ -566,32 +572,4 @@ fn plain_charts(library: &Library<'_>) -> Vec<Chart> {
         ..Chart::default()
     });
     charts.collect()
-}
-
-/// Whether the text of a file names the APIs of Flux or Argo CD.
-fn names_deployment(library: &Library<'_>, path: &str) -> bool {
-    let text = library.text(path).unwrap_or_default().as_bytes();
-    let names = ["kustomize.toolkit.fluxcd.io/", "argoproj.io/"];
-    let mut names = names.iter().map(|name| name.as_bytes());
-    names.any(|name| memchr::memmem::find(text, name).is_some())
-}
-
-/// Objects of Flux and Argo CD in a file. Most files have none, which their text tells.
-fn raw_objects<'t>(library: &'t Library<'_>, path: &str) -> Vec<Raw<'t>> {
-    if !names_deployment(library, path) {
-        return Vec::new();
-    }
-    let Some(Ok(trees)) = library.documents(path) else {
-        return Vec::new();
-    };
-    let values = trees.iter().filter_map(|tree| tree.root()).map(Value::Read);
-    let is_it = |value: &Value<'_>| {
-        flux::is_kustomization(value)
-            || argo::is_application(value)
-            || argo::is_application_set(value)
-    };
-    values
-        .filter(is_it)
-        .map(|value| (value, path.to_owned()))
-        .collect()
 }

@@ -11,6 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::k8s::{ContextObject, Document, Documents, Object, Outcome, document_at};
 use crate::render::{Deployment, Root};
 use crate::source::{SourceId, Span};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -74,14 +75,30 @@ pub(super) fn parts(texts: &Texts, ids: &[SourceId], deployment: &Deployment) ->
             let members: Vec<&Member<'_>> =
                 environment.texts.iter().map(|it| &others[*it]).collect();
             let name = match &environment.name[shared..] {
-                "" if !by_cluster.is_empty() => "others",
-                name => name,
+                "" if !by_cluster.is_empty() => Cow::Borrowed("others"),
+                _ => told_apart(&environment.name, shared, |name| {
+                    by_cluster.contains_key(name)
+                }),
             };
-            parts.push(part(texts, name, &members));
+            parts.push(part(texts, &name, &members));
         }
     }
     tell_unreferenced(texts, deployment, &mut parts);
     parts
+}
+
+/// The name of a directory from a byte on, or from as many of its parts as tell it from what is
+/// taken: `prod` of `overlays/prod`, `overlays/prod` beside a cluster of Flux that is called
+/// `prod`, and `others/prod` where there are no more.
+fn told_apart(name: &str, shared: usize, is_taken: impl Fn(&str) -> bool) -> Cow<'_, str> {
+    let mut from = shared;
+    while is_taken(&name[from..]) {
+        if from == 0 {
+            return Cow::Owned(format!("others/{name}"));
+        }
+        from = name[..from - 1].rfind('/').map_or(0, |slash| slash + 1);
+    }
+    Cow::Borrowed(&name[from..])
 }
 
 /// How many bytes of the names of several clusters are a directory that all of them share:

@@ -36,6 +36,8 @@ fn roots_make_clusters() {
     let list = "resources: [pod.yaml]\n";
     let overlay = |namespace: &str| format!("namespace: {namespace}\nresources: [../base]\n");
     let (same, other) = (overlay("shop"), overlay("blog"));
+    let beside_entry = list.replace("pod.yaml", "k.yaml, policy.yaml");
+    let deeper = same.replace("../base", "../../base");
     let entry = flux("./apps", "  targetNamespace: shop\n");
     let substituted = flux("./apps", "  postBuild: {substitute: {NS: team}}\n");
     let variable = POD.replace("{name: web,", "{name: web, namespace: \"${NS}\",");
@@ -126,6 +128,32 @@ fn roots_make_clusters() {
                 ("apps/pod.yaml", POD),
             ],
             &[": shop/Pod/web"],
+        ),
+        (
+            "a kustomization that lists an entry of Flux",
+            vec![
+                ("clusters/prod/kustomization.yaml", &beside_entry),
+                ("clusters/prod/k.yaml", &entry),
+                ("clusters/prod/policy.yaml", POLICY),
+                ("apps/pod.yaml", POD),
+            ],
+            &[": shop/Pod/web default/deny"],
+        ),
+        (
+            "an overlay that is called as a cluster of Flux",
+            vec![
+                ("clusters/prod/k.yaml", &entry),
+                ("apps/pod.yaml", POD),
+                ("base/kustomization.yaml", list),
+                ("base/pod.yaml", POD),
+                ("overlays/dev/kustomization.yaml", &deeper),
+                ("overlays/prod/kustomization.yaml", &deeper),
+            ],
+            &[
+                "prod: shop/Pod/web",
+                "dev: shop/Pod/web",
+                "overlays/prod: shop/Pod/web",
+            ],
         ),
         (
             "an Application",

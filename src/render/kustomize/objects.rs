@@ -51,7 +51,7 @@ fn repeated_key(tree: &Tree<'_>, value: &Value<'_>) -> Option<(String, Span)> {
 pub(crate) fn repeated_keys(resources: &[Resource<'_>]) -> impl Iterator<Item = Fault> {
     let keys = resources.iter().filter_map(|it| it.repeated_key.as_ref());
     keys.map(|(key, second)| {
-        let message = format!("kustomize rejects this, as `{key}` is there twice");
+        let message = format!("the key `{key}` is there twice");
         Fault::error(*second, message)
     })
 }

@@ -4,8 +4,9 @@
 //! Refuses to know what comes of an entry.
 
 use super::{Finder, Raw};
-use crate::render::flux;
-use crate::render::library::{is_within, parent};
+use crate::render::library::{Library, is_within, parent};
+use crate::render::value::Value;
+use crate::render::{argo, flux};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A Kustomization of Flux that no other one yields.
@@ -79,13 +80,13 @@ impl<'t> Finder<'t, '_> {
     }
 
     /// Whether a kustomization was left out on purpose, where Flux applies what lies around it:
-    /// something above it, or its neighbours; `entries` are the files of the entries.
+    /// something above it, or its neighbours; `entries` are by their files.
     pub(super) fn is_left_out(
         directory: &str,
         applied: &BTreeSet<String>,
-        entries: &BTreeSet<String>,
+        entries: &BTreeMap<String, String>,
     ) -> bool {
-        let holds_entries = |around: &str| entries.iter().any(|file| is_within(file, around));
+        let holds_entries = |around: &str| entries.keys().any(|file| is_within(file, around));
         let is_above = |it: &String| !it.is_empty() && is_within(directory, it);
         let ancestors = std::iter::successors(Some(parent(directory)), |it| Some(parent(it)));
         let mut around = ancestors.take_while(|it| !it.is_empty() && !holds_entries(it));
@@ -129,4 +130,32 @@ fn named<T>(entries: BTreeMap<String, T>) -> BTreeMap<String, T> {
     };
     let named = entries.into_iter();
     named.map(|(home, entry)| (name(&home), entry)).collect()
+}
+
+/// Whether the text of a file names the APIs of Flux or Argo CD.
+pub(super) fn names_deployment(library: &Library<'_>, path: &str) -> bool {
+    let text = library.text(path).unwrap_or_default().as_bytes();
+    let names = ["kustomize.toolkit.fluxcd.io/", "argoproj.io/"];
+    let mut names = names.iter().map(|name| name.as_bytes());
+    names.any(|name| memchr::memmem::find(text, name).is_some())
+}
+
+/// Objects of Flux and Argo CD in a file. Most files have none, which their text tells.
+pub(super) fn raw_objects<'t>(library: &'t Library<'_>, path: &str) -> Vec<Raw<'t>> {
+    if !names_deployment(library, path) {
+        return Vec::new();
+    }
+    let Some(Ok(trees)) = library.documents(path) else {
+        return Vec::new();
+    };
+    let values = trees.iter().filter_map(|tree| tree.root()).map(Value::Read);
+    let is_it = |value: &Value<'_>| {
+        flux::is_kustomization(value)
+            || argo::is_application(value)
+            || argo::is_application_set(value)
+    };
+    values
+        .filter(is_it)
+        .map(|value| (value, path.to_owned()))
+        .collect()
 }

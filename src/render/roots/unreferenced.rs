@@ -2,7 +2,8 @@
 //!
 //! Refuses to know what is said of them.
 
-use super::{Deployment, Finder, names_deployment};
+use super::entries::names_deployment;
+use super::{Deployment, Finder};
 use crate::render::chart::is_of_chart;
 use crate::render::library::{KUSTOMIZATION_NAMES, is_within, join, parent};
 use crate::render::{flux, is_manifest, told};
