@@ -66,7 +66,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     let has_several = input.workspace.clusters().len() > 1;
     let mut views = Vec::new();
     for view in input.workspace.clusters() {
-        let cluster = view.cluster();
+        let cluster = view.with_implied_pods();
         let (internet, resolvers) = (internet(cluster, typed), resolvers(cluster));
         let has_resolver = !resolvers.workloads().is_empty();
         let engine = Engine::new(cluster);

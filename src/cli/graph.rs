@@ -165,8 +165,8 @@ impl Options {
         let mut mistake = None;
         for view in input.workspace.clusters() {
             let cluster = match is_data {
-                true => view.endpoints(),
-                false => view.cluster(),
+                true if view.has_endpoints() => view.endpoints(),
+                _ => view.with_implied_pods(),
             };
             match self.query(cluster, source) {
                 Ok(query) => queries.push(Queried {

@@ -101,7 +101,9 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         })
         .collect();
     let first = input.workspace.clusters().next();
-    let internet = first.map_or_else(EndSet::default, |view| internet(view.cluster(), typed));
+    let internet = first.map_or_else(EndSet::default, |view| {
+        internet(view.with_implied_pods(), typed)
+    });
     let report = PathsReport {
         from: &options.from,
         to,
@@ -172,7 +174,7 @@ impl Options {
         to: Option<&'o str>,
         source: SourceId,
     ) -> Result<Question, Meaningless<'o>> {
-        let cluster = view.cluster();
+        let cluster = view.with_implied_pods();
         let lookup = Lookup {
             cluster,
             namespace: self.namespace.as_deref(),
@@ -207,7 +209,7 @@ impl Options {
         name: Option<String>,
         question: &Question,
     ) -> PathsAnswer<'i> {
-        let engine = Engine::new(view.cluster());
+        let engine = Engine::new(view.with_implied_pods());
         let matrix = question.matrix(&engine);
         let query = |certainty| PathQuery {
             from: &question.from,

@@ -210,10 +210,10 @@ impl Cluster {
             }
         }
         self.workloads.sort_by(|a, b| {
-            let key = |w: &Workload| (w.namespace, w.object.kind.name());
-            key(a)
-                .cmp(&key(b))
-                .then_with(|| a.object.meta.name.value.cmp(&b.object.meta.name.value))
+            let kinds = a.object.kind_name().cmp(b.object.kind_name());
+            let names = || a.object.meta.name.value.cmp(&b.object.meta.name.value);
+            let namespaces = a.namespace.cmp(&b.namespace);
+            namespaces.then(kinds).then_with(names)
         });
         self.policies.sort_by(|a, b| {
             (a.namespace, &a.object.meta.name.value).cmp(&(b.namespace, &b.object.meta.name.value))

@@ -402,7 +402,7 @@ impl Cluster {
         let namespace = &self.namespace(workload.namespace).name;
         format!(
             "{namespace}/{}/{}",
-            workload.object.kind.name(),
+            workload.object.kind_name(),
             workload.object.meta.name
         )
     }

@@ -121,11 +121,13 @@ impl<'c> PodView<'c> {
         let workload = cluster.workload(id);
         let labels_span = workload.object.labels_span;
         let opaque = workload.object.meta.opaque;
+        let implied = workload.object.implied.as_ref();
         Self {
             workload: Some(id),
             namespace: NamespaceView::of(cluster, workload.namespace),
             labels: &workload.object.labels,
-            are_labels_known: !opaque.is_some_and(|opaque| labels_span.contains(opaque)),
+            are_labels_known: implied.is_none_or(|pods| pods.are_labels_known)
+                && !opaque.is_some_and(|opaque| labels_span.contains(opaque)),
             service_account: (workload.object.service_account.as_deref())
                 .filter(|name| !name.is_empty())
                 .unwrap_or(DEFAULT_SERVICE_ACCOUNT),
@@ -133,7 +135,8 @@ impl<'c> PodView<'c> {
                 &workload.object,
                 cluster.enforcement().cni().map(|cni| cni.value),
             ),
-            are_ports_known: opaque.is_none_or(|opaque| labels_span.contains(opaque)),
+            are_ports_known: implied.is_none_or(|pods| pods.are_ports_known)
+                && opaque.is_none_or(|opaque| labels_span.contains(opaque)),
             host_network: workload.object.host_network,
             addresses: &workload.object.addresses,
             is_single_pod: workload.object.kind == WorkloadKind::Pod,

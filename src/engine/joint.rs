@@ -221,7 +221,7 @@ fn name(cluster: &Cluster, id: WorkloadId) -> (&str, &str, &str) {
     let namespace = cluster.namespace(workload.namespace).name.as_str();
     (
         namespace,
-        workload.object.kind.name(),
+        workload.object.kind_name(),
         workload.object.meta.name.value.as_str(),
     )
 }

@@ -7,7 +7,7 @@ use super::EndSet;
 use super::matrix::{FlowMatrix, NodeEnds, NodeId, Openness};
 use crate::cluster::WorkloadId;
 use crate::engine::{AskedPolicies, ConnectionSet, PortSet};
-use crate::k8s::{Direction, Protocol};
+use crate::k8s::{Direction, Protocol, Truth};
 
 /// What one workload is open to.
 #[derive(Clone, Debug)]
@@ -27,10 +27,10 @@ pub struct Exposure {
     /// Whether it may ask a resolver, over UDP; `None` where nobody knows, or no resolver
     /// is among the manifests.
     pub resolves_names: Option<bool>,
-    /// Whether a policy isolates it for ingress.
-    pub isolated_in: bool,
-    /// Whether a policy isolates it for egress.
-    pub isolated_out: bool,
+    /// Whether a policy isolates it for ingress; `None` if that cannot be told.
+    pub isolated_in: Option<bool>,
+    /// Whether a policy isolates it for egress; `None` if that cannot be told.
+    pub isolated_out: Option<bool>,
 }
 
 /// The exposure of every workload, in the order of the cluster. The table must have been
@@ -42,6 +42,11 @@ pub fn exposures(matrix: &FlowMatrix<'_>, internet: &EndSet, resolvers: &EndSet)
     let resolvers = matrix.nodes_of(resolvers);
     let cluster = matrix.cluster();
     let policies = AskedPolicies::new(cluster);
+    let isolated = |id, direction| match policies.isolate(cluster, id, direction) {
+        Truth::True => Some(true),
+        Truth::False => Some(false),
+        Truth::Unknown => None,
+    };
     let of = |id: WorkloadId, node: NodeId| {
         let mut exposure = Exposure {
             workload: id,
@@ -51,8 +56,8 @@ pub fn exposures(matrix: &FlowMatrix<'_>, internet: &EndSet, resolvers: &EndSet)
             reached_by: 0,
             reaches: 0,
             resolves_names: resolves(matrix, node, &resolvers),
-            isolated_in: policies.isolate(cluster, id, Direction::Ingress),
-            isolated_out: policies.isolate(cluster, id, Direction::Egress),
+            isolated_in: isolated(id, Direction::Ingress),
+            isolated_out: isolated(id, Direction::Egress),
         };
         for outside in &public {
             exposure.from_internet = exposure.from_internet.union(matrix.between(*outside, node));

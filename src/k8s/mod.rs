@@ -72,7 +72,7 @@ pub use release::{ReleasedPods, ReleasedPort};
 pub use selector::{LabelSelector, LabelSelectorRequirement, Operator, Truth};
 pub use service::{Service, ServicePort, ServiceType, TargetPort};
 pub use version::{KubernetesVersion, UnknownVersion};
-pub use workload::{Container, ContainerPort, Variable, Workload, WorkloadKind};
+pub use workload::{Container, ContainerPort, ImpliedPods, Variable, Workload, WorkloadKind};
 
 use crate::source::Span;
 use ipnet::IpNet;

@@ -3,8 +3,10 @@
 //! Refuses to know who owns whom among the inputs: that is the cluster's business.
 
 use super::config_map::ConfigMapReference;
+use super::custom::CustomObject;
 use super::meta::{Labels, ObjectMeta};
 use super::network_policy::Protocol;
+use super::release::ReleasedPods;
 use crate::source::{Span, Spanned};
 use std::net::IpAddr;
 
@@ -105,6 +107,19 @@ pub struct Workload {
     pub dns_policy: Option<String>,
     /// `dnsConfig.nameservers`.
     pub nameservers: Vec<String>,
+    /// What is known of pods that only an object implies, which installs them.
+    pub implied: Option<ImpliedPods>,
+}
+
+/// Pods without a manifest that an object implies: it installs the release of a chart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImpliedPods {
+    /// The kind of the object.
+    pub kind: String,
+    /// Whether their labels are all known.
+    pub are_labels_known: bool,
+    /// Whether their named ports are all known.
+    pub are_ports_known: bool,
 }
 
 impl Workload {
@@ -127,6 +142,51 @@ impl Workload {
             automount_token: None,
             dns_policy: None,
             nameservers: Vec::new(),
+            implied: None,
+        }
+    }
+
+    /// Pods that an object implies, in its namespace or the one that it names.
+    #[must_use]
+    pub fn implied(object: &CustomObject, pods: &ReleasedPods) -> Self {
+        let about = &object.meta;
+        let name = pods.names.first().map_or("", String::as_str);
+        let text = |text: &str| Spanned::new(text.to_owned(), about.span);
+        let ports = pods.ports.iter().map(|port| ContainerPort {
+            name: Some(text(&port.name)),
+            protocol: port.protocol,
+            number: Spanned::new(port.number, about.span),
+            host_port: None,
+        });
+        let container = Container {
+            name: String::new(),
+            image: String::new(),
+            is_init: false,
+            restarts_always: false,
+            ports: ports.collect(),
+            probe_ports: Vec::new(),
+            variables: Vec::new(),
+            config_maps: Vec::new(),
+            arguments: Vec::new(),
+        };
+        Self {
+            host_network: pods.host_network,
+            containers: vec![container],
+            implied: Some(ImpliedPods {
+                kind: object.kind.clone(),
+                are_labels_known: pods.are_labels_known,
+                are_ports_known: pods.are_ports_known,
+            }),
+            ..Self::hypothetical(object.home(), name, pods.labels.clone(), about)
+        }
+    }
+
+    /// The kind that stands in its name: its own, or that of the object that implies it.
+    #[must_use]
+    pub fn kind_name(&self) -> &str {
+        match &self.implied {
+            Some(implied) => &implied.kind,
+            None => self.kind.name(),
         }
     }
 

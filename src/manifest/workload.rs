@@ -89,6 +89,7 @@ pub(super) fn read(
             .dns_config
             .and_then(|config| config.nameservers)
             .unwrap_or_default(),
+        implied: None,
     }
 }
 

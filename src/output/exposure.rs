@@ -77,7 +77,14 @@ fn cells(cluster: &Cluster, exposure: &Exposure) -> [String; 9] {
         (true, false) => format!("unknown: {}", openness.unknown),
         (false, _) => openness.open.to_string(),
     };
-    let yes = |is_so: bool| if is_so { "yes" } else { "no" }.to_owned();
+    let yes = |is_so: Option<bool>| {
+        let text = match is_so {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "?",
+        };
+        text.to_owned()
+    };
     [
         cluster.workload_name(exposure.workload),
         ports(&exposure.from_internet),
@@ -85,7 +92,7 @@ fn cells(cluster: &Cluster, exposure: &Exposure) -> [String; 9] {
         exposure.from_other_namespaces.to_string(),
         exposure.reached_by.to_string(),
         exposure.reaches.to_string(),
-        exposure.resolves_names.map_or_else(|| "?".to_owned(), yes),
+        yes(exposure.resolves_names),
         yes(exposure.isolated_in),
         yes(exposure.isolated_out),
     ]

@@ -9,6 +9,7 @@ mod deployed;
 mod entries;
 mod environments;
 mod generated;
+mod implied;
 mod lint;
 mod not_judged;
 mod part;
@@ -103,6 +104,8 @@ pub struct ClusterView {
     undecided: OnceLock<Cluster>,
     /// The same with every pod of a dump by itself, where that may matter.
     endpoints: OnceLock<Cluster>,
+    /// The same with the pods that objects imply, where there are any.
+    implied: OnceLock<Cluster>,
     not_judged: NotJudged,
 }
 
@@ -366,6 +369,7 @@ impl ClusterView {
         Self {
             not_judged: NotJudged::new(&part, &cluster),
             undecided: OnceLock::new(),
+            implied: OnceLock::new(),
             endpoints: OnceLock::new(),
             cluster,
             settings,
@@ -433,15 +437,21 @@ impl ClusterView {
         })
     }
 
+    /// Whether [`endpoints`](Self::endpoints) are another cluster than the usual one.
+    #[must_use]
+    pub fn has_endpoints(&self) -> bool {
+        let cluster = self.cluster();
+        let cni = cluster.enforcement().cni().map(|cni| cni.value);
+        !cluster.represented().is_empty() && cni == Some(Cni::Cilium)
+    }
+
     /// The same for questions about every single pod. Cilium gives each pod an identity of
     /// the labels that it has itself, so that a Pod or ReplicaSet of a dump is an end of its
     /// own there, whatever the template of its owner says.
     #[must_use]
     pub fn endpoints(&self) -> &Cluster {
-        let cluster = self.cluster();
-        let cni = cluster.enforcement().cni().map(|cni| cni.value);
-        if cluster.represented().is_empty() || cni != Some(Cni::Cilium) {
-            return cluster;
+        if !self.has_endpoints() {
+            return self.cluster();
         }
         self.endpoints.get_or_init(|| {
             informed(
@@ -449,6 +459,19 @@ impl ClusterView {
                 &self.part,
                 &self.settings,
             )
+        })
+    }
+
+    /// The same with the pods of releases of charts, which are there though no manifest is.
+    #[must_use]
+    pub fn with_implied_pods(&self) -> &Cluster {
+        let cluster = self.cluster();
+        self.implied_pods().map_or(cluster, |pods| {
+            self.implied.get_or_init(|| {
+                let mut objects = self.part.objects.clone();
+                objects.extend(pods);
+                informed(Cluster::undecided(&objects), &self.part, &self.settings)
+            })
         })
     }
 

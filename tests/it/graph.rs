@@ -487,3 +487,64 @@ fn names_of_the_dns_are_ends_that_are_asked_for() {
     let from = graph(&["--from", "fqdn:api.example.org"]);
     assert_eq!(from.status, 2, "{from:?}");
 }
+
+/// The pods of a release are there without a manifest; those that are among the manifests are
+/// there once.
+#[test]
+fn pods_of_releases_are_drawn() {
+    let release = |name: &str, more: &str| {
+        format!(
+            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: {name}, namespace: media}}\nspec:\n  chart: {{spec: {{chart: {more}\n"
+        )
+    };
+    let player = release(
+        "player",
+        "app-template, version: 4.1.2}}\n  values: {controllers: {main: {containers: {app: {}}}, worker: {containers: {app: {}}}}, service: {app: {controller: main, ports: {http: {port: 8080}}}}}",
+    );
+    let redis = release("redis", "redis}}");
+    let policy = |name: &str, labels: &str, from: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}, namespace: media}}\nspec: {{podSelector: {{matchLabels: {{{labels}}}}}, ingress: [{from}]}}\n"
+        )
+    };
+    let main = policy(
+        "main",
+        "app.kubernetes.io/controller: main",
+        "{from: [{podSelector: {matchLabels: {app.kubernetes.io/controller: worker}}}], ports: [{port: http}]}",
+    );
+    let master = policy(
+        "master",
+        "app.kubernetes.io/instance: redis, app.kubernetes.io/component: master",
+        "",
+    );
+    let directory = scratch("graph-releases");
+    let write = |name: &str, text: &str| write(&directory, name, text);
+    write("all.yaml", &[player, redis, main, master].join("---\n"));
+    let graph = |arguments: &[&str]| {
+        let all = ["graph", "-q"].iter().chain(arguments).copied();
+        run(&directory, &all.collect::<Vec<_>>()).stdout
+    };
+    assert_eq!(
+        graph(&["--to", "media/player-main"]),
+        "media/HelmRelease/player-worker -> media/HelmRelease/player-main  TCP 8080\n\
+         media/HelmRelease/redis -> media/HelmRelease/player-main  unknown: TCP 8080\n"
+    );
+    let worker_to_redis =
+        "media/HelmRelease/player-worker -> media/HelmRelease/redis  unknown: all";
+    assert!(graph(&["--to", "media/redis"]).contains(worker_to_redis));
+    let exposure = run(&directory, &["exposure", "-q"]).stdout;
+    let isolated = |name: &str| {
+        let line = exposure.lines().find(|line| line.contains(name));
+        line.map(|line| line.split_whitespace().rev().nth(1).map(str::to_owned))
+    };
+    let expected = |text: &str| Some(Some(text.to_owned()));
+    assert_eq!(isolated("player-main"), expected("yes"));
+    assert_eq!(isolated("player-worker"), expected("no"));
+    assert_eq!(isolated("redis"), expected("?"));
+    write(
+        "pod.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: redis-0, namespace: media, labels: {app.kubernetes.io/instance: redis, app.kubernetes.io/component: master}}\n",
+    );
+    let all = graph(&[]);
+    assert!(!all.contains("HelmRelease/redis") && all.contains("Pod/redis-0"));
+}

@@ -96,10 +96,22 @@ impl<'c> AskedPolicies<'c> {
     /// Whether a policy isolates the pods of a workload in a direction, so that what no rule
     /// allows is denied.
     #[must_use]
-    pub fn isolate(&self, cluster: &'c Cluster, id: WorkloadId, direction: Direction) -> bool {
+    pub fn isolate(&self, cluster: &'c Cluster, id: WorkloadId, direction: Direction) -> Truth {
         let pod = PodView::workload(cluster, id);
-        let mut chains = self.chains(&pod, direction);
-        !pod.host_network && chains.any(|chain| chain.end == End::Deny)
+        if pod.host_network {
+            return Truth::False;
+        }
+        let chains = self.chains(&pod, direction);
+        let isolating = chains.filter(|chain| chain.end == End::Deny);
+        let mut isolates = Truth::False;
+        for chain in isolating {
+            match peers::truth_of(&peers::misses_of_pods(&chain.subject, &pod)) {
+                Truth::True => return Truth::True,
+                Truth::Unknown => isolates = Truth::Unknown,
+                Truth::False => {}
+            }
+        }
+        isolates
     }
 
     /// The policies that are asked about a pod, as far as anybody can tell.

@@ -93,7 +93,7 @@ fn name(cluster: &Cluster, id: WorkloadId) -> Name<'_> {
     let workload = cluster.workload(id);
     (
         &cluster.namespace(workload.namespace).name,
-        workload.object.kind.name(),
+        workload.object.kind_name(),
         &workload.object.meta.name.value,
     )
 }

@@ -61,7 +61,7 @@ fn nodes(matrix: &FlowMatrix<'_>, sources: &SourceMap) -> Value {
         let object = &workload.object;
         json!([
             workload.namespace.index(),
-            object.kind.name(),
+            object.kind_name(),
             object.meta.name.value,
             node.index(),
             files.place(sources, "", object.meta.name.span),

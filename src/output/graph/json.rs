@@ -117,7 +117,7 @@ fn node(view: &GraphView<'_>, node: &DrawnNode, id: &str) -> Value {
                 "id": id,
                 "type": "workload",
                 "namespace": cluster.namespace(workload.namespace).name,
-                "kind": workload.object.kind.name(),
+                "kind": workload.object.kind_name(),
                 "name": workload.object.meta.name.value,
             })
         }

@@ -1,0 +1,37 @@
+//! The pods that are there because an object installs the release of a chart.
+//!
+//! Refuses to know charts: the object's reader says what it tells of them.
+
+use super::ClusterView;
+use crate::cluster::Cluster;
+use crate::k8s::{CustomObject, Object, ReleasedPods, Workload, is_opaque};
+use std::sync::Arc;
+
+impl ClusterView {
+    /// The pods that objects of this cluster imply; `None` if there are none.
+    pub(super) fn implied_pods(&self) -> Option<Vec<Object>> {
+        let cluster = self.cluster();
+        let objects = cluster.context_objects().custom_objects.iter();
+        let pods = objects.flat_map(|object| {
+            let pods = object.released.iter();
+            let missing = pods.filter(|pods| !is_there(cluster, object, pods));
+            missing.map(|pods| Object::Workload(Arc::new(Workload::implied(object, pods))))
+        });
+        let pods: Vec<Object> = pods.collect();
+        (!pods.is_empty()).then_some(pods)
+    }
+}
+
+/// Whether a workload of the same namespace has the labels that are known of such pods: then
+/// these are among the manifests, as in a dump of a cluster or beside a chart that was rendered.
+fn is_there(cluster: &Cluster, object: &CustomObject, pods: &ReleasedPods) -> bool {
+    let Some(home) = cluster.namespace_by_name(object.home()) else {
+        return false;
+    };
+    let mut workloads = cluster.workloads_in(home);
+    workloads.any(|id| {
+        let labels = &cluster.workload(id).object.labels;
+        let mut known = pods.labels.iter().filter(|it| !is_opaque(&it.value));
+        known.all(|label| labels.get(&label.key) == Some(label.value.value.as_str()))
+    })
+}
