@@ -392,7 +392,8 @@ fn with_space(diagnostic: Diagnostic, text: Node<'_>) -> Diagnostic {
 /// must not open or close anything in what stands around it.
 fn is_written(text: &str, source: SourceId, kind: Kind) -> bool {
     let tree = general::read(source, text, 0..text.len());
-    tree.is_ok_and(|tree| tree.root().is_some_and(|root| root.kind() == kind))
+    let is_kind = |root: Node<'_>| root.kind() == kind;
+    tree.is_ok_and(|tree| tree.end().is_none() && tree.root().is_some_and(is_kind))
 }
 
 /// A list of one item where a mapping belongs: the hyphen is what is too much.
