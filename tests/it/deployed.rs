@@ -391,6 +391,8 @@ fn flux_deploys_what_its_entries_reach_and_nothing_beside_them() {
         ("clusters/prod/flux/sync.yaml", entries.as_str()),
         ("apps/web/ks.yaml", &apps),
         ("apps/web/pod.yaml", POD),
+        // A `kind` makes no object of values for a chart.
+        ("apps/web/values.yaml", "kind: DaemonSet\nreplicas: 2\n"),
         // Nobody lists these any more.
         ("apps/old/ks.yaml", &lost),
         (
