@@ -24,6 +24,7 @@ pub(super) fn unmet(unmet: &Unmet, other: &str) -> String {
             };
             match value {
                 Some(value) => format!("has {key}={value}{of}"),
+                None if unmet.truth == Truth::Unknown => format!("may have a label {key}{of}"),
                 None => format!("has no label {key}{of}"),
             }
         });

@@ -173,5 +173,12 @@ fn labels_of_an_undeclared_namespace_leave_doubt() {
             assert_eq!(answer.status, 2, "{policy}: {answer:?}");
             assert!(answer.stdout.contains("UNKNOWN  "), "{policy}: {answer:?}");
         }
+        // Nothing says that a label is missing where nobody knows.
+        let asked = ["reach", "--no-config", "--cni", cni, "-o", "json"];
+        let answer = run(&directory, &[&asked[..], &["b/web", "a/db"]].concat());
+        assert!(
+            !answer.stdout.contains("has no label"),
+            "{policy}: {answer:?}"
+        );
     }
 }
