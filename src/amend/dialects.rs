@@ -96,18 +96,20 @@ pub fn add_cilium_policy(text: &str, behind: Span, policy: &NewPluginPolicy) -> 
     place::document(text, behind, &value, Style::around(text, behind))
 }
 
-/// Adds a rule that allows before the rule of this index, or behind all rules of a direction;
+/// Adds a rule that allows each of these peers before the rule of this index, or behind all rules of a direction;
 /// `None` where there are none.
 #[must_use]
 pub fn add_calico_rule(
     text: &str,
     policy: &CalicoPolicy,
     (direction, before): (Direction, Option<usize>),
-    peer: &PluginPeer,
+    peers: &[PluginPeer],
     ports: &[NewPort],
 ) -> Option<Edit> {
     let rules = policy.rules(direction);
-    let values = calico_rules(direction, peer, ports)?;
+    let values = peers.iter();
+    let values = values.map(|peer| calico_rules(direction, peer, ports));
+    let values = values.collect::<Option<Vec<_>>>()?.concat();
     let beside = match before {
         Some(index) => rules.get(index)?,
         None => rules.last()?,

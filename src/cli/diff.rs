@@ -9,7 +9,7 @@ use super::choice::{choice, internet, resolvers};
 use super::complete;
 use super::configuration::{ClusterOptions, Configuration, HELM_READS_THE_DISK, StagedOptions};
 use super::endpoint::{Lookup, Mistake};
-use super::entity_flows::{entity_flows, more_than};
+use super::entity_flows::EntityMoves;
 use super::exit::Outcome;
 use super::input::Input;
 use super::reach::complaint;
@@ -196,18 +196,12 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
             notes.push(format!("{name}: {line}"));
         }
     }
-    let (mut opened, mut closed) = (0, 0);
+    let mut moved = EntityMoves::default();
     for (_, views) in &pairs.both {
-        let flows = views.map(|view| entity_flows(&Engine::new(view.cluster())));
-        opened += more_than(&flows[0], &flows[1]);
-        closed += more_than(&flows[1], &flows[0]);
+        moved.add(views.map(ClusterView::cluster));
     }
-    if opened + closed > 0 {
-        notes.push(format!(
-            "flows with nodes, the API server and other entities of Cilium are not listed: \
-             {opened} open, {closed} close; `npcheck graph -o json-lines` has them"
-        ));
-    }
+    notes.extend(moved.lines());
+    let (opened, closed) = (moved.opens(), moved.closes());
     let report = DiffReport {
         sources: &sources,
         names,
@@ -238,7 +232,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     let is_incomplete = inputs
         .iter()
         .any(|input| input.is_incomplete() || input.has_rejections());
-    let outcome = options.outcome(&report, (opened > 0, closed > 0));
+    let outcome = options.outcome(&report, (opened, closed));
     Ok(outcome.with_problems(is_incomplete))
 }
 

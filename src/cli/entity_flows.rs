@@ -4,6 +4,7 @@
 //! Refuses to judge what a difference of them means.
 
 use super::endpoint::Form;
+use crate::cluster::{Cluster, Cni};
 use crate::engine::{ConnectionSet, Engine, Peer};
 use crate::k8s::Direction;
 use crate::output::range_name;
@@ -31,11 +32,92 @@ pub(super) fn entity_flows(engine: &Engine<'_>) -> EntityFlows {
     named.collect()
 }
 
-/// How many flows of the second clusters the first ones have not, or not whole.
-pub(super) fn more_than(before: &EntityFlows, after: &EntityFlows) -> usize {
-    let is_more = |(ends, connections): &(&(String, String), &ConnectionSet)| {
-        let known = before.get(*ends).cloned().unwrap_or_default();
-        !connections.is_subset(&known)
+/// How many lines are shown before the rest is counted.
+const MAX_LINES: usize = 10;
+
+/// What two states differ in, of such flows.
+#[derive(Debug, Default)]
+pub(super) struct EntityMoves {
+    opened: Vec<String>,
+    closed: Vec<String>,
+    /// Whether one of the states knows such ends and the other one does not.
+    is_of_two_plugins: bool,
+}
+
+impl EntityMoves {
+    /// Adds what differs between the two states of a cluster.
+    pub(super) fn add(&mut self, clusters: [&Cluster; 2]) {
+        let is_cilium = clusters.map(|cluster| {
+            let cni = cluster.enforcement().cni();
+            cni.is_some_and(|cni| cni.value == Cni::Cilium)
+        });
+        // Under another CNI plugin such ends are addresses, or pods.
+        if is_cilium[0] != is_cilium[1] {
+            self.is_of_two_plugins = true;
+            return;
+        }
+        let [before, after] = clusters.map(|cluster| entity_flows(&Engine::new(cluster)));
+        self.opened.extend(more(&before, &after));
+        self.closed.extend(more(&after, &before));
+    }
+
+    /// Whether any flow opens.
+    pub(super) fn opens(&self) -> bool {
+        !self.opened.is_empty()
+    }
+
+    /// Whether any flow closes.
+    pub(super) fn closes(&self) -> bool {
+        !self.closed.is_empty()
+    }
+
+    /// A line for each flow that opens or closes, the first ones of them.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let opened = self.opened.iter().map(|flow| format!("opened: {flow}"));
+        let closed = self.closed.iter().map(|flow| format!("closed: {flow}"));
+        let mut lines: Vec<String> = opened.chain(closed).collect();
+        let more = lines.len().saturating_sub(MAX_LINES);
+        // One more line instead of the last one would tell less.
+        if more > 1 {
+            lines.truncate(MAX_LINES);
+            lines.push(format!(
+                "{more} more flows with nodes and their like open or close; `npcheck graph -o \
+                 json-lines` of both states has them"
+            ));
+        }
+        if self.is_of_two_plugins {
+            let line = "flows with nodes and their like are not compared: only one of the states \
+                        is Cilium's";
+            lines.push(line.to_owned());
+        }
+        lines
+    }
+}
+
+/// The flows of the second state that the first one has not, or not whole: those of one end
+/// that differ alike in one line.
+fn more(before: &EntityFlows, after: &EntityFlows) -> Vec<String> {
+    let mut alike: BTreeMap<(bool, &str, String), Vec<&str>> = BTreeMap::new();
+    for ((from, to), connections) in after {
+        let known = before.get(&(from.clone(), to.clone()));
+        let new = connections.difference(&known.cloned().unwrap_or_default());
+        if new.is_empty() {
+            continue;
+        }
+        let is_from_entity = from.starts_with(Form::ENTITY);
+        let (pods, entity) = match is_from_entity {
+            true => (to, from),
+            false => (from, to),
+        };
+        let key = (is_from_entity, pods.as_str(), new.to_string());
+        alike.entry(key).or_default().push(entity);
+    }
+    let line = |((is_from_entity, pods, new), entities): ((bool, &str, String), Vec<&str>)| {
+        let entities = entities.join(", ");
+        match is_from_entity {
+            true => format!("{entities} -> {pods}  {new}"),
+            false => format!("{pods} -> {entities}  {new}"),
+        }
     };
-    after.iter().filter(is_more).count()
+    alike.into_iter().map(line).collect()
 }

@@ -486,3 +486,41 @@ fn markdown_is_cut_before_it_is_too_long() {
         &markdown[markdown.len() - 200..]
     );
 }
+
+#[test]
+fn policies_of_plugins_and_entities_are_told_by_name() {
+    let folder = scratch("plugins");
+    let pods = "{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}, spec: {containers: [{name: c}]}}\n";
+    let cilium = "---\n{apiVersion: cilium.io/v2, kind: CiliumClusterwideNetworkPolicy, metadata: {name: out},
+      spec: {endpointSelector: {matchLabels: {app: db}}, egress: [{toEntities: [kube-apiserver]}]}}\n";
+    let calico =
+        "---\n{apiVersion: projectcalico.org/v3, kind: GlobalNetworkPolicy, metadata: {name: out},
+      spec: {selector: app == 'db', types: [Egress]}}\n";
+    write(&folder, "before/pods.yaml", pods);
+    write(&folder, "cilium/pods.yaml", &format!("{pods}{cilium}"));
+    write(&folder, "calico/pods.yaml", &format!("{pods}{calico}"));
+    let diff = |arguments: &[&str]| {
+        let all = ["diff"].iter().chain(arguments).copied();
+        run(&folder, &all.collect::<Vec<_>>()).stdout
+    };
+    let of_cilium = diff(&["before", "cilium", "--cni", "cilium"]);
+    for line in [
+        "policy added (CiliumClusterwideNetworkPolicy/out)",
+        "isolated  shop/Pod/db  egress  by CiliumClusterwideNetworkPolicy/out (cilium/pods.yaml:3:",
+        "closed: shop/Pod/db -> entity:health, entity:host, entity:ingress, entity:init, \
+         entity:remote-node, entity:unmanaged  all",
+    ] {
+        assert!(of_cilium.contains(line), "{line}\n{of_cilium}");
+    }
+    assert!(!of_cilium.contains("opened:"), "{of_cilium}");
+    // Without `--cni` only the state with policies of Cilium's knows such ends.
+    let of_two = diff(&["before", "cilium"]);
+    let not_compared = "only one of the states is Cilium's";
+    assert!(
+        of_two.contains(not_compared) && !of_two.contains("entity:"),
+        "{of_two}"
+    );
+    let of_calico = diff(&["before", "calico"]);
+    let isolated = "isolated  shop/Pod/db  egress  by GlobalNetworkPolicy/out (calico/pods.yaml:3:";
+    assert!(of_calico.contains(isolated), "{of_calico}");
+}

@@ -5,7 +5,7 @@
 use super::possibility::Match;
 use crate::engine::program::{PortEntry, PortRef, Ports};
 use crate::engine::{ConnectionSet, Endpoint, PortSet};
-use crate::k8s::{CiliumPortReference, PortMatch, PortReference, Protocol};
+use crate::k8s::{CalicoPort, CiliumPortReference, PortMatch, PortReference, Protocol};
 
 impl<'c> PortRef<'c> {
     /// The name, if it is a named port.
@@ -24,7 +24,15 @@ impl<'c> PortRef<'c> {
                 CiliumPortReference::Name(name) => Some(name),
                 CiliumPortReference::Number(_) => None,
             },
-            Self::Calico(_) | Self::EgressFirewall(_) => None,
+            // All of its ports are one entry.
+            Self::Calico(rule) => match rule.destination.ports.as_slice() {
+                [port] => match &port.value {
+                    CalicoPort::Name(name) => Some(name),
+                    CalicoPort::Range(..) => None,
+                },
+                _ => None,
+            },
+            Self::EgressFirewall(_) => None,
         }
     }
 }

@@ -154,7 +154,8 @@ pub(super) fn name(object: &Object) -> String {
         Object::NetworkPolicy(policy) => policy_name(policy),
         Object::ClusterNetworkPolicy(policy) => format!("{}/{name}", policy.kind.name()),
         Object::Workload(workload) => format!("{namespace}/{}/{name}", workload.kind.name()),
-        Object::PluginPolicy(_) | Object::PluginResource(_) => format!("{namespace}/{name}"),
+        Object::PluginPolicy(policy) => policy.display(),
+        Object::PluginResource(_) => format!("{namespace}/{name}"),
         Object::Namespace(_) | Object::Node(_) => name.clone(),
         Object::Service(_) | Object::ContextObject(_) => format!("{namespace}/{name}"),
     }

@@ -12,8 +12,8 @@ pub use pairing::{JointEnds, JointNode};
 pub use table::ChangeTable;
 
 use super::EndSet;
-use crate::cluster::{PolicyId, WorkloadId};
-use crate::engine::{AddressRange, ConnectionSet, Engine, Pair, PortSet};
+use crate::cluster::WorkloadId;
+use crate::engine::{AddressRange, ConnectionSet, Engine, Pair, PolicyRef, PortSet};
 use crate::k8s::{Direction, Protocol};
 use std::collections::BTreeMap;
 use table::marks;
@@ -154,8 +154,8 @@ pub struct IsolationLine {
     pub direction: Direction,
     /// Places among [`Comparison::workloads`], in order.
     pub workloads: Vec<usize>,
-    /// The policies that isolate them now, or did.
-    pub policies: Vec<PolicyId>,
+    /// The policies of every kind that isolate them now, or did.
+    pub policies: Vec<PolicyRef>,
 }
 
 /// What is compared, and what of it is asked for. Everywhere index 0 is before, 1 is after.
@@ -327,7 +327,7 @@ fn isolation<'c>(
     workloads: &[Pair],
     query: &ComparisonQuery,
 ) -> Vec<IsolationLine> {
-    type Key = (Effect, Direction, Vec<PolicyId>);
+    type Key = (Effect, Direction, Vec<PolicyRef>);
     let mut lines: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
     for (place, pair) in workloads.iter().enumerate() {
         let (Some(old), Some(new)) = (pair.before, pair.after) else {
@@ -338,15 +338,21 @@ fn isolation<'c>(
             continue;
         }
         for direction in [Direction::Egress, Direction::Ingress] {
-            let before = engines[0].isolating(old, direction);
-            let after = engines[1].isolating(new, direction);
+            let isolating = |engine: &Engine<'_>, id| {
+                let mut policies = engine.isolated_by(id, direction);
+                // What nobody could build isolates nothing for certain.
+                policies.retain(|policy| !matches!(policy, PolicyRef::Part(_)));
+                policies
+            };
+            let before = isolating(engines[0], old);
+            let after = isolating(engines[1], new);
             let (effect, policies) = match (before.is_empty(), after.is_empty()) {
                 (true, false) => (Effect::Isolated, after),
                 (false, true) => (Effect::Deisolated, before),
                 _ => continue,
             };
             lines
-                .entry((effect, direction, policies.to_vec()))
+                .entry((effect, direction, policies))
                 .or_default()
                 .push(place);
         }

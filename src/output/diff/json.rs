@@ -5,6 +5,7 @@
 
 use super::{DiffReport, DiffedCluster, words};
 use crate::graph::{Cause, IsolationLine, Line, LineEnds, Move};
+use crate::output::flow_names::policy_name;
 use crate::output::graph::connections_json;
 use crate::output::json::write_value;
 use crate::source::Span;
@@ -125,13 +126,14 @@ fn cause(report: &DiffReport<'_>, cause: &Cause) -> Value {
 
 fn isolation(report: &DiffReport<'_>, cluster: &DiffedCluster<'_>, line: &IsolationLine) -> Value {
     let time = usize::from(line.effect == crate::graph::Effect::Isolated);
-    let policies = line.policies.iter().map(|id| {
-        let policy = &cluster.clusters[time].policy(*id).object;
-        json!({
-            "name": cluster.clusters[time].policy_name(*id),
+    let of_state = cluster.clusters[time];
+    let policies = line.policies.iter().filter_map(|policy| {
+        let meta = policy.meta(of_state)?;
+        Some(json!({
+            "name": policy_name(of_state, *policy),
             "revision": if time == 0 { "before" } else { "after" },
-            "location": location(report, policy.meta.name.span),
-        })
+            "location": location(report, meta.name.span),
+        }))
     });
     let workloads = line.workloads.iter().map(|place| cluster.workload(*place));
     json!({

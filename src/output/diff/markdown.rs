@@ -5,6 +5,7 @@
 
 use super::{DiffReport, DiffedCluster, words};
 use crate::graph::{Effect, Level, Line, Move};
+use crate::output::flow_names::policy_name;
 use crate::output::{Markdown, count};
 use std::io::{self, Write};
 
@@ -108,7 +109,7 @@ fn rows_of(report: &DiffReport<'_>, cluster: &DiffedCluster<'_>) -> Vec<(Level, 
         let names = line
             .policies
             .iter()
-            .map(|id| cluster.clusters[time].policy_name(*id));
+            .map(|policy| policy_name(cluster.clusters[time], *policy));
         let names: Vec<String> = names.map(|name| Markdown(&name).to_string()).collect();
         let workloads = cluster.workloads(&line.workloads);
         let level = line.effect.level();

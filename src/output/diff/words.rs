@@ -5,6 +5,7 @@
 use super::{DiffReport, DiffedCluster};
 use crate::graph::{Cause, Effect, IsolationLine, LineEnds};
 use crate::k8s::Direction;
+use crate::output::flow_names::policy_name;
 use crate::output::{count, flow_names};
 use crate::source::Span;
 use std::collections::BTreeSet;
@@ -156,10 +157,13 @@ pub(super) fn isolation(
         if is_isolated { "by" } else { "no longer by" },
     );
     let time = usize::from(is_isolated);
-    let policies = line.policies.iter().map(|id| {
-        let policy = &cluster.clusters[time].policy(*id).object;
-        let at = place(report, policy.meta.name.span, !is_isolated);
-        format!("{} ({at})", cluster.clusters[time].policy_name(*id))
+    let of_state = cluster.clusters[time];
+    let policies = line.policies.iter().map(|policy| {
+        let name = policy_name(of_state, *policy);
+        match policy.meta(of_state) {
+            Some(meta) => format!("{name} ({})", place(report, meta.name.span, !is_isolated)),
+            None => name,
+        }
     });
     let policies: Vec<String> = policies.collect();
     format!("{workloads}  {direction}  {by} {}", policies.join(", "))

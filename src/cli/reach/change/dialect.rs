@@ -2,8 +2,8 @@
 //!
 //! Refuses to know whether it would: proposals are tried by others.
 
-use super::proposal::{Kind, Other, Proposal, Side, labels_of};
-use crate::amend::{self, NewPluginPolicy, PluginPeer};
+use super::proposal::{Kind, Other, Proposal, Side, labels_of, public_blocks};
+use crate::amend::{self, NewPeer, NewPluginPolicy, PluginPeer};
 use crate::cli::endpoint::{UNNAMED, blocks};
 use crate::cluster::{Cni, PluginPolicyId};
 use crate::engine::program::StageName;
@@ -118,11 +118,9 @@ impl Side<'_, '_> {
             };
             let is_wide = policy.kind.scope == PolicyScope::Cluster;
             for peers in self.plugin_peers(is_wide) {
-                if let [peer] = &peers[..] {
-                    let place = (self.trace.direction, before);
-                    let edit = amend::add_calico_rule(text, spec, place, peer, &self.ports);
-                    add(Kind::Rule, edit);
-                }
+                let place = (self.trace.direction, before);
+                let edit = amend::add_calico_rule(text, spec, place, &peers, &self.ports);
+                add(Kind::Rule, edit);
             }
             let tier = spec.tier_name();
             let tier = (tier != CALICO_DEFAULT_TIER).then(|| tier.to_owned());
@@ -173,10 +171,18 @@ impl Side<'_, '_> {
             Other::Entity(entity) => vec![vec![PluginPeer::Entity(entity.name())]],
             Other::Nobody => Vec::new(),
             Other::Internet(_) if is_cilium => vec![vec![PluginPeer::Entity("world")]],
+            Other::Internet(ranges) => {
+                let blocks = public_blocks(ranges).into_iter();
+                let blocks = blocks.filter_map(|peer| match peer {
+                    NewPeer::Block { cidr, except } => Some(PluginPeer::Block { cidr, except }),
+                    NewPeer::Pods { .. } => None,
+                });
+                vec![blocks.collect()]
+            }
             Other::Addresses(ranges) if is_cilium && ranges[..] == WORLD => {
                 vec![vec![PluginPeer::Entity("world")]]
             }
-            Other::Internet(ranges) | Other::Addresses(ranges) => {
+            Other::Addresses(ranges) => {
                 let blocks: Vec<_> = ranges.iter().flat_map(blocks).collect();
                 let fits = !blocks.is_empty() && blocks.len() <= MAX_BLOCKS;
                 let blocks = fits.then(|| blocks.into_iter().map(block).collect());

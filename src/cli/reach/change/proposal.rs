@@ -374,7 +374,7 @@ pub(super) fn labels_of(labels: &Labels, used: &[&str]) -> Vec<Vec<(String, Stri
 }
 
 /// All public addresses, and few others, in as few lines as people write for it.
-fn public_blocks(ranges: &[AddressRange]) -> Vec<NewPeer> {
+pub(super) fn public_blocks(ranges: &[AddressRange]) -> Vec<NewPeer> {
     let block = |text: &str| text.parse().expect("these blocks are well formed");
     let peer = |cidr: &str, except: &[&str]| NewPeer::Block {
         cidr: block(cidr),
