@@ -118,8 +118,12 @@ fn of_cilium<'c>(cx: &Context<'c>, place: &CiliumPlace<'_, 'c>) -> Option<Diagno
     let (Some(only), None) = (asked.next(), asked.next()) else {
         return None;
     };
+    // A rule that names both is not what lets the pods ask over one.
     let is_its = |port: &CiliumPort| port.protocol.protocols() == [only];
-    let (path, port) = ports.into_iter().find(|(_, port)| is_its(port))?;
+    if !ports.iter().all(|(_, port)| is_its(port)) {
+        return None;
+    }
+    let (path, port) = ports.into_iter().next()?;
     let (missing, severity, label) = consequence(only);
     let path = format!("{}.{path}", place.path());
     let finding = cx.finding(port.port.span, message(only, missing));
