@@ -111,20 +111,15 @@ pub(crate) fn apply<'t>(
             resources: build.resources,
         });
     }
-    finish(library, unfinished, &mut applied);
+    let settled = finish(unfinished, &mut applied);
+    releases(library, kustomize, settled, &mut applied);
     applied
 }
 
 /// Replaces variables, sets labels, and puts all together.
-fn finish<'t>(
-    library: &'t Library<'_>,
-    unfinished: Vec<Unfinished<'t>>,
-    applied: &mut Applied<'t>,
-) {
+fn finish<'t>(unfinished: Vec<Unfinished<'t>>, applied: &mut Applied<'t>) -> Vec<Resource<'t>> {
     let mut data: BTreeMap<(String, String), BTreeMap<String, String>> = BTreeMap::new();
-    let mut charts = release::Charts::default();
     for resource in unfinished.iter().flat_map(|it| &it.resources) {
-        charts.note(resource);
         if resource.id.gvk.kind == "ConfigMap" {
             let key = (resource.id.namespace.clone(), resource.id.name.clone());
             let found = resource.value.get("data");
@@ -138,6 +133,7 @@ fn finish<'t>(
             data.insert(key, pairs.collect());
         }
     }
+    let mut settled = Vec::new();
     let mut ids = BTreeSet::new();
     for Unfinished { object, resources } in unfinished {
         let variables = variables(&object, &data);
@@ -168,21 +164,35 @@ fn finish<'t>(
                 id.namespace.clone(),
                 id.name.clone(),
             );
-            if !ids.insert(key) {
-                continue;
+            if ids.insert(key) {
+                settled.push(resource);
             }
-            charts.name_chart(&mut resource);
-            match release::chart(library, &resource) {
-                Some(chart) => add_chart(library, chart, resource, applied),
-                None => applied.resources.push(resource),
-            }
+        }
+    }
+    settled
+}
+
+/// Adds all objects, and those of charts in the tree in the place of their releases.
+fn releases<'t>(
+    library: &'t Library<'_>,
+    kustomize: &Kustomize<'t, '_>,
+    settled: Vec<Resource<'t>>,
+    applied: &mut Applied<'t>,
+) {
+    let mut sources = release::Sources::default();
+    settled.iter().for_each(|resource| sources.note(resource));
+    for mut resource in settled {
+        sources.name_chart(&mut resource);
+        match release::chart(library, &sources, &resource) {
+            Some(chart) => add_chart((library, kustomize), chart, resource, applied),
+            None => applied.resources.push(resource),
         }
     }
 }
 
 /// Adds the objects of a chart that a HelmRelease installs, or the release if they are unknown.
 fn add_chart<'t>(
-    library: &'t Library<'_>,
+    (library, kustomize): (&'t Library<'_>, &Kustomize<'t, '_>),
     chart: Chart,
     release: Resource<'t>,
     applied: &mut Applied<'t>,
@@ -190,7 +200,12 @@ fn add_chart<'t>(
     let span = release.value.span();
     let namespace = Value::text_at(chart.namespace.clone(), span);
     match chart.objects(library, span, PartEffect::AddsPods) {
-        Ok(resources) => {
+        Ok(mut resources) => {
+            for kustomization in release::post_renderers(library, &release) {
+                let (reworked, faults) = kustomize.rework(&kustomization, resources);
+                resources = reworked;
+                applied.faults.extend(faults);
+            }
             for mut resource in resources {
                 resource.settle("targetNamespace", &namespace);
                 applied.resources.push(resource);

@@ -5,20 +5,34 @@
 
 use super::chart::{Chart, is_chart, written};
 use super::flux;
+use super::kustomize::{Kustomization, values_of_text};
 use super::library::{Library, join};
 use super::resource::Resource;
 use super::value::Value;
 use std::collections::BTreeMap;
 
-/// The charts that sources of Flux name, by kind, namespace and name: the name of the chart, and
-/// its version.
+/// What HelmReleases refer to.
 #[derive(Default)]
-pub(crate) struct Charts<'t>(BTreeMap<(String, String, String), (Value<'t>, Option<Value<'t>>)>);
+pub(crate) struct Sources<'t> {
+    /// The charts that sources of Flux name, by kind, namespace and name: the name of the chart,
+    /// and its version.
+    charts: BTreeMap<(String, String, String), (Value<'t>, Option<Value<'t>>)>,
+    /// The data of ConfigMaps, by namespace and name.
+    data: BTreeMap<(String, String), Value<'t>>,
+}
 
-impl<'t> Charts<'t> {
-    /// Notes the chart that an object names, if it is such a source.
+impl<'t> Sources<'t> {
+    /// Notes what an object offers, if it is one that HelmReleases refer to.
     pub(crate) fn note(&mut self, resource: &Resource<'t>) {
         let gvk = &resource.id.gvk;
+        if gvk.kind == "ConfigMap" && gvk.group.is_empty() {
+            let key = (resource.id.namespace.clone(), resource.id.name.clone());
+            let data = resource.value.get("data");
+            self.data.insert(
+                key,
+                data.unwrap_or_else(|| Value::mapping_at(resource.value.span())),
+            );
+        }
         if gvk.group != "source.toolkit.fluxcd.io" {
             return;
         }
@@ -38,7 +52,7 @@ impl<'t> Charts<'t> {
         if let (Some(chart), version) = found {
             let id = &resource.id;
             let key = (gvk.kind.clone(), id.namespace.clone(), id.name.clone());
-            self.0.insert(key, (chart, version));
+            self.charts.insert(key, (chart, version));
         }
     }
 
@@ -55,7 +69,7 @@ impl<'t> Charts<'t> {
             other => other,
         };
         let (kind, name) = (reference.text_of(&["kind"]), reference.text_of(&["name"]));
-        let Some((chart, version)) = self.0.get(&(kind, namespace, name)) else {
+        let Some((chart, version)) = self.charts.get(&(kind, namespace, name)) else {
             return;
         };
         let text = chart.text().unwrap_or_default();
@@ -79,9 +93,72 @@ fn is_release(resource: &Resource<'_>) -> bool {
     gvk.kind == "HelmRelease" && gvk.group == "helm.toolkit.fluxcd.io"
 }
 
+/// The values of a HelmRelease: those of `valuesFrom`, each outranking those before, and its own
+/// above all (helm-controller, `chartutil.ChartValuesFromReferences`). `None` if some are in a
+/// Secret, or set at a path.
+fn values<'t>(
+    library: &'t Library<'_>,
+    sources: &Sources<'t>,
+    resource: &Resource<'t>,
+) -> Option<Value<'t>> {
+    let release = &resource.value;
+    let mut all = Value::mapping_at(release.span());
+    let references = release.find(&["spec", "valuesFrom"]);
+    for reference in references.iter().flat_map(Value::items) {
+        let text = |field: &str| reference.text_of(&[field]);
+        if text("kind") != "ConfigMap" || !text("targetPath").is_empty() {
+            return None;
+        }
+        let key = match text("valuesKey") {
+            key if key.is_empty() => "values.yaml".to_owned(),
+            key => key,
+        };
+        let map = (resource.id.namespace.clone(), text("name"));
+        let values = sources.data.get(&map).and_then(|data| data.get(&key))?;
+        for document in values_of_text(library, &values).ok()? {
+            merge(&mut all, &document);
+        }
+    }
+    if let Some(own) = release.find(&["spec", "values"]) {
+        merge(&mut all, &own);
+    }
+    Some(all)
+}
+
+/// Puts values into others, mapping by mapping (Helm, `transform.MergeMaps`).
+fn merge<'t>(all: &mut Value<'t>, more: &Value<'t>) {
+    for field in more.fields() {
+        let key = field.key.text();
+        match all.get_mut(&key) {
+            Some(old) if old.is_mapping() && field.value.is_mapping() => merge(old, &field.value),
+            _ => all.set(key.into_owned(), field.key.span(), field.value.clone()),
+        }
+    }
+}
+
+/// What a HelmRelease has done to the objects of its chart, as kustomizations in their order.
+pub(crate) fn post_renderers<'t>(
+    library: &Library<'_>,
+    resource: &Resource<'t>,
+) -> Vec<Kustomization<'t>> {
+    let renderers = resource.value.find(&["spec", "postRenderers"]);
+    let renderers = renderers.iter().flat_map(Value::items);
+    let kustomizations = renderers.filter_map(|renderer| {
+        let asked = renderer.get("kustomize").filter(|it| !it.is_empty())?;
+        let mut kustomization = flux::generated(library, "\u{0}", asked.span());
+        kustomization.root = asked;
+        Some(kustomization)
+    });
+    kustomizations.collect()
+}
+
 /// The chart of a HelmRelease, if it is a directory here and everything that it asks for is
 /// known.
-pub(crate) fn chart(library: &Library<'_>, resource: &Resource<'_>) -> Option<Chart> {
+pub(crate) fn chart<'t>(
+    library: &'t Library<'_>,
+    sources: &Sources<'t>,
+    resource: &Resource<'t>,
+) -> Option<Chart> {
     let release = &resource.value;
     if !is_release(resource) {
         return None;
@@ -90,12 +167,14 @@ pub(crate) fn chart(library: &Library<'_>, resource: &Resource<'_>) -> Option<Ch
     if template.text_of(&["sourceRef", "kind"]) != "GitRepository" {
         return None;
     }
-    let has_more = ["valuesFrom", "postRenderers"].iter().any(|field| {
-        release
-            .find(&["spec", field])
-            .is_some_and(|it| !it.is_empty())
-    });
-    if has_more {
+    let renderers = release.find(&["spec", "postRenderers"]);
+    let mut renderers = renderers.iter().flat_map(Value::items);
+    let is_known = |renderer: Value<'_>| {
+        let asked = renderer.get("kustomize");
+        let mut fields = asked.iter().flat_map(Value::fields);
+        asked.is_some() && fields.all(|field| field.key.is("patches") || field.key.is("images"))
+    };
+    if !renderers.all(is_known) {
         return None;
     }
     let file = library.sources().get(release.span().source).name();
@@ -115,9 +194,7 @@ pub(crate) fn chart(library: &Library<'_>, resource: &Resource<'_>) -> Option<Ch
     let name = release.text_of(&["metadata", "name"]);
     let target = release.text_of(&["spec", "targetNamespace"]);
     let own = release.text_of(&["spec", "releaseName"]);
-    let values = release
-        .find(&["spec", "values"])
-        .filter(|it| !it.is_empty());
+    let values = values(library, sources, resource)?;
     Some(Chart {
         release: match (own.as_str(), target.as_str()) {
             ("", "") => name,
@@ -128,7 +205,10 @@ pub(crate) fn chart(library: &Library<'_>, resource: &Resource<'_>) -> Option<Ch
             true => resource.id.namespace.clone(),
             false => target,
         },
-        inline: values.map(|it| written(library, &it)).unwrap_or_default(),
+        inline: match values.is_empty() {
+            true => String::new(),
+            false => written(library, &values),
+        },
         options: Vec::new(),
         directory,
         files,

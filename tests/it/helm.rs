@@ -130,6 +130,62 @@ fn releases_of_flux_and_charts_of_kustomizations_are_rendered() {
 }
 
 #[test]
+fn values_of_config_maps_and_post_renderers_of_releases_count() {
+    let directory = tree("helm-values", &["web"]);
+    write(
+        &directory,
+        "tree/clusters/prod/sync.yaml",
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: k, namespace: flux-system}\nspec: {path: ./apps, postBuild: {substitute: {NAME: b}}}\n",
+    );
+    let release = |more: &str| {
+        format!(
+            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: web, namespace: shop}}\nspec:\n  chart: {{spec: {{chart: ./charts/web, sourceRef: {{kind: GitRepository, name: flux-system}}}}}}\n  values: {{own: 1, map: {{own: 1}}}}\n{more}\n"
+        )
+    };
+    let from = "  valuesFrom: [{kind: ConfigMap, name: base}]\n";
+    let patch = "  postRenderers: [{kustomize: {patches: [{target: {kind: Pod}, patch: '[{\"op\": \"replace\", \"path\": \"/metadata/labels/app\", \"value\": \"other\"}]'}]}}]";
+    let write_release = |more: &str| {
+        let text = release(more);
+        write(&directory, "tree/apps/release.yaml", text);
+    };
+    write(
+        &directory,
+        "tree/apps/map.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: base, namespace: shop}\ndata:\n  values.yaml: |\n    a: ${NAME}\n    own: 2\n    map: {a: c, own: 2}\n",
+    );
+    // The policy selects the pod; patched, it does not.
+    for (more, is_isolated) in [(from.to_owned(), true), (format!("{from}{patch}"), false)] {
+        write_release(&more);
+        let run = with_helm(&directory, &["graph", "--helm"]);
+        assert_eq!(run.status, 0, "{run:?}");
+        let is_open = run.stdout.contains("outside -> shop/Pod/web  all");
+        assert_eq!(is_open, !is_isolated, "{run:?}");
+    }
+    let asked = calls(&directory);
+    let lines = asked.lines().map(|line| line.split("  #").next());
+    let lines: Vec<&str> = lines.flatten().collect();
+    let values = ["a: b", "own: 1", "map:", "  a: c", "  own: 1"];
+    assert!(lines.windows(5).any(|lines| lines == values), "{asked}");
+    // What is not known here, nobody may take for known.
+    for more in [
+        "  valuesFrom: [{kind: Secret, name: base}]",
+        "  valuesFrom: [{kind: ConfigMap, name: other}]",
+        "  valuesFrom: [{kind: ConfigMap, name: base, targetPath: a}]",
+        "  postRenderers: [{kustomize: {patchesStrategicMerge: []}}]",
+    ] {
+        write_release(more);
+        let before = calls(&directory);
+        let run = with_helm(&directory, &["graph", "--helm"]);
+        assert!(!run.stdout.contains("shop/Pod/web"), "{more}: {run:?}");
+        let asked = calls(&directory);
+        assert!(
+            !asked[before.len()..].contains("--namespace=shop"),
+            "{more}"
+        );
+    }
+}
+
+#[test]
 fn a_chart_that_is_not_rendered_stays_unknown() {
     let directory = tree("helm-broken", &["broken", "web"]);
     let broken = application("a", "path: charts/broken");

@@ -28,7 +28,7 @@ mod variables;
 
 pub(crate) use fault::{Fault, Weight};
 pub(crate) use file::Kustomization;
-pub(crate) use objects::of_file as objects_of_file;
+pub(crate) use objects::{of_file as objects_of_file, values_of_text};
 pub(crate) use remote::is_remote;
 
 use super::library::Library;
@@ -127,6 +127,21 @@ impl<'t, 's> Kustomize<'t, 's> {
             may_define: true,
         };
         apart.build_outermost(kustomization)
+    }
+
+    /// What becomes of objects that something else made, such as a chart: `kustomization` has
+    /// patches and images for them.
+    pub(crate) fn rework(
+        &self,
+        kustomization: &Kustomization<'t>,
+        resources: Vec<Resource<'t>>,
+    ) -> (Vec<Resource<'t>>, Vec<Fault>) {
+        let all = Accumulated {
+            resources,
+            ..Accumulated::default()
+        };
+        let all = self.accumulate(kustomization, all, &mut Vec::new());
+        (all.resources, all.faults)
     }
 
     fn build_outermost(&self, kustomization: &Kustomization<'t>) -> Build<'t> {
@@ -433,7 +448,7 @@ impl<'t, 's> Kustomize<'t, 's> {
             }
         }
         for label in kustomization.items("labels") {
-            let fields = label_fields(&label, &specs);
+            let fields = specs::label_fields(&label, &specs);
             let Some(pairs) = file::field(&label, "pairs") else {
                 continue;
             };
@@ -495,23 +510,6 @@ impl<'t, 's> Kustomize<'t, 's> {
         }
         all.faults = faults;
     }
-}
-
-/// Where the labels of one entry of `labels` are set.
-fn label_fields(label: &Value<'_>, specs: &Specs) -> Vec<FieldSpec> {
-    let own = file::items(label, "fields");
-    let mut fields: Vec<FieldSpec> = own.iter().map(specs::field_spec).collect();
-    FieldSpec::merge(&mut fields, &specs.labels);
-    if file::is_true(label, "includeSelectors") {
-        FieldSpec::merge(&mut fields, &specs.common_labels);
-    } else {
-        if file::is_true(label, "includeTemplates") {
-            FieldSpec::merge(&mut fields, &specs.template_labels);
-        }
-        let metadata = FieldSpec::new(Gvk::default(), "metadata/labels", true);
-        FieldSpec::merge(&mut fields, &[metadata]);
-    }
-    fields
 }
 
 impl<'t> Accumulated<'t> {

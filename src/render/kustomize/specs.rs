@@ -5,6 +5,7 @@
 //! `api/internal/konfig/builtinpluginconsts`.
 
 use super::field_spec::FieldSpec;
+use super::file;
 use super::order;
 use crate::render::object_id::Gvk;
 use crate::render::value::Value;
@@ -156,6 +157,23 @@ fn parse_gvk(text: &str) -> Gvk {
 
 fn spec(gvk: &str, path: &str, create: bool) -> FieldSpec {
     FieldSpec::new(parse_gvk(gvk), path, create)
+}
+
+/// Where the labels of one entry of `labels` are set.
+pub(crate) fn label_fields(label: &Value<'_>, specs: &Specs) -> Vec<FieldSpec> {
+    let own = file::items(label, "fields");
+    let mut fields: Vec<FieldSpec> = own.iter().map(field_spec).collect();
+    FieldSpec::merge(&mut fields, &specs.labels);
+    if file::is_true(label, "includeSelectors") {
+        FieldSpec::merge(&mut fields, &specs.common_labels);
+    } else {
+        if file::is_true(label, "includeTemplates") {
+            FieldSpec::merge(&mut fields, &specs.template_labels);
+        }
+        let metadata = FieldSpec::new(Gvk::default(), "metadata/labels", true);
+        FieldSpec::merge(&mut fields, &[metadata]);
+    }
+    fields
 }
 
 /// Where objects keep the pods that they make: the kind, and the way to the pod's `spec`.
