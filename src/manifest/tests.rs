@@ -59,6 +59,35 @@ fn reads_values() {
     insta::assert_snapshot!(found[1..].join("\n"));
 }
 
+#[test]
+fn merge_keys_bring_what_is_not_there() {
+    let bases = "b: &b {x: 1, v: 2}\nc: &c {x: 5, z: 6}\n";
+    let read = |entries: &str| {
+        let text = format!("{bases}a:\n{entries}");
+        json(
+            tree(&text)
+                .root()
+                .expect("it has a root")
+                .get("a")
+                .expect("it is there"),
+        )
+    };
+    let table = [
+        ("  <<: *b\n", r#"{"x":1,"v":2}"#),
+        ("  <<: *b\n  x: 3\n", r#"{"x":3,"v":2}"#),
+        // What stands behind a key takes its place, a merge key, too.
+        ("  x: 3\n  <<: *b\n", r#"{"x":1,"v":2}"#),
+        // Of several mappings the first has the word.
+        ("  <<: [*b, *c]\n", r#"{"x":1,"z":6,"v":2}"#),
+        ("  <<: [*c, *b]\n  v: 7\n", r#"{"x":5,"v":7,"z":6}"#),
+        ("  \"<<\": *b\n", r#"{"<<":{"x":1,"v":2}}"#),
+        ("  k: {<<: *b}\n", r#"{"k":{"x":1,"v":2}}"#),
+    ];
+    for (entries, expected) in table {
+        assert_eq!(read(entries), expected, "{entries}");
+    }
+}
+
 /// A policy of this name that lets in everybody.
 fn open(name: &str) -> String {
     format!(
