@@ -20,7 +20,7 @@ use super::port::{Asked, PortQuestion, asked_at};
 use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
 use crate::cluster::Cluster;
-use crate::engine::{AskedPolicies, Endpoint, plugin_differences, set_aside, uniform_ranges};
+use crate::engine::{Endpoint, Judge, OtherPlugins, PluginDifferences, set_aside, uniform_ranges};
 use crate::k8s::Direction;
 use crate::lint::Inventory;
 use crate::output::{
@@ -81,9 +81,12 @@ pub(super) struct Options {
 /// More pairs than this are no question that anybody reads the answer to.
 const MAX_PAIRS: usize = 4_000_000;
 
-/// How much may be compared for an answer, so that it takes seconds: pairs, times the rules,
-/// peers and ports that one of them may be compared with.
-const MAX_COMPARISONS: usize = 50_000_000;
+/// How much may be done for an answer, so that it takes seconds: what is compared, in values of
+/// selectors, and how many groups of pairs are explained, of which nobody reads more.
+const LIMITS: group::Limits = group::Limits {
+    work: 150_000_000,
+    groups: 50_000,
+};
 
 /// An answer that may be expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -299,28 +302,25 @@ impl<'q> Question<'q> {
         }
         let (sources, destinations) = (self.pieces(&self.from), self.pieces(&self.to));
         let pairs = sources.len().saturating_mul(destinations.len());
-        let is_long = || {
-            let each = AskedPolicies::new(self.scene.cluster).most_comparisons();
-            pairs.saturating_mul(each) > MAX_COMPARISONS
-        };
-        if pairs > MAX_PAIRS || (pairs > 1_000 && is_long()) {
+        let too_many = || {
             let reason = format!(
                 "{} sources with {} destinations are too many pairs: ask for fewer, or see \
                  `npcheck graph`",
                 sources.len(),
                 destinations.len()
             );
-            return Err(Mistake::Unanswerable {
+            Mistake::Unanswerable {
                 reason,
                 seen: Vec::new(),
-            });
+            }
+        };
+        if pairs > MAX_PAIRS {
+            return Err(too_many());
         }
-        let groups = group::groups(
-            self.scene.cluster,
-            (&sources, &destinations),
-            &asked,
-            self.options.all_pairs,
-        );
+        let judge = Judge::new(self.scene.cluster);
+        let ends = (&sources[..], &destinations[..]);
+        let groups = group::groups(&judge, ends, &asked, self.options.all_pairs, LIMITS);
+        let groups = groups.ok_or_else(too_many)?;
         if groups.is_empty() {
             let reason = "both ends are outside the cluster, where no policy is asked".to_owned();
             return Err(Mistake::Unanswerable {
@@ -334,8 +334,11 @@ impl<'q> Question<'q> {
     /// The answers in this cluster, without the clusters that they are good for.
     fn answers<'s>(&'s self, groups: Vec<Group<'s>>) -> Vec<ReachAnswer<'s>> {
         let explains = groups.len() <= change::MAX_ANSWERS;
+        let plugins = OtherPlugins::new(self.scene.cluster);
+        let differences = PluginDifferences::new(self.scene.cluster, &plugins);
         let groups = groups.into_iter();
-        groups.map(|group| self.answer(group, explains)).collect()
+        let answer = |group| self.answer(group, explains, &differences);
+        groups.map(answer).collect()
     }
 
     /// What a person should know about how the question was read here.
@@ -363,7 +366,12 @@ impl<'q> Question<'q> {
         }
     }
 
-    fn answer<'s>(&'s self, group: Group<'s>, explains: bool) -> ReachAnswer<'s> {
+    fn answer<'s>(
+        &'s self,
+        group: Group<'s>,
+        explains: bool,
+        differences: &PluginDifferences<'s, '_>,
+    ) -> ReachAnswer<'s> {
         let cluster = self.scene.cluster;
         let (from, to) = (&group.example.0, &group.example.1);
         let asked_or_all = group
@@ -377,7 +385,7 @@ impl<'q> Question<'q> {
             true => self.changes(&group),
             false => (None, Vec::new()),
         };
-        let differences = plugin_differences(cluster, &from.endpoint, &to.endpoint, &asked_or_all);
+        let differences = differences.between(&from.endpoint, &to.endpoint, &asked_or_all);
         let sides = [
             (Direction::Egress, &from.endpoint),
             (Direction::Ingress, &to.endpoint),

@@ -42,10 +42,10 @@ pub use program::{PeerRef, PolicyRef, PortRef, RuleRef};
 pub use relation::{Flow, Peer, Relation, Row};
 pub use verdict::{
     AskedPolicies, AskedRule, Decision, Explanation, Judge, Match, Matter, Miss, NearestMiss,
-    PeerTrace, PeersTrace, PluginDifference, PolicyTrace, PortTrace, PortsTrace, PreparedEnd,
-    ReasonCode, Requirement, RuleTrace, Scope, SetAside, SetAsideReason, SideTrace, StageTrace,
-    Verdict, Wanted, Way, explain, plugin_differences, ports_at, ports_of, set_aside,
-    uniform_ranges,
+    OtherPlugins, PeerTrace, PeersTrace, PluginDifference, PluginDifferences, PolicyTrace,
+    PortTrace, PortsTrace, PreparedEnd, ReasonCode, Requirement, RuleTrace, Scope, SetAside,
+    SetAsideReason, SideTrace, StageTrace, Verdict, Wanted, Way, explain, ports_at, ports_of,
+    set_aside, uniform_ranges,
 };
 
 #[cfg(feature = "internals")]

@@ -16,7 +16,7 @@ mod set_aside;
 mod side;
 
 pub use asked::{AskedPolicies, AskedRule};
-pub use difference::{Matter, PluginDifference, plugin_differences};
+pub use difference::{Matter, OtherPlugins, PluginDifference, PluginDifferences};
 pub use peers::{Miss, PeerTrace, PeersTrace, Requirement, Wanted};
 pub use ports::{PortTrace, PortsTrace};
 pub use possibility::{Match, Verdict};
@@ -30,7 +30,8 @@ use crate::cluster::{Cluster, NamespaceId};
 use crate::k8s::{Direction, NetworkPolicyPort};
 use index::IndexedProgram;
 use side::{Detail, Scene, Selection};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What one pair of endpoints may say to each other, and why.
 #[derive(Clone, Debug)]
@@ -50,9 +51,9 @@ pub struct Way<'c> {
     /// The address of the destination.
     pub destination: Address,
     /// The source's side.
-    pub egress: SideTrace<'c>,
+    pub egress: Arc<SideTrace<'c>>,
     /// The destination's side.
-    pub ingress: SideTrace<'c>,
+    pub ingress: Arc<SideTrace<'c>>,
 }
 
 impl<'c> Way<'c> {
@@ -77,6 +78,8 @@ pub struct Judge<'c, 'e> {
     reading: Reading<'e>,
     /// By namespace: the policies that can select its pods.
     programs: Mutex<HashMap<Option<NamespaceId>, Arc<IndexedProgram<'c>>>>,
+    /// How much was compared so far.
+    work: AtomicUsize,
 }
 
 /// An end of many pairs, with the policies that are asked about it.
@@ -84,6 +87,23 @@ pub struct Judge<'c, 'e> {
 pub struct PreparedEnd<'s, 'l> {
     end: &'s Endpoint<'l>,
     selection: Selection<'l>,
+    /// Its side where no rule says anything about the other end.
+    silent: OnceLock<Arc<SideTrace<'l>>>,
+}
+
+impl<'l> PreparedEnd<'_, 'l> {
+    /// How much is compared at least for its side of a pair; see [`Judge::work`].
+    #[must_use]
+    pub fn least_work(&self) -> usize {
+        self.selection.least_work
+    }
+
+    /// Whether this is its side where no rule says anything about the other end: that is the
+    /// same for all of them.
+    #[must_use]
+    pub fn is_silent(&self, side: &Arc<SideTrace<'l>>) -> bool {
+        self.silent.get().is_some_and(|it| Arc::ptr_eq(it, side))
+    }
 }
 
 /// What `from` may open to `to`: equal to the edge of this pair in the graph of all pairs. A
@@ -154,7 +174,15 @@ impl<'c, 'e> Judge<'c, 'e> {
             cluster,
             reading,
             programs: Mutex::default(),
+            work: AtomicUsize::new(0),
         }
+    }
+
+    /// How much was compared so far: chains, rules and peers, each with the values of its
+    /// selectors. The same questions cost the same, on however many threads they are asked.
+    #[must_use]
+    pub fn work(&self) -> usize {
+        self.work.load(Ordering::Relaxed)
     }
 
     /// The same as the function [`explain`].
@@ -200,8 +228,8 @@ impl<'c, 'e> Judge<'c, 'e> {
                 Direction::Egress => (destination, other),
                 Direction::Ingress => (source, subject),
             };
-            self.side(direction, subject, (other, address), destination)
-                .verdict
+            let side = self.side(direction, subject, (other, address), destination);
+            side.verdict.clone()
         });
         verdicts
             .reduce(|one, other| one.or(&other))
@@ -219,7 +247,12 @@ impl<'c, 'e> Judge<'c, 'e> {
         'c: 'l,
     {
         let selection = self.selection(direction, end);
-        PreparedEnd { end, selection }
+        self.work.fetch_add(selection.work, Ordering::Relaxed);
+        PreparedEnd {
+            end,
+            selection,
+            silent: OnceLock::new(),
+        }
     }
 
     /// The same as [`explain`](Self::explain) without the rules that certainly match nothing of
@@ -288,7 +321,7 @@ impl<'c, 'e> Judge<'c, 'e> {
         subject: &Endpoint<'l>,
         other: (&Endpoint<'l>, Address),
         destination: &Endpoint<'l>,
-    ) -> SideTrace<'l>
+    ) -> Arc<SideTrace<'l>>
     where
         'c: 'l,
     {
@@ -302,7 +335,7 @@ impl<'c, 'e> Judge<'c, 'e> {
         (direction, detail): (Direction, Detail),
         (other, other_address): (&Endpoint<'l>, Address),
         destination: &Endpoint<'l>,
-    ) -> SideTrace<'l>
+    ) -> Arc<SideTrace<'l>>
     where
         'c: 'l,
     {
@@ -315,8 +348,9 @@ impl<'c, 'e> Judge<'c, 'e> {
             other_address,
             destination,
             detail,
+            work: &self.work,
         };
-        side::judge_side(scene, &subject.selection)
+        side::judge_side(scene, &subject.selection, &subject.silent)
     }
 
     fn selection<'l>(&self, direction: Direction, subject: &Endpoint<'l>) -> Selection<'l>
@@ -343,7 +377,7 @@ impl<'c, 'e> Judge<'c, 'e> {
 /// A pod that speaks to itself (S4).
 fn same_pod<'c>() -> Explanation<'c> {
     let [egress, ingress] = [Direction::Egress, Direction::Ingress]
-        .map(|direction| side::open_side(direction, Scope::SamePod));
+        .map(|direction| Arc::new(side::open_side(direction, Scope::SamePod)));
     let verdict = egress.verdict.clone();
     let [source, destination] = [Address::Unknown { is_ipv4: true }; 2];
     Explanation {

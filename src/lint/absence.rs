@@ -265,11 +265,11 @@ fn unmet(cx: &Context<'_>, namespace: NamespaceId) -> Vec<Option<PolicyRef>> {
             && cluster.workloads_behind(*id).next().is_none()
     });
     let name = cluster.namespace(namespace).name.as_str();
-    let of_plugin = plugin_selectors(cluster).into_iter().filter(|place| {
-        let mut workloads = cluster.workloads_in(namespace);
+    let selectors = cx.plugin_selectors();
+    let of_plugin = selectors.iter().filter(|place| {
         !place.is_peer()
             && place.object.namespace() == Some(name)
-            && !workloads.any(|id| place.may_match(cluster, id))
+            && !place.may_match_one_in(&cx.labelled(), cluster, &[namespace])
     });
     let of_plugin = of_plugin.map(|place| PolicyRef::Plugin(place.id));
     let subjects = subjects.map(PolicyRef::Network).chain(of_plugin);

@@ -8,6 +8,7 @@ use super::api_clients::ApiClients;
 use super::callers::Caller;
 use super::controllers::{self, Home};
 use super::labelled::Labelled;
+use super::plugin_selectors::{PluginSelector, plugin_selectors};
 use super::unjudged::Unjudged;
 use super::{Context, dns};
 use crate::cluster::WorkloadId;
@@ -25,6 +26,7 @@ pub(super) struct Facts<'a> {
     listening_for_dns: OnceLock<Arc<[WorkloadId]>>,
     program: OnceLock<Arc<Program<'a>>>,
     labelled: OnceLock<Arc<Labelled<'a>>>,
+    plugin_selectors: OnceLock<Arc<[PluginSelector<'a>]>>,
     single_peers: OnceLock<HashSet<(String, String)>>,
     controllers: OnceLock<Vec<WorkloadId>>,
     scrapers: OnceLock<Vec<WorkloadId>>,
@@ -84,6 +86,13 @@ impl<'a> Context<'a> {
     pub fn labelled(&self) -> Arc<Labelled<'a>> {
         let made = || Arc::new(Labelled::new(self.cluster));
         Arc::clone(self.facts.labelled.get_or_init(made))
+    }
+
+    /// The selectors of pods in the policies of the CNI plugin in force.
+    #[must_use]
+    pub fn plugin_selectors(&self) -> Arc<[PluginSelector<'a>]> {
+        let made = || plugin_selectors(self.cluster).into();
+        Arc::clone(self.facts.plugin_selectors.get_or_init(made))
     }
 
     /// Whether some policy has a peer with both of these selectors, in this form.

@@ -5,6 +5,7 @@
 //! Refuses to know policies.
 
 use crate::cluster::{Cluster, NamespaceId, WorkloadId};
+use crate::engine::PodView;
 use crate::k8s::{LabelSelector, Operator, Truth, is_opaque};
 use std::collections::HashMap;
 
@@ -17,6 +18,8 @@ pub struct Labelled<'a> {
     by_key: Map<&'a str, WithKey<'a>>,
     /// Those of which another tool fills in a label.
     opaque: Vec<WorkloadId>,
+    /// Those of which not all labels are known.
+    gaps: Vec<WorkloadId>,
 }
 
 /// The workloads that have a label with one key, in order.
@@ -32,6 +35,7 @@ impl<'a> Labelled<'a> {
             cluster,
             by_key: Map::default(),
             opaque: Vec::new(),
+            gaps: Vec::new(),
         };
         for (id, workload) in cluster.workload_ids().zip(cluster.workloads()) {
             let mut has_gaps = false;
@@ -44,6 +48,9 @@ impl<'a> Labelled<'a> {
             }
             if has_gaps {
                 index.opaque.push(id);
+            }
+            if has_gaps || !PodView::workload(cluster, id).are_labels_known {
+                index.gaps.push(id);
             }
         }
         index
@@ -92,6 +99,23 @@ impl<'a> Labelled<'a> {
             Err(_) => selector.matches(labels(id)),
         });
         found
+    }
+
+    /// The workloads of some namespaces, in order, that have what a selector asks for, or may
+    /// have it, maybe among others: what it rules out is not looked at.
+    #[must_use]
+    pub fn candidates(
+        &self,
+        namespaces: &[NamespaceId],
+        selector: &LabelSelector,
+    ) -> Vec<WorkloadId> {
+        let mut postings = self.postings(selector).filter(|_| !selector.is_opaque());
+        if let Some(postings) = &mut postings {
+            postings.push(&self.gaps);
+        }
+        let mut namespaces = namespaces.to_vec();
+        namespaces.sort_unstable();
+        self.within(&namespaces, postings)
     }
 
     /// Lists that hold, together, every workload that a selector matches: those of the

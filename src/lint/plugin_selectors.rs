@@ -4,6 +4,7 @@
 //! Refuses to know what is wrong with any, and what only one dialect has. Policies that nobody
 //! enforces are not here.
 
+use super::labelled::Labelled;
 use super::plugin_rules::{self, CalicoInForce, CiliumSelectorPlace};
 use crate::cluster::{Cluster, NamespaceId, PluginPolicyId, WorkloadId};
 use crate::engine::PodView;
@@ -15,6 +16,9 @@ use crate::source::{Span, Spanned};
 
 /// Labels that Calico gives to endpoints, and that no manifest of a pod has (K5).
 const CALICO_KEYS: [&str; 3] = ["pcns.", "pcsa.", "projectcalico.org/"];
+
+/// Labels that Cilium gives to identities, such as the name of the service account (C4).
+const CILIUM_KEYS: &str = "io.cilium.k8s.";
 
 /// What Calico calls the namespace of a label set by its name.
 const CALICO_NAME_KEY: &str = "projectcalico.org/name";
@@ -266,6 +270,26 @@ impl<'c> PluginSelector<'c> {
             }
             (Dialect::Calico { .. }, None) => true,
         }
+    }
+
+    /// Whether it matches a workload of some namespaces, or may match one.
+    #[must_use]
+    pub fn may_match_one_in(
+        &self,
+        labelled: &Labelled<'c>,
+        cluster: &'c Cluster,
+        namespaces: &[NamespaceId],
+    ) -> bool {
+        let mut labels = match &self.pods {
+            Some(pods) => pods.clone(),
+            None => LabelSelector::everything(self.object.meta.span),
+        };
+        // A dialect may see fewer labels of a pod than its manifest has, but no more than these.
+        let is_written = |key: &str| !key.starts_with(CILIUM_KEYS);
+        labels.match_labels.retain(|label| is_written(&label.key));
+        labels.match_expressions.retain(|it| is_written(&it.key));
+        let mut candidates = labelled.candidates(namespaces, &labels).into_iter();
+        candidates.any(|id| self.may_match(cluster, id))
     }
 
     /// Whether addresses that somebody has named may be meant: a network set of Calico's has

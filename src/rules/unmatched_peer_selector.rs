@@ -7,7 +7,6 @@ use crate::engine::PolicyRef;
 use crate::k8s::{self, Label, LabelSelector, NAMESPACE_NAME_LABEL, Operator, PeerPlace};
 use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
-use crate::lint::plugin_selectors::plugin_selectors;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss};
 use crate::source::Edit;
 
@@ -103,14 +102,14 @@ impl Rule for UnmatchedPeerSelector {
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let cluster = cx.cluster;
-        for place in plugin_selectors(cluster) {
+        for place in cx.plugin_selectors().iter() {
             let namespaces = place.looked_into(cluster).filter(|_| place.is_peer());
             let labels = place.pods.as_ref();
             let labels = labels.filter(|labels| !labels.is_empty() && !labels.is_opaque());
             let (Some(namespaces), Some(selector)) = (namespaces, labels) else {
                 continue;
             };
-            let is_matched = workloads(cluster, &namespaces).any(|id| place.may_match(cluster, id));
+            let is_matched = place.may_match_one_in(&cx.labelled(), cluster, &namespaces);
             if is_matched || place.may_match_addresses(cluster) {
                 continue;
             }

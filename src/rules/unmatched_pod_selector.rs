@@ -7,7 +7,6 @@ use crate::engine::PolicyRef;
 use crate::k8s::{self, Direction, LabelSelector};
 use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
-use crate::lint::plugin_selectors::plugin_selectors;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, platform};
 
 declare_rule! {
@@ -120,14 +119,13 @@ impl Rule for UnmatchedPodSelector {
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let cluster = cx.cluster;
-        for place in plugin_selectors(cluster) {
+        for place in cx.plugin_selectors().iter() {
             let namespace = place.object.namespace().filter(|_| !place.is_peer());
             let namespace = namespace.and_then(|name| cluster.namespace_by_name(name));
             let (Some(namespace), Some(selector)) = (namespace, &place.pods) else {
                 continue;
             };
-            let mut workloads = cluster.workloads_in(namespace);
-            if workloads.any(|id| place.may_match(cluster, id)) {
+            if place.may_match_one_in(&cx.labelled(), cluster, &[namespace]) {
                 continue;
             }
             let subject = Subject {

@@ -14,6 +14,7 @@ use crate::output::range_name;
 use crate::output::{Ends, ReachOutcome};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// One pod, or addresses that no policy tells apart.
 #[derive(Clone, Debug)]
@@ -69,10 +70,12 @@ pub(super) struct Group<'s> {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     outcome: ReachOutcome,
-    asked: Asked,
+    /// By its number.
+    asked: usize,
     allowed: ConnectionSet,
     unknown: ConnectionSet,
-    sides: Vec<Option<SideKey>>,
+    /// By their numbers.
+    sides: Vec<usize>,
     /// Whether each end is outside the cluster.
     is_outside: (bool, bool),
     /// The pair itself, where every pair is asked for.
@@ -85,6 +88,22 @@ struct Key {
 struct SideKey {
     policies: Vec<PolicyRef>,
     decisions: Vec<(ReasonCode, ConnectionSet, Option<RulePlace>)>,
+}
+
+/// Numbers for values, the same for equal ones: they stand for these where only equality
+/// matters, as their order depends on who comes first.
+struct Numbers<T>(Mutex<BTreeMap<T, usize>>);
+
+impl<T: Ord> Numbers<T> {
+    fn new() -> Self {
+        Self(Mutex::default())
+    }
+
+    fn of(&self, value: T) -> usize {
+        let mut numbers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = numbers.len();
+        *numbers.entry(value).or_insert(next)
+    }
 }
 
 /// A rule by its policy and its position there.
@@ -107,40 +126,94 @@ impl SideKey {
     }
 }
 
+/// How much may be done for an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// How much may be compared, by [`Judge::work`].
+    pub(super) work: usize,
+    /// How many groups there may be.
+    pub(super) groups: usize,
+}
+
 /// Judges every pair; the blocked groups come first, then by their first pair. `asked` is
 /// by the place of the destination. Pairs without a pod, and those of a pod with itself
-/// among others, are left out.
+/// among others, are left out. `None` where that is more than `limits`.
 pub(super) fn groups<'s>(
-    cluster: &'s Cluster,
+    judge: &Judge<'s, 's>,
     (sources, destinations): (&[Piece<'s>], &[Piece<'s>]),
     asked: &[Asked],
     is_by_pair: bool,
-) -> Vec<Group<'s>> {
-    let judge = &Judge::new(cluster);
+    limits: Limits,
+) -> Option<Vec<Group<'s>>> {
+    let questions = Numbers::new();
+    let asked: Vec<(&Asked, usize)> = asked.iter().map(|it| (it, questions.of(it))).collect();
+    let sides = Numbers::new();
+    let number =
+        |side: &SideTrace<'s>, asked: &Asked| sides.of(SideKey::of(side, &connections(asked)));
     let is_one_pair = sources.len() == 1 && destinations.len() == 1;
     let prepared = destinations.par_iter();
     let prepared: Vec<PreparedEnd<'_, 's>> = prepared
         .map(|piece| judge.prepare(Direction::Ingress, &piece.endpoint))
         .collect();
+    // A question that is far too long is refused at once.
+    let each: usize = prepared.iter().map(PreparedEnd::least_work).sum();
+    if each.saturating_mul(sources.len().saturating_sub(1)) > limits.work {
+        return None;
+    }
+    // What a side without a word about the other end means is the same for all of them.
+    let silent_destinations: Vec<OnceLock<usize>> =
+        prepared.iter().map(|_| OnceLock::new()).collect();
     let of_source = |(place, source): (usize, &Piece<'s>)| {
         let mut keys: BTreeMap<Key, Vec<(usize, usize)>> = BTreeMap::new();
+        let mut silent_source: BTreeMap<usize, usize> = BTreeMap::new();
         let from = judge.prepare(Direction::Egress, &source.endpoint);
         for (other, (destination, to)) in destinations.iter().zip(&prepared).enumerate() {
-            if is_judged(source, destination, is_one_pair) {
-                let asked = &asked[destination.place];
-                let explanation = judge.decide(&from, to);
-                let key = key(&explanation, (source, destination), asked, is_by_pair);
-                keys.entry(key).or_default().push((place, other));
+            if judge.work() > limits.work {
+                break;
             }
+            if !is_judged(source, destination, is_one_pair) {
+                continue;
+            }
+            let (asked, question) = asked[destination.place];
+            let explanation = judge.decide(&from, to);
+            let mut sides = Vec::new();
+            for way in &explanation.ways {
+                let (egress, ingress) = (&way.egress, &way.ingress);
+                sides.push(match from.is_silent(egress) {
+                    true => *silent_source
+                        .entry(question)
+                        .or_insert_with(|| number(egress, asked)),
+                    false => number(egress, asked),
+                });
+                sides.push(match to.is_silent(ingress) {
+                    true => {
+                        let silent = &silent_destinations[other];
+                        *silent.get_or_init(|| number(ingress, asked))
+                    }
+                    false => number(ingress, asked),
+                });
+            }
+            let key = Key {
+                sides,
+                pair: is_by_pair.then_some((source.place, destination.place)),
+                ..key(&explanation, (source, destination), (asked, question))
+            };
+            keys.entry(key).or_default().push((place, other));
         }
         keys
     };
     let by_source: Vec<_> = sources.par_iter().enumerate().map(of_source).collect();
+    if judge.work() > limits.work {
+        return None;
+    }
     let mut keys: BTreeMap<Key, Vec<(usize, usize)>> = BTreeMap::new();
     for of_source in by_source {
         for (key, pairs) in of_source {
             keys.entry(key).or_default().extend(pairs);
         }
+    }
+    if keys.len() > limits.groups {
+        return None;
     }
     let mut groups: Vec<_> = keys.into_iter().collect();
     groups.sort_by(|(one, pairs), (other, other_pairs)| {
@@ -148,9 +221,26 @@ pub(super) fn groups<'s>(
             .cmp(&other.outcome)
             .then_with(|| pairs[0].cmp(&other_pairs[0]))
     });
-    let group =
-        |(key, pairs): (Key, Vec<_>)| Group::new(judge, key, &pairs, (sources, destinations));
-    groups.into_iter().map(group).collect()
+    let mut told = Vec::new();
+    for (key, pairs) in groups {
+        if judge.work() > limits.work {
+            return None;
+        }
+        let (asked, _) = asked[destinations[pairs[0].1].place];
+        told.push(Group::new(
+            judge,
+            key,
+            &pairs,
+            asked,
+            (sources, destinations),
+        ));
+    }
+    Some(told)
+}
+
+/// The connections that are asked about.
+fn connections(asked: &Asked) -> ConnectionSet {
+    asked.connections.clone().unwrap_or_else(ConnectionSet::all)
 }
 
 fn is_judged(source: &Piece<'_>, destination: &Piece<'_>, is_one_pair: bool) -> bool {
@@ -161,13 +251,13 @@ fn is_judged(source: &Piece<'_>, destination: &Piece<'_>, is_one_pair: bool) -> 
     }
 }
 
+/// What tells a pair from others, its sides aside.
 fn key(
     explanation: &Explanation<'_>,
     (source, destination): (&Piece<'_>, &Piece<'_>),
-    asked: &Asked,
-    is_by_pair: bool,
+    (asked, question): (&Asked, usize),
 ) -> Key {
-    let connections = asked.connections.clone().unwrap_or_else(ConnectionSet::all);
+    let connections = connections(asked);
     let allowed = explanation.verdict.allowed().intersection(&connections);
     let unknown = explanation.verdict.unknown().intersection(&connections);
     let outcome = if !unknown.is_empty() {
@@ -179,18 +269,17 @@ fn key(
     } else {
         ReachOutcome::Partly
     };
-    let sides = explanation.ways.iter().flat_map(|way| way.sides());
     Key {
         outcome,
-        asked: asked.clone(),
+        asked: question,
         allowed,
         unknown,
-        sides: sides.map(|side| SideKey::of(side, &connections)).collect(),
+        sides: Vec::new(),
         is_outside: (
             source.endpoint.pod().is_none(),
             destination.endpoint.pod().is_none(),
         ),
-        pair: is_by_pair.then_some((source.place, destination.place)),
+        pair: None,
     }
 }
 
@@ -199,6 +288,7 @@ impl<'s> Group<'s> {
         judge: &Judge<'s, 's>,
         key: Key,
         pairs: &[(usize, usize)],
+        asked: &Asked,
         (sources, destinations): (&[Piece<'s>], &[Piece<'s>]),
     ) -> Self {
         let distinct = |places: BTreeSet<usize>, of: &[Piece<'s>]| -> Vec<Piece<'s>> {
@@ -216,7 +306,7 @@ impl<'s> Group<'s> {
             .collect();
         Self {
             outcome: key.outcome,
-            asked: key.asked,
+            asked: asked.clone(),
             allowed: key.allowed,
             unknown: key.unknown,
             pairs: by_end.len(),

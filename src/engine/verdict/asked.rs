@@ -5,7 +5,7 @@
 
 use super::peers::{self, Seen};
 use crate::cluster::{Cluster, Enforcement, NamespaceId, WorkloadId};
-use crate::engine::program::{Chain, End, Matcher, Program, Reading, Rule, Stage};
+use crate::engine::program::{Chain, End, Matcher, Program, Reading, Rule};
 use crate::engine::{Endpoint, HashMap, PodView, PolicyRef, RuleRef, address_pairs};
 use crate::k8s::{Action, Direction, Truth};
 
@@ -67,30 +67,6 @@ impl<'c> AskedPolicies<'c> {
             })
         });
         Some(rules.collect())
-    }
-
-    /// How much is compared for one side of a pair at most: the rules, peers and ports of the
-    /// policies that can select the pods of one namespace.
-    #[must_use]
-    pub fn most_comparisons(&self) -> usize {
-        let of_rule = |rule: &Rule<'_>| {
-            let entries = [
-                rule.peers.as_ref().map(Vec::len),
-                rule.ports.as_ref().map(Vec::len),
-            ];
-            1 + entries.into_iter().flatten().sum::<usize>()
-        };
-        let of_stage = |stage: &Stage<'_>| {
-            let chains = [Direction::Ingress, Direction::Egress].map(|it| stage.chains.get(it));
-            let rules = chains.into_iter().flatten().flat_map(|chain| &chain.rules);
-            rules.map(of_rule).sum::<usize>()
-        };
-        let of_program = |program: &Program<'_>| program.stages().map(of_stage).sum();
-        self.programs
-            .values()
-            .map(of_program)
-            .max()
-            .unwrap_or_default()
     }
 
     /// Whether a policy isolates the pods of a workload in a direction, so that what no rule

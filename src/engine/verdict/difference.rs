@@ -5,7 +5,7 @@
 //! another answer, and which one.
 
 use super::Judge;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Enforcement};
 use crate::engine::program::Reading;
 use crate::engine::{ConnectionSet, Endpoint};
 
@@ -30,46 +30,87 @@ pub enum Matter {
     EqualPriorities,
 }
 
-/// The matters on which the answer for some of the connections `asked` depends. Where the
-/// plugin is known, only those that it leaves open.
-#[must_use]
-pub fn plugin_differences(
-    cluster: &Cluster,
-    from: &Endpoint<'_>,
-    to: &Endpoint<'_>,
-    asked: &ConnectionSet,
-) -> Vec<PluginDifference> {
-    let enforcement = cluster.enforcement();
-    let reference = Reading::of(cluster);
-    let allowed = |reading| {
-        let judge = Judge::with_reading(cluster, reading);
-        let verdict = judge.explain(from, to).verdict;
-        verdict.allowed().intersection(asked)
-    };
-    let known = allowed(reference);
-    let without_pods = enforcement.with_blocks_for_pods(!enforcement.ip_block_matches_pods());
-    let with_hosts =
-        enforcement.with_selectors_for_host_network(!enforcement.selectors_match_host_network());
-    let by_plugin = [
-        (Matter::BlocksIgnorePods, &without_pods),
-        (Matter::SelectorsSeeHostNetwork, &with_hosts),
-    ];
-    let by_plugin = by_plugin.into_iter().map(|(matter, enforcement)| {
-        let reading = Reading {
-            enforcement,
+/// What other plugins may make of the policies of a cluster. Where the plugin is known, only
+/// what it leaves open.
+#[derive(Debug)]
+pub struct OtherPlugins {
+    enforcements: Vec<(Matter, Enforcement)>,
+}
+
+impl OtherPlugins {
+    /// Those for a cluster.
+    #[must_use]
+    pub fn new(cluster: &Cluster) -> Self {
+        let known = cluster.enforcement();
+        if known.cni().is_some() {
+            return Self {
+                enforcements: Vec::new(),
+            };
+        }
+        let without_pods = known.with_blocks_for_pods(!known.ip_block_matches_pods());
+        let with_hosts =
+            known.with_selectors_for_host_network(!known.selectors_match_host_network());
+        Self {
+            enforcements: vec![
+                (Matter::BlocksIgnorePods, without_pods),
+                (Matter::SelectorsSeeHostNetwork, with_hosts),
+            ],
+        }
+    }
+}
+
+/// Judges pairs by every reading of a cluster's policies.
+#[derive(Debug)]
+pub struct PluginDifferences<'c, 'e> {
+    reference: Judge<'c, 'e>,
+    others: Vec<(Matter, Judge<'c, 'e>)>,
+}
+
+impl<'c: 'e, 'e> PluginDifferences<'c, 'e> {
+    /// For the pairs of a cluster.
+    #[must_use]
+    pub fn new(cluster: &'c Cluster, plugins: &'e OtherPlugins) -> Self {
+        let reference = Reading::of(cluster);
+        let by_plugin = plugins.enforcements.iter().map(|(matter, enforcement)| {
+            let reading = Reading {
+                enforcement,
+                ..reference
+            };
+            (*matter, reading)
+        });
+        let reversed = Reading {
+            reverses_ties: true,
             ..reference
         };
-        (matter, reading)
-    });
-    let by_plugin = by_plugin.filter(|_| enforcement.cni().is_none());
-    let reversed = Reading {
-        reverses_ties: true,
-        ..reference
-    };
-    let others = by_plugin.chain([(Matter::EqualPriorities, reversed)]);
-    let differences = others.map(|(matter, reading)| PluginDifference {
-        matter,
-        allowed: allowed(reading),
-    });
-    differences.filter(|other| other.allowed != known).collect()
+        let others = by_plugin.chain([(Matter::EqualPriorities, reversed)]);
+        let others = others.map(|(matter, it)| (matter, Judge::with_reading(cluster, it)));
+        Self {
+            reference: Judge::with_reading(cluster, reference),
+            others: others.collect(),
+        }
+    }
+
+    /// The matters on which the answer for some of the connections `asked` depends.
+    #[must_use]
+    pub fn between<'l>(
+        &self,
+        from: &Endpoint<'l>,
+        to: &Endpoint<'l>,
+        asked: &ConnectionSet,
+    ) -> Vec<PluginDifference>
+    where
+        'c: 'l,
+    {
+        let allowed = |judge: &Judge<'c, 'e>| {
+            let verdict = judge.explain(from, to).verdict;
+            verdict.allowed().intersection(asked)
+        };
+        let known = allowed(&self.reference);
+        let others = self.others.iter();
+        let differences = others.map(|(matter, judge)| PluginDifference {
+            matter: *matter,
+            allowed: allowed(judge),
+        });
+        differences.filter(|other| other.allowed != known).collect()
+    }
 }

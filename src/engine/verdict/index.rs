@@ -5,7 +5,7 @@
 //! Only leaves out what is certainly not about a pod. Refuses to decide what is.
 
 use crate::engine::program::{
-    ByDirection, Chain, Matcher, NamespaceSet, Peer, Program, Rule, Stage,
+    ByDirection, Chain, Matcher, NamespaceSet, Peer, PodSet, Program, Rule, Stage,
 };
 use crate::engine::{Endpoint, HashMap, PodView};
 use crate::k8s::{Action, Direction, LabelSelector, Labels, Operator, is_opaque};
@@ -38,6 +38,10 @@ struct Index<'c> {
     rules: Vec<Option<RuleIndex<'c>>>,
     /// By chain: whether all of its rules accept.
     only_accept: Vec<bool>,
+    /// By chain: how much is compared for its subject.
+    sizes: Vec<usize>,
+    /// By chain and rule: how much is compared for the rule.
+    rule_sizes: Vec<Vec<usize>>,
 }
 
 /// From so many rules on, looking them up is cheaper than asking each.
@@ -59,6 +63,21 @@ pub(super) struct IndexedChain<'a, 'c> {
     rules: Option<&'a RuleIndex<'c>>,
     /// Whether all of its rules accept.
     pub(super) only_accepts: bool,
+    /// How much is compared for its subject.
+    pub(super) size: usize,
+    /// How much is compared for each of its rules.
+    pub(super) rule_sizes: &'a [usize],
+}
+
+impl IndexedChain<'_, '_> {
+    /// How much is compared for the rules that no index leaves out for any other end.
+    pub(super) fn least_work(&self) -> usize {
+        let sizes = self.rule_sizes;
+        match self.rules {
+            Some(index) => index.others.iter().map(|it| sizes[*it as usize]).sum(),
+            None => sizes.iter().sum(),
+        }
+    }
 }
 
 impl<'c> IndexedProgram<'c> {
@@ -101,18 +120,18 @@ impl<'a, 'c> IndexedStage<'a, 'c> {
             chain: &self.stage.chains.get(direction)[place],
             rules: self.index.get(direction).rules[place].as_ref(),
             only_accepts: self.index.get(direction).only_accept[place],
+            size: self.index.get(direction).sizes[place],
+            rule_sizes: &self.index.get(direction).rule_sizes[place],
         }
     }
 }
 
 impl<'a, 'c> IndexedChain<'a, 'c> {
-    /// The rules of which a peer may match the end, in order, maybe among others.
-    pub(super) fn rules_about(self, end: &Endpoint<'_>) -> Vec<&'a Rule<'c>> {
-        let rules = &self.chain.rules;
-        match self.rules.and_then(|index| index.places(end)) {
-            Some(places) => places.iter().map(|place| &rules[*place as usize]).collect(),
-            None => rules.iter().collect(),
-        }
+    /// The places of the rules of which a peer may match the end, in order, maybe among others.
+    pub(super) fn rules_about(self, end: &Endpoint<'_>) -> Vec<u32> {
+        let all = || (0..self.chain.rules.len() as u32).collect();
+        let about = self.rules.and_then(|index| index.places(end));
+        about.unwrap_or_else(all)
     }
 }
 
@@ -169,6 +188,8 @@ impl<'c> Index<'c> {
                 .map(|chain| RuleIndex::new(&chain.rules))
                 .collect(),
             only_accept: chains.iter().map(only_accepts).collect(),
+            sizes: chains.iter().map(|it| size_of_pods(&it.subject)).collect(),
+            rule_sizes: chains.iter().map(rule_sizes).collect(),
             ..Self::default()
         };
         for (place, chain) in (0..).zip(chains) {
@@ -220,6 +241,38 @@ impl<'c> Index<'c> {
         places.dedup();
         Some(places)
     }
+}
+
+/// How much is compared for each rule of a chain: a peer's requirements and their values, and
+/// ports.
+fn rule_sizes(chain: &Chain<'_>) -> Vec<usize> {
+    let of_peer = |peer: &Peer<'_>| match &peer.matcher {
+        Matcher::Pods(pods) => size_of_pods(pods),
+        Matcher::Blocks(blocks) => MIN_SIZE + blocks.len(),
+        Matcher::Outside(ranges) | Matcher::Untold(ranges) => MIN_SIZE + ranges.len(),
+        _ => MIN_SIZE,
+    };
+    let of_rule = |rule: &Rule<'_>| {
+        let peers = rule.peers.iter().flatten().map(of_peer);
+        MIN_SIZE + peers.sum::<usize>() + rule.ports.as_ref().map_or(0, Vec::len)
+    };
+    chain.rules.iter().map(of_rule).collect()
+}
+
+/// How much is compared for a chain, a rule or a peer in any case, in values of a selector.
+pub(super) const MIN_SIZE: usize = 8;
+
+fn size_of_pods(pods: &PodSet<'_>) -> usize {
+    let of_selector = |selector: &LabelSelector| {
+        let expressions = selector.match_expressions.iter();
+        let values: usize = expressions.map(|it| 1 + it.values.len()).sum();
+        selector.match_labels.iter().count() + values
+    };
+    let namespaces = match pods.namespaces {
+        NamespaceSet::Matching(selector) => of_selector(selector),
+        NamespaceSet::All | NamespaceSet::One(_) => 0,
+    };
+    MIN_SIZE + namespaces + pods.pods.map_or(0, of_selector)
 }
 
 fn only_accepts(chain: &Chain<'_>) -> bool {

@@ -14,6 +14,7 @@ use crate::engine::{Endpoint, PodView};
 use crate::k8s::{Direction, Label, Labels, Truth, is_opaque};
 use crate::source::Spanned;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// With more sets of labels than this to try, doubt stays doubt.
 const MAX_SETS: usize = 2048;
@@ -94,7 +95,7 @@ impl<'c, 'p: 'c> Narrowing<'_, 'c, 'p, '_> {
             if side.verdict.unknown().is_empty() {
                 continue;
             }
-            let sides = [side];
+            let sides = [&**side];
             let Some(sets) = self.sets(&sides) else {
                 continue;
             };
@@ -108,14 +109,16 @@ impl<'c, 'p: 'c> Narrowing<'_, 'c, 'p, '_> {
                     }
                     Direction::Ingress => self.judge.side(direction, &to, (&from, way.source), &to),
                 };
-                judged.verdict
+                judged.verdict.clone()
             });
             let verdict = verdicts.reduce(|one, other| one.either(&other));
             let side = match direction {
                 Direction::Egress => &mut way.egress,
                 Direction::Ingress => &mut way.ingress,
             };
-            side.verdict = verdict.unwrap_or(side.verdict.clone());
+            if let Some(verdict) = verdict {
+                Arc::make_mut(side).verdict = verdict;
+            }
         }
     }
 
@@ -139,8 +142,8 @@ impl<'c, 'p: 'c> Narrowing<'_, 'c, 'p, '_> {
         if let Some(narrowed) = narrowed {
             explanation.verdict = narrowed.verdict;
             for (way, narrowed) in explanation.ways.iter_mut().zip(narrowed.ways) {
-                way.egress.verdict = narrowed.egress.verdict;
-                way.ingress.verdict = narrowed.ingress.verdict;
+                Arc::make_mut(&mut way.egress).verdict = narrowed.egress.verdict.clone();
+                Arc::make_mut(&mut way.ingress).verdict = narrowed.ingress.verdict.clone();
             }
         }
         explanation
@@ -174,8 +177,13 @@ impl<'c, 'p: 'c> Narrowing<'_, 'c, 'p, '_> {
 fn either<'c>(mut one: Explanation<'c>, other: &Explanation<'c>) -> Explanation<'c> {
     one.verdict = one.verdict.either(&other.verdict);
     for (way, other) in one.ways.iter_mut().zip(&other.ways) {
-        way.egress.verdict = way.egress.verdict.either(&other.egress.verdict);
-        way.ingress.verdict = way.ingress.verdict.either(&other.ingress.verdict);
+        for (side, other) in [
+            (&mut way.egress, &other.egress),
+            (&mut way.ingress, &other.ingress),
+        ] {
+            let side = Arc::make_mut(side);
+            side.verdict = side.verdict.either(&other.verdict);
+        }
     }
     one
 }

@@ -3,7 +3,7 @@
 //!
 //! Refuses to know the other side, and to choose which facts are worth telling.
 
-use super::index::{IndexedChain, IndexedProgram, IndexedStage};
+use super::index::{IndexedChain, IndexedProgram, IndexedStage, MIN_SIZE};
 use super::peers::{self, Miss, PeersTrace, Seen};
 use super::ports::{self, PortsTrace};
 use super::possibility::{Match, RuleWalk, Verdict};
@@ -11,6 +11,8 @@ use crate::cluster::Enforcement;
 use crate::engine::program::{Chain, End, PolicyRef, Rule, RuleRef, StageName};
 use crate::engine::{Address, AddressRange, ConnectionSet, Endpoint, PodView};
 use crate::k8s::{Action, Direction, Truth};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// With more ranges of addresses than this to try, doubt stays doubt.
 const MAX_RANGES: usize = 4096;
@@ -86,7 +88,19 @@ pub(super) struct Selection<'c> {
     scope: Scope,
     /// By gate and stage, in the order of evaluation.
     gates: Vec<Vec<Vec<SelectedChain<'c>>>>,
+    /// Those of them that have rules, in the same order.
+    with_rules: Vec<ChainPlace>,
+    /// How much was compared to find them.
+    pub(super) work: usize,
+    /// How much is compared for any other end.
+    pub(super) least_work: usize,
 }
+
+/// A selected chain by its gate, its stage there and its position in that.
+type ChainPlace = [usize; 3];
+
+/// What the rules of some chains say, in the order of evaluation.
+type Said<'c> = Vec<(ChainPlace, Vec<RuleTrace<'c>>)>;
 
 /// A chain whose subject a pod is or may be.
 #[derive(Clone, Debug)]
@@ -104,24 +118,45 @@ impl<'c> Selection<'c> {
         direction: Direction,
         subject: &Endpoint<'c>,
     ) -> Self {
+        let mut with_rules = Vec::new();
+        let (mut work, mut least_work) = (1, 0);
         let (scope, gates) = match subject {
             Endpoint::Pod(pod) if pod.host_network => (Scope::HostNetwork, Vec::new()),
             Endpoint::Pod(pod) => {
-                let of_stage = |stage: IndexedStage<'_, 'c>| {
-                    let places = stage.places_of(direction, pod).into_iter();
-                    let chains = places.filter_map(|place| {
-                        let chain = stage.chain(direction, place).chain;
-                        SelectedChain::new(place, chain, pod)
-                    });
-                    chains.collect()
+                let mut of_stage = |gate, at, stage: IndexedStage<'_, 'c>| {
+                    let mut chains = Vec::new();
+                    for place in stage.places_of(direction, pod) {
+                        let indexed = stage.chain(direction, place);
+                        let chain = indexed.chain;
+                        work += indexed.size;
+                        let Some(selected) = SelectedChain::new(place, chain, pod) else {
+                            continue;
+                        };
+                        if !chain.rules.is_empty() {
+                            with_rules.push([gate, at, chains.len()]);
+                            least_work += indexed.least_work();
+                        }
+                        chains.push(selected);
+                    }
+                    chains
                 };
-                let gates = program.gates();
-                let gates = gates.map(|stages| stages.map(of_stage).collect());
+                let gates = program.gates().enumerate().map(|(gate, stages)| {
+                    let stages = stages.enumerate();
+                    stages
+                        .map(|(at, stage)| of_stage(gate, at, stage))
+                        .collect()
+                });
                 (Scope::Policies, gates.collect())
             }
             _ => (Scope::Outside, Vec::new()),
         };
-        Self { scope, gates }
+        Self {
+            scope,
+            gates,
+            with_rules,
+            work,
+            least_work,
+        }
     }
 }
 
@@ -252,6 +287,8 @@ pub(super) struct Scene<'a, 'c> {
     pub(super) other_address: Address,
     pub(super) destination: &'a Endpoint<'c>,
     pub(super) detail: Detail,
+    /// Counts what is compared.
+    pub(super) work: &'a AtomicUsize,
 }
 
 /// A side that no policy decides about: everything is allowed.
@@ -264,12 +301,23 @@ pub(super) fn open_side<'c>(direction: Direction, scope: Scope) -> SideTrace<'c>
     }
 }
 
-/// Asks every policy that can matter to this side of a connection (S11).
-pub(super) fn judge_side<'c>(scene: Scene<'_, 'c>, selection: &Selection<'c>) -> SideTrace<'c> {
+/// Asks every policy that can matter to this side of a connection (S11). `silent` is the side
+/// where no rule says anything, for whichever other end; it is worked out once.
+pub(super) fn judge_side<'c>(
+    scene: Scene<'_, 'c>,
+    selection: &Selection<'c>,
+    silent: &OnceLock<Arc<SideTrace<'c>>>,
+) -> Arc<SideTrace<'c>> {
     if selection.scope != Scope::Policies {
-        return open_side(scene.direction, selection.scope);
+        let side = || Arc::new(open_side(scene.direction, selection.scope));
+        return Arc::clone(silent.get_or_init(side));
     }
-    let mut side = scene.side(selection);
+    let said = scene.said(selection);
+    if said.is_empty() {
+        let side = || Arc::new(scene.side(selection, said));
+        return Arc::clone(silent.get_or_init(side));
+    }
+    let mut side = scene.side(selection, said);
     if let Some(ranges) = scene.ranges_in_doubt(&side, selection) {
         let verdicts = ranges.into_iter().map(|range| {
             let scene = Scene {
@@ -277,22 +325,56 @@ pub(super) fn judge_side<'c>(scene: Scene<'_, 'c>, selection: &Selection<'c>) ->
                 detail: Detail::Deciding,
                 ..scene
             };
-            scene.side(selection).verdict
+            scene.side(selection, scene.said(selection)).verdict
         });
         if let Some(verdict) = verdicts.reduce(|one, other| one.either(&other)) {
             side.verdict = verdict;
         }
     }
-    side
+    Arc::new(side)
 }
 
 impl<'a, 'c> Scene<'a, 'c> {
-    fn side(&self, selection: &Selection<'c>) -> SideTrace<'c> {
+    /// What the rules say, of the chains of which one says something.
+    fn said(&self, selection: &Selection<'c>) -> Said<'c> {
+        let mut said = Said::new();
+        let mut work = MIN_SIZE;
+        let mut places = selection.with_rules.iter().peekable();
+        for (gate, stages) in self.program.gates().enumerate() {
+            for (at, stage) in stages.enumerate() {
+                while let Some(place) = places.next_if(|place| place[..2] == [gate, at]) {
+                    let selected = &selection.gates[gate][at][place[2]];
+                    let chain = stage.chain(self.direction, selected.place);
+                    let (rules, compared) = self.rules(chain, selected);
+                    work += compared;
+                    if !rules.is_empty() {
+                        said.push((*place, rules));
+                    }
+                }
+            }
+        }
+        self.work.fetch_add(work, Ordering::Relaxed);
+        said
+    }
+
+    /// The whole side, where the rules say this.
+    fn side(&self, selection: &Selection<'c>, said: Said<'c>) -> SideTrace<'c> {
+        let chains: usize = selection.gates.iter().flatten().map(Vec::len).sum();
+        self.work.fetch_add(chains * MIN_SIZE, Ordering::Relaxed);
+        let mut said = said.into_iter().peekable();
         let mut stages = Vec::new();
         let mut verdict = Verdict::certain(ConnectionSet::all());
-        for (stages_of_gate, selected) in self.program.gates().zip(&selection.gates) {
-            let traces = stages_of_gate.zip(selected);
-            let traces = traces.map(|(stage, selected)| self.stage(stage, selected));
+        let gates = self.program.gates().zip(&selection.gates);
+        for (gate, (stages_of_gate, selected)) in gates.enumerate() {
+            let traces = stages_of_gate.zip(selected).enumerate();
+            let traces = traces.map(|(at, (stage, selected))| {
+                let mut said_of = |position| {
+                    let is_meant = |(place, _): &(ChainPlace, _)| *place == [gate, at, position];
+                    said.next_if(is_meant)
+                        .map_or_else(Vec::new, |(_, rules)| rules)
+                };
+                self.stage(stage, selected, &mut said_of)
+            });
             let mut traces: Vec<StageTrace<'c>> = traces.collect();
             // The stages are walked backwards, as each needs the verdict of the next one.
             let of_gate = traces
@@ -363,10 +445,28 @@ impl<'a, 'c> Scene<'a, 'c> {
         (ranges.len() <= MAX_RANGES).then_some(ranges)
     }
 
-    fn stage(&self, stage: IndexedStage<'_, 'c>, selected: &[SelectedChain<'c>]) -> StageTrace<'c> {
-        let policies = selected.iter().map(|selected| {
-            let chain = stage.chain(self.direction, selected.place);
-            self.policy(chain, selected)
+    /// A stage; `said` by position in it is what the rules of a chain say.
+    fn stage(
+        &self,
+        stage: IndexedStage<'_, 'c>,
+        selected: &[SelectedChain<'c>],
+        said: &mut dyn FnMut(usize) -> Vec<RuleTrace<'c>>,
+    ) -> StageTrace<'c> {
+        let policies = selected.iter().enumerate().map(|(position, selected)| {
+            let IndexedChain {
+                chain,
+                only_accepts,
+                ..
+            } = stage.chain(self.direction, selected.place);
+            PolicyTrace {
+                policy: chain.policy,
+                selects: selected.selects,
+                end: chain.end,
+                rules: said(position),
+                doubts: selected.doubts.clone(),
+                has_rules: chain.rules.iter().any(|rule| is_written(rule.origin.rule)),
+                only_accepts,
+            }
         });
         StageTrace {
             name: stage.stage.name,
@@ -374,33 +474,28 @@ impl<'a, 'c> Scene<'a, 'c> {
         }
     }
 
-    fn policy(
+    /// What the rules of a chain say, and how much was compared.
+    fn rules(
         &self,
         indexed: IndexedChain<'_, 'c>,
         selected: &SelectedChain<'c>,
-    ) -> PolicyTrace<'c> {
-        let chain = indexed.chain;
-        let rule = |rule: &Rule<'c>| {
-            let mut trace = self.rule(chain.policy, rule)?;
-            trace.selects = selected.selects;
-            Some(trace)
+    ) -> (Vec<RuleTrace<'c>>, usize) {
+        let places: Vec<u32> = match self.detail {
+            Detail::All => (0..indexed.chain.rules.len() as u32).collect(),
+            Detail::Deciding => indexed.rules_about(self.other),
         };
-        let rules = match self.detail {
-            Detail::All => chain.rules.iter().filter_map(rule).collect(),
-            Detail::Deciding => {
-                let rules = indexed.rules_about(self.other).into_iter();
-                rules.filter_map(rule).collect()
+        let mut work = 1;
+        let mut traces = Vec::new();
+        for place in places {
+            let place = place as usize;
+            work += indexed.rule_sizes[place];
+            let rule = &indexed.chain.rules[place];
+            if let Some(mut trace) = self.rule(indexed.chain.policy, rule) {
+                trace.selects = selected.selects;
+                traces.push(trace);
             }
-        };
-        PolicyTrace {
-            policy: chain.policy,
-            selects: selected.selects,
-            end: chain.end,
-            rules,
-            doubts: selected.doubts.clone(),
-            has_rules: chain.rules.iter().any(|rule| is_written(rule.origin.rule)),
-            only_accepts: indexed.only_accepts,
         }
+        (traces, work)
     }
 
     /// `None` if that is not asked for; see [`Detail`].
