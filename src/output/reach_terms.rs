@@ -1,10 +1,14 @@
-//! Parts of policies in words: what a peer selects, what it wants, what was found instead.
+//! Parts of policies in words: what a peer selects, what it wants, what was found instead, how
+//! many rules match.
 //!
 //! Refuses to know the question that was asked.
 
 use crate::cluster::NAMESPACE_NAME_LABEL;
-use crate::engine::{ConnectionSet, Requirement, Wanted};
-use crate::k8s::{IpBlock, LabelSelector, NetworkPolicyPeer, Protocol};
+use crate::engine::program::StageName;
+use crate::engine::{
+    ConnectionSet, Decision, PolicyRef, Requirement, RuleTrace, SideTrace, Wanted,
+};
+use crate::k8s::{IpBlock, LabelSelector, NetworkPolicyPeer, Protocol, Truth};
 use std::fmt::Display;
 
 pub(super) fn numbers(protocol: Protocol, connections: &ConnectionSet) -> String {
@@ -96,4 +100,43 @@ pub(super) fn namespace_label(other: &str, requirement: &Requirement<'_>) -> Str
         "wants a namespace with {}, that of {other} {found}",
         wanted(requirement)
     )
+}
+
+/// How many rules match, of those of the policies that isolate, or of all where rules of
+/// others are among them (`enableDefaultDeny`).
+pub(super) fn matching(
+    side: &SideTrace<'_>,
+    decision: &Decision<'_, '_>,
+    (isolating, rules): (usize, usize),
+) -> String {
+    let policies = side.policies(StageName::NetworkPolicies).iter();
+    let policies = policies.filter(|policy| policy.selects == Truth::True);
+    let selecting: Vec<PolicyRef> = policies.map(|policy| policy.policy).collect();
+    let all = || {
+        let rules = side.rules_of(StageName::NetworkPolicies);
+        rules.filter(|rule| rule.is_written() && selecting.contains(&rule.policy))
+    };
+    let opens = |set: &ConnectionSet| !set.intersection(&decision.connections).is_empty();
+    let mut matching = all().filter(|rule| opens(&rule.decides.certain)).count();
+    if matching == 0 {
+        // One that comes first may match as well; it does not matter then.
+        let matches = |rule: &&RuleTrace<'_>| rule.peers.truth == Truth::True && !rule.is_opaque;
+        let certain = all().filter(matches);
+        matching = certain
+            .filter(|rule| opens(&rule.ports.matches.certain))
+            .count();
+    }
+    let whose = match (all().count() == rules, isolating) {
+        (true, 1) => "its ",
+        (true, _) => "their ",
+        (false, _) => "",
+    };
+    match (matching, all().count()) {
+        (1, 1) if isolating == 1 => "its rule matches".to_owned(),
+        (_, 1) => "their only rule matches".to_owned(),
+        // Each may match, and one of them does in any case.
+        (0, rules) => format!("{whose}{rules} rules match together"),
+        (1, rules) => format!("1 of {whose}{rules} rules matches"),
+        (matching, rules) => format!("{matching} of {whose}{rules} rules match"),
+    }
 }

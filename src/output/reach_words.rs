@@ -5,7 +5,7 @@
 
 use super::reach_places::{miss_span, peer_span, port_span};
 use super::reach_plugin;
-use super::reach_terms::{network_peer, numbers, pods, some_of};
+use super::reach_terms::{matching, network_peer, numbers, pods, some_of};
 use super::{count, flow_names};
 use crate::cluster::Cluster;
 use crate::engine::program::StageName;
@@ -221,28 +221,12 @@ impl<'a> Words<'a> {
             ReasonCode::RuleMatch if decision.rule.is_some_and(|rule| !rule.is_written()) => {
                 format!("{isolated}, and the pod's own node always gets in")
             }
-            ReasonCode::RuleMatch => match (isolating, rules) {
-                (1, 1) => format!("{isolated}, its rule matches"),
-                (_, 1) => format!("{isolated}, their only rule matches"),
-                (policies, _) => {
-                    let matching = side.rules_of(StageName::NetworkPolicies);
-                    let matching = matching.filter(|rule| {
-                        !rule
-                            .decides
-                            .certain
-                            .intersection(&decision.connections)
-                            .is_empty()
-                    });
-                    let matching = matching.count();
-                    let verb = if matching == 1 { "matches" } else { "match" };
-                    let whose = if policies == 1 { "its" } else { "their" };
-                    if matching == 0 {
-                        // Each may match, and one of them does in any case.
-                        return format!("{isolated}, {whose} {rules} rules match together");
-                    }
-                    format!("{isolated}, {matching} of {whose} {rules} rules {verb}")
-                }
-            },
+            // Rules of policies that isolate nothing allow nothing that is not allowed already.
+            ReasonCode::RuleMatch if isolating == 0 => format!("not isolated for {direction}"),
+            ReasonCode::RuleMatch => {
+                let said = matching(side, decision, (isolating, rules));
+                format!("{isolated}, {said}")
+            }
             ReasonCode::NoRules if !side.policies(StageName::Denies).is_empty() => format!(
                 "{isolated}, which {} nothing",
                 if isolating == 1 { "allows" } else { "allow" }
