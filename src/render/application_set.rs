@@ -5,6 +5,7 @@
 
 use super::argo::{IN_CLUSTER, OWN_SERVER};
 use super::flux;
+use super::kustomize::values_of_text;
 use super::library::{Library, parent};
 use super::template::{Parameters, filled, parameters_of, render};
 use super::value::Value;
@@ -48,11 +49,7 @@ pub(crate) fn applications<'t>(library: &'t Library<'_>, set: &Value<'t>, file: 
         is_go,
     };
     let patch = set.find(&["spec", "templatePatch"]);
-    if patch.is_some_and(|patch| !patch.is_null()) {
-        let message = "what its `templatePatch` makes is not worked out";
-        made.unknown.insert(message.to_owned());
-        return made;
-    }
+    let patch = patch.filter(|patch| !patch.is_null());
     let Some(template) = set.find(&["spec", "template"]) else {
         made.unknown.insert("it has no template".to_owned());
         return made;
@@ -66,9 +63,18 @@ pub(crate) fn applications<'t>(library: &'t Library<'_>, set: &Value<'t>, file: 
             }
         };
         made.unknown.extend(yielded.unknown);
+        // That of the generator stands inside of it, and outranks the one of the set.
+        let mut template = template.clone();
+        let own = generator.fields().filter_map(|it| it.value.get("template"));
+        own.for_each(|own| template.overlay(&without_empty(own)));
         for parameters in yielded.all {
             let mut application = template.clone();
-            if let Err(message) = render(&mut application, &parameters) {
+            let rendered = render(&mut application, &parameters);
+            let patched = rendered.and_then(|()| match &patch {
+                Some(patch) => of.patched(&mut application, patch, &parameters),
+                None => Ok(()),
+            });
+            if let Err(message) = patched {
                 made.unknown.insert(message);
                 continue;
             }
@@ -82,15 +88,45 @@ pub(crate) fn applications<'t>(library: &'t Library<'_>, set: &Value<'t>, file: 
     made
 }
 
+/// A template without what says nothing: empty texts, which the API demands in places.
+fn without_empty(mut template: Value<'_>) -> Value<'_> {
+    for field in template.fields_mut().into_iter().flatten() {
+        let value = std::mem::replace(&mut field.value, Value::plain_at("null", field.key.span()));
+        field.value = without_empty(value);
+    }
+    if let Some(fields) = template.fields_mut() {
+        fields.retain(|field| field.value.text() != Some(""));
+    }
+    template
+}
+
 impl<'t> Set<'_, 't, '_> {
+    /// Changes an Application as the `templatePatch` says; its lists take the place of others.
+    fn patched(
+        &self,
+        application: &mut Value<'t>,
+        patch: &Value<'t>,
+        parameters: &Parameters,
+    ) -> Result<(), String> {
+        let text = filled(patch.text().unwrap_or_default(), parameters)?;
+        let text = Value::text_at(text, patch.span());
+        let read = values_of_text(self.library, &text);
+        let read = read.map_err(|fault| fault.message)?;
+        match &read[..] {
+            [] => Ok(()),
+            [patch] if patch.is_mapping() => {
+                application.overlay(patch);
+                Ok(())
+            }
+            _ => Err("its `templatePatch` is not a mapping".to_owned()),
+        }
+    }
+
     /// What a generator yields; within a matrix it may use the parameters of the one before.
     fn expand(&self, generator: &Value<'t>, outer: &Parameters) -> Result<Yield, String> {
         let mut generator = generator.clone();
         if !outer.is_empty() {
             render(&mut generator, outer)?;
-        }
-        if generator.get("template").is_some_and(|it| !it.is_empty()) {
-            return Err("a generator has a template of its own".to_owned());
         }
         let mut yielded = self.expand_kind(&generator)?;
         if let Some(selector) = generator.get("selector") {

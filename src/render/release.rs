@@ -94,7 +94,7 @@ fn is_release(resource: &Resource<'_>) -> bool {
 }
 
 /// The values of a HelmRelease: those of `valuesFrom`, each outranking those before, and its own
-/// above all (helm-controller, `chartutil.ChartValuesFromReferences`). `None` if some are in a
+/// above all, mapping by mapping (helm-controller, `chartutil.ChartValuesFromReferences`). `None` if some are in a
 /// Secret, or set at a path.
 fn values<'t>(
     library: &'t Library<'_>,
@@ -116,24 +116,13 @@ fn values<'t>(
         let map = (resource.id.namespace.clone(), text("name"));
         let values = sources.data.get(&map).and_then(|data| data.get(&key))?;
         for document in values_of_text(library, &values).ok()? {
-            merge(&mut all, &document);
+            all.overlay(&document);
         }
     }
     if let Some(own) = release.find(&["spec", "values"]) {
-        merge(&mut all, &own);
+        all.overlay(&own);
     }
     Some(all)
-}
-
-/// Puts values into others, mapping by mapping (Helm, `transform.MergeMaps`).
-fn merge<'t>(all: &mut Value<'t>, more: &Value<'t>) {
-    for field in more.fields() {
-        let key = field.key.text();
-        match all.get_mut(&key) {
-            Some(old) if old.is_mapping() && field.value.is_mapping() => merge(old, &field.value),
-            _ => all.set(key.into_owned(), field.key.span(), field.value.clone()),
-        }
-    }
 }
 
 /// What a HelmRelease has done to the objects of its chart, as kustomizations in their order.

@@ -1,5 +1,5 @@
 //! The templates of ApplicationSets: `{{name}}`, and the Go templates `{{ .name | lower }}` that
-//! hand a value through functions.
+//! hand a value through functions, choose by a condition, or go through a list.
 //!
 //! Refuses to know what the parameters are. A template that does more is not guessed at.
 
@@ -64,7 +64,26 @@ fn has_template(value: &Value<'_>) -> bool {
 
 /// A text with its templates filled in.
 pub(crate) fn filled(text: &str, parameters: &Parameters) -> Result<String, String> {
+    let pieces = pieces(text)?;
     let mut result = String::new();
+    let left = block(&pieces, parameters, &mut result)?;
+    match left {
+        [] => Ok(result),
+        _ => Err("a template has an `end` too many".to_owned()),
+    }
+}
+
+/// A part of a text.
+#[derive(Clone, Copy, Debug)]
+enum Piece<'a> {
+    Plain(&'a str),
+    /// What stands in the braces of a template.
+    Action(&'a str),
+}
+
+/// The parts of a text; a hyphen in braces takes the white space away on its side.
+fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
+    let mut pieces = Vec::new();
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once("{{") {
         let (inner, after) = behind.split_once("}}").ok_or("a template is not closed")?;
@@ -76,14 +95,171 @@ pub(crate) fn filled(text: &str, parameters: &Parameters) -> Result<String, Stri
             Some(inner) => (inner, after.trim_start()),
             None => (inner, after),
         };
-        result.push_str(before);
-        let value = piped(inner, parameters)
-            .ok_or_else(|| format!("the template `{{{{{inner}}}}}` is not known"))?;
-        result.push_str(&value);
+        pieces.extend([Piece::Plain(before), Piece::Action(inner.trim())]);
         rest = after;
     }
-    result.push_str(rest);
-    Ok(result)
+    pieces.push(Piece::Plain(rest));
+    Ok(pieces)
+}
+
+/// Writes the pieces up to the one that ends their block, `end` or `else`; returns what is left
+/// from there on.
+fn block<'p, 'a>(
+    mut pieces: &'p [Piece<'a>],
+    parameters: &Parameters,
+    result: &mut String,
+) -> Result<&'p [Piece<'a>], String> {
+    while let Some((piece, rest)) = pieces.split_first() {
+        let inner = match piece {
+            Piece::Plain(text) => {
+                result.push_str(text);
+                pieces = rest;
+                continue;
+            }
+            Piece::Action(inner) => *inner,
+        };
+        let unknown = || format!("the template `{{{{ {inner} }}}}` is not known");
+        let (word, operand) = inner.split_once(char::is_whitespace).unwrap_or((inner, ""));
+        pieces = match word {
+            "end" | "else" => return Ok(pieces),
+            "if" => {
+                let holds = holds(operand, parameters).ok_or_else(unknown)?;
+                chosen(rest, holds, parameters, result)?
+            }
+            "range" => {
+                let items = items(operand.trim(), parameters).ok_or_else(unknown)?;
+                for item in &items {
+                    block(rest, item, result)?;
+                }
+                behind_end(skipped(rest))?
+            }
+            "with" | "define" | "template" | "block" => return Err(unknown()),
+            _ => {
+                result.push_str(&piped(inner, parameters).ok_or_else(unknown)?);
+                rest
+            }
+        };
+    }
+    Ok(pieces)
+}
+
+/// What is left of the pieces from the `end` or `else` of the block on that they begin.
+fn skipped<'p, 'a>(mut pieces: &'p [Piece<'a>]) -> &'p [Piece<'a>] {
+    let mut depth = 0;
+    while let Some((piece, rest)) = pieces.split_first() {
+        if let Piece::Action(inner) = piece {
+            match inner.split_whitespace().next() {
+                Some("if" | "range" | "with" | "define" | "block") => depth += 1,
+                Some("else") if depth == 0 => return pieces,
+                Some("end") if depth == 0 => return pieces,
+                Some("end") => depth -= 1,
+                _ => {}
+            }
+        }
+        pieces = rest;
+    }
+    pieces
+}
+
+/// Writes the block of a condition, or what its `else` says; returns what is behind its `end`.
+fn chosen<'p, 'a>(
+    pieces: &'p [Piece<'a>],
+    holds: bool,
+    parameters: &Parameters,
+    result: &mut String,
+) -> Result<&'p [Piece<'a>], String> {
+    if holds {
+        return behind_end(block(pieces, parameters, result)?);
+    }
+    let left = skipped(pieces);
+    let Some((Piece::Action(inner), rest)) = left.split_first() else {
+        return Err(NO_END.to_owned());
+    };
+    let Some(other) = inner.strip_prefix("else").map(str::trim) else {
+        return Ok(rest);
+    };
+    let other_holds = match other.strip_prefix("if") {
+        None if other.is_empty() => Some(true),
+        Some(condition) => self::holds(condition, parameters),
+        None => None,
+    };
+    let unknown = || format!("the template `{{{{ {inner} }}}}` is not known");
+    chosen(rest, other_holds.ok_or_else(unknown)?, parameters, result)
+}
+
+const NO_END: &str = "a template has no `end`";
+
+/// What is behind the `end` of a block, from its `end` or an `else` on.
+fn behind_end<'p, 'a>(mut pieces: &'p [Piece<'a>]) -> Result<&'p [Piece<'a>], String> {
+    loop {
+        pieces = match pieces.split_first() {
+            Some((Piece::Action("end"), rest)) => return Ok(rest),
+            Some((_, rest)) => skipped(rest),
+            None => return Err(NO_END.to_owned()),
+        };
+    }
+}
+
+/// Whether a condition holds; `None` if that cannot be told: parameters have lost whether they
+/// were texts, and what becomes of one that is missing depends on the options of the set.
+fn holds(condition: &str, parameters: &Parameters) -> Option<bool> {
+    let commands = commands(condition)?;
+    let [words] = &commands[..] else {
+        return None;
+    };
+    let text = |word: &Word<'_>| match word {
+        Word::Text(text) => Some((*text).to_owned()),
+        Word::Bare(name) => parameters.get(name.strip_prefix('.')?).cloned(),
+    };
+    let is_true = |word: &Word<'_>| match text(word)?.as_str() {
+        "" => Some(false),
+        "false" | "0" | "null" | "~" => None,
+        _ => Some(true),
+    };
+    match &words[..] {
+        [Word::Bare("eq"), first, others @ ..] if !others.is_empty() => {
+            let first = text(first)?;
+            let others: Vec<String> = others.iter().map(text).collect::<Option<_>>()?;
+            Some(others.contains(&first))
+        }
+        [Word::Bare("ne"), first, second] => Some(text(first)? != text(second)?),
+        [Word::Bare("not"), word] => Some(!is_true(word)?),
+        [Word::Bare("hasKey"), Word::Bare("."), Word::Text(key)] => {
+            Some(parameters.contains_key(*key) || has_below(parameters, key))
+        }
+        [word] => is_true(word),
+        _ => None,
+    }
+}
+
+/// Whether there are parameters below a path.
+fn has_below(parameters: &Parameters, path: &str) -> bool {
+    let front = format!("{path}.");
+    parameters.keys().any(|key| key.starts_with(&front))
+}
+
+/// The parameters of each item of a list; `None` for what is no list.
+fn items(path: &str, parameters: &Parameters) -> Option<Vec<Parameters>> {
+    let path = path.strip_prefix('.').filter(|path| !path.is_empty())?;
+    if path.contains(|c: char| c.is_whitespace() || matches!(c, '|' | '(' | '$')) {
+        return None;
+    }
+    let item = |index: usize| {
+        let front = format!("{path}.{index}");
+        let own = parameters.iter().filter_map(|(key, value)| {
+            let key = key.strip_prefix(&front)?;
+            let key = match key.strip_prefix('.') {
+                Some(key) => key,
+                None if key.is_empty() => "",
+                None => return None,
+            };
+            Some((key.to_owned(), value.clone()))
+        });
+        let own: Parameters = own.collect();
+        (!own.is_empty()).then_some(own)
+    };
+    let items: Vec<Parameters> = (0..).map_while(item).collect();
+    (!items.is_empty()).then_some(items)
 }
 
 /// The value of commands of which each is handed what the one before yields.
@@ -226,6 +402,9 @@ mod tests {
             ("name", "web"),
             ("path.basename", "shop"),
             ("path.segments.1", "b"),
+            ("list.0", "a"),
+            ("list.1", "b"),
+            ("maps.0.k", "v"),
         ];
         let parameters: Parameters = pairs
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -248,7 +427,27 @@ mod tests {
             (r#"{{ .stage | default "dev" }}"#, Some("dev")),
             (r#"{{ trimPrefix "we" .name | quote }}"#, Some(r#""b""#)),
             ("{{ normalize .name }}", Some("web")),
-            ("{{ if .name }}x{{ end }}", None),
+            ("{{ if .name }}x{{ end }}", Some("x")),
+            ("{{ if .other }}x{{ end }}", None),
+            (
+                r#"a {{- if eq .name "api" }} x{{ else if ne .name "web" }} y{{ else }} z{{ end }}."#,
+                Some("a z."),
+            ),
+            (
+                r#"{{ if eq .name "web" }}x{{ else if .other }}y{{ else }}z{{ end }}."#,
+                Some("x."),
+            ),
+            (
+                r#"{{ if not .name }}x{{ if .other }}y{{ end }}{{ end }}."#,
+                Some("."),
+            ),
+            (r#"{{ if hasKey . "path" }}x{{ end }}"#, Some("x")),
+            ("{{ range .list }}<{{ . }}>{{ end }}", Some("<a><b>")),
+            ("{{ range .maps }}{{ .k }}{{ end }}.", Some("v.")),
+            ("{{ range .name }}x{{ end }}", None),
+            ("{{ range $i, $v := .list }}x{{ end }}", None),
+            ("{{ if .name }}x", None),
+            ("x{{ end }}", None),
             ("{{ (index .list 0) }}", None),
         ] {
             assert_eq!(

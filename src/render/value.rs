@@ -315,6 +315,20 @@ impl<'t> Value<'t> {
         }
     }
 
+    /// Puts another value over this one: mapping by mapping, and everything else in the place of
+    /// what is there.
+    pub(crate) fn overlay(&mut self, other: &Value<'t>) {
+        for field in other.fields() {
+            let key = field.key.text();
+            match self.get_mut(&key) {
+                Some(old) if old.is_mapping() && field.value.is_mapping() => {
+                    old.overlay(&field.value);
+                }
+                _ => self.set(key.into_owned(), field.key.span(), field.value.clone()),
+            }
+        }
+    }
+
     /// Takes a key out; returns whether it was there.
     pub(crate) fn remove(&mut self, key: &str) -> bool {
         if self.get(key).is_none() {

@@ -189,6 +189,11 @@ fn application_sets_make_what_can_be_told() {
     let one = "{git: {directories: [{path: apps/*}]}}";
     let go = "metadata: {name: '{{ .path.basename }}-{{ .env }}'}, spec: {source: {path: '{{ .path.path }}'}, destination: {name: '{{ .env }}', namespace: '{{ printf \"%s-%s\" .path.basename .env | lower }}'}}";
     let plain = "metadata: {name: '{{path.basename}}'}, spec: {source: {path: '{{path}}'}, destination: {namespace: '{{ns}}'}}";
+    let patched = set(
+        true,
+        "{list: {elements: [{env: dev}, {env: prod}]}}",
+        "metadata: {name: 'a-{{.env}}'}, spec: {source: {path: apps/web}, destination: {namespace: 'plain-{{.env}}'}}",
+    ) + "  templatePatch: |\n    {{- if eq .env \"dev\" }}\n    spec: {destination: {namespace: 'patched-{{ .env }}'}}\n    {{- end }}\n";
     let cases = [
         (
             "a matrix of directories and a list",
@@ -228,6 +233,25 @@ fn application_sets_make_what_can_be_told() {
                 "{list: {elements: [{ns: a, path: apps/web, path.basename: web}]}, selector: {matchLabels: {ns: b}}}",
                 plain,
             ),
+            vec![": default/Pod/web"],
+        ),
+        (
+            "a generator whose template outranks that of the set",
+            set(
+                false,
+                "{list: {elements: [{ns: a}], template: {metadata: {name: ''}, spec: {destination: {namespace: 'own-{{ns}}'}}}}}",
+                "metadata: {name: a}, spec: {source: {path: apps/web}, destination: {namespace: other}}",
+            ),
+            vec![": own-a/Pod/web"],
+        ),
+        (
+            "a patch of the template",
+            patched.clone(),
+            vec![": patched-dev/Pod/web plain-prod/Pod/web"],
+        ),
+        (
+            "a patch that cannot be told",
+            patched.replace("if eq .env", "with .env"),
             vec![": default/Pod/web"],
         ),
         (

@@ -37,7 +37,6 @@ use super::resource::{Behavior, Resource};
 use super::value::Value;
 use crate::source::Span;
 use external::External;
-use field_spec::FieldSpec;
 use merge_keys::Definitions;
 use patch::{Applied, Patch};
 use specs::Specs;
