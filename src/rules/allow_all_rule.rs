@@ -26,8 +26,9 @@ declare_rule! {
     ///
     /// A warning where such a rule makes others pointless, as everything that they allow is
     /// allowed by it, and where a database's port is open to everybody without a word why.
-    /// Elsewhere it is an info, one for all such rules of a namespace: who writes
-    /// `ingress: [{}]` means it. Rules for DNS alone are left alone.
+    /// Who writes `ingress: [{}]` elsewhere means it: only who asks for this rule by name, with
+    /// `--select` or in the configuration, hears of it, by one info for all such rules of a
+    /// namespace. Rules for DNS alone are left alone.
     ///
     /// ## Why is this bad?
     ///
@@ -75,7 +76,7 @@ declare_rule! {
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "1 of 1 warning or error on 82 public repositories, 58 of them in part, judged right, 34 infos",
+        evidence: "1 of 1 warning or error on 82 public repositories, 58 of them in part, judged right; owners cared for 3 of 17 infos, which are told where the rule is asked for by name",
         fix: None,
         mutes: &["empty-means-all", "redundant-rule"],
         since: "0.1.0",
@@ -104,6 +105,8 @@ impl Rule for AllowAllRule {
                 }
             }
         }
+        // Who writes such a rule knows it.
+        infos.retain(|_, _| cx.is_asked_for());
         for mut places in infos.into_values() {
             // First one of which no other finding says more and takes the place of this one.
             places.sort_by_cached_key(|place| place.may_be_contradiction(cx));

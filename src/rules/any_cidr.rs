@@ -14,7 +14,9 @@ declare_rule! {
     ///
     /// For ingress it is a warning where it says nothing of ports, opens a port that is seldom
     /// meant for everybody (a database's), or, with a complete inventory, leads
-    /// to pods that no Service exposes. Otherwise, and for egress, it is an info.
+    /// to pods that no Service exposes. Otherwise, and for egress, it is an info; a rule that
+    /// opens nothing but HTTP and HTTPS to the outside is left alone, unless somebody asks for
+    /// this rule by name.
     ///
     /// ## Why is this bad?
     ///
@@ -64,7 +66,7 @@ declare_rule! {
         category: Category::Addresses,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no warning or error on 24 public repositories, 1 info",
+        evidence: "no warning or error on 58 public repositories; owners cared for few of 27 infos, and those for HTTP and HTTPS out are told where the rule is asked for by name",
         fix: None,
         mutes: &[],
         since: "0.1.0",
@@ -131,6 +133,13 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: RulePlace<'_>) {
         direction.peers_field()
     );
     let severity = severity(cx, id, direction, rule, has_exceptions);
+    // Who opens the web's ports to the outside, and those alone, knows it.
+    let is_usual = !rule.ports.items().is_empty()
+        && (rule.ports.items().iter()).all(platform::is_web_port)
+        && direction == Direction::Egress;
+    if is_usual && !cx.is_asked_for() {
+        return;
+    }
     let mut finding = cx
         .policy_finding(id, path, first.cidr.span, message)
         .with_severity(severity);
