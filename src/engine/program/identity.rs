@@ -227,18 +227,14 @@ pub fn is_identity_label(key: &str) -> bool {
         "topology.kubernetes.io",
     ];
     const BETA: &str = "beta.kubernetes.io";
-    let lengths = |patterns: &[&str]| -> Vec<usize> {
-        let matching = patterns.iter().filter(|pattern| key.starts_with(**pattern));
-        matching.map(|pattern| pattern.len()).collect()
-    };
-    let kept = lengths(&KEPT).into_iter().max().unwrap_or(0);
-    let mut dropped = lengths(&DROPPED);
-    dropped.extend(key.rfind(BETA).map(|at| at + BETA.len()));
-    dropped.extend(key.starts_with("annotation").then_some(key.len()));
-    dropped
-        .into_iter()
-        .min()
-        .is_none_or(|dropped| kept > dropped)
+    let length = |pattern: &&str| key.starts_with(*pattern).then_some(pattern.len());
+    let dropped = DROPPED.iter().filter_map(length);
+    let dropped = dropped.chain(key.rfind(BETA).map(|at| at + BETA.len()));
+    let dropped = dropped.chain(key.starts_with("annotation").then_some(key.len()));
+    dropped.min().is_none_or(|dropped| {
+        let kept = KEPT.iter().filter_map(length).max();
+        kept.unwrap_or(0) > dropped
+    })
 }
 
 /// The source and the key that a selector's key names.
@@ -329,8 +325,15 @@ impl Identities {
 
     /// Whether it holds for an end.
     pub(super) fn truth(&self, view: IdentityView<'_, '_>) -> Truth {
-        let truths = self.0.iter().map(|it| it.truth(view));
-        truths.min().unwrap_or(Truth::True)
+        let mut least = Truth::True;
+        for requirement in &self.0 {
+            least = least.min(requirement.truth(view));
+            // Most selectors miss most ends by the first thing that they ask for.
+            if least == Truth::False {
+                break;
+            }
+        }
+        least
     }
 
     /// The one namespace whose pods it can match, if it names one.

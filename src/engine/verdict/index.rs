@@ -266,7 +266,7 @@ fn size_of_pods(pods: &PodSet<'_>) -> usize {
     let of_selector = |selector: &LabelSelector| {
         let expressions = selector.match_expressions.iter();
         let values: usize = expressions.map(|it| 1 + it.values.len()).sum();
-        selector.match_labels.iter().count() + values
+        selector.match_labels.len() + values
     };
     let namespaces = match pods.namespaces {
         NamespaceSet::Matching(selector) => of_selector(selector),
