@@ -289,3 +289,24 @@ impl Scanner<'_> {
         Span::new(self.source, start.min(end) as u32, end as u32)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+    use crate::source::SourceMap;
+
+    #[test]
+    fn numbers_are_those_of_go() {
+        let is_taken = |number: &str| {
+            let text = format!("{{\"a\": {number}}}");
+            let source = SourceMap::default().add("test.json", text.as_str());
+            read(source, &text, 0..text.len()).is_ok()
+        };
+        for number in ["0", "-1", "10", "1.5", "2e3", "2E-3", "2.5e+10"] {
+            assert!(is_taken(number), "{number}");
+        }
+        for number in ["01", "-", "1.", "1.e3", "2e", "2e+", ".5", "+1", "1x"] {
+            assert!(!is_taken(number), "{number}");
+        }
+    }
+}
