@@ -108,7 +108,8 @@ pub(crate) fn each<'t>(
             .try_fold(0, |count, item| Ok(count + each(item, rest, create, set)?));
     }
     if value.is_null() {
-        return Ok(0);
+        // What is to be made within a null is lost: kyaml hangs it on the scalar.
+        return Ok(usize::from(create.is_some()));
     }
     if !value.is_mapping() {
         return Err(format!("`{part}` is looked for in what is not a mapping"));
