@@ -48,10 +48,10 @@ module completions {
   export extern "npcheck lint" [
     --output(-o): string@"nu-complete npcheck"      # How to show findings, and where: full, concise, json, sarif, github, gitlab, junit or markdown; repeatable
     --fail-on: string@"nu-complete npcheck lint fail_on" # The lowest severity that makes the run fail
-    --exit-zero               # Do not fail, whatever is found
+    --exit-zero               # Exit with 0 even if there are findings
     --diff                    # Show what --fix would change, and write nothing
-    --baseline: path          # Leave out the findings that this file knows
-    --write-baseline: path    # Write the findings to a file, to leave them out later
+    --baseline: path          # Hide the findings that this file records
+    --write-baseline: path    # Record the findings in a file, to hide them later
     --staged                  # Look at what is staged in git, the next commit, instead of the files on the disk
     --new-from: string@"nu-complete npcheck"        # Report only what this commit does not have: a branch, a tag, a hash, HEAD~2
     --select: string@"nu-complete npcheck"          # Run these rules and no others, whatever the configuration says
@@ -61,7 +61,7 @@ module completions {
     --show: string@"nu-complete npcheck lint show" # Show infos in full, too, instead of one line for each rule
     --statistics              # Show how many findings each rule has, instead of the findings
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
-    --no-config               # Take no configuration
+    --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck lint render" # What is built before it is judged
@@ -88,13 +88,13 @@ module completions {
 
   # Ask whether one end can talk to another, and why (not)
   export extern "npcheck reach" [
-    --port(-p): string@"nu-complete npcheck"        # A port of the destination: 8080, 53/udp, http, 8000-8100; all ports if there is none
+    --port(-p): string@"nu-complete npcheck"        # A port of the destination: 8080, 53/udp, http, 8000-8100; all ports if omitted
     --namespace(-n): string@"nu-complete npcheck"   # The namespace of names without one
     --output(-o): string@"nu-complete npcheck"      # How to show the answer, and where: text or json; repeatable
     --expect: string@"nu-complete npcheck reach expect" # Succeed if the answer is this one
     --all-pairs               # One line for every pair, even where many have one outcome
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
-    --no-config               # Take no configuration
+    --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck reach render" # What is built before it is judged
@@ -129,17 +129,17 @@ module completions {
   # Show what a change opens and closes
   export extern "npcheck diff" [
     --staged                  # The state after is what is staged in git; BEFORE is HEAD if left out
-    --merge-base: string@"nu-complete npcheck"      # The state before is where HEAD and this revision parted
+    --merge-base: string@"nu-complete npcheck"      # The state before is the merge base of HEAD and this revision
     --focus: string@"nu-complete npcheck"           # Only what touches these ends
     --from: string@"nu-complete npcheck"            # Only flows from these ends
     --to: string@"nu-complete npcheck"              # Only flows to these ends
     --all                     # List the flows of new and gone workloads, and every name
     --why                     # Say what decides about each flow, before and after
-    --fail-on: string@"nu-complete npcheck diff fail_on" # What makes the answer no
+    --fail-on: string@"nu-complete npcheck diff fail_on" # What makes the run exit with 1
     --expect: string@"nu-complete npcheck diff expect" # Succeed if connectivity is as said
     --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text, json, markdown, github, csv, dot, mermaid or html; repeatable
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
-    --no-config               # Take no configuration
+    --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck diff render" # What is built before it is judged
@@ -170,7 +170,7 @@ module completions {
     --strength                # Name the policies that could be deleted without any test failing
     --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text, tap, junit, json, markdown or github; repeatable
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
-    --no-config               # Take no configuration
+    --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck test render" # What is built before it is judged
@@ -197,10 +197,10 @@ module completions {
     --namespace(-n): string@"nu-complete npcheck"   # The namespace of names without one
     --hops: string@"nu-complete npcheck"            # Only paths of at most this many hops
     --all                     # All paths, not only the shortest ones
-    --cut                     # Propose what closes all paths, tried on the manifests
+    --cut                     # Propose a change that closes all paths, checked against the manifests
     --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text or json; repeatable
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
-    --no-config               # Take no configuration
+    --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck paths render" # What is built before it is judged
@@ -230,10 +230,10 @@ module completions {
   # Show what each workload is open to
   export extern "npcheck exposure" [
     --namespace(-n): string@"nu-complete npcheck"   # Only workloads of this namespace
-    --fail-on: string@"nu-complete npcheck exposure fail_on" # What makes the answer no
+    --fail-on: string@"nu-complete npcheck exposure fail_on" # What makes the run exit with 1
     --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text, json, csv or markdown; repeatable
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
-    --no-config               # Take no configuration
+    --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck exposure render" # What is built before it is judged
@@ -268,7 +268,7 @@ module completions {
     --by: string@"nu-complete npcheck graph by" # What is one node
     --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text, json, json-lines, csv, dot, mermaid, svg or html; repeatable
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
-    --no-config               # Take no configuration
+    --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck graph render" # What is built before it is judged
@@ -328,7 +328,7 @@ module completions {
   # Show the configuration that is in force, and where it comes from
   export extern "npcheck config" [
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
-    --no-config               # Take no configuration
+    --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck config render" # What is built before it is judged
@@ -352,7 +352,7 @@ module completions {
   # Show what is read, what each document becomes, and what is skipped and why
   export extern "npcheck files" [
     --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
-    --no-config               # Take no configuration
+    --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck files render" # What is built before it is judged

@@ -20,7 +20,7 @@ pub(super) struct ConfigurationOptions {
     /// The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
     #[arg(long, value_name = "FILE", conflicts_with = "no_config", value_hint = clap::ValueHint::FilePath)]
     pub(super) config: Option<PathBuf>,
-    /// Take no configuration
+    /// Ignore npcheck.yaml
     #[arg(long)]
     no_config: bool,
 }

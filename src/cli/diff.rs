@@ -49,7 +49,7 @@ pub(super) struct Options {
     /// The state after is what is staged in git; BEFORE is HEAD if left out
     #[arg(long)]
     staged: bool,
-    /// The state before is where HEAD and this revision parted
+    /// The state before is the merge base of HEAD and this revision
     #[arg(long, value_name = "REV", add = complete::revisions())]
     merge_base: Option<String>,
     /// Only what touches these ends
@@ -67,7 +67,7 @@ pub(super) struct Options {
     /// Say what decides about each flow, before and after
     #[arg(long)]
     why: bool,
-    /// What makes the answer no
+    /// What makes the run exit with 1
     #[arg(
         long,
         value_enum,
@@ -95,7 +95,7 @@ pub(super) struct Options {
     staged_policies: StagedOptions,
 }
 
-/// What makes the answer no.
+/// What makes the run exit with 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FailOn {
     /// Any change

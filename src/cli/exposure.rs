@@ -29,7 +29,7 @@ pub(super) struct Options {
     /// Only workloads of this namespace
     #[arg(short, long, value_name = "NAMESPACE", add = complete::namespaces())]
     namespace: Option<String>,
-    /// What makes the answer no
+    /// What makes the run exit with 1
     #[arg(long, value_enum, value_name = "WHAT", default_value = "never")]
     fail_on: FailOn,
     /// How to show it, and where: text, json, csv or markdown; repeatable
@@ -45,12 +45,12 @@ pub(super) struct Options {
     clusters: ClusterOptions,
 }
 
-/// What makes the answer no.
+/// What makes the run exit with 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FailOn {
     /// Nothing
     Never,
-    /// A workload that the internet may open a connection at
+    /// A workload that accepts connections from the internet
     Internet,
 }
 

@@ -49,7 +49,7 @@ pub(super) struct Options {
     /// [default: what the configuration says, else warning]
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<SeverityOption>,
-    /// Do not fail, whatever is found
+    /// Exit with 0 even if there are findings
     #[arg(long)]
     exit_zero: bool,
     /// Apply fixes: the safe ones, or those that remove flows, those that add flows, or all
@@ -69,10 +69,10 @@ pub(super) struct Options {
     /// Show what --fix would change, and write nothing
     #[arg(long, help_heading = "Fixes")]
     diff: bool,
-    /// Leave out the findings that this file knows
+    /// Hide the findings that this file records
     #[arg(long, value_name = "FILE", help_heading = "What is new", conflicts_with = "write_baseline", value_hint = clap::ValueHint::FilePath)]
     baseline: Option<PathBuf>,
-    /// Write the findings to a file, to leave them out later
+    /// Record the findings in a file, to hide them later
     #[arg(long, value_name = "FILE", help_heading = "What is new", value_hint = clap::ValueHint::FilePath)]
     write_baseline: Option<PathBuf>,
     #[command(flatten)]

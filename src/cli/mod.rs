@@ -123,7 +123,7 @@ enum Command {
 struct Paths {
     /// Files, directories or `-` for standard input
     ///
-    /// Directories are walked for `.yaml`, `.yml` and `.json` files (also packed, `.gz`),
+    /// Directories are walked for `.yaml`, `.yml` and `.json` files (gzip-compressed too),
     /// without hidden ones and those that `.gitignore` or `.npcheckignore` names.
     #[arg(value_name = "PATH", default_value = ".", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<PathBuf>,

@@ -28,7 +28,7 @@ use std::path::PathBuf;
 /// Show by which hops one end can get to another, pod by pod
 ///
 /// Each hop is a connection that the policies allow; the next one begins where it ended.
-/// Without DST everything is shown that somebody gets to who has taken over SRC.
+/// Without DST, everything is shown that an attacker who controls SRC can get to.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
     /// Where paths begin: a workload, labels, `internet`, an address
@@ -51,7 +51,7 @@ pub(super) struct Options {
     /// All paths, not only the shortest ones
     #[arg(long)]
     all: bool,
-    /// Propose what closes all paths, tried on the manifests
+    /// Propose a change that closes all paths, checked against the manifests
     #[arg(long)]
     cut: bool,
     /// How to show it, and where: text or json; repeatable

@@ -51,7 +51,7 @@ pub(super) struct Options {
     to: String,
     #[command(flatten)]
     paths: Paths,
-    /// A port of the destination: 8080, 53/udp, http, 8000-8100; all ports if there is none
+    /// A port of the destination: 8080, 53/udp, http, 8000-8100; all ports if omitted
     #[arg(short, long = "port", value_name = "PORT", add = complete::ports())]
     ports: Vec<String>,
     /// The namespace of names without one

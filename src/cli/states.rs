@@ -16,7 +16,7 @@ pub(super) struct StateOptions {
     /// Look at what is staged in git, the next commit, instead of the files on the disk
     ///
     /// Manifests, ignore files, npcheck.yaml and the baseline are read from git's index.
-    /// Where nothing that is staged concerns npcheck, the run ends at once and is good. Under
+    /// If nothing that is staged concerns npcheck, the run ends at once with 0. Under
     /// pre-commit with nothing staged at all, as by `pre-commit run --all-files`, everything in
     /// the index is looked at.
     #[arg(long)]

@@ -120,7 +120,9 @@ fn parse_address(text: &str) -> Result<IpAddr, CidrError> {
             if parts == 1 { "number" } else { "numbers" }
         )),
         _ if is_dotted => CidrError::new("has an address with a number above 255"),
-        _ => CidrError::new(format!("has no address in front of its `/`, but `{text}`")),
+        _ => CidrError::new(format!(
+            "has `{text}` in front of its `/`, which is not an IP address"
+        )),
     })
 }
 
@@ -218,7 +220,7 @@ mod tests {
             ),
             (
                 "10.0.0.0 /8",
-                "has no address in front of its `/`, but `10.0.0.0 `",
+                "has `10.0.0.0 ` in front of its `/`, which is not an IP address",
             ),
         ];
         for (text, fact) in table {

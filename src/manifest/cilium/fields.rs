@@ -25,7 +25,7 @@ shapes! {
         "status": Type::Anything,
     }
     /// A rule set.
-    SPEC = "a rule set" {
+    SPEC = "the spec of a Cilium policy" {
         "endpointSelector": SELECTOR_TYPE,
         "nodeSelector": SELECTOR_TYPE,
         "ingress": Type::List(&Type::Object(&INGRESS_RULE)),
