@@ -203,7 +203,11 @@ impl<'q> Question<'q> {
             };
             match answer {
                 Ok(question) => questions.push(question),
-                Err((typed, mistake @ Mistake::Unknown { .. })) => {
+                // Another cluster may have such an end: only Cilium's has entities.
+                Err((
+                    typed,
+                    mistake @ (Mistake::Unknown { .. } | Mistake::Unanswerable { .. }),
+                )) => {
                     unknown = unknown.or(Some((typed, mistake)));
                 }
                 Err(mistake) => return Err(mistake),

@@ -174,3 +174,23 @@ fn policies_that_are_not_judged_are_said_by_every_command() {
         assert!(run.stderr.contains("Antrea"), "{command:?} {run:?}");
     }
 }
+
+#[test]
+fn an_end_that_only_one_cluster_has_is_answered_for_there() {
+    let folder = scratch("one-has-entities");
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}, spec: {containers: [{name: c}]}}";
+    let policy = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: shop},
+      spec: {endpointSelector: {}, egress: [{toEntities: [kube-apiserver]}]}}";
+    write(&folder, "a/web.yaml", &format!("{pod}\n---\n{policy}"));
+    write(&folder, "b/web.yaml", pod);
+    let config = "version: 1\nscopes: [{name: a, paths: [a]}, {name: b, paths: [b]}]\n";
+    write(&folder, "npcheck.yaml", config);
+    let answer = run(&folder, &["reach", "shop/web", "apiserver", "-p", "6443"]);
+    assert_eq!(answer.status, 0, "{answer:?}");
+    assert!(answer.stdout.contains("1 of 2 clusters"), "{answer:?}");
+    assert!(
+        answer
+            .stdout
+            .contains("ALLOWED  shop/Pod/web -> entity:kube-apiserver")
+    );
+}
