@@ -497,8 +497,8 @@ fn policies_of_plugins_and_entities_are_told_by_name() {
         "---\n{apiVersion: projectcalico.org/v3, kind: GlobalNetworkPolicy, metadata: {name: out},
       spec: {selector: app == 'db', types: [Egress]}}\n";
     write(&folder, "before/pods.yaml", pods);
-    write(&folder, "cilium/pods.yaml", &format!("{pods}{cilium}"));
-    write(&folder, "calico/pods.yaml", &format!("{pods}{calico}"));
+    write(&folder, "cilium/pods.yaml", format!("{pods}{cilium}"));
+    write(&folder, "calico/pods.yaml", format!("{pods}{calico}"));
     let diff = |arguments: &[&str]| {
         let all = ["diff"].iter().chain(arguments).copied();
         run(&folder, &all.collect::<Vec<_>>()).stdout

@@ -181,7 +181,7 @@ fn an_end_that_only_one_cluster_has_is_answered_for_there() {
     let pod = "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}, spec: {containers: [{name: c}]}}";
     let policy = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: shop},
       spec: {endpointSelector: {}, egress: [{toEntities: [kube-apiserver]}]}}";
-    write(&folder, "a/web.yaml", &format!("{pod}\n---\n{policy}"));
+    write(&folder, "a/web.yaml", format!("{pod}\n---\n{policy}"));
     write(&folder, "b/web.yaml", pod);
     let config = "version: 1\nscopes: [{name: a, paths: [a]}, {name: b, paths: [b]}]\n";
     write(&folder, "npcheck.yaml", config);
