@@ -12,7 +12,10 @@ impl ClusterView {
     pub(super) fn implied_pods(&self) -> Option<Vec<Object>> {
         let cluster = self.cluster();
         let objects = cluster.context_objects().custom_objects.iter();
-        let pods = objects.flat_map(|object| {
+        // What another tool fills in is the name of nothing yet.
+        let named = objects
+            .filter(|object| !is_opaque(object.home()) && !is_opaque(&object.meta.name.value));
+        let pods = named.flat_map(|object| {
             let pods = object.released.iter();
             let missing = pods.filter(|pods| !is_there(cluster, object, pods));
             missing.map(|pods| Object::Workload(Arc::new(Workload::implied(object, pods))))
