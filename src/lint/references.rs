@@ -93,7 +93,7 @@ pub fn outside_references<'c>(
         .chain(configured)
         .chain(arguments.map(String::as_str));
     let mut found: Vec<OutsideReference<'c>> = texts
-        .flat_map(|text| hosts(text))
+        .flat_map(hosts)
         .filter(|host| is_managed_service(host.name))
         .map(|host| OutsideReference {
             host: host.name,
