@@ -25,10 +25,8 @@ declare_rule! {
     /// what a template leaves when its list is empty. An empty rule that is meant is written
     /// without the key (`ingress: [{}]`), and an empty selector that is meant as `{}`.
     ///
-    /// An empty list of peers beside ports is how many write "anywhere", and is told only where
-    /// somebody asks for this rule by name; `allow-all-rule` tells where it makes other rules
-    /// pointless. A label without a value is left alone where pods or namespaces have the empty
-    /// value.
+    /// An empty `to` beside DNS ports is a common way to write "any resolver" and is left
+    /// alone, and so is a label without a value where pods or namespaces have the empty value.
     ///
     /// ## Example
     ///
@@ -203,9 +201,6 @@ fn check_peers(
     // Who lists ports means them to be open: a key without a value looks like a slip, while an
     // empty list is how many write "anywhere".
     let (has_ports, is_list) = (!rule.ports.items().is_empty(), !is_null(&rule.peers));
-    if has_ports && is_list && !cx.is_asked_for() {
-        return;
-    }
     if has_ports {
         finding = finding.with_severity(Severity::Warning);
     }
