@@ -84,8 +84,8 @@ const MAX_PAIRS: usize = 4_000_000;
 /// How much may be done for an answer, so that it takes seconds: what is compared, in values of
 /// selectors, and how many groups of pairs are explained, of which nobody reads more.
 const LIMITS: group::Limits = group::Limits {
-    work: 150_000_000,
-    groups: 50_000,
+    work: 60_000_000,
+    groups: 20_000,
 };
 
 /// An answer that may be expected.
@@ -213,10 +213,19 @@ impl<'q> Question<'q> {
                 Err(mistake) => return Err(mistake),
             }
         }
+        // A cluster without pods at either end has nothing to say beside one that has some.
+        if questions.iter().any(Self::is_about_pods) {
+            questions.retain(Self::is_about_pods);
+        }
         match unknown {
             Some(mistake) if questions.is_empty() => Err(mistake),
             _ => Ok(questions),
         }
+    }
+
+    fn is_about_pods(&self) -> bool {
+        let mut ends = self.from.ends.iter().chain(&self.to.ends);
+        ends.any(|end| !matches!(end, End::Addresses(_) | End::Entity(_) | End::Domain(_)))
     }
 
     /// What the arguments ask in one cluster.

@@ -174,6 +174,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_carriage_return_alone_is_no_escape() {
+        assert_eq!(escape_length(b"\\\r\n"), Some(3));
+        assert_eq!(escape_length(b"\\\rx"), None);
+        assert_eq!(escape_length(b"\\u00e9"), Some(6));
+        assert_eq!(escape_length(b"\\ud800"), None);
+    }
+
+    #[test]
     fn folds_lines() {
         let double = [
             ("a\n  b", "a b"),

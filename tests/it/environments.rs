@@ -176,6 +176,23 @@ fn policies_that_are_not_judged_are_said_by_every_command() {
 }
 
 #[test]
+fn a_cluster_without_pods_keeps_no_other_from_answering() {
+    let folder = scratch("one-has-pods");
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}, spec: {containers: [{name: c}]}}";
+    write(
+        &folder,
+        "a/all.yaml",
+        "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}",
+    );
+    write(&folder, "b/all.yaml", pod);
+    let config = "version: 1\nscopes: [{name: a, paths: [a]}, {name: b, paths: [b]}]\n";
+    write(&folder, "npcheck.yaml", config);
+    let answer = run(&folder, &["reach", "any", "any"]);
+    assert_eq!(answer.status, 0, "{answer:?}");
+    assert!(answer.stdout.contains("shop/Pod/web"), "{answer:?}");
+}
+
+#[test]
 fn an_end_that_only_one_cluster_has_is_answered_for_there() {
     let folder = scratch("one-has-entities");
     let pod = "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}, spec: {containers: [{name: c}]}}";
