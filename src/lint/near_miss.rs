@@ -5,7 +5,7 @@
 //! texts are.
 
 use crate::cluster::{Cluster, WorkloadId};
-use crate::k8s::{LabelSelector, Labels, Operator, is_opaque};
+use crate::k8s::{Label, LabelSelector, Labels, Operator, is_opaque};
 use crate::source::{Edit, Span, Spanned};
 
 /// One requirement of a selector that something labelled misses by little; every other one
@@ -14,7 +14,7 @@ use crate::source::{Edit, Span, Spanned};
 pub struct NearMiss<T> {
     /// What has the labels.
     pub of: T,
-    /// Its label, as `key=value`.
+    /// Its label, as `key=value`; the key alone where every value will do.
     pub label: String,
     /// Where that label stands.
     pub defined: Span,
@@ -49,16 +49,14 @@ pub fn nearest_of<'l, T: Copy>(
     let wanted = requirements(selector)?;
     let mut best: Option<(Likeness, NearMiss<T>)> = None;
     for (of, labels) in candidates {
-        let mut failing = wanted
-            .iter()
-            .filter(|(key, value)| labels.get(key) != Some(value.value.as_str()));
-        let (Some((key, value)), None) = (failing.next(), failing.next()) else {
+        let mut failing = wanted.iter().filter(|wanted| !wanted.holds(labels));
+        let (Some(failing), None) = (failing.next(), failing.next()) else {
             continue;
         };
         if !expressions_hold(selector, labels) {
             continue;
         }
-        let Some((likeness, near)) = compare(of, key, value, labels) else {
+        let Some((likeness, near)) = compare_any(of, failing, labels) else {
             continue;
         };
         match &best {
@@ -72,10 +70,9 @@ pub fn nearest_of<'l, T: Copy>(
     best.map(|(_, near)| near)
 }
 
-/// A value that a selector rules out although nobody has it, and the value that was probably
-/// meant.
+/// A value that a selector lists although nobody has it, and the value that was probably meant.
 #[derive(Debug)]
-pub struct IdleExclusion<'s> {
+pub struct IdleValue<'s> {
     /// The key.
     pub key: &'s Spanned<String>,
     /// The value that nobody has.
@@ -88,16 +85,18 @@ pub struct IdleExclusion<'s> {
     pub defined: Span,
 }
 
-/// The first value that an entry with `NotIn` rules out, that no candidate has, and that is a
-/// slip of one that a candidate has.
+/// The first value in a list of this operator, `In` or `NotIn`, that no candidate has, and that
+/// is a slip of one that a candidate has and that is not listed. Of `In` only lists with a value
+/// that somebody has: that a selector matches nothing is another question.
 #[must_use]
-pub fn idle_exclusion<'s>(
+pub fn idle_value<'s>(
     cluster: &Cluster,
     selector: &'s LabelSelector,
+    operator: Operator,
     candidates: &[WorkloadId],
-) -> Option<IdleExclusion<'s>> {
+) -> Option<IdleValue<'s>> {
     let entries = selector.match_expressions.iter();
-    let mut entries = entries.filter(|entry| entry.operator.value == Operator::NotIn);
+    let mut entries = entries.filter(|entry| entry.operator.value == operator);
     entries.find_map(|entry| {
         let with_key = candidates.iter().filter_map(|id| {
             let label = cluster.workload(*id).object.labels.label(&entry.key)?;
@@ -107,12 +106,15 @@ pub fn idle_exclusion<'s>(
         let is_idle = |value: &&Spanned<String>| {
             !is_opaque(value) && known.iter().all(|(_, label)| label.value != value.value)
         };
-        let is_ruled_out = |label: &str| entry.values.iter().any(|value| value.value == label);
+        if operator == Operator::In && entry.values.iter().all(|value| is_idle(&value)) {
+            return None;
+        }
+        let is_listed = |label: &str| entry.values.iter().any(|value| value.value == label);
         entry.values.iter().filter(is_idle).find_map(|value| {
             let meant = known.iter().find(|(_, label)| {
-                !is_ruled_out(label) && (same_form(value, label) || is_typo(value, label))
+                !is_listed(label) && (same_form(value, label) || is_typo(value, label))
             })?;
-            Some(IdleExclusion {
+            Some(IdleValue {
                 key: &entry.key,
                 value,
                 of: meant.0,
@@ -131,37 +133,85 @@ enum Likeness {
     Typo,
 }
 
-type Wanted<'s> = (&'s Spanned<String>, &'s Spanned<String>);
+/// A key that a selector asks for, and the values that it may have; any where there are none.
+struct Wanted<'s> {
+    key: &'s Spanned<String>,
+    values: Vec<&'s Spanned<String>>,
+}
 
-/// The requirements that ask for one value; `None` if the selector has none of them, or
-/// text that another tool fills in.
+impl Wanted<'_> {
+    fn holds(&self, labels: &Labels) -> bool {
+        let label = labels.get(self.key);
+        label.is_some_and(|label| {
+            self.values.is_empty() || self.values.iter().any(|value| value.value == label)
+        })
+    }
+}
+
+/// The requirements that ask for a label; `None` if the selector has none of them, or text
+/// that another tool fills in.
 fn requirements(selector: &LabelSelector) -> Option<Vec<Wanted<'_>>> {
     if selector.is_opaque() {
         return None;
     }
-    let labels = selector
-        .match_labels
-        .iter()
-        .map(|label| (&label.key, &label.value));
-    let expressions =
-        selector
-            .match_expressions
-            .iter()
-            .filter_map(|entry| match entry.values.as_slice() {
-                [value] if entry.operator.value == Operator::In => Some((&entry.key, value)),
-                _ => None,
-            });
+    let labels = selector.match_labels.iter().map(|label| Wanted {
+        key: &label.key,
+        values: vec![&label.value],
+    });
+    let entries = selector.match_expressions.iter();
+    let entries = entries.filter(|entry| asks_for_label(entry.operator.value));
+    let expressions = entries.map(|entry| Wanted {
+        key: &entry.key,
+        values: entry.values.iter().collect(),
+    });
     let wanted: Vec<Wanted<'_>> = labels.chain(expressions).collect();
     (!wanted.is_empty()).then_some(wanted)
 }
 
+fn asks_for_label(operator: Operator) -> bool {
+    matches!(operator, Operator::In | Operator::Exists)
+}
+
 /// Whether the requirements that [`requirements`] leaves aside hold.
 fn expressions_hold(selector: &LabelSelector, labels: &Labels) -> bool {
-    let mut rest = selector
-        .match_expressions
-        .iter()
-        .filter(|entry| entry.operator.value != Operator::In || entry.values.len() != 1);
+    let entries = selector.match_expressions.iter();
+    let mut rest = entries.filter(|entry| !asks_for_label(entry.operator.value));
     rest.all(|entry| entry.holds(labels.get(&entry.key)))
+}
+
+/// What a workload has instead of one of the values, the most alike; of the key alone, where
+/// every value will do.
+fn compare_any<T: Copy>(
+    of: T,
+    wanted: &Wanted<'_>,
+    labels: &Labels,
+) -> Option<(Likeness, NearMiss<T>)> {
+    if wanted.values.is_empty() {
+        return compare_key(of, wanted.key, labels);
+    }
+    let values = wanted.values.iter();
+    let found = values.filter_map(|value| compare(of, wanted.key, value, labels));
+    found.min_by_key(|(likeness, _)| *likeness)
+}
+
+fn compare_key<T: Copy>(
+    of: T,
+    key: &Spanned<String>,
+    labels: &Labels,
+) -> Option<(Likeness, NearMiss<T>)> {
+    let is_near = |label: &&Label| same_form(key, &label.key) || is_typo(key, &label.key);
+    let label = labels.iter().find(is_near)?;
+    let near = NearMiss {
+        of,
+        label: label.key.value.clone(),
+        defined: label.key.span,
+        edit: Edit {
+            span: key.span,
+            replacement: label.key.value.clone(),
+        },
+        difference: "the key is spelled differently",
+    };
+    Some((Likeness::Typo, near))
 }
 
 fn compare<T: Copy>(
@@ -170,7 +220,7 @@ fn compare<T: Copy>(
     value: &Spanned<String>,
     labels: &Labels,
 ) -> Option<(Likeness, NearMiss<T>)> {
-    let near = |wanted: Span, replacement: &str, label: &crate::k8s::Label, difference| NearMiss {
+    let near = |wanted: Span, replacement: &str, label: &Label, difference| NearMiss {
         of,
         label: format!("{}={}", label.key, label.value),
         defined: label.value.span,

@@ -3,7 +3,7 @@
 use crate::cluster::platform;
 use crate::cluster::{NAMESPACE_NAME_LABEL, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::k8s::{LabelSelector, Operator};
+use crate::k8s::{LabelSelector, Operator, PeerPlace};
 use crate::lint::near_miss::{self, NearMiss};
 use crate::lint::plugin_selectors::{PluginSelector, plugin_selectors};
 use crate::lint::{Category, Context, Rule, RuleMeta, Settings, declare_rule, pod_selectors};
@@ -93,6 +93,7 @@ impl Rule for UnmatchedNamespaceSelector {
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let mut unmatched: BTreeMap<String, Vec<Place<'_>>> = BTreeMap::new();
+        let mut idle = Vec::new();
         for id in cx.cluster.policy_ids() {
             let policy = &cx.cluster.policy(id).object;
             for place in policy
@@ -103,6 +104,9 @@ impl Rule for UnmatchedNamespaceSelector {
                     continue;
                 };
                 if matches_something(cx, selector) {
+                    if let Some(finding) = idle_name(cx, id, &place) {
+                        idle.push(finding);
+                    }
                     continue;
                 }
                 unmatched
@@ -172,6 +176,9 @@ impl Rule for UnmatchedNamespaceSelector {
                 .collect();
             cx.report(pod_selectors::with_repeats(finding, cx, &others));
         }
+        for finding in idle {
+            cx.report(finding);
+        }
         for place in plugin_selectors(cx.cluster) {
             if let Some(finding) = of_plugin(cx, &place) {
                 cx.report(finding);
@@ -236,32 +243,61 @@ fn near_miss(cx: &Context<'_>, selector: &LabelSelector) -> Option<NearMiss<Name
         .filter(|near| !is_own_name(cx, near))
 }
 
+/// A name in a list of several that no namespace has, beside some that there are.
+fn idle_name(cx: &Context<'_>, id: PolicyId, place: &PeerPlace<'_>) -> Option<Diagnostic> {
+    let selector = place.peer.namespace_selector.get()?;
+    let (written, meant) = near_name(cx, selector)?;
+    let path = format!("{}.namespaceSelector", place.path());
+    let message = format!("no namespace is called `{written}`, so this value matches nobody");
+    let finding = cx
+        .policy_finding(id, path, written.span, message)
+        .label(format!("there is a namespace `{meant}`"))
+        .help(format!("did you mean `{meant}`?"));
+    Some(finding.fix(Fix {
+        title: format!("select namespace `{meant}`"),
+        class: FixClass::Widening,
+        edits: vec![Edit {
+            span: written.span,
+            replacement: meant,
+        }],
+    }))
+}
+
+/// The names of namespaces that a selector asks for, where it asks for nothing else.
+fn asked_names(selector: &LabelSelector) -> Vec<&Spanned<String>> {
+    let is_name = |key: &str| key == NAMESPACE_NAME_LABEL;
+    let entries = selector.match_expressions.as_slice();
+    match (selector.match_labels.as_slice(), entries) {
+        ([label], []) if is_name(&label.key) => vec![&label.value],
+        ([], [entry]) if is_name(&entry.key) && entry.operator.value == Operator::In => {
+            entry.values.iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// The namespace that is declared, or that every cluster has, whose name nearly is the one that
 /// a selector asks for. Of names that differ by a word or a number nothing is said, nor of one
 /// that something else speaks of: two environments have such names on purpose.
 fn near_name(cx: &Context<'_>, selector: &LabelSelector) -> Option<(Spanned<String>, String)> {
     const ALWAYS_THERE: [&str; 3] = ["default", "kube-public", "kube-system"];
-    let ([label], []) = (
-        selector.match_labels.as_slice(),
-        selector.match_expressions.as_slice(),
-    ) else {
-        return None;
-    };
     let cluster = cx.cluster;
-    let name = &label.value;
-    let is_name = label.key.value == NAMESPACE_NAME_LABEL;
-    if !is_name || cluster.namespace_by_name(name).is_some() {
-        return None;
-    }
-    let declared = cluster.namespaces().iter();
-    let declared = declared.filter(|namespace| namespace.declared.is_some());
-    let known = declared.map(|namespace| namespace.name.as_str());
-    let mut near = known
-        .chain(ALWAYS_THERE)
-        .filter(|known| near_miss::is_typo(name, known));
-    let first = near.next()?;
-    near.all(|other| other == first)
-        .then(|| (name.clone(), first.to_owned()))
+    let names = asked_names(selector);
+    let is_asked_for = |known: &str| names.iter().any(|name| name.value == known);
+    names.iter().find_map(|name| {
+        if cluster.namespace_by_name(name).is_some() || platform::makes_namespace(name) {
+            return None;
+        }
+        let declared = cluster.namespaces().iter();
+        let declared = declared.filter(|namespace| namespace.declared.is_some());
+        let known = declared.map(|namespace| namespace.name.as_str());
+        let mut near = known
+            .chain(ALWAYS_THERE)
+            .filter(|known| !is_asked_for(known) && near_miss::is_typo(name, known));
+        let first = near.next()?;
+        near.all(|other| other == first)
+            .then(|| ((*name).clone(), first.to_owned()))
+    })
 }
 
 /// Whether the label says the name of its namespace.

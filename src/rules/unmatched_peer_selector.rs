@@ -7,7 +7,8 @@ use crate::engine::PolicyRef;
 use crate::k8s::{self, Label, LabelSelector, NAMESPACE_NAME_LABEL, Operator, PeerPlace};
 use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss};
+use crate::lint::near_miss::{self, IdleValue};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 use crate::source::Edit;
 
 declare_rule! {
@@ -145,7 +146,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         Some(namespace_selector) => cx.engine.matching_namespaces(namespace_selector),
         None => vec![cluster.policy(id).namespace],
     };
-    if let Some(finding) = idle_exclusion(cx, id, place, &namespaces) {
+    for finding in idle_values(cx, id, place, &namespaces) {
         cx.report(finding);
     }
     if !cx.labelled().may_match(&namespaces, selector).is_empty() {
@@ -265,40 +266,65 @@ fn judge(cx: &Context<'_>, peer: &PodPeer<'_>) -> Option<Diagnostic> {
     }
 }
 
-/// A finding about a value that the peer rules out and that nobody has.
-fn idle_exclusion(
+/// Findings about values that the peer lists, or rules out, and that nobody has.
+fn idle_values(
     cx: &Context<'_>,
     id: PolicyId,
     place: &PeerPlace<'_>,
     namespaces: &[NamespaceId],
-) -> Option<Diagnostic> {
-    let cluster = cx.cluster;
-    let (_, selector) = place.peer.selectors()?;
-    let selector = selector?;
-    let mut entries = selector.match_expressions.iter();
-    if !entries.any(|entry| entry.operator.value == Operator::NotIn) {
-        return None;
-    }
-    let workloads: Vec<WorkloadId> = workloads(cluster, namespaces).collect();
-    let idle = near_miss::idle_exclusion(cluster, selector, &workloads)?;
-    let (key, value, meant) = (idle.key, idle.value, &idle.meant);
+) -> Vec<Diagnostic> {
+    let selector = place.peer.selectors().and_then(|(_, pods)| pods);
+    let Some(selector) = selector.filter(|it| !it.match_expressions.is_empty()) else {
+        return Vec::new();
+    };
+    let workloads: Vec<WorkloadId> = workloads(cx.cluster, namespaces).collect();
     let path = format!("{}.podSelector", place.path());
-    let message = format!("`{key} notin ({value})` excludes nobody: no pod has `{key}={value}`");
-    let name = cluster.workload_name(idle.of);
+    let operators = [Operator::NotIn, Operator::In].into_iter();
+    let found = operators.filter_map(|operator| {
+        let idle = near_miss::idle_value(cx.cluster, selector, operator, &workloads)?;
+        Some(of_idle_value(cx, id, &path, operator, &idle))
+    });
+    found.collect()
+}
+
+fn of_idle_value(
+    cx: &Context<'_>,
+    id: PolicyId,
+    path: &str,
+    operator: Operator,
+    idle: &IdleValue<'_>,
+) -> Diagnostic {
+    let (key, value, meant) = (idle.key, idle.value, &idle.meant);
+    let rules_out = operator == Operator::NotIn;
+    let (message, label, title, class) = match rules_out {
+        true => (
+            format!("`{key} notin ({value})` excludes nobody: no pod has `{key}={value}`"),
+            "nobody has this value, so that everybody gets through",
+            format!("rule out `{meant}`"),
+            FixClass::Narrowing,
+        ),
+        false => (
+            format!("no pod has `{key}={value}`, so this value allows nothing"),
+            "matches no pod",
+            format!("list `{meant}`"),
+            FixClass::Widening,
+        ),
+    };
+    let name = cx.cluster.workload_name(idle.of);
     let finding = cx
         .policy_finding(id, path, value.span, message)
         .with_severity(Severity::Warning)
-        .label("nobody has this value, so that everybody gets through")
+        .label(label)
         .related(idle.defined, format!("`{name}` has `{key}={meant}`"))
         .help(format!("did you mean `{meant}`?"));
-    Some(finding.fix(Fix {
-        title: format!("rule out `{meant}`"),
-        class: FixClass::Narrowing,
+    finding.fix(Fix {
+        title,
+        class,
         edits: vec![Edit {
             span: value.span,
             replacement: meant.clone(),
         }],
-    }))
+    })
 }
 
 fn workloads<'c>(
