@@ -5,16 +5,16 @@
 //! could be meant for a resolver counts, as a false alarm costs more than silence.
 
 use super::isolated_pods::IsolatedPods;
-use super::{Context, Settings, addresses};
+use super::{Context, Settings, addresses, hypothetical};
 use crate::cluster::platform::{self, KnownPods, Role};
-use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, WorkloadId};
+use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::program::Ports;
-use crate::engine::{ConnectionSet, Endpoint, Engine, NamespaceView, PodView};
+use crate::engine::{ConnectionSet, Endpoint, Engine};
 use crate::k8s::{
-    Direction, IpBlock, Label, LabelSelector, Labels, NetworkPolicyPeer, NetworkPolicyPort,
-    NetworkPolicyRule, PortReference, Protocol, Truth, is_opaque,
+    Direction, IpBlock, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
+    PortReference, Protocol, Truth, is_opaque,
 };
-use crate::source::{Span, Spanned};
+use crate::source::Span;
 use ipnet::IpNet;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -49,7 +49,7 @@ pub fn are_dns_ports(ports: &Ports<'_>) -> bool {
 pub const OPENSHIFT_HOME: &str = "openshift-dns";
 
 /// The resolvers that a cluster of this platform may have, where selectors see them.
-fn resolvers(cluster: &Cluster) -> impl Iterator<Item = &'static KnownPods> {
+pub fn resolvers(cluster: &Cluster) -> impl Iterator<Item = &'static KnownPods> {
     let known = platform::known_pods(cluster.platform(), Role::Resolver);
     known.filter(|pods| !pods.is_on_host_network)
 }
@@ -268,31 +268,14 @@ pub fn listens_for_dns(cluster: &Cluster, id: WorkloadId) -> bool {
 
 /// Asks about the pod of a resolver that most clusters have, whether or not it is among the
 /// manifests.
-fn with_resolver<T>(
+pub fn with_resolver<T>(
     cluster: &Cluster,
     resolver: &KnownPods,
     span: Span,
-    ask: impl Fn(&Endpoint<'_>) -> T,
+    ask: impl FnOnce(&Endpoint<'_>) -> T,
 ) -> T {
-    let label = |key: &str, value: &str| Label {
-        key: Spanned::new(key.to_owned(), span),
-        value: Spanned::new(value.to_owned(), span),
-    };
-    let namespace = resolver.namespaces[0];
-    let labels = resolver.labels.iter();
-    let labels = labels.map(|(key, value)| label(key, value));
-    let labels = Labels::new(labels.collect());
-    let hypothetical = Labels::new(vec![label(NAMESPACE_NAME_LABEL, namespace)]);
-    let view = match cluster.namespace_by_name(namespace) {
-        Some(id) => NamespaceView::of(cluster, id),
-        None => NamespaceView {
-            id: None,
-            name: namespace,
-            labels: &hypothetical,
-            are_labels_known: false,
-        },
-    };
-    ask(&Endpoint::Pod(PodView::hypothetical(view, &labels)))
+    let labels = hypothetical::labels(resolver.labels.iter().copied(), span);
+    hypothetical::with_pod(cluster, resolver.namespaces[0], &labels, span, ask)
 }
 
 /// The protocols over which DNS is among the connections.

@@ -10,7 +10,10 @@ use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::FixClass;
 use crate::engine::program::End;
 use crate::engine::{Endpoint, Engine, NamespaceView, PodView, PolicyRef};
-use crate::k8s::{Direction, LabelSelector, Labels, NetworkPolicy, Truth, Workload, WorkloadKind};
+use crate::k8s::{
+    Direction, LabelSelector, Labels, NetworkPolicy, NetworkPolicyRule, Truth, Workload,
+    WorkloadKind,
+};
 use crate::source::Span;
 
 /// Another policy of the namespace that isolates all pods of this one in a direction,
@@ -64,6 +67,31 @@ pub fn class_of_isolating(
         FixClass::Narrowing
     };
     isolated.all(|other| other == first).then_some(class)
+}
+
+/// The egress rules of a workload; `None` where it is not isolated, or not by NetworkPolicies
+/// alone that say everything.
+#[must_use]
+pub fn egress_rules<'c>(
+    cx: &Context<'c>,
+    workload: WorkloadId,
+) -> Option<Vec<&'c NetworkPolicyRule>> {
+    let policies = cx.engine.isolated_by(workload, Direction::Egress);
+    if policies.is_empty() || !cx.engine.cluster_policies_on(workload).is_empty() {
+        return None;
+    }
+    let mut rules = Vec::new();
+    for policy in policies {
+        let PolicyRef::Network(id) = policy else {
+            return None;
+        };
+        let policy = &cx.cluster.policy(id).object;
+        if policy.meta.opaque.is_some() {
+            return None;
+        }
+        rules.extend(policy.rules(Direction::Egress));
+    }
+    Some(rules)
 }
 
 /// Whether the policies isolate a pod without labels, which is what a default deny does:

@@ -26,6 +26,7 @@ pub mod entrance;
 pub mod exposure;
 mod facts;
 pub mod homes;
+pub mod hypothetical;
 mod labelled;
 pub mod isolated_pods;
 pub mod isolation;

@@ -2,10 +2,9 @@
 
 use crate::cluster::{NamespaceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::PolicyRef;
 use crate::k8s::{Direction, NetworkPolicyPeer, NetworkPolicyRule, Protocol, Workload};
 use crate::lint::references::{self, OutsideReference};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, entrance};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, entrance, isolation};
 use std::collections::{BTreeMap, BTreeSet};
 
 declare_rule! {
@@ -109,7 +108,7 @@ impl Rule for ManagedServiceBlocked {
             if !pod.meta.is_accepted || pod.host_network {
                 continue;
             }
-            let Some(rules) = rules(cx, workload) else {
+            let Some(rules) = isolation::egress_rules(cx, workload) else {
                 continue;
             };
             let users = users.get_or_insert_with(|| users_of_maps(cx, id));
@@ -143,27 +142,6 @@ fn users_of_maps<'c>(cx: &Context<'c>, id: NamespaceId) -> BTreeMap<&'c str, usi
         }
     }
     users
-}
-
-/// The egress rules of a workload; `None` where it is not isolated, or not by NetworkPolicies
-/// alone that say everything.
-fn rules<'c>(cx: &Context<'c>, workload: WorkloadId) -> Option<Vec<&'c NetworkPolicyRule>> {
-    let policies = cx.engine.isolated_by(workload, Direction::Egress);
-    if policies.is_empty() || !cx.engine.cluster_policies_on(workload).is_empty() {
-        return None;
-    }
-    let mut rules = Vec::new();
-    for policy in policies {
-        let PolicyRef::Network(id) = policy else {
-            return None;
-        };
-        let policy = &cx.cluster.policy(id).object;
-        if policy.meta.opaque.is_some() {
-            return None;
-        }
-        rules.extend(policy.rules(Direction::Egress));
-    }
-    Some(rules)
 }
 
 /// Whether a rule opens a port to some address, or to pods that may hand it on.

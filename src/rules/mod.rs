@@ -63,6 +63,7 @@ mod missing_namespace;
 mod name_contradicts_effect;
 mod no_default_deny;
 mod one_sided_flow;
+mod operator_blocked;
 mod overlay_narrows_peer;
 mod overlay_selects_service;
 mod overridden_rule;
@@ -70,9 +71,11 @@ mod partial_service_match;
 mod patch_without_target;
 mod policy_of_another_cni;
 mod redundant_rule;
+mod resolver_blocked;
 mod scrape_blocked;
 mod service_cut_off;
 mod service_port_not_pod_port;
+mod sidecar_cut_off;
 mod single_stack_cidr;
 mod snat_source_cidr;
 mod split_rule;
@@ -153,6 +156,7 @@ pub const ALL: &[&dyn Rule] = &[
     &name_contradicts_effect::NameContradictsEffect,
     &no_default_deny::NoDefaultDeny,
     &one_sided_flow::OneSidedFlow,
+    &operator_blocked::OperatorBlocked,
     &overlay_narrows_peer::OverlayNarrowsPeer,
     &overlay_selects_service::OverlaySelectsService,
     &overridden_rule::OverriddenRule,
@@ -160,9 +164,11 @@ pub const ALL: &[&dyn Rule] = &[
     &patch_without_target::PatchWithoutTarget,
     &policy_of_another_cni::PolicyOfAnotherCni,
     &redundant_rule::RedundantRule,
+    &resolver_blocked::ResolverBlocked,
     &scrape_blocked::ScrapeBlocked,
     &service_cut_off::ServiceCutOff,
     &service_port_not_pod_port::ServicePortNotPodPort,
+    &sidecar_cut_off::SidecarCutOff,
     &single_stack_cidr::SingleStackCidr,
     &snat_source_cidr::SnatSourceCidr,
     &split_rule::SplitRule,

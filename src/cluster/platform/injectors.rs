@@ -47,6 +47,71 @@ pub struct ProxyPort {
     pub number: u16,
 }
 
+/// A container that an injector puts into pods and that does its work only where it reaches
+/// its control plane.
+#[derive(Debug, PartialEq, Eq)]
+pub struct InjectedClient {
+    /// The container, as people call it.
+    pub container: &'static str,
+    /// What it has to reach.
+    pub server: &'static str,
+    /// A word of the names that people give the namespace and the pods of the server.
+    pub word: &'static str,
+    /// The ports that the server listens on, over TCP; it has to reach all or one of them.
+    pub ports: &'static [u16],
+}
+
+/// developer.hashicorp.com, "Vault Agent Injector", and the default of Vault's listener.
+const VAULT: InjectedClient = InjectedClient {
+    container: "the Vault agent",
+    server: "Vault",
+    word: "vault",
+    ports: &[8200],
+};
+
+/// istio.io, "Application Requirements", ports used by Istio: XDS and CA services.
+const ISTIO: InjectedClient = InjectedClient {
+    container: "Istio's proxy",
+    server: "istiod",
+    word: "istio",
+    ports: &[15010, 15012],
+};
+
+/// linkerd/linkerd2, charts/linkerd-control-plane: identity, destination, policy.
+const LINKERD: InjectedClient = InjectedClient {
+    container: "Linkerd's proxy",
+    server: "Linkerd's control plane",
+    word: "linkerd",
+    ports: &[8080, 8086, 8090],
+};
+
+/// dapr/dapr, charts/dapr: the API of the control plane, placement, Sentry.
+const DAPR: InjectedClient = InjectedClient {
+    container: "the Dapr sidecar",
+    server: "Dapr's control plane",
+    word: "dapr",
+    ports: &[6500, 50001, 50005],
+};
+
+/// The containers that injectors put into a pod and that have to reach a control plane.
+#[must_use]
+pub fn injected_clients(
+    namespace: &Labels,
+    namespace_annotations: &Labels,
+    pod: &Labels,
+    annotations: &Labels,
+) -> Vec<&'static InjectedClient> {
+    let is_true = |key: &str| annotations.get(key) == Some("true");
+    let wanted = [
+        (is_true("vault.hashicorp.com/agent-inject"), &VAULT),
+        (wants_istio(namespace, pod, annotations), &ISTIO),
+        (wants_linkerd(namespace_annotations, annotations), &LINKERD),
+        (is_true("dapr.io/enabled"), &DAPR),
+    ];
+    let wanted = wanted.into_iter().filter(|(is_wanted, _)| *is_wanted);
+    wanted.map(|(_, client)| client).collect()
+}
+
 /// The port at which Istio's agent serves its own metrics together with those of the
 /// application (istio.io, "Prometheus", metrics merging).
 pub const MERGED_METRICS_PORT: u16 = 15020;

@@ -10,19 +10,22 @@ mod injectors;
 mod managed_services;
 mod namespaces;
 mod operands;
+mod operators;
 mod pods;
 mod ranges;
 mod recognition;
 
 pub use distribution::Distribution;
 pub use injectors::{
-    Injected, MERGED_METRICS_PORT, ProxyPort, has_istio_proxy, injected, proxy_ports,
+    Injected, InjectedClient, MERGED_METRICS_PORT, ProxyPort, has_istio_proxy, injected,
+    injected_clients, proxy_ports,
 };
 pub use managed_services::{is_managed_service, port_of_scheme};
 pub use namespaces::{
     Known, has_all_labels_known, has_label, labels_of, makes_namespace, sets_label,
 };
 pub use operands::{Operand, operands_of};
+pub use operators::{Operator, operator_of};
 pub use pods::{KnownPods, Role, known_pods};
 pub use ranges::{Ranges, ranges};
 pub use recognition::{Evidence, Recognition};

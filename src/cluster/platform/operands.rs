@@ -102,8 +102,7 @@ impl Value {
                 Some("") => true,
                 // Operators put their own words before or behind the object's name.
                 Some(_) => text.contains(name),
-                None if *option == "{}" => text == name,
-                None => text == *option,
+                None => text == with_name(option, name),
             })
     }
 
@@ -111,6 +110,11 @@ impl Value {
     fn is(&self, text: &str, name: &str) -> bool {
         matches!(self.options.as_slice(), [one] if !one.ends_with('*') && self.may_be(text, name))
     }
+}
+
+/// A value with the name of the object in its place.
+fn with_name(option: &str, name: &str) -> String {
+    option.replace("{}", name)
 }
 
 impl Operand {
@@ -130,8 +134,7 @@ impl Operand {
         let name = &object.meta.name;
         let labels = self.labels.iter().filter_map(|(key, value)| {
             let text = match value.options.as_slice() {
-                ["{}"] => name.value.clone(),
-                [one] if !one.ends_with('*') => (*one).to_owned(),
+                [one] if !one.ends_with('*') => with_name(one, &name.value),
                 _ => return None,
             };
             Some(Label {
@@ -231,6 +234,8 @@ mod tests {
             ("{}*", "main-0", true, false),
             ("{}*", "other", false, false),
             ("*", "other", true, false),
+            ("{}-db", "main-db", true, true),
+            ("{}-db", "main", false, false),
             ("a|b", "b", true, false),
             ("a", "a", true, true),
         ] {
