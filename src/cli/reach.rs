@@ -3,6 +3,7 @@
 //! Refuses to judge: it puts the question to the engine pair by pair, and brings pairs
 //! with one outcome for one reason together.
 
+mod built;
 mod change;
 pub(super) mod complaint;
 mod entrance;
@@ -28,7 +29,7 @@ use crate::output::{
     Why, display_name,
 };
 use crate::source::{SourceId, SourceMap};
-use crate::workspace::{ClusterView, Workspace};
+use crate::workspace::{BuiltObjects, ClusterView, Workspace};
 use clap::{Args, ValueEnum};
 use group::{Group, Piece};
 use std::collections::BTreeSet;
@@ -350,7 +351,8 @@ impl<'q> Question<'q> {
         let plugins = OtherPlugins::new(self.scene.cluster);
         let differences = PluginDifferences::new(self.scene.cluster, &plugins);
         let groups = groups.into_iter();
-        let answer = |group| self.answer(group, explains, &differences);
+        let built = BuiltObjects::new(self.scene.view.part());
+        let answer = |group| self.answer(group, explains, &differences, &built);
         groups.map(answer).collect()
     }
 
@@ -384,6 +386,7 @@ impl<'q> Question<'q> {
         group: Group<'s>,
         explains: bool,
         differences: &PluginDifferences<'s, '_>,
+        built: &BuiltObjects<'s>,
     ) -> ReachAnswer<'s> {
         let cluster = self.scene.cluster;
         let (from, to) = (&group.example.0, &group.example.1);
@@ -428,6 +431,7 @@ impl<'q> Question<'q> {
             asked: group.asked.connections.clone(),
             translations: group.asked.translations.clone(),
             dead_ends: group.asked.dead_ends.clone(),
+            built: built::built(self.scene, built, [from, to], &group.explanation),
             why: Why {
                 from: name(&sources, from, &self.from),
                 to: name(&destinations, to, &self.to),
@@ -469,7 +473,10 @@ fn report<'q>(
             .iter_mut()
             .find(|(known, _)| are_alike(known, &answers));
         match agreeing {
-            Some((_, clusters)) => clusters.push(name),
+            Some((known, clusters)) => {
+                built::join(known, answers);
+                clusters.push(name);
+            }
             None => told.push((answers, vec![name])),
         }
     }
@@ -482,6 +489,10 @@ fn report<'q>(
     let mut answers = Vec::new();
     for (of_clusters, clusters) in told {
         answers.extend(of_clusters.into_iter().map(|answer| ReachAnswer {
+            built: match has_several {
+                true => answer.built,
+                false => built::of_one_cluster(answer.built),
+            },
             clusters: match has_several {
                 true => clusters.clone(),
                 false => Vec::new(),

@@ -23,6 +23,7 @@ mod page;
 mod paths;
 mod place;
 mod reach;
+mod reach_built;
 mod reach_json;
 mod reach_misses;
 mod reach_missing;
@@ -51,8 +52,8 @@ pub use not_judged::{display_name, not_judged_lines};
 pub use paths::{CutAnswer, PathsAnswer, PathsFormat, PathsReport};
 pub use place::{Fingerprints, RepositoryRoot};
 pub use reach::{
-    Change, ChangedPlace, Detail, Ends, IngressEntrance, OpenedFlow, ReachAnswer, ReachFormat,
-    ReachOutcome, ReachReport, Why,
+    BuiltEnd, Change, ChangedPlace, Detail, Ends, IngressEntrance, OpenedFlow, ReachAnswer,
+    ReachFormat, ReachOutcome, ReachReport, Why,
 };
 #[cfg(feature = "internals")]
 pub use rule_page::rule_index;

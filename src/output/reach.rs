@@ -8,7 +8,7 @@ use crate::cluster::Cluster;
 use crate::engine::{ConnectionSet, Explanation, PluginDifference, SetAside};
 use crate::k8s::Direction;
 use crate::source::{SourceMap, Span};
-use crate::workspace::NotJudged;
+use crate::workspace::{ChangedObject, NotJudged};
 use std::io::{self, Write};
 
 /// The answer to one question.
@@ -126,6 +126,18 @@ pub struct ReachAnswer<'a> {
     pub dead_ends: Vec<String>,
     /// Why, by the example of one of the pairs.
     pub why: Why<'a>,
+    /// The ends and the policies of the explanation that are deployed otherwise than they are
+    /// written, each once: the ends first.
+    pub built: Vec<BuiltEnd<'a>>,
+}
+
+/// An object of an explanation that a build made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuiltEnd<'a> {
+    /// The clusters in which it is made so; none if the tree holds only one.
+    pub clusters: Vec<&'a str>,
+    /// What it is made from and what changed it.
+    pub object: &'a ChangedObject,
 }
 
 impl ReachAnswer<'_> {

@@ -8,7 +8,7 @@ mod form;
 use super::address::range_name;
 use super::json::write_value;
 use super::not_judged;
-use super::reach::{Change, Ends, ReachAnswer, ReachReport, Why};
+use super::reach::{BuiltEnd, Change, Ends, ReachAnswer, ReachReport, Why};
 use super::reach_places::{miss_span, peer_span, port_span};
 use super::reach_plugin;
 use super::reach_text::side_outcome;
@@ -21,9 +21,9 @@ use crate::engine::{
 use crate::k8s::{Action, ClusterPolicyKind, Direction, Product, Tier, Truth};
 use crate::source::Span;
 use form::{
-    Answer, ChangeOut, ChangedPlace, Decided, Difference, EntranceOut, Explained, MissOut, Missing,
-    NotEnforced, Opened, Peer, Place, Policy, PortEntry, Ports, Report, Rule, RuleId, Side,
-    TierOut, WayOut,
+    Answer, BuiltOut, ChangeOut, ChangedPlace, Decided, Difference, EntranceOut, Explained,
+    MissOut, Missing, NotEnforced, Opened, Peer, Place, Policy, PortEntry, Ports, Report, Rule,
+    RuleId, Side, StepOut, TierOut, WayOut,
 };
 use std::io::{self, Write};
 
@@ -120,11 +120,26 @@ impl<'r> Facts<'r, '_> {
                 location: self.place(entrance.span),
                 is_open: entrance.is_open,
             }),
+            built: answer.built.iter().map(|it| self.built(it)).collect(),
             not_enforced: why
                 .set_aside
                 .iter()
                 .map(|it| said.set_aside(it, why))
                 .collect(),
+        }
+    }
+
+    fn built(self, built: &'r BuiltEnd<'_>) -> BuiltOut<'r> {
+        let by = built.object.by.iter().map(|step| StepOut {
+            field: step.field,
+            entry: step.entry,
+            location: self.place(step.span),
+        });
+        BuiltOut {
+            object: &built.object.name,
+            clusters: &built.clusters,
+            location: self.place(built.object.document),
+            by: by.collect(),
         }
     }
 

@@ -9,7 +9,7 @@ mod side;
 use super::address::range_name;
 use super::reach::{Detail, Ends, ReachAnswer, ReachOutcome, ReachReport};
 use super::reach_words::{Words, ports};
-use super::{Escaped, Role, Style};
+use super::{Escaped, Role, Style, count, reach_built};
 use crate::engine::{Address, ConnectionSet, SideTrace, Way};
 use crate::k8s::Direction;
 use crate::source::Span;
@@ -22,6 +22,9 @@ const MAX_REASONED: usize = 12;
 /// How many names of a group are shown on its first line, and below it.
 const MAX_NAMES: usize = 4;
 const MAX_LISTED: usize = 12;
+
+/// How many built objects are shown.
+const MAX_BUILT: usize = 6;
 
 /// How many missing things are shown.
 const MAX_MISSING: usize = 6;
@@ -176,6 +179,7 @@ impl Page<'_, '_> {
             return Ok(());
         }
         self.ways(&asked, out)?;
+        self.built(out)?;
         self.missing(&asked, out)?;
         for (direction, set_aside) in &answer.why.set_aside {
             let (words, span) = self.words.set_aside(*direction, set_aside);
@@ -222,6 +226,33 @@ impl Page<'_, '_> {
                 writeln!(out, "  over {source} -> {destination}")?;
             }
             out.write_all(&text)?;
+        }
+        Ok(())
+    }
+
+    /// What the files of the explanation do not show: that a build changes what stands there.
+    fn built(&self, out: &mut dyn Write) -> io::Result<()> {
+        let answer = self.answer;
+        let most = match self.detail {
+            Detail::Everything => usize::MAX,
+            Detail::Reasons | Detail::Answer => MAX_BUILT,
+        };
+        for built in answer.built.iter().take(most) {
+            let made = reach_built::made(built.object, self.report.sources);
+            let line = match built.clusters.len() < answer.clusters.len() {
+                true => format!(
+                    "{} in {}: {made}",
+                    built.object.name,
+                    built.clusters.join(", ")
+                ),
+                false => format!("{}: {made}", built.object.name),
+            };
+            writeln!(out, "  {}", self.style.paint(Role::Faint, Escaped(&line)))?;
+        }
+        if answer.built.len() > most {
+            let more = count(answer.built.len() - most, "other built object");
+            let line = format!("... and {more} (-v shows all)");
+            writeln!(out, "  {}", self.style.paint(Role::Faint, line))?;
         }
         Ok(())
     }

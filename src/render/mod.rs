@@ -24,6 +24,7 @@ mod wanted;
 
 pub use chart::{Chart, is_rendered};
 pub(crate) use library::Library;
+pub use resource::Step;
 pub use roots::{Build, ChangedObject, Deployment, Root, RootKind, Written, charts, deployment};
 pub use told::BROKEN_BUILD;
 pub use wanted::{is_manifest, wanted};

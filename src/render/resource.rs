@@ -58,11 +58,13 @@ pub(crate) enum Behavior {
 
 /// A part of a kustomization that changed an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Step {
+pub struct Step {
     /// The field: `patches`, `labels`, `namespace` and so on.
-    pub(crate) field: &'static str,
+    pub field: &'static str,
+    /// Which entry of a field that is a list of patches, counted from 1; `None` for other fields.
+    pub entry: Option<u32>,
     /// The text in the kustomization.
-    pub(crate) span: Span,
+    pub span: Span,
 }
 
 impl<'t> Resource<'t> {
@@ -151,7 +153,12 @@ impl<'t> Resource<'t> {
 
     /// Notes who changed it.
     pub(crate) fn step(&mut self, field: &'static str, span: Span) {
-        let step = Step { field, span };
+        let entry = None;
+        self.patched(Step { field, entry, span });
+    }
+
+    /// Notes which patch changed it.
+    pub(crate) fn patched(&mut self, step: Step) {
         if self.steps.last() != Some(&step) {
             self.steps.push(step);
         }

@@ -14,7 +14,7 @@ use super::chart::{Chart, is_of_chart};
 use super::flux::{self, OwnSources};
 use super::kustomize::{Fault, Kustomization, Kustomize, Weight, is_remote};
 use super::library::{KUSTOMIZATION_NAMES, Library, is_within, join, parent};
-use super::resource::Resource;
+use super::resource::{Resource, Step};
 use super::told;
 use super::value::Value;
 use super::wanted::mentioned;
@@ -84,8 +84,8 @@ pub struct Build {
 pub struct ChangedObject {
     /// The text of its document.
     pub document: Span,
-    /// What changed it: a field of a kustomization, and the text that stands there.
-    pub by: Vec<(&'static str, Span)>,
+    /// What changed it, in order.
+    pub by: Vec<Step>,
     /// What it became: `namespace/Kind/name`, or `Kind/name` where it names no namespace.
     pub name: String,
 }
@@ -441,10 +441,9 @@ impl<'t, 's> Finder<'t, 's> {
             root.objects.extend(parsed.objects.iter().cloned());
             root.diagnostics.extend(parsed.diagnostics.iter().cloned());
             if !resource.steps.is_empty() {
-                let steps = resource.steps.iter();
                 root.changed.push(ChangedObject {
                     document: resource.value.span(),
-                    by: steps.map(|step| (step.field, step.span)).collect(),
+                    by: resource.steps.clone(),
                     name: parsed.documents.first().map_or_else(String::new, name_of),
                 });
             }

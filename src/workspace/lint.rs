@@ -5,15 +5,15 @@
 
 use super::copies::Copies;
 use super::generated::Generated;
-use super::{ClusterView, Workspace};
+use super::{BuiltObjects, ClusterView, Workspace};
 use crate::cluster::Cluster;
 use crate::diagnostic::{Diagnostic, Edit};
 use crate::engine::Engine;
 use crate::lint::{self, Date, Report, Rule, RuleMeta, Suppressed};
 use crate::progress;
-use crate::render::{ChangedObject, is_rendered};
+use crate::render::is_rendered;
 use crate::rules;
-use crate::source::{SourceId, SourceMap, Span};
+use crate::source::{SourceMap, Span};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
@@ -145,11 +145,7 @@ impl Judge<'_> {
             today: self.today,
         };
         let mut report = lint::run(&input, &enabled);
-        let mut changed: HashMap<SourceId, Vec<&ChangedObject>> = HashMap::new();
-        for object in &view.part.changed {
-            let of_text = changed.entry(object.document.source).or_default();
-            of_text.push(object);
-        }
+        let built = BuiltObjects::new(&view.part);
         let generated = Generated::new(self.workspace.sources(), view.documents());
         for finding in &mut report.findings {
             let meta = self
@@ -158,7 +154,7 @@ impl Judge<'_> {
                 .find(|meta| meta.name == finding.rule);
             let severity = meta.and_then(|meta| config.severity(meta, finding.severity));
             finding.severity = severity.unwrap_or(finding.severity);
-            self.tell_way(&generated, &changed, finding);
+            self.tell_way(&generated, &built, finding);
         }
         report
     }
@@ -168,7 +164,7 @@ impl Judge<'_> {
     fn tell_way(
         &self,
         generated: &Generated<'_>,
-        changed: &HashMap<SourceId, Vec<&ChangedObject>>,
+        built: &BuiltObjects<'_>,
         finding: &mut Diagnostic,
     ) {
         let span = finding.primary.span;
@@ -185,19 +181,14 @@ impl Judge<'_> {
         {
             finding.fix = None;
         }
-        let changed = changed.get(&span.source).into_iter().flatten();
-        let mut changed = changed.filter(|changed| changed.document.contains(span));
-        let is_object = |changed: &&&ChangedObject| {
-            let before = finding.object.strip_suffix(&changed.name);
-            before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
-        };
-        let own = changed.clone().find(is_object);
-        let Some(changed) = own.or_else(|| changed.next()) else {
+        let own = built.named(span, &finding.object);
+        let Some(changed) = own.or_else(|| built.all_at(span).next()) else {
             return;
         };
-        let places = changed.by.iter().take(MAX_NAMES).map(|(field, span)| {
-            let name = sources.get(span.source).name();
-            format!("`{field}` at {name}:{}", sources.position(*span).line)
+        let places = changed.by.iter().take(MAX_NAMES).map(|step| {
+            let name = sources.get(step.span.source).name();
+            let line = sources.position(step.span).line;
+            format!("`{}` at {name}:{line}", step.field)
         });
         let places: Vec<String> = places.collect();
         finding

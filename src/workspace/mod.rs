@@ -4,6 +4,7 @@
 //! Refuses to know command lines, formats and exit statuses.
 
 mod autofix;
+mod built;
 mod copies;
 mod deployed;
 mod entries;
@@ -17,8 +18,9 @@ mod proof;
 mod staged;
 mod texts;
 
-pub use crate::render::BROKEN_BUILD;
+pub use crate::render::{BROKEN_BUILD, ChangedObject, Step};
 pub use autofix::{Autofixed, Permission};
+pub use built::BuiltObjects;
 pub use lint::known_rules;
 pub use not_judged::{DefinedTwice, InertPolicy, InertReason, NotJudged, OptionNotModelled};
 pub use part::{OpaquePart, Part, PartRoot};

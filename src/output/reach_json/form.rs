@@ -43,6 +43,24 @@ pub(super) struct Answer<'r> {
     pub(super) changes: Vec<ChangeOut<'r>>,
     pub(super) entrance: Option<EntranceOut<'r>>,
     pub(super) not_enforced: Vec<NotEnforced<'r>>,
+    pub(super) built: Vec<BuiltOut<'r>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BuiltOut<'r> {
+    pub(super) object: &'r str,
+    pub(super) clusters: &'r [&'r str],
+    pub(super) location: Place,
+    pub(super) by: Vec<StepOut>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StepOut {
+    pub(super) field: &'static str,
+    pub(super) entry: Option<u32>,
+    pub(super) location: Place,
 }
 
 #[derive(Serialize)]

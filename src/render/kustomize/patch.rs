@@ -11,7 +11,7 @@ use crate::render::library::Library;
 use crate::render::object_id::ObjectId;
 use crate::render::resource::{Resource, Step};
 use crate::render::value::Value;
-use crate::source::Span;
+use crate::source::{SourceId, Span};
 use serde::de::IgnoredAny;
 
 /// A patch that was read.
@@ -51,6 +51,7 @@ impl<'t> Patch<'t> {
         items: &[Value<'t>],
         faults: &mut Vec<Fault>,
     ) -> Vec<Self> {
+        let mut entries = Entries::default();
         let mut patches = Vec::new();
         for item in items {
             let text = item.text().unwrap_or_default();
@@ -61,6 +62,7 @@ impl<'t> Patch<'t> {
             };
             let step = Step {
                 field: "patchesStrategicMerge",
+                entry: entries.next(item),
                 span: item.span(),
             };
             match values.and_then(|values| objects::all_objects(&values)) {
@@ -78,12 +80,19 @@ impl<'t> Patch<'t> {
         name: &'static str,
         faults: &mut Vec<Fault>,
     ) -> Vec<Self> {
-        let items = kustomization.items(name);
-        let read = |item: &Value<'t>| Self::read(library, kustomization, item, name);
-        let patches = items.iter().map(read);
+        let mut entries = Entries::default();
+        let mut patches = Vec::new();
+        for item in kustomization.items(name) {
+            let entry = entries.next(&item);
+            match Self::read(library, kustomization, &item, name) {
+                Ok(mut patch) => {
+                    patch.step.entry = entry;
+                    patches.push(patch);
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
         patches
-            .filter_map(|patch| patch.map_err(|fault| faults.push(fault)).ok())
-            .collect()
     }
 
     /// Reads one patch.
@@ -116,6 +125,7 @@ impl<'t> Patch<'t> {
         let span = target.as_ref().map_or(item.span(), Value::span);
         let step = Step {
             field: name,
+            entry: None,
             span: item.span(),
         };
         let change = match &values[..] {
@@ -191,7 +201,7 @@ impl<'t> Patch<'t> {
                         faults.push(Fault::error(self.step.span, message));
                     }
                     resource.refresh();
-                    resource.step(self.step.field, self.step.span);
+                    resource.patched(self.step);
                 }
             }
             Change::Merge(patches) => {
@@ -293,7 +303,7 @@ impl<'t> Patch<'t> {
                 resource.value = merged;
                 resource.keep_twins_alike(before);
                 resource.refresh();
-                resource.step(self.step.field, self.step.span);
+                resource.patched(self.step);
             }
         }
     }
@@ -338,6 +348,26 @@ fn restore<'t>(value: &mut Value<'t>, before: &Value<'t>, path: &[&str]) {
         None => {
             place.remove(last);
         }
+    }
+}
+
+/// Counts the entries of a list that may go on in another text: Flux adds its patches to those
+/// of a kustomization, and each list counts from 1.
+#[derive(Default)]
+struct Entries {
+    source: Option<SourceId>,
+    count: u32,
+}
+
+impl Entries {
+    /// The number of the entry that comes next.
+    fn next(&mut self, item: &Value<'_>) -> Option<u32> {
+        let source = Some(item.span().source);
+        if self.source != source {
+            *self = Self { source, count: 0 };
+        }
+        self.count += 1;
+        Some(self.count)
     }
 }
 
