@@ -2,13 +2,14 @@
 //!
 //! Refuses to know where they were written.
 
+use super::label_filter::LabelFilter;
 use crate::k8s::AgentOption;
 
 /// What the agent was started with; the default is the agent's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CiliumOptions {
-    /// `enable-policy`, as far as it is not `always`.
-    pub enforces: Switch,
+    /// `enable-policy`.
+    pub enforces: PolicyMode,
     /// `policy-audit-mode`: what policies deny is only logged.
     pub audits: Switch,
     /// `allow-localhost: always`: a pod's own node always gets in, unless a rule denies it.
@@ -20,6 +21,27 @@ pub struct CiliumOptions {
     pub enforces_network_policies: Switch,
     /// `enable-k8s-cluster-network-policy`.
     pub reads_cluster_policies: Switch,
+    /// `enable-cilium-network-policy`.
+    pub reads_cilium_policies: Switch,
+    /// `enable-cilium-clusterwide-network-policy`.
+    pub reads_clusterwide_policies: Switch,
+    /// `policy-cidr-match-mode: nodes`.
+    pub cidrs_match_nodes: Switch,
+    /// `policy-cidr-match-mode: pods`.
+    pub cidrs_match_pods: Switch,
+    /// `labels`: which labels of pods identities keep.
+    pub labels: LabelFilter,
+}
+
+/// Which pods the agent enforces policies on: its option `enable-policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyMode {
+    /// Those that a rule selects, for its direction.
+    Default,
+    /// All of them in both directions, whether a rule selects them or not.
+    Always,
+    /// None.
+    Never,
 }
 
 /// Whether an option is on.
@@ -49,10 +71,10 @@ impl From<bool> for Switch {
 }
 
 /// What somebody says of the options; nothing where `None`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CiliumSettings {
     /// `enable-policy`.
-    pub enforces: Option<Switch>,
+    pub enforces: Option<PolicyMode>,
     /// `policy-audit-mode`.
     pub audits: Option<Switch>,
     /// `allow-localhost`.
@@ -63,6 +85,16 @@ pub struct CiliumSettings {
     pub enforces_network_policies: Option<Switch>,
     /// `enable-k8s-cluster-network-policy`.
     pub reads_cluster_policies: Option<Switch>,
+    /// `enable-cilium-network-policy`.
+    pub reads_cilium_policies: Option<Switch>,
+    /// `enable-cilium-clusterwide-network-policy`.
+    pub reads_clusterwide_policies: Option<Switch>,
+    /// `policy-cidr-match-mode`, as far as it is about nodes.
+    pub cidrs_match_nodes: Option<Switch>,
+    /// The same about pods.
+    pub cidrs_match_pods: Option<Switch>,
+    /// `labels`.
+    pub labels: Option<LabelFilter>,
 }
 
 impl CiliumSettings {
@@ -75,6 +107,12 @@ impl CiliumSettings {
             let option = options.find(|option| option.name == name);
             option.map(|option| option.value.value.to_ascii_lowercase())
         };
+        let cidrs_match = |mode: &str| {
+            let modes = value("policy-cidr-match-mode")?;
+            let mut modes = modes.split([' ', ',']);
+            Some(Switch::from(modes.any(|it| it == mode)))
+        };
+        let labels = options.iter().find(|option| option.name == "labels");
         let switch = |name: &str| match value(name)?.as_str() {
             "true" => Some(Switch::On),
             "false" => Some(Switch::Off),
@@ -82,8 +120,9 @@ impl CiliumSettings {
         };
         Self {
             enforces: match value("enable-policy").as_deref() {
-                Some("default") => Some(Switch::On),
-                Some("never") => Some(Switch::Off),
+                Some("default") => Some(PolicyMode::Default),
+                Some("always") => Some(PolicyMode::Always),
+                Some("never") => Some(PolicyMode::Never),
                 _ => None,
             },
             audits: switch("policy-audit-mode"),
@@ -95,6 +134,11 @@ impl CiliumSettings {
             means_local_cluster: switch("policy-default-local-cluster"),
             enforces_network_policies: switch("enable-k8s-networkpolicy"),
             reads_cluster_policies: switch("enable-k8s-cluster-network-policy"),
+            reads_cilium_policies: switch("enable-cilium-network-policy"),
+            reads_clusterwide_policies: switch("enable-cilium-clusterwide-network-policy"),
+            cidrs_match_nodes: cidrs_match("nodes"),
+            cidrs_match_pods: cidrs_match("pods"),
+            labels: labels.and_then(|labels| LabelFilter::parse(&labels.value.value).ok()),
         }
     }
 
@@ -109,6 +153,12 @@ impl CiliumSettings {
             enforces_network_policies: (self.enforces_network_policies)
                 .or(other.enforces_network_policies),
             reads_cluster_policies: self.reads_cluster_policies.or(other.reads_cluster_policies),
+            reads_cilium_policies: self.reads_cilium_policies.or(other.reads_cilium_policies),
+            reads_clusterwide_policies: (self.reads_clusterwide_policies)
+                .or(other.reads_clusterwide_policies),
+            cidrs_match_nodes: self.cidrs_match_nodes.or(other.cidrs_match_nodes),
+            cidrs_match_pods: self.cidrs_match_pods.or(other.cidrs_match_pods),
+            labels: self.labels.or(other.labels),
         }
     }
 
@@ -125,6 +175,13 @@ impl CiliumSettings {
                 .unwrap_or(default.enforces_network_policies),
             reads_cluster_policies: (self.reads_cluster_policies)
                 .unwrap_or(default.reads_cluster_policies),
+            reads_cilium_policies: (self.reads_cilium_policies)
+                .unwrap_or(default.reads_cilium_policies),
+            reads_clusterwide_policies: (self.reads_clusterwide_policies)
+                .unwrap_or(default.reads_clusterwide_policies),
+            cidrs_match_nodes: self.cidrs_match_nodes.unwrap_or(default.cidrs_match_nodes),
+            cidrs_match_pods: self.cidrs_match_pods.unwrap_or(default.cidrs_match_pods),
+            labels: self.labels.unwrap_or(default.labels),
         }
     }
 }
@@ -133,18 +190,11 @@ impl CiliumSettings {
 /// for one that changes nothing.
 #[must_use]
 pub fn not_modelled(option: &AgentOption) -> Option<&'static str> {
-    let value = option.value.value.as_str();
     match option.name {
-        "enable-policy" if value.eq_ignore_ascii_case("always") => {
-            Some("pods that no policy selects are isolated as well")
+        "labels" if LabelFilter::parse(&option.value.value).is_err() => {
+            Some("the agent does not start with such a list of labels")
         }
-        "policy-cidr-match-mode" if value.contains("nodes") => {
-            Some("CIDRs match nodes as well, by their addresses")
-        }
-        "policy-cidr-match-mode" if value.contains("pods") => {
-            Some("CIDRs match pods as well, by their addresses")
-        }
-        "labels" => Some("other labels than by default are kept out of identities"),
+        "label-prefix-file" => Some("a file says which labels are kept out of identities"),
         _ => None,
     }
 }
@@ -152,12 +202,17 @@ pub fn not_modelled(option: &AgentOption) -> Option<&'static str> {
 impl Default for CiliumOptions {
     fn default() -> Self {
         Self {
-            enforces: Switch::On,
+            enforces: PolicyMode::Default,
             audits: Switch::Off,
             allows_localhost: Switch::On,
             means_local_cluster: Switch::On,
             enforces_network_policies: Switch::On,
             reads_cluster_policies: Switch::Off,
+            reads_cilium_policies: Switch::On,
+            reads_clusterwide_policies: Switch::On,
+            cidrs_match_nodes: Switch::Off,
+            cidrs_match_pods: Switch::Off,
+            labels: LabelFilter::default(),
         }
     }
 }
@@ -166,6 +221,22 @@ impl CiliumOptions {
     /// Whether any policy drops anything.
     #[must_use]
     pub fn drops(&self) -> bool {
-        self.enforces.is_on() && !self.audits.is_on()
+        self.enforces != PolicyMode::Never && !self.audits.is_on()
+    }
+
+    /// Whether policies of Cilium's own kinds are read: those of a namespace, or the cluster-wide
+    /// ones where that is `None`.
+    #[must_use]
+    pub fn reads_kind(&self, namespace: Option<&str>) -> bool {
+        match namespace {
+            Some(_) => self.reads_cilium_policies.is_on(),
+            None => self.reads_clusterwide_policies.is_on(),
+        }
+    }
+
+    /// Whether pods are isolated in both directions even where no policy selects them.
+    #[must_use]
+    pub fn isolates_all(&self) -> bool {
+        self.enforces == PolicyMode::Always && self.drops()
     }
 }

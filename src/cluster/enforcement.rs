@@ -4,7 +4,7 @@
 //! Refuses to know what follows for a connection.
 
 use super::Cluster;
-use super::cilium_options::{CiliumOptions, CiliumSettings, Switch};
+use super::cilium_options::{CiliumOptions, CiliumSettings, PolicyMode, Switch};
 use super::cni::Cni;
 use crate::k8s::{ClusterNetwork, ClusterPolicyKind, EntrypointKind, WorkloadKind};
 use crate::source::Span;
@@ -129,7 +129,7 @@ impl Enforcement {
         let mut enforcement = Self::new(cni, settings, pod_ranges);
         if let Some(network) = agent_of(cluster) {
             let of_agent = CiliumSettings::of_agent(&network.agent_options);
-            enforcement.cilium = settings.cilium.or(of_agent).options();
+            enforcement.cilium = settings.cilium.clone().or(of_agent).options();
             enforcement.agent = Some(Evidence::Object {
                 name: format!("{}/{}", network.kind, network.meta.name),
                 span: network.meta.span,
@@ -174,8 +174,8 @@ impl Enforcement {
             has_policy_groups: row(None, is_ovn),
             cni,
             pod_ranges,
-            cilium: settings.cilium.options(),
-            configured: settings.cilium,
+            cilium: settings.cilium.clone().options(),
+            configured: settings.cilium.clone(),
             agent: None,
             holds_everything: settings.holds_everything,
             node_ranges: settings.node_cidrs.clone(),
@@ -224,6 +224,12 @@ impl Enforcement {
     #[must_use]
     pub fn cilium(&self) -> &CiliumOptions {
         &self.cilium
+    }
+
+    /// Whether the CNI plugin isolates every pod, whether a policy selects it or not.
+    #[must_use]
+    pub fn isolates_all(&self) -> bool {
+        plugin_is_cilium(&self.cni) && self.cilium.isolates_all()
     }
 
     /// Whether a cluster-wide policy of a kind is read at all. Cilium reads the newest kind where
@@ -340,14 +346,30 @@ impl Enforcement {
     fn cilium_rows(&self) -> Vec<EnforcementRow<'_>> {
         let (own, default) = (&self.cilium, CiliumOptions::default());
         let set = &self.configured;
-        let options = [
-            (
-                "cilium.enablePolicy",
-                own.enforces,
-                default.enforces,
-                set.enforces,
-                "never",
-            ),
+        let mut rows = Vec::new();
+        let mut add = |key, is_changed: bool, value: String, is_configured: bool| {
+            let of_object = self.agent.as_ref().filter(|_| !is_configured);
+            if is_changed {
+                rows.push(EnforcementRow {
+                    key,
+                    value,
+                    evidence: of_object.unwrap_or(&Evidence::Configuration),
+                });
+            }
+        };
+        let mode = match own.enforces {
+            PolicyMode::Default => "default",
+            PolicyMode::Always => "always",
+            PolicyMode::Never => "never",
+        };
+        add(
+            "cilium.enablePolicy",
+            own.enforces != default.enforces,
+            mode.to_owned(),
+            set.enforces.is_some(),
+        );
+        type Row = (&'static str, Switch, Switch, Option<Switch>, &'static str);
+        let switches: [Row; 9] = [
             (
                 "cilium.policyAuditMode",
                 own.audits,
@@ -383,18 +405,45 @@ impl Enforcement {
                 set.reads_cluster_policies,
                 "true",
             ),
+            (
+                "cilium.enableCiliumNetworkPolicy",
+                own.reads_cilium_policies,
+                default.reads_cilium_policies,
+                set.reads_cilium_policies,
+                "false",
+            ),
+            (
+                "cilium.enableCiliumClusterwideNetworkPolicy",
+                own.reads_clusterwide_policies,
+                default.reads_clusterwide_policies,
+                set.reads_clusterwide_policies,
+                "false",
+            ),
+            (
+                "cilium.policyCIDRMatchMode",
+                own.cidrs_match_nodes,
+                default.cidrs_match_nodes,
+                set.cidrs_match_nodes,
+                "nodes",
+            ),
+            (
+                "cilium.policyCIDRMatchMode",
+                own.cidrs_match_pods,
+                default.cidrs_match_pods,
+                set.cidrs_match_pods,
+                "pods",
+            ),
         ];
-        let options = options.into_iter();
-        let changed = options.filter(|(_, own, default, ..)| own != default);
-        let row = |(key, _, _, configured, value): (&'static str, _, _, Option<Switch>, &str)| {
-            let of_object = self.agent.as_ref().filter(|_| configured.is_none());
-            EnforcementRow {
-                key,
-                value: value.to_owned(),
-                evidence: of_object.unwrap_or(&Evidence::Configuration),
-            }
-        };
-        changed.map(row).collect()
+        for (key, own, default, set, value) in switches {
+            add(key, own != default, value.to_owned(), set.is_some());
+        }
+        add(
+            "cilium.labels",
+            own.labels != default.labels,
+            own.labels.text(),
+            set.labels.is_some(),
+        );
+        rows
     }
 }
 

@@ -16,14 +16,16 @@ mod cni;
 mod context_objects;
 mod enforcement;
 mod ingress_path;
+mod label_filter;
 mod plugin_resources;
 
-pub use cilium_options::{CiliumOptions, CiliumSettings, Switch, not_modelled};
+pub use cilium_options::{CiliumOptions, CiliumSettings, PolicyMode, Switch, not_modelled};
 pub use cni::Cni;
 pub use context_objects::ContextObjects;
 pub use definitions::{Identity, likeness};
 pub use enforcement::{Enforcement, EnforcementRow, EnforcementSettings, Evidence, Recognised};
 pub use ingress_path::IngressPath;
+pub use label_filter::LabelFilter;
 pub use layout::{Layout, directory_of};
 pub use places::Places;
 pub use plugin_resources::PluginResources;

@@ -1,7 +1,9 @@
 //! The JSON Schema of the configuration, for editors.
 
 use super::file::TOP_KEYS;
-use super::settings::{ALLOW_LOCALHOST, CLOUDS, CNIS, ENABLE_POLICY, KEYS, PROFILES};
+use super::settings::{
+    ALLOW_LOCALHOST, CIDR_MATCH_MODES, CLOUDS, CNIS, ENABLE_POLICY, KEYS, PROFILES,
+};
 use crate::lint::Distribution;
 use crate::lint::RuleMeta;
 use serde_json::{Map, Value, json};
@@ -154,6 +156,10 @@ fn cluster() -> Map<String, Value> {
                 "policyDefaultLocalCluster": {"type": "boolean"},
                 "enableK8sNetworkPolicy": {"type": "boolean"},
                 "enableK8sClusterNetworkPolicy": {"type": "boolean"},
+                "enableCiliumNetworkPolicy": {"type": "boolean"},
+                "enableCiliumClusterwideNetworkPolicy": {"type": "boolean"},
+                "policyCIDRMatchMode": {"type": "array", "items": {"enum": names(CIDR_MATCH_MODES)}},
+                "labels": {"type": "string"},
             })),
         ),
         (

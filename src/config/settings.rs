@@ -4,8 +4,8 @@ use super::file::{Error, from_value};
 use crate::k8s::{KubernetesVersion, Label, LabelSelector, UnknownVersion};
 use crate::lint::addresses::Family;
 use crate::lint::{
-    CiliumSettings, Cloud, Cni, Distribution, EnforcementRows, ExternalPods, Inventory, Profile,
-    Settings, Switch,
+    CiliumSettings, Cloud, Cni, Distribution, EnforcementRows, ExternalPods, Inventory,
+    LabelFilter, PolicyMode, Profile, Settings, Switch,
 };
 use crate::source::{SourceMap, Span, Spanned};
 use ipnet::IpNet;
@@ -82,6 +82,11 @@ struct Cilium {
     policy_default_local_cluster: Option<bool>,
     enable_k8s_network_policy: Option<bool>,
     enable_k8s_cluster_network_policy: Option<bool>,
+    enable_cilium_network_policy: Option<bool>,
+    enable_cilium_clusterwide_network_policy: Option<bool>,
+    #[serde(rename = "policyCIDRMatchMode")]
+    policy_cidr_match_mode: Option<Vec<String>>,
+    labels: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -238,9 +243,23 @@ impl SettingsEntry {
     }
 }
 
-/// `enable-policy`. `always` isolates pods that no policy selects, which npcheck does not know.
-pub(super) const ENABLE_POLICY: &[(&str, Switch)] =
-    &[("default", Switch::On), ("never", Switch::Off)];
+/// `enable-policy`.
+pub(super) const ENABLE_POLICY: &[(&str, PolicyMode)] = &[
+    ("default", PolicyMode::Default),
+    ("always", PolicyMode::Always),
+    ("never", PolicyMode::Never),
+];
+
+/// `policy-cidr-match-mode`: whether that is about nodes, or about pods.
+pub(super) const CIDR_MATCH_MODES: &[(&str, CidrMode)] =
+    &[("nodes", CidrMode::Nodes), ("pods", CidrMode::Pods)];
+
+/// Who is matched by a CIDR, beside addresses outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CidrMode {
+    Nodes,
+    Pods,
+}
 
 /// `allow-localhost`; `auto` is `always` under Kubernetes.
 pub(super) const ALLOW_LOCALHOST: &[(&str, Switch)] = &[
@@ -251,25 +270,45 @@ pub(super) const ALLOW_LOCALHOST: &[(&str, Switch)] = &[
 
 impl Cilium {
     fn over(self, base: CiliumSettings, text: &str) -> Result<CiliumSettings, Error> {
-        let known = |known, key: &str, written: &Option<String>| match written {
-            Some(written) => named(known, key, written, text).map(Some),
-            None => Ok(None),
+        let modes = self.policy_cidr_match_mode.map(|modes| {
+            let mode = |mode: &String| {
+                named(
+                    CIDR_MATCH_MODES,
+                    "value of `policyCIDRMatchMode`",
+                    mode,
+                    text,
+                )
+            };
+            modes.iter().map(mode).collect::<Result<Vec<_>, _>>()
+        });
+        let modes = modes.transpose()?;
+        let matches = |mode| {
+            let modes = modes.as_ref()?;
+            Some(Switch::from(modes.contains(&mode)))
         };
+        let labels = self.labels.as_deref().map(|labels| {
+            LabelFilter::parse(labels).map_err(|pattern| {
+                let message = format!("`{pattern}` is not a pattern that `labels` may have");
+                Error::new(message).at_word(text, &pattern)
+            })
+        });
         let own = CiliumSettings {
-            enforces: known(
-                ENABLE_POLICY,
-                "value of `enablePolicy`",
-                &self.enable_policy,
-            )?,
+            enforces: (self.enable_policy.as_deref())
+                .map(|word| named(ENABLE_POLICY, "value of `enablePolicy`", word, text))
+                .transpose()?,
             audits: self.policy_audit_mode.map(Switch::from),
-            allows_localhost: known(
-                ALLOW_LOCALHOST,
-                "value of `allowLocalhost`",
-                &self.allow_localhost,
-            )?,
+            allows_localhost: (self.allow_localhost.as_deref())
+                .map(|word| named(ALLOW_LOCALHOST, "value of `allowLocalhost`", word, text))
+                .transpose()?,
             means_local_cluster: self.policy_default_local_cluster.map(Switch::from),
             enforces_network_policies: self.enable_k8s_network_policy.map(Switch::from),
             reads_cluster_policies: self.enable_k8s_cluster_network_policy.map(Switch::from),
+            reads_cilium_policies: self.enable_cilium_network_policy.map(Switch::from),
+            reads_clusterwide_policies: (self.enable_cilium_clusterwide_network_policy)
+                .map(Switch::from),
+            cidrs_match_nodes: matches(CidrMode::Nodes),
+            cidrs_match_pods: matches(CidrMode::Pods),
+            labels: labels.transpose()?,
         };
         Ok(own.or(base))
     }

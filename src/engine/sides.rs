@@ -145,7 +145,10 @@ impl Sides {
             let mut policies: Vec<PolicyId> = policies
                 .filter_map(|policy| match policy {
                     PolicyRef::Network(id) => Some(*id),
-                    PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => None,
+                    PolicyRef::Cluster(_)
+                    | PolicyRef::Plugin(_)
+                    | PolicyRef::Part(_)
+                    | PolicyRef::Agent => None,
                 })
                 .collect();
             policies.sort_unstable();

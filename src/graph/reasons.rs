@@ -28,7 +28,7 @@ pub struct SideReason {
     pub code: ReasonCode,
     /// The rule that decided, where it was one: its policy, its place in the list from 0,
     /// and its text.
-    pub rule: Option<(PolicyRef, usize, Span)>,
+    pub rule: Option<(PolicyRef, usize, Option<Span>)>,
 }
 
 /// What decides about some connections of a flow: first the source's side, then that of the

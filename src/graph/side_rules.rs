@@ -99,21 +99,23 @@ impl<'c> Builder<'c> {
     ) -> Option<Vec<usize>> {
         let end = Endpoint::workload(self.cluster, workload);
         let asked = policies.of_side(end.pod()?, direction)?;
-        let places = asked.into_iter().map(|rule| {
-            let key = (rule.policy, direction, rule.text().span());
+        // What the agent of a CNI plugin does by itself has no text, and is about no node.
+        let places = asked.into_iter().filter_map(|rule| {
+            let span = rule.text().span()?;
+            let key = (rule.policy, direction, span);
             if let Some(place) = self.known.get(&key) {
-                return *place;
+                return Some(*place);
             }
             let place = self.rules.len();
-            let rule = self.rule(rule, &end);
+            let rule = self.rule(rule, span, &end);
             self.rules.push(rule);
             self.known.insert(key, place);
-            place
+            Some(place)
         });
         Some(places.collect())
     }
 
-    fn rule(&self, rule: AskedRule<'_, 'c>, pod: &Endpoint<'c>) -> SideRule {
+    fn rule(&self, rule: AskedRule<'_, 'c>, span: Span, pod: &Endpoint<'c>) -> SideRule {
         let matching = || {
             let nodes = self.nodes.iter();
             let nodes = nodes.filter(|(_, end)| rule.may_match(pod, end));
@@ -124,7 +126,7 @@ impl<'c> Builder<'c> {
         SideRule {
             policy: rule.policy,
             index: rule.index(),
-            span: rule.text().span(),
+            span,
             action: rule.action(),
             peers: (!rule.is_for_everybody()).then(matching),
             has_blocks: rule.speaks_of_addresses(),

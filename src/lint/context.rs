@@ -133,6 +133,7 @@ impl<'a> Context<'a> {
             PolicyRef::Cluster(id) => self.cluster_policy_object(id),
             PolicyRef::Plugin(id) => self.cluster.plugin_policy(id).display(),
             PolicyRef::Part(id) => self.cluster.unknown_part(id).reason.clone(),
+            PolicyRef::Agent => "enable-policy: always".to_owned(),
         }
     }
 

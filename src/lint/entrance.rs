@@ -313,7 +313,9 @@ pub fn guarded_exit(
 fn network_policy(policy: &PolicyRef) -> Option<PolicyId> {
     match policy {
         PolicyRef::Network(id) => Some(*id),
-        PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => None,
+        PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) | PolicyRef::Agent => {
+            None
+        }
     }
 }
 
@@ -348,7 +350,7 @@ fn may_mean_others(cluster: &Cluster, rule: RuleRef<'_>) -> bool {
     rule.peer_fields.iter().any(|field| match &field.peers {
         CiliumPeers::Endpoints(selectors) => selectors.iter().any(|selector| {
             // Where it is looked for does not matter: pods of the same labels are known.
-            let selector = CiliumSelector::peer(selector, None);
+            let selector = CiliumSelector::peer(cluster, selector, None);
             let mut known = cluster.workload_ids();
             !known.any(|id| selector.truth(&PodView::workload(cluster, id)) != Truth::False)
         }),

@@ -82,8 +82,11 @@ pub fn egress_rules<'c>(
     }
     let mut rules = Vec::new();
     for policy in policies {
-        let PolicyRef::Network(id) = policy else {
-            return None;
+        let id = match policy {
+            PolicyRef::Network(id) => id,
+            // It isolates, and allows nothing.
+            PolicyRef::Agent => continue,
+            _ => return None,
         };
         let policy = &cx.cluster.policy(id).object;
         if policy.meta.opaque.is_some() {
@@ -104,14 +107,15 @@ pub fn has_default_deny(cx: &Context<'_>, namespace: NamespaceId, direction: Dir
         || is_denied_cluster_wide(cx.engine, namespace, &no_labels, direction)
 }
 
-/// The same of policies of the CNI plugin in force.
+/// The same of policies of the CNI plugin in force, and of the plugin by itself.
 fn plugin_may_isolate(
     cx: &Context<'_>,
     namespace: NamespaceId,
     labels: &Labels,
     direction: Direction,
 ) -> bool {
-    if cx.cluster.plugin_policies().is_empty() {
+    let options = cx.cluster.enforcement();
+    if cx.cluster.plugin_policies().is_empty() && !options.isolates_all() {
         return false;
     }
     let pod = PodView::hypothetical(NamespaceView::of(cx.cluster, namespace), labels);
@@ -120,7 +124,7 @@ fn plugin_may_isolate(
     stages.any(|stage| {
         let mut chains = stage.chains.get(direction).iter();
         chains.any(|chain| {
-            matches!(chain.policy, PolicyRef::Plugin(_))
+            matches!(chain.policy, PolicyRef::Plugin(_) | PolicyRef::Agent)
                 && chain.end == End::Deny
                 && chain.subject.truth(&pod) != Truth::False
         })

@@ -55,7 +55,7 @@ pub mod unjudged;
 pub mod words;
 
 pub use crate::cluster::platform::Distribution;
-pub use crate::cluster::{CiliumSettings, Cni, Switch};
+pub use crate::cluster::{CiliumSettings, Cni, LabelFilter, PolicyMode, Switch};
 pub use context::{Context, Inventory};
 pub use date::{Date, NotADate};
 pub use ignore::IgnoreEntry;

@@ -42,7 +42,8 @@ pub fn without_dns(cx: &Context<'_>) -> Vec<WithoutDns> {
     let mut by_policies: BTreeMap<(NamespaceId, Vec<PolicyRef>), Vec<WorkloadId>> = BTreeMap::new();
     for id in cluster.workload_ids() {
         let workload = cluster.workload(id);
-        let policies = cx.engine.isolated_by(id, Direction::Egress);
+        let mut policies = cx.engine.isolated_by(id, Direction::Egress);
+        policies.retain(|policy| *policy != PolicyRef::Agent);
         let is_by_plugin = |policy: &PolicyRef| matches!(policy, PolicyRef::Plugin(_));
         let asks = !matches!(
             workload.object.dns_policy.as_deref(),
@@ -86,10 +87,13 @@ fn described(
         if !has_egress || !spec.isolates(Direction::Egress) {
             return None;
         }
-        let labels: Labels = plugin_rules::described_labels(selector, policy.object)?;
+        let labels: Labels = plugin_rules::described_labels(cluster, selector, policy.object)?;
         let known = cluster.workloads_in(namespace).any(|id| {
-            let subject =
-                crate::engine::CiliumSelector::subject(selector, policy.object.namespace());
+            let subject = crate::engine::CiliumSelector::subject(
+                cluster,
+                selector,
+                policy.object.namespace(),
+            );
             subject.truth(&PodView::workload(cluster, id)) != Truth::False
         });
         if known {

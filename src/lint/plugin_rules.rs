@@ -125,8 +125,10 @@ pub type EnforcedRules<'p, 'c> =
 pub fn enforced<'p, 'c>(program: &'p Program<'c>) -> EnforcedRules<'p, 'c> {
     let mut found = EnforcedRules::new();
     for (id, chain, rule) in rules(program) {
-        let of_text = found.entry((id, rule.origin.rule.span())).or_default();
-        of_text.push((&chain.subject, rule));
+        if let Some(span) = rule.origin.rule.span() {
+            let of_text = found.entry((id, span)).or_default();
+            of_text.push((&chain.subject, rule));
+        }
     }
     found
 }
@@ -144,7 +146,10 @@ fn rules<'p, 'c>(
     chains.flat_map(|chain| {
         let id = match chain.policy {
             PolicyRef::Plugin(id) => Some(id),
-            PolicyRef::Network(_) | PolicyRef::Cluster(_) | PolicyRef::Part(_) => None,
+            PolicyRef::Network(_)
+            | PolicyRef::Cluster(_)
+            | PolicyRef::Part(_)
+            | PolicyRef::Agent => None,
         };
         let rules = chain.rules.iter();
         id.into_iter()
@@ -169,8 +174,12 @@ pub fn workloads_of<'c>(cluster: &'c Cluster, pods: &PodSet<'c>) -> Vec<Workload
 /// The labels that a policy asks of pods by a selector of its subject; see
 /// [`CiliumPlace::described_labels`].
 #[must_use]
-pub fn described_labels(selector: &LabelSelector, policy: &PluginPolicy) -> Option<Labels> {
-    let selector = CiliumSelector::subject(selector, policy.namespace());
+pub fn described_labels(
+    cluster: &Cluster,
+    selector: &LabelSelector,
+    policy: &PluginPolicy,
+) -> Option<Labels> {
+    let selector = CiliumSelector::subject(cluster, selector, policy.namespace());
     selector.pod_labels()?.satisfying_labels()
 }
 
@@ -255,7 +264,7 @@ impl<'c> CiliumPlace<'_, 'c> {
         if is_told || cx.unjudged().is_unknown_in(cluster, namespace) {
             return None;
         }
-        let labels = self.described_labels()?;
+        let labels = self.described_labels(cluster)?;
         let mut pod = PodView::hypothetical(NamespaceView::of(cluster, namespace), &labels);
         pod.are_labels_known = false;
         Some(dns::reached_from(cx, &Endpoint::Pod(pod), self.rule.span))
@@ -266,9 +275,11 @@ impl CiliumPlace<'_, '_> {
     /// The labels that its policy asks of pods: those of a pod that it was written for, where
     /// no manifest holds one. `None` where nobody can say.
     #[must_use]
-    pub fn described_labels(&self) -> Option<Labels> {
+    pub fn described_labels(&self, cluster: &Cluster) -> Option<Labels> {
         match &self.spec.subject {
-            CiliumSubject::Endpoints(selector) => described_labels(selector, self.policy.object),
+            CiliumSubject::Endpoints(selector) => {
+                described_labels(cluster, selector, self.policy.object)
+            }
             CiliumSubject::Nodes(_) => None,
         }
     }
@@ -394,7 +405,7 @@ pub fn cilium_selectors(cluster: &Cluster) -> Vec<CiliumSelectorPlace<'_>> {
             places.push(CiliumSelectorPlace {
                 policy,
                 path: format!("{}.endpointSelector", spec.path),
-                selector: CiliumSelector::subject(subject, namespace),
+                selector: CiliumSelector::subject(cluster, subject, namespace),
                 rule: None,
                 subject,
             });
@@ -408,7 +419,7 @@ pub fn cilium_selectors(cluster: &Cluster) -> Vec<CiliumSelectorPlace<'_>> {
                         CiliumSelectorPlace {
                             policy,
                             path: format!("{}.{place}.{name}[{index}]", spec.path),
-                            selector: CiliumSelector::peer(selector, namespace),
+                            selector: CiliumSelector::peer(cluster, selector, namespace),
                             rule: Some(rule),
                             subject,
                         }

@@ -97,7 +97,7 @@ impl Settings {
             ip_block_matches_pods: self.enforcement.ip_block_matches_pods,
             ip_block_matches_nodes: self.enforcement.ip_block_matches_nodes,
             selectors_match_host_network: self.enforcement.selectors_match_host_network,
-            cilium: self.cilium,
+            cilium: self.cilium.clone(),
             holds_everything: self.inventory.is_complete(),
             pod_cidrs: self.pod_cidrs.clone(),
             node_cidrs: self.node_cidrs.clone(),

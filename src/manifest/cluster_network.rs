@@ -169,7 +169,7 @@ struct AgentOptionShape {
 
 /// `install/kubernetes/cilium/templates/cilium-configmap.yaml` of 1.20. What the chart has no
 /// value of its own for stands below `extraConfig`.
-const AGENT_OPTIONS: [AgentOptionShape; 8] = [
+const AGENT_OPTIONS: [AgentOptionShape; 11] = [
     AgentOptionShape {
         name: "enable-policy",
         value_path: &["policyEnforcementMode"],
@@ -201,6 +201,18 @@ const AGENT_OPTIONS: [AgentOptionShape; 8] = [
     AgentOptionShape {
         name: "labels",
         value_path: &["labels"],
+    },
+    AgentOptionShape {
+        name: "label-prefix-file",
+        value_path: &["extraConfig", "label-prefix-file"],
+    },
+    AgentOptionShape {
+        name: "enable-cilium-network-policy",
+        value_path: &["extraConfig", "enable-cilium-network-policy"],
+    },
+    AgentOptionShape {
+        name: "enable-cilium-clusterwide-network-policy",
+        value_path: &["extraConfig", "enable-cilium-clusterwide-network-policy"],
     },
 ];
 

@@ -82,7 +82,7 @@ pub(crate) fn reason(cluster: &Cluster, reason: &SideReason) -> String {
 pub(super) fn rule_name(cluster: &Cluster, policy: PolicyRef, index: usize) -> String {
     let name = policy_name(cluster, policy);
     match policy {
-        PolicyRef::Part(_) => name,
+        PolicyRef::Part(_) | PolicyRef::Agent => name,
         _ => format!("{name} #{}", index + 1),
     }
 }
@@ -97,6 +97,7 @@ pub(super) fn policy_name(cluster: &Cluster, policy: PolicyRef) -> String {
         }
         PolicyRef::Plugin(id) => cluster.plugin_policy(id).display(),
         PolicyRef::Part(_) => "unknown part".to_owned(),
+        PolicyRef::Agent => "enable-policy: always".to_owned(),
     }
 }
 

@@ -179,10 +179,10 @@ fn write_path(
             .map(|reason| {
                 let words = flow_names::reason(answer.matrix.cluster(), reason);
                 match reason.rule {
-                    Some((_, _, span)) => {
+                    Some((_, _, Some(span))) => {
                         format!("{words} ({})", flow_names::place(report.sources, span))
                     }
-                    None => words,
+                    _ => words,
                 }
             })
             .collect();
@@ -320,7 +320,7 @@ fn answer_json(report: &PathsReport<'_>, answer: &PathsAnswer<'_>) -> Value {
                 "code": reason.code.name(),
                 "policy": reason.rule.map(|(policy, _, _)| flow_names::policy_name(cluster, policy)),
                 "rule": reason.rule.map(|(_, index, _)| index + 1),
-                "location": reason.rule.map(|(_, _, span)| {
+                "location": reason.rule.and_then(|(_, _, span)| span).map(|span| {
                     let source = report.sources.get(span.source);
                     let position = source.position(span.start);
                     json!({"file": source.name(), "line": position.line, "column": position.column})

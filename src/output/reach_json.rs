@@ -101,7 +101,7 @@ impl<'r> Facts<'r, '_> {
                 .into_iter()
                 .map(|(message, span)| Missing {
                     message,
-                    location: self.place(span),
+                    location: span.map(|span| self.place(span)),
                 })
                 .collect(),
             plugin_differences: why
@@ -194,7 +194,8 @@ impl Said<'_, '_, '_> {
                 .map(|policy| Policy {
                     policy: self.words.policy(policy.policy),
                     selects: truth(policy.selects),
-                    location: self.facts.place(self.words.policy_span(policy.policy)),
+                    location: (self.words.policy_span(policy.policy))
+                        .map(|span| self.facts.place(span)),
                     rules: policy
                         .rules
                         .iter()
@@ -229,7 +230,7 @@ impl Said<'_, '_, '_> {
                 SetAsideReason::FilteredLabel(_) => ReasonCode::FilteredLabel.name(),
             },
             message,
-            location: self.facts.place(span),
+            location: span.map(|span| self.facts.place(span)),
         }
     }
 
@@ -262,7 +263,7 @@ impl Said<'_, '_, '_> {
         Rule {
             kind,
             action: action(rule.action),
-            location: self.facts.place(rule.rule.span()),
+            location: rule.rule.span().map(|span| self.facts.place(span)),
             codes: rule
                 .codes(asked, self.matched(rule))
                 .into_iter()
@@ -298,7 +299,7 @@ impl Said<'_, '_, '_> {
                 };
                 (kind.name, field)
             }
-            PolicyRef::Part(_) => ("NetworkPolicy", "ports"),
+            PolicyRef::Part(_) | PolicyRef::Agent => ("NetworkPolicy", "ports"),
         }
     }
 
@@ -333,9 +334,8 @@ impl Said<'_, '_, '_> {
         };
         Peer {
             path,
-            location: self
-                .facts
-                .place(peer_span(peer.peer).unwrap_or(rule.rule.span())),
+            location: (peer_span(peer.peer).or(rule.rule.span()))
+                .map(|span| self.facts.place(span)),
             selects: self.words.peer(peer),
             matches: truth(peer.truth),
             misses: peer.misses.iter().map(miss).collect(),

@@ -32,9 +32,10 @@ impl Words<'_> {
                     let namespace = &self.cluster.namespace(namespace).name;
                     format!("wants a pod of namespace {namespace}, {other} is in another")
                 }
-                PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => {
-                    "wants a pod of another namespace".to_owned()
-                }
+                PolicyRef::Cluster(_)
+                | PolicyRef::Plugin(_)
+                | PolicyRef::Part(_)
+                | PolicyRef::Agent => "wants a pod of another namespace".to_owned(),
             },
             Miss::NotAPod => format!("wants a pod of the cluster, {other} is not one"),
             Miss::HostNetwork => {

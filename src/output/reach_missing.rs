@@ -14,7 +14,7 @@ use crate::k8s::{Direction, PartEffect, Truth};
 use crate::source::Span;
 
 /// A thing that is missing, and where it is asked for.
-type Missing = (String, Span);
+type Missing = (String, Option<Span>);
 
 impl Words<'_> {
     /// What is missing to know the outcome, and where it is asked for; never nothing, if some
@@ -39,7 +39,7 @@ impl Words<'_> {
                     continue;
                 }
                 for entry in &rule.peers.entries {
-                    let place = peer_span(entry.peer).unwrap_or(rule.rule.span());
+                    let place = peer_span(entry.peer).or(rule.rule.span());
                     let misses = entry.misses.iter();
                     missing.extend(misses.filter_map(|miss| self.missing_for(other, miss, place)));
                 }
@@ -50,7 +50,7 @@ impl Words<'_> {
                 let mut entries = rule.peers.entries.iter();
                 if let Some(entry) = entries.find(|entry| entry.misses.iter().any(is_by_name)) {
                     let what = format!("which addresses {} has", self.peer(entry));
-                    let span = peer_span(entry.peer).unwrap_or(rule.rule.span());
+                    let span = peer_span(entry.peer).or(rule.rule.span());
                     missing.push((what, span));
                 }
                 if rule.ports.matches.certain != rule.ports.matches.possible {
@@ -89,7 +89,7 @@ impl Words<'_> {
                 let reason = &fault.reason;
                 (
                     format!("{policy} is rejected by Cilium's agent: {reason}"),
-                    fault.span,
+                    Some(fault.span),
                 )
             }
             SetAsideReason::RejectedByServer => {
@@ -112,7 +112,7 @@ impl Words<'_> {
         &self,
         (end, full_name): (&str, &str),
         miss: &Miss<'_>,
-        place: Span,
+        place: Option<Span>,
     ) -> Option<Missing> {
         if miss.truth() != Truth::Unknown {
             return None;
@@ -133,7 +133,7 @@ impl Words<'_> {
                         format!("the labels of {end}: a rule asks for {wanted}")
                     }
                 };
-                Some((what, requirement_span(requirement)))
+                Some((what, Some(requirement_span(requirement))))
             }
             Miss::AddressUnknown(block, _) => {
                 let what = format!(
@@ -141,7 +141,7 @@ impl Words<'_> {
                      npcheck.yaml tells which ones pods have",
                     block.value
                 );
-                Some((what, block.span))
+                Some((what, Some(block.span)))
             }
             Miss::AddressOfName => {
                 let what = format!("which addresses {end} has: a rule asks about some");
@@ -162,7 +162,7 @@ impl Words<'_> {
             PartEffect::Changes => "it may change policies and pods",
             _ => "it may bring policies",
         };
-        (format!("{}: {may}", part.reason), part.span)
+        (format!("{}: {may}", part.reason), Some(part.span))
     }
 
     fn text_of(&self, rule: &RuleTrace<'_>) -> Missing {
@@ -179,13 +179,13 @@ impl Words<'_> {
                     "what {policy} would do: the API server would reject it as it is written"
                 ),
             };
-            return (what, span);
+            return (what, Some(span));
         }
         let what = format!(
             "text of {} that another tool fills in",
             self.policy(rule.policy)
         );
         let hole = rule.policy.meta(self.cluster).and_then(|meta| meta.opaque);
-        (what, hole.unwrap_or(rule.rule.span()))
+        (what, hole.or(rule.rule.span()))
     }
 }

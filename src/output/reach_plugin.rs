@@ -101,6 +101,11 @@ pub(super) fn unmet(unmet: &Unmet, other: &str) -> String {
         Asks::Endpoints(service) => {
             format!("wants an endpoint of Service {service}; its endpoints are not known")
         }
+        Asks::CidrInCluster(ranges) => format!(
+            "wants an address in {}, by which the agent may know {other}",
+            list(ranges.iter().map(|range| range_name(*range)))
+        ),
+        Asks::OwnNode => format!("wants the pod's own node, {other} is another end"),
         Asks::Anything => format!("wants other labels than {other} has for the CNI plugin"),
     }
 }
@@ -125,6 +130,16 @@ pub(super) fn doubt(unmet: &Unmet, end: &str, namespace: &str) -> String {
             format!("the labels of {end}: a rule asks for {}", label(test))
         }
         Asks::Field { text, .. } => format!("the labels of {end}: a rule asks for {text}"),
+        Asks::OwnNode => {
+            "whether the own node gets in to a pod that no ingress rule selects: before Cilium 1.20 \
+             it does"
+                .to_owned()
+        }
+        Asks::CidrInCluster(ranges) => format!(
+            "whether the agent knows {end} by an address in {}: `policy-cidr-match-mode` has CIDRs \
+             match more than addresses outside",
+            list(ranges.iter().map(|range| range_name(*range)))
+        ),
         Asks::Nets(ranges) | Asks::NotNets(ranges) => format!(
             "the address of {end}: a rule asks about {}, and `cluster.podCIDRs` in npcheck.yaml \
              tells which ones pods have",

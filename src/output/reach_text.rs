@@ -257,8 +257,11 @@ impl Page<'_, '_> {
         Ok(())
     }
 
-    /// `file:line:column` of a span.
-    fn place(&self, span: Span) -> String {
+    /// `file:line:column` of a span; nothing for what stands in no file.
+    fn place(&self, span: Option<Span>) -> String {
+        let Some(span) = span else {
+            return String::new();
+        };
         let source = self.report.sources.get(span.source);
         let position = self.report.sources.position(span);
         format!("{}:{}:{}", source.name(), position.line, position.column)
@@ -278,7 +281,10 @@ impl Page<'_, '_> {
             writeln!(out)?;
         }
         for (what, span) in missing.into_iter().take(MAX_MISSING) {
-            let line = format!("{what} ({})", self.place(span));
+            let line = match self.place(span) {
+                place if place.is_empty() => what,
+                place => format!("{what} ({place})"),
+            };
             let title = self.style.paint(Role::Warning, "missing:");
             writeln!(out, "  {title} {}", Escaped(&line))?;
         }

@@ -126,18 +126,22 @@ impl<'a> Words<'a> {
     }
 
     /// Where a policy is named.
-    pub(super) fn policy_span(&self, policy: PolicyRef) -> Span {
-        match policy {
+    pub(super) fn policy_span(&self, policy: PolicyRef) -> Option<Span> {
+        Some(match policy {
             PolicyRef::Network(id) => self.cluster.policy(id).object.meta.name.span,
             PolicyRef::Cluster(id) => self.cluster.cluster_policy(id).meta.name.span,
             PolicyRef::Plugin(id) => self.cluster.plugin_policy(id).meta.name.span,
             PolicyRef::Part(id) => self.cluster.unknown_part(id).span,
-        }
+            PolicyRef::Agent => return None,
+        })
     }
 
     fn cluster_policy(&self, rule: &RuleTrace<'_>) -> Option<&'a ClusterNetworkPolicy> {
         match rule.policy {
-            PolicyRef::Network(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => None,
+            PolicyRef::Network(_)
+            | PolicyRef::Plugin(_)
+            | PolicyRef::Part(_)
+            | PolicyRef::Agent => None,
             PolicyRef::Cluster(id) => Some(self.cluster.cluster_policy(id)),
         }
     }
@@ -204,11 +208,18 @@ impl<'a> Words<'a> {
         if let Some(said) = self.tier_decision(side, decision) {
             return said;
         }
-        let isolating: Vec<PolicyRef> = side.isolating().map(|policy| policy.policy).collect();
+        let mut isolating: Vec<PolicyRef> = side.isolating().map(|policy| policy.policy).collect();
+        let is_by_agent = isolating.contains(&PolicyRef::Agent);
+        isolating.retain(|policy| *policy != PolicyRef::Agent);
         let rules = side.rules_of(StageName::NetworkPolicies);
-        let rules = rules.filter(|rule| rule.is_written() && isolating.contains(&rule.policy));
-        let (isolating, rules) = (isolating.len(), rules.count());
-        let isolated = format!("isolated by {}", count(isolating, "policy"));
+        let counts = |rule: &&RuleTrace<'_>| {
+            rule.is_written() && (is_by_agent || isolating.contains(&rule.policy))
+        };
+        let (isolating, rules) = (isolating.len(), rules.filter(counts).count());
+        let isolated = match isolating {
+            0 if is_by_agent => "isolated by the agent (enable-policy: always)".to_owned(),
+            _ => format!("isolated by {}", count(isolating, "policy")),
+        };
         let decider = decision.rule.map(|rule| {
             format!(
                 "{} {}",
@@ -222,10 +233,19 @@ impl<'a> Words<'a> {
                 format!("{isolated}, and the pod's own node always gets in")
             }
             // Rules of policies that isolate nothing allow nothing that is not allowed already.
-            ReasonCode::RuleMatch if isolating == 0 => format!("not isolated for {direction}"),
+            ReasonCode::RuleMatch if isolating == 0 && !is_by_agent => {
+                format!("not isolated for {direction}")
+            }
+            ReasonCode::RuleMatch if isolating == 0 => format!("{isolated}, and a rule allows it"),
+            ReasonCode::NoRuleMatches if isolating == 0 => {
+                format!("{isolated}, and no rule that allows matches")
+            }
             ReasonCode::RuleMatch => {
                 let said = matching(side, decision, (isolating, rules));
                 format!("{isolated}, {said}")
+            }
+            ReasonCode::NoRules | ReasonCode::NoRuleMatches if isolating == 0 && rules == 0 => {
+                format!("{isolated}, and no policy allows anything")
             }
             ReasonCode::NoRules if !side.policies(StageName::Denies).is_empty() => format!(
                 "{isolated}, which {} nothing",
@@ -517,23 +537,21 @@ impl<'a> Words<'a> {
     }
 
     /// The smallest text that makes the rule match or not match.
-    pub(super) fn rule_span(&self, rule: &RuleTrace<'_>, asked: &ConnectionSet) -> Span {
+    pub(super) fn rule_span(&self, rule: &RuleTrace<'_>, asked: &ConnectionSet) -> Option<Span> {
         let peer = rule.peers.matching().or_else(|| rule.peers.nearest());
         if rule.peers.truth == Truth::False {
             let miss = peer.and_then(|peer| peer.misses.first().and_then(miss_span));
-            return miss
-                .or_else(|| peer_span(peer?.peer))
-                .unwrap_or(rule.rule.span());
+            return miss.or_else(|| peer_span(peer?.peer)).or(rule.rule.span());
         }
         if rule.ports.matches.certain.intersection(asked).is_empty() {
             return rule
                 .ports
                 .entries
                 .first()
-                .map_or(rule.rule.span(), |port| port_span(port.port));
+                .map_or(rule.rule.span(), |port| Some(port_span(port.port)));
         }
         peer.and_then(|peer| peer_span(peer.peer))
-            .unwrap_or(rule.rule.span())
+            .or(rule.rule.span())
     }
 
     /// What plugins of another kind would answer.

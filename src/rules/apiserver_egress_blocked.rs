@@ -158,7 +158,9 @@ impl Rule for ApiserverEgressBlocked {
 fn network_policies(policies: &[PolicyRef]) -> impl Iterator<Item = PolicyId> + '_ {
     policies.iter().filter_map(|policy| match policy {
         PolicyRef::Network(id) => Some(*id),
-        PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => None,
+        PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) | PolicyRef::Agent => {
+            None
+        }
     })
 }
 
@@ -257,7 +259,9 @@ fn anchored(cx: &Context<'_>, policies: &[PolicyRef], message: String) -> Option
 fn plugin_policy(policies: &[PolicyRef]) -> Option<PluginPolicyId> {
     policies.iter().find_map(|policy| match policy {
         PolicyRef::Plugin(id) => Some(*id),
-        PolicyRef::Network(_) | PolicyRef::Cluster(_) | PolicyRef::Part(_) => None,
+        PolicyRef::Network(_) | PolicyRef::Cluster(_) | PolicyRef::Part(_) | PolicyRef::Agent => {
+            None
+        }
     })
 }
 

@@ -196,7 +196,7 @@ fn asked<'c>(
             let namespace = &cluster.namespace(cluster.policy(id).namespace).name;
             Some(Asked::Network(id, namespace))
         }
-        PolicyRef::Cluster(_) | PolicyRef::Part(_) => None,
+        PolicyRef::Cluster(_) | PolicyRef::Part(_) | PolicyRef::Agent => None,
         PolicyRef::Plugin(id) => {
             let index = policies.binary_search_by_key(&id, |policy| policy.id);
             index.ok().map(|index| Asked::Calico(policies[index]))

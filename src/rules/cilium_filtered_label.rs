@@ -87,7 +87,7 @@ impl Rule for CiliumFilteredLabel {
                 continue;
             }
             for place in pod_selectors::in_policy(cluster, id) {
-                for (key, operator) in engine::filtered_pod_keys(place.selector) {
+                for (key, operator) in engine::filtered_pod_keys(cluster, place.selector) {
                     let finding = describe(cx, key, operator, place.peer.is_some());
                     cx.report(finding.about(cx.policy_object(id), place.path.as_str()));
                 }

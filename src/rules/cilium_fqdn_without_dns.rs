@@ -104,7 +104,7 @@ fn check<'c>(
 ) -> Option<Diagnostic> {
     let cluster = cx.cluster;
     let selected = plugin_rules::workloads_of(cluster, place.subject);
-    let labels = place.described_labels();
+    let labels = place.described_labels(cx.cluster);
     let described = || {
         let namespace = cluster.namespace_by_name(place.policy.object.namespace()?)?;
         let namespace = NamespaceView::of(cluster, namespace);

@@ -133,7 +133,7 @@ fn of_cilium<'c>(cx: &Context<'c>, place: &CiliumPlace<'_, 'c>) -> Option<Diagno
             return None;
         };
         for selector in selectors {
-            let selector = CiliumSelector::peer(selector, object.namespace());
+            let selector = CiliumSelector::peer(cx.cluster, selector, object.namespace());
             let (namespaces, pods) = (selector.namespaces()?, selector.pod_labels()?);
             mismatches.push(in_namespaces(cx, own, &namespaces, Some(&pods))?);
         }

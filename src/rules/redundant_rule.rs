@@ -398,7 +398,9 @@ fn mark(cx: &Context<'_>, rule: RuleRef<'_>) -> Span {
         RuleRef::Cilium(_, rule) => rule.dash,
         _ => None,
     };
-    let span = rule.span();
+    let span = rule
+        .span()
+        .expect("somebody wrote the rules that are compared");
     Item { span, dash }.mark(cx.sources)
 }
 

@@ -313,7 +313,7 @@ fn replicas(cx: &Context<'_>, unjudged: &Unjudged, workload: WorkloadId) -> Opti
                 !policy.rules(Direction::Ingress).is_empty()
             }
             // What such a policy opens besides is not looked at.
-            PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => false,
+            PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) | PolicyRef::Agent => false,
         });
         if entrance.admits_somebody() || !opens_others {
             return None;

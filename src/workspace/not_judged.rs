@@ -234,6 +234,12 @@ fn inert(cluster: &Cluster) -> BTreeMap<Span, InertPolicy> {
                 cni: cni.name(),
             }),
             (_, Some(_)) if !policy.meta.is_accepted => Some(InertReason::RejectedByServer),
+            (PluginSpec::Cilium(_), _)
+                if !(cluster.enforcement().cilium()).reads_kind(policy.namespace()) =>
+            {
+                let (kind, cni) = (policy.kind.name, cni.name());
+                Some(InertReason::KindNotRead { kind, cni })
+            }
             (PluginSpec::Cilium(spec), _) if cni == Cni::Cilium => {
                 let fault = spec.faults.first();
                 fault.map(|fault| InertReason::RejectedByAgent(fault.reason.clone()))

@@ -8,7 +8,7 @@ use npcheck::source::SourceMap;
 use npcheck::{Config, Workspace};
 
 /// Pods `a`, `b` and `c` of namespace `one`, `d` of namespace `two`, each with its own label.
-const PODS: &str = "
+pub(crate) const PODS: &str = "
 {apiVersion: v1, kind: Namespace, metadata: {name: one, labels: {team: red}}}
 ---
 {apiVersion: v1, kind: Namespace, metadata: {name: two, labels: {team: blue}}}
@@ -492,9 +492,13 @@ fn options_of_the_agent_change_what_policies_do() {
     );
     let off = "{k8sNetworkPolicy: {enabled: false}, extraConfig: {allow-localhost: policy}}";
     assert_eq!(told(&values(off), ""), ["b"]);
-    let config = Config::read("cilium: {enablePolicy: always}\n", &[]);
-    assert!(
-        config.is_err(),
-        "pods that no policy selects are not isolated here"
+    assert_eq!(with("{enableCiliumNetworkPolicy: false}"), ["d", "host"]);
+    assert_eq!(
+        with("{enableCiliumNetworkPolicy: false, enableK8sNetworkPolicy: false}"),
+        EVERYBODY
     );
+    let no_clusterwide = "enable-cilium-clusterwide-network-policy: 'false'";
+    assert_eq!(told(&agent(no_clusterwide), ""), ["b", "d", "host"]);
+    let config = Config::read("cilium: {labels: 'k8s:('}\n", &[]);
+    assert!(config.is_err(), "the agent does not start with it");
 }

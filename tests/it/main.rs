@@ -10,6 +10,7 @@
 mod architecture;
 mod change_page;
 mod changes;
+mod cilium_options;
 mod cli;
 mod clusters;
 mod comparison;

@@ -63,7 +63,7 @@ fn policy(scene: Scene<'_>, id: PolicyRef) -> Option<(Span, String)> {
             let policy = cluster.plugin_policy(id);
             (&policy.meta, policy.kind.name)
         }
-        PolicyRef::Part(_) => return None,
+        PolicyRef::Part(_) | PolicyRef::Agent => return None,
     };
     let name = format!("{kind}/{}", meta.name);
     let namespace = meta.namespace.as_ref().map_or("", |it| it.value.as_str());

@@ -487,10 +487,10 @@ impl<'c> Judge<'c> {
         let words = reasons.iter().map(|reason| {
             let words = flow_names::reason(self.cluster, reason);
             match reason.rule {
-                Some((_, _, span)) => {
+                Some((_, _, Some(span))) => {
                     format!("{words} ({})", flow_names::place(self.sources, span))
                 }
-                None => words,
+                _ => words,
             }
         });
         format!("{fact}  {}", words.collect::<Vec<String>>().join("; "))

@@ -220,7 +220,7 @@ fn placed<'c>(
         }
         // As any NetworkPolicy that it may be.
         PolicyRef::Part(_) => (NETWORK_POLICY_ORDER, String::new()),
-        PolicyRef::Plugin(_) => (f64::INFINITY, String::new()),
+        PolicyRef::Plugin(_) | PolicyRef::Agent => (f64::INFINITY, String::new()),
     };
     Placed {
         order,

@@ -4,9 +4,7 @@
 //! Refuses to know which pods there are. Services and groups of addresses are looked up,
 //! as a rule that names one means what it holds.
 
-use super::cilium_parts::{
-    matches_groups, namespaces, nets, outside, ports, untold, without_sources,
-};
+use super::cilium_parts::{matches_groups, nets, outside, ports, untold, without_sources};
 use super::condition::Condition;
 use super::identity::{
     CLUSTER, CLUSTER_KEY, Entity, Identities, IdentityRequirement, IdentityView, NAMESPACE_KEY,
@@ -16,15 +14,15 @@ use super::{
     Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet, PolicyRef, Rule,
     RuleRef, Stage, StageName,
 };
-use crate::cluster::{Cluster, PluginPolicyId, PolicyId};
+use crate::cluster::{Cluster, LabelFilter, PluginPolicyId, PolicyId};
 use crate::engine::HashMap;
 use crate::engine::addresses::{AddressRange, address_atoms, merge_ranges};
 use crate::k8s::{
     Action, CiliumAddresses, CiliumCidrSet, CiliumEntity, CiliumMeaning, CiliumPeers, CiliumPolicy,
     CiliumRule, CiliumServicePeer, CiliumServices, CiliumSpec, CiliumSubject, Direction,
-    LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyRule, ObjectMeta, Operator,
-    PluginSpec, Truth,
+    LabelSelector, ObjectMeta, Operator, PluginSpec, Truth,
 };
+use crate::source::Span;
 use ipnet::IpNet;
 
 /// The two stages: what denies, then what allows.
@@ -58,17 +56,21 @@ pub(super) fn lower<'c>(
         if let PluginSpec::Cilium(spec) = &policy.spec
             && policy.meta.is_accepted
             && spec.faults.is_empty()
+            && options.reads_kind(policy.namespace())
         {
             lowering.policy(*id, policy.namespace(), &policy.meta, spec);
         }
     }
+    if options.isolates_all() {
+        lowering.isolate_all();
+    }
     [lowering.deny, lowering.allow]
 }
 
-struct Lowering<'c> {
-    cluster: &'c Cluster,
+pub(super) struct Lowering<'c> {
+    pub(super) cluster: &'c Cluster,
     deny: Stage<'c>,
-    allow: Stage<'c>,
+    pub(super) allow: Stage<'c>,
     /// The conditions that stand for identities, each once.
     conditions: HashMap<Identities, Condition<'c>>,
 }
@@ -121,8 +123,9 @@ impl<'c> Lowering<'c> {
                 } else {
                     End::Next
                 };
-                if end == End::Deny && direction == Direction::Ingress && self.allows_localhost() {
-                    allow.push(own_node(RuleRef::OwnNode(meta.name.span)));
+                let is_isolated = end == End::Deny || self.isolates_all();
+                if is_isolated && direction == Direction::Ingress && self.allows_localhost() {
+                    allow.push(own_node(Some(meta.name.span)));
                 }
                 if !deny.is_empty() {
                     self.deny
@@ -186,12 +189,14 @@ impl<'c> Lowering<'c> {
                 }
                 CiliumPeers::Cidrs(blocks) => {
                     for block in blocks {
-                        add(block.span, vec![outside(&[block.value], &[])]);
+                        let matchers = self.addresses(outside(&[block.value], &[]));
+                        add(block.span, matchers);
                     }
                 }
                 CiliumPeers::CidrSets(sets) => {
                     for set in sets {
-                        add(set.span, vec![self.cidr_set(set)?]);
+                        let matchers = self.addresses(self.cidr_set(set)?);
+                        add(set.span, matchers);
                     }
                 }
                 CiliumPeers::Entities(entities) => {
@@ -222,13 +227,68 @@ impl<'c> Lowering<'c> {
         Some(peers)
     }
 
+    /// What `enable-policy: always` does: every pod is isolated, whether a rule selects it or not.
+    /// Releases differ in whether the own node gets in to a pod that no rule of the direction
+    /// selects: before 1.20 it does, from then on it does not (`pkg/policy/repository.go`,
+    /// `computePolicyEnforcementAndRules` adds the rule for it where there are others).
+    fn isolate_all(&mut self) {
+        let subject = PodSet {
+            namespaces: NamespaceSet::All,
+            pods: None,
+            host_network: HostNetwork::Unseen,
+            condition: None,
+        };
+        for direction in Direction::BOTH {
+            let mut rules = Vec::new();
+            if direction == Direction::Ingress && self.allows_localhost() {
+                let mut rule = own_node(None);
+                for peer in rule.peers.iter_mut().flatten() {
+                    peer.matcher = Matcher::Condition(Condition::own_node_in_doubt());
+                }
+                rules.push(rule);
+            }
+            self.allow.chains.get_mut(direction).push(Chain {
+                policy: PolicyRef::Agent,
+                subject: subject.clone(),
+                is_subject_known: true,
+                rules,
+                end: End::Deny,
+            });
+        }
+    }
+
+    /// Addresses outside, and whoever else has one of them where CIDRs match more than those (C8).
+    pub(super) fn addresses(&self, matcher: Matcher<'c>) -> Vec<Matcher<'c>> {
+        let options = self.cluster.enforcement().cilium();
+        let in_cluster = match &matcher {
+            Matcher::Outside(ranges) | Matcher::Untold(ranges)
+                if options.cidrs_match_nodes.is_on() || options.cidrs_match_pods.is_on() =>
+            {
+                Some(Condition::cidr_in_cluster(ranges.clone(), options))
+            }
+            _ => None,
+        };
+        let in_cluster = in_cluster.map(Matcher::Condition);
+        std::iter::once(matcher).chain(in_cluster).collect()
+    }
+
     /// Whether a pod's own node always gets in (C15).
-    fn allows_localhost(&self) -> bool {
+    pub(super) fn allows_localhost(&self) -> bool {
         self.cluster.enforcement().cilium().allows_localhost.is_on()
     }
 
+    /// Whether every pod is isolated, whatever its policies say of it.
+    fn isolates_all(&self) -> bool {
+        self.cluster.enforcement().cilium().isolates_all()
+    }
+
+    /// Which labels identities keep.
+    fn filter(&self) -> &'c LabelFilter {
+        &self.cluster.enforcement().cilium().labels
+    }
+
     /// Without what an agent does not add that was told so (C6, C15).
-    fn in_cluster(&self, mut identities: Identities) -> Identities {
+    pub(super) fn in_cluster(&self, mut identities: Identities) -> Identities {
         let options = self.cluster.enforcement().cilium();
         if !options.means_local_cluster.is_on() {
             let is_added = |it: &IdentityRequirement| it.is_implied && it.key == CLUSTER_KEY;
@@ -238,7 +298,8 @@ impl<'c> Lowering<'c> {
     }
 
     /// Pods, entities and addresses outside by their identity.
-    fn identities(&mut self, identities: Identities) -> Vec<Matcher<'c>> {
+    pub(super) fn identities(&mut self, identities: Identities) -> Vec<Matcher<'c>> {
+        let identities = identities.filtered(self.filter());
         let holds = |view| identities.truth(view) != Truth::False;
         let entities: Vec<Entity> = (Entity::ALL.into_iter())
             .filter(|entity| holds(IdentityView::entity(*entity)))
@@ -259,11 +320,11 @@ impl<'c> Lowering<'c> {
     }
 
     /// Pods by their identity.
-    fn pods(&mut self, identities: Identities, host_network: HostNetwork) -> PodSet<'c> {
+    pub(super) fn pods(&mut self, identities: Identities, host_network: HostNetwork) -> PodSet<'c> {
         let id = identities
             .namespace()
             .and_then(|name| self.cluster.namespace_by_name(name));
-        let condition = self.conditions.entry(identities);
+        let condition = self.conditions.entry(identities.filtered(self.filter()));
         let condition =
             condition.or_insert_with_key(|identities| Condition::identities(identities.clone()));
         PodSet {
@@ -297,6 +358,7 @@ impl<'c> Lowering<'c> {
                     operator: Operator::Exists,
                     values: Vec::new(),
                     is_implied: false,
+                    is_kept: true,
                 });
                 self.identities(identities)
             }
@@ -401,81 +463,6 @@ impl<'c> Lowering<'c> {
         }
         matchers
     }
-
-    /// A NetworkPolicy as Cilium enforces it (M2): rules count whatever `policyTypes` says.
-    fn network_policy(&mut self, id: PolicyId, policy: &'c NetworkPolicy) {
-        let namespace = policy.meta.namespace_name();
-        let mut subject = Identities::new(policy.pod_selector.get(), Source::Kubernetes);
-        subject.require(NAMESPACE_KEY, Operator::In, &[namespace]);
-        let subject = self.pods(subject, HostNetwork::Unseen);
-        let opaque = policy.meta.opaque;
-        let is_known = opaque.is_none_or(|hole| {
-            let mut rules = policy.ingress.items().iter().chain(policy.egress.items());
-            rules.any(|rule| rule.span.contains(hole))
-        });
-        for direction in Direction::BOTH {
-            let written = policy.rules_field(direction).items();
-            if written.is_empty() && !policy.applies_to(direction) {
-                continue;
-            }
-            let rules = written.iter().enumerate();
-            let rules = rules.map(|(index, rule)| Rule {
-                origin: Origin {
-                    index,
-                    rule: RuleRef::Network(rule),
-                },
-                action: Action::Accept,
-                peers: self.network_peers(rule, namespace),
-                ports: super::network_policy::ports(rule.ports.items()),
-                is_opaque: opaque.is_some_and(|hole| hole.start < rule.span.end),
-            });
-            let mut rules: Vec<Rule<'c>> = rules.collect();
-            if direction == Direction::Ingress && self.allows_localhost() {
-                rules.push(own_node(RuleRef::OwnNode(policy.meta.name.span)));
-            }
-            self.allow.chains.get_mut(direction).push(Chain {
-                policy: PolicyRef::Network(id),
-                subject: subject.clone(),
-                is_subject_known: is_known,
-                rules,
-                end: End::Deny,
-            });
-        }
-    }
-
-    fn network_peers(
-        &mut self,
-        rule: &'c NetworkPolicyRule,
-        namespace: &str,
-    ) -> Option<Vec<Peer<'c>>> {
-        let written = rule.peers.items();
-        if written.is_empty() {
-            return None;
-        }
-        let mut peers = Vec::new();
-        for peer in written {
-            let origin = PeerRef::Network(peer);
-            let matchers = self.network_peer(peer, namespace);
-            peers.extend(matchers.into_iter().map(|matcher| Peer { origin, matcher }));
-        }
-        Some(peers)
-    }
-
-    fn network_peer(&mut self, peer: &NetworkPolicyPeer, namespace: &str) -> Vec<Matcher<'c>> {
-        if let Some(block) = peer.ip_block.get() {
-            return vec![outside(&[block.cidr.value], &nets(block.except.items()))];
-        }
-        let mut identities = Identities::new(peer.pod_selector.get(), Source::Kubernetes);
-        if !identities.asks_for(CLUSTER_KEY) {
-            identities.imply(CLUSTER_KEY, Operator::In, &[CLUSTER]);
-        }
-        match peer.namespace_selector.get() {
-            None => identities.require(NAMESPACE_KEY, Operator::In, &[namespace]),
-            Some(selector) => identities.0.extend(namespaces(selector).0),
-        }
-        let identities = self.in_cluster(identities);
-        self.identities(identities)
-    }
 }
 
 /// The pods that the rule sets of a policy with rules of a direction are about, whether the
@@ -484,22 +471,15 @@ pub(in crate::engine) fn subjects<'c>(
     policy: &CiliumPolicy,
     namespace: Option<&str>,
     direction: Direction,
+    filter: &LabelFilter,
 ) -> Vec<Condition<'c>> {
     let has_rules = |spec: &&CiliumSpec| spec.rules_of(direction).next().is_some();
     let specs = policy.specs.iter().filter(has_rules);
     let subjects = specs.filter_map(|spec| match &spec.subject {
-        CiliumSubject::Endpoints(selector) => Some(subject(selector, namespace)),
+        CiliumSubject::Endpoints(selector) => Some(subject(selector, namespace).filtered(filter)),
         CiliumSubject::Nodes(_) => None,
     });
     subjects.map(Condition::identities).collect()
-}
-
-/// The pods that a NetworkPolicy is about.
-pub(in crate::engine) fn network_subject<'c>(policy: &NetworkPolicy) -> Condition<'c> {
-    let mut subject = Identities::new(policy.pod_selector.get(), Source::Kubernetes);
-    let namespace = policy.meta.namespace_name();
-    subject.require(NAMESPACE_KEY, Operator::In, &[namespace]);
-    Condition::identities(subject)
 }
 
 /// Whether an entry of `toServices` names the Service of the API server, which is in every
@@ -575,9 +555,12 @@ pub(super) fn endpoint(selector: &LabelSelector, home: Home<'_>) -> Identities {
 }
 
 /// The rule by which a pod's own node always gets in, unless a rule denies it (C1).
-fn own_node(rule: RuleRef<'_>) -> Rule<'_> {
+pub(super) fn own_node<'c>(policy: Option<Span>) -> Rule<'c> {
     Rule {
-        origin: Origin { index: 0, rule },
+        origin: Origin {
+            index: 0,
+            rule: RuleRef::OwnNode(policy),
+        },
         action: Action::Accept,
         peers: Some(vec![Peer {
             origin: PeerRef::OwnNode,

@@ -6,9 +6,9 @@
 
 use super::cilium::{Home, endpoint, subject};
 use super::identity::{
-    CLUSTER_KEY, Identities, IdentityView, NAMESPACE_KEY, NAMESPACE_LABELS, Source,
-    is_identity_label, split_key,
+    CLUSTER_KEY, Identities, IdentityView, NAMESPACE_KEY, NAMESPACE_LABELS, Source, split_key,
 };
+use crate::cluster::{Cluster, LabelFilter};
 use crate::engine::PodView;
 use crate::k8s::{
     Label, LabelSelector, LabelSelectorRequirement, NAMESPACE_NAME_LABEL, Operator, Truth,
@@ -21,35 +21,48 @@ pub struct CiliumSelector<'c> {
     written: &'c LabelSelector,
     meant: Identities,
     implied: Option<&'c str>,
+    filter: &'c LabelFilter,
 }
 
 impl<'c> CiliumSelector<'c> {
     /// The one that says whom a rule set is about; `namespace` is that of the policy, `None`
     /// for one that is cluster-wide.
     #[must_use]
-    pub fn subject(selector: &'c LabelSelector, namespace: Option<&'c str>) -> Self {
+    pub fn subject(
+        cluster: &'c Cluster,
+        selector: &'c LabelSelector,
+        namespace: Option<&'c str>,
+    ) -> Self {
+        let filter = &cluster.enforcement().cilium().labels;
         Self {
             written: selector,
-            meant: subject(selector, namespace),
+            meant: subject(selector, namespace).filtered(filter),
             implied: namespace,
+            filter,
         }
     }
 
     /// An entry of `fromEndpoints` or `toEndpoints` of a policy in a namespace, or of one that
     /// is cluster-wide.
     #[must_use]
-    pub fn peer(selector: &'c LabelSelector, namespace: Option<&'c str>) -> Self {
+    pub fn peer(
+        cluster: &'c Cluster,
+        selector: &'c LabelSelector,
+        namespace: Option<&'c str>,
+    ) -> Self {
+        let filter = &cluster.enforcement().cilium().labels;
         let home = Home {
             namespace,
             has_init: false,
         };
-        let meant = endpoint(selector, home);
+        let meant = endpoint(selector, home).filtered(filter);
         let written = Identities::new(Some(selector), Source::Any);
         let is_added = meant.asks_for(NAMESPACE_KEY) && !written.asks_for(NAMESPACE_KEY);
         Self {
             written: selector,
             meant,
             implied: namespace.filter(|_| is_added),
+            filter,
         }
     }
 
@@ -118,7 +131,7 @@ impl<'c> CiliumSelector<'c> {
     /// The keys of labels that Cilium's identities do not have, so that no pod has them for
     /// it, whatever its manifest says; with the operator that they are asked by.
     pub fn filtered_keys(&self) -> impl Iterator<Item = (&'c Spanned<String>, Operator)> {
-        filtered_keys(self.written, Source::Any)
+        filtered_keys(self.written, Source::Any, self.filter)
     }
 
     /// The labels that it asks of pods alone, their keys as manifests of pods spell them; `None`
@@ -146,16 +159,19 @@ impl<'c> CiliumSelector<'c> {
 
 /// The keys of a `podSelector` that Cilium's identities do not have; see
 /// [`CiliumSelector::filtered_keys`].
-pub fn filtered_pod_keys(
-    selector: &LabelSelector,
-) -> impl Iterator<Item = (&Spanned<String>, Operator)> {
-    filtered_keys(selector, Source::Kubernetes)
+pub fn filtered_pod_keys<'c>(
+    cluster: &'c Cluster,
+    selector: &'c LabelSelector,
+) -> impl Iterator<Item = (&'c Spanned<String>, Operator)> {
+    let filter = &cluster.enforcement().cilium().labels;
+    filtered_keys(selector, Source::Kubernetes, filter)
 }
 
-fn filtered_keys(
-    selector: &LabelSelector,
+fn filtered_keys<'c>(
+    selector: &'c LabelSelector,
     default: Source,
-) -> impl Iterator<Item = (&Spanned<String>, Operator)> {
+    filter: &'c LabelFilter,
+) -> impl Iterator<Item = (&'c Spanned<String>, Operator)> {
     let labels = selector.match_labels.iter();
     let labels = labels.map(|label| (&label.key, Operator::In));
     let expressions = selector.match_expressions.iter();
@@ -164,7 +180,7 @@ fn filtered_keys(
         let (source, key) = split_key(key, default);
         matches!(source, Source::Any | Source::Kubernetes)
             && !crate::k8s::is_opaque(key)
-            && !is_identity_label(key)
+            && !filter.keeps(key)
     })
 }
 

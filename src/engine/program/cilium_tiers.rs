@@ -10,6 +10,7 @@ use super::identity::{CLUSTER, CLUSTER_KEY, Identities, Source};
 use super::{
     ByDirection, Chain, End, HostNetwork, Matcher, NamespaceSet, PodSet, Stage, StageName,
 };
+use crate::cluster::LabelFilter;
 use crate::k8s::{Direction, Operator};
 use ipnet::IpNet;
 
@@ -18,6 +19,7 @@ use ipnet::IpNet;
 pub(super) fn stages<'c>(
     [denies, mut allows]: [Stage<'c>; 2],
     [admin, baseline]: [Stage<'c>; 2],
+    filter: &LabelFilter,
 ) -> Vec<Stage<'c>> {
     let mut isolation = Stage::new(StageName::Isolation);
     for direction in Direction::BOTH {
@@ -34,26 +36,25 @@ pub(super) fn stages<'c>(
             });
         }
     }
-    let [admin, baseline] = [admin, baseline].map(by_identity);
+    let [admin, baseline] = [admin, baseline].map(|stage| by_identity(stage, filter));
     vec![admin, denies, allows, baseline, isolation]
 }
 
 /// A tier whose selectors see what identities have, and whose blocks hold no pods.
-fn by_identity(mut stage: Stage<'_>) -> Stage<'_> {
+fn by_identity<'c>(mut stage: Stage<'c>, filter: &LabelFilter) -> Stage<'c> {
     let ByDirection { ingress, egress } = &mut stage.chains;
-    ingress
-        .iter_mut()
-        .chain(egress)
-        .for_each(compare_identities);
+    for chain in ingress.iter_mut().chain(egress) {
+        compare_identities(chain, filter);
+    }
     stage
 }
 
-fn compare_identities(chain: &mut Chain<'_>) {
-    chain.subject = pods_by_identity(&chain.subject);
+fn compare_identities(chain: &mut Chain<'_>, filter: &LabelFilter) {
+    chain.subject = pods_by_identity(&chain.subject, filter);
     let peers = chain.rules.iter_mut().flat_map(|rule| &mut rule.peers);
     for peer in peers.flatten() {
         match &peer.matcher {
-            Matcher::Pods(pods) => peer.matcher = Matcher::Pods(pods_by_identity(pods)),
+            Matcher::Pods(pods) => peer.matcher = Matcher::Pods(pods_by_identity(pods, filter)),
             Matcher::Blocks(blocks) => {
                 let nets: Vec<IpNet> = blocks.iter().map(|block| block.cidr.value).collect();
                 peer.matcher = outside(&nets, &[]);
@@ -63,7 +64,7 @@ fn compare_identities(chain: &mut Chain<'_>) {
     }
 }
 
-fn pods_by_identity<'c>(pods: &PodSet<'c>) -> PodSet<'c> {
+fn pods_by_identity<'c>(pods: &PodSet<'c>, filter: &LabelFilter) -> PodSet<'c> {
     let mut identities = Identities::new(pods.pods, Source::Kubernetes);
     if let NamespaceSet::Matching(selector) = pods.namespaces {
         identities.0.extend(namespaces(selector).0);
@@ -73,6 +74,6 @@ fn pods_by_identity<'c>(pods: &PodSet<'c>) -> PodSet<'c> {
         namespaces: NamespaceSet::All,
         pods: None,
         host_network: HostNetwork::Unseen,
-        condition: Some(Condition::identities(identities)),
+        condition: Some(Condition::identities(identities.filtered(filter))),
     }
 }

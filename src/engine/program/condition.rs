@@ -4,7 +4,7 @@
 
 use super::calico_end::{CalicoEnd, CalicoSubject};
 use super::identity::{EndLabel, Entity, Identities, IdentityView};
-use crate::cluster::Enforcement;
+use crate::cluster::{CiliumOptions, Enforcement};
 use crate::engine::{AddressRange, PodView};
 use crate::k8s::{Operator, Truth, is_opaque};
 use ipnet::IpNet;
@@ -22,6 +22,43 @@ enum Kind<'c> {
     Subject(CalicoSubject<'c>),
     End(CalicoEnd<'c>),
     OutsidePods(OutsidePods),
+    OwnNodeInDoubt,
+    CidrInCluster(CidrInCluster),
+}
+
+/// Nodes or pods with an address in a CIDR, where Cilium's option `policy-cidr-match-mode` has it
+/// match them as well. What they are matched by is known to the agents only where an address is in
+/// the range, or not known.
+#[derive(Debug)]
+struct CidrInCluster {
+    held: Vec<AddressRange>,
+    nodes: bool,
+    pods: bool,
+}
+
+impl CidrInCluster {
+    fn truth(&self, candidate: Candidate<'_, '_>) -> Truth {
+        let is_held = |address: &IpAddr| self.held.iter().any(|range| range.contains(*address));
+        match candidate {
+            Candidate::Pod { pod, address, .. } => {
+                let is_meant = if pod.host_network {
+                    self.nodes
+                } else {
+                    self.pods
+                };
+                match is_meant && address.as_ref().is_none_or(is_held) {
+                    true => Truth::Unknown,
+                    false => Truth::False,
+                }
+            }
+            Candidate::Entity(Entity::Host | Entity::RemoteNode | Entity::KubeApiserver)
+                if self.nodes =>
+            {
+                Truth::Unknown
+            }
+            Candidate::Entity(_) | Candidate::Outside(_) => Truth::False,
+        }
+    }
 }
 
 /// Addresses of whoever has none of the network of pods.
@@ -122,6 +159,10 @@ pub enum Asks {
     NotNets(Vec<AddressRange>),
     /// Connections of one family.
     IpVersion(u8),
+    /// An address in one of these ranges, by which the agent may know a pod or a node.
+    CidrInCluster(Vec<AddressRange>),
+    /// The pod's own node, which some releases of the CNI plugin let in.
+    OwnNode,
     /// A connection from some ports: which one it comes from is chosen when it is opened.
     SourcePorts,
     /// An endpoint of this Service, whose endpoints no manifest tells.
@@ -147,6 +188,8 @@ impl Asks {
             | Self::Nets(_)
             | Self::NotNets(_)
             | Self::IpVersion(_)
+            | Self::CidrInCluster(_)
+            | Self::OwnNode
             | Self::SourcePorts
             | Self::Endpoints(_)
             | Self::Anything => false,
@@ -222,6 +265,20 @@ impl<'c> Condition<'c> {
         })))
     }
 
+    /// The own node of a pod, where releases of Cilium differ in whether it gets in.
+    pub(super) fn own_node_in_doubt() -> Self {
+        Self(Arc::new(Kind::OwnNodeInDoubt))
+    }
+
+    /// Nodes and pods in some ranges of addresses, as far as CIDRs are said to match them.
+    pub(super) fn cidr_in_cluster(held: Vec<AddressRange>, options: &CiliumOptions) -> Self {
+        Self(Arc::new(Kind::CidrInCluster(CidrInCluster {
+            held,
+            nodes: options.cidrs_match_nodes.is_on(),
+            pods: options.cidrs_match_pods.is_on(),
+        })))
+    }
+
     /// Whether it holds for an end.
     #[must_use]
     pub fn truth(&self, candidate: Candidate<'_, 'c>) -> Truth {
@@ -258,7 +315,11 @@ impl<'c> Condition<'c> {
             ) if pod.host_network => {
                 address.map_or_else(|| block.may_hold(is_ipv4), |address| block.holds(address))
             }
-            (Kind::Subject(_) | Kind::End(_) | Kind::OutsidePods(_), _) => Truth::False,
+            (Kind::OwnNodeInDoubt, Candidate::Entity(Entity::Host)) => Truth::Unknown,
+            (Kind::CidrInCluster(cidr), candidate) => cidr.truth(candidate),
+            (Kind::Subject(_) | Kind::End(_) | Kind::OutsidePods(_) | Kind::OwnNodeInDoubt, _) => {
+                Truth::False
+            }
         }
     }
 
@@ -303,6 +364,16 @@ impl<'c> Condition<'c> {
                 end.unmet(None, Some(address), address.is_ipv4())
             }
             (Kind::Subject(subject), Candidate::Pod { pod, .. }) => subject.unmet(pod),
+            (Kind::OwnNodeInDoubt, _) => vec![Unmet {
+                asks: Asks::OwnNode,
+                found: Vec::new(),
+                truth: self.truth(candidate),
+            }],
+            (Kind::CidrInCluster(cidr), _) => vec![Unmet {
+                asks: Asks::CidrInCluster(cidr.held.clone()),
+                found: Vec::new(),
+                truth: self.truth(candidate),
+            }],
             (Kind::Subject(_) | Kind::OutsidePods(_), _) | (Kind::End(_), Candidate::Entity(_)) => {
                 Vec::new()
             }
@@ -315,7 +386,7 @@ impl<'c> Condition<'c> {
     pub fn labels(&self) -> Option<Vec<EndLabel>> {
         match &*self.0 {
             Kind::Identities(identities) => identities.labels(),
-            Kind::Subject(_) | Kind::End(_) | Kind::OutsidePods(_) => None,
+            _ => None,
         }
     }
 
@@ -330,14 +401,15 @@ impl<'c> Condition<'c> {
     pub fn implied_namespace(&self) -> Option<&str> {
         match &*self.0 {
             Kind::Identities(identities) => identities.implied_namespace(),
-            Kind::Subject(_) | Kind::End(_) | Kind::OutsidePods(_) => None,
+            _ => None,
         }
     }
 
     /// The ranges of addresses that it tells apart.
     pub(in crate::engine) fn cuts(&self) -> Vec<AddressRange> {
         match &*self.0 {
-            Kind::Identities(_) => Vec::new(),
+            Kind::Identities(_) | Kind::OwnNodeInDoubt => Vec::new(),
+            Kind::CidrInCluster(cidr) => cidr.held.clone(),
             Kind::Subject(subject) => subject.cuts(),
             Kind::End(end) => end.cuts(),
             Kind::OutsidePods(block) => block.held.clone(),

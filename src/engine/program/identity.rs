@@ -4,6 +4,7 @@
 //! Refuses to know policies, and which pods there are.
 
 use super::condition::{Asks, LabelTest, Unmet};
+use crate::cluster::LabelFilter;
 use crate::engine::PodView;
 use crate::k8s::{LabelSelector, NAMESPACE_NAME_LABEL, Operator, Truth, is_opaque};
 
@@ -98,6 +99,8 @@ pub(super) struct IdentityRequirement {
     pub(super) values: Vec<String>,
     /// Whether the selector does not say it, and Cilium adds it.
     pub(super) is_implied: bool,
+    /// Whether identities keep a pod's label of this key.
+    pub(super) is_kept: bool,
 }
 
 /// A selector of identities: all requirements must hold.
@@ -147,9 +150,12 @@ impl<'a, 'c> IdentityView<'a, 'c> {
         }
     }
 
-    fn get(&self, source: Source, key: &str) -> Option<&str> {
-        match (self, source) {
-            (Self::Pod(pod), Source::Any | Source::Kubernetes) => label_of(pod, key),
+    fn get(&self, asked: &IdentityRequirement) -> Option<&str> {
+        let key = asked.key.as_str();
+        match (self, asked.source) {
+            (Self::Pod(pod), Source::Any | Source::Kubernetes) if asked.is_kept => {
+                label_of(pod, key)
+            }
             (Self::Reserved(names), Source::Any | Source::Reserved) => {
                 names.contains(&key).then_some("")
             }
@@ -178,11 +184,8 @@ impl<'a, 'c> IdentityView<'a, 'c> {
     }
 }
 
-/// A label of a pod's identity (C4).
+/// A label of a pod's identity, if identities keep those of this key (C4).
 fn label_of<'a>(pod: &'a PodView<'_>, key: &str) -> Option<&'a str> {
-    if !is_identity_label(key) {
-        return None;
-    }
     match key {
         NAMESPACE_KEY => return Some(pod.namespace.name),
         CLUSTER_KEY => return Some(CLUSTER),
@@ -197,44 +200,6 @@ fn label_of<'a>(pod: &'a PodView<'_>, key: &str) -> Option<&'a str> {
         None if key.starts_with("io.cilium.k8s") => None,
         None => pod.labels.get(key),
     }
-}
-
-/// Whether Cilium keeps a label of this key in identities, with the default of its option
-/// `labels` (`pkg/labelsfilter/filter.go`): the longest pattern that keeps it must be longer
-/// than the shortest that drops it.
-#[must_use]
-pub fn is_identity_label(key: &str) -> bool {
-    const KEPT: [&str; 5] = [
-        NAMESPACE_KEY,
-        NAMESPACE_LABELS,
-        "app.kubernetes.io",
-        CLUSTER_KEY,
-        SERVICE_ACCOUNT_KEY,
-    ];
-    const DROPPED: [&str; 13] = [
-        "io.kubernetes",
-        "kubernetes.io",
-        "statefulset.kubernetes.io/pod-name",
-        "apps.kubernetes.io/pod-index",
-        "batch.kubernetes.io/job-completion-index",
-        "batch.kubernetes.io/controller-uid",
-        "k8s.io",
-        "pod-template-generation",
-        "pod-template-hash",
-        "controller-revision-hash",
-        "controller-uid",
-        "etcd_node",
-        "topology.kubernetes.io",
-    ];
-    const BETA: &str = "beta.kubernetes.io";
-    let length = |pattern: &&str| key.starts_with(*pattern).then_some(pattern.len());
-    let dropped = DROPPED.iter().filter_map(length);
-    let dropped = dropped.chain(key.rfind(BETA).map(|at| at + BETA.len()));
-    let dropped = dropped.chain(key.starts_with("annotation").then_some(key.len()));
-    dropped.min().is_none_or(|dropped| {
-        let kept = KEPT.iter().filter_map(length).max();
-        kept.unwrap_or(0) > dropped
-    })
 }
 
 /// The source and the key that a selector's key names.
@@ -259,6 +224,7 @@ impl Identities {
                 operator,
                 values,
                 is_implied: false,
+                is_kept: true,
             }
         };
         let Some(selector) = selector else {
@@ -283,7 +249,16 @@ impl Identities {
             operator,
             values: values.iter().map(|value| (*value).to_owned()).collect(),
             is_implied: false,
+            is_kept: true,
         });
+    }
+
+    /// The same where identities keep only the labels that a filter leaves.
+    pub(super) fn filtered(mut self, filter: &LabelFilter) -> Self {
+        for requirement in &mut self.0 {
+            requirement.is_kept = filter.keeps(&requirement.key);
+        }
+        self
     }
 
     /// Adds a requirement that the selector does not say (C6).
@@ -381,7 +356,7 @@ impl IdentityRequirement {
     fn asked_of_pods(&self) -> Option<EndLabel> {
         let test = self.test(&self.key);
         let has_always = |value: Option<&str>| (!test.holds(value)).then_some(EndLabel::OfNoPod);
-        if !self.is_plain() || !is_identity_label(&self.key) {
+        if !self.is_plain() || !self.is_kept {
             return has_always(None);
         }
         match self.key.as_str() {
@@ -400,7 +375,7 @@ impl IdentityRequirement {
         let of_namespace = self.namespace_key();
         let key = of_namespace.unwrap_or(&self.key);
         let test = self.test(key);
-        let found = view.get(self.source, &self.key).map(str::to_owned);
+        let found = view.get(self).map(str::to_owned);
         Unmet {
             found: vec![(key.to_owned(), found)],
             truth,
@@ -414,7 +389,7 @@ impl IdentityRequirement {
                 SERVICE_ACCOUNT_KEY => Asks::ServiceAccount(test),
                 CLUSTER_KEY => Asks::Cluster,
                 key => Asks::Label {
-                    is_filtered: !is_identity_label(key) && view.has_label(key),
+                    is_filtered: !self.is_kept && view.has_label(key),
                     test,
                 },
             },
@@ -426,7 +401,7 @@ impl IdentityRequirement {
         if self.is_opaque() {
             return Truth::Unknown;
         }
-        let found = view.get(self.source, &self.key);
+        let found = view.get(self);
         if found.is_none() && self.is_plain() && view.is_unknown(&self.key) {
             return Truth::Unknown;
         }
@@ -442,41 +417,5 @@ impl IdentityRequirement {
             Operator::DoesNotExist => found.is_none(),
         }
         .into()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn identities_keep_the_labels_that_the_filter_leaves() {
-        let kept = [
-            "app",
-            "k8s-app",
-            "job-name",
-            "batch.kubernetes.io/job-name",
-            "app.kubernetes.io/name",
-            "node.kubernetes.io/x",
-            "io.kubernetes.pod.namespace",
-            "io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name",
-        ];
-        let dropped = [
-            "pod-template-hash",
-            "kubernetes.io/arch",
-            "k8s.io/x",
-            "io.kubernetes.x",
-            "statefulset.kubernetes.io/pod-name",
-            "topology.kubernetes.io/zone",
-            "failure-domain.beta.kubernetes.io/zone",
-            "annotation.x",
-            "controller-uid",
-        ];
-        for key in kept {
-            assert!(is_identity_label(key), "{key}");
-        }
-        for key in dropped {
-            assert!(!is_identity_label(key), "{key}");
-        }
     }
 }

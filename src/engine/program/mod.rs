@@ -39,6 +39,7 @@ mod calico_end;
 mod calico_owners;
 pub(super) mod cilium;
 mod cilium_parts;
+pub(super) mod cilium_network_policy;
 mod cilium_tiers;
 pub mod cilium_selector;
 mod cluster_policy;
@@ -351,10 +352,11 @@ impl<'c> Program<'c> {
             let [denies, mut allows] = cilium::lower(cluster, policies, plugin);
             parts::add_policies(cluster, asked, &mut allows);
             let tiers = cluster_policy::lower(cluster, reading);
+            let filter = &cluster.enforcement().cilium().labels;
             if tiers.iter().all(Stage::is_empty) {
                 return vec![denies, allows];
             }
-            return cilium_tiers::stages([denies, allows], tiers);
+            return cilium_tiers::stages([denies, allows], tiers, filter);
         }
         let [admin, baseline] = cluster_policy::lower(cluster, reading);
         let mut policies = network_policy::lower(cluster, policies, reading);

@@ -30,17 +30,20 @@ pub enum PolicyRef {
     Plugin(PluginPolicyId),
     /// Whatever a part may bring that nobody could build.
     Part(UnknownPartId),
+    /// No policy: the agent of the CNI plugin isolates every pod by itself, as its option says
+    /// (Cilium's `enable-policy: always`).
+    Agent,
 }
 
 impl PolicyRef {
-    /// What the object says of itself; `None` for a part that nobody could build.
+    /// What the object says of itself; `None` for what is no object.
     #[must_use]
     pub fn meta(self, cluster: &Cluster) -> Option<&ObjectMeta> {
         Some(match self {
             Self::Network(id) => &cluster.policy(id).object.meta,
             Self::Cluster(id) => &cluster.cluster_policy(id).meta,
             Self::Plugin(id) => &cluster.plugin_policy(id).meta,
-            Self::Part(_) => return None,
+            Self::Part(_) | Self::Agent => return None,
         })
     }
 }
@@ -58,24 +61,26 @@ pub enum RuleRef<'c> {
     Calico(&'c CalicoRule),
     /// Of an `EgressFirewall`.
     EgressFirewall(&'c EgressFirewallRule),
-    /// No rule of the policy: its pods' own node always gets in (Cilium).
-    OwnNode(Span),
+    /// No rule of the policy, whose name this is: its pods' own node always gets in (Cilium).
+    OwnNode(Option<Span>),
     /// No rule that could be read: the text of the policy.
     Unread(Span),
 }
 
 impl RuleRef<'_> {
-    /// Where it stands; the policy's name where it is no rule of the text.
+    /// Where it stands; the policy's name where it is no rule of the text, and `None` where
+    /// there is no policy either.
     #[must_use]
-    pub fn span(self) -> Span {
-        match self {
+    pub fn span(self) -> Option<Span> {
+        Some(match self {
             Self::Network(rule) => rule.span,
             Self::Cluster(rule) => rule.span,
             Self::Cilium(_, rule) => rule.span,
             Self::Calico(rule) => rule.span,
             Self::EgressFirewall(rule) => rule.span,
-            Self::Unread(span) | Self::OwnNode(span) => span,
-        }
+            Self::Unread(span) => span,
+            Self::OwnNode(span) => return span,
+        })
     }
 
     /// Whether the rule asks for more than its peers and ports, so that some of what these

@@ -411,9 +411,10 @@ impl Miss<'_> {
             Self::Untold => ReasonCode::NotInManifests,
             Self::Unmet(unmet) => match (&unmet.asks, unmet.truth) {
                 (Asks::Nets(_) | Asks::NotNets(_), Truth::Unknown) => ReasonCode::AddressUnknown,
-                (Asks::SourcePorts | Asks::Endpoints(_), Truth::Unknown) => {
-                    ReasonCode::NotInManifests
-                }
+                (
+                    Asks::SourcePorts | Asks::Endpoints(_) | Asks::OwnNode | Asks::CidrInCluster(_),
+                    Truth::Unknown,
+                ) => ReasonCode::NotInManifests,
                 (asks, Truth::Unknown) if asks.is_opaque() => ReasonCode::Substitution,
                 (_, Truth::Unknown) => ReasonCode::UnknownNamespace,
                 _ if unmet.is_filtered() => ReasonCode::FilteredLabel,

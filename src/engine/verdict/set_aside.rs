@@ -5,7 +5,8 @@
 
 use crate::cluster::{Cluster, Cni};
 use crate::engine::program::PolicyRef;
-use crate::engine::program::cilium::{network_subject, subjects};
+use crate::engine::program::cilium::subjects;
+use crate::engine::program::cilium_network_policy::network_subject;
 use crate::engine::program::condition::{Asks, Candidate, Condition};
 use crate::engine::{Endpoint, PodView};
 use crate::k8s::{CiliumFault, Direction, PluginSpec, Truth};
@@ -54,6 +55,7 @@ fn of_cilium<'c>(
     direction: Direction,
 ) -> Vec<SetAside<'c>> {
     let mut all = Vec::new();
+    let filter = &cluster.enforcement().cilium().labels;
     for id in pod
         .namespace
         .id
@@ -61,7 +63,7 @@ fn of_cilium<'c>(
         .flat_map(|id| cluster.policies_in(id))
     {
         let policy = &cluster.policy(id).object;
-        let condition = network_subject(policy);
+        let condition = network_subject(policy, filter);
         if let Some(key) = filtered_label(&condition, pod).filter(|_| policy.applies_to(direction))
         {
             let reason = SetAsideReason::FilteredLabel(key);
@@ -82,7 +84,7 @@ fn of_cilium<'c>(
         if is_elsewhere {
             continue;
         }
-        let subjects = subjects(spec, policy.namespace(), direction);
+        let subjects = subjects(spec, policy.namespace(), direction, filter);
         let may_select =
             |condition: &Condition<'_>| condition.truth(candidate(pod)) != Truth::False;
         let reason = match spec.faults.first() {

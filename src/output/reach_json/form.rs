@@ -79,7 +79,7 @@ pub(super) struct NotEnforced<'r> {
     pub(super) policy: String,
     pub(super) reason: &'static str,
     pub(super) message: String,
-    pub(super) location: Place,
+    pub(super) location: Option<Place>,
 }
 
 #[derive(Serialize)]
@@ -146,7 +146,7 @@ pub(super) struct RuleId {
 pub(super) struct Policy {
     pub(super) policy: String,
     pub(super) selects: &'static str,
-    pub(super) location: Place,
+    pub(super) location: Option<Place>,
     pub(super) rules: Vec<Rule>,
 }
 
@@ -157,7 +157,7 @@ pub(super) struct Rule {
     pub(super) id: RuleId,
     pub(super) kind: &'static str,
     pub(super) action: &'static str,
-    pub(super) location: Place,
+    pub(super) location: Option<Place>,
     pub(super) codes: Vec<&'static str>,
     pub(super) message: String,
     pub(super) decides: Vec<Ports>,
@@ -170,7 +170,7 @@ pub(super) struct Rule {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Peer {
     pub(super) path: String,
-    pub(super) location: Place,
+    pub(super) location: Option<Place>,
     pub(super) selects: String,
     pub(super) matches: &'static str,
     pub(super) misses: Vec<MissOut>,
@@ -198,7 +198,7 @@ pub(super) struct PortEntry {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Missing {
     pub(super) message: String,
-    pub(super) location: Place,
+    pub(super) location: Option<Place>,
 }
 
 #[derive(Serialize)]

@@ -42,7 +42,7 @@ impl Page<'_, '_> {
     }
 
     fn entrance(&self, entrance: &IngressEntrance, out: &mut dyn Write) -> io::Result<()> {
-        let place = self.place(entrance.span);
+        let place = self.place(Some(entrance.span));
         let pods = &entrance.pods;
         let state = match entrance.is_open {
             true => "allowed",

@@ -110,6 +110,12 @@ impl Page<'_, '_> {
                 said: self.words.rule(side, rule, asked),
                 is_match: !rule.decides.certain.intersection(asked).is_empty(),
             },
+            Entry::NoRules(PolicyRef::Agent) => Line {
+                name: self.words.policy(PolicyRef::Agent),
+                place: String::new(),
+                said: "isolates every pod, whether a policy selects it or not".to_owned(),
+                is_match: false,
+            },
             Entry::NoRules(policy) => Line {
                 name: self.words.policy(*policy),
                 place: self.place(self.words.policy_span(*policy)),

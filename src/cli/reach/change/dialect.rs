@@ -38,7 +38,10 @@ impl Side<'_, '_> {
         let policies = policies.filter(|policy| policy.selects == Truth::True);
         let ids = policies.filter_map(|policy| match policy.policy {
             PolicyRef::Plugin(id) => Some(id),
-            PolicyRef::Network(_) | PolicyRef::Cluster(_) | PolicyRef::Part(_) => None,
+            PolicyRef::Network(_)
+            | PolicyRef::Cluster(_)
+            | PolicyRef::Part(_)
+            | PolicyRef::Agent => None,
         });
         let mut ids: Vec<PluginPolicyId> = ids.collect();
         ids.dedup();

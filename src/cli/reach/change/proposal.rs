@@ -139,6 +139,7 @@ impl Side<'_, '_> {
             PolicyRef::Cluster(id) => self.scene.cluster.cluster_policy(id).meta.span,
             PolicyRef::Plugin(id) => self.scene.cluster.plugin_policy(id).meta.span,
             PolicyRef::Part(id) => self.scene.cluster.unknown_part(id).span,
+            PolicyRef::Agent => return "",
         };
         self.scene.sources.get(span.source).text()
     }
@@ -164,7 +165,10 @@ impl Side<'_, '_> {
         let policies = self.trace.policies(StageName::NetworkPolicies).iter();
         policies.filter_map(|policy| match policy.policy {
             PolicyRef::Network(id) => Some((id, policy)),
-            PolicyRef::Cluster(_) | PolicyRef::Plugin(_) | PolicyRef::Part(_) => None,
+            PolicyRef::Cluster(_)
+            | PolicyRef::Plugin(_)
+            | PolicyRef::Part(_)
+            | PolicyRef::Agent => None,
         })
     }
 

@@ -1,0 +1,101 @@
+//! NetworkPolicies as Cilium enforces them, in the form of the program (M2).
+//!
+//! Refuses to know the policies of Cilium's own kinds.
+
+use super::cilium::{Lowering, own_node};
+use super::cilium_parts::{namespaces, nets, outside};
+use super::condition::Condition;
+use super::identity::{CLUSTER, CLUSTER_KEY, Identities, NAMESPACE_KEY, Source};
+use super::{Chain, End, HostNetwork, Matcher, Origin, Peer, PeerRef, PolicyRef, Rule, RuleRef};
+use crate::cluster::{LabelFilter, PolicyId};
+use crate::k8s::{
+    Action, Direction, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyRule, Operator,
+};
+
+impl<'c> Lowering<'c> {
+    /// A NetworkPolicy as Cilium enforces it (M2): rules count whatever `policyTypes` says.
+    pub(super) fn network_policy(&mut self, id: PolicyId, policy: &'c NetworkPolicy) {
+        let namespace = policy.meta.namespace_name();
+        let mut subject = Identities::new(policy.pod_selector.get(), Source::Kubernetes);
+        subject.require(NAMESPACE_KEY, Operator::In, &[namespace]);
+        let subject = self.pods(subject, HostNetwork::Unseen);
+        let opaque = policy.meta.opaque;
+        let is_known = opaque.is_none_or(|hole| {
+            let mut rules = policy.ingress.items().iter().chain(policy.egress.items());
+            rules.any(|rule| rule.span.contains(hole))
+        });
+        for direction in Direction::BOTH {
+            let written = policy.rules_field(direction).items();
+            if written.is_empty() && !policy.applies_to(direction) {
+                continue;
+            }
+            let rules = written.iter().enumerate();
+            let rules = rules.map(|(index, rule)| Rule {
+                origin: Origin {
+                    index,
+                    rule: RuleRef::Network(rule),
+                },
+                action: Action::Accept,
+                peers: self.network_peers(rule, namespace),
+                ports: super::network_policy::ports(rule.ports.items()),
+                is_opaque: opaque.is_some_and(|hole| hole.start < rule.span.end),
+            });
+            let mut rules: Vec<Rule<'c>> = rules.collect();
+            if direction == Direction::Ingress && self.allows_localhost() {
+                rules.push(own_node(Some(policy.meta.name.span)));
+            }
+            self.allow.chains.get_mut(direction).push(Chain {
+                policy: PolicyRef::Network(id),
+                subject: subject.clone(),
+                is_subject_known: is_known,
+                rules,
+                end: End::Deny,
+            });
+        }
+    }
+
+    fn network_peers(
+        &mut self,
+        rule: &'c NetworkPolicyRule,
+        namespace: &str,
+    ) -> Option<Vec<Peer<'c>>> {
+        let written = rule.peers.items();
+        if written.is_empty() {
+            return None;
+        }
+        let mut peers = Vec::new();
+        for peer in written {
+            let origin = PeerRef::Network(peer);
+            let matchers = self.network_peer(peer, namespace);
+            peers.extend(matchers.into_iter().map(|matcher| Peer { origin, matcher }));
+        }
+        Some(peers)
+    }
+
+    fn network_peer(&mut self, peer: &NetworkPolicyPeer, namespace: &str) -> Vec<Matcher<'c>> {
+        if let Some(block) = peer.ip_block.get() {
+            return self.addresses(outside(&[block.cidr.value], &nets(block.except.items())));
+        }
+        let mut identities = Identities::new(peer.pod_selector.get(), Source::Kubernetes);
+        if !identities.asks_for(CLUSTER_KEY) {
+            identities.imply(CLUSTER_KEY, Operator::In, &[CLUSTER]);
+        }
+        match peer.namespace_selector.get() {
+            None => identities.require(NAMESPACE_KEY, Operator::In, &[namespace]),
+            Some(selector) => identities.0.extend(namespaces(selector).0),
+        }
+        let identities = self.in_cluster(identities);
+        self.identities(identities)
+    }
+}
+
+/// The pods that a NetworkPolicy is about.
+pub(in crate::engine) fn network_subject<'c>(
+    policy: &NetworkPolicy,
+    filter: &LabelFilter,
+) -> Condition<'c> {
+    let mut subject = Identities::new(policy.pod_selector.get(), Source::Kubernetes);
+    let namespace = policy.meta.namespace_name();
+    subject.require(NAMESPACE_KEY, Operator::In, &[namespace]);
+    Condition::identities(subject.filtered(filter))
+}

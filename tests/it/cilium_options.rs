@@ -1,0 +1,140 @@
+//! Options of Cilium's agent that change whom its policies isolate and match.
+
+use crate::dialects::PODS;
+use npcheck::cluster::WorkloadId;
+use npcheck::engine::{ConnectionSet, Endpoint, Engine, Entity};
+use npcheck::k8s::Protocol;
+use npcheck::{Config, Workspace};
+
+/// What `reach` answers under options of Cilium's agent, of pods of [`PODS`]: the word for
+/// ALLOWED, BLOCKED or UNKNOWN of each pair on TCP 80.
+fn answers(options: &str, policies: &str, pairs: &[[&str; 2]]) -> Vec<&'static str> {
+    let config = format!("cni: cilium\ncilium: {options}\n");
+    let config = Config::read(&config, &[]).expect("it is a configuration");
+    let text = format!("{PODS}{policies}");
+    let workspace = Workspace::load([("test.yaml", text)], &config);
+    let view = workspace.clusters().next().expect("there is a cluster");
+    let cluster = view.cluster();
+    let engine = Engine::new(cluster);
+    let end = |name: &str| match name {
+        "host" => Endpoint::Entity(Entity::Host),
+        "remote-node" => Endpoint::Entity(Entity::RemoteNode),
+        address if address.contains('.') => {
+            let address: std::net::IpAddr = address.parse().expect("an address");
+            Endpoint::Address(address.into())
+        }
+        name => {
+            let mut ids = cluster.workload_ids();
+            let is_it = |id: &WorkloadId| cluster.workload(*id).object.meta.name.value == name;
+            Endpoint::workload(cluster, ids.find(is_it).expect("a pod"))
+        }
+    };
+    let pairs = pairs.iter().map(|[from, to]| {
+        let verdict = engine.judge().explain(&end(from), &end(to)).verdict;
+        let is_in = |set: &ConnectionSet| set.contains(Protocol::Tcp, 80);
+        match () {
+            () if is_in(&verdict.unknown()) => "UNKNOWN",
+            () if is_in(&verdict.allowed()) => "ALLOWED",
+            () => "BLOCKED",
+        }
+    });
+    pairs.collect()
+}
+
+#[test]
+fn every_pod_is_isolated_where_the_agent_always_enforces() {
+    let policy = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy,
+      metadata: {name: p, namespace: one}, spec: {endpointSelector: {matchLabels: {app: a}},
+        enableDefaultDeny: {ingress: false, egress: false},
+        ingress: [{fromEndpoints: [{matchLabels: {app: b}}]}], egress: [{toEntities: [world]}]}}";
+    let pairs = [
+        ["b", "a"],
+        ["a", "b"],
+        ["d", "a"],
+        ["a", "1.1.1.1"],
+        ["b", "1.1.1.1"],
+        ["1.1.1.1", "a"],
+        // A node has no policies, and neither has a pod on its network.
+        ["c", "remote-node"],
+        ["a", "a"],
+        ["host", "a"],
+        ["host", "b"],
+        ["remote-node", "a"],
+    ];
+    let always = [
+        "BLOCKED", "BLOCKED", "BLOCKED", "ALLOWED", "BLOCKED", "BLOCKED", "ALLOWED", "ALLOWED",
+        "ALLOWED", "UNKNOWN", "BLOCKED",
+    ];
+    assert_eq!(answers("{enablePolicy: always}", policy, &pairs), always);
+    let open = vec!["ALLOWED"; pairs.len()];
+    assert_eq!(answers("{enablePolicy: default}", policy, &pairs), open);
+    let audited = "{enablePolicy: always, policyAuditMode: true}";
+    assert_eq!(answers(audited, policy, &pairs), open);
+    let closed = answers(
+        "{enablePolicy: always, allowLocalhost: policy}",
+        policy,
+        &[["host", "a"], ["host", "b"]],
+    );
+    assert_eq!(closed, ["BLOCKED", "BLOCKED"]);
+    // What a rule allows on both sides is open, whatever selects the pods.
+    let both = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy,
+      metadata: {name: p, namespace: one}, spec: {podSelector: {}, policyTypes: [Ingress, Egress],
+        ingress: [{from: [{podSelector: {}}]}], egress: [{to: [{podSelector: {}}]}]}}";
+    let within = [["a", "b"], ["b", "a"], ["d", "a"], ["host", "a"]];
+    assert_eq!(
+        answers("{enablePolicy: always}", both, &within),
+        ["ALLOWED", "ALLOWED", "BLOCKED", "ALLOWED"]
+    );
+}
+
+#[test]
+fn cidrs_may_match_more_than_addresses_outside_where_the_agent_is_told_so() {
+    let policy = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy,
+      metadata: {name: p, namespace: one}, spec: {endpointSelector: {matchLabels: {app: a}},
+        ingress: [{fromCIDRSet: [{cidr: 10.0.0.0/30}]}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+ spec: {podSelector: {matchLabels: {app: b}}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.4/32}}]}]}}";
+    let pairs = [
+        ["b", "a"],
+        ["d", "a"],
+        ["c", "a"],
+        ["remote-node", "a"],
+        ["10.0.0.1", "a"],
+        ["d", "b"],
+        ["a", "b"],
+    ];
+    let of = |options: &str| answers(options, policy, &pairs);
+    let [no, yes, doubt] = ["BLOCKED", "ALLOWED", "UNKNOWN"];
+    assert_eq!(of("{}"), [no, no, no, no, yes, no, no]);
+    assert_eq!(
+        of("{policyCIDRMatchMode: [nodes]}"),
+        [no, no, doubt, doubt, yes, no, no]
+    );
+    assert_eq!(
+        of("{policyCIDRMatchMode: [pods]}"),
+        [doubt, no, no, no, yes, doubt, no]
+    );
+    assert_eq!(
+        of("{policyCIDRMatchMode: [nodes, pods]}"),
+        [doubt, no, doubt, doubt, yes, doubt, no]
+    );
+}
+
+#[test]
+fn selectors_see_the_labels_that_the_agent_is_told_to_keep() {
+    let policy = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy,
+      metadata: {name: p, namespace: one}, spec: {endpointSelector: {matchLabels: {app: a}},
+        ingress: [{fromEndpoints: [{matchLabels: {app: b}}]}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+ spec: {podSelector: {matchLabels: {app: b}}, ingress: []}}";
+    let pairs = [["b", "a"], ["d", "a"], ["a", "b"]];
+    let of = |options: &str| answers(options, policy, &pairs);
+    assert_eq!(of("{}"), ["ALLOWED", "BLOCKED", "BLOCKED"]);
+    assert_eq!(of("{labels: 'k8s:app'}"), ["ALLOWED", "BLOCKED", "BLOCKED"]);
+    // Without the label no policy selects anybody.
+    let open = ["ALLOWED", "ALLOWED", "ALLOWED"];
+    assert_eq!(of("{labels: 'k8s:!app'}"), open);
+    assert_eq!(of("{labels: 'tier'}"), open);
+}
