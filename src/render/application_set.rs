@@ -12,6 +12,10 @@ use super::value::Value;
 use globset::GlobBuilder;
 use std::collections::BTreeSet;
 
+/// How many sets of parameters a matrix may yield: those of its generators multiply, and one of
+/// them may be a matrix in turn.
+const MAX_YIELDED: usize = 10_000;
+
 /// What an ApplicationSet makes.
 #[derive(Debug, Default)]
 pub(crate) struct Made<'t> {
@@ -180,12 +184,16 @@ impl<'t> Set<'_, 't, '_> {
 
     /// Every pair of what two generators yield.
     fn matrix(&self, matrix: &Value<'t>) -> Result<Yield, String> {
+        let many = || format!("a matrix yields more than {MAX_YIELDED} sets of parameters");
         let inner = matrix.get("generators");
         let mut yielded = Yield::of(vec![Parameters::new()]);
         for generator in inner.iter().flat_map(Value::items) {
             let mut all = Vec::new();
             for one in std::mem::take(&mut yielded.all) {
                 let more = self.expand(&generator, &one)?;
+                if all.len() + more.all.len() > MAX_YIELDED {
+                    return Err(many());
+                }
                 yielded.unknown.extend(more.unknown);
                 all.extend(more.all.into_iter().map(|other| {
                     let mut both = one.clone();

@@ -37,6 +37,7 @@ mod init;
 #[cfg(unix)]
 mod helm;
 mod hook;
+mod hostile_builds;
 #[cfg(unix)]
 mod linting;
 #[cfg(unix)]

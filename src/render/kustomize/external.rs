@@ -4,7 +4,7 @@
 //!
 //! Refuses to know the order of a build.
 
-use super::Accumulated;
+use super::accumulated::Accumulated;
 use super::fault::Fault;
 use super::field_spec::FieldSpec;
 use super::file::{self, Kustomization};

@@ -3,17 +3,38 @@
 //!
 //! Refuses to know which object a patch is for.
 
-use crate::render::value::{Field, Key, Value};
+use crate::render::value::{Field, Key, MAX_PARTS, Value};
 use crate::yaml::Kind;
+
+/// How many parts may be copied before the size of the object is looked at again.
+const UNCHECKED: usize = 1_000;
 
 /// Applies all operations in order; the first that cannot be applied spoils all.
 pub(crate) fn apply<'t>(object: &mut Value<'t>, operations: &Value<'t>) -> Result<(), String> {
+    let mut copied = 0;
     for operation in operations.items() {
         let name = operation.text_of(&["op"]);
         one(object, &operation, &name)
+            .and_then(|parts| {
+                copied += parts;
+                grown(object, &mut copied)
+            })
             .map_err(|error| format!("{name} `{}`: {error}", operation.text_of(&["path"])))?;
     }
     Ok(())
+}
+
+/// Rejects an object that has become too large by copies of its own parts, which double it with
+/// each operation.
+fn grown(object: &Value<'_>, copied: &mut usize) -> Result<(), String> {
+    if *copied <= UNCHECKED {
+        return Ok(());
+    }
+    *copied = 0;
+    match object.is_too_large() {
+        true => Err("the object becomes larger than an API server takes".to_owned()),
+        false => Ok(()),
+    }
 }
 
 /// Whether a document is a list of operations.
@@ -22,7 +43,8 @@ pub(crate) fn is_patch(value: &Value<'_>) -> bool {
     value.is_sequence() && !value.is_empty() && value.items().all(is_operation)
 }
 
-fn one<'t>(object: &mut Value<'t>, operation: &Value<'t>, name: &str) -> Result<(), String> {
+/// Applies one operation; returns how many parts of the object it has copied.
+fn one<'t>(object: &mut Value<'t>, operation: &Value<'t>, name: &str) -> Result<usize, String> {
     let path = pointer(&operation.text_of(&["path"]))?;
     let from = || pointer(&operation.text_of(&["from"]));
     let value = || {
@@ -31,30 +53,34 @@ fn one<'t>(object: &mut Value<'t>, operation: &Value<'t>, name: &str) -> Result<
             .ok_or_else(|| "it has no `value`".to_owned())
     };
     match name {
-        "add" => add(object, &path, key_of(operation), value()?),
+        "add" => add(object, &path, key_of(operation), value()?)?,
         "replace" => {
             if path.is_empty() {
                 *object = value()?;
-                return Ok(());
+                return Ok(0);
             }
             // A key of a mapping need not be there.
             let parents = &path[..path.len() - 1];
             if find(object, parents).is_some_and(|parent| parent.is_mapping()) {
-                return add(object, &path, key_of(operation), value()?);
+                add(object, &path, key_of(operation), value()?)?;
+                return Ok(0);
             }
             let place = find_mut(object, &path).ok_or("there is nothing to replace")?;
             *place = value()?;
-            Ok(())
         }
-        "remove" => remove(object, &path).map(|_| ()),
+        "remove" => {
+            remove(object, &path)?;
+        }
         "move" => {
             let moved = remove(object, &from()?)?;
-            add(object, &path, key_of(operation), moved)
+            add(object, &path, key_of(operation), moved)?;
         }
         "copy" => {
             let from = from()?;
             let copied = find(object, &from).ok_or("there is nothing to copy")?;
-            add(object, &path, key_of(operation), copied)
+            let parts = copied.parts(MAX_PARTS);
+            add(object, &path, key_of(operation), copied)?;
+            return Ok(parts);
         }
         "test" => {
             let found = find(object, &path);
@@ -64,12 +90,13 @@ fn one<'t>(object: &mut Value<'t>, operation: &Value<'t>, name: &str) -> Result<
                 (None, expected) => expected.as_ref().is_none_or(Value::is_null),
                 (Some(found), None) => found.is_null(),
             };
-            is_same
-                .then_some(())
-                .ok_or_else(|| "the value differs".to_owned())
+            if !is_same {
+                return Err("the value differs".to_owned());
+            }
         }
-        _ => Err("there is no such operation".to_owned()),
+        _ => return Err("there is no such operation".to_owned()),
     }
+    Ok(0)
 }
 
 /// The text that a key stands for which an operation makes.

@@ -5,11 +5,13 @@
 //! (`api/internal/target/kusttarget.go` for the order); what kustomize rejects is told, and
 //! the build goes on without it, so that one mistake does not hide everything else.
 
+mod accumulated;
 mod external;
 mod fault;
 mod field_path;
 mod field_spec;
 mod file;
+mod budget;
 mod generate;
 mod json_patch;
 mod merge;
@@ -33,14 +35,15 @@ pub(crate) use remote::is_remote;
 
 use super::library::Library;
 use super::object_id::Gvk;
-use super::resource::{Behavior, Resource};
+use super::resource::Resource;
 use super::value::Value;
 use crate::source::Span;
+use accumulated::Accumulated;
+use budget::Budget;
 use external::External;
 use merge_keys::Definitions;
-use patch::{Applied, Patch};
+use patch::Patch;
 use specs::Specs;
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -61,6 +64,8 @@ pub(crate) struct Kustomize<'t, 's> {
     definitions: Option<Definitions<'t>>,
     /// Whether a kustomization may name any.
     may_define: bool,
+    /// What the build that is under way may still do.
+    budget: Budget,
 }
 
 /// What a kustomization makes.
@@ -74,19 +79,6 @@ pub(crate) struct Build<'t> {
     pub(crate) patches: Vec<(Span, bool)>,
 }
 
-/// What was put together so far.
-#[derive(Clone, Debug, Default)]
-struct Accumulated<'t> {
-    resources: Vec<Resource<'t>>,
-    /// The fields that transformers change, where they are not just kustomize's own lists.
-    specs: Option<Rc<Specs>>,
-    variables: Vec<Variable<'t>>,
-    faults: Vec<Fault>,
-    patches: Vec<Applied>,
-    /// The definitions of the API that hold in this build.
-    definitions: Option<Definitions<'t>>,
-}
-
 impl<'t, 's> Kustomize<'t, 's> {
     /// Builds from these texts.
     pub(crate) fn new(library: &'t Library<'s>) -> Self {
@@ -95,6 +87,7 @@ impl<'t, 's> Kustomize<'t, 's> {
             built: RefCell::default(),
             definitions: None,
             may_define: schema::may_define(library),
+            budget: Budget::default(),
         }
     }
 
@@ -124,6 +117,7 @@ impl<'t, 's> Kustomize<'t, 's> {
             built: RefCell::default(),
             definitions,
             may_define: true,
+            budget: Budget::default(),
         };
         apart.build_outermost(kustomization)
     }
@@ -135,6 +129,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         kustomization: &Kustomization<'t>,
         resources: Vec<Resource<'t>>,
     ) -> (Vec<Resource<'t>>, Vec<Fault>) {
+        self.budget.renew();
         let all = Accumulated {
             resources,
             ..Accumulated::default()
@@ -144,6 +139,7 @@ impl<'t, 's> Kustomize<'t, 's> {
     }
 
     fn build_outermost(&self, kustomization: &Kustomization<'t>) -> Build<'t> {
+        self.budget.renew();
         let mut open = vec![kustomization.directory.clone()];
         let mut all = self.accumulate(kustomization, Accumulated::default(), &mut open);
         generate::add_hashes(&mut all.resources);
@@ -287,6 +283,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         variables::add(&mut all.variables, variables, &mut faults);
         remote::settle(&mut faults, from_below, kustomization, &all.resources);
         all.faults = faults;
+        all.tell_once();
         all
     }
 
@@ -312,6 +309,9 @@ impl<'t, 's> Kustomize<'t, 's> {
         } else if self.library.is_directory(&full) {
             let made = self.accumulated(&full, path, open);
             all.faults.extend(made.faults.iter().cloned());
+            if let Err(spent) = self.budget.take(made.resources.len(), span) {
+                return all.faults.extend(spent.fault());
+            }
             all.patches.extend(made.patches.iter().copied());
             all.add_specs(made.specs.as_ref());
             variables::add(
@@ -348,6 +348,10 @@ impl<'t, 's> Kustomize<'t, 's> {
         let span = path.span();
         if is_remote(text) {
             all.faults.push(remote::component(path));
+            return all;
+        }
+        if let Err(spent) = self.budget.rework(all.resources.len(), span) {
+            all.faults.extend(spent.fault());
             return all;
         }
         let directory = kustomization.path(text);
@@ -508,72 +512,6 @@ impl<'t, 's> Kustomize<'t, 's> {
             faults.push(Fault::error(kustomization.root.span().before(), message));
         }
         all.faults = faults;
-    }
-}
-
-impl<'t> Accumulated<'t> {
-    fn specs(&self) -> Cow<'static, Specs> {
-        match &self.specs {
-            None => Cow::Borrowed(Specs::default_specs()),
-            Some(specs) => Cow::Owned(specs.as_ref().clone()),
-        }
-    }
-
-    /// Adds the lists of what it builds on.
-    fn add_specs(&mut self, more: Option<&Rc<Specs>>) {
-        let Some(more) = more else { return };
-        match &mut self.specs {
-            Some(specs) => Rc::make_mut(specs).merge(more),
-            None => self.specs = Some(more.clone()),
-        }
-    }
-
-    /// Adds what one kustomization says of fields to kustomize's own lists, and those to
-    /// what is there.
-    fn configure(&mut self, files: &[Specs]) {
-        if files.is_empty() && self.specs.is_none() {
-            return;
-        }
-        let mut own = Specs::default();
-        own.merge(Specs::default_specs());
-        files.iter().for_each(|file| own.merge(file));
-        let mut all = Specs::default();
-        if let Some(specs) = &self.specs {
-            all = specs.as_ref().clone();
-        }
-        all.merge(&own);
-        self.specs = Some(Rc::new(all));
-    }
-
-    fn patch(&mut self, patch: &Patch<'t>, faults: &mut Vec<Fault>) {
-        let applied = patch.apply(&mut self.resources, self.definitions, faults);
-        self.patches.push(applied);
-    }
-
-    /// Adds a generated object, or puts it into one that is there.
-    fn absorb(&mut self, generated: Resource<'t>, faults: &mut Vec<Fault>) {
-        let behavior = generated
-            .generated
-            .map_or(Behavior::Create, |it| it.behavior);
-        let is_it =
-            |resource: &Resource<'_>| resource.every_id().any(|id| id.is_same_as(&generated.id));
-        let existing = self.resources.iter_mut().find(|resource| is_it(resource));
-        let span = generated.value.span();
-        match (existing, behavior) {
-            (None, Behavior::Create) => self.resources.push(generated),
-            (None, _) => {
-                let message = format!("there is no {} to merge with or to replace", generated.id);
-                faults.push(Fault::error(span, message));
-            }
-            (Some(_), Behavior::Create) => {
-                let message = format!(
-                    "{} is there already; `behavior` must be `merge` or `replace`",
-                    generated.id
-                );
-                faults.push(Fault::error(span, message));
-            }
-            (Some(old), behavior) => generate::merge(old, generated, behavior),
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::objects;
 use super::select::Selection;
 use crate::render::library::Library;
 use crate::render::resource::Resource;
-use crate::render::value::{Value, is_plain};
+use crate::render::value::{MAX_PARTS, Value, is_plain};
 use std::borrow::Cow;
 
 /// How parts of a text are addressed.
@@ -132,6 +132,14 @@ fn one<'t>(
                 write(resource, path, &value, &options)
                     .map_err(|error| format!("`{path}` of {}: {error}", resource.id))?;
             }
+            // A collection that is put into itself doubles each time.
+            if !value.is_scalar() && resource.value.is_too_large() {
+                resource.value = before;
+                return Err(format!(
+                    "{} becomes larger than an API server takes",
+                    resource.id
+                ));
+            }
             resource.keep_twins_alike(&before);
             resource.refresh();
             resource.step("replacements", place.span());
@@ -193,15 +201,16 @@ fn put<'t>(target: &mut Value<'t>, value: &Value<'t>, options: &Options) -> Resu
     }
     if !options.delimiter.is_empty() {
         let old = target.text().ok_or("a `delimiter` divides texts only")?;
-        let new = text.clone().unwrap_or_default().into_owned();
-        let mut parts: Vec<String> = old
-            .split(options.delimiter.as_str())
-            .map(str::to_owned)
-            .collect();
+        let new = text.clone().unwrap_or_default();
+        // A text that is put into itself doubles each time.
+        if old.len() + new.len() > 2 * MAX_PARTS {
+            return Err("the text becomes longer than an API server takes".to_owned());
+        }
+        let mut parts: Vec<&str> = old.split(options.delimiter.as_str()).collect();
         match usize::try_from(options.index) {
-            Err(_) => parts.insert(0, new),
-            Ok(index) if index >= parts.len() => parts.push(new),
-            Ok(index) => parts[index] = new,
+            Err(_) => parts.insert(0, &new),
+            Ok(index) if index >= parts.len() => parts.push(&new),
+            Ok(index) => parts[index] = &new,
         }
         text = Some(parts.join(&options.delimiter).into());
     }

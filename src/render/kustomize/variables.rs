@@ -11,6 +11,10 @@ use crate::render::resource::Resource;
 use crate::render::value::Value;
 use std::collections::BTreeMap;
 
+/// How many bytes all texts together may have in which variables were replaced: a short text may
+/// name a long one as often as it likes.
+const MAX_EXPANDED: usize = 16 << 20;
+
 /// A variable.
 #[derive(Clone, Debug)]
 pub(crate) struct Variable<'t> {
@@ -135,6 +139,7 @@ pub(crate) fn resolve<'t>(
     if values.is_empty() {
         return;
     }
+    let mut left = MAX_EXPANDED;
     for resource in resources {
         let gvk = resource.id.gvk.clone();
         for spec in specs {
@@ -145,10 +150,7 @@ pub(crate) fn resolve<'t>(
             if !has_some {
                 continue;
             }
-            let mut set = |value: &mut Value<'t>| {
-                replace(value, &values);
-                Ok(())
-            };
+            let mut set = |value: &mut Value<'t>| replace(value, &values, &mut left);
             if let Err(message) = apply(
                 spec,
                 (&gvk, &mut resource.value),
@@ -170,27 +172,34 @@ fn mentions(value: &Value<'_>) -> bool {
         || value.fields().any(|field| has(field.value.text()))
 }
 
-fn replace<'t>(value: &mut Value<'t>, values: &BTreeMap<&str, Value<'t>>) {
+fn replace<'t>(
+    value: &mut Value<'t>,
+    values: &BTreeMap<&str, Value<'t>>,
+    left: &mut usize,
+) -> Result<(), String> {
+    let mut one = |scalar: &mut Value<'t>| replace_scalar(scalar, values, left);
     if value.is_scalar() {
-        replace_scalar(value, values);
+        one(value)
     } else if value.is_sequence() {
-        value
-            .items_mut()
-            .into_iter()
-            .flatten()
-            .for_each(|item| replace_scalar(item, values));
+        let mut items = value.items_mut().into_iter().flatten();
+        items.try_for_each(one)
     } else {
-        let fields = value.fields_mut().into_iter().flatten();
-        fields.for_each(|field| replace_scalar(&mut field.value, values));
+        let mut fields = value.fields_mut().into_iter().flatten();
+        fields.try_for_each(|field| one(&mut field.value))
     }
 }
 
-fn replace_scalar<'t>(scalar: &mut Value<'t>, values: &BTreeMap<&str, Value<'t>>) {
+/// Replaces the variables in a scalar; `left` is how long all texts together may still become.
+fn replace_scalar<'t>(
+    scalar: &mut Value<'t>,
+    values: &BTreeMap<&str, Value<'t>>,
+    left: &mut usize,
+) -> Result<(), String> {
     if !scalar.is_text() {
-        return;
+        return Ok(());
     }
     let Some(text) = scalar.text().filter(|text| text.contains('$')) else {
-        return;
+        return Ok(());
     };
     // A variable alone keeps the type of its value.
     let alone = text
@@ -200,19 +209,27 @@ fn replace_scalar<'t>(scalar: &mut Value<'t>, values: &BTreeMap<&str, Value<'t>>
         if value.is_scalar() {
             *scalar = value.clone();
         }
-        return;
+        return Ok(());
     }
-    let new = expand(text, values);
+    let new = expand(text, values, *left).ok_or_else(|| {
+        format!("the values of variables become longer than {MAX_EXPANDED} bytes")
+    })?;
+    *left -= new.len();
     if new != text {
         *scalar = Value::text_at(new, scalar.span());
     }
+    Ok(())
 }
 
-/// A text with its variables replaced; `$$` stands for one `$`, unknown ones stay.
-fn expand(text: &str, values: &BTreeMap<&str, Value<'_>>) -> String {
+/// A text with its variables replaced; `$$` stands for one `$`, unknown ones stay. `None` if it
+/// is longer than `limit`.
+fn expand(text: &str, values: &BTreeMap<&str, Value<'_>>, limit: usize) -> Option<String> {
     let mut result = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
+        if result.len() > limit {
+            return None;
+        }
         result.push_str(&rest[..at]);
         let behind = &rest[at + 1..];
         if let Some(inner) = behind.strip_prefix('$') {
@@ -238,5 +255,5 @@ fn expand(text: &str, values: &BTreeMap<&str, Value<'_>>) -> String {
         }
     }
     result.push_str(rest);
-    result
+    (result.len() <= limit).then_some(result)
 }

@@ -1,0 +1,207 @@
+//! Builds that a few lines make endless: each meets a limit that says so, and the rest of the
+//! tree is judged all the same.
+
+use npcheck::diagnostic::Severity;
+use npcheck::{Config, Workspace};
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+const HEAD: &str = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+const COMPONENT: &str = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n";
+const POLICY: &str = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n\
+    metadata: {name: p, namespace: a}\nspec: {podSelector: {}}\n";
+const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {a: b-b}\n";
+
+/// What is said of the build of these texts, and that it is over soon.
+fn said(texts: &[(String, String)]) -> String {
+    let start = Instant::now();
+    let texts = texts
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()));
+    let workspace = Workspace::load(texts, &Config::default());
+    // A build without its limit takes hours, or all memory.
+    assert!(start.elapsed() < Duration::from_secs(120), "the build ends");
+    let mut said = String::new();
+    for view in workspace.clusters() {
+        let errors = view.diagnostics().iter();
+        for error in errors.filter(|it| it.severity == Severity::Error) {
+            writeln!(said, "{}", error.message).unwrap();
+        }
+        for part in &view.part().opaque {
+            writeln!(said, "unknown: {}", part.part.reason).unwrap();
+        }
+    }
+    said
+}
+
+fn text(name: &str, text: impl Into<String>) -> (String, String) {
+    (name.to_owned(), text.into())
+}
+
+/// Kustomizations of which each takes the one below twice.
+fn doubled(levels: usize, ways: &[&str], bottom: &str) -> Vec<(String, String)> {
+    let mut texts = vec![
+        text(
+            "k0/kustomization.yaml",
+            format!("{HEAD}resources: [{bottom}]\n"),
+        ),
+        text("k0/p.yaml", POLICY),
+    ];
+    for level in 1..levels {
+        let below = level - 1;
+        let mut paths = Vec::new();
+        for way in ways {
+            let name = format!("k{level}{way}");
+            let body = format!("{HEAD}namePrefix: {way}-\nresources: [../k{below}]\n");
+            texts.push(text(&format!("{name}/kustomization.yaml"), body));
+            paths.push(format!("../{name}"));
+        }
+        if ways.is_empty() {
+            paths = vec![format!("../k{below}"), format!("../k{below}/../k{below}")];
+        }
+        let body = format!("{HEAD}resources: [{}]\n", paths.join(", "));
+        texts.push(text(&format!("k{level}/kustomization.yaml"), body));
+    }
+    texts
+}
+
+#[test]
+fn objects_that_double_with_every_level_are_taken_over_up_to_a_limit() {
+    let said_of = said(&doubled(25, &["a", "b"], "p.yaml"));
+    assert!(
+        said_of.contains("unknown: this build takes over more than 100000 objects"),
+        "{said_of}"
+    );
+}
+
+#[test]
+fn what_is_wrong_below_is_said_once_however_many_ways_lead_there() {
+    let said_of = said(&doubled(60, &[], "missing.yaml"));
+    assert_eq!(said_of.matches("missing.yaml").count(), 1, "{said_of}");
+}
+
+#[test]
+fn components_that_use_each_other_are_used_up_to_a_limit() {
+    let names: Vec<String> = (0..24).map(|number| format!("../c{number}")).collect();
+    for is_circle in [true, false] {
+        let mut texts = vec![
+            text(
+                "k/kustomization.yaml",
+                format!("{HEAD}resources: [p.yaml]\ncomponents: [../c0]\n"),
+            ),
+            text("k/p.yaml", POLICY),
+        ];
+        for (number, own) in names.iter().enumerate() {
+            let others = names.iter().enumerate();
+            let others =
+                others.filter(|(other, name)| *name != own && (is_circle || *other > number));
+            let others: Vec<&str> = others.map(|(_, name)| name.as_str()).collect();
+            let body = format!("{COMPONENT}components: [{}]\n", others.join(", "));
+            texts.push(text(&format!("c{number}/kustomization.yaml"), body));
+        }
+        let said_of = said(&texts);
+        assert!(
+            said_of.contains("unknown: this build uses more than 5000 components"),
+            "{said_of}"
+        );
+    }
+}
+
+/// A kustomization of one object with these lines.
+fn with(object: &str, lines: &str) -> Vec<(String, String)> {
+    vec![
+        text(
+            "kustomization.yaml",
+            format!("{HEAD}resources: [p.yaml]\n{lines}"),
+        ),
+        text("p.yaml", format!("{object}---\n{POLICY}")),
+    ]
+}
+
+#[test]
+fn a_patch_that_copies_parts_into_themselves_ends_with_the_size_of_objects() {
+    let copy = r#"{"op": "copy", "from": "/x", "path": "/x/-"}"#;
+    let operations = vec![copy; 60].join(", ");
+    let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\nx: [1]\n";
+    let patch = format!("patches:\n- target: {{kind: ConfigMap}}\n  patch: '[{operations}]'\n");
+    let said_of = said(&with(object, &patch));
+    assert!(
+        said_of.contains("the object becomes larger than an API server takes"),
+        "{said_of}"
+    );
+    // One patch after the other.
+    let patch = format!("- target: {{kind: ConfigMap}}\n  patch: '[{copy}]'\n");
+    let said_of = said(&with(object, &format!("patches:\n{}", patch.repeat(60))));
+    assert!(
+        said_of.contains("the object becomes larger than an API server takes"),
+        "{said_of}"
+    );
+}
+
+#[test]
+fn a_replacement_that_puts_a_value_into_itself_ends_with_the_size_of_objects() {
+    let replacement = "- source: {kind: ConfigMap, name: m, fieldPath: data.a}\n  targets: \
+        [{select: {kind: ConfigMap}, fieldPaths: [data.a], options: {delimiter: '-', index: 99}}]\n";
+    let lines = format!("replacements:\n{}", replacement.repeat(60));
+    let said_of = said(&with(MAP, &lines));
+    assert!(
+        said_of.contains("the text becomes longer than an API server takes"),
+        "{said_of}"
+    );
+    let mut lines = "replacements:\n".to_owned();
+    for number in 0..60 {
+        writeln!(
+            lines,
+            "- source: {{kind: ConfigMap, name: m, fieldPath: data}}\n  targets: [{{select: \
+             {{kind: ConfigMap}}, fieldPaths: [data.x{number}], options: {{create: true}}}}]"
+        )
+        .unwrap();
+    }
+    let said_of = said(&with(MAP, &lines));
+    assert!(
+        said_of.contains("becomes larger than an API server takes"),
+        "{said_of}"
+    );
+}
+
+#[test]
+fn variables_are_replaced_up_to_a_limit() {
+    let long = "x".repeat(100_000);
+    let object = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m, annotations: {{v: {long}}}}}\n\
+         data: {{a: '{}'}}\n",
+        "$(V)".repeat(1_000)
+    );
+    let lines = "configurations: [fields.yaml]\nvars:\n- name: V\n  objref: {kind: ConfigMap, name: m, \
+         apiVersion: v1}\n  fieldref: {fieldpath: metadata.annotations.v}\n";
+    let mut texts = with(&object, lines);
+    let fields = "varReference:\n- {kind: ConfigMap, path: data/a}\n";
+    texts.push(text("fields.yaml", fields));
+    let said_of = said(&texts);
+    assert!(
+        said_of.contains("the values of variables become longer than 16777216 bytes"),
+        "{said_of}"
+    );
+}
+
+#[test]
+fn generators_that_multiply_yield_up_to_a_limit() {
+    let list = |key: char| {
+        let elements: Vec<String> = (0..40).map(|it| format!("{{{key}: x{it}}}")).collect();
+        format!("{{list: {{elements: [{}]}}}}", elements.join(", "))
+    };
+    let matrix =
+        |one: String, other: String| format!("{{matrix: {{generators: [{one}, {other}]}}}}");
+    let all = matrix(matrix(list('a'), list('b')), matrix(list('c'), list('d')));
+    let set = format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {{name: s, namespace: \
+         argocd}}\nspec:\n  generators: [{all}]\n  template:\n    metadata: {{name: \
+         'x-{{{{a}}}}-{{{{b}}}}'}}\n    spec:\n      source: {{repoURL: 'https://r.test/r', path: \
+         k}}\n      destination: {{namespace: 'n-{{{{a}}}}'}}\n"
+    );
+    let said_of = said(&[text("set.yaml", set), text("k/p.yaml", POLICY)]);
+    assert!(
+        said_of.contains("a matrix yields more than 10000 sets of parameters"),
+        "{said_of}"
+    );
+}
