@@ -31,7 +31,10 @@ pub struct Deployment {
     pub roots: Vec<Root>,
     /// The texts that no root takes anything from, though they stand where one would.
     pub unreferenced: BTreeSet<SourceId>,
-    /// What is to be said of those.
+    /// The templates of charts that Helm rendered: what they become is among the objects of a
+    /// root, and they do not count as they stand.
+    pub templates: BTreeSet<SourceId>,
+    /// What is to be said of those that no root takes anything from.
     pub diagnostics: Vec<Diagnostic>,
 }
 

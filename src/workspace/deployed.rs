@@ -47,7 +47,10 @@ pub(super) fn parts(texts: &Texts, ids: &[SourceId], deployment: &Deployment) ->
         .iter()
         .flat_map(|root| root.texts.iter().copied())
         .collect();
-    let is_plain = |id: &&SourceId| !taken.contains(*id) && !deployment.unreferenced.contains(*id);
+    let is_plain = |id: &&SourceId| {
+        let mut others = [&taken, &deployment.unreferenced, &deployment.templates].into_iter();
+        !others.any(|texts| texts.contains(*id))
+    };
     for id in ids.iter().filter(is_plain) {
         others.push(Member {
             directory: crate::cluster::directory_of(texts.sources().get(*id).name()),
@@ -138,6 +141,10 @@ fn tell_unreferenced(texts: &Texts, deployment: &Deployment, parts: &mut [Part])
             document
         });
         all.push(documents.collect());
+    }
+    for id in &deployment.templates {
+        part.texts.insert(*id);
+        all.push(texts.get(*id).documents.iter().map(as_rest).collect());
     }
     all.sort_by_key(|text| text.first().map(|document| document.span));
     part.documents = all.into_iter().collect();

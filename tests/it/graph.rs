@@ -547,4 +547,12 @@ fn pods_of_releases_are_drawn() {
     );
     let all = graph(&[]);
     assert!(!all.contains("HelmRelease/redis") && all.contains("Pod/redis-0"));
+    // What another tool fills in names nothing yet, be it the release or its namespace.
+    let block = |name: &str, namespace: &str| {
+        let metadata = format!("metadata:\n  name: {name}\n  namespace: {namespace}\n");
+        release("x", "redis}}").replace("metadata: {name: x, namespace: media}\n", &metadata)
+    };
+    let (named, placed) = (block("${APP}", "media"), block("valkey", "home-${ENV}"));
+    write("unfinished.yaml", &format!("{named}---\n{placed}"));
+    assert_eq!(graph(&[]), all);
 }

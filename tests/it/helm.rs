@@ -199,6 +199,41 @@ fn a_chart_that_is_not_rendered_stays_unknown() {
     assert!(!calls(&directory).contains("post-renderer"));
 }
 
+/// A template without a variable reads as a manifest; what Helm prints of it is what counts.
+#[test]
+fn templates_of_rendered_charts_do_not_count_as_they_stand() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: NAME, labels: {app: NAME}}\nspec: {containers: [{name: c, image: x}]}\n";
+    let inner = "tree/charts/web/charts/inner/templates/pod.yaml";
+    for argo in [true, false] {
+        let directory = tree(&format!("helm-plain-template-{argo}"), &["web"]);
+        let template = "tree/charts/web/templates/pod.yaml";
+        write(&directory, template, pod.replace("NAME", "web"));
+        write(&directory, inner, pod.replace("NAME", "inner"));
+        write(
+            &directory,
+            "tree/charts/web/charts/inner/Chart.yaml",
+            "name: inner\n",
+        );
+        if argo {
+            let application = application("web", "path: charts/web");
+            write(&directory, "tree/argocd.yaml", application);
+            write(&directory, "tree/lost.yaml", pod.replace("NAME", "lost"));
+        }
+        let roots = with_helm(&directory, &["files", "--roots", "--helm"]);
+        assert_eq!(roots.status, 0, "{roots:?}");
+        assert!(!roots.stdout.contains("templates/"), "{roots:?}");
+        let is_lost = roots.stdout.contains("not deployed: lost.yaml");
+        assert_eq!(is_lost, argo, "{roots:?}");
+        let files = with_helm(&directory, &["files", "--helm"]).stdout;
+        assert!(files.contains("Pod/inner  part of a build"), "{files}");
+        let graph = with_helm(&directory, &["graph", "--helm"]).stdout;
+        assert!(
+            graph.contains("Pod/web") && !graph.contains("Pod/inner"),
+            "{graph}"
+        );
+    }
+}
+
 #[test]
 fn with_rendering_off_files_count_as_they_stand() {
     let directory = scratch("render-off");

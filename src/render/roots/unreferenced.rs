@@ -4,7 +4,7 @@
 
 use super::entries::names_deployment;
 use super::{Deployment, Finder};
-use crate::render::chart::is_of_chart;
+use crate::render::chart::{is_of_chart, is_rendered};
 use crate::render::library::{KUSTOMIZATION_NAMES, is_within, join, parent};
 use crate::render::{flux, is_manifest, told};
 use crate::source::SourceId;
@@ -48,11 +48,22 @@ impl Finder<'_, '_> {
             let mut unread = unread.iter();
             unread.any(|file| is_within(path, parent(file)))
         };
+        let names = taken
+            .iter()
+            .map(|id| self.library.sources().get(*id).name());
+        let rendered: BTreeSet<String> = names
+            .filter(|name| is_rendered(name))
+            .map(|name| parent(&join("", name)).to_owned())
+            .collect();
         for path in self.library.paths() {
             let source = self.library.source(path).filter(|_| is_manifest(path));
             let Some(source) = source else {
                 continue;
             };
+            if !taken.contains(&source) && rendered.iter().any(|chart| is_template(path, chart)) {
+                deployment.templates.insert(source);
+                continue;
+            }
             let name = path.rsplit('/').next().unwrap_or_default();
             // A directory of which a kustomization takes nothing is one of its own.
             let directory = parent(path);
@@ -73,5 +84,41 @@ impl Finder<'_, '_> {
             }
         }
         told::group(&mut deployment.diagnostics, self.library.sources());
+    }
+}
+
+/// Whether Helm renders a file for the chart of a directory: its own templates, and those of the
+/// charts within it.
+fn is_template(path: &str, chart: &str) -> bool {
+    let within = match chart {
+        "" => Some(path),
+        chart => path.strip_prefix(chart).and_then(|it| it.strip_prefix('/')),
+    };
+    let Some(mut rest) = within else {
+        return false;
+    };
+    while let Some((_, inner)) = rest
+        .strip_prefix("charts/")
+        .and_then(|it| it.split_once('/'))
+    {
+        rest = inner;
+    }
+    rest.starts_with("templates/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_template;
+
+    #[test]
+    fn templates_of_a_chart_are_told_from_what_lies_beside_them() {
+        let is_of_web = |path| is_template(path, "charts/web");
+        assert!(is_of_web("charts/web/templates/a/pod.yaml"));
+        assert!(is_of_web("charts/web/charts/db/templates/pod.yaml"));
+        assert!(is_template("templates/pod.yaml", ""));
+        assert!(!is_of_web("charts/web/pod.yaml"));
+        assert!(!is_of_web("charts/web/crds/pod.yaml"));
+        assert!(!is_of_web("charts/website/templates/pod.yaml"));
+        assert!(!is_of_web("charts/web/other/charts/db/templates/pod.yaml"));
     }
 }
