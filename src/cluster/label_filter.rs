@@ -18,7 +18,8 @@ pub struct LabelFilter {
 struct Pattern {
     text: String,
     keeps: bool,
-    expression: Regex,
+    /// `None` for one about labels that pods do not have.
+    expression: Option<Regex>,
 }
 
 impl PartialEq for LabelFilter {
@@ -77,14 +78,10 @@ impl LabelFilter {
             // Other sources are of containers, not of pods; they still make the list one of what
             // is kept, and nothing else.
             let is_of_pods = source.is_none_or(|source| source.is_empty() || source == KUBERNETES);
-            let expression = match is_of_pods {
-                true => expression,
-                false => Regex::new("[^\\s\\S]").expect("this pattern is well formed"),
-            };
             added.push(Pattern {
                 text: written.to_owned(),
                 keeps,
-                expression,
+                expression: is_of_pods.then_some(expression),
             });
         }
         Ok(Self { added })
@@ -104,7 +101,8 @@ impl LabelFilter {
     pub fn keeps(&self, key: &str) -> bool {
         let mut matched = matched_by_agent(key);
         for pattern in &self.added {
-            let found = pattern.expression.find(key);
+            let expression = pattern.expression.as_ref();
+            let found = expression.and_then(|expression| expression.find(key));
             if let Some(found) = found.filter(|found| found.start() == 0) {
                 matched.add(pattern.keeps, found.end());
             }
