@@ -208,6 +208,9 @@ pub struct CalicoEntity {
     pub ports: Vec<Spanned<CalicoPort>>,
     /// `notPorts`.
     pub not_ports: Vec<Spanned<CalicoPort>>,
+    /// `domains`, which only Calico Enterprise and Calico Cloud know: the addresses of these
+    /// names.
+    pub domains: Vec<Spanned<String>>,
 }
 
 impl CalicoEntity {
@@ -222,6 +225,7 @@ impl CalicoEntity {
             && self.service.is_none()
             && self.nets.is_empty()
             && self.not_nets.is_empty()
+            && self.domains.is_empty()
     }
 }
 

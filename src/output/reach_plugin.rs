@@ -101,6 +101,13 @@ pub(super) fn unmet(unmet: &Unmet, other: &str) -> String {
         Asks::Endpoints(service) => {
             format!("wants an endpoint of Service {service}; its endpoints are not known")
         }
+        Asks::Domains(names) => match unmet.truth {
+            Truth::Unknown => format!(
+                "wants an address of {}; which ones these names have is not known",
+                names.join(", ")
+            ),
+            _ => format!("wants an address of {}, {other} is a pod", names.join(", ")),
+        },
         Asks::CidrInCluster(ranges) => format!(
             "wants an address in {}, by which the agent may know {other}",
             list(ranges.iter().map(|range| range_name(*range)))
@@ -149,6 +156,7 @@ pub(super) fn doubt(unmet: &Unmet, end: &str, namespace: &str) -> String {
             "which port a connection comes from: a rule asks for source ports".to_owned()
         }
         Asks::Endpoints(service) => format!("the endpoints of Service {service}"),
+        Asks::Domains(names) => format!("the addresses of {}", names.join(", ")),
         _ => format!("what the CNI plugin knows {end} by"),
     }
 }
@@ -347,6 +355,7 @@ fn calico_end(end: &CalicoEntity) -> String {
         "not in",
         some(list(end.not_nets.iter().map(|net| net.value))),
     );
+    add("domains", some(list(&end.domains)));
     add(
         "Service",
         end.service.as_ref().map(|service| service.name.clone()),

@@ -144,17 +144,31 @@ pub(super) struct CalicoEnd<'c> {
     /// Whether the pod at the address must itself meet the parts, or must not.
     pub(super) meets_itself: Option<bool>,
     /// What else it asks for, which no manifest tells.
-    untold: Option<Untold>,
+    untold: Option<Untold<'c>>,
 }
 
 /// What an end may ask for that is not in the manifests.
 #[derive(Clone, Debug)]
-enum Untold {
+enum Untold<'c> {
     /// The port that a connection comes from.
     SourcePorts,
     /// The endpoints of a Service, by its namespace and name: one without a selector, or one
     /// that is not there.
     Endpoints(String),
+    /// The addresses of these domain names.
+    Domains(Vec<&'c str>),
+}
+
+impl Untold<'_> {
+    /// Whether an end is one of these. A name leads to pods only where it is one of the
+    /// cluster's own.
+    fn truth(&self, is_pod: bool) -> Truth {
+        let may_be_own = |name: &&str| *name == "*" || name.ends_with(".local");
+        match self {
+            Self::Domains(names) if is_pod && !names.iter().any(may_be_own) => Truth::False,
+            _ => Truth::Unknown,
+        }
+    }
 }
 
 impl<'c> CalicoEnd<'c> {
@@ -208,6 +222,10 @@ impl<'c> CalicoEnd<'c> {
                     untold = Some(Untold::Endpoints(format!("{home}/{}", service.name)));
                 }
             }
+        }
+        if !entity.domains.is_empty() {
+            let names = entity.domains.iter().map(|name| name.value.as_str());
+            untold = Some(Untold::Domains(names.collect()));
         }
         let mut no_owner = None;
         if let Some(selector) = &entity.not_selector {
@@ -289,8 +307,8 @@ impl<'c> CalicoEnd<'c> {
             let truth = itself.map_or(Truth::False, |pod| meets(self.owners.view(pod)));
             truths.push(if wanted { truth } else { negated(truth) });
         }
-        if self.untold.is_some() {
-            truths.push(Truth::Unknown);
+        if let Some(untold) = &self.untold {
+            truths.push(untold.truth(pod.is_some()));
         }
         truths.into_iter().min().unwrap_or(Truth::True)
     }
@@ -373,6 +391,10 @@ impl<'c> CalicoEnd<'c> {
             Some(Untold::SourcePorts) => add(Asks::SourcePorts, Truth::Unknown),
             Some(Untold::Endpoints(service)) => {
                 add(Asks::Endpoints(service.clone()), Truth::Unknown);
+            }
+            Some(untold @ Untold::Domains(names)) => {
+                let names = names.iter().map(|name| (*name).to_owned());
+                add(Asks::Domains(names.collect()), untold.truth(pod.is_some()));
             }
         }
         if all.is_empty() {

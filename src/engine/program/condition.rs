@@ -167,6 +167,8 @@ pub enum Asks {
     SourcePorts,
     /// An endpoint of this Service, whose endpoints no manifest tells.
     Endpoints(String),
+    /// An address of these domain names.
+    Domains(Vec<String>),
     /// What cannot be told apart any further.
     Anything,
 }
@@ -192,6 +194,7 @@ impl Asks {
             | Self::OwnNode
             | Self::SourcePorts
             | Self::Endpoints(_)
+            | Self::Domains(_)
             | Self::Anything => false,
         }
     }

@@ -411,6 +411,7 @@ impl Miss<'_> {
             Self::Untold => ReasonCode::NotInManifests,
             Self::Unmet(unmet) => match (&unmet.asks, unmet.truth) {
                 (Asks::Nets(_) | Asks::NotNets(_), Truth::Unknown) => ReasonCode::AddressUnknown,
+                (Asks::Domains(_), Truth::Unknown) => ReasonCode::DomainName,
                 (
                     Asks::SourcePorts | Asks::Endpoints(_) | Asks::OwnNode | Asks::CidrInCluster(_),
                     Truth::Unknown,

@@ -33,14 +33,9 @@ pub(super) fn read(
     let accounts = node.find(&["serviceAccounts"]);
     let accounts_path = path.field("serviceAccounts");
     let names = accounts.and_then(|accounts| accounts.find(&["names"]));
-    let names = names
-        .filter(|names| !reader.is_opaque(*names))
-        .and_then(|names| {
-            reader::items(names, accounts_path.field("names"), |item, _| {
-                let name = item.as_str().filter(|_| !reader.is_opaque(item))?;
-                Some(Spanned::new(name.to_owned(), item.span()))
-            })
-        });
+    let names = names.map(|names| texts(names, accounts_path.field("names"), reader));
+    let domains = node.find(&["domains"]);
+    let domains = domains.map(|domains| texts(domains, path.field("domains"), reader));
     let mut plain = |name: &str, node: Node<'_>, path: Path<'_>| {
         let found = selector(node, name, path, reader)?;
         if found.value.mentions_global() {
@@ -71,9 +66,22 @@ pub(super) fn read(
         not_nets: nets(node, "notNets", path, reader),
         ports: ports(node, "ports", path, reader),
         not_ports: ports(node, "notPorts", path, reader),
+        domains: domains.unwrap_or_default(),
     };
     check(&entity, end, path, reader);
     entity
+}
+
+/// The texts of a list that no other tool fills in.
+fn texts(list: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Vec<Spanned<String>> {
+    if reader.is_opaque(list) {
+        return Vec::new();
+    }
+    let texts = reader::items(list, path, |item, _| {
+        let text = item.as_str().filter(|_| !reader.is_opaque(item))?;
+        Some(Spanned::new(text.to_owned(), item.span()))
+    });
+    texts.unwrap_or_default()
 }
 
 fn check(entity: &CalicoEntity, end: End, path: Path<'_>, reader: &mut Reader<'_>) {

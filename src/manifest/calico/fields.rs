@@ -82,6 +82,8 @@ shapes! {
         "notNets": TEXTS,
         "ports": Type::List(&Type::IntegerOrText),
         "notPorts": Type::List(&Type::IntegerOrText),
+        // Of Calico Enterprise and Calico Cloud.
+        "domains": TEXTS,
     }
     /// `serviceAccounts`.
     SERVICE_ACCOUNTS = "`serviceAccounts`" { "names": TEXTS, "selector": Type::Text }
