@@ -36,3 +36,5 @@ pub(crate) use tree::{Kind, Node, Tree};
 
 #[cfg(test)]
 pub(crate) mod differential;
+#[cfg(test)]
+mod readings;

@@ -261,7 +261,27 @@ fn float_key(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::plain_key;
+    use super::{Scalar, plain, plain_key};
+
+    #[test]
+    fn underscores_stand_alone_in_floats_that_begin_with_a_point() {
+        for (text, is_float) in [
+            (".1_5", true),
+            (".1_0_5", true),
+            (".1__5", false),
+            ("._15", false),
+            (".15_", false),
+            // Without a point in front, underscores are left out first, wherever they stand.
+            ("1__0.5", true),
+        ] {
+            let read = plain(text);
+            assert_eq!(
+                matches!(read, Scalar::Float(_)),
+                is_float,
+                "{text}: {read:?}"
+            );
+        }
+    }
 
     #[test]
     fn keys_are_written_as_json_carries_them() {

@@ -2,7 +2,7 @@
 //! that the verdict on a pair is that of the whole relation.
 
 use npcheck::cluster::Cluster;
-use npcheck::engine::{self, Endpoint, Engine, Flow, Peer};
+use npcheck::engine::{self, ConnectionSet, Endpoint, Engine, Flow, Peer};
 use npcheck::k8s::Protocol;
 use npcheck::source::SourceMap;
 use npcheck::{Config, Workspace};
@@ -101,6 +101,31 @@ const EVERYBODY: &[&str] = &[
 ];
 
 #[test]
+fn a_pod_of_unknown_address_may_be_in_a_block_of_calico() {
+    let policies =
+        "{apiVersion: v1, kind: Pod, metadata: {name: e, namespace: one, labels: {app: e}},
+         spec: {containers: [{name: c}]}}
+---
+{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one}, spec: {
+    selector: app == 'a', ingress: [{action: Allow, protocol: TCP, source: {nets: [10.0.0.0/31]},
+    destination: {ports: [80]}}, {action: Deny, source: {notNets: [10.0.0.0/30]}}]}}";
+    let cluster = cluster(policies);
+    let engine = Engine::new(&cluster);
+    let id = |name: &str| {
+        let mut ids = cluster.workload_ids();
+        ids.find(|id| cluster.workload(*id).object.meta.name.value == name)
+            .unwrap()
+    };
+    let relation = engine.relation();
+    let ports = |of: &ConnectionSet| of.get(Protocol::Tcp).to_string();
+    let (known, unknown) = (id("b"), id("e"));
+    assert!(relation.connections(known, id("a")).is_empty());
+    assert!(relation.unknown(known, id("a")).is_empty());
+    assert!(relation.connections(unknown, id("a")).is_empty());
+    assert_eq!(ports(&relation.unknown(unknown, id("a"))), "80");
+}
+
+#[test]
 fn cilium_enforces_one_set_of_rules() {
     assert_cases(&[
         Case {
@@ -121,6 +146,19 @@ fn cilium_enforces_one_set_of_rules() {
                 spec: {endpointSelector: {matchLabels: {'k8s:app': a}}, ingress: [{fromEndpoints: [{}]}],
                 ingressDeny: [{fromEntities: [host]}]}}",
             into_a: &["b"],
+        },
+        Case {
+            about: "the own namespace takes the place of another one in the subject",
+            policies: "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {endpointSelector: {matchLabels: {'k8s:app': a, 'k8s:io.kubernetes.pod.namespace': two}},
+                ingress: [{}]}}",
+            into_a: &["host"],
+        },
+        Case {
+            about: "everybody in a cluster-wide policy is every pod of a namespace",
+            policies: "{apiVersion: cilium.io/v2, kind: CiliumClusterwideNetworkPolicy, metadata: {name: p},
+                spec: {endpointSelector: {matchLabels: {app: a}}, ingress: [{fromEndpoints: [{}]}]}}",
+            into_a: &["b", "d", "host"],
         },
         Case {
             about: "labels of namespaces take the place of the own namespace",

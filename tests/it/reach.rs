@@ -51,6 +51,7 @@ fn answers_for_machines_hold_to_the_schema_and_use_its_codes() {
     for scenario in scenarios() {
         let commands =
             fs::read_to_string(scenario.join("commands")).expect("a scenario has commands");
+        let mut told = String::new();
         for line in commands.lines() {
             let asked = ["reach"].into_iter().chain(line.split(' '));
             let arguments: Vec<&str> = asked.chain(["-o", "json"]).collect();
@@ -69,8 +70,16 @@ fn answers_for_machines_hold_to_the_schema_and_use_its_codes() {
                 "{}: {line}: {faults:#?}",
                 scenario.display()
             );
-            codes(&answer, &mut seen);
+            let mut listed = Vec::new();
+            codes(&answer, &mut listed);
+            writeln!(told, "{line}: {}", listed.join(" ")).expect("strings can be written to");
+            seen.extend(listed);
         }
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(&scenario);
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.bind(|| insta::assert_snapshot!("codes", told));
     }
     let known: BTreeSet<String> = ReasonCode::ALL
         .iter()
@@ -79,27 +88,22 @@ fn answers_for_machines_hold_to_the_schema_and_use_its_codes() {
     assert_eq!(seen, known, "every code occurs in a scenario");
 }
 
-/// Collects every `code` and every item of `codes`.
-fn codes(value: &Value, seen: &mut BTreeSet<String>) {
+/// Every `code` and every item of `codes`, in the order of the answer.
+fn codes(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {
                 match (key.as_str(), value) {
-                    ("code", Value::String(code)) => {
-                        seen.insert(code.clone());
-                    }
+                    ("code", Value::String(code)) => found.push(code.clone()),
                     ("codes", Value::Array(codes)) => {
-                        seen.extend(
-                            codes
-                                .iter()
-                                .filter_map(|code| code.as_str().map(str::to_owned)),
-                        );
+                        let codes = codes.iter().filter_map(Value::as_str);
+                        found.extend(codes.map(str::to_owned));
                     }
-                    _ => codes(value, seen),
+                    _ => codes(value, found),
                 }
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| codes(item, seen)),
+        Value::Array(items) => items.iter().for_each(|item| codes(item, found)),
         _ => {}
     }
 }
