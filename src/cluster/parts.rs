@@ -20,12 +20,20 @@ impl Cluster {
     }
 
     /// The parts of which a namespace may hold policies, or that may change its objects: of
-    /// those that do the same the first one only.
+    /// those that do the same the first one only. Policies that a controller writes are not
+    /// among them.
     #[must_use]
     pub fn unknown_parts_in(&self, namespace: NamespaceId) -> Vec<UnknownPartId> {
+        self.parts_in(namespace, &[PartEffect::Adds, PartEffect::Changes])
+    }
+
+    /// The parts with one of these effects that may be in a namespace: of those that do the same
+    /// the first one only.
+    #[must_use]
+    pub fn parts_in(&self, namespace: NamespaceId, effects: &[PartEffect]) -> Vec<UnknownPartId> {
         let mut found: Vec<UnknownPartId> = Vec::new();
         for (id, part) in (0..).map(UnknownPartId).zip(&self.unknown_parts) {
-            let has_say = matches!(part.effect, PartEffect::Adds | PartEffect::Changes);
+            let has_say = effects.contains(&part.effect);
             let is_new = |known: &UnknownPartId| self.unknown_part(*known).effect != part.effect;
             if has_say && self.may_be_in(part, namespace) && found.iter().all(is_new) {
                 found.push(id);
@@ -39,7 +47,11 @@ impl Cluster {
     #[must_use]
     pub fn may_hold_more(&self, namespace: NamespaceId) -> bool {
         let mut parts = self.unknown_parts.iter();
-        parts.any(|part| part.effect != PartEffect::Nothing && self.may_be_in(part, namespace))
+        let brings_pods = |effect| match effect {
+            PartEffect::Nothing | PartEffect::Isolates(_) | PartEffect::AddsPolicies(_) => false,
+            PartEffect::AddsPods | PartEffect::Adds | PartEffect::Changes => true,
+        };
+        parts.any(|part| brings_pods(part.effect) && self.may_be_in(part, namespace))
     }
 
     /// Whether a part may be in a namespace. One of which the namespace is not known brings its
@@ -48,7 +60,16 @@ impl Cluster {
         let found = self.namespace(namespace);
         match &part.namespace {
             Some(own) => *own == found.name,
+            None if is_written(part.effect) => true,
             None => found.declared.is_none(),
         }
     }
+}
+
+/// Whether a controller writes it into namespaces that others declare.
+fn is_written(effect: PartEffect) -> bool {
+    matches!(
+        effect,
+        PartEffect::Isolates(_) | PartEffect::AddsPolicies(_)
+    )
 }

@@ -4,6 +4,7 @@
 //! Refuses to know what an operator makes of them.
 
 use super::meta::{Labels, ObjectMeta};
+use super::network_policy::Direction;
 use super::release::ReleasedPods;
 
 /// An object of a kind that npcheck does not read: a custom resource, mostly.
@@ -39,6 +40,8 @@ pub struct WrittenPolicy {
     pub namespace: Option<String>,
     /// Whether it may allow something: one without rules only denies.
     pub allows: bool,
+    /// The directions in which it isolates pods.
+    pub directions: Vec<Direction>,
 }
 
 impl CustomObject {

@@ -2,6 +2,7 @@
 //!
 //! Refuses to know how they were found, and what a verdict makes of them.
 
+use super::Direction;
 use crate::source::Span;
 
 /// A part that belongs to a cluster and that nobody could build.
@@ -12,7 +13,7 @@ pub struct UnknownPart {
     /// Why it is not known: lower case, no full stop.
     pub reason: String,
     /// The namespace that it is deployed to; `None` where that is not known, which is none that
-    /// somebody else declares.
+    /// somebody else declares, or any for what a controller writes.
     pub namespace: Option<String>,
     /// What it may do to the rest of the cluster.
     pub effect: PartEffect,
@@ -25,6 +26,12 @@ pub enum PartEffect {
     Nothing,
     /// It brings pods, and policies for those at most: a release of a chart.
     AddsPods,
+    /// It brings NetworkPolicies that only isolate pods of its namespace in this direction, if
+    /// any: a controller writes them.
+    Isolates(Direction),
+    /// It brings NetworkPolicies for pods of its namespace and this direction, if any: a
+    /// controller writes them.
+    AddsPolicies(Direction),
     /// It may bring pods, and NetworkPolicies for any pods of its namespace.
     Adds,
     /// It may change what others bring as well, as a transformer does.

@@ -3,7 +3,7 @@
 //!
 //! Refuses to know which controllers run, and which objects a rule of theirs matches.
 
-use crate::k8s::{WrittenPolicy, is_opaque};
+use crate::k8s::{Direction, WrittenPolicy, is_opaque};
 use crate::yaml::tree::Node;
 use std::collections::BTreeSet;
 
@@ -41,6 +41,7 @@ fn look_for_policies(node: Node<'_>, depth: usize, found: &mut Vec<WrittenPolicy
         found.push(WrittenPolicy {
             namespace: namespace.filter(|it| !is_opaque(it)).map(str::to_owned),
             allows: allows(node),
+            directions: directions(node),
         });
         return;
     }
@@ -60,6 +61,7 @@ fn look_for_policies(node: Node<'_>, depth: usize, found: &mut Vec<WrittenPolicy
         found.push(WrittenPolicy {
             namespace: None,
             allows: true,
+            directions: Direction::BOTH.to_vec(),
         });
         return;
     }
@@ -71,12 +73,29 @@ fn look_for_policies(node: Node<'_>, depth: usize, found: &mut Vec<WrittenPolicy
     }
 }
 
+fn spec_of(policy: Node<'_>) -> Option<Node<'_>> {
+    policy
+        .find(&["data", "spec"])
+        .or_else(|| policy.get("spec"))
+}
+
+/// The directions in which a policy that is written out isolates pods, as far as its types
+/// tell: both where they are not written out.
+fn directions(policy: Node<'_>) -> Vec<Direction> {
+    let types = spec_of(policy).and_then(|spec| spec.get("policyTypes"));
+    let names = types.into_iter().flat_map(Node::items);
+    let names: Vec<&str> = names.filter_map(Node::as_str).collect();
+    let is_listed = |direction: &Direction| names.contains(&direction.policy_type());
+    let listed: Vec<Direction> = Direction::BOTH.into_iter().filter(is_listed).collect();
+    match listed.is_empty() {
+        true => Direction::BOTH.to_vec(),
+        false => listed,
+    }
+}
+
 /// Whether a policy that is written out may allow something: one without rules only denies.
 fn allows(policy: Node<'_>) -> bool {
-    let spec = policy
-        .find(&["data", "spec"])
-        .or_else(|| policy.get("spec"));
-    spec.is_none_or(|spec| {
+    spec_of(policy).is_none_or(|spec| {
         let mut rules = ["ingress", "egress"].into_iter();
         rules.any(|field| {
             spec.get(field)
@@ -149,18 +168,18 @@ mod tests {
                     "{generate: {kind: NetworkPolicy, namespace: '{{request.object.metadata.name}}', \
                      data: {spec: {podSelector: {}, policyTypes: [Ingress]}}}}",
                 ),
-                "denies everywhere",
+                "denies Ingress everywhere",
             ),
             (
                 rule(
                     "{generate: {kind: NetworkPolicy, namespace: shop, \
                      data: {spec: {podSelector: {}, egress: [{}]}}}}",
                 ),
-                "allows shop",
+                "allows Ingress+Egress shop",
             ),
             (
                 rule("{generate: {kind: NetworkPolicy, clone: {name: a, namespace: b}}}"),
-                "allows everywhere",
+                "allows Ingress+Egress everywhere",
             ),
             (
                 rule("{match: {resources: {kinds: [NetworkPolicy]}}, validate: {pattern: {}}}"),
@@ -186,7 +205,7 @@ mod tests {
                 "{apiVersion: capsule.clastix.io/v1beta2, kind: Tenant, metadata: {name: a}, \
                  spec: {networkPolicies: {items: [{policyTypes: [Ingress]}]}}}"
                     .to_owned(),
-                "allows everywhere",
+                "allows Ingress+Egress everywhere",
             ),
         ];
         for (text, expected) in table {
@@ -198,10 +217,10 @@ mod tests {
                 if let Object::ContextObject(ContextObject::Custom(object)) = object {
                     words.extend(object.written_policies.iter().map(|policy| {
                         let verb = if policy.allows { "allows" } else { "denies" };
-                        format!(
-                            "{verb} {}",
-                            policy.namespace.as_deref().unwrap_or("everywhere")
-                        )
+                        let place = policy.namespace.as_deref().unwrap_or("everywhere");
+                        let types = policy.directions.iter().map(|it| it.policy_type());
+                        let types: Vec<&str> = types.collect();
+                        format!("{verb} {} {place}", types.join("+"))
                     }));
                     words.extend(object.written_labels.iter().cloned());
                 }

@@ -65,6 +65,10 @@ impl Words<'_> {
             let is_read = |rule: &RuleTrace<'_>| !matches!(rule.rule, RuleRef::Unread(_));
             let is_read = policy.rules.iter().all(is_read);
             if policy.selects == Truth::Unknown && policy.doubts.is_empty() && is_read {
+                if let PolicyRef::Part(id) = policy.policy {
+                    missing.push(self.policies_of(id));
+                    continue;
+                }
                 let what = format!(
                     "text of {} that another tool fills in",
                     self.policy(policy.policy)
@@ -160,6 +164,7 @@ impl Words<'_> {
         let part = self.cluster.unknown_part(id);
         let may = match part.effect {
             PartEffect::Changes => "it may change policies and pods",
+            PartEffect::Isolates(_) => "one of them may isolate these pods",
             _ => "it may bring policies",
         };
         (format!("{}: {may}", part.reason), Some(part.span))

@@ -9,7 +9,10 @@ use super::texts::{ReadText, Texts};
 use crate::cluster::{Identity, Likeness, Places, likeness};
 use crate::config::{Config, Rendering};
 use crate::diagnostic::Diagnostic;
-use crate::k8s::{self, Document, Documents, Object, Outcome, UnknownPart};
+use crate::k8s::{
+    self, ContextObject, Document, Documents, Object, Outcome, PartEffect, UnknownPart,
+    WrittenPolicy,
+};
 use crate::render::{self, Build, ChangedObject};
 use crate::source::SourceId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -44,8 +47,8 @@ pub struct Part {
 }
 
 impl Part {
-    /// What belongs to the cluster and is not known: what nobody could build, and policies that
-    /// another tool completes. A template that names no namespace is for the pods of its own
+    /// What belongs to the cluster and is not known: what nobody could build, policies that a
+    /// controller writes, and those that another tool completes. A template that names no namespace is for the pods of its own
     /// chart, which are templates as well.
     #[must_use]
     pub fn unknown_parts(&self) -> Vec<UnknownPart> {
@@ -62,8 +65,36 @@ impl Part {
                 effect,
             })
         });
-        built.chain(templates).collect()
+        let written = self.objects.iter().flat_map(written_policies);
+        built.chain(templates).chain(written).collect()
     }
+}
+
+/// The policies that a controller writes because an object says so. Those of a controller that
+/// writes into namespaces which the object does not name count only if it is one that watches
+/// namespaces: Kyverno, Capsule.
+fn written_policies(object: &Object) -> Vec<UnknownPart> {
+    let Object::ContextObject(ContextObject::Custom(object)) = object else {
+        return Vec::new();
+    };
+    let watches_namespaces =
+        object.group.ends_with("kyverno.io") || object.group == "capsule.clastix.io";
+    let policies = object.written_policies.iter();
+    let policies = policies.filter(|policy| policy.namespace.is_some() || watches_namespaces);
+    let effect = |policy: &WrittenPolicy, direction| match policy.allows {
+        true => PartEffect::AddsPolicies(direction),
+        false => PartEffect::Isolates(direction),
+    };
+    let parts = policies.flat_map(|policy| {
+        let directions = policy.directions.iter();
+        directions.map(move |direction| UnknownPart {
+            span: object.meta.name.span,
+            reason: format!("{} `{}` writes policies", object.kind, object.meta.name),
+            namespace: policy.namespace.clone(),
+            effect: effect(policy, *direction),
+        })
+    });
+    parts.collect()
 }
 
 /// Something that builds a part of a cluster.

@@ -186,3 +186,75 @@ fn labels_of_an_undeclared_namespace_leave_doubt() {
         );
     }
 }
+
+const WRITTEN: &str = "\
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: default-deny}
+spec:
+  rules:
+    - name: deny
+      match: {any: [{resources: {kinds: [Namespace]}}]}
+      generate:
+        apiVersion: networking.k8s.io/v1
+        kind: NetworkPolicy
+        name: default-deny
+        namespace: '{{request.object.metadata.name}}'
+        data: {spec: {podSelector: {}, policyTypes: [Ingress]RULES}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: web, image: example/web:1}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: cart, namespace: shop, labels: {app: cart}}
+spec: {containers: [{name: cart, image: example/cart:1}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: cart, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: cart}}
+  policyTypes: [Ingress]
+  ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 8080}]}]
+";
+
+/// What a controller writes may isolate pods, and closes nothing that a rule opens; only what
+/// has rules may open more.
+#[test]
+fn policies_that_a_controller_writes_are_not_forgotten() {
+    let directory = scratch("reach-written");
+    for (rules, cases) in [
+        (
+            "",
+            [
+                ("shop/cart", "shop/web", "8080", "UNKNOWN"),
+                ("shop/web", "shop/cart", "8080", "ALLOWED"),
+                ("shop/web", "shop/cart", "9090", "BLOCKED"),
+                ("shop/web", "203.0.113.7", "443", "ALLOWED"),
+            ],
+        ),
+        (
+            ", ingress: [{}]",
+            [
+                ("shop/cart", "shop/web", "8080", "UNKNOWN"),
+                ("shop/web", "shop/cart", "8080", "ALLOWED"),
+                ("shop/web", "shop/cart", "9090", "UNKNOWN"),
+                ("shop/web", "203.0.113.7", "443", "ALLOWED"),
+            ],
+        ),
+    ] {
+        write(&directory, "all.yaml", &WRITTEN.replace("RULES", rules));
+        for (from, to, port, expected) in cases {
+            let answer = run(&directory, &["reach", "-q", from, to, "-p", port, "."]);
+            let begin = format!("{expected}  ");
+            assert!(answer.stdout.starts_with(&begin), "{rules} {answer:?}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! The policies that a part of the cluster may bring that nobody could build, as what they may
-//! do: any NetworkPolicy isolates pods and allows something, and a part that changes others may
-//! do anything.
+//! do: any NetworkPolicy isolates pods and allows something, one that a controller writes may
+//! only isolate, and a part that changes others may do anything.
 //!
 //! Refuses to know what such a part is.
 
@@ -52,7 +52,16 @@ impl Asked {
 
 /// Adds what parts may bring to the stage of the NetworkPolicies.
 pub(super) fn add_policies(cluster: &Cluster, asked: Asked, stage: &mut Stage<'_>) {
-    add(cluster, asked, PartEffect::Adds, End::Deny, stage);
+    const EFFECTS: [PartEffect; 5] = [
+        PartEffect::Isolates(Direction::Ingress),
+        PartEffect::Isolates(Direction::Egress),
+        PartEffect::AddsPolicies(Direction::Ingress),
+        PartEffect::AddsPolicies(Direction::Egress),
+        PartEffect::Adds,
+    ];
+    for effect in EFFECTS {
+        add(cluster, asked, effect, End::Deny, stage);
+    }
 }
 
 /// Adds what parts may change to a stage that decides before all others.
@@ -62,8 +71,7 @@ pub(super) fn add_changes(cluster: &Cluster, asked: Asked, stage: &mut Stage<'_>
 
 fn add(cluster: &Cluster, asked: Asked, effect: PartEffect, end: End, stage: &mut Stage<'_>) {
     for namespace in asked.namespaces(cluster) {
-        let parts = cluster.unknown_parts_in(namespace).into_iter();
-        for id in parts.filter(|id| cluster.unknown_part(*id).effect == effect) {
+        for id in cluster.parts_in(namespace, &[effect]) {
             let subject = PodSet {
                 namespaces: NamespaceSet::One(namespace),
                 pods: None,
@@ -72,7 +80,16 @@ fn add(cluster: &Cluster, asked: Asked, effect: PartEffect, end: End, stage: &mu
             };
             let text = cluster.unknown_part(id).span;
             for direction in Direction::BOTH {
-                let chain = Chain::unread(PolicyRef::Part(id), subject.clone(), text, end);
+                let mut chain = Chain::unread(PolicyRef::Part(id), subject.clone(), text, end);
+                match effect {
+                    PartEffect::Isolates(only) | PartEffect::AddsPolicies(only)
+                        if only != direction =>
+                    {
+                        continue;
+                    }
+                    PartEffect::Isolates(_) => chain.rules.clear(),
+                    _ => {}
+                }
                 stage.chains.get_mut(direction).push(chain);
             }
         }

@@ -224,6 +224,8 @@ impl<'c> SideTrace<'c> {
         let code = match in_doubt.next() {
             _ if rule.as_ref().is_some_and(is_unread) => not_judged(rule),
             Some(miss) if rule.is_none_or(|rule| !rule.is_opaque) => miss.code(),
+            // One that a controller may have written, and that has no rules.
+            _ if rule.is_none() && self.may_be_isolated_by_part() => ReasonCode::NotJudged,
             _ => ReasonCode::Substitution,
         };
         (code, rule)
@@ -339,6 +341,13 @@ impl<'a, 'c> Open<'a, 'c> {
             };
             self.decide(code, &ConnectionSet::all().difference(&passed), None);
         }
+    }
+}
+
+impl SideTrace<'_> {
+    fn may_be_isolated_by_part(&self) -> bool {
+        let mut policies = self.stages.iter().flat_map(|stage| &stage.policies);
+        policies.any(|policy| matches!(policy.policy, PolicyRef::Part(_)))
     }
 }
 
