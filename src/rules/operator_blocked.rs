@@ -74,7 +74,7 @@ declare_rule! {
         summary: "policies that keep an operator from the pods that it makes",
         category: Category::Flows,
         severity: Severity::Warning,
-        tier: Stable,
+        tier: Preview,
         evidence: "no finding on 82 public repositories, 58 of them in part",
         fix: None,
         mutes: &[],
