@@ -250,7 +250,7 @@ fn policies_that_a_controller_writes_are_not_forgotten() {
             ],
         ),
     ] {
-        write(&directory, "all.yaml", &WRITTEN.replace("RULES", rules));
+        write(&directory, "all.yaml", WRITTEN.replace("RULES", rules));
         for (from, to, port, expected) in cases {
             let answer = run(&directory, &["reach", "-q", from, to, "-p", port, "."]);
             let begin = format!("{expected}  ");
