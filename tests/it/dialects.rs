@@ -80,6 +80,8 @@ fn assert_cases(cases: &[Case]) {
                 let verdict = engine::judge(&cluster, &ends[0], &ends[1]);
                 let edge = engine.relation().connections(source, destination);
                 assert_eq!(verdict.allowed(), *edge, "{}", case.about);
+                let unknown = engine.relation().unknown(source, destination);
+                assert_eq!(verdict.unknown(), *unknown, "{}", case.about);
             }
         }
     }
@@ -123,6 +125,45 @@ fn a_pod_of_unknown_address_may_be_in_a_block_of_calico() {
     assert!(relation.unknown(known, id("a")).is_empty());
     assert!(relation.connections(unknown, id("a")).is_empty());
     assert_eq!(ports(&relation.unknown(unknown, id("a"))), "80");
+}
+
+#[test]
+fn what_another_tool_fills_in_and_both_families_are_judged_alike() {
+    assert_cases(&[
+        Case {
+            about: "a port that another tool fills in leaves the whole rule in doubt",
+            policies: "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {podSelector: {matchLabels: {app: a}}, ingress: [{from: [{podSelector: {matchLabels: {app: b}}}],
+                ports: [{port: '${PORT}'}, {port: 90}]}]}}",
+            into_a: &[],
+        },
+        Case {
+            about: "a name may be that of a port that another tool fills in",
+            policies: "{apiVersion: v1, kind: Pod, metadata: {name: f, namespace: one, labels: {app: f}},
+                 status: {podIP: 10.0.0.9}, spec: {containers: [{name: c, ports: '${PORTS}'}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: b}}}],
+                ports: [{port: web}]}]}}",
+            into_a: &["b 80-81"],
+        },
+        Case {
+            about: "each family has its own blocks",
+            policies: "{apiVersion: v1, kind: Pod, metadata: {name: g, namespace: one, labels: {app: g}},
+                 status: {podIPs: [{ip: 'fd00::7'}]}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: h, namespace: one, labels: {app: h}},
+                 status: {podIPs: [{ip: 10.0.0.8}, {ip: 'fd00::8'}]}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {podSelector: {matchLabels: {app: h}}, ingress: [{from: [{ipBlock: {cidr: 'fd00::/64'}}]}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: q, namespace: one},
+                spec: {podSelector: {matchLabels: {app: a}}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.8/32}}],
+                ports: [{port: 80}]}]}}",
+            into_a: &["h 80", "v4 10.0.0.8-10.0.0.8 80"],
+        },
+    ]);
 }
 
 #[test]
