@@ -5,7 +5,7 @@ use crate::cluster::platform::Distribution;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::program::StageName;
 use crate::engine::{Endpoint, PolicyRef, RuleRef, SideTrace};
-use crate::k8s::{NetworkPolicyPeer, NetworkPolicyRule, Protocol};
+use crate::k8s::{Direction, NetworkPolicyPeer, NetworkPolicyRule, Protocol};
 use crate::lint::{
     Category, Context, Rule, RuleMeta, declare_rule, dns, entrance, hypothetical, words,
 };
@@ -214,9 +214,12 @@ fn guarded(
             let policies: Vec<PolicyRef> = side.isolating().map(|policy| policy.policy).collect();
             (!policies.is_empty()).then(|| (policies, admits_others(side, port)))
         })?;
+    // One end of many pairs, so that a rule for each client is not compared with every other one.
+    let destination = judge.prepare(Direction::Ingress, resolver);
     let is_cut_off = |id: &WorkloadId| {
         let client = Endpoint::workload(cluster, *id);
-        let explanation = judge.explain(&client, resolver);
+        let source = judge.prepare(Direction::Egress, &client);
+        let explanation = judge.decide(&source, &destination);
         explanation.ways.iter().all(|way| {
             let denied = way.ingress.verdict.denied();
             denied.contains(Protocol::Udp, port) && denied.contains(Protocol::Tcp, port)
