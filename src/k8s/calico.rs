@@ -279,4 +279,7 @@ pub struct CalicoNetworkSet {
     pub is_global: bool,
     /// `spec.nets`.
     pub nets: Vec<Spanned<IpNet>>,
+    /// `spec.allowedEgressDomains`: the addresses of these names, for rules of egress that
+    /// allow. No other rule asks for them.
+    pub allowed_egress_domains: Vec<Spanned<String>>,
 }

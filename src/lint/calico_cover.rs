@@ -5,7 +5,9 @@
 //! same. Refuses to know in which order rules are asked.
 
 use super::plugin_rules::CalicoInForce;
-use crate::k8s::{CalicoEntity, CalicoPolicy, CalicoPort, CalicoRule, CalicoSelector, Comparison};
+use crate::k8s::{
+    CalicoAction, CalicoEntity, CalicoPolicy, CalicoPort, CalicoRule, CalicoSelector, Comparison,
+};
 use crate::source::Spanned;
 use ipnet::IpNet;
 
@@ -73,6 +75,20 @@ pub fn matches_all_of(outer: &CalicoRule, inner: &CalicoRule) -> bool {
         && covers(&outer.destination, &inner.destination)
 }
 
+/// Whether names of network sets lead a rule of egress to addresses that another one does not
+/// mean by the same selectors: only rules that allow count them.
+#[must_use]
+pub fn misses_names_of_sets(outer: &CalicoRule, inner: &CalicoRule) -> bool {
+    let end = &outer.destination;
+    let selects = end.selector.is_some()
+        || end.namespace_selector.is_some()
+        || end.not_selector.is_some()
+        || end.service_account_selector.is_some()
+        || !end.service_account_names.is_empty();
+    let allows = |rule: &CalicoRule| rule.action.value == CalicoAction::Allow;
+    selects && allows(inner) && !allows(outer)
+}
+
 fn covers(outer: &CalicoEntity, inner: &CalicoEntity) -> bool {
     let accounts = |entity: &CalicoEntity| {
         let names = entity.service_account_names.iter();
@@ -102,6 +118,9 @@ fn covers(outer: &CalicoEntity, inner: &CalicoEntity) -> bool {
         && outer.not_nets.iter().all(|net| is_in(&inner.not_nets, net))
         && (outer.ports.is_empty()
             || !inner.ports.is_empty() && inner.ports.iter().all(|port| has(&outer.ports, port)))
+        && (outer.domains.is_empty()
+            || !inner.domains.is_empty()
+                && (inner.domains.iter()).all(|name| outer.domains.iter().any(|it| **it == **name)))
         && outer
             .not_ports
             .iter()

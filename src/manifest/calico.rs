@@ -326,14 +326,17 @@ pub(super) fn read_network_set(
     );
     structure.report(&mut reader);
     identity::check_names(node, place, &mut reader);
-    let spec = Path::Object.field("spec");
-    let nets = node
-        .find(&["spec"])
-        .map(|node| entity::nets(node, "nets", spec, &mut reader));
+    let path = Path::Object.field("spec");
+    let spec = node.find(&["spec"]);
+    let nets = spec.map(|spec| entity::nets(spec, "nets", path, &mut reader));
+    let domains = spec.and_then(|spec| spec.find(&["allowedEgressDomains"]));
+    let domains = domains
+        .map(|domains| entity::texts(domains, path.field("allowedEgressDomains"), &mut reader));
     reader.finish(&mut meta);
     CalicoNetworkSet {
         meta,
         is_global,
         nets: nets.unwrap_or_default(),
+        allowed_egress_domains: domains.unwrap_or_default(),
     }
 }

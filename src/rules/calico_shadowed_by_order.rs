@@ -205,6 +205,11 @@ fn asked<'c>(
 }
 
 fn shadowed<'c>(cx: &Context<'c>, tiers: &[Tier<'c>], direction: Direction) -> Vec<Diagnostic> {
+    let sets = &cx.cluster.plugin_resources().network_sets;
+    let has_names = direction == Direction::Egress
+        && sets
+            .iter()
+            .any(|set| !set.allowed_egress_domains.is_empty());
     let mut findings = Vec::new();
     // What decides, and the rules that it leaves nothing for.
     let mut by_step: Vec<(Step<'c>, Vec<Step<'c>>)> = Vec::new();
@@ -227,7 +232,8 @@ fn shadowed<'c>(cx: &Context<'c>, tiers: &[Tier<'c>], direction: Direction) -> V
             }
             let mut deciding = earlier
                 .iter()
-                .filter(|(tier, it)| it.decides(*tier == place, step));
+                .filter(|(tier, it)| it.decides(*tier == place, step))
+                .filter(|(_, it)| !(has_names && it.misses_names(step)));
             match deciding.next() {
                 Some((_, first)) => match by_step.iter_mut().find(|(it, _)| it.is_same(first)) {
                     Some((_, shadowed)) => shadowed.push(*step),
@@ -324,6 +330,16 @@ impl<'c> Step<'c> {
                         || means_the_same && calico_cover::matches_all_of(rule, later))
             }
             (inner, _) => inner.is_within(outer) && calico_cover::matches_everything(rule),
+        }
+    }
+
+    /// Whether a later rule means addresses of names that it does not.
+    fn misses_names(&self, later: &Step<'_>) -> bool {
+        match (self.rule, later.rule) {
+            (Written::Calico(rule), Written::Calico(later)) => {
+                calico_cover::misses_names_of_sets(rule, later)
+            }
+            _ => false,
         }
     }
 

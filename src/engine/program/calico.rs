@@ -339,10 +339,13 @@ impl<'c> Lowering<'_, 'c> {
         };
         let namespace = self.policy.namespace();
         let end = |entity| CalicoEnd::new(self.owners, entity, namespace);
-        let (source, target) = (
+        let (source, mut target) = (
             end(&rule.source).of_source(&rule.source),
             end(&rule.destination),
         );
+        if direction == Direction::Egress && action == Action::Accept {
+            target = target.with_domains_of_sets();
+        }
         let (own, peer) = match direction {
             Direction::Ingress => (target, source),
             Direction::Egress => (source, target),

@@ -145,6 +145,9 @@ pub(super) struct CalicoEnd<'c> {
     pub(super) meets_itself: Option<bool>,
     /// What else it asks for, which no manifest tells.
     untold: Option<Untold<'c>>,
+    /// The names of the sets that meet the parts, where the rule counts them: their addresses
+    /// meet the parts as well.
+    domains: Vec<&'c str>,
 }
 
 /// What an end may ask for that is not in the manifests.
@@ -160,14 +163,21 @@ enum Untold<'c> {
 }
 
 impl Untold<'_> {
-    /// Whether an end is one of these. A name leads to pods only where it is one of the
-    /// cluster's own.
+    /// Whether an end is one of these.
     fn truth(&self, is_pod: bool) -> Truth {
-        let may_be_own = |name: &&str| *name == "*" || name.ends_with(".local");
         match self {
-            Self::Domains(names) if is_pod && !names.iter().any(may_be_own) => Truth::False,
+            Self::Domains(names) => are_led_to(names, is_pod),
             _ => Truth::Unknown,
         }
+    }
+}
+
+/// Whether names lead to an end. They lead to a pod only where one is of the cluster's own.
+fn are_led_to(names: &[&str], is_pod: bool) -> Truth {
+    let may_be_own = |name: &&str| *name == "*" || name.ends_with(".local");
+    match names.is_empty() || (is_pod && !names.iter().any(may_be_own)) {
+        true => Truth::False,
+        false => Truth::Unknown,
     }
 }
 
@@ -176,6 +186,15 @@ impl<'c> CalicoEnd<'c> {
     pub(super) fn of_source(mut self, entity: &CalicoEntity) -> Self {
         if !entity.ports.is_empty() || !entity.not_ports.is_empty() {
             self.untold = Some(Untold::SourcePorts);
+        }
+        self
+    }
+
+    /// The same end where it is the destination of a rule of egress that allows: the only one
+    /// that counts the names of sets (docs.tigera.io, "Global network set").
+    pub(super) fn with_domains_of_sets(mut self) -> Self {
+        if !self.parts.is_empty() {
+            self.domains = self.owners.domains(&|view| self.meets(view));
         }
         self
     }
@@ -247,7 +266,21 @@ impl<'c> CalicoEnd<'c> {
             is_ipv4: None,
             meets_itself: None,
             untold,
+            domains: Vec::new(),
         }
+    }
+
+    /// Whether an owner of an address meets all the parts.
+    fn meets(&self, view: View<'_, 'c>) -> Truth {
+        let parts = self.parts.iter().map(|part| part.truth(view));
+        parts.min().unwrap_or(Truth::True)
+    }
+
+    /// Whether an owner of an address meets the parts, or a name of a set that does leads
+    /// there.
+    fn is_owned(&self, pod: Option<&PodView<'c>>, address: Option<IpAddr>) -> Truth {
+        let known = self.owners.known(pod, address, &|view| self.meets(view));
+        known.max(are_led_to(&self.domains, pod.is_some()))
     }
 
     /// Whether it means everybody.
@@ -282,13 +315,9 @@ impl<'c> CalicoEnd<'c> {
         if self.is_ipv4.is_some_and(|wanted| wanted != is_ipv4) {
             return Truth::False;
         }
-        let meets = |view: View<'_, 'c>| {
-            let parts = self.parts.iter().map(|part| part.truth(view));
-            parts.min().unwrap_or(Truth::True)
-        };
         let mut truths = Vec::with_capacity(5);
         if !self.parts.is_empty() {
-            truths.push(self.owners.known(pod, address, &meets));
+            truths.push(self.is_owned(pod, address));
         }
         if let Some(selector) = self.no_owner {
             let known = self
@@ -304,7 +333,7 @@ impl<'c> CalicoEnd<'c> {
         }
         if let Some(wanted) = self.meets_itself {
             let itself = pod.filter(|pod| !pod.host_network);
-            let truth = itself.map_or(Truth::False, |pod| meets(self.owners.view(pod)));
+            let truth = itself.map_or(Truth::False, |pod| self.meets(self.owners.view(pod)));
             truths.push(if wanted { truth } else { negated(truth) });
         }
         if let Some(untold) = &self.untold {
@@ -338,15 +367,19 @@ impl<'c> CalicoEnd<'c> {
             truth,
         };
         let mut all = Vec::new();
-        let meets = |view: View<'_, 'c>| {
-            let parts = self.parts.iter().map(|part| part.truth(view));
-            parts.min().unwrap_or(Truth::True)
-        };
         let known = match self.parts.is_empty() {
             true => Truth::True,
-            false => self.owners.known(pod, address, &meets),
+            false => (self.owners).known(pod, address, &|view| self.meets(view)),
         };
-        if known != Truth::True {
+        let named = are_led_to(&self.domains, pod.is_some());
+        if known == Truth::False && named != Truth::False {
+            let names = self.domains.iter().map(|name| (*name).to_owned());
+            all.push(Unmet {
+                asks: Asks::Domains(names.collect()),
+                found: Vec::new(),
+                truth: named,
+            });
+        } else if known != Truth::True {
             // Another owner of the address may come nearer than the pod itself.
             let of_parts = self.parts.iter().map(|part| {
                 let truth = view.map_or(Truth::False, |view| part.truth(view));

@@ -31,6 +31,8 @@ pub(super) struct SetLabels<'c> {
     own: &'c Labels,
     namespace: Option<(&'c str, Option<&'c Labels>)>,
     ranges: Vec<AddressRange>,
+    /// The addresses of these names are in it as well, where a rule of egress allows.
+    domains: Vec<&'c str>,
 }
 
 /// The labels of an endpoint or of a set (K5).
@@ -54,6 +56,9 @@ impl<'c> Owners<'c> {
                 own: &set.meta.labels,
                 namespace,
                 ranges: set.nets.iter().map(|net| net.value.into()).collect(),
+                domains: (set.allowed_egress_domains.iter())
+                    .map(|name| name.value.as_str())
+                    .collect(),
             }
         });
         let mut shared: HashMap<IpAddr, Vec<WorkloadId>> = HashMap::default();
@@ -104,6 +109,13 @@ impl<'c> Owners<'c> {
         let home = named.namespace.as_deref().or(namespace)?;
         let id = self.cluster.service_by_name(home, &named.name)?;
         Some(&self.cluster.service(id).object)
+    }
+
+    /// The names whose addresses are in sets that may meet a condition.
+    pub(super) fn domains(&self, holds: &dyn Fn(View<'_, 'c>) -> Truth) -> Vec<&'c str> {
+        let sets = self.sets.iter().filter(|set| !set.domains.is_empty());
+        let sets = sets.filter(|set| holds(View::Set(set)) != Truth::False);
+        sets.flat_map(|set| set.domains.iter().copied()).collect()
     }
 
     /// The ranges of addresses that owners tell apart.

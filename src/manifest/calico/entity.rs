@@ -73,7 +73,11 @@ pub(super) fn read(
 }
 
 /// The texts of a list that no other tool fills in.
-fn texts(list: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Vec<Spanned<String>> {
+pub(super) fn texts(
+    list: Node<'_>,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Vec<Spanned<String>> {
     if reader.is_opaque(list) {
         return Vec::new();
     }

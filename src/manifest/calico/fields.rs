@@ -108,5 +108,5 @@ shapes! {
         "spec": Type::Object(&NETWORK_SET_SPEC),
     }
     /// Their `spec`.
-    NETWORK_SET_SPEC = "`spec`" { "nets": TEXTS }
+    NETWORK_SET_SPEC = "`spec`" { "nets": TEXTS, "allowedEgressDomains": TEXTS }
 }
