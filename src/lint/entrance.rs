@@ -367,7 +367,7 @@ pub fn name_of(cluster: &Cluster, policy: PolicyRef) -> Option<Span> {
 /// Whom a rule of a CNI plugin's lets in.
 fn in_words_of(rule: RuleRef<'_>) -> Vec<String> {
     let RuleRef::Cilium(_, rule) = rule else {
-        return vec!["whom Calico's rules allow".to_owned()];
+        return vec!["what the Calico rules allow".to_owned()];
     };
     if rule.meaning() == CiliumMeaning::Everybody {
         return vec!["everybody".to_owned()];

@@ -144,9 +144,9 @@ impl Mismatch {
             Self::Annotation { defined, .. } => finding
                 .related(
                     defined,
-                    format!("an annotation of `{workload}`, which selectors do not see"),
+                    format!("an annotation of `{workload}`, which selectors ignore"),
                 )
-                .help("make it a label of the pods, or select a label that they have"),
+                .help("make it a pod label, or select a label that the pods have"),
             Self::TooMany {
                 labels,
                 added_at,
@@ -154,17 +154,16 @@ impl Mismatch {
                 ..
             } => {
                 let lacking = in_words(&labels);
-                let remark = format!("`{workload}` matches but for {lacking}");
+                let remark = format!("`{workload}` matches except for {lacking}");
                 let finding = finding.related(pods.labels_span, remark);
                 let finding = match added_at {
                     Some(span) => finding.related(
                         span,
-                        "this kustomization adds its labels to every selector, those for pods of \
-                         others as well",
+                        "this kustomization adds its labels to every selector, including those for other pods",
                     ),
                     None => finding,
                 };
-                let title = format!("no longer ask for {lacking}");
+                let title = format!("remove {lacking} from the selector");
                 fixed(finding.help(title.clone()), title, edit)
             }
             Self::Name { .. } => finding

@@ -238,20 +238,20 @@ fn compare<T: Copy>(
                     value.span,
                     &label.value,
                     label,
-                    "the same letters in another form",
+                    "the same word, written differently",
                 ),
             ));
         }
         if is_typo(value, &label.value) {
             return Some((
                 Likeness::Typo,
-                near(value.span, &label.value, label, "a letter or two differ"),
+                near(value.span, &label.value, label, "one or two letters differ"),
             ));
         }
         let whole = labels
             .label(PART_OF)
             .filter(|whole| names_a_program(key) && whole.value.value == value.value)?;
-        let difference = "the name of the whole stands under another key";
+        let difference = "the application's name is under another key";
         let near = near(key.span, PART_OF, whole, difference);
         return Some((Likeness::KeyFamily, near));
     }
@@ -280,7 +280,7 @@ fn compare<T: Copy>(
             key.span,
             &label.key,
             label,
-            "the value stands under another key",
+            "the value is under another key",
         ),
     ))
 }

@@ -62,7 +62,7 @@ const GAPS: &[Gap] = &[
     Gap {
         cni: Cni::Cilium,
         feature: Feature::AdminPolicies,
-        effect: "it is ignored; Cilium 1.20 and later can be told to read `ClusterNetworkPolicy`",
+        effect: "it is ignored; Cilium 1.20 and later can enforce `ClusterNetworkPolicy`, if enabled",
     },
     // Documentation/network/kubernetes/policy.rst of 1.20.
     Gap {
@@ -87,7 +87,7 @@ const GAPS: &[Gap] = &[
     Gap {
         cni: Cni::OvnKubernetes,
         feature: Feature::NamedPorts,
-        effect: "names of ports are not resolved; it may allow every port of the protocol",
+        effect: "named ports are not resolved; it may allow every port of the protocol",
     },
     // cloudnativelabs/kube-router#1019.
     Gap {
@@ -99,7 +99,7 @@ const GAPS: &[Gap] = &[
     Gap {
         cni: Cni::Weave,
         feature: Feature::NamedPorts,
-        effect: "names of ports are not supported, and the policy is not enforced",
+        effect: "named ports are not supported, and the policy is not enforced",
     },
     // The last release, 2.8.1, is older than the field (Kubernetes 1.21).
     Gap {

@@ -159,12 +159,12 @@ fn configuration(rule: &RuleMeta) -> String {
     let name = rule.name;
     let runs = rule.is_on_by_default && rule.tier == RuleTier::Stable;
     let (does, example) = match (runs, rule.severity) {
-        (false, _) => ("turns the rule on", "warning"),
-        (true, Severity::Info) => ("raises it", "warning"),
-        (true, _) => ("lowers it", "info"),
+        (false, _) => ("Turn the rule on", "warning"),
+        (true, Severity::Info) => ("Raise its severity", "warning"),
+        (true, _) => ("Lower its severity", "info"),
     };
     format!(
-        "`npcheck.yaml` {does}; `{{severity: off, reason: ...}}` turns it off:\n\n\
+        "{does} in `npcheck.yaml`, or turn it off with `{{severity: off, reason: ...}}`:\n\n\
          ```yaml\nrules:\n  {name}: {example}\n```\n\n\
          To suppress one finding, write `# npcheck: ignore {name} -- why` on its line or above it."
     )
@@ -192,7 +192,7 @@ fn tier(rule: &RuleMeta) -> String {
     match rule.tier {
         RuleTier::Stable => format!("Stable: {evidence}."),
         RuleTier::Preview => {
-            format!("Preview, and so off without `--preview` or its name: {evidence}.")
+            format!("Preview, so off unless you use `--preview` or ask for it by name: {evidence}.")
         }
     }
 }

@@ -11,23 +11,24 @@ use crate::source::{SourceMap, Span};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports two neighbouring peers, one with only a `namespaceSelector` and one with only
-    /// a `podSelector`, that were probably meant to be one peer with both.
+    /// Reports two neighbouring peers, one with only a `namespaceSelector` and one with only a
+    /// `podSelector`, that were probably meant to be one peer with both.
     ///
     /// ## Why is this bad?
     ///
-    /// Entries of `from` and `to` are alternatives. Two entries admit every pod of the
-    /// namespaces, or those pods of the policy's own namespace; one entry admits those pods
-    /// of those namespaces. One hyphen makes the difference, and every test still passes: what
-    /// the single peer allows, the two allow as well.
+    /// Entries of `from` and `to` are alternatives. Two entries admit every pod of those
+    /// namespaces, plus the named pods of the policy's own namespace. One entry with both
+    /// selectors admits only the named pods of those namespaces. The difference is a single
+    /// hyphen, and tests of the intended traffic still pass, because two peers allow everything
+    /// that the one peer allows.
     ///
-    /// The finding weighs evidence: where the pods exist, whether the namespace is the
-    /// policy's own, which pods are well known, what stands around the two. It is an error
-    /// where the manifests or well-known names speak for one peer, and a warning where only
-    /// the shape does. Lists of several peers and peers with a comment between them are left
-    /// alone unless the rest speaks against them. So is "the ingress controller, or my own
-    /// pods": pods that a policy of this namespace selects, or pods that have nothing to do
-    /// with the controller whose namespace stands beside them.
+    /// npcheck weighs the evidence: where such pods exist, whether the namespace is the
+    /// policy's own, whether the pods are well known, and what surrounds the two peers. The
+    /// finding is an error if the manifests or well-known names point to a single peer, and a
+    /// warning if only the shape does. Longer lists of peers, and peers with a comment between
+    /// them, are reported only if other evidence is against them. "The ingress controller, or
+    /// my own pods" is not reported: that is, if a policy of this namespace selects the pods,
+    /// or if they have nothing to do with the controller in the namespace next to them.
     ///
     /// ## Example
     ///
@@ -67,15 +68,15 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Narrowing, always: the one peer allows nothing that the two did not. Callers that nobody
-    /// wrote down lose their access.
+    /// Always narrowing: one peer allows nothing that the two peers did not. Callers that
+    /// relied on the wider rule lose access.
     pub(super) struct AccidentalOr {
         name: "accidental-or",
-        summary: "a hyphen makes two peers (OR) of what was probably meant as one (AND)",
+        summary: "a hyphen splits one peer (AND) into two peers (OR)",
         category: Category::Selectors,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "3 of 3 warnings and errors on 82 public repositories, 58 of them in part, judged right",
+        evidence: "3 of 3 warnings and errors on 82 public repositories (58 of them in excerpts) judged right",
         fix: Some(FixClass::Narrowing),
         mutes: &["foreign-pod-selector", "unmatched-peer-selector", "redundant-rule"],
         since: "0.1.0",
@@ -356,7 +357,7 @@ fn describe(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach, path: String) -> D
     };
     let message = match (excess, pair.shape) {
         (0, _) => format!(
-            "{what}: `{}` does not narrow the namespaces beside it",
+            "{what}: `{}` does not narrow the namespaces next to it",
             pair.pods
         ),
         (_, Shape::OneList(_)) => format!("{what}: one hyphen lets in {more}"),

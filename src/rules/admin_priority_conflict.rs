@@ -10,15 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports two cluster-wide policies of one tier with the same priority, of which two rules
-    /// do different things with the same connection, which no rule before them decides. Where
-    /// some pods are merely subjects of both, it is one info for all policies of that
-    /// priority. Policies that can never have a pod in common are left alone.
+    /// Reports two cluster-wide policies of the same tier and priority that have rules with
+    /// different actions for the same connection, where no earlier rule decides it. If the
+    /// policies only share some pods as subjects, you get one info for all policies of that
+    /// priority. Policies that can never share a pod are not reported.
     ///
     /// ## Why is this bad?
     ///
-    /// Kubernetes leaves open which of the two is asked first: the CNI plugin may choose
-    /// either, and another one tomorrow. Whether the connection is allowed is a matter of luck.
+    /// Kubernetes does not define which of the two is evaluated first. Each CNI plugin may
+    /// choose differently, so whether the connection is allowed is a matter of luck.
     ///
     /// ## Example
     ///
@@ -74,10 +74,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: only the author knows which policy comes first.
+    /// There is no automatic fix: only the author knows which policy should come first.
     pub(super) struct AdminPriorityConflict {
         name: "admin-priority-conflict",
-        summary: "two cluster-wide policies of one priority contradict each other",
+        summary: "two cluster-wide policies with the same priority contradict each other",
         category: Category::ClusterWide,
         severity: Severity::Warning,
         tier: Stable,
@@ -187,14 +187,14 @@ fn conflict(cx: &Context<'_>, one: &Step<'_>, other: &Step<'_>) -> Diagnostic {
         "`{first_name}` and `{second_name}` have priority {priority} and contradict each other"
     );
     let effect =
-        |step: &Step<'_>| format!("`{}`, for connections that both are about", step.action(cx));
+        |step: &Step<'_>| format!("`{}`, for connections that both match", step.action(cx));
     cx.finding(second.priority.span, message)
         .about(second_name, "spec.priority")
         .label("which of them is evaluated first is not defined")
         .related(first.priority.span, "the other policy")
         .related(one.mark(cx), effect(one))
         .related(other.mark(cx), effect(other))
-        .help("give them different priorities; the lower one is asked first")
+        .help("give them different priorities; the lower number is evaluated first")
 }
 
 /// One info for policies that share a priority without harm.
@@ -208,7 +208,7 @@ fn info(cx: &Context<'_>, group: &Group) -> Diagnostic {
         .finding(policy(second).priority.span, message)
         .about(cx.cluster_policy_object(*second), "spec.priority")
         .with_severity(Severity::Info)
-        .note("no two rules of them contradict each other now");
+        .note("no rules contradict each other yet");
     let rest = others.iter().skip(1);
     std::iter::once(first)
         .chain(rest)

@@ -8,17 +8,17 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Infos on an `ingress` rule without `ports` that lets pods of other namespaces in, where
-    /// every pod of the policy has exactly one port, and the same one.
+    /// Reports, as an info, an `ingress` rule without `ports` that admits pods of other
+    /// namespaces, where every selected pod declares exactly one port, and the same one.
     ///
-    /// Who asks for the rule by name in the configuration hears of every rule that has peers
-    /// and no `ports`.
+    /// If you name the rule in the configuration, it reports every rule that has peers but no
+    /// `ports`.
     ///
     /// ## Why is this bad?
     ///
-    /// Without `ports` a rule allows every port of every protocol: debug endpoints, metrics, and
-    /// whatever the next version listens on. Where there is one port to be had, naming it costs
-    /// nothing.
+    /// Without `ports`, a rule allows every port of every protocol: debug endpoints, metrics,
+    /// and whatever the next version listens on. If there is only one port to open, naming it
+    /// costs nothing.
     ///
     /// ## Example
     ///
@@ -73,18 +73,18 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// No fix by machine: pods may listen on ports that they do not declare.
+    /// There is no automatic fix: pods may listen on ports that they do not declare.
     ///
     /// ## Configuration
     ///
     /// Name the rule under `rules` (as `all-ports: info`) to hear of every rule without ports.
     pub(super) struct AllPorts {
         name: "all-ports",
-        summary: "pods of other namespaces are let in on every port of pods that have one",
+        summary: "pods of other namespaces get every port of pods that declare only one",
         category: Category::Ports,
         severity: Severity::Info,
         tier: Preview,
-        evidence: "fewer than half of 8 infos on 82 public repositories, 58 of them in part, of use to the owners",
+        evidence: "fewer than half of 8 infos on 82 public repositories (58 of them in excerpts) were useful to the owners",
         fix: None,
         mutes: &[],
         since: "0.1.0",
@@ -169,7 +169,7 @@ fn narrow(
     let name = cx.cluster.workload_name(workload);
     let span = rule.peers.key().unwrap_or(rule.span);
     let message =
-        format!("other namespaces get in on every port, but `{name}` has only {protocol} {number}");
+        format!("other namespaces can reach every port, but `{name}` only has {protocol} {number}");
     cx.policy_finding(id, path, span, message)
         .label("a rule without `ports` allows every port of every protocol")
         .related(number.span, "the only port of these pods")

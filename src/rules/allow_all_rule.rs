@@ -21,19 +21,19 @@ use std::sync::Arc;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports rules that admit everybody: rules without peers, with or without ports, and
-    /// peers with `namespaceSelector: {}`, which is every pod of the cluster.
+    /// Reports rules that allow everybody: rules without peers, with or without ports, and
+    /// peers with `namespaceSelector: {}`, which matches every pod in the cluster.
     ///
-    /// A warning where such a rule makes others pointless, as everything that they allow is
-    /// allowed by it, and where a database's port is open to everybody without a word why.
-    /// Who writes `ingress: [{}]` elsewhere means it: only who asks for this rule by name, with
-    /// `--select` or in the configuration, hears of it, by one info for all such rules of a
-    /// namespace. Rules for DNS alone are left alone.
+    /// It is a warning if such a rule makes other rules pointless, because it already allows
+    /// everything that they allow, or if it opens a database port to everybody without a
+    /// comment. Elsewhere `ingress: [{}]` is assumed to be deliberate. To hear of those too,
+    /// ask for the rule by name, with `--select` or in the configuration: you get one info per
+    /// namespace. Rules for DNS alone are not reported.
     ///
     /// ## Why is this bad?
     ///
-    /// Rules are alternatives, and policies add up. One rule for everybody is enough to undo
-    /// all others that select the same pods; they read like a restriction and are none.
+    /// Rules are alternatives, and policies add up. One rule that allows everybody undoes every
+    /// other rule that selects the same pods: they look like restrictions and restrict nothing.
     ///
     /// ## Example
     ///
@@ -68,15 +68,15 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: either the rule for everybody goes or the others do, and only
-    /// the author knows which.
+    /// There is no automatic fix: either the broad rule or the others must go, and only the
+    /// author knows which.
     pub(super) struct AllowAllRule {
         name: "allow-all-rule",
-        summary: "a rule admits everybody",
+        summary: "a rule allows everybody",
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "1 of 1 warning or error on 82 public repositories, 58 of them in part, judged right; owners cared for 3 of 17 infos, which are told where the rule is asked for by name",
+        evidence: "1 of 1 warning or error on 82 public repositories (58 of them in excerpts) judged right; owners cared about 3 of 17 infos, which appear only if the rule is asked for by name",
         fix: None,
         mutes: &["empty-means-all", "redundant-rule"],
         since: "0.1.0",
@@ -153,25 +153,25 @@ impl Admits {
     fn in_words(self, direction: Direction) -> &'static str {
         match (self, direction) {
             (Self::Everybody, Direction::Ingress) => {
-                "everybody may connect, on every port, from inside and outside of the cluster"
+                "everybody can connect on every port, from inside and outside the cluster"
             }
             (Self::Everybody, Direction::Egress) => {
-                "every destination is open, on every port, inside and outside of the cluster"
+                "every destination is open on every port, inside and outside the cluster"
             }
             (Self::EverybodyOnPorts, Direction::Ingress) => {
-                "everybody may connect on these ports, from inside and outside of the cluster"
+                "everybody can connect on these ports, from inside and outside the cluster"
             }
             (Self::EverybodyOnPorts, Direction::Egress) => {
-                "these ports of every destination are open, inside and outside of the cluster"
+                "these ports of every destination are open, inside and outside the cluster"
             }
             (Self::EveryPod, Direction::Ingress) => {
-                "every pod of every namespace may connect, on every port"
+                "every pod of every namespace can connect on every port"
             }
             (Self::EveryPod, Direction::Egress) => {
-                "every pod of every namespace is open, on every port"
+                "every pod of every namespace is open on every port"
             }
             (Self::EveryPodOnPorts, Direction::Ingress) => {
-                "every pod of every namespace may connect on these ports"
+                "every pod of every namespace can connect on these ports"
             }
             (Self::EveryPodOnPorts, Direction::Egress) => {
                 "these ports of every pod of every namespace are open"
@@ -439,7 +439,7 @@ fn mistake(
             .help("delete this rule, or the others if everybody is meant");
         for index in &pointless[..marks.take(pointless.len())] {
             let mark = Item::from(&list.rules[*index]).mark(cx.sources);
-            finding = finding.related(mark, "all that this allows is allowed anyway");
+            finding = finding.related(mark, "everything this allows is allowed anyway");
         }
         return Some(finding);
     }
@@ -452,7 +452,7 @@ fn mistake(
     let port = port.filter(|_| is_open_store)?;
     let message = format!("port {port}, usually a database's, is open to everybody");
     let finding = place.finding(cx, message).label(everybody);
-    Some(finding.help("name in `from` who may connect, or say in a comment why everybody may"))
+    Some(finding.help("list in `from` who may connect, or explain in a comment why everybody may"))
 }
 
 /// Other rules of the same list name peers for a port that this one opens to everybody.
@@ -478,9 +478,9 @@ fn undone_restrictions(
     let mut finding = place
         .finding(cx, message)
         .label(place.admits.in_words(place.direction))
-        .help("name the peers here too, or leave the port out of the other rules");
+        .help("list the peers here too, or remove the port from the other rules");
     for (_, port) in &shared[..marks.take(shared.len())] {
-        finding = finding.related(port.span, "naming these peers has no effect");
+        finding = finding.related(port.span, "listing these peers has no effect");
     }
     Some(finding)
 }
@@ -503,5 +503,5 @@ fn info(cx: &Context<'_>, places: &[Place]) -> Diagnostic {
     if rest.len() > SHOWN {
         finding = finding.note(format!("and {} more", rest.len() - SHOWN));
     }
-    finding.help("nothing to do if this is meant; else name the peers")
+    finding.help("if this is meant, there is nothing to do; otherwise list the peers")
 }

@@ -9,19 +9,18 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, exposure, pla
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a rule whose address blocks are all addresses of a family: `0.0.0.0/0`, `::/0`,
-    /// or the two halves of one.
+    /// Reports a rule whose address blocks cover all addresses of a family: `0.0.0.0/0`,
+    /// `::/0`, or both halves of one.
     ///
-    /// For ingress it is a warning where it says nothing of ports, opens a port that is seldom
-    /// meant for everybody (a database's), or, with a complete inventory, leads
-    /// to pods that no Service exposes. Otherwise, and for egress, it is an info; a rule that
-    /// opens nothing but HTTP and HTTPS to the outside is left alone, unless somebody asks for
-    /// this rule by name.
+    /// For ingress it is a warning if the rule has no ports, opens a port that is rarely meant
+    /// for everybody (such as a database's), or, with a complete inventory, leads to pods that
+    /// no Service exposes. Otherwise, and for egress, it is an info. Egress rules that open
+    /// only HTTP and HTTPS are not reported unless you ask for this rule by name.
     ///
     /// ## Why is this bad?
     ///
-    /// Whoever can reach the pods' network can reach these pods. A block of everything is often
-    /// left over from a try-out, and reads as if it meant something narrower.
+    /// Anybody who can reach the pod network can reach these pods. A block that covers
+    /// everything is often left over from an experiment and looks narrower than it is.
     ///
     /// ## Example
     ///
@@ -59,14 +58,14 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: only the author knows who is meant.
+    /// There is no automatic fix: only the author knows which addresses are meant.
     pub(super) struct AnyCidr {
         name: "any-cidr",
-        summary: "a rule for every address there is",
+        summary: "a rule for every IP address",
         category: Category::Addresses,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no warning or error on 24 public repositories; infos for HTTP and HTTPS out are told where the rule is asked for by name",
+        evidence: "no warning or error on 24 public repositories; infos about HTTP and HTTPS egress appear only if the rule is asked for by name",
         fix: None,
         mutes: &[],
         since: "0.1.0",
@@ -148,7 +147,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: RulePlace<'_>) {
     }
     if severity > Severity::Info {
         finding =
-            finding.help("name the blocks that are meant, or the ports that are for everybody");
+            finding.help("list the blocks that are meant, or the ports that are open to everybody");
     }
     cx.report(finding);
 }

@@ -15,20 +15,21 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports pods that talk to the Kubernetes API (their service account is bound to a role,
-    /// or they run a well-known controller), that are isolated for egress, and whose policies
-    /// admit no address on the API server's ports.
+    /// or they run a well-known controller) and are isolated for egress, where no policy allows
+    /// any address on the API server's ports.
     ///
     /// ## Why is this bad?
     ///
-    /// The API server is no pod that selectors could match, not even `namespaceSelector` for
-    /// `default` or `kube-system`: it has the address of a node, or one outside of the cluster.
-    /// Only a rule without `to`, or an `ipBlock`, lets pods reach it. Policies see a connection
-    /// after the Service `kubernetes` has translated it, so it is the API server's own address
-    /// and port (mostly 443 or 6443) that count, with most CNI plugins.
+    /// The API server is not a pod, so no selector matches it, not even a `namespaceSelector`
+    /// for `default` or `kube-system`. It has the address of a node, or one outside the
+    /// cluster. Only a rule without `to`, or one with an `ipBlock`, lets pods reach it. With
+    /// most CNI plugins, policies see the connection after the `kubernetes` Service has been
+    /// translated, so what counts is the API server's own address and port (usually 443 or
+    /// 6443).
     ///
-    /// Policies of Cilium and of Calico count where their plugin is in force; Cilium knows the API
-    /// server by the entity `kube-apiserver`. A namespace with policies that npcheck does not
-    /// evaluate is left alone.
+    /// Cilium and Calico policies count where their plugin is in use. In Cilium policies the
+    /// API server is the entity `kube-apiserver`. Namespaces with policies that npcheck does
+    /// not evaluate are not reported.
     ///
     /// ## Example
     ///
@@ -95,11 +96,11 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// No fix by machine: the API server's address is not among the manifests. The help has the
-    /// rule that admits every address on its ports; an `ipBlock` is narrower.
+    /// There is no automatic fix: the API server's address is not in the manifests. The help
+    /// shows a rule that allows every address on its ports; an `ipBlock` is narrower.
     pub(super) struct ApiserverEgressBlocked {
         name: "apiserver-egress-blocked",
-        summary: "pods that use the Kubernetes API, and whose egress rules do not let them reach it",
+        summary: "pods that use the Kubernetes API cannot reach the API server",
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
@@ -269,14 +270,12 @@ fn plugin_policy(policies: &[PolicyRef]) -> Option<PluginPolicyId> {
 fn remedy(cx: &Context<'_>, policies: &[PolicyRef]) -> &'static str {
     let plugin = plugin_policy(policies).map(|id| cx.cluster.plugin_policy(id));
     match plugin.map(|policy| policy.kind.product) {
-        Some(Product::Cilium) => "admit it by its entity, `- toEntities: [kube-apiserver]`",
+        Some(Product::Cilium) => "allow its entity, `- toEntities: [kube-apiserver]`",
         Some(_) => {
-            "admit its ports, `- {action: Allow, protocol: TCP, destination: {ports: [443, 6443]}}`, \
-             or its addresses by `nets`"
+            "allow its ports, `- {action: Allow, protocol: TCP, destination: {ports: [443, 6443]}}`, or its addresses with `nets`"
         }
         None => {
-            "admit its ports, `- {ports: [{protocol: TCP, port: 443}, {protocol: TCP, port: 6443}]}`, \
-             or its addresses by `ipBlock`"
+            "allow its ports, `- {ports: [{protocol: TCP, port: 443}, {protocol: TCP, port: 6443}]}`, or its addresses with `ipBlock`"
         }
     }
 }
@@ -294,7 +293,7 @@ fn describe(
     };
     let message = format!("{who} to the Kubernetes API, but no egress rule allows its address");
     let mut finding = anchored(cx, policies, message)?
-        .label("isolates for egress; no rule here or in another policy admits TCP 443 or 6443 of an address");
+        .label("isolates for egress; no rule in any policy allows TCP 443 or 6443 to an address");
     let name = cluster.workload_name(*first);
     finding = match evidence {
         Evidence::Bound(binding) => finding.related(
@@ -318,17 +317,15 @@ fn describe(
     if let Some(block) = network_policies(policies).find_map(|id| block_of_services(cx, id)) {
         let finding = finding.related(
             block.cidr.span,
-            "an address of a Service: it is turned into that of the API server itself before \
-             policies are asked",
+            "a Service's address: it is translated to the API server's own before policies are applied",
         );
         return Some(finding.help(
-            "admit the addresses of the API server itself (`kubectl get endpointslices -n \
-             default -l kubernetes.io/service-name=kubernetes`), on its own port, mostly 6443",
+            "allow the API server's own addresses (`kubectl get endpointslices -n default -l kubernetes.io/service-name=kubernetes`) on its own port, usually 6443",
         ));
     }
     if network_policies(policies).any(|id| means_it_by_selector(cx, id)) {
         finding = finding
-            .note("a rule admits a namespace on that port: selectors match pods, and the API server is not a pod");
+            .note("a rule allows a namespace on that port, but selectors only match pods, and the API server is not a pod");
     }
     Some(finding.help(remedy(cx, policies)))
 }

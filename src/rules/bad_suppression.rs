@@ -10,13 +10,13 @@ use crate::source::{Edit, SourceMap, Span};
 declare_rule! {
     /// ## What it does
     ///
-    /// Looks at the suppressions themselves. It reports one that says no reason, that names a
-    /// rule that does not exist, that has expired, and one that suppresses nothing, because the
-    /// rule finds nothing there.
+    /// Checks the suppressions themselves. It reports a suppression that gives no reason, names
+    /// a rule that does not exist, has expired, or suppresses nothing because the rule has no
+    /// finding there.
     ///
-    /// A suppression is a comment on the line of the finding or above it, or, above everything
-    /// else in a document, for the whole object; or an annotation of the object, for manifests
-    /// whose comments do not survive:
+    /// A suppression is a comment on the line of the finding or directly above it. At the top
+    /// of a document, it covers the whole object. If your tooling drops comments, use an
+    /// annotation of the object instead:
     ///
     /// ```text
     /// # npcheck: ignore any-cidr -- the shop is public
@@ -24,13 +24,13 @@ declare_rule! {
     /// npcheck.io/ignore: "any-cidr: the shop is public; single-stack-cidr: so far"
     /// ```
     ///
-    /// The day behind `until=` is the last one that counts.
+    /// The date after `until=` is the last day on which the suppression holds.
     ///
     /// ## Why is this bad?
     ///
-    /// A suppression without a reason, with a slip in the rule's name or with a day that is
-    /// over suppresses nothing: the finding stands. One that is no longer needed stays where it is
-    /// and hides the next mistake of that kind.
+    /// A suppression with no reason, a misspelled rule or a past date has no effect: the
+    /// finding is still reported. One that is no longer needed stays in place and hides the
+    /// next mistake of that kind.
     ///
     /// ## Example
     ///
@@ -65,11 +65,11 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Safe: a comment that suppresses nothing is deleted, or the name of the rule that it suppresses
-    /// for nothing. No other fault is mended by machine.
+    /// Safe: the fix deletes a comment that suppresses nothing, or the name of the rule that it
+    /// does not need. Other problems have no automatic fix.
     pub(super) struct BadSuppression {
         name: "bad-suppression",
-        summary: "a suppression without a reason, of an unknown rule, expired, or for nothing",
+        summary: "a suppression with no reason, an unknown rule, an expired date, or no effect",
         category: Category::Tool,
         severity: Severity::Error,
         tier: Stable,
@@ -108,8 +108,8 @@ impl Rule for BadSuppression {
                 let finding = cx
                     .finding(suppression.span, message)
                     .with_severity(Severity::Warning)
-                    .label("so the finding stands again")
-                    .help("fix what it suppressed, or write a later day");
+                    .label("so the finding is reported again")
+                    .help("fix what it suppressed, or set a later date");
                 cx.report(finding);
             }
         }
@@ -131,7 +131,7 @@ fn check_form(cx: &Context<'_>, suppression: &Suppression) -> Option<Diagnostic>
         Force::Full | Force::Expired(_) => None,
         Force::Malformed => Some(finding(
             suppression.span,
-            "this is meant as a suppression, but does not say `npcheck: ignore`".to_owned(),
+            "this looks like a suppression, but does not say `npcheck: ignore`".to_owned(),
         )),
         Force::WithoutRule => Some(finding(
             suppression.span,
@@ -139,12 +139,12 @@ fn check_form(cx: &Context<'_>, suppression: &Suppression) -> Option<Diagnostic>
         )),
         Force::WithoutReason => {
             let name = suppression.rules.first()?;
-            let message = format!("`{}` is ignored without a reason", name.name);
+            let message = format!("`{}` is suppressed without a reason", name.name);
             Some(finding(suppression.span, message))
         }
         Force::WithoutDay => {
             let written = suppression.until.as_ref()?.as_ref().err()?;
-            let message = format!("`until={written}` is not a date of the calendar");
+            let message = format!("`until={written}` is not a valid date");
             Some(finding(suppression.span, message).help("write it as `until=2027-01-31`"))
         }
     }
@@ -198,5 +198,5 @@ fn deletion(sources: &SourceMap, suppression: &Suppression) -> (&'static str, Ed
         span: Span::new(start.source, start.start, end.end),
         replacement: kept.join(", "),
     };
-    ("delete the rules that find nothing", edit)
+    ("delete the rules that have no finding here", edit)
 }

@@ -9,15 +9,15 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, references};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a `Job`, a `CronJob` or a Helm hook whose environment or arguments name a
-    /// Service of the cluster, that policies keep from the pods behind it, while another
-    /// workload of its namespace may reach them.
+    /// Reports a `Job`, `CronJob` or Helm hook whose environment or arguments name a Service of
+    /// the cluster, where policies keep it from the pods of that Service but let another
+    /// workload of its namespace reach them.
     ///
     /// ## Why is this bad?
     ///
-    /// Migrations, backups and hooks run rarely, with labels of their own, and are forgotten
-    /// when policies are written for the long-running pods. The failure shows at the next
-    /// release, or at the first restore.
+    /// Migrations, backups and hooks run rarely and have their own labels, so they are easy to
+    /// forget when policies are written for the long-running pods. The failure shows up at the
+    /// next release, or at the first restore.
     ///
     /// ## Example
     ///
@@ -117,10 +117,11 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// No fix by machine: give the job the labels that the rules ask for, or widen the rules.
+    /// There is no automatic fix: give the job the labels that the rules ask for, or widen the
+    /// rules.
     pub(super) struct BatchWorkloadCutOff {
         name: "batch-workload-cut-off",
-        summary: "a job that cannot reach a Service it names, while its siblings can",
+        summary: "a job cannot reach a Service that it names, although its siblings can",
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,

@@ -6,14 +6,14 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports what kustomize refuses in a kustomization: a field that it does not know, a file
-    /// that is not there, a patch for an object that is not among the resources, an object that is
-    /// there twice. npcheck builds the rest without that part.
+    /// Reports what makes kustomize fail: an unknown field, a missing file, a patch for an
+    /// object that is not among the resources, or an object that is listed twice. npcheck
+    /// builds the rest without that part.
     ///
     /// ## Why is this bad?
     ///
-    /// Nothing of this kustomization is applied until it builds. What npcheck says of its objects
-    /// is said of what they would most likely be.
+    /// Nothing in this kustomization is applied until it builds. Findings about its objects are
+    /// based on what they would most likely look like.
     ///
     /// ## Example
     ///
@@ -42,14 +42,14 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: which file was meant is for its author to know.
+    /// There is no automatic fix: only the author knows which file was meant.
     pub(super) struct BrokenBuild {
         name: "broken-build",
-        summary: "a kustomization that kustomize rejects to build",
+        summary: "a kustomization that kustomize cannot build",
         category: Category::Text,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "decided as kustomize decides it; 9 of 9 errors on 24 public repositories, of which the copies lack files, judged right",
+        evidence: "same outcome as kustomize; 9 of 9 errors on 24 public repositories, whose copies lack files, judged right",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -9,18 +9,18 @@ use crate::source::Span;
 declare_rule! {
     /// ## What it does
     ///
-    /// Flags policies of Calico's without `types` where the default surprises: only `egress`
-    /// rules, which leave ingress open, an empty list of rules, which different versions of
-    /// Calico read differently, and `crd.projectcalico.org/v1`, where nothing fills the field
-    /// in.
+    /// Reports Calico policies without `types` where the default is surprising: only `egress`
+    /// rules, which leave ingress open; an empty list of rules, which Calico versions read
+    /// differently; and `crd.projectcalico.org/v1`, where nothing fills in the field.
     ///
     /// ## Why is this bad?
     ///
-    /// Without `types` a policy with `egress` rules alone is for egress only. The same text as a
-    /// NetworkPolicy would isolate for ingress, too. `egress: []` was no rule for calicoctl and
-    /// the API server of Calico, and is a field that is there for newer versions: whether egress
-    /// is denied depends on who fills in the default. A policy that is written for the storage
-    /// itself denies both directions.
+    /// Without `types`, a Calico policy with only `egress` rules applies to egress alone. The
+    /// same text as a NetworkPolicy would isolate ingress as well. Older versions of calicoctl
+    /// and the Calico API server treat `egress: []` as if there were no rules; newer ones treat
+    /// the field as present. So whether egress is denied depends on what fills in the default.
+    /// A policy written directly to the `crd.projectcalico.org/v1` storage denies both
+    /// directions.
     ///
     /// ## Example
     ///
@@ -47,11 +47,11 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Safe: the fix writes the types that are in force. There is none where that depends on the
-    /// version.
+    /// Safe: the fix writes down the types that already apply. There is no fix if they depend
+    /// on the version.
     pub(super) struct CalicoImplicitTypes {
         name: "calico-implicit-types",
-        summary: "a Calico policy without `types`, where the default surprises",
+        summary: "a Calico policy without `types`, where the default is surprising",
         category: Category::Plugins,
         severity: Severity::Warning,
         tier: Stable,
@@ -95,9 +95,9 @@ fn check(cx: &Context<'_>, policy: CalicoInForce<'_>) -> Option<Diagnostic> {
         let message = "nothing fills in `types` for `crd.projectcalico.org/v1`: both directions are \
                        isolated";
         let open = match (has(ingress), has(egress)) {
-            (true, _) => "nothing may leave the selected pods",
-            (_, true) => "nobody may connect to the selected pods",
-            _ => "nobody may connect, and nothing may leave",
+            (true, _) => "nothing can leave the selected pods",
+            (_, true) => "nobody can connect to the selected pods",
+            _ => "nobody can connect, and nothing can leave",
         };
         let key = egress.key().or(ingress.key());
         let finding = cx
@@ -114,12 +114,12 @@ fn check(cx: &Context<'_>, policy: CalicoInForce<'_>) -> Option<Diagnostic> {
     };
     if let Some((key, name)) = is_ambiguous {
         let message = format!(
-            "whether `{name}: []` isolates depends on the version of Calico, as `types` is missing"
+            "without `types`, whether `{name}: []` isolates depends on the version of Calico"
         );
         let finding = cx
             .finding(key, message)
             .about(policy.object.display(), format!("spec.{name}"))
-            .label("no rules to some versions, a field that is there to others")
+            .label("some versions read this as no rules, others as rules that match nothing")
             .help("write `types`");
         return Some(finding);
     }
@@ -128,11 +128,11 @@ fn check(cx: &Context<'_>, policy: CalicoInForce<'_>) -> Option<Diagnostic> {
         let finding = cx
             .finding(
                 key,
-                "without `types` this policy is for egress only, and ingress stays open",
+                "without `types` this policy applies to egress only, and ingress stays open",
             )
             .with_severity(Severity::Info)
             .about(policy.object.display(), "spec.types")
-            .label("the same as a NetworkPolicy would isolate for ingress, too")
+            .label("a NetworkPolicy like this would isolate for ingress too")
             .help("write `types: [Egress]`, or `[Ingress, Egress]` to deny ingress as well");
         return Some(with_fix(
             cx,
@@ -158,7 +158,7 @@ fn with_fix(
         before.and_then(|before| rewrite::write_types(cx.sources, ("types", field), before, types));
     match edit {
         Some(edit) => finding.fix(Fix {
-            title: "write the types that are in force".to_owned(),
+            title: "write down the types that apply".to_owned(),
             class: FixClass::Safe,
             edits: vec![edit],
         }),

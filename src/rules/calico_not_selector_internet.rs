@@ -10,14 +10,14 @@ use std::net::{IpAddr, Ipv4Addr};
 declare_rule! {
     /// ## What it does
     ///
-    /// Flags a rule of a `GlobalNetworkPolicy` that allows a peer by `notSelector` alone.
+    /// Reports a `GlobalNetworkPolicy` rule that allows a peer by `notSelector` alone.
     ///
     /// ## Why is this bad?
     ///
-    /// An address that belongs to no pod and no network set has no labels, and so `notSelector`
-    /// holds for it: the rule allows the internet and the nodes as well, and not only the pods
-    /// without these labels. Beside `selector` or `namespaceSelector`, or in a namespaced
-    /// policy, only pods and network sets are meant.
+    /// An address that belongs to no pod and no network set has no labels, so `notSelector`
+    /// matches it. The rule allows the internet and the nodes, not just the pods without these
+    /// labels. Next to a `selector` or `namespaceSelector`, or in a namespaced policy, it only
+    /// covers pods and network sets.
     ///
     /// ## Example
     ///
@@ -49,10 +49,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: whether the internet is meant, only the author knows.
+    /// There is no automatic fix: only the author knows whether the internet is meant.
     pub(super) struct CalicoNotSelectorInternet {
         name: "calico-not-selector-internet",
-        summary: "a Calico rule that allows by `notSelector` alone allows the internet",
+        summary: "a Calico rule that allows by `notSelector` alone also allows the internet",
         category: Category::Plugins,
         severity: Severity::Warning,
         tier: Stable,
@@ -93,14 +93,13 @@ impl Rule for CalicoNotSelectorInternet {
             let finding = cx
                 .finding(
                     selector.span,
-                    "`notSelector` alone holds for every address that has no labels: the \
-                     internet is allowed",
+                    "`notSelector` alone matches every address without labels: the internet is allowed",
                 )
                 .about(
                     place.policy.object.display(),
                     format!("{}.{field}.notSelector", place.path()),
                 )
-                .label("holds for addresses outside and for nodes, too")
+                .label("also matches outside addresses and nodes")
                 .help("add `namespaceSelector: all()` if only pods are meant");
             cx.report(finding);
         }

@@ -6,13 +6,13 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Flags port numbers in a rule of a policy of Calico's that has no `protocol`.
+    /// Reports port numbers in a Calico rule that has no `protocol`.
     ///
     /// ## Why is this bad?
     ///
-    /// There is no default, unlike in a NetworkPolicy, where a port without a protocol is TCP.
-    /// The API server rejects the policy, so none of it is enforced. Names of ports are fine:
-    /// they bring their protocol.
+    /// Calico has no default protocol, unlike a NetworkPolicy, where it is TCP. The API server
+    /// rejects the policy, so none of it is enforced. Named ports are fine: the protocol comes
+    /// with the name.
     ///
     /// ## Example
     ///
@@ -45,10 +45,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: which protocol is meant is not known.
+    /// There is no automatic fix: only the author knows which protocol is meant.
     pub(super) struct CalicoPortWithoutProtocol {
         name: "calico-port-without-protocol",
-        summary: "port numbers of a Calico rule need a `protocol`",
+        summary: "a Calico rule has port numbers but no `protocol`",
         category: Category::Plugins,
         severity: Severity::Error,
         tier: Stable,

@@ -13,16 +13,16 @@ use crate::source::Span;
 declare_rule! {
     /// ## What it does
     ///
-    /// Where Calico is in force, flags rules that are never asked, by the order of tiers, of
-    /// policies and of rules: a rule before them allows or denies everything that they match,
-    /// for all of their pods, or a tier before them ends with a deny and none of its rules
-    /// passes. NetworkPolicies, which have the order 1000 in the tier `default`, count as well.
+    /// Where Calico is in use, reports rules that the order of tiers, policies and rules makes
+    /// unreachable: an earlier rule allows or denies everything that they match, for all of
+    /// their pods, or an earlier tier ends in a deny and none of its rules passes the traffic
+    /// on. NetworkPolicies count too: they have order 1000 in the `default` tier.
     ///
     /// ## Why is this bad?
     ///
-    /// The first rule that matches decides. An allow behind a deny of the same traffic opens
-    /// nothing, a deny behind an allow closes nothing, and neither Calico nor Kubernetes says
-    /// so. A smaller `order` comes first, and a policy without one comes last.
+    /// The first rule that matches decides. An allow after a deny of the same traffic opens
+    /// nothing, a deny after an allow closes nothing, and neither Calico nor Kubernetes warns
+    /// you. Policies with a lower `order` come first; a policy without one comes last.
     ///
     /// ## Example
     ///
@@ -72,10 +72,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: which of the two should win, only the author knows.
+    /// There is no automatic fix: only the author knows which rule should win.
     pub(super) struct CalicoShadowedByOrder {
         name: "calico-shadowed-by-order",
-        summary: "a rule that is never asked, as one that comes first decides all of it",
+        summary: "a rule that is never evaluated, because an earlier rule decides everything it matches",
         category: Category::Plugins,
         severity: Severity::Warning,
         tier: Stable,
@@ -384,7 +384,10 @@ fn describe(
         false => format!("`{deciding}` {verb} all of it first"),
     };
     let finding = cx
-        .finding(step.mark(cx), format!("this rule is never asked: {what}"))
+        .finding(
+            step.mark(cx),
+            format!("this rule is never evaluated: {what}"),
+        )
         .with_severity(severity)
         .about(name, step.path(direction))
         .label("matches nothing that is left")
@@ -403,7 +406,7 @@ fn describe(
         .collect();
     match others.is_empty() {
         true => finding,
-        false => finding.note(format!("never asked either: {}", words::names(&others))),
+        false => finding.note(format!("never evaluated either: {}", words::names(&others))),
     }
 }
 
@@ -417,17 +420,17 @@ fn behind_end(
     let (name, span) = policy.name(cx);
     let tier = ending.policy.tier_name();
     let message = format!(
-        "no connection comes to this policy: the tier `{tier}` denies what it does not allow for {}",
+        "no connection reaches this policy: the tier `{tier}` denies what it does not allow for {}",
         direction.field()
     );
     let help = format!("end the policies of `{tier}` with a rule that has `action: Pass`");
     let finding = cx.finding(span, message).about(name, "spec");
     Some(
         finding
-            .label(format!("is asked after the tier `{tier}`"))
+            .label(format!("is evaluated after the tier `{tier}`"))
             .related(
                 ending.object.meta.name.span,
-                "about all of these pods, and no rule passes",
+                "applies to all of these pods, and no rule passes",
             )
             .help(help),
     )

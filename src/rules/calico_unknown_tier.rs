@@ -8,15 +8,15 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss, wo
 declare_rule! {
     /// ## What it does
     ///
-    /// Flags a policy of Calico's whose `tier` is none of those that are built in and none that
-    /// the manifests declare: where they declare others, where the name is nearly that of one,
-    /// or where the configuration says that the manifests are complete.
+    /// Reports a Calico policy whose `tier` is neither built in nor declared in the manifests,
+    /// if the manifests declare other tiers, the name is close to one that exists, or the
+    /// configuration says that the manifests are complete.
     ///
     /// ## Why is this bad?
     ///
     /// The API server rejects a policy of a tier that does not exist. If the tier is deleted
-    /// later, its policies are asked after those of all other tiers, and what they do not allow
-    /// is denied.
+    /// later, its policies are evaluated after those of all other tiers, and whatever they do
+    /// not allow is denied.
     ///
     /// ## Example
     ///
@@ -56,10 +56,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: the tier may be missing, or be meant under another name.
+    /// There is no automatic fix: either the tier is missing or its name is misspelled.
     pub(super) struct CalicoUnknownTier {
         name: "calico-unknown-tier",
-        summary: "a Calico policy names a tier that nobody declares",
+        summary: "a Calico policy names a tier that does not exist",
         category: Category::Plugins,
         severity: Severity::Error,
         tier: Stable,

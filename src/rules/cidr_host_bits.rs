@@ -10,19 +10,19 @@ use ipnet::IpNet;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports an address block that has bits set behind its prefix: `192.168.1.1/24`, where
-    /// the block is `192.168.1.0/24`.
+    /// Reports an address block with bits set after its prefix: `192.168.1.1/24`, where the
+    /// block is `192.168.1.0/24`.
     ///
     /// ## Why is this bad?
     ///
-    /// Since Kubernetes 1.36 the API server rejects it when a policy is created, so that the
-    /// policy is not in force in a new cluster (KEP-4858). Servers before took it, and keep
-    /// what they took; CNI plugins differ in what they make of it: the whole block, the one
-    /// address, or nothing at all. Whoever wrote it meant one of the first two.
+    /// Since Kubernetes 1.36 the API server rejects such a block when the policy is created
+    /// (KEP-4858), so a new cluster does not enforce the policy. Older versions accept it, and
+    /// existing policies stay. CNI plugins differ in how they read it: as the whole block, as
+    /// the single address, or not at all.
     ///
-    /// `kubernetes: "1.35"` in `npcheck.yaml` makes it a warning. With `"1.36"` or later the
-    /// policy counts in no verdict; where the version is not written, npcheck goes on with the
-    /// whole block, as it may be in the cluster from before.
+    /// With `kubernetes: "1.35"` in `npcheck.yaml` it is a warning. With `"1.36"` or later,
+    /// verdicts ignore the policy. If the version is not set, npcheck assumes the whole block,
+    /// because the policy may be older than the upgrade.
     ///
     /// ## Example
     ///

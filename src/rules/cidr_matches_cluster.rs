@@ -9,18 +9,17 @@ use crate::lint::{Category, Cni, Context, Rule, RuleMeta, declare_rule, dns};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports an `ipBlock` whose addresses are those of the cluster's own pods or Services,
-    /// and, where the CNI plugin is Cilium, of its nodes. The ranges are taken from the
-    /// configuration. Without them only a comment beside the block that calls it the range of
-    /// pods or of Services tells.
+    /// Reports an `ipBlock` that covers addresses of the cluster's own pods or Services or,
+    /// with Cilium, of its nodes. The ranges come from the configuration. Without them, npcheck
+    /// relies on a comment next to the block that calls it the pod or Service range.
     ///
     /// ## Why is this bad?
     ///
-    /// An `ipBlock` is for addresses outside. Pods' addresses change with every restart, and
-    /// some CNI plugins never match pods by address, so that the rule allows nothing. The
-    /// address of a Service is usually turned into that of a pod before a policy is asked, so
-    /// that it matches nothing either. Rules for a resolver are left alone, as caches on the
-    /// nodes answer at the address of the resolver's Service.
+    /// An `ipBlock` is meant for addresses outside the cluster. Pod addresses change with every
+    /// restart, and some CNI plugins never match pods by address, so the rule allows nothing.
+    /// The address of a Service is usually translated to a pod's before policies are applied,
+    /// so it matches nothing either. Rules for a DNS resolver are not reported, because
+    /// node-local caches answer on the address of the resolver's Service.
     ///
     /// ## Example
     ///
@@ -59,8 +58,8 @@ declare_rule! {
     ///
     /// ## Configuration
     ///
-    /// `cluster: {podCIDRs: […], serviceCIDRs: […], nodeCIDRs: […]}` names the ranges, `cni:`
-    /// the CNI plugin.
+    /// `cluster: {podCIDRs: […], serviceCIDRs: […], nodeCIDRs: […]}` sets the ranges, and
+    /// `cni:` the CNI plugin.
     ///
     /// ## Fix safety
     ///
@@ -128,18 +127,16 @@ fn check(
         Overlap::Wider => {
             let noun = purpose.noun();
             format!(
-                "`{}` holds the range of this cluster's {noun}, too",
+                "`{}` also includes the range of this cluster's {noun}",
                 block.cidr.value
             )
         }
     };
     let help = match purpose {
         Purpose::Pods | Purpose::Services => {
-            "name the pods by `podSelector` and `namespaceSelector`"
+            "select the pods with `podSelector` and `namespaceSelector`"
         }
-        Purpose::Nodes => {
-            "use a policy of Cilium's own, with the entities `host` and `remote-node`"
-        }
+        Purpose::Nodes => "use a Cilium policy with the entities `host` and `remote-node`",
     };
     let path = format!("{}.ipBlock.cidr", place.path());
     let finding = cx.policy_finding(id, path, block.cidr.span, message);
@@ -231,7 +228,7 @@ fn effect(
     let is_wider = overlap == Overlap::Wider;
     Some(match purpose {
         Purpose::Pods if is_cilium && is_wider => (
-            "Cilium never matches pods by address: it means the other addresses only",
+            "Cilium never matches pods by address: only the other addresses match",
             Severity::Info,
         ),
         Purpose::Pods if is_cilium => (
@@ -239,20 +236,19 @@ fn effect(
             Severity::Warning,
         ),
         Purpose::Pods if matches_pods && overlap == Overlap::Part => (
-            "pods get other addresses when they start again",
+            "pods get new addresses when they restart",
             Severity::Warning,
         ),
         Purpose::Pods if matches_pods => (
-            "this CNI plugin matches pods by address: every pod is meant",
+            "this CNI plugin matches pods by address: this is every pod",
             Severity::Info,
         ),
         Purpose::Pods if is_wider => (
-            "whether pods are meant, too, depends on the CNI plugin",
+            "whether pods match too depends on the CNI plugin",
             Severity::Info,
         ),
         Purpose::Pods => (
-            "pods get other addresses when they start again, and not every CNI plugin \
-             matches them by address",
+            "pods get new addresses when they restart, and not every CNI plugin matches them by address",
             Severity::Warning,
         ),
         Purpose::Services if is_wider => return None,
@@ -261,11 +257,11 @@ fn effect(
             Severity::Warning,
         ),
         Purpose::Services => (
-            "the address of a Service is usually turned into a pod's before policies are asked",
+            "the address of a Service is usually translated to a pod's before policies are applied",
             Severity::Warning,
         ),
         Purpose::Nodes if is_cilium && !is_wider => (
-            "Cilium does not match nodes by address, unless it is told to",
+            "Cilium does not match nodes by address unless configured to",
             Severity::Warning,
         ),
         Purpose::Nodes => return None,

@@ -13,15 +13,15 @@ use std::net::IpAddr;
 declare_rule! {
     /// ## What it does
     ///
-    /// Flags a block of `fromCIDR`, `toCIDR`, `fromCIDRSet` or `toCIDRSet` whose addresses are
-    /// those of the cluster's own pods, Services or nodes: by the configuration, by the
-    /// manifests, or by the usual ranges of the platform that they are for.
+    /// Reports a block in `fromCIDR`, `toCIDR`, `fromCIDRSet` or `toCIDRSet` that covers the
+    /// cluster's own pods, Services or nodes, according to the configuration, the manifests, or
+    /// the platform's usual ranges.
     ///
     /// ## Why is this bad?
     ///
-    /// Cilium tells pods and nodes by their identity, and never by their address: such a block
-    /// matches nobody, unless the agent's option `policy-cidr-match-mode` says otherwise. The
-    /// address of a Service is turned into that of a pod before policies are asked.
+    /// Cilium identifies pods and nodes by identity, never by address. Such a block matches
+    /// nothing unless the agent option `policy-cidr-match-mode` says otherwise. The address of
+    /// a Service is translated to a pod's before policies are applied.
     ///
     /// ## Example
     ///
@@ -53,14 +53,14 @@ declare_rule! {
     /// ## Configuration
     ///
     /// In `npcheck.yaml`, `cluster: {podCIDRs: [10.244.0.0/16], serviceCIDRs: [10.96.0.0/12],
-    /// nodeCIDRs: [192.168.1.0/24]}` names the ranges.
+    /// nodeCIDRs: [192.168.1.0/24]}` sets the ranges.
     ///
     /// ## Fix safety
     ///
     /// There is no automatic fix: which pods are meant is not known.
     pub(super) struct CiliumCidrForCluster {
         name: "cilium-cidr-for-cluster",
-        summary: "a CIDR of a Cilium policy is for addresses inside the cluster",
+        summary: "a CIDR in a Cilium policy covers addresses inside the cluster",
         category: Category::Plugins,
         severity: Severity::Error,
         tier: Stable,
@@ -131,7 +131,7 @@ fn check(cx: &Context<'_>, cidr: &Spanned<IpNet>, except: &[Spanned<IpNet>]) -> 
         ),
         Overlap::Wider => (
             format!(
-                "`{}` holds the range of this cluster's {noun}, and matches none of them",
+                "`{}` includes the range of this cluster's {noun}, and matches none of them",
                 cidr.value
             ),
             Severity::Info,
@@ -139,18 +139,18 @@ fn check(cx: &Context<'_>, cidr: &Spanned<IpNet>, except: &[Spanned<IpNet>]) -> 
     };
     let note = match purpose {
         Purpose::Pods | Purpose::Nodes => {
-            "Cilium knows pods and nodes by identity: a CIDR matches addresses outside only"
+            "Cilium knows pods and nodes by identity: a CIDR only matches outside addresses"
         }
         Purpose::Services => {
-            "the address of a Service is turned into that of a pod before policies are asked"
+            "the address of a Service is translated to a pod's before policies are applied"
         }
     };
     let help = match purpose {
-        Purpose::Pods => "name the pods in `fromEndpoints` or `toEndpoints`",
+        Purpose::Pods => "select the pods with `fromEndpoints` or `toEndpoints`",
         Purpose::Services => {
-            "name the pods in `toEndpoints`, or for the API server the entity `kube-apiserver`"
+            "select the pods with `toEndpoints`, or the API server with the entity `kube-apiserver`"
         }
-        Purpose::Nodes => "name the entities `host`, `remote-node` or `kube-apiserver`",
+        Purpose::Nodes => "use the entities `host`, `remote-node` or `kube-apiserver`",
     };
     let finding = cx.finding(cidr.span, message).with_severity(severity);
     Some(finding.label(evidence).note(note).help(help))

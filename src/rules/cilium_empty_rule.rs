@@ -9,19 +9,19 @@ use crate::source::Span;
 declare_rule! {
     /// ## What it does
     ///
-    /// Flags rules of Cilium's policies in which an empty part means something else than it
-    /// looks like: a list of peers that is empty and so means nobody, an entry of `toPorts`
-    /// without ports, which matches no port, a field without a value that leaves everybody in,
-    /// and `- {}` beside other rules, or where it is meant to allow.
+    /// Reports rules of Cilium policies in which an empty field does not mean what it seems to:
+    /// an empty list of peers, which means nobody; a `toPorts` entry without ports, which
+    /// matches no port; a field without a value, which allows everybody; and `- {}` next to
+    /// other rules, or where it is meant to allow something.
     ///
     /// ## Why is this bad?
     ///
-    /// `ingress: [{}]` allows everything in a NetworkPolicy and nothing in a policy of Cilium's.
-    /// `fromEndpoints: []` means nobody, whatever stands beside it, and the same field without
-    /// a value, or a missing one, beside `toPorts` means everybody: pods, nodes and the
-    /// internet. Templates produce all of these.
+    /// `ingress: [{}]` allows everything in a NetworkPolicy and nothing in a Cilium policy.
+    /// `fromEndpoints: []` means nobody, whatever stands next to it. The same field without a
+    /// value, or left out, next to `toPorts` means everybody: pods, nodes and the internet.
+    /// Templates produce all of these.
     ///
-    /// A single `- {}` or empty list without ports is left alone: it is the usual way to
+    /// A single `- {}` or an empty list without ports is not reported: it is the usual way to
     /// isolate pods and allow nothing.
     ///
     /// ## Example
@@ -52,10 +52,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: what was meant is not known.
+    /// There is no automatic fix: only the author knows what was meant.
     pub(super) struct CiliumEmptyRule {
         name: "cilium-empty-rule",
-        summary: "an empty part of a Cilium rule means nobody, no port, or everybody",
+        summary: "an empty field in a Cilium rule means nobody, no port, or everybody",
         category: Category::Plugins,
         severity: Severity::Error,
         tier: Stable,
@@ -113,7 +113,7 @@ fn no_port(cx: &Context<'_>, place: &CiliumPlace<'_, '_>, entry: &CiliumPortRule
     let message = format!("this entry matches no port, so it {} nothing", verb(place));
     finding(cx, place, entry.span, message)
         .label("`ports` is missing or empty")
-        .help("name the ports, or leave `toPorts` out for every port")
+        .help("list the ports, or leave out `toPorts` to allow every port")
 }
 
 /// Everybody is meant where a field of peers stands in the rule, and holds nothing.
@@ -124,15 +124,15 @@ fn left_in(cx: &Context<'_>, place: &CiliumPlace<'_, '_>) -> Option<Diagnostic> 
     let empty = empty.map(|field| (field.key, field.name, "without entries"));
     let (span, name, how) = null.or(empty)?;
     let message = format!(
-        "`{name}` {how} is as if it were missing: everybody is {}",
+        "`{name}` {how} counts as missing: everybody is {}",
         match place.rule.section.is_deny() {
             true => "denied",
             false => "allowed",
         }
     );
     let finding = finding(cx, place, span, message)
-        .label("pods, nodes and addresses outside, on the ports of this rule")
-        .help("name somebody, or remove the rule");
+        .label("pods, nodes and outside addresses, on the ports of this rule")
+        .help("list the peers, or remove the rule");
     Some(finding)
 }
 
@@ -147,9 +147,9 @@ fn all_groups(cx: &Context<'_>, place: &CiliumPlace<'_, '_>) -> Option<Diagnosti
     });
     let is_empty = |addresses: &CiliumAddresses| matches!(addresses, CiliumAddresses::Groups(selector) if selector.is_empty());
     let mut sets = sets.filter(|set| is_empty(&set.addresses) && set.except.is_empty());
-    let message = "an empty `cidrGroupSelector` means everybody, pods and nodes as well";
+    let message = "an empty `cidrGroupSelector` means everybody, including pods and nodes";
     let finding = finding(cx, place, sets.next()?.span, message.to_owned())
-        .label("not only the addresses of all groups")
+        .label("not just the addresses of all groups")
         .help("select the groups by a label");
     Some(finding)
 }
@@ -177,11 +177,11 @@ fn nobody(cx: &Context<'_>, place: &CiliumPlace<'_, '_>) -> Option<Diagnostic> {
                 field.name
             );
             let note = match place.rule.to_ports.is_some() {
-                true => "whatever its other fields say; only a missing field leaves everybody in",
+                true => "whatever its other fields say; only a missing field means everybody",
                 false => "whatever its other fields say",
             };
             let help = match place.rule.to_ports.is_some() {
-                true => "name somebody; `- {}` in the list is every pod of the namespace",
+                true => "list the peers; `- {}` in the list is every pod of the namespace",
                 false => "remove the empty list",
             };
             let finding = finding(cx, place, field.key, message);
@@ -195,8 +195,8 @@ fn nobody(cx: &Context<'_>, place: &CiliumPlace<'_, '_>) -> Option<Diagnostic> {
             Some(
                 finding
                     .with_severity(Severity::Warning)
-                    .label("to deny everybody, name the entity `all`")
-                    .note("it isolates the pods all the same; what other rules allow stays open"),
+                    .label("to deny everybody, use the entity `all`")
+                    .note("it still isolates the pods; what other rules allow stays open"),
             )
         }
         _ if is_alone && !says_allow(&place.policy.object.meta.name) => None,
@@ -211,7 +211,7 @@ fn nobody(cx: &Context<'_>, place: &CiliumPlace<'_, '_>) -> Option<Diagnostic> {
                 finding
                     .with_severity(severity)
                     .label("in a NetworkPolicy it would allow everything")
-                    .help("to allow everybody, name the entity `all`; else remove the rule"),
+                    .help("to allow everybody, use the entity `all`; otherwise remove the rule"),
             )
         }
     }

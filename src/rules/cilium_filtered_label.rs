@@ -12,16 +12,16 @@ use crate::source::Spanned;
 declare_rule! {
     /// ## What it does
     ///
-    /// Where the CNI plugin is Cilium, flags selectors of pods that ask for a label that Cilium
-    /// leaves out of identities, such as `pod-template-hash`, `kubernetes.io/…`,
-    /// `statefulset.kubernetes.io/pod-name` and `topology.kubernetes.io/…`, in Cilium's policies
-    /// and in NetworkPolicies.
+    /// Where the CNI plugin is Cilium, reports pod selectors, in Cilium policies and in
+    /// NetworkPolicies, that ask for a label that Cilium leaves out of identities, such as
+    /// `pod-template-hash`, `kubernetes.io/…`, `statefulset.kubernetes.io/pod-name` and
+    /// `topology.kubernetes.io/…`.
     ///
     /// ## Why is this bad?
     ///
-    /// Cilium compares identities, which hold the labels of a pod but for those that its option
-    /// `labels` filters. To a selector such a label is on no pod: one that asks for it selects
-    /// nothing, and one that rules it out holds for everybody.
+    /// Cilium compares identities, which hold a pod's labels minus those that its `labels`
+    /// option filters out. To Cilium, no pod has such a label: a selector that requires it
+    /// matches nothing, and one that excludes it matches every pod.
     ///
     /// ## Example
     ///
@@ -51,11 +51,12 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: which other labels the pods have is not known. If the option
-    /// `labels` of your agents keeps the label, suppress the finding or turn the rule off.
+    /// There is no automatic fix: npcheck does not know which other labels the pods have. If
+    /// the `labels` option of your agents keeps the label, suppress the finding or turn the
+    /// rule off.
     pub(super) struct CiliumFilteredLabel {
         name: "cilium-filtered-label",
-        summary: "a selector asks for a label that Cilium does not keep",
+        summary: "a selector asks for a label that Cilium drops",
         category: Category::Plugins,
         severity: Severity::Error,
         tier: Stable,
@@ -104,7 +105,7 @@ fn describe(
 ) -> Diagnostic {
     let (effect, severity) = match (operator, is_peer) {
         (Operator::In | Operator::Exists, false) => (
-            "so the policy is about no pod, and isolates none",
+            "so the policy selects no pods and isolates none",
             Severity::Error,
         ),
         (Operator::In | Operator::Exists, true) => ("so this matches nobody", Severity::Error),
@@ -112,10 +113,10 @@ fn describe(
             ("so this excludes nobody", Severity::Warning)
         }
     };
-    let message = format!("`{key}` is on no pod for Cilium, {effect}");
+    let message = format!("to Cilium, no pod has the label `{key}`, {effect}");
     cx.finding(key.span, message)
         .with_severity(severity)
-        .label("filtered by the default of the agent's option `labels`")
+        .label("filtered out by default (agent option `labels`)")
         .help(help(key))
 }
 
@@ -128,7 +129,7 @@ fn help(key: &str) -> String {
         .split_once(':')
         .map_or(("", key), |(source, name)| (source, name));
     if key.ends_with(NAMESPACE_NAME_LABEL) {
-        return "name the namespace by `k8s:io.kubernetes.pod.namespace`".to_owned();
+        return "select the namespace by `k8s:io.kubernetes.pod.namespace`".to_owned();
     }
     match (near_miss::nearest_name(name, KNOWN), source) {
         (Some(meant), "") => format!("did you mean `{meant}`?"),

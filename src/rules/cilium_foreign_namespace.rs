@@ -7,15 +7,15 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, plugin_rules,
 declare_rule! {
     /// ## What it does
     ///
-    /// Flags the `endpointSelector` of a `CiliumNetworkPolicy` that names another namespace
-    /// than that of the policy.
+    /// Reports a `CiliumNetworkPolicy` whose `endpointSelector` names a namespace other than
+    /// the policy's own.
     ///
     /// ## Why is this bad?
     ///
-    /// A `CiliumNetworkPolicy` is about pods of its own namespace. Cilium replaces
-    /// `k8s:io.kubernetes.pod.namespace` in `matchLabels` by that namespace, so the policy is
-    /// about other pods than it says. Written in any other way the foreign name stays, and the
-    /// policy is about no pod at all.
+    /// A `CiliumNetworkPolicy` only applies to pods of its own namespace. If
+    /// `k8s:io.kubernetes.pod.namespace` is in `matchLabels`, Cilium replaces its value with
+    /// that namespace, so the policy selects other pods than it says. Written any other way,
+    /// the foreign name stays and the policy selects no pods at all.
     ///
     /// ## Example
     ///
@@ -75,19 +75,19 @@ impl Rule for CiliumForeignNamespace {
                 }
                 let is_replaced = place.selector.replaces(key);
                 let message = match is_replaced {
-                    true => format!("the agent takes `{own}` for the namespace that is named here"),
+                    true => format!("the agent uses `{own}` instead of the namespace named here"),
                     false => format!("no pod of `{own}` is in {}", words::names(&names)),
                 };
                 let label = match is_replaced {
                     true => format!(
-                        "the policy is about pods of `{own}`, not of {}",
+                        "the policy selects pods of `{own}`, not of {}",
                         words::names(&names)
                     ),
-                    false => "so the policy is about no pod, and isolates none".to_owned(),
+                    false => "so the policy selects no pods and isolates none".to_owned(),
                 };
                 let name = names.first().copied().unwrap_or_default();
                 let help = format!(
-                    "put the policy into `{name}`, or write a `CiliumClusterwideNetworkPolicy`"
+                    "move the policy to `{name}`, or write a `CiliumClusterwideNetworkPolicy`"
                 );
                 let finding = cx
                     .finding(key.span, message)

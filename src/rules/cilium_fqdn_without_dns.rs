@@ -11,15 +11,15 @@ use crate::source::Spanned;
 declare_rule! {
     /// ## What it does
     ///
-    /// Flags a rule with `toFQDNs` where no rule lets the same pods ask a resolver for these
-    /// names through Cilium's DNS proxy, that is with `rules: {dns: […]}`, in any policy that
-    /// selects them.
+    /// Reports a rule with `toFQDNs` if no policy that selects the same pods has a rule that
+    /// sends their queries for these names through Cilium's DNS proxy, that is, one with
+    /// `rules: {dns: […]}`.
     ///
     /// ## Why is this bad?
     ///
-    /// The addresses of a name are those that the DNS proxy has seen in answers to these pods.
-    /// A rule that allows port 53 without `rules.dns` sends the questions past the proxy: names
-    /// resolve, and every connection to them is dropped.
+    /// Cilium learns the addresses of a name from the DNS answers that pass through its proxy.
+    /// A rule that allows port 53 without `rules.dns` bypasses the proxy: names resolve, and
+    /// every connection to them is dropped.
     ///
     /// ## Example
     ///
@@ -55,10 +55,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: which rule is for the resolver is not always plain.
+    /// There is no automatic fix: it is not always clear which rule is meant for the resolver.
     pub(super) struct CiliumFqdnWithoutDns {
         name: "cilium-fqdn-without-dns",
-        summary: "`toFQDNs` without a rule that sends the questions through the DNS proxy",
+        summary: "`toFQDNs` without a rule that sends DNS queries through Cilium's DNS proxy",
         category: Category::Plugins,
         severity: Severity::Error,
         tier: Stable,
@@ -142,7 +142,7 @@ fn check<'c>(
         .finding(first.span, message)
         .with_severity(severity)
         .about(place.policy.object.display(), place.path())
-        .label("no rule with `rules.dns` lets these pods ask for it")
+        .label("no rule with `rules.dns` lets these pods resolve it")
         .help("add `rules: {dns: [{matchPattern: \"*\"}]}` to the rule that allows the resolver");
     if texts.len() > 1 {
         finding = finding.note(format!("these are {}", words::names(&texts)));

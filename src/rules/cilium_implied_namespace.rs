@@ -12,15 +12,15 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, rewrite};
 declare_rule! {
     /// ## What it does
     ///
-    /// Flags an entry of `fromEndpoints` or `toEndpoints` in a `CiliumNetworkPolicy` that names
-    /// no namespace, matches no pod of the policy's own one, and asks for pods of exactly one
-    /// other namespace, or for a pod that everybody knows by its label and its home
-    /// (`kube-dns`, `ingress-nginx`, `prometheus`).
+    /// Reports an entry of `fromEndpoints` or `toEndpoints` in a `CiliumNetworkPolicy` that
+    /// names no namespace, matches no pod of the policy's own namespace, and fits pods of
+    /// exactly one other namespace, or well-known pods (`kube-dns`, `ingress-nginx`,
+    /// `prometheus`).
     ///
     /// ## Why is this bad?
     ///
-    /// Cilium adds the namespace of the policy to such an entry. It means pods of that
-    /// namespace only, and here it means nobody.
+    /// Cilium adds the policy's namespace to such an entry. It only means pods of that
+    /// namespace, and here there are none.
     ///
     /// ## Example
     ///
@@ -55,10 +55,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Widening: the fix adds the label with the namespace, so that the entry matches pods.
+    /// Widening: the fix adds the namespace label, so that the entry matches the pods.
     pub(super) struct CiliumImpliedNamespace {
         name: "cilium-implied-namespace",
-        summary: "a Cilium peer names pods of another namespace without naming it",
+        summary: "a Cilium peer is meant for another namespace but does not name it",
         category: Category::Plugins,
         severity: Severity::Error,
         tier: Stable,
@@ -119,7 +119,7 @@ fn check(
         Evidence::WellKnown(_) => Severity::Warning,
     };
     let message =
-        format!("`{selector}` is looked for in `{own_name}` only, but those pods are in `{home}`");
+        format!("`{selector}` only matches pods of `{own_name}`, but those pods are in `{home}`");
     let finding = cx
         .finding(selector.requirements_span(), message)
         .with_severity(severity)
@@ -140,7 +140,7 @@ fn check(
             Some(lacking) => {
                 let (key, value) = pods.labels[0];
                 return Some(finding.note(format!(
-                    "{} has `{key}={value}`, and not `{lacking}`, as most people install it",
+                    "as usually installed, {} has `{key}={value}`, not `{lacking}`",
                     pods.name
                 )));
             }
@@ -153,7 +153,7 @@ fn check(
     });
     Some(match edit {
         Some(edit) => finding.fix(Fix {
-            title: format!("ask for pods of `{home}`"),
+            title: format!("select pods of `{home}`"),
             class: FixClass::Widening,
             edits: vec![edit],
         }),

@@ -7,15 +7,15 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Flags a `CiliumNetworkPolicy` or `CiliumClusterwideNetworkPolicy` that the API server
-    /// stores and Cilium's agent then refuses: two kinds of peers in one rule, HTTP rules without
-    /// `protocol: TCP`, a port that is neither a number nor a name, lists of rules that are all
-    /// empty, and others.
+    /// Reports a `CiliumNetworkPolicy` or `CiliumClusterwideNetworkPolicy` that the API server
+    /// stores but the Cilium agent rejects: for example two kinds of peers in one rule, HTTP
+    /// rules without `protocol: TCP`, a port that is neither a number nor a name, or rules
+    /// whose lists are all empty.
     ///
     /// ## Why is this bad?
     ///
-    /// `kubectl` says that the policy was created, and nothing of it is enforced: pods that it
-    /// was meant to isolate are open. One bad entry of `specs` takes the others with it.
+    /// `kubectl` reports that the policy was created, but nothing is enforced: the pods that it
+    /// should isolate stay open. One bad entry in `specs` disables the others too.
     ///
     /// ## Example
     ///
@@ -45,14 +45,14 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: what was meant is not known.
+    /// There is no automatic fix: only the author knows what was meant.
     pub(super) struct CiliumInertPolicy {
         name: "cilium-inert-policy",
-        summary: "Cilium's agent rejects the policy, so that nothing of it is enforced",
+        summary: "the Cilium agent rejects the policy, so none of it is enforced",
         category: Category::Plugins,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no finding on the 162 policies of three public repositories; the agent's own code rejects each",
+        evidence: "no finding on the 162 policies of three public repositories; based on the code of the agent",
         fix: None,
         mutes: &[],
         since: "0.1.0",
@@ -74,12 +74,14 @@ impl Rule for CiliumInertPolicy {
                 continue;
             }
             for fault in &spec.faults {
-                let message = format!("nothing of `{}` is enforced", policy.meta.name);
+                let message = format!("`{}` is not enforced at all", policy.meta.name);
                 let finding = cx
                     .finding(fault.span, message)
                     .label(fault.reason.clone())
                     .about(policy.display(), fault.path.clone())
-                    .note("the API server stores the policy, and Cilium's agent rejects it whole");
+                    .note(
+                        "the API server stores the policy, but the Cilium agent rejects all of it",
+                    );
                 cx.report(finding);
             }
         }

@@ -6,14 +6,14 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Flags `fromRequires` and `toRequires` with entries in a `CiliumNetworkPolicy` or a
+    /// Reports non-empty `fromRequires` and `toRequires` in a `CiliumNetworkPolicy` or
     /// `CiliumClusterwideNetworkPolicy`.
     ///
     /// ## Why is this bad?
     ///
-    /// The fields were removed: with the CRDs of Cilium 1.19 and later the API server rejects
-    /// the policy, so an upgrade leaves its pods open. Before, they were further conditions on
-    /// every peer of the rules; a policy that only loses them lets in more than it did.
+    /// With the CRDs of Cilium 1.19 and later, the API server rejects the policy, so an upgrade
+    /// leaves its pods open. In earlier versions the fields added conditions to every peer of
+    /// the rules. If you just delete them, the policy allows more than before.
     ///
     /// ## Example
     ///
@@ -42,7 +42,7 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: the labels belong into every peer that they were about.
+    /// There is no automatic fix: add the labels to every peer that they applied to.
     pub(super) struct CiliumRemovedField {
         name: "cilium-removed-field",
         summary: "`fromRequires` and `toRequires` were removed from Cilium",

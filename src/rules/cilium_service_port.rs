@@ -10,15 +10,15 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Flags a port number of a Cilium rule that is the port of a Service, where the pods that
-    /// the rule is about listen on another one: the pods that the policy selects for ingress,
-    /// those of `toEndpoints` and of `toServices` for egress.
+    /// Reports a port number in a Cilium rule that is a Service's port, where the pods that the
+    /// rule applies to listen on another one: the selected pods for ingress, and the pods of
+    /// `toEndpoints` and `toServices` for egress.
     ///
     /// ## Why is this bad?
     ///
-    /// Policies see a connection after the Service has been translated: only the ports of pods
-    /// count. This holds for `toServices`, too, although it names the Service: the port of the
-    /// Service beside it allows nothing.
+    /// Policies see a connection after the Service has been translated, so only pod ports
+    /// count. That is true for `toServices` too: although it names the Service, the Service's
+    /// port allows nothing.
     ///
     /// ## Example
     ///
@@ -76,10 +76,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: what the old number was for as well is not known.
+    /// There is no automatic fix: the old number may have another purpose as well.
     pub(super) struct CiliumServicePort {
         name: "cilium-service-port",
-        summary: "a port of a Service in a Cilium rule, where the pods listen on another one",
+        summary: "a Cilium rule has a Service's port, but the pods listen on another one",
         category: Category::Plugins,
         severity: Severity::Error,
         tier: Stable,
@@ -177,13 +177,13 @@ fn describe(
     );
     let label = match names_service {
         true => "`toServices` means the pods behind the Service, on their own ports",
-        false => "policies see the port of the pods, not of the Service",
+        false => "policies see the pods' port, not the Service's",
     };
     cx.finding(port.port.span, message)
         .label(label)
         .related(
             first.service_port.span,
-            format!("`{service}` sends {number} on to {}", first.pod_port),
+            format!("`{service}` maps {number} to {}", first.pod_port),
         )
         .help(format!("write {} instead of {number}", first.pod_port))
 }

@@ -14,23 +14,24 @@ use crate::source::Span;
 declare_rule! {
     /// ## What it does
     ///
-    /// With `cni:` in the configuration, reports policies that ask for something that this
-    /// CNI plugin is known not to do:
+    /// With `cni:` in the configuration, reports policies that use something that the CNI
+    /// plugin is known not to support:
     ///
-    /// - Flannel by itself enforces no policy at all.
-    /// - OVN-Kubernetes and Weave Net do not understand names of ports.
+    /// - Flannel does not enforce any policies by itself.
+    /// - OVN-Kubernetes and Weave Net do not support named ports.
     /// - Weave Net ignores `endPort` and the cluster-wide policies.
-    /// - Cilium, unless told otherwise, and kube-router do not know SCTP in policies.
-    /// - Cilium ignores `AdminNetworkPolicy` and `BaselineAdminNetworkPolicy`, and unless told
-    ///   otherwise (`cilium.enableK8sClusterNetworkPolicy`) `ClusterNetworkPolicy`.
+    /// - Cilium (by default) and kube-router do not support SCTP in policies.
+    /// - Cilium ignores `AdminNetworkPolicy` and `BaselineAdminNetworkPolicy` and, unless
+    ///   `cilium.enableK8sClusterNetworkPolicy` is set, `ClusterNetworkPolicy`.
     /// - Calico ignores `AdminNetworkPolicy` and `BaselineAdminNetworkPolicy`; older releases
-    ///   read them.
-    /// - Amazon's VPC CNI leaves pods without an owner alone, and takes no more than 24 ports
-    ///   of a protocol in one rule.
+    ///   support them.
+    /// - Amazon's VPC CNI ignores pods without an owner, and supports at most 24 ports of a
+    ///   protocol in one rule.
     ///
     /// ## Why is this bad?
     ///
-    /// The API server accepts the policy, `kubectl` shows it, and traffic does not follow it.
+    /// The API server accepts the policy and `kubectl` shows it, but traffic does not follow
+    /// it.
     ///
     /// ## Example
     ///
@@ -66,7 +67,7 @@ declare_rule! {
     ///
     /// ## Configuration
     ///
-    /// `cni:` names the CNI plugin: `antrea`, `aws-vpc`, `azure-npm`, `calico`, `cilium`,
+    /// `cni:` sets the CNI plugin: `antrea`, `aws-vpc`, `azure-npm`, `calico`, `cilium`,
     /// `flannel`, `gke-dataplane-v2`, `kindnet`, `kube-router`, `ovn-kubernetes` or `weave`.
     ///
     /// ## Fix safety
@@ -74,7 +75,7 @@ declare_rule! {
     /// There is no automatic fix.
     pub(super) struct CniCapabilityGap {
         name: "cni-capability-gap",
-        summary: "a policy asks for something that the CNI plugin does not do",
+        summary: "a policy asks for something that the CNI plugin does not support",
         category: Category::Hygiene,
         severity: Severity::Warning,
         tier: Stable,
@@ -130,9 +131,9 @@ fn nothing_is_enforced(cx: &Context<'_>, gap: &Gap) -> Option<Diagnostic> {
     let name = &cx.cluster.policy(first).object.meta.name;
     let finding = cx.policy_finding(first, "", name.span, message);
     Some(
-        finding.note(gap.effect).help(
-            "run a program that enforces policies beside it, or name the one that does in `cni`",
-        ),
+        finding
+            .note(gap.effect)
+            .help("run a policy engine next to it, or set `cni` to the one that you run"),
     )
 }
 
@@ -148,7 +149,7 @@ fn standalone_pods(cx: &Context<'_>, gap: &Gap) -> Vec<Diagnostic> {
         cx.finding(pod.meta.name.span, message)
             .about(cx.cluster.workload_name(id), "")
             .note(gap.effect)
-            .help("let a Deployment or another controller make the pod")
+            .help("create the pod with a Deployment or another controller")
     };
     let pods = cx.cluster.workload_ids().filter(|id| {
         let pod = &cx.cluster.workload(*id).object;
@@ -166,9 +167,9 @@ fn message(gap: &Gap) -> String {
         }
         Feature::NamedPorts => format!("named ports are not supported by {plugin}"),
         Feature::PortRanges => format!("port ranges are not supported by {plugin}"),
-        Feature::Sctp => format!("the protocol SCTP is not enforced by {plugin}"),
+        Feature::Sctp => format!("SCTP is not enforced by {plugin}"),
         Feature::ManyPorts(most) => {
-            format!("more than {most} ports of one protocol are too many for {plugin}")
+            format!("{plugin} supports at most {most} ports of one protocol")
         }
         Feature::StandalonePods => {
             format!("pods without an owner are not isolated by {plugin}")

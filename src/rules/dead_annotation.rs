@@ -8,17 +8,18 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports the annotation `net.beta.kubernetes.io/network-policy` (or its predecessor
-    /// `net.alpha.kubernetes.io/network-isolation`) of a namespace.
+    /// Reports the namespace annotation `net.beta.kubernetes.io/network-policy` (or its
+    /// predecessor `net.alpha.kubernetes.io/network-isolation`).
     ///
-    /// An info where a policy isolates every pod of the namespace for ingress, which is what the
-    /// annotation once did.
+    /// It is an info if a policy isolates every pod of the namespace for ingress, which is what
+    /// the annotation used to do.
     ///
     /// ## Why is this bad?
     ///
-    /// Before `NetworkPolicy` became stable, `{"ingress": {"isolation": "DefaultDeny"}}` in this
-    /// annotation denied all ingress. Kubernetes 1.7 dropped it in favour of policies with an
-    /// empty `podSelector`. The annotation is still accepted, and nothing is denied.
+    /// Before `NetworkPolicy` became stable, `{"ingress": {"isolation": "DefaultDeny"}}` in
+    /// this annotation denied all ingress. Kubernetes 1.7 replaced it with policies that have
+    /// an empty `podSelector`. The API server still accepts the annotation, but it denies
+    /// nothing.
     ///
     /// ## Example
     ///
@@ -48,10 +49,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: a policy that denies closes flows.
+    /// There is no automatic fix: a policy that takes its place cuts off traffic.
     pub(super) struct DeadAnnotation {
         name: "dead-annotation",
-        summary: "an annotation that once isolated a namespace and has no effect any more",
+        summary: "an annotation that used to isolate a namespace and no longer does anything",
         category: Category::Isolation,
         severity: Severity::Warning,
         tier: Stable,
@@ -97,8 +98,7 @@ impl Rule for DeadAnnotation {
                     )
                     .help("delete the annotation"),
                 None => finding.help(
-                    "delete it, and write a `NetworkPolicy` with `podSelector: {}` and \
-                     `policyTypes: [Ingress]` if ingress is to be denied",
+                    "delete it; to deny ingress, write a `NetworkPolicy` with `podSelector: {}` and `policyTypes: [Ingress]`",
                 ),
             };
             cx.report(finding);

@@ -19,21 +19,22 @@ use std::collections::BTreeMap;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports an egress rule for DNS alone none of whose peers can be a resolver: the
+    /// Reports an egress rule for DNS alone, none of whose peers can be a resolver: the
     /// resolver's labels without its namespace or in another one, all pods of the policy's own
-    /// namespace, a label that the resolver among the manifests does not have, public addresses
-    /// (`8.8.8.8`) that pods with the usual `dnsPolicy` do not ask, the address of the resolver's
-    /// Service (`10.96.0.10`), which is turned into a pod's before policies are asked.
+    /// namespace, a label that the resolver in the manifests does not have, a public address
+    /// (`8.8.8.8`) that pods with the usual `dnsPolicy` do not query, or the address of the
+    /// resolver's Service (`10.96.0.10`), which is translated to a pod's before policies are
+    /// applied.
     ///
-    /// It speaks only where no other rule lets the pods reach a resolver. A
-    /// `namespaceSelector` for a label that no namespace has is `unlabeled-namespace`'s. Rules of
-    /// Cilium count as well, by the namespace that they name; one that they only imply is
-    /// `cilium-implied-namespace`'s.
+    /// It is reported only if no other rule lets the pods reach a resolver. A
+    /// `namespaceSelector` with a label that no namespace has is left to `unlabeled-namespace`.
+    /// Cilium rules count by the namespace that they name; if it is only implied, see
+    /// `cilium-implied-namespace`.
     ///
     /// ## Why is this bad?
     ///
-    /// The rule looks as if DNS were taken care of, and opens nothing. The pods resolve no
-    /// names.
+    /// The rule looks as if DNS were taken care of, but it opens nothing. The pods cannot
+    /// resolve any names.
     ///
     /// ## Example
     ///
@@ -78,11 +79,11 @@ declare_rule! {
     /// Widening: the peer starts to match the resolver.
     pub(super) struct DnsPeerMismatch {
         name: "dns-peer-mismatch",
-        summary: "a rule for DNS names peers that cannot be a resolver",
+        summary: "a rule for DNS has peers that cannot be a resolver",
         category: Category::Dns,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "1 of 1 warning or error on 82 public repositories, 58 of them in part, judged right",
+        evidence: "1 of 1 warning or error on 82 public repositories (58 of them in excerpts) judged right",
         fix: Some(FixClass::Widening),
         mutes: &["dns-single-protocol", "foreign-pod-selector", "unmatched-peer-selector", "label-on-controller"],
         since: "0.1.0",
@@ -269,7 +270,7 @@ fn outside(cx: &Context<'_>, asking: &IsolatedPods, block: &IpBlock) -> Option<M
     Some(Mismatch {
         span: cidr.span,
         message: format!("these pods query the cluster's DNS, not {}", cidr.value),
-        label: "allows DNS to the outside only".to_owned(),
+        label: "only allows DNS to outside addresses".to_owned(),
         help: "allow UDP and TCP 53 to the cluster's DNS, which forwards to this one".to_owned(),
         edit: None,
         is_certain: false,
@@ -298,7 +299,8 @@ fn of_service(cx: &Context<'_>, block: &IpBlock) -> Option<Mismatch> {
             "`{}` is the address of a Service, so this rule for DNS opens nothing",
             cidr.addr()
         ),
-        label: "turned into the address of a resolver's pod before policies are asked".to_owned(),
+        label: "translated to the address of a resolver's pod before policies are applied"
+            .to_owned(),
         help: format!(
             "select the resolver's pods: `namespaceSelector: {{matchLabels: \
              {{{NAMESPACE_NAME_LABEL}: kube-system}}}}`, `podSelector: {{matchLabels: {{k8s-app: \
@@ -437,7 +439,7 @@ fn wrong_label(
             [] => rewrite::remove_label(cx.sources, first),
             _ => None,
         };
-        (format!("no longer ask for {named}"), edit)
+        (format!("remove {named} from the selector"), edit)
     } else {
         let edit = (first.key.value == key && others.is_empty()).then(|| Edit {
             span: first.value.span,
@@ -447,9 +449,9 @@ fn wrong_label(
     };
     Some(Mismatch {
         span: first.key.span.to(first.value.span),
-        message: format!("the resolver in `{home}` has no label {named}"),
+        message: format!("the resolver in `{home}` does not have the label {named}"),
         label: match of_service {
-            true => "a label of its Service; policies look at the labels of pods".to_owned(),
+            true => "a label of its Service, but policies look at pod labels".to_owned(),
             false => "with this label the peer matches no resolver".to_owned(),
         },
         help,

@@ -18,19 +18,20 @@ use std::net::IpAddr;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports rules for DNS that do not fit the cluster that they are for: port 53 of
-    /// OpenShift's resolver, whose pods listen on 5353, and only pods as resolvers where a
-    /// cache on every node answers instead (NodeLocal DNSCache).
+    /// Reports DNS rules that do not fit the cluster: port 53 for OpenShift's resolver, whose
+    /// pods listen on 5353, and rules that allow only resolver pods where a cache on each node
+    /// answers instead (NodeLocal DNSCache).
     ///
-    /// That it is OpenShift shows where a rule names the namespace `openshift-dns`; that there
-    /// are caches, where a DaemonSet `node-local-dns` is among the manifests. `npcheck.yaml`
-    /// can say it for all.
+    /// npcheck recognises OpenShift by a rule that names the namespace `openshift-dns`, and
+    /// node-local caches by a DaemonSet `node-local-dns` in the manifests. You can also set the
+    /// profile in `npcheck.yaml`.
     ///
     /// ## Why is this bad?
     ///
-    /// Plugins look at the pod's port, after the Service's port has been translated. Port 53
-    /// of a pod that listens on 5353 opens nothing. And a cache lives on the network of its
-    /// node, where no selector sees it: pods ask 169.254.20.10, and the policy drops it.
+    /// CNI plugins look at the pod's port, after the Service's port has been translated.
+    /// Opening port 53 on a pod that listens on 5353 does nothing. A node-local cache runs on
+    /// the network of its node, where no selector matches it: pods query 169.254.20.10, and the
+    /// policy drops the query.
     ///
     /// ## Example
     ///
@@ -72,15 +73,15 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Widening: the fix adds port 5353 beside 53, which does no harm where it is not needed,
-    /// or the address of the cache as a further peer.
+    /// Widening: the fix adds port 5353 next to 53, which is harmless where it is not needed,
+    /// or adds the address of the cache as a peer.
     ///
     /// ## Configuration
     ///
     /// `profile` in `npcheck.yaml`: `openshift`, `nodelocaldns`, or `kubernetes` for neither.
     pub(super) struct DnsProfileMismatch {
         name: "dns-profile-mismatch",
-        summary: "a rule for DNS fits another kind of cluster",
+        summary: "a rule for DNS does not fit this kind of cluster",
         category: Category::Dns,
         severity: Severity::Warning,
         tier: Stable,
@@ -229,10 +230,10 @@ fn wrong_port(cx: &Context<'_>, place: &Place<'_>) -> Option<Diagnostic> {
     let first = ports.first()?;
     let path = format!("spec.egress[{}].ports", place.index);
     let mark = rewrite::first_line(cx.sources, first.span);
-    let message = "the resolver of OpenShift listens on 5353, so port 53 opens nothing";
+    let message = "port 53 opens nothing: the pods of OpenShift's resolver listen on 5353";
     let finding = cx
         .policy_finding(place.policy, path, mark, message)
-        .label("policies look at the port of the pod, not at that of its Service")
+        .label("policies see the pod's port, not the Service's")
         .help("allow port 5353 as well, over UDP and TCP");
     let add = |port: &&NetworkPolicyPort| {
         let protocol = port.protocol_or_default().name();
@@ -254,7 +255,7 @@ fn named_port(cx: &Context<'_>, place: &Place<'_>) -> Option<Diagnostic> {
     });
     let (name, span) = names.into_iter().next()?;
     let path = format!("spec.egress[{}].ports", place.index);
-    let message = format!("`{name}` is the name of a port, and OpenShift looks up no names");
+    let message = format!("`{name}` is a port name, and OpenShift does not support named ports");
     Some(
         cx.policy_finding(place.policy, path, span, message)
             .label("OVN-Kubernetes may ignore it, or allow every port of the protocol")
@@ -271,12 +272,13 @@ fn wrong_peers(cx: &Context<'_>, place: &Place<'_>) -> Option<Diagnostic> {
     let path = format!("spec.egress[{}].to", place.index);
     let mark = rewrite::first_line(cx.sources, last.span);
     let address = dns::NODE_LOCAL_ADDRESS;
-    let message = format!("pods ask the cache on their node at {address}, which no selector sees");
+    let message =
+        format!("pods query the cache on their node at {address}, which no selector matches");
     let finding = cx
         .policy_finding(place.policy, path, mark, message)
-        .label("the cache lives on the network of its node: an address, not a pod")
+        .label("the cache is on the host network: policies see an address, not a pod")
         .help(format!(
-            "add `ipBlock: {{cidr: {address}/32}}` beside these peers"
+            "add `ipBlock: {{cidr: {address}/32}}` next to these peers"
         ));
     let block = IpNet::V4(Ipv4Net::from(address));
     let edit = block_edit::add_block(cx.sources, last, block);

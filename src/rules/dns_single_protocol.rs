@@ -12,16 +12,16 @@ use std::collections::BTreeMap;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports pods that may reach a resolver over UDP and not over TCP (a warning), or over
-    /// TCP and not over UDP (an error). All policies that isolate the pods are taken together; of
-    /// Cilium's, rules that are for DNS alone are looked at.
+    /// Reports pods that can reach a resolver over UDP but not TCP (a warning), or over TCP but
+    /// not UDP (an error). All policies that isolate the pods are taken together. Of Cilium
+    /// policies, only rules for DNS alone are looked at.
     ///
     /// ## Why is this bad?
     ///
-    /// Names are asked for over UDP first. `port: 53` without a protocol is TCP, so such pods
-    /// resolve nothing, after a timeout. Over UDP alone everything works until an answer is too
-    /// long for a packet and has to be asked for again over TCP: a service with many pods, a
-    /// long TXT record.
+    /// DNS queries use UDP first. `port: 53` without a protocol means TCP, so such pods resolve
+    /// nothing and time out. With UDP alone, everything works until an answer does not fit into
+    /// a packet and the query is retried over TCP: a Service with many pods, or a long TXT
+    /// record.
     ///
     /// ## Example
     ///
@@ -62,15 +62,15 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Widening: the fix adds the other protocol beside the entry that is there, for the same
+    /// Widening: the fix adds the other protocol next to the existing entry, for the same
     /// peers.
     pub(super) struct DnsSingleProtocol {
         name: "dns-single-protocol",
-        summary: "pods can query DNS over UDP or TCP, but not over both",
+        summary: "pods can query DNS over only one of UDP and TCP",
         category: Category::Dns,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "14 of 15 warnings and errors on 82 public repositories, 58 of them in part, judged right; the other is a test of a CNI plugin",
+        evidence: "14 of 15 warnings and errors on 82 public repositories (58 of them in excerpts) judged right; the other is a test of a CNI plugin",
         fix: Some(FixClass::Widening),
         mutes: &[],
         since: "0.1.0",
@@ -142,12 +142,12 @@ fn consequence(only: Protocol) -> (Protocol, Severity, &'static str) {
         Protocol::Udp => (
             Protocol::Tcp,
             Severity::Warning,
-            "only UDP: answers that are too long for a packet never arrive",
+            "only UDP: answers that do not fit into a packet fail",
         ),
         _ => (
             Protocol::Udp,
             Severity::Error,
-            "only TCP: names are asked for over UDP first",
+            "only TCP: DNS queries use UDP first",
         ),
     }
 }
@@ -198,7 +198,7 @@ fn describe(cx: &Context<'_>, entry: &Entry<'_>, only: Protocol) -> Diagnostic {
     let (missing, severity, label) = consequence(only);
     let label = match is_written {
         true => label,
-        false => "no protocol is TCP: names are asked for over UDP first",
+        false => "no protocol means TCP: DNS queries use UDP first",
     };
     let number = entry.number;
     let message = message(only, missing);

@@ -6,12 +6,12 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a key that stands twice in one mapping of a manifest.
+    /// Reports a key that appears twice in one mapping of a manifest.
     ///
     /// ## Why is this bad?
     ///
-    /// The last one wins and the first one is dropped without a word. Two `app` labels in one
-    /// `matchLabels` look like "either of them" and select only the second; two `podSelector`
+    /// The last one wins, and the first one is silently dropped. Two `app` labels in one
+    /// `matchLabels` look like "either of them" but select only the second. Two `podSelector`
     /// keys in one peer look like two peers.
     ///
     /// ## Example
@@ -47,10 +47,11 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: the two values may be alternatives, or one of them is old.
+    /// There is no automatic fix: the values may be alternatives, or one of them may be out of
+    /// date.
     pub(super) struct DuplicateKey {
         name: "duplicate-key",
-        summary: "a key that is written twice in one mapping; the last one wins",
+        summary: "a key appears twice in one mapping, and the last one wins",
         category: Category::Text,
         severity: Severity::Error,
         tier: Stable,

@@ -9,20 +9,21 @@ use std::collections::BTreeMap;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a policy whose kind, namespace and name another policy has, in the same file or
-    /// in files that one `kustomization.yaml` lists; with a complete inventory, anywhere. Two
-    /// files of one directory are an info where they are about different pods or another
-    /// direction, so that one was copied and not renamed; else they may be alternatives, and
-    /// are left alone. So are patches, and the bases and overlays of other directories.
+    /// Reports a policy with the same kind, namespace and name as another one in the same file,
+    /// or in files listed by the same `kustomization.yaml`, or, with a complete inventory,
+    /// anywhere. Two files in one directory are an info if the policies select different pods
+    /// or the other direction, which suggests a copy that was not renamed. Otherwise they may
+    /// be alternatives and are not reported. Neither are patches, or bases and overlays in
+    /// other directories.
     ///
-    /// As an info it also reports two policies of a namespace with different names that say
-    /// the same.
+    /// It also reports, as an info, two policies of a namespace that have different names and
+    /// the same content.
     ///
     /// ## Why is this bad?
     ///
     /// Only one of them exists in the cluster: the one that was applied last. What the other
-    /// one allows, or isolates, is lost without a word. It is how policies look that were
-    /// copied and not renamed.
+    /// one allows or isolates is silently lost. This is what a copied policy looks like when
+    /// somebody forgot to rename it.
     ///
     /// ## Example
     ///
@@ -70,11 +71,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: only the author knows which name, or which content, is
-    /// wrong.
+    /// There is no automatic fix: only the author knows which name, or which content, is wrong.
     pub(super) struct DuplicatePolicy {
         name: "duplicate-policy",
-        summary: "a policy that is there twice",
+        summary: "the same policy is defined twice",
         category: Category::Hygiene,
         severity: Severity::Error,
         tier: Stable,
@@ -188,7 +188,7 @@ fn check_duplicate(
             .help("give them different names"),
         (false, Evidence::Applied(_)) => finding
             .label("applied last, this one wins; what the other one says is lost")
-            .help("give them different names, or make one policy of them"),
+            .help("give them different names, or merge them"),
     })
 }
 

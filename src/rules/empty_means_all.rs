@@ -13,20 +13,21 @@ use crate::source::Span;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a key that is written and left empty, or null, where empty means everything:
-    /// `from: []`, `to:`, `ports: []`, `port:`, an entry `{}` of `ports`, and a `podSelector:`,
-    /// `namespaceSelector:` or `matchLabels:` without a value. Also a label without a value in
-    /// a selector, which asks for the empty value, and, as an info, a policy without a
-    /// `podSelector`, which is for every pod of its namespace.
+    /// Reports a field that is present but empty or null, where that means everything: `from:
+    /// []`, `to:`, `ports: []`, `port:`, an entry `{}` in `ports`, and `podSelector:`,
+    /// `namespaceSelector:` or `matchLabels:` without a value. It also reports a label without
+    /// a value in a selector, which asks for the empty value, and, as an info, a policy without
+    /// a `podSelector`, which applies to every pod of its namespace.
     ///
     /// ## Why is this bad?
     ///
-    /// `from: []` reads as "from nobody" and admits the whole world; such fields are mostly
-    /// what a template leaves when its list is empty. An empty rule that is meant is written
-    /// without the key (`ingress: [{}]`), and an empty selector that is meant as `{}`.
+    /// `from: []` reads as "from nobody" and admits everybody. Such fields are usually what a
+    /// template leaves behind when its list is empty. To allow everything on purpose, leave the
+    /// field out (`ingress: [{}]`); to select everything on purpose, write `{}`.
     ///
-    /// An empty `to` beside DNS ports is a common way to write "any resolver" and is left
-    /// alone, and so is a label without a value where pods or namespaces have the empty value.
+    /// An empty `to` next to DNS ports is a common way to write "any resolver" and is not
+    /// reported. Neither is a label without a value where pods or namespaces do have the empty
+    /// value.
     ///
     /// ## Example
     ///
@@ -57,11 +58,11 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: `ingress: []` and `ingress: [{}]` are opposites, and only
-    /// the author knows which one is meant.
+    /// There is no automatic fix: `ingress: []` and `ingress: [{}]` are opposites, and only the
+    /// author knows which one is meant.
     pub(super) struct EmptyMeansAll {
         name: "empty-means-all",
-        summary: "a field that is written and empty, where empty means everything",
+        summary: "an empty field that means everything",
         category: Category::Flows,
         severity: Severity::Error,
         tier: Stable,
@@ -110,7 +111,7 @@ fn check_subject(cx: &mut Context<'_>, id: PolicyId, policy: &NetworkPolicy) {
                         id,
                         "spec",
                         policy.spec_key,
-                        "no `podSelector`: this policy is for every pod of the namespace",
+                        "no `podSelector`: this policy applies to every pod of the namespace",
                     )
                     .with_severity(Severity::Info)
                     .help(
@@ -163,7 +164,7 @@ fn selects_all(
     let name = cx.sources.text(key).trim_matches(['"', '\'']).to_owned();
     let message = format!("`{name}` without a value selects {selected}");
     cx.policy_finding(id, format!("{path}.{name}"), key, message)
-        .label("no value: nothing is asked for")
+        .label("no value: nothing is required")
         .help(format!(
             "write the labels under it, or `{{}}` as the whole selector if {selected} is meant"
         ))
@@ -194,9 +195,9 @@ fn check_peers(
     let field = direction.field();
     let mut finding = cx
         .policy_finding(id, format!("{path}.{peers}"), key, message)
-        .label("empty here means all, inside and outside of the cluster")
+        .label("empty here means everything, inside and outside the cluster")
         .help(format!(
-            "to deny, write `{field}: []`; to allow all of it, leave out `{peers}`"
+            "to deny everything, write `{field}: []`; to allow everything, leave out `{peers}`"
         ));
     // Who lists ports means them to be open: a key without a value looks like a slip, while an
     // empty list is how many write "anywhere".
@@ -212,7 +213,7 @@ fn check_peers(
 
 fn in_words(direction: Direction) -> &'static str {
     match direction {
-        Direction::Ingress => "everybody may connect",
+        Direction::Ingress => "everybody can connect",
         Direction::Egress => "every destination is open",
     }
 }
@@ -268,7 +269,7 @@ fn check_peer(cx: &mut Context<'_>, id: PolicyId, peer: &NetworkPolicyPeer, path
         (peer.namespace_selector.get(), &peer.pod_selector)
     {
         let pods = words::pods_of_namespaces(selector);
-        let message = format!("`podSelector` without a value does not count: this peer is {pods}");
+        let message = format!("`podSelector` without a value is ignored: this peer is {pods}");
         let finding = cx
             .policy_finding(id, format!("{path}.podSelector"), *key, message)
             .label("no value: every pod of these namespaces")
@@ -276,7 +277,7 @@ fn check_peer(cx: &mut Context<'_>, id: PolicyId, peer: &NetworkPolicyPeer, path
         cx.report(finding);
     }
     if let (Field::Null { key }, Some(_)) = (&peer.namespace_selector, peer.pod_selector.get()) {
-        let message = "`namespaceSelector` without a value does not count: this peer is pods of \
+        let message = "`namespaceSelector` without a value is ignored: this peer is pods of \
                        the policy's own namespace";
         let finding = cx
             .policy_finding(id, format!("{path}.namespaceSelector"), *key, message)
@@ -366,7 +367,7 @@ fn check_labels(
                 message,
             )
             .with_severity(Severity::Warning)
-            .label("no value: nobody known has this label with an empty value")
+            .label("no value: nothing known has this label with an empty value")
             .help(format!(
                 "write the value; use `matchExpressions` with `Exists` for any value of `{key}`, \
                  or `\"\"` if the empty one is meant"

@@ -18,22 +18,22 @@ use std::collections::BTreeMap;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a workload behind an `Ingress`, a route of the Gateway API, an OpenShift
-    /// `Route`, a Service of type `LoadBalancer` or `NodePort` or with `externalIPs`, or a
-    /// `hostPort`, that is isolated for ingress and whose policies let nobody in on that port who could be the controller, the load
-    /// balancer, or the outside.
+    /// Reports a workload that is exposed by an `Ingress`, a Gateway API route, an OpenShift
+    /// `Route`, a `LoadBalancer` or `NodePort` Service, `externalIPs` or a `hostPort`, and is
+    /// isolated for ingress, where no policy admits anything on that port that could be the
+    /// controller, the load balancer or an outside client.
     ///
     /// ## Why is this bad?
     ///
-    /// The site answers with a timeout or a 502/504 of the controller. The controller's pods are
-    /// in another namespace as a rule, so a `podSelector` by itself never means them, and
-    /// "allow the own namespace" does not let them in.
+    /// The site times out, or the controller answers with 502 or 504. The controller's pods
+    /// usually run in another namespace, so a `podSelector` alone never matches them, and
+    /// "allow the same namespace" does not let them in.
     ///
-    /// A peer that could be meant for a controller that the manifests do not show counts as
-    /// one: a namespace that is not among them, a label that speaks of ingress, any `ipBlock`.
-    /// Not so where the class of the Ingress or of the gateway, or the kind of the route, tells
-    /// who it is: a load balancer of the cloud (`alb`, `gce`, Application Gateway,
-    /// `gke-l7-…`) comes with addresses, and Traefik does not come from `ingress-nginx`.
+    /// A peer that could match a controller that is not in the manifests counts as one: a
+    /// namespace that is not declared, a label that mentions ingress, or any `ipBlock`. If the
+    /// class of the Ingress or Gateway, or the kind of the route, tells which controller it is,
+    /// only that one counts: a cloud load balancer (`alb`, `gce`, Application Gateway,
+    /// `gke-l7-…`) connects from addresses, and Traefik does not run in `ingress-nginx`.
     ///
     /// ## Example
     ///
@@ -111,20 +111,20 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// No fix by machine: which pods bring the traffic is not always among the manifests. The
-    /// help says what to allow.
+    /// There is no automatic fix: the pods that forward the traffic are not always in the
+    /// manifests. The help says what to allow.
     ///
     /// ## Configuration
     ///
-    /// `ingressControllers` names the pods of controllers and gateways; with it, nothing is
-    /// guessed.
+    /// `ingressControllers` names the pods of your controllers and gateways. npcheck then does
+    /// not guess.
     pub(super) struct EntrypointBlocked {
         name: "entrypoint-blocked",
-        summary: "a workload behind an Ingress, route or load balancer that nobody outside can reach",
+        summary: "outside traffic cannot reach a workload behind an Ingress, route or load balancer",
         category: Category::Flows,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "2 of 2 warnings and errors on 82 public repositories, 58 of them in part, judged right",
+        evidence: "2 of 2 warnings and errors on 82 public repositories (58 of them in excerpts) judged right",
         fix: None,
         mutes: &[],
         since: "0.1.0",
@@ -163,7 +163,7 @@ impl Rule for EntrypointBlocked {
             let others = blocked[1..].iter().map(|blocked| &blocked.entrance);
             let mut finding = blocked[0].describe(cx);
             if let Some(others) = entrance::others(cx.cluster, others) {
-                finding = finding.note(format!("closed by the same policies: {others}"));
+                finding = finding.note(format!("blocked by the same policies: {others}"));
             }
             cx.report(finding);
         }
@@ -474,8 +474,7 @@ impl Blocked<'_> {
                 format!("opens {port} of those pods to clients")
             }
             Traffic::Inside => format!(
-                "sends traffic to port {port} of those pods, where no rule lets anybody in; other ports of \
-                 theirs are open"
+                "sends traffic to port {port} of those pods, where no rule lets anybody in; their other ports are open"
             ),
             Traffic::Controller(_)
             | Traffic::Router
@@ -499,8 +498,9 @@ impl Blocked<'_> {
         finding = entrance.point_out(cluster, finding);
         let is_by_node = way.source != Traffic::Clients(Balancing::CloudLoadBalancer);
         if matches!(way.source, Traffic::Clients(_)) && is_by_node {
-            finding = finding
-                .note("what comes through the node that a pod is on gets in whatever policies say");
+            finding = finding.note(
+                "traffic that comes through the pod's own node is allowed whatever policies say",
+            );
         }
         if let Some(controller) = controller {
             let name = cluster.workload_name(controller);
@@ -534,12 +534,11 @@ impl Blocked<'_> {
         let way = &self.ways[0];
         match way.source {
             Traffic::Inside => format!(
-                "allow the callers on {} {}, or take the port from the Service",
+                "allow the callers on {} {}, or remove the port from the Service",
                 self.entrance.protocol, self.entrance.port
             ),
             Traffic::Clients(Balancing::CloudLoadBalancer) => format!(
-                "allow the load balancer's addresses by `ipBlock`, or everybody on that port: \
-                 `- {{ports: [{port}]}}`"
+                "allow the load balancer's addresses with `ipBlock`, or everybody on that port: `- {{ports: [{port}]}}`"
             ),
             Traffic::Clients(_) => format!(
                 "allow the clients' addresses, or everybody on that port: \
@@ -552,8 +551,7 @@ impl Blocked<'_> {
             }
             // Cilium's own proxy, which an Ingress or a Gateway of its comes through, is no pod.
             Traffic::Controller(_) if self.entrance.is_guarded_by_plugin() => format!(
-                "allow the controller on {} {}: by its namespace, or by the entity `ingress` for \
-                 Ingresses and Gateways of Cilium's own",
+                "allow the controller on {} {}: by its namespace, or by the entity `ingress` for Cilium's own Ingresses and Gateways",
                 self.entrance.protocol, self.entrance.port
             ),
             Traffic::Controller(_) => match cx.home_of_controllers() {
@@ -563,8 +561,7 @@ impl Blocked<'_> {
                     format!("allow the controller in `{name}`: {}", rule(&peer))
                 }
                 Some(_) => format!(
-                    "the controller is on the host network: allow the nodes' addresses by \
-                     `ipBlock` on {} {}",
+                    "the controller is on the host network: allow the nodes' addresses with `ipBlock` on {} {}",
                     self.entrance.protocol, self.entrance.port
                 ),
                 None => format!(

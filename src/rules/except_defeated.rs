@@ -16,15 +16,15 @@ use std::iter;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports an `except` whose addresses another rule allows, for the same pods and on the
-    /// same ports. A block that lies inside the exception is left alone: whoever writes
-    /// "everything but `10.0.0.0/8`, and of that `10.1.2.0/24`" means it. So is a rule that
-    /// allows everything to everybody.
+    /// Reports an `except` whose addresses another rule allows, for the same pods and ports. A
+    /// block inside the exception is not reported: "everything but `10.0.0.0/8`, but
+    /// `10.1.2.0/24` is fine" is deliberate. Neither is a rule that allows everything to
+    /// everybody.
     ///
     /// ## Why is this bad?
     ///
-    /// Policies are a union. An `except` only narrows its own block; it denies nothing. Two
-    /// blocks of everything, each with its own exceptions, together have none.
+    /// Policies add up. An `except` only narrows its own block; it denies nothing. Two
+    /// `0.0.0.0/0` blocks with different exceptions together have none.
     ///
     /// ## Example
     ///
@@ -68,8 +68,8 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix. What must be denied whatever the other policies say is a
-    /// matter for a `ClusterNetworkPolicy` with the action `Deny`.
+    /// There is no automatic fix. To deny addresses whatever other policies say, use a
+    /// `ClusterNetworkPolicy` with the action `Deny`.
     pub(super) struct ExceptDefeated {
         name: "except-defeated",
         summary: "an `except` whose addresses another rule allows",
@@ -273,10 +273,10 @@ impl<'c> Openings<'c> {
             let note = format!("{which} lets connections {end} {part}{cidr}");
             let finding = cx
                 .policy_finding(opening.policy, &opening.path, except.span, message)
-                .label("only this block leaves it out")
+                .label("only excluded from this block")
                 .related(other.span(cx), note)
-                .note("policies are a union; no rule takes away what another one allows")
-                .help("except it in both rules, or deny it in a `ClusterNetworkPolicy`");
+                .note("policies add up: no rule takes away what another one allows")
+                .help("exclude it in both rules, or deny it in a `ClusterNetworkPolicy`");
             return Some((finding, index));
         }
         None

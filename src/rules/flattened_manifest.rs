@@ -6,18 +6,18 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Recognises a NetworkPolicy whose lines all start at the first column, or whose `spec` has
-    /// lost its children, as happens when text is copied from a web page. As a policy has a fixed
-    /// grammar and list items keep their hyphens, the indentation can often be restored in exactly
-    /// one way.
+    /// Recognises a NetworkPolicy whose lines all start in the first column, or whose `spec`
+    /// has lost its children, as happens when you copy text from a web page. Because a policy
+    /// has a fixed structure and list items keep their hyphens, the indentation can often be
+    /// restored in exactly one way.
     ///
     /// ## Why is this bad?
     ///
-    /// The API server refuses the fully flattened text, with a message about a missing name. If
-    /// only `spec` lost its children and the client is lenient, `spec: null` selects every pod of
-    /// the namespace and denies all ingress.
+    /// The API server rejects the fully flattened text with a message about a missing name. If
+    /// only `spec` lost its children and the client is lenient, `spec: null` selects every pod
+    /// of the namespace and denies all ingress.
     ///
-    /// Every other finding about the document is left out: this is their cause.
+    /// Other findings about the document are left out, because this is their cause.
     ///
     /// ## Example
     ///
@@ -57,8 +57,9 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// The text had no meaning before, so restoring it opens what the policy allows. It is offered
-    /// only where there is exactly one way; where there are two, both are shown.
+    /// Widening: the text had no meaning before, so restoring it opens what the policy allows.
+    /// The fix is offered only if there is exactly one way to restore it; if there are two,
+    /// both are shown.
     pub(super) struct FlattenedManifest {
         name: "flattened-manifest",
         summary: "a policy that lost its indentation",

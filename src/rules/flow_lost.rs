@@ -11,18 +11,19 @@ use std::collections::{BTreeSet, HashMap};
 declare_rule! {
     /// ## What it does
     ///
-    /// With `--new-from` and in the hook, compares with the state before the change: reports a
-    /// connection that a rule named and allowed, and that is not allowed any more. The rule or
-    /// the policy is gone, a namespace or the pods have lost a label, or another policy isolates
-    /// one of the ends now. Also a selector that matched pods and matches none since the change.
+    /// With `--new-from` and in the Git hook, compares the manifests with their previous state
+    /// and reports a connection that a rule named and allowed but that is no longer allowed:
+    /// the rule or policy is gone, a namespace or pods lost a label, or another policy now
+    /// isolates one of the ends. It also reports a selector that used to match pods and no
+    /// longer matches any.
     ///
-    /// Pods that are gone together with the policies about them are no finding, and neither are
-    /// flows that no rule names by labels.
+    /// Pods that are removed together with their policies are not reported, and neither are
+    /// connections that no rule names by label.
     ///
     /// ## Why is this bad?
     ///
     /// Somebody wrote down that the connection is needed. A selector that matches nothing may
-    /// be meant for pods of elsewhere; one that did match pods yesterday is not.
+    /// be meant for pods defined elsewhere, but one that matched pods yesterday is not.
     ///
     /// ## Example
     ///
@@ -77,10 +78,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: the change may be meant.
+    /// There is no automatic fix: the change may be intended.
     pub(super) struct FlowLost {
         name: "flow-lost",
-        summary: "a change closes a connection that a policy names",
+        summary: "a change cuts off a connection that a policy explicitly allowed",
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
@@ -256,13 +257,13 @@ fn no_pod_left(
 ) -> Diagnostic {
     let name = change.before().workload_name(first);
     let span = selector.requirements_span();
-    let message = format!("no pod matches this selector since the change: `{name}` did");
+    let message = format!("since the change, no pod matches this selector: `{name}` did before");
     let finding = cx.policy_finding(policy, path, span, message);
     match change.workload_now(first) {
         Some(now) => because_of_labels(cx, change, first, now, finding),
         None => finding
             .label(format!("`{name}` is gone"))
-            .help("delete what is about these pods, or select those that took their place"),
+            .help("delete the policies for these pods, or select the pods that replaced them"),
     }
 }
 
@@ -288,7 +289,7 @@ fn because_of_labels(
         cx.cluster.namespace(new.namespace),
     );
     let of_namespace = lost(&old_home.labels, &new_home.labels);
-    let mut finding = finding.help("give the label back, or select by what there is now");
+    let mut finding = finding.help("restore the label, or select by the labels that are there now");
     if !of_pods.is_empty() {
         let lost = words::names(&of_pods);
         finding = finding.related(new.object.labels_span, format!("these pods had {lost}"));
@@ -403,7 +404,7 @@ impl<'c> Lost<'c> {
             let span = selector.requirements_span();
             let finding = cx
                 .policy_finding(policy, place.path(), span, message)
-                .label("does not match these pods any more")
+                .label("no longer matches these pods")
                 .note(note);
             return because_of_labels(cx, change, self.other.0, self.other.1, finding);
         }
@@ -411,7 +412,7 @@ impl<'c> Lost<'c> {
         let gone = match (now, peer) {
             (None, _) => "that policy is gone",
             (Some(_), None) => "that rule is gone",
-            (Some(_), Some(_)) => "that rule is there, but not enough any more",
+            (Some(_), Some(_)) => "that rule is still there, but no longer enough",
         };
         let finding = match policy {
             Some(policy) => cx.policy_finding(policy, "", at, message),

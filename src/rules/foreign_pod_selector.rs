@@ -12,13 +12,14 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports a peer with only a `podSelector` that matches no pod of the policy's own
-    /// namespace, but pods of exactly one other namespace, or a pod that everybody knows by
-    /// its label and its home (`ingress-nginx`, `kube-dns`, `prometheus`).
+    /// namespace, but does match pods of exactly one other namespace, or well-known pods
+    /// (`ingress-nginx`, `kube-dns`, `prometheus`).
     ///
     /// ## Why is this bad?
     ///
-    /// A `podSelector` by itself means pods of the policy's own namespace. Pods elsewhere need
-    /// a `namespaceSelector` in the same peer. Without it the peer allows nothing.
+    /// A `podSelector` alone only matches pods of the policy's own namespace. To match pods
+    /// elsewhere, the same peer needs a `namespaceSelector`. Without it, the peer allows
+    /// nothing.
     ///
     /// ## Example
     ///
@@ -55,15 +56,15 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Widening: the peer starts to match. The `namespaceSelector` goes into the same peer,
-    /// without a hyphen.
+    /// Widening: the peer starts to match. The fix adds the `namespaceSelector` to the same
+    /// peer, without a hyphen.
     pub(super) struct ForeignPodSelector {
         name: "foreign-pod-selector",
-        summary: "a peer names pods of another namespace without a `namespaceSelector`",
+        summary: "a peer is meant for pods of another namespace but has no `namespaceSelector`",
         category: Category::Selectors,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "1 of 1 warning or error on 82 public repositories, 58 of them in part, judged right",
+        evidence: "1 of 1 warning or error on 82 public repositories (58 of them in excerpts) judged right",
         fix: Some(FixClass::Widening),
         mutes: &[
             "unmatched-peer-selector",
@@ -126,7 +127,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         Evidence::WellKnown(_) => Severity::Warning,
     };
     let message =
-        format!("`{selector}` is looked for in `{own_name}` only, but those pods are in `{home}`");
+        format!("`{selector}` only matches pods of `{own_name}`, but those pods are in `{home}`");
     let mut finding = cx
         .policy_finding(
             id,
@@ -153,7 +154,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
     {
         let (key, value) = pods.labels[0];
         cx.report(finding.note(format!(
-            "{} has `{key}={value}`, and not `{lacking}`, as most people install it",
+            "as usually installed, {} has `{key}={value}`, not `{lacking}`",
             pods.name
         )));
         return;

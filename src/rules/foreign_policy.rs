@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 declare_rule! {
     /// ## What it does
     ///
-    /// Tells of policies of kinds that only a CNI plugin or a service mesh enforces and that
-    /// npcheck does not evaluate: once for each kind, with the number of them.
+    /// Lists policies that only a CNI plugin or service mesh enforces and that npcheck does not
+    /// evaluate: one info per kind, with a count.
     ///
     /// ## Why is this bad?
     ///
-    /// It is not. But such policies allow and deny connections as well, so what npcheck says
-    /// about the pods that they select is only a part of the truth. Rules are silent, and verdicts
-    /// unknown, where one of them may decide.
+    /// It is not a mistake. But these policies allow and deny connections too, so npcheck only
+    /// knows part of the story about the pods that they select. Where one of them could decide,
+    /// rules stay silent and verdicts are unknown.
     ///
     /// ## Example
     ///
@@ -41,14 +41,14 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: there is nothing to fix.
+    /// There is nothing to fix.
     pub(super) struct ForeignPolicy {
         name: "foreign-policy",
         summary: "policies of kinds that npcheck does not evaluate",
         category: Category::Tool,
         severity: Severity::Info,
         tier: Stable,
-        evidence: "infos only, one for each kind",
+        evidence: "infos only, one per kind",
         fix: None,
         mutes: &[],
         since: "0.1.0",
@@ -85,9 +85,9 @@ impl Rule for ForeignPolicy {
                 true => {
                     let mut namespaces = namespaces;
                     namespaces.dedup();
-                    finding.note(format!("about pods of {}", words::names(&namespaces)))
+                    finding.note(format!("applies to pods of {}", words::names(&namespaces)))
                 }
-                false => finding.note("about pods of any namespace"),
+                false => finding.note("applies to pods of any namespace"),
             };
             cx.report(finding.help(
                 "nothing to do; where one of these policies may decide, verdicts are unknown",

@@ -6,20 +6,20 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports text of a policy that the eye takes for something else:
+    /// Reports text in a policy that looks like something else:
     ///
-    /// * A key that stands behind a comment on its line, with one of Unicode's line breaks
-    ///   between them (U+0085, U+2028, U+2029) or a lone carriage return. YAML 1.1, which
-    ///   Kubernetes' tools read, begins a new line there; editors and code reviews show one
-    ///   long comment.
-    /// * A control character that changes the order in which text is shown (U+202A to U+202E,
-    ///   U+2066 to U+2069).
+    /// * A key after a comment on the same line, separated from it by one of Unicode's line
+    ///   breaks (U+0085, U+2028, U+2029) or a lone carriage return. YAML 1.1, which the
+    ///   Kubernetes tools use, starts a new line there; editors and code reviews show one long
+    ///   comment.
+    /// * A control character that changes the order in which text is displayed (U+202A to
+    ///   U+202E, U+2066 to U+2069).
     ///
     /// ## Why is this bad?
     ///
-    /// A reviewer approves a policy that is closed, and Kubernetes opens it. In the example,
-    /// an invisible U+2028 stands in front of `ingress`: the rule lets in everybody. npcheck
-    /// judges what Kubernetes reads, and says that it is hidden.
+    /// A reviewer approves a policy that looks closed, and Kubernetes opens it. In the example,
+    /// an invisible U+2028 stands before `ingress`, and the rule lets in everybody. npcheck
+    /// evaluates what Kubernetes reads, and reports that it is hidden.
     ///
     /// ## Example
     ///
@@ -49,10 +49,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: somebody has to find out who wrote this, and why.
+    /// There is no automatic fix: find out who wrote this, and why.
     pub(super) struct HiddenText {
         name: "hidden-text",
-        summary: "text that Kubernetes reads and a reviewer does not see",
+        summary: "text that Kubernetes reads but a reviewer does not see",
         category: Category::Text,
         severity: Severity::Error,
         tier: Stable,

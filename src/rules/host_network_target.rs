@@ -11,14 +11,14 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports a policy whose `podSelector` selects only pods with `hostNetwork: true`, and a
-    /// peer that matches only such pods. Where a policy selects some of them among others, a
-    /// info names them.
+    /// peer that matches only such pods. If a policy selects some of them among others, an info
+    /// names them.
     ///
     /// ## Why is this bad?
     ///
-    /// Such pods have the address of their node. Most CNI plugins do not see them in
-    /// selectors: the policy does not isolate them, and a peer that names them allows
-    /// nothing. An ingress controller on the host network is the usual case.
+    /// Pods on the host network have the address of their node. Most CNI plugins ignore them in
+    /// selectors: the policy does not isolate them, and a peer that names them allows nothing.
+    /// The usual case is an ingress controller on the host network.
     ///
     /// ## Example
     ///
@@ -65,16 +65,16 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix. What guards pods on the host network is the firewall of the
-    /// node; a peer for them is an `ipBlock` with the addresses of the nodes.
+    /// There is no automatic fix. To protect pods on the host network, use the node's firewall.
+    /// To admit them as a peer, use an `ipBlock` with the addresses of the nodes.
     ///
     /// ## Configuration
     ///
-    /// With `cni: ovn-kubernetes` a peer of whole namespaces is left alone, as that plugin
-    /// counts pods on the host network among them (OpenShift, "About network policy").
+    /// With `cni: ovn-kubernetes`, peers that select whole namespaces are not reported, because
+    /// that plugin includes pods on the host network (OpenShift, "About network policy").
     pub(super) struct HostNetworkTarget {
         name: "host-network-target",
-        summary: "a selector matches only pods on the host network, which policies do not see",
+        summary: "a selector matches only pods on the host network, to which policies do not apply",
         category: Category::Isolation,
         severity: Severity::Warning,
         tier: Stable,
@@ -124,12 +124,12 @@ fn check_selector(cx: &Context<'_>, place: &PodSelector<'_>) -> Option<Diagnosti
         (None, true) => (
             format!("this policy selects only pods on the host network: {who}"),
             Severity::Warning,
-            "selectors do not see these pods: nothing is isolated",
+            "selectors do not match these pods: nothing is isolated",
         ),
         (None, false) => (
             format!("this policy does not isolate {who}, on the host network"),
             Severity::Info,
-            "selectors do not see some of these pods",
+            "selectors do not match some of these pods",
         ),
         (Some(_), _) if cx.selectors_match_host_network() => return None,
         (Some(_), true) => (
@@ -140,7 +140,7 @@ fn check_selector(cx: &Context<'_>, place: &PodSelector<'_>) -> Option<Diagnosti
         (Some(_), false) => return None,
     };
     let help = match place.peer {
-        None => "guard pods on the host network by the node's firewall",
+        None => "protect pods on the host network with the node's firewall",
         Some(_) => ALLOW_NODES,
     };
     let labels = cx.cluster.workload(*on_host.first()?).object.labels_span;
@@ -154,7 +154,7 @@ fn check_selector(cx: &Context<'_>, place: &PodSelector<'_>) -> Option<Diagnosti
     )
 }
 
-const NOTHING_ALLOWED: &str = "selectors do not see these pods: nothing is allowed";
+const NOTHING_ALLOWED: &str = "selectors do not match these pods: nothing is allowed";
 const ALLOW_NODES: &str = "allow the nodes' addresses with an `ipBlock`";
 
 /// A peer of all pods of some namespaces.

@@ -9,15 +9,15 @@ use crate::source::{Edit, SourceMap, Span, Spanned};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports `egress` (or `ingress`) rules of a policy whose `policyTypes` is written and
-    /// does not list that direction.
+    /// Reports `egress` (or `ingress`) rules of a policy whose `policyTypes` does not list that
+    /// direction.
     ///
     /// ## Why is this bad?
     ///
-    /// The rules are dead text: Kubernetes ignores them, the pods are not isolated in that
-    /// direction, and everything that the rules seem to leave out is open. At least one cloud
-    /// provider's controller enforces such rules all the same, so the policy also means
-    /// different things in different clusters.
+    /// Kubernetes ignores the rules. The pods are not isolated in that direction, so everything
+    /// that the rules seem to leave out is open. At least one cloud provider's controller
+    /// enforces such rules anyway, so the policy even means different things in different
+    /// clusters.
     ///
     /// ## Example
     ///
@@ -56,16 +56,16 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Narrowing: the fix adds the type, which starts to isolate the pods in that direction.
-    /// Look at what that closes, DNS above all. Where other policies isolate them already, it
-    /// is widening, as the rules come to count.
+    /// Narrowing: the fix adds the type, which isolates the pods in that direction. Check what
+    /// it cuts off, DNS above all. If other policies already isolate the pods, it is widening,
+    /// because the rules take effect.
     pub(super) struct IgnoredRules {
         name: "ignored-rules",
-        summary: "rules of a direction that `policyTypes` leaves out, so that they are ignored",
+        summary: "rules that are ignored because `policyTypes` leaves out their direction",
         category: Category::Isolation,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "2 of 2 warnings and errors on 82 public repositories, 58 of them in part, judged right",
+        evidence: "2 of 2 warnings and errors on 82 public repositories (58 of them in excerpts) judged right",
         fix: Some(FixClass::Narrowing),
         mutes: &[],
         since: "0.1.0",

@@ -6,14 +6,14 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports text of a manifest that kubectl drops without a word, so that nothing of it is
-    /// applied: text behind `...` without a `---`, a second JSON value in a YAML document,
-    /// and everything else in an object that has `items`.
+    /// Reports text that kubectl silently drops, so that it is never applied: text after `...`
+    /// without a `---`, a second JSON value in a YAML document, and everything else in an
+    /// object that has `items`.
     ///
     /// ## Why is this bad?
     ///
-    /// The policy stands in the file, was reviewed, and is not in the cluster. `kubectl apply`
-    /// says nothing about it. npcheck does not count such a policy as one that is in force.
+    /// The policy is in the file and passed review, but it is not in the cluster, and `kubectl
+    /// apply` does not warn you. npcheck treats such a policy as not applied.
     ///
     /// ## Example
     ///
@@ -57,10 +57,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: the text may be there by mistake, or the `---` missing.
+    /// There is no automatic fix: the text may be a leftover, or the `---` may be missing.
     pub(super) struct IgnoredText {
         name: "ignored-text",
-        summary: "text of a manifest that no Kubernetes tool reads",
+        summary: "text in a manifest that no Kubernetes tool reads",
         category: Category::Text,
         severity: Severity::Warning,
         tier: Stable,

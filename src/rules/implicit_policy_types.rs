@@ -9,18 +9,17 @@ use crate::source::Span;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a policy without `policyTypes` where the default surprises: one with only
-    /// `egress` rules, which isolates for ingress as well, and one with `egress: []`, which
-    /// does not isolate for egress at all.
+    /// Reports a policy without `policyTypes` where the default is surprising: one with only
+    /// `egress` rules, which also isolates for ingress, and one with `egress: []`, which does
+    /// not isolate for egress at all.
     ///
     /// ## Why is this bad?
     ///
     /// Without `policyTypes`, a policy always isolates for ingress, and for egress only if
-    /// `egress` has at least one rule. So a policy that is about egress cuts off everybody who
-    /// calls the pods, and the empty list that is meant to deny all egress denies nothing.
-    ///
-    /// Where another policy isolates the same pods in that direction anyway, or the policy's
-    /// name says that it denies all, the default surprises nobody and is not reported.
+    /// `egress` has at least one rule. So a policy about egress cuts off everybody who calls
+    /// the pods, and an empty list that should deny all egress denies nothing. It is not
+    /// reported if another policy isolates the same pods in that direction anyway, or if the
+    /// policy's name says that it denies everything.
     ///
     /// ## Example
     ///
@@ -51,13 +50,12 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Safe: the fix writes the types that are in force already, so that the text says what
-    /// the policy does. Whether that is what was meant, only the author knows: delete `Ingress`
-    /// from the list if it is not. An `egress: []` is not fixed, as its default is hardly what
-    /// anybody means.
+    /// Safe: the fix writes down the types that already apply, so that the text says what the
+    /// policy does. If that is not what you want, delete `Ingress` from the list. `egress: []`
+    /// has no fix, because hardly anybody means its default.
     pub(super) struct ImplicitPolicyTypes {
         name: "implicit-policy-types",
-        summary: "no `policyTypes`, and the default is not what the rules look like",
+        summary: "no `policyTypes`, and the default is not what the rules suggest",
         category: Category::Isolation,
         severity: Severity::Warning,
         tier: Stable,
@@ -120,14 +118,12 @@ fn isolates_for_ingress(
     let message = "without `policyTypes` this policy also isolates for ingress, and allows none";
     let finding = cx
         .policy_finding(id, "spec.egress", egress, message)
-        .label("there are only `egress` rules, but nobody may connect to the selected pods")
-        .help(
-            "write `policyTypes: [Egress]`, or `[Ingress, Egress]` if ingress is to be denied too",
-        );
+        .label("there are only `egress` rules, but nobody can connect to the selected pods")
+        .help("write `policyTypes: [Egress]`, or `[Ingress, Egress]` to deny ingress too");
     let field = ("policyTypes", policy.policy_types.key());
     match rewrite::write_types(cx.sources, field, egress, &Direction::BOTH) {
         Some(edit) => finding.fix(Fix {
-            title: "write the types that are in force".to_owned(),
+            title: "write down the types that apply".to_owned(),
             class: FixClass::Safe,
             edits: vec![edit],
         }),

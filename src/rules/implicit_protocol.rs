@@ -11,18 +11,18 @@ use crate::source::{Edit, SourceMap};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a port for TCP where another protocol is meant: the pods have that number only as
-    /// a UDP or SCTP port, or `protocol` is missing and it is the port of a service that speaks
-    /// only UDP (NTP, SNMP, DHCP, TFTP, IKE, RADIUS, VXLAN, WireGuard). The same for a port with
-    /// another `protocol` than the pods have it for.
+    /// Reports a TCP port where another protocol is meant: the pods declare that number only
+    /// for UDP or SCTP, or `protocol` is missing and the port belongs to a UDP-only service
+    /// (NTP, SNMP, DHCP, TFTP, IKE, RADIUS, VXLAN, WireGuard). A port with any other `protocol`
+    /// than the pods declare is reported too.
     ///
-    /// If the configuration names the rule, every port without `protocol` is reported, as an
-    /// info.
+    /// If you name the rule in the configuration, it reports every port without a `protocol`,
+    /// as an info.
     ///
     /// ## Why is this bad?
     ///
-    /// A missing `protocol` means TCP, not "any". The rule opens a TCP port that nobody listens
-    /// on, and the UDP port stays closed.
+    /// A missing `protocol` means TCP, not "any". The rule opens a TCP port that nothing
+    /// listens on, and the UDP port stays closed.
     ///
     /// ## Example
     ///
@@ -55,16 +55,16 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Safe: where TCP is as good as any, the fix writes down `protocol: TCP`, which is what is
-    /// in force. Where UDP is meant there is no fix, as it would close the TCP port.
+    /// Safe: if TCP is plausible, the fix writes down `protocol: TCP`, which already applies.
+    /// If UDP is meant there is no fix, because it would close the TCP port.
     ///
     /// ## Configuration
     ///
-    /// Name the rule under `rules` (as `implicit-protocol: info`) to hear of every port without
-    /// a protocol.
+    /// Name the rule under `rules` (for example `implicit-protocol: info`) to report every port
+    /// without a protocol.
     pub(super) struct ImplicitProtocol {
         name: "implicit-protocol",
-        summary: "a port of another protocol than the pods have it for, mostly because TCP is the default",
+        summary: "a port with a protocol that the pods do not use, usually because TCP is the default",
         category: Category::Ports,
         severity: Severity::Warning,
         tier: Stable,

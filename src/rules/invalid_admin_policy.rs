@@ -7,18 +7,17 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports an `AdminNetworkPolicy`, a `BaselineAdminNetworkPolicy` or a
-    /// `ClusterNetworkPolicy` that breaks the rules of its kind: not exactly one of
-    /// `namespaces` and `pods`, an empty `from` or `to`, a priority outside 0 to 1000, an
-    /// action of the other generation (`Allow` is v1alpha1, `Accept` is v1alpha2), a port
-    /// range that ends before it starts, a baseline policy that is not named `default`, too
-    /// many rules or peers. The kinds of v1alpha1 get an info: `ClusterNetworkPolicy` takes
-    /// their place.
+    /// Reports an `AdminNetworkPolicy`, `BaselineAdminNetworkPolicy` or `ClusterNetworkPolicy`
+    /// that breaks the rules of its kind: both or neither of `namespaces` and `pods`, an empty
+    /// `from` or `to`, a priority outside 0 to 1000, an action of the other API version
+    /// (`Allow` is v1alpha1, `Accept` is v1alpha2), a port range that ends before it starts, a
+    /// baseline policy that is not named `default`, or too many rules or peers. The v1alpha1
+    /// kinds get an info, because `ClusterNetworkPolicy` replaces them.
     ///
     /// ## Why is this bad?
     ///
-    /// The API server refuses the object. What the administrators wanted to hold for the whole
-    /// cluster does not hold.
+    /// The API server rejects the object, so what was meant to apply to the whole cluster does
+    /// not.
     ///
     /// ## Example
     ///
@@ -58,7 +57,7 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix.
+    /// There is no automatic fix: only the author knows what was meant.
     pub(super) struct InvalidAdminPolicy {
         name: "invalid-admin-policy",
         summary: "a cluster-wide policy that the API server rejects",

@@ -6,13 +6,13 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a `cidr` or `except` that is not a valid address block: no prefix length, leading zeros, an
-    /// IPv4 address written as IPv6, an `except` of the other family or one that does not lie
-    /// strictly inside its `cidr`.
+    /// Reports a `cidr` or `except` that is not a valid address block: no prefix length,
+    /// leading zeros, an IPv4 address written as IPv6, or an `except` that is of the other
+    /// family or not strictly inside its `cidr`.
     ///
     /// ## Why is this bad?
     ///
-    /// The API server refuses the policy.
+    /// The API server rejects the policy, so it is not enforced.
     ///
     /// ## Example
     ///
@@ -50,7 +50,7 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix.
+    /// There is no automatic fix: only the author knows which block was meant.
     pub(super) struct InvalidCidr {
         name: "invalid-cidr",
         summary: "an address block that the API server rejects",

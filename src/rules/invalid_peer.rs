@@ -6,13 +6,14 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a peer without any field, a peer that combines `ipBlock` with a selector, and an
-    /// `ipBlock` without a `cidr`.
+    /// Reports a peer without any fields, a peer that combines `ipBlock` with a selector, and
+    /// an `ipBlock` without a `cidr`.
     ///
     /// ## Why is this bad?
     ///
-    /// The API server refuses the policy: such a peer could mean everybody or nobody. Two
-    /// conditions that must both hold are one peer with both selectors; two ways in are two peers.
+    /// The API server rejects the policy, because such a peer could mean everybody or nobody.
+    /// If both selectors must match, write one peer with both; if either may match, write two
+    /// peers.
     ///
     /// ## Example
     ///
@@ -47,7 +48,7 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: it would have to guess who is meant.
+    /// There is no automatic fix: it would have to guess which peer is meant.
     pub(super) struct InvalidPeer {
         name: "invalid-peer",
         summary: "a peer that the API server rejects",

@@ -7,13 +7,13 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports a label selector with a malformed key or value, `In` or `NotIn` without values,
-    /// `Exists` or `DoesNotExist` with values, an unknown operator, and a selector whose
-    /// requirements contradict each other.
+    /// `Exists` or `DoesNotExist` with values, an unknown operator, or requirements that
+    /// contradict each other.
     ///
     /// ## Why is this bad?
     ///
-    /// The API server refuses the malformed ones. A contradictory selector is accepted and
-    /// matches nothing, today and for ever.
+    /// The API server rejects malformed selectors. It accepts a contradictory one, which never
+    /// matches anything.
     ///
     /// ## Example
     ///
@@ -47,7 +47,7 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix.
+    /// There is no automatic fix: only the author knows which labels were meant.
     pub(super) struct InvalidSelector {
         name: "invalid-selector",
         summary: "a selector that the API server rejects, or that can never match",

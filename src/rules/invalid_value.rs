@@ -6,14 +6,14 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a value of the wrong type or form: a label that YAML reads as a boolean or a
+    /// Reports a value of the wrong type or form: a label that YAML reads as a boolean or
     /// number, `protocol: tcp`, `port: "80"`, a port outside 1 to 65535, an `endPort` below its
-    /// `port`, an unknown policy type, a mapping where a list is expected.
+    /// `port`, an unknown policy type, or a mapping where a list is expected.
     ///
     /// ## Why is this bad?
     ///
-    /// The API server refuses the whole object, often with a message that names neither the line
-    /// nor the value. A pipeline that does not stop at that leaves the pods open.
+    /// The API server rejects the whole object, often with a message that names neither the
+    /// line nor the value. If your pipeline carries on regardless, the pods stay open.
     ///
     /// ## Example
     ///
@@ -47,15 +47,15 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Safe: a label value is quoted exactly as it is written, letter case is mended, quotes
-    /// around a port number are removed. The object was refused before.
+    /// Safe: the fix quotes the label value exactly as written, corrects the letter case, or
+    /// removes the quotes around a port number. The API server rejected the object before.
     pub(super) struct InvalidValue {
         name: "invalid-value",
         summary: "a value that the API server rejects",
         category: Category::Text,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "5 of 5 warnings and errors on 82 public repositories, 58 of them in part, judged right",
+        evidence: "5 of 5 warnings and errors on 82 public repositories (58 of them in excerpts) judged right",
         fix: Some(FixClass::Safe),
         mutes: &[],
         since: "0.1.0",

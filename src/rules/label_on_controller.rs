@@ -11,15 +11,15 @@ use std::collections::BTreeMap;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a pod selector that matches no pod, but the labels of a controller itself
-    /// (`metadata.labels` of a Deployment, StatefulSet, …), or those of a Service whose pods
-    /// do not have them (a warning).
+    /// Reports a pod selector that matches no pod, but does match the labels of a controller
+    /// itself (`metadata.labels` of a Deployment, StatefulSet, …), or, as a warning, those of a
+    /// Service whose pods do not have them.
     ///
     /// ## Why is this bad?
     ///
-    /// A policy sees the labels of pods, which stand under `spec.template.metadata`. Labels
-    /// that stand only on the object that makes the pods, or on a Service in front of them,
-    /// mean nothing to it: the policy selects nobody, or the peer matches nobody.
+    /// Policies look at the labels of pods, which are in `spec.template.metadata.labels`.
+    /// Labels that are only on the controller or on a Service mean nothing to a policy: it
+    /// selects no pods, or its peer matches none.
     ///
     /// ## Example
     ///
@@ -63,11 +63,11 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: the selector may ask for the pods' labels, or the pods may
-    /// get the label, and the second one restarts them.
+    /// There is no automatic fix: either change the selector to the pods' labels, or add the
+    /// label to the pods, which restarts them.
     pub(super) struct LabelOnController {
         name: "label-on-controller",
-        summary: "a selector asks for labels of a Deployment or Service, not of the pods",
+        summary: "a selector asks for the labels of a Deployment or Service instead of the pods'",
         category: Category::Selectors,
         severity: Severity::Error,
         tier: Stable,
@@ -172,7 +172,7 @@ fn describe(cx: &Context<'_>, bearer: Bearer, places: &[PodSelector<'_>]) -> Dia
         .label(effect)
         .related(
             asked_for(selector, &meta.labels).unwrap_or(meta.name.span),
-            format!("a label of the {kind} itself, which policies do not see"),
+            format!("a label of the {kind} itself, which policies ignore"),
         )
         .related(pods.labels_span, pods_have(&pods.labels))
         .help("select the pods by their own labels, or give them this one");

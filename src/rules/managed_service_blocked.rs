@@ -10,18 +10,20 @@ use std::collections::{BTreeMap, BTreeSet};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a workload whose variables or arguments give the address of a managed service
-    /// outside of the cluster, such as `shop.abc123.eu-west-1.rds.amazonaws.com:5432`, while its
-    /// policies open that port to no address at all.
+    /// Reports a workload whose environment variables or arguments hold the address of a
+    /// managed service outside the cluster, such as
+    /// `shop.abc123.eu-west-1.rds.amazonaws.com:5432`, where its policies open that port to no
+    /// address at all.
     ///
-    /// Only hosts of well-known providers count, as their names never lead back into the
-    /// cluster, and only policies of the kind `NetworkPolicy`. A rule for any address block on
-    /// that port is enough: which addresses the service has is not known.
+    /// Only hosts of well-known providers count, because their names never lead back into the
+    /// cluster, and only policies of kind `NetworkPolicy` are evaluated. A rule for any address
+    /// block on that port is enough, because npcheck does not know the addresses of the
+    /// service.
     ///
     /// ## Why is this bad?
     ///
     /// A managed database has no pods that a selector could match. Policies that were written
-    /// for a database within the cluster, or that open nothing but HTTPS, cut the workload off.
+    /// for a database inside the cluster, or that open nothing but HTTPS, cut the workload off.
     ///
     /// ## Example
     ///
@@ -84,7 +86,7 @@ declare_rule! {
     /// There is no automatic fix: the addresses of the service are not in the manifests.
     pub(super) struct ManagedServiceBlocked {
         name: "managed-service-blocked",
-        summary: "a workload that policies keep from a managed service whose address it is given",
+        summary: "policies keep a workload from a managed service that its configuration names",
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Preview,
@@ -187,7 +189,7 @@ fn describe(cx: &Context<'_>, workload: WorkloadId, told: &OutsideReference<'_>)
     let mut finding = cx
         .finding(object.meta.name.span, message)
         .about(name.clone(), "")
-        .label("its variables or arguments hold the address");
+        .label("its environment or arguments hold the address");
     let policies = cx.engine.isolated_by(workload, Direction::Egress);
     for policy in policies.iter().take(SHOWN) {
         if let Some(span) = entrance::name_of(cluster, *policy) {
@@ -195,6 +197,6 @@ fn describe(cx: &Context<'_>, workload: WorkloadId, told: &OutsideReference<'_>)
         }
     }
     finding.help(format!(
-        "allow the addresses of the service by `ipBlock`{on_port}, or remove the address"
+        "allow the service's addresses with `ipBlock`{on_port}, or remove the address"
     ))
 }

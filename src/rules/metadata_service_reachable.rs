@@ -18,22 +18,23 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports an egress rule that lets pods reach the metadata service of their node:
-    /// `169.254.169.254` on most clouds. Other rules and policies do not matter, as they can
-    /// only allow more; cluster-wide policies do, as they can deny it.
+    /// `169.254.169.254` on most clouds. Other rules and policies make no difference, because
+    /// they can only allow more. Cluster-wide policies do, because they can deny it.
     ///
-    /// Without `cloud:` in the configuration it is an info about address blocks, as nobody
-    /// knows whether the service is there. With it, it is a warning about every rule.
+    /// Without `cloud:` in the configuration, it is an info about address blocks, because
+    /// npcheck does not know whether there is such a service. With it, it is a warning about
+    /// every rule.
     ///
     /// ## Why is this bad?
     ///
-    /// The service hands the credentials of the node to whoever asks. A single server-side
-    /// request forgery in one pod is then enough to act as the node. Excepting the private
-    /// ranges does not help: `169.254.0.0/16` is none of them.
+    /// The service hands out the node's credentials to anybody who asks. A single server-side
+    /// request forgery in one pod is then enough to act as the node. Excluding the private
+    /// ranges does not help: `169.254.0.0/16` is not one of them.
     ///
-    /// Pods that need the service (cloud controllers, agents of the node) keep the rule:
-    /// allow the finding with a reason. Addresses from which pods fetch credentials of their
-    /// own, as with EKS Pod Identity and GKE's Workload Identity, are not reported, but
-    /// GKE's Dataplane V2 uses `169.254.169.254` for both.
+    /// For pods that need the service (cloud controllers, node agents), keep the rule and
+    /// suppress the finding with a reason. Addresses from which pods fetch their own
+    /// credentials, as with EKS Pod Identity and GKE Workload Identity, are not reported; but
+    /// GKE Dataplane V2 uses `169.254.169.254` for both.
     ///
     /// ## Example
     ///
@@ -76,7 +77,7 @@ declare_rule! {
     ///
     /// ## Configuration
     ///
-    /// `cloud: aws` (or `alibaba`, `azure`, `gcp`, `oracle`) names the cloud.
+    /// `cloud: aws` (or `alibaba`, `azure`, `gcp`, `oracle`) sets the cloud.
     ///
     /// ## Fix safety
     ///
@@ -84,7 +85,7 @@ declare_rule! {
     /// resolver at another link-local address stays reachable.
     pub(super) struct MetadataServiceReachable {
         name: "metadata-service-reachable",
-        summary: "egress reaches the metadata service of the node",
+        summary: "pods can reach the cloud metadata service of their node",
         category: Category::Addresses,
         severity: Severity::Warning,
         tier: Stable,
@@ -197,7 +198,7 @@ fn check_open_rule(
     let first = reached.first()?;
     let span = Item::from(rule).mark(cx.sources);
     let finding = cx.policy_finding(id, path, span, message(first));
-    Some(finding.help("name what the pods have to reach"))
+    Some(finding.help("list what the pods need to reach"))
 }
 
 /// One finding for all blocks of a rule that hold such an address.
@@ -228,10 +229,10 @@ fn check_blocks(
                     .label(format!("holds {}", first.address));
                 match cx.settings.cloud {
                     Some(_) => finding,
-                    None => finding.note("it is there where nodes are machines of a cloud"),
+                    None => finding.note("it exists if the nodes are cloud machines"),
                 }
             }
-            Some(finding) => finding.related(span, format!("holds {} too", first.address)),
+            Some(finding) => finding.related(span, format!("includes {} too", first.address)),
         });
         let cidrs: Vec<IpNet> = reached.iter().map(|s| s.address.into()).collect();
         let edit = block_edit::add_exceptions(cx.sources, block, &cidrs);

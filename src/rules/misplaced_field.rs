@@ -6,14 +6,14 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a field that the API has, but not at this place: `matchLabels` beside
-    /// `podSelector` instead of under it, `ports` inside a peer, labels straight under
+    /// Reports a field that exists in the API, but not in this place: `matchLabels` next to
+    /// `podSelector` instead of under it, `ports` inside a peer, or labels directly under
     /// `podSelector`.
     ///
     /// ## Why is this bad?
     ///
-    /// A lenient API server drops the field. What is left is an empty selector, and an empty
-    /// selector matches everything: the policy opens what it was meant to narrow.
+    /// A lenient API server drops the field. What remains is an empty selector, which matches
+    /// everything: the policy opens what it was meant to restrict.
     ///
     /// ## Example
     ///
@@ -53,11 +53,11 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// The lines are moved only where exactly one move makes the manifest valid. The manifest did
-    /// not say what it was meant to say before, so look at the change.
+    /// The fix moves the lines only if exactly one move makes the manifest valid. The manifest
+    /// did not say what it was meant to say before, so review the change.
     pub(super) struct MisplacedField {
         name: "misplaced-field",
-        summary: "a field at a place where the API does not have it",
+        summary: "a field in a place where the API does not have it",
         category: Category::Text,
         severity: Severity::Error,
         tier: Stable,

@@ -18,18 +18,18 @@ use std::collections::BTreeMap;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports pods that are isolated for egress and that no policy allows to reach a
-    /// resolver. All policies of the namespace are taken together, so a policy that allows
-    /// DNS for everybody covers the others.
+    /// Reports pods that are isolated for egress where no policy lets them reach a resolver.
+    /// All policies of the namespace are taken together, so a policy that allows DNS for every
+    /// pod covers the others.
     ///
     /// ## Why is this bad?
     ///
-    /// It is the commonest mistake of all. A pod that may talk to `postgres:5432`, but not to
-    /// the resolver that knows where `postgres` is, times out without a message.
+    /// This is the most common mistake of all. A pod that may connect to `postgres:5432`, but
+    /// not to the resolver that knows the address of `postgres`, just times out.
     ///
-    /// Pods on the host network, and pods that bring their own nameservers
-    /// (`dnsPolicy: None`), are left alone. Where no rule allows any egress at all, the pods
-    /// may be servers that only answer: that is an info.
+    /// Pods on the host network, and pods with their own nameservers (`dnsPolicy: None`), are
+    /// not reported. If no rule allows any egress at all, the pods may be servers that only
+    /// answer requests, so it is an info.
     ///
     /// ## Example
     ///
@@ -77,15 +77,15 @@ declare_rule! {
     ///
     /// ## Configuration
     ///
-    /// In `npcheck.yaml`, `dns: {cidrs: [10.96.0.10/32]}` names the addresses of resolvers, and
-    /// `dns: {notNeededIn: [batch]}` the namespaces whose pods ask nobody.
+    /// In `npcheck.yaml`, `dns: {cidrs: [10.96.0.10/32]}` sets the addresses of resolvers, and
+    /// `dns: {notNeededIn: [batch]}` the namespaces whose pods do not need DNS.
     pub(super) struct MissingDnsEgress {
         name: "missing-dns-egress",
-        summary: "pods are isolated for egress and cannot reach a resolver",
+        summary: "pods are isolated for egress and cannot reach a DNS resolver",
         category: Category::Dns,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "12 of 12 warnings and errors on 82 public repositories, 58 of them in part, judged right",
+        evidence: "12 of 12 warnings and errors on 82 public repositories (58 of them in excerpts) judged right",
         fix: Some(FixClass::Widening),
         mutes: &[],
         since: "0.1.0",
@@ -156,7 +156,7 @@ fn isolated_by_plugin(cx: &Context<'_>, found: &WithoutDns) -> Option<Diagnostic
         .finding(found.mark, message)
         .about(policy.display(), "spec.egress")
         .with_severity(severity)
-        .label("isolates for egress; no rule of any policy admits port 53 of a resolver")
+        .label("isolates for egress; no rule in any policy allows port 53 to a resolver")
         .help(match found.has_dns_names {
             true => {
                 "allow port 53 of the resolver, with `rules: {dns: [{matchPattern: \"*\"}]}`, from \
@@ -217,8 +217,8 @@ fn denied_cluster_wide(cx: &Context<'_>) -> Vec<Diagnostic> {
             .finding(policy.meta.name.span, message)
             .about(cx.cluster_policy_object(*denying), "spec.egress")
             .with_severity(Severity::Warning)
-            .label("denies every resolver, before any rule that would allow one")
-            .help("allow UDP and TCP 53 to the resolver in a rule before the one that denies");
+            .label("denies every resolver before any rule could allow one")
+            .help("allow UDP and TCP 53 to the resolver in a rule before the one that denies it");
         found.push(match workloads.len() {
             1 => finding,
             _ => finding.note(format!("the first of them is `{first}`")),
@@ -331,9 +331,7 @@ fn describe(
             format!("{who} cannot resolve names: no egress rule allows DNS"),
         )
         .with_severity(severity)
-        .label(
-            "isolates for egress; no rule here, and no other policy, admits port 53 of a resolver",
-        );
+        .label("isolates for egress; no rule in any policy allows port 53 to a resolver");
     finding = list(cluster, &cut_off.workloads, finding);
     finding = finding.help(
         "allow UDP and TCP 53 to the resolver, in this policy or in one for the whole namespace",

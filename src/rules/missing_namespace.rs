@@ -11,20 +11,20 @@ use std::collections::{BTreeMap, BTreeSet};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a policy without `metadata.namespace`, where something tells which one was
-    /// meant: the other objects of its file name one, or the pods that it selects are in
-    /// another namespace; or where the inventory is complete. Where only other files of its
-    /// directory name one, it is an info, one for each directory.
+    /// Reports a policy without `metadata.namespace` if something shows which namespace is
+    /// meant: other objects of its file name one, the pods that it selects are in another one,
+    /// or the inventory is complete. If only other files of its directory name a namespace, it
+    /// is an info, one per directory.
     ///
-    /// Nothing is said where a `kustomization.yaml`, a `Kustomization` of Flux or an
-    /// `Application` of Argo CD sets the namespace, where workloads beside it name none
-    /// either, and where nothing around it does: `kubectl -n` is a way to say it, too.
+    /// It is not reported if a `kustomization.yaml`, a Flux `Kustomization` or an Argo CD
+    /// `Application` sets the namespace, if the workloads next to it have none either, or if
+    /// nothing around it has one: `kubectl -n` is a valid way to set it.
     ///
     /// ## Why is this bad?
     ///
-    /// Such a policy goes into whichever namespace `kubectl` happens to be set to, `default`
-    /// if none. A policy in the wrong namespace selects nothing and isolates nothing, and
-    /// nobody is told. npcheck judges it in `default`.
+    /// Such a policy ends up in whichever namespace `kubectl` currently uses, `default` if none
+    /// is set. A policy in the wrong namespace selects nothing and isolates nothing, and nobody
+    /// notices. npcheck evaluates it in `default`.
     ///
     /// ## Example
     ///
@@ -74,7 +74,7 @@ declare_rule! {
     /// There is no automatic fix: only the author knows which namespace is meant.
     pub(super) struct MissingNamespace {
         name: "missing-namespace",
-        summary: "a policy that names no namespace",
+        summary: "a policy without a namespace",
         category: Category::Hygiene,
         severity: Severity::Warning,
         tier: Stable,
@@ -245,7 +245,7 @@ fn selects_what_it_names(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy)
 
 fn finding(cx: &Context<'_>, id: PolicyId, evidence: &Evidence) -> Diagnostic {
     let name = &cx.cluster.policy(id).object.meta.name;
-    let message = format!("`{name}` names no namespace, so it goes wherever `kubectl` is set to");
+    let message = format!("`{name}` has no namespace, so it ends up wherever `kubectl` points");
     let finding = cx.policy_finding(id, "metadata.namespace", name.span, message);
     match evidence {
         Evidence::File(namespaces) => finding
@@ -260,7 +260,7 @@ fn finding(cx: &Context<'_>, id: PolicyId, evidence: &Evidence) -> Diagnostic {
                 .help(format!("write `namespace: {namespace}` below `name:`"))
         }
         Evidence::Complete => finding
-            .label("no pod of `default` is selected by it")
+            .label("it selects no pod of `default`")
             .help("write `namespace:` below `name:`"),
     }
 }
@@ -273,11 +273,11 @@ fn info(cx: &Context<'_>, policies: &[PolicyId], named: &BTreeSet<&str>) -> Diag
         .expect("a directory has one at least");
     let message = match others.len() {
         0 => format!(
-            "`{}` names no namespace; npcheck judges it in `default`",
+            "`{}` has no namespace; npcheck evaluates it in `default`",
             name(first)
         ),
         more => format!(
-            "`{}` and {} beside it name no namespace; npcheck judges them in `default`",
+            "`{}` and {} next to it have no namespace; npcheck evaluates them in `default`",
             name(first),
             words::count(more, "other"),
         ),

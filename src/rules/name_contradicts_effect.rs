@@ -21,33 +21,32 @@ use crate::source::Span;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a policy whose name and effect contradict each other:
+    /// Reports a policy whose name, description or comment contradicts its effect:
     ///
-    /// - `deny-all`, `default-deny` and the like, in the name or in the description, and a rule
-    ///   that allows something in a direction that the name speaks of; or the direction is not
-    ///   isolated at all;
-    /// - `allow-web` without any rule, where nothing else lets anybody in or out of its pods;
+    /// - `deny-all`, `default-deny` and the like, with a rule that allows something in that
+    ///   direction, or with a direction that is not isolated at all;
+    /// - `allow-web` without any rules, if nothing else lets traffic in or out of its pods;
     /// - `allow-dns` without a rule for port 53;
-    /// - `allow-from-monitoring` for another namespace than `monitoring`, which exists (only
-    ///   behind a word such as `from`, as a name may be a product's);
-    /// - a comment about the API server right above an egress rule without `to` and `ports`,
-    ///   which is for everything;
-    /// - a comment about what is outside (`# external HTTPS`) right above a rule for
-    ///   `namespaceSelector: {}` (of egress) or `podSelector: {}`, which matches pods only, where
-    ///   no other rule opens the same pods to addresses;
-    /// - a comment about the API server right above a rule for pods, which it is not among;
-    /// - a comment about the kubelet or its probes right above an ingress rule for everybody.
-    ///   Probes need no rule: a pod's own node may always connect to it.
+    /// - `allow-from-monitoring` for a namespace other than `monitoring`, which exists (only
+    ///   after a word such as `from`, because a name may be a product's);
+    /// - a comment about the API server above an egress rule without `to` and `ports`, which
+    ///   allows everything;
+    /// - a comment about something outside the cluster (`# external HTTPS`) above an egress
+    ///   rule for `namespaceSelector: {}` or any rule for `podSelector: {}`, which only match
+    ///   pods, if no other rule opens the same pods to addresses;
+    /// - a comment about the API server above a rule for pods, which do not include it;
+    /// - a comment about the kubelet or its probes above an ingress rule for everybody. Probes
+    ///   need no rule: a pod's own node can always connect to it.
     ///
-    /// A name is read word by word, and one with a word that may make an exception is not
-    /// understood: `default-deny-except-dns`, `deny-from-other-namespaces`. A denial may let
-    /// pods ask a resolver, and `default-deny` the pods of its own namespace. A rule with a
-    /// comment is meant.
+    /// Names are read word by word. Names that may contain an exception are skipped:
+    /// `default-deny-except-dns`, `deny-from-other-namespaces`. A deny may still allow DNS, and
+    /// `default-deny` may allow pods of its own namespace. A rule with a comment is assumed to
+    /// be deliberate.
     ///
     /// ## Why is this bad?
     ///
-    /// Nobody opens `deny-all` to see what it allows. Mostly it is a copy whose name stayed
-    /// behind, or a rule that got lost.
+    /// Nobody opens `deny-all` to see what it allows. Usually it is a copy that kept its old
+    /// name, or a rule that got lost.
     ///
     /// ## Example
     ///
@@ -95,11 +94,11 @@ declare_rule! {
     /// There is no automatic fix: either the name is wrong or the rules are.
     pub(super) struct NameContradictsEffect {
         name: "name-contradicts-effect",
-        summary: "a policy does not do what its name, or a comment in it, says",
+        summary: "a policy does not do what its name or a comment says",
         category: Category::Hygiene,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "14 of 14 warnings and errors on 82 public repositories, 58 of them in part, judged right",
+        evidence: "14 of 14 warnings and errors on 82 public repositories (58 of them in excerpts) judged right",
         fix: None,
         mutes: &["allow-all-rule", "empty-means-all", "missing-dns-egress"],
         since: "0.1.0",
@@ -171,7 +170,7 @@ fn denies_less(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Option
         [direction] => format!("says that {} is denied", direction.field()),
         _ => "says that everything is denied".to_owned(),
     };
-    let message = format!("`{name}` denies less than it says: {rules} of it {verb} something");
+    let message = format!("`{name}` denies less than it says: {rules} {verb} something");
     let mut finding = finding(cx, id, claim, message).label(said);
     // Many mean by all those of other namespaces.
     if allowing.iter().all(|(_, rule)| is_for_own_namespace(rule)) {
@@ -277,7 +276,9 @@ fn isolates_less(
     let types = policy.policy_types.items();
     let finding = match (policy.policy_types.key(), types.is_empty()) {
         (Some(key), false) => finding.related(key, format!("`{policy_type}` is not listed")),
-        _ => finding.note("without `policyTypes` and egress rules a policy is about ingress only"),
+        _ => {
+            finding.note("without `policyTypes` and egress rules, a policy applies to ingress only")
+        }
     };
     Some(finding.help(format!(
         "list `{policy_type}` in `policyTypes`, or rename the policy"
@@ -341,7 +342,7 @@ fn allows_no_dns(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Opti
         return None;
     }
     let port = dns::PORT;
-    let message = format!("`{name}` does not allow DNS: no rule of it admits port {port}");
+    let message = format!("`{name}` does not allow DNS: none of its rules allows port {port}");
     let mut finding = finding(cx, id, name.span, message).label("says that DNS is allowed");
     for (direction, rules) in lists {
         if let (Some(key), Some(first)) = (policy.rules_field(direction).key(), rules.first()) {
@@ -394,10 +395,8 @@ fn allows_another(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Opt
         "`{name}` is not for namespace `{}`, but for {first}",
         meant.name
     );
-    let mut finding = finding(cx, id, name.span, message).label(format!(
-        "speaks of namespace `{}`, which exists",
-        meant.name
-    ));
+    let mut finding = finding(cx, id, name.span, message)
+        .label(format!("mentions namespace `{}`, which exists", meant.name));
     for (span, other) in others {
         finding = finding.related(span, format!("selects {other}"));
     }
@@ -467,8 +466,10 @@ fn about_kubelet(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Vec<
         (is_open && claims_of_comments::is_about_kubelet(&comment)).then(|| {
             let message = "the comment names the kubelet, but the rule admits everybody";
             cx.policy_finding(id, format!("spec.ingress[{index}]"), mark, message)
-                .label("no peer is named: everybody may connect, inside and outside of the cluster")
-                .help("delete the rule: a pod's own node may always connect, so probes need none")
+                .label("no peers: everybody can connect, from inside and outside the cluster")
+                .help(
+                    "delete the rule: a pod's own node can always connect, so probes need no rule",
+                )
         })
     });
     found.collect()
@@ -499,11 +500,11 @@ fn about_no_pods(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Vec<
             && is_for_all_pods(direction, rule)
             && !is_open_to_outside(cx, id, direction);
         if is_outside {
-            let message = "the comment speaks of the outside, but the rule allows pods only";
+            let message = "the comment mentions the outside, but the rule only allows pods";
             let finding = cx.policy_finding(id, path, first.span, message);
             return Some(
                 finding
-                    .label("a selector matches pods, and never an address outside of the cluster")
+                    .label("a selector only matches pods, never an address outside the cluster")
                     .help(
                         "allow addresses: `ipBlock: {cidr: 0.0.0.0/0}`, with the ranges of the \
                          cluster under `except`",
@@ -518,10 +519,10 @@ fn about_no_pods(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Vec<
                 .all(|peer| matches_no_api_server(cx, peer))
             && !has_known_api_traffic(cx, id, direction);
         is_for_api_server.then(|| {
-            let message = "the comment names the API server, but the rule allows pods only";
+            let message = "the comment names the API server, but the rule only allows pods";
             cx.policy_finding(id, path, first.span, message)
-                .label("a selector matches pods on the pod network, where no API server is")
-                .help("allow its addresses by `ipBlock`, or everybody on its port")
+                .label("a selector only matches pods, and the API server is not a pod")
+                .help("allow its addresses with `ipBlock`, or everybody on its port")
         })
     });
     found.collect()

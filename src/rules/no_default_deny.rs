@@ -8,22 +8,22 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 declare_rule! {
     /// ## What it does
     ///
-    /// Infos on a namespace with workloads and without a default deny: no policy isolates a
-    /// pod that has no labels. One info for a namespace, which names the workloads that no
-    /// policy isolates today. Where policies isolate every known workload one by one, it speaks
-    /// only if the inventory is complete.
+    /// Reports, as an info, a namespace that has workloads but no default deny: no policy
+    /// isolates a pod that has no labels. There is one info per namespace, which names the
+    /// workloads that no policy isolates today. If policies isolate every known workload one by
+    /// one, it is reported only with a complete inventory.
     ///
-    /// A default deny of a cluster-wide policy counts, and where policies of other products
-    /// (Cilium, Calico, Antrea) are among the manifests, the rule is silent, as npcheck does not
-    /// judge those. So it is, unless the inventory is complete, beside templates of policies,
-    /// and where a default deny names no namespace, so that it may be applied to any. Egress is looked at where some policy of the namespace cares about it, and
-    /// where the inventory is complete. Namespaces of the platform, and objects without a
-    /// namespace, which may go anywhere, are left alone.
+    /// A default deny in a cluster-wide policy counts. The rule is silent if the manifests
+    /// contain policies of kinds that npcheck does not evaluate. Without a complete inventory,
+    /// it is also silent next to policy templates, and if a default deny has no namespace and
+    /// so could be applied to any. Egress is only considered if some policy of the namespace
+    /// does so, and with a complete inventory. Platform namespaces, and objects without a
+    /// namespace, are not reported.
     ///
     /// ## Why is this bad?
     ///
-    /// Kubernetes allows what no policy selects. Without a default deny the next workload, or
-    /// one whose labels were mistyped, talks to everybody, and nothing says so.
+    /// Kubernetes allows everything that no policy restricts. Without a default deny, the next
+    /// workload, or one with a mistyped label, can talk to everybody, and nothing tells you.
     ///
     /// ## Example
     ///
@@ -58,11 +58,11 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: a default deny cuts off whatever no policy allows yet, DNS
-    /// above all where it covers egress.
+    /// There is no automatic fix: a default deny cuts off whatever no policy allows yet, and
+    /// DNS first of all if it covers egress.
     pub(super) struct NoDefaultDeny {
         name: "no-default-deny",
-        summary: "a namespace without a policy that isolates all of its pods",
+        summary: "a namespace without a default deny policy",
         category: Category::Isolation,
         severity: Severity::Info,
         tier: Stable,
@@ -107,9 +107,7 @@ fn check(cx: &mut Context<'_>, coverage: &Coverage) {
         .finding(coverage.anchor, message)
         .about(format!("Namespace/{name}"), "")
         .label("a pod that no policy selects is open")
-        .help(
-            "add a policy with `podSelector: {}` for it, with a rule for DNS if it denies egress",
-        );
+        .help("add a policy with `podSelector: {}`, and a rule for DNS if it denies egress");
     for direction in missing {
         let open = coverage.open(cx, direction);
         let names: Vec<String> = open

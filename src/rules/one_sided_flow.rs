@@ -18,20 +18,19 @@ use std::collections::BTreeSet;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a rule between pods that are named by their labels on both sides,
-    /// where the policies of the other side let none of it through: an `egress` rule to pods
-    /// that are isolated for ingress and do not admit the sender, or an `ingress` rule from
-    /// pods that are isolated for egress and may not send. Rules of Cilium and of Calico count
-    /// as well, and so do the policies of every kind on the other side.
+    /// Reports a rule between pods that are named by label on both ends, where the policies on
+    /// the other end block all of it: an `egress` rule to pods that are isolated for ingress
+    /// and do not admit the sender, or an `ingress` rule from pods that are isolated for egress
+    /// and cannot send. Cilium and Calico rules count as well, and so do policies of every
+    /// evaluated kind on the other end.
     ///
     /// ## Why is this bad?
     ///
-    /// A connection needs the egress policies of its source *and* the ingress policies of its
-    /// destination. The rule was written for a connection that cannot be opened: half of it is
-    /// missing, or the other half names other pods.
+    /// A connection needs both the egress policies of its source *and* the ingress policies of
+    /// its destination. Here one half is missing, or it names other pods, so the connection
+    /// that the rule was written for is blocked.
     ///
-    /// Only pods that are among the manifests count, and a rule of which a part works is never
-    /// reported.
+    /// Only pods in the manifests count, and a rule that works in part is never reported.
     ///
     /// ## Example
     ///
@@ -124,15 +123,15 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// No fix by machine: the help says which rule the other side lacks. Whether the flow is
-    /// wanted is for the owner of the other side to say.
+    /// There is no automatic fix: the help shows the rule that the other end lacks. Whether the
+    /// traffic is wanted is up to the owner of the other end.
     pub(super) struct OneSidedFlow {
         name: "one-sided-flow",
-        summary: "a rule promises a flow that the policies of the other end do not allow",
+        summary: "a rule allows traffic that the policies on the other end block",
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "6 of 7 warnings and errors on 82 public repositories, 58 of them in part, judged right",
+        evidence: "6 of 7 warnings and errors on 82 public repositories (58 of them in excerpts) judged right",
         fix: None,
         mutes: &["batch-workload-cut-off", "service-cut-off"],
         since: "0.1.0",

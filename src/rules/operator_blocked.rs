@@ -13,18 +13,18 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, entrance, hyp
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports policies that isolate the pods which an operator makes of an object, such as
-    /// CloudNativePG's instances of a `Cluster`, while no rule admits the operator at the port
-    /// that it connects to.
+    /// Reports policies that isolate pods that an operator creates from a custom resource, such
+    /// as the instances of a CloudNativePG `Cluster`, where no rule admits the operator on the
+    /// port that it uses.
     ///
-    /// It knows CloudNativePG and EDB's build of it, ECK and cass-operator. A rule that lets in
-    /// pods of another namespace, or addresses, at that port is enough, as the operator may be
-    /// installed anywhere.
+    /// It knows CloudNativePG, EDB Postgres for Kubernetes, ECK and cass-operator. Because the
+    /// operator may be installed anywhere, a rule that admits pods of another namespace, or
+    /// addresses, on that port is enough.
     ///
     /// ## Why is this bad?
     ///
-    /// The operator cannot tell how its pods are: a new database never becomes ready, and one
-    /// that runs is neither failed over nor upgraded.
+    /// The operator cannot check the health of its pods: a new database never becomes ready,
+    /// and a running one is neither failed over nor upgraded.
     ///
     /// ## Example
     ///
@@ -71,11 +71,11 @@ declare_rule! {
     /// There is no automatic fix: where the operator runs is not always in the manifests.
     pub(super) struct OperatorBlocked {
         name: "operator-blocked",
-        summary: "policies that keep an operator from the pods that it makes",
+        summary: "policies keep an operator from the pods that it manages",
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Preview,
-        evidence: "no finding on 82 public repositories, 58 of them in part",
+        evidence: "no finding on 82 public repositories (58 of them in excerpts)",
         fix: None,
         mutes: &[],
         since: "0.1.0",

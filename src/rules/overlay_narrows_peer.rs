@@ -7,14 +7,15 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports a peer with a `namespaceSelector` for another namespace to whose `podSelector`
-    /// `commonLabels`, or `labels` with `includeSelectors`, adds a label that no pod there has.
+    /// kustomize adds a label that no pod there has, through `commonLabels` or `labels` with
+    /// `includeSelectors`.
     ///
     /// ## Why is this bad?
     ///
-    /// kustomize adds such labels to every `matchLabels` that it knows, also where a policy speaks of
-    /// the ingress controller or of Prometheus. Their pods come from elsewhere and do not have the
-    /// label, so the peer matches none of them, and the traffic is dropped. The file looks right:
-    /// only the build shows it (kustomize issue 5912).
+    /// kustomize adds such labels to every `matchLabels` that it knows, including those for the
+    /// ingress controller or Prometheus. Their pods come from elsewhere and do not have the
+    /// label, so the peer matches none of them and the traffic is dropped. The file looks
+    /// right; only the build shows the problem (kustomize issue 5912).
     ///
     /// ## Example
     ///
@@ -65,11 +66,12 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: labels without selectors change the selectors of workloads, which
-    /// Kubernetes does not let one change. A `matchExpressions` in the peer is left alone by kustomize.
+    /// There is no automatic fix: `labels` without `includeSelectors` changes the selectors of
+    /// workloads, which are immutable. kustomize does not touch `matchExpressions`, so you can
+    /// use that in the peer.
     pub(super) struct OverlayNarrowsPeer {
         name: "overlay-narrows-peer",
-        summary: "labels of a kustomization that a foreign peer does not have",
+        summary: "a kustomization adds labels to a peer whose pods do not have them",
         category: Category::Selectors,
         severity: Severity::Warning,
         tier: Stable,

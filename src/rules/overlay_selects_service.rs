@@ -6,14 +6,14 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a Service without a selector that gets one by `commonLabels`, or by `labels` with
-    /// `includeSelectors`.
+    /// Reports a Service without a selector that gets one through `commonLabels`, or through
+    /// `labels` with `includeSelectors`.
     ///
     /// ## Why is this bad?
     ///
-    /// A Service without a selector has endpoints that somebody writes by hand, or is a name for
-    /// something outside. With a selector Kubernetes takes over its endpoints, and traffic goes to
-    /// pods that nobody meant.
+    /// A Service without a selector has manually managed endpoints, or is a name for something
+    /// outside the cluster. Once it has a selector, Kubernetes takes over its endpoints, and
+    /// traffic goes to the wrong pods.
     ///
     /// ## Example
     ///
@@ -55,7 +55,7 @@ declare_rule! {
     /// There is no automatic fix: the labels may be meant for other selectors.
     pub(super) struct OverlaySelectsService {
         name: "overlay-selects-service",
-        summary: "labels of a kustomization that become the selector of a Service",
+        summary: "a kustomization adds a selector to a Service that has none",
         category: Category::Selectors,
         severity: Severity::Warning,
         tier: Stable,

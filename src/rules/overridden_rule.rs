@@ -18,22 +18,23 @@ use std::collections::BTreeMap;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports rules that decide nothing, because another one is asked before them:
+    /// Reports rules that decide nothing:
     ///
-    /// - a rule of a `NetworkPolicy` whose connections the Admin tier denies, all of them;
-    /// - a rule of a cluster-wide policy whose connections earlier rules of its tier have
-    ///   decided, all of them;
-    /// - an accepting rule of the Baseline tier for pods that NetworkPolicies isolate, all of
-    ///   them, and whose policies do not allow it.
+    /// - a `NetworkPolicy` rule whose connections the Admin tier denies completely;
+    /// - a rule of a cluster-wide policy whose connections earlier rules of its tier decide
+    ///   completely;
+    /// - an accepting rule of the Baseline tier whose pods are all isolated by NetworkPolicies
+    ///   that do not allow it.
     ///
-    /// The other way round it reports a rule of the Admin tier that accepts every pod on every
-    /// port, where NetworkPolicies deny everything.
+    /// Conversely, it reports an Admin tier rule that accepts every pod on every port where
+    /// NetworkPolicies deny everything.
     ///
     /// ## Why is this bad?
     ///
-    /// The rules of a tier are asked in order, and the first one that matches decides. The
-    /// Admin tier is asked before the NetworkPolicies, and the Baseline tier only where no
-    /// NetworkPolicy selects the pod. A rule that is never asked reads as if it counted.
+    /// The rules of a tier are evaluated in order, and the first one that matches decides. The
+    /// Admin tier comes before NetworkPolicies, and the Baseline tier applies only if no
+    /// NetworkPolicy selects the pod. A rule that is never evaluated still looks as if it
+    /// counted.
     ///
     /// ## Example
     ///
@@ -90,7 +91,7 @@ declare_rule! {
     /// There is no automatic fix: either rule may be the wrong one.
     pub(super) struct OverriddenRule {
         name: "overridden-rule",
-        summary: "a rule that decides nothing, because another one is asked before it",
+        summary: "a rule that decides nothing, because another one is evaluated first",
         category: Category::ClusterWide,
         severity: Severity::Info,
         tier: Stable,
@@ -156,7 +157,7 @@ fn denied_rules<'c>(
             [one] => (one.name(cx), "denies all of it"),
             several => {
                 let count = words::count(several.len(), "rule");
-                (format!("{count} of the Admin tier"), "denies a part of it")
+                (format!("{count} of the Admin tier"), "denies part of it")
             }
         };
         let message = format!("everything this rule allows is denied earlier, by {name}");
@@ -166,7 +167,7 @@ fn denied_rules<'c>(
         let finding = denying.iter().fold(finding, |finding, step| {
             finding.related(step.mark(cx), note)
         });
-        Some(finding.note("the Admin tier is asked before the NetworkPolicies"))
+        Some(finding.note("the Admin tier is evaluated before the NetworkPolicies"))
     };
     rules.filter_map(denied).collect()
 }
@@ -290,8 +291,8 @@ fn useless_accept(cx: &Context<'_>, unjudged: &Unjudged, step: &Step<'_>) -> Opt
     let (subject, other) = blocked_pair(cx, step, subjects)?;
     let policy = *isolating(&subject)?;
     let pods = match subjects.len() {
-        1 => "the only pod that it is about is".to_owned(),
-        count => format!("all {count} workloads that it is about are"),
+        1 => "the only pod that it applies to is".to_owned(),
+        count => format!("all {count} workloads that it applies to are"),
     };
     let message = format!("this rule is never evaluated: {pods} isolated by NetworkPolicies");
     let [subject, other] = [subject, other].map(|id| cx.cluster.workload_name(id));
@@ -301,7 +302,7 @@ fn useless_accept(cx: &Context<'_>, unjudged: &Unjudged, step: &Step<'_>) -> Opt
         .about(cx.cluster_policy_object(step.policy), step.path())
         .related(name.span, format!("isolates `{subject}`"))
         .note(format!(
-            "`{subject}` and `{other}` are kept apart although it accepts them"
+            "`{subject}` and `{other}` cannot connect, although this rule accepts it"
         ));
     Some(finding.help("accept it in the Admin tier, or in the NetworkPolicies"))
 }

@@ -14,20 +14,20 @@ use std::net::{IpAddr, Ipv4Addr};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a Service that sends its traffic to pods of several workloads, some of which a
-    /// policy selects and others not, so that the same caller gets through to one and not to
-    /// the other. One finding for each policy.
+    /// Reports a Service whose pods belong to several workloads of which a policy selects only
+    /// some, so that the same caller reaches one pod and not another. There is one finding per
+    /// policy.
     ///
-    /// Jobs, Helm's hooks and pods that do not listen on the Service's port are no part of it.
-    /// Left alone are headless Services, whose callers choose the pod by themselves, and pods
-    /// that have a Service of their own, if policies let some callers in by that one. Objects
-    /// without a namespace may go to different ones, unless they stand in one directory.
+    /// Jobs, Helm hooks and pods that do not listen on the Service's port are not counted.
+    /// Headless Services, whose clients choose the pod, are not reported. Neither are pods that
+    /// have a Service of their own through which policies admit some callers. Objects without a
+    /// namespace only count together if they are in the same directory.
     ///
     /// ## Why is this bad?
     ///
-    /// A Service picks one of its pods for every connection. A caller whom only some of them
-    /// admit fails now and then, which is hard to find. And where the policy was meant to
-    /// guard the service, the pods that it leaves out are a way around it.
+    /// A Service picks one of its pods for each connection. A caller that only some pods admit
+    /// fails intermittently, which is hard to debug. And if the policy was meant to protect the
+    /// Service, the pods that it leaves out are a way around it.
     ///
     /// ## Example
     ///
@@ -99,8 +99,8 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: the policy may be meant for all pods of the Service, or the
-    /// Service for fewer pods.
+    /// There is no automatic fix: either the policy should select all pods of the Service, or
+    /// the Service fewer pods.
     pub(super) struct PartialServiceMatch {
         name: "partial-service-match",
         summary: "a policy selects only some of the pods behind a Service",
@@ -266,7 +266,7 @@ impl Split {
             format!("this policy selects only some of the pods behind Service `{service}`");
         let caller = match self.caller {
             Caller::Known(caller) => format!("`{}`", name(caller)),
-            Caller::Stranger => "a pod that no policy speaks of".to_owned(),
+            Caller::Stranger => "a pod that no policy mentions".to_owned(),
         };
         cx.policy_finding(self.policy, "spec.podSelector", span, message)
             .label(format!("selects `{}`", name(self.selected)))
@@ -283,7 +283,7 @@ impl Split {
                 self.at.port,
             ))
             .help(format!(
-                "select by what the Service selects by: `{}`",
+                "use the Service's selector: `{}`",
                 self.common_labels(cluster)
             ))
     }

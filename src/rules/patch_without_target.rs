@@ -6,13 +6,13 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a patch of a kustomization whose `target` matches no object.
+    /// Reports a patch whose `target` matches no object of the kustomization.
     ///
     /// ## Why is this bad?
     ///
-    /// kustomize applies such a patch to nothing and says nothing. The change that it describes, which
-    /// may close or open a policy, is not made. `target` takes whole regular expressions: `web` does
-    /// not match `web-1`.
+    /// kustomize silently skips such a patch, so the change that it describes, which may close
+    /// or open a policy, is not made. The fields of `target` are anchored regular expressions:
+    /// `web` does not match `web-1`.
     ///
     /// ## Example
     ///
@@ -56,10 +56,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: which object was meant is for its author to know.
+    /// There is no automatic fix: only the author knows which object was meant.
     pub(super) struct PatchWithoutTarget {
         name: "patch-without-target",
-        summary: "a patch of a kustomization whose target matches nothing",
+        summary: "a kustomization patch whose target matches nothing",
         category: Category::Hygiene,
         severity: Severity::Warning,
         tier: Stable,

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 declare_rule! {
     /// ## What it does
     ///
-    /// Flags policies of a CNI plugin in a cluster whose plugin is another one: by the
-    /// configuration, by what the manifests install, or because the manifests hold policies of
-    /// two plugins, of which one cluster enforces those of one. Once for each kind.
+    /// Reports policies of a CNI plugin in a cluster that uses another one. npcheck knows the
+    /// plugin from the configuration or from what the manifests install. If the manifests hold
+    /// policies of two plugins, only one of them can be in use. There is one finding per kind.
     ///
     /// ## Why is this bad?
     ///
-    /// The API server stores such a policy where its kind is installed, and nobody enforces it:
-    /// the pods that it is about are as open as without it.
+    /// If the CRD is installed, the API server stores the policy, but nothing enforces it: the
+    /// pods are as open as without it.
     ///
     /// ## Example
     ///
@@ -44,10 +44,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: write the policy in the form that the plugin enforces.
+    /// There is no automatic fix: write the policy in a form that your CNI plugin enforces.
     pub(super) struct PolicyOfAnotherCni {
         name: "policy-of-another-cni",
-        summary: "a policy of a CNI plugin that is not in force, so that nobody enforces it",
+        summary: "a policy for a CNI plugin that the cluster does not use",
         category: Category::Plugins,
         severity: Severity::Warning,
         tier: Stable,
@@ -67,7 +67,7 @@ impl Rule for PolicyOfAnotherCni {
         match cx.cluster.enforcement().cni() {
             Some(cni) => {
                 let why = match &cni.evidence {
-                    Evidence::Object { name, .. } => format!("`{name}` tells that"),
+                    Evidence::Object { name, .. } => format!("`{name}` shows that"),
                     Evidence::CommandLine => "the command line says that".to_owned(),
                     _ => "the configuration says that".to_owned(),
                 };
@@ -79,12 +79,12 @@ impl Rule for PolicyOfAnotherCni {
                     let plugin = cni.value.name();
                     let note = format!("{why} the CNI plugin is {plugin}");
                     let message = format!(
-                        "nobody enforces {}: the CNI plugin is {plugin}",
+                        "nothing enforces {}: the CNI plugin is {plugin}",
                         count(&policies)
                     );
                     let finding = describe(cx, &policies, message);
                     let finding = match place {
-                        Some(span) => finding.related(span, format!("tells that it is {plugin}")),
+                        Some(span) => finding.related(span, format!("shows that it is {plugin}")),
                         None => finding.note(note),
                     };
                     cx.report(finding);
@@ -129,7 +129,7 @@ fn two_plugins(cx: &mut Context<'_>) {
         for (_, policies) in by_kind(*most, policies.iter().copied()) {
             let name = most.name();
             let message = format!(
-                "nobody enforces {} where the CNI plugin is {name}",
+                "nothing enforces {} if the CNI plugin is {name}",
                 count(&policies)
             );
             let finding = describe(cx, &policies, message)
@@ -185,7 +185,7 @@ fn describe(
     let finding = cx
         .finding(first.meta.name.span, message)
         .about(first.display(), "metadata.name")
-        .label("the pods that it is about are as open as without it");
+        .label("the pods that it selects are as open as without it");
     if policies.len() == 1 {
         return finding;
     }

@@ -16,27 +16,27 @@ use std::collections::BTreeMap;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a rule or a peer that allows nothing which other rules do not allow to the same
-    /// pods, and a policy that consists of such rules and isolates nobody whom others do not
-    /// isolate.
+    /// Reports a rule or peer that allows nothing beyond what other rules already allow for the
+    /// same pods, and a policy that consists of such rules and isolates no pods that others do
+    /// not isolate.
     ///
-    /// It compares the text of selectors, address blocks and ports, not the pods that there
-    /// are: what it finds stays redundant when pods come and go. Policies of different folders
-    /// are compared only where the inventory is complete, as they may be for other clusters.
-    /// Policies without rules are there to isolate and are never reported. Nor are rules for DNS
-    /// alone that another policy covers: a policy that says itself what its pods need is easier to
-    /// read.
+    /// npcheck compares selectors, address blocks and ports, not the pods that currently exist:
+    /// what it reports stays redundant when pods come and go. Policies in different directories
+    /// are compared only with a complete inventory, because they may belong to other clusters.
+    /// Policies without rules exist to isolate and are never reported. Neither are DNS rules
+    /// that another policy covers: a policy that lists everything that its pods need is easier
+    /// to read.
     ///
-    /// A rule or peer that leaves somebody out (`NotIn`, `DoesNotExist`) is a warning: it was
-    /// meant to keep them out, and the broader one lets them in.
+    /// A rule or peer that excludes something (`NotIn`, `DoesNotExist`) is a warning, because a
+    /// broader rule lets in what it was meant to exclude.
     ///
-    /// Under Cilium its own policies and NetworkPolicies are compared together. Rules for layer 7
-    /// and names of the DNS are left alone, as Cilium does more with them than let them pass.
+    /// With Cilium, its policies and NetworkPolicies are compared together. Layer 7 rules and
+    /// DNS names are not reported, because Cilium does more with them than allow traffic.
     ///
     /// ## Why is this bad?
     ///
-    /// Policies add up. A narrow rule beside a broad one looks like a restriction and is none.
-    /// Who later narrows the broad one, or relies on the narrow one, is misled.
+    /// Policies add up. A narrow rule next to a broad one looks like a restriction but is not
+    /// one. It misleads anybody who later narrows the broad rule or relies on the narrow one.
     ///
     /// ## Example
     ///
@@ -70,12 +70,12 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Safe: the fix deletes the rule or peer. Others allow all of it, whatever pods there are.
-    /// A whole policy is not deleted by itself, nor is the last rule of a list, nor what a
-    /// comment or the policy's name speaks for: there the broader rule may be the mistake.
+    /// Safe: the fix deletes the rule or peer, and others allow all of it, whatever pods there
+    /// are. It never deletes a whole policy, the last rule of a list, or something that a
+    /// comment or the policy's name refers to: there the broader rule may be the mistake.
     pub(super) struct RedundantRule {
         name: "redundant-rule",
-        summary: "a rule allows nothing that other rules do not allow",
+        summary: "a rule that allows nothing beyond what other rules allow",
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
@@ -102,7 +102,7 @@ impl Rule for RedundantRule {
                     None => "there are".to_owned(),
                 };
                 cx.report_limit(format_args!(
-                    "{place} so many rules that are alike that not all were compared"
+                    "{place} too many similar rules to compare all of them"
                 ));
             }
             let mut found = found.redundancies;
@@ -276,11 +276,11 @@ fn describe(
     let (label, help) = match Group::of(first).kind {
         Kind::Policy => (
             "others isolate the same pods and allow all of this",
-            "delete the policy, or narrow the others if it is to restrict something",
+            "delete the policy, or narrow the others if it should restrict something",
         ),
         Kind::Rule | Kind::Peer => (
             "rules add up: a narrower one restricts nothing",
-            "delete it, or narrow the broader one if it is to restrict something",
+            "delete it, or narrow the broader one if it should restrict something",
         ),
     };
     let mut finding = match exclusion {
@@ -306,7 +306,7 @@ fn describe(
     let covers: Vec<_> = covers.filter(|cover| !is_own_rule(first, cover)).collect();
     let effect = match covers.len() {
         1 => "allows all of it",
-        _ => "allows a part of it",
+        _ => "allows part of it",
     };
     for cover in covers.into_iter().take(SHOWN) {
         let mark = mark(cx, cover.rule(program).origin.rule);
@@ -317,7 +317,7 @@ fn describe(
     let edits: Option<Vec<Edit>> = unspoken_for.map(|part| deletions.edit(part)).collect();
     match edits.filter(|edits| !edits.is_empty()) {
         Some(edits) => finding.fix(Fix {
-            title: "delete what adds nothing".to_owned(),
+            title: "delete what is redundant".to_owned(),
             class: FixClass::Safe,
             edits,
         }),

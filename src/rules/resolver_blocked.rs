@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports policies that isolate the pods of the cluster's resolver for ingress, while no
-    /// rule lets other pods ask it on its DNS port.
+    /// Reports policies that isolate the cluster's resolver for ingress, where no rule lets
+    /// other pods reach its DNS port.
     ///
     /// CoreDNS runs in `kube-system` on almost every cluster, whether or not its manifest is
     /// here, and OpenShift's resolver in `openshift-dns`. So a default deny for ingress in that
@@ -24,8 +24,8 @@ declare_rule! {
     ///
     /// ## Why is this bad?
     ///
-    /// The pods of the cluster cannot resolve names any more. Most programs then report
-    /// timeouts of whatever they wanted to reach, and nothing in their own namespace explains
+    /// Pods throughout the cluster can no longer resolve names. Most programs then report
+    /// timeouts for whatever they wanted to reach, and nothing in their own namespace explains
     /// it.
     ///
     /// ## Example
@@ -61,14 +61,14 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: the rule that is missing is often one of a policy of its own.
+    /// There is no automatic fix: the missing rule often belongs in a policy of its own.
     pub(super) struct ResolverBlocked {
         name: "resolver-blocked",
-        summary: "policies that keep pods from the resolver of the cluster",
+        summary: "policies keep pods from the cluster's DNS resolver",
         category: Category::Dns,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "no finding on 82 public repositories, 58 of them in part",
+        evidence: "no finding on 82 public repositories (58 of them in excerpts)",
         fix: None,
         mutes: &[],
         since: "0.1.0",
@@ -308,7 +308,7 @@ fn describe(cx: &Context<'_>, closed: &Guarded) -> Option<Diagnostic> {
     }
     if closed.workload.is_none() {
         finding = finding.note(format!(
-            "the resolver itself is not among the manifests; most clusters run it in `{namespace}`"
+            "the resolver itself is not in the manifests; most clusters run it in `{namespace}`"
         ));
     }
     Some(finding.help(format!(

@@ -17,20 +17,20 @@ use std::collections::BTreeMap;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a port that a `ServiceMonitor`, a `PodMonitor` or a `prometheus.io/scrape`
-    /// annotation says to scrape, on pods that are isolated for ingress and whose policies let
-    /// no scraper in on that port.
+    /// Reports a port that a `ServiceMonitor`, `PodMonitor` or `prometheus.io/scrape`
+    /// annotation says to scrape, on pods that are isolated for ingress, where no policy admits
+    /// a scraper on that port.
     ///
     /// ## Why is this bad?
     ///
-    /// The target is down in Prometheus, the dashboards are empty, and alerts that rest on the
-    /// metrics never fire. The monitor usually stands in the namespace of the application; the
-    /// scraper does not, so "allow the own namespace" does not let it in.
+    /// The target is down in Prometheus, dashboards are empty, and alerts that depend on the
+    /// metrics never fire. The monitor is usually in the application's namespace, but the
+    /// scraper is not, so "allow the same namespace" does not let it in.
     ///
-    /// A peer that could be meant for a scraper that the manifests do not show counts as one: a
-    /// namespace that is not among them, a label that speaks of monitoring, any `ipBlock`. On
-    /// OpenShift, whose monitoring reads no annotations, they count only beside a scraper of
-    /// one's own.
+    /// A peer that could match a scraper that is not in the manifests counts as one: a
+    /// namespace that is not declared, a label that mentions monitoring, or any `ipBlock`.
+    /// OpenShift's own monitoring ignores annotations, so there they count only if the
+    /// manifests have a scraper.
     ///
     /// ## Example
     ///
@@ -102,20 +102,20 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// No fix by machine: where the scraper runs is not always among the manifests. The help
-    /// says what to allow.
+    /// There is no automatic fix: where the scraper runs is not always in the manifests. The
+    /// help says what to allow.
     ///
     /// ## Configuration
     ///
-    /// `monitoring.namespaces` names the namespaces that metrics are scraped from; with it,
-    /// nothing is guessed.
+    /// `monitoring.namespaces` names the namespaces from which metrics are scraped. npcheck
+    /// then does not guess.
     pub(super) struct ScrapeBlocked {
         name: "scrape-blocked",
-        summary: "metrics that a monitor asks for, on a port that no scraper can reach",
+        summary: "Prometheus cannot reach a metrics port that it is told to scrape",
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "1 of 1 warning or error on 82 public repositories, 58 of them in part, judged right",
+        evidence: "1 of 1 warning or error on 82 public repositories (58 of them in excerpts) judged right",
         fix: None,
         mutes: &[],
         since: "0.1.0",
@@ -443,25 +443,24 @@ fn describe(cx: &Context<'_>, cause: &Cause, closed: &[(Entrance<'_>, Vec<Target
     let mut finding = cx
         .finding(first.span, message)
         .about(first.object.clone(), first.path.clone())
-        .label(format!("has port {port} of those pods scraped"));
+        .label(format!("says to scrape port {port} of those pods"));
     finding = entrance.point_out(cluster, finding);
     let mut others: Vec<&str> = targets[1..].iter().map(|it| it.object.as_str()).collect();
     others.dedup();
     others.retain(|other| *other != first.object);
     if !others.is_empty() {
-        finding = finding.note(format!("also asked for by: {}", others.join(", ")));
+        finding = finding.note(format!("also scraped by: {}", others.join(", ")));
     }
     if let Some(others) = entrance::others(cluster, closed.iter().skip(1).map(|(it, _)| it)) {
         let how = match cause {
-            Cause::Policies(_) => "closed by the same policies",
-            Cause::Annotations(_) => "closed as well, in this namespace",
+            Cause::Policies(_) => "blocked by the same policies",
+            Cause::Annotations(_) => "blocked as well, in this namespace",
         };
         finding = finding.note(format!("{how}: {others}"));
     }
     if let Cause::Annotations(_) = cause {
-        finding = finding.note(
-            "no scraper is among the manifests; where nothing reads these annotations, they can go",
-        );
+        finding = finding
+            .note("the manifests have no scraper; if nothing reads these annotations, remove them");
     }
     let namespaces = cx.settings.monitoring_namespaces.first().cloned();
     let operators = &cluster.context_objects().prometheuses;
@@ -474,7 +473,7 @@ fn describe(cx: &Context<'_>, cause: &Cause, closed: &[(Entrance<'_>, Vec<Target
             snippet::namespace_selector(&namespace),
             snippet::port(Protocol::Tcp, port),
         ),
-        None => format!("allow the namespace that metrics are scraped from on TCP {port}"),
+        None => format!("allow TCP {port} from the namespace of the scraper"),
     };
     finding.help(help)
 }

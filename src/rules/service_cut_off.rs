@@ -14,23 +14,25 @@ use std::collections::{BTreeMap, BTreeSet};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a workload whose variables or arguments, those of its init containers too, give
-    /// the address of a Service of the cluster, while policies certainly keep it from every pod
-    /// behind that Service: on the port of the address, else on every port of the Service.
+    /// Reports a workload whose environment variables or arguments, including those of init
+    /// containers, hold the address of a Service of the cluster, where policies are certain to
+    /// block every pod of that Service: on the port in the address, or on every port of the
+    /// Service if there is none.
     ///
-    /// It also reports replicas that cannot reach each other: on a port that a `StatefulSet` has
-    /// behind its headless Service alone, where the policies let nobody in on that port but open
+    /// It also reports replicas that cannot reach each other: a port that a `StatefulSet` only
+    /// exposes through its headless Service, where policies admit nothing on that port but open
     /// others.
     ///
-    /// A word that is only the name of a Service counts as its address where it stands as one:
-    /// `http://db/`, `db:5432`, `nc db 5432`, `db.shop.svc`, `DB_HOST: db`. What stands in a
-    /// ConfigMap that several workloads take whole (`envFrom`) counts only where it leads none
-    /// of them to the Service: most of them need a part of it.
+    /// The bare name of a Service counts where it stands as an address: `http://db/`,
+    /// `db:5432`, `nc db 5432`, `db.shop.svc`, `DB_HOST: db`. If several workloads import a
+    /// whole ConfigMap (`envFrom`), a value counts only if at least one of them can reach the
+    /// Service; usually each of them needs only part of the ConfigMap.
     ///
     /// ## Why is this bad?
     ///
-    /// The configuration says that the connection is needed, and the policies say no. Init
-    /// containers that wait for a Service wait for ever, and clusters of replicas do not form.
+    /// The configuration says that the connection is needed, and the policies block it. Init
+    /// containers that wait for a Service wait forever, and replicated databases do not form a
+    /// cluster.
     ///
     /// ## Example
     ///
@@ -112,10 +114,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: whether the connection is still wanted only the owner knows.
+    /// There is no automatic fix: only the owner knows whether the connection is still wanted.
     pub(super) struct ServiceCutOff {
         name: "service-cut-off",
-        summary: "a workload that policies keep from a Service whose address it is given",
+        summary: "policies keep a workload from a Service that its configuration names",
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
@@ -254,7 +256,7 @@ fn describe(cx: &Context<'_>, service: ServiceId, cut_offs: &[CutOff]) -> Diagno
     let port = format!("{} {}", cut_off.protocol, cut_off.port);
     let message = if cut_off.source == cut_off.destination {
         format!(
-            "the replicas of `{source}` find each other by Service `{service}`, but policies block that traffic on {port}"
+            "the replicas of `{source}` find each other through Service `{service}`, but policies block that traffic on {port}"
         )
     } else {
         let destination = name(cut_off.destination);
@@ -266,7 +268,7 @@ fn describe(cx: &Context<'_>, service: ServiceId, cut_offs: &[CutOff]) -> Diagno
     let finding = cx
         .finding(object.meta.name.span, message)
         .about(source, "")
-        .label("its variables or arguments hold the address");
+        .label("its environment or arguments hold the address");
     let mut finding = cut_off.point_out(cx, finding);
     let others: Vec<String> = cut_offs[1..].iter().map(|it| name(it.source)).collect();
     if !others.is_empty() {

@@ -15,15 +15,15 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports a port number that none of the pods declares, but that a Service in front of
-    /// them has and sends on to another port.
+    /// them maps to another port.
     ///
     /// ## Why is this bad?
     ///
-    /// Policies see a connection after the Service has translated it, at the pod. A rule with
-    /// the Service's port allows a port that nobody listens on, and the one that is used stays
-    /// closed. It looks right, because clients do connect to the Service's port.
+    /// Policies see a connection at the pod, after the Service has been translated. A rule with
+    /// the Service's port opens a port that nothing listens on, and the port in use stays
+    /// closed. The mistake is easy to miss, because clients do connect to the Service's port.
     ///
-    /// Nothing is said where the rule has both numbers, as some CNI plugins look at the
+    /// It is not reported if the rule has both numbers, because some CNI plugins look at the
     /// Service's port as well.
     ///
     /// ## Example
@@ -88,15 +88,15 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Widening: the fix adds the pods' port beside the number that is there, so that nothing
-    /// that worked stops working. Delete the old number when you have looked.
+    /// Widening: the fix adds the pods' port next to the existing one, so that nothing stops
+    /// working. Delete the old number once you have checked it.
     pub(super) struct ServicePortNotPodPort {
         name: "service-port-not-pod-port",
-        summary: "a port of a Service, where the pods behind it listen on another one",
+        summary: "a rule has a Service's port, but the pods listen on another one",
         category: Category::Ports,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "7 of 7 warnings and errors on 82 public repositories, 58 of them in part, judged right; `webhook-blocked` now says three of them",
+        evidence: "7 of 7 warnings and errors on 82 public repositories (58 of them in excerpts) judged right; `webhook-blocked` now says three of them",
         fix: Some(FixClass::Widening),
         mutes: &["batch-workload-cut-off", "service-cut-off"],
         since: "0.1.0",
@@ -259,8 +259,11 @@ fn only_some(
             let finding = cx
                 .policy_finding(id, path, span, message)
                 .with_severity(Severity::Warning)
-                .label("connections to the Service fail when they come to those pods")
-                .related(port.span, "a name, which is another number on other pods")
+                .label("connections to the Service fail when they reach those pods")
+                .related(
+                    port.span,
+                    "a named port, with different numbers on different pods",
+                )
                 .help(format!("write the name of the port, or add {pod_port}"));
             Some(finding)
         })
@@ -286,10 +289,10 @@ fn describe(
     );
     let mut finding = cx
         .policy_finding(id, path, span, message)
-        .label("policies see the port of the pods, not of the Service")
+        .label("policies see the pods' port, not the Service's")
         .related(
             first.service_port.span,
-            format!("`{service}` sends {number} on to {}", first.pod_port),
+            format!("`{service}` maps {number} to {}", first.pod_port),
         );
     let mut others: Vec<String> = found[1..]
         .iter()

@@ -13,18 +13,18 @@ use std::collections::BTreeMap;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports pods that get a container injected, by Vault, Istio, Linkerd or Dapr, while their
-    /// policies let it reach its control plane on none of its ports.
+    /// Reports pods that get a container injected by Vault, Istio, Linkerd or Dapr, where their
+    /// policies block every port of its control plane.
     ///
-    /// Only policies of the kind `NetworkPolicy` are looked into. A rule that opens such a port
-    /// to an address, or to pods of another namespace, is enough, as the control plane may be
-    /// anywhere.
+    /// Only policies of kind `NetworkPolicy` are evaluated. Because the control plane may run
+    /// anywhere, a rule that opens such a port to an address, or to pods of another namespace,
+    /// is enough.
     ///
     /// ## Why is this bad?
     ///
-    /// The injected container is in no manifest, so nobody thinks of it when egress is closed.
-    /// Its pods then do not start: they wait for secrets or for the configuration of the proxy,
-    /// and nothing in the message points at a policy.
+    /// The injected container is not in any manifest, so it is easy to forget when egress is
+    /// closed. The pods then do not start: they wait for secrets or for proxy configuration,
+    /// and no message mentions a policy.
     ///
     /// ## Example
     ///
@@ -81,11 +81,11 @@ declare_rule! {
     /// There is no automatic fix: where the control plane runs is not in the manifests.
     pub(super) struct SidecarCutOff {
         name: "sidecar-cut-off",
-        summary: "policies that keep an injected container from its control plane",
+        summary: "policies keep an injected sidecar from its control plane",
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Preview,
-        evidence: "1 warning on 82 public repositories, 58 of them in part, which may be wrong: HTTPS to any address is open",
+        evidence: "1 warning on 82 public repositories (58 of them in excerpts), which may be wrong: HTTPS to any address is open",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -10,18 +10,18 @@ use std::collections::BTreeSet;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a rule with a block of all addresses of one family, `0.0.0.0/0` or `::/0`, and
-    /// no block of the other one, as an info; and a rule with both, of which only one has
+    /// Reports, as an info, a rule with a block for all addresses of one family, `0.0.0.0/0` or
+    /// `::/0`, and no block of the other. Also reports a rule with both of which only one has
     /// exceptions.
     ///
-    /// It speaks where the cluster is known to have both families: by a dual-stack Service, by
-    /// the ranges of its pods, or by the configuration. Most clusters have only one.
+    /// It is reported only if the cluster is known to be dual-stack: by a Service, by its pod
+    /// ranges, or by the configuration. Most clusters have only one family.
     ///
     /// ## Why is this bad?
     ///
-    /// The families never mix: `0.0.0.0/0` holds no IPv6 address. In a cluster that speaks
-    /// both, connections fail or not by the address that a name happens to be resolved to, and
-    /// an exception of private ranges is worth nothing if the other family has none.
+    /// `0.0.0.0/0` does not include any IPv6 address. In a dual-stack cluster, connections then
+    /// succeed or fail depending on which address a name resolves to, and an exception for
+    /// private ranges is worthless if the other family has none.
     ///
     /// ## Example
     ///
@@ -63,9 +63,9 @@ declare_rule! {
     ///
     /// ## Configuration
     ///
-    /// `cluster: {ipFamilies: [IPv4, IPv6]}` tells that the cluster has both, and
-    /// `ipFamilies: [IPv4]` that it has one. Where neither the configuration nor a Service tells,
-    /// the rule speaks if it is named: `rules: {single-stack-cidr: warning}`.
+    /// `cluster: {ipFamilies: [IPv4, IPv6]}` says that the cluster is dual-stack, `ipFamilies:
+    /// [IPv4]` that it is not. If neither the configuration nor a Service says so, name the
+    /// rule to turn it on: `rules: {single-stack-cidr: warning}`.
     ///
     /// ## Fix safety
     ///
@@ -73,7 +73,7 @@ declare_rule! {
     /// where the block has exceptions.
     pub(super) struct SingleStackCidr {
         name: "single-stack-cidr",
-        summary: "a rule for all addresses of one family and none of the other",
+        summary: "a rule for all addresses of one IP family and none of the other",
         category: Category::Addresses,
         severity: Severity::Warning,
         tier: Stable,
@@ -164,14 +164,14 @@ fn check_other_family(
     let block = peer.ip_block.get()?;
     let (own, missing) = (own.name(), other.everything());
     let message = format!(
-        "this rule is for every {own} address and for no {}",
+        "this rule covers every {own} address and no {} address",
         other.name()
     );
     let finding = cx
         .policy_finding(id, place.path(), block.cidr.span, message)
         .with_severity(Severity::Info)
-        .label(format!("`{whole}` holds no {} address", other.name()))
-        .help(format!("add `{missing}` if it is meant, too"));
+        .label(format!("`{whole}` includes no {} address", other.name()))
+        .help(format!("add `{missing}` if that is meant too"));
     if !block.except.items().is_empty() {
         return Some(finding);
     }
@@ -206,7 +206,7 @@ fn check_exceptions(
     Some(
         cx.policy_finding(id, path, bare.cidr.span, message)
             .related(narrowed.span, "the other family's exceptions")
-            .help(format!("except the {family} ranges that answer to these")),
+            .help(format!("exclude the corresponding {family} ranges")),
     )
 }
 

@@ -13,19 +13,19 @@ use std::net::{IpAddr, Ipv4Addr};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports an `ingress` rule that admits some public addresses by `ipBlock` to pods that are
-    /// reached from outside only through a `LoadBalancer` or `NodePort` Service whose
-    /// `externalTrafficPolicy` is not `Local`, or through an Ingress or a route.
+    /// Reports an `ingress` rule with an `ipBlock` of public addresses for pods that are only
+    /// reached through a `LoadBalancer` or `NodePort` Service whose `externalTrafficPolicy` is
+    /// not `Local`, or through an Ingress or a route.
     ///
     /// ## Why is this bad?
     ///
-    /// By default the node that takes the connection sends it on with its own address as the
-    /// source; an ingress controller opens a connection of its own. The pods never see the
-    /// client's address, so the rule matches nobody. The other way round it is worse: who then
-    /// admits the nodes admits everybody.
+    /// By default, the node that accepts the connection forwards it with its own source
+    /// address, and an ingress controller opens a new connection. The pods never see the
+    /// client's address, so the rule matches nobody. The reverse is worse: if you then admit
+    /// the nodes, you admit everybody.
     ///
-    /// Ranges that are private, that hold everything, or that a load balancer is known to send
-    /// from, are never reported.
+    /// Private ranges, blocks that cover everything, and ranges that a load balancer is known
+    /// to use are never reported.
     ///
     /// ## Example
     ///
@@ -88,12 +88,12 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// No fix by machine: `externalTrafficPolicy: Local` changes how the load balancer spreads
-    /// traffic, and behind an ingress controller the list of addresses belongs to the
+    /// There is no automatic fix: `externalTrafficPolicy: Local` changes how the load balancer
+    /// spreads traffic, and behind an ingress controller the allowlist belongs in the
     /// controller.
     pub(super) struct SnatSourceCidr {
         name: "snat-source-cidr",
-        summary: "clients' addresses in a rule for pods that see only nodes or a controller",
+        summary: "a rule for client addresses that the pods never see",
         category: Category::Addresses,
         severity: Severity::Warning,
         tier: Stable,
@@ -225,7 +225,7 @@ fn describe(
     let path = format!("{}.ipBlock.cidr", place.path());
     let finding = cx
         .policy_finding(id, path, block.cidr.span, message)
-        .label("matches nobody who comes from outside");
+        .label("matches no client from outside");
     match exposure {
         Exposure::Service(service) => {
             let service = &cluster.service(service).object;
@@ -234,10 +234,9 @@ fn describe(
                 ServiceType::NodePort => "NodePort",
                 ServiceType::ClusterIp | ServiceType::ExternalName => "externalIPs",
             };
-            let note = format!("`{kind}`: nodes put their own address in place of the client's");
+            let note = format!("`{kind}`: nodes replace the client's address with their own");
             finding.related(service.meta.name.span, note).help(format!(
-                "set `externalTrafficPolicy: Local` on Service `{}`, or restrict it by \
-                     `loadBalancerSourceRanges`",
+                "set `externalTrafficPolicy: Local` on Service `{}`, or restrict it with `loadBalancerSourceRanges`",
                 service.meta.name
             ))
         }

@@ -13,22 +13,22 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, platform
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports two neighbouring rules, one with peers and no `ports`, one with `ports` and no
-    /// peers, that were probably meant to be one rule with both.
+    /// Reports two neighbouring rules, one with peers but no `ports` and one with `ports` but
+    /// no peers, that were probably meant to be one rule with both.
     ///
     /// ## Why is this bad?
     ///
-    /// Rules are alternatives. Two rules admit the peers on every port, and everybody on those
-    /// ports; one rule admits the peers on those ports. The hyphen before `ports` makes the
-    /// difference, and every test of the intended traffic still passes.
+    /// Rules are alternatives. The two rules admit the peers on every port, and everybody on
+    /// those ports; a single rule admits only the peers, on only those ports. The difference is
+    /// the hyphen before `ports`, and tests of the intended traffic still pass.
     ///
-    /// The finding weighs evidence: whether the policy has other rules, what a comment between
-    /// the two says, whether the port is one that is opened to everybody on purpose. It is
-    /// silent where a load balancer, a node port or the API server has to reach the port, and
-    /// a rule for DNS ports alone is a common way to write "any resolver".
+    /// npcheck weighs the evidence: whether the policy has other rules, what a comment between
+    /// the two says, and whether the port is often opened to everybody on purpose. It is silent
+    /// if a load balancer, a node port or the API server must reach the port, and for DNS
+    /// ports, because a rule with only those is a common way to write "any resolver".
     ///
-    /// An info tells of `ports` that stand only in the last of several rules with peers of one
-    /// kind: the others are for every port.
+    /// If only the last of several rules with similar peers has `ports`, an info points out
+    /// that the others allow every port.
     ///
     /// ## Example
     ///
@@ -62,11 +62,11 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Narrowing, always: the one rule allows nothing that the two did not. Callers that nobody
-    /// wrote down lose their access.
+    /// Always narrowing: one rule allows nothing that the two rules did not. Callers that
+    /// relied on the wider rules lose access.
     pub(super) struct SplitRule {
         name: "split-rule",
-        summary: "a hyphen makes two rules of peers and ports that were probably meant as one",
+        summary: "a hyphen splits one rule into a rule with only peers and a rule with only ports",
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Stable,
@@ -264,13 +264,13 @@ fn report(cx: &mut Context<'_>, id: PolicyId, pair: &Pair<'_>, index: usize) {
     let (field, peers_field) = (pair.direction.field(), pair.direction.peers_field());
     let has_ports = !pair.with_ports.ports.items().is_empty();
     let everybody = match (pair.direction, has_ports) {
-        (Direction::Ingress, true) => "everybody may connect on these ports",
-        (Direction::Ingress, false) => "everybody may connect on every port",
+        (Direction::Ingress, true) => "everybody can connect on these ports",
+        (Direction::Ingress, false) => "everybody can connect on every port",
         (Direction::Egress, true) => "every destination is open on these ports",
         (Direction::Egress, false) => "every destination is open on every port",
     };
     let peers = match pair.direction {
-        Direction::Ingress => "these peers may connect on every port",
+        Direction::Ingress => "these peers can connect on every port",
         Direction::Egress => "these destinations are open on every port",
     };
     let underlined = Item::from(pair.second).mark(cx.sources);
@@ -370,7 +370,7 @@ fn report_run(cx: &mut Context<'_>, id: PolicyId, direction: Direction, run: &Ru
     let (index, last) = run.last;
     let key = last.ports.key().unwrap_or(last.span);
     let message = format!(
-        "`ports` is a part of the last rule only: the {} rules above it are for every port",
+        "`ports` belongs to the last rule only: the {} rules above it allow every port",
         run.open.len()
     );
     let mut finding = cx

@@ -6,14 +6,15 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a value that Flux's `postBuild` variables turn from a text into a number, a boolean or
-    /// nothing.
+    /// Reports a value that Flux `postBuild` variables turn from a string into a number, a
+    /// boolean or null.
     ///
     /// ## Why is this bad?
     ///
-    /// Flux writes an object out again before it fills in variables, and drops the quotes around
-    /// `"${PORT}"` on the way. A label or an annotation must be a text, so the API server rejects
-    /// `"${VERSION}"` once it becomes `1.20`. Where a number is meant, nothing is wrong.
+    /// Flux serialises objects before it substitutes variables, and drops the quotes around
+    /// `"${PORT}"` in the process. Labels and annotations must be strings, so the API server
+    /// rejects `"${VERSION}"` once it becomes `1.20`. If a number is expected, nothing is
+    /// wrong.
     ///
     /// ## Example
     ///
@@ -63,14 +64,14 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: the variable is used in other places, too.
+    /// There is no automatic fix: the variable may be used elsewhere.
     pub(super) struct SubstitutionChangesType {
         name: "substitution-changes-type",
-        summary: "a Flux variable that turns a text into something else",
+        summary: "a Flux variable that turns a string into another type",
         category: Category::Text,
         severity: Severity::Info,
         tier: Stable,
-        evidence: "decided as Flux writes objects",
+        evidence: "based on how Flux writes objects",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -10,15 +10,15 @@ use std::collections::BTreeMap;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a policy that neither a comment nor an annotation explains. Licences, what
-    /// tools write and what is meant for tools is no comment of that kind.
+    /// Reports a policy that neither a comment nor an annotation explains. Licence headers,
+    /// generated comments and tool directives do not count.
     ///
     /// The rule is off by default.
     ///
     /// ## Why is this bad?
     ///
-    /// A policy says who may talk, and never why. Whoever has to change it in two years would
-    /// like to know.
+    /// A policy says what is allowed, but not why. Whoever has to change it in two years will
+    /// want to know.
     ///
     /// ## Example
     ///
@@ -50,15 +50,15 @@ declare_rule! {
     ///
     /// ## Configuration
     ///
-    /// Turn it on with `rules: {undocumented-policy: info}`. With `descriptionKeys: [owner]` a
-    /// policy has to carry one of these annotations, and no comment takes their place.
+    /// Turn it on with `rules: {undocumented-policy: info}`. With `descriptionKeys: [owner]`,
+    /// every policy must have one of these annotations, and a comment does not count.
     ///
     /// ## Fix safety
     ///
     /// There is no automatic fix: only the author knows.
     pub(super) struct UndocumentedPolicy {
         name: "undocumented-policy",
-        summary: "a policy that neither a comment nor an annotation explains",
+        summary: "a policy without a comment or annotation that explains it",
         category: Category::Hygiene,
         severity: Severity::Info,
         tier: Stable,

@@ -6,15 +6,15 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a field of a policy that the API does not have at any place, with the name that
-    /// was probably meant.
+    /// Reports a field that the API does not have anywhere in a policy, and suggests the name
+    /// that was probably meant.
     ///
     /// ## Why is this bad?
     ///
-    /// An API server that validates strictly refuses the object. A lenient one drops the field
-    /// and enforces the rest: `policyType: [Egress]` isolates nothing for egress.
+    /// With strict validation, the API server rejects the object. Without it, the field is
+    /// dropped and the rest is enforced: `policyType: [Egress]` isolates nothing for egress.
     ///
-    /// Keys that start with `x-` or `.`, which hold anchors, are left alone.
+    /// Keys that start with `x-` or `.`, which are used for YAML anchors, are not reported.
     ///
     /// ## Example
     ///
@@ -44,8 +44,9 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// A field that differs from a known one by a letter or two is renamed. What that opens or
-    /// closes depends on the field, and is worked out before anything is written.
+    /// The fix renames a field that is one or two letters away from a known one. What that
+    /// opens or closes depends on the field, and npcheck works it out before it writes
+    /// anything.
     pub(super) struct UnknownField {
         name: "unknown-field",
         summary: "a field that the API does not have",

@@ -13,15 +13,15 @@ use crate::source::Span;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a named port that no container of the destination has: of the policy's own pods
-    /// for `ingress`, of the peer's pods for `egress`. Also a named port in an `egress` rule
-    /// whose peers are all addresses.
+    /// Reports a named port that no container of the destination has: of the selected pods for
+    /// `ingress`, of the peer's pods for `egress`. Also reports a named port in an `egress`
+    /// rule whose peers are all addresses.
     ///
     /// ## Why is this bad?
     ///
-    /// A name is looked up among the `ports` of the destination's containers, with the protocol
-    /// of the rule. Where nobody has it, the rule allows nothing. The name of a Service's port
-    /// does not count, and an address has no names at all.
+    /// A port name is looked up in the `ports` of the destination's containers, with the rule's
+    /// protocol. If no container has it, the rule allows nothing. The name of a Service's port
+    /// does not count, and addresses have no port names at all.
     ///
     /// ## Example
     ///
@@ -71,11 +71,11 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// No fix by machine: the rule may have the wrong name, or the container may lack one. The
-    /// help names what the pods do have.
+    /// There is no automatic fix: the rule may have the wrong name, or the container may lack
+    /// it. The help lists the names that the pods have.
     pub(super) struct UnknownNamedPort {
         name: "unknown-named-port",
-        summary: "a named port that no container of the destination has",
+        summary: "a named port that no destination container has",
         category: Category::Ports,
         severity: Severity::Error,
         tier: Stable,
@@ -150,13 +150,13 @@ impl Named<'_> {
         if self.direction == Direction::Egress && !peers.is_empty() && peers.iter().all(is_address)
         {
             let message = format!(
-                "a named port means nothing for an address, so `{}` allows nothing",
+                "addresses have no named ports, so `{}` allows nothing",
                 self.name
             );
             let finding = cx
                 .policy_finding(self.id, self.path.clone(), self.span, message)
                 .with_severity(Severity::Warning)
-                .label("names are looked up among the ports of pods")
+                .label("names are looked up in the ports of pods")
                 .help("write the number");
             return Some(finding);
         }
@@ -206,10 +206,7 @@ impl Named<'_> {
         let cluster = cx.cluster;
         let whose = match destinations {
             [one] => format!("`{}`", cluster.workload_name(*one)),
-            several => format!(
-                "the {} workloads that it could be looked up at",
-                several.len()
-            ),
+            several => format!("the {} possible destinations", several.len()),
         };
         let protocol = self.entry.protocol_or_default();
         let message = format!(
@@ -230,7 +227,7 @@ impl Named<'_> {
         let mut finding = cx
             .policy_finding(self.id, self.path.clone(), self.span, message)
             .with_severity(severity)
-            .label("means no port, so it allows nothing");
+            .label("matches no port, so it allows nothing");
         let ports = || {
             destinations
                 .iter()

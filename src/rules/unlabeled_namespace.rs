@@ -11,24 +11,24 @@ use std::collections::HashSet;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a `namespaceSelector` that asks for a label which no known namespace has,
-    /// where the value is the name of a namespace (`name: frontend`).
+    /// Reports a `namespaceSelector` that asks for a label that no known namespace has and
+    /// whose value is the name of a namespace (`name: frontend`).
     ///
     /// ## Why is this bad?
     ///
-    /// A namespace's name is not a label. `name: frontend` matches only if somebody has put
-    /// that label on the namespace; without it the rule allows nothing, and connections time
-    /// out without a message. Since Kubernetes 1.21 every namespace carries
-    /// `kubernetes.io/metadata.name` with its name, and nobody can change or forget it.
+    /// A namespace's name is not a label. `name: frontend` only matches if somebody put that
+    /// label on the namespace. Without it, the rule allows nothing, and connections time out.
+    /// Since Kubernetes 1.21, every namespace has the label `kubernetes.io/metadata.name` with
+    /// its name, which nobody can change.
     ///
-    /// Where another peer of the same rule selects the namespace, nothing is lost: that is a
+    /// If another peer of the same rule selects the namespace, nothing is lost, so it is an
     /// info.
     ///
     /// Labels that platforms are known to set (OpenShift's policy groups, Rancher's projects)
-    /// are left alone.
+    /// are not reported.
     ///
-    /// A label that pods have (`app: prometheus`) and no known namespace is reported as well:
-    /// a `namespaceSelector` does not look at pods.
+    /// A label that pods have (`app: prometheus`) but no known namespace has is reported too: a
+    /// `namespaceSelector` does not look at pod labels.
     ///
     /// ## Example
     ///
@@ -76,15 +76,14 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Widening: the rule starts to match. The other way is to put the label on the
-    /// namespace.
+    /// Widening: the rule starts to match. Alternatively, put the label on the namespace.
     pub(super) struct UnlabeledNamespace {
         name: "unlabeled-namespace",
-        summary: "a selector wants a label that the namespace does not have",
+        summary: "a `namespaceSelector` asks for a label that the namespace does not have",
         category: Category::Selectors,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "55 of 57 warnings and errors on 82 public repositories, 58 of them in part, judged right; the others are tests that label their namespaces",
+        evidence: "55 of 57 warnings and errors on 82 public repositories (58 of them in excerpts) judged right; the others are tests that label their namespaces",
         fix: Some(FixClass::Widening),
         mutes: &[
             "unmatched-namespace-selector",
@@ -260,7 +259,7 @@ fn dead(
         .label("matches no namespace, so this peer allows nothing")
         .help("delete this peer");
     if let Some(selector) = other.namespace_selector.get() {
-        let selects = format!("selects `{value}` all the same");
+        let selects = format!("selects `{value}` anyway");
         finding = finding.related(selector.requirements_span(), selects);
     }
     finding

@@ -13,20 +13,20 @@ use std::collections::BTreeMap;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a `namespaceSelector` that matches no namespace, where all namespaces are known:
-    /// with `--complete`, with `inventory: complete` in `npcheck.yaml`, or on the dump of a
-    /// cluster. Elsewhere other repositories make namespaces too, so that it speaks only where
-    /// a label of a declared namespace differs by its form or a letter.
+    /// Reports a `namespaceSelector` that matches no namespace if all namespaces are known:
+    /// with `--complete`, with `inventory: complete` in `npcheck.yaml`, or for a cluster dump.
+    /// Otherwise namespaces may be defined elsewhere, and it is reported only if it is a near
+    /// miss of a declared namespace's label.
     ///
-    /// So are the names and labels of namespaces that rules of Cilium ask for, where a declared
-    /// namespace differs by its form or a letter.
+    /// Near misses of declared namespaces are also reported for namespace names and labels in
+    /// Cilium rules.
     ///
-    /// One finding stands for every place of the same selector. Namespaces and labels that
-    /// platforms are known to make are never called missing.
+    /// There is one finding for all uses of the same selector. Namespaces and labels that
+    /// platforms are known to create are never reported as missing.
     ///
     /// ## Why is this bad?
     ///
-    /// The peer matches nobody. Where it was meant to let somebody in, nobody comes in.
+    /// The peer matches nobody, so it lets nobody in.
     ///
     /// ## Example
     ///
@@ -66,16 +66,16 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Widening: where a label is nearly right, the fix takes it from the namespace, so that the
-    /// peer starts to match.
+    /// Widening: if a label is nearly right, the fix takes it from the namespace, and the peer
+    /// starts to match.
     ///
     /// ## Configuration
     ///
-    /// `namespaceLabels` in `npcheck.yaml` names labels that your platform adds to namespaces;
-    /// selectors that ask for them are left alone.
+    /// `namespaceLabels` in `npcheck.yaml` lists labels that your platform adds to namespaces;
+    /// selectors that ask for them are not reported.
     pub(super) struct UnmatchedNamespaceSelector {
         name: "unmatched-namespace-selector",
-        summary: "a `namespaceSelector` matches no namespace",
+        summary: "a `namespaceSelector` that matches no namespace",
         category: Category::Selectors,
         severity: Severity::Warning,
         tier: Stable,

@@ -14,18 +14,18 @@ use crate::source::Edit;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a peer whose `podSelector` matches no pod of the namespaces that the peer
-    /// selects, and what it was probably meant for: pods whose label differs by its form, its
-    /// key or a letter, that have the label as an annotation, that lack one label of several,
-    /// or that are in another namespace.
+    /// Reports a peer whose `podSelector` matches no pods in the namespaces that the peer
+    /// selects, and suggests what was probably meant: pods with a similar label key or value,
+    /// pods that have the label as an annotation, pods that lack just one of several labels, or
+    /// pods in another namespace.
     ///
     /// ## Why is this bad?
     ///
-    /// The peer allows nothing. Whoever was meant gets a timeout without a message.
+    /// The peer allows nothing. Whoever was meant to connect just times out.
     ///
-    /// Manifests on disk rarely hold every pod. So without `--complete` a plain absence is
-    /// reported only in a namespace that is fully declared: its `Namespace` is there, and
-    /// everything else that its policies and Services select.
+    /// Manifests rarely contain every pod. So without `--complete`, plain absence is reported
+    /// only for a fully declared namespace: one whose `Namespace` object is in the manifests,
+    /// along with everything else that its policies and Services select.
     ///
     /// ## Example
     ///
@@ -74,7 +74,7 @@ declare_rule! {
     /// Widening: the peer starts to match.
     pub(super) struct UnmatchedPeerSelector {
         name: "unmatched-peer-selector",
-        summary: "a peer's `podSelector` matches no pod, so the peer allows nothing",
+        summary: "a peer's `podSelector` matches no pods, so the peer allows nothing",
         category: Category::Selectors,
         severity: Severity::Error,
         tier: Stable,
@@ -258,8 +258,7 @@ fn judge(cx: &Context<'_>, peer: &PodPeer<'_>) -> Option<Diagnostic> {
             };
             namespaces.iter().all(is_declared).then(|| {
                 finding.with_severity(Severity::Warning).note(
-                    "the namespace is declared, and whatever else its policies and Services \
-                     select is there",
+                    "the namespace is declared, and everything else that its policies and Services select is there",
                 )
             })
         }
@@ -299,8 +298,8 @@ fn of_idle_value(
     let (message, label, title, class) = match rules_out {
         true => (
             format!("`{key} notin ({value})` excludes nobody: no pod has `{key}={value}`"),
-            "nobody has this value, so that everybody gets through",
-            format!("rule out `{meant}`"),
+            "no pod has this value, so everybody gets through",
+            format!("exclude `{meant}`"),
             FixClass::Narrowing,
         ),
         false => (

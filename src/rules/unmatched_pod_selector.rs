@@ -12,21 +12,19 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, pl
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a policy whose `podSelector` matches no pod of its namespace, and what it was
-    /// probably meant for: pods whose label differs by its form, its key or a letter, that have
-    /// the label as an annotation, that lack one label of several, or that are in another
-    /// namespace.
+    /// Reports a policy whose `podSelector` matches no pods of its namespace, and suggests what
+    /// was probably meant: pods with a similar label key or value, pods that have the label as
+    /// an annotation, pods that lack just one of several labels, or pods in another namespace.
     ///
     /// ## Why is this bad?
     ///
-    /// The policy does nothing. The pods that it was written for are not isolated, and
-    /// everything is allowed; nothing ever says so.
+    /// The policy does nothing. The pods that it was written for are not isolated, everything
+    /// is allowed, and nothing ever tells you.
     ///
-    /// Manifests on disk rarely hold every pod: operators and other repositories make the
-    /// rest. So without `--complete` only a near miss is an error, and a plain absence is a
-    /// info, made only where the policy names a namespace that has other workloads. Where a
-    /// Service, a chart or an object of an operator speaks of such pods, neither is made.
-    /// Labels that only controllers set are left alone.
+    /// Manifests rarely contain every pod: operators and other repositories create the rest. So
+    /// without `--complete`, only a near miss is an error. Plain absence is an info, and only
+    /// if the policy's namespace has other workloads and no Service, chart or operator object
+    /// suggests that such pods exist. Labels that only controllers set are not reported.
     ///
     /// ## Example
     ///
@@ -68,11 +66,11 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Narrowing: the policy starts to isolate the pods that it then selects. Where other
-    /// policies isolate them already, it is widening, as its rules come to count.
+    /// Narrowing: the policy starts to isolate the pods that it then selects. If other policies
+    /// already isolate them, it is widening, because its rules take effect.
     pub(super) struct UnmatchedPodSelector {
         name: "unmatched-pod-selector",
-        summary: "the policy's `podSelector` matches no pod, so the policy does nothing",
+        summary: "the policy's `podSelector` matches no pods, so the policy does nothing",
         category: Category::Selectors,
         severity: Severity::Error,
         tier: Stable,
@@ -189,11 +187,10 @@ fn check(cx: &Context<'_>, subject: &Subject<'_>) -> Option<Diagnostic> {
         let finding = finding
             .with_severity(Severity::Warning)
             .label(format!("{} is in `{home}`", pods.name))
-            .help("a policy is for the pods of its own namespace");
+            .help("a policy only applies to pods of its own namespace");
         return Some(match pods.is_on_host_network {
-            true => finding.note(
-                "it is on the network of its node, so a policy there would not apply to it either",
-            ),
+            true => finding
+                .note("it is on the host network, so a policy there would not apply to it either"),
             false => finding,
         });
     }
@@ -217,7 +214,7 @@ fn check(cx: &Context<'_>, subject: &Subject<'_>) -> Option<Diagnostic> {
         finding
             .label(none)
             .with_severity(Severity::Info)
-            .note("pods that other repositories or operators make are not known to npcheck")
+            .note("npcheck does not know the pods that operators or other repositories create")
     })
 }
 
@@ -250,8 +247,7 @@ fn point_out(
     if let Mismatch::Elsewhere { namespace, .. } = mismatch {
         let home = &cluster.namespace(namespace).name;
         let help = format!(
-            "a policy is for the pods of its own namespace: move it to `{home}`, or select pods of \
-             `{}`",
+            "a policy only applies to pods of its own namespace: move it to `{home}`, or select pods of `{}`",
             cluster.namespace(subject.namespace).name
         );
         return mismatch.point_out(cx, finding, None).help(help);

@@ -9,17 +9,18 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 declare_rule! {
     /// ## What it does
     ///
-    /// Infos on workloads that no policy isolates, by direction, in one info for a
-    /// namespace. Where the namespace has no default deny, `no-default-deny` says it for all of
-    /// them; what remains are workloads that a default deny leaves out by its selector.
+    /// Reports, as one info per namespace, workloads that no policy isolates in a direction. If
+    /// the namespace has no default deny, `no-default-deny` covers all of them, so this rule
+    /// reports workloads that the selector of a default deny leaves out.
     ///
-    /// Pods on the host network are left alone, as no policy sees them. Egress is looked at
-    /// where some policy of the namespace cares about it, and where the inventory is complete.
+    /// Pods on the host network are not reported, because policies do not apply to them. Egress
+    /// is only considered if some policy of the namespace does so, and with a complete
+    /// inventory.
     ///
     /// ## Why is this bad?
     ///
-    /// Kubernetes allows what no policy selects: everybody may connect to the workload, or it
-    /// may connect to everybody.
+    /// Kubernetes allows everything that no policy restricts: anybody can connect to the
+    /// workload, or it can connect to anybody.
     ///
     /// ## Example
     ///
@@ -63,7 +64,7 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: who may connect, only the author knows.
+    /// There is no automatic fix: only the author knows who should be able to connect.
     pub(super) struct UnprotectedWorkload {
         name: "unprotected-workload",
         summary: "workloads that no policy isolates",
@@ -111,8 +112,8 @@ fn report(cx: &mut Context<'_>, coverage: &Coverage, direction: Direction, open:
         coverage.anchor
     };
     let (verb, effect) = match direction {
-        Direction::Ingress => ("accepts", "everybody may connect"),
-        Direction::Egress => ("opens", "it may connect to everybody"),
+        Direction::Ingress => ("accepts", "everybody can connect"),
+        Direction::Egress => ("opens", "it can connect to everybody"),
     };
     let message = match open.len() {
         1 => format!(
@@ -121,7 +122,7 @@ fn report(cx: &mut Context<'_>, coverage: &Coverage, direction: Direction, open:
             direction.field()
         ),
         count => format!(
-            "{count} workloads are isolated by no policy for {}",
+            "no policy isolates {count} workloads for {}",
             direction.field()
         ),
     };

@@ -6,13 +6,13 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports, once for each directory, a policy in a file that stands among kustomizations, or in a
-    /// tree that Flux or Argo CD applies, and that none of them takes.
+    /// Reports, once per directory, a policy in a file that is next to kustomizations, or in a
+    /// tree that Flux or Argo CD applies, but that none of them includes.
     ///
     /// ## Why is this bad?
     ///
-    /// The policy stands in the repository, was reviewed, and is not in any cluster. npcheck does not
-    /// count it as one that is in force.
+    /// The policy is in the repository and passed review, but it is not in any cluster. npcheck
+    /// treats it as not applied.
     ///
     /// ## Example
     ///

@@ -9,20 +9,22 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, service_ports
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports an ingress rule whose ports no container of the selected pods declares, while all
-    /// of these pods declare other ports.
+    /// Reports an ingress rule whose ports no container of the selected pods declares, although
+    /// all of these pods declare other ports.
     ///
-    /// A port counts as served if a Service leads to it, if an argument, a variable or an
-    /// annotation of the pods names its number, and if the pods declare it for another protocol,
-    /// which is what `implicit-protocol` tells of. A Service's port is `service-port-not-pod-port`'s.
-    /// An error where the number is that of the pods of one other workload of the namespace:
-    /// then the rule is in the wrong policy, or the policy selects the wrong pods.
+    /// A port is assumed to be in use if a Service leads to it, or if an argument, environment
+    /// variable or annotation of the pods has its number. A port that the pods declare for
+    /// another protocol is left to `implicit-protocol`, and a Service's port to
+    /// `service-port-not-pod-port`.
+    ///
+    /// It is an error if another workload of the namespace declares that number: then the rule
+    /// is in the wrong policy, or the policy selects the wrong pods.
     ///
     /// ## Why is this bad?
     ///
-    /// `containerPort` opens nothing, so a missing one proves nothing by itself. But whoever lists
-    /// some ports lists most of them, and a rule for another one is mostly a copy whose port
-    /// nobody changed: what it was written for stays closed.
+    /// `containerPort` opens nothing, so a missing one proves nothing by itself. But whoever
+    /// declares some ports usually declares most of them. A rule for another one is usually a
+    /// copy whose port nobody changed: the port that it was meant for stays closed.
     ///
     /// ## Example
     ///
@@ -70,10 +72,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: the port that was meant only the author knows.
+    /// There is no automatic fix: only the author knows which port was meant.
     pub(super) struct UnservedPort {
         name: "unserved-port",
-        summary: "a rule for ports that none of the selected pods has, while they have others",
+        summary: "a rule for ports that none of the selected pods declare",
         category: Category::Ports,
         severity: Severity::Error,
         tier: Stable,
@@ -213,7 +215,7 @@ fn describe(
     match sister(cx, selected, ports) {
         Some(sister) => finding
             .note(format!(
-                "`{}` has it, which this policy does not select",
+                "`{}` has it, but this policy does not select it",
                 cluster.workload_name(sister)
             ))
             .help("write the port of the selected pods, or select the pods that have this port"),

@@ -11,20 +11,20 @@ use std::collections::BTreeMap;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports selectors that ask for a label that changes with every release or every run:
+    /// Reports selectors that ask for a label that changes with every release or run:
     /// `pod-template-hash`, `controller-revision-hash`, `helm.sh/chart`,
-    /// `app.kubernetes.io/version`, `job-name` with the name of one run of a job or of a CronJob
-    /// (its jobs are named after it and the time), and the like.
+    /// `app.kubernetes.io/version`, `job-name` with the name of one run of a CronJob or
+    /// generated Job, and the like.
     ///
-    /// Labels that name a chosen part of an application (`version: v2`), a job of a fixed name
-    /// or one pod of a StatefulSet are left alone; so are text that a template fills in and
-    /// expressions that only ask whether the key is there.
+    /// Labels that name a fixed part of an application (`version: v2`), a Job with a fixed name
+    /// or one pod of a StatefulSet are not reported. Neither are values that a template fills
+    /// in, or expressions that only check whether the key exists.
     ///
     /// ## Why is this bad?
     ///
-    /// The next release gives the pods another value, and the selector silently matches
-    /// nothing. A peer then allows nothing. A policy whose `spec.podSelector` matches nothing
-    /// isolates nobody: its pods become open to everyone.
+    /// The next release gives the pods another value, and the selector silently stops matching.
+    /// A peer then allows nothing. A policy whose `spec.podSelector` matches nothing isolates
+    /// nothing: its pods become open to everybody.
     ///
     /// ## Example
     ///
@@ -59,12 +59,12 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Widening: the fix deletes the label from a peer, which then matches the pods of every
-    /// release. It is offered only where another label stays. In `spec.podSelector` there is no
-    /// automatic fix, as selecting more pods also isolates them.
+    /// Widening: the fix removes the label from a peer, which then matches the pods of every
+    /// release. It is offered only if another label remains. There is no automatic fix for
+    /// `spec.podSelector`, because selecting more pods also isolates them.
     pub(super) struct UnstableLabel {
         name: "unstable-label",
-        summary: "a selector asks for a label that the next release changes",
+        summary: "a selector asks for a label that changes with every release",
         category: Category::Selectors,
         severity: Severity::Warning,
         tier: Stable,
@@ -231,7 +231,7 @@ fn describe(cx: &Context<'_>, key: &str, value: &str, places: &[Found<'_>]) -> D
         .with_severity(first.change.severity())
         .label(effect)
         .help(format!(
-            "select the pods by labels that stay, without `{key}: {value}`"
+            "select the pods by stable labels, without `{key}: {value}`"
         ));
     let edits = places.iter().map(|found| drop_label(cx, found, key));
     if let Some(edits) = edits.collect::<Option<Vec<Edit>>>() {

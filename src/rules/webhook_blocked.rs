@@ -14,19 +14,19 @@ use std::collections::BTreeMap;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a workload that the API server calls (an admission webhook, an aggregated API, a
-    /// conversion webhook), that is isolated for ingress, and whose policies admit on that port
-    /// nobody but pods.
+    /// Reports a workload that the API server calls (an admission webhook, a conversion webhook
+    /// or an aggregated API) and that is isolated for ingress, where the policies admit only
+    /// pods on that port.
     ///
     /// ## Why is this bad?
     ///
-    /// The API server is no pod that selectors could match: its calls come from the address of
-    /// a node or of a control plane elsewhere. Only a rule without `from`, or an `ipBlock`, lets
-    /// them in. What fails then depends: objects are refused cluster-wide, or, with
-    /// `failurePolicy: Ignore`, nothing is checked any more and nobody notices.
+    /// The API server is not a pod, so no selector matches it: its calls come from the address
+    /// of a node, or of a control plane outside the cluster. Only a rule without `from`, or one
+    /// with an `ipBlock`, lets them in. Otherwise objects are rejected throughout the cluster
+    /// or, with `failurePolicy: Ignore`, nothing is checked any more and nobody notices.
     ///
-    /// Where the rules admit pods of `kube-system` this is a warning: some managed clusters
-    /// send such calls through a proxy (`konnectivity-agent`) that is a pod there.
+    /// If the rules admit pods of `kube-system` it is a warning, because some managed clusters
+    /// send such calls through a proxy that runs there (`konnectivity-agent`).
     ///
     /// ## Example
     ///
@@ -100,12 +100,12 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// No fix by machine: the addresses of the API server are not among the manifests. The help
-    /// has the rule that admits everybody on the port; an `ipBlock` with the control plane's
-    /// addresses is narrower.
+    /// There is no automatic fix: the addresses of the API server are not in the manifests. The
+    /// help shows a rule that admits everybody on the port; an `ipBlock` with the addresses of
+    /// the control plane is narrower.
     pub(super) struct WebhookBlocked {
         name: "webhook-blocked",
-        summary: "a webhook or aggregated API on a port that the API server cannot reach",
+        summary: "the API server cannot reach a webhook or aggregated API",
         category: Category::Flows,
         severity: Severity::Error,
         tier: Stable,
@@ -225,13 +225,12 @@ fn describe(cx: &Context<'_>, entrance: &Entrance<'_>, calls: &[Call<'_>]) -> Di
     finding = finding.note(consequence(first.extension.kind, calls));
     if entrance.admits(|_, peer| may_be_proxy(cx, peer)) {
         finding = finding.with_severity(Severity::Warning).note(
-            "pods of `kube-system` get in: enough where the control plane calls through \
-             `konnectivity-agent`, and nowhere else",
+            "pods of `kube-system` get in, which only helps if the control plane connects through `konnectivity-agent`",
         );
     }
     let port = snippet::port(Protocol::Tcp, port);
     finding.help(format!(
-        "admit everybody on that port, `- {{ports: [{port}]}}`, or the API server by `ipBlock`"
+        "allow everybody on that port, `- {{ports: [{port}]}}`, or the API server with `ipBlock`"
     ))
 }
 
@@ -256,7 +255,7 @@ fn consequence(kind: ApiExtensionKind, calls: &[Call<'_>]) -> &'static str {
             .iter()
             .all(|call| call.call.on_failure == OnFailure::Ignore) =>
         {
-            "`failurePolicy: Ignore`: requests go through unchecked, and nobody is told"
+            "`failurePolicy: Ignore`: requests silently go through unchecked"
         }
         _ => "requests that the webhook should see fail",
     }

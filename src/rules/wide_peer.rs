@@ -9,17 +9,17 @@ use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports two kinds of ingress peers that let in more than they seem to:
+    /// Reports two kinds of ingress peers that admit more than they seem to:
     ///
-    /// - `namespaceSelector: {}` beside a `podSelector`: pods of every namespace with these
-    ///   labels;
+    /// - `namespaceSelector: {}` next to a `podSelector`: pods with these labels in every
+    ///   namespace;
     /// - `NotIn` in a `namespaceSelector`, which also matches every namespace without the key.
     ///
     /// ## Why is this bad?
     ///
-    /// Whoever may create pods in any namespace can give them any label, so a label alone keeps
-    /// nobody out where namespaces belong to different teams. And `env NotIn [dev]` reads as
-    /// "every environment but dev", but holds for each namespace that nobody has labelled.
+    /// Anybody who can create pods can give them any label. If namespaces belong to different
+    /// teams, a pod label alone keeps nobody out. And `env NotIn [dev]` reads as "every
+    /// environment but dev", but also matches every namespace without an `env` label.
     ///
     /// ## Example
     ///
@@ -53,10 +53,10 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// There is no automatic fix: which namespaces are meant only the author knows.
+    /// There is no automatic fix: only the author knows which namespaces are meant.
     pub(super) struct WidePeer {
         name: "wide-peer",
-        summary: "a peer that lets in pods of namespaces that nobody thought of",
+        summary: "a peer that also admits pods of unexpected namespaces",
         category: Category::Flows,
         severity: Severity::Info,
         tier: Stable,
@@ -147,7 +147,7 @@ fn without_key(
     let path = format!("{}.namespaceSelector", place.path());
     Some(
         cx.policy_finding(id, path, entry.span, message)
-            .label("holds where the key is absent, too")
+            .label("also matches where the key is absent")
             .help(format!(
                 "list the values that are meant with `In`, or add `{{key: {key}, operator: Exists}}`"
             )),

@@ -6,14 +6,14 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports a Kubernetes manifest that is not YAML (or JSON): a tab in the indentation, a
-    /// quote that never ends, a list where a key was begun.
+    /// Reports a Kubernetes manifest that is not valid YAML or JSON: a tab in the indentation,
+    /// an unterminated quote, or a list item among the keys of a mapping.
     ///
     /// ## Why is this bad?
     ///
-    /// `kubectl apply` refuses the file, so its policies are not in force. Most tools that check
-    /// manifests skip such a file with a line in the log: the policy leaves the analysis, and the
-    /// check stays green. npcheck says where it breaks, exits with 2, and still judges every
+    /// `kubectl apply` rejects the file, so its policies are not enforced. Most tools that
+    /// check manifests skip such a file with a line in the log: its policies go unchecked, and
+    /// CI stays green. npcheck shows where it breaks, exits with 2, and still checks every
     /// other document.
     ///
     /// Templates (`{{ … }}`), files encrypted by SOPS and `${VAR}` are not errors: they are
@@ -54,7 +54,7 @@ declare_rule! {
         category: Category::Text,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "5 of 5 warnings and errors on 82 public repositories, 58 of them in part, judged right",
+        evidence: "5 of 5 warnings and errors on 82 public repositories (58 of them in excerpts) judged right",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -50,7 +50,7 @@ fn nothing_is_left_for_later() {
 }
 
 /// What npcheck once said, and what a native speaker says instead.
-const PLAIN_WORDS: [(&str, &str); 23] = [
+const PLAIN_WORDS: [(&str, &str); 29] = [
     ("is no ", "is not a valid ..."),
     ("refuses", "rejects"),
     ("would refuse", "would reject"),
@@ -74,6 +74,12 @@ const PLAIN_WORDS: [(&str, &str); 23] = [
     ("put it into", "move it to"),
     ("rules out nobody", "excludes nobody"),
     ("may ask the resolver", "can query DNS"),
+    ("policies are asked", "policies are applied"),
+    ("is never asked", "is never evaluated"),
+    ("turned into", "translated to"),
+    ("names of ports", "named ports"),
+    ("if it is to", "if it should"),
+    ("as most people", "as usually"),
 ];
 
 /// The texts in quotes of the lines of a source that are no comments.
