@@ -29,6 +29,7 @@ mod environments;
 mod every_fix;
 mod expected;
 mod formats;
+mod gaps;
 mod generated;
 #[cfg(unix)]
 mod git;

@@ -12,7 +12,7 @@ use crate::engine::ports::PortSet;
 use crate::k8s::{
     ClusterNetworkPolicy, ClusterNetworkPolicyPeer, ClusterNetworkPolicyPort,
     ClusterNetworkPolicyRule, Direction, LabelSelector, Node, PeerSelection, PodsSelection,
-    PortMatch, Tier,
+    PortMatch, Tier, Truth,
 };
 use crate::source::Span;
 use std::sync::Arc;
@@ -83,7 +83,11 @@ fn rule<'c>(
         action: rule.action.value,
         peers: Some(rule.peers.iter().map(|it| peer(it, nodes)).collect()),
         ports: ports.map(|entries| entries.iter().map(port).collect()),
-        is_opaque: opaque.is_some_and(|hole| hole.start < rule.span.end),
+        is_opaque: opaque.is_some_and(|hole| hole.start < rule.span.end)
+            || rule.peers.iter().any(|peer| match &peer.selection {
+                PeerSelection::Nodes(selector) => are_in_doubt(selector, nodes),
+                _ => false,
+            }),
     }
 }
 
@@ -103,10 +107,17 @@ fn peer<'c>(peer: &'c ClusterNetworkPolicyPeer, nodes: &[Arc<Node>]) -> Peer<'c>
     }
 }
 
+/// The addresses of the nodes that a selector is known to match.
 pub(super) fn addresses(selector: &LabelSelector, nodes: &[Arc<Node>]) -> Vec<std::net::IpAddr> {
     let accepted = nodes.iter().filter(|node| node.meta.is_accepted);
     let selected = accepted.filter(|node| selector.matches(&node.meta.labels));
     selected.flat_map(|node| &node.addresses).copied().collect()
+}
+
+/// Whether another tool fills in what decides which nodes a selector matches.
+pub(super) fn are_in_doubt(selector: &LabelSelector, nodes: &[Arc<Node>]) -> bool {
+    let mut addressed = nodes.iter().filter(|node| !node.addresses.is_empty());
+    addressed.any(|node| selector.matches_opaque(&node.meta.labels) == Truth::Unknown)
 }
 
 /// Pods on the network of their node are never among them, whatever the plugin does for

@@ -76,6 +76,12 @@ fn rule<'c>(
             Matcher::Nodes(cluster_policy::addresses(selector, cluster.nodes()))
         }
     };
+    let is_opaque = match &rule.to {
+        EgressFirewallDestination::Nodes(selector) => {
+            cluster_policy::are_in_doubt(selector, cluster.nodes())
+        }
+        _ => false,
+    };
     let origin = PeerRef::EgressFirewall(rule);
     Rule {
         origin: Origin {
@@ -85,7 +91,7 @@ fn rule<'c>(
         action: rule.action.value,
         peers: Some(vec![Peer { origin, matcher }]),
         ports: (!rule.ports.is_empty()).then(|| rule.ports.iter().map(port).collect()),
-        is_opaque: false,
+        is_opaque,
     }
 }
 

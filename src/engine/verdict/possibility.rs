@@ -181,6 +181,18 @@ impl RuleWalk {
         decides
     }
 
+    /// What may get past the rules so far.
+    pub(super) fn open(&self) -> ConnectionSet {
+        self.open.possible.clone()
+    }
+
+    /// Takes back that the rules since `before` stop anything, as nobody knows whether they
+    /// are asked at all. What they do to each other stands: a rule of a policy never decides
+    /// what an earlier one of the same policy decides for certain.
+    pub(super) fn reopen(&mut self, before: ConnectionSet) {
+        self.open.possible = before;
+    }
+
     /// The verdict of the stage, given that of the next one, and of what no rule matches.
     pub(super) fn finish(self, next: &Verdict, rest: &Verdict) -> Verdict {
         let passed_allowed = self.may_pass.intersection(&next.may_allow);

@@ -548,14 +548,18 @@ impl StageTrace<'_> {
         }
         let mut walk = RuleWalk::new();
         for policy in &mut self.policies {
+            let before = walk.open();
             for rule in &mut policy.rules {
-                let matches = rule.decides.when(policy.selects);
-                rule.decides = if rule.is_opaque {
-                    let accepts = walk.step(Action::Accept, &matches);
-                    accepts.or(&walk.step(Action::Deny, &matches))
+                let decides = if rule.is_opaque {
+                    let accepts = walk.step(Action::Accept, &rule.decides);
+                    accepts.or(&walk.step(Action::Deny, &rule.decides))
                 } else {
-                    walk.step(rule.action, &matches)
+                    walk.step(rule.action, &rule.decides)
                 };
+                rule.decides = decides.when(policy.selects);
+            }
+            if policy.selects != Truth::True {
+                walk.reopen(before);
             }
         }
         let ends = self
