@@ -29,11 +29,15 @@ pub enum WorkloadKind {
     CronJob,
     /// `ReplicationController`.
     ReplicationController,
+    /// `DeploymentConfig` of OpenShift.
+    DeploymentConfig,
+    /// `Rollout` of Argo Rollouts.
+    Rollout,
 }
 
 impl WorkloadKind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Pod,
         Self::Deployment,
         Self::ReplicaSet,
@@ -42,6 +46,8 @@ impl WorkloadKind {
         Self::Job,
         Self::CronJob,
         Self::ReplicationController,
+        Self::DeploymentConfig,
+        Self::Rollout,
     ];
 
     /// As `kind` spells it.
@@ -56,6 +62,8 @@ impl WorkloadKind {
             Self::Job => "Job",
             Self::CronJob => "CronJob",
             Self::ReplicationController => "ReplicationController",
+            Self::DeploymentConfig => "DeploymentConfig",
+            Self::Rollout => "Rollout",
         }
     }
 
@@ -73,6 +81,8 @@ impl WorkloadKind {
             Self::ReplicationController => {
                 &["rc", "replicationcontroller", "replicationcontrollers"]
             }
+            Self::DeploymentConfig => &["dc", "deploymentconfig", "deploymentconfigs"],
+            Self::Rollout => &["ro", "rollout", "rollouts"],
         }
     }
 }

@@ -83,6 +83,11 @@ impl<'t> Identity<'t> {
             (_, "StatefulSet") => workload(&["apps"], WorkloadKind::StatefulSet),
             (_, "Job") => workload(&["batch"], WorkloadKind::Job),
             (_, "CronJob") => workload(&["batch"], WorkloadKind::CronJob),
+            // The core group was its home before OpenShift 3.7.
+            (_, "DeploymentConfig") => {
+                workload(&["apps.openshift.io", ""], WorkloadKind::DeploymentConfig)
+            }
+            (_, "Rollout") => workload(&["argoproj.io"], WorkloadKind::Rollout),
             // OpenShift shows a namespace as a project, and makes one of it.
             ("", "Namespace") | ("project.openshift.io", "Project") => Some(ReadAs::Namespace),
             ("", "Node") => Some(ReadAs::Node),
@@ -112,6 +117,13 @@ enum ReadAs {
 }
 
 impl ReadAs {
+    /// Whether the pods are those of another object, which has the template: a Rollout with
+    /// `workloadRef` makes pods of a Deployment's template in its stead.
+    fn borrows_pods(self, node: Node<'_>) -> bool {
+        let reference = node.find(&["spec", "workloadRef"]);
+        self == Self::Workload(WorkloadKind::Rollout) && reference.is_some_and(Node::is_mapping)
+    }
+
     fn is_namespaced(self) -> bool {
         matches!(
             self,
@@ -327,7 +339,8 @@ impl<'t> Reader<'t, '_> {
         if self.plugin_resource(node, span, identity).is_some() {
             return;
         }
-        let Some(reader) = identity.read_as() else {
+        let reader = identity.read_as();
+        let Some(reader) = reader.filter(|reader| !reader.borrows_pods(node)) else {
             let read = context_object::read(node, &identity).filter(|_| opacity(node).is_none());
             let Some(object) = read else {
                 self.named(node, span, identity.kind, Outcome::OtherKind);

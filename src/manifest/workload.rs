@@ -6,8 +6,8 @@ use super::deserializer;
 use super::meta::{self, Holds};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{
-    ConfigMapReference, Container, ContainerPort, ObjectMeta, Protocol, Variable, Workload,
-    WorkloadKind,
+    ConfigMapReference, Container, ContainerPort, Label, Labels, ObjectMeta, Protocol, Variable,
+    Workload, WorkloadKind,
 };
 use crate::source::Spanned;
 use crate::yaml::tree::Node;
@@ -45,6 +45,10 @@ pub(super) fn read(
         );
         meta.is_accepted &= diagnostics.len() == before;
         maps
+    };
+    let labels = match kind {
+        WorkloadKind::DeploymentConfig => with_owner(&labels, &meta),
+        _ => labels,
     };
     let labels_node = pod.and_then(|pod| pod.find(&["metadata", "labels"]));
     let labels_span = labels_node
@@ -91,6 +95,15 @@ pub(super) fn read(
             .unwrap_or_default(),
         implied: None,
     }
+}
+
+/// The labels of a DeploymentConfig's pods, to which its controller adds its name
+/// (`MakeDeployment` in openshift/openshift-controller-manager).
+fn with_owner(labels: &Labels, meta: &ObjectMeta) -> Labels {
+    let key = Spanned::new("deploymentconfig".to_owned(), meta.name.span);
+    let value = meta.name.clone();
+    let added = Label { key, value };
+    Labels::new(labels.iter().cloned().chain([added]).collect())
 }
 
 /// Known addresses of a pod (S9), and of its node for one on the host network that has no

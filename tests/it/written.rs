@@ -196,6 +196,8 @@ fn workload(workload: &Workload) -> Value {
     let api_version = match workload.kind {
         WorkloadKind::Pod | WorkloadKind::ReplicationController => "v1",
         WorkloadKind::Job | WorkloadKind::CronJob => "batch/v1",
+        WorkloadKind::DeploymentConfig => "apps.openshift.io/v1",
+        WorkloadKind::Rollout => "argoproj.io/v1alpha1",
         _ => "apps/v1",
     };
     let mut value = json!({"apiVersion": api_version, "kind": workload.kind.name(), "metadata": meta(&workload.meta)});
