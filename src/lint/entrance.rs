@@ -13,8 +13,8 @@ use crate::engine::{
     PolicyTrace, RuleRef, SideTrace,
 };
 use crate::k8s::{
-    Action, CiliumMeaning, CiliumPeers, Direction, NetworkPolicyPeer, NetworkPolicyPort,
-    NetworkPolicyRule, PortReference, Protocol, Truth,
+    Action, CiliumMeaning, CiliumPeers, Direction, LabelSelector, NetworkPolicyPeer,
+    NetworkPolicyPort, NetworkPolicyRule, PortReference, Protocol, Truth,
 };
 use crate::source::Span;
 use std::net::{IpAddr, Ipv4Addr};
@@ -394,8 +394,63 @@ fn in_words_of(rule: RuleRef<'_>) -> Vec<String> {
     words.collect()
 }
 
+/// Which pods a rule of a CNI plugin's may mean, as seen from a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodsMeant {
+    /// None.
+    Nobody,
+    /// Those of this namespace only.
+    Own,
+    /// Others as well, or whoever has some address.
+    Others,
+}
+
+/// Which pods a rule of a policy may mean by its peers, as seen from a namespace of this name.
+#[must_use]
+pub fn pods_meant(
+    cluster: &Cluster,
+    policy: PolicyRef,
+    rule: RuleRef<'_>,
+    namespace: &str,
+) -> PodsMeant {
+    let home = match policy {
+        PolicyRef::Plugin(id) => cluster.plugin_policy(id).namespace(),
+        _ => None,
+    };
+    match rule {
+        RuleRef::Cilium(_, rule) => match rule.meaning() {
+            CiliumMeaning::Everybody => PodsMeant::Others,
+            CiliumMeaning::Nobody => PodsMeant::Nobody,
+            CiliumMeaning::Listed => {
+                let mut selectors = Vec::new();
+                for field in &rule.peer_fields {
+                    match &field.peers {
+                        CiliumPeers::Endpoints(listed) => selectors.extend(listed),
+                        _ if field.peers.is_empty() => {}
+                        _ => return PodsMeant::Others,
+                    }
+                }
+                let is_own = |selector: &&LabelSelector| {
+                    let selector = CiliumSelector::peer(cluster, selector, home);
+                    selector.implied_namespace() == Some(namespace)
+                        || (selector.named_namespaces()).any(|(_, names)| names == [namespace])
+                };
+                match selectors.iter().all(is_own) {
+                    true => PodsMeant::Own,
+                    false => PodsMeant::Others,
+                }
+            }
+        },
+        RuleRef::Calico(rule) => match plugin_selectors::is_of_namespace(rule, home, namespace) {
+            true => PodsMeant::Own,
+            false => PodsMeant::Others,
+        },
+        _ => PodsMeant::Others,
+    }
+}
+
 /// An end of which nothing is asked but to be there.
-fn anybody<'c>() -> Endpoint<'c> {
+pub fn anybody<'c>() -> Endpoint<'c> {
     Endpoint::Address(AddressRange::from(IpAddr::V4(Ipv4Addr::LOCALHOST)))
 }
 

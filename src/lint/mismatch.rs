@@ -4,8 +4,10 @@
 //! Refuses to know whether pods that are not among the manifests may match: that is asked
 //! first, of [`absence`](super::absence).
 
+use super::absence::{Inventories, Presence};
 use super::near_miss::{self, NearMiss};
-use super::{Context, absence::Inventories, rewrite};
+use super::plugin_selectors::PluginSelector;
+use super::{Context, rewrite};
 use crate::cluster::{NamespaceId, WorkloadId, platform};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::PolicyRef;
@@ -238,6 +240,36 @@ pub fn point_out_maker(
             .related(near.defined, remark)
             .help(format!("did you mean `{}`?", near.label)),
     )
+}
+
+/// The pods that a selector of a CNI plugin's was probably meant for, where it looks for them in
+/// every namespace and finds none. What it nearly asks for has to be said by a label.
+#[must_use]
+pub fn across_namespaces(
+    cx: &Context<'_>,
+    place: &PluginSelector<'_>,
+    selector: &LabelSelector,
+) -> Option<Mismatch> {
+    let cluster = cx.cluster;
+    let everywhere: Vec<NamespaceId> = cluster.namespace_ids().collect();
+    if selector.is_empty()
+        || selector.is_opaque()
+        || place.may_match_one_in(&cx.labelled(), cluster, &everywhere)
+    {
+        return None;
+    }
+    let inventories = cx.inventories();
+    let is_spoken_for =
+        |id: &NamespaceId| inventories.presence(cx, *id, selector) == Presence::SpokenFor;
+    let unmatched = Unmatched {
+        policy: PolicyRef::Plugin(place.id),
+        selector,
+        namespaces: &everywhere,
+    };
+    let mismatch = Mismatch::of(cx, unmatched);
+    mismatch.filter(|mismatch| {
+        matches!(mismatch, Mismatch::Label(_)) && !everywhere.iter().any(is_spoken_for)
+    })
 }
 
 /// Whether the near miss is more likely than pods that nobody has seen: not where both names

@@ -10,9 +10,9 @@ use crate::cluster::{Cluster, Cni, NamespaceId, PluginPolicyId, WorkloadId};
 use crate::engine::program::{Chain, Matcher, NamespaceSet, PodSet, Program, Rule, StageName};
 use crate::engine::{CiliumSelector, Endpoint, NamespaceView, PodView, PolicyRef, RuleRef};
 use crate::k8s::{
-    Action, CalicoPolicy, CalicoRule, CiliumPeers, CiliumPolicy, CiliumPort, CiliumPortReference,
-    CiliumRule, CiliumSpec, CiliumSubject, Direction, LabelSelector, Labels, PluginPolicy,
-    PluginSpec, PolicyEffect, Protocol, Truth, is_opaque,
+    Action, CalicoPolicy, CalicoPort, CalicoRule, CiliumPeers, CiliumPolicy, CiliumPort,
+    CiliumPortReference, CiliumRule, CiliumSpec, CiliumSubject, Direction, LabelSelector, Labels,
+    PluginPolicy, PluginSpec, PolicyEffect, Protocol, Truth, is_opaque,
 };
 use crate::source::{SourceMap, Span};
 use std::collections::{BTreeSet, HashMap};
@@ -345,6 +345,23 @@ impl CalicoPlace<'_> {
     #[must_use]
     pub fn path(&self) -> String {
         format!("spec.{}[{}]", self.direction.field(), self.index)
+    }
+}
+
+/// Whether a rule of a CNI plugin's names ports, which depend on the pods that it is about.
+#[must_use]
+pub fn names_ports(rule: RuleRef<'_>) -> bool {
+    match rule {
+        RuleRef::Cilium(_, rule) => {
+            let rules = rule.to_ports.iter().flat_map(|it| &it.value);
+            let mut ports = rules.flat_map(|rule| &rule.ports);
+            ports.any(|port| matches!(port.port.value, CiliumPortReference::Name(_)))
+        }
+        RuleRef::Calico(rule) => {
+            let mut ports = rule.destination.ports.iter();
+            ports.any(|port| matches!(port.value, CalicoPort::Name(_)))
+        }
+        _ => false,
     }
 }
 

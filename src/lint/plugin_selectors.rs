@@ -9,8 +9,8 @@ use super::plugin_rules::{self, CalicoInForce, CiliumSelectorPlace};
 use crate::cluster::{Cluster, NamespaceId, PluginPolicyId, WorkloadId};
 use crate::engine::PodView;
 use crate::k8s::{
-    CalicoEntity, CalicoSelector, Direction, LabelSelector, NAMESPACE_NAME_LABEL, PluginPolicy,
-    Truth,
+    CalicoEntity, CalicoRule, CalicoSelector, Direction, LabelSelector, NAMESPACE_NAME_LABEL,
+    PluginPolicy, Truth,
 };
 use crate::source::{Span, Spanned};
 
@@ -229,6 +229,28 @@ pub fn is_known(cluster: &Cluster, entity: &CalicoEntity) -> bool {
     })
 }
 
+/// Whether the source of a rule of Calico's means nobody but pods of a namespace, where the rule
+/// is of a policy of the namespace `home`, or of none.
+#[must_use]
+pub fn is_of_namespace(rule: &CalicoRule, home: Option<&str>, namespace: &str) -> bool {
+    let entity = &rule.source;
+    let end = CalicoEnd::of(entity, rule.span);
+    match (&entity.namespace_selector, home) {
+        (Some(_), _) => end.namespace_labels().is_some_and(|selector| {
+            let mut labels = selector.match_labels.iter();
+            labels.any(|it| it.key.value == NAMESPACE_NAME_LABEL && it.value.value == namespace)
+        }),
+        (None, Some(home)) => {
+            let selects = entity.selector.is_some()
+                || entity.not_selector.is_some()
+                || entity.service_account_selector.is_some()
+                || !entity.service_account_names.is_empty();
+            selects && home == namespace
+        }
+        (None, None) => false,
+    }
+}
+
 fn keys(selector: &LabelSelector) -> impl Iterator<Item = &str> {
     let labels = selector.match_labels.iter().map(|it| it.key.as_str());
     let entries = selector.match_expressions.iter();
@@ -340,6 +362,15 @@ impl<'c> PluginSelector<'c> {
             Dialect::Calico {
                 names_namespace, ..
             } => *names_namespace,
+        }
+    }
+
+    /// How its dialect asks for a namespace by its name.
+    #[must_use]
+    pub fn by_name(&self, namespace: &str) -> String {
+        match &self.dialect {
+            Dialect::Cilium(_) => format!("k8s:io.kubernetes.pod.namespace: {namespace}"),
+            Dialect::Calico { .. } => format!("{CALICO_NAME_KEY} == '{namespace}'"),
         }
     }
 

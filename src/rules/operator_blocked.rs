@@ -3,12 +3,13 @@
 use crate::cluster::NamespaceId;
 use crate::cluster::platform::{self, Operator};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::PolicyRef;
+use crate::engine::{Endpoint, NamespaceView, PodView, PolicyRef};
 use crate::k8s::{
-    CustomObject, Direction, Labels, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
-    PortReference, Protocol, Truth,
+    Action, CustomObject, Direction, Labels, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicyRule, PortReference, Protocol, Truth,
 };
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, entrance, hypothetical};
+use crate::lint::entrance::{self, PodsMeant};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, hypothetical, plugin_rules};
 
 declare_rule! {
     /// ## What it does
@@ -20,6 +21,8 @@ declare_rule! {
     /// It knows CloudNativePG, EDB Postgres for Kubernetes, ECK and cass-operator. Because the
     /// operator may be installed anywhere, a rule that admits pods of another namespace, or
     /// addresses, on that port is enough.
+    ///
+    /// Policies of Cilium and Calico count like NetworkPolicies.
     ///
     /// ## Why is this bad?
     ///
@@ -96,8 +99,9 @@ impl Rule for OperatorBlocked {
             let (Some(operator), Some(home)) = (operator, home) else {
                 continue;
             };
-            // A tier before the NetworkPolicies, or a plugin's policy, may admit it.
-            if !cluster.cluster_policies().is_empty() || cx.unjudged().may_be_in(cluster, home) {
+            // A tier before the NetworkPolicies may admit it.
+            if !cluster.cluster_policies().is_empty() || cx.unjudged().is_unknown_in(cluster, home)
+            {
                 continue;
             }
             if let Some(finding) = check(cx, object, operator, home) {
@@ -134,7 +138,7 @@ fn check(
         policy.meta.opaque.is_some()
             || may_select && rules.any(|rule| may_admit(rule, operator.port, is_beside))
     });
-    if admits {
+    if admits || plugin_admits(cx, object, operator, home, is_beside) {
         return None;
     }
     let message = format!(
@@ -183,6 +187,47 @@ fn isolating(cx: &Context<'_>, object: &CustomObject, home: NamespaceId) -> Vec<
         })
         .next()
         .unwrap_or_default()
+}
+
+/// Whether a policy of the CNI plugin's may let the operator in.
+fn plugin_admits(
+    cx: &Context<'_>,
+    object: &CustomObject,
+    operator: &Operator,
+    home: NamespaceId,
+    is_beside: bool,
+) -> bool {
+    let cluster = cx.cluster;
+    if cluster.plugin_policies().is_empty() {
+        return false;
+    }
+    let name = &cluster.namespace(home).name;
+    let mut operands = platform::operands_of(&object.group, &object.kind).iter();
+    operands.any(|operand| {
+        let certain = operand.certain_labels(object);
+        let own = object.pod_labels.iter().cloned();
+        let labels = Labels::new(own.chain(certain.iter().cloned()).collect());
+        let mut pod = PodView::hypothetical(NamespaceView::of(cluster, home), &labels);
+        pod.are_labels_known = false;
+        let explanation = (cx.engine.judge()).explain(&entrance::anybody(), &Endpoint::Pod(pod));
+        explanation.ways.iter().any(|way| {
+            let mut rules = way.ingress.rules();
+            rules.any(|rule| {
+                let opens = rule
+                    .ports
+                    .matches
+                    .possible
+                    .contains(Protocol::Tcp, operator.port)
+                    || plugin_rules::names_ports(rule.rule);
+                let is_plugins = matches!(rule.policy, PolicyRef::Plugin(_)) && rule.is_written();
+                let is_meant = || {
+                    let others = entrance::pods_meant(cluster, rule.policy, rule.rule, name);
+                    others == PodsMeant::Others || others == PodsMeant::Own && is_beside
+                };
+                is_plugins && rule.action != Action::Deny && (rule.is_opaque || opens && is_meant())
+            })
+        })
+    })
 }
 
 /// The namespace of somebody of whom nothing is known.

@@ -4,6 +4,7 @@ use crate::cluster::platform::{self, Known, KnownPods};
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{LabelSelector, NetworkPolicyPeer, Operator, PeerPlace, is_opaque};
+use crate::lint::plugin_selectors::PluginSelector;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 use crate::source::{Edit, Spanned};
 use std::collections::HashSet;
@@ -29,6 +30,10 @@ declare_rule! {
     ///
     /// A label that pods have (`app: prometheus`) but no known namespace has is reported too: a
     /// `namespaceSelector` does not look at pod labels.
+    ///
+    /// Peers of Cilium and Calico policies that ask for a single namespace label are checked too
+    /// (`k8s:io.cilium.k8s.namespace.labels.name: frontend`, `namespaceSelector: name ==
+    /// 'frontend'`).
     ///
     /// ## Example
     ///
@@ -135,7 +140,57 @@ impl Rule for UnlabeledNamespace {
                 }
             }
         }
+        for place in cx.plugin_selectors().iter().filter(|it| it.is_peer()) {
+            if let Some(finding) = of_plugin(cx, place, &there) {
+                cx.report(finding);
+            }
+        }
     }
+}
+
+/// A peer of a CNI plugin's policy that asks for a label with the name of a namespace.
+fn of_plugin(
+    cx: &Context<'_>,
+    place: &PluginSelector<'_>,
+    there: &HashSet<(&str, &str)>,
+) -> Option<Diagnostic> {
+    let selector = place.namespaces.as_ref()?;
+    // Who asks for a further label knows what the namespaces are labelled with.
+    let is_alone = selector.match_labels.len() + selector.match_expressions.len() == 1;
+    let (key, values) = requirements(selector).next().filter(|_| is_alone)?;
+    let &[value] = values.as_slice() else {
+        return None;
+    };
+    if is_told(cx, key, &[value]) || is_there(cx.cluster, there, key, value) {
+        return None;
+    }
+    let start = |message: String| {
+        cx.finding(key.span.to(value.span), message)
+            .about(place.object.display(), place.path.as_str())
+    };
+    let help = format!("select it by its name: `{}`", place.by_name(value));
+    finding(cx.cluster, &start, help, is_alone, (key, value))
+}
+
+/// Whether something that npcheck does not see may set a label: a platform, an admission
+/// controller, another tool.
+fn is_told(cx: &Context<'_>, key: &str, values: &[&Spanned<String>]) -> bool {
+    let custom_objects = &cx.cluster.context_objects().custom_objects;
+    is_opaque(key)
+        || values.iter().any(|value| is_opaque(value))
+        || platform::sets_label(key)
+        || custom_objects.iter().any(|it| it.writes_label(key))
+}
+
+/// Whether a namespace has a label, or may have it: what the tables do not say of a platform's
+/// namespace may be so or not. `there` holds every label that a namespace has.
+fn is_there(cluster: &Cluster, there: &HashSet<(&str, &str)>, key: &str, value: &str) -> bool {
+    let is_platforms = platform::makes_namespace(value)
+        && cluster
+            .namespace_by_name(value)
+            .is_none_or(|id| cluster.namespace(id).declared.is_none());
+    there.contains(&(key, value))
+        || is_platforms && platform::has_label(value, key, value) != Known::Lacks
 }
 
 /// What the selector asks for by value: a key and the values that it may have.
@@ -162,27 +217,13 @@ fn check(
     values: Vec<&Spanned<String>>,
     there: &HashSet<(&str, &str)>,
 ) {
-    // Admission controllers label namespaces, too.
-    let custom_objects = &cx.cluster.context_objects().custom_objects;
-    let is_written = || custom_objects.iter().any(|it| it.writes_label(key));
-    let is_opaque = is_opaque(key) || values.iter().any(|value| is_opaque(value));
-    if is_opaque || platform::sets_label(key) || is_written() {
+    if is_told(cx, key, &values) {
         return;
     }
-    let is_there = |value: &str| {
-        let is_platforms = platform::makes_namespace(value)
-            && cx
-                .cluster
-                .namespace_by_name(value)
-                .is_none_or(|id| cx.cluster.namespace(id).declared.is_none());
-        // What the tables do not say of a platform's namespace may be so or not.
-        there.contains(&(key.as_str(), value))
-            || is_platforms && platform::has_label(value, key, value) != Known::Lacks
-    };
     let missing: Vec<&Spanned<String>> = values
         .iter()
         .copied()
-        .filter(|value| !is_there(value))
+        .filter(|value| !is_there(cx.cluster, there, key, value))
         .collect();
     let Some(value) = missing.first() else { return };
     // What an API server rejects may have lost a label, and seem to select what it does not.
@@ -195,7 +236,16 @@ fn check(
         }
         return;
     }
-    let of_namespace = finding(cx, id, place, key, value);
+    let path = format!("{}.namespaceSelector", place.path());
+    let start =
+        |message: String| cx.policy_finding(id, path.as_str(), key.span.to(value.span), message);
+    let help =
+        format!("select it by the label that Kubernetes sets: `{NAMESPACE_NAME_LABEL}: {value}`");
+    // Who asks for a further label knows what the namespaces are labelled with.
+    let is_alone = place.peer.namespace_selector.get().is_some_and(|selector| {
+        selector.match_labels.len() + selector.match_expressions.len() == 1
+    });
+    let of_namespace = finding(cx.cluster, &start, help, is_alone, (key, value));
     let Some(mut finding) = of_namespace.or_else(|| of_pods(cx, id, place, (key, value))) else {
         return;
     };
@@ -266,22 +316,17 @@ fn dead(
 }
 
 fn finding(
-    cx: &Context<'_>,
-    id: PolicyId,
-    place: &PeerPlace<'_>,
-    key: &Spanned<String>,
-    value: &Spanned<String>,
+    cluster: &Cluster,
+    start: &dyn Fn(String) -> Diagnostic,
+    help: String,
+    is_alone: bool,
+    (key, value): (&Spanned<String>, &Spanned<String>),
 ) -> Option<Diagnostic> {
-    let path = format!("{}.namespaceSelector", place.path());
-    let start =
-        |message: String| cx.policy_finding(id, path.as_str(), key.span.to(value.span), message);
-    let help =
-        format!("select it by the label that Kubernetes sets: `{NAMESPACE_NAME_LABEL}: {value}`");
-    if let Some(namespace) = cx.cluster.namespace_by_name(value) {
-        return Some(match &cx.cluster.namespace(namespace).declared {
+    if let Some(namespace) = cluster.namespace_by_name(value) {
+        return Some(match &cluster.namespace(namespace).declared {
             Some(declared) => start(format!("namespace `{value}` does not have the label `{key}={value}`"))
                 .label("matches no namespace, so this peer allows nothing")
-                .related(declared.meta.name.span, labels_of(cx.cluster, namespace))
+                .related(declared.meta.name.span, labels_of(cluster, namespace))
                 .help(help),
             None => start(format!("no manifest gives namespace `{value}` the label `{key}={value}`"))
                 .label("matches only if somebody sets this label by hand")
@@ -291,14 +336,9 @@ fn finding(
         });
     }
     let is_platforms = platform::makes_namespace(value);
-    // Who asks for a further label knows what the namespaces are labelled with.
-    let is_alone = place.peer.namespace_selector.get().is_some_and(|selector| {
-        selector.match_labels.len() + selector.match_expressions.len() == 1
-    });
     let is_unknown_key = is_alone
         && NAME_KEYS.contains(&key.as_str())
-        && cx
-            .cluster
+        && cluster
             .namespaces()
             .iter()
             .all(|namespace| namespace.labels.get(key).is_none());

@@ -8,6 +8,7 @@ use crate::k8s::{self, Label, LabelSelector, NAMESPACE_NAME_LABEL, Operator, Pee
 use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
 use crate::lint::near_miss::{self, IdleValue};
+use crate::lint::plugin_selectors::PluginSelector;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 use crate::source::Edit;
 
@@ -18,6 +19,10 @@ declare_rule! {
     /// selects, and suggests what was probably meant: pods with a similar label key or value,
     /// pods that have the label as an annotation, pods that lack just one of several labels, or
     /// pods in another namespace.
+    ///
+    /// Of peers of cluster-wide policies of Cilium or Calico that look for pods in every namespace
+    /// only those are reported that match no pod at all, where a label of some pods differs by a
+    /// little.
     ///
     /// ## Why is this bad?
     ///
@@ -108,6 +113,9 @@ impl Rule for UnmatchedPeerSelector {
             let labels = place.pods.as_ref();
             let labels = labels.filter(|labels| !labels.is_empty() && !labels.is_opaque());
             let (Some(namespaces), Some(selector)) = (namespaces, labels) else {
+                if let Some(finding) = check_everywhere(cx, place) {
+                    cx.report(finding);
+                }
                 continue;
             };
             let is_matched = place.may_match_one_in(&cx.labelled(), cluster, &namespaces);
@@ -165,6 +173,24 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
     if let Some(finding) = judge(cx, &peer) {
         cx.report(finding);
     }
+}
+
+/// A peer that looks for pods in every namespace: only pods whose label differs by a little say
+/// that it was meant for them.
+fn check_everywhere(cx: &Context<'_>, place: &PluginSelector<'_>) -> Option<Diagnostic> {
+    let selector = place.pods.as_ref().filter(|_| place.is_peer())?;
+    let is_anywhere = place.namespaces.is_none() && place.looked_into(cx.cluster).is_none();
+    if !is_anywhere || place.may_match_addresses(cx.cluster) {
+        return None;
+    }
+    let mismatch = mismatch::across_namespaces(cx, place, selector)?;
+    let message = format!("no pod matches `{selector}`, so this peer allows nothing");
+    let finding = cx
+        .finding(selector.requirements_span(), message)
+        .about(place.object.display(), place.path.as_str())
+        .label("matches no pod");
+    let fix = place.has_places.then_some(FixClass::Widening);
+    Some(mismatch.point_out(cx, finding, fix))
 }
 
 /// A peer that means pods by their labels.

@@ -7,6 +7,7 @@ use crate::engine::PolicyRef;
 use crate::k8s::{self, Direction, LabelSelector};
 use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
+use crate::lint::plugin_selectors::PluginSelector;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, platform};
 
 declare_rule! {
@@ -15,6 +16,9 @@ declare_rule! {
     /// Reports a policy whose `podSelector` matches no pods of its namespace, and suggests what
     /// was probably meant: pods with a similar label key or value, pods that have the label as
     /// an annotation, pods that lack just one of several labels, or pods in another namespace.
+    ///
+    /// A cluster-wide policy of Cilium or Calico is reported where it matches no pod at all and a
+    /// label of some pods differs by a little.
     ///
     /// ## Why is this bad?
     ///
@@ -121,6 +125,9 @@ impl Rule for UnmatchedPodSelector {
             let namespace = place.object.namespace().filter(|_| !place.is_peer());
             let namespace = namespace.and_then(|name| cluster.namespace_by_name(name));
             let (Some(namespace), Some(selector)) = (namespace, &place.pods) else {
+                if let Some(finding) = check_cluster_wide(cx, place) {
+                    cx.report(finding);
+                }
                 continue;
             };
             if place.may_match_one_in(&cx.labelled(), cluster, &[namespace]) {
@@ -216,6 +223,22 @@ fn check(cx: &Context<'_>, subject: &Subject<'_>) -> Option<Diagnostic> {
             .with_severity(Severity::Info)
             .note("npcheck does not know the pods that operators or other repositories create")
     })
+}
+
+/// A policy for pods of every namespace: only pods whose label differs by a little say that it was
+/// meant for them, as the rest of the cluster may hold any.
+fn check_cluster_wide(cx: &Context<'_>, place: &PluginSelector<'_>) -> Option<Diagnostic> {
+    let selector = place.pods.as_ref().filter(|_| !place.is_peer())?;
+    if place.object.namespace().is_some() {
+        return None;
+    }
+    let mismatch = mismatch::across_namespaces(cx, place, selector)?;
+    let message = format!("no pod matches `{selector}`, so this policy does nothing");
+    let finding = cx
+        .finding(selector.requirements_span(), message)
+        .about(place.object.display(), place.path.as_str())
+        .label("matches no pod");
+    Some(mismatch.point_out(cx, finding, None))
 }
 
 /// The API server or the resolver, where a selector asks for it in a namespace that it is not

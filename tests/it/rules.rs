@@ -12,6 +12,7 @@
 //! `# npcheck.yaml: {cni: cilium}` is its configuration. A line `# file: base/a.yaml` begins
 //! a further file of that name. The examples of the pages may do the same.
 
+mod dialects;
 mod fixture;
 
 use fixture::Linted;
