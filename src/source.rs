@@ -134,14 +134,15 @@ pub struct Position {
 pub struct Source {
     name: String,
     text: String,
-    /// Offsets of the first byte of every line, made on the first question.
-    lines: OnceLock<Vec<u32>>,
+    /// How many lines end before each block of bytes, and in the whole text; made on the first
+    /// question. The start of every line would be as much as a fifth of the text.
+    line_ends: OnceLock<Vec<u32>>,
     /// How many characters begin before each block of bytes, made on the first question
     /// about a long line.
     characters: OnceLock<Vec<u32>>,
 }
 
-/// The length of the blocks that characters are counted in.
+/// The length of the blocks that lines and characters are counted in.
 const BLOCK: usize = 1024;
 
 impl Source {
@@ -153,7 +154,7 @@ impl Source {
         Self {
             name,
             text,
-            lines: OnceLock::new(),
+            line_ends: OnceLock::new(),
             characters: OnceLock::new(),
         }
     }
@@ -171,39 +172,57 @@ impl Source {
         &self.text
     }
 
-    fn lines(&self) -> &[u32] {
-        self.lines.get_or_init(|| {
-            let newlines = self
-                .text
-                .bytes()
-                .enumerate()
-                .filter(|(_, byte)| *byte == b'\n');
-            std::iter::once(0)
-                .chain(newlines.map(|(offset, _)| offset as u32 + 1))
-                .collect()
+    fn line_ends(&self) -> &[u32] {
+        self.line_ends.get_or_init(|| {
+            let mut ends = 0;
+            let blocks = self.text.as_bytes().chunks(BLOCK).map(|block| {
+                ends += count_lines(block);
+                ends
+            });
+            std::iter::once(0).chain(blocks).collect()
         })
+    }
+
+    /// How many lines end before a byte; all for one behind the text.
+    fn lines_before(&self, offset: usize) -> u32 {
+        let bytes = self.text.as_bytes();
+        let offset = offset.min(bytes.len());
+        let block = offset / BLOCK;
+        self.line_ends()[block] + count_lines(&bytes[block * BLOCK..offset])
+    }
+
+    /// Where the line starts that has so many before it; `None` if the text has fewer.
+    fn line_start(&self, before: u32) -> Option<usize> {
+        if before == 0 {
+            return Some(0);
+        }
+        let behind = self.line_ends().partition_point(|ends| *ends < before);
+        let block = behind - 1;
+        let rest = self.text.as_bytes().chunks(BLOCK).nth(block)?;
+        let nth = (before - self.line_ends()[block] - 1) as usize;
+        let end = memchr::memchr_iter(b'\n', rest).nth(nth)?;
+        Some(block * BLOCK + end + 1)
     }
 
     /// The line of a byte, from 1; what [`position`](Self::position) says, without the column,
     /// which takes as long as the line is.
     #[must_use]
     pub fn line(&self, offset: u32) -> u32 {
-        self.lines().partition_point(|start| *start <= offset) as u32
+        self.lines_before(offset as usize) + 1
     }
 
     /// The place of the byte at `offset`; an offset behind the text is its end.
     #[must_use]
     pub fn position(&self, offset: u32) -> Position {
-        let lines = self.lines();
-        let line = lines.partition_point(|start| *start <= offset) - 1;
-        let start = lines[line] as usize;
+        let line = self.lines_before(offset as usize);
+        let start = self.line_start(line).unwrap_or(self.text.len());
         let mut end = (offset as usize).min(self.text.len());
         while !self.text.is_char_boundary(end) {
             end -= 1;
         }
         let column = self.characters_in(start, end) + 1;
         Position {
-            line: line as u32 + 1,
+            line: line + 1,
             column,
         }
     }
@@ -236,17 +255,20 @@ impl Source {
     /// at the end of the text for a line that it does not have.
     #[must_use]
     pub fn line_range(&self, line: u32) -> std::ops::Range<usize> {
-        let lines = self.lines();
-        let Some(start) = lines.get(line.saturating_sub(1) as usize) else {
+        let before = line.saturating_sub(1);
+        let Some(start) = self.line_start(before) else {
             return self.text.len()..self.text.len();
         };
-        let end = lines
-            .get(line as usize)
-            .map_or(self.text.len(), |next| *next as usize - 1);
-        let end = end.max(*start as usize);
-        let has_carriage_return = end > *start as usize && self.text.as_bytes()[end - 1] == b'\r';
-        *start as usize..end - usize::from(has_carriage_return)
+        let end = self.line_start(before + 1);
+        let end = end.map_or(self.text.len(), |next| next - 1);
+        let has_carriage_return = end > start && self.text.as_bytes()[end - 1] == b'\r';
+        start..end - usize::from(has_carriage_return)
     }
+}
+
+/// How many lines end in these bytes.
+fn count_lines(bytes: &[u8]) -> u32 {
+    memchr::memchr_iter(b'\n', bytes).count() as u32
 }
 
 /// How many characters begin in these bytes of UTF-8: all but continuation bytes begin one.
@@ -322,6 +344,44 @@ pub struct Edit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_found_wherever_they_end() {
+        let long = "x".repeat(3 * BLOCK);
+        let fills = format!("{}\n", "y".repeat(BLOCK - 1));
+        let texts = [
+            String::new(),
+            "\n".to_owned(),
+            "one".to_owned(),
+            "one\ntwo\r\n\nfour\n".to_owned(),
+            "\n".repeat(2 * BLOCK + 3),
+            format!("{long}\n{fills}{fills}short\n{long}"),
+            fills.repeat(3),
+        ];
+        for text in texts {
+            let mut sources = SourceMap::default();
+            let source = sources.add("a.yaml", text.as_str());
+            let source = sources.get(source);
+            let lines: Vec<&str> = text.split('\n').collect();
+            let mut start = 0;
+            for (before, line) in lines.iter().enumerate() {
+                let number = before as u32 + 1;
+                let end = start + line.trim_end_matches('\r').len();
+                assert_eq!(source.line_range(number), start..end, "line {number}");
+                for offset in [start, start + line.len() / 2, start + line.len()] {
+                    assert_eq!(source.line(offset as u32), number, "offset {offset}");
+                    let column = (offset - start) as u32 + 1;
+                    let place = Position { line: number, column };
+                    assert_eq!(source.position(offset as u32), place, "offset {offset}");
+                }
+                start += line.len() + 1;
+            }
+            let behind = lines.len() as u32 + 1;
+            assert_eq!(source.line_range(behind), text.len()..text.len());
+            assert_eq!(source.line_range(u32::MAX), text.len()..text.len());
+            assert_eq!(source.line(u32::MAX), lines.len() as u32);
+        }
+    }
 
     #[test]
     fn columns_count_characters_in_short_and_in_long_lines() {

@@ -2,14 +2,13 @@
 //!
 //! Refuses to know how it was built, and which cluster it is for.
 
-use super::library::Library;
 use super::resource::Resource;
 use super::roots::Written;
 use super::tree;
 use super::value::Value;
 use crate::k8s::Document;
 use crate::manifest::{self, Parsed};
-use crate::source::{SourceId, Span};
+use crate::source::{SourceId, SourceMap, Span};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -26,21 +25,33 @@ const CLUSTER_WIDE: &[&str] = &[
 
 /// Reads objects, those that no build changed once only.
 pub(crate) struct Decoder<'d, 'w> {
+    sources: &'d SourceMap,
     written: &'d dyn Fn(SourceId) -> Written<'w>,
     unchanged: HashMap<(SourceId, u32), Arc<Parsed>>,
 }
 
 impl<'d, 'w> Decoder<'d, 'w> {
     /// Takes what no build changed as it was read in its text.
-    pub(crate) fn new(written: &'d dyn Fn(SourceId) -> Written<'w>) -> Self {
-        let unchanged = HashMap::new();
-        Self { written, unchanged }
+    pub(crate) fn new(
+        sources: &'d SourceMap,
+        written: &'d dyn Fn(SourceId) -> Written<'w>,
+    ) -> Self {
+        Self {
+            sources,
+            written,
+            unchanged: HashMap::new(),
+        }
+    }
+
+    /// One that remembers nothing yet.
+    pub(crate) fn fresh(&self) -> Self {
+        Self::new(self.sources, self.written)
     }
 
     /// The object that a resource is.
-    pub(crate) fn decode(&mut self, library: &Library<'_>, resource: &Resource<'_>) -> Arc<Parsed> {
+    pub(crate) fn decode(&mut self, resource: &Resource<'_>) -> Arc<Parsed> {
         let Value::Read(node) = &resource.value else {
-            return Arc::new(decode(library, resource));
+            return Arc::new(decode(self.sources, resource));
         };
         let span = node.span();
         let key = (span.source, span.start);
@@ -52,7 +63,7 @@ impl<'d, 'w> Decoder<'d, 'w> {
         let written = has_own_comments.then(|| as_written((self.written)(span.source), span));
         let parsed = written
             .flatten()
-            .unwrap_or_else(|| decode(library, resource));
+            .unwrap_or_else(|| decode(self.sources, resource));
         let parsed = Arc::new(parsed);
         self.unchanged.insert(key, Arc::clone(&parsed));
         parsed
@@ -80,7 +91,7 @@ fn as_written(written: Written<'_>, span: Span) -> Option<Parsed> {
     Some(Parsed::of(document, objects))
 }
 
-fn decode(library: &Library<'_>, resource: &Resource<'_>) -> Parsed {
+fn decode(sources: &SourceMap, resource: &Resource<'_>) -> Parsed {
     let mut value = resource.value.clone();
     let namespace = value.find(&["metadata", "namespace"]);
     let is_set = matches!(namespace, Some(Value::Made(_)));
@@ -95,6 +106,6 @@ fn decode(library: &Library<'_>, resource: &Resource<'_>) -> Parsed {
         .iter()
         .flat_map(|comments| comments.iter());
     let comments: Vec<Span> = comments.copied().collect();
-    let tree = tree::assemble(library, &value, comments);
+    let tree = tree::assemble(sources, &value, comments);
     manifest::read_built(&tree, value.span())
 }

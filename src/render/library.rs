@@ -7,9 +7,11 @@
 use super::chart::Chart;
 use crate::source::{SourceId, SourceMap, Span};
 use crate::yaml::{ReadError, Tree, block, general, json, split};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::ops::{Bound, Range};
+use std::rc::Rc;
 use std::sync::OnceLock;
 
 /// The names that a kustomization file may have, in the order in which kustomize looks.
@@ -20,18 +22,26 @@ pub(crate) const KUSTOMIZATION_NAMES: &[&str] =
 #[derive(Debug)]
 pub(crate) struct Library<'s> {
     sources: &'s SourceMap,
-    files: BTreeMap<String, File<'s>>,
-    directories: BTreeSet<String>,
+    catalog: Rc<Catalog<'s>>,
+    /// What was read of each text, by the position of the source: so many together, as most
+    /// builds take few of them.
+    read: Box<[OnceLock<Box<[Reading<'s>]>>]>,
     inline: Shelf<'s>,
-    /// Charts of which the text is not here.
-    wanted_charts: RefCell<BTreeSet<Chart>>,
 }
 
-/// One text and the documents in it.
+/// How many texts the library makes room for together.
+const SHELF: usize = 64;
+
+/// The documents of a text, once they were read.
+type Reading<'s> = OnceLock<Result<Vec<Tree<'s>>, Box<ReadError>>>;
+
+/// Which texts there are, whatever was read of them.
 #[derive(Debug)]
-struct File<'s> {
-    source: SourceId,
-    documents: OnceLock<Result<Vec<Tree<'s>>, Box<ReadError>>>,
+struct Catalog<'s> {
+    files: BTreeMap<Cow<'s, str>, SourceId>,
+    directories: BTreeSet<String>,
+    /// Charts of which the text is not here.
+    wanted_charts: RefCell<BTreeSet<Chart>>,
 }
 
 /// Trees that are added while others are in use.
@@ -80,31 +90,49 @@ impl<'s> Library<'s> {
         let mut files = BTreeMap::new();
         let mut directories = BTreeSet::new();
         for source in ids {
-            let path = join("", sources.get(source).name());
+            let name = sources.get(source).name();
+            let path = match join("", name) {
+                path if path == name => Cow::Borrowed(name),
+                path => Cow::Owned(path),
+            };
             let mut directory = parent(&path);
-            while directories.insert(directory.to_owned()) && !directory.is_empty() {
+            while !directories.contains(directory) {
+                directories.insert(directory.to_owned());
                 directory = parent(directory);
             }
-            let documents = OnceLock::new();
-            files.insert(path, File { source, documents });
+            files.insert(path, source);
         }
-        Self {
-            sources,
+        let catalog = Catalog {
             files,
             directories,
-            inline: Shelf::default(),
             wanted_charts: RefCell::default(),
+        };
+        Self::of(sources, Rc::new(catalog))
+    }
+
+    fn of(sources: &'s SourceMap, catalog: Rc<Catalog<'s>>) -> Self {
+        let shelves = sources.ids().len().div_ceil(SHELF);
+        Self {
+            sources,
+            catalog,
+            read: (0..shelves).map(|_| OnceLock::new()).collect(),
+            inline: Shelf::default(),
         }
+    }
+
+    /// The same texts, of which nothing was read.
+    pub(crate) fn unread(&self) -> Self {
+        Self::of(self.sources, Rc::clone(&self.catalog))
     }
 
     /// Notes that the text of a chart is wanted.
     pub(crate) fn want_chart(&self, chart: Chart) {
-        self.wanted_charts.borrow_mut().insert(chart);
+        self.catalog.wanted_charts.borrow_mut().insert(chart);
     }
 
     /// The charts of which the text was wanted and is not here.
     pub(crate) fn wanted_charts(&self) -> BTreeSet<Chart> {
-        self.wanted_charts.borrow().clone()
+        self.catalog.wanted_charts.borrow().clone()
     }
 
     /// The texts themselves.
@@ -114,7 +142,7 @@ impl<'s> Library<'s> {
 
     /// The paths of all texts, in order.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
-        self.files.keys().map(String::as_str)
+        self.catalog.files.keys().map(Cow::as_ref)
     }
 
     /// The paths of the texts below a directory, in order.
@@ -124,15 +152,16 @@ impl<'s> Library<'s> {
         } else {
             format!("{directory}/")
         };
-        let files = self.files.range(from.clone()..);
+        let range = (Bound::Included(from.as_str()), Bound::Unbounded);
+        let files = self.catalog.files.range::<str, _>(range);
         files
-            .map(|(path, _)| path.as_str())
+            .map(|(path, _)| path.as_ref())
             .take_while(move |path| path.starts_with(&from))
     }
 
     /// The source of a path.
     pub(crate) fn source(&self, path: &str) -> Option<SourceId> {
-        self.files.get(path).map(|file| file.source)
+        self.catalog.files.get(path).copied()
     }
 
     /// The whole text of a path.
@@ -143,7 +172,7 @@ impl<'s> Library<'s> {
 
     /// Whether any text lies in this directory or below.
     pub(crate) fn is_directory(&self, path: &str) -> bool {
-        self.directories.contains(path)
+        self.catalog.directories.contains(path)
     }
 
     /// The kustomization files of a directory; more than one is a mistake.
@@ -151,16 +180,18 @@ impl<'s> Library<'s> {
         let names = KUSTOMIZATION_NAMES.iter();
         names
             .map(|name| join(directory, name))
-            .filter(|path| self.files.contains_key(path))
+            .filter(|path| self.source(path).is_some())
             .collect()
     }
 
     /// The documents of a path; `None` if there is no such text.
     pub(crate) fn documents(&self, path: &str) -> Option<Result<&[Tree<'s>], &ReadError>> {
-        let file = self.files.get(path)?;
-        let documents = file.documents.get_or_init(|| {
-            let text = self.sources.get(file.source).text();
-            read(file.source, text, 0..text.len())
+        let source = self.source(path)?;
+        let shelf = self.read[source.index() / SHELF]
+            .get_or_init(|| (0..SHELF).map(|_| OnceLock::new()).collect());
+        let documents = shelf[source.index() % SHELF].get_or_init(|| {
+            let text = self.sources.get(source).text();
+            read(source, text, 0..text.len())
         });
         Some(match documents {
             Ok(trees) => Ok(trees),

@@ -6,6 +6,7 @@
 
 mod applications;
 mod entries;
+mod kustomizations;
 mod unreferenced;
 
 use super::argo;
@@ -22,7 +23,7 @@ use crate::diagnostic::Diagnostic;
 use crate::k8s::{Document, Object, PartEffect, UnknownPart, WorkloadKind, effect_of_policies};
 use crate::source::{SourceId, SourceMap, Span};
 use entries::raw_objects;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is deployed from a tree.
 #[derive(Clone, Debug, Default)]
@@ -181,7 +182,7 @@ pub fn deployment<'w>(
     if !has_kustomization && finder.raw.is_empty() && !has_chart {
         return None;
     }
-    Some(finder.deployment(Decoder::new(written)))
+    Some(finder.deployment(Decoder::new(sources, written)))
 }
 
 /// The charts in the tree whose objects only Helm tells.
@@ -193,7 +194,7 @@ pub fn charts(sources: &SourceMap, ids: &[SourceId]) -> BTreeSet<Chart> {
         objects: &[],
         diagnostics: &[],
     };
-    Finder::new(&library).deployment(Decoder::new(&unread));
+    Finder::new(&library).deployment(Decoder::new(sources, &unread));
     library.wanted_charts()
 }
 
@@ -209,8 +210,8 @@ struct Finder<'t, 's> {
     unreadable: BTreeSet<String>,
     /// The paths that each kustomization names, by directory.
     mentions: BTreeMap<String, BTreeSet<String>>,
-    /// By path: the directories of kustomizations that name it, two of them at most.
-    users: HashMap<String, Vec<String>>,
+    /// The directories that a kustomization of another one names.
+    used: BTreeSet<String>,
     /// Objects of Flux and Argo CD as they stand in files.
     raw: Vec<Raw<'t>>,
     own: OwnSources,
@@ -251,20 +252,16 @@ impl<'t, 's> Finder<'t, 's> {
             )
         });
         let mentions: BTreeMap<String, BTreeSet<String>> = mentions.collect();
-        let mut users: HashMap<String, Vec<String>> = HashMap::new();
-        for (directory, paths) in &mentions {
-            for path in paths {
-                let known = users.entry(path.clone()).or_default();
-                if known.len() < 2 {
-                    known.push(directory.clone());
-                }
-            }
-        }
+        let used = mentions.iter().flat_map(|(directory, paths)| {
+            let others = paths.iter().filter(move |path| *path != directory);
+            others.filter(|path| library.source(path).is_none())
+        });
+        let used = used.cloned().collect();
         Self {
             library,
             kustomize: Kustomize::new(library),
             mentions,
-            users,
+            used,
             kustomizations,
             unreadable,
             own: OwnSources::of(library, &raw),
@@ -298,7 +295,7 @@ impl<'t, 's> Finder<'t, 's> {
             told::retyped(&applied.retyped, &mut root.diagnostics);
             patches.extend(&applied.patches);
             told::idle_patches(&applied.patches, &mut root.diagnostics);
-            self.fill(&mut root, &applied.resources, &applied.faults, &mut decoder);
+            Self::fill(&mut root, &applied.resources, &applied.faults, &mut decoder);
             roots.push(root);
         }
         let has_flux = !roots.is_empty();
@@ -331,7 +328,7 @@ impl<'t, 's> Finder<'t, 's> {
             };
             patches.extend(&applied.patches);
             told::idle_patches(&applied.patches, &mut root.diagnostics);
-            self.fill(&mut root, &applied.resources, &applied.faults, &mut decoder);
+            Self::fill(&mut root, &applied.resources, &applied.faults, &mut decoder);
             roots.push(root);
         }
         let applied = self.closure(&applied_directories);
@@ -342,34 +339,17 @@ impl<'t, 's> Finder<'t, 's> {
                         .iter()
                         .any(|it| is_within(directory, it) && !self.is_top(it))
         };
-        for directory in self
-            .kustomizations
-            .keys()
-            .filter(|directory| self.is_top(directory))
-        {
-            let is_left_out =
-                || has_flux && Self::is_left_out(directory, &applied_directories, &entry_files);
-            if in_applied(directory) || is_left_out() {
-                continue;
-            }
-            let Some(build) = self.kustomize.build(directory) else {
-                continue;
-            };
+        let is_left_out = |directory: &str| {
+            has_flux && Self::is_left_out(directory, &applied_directories, &entry_files)
+        };
+        let tops = self.kustomizations.keys().map(String::as_str);
+        let tops = tops.filter(|directory| self.is_top(directory));
+        let tops = tops.filter(|directory| !in_applied(directory) && !is_left_out(directory));
+        for (mut root, of_root) in self.kustomization_roots(&tops.collect::<Vec<_>>(), &decoder) {
             // Who applies an entry of Flux applies what stands beside it in its kustomization.
-            let mentions = self.mentions.get(directory).into_iter().flatten();
-            let entry = mentions.filter_map(|path| entry_files.get(path)).next();
-            let mut root = Root {
-                cluster: entry.cloned(),
-                texts: self.texts_of(&BTreeSet::from([directory.clone()]), &build.resources),
-                ..Root::new(
-                    RootKind::Kustomization,
-                    directory.clone(),
-                    directory.clone(),
-                )
-            };
-            patches.extend(&build.patches);
-            told::idle_patches(&build.patches, &mut root.diagnostics);
-            self.fill(&mut root, &build.resources, &build.faults, &mut decoder);
+            let mentions = self.mentions.get(&root.directory).into_iter().flatten();
+            root.cluster = mentions.filter_map(|path| entry_files.get(path)).next().cloned();
+            patches.extend(of_root);
             roots.push(root);
         }
         self.add_unreadable(&mut roots, &mut decoder);
@@ -393,7 +373,7 @@ impl<'t, 's> Finder<'t, 's> {
             let faults = build.map(|build| build.faults).unwrap_or_default();
             let (name, directory) = (directory.clone(), directory.clone());
             let mut root = Root::new(RootKind::Kustomization, name, directory);
-            self.fill(&mut root, &[], &faults, decoder);
+            Self::fill(&mut root, &[], &faults, decoder);
             roots.push(root);
         }
     }
@@ -425,21 +405,20 @@ impl<'t, 's> Finder<'t, 's> {
                     chart.directory.clone(),
                 )
             };
-            self.fill(&mut root, &resources, &[], decoder);
+            Self::fill(&mut root, &resources, &[], decoder);
             roots.push(root);
         }
     }
 
     /// Decodes the objects of a root, and says what is wrong with it.
     fn fill(
-        &self,
         root: &mut Root,
-        resources: &[Resource<'t>],
+        resources: &[Resource<'_>],
         faults: &[Fault],
         decoder: &mut Decoder<'_, '_>,
     ) {
         for resource in resources {
-            let parsed = decoder.decode(self.library, resource);
+            let parsed = decoder.decode(resource);
             root.documents.extend(parsed.documents.iter().cloned());
             root.objects.extend(parsed.objects.iter().cloned());
             root.diagnostics.extend(parsed.diagnostics.iter().cloned());
@@ -472,9 +451,7 @@ impl<'t, 's> Finder<'t, 's> {
             .kustomizations
             .get(directory)
             .is_some_and(Kustomization::is_component);
-        let users = self.users.get(directory);
-        let is_other = |user: &String| user != directory;
-        !is_component && !users.is_some_and(|users| users.iter().any(is_other))
+        !is_component && !self.used.contains(directory)
     }
 
     /// The directories, with those of kustomizations that they build on.
@@ -523,7 +500,7 @@ impl<'t, 's> Finder<'t, 's> {
     fn texts_of(
         &self,
         directories: &BTreeSet<String>,
-        resources: &[Resource<'t>],
+        resources: &[Resource<'_>],
     ) -> BTreeSet<SourceId> {
         let mut texts: BTreeSet<SourceId> =
             resources.iter().map(|it| it.value.span().source).collect();

@@ -2,18 +2,17 @@
 //!
 //! Refuses to know how the value was built.
 
-use super::library::Library;
 use super::value::{Data, Key, Value};
-use crate::source::Span;
+use crate::source::{SourceMap, Span};
 use crate::yaml::{Assembly, Kind, Tree};
 
 /// The tree of a value; its nodes keep their sources.
 pub(crate) fn assemble<'t>(
-    library: &'t Library<'_>,
+    sources: &'t SourceMap,
     value: &Value<'t>,
     comments: Vec<Span>,
 ) -> Tree<'t> {
-    let mut assembly = Assembly::new(library.sources(), value.span().source, comments);
+    let mut assembly = Assembly::new(sources, value.span().source, comments);
     add(&mut assembly, value);
     assembly.finish()
 }

@@ -91,6 +91,17 @@ impl<'t, 's> Kustomize<'t, 's> {
         }
     }
 
+    /// Builds the same from another library of the same texts.
+    pub(crate) fn beside<'u>(&self, library: &'u Library<'s>) -> Kustomize<'u, 's> {
+        Kustomize {
+            library,
+            built: RefCell::default(),
+            definitions: None,
+            may_define: self.may_define,
+            budget: Budget::default(),
+        }
+    }
+
     /// Builds the kustomization of a directory; `None` if there is none.
     pub(crate) fn build(&self, directory: &str) -> Option<Build<'t>> {
         let kustomization = Kustomization::read(self.library, directory)?;

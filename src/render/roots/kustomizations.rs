@@ -1,0 +1,74 @@
+//! The roots that are kustomizations, built in groups: what one group has read is gone before
+//! the next one is read, so that the nodes of all files never stand in memory together.
+//!
+//! Refuses to know which kustomizations are roots.
+
+use super::{Finder, Root, RootKind};
+use crate::render::built::Decoder;
+use crate::render::told;
+use crate::source::Span;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// A root, and the targets of its patches with whether they match nothing.
+type Built = (Root, Vec<(Span, bool)>);
+
+impl Finder<'_, '_> {
+    /// Builds the kustomizations of these directories, in their order.
+    pub(super) fn kustomization_roots(
+        &self,
+        tops: &[&str],
+        decoder: &Decoder<'_, '_>,
+    ) -> Vec<Built> {
+        let mut built: Vec<(usize, Built)> = Vec::with_capacity(tops.len());
+        for group in self.groups(tops) {
+            let library = self.library.unread();
+            let kustomize = self.kustomize.beside(&library);
+            let mut decoder = decoder.fresh();
+            for top in group {
+                let directory = tops[top].to_owned();
+                let build = kustomize.build_as(&self.kustomizations[&directory]);
+                let directories = BTreeSet::from([directory.clone()]);
+                let mut root = Root {
+                    texts: self.texts_of(&directories, &build.resources),
+                    ..Root::new(RootKind::Kustomization, directory.clone(), directory)
+                };
+                told::idle_patches(&build.patches, &mut root.diagnostics);
+                Self::fill(&mut root, &build.resources, &build.faults, &mut decoder);
+                built.push((top, (root, build.patches)));
+            }
+        }
+        built.sort_by_key(|(top, _)| *top);
+        built.into_iter().map(|(_, built)| built).collect()
+    }
+
+    /// The directories, by their positions: those together that take something of the same
+    /// text, which is to be read once.
+    fn groups(&self, tops: &[&str]) -> impl Iterator<Item = Vec<usize>> + use<> {
+        // Each points at an earlier one of its group, or at itself.
+        let mut earlier: Vec<usize> = (0..tops.len()).collect();
+        fn first(earlier: &mut [usize], mut top: usize) -> usize {
+            while earlier[top] != top {
+                earlier[top] = earlier[earlier[top]];
+                top = earlier[top];
+            }
+            top
+        }
+        let mut owners: HashMap<String, usize> = HashMap::new();
+        for (top, directory) in tops.iter().enumerate() {
+            for directory in self.closure(&BTreeSet::from([(*directory).to_owned()])) {
+                let paths = self.mentions.get(&directory).into_iter().flatten().cloned();
+                for path in paths.chain([directory]) {
+                    let owner = *owners.entry(path).or_insert(top);
+                    let [one, other] = [owner, top].map(|it| first(&mut earlier, it));
+                    earlier[one.max(other)] = one.min(other);
+                }
+            }
+        }
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for top in 0..tops.len() {
+            let first = first(&mut earlier, top);
+            groups.entry(first).or_default().push(top);
+        }
+        groups.into_values()
+    }
+}
