@@ -8,6 +8,10 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
+/// A short text of a manifest, such as a name or the value of a label. Up to 15 bytes take no
+/// memory of their own, and a copy of a longer one shares it.
+pub type Text = ecow::EcoString;
+
 /// What the text of standard input is called.
 pub const STDIN_NAME: &str = "<stdin>";
 
@@ -371,7 +375,10 @@ mod tests {
                 for offset in [start, start + line.len() / 2, start + line.len()] {
                     assert_eq!(source.line(offset as u32), number, "offset {offset}");
                     let column = (offset - start) as u32 + 1;
-                    let place = Position { line: number, column };
+                    let place = Position {
+                        line: number,
+                        column,
+                    };
                     assert_eq!(source.position(offset as u32), place, "offset {offset}");
                 }
                 start += line.len() + 1;

@@ -201,7 +201,7 @@ fn port_names(cluster: &Cluster) -> Names {
             };
             names.entry(typed).or_insert_with(|| Some(of.clone()));
             if let Some(name) = &port.name {
-                let typed = name.value.clone();
+                let typed = name.value.to_string();
                 names.entry(typed).or_insert_with(|| Some(of.clone()));
             }
         }

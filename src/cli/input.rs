@@ -352,7 +352,7 @@ fn summarize(workspace: &Workspace) -> Summary {
             Became::BuiltFrom | Became::NotDeployed | Became::NotKubernetes | Became::Empty => {}
         }
         if document.outcome == Became::PluginPolicy {
-            let of_kind = summary.plugin_policies.entry(document.kind.clone());
+            let of_kind = summary.plugin_policies.entry(document.kind.to_string());
             *of_kind.or_default() += 1;
         }
         if document.outcome == Became::Object {

@@ -109,7 +109,7 @@ impl Places {
                 document.outcome = Outcome::Patch;
             }
             if document.namespace.is_empty() {
-                document.put_into = namespace.map(|namespace| namespace.value.clone());
+                document.put_into = namespace.map(|namespace| namespace.value.as_str().into());
             }
             document
         };

@@ -74,7 +74,7 @@ pub use service::{Service, ServicePort, ServiceType, TargetPort};
 pub use version::{KubernetesVersion, UnknownVersion};
 pub use workload::{Container, ContainerPort, ImpliedPods, Variable, Workload, WorkloadKind};
 
-use crate::source::Span;
+use crate::source::{Span, Text};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -242,13 +242,13 @@ pub struct Document {
     /// Its text, without the `---` lines around it.
     pub span: Span,
     /// `kind` as written; empty where it could not be read.
-    pub kind: String,
+    pub kind: Text,
     /// `metadata.namespace` as written; empty where there is none.
-    pub namespace: String,
+    pub namespace: Text,
     /// The namespace that what names none is put into by a kustomization, Flux or Argo CD.
-    pub put_into: Option<String>,
+    pub put_into: Option<Text>,
     /// `metadata.name` as written; empty where there is none.
-    pub name: String,
+    pub name: Text,
     /// What it became.
     pub outcome: Outcome,
     /// Its comments, from `#` to the end of the line, in order.

@@ -7,7 +7,7 @@ use super::custom::CustomObject;
 use super::meta::{Labels, ObjectMeta};
 use super::network_policy::Protocol;
 use super::release::ReleasedPods;
-use crate::source::{Span, Spanned};
+use crate::source::{Span, Spanned, Text};
 use std::net::IpAddr;
 
 /// The kinds that are or make pods.
@@ -161,16 +161,15 @@ impl Workload {
     pub fn implied(object: &CustomObject, pods: &ReleasedPods) -> Self {
         let about = &object.meta;
         let name = pods.names.first().map_or("", String::as_str);
-        let text = |text: &str| Spanned::new(text.to_owned(), about.span);
         let ports = pods.ports.iter().map(|port| ContainerPort {
-            name: Some(text(&port.name)),
+            name: Some(Spanned::new(Text::from(&port.name), about.span)),
             protocol: port.protocol,
             number: Spanned::new(port.number, about.span),
             host_port: None,
         });
         let container = Container {
-            name: String::new(),
-            image: String::new(),
+            name: Text::new(),
+            image: Text::new(),
             is_init: false,
             restarts_always: false,
             ports: ports.collect(),
@@ -223,9 +222,9 @@ impl Workload {
 #[derive(Clone, Debug)]
 pub struct Container {
     /// `name`.
-    pub name: String,
+    pub name: Text,
     /// `image`, empty if missing.
-    pub image: String,
+    pub image: Text,
     /// Whether it stands under `initContainers`.
     pub is_init: bool,
     /// Whether it has `restartPolicy: Always`, which makes an init container a sidecar.
@@ -239,16 +238,16 @@ pub struct Container {
     /// The `ConfigMap`s that `env` and `envFrom` take variables from.
     pub config_maps: Vec<ConfigMapReference>,
     /// `args`, then `command`.
-    pub arguments: Vec<String>,
+    pub arguments: Vec<Text>,
 }
 
 /// An entry of a container's `env` with a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
     /// `name`.
-    pub name: String,
+    pub name: Text,
     /// `value`.
-    pub value: String,
+    pub value: Text,
 }
 
 impl Container {
@@ -263,7 +262,7 @@ impl Container {
 #[derive(Clone, Debug)]
 pub struct ContainerPort {
     /// `name`.
-    pub name: Option<Spanned<String>>,
+    pub name: Option<Spanned<Text>>,
     /// `protocol`, TCP where none is written.
     pub protocol: Protocol,
     /// `containerPort`.

@@ -7,6 +7,7 @@
 use crate::cluster::platform::{is_managed_service, port_of_scheme};
 use crate::cluster::{Cluster, NamespaceId, ServiceId};
 use crate::k8s::Workload;
+use crate::source::Text;
 
 /// A Service that a container is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,9 +90,7 @@ pub fn outside_references<'c>(
     let configured =
         configured.filter_map(|(_, value, map)| (!map.is_some_and(&is_shared)).then_some(value));
     let arguments = pod.containers.iter().flat_map(|it| &it.arguments);
-    let texts = written
-        .chain(configured)
-        .chain(arguments.map(String::as_str));
+    let texts = written.chain(configured).chain(arguments.map(Text::as_str));
     let mut found: Vec<OutsideReference<'c>> = texts
         .flat_map(hosts)
         .filter(|host| is_managed_service(host.name))

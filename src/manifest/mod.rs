@@ -53,7 +53,7 @@ mod written;
 
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
 use crate::k8s::{Document, Object, Outcome};
-use crate::source::{SourceId, Span};
+use crate::source::{SourceId, Span, Text};
 use crate::yaml::split::{self, Piece};
 use crate::yaml::tree::{Node, Tree};
 use crate::yaml::{ReadError, block, general, json};
@@ -345,10 +345,10 @@ impl Input<'_> {
 fn nameless(span: Span, outcome: Outcome) -> Document {
     Document {
         span,
-        kind: String::new(),
-        namespace: String::new(),
+        kind: Text::new(),
+        namespace: Text::new(),
         put_into: None,
-        name: String::new(),
+        name: Text::new(),
         outcome,
         comments: Vec::new(),
     }

@@ -477,12 +477,12 @@ impl<'t> Reader<'t, '_> {
         self.document(span, outcome);
         let document = self.parsed.documents.last_mut().expect("it was just added");
         let text = |name: &str| node.find(&["metadata", name]).and_then(Node::text);
-        document.kind = kind.to_owned();
-        document.namespace = text("namespace").unwrap_or_default().to_owned();
+        document.kind = kind.into();
+        document.namespace = text("namespace").unwrap_or_default().into();
         document.name = text("name")
             .or_else(|| text("generateName"))
             .unwrap_or_default()
-            .to_owned();
+            .into();
     }
 
     fn document(&mut self, span: Span, outcome: Outcome) {

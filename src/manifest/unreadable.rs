@@ -34,8 +34,8 @@ pub(super) fn report(error: ReadError, text: &str, span: Span, parsed: &mut Pars
     let mut document = nameless(span, outcome);
     document.comments = whole_line_comments(text, span);
     if matches!(outcome, Outcome::Opaque(_)) {
-        document.kind = kind;
-        document.namespace = namespace;
+        document.kind = kind.into();
+        document.namespace = namespace.into();
     }
     parsed.documents.push(document);
 }

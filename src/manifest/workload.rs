@@ -9,7 +9,7 @@ use crate::k8s::{
     ConfigMapReference, Container, ContainerPort, Label, Labels, ObjectMeta, Protocol, Variable,
     Workload, WorkloadKind,
 };
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 use crate::yaml::tree::Node;
 use k8s_openapi::api::core::v1;
 use std::net::IpAddr;
@@ -150,8 +150,8 @@ fn container(node: Node<'_>, typed: v1::Container, is_init: bool) -> Container {
         let from = variable.value_from.and_then(|from| from.config_map_key_ref);
         if let Some(value) = variable.value {
             variables.push(Variable {
-                name: variable.name,
-                value,
+                name: variable.name.into(),
+                value: value.into(),
             });
         } else if let Some(from) = from {
             config_maps.push(ConfigMapReference {
@@ -178,15 +178,15 @@ fn container(node: Node<'_>, typed: v1::Container, is_init: bool) -> Container {
     let mut ports: Vec<ContainerPort> = ports.collect();
     ports.shrink_to_fit();
     Container {
-        name: typed.name,
-        image: typed.image.unwrap_or_default(),
+        name: typed.name.into(),
+        image: typed.image.unwrap_or_default().into(),
         is_init,
         restarts_always: typed.restart_policy.as_deref() == Some("Always"),
         ports,
         probe_ports: probe_ports(node),
         variables,
         config_maps,
-        arguments: commands.collect(),
+        arguments: commands.map(Text::from).collect(),
     }
 }
 
@@ -212,7 +212,7 @@ fn port(node: Node<'_>, typed: &v1::ContainerPort) -> Option<ContainerPort> {
         .get("name")
         .zip(typed.name.as_ref().filter(|name| !name.is_empty()));
     Some(ContainerPort {
-        name: name.map(|(node, name)| Spanned::new(name.clone(), node.span())),
+        name: name.map(|(node, name)| Spanned::new(Text::from(name), node.span())),
         protocol: protocol(typed.protocol.as_deref())?,
         number: Spanned::new(number, node.get("containerPort")?.span()),
         host_port: typed

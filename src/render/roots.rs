@@ -348,7 +348,10 @@ impl<'t, 's> Finder<'t, 's> {
         for (mut root, of_root) in self.kustomization_roots(&tops.collect::<Vec<_>>(), &decoder) {
             // Who applies an entry of Flux applies what stands beside it in its kustomization.
             let mentions = self.mentions.get(&root.directory).into_iter().flatten();
-            root.cluster = mentions.filter_map(|path| entry_files.get(path)).next().cloned();
+            root.cluster = mentions
+                .filter_map(|path| entry_files.get(path))
+                .next()
+                .cloned();
             patches.extend(of_root);
             roots.push(root);
         }
@@ -443,6 +446,9 @@ impl<'t, 's> Finder<'t, 's> {
         }
         root.documents.sort_by_key(|document| document.span);
         root.documents.dedup_by_key(|document| document.span);
+        root.documents.shrink_to_fit();
+        root.objects.shrink_to_fit();
+        root.changed.shrink_to_fit();
     }
 
     /// Whether no other kustomization uses one, and it is not a Component.

@@ -157,10 +157,11 @@ fn mentions(pod: &Workload, is_meant: impl Fn(u16) -> bool) -> bool {
     let arguments = pod.containers.iter().flat_map(|it| &it.arguments);
     let variables = pod.containers.iter().flat_map(|it| &it.variables);
     let arguments = arguments.chain(variables.map(|variable| &variable.value));
+    let arguments = arguments.map(|text| text.as_str());
     let annotations = pod
         .annotations
         .iter()
-        .map(|annotation| &annotation.value.value);
+        .map(|annotation| annotation.value.value.as_str());
     arguments.chain(annotations).any(|text| {
         let mut numbers = text.split(|next: char| !next.is_ascii_digit());
         numbers.any(|number| number.parse().is_ok_and(&is_meant))

@@ -185,7 +185,10 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
         is_built: true,
         ..Part::default()
     };
-    let mut documents: BTreeMap<SourceId, Vec<Document>> = BTreeMap::new();
+    // Those of all texts in one list: most texts have one document, and a list for each of them
+    // would have room for more.
+    let mut documents: Vec<Document> = Vec::new();
+    let mut begun: HashSet<SourceId> = HashSet::new();
     let mut met: HashSet<Span> = HashSet::new();
     let mut objects: HashSet<Span> = HashSet::new();
     let mut told: BTreeSet<(Span, &'static str)> = BTreeSet::new();
@@ -197,10 +200,8 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
             met.extend(read.documents.iter().map(|document| document.span));
             part.objects.extend(read.objects.iter().cloned());
             part.diagnostics.extend(read.diagnostics.iter().cloned());
-            documents
-                .entry(text)
-                .or_default()
-                .extend(read.documents.iter().cloned());
+            begun.insert(text);
+            documents.extend(read.documents.iter().cloned());
         }
         let Some(root) = member.root else { continue };
         part.texts.extend(&root.texts);
@@ -223,9 +224,9 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
             .collect();
         part.diagnostics.extend(new);
         for document in &root.documents {
-            let known = documents.entry(document.span.source).or_default();
+            begun.insert(document.span.source);
             if met.insert(document.span) {
-                known.push(as_put(texts, document));
+                documents.push(as_put(texts, document));
             }
         }
         part.opaque
@@ -242,19 +243,17 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
             let kustomizations = read.objects.iter().filter(|it| is_kustomization(it));
             let new = kustomizations.filter(|object| objects.insert(object.meta().span));
             part.objects.extend(new.cloned());
-            documents.entry(*id).or_insert_with(|| {
+            if begun.insert(*id) {
                 met.extend(read.documents.iter().map(|document| document.span));
-                read.documents.iter().map(as_rest).collect()
-            });
+                documents.extend(read.documents.iter().map(as_rest));
+            }
         }
     }
     part.opaque.sort();
     part.opaque.dedup();
-    let grouped = documents.into_values().map(|mut of_text| {
-        of_text.sort_by_key(|document| document.span);
-        Arc::<[Document]>::from(of_text)
-    });
-    part.documents = grouped.collect::<Documents>();
+    documents.sort_by_key(|document| document.span);
+    let by_text = documents.chunk_by(|one, next| one.span.source == next.span.source);
+    part.documents = by_text.map(Arc::from).collect::<Documents>();
     part
 }
 

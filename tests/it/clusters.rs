@@ -249,14 +249,14 @@ fn workload(random: &mut Random, index: usize, family: usize, has_hosts: bool) -
 
 fn container(random: &mut Random) -> Container {
     Container {
-        name: String::new(),
-        image: String::new(),
+        name: npcheck::source::Text::new(),
+        image: npcheck::source::Text::new(),
         is_init: random.percent(25),
         restarts_always: random.percent(50),
         ports: random.list(3, |random| ContainerPort {
             name: random
                 .percent(75)
-                .then(|| spanned(random.pick(&NAMES).to_owned())),
+                .then(|| spanned(npcheck::source::Text::from(random.pick(&NAMES)))),
             protocol: protocol(random),
             number: spanned(random.pick(&NUMBERS)),
             host_port: None,

@@ -173,7 +173,7 @@ fn workload(workload: &Workload) -> Value {
             let mut value =
                 json!({"containerPort": port.number.value, "protocol": port.protocol.name()});
             if let Some(name) = &port.name {
-                value["name"] = json!(name.value);
+                value["name"] = json!(name.value.as_str());
             }
             value
         };

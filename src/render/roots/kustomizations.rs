@@ -72,3 +72,30 @@ impl Finder<'_, '_> {
         groups.into_values()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Finder;
+    use crate::render::Library;
+    use crate::source::SourceMap;
+
+    #[test]
+    fn what_takes_the_same_text_is_built_together() {
+        let texts = [
+            ("base/kustomization.yaml", "resources: [a.yaml]"),
+            ("alone/kustomization.yaml", "resources: [b.yaml]"),
+            ("one/kustomization.yaml", "resources: [../base]"),
+            ("two/kustomization.yaml", "resources: [../shared.yaml]"),
+            (
+                "three/kustomization.yaml",
+                "resources: [../shared.yaml, ../base]",
+            ),
+        ];
+        let mut sources = SourceMap::default();
+        let ids = texts.map(|(name, text)| sources.add(name, text));
+        let library = Library::new(&sources, ids.iter().copied());
+        let finder = Finder::new(&library);
+        let groups = finder.groups(&["alone", "one", "three", "two"]);
+        assert_eq!(groups.collect::<Vec<_>>(), [vec![0], vec![1, 2, 3]]);
+    }
+}
