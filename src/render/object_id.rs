@@ -144,12 +144,16 @@ impl ObjectId {
 
     /// The namespace that it counts as: `default` where none is written.
     pub(crate) fn effective_namespace(&self) -> &str {
-        if self.gvk.is_cluster_scoped() {
-            NO_NAMESPACE
-        } else if self.namespace.is_empty() {
-            "default"
-        } else {
-            &self.namespace
+        match self.gvk.is_cluster_scoped() {
+            true => NO_NAMESPACE,
+            false => self.namespace_or_default(),
+        }
+    }
+
+    fn namespace_or_default(&self) -> &str {
+        match self.namespace.is_empty() {
+            true => "default",
+            false => &self.namespace,
         }
     }
 
@@ -170,7 +174,7 @@ impl ObjectId {
     pub(crate) fn is_selected_by(&self, selection: &Self) -> bool {
         (selection.name.is_empty() || selection.name == self.name)
             && (selection.namespace.is_empty()
-                || selection.effective_namespace() == self.effective_namespace())
+                || selection.namespace == self.namespace_or_default())
             && self.gvk.is_selected_by(&selection.gvk)
     }
 }

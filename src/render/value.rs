@@ -78,6 +78,7 @@ impl<'t> Key<'t> {
     /// Its text.
     pub(crate) fn text(&self) -> Cow<'_, str> {
         match self {
+            Self::Read(node) if is_old_boolean(node) => Cow::Borrowed(node.raw()),
             Self::Read(node) => node.key_text(),
             Self::Made(text, _) => Cow::Borrowed(text),
         }
@@ -86,6 +87,7 @@ impl<'t> Key<'t> {
     /// Whether it is this one.
     pub(crate) fn is(&self, key: &str) -> bool {
         match self {
+            Self::Read(node) if is_old_boolean(node) => node.raw() == key,
             Self::Read(node) => node.is_key(key),
             Self::Made(text, _) => text == key,
         }
@@ -211,9 +213,7 @@ impl<'t> Value<'t> {
     /// texts for it, as in YAML 1.2.
     pub(crate) fn is_text(&self) -> bool {
         match self {
-            Self::Read(node) => {
-                node.as_str().is_some() || node.as_bool().is_some() && !is_boolean(node.raw())
-            }
+            Self::Read(node) => node.as_str().is_some() || is_old_boolean(node),
             Self::Made(made) => matches!(&made.data, Data::Text(_)),
         }
     }
@@ -221,7 +221,11 @@ impl<'t> Value<'t> {
     /// The value of this key, if it is a mapping that has it.
     pub(crate) fn get(&self, key: &str) -> Option<Value<'t>> {
         match self {
-            Self::Read(node) => node.get(key).map(Self::Read),
+            Self::Read(node) if !is_word_of_old_boolean(key) => node.get(key).map(Self::Read),
+            Self::Read(_) => {
+                let found = self.fields().find(|field| field.key.is(key));
+                found.map(|field| field.value)
+            }
             Self::Made(made) => match &made.data {
                 Data::Mapping(fields) => fields
                     .iter()
@@ -462,6 +466,18 @@ pub(crate) fn is_null(text: &str) -> bool {
 /// Whether a scalar without quotes is a boolean of YAML 1.2, which kustomize reads.
 pub(crate) fn is_boolean(text: &str) -> bool {
     matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE")
+}
+
+/// Whether it is one of the words that only YAML 1.1 takes for booleans, such as `on` and `n`.
+fn is_old_boolean(node: &Node<'_>) -> bool {
+    node.as_bool().is_some() && !is_boolean(node.raw())
+}
+
+fn is_word_of_old_boolean(text: &str) -> bool {
+    text.len() <= 3
+        && ["y", "yes", "on", "n", "no", "off"]
+            .iter()
+            .any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// Whether a scalar without quotes means something else than its text to kustomize.

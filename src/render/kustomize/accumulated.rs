@@ -22,7 +22,7 @@ pub(super) struct Accumulated<'t> {
     pub(super) variables: Vec<Variable<'t>>,
     pub(super) faults: Vec<Fault>,
     pub(super) patches: Vec<Applied>,
-    /// The definitions of the API that hold in this build.
+    /// The definitions of the API that hold so far.
     pub(super) definitions: Option<Definitions<'t>>,
 }
 

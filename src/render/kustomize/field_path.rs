@@ -4,7 +4,7 @@
 //! Refuses to know what is read or written there.
 
 use super::field_spec::split_path;
-use crate::render::value::Value;
+use crate::render::value::{Value, is_plain};
 use crate::source::Span;
 use crate::yaml::Kind;
 use regex::Regex;
@@ -54,10 +54,14 @@ pub(crate) fn split_with_indexes(path: &str) -> Vec<String> {
     result
 }
 
+fn is_bracketed(part: &str) -> bool {
+    part.starts_with('[') && part.ends_with(']')
+}
+
 /// `[key=value]`: the key, empty for items that are plain values, and the value.
 fn matcher(part: &str) -> Option<(&str, &str)> {
     let inner = part.strip_prefix('[')?.strip_suffix(']')?;
-    Some(inner.split_once('=').unwrap_or((inner, "")))
+    inner.split_once('=')
 }
 
 /// What stands at the end of a path that names one value.
@@ -96,6 +100,11 @@ pub(crate) fn each<'t>(
     if let Ok(index) = part.parse::<usize>() {
         return at_index(value, index, rest, create, set);
     }
+    if is_bracketed(part) && !part.contains('=') {
+        return Err(format!(
+            "`{part}` must be `[key=value]`; a key stands in brackets only where it has a dot"
+        ));
+    }
     if let Some((key, wanted)) = matcher(part) {
         return matching(value, (key, wanted), rest, create, set);
     }
@@ -131,7 +140,7 @@ pub(crate) fn each<'t>(
 fn missing<'t>(rest: &[String], (kind, span): (Kind, Span)) -> Value<'t> {
     let kind = match rest.first() {
         None => kind,
-        Some(part) if part.parse::<usize>().is_ok() || matcher(part).is_some() || part == "-" => {
+        Some(part) if part.parse::<usize>().is_ok() || is_bracketed(part) || part == "-" => {
             Kind::Sequence
         }
         Some(_) => Kind::Mapping,
@@ -139,7 +148,8 @@ fn missing<'t>(rest: &[String], (kind, span): (Kind, Span)) -> Value<'t> {
     match kind {
         Kind::Mapping => Value::mapping_at(span),
         Kind::Sequence => Value::sequence_at(span),
-        Kind::Scalar => Value::text_at("", span),
+        // Of no type yet: that of what is put there.
+        Kind::Scalar => Value::plain_at("", span),
     }
 }
 
@@ -188,7 +198,10 @@ fn matching<'t>(
         return Ok(0);
     };
     if let Some((_, span)) = create.filter(|_| !has_match) {
-        let text = Value::text_at(wanted.to_owned(), span);
+        let text = match is_plain(wanted) {
+            true => Value::plain_at(wanted.to_owned(), span),
+            false => Value::text_at(wanted.to_owned(), span),
+        };
         items.push(match key.is_empty() {
             true => text,
             false => {

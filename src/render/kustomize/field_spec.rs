@@ -36,12 +36,22 @@ impl FieldSpec {
     /// Adds specifications that are not there yet.
     pub(crate) fn merge(all: &mut Vec<Self>, more: &[Self]) {
         for spec in more {
-            let is_there =
-                |other: &Self| other.gvk.is_selected_by(&spec.gvk) && other.path == spec.path;
-            if !all.iter().any(is_there) {
+            if !all.iter().any(|other| spec.is_said_by(other)) {
                 all.push(spec.clone());
             }
         }
+    }
+
+    /// Whether one of these is about the same, and says otherwise.
+    pub(crate) fn contradicts(&self, others: &[Self]) -> bool {
+        let mut others = others.iter().filter(|other| self.is_said_by(other));
+        others
+            .next()
+            .is_some_and(|other| other.create != self.create)
+    }
+
+    fn is_said_by(&self, other: &Self) -> bool {
+        other.gvk.is_selected_by(&self.gvk) && other.path == self.path
     }
 }
 

@@ -294,9 +294,10 @@ pub(crate) fn merge<'t>(old: &mut Resource<'t>, mut new: Resource<'t>, behavior:
         new.value.set("data", span, data);
     }
     old.value = new.value;
+    // One that either side wants without a hash has none.
     let has_hash = new.generated.is_some_and(|generated| generated.has_hash);
     if let Some(generated) = &mut old.generated {
-        generated.has_hash = has_hash;
+        generated.has_hash &= has_hash;
     }
     old.refresh();
 }

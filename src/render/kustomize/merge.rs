@@ -434,8 +434,10 @@ fn set_element<'t>(
 /// Makes one of the values of keys that agree where both have one.
 fn unite(all: &mut [Vec<String>]) {
     for one in 0..all.len() {
+        // It is compared as it was, whatever it has become by the ones before.
+        let values = all[one].clone();
         for other in 0..all.len() {
-            let pairs = || all[one].iter().zip(&all[other]);
+            let pairs = || values.iter().zip(&all[other]);
             let agrees = pairs().all(|(a, b)| a == b || a.is_empty() || b.is_empty());
             if agrees && pairs().any(|(a, b)| a == b) {
                 let united: Vec<String> = pairs()

@@ -44,7 +44,7 @@ use external::External;
 use merge_keys::Definitions;
 use patch::Patch;
 use specs::Specs;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use transform::{End, Pairs};
@@ -60,8 +60,10 @@ const MAX_OBJECTS: usize = 1_000_000;
 pub(crate) struct Kustomize<'t, 's> {
     library: &'t Library<'s>,
     built: RefCell<HashMap<String, Rc<Accumulated<'t>>>>,
-    /// The definitions of the API that hold for all that is built.
-    definitions: Option<Definitions<'t>>,
+    /// The definitions of the API that hold from this directory on.
+    definitions: Option<(String, Definitions<'t>)>,
+    /// Whether the build has come to that directory.
+    is_defined: Cell<bool>,
     /// Whether a kustomization may name any.
     may_define: bool,
     /// What the build that is under way may still do.
@@ -86,6 +88,7 @@ impl<'t, 's> Kustomize<'t, 's> {
             library,
             built: RefCell::default(),
             definitions: None,
+            is_defined: Cell::default(),
             may_define: schema::may_define(library),
             budget: Budget::default(),
         }
@@ -127,6 +130,7 @@ impl<'t, 's> Kustomize<'t, 's> {
             library: self.library,
             built: RefCell::default(),
             definitions,
+            is_defined: Cell::default(),
             may_define: true,
             budget: Budget::default(),
         };
@@ -250,7 +254,10 @@ impl<'t, 's> Kustomize<'t, 's> {
         mut all: Accumulated<'t>,
         open: &mut Vec<String>,
     ) -> Accumulated<'t> {
-        all.definitions = self.definitions;
+        if let Some((directory, _)) = &self.definitions {
+            let is_here = *directory == kustomization.directory;
+            self.is_defined.set(self.is_defined.get() || is_here);
+        }
         all.faults.extend(kustomization.faults());
         all.faults
             .extend(remote::restricted(self.library, kustomization));
@@ -428,6 +435,8 @@ impl<'t, 's> Kustomize<'t, 's> {
         open: &mut Vec<String>,
     ) {
         let library = self.library;
+        let definitions = self.definitions.as_ref().map(|(_, it)| *it);
+        all.definitions = definitions.filter(|_| self.is_defined.get());
         let specs = all.specs();
         let mut may_collide = check_ids(all.resources.iter()).is_ok();
         let mut faults = std::mem::take(&mut all.faults);
@@ -462,16 +471,18 @@ impl<'t, 's> Kustomize<'t, 's> {
             }
         }
         for label in kustomization.items("labels") {
-            let fields = specs::label_fields(&label, &specs);
             let Some(pairs) = file::field(&label, "pairs") else {
                 continue;
             };
-            let pairs = Pairs {
-                field: "labels",
-                pairs: &pairs,
-                specs: &fields,
-            };
-            tell(&label, pairs.apply(&mut all.resources));
+            let result = specs::label_fields(&label, &specs).and_then(|fields| {
+                let pairs = Pairs {
+                    field: "labels",
+                    pairs: &pairs,
+                    specs: &fields,
+                };
+                pairs.apply(&mut all.resources)
+            });
+            tell(&label, result);
         }
         for (field, fields) in [
             ("commonLabels", &specs.common_labels),

@@ -216,7 +216,12 @@ fn put<'t>(target: &mut Value<'t>, value: &Value<'t>, options: &Options) -> Resu
     }
     match text {
         Some(text) if target.is_scalar() => {
-            let is_text = target.is_text() || target.is_null() && value.is_text();
+            // What was made for it has no type, and is read as it is printed: without quotes.
+            let is_new = matches!(target, Value::Made(_)) && target.is_unwritten();
+            let is_text = match is_new {
+                true => !is_plain(&text),
+                false => target.is_text() || target.is_null() && value.is_text(),
+            };
             let new = match is_text {
                 true => Value::text_at(text, value.span()),
                 false => Value::plain_at(text, value.span()),

@@ -213,18 +213,20 @@ pub(crate) fn may_define(library: &Library<'_>) -> bool {
     })
 }
 
-/// The definitions of the API that hold for a build: those that a kustomization names in
-/// `openapi`, or the first of those that it builds on. They take the place of Kubernetes' own,
-/// unless an object of a kind that kustomize does not know made it look those up before (kyaml,
-/// `openapi.SetSchema`).
+/// The definitions of the API that hold for a build from a directory on, which comes first:
+/// those that a kustomization names in `openapi`, or the first of those that it builds on. They take the place of Kubernetes' own,
+/// unless an object of a kind that kustomize does not know, or a patch, made it look those up before
+/// (kyaml, `openapi.SetSchema`).
 pub(crate) fn definitions<'t>(
     library: &'t Library<'_>,
     kustomization: &Kustomization<'t>,
-) -> Option<Definitions<'t>> {
+) -> Option<(String, Definitions<'t>)> {
     let mut seen = BTreeSet::new();
     let mut is_instead = true;
-    let mut open = vec![kustomization.directory.clone()];
-    while let Some(path) = open.pop() {
+    let mut open = vec![(kustomization.directory.clone(), Vec::new())];
+    // Directories with patches.
+    let mut patched = Vec::new();
+    while let Some((path, mut above)) = open.pop() {
         let next = match path == kustomization.directory && seen.is_empty() {
             true => kustomization.clone(),
             false => match Kustomization::read(library, &path) {
@@ -235,11 +237,18 @@ pub(crate) fn definitions<'t>(
                 }
             },
         };
-        if !seen.insert(path) {
+        if !seen.insert(path.clone()) {
             continue;
         }
+        above.push(path.clone());
+        // What is built on it is patched later.
+        is_instead &= patched.iter().all(|directory| above.contains(directory));
         if let Some(found) = own_definitions(library, &next, is_instead) {
-            return Some(found);
+            return Some((next.directory, found));
+        }
+        let patches = ["patches", "patchesStrategicMerge"].iter();
+        if patches.flat_map(|field| next.items(field)).next().is_some() {
+            patched.push(path);
         }
         let fields = [
             "resources",
@@ -250,7 +259,7 @@ pub(crate) fn definitions<'t>(
         ];
         let items = fields.iter().flat_map(|field| next.items(field));
         let paths: Vec<_> = items
-            .map(|item| next.path(item.text().unwrap_or_default()))
+            .map(|item| (next.path(item.text().unwrap_or_default()), above.clone()))
             .collect();
         open.extend(paths.into_iter().rev());
     }

@@ -159,21 +159,28 @@ fn spec(gvk: &str, path: &str, create: bool) -> FieldSpec {
     FieldSpec::new(parse_gvk(gvk), path, create)
 }
 
-/// Where the labels of one entry of `labels` are set.
-pub(crate) fn label_fields(label: &Value<'_>, specs: &Specs) -> Vec<FieldSpec> {
+/// Where the labels of one entry of `labels` are set. Fields of its own may not say otherwise
+/// than kustomize's lists whether they are made.
+pub(crate) fn label_fields(label: &Value<'_>, specs: &Specs) -> Result<Vec<FieldSpec>, String> {
     let own = file::items(label, "fields");
     let mut fields: Vec<FieldSpec> = own.iter().map(field_spec).collect();
-    FieldSpec::merge(&mut fields, &specs.labels);
-    if file::is_true(label, "includeSelectors") {
-        FieldSpec::merge(&mut fields, &specs.common_labels);
-    } else {
-        if file::is_true(label, "includeTemplates") {
-            FieldSpec::merge(&mut fields, &specs.template_labels);
+    let metadata = [FieldSpec::new(Gvk::default(), "metadata/labels", true)];
+    let lists: &[&[FieldSpec]] = match (
+        file::is_true(label, "includeSelectors"),
+        file::is_true(label, "includeTemplates"),
+    ) {
+        (true, _) => &[&specs.labels, &specs.common_labels],
+        (false, true) => &[&specs.labels, &specs.template_labels, &metadata],
+        (false, false) => &[&specs.labels, &metadata],
+    };
+    for list in lists {
+        if let Some(spec) = list.iter().find(|spec| spec.contradicts(&fields)) {
+            let path = spec.path.join("/");
+            return Err(format!("`create` of the field `{path}` conflicts"));
         }
-        let metadata = FieldSpec::new(Gvk::default(), "metadata/labels", true);
-        FieldSpec::merge(&mut fields, &[metadata]);
+        FieldSpec::merge(&mut fields, list);
     }
-    fields
+    Ok(fields)
 }
 
 /// Where objects keep the pods that they make: the kind, and the way to the pod's `spec`.

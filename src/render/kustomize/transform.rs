@@ -152,10 +152,11 @@ fn set_default_subjects<'t>(value: &mut Value<'t>, text: &str, span: Span) {
     }
 }
 
-/// kustomize writes every annotation as a text, whatever it was.
+/// kustomize writes every annotation as a text, whatever it was: a collection, which has none,
+/// as an empty one.
 pub(crate) fn write_annotations(resource: &mut Resource<'_>) {
     let annotations = resource.value.find(&["metadata", "annotations"]);
-    let is_other = |value: &Value<'_>| value.is_scalar() && !value.is_null() && !value.is_text();
+    let is_other = |value: &Value<'_>| !value.is_null() && !value.is_text();
     let mut fields = annotations.iter().flat_map(Value::fields);
     if !fields.any(|field| is_other(&field.value)) {
         return;
