@@ -100,6 +100,7 @@ impl<'t, 's> Kustomize<'t, 's> {
             library,
             built: RefCell::default(),
             definitions: None,
+            is_defined: Cell::default(),
             may_define: self.may_define,
             budget: Budget::default(),
         }
