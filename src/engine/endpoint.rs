@@ -135,7 +135,7 @@ impl<'c> PodView<'c> {
                 &workload.object,
                 cluster.enforcement().cni().map(|cni| cni.value),
             ),
-            are_ports_known: implied.is_none_or(|pods| pods.are_ports_known)
+            are_ports_known: workload.object.are_ports_known
                 && opaque.is_none_or(|opaque| labels_span.contains(opaque)),
             host_network: workload.object.host_network,
             addresses: &workload.object.addresses,

@@ -117,6 +117,8 @@ pub struct Workload {
     pub dns_policy: Option<String>,
     /// `dnsConfig.nameservers`.
     pub nameservers: Vec<String>,
+    /// Whether its ports are all written: not if another tool fills in some of them.
+    pub are_ports_known: bool,
     /// What is known of pods that only an object implies, which installs them.
     pub implied: Option<ImpliedPods>,
 }
@@ -128,8 +130,6 @@ pub struct ImpliedPods {
     pub kind: String,
     /// Whether their labels are all known.
     pub are_labels_known: bool,
-    /// Whether their named ports are all known.
-    pub are_ports_known: bool,
 }
 
 impl Workload {
@@ -152,6 +152,7 @@ impl Workload {
             automount_token: None,
             dns_policy: None,
             nameservers: Vec::new(),
+            are_ports_known: true,
             implied: None,
         }
     }
@@ -184,8 +185,8 @@ impl Workload {
             implied: Some(ImpliedPods {
                 kind: object.kind.clone(),
                 are_labels_known: pods.are_labels_known,
-                are_ports_known: pods.are_ports_known,
             }),
+            are_ports_known: pods.are_ports_known,
             ..Self::hypothetical(object.home(), name, pods.labels.clone(), about)
         }
     }

@@ -4,13 +4,14 @@
 
 use super::deserializer;
 use super::meta::{self, Holds};
+use super::reader::is_opaque;
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{
     ConfigMapReference, Container, ContainerPort, Label, Labels, ObjectMeta, Protocol, Variable,
     Workload, WorkloadKind,
 };
 use crate::source::{Spanned, Text};
-use crate::yaml::tree::Node;
+use crate::yaml::tree::{Entry, Node};
 use k8s_openapi::api::core::v1;
 use std::net::IpAddr;
 
@@ -93,6 +94,7 @@ pub(super) fn read(
             .dns_config
             .and_then(|config| config.nameservers)
             .unwrap_or_default(),
+        are_ports_known: are_ports_written(node, path),
         implied: None,
     }
 }
@@ -188,6 +190,35 @@ fn container(node: Node<'_>, typed: v1::Container, is_init: bool) -> Container {
         config_maps,
         arguments: commands.map(Text::from).collect(),
     }
+}
+
+/// Whether no text that another tool fills in may be, or bring, a port of a container.
+fn are_ports_written(node: Node<'_>, path: &[&str]) -> bool {
+    let mut spec = node;
+    for field in path.iter().chain(&["spec"]) {
+        match spec.get(field) {
+            Some(found) if is_opaque(found) => return false,
+            Some(found) => spec = found,
+            None => return !has_opaque_key(spec),
+        }
+    }
+    let lists = ["containers", "initContainers"];
+    let mut lists = lists.into_iter().filter_map(|field| spec.get(field));
+    let is_written = |port: Node<'_>| {
+        let is_scalar_written = |entry: Entry<'_>| !is_opaque(entry.key) && !is_opaque(entry.value);
+        !is_opaque(port) && port.entries().all(is_scalar_written)
+    };
+    let are_written = |container: Node<'_>| {
+        let ports = container.get("ports");
+        !is_opaque(container)
+            && !has_opaque_key(container)
+            && ports.is_none_or(|ports| !is_opaque(ports) && ports.items().all(is_written))
+    };
+    !has_opaque_key(spec) && lists.all(|list| !is_opaque(list) && list.items().all(are_written))
+}
+
+fn has_opaque_key(node: Node<'_>) -> bool {
+    node.entries().any(|entry| is_opaque(entry.key))
 }
 
 /// The numbers of the ports that the probes of a container ask.

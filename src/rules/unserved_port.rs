@@ -119,7 +119,7 @@ impl Rule for UnservedPort {
 fn all_list_ports(cx: &Context<'_>, workloads: &[WorkloadId]) -> bool {
     workloads.iter().all(|id| {
         let object = &cx.cluster.workload(*id).object;
-        object.meta.opaque.is_none() && object.ports().next().is_some()
+        object.meta.opaque.is_none() && object.are_ports_known && object.ports().next().is_some()
     })
 }
 

@@ -243,6 +243,7 @@ fn workload(random: &mut Random, index: usize, family: usize, has_hosts: bool) -
         automount_token: None,
         dns_policy: None,
         nameservers: Vec::new(),
+        are_ports_known: true,
         implied: None,
     }))
 }

@@ -1,0 +1,307 @@
+//! Answers to single questions, each decided by one statement of the semantics: manifests,
+//! two ends, and what of each protocol is allowed and what is unknown, by the verdict on the
+//! pair alone and by the relation of all.
+
+use npcheck::cluster::{Cluster, EnforcementSettings, WorkloadId};
+use npcheck::engine::{self, ConnectionSet, Endpoint, Engine};
+use npcheck::k8s::Protocol;
+use npcheck::source::SourceMap;
+
+struct Answer {
+    about: &'static str,
+    manifests: &'static str,
+    /// A pod by its name, or an address.
+    ends: [&'static str; 2],
+    /// What is allowed, as `TCP 80, UDP all`, or nothing.
+    allowed: &'static str,
+    /// What is unknown.
+    unknown: &'static str,
+}
+
+/// Pods `a` and `b` of namespace `one`.
+const TWO_PODS: &str = "
+{apiVersion: v1, kind: Namespace, metadata: {name: one}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: one, labels: {app: a}}, status: {podIP: 10.0.0.1},
+ spec: {containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: b, namespace: one, labels: {app: b}}, status: {podIP: 10.0.0.2},
+ spec: {containers: [{name: c}]}}
+---
+";
+
+/// Pods `a` and `b` of namespace `one`, each with an address of both families.
+const BOTH_FAMILIES: &str = "
+{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: one, labels: {app: a}},
+ status: {podIPs: [{ip: 10.0.0.1}, {ip: 'fd00::1'}]}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: b, namespace: one, labels: {app: b}},
+ status: {podIPs: [{ip: 10.0.0.2}, {ip: 'fd00::2'}]}, spec: {containers: [{name: c}]}}
+---
+";
+
+fn assert_answers(before: &str, answers: &[Answer]) {
+    for answer in answers {
+        let text = format!("{before}{}", answer.manifests);
+        let mut sources = SourceMap::default();
+        let id = sources.add("test.yaml", text.as_str());
+        let objects = npcheck::manifest::read(id, "test.yaml", &text).objects;
+        let settings = EnforcementSettings {
+            pod_cidrs: vec!["10.0.0.0/16".parse().unwrap()],
+            ..EnforcementSettings::default()
+        };
+        let cluster = Cluster::new(objects).with_enforcement(&settings);
+        let ids = answer.ends.map(|end| pod(&cluster, end));
+        let ends = [0, 1].map(|place| match ids[place] {
+            Some(id) => Endpoint::workload(&cluster, id),
+            None => {
+                let address: std::net::IpAddr = answer.ends[place].parse().unwrap();
+                Endpoint::Address(address.into())
+            }
+        });
+        let verdict = engine::judge(&cluster, &ends[0], &ends[1]);
+        let expected = [answer.allowed.to_owned(), answer.unknown.to_owned()];
+        let found = [verdict.allowed(), verdict.unknown()].map(|all| printed(&all));
+        assert_eq!(found, expected, "{}", answer.about);
+        let explained = engine::explain(&cluster, &ends[0], &ends[1]).verdict;
+        assert_eq!(explained, verdict, "{}", answer.about);
+        if let [Some(source), Some(destination)] = ids {
+            let engine = Engine::new(&cluster);
+            let relation = engine.relation();
+            let found = [
+                printed(&relation.connections(source, destination)),
+                printed(&relation.unknown(source, destination)),
+            ];
+            assert_eq!(found, expected, "all pairs: {}", answer.about);
+        }
+    }
+}
+
+fn pod(cluster: &Cluster, name: &str) -> Option<WorkloadId> {
+    let mut ids = cluster.workload_ids();
+    ids.find(|id| cluster.workload(*id).object.meta.name.value == name)
+}
+
+fn printed(connections: &ConnectionSet) -> String {
+    let protocols = Protocol::ALL.iter().filter_map(|protocol| {
+        let ports = connections.get(*protocol);
+        (!ports.is_empty()).then(|| format!("{protocol} {ports}"))
+    });
+    protocols.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn ports_that_another_tool_fills_in_may_have_any_name() {
+    for spec in [
+        "{containers: [{name: c, ports: '${PORTS}'}]}",
+        "{containers: [{name: c, ports: ['${PORT}']}]}",
+        "{containers: [{name: c, ports: [{name: web, containerPort: '${PORT}'}]}]}",
+        "{containers: [{name: c, ports: [{name: '${NAME}', containerPort: 80}]}]}",
+        "{containers: [{name: c, '${KEY}': [{name: web, containerPort: 80}]}]}",
+        "{containers: ['${CONTAINER}']}",
+        "{containers: '${CONTAINERS}'}",
+        "{containers: [{name: c}], initContainers: '${CONTAINERS}'}",
+        "'${SPEC}'",
+    ] {
+        let pods = format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: a, namespace: one, labels: {{app: a}}}}, spec: {spec}}}
+---
+{{apiVersion: v1, kind: Pod, metadata: {{name: b, namespace: one, labels: {{app: b}}}}, spec: {spec}}}
+---
+"
+        );
+        assert_answers(
+            &pods,
+            &[
+                Answer {
+                    about: "a name may be that of a port that is filled in",
+                    manifests: "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                        spec: {podSelector: {}, ingress: [{ports: [{port: web}]}]}}",
+                    ends: ["b", "a"],
+                    allowed: "",
+                    unknown: "TCP all, UDP all, SCTP all",
+                },
+                Answer {
+                    about: "a number is a number",
+                    manifests: "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                        spec: {podSelector: {}, ingress: [{ports: [{port: 80}]}]}}",
+                    ends: ["b", "a"],
+                    allowed: "TCP 80",
+                    unknown: "",
+                },
+            ],
+        );
+    }
+    let written = TWO_PODS.replace(
+        "{name: c}",
+        "{name: c, image: '${IMAGE}', env: [{name: PORT, value: '${PORT}'}], ports: [{containerPort: 1}]}",
+    );
+    assert_answers(
+        &written,
+        &[Answer {
+            about: "other texts bring no ports",
+            manifests: "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                spec: {podSelector: {}, ingress: [{ports: [{port: web}]}]}}",
+            ends: ["b", "a"],
+            allowed: "",
+            unknown: "",
+        }],
+    );
+}
+
+#[test]
+fn calico_asks_the_own_side_of_a_rule_as_well() {
+    let rule = |rest: &str| {
+        format!(
+            "{{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {{name: p, namespace: one}},
+              spec: {{selector: app == 'a', types: [Ingress], ingress: [{{action: Allow, {rest}}}]}}}}"
+        )
+    };
+    for (about, manifests, allowed) in [
+        (
+            "a protocol without ports is all of its ports, and no other protocol",
+            rule("protocol: TCP"),
+            "TCP all",
+        ),
+        (
+            "all but a protocol",
+            rule("notProtocol: TCP"),
+            "UDP all, SCTP all",
+        ),
+        (
+            "an address of the pod's own is enough in one family",
+            rule("protocol: UDP, destination: {nets: [10.0.0.0/24]}"),
+            "UDP all",
+        ),
+        (
+            "none of the pod's own addresses",
+            rule("destination: {nets: [10.0.1.0/24]}"),
+            "",
+        ),
+        (
+            "none of the pod's own addresses is left in a family, so that the other one is used",
+            rule("destination: {notNets: [10.0.0.0/24]}"),
+            "TCP all, UDP all, SCTP all",
+        ),
+        (
+            "a version of IP is a family that both ends have",
+            rule("ipVersion: 6, protocol: TCP, source: {nets: ['fd00::2/128']}"),
+            "TCP all",
+        ),
+        (
+            "blocks of the other version hold nobody",
+            rule("ipVersion: 6, protocol: TCP, source: {notNets: ['fd00::/64']}"),
+            "",
+        ),
+    ] {
+        let text = format!("{BOTH_FAMILIES}{manifests}");
+        let mut sources = SourceMap::default();
+        let id = sources.add("test.yaml", text.as_str());
+        let cluster = Cluster::new(npcheck::manifest::read(id, "test.yaml", &text).objects);
+        let [b, a] = ["b", "a"].map(|name| pod(&cluster, name).unwrap());
+        let ends = [b, a].map(|id| Endpoint::workload(&cluster, id));
+        let verdict = engine::judge(&cluster, &ends[0], &ends[1]);
+        assert_eq!(printed(&verdict.allowed()), allowed, "{about}");
+        assert_eq!(printed(&verdict.unknown()), "", "{about}");
+        let engine = Engine::new(&cluster);
+        let relation = engine.relation();
+        assert_eq!(printed(&relation.connections(b, a)), allowed, "{about}");
+    }
+}
+
+#[test]
+fn addresses_of_nodes_may_be_those_of_pods_that_nobody_has_seen() {
+    let nodes = |rest: &str| {
+        format!(
+            "{{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {{name: p}},
+              spec: {{priority: 1, subject: {{namespaces: {{}}}}, egress: [{{action: Deny, to: [{{nodes: {{}}}}]{rest}}}]}}}}
+---
+{{apiVersion: v1, kind: Pod, metadata: {{name: c, namespace: one, labels: {{app: c}}}}, spec: {{containers: [{{name: c}}]}}}}
+---
+{{apiVersion: v1, kind: Node, metadata: {{name: node}}, status: {{addresses: [{{type: InternalIP, address: "
+        )
+    };
+    let inside: &'static str = Box::leak(format!("{}10.0.0.9}}]}}}}", nodes("")).into_boxed_str());
+    let outside: &'static str =
+        Box::leak(format!("{}192.0.2.9}}]}}}}", nodes("")).into_boxed_str());
+    let all = "TCP all, UDP all, SCTP all";
+    assert_answers(
+        TWO_PODS,
+        &[
+            Answer {
+                about: "an unknown address among those of pods may be the node's",
+                manifests: inside,
+                ends: ["a", "c"],
+                allowed: "",
+                unknown: all,
+            },
+            Answer {
+                about: "one that is known is another one",
+                manifests: inside,
+                ends: ["a", "b"],
+                allowed: all,
+                unknown: "",
+            },
+            Answer {
+                about: "the node has an address that no pod has",
+                manifests: outside,
+                ends: ["a", "c"],
+                allowed: all,
+                unknown: "",
+            },
+            Answer {
+                about: "the node's own address",
+                manifests: outside,
+                ends: ["a", "192.0.2.9"],
+                allowed: "",
+                unknown: "",
+            },
+        ],
+    );
+}
+
+#[test]
+fn cilium_knows_the_service_of_the_api_server_without_a_manifest() {
+    let answer = |about, manifests, unknown| Answer {
+        about,
+        manifests,
+        ends: ["a", "192.0.2.9"],
+        allowed: "",
+        unknown,
+    };
+    assert_answers(
+        TWO_PODS,
+        &[
+            answer(
+                "by its name in its own namespace",
+                "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {endpointSelector: {}, egress: [{toServices: [{k8sService: {serviceName: kubernetes, namespace: default}}]}]}}",
+                "TCP all, UDP all, SCTP all",
+            ),
+            answer(
+                "another Service of that namespace",
+                "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {endpointSelector: {}, egress: [{toServices: [{k8sService: {serviceName: kubernets, namespace: default}}]}]}}",
+                "",
+            ),
+            answer(
+                "that name in another namespace",
+                "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {endpointSelector: {}, egress: [{toServices: [{k8sService: {serviceName: kubernetes, namespace: two}}]}]}}",
+                "",
+            ),
+            answer(
+                "by its labels",
+                "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {endpointSelector: {}, egress: [{toServices: [{k8sServiceSelector: {selector: {matchLabels: {component: apiserver, provider: kubernetes}}}}]}]}}",
+                "TCP all, UDP all, SCTP all",
+            ),
+            answer(
+                "by labels that it does not have",
+                "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {endpointSelector: {}, egress: [{toServices: [{k8sServiceSelector: {selector: {matchLabels: {component: etcd}}}}]}]}}",
+                "",
+            ),
+        ],
+    );
+}
