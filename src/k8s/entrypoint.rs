@@ -121,6 +121,8 @@ pub struct Gateway {
     pub class: Spanned<String>,
     /// `spec.listeners[].port`, those that are numbers.
     pub ports: Vec<Spanned<u16>>,
+    /// Whether `spec.addresses` has entries: what serves it may be there already.
+    pub has_addresses: bool,
 }
 
 impl Entrypoint {

@@ -338,6 +338,20 @@ impl Described {
     }
 }
 
+/// Whether a peer may let in pods of the namespace of this name, or is about addresses.
+#[must_use]
+pub fn may_be_in(cx: &Context<'_>, policy: PolicyId, peer: &NetworkPolicyPeer, name: &str) -> bool {
+    let own = &cx
+        .cluster
+        .namespace(cx.cluster.policy(policy).namespace)
+        .name;
+    match peer.selectors() {
+        None => true,
+        Some((None, _)) => own == name,
+        Some((Some(selector), _)) => may_select_namespace(cx, selector, name),
+    }
+}
+
 /// Whether a selector of namespaces may select the one of this name. Of one that is not
 /// declared nothing is known but the name (S2).
 #[must_use]

@@ -9,7 +9,7 @@ use super::Context;
 use super::callers::Caller;
 use crate::cluster::platform::{KnownPods, Role};
 use crate::cluster::{Cluster, NamespaceId, WorkloadId};
-use crate::k8s::{Entrypoint, EntrypointKind, NetworkPolicyPeer};
+use crate::k8s::{Entrypoint, EntrypointKind, Gateway, NetworkPolicyPeer};
 
 /// Who brings the traffic of an entrypoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +40,8 @@ const CLOUD_CLASSES: &[&str] = &[
     "gke-l7-rilb",
 ];
 
+const TRAEFIK: &str = "traefik";
+
 /// Programs whose name stands in that of their class, and in those of the known pods.
 const PROGRAMS: &[&str] = &[
     "contour",
@@ -48,14 +50,14 @@ const PROGRAMS: &[&str] = &[
     "kong",
     "nginx",
     "openshift",
-    "traefik",
+    TRAEFIK,
 ];
 
 /// Who brings the traffic of an entrypoint.
 #[must_use]
 pub fn carrier(cluster: &Cluster, entrypoint: &Entrypoint) -> Carrier {
     let class = match entrypoint.kind {
-        EntrypointKind::Custom("IngressRoute" | "IngressRouteTCP" | "IngressRouteUDP") => "traefik",
+        EntrypointKind::Custom("IngressRoute" | "IngressRouteTCP" | "IngressRouteUDP") => TRAEFIK,
         EntrypointKind::Custom("HTTPProxy") => "contour",
         EntrypointKind::Custom("TCPIngress" | "UDPIngress") => "kong",
         _ => match (&entrypoint.class, class_of_gateways(cluster, entrypoint)) {
@@ -72,17 +74,64 @@ pub fn carrier(cluster: &Cluster, entrypoint: &Entrypoint) -> Carrier {
 
 /// The class of the gateways that a route hangs on, where all are known and have the same.
 fn class_of_gateways<'c>(cluster: &'c Cluster, route: &Entrypoint) -> Option<&'c str> {
+    shared_by_gateways(cluster, route, |gateway| Some(&gateway.class.value))
+}
+
+/// What a route's gateways have in common, where all are known and have the same.
+fn shared_by_gateways<'c>(
+    cluster: &'c Cluster,
+    route: &Entrypoint,
+    what: impl Fn(&'c Gateway) -> Option<&'c str>,
+) -> Option<&'c str> {
     let own = route.meta.namespace_name();
-    let mut classes = route.gateways.iter().map(|reference| {
+    let mut found = route.gateways.iter().map(|reference| {
         let namespace = reference.namespace.as_deref().unwrap_or(own);
         let mut gateways = cluster.context_objects().gateways.iter();
         let gateway = gateways.find(|gateway| {
             gateway.meta.namespace_name() == namespace && gateway.meta.name.value == reference.name
         });
-        gateway.map(|gateway| gateway.class.value.as_str())
+        gateway.and_then(|gateway| what(gateway))
     });
-    let first = classes.next()??;
-    classes.all(|class| class == Some(first)).then_some(first)
+    let first = found.next()??;
+    found.all(|other| other == Some(first)).then_some(first)
+}
+
+/// The one namespace that the pods are in which bring an entrypoint's traffic, where that is
+/// certain: Istio makes them beside a Gateway that names no address (istio.io, "Kubernetes
+/// Gateway API", "Automated Deployment"), and K3s runs the Traefik that a HelmChartConfig
+/// configures in `kube-system`.
+#[must_use]
+pub fn home_of<'c>(cluster: &'c Cluster, entrypoint: &Entrypoint) -> Option<&'c str> {
+    const ISTIO_CLASS: &str = "istio";
+    let beside = |gateway: &'c Gateway| {
+        let is_made = gateway.class.value == ISTIO_CLASS && !gateway.has_addresses;
+        is_made.then(|| gateway.meta.namespace_name())
+    };
+    let of_gateways = shared_by_gateways(cluster, entrypoint, beside);
+    of_gateways.or_else(|| {
+        let is_traefik = carrier(cluster, entrypoint) == Carrier::Program(TRAEFIK);
+        home_of_packaged_traefik(cluster).filter(|_| is_traefik)
+    })
+}
+
+/// Where K3s runs the Traefik that it brings along, where the manifests configure that one and
+/// have no other.
+fn home_of_packaged_traefik(cluster: &Cluster) -> Option<&str> {
+    let mut objects = cluster.context_objects().custom_objects.iter();
+    let configured = objects.find(|object| {
+        let is_its_configuration =
+            object.group == "helm.cattle.io" && object.kind == "HelmChartConfig";
+        is_its_configuration && object.meta.name.value == TRAEFIK
+    })?;
+    let home = configured.meta.namespace_name();
+    let mut others = cluster.workloads().iter().filter(|workload| {
+        let pods = &workload.object;
+        let mut images = pods.containers.iter().map(|it| it.image.as_str());
+        pods.meta.name.value.contains(TRAEFIK) || images.any(|image| image.contains(TRAEFIK))
+    });
+    others
+        .all(|workload| cluster.namespace(workload.namespace).name == home)
+        .then_some(home)
 }
 
 /// The program that a text names, if it names one of them.

@@ -240,7 +240,9 @@ pub(super) fn read_gateway(node: Node<'_>, meta: ObjectMeta) -> Gateway {
     let spec = node.find(&["spec"]);
     let class = spec.and_then(|spec| text(spec, &["gatewayClassName"]));
     let listeners = list(spec, &["listeners"]);
+    let has_addresses = list(spec, &["addresses"]).next().is_some();
     Gateway {
+        has_addresses,
         class: class.unwrap_or_else(|| Spanned::new(String::new(), meta.name.span)),
         meta,
         ports: listeners

@@ -4,7 +4,7 @@ use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::Severity;
 use crate::k8s::{self, Direction, IpBlock, NetworkPolicyRule, RulePlace};
 use crate::lint::addresses::{self, Family};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, exposure, platform};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, exposure, platform};
 
 declare_rule! {
     /// ## What it does
@@ -65,7 +65,7 @@ declare_rule! {
         category: Category::Addresses,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no warning or error on 24 public repositories; infos about HTTP and HTTPS egress appear only if the rule is asked for by name",
+        evidence: "no warning or error on 24 public repositories; 1 of 3 infos on 85 was useful, and those about HTTP, HTTPS and DNS egress appear only if the rule is asked for by name",
         fix: None,
         mutes: &[],
         since: "0.1.0",
@@ -132,9 +132,10 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: RulePlace<'_>) {
         direction.peers_field()
     );
     let severity = severity(cx, id, direction, rule, has_exceptions);
-    // Who opens the web's ports to the outside, and those alone, knows it.
+    // Who opens the ports of the web and of DNS to the outside, and those alone, knows it.
+    let is_usual_port = |port| platform::is_web_port(port) || dns::is_dns_port(port);
     let is_usual = !rule.ports.items().is_empty()
-        && (rule.ports.items().iter()).all(platform::is_web_port)
+        && rule.ports.items().iter().all(is_usual_port)
         && direction == Direction::Egress;
     if is_usual && !cx.is_asked_for() {
         return;

@@ -66,7 +66,7 @@ declare_rule! {
         category: Category::Flows,
         severity: Severity::Error,
         tier: Stable,
-        evidence: "4 of 4 warnings and errors on 24 public repositories judged right",
+        evidence: "4 of 4 warnings and errors on 24 public repositories judged right; owners cared about 4 of 26 infos on 85, and the others appear only if the rule is asked for by name",
         fix: None,
         mutes: &["unmatched-namespace-selector", "unmatched-peer-selector", "unmatched-pod-selector"],
         since: "0.1.0",
@@ -130,19 +130,26 @@ fn check_subject(cx: &mut Context<'_>, id: PolicyId, policy: &NetworkPolicy) {
                 )
                 .label("no value: every pod")
                 .help("write the labels under it, or `podSelector: {}` if every pod is meant");
-            cx.report(match says_so || is_within_namespace(policy) {
-                true => finding.with_severity(Severity::Info),
-                false => finding,
-            });
+            report(cx, finding, says_so || is_within_namespace(policy));
         }
         Field::Value { value, .. } => {
             check_labels(cx, id, value, path, Asked::PodsOf(id));
             if let Some(key) = value.null_key.filter(|_| value.is_empty()) {
                 let finding = selects_all(cx, id, key, path, "every pod of the namespace");
                 // Every pod of a namespace is a usual subject.
-                cx.report(finding.with_severity(Severity::Info));
+                report(cx, finding, true);
             }
         }
+    }
+}
+
+/// Reports a finding; one about what its author seems to mean only where somebody has asked for
+/// the rule by name, as an info.
+fn report(cx: &mut Context<'_>, finding: Diagnostic, is_meant: bool) {
+    if !is_meant {
+        cx.report(finding);
+    } else if cx.is_asked_for() {
+        cx.report(finding.with_severity(Severity::Info));
     }
 }
 
@@ -203,12 +210,16 @@ fn check_peers(
     // empty list is how many write "anywhere".
     let (has_ports, is_list) = (!rule.ports.items().is_empty(), !is_null(&rule.peers));
     if has_ports {
-        finding = finding.with_severity(Severity::Warning);
+        let severity = if is_list {
+            Severity::Info
+        } else {
+            Severity::Warning
+        };
+        finding = finding.with_severity(severity);
     }
-    if says_all(&cx.cluster.policy(id).object.meta.name) || has_ports && is_list {
-        finding = finding.with_severity(Severity::Info);
-    }
-    cx.report(finding);
+    let says_all = says_all(&cx.cluster.policy(id).object.meta.name);
+    let is_anywhere = has_ports && is_list && direction == Direction::Egress;
+    report(cx, finding, says_all || is_anywhere);
 }
 
 fn in_words(direction: Direction) -> &'static str {
@@ -292,10 +303,7 @@ fn check_peer(cx: &mut Context<'_>, id: PolicyId, peer: &NetworkPolicyPeer, path
             let finding = selects_all(cx, id, key, &path, "every namespace");
             // The pods are narrowed down, so every namespace may well be meant.
             let has_pods = peer.pod_selector.get().is_some_and(|pods| !pods.is_empty());
-            cx.report(match has_pods {
-                true => finding.with_severity(Severity::Info),
-                false => finding,
-            });
+            report(cx, finding, has_pods);
         }
     }
     if let Some(selector) = peer.pod_selector.get() {

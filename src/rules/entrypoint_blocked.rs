@@ -7,7 +7,7 @@ use crate::k8s::{
     Backend, BackendPort, Direction, Entrypoint, EntrypointKind, LabelSelector, NetworkPolicyPeer,
     Protocol, ServicePort, ServiceType,
 };
-use crate::lint::callers::Caller;
+use crate::lint::callers::{self, Caller};
 use crate::lint::controllers::{self, Carrier, Home};
 use crate::lint::entrance::{self, Entrance};
 use crate::lint::unjudged::Unjudged;
@@ -142,7 +142,7 @@ impl Rule for EntrypointBlocked {
         let inside = closed_inside(cx);
         for way in ways_in(cx).into_iter().chain(inside) {
             for entrance in way.entrances(cx, &unjudged) {
-                if is_open(cx, way.source, &entrance) {
+                if is_open(cx, &way, &entrance) {
                     continue;
                 }
                 let key = (entrance.workload, entrance.protocol, entrance.port);
@@ -184,6 +184,8 @@ struct WayIn<'c> {
     path: String,
     span: Span,
     source: Traffic,
+    /// The namespace of whoever brings the traffic, where that is certain.
+    home: Option<&'c str>,
     target: Target<'c>,
 }
 
@@ -254,6 +256,7 @@ fn ways_in<'c>(cx: &Context<'c>) -> Vec<WayIn<'c>> {
             path: path.to_owned(),
             span: service.object.meta.name.span,
             source: Traffic::Clients(balancing),
+            home: None,
             target: Target::Service(id, None),
         });
     }
@@ -274,6 +277,7 @@ fn host_ports<'c>(cx: &Context<'c>) -> impl Iterator<Item = WayIn<'c>> {
             path: String::new(),
             span: port.number.span,
             source: Traffic::Clients(Balancing::HostPort),
+            home: None,
             target: Target::Workload(id, port.protocol, port.number.value),
         })
     })
@@ -320,6 +324,7 @@ fn closed_inside<'c>(cx: &Context<'c>) -> Vec<WayIn<'c>> {
                         path: "spec.ports".to_owned(),
                         span: entry.span,
                         source: Traffic::Inside,
+                        home: None,
                         target: Target::Workload(workload, entry.protocol, number),
                     }),
             );
@@ -359,13 +364,14 @@ fn to_gateway(entrypoint: &Entrypoint) -> impl Iterator<Item = WayIn<'_>> {
             path: "spec.servers".to_owned(),
             span: port.span,
             source: Traffic::Clients(Balancing::Gateway),
+            home: None,
             target: Target::Pods(pods, port.value),
         })
     })
 }
 
 fn by_entrypoint<'c>(
-    cluster: &Cluster,
+    cluster: &'c Cluster,
     entrypoint: &'c Entrypoint,
     backend: &'c Backend,
     service: ServiceId,
@@ -382,6 +388,7 @@ fn by_entrypoint<'c>(
                 carrier => Traffic::Controller(carrier),
             },
         },
+        home: controllers::home_of(cluster, entrypoint),
         target: Target::Service(service, backend.port.as_ref().map(|port| &port.value)),
     }
 }
@@ -406,7 +413,8 @@ impl<'c> WayIn<'c> {
 }
 
 /// Whether a rule lets in the outside, or somebody who could bring its traffic.
-fn is_open(cx: &Context<'_>, source: Traffic, entrance: &Entrance<'_>) -> bool {
+fn is_open(cx: &Context<'_>, way: &WayIn<'_>, entrance: &Entrance<'_>) -> bool {
+    let source = way.source;
     // Clients come with addresses of the outside, which no selector of pods matches. What a
     // port of the nodes is opened for is less certain: many a chart does so by default.
     match source {
@@ -427,13 +435,18 @@ fn is_open(cx: &Context<'_>, source: Traffic, entrance: &Entrance<'_>) -> bool {
         Traffic::Clients(Balancing::NodePort) | Traffic::Controller(_) | Traffic::Router => {}
     }
     let is_controller = |id| Caller::IngressController.looks_like(cx, id);
+    let is_configured = !cx.settings.ingress_controllers.is_empty();
     let is_another = |peer: &NetworkPolicyPeer| {
         matches!(source, Traffic::Controller(Carrier::Program(program))
-            if cx.settings.ingress_controllers.is_empty()
-                && controllers::is_of_another_program(program, peer))
+            if !is_configured && controllers::is_of_another_program(program, peer))
+    };
+    let home = way.home.filter(|_| !is_configured);
+    let is_elsewhere = |policy, peer: &NetworkPolicyPeer| {
+        home.is_some_and(|home| !callers::may_be_in(cx, policy, peer, home))
     };
     let is_it = |policy, peer: &NetworkPolicyPeer| {
-        Caller::IngressController.may_match(cx, policy, peer, entrance.workload)
+        !is_elsewhere(policy, peer)
+            && Caller::IngressController.may_match(cx, policy, peer, entrance.workload)
             && controllers::on_host_network(cx, peer).is_none()
             && !is_another(peer)
     };
@@ -528,6 +541,16 @@ impl Blocked<'_> {
             .find_map(|peer| controllers::on_host_network(cx, peer))
     }
 
+    /// The namespace of the controller, as far as that is known.
+    fn home<'a>(&'a self, cx: &'a Context<'_>) -> Option<&'a str> {
+        let seen = match cx.home_of_controllers() {
+            Some(Home::Namespace(id)) if self.host_network_controller(cx).is_none() => Some(id),
+            _ => None,
+        };
+        let seen = seen.map(|id| cx.cluster.namespace(id).name.as_str());
+        self.ways[0].home.or(seen)
+    }
+
     fn help(&self, cx: &Context<'_>) -> String {
         let port = snippet::port(self.entrance.protocol, self.entrance.port);
         let rule = |peer: &str| format!("`- {{from: [{{{peer}}}], ports: [{port}]}}`");
@@ -554,13 +577,12 @@ impl Blocked<'_> {
                 "allow the controller on {} {}: by its namespace, or by the entity `ingress` for Cilium's own Ingresses and Gateways",
                 self.entrance.protocol, self.entrance.port
             ),
-            Traffic::Controller(_) => match cx.home_of_controllers() {
-                Some(Home::Namespace(namespace)) if self.host_network_controller(cx).is_none() => {
-                    let name = &cx.cluster.namespace(namespace).name;
+            Traffic::Controller(_) => match self.home(cx) {
+                Some(name) => {
                     let peer = snippet::namespace_selector(name);
                     format!("allow the controller in `{name}`: {}", rule(&peer))
                 }
-                Some(_) => format!(
+                None if cx.home_of_controllers().is_some() => format!(
                     "the controller is on the host network: allow the nodes' addresses with `ipBlock` on {} {}",
                     self.entrance.protocol, self.entrance.port
                 ),

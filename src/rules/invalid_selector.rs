@@ -56,7 +56,7 @@ declare_rule! {
         tier: Stable,
         evidence: "no warning or error on 24 public repositories",
         fix: None,
-        mutes: &[],
+        mutes: &["unmatched-namespace-selector", "unmatched-peer-selector", "unmatched-pod-selector"],
         since: "0.1.0",
     }
 }

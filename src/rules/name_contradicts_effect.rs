@@ -98,7 +98,7 @@ declare_rule! {
         category: Category::Hygiene,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "14 of 14 warnings and errors on 82 public repositories (58 of them in excerpts) judged right",
+        evidence: "14 of 14 warnings and errors on 82 public repositories (58 of them in excerpts) judged right; none of 6 infos was useful, and they appear only if the rule is asked for by name",
         fix: None,
         mutes: &["allow-all-rule", "empty-means-all", "missing-dns-egress"],
         since: "0.1.0",
@@ -174,6 +174,9 @@ fn denies_less(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Option
     let mut finding = finding(cx, id, claim, message).label(said);
     // Many mean by all those of other namespaces.
     if allowing.iter().all(|(_, rule)| is_for_own_namespace(rule)) {
+        if !cx.is_asked_for() {
+            return None;
+        }
         finding = finding.with_severity(Severity::Info);
     }
     for (direction, rule) in &allowing {

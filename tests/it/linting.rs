@@ -226,3 +226,15 @@ fn the_configuration_allows_findings_in_files_that_one_cannot_edit() {
     let expired = run(&directory, &["lint", "-o", "concise"]);
     assert!(expired.stdout.contains("ignored-rules"), "{expired:?}");
 }
+
+#[test]
+fn a_selector_that_can_never_match_is_one_finding() {
+    let directory = scratch("never-matches");
+    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web, namespace: shop}\nspec:\n  podSelector: {matchLabels: {app: web}, matchExpressions: [{key: app, operator: DoesNotExist}]}\n  ingress:\n    - from: [{podSelector: {matchLabels: {app: web}, matchExpressions: [{key: app, operator: NotIn, values: [web]}]}}]\n    - from: [{namespaceSelector: {matchLabels: {a: b}, matchExpressions: [{key: a, operator: DoesNotExist}]}}]\n";
+    write(&directory, "policy.yaml", policy);
+    write(&directory, "pod.yaml", POD);
+    let select = "invalid-selector,unmatched-pod-selector,unmatched-peer-selector,unmatched-namespace-selector";
+    let arguments = ["lint", "--complete", "-o", "concise", "--select", select];
+    let answer = run(&directory, &arguments);
+    assert_eq!(rules(&answer.stdout), ["invalid-selector"; 3], "{answer:?}");
+}
