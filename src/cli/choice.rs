@@ -26,6 +26,15 @@ pub(super) fn choice(lookup: &Lookup<'_>, text: &str) -> Result<EndSet, Mistake>
     }
 }
 
+/// The same with nodes, the API server and their like.
+pub(super) fn choice_with_nodes(lookup: &Lookup<'_>, text: &str) -> Result<EndSet, Mistake> {
+    let ends = choice_with_entities(lookup, text)?;
+    match ends.domains() {
+        [] => Ok(ends),
+        _ => Err(unanswerable("names of the DNS")),
+    }
+}
+
 fn unanswerable(ends: &str) -> Mistake {
     let commands = "only `npcheck reach`, `npcheck test` and the ends of `npcheck graph`";
     Mistake::Malformed {

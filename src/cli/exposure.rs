@@ -22,6 +22,7 @@ use std::io;
 ///
 /// From and to the internet, from other namespaces, by how many workloads it can be reached,
 /// and how many it can reach, whether it can resolve names, and whether policies isolate it.
+/// Under Cilium also from and to nodes, the API server and the other entities.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
     #[command(flatten)]
@@ -70,7 +71,8 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         let (internet, resolvers) = (internet(cluster, typed), resolvers(cluster));
         let has_resolver = !resolvers.workloads().is_empty();
         let engine = Engine::new(cluster);
-        let matrix = FlowMatrix::new(&engine, &[&internet, &resolvers]);
+        let entities = engine.relation().entities().collect();
+        let matrix = FlowMatrix::with_entities(&engine, &[&internet, &resolvers], entities);
         let mut exposures = exposures(&matrix, &internet, &resolvers);
         if !has_resolver {
             for one in &mut exposures {

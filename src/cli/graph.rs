@@ -127,9 +127,8 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         return Ok(Outcome::Incomplete);
     }
     let is_page = |target: &Target<GraphFormat>| target.format == GraphFormat::Html;
-    if options.output.iter().any(is_page) && views.iter().any(|view| view.query.names_entities()) {
-        let advice = "the page of html shows pods and addresses: for nodes, the API server and \
-                      names of the DNS take another format";
+    if options.output.iter().any(is_page) && views.iter().any(|view| view.query.names_domains()) {
+        let advice = "the page of html shows no names of the DNS: for these take another format";
         terminal.complain("--output", advice);
         return Ok(Outcome::Incomplete);
     }

@@ -6,10 +6,10 @@ mod cut;
 mod deletion;
 
 use super::Paths as Arguments;
-use super::choice::{Meaningless, choice, clusters_that_answer, connections, internet};
+use super::choice::{Meaningless, choice_with_nodes, clusters_that_answer, connections, internet};
 use super::complete;
 use super::configuration::{ClusterOptions, StagedOptions};
-use super::endpoint::Lookup;
+use super::endpoint::{Lookup, Mistake};
 use super::exit::Outcome;
 use super::input::Input;
 use super::port::PortQuestion;
@@ -184,14 +184,22 @@ impl Options {
         for text in &self.ports {
             ports.push(PortQuestion::parse(text).map_err(|mistake| (text.as_str(), mistake))?);
         }
-        let from = choice(&lookup, &self.from).map_err(|mistake| (self.from.as_str(), mistake))?;
+        let ends = |text: &'o str| match choice_with_nodes(&lookup, text) {
+            Ok(ends) if self.cut && ends.is_special() => {
+                let reason = "--cut proposes policies between pods and addresses only";
+                let reason = reason.to_owned();
+                Err((text, Mistake::Malformed { reason }))
+            }
+            ends => ends.map_err(|mistake| (text, mistake)),
+        };
+        let from = ends(&self.from)?;
         let (to, asked) = match to {
             None => (None, ConnectionSet::all()),
             Some(text) => {
-                let ends = choice(&lookup, text).map_err(|mistake| (text, mistake))?;
+                let to = ends(text)?;
                 let asked =
                     connections(&lookup, text, &ports).map_err(|mistake| (text, mistake))?;
-                (Some(ends), asked)
+                (Some(to), asked)
             }
         };
         Ok(Question {
@@ -276,6 +284,8 @@ impl Question {
     fn matrix<'c>(&self, engine: &Engine<'c>) -> FlowMatrix<'c> {
         let mut choices = vec![&self.from, &self.internet];
         choices.extend(self.to.as_ref());
-        FlowMatrix::new(engine, &choices)
+        let entities = engine.relation().entities();
+        let entities = entities.filter(|entity| choices.iter().any(|it| it.has_entity(*entity)));
+        FlowMatrix::with_entities(engine, &choices, entities.collect())
     }
 }

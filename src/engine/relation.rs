@@ -198,12 +198,11 @@ impl<'e> Relation<'e> {
         self.flows_outside(destination, Direction::Ingress)
     }
 
-    /// The flows into a workload from ends that are neither pods nor outside.
-    pub fn flows_from_entities(
-        &self,
-        destination: WorkloadId,
-    ) -> impl Iterator<Item = Flow> + use<'e> {
-        self.flows_with_entities(destination, Direction::Ingress)
+    /// The ends that are neither pods nor outside; none where the CNI plugin does not tell them
+    /// apart.
+    pub fn entities(&self) -> impl Iterator<Item = Entity> + use<'e> {
+        let known = self.columns.entities() as usize;
+        Entity::ALL.into_iter().take(known)
     }
 
     /// The flows between a workload and the ends that are neither pods nor outside.
@@ -216,9 +215,7 @@ impl<'e> Relation<'e> {
         let class = relation.classes.of(workload).into_iter();
         class.flat_map(move |class| {
             let outcome = relation.outcome(class, direction);
-            let entities = Entity::ALL.into_iter();
-            let entities = entities.take(relation.columns.entities() as usize);
-            entities.filter_map(move |entity| {
+            relation.entities().filter_map(move |entity| {
                 let column = relation.columns.entity(entity as u32);
                 let allowed = relation.set(outcome.allowed.at(column));
                 let possible = relation.set(outcome.possible.at(column));
@@ -278,7 +275,7 @@ impl<'e> Relation<'e> {
             .workload_ids()
             .flat_map(move |destination| {
                 let from_outside = relation.flows_from_outside(destination);
-                from_outside.chain(relation.flows_from_entities(destination))
+                from_outside.chain(relation.flows_with_entities(destination, Direction::Ingress))
             });
         from_workloads.chain(from_outside)
     }

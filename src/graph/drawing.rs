@@ -33,7 +33,17 @@ impl FlowQuery {
     /// The table of the flows that are asked for; nothing else is open in it.
     #[must_use]
     pub fn matrix<'c>(&self, engine: &Engine<'c>) -> FlowMatrix<'c> {
-        let mut matrix = FlowMatrix::new(engine, &self.choices());
+        self.admitted(FlowMatrix::new(engine, &self.choices()))
+    }
+
+    /// The same with nodes, the API server and their like, where the CNI plugin tells them apart.
+    #[must_use]
+    pub fn matrix_with_entities<'c>(&self, engine: &Engine<'c>) -> FlowMatrix<'c> {
+        let entities = engine.relation().entities().collect();
+        self.admitted(FlowMatrix::with_entities(engine, &self.choices(), entities))
+    }
+
+    fn admitted<'c>(&self, mut matrix: FlowMatrix<'c>) -> FlowMatrix<'c> {
         if !self.is_everything() {
             let admission = Admission::new(&matrix, self);
             matrix.retain(|source, destination| admission.admits(source, destination));
@@ -46,6 +56,13 @@ impl FlowQuery {
     pub fn names_entities(&self) -> bool {
         let mut asked = [&self.from, &self.to].into_iter().flatten();
         asked.any(EndSet::is_special)
+    }
+
+    /// Whether it asks for a name of the DNS.
+    #[must_use]
+    pub fn names_domains(&self) -> bool {
+        let mut asked = [&self.from, &self.to].into_iter().flatten();
+        asked.any(|ends| !ends.domains().is_empty())
     }
 
     fn choices(&self) -> Vec<&EndSet> {
@@ -182,7 +199,7 @@ impl Drawing {
         let cluster = matrix.cluster();
         let places = |node: NodeId| -> Vec<Place> {
             match matrix.ends(node) {
-                NodeEnds::Outside(_) => vec![Place::Outside(node)],
+                NodeEnds::Outside(_) | NodeEnds::Entity(_) => vec![Place::Outside(node)],
                 NodeEnds::Workloads(group) => {
                     let mut namespaces: Vec<Place> = group
                         .iter()
@@ -244,6 +261,7 @@ fn outside_node(matrix: &FlowMatrix<'_>, node: NodeId) -> DrawnNode {
     match matrix.ends(node) {
         NodeEnds::Outside(ranges) => DrawnNode::Outside(ranges.to_vec()),
         NodeEnds::Workloads(group) => DrawnNode::Workload(group[0]),
+        NodeEnds::Entity(entity) => DrawnNode::Entity(entity),
     }
 }
 

@@ -6,7 +6,7 @@
 use super::EndSet;
 use super::matrix::{FlowMatrix, NodeEnds, NodeId, Openness};
 use crate::cluster::WorkloadId;
-use crate::engine::{AskedPolicies, ConnectionSet, PortSet};
+use crate::engine::{AskedPolicies, ConnectionSet, Entity, PortSet};
 use crate::k8s::{Direction, Protocol, Truth};
 
 /// What one workload is open to.
@@ -31,6 +31,20 @@ pub struct Exposure {
     pub isolated_in: Option<bool>,
     /// Whether a policy isolates it for egress; `None` if that cannot be told.
     pub isolated_out: Option<bool>,
+    /// Nodes, the API server and their like, with what they may open at it and what it may open
+    /// at them; none where the CNI plugin does not tell them apart.
+    pub entities: Vec<EntityExposure>,
+}
+
+/// What a workload and an entity may open at each other.
+#[derive(Clone, Debug)]
+pub struct EntityExposure {
+    /// The entity.
+    pub entity: Entity,
+    /// What it may open at the workload.
+    pub ingress: Openness,
+    /// What the workload may open at it.
+    pub egress: Openness,
 }
 
 /// The exposure of every workload, in the order of the cluster. The table must have been
@@ -58,6 +72,7 @@ pub fn exposures(matrix: &FlowMatrix<'_>, internet: &EndSet, resolvers: &EndSet)
             resolves_names: resolves(matrix, node, &resolvers),
             isolated_in: isolated(id, Direction::Ingress),
             isolated_out: isolated(id, Direction::Egress),
+            entities: Vec::new(),
         };
         for outside in &public {
             exposure.from_internet = exposure.from_internet.union(matrix.between(*outside, node));
@@ -65,8 +80,17 @@ pub fn exposures(matrix: &FlowMatrix<'_>, internet: &EndSet, resolvers: &EndSet)
         }
         let home = cluster.workload(id).namespace;
         for other in matrix.nodes() {
-            let NodeEnds::Workloads(group) = matrix.ends(other) else {
-                break;
+            let group = match matrix.ends(other) {
+                NodeEnds::Workloads(group) => group,
+                NodeEnds::Outside(_) => continue,
+                NodeEnds::Entity(entity) => {
+                    exposure.entities.push(EntityExposure {
+                        entity,
+                        ingress: matrix.between(other, node).clone(),
+                        egress: matrix.between(node, other).clone(),
+                    });
+                    continue;
+                }
             };
             let others = group.iter().filter(|member| **member != id).count();
             if matrix.set_between(other, node) != 0 {

@@ -6,7 +6,7 @@
 
 use super::EndSet;
 use crate::cluster::{Cluster, WorkloadId};
-use crate::engine::{AddressRange, ConnectionSet, Engine, Relation};
+use crate::engine::{AddressRange, ConnectionSet, Engine, Entity, Peer, Relation};
 use crate::k8s::{Direction, WorkloadKind};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -58,6 +58,8 @@ pub enum NodeEnds<'m> {
     Workloads(&'m [WorkloadId]),
     /// Addresses outside that reach alike and are reached alike, in order.
     Outside(&'m [AddressRange]),
+    /// A node, the API server or their like, where the CNI plugin tells them apart.
+    Entity(Entity),
 }
 
 /// Who may open what at whom, for all pairs of a cluster.
@@ -66,6 +68,7 @@ pub struct FlowMatrix<'c> {
     cluster: &'c Cluster,
     groups: Vec<Vec<WorkloadId>>,
     outside: Vec<Vec<AddressRange>>,
+    entities: Vec<Entity>,
     /// By workload: its group; `None` if an API server would reject the object.
     group_of: Vec<Option<u32>>,
     /// The first is the closed one.
@@ -78,6 +81,12 @@ impl<'c> FlowMatrix<'c> {
     /// The table of a cluster. Each of `choices` is a set of whole nodes in it.
     #[must_use]
     pub fn new(engine: &Engine<'c>, choices: &[&EndSet]) -> Self {
+        Self::with_entities(engine, choices, Vec::new())
+    }
+
+    /// The same with nodes for these ends, behind all others.
+    #[must_use]
+    pub fn with_entities(engine: &Engine<'c>, choices: &[&EndSet], entities: Vec<Entity>) -> Self {
         let relation = engine.relation();
         let cluster = engine.cluster();
         let groups = groups(relation, choices);
@@ -92,6 +101,7 @@ impl<'c> FlowMatrix<'c> {
         let mut matrix = Self {
             cluster,
             outside: parts.ranges,
+            entities,
             sets: Vec::new(),
             cells: Vec::new(),
             group_of,
@@ -123,12 +133,46 @@ impl<'c> FlowMatrix<'c> {
                 let numbers: Vec<u32> = local.into_iter().map(|set| sets.intern(set)).collect();
                 let row = row.into_iter().map(|place| numbers[place as usize]);
                 self.cells.extend(row.chain(leaves.iter().copied()));
+                // Those of the entities are not known yet.
+                self.cells
+                    .extend(std::iter::repeat_n(0, self.entities.len()));
             }
         }
         for part in 0..self.outside.len() {
             self.cells.extend(enters.iter().map(|enters| enters[part]));
             self.cells
-                .extend(std::iter::repeat_n(0, self.outside.len()));
+                .extend(std::iter::repeat_n(0, size - self.groups.len()));
+        }
+        self.cells.resize(size * size, 0);
+        self.fill_entities(relation, sets);
+    }
+
+    fn fill_entities(&mut self, relation: Relation<'_>, sets: &mut SetTable) {
+        if self.entities.is_empty() {
+            return;
+        }
+        let (size, first) = (self.node_count(), self.groups.len() + self.outside.len());
+        for (place, group) in self.groups.iter().enumerate() {
+            for direction in Direction::BOTH {
+                for flow in relation.flows_with_entities(group[0], direction) {
+                    let ((Peer::Entity(entity), _) | (_, Peer::Entity(entity))) =
+                        (flow.source, flow.destination)
+                    else {
+                        continue;
+                    };
+                    let Some(column) = self.entities.iter().position(|it| *it == entity) else {
+                        continue;
+                    };
+                    let cell = match direction {
+                        Direction::Egress => place * size + first + column,
+                        Direction::Ingress => (first + column) * size + place,
+                    };
+                    self.cells[cell] = sets.intern(Openness {
+                        open: flow.connections.as_ref().clone(),
+                        unknown: flow.unknown.as_ref().clone(),
+                    });
+                }
+            }
         }
     }
 
@@ -161,7 +205,7 @@ impl<'c> FlowMatrix<'c> {
     /// The number of nodes.
     #[must_use]
     pub fn node_count(&self) -> usize {
-        self.groups.len() + self.outside.len()
+        self.groups.len() + self.outside.len() + self.entities.len()
     }
 
     /// The groups of workloads, in the order of their first members. The first nodes stand
@@ -178,7 +222,13 @@ impl<'c> FlowMatrix<'c> {
         &self.outside
     }
 
-    /// All nodes: first the groups, then the outside.
+    /// The entities that the table was made with. The last nodes stand for them.
+    #[must_use]
+    pub fn entities(&self) -> &[Entity] {
+        &self.entities
+    }
+
+    /// All nodes: first the groups, then the outside, then entities.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = NodeId> + use<> {
         (0..self.node_count()).map(NodeId::new)
     }
@@ -188,11 +238,14 @@ impl<'c> FlowMatrix<'c> {
     pub fn ends(&self, node: NodeId) -> NodeEnds<'_> {
         match node.index().checked_sub(self.groups.len()) {
             None => NodeEnds::Workloads(&self.groups[node.index()]),
-            Some(part) => NodeEnds::Outside(&self.outside[part]),
+            Some(part) => match part.checked_sub(self.outside.len()) {
+                None => NodeEnds::Outside(&self.outside[part]),
+                Some(place) => NodeEnds::Entity(self.entities[place]),
+            },
         }
     }
 
-    /// Whether a node is a part of the outside.
+    /// Whether a node is none of the workloads: a part of the outside, or an entity.
     #[must_use]
     pub fn is_outside(&self, node: NodeId) -> bool {
         node.index() >= self.groups.len()
@@ -210,6 +263,7 @@ impl<'c> FlowMatrix<'c> {
         let is_chosen = |node: &NodeId| match self.ends(*node) {
             NodeEnds::Workloads(group) => choice.has(group[0]),
             NodeEnds::Outside(ranges) => choice.has_range(&ranges[0]),
+            NodeEnds::Entity(entity) => choice.has_entity(entity),
         };
         self.nodes().filter(is_chosen).collect()
     }
@@ -268,7 +322,7 @@ impl<'c> FlowMatrix<'c> {
                 self.cluster.workload(*one).object.kind != WorkloadKind::Pod
             }
             NodeEnds::Workloads(_) => true,
-            NodeEnds::Outside(_) => false,
+            NodeEnds::Outside(_) | NodeEnds::Entity(_) => false,
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{
-    AddressRange, ConnectionSet, Endpoint, PolicyRef, ReasonCode, SideTrace, explain,
+    AddressRange, ConnectionSet, Endpoint, Entity, PolicyRef, ReasonCode, SideTrace, explain,
 };
 use crate::k8s::Direction;
 use crate::source::Span;
@@ -17,6 +17,8 @@ pub enum FlowEnd {
     Workload(WorkloadId),
     /// Addresses outside that no policy tells apart.
     Outside(AddressRange),
+    /// A node, the API server or their like.
+    Entity(Entity),
 }
 
 /// What decides about connections on one side of a flow.
@@ -43,6 +45,7 @@ pub fn reasons(
     let end = |end| match end {
         FlowEnd::Workload(id) => Endpoint::workload(cluster, id),
         FlowEnd::Outside(range) => Endpoint::Address(range.first.into()),
+        FlowEnd::Entity(entity) => Endpoint::Entity(entity),
     };
     let (from, to) = (end(source), end(destination));
     let explanation = explain(cluster, &from, &to);

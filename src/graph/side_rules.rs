@@ -72,6 +72,7 @@ fn nodes<'c>(cluster: &'c Cluster, matrix: &FlowMatrix<'c>) -> Vec<(NodeId, Endp
     let ends = |node: NodeId| -> Vec<(NodeId, Endpoint<'c>)> {
         match matrix.ends(node) {
             NodeEnds::Workloads(group) => vec![(node, Endpoint::workload(cluster, group[0]))],
+            NodeEnds::Entity(entity) => vec![(node, Endpoint::Entity(entity))],
             NodeEnds::Outside(ranges) => {
                 let ranges = ranges.iter();
                 ranges

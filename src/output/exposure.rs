@@ -6,7 +6,7 @@ use super::graph::connections_json;
 use super::json::write_value;
 use super::{Csv, Escaped, Markdown, Role, Style};
 use crate::cluster::Cluster;
-use crate::graph::{Exposure, Openness};
+use crate::graph::{EntityExposure, Exposure, Openness};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -69,8 +69,35 @@ impl ExposureFormat {
     }
 }
 
-/// The cells of a workload.
-fn cells(cluster: &Cluster, exposure: &Exposure) -> [String; 9] {
+/// Those of nodes, the API server and their like, where the CNI plugin tells them apart.
+const ENTITY_COLUMNS: [&str; 2] = ["from entities", "to entities"];
+
+/// The columns of a table.
+fn columns(views: &[ExposureView<'_>]) -> Vec<&'static str> {
+    let mut all = views.iter().flat_map(|view| &view.exposures);
+    let knows_entities = all.any(|one| !one.entities.is_empty());
+    let more = ENTITY_COLUMNS.iter().filter(|_| knows_entities);
+    COLUMNS.iter().chain(more).copied().collect()
+}
+
+/// The names of entities that some of `openness` is about; with `?` where that is unknown.
+fn entities(exposure: &Exposure, openness: impl Fn(&EntityExposure) -> &Openness) -> String {
+    let names = exposure.entities.iter().filter_map(|one| {
+        let openness = openness(one);
+        match (openness.open.is_empty(), openness.unknown.is_empty()) {
+            (false, _) => Some(one.entity.name().to_owned()),
+            (true, false) => Some(format!("{}?", one.entity.name())),
+            (true, true) => None,
+        }
+    });
+    match names.collect::<Vec<String>>().join(" ") {
+        none if none.is_empty() => "-".to_owned(),
+        names => names,
+    }
+}
+
+/// The cells of a workload, as many as there are columns.
+fn cells(cluster: &Cluster, exposure: &Exposure, columns: &[&str]) -> Vec<String> {
     let ports = |openness: &Openness| match (openness.open.is_empty(), openness.unknown.is_empty())
     {
         (true, true) => "-".to_owned(),
@@ -85,7 +112,7 @@ fn cells(cluster: &Cluster, exposure: &Exposure) -> [String; 9] {
         };
         text.to_owned()
     };
-    [
+    let mut cells = vec![
         cluster.workload_name(exposure.workload),
         ports(&exposure.from_internet),
         ports(&exposure.to_internet),
@@ -95,7 +122,11 @@ fn cells(cluster: &Cluster, exposure: &Exposure) -> [String; 9] {
         yes(exposure.resolves_names),
         yes(exposure.isolated_in),
         yes(exposure.isolated_out),
-    ]
+        entities(exposure, |one| &one.ingress),
+        entities(exposure, |one| &one.egress),
+    ];
+    cells.truncate(columns.len());
+    cells
 }
 
 fn write_text(
@@ -105,19 +136,25 @@ fn write_text(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let out = &mut style.fit(out);
+    let columns = columns(views);
     for view in views {
         if let Some(name) = &view.name {
             writeln!(out, "cluster {}", Escaped(name))?;
         }
-        let rows: Vec<[String; 9]> = view
+        let rows: Vec<Vec<String>> = view
             .exposures
             .iter()
-            .map(|one| cells(view.cluster, one).map(|cell| Escaped(&cell).to_string()))
+            .map(|one| {
+                cells(view.cluster, one, &columns)
+                    .iter()
+                    .map(|cell| Escaped(cell).to_string())
+                    .collect()
+            })
             .collect();
-        let widths: Vec<usize> = (0..COLUMNS.len())
+        let widths: Vec<usize> = (0..columns.len())
             .map(|column| {
                 let cells = rows.iter().map(|row| row[column].chars().count());
-                cells.max().unwrap_or(0).max(COLUMNS[column].len())
+                cells.max().unwrap_or(0).max(columns[column].len())
             })
             .collect();
         let line = |cells: &[&str]| {
@@ -134,7 +171,7 @@ fn write_text(
         let total = widths.iter().sum::<usize>() + 2 * (widths.len() - 1);
         let is_narrow = style.width.is_some_and(|width| width < total);
         if !is_narrow {
-            writeln!(out, "{}", style.paint(Role::Strong, line(&COLUMNS)))?;
+            writeln!(out, "{}", style.paint(Role::Strong, line(&columns)))?;
         }
         for (row, exposure) in rows.iter().zip(&view.exposures) {
             let cells: Vec<&str> = row.iter().map(String::as_str).collect();
@@ -147,7 +184,7 @@ fn write_text(
                 false => writeln!(out, "{line}")?,
             }
             if is_narrow {
-                let facts = COLUMNS.iter().zip(&cells).skip(1);
+                let facts = columns.iter().zip(&cells).skip(1);
                 let facts = facts.map(|(column, cell)| format!("{column}: {cell}"));
                 writeln!(out, "    {}", facts.collect::<Vec<String>>().join("  "))?;
             }
@@ -159,7 +196,8 @@ fn write_text(
 }
 
 fn write_csv(views: &[ExposureView<'_>], out: &mut dyn Write) -> io::Result<()> {
-    let head: Vec<String> = COLUMNS
+    let columns = columns(views);
+    let head: Vec<String> = columns
         .iter()
         .map(|column| column.replace(' ', "_"))
         .collect();
@@ -167,11 +205,16 @@ fn write_csv(views: &[ExposureView<'_>], out: &mut dyn Write) -> io::Result<()> 
     for view in views {
         let name = Csv(view.name.as_deref().unwrap_or_default());
         for exposure in &view.exposures {
-            let cells = cells(view.cluster, exposure).map(|cell| match cell.as_str() {
+            let cells = cells(view.cluster, exposure, &columns);
+            let cells = cells.iter().map(|cell| match cell.as_str() {
                 "-" => String::new(),
                 cell => Csv(cell).to_string(),
             });
-            write!(out, "{name},{}\r\n", cells.join(","))?;
+            write!(
+                out,
+                "{name},{}\r\n",
+                cells.collect::<Vec<String>>().join(",")
+            )?;
         }
     }
     Ok(())
@@ -182,15 +225,17 @@ fn write_markdown(
     notes: &[String],
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let columns = columns(views);
     for view in views {
         if let Some(name) = &view.name {
             writeln!(out, "### {}\n", Markdown(name))?;
         }
-        writeln!(out, "| {} |", COLUMNS.join(" | "))?;
-        writeln!(out, "|{}", "---|".repeat(COLUMNS.len()))?;
+        writeln!(out, "| {} |", columns.join(" | "))?;
+        writeln!(out, "|{}", "---|".repeat(columns.len()))?;
         for exposure in &view.exposures {
-            let cells = cells(view.cluster, exposure).map(|cell| Markdown(&cell).to_string());
-            writeln!(out, "| {} |", cells.join(" | "))?;
+            let cells = cells(view.cluster, exposure, &columns);
+            let cells = cells.iter().map(|cell| Markdown(cell).to_string());
+            writeln!(out, "| {} |", cells.collect::<Vec<String>>().join(" | "))?;
         }
         writeln!(out)?;
     }
@@ -217,6 +262,11 @@ fn write_json(views: &[ExposureView<'_>], notes: &[String], out: &mut dyn Write)
             "resolvesNames": one.resolves_names,
             "isolatedIn": one.isolated_in,
             "isolatedOut": one.isolated_out,
+            "entities": one.entities.iter().map(|one| json!({
+                "entity": one.entity.name(),
+                "from": openness(&one.ingress),
+                "to": openness(&one.egress),
+            })).collect::<Vec<Value>>(),
         })
     };
     let clusters = views.iter().map(|view| {

@@ -5,7 +5,7 @@
 
 use super::graph::outside_name;
 use crate::cluster::Cluster;
-use crate::engine::{AddressRange, PolicyRef, ReasonCode};
+use crate::engine::{AddressRange, Entity, PolicyRef, ReasonCode};
 use crate::graph::{EndSet, FlowMatrix, NodeEnds, NodeId, SideReason};
 use crate::k8s::Direction;
 use crate::source::{SourceMap, Span};
@@ -17,6 +17,7 @@ const MAX_NAMES: usize = 2;
 pub(crate) fn node(matrix: &FlowMatrix<'_>, internet: &EndSet, node: NodeId) -> String {
     match matrix.ends(node) {
         NodeEnds::Outside(ranges) => addresses(internet, ranges),
+        NodeEnds::Entity(entity) => entity_name(entity),
         NodeEnds::Workloads(group) => {
             let cluster = matrix.cluster();
             let names = group
@@ -30,6 +31,11 @@ pub(crate) fn node(matrix: &FlowMatrix<'_>, internet: &EndSet, node: NodeId) -> 
             }
         }
     }
+}
+
+/// A node, the API server or their like, as one asks for it: `entity:host`.
+pub(crate) fn entity_name(entity: Entity) -> String {
+    format!("entity:{}", entity.name())
 }
 
 /// Addresses: `internet` for all public ones, `outside` for all that there are.

@@ -205,7 +205,7 @@ fn write_reached(
     let matrix = &answer.matrix;
     let size = |node: NodeId| match matrix.ends(node) {
         NodeEnds::Workloads(group) => group.len(),
-        NodeEnds::Outside(_) => 0,
+        NodeEnds::Outside(_) | NodeEnds::Entity(_) => 0,
     };
     let total: usize = answer.reached.iter().map(|one| size(one.node)).sum();
     let whole = count(matrix.groups().iter().map(Vec::len).sum(), "workload");
@@ -269,6 +269,7 @@ fn why(answer: &PathsAnswer<'_>, from: NodeId, to: NodeId) -> Vec<crate::graph::
     let matrix = &answer.matrix;
     let end = |node: NodeId, other: bool| match matrix.ends(node) {
         NodeEnds::Outside(ranges) => FlowEnd::Outside(ranges[0]),
+        NodeEnds::Entity(entity) => FlowEnd::Entity(entity),
         // Within a node a hop is between two of its members.
         NodeEnds::Workloads([_, second, ..]) if other => FlowEnd::Workload(*second),
         NodeEnds::Workloads(group) => FlowEnd::Workload(group[0]),
@@ -310,6 +311,7 @@ fn answer_json(report: &PathsReport<'_>, answer: &PathsAnswer<'_>) -> Value {
             NodeEnds::Outside(ranges) => {
                 ranges.iter().map(|range| format!("ext:{range}")).collect()
             }
+            NodeEnds::Entity(_) => vec![flow_names::node(matrix, report.internet, node)],
         }
     };
     let hop = |(from, to): (NodeId, NodeId)| {

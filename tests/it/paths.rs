@@ -309,3 +309,93 @@ fn exposure_says_what_each_workload_is_open_to() {
     assert_eq!(exposure(&["--fail-on", "internet", "-n", "shop"]).status, 0);
     assert_eq!(exposure(&["-n", "nowhere"]).status, 2);
 }
+
+/// A pod that Cilium lets talk to the API server, and that its ingress proxy may reach.
+const CILIUM: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c}]}
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: web}}
+  ingress:
+    - fromEntities: [ingress]
+      toPorts: [{ports: [{port: '8080', protocol: TCP}]}]
+  egress:
+    - toEntities: [kube-apiserver]
+";
+
+fn cilium(name: &str, arguments: &[&str]) -> Run {
+    let directory = scratch(&format!("paths-cilium-{name}"));
+    write(&directory, "all.yaml", CILIUM);
+    run(&directory, arguments)
+}
+
+#[test]
+fn paths_begin_and_end_with_entities_of_cilium() {
+    let paths = |arguments: &[&str]| {
+        let run = cilium("ends", &[&["paths", "-q"], arguments].concat());
+        (run.status, run.stdout + &run.stderr)
+    };
+    let (status, text) = paths(&["shop/web", "entity:kube-apiserver"]);
+    assert_eq!(status, 1, "{text}");
+    assert!(
+        text.contains("shop/Pod/web -> entity:kube-apiserver all"),
+        "{text}"
+    );
+    let (status, text) = paths(&["entity:ingress", "shop/web", "-p", "8080"]);
+    assert_eq!(status, 1, "{text}");
+    assert!(
+        text.contains("entity:ingress -> shop/Pod/web TCP 8080"),
+        "{text}"
+    );
+    // Nothing goes on through a node.
+    let (status, text) = paths(&["entity:ingress", "entity:kube-apiserver", "-o", "json"]);
+    assert_eq!(status, 1, "{text}");
+    let json = assert_valid("paths", &text);
+    assert_eq!(json["clusters"][0]["paths"][0]["hops"], 2, "{text}");
+    let (status, text) = paths(&["shop/web", "entity:host"]);
+    assert_eq!(
+        (status, text.as_str()),
+        (0, "no path from shop/web to entity:host\n")
+    );
+    let (status, text) = paths(&["shop/web", "apiserver", "--cut"]);
+    assert_eq!(status, 2, "{text}");
+    assert!(
+        text.contains("--cut proposes policies between pods"),
+        "{text}"
+    );
+    let (status, text) = paths(&["shop/web", "fqdn:a.example.org"]);
+    assert_eq!(status, 2, "{text}");
+}
+
+#[test]
+fn exposure_and_the_page_of_a_graph_show_entities_of_cilium() {
+    let json = cilium("exposure", &["exposure", "-q", "-o", "json"]).stdout;
+    let json = assert_valid("exposure", &json);
+    let entities = json["clusters"][0]["workloads"][0]["entities"].as_array();
+    let open = |side: &str| -> Vec<&str> {
+        let entities = entities.unwrap().iter();
+        let open = entities.filter(|one| !one[side]["open"].as_array().unwrap().is_empty());
+        open.map(|one| one["entity"].as_str().unwrap()).collect()
+    };
+    assert_eq!(open("from"), ["host", "ingress"]);
+    assert_eq!(open("to"), ["kube-apiserver"]);
+    let csv = cilium("table", &["exposure", "-q", "-o", "csv"]).stdout;
+    assert!(
+        csv.ends_with(",yes,yes,host ingress,kube-apiserver\r\n"),
+        "{csv}"
+    );
+    let page = cilium(
+        "page",
+        &["graph", "-q", "-o", "html", "--from", "entity:ingress"],
+    );
+    assert!(
+        page.stdout.contains(r#""name":"entity:ingress""#),
+        "{}",
+        page.stderr
+    );
+}

@@ -108,7 +108,7 @@ impl Search<'_> {
         for node in nodes {
             match self.matrix.ends(*node) {
                 NodeEnds::Workloads(group) => members.extend(group),
-                NodeEnds::Outside(_) => return None,
+                NodeEnds::Outside(_) | NodeEnds::Entity(_) => return None,
             }
         }
         members.sort_unstable();

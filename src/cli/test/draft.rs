@@ -57,6 +57,7 @@ fn write_workload(
                     .filter(|other| **other != id || matrix.has_inner_flows(node));
                 sources.extend(others.map(|other| (cluster.workload_name(*other), open)));
             }
+            NodeEnds::Entity(_) => {}
             NodeEnds::Outside(ranges) => {
                 sources.extend(addresses(ranges).into_iter().map(|block| (block, open)));
             }

@@ -170,7 +170,7 @@ fn outside(matrices: [&FlowMatrix<'_>; 2]) -> Vec<JointNode> {
         let outside = matrix.nodes().filter(|node| matrix.is_outside(*node));
         let ranges = outside.flat_map(|node| match matrix.ends(node) {
             NodeEnds::Outside(ranges) => ranges.iter().map(|range| (*range, node)).collect(),
-            NodeEnds::Workloads(_) => Vec::new(),
+            NodeEnds::Workloads(_) | NodeEnds::Entity(_) => Vec::new(),
         });
         let mut ranges: Vec<(AddressRange, NodeId)> = ranges.collect();
         ranges.sort_unstable();

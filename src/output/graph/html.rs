@@ -7,7 +7,7 @@ use crate::cluster::WorkloadId;
 use crate::engine::Engine;
 use crate::graph::{FlowMatrix, NodeId, Openness, SideRules};
 use crate::k8s::Action;
-use crate::output::flow_names::rule_name;
+use crate::output::flow_names::{entity_name, rule_name};
 use crate::output::page::{Files, Page, ports, rows, runs};
 use crate::source::SourceMap;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ pub(super) fn write(
 }
 
 fn cluster(view: &GraphView<'_>) -> Value {
-    let matrix = view.query.matrix(view.engine);
+    let matrix = view.query.matrix_with_entities(view.engine);
     let mut data = nodes(&matrix, view.sources);
     let sets: Vec<Value> = matrix.sets().iter().map(set).collect();
     let nodes: Vec<NodeId> = matrix.nodes().collect();
@@ -47,7 +47,8 @@ fn cluster(view: &GraphView<'_>) -> Value {
     data
 }
 
-/// The nodes: namespaces, workloads with their node, and the parts of the outside.
+/// The nodes: namespaces, workloads with their node, and the parts of the outside with the
+/// entities behind them.
 fn nodes(matrix: &FlowMatrix<'_>, sources: &SourceMap) -> Value {
     let cluster = matrix.cluster();
     let names: Vec<&str> = cluster
@@ -75,7 +76,9 @@ fn nodes(matrix: &FlowMatrix<'_>, sources: &SourceMap) -> Value {
         let texts: Vec<String> = ranges.iter().map(ToString::to_string).collect();
         json!({"name": names::outside(ranges), "ranges": texts})
     });
-    let outside: Vec<Value> = outside.collect();
+    let entities = matrix.entities().iter();
+    let entities = entities.map(|entity| json!({"name": entity_name(*entity), "ranges": []}));
+    let outside: Vec<Value> = outside.chain(entities).collect();
     json!({
         "namespaces": names,
         "workloads": workloads,

@@ -7,7 +7,7 @@ use super::{GraphView, names};
 use crate::cluster::WorkloadId;
 use crate::engine::{AddressRange, ConnectionSet, Flow, Peer, PortSet, Relation};
 use crate::graph::{DrawnNode, Openness};
-use crate::k8s::Protocol;
+use crate::k8s::{Direction, Protocol};
 use crate::output::Json;
 use std::fmt::Write as _;
 use std::io;
@@ -44,7 +44,12 @@ impl<'a> Writer<'a> {
     /// The lines of all that the outside, nodes and their like may open at a workload.
     pub(super) fn lines_from_outside(&self, destination: WorkloadId) -> String {
         let flows = self.relation.flows_from_outside(destination);
-        self.lines(flows.chain(self.relation.flows_from_entities(destination)))
+        self.lines(
+            flows.chain(
+                self.relation
+                    .flows_with_entities(destination, Direction::Ingress),
+            ),
+        )
     }
 
     fn lines(&self, flows: impl Iterator<Item = Flow>) -> String {

@@ -7,7 +7,7 @@ use super::{GraphView, names};
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{AddressRange, ConnectionSet, Entity, Flow, Peer, Relation};
 use crate::graph::DrawnNode;
-use crate::k8s::WorkloadKind;
+use crate::k8s::{Direction, WorkloadKind};
 use crate::output::{Escaped, Role, Style, range_name};
 use std::fmt::{self, Write as _};
 use std::io;
@@ -101,7 +101,10 @@ impl<'a> Writer<'a> {
         for (source, opened) in merged(ranges) {
             self.write_line(&mut text, &source, name, &opened);
         }
-        for flow in self.relation.flows_from_entities(destination) {
+        for flow in self
+            .relation
+            .flows_with_entities(destination, Direction::Ingress)
+        {
             if let Peer::Entity(entity) = flow.source {
                 self.write_line(&mut text, entity.name(), name, &flow.into());
             }
