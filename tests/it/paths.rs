@@ -386,7 +386,7 @@ fn exposure_and_the_page_of_a_graph_show_entities_of_cilium() {
     assert_eq!(open("to"), ["kube-apiserver"]);
     let csv = cilium("table", &["exposure", "-q", "-o", "csv"]).stdout;
     assert!(
-        csv.ends_with(",yes,yes,host ingress,kube-apiserver\r\n"),
+        csv.ends_with(",yes,yes,\"host ingress\",kube-apiserver\r\n"),
         "{csv}"
     );
     let page = cilium(
