@@ -3,7 +3,7 @@
 //! Refuses to know where they were written.
 
 use super::label_filter::LabelFilter;
-use crate::k8s::AgentOption;
+use crate::k8s::{AgentOption, CiliumFault, CiliumPolicy};
 
 /// What the agent was started with; the default is the agent's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct CiliumOptions {
     pub cidrs_match_nodes: Switch,
     /// `policy-cidr-match-mode: pods`.
     pub cidrs_match_pods: Switch,
+    /// `enable-node-selector-labels`: rules may name nodes by their labels.
+    pub knows_node_labels: Switch,
     /// `labels`: which labels of pods identities keep.
     pub labels: LabelFilter,
 }
@@ -93,6 +95,8 @@ pub struct CiliumSettings {
     pub cidrs_match_nodes: Option<Switch>,
     /// The same about pods.
     pub cidrs_match_pods: Option<Switch>,
+    /// `enable-node-selector-labels`.
+    pub knows_node_labels: Option<Switch>,
     /// `labels`.
     pub labels: Option<LabelFilter>,
 }
@@ -138,6 +142,7 @@ impl CiliumSettings {
             reads_clusterwide_policies: switch("enable-cilium-clusterwide-network-policy"),
             cidrs_match_nodes: cidrs_match("nodes"),
             cidrs_match_pods: cidrs_match("pods"),
+            knows_node_labels: switch("enable-node-selector-labels"),
             labels: labels.and_then(|labels| LabelFilter::parse(&labels.value.value).ok()),
         }
     }
@@ -158,6 +163,7 @@ impl CiliumSettings {
                 .or(other.reads_clusterwide_policies),
             cidrs_match_nodes: self.cidrs_match_nodes.or(other.cidrs_match_nodes),
             cidrs_match_pods: self.cidrs_match_pods.or(other.cidrs_match_pods),
+            knows_node_labels: self.knows_node_labels.or(other.knows_node_labels),
             labels: self.labels.or(other.labels),
         }
     }
@@ -181,6 +187,7 @@ impl CiliumSettings {
                 .unwrap_or(default.reads_clusterwide_policies),
             cidrs_match_nodes: self.cidrs_match_nodes.unwrap_or(default.cidrs_match_nodes),
             cidrs_match_pods: self.cidrs_match_pods.unwrap_or(default.cidrs_match_pods),
+            knows_node_labels: self.knows_node_labels.unwrap_or(default.knows_node_labels),
             labels: self.labels.unwrap_or(default.labels),
         }
     }
@@ -212,6 +219,7 @@ impl Default for CiliumOptions {
             reads_clusterwide_policies: Switch::On,
             cidrs_match_nodes: Switch::Off,
             cidrs_match_pods: Switch::Off,
+            knows_node_labels: Switch::Off,
             labels: LabelFilter::default(),
         }
     }
@@ -232,6 +240,13 @@ impl CiliumOptions {
             Some(_) => self.reads_cilium_policies.is_on(),
             None => self.reads_clusterwide_policies.is_on(),
         }
+    }
+
+    /// What the agent rejects a whole policy for, in the order of its text.
+    pub fn faults<'p>(&self, policy: &'p CiliumPolicy) -> impl Iterator<Item = &'p CiliumFault> {
+        let knows_node_labels = self.knows_node_labels.is_on();
+        let faults = policy.faults.iter();
+        faults.filter(move |fault| !(knows_node_labels && fault.needs_node_labels))
     }
 
     /// Whether pods are isolated in both directions even where no policy selects them.

@@ -369,7 +369,7 @@ impl Enforcement {
             set.enforces.is_some(),
         );
         type Row = (&'static str, Switch, Switch, Option<Switch>, &'static str);
-        let switches: [Row; 9] = [
+        let switches: [Row; 10] = [
             (
                 "cilium.policyAuditMode",
                 own.audits,
@@ -432,6 +432,13 @@ impl Enforcement {
                 default.cidrs_match_pods,
                 set.cidrs_match_pods,
                 "pods",
+            ),
+            (
+                "cilium.enableNodeSelectorLabels",
+                own.knows_node_labels,
+                default.knows_node_labels,
+                set.knows_node_labels,
+                "true",
             ),
         ];
         for (key, own, default, set, value) in switches {

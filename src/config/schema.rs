@@ -159,6 +159,7 @@ fn cluster() -> Map<String, Value> {
                 "enableCiliumNetworkPolicy": {"type": "boolean"},
                 "enableCiliumClusterwideNetworkPolicy": {"type": "boolean"},
                 "policyCIDRMatchMode": {"type": "array", "items": {"enum": names(CIDR_MATCH_MODES)}},
+                "enableNodeSelectorLabels": {"type": "boolean"},
                 "labels": {"type": "string"},
             })),
         ),

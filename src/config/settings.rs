@@ -86,6 +86,7 @@ struct Cilium {
     enable_cilium_clusterwide_network_policy: Option<bool>,
     #[serde(rename = "policyCIDRMatchMode")]
     policy_cidr_match_mode: Option<Vec<String>>,
+    enable_node_selector_labels: Option<bool>,
     labels: Option<String>,
 }
 
@@ -308,6 +309,7 @@ impl Cilium {
                 .map(Switch::from),
             cidrs_match_nodes: matches(CidrMode::Nodes),
             cidrs_match_pods: matches(CidrMode::Pods),
+            knows_node_labels: self.enable_node_selector_labels.map(Switch::from),
             labels: labels.transpose()?,
         };
         Ok(own.or(base))

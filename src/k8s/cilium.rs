@@ -16,8 +16,9 @@ use ipnet::IpNet;
 pub struct CiliumPolicy {
     /// `spec`, then the entries of `specs`.
     pub specs: Vec<CiliumSpec>,
-    /// What the agent rejects, in the order of the text. The API server stores the object
-    /// all the same, `kubectl` says that it was created, and nothing of it is enforced.
+    /// What the agent rejects, in the order of the text, unless an option of it says otherwise.
+    /// The API server stores the object all the same, `kubectl` says that it was created, and
+    /// nothing of it is enforced.
     pub faults: Vec<CiliumFault>,
 }
 
@@ -30,6 +31,8 @@ pub struct CiliumFault {
     pub path: String,
     /// What is wrong with it, as a sentence goes on after "because".
     pub reason: String,
+    /// Whether the agent takes it with the option `enable-node-selector-labels`.
+    pub needs_node_labels: bool,
 }
 
 /// One rule set of a policy.

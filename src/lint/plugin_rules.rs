@@ -41,8 +41,9 @@ pub struct CalicoInForce<'c> {
 
 /// The policies of Cilium's that are enforced, in order.
 pub fn cilium_policies(cluster: &Cluster) -> impl Iterator<Item = CiliumInForce<'_>> {
-    in_force(cluster, Cni::Cilium).filter_map(|(id, object)| match &object.spec {
-        PluginSpec::Cilium(policy) if policy.faults.is_empty() => {
+    let options = cluster.enforcement().cilium();
+    in_force(cluster, Cni::Cilium).filter_map(move |(id, object)| match &object.spec {
+        PluginSpec::Cilium(policy) if options.faults(policy).next().is_none() => {
             Some(CiliumInForce { id, object, policy })
         }
         _ => None,

@@ -88,6 +88,7 @@ impl Unjudged {
     /// Those of other products, and those of the plugin in force. What nobody enforces, as it is
     /// for another plugin, is left out.
     fn add_plugin_policies(&mut self, cluster: &Cluster) {
+        let options = cluster.enforcement().cilium();
         let foreign = cluster.foreign_policies().into_iter();
         let foreign: HashSet<*const PluginPolicy> = foreign.map(std::ptr::from_ref).collect();
         let inert = cluster.inert_policies();
@@ -99,7 +100,7 @@ impl Unjudged {
             }
             // Nobody knows what becomes of one that is rejected when it is put right.
             let is_rejected = !policy.meta.is_accepted
-                || matches!(&policy.spec, PluginSpec::Cilium(spec) if !spec.faults.is_empty());
+                || matches!(&policy.spec, PluginSpec::Cilium(spec) if options.faults(spec).next().is_some());
             match is_rejected || foreign.contains(&pointer) {
                 true => self.unknown.add(policy.namespace()),
                 false => self.of_plugin.add(policy.namespace()),

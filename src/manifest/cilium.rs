@@ -102,6 +102,18 @@ impl Findings<'_, '_> {
             span,
             path: path.to_string(),
             reason: reason.into(),
+            needs_node_labels: false,
+        });
+    }
+
+    /// Notes peers by the labels of nodes, which the agent rejects without an option.
+    fn needs_node_labels(&mut self, path: Path<'_>, span: Span) {
+        let reason = "peers by node labels need the agent's option `enable-node-selector-labels`";
+        self.faults.push(CiliumFault {
+            span,
+            path: path.to_string(),
+            reason: reason.to_owned(),
+            needs_node_labels: true,
         });
     }
 }

@@ -169,7 +169,7 @@ struct AgentOptionShape {
 
 /// `install/kubernetes/cilium/templates/cilium-configmap.yaml` of 1.20. What the chart has no
 /// value of its own for stands below `extraConfig`.
-const AGENT_OPTIONS: [AgentOptionShape; 11] = [
+const AGENT_OPTIONS: [AgentOptionShape; 12] = [
     AgentOptionShape {
         name: "enable-policy",
         value_path: &["policyEnforcementMode"],
@@ -201,6 +201,10 @@ const AGENT_OPTIONS: [AgentOptionShape; 11] = [
     AgentOptionShape {
         name: "labels",
         value_path: &["labels"],
+    },
+    AgentOptionShape {
+        name: "enable-node-selector-labels",
+        value_path: &["nodeSelectorLabels"],
     },
     AgentOptionShape {
         name: "label-prefix-file",

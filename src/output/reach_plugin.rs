@@ -113,6 +113,10 @@ pub(super) fn unmet(unmet: &Unmet, other: &str) -> String {
             list(ranges.iter().map(|range| range_name(*range)))
         ),
         Asks::OwnNode => format!("wants the pod's own node, {other} is another end"),
+        Asks::NodeLabels => match unmet.truth {
+            Truth::Unknown => format!("wants a node by its labels; those of {other} are not known"),
+            _ => format!("wants a node, {other} is not one"),
+        },
         Asks::Anything => format!("wants other labels than {other} has for the CNI plugin"),
     }
 }
@@ -152,6 +156,9 @@ pub(super) fn doubt(unmet: &Unmet, end: &str, namespace: &str) -> String {
              tells which ones pods have",
             list(ranges.iter().map(|range| range_name(*range)))
         ),
+        Asks::NodeLabels => {
+            format!("the labels that the agent knows {end} by: a rule names nodes by theirs")
+        }
         Asks::SourcePorts => {
             "which port a connection comes from: a rule asks for source ports".to_owned()
         }

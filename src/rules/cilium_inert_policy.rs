@@ -73,7 +73,7 @@ impl Rule for CiliumInertPolicy {
             if !policy.meta.is_accepted {
                 continue;
             }
-            for fault in &spec.faults {
+            for fault in cx.cluster.enforcement().cilium().faults(spec) {
                 let message = format!("`{}` is not enforced at all", policy.meta.name);
                 let finding = cx
                     .finding(fault.span, message)

@@ -241,7 +241,7 @@ fn inert(cluster: &Cluster) -> BTreeMap<Span, InertPolicy> {
                 Some(InertReason::KindNotRead { kind, cni })
             }
             (PluginSpec::Cilium(spec), _) if cni == Cni::Cilium => {
-                let fault = spec.faults.first();
+                let fault = cluster.enforcement().cilium().faults(spec).next();
                 fault.map(|fault| InertReason::RejectedByAgent(fault.reason.clone()))
             }
             _ => None,

@@ -138,3 +138,45 @@ fn selectors_see_the_labels_that_the_agent_is_told_to_keep() {
     assert_eq!(of("{labels: 'k8s:!app'}"), open);
     assert_eq!(of("{labels: 'tier'}"), open);
 }
+
+#[test]
+fn rules_name_nodes_by_their_labels_where_the_agent_is_told_to_know_them() {
+    let policy = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy,
+      metadata: {name: p, namespace: one}, spec: {endpointSelector: {matchLabels: {app: a}},
+        ingress: [{fromNodes: [{matchLabels: {role: edge}}]},
+                  {fromEndpoints: [{matchLabels: {app: b}}]}],
+        egress: [{toNodes: [{}], toPorts: [{ports: [{port: '80', protocol: TCP}]}]}]}}
+---
+{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: q, namespace: two},
+ spec: {endpointSelector: {}, ingress: [{fromNodes: [{}], fromEndpoints: [{}]}]}}";
+    let pairs = [
+        ["b", "a"],
+        ["remote-node", "a"],
+        ["c", "a"],
+        ["1.1.1.1", "a"],
+        ["a", "remote-node"],
+        ["a", "b"],
+        // The agent rejects two kinds of peers in one rule, whatever it knows of nodes.
+        ["remote-node", "d"],
+    ];
+    let of = |options: &str| answers(options, policy, &pairs);
+    let [no, yes, doubt] = ["BLOCKED", "ALLOWED", "UNKNOWN"];
+    // Without the option the agent rejects the whole policy.
+    assert_eq!(of("{}"), [yes; 7]);
+    assert_eq!(
+        of("{enableNodeSelectorLabels: true}"),
+        [yes, doubt, doubt, no, doubt, no, yes]
+    );
+}
+
+#[test]
+fn the_manifests_tell_whether_the_agent_knows_nodes_by_their_labels() {
+    let text = format!(
+        "{PODS}{{apiVersion: v1, kind: ConfigMap, metadata: {{name: cilium-config, \
+         namespace: kube-system}}, data: {{enable-node-selector-labels: 'true'}}}}"
+    );
+    let workspace = Workspace::load([("test.yaml", text)], &Config::default());
+    let view = workspace.clusters().next().expect("there is a cluster");
+    let options = view.cluster().enforcement().cilium();
+    assert!(options.knows_node_labels.is_on());
+}

@@ -55,7 +55,7 @@ pub(super) fn lower<'c>(
         let policy = cluster.plugin_policy(*id);
         if let PluginSpec::Cilium(spec) = &policy.spec
             && policy.meta.is_accepted
-            && spec.faults.is_empty()
+            && options.faults(spec).next().is_none()
             && options.reads_kind(policy.namespace())
         {
             lowering.policy(*id, policy.namespace(), &policy.meta, spec);
@@ -220,8 +220,13 @@ impl<'c> Lowering<'c> {
                         add(*group, vec![untold(&[])]);
                     }
                 }
-                // Refused by the agent without an option, so never in a policy that counts.
-                CiliumPeers::Nodes(_) => {}
+                // Their labels are known to the agent only.
+                CiliumPeers::Nodes(selectors) => {
+                    for selector in selectors {
+                        let nodes = Condition::nodes_by_labels();
+                        add(selector.span, vec![Matcher::Condition(nodes)]);
+                    }
+                }
             }
         }
         Some(peers)

@@ -23,6 +23,7 @@ enum Kind<'c> {
     End(CalicoEnd<'c>),
     OutsidePods(OutsidePods),
     OwnNodeInDoubt,
+    NodesByLabels,
     CidrInCluster(CidrInCluster),
 }
 
@@ -58,6 +59,22 @@ impl CidrInCluster {
             }
             Candidate::Entity(_) | Candidate::Outside(_) => Truth::False,
         }
+    }
+}
+
+/// Whether an end may be a node, or on the network of one.
+fn may_be_node(candidate: Candidate<'_, '_>) -> Truth {
+    let is_node = match candidate {
+        Candidate::Pod { pod, .. } => pod.host_network,
+        Candidate::Entity(entity) => matches!(
+            entity,
+            Entity::Host | Entity::RemoteNode | Entity::KubeApiserver
+        ),
+        Candidate::Outside(_) => false,
+    };
+    match is_node {
+        true => Truth::Unknown,
+        false => Truth::False,
     }
 }
 
@@ -169,6 +186,8 @@ pub enum Asks {
     Endpoints(String),
     /// An address of these domain names.
     Domains(Vec<String>),
+    /// A node with some labels.
+    NodeLabels,
     /// What cannot be told apart any further.
     Anything,
 }
@@ -195,6 +214,7 @@ impl Asks {
             | Self::SourcePorts
             | Self::Endpoints(_)
             | Self::Domains(_)
+            | Self::NodeLabels
             | Self::Anything => false,
         }
     }
@@ -273,6 +293,11 @@ impl<'c> Condition<'c> {
         Self(Arc::new(Kind::OwnNodeInDoubt))
     }
 
+    /// Nodes by their labels, which no manifest tells.
+    pub(super) fn nodes_by_labels() -> Self {
+        Self(Arc::new(Kind::NodesByLabels))
+    }
+
     /// Nodes and pods in some ranges of addresses, as far as CIDRs are said to match them.
     pub(super) fn cidr_in_cluster(held: Vec<AddressRange>, options: &CiliumOptions) -> Self {
         Self(Arc::new(Kind::CidrInCluster(CidrInCluster {
@@ -319,6 +344,7 @@ impl<'c> Condition<'c> {
                 address.map_or_else(|| block.may_hold(is_ipv4), |address| block.holds(address))
             }
             (Kind::OwnNodeInDoubt, Candidate::Entity(Entity::Host)) => Truth::Unknown,
+            (Kind::NodesByLabels, candidate) => may_be_node(candidate),
             (Kind::CidrInCluster(cidr), candidate) => cidr.truth(candidate),
             (Kind::Subject(_) | Kind::End(_) | Kind::OutsidePods(_) | Kind::OwnNodeInDoubt, _) => {
                 Truth::False
@@ -372,6 +398,11 @@ impl<'c> Condition<'c> {
                 found: Vec::new(),
                 truth: self.truth(candidate),
             }],
+            (Kind::NodesByLabels, _) => vec![Unmet {
+                asks: Asks::NodeLabels,
+                found: Vec::new(),
+                truth: self.truth(candidate),
+            }],
             (Kind::CidrInCluster(cidr), _) => vec![Unmet {
                 asks: Asks::CidrInCluster(cidr.held.clone()),
                 found: Vec::new(),
@@ -411,7 +442,7 @@ impl<'c> Condition<'c> {
     /// The ranges of addresses that it tells apart.
     pub(in crate::engine) fn cuts(&self) -> Vec<AddressRange> {
         match &*self.0 {
-            Kind::Identities(_) | Kind::OwnNodeInDoubt => Vec::new(),
+            Kind::Identities(_) | Kind::OwnNodeInDoubt | Kind::NodesByLabels => Vec::new(),
             Kind::CidrInCluster(cidr) => cidr.held.clone(),
             Kind::Subject(subject) => subject.cuts(),
             Kind::End(end) => end.cuts(),

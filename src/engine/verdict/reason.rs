@@ -422,7 +422,11 @@ impl Miss<'_> {
                 (Asks::Nets(_) | Asks::NotNets(_), Truth::Unknown) => ReasonCode::AddressUnknown,
                 (Asks::Domains(_), Truth::Unknown) => ReasonCode::DomainName,
                 (
-                    Asks::SourcePorts | Asks::Endpoints(_) | Asks::OwnNode | Asks::CidrInCluster(_),
+                    Asks::SourcePorts
+                    | Asks::Endpoints(_)
+                    | Asks::OwnNode
+                    | Asks::NodeLabels
+                    | Asks::CidrInCluster(_),
                     Truth::Unknown,
                 ) => ReasonCode::NotInManifests,
                 (asks, Truth::Unknown) if asks.is_opaque() => ReasonCode::Substitution,

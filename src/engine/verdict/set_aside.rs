@@ -55,7 +55,8 @@ fn of_cilium<'c>(
     direction: Direction,
 ) -> Vec<SetAside<'c>> {
     let mut all = Vec::new();
-    let filter = &cluster.enforcement().cilium().labels;
+    let options = cluster.enforcement().cilium();
+    let filter = &options.labels;
     for id in pod
         .namespace
         .id
@@ -87,7 +88,7 @@ fn of_cilium<'c>(
         let subjects = subjects(spec, policy.namespace(), direction, filter);
         let may_select =
             |condition: &Condition<'_>| condition.truth(candidate(pod)) != Truth::False;
-        let reason = match spec.faults.first() {
+        let reason = match options.faults(spec).next() {
             // Of a policy that cannot be read whole nobody knows whom it is about.
             _ if !policy.meta.is_accepted => spec
                 .specs

@@ -120,8 +120,7 @@ fn endpoints(
 
 fn nodes(list: Node<'_>, path: Path<'_>, findings: &mut Findings<'_, '_>) -> Option<CiliumPeers> {
     if list.items().next().is_some() {
-        let reason = "peers by node labels need the agent's option `enable-node-selector-labels`";
-        findings.fault(path, list.span(), reason);
+        findings.needs_node_labels(path, list.span());
     }
     let read = |item, path: Path<'_>| endpoint_selector(item, path, findings);
     reader::items(list, path, read).map(CiliumPeers::Nodes)
