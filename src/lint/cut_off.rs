@@ -58,7 +58,9 @@ impl CutOff {
         found
     }
 
-    fn is_certain(&self, cx: &Context<'_>) -> bool {
+    /// Whether the pods certainly cannot connect.
+    #[must_use]
+    pub fn is_certain(&self, cx: &Context<'_>) -> bool {
         let [from, to] =
             [self.source, self.destination].map(|id| Endpoint::workload(cx.cluster, id));
         let denied = cx.engine.judge().explain(&from, &to).verdict.denied();

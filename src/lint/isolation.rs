@@ -69,14 +69,15 @@ pub fn class_of_isolating(
     isolated.all(|other| other == first).then_some(class)
 }
 
-/// The egress rules of a workload; `None` where it is not isolated, or not by NetworkPolicies
-/// alone that say everything.
+/// The rules of a workload in a direction; `None` where it is not isolated, or not by
+/// NetworkPolicies alone that say everything.
 #[must_use]
-pub fn egress_rules<'c>(
+pub fn rules<'c>(
     cx: &Context<'c>,
     workload: WorkloadId,
+    direction: Direction,
 ) -> Option<Vec<&'c NetworkPolicyRule>> {
-    let policies = cx.engine.isolated_by(workload, Direction::Egress);
+    let policies = cx.engine.isolated_by(workload, direction);
     if policies.is_empty() || !cx.engine.cluster_policies_on(workload).is_empty() {
         return None;
     }
@@ -92,7 +93,7 @@ pub fn egress_rules<'c>(
         if policy.meta.opaque.is_some() {
             return None;
         }
-        rules.extend(policy.rules(Direction::Egress));
+        rules.extend(policy.rules(direction));
     }
     Some(rules)
 }

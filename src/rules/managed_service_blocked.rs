@@ -110,7 +110,7 @@ impl Rule for ManagedServiceBlocked {
             if !pod.meta.is_accepted || pod.host_network {
                 continue;
             }
-            let Some(rules) = isolation::egress_rules(cx, workload) else {
+            let Some(rules) = isolation::rules(cx, workload, Direction::Egress) else {
                 continue;
             };
             let users = users.get_or_insert_with(|| users_of_maps(cx, id));

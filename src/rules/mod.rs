@@ -8,6 +8,7 @@ mod accidental_or;
 mod admin_priority_conflict;
 mod all_ports;
 mod allow_all_rule;
+mod ambient_port_blocked;
 mod any_cidr;
 mod apiserver_egress_blocked;
 mod bad_suppression;
@@ -101,6 +102,7 @@ pub const ALL: &[&dyn Rule] = &[
     &admin_priority_conflict::AdminPriorityConflict,
     &all_ports::AllPorts,
     &allow_all_rule::AllowAllRule,
+    &ambient_port_blocked::AmbientPortBlocked,
     &any_cidr::AnyCidr,
     &apiserver_egress_blocked::ApiserverEgressBlocked,
     &bad_suppression::BadSuppression,

@@ -156,7 +156,7 @@ fn is_cut_off(cx: &Context<'_>, workload: WorkloadId, client: &InjectedClient) -
     if home.contains(client.word) || found.object.meta.name.contains(client.word) {
         return false;
     }
-    let Some(rules) = isolation::egress_rules(cx, workload) else {
+    let Some(rules) = isolation::rules(cx, workload, Direction::Egress) else {
         return false;
     };
     let port = told_port(&found.object.annotations);

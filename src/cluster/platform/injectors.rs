@@ -112,6 +112,21 @@ pub fn injected_clients(
     wanted.map(|(_, client)| client).collect()
 }
 
+/// The port that all TCP traffic between pods of an ambient mesh of Istio arrives at: the policies
+/// see this one, and not that of the application (istio.io, "Ambient and Kubernetes
+/// NetworkPolicy").
+pub const AMBIENT_PORT: u16 = 15008;
+
+/// Whether pods with these labels, those of injectors among them, are in an ambient mesh: the
+/// pod's word counts before the namespace's, and pods with a sidecar are left to it (istio.io,
+/// "Add workloads to the mesh").
+#[must_use]
+pub fn is_in_ambient_mesh(namespace: &Labels, pod: &Labels) -> bool {
+    const MODE: &str = "istio.io/dataplane-mode";
+    let mode = pod.get(MODE).or_else(|| namespace.get(MODE));
+    mode == Some("ambient") && !has_istio_proxy(pod)
+}
+
 /// The port at which Istio's agent serves its own metrics together with those of the
 /// application (istio.io, "Prometheus", metrics merging).
 pub const MERGED_METRICS_PORT: u16 = 15020;
@@ -121,7 +136,7 @@ const ISTIO_PORTS: &[ProxyPort] = &[
     port(None, 15001),
     port(None, 15004),
     port(None, 15006),
-    port(None, 15008),
+    port(None, AMBIENT_PORT),
     port(None, MERGED_METRICS_PORT),
     port(None, 15021),
     port(None, 15053),

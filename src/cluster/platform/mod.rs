@@ -17,8 +17,8 @@ mod recognition;
 
 pub use distribution::Distribution;
 pub use injectors::{
-    Injected, InjectedClient, MERGED_METRICS_PORT, ProxyPort, has_istio_proxy, injected,
-    injected_clients, proxy_ports,
+    AMBIENT_PORT, Injected, InjectedClient, MERGED_METRICS_PORT, ProxyPort, has_istio_proxy,
+    injected, injected_clients, is_in_ambient_mesh, proxy_ports,
 };
 pub use managed_services::{is_managed_service, port_of_scheme};
 pub use namespaces::{
