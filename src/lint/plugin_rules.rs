@@ -10,9 +10,10 @@ use crate::cluster::{Cluster, Cni, NamespaceId, PluginPolicyId, WorkloadId};
 use crate::engine::program::{Chain, Matcher, NamespaceSet, PodSet, Program, Rule, StageName};
 use crate::engine::{CiliumSelector, Endpoint, NamespaceView, PodView, PolicyRef, RuleRef};
 use crate::k8s::{
-    Action, CalicoPolicy, CalicoPort, CalicoRule, CiliumPeers, CiliumPolicy, CiliumPort,
-    CiliumPortReference, CiliumRule, CiliumSpec, CiliumSubject, Direction, LabelSelector, Labels,
-    PluginPolicy, PluginSpec, PolicyEffect, Protocol, Truth, is_opaque,
+    Action, CalicoPolicy, CalicoPort, CalicoProtocol, CalicoRule, CiliumPeers, CiliumPolicy,
+    CiliumPort, CiliumPortReference, CiliumProtocol, CiliumRule, CiliumSpec, CiliumSubject,
+    Direction, LabelSelector, Labels, PluginPolicy, PluginSpec, PolicyEffect, Protocol, Truth,
+    is_opaque,
 };
 use crate::source::{SourceMap, Span};
 use std::collections::{BTreeSet, HashMap};
@@ -349,21 +350,57 @@ impl CalicoPlace<'_> {
     }
 }
 
-/// Whether a rule of a CNI plugin's names ports, which depend on the pods that it is about.
+/// A port's name in a rule of a CNI plugin's.
+#[derive(Clone, Debug)]
+pub struct PluginPortName<'c> {
+    /// The name.
+    pub name: &'c str,
+    /// Its text.
+    pub span: Span,
+    /// The protocol that the port must have; any where `None`.
+    pub protocol: Option<Protocol>,
+}
+
+/// The names of ports in a rule of a CNI plugin's: what they mean depends on the pods that it is
+/// about. One that another tool fills in is left out.
 #[must_use]
-pub fn names_ports(rule: RuleRef<'_>) -> bool {
-    match rule {
+pub fn named_ports(rule: RuleRef<'_>) -> Vec<PluginPortName<'_>> {
+    let mut names = match rule {
         RuleRef::Cilium(_, rule) => {
             let rules = rule.to_ports.iter().flat_map(|it| &it.value);
-            let mut ports = rules.flat_map(|rule| &rule.ports);
-            ports.any(|port| matches!(port.port.value, CiliumPortReference::Name(_)))
+            let ports = rules.flat_map(|rule| &rule.ports);
+            let names = ports.filter_map(|port| match &port.port.value {
+                CiliumPortReference::Name(name) => Some(PluginPortName {
+                    name,
+                    span: port.port.span,
+                    protocol: match port.protocol {
+                        CiliumProtocol::Of(protocol) => Some(protocol),
+                        CiliumProtocol::Any | CiliumProtocol::Other => None,
+                    },
+                }),
+                CiliumPortReference::Number(_) => None,
+            });
+            names.collect()
         }
         RuleRef::Calico(rule) => {
-            let mut ports = rule.destination.ports.iter();
-            ports.any(|port| matches!(port.value, CalicoPort::Name(_)))
+            let ports = rule.destination.ports.iter();
+            let names = ports.filter_map(|port| match &port.value {
+                CalicoPort::Name(name) => Some(PluginPortName {
+                    name,
+                    span: port.span,
+                    protocol: match rule.protocol.as_ref().map(|it| it.value) {
+                        Some(CalicoProtocol::Of(protocol)) => Some(protocol),
+                        _ => None,
+                    },
+                }),
+                CalicoPort::Range(..) => None,
+            });
+            names.collect()
         }
-        _ => false,
-    }
+        _ => Vec::new(),
+    };
+    names.retain(|port| !is_opaque(port.name));
+    names
 }
 
 /// What to underline for a rule.

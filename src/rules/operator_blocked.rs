@@ -218,7 +218,7 @@ fn plugin_admits(
                     .matches
                     .possible
                     .contains(Protocol::Tcp, operator.port)
-                    || plugin_rules::names_ports(rule.rule);
+                    || !plugin_rules::named_ports(rule.rule).is_empty();
                 let is_plugins = matches!(rule.policy, PolicyRef::Plugin(_)) && rule.is_written();
                 let is_meant = || {
                     let others = entrance::pods_meant(cluster, rule.policy, rule.rule, name);

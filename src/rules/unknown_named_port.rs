@@ -1,14 +1,18 @@
 //! Named ports that mean nothing at the destination.
 
 use crate::cluster::platform;
-use crate::cluster::{PolicyId, WorkloadId};
+use crate::cluster::{PluginPolicyId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{self, Endpoint};
+use crate::engine::program::{self, Chain};
+use crate::engine::{self, Endpoint, PolicyRef, RuleRef};
 use crate::k8s::{
-    self, ContainerPort, Direction, NetworkPolicyPort, NetworkPolicyRule, PortReference, is_opaque,
+    self, Action, CalicoSelector, CiliumSubject, ContainerPort, Direction, NetworkPolicyPort,
+    NetworkPolicyRule, PluginSpec, PortReference, Protocol, is_opaque,
 };
+use crate::lint::plugin_rules::{self, PluginPortName};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 use crate::source::Span;
+use std::collections::BTreeMap;
 
 declare_rule! {
     /// ## What it does
@@ -16,6 +20,8 @@ declare_rule! {
     /// Reports a named port that no container of the destination has: of the selected pods for
     /// `ingress`, of the peer's pods for `egress`. Also reports a named port in an `egress`
     /// rule whose peers are all addresses.
+    ///
+    /// In policies of Cilium and Calico, ingress rules are checked.
     ///
     /// ## Why is this bad?
     ///
@@ -122,6 +128,94 @@ impl Rule for UnknownNamedPort {
             }
         }
     }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        if cx.cluster.plugin_policies().is_empty() {
+            return;
+        }
+        for finding in of_plugin(cx) {
+            cx.report(finding);
+        }
+    }
+}
+
+/// Names in ingress rules of the CNI plugin's policies that no pod of the policy has.
+fn of_plugin(cx: &Context<'_>) -> Vec<Diagnostic> {
+    let cluster = cx.cluster;
+    let program = cx.program();
+    // A rule may be there once for each family of addresses.
+    let mut found: BTreeMap<Span, Diagnostic> = BTreeMap::new();
+    for chain in program.stages().flat_map(|stage| &stage.chains.ingress) {
+        let PolicyRef::Plugin(id) = chain.policy else {
+            continue;
+        };
+        let mut pods: Option<Vec<WorkloadId>> = None;
+        for rule in &chain.rules {
+            let names = plugin_rules::named_ports(rule.origin.rule);
+            if names.is_empty() || rule.is_opaque || rule.action != Action::Accept {
+                continue;
+            }
+            let pods = pods.get_or_insert_with(|| subject(cx, id, chain));
+            for port in names {
+                if pods.is_empty() || pods.iter().any(|id| may_have(cx, *id, &port)) {
+                    continue;
+                }
+                let missing = Missing {
+                    object: cluster.plugin_policy(id).display(),
+                    path: path_of_ports(rule),
+                    name: port.name,
+                    span: port.span,
+                    protocol: port.protocol,
+                };
+                found
+                    .entry(port.span)
+                    .or_insert_with(|| missing.describe(cx, pods));
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+/// The place of the ports of an ingress rule.
+fn path_of_ports(rule: &program::Rule<'_>) -> String {
+    match rule.origin.rule {
+        RuleRef::Cilium(spec, written) => format!("{}.{}.toPorts", spec.path, written.place()),
+        _ => format!("spec.ingress[{}].destination.ports", rule.origin.index),
+    }
+}
+
+/// The known pods of a policy, if it names them: one for all pods is for those that nobody has
+/// seen, too.
+fn subject<'c>(cx: &Context<'c>, id: PluginPolicyId, chain: &Chain<'c>) -> Vec<WorkloadId> {
+    let is_about_some = match &cx.cluster.plugin_policy(id).spec {
+        PluginSpec::Cilium(policy) => policy.specs.iter().all(|spec| {
+            matches!(&spec.subject, CiliumSubject::Endpoints(selector) if !selector.is_empty())
+        }),
+        PluginSpec::Calico(policy) => {
+            let selector = policy.selector.as_ref();
+            selector.is_some_and(|selector| selector.value != CalicoSelector::All)
+        }
+        _ => false,
+    };
+    let is_known = chain.is_subject_known && (is_about_some || cx.settings.inventory.is_complete());
+    match is_known {
+        true => plugin_rules::workloads_of(cx.cluster, &chain.subject),
+        false => Vec::new(),
+    }
+}
+
+/// Whether a pod may have a port of this name. Plugins differ in whether those of init containers
+/// count, and Cilium compares names in lower case.
+fn may_have(cx: &Context<'_>, id: WorkloadId, port: &PluginPortName<'_>) -> bool {
+    let pod = &cx.cluster.workload(id).object;
+    let mut ports = pod.containers.iter().flat_map(|it| &it.ports);
+    let has_name = |name: Option<&str>| name.is_some_and(|it| it.eq_ignore_ascii_case(port.name));
+    // The container of a proxy is in no manifest.
+    let mut of_proxy = platform::proxy_ports(&pod.labels);
+    ports
+        .any(|it| has_name(name_of(it)) && port.protocol.is_none_or(|wanted| wanted == it.protocol))
+        || of_proxy.any(|port| has_name(port.name))
+        || pod.meta.opaque.is_some()
 }
 
 /// The name of an entry, unless another tool fills it in.
@@ -171,7 +265,14 @@ impl Named<'_> {
         if destinations.iter().any(has_it) {
             return None;
         }
-        Some(self.describe(cx, &destinations))
+        let missing = Missing {
+            object: cx.policy_object(self.id),
+            path: self.path.clone(),
+            name: self.name,
+            span: self.span,
+            protocol: Some(self.entry.protocol_or_default()),
+        };
+        Some(missing.describe(cx, &destinations))
     }
 
     /// The pods that the name may be looked up at; `None` where too little is known of them.
@@ -201,18 +302,31 @@ impl Named<'_> {
         all.dedup();
         (!all.is_empty()).then_some(all)
     }
+}
 
+/// A name that no container of the pods has that it is looked up at.
+struct Missing<'p> {
+    /// The policy, as findings name it.
+    object: String,
+    path: String,
+    name: &'p str,
+    span: Span,
+    /// The protocol that the port must have; any where `None`.
+    protocol: Option<Protocol>,
+}
+
+impl Missing<'_> {
     fn describe(&self, cx: &Context<'_>, destinations: &[WorkloadId]) -> Diagnostic {
         let cluster = cx.cluster;
         let whose = match destinations {
             [one] => format!("`{}`", cluster.workload_name(*one)),
             several => format!("the {} possible destinations", several.len()),
         };
-        let protocol = self.entry.protocol_or_default();
-        let message = format!(
-            "no container of {whose} has a {protocol} port named `{}`",
-            self.name
-        );
+        let kind = match self.protocol {
+            Some(protocol) => format!("{protocol} port"),
+            None => "port".to_owned(),
+        };
+        let message = format!("no container of {whose} has a {kind} named `{}`", self.name);
         let is_closed = destinations.iter().all(|id| {
             let namespace = cluster.workload(*id).namespace;
             cx.settings
@@ -225,7 +339,8 @@ impl Named<'_> {
             Severity::Warning
         };
         let mut finding = cx
-            .policy_finding(self.id, self.path.clone(), self.span, message)
+            .finding(self.span, message)
+            .about(self.object.clone(), self.path.clone())
             .with_severity(severity)
             .label("matches no port, so it allows nothing");
         let ports = || {
@@ -244,7 +359,7 @@ impl Named<'_> {
             finding = finding.related(port.number.span, "a port of these pods");
         }
         let mut known: Vec<String> = ports()
-            .filter(|port| port.protocol == protocol)
+            .filter(|port| self.protocol.is_none_or(|wanted| port.protocol == wanted))
             .map(|port| match name_of(port) {
                 Some(name) => format!("`{name}` ({})", port.number),
                 None => format!("{}, without a name", port.number),
