@@ -19,7 +19,8 @@ use crate::cluster::Cluster;
 use crate::config::Rendering;
 use crate::engine::Engine;
 use crate::graph::{
-    Blame, BlamedEnd, Cause, Comparison, ComparisonQuery, EndSet, Level, Line, LineEnds, Move,
+    Blame, BlamedEnd, Cause, Comparison, ComparisonQuery, EndSet, Level, Line, LineEnds, MAX_TRIED,
+    Move,
 };
 use crate::output::{
     DiffFormat, DiffReport, DiffedCluster, MAX_DRAWN_NODES, display_name, drawn_nodes,
@@ -183,14 +184,14 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     let first = pairs.both.first().map(|(_, views)| views[1].cluster());
     let internet = first.map_or_else(EndSet::default, |cluster| internet(cluster, typed));
     let several = pairs.both.len() > 1;
+    let mut notes: Vec<String> = Vec::new();
     let clusters = pairs.both.iter();
     let clusters: Vec<DiffedCluster<'_>> = clusters
         .map(|(name, views)| {
             let name = several.then(|| display_name(name).to_owned());
-            options.compare(name, *views, typed)
+            options.compare(name, *views, typed, &mut notes)
         })
         .collect();
-    let mut notes: Vec<String> = Vec::new();
     for (input, name) in inputs.iter().zip(&names) {
         for line in not_judged_lines(&input.workspace.not_judged(), &sources) {
             notes.push(format!("{name}: {line}"));
@@ -423,6 +424,7 @@ impl Options {
         name: Option<String>,
         views: [&'i ClusterView; 2],
         typed: SourceId,
+        notes: &mut Vec<String>,
     ) -> DiffedCluster<'i> {
         let clusters = views.map(ClusterView::cluster);
         let both = |text: &Option<String>| {
@@ -444,9 +446,15 @@ impl Options {
             .lines
             .iter()
             .map(|line| causes(&blame, &comparison, line));
+        let causes = causes.collect();
+        if blame.is_spent() {
+            notes.push(format!(
+                "what is to blame is not told of all changes: {MAX_TRIED} objects and rules were tried"
+            ));
+        }
         DiffedCluster {
             name,
-            causes: causes.collect(),
+            causes,
             opaque: opaque(clusters[1]),
             clusters,
             query,

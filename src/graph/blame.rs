@@ -11,8 +11,9 @@ use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{
     AddressRange, ConnectionSet, Endpoint, Pair, PodView, Verdict, explain, uniform_ranges,
 };
-use crate::k8s::{Direction, Field, NetworkPolicy, NetworkPolicyRule, Object, Workload};
+use crate::k8s::{Direction, Field, NetworkPolicy, NetworkPolicyRule, Object, Truth, Workload};
 use crate::source::Span;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use versions::{Versions, name, policy_name};
@@ -115,7 +116,14 @@ pub struct Blame<'c> {
     clusters: [&'c Cluster; 2],
     /// Joins objects of the state after, with parts of the one before, into a cluster.
     join: &'c dyn Fn(Vec<Object>) -> Cluster,
+    /// How many objects and rules may still be looked at.
+    left: Cell<usize>,
 }
+
+/// How many objects and rules are looked at for all flows of a change together, before it is no
+/// more said what is to blame: each part of a change is tried for each flow, and a flow may be
+/// there for each part.
+pub const MAX_TRIED: usize = 500_000;
 
 /// What makes an object one object: its kind, namespace and name; the two workloads that a
 /// flow is about have a place of their own, as their names may change.
@@ -132,10 +140,22 @@ impl<'c> Blame<'c> {
         Self {
             clusters: [before, after],
             join,
+            left: Cell::new(MAX_TRIED),
         }
     }
 
-    /// What is to blame for connections that come or go between two ends, by object.
+    /// Whether a limit was met, from where on nothing is said to be to blame.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.left.get() == 0
+    }
+
+    fn spend(&self, tried: usize) {
+        self.left.set(self.left.get().saturating_sub(tried));
+    }
+
+    /// What is to blame for connections that come or go between two ends, by object; nothing
+    /// once it [is spent](Self::is_spent).
     #[must_use]
     pub fn causes(
         &self,
@@ -144,6 +164,9 @@ impl<'c> Blame<'c> {
         destination: BlamedEnd,
         connections: &ConnectionSet,
     ) -> Vec<Cause> {
+        if self.is_spent() {
+            return Vec::new();
+        }
         let case = Case {
             blame: self,
             moved,
@@ -151,12 +174,17 @@ impl<'c> Blame<'c> {
             connections,
             objects: self.objects([source, destination]),
         };
-        case.causes()
+        let causes = case.causes();
+        match self.is_spent() {
+            true => Vec::new(),
+            false => causes,
+        }
     }
 
     /// The objects that can matter between two ends, in both states.
     fn objects(&self, ends: [BlamedEnd; 2]) -> BTreeMap<Key, Versions> {
         let mut objects: BTreeMap<Key, Versions> = BTreeMap::new();
+        let selecting = self.selecting(ends);
         for (time, cluster) in self.clusters.into_iter().enumerate() {
             let mut add = |key: Key, object: Object| {
                 let versions = objects.entry(key).or_default();
@@ -183,6 +211,9 @@ impl<'c> Blame<'c> {
                 for policy in cluster.policies_in(id) {
                     let policy = &cluster.policy(policy).object;
                     let name = policy.meta.name.value.clone();
+                    if !selecting.contains(&(namespace.name.as_str(), name.as_str())) {
+                        continue;
+                    }
                     let key = (2, namespace.name.clone(), name);
                     add(key, Object::NetworkPolicy(Arc::clone(policy)));
                 }
@@ -207,6 +238,47 @@ impl<'c> Blame<'c> {
             }
         }
         objects
+    }
+
+    /// The NetworkPolicies by namespace and name that may select one of the ends in one of the
+    /// states: the others have no say, whatever is done to them.
+    fn selecting(&self, ends: [BlamedEnd; 2]) -> BTreeSet<(&'c str, &'c str)> {
+        let mut selecting = BTreeSet::new();
+        let workloads = |(time, cluster): (usize, &'c Cluster)| {
+            let ids = ends.into_iter().filter_map(move |end| end.workload(time));
+            ids.map(|id| cluster.workload(id))
+        };
+        let pods: Vec<_> = self
+            .clusters
+            .into_iter()
+            .enumerate()
+            .flat_map(workloads)
+            .collect();
+        let homes = pods.iter().map(|pod| pod.object.meta.namespace_name());
+        let mut namespaces: Vec<&str> = homes.collect();
+        namespaces.sort_unstable();
+        namespaces.dedup();
+        for cluster in self.clusters {
+            let ids = namespaces
+                .iter()
+                .filter_map(|name| cluster.namespace_by_name(name));
+            for id in ids {
+                let namespace = cluster.namespace(id).name.as_str();
+                for policy in cluster.policies_in(id) {
+                    let policy = &cluster.policy(policy).object;
+                    let may_select = pods.iter().any(|pod| {
+                        let selector = policy.pod_selector.get();
+                        selector
+                            .is_none_or(|it| it.matches_opaque(&pod.object.labels) != Truth::False)
+                    });
+                    if may_select {
+                        selecting.insert((namespace, policy.meta.name.value.as_str()));
+                    }
+                }
+                self.spend(cluster.policies_in(id).count() / 8);
+            }
+        }
+        selecting
     }
 }
 
@@ -297,6 +369,17 @@ impl Case<'_, '_> {
     }
 
     fn verdict(&self, objects: Vec<Object>) -> Option<Verdict> {
+        let rules = objects.iter().map(|object| match object {
+            Object::NetworkPolicy(policy) => {
+                let lists = Direction::BOTH.map(|direction| policy.rules(direction).len());
+                1 + lists.iter().sum::<usize>()
+            }
+            _ => 1,
+        });
+        self.blame.spend(rules.sum());
+        if self.blame.is_spent() {
+            return None;
+        }
         let workloads: Vec<Arc<Workload>> = objects
             .iter()
             .filter_map(|object| match object {

@@ -17,7 +17,7 @@ mod reasons;
 mod side_rules;
 mod placeholder;
 
-pub use blame::{Blame, BlamedEnd, Cause, Deed};
+pub use blame::{Blame, BlamedEnd, Cause, Deed, MAX_TRIED};
 pub use comparison::{
     ChangeTable, Comparison, ComparisonQuery, Effect, IsolationLine, JointEnds, JointNode, Level,
     Line, LineEnds, Move,

@@ -524,3 +524,30 @@ fn policies_of_plugins_and_entities_are_told_by_name() {
     let isolated = "isolated  shop/Pod/db  egress  by GlobalNetworkPolicy/out (calico/pods.yaml:3:";
     assert!(of_calico.contains(isolated), "{of_calico}");
 }
+
+#[test]
+fn a_change_of_many_parts_is_told_without_trying_them_all() {
+    let directory = scratch("diff-many-parts");
+    let rules = |last: &dyn Fn(usize) -> usize| {
+        let rule = |number: usize| {
+            let first = number * 3 + 1;
+            let last = last(first);
+            format!("  - ports: [{{port: {first}, endPort: {last}}}]\n")
+        };
+        let rules: String = (0..600).map(rule).collect();
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: many, namespace: shop}}\nspec:\n  podSelector: {{}}\n  ingress:\n{rules}"
+        )
+    };
+    for (state, policy) in [("before", rules(&|it| it)), ("after", rules(&|it| it + 1))] {
+        write(&directory, &format!("{state}/workloads.yaml"), WORKLOADS);
+        write(&directory, &format!("{state}/policy.yaml"), &policy);
+    }
+    let run = diff(&directory, &["before", "after"]);
+    assert_eq!(run.status, 1, "{run:?}");
+    let said = "what is to blame is not told of all changes";
+    assert!(run.stdout.contains(said), "{run:?}");
+    let changes = json(&directory, &["before", "after"]);
+    let changes = changes["clusters"][0]["changes"].as_array().unwrap();
+    assert!(!changes.is_empty());
+}

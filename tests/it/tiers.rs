@@ -6,6 +6,7 @@ use crate::clusters;
 use npcheck::cluster::Cluster;
 use npcheck::config::Config;
 use npcheck::diagnostic::{Diagnostic, Severity};
+use npcheck::engine::program::{Program, Reading};
 use npcheck::engine::{AddressRange, Engine};
 use npcheck::k8s::*;
 use npcheck::lint::{self, Input, Rule, RuleMeta};
@@ -200,4 +201,25 @@ fn without_a_contradiction_the_order_of_equals_does_not_matter() {
         silent.len(),
         told.len()
     );
+}
+
+#[test]
+fn a_namespace_has_no_policies_of_others() {
+    let policy = |team: &str| {
+        format!(
+            "apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {{name: {team}}}\nspec: {{tier: Admin, priority: 1, subject: {{namespaces: {{matchLabels: {{team: {team}}}}}}}, ingress: [{{action: Deny, from: [{{namespaces: {{}}}}]}}]}}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {team}, labels: {{team: {team}}}}}\n---\n"
+        )
+    };
+    let text = ["a", "b", "c"].map(policy).concat();
+    let workspace = npcheck::Workspace::load([("a.yaml", text)], &npcheck::Config::default());
+    let cluster = workspace.clusters().next().unwrap().cluster();
+    let count = |namespace| {
+        let reading = Reading::of(cluster);
+        let program = Program::for_namespace(cluster, namespace, reading);
+        let chains = program.stages().map(|stage| stage.chains.ingress.len());
+        chains.sum::<usize>()
+    };
+    assert_eq!(count(cluster.namespace_by_name("b")), 1);
+    // A namespace that is not there may have any labels.
+    assert_eq!(count(None), 3);
 }

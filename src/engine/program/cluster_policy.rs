@@ -3,6 +3,7 @@
 //!
 //! Refuses to know the other kinds, and which pods there are.
 
+use super::parts::Asked;
 use super::{
     Block, Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet,
     PolicyRef, PortEntry, PortRef, Ports, Reading, Rule, RuleRef, Stage, StageName,
@@ -18,7 +19,11 @@ use crate::source::Span;
 use std::sync::Arc;
 
 /// The Admin and the Baseline stage.
-pub(super) fn lower<'c>(cluster: &'c Cluster, reading: Reading<'_>) -> [Stage<'c>; 2] {
+pub(super) fn lower<'c>(
+    cluster: &'c Cluster,
+    asked: Asked,
+    reading: Reading<'_>,
+) -> [Stage<'c>; 2] {
     let [mut admin, mut baseline] = [StageName::Admin, StageName::Baseline].map(Stage::new);
     // The ids are in the order of evaluation.
     let mut ids: Vec<ClusterPolicyId> = cluster.cluster_policy_ids().collect();
@@ -28,7 +33,15 @@ pub(super) fn lower<'c>(cluster: &'c Cluster, reading: Reading<'_>) -> [Stage<'c
     }
     for id in ids {
         let policy = cluster.cluster_policy(id);
-        if !reading.enforcement.reads(policy.kind) {
+        let (PodsSelection::Namespaces(namespaces)
+        | PodsSelection::Pods {
+            namespace_selector: namespaces,
+            ..
+        }) = &policy.subject.value;
+        // Each namespace has a program of its own: with those that are for others, as many
+        // policies as namespaces would take the square of both.
+        let may_select = !policy.meta.is_accepted || asked.may_be_in(cluster, namespaces);
+        if !may_select || !reading.enforcement.reads(policy.kind) {
             continue;
         }
         let stage = match policy.tier {

@@ -351,14 +351,14 @@ impl<'c> Program<'c> {
         if cni == Some(Cni::Cilium) {
             let [denies, mut allows] = cilium::lower(cluster, policies, plugin);
             parts::add_policies(cluster, asked, &mut allows);
-            let tiers = cluster_policy::lower(cluster, reading);
+            let tiers = cluster_policy::lower(cluster, asked, reading);
             let filter = &cluster.enforcement().cilium().labels;
             if tiers.iter().all(Stage::is_empty) {
                 return vec![denies, allows];
             }
             return cilium_tiers::stages([denies, allows], tiers, filter);
         }
-        let [admin, baseline] = cluster_policy::lower(cluster, reading);
+        let [admin, baseline] = cluster_policy::lower(cluster, asked, reading);
         let mut policies = network_policy::lower(cluster, policies, reading);
         parts::add_policies(cluster, asked, &mut policies);
         let stages = [admin, policies, baseline];

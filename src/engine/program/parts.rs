@@ -6,7 +6,8 @@
 
 use super::{Chain, End, HostNetwork, NamespaceSet, PodSet, PolicyRef, Stage};
 use crate::cluster::{Cluster, NamespaceId, PluginPolicyId, PolicyId};
-use crate::k8s::{Direction, PartEffect};
+use crate::engine::NamespaceView;
+use crate::k8s::{Direction, LabelSelector, PartEffect, Truth};
 
 /// Which pods are asked for: all of the cluster, those of a namespace, or those of one that is
 /// not there.
@@ -25,6 +26,16 @@ impl Asked {
                 cluster.policies_in(namespace).collect()
             }),
         }
+    }
+
+    /// Whether a cluster-wide policy for pods of the namespaces that a selector matches can
+    /// select these pods.
+    pub(super) fn may_be_in(self, cluster: &Cluster, namespaces: &LabelSelector) -> bool {
+        let Self::Of(Some(id)) = self else {
+            return true;
+        };
+        let view = NamespaceView::of(cluster, id);
+        !view.are_labels_known || namespaces.matches_opaque(view.labels) != Truth::False
     }
 
     /// The policies that only a CNI plugin knows and that can select these pods.
