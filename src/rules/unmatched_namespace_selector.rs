@@ -19,7 +19,7 @@ declare_rule! {
     /// miss of a declared namespace's label.
     ///
     /// Near misses of declared namespaces are also reported for namespace names and labels in
-    /// Cilium rules.
+    /// Cilium and Calico rules.
     ///
     /// There is one finding for all uses of the same selector. Namespaces and labels that
     /// platforms are known to create are never reported as missing.
