@@ -538,11 +538,8 @@ fn causes(blame: &Blame<'_>, comparison: &Comparison, line: &Line) -> Vec<Cause>
 fn opaque(cluster: &Cluster) -> Vec<(String, Span)> {
     let opaque = cluster.workload_ids().filter_map(|id| {
         let object = &cluster.workload(id).object;
-        let span = object.meta.opaque?;
-        object
-            .labels_span
-            .contains(span)
-            .then(|| (cluster.workload_name(id), span))
+        let span = object.meta.holes.first_in(object.labels_span)?;
+        Some((cluster.workload_name(id), span))
     });
     opaque.collect()
 }

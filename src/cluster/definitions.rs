@@ -108,7 +108,7 @@ pub(super) fn undecided(object: &Object, other: &Object) -> Object {
                 true => object.meta.span,
                 false => object.labels_span,
             };
-            Arc::make_mut(object).meta.opaque = Some(hole.before());
+            Arc::make_mut(object).meta.holes.add(hole.before());
         }
         (Object::Namespace(object), _) => open(&mut Arc::make_mut(object).meta),
         (Object::NetworkPolicy(object), _) => open(&mut Arc::make_mut(object).meta),
@@ -120,7 +120,7 @@ pub(super) fn undecided(object: &Object, other: &Object) -> Object {
 
 /// Marks an object as one of which nothing can be understood.
 fn open(meta: &mut ObjectMeta) {
-    meta.opaque = Some(meta.span.before());
+    meta.holes.add(meta.span.before());
 }
 
 fn are_taken_alike(a: &ObjectMeta, b: &ObjectMeta) -> bool {

@@ -102,7 +102,7 @@ impl<'c> NamespaceView<'c> {
             are_labels_known: namespace
                 .declared
                 .as_ref()
-                .is_some_and(|declared| declared.meta.opaque.is_none()),
+                .is_some_and(|declared| declared.meta.holes.is_empty()),
         }
     }
 
@@ -120,14 +120,14 @@ impl<'c> PodView<'c> {
     pub fn workload(cluster: &'c Cluster, id: WorkloadId) -> Self {
         let workload = cluster.workload(id);
         let labels_span = workload.object.labels_span;
-        let opaque = workload.object.meta.opaque;
+        let holes = &workload.object.meta.holes;
         let implied = workload.object.implied.as_ref();
         Self {
             workload: Some(id),
             namespace: NamespaceView::of(cluster, workload.namespace),
             labels: &workload.object.labels,
             are_labels_known: implied.is_none_or(|pods| pods.are_labels_known)
-                && !opaque.is_some_and(|opaque| labels_span.contains(opaque)),
+                && holes.first_in(labels_span).is_none(),
             service_account: (workload.object.service_account.as_deref())
                 .filter(|name| !name.is_empty())
                 .unwrap_or(DEFAULT_SERVICE_ACCOUNT),
@@ -136,7 +136,7 @@ impl<'c> PodView<'c> {
                 cluster.enforcement().cni().map(|cni| cni.value),
             ),
             are_ports_known: workload.object.are_ports_known
-                && opaque.is_none_or(|opaque| labels_span.contains(opaque)),
+                && holes.are_all_in(std::iter::once(labels_span)),
             host_network: workload.object.host_network,
             addresses: &workload.object.addresses,
             is_single_pod: workload.object.kind == WorkloadKind::Pod,

@@ -160,11 +160,56 @@ pub struct ObjectMeta {
     /// Whether an API server would take the object. The engine leaves out what it
     /// would refuse; a diagnostic says why.
     pub is_accepted: bool,
-    /// The first scalar that another tool fills in (see [`is_opaque`]) where the rest of
-    /// the object cannot be understood without it: a port, a CIDR, an action, a whole
-    /// list. That part is left out, so no verdict can rest on the object. Label values do
-    /// not count: selectors answer [`Truth::Unknown`](super::Truth::Unknown) by themselves.
-    pub opaque: Option<Span>,
+    /// The scalars that another tool fills in (see [`is_opaque`]) where the rest of the
+    /// object cannot be understood without them: a port, a CIDR, an action, a whole list.
+    /// These parts are left out, so no verdict can rest on them. Label values do not count:
+    /// selectors answer [`Truth::Unknown`](super::Truth::Unknown) by themselves.
+    pub holes: Holes,
+}
+
+/// What another tool fills in of an object. Its parts may stand in several sources, so that
+/// where one stands says nothing of what comes behind it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holes {
+    spans: Vec<Span>,
+}
+
+impl Holes {
+    /// Adds one.
+    pub fn add(&mut self, hole: Span) {
+        self.spans.push(hole);
+    }
+
+    /// Adds those of another part of the object.
+    pub(crate) fn extend(&mut self, others: Self) {
+        self.spans.extend(others.spans);
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// The first one in the order of the text.
+    #[must_use]
+    pub fn first(&self) -> Option<Span> {
+        self.spans.iter().copied().min()
+    }
+
+    /// The first one that lies in a part of the object.
+    #[must_use]
+    pub fn first_in(&self, part: Span) -> Option<Span> {
+        let holes = self.spans.iter().copied();
+        holes.filter(|hole| part.contains(*hole)).min()
+    }
+
+    /// Whether each lies in one of these parts, so that what is outside of them is known.
+    #[must_use]
+    pub fn are_all_in(&self, parts: impl Iterator<Item = Span> + Clone) -> bool {
+        let mut holes = self.spans.iter();
+        holes.all(|hole| parts.clone().any(|part| part.contains(*hole)))
+    }
 }
 
 impl ObjectMeta {
@@ -186,7 +231,7 @@ impl ObjectMeta {
             annotations: Labels::default(),
             owner: None,
             is_accepted: true,
-            opaque: None,
+            holes: Holes::default(),
         }
     }
 

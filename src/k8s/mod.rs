@@ -54,7 +54,9 @@ pub use egress_firewall::{
 };
 pub use entrypoint::{Backend, BackendPort, Entrypoint, EntrypointKind, Gateway, GatewayReference};
 pub use kustomization::{Kustomization, Placement};
-pub use meta::{Field, Label, Labels, NAMESPACE_NAME_LABEL, ObjectMeta, OwnerReference, is_opaque};
+pub use meta::{
+    Field, Holes, Label, Labels, NAMESPACE_NAME_LABEL, ObjectMeta, OwnerReference, is_opaque,
+};
 pub use monitor::{
     Monitor, MonitorEndpoint, MonitorKind, MonitoredNamespaces, Prometheus, PrometheusKind,
 };

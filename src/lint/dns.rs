@@ -113,7 +113,7 @@ pub fn protocols(cx: &Context<'_>, pods: &IsolatedPods) -> BTreeSet<Protocol> {
     let mut found = BTreeSet::new();
     for id in &pods.policies {
         let policy = &cluster.policy(*id).object;
-        if policy.meta.opaque.is_some() {
+        if !policy.meta.holes.is_empty() {
             return BTreeSet::from(PROTOCOLS);
         }
         for rule in policy.rules(Direction::Egress) {

@@ -90,7 +90,7 @@ pub fn rules<'c>(
             _ => return None,
         };
         let policy = &cx.cluster.policy(id).object;
-        if policy.meta.opaque.is_some() {
+        if !policy.meta.holes.is_empty() {
             return None;
         }
         rules.extend(policy.rules(direction));

@@ -78,7 +78,7 @@ impl<'c> TierPolicies<'c> {
                 continue;
             }
             // Where another tool fills in a part, that part is left out.
-            let is_known = object.meta.opaque.is_none();
+            let is_known = object.meta.holes.is_empty();
             tier.are_known &= is_known;
             let step = |rule: &program::Rule<'c>| match rule.origin.rule {
                 RuleRef::Cluster(written) => Some(Step {

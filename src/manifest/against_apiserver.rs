@@ -160,7 +160,7 @@ fn compare(name: &str, text: &str, answer: &Value) -> Vec<(Difference, String)> 
         );
     // What another tool completes, and what only old clusters know, is npcheck's own matter.
     let ours: Vec<Arc<NetworkPolicy>> = policies
-        .filter(|policy| policy.meta.is_accepted && policy.meta.opaque.is_none())
+        .filter(|policy| policy.meta.is_accepted && policy.meta.holes.is_empty())
         .filter(|policy| policy.meta.api_version.value == "networking.k8s.io/v1")
         .collect();
     let documents = answer["docs"]
@@ -191,7 +191,7 @@ fn compare(name: &str, text: &str, answer: &Value) -> Vec<(Difference, String)> 
         || parsed
             .objects
             .iter()
-            .any(|object| object.meta().opaque.is_some());
+            .any(|object| !object.meta().holes.is_empty());
     // A manifest whose indentation is lost is read by the server as one without a `spec`.
     let is_flat = says(&["flattened-manifest"]);
     // An item of a typed list that says `kind: true` gets the kind of the list.

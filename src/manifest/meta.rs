@@ -5,7 +5,7 @@
 use super::invalid_value;
 use super::names;
 use crate::diagnostic::Diagnostic;
-use crate::k8s::{Label, Labels, ObjectMeta, OwnerReference, is_opaque};
+use crate::k8s::{Holes, Label, Labels, ObjectMeta, OwnerReference, is_opaque};
 use crate::source::{Span, Spanned};
 use crate::yaml::scalar::Scalar;
 use crate::yaml::tree::{Entry, Node, push_field};
@@ -48,7 +48,7 @@ pub(super) fn read(
         annotations,
         owner: part("ownerReferences").and_then(owner),
         is_accepted: diagnostics.len() == before,
-        opaque: None,
+        holes: Holes::default(),
     }
 }
 

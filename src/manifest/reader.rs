@@ -5,7 +5,6 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{self, Field};
-use crate::source::Span;
 use crate::yaml::tree::{Entry, Node};
 use std::collections::HashSet;
 use std::fmt;
@@ -69,7 +68,7 @@ pub(super) struct Reader<'d> {
     /// How many there were before this object.
     others: usize,
     is_accepted: bool,
-    opaque: Option<Span>,
+    holes: k8s::Holes,
     /// Paths and messages of what follows from another finding.
     muted: HashSet<(String, String)>,
     /// How many findings there are beyond the most that are kept.
@@ -85,7 +84,7 @@ impl<'d> Reader<'d> {
             diagnostics,
             others,
             is_accepted: true,
-            opaque: None,
+            holes: k8s::Holes::default(),
             muted: HashSet::new(),
             dropped: 0,
         }
@@ -154,8 +153,7 @@ impl<'d> Reader<'d> {
 
     /// Notes that the object is not whole before another tool has done its part here.
     pub(super) fn note_incomplete(&mut self, node: Node<'_>) {
-        let span = node.span();
-        self.opaque = Some(self.opaque.map_or(span, |first| first.min(span)));
+        self.holes.add(node.span());
     }
 
     /// Puts what was found into the order of the text and the outcome into `meta`.
@@ -175,7 +173,7 @@ impl<'d> Reader<'d> {
             }
         }
         meta.is_accepted &= self.is_accepted;
-        meta.opaque = meta.opaque.or(self.opaque);
+        meta.holes.extend(self.holes);
     }
 }
 

@@ -190,7 +190,11 @@ impl Words<'_> {
             "text of {} that another tool fills in",
             self.policy(rule.policy)
         );
-        let hole = rule.policy.meta(self.cluster).and_then(|meta| meta.opaque);
-        (what, hole.or(rule.rule.span()))
+        let span = rule.rule.span();
+        let hole = rule.policy.meta(self.cluster).and_then(|meta| {
+            let inside = span.and_then(|span| meta.holes.first_in(span));
+            inside.or(meta.holes.first())
+        });
+        (what, hole.or(span))
     }
 }

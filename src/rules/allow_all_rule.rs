@@ -203,7 +203,7 @@ struct Place {
 fn places(cx: &Context<'_>, id: PolicyId) -> Vec<Place> {
     let policy = &cx.cluster.policy(id).object;
     // Peers and ports that another tool fills in are not there.
-    if policy.meta.opaque.is_some() || !policy.meta.is_accepted {
+    if !policy.meta.holes.is_empty() || !policy.meta.is_accepted {
         return Vec::new();
     }
     let place = |place: RulePlace<'_>| {

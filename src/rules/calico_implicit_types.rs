@@ -69,7 +69,7 @@ impl Rule for CalicoImplicitTypes {
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
         for policy in plugin_rules::calico_policies(cx.cluster) {
-            let is_known = policy.object.meta.opaque.is_none();
+            let is_known = policy.object.meta.holes.is_empty();
             if policy.policy.types.items().is_empty() && is_known {
                 let finding = check(cx, policy);
                 if let Some(finding) = finding {

@@ -157,7 +157,7 @@ fn mismatches(cx: &Context<'_>, namespace: NamespaceId, pods: &IsolatedPods) -> 
     let mut others = Vec::new();
     for id in &pods.policies {
         let policy = &cx.cluster.policy(*id).object;
-        if policy.meta.opaque.is_some() {
+        if !policy.meta.holes.is_empty() {
             return Vec::new();
         }
         for (index, rule) in policy.rules(Direction::Egress).iter().enumerate() {

@@ -101,7 +101,7 @@ impl Rule for DuplicatePolicy {
             let mut first_of: BTreeMap<String, PolicyId> = BTreeMap::new();
             for id in cx.cluster.policies_in(namespace) {
                 let policy = &cx.cluster.policy(id).object;
-                if !policy.meta.is_accepted || policy.meta.opaque.is_some() {
+                if !policy.meta.is_accepted || !policy.meta.holes.is_empty() {
                     continue;
                 }
                 let spec = policy.canonical_spec();

@@ -105,7 +105,7 @@ fn check_subject(cx: &mut Context<'_>, id: PolicyId, policy: &NetworkPolicy) {
     let says_so = Denial::of(policy, namespace).is_some() || says_all(&policy.meta.name);
     match &policy.pod_selector {
         Field::Missing => {
-            if policy.meta.is_accepted && policy.meta.opaque.is_none() && !says_so {
+            if policy.meta.is_accepted && policy.meta.holes.is_empty() && !says_so {
                 let finding = cx
                     .policy_finding(
                         id,

@@ -341,7 +341,7 @@ fn opened(cx: &Context<'_>, workload: WorkloadId) -> Option<ConnectionSet> {
     let mut opened = ConnectionSet::default();
     for id in policies {
         let policy = &cx.cluster.policy(*id).object;
-        if policy.meta.opaque.is_some() {
+        if !policy.meta.holes.is_empty() {
             return None;
         }
         for rule in policy.rules(Direction::Ingress) {

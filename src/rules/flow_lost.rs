@@ -109,7 +109,7 @@ impl Rule for FlowLost {
         let mut left = MAX_PAIRS;
         for id in change.before().policy_ids() {
             let policy = &change.before().policy(id).object;
-            if !policy.meta.is_accepted || policy.meta.opaque.is_some() {
+            if !policy.meta.is_accepted || !policy.meta.holes.is_empty() {
                 continue;
             }
             let told = emptied(cx, &change, id, &mut findings);

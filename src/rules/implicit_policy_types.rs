@@ -77,7 +77,7 @@ impl Rule for ImplicitPolicyTypes {
         id: PolicyId,
         policy: &k8s::NetworkPolicy,
     ) {
-        let is_known = policy.meta.is_accepted && policy.meta.opaque.is_none();
+        let is_known = policy.meta.is_accepted && policy.meta.holes.is_empty();
         if !policy.policy_types.items().is_empty() || !is_known {
             return;
         }

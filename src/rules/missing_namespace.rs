@@ -99,7 +99,7 @@ impl Rule for MissingNamespace {
             let source = policy.meta.span.source;
             // One that is written and no text leaves the policy refused, and in no namespace.
             let is_known = policy.meta.namespace.is_some()
-                || policy.meta.opaque.is_some()
+                || !policy.meta.holes.is_empty()
                 || !policy.meta.is_accepted
                 || layout.is_placed(source)
                 || layout.is_patch(source);

@@ -115,7 +115,7 @@ impl Rule for NameContradictsEffect {
         for id in cx.cluster.policy_ids() {
             let policy = &cx.cluster.policy(id).object;
             let meta = &policy.meta;
-            let is_known = meta.is_accepted && meta.opaque.is_none() && !is_opaque(&meta.name);
+            let is_known = meta.is_accepted && meta.holes.is_empty() && !is_opaque(&meta.name);
             if !is_known {
                 continue;
             }

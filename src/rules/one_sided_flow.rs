@@ -206,7 +206,7 @@ impl<'c> Promise<'c> {
         let selector = pods.filter(|pods| !pods.is_empty())?;
         let is_usable = is_about_pods
             && policy.meta.is_accepted
-            && policy.meta.opaque.is_none()
+            && policy.meta.holes.is_empty()
             && policy.applies_to(place.direction);
         let subjects = cx.engine.selected(id).to_vec();
         let others = cx.engine.peer_workloads(id, place.peer);

@@ -135,7 +135,7 @@ fn check(
                 || operands.any(|operand| operand.matches(object, selector) != Truth::False)
         });
         let mut rules = policy.rules(Direction::Ingress).iter();
-        policy.meta.opaque.is_some()
+        !policy.meta.holes.is_empty()
             || may_select && rules.any(|rule| may_admit(rule, operator.port, is_beside))
     });
     if admits || plugin_admits(cx, object, operator, home, is_beside) {

@@ -175,7 +175,7 @@ fn denied_rules<'c>(
 /// The pods of a NetworkPolicy, if all of its text is known.
 fn pods(cx: &Context<'_>, id: PolicyId) -> Option<PodSet> {
     let policy = &cx.cluster.policy(id).object;
-    let is_known = policy.meta.is_accepted && policy.meta.opaque.is_none();
+    let is_known = policy.meta.is_accepted && policy.meta.holes.is_empty();
     let namespace = cx.cluster.namespace(cx.cluster.policy(id).namespace);
     let pods = PodSet::in_namespace(policy.pod_selector.get(), namespace);
     pods.filter(|_| is_known)

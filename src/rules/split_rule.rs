@@ -89,7 +89,7 @@ impl Rule for SplitRule {
         policy: &k8s::NetworkPolicy,
     ) {
         // Peers and ports that another tool fills in are not there.
-        if policy.meta.opaque.is_some() {
+        if !policy.meta.holes.is_empty() {
             return;
         }
         for direction in Direction::BOTH {

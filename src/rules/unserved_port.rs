@@ -98,7 +98,7 @@ impl Rule for UnservedPort {
         policy: &k8s::NetworkPolicy,
     ) {
         let selected = cx.engine.selected(id);
-        if selected.is_empty() || policy.meta.opaque.is_some() || !all_list_ports(cx, selected) {
+        if selected.is_empty() || !policy.meta.holes.is_empty() || !all_list_ports(cx, selected) {
             return;
         }
         for place in policy.rule_places() {
@@ -119,7 +119,7 @@ impl Rule for UnservedPort {
 fn all_list_ports(cx: &Context<'_>, workloads: &[WorkloadId]) -> bool {
     workloads.iter().all(|id| {
         let object = &cx.cluster.workload(*id).object;
-        object.meta.opaque.is_none() && object.are_ports_known && object.ports().next().is_some()
+        object.meta.holes.is_empty() && object.are_ports_known && object.ports().next().is_some()
     })
 }
 

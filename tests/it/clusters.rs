@@ -164,7 +164,7 @@ fn meta(name: &str, namespace: Option<&str>, random: &mut Random) -> ObjectMeta 
         annotations: Labels::default(),
         owner: None,
         is_accepted: random.percent(95),
-        opaque: None,
+        holes: npcheck::k8s::Holes::default(),
     }
 }
 

@@ -102,7 +102,7 @@ fn outcome(parsed: &Parsed) -> &'static str {
     {
         [] => "broken",
         [meta] if !meta.is_accepted => "refused",
-        [meta] if meta.opaque.is_some() => "unknown",
+        [meta] if !meta.holes.is_empty() => "unknown",
         [_] => "accepted",
         _ => "several",
     }

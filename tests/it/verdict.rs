@@ -7,7 +7,9 @@ use npcheck::engine::{
     self, AddressRange, ConnectionSet, Endpoint, Explanation, Judge, PodView, PortSet, ReasonCode,
     SideTrace, Verdict,
 };
-use npcheck::k8s::{Direction, Field, Label, Labels, Namespace, Object, ObjectMeta, Protocol};
+use npcheck::k8s::{
+    Direction, Field, Holes, Label, Labels, Namespace, Object, ObjectMeta, Protocol,
+};
 use npcheck::source::{SourceMap, Span, Spanned};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -264,7 +266,7 @@ fn declared(name: &str, labels: Labels) -> Object {
             annotations: Labels::default(),
             owner: None,
             is_accepted: true,
-            opaque: None,
+            holes: Holes::default(),
         },
     }))
 }

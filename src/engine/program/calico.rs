@@ -304,7 +304,6 @@ impl<'c> Lowering<'_, 'c> {
             service_account_selector: selector(&self.spec.service_account_selector),
             own,
         };
-        let opaque = self.policy.meta.opaque;
         Chain {
             policy: PolicyRef::Plugin(self.id),
             subject: PodSet {
@@ -313,11 +312,7 @@ impl<'c> Lowering<'_, 'c> {
                 host_network: HostNetwork::Unseen,
                 condition: Some(Condition::subject(subject)),
             },
-            is_subject_known: opaque.is_none_or(|hole| {
-                let rules = [&self.spec.ingress, &self.spec.egress].into_iter();
-                let mut rules = rules.flat_map(|rules| rules.items());
-                rules.any(|rule| rule.span.contains(hole))
-            }),
+            is_subject_known: self.are_outsides_known(),
             rules,
             end,
         }
@@ -412,8 +407,16 @@ impl<'c> Lowering<'_, 'c> {
 
     /// Whether another tool fills in something of a rule.
     fn is_opaque(&self, rule: &CalicoRule) -> bool {
-        let opaque = self.policy.meta.opaque;
-        opaque.is_some_and(|hole| hole.start < rule.span.end)
+        let holes = &self.policy.meta.holes;
+        !self.are_outsides_known() || holes.first_in(rule.span).is_some()
+    }
+
+    /// Whether another tool fills in nothing of the policy but parts of rules.
+    fn are_outsides_known(&self) -> bool {
+        let rules = [&self.spec.ingress, &self.spec.egress].into_iter();
+        let rules = rules.flat_map(|rules| rules.items());
+        let holes = &self.policy.meta.holes;
+        holes.are_all_in(rules.map(|rule| rule.span))
     }
 }
 

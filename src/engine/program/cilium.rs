@@ -83,6 +83,8 @@ impl<'c> Lowering<'c> {
         meta: &ObjectMeta,
         policy: &'c CiliumPolicy,
     ) {
+        let rules = policy.specs.iter().flat_map(|spec| &spec.rules);
+        let is_known = meta.holes.are_all_in(rules.map(|rule| rule.span));
         for spec in &policy.specs {
             // Node selectors are for the host firewall (C12).
             let CiliumSubject::Endpoints(selector) = &spec.subject else {
@@ -97,14 +99,12 @@ impl<'c> Lowering<'c> {
                 namespace,
                 has_init,
             };
-            let is_known = meta
-                .opaque
-                .is_none_or(|hole| spec.rules.iter().any(|rule| rule.span.contains(hole)));
             let subject = self.pods(subject, HostNetwork::Unseen);
             for direction in Direction::BOTH {
                 let mut rules = [Vec::new(), Vec::new()];
                 for rule in spec.rules_of(direction) {
-                    let lowered = self.rule(spec, rule, home, meta);
+                    let is_opaque = !is_known || meta.holes.first_in(rule.span).is_some();
+                    let lowered = self.rule(spec, rule, home, is_opaque);
                     rules[usize::from(rule.section.is_deny())].push(lowered);
                 }
                 let [mut allow, deny] = rules;
@@ -143,7 +143,7 @@ impl<'c> Lowering<'c> {
         spec: &'c CiliumSpec,
         rule: &'c CiliumRule,
         home: Home<'_>,
-        meta: &ObjectMeta,
+        is_opaque: bool,
     ) -> Rule<'c> {
         let reference = RuleRef::Cilium(spec, rule);
         let mut peers = match rule.meaning() {
@@ -168,7 +168,7 @@ impl<'c> Lowering<'c> {
             },
             peers,
             ports: ports(rule),
-            is_opaque: meta.opaque.is_some_and(|hole| hole.start < rule.span.end),
+            is_opaque,
         }
     }
 

@@ -19,11 +19,8 @@ impl<'c> Lowering<'c> {
         let mut subject = Identities::new(policy.pod_selector.get(), Source::Kubernetes);
         subject.require(NAMESPACE_KEY, Operator::In, &[namespace]);
         let subject = self.pods(subject, HostNetwork::Unseen);
-        let opaque = policy.meta.opaque;
-        let is_known = opaque.is_none_or(|hole| {
-            let mut rules = policy.ingress.items().iter().chain(policy.egress.items());
-            rules.any(|rule| rule.span.contains(hole))
-        });
+        let holes = &policy.meta.holes;
+        let is_known = super::network_policy::are_outsides_known(policy);
         for direction in Direction::BOTH {
             let written = policy.rules_field(direction).items();
             if written.is_empty() && !policy.applies_to(direction) {
@@ -38,7 +35,7 @@ impl<'c> Lowering<'c> {
                 action: Action::Accept,
                 peers: self.network_peers(rule, namespace),
                 ports: super::network_policy::ports(rule.ports.items()),
-                is_opaque: opaque.is_some_and(|hole| hole.start < rule.span.end),
+                is_opaque: !is_known || holes.first_in(rule.span).is_some(),
             });
             let mut rules: Vec<Rule<'c>> = rules.collect();
             if direction == Direction::Ingress && self.allows_localhost() {

@@ -15,7 +15,6 @@ use crate::k8s::{
     ClusterNetworkPolicyRule, Direction, LabelSelector, Node, PeerSelection, PodsSelection,
     PortMatch, Tier, Truth,
 };
-use crate::source::Span;
 use std::sync::Arc;
 
 /// The Admin and the Baseline stage.
@@ -69,13 +68,19 @@ fn chain<'c>(
     nodes: &[Arc<Node>],
     direction: Direction,
 ) -> Chain<'c> {
+    let every_rule = Direction::BOTH.into_iter().flat_map(|it| policy.rules(it));
+    let holes = &policy.meta.holes;
+    let is_known = holes.are_all_in(every_rule.map(|rule| rule.span));
     let rules = policy.rules(direction).iter().enumerate();
     Chain {
         policy: PolicyRef::Cluster(id),
         subject: pods(&policy.subject.value),
         is_subject_known: true,
         rules: rules
-            .map(|(index, it)| rule(index, it, nodes, policy.meta.opaque))
+            .map(|(index, it)| {
+                let is_opaque = !is_known || holes.first_in(it.span).is_some();
+                rule(index, it, nodes, is_opaque)
+            })
             .collect(),
         end: End::Next,
     }
@@ -85,7 +90,7 @@ fn rule<'c>(
     index: usize,
     rule: &'c ClusterNetworkPolicyRule,
     nodes: &[Arc<Node>],
-    opaque: Option<Span>,
+    is_opaque: bool,
 ) -> Rule<'c> {
     let ports = rule.ports.as_deref();
     Rule {
@@ -96,7 +101,7 @@ fn rule<'c>(
         action: rule.action.value,
         peers: Some(rule.peers.iter().map(|it| peer(it, nodes)).collect()),
         ports: ports.map(|entries| entries.iter().map(port).collect()),
-        is_opaque: opaque.is_some_and(|hole| hole.start < rule.span.end)
+        is_opaque: is_opaque
             || rule.peers.iter().any(|peer| match &peer.selection {
                 PeerSelection::Nodes(selector) => are_in_doubt(selector, nodes),
                 _ => false,

@@ -12,7 +12,6 @@ use crate::k8s::{
     Action, Direction, LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
     NetworkPolicyRule, Operator, PortReference,
 };
-use crate::source::Span;
 
 /// The stage of these policies.
 pub(super) fn lower<'c>(
@@ -55,6 +54,13 @@ struct Lowering<'e> {
     enforcement: &'e Enforcement,
 }
 
+/// Whether another tool fills in nothing of a policy but parts of rules: what it fills in
+/// elsewhere may be a part of the selector, the types or any rule.
+pub(super) fn are_outsides_known(policy: &NetworkPolicy) -> bool {
+    let rules = policy.ingress.items().iter().chain(policy.egress.items());
+    policy.meta.holes.are_all_in(rules.map(|rule| rule.span))
+}
+
 impl Lowering<'_> {
     fn chain<'c>(
         &self,
@@ -63,30 +69,25 @@ impl Lowering<'_> {
         subject: PodSet<'c>,
         direction: Direction,
     ) -> Chain<'c> {
-        let opaque = policy.meta.opaque;
-        let is_in_a_rule = |hole: Span| {
-            let mut rules = policy.ingress.items().iter().chain(policy.egress.items());
-            rules.any(|rule| rule.span.contains(hole))
-        };
+        let holes = &policy.meta.holes;
+        let is_known = are_outsides_known(policy);
         let rules = policy.rules(direction).iter().enumerate();
         Chain {
             policy: PolicyRef::Network(id),
             subject,
             // What is missing may be a part of the selector or of the types.
-            is_subject_known: opaque.is_none_or(is_in_a_rule),
+            is_subject_known: is_known,
             rules: rules
-                .map(|(index, rule)| self.rule(index, rule, opaque))
+                .map(|(index, rule)| {
+                    let is_opaque = !is_known || holes.first_in(rule.span).is_some();
+                    self.rule(index, rule, is_opaque)
+                })
                 .collect(),
             end: End::Deny,
         }
     }
 
-    fn rule<'c>(
-        &self,
-        index: usize,
-        rule: &'c NetworkPolicyRule,
-        opaque: Option<Span>,
-    ) -> Rule<'c> {
+    fn rule<'c>(&self, index: usize, rule: &'c NetworkPolicyRule, is_opaque: bool) -> Rule<'c> {
         let (peers, ports) = (rule.peers.items(), rule.ports.items());
         Rule {
             origin: Origin {
@@ -98,7 +99,7 @@ impl Lowering<'_> {
             peers: (!peers.is_empty())
                 .then(|| peers.iter().filter_map(|peer| self.peer(peer)).collect()),
             ports: (!ports.is_empty()).then(|| ports.iter().map(port).collect()),
-            is_opaque: opaque.is_some_and(|hole| hole.start < rule.span.end),
+            is_opaque,
         }
     }
 

@@ -87,7 +87,7 @@ impl Versions {
 fn is_other(old: &Object, new: &Object) -> bool {
     match (old, new) {
         (Object::NetworkPolicy(old), Object::NetworkPolicy(new)) => {
-            old.canonical_spec() != new.canonical_spec() || old.meta.opaque.is_some()
+            old.canonical_spec() != new.canonical_spec() || !old.meta.holes.is_empty()
         }
         (Object::ClusterNetworkPolicy(old), Object::ClusterNetworkPolicy(new)) => {
             old.canonical_spec() != new.canonical_spec()
@@ -97,7 +97,7 @@ fn is_other(old: &Object, new: &Object) -> bool {
                 || ports(old) != ports(new)
                 || old.host_network != new.host_network
                 || old.addresses != new.addresses
-                || old.meta.opaque.is_some() != new.meta.opaque.is_some()
+                || old.meta.holes.is_empty() != new.meta.holes.is_empty()
         }
         (Object::Namespace(old), Object::Namespace(new)) => {
             labels(&old.meta.labels) != labels(&new.meta.labels)

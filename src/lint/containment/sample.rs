@@ -9,7 +9,7 @@ use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, PolicyId};
 use crate::engine::PolicyRef;
 use crate::engine::program::Program;
 use crate::k8s::{
-    Direction, Field, IpBlock, Label, LabelSelector, LabelSelectorRequirement, Labels,
+    Direction, Field, Holes, IpBlock, Label, LabelSelector, LabelSelectorRequirement, Labels,
     NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, Object, ObjectMeta,
     Operator, PortReference, Protocol,
 };
@@ -183,7 +183,7 @@ pub(in crate::lint) fn policy(name: &str) -> NetworkPolicy {
             annotations: Labels::default(),
             owner: None,
             is_accepted: true,
-            opaque: None,
+            holes: Holes::default(),
         },
         spec_key: span(),
         pod_selector: Field::Missing,

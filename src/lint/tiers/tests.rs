@@ -25,7 +25,7 @@ fn meta(name: &str) -> ObjectMeta {
         annotations: Labels::default(),
         owner: None,
         is_accepted: true,
-        opaque: None,
+        holes: crate::k8s::Holes::default(),
     }
 }
 
@@ -407,7 +407,7 @@ fn a_policy_that_is_not_known_leaves_everything_open() {
         "the other one is asked first"
     );
     let mut filled_in_later = cluster();
-    filled_in_later[1].meta.opaque = Some(span());
+    filled_in_later[1].meta.holes.add(span());
     assert_eq!(
         deciding(filled_in_later, Action::Deny),
         0,
