@@ -34,6 +34,7 @@ mod gaps;
 mod generated;
 #[cfg(unix)]
 mod git;
+mod gitops_cases;
 mod graph;
 mod init;
 #[cfg(unix)]

@@ -1,5 +1,5 @@
 //! Provenance read back: what a finding in a built object underlines is the text that it
-//! underlines where the file is taken as it stands.
+//! underlines where the file is taken as it stands, and what it speaks of.
 
 use crate::program::root;
 use npcheck::config::Config;
@@ -7,16 +7,25 @@ use npcheck::diagnostic::Diagnostic;
 use npcheck::lint::Date;
 use npcheck::workspace::Workspace;
 use std::collections::BTreeSet;
-use std::fs;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
-/// The findings, each with what it underlines: its rule, the file, the place and the text.
-fn findings(files: &[(&str, &str)]) -> BTreeSet<String> {
+fn load(files: &[(&str, &str)]) -> Workspace {
     let config = Config {
         preview: true,
         ..Config::default()
     };
-    let workspace = Workspace::load(files.iter().copied(), &config);
+    Workspace::load(files.iter().copied(), &config)
+}
+
+fn lint(workspace: &Workspace) -> Vec<Diagnostic> {
     let today: Date = "2026-11-21".parse().expect("a date");
+    workspace.lint(today).findings
+}
+
+/// The findings, each with what it underlines: its rule, the file, the place and the text.
+fn findings(files: &[(&str, &str)]) -> BTreeSet<String> {
+    let workspace = load(files);
     let described = |finding: &Diagnostic| {
         let span = finding.primary.span;
         let source = workspace.sources().get(span.source);
@@ -24,12 +33,7 @@ fn findings(files: &[(&str, &str)]) -> BTreeSet<String> {
         let text = &source.text()[span.range()];
         format!("{} {}:{line} {text:?}", finding.rule, source.name())
     };
-    workspace
-        .lint(today)
-        .findings
-        .iter()
-        .map(described)
-        .collect()
+    lint(&workspace).iter().map(described).collect()
 }
 
 /// Every rule's own example, built by an overlay that changes the metadata of every object.
@@ -69,4 +73,102 @@ fn findings_in_built_objects_underline_what_they_underline_in_files() {
         );
     }
     assert!(compared > 50, "{compared} examples were compared");
+}
+
+/// The manifests below a folder.
+fn manifests(folder: &Path, into: &mut Vec<(String, String)>) {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    paths.sort();
+    for path in paths {
+        let extension = path.extension().and_then(|it| it.to_str());
+        if path.is_symlink() || path.file_name().is_some_and(|it| it == ".git") {
+            continue;
+        } else if path.is_dir() {
+            manifests(&path, into);
+        } else if matches!(extension, Some("yaml" | "yml" | "json"))
+            && let Ok(text) = fs::read_to_string(&path)
+        {
+            into.push((path.display().to_string(), text));
+        }
+    }
+}
+
+/// Rules that speak of no object that is built: of files, or of a namespace at the first object
+/// that is in it.
+const OF_OTHERS: &[&str] = &[
+    "broken-build",
+    "foreign-policy",
+    "no-default-deny",
+    "patch-without-target",
+    "unreferenced-manifest",
+];
+
+/// Whether what is underlined holds what the finding speaks of, or belongs to the document of
+/// the object that it is about, whose name a build may have made longer.
+fn speaks_of_it(finding: &Diagnostic, text: &str) -> bool {
+    let range = finding.primary.span.range();
+    let underlined = &text[range.clone()];
+    let plain = underlined.trim_matches(['"', '\'']);
+    let words = finding.message.split('`').skip(1).step_by(2);
+    let mut words = words.flat_map(|text| text.split(['/', '=', ':', ' ', ',']));
+    if !plain.is_empty() && finding.message.contains(plain)
+        || words.any(|word| word.len() > 1 && underlined.contains(word))
+    {
+        return true;
+    }
+    let start = text[..range.start].rfind("\n---").unwrap_or(0);
+    let end = text[range.end..].find("\n---");
+    let document = &text[start..end.map_or(text.len(), |end| range.end + end)];
+    let mut of_object = finding.object.rsplit('/');
+    let (object, kind) = (of_object.next().unwrap_or_default(), of_object.next());
+    document.lines().any(|line| {
+        let (key, value) = line.trim_start().split_once(':').unwrap_or_default();
+        let value = value.trim().trim_start_matches(['&', '"', '\'']);
+        let value = value.split([' ', '"', '\'']).next().unwrap_or_default();
+        match key {
+            "name" => !value.is_empty() && object.contains(value),
+            // The hyphen of a rule, in a document whose name is an alias.
+            "kind" => underlined == "-" && kind == Some(value),
+            _ => false,
+        }
+    })
+}
+
+/// Of the example, and of the repositories below `NPCHECK_CORPUS`.
+#[test]
+fn findings_in_built_objects_underline_what_they_speak_of() {
+    let mut folders = vec![root().join("examples/gitops")];
+    if let Some(corpus) = env::var_os("NPCHECK_CORPUS") {
+        let repositories = fs::read_dir(corpus).expect("a folder");
+        let paths = repositories.map(|entry| entry.expect("an entry").path());
+        folders.extend(paths.filter(|path| path.is_dir()));
+    }
+    let mut count = 0;
+    let mut wrong = Vec::new();
+    for folder in folders {
+        let mut files = Vec::new();
+        manifests(&folder, &mut files);
+        let files: Vec<(&str, &str)> = files
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+            .collect();
+        let workspace = load(&files);
+        let findings = lint(&workspace);
+        for finding in findings.iter().filter(|it| !OF_OTHERS.contains(&it.rule)) {
+            let span = finding.primary.span;
+            let source = workspace.sources().get(span.source);
+            count += 1;
+            if !speaks_of_it(finding, source.text()) {
+                let line = source.position(span.start).line;
+                let text = &source.text()[span.range()];
+                let (name, message) = (source.name(), &finding.message);
+                wrong.push(format!("{name}:{line} {text:?}: {message}"));
+            }
+        }
+    }
+    assert!(count > 1, "{count} findings were looked at");
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

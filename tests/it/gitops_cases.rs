@@ -1,0 +1,283 @@
+//! What Flux and Argo CD apply, one row for each feature that their documentation describes.
+
+use npcheck::config::Config;
+use npcheck::workspace::{ClusterView, Workspace};
+
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {app: web}}\nspec: {containers: [{name: c, image: x}]}\n";
+
+/// An object of Flux or Argo CD, what lies beside it, and what is applied.
+struct Case<'c> {
+    title: &'c str,
+    /// Its `spec`, in flow style.
+    spec: &'c str,
+    /// Names and texts.
+    files: &'c [(&'c str, &'c str)],
+    /// `cluster: namespace/name[labels] …`, and `?` for each part that is not known.
+    expected: &'c [&'c str],
+}
+
+fn clusters(files: &[(String, String)]) -> Vec<String> {
+    let files = files
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()));
+    let workspace = Workspace::load(files, &Config::default());
+    let describe = |view: &ClusterView| {
+        let cluster = view.cluster();
+        let pods = cluster.workload_ids().map(|id| {
+            let name = cluster.workload_name(id).replace("/Pod/", "/");
+            let labels = cluster.workload(id).object.labels.iter();
+            let labels: Vec<String> = labels
+                .map(|label| format!("{}={}", label.key.value, label.value.value))
+                .collect();
+            format!("{name}[{}]", labels.join(" "))
+        });
+        let policies = cluster.policies().iter().map(|policy| {
+            let namespace = &cluster.namespace(policy.namespace).name;
+            format!("{namespace}/{}", policy.object.meta.name)
+        });
+        let unknown = view.not_judged().opaque_parts().len();
+        let unknown = std::iter::repeat_n("?".to_owned(), unknown);
+        let all: Vec<String> = pods.chain(policies).chain(unknown).collect();
+        format!("{}: {}", view.name(), all.join(" "))
+    };
+    workspace.clusters().map(describe).collect()
+}
+
+fn check(kind: &str, cases: &[Case<'_>]) {
+    let mut wrong = Vec::new();
+    for case in cases {
+        let mut files = vec![(
+            "entry.yaml".to_owned(),
+            format!("{kind}\nspec: {}\n", case.spec),
+        )];
+        let given = case.files.iter();
+        files.extend(given.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
+        let found = clusters(&files);
+        if found != case.expected {
+            wrong.push(format!("{}: {found:?}", case.title));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+const VARIABLE: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {app: \"${APP:-none}\", tier: \"${TIER:=low}\"}}\nspec: {containers: [{name: c, image: x}]}\n";
+
+const OTHER: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: db, labels: {app: db}}\nspec: {containers: [{name: c, image: x}]}\n";
+
+const LIST: &str = "resources: [pod.yaml]\n";
+
+const TEAM: &str = "kind: Component\nlabels: [{pairs: {team: shop}}]\n";
+
+#[test]
+fn flux_applies_what_its_documentation_says() {
+    let kind = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: k, namespace: flux-system}";
+    let cases = [
+        Case {
+            title: "whoever applies an entry may set what is set nowhere here",
+            spec: "{path: ./apps, postBuild: {substitute: {OTHER: x}}}",
+            files: &[("apps/pod.yaml", VARIABLE)],
+            expected: &[": default/web[app=${APP:-none} tier=${TIER:=low}]"],
+        },
+        Case {
+            title: "a default is for what is empty",
+            spec: "{path: ./apps, postBuild: {substitute: {APP: '', TIER: ''}}}",
+            files: &[("apps/pod.yaml", VARIABLE)],
+            expected: &[": default/web[app=none tier=low]"],
+        },
+        Case {
+            title: "inline variables come before those of a ConfigMap",
+            spec: "{path: ./apps, postBuild: {substitute: {APP: shop}, substituteFrom: [{kind: ConfigMap, name: vars}]}}",
+            files: &[
+                ("apps/pod.yaml", VARIABLE),
+                (
+                    "apps/vars.yaml",
+                    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: vars, namespace: flux-system}\ndata: {APP: blog, TIER: high}\n",
+                ),
+            ],
+            expected: &[": default/web[app=shop tier=high]"],
+        },
+        Case {
+            title: "a ConfigMap that is not here may set anything, optional or not",
+            spec: "{path: ./apps, postBuild: {substituteFrom: [{kind: ConfigMap, name: vars, optional: true}]}}",
+            files: &[("apps/pod.yaml", VARIABLE)],
+            expected: &[": default/web[app=${APP:-none} tier=${TIER:=low}]"],
+        },
+        Case {
+            title: "without postBuild nothing is replaced",
+            spec: "{path: ./apps}",
+            files: &[("apps/pod.yaml", VARIABLE)],
+            expected: &[": default/web[app=${APP:-none} tier=${TIER:=low}]"],
+        },
+        Case {
+            title: "namespace and names",
+            spec: "{path: ./apps, targetNamespace: shop, namePrefix: a-, nameSuffix: -z}",
+            files: &[("apps/pod.yaml", POD)],
+            expected: &[": shop/a-web-z[app=web]"],
+        },
+        Case {
+            title: "labels of all objects",
+            spec: "{path: ./apps, commonMetadata: {labels: {team: shop}}}",
+            files: &[("apps/pod.yaml", POD)],
+            expected: &[": default/web[app=web team=shop]"],
+        },
+        Case {
+            title: "patches, with a target and without",
+            spec: "{path: ./apps, patches: [{target: {kind: Pod}, patch: '[{\"op\": \"add\", \"path\": \"/metadata/labels/tier\", \"value\": \"low\"}]'}, {patch: '{apiVersion: v1, kind: Pod, metadata: {name: web, labels: {app: null}}}'}]}",
+            files: &[("apps/pod.yaml", POD)],
+            expected: &[": default/web[tier=low]"],
+        },
+        Case {
+            title: "components, from the path on",
+            spec: "{path: ./apps, components: [../team]}",
+            files: &[("apps/pod.yaml", POD), ("team/kustomization.yaml", TEAM)],
+            expected: &[": default/web[app=web team=shop]"],
+        },
+        Case {
+            title: "a component that is missing may be left out",
+            spec: "{path: ./apps, components: [../team], ignoreMissingComponents: true}",
+            files: &[("apps/pod.yaml", POD)],
+            expected: &[": default/web[app=web]"],
+        },
+        Case {
+            title: "a directory with a kustomization is built, others are walked through",
+            spec: "{path: ./apps}",
+            files: &[
+                ("apps/a/b/pod.yaml", POD),
+                (
+                    "apps/c/kustomization.yaml",
+                    "namespace: shop\nresources: [pod.yaml]\n",
+                ),
+                ("apps/c/pod.yaml", OTHER),
+                ("apps/c/left.yaml", POD),
+            ],
+            expected: &[": default/web[app=web] shop/db[app=db]"],
+        },
+        Case {
+            title: "what depends on others is applied all the same",
+            spec: "{path: ./apps, dependsOn: [{name: other}], images: [{name: x, newTag: v2}], suspend: true}",
+            files: &[("apps/pod.yaml", POD)],
+            expected: &[": default/web[app=web]"],
+        },
+        Case {
+            title: "another artifact",
+            spec: "{path: ./apps}",
+            files: &[
+                ("apps/pod.yaml", POD),
+                (
+                    "apps/other.yaml",
+                    "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: other, namespace: flux-system}\nspec: {path: ./other, sourceRef: {kind: OCIRepository, name: other}}\n",
+                ),
+            ],
+            expected: &[": default/web[app=web] ?"],
+        },
+        Case {
+            title: "another cluster",
+            spec: "{path: ./apps}",
+            files: &[
+                ("apps/pod.yaml", POD),
+                (
+                    "apps/other.yaml",
+                    "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: other, namespace: flux-system}\nspec: {path: ./other, kubeConfig: {secretRef: {name: other}}}\n",
+                ),
+                ("other/pod.yaml", OTHER),
+            ],
+            expected: &[": default/web[app=web]"],
+        },
+    ];
+    check(kind, &cases);
+}
+
+#[test]
+fn argo_cd_applies_what_its_documentation_says() {
+    let kind = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a, namespace: argocd}";
+    let below = [("apps/pod.yaml", POD), ("apps/below/pod.yaml", OTHER)];
+    let built = [("apps/kustomization.yaml", LIST), ("apps/pod.yaml", POD)];
+    let cases = [
+        Case {
+            title: "a directory without those below",
+            spec: "{source: {path: apps}, destination: {namespace: shop}}",
+            files: &below,
+            expected: &[": shop/web[app=web]"],
+        },
+        Case {
+            title: "a directory with all below",
+            spec: "{source: {path: apps, directory: {recurse: true}}, destination: {namespace: shop}}",
+            files: &below,
+            expected: &[": shop/db[app=db] shop/web[app=web]"],
+        },
+        Case {
+            title: "files that are excluded",
+            spec: "{source: {path: apps, directory: {recurse: true, exclude: 'below/*'}}, destination: {namespace: shop}}",
+            files: &below,
+            expected: &[": shop/web[app=web]"],
+        },
+        Case {
+            title: "files that are included",
+            spec: "{source: {path: apps, directory: {recurse: true, include: '{below/*,none.yaml}'}}, destination: {namespace: shop}}",
+            files: &below,
+            expected: &[": shop/db[app=db]"],
+        },
+        Case {
+            title: "several sources, one of them for values only",
+            spec: "{sources: [{repoURL: 'https://example.org/values', ref: values}, {path: apps}, {path: apps/below}], destination: {namespace: shop}}",
+            files: &below,
+            expected: &[": shop/db[app=db] shop/web[app=web]"],
+        },
+        Case {
+            title: "a namespace that is written stays",
+            spec: "{source: {path: apps}, destination: {namespace: shop}}",
+            files: &[(
+                "apps/pod.yaml",
+                "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: own}\nspec: {containers: [{name: c, image: x}]}\n",
+            )],
+            expected: &[": own/web[]"],
+        },
+        Case {
+            title: "options of kustomize",
+            spec: "{source: {path: apps, kustomize: {namePrefix: a-, nameSuffix: -z, namespace: own, commonLabels: {team: shop}}}, destination: {namespace: shop}}",
+            files: &built,
+            expected: &[": own/a-web-z[app=web team=shop]"],
+        },
+        Case {
+            title: "patches and components of kustomize",
+            spec: "{source: {path: apps, kustomize: {components: [../team], patches: [{target: {kind: Pod}, patch: '[{\"op\": \"remove\", \"path\": \"/metadata/labels/app\"}]'}]}}, destination: {namespace: shop}}",
+            files: &[
+                ("apps/kustomization.yaml", LIST),
+                ("apps/pod.yaml", POD),
+                ("team/kustomization.yaml", TEAM),
+            ],
+            expected: &[": shop/web[team=shop]"],
+        },
+        Case {
+            title: "applications of applications",
+            spec: "{source: {path: apps}, destination: {namespace: argocd}}",
+            files: &[
+                (
+                    "apps/child.yaml",
+                    "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: child}\nspec: {source: {path: child}, destination: {namespace: shop}}\n",
+                ),
+                ("child/pod.yaml", POD),
+            ],
+            expected: &[": shop/web[app=web]"],
+        },
+        Case {
+            title: "a chart of another repository",
+            spec: "{source: {repoURL: 'https://charts.example.org', chart: redis, targetRevision: 1.0.0}, destination: {namespace: shop}}",
+            files: &[],
+            expected: &[": ?"],
+        },
+        Case {
+            title: "a file that asks to be left out",
+            spec: "{source: {path: apps}, destination: {namespace: shop}}",
+            files: &[
+                ("apps/pod.yaml", POD),
+                (
+                    "apps/left.yaml",
+                    "# +argocd:skip-file-rendering\napiVersion: v1\nkind: Pod\nmetadata: {name: left}\n",
+                ),
+            ],
+            expected: &[": shop/web[app=web]"],
+        },
+    ];
+    check(kind, &cases);
+}
