@@ -215,7 +215,7 @@ fn may_have(cx: &Context<'_>, id: WorkloadId, port: &PluginPortName<'_>) -> bool
     ports
         .any(|it| has_name(name_of(it)) && port.protocol.is_none_or(|wanted| wanted == it.protocol))
         || of_proxy.any(|port| has_name(port.name))
-        || pod.meta.opaque.is_some()
+        || !pod.meta.holes.is_empty()
 }
 
 /// The name of an entry, unless another tool fills it in.
