@@ -14,8 +14,8 @@ module completions {
   # Offline static analyzer for Kubernetes NetworkPolicies
   export extern npcheck [
     --color: string@"nu-complete npcheck color" # When to use colours
-    --quiet(-q)               # Say only what was asked for, and what went wrong
-    --verbose(-v)             # Say what was passed over, too
+    --quiet(-q)               # Print only what was asked for, and errors
+    --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
     --version(-V)             # Print version
   ]
@@ -52,7 +52,7 @@ module completions {
     --diff                    # Show what --fix would change, and write nothing
     --baseline: path          # Hide the findings that this file records
     --write-baseline: path    # Record the findings in a file, to hide them later
-    --staged                  # Look at what is staged in git, the next commit, instead of the files on the disk
+    --staged                  # Look at what is staged in git (the next commit) instead of the files on disk
     --new-from: string@"nu-complete npcheck"        # Report only what this commit does not have: a branch, a tag, a hash, HEAD~2
     --select: string@"nu-complete npcheck"          # Run these rules and no others, whatever the configuration says
     --ignore: string@"nu-complete npcheck"          # Do not run these rules
@@ -60,16 +60,16 @@ module completions {
     --min-severity: string@"nu-complete npcheck lint min_severity" # Leave out findings below this severity
     --show: string@"nu-complete npcheck lint show" # Show infos in full, too, instead of one line for each rule
     --statistics              # Show how many findings each rule has, instead of the findings
-    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --config: path            # The configuration file; by default the nearest npcheck.yaml, here or in a directory above
     --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck lint render" # What is built before it is judged
-    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
-    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --helm                    # Run helm for the charts in the tree: `--render helm`
+    --complete                # The manifests hold every pod and namespace of the cluster: what is not there does not exist
     --color: string@"nu-complete npcheck lint color" # When to use colours
-    --quiet(-q)               # Say only what was asked for, and what went wrong
-    --verbose(-v)             # Say what was passed over, too
+    --quiet(-q)               # Print only what was asked for, and errors
+    --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
     ...paths: path            # Files, directories or `-` for standard input
   ]
@@ -93,17 +93,17 @@ module completions {
     --output(-o): string@"nu-complete npcheck"      # How to show the answer, and where: text or json; repeatable
     --expect: string@"nu-complete npcheck reach expect" # Succeed if the answer is this one
     --all-pairs               # One line for every pair, even where many have one outcome
-    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --config: path            # The configuration file; by default the nearest npcheck.yaml, here or in a directory above
     --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck reach render" # What is built before it is judged
-    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
-    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
-    --staged-policies         # Take the policies that Calico stages to be live, in the place of those that they stand for
+    --helm                    # Run helm for the charts in the tree: `--render helm`
+    --complete                # The manifests hold every pod and namespace of the cluster: what is not there does not exist
+    --staged-policies         # Treat Calico's staged policies as live, in place of the policies that they replace
     --color: string@"nu-complete npcheck reach color" # When to use colours
-    --quiet(-q)               # Say only what was asked for, and what went wrong
-    --verbose(-v)             # Say what was passed over, too
+    --quiet(-q)               # Print only what was asked for, and errors
+    --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
     from: string@"nu-complete npcheck"              # Who opens the connection
     to: string@"nu-complete npcheck"                # The destination
@@ -138,17 +138,17 @@ module completions {
     --fail-on: string@"nu-complete npcheck diff fail_on" # What makes the run exit with 1
     --expect: string@"nu-complete npcheck diff expect" # Succeed if connectivity is as said
     --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text, json, markdown, github, csv, dot, mermaid or html; repeatable
-    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --config: path            # The configuration file; by default the nearest npcheck.yaml, here or in a directory above
     --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck diff render" # What is built before it is judged
-    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
-    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
-    --staged-policies         # Take the policies that Calico stages to be live, in the place of those that they stand for
+    --helm                    # Run helm for the charts in the tree: `--render helm`
+    --complete                # The manifests hold every pod and namespace of the cluster: what is not there does not exist
+    --staged-policies         # Treat Calico's staged policies as live, in place of the policies that they replace
     --color: string@"nu-complete npcheck diff color" # When to use colours
-    --quiet(-q)               # Say only what was asked for, and what went wrong
-    --verbose(-v)             # Say what was passed over, too
+    --quiet(-q)               # Print only what was asked for, and errors
+    --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
     before?: string@"nu-complete npcheck"           # The state before
     after?: string@"nu-complete npcheck"            # The state after; the work tree if left out
@@ -169,16 +169,16 @@ module completions {
     --write                   # Print drafts of tests for what is allowed today, and check nothing
     --strength                # Name the policies that could be deleted without any test failing
     --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text, tap, junit, json, markdown or github; repeatable
-    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --config: path            # The configuration file; by default the nearest npcheck.yaml, here or in a directory above
     --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck test render" # What is built before it is judged
-    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
-    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --helm                    # Run helm for the charts in the tree: `--render helm`
+    --complete                # The manifests hold every pod and namespace of the cluster: what is not there does not exist
     --color: string@"nu-complete npcheck test color" # When to use colours
-    --quiet(-q)               # Say only what was asked for, and what went wrong
-    --verbose(-v)             # Say what was passed over, too
+    --quiet(-q)               # Print only what was asked for, and errors
+    --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
     ...paths: path            # Files, directories or `-` for standard input
   ]
@@ -191,7 +191,7 @@ module completions {
     [ "auto" "always" "never" ]
   }
 
-  # Show by which hops one end can get to another, pod by pod
+  # Show how one end can get to another, hop by hop
   export extern "npcheck paths" [
     --port(-p): string@"nu-complete npcheck"        # A port that the last hop has to open: 8080, 53/udp, http
     --namespace(-n): string@"nu-complete npcheck"   # The namespace of names without one
@@ -199,16 +199,16 @@ module completions {
     --all                     # All paths, not only the shortest ones
     --cut                     # Propose a change that closes all paths, checked against the manifests
     --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text or json; repeatable
-    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --config: path            # The configuration file; by default the nearest npcheck.yaml, here or in a directory above
     --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck paths render" # What is built before it is judged
-    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
-    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --helm                    # Run helm for the charts in the tree: `--render helm`
+    --complete                # The manifests hold every pod and namespace of the cluster: what is not there does not exist
     --color: string@"nu-complete npcheck paths color" # When to use colours
-    --quiet(-q)               # Say only what was asked for, and what went wrong
-    --verbose(-v)             # Say what was passed over, too
+    --quiet(-q)               # Print only what was asked for, and errors
+    --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
     from: string@"nu-complete npcheck"              # Where paths begin: a workload, labels, `internet`, an address
     to?: string@"nu-complete npcheck"               # Where they end; everywhere if left out
@@ -232,16 +232,16 @@ module completions {
     --namespace(-n): string@"nu-complete npcheck"   # Only workloads of this namespace
     --fail-on: string@"nu-complete npcheck exposure fail_on" # What makes the run exit with 1
     --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text, json, csv or markdown; repeatable
-    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --config: path            # The configuration file; by default the nearest npcheck.yaml, here or in a directory above
     --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck exposure render" # What is built before it is judged
-    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
-    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --helm                    # Run helm for the charts in the tree: `--render helm`
+    --complete                # The manifests hold every pod and namespace of the cluster: what is not there does not exist
     --color: string@"nu-complete npcheck exposure color" # When to use colours
-    --quiet(-q)               # Say only what was asked for, and what went wrong
-    --verbose(-v)             # Say what was passed over, too
+    --quiet(-q)               # Print only what was asked for, and errors
+    --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
     ...paths: path            # Files, directories or `-` for standard input
   ]
@@ -267,17 +267,17 @@ module completions {
     --hops: string@"nu-complete npcheck"            # How many connections in a row --around follows
     --by: string@"nu-complete npcheck graph by" # What is one node
     --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text, json, json-lines, csv, dot, mermaid, svg or html; repeatable
-    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --config: path            # The configuration file; by default the nearest npcheck.yaml, here or in a directory above
     --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck graph render" # What is built before it is judged
-    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
-    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
-    --staged-policies         # Take the policies that Calico stages to be live, in the place of those that they stand for
+    --helm                    # Run helm for the charts in the tree: `--render helm`
+    --complete                # The manifests hold every pod and namespace of the cluster: what is not there does not exist
+    --staged-policies         # Treat Calico's staged policies as live, in place of the policies that they replace
     --color: string@"nu-complete npcheck graph color" # When to use colours
-    --quiet(-q)               # Say only what was asked for, and what went wrong
-    --verbose(-v)             # Say what was passed over, too
+    --quiet(-q)               # Print only what was asked for, and errors
+    --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
     ...paths: path            # Files, directories or `-` for standard input
   ]
@@ -290,8 +290,8 @@ module completions {
   export extern "npcheck explain" [
     --all                     # List all rules
     --color: string@"nu-complete npcheck explain color" # When to use colours
-    --quiet(-q)               # Say only what was asked for, and what went wrong
-    --verbose(-v)             # Say what was passed over, too
+    --quiet(-q)               # Print only what was asked for, and errors
+    --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
     rule?: string@"nu-complete npcheck"             # The rule's name
   ]
@@ -311,8 +311,8 @@ module completions {
     --force                   # Overwrite the files of npcheck that are there
     --print                   # Print what would be written, and write nothing
     --color: string@"nu-complete npcheck init color" # When to use colours
-    --quiet(-q)               # Say only what was asked for, and what went wrong
-    --verbose(-v)             # Say what was passed over, too
+    --quiet(-q)               # Print only what was asked for, and errors
+    --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
     ...paths: path            # Files, directories or `-` for standard input
   ]
@@ -327,16 +327,16 @@ module completions {
 
   # Show the configuration that is in force, and where it comes from
   export extern "npcheck config" [
-    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --config: path            # The configuration file; by default the nearest npcheck.yaml, here or in a directory above
     --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck config render" # What is built before it is judged
-    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
-    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --helm                    # Run helm for the charts in the tree: `--render helm`
+    --complete                # The manifests hold every pod and namespace of the cluster: what is not there does not exist
     --color: string@"nu-complete npcheck config color" # When to use colours
-    --quiet(-q)               # Say only what was asked for, and what went wrong
-    --verbose(-v)             # Say what was passed over, too
+    --quiet(-q)               # Print only what was asked for, and errors
+    --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
     ...paths: path            # Manifests to recognise the platform by: files, directories, or - for standard input
   ]
@@ -351,17 +351,17 @@ module completions {
 
   # Show what is read, what each document becomes, and what is skipped and why
   export extern "npcheck files" [
-    --config: path            # The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    --config: path            # The configuration file; by default the nearest npcheck.yaml, here or in a directory above
     --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
     --cni: string@"nu-complete npcheck"             # The CNI plugin of the cluster: calico, cilium, ovn-kubernetes, ...
     --render: string@"nu-complete npcheck files render" # What is built before it is judged
-    --helm                    # Run helm for the charts that lie in the tree: `--render helm`
-    --complete                # Every pod and namespace of the cluster is among the manifests, so that what is not there does not exist
+    --helm                    # Run helm for the charts in the tree: `--render helm`
+    --complete                # The manifests hold every pod and namespace of the cluster: what is not there does not exist
     --roots                   # Show what is deployed together, and what builds it, instead of the files
     --color: string@"nu-complete npcheck files color" # When to use colours
-    --quiet(-q)               # Say only what was asked for, and what went wrong
-    --verbose(-v)             # Say what was passed over, too
+    --quiet(-q)               # Print only what was asked for, and errors
+    --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
     ...paths: path            # Files, directories or `-` for standard input
   ]
@@ -372,10 +372,10 @@ module completions {
 
   # Show what a kustomization becomes, as npcheck builds it
   export extern "npcheck render" [
-    --helm                    # Run helm for the charts that lie in the tree
+    --helm                    # Run helm for the charts in the tree
     --color: string@"nu-complete npcheck render color" # When to use colours
-    --quiet(-q)               # Say only what was asked for, and what went wrong
-    --verbose(-v)             # Say what was passed over, too
+    --quiet(-q)               # Print only what was asked for, and errors
+    --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
     root?: path               # A directory with a kustomization.yaml, or that file
   ]
@@ -391,8 +391,8 @@ module completions {
   # Print the JSON Schema of JSON output, or of npcheck.yaml
   export extern "npcheck schema" [
     --color: string@"nu-complete npcheck schema color" # When to use colours
-    --quiet(-q)               # Say only what was asked for, and what went wrong
-    --verbose(-v)             # Say what was passed over, too
+    --quiet(-q)               # Print only what was asked for, and errors
+    --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
     schema?: string@"nu-complete npcheck schema schema" # Which one
   ]
@@ -408,8 +408,8 @@ module completions {
   # Print a script that completes npcheck's command lines in a shell
   export extern "npcheck completions" [
     --color: string@"nu-complete npcheck completions color" # When to use colours
-    --quiet(-q)               # Say only what was asked for, and what went wrong
-    --verbose(-v)             # Say what was passed over, too
+    --quiet(-q)               # Print only what was asked for, and errors
+    --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
     shell: string@"nu-complete npcheck completions shell" # The shell
   ]
@@ -434,7 +434,7 @@ module completions {
   export extern "npcheck help test" [
   ]
 
-  # Show by which hops one end can get to another, pod by pod
+  # Show how one end can get to another, hop by hop
   export extern "npcheck help paths" [
   ]
 

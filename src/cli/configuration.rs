@@ -17,7 +17,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "What is known of the cluster")]
 pub(super) struct ConfigurationOptions {
-    /// The configuration; otherwise npcheck.yaml of this directory or of the nearest above it
+    /// The configuration file; by default the nearest npcheck.yaml, here or in a directory above
     #[arg(long, value_name = "FILE", conflicts_with = "no_config", value_hint = clap::ValueHint::FilePath)]
     pub(super) config: Option<PathBuf>,
     /// Ignore npcheck.yaml
@@ -46,11 +46,11 @@ pub(super) struct ClusterOptions {
         help_heading = "What is built"
     )]
     render: Render,
-    /// Run helm for the charts that lie in the tree: `--render helm`
+    /// Run helm for the charts in the tree: `--render helm`
     #[arg(long, conflicts_with = "render", help_heading = "What is built")]
     helm: bool,
-    /// Every pod and namespace of the cluster is among the manifests, so that what is not
-    /// there does not exist
+    /// The manifests hold every pod and namespace of the cluster: what is not there does not
+    /// exist
     #[arg(long)]
     pub(super) complete: bool,
 }
@@ -85,7 +85,7 @@ impl ClusterOptions {
 /// What becomes of Calico's staged policies.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(super) struct StagedOptions {
-    /// Take the policies that Calico stages to be live, in the place of those that they stand for
+    /// Treat Calico's staged policies as live, in place of the policies that they replace
     #[arg(long, help_heading = "What is known of the cluster")]
     pub(super) staged_policies: bool,
 }

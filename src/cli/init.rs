@@ -154,14 +154,14 @@ impl Options {
                 terminal.say(format_args!("{name} is up to date"));
             } else if draft.is_shared {
                 terminal.say(format_args!(
-                    "{name} is there already and was left alone; add to it:"
+                    "{name} already exists and was not changed; add to it:"
                 ));
                 let written = terminal.out().write_all(draft.text.as_bytes());
                 terminal.finish(written)?;
             } else if !self.force {
                 terminal.complain(
                     name,
-                    "is there already and was left alone; --force overwrites it",
+                    "already exists and was not changed; --force overwrites it",
                 );
                 outcome = Outcome::Incomplete;
             } else if let Err(error) = overwrite(name, &draft.text) {

@@ -286,7 +286,7 @@ impl Input {
         if left_out > 0 {
             let manifests = count(left_out, "hidden or ignored file");
             terminal.say(format_args!(
-                "  {manifests} passed over; one that is named is read: see `npcheck files`"
+                "  {manifests} skipped; name a file to read it: see `npcheck files`"
             ));
         }
         if self.summary.templates > 0 {
@@ -429,7 +429,7 @@ pub(super) fn in_words(problem: load::Problem) -> Problem {
         }
         ProblemKind::TooLarge { limit } => format!("larger than {}: not read", size(limit)),
         ProblemKind::TotalTooLarge { limit, others } => format!(
-            "this and {} behind it not read: all together are larger than {}",
+            "this and {} after it not read: together they are larger than {}",
             count(others, "file"),
             size(limit)
         ),

@@ -121,7 +121,10 @@ impl Options {
                 "fixes go to files, not to what is staged: run `npcheck lint --fix` without \
                  --staged, then `git add`",
             ),
-            () if runs_helm && is_fixing => ("--helm", "what helm prints is in no file to fix"),
+            () if runs_helm && is_fixing => (
+                "--helm",
+                "the output of helm is not in a file that could be fixed",
+            ),
             () if runs_helm && has_states => ("--helm", HELM_READS_THE_DISK),
             () => return None,
         };
@@ -462,7 +465,7 @@ fn report_gone(path: &Path, gone: &[String], terminal: &mut Terminal) {
     }
     let (entries, name) = (count(gone.len(), "entry"), path.to_string_lossy());
     terminal.say(format_args!(
-        "{entries} of {} found no more: write it again",
+        "{entries} of {} no longer found: write it again",
         Escaped(&name)
     ));
     if terminal.verbosity >= Verbosity::Verbose {
@@ -490,14 +493,14 @@ fn assumptions(options: &Options, summary: &Summary, linted: &lint::Report) -> V
     if opaque > 0 {
         assumptions.push(Assumption {
             kind: "opaque-documents",
-            message: format!("what stands in {} is not known", count(opaque, "document")),
+            message: format!("the content of {} is not known", count(opaque, "document")),
         });
     }
     if unjudged > 0 {
         assumptions.push(Assumption {
             kind: "unjudged-copies",
             message: format!(
-                "of {}, defined again in another file, only the text was judged",
+                "{} is defined again in another file, so only its text was checked",
                 count(unjudged, "policy")
             ),
         });

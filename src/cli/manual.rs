@@ -103,10 +103,10 @@ pub const COMMANDS: &[Manual] = &[
         ],
         statuses: &[
             (0, "everything asked is allowed, or as --expect says"),
-            (1, "something of it is blocked, or not as --expect says"),
+            (1, "something is blocked, or not as --expect says"),
             (
                 2,
-                "the answer is not known, an end is unknown or ambiguous, or not all could be read",
+                "the answer is not known, an end is unknown or ambiguous, or not everything could be read",
             ),
             NOTHING,
         ],
@@ -149,7 +149,7 @@ pub const COMMANDS: &[Manual] = &[
             (1, "a test fails"),
             (
                 2,
-                "a test could not fail, or cannot be decided, or not all could be read",
+                "a test could not fail, or cannot be decided, or not everything could be read",
             ),
             (3, "no tests found, or no Kubernetes object"),
         ],
@@ -167,7 +167,7 @@ pub const COMMANDS: &[Manual] = &[
             (1, "there is one"),
             (
                 2,
-                "it is not known whether there is one, or not all could be read",
+                "it is not known whether there is one, or not everything could be read",
             ),
             NOTHING,
         ],
@@ -216,7 +216,7 @@ pub const COMMANDS: &[Manual] = &[
             (0, "the files were written"),
             (
                 2,
-                "a file is there already or cannot be written, or not all could be read",
+                "a file already exists or cannot be written, or not everything could be read",
             ),
             NOTHING,
         ],

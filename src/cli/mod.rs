@@ -82,10 +82,10 @@ struct Global {
     /// When to use colours
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     color: ColorChoice,
-    /// Say only what was asked for, and what went wrong
+    /// Print only what was asked for, and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Say what was passed over, too
+    /// Also print what was skipped
     #[arg(short, long, global = true, action = ArgAction::SetTrue)]
     verbose: bool,
 }

@@ -25,7 +25,7 @@ use clap::Args;
 use std::io;
 use std::path::PathBuf;
 
-/// Show by which hops one end can get to another, pod by pod
+/// Show how one end can get to another, hop by hop
 ///
 /// Each hop is a connection that the policies allow; the next one begins where it ended.
 /// Without DST, everything is shown that an attacker who controls SRC can get to.

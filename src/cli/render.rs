@@ -24,7 +24,7 @@ pub(super) struct Options {
     /// A directory with a kustomization.yaml, or that file
     #[arg(value_name = "ROOT", default_value = ".", value_hint = clap::ValueHint::AnyPath)]
     root: PathBuf,
-    /// Run helm for the charts that lie in the tree
+    /// Run helm for the charts in the tree
     #[arg(long)]
     helm: bool,
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "What is new")]
 pub(super) struct StateOptions {
-    /// Look at what is staged in git, the next commit, instead of the files on the disk
+    /// Look at what is staged in git (the next commit) instead of the files on disk
     ///
     /// Manifests, ignore files, npcheck.yaml and the baseline are read from git's index.
     /// If nothing that is staged concerns npcheck, the run ends at once with 0. Under

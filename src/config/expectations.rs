@@ -143,7 +143,7 @@ fn expectation(value: &Value) -> Result<Expectation, Error> {
     let [claim] = claims[..] else {
         let list = CLAIMS.join("`, `");
         return Err(Error::new(format!(
-            "{about} has not exactly one of `{list}`"
+            "{about} must have exactly one of `{list}`"
         )));
     };
     let body = test.get(claim).unwrap_or(&Value::Null);
@@ -275,7 +275,7 @@ fn ends(value: &Value, about: &str) -> Result<Vec<EndForm>, Error> {
 fn pairs(labels: &Mapping, about: &str) -> Result<Vec<(String, String)>, Error> {
     let pair = |(key, value): (&Value, &Value)| match (scalar(key), scalar(value)) {
         (Some(key), Some(value)) => Ok((key, value)),
-        _ => Err(Error::new(format!("{about}: a label is text"))),
+        _ => Err(Error::new(format!("{about}: a label must be a string"))),
     };
     labels.iter().map(pair).collect()
 }
@@ -285,7 +285,9 @@ fn hops(body: &Value, about: &str) -> Result<Option<usize>, Error> {
         None => Ok(None),
         Some(hops) => match hops.as_u64().and_then(|hops| usize::try_from(hops).ok()) {
             Some(hops) if hops > 0 => Ok(Some(hops)),
-            _ => Err(Error::new(format!("{about}: `hops` is a number from 1"))),
+            _ => Err(Error::new(format!(
+                "{about}: `hops` must be a number, at least 1"
+            ))),
         },
     }
 }
@@ -398,7 +400,7 @@ mod tests {
             ("a: 1", "unknown key `a` in the file"),
             ("tests: 1", "`tests` is a list"),
             ("tests: [{allow: {}}]", "a test has no `name`"),
-            ("tests: [{name: a}]", "test `a` has not exactly one of"),
+            ("tests: [{name: a}]", "test `a` must have exactly one of"),
             (
                 "tests: [{name: a, alow: {}}]",
                 "unknown key `alow` in test `a`",

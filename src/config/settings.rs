@@ -375,7 +375,7 @@ impl Version {
                 Error::new(message).at_word(text, &version)
             }),
             Self::Number(number) => Err(Error::new(format!(
-                "`kubernetes` must be a text: write \"{number}\" in quotes"
+                "`kubernetes` must be a string: write \"{number}\" in quotes"
             ))
             .at_word(text, "kubernetes")),
         }

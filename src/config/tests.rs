@@ -130,7 +130,7 @@ fn faults_are_named_with_their_place_and_the_next_step() {
         ),
         (
             "kubernetes: 1.36",
-            "line 1, column 1: `kubernetes` must be a text: write \"1.36\" in quotes",
+            "line 1, column 1: `kubernetes` must be a string: write \"1.36\" in quotes",
         ),
         (
             "kubernetes: latest",

@@ -50,7 +50,7 @@ pub fn helm_template(
         }
         NoAnswer::NotStarted(error) | NoAnswer::Lost(error) => error.to_string(),
         NoAnswer::Silent(patience) => {
-            format!("helm said nothing for {} seconds", patience.as_secs())
+            format!("helm printed nothing for {} seconds", patience.as_secs())
         }
     })?;
     match ended.read {

@@ -281,7 +281,7 @@ impl Tree<'_> {
             };
             match &nearest {
                 Some(known) if known.is_beside(&found) => {
-                    let message = format!("it stands beside {}: keep one", found.name);
+                    let message = format!("it is next to {}: keep one", found.name);
                     return Err(io::Error::other(message));
                 }
                 Some(known) if !known.is_farther_than(&found) => {}

@@ -115,7 +115,7 @@ fn check_kind(meta: &ObjectMeta, kind: ClusterPolicyKind, reader: &mut Reader<'_
         severity: Severity::Info,
         ..diagnostic
     };
-    let note = "the newest release of the network policy API has no CRD for it any more";
+    let note = "the newest release of the network policy API no longer has a CRD for it";
     reader.report(Path::Object.field("kind"), diagnostic.note(note));
 }
 
@@ -308,7 +308,7 @@ fn rules(
 /// Refuses a list for its items beyond the `most` that it may have.
 pub(super) fn check_length(list: Node<'_>, most: usize, path: Path<'_>, reader: &mut Reader<'_>) {
     if let Some(item) = list.items().nth(most) {
-        let message = format!("the list has more than the {most} entries that it may have");
+        let message = format!("the list has more than {most} entries");
         reader.refuse(path, invalid(item.span(), message).label("is one too many"));
     }
 }

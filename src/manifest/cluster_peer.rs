@@ -208,7 +208,7 @@ fn selection(
         }
         "domainNames" => {
             if let Some(action) = action.filter(|action| action.value != Action::Accept) {
-                let message = "`domainNames` stands in a rule that does not allow";
+                let message = "`domainNames` is in a rule that does not allow";
                 let diagnostic =
                     invalid(entry.key.span(), message).related(action.span, "this is its action");
                 reader.refuse(member, diagnostic.help("domain names can only be allowed"));

@@ -37,7 +37,7 @@ pub(super) fn read_all(
     }
     if list.items().next().is_none() {
         let diagnostic = invalid(list.span(), format!("`{field}` is empty"));
-        let help = format!("for every port of every protocol, leave `{field}` out");
+        let help = format!("for every port of every protocol, leave out `{field}`");
         reader.refuse(path, diagnostic.help(help));
         return None;
     }
@@ -114,7 +114,7 @@ fn check_named(
         .find(|peer| !peer.value.is_null() && nameless.iter().any(|name| peer.key.is_key(name)));
     if let Some(other) = other {
         let message = format!(
-            "a named port stands beside a peer by `{}`",
+            "a named port is next to a peer with `{}`",
             other.key.key_text()
         );
         let diagnostic =

@@ -29,10 +29,7 @@ pub(super) fn of_dropping(field: &UnknownField<'_>) -> String {
         let protocol = rest.get("protocol").and_then(Node::as_str).unwrap_or("TCP");
         Some(format!("this entry then means every port of {protocol}"))
     } else if is(&fields::IP_BLOCK) && is_unset(rest, "cidr") {
-        Some(
-            "the block then has no `cidr`, for which the policy is rejected all the same"
-                .to_owned(),
-        )
+        Some("the block then has no `cidr`, so the policy is still rejected".to_owned())
     } else {
         None
     };
@@ -129,9 +126,7 @@ fn of_peer(peer: Node<'_>) -> Option<String> {
     let peer = match (namespaces, pods) {
         _ if peer.find(&["ipBlock"]).is_some() => return None,
         (None, None) => {
-            return Some(
-                "the peer is then empty, for which the policy is rejected all the same".to_owned(),
-            );
+            return Some("the peer is then empty, so the policy is still rejected".to_owned());
         }
         (_, pods) if !is_all(pods) => return None,
         (None, _) => "every pod of the policy's namespace",

@@ -290,16 +290,15 @@ fn diagnostic(
     let diagnostic = Diagnostic::new("flattened-manifest", Severity::Error, span, message);
     let has_empty_spec = root.is_none_or(|root| root.find(&["spec"]).is_none());
     let diagnostic = match has_empty_spec {
-        true => diagnostic.label("is empty: what belongs inside it stands beside it"),
-        false => diagnostic.label("what belongs nested stands side by side below this"),
+        true => diagnostic.label("is empty: what belongs inside it is next to it"),
+        false => diagnostic.label("what should be nested is on one level below this"),
     };
     let takes_empty_spec = std::ptr::eq(shape, &fields::NETWORK_POLICY) && has_empty_spec;
     let diagnostic = match root.is_some_and(is_named) && takes_empty_spec {
         true => diagnostic.note(
-            "a lenient API server takes it as a policy with an empty `spec`, which denies all \
-             ingress to every pod of its namespace",
+            "a lenient API server reads it as a policy with an empty `spec`, which denies all ingress to every pod of its namespace",
         ),
-        false => diagnostic.note("no API server takes it as it stands"),
+        false => diagnostic.note("the API server rejects it as it is"),
     };
     let layouts = match layouts {
         Ok(layouts) => layouts,
@@ -361,7 +360,7 @@ fn several(
         end,
         ..lines.span
     };
-    let mut diagnostic = diagnostic.related(span, "here the ways part");
+    let mut diagnostic = diagnostic.related(span, "the ways differ here");
     let mut parents: Vec<&str> = layouts
         .iter()
         .map(|layout| layout.parents[number])
@@ -374,7 +373,7 @@ fn several(
             "from" | "to" => format!("the peer of `{parent}` above it"),
             _ => format!("`{parent}`"),
         };
-        diagnostic = diagnostic.note(format!("one way: `{}` is a part of {place}", line.trim()));
+        diagnostic = diagnostic.note(format!("one way: `{}` is part of {place}", line.trim()));
     }
     diagnostic
 }
@@ -392,7 +391,7 @@ fn reason(refusal: Refusal, lines: &Lines<'_>) -> String {
     match refusal {
         Refusal::Line(number) => {
             format!(
-                "npcheck cannot restore it: `{}` may go on in the next line",
+                "npcheck cannot restore it: `{}` may continue on the next line",
                 quoted(number)
             )
         }

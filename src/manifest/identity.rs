@@ -115,7 +115,7 @@ fn finalizer_error(name: &str) -> Option<String> {
     const STANDARD: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
     let error = names::label_key_error(name);
     let is_known = name.contains('/') || STANDARD.contains(&name);
-    error.or_else(|| (!is_known).then(|| "it has no DNS name and `/` in front".to_owned()))
+    error.or_else(|| (!is_known).then(|| "it lacks a DNS name and `/` in front".to_owned()))
 }
 
 /// An object has a name, and names have a syntax.

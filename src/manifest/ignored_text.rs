@@ -34,9 +34,9 @@ pub(super) fn report(text: &str, rest: Span, is_marked: bool, first: usize, pars
     if is_marked || line.starts_with(['{', '[']) {
         let message = "no Kubernetes tool reads this part";
         let label = if is_marked {
-            "`...` ends the document, and kubectl reads on behind the next `---` only"
+            "`...` ends the document, and kubectl continues only after the next `---`"
         } else {
-            "stands behind the end of its document"
+            "comes after the end of its document"
         };
         let diagnostic = Diagnostic::new("ignored-text", Severity::Warning, span, message);
         let help = "put a line `---` in front of it, or remove it";

@@ -29,7 +29,7 @@ pub(super) fn read(entry: Entry<'_>, path: Path<'_>, reader: &mut Reader<'_>) ->
         } else {
             let key = block.entry("cidr").map_or(entry.key, |entry| entry.key);
             let diagnostic = invalid_peer(key.span(), "this `ipBlock` has no `cidr`");
-            let help = "write the block that is meant; `0.0.0.0/0` and `::/0` hold all addresses";
+            let help = "write the block that is meant; `0.0.0.0/0` and `::/0` cover all addresses";
             reader.refuse(path, diagnostic.help(help));
         }
         return None;
@@ -64,8 +64,7 @@ pub(super) fn read_cidr(
     match cidr::parse(text) {
         Ok(block) => {
             if is_ipv4_mapped(block) {
-                let message =
-                    format!("`{text}` is made of IPv4 addresses that are written as IPv6");
+                let message = format!("`{text}` is an IPv4 block written as IPv6");
                 // Taken by the servers up to 1.35, refused since (KEP-4858).
                 let diagnostic = invalid(node.span(), message)
                     .label("some programs take this for IPv4, others for IPv6")
@@ -118,8 +117,8 @@ fn except(
         )
     } else if inner.prefix_len() < outer.prefix_len() {
         let label = match inner.trunc().contains(&cidr) {
-            true => "holds the whole block and more".to_owned(),
-            false => "is larger than the block, and elsewhere".to_owned(),
+            true => "contains the whole block and more".to_owned(),
+            false => "is larger than the block, and outside it".to_owned(),
         };
         (format!("`{text}` does not lie inside `{cidr}`"), label)
     } else if !cidr.contains(&inner.addr()) || inner.prefix_len() == outer.prefix_len() {

@@ -63,7 +63,7 @@ pub(super) fn check_names(node: Node<'_>, object: &str, diagnostics: &mut Vec<Di
         if value.as_str().is_some() || value.text().is_some_and(is_opaque) {
             continue;
         }
-        let message = format!("`metadata.{name}` must be text");
+        let message = format!("`metadata.{name}` must be a string");
         let diagnostic = invalid_value(value.span(), message).label(is_what(value));
         let diagnostic = diagnostic.about(object, format!("metadata.{name}"));
         diagnostics.push(super::quote(diagnostic, value));
@@ -106,7 +106,7 @@ pub(super) fn string_map(
         return Labels::default();
     }
     if !map.is_mapping() {
-        let message = format!("`{path}` must be a mapping from text to text");
+        let message = format!("`{path}` must be a mapping from strings to strings");
         let diagnostic = invalid_value(map.span(), message).about(object, path);
         diagnostics.push(diagnostic);
         return Labels::default();
@@ -172,7 +172,7 @@ fn not_text(entry: Entry<'_>, object: &str, path: &str) -> Diagnostic {
     let value = entry.value;
     let is = format!("{}, not text", is_what(value));
     let message = format!(
-        "the value of `{}` must be text",
+        "the value of `{}` must be a string",
         entry.key.text().unwrap_or_default()
     );
     let mut path = path.to_owned();

@@ -186,8 +186,8 @@ impl Input<'_> {
             let message = "text must not follow `---` on its line";
             let error = ReadError::new(self.trimmed(stray), message);
             let error = error
-                .label("kubectl takes a comment here, and nothing else")
-                .help("begin a new line behind `---`");
+                .label("kubectl accepts only a comment here")
+                .help("start a new line after `---`");
             unreadable::report(*error, self.text, span, parsed);
             return Stream::Yaml;
         }
@@ -241,7 +241,7 @@ impl Input<'_> {
             .root()
             .filter(|root| root.text().is_some() && !root.is_null())
         {
-            let error = ReadError::new(root.span(), "this document is a text, and not an object");
+            let error = ReadError::new(root.span(), "this document is a string, not an object");
             unreadable::pass_over(*error, first, parsed);
         }
         hidden_text::report(tree.comments(), self.text, span, first, parsed);
@@ -389,7 +389,7 @@ fn unquote(diagnostic: Diagnostic, value: Node<'_>) -> Diagnostic {
     replace(
         diagnostic,
         value.span(),
-        format!("take the quotes off: `{text}`"),
+        format!("remove the quotes: `{text}`"),
         text.to_owned(),
     )
 }

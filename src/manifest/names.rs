@@ -12,7 +12,7 @@ pub(super) fn label_key_error(key: &str) -> Option<String> {
             return Some("a label key has at most one `/`".to_owned());
         }
         Some(("", _)) => {
-            return Some("there is not a valid DNS name in front of the `/`".to_owned());
+            return Some("the part before the `/` is not a valid DNS name".to_owned());
         }
         Some((prefix, name)) => {
             if let Some(error) = dns_name_error(prefix) {
@@ -24,7 +24,7 @@ pub(super) fn label_key_error(key: &str) -> Option<String> {
         }
     };
     if name.is_empty() {
-        return Some("a label key is not empty".to_owned());
+        return Some("a label key must not be empty".to_owned());
     }
     label_part_error(name, "a label key")
 }
@@ -97,7 +97,7 @@ pub(super) fn namespace_name_error(name: &str) -> Option<String> {
 /// What is wrong with the name of a port: an IANA service name (`IsValidPortName`).
 pub(super) fn port_name_error(name: &str) -> Option<String> {
     let error = if name.is_empty() {
-        "a port name is not empty".to_owned()
+        "a port name must not be empty".to_owned()
     } else if let Some(wrong) = name
         .chars()
         .find(|character| !is_dns_character(*character, false))

@@ -279,7 +279,7 @@ fn check_members(peer: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) {
 
 fn empty_peer(peer: Node<'_>) -> Diagnostic {
     let note =
-        "the API server rejects it; where such a peer exists, CNI plugins differ on whom it means";
+        "the API server rejects it; where such a peer exists, CNI plugins differ on what it means";
     let Some(null) = peer.entries().find(|entry| entry.value.is_null()) else {
         let span = match peer.dash() {
             Some(dash) if peer.is_null() => dash,
@@ -303,9 +303,7 @@ fn empty_peer(peer: Node<'_>) -> Diagnostic {
     };
     let diagnostic = invalid_peer(null.key.span(), "this peer is empty");
     diagnostic
-        .label(format!(
-            "`{key}` has no value, which is as if it were not there"
-        ))
+        .label(format!("`{key}` has no value, so it counts as missing"))
         .note(note)
         .help(help)
 }

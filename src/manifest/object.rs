@@ -152,7 +152,7 @@ impl<'t> Reader<'t, '_> {
             return self.named(node, span, "", Outcome::NotKubernetes);
         }
         let start = Span::new(span.source, node.span().start, node.span().start + 1);
-        let message = "a document of Kubernetes cannot be a list";
+        let message = "a Kubernetes document cannot be a list";
         let diagnostic = super::invalid_value(start, message).label("kubectl rejects it");
         let help =
             "write a document for each object, or put them into the `items` of a `kind: List`";
@@ -249,7 +249,7 @@ impl<'t> Reader<'t, '_> {
         };
         if let Some((at, message)) = fault {
             let diagnostic = super::invalid_value(first_line(at), message);
-            let diagnostic = diagnostic.label("kubectl rejects the list, and all that is in it");
+            let diagnostic = diagnostic.label("kubectl rejects the list and everything in it");
             self.parsed.diagnostics.push(diagnostic);
             self.named(node, span, kind.value, Outcome::Broken);
             return true;
@@ -292,7 +292,7 @@ impl<'t> Reader<'t, '_> {
                 items.key.span(),
                 "kubectl takes an object with this field for a list",
             )
-            .help("make documents of the items, or remove `items`");
+            .help("turn the items into documents of their own, or remove `items`");
         self.parsed.diagnostics.push(diagnostic);
     }
 

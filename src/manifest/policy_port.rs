@@ -79,7 +79,7 @@ pub(super) fn protocol(
                 diagnostic.help("the protocols are `TCP`, `UDP` and `SCTP`; each entry has one");
             let is_wide = ["all", "any", "*", "icmp"].contains(&text.to_lowercase().as_str());
             match is_wide {
-                true => diagnostic.note("policies speak of TCP, UDP and SCTP only; a rule without `ports` allows all three"),
+                true => diagnostic.note("policies support TCP, UDP and SCTP only; a rule without `ports` allows all three"),
                 false => diagnostic,
             }
         }
@@ -109,7 +109,7 @@ pub(super) fn number(
             );
             let diagnostic = diagnostic.label("ports are 1 to 65535");
             let diagnostic = match number {
-                0 => diagnostic.help("for every port of the protocol, leave `port` out"),
+                0 => diagnostic.help("for every port of the protocol, leave out `port`"),
                 _ => diagnostic,
             };
             reader.refuse(path, diagnostic);
@@ -134,7 +134,7 @@ fn port(node: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spann
     };
     if let Some(number) = text.trim().parse::<u16>().ok().filter(|number| *number > 0) {
         let message = format!(
-            "`{}` is text, and so the name of a port instead of its number",
+            "`{}` is a string, so it is a port name instead of a number",
             node.raw()
         );
         let diagnostic = invalid_value(node.span(), message).label(error);
@@ -148,7 +148,7 @@ fn port(node: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spann
             diagnostic.help(format!("write `port: {first}` and `endPort: {last}`"))
         }
         Some((first, last, false)) => {
-            diagnostic.help(format!("make `{first}` and `{last}` entries of their own"))
+            diagnostic.help(format!("write `{first}` and `{last}` as separate entries"))
         }
         None => diagnostic,
     };
@@ -189,7 +189,7 @@ fn end_port(
             let message = format!("`endPort` together with the named port `{name}`");
             let diagnostic =
                 invalid_value(end.span, message).related(start.span(), "has no number");
-            diagnostic.help("a range takes the number where it starts")
+            diagnostic.help("a range needs the number where it starts")
         }
         (Some(start), Some(PortReference::Number(first))) if end.value < *first => {
             let message = format!("`endPort` is {}, which is below `port`", end.value);

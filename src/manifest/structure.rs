@@ -256,7 +256,7 @@ impl<'t> Walk<'t> {
             if value.is_null() || value.as_str().is_some() || reader::is_opaque(value) {
                 continue;
             }
-            let message = format!("the value of label `{key}` must be text");
+            let message = format!("the value of label `{key}` must be a string");
             let diagnostic = invalid_value(value.span(), message).label(is_what(value));
             self.structure
                 .wrong
@@ -374,13 +374,13 @@ fn with_space(diagnostic: Diagnostic, text: Node<'_>) -> Diagnostic {
     if key.is_empty() || value.is_empty() || value.contains("//") || !is_entry {
         return diagnostic;
     }
-    let title = format!("write a space behind the colon: `{entry}`");
+    let title = format!("write a space after the colon: `{entry}`");
     let place = text.span().start + key.len() as u32 + 1;
     let edits = vec![Edit {
         span: Span::new(text.span().source, place, place),
         replacement: " ".to_owned(),
     }];
-    let diagnostic = diagnostic.label("is text, as the space behind the colon is missing");
+    let diagnostic = diagnostic.label("is a string, because the space after the colon is missing");
     diagnostic.help(title.clone()).fix(Fix {
         title,
         class: FixClass::Safe,

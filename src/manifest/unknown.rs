@@ -157,7 +157,7 @@ fn mistyped(field: &UnknownField<'_>) -> Diagnostic {
             near => diagnostic.label(format!("looks like {}", quoted(near, "or"))),
         };
         return match names.as_slice() {
-            [] => diagnostic.help("a label has one value, which is text"),
+            [] => diagnostic.help("a label has one value, a string"),
             names => diagnostic.help(format!("the fields here are {}", quoted(names, "and"))),
         };
     };

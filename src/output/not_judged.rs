@@ -44,7 +44,7 @@ pub fn not_judged_lines(not_judged: &NotJudged, sources: &SourceMap) -> Vec<Stri
     for (object, twice) in not_judged.defined_twice() {
         let [first, second] = [twice.first, twice.second].map(|span| place(sources, span));
         lines.push(format!(
-            "unknown: {object} is defined twice, and not alike: {first} and {second}"
+            "unknown: {object} is defined twice, differently: {first} and {second}"
         ));
     }
     if not_judged.unread_documents() > 0 {

@@ -42,7 +42,7 @@ pub(crate) fn restricted_file(fault: &Fault, diagnostics: &mut Vec<Diagnostic>) 
 pub(crate) fn idle_patches(patches: &[(Span, bool)], diagnostics: &mut Vec<Diagnostic>) {
     for (span, _) in patches.iter().filter(|(_, is_idle)| *is_idle) {
         let message =
-            "the target of this patch matches no object, and kustomize says nothing of it";
+            "the target of this patch matches no object, and kustomize silently ignores it";
         let finding = Diagnostic::new("patch-without-target", Severity::Warning, *span, message);
         let help = "compare `kind` and `name` of the target with the resources";
         if !diagnostics.iter().any(|known| known.primary.span == *span) {
@@ -85,7 +85,7 @@ pub(crate) fn retyped(values: &[Value<'_>], diagnostics: &mut Vec<Diagnostic>) {
         let text = value.text().unwrap_or_default();
         let becomes = match text {
             "" => "nothing".to_owned(),
-            text => format!("`{text}`, which is not a text any more"),
+            text => format!("`{text}`, which is no longer a string"),
         };
         let message = format!("the quotes are dropped by Flux, and this becomes {becomes}");
         let finding = Diagnostic::new(
@@ -95,7 +95,7 @@ pub(crate) fn retyped(values: &[Value<'_>], diagnostics: &mut Vec<Diagnostic>) {
             message,
         );
         diagnostics.push(
-            finding.help("where a text is needed, put the quotes into the value of the variable"),
+            finding.help("if a string is needed, put the quotes into the value of the variable"),
         );
     }
 }
@@ -214,7 +214,7 @@ fn narrowed_peer(
     let finding = Diagnostic::new("overlay-narrows-peer", Severity::Warning, labels.span(), message)
         .about(format!("{}/NetworkPolicy/{}", if own.is_empty() { "default" } else { own }, resource.id.name), "")
         .related(added.key.span(), "added here, to every selector")
-        .help("say `matchExpressions` in this peer, or set labels without selectors (`labels` without `includeSelectors`)");
+        .help("use `matchExpressions` in this peer, or set labels without selectors (`labels` without `includeSelectors`)");
     diagnostics.push(finding);
 }
 
@@ -275,7 +275,7 @@ pub(crate) fn group(diagnostics: &mut Vec<Diagnostic>, sources: &SourceMap) {
         if others > 0 {
             first
                 .notes
-                .push(format!("so it is with {others} more of this directory"));
+                .push(format!("the same goes for {others} more in this directory"));
         }
         diagnostics.push(first);
     }

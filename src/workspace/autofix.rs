@@ -296,7 +296,7 @@ impl<'t> Trial<'t> {
                 };
                 match proof {
                     Ok(_) if !self.guard.as_ref().is_none_or(is_clean) => {
-                        Err("it would leave an error that was not there")
+                        Err("it would cause a new error")
                     }
                     proof => proof.map(|changes| (after, changes)),
                 }
@@ -316,7 +316,7 @@ impl<'t> Trial<'t> {
             (Err(fault), [one]) => self.refused.push((one.finding.clone(), fault)),
             (Err(_), several) if self.patience == 0 => {
                 let fault =
-                    "too many fixes do not hold what they promise: nobody tried this one alone";
+                    "too many fixes do not do what they promise: this one was not tried alone";
                 let findings = several.iter().map(|one| (one.finding.clone(), fault));
                 self.refused.extend(findings);
             }

@@ -31,8 +31,8 @@ impl Workspace {
                 (true, Some(day)) => {
                     let message = format!("the suppression of `{}` ended on {day}", entry.rule);
                     Diagnostic::new(own.name, Severity::Warning, span, message)
-                        .label("so its findings stand again")
-                        .help("fix what it suppressed, or write a later day")
+                        .label("so its findings are reported again")
+                        .help("fix what it suppressed, or set a later date")
                 }
                 (true, None) => continue,
                 (false, _) if !meta(&entry.rule).is_some_and(is_asked) => continue,

@@ -234,7 +234,7 @@ fn join_objects(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
             };
             let names: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
             finding.notes.push(format!(
-                "the same for {}{more}, built of this text as well",
+                "the same for {}{more}, built from this text as well",
                 names.join(", ")
             ));
         }

@@ -59,7 +59,7 @@ fn nothing_to_analyse_is_never_green() {
     }
     let run = run(&directory, &["lint"]);
     assert!(run.stderr.contains("no Kubernetes object"), "{run:?}");
-    assert!(!run.stderr.contains("passed over"), "{run:?}");
+    assert!(!run.stderr.contains("hidden or ignored file"), "{run:?}");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn where_nothing_is_to_analyse_what_was_passed_over_is_told() {
     let all = run(&directory, &["lint"]);
     assert_eq!(all.status, 3, "{all:?}");
     assert!(
-        all.stderr.contains("1 hidden or ignored file passed over"),
+        all.stderr.contains("1 hidden or ignored file skipped"),
         "{all:?}"
     );
     let named = run(&directory, &["lint", ".tests"]);

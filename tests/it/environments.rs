@@ -148,7 +148,7 @@ fn definitions_that_differ_in_one_cluster_are_never_settled_in_silence() {
     let answer = run(&directory, &asked);
     assert_eq!(answer.status, 2, "{answer:?}");
     assert!(answer.stdout.starts_with("UNKNOWN"), "{answer:?}");
-    let said = "shop/NetworkPolicy/catalog is defined twice, and not alike";
+    let said = "shop/NetworkPolicy/catalog is defined twice, differently";
     assert_eq!(answer.stderr.matches(said).count(), 1, "{answer:?}");
     // A definition that says the same is no contradiction.
     let same = environment("web");

@@ -126,14 +126,14 @@ fn a_patch_that_copies_parts_into_themselves_ends_with_the_size_of_objects() {
     let patch = format!("patches:\n- target: {{kind: ConfigMap}}\n  patch: '[{operations}]'\n");
     let said_of = said(&with(object, &patch));
     assert!(
-        said_of.contains("the object becomes larger than an API server takes"),
+        said_of.contains("the object becomes larger than the API server accepts"),
         "{said_of}"
     );
     // One patch after the other.
     let patch = format!("- target: {{kind: ConfigMap}}\n  patch: '[{copy}]'\n");
     let said_of = said(&with(object, &format!("patches:\n{}", patch.repeat(60))));
     assert!(
-        said_of.contains("the object becomes larger than an API server takes"),
+        said_of.contains("the object becomes larger than the API server accepts"),
         "{said_of}"
     );
 }
@@ -145,7 +145,7 @@ fn a_replacement_that_puts_a_value_into_itself_ends_with_the_size_of_objects() {
     let lines = format!("replacements:\n{}", replacement.repeat(60));
     let said_of = said(&with(MAP, &lines));
     assert!(
-        said_of.contains("the text becomes longer than an API server takes"),
+        said_of.contains("the string becomes longer than the API server accepts"),
         "{said_of}"
     );
     let mut lines = "replacements:\n".to_owned();
@@ -159,7 +159,7 @@ fn a_replacement_that_puts_a_value_into_itself_ends_with_the_size_of_objects() {
     }
     let said_of = said(&with(MAP, &lines));
     assert!(
-        said_of.contains("becomes larger than an API server takes"),
+        said_of.contains("becomes larger than the API server accepts"),
         "{said_of}"
     );
 }

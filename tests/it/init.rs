@@ -184,7 +184,7 @@ fn nothing_that_is_there_is_touched() {
     assert!(
         refused
             .stderr
-            .contains("npcheck: .npcheck.yml: is there already"),
+            .contains("npcheck: .npcheck.yml: already exists"),
         "{refused:?}"
     );
     assert!(!directory.join("npcheck.yaml").exists());

@@ -127,7 +127,7 @@ fn a_baseline_leaves_only_what_is_new() {
     assert_eq!(rules(&new.stdout), ["invalid-value"], "{new:?}");
     assert!(new.stdout.starts_with("new.yaml"), "{new:?}");
     assert!(
-        new.stderr.contains("found no more"),
+        new.stderr.contains("no longer found"),
         "stale entries are reported: {new:?}"
     );
 }

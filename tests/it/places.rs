@@ -369,7 +369,7 @@ fn one_text_of_several_objects_is_told_once() {
     );
     for note in [
         "as it is built, with `namespace` at one/kustomization.yaml:3",
-        "the same for `two/NetworkPolicy/api`, built of this text as well",
+        "the same for `two/NetworkPolicy/api`, built from this text as well",
     ] {
         assert!(answer.stdout.contains(note), "{note}: {answer:?}");
     }

@@ -166,7 +166,7 @@ impl Form {
     fn parse_in(head: &str, rest: &str, lookup: &Lookup<'_>) -> Result<Self, Mistake> {
         let offset = head.len() + 1;
         if head.is_empty() || rest.is_empty() {
-            return Err(malformed("a name before or behind `/` is missing"));
+            return Err(malformed("a name before or after `/` is missing"));
         }
         let namespace = Some(head.to_owned());
         if rest == "*" {
@@ -347,7 +347,7 @@ fn labels(text: &str, offset: usize, source: SourceId) -> Result<Labels, Mistake
             return Err(malformed(reason));
         }
         if labels.iter().any(|label| label.key.value == key) {
-            return Err(malformed(format!("the label `{key}` is there twice")));
+            return Err(malformed(format!("the label `{key}` appears twice")));
         }
         let spanned = |text: &str, start: usize| {
             let span = Span::new(source, start as u32, (start + text.len()) as u32);

@@ -211,7 +211,7 @@ fn a_mistake_is_answered_with_what_was_meant() {
         (
             "shop/",
             None,
-            "malformed: a name before or behind `/` is missing",
+            "malformed: a name before or after `/` is missing",
         ),
         (
             "shop/cronjobz/web",

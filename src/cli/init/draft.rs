@@ -25,7 +25,7 @@ const MAX_NAMESPACES: usize = 8;
 const HEAD: &str = "\
 # npcheck.yaml, drafted by `npcheck init` from the manifests.
 #
-# Keys behind a # are not in force; they show what can be said. `npcheck config .` shows what
+# Keys after a # are not in force; they show what can be set. `npcheck config .` shows what
 # is in force and by what it was recognised, `npcheck schema config` has every key.
 
 version: 1

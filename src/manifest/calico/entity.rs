@@ -99,7 +99,7 @@ fn check(entity: &CalicoEntity, end: End, path: Path<'_>, reader: &mut Reader<'_
         return;
     };
     let reason = if !end.is_peer {
-        "`services` names the other end: it belongs into the destination of an egress rule or the source of an ingress rule"
+        "`services` names the other end: it belongs in the destination of an egress rule or the source of an ingress rule"
     } else if end.is_global && service.namespace.is_none() {
         "in a global policy `services` needs a `namespace`"
     } else if !(CalicoEntity {
@@ -110,7 +110,7 @@ fn check(entity: &CalicoEntity, end: End, path: Path<'_>, reader: &mut Reader<'_
         || !entity.ports.is_empty()
         || !entity.not_ports.is_empty()
     {
-        "`services` stands alone: its ports are those of the Service"
+        "`services` must be on its own: its ports are those of the Service"
     } else {
         return;
     };

@@ -68,7 +68,7 @@ pub(super) fn read_all(
         let key = entry.key.span();
         let used = found.iter().find(|field| !field.peers.is_empty());
         if let (Some(used), false) = (used, peers.is_empty()) {
-            let reason = format!("`{}` and `{name}` stand in one rule", used.name);
+            let reason = format!("`{}` and `{name}` are in one rule", used.name);
             findings.fault(path.field(name), key, reason);
         }
         found.push(CiliumPeerField { key, name, peers });

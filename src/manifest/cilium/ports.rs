@@ -52,7 +52,7 @@ pub(super) fn rule(
         .find(&["ports"])
         .filter(|list| !findings.api.is_opaque(*list));
     if let Some(extra) = list.and_then(|list| list.items().nth(MAX_PORTS)) {
-        let message = format!("the list has more than the {MAX_PORTS} entries that it may have");
+        let message = format!("the list has more than {MAX_PORTS} entries");
         let diagnostic = invalid_value(extra.span(), message).label("is one too many");
         findings.api.refuse(path.field("ports"), diagnostic);
     }
@@ -139,11 +139,7 @@ fn port(
     let protocol = protocol(item, path, findings);
     if layer7 == Some(CiliumLayer7::Http) && protocol != Some(CiliumProtocol::Of(Protocol::Tcp)) {
         let span = item.find(&["protocol"]).map_or(item.span(), Node::span);
-        findings.fault(
-            path,
-            span,
-            "HTTP rules are for TCP only, and it must be written",
-        );
+        findings.fault(path, span, "HTTP rules need `protocol: TCP`");
     }
     let has_rules = matches!(
         layer7,

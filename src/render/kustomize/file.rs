@@ -116,7 +116,7 @@ impl<'t> Kustomization<'t> {
             "Component" => "kustomize.config.k8s.io/v1alpha1",
             _ => {
                 let kind = self.get("kind").map_or(self.root.span(), |it| it.span());
-                let message = "kustomize wants the kind Kustomization or Component here";
+                let message = "kustomize expects the kind Kustomization or Component here";
                 faults.push(Fault::error(kind, message));
                 return faults;
             }
@@ -125,7 +125,7 @@ impl<'t> Kustomization<'t> {
             .get("apiVersion")
             .filter(|it| it.text() != Some(version))
         {
-            let message = format!("kustomize wants the version {version} here");
+            let message = format!("kustomize expects the version {version} here");
             faults.push(Fault::error(own.span(), message));
         }
         faults
@@ -141,9 +141,9 @@ pub(super) fn not_a_text(value: &Value<'_>) -> Option<Fault> {
         return None;
     }
     let message = match node.as_bool() {
-        Some(_) => "kustomize reads this as a boolean, and wants a text",
-        None if node.text().is_some() => "kustomize reads this as a number, and wants a text",
-        None => "kustomize wants a text here",
+        Some(_) => "kustomize reads this as a boolean and expects a string",
+        None if node.text().is_some() => "kustomize reads this as a number and expects a string",
+        None => "kustomize expects a string here",
     };
     Some(Fault::error(node.span(), message))
 }

@@ -227,7 +227,7 @@ impl<'t> Generator<'_, 't, '_> {
         for literal in file::items(self.item, "literals") {
             let text = literal.text().unwrap_or_default();
             let Some((key, value)) = text.split_once('=') else {
-                let message = format!("kustomize wants `key=value`, and not `{text}`");
+                let message = format!("kustomize expects `key=value`, not `{text}`");
                 faults.push(Fault::error(literal.span(), message));
                 continue;
             };

@@ -32,7 +32,7 @@ fn grown(object: &Value<'_>, copied: &mut usize) -> Result<(), String> {
     }
     *copied = 0;
     match object.is_too_large() {
-        true => Err("the object becomes larger than an API server takes".to_owned()),
+        true => Err("the object becomes larger than the API server accepts".to_owned()),
         false => Ok(()),
     }
 }
@@ -192,7 +192,7 @@ fn add<'t>(
             let index = usize::try_from(index)
                 .ok()
                 .filter(|index| *index <= items.len())
-                .ok_or("the position is behind the end of the list")?;
+                .ok_or("the position is after the end of the list")?;
             items.insert(index, value);
             Ok(())
         }

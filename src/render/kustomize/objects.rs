@@ -51,7 +51,7 @@ fn repeated_key(tree: &Tree<'_>, value: &Value<'_>) -> Option<(String, Span)> {
 pub(crate) fn repeated_keys(resources: &[Resource<'_>]) -> impl Iterator<Item = Fault> {
     let keys = resources.iter().filter_map(|it| it.repeated_key.as_ref());
     keys.map(|(key, second)| {
-        let message = format!("the key `{key}` is there twice");
+        let message = format!("the key `{key}` appears twice");
         Fault::error(*second, message)
     })
 }
@@ -71,12 +71,12 @@ fn unwrap<'t>(value: Value<'t>, found: &mut Vec<Value<'t>>) -> Result<(), Fault>
         return Ok(());
     }
     if !value.is_mapping() {
-        let message = "kustomize wants an object here, with `kind` and a name";
+        let message = "kustomize expects an object here, with `kind` and a name";
         return Err(Fault::error(value.span(), message));
     }
     let kind = value.text_of(&["kind"]);
     if kind.is_empty() {
-        let message = "kustomize wants an object here, and this has no `kind`";
+        let message = "kustomize expects an object here, and this has no `kind`";
         return Err(Fault::error(value.span(), message));
     }
     if kind.ends_with("List") {
@@ -90,7 +90,7 @@ fn unwrap<'t>(value: Value<'t>, found: &mut Vec<Value<'t>>) -> Result<(), Fault>
         }
     } else if value.text_of(&["metadata", "name"]).is_empty() {
         let span = value.get("metadata").map_or(value.span(), |it| it.span());
-        let message = format!("kustomize wants a name, and this {kind} has none");
+        let message = format!("kustomize expects a name, and this {kind} has none");
         return Err(Fault::error(span, message));
     }
     found.push(value);

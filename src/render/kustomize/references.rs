@@ -190,7 +190,7 @@ pub(crate) fn without_namespace(resources: &[Resource<'_>]) -> Vec<Fault> {
     let namespaces = accounts.filter_map(|it| it.get("namespace"));
     let wrong = namespaces.filter(|namespace| !namespace.is_text());
     wrong
-        .map(|it| Fault::error(it.span(), "kustomize wants the name of a namespace here"))
+        .map(|it| Fault::error(it.span(), "kustomize expects the name of a namespace here"))
         .collect()
 }
 

@@ -136,7 +136,7 @@ fn one<'t>(
             if !value.is_scalar() && resource.value.is_too_large() {
                 resource.value = before;
                 return Err(format!(
-                    "{} becomes larger than an API server takes",
+                    "{} becomes larger than the API server accepts",
                     resource.id
                 ));
             }
@@ -168,7 +168,7 @@ fn source_value<'t>(source: &Value<'t>, resources: &[Resource<'t>]) -> Result<Va
     if options.delimiter.is_empty() {
         return Ok(value);
     }
-    let text = value.text().ok_or("a `delimiter` divides texts only")?;
+    let text = value.text().ok_or("a `delimiter` only splits strings")?;
     let index = usize::try_from(options.index).map_err(|_| "`index` is below 0")?;
     let part = text
         .split(options.delimiter.as_str())
@@ -200,11 +200,11 @@ fn put<'t>(target: &mut Value<'t>, value: &Value<'t>, options: &Options) -> Resu
         text = text.or(Some(Cow::Borrowed("")));
     }
     if !options.delimiter.is_empty() {
-        let old = target.text().ok_or("a `delimiter` divides texts only")?;
+        let old = target.text().ok_or("a `delimiter` only splits strings")?;
         let new = text.clone().unwrap_or_default();
         // A text that is put into itself doubles each time.
         if old.len() + new.len() > 2 * MAX_PARTS {
-            return Err("the text becomes longer than an API server takes".to_owned());
+            return Err("the string becomes longer than the API server accepts".to_owned());
         }
         let mut parts: Vec<&str> = old.split(options.delimiter.as_str()).collect();
         match usize::try_from(options.index) {

@@ -332,7 +332,7 @@ fn check(value: &Value<'_>, shape: Shape, faults: &mut Vec<Fault>) {
         Map(_) | Fields(_) => (Kind::Mapping, "a mapping"),
     };
     if value.kind() != wanted.0 {
-        let message = format!("kustomize wants {} here", wanted.1);
+        let message = format!("kustomize expects {} here", wanted.1);
         return faults.push(Fault::error(value.span(), message));
     }
     match shape {
@@ -364,5 +364,5 @@ fn not_a_boolean(value: &Value<'_>) -> Option<Fault> {
         return None;
     };
     let is_one = node.as_bool().is_some();
-    (!is_one).then(|| Fault::error(node.span(), "kustomize wants `true` or `false` here"))
+    (!is_one).then(|| Fault::error(node.span(), "kustomize expects `true` or `false` here"))
 }
