@@ -449,7 +449,8 @@ impl Options {
         let causes = causes.collect();
         if blame.is_spent() {
             notes.push(format!(
-                "what is to blame is not told of all changes: {MAX_TRIED} objects and rules were tried"
+                "what is to blame is not told of all changes: {} MiB of manifests were tried",
+                MAX_TRIED >> 20
             ));
         }
         DiffedCluster {

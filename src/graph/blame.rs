@@ -116,14 +116,17 @@ pub struct Blame<'c> {
     clusters: [&'c Cluster; 2],
     /// Joins objects of the state after, with parts of the one before, into a cluster.
     join: &'c dyn Fn(Vec<Object>) -> Cluster,
-    /// How many objects and rules may still be looked at.
+    /// How many bytes of manifests may still be looked at.
     left: Cell<usize>,
 }
 
-/// How many objects and rules are looked at for all flows of a change together, before it is no
+/// What it counts for that a policy does not select the ends, in bytes.
+const COMPARED: usize = 32;
+
+/// How many bytes of manifests are looked at for all flows of a change together, before it is no
 /// more said what is to blame: each part of a change is tried for each flow, and a flow may be
 /// there for each part.
-pub const MAX_TRIED: usize = 500_000;
+pub const MAX_TRIED: usize = 64 << 20;
 
 /// What makes an object one object: its kind, namespace and name; the two workloads that a
 /// flow is about have a place of their own, as their names may change.
@@ -275,7 +278,7 @@ impl<'c> Blame<'c> {
                         selecting.insert((namespace, policy.meta.name.value.as_str()));
                     }
                 }
-                self.spend(cluster.policies_in(id).count() / 8);
+                self.spend(cluster.policies_in(id).len() * COMPARED);
             }
         }
         selecting
@@ -369,14 +372,10 @@ impl Case<'_, '_> {
     }
 
     fn verdict(&self, objects: Vec<Object>) -> Option<Verdict> {
-        let rules = objects.iter().map(|object| match object {
-            Object::NetworkPolicy(policy) => {
-                let lists = Direction::BOTH.map(|direction| policy.rules(direction).len());
-                1 + lists.iter().sum::<usize>()
-            }
-            _ => 1,
-        });
-        self.blame.spend(rules.sum());
+        let texts = objects
+            .iter()
+            .map(|object| object.meta().span.range().len());
+        self.blame.spend(texts.sum());
         if self.blame.is_spent() {
             return None;
         }

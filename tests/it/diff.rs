@@ -534,7 +534,7 @@ fn a_change_of_many_parts_is_told_without_trying_them_all() {
             let last = last(first);
             format!("  - ports: [{{port: {first}, endPort: {last}}}]\n")
         };
-        let rules: String = (0..600).map(rule).collect();
+        let rules: String = (0..900).map(rule).collect();
         format!(
             "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: many, namespace: shop}}\nspec:\n  podSelector: {{}}\n  ingress:\n{rules}"
         )

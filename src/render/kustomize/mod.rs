@@ -53,6 +53,18 @@ use variables::Variable;
 /// How deep kustomizations may build on each other.
 const MAX_DEPTH: usize = 64;
 
+/// What is said where a kustomization that is being built comes back to `directory`. Of a long
+/// circle only the ends are named: there may be as many ways round as components can be arranged.
+fn circle(open: &[String], directory: &str) -> String {
+    let from = open.iter().position(|it| it == directory);
+    let members = &open[from.unwrap_or_default()..];
+    let named = match members {
+        [first, _, .., last] => format!("{first}, …, {last}"),
+        few => few.join(", "),
+    };
+    format!("kustomizations build on each other in a circle: {named}")
+}
+
 /// How many objects a build may have.
 const MAX_OBJECTS: usize = 1_000_000;
 
@@ -213,10 +225,7 @@ impl<'t, 's> Kustomize<'t, 's> {
             })
         };
         if open.iter().any(|other| other == directory) {
-            return failed(format!(
-                "kustomizations build on each other in a circle: {}",
-                open.join(", ")
-            ));
+            return failed(circle(open, directory));
         }
         if open.len() >= MAX_DEPTH {
             return failed(format!(
@@ -375,10 +384,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         }
         let directory = kustomization.path(text);
         let message = match Kustomization::read(self.library, &directory) {
-            _ if open.contains(&directory) => format!(
-                "kustomizations build on each other in a circle: {}",
-                open.join(", ")
-            ),
+            _ if open.contains(&directory) => circle(open, &directory),
             _ if open.len() >= MAX_DEPTH => {
                 format!("kustomizations build on each other deeper than {MAX_DEPTH} levels")
             }
@@ -547,4 +553,21 @@ fn check_ids<'r>(resources: impl Iterator<Item = &'r Resource<'r>>) -> Result<()
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::circle;
+
+    #[test]
+    fn every_way_round_a_long_circle_is_told_alike() {
+        let told = |open: &[&str]| {
+            let open: Vec<String> = open.iter().map(|it| (*it).to_owned()).collect();
+            circle(&open, "a")
+        };
+        assert!(told(&["a"]).ends_with(": a"));
+        assert!(told(&["top", "a", "b"]).ends_with(": a, b"));
+        assert!(told(&["a", "b", "c", "d"]).ends_with(": a, …, d"));
+        assert_eq!(told(&["a", "b", "c", "d"]), told(&["a", "c", "d"]));
+    }
 }
