@@ -419,7 +419,7 @@ mod tests {
             ),
             (
                 "tests: [{name: a, unreachable: {from: x, to: y, hops: 0}}]",
-                "`hops` is a number",
+                "`hops` must be a number",
             ),
             ("tests: [{name: a, sameAs: ''}]", "names no state"),
             ("- {name: a}", "test `a` has no `targetPort`"),

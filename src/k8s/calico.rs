@@ -6,7 +6,7 @@
 
 mod selector;
 
-pub use selector::{CalicoSelector, Comparison, SelectorError};
+pub use selector::{CalicoSelector, Comparison, Looked, SelectorError};
 
 use super::meta::{Field, ObjectMeta};
 use super::network_policy::{Direction, Protocol};

@@ -191,6 +191,12 @@ impl Holes {
         self.spans.is_empty()
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
     /// The first one in the order of the text.
     #[must_use]
     pub fn first(&self) -> Option<Span> {

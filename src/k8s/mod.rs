@@ -32,7 +32,7 @@ pub use api_extension::{ApiExtension, ApiExtensionKind, OnFailure, ServiceCall};
 pub use calico::{
     CALICO_DEFAULT_TIER, CalicoAction, CalicoEntity, CalicoNetworkSet, CalicoPolicy, CalicoPort,
     CalicoProtocol, CalicoRule, CalicoSelector, CalicoServiceReference, CalicoTier, Comparison,
-    SelectorError,
+    Looked, SelectorError,
 };
 pub use cilium::{
     CiliumAddresses, CiliumCidrGroup, CiliumCidrSet, CiliumEntity, CiliumFault, CiliumFqdn,

@@ -64,6 +64,19 @@ impl From<bool> for Truth {
     }
 }
 
+impl std::ops::Not for Truth {
+    type Output = Self;
+
+    /// Whether it does not hold.
+    fn not(self) -> Self {
+        match self {
+            Self::True => Self::False,
+            Self::Unknown => Self::Unknown,
+            Self::False => Self::True,
+        }
+    }
+}
+
 impl LabelSelector {
     /// A selector without requirements, which matches everything.
     #[must_use]

@@ -190,8 +190,11 @@ fn spec(node: Node<'_>, path: Path<'_>, findings: &mut Findings<'_, '_>) -> Opti
         }
         Some(_) => {}
     }
-    let default_deny = |direction: Direction| {
+    let mut default_deny = |direction: Direction| {
         let value = node.find(&["enableDefaultDeny", direction.field()])?;
+        if findings.api.is_opaque(value) {
+            return None;
+        }
         Some(Spanned::new(value.as_bool()?, value.span()))
     };
     Some(CiliumSpec {

@@ -182,7 +182,7 @@ fn rules(
     reader::items(list, path, |item, path| {
         // Null is the empty rule, as when Go decodes JSON.
         let is_rule = item.is_mapping() || item.is_null();
-        (is_rule && !reader.is_opaque(item)).then(|| rule(item, direction, path, reader))
+        (!reader.is_opaque(item) && is_rule).then(|| rule(item, direction, path, reader))
     })
 }
 

@@ -60,6 +60,10 @@ impl fmt::Display for Path<'_> {
     }
 }
 
+/// How many holes of an object are told apart. One with more has a hole in front of all its
+/// text as well, so that nothing of it counts as known.
+const MAX_HOLES: usize = 64;
+
 /// What the readers of one object have found so far.
 #[derive(Debug)]
 pub(super) struct Reader<'d> {
@@ -153,7 +157,9 @@ impl<'d> Reader<'d> {
 
     /// Notes that the object is not whole before another tool has done its part here.
     pub(super) fn note_incomplete(&mut self, node: Node<'_>) {
-        self.holes.add(node.span());
+        if self.holes.len() <= MAX_HOLES {
+            self.holes.add(node.span());
+        }
     }
 
     /// Puts what was found into the order of the text and the outcome into `meta`.
@@ -173,6 +179,9 @@ impl<'d> Reader<'d> {
             }
         }
         meta.is_accepted &= self.is_accepted;
+        if self.holes.len() > MAX_HOLES {
+            meta.holes.add(meta.span.before());
+        }
         meta.holes.extend(self.holes);
     }
 }

@@ -9,6 +9,7 @@ use super::address::range_name;
 use super::json::write_value;
 use super::not_judged;
 use super::reach::{BuiltEnd, Change, Ends, ReachAnswer, ReachReport, Why};
+use super::reach_missing::keep_first;
 use super::reach_places::{miss_span, peer_span, port_span};
 use super::reach_plugin;
 use super::reach_text::side_outcome;
@@ -77,7 +78,7 @@ impl<'r> Facts<'r, '_> {
             .flat_map(Way::sides)
             .flat_map(|side| said.words.missing(side, &asked))
             .collect();
-        missing.dedup();
+        keep_first(&mut missing);
         let Ends { names: from, .. } = &answer.from;
         let Ends { names: to, .. } = &answer.to;
         Answer {

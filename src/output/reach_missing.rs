@@ -16,6 +16,12 @@ use crate::source::Span;
 /// A thing that is missing, and where it is asked for.
 type Missing = (String, Option<Span>);
 
+/// Leaves each thing once: both directions may miss the same.
+pub(super) fn keep_first(missing: &mut Vec<Missing>) {
+    let mut seen = std::collections::HashSet::new();
+    missing.retain(|thing| seen.insert(thing.clone()));
+}
+
 impl Words<'_> {
     /// What is missing to know the outcome, and where it is asked for; never nothing, if some
     /// of the connections are unknown.

@@ -8,6 +8,7 @@ mod side;
 
 use super::address::range_name;
 use super::reach::{Detail, Ends, ReachAnswer, ReachOutcome, ReachReport};
+use super::reach_missing::keep_first;
 use super::reach_words::{Words, ports};
 use super::{Escaped, Role, Style, count, reach_built};
 use crate::engine::{Address, ConnectionSet, SideTrace, Way};
@@ -276,7 +277,7 @@ impl Page<'_, '_> {
         let mut missing: Vec<_> = sides
             .flat_map(|side| self.words.missing(side, asked))
             .collect();
-        missing.dedup();
+        keep_first(&mut missing);
         if !missing.is_empty() {
             writeln!(out)?;
         }

@@ -111,7 +111,7 @@ declare_rule! {
         category: Category::Flows,
         severity: Severity::Warning,
         tier: Preview,
-        evidence: "no finding on 85 public repositories; written for istio issues 51034, 52742 and 56659",
+        evidence: "written for istio issues 51034, 52742 and 56659",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -221,7 +221,7 @@ fn a_mistake_is_answered_with_what_was_meant() {
         (
             "shop/app=a,app=b",
             None,
-            "malformed: the label `app` is there twice",
+            "malformed: the label `app` appears twice",
         ),
         (
             "shop/app!=a",

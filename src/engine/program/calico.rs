@@ -61,6 +61,7 @@ pub(super) fn lower<'c>(
             }
         }
     }
+    let mut unread = Vec::new();
     for id in plugin {
         let policy = cluster.plugin_policy(*id);
         if let PluginSpec::Calico(spec) = &policy.spec
@@ -73,7 +74,11 @@ pub(super) fn lower<'c>(
                 policy,
                 spec,
             };
-            lowering.add_to(tier_of(&mut tiers, spec.tier_name()));
+            if lowering.are_outsides_known(cluster) {
+                lowering.add_to(tier_of(&mut tiers, spec.tier_name()));
+            } else {
+                unread.push(lowering);
+            }
         }
     }
     tiers.sort_by(|a, b| {
@@ -81,6 +86,9 @@ pub(super) fn lower<'c>(
             .total_cmp(&b.order)
             .then_with(|| a.name.cmp(&b.name))
     });
+    if let Some(first) = tiers.first_mut() {
+        unread.iter().for_each(|policy| policy.add_unread(first));
+    }
     let tiers = (0u32..).zip(tiers);
     let stage = |(place, mut tier): (u32, Tier<'c>)| {
         let name = match tier.name.as_str() {
@@ -312,7 +320,7 @@ impl<'c> Lowering<'_, 'c> {
                 host_network: HostNetwork::Unseen,
                 condition: Some(Condition::subject(subject)),
             },
-            is_subject_known: self.are_outsides_known(),
+            is_subject_known: true,
             rules,
             end,
         }
@@ -395,7 +403,7 @@ impl<'c> Lowering<'_, 'c> {
                         Some(service) => Some(service_ports(rule, service)),
                         None => ports(rule, *meets_itself != Some(false)),
                     },
-                    is_opaque: self.is_opaque(rule),
+                    is_opaque: self.policy.meta.holes.first_in(rule.span).is_some(),
                 };
                 let asks = !own.is_everybody();
                 let own = asks.then(|| (own.clone(), is_ipv4.unwrap_or(true)));
@@ -405,18 +413,32 @@ impl<'c> Lowering<'_, 'c> {
         variants
     }
 
-    /// Whether another tool fills in something of a rule.
-    fn is_opaque(&self, rule: &CalicoRule) -> bool {
-        let holes = &self.policy.meta.holes;
-        !self.are_outsides_known() || holes.first_in(rule.span).is_some()
-    }
-
-    /// Whether another tool fills in nothing of the policy but parts of rules.
-    fn are_outsides_known(&self) -> bool {
+    /// Whether another tool fills in nothing of the policy and its tier but parts of rules.
+    fn are_outsides_known(&self, cluster: &Cluster) -> bool {
         let rules = [&self.spec.ingress, &self.spec.egress].into_iter();
         let rules = rules.flat_map(|rules| rules.items());
         let holes = &self.policy.meta.holes;
+        let mut tiers = cluster.plugin_resources().tiers.iter();
+        let name = self.spec.tier_name();
         holes.are_all_in(rules.map(|rule| rule.span))
+            && tiers.all(|tier| tier.meta.name.value != name || tier.meta.holes.is_empty())
+    }
+
+    /// Puts the policy before all others, where it may do anything: wherever it stands once it
+    /// is filled in, it does no more.
+    fn add_unread(&self, first: &mut Tier<'c>) {
+        for direction in Direction::BOTH {
+            let rules = vec![Rule::filled_in(&self.policy.meta)];
+            first.chains.push(Placed {
+                order: f64::NEG_INFINITY,
+                tie: String::new(),
+                direction,
+                chain: Chain {
+                    is_subject_known: false,
+                    ..self.chain(None, rules, End::Next)
+                },
+            });
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::calico_owners::{NAMESPACE_KEY, Owners, View};
 use super::condition::{Asks, Unmet};
 use crate::engine::PodView;
 use crate::engine::addresses::{AddressRange, merge_ranges};
-use crate::k8s::{CalicoEntity, CalicoSelector, Label, Labels, Truth};
+use crate::k8s::{CalicoEntity, CalicoSelector, Label, Labels, Looked, Truth};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -110,20 +110,20 @@ impl<'c> Part<'c> {
             Self::Namespaces(selector) => view.is_in(selector),
             Self::OwnNamespace(own) => (view.namespace().map(|(name, _)| name) == Some(own)).into(),
             Self::Labels(selector) => view.meets(selector),
-            Self::NotLabels(selector) => match view.meets(selector) {
-                Truth::True => Truth::False,
-                Truth::False => Truth::True,
-                Truth::Unknown => Truth::Unknown,
-            },
+            Self::NotLabels(selector) => !view.meets(selector),
             Self::Account(selector) => view.is_run_by(selector),
             Self::AccountNames(names) => {
                 let name = view.get("projectcalico.org/serviceaccount");
                 name.is_some_and(|name| names.contains(&name)).into()
             }
             Self::Service(_, selector) => {
-                let mut labels = selector.iter();
-                let has = |label: &Label| view.get(&label.key) == Some(label.value.as_str());
-                (matches!(view, View::Pod(..)) && labels.all(has)).into()
+                let has = |label: &Label| match view.look(&label.key) {
+                    Looked::Value(found) => (found == label.value.as_str()).into(),
+                    Looked::Absent => Truth::False,
+                    Looked::SomeValue | Looked::Unknown => Truth::Unknown,
+                };
+                let is_pod = Truth::from(matches!(view, View::Pod(..)));
+                selector.iter().map(has).fold(is_pod, Truth::min)
             }
         }
     }
@@ -323,18 +323,18 @@ impl<'c> CalicoEnd<'c> {
             let known = self
                 .owners
                 .known(pod, address, &|view| view.meets(selector));
-            truths.push(negated(known));
+            truths.push(!known);
         }
         if !self.nets.is_empty() {
             truths.push(self.is_within(&self.nets, address, is_ipv4));
         }
         if !self.not_nets.is_empty() {
-            truths.push(negated(self.is_within(&self.not_nets, address, is_ipv4)));
+            truths.push(!self.is_within(&self.not_nets, address, is_ipv4));
         }
         if let Some(wanted) = self.meets_itself {
             let itself = pod.filter(|pod| !pod.host_network);
             let truth = itself.map_or(Truth::False, |pod| self.meets(self.owners.view(pod)));
-            truths.push(if wanted { truth } else { negated(truth) });
+            truths.push(if wanted { truth } else { !truth });
         }
         if let Some(untold) = &self.untold {
             truths.push(untold.truth(pod.is_some()));
@@ -398,7 +398,7 @@ impl<'c> CalicoEnd<'c> {
                 .known(pod, address, &|view| view.meets(selector));
             if known != Truth::False {
                 let (keys, text) = (selector.keys(), selector.to_string());
-                all.push(unmet("notSelector", text, &keys, negated(known)));
+                all.push(unmet("notSelector", text, &keys, !known));
             }
         }
         let mut add = |asks, truth| {
@@ -412,7 +412,7 @@ impl<'c> CalicoEnd<'c> {
             add(Asks::Nets(self.nets.clone()), within);
         }
         if !self.not_nets.is_empty() {
-            let outside = negated(self.is_within(&self.not_nets, address, is_ipv4));
+            let outside = !self.is_within(&self.not_nets, address, is_ipv4);
             add(Asks::NotNets(self.not_nets.clone()), outside);
         }
         if let Some(wanted) = self.is_ipv4 {
@@ -470,12 +470,4 @@ impl<'c> CalicoEnd<'c> {
 fn address_of(pod: &PodView<'_>, is_ipv4: bool) -> Option<IpAddr> {
     let mut addresses = pod.addresses.iter().copied();
     addresses.find(|address| address.is_ipv4() == is_ipv4)
-}
-
-fn negated(truth: Truth) -> Truth {
-    match truth {
-        Truth::True => Truth::False,
-        Truth::Unknown => Truth::Unknown,
-        Truth::False => Truth::True,
-    }
 }

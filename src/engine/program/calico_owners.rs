@@ -6,7 +6,9 @@
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::addresses::{AddressRange, merge_ranges};
 use crate::engine::{HashMap, PodView};
-use crate::k8s::{CalicoEntity, CalicoSelector, Labels, NAMESPACE_NAME_LABEL, Service, Truth};
+use crate::k8s::{
+    CalicoEntity, CalicoSelector, Labels, Looked, NAMESPACE_NAME_LABEL, Service, Truth, is_opaque,
+};
 use std::net::IpAddr;
 
 /// What Calico calls the namespace of a label set by its name.
@@ -31,6 +33,8 @@ pub(super) struct SetLabels<'c> {
     own: &'c Labels,
     namespace: Option<(&'c str, Option<&'c Labels>)>,
     ranges: Vec<AddressRange>,
+    /// Whether another tool fills in some of its ranges.
+    is_open: bool,
     /// The addresses of these names are in it as well, where a rule of egress allows.
     domains: Vec<&'c str>,
 }
@@ -56,6 +60,7 @@ impl<'c> Owners<'c> {
                 own: &set.meta.labels,
                 namespace,
                 ranges: set.nets.iter().map(|net| net.value.into()).collect(),
+                is_open: !set.meta.holes.is_empty(),
                 domains: (set.allowed_egress_domains.iter())
                     .map(|name| name.value.as_str())
                     .collect(),
@@ -141,6 +146,9 @@ impl<'c> Owners<'c> {
     ) -> Truth {
         let itself = pod.filter(|pod| !pod.host_network);
         let mut truth = itself.map_or(Truth::False, |pod| holds(self.view(pod)));
+        for set in self.sets.iter().filter(|set| set.is_open) {
+            truth = truth.max(holds(View::Set(set)).min(Truth::Unknown));
+        }
         let Some(address) = address else {
             return truth;
         };
@@ -194,40 +202,63 @@ impl<'a, 'c> View<'a, 'c> {
         }
     }
 
+    /// What is known of a label: text that another tool fills in may be any value, and any
+    /// key.
+    pub(super) fn look(self, key: &str) -> Looked<'a> {
+        match self.get(key) {
+            Some(found) if is_opaque(found) => Looked::SomeValue,
+            Some(found) => Looked::Value(found),
+            None if self.may_have_more(key) => Looked::Unknown,
+            None => Looked::Absent,
+        }
+    }
+
+    /// Whether there may be a label of this key that no manifest shows.
+    fn may_have_more(self, key: &str) -> bool {
+        let has_gap = |labels: &Labels| labels.iter().any(|label| is_opaque(&label.key));
+        let of_namespace = key.strip_prefix("pcns.");
+        match (self, of_namespace) {
+            (_, Some(NAME_KEY | NAMESPACE_NAME_LABEL)) => false,
+            (Self::Pod(pod, _), Some(_)) => {
+                !pod.namespace.are_labels_known || has_gap(pod.namespace.labels)
+            }
+            (Self::Set(set), Some(_)) => {
+                let labels = set.namespace.and_then(|(_, labels)| labels);
+                labels.is_some_and(has_gap)
+            }
+            (Self::Pod(_, account), None) if key.starts_with("pcsa.") => {
+                account.is_some_and(has_gap)
+            }
+            (Self::Pod(pod, _), None) => !pod.are_labels_known || has_gap(pod.labels),
+            (Self::Set(set), None) => has_gap(set.own),
+        }
+    }
+
     /// Whether a selector holds for it.
     pub(super) fn meets(self, selector: &CalicoSelector) -> Truth {
-        selector.matches(&|key| self.get(key)).into()
+        selector.truth(&|key| self.look(key))
     }
 
     /// Whether a selector of namespaces holds for it: `all()` means that it has one.
     pub(super) fn is_in(self, selector: &CalicoSelector) -> Truth {
-        if let Self::Pod(pod, _) = self
-            && !pod.namespace.are_labels_known
-            && selector
-                .keys()
-                .iter()
-                .any(|key| !matches!(*key, NAME_KEY | NAMESPACE_NAME_LABEL))
-        {
-            return Truth::Unknown;
+        match selector {
+            CalicoSelector::All => self.namespace().is_some().into(),
+            CalicoSelector::Global => self.namespace().is_none().into(),
+            CalicoSelector::Not(inner) => !self.is_in(inner),
+            CalicoSelector::And(parts) => {
+                let parts = parts.iter().map(|part| self.is_in(part));
+                parts.min().unwrap_or(Truth::True)
+            }
+            CalicoSelector::Or(parts) => {
+                let parts = parts.iter().map(|part| self.is_in(part));
+                parts.max().unwrap_or(Truth::False)
+            }
+            other => other.truth(&|key| self.look(&format!("pcns.{key}"))),
         }
-        holds_for_namespace(selector, self).into()
     }
 
     /// Whether a selector of service accounts holds for it.
     pub(super) fn is_run_by(self, selector: &CalicoSelector) -> Truth {
-        selector
-            .matches(&|key| self.get(&format!("pcsa.{key}")))
-            .into()
-    }
-}
-
-fn holds_for_namespace(selector: &CalicoSelector, view: View<'_, '_>) -> bool {
-    match selector {
-        CalicoSelector::All => view.namespace().is_some(),
-        CalicoSelector::Global => view.namespace().is_none(),
-        CalicoSelector::Not(inner) => !holds_for_namespace(inner, view),
-        CalicoSelector::And(parts) => parts.iter().all(|part| holds_for_namespace(part, view)),
-        CalicoSelector::Or(parts) => parts.iter().any(|part| holds_for_namespace(part, view)),
-        other => other.matches(&|key| view.of_namespace(key)),
+        selector.truth(&|key| self.look(&format!("pcsa.{key}")))
     }
 }

@@ -101,9 +101,16 @@ impl<'c> Lowering<'c> {
             };
             let subject = self.pods(subject, HostNetwork::Unseen);
             for direction in Direction::BOTH {
+                if !is_known {
+                    // A rule that denies may be missing, so that it stands before all others.
+                    let policy = PolicyRef::Plugin(id);
+                    let chain = Chain::filled_in(policy, subject.clone(), meta, End::Next);
+                    self.deny.chains.get_mut(direction).push(chain);
+                    continue;
+                }
                 let mut rules = [Vec::new(), Vec::new()];
                 for rule in spec.rules_of(direction) {
-                    let is_opaque = !is_known || meta.holes.first_in(rule.span).is_some();
+                    let is_opaque = meta.holes.first_in(rule.span).is_some();
                     let lowered = self.rule(spec, rule, home, is_opaque);
                     rules[usize::from(rule.section.is_deny())].push(lowered);
                 }
@@ -114,7 +121,7 @@ impl<'c> Lowering<'c> {
                 let chain = |rules, end| Chain {
                     policy: PolicyRef::Plugin(id),
                     subject: subject.clone(),
-                    is_subject_known: is_known,
+                    is_subject_known: true,
                     rules,
                     end,
                 };
@@ -542,7 +549,9 @@ pub(super) fn endpoint(selector: &LabelSelector, home: Home<'_>) -> Identities {
     if identities.0.iter().any(|it| it.source == Source::Reserved) {
         return identities;
     }
-    let mentions_namespace = identities.asks_for(NAMESPACE_KEY);
+    // A key that another tool fills in may be that of the namespace.
+    let may_be_any = identities.0.iter().any(|it| crate::k8s::is_opaque(&it.key));
+    let mentions_namespace = may_be_any || identities.asks_for(NAMESPACE_KEY);
     let mut plain = identities.0.iter().filter(|it| it.is_plain());
     let mentions_labels = plain.any(|it| it.key.starts_with(NAMESPACE_LABELS));
     if !identities.asks_for(CLUSTER_KEY) {

@@ -23,7 +23,7 @@ impl<'c> Lowering<'c> {
         let is_known = super::network_policy::are_outsides_known(policy);
         for direction in Direction::BOTH {
             let written = policy.rules_field(direction).items();
-            if written.is_empty() && !policy.applies_to(direction) {
+            if written.is_empty() && !policy.applies_to(direction) && is_known {
                 continue;
             }
             let rules = written.iter().enumerate();
@@ -35,9 +35,10 @@ impl<'c> Lowering<'c> {
                 action: Action::Accept,
                 peers: self.network_peers(rule, namespace),
                 ports: super::network_policy::ports(rule.ports.items()),
-                is_opaque: !is_known || holes.first_in(rule.span).is_some(),
+                is_opaque: holes.first_in(rule.span).is_some(),
             });
-            let mut rules: Vec<Rule<'c>> = rules.collect();
+            let missing = (!is_known).then(|| Rule::filled_in(&policy.meta));
+            let mut rules: Vec<Rule<'c>> = rules.chain(missing).collect();
             if direction == Direction::Ingress && self.allows_localhost() {
                 rules.push(own_node(Some(policy.meta.name.span)));
             }

@@ -39,7 +39,9 @@ pub(super) fn lower<'c>(
         }) = &policy.subject.value;
         // Each namespace has a program of its own: with those that are for others, as many
         // policies as namespaces would take the square of both.
-        let may_select = !policy.meta.is_accepted || asked.may_be_in(cluster, namespaces);
+        let may_select = !policy.meta.is_accepted
+            || !are_outsides_known(policy)
+            || asked.may_be_in(cluster, namespaces);
         if !may_select || !reading.enforcement.reads(policy.kind) {
             continue;
         }
@@ -49,17 +51,31 @@ pub(super) fn lower<'c>(
         };
         for direction in Direction::BOTH {
             let chains = stage.chains.get_mut(direction);
-            if policy.meta.is_accepted {
+            if policy.meta.is_accepted && are_outsides_known(policy) {
                 chains.push(chain(id, policy, cluster.nodes(), direction));
             } else {
-                // Nobody knows what becomes of it when it is put right, not even its priority.
-                let (subject, text) = (pods(&policy.subject.value), policy.meta.name.span);
-                let unread = Chain::unread(PolicyRef::Cluster(id), subject, text, End::Next);
-                chains.insert(0, unread);
+                // Nobody knows what becomes of it when it is put right or filled in, not even
+                // its priority.
+                let (subject, meta) = (pods(&policy.subject.value), &policy.meta);
+                let policy = PolicyRef::Cluster(id);
+                chains.insert(
+                    0,
+                    match meta.is_accepted {
+                        true => Chain::filled_in(policy, subject, meta, End::Next),
+                        false => Chain::unread(policy, subject, meta.name.span, End::Next),
+                    },
+                );
             }
         }
     }
     [admin, baseline]
+}
+
+/// Whether another tool fills in nothing of a policy but parts of rules.
+fn are_outsides_known(policy: &ClusterNetworkPolicy) -> bool {
+    let every_rule = Direction::BOTH.into_iter().flat_map(|it| policy.rules(it));
+    let holes = &policy.meta.holes;
+    holes.are_all_in(every_rule.map(|rule| rule.span))
 }
 
 fn chain<'c>(
@@ -68,19 +84,14 @@ fn chain<'c>(
     nodes: &[Arc<Node>],
     direction: Direction,
 ) -> Chain<'c> {
-    let every_rule = Direction::BOTH.into_iter().flat_map(|it| policy.rules(it));
     let holes = &policy.meta.holes;
-    let is_known = holes.are_all_in(every_rule.map(|rule| rule.span));
     let rules = policy.rules(direction).iter().enumerate();
     Chain {
         policy: PolicyRef::Cluster(id),
         subject: pods(&policy.subject.value),
         is_subject_known: true,
         rules: rules
-            .map(|(index, it)| {
-                let is_opaque = !is_known || holes.first_in(it.span).is_some();
-                rule(index, it, nodes, is_opaque)
-            })
+            .map(|(index, it)| rule(index, it, nodes, holes.first_in(it.span).is_some()))
             .collect(),
         end: End::Next,
     }

@@ -178,10 +178,22 @@ impl<'a, 'c> IdentityView<'a, 'c> {
             .strip_prefix(NAMESPACE_LABELS)
             .and_then(|key| key.strip_prefix('.'))
         {
-            Some(key) => !pod.namespace.are_labels_known && key != NAMESPACE_NAME_LABEL,
-            None => !pod.are_labels_known && !matches!(key, NAMESPACE_KEY | CLUSTER_KEY),
+            Some(key) => {
+                let is_open =
+                    !pod.namespace.are_labels_known || has_opaque_key(pod.namespace.labels);
+                is_open && key != NAMESPACE_NAME_LABEL
+            }
+            None => {
+                let is_open = !pod.are_labels_known || has_opaque_key(pod.labels);
+                is_open && !matches!(key, NAMESPACE_KEY | CLUSTER_KEY | SERVICE_ACCOUNT_KEY)
+            }
         }
     }
+}
+
+/// Whether another tool fills in the key of a label, which may be any.
+fn has_opaque_key(labels: &crate::k8s::Labels) -> bool {
+    labels.iter().any(|label| is_opaque(&label.key))
 }
 
 /// A label of a pod's identity, if identities keep those of this key (C4).

@@ -59,7 +59,8 @@ use super::addresses::AddressRange;
 use super::ports::{ConnectionSet, PortSet};
 use crate::cluster::{Cluster, Cni, Enforcement, NamespaceId, PluginPolicyId};
 use crate::k8s::{
-    Action, Direction, LabelSelector, PluginSpec, PolicyEffect, Protocol, Truth, is_opaque,
+    Action, Direction, LabelSelector, ObjectMeta, PluginSpec, PolicyEffect, Protocol, Truth,
+    is_opaque,
 };
 use crate::source::{Span, Spanned};
 use condition::{Candidate, Condition};
@@ -138,22 +139,20 @@ impl<'c> Chain<'c> {
     /// The chain of a policy that cannot be judged: it may do anything to its subject, if that
     /// is its subject.
     fn unread(policy: PolicyRef, subject: PodSet<'c>, text: Span, end: End) -> Self {
-        let rule = Rule {
-            origin: Origin {
-                index: 0,
-                rule: RuleRef::Unread(text),
-            },
-            action: Action::Accept,
-            peers: None,
-            ports: None,
-            is_opaque: true,
-        };
         Self {
             policy,
             subject,
             is_subject_known: false,
-            rules: vec![rule],
+            rules: vec![Rule::anything(RuleRef::Unread(text))],
             end,
+        }
+    }
+
+    /// The same of a policy of which another tool fills in more than parts of rules.
+    fn filled_in(policy: PolicyRef, subject: PodSet<'c>, meta: &ObjectMeta, end: End) -> Self {
+        Self {
+            rules: vec![Rule::filled_in(meta)],
+            ..Self::unread(policy, subject, meta.name.span, end)
         }
     }
 }
@@ -180,6 +179,26 @@ pub struct Rule<'c> {
     pub ports: Option<Vec<PortEntry<'c>>>,
     /// Whether nobody knows what it matches and does with it.
     pub is_opaque: bool,
+}
+
+impl Rule<'_> {
+    /// What another tool may fill in outside of the rules of a policy.
+    fn filled_in(meta: &ObjectMeta) -> Self {
+        Self::anything(RuleRef::FilledIn(
+            meta.holes.first().unwrap_or(meta.name.span),
+        ))
+    }
+
+    /// A rule of which nothing is known.
+    fn anything(rule: RuleRef<'static>) -> Self {
+        Self {
+            origin: Origin { index: 0, rule },
+            action: Action::Accept,
+            peers: None,
+            ports: None,
+            is_opaque: true,
+        }
+    }
 }
 
 /// An entry of a rule's peers.

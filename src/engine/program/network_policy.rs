@@ -37,7 +37,7 @@ pub(super) fn lower<'c>(
                 // Nobody knows what becomes of it when it is put right.
                 let text = policy.object.meta.name.span;
                 Chain::unread(PolicyRef::Network(*id), subject.clone(), text, End::Deny)
-            } else if policy.object.applies_to(direction) {
+            } else if policy.object.applies_to(direction) || !are_outsides_known(&policy.object) {
                 lowering.chain(*id, &policy.object, subject.clone(), direction)
             } else {
                 continue;
@@ -72,17 +72,17 @@ impl Lowering<'_> {
         let holes = &policy.meta.holes;
         let is_known = are_outsides_known(policy);
         let rules = policy.rules(direction).iter().enumerate();
+        let rules = rules.map(|(index, rule)| {
+            let is_opaque = holes.first_in(rule.span).is_some();
+            self.rule(index, rule, is_opaque)
+        });
+        let missing = (!is_known).then(|| Rule::filled_in(&policy.meta));
         Chain {
             policy: PolicyRef::Network(id),
             subject,
-            // What is missing may be a part of the selector or of the types.
+            // What is missing may be a part of the selector or of the types, or a rule.
             is_subject_known: is_known,
-            rules: rules
-                .map(|(index, rule)| {
-                    let is_opaque = !is_known || holes.first_in(rule.span).is_some();
-                    self.rule(index, rule, is_opaque)
-                })
-                .collect(),
+            rules: rules.chain(missing).collect(),
             end: End::Deny,
         }
     }

@@ -65,6 +65,8 @@ pub enum RuleRef<'c> {
     OwnNode(Option<Span>),
     /// No rule that could be read: the text of the policy.
     Unread(Span),
+    /// What another tool fills in outside of the rules, or instead of a rule.
+    FilledIn(Span),
 }
 
 impl RuleRef<'_> {
@@ -78,7 +80,7 @@ impl RuleRef<'_> {
             Self::Cilium(_, rule) => rule.span,
             Self::Calico(rule) => rule.span,
             Self::EgressFirewall(rule) => rule.span,
-            Self::Unread(span) => span,
+            Self::Unread(span) | Self::FilledIn(span) => span,
             Self::OwnNode(span) => return span,
         })
     }

@@ -6,13 +6,26 @@
 
 mod token;
 
-use crate::k8s::{Label, LabelSelector, LabelSelectorRequirement, Operator};
+use crate::k8s::{Label, LabelSelector, LabelSelectorRequirement, Operator, Truth};
 use crate::source::{Span, Spanned};
 use std::fmt;
 use token::{Token, tokens};
 
 /// How deep parentheses may nest: nobody writes more, and the stack is finite.
 const MAX_DEPTH: usize = 100;
+
+/// What is known of a label that a selector asks about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looked<'l> {
+    /// There is none of this key.
+    Absent,
+    /// It is there, with this value.
+    Value(&'l str),
+    /// It is there, with a value that another tool fills in.
+    SomeValue,
+    /// Nobody knows whether it is there.
+    Unknown,
+}
 
 /// A selector, read from its text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -119,30 +132,46 @@ impl CalicoSelector {
         }
     }
 
-    /// Whether it holds for labels, which `get` looks up.
-    pub fn matches<'l>(&self, get: &impl Fn(&str) -> Option<&'l str>) -> bool {
+    /// Whether it holds for labels, which `look` looks up.
+    pub fn truth<'l>(&self, look: &impl Fn(&str) -> Looked<'l>) -> Truth {
+        let ask = |key: &str, holds: &dyn Fn(Option<&str>) -> bool| match look(key) {
+            Looked::Absent => holds(None).into(),
+            Looked::Value(found) => holds(Some(found)).into(),
+            Looked::SomeValue | Looked::Unknown => Truth::Unknown,
+        };
         match self {
-            Self::All | Self::Global => true,
-            Self::Has(key) => get(key).is_some(),
+            Self::All | Self::Global => Truth::True,
+            Self::Has(key) => match look(key) {
+                Looked::Absent => Truth::False,
+                Looked::Value(_) | Looked::SomeValue => Truth::True,
+                Looked::Unknown => Truth::Unknown,
+            },
             Self::Compare {
                 key,
                 comparison,
                 value,
-            } => {
-                let found = get(key);
-                match comparison {
-                    Comparison::Equal => found == Some(value),
-                    Comparison::NotEqual => found != Some(value),
-                    Comparison::Contains => found.is_some_and(|found| found.contains(value)),
-                    Comparison::StartsWith => found.is_some_and(|found| found.starts_with(value)),
-                    Comparison::EndsWith => found.is_some_and(|found| found.ends_with(value)),
-                }
+            } => ask(key, &|found| match comparison {
+                Comparison::Equal => found == Some(value),
+                Comparison::NotEqual => found != Some(value),
+                Comparison::Contains => found.is_some_and(|found| found.contains(value)),
+                Comparison::StartsWith => found.is_some_and(|found| found.starts_with(value)),
+                Comparison::EndsWith => found.is_some_and(|found| found.ends_with(value)),
+            }),
+            Self::In { key, values } => ask(key, &|found| {
+                found.is_some_and(|found| holds(values, found))
+            }),
+            Self::NotIn { key, values } => ask(key, &|found| {
+                !found.is_some_and(|found| holds(values, found))
+            }),
+            Self::Not(inner) => !inner.truth(look),
+            Self::And(parts) => {
+                let parts = parts.iter().map(|part| part.truth(look));
+                parts.min().unwrap_or(Truth::True)
             }
-            Self::In { key, values } => get(key).is_some_and(|found| holds(values, found)),
-            Self::NotIn { key, values } => !get(key).is_some_and(|found| holds(values, found)),
-            Self::Not(inner) => !inner.matches(get),
-            Self::And(parts) => parts.iter().all(|part| part.matches(get)),
-            Self::Or(parts) => parts.iter().any(|part| part.matches(get)),
+            Self::Or(parts) => {
+                let parts = parts.iter().map(|part| part.truth(look));
+                parts.max().unwrap_or(Truth::False)
+            }
         }
     }
 

@@ -31,11 +31,13 @@ pub(super) fn read(
         return None;
     }
     let action = action(item, path, reader);
+    let is_protocol_open = item.find(&["protocol"]).is_some_and(reader::is_opaque);
     let protocol = protocol(item, "protocol", path, reader);
     let not_protocol = self::protocol(item, "notProtocol", path, reader);
     let icmp = item.entry("icmp").or(item.entry("notICMP"));
     let icmp = icmp.filter(|entry| !entry.value.is_null());
     if let Some(entry) = icmp
+        && !is_protocol_open
         && !protocol
             .as_ref()
             .is_some_and(|known| known.value == CalicoProtocol::Icmp)
@@ -78,7 +80,9 @@ pub(super) fn read(
         source,
         destination,
     };
-    check_ports(&rule, path, reader);
+    if !is_protocol_open {
+        check_ports(&rule, path, reader);
+    }
     check_families(&rule, path, reader);
     Some(rule)
 }

@@ -4,7 +4,11 @@ use super::*;
 
 fn matches(text: &str, labels: &[(&str, &str)]) -> bool {
     let selector = CalicoSelector::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-    selector.matches(&|key| labels.iter().find(|(k, _)| *k == key).map(|(_, v)| *v))
+    let look = |key: &str| match labels.iter().find(|(known, _)| *known == key) {
+        Some((_, value)) => Looked::Value(value),
+        None => Looked::Absent,
+    };
+    selector.truth(&look) == Truth::True
 }
 
 #[test]
@@ -157,9 +161,35 @@ fn what_kubernetes_can_say_means_the_same() {
         said += 1;
         for labels in &labels {
             let get = |key: &str| labels.iter().find(|(k, _)| *k == key).map(|(_, v)| *v);
-            let expected = selector.matches(&get);
+            let expected = matches(&selector.to_string(), labels);
             assert_eq!(same.matches_by(get), expected, "{selector}: {labels:?}");
         }
     }
     assert!(said > 1_000, "{said}");
+}
+
+#[test]
+fn what_is_not_known_of_labels_is_unknown_where_it_decides() {
+    let look = |key: &str| match key {
+        "filled" => Looked::SomeValue,
+        "may-be" => Looked::Unknown,
+        "app" => Looked::Value("web"),
+        _ => Looked::Absent,
+    };
+    for (text, expected) in [
+        ("has(filled)", Truth::True),
+        ("has(may-be)", Truth::Unknown),
+        ("!has(may-be)", Truth::Unknown),
+        ("has(absent)", Truth::False),
+        ("filled == 'a'", Truth::Unknown),
+        ("filled not in {'a'}", Truth::Unknown),
+        ("may-be != 'a'", Truth::Unknown),
+        ("may-be starts with 'a' || app == 'web'", Truth::True),
+        ("filled contains 'a' && app == 'db'", Truth::False),
+        ("all() && filled in {'a'}", Truth::Unknown),
+        ("absent != 'a'", Truth::True),
+    ] {
+        let selector = CalicoSelector::parse(text).unwrap();
+        assert_eq!(selector.truth(&look), expected, "{text}");
+    }
 }
