@@ -117,6 +117,7 @@ impl CiliumSettings {
             Some(Switch::from(modes.any(|it| it == mode)))
         };
         let labels = options.iter().find(|option| option.name == "labels");
+        let has_file = value("label-prefix-file").is_some_and(|file| !file.is_empty());
         let switch = |name: &str| match value(name)?.as_str() {
             "true" => Some(Switch::On),
             "false" => Some(Switch::Off),
@@ -143,7 +144,10 @@ impl CiliumSettings {
             cidrs_match_nodes: cidrs_match("nodes"),
             cidrs_match_pods: cidrs_match("pods"),
             knows_node_labels: switch("enable-node-selector-labels"),
-            labels: labels.and_then(|labels| LabelFilter::parse(&labels.value.value).ok()),
+            labels: match has_file {
+                true => Some(LabelFilter::of_file()),
+                false => labels.and_then(|labels| LabelFilter::parse(&labels.value.value).ok()),
+            },
         }
     }
 
@@ -201,7 +205,9 @@ pub fn not_modelled(option: &AgentOption) -> Option<&'static str> {
         "labels" if LabelFilter::parse(&option.value.value).is_err() => {
             Some("the agent does not start with such a list of labels")
         }
-        "label-prefix-file" => Some("a file says which labels are kept out of identities"),
+        "label-prefix-file" if !option.value.value.is_empty() => {
+            Some("a file says which labels are kept out of identities")
+        }
         _ => None,
     }
 }

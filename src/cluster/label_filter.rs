@@ -1,5 +1,5 @@
 //! Which labels of pods Cilium's agent keeps in identities: its option `labels`, on top of its own
-//! list (`pkg/labelsfilter/filter.go`).
+//! list, in the place of which a file may stand (`pkg/labelsfilter/filter.go`).
 //!
 //! Refuses to know which labels there are.
 
@@ -12,6 +12,8 @@ const KUBERNETES: &str = "k8s";
 #[derive(Clone, Debug, Default)]
 pub struct LabelFilter {
     added: Vec<Pattern>,
+    /// Whether a file that nobody sees says what is kept (`label-prefix-file`).
+    is_untold: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -28,7 +30,7 @@ impl PartialEq for LabelFilter {
             let texts = filter.added.iter().map(|pattern| pattern.text.clone());
             texts.collect()
         };
-        texts(self) == texts(other)
+        texts(self) == texts(other) && self.is_untold == other.is_untold
     }
 }
 
@@ -84,7 +86,26 @@ impl LabelFilter {
                 expression: is_of_pods.then_some(expression),
             });
         }
-        Ok(Self { added })
+        Ok(Self {
+            added,
+            is_untold: false,
+        })
+    }
+
+    /// The list of a file that nobody sees.
+    #[must_use]
+    pub fn of_file() -> Self {
+        Self {
+            is_untold: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether nobody knows if a label of this key stays in the identity of a pod. What Cilium
+    /// itself adds, such as the namespace, is taken to stay: no policy works without.
+    #[must_use]
+    pub fn may_drop(&self, key: &str) -> bool {
+        self.is_untold && !key.starts_with("io.cilium.k8s") && key != "io.kubernetes.pod.namespace"
     }
 
     /// Its patterns as they were written.
@@ -96,9 +117,13 @@ impl LabelFilter {
 
     /// Whether a label of this key stays in the identity of a pod: where a pattern that drops it
     /// matches, the longest that keeps it must be longer than the shortest that drops it; and
-    /// where the option says what to keep, nothing else is.
+    /// where the option says what to keep, nothing else is. One that [may be
+    /// dropped](Self::may_drop) counts as kept.
     #[must_use]
     pub fn keeps(&self, key: &str) -> bool {
+        if self.is_untold {
+            return true;
+        }
         let mut matched = matched_by_agent(key);
         for pattern in &self.added {
             let expression = pattern.expression.as_ref();

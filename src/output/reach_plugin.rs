@@ -35,8 +35,17 @@ pub(super) fn unmet(unmet: &Unmet, other: &str) -> String {
         Asks::Label {
             test,
             is_filtered: true,
+            ..
         } => format!(
             "wants {}, a label that Cilium keeps out of identities, so that no selector sees it",
+            label(test)
+        ),
+        Asks::Label {
+            test,
+            may_be_filtered: true,
+            ..
+        } if unmet.truth == Truth::Unknown => format!(
+            "wants {}, a label that Cilium may keep out of identities",
             label(test)
         ),
         Asks::Label { test, .. } => format!("wants {}, {other} {}", label(test), found(unmet)),
@@ -136,6 +145,14 @@ pub(super) fn doubt(unmet: &Unmet, end: &str, namespace: &str) -> String {
         Asks::Field { name, text } if *name == "namespaceSelector" => format!(
             "the labels of namespace {namespace}, which no manifest here declares: a rule asks \
              for {text}"
+        ),
+        Asks::Label {
+            test,
+            may_be_filtered: true,
+            ..
+        } => format!(
+            "whether identities keep the label `{}`: the file of `label-prefix-file` says so",
+            test.key
         ),
         Asks::Label { test, .. } => {
             format!("the labels of {end}: a rule asks for {}", label(test))

@@ -180,3 +180,29 @@ fn the_manifests_tell_whether_the_agent_knows_nodes_by_their_labels() {
     let options = view.cluster().enforcement().cilium();
     assert!(options.knows_node_labels.is_on());
 }
+
+#[test]
+fn labels_that_a_file_may_drop_are_unknown_where_they_decide() {
+    let file = "{apiVersion: v1, kind: ConfigMap, metadata: {name: cilium-config, namespace: kube-system},
+      data: {label-prefix-file: /etc/labels.json}}";
+    let policy = |peer: &str, data: &str| {
+        format!(
+            "{{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {{name: p, namespace: one}},
+              spec: {{endpointSelector: {{}}, ingress: [{{fromEndpoints: [{{{peer}}}]}}]}}}}\n---\n{data}"
+        )
+    };
+    let pairs = [["b", "a"], ["d", "a"]];
+    let wants_b = policy("matchLabels: {app: b}", file);
+    // The namespace, which Cilium adds, is none of the labels in doubt.
+    assert_eq!(answers("{}", &wants_b, &pairs), ["UNKNOWN", "BLOCKED"]);
+    let excludes = policy(
+        "matchExpressions: [{key: app, operator: NotIn, values: [x]}]",
+        file,
+    );
+    assert_eq!(answers("{}", &excludes, &pairs), ["ALLOWED", "BLOCKED"]);
+    let has_not = policy("matchExpressions: [{key: app, operator: DoesNotExist}]", file);
+    assert_eq!(answers("{}", &has_not, &pairs), ["UNKNOWN", "BLOCKED"]);
+    let unset = file.replace("/etc/labels.json", "''");
+    let wants_b = policy("matchLabels: {app: b}", &unset);
+    assert_eq!(answers("{}", &wants_b, &pairs), ["ALLOWED", "BLOCKED"]);
+}

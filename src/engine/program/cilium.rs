@@ -371,6 +371,7 @@ impl<'c> Lowering<'c> {
                     values: Vec::new(),
                     is_implied: false,
                     is_kept: true,
+                    may_be_dropped: false,
                 });
                 self.identities(identities)
             }

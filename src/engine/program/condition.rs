@@ -147,6 +147,8 @@ pub enum Asks {
         test: LabelTest,
         /// Whether Cilium keeps the label out of identities, so that no selector sees it.
         is_filtered: bool,
+        /// Whether nobody knows if Cilium keeps it out.
+        may_be_filtered: bool,
     },
     /// A label of the pod's namespace.
     NamespaceLabel(LabelTest),

@@ -101,6 +101,8 @@ pub(super) struct IdentityRequirement {
     pub(super) is_implied: bool,
     /// Whether identities keep a pod's label of this key.
     pub(super) is_kept: bool,
+    /// Whether nobody knows if identities keep it.
+    pub(super) may_be_dropped: bool,
 }
 
 /// A selector of identities: all requirements must hold.
@@ -237,6 +239,7 @@ impl Identities {
                 values,
                 is_implied: false,
                 is_kept: true,
+                may_be_dropped: false,
             }
         };
         let Some(selector) = selector else {
@@ -262,6 +265,7 @@ impl Identities {
             values: values.iter().map(|value| (*value).to_owned()).collect(),
             is_implied: false,
             is_kept: true,
+            may_be_dropped: false,
         });
     }
 
@@ -269,6 +273,7 @@ impl Identities {
     pub(super) fn filtered(mut self, filter: &LabelFilter) -> Self {
         for requirement in &mut self.0 {
             requirement.is_kept = filter.keeps(&requirement.key);
+            requirement.may_be_dropped = filter.may_drop(&requirement.key);
         }
         self
     }
@@ -402,6 +407,7 @@ impl IdentityRequirement {
                 CLUSTER_KEY => Asks::Cluster,
                 key => Asks::Label {
                     is_filtered: !self.is_kept && view.has_label(key),
+                    may_be_filtered: self.may_be_dropped && view.has_label(key),
                     test,
                 },
             },
@@ -421,6 +427,14 @@ impl IdentityRequirement {
         if compares && found.is_some_and(is_opaque) {
             return Truth::Unknown;
         }
+        match self.may_be_dropped && self.holds(found) != self.holds(None) {
+            true => Truth::Unknown,
+            false => self.holds(found).into(),
+        }
+    }
+
+    /// Whether it holds where this is the label's value.
+    fn holds(&self, found: Option<&str>) -> bool {
         let is_listed = found.is_some_and(|found| self.values.iter().any(|it| it == found));
         match self.operator {
             Operator::In => is_listed,
@@ -428,6 +442,5 @@ impl IdentityRequirement {
             Operator::Exists => found.is_some(),
             Operator::DoesNotExist => found.is_none(),
         }
-        .into()
     }
 }
