@@ -10,6 +10,7 @@ use super::library::{KUSTOMIZATION_NAMES, Library, join, parent};
 use super::release;
 use super::resource::Resource;
 use super::roots::Build;
+use super::source_ignore::SourceIgnore;
 use super::substitute::Variables;
 use super::value::{Data, Place, Value};
 use crate::k8s::PartEffect;
@@ -447,7 +448,11 @@ pub(crate) fn generated<'t>(
     } else {
         format!("{directory}/")
     };
+    let left_out = SourceIgnore::of(library, directory);
     for path in library.below(directory) {
+        if left_out.leaves_out(path) {
+            continue;
+        }
         let relative = &path[prefix.len()..];
         let mut inner = parent(relative);
         let mut whole = None;

@@ -15,6 +15,7 @@ mod print;
 mod release;
 mod resource;
 mod roots;
+mod source_ignore;
 mod substitute;
 mod template;
 mod told;

@@ -1,12 +1,15 @@
 //! The files that kustomizations speak of and that are not among the texts: a base beside
-//! the directory that was asked for, an environment file.
+//! the directory that was asked for, an environment file; and those by which Flux leaves files
+//! out.
 //!
 //! Refuses to know whether they exist.
 
 use super::kustomize::{Kustomization, is_remote};
 use super::library::{KUSTOMIZATION_NAMES, Library, join, parent};
 use super::value::Value;
+use super::{flux, source_ignore};
 use crate::source::{SourceId, SourceMap};
+use crate::yaml::tree::Tree;
 use std::collections::BTreeSet;
 
 /// The paths that kustomizations among the texts of `ids` name, and that no text has. A path
@@ -38,7 +41,32 @@ pub fn wanted(sources: &SourceMap, ids: &[SourceId]) -> BTreeSet<String> {
             wanted.insert(full);
         }
     }
+    wanted.extend(left_out_by(&library));
     wanted
+}
+
+/// What a text holds that may be an entry of Flux.
+const FLUX: &str = "kustomize.toolkit.fluxcd.io";
+
+/// Entries of Flux are written by hand: a text of more bytes is none.
+const MAX_ENTRY: usize = 64 * 1024;
+
+/// The files that may say what Flux leaves out of the directories that its entries name.
+fn left_out_by(library: &Library<'_>) -> Vec<String> {
+    let entries = library.paths().filter(|path| {
+        let text = library.text(path).unwrap_or_default();
+        text.len() <= MAX_ENTRY && text.contains(FLUX)
+    });
+    let directories = entries.flat_map(|file| {
+        let documents = library.documents(file).and_then(Result::ok);
+        let roots = documents.unwrap_or_default().iter().filter_map(Tree::root);
+        let paths = roots.filter_map(|root| root.find(&["spec", "path"])?.as_str());
+        paths.filter_map(|path| flux::resolve(library, file, path))
+    });
+    let files = directories.flat_map(|directory| source_ignore::files_of(&directory));
+    files
+        .filter(|file| library.source(file).is_none())
+        .collect()
 }
 
 /// Whether a name is one of files that hold manifests; others that a kustomization names are

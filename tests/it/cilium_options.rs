@@ -183,7 +183,8 @@ fn the_manifests_tell_whether_the_agent_knows_nodes_by_their_labels() {
 
 #[test]
 fn labels_that_a_file_may_drop_are_unknown_where_they_decide() {
-    let file = "{apiVersion: v1, kind: ConfigMap, metadata: {name: cilium-config, namespace: kube-system},
+    let file =
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: cilium-config, namespace: kube-system},
       data: {label-prefix-file: /etc/labels.json}}";
     let policy = |peer: &str, data: &str| {
         format!(
@@ -200,7 +201,10 @@ fn labels_that_a_file_may_drop_are_unknown_where_they_decide() {
         file,
     );
     assert_eq!(answers("{}", &excludes, &pairs), ["ALLOWED", "BLOCKED"]);
-    let has_not = policy("matchExpressions: [{key: app, operator: DoesNotExist}]", file);
+    let has_not = policy(
+        "matchExpressions: [{key: app, operator: DoesNotExist}]",
+        file,
+    );
     assert_eq!(answers("{}", &has_not, &pairs), ["UNKNOWN", "BLOCKED"]);
     let unset = file.replace("/etc/labels.json", "''");
     let wants_b = policy("matchLabels: {app: b}", &unset);

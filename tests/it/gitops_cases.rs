@@ -1,5 +1,6 @@
 //! What Flux and Argo CD apply, one row for each feature that their documentation describes.
 
+use super::program::{run, scratch, write};
 use npcheck::config::Config;
 use npcheck::workspace::{ClusterView, Workspace};
 
@@ -280,4 +281,35 @@ fn argo_cd_applies_what_its_documentation_says() {
         },
     ];
     check(kind, &cases);
+}
+
+#[test]
+fn flux_applies_no_files_that_sourceignore_leaves_out() {
+    let entry = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: k, namespace: flux-system}\nspec: {path: ./apps}\n";
+    let applied = |name: &str, root: &str, inner: &str| -> Vec<&str> {
+        let directory = scratch(name);
+        for (path, text) in [
+            ("clusters/prod/entry.yaml", entry),
+            (".sourceignore", root),
+            ("apps/.sourceignore", inner),
+            ("apps/pod.yaml", POD),
+            ("apps/db/db.yaml", OTHER),
+            ("apps/db/kustomization.yaml", "resources: [db.yaml]\n"),
+        ] {
+            write(&directory, path, text);
+        }
+        let graph = run(&directory, &["graph", "-q"]).stdout;
+        let pods = ["default/Pod/web", "default/Pod/db"].into_iter();
+        pods.filter(|pod| graph.contains(pod)).collect()
+    };
+    let all = ["default/Pod/web", "default/Pod/db"];
+    assert_eq!(applied("sourceignore-none", "# nothing\n", ""), all);
+    assert_eq!(applied("sourceignore-root", "/apps/db/\n", ""), all[..1]);
+    assert_eq!(applied("sourceignore-inner", "", "db\n"), all[..1]);
+    assert_eq!(
+        applied("sourceignore-files", "*.yaml\n!pod.yaml\n", ""),
+        all[..1]
+    );
+    // The inner one is asked first.
+    assert_eq!(applied("sourceignore-both", "db\n", "!db\n"), all);
 }
