@@ -135,9 +135,10 @@ fn check_subject(cx: &mut Context<'_>, id: PolicyId, policy: &NetworkPolicy) {
         Field::Value { value, .. } => {
             check_labels(cx, id, value, path, Asked::PodsOf(id));
             if let Some(key) = value.null_key.filter(|_| value.is_empty()) {
-                let finding = selects_all(cx, id, key, path, "every pod of the namespace");
                 // Every pod of a namespace is a usual subject.
-                report(cx, finding, true);
+                let finding = selects_all(cx, id, key, path, "every pod of the namespace")
+                    .with_severity(Severity::Info);
+                report(cx, finding, says_so || is_within_namespace(policy));
             }
         }
     }
