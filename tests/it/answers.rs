@@ -461,3 +461,47 @@ fn what_another_tool_fills_in_outside_of_the_rules_may_change_all_of_them() {
         ],
     );
 }
+
+#[test]
+fn which_nodes_a_selector_means_may_depend_on_what_another_tool_fills_in() {
+    let all = "TCP all, UDP all, SCTP all";
+    let answer = |about, manifests, allowed, unknown| Answer {
+        about,
+        manifests,
+        ends: ["a", "192.0.2.9"],
+        allowed,
+        unknown,
+    };
+    assert_answers(
+        TWO_PODS,
+        &[
+            answer(
+                "the value that the selector wants",
+                "{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: p},
+                  spec: {priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{nodes: {matchLabels: {pool: '${POOL}'}}}]}]}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: node, labels: {pool: web}}, status: {addresses: [{type: InternalIP, address: 192.0.2.9}]}}",
+                "",
+                all,
+            ),
+            answer(
+                "the value that the node has",
+                "{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: p},
+                  spec: {priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{nodes: {matchLabels: {pool: web}}}]}]}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: node, labels: {pool: '${POOL}'}}, status: {addresses: [{type: InternalIP, address: 192.0.2.9}]}}",
+                "",
+                all,
+            ),
+            answer(
+                "another label decides",
+                "{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: p},
+                  spec: {priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{nodes: {matchLabels: {pool: '${POOL}', zone: b}}}]}]}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: node, labels: {pool: web, zone: a}}, status: {addresses: [{type: InternalIP, address: 192.0.2.9}]}}",
+                all,
+                "",
+            ),
+        ],
+    );
+}
