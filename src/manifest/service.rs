@@ -4,6 +4,7 @@
 
 use super::deserializer;
 use super::meta;
+use super::reader;
 use super::workload::protocol;
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{self, ObjectMeta, Service, ServicePort, ServiceType, TargetPort};
@@ -93,6 +94,13 @@ pub(super) fn read_node(
         .map(deserializer::read::<v1::NodeStatus>)
         .unwrap_or_default();
     meta.is_accepted &= deserializer::report(&mismatches, node, object, diagnostics);
+    let written = node.find(&["status", "addresses"]);
+    let written = written.into_iter().flat_map(Node::items);
+    for address in written.filter_map(|it| it.get("address")) {
+        if reader::is_opaque(address) {
+            meta.holes.add(address.span());
+        }
+    }
     let addresses = typed.addresses.into_iter().flatten();
     // Host names are no addresses (S12).
     let addresses =

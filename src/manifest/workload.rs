@@ -87,7 +87,9 @@ pub(super) fn read(
         host_network,
         addresses: addresses(&status, host_network),
         containers,
-        service_account: typed.service_account_name.or(typed.service_account),
+        service_account: filled_in_account(spec)
+            .or(typed.service_account_name)
+            .or(typed.service_account),
         automount_token: typed.automount_service_account_token,
         dns_policy: typed.dns_policy,
         nameservers: typed
@@ -106,6 +108,15 @@ fn with_owner(labels: &Labels, meta: &ObjectMeta) -> Labels {
     let value = meta.name.clone();
     let added = Label { key, value };
     Labels::new(labels.iter().cloned().chain([added]).collect())
+}
+
+/// A service account that another tool fills in, as it is written: it may be any.
+fn filled_in_account(spec: Option<Node<'_>>) -> Option<String> {
+    let fields = ["serviceAccountName", "serviceAccount"];
+    let mut written = fields.iter().filter_map(|field| spec?.get(field));
+    written
+        .find(|node| is_opaque(*node))
+        .and_then(|node| node.text().map(str::to_owned))
 }
 
 /// Known addresses of a pod (S9), and of its node for one on the host network that has no

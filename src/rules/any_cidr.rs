@@ -65,7 +65,7 @@ declare_rule! {
         category: Category::Addresses,
         severity: Severity::Warning,
         tier: Stable,
-        evidence: "no warning or error on 24 public repositories; 1 of 3 infos on 85 was useful, and those about HTTP, HTTPS and DNS egress appear only if the rule is asked for by name",
+        evidence: "no warning or error on 24 public repositories; 1 of 3 infos on 85 (about 60 of them in excerpts) was useful, and those about HTTP, HTTPS and DNS egress appear only if the rule is asked for by name",
         fix: None,
         mutes: &[],
         since: "0.1.0",

@@ -7,19 +7,19 @@ use npcheck::engine::{self, ConnectionSet, Endpoint, Engine};
 use npcheck::k8s::Protocol;
 use npcheck::source::SourceMap;
 
-struct Answer {
-    about: &'static str,
-    manifests: &'static str,
+pub(crate) struct Answer {
+    pub(crate) about: &'static str,
+    pub(crate) manifests: &'static str,
     /// A pod by its name, or an address.
-    ends: [&'static str; 2],
+    pub(crate) ends: [&'static str; 2],
     /// What is allowed, as `TCP 80, UDP all`, or nothing.
-    allowed: &'static str,
+    pub(crate) allowed: &'static str,
     /// What is unknown.
-    unknown: &'static str,
+    pub(crate) unknown: &'static str,
 }
 
 /// Pods `a` and `b` of namespace `one`.
-const TWO_PODS: &str = "
+pub(crate) const TWO_PODS: &str = "
 {apiVersion: v1, kind: Namespace, metadata: {name: one}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: a, namespace: one, labels: {app: a}}, status: {podIP: 10.0.0.1},
@@ -40,7 +40,7 @@ const BOTH_FAMILIES: &str = "
 ---
 ";
 
-fn assert_answers(before: &str, answers: &[Answer]) {
+pub(crate) fn assert_answers(before: &str, answers: &[Answer]) {
     for answer in answers {
         let text = format!("{before}{}", answer.manifests);
         let mut sources = SourceMap::default();
@@ -300,206 +300,6 @@ fn cilium_knows_the_service_of_the_api_server_without_a_manifest() {
                 "by labels that it does not have",
                 "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
                   spec: {endpointSelector: {}, egress: [{toServices: [{k8sServiceSelector: {selector: {matchLabels: {component: etcd}}}}]}]}}",
-                "",
-            ),
-        ],
-    );
-}
-
-/// Pods `a` and `b` of namespace `one`, of which `b` has one label whose key another tool
-/// fills in, in a namespace of which the same is true.
-const OPEN_LABELS: &str = "
-{apiVersion: v1, kind: Namespace, metadata: {name: one, labels: {'${KEY}': red}}}
----
-{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: one, labels: {app: a}}, status: {podIP: 10.0.0.1},
- spec: {containers: [{name: c}]}}
----
-{apiVersion: v1, kind: Pod, metadata: {name: b, namespace: one, labels: {'${KEY}': b, role: '${ROLE}'}},
- status: {podIP: 10.0.0.2}, spec: {containers: [{name: c}]}}
----
-";
-
-#[test]
-fn labels_that_another_tool_fills_in_may_be_what_a_plugin_asks_for() {
-    let unknown = "TCP all, UDP all, SCTP all";
-    let answer = |about, manifests| Answer {
-        about,
-        manifests,
-        ends: ["b", "a"],
-        allowed: "",
-        unknown,
-    };
-    assert_answers(
-        OPEN_LABELS,
-        &[
-            answer(
-                "the key of a label, for Calico",
-                "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
-                  spec: {selector: app == 'a', ingress: [{action: Allow, source: {selector: app == 'b'}}]}}",
-            ),
-            answer(
-                "the value of a label, for Calico",
-                "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
-                  spec: {selector: app == 'a', ingress: [{action: Allow, source: {selector: role == 'db'}}]}}",
-            ),
-            answer(
-                "a label of the namespace, for Calico",
-                "{apiVersion: projectcalico.org/v3, kind: GlobalNetworkPolicy, metadata: {name: p},
-                  spec: {selector: app == 'a', ingress: [{action: Allow, source: {namespaceSelector: team == 'red'}}]}}",
-            ),
-            answer(
-                "a label of the namespace, for Cilium",
-                "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
-                  spec: {endpointSelector: {matchLabels: {app: a}}, ingress: [{fromEndpoints: [{matchLabels: {io.cilium.k8s.namespace.labels.team: red}}]}]}}",
-            ),
-            answer(
-                "the key of a selector, which may be that of another namespace, for Cilium",
-                "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: two},
-                  spec: {endpointSelector: {}, ingress: [{fromEndpoints: [{matchLabels: {'${KEY}': one}}]}]}}
----
-{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: q, namespace: one},
-                  spec: {endpointSelector: {matchLabels: {app: a}}, ingress: [{fromEndpoints: [{matchLabels: {'${KEY}': one}}]}]}}",
-            ),
-            Answer {
-                about: "what is known of its labels decides",
-                manifests: "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
-                  spec: {selector: app == 'a', ingress: [{action: Allow, source: {selector: has(role)}}]}}",
-                ends: ["b", "a"],
-                allowed: unknown,
-                unknown: "",
-            },
-        ],
-    );
-}
-
-#[test]
-fn what_another_tool_fills_in_outside_of_the_rules_may_change_all_of_them() {
-    let all = "TCP all, UDP all, SCTP all";
-    let answer = |about, manifests| Answer {
-        about,
-        manifests,
-        ends: ["b", "a"],
-        allowed: "",
-        unknown: all,
-    };
-    assert_answers(
-        TWO_PODS,
-        &[
-            answer(
-                "a type: the policy may be about the other direction, too",
-                "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
-                  spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Ingress, '${TYPE}'], ingress: [{}]}}",
-            ),
-            answer(
-                "a whole rule, behind others",
-                "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
-                  spec: {podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: x}}}]}, '${RULE}']}}",
-            ),
-            answer(
-                "the action of a cluster-wide policy",
-                "{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: p},
-                  spec: {priority: 1, subject: {namespaces: {}}, ingress: [{action: '${ACTION}', from: [{namespaces: {}}]}]}}",
-            ),
-            answer(
-                "the priority of a cluster-wide policy",
-                "{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: p},
-                  spec: {priority: '${PRIORITY}', subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}}
----
-{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: q},
-                  spec: {priority: 2, subject: {namespaces: {}}, ingress: [{action: Allow, from: [{namespaces: {}}]}]}}",
-            ),
-            answer(
-                "the order of a policy of Calico, behind its rules",
-                "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
-                  spec: {selector: app == 'a', ingress: [{action: Deny}], order: '${ORDER}'}}
----
-{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: q, namespace: one},
-                  spec: {order: 5, selector: app == 'a', ingress: [{action: Allow}]}}",
-            ),
-            answer(
-                "the types of a policy of Calico",
-                "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
-                  spec: {selector: app == 'b', types: ['${TYPE}'], ingress: [{action: Allow}]}}",
-            ),
-            answer(
-                "the end of a tier",
-                "{apiVersion: projectcalico.org/v3, kind: Tier, metadata: {name: t}, spec: {order: 1, defaultAction: '${ACTION}'}}
----
-{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: t.p, namespace: one},
-                  spec: {tier: t, selector: app == 'a', ingress: [{action: Allow, source: {selector: app == 'x'}}]}}",
-            ),
-            answer(
-                "the networks of a set",
-                "{apiVersion: projectcalico.org/v3, kind: GlobalNetworkSet, metadata: {name: s, labels: {role: ok}},
-                  spec: {nets: ['${NET}']}}
----
-{apiVersion: projectcalico.org/v3, kind: GlobalNetworkPolicy, metadata: {name: p},
-                  spec: {selector: app == 'a', ingress: [{action: Allow, source: {selector: role == 'ok'}}]}}",
-            ),
-            answer(
-                "whether a policy of Cilium isolates",
-                "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
-                  spec: {endpointSelector: {matchLabels: {app: a}}, enableDefaultDeny: {ingress: '${ISOLATES}'},
-                  ingress: [{fromEndpoints: [{matchLabels: {app: x}}]}]}}",
-            ),
-            Answer {
-                about: "a protocol of Calico: numbers of ports need one, and it is written",
-                manifests: "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
-                  spec: {selector: app == 'a', ingress: [{action: Allow, protocol: '${PROTOCOL}', destination: {ports: [80]}}]}}",
-                ends: ["b", "a"],
-                allowed: "",
-                unknown: all,
-            },
-            Answer {
-                about: "a part of one rule leaves the others as they are",
-                manifests: "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
-                  spec: {podSelector: {}, ingress: [{ports: [{port: '${PORT}'}]}, {from: [{podSelector: {matchLabels: {app: b}}}], ports: [{port: 80}]}]}}",
-                ends: ["b", "a"],
-                allowed: "TCP 80",
-                unknown: "TCP 1-79,81-65535, UDP all, SCTP all",
-            },
-        ],
-    );
-}
-
-#[test]
-fn which_nodes_a_selector_means_may_depend_on_what_another_tool_fills_in() {
-    let all = "TCP all, UDP all, SCTP all";
-    let answer = |about, manifests, allowed, unknown| Answer {
-        about,
-        manifests,
-        ends: ["a", "192.0.2.9"],
-        allowed,
-        unknown,
-    };
-    assert_answers(
-        TWO_PODS,
-        &[
-            answer(
-                "the value that the selector wants",
-                "{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: p},
-                  spec: {priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{nodes: {matchLabels: {pool: '${POOL}'}}}]}]}}
----
-{apiVersion: v1, kind: Node, metadata: {name: node, labels: {pool: web}}, status: {addresses: [{type: InternalIP, address: 192.0.2.9}]}}",
-                "",
-                all,
-            ),
-            answer(
-                "the value that the node has",
-                "{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: p},
-                  spec: {priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{nodes: {matchLabels: {pool: web}}}]}]}}
----
-{apiVersion: v1, kind: Node, metadata: {name: node, labels: {pool: '${POOL}'}}, status: {addresses: [{type: InternalIP, address: 192.0.2.9}]}}",
-                "",
-                all,
-            ),
-            answer(
-                "another label decides",
-                "{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: p},
-                  spec: {priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{nodes: {matchLabels: {pool: '${POOL}', zone: b}}}]}]}}
----
-{apiVersion: v1, kind: Node, metadata: {name: node, labels: {pool: web, zone: a}}, status: {addresses: [{type: InternalIP, address: 192.0.2.9}]}}",
-                all,
                 "",
             ),
         ],

@@ -30,6 +30,7 @@ mod environments;
 mod every_fix;
 mod expected;
 mod formats;
+mod filled_in;
 mod gaps;
 mod generated;
 #[cfg(unix)]

@@ -16,7 +16,7 @@ use crate::engine::ports::PortSet;
 use crate::k8s::{
     Action, CALICO_DEFAULT_TIER, CalicoAction, CalicoPolicy, CalicoPort, CalicoRule, CalicoTier,
     Direction, PluginPolicy, PluginSpec, PolicyEffect, Product, Protocol, Service, ServicePort,
-    TargetPort,
+    TargetPort, is_opaque,
 };
 use crate::source::Spanned;
 use std::sync::Arc;
@@ -403,7 +403,9 @@ impl<'c> Lowering<'_, 'c> {
                         Some(service) => Some(service_ports(rule, service)),
                         None => ports(rule, *meets_itself != Some(false)),
                     },
-                    is_opaque: self.policy.meta.holes.first_in(rule.span).is_some(),
+                    is_opaque: self.policy.meta.holes.first_in(rule.span).is_some()
+                        || self.owners.is_service_in_doubt(&rule.source, namespace)
+                        || self.owners.is_service_in_doubt(destination, namespace),
                 };
                 let asks = !own.is_everybody();
                 let own = asks.then(|| (own.clone(), is_ipv4.unwrap_or(true)));
@@ -418,10 +420,16 @@ impl<'c> Lowering<'_, 'c> {
         let rules = [&self.spec.ingress, &self.spec.egress].into_iter();
         let rules = rules.flat_map(|rules| rules.items());
         let holes = &self.policy.meta.holes;
-        let mut tiers = cluster.plugin_resources().tiers.iter();
-        let name = self.spec.tier_name();
-        holes.are_all_in(rules.map(|rule| rule.span))
-            && tiers.all(|tier| tier.meta.name.value != name || tier.meta.holes.is_empty())
+        let (tiers, name) = (&cluster.plugin_resources().tiers, self.spec.tier_name());
+        let own = tiers.iter().find(|tier| tier.meta.name.value == name);
+        let is_built_in = CalicoTier::BUILT_IN
+            .iter()
+            .any(|(known, ..)| *known == name);
+        let is_tier_known = match own {
+            Some(tier) => tier.meta.holes.is_empty(),
+            None => is_built_in || !tiers.iter().any(|tier| is_opaque(&tier.meta.name)),
+        };
+        is_tier_known && holes.are_all_in(rules.map(|rule| rule.span))
     }
 
     /// Puts the policy before all others, where it may do anything: wherever it stands once it

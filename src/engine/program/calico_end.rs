@@ -112,10 +112,11 @@ impl<'c> Part<'c> {
             Self::Labels(selector) => view.meets(selector),
             Self::NotLabels(selector) => !view.meets(selector),
             Self::Account(selector) => view.is_run_by(selector),
-            Self::AccountNames(names) => {
-                let name = view.get("projectcalico.org/serviceaccount");
-                name.is_some_and(|name| names.contains(&name)).into()
-            }
+            Self::AccountNames(names) => match view.look("projectcalico.org/serviceaccount") {
+                Looked::Value(name) => names.contains(&name).into(),
+                Looked::Absent => Truth::False,
+                Looked::SomeValue | Looked::Unknown => Truth::Unknown,
+            },
             Self::Service(_, selector) => {
                 let has = |label: &Label| match view.look(&label.key) {
                     Looked::Value(found) => (found == label.value.as_str()).into(),

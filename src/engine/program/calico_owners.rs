@@ -116,6 +116,20 @@ impl<'c> Owners<'c> {
         Some(&self.cluster.service(id).object)
     }
 
+    /// Whether a Service that an end asks for is not among the inputs by its name, and may be one
+    /// whose name another tool fills in.
+    pub(super) fn is_service_in_doubt(
+        &self,
+        entity: &CalicoEntity,
+        namespace: Option<&str>,
+    ) -> bool {
+        let services = self.cluster.services().iter();
+        let mut metas = services.map(|service| &service.object.meta);
+        entity.service.is_some()
+            && self.service(entity, namespace).is_none()
+            && metas.any(|meta| is_opaque(&meta.name) || is_opaque(meta.namespace_name()))
+    }
+
     /// The names whose addresses are in sets that may meet a condition.
     pub(super) fn domains(&self, holds: &dyn Fn(View<'_, 'c>) -> Truth) -> Vec<&'c str> {
         let sets = self.sets.iter().filter(|set| !set.domains.is_empty());
@@ -226,8 +240,8 @@ impl<'a, 'c> View<'a, 'c> {
                 let labels = set.namespace.and_then(|(_, labels)| labels);
                 labels.is_some_and(has_gap)
             }
-            (Self::Pod(_, account), None) if key.starts_with("pcsa.") => {
-                account.is_some_and(has_gap)
+            (Self::Pod(pod, account), None) if key.starts_with("pcsa.") => {
+                account.is_some_and(has_gap) || is_opaque(pod.service_account)
             }
             (Self::Pod(pod, _), None) => !pod.are_labels_known || has_gap(pod.labels),
             (Self::Set(set), None) => has_gap(set.own),
@@ -241,20 +255,8 @@ impl<'a, 'c> View<'a, 'c> {
 
     /// Whether a selector of namespaces holds for it: `all()` means that it has one.
     pub(super) fn is_in(self, selector: &CalicoSelector) -> Truth {
-        match selector {
-            CalicoSelector::All => self.namespace().is_some().into(),
-            CalicoSelector::Global => self.namespace().is_none().into(),
-            CalicoSelector::Not(inner) => !self.is_in(inner),
-            CalicoSelector::And(parts) => {
-                let parts = parts.iter().map(|part| self.is_in(part));
-                parts.min().unwrap_or(Truth::True)
-            }
-            CalicoSelector::Or(parts) => {
-                let parts = parts.iter().map(|part| self.is_in(part));
-                parts.max().unwrap_or(Truth::False)
-            }
-            other => other.truth(&|key| self.look(&format!("pcns.{key}"))),
-        }
+        let has_one = Truth::from(self.namespace().is_some());
+        selector.truth_where(has_one, !has_one, &|key| self.look(&format!("pcns.{key}")))
     }
 
     /// Whether a selector of service accounts holds for it.

@@ -4,7 +4,8 @@
 //! Refuses to know which pods there are. Services and groups of addresses are looked up,
 //! as a rule that names one means what it holds.
 
-use super::cilium_parts::{matches_groups, nets, outside, ports, untold, without_sources};
+use super::cilium_groups;
+use super::cilium_parts::{are_services_in_doubt, outside, ports, untold, without_sources};
 use super::condition::Condition;
 use super::identity::{
     CLUSTER, CLUSTER_KEY, Entity, Identities, IdentityRequirement, IdentityView, NAMESPACE_KEY,
@@ -16,14 +17,13 @@ use super::{
 };
 use crate::cluster::{Cluster, LabelFilter, PluginPolicyId, PolicyId};
 use crate::engine::HashMap;
-use crate::engine::addresses::{AddressRange, address_atoms, merge_ranges};
+use crate::engine::addresses::AddressRange;
 use crate::k8s::{
-    Action, CiliumAddresses, CiliumCidrSet, CiliumEntity, CiliumMeaning, CiliumPeers, CiliumPolicy,
-    CiliumRule, CiliumServicePeer, CiliumServices, CiliumSpec, CiliumSubject, Direction,
-    LabelSelector, ObjectMeta, Operator, PluginSpec, Truth,
+    Action, CiliumEntity, CiliumMeaning, CiliumPeers, CiliumPolicy, CiliumRule, CiliumServicePeer,
+    CiliumServices, CiliumSpec, CiliumSubject, Direction, LabelSelector, ObjectMeta, Operator,
+    PluginSpec, Truth,
 };
 use crate::source::Span;
-use ipnet::IpNet;
 
 /// The two stages: what denies, then what allows.
 pub(super) fn lower<'c>(
@@ -110,7 +110,8 @@ impl<'c> Lowering<'c> {
                 }
                 let mut rules = [Vec::new(), Vec::new()];
                 for rule in spec.rules_of(direction) {
-                    let is_opaque = meta.holes.first_in(rule.span).is_some();
+                    let is_opaque = meta.holes.first_in(rule.span).is_some()
+                        || are_services_in_doubt(self.cluster, rule);
                     let lowered = self.rule(spec, rule, home, is_opaque);
                     rules[usize::from(rule.section.is_deny())].push(lowered);
                 }
@@ -202,7 +203,7 @@ impl<'c> Lowering<'c> {
                 }
                 CiliumPeers::CidrSets(sets) => {
                     for set in sets {
-                        let matchers = self.addresses(self.cidr_set(set)?);
+                        let matchers = self.addresses(cilium_groups::cidr_set(self.cluster, set)?);
                         add(set.span, matchers);
                     }
                 }
@@ -383,58 +384,6 @@ impl<'c> Lowering<'c> {
             CiliumEntity::KubeApiserver => one(Entity::KubeApiserver),
             CiliumEntity::None => vec![Matcher::Entities(Vec::new())],
         })
-    }
-
-    /// The addresses of an entry of a CIDR set; `None` is everybody.
-    fn cidr_set(&self, set: &CiliumCidrSet) -> Option<Matcher<'c>> {
-        let except = nets(&set.except);
-        let groups = &self.cluster.plugin_resources().cidr_groups;
-        let groups = groups.iter().filter(|group| group.meta.is_accepted);
-        Some(match &set.addresses {
-            CiliumAddresses::Cidr(cidr) => outside(&[cidr.value], &except),
-            CiliumAddresses::Group(name) => {
-                let mut groups = groups.filter(|group| group.meta.name.value == name.value);
-                match groups.next() {
-                    Some(group) => outside(&nets(&group.cidrs), &except),
-                    None => self.untold_groups(&except),
-                }
-            }
-            // Its cache key is that of the empty selector, which means everybody (C8).
-            CiliumAddresses::Groups(selector) if selector.is_empty() && except.is_empty() => {
-                return None;
-            }
-            CiliumAddresses::Groups(selector) => {
-                let all: Vec<IpNet> = groups
-                    .clone()
-                    .flat_map(|group| nets(&group.cidrs))
-                    .collect();
-                let atoms = address_atoms(all.iter().copied().map(AddressRange::from));
-                let matching = atoms.into_iter().filter(|atom| {
-                    let here = groups.clone().filter(|group| {
-                        let mut nets = group.cidrs.iter();
-                        nets.any(|net| AddressRange::from(net.value).contains(atom.first))
-                    });
-                    let labels: Vec<_> = here.map(|group| &group.meta.labels).collect();
-                    matches_groups(selector, &labels)
-                });
-                let excepted: Vec<AddressRange> =
-                    except.iter().copied().map(AddressRange::from).collect();
-                let ranges = matching.flat_map(|atom| atom.without(&excepted));
-                let ranges = merge_ranges(ranges.collect());
-                match all.is_empty() && ranges.is_empty() {
-                    true => self.untold_groups(&except),
-                    false => Matcher::Outside(ranges),
-                }
-            }
-        })
-    }
-
-    /// The addresses of groups that are not among the inputs: some may be in the cluster.
-    fn untold_groups(&self, except: &[IpNet]) -> Matcher<'c> {
-        match self.cluster.enforcement().holds_everything() {
-            true => outside(&[], &[]),
-            false => untold(except),
-        }
     }
 
     /// The pods of the Services that an entry names.

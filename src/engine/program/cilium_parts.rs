@@ -1,13 +1,16 @@
-//! The parts of Cilium's rules that stand by themselves: blocks of addresses, groups of them,
-//! Services, ports.
+//! The parts of Cilium's rules that stand by themselves: blocks of addresses, Services, ports.
 //!
 //! Refuses to know where in a rule they stand.
 
 use super::identity::{Identities, NAMESPACE_KEY, NAMESPACE_LABELS, Source};
 use super::{Matcher, PortEntry, PortRef, Ports};
+use crate::cluster::Cluster;
 use crate::engine::addresses::{AddressRange, merge_ranges};
 use crate::engine::ports::PortSet;
-use crate::k8s::{CiliumPortReference, CiliumRule, LabelSelector, Operator};
+use crate::k8s::{
+    CiliumPeers, CiliumPortReference, CiliumRule, CiliumServices, LabelSelector, ObjectMeta,
+    Operator, Truth, is_opaque,
+};
 use ipnet::IpNet;
 
 /// Addresses outside, of some blocks without others.
@@ -41,29 +44,6 @@ pub(super) fn namespaces(selector: &LabelSelector) -> Identities {
         identities.require(NAMESPACE_KEY, Operator::Exists, &[]);
     }
     identities
-}
-
-/// Whether the labels of all groups that hold an address meet a selector together.
-pub(super) fn matches_groups(selector: &LabelSelector, groups: &[&crate::k8s::Labels]) -> bool {
-    let values = |key: &str| {
-        let key = key.split_once(':').map_or(key, |(_, key)| key).to_owned();
-        groups
-            .iter()
-            .filter_map(move |labels| labels.get(&key).map(str::to_owned))
-    };
-    let labels = selector.match_labels.iter();
-    let mut labels = labels.map(|label| values(&label.key).any(|value| value == label.value.value));
-    let expressions = selector.match_expressions.iter();
-    let mut expressions = expressions.map(|entry| {
-        let is_listed = |value: String| entry.values.iter().any(|listed| listed.value == value);
-        match entry.operator.value {
-            Operator::In => values(&entry.key).any(is_listed),
-            Operator::NotIn => !values(&entry.key).any(is_listed),
-            Operator::Exists => values(&entry.key).next().is_some(),
-            Operator::DoesNotExist => values(&entry.key).next().is_none(),
-        }
-    });
-    labels.all(|holds| holds) && expressions.all(|holds| holds)
 }
 
 /// A selector of Services, whose labels all come from Kubernetes.
@@ -101,4 +81,35 @@ pub(super) fn ports(rule: &CiliumRule) -> Option<Vec<PortEntry<'_>>> {
         }
     }
     Some(entries)
+}
+
+/// Whether a Service that a rule may mean is known only once another tool has filled in its name
+/// or its labels.
+pub(super) fn are_services_in_doubt(cluster: &Cluster, rule: &CiliumRule) -> bool {
+    let metas = || {
+        cluster
+            .services()
+            .iter()
+            .map(|service| &service.object.meta)
+    };
+    let entries = rule
+        .peer_fields
+        .iter()
+        .flat_map(|field| match &field.peers {
+            CiliumPeers::Services(entries) => entries.as_slice(),
+            _ => &[],
+        });
+    let mut entries = entries.map(|entry| &entry.services);
+    entries.any(|services| match services {
+        CiliumServices::Named(name) => {
+            let may_be_it =
+                |meta: &ObjectMeta| is_opaque(&meta.name) || is_opaque(meta.namespace_name());
+            metas().all(|meta| meta.name.value != name.value) && metas().any(may_be_it)
+        }
+        CiliumServices::Selected(selector) => metas().any(|meta| {
+            is_opaque(meta.namespace_name())
+                || without_sources(selector).matches_opaque(&meta.labels) == Truth::Unknown
+        }),
+        CiliumServices::None => false,
+    })
 }

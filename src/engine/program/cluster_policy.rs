@@ -145,8 +145,12 @@ pub(super) fn addresses(selector: &LabelSelector, nodes: &[Arc<Node>]) -> Vec<st
 
 /// Whether another tool fills in what decides which nodes a selector matches.
 pub(super) fn are_in_doubt(selector: &LabelSelector, nodes: &[Arc<Node>]) -> bool {
-    let mut addressed = nodes.iter().filter(|node| !node.addresses.is_empty());
-    addressed.any(|node| selector.matches_opaque(&node.meta.labels) == Truth::Unknown)
+    let mut nodes = nodes.iter();
+    nodes.any(|node| match selector.matches_opaque(&node.meta.labels) {
+        Truth::False => false,
+        Truth::Unknown => !node.addresses.is_empty() || !node.meta.holes.is_empty(),
+        Truth::True => !node.meta.holes.is_empty(),
+    })
 }
 
 /// Pods on the network of their node are never among them, whatever the plugin does for

@@ -39,6 +39,7 @@ mod calico_end;
 mod calico_owners;
 pub(super) mod cilium;
 mod cilium_parts;
+mod cilium_groups;
 pub(super) mod cilium_network_policy;
 mod cilium_tiers;
 pub mod cilium_selector;

@@ -134,13 +134,25 @@ impl CalicoSelector {
 
     /// Whether it holds for labels, which `look` looks up.
     pub fn truth<'l>(&self, look: &impl Fn(&str) -> Looked<'l>) -> Truth {
+        self.truth_where(Truth::True, Truth::True, look)
+    }
+
+    /// The same where `all()` and `global()` hold as it is said here.
+    pub fn truth_where<'l>(
+        &self,
+        all: Truth,
+        global: Truth,
+        look: &impl Fn(&str) -> Looked<'l>,
+    ) -> Truth {
+        let truth = |part: &Self| part.truth_where(all, global, look);
         let ask = |key: &str, holds: &dyn Fn(Option<&str>) -> bool| match look(key) {
             Looked::Absent => holds(None).into(),
             Looked::Value(found) => holds(Some(found)).into(),
             Looked::SomeValue | Looked::Unknown => Truth::Unknown,
         };
         match self {
-            Self::All | Self::Global => Truth::True,
+            Self::All => all,
+            Self::Global => global,
             Self::Has(key) => match look(key) {
                 Looked::Absent => Truth::False,
                 Looked::Value(_) | Looked::SomeValue => Truth::True,
@@ -163,15 +175,9 @@ impl CalicoSelector {
             Self::NotIn { key, values } => ask(key, &|found| {
                 !found.is_some_and(|found| holds(values, found))
             }),
-            Self::Not(inner) => !inner.truth(look),
-            Self::And(parts) => {
-                let parts = parts.iter().map(|part| part.truth(look));
-                parts.min().unwrap_or(Truth::True)
-            }
-            Self::Or(parts) => {
-                let parts = parts.iter().map(|part| part.truth(look));
-                parts.max().unwrap_or(Truth::False)
-            }
+            Self::Not(inner) => !truth(inner),
+            Self::And(parts) => parts.iter().map(truth).min().unwrap_or(Truth::True),
+            Self::Or(parts) => parts.iter().map(truth).max().unwrap_or(Truth::False),
         }
     }
 

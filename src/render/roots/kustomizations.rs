@@ -19,9 +19,10 @@ impl Finder<'_, '_> {
         tops: &[&str],
         decoder: &Decoder<'_, '_>,
     ) -> Vec<Built> {
+        let Self { library: all, .. } = self;
         let mut built: Vec<(usize, Built)> = Vec::with_capacity(tops.len());
         for group in self.groups(tops) {
-            let library = self.library.unread();
+            let library = all.unread();
             let kustomize = self.kustomize.beside(&library);
             let mut decoder = decoder.fresh();
             for top in group {

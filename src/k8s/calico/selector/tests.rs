@@ -189,7 +189,7 @@ fn what_is_not_known_of_labels_is_unknown_where_it_decides() {
         ("all() && filled in {'a'}", Truth::Unknown),
         ("absent != 'a'", Truth::True),
     ] {
-        let selector = CalicoSelector::parse(text).unwrap();
+        let selector = CalicoSelector::parse(text).expect("a selector");
         assert_eq!(selector.truth(&look), expected, "{text}");
     }
 }
