@@ -3,7 +3,7 @@
 //! Refuses to know where they were written.
 
 use super::label_filter::LabelFilter;
-use crate::k8s::{AgentOption, CiliumFault, CiliumPolicy};
+use crate::k8s::{AgentOption, CiliumFault, PluginPolicy, PluginSpec};
 
 /// What the agent was started with; the default is the agent's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -248,10 +248,24 @@ impl CiliumOptions {
         }
     }
 
-    /// What the agent rejects a whole policy for, in the order of its text.
-    pub fn faults<'p>(&self, policy: &'p CiliumPolicy) -> impl Iterator<Item = &'p CiliumFault> {
+    /// What the agent rejects a whole policy of Cilium's for, in the order of its text. Nothing
+    /// where another tool has yet to complete the policy: what it is rejected for may be gone.
+    pub fn faults<'p>(&self, policy: &'p PluginPolicy) -> impl Iterator<Item = &'p CiliumFault> {
+        let is_whole = policy.meta.holes.is_empty();
+        self.faults_as_written(policy).filter(move |_| is_whole)
+    }
+
+    /// The same of the policy as it is written now.
+    pub(crate) fn faults_as_written<'p>(
+        &self,
+        policy: &'p PluginPolicy,
+    ) -> impl Iterator<Item = &'p CiliumFault> {
         let knows_node_labels = self.knows_node_labels.is_on();
-        let faults = policy.faults.iter();
+        let faults: &[CiliumFault] = match &policy.spec {
+            PluginSpec::Cilium(policy) => &policy.faults,
+            _ => &[],
+        };
+        let faults = faults.iter();
         faults.filter(move |fault| !(knows_node_labels && fault.needs_node_labels))
     }
 

@@ -44,7 +44,7 @@ pub struct CalicoInForce<'c> {
 pub fn cilium_policies(cluster: &Cluster) -> impl Iterator<Item = CiliumInForce<'_>> {
     let options = cluster.enforcement().cilium();
     in_force(cluster, Cni::Cilium).filter_map(move |(id, object)| match &object.spec {
-        PluginSpec::Cilium(policy) if options.faults(policy).next().is_none() => {
+        PluginSpec::Cilium(policy) if options.faults_as_written(object).next().is_none() => {
             Some(CiliumInForce { id, object, policy })
         }
         _ => None,

@@ -7,8 +7,7 @@
 
 use crate::cluster::{Cluster, NamespaceId};
 use crate::k8s::{
-    Documents, Outcome, PluginPolicy, PluginSpec, PolicyEffect, effect_of_policies,
-    is_opaque as is_hole,
+    Documents, Outcome, PluginPolicy, PolicyEffect, effect_of_policies, is_opaque as is_hole,
 };
 use std::collections::{BTreeSet, HashSet};
 
@@ -99,8 +98,8 @@ impl Unjudged {
                 continue;
             }
             // Nobody knows what becomes of one that is rejected when it is put right.
-            let is_rejected = !policy.meta.is_accepted
-                || matches!(&policy.spec, PluginSpec::Cilium(spec) if options.faults(spec).next().is_some());
+            let is_rejected =
+                !policy.meta.is_accepted || options.faults_as_written(policy).next().is_some();
             match is_rejected || foreign.contains(&pointer) {
                 true => self.unknown.add(policy.namespace()),
                 false => self.of_plugin.add(policy.namespace()),

@@ -1,7 +1,6 @@
 //! Policies of Cilium's that its agent rejects after the API server has taken them.
 
 use crate::diagnostic::Severity;
-use crate::k8s::PluginSpec;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 
 declare_rule! {
@@ -66,14 +65,11 @@ impl Rule for CiliumInertPolicy {
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
         for policy in cx.cluster.plugin_policies() {
-            let PluginSpec::Cilium(spec) = &policy.spec else {
-                continue;
-            };
             // What the API server rejects has a finding of its own.
             if !policy.meta.is_accepted {
                 continue;
             }
-            for fault in cx.cluster.enforcement().cilium().faults(spec) {
+            for fault in cx.cluster.enforcement().cilium().faults(policy) {
                 let message = format!("`{}` is not enforced at all", policy.meta.name);
                 let finding = cx
                     .finding(fault.span, message)

@@ -240,8 +240,8 @@ fn inert(cluster: &Cluster) -> BTreeMap<Span, InertPolicy> {
                 let (kind, cni) = (policy.kind.name, cni.name());
                 Some(InertReason::KindNotRead { kind, cni })
             }
-            (PluginSpec::Cilium(spec), _) if cni == Cni::Cilium => {
-                let fault = cluster.enforcement().cilium().faults(spec).next();
+            (PluginSpec::Cilium(_), _) if cni == Cni::Cilium => {
+                let fault = cluster.enforcement().cilium().faults(policy).next();
                 fault.map(|fault| InertReason::RejectedByAgent(fault.reason.clone()))
             }
             _ => None,

@@ -327,3 +327,45 @@ fn objects_that_policies_name_may_be_those_that_another_tool_completes() {
         ],
     );
 }
+
+#[test]
+fn what_is_rejected_as_it_is_written_may_be_taken_once_it_is_complete() {
+    let all = "TCP all, UDP all, SCTP all";
+    let answer = |about, manifests| Answer {
+        about,
+        manifests,
+        ends: ["b", "a"],
+        allowed: "",
+        unknown: all,
+    };
+    assert_answers(
+        TWO_PODS,
+        &[
+            answer(
+                "DNS rules of Cilium need a port, which is filled in",
+                "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {endpointSelector: {matchLabels: {app: b}}, egress: [{toPorts: [{ports: [{port: '${PORT}', protocol: ANY}], rules: {dns: [{matchPattern: '*'}]}}]}]}}",
+            ),
+            answer(
+                "networks of Calico of two families, in a policy that is not complete",
+                "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {selector: app == 'a', ingress: [{action: Allow, source: {nets: [10.0.0.0/24, 'fd00::/64', '${NET}']}}]}}",
+            ),
+            answer(
+                "a NetworkPolicy that the API server rejects, under Cilium",
+                "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: q, namespace: two}, spec: {endpointSelector: {}, ingress: [{}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {podSelector: {}, ingress: [{ports: [{port: 70000}]}]}}",
+            ),
+            Answer {
+                about: "a policy that is complete and that the agent rejects enforces nothing",
+                manifests: "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {endpointSelector: {matchLabels: {app: b}}, egress: [{toPorts: [{ports: [], rules: {dns: [{matchPattern: '*'}]}}]}]}}",
+                ends: ["b", "a"],
+                allowed: all,
+                unknown: "",
+            },
+        ],
+    );
+}

@@ -65,7 +65,7 @@ pub(super) fn lower<'c>(
     for id in plugin {
         let policy = cluster.plugin_policy(*id);
         if let PluginSpec::Calico(spec) = &policy.spec
-            && policy.meta.is_accepted
+            && (policy.meta.is_accepted || !policy.meta.holes.is_empty())
             && spec.host_endpoints_only.is_none()
         {
             let lowering = Lowering {
@@ -74,7 +74,7 @@ pub(super) fn lower<'c>(
                 policy,
                 spec,
             };
-            if lowering.are_outsides_known(cluster) {
+            if policy.meta.is_accepted && lowering.are_outsides_known(cluster) {
                 lowering.add_to(tier_of(&mut tiers, spec.tier_name()));
             } else {
                 unread.push(lowering);

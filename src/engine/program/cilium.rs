@@ -20,7 +20,7 @@ use crate::engine::HashMap;
 use crate::engine::addresses::AddressRange;
 use crate::k8s::{
     Action, CiliumEntity, CiliumMeaning, CiliumPeers, CiliumPolicy, CiliumRule, CiliumServicePeer,
-    CiliumServices, CiliumSpec, CiliumSubject, Direction, LabelSelector, ObjectMeta, Operator,
+    CiliumServices, CiliumSpec, CiliumSubject, Direction, LabelSelector, Operator, PluginPolicy,
     PluginSpec, Truth,
 };
 use crate::source::Span;
@@ -46,19 +46,19 @@ pub(super) fn lower<'c>(
         false => &[],
     };
     for id in network {
-        let policy = cluster.policy(*id);
-        if policy.object.meta.is_accepted {
-            lowering.network_policy(*id, &policy.object);
-        }
+        lowering.network_policy(*id, &cluster.policy(*id).object);
     }
     for id in plugin {
         let policy = cluster.plugin_policy(*id);
         if let PluginSpec::Cilium(spec) = &policy.spec
-            && policy.meta.is_accepted
-            && options.faults(spec).next().is_none()
+            && (policy.meta.is_accepted || !policy.meta.holes.is_empty())
+            && options.faults(policy).next().is_none()
             && options.reads_kind(policy.namespace())
         {
-            lowering.policy(*id, policy.namespace(), &policy.meta, spec);
+            // Once it is completed, it may be rejected no more.
+            let is_rejected =
+                !policy.meta.is_accepted || options.faults_as_written(policy).next().is_some();
+            lowering.policy(*id, policy, spec, is_rejected);
         }
     }
     if options.isolates_all() {
@@ -79,12 +79,13 @@ impl<'c> Lowering<'c> {
     fn policy(
         &mut self,
         id: PluginPolicyId,
-        namespace: Option<&str>,
-        meta: &ObjectMeta,
+        object: &PluginPolicy,
         policy: &'c CiliumPolicy,
+        is_rejected: bool,
     ) {
+        let (namespace, meta) = (object.namespace(), &object.meta);
         let rules = policy.specs.iter().flat_map(|spec| &spec.rules);
-        let is_known = meta.holes.are_all_in(rules.map(|rule| rule.span));
+        let is_known = !is_rejected && meta.holes.are_all_in(rules.map(|rule| rule.span));
         for spec in &policy.specs {
             // Node selectors are for the host firewall (C12).
             let CiliumSubject::Endpoints(selector) = &spec.subject else {

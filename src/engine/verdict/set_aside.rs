@@ -88,7 +88,7 @@ fn of_cilium<'c>(
         let subjects = subjects(spec, policy.namespace(), direction, filter);
         let may_select =
             |condition: &Condition<'_>| condition.truth(candidate(pod)) != Truth::False;
-        let reason = match options.faults(spec).next() {
+        let reason = match options.faults(policy).next() {
             // Of a policy that cannot be read whole nobody knows whom it is about.
             _ if !policy.meta.is_accepted => spec
                 .specs
