@@ -4,7 +4,7 @@
 //! own. After argo-cd (`applicationset/generators`); what cannot be told is said.
 
 use super::argo::{IN_CLUSTER, OWN_SERVER};
-use super::flux;
+use super::artifact;
 use super::kustomize::values_of_text;
 use super::library::{Library, parent};
 use super::template::{Parameters, filled, parameters_of, render};
@@ -417,7 +417,7 @@ fn repository_root<'p>(
             .join("/")
     };
     let found = patterns.map(fixed).find_map(|fixed| {
-        let directory = flux::resolve(library, file, &fixed)?;
+        let directory = artifact::resolve(library, file, &fixed)?;
         let root = directory.strip_suffix(fixed.as_str())?;
         Some(root.trim_end_matches('/').to_owned())
     });

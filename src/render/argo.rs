@@ -3,11 +3,13 @@
 //! Refuses to know clusters beyond the name of a destination. After argo-cd
 //! (`util/app/discovery`, `util/kustomize`, `controller/state.go`).
 
+use super::artifact;
 use super::chart::{Chart, is_chart, written};
-use super::flux::{self, append, generated, set_label};
+use super::flux::{append, generated, holds_objects, set_label};
 use super::kustomize::{Fault, Kustomization, Kustomize};
 use super::library::{Library, join};
 use super::resource::Resource;
+use super::source_ignore::SourceIgnore;
 use super::value::Value;
 use crate::k8s::PartEffect;
 use crate::source::Span;
@@ -142,7 +144,7 @@ fn add_source<'t>(
         // A source of values for the others.
         return;
     }
-    let Some(directory) = flux::resolve(library, file, &path) else {
+    let Some(directory) = artifact::resolve(library, file, &path) else {
         let message = format!("`{path}` is not in this repository");
         return applied.faults.push(adds(span, message));
     };
@@ -204,7 +206,7 @@ fn local_chart<'t>(
         let full = match path.strip_prefix('$').and_then(|it| it.split_once('/')) {
             Some((_, rest)) => {
                 let (folder, name) = rest.rsplit_once('/').unwrap_or(("", rest));
-                flux::resolve(library, file, folder).map(|folder| join(&folder, name))
+                artifact::resolve(library, file, folder).map(|folder| join(&folder, name))
             }
             None => Some(join(directory, path)),
         };
@@ -282,7 +284,7 @@ fn add_directory<'t>(
         format!("{directory}/")
     };
     let span = source.span();
-    let mut kustomization = generated(library, "\u{0}", span);
+    let mut kustomization = generated(library, "\u{0}", &SourceIgnore::default(), span);
     kustomization.directory = directory.to_owned();
     kustomization.is_of_kustomize = false;
     let mut files = Vec::new();
@@ -302,7 +304,7 @@ fn add_directory<'t>(
             && !is_out
             && !is_below
             && !is_skipped
-            && flux::holds_objects(library, path)
+            && holds_objects(library, path)
         {
             files.push(Value::text_at(relative.to_owned(), span));
         }

@@ -5,6 +5,7 @@
 //! fluxcd/pkg (`kustomize/kustomize_generator.go`).
 
 use super::Chart;
+use super::artifact::{self, OwnSources};
 use super::kustomize::{Fault, Kustomization, Kustomize};
 use super::library::{KUSTOMIZATION_NAMES, Library, join, parent};
 use super::release;
@@ -76,15 +77,27 @@ pub(crate) fn apply<'t>(
         }
         let path = object.text_of(&["spec", "path"]);
         let Some(directory) = own.directory_of(library, &object, &file) else {
-            let shown = if path.is_empty() { "./" } else { &path };
-            let message =
-                format!("`{shown}` of the Kustomization `{name}` is not in this repository");
-            let fault = Fault::opaque(span, message, PartEffect::Adds);
-            let namespace = object.text_of(&["spec", "targetNamespace"]);
-            applied.faults.push(fault.within(&namespace));
+            applied.faults.push(elsewhere(&object));
             continue;
         };
-        let Some(kustomization) = edited(library, &directory, &object, &mut applied.faults) else {
+        let written = own.ignore_of(&object, &file);
+        let built = unfinished.iter().flat_map(|it| &it.resources);
+        let ignore = artifact::built_ignore(built, &object).or(written);
+        let left_out = SourceIgnore::of(
+            library,
+            &directory,
+            ignore.map(|it| (artifact::root_of(&directory, &path), it)),
+        );
+        if left_out.leaves_out_all(library, &directory) {
+            let message = format!(
+                "the source of the Kustomization `{name}` leaves out `{path}`, and Flux applies nothing"
+            );
+            let fault = Fault::opaque(span, message, PartEffect::Nothing);
+            applied.faults.push(fault);
+            continue;
+        }
+        let of = (directory.as_str(), &left_out);
+        let Some(kustomization) = edited(library, of, &object, &mut applied.faults) else {
             continue;
         };
         let build = kustomize.build_as(&kustomization);
@@ -115,6 +128,18 @@ pub(crate) fn apply<'t>(
     let settled = finish(unfinished, &mut applied);
     releases(library, kustomize, settled, &mut applied);
     applied
+}
+
+/// That a Kustomization applies what is not in this repository.
+pub(crate) fn elsewhere(object: &Value<'_>) -> Fault {
+    let path = object.find(&["spec", "path"]);
+    let span = path.as_ref().map_or(object.span(), Value::span);
+    let path = path.as_ref().and_then(Value::text).unwrap_or_default();
+    let shown = if path.is_empty() { "./" } else { path };
+    let name = object.text_of(&["metadata", "name"]);
+    let message = format!("`{shown}` of the Kustomization `{name}` is not in this repository");
+    let fault = Fault::opaque(span, message, PartEffect::Adds);
+    fault.within(&object.text_of(&["spec", "targetNamespace"]))
 }
 
 /// Replaces variables, sets labels, and puts all together.
@@ -281,111 +306,11 @@ fn variables(
     has_some.then_some(variables)
 }
 
-/// Which sources of Kustomizations are this repository, as far as their paths tell.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct OwnSources {
-    names: BTreeSet<String>,
-    /// By directory: how many paths of Kustomizations are there if it is a repository's root.
-    roots: BTreeMap<String, usize>,
-}
-
-impl OwnSources {
-    /// Those of which a path below the root is here.
-    pub(crate) fn of(library: &Library<'_>, objects: &[(Value<'_>, String)]) -> Self {
-        let with_path = || {
-            let kustomizations = objects.iter().filter(|(it, _)| is_kustomization(it));
-            kustomizations.filter_map(|(object, file)| {
-                let path = object.text_of(&["spec", "path"]);
-                let is_told = is_of_git(object) && !is_root(&path);
-                is_told.then_some((object, file, path))
-            })
-        };
-        let mut own = Self::default();
-        for (_, file, path) in with_path() {
-            for root in roots(library, file, &path) {
-                *own.roots.entry(root.to_owned()).or_default() += 1;
-            }
-        }
-        for (object, file, path) in with_path() {
-            if own.resolve(library, file, &path).is_some() {
-                own.names.insert(source_name(object));
-            }
-        }
-        own
-    }
-
-    /// The directory that a path of Flux names: below the directory around the file that most
-    /// paths speak of as the root. A path that is only there by another one is of another
-    /// repository, which has a directory of that name.
-    fn resolve(&self, library: &Library<'_>, file: &str, path: &str) -> Option<String> {
-        let around = || std::iter::successors(Some(parent(file)), |it| outer(it));
-        let votes = |root: &str| self.roots.get(root).copied().unwrap_or_default();
-        let most = around().map(votes).max().unwrap_or_default();
-        let mut found = roots(library, file, path).filter(|root| votes(root) == most);
-        // The outermost one is most likely the root of the repository.
-        let root = found.by_ref().last()?;
-        Some(join(root, path.trim_start_matches('/')))
-    }
-
-    /// The directory that a Kustomization applies; `None` if it is not in this repository.
-    pub(crate) fn directory_of(
-        &self,
-        library: &Library<'_>,
-        object: &Value<'_>,
-        file: &str,
-    ) -> Option<String> {
-        let path = object.text_of(&["spec", "path"]);
-        // The root of an artifact, a bucket or another repository is not that of this one.
-        let may_be_root = is_of_git(object)
-            && (self.names.is_empty() || self.names.contains(&source_name(object)));
-        let found = match is_root(&path) {
-            true => resolve(library, file, &path),
-            false => self.resolve(library, file, &path),
-        };
-        found.filter(|_| may_be_root || !is_root(&path))
-    }
-}
-
-fn is_of_git(object: &Value<'_>) -> bool {
-    let source = object.text_of(&["spec", "sourceRef", "kind"]);
-    source.is_empty() || source == "GitRepository"
-}
-
-fn source_name(object: &Value<'_>) -> String {
-    object.text_of(&["spec", "sourceRef", "name"])
-}
-
-/// Whether a path is that of a repository's root.
-fn is_root(path: &str) -> bool {
-    join("", path.trim_start_matches('/')).is_empty()
-}
-
-/// The directory that a path of Flux or Argo CD names. It is relative to the root of a
-/// repository, of which only the part is known that was read: the outermost directory around
-/// the file that has it.
-pub(crate) fn resolve(library: &Library<'_>, file: &str, path: &str) -> Option<String> {
-    let root = roots(library, file, path).last()?;
-    Some(join(root, path.trim_start_matches('/')))
-}
-
-/// The directories around a file that have a directory of this path, from the inside out.
-fn roots<'f>(library: &Library<'_>, file: &'f str, path: &str) -> impl Iterator<Item = &'f str> {
-    let path = path.trim_start_matches('/').to_owned();
-    let is_below = !join("", &path).starts_with("..");
-    let around = std::iter::successors(Some(parent(file)), |it| outer(it));
-    around.filter(move |root| is_below && library.is_directory(&join(root, &path)))
-}
-
-/// The directory around a directory.
-fn outer(directory: &str) -> Option<&str> {
-    (!directory.is_empty() && directory != "/").then(|| parent(directory))
-}
-
 /// The kustomization of a directory, which Flux writes where there is none, with what the
 /// Kustomization adds to it.
 fn edited<'t>(
     library: &'t Library<'_>,
-    directory: &str,
+    (directory, left_out): (&str, &SourceIgnore),
     object: &Value<'t>,
     faults: &mut Vec<Fault>,
 ) -> Option<Kustomization<'t>> {
@@ -396,7 +321,7 @@ fn edited<'t>(
             faults.push(fault);
             return None;
         }
-        None => generated(library, directory, span),
+        None => generated(library, directory, left_out, span),
     };
     let spec = object.get("spec")?;
     let root = &mut kustomization.root;
@@ -440,6 +365,7 @@ pub(crate) fn append<'t>(root: &mut Value<'t>, field: &'static str, added: Vec<V
 pub(crate) fn generated<'t>(
     library: &Library<'_>,
     directory: &str,
+    left_out: &SourceIgnore,
     span: Span,
 ) -> Kustomization<'t> {
     let mut resources: Vec<String> = Vec::new();
@@ -448,7 +374,6 @@ pub(crate) fn generated<'t>(
     } else {
         format!("{directory}/")
     };
-    let left_out = SourceIgnore::of(library, directory);
     for path in library.below(directory) {
         if left_out.leaves_out(path) {
             continue;

@@ -5,6 +5,7 @@
 
 mod application_set;
 mod argo;
+mod artifact;
 mod built;
 mod chart;
 mod flux;

@@ -3,11 +3,13 @@
 //!
 //! Refuses to know what Helm makes of them.
 
+use super::artifact;
 use super::chart::{Chart, is_chart, written};
 use super::flux;
 use super::kustomize::{Kustomization, values_of_text};
 use super::library::{Library, join};
 use super::resource::Resource;
+use super::source_ignore::SourceIgnore;
 use super::value::Value;
 use std::collections::BTreeMap;
 
@@ -134,7 +136,8 @@ pub(crate) fn post_renderers<'t>(
     let renderers = renderers.iter().flat_map(Value::items);
     let kustomizations = renderers.filter_map(|renderer| {
         let asked = renderer.get("kustomize").filter(|it| !it.is_empty())?;
-        let mut kustomization = flux::generated(library, "\u{0}", asked.span());
+        let mut kustomization =
+            flux::generated(library, "\u{0}", &SourceIgnore::default(), asked.span());
         kustomization.root = asked;
         Some(kustomization)
     });
@@ -168,7 +171,7 @@ pub(crate) fn chart<'t>(
     }
     let file = library.sources().get(release.span().source).name();
     let file = join("", file);
-    let directory = flux::resolve(library, &file, &template.text_of(&["chart"]))?;
+    let directory = artifact::resolve(library, &file, &template.text_of(&["chart"]))?;
     if !is_chart(library, &directory) {
         return None;
     }
@@ -176,7 +179,7 @@ pub(crate) fn chart<'t>(
     let mut files = Vec::new();
     for path in listed.iter().flat_map(Value::items) {
         let (folder, name) = path.text()?.rsplit_once('/').unwrap_or(("", path.text()?));
-        let path = join(&flux::resolve(library, &file, folder)?, name);
+        let path = join(&artifact::resolve(library, &file, folder)?, name);
         library.source(&path)?;
         files.push(path);
     }

@@ -10,9 +10,10 @@ mod kustomizations;
 mod unreferenced;
 
 use super::argo;
+use super::artifact::OwnSources;
 use super::built::Decoder;
 use super::chart::{Chart, is_of_chart};
-use super::flux::{self, OwnSources};
+use super::flux;
 use super::kustomize::{Fault, Kustomization, Kustomize, Weight, is_remote};
 use super::library::{KUSTOMIZATION_NAMES, Library, is_within, join, parent};
 use super::resource::{Resource, Step};
@@ -275,7 +276,16 @@ impl<'t, 's> Finder<'t, 's> {
         let mut patches: Vec<(Span, bool)> = Vec::new();
         let mut applied_directories: BTreeSet<String> = BTreeSet::new();
         let mut entry_files: BTreeMap<String, String> = BTreeMap::new();
-        for (name, entries) in self.flux_entries() {
+        let found = self.flux_entries();
+        for (object, file) in found.elsewhere {
+            let name = format!("Kustomization/{}", object.text_of(&["metadata", "name"]));
+            roots.push(Root {
+                origin: Some(object.span().before()),
+                opaque: flux::elsewhere(&object).parts(),
+                ..Root::new(RootKind::Flux, name, parent(&file).to_owned())
+            });
+        }
+        for (name, entries) in found.clusters {
             let applied = flux::apply(self.library, &self.kustomize, &self.own, &entries);
             applied_directories.extend(applied.directories.iter().cloned());
             let files = entries.iter().map(|(_, file)| file.clone());
@@ -298,7 +308,7 @@ impl<'t, 's> Finder<'t, 's> {
             Self::fill(&mut root, &applied.resources, &applied.faults, &mut decoder);
             roots.push(root);
         }
-        let has_flux = !roots.is_empty();
+        let has_flux = roots.iter().any(|root| root.cluster.is_some());
         let found = self.applications(&mut applied_directories);
         for (application, file) in found.applications {
             let applied = argo::apply(self.library, &self.kustomize, &application, &file);

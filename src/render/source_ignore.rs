@@ -1,7 +1,7 @@
-//! `.sourceignore`: what Flux leaves out where it generates a kustomization over a directory.
-//! After fluxcd/pkg (`sourceignore/sourceignore.go`).
+//! What Flux leaves out of the artifact of a source: the patterns of `.sourceignore` files and
+//! of `spec.ignore`. After fluxcd/pkg (`sourceignore/sourceignore.go`).
 //!
-//! Refuses to know what is applied, and `spec.ignore` of sources.
+//! Refuses to know what is applied, and which source it is.
 
 use super::library::{Library, is_within, join, parent};
 use ignore::Match;
@@ -10,12 +10,20 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 /// The name of the files.
 const NAME: &str = ".sourceignore";
 
-/// The patterns that hold in a directory, those of the innermost directory first.
+/// The patterns that hold in a directory, each with the directory that it is relative to. The
+/// first one that a path or a directory around it matches decides: that of `spec.ignore`, then
+/// those of the innermost file, the last line first.
+#[derive(Debug, Default)]
 pub(super) struct SourceIgnore(Vec<(String, Gitignore)>);
 
 impl SourceIgnore {
-    /// Those of a directory, of the ones around it and of the ones below.
-    pub(super) fn of(library: &Library<'_>, directory: &str) -> Self {
+    /// Those of a directory, of the ones around it and of the ones below, and those that its
+    /// source has for its root.
+    pub(super) fn of(
+        library: &Library<'_>,
+        directory: &str,
+        of_source: Option<(&str, String)>,
+    ) -> Self {
         let below = library.below(directory);
         let below = below.filter(|path| path.rsplit('/').next() == Some(NAME));
         let mut paths: Vec<String> = files_of(directory)
@@ -23,21 +31,32 @@ impl SourceIgnore {
             .collect();
         paths.sort_by_key(|path| std::cmp::Reverse(path.len()));
         paths.dedup();
-        let files = paths.into_iter().filter_map(|path| {
-            let patterns = patterns(library.text(&path)?)?;
-            Some((parent(&path).to_owned(), patterns))
-        });
-        Self(files.collect())
+        let mut all = Vec::new();
+        if let Some((root, text)) = of_source {
+            add(root, &text, &mut all);
+        }
+        for path in paths {
+            if let Some(text) = library.text(&path) {
+                add(parent(&path), text, &mut all);
+            }
+        }
+        Self(all)
     }
 
     /// Whether a file is left out.
     pub(super) fn leaves_out(&self, path: &str) -> bool {
         let here = self.0.iter().filter(|(home, _)| is_within(path, home));
-        let mut said = here.map(|(home, patterns)| {
+        let mut said = here.map(|(home, pattern)| {
             let relative = path[home.len()..].trim_start_matches('/');
-            patterns.matched_path_or_any_parents(relative, false)
+            pattern.matched_path_or_any_parents(relative, false)
         });
         matches!(said.find(|said| !said.is_none()), Some(Match::Ignore(_)))
+    }
+
+    /// Whether a directory has files, and all are left out.
+    pub(super) fn leaves_out_all(&self, library: &Library<'_>, directory: &str) -> bool {
+        let mut files = library.below(directory).peekable();
+        !self.0.is_empty() && files.peek().is_some() && files.all(|path| self.leaves_out(path))
     }
 }
 
@@ -57,11 +76,16 @@ fn around(directory: &str) -> impl Iterator<Item = String> + use<> {
     })
 }
 
-fn patterns(text: &str) -> Option<Gitignore> {
-    let mut builder = GitignoreBuilder::new("");
-    for line in text.trim_start_matches('\u{feff}').lines() {
+/// Adds the patterns of a text, the last line first. Each stands for itself: other than in git,
+/// one for a file does not outrank a later one for a directory around it.
+fn add(home: &str, text: &str, all: &mut Vec<(String, Gitignore)>) {
+    let lines = text.trim_start_matches('\u{feff}').lines();
+    for line in lines.rev() {
+        let mut builder = GitignoreBuilder::new("");
         // A line that is no pattern is passed over, as in git.
         let _ = builder.add_line(None, line);
+        let built = builder.build().ok();
+        let pattern = built.filter(|pattern| !pattern.is_empty());
+        all.extend(pattern.map(|pattern| (home.to_owned(), pattern)));
     }
-    builder.build().ok().filter(|patterns| !patterns.is_empty())
 }

@@ -222,7 +222,7 @@ fn narrowed_peer(
 pub(crate) fn unreferenced(
     library: &Library<'_>,
     path: &str,
-    kustomization: Option<&str>,
+    has_kustomization: bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let text = library.text(path).unwrap_or_default();
@@ -239,9 +239,9 @@ pub(crate) fn unreferenced(
     let Some(policy) = policy else { return };
     let name = policy.find(&["metadata", "name"]);
     let span = name.as_ref().map_or(policy.span(), Value::span);
-    let reason = match kustomization {
-        Some(_) => "the kustomization of this directory does not list the file",
-        None => "nothing that Flux or Argo CD applies holds the file",
+    let reason = match has_kustomization {
+        true => "the kustomization of this directory does not list the file",
+        false => "nothing that Flux or Argo CD applies holds the file",
     };
     let message = format!("this policy is not deployed, and protects nothing: {reason}");
     let mut finding = Diagnostic::new("unreferenced-manifest", Severity::Info, span, message)

@@ -7,7 +7,7 @@
 use super::kustomize::{Kustomization, is_remote};
 use super::library::{KUSTOMIZATION_NAMES, Library, join, parent};
 use super::value::Value;
-use super::{flux, source_ignore};
+use super::{artifact, source_ignore};
 use crate::source::{SourceId, SourceMap};
 use crate::yaml::tree::Tree;
 use std::collections::BTreeSet;
@@ -61,7 +61,7 @@ fn left_out_by(library: &Library<'_>) -> Vec<String> {
         let documents = library.documents(file).and_then(Result::ok);
         let roots = documents.unwrap_or_default().iter().filter_map(Tree::root);
         let paths = roots.filter_map(|root| root.find(&["spec", "path"])?.as_str());
-        paths.filter_map(|path| flux::resolve(library, file, path))
+        paths.filter_map(|path| artifact::resolve(library, file, path))
     });
     let files = directories.flat_map(|directory| source_ignore::files_of(&directory));
     files

@@ -313,3 +313,97 @@ fn flux_applies_no_files_that_sourceignore_leaves_out() {
     // The inner one is asked first.
     assert_eq!(applied("sourceignore-both", "db\n", "!db\n"), all);
 }
+
+#[test]
+fn flux_applies_no_files_that_their_source_leaves_out() {
+    let source = |ignore: &str| {
+        format!(
+            "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {{name: flux-system, namespace: flux-system}}\nspec: {{url: 'https://git.example.org/x', ignore: \"{ignore}\"}}\n"
+        )
+    };
+    let entry = |name: &str, path: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: {name}, namespace: flux-system}}\nspec: {{path: {path}, sourceRef: {{kind: GitRepository, name: flux-system}}}}\n"
+        )
+    };
+    let run_with = |name: &str, own: &str, files: &[(&str, &str)]| -> (String, String) {
+        let directory = scratch(name);
+        let apps = entry("apps", "./apps");
+        for (path, text) in [
+            ("clusters/prod/source.yaml", own),
+            ("clusters/prod/apps.yaml", &apps),
+            ("apps/pod.yaml", POD),
+            ("apps/db/db.yaml", OTHER),
+        ]
+        .into_iter()
+        .chain(files.iter().copied())
+        {
+            write(&directory, path, text);
+        }
+        let graph = run(&directory, &["graph", "-q"]).stdout;
+        let pods = ["default/Pod/web", "default/Pod/db"].into_iter();
+        let pods: Vec<&str> = pods.filter(|pod| graph.contains(pod)).collect();
+        let roots = run(&directory, &["files", "--roots"]).stdout;
+        (pods.join(" "), roots)
+    };
+    let applied = |name: &str, ignore: &str, files: &[(&str, &str)]| -> String {
+        run_with(name, &source(ignore), files).0
+    };
+    let all = "default/Pod/web default/Pod/db";
+    let web = "default/Pod/web";
+    assert_eq!(applied("ignore-none", "# nothing", &[]), all);
+    assert_eq!(applied("ignore-one", "/apps/db", &[]), web);
+    let most = "/*\\n!/clusters\\n!/apps\\n/apps/db/*.yaml";
+    assert_eq!(applied("ignore-most", most, &[]), web);
+    // The last pattern decides, be it for the directory only.
+    let last = "/apps/db/*.yaml\\n!/apps";
+    assert_eq!(applied("ignore-last", last, &[]), all);
+    // It is asked before the files in the tree.
+    let file = [("apps/.sourceignore", "db\n")];
+    assert_eq!(applied("ignore-over-file", "!/apps/db", &file), all);
+    assert_eq!(applied("ignore-beside-file", "*.md", &file), web);
+
+    // What a patch makes of the source counts for what is applied after it.
+    let gotk = entry("flux-system", "./clusters/prod");
+    let list = "resources: [gotk.yaml, source.yaml, apps.yaml]\npatches:\n- target: {kind: GitRepository}\n  patch: '[{\"op\": \"replace\", \"path\": \"/spec/ignore\", \"value\": \"/apps/db/\"}]'\n";
+    let files = [
+        ("clusters/prod/gotk.yaml", gotk.as_str()),
+        ("clusters/prod/kustomization.yaml", list),
+    ];
+    assert_eq!(applied("ignore-patched", "# nothing", &files), web);
+
+    let (pods, roots) = run_with("ignore-all", &source("/*\\n!/clusters"), &[]);
+    assert_eq!(pods, "");
+    assert!(roots.contains(
+        "the source of the Kustomization `apps` leaves out `./apps`, and Flux applies nothing"
+    ));
+}
+
+#[test]
+fn what_flux_takes_from_elsewhere_is_named_without_any_cluster() {
+    let lone = |name: &str, path: &str, kind: &str| -> (String, String) {
+        let directory = scratch(name);
+        let object = format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: away, namespace: flux-system}}\nspec: {{path: {path}, sourceRef: {{kind: {kind}, name: away}}}}\n"
+        );
+        write(&directory, "flux/away.yaml", &object);
+        write(&directory, "flux/pod.yaml", POD);
+        write(&directory, "k8s/db.yaml", OTHER);
+        let roots = run(&directory, &["files", "--roots"]).stdout;
+        (roots, run(&directory, &["graph", "-q"]).stdout)
+    };
+    for (name, kind) in [
+        ("lone-oci", "OCIRepository"),
+        ("lone-bucket", "Bucket"),
+        ("lone-git", "GitRepository"),
+    ] {
+        let (roots, graph) = lone(name, "./deploy", kind);
+        let wanted = "`./deploy` of the Kustomization `away` is not in this repository";
+        assert!(roots.contains(wanted), "{roots}");
+        // Nothing says that Flux applies what is here.
+        assert!(!roots.contains("not deployed"), "{roots}");
+        assert!(graph.contains("default/Pod/web") && graph.contains("default/Pod/db"));
+    }
+    let (roots, _) = lone("lone-template", "'{{ path }}'", "OCIRepository");
+    assert!(!roots.contains("unknown"), "{roots}");
+}

@@ -138,11 +138,14 @@ impl UnknownApplications {
                 }
             }
             if told.is_empty() {
+                let cluster = unknown.cluster.filter(|it| !argo::is_own_cluster(it));
+                // Who applies it here applies what stands beside it.
+                let is_elsewhere = cluster.is_some();
                 roots.push(Root {
                     origin: Some(unknown.fault.span.before()),
                     opaque: unknown.fault.parts(),
-                    texts: BTreeSet::from([unknown.source]),
-                    cluster: unknown.cluster.filter(|it| !argo::is_own_cluster(it)),
+                    texts: is_elsewhere.then_some(unknown.source).into_iter().collect(),
+                    cluster,
                     ..Root::new(
                         RootKind::ArgoCd,
                         format!("ApplicationSet/{}", unknown.name),

@@ -16,11 +16,22 @@ struct Top<'a, 't> {
     home: &'a str,
     /// Whether it yields itself, as one does that Flux was bootstrapped with.
     is_own: bool,
+    /// Whether what it applies is in this repository.
+    is_here: bool,
+}
+
+/// The Kustomizations of Flux that no other one yields.
+#[derive(Default)]
+pub(super) struct FluxEntries<'t> {
+    /// By the cluster that they are for.
+    pub(super) clusters: BTreeMap<String, Vec<Raw<'t>>>,
+    /// Those of a tree in which nothing is that any of them applies.
+    pub(super) elsewhere: Vec<Raw<'t>>,
 }
 
 impl<'t> Finder<'t, '_> {
-    /// The Kustomizations of Flux that no other one yields, by the cluster that they are for.
-    pub(super) fn flux_entries(&self) -> BTreeMap<String, Vec<Raw<'t>>> {
+    /// The Kustomizations of Flux that no other one yields.
+    pub(super) fn flux_entries(&self) -> FluxEntries<'t> {
         let all: Vec<(&Raw<'t>, Option<String>)> = self
             .raw
             .iter()
@@ -40,18 +51,28 @@ impl<'t> Finder<'t, '_> {
                 })
         };
         // A path that is a template is none.
-        let tops = (0..all.len()).filter(|index| all[*index].1.is_some() && !is_yielded(*index));
+        let is_template =
+            |(object, _): &Raw<'_>| object.text_of(&["spec", "path"]).contains(['{', '$']);
+        let is_one = |index: &usize| all[*index].1.is_some() || !is_template(all[*index].0);
+        let tops = (0..all.len()).filter(|index| is_one(index) && !is_yielded(*index));
         let tops: Vec<Top<'_, 't>> = tops
             .map(|index| {
                 let (raw, directory) = &all[index];
-                let directory = directory.as_deref().unwrap_or_default();
+                let directory = directory.as_deref();
                 Top {
                     raw,
                     home: entry_home(parent(&raw.1)),
-                    is_own: self.reaches(directory, &raw.1),
+                    is_own: directory.is_some_and(|it| self.reaches(it, &raw.1)),
+                    is_here: directory.is_some(),
                 }
             })
             .collect();
+        if tops.iter().all(|top| !top.is_here) {
+            return FluxEntries {
+                elsewhere: tops.into_iter().map(|top| top.raw.clone()).collect(),
+                ..FluxEntries::default()
+            };
+        }
         let beside: BTreeSet<&str> = tops
             .iter()
             .filter(|top| top.is_own)
@@ -76,7 +97,10 @@ impl<'t> Finder<'t, '_> {
                 of_home.push(top.raw.clone());
             }
         }
-        named(entries)
+        FluxEntries {
+            clusters: named(entries),
+            ..FluxEntries::default()
+        }
     }
 
     /// Whether a kustomization was left out on purpose, where Flux applies what lies around it:

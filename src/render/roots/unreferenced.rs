@@ -67,10 +67,9 @@ impl Finder<'_, '_> {
             let name = path.rsplit('/').next().unwrap_or_default();
             // A directory of which a kustomization takes nothing is one of its own.
             let directory = parent(path);
-            let is_claimed =
-                self.kustomizations.contains_key(directory) || claimed.contains(directory);
-            let nearest = is_claimed.then_some(directory);
-            let is_apart = nearest.is_none() && !has_flux_or_argo;
+            let has_kustomization = self.kustomizations.contains_key(directory);
+            let is_claimed = has_kustomization || claimed.contains(directory);
+            let is_apart = !is_claimed && !has_flux_or_argo;
             if taken.contains(&source) || is_apart || raw.contains(path) {
                 continue;
             }
@@ -80,7 +79,8 @@ impl Finder<'_, '_> {
                 || is_of_chart(self.library, path)
                 || may_be_applied(path);
             if !is_for_others {
-                told::unreferenced(self.library, path, nearest, &mut deployment.diagnostics);
+                let found = &mut deployment.diagnostics;
+                told::unreferenced(self.library, path, has_kustomization, found);
             }
         }
         told::group(&mut deployment.diagnostics, self.library.sources());

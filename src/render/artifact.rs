@@ -1,0 +1,207 @@
+//! The sources of Flux: which directories of this repository they stand for, and what they
+//! leave out of it.
+//!
+//! Refuses to know what is applied. After source-controller and fluxcd/pkg
+//! (`sourceignore/sourceignore.go`).
+
+use super::flux::is_kustomization;
+use super::library::{Library, join, parent};
+use super::resource::Resource;
+use super::value::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a text holds that may be a source.
+const SOURCES: &[u8] = b"source.toolkit.fluxcd.io/";
+
+/// A `spec.ignore` that stands in a file.
+#[derive(Clone, Debug)]
+struct Ignore {
+    source: (String, String),
+    file: String,
+    patterns: String,
+}
+
+/// Which sources of Kustomizations are this repository, as far as their paths tell.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OwnSources {
+    names: BTreeSet<String>,
+    /// By directory: how many paths of Kustomizations are there if it is a repository's root.
+    roots: BTreeMap<String, usize>,
+    ignores: Vec<Ignore>,
+}
+
+impl OwnSources {
+    /// Those of which a path below the root is here.
+    pub(crate) fn of(library: &Library<'_>, objects: &[(Value<'_>, String)]) -> Self {
+        let with_path = || {
+            let kustomizations = objects.iter().filter(|(it, _)| is_kustomization(it));
+            kustomizations.filter_map(|(object, file)| {
+                let path = object.text_of(&["spec", "path"]);
+                let is_told = is_of_git(object) && !is_root(&path);
+                is_told.then_some((object, file, path))
+            })
+        };
+        let mut own = Self {
+            ignores: ignores(library),
+            ..Self::default()
+        };
+        for (_, file, path) in with_path() {
+            for root in roots(library, file, &path) {
+                *own.roots.entry(root.to_owned()).or_default() += 1;
+            }
+        }
+        for (object, file, path) in with_path() {
+            if own.resolve(library, file, &path).is_some() {
+                own.names.insert(source_name(object));
+            }
+        }
+        own
+    }
+
+    /// The directory that a path of Flux names: below the directory around the file that most
+    /// paths speak of as the root. A path that is only there by another one is of another
+    /// repository, which has a directory of that name.
+    fn resolve(&self, library: &Library<'_>, file: &str, path: &str) -> Option<String> {
+        let around = || std::iter::successors(Some(parent(file)), |it| outer(it));
+        let votes = |root: &str| self.roots.get(root).copied().unwrap_or_default();
+        let most = around().map(votes).max().unwrap_or_default();
+        let mut found = roots(library, file, path).filter(|root| votes(root) == most);
+        // The outermost one is most likely the root of the repository.
+        let root = found.by_ref().last()?;
+        Some(join(root, path.trim_start_matches('/')))
+    }
+
+    /// The directory that a Kustomization applies; `None` if it is not in this repository.
+    pub(crate) fn directory_of(
+        &self,
+        library: &Library<'_>,
+        object: &Value<'_>,
+        file: &str,
+    ) -> Option<String> {
+        let path = object.text_of(&["spec", "path"]);
+        // The root of an artifact, a bucket or another repository is not that of this one.
+        let may_be_root = is_of_git(object)
+            && (self.names.is_empty() || self.names.contains(&source_name(object)));
+        let found = match is_root(&path) {
+            true => resolve(library, file, &path),
+            false => self.resolve(library, file, &path),
+        };
+        found.filter(|_| may_be_root || !is_root(&path))
+    }
+
+    /// What the source of a Kustomization in a file says to leave out; of several clusters that
+    /// of the nearest file.
+    pub(crate) fn ignore_of(&self, object: &Value<'_>, file: &str) -> Option<String> {
+        let common = |other: &str| {
+            let parts = other.split('/').zip(file.split('/'));
+            parts.take_while(|(one, other)| one == other).count()
+        };
+        let found = self.ignores.iter();
+        let found = found.filter(|it| is_source_of(&it.source, object)).rev();
+        let nearest = found.max_by_key(|it| common(&it.file))?;
+        Some(nearest.patterns.clone())
+    }
+}
+
+/// The patterns of all GitRepositories that stand in files.
+fn ignores(library: &Library<'_>) -> Vec<Ignore> {
+    let names_sources = |path: &&str| {
+        let text = library.text(path).unwrap_or_default().as_bytes();
+        memchr::memmem::find(text, SOURCES).is_some()
+    };
+    let mut found = Vec::new();
+    for path in library.paths().filter(names_sources) {
+        let documents = library.documents(path).and_then(Result::ok);
+        let roots = documents
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|it| it.root());
+        for source in roots.map(Value::Read) {
+            found.extend(patterns_of(&source).map(|patterns| Ignore {
+                source: id_of(&source),
+                file: path.to_owned(),
+                patterns,
+            }));
+        }
+    }
+    found
+}
+
+/// What a GitRepository says to leave out.
+fn patterns_of(object: &Value<'_>) -> Option<String> {
+    let is_source = object.text_of(&["kind"]) == "GitRepository"
+        && object
+            .text_of(&["apiVersion"])
+            .starts_with("source.toolkit.fluxcd.io/");
+    let ignore = object.find(&["spec", "ignore"]).filter(|_| is_source)?;
+    Some(ignore.text()?.to_owned())
+}
+
+fn id_of(object: &Value<'_>) -> (String, String) {
+    let text = |name: &str| object.text_of(&["metadata", name]);
+    (text("namespace"), text("name"))
+}
+
+/// Whether a source is the one that a Kustomization names; either may get its namespace
+/// elsewhere.
+fn is_source_of((namespace, name): &(String, String), object: &Value<'_>) -> bool {
+    let mut wanted = object.text_of(&["spec", "sourceRef", "namespace"]);
+    if wanted.is_empty() {
+        wanted = object.text_of(&["metadata", "namespace"]);
+    }
+    let is_there = namespace.is_empty() || wanted.is_empty() || *namespace == wanted;
+    is_of_git(object) && is_there && *name == source_name(object)
+}
+
+/// What the source of a Kustomization says to leave out, as it comes out of builds.
+pub(crate) fn built_ignore<'r, 't: 'r>(
+    mut resources: impl Iterator<Item = &'r Resource<'t>>,
+    object: &Value<'_>,
+) -> Option<String> {
+    let is_it = |resource: &&Resource<'_>| {
+        resource.id.gvk.kind == "GitRepository" && is_source_of(&id_of(&resource.value), object)
+    };
+    patterns_of(&resources.find(is_it)?.value)
+}
+
+/// The root of an artifact of which `path` is a directory.
+pub(crate) fn root_of<'d>(directory: &'d str, path: &str) -> &'d str {
+    let path = join("", path.trim_start_matches('/'));
+    let root = directory.strip_suffix(path.as_str()).unwrap_or(directory);
+    root.strip_suffix('/').unwrap_or(root)
+}
+
+fn is_of_git(object: &Value<'_>) -> bool {
+    let source = object.text_of(&["spec", "sourceRef", "kind"]);
+    source.is_empty() || source == "GitRepository"
+}
+
+fn source_name(object: &Value<'_>) -> String {
+    object.text_of(&["spec", "sourceRef", "name"])
+}
+
+/// Whether a path is that of a repository's root.
+fn is_root(path: &str) -> bool {
+    join("", path.trim_start_matches('/')).is_empty()
+}
+
+/// The directory that a path of Flux or Argo CD names. It is relative to the root of a
+/// repository, of which only the part is known that was read: the outermost directory around
+/// the file that has it.
+pub(crate) fn resolve(library: &Library<'_>, file: &str, path: &str) -> Option<String> {
+    let root = roots(library, file, path).last()?;
+    Some(join(root, path.trim_start_matches('/')))
+}
+
+/// The directories around a file that have a directory of this path, from the inside out.
+fn roots<'f>(library: &Library<'_>, file: &'f str, path: &str) -> impl Iterator<Item = &'f str> {
+    let path = path.trim_start_matches('/').to_owned();
+    let is_below = !join("", &path).starts_with("..");
+    let around = std::iter::successors(Some(parent(file)), |it| outer(it));
+    around.filter(move |root| is_below && library.is_directory(&join(root, &path)))
+}
+
+/// The directory around a directory.
+fn outer(directory: &str) -> Option<&str> {
+    (!directory.is_empty() && directory != "/").then(|| parent(directory))
+}
