@@ -153,6 +153,7 @@ impl HypotheticalPod {
         if let Some(released) = &self.released {
             view.are_labels_known = released.are_labels_known;
             view.are_ports_known = released.are_ports_known;
+            view.is_host_network_known = released.is_host_network_known;
             let ports = released.ports.iter();
             let ports = ports.map(|port| (port.name.as_str(), port.protocol, port.number));
             view.named_ports = ports.collect();

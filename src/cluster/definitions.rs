@@ -108,7 +108,10 @@ pub(super) fn undecided(object: &Object, other: &Object) -> Object {
                 true => object.meta.span,
                 false => object.labels_span,
             };
-            Arc::make_mut(object).meta.holes.add(hole.before());
+            let undecided = Arc::make_mut(object);
+            undecided.meta.holes.add(hole.before());
+            undecided.is_host_network_known &=
+                other.is_host_network_known && undecided.host_network == other.host_network;
         }
         (Object::Namespace(object), _) => open(&mut Arc::make_mut(object).meta),
         (Object::NetworkPolicy(object), _) => open(&mut Arc::make_mut(object).meta),
@@ -146,6 +149,7 @@ fn are_workloads_alike(a: &Workload, b: &Workload) -> bool {
     };
     are_equal(&a.labels, &b.labels)
         && a.host_network == b.host_network
+        && a.is_host_network_known == b.is_host_network_known
         && a.addresses == b.addresses
         && ports(a) == ports(b)
         && are_taken_alike(&a.meta, &b.meta)

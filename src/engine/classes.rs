@@ -70,8 +70,8 @@ struct Key {
     conditions: Vec<(u32, u8, bool)>,
     /// The namespace of pods on the host network, where a selector may ask for it.
     home: Option<NamespaceId>,
-    /// A workload of whose labels or ports another tool fills in some, so that it is like no
-    /// other.
+    /// A workload of whose labels or ports another tool fills in some, or its network, so that
+    /// it is like no other.
     alone: Option<WorkloadId>,
     /// Whether not everything is known about its labels or those of its namespace.
     is_doubtful: bool,
@@ -137,13 +137,19 @@ impl Classes {
             Some(Cni::Cilium) => Entity::ALL.len() as u32,
             _ => 0,
         };
-        let mut columns = Columns::new(
-            &addresses,
-            first_on_host,
-            atoms.clone(),
-            enforcement,
-            entities,
-        );
+        let is_network_known = |id: &WorkloadId| cluster.workload(*id).object.is_host_network_known;
+        let by_blocks = |class: u32| {
+            let nodes = Truth::from(enforcement.ip_block_matches_nodes());
+            let pods = Truth::from(enforcement.ip_block_matches_pods());
+            if class >= first_on_host {
+                nodes
+            } else if classes.members(ClassId(class)).iter().all(is_network_known) {
+                pods
+            } else {
+                pods.either(nodes)
+            }
+        };
+        let mut columns = Columns::new(&addresses, by_blocks, atoms.clone(), enforcement, entities);
         if describe.cni == Some(Cni::Calico) && program::calico::is_in_use(cluster) {
             let pods = cluster.workloads().iter();
             let addresses = pods.flat_map(|pod| pod.object.addresses.iter().copied());
@@ -337,9 +343,9 @@ impl Describe<'_> {
         let are_labels_open = !pod.are_labels_known || holds_hole(pod.labels);
         let namespace = &pod.namespace;
         key.profile.is_open = !pod.are_ports_known && !self.compiled.names.is_empty();
-        key.alone = are_labels_open.then_some(id);
-        key.is_doubtful =
-            are_labels_open || !namespace.are_labels_known || holds_hole(namespace.labels);
+        let is_open = are_labels_open || !pod.is_host_network_known;
+        key.alone = is_open.then_some(id);
+        key.is_doubtful = is_open || !namespace.are_labels_known || holds_hole(namespace.labels);
     }
 
     /// The conditions that hold for a workload.

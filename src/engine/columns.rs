@@ -8,6 +8,7 @@ use super::addresses::{AddressRange, address_atoms, merge_ranges};
 use super::classes::ClassId;
 use super::runs::Runs;
 use crate::cluster::Enforcement;
+use crate::k8s::Truth;
 use std::net::IpAddr;
 use std::ops::Range;
 
@@ -43,6 +44,8 @@ pub(super) struct Columns {
     /// Pods by the atom of their address: atom, then column; those that blocks never match
     /// are not among them (S15).
     by_atom: Vec<(u32, u32)>,
+    /// The columns of which nobody knows whether blocks match them; nearly always none.
+    in_doubt: Vec<(Place, u32)>,
     /// By family: the columns of unknown addresses that blocks may match.
     unknown: [Runs; 2],
     /// By family: the atoms that a pod of unknown address may have its address in, in order.
@@ -60,10 +63,11 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// `addresses_of` has the atoms of the known addresses of every class, sorted.
+    /// `addresses_of` has the atoms of the known addresses of every class, sorted, and
+    /// `by_blocks` tells of a class whether blocks match its addresses (S15).
     pub(super) fn new(
         addresses_of: &[Vec<u32>],
-        first_on_host: u32,
+        by_blocks: impl Fn(u32) -> Truth,
         atoms: Vec<AddressRange>,
         enforcement: &Enforcement,
         entities: u32,
@@ -79,6 +83,7 @@ impl Columns {
             places: Vec::with_capacity(addresses_of.len()),
             has_ipv6,
             by_atom: Vec::new(),
+            in_doubt: Vec::new(),
             unknown: [Runs::default(), Runs::default()],
             possible: Family::BOTH.map(|family| possible(family, &atoms, enforcement)),
             atoms,
@@ -88,11 +93,7 @@ impl Columns {
             is_by_address: false,
         };
         for (class, addresses) in (0u32..).zip(addresses_of) {
-            let is_matched = if class < first_on_host {
-                enforcement.ip_block_matches_pods()
-            } else {
-                enforcement.ip_block_matches_nodes()
-            };
+            let is_matched = by_blocks(class);
             for atom in addresses {
                 columns.push(Place::In(*atom), is_matched);
             }
@@ -143,14 +144,30 @@ impl Columns {
         !self.is_by_address || families == [false; 2] || families[usize::from(!is_ipv4)]
     }
 
-    fn push(&mut self, place: Place, is_matched: bool) {
+    fn push(&mut self, place: Place, is_matched: Truth) {
         let column = self.places.len() as u32;
         self.places.push(place);
-        match place {
-            _ if !is_matched => {}
-            Place::In(atom) => self.by_atom.push((atom, column)),
-            Place::Unknown(family) => self.unknown[family as usize].push(column, column + 1),
+        match (place, is_matched) {
+            (_, Truth::False) => {}
+            (_, Truth::Unknown) => self.in_doubt.push((place, column)),
+            (Place::In(atom), Truth::True) => self.by_atom.push((atom, column)),
+            (Place::Unknown(family), Truth::True) => {
+                self.unknown[family as usize].push(column, column + 1);
+            }
         }
+    }
+
+    /// The columns that some atoms of a family may match: those of pods of which nobody knows
+    /// whether blocks match them.
+    pub(super) fn in_doubt(&self, atoms: &Range<u32>) -> impl Iterator<Item = u32> {
+        let may_hold = |place: &Place| match place {
+            Place::In(atom) => atoms.contains(atom),
+            Place::Unknown(family) => {
+                (self.possible(*family).iter()).any(|atom| atoms.contains(atom))
+            }
+        };
+        let columns = self.in_doubt.iter();
+        columns.filter_map(move |(place, column)| may_hold(place).then_some(*column))
     }
 
     /// How many columns there are.

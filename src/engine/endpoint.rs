@@ -70,6 +70,8 @@ pub struct PodView<'c> {
     pub are_ports_known: bool,
     /// Whether it lives on the network of its node, unseen by selectors (S10).
     pub host_network: bool,
+    /// Whether that is known. Where it is not, what policies see is what they see of both.
+    pub is_host_network_known: bool,
     /// Its known addresses; mostly none (S9).
     pub addresses: &'c [IpAddr],
     /// Whether it is one `Pod`, which reaches itself, and not a set of replicas (S4).
@@ -122,6 +124,7 @@ impl<'c> PodView<'c> {
         let labels_span = workload.object.labels_span;
         let holes = &workload.object.meta.holes;
         let implied = workload.object.implied.as_ref();
+        let cni = cluster.enforcement().cni().map(|cni| cni.value);
         Self {
             workload: Some(id),
             namespace: NamespaceView::of(cluster, workload.namespace),
@@ -131,13 +134,12 @@ impl<'c> PodView<'c> {
             service_account: (workload.object.service_account.as_deref())
                 .filter(|name| !name.is_empty())
                 .unwrap_or(DEFAULT_SERVICE_ACCOUNT),
-            named_ports: named_ports(
-                &workload.object,
-                cluster.enforcement().cni().map(|cni| cni.value),
-            ),
+            named_ports: named_ports(&workload.object, cni),
             are_ports_known: workload.object.are_ports_known
+                && (workload.object.is_host_network_known || !sees_ports_of_endpoints_only(cni))
                 && holes.are_all_in(std::iter::once(labels_span)),
             host_network: workload.object.host_network,
+            is_host_network_known: workload.object.is_host_network_known,
             addresses: &workload.object.addresses,
             is_single_pod: workload.object.kind == WorkloadKind::Pod,
         }
@@ -164,9 +166,21 @@ impl<'c> PodView<'c> {
             named_ports: Vec::new(),
             are_ports_known: true,
             host_network: false,
+            is_host_network_known: true,
             addresses: &[],
             is_single_pod: false,
         }
+    }
+
+    /// It off and on the network of its node, where nobody knows which.
+    pub(super) fn variants(&self) -> Option<[Self; 2]> {
+        (!self.is_host_network_known).then(|| {
+            [false, true].map(|host_network| Self {
+                host_network,
+                is_host_network_known: true,
+                ..self.clone()
+            })
+        })
     }
 
     /// Whether it is the one pod that the other is too (S4).
@@ -179,14 +193,20 @@ impl<'c> PodView<'c> {
 /// The service account of a pod that names none.
 const DEFAULT_SERVICE_ACCOUNT: &str = "default";
 
+/// Whether a plugin knows named ports of its own endpoints only, so of no pod on the network of
+/// its node (C9, K9).
+fn sees_ports_of_endpoints_only(cni: Option<Cni>) -> bool {
+    matches!(cni, Some(Cni::Cilium | Cni::Calico))
+}
+
 /// The ports that a named port can mean (S7). Cilium keeps one for each name, the last of
 /// the containers that are no init containers (C9); Calico takes those of all init containers
 /// as well (K9). Both know them of endpoints only, so none of a pod on the network of its node.
 pub(super) fn named_ports(workload: &Workload, cni: Option<Cni>) -> Vec<(&str, Protocol, u16)> {
-    if !matches!(cni, Some(Cni::Cilium | Cni::Calico)) {
+    if !sees_ports_of_endpoints_only(cni) {
         return workload.named_ports().collect();
     }
-    if workload.host_network {
+    if workload.host_network || !workload.is_host_network_known {
         return Vec::new();
     }
     let containers = workload.containers.iter();

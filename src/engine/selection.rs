@@ -294,8 +294,10 @@ impl Selection {
         let mut runs = Vec::new();
         let mut outside = Vec::with_capacity(ranges.len());
         let mut held = [0; 2];
+        let mut in_doubt = Vec::new();
         for range in ranges {
             let atoms = columns.atoms_meeting(range);
+            in_doubt.extend(columns.in_doubt(&atoms).map(|at| (at, at + 1)));
             for family in Family::BOTH {
                 let possible = columns.possible(family);
                 let before = |end: u32| possible.partition_point(|atom| *atom < end);
@@ -318,6 +320,8 @@ impl Selection {
             matched.depends[place] = is_split && !columns.unknown(family).is_empty();
         }
         runs.extend(outside);
+        matched.possible = (!in_doubt.is_empty())
+            .then(|| Runs::from_unsorted(runs.iter().copied().chain(in_doubt).collect()));
         matched.certain = Runs::from_unsorted(runs);
         matched
     }

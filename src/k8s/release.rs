@@ -21,6 +21,8 @@ pub struct ReleasedPods {
     pub are_ports_known: bool,
     /// Whether they are on the network of their node.
     pub host_network: bool,
+    /// Whether that is known.
+    pub is_host_network_known: bool,
 }
 
 impl ReleasedPods {

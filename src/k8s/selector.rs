@@ -58,6 +58,17 @@ pub enum Truth {
     True,
 }
 
+impl Truth {
+    /// Whether it holds where one of both is the truth, and nobody knows which.
+    #[must_use]
+    pub fn either(self, other: Self) -> Self {
+        match self == other {
+            true => self,
+            false => Self::Unknown,
+        }
+    }
+}
+
 impl From<bool> for Truth {
     fn from(holds: bool) -> Self {
         if holds { Self::True } else { Self::False }

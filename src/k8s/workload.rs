@@ -104,6 +104,8 @@ pub struct Workload {
     pub labels_span: Span,
     /// `hostNetwork` of its pods.
     pub host_network: bool,
+    /// Whether that is known: not if another tool fills it in, or two definitions differ.
+    pub is_host_network_known: bool,
     /// Known addresses: `status.podIP` and `podIPs`, and `hostIP` for a pod on the host
     /// network that has no other; each once, in that order. Empty for all but pods.
     pub addresses: Vec<IpAddr>,
@@ -146,6 +148,7 @@ impl Workload {
             annotations: Labels::default(),
             labels_span: about.span,
             host_network: false,
+            is_host_network_known: true,
             addresses: Vec::new(),
             containers: Vec::new(),
             service_account: None,
@@ -181,6 +184,7 @@ impl Workload {
         };
         Self {
             host_network: pods.host_network,
+            is_host_network_known: pods.is_host_network_known,
             containers: vec![container],
             implied: Some(ImpliedPods {
                 kind: object.kind.clone(),

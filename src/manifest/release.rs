@@ -7,6 +7,7 @@
 use super::context_object::text;
 use super::meta;
 use super::object::Identity;
+use super::reader;
 use crate::k8s::{Label, Labels, ObjectMeta, Protocol, ReleasedPods, ReleasedPort};
 use crate::source::Spanned;
 use crate::yaml::tree::Node;
@@ -122,6 +123,7 @@ impl<'t> Release<'t> {
             ports: Vec::new(),
             are_ports_known: false,
             host_network: false,
+            is_host_network_known: true,
         }
     }
 
@@ -186,6 +188,10 @@ impl<'t> Release<'t> {
             ports: self.ports(key, is_only),
             are_ports_known: !self.has_other_values,
             host_network: host_network.and_then(Node::as_bool) == Some(true),
+            is_host_network_known: match host_network {
+                Some(written) => !reader::is_opaque(written),
+                None => !self.has_other_values,
+            },
         }
     }
 

@@ -85,6 +85,7 @@ pub(super) fn read(
         annotations,
         labels_span,
         host_network,
+        is_host_network_known: is_host_network_written(node, path),
         addresses: addresses(&status, host_network),
         containers,
         service_account: filled_in_account(spec)
@@ -203,16 +204,26 @@ fn container(node: Node<'_>, typed: v1::Container, is_init: bool) -> Container {
     }
 }
 
-/// Whether no text that another tool fills in may be, or bring, a port of a container.
-fn are_ports_written(node: Node<'_>, path: &[&str]) -> bool {
+/// The specification of a workload's pods, if it has any; `None` if another tool fills it in.
+fn spec_of_pods<'t>(node: Node<'t>, path: &[&str]) -> Option<Option<Node<'t>>> {
     let mut spec = node;
     for field in path.iter().chain(&["spec"]) {
         match spec.get(field) {
-            Some(found) if is_opaque(found) => return false,
+            Some(found) if is_opaque(found) => return None,
             Some(found) => spec = found,
-            None => return !has_opaque_key(spec),
+            None => return (!has_opaque_key(spec)).then_some(None),
         }
     }
+    Some(Some(spec))
+}
+
+/// Whether no text that another tool fills in may be, or bring, a port of a container.
+fn are_ports_written(node: Node<'_>, path: &[&str]) -> bool {
+    let spec = match spec_of_pods(node, path) {
+        Some(Some(spec)) => spec,
+        Some(None) => return true,
+        None => return false,
+    };
     let lists = ["containers", "initContainers"];
     let mut lists = lists.into_iter().filter_map(|field| spec.get(field));
     let is_written = |port: Node<'_>| {
@@ -226,6 +237,17 @@ fn are_ports_written(node: Node<'_>, path: &[&str]) -> bool {
             && ports.is_none_or(|ports| !is_opaque(ports) && ports.items().all(is_written))
     };
     !has_opaque_key(spec) && lists.all(|list| !is_opaque(list) && list.items().all(are_written))
+}
+
+/// Whether `hostNetwork` of a workload's pods is what the text says.
+fn is_host_network_written(node: Node<'_>, path: &[&str]) -> bool {
+    let Some(spec) = spec_of_pods(node, path) else {
+        return false;
+    };
+    spec.is_none_or(|spec| {
+        let written = spec.get("hostNetwork");
+        written.map_or_else(|| !has_opaque_key(spec), |written| !is_opaque(written))
+    })
 }
 
 fn has_opaque_key(node: Node<'_>) -> bool {

@@ -43,6 +43,9 @@ impl Words<'_> {
                     "wants a pod by its labels, {other} is on the host network, unseen by selectors"
                 )
             }
+            Miss::NetworkUnknown => {
+                format!("does not see {other} if it is on the host network, which is not known")
+            }
             Miss::AddressUnknown(block, Truth::Unknown) => format!(
                 "wants an address in {}, which some of the pod ranges are; that of {other} is \
                  not known",

@@ -153,6 +153,7 @@ impl Words<'_> {
                 );
                 Some((what, Some(block.span)))
             }
+            Miss::NetworkUnknown => Some((format!("whether {end} is on the host network"), place)),
             Miss::AddressOfName => {
                 let what = format!("which addresses {end} has: a rule asks about some");
                 Some((what, place))

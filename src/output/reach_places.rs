@@ -41,6 +41,7 @@ pub(super) fn miss_span(miss: &Miss<'_>) -> Option<Span> {
         Miss::OtherNamespace
         | Miss::NotAPod
         | Miss::HostNetwork
+        | Miss::NetworkUnknown
         | Miss::NotANode(_)
         | Miss::DomainName(_)
         | Miss::Untold

@@ -3,7 +3,7 @@
 //! pair alone and by the relation of all.
 
 use npcheck::cluster::{Cluster, EnforcementSettings, WorkloadId};
-use npcheck::engine::{self, ConnectionSet, Endpoint, Engine};
+use npcheck::engine::{self, ConnectionSet, Endpoint, Engine, ReasonCode};
 use npcheck::k8s::Protocol;
 use npcheck::source::SourceMap;
 
@@ -121,13 +121,17 @@ fn ports_that_another_tool_fills_in_may_have_any_name() {
                     allowed: "",
                     unknown: "TCP all, UDP all, SCTP all",
                 },
+                // The specification as a whole may have any pod on the host network.
                 Answer {
                     about: "a number is a number",
                     manifests: "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
                         spec: {podSelector: {}, ingress: [{ports: [{port: 80}]}]}}",
                     ends: ["b", "a"],
                     allowed: "TCP 80",
-                    unknown: "",
+                    unknown: match spec.contains("SPEC") {
+                        true => "TCP 1-79,81-65535, UDP all, SCTP all",
+                        false => "",
+                    },
                 },
             ],
         );
@@ -304,4 +308,168 @@ fn cilium_knows_the_service_of_the_api_server_without_a_manifest() {
             ),
         ],
     );
+}
+
+#[test]
+fn calico_keeps_the_order_of_rules_that_ask_the_own_side() {
+    assert_answers(
+        TWO_PODS,
+        &[
+            Answer {
+                about: "a rule that asks nothing of the own side stands before one that does",
+                manifests: "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {types: [Ingress], ingress: [{action: Deny, source: {selector: app == 'a'}},
+                    {action: Allow, destination: {selector: app == 'b'}}]}}",
+                ends: ["a", "b"],
+                allowed: "",
+                unknown: "",
+            },
+            Answer {
+                about: "and behind it",
+                manifests: "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {types: [Ingress], ingress: [{action: Allow, destination: {selector: app == 'b'}},
+                    {action: Deny, source: {selector: app == 'a'}}]}}",
+                ends: ["a", "b"],
+                allowed: "TCP all, UDP all, SCTP all",
+                unknown: "",
+            },
+        ],
+    );
+}
+
+#[test]
+fn calico_counts_every_pod_that_has_an_address() {
+    let same_address = "{apiVersion: v1, kind: Pod, metadata: {name: c, namespace: one, labels: {app: c}},
+ status: {podIP: 10.0.0.2}, spec: {containers: [{name: c, ports: [{name: web, containerPort: 80}]}]}}
+---
+";
+    let answer = |about, manifests, ends, allowed| Answer {
+        about,
+        manifests,
+        ends,
+        allowed,
+        unknown: "",
+    };
+    assert_answers(
+        &format!("{TWO_PODS}{same_address}"),
+        &[
+            answer(
+                "a peer that is let in by the labels of another pod with its address",
+                "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {selector: app == 'a', ingress: [{action: Allow, source: {selector: app == 'c'}}]}}",
+                ["b", "a"],
+                "TCP all, UDP all, SCTP all",
+            ),
+            answer(
+                "a named port, which is one of a pod that meets the selector by itself",
+                "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {selector: app == 'a', egress: [{action: Allow, protocol: TCP, destination: {selector: app == 'b', ports: [web]}}]}}",
+                ["a", "c"],
+                "",
+            ),
+            answer(
+                "the same where it does",
+                "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {selector: app == 'a', egress: [{action: Allow, protocol: TCP, destination: {selector: app == 'c', ports: [web]}}]}}",
+                ["a", "c"],
+                "TCP 80",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn names_of_network_sets_lead_to_no_pod_but_one_of_the_cluster() {
+    let set = |names: &str| {
+        format!(
+            "{{apiVersion: projectcalico.org/v3, kind: NetworkSet, metadata: {{name: s, namespace: one, labels: {{role: ext}}}},
+              spec: {{allowedEgressDomains: [{names}]}}}}
+---
+{{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {{name: p, namespace: one}},
+              spec: {{selector: app == 'a', egress: [{{action: Allow, destination: {{selector: role == 'ext'}}}}]}}}}"
+        )
+    };
+    let all = "TCP all, UDP all, SCTP all";
+    for (about, names, end, unknown) in [
+        ("a name outside, and a pod", "example.com", "b", ""),
+        (
+            "a name outside, and an address",
+            "example.com",
+            "203.0.113.5",
+            all,
+        ),
+        (
+            "a name of the cluster, and a pod",
+            "b.one.svc.cluster.local",
+            "b",
+            all,
+        ),
+        ("no names, and an address", "", "203.0.113.5", ""),
+        ("no names, and a pod", "", "b", ""),
+    ] {
+        let manifests: &'static str = Box::leak(set(names).into_boxed_str());
+        assert_answers(
+            TWO_PODS,
+            &[Answer {
+                about,
+                manifests,
+                ends: ["a", end],
+                allowed: "",
+                unknown,
+            }],
+        );
+    }
+}
+
+#[test]
+fn a_label_of_cilium_that_has_the_name_of_a_namespace_is_a_label() {
+    let named_like_a_namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: two}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: c, namespace: one, labels: {app: two}},
+ spec: {containers: [{name: c}]}}
+---
+";
+    assert_answers(
+        &format!("{TWO_PODS}{named_like_a_namespace}"),
+        &[Answer {
+            about: "of a pod in another namespace",
+            manifests: "{apiVersion: cilium.io/v2, kind: CiliumClusterwideNetworkPolicy, metadata: {name: p},
+              spec: {endpointSelector: {matchLabels: {app: a}}, ingress: [{fromEndpoints: [{matchLabels: {app: two}}]}]}}",
+            ends: ["c", "a"],
+            allowed: "TCP all, UDP all, SCTP all",
+            unknown: "",
+        }],
+    );
+}
+
+/// The codes of what decides on an end's side of its connections to another.
+fn codes(manifests: &str, ends: [&str; 2]) -> Vec<ReasonCode> {
+    let text = format!("{TWO_PODS}{manifests}");
+    let id = SourceMap::default().add("test.yaml", text.as_str());
+    let cluster = Cluster::new(npcheck::manifest::read(id, "test.yaml", &text).objects);
+    let ends = ends.map(|end| Endpoint::workload(&cluster, pod(&cluster, end).expect("a pod")));
+    let explanation = engine::explain(&cluster, &ends[0], &ends[1]);
+    let sides = explanation.ways.iter().map(|way| way.sides()[1]);
+    let decisions = sides.flat_map(|side| side.decisions(&ConnectionSet::all()));
+    decisions.map(|decision| decision.code).collect()
+}
+
+#[test]
+fn an_unknown_side_says_what_it_depends_on() {
+    let pod_with = |label: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: c, namespace: one, labels: {{{label}}}}},
+              spec: {{containers: [{{name: c}}]}}}}
+---
+{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: p, namespace: one}},
+              spec: {{podSelector: {{matchLabels: {{app: a}}}}, ingress: [{{from: [{{podSelector: {{matchLabels: {{role: db}}}}}}]}}]}}}}"
+        )
+    };
+    let of_value = codes(&pod_with("role: '${ROLE}'"), ["c", "a"]);
+    assert_eq!(of_value, [ReasonCode::Substitution]);
+    let of_key = codes(&pod_with("'${KEY}': db"), ["c", "a"]);
+    assert_eq!(of_key.len(), 1);
+    let of_type = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {podSelector: {matchLabels: {app: a}}, policyTypes: ['${TYPE}']}}";
+    assert_eq!(codes(of_type, ["b", "a"]), [ReasonCode::Substitution]);
 }

@@ -210,3 +210,73 @@ fn labels_that_a_file_may_drop_are_unknown_where_they_decide() {
     let wants_b = policy("matchLabels: {app: b}", &unset);
     assert_eq!(answers("{}", &wants_b, &pairs), ["ALLOWED", "BLOCKED"]);
 }
+
+#[test]
+fn a_cluster_that_a_policy_names_itself_is_asked_for() {
+    let policy = |peer: &str| {
+        format!(
+            "{{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {{name: p, namespace: one}},
+              spec: {{endpointSelector: {{matchLabels: {{app: a}}}}, ingress: [{{fromEndpoints: [{{matchLabels: {{{peer}}}}}]}}]}}}}"
+        )
+    };
+    let another = policy("io.cilium.k8s.policy.cluster: another");
+    let none = policy("app: b");
+    for options in ["{}", "{policyDefaultLocalCluster: true}"] {
+        assert_eq!(answers(options, &another, &[["b", "a"]]), ["BLOCKED"]);
+        // Only pods of the policy's own namespace, whatever is said of clusters.
+        let pairs = [["b", "a"], ["d", "a"]];
+        assert_eq!(answers(options, &none, &pairs), ["ALLOWED", "BLOCKED"]);
+    }
+}
+
+#[test]
+fn groups_of_addresses_whose_name_another_tool_fills_in_may_be_those_that_are_named() {
+    let policy = |group: &str| {
+        format!(
+            "{{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {{name: p, namespace: one}},
+              spec: {{endpointSelector: {{}}, egress: [{{toCIDRSet: [{{cidrGroupRef: partners}}]}}]}}}}
+---
+{{apiVersion: cilium.io/v2alpha1, kind: CiliumCIDRGroup, metadata: {{name: {group}}}, spec: {{externalCIDRs: [203.0.113.0/24]}}}}"
+        )
+    };
+    let pairs = [["a", "203.0.113.5"]];
+    let complete = "{}\ninventory: complete";
+    assert_eq!(answers(complete, &policy("partners"), &pairs), ["ALLOWED"]);
+    assert_eq!(answers(complete, &policy("others"), &pairs), ["BLOCKED"]);
+    assert_eq!(
+        answers(complete, &policy("'${GROUP}'"), &pairs),
+        ["UNKNOWN"]
+    );
+}
+
+#[test]
+fn peers_of_cluster_wide_policies_are_seen_by_their_identity() {
+    let policy = "{apiVersion: policy.networking.k8s.io/v1alpha2, kind: ClusterNetworkPolicy, metadata: {name: p},
+        spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [
+          {pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: b}}}}]}]}}";
+    let of = |labels: &str| {
+        let options = format!("{{enableK8sClusterNetworkPolicy: true{labels}}}");
+        answers(&options, policy, &[["b", "a"]])
+    };
+    assert_eq!(of(""), ["BLOCKED"]);
+    assert_eq!(of(", labels: 'k8s:role'"), ["ALLOWED"]);
+}
+
+#[test]
+fn a_name_outside_may_have_any_address_of_the_family_of_the_pod() {
+    let text = "
+{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: one, labels: {app: a}},
+ status: {podIP: 'fd00::1'}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+ spec: {endpointSelector: {}, egress: [{toCIDR: ['::/0']}]}}
+";
+    let workspace = Workspace::load([("test.yaml", text.to_owned())], &Config::default());
+    let view = workspace.clusters().next().expect("there is a cluster");
+    let engine = Engine::new(view.cluster());
+    let pod = view.cluster().workload_ids().next().expect("a pod");
+    let pod = Endpoint::workload(view.cluster(), pod);
+    let name = Endpoint::Name("example.com");
+    let verdict = engine.judge().explain(&pod, &name).verdict;
+    assert!(verdict.allowed().contains(Protocol::Tcp, 443));
+}

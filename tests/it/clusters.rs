@@ -237,6 +237,7 @@ fn workload(random: &mut Random, index: usize, family: usize, has_hosts: bool) -
         annotations: Labels::default(),
         labels_span: span(),
         host_network: has_hosts && random.percent(35),
+        is_host_network_known: true,
         addresses,
         containers: random.some(2, container),
         service_account: None,

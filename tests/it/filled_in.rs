@@ -369,3 +369,123 @@ fn what_is_rejected_as_it_is_written_may_be_taken_once_it_is_complete() {
         ],
     );
 }
+
+/// Pod `a`, and pod `b` of which another tool fills in whether it is on the host network.
+const ON_SOME_NETWORK: &str = "
+{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: one, labels: {app: a}}, status: {podIP: 10.0.0.1},
+ spec: {containers: [{name: c, ports: [{name: web, containerPort: 80}]}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: b, namespace: one, labels: {app: b}}
+spec:
+  hostNetwork: ${HOST_NETWORK}
+  containers: [{name: c, ports: [{name: web, containerPort: 80}]}]
+---
+";
+
+#[test]
+fn a_pod_may_be_on_the_host_network_if_another_tool_fills_that_in() {
+    let all = "TCP all, UDP all, SCTP all";
+    assert_answers(
+        ON_SOME_NETWORK,
+        &[
+            Answer {
+                about: "a policy that isolates it, if it is not",
+                manifests: "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Ingress]}}",
+                ends: ["a", "b"],
+                allowed: "",
+                unknown: all,
+            },
+            Answer {
+                about: "a rule of its policy that lets the other end in either way",
+                manifests: "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {podSelector: {matchLabels: {app: b}}, ingress: [{from: [{podSelector: {}}]}]}}",
+                ends: ["a", "b"],
+                allowed: all,
+                unknown: "",
+            },
+            Answer {
+                about: "a peer that sees it, if it is not",
+                manifests: "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {podSelector: {matchLabels: {app: a}}, ingress: [{from: [{podSelector: {}}], ports: [{port: 80}]}]}}",
+                ends: ["b", "a"],
+                allowed: "",
+                unknown: "TCP 80",
+            },
+            Answer {
+                about: "a policy about others",
+                manifests: "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {podSelector: {matchLabels: {app: a}}, policyTypes: [Ingress]}}",
+                ends: ["a", "b"],
+                allowed: all,
+                unknown: "",
+            },
+            Answer {
+                about: "for Calico",
+                manifests: "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {selector: app == 'a', ingress: [{action: Allow, source: {selector: app == 'b'}}]}}",
+                ends: ["b", "a"],
+                allowed: "",
+                unknown: all,
+            },
+            Answer {
+                about: "for Calico, of an end that is not selected",
+                manifests: "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {selector: app == 'b', ingress: [{action: Deny}]}}",
+                ends: ["a", "b"],
+                allowed: "",
+                unknown: all,
+            },
+            Answer {
+                about: "a named port of it, which Calico knows of its own endpoints only",
+                manifests: "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {selector: app == 'a', egress: [{action: Allow, protocol: TCP, destination: {ports: [web]}}]}}",
+                ends: ["a", "b"],
+                allowed: "",
+                unknown: all,
+            },
+            Answer {
+                about: "for Cilium, which sees a node if it is",
+                manifests: "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {endpointSelector: {matchLabels: {app: a}}, ingress: [{fromEntities: [remote-node]}]}}",
+                ends: ["b", "a"],
+                allowed: "",
+                unknown: all,
+            },
+            Answer {
+                about: "for Cilium, and either way is let in",
+                manifests: "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {endpointSelector: {matchLabels: {app: a}}, ingress: [{fromEntities: [cluster]}]}}",
+                ends: ["b", "a"],
+                allowed: all,
+                unknown: "",
+            },
+        ],
+    );
+}
+
+#[test]
+fn two_definitions_that_differ_in_the_network_decide_nothing() {
+    let text = "
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: b, namespace: one},
+ spec: {template: {metadata: {labels: {app: b}}, spec: {containers: [{name: c}]}}}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: b, namespace: one},
+ spec: {template: {metadata: {labels: {app: b}}, spec: {hostNetwork: true, containers: [{name: c}]}}}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+ spec: {podSelector: {}, policyTypes: [Ingress]}}
+";
+    let mut sources = npcheck::source::SourceMap::default();
+    let id = sources.add("test.yaml", text);
+    let objects = npcheck::manifest::read(id, "test.yaml", text).objects;
+    let cluster = npcheck::cluster::Cluster::undecided(&objects);
+    let pod = cluster.workload_ids().next().expect("there is one");
+    let end = npcheck::engine::Endpoint::workload(&cluster, pod);
+    let outside =
+        npcheck::engine::Endpoint::Address(std::net::IpAddr::from([203, 0, 113, 5]).into());
+    let verdict = npcheck::engine::judge(&cluster, &outside, &end);
+    assert_eq!(verdict.unknown(), npcheck::engine::ConnectionSet::all());
+}

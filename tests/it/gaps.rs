@@ -2,11 +2,11 @@
 //! has to hold whatever they turn out to be, and every way to ask has to give the same one.
 
 use crate::clusters::{self, Random};
-use npcheck::cluster::{Cluster, WorkloadId};
+use npcheck::cluster::{Cluster, EnforcementSettings, WorkloadId};
 use npcheck::engine::{self, ConnectionSet, Endpoint, Engine, Judge};
 use npcheck::k8s::{
-    ClusterNetworkPolicyRule, Direction, Field, Label, LabelSelector, Labels, NetworkPolicyRule,
-    Object, PeerSelection, PodsSelection, PortMatch, PortReference,
+    ClusterNetworkPolicyRule, Direction, Field, ImpliedPods, Label, LabelSelector, Labels,
+    NetworkPolicyRule, Object, PeerSelection, PodsSelection, PortMatch, PortReference,
 };
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -43,7 +43,9 @@ fn compare_with_what_may_be_filled_in(seed: u64) -> (usize, usize) {
     let mut objects = clusters::objects(seed);
     let count = 1 + random.below(3);
     let gaps = with_gaps(random, &mut objects, count, &[Kind::Value, Kind::PortName]);
-    let cluster = Cluster::new(objects.clone());
+    with_unknown_networks(random, &mut objects, 8);
+    let settings = enforcement(random);
+    let cluster = Cluster::new(objects.clone()).with_enforcement(&settings);
     let worlds = (0..12).map(|_| {
         let gaps = gaps.iter().enumerate();
         let world = gaps.fold(objects.clone(), |world, (number, kind)| {
@@ -53,7 +55,8 @@ fn compare_with_what_may_be_filled_in(seed: u64) -> (usize, usize) {
             };
             filled(&world, &gap(number), value)
         });
-        Cluster::new(world)
+        let world = with_known_networks(random, world);
+        Cluster::new(world).with_enforcement(&settings)
     });
     let worlds: Vec<Cluster> = worlds.collect();
     let (mut doubted, mut judged) = (0, 0);
@@ -93,7 +96,9 @@ fn every_way_to_ask_gives_the_same_verdict_in_spite_of_gaps() {
                 }
             }
         }
-        let cluster = Cluster::new(objects);
+        with_unknown_networks(random, &mut objects, 15);
+        with_unknown_labels(random, &mut objects, 15);
+        let cluster = Cluster::new(objects).with_enforcement(&enforcement(random));
         let engine = Engine::new(&cluster);
         let relation = engine.relation();
         let many = Judge::new(&cluster);
@@ -123,6 +128,56 @@ fn every_way_to_ask_gives_the_same_verdict_in_spite_of_gaps() {
 fn judge(cluster: &Cluster, source: WorkloadId, destination: WorkloadId) -> engine::Verdict {
     let [from, to] = [source, destination].map(|id| Endpoint::workload(cluster, id));
     engine::judge(cluster, &from, &to)
+}
+
+/// What a plugin decides about blocks and the network of nodes, at random.
+fn enforcement(random: &mut Random) -> EnforcementSettings {
+    let mut decided = || random.percent(50).then(|| random.percent(50));
+    EnforcementSettings {
+        ip_block_matches_pods: decided(),
+        ip_block_matches_nodes: decided(),
+        selectors_match_host_network: decided(),
+        ..EnforcementSettings::default()
+    }
+}
+
+/// Has another tool fill in `hostNetwork` of some workloads.
+fn with_unknown_networks(random: &mut Random, objects: &mut [Object], percent: usize) {
+    for object in objects {
+        if let Object::Workload(workload) = object {
+            let workload = Arc::make_mut(workload);
+            if random.percent(percent) {
+                (workload.host_network, workload.is_host_network_known) = (false, false);
+            }
+        }
+    }
+}
+
+/// Lets some workloads be pods of a chart, which may have other labels besides.
+fn with_unknown_labels(random: &mut Random, objects: &mut [Object], percent: usize) {
+    for object in objects {
+        if let Object::Workload(workload) = object
+            && random.percent(percent)
+        {
+            Arc::make_mut(workload).implied = Some(ImpliedPods {
+                kind: "HelmRelease".to_owned(),
+                are_labels_known: false,
+            });
+        }
+    }
+}
+
+fn with_known_networks(random: &mut Random, mut objects: Vec<Object>) -> Vec<Object> {
+    for object in &mut objects {
+        if let Object::Workload(workload) = object {
+            let workload = Arc::make_mut(workload);
+            if !workload.is_host_network_known {
+                workload.host_network = random.percent(50);
+                workload.is_host_network_known = true;
+            }
+        }
+    }
+    objects
 }
 
 fn gap(number: usize) -> String {

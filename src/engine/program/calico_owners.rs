@@ -168,7 +168,13 @@ impl<'c> Owners<'c> {
         };
         for id in self.shared.get(&address).into_iter().flatten() {
             let other = PodView::in_graph(self.cluster, *id);
-            truth = truth.max(holds(self.view(&other)));
+            let is_known = other.is_host_network_known;
+            let highest = if is_known {
+                Truth::True
+            } else {
+                Truth::Unknown
+            };
+            truth = truth.max(holds(self.view(&other)).min(highest));
         }
         for set in &self.sets {
             if set.ranges.iter().any(|range| range.contains(address)) {

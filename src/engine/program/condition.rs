@@ -127,6 +127,31 @@ pub enum Candidate<'a, 'c> {
     Outside(IpAddr),
 }
 
+impl<'a, 'c> Candidate<'a, 'c> {
+    /// The pod, unless it is another end.
+    pub(in crate::engine) fn pod(self) -> Option<&'a PodView<'c>> {
+        match self {
+            Self::Pod { pod, .. } => Some(pod),
+            Self::Entity(_) | Self::Outside(_) => None,
+        }
+    }
+
+    /// The same with another pod in the place of its own, if it is one.
+    pub(in crate::engine) fn with_pod<'b>(self, other: &'b PodView<'c>) -> Candidate<'b, 'c> {
+        match self {
+            Self::Pod {
+                address, is_ipv4, ..
+            } => Candidate::Pod {
+                pod: other,
+                address,
+                is_ipv4,
+            },
+            Self::Entity(entity) => Candidate::Entity(entity),
+            Self::Outside(address) => Candidate::Outside(address),
+        }
+    }
+}
+
 /// A part of a condition that an end does not meet, or is not known to meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmet {
@@ -312,6 +337,10 @@ impl<'c> Condition<'c> {
     /// Whether it holds for an end.
     #[must_use]
     pub fn truth(&self, candidate: Candidate<'_, 'c>) -> Truth {
+        if let Some(pods) = candidate.pod().and_then(PodView::variants) {
+            let [one, other] = pods.map(|pod| self.truth(candidate.with_pod(&pod)));
+            return one.either(other);
+        }
         match (&*self.0, candidate) {
             (Kind::Identities(identities), Candidate::Pod { pod, .. }) => {
                 identities.truth(IdentityView::of(pod))

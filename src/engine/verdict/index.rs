@@ -166,7 +166,8 @@ impl<'c> RuleIndex<'c> {
     fn places(&self, end: &Endpoint<'_>) -> Option<Vec<u32>> {
         let mut places = self.others.clone();
         if let Some(pod) = end.pod() {
-            if pod.host_network || !pod.are_labels_known || has_gaps(pod.labels) {
+            let is_plain = !pod.host_network && pod.is_host_network_known;
+            if !is_plain || !pod.are_labels_known || has_gaps(pod.labels) {
                 return None;
             }
             for label in pod.labels {

@@ -5,7 +5,7 @@
 
 use crate::cluster::{Enforcement, NAMESPACE_NAME_LABEL};
 use crate::engine::program::condition::{Candidate, Condition, Unmet};
-use crate::engine::program::{Block, HostNetwork, Matcher, NamespaceSet, Peer, PeerRef, PodSet};
+use crate::engine::program::{Block, Matcher, Peer, PeerRef};
 use crate::engine::{Address, AddressRange, Endpoint, NamespaceView, PodView};
 use crate::k8s::{
     CiliumPeers, Label, LabelSelector, LabelSelectorRequirement, Labels, Truth, is_opaque,
@@ -13,6 +13,10 @@ use crate::k8s::{
 use crate::source::Spanned;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr};
+
+pub(super) use pods::misses_of_pods;
+pub(in crate::engine) use pods::truth_of_pods;
+use pods::unmet_by;
 
 /// How the peers of a rule compare with the other end of the connection.
 #[derive(Clone, Debug)]
@@ -67,6 +71,8 @@ pub enum Miss<'c> {
     DomainName(Truth),
     /// The end does not meet a part of what the CNI plugin makes of the selector.
     Unmet(Unmet),
+    /// Nobody knows whether the pod is on the network of its node.
+    NetworkUnknown,
     /// It means addresses outside, and those of the name are not known.
     AddressOfName,
     /// It means some addresses that no manifest tells, and this may be one of them.
@@ -85,7 +91,7 @@ impl Miss<'_> {
                 *truth
             }
             Self::Unmet(unmet) => unmet.truth,
-            Self::AddressOfName | Self::Untold => Truth::Unknown,
+            Self::NetworkUnknown | Self::AddressOfName | Self::Untold => Truth::Unknown,
             _ => Truth::False,
         }
     }
@@ -247,6 +253,11 @@ pub(super) fn compare<'c>(peers: Option<&[Peer<'c>]>, seen: Seen<'_, 'c>) -> Pee
             (Matcher::Pods(pods), Endpoint::Pod(pod)) => misses_of_pods(pods, pod),
             (Matcher::Blocks(blocks), _) => seen.misses_of_blocks(blocks),
             (Matcher::BlockOfNoPods(..), Endpoint::Entity(_)) => vec![Miss::AnotherEnd],
+            (Matcher::BlockOfNoPods(_, condition), Endpoint::Pod(pod))
+                if !pod.is_host_network_known =>
+            {
+                unmet_by(condition, seen.candidate())
+            }
             (Matcher::BlockOfNoPods(..), Endpoint::Pod(pod)) if !pod.host_network => {
                 vec![Miss::AnotherEnd]
             }
@@ -332,7 +343,6 @@ fn is_same_entry(one: PeerRef<'_>, other: PeerRef<'_>) -> bool {
         (PeerRef::Cilium(one, at), PeerRef::Cilium(other, span)) => {
             std::ptr::eq(one, other) && at == span
         }
-        (PeerRef::Calico(one, _), PeerRef::Calico(other, _)) => std::ptr::eq(one, other),
         (PeerRef::OwnNode, PeerRef::OwnNode) => true,
         _ => false,
     }
@@ -372,70 +382,6 @@ pub(super) fn truth_of(misses: &[Miss<'_>]) -> Truth {
     misses.iter().map(Miss::truth).min().unwrap_or(Truth::True)
 }
 
-/// What keeps pods from being among those of a selection (S5, S6, S10, S12, S15).
-pub(super) fn misses_of_pods<'c>(pods: &PodSet<'c>, pod: &PodView<'c>) -> Vec<Miss<'c>> {
-    if pod.host_network {
-        match pods.host_network {
-            HostNetwork::Unseen => return vec![Miss::HostNetwork],
-            HostNetwork::Group => return Vec::new(),
-            HostNetwork::Seen => {}
-        }
-    }
-    let mut misses = Vec::new();
-    match pods.namespaces {
-        NamespaceSet::All => {}
-        NamespaceSet::One(id) if pod.namespace.id == Some(id) => {}
-        // The condition asks for the namespace as well, and says so.
-        NamespaceSet::One(_) if pods.condition.is_some() => {}
-        NamespaceSet::One(_) => misses.push(Miss::OtherNamespace),
-        NamespaceSet::Matching(selector) => {
-            let unsatisfied = unsatisfied(selector, namespace_view(&pod.namespace));
-            misses.extend(unsatisfied.map(Miss::NamespaceLabel));
-        }
-    }
-    if let Some(selector) = pods.pods {
-        misses.extend(unsatisfied(selector, pod_view(pod)).map(Miss::PodLabel));
-    }
-    if let Some(condition) = &pods.condition {
-        let candidate = Candidate::Pod {
-            pod,
-            address: None,
-            is_ipv4: true,
-        };
-        misses.extend(unmet_by(condition, candidate));
-    }
-    misses
-}
-
-fn unmet_by<'m, 'c>(condition: &Condition<'c>, candidate: Candidate<'_, 'c>) -> Vec<Miss<'m>> {
-    condition
-        .unmet(candidate)
-        .into_iter()
-        .map(Miss::Unmet)
-        .collect()
-}
-
-/// Whether pods are among those of a selection.
-pub(in crate::engine) fn truth_of_pods<'c>(pods: &PodSet<'c>, pod: &PodView<'c>) -> Truth {
-    let condition = pods.condition.as_ref().map(|condition| {
-        condition.truth(Candidate::Pod {
-            pod,
-            address: None,
-            is_ipv4: true,
-        })
-    });
-    let rest = PodSet {
-        condition: None,
-        namespaces: match pods.namespaces {
-            NamespaceSet::One(_) if condition.is_some() => NamespaceSet::All,
-            namespaces => namespaces,
-        },
-        ..pods.clone()
-    };
-    let rest = truth_of(&misses_of_pods(&rest, pod));
-    condition.map_or(rest, |condition| condition.min(rest))
-}
-
 /// The ranges of a family that an end of unknown address may have its address in: those of
 /// pods, for a name outside all.
 pub(super) fn possible_ranges(
@@ -454,21 +400,16 @@ pub(super) fn possible_ranges(
     ranges.filter(|range| range.is_ipv4() == is_ipv4).collect()
 }
 
-impl<'c> PodSet<'c> {
-    /// Whether a pod is one of them.
-    #[must_use]
-    pub fn truth(&self, pod: &PodView<'c>) -> Truth {
-        truth_of_pods(self, pod)
-    }
-}
-
 impl<'c> Seen<'_, 'c> {
     /// Whether the plugin compares the address of this end with blocks at all.
-    fn is_compared(&self) -> bool {
+    fn is_compared(&self) -> Truth {
+        let nodes = self.enforcement.ip_block_matches_nodes().into();
+        let pods = Truth::from(self.enforcement.ip_block_matches_pods());
         match self.end {
-            Endpoint::Pod(pod) if pod.host_network => self.enforcement.ip_block_matches_nodes(),
-            Endpoint::Pod(_) => self.enforcement.ip_block_matches_pods(),
-            Endpoint::Address(_) | Endpoint::Entity(_) | Endpoint::Name(_) => true,
+            Endpoint::Pod(pod) if !pod.is_host_network_known => pods.either(nodes),
+            Endpoint::Pod(pod) if pod.host_network => nodes,
+            Endpoint::Pod(_) => pods,
+            Endpoint::Address(_) | Endpoint::Entity(_) | Endpoint::Name(_) => Truth::True,
         }
     }
 
@@ -533,18 +474,21 @@ impl<'c> Seen<'_, 'c> {
     }
 
     fn miss_of_block(&self, block: &Block<'c>) -> Option<Miss<'c>> {
-        if !self.is_compared() {
+        let is_compared = self.is_compared();
+        if is_compared == Truth::False {
             return Some(Miss::BlockIgnoresPods(block.cidr));
         }
+        let not_known = (is_compared == Truth::Unknown).then_some(Miss::NetworkUnknown);
         let Some(range) = self.address.range() else {
-            return self.miss_of_unknown(block);
+            return self.miss_of_unknown(block).or(not_known);
         };
         if !AddressRange::from(block.cidr.value).contains_range(&range) {
             return Some(Miss::OutsideBlock(block.cidr));
         }
         let holds =
             |except: &&Spanned<IpNet>| AddressRange::from(except.value).contains_range(&range);
-        block.except.iter().find(holds).map(Miss::Except)
+        let except = block.except.iter().find(holds).map(Miss::Except);
+        except.or(not_known)
     }
 
     /// Compares a block with every address that the pod may have.
@@ -571,8 +515,9 @@ impl<'c> Seen<'_, 'c> {
             let mut nodes = nodes.iter();
             nodes.any(|address| AddressRange::from(*address).overlaps(range))
         };
+        let is_compared = self.is_compared();
         let truth = match (self.address.range(), self.address) {
-            _ if !self.is_compared() => Truth::False,
+            _ if is_compared == Truth::False => Truth::False,
             (Some(range), _) => node(&range).into(),
             (None, Address::Unknown { is_ipv4 })
                 if self.possible_ranges(is_ipv4).iter().any(node) =>
@@ -582,6 +527,7 @@ impl<'c> Seen<'_, 'c> {
             (None, _) => Truth::False,
         };
         match truth {
+            Truth::True if is_compared == Truth::Unknown => vec![Miss::NetworkUnknown],
             Truth::True => Vec::new(),
             truth => vec![Miss::NotANode(truth)],
         }
@@ -594,5 +540,6 @@ impl<'c> Seen<'_, 'c> {
     }
 }
 
+mod pods;
 #[cfg(test)]
 mod tests;

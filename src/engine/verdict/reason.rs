@@ -407,6 +407,7 @@ impl Miss<'_> {
             }
             Self::Except(_) => ReasonCode::IpBlockExcept,
             Self::HostNetwork => ReasonCode::HostNetwork,
+            Self::NetworkUnknown => ReasonCode::Substitution,
             Self::AddressUnknown(..) | Self::NotANode(Truth::Unknown) | Self::AddressOfName => {
                 ReasonCode::AddressUnknown
             }

@@ -135,6 +135,7 @@ fn is_near(miss: &NearestMiss<'_, '_>) -> bool {
                 | Miss::AddressUnknown(..)
                 | Miss::BlockIgnoresPods(_)
                 | Miss::HostNetwork
+                | Miss::NetworkUnknown
                 | Miss::NotANode(_)
                 | Miss::DomainName(_)
                 | Miss::Untold
