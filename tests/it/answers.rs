@@ -368,6 +368,13 @@ fn calico_counts_every_pod_that_has_an_address() {
                 "",
             ),
             answer(
+                "a number beside it is one of whoever has the address",
+                "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+                  spec: {selector: app == 'a', egress: [{action: Allow, protocol: TCP, destination: {selector: app == 'b', ports: [web, 443]}}]}}",
+                ["a", "c"],
+                "TCP 443",
+            ),
+            answer(
                 "the same where it does",
                 "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: p, namespace: one},
                   spec: {selector: app == 'a', egress: [{action: Allow, protocol: TCP, destination: {selector: app == 'c', ports: [web]}}]}}",

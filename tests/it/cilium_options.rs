@@ -221,7 +221,10 @@ fn a_cluster_that_a_policy_names_itself_is_asked_for() {
     };
     let another = policy("io.cilium.k8s.policy.cluster: another");
     let none = policy("app: b");
-    for options in ["{}", "{policyDefaultLocalCluster: true}"] {
+    for options in [
+        "{policyDefaultLocalCluster: false}",
+        "{policyDefaultLocalCluster: true}",
+    ] {
         assert_eq!(answers(options, &another, &[["b", "a"]]), ["BLOCKED"]);
         // Only pods of the policy's own namespace, whatever is said of clusters.
         let pairs = [["b", "a"], ["d", "a"]];
