@@ -12,7 +12,7 @@ mod special;
 mod unknown;
 
 pub(crate) use entities::special_names;
-pub(crate) use form::{Form, Mistake, UNNAMED};
+pub(crate) use form::{Form, Mistake, UNNAMED, is_kind};
 pub(crate) use special::blocks;
 pub(crate) use unknown::Candidate;
 

@@ -11,6 +11,7 @@ use super::terminal::{Terminal, Verbosity};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
 use crate::load::{self, Limits, Listing, Loaded, ProblemKind, SkipReason};
+use crate::manifest::Focus;
 use crate::output::{Escaped, Problem, Summary, count, not_judged_lines};
 use crate::progress;
 use crate::source::{self, SourceId};
@@ -46,7 +47,12 @@ impl Input {
         terminal: &mut Terminal,
     ) -> Result<Self, Unusable> {
         let configuration = Configuration::load(options, terminal)?;
-        Self::read_with(paths, (options, &configuration), terminal)
+        Self::read_with(
+            Focus::EVERYTHING,
+            paths,
+            (options, &configuration),
+            terminal,
+        )
     }
 
     /// Reads what a question about clusters is put to, for a command that writes to these
@@ -57,11 +63,23 @@ impl Input {
         clusters: (&ClusterOptions, StagedOptions),
         terminal: &mut Terminal,
     ) -> Result<Self, Outcome> {
+        Self::answering_about(Focus::EVERYTHING, output, paths, clusters, terminal)
+    }
+
+    /// The same for a question about the pods of some namespaces, for which not everything may
+    /// be read.
+    pub(crate) fn answering_about<F>(
+        focus: &Focus,
+        output: &[Target<F>],
+        paths: &Paths,
+        clusters: (&ClusterOptions, StagedOptions),
+        terminal: &mut Terminal,
+    ) -> Result<Self, Outcome> {
         if let Some(mistake) = target::mistake(output) {
             terminal.complain("--output", &mistake);
             return Err(Outcome::Incomplete);
         }
-        let input = Self::read_staged(paths, clusters, terminal);
+        let input = Self::read_staged(focus, paths, clusters, terminal);
         let input = input.map_err(|Unusable| Outcome::Incomplete)?;
         input.report_problems(terminal);
         if input.is_empty() {
@@ -74,13 +92,14 @@ impl Input {
     }
 
     /// The same with the staged policies of Calico live, if the options say so.
-    pub(crate) fn read_staged(
+    fn read_staged(
+        focus: &Focus,
         paths: &Paths,
         (options, staged): (&ClusterOptions, StagedOptions),
         terminal: &mut Terminal,
     ) -> Result<Self, Unusable> {
         let configuration = Configuration::load(options, terminal)?.with_staged(staged);
-        let input = Self::read_with(paths, (options, &configuration), terminal)?;
+        let input = Self::read_with(focus, paths, (options, &configuration), terminal)?;
         input.report_staged(staged, terminal);
         Ok(input)
     }
@@ -97,19 +116,36 @@ impl Input {
     }
 
     fn read_with(
+        focus: &Focus,
         paths: &Paths,
         (options, configuration): (&ClusterOptions, &Configuration),
         terminal: &mut Terminal,
     ) -> Result<Self, Unusable> {
         let mut loaded = load::load(&paths.paths, &mut io::stdin().lock(), &Limits::default());
         super::wanted::complete(&mut loaded, configuration.config.rendering);
-        let (input, _) = Self::of(loaded, configuration);
+        let (input, _) = Self::of_focus(focus, loaded, configuration);
         input.only(options, terminal)
+    }
+
+    /// The same with everything read.
+    pub(crate) fn whole(self) -> Self {
+        Self {
+            workspace: kept(self.workspace.whole()),
+            ..self
+        }
     }
 
     /// The clusters of what was loaded; so also those of an earlier state. A text that is the
     /// same in both is read once.
     pub(crate) fn of(loaded: Loaded, configuration: &Configuration) -> (Self, Option<Self>) {
+        Self::of_focus(Focus::EVERYTHING, loaded, configuration)
+    }
+
+    fn of_focus(
+        focus: &Focus,
+        loaded: Loaded,
+        configuration: &Configuration,
+    ) -> (Self, Option<Self>) {
         let Loaded {
             sources,
             now,
@@ -117,7 +153,7 @@ impl Input {
         } = loaded;
         let mut sources = sources;
         let config_source = configuration.source(&mut sources);
-        let texts = Texts::read(sources);
+        let texts = Texts::read_for(focus, sources);
         let path_of = configuration.path_of();
         let of = |listing| {
             Self::of_listing(&texts, listing, configuration, path_of.clone())
@@ -166,6 +202,7 @@ impl Input {
     ) -> Self {
         let ids: Vec<SourceId> = listing.files.iter().map(|file| file.source).collect();
         let workspace = Workspace::of(texts, &ids, &configuration.config, path_of);
+        let workspace = kept(workspace.whole_if_it_matters());
         let mut summary = summarize(&workspace);
         summary.files = listing.files.len();
         summary.unreadable = listing.problems.len();
@@ -178,9 +215,6 @@ impl Input {
         summary.elsewhere = listing.skipped.iter().filter(is_elsewhere).count();
         summary.left_alone = listing.skipped.len() - summary.elsewhere;
         let problems: Vec<Problem> = listing.problems.into_iter().map(in_words).collect();
-        // All of it is needed until the process ends, which gives the memory back as a whole;
-        // object by object that would take a tenth of the time of a run.
-        std::mem::forget(workspace.clone());
         Self {
             gaps: Gaps::new(&problems, &workspace),
             workspace,
@@ -332,6 +366,13 @@ impl Input {
             }
         }
     }
+}
+
+/// The clusters, for as long as the process runs: it gives the memory back as a whole, where
+/// object by object that would take a tenth of the time of a run.
+fn kept(workspace: Workspace) -> Workspace {
+    std::mem::forget(workspace.clone());
+    workspace
 }
 
 fn summarize(workspace: &Workspace) -> Summary {

@@ -7,6 +7,7 @@ mod built;
 mod change;
 pub(super) mod complaint;
 mod entrance;
+mod focus;
 mod group;
 mod names;
 mod opened;
@@ -113,10 +114,21 @@ impl Expectation {
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
     let clusters = (&options.clusters, options.staged);
-    let input = match Input::answering(&options.output, &options.paths, clusters, terminal) {
+    let focus = focus::of([&options.from, &options.to], options.namespace.as_deref());
+    let (targets, paths) = (&options.output, &options.paths);
+    let input = match Input::answering_about(&focus, targets, paths, clusters, terminal) {
         Ok(input) => input,
         Err(outcome) => return Ok(outcome),
     };
+    let input = match input.workspace.is_partial() && !focus::is_enough(options, &focus, &input) {
+        true => input.whole(),
+        false => input,
+    };
+    answer(options, &input, terminal)
+}
+
+/// Answers what the options ask.
+fn answer(options: &Options, input: &Input, terminal: &mut Terminal) -> io::Result<Outcome> {
     // What was typed is a text like any other, so that labels in it have a place.
     let mut sources = input.workspace.sources().clone();
     let arguments = [&options.from, &options.to].map(|typed| sources.add("<arguments>", typed));
@@ -127,7 +139,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
             return Ok(Outcome::Incomplete);
         }
     };
-    let report = match report(options, &input, &sources, &questions) {
+    let report = match report(options, input, &sources, &questions) {
         Ok(report) => report,
         Err(mistake) => {
             complaint::complain(terminal, &sources, &options.to, &mistake);

@@ -91,8 +91,7 @@ pub fn is_of_resolver_service(cx: &Context<'_>, address: IpAddr) -> bool {
 }
 
 /// Whether a node-local cache is among the workloads.
-#[must_use]
-pub fn has_node_local_cache(cluster: &Cluster) -> bool {
+pub(super) fn has_node_local_cache(cluster: &Cluster) -> bool {
     let mut workloads = cluster.workloads().iter().map(|it| &it.object);
     workloads.any(|it| {
         it.labels.get("k8s-app") == Some("node-local-dns") || it.meta.name.value == "node-local-dns"

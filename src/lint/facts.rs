@@ -24,6 +24,7 @@ pub(super) struct Facts<'a> {
     api_clients: OnceLock<Arc<ApiClients<'a>>>,
     inventories: OnceLock<Arc<Inventories<'a>>>,
     listening_for_dns: OnceLock<Arc<[WorkloadId]>>,
+    node_local_cache: OnceLock<bool>,
     program: OnceLock<Arc<Program<'a>>>,
     labelled: OnceLock<Arc<Labelled<'a>>>,
     plugin_selectors: OnceLock<Arc<[PluginSelector<'a>]>>,
@@ -61,6 +62,13 @@ impl<'a> Context<'a> {
         let listens = |id: &WorkloadId| dns::listens_for_dns(self.cluster, *id);
         let made = || self.cluster.workload_ids().filter(listens).collect();
         Arc::clone(self.facts.listening_for_dns.get_or_init(made))
+    }
+
+    /// Whether a node-local cache of the DNS is among the workloads.
+    #[must_use]
+    pub fn has_node_local_cache(&self) -> bool {
+        let made = || dns::has_node_local_cache(self.cluster);
+        *self.facts.node_local_cache.get_or_init(made)
     }
 
     /// The workloads that look like a caller, in order.

@@ -106,6 +106,12 @@ pub(super) fn read(node: Node<'_>, identity: &Identity<'_>) -> Option<ContextObj
     })
 }
 
+/// Whether an object is only data for the pods of its namespace.
+pub(super) fn is_data(node: Node<'_>, identity: &Identity<'_>) -> bool {
+    (identity.group(), identity.kind) == ("", "ConfigMap")
+        && !cluster_network::is_cilium_config(node)
+}
+
 /// Reads an object of a kind that npcheck does not read otherwise; `None` where its kind
 /// says nothing about pods.
 pub(super) fn read_custom(node: Node<'_>, identity: &Identity<'_>) -> Option<ContextObject> {

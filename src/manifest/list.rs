@@ -5,7 +5,7 @@
 //! read as a whole like every other document, and means the same.
 
 use super::object::{self, List};
-use super::{Parsed, hidden_text};
+use super::{Focus, Parsed, hidden_text};
 use crate::source::{SourceId, Span, Spanned};
 use crate::yaml::block;
 use crate::yaml::tree::{Node, Tree};
@@ -20,13 +20,19 @@ const MIN_GROUP: usize = 64 << 10;
 pub(super) fn read(
     source: SourceId,
     text: &str,
-    range: Range<usize>,
-    span: Span,
+    (range, span): (Range<usize>, Span),
+    focus: &Focus,
 ) -> Option<Parsed> {
-    read_groups(source, text, Outline::of(text, range, MIN_GROUP)?, span)
+    let outline = Outline::of(text, range, MIN_GROUP)?;
+    read_groups(source, text, (outline, span), focus)
 }
 
-fn read_groups(source: SourceId, text: &str, outline: Outline, span: Span) -> Option<Parsed> {
+fn read_groups(
+    source: SourceId,
+    text: &str,
+    (outline, span): (Outline, Span),
+    focus: &Focus,
+) -> Option<Parsed> {
     let head = block::read(source, text, outline.head)?;
     let foot = block::read(source, text, outline.foot)?;
     let list = Frame::of(&head, &foot)?.list()?;
@@ -36,7 +42,7 @@ fn read_groups(source: SourceId, text: &str, outline: Outline, span: Span) -> Op
         .map(|group| {
             let tree = block::read(source, text, group)?;
             let mut parsed = Parsed::default();
-            object::read_items(&tree, list, &mut parsed)?;
+            object::read_items(&tree, list, focus, &mut parsed)?;
             Some((parsed, tree.comments().to_vec()))
         })
         .collect();
@@ -187,10 +193,11 @@ mod tests {
         let end = text.trim_end().len().max(start);
         let span = Span::new(source, start as u32, end as u32);
         let outline = Outline::of(text, 0..text.len(), 1);
-        let by_item = outline.and_then(|outline| read_groups(source, text, outline, span));
+        let by_item = outline
+            .and_then(|outline| read_groups(source, text, (outline, span), Focus::EVERYTHING));
         let whole = block::read(source, text, 0..text.len()).map(|tree| {
             let mut parsed = Parsed::default();
-            object::read(&tree, span, &mut parsed);
+            object::read(&tree, span, Focus::EVERYTHING, &mut parsed);
             hidden_text::report(tree.comments(), text, span, 0, &mut parsed);
             parsed
         });

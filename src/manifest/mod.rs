@@ -22,6 +22,7 @@ mod egress_firewall;
 mod entrypoint;
 mod fields;
 mod flattened;
+mod focus;
 mod hidden_text;
 mod identity;
 mod ignored_text;
@@ -38,6 +39,7 @@ mod plugin_policy;
 mod policy_port;
 mod proxy_route;
 mod rbac;
+mod read_as;
 mod reader;
 mod reflow;
 mod release;
@@ -50,6 +52,8 @@ mod unknown;
 mod unreadable;
 mod workload;
 mod written;
+
+pub use focus::Focus;
 
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
 use crate::k8s::{Document, Object, Outcome};
@@ -70,6 +74,8 @@ pub struct Parsed {
     pub objects: Vec<Object>,
     /// What is wrong with the text.
     pub diagnostics: Vec<Diagnostic>,
+    /// How many objects were left out, as the [`Focus`] is not on them.
+    pub left_out: usize,
     /// What is wrong with documents, by their index, that nobody meant for Kubernetes as
     /// long as they stand alone.
     passed_over: Vec<(usize, Diagnostic)>,
@@ -90,6 +96,7 @@ impl Parsed {
         self.documents.extend(other.documents);
         self.objects.extend(other.objects);
         self.diagnostics.extend(other.diagnostics);
+        self.left_out += other.left_out;
     }
 }
 
@@ -98,10 +105,18 @@ impl Parsed {
 /// of a JSON file says in which language a mistake is to be explained.
 #[must_use]
 pub fn read(source: SourceId, name: &str, text: &str) -> Parsed {
+    read_for(Focus::EVERYTHING, source, name, text)
+}
+
+/// The same for questions about some namespaces: pods of others that are items of a list may be
+/// left out, but for their documents.
+#[must_use]
+pub fn read_for(focus: &Focus, source: SourceId, name: &str, text: &str) -> Parsed {
     let input = Input {
         source,
         text,
         is_json: is_json_name(name),
+        focus,
     };
     let mut parsed = Parsed::default();
     let mut stream = Stream::of(text);
@@ -117,7 +132,7 @@ pub fn read(source: SourceId, name: &str, text: &str) -> Parsed {
 #[must_use]
 pub(crate) fn read_built(tree: &Tree<'_>, document: Span) -> Parsed {
     let mut parsed = Parsed::default();
-    object::read(tree, document, &mut parsed);
+    object::read(tree, document, Focus::EVERYTHING, &mut parsed);
     parsed
 }
 
@@ -175,6 +190,7 @@ struct Input<'s> {
     source: SourceId,
     text: &'s str,
     is_json: bool,
+    focus: &'s Focus,
 }
 
 impl Input<'_> {
@@ -208,7 +224,7 @@ impl Input<'_> {
 
     fn read_yaml(self, range: Range<usize>, parsed: &mut Parsed) {
         let span = self.trimmed(range.clone());
-        if let Some(list) = list::read(self.source, self.text, range.clone(), span) {
+        if let Some(list) = list::read(self.source, self.text, (range.clone(), span), self.focus) {
             return parsed.append(list);
         }
         let tree = block::read(self.source, self.text, range.clone());
@@ -236,7 +252,7 @@ impl Input<'_> {
         let end = tree.end().map(|(end, _)| end as usize);
         let span = self.trimmed(range.start..end.unwrap_or(range.end));
         let first = parsed.documents.len();
-        object::read(tree, span, parsed);
+        object::read(tree, span, self.focus, parsed);
         if let Some(root) = tree
             .root()
             .filter(|root| root.text().is_some() && !root.is_null())
@@ -276,7 +292,7 @@ impl Input<'_> {
                 Ok((tree, end)) => {
                     let first = parsed.documents.len();
                     let span = self.trimmed(range.start..end);
-                    object::read(&tree, span, parsed);
+                    object::read(&tree, span, self.focus, parsed);
                     hidden_text::report(tree.comments(), self.text, span, first, parsed);
                     range.start = end;
                     stream = Stream::Json(values + 1);

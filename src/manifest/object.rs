@@ -3,23 +3,25 @@
 //!
 //! Refuses to know what is in an object of any kind, and how text becomes nodes.
 
+use super::read_as::ReadAs;
 use super::{
-    Parsed, calico, cilium, cluster_network_policy, context_object, duplicate_key, meta,
+    Focus, Parsed, calico, cilium, cluster_network_policy, context_object, duplicate_key, meta,
     network_policy, plugin_policy, service, workload,
 };
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::{
-    ClusterPolicyKind, Document, Object, Opacity, Outcome, PluginKind, PluginResource, PolicyScope,
-    WorkloadKind,
-};
+use crate::k8s::{Document, Object, Opacity, Outcome, PluginKind, PluginResource, PolicyScope};
 use crate::source::{Span, Spanned};
 use crate::yaml::tree::{Node, Tree};
 use std::sync::Arc;
 
-/// Reads all objects of a document into `parsed`.
-pub(super) fn read(tree: &Tree<'_>, document: Span, parsed: &mut Parsed) {
+/// Reads all objects of a document into `parsed`; of a list those that matter to the focus.
+pub(super) fn read(tree: &Tree<'_>, document: Span, focus: &Focus, parsed: &mut Parsed) {
     let first = parsed.documents.len();
-    let mut reader = Reader { tree, parsed };
+    let mut reader = Reader {
+        tree,
+        focus,
+        parsed,
+    };
     match tree.root() {
         Some(root) if !root.is_null() => reader.root(root, document),
         _ => reader.document(document, Outcome::Empty),
@@ -29,9 +31,18 @@ pub(super) fn read(tree: &Tree<'_>, document: Span, parsed: &mut Parsed) {
 
 /// Reads all objects of a sequence that is a part of a list's items, but for its comments;
 /// `None` if not all of them are objects.
-pub(super) fn read_items(tree: &Tree<'_>, list: List<'_>, parsed: &mut Parsed) -> Option<()> {
+pub(super) fn read_items(
+    tree: &Tree<'_>,
+    list: List<'_>,
+    focus: &Focus,
+    parsed: &mut Parsed,
+) -> Option<()> {
     let items = tree.root().filter(|root| root.is_sequence())?.items();
-    let mut reader = Reader { tree, parsed };
+    let mut reader = Reader {
+        tree,
+        focus,
+        parsed,
+    };
     for item in items {
         item.get("kind").and_then(spanned_text)?;
         item.get("apiVersion").and_then(spanned_text)?;
@@ -66,70 +77,6 @@ impl<'t> Identity<'t> {
             .split_once('/')
             .map_or("", |(group, _)| group)
     }
-
-    /// The reader of this kind; `None` for kinds that say nothing about pods and policies.
-    fn read_as(&self) -> Option<ReadAs> {
-        let workload = |groups: &[&str], kind| {
-            groups
-                .contains(&self.group())
-                .then_some(ReadAs::Workload(kind))
-        };
-        match (self.group(), self.kind) {
-            (_, "Pod") => workload(&[""], WorkloadKind::Pod),
-            (_, "ReplicationController") => workload(&[""], WorkloadKind::ReplicationController),
-            (_, "Deployment") => workload(&["apps", "extensions"], WorkloadKind::Deployment),
-            (_, "ReplicaSet") => workload(&["apps", "extensions"], WorkloadKind::ReplicaSet),
-            (_, "DaemonSet") => workload(&["apps", "extensions"], WorkloadKind::DaemonSet),
-            (_, "StatefulSet") => workload(&["apps"], WorkloadKind::StatefulSet),
-            (_, "Job") => workload(&["batch"], WorkloadKind::Job),
-            (_, "CronJob") => workload(&["batch"], WorkloadKind::CronJob),
-            // The core group was its home before OpenShift 3.7.
-            (_, "DeploymentConfig") => {
-                workload(&["apps.openshift.io", ""], WorkloadKind::DeploymentConfig)
-            }
-            (_, "Rollout") => workload(&["argoproj.io"], WorkloadKind::Rollout),
-            // OpenShift shows a namespace as a project, and makes one of it.
-            ("", "Namespace") | ("project.openshift.io", "Project") => Some(ReadAs::Namespace),
-            ("", "Node") => Some(ReadAs::Node),
-            ("", "Service") => Some(ReadAs::Service),
-            // The core group has no such kind, and no other product uses it.
-            ("networking.k8s.io" | "extensions" | "", "NetworkPolicy") => {
-                Some(ReadAs::NetworkPolicy)
-            }
-            ("policy.networking.k8s.io", kind) => ClusterPolicyKind::ALL
-                .into_iter()
-                .find(|known| known.name() == kind)
-                .map(ReadAs::ClusterNetworkPolicy),
-            _ => None,
-        }
-    }
-}
-
-/// The readers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ReadAs {
-    Workload(WorkloadKind),
-    Namespace,
-    Node,
-    Service,
-    NetworkPolicy,
-    ClusterNetworkPolicy(ClusterPolicyKind),
-}
-
-impl ReadAs {
-    /// Whether the pods are those of another object, which has the template: a Rollout with
-    /// `workloadRef` makes pods of a Deployment's template in its stead.
-    fn borrows_pods(self, node: Node<'_>) -> bool {
-        let reference = node.find(&["spec", "workloadRef"]);
-        self == Self::Workload(WorkloadKind::Rollout) && reference.is_some_and(Node::is_mapping)
-    }
-
-    fn is_namespaced(self) -> bool {
-        matches!(
-            self,
-            Self::Workload(_) | Self::Service | Self::NetworkPolicy
-        )
-    }
 }
 
 /// The version of the API that has policies.
@@ -137,6 +84,7 @@ const NETWORKING: &str = "networking.k8s.io/v1";
 
 struct Reader<'t, 'p> {
     tree: &'t Tree<'t>,
+    focus: &'p Focus,
     parsed: &'p mut Parsed,
 }
 
@@ -182,14 +130,12 @@ impl<'t> Reader<'t, '_> {
             self.named(node, span, kind.value, Outcome::Opaque(Opacity::Template));
             return;
         }
-        self.object(
-            node,
-            span,
-            Identity {
-                kind: kind.value,
-                api_version,
-            },
-        );
+        let identity = Identity {
+            kind: kind.value,
+            api_version,
+        };
+        let focus = list.map_or(Focus::EVERYTHING, |_| self.focus);
+        self.object(node, span, identity, focus);
     }
 
     /// Reads the items of a list or of an OpenShift template; returns whether it is one.
@@ -331,7 +277,7 @@ impl<'t> Reader<'t, '_> {
     }
 
     /// Reads an object by its kind.
-    fn object(&mut self, node: Node<'t>, span: Span, identity: Identity<'t>) {
+    fn object(&mut self, node: Node<'t>, span: Span, identity: Identity<'t>, focus: &Focus) {
         let kind = PluginKind::find(identity.group(), identity.kind);
         if let Some(kind) = kind.filter(|kind| plugin_policy::is_policy(node, kind)) {
             return self.plugin_policy(node, span, identity, kind);
@@ -339,24 +285,17 @@ impl<'t> Reader<'t, '_> {
         if self.plugin_resource(node, span, identity).is_some() {
             return;
         }
-        let reader = identity.read_as();
+        let reader = ReadAs::of(&identity);
         let Some(reader) = reader.filter(|reader| !reader.borrows_pods(node)) else {
-            let read = context_object::read(node, &identity).filter(|_| opacity(node).is_none());
-            let Some(object) = read else {
-                self.named(node, span, identity.kind, Outcome::OtherKind);
-                let custom = context_object::read_custom(node, &identity);
-                let custom = custom.map(Object::ContextObject);
-                self.parsed.objects.extend(custom);
-                return;
-            };
-            self.named(node, span, identity.kind, Outcome::ContextObject);
-            self.parsed.objects.push(Object::ContextObject(object));
-            return;
+            return self.context_object(node, span, identity, focus);
         };
         if let Some(opacity) = opacity(node) {
             return self.named(node, span, identity.kind, Outcome::Opaque(opacity));
         }
         self.named(node, span, identity.kind, Outcome::Object);
+        if reader.is_of_own_namespace() && self.leaves_out(focus) {
+            return;
+        }
         let diagnostics = &mut self.parsed.diagnostics;
         let object = display(node, identity.kind, reader.is_namespaced());
         duplicate_key::report(self.tree, node, &object, diagnostics);
@@ -396,6 +335,35 @@ impl<'t> Reader<'t, '_> {
                 cluster_network_policy::read(node, kind, meta, diagnostics),
             )),
         });
+    }
+
+    /// Reads an object beside the network, or of a kind that npcheck knows nothing of.
+    fn context_object(
+        &mut self,
+        node: Node<'t>,
+        span: Span,
+        identity: Identity<'t>,
+        focus: &Focus,
+    ) {
+        self.named(node, span, identity.kind, Outcome::OtherKind);
+        if context_object::is_data(node, &identity) && self.leaves_out(focus) {
+            return;
+        }
+        let read = context_object::read(node, &identity).filter(|_| opacity(node).is_none());
+        if let (Some(_), Some(document)) = (&read, self.parsed.documents.last_mut()) {
+            document.outcome = Outcome::ContextObject;
+        }
+        let object = read.or_else(|| context_object::read_custom(node, &identity));
+        let object = object.map(Object::ContextObject);
+        self.parsed.objects.extend(object);
+    }
+
+    /// Whether the object of the last document is left out.
+    fn leaves_out(&mut self, focus: &Focus) -> bool {
+        let mut last = self.parsed.documents.last().into_iter();
+        let is_left_out = last.any(|document| focus.leaves_out(document));
+        self.parsed.left_out += usize::from(is_left_out);
+        is_left_out
     }
 
     /// Reads a policy that only some CNI plugin or service mesh knows.

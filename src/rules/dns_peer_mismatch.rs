@@ -288,7 +288,7 @@ fn of_service(cx: &Context<'_>, block: &IpBlock) -> Option<Mismatch> {
         .cni()
         .is_some_and(|cni| cni.value == Cni::AwsVpc)
         || cluster.platform().is(Distribution::Eks)
-        || dns::has_node_local_cache(cluster);
+        || cx.has_node_local_cache();
     if is_seen || !is_one_address(block) || !dns::is_of_resolver_service(cx, block.cidr.addr()) {
         return None;
     }

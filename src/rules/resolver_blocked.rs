@@ -109,7 +109,7 @@ struct Guarded {
 fn closed_resolvers(cx: &Context<'_>) -> Vec<Guarded> {
     let cluster = cx.cluster;
     // The pods ask the cache of their node, which is not looked at.
-    if dns::has_node_local_cache(cluster) {
+    if cx.has_node_local_cache() {
         return Vec::new();
     }
     let mut by_namespace: BTreeMap<String, Option<Guarded>> = BTreeMap::new();

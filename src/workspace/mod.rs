@@ -9,6 +9,7 @@ mod copies;
 mod deployed;
 mod entries;
 mod environments;
+mod focused;
 mod generated;
 mod implied;
 mod lint;

@@ -6,7 +6,7 @@
 use crate::diagnostic::{Diagnostic, Edit};
 use crate::edit;
 use crate::k8s::{Document, Object};
-use crate::manifest;
+use crate::manifest::{self, Focus};
 use crate::progress;
 use crate::source::{SourceId, SourceMap};
 use rayon::prelude::*;
@@ -22,6 +22,8 @@ pub struct ReadText {
     pub objects: Vec<Object>,
     /// What is wrong with the text.
     pub diagnostics: Vec<Diagnostic>,
+    /// Whether objects were left out, as the reading was for questions about others.
+    pub(super) is_partial: bool,
 }
 
 /// Texts, and what was read in each. A copy shares both.
@@ -36,15 +38,37 @@ impl Texts {
     /// Reads all texts, on all threads.
     #[must_use]
     pub fn read(sources: SourceMap) -> Self {
+        Self::read_for(Focus::EVERYTHING, sources)
+    }
+
+    /// The same for questions about some namespaces, for which not all objects may be read.
+    #[must_use]
+    pub fn read_for(focus: &Focus, sources: SourceMap) -> Self {
         let ids: Vec<SourceId> = sources.ids().collect();
         progress::begin("parsing files", ids.len());
         let read = ids.par_iter().map(|id| {
-            let read = read_one(&sources, *id);
+            let read = read_one(focus, &sources, *id);
             progress::advance();
             read
         });
         let read = read.collect();
         Self { sources, read }
+    }
+
+    /// The same with everything read.
+    #[must_use]
+    pub(super) fn whole(&self) -> Self {
+        let texts = self.sources.ids().zip(&self.read).collect::<Vec<_>>();
+        let read = texts
+            .into_par_iter()
+            .map(|(id, read)| match read.is_partial {
+                true => read_one(Focus::EVERYTHING, &self.sources, id),
+                false => Arc::clone(read),
+            });
+        Self {
+            read: read.collect(),
+            sources: self.sources.clone(),
+        }
     }
 
     /// The texts themselves.
@@ -76,18 +100,19 @@ impl Texts {
             texts.sources.replace(*id, text);
         }
         for id in by_source.keys() {
-            texts.read[id.index()] = read_one(&texts.sources, *id);
+            texts.read[id.index()] = read_one(Focus::EVERYTHING, &texts.sources, *id);
         }
         Ok((texts, by_source.into_keys().collect()))
     }
 }
 
-fn read_one(sources: &SourceMap, id: SourceId) -> Arc<ReadText> {
+fn read_one(focus: &Focus, sources: &SourceMap, id: SourceId) -> Arc<ReadText> {
     let source = sources.get(id);
-    let parsed = manifest::read(id, source.name(), source.text());
+    let parsed = manifest::read_for(focus, id, source.name(), source.text());
     Arc::new(ReadText {
         documents: parsed.documents.into(),
         objects: parsed.objects,
         diagnostics: parsed.diagnostics,
+        is_partial: parsed.left_out > 0,
     })
 }

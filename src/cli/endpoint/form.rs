@@ -323,7 +323,8 @@ pub(super) fn kind(word: &str) -> Option<WorkloadKind> {
         .find(|kind| kind.short_names().contains(&word))
 }
 
-fn is_kind(word: &str) -> bool {
+/// Whether kubectl knows a kind of object that has pods by a word.
+pub(crate) fn is_kind(word: &str) -> bool {
     let word = word.to_ascii_lowercase();
     kind(&word).is_some() || SERVICE.contains(&word.as_str())
 }

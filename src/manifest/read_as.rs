@@ -1,0 +1,77 @@
+//! Which reader an object has, by its kind.
+//!
+//! Refuses to read.
+
+use super::object::Identity;
+use crate::k8s::{ClusterPolicyKind, WorkloadKind};
+use crate::yaml::tree::Node;
+
+/// The readers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReadAs {
+    Workload(WorkloadKind),
+    Namespace,
+    Node,
+    Service,
+    NetworkPolicy,
+    ClusterNetworkPolicy(ClusterPolicyKind),
+}
+
+impl ReadAs {
+    /// The reader of this kind; `None` for kinds that say nothing about pods and policies.
+    pub(super) fn of(identity: &Identity<'_>) -> Option<Self> {
+        let workload = |groups: &[&str], kind| {
+            groups
+                .contains(&identity.group())
+                .then_some(ReadAs::Workload(kind))
+        };
+        match (identity.group(), identity.kind) {
+            (_, "Pod") => workload(&[""], WorkloadKind::Pod),
+            (_, "ReplicationController") => workload(&[""], WorkloadKind::ReplicationController),
+            (_, "Deployment") => workload(&["apps", "extensions"], WorkloadKind::Deployment),
+            (_, "ReplicaSet") => workload(&["apps", "extensions"], WorkloadKind::ReplicaSet),
+            (_, "DaemonSet") => workload(&["apps", "extensions"], WorkloadKind::DaemonSet),
+            (_, "StatefulSet") => workload(&["apps"], WorkloadKind::StatefulSet),
+            (_, "Job") => workload(&["batch"], WorkloadKind::Job),
+            (_, "CronJob") => workload(&["batch"], WorkloadKind::CronJob),
+            // The core group was its home before OpenShift 3.7.
+            (_, "DeploymentConfig") => {
+                workload(&["apps.openshift.io", ""], WorkloadKind::DeploymentConfig)
+            }
+            (_, "Rollout") => workload(&["argoproj.io"], WorkloadKind::Rollout),
+            // OpenShift shows a namespace as a project, and makes one of it.
+            ("", "Namespace") | ("project.openshift.io", "Project") => Some(ReadAs::Namespace),
+            ("", "Node") => Some(ReadAs::Node),
+            ("", "Service") => Some(ReadAs::Service),
+            // The core group has no such kind, and no other product uses it.
+            ("networking.k8s.io" | "extensions" | "", "NetworkPolicy") => {
+                Some(ReadAs::NetworkPolicy)
+            }
+            ("policy.networking.k8s.io", kind) => ClusterPolicyKind::ALL
+                .into_iter()
+                .find(|known| known.name() == kind)
+                .map(ReadAs::ClusterNetworkPolicy),
+            _ => None,
+        }
+    }
+
+    /// Whether the pods are those of another object, which has the template: a Rollout with
+    /// `workloadRef` makes pods of a Deployment's template in its stead.
+    pub(super) fn borrows_pods(self, node: Node<'_>) -> bool {
+        let reference = node.find(&["spec", "workloadRef"]);
+        self == Self::Workload(WorkloadKind::Rollout) && reference.is_some_and(Node::is_mapping)
+    }
+
+    /// Whether it says nothing about pods of other namespaces. A DaemonSet may be the agent of
+    /// the CNI plugin.
+    pub(super) fn is_of_own_namespace(self) -> bool {
+        matches!(self, Self::Workload(kind) if kind != WorkloadKind::DaemonSet)
+    }
+
+    pub(super) fn is_namespaced(self) -> bool {
+        matches!(
+            self,
+            Self::Workload(_) | Self::Service | Self::NetworkPolicy
+        )
+    }
+}
