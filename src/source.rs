@@ -4,6 +4,8 @@
 //! Knows nothing of YAML, Kubernetes or findings, and never reads the disk: it is
 //! handed names and texts.
 
+pub(crate) mod path;
+
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};

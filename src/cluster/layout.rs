@@ -5,6 +5,7 @@
 
 use super::ContextObjects;
 use crate::k8s::{Kustomization, Placement};
+use crate::source::path::join;
 use crate::source::{SourceId, SourceMap, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -240,42 +241,4 @@ pub(super) fn ancestors(path: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(path.rsplit_once('/').map(|(rest, _)| rest), |directory| {
         directory.rsplit_once('/').map(|(rest, _)| rest)
     })
-}
-
-/// A path relative to a directory, without `.` and `..` as far as they can be resolved.
-pub(super) fn join(directory: &str, path: &str) -> String {
-    let is_absolute = directory.starts_with('/') || (directory.is_empty() && path.starts_with('/'));
-    let mut parts: Vec<&str> = Vec::new();
-    for part in directory.split(['/', '\\']).chain(path.split(['/', '\\'])) {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    let root = if is_absolute { "/" } else { "" };
-    format!("{root}{}", parts.join("/"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_joined() {
-        for (directory, path, expected) in [
-            ("", "a.yaml", "a.yaml"),
-            ("", "./a/b.yaml", "a/b.yaml"),
-            ("apps/shop", "policy.yaml", "apps/shop/policy.yaml"),
-            ("apps/shop", "../base", "apps/base"),
-            ("apps", "../../base", "../base"),
-            ("/srv/apps", "../base/", "/srv/base"),
-            ("", "/srv/apps", "/srv/apps"),
-            ("apps\\shop", "..\\base", "apps/base"),
-        ] {
-            assert_eq!(join(directory, path), expected, "{directory} {path}");
-        }
-    }
 }

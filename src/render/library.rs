@@ -5,6 +5,7 @@
 //! `.` and `..` as far as they can be resolved.
 
 use super::chart::Chart;
+pub(crate) use crate::source::path::join;
 use crate::source::{SourceId, SourceMap, Span};
 use crate::yaml::{ReadError, Tree, block, general, json, split};
 use std::borrow::Cow;
@@ -236,24 +237,6 @@ fn read<'s>(
 /// The directory of a path: empty for a bare name.
 pub(crate) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(directory, _)| directory)
-}
-
-/// A path relative to a directory, without `.` and `..` as far as they can be resolved.
-pub(crate) fn join(directory: &str, path: &str) -> String {
-    let is_absolute = path.starts_with('/') || directory.starts_with('/');
-    let directory = if path.starts_with('/') { "" } else { directory };
-    let mut parts: Vec<&str> = Vec::new();
-    for part in directory.split(['/', '\\']).chain(path.split(['/', '\\'])) {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    let root = if is_absolute { "/" } else { "" };
-    format!("{root}{}", parts.join("/"))
 }
 
 /// Whether a path is a directory or lies in it.
