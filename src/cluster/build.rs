@@ -79,9 +79,8 @@ impl Cluster {
         let mut cluster = Self::default();
         // By object: its first definition among the inputs.
         let mut first: HashMap<Identity<'_>, usize> = HashMap::with_capacity(objects.len());
-        // By definition: the one that counts in its place, and the controller that stands
-        // for it (S3).
-        let mut firsts: Vec<Option<usize>> = vec![None; objects.len()];
+        // By a further definition: the one that counts in its place.
+        let mut firsts: HashMap<usize, usize> = HashMap::new();
         let mut others: HashMap<usize, Vec<&Object>> = HashMap::new();
         for (index, object) in objects.iter().enumerate() {
             let Some(identity) = Identity::of(object) else {
@@ -89,7 +88,7 @@ impl Cluster {
             };
             match first.entry(identity) {
                 Entry::Occupied(first) => {
-                    firsts[index] = Some(*first.get());
+                    firsts.insert(index, *first.get());
                     others.entry(*first.get()).or_default().push(object);
                 }
                 Entry::Vacant(first) => {
@@ -97,23 +96,21 @@ impl Cluster {
                 }
             }
         }
-        let owners: Vec<Option<Represented>> = objects
-            .iter()
-            .map(|object| match owned {
-                Owned::Represented => represented(object, &first),
-                Owned::Kept => None,
-            })
-            .collect();
-        let mut kept: Vec<Object> = Vec::with_capacity(objects.len());
+        // The controller that stands for an object (S3).
+        let owner_of = |object| match owned {
+            Owned::Represented => represented(object, &first),
+            Owned::Kept => None,
+        };
+        let mut kept: Vec<Object> = Vec::new();
         let mut recognition = Recognition::default();
         for object in objects {
             recognition.look_at(object);
         }
-        for (index, (object, owner)) in objects.iter().zip(owners).enumerate() {
+        for (index, object) in objects.iter().enumerate() {
             // What is beside the network may be there twice without harm, as in overlays.
             if let Object::ContextObject(object) = object {
                 cluster.context_objects.add(object.clone());
-            } else if let Some(first) = firsts[index].map(|first| &objects[first]) {
+            } else if let Some(first) = firsts.get(&index).map(|first| &objects[*first]) {
                 cluster.duplicates.push(Duplicate {
                     object: Identity::new(object).to_string(),
                     first: first.meta().span,
@@ -121,7 +118,7 @@ impl Cluster {
                     likeness: likeness(first, object),
                     left_out: object.clone(),
                 });
-            } else if let Some(owner) = owner {
+            } else if let Some(owner) = owner_of(object) {
                 cluster.represented.push(owner);
             } else {
                 let others = others.get(&index);
@@ -132,6 +129,7 @@ impl Cluster {
                 }
             }
         }
+        drop(first);
         cluster.namespaces = namespaces(&kept);
         cluster.sort_in(kept);
         cluster.add_injected_labels();

@@ -3,7 +3,8 @@
 //!
 //! Refuses to know what a label means to anybody.
 
-use crate::source::{Span, Spanned};
+use crate::source::{Span, Spanned, Text};
+use std::sync::Arc;
 
 /// The label that Kubernetes sets on every namespace, and that cannot be changed.
 pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -68,16 +69,19 @@ pub struct Label {
     pub value: Spanned<String>,
 }
 
-/// Labels or annotations, sorted by key, each key once.
+/// Labels or annotations, sorted by key, each key once. A copy shares them.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Labels {
-    sorted: Vec<Label>,
+    sorted: Arc<[Label]>,
 }
 
 impl Labels {
     /// Of two with one key the later one counts, as for a YAML reader.
     #[must_use]
     pub fn new(mut labels: Vec<Label>) -> Self {
+        if labels.is_empty() {
+            return Self::default();
+        }
         labels.sort_by(|a, b| a.key.value.cmp(&b.key.value));
         let mut sorted: Vec<Label> = Vec::with_capacity(labels.len());
         for label in labels {
@@ -86,7 +90,9 @@ impl Labels {
                 _ => sorted.push(label),
             }
         }
-        Self { sorted }
+        Self {
+            sorted: sorted.into(),
+        }
     }
 
     /// The label with this key.
@@ -135,9 +141,9 @@ impl<'a> IntoIterator for &'a Labels {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnerReference {
     /// The owner's kind.
-    pub kind: String,
+    pub kind: Text,
     /// The owner's name; it is in the namespace of the object.
-    pub name: String,
+    pub name: Text,
 }
 
 /// The parts of `metadata` that npcheck looks at.
@@ -146,7 +152,7 @@ pub struct ObjectMeta {
     /// The whole object.
     pub span: Span,
     /// `apiVersion` as written.
-    pub api_version: Spanned<String>,
+    pub api_version: Spanned<Text>,
     /// `metadata.name`, else `metadata.generateName`, else empty at the object's start.
     pub name: Spanned<String>,
     /// `metadata.namespace`; `None` if missing, null or empty.
@@ -230,7 +236,7 @@ impl ObjectMeta {
         let text = |text: &str| Spanned::new(text.to_owned(), about.span);
         Self {
             span: about.span,
-            api_version: text(""),
+            api_version: Spanned::new(Text::new(), about.span),
             name: text(name),
             namespace: namespace.map(text),
             labels,

@@ -122,7 +122,7 @@ pub(super) fn read_custom(node: Node<'_>, identity: &Identity<'_>) -> Option<Con
 /// Reads a mapping without `kind` that is an object all the same.
 pub(super) fn read_kindless(node: Node<'_>) -> Option<ContextObject> {
     let meta = || {
-        let api_version = Spanned::new(String::new(), node.span().before());
+        let api_version = Spanned::new("", node.span().before());
         meta::read(node, api_version, "", &mut Vec::new())
     };
     if cluster_network::is_install_config(node) {
@@ -139,11 +139,7 @@ pub(super) fn read_kindless(node: Node<'_>) -> Option<ContextObject> {
 }
 
 fn metadata(node: Node<'_>, identity: &Identity<'_>) -> ObjectMeta {
-    let api_version = Spanned::new(
-        identity.api_version.value.to_owned(),
-        identity.api_version.span,
-    );
-    meta::read(node, api_version, "", &mut Vec::new())
+    meta::read(node, identity.api_version, "", &mut Vec::new())
 }
 
 /// The text at the end of a path of keys; `None` if it is missing, empty or no text.

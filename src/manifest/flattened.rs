@@ -426,7 +426,7 @@ fn is_valid(text: &str, span: Span, shape: &'static Shape) -> bool {
     let Some(version) = root.entry("apiVersion") else {
         return false;
     };
-    let version = crate::source::Spanned::new(version.value.raw().to_owned(), version.value.span());
+    let version = crate::source::Spanned::new(version.value.raw(), version.value.span());
     let mut diagnostics = Vec::new();
     let meta = meta::read(root, version, "", &mut diagnostics);
     let meta = match crate::k8s::ClusterPolicyKind::ALL

@@ -6,7 +6,7 @@ use super::invalid_value;
 use super::names;
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{Holes, Label, Labels, ObjectMeta, OwnerReference, is_opaque};
-use crate::source::{Span, Spanned};
+use crate::source::{Span, Spanned, Text};
 use crate::yaml::scalar::Scalar;
 use crate::yaml::tree::{Entry, Node, push_field};
 
@@ -17,7 +17,7 @@ use crate::yaml::tree::{Entry, Node, push_field};
 /// diagnostic `invalid-value` each.
 pub(super) fn read(
     node: Node<'_>,
-    api_version: Spanned<String>,
+    api_version: Spanned<&str>,
     object: &str,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> ObjectMeta {
@@ -41,7 +41,7 @@ pub(super) fn read(
     let name = named("name").or_else(|| named("generateName"));
     ObjectMeta {
         span: node.span(),
-        api_version,
+        api_version: Spanned::new(api_version.value.into(), api_version.span),
         name: name.unwrap_or_else(|| Spanned::new(String::new(), node.span().before())),
         namespace: named("namespace"),
         labels,
@@ -200,12 +200,7 @@ fn owner(references: Node<'_>) -> Option<OwnerReference> {
         .items()
         .find(is_controller)
         .or_else(|| references.items().next())?;
-    let text = |name: &str| {
-        reference
-            .get(name)
-            .and_then(Node::as_str)
-            .map(str::to_owned)
-    };
+    let text = |name: &str| reference.get(name).and_then(Node::as_str).map(Text::from);
     Some(OwnerReference {
         kind: text("kind")?,
         name: text("name")?,

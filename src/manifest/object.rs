@@ -299,11 +299,7 @@ impl<'t> Reader<'t, '_> {
         let diagnostics = &mut self.parsed.diagnostics;
         let object = display(node, identity.kind, reader.is_namespaced());
         duplicate_key::report(self.tree, node, &object, diagnostics);
-        let api_version = Spanned::new(
-            identity.api_version.value.to_owned(),
-            identity.api_version.span,
-        );
-        let mut meta = meta::read(node, api_version, &object, diagnostics);
+        let mut meta = meta::read(node, identity.api_version, &object, diagnostics);
         if !matches!(
             reader,
             ReadAs::NetworkPolicy | ReadAs::ClusterNetworkPolicy(_)
@@ -379,8 +375,6 @@ impl<'t> Reader<'t, '_> {
         }
         self.named(node, span, identity.kind, Outcome::PluginPolicy);
         let diagnostics = &mut self.parsed.diagnostics;
-        let api_version = identity.api_version;
-        let api_version = Spanned::new(api_version.value.to_owned(), api_version.span);
         let mut ignored = Vec::new();
         let found = if kind.is_read_whole() {
             diagnostics
@@ -389,7 +383,7 @@ impl<'t> Reader<'t, '_> {
         };
         let object = display(node, kind.name, kind.scope != PolicyScope::Cluster);
         duplicate_key::report(self.tree, node, &object, found);
-        let meta = meta::read(node, api_version, &object, found);
+        let meta = meta::read(node, identity.api_version, &object, found);
         let policy = plugin_policy::read(node, meta, kind, object, found);
         let object = Object::PluginPolicy(Arc::new(policy));
         self.parsed.objects.push(object);
@@ -423,9 +417,7 @@ impl<'t> Reader<'t, '_> {
         let diagnostics = &mut self.parsed.diagnostics;
         let object = display(node, identity.kind, is_namespaced);
         duplicate_key::report(self.tree, node, &object, diagnostics);
-        let api_version = identity.api_version;
-        let api_version = Spanned::new(api_version.value.to_owned(), api_version.span);
-        let meta = meta::read(node, api_version, &object, diagnostics);
+        let meta = meta::read(node, identity.api_version, &object, diagnostics);
         let resource = match identity.kind {
             "CiliumCIDRGroup" => {
                 PluginResource::CidrGroup(cilium::read_cidr_group(node, meta, diagnostics))

@@ -155,7 +155,7 @@ fn spanned<T>(value: T) -> Spanned<T> {
 fn meta(name: &str, namespace: Option<&str>, random: &mut Random) -> ObjectMeta {
     ObjectMeta {
         span: span(),
-        api_version: spanned(String::new()),
+        api_version: Spanned::new("".into(), span()),
         name: spanned(name.to_owned()),
         namespace: namespace
             .filter(|name| *name != "default" || random.percent(50))
@@ -212,10 +212,10 @@ fn workload(random: &mut Random, index: usize, family: usize, has_hosts: bool) -
         let kind = random
             .pick(&[WorkloadKind::Deployment, WorkloadKind::Pod])
             .name()
-            .to_owned();
+            .into();
         meta.owner = Some(OwnerReference {
             kind,
-            name: format!("w{}", index - 1),
+            name: format!("w{}", index - 1).into(),
         });
     }
     let mut addresses = Vec::new();

@@ -259,7 +259,7 @@ fn declared(name: &str, labels: Labels) -> Object {
     Object::Namespace(Arc::new(Namespace {
         meta: ObjectMeta {
             span: spanned("").span,
-            api_version: spanned("v1"),
+            api_version: Spanned::new("v1".into(), spanned("").span),
             name: spanned(name),
             namespace: None,
             labels,

@@ -162,7 +162,7 @@ fn meta(meta: &ObjectMeta) -> Value {
     }
     if let Some(owner) = &meta.owner {
         value["ownerReferences"] =
-            json!([{"kind": owner.kind, "name": owner.name, "controller": true}]);
+            json!([{"kind": &*owner.kind, "name": &*owner.name, "controller": true}]);
     }
     value
 }

@@ -176,7 +176,7 @@ pub(in crate::lint) fn policy(name: &str) -> NetworkPolicy {
     NetworkPolicy {
         meta: ObjectMeta {
             span: span(),
-            api_version: text("networking.k8s.io/v1"),
+            api_version: Spanned::new("networking.k8s.io/v1".into(), span()),
             name: text(name),
             namespace: Some(text(HOME)),
             labels: Labels::default(),

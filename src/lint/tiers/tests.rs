@@ -18,7 +18,7 @@ const DIRECTION: Direction = Direction::Egress;
 fn meta(name: &str) -> ObjectMeta {
     ObjectMeta {
         span: span(),
-        api_version: text(""),
+        api_version: Spanned::new("".into(), span()),
         name: text(name),
         namespace: None,
         labels: Labels::default(),
