@@ -104,7 +104,8 @@ impl Changes {
         let is_pod = joint.pairs().iter().map(|pair| {
             let kind = |relation: Relation, id| relation.cluster.workload(id).object.kind;
             let before = pair.before.map(|id| kind(before, id));
-            before.or(pair.after.map(|id| kind(after, id))) == Some(WorkloadKind::Pod)
+            let kind = before.or(pair.after.map(|id| kind(after, id)));
+            kind.is_some_and(WorkloadKind::is_one_pod)
         });
         let is_pod = is_pod.collect();
         Self {

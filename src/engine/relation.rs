@@ -14,7 +14,7 @@ use super::runs::Pieces;
 use super::sets::SetId;
 use super::sides::Sides;
 use crate::cluster::{Cluster, WorkloadId};
-use crate::k8s::{Direction, WorkloadKind};
+use crate::k8s::Direction;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -380,7 +380,7 @@ impl<'e> Relation<'e> {
     }
 
     fn is_pod(&self, workload: WorkloadId) -> bool {
-        self.cluster.workload(workload).object.kind == WorkloadKind::Pod
+        self.cluster.workload(workload).object.kind.is_one_pod()
     }
 }
 

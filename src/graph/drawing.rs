@@ -267,7 +267,9 @@ fn outside_node(matrix: &FlowMatrix<'_>, node: NodeId) -> DrawnNode {
 
 fn is_single_pod(matrix: &FlowMatrix<'_>, workload: Option<WorkloadId>) -> bool {
     let kind = |id| matrix.cluster().workload(id).object.kind;
-    workload.map(kind) == Some(crate::k8s::WorkloadKind::Pod)
+    workload
+        .map(kind)
+        .is_some_and(crate::k8s::WorkloadKind::is_one_pod)
 }
 
 /// Which pairs of nodes a query admits.

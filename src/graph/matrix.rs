@@ -7,7 +7,7 @@
 use super::EndSet;
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{AddressRange, ConnectionSet, Engine, Entity, Peer, Relation};
-use crate::k8s::{Direction, WorkloadKind};
+use crate::k8s::Direction;
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -318,9 +318,7 @@ impl<'c> FlowMatrix<'c> {
     #[must_use]
     pub fn has_inner_flows(&self, node: NodeId) -> bool {
         match self.ends(node) {
-            NodeEnds::Workloads([one]) => {
-                self.cluster.workload(*one).object.kind != WorkloadKind::Pod
-            }
+            NodeEnds::Workloads([one]) => !self.cluster.workload(*one).object.kind.is_one_pod(),
             NodeEnds::Workloads(_) => true,
             NodeEnds::Outside(_) | NodeEnds::Entity(_) => false,
         }

@@ -33,11 +33,15 @@ pub enum WorkloadKind {
     DeploymentConfig,
     /// `Rollout` of Argo Rollouts.
     Rollout,
+    /// `VirtualMachine` of KubeVirt.
+    VirtualMachine,
+    /// `VirtualMachineInstance` of KubeVirt.
+    VirtualMachineInstance,
 }
 
 impl WorkloadKind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Pod,
         Self::Deployment,
         Self::ReplicaSet,
@@ -48,6 +52,8 @@ impl WorkloadKind {
         Self::ReplicationController,
         Self::DeploymentConfig,
         Self::Rollout,
+        Self::VirtualMachine,
+        Self::VirtualMachineInstance,
     ];
 
     /// As `kind` spells it.
@@ -64,7 +70,21 @@ impl WorkloadKind {
             Self::ReplicationController => "ReplicationController",
             Self::DeploymentConfig => "DeploymentConfig",
             Self::Rollout => "Rollout",
+            Self::VirtualMachine => "VirtualMachine",
+            Self::VirtualMachineInstance => "VirtualMachineInstance",
         }
+    }
+
+    /// Whether it is one pod, and not a set of replicas: a virtual machine runs in one (S4).
+    #[must_use]
+    pub fn is_one_pod(self) -> bool {
+        self == Self::Pod || self.is_virtual_machine()
+    }
+
+    /// Whether it is a virtual machine, whose pod is made by KubeVirt.
+    #[must_use]
+    pub fn is_virtual_machine(self) -> bool {
+        matches!(self, Self::VirtualMachine | Self::VirtualMachineInstance)
     }
 
     /// The names that kubectl takes for it in lower case, the shortest first.
@@ -83,6 +103,10 @@ impl WorkloadKind {
             }
             Self::DeploymentConfig => &["dc", "deploymentconfig", "deploymentconfigs"],
             Self::Rollout => &["ro", "rollout", "rollouts"],
+            Self::VirtualMachine => &["vm", "virtualmachine", "virtualmachines"],
+            Self::VirtualMachineInstance => {
+                &["vmi", "virtualmachineinstance", "virtualmachineinstances"]
+            }
         }
     }
 }

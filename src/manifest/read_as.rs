@@ -39,6 +39,10 @@ impl ReadAs {
                 workload(&["apps.openshift.io", ""], WorkloadKind::DeploymentConfig)
             }
             (_, "Rollout") => workload(&["argoproj.io"], WorkloadKind::Rollout),
+            (_, "VirtualMachine") => workload(&["kubevirt.io"], WorkloadKind::VirtualMachine),
+            (_, "VirtualMachineInstance") => {
+                workload(&["kubevirt.io"], WorkloadKind::VirtualMachineInstance)
+            }
             // OpenShift shows a namespace as a project, and makes one of it.
             ("", "Namespace") | ("project.openshift.io", "Project") => Some(ReadAs::Namespace),
             ("", "Node") => Some(ReadAs::Node),

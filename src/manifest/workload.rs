@@ -2,6 +2,7 @@
 //!
 //! Refuses to know which of them are peers, and who owns whom.
 
+use super::context_object::text;
 use super::deserializer;
 use super::meta::{self, Holds};
 use super::reader::is_opaque;
@@ -25,12 +26,12 @@ pub(super) fn read(
 ) -> Workload {
     // The pod template has the labels and the containers; a pod is its own (S3).
     let path: &[&str] = match kind {
-        WorkloadKind::Pod => &[],
+        WorkloadKind::Pod | WorkloadKind::VirtualMachineInstance => &[],
         WorkloadKind::CronJob => &["spec", "jobTemplate", "spec", "template"],
         _ => &["spec", "template"],
     };
     let pod = node.find(path);
-    let (labels, annotations) = if kind == WorkloadKind::Pod {
+    let (labels, annotations) = if path.is_empty() {
         (meta.labels.clone(), meta.annotations.clone())
     } else {
         let before = diagnostics.len();
@@ -48,7 +49,18 @@ pub(super) fn read(
         maps
     };
     let labels = match kind {
-        WorkloadKind::DeploymentConfig => with_owner(&labels, &meta),
+        WorkloadKind::DeploymentConfig => with(&labels, &[("deploymentconfig", &meta.name)]),
+        // `podLabels` in kubevirt/kubevirt pkg/virt-controller/services/template.go. Two more
+        // labels come from what nobody knows beforehand.
+        kind if kind.is_virtual_machine() => {
+            let hostname = pod.and_then(|pod| text(pod, &["spec", "hostname"]));
+            let launcher = Spanned::new("virt-launcher".to_owned(), meta.name.span);
+            let name = hostname.as_ref().unwrap_or(&meta.name);
+            with(
+                &labels,
+                &[("kubevirt.io", &launcher), ("vm.kubevirt.io/name", name)],
+            )
+        }
         _ => labels,
     };
     let labels_node = pod.and_then(|pod| pod.find(&["metadata", "labels"]));
@@ -68,7 +80,7 @@ pub(super) fn read(
     meta.is_accepted &= deserializer::report(&mismatches, node, object, diagnostics);
 
     let replicas = node.find(&["spec", "replicas"]);
-    let replicas = replicas.filter(|_| kind != WorkloadKind::Pod);
+    let replicas = replicas.filter(|_| !kind.is_one_pod());
     let host_network = typed.host_network.unwrap_or_default();
     let mut containers = containers(spec, "containers", typed.containers);
     containers.extend(self::containers(
@@ -76,6 +88,7 @@ pub(super) fn read(
         "initContainers",
         typed.init_containers.unwrap_or_default(),
     ));
+    containers.extend(spec.filter(|_| kind.is_virtual_machine()).map(launcher));
     containers.shrink_to_fit();
     Workload {
         meta,
@@ -102,13 +115,47 @@ pub(super) fn read(
     }
 }
 
-/// The labels of a DeploymentConfig's pods, to which its controller adds its name
+/// The labels of pods to which their controller adds some: that of a DeploymentConfig its name
 /// (`MakeDeployment` in openshift/openshift-controller-manager).
-fn with_owner(labels: &Labels, meta: &ObjectMeta) -> Labels {
-    let key = Spanned::new("deploymentconfig".to_owned(), meta.name.span);
-    let value = meta.name.clone();
-    let added = Label { key, value };
-    Labels::new(labels.iter().cloned().chain([added]).collect())
+fn with(labels: &Labels, added: &[(&str, &Spanned<String>)]) -> Labels {
+    let is_added = |label: &&Label| added.iter().any(|(key, _)| *key == label.key.value);
+    let own = labels.iter().filter(|label| !is_added(label)).cloned();
+    let added = added.iter().map(|(key, value)| Label {
+        key: Spanned::new((*key).to_owned(), value.span),
+        value: (*value).clone(),
+    });
+    Labels::new(own.chain(added).collect())
+}
+
+/// What KubeVirt runs a virtual machine in: a container with the ports that the machine's
+/// interfaces name.
+fn launcher(spec: Node<'_>) -> Container {
+    let interfaces = spec.find(&["domain", "devices", "interfaces"]);
+    let interfaces = interfaces.into_iter().flat_map(Node::items);
+    let ports = interfaces.flat_map(|interface| {
+        let ports = interface.get("ports").into_iter();
+        ports.flat_map(Node::items)
+    });
+    let ports = ports.filter_map(|port| {
+        let number = port.get("port")?;
+        Some(ContainerPort {
+            name: text(port, &["name"]).map(|name| Spanned::new(Text::from(name.value), name.span)),
+            protocol: protocol(port.get("protocol").and_then(Node::text))?,
+            number: Spanned::new(u16::try_from(number.as_int()?).ok()?, number.span()),
+            host_port: None,
+        })
+    });
+    Container {
+        name: Text::from("compute"),
+        image: Text::new(),
+        is_init: false,
+        restarts_always: false,
+        ports: ports.collect(),
+        probe_ports: Vec::new(),
+        variables: Vec::new(),
+        config_maps: Vec::new(),
+        arguments: Vec::new(),
+    }
 }
 
 /// A service account that another tool fills in, as it is written: it may be any.

@@ -128,7 +128,10 @@ fn bearer(cx: &Context<'_>, place: &PodSelector<'_>) -> Option<Bearer> {
     let mut candidates = namespaces.iter().flat_map(|id| cluster.workloads_in(*id));
     let controller = candidates.find(|id| {
         let workload = &cluster.workload(*id).object;
-        workload.kind != WorkloadKind::Pod && place.selector.matches(&workload.meta.labels)
+        !matches!(
+            workload.kind,
+            WorkloadKind::Pod | WorkloadKind::VirtualMachineInstance
+        ) && place.selector.matches(&workload.meta.labels)
     });
     if let Some(controller) = controller {
         return Some(Bearer::Controller(controller));

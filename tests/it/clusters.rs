@@ -204,7 +204,7 @@ fn workload(random: &mut Random, index: usize, family: usize, has_hosts: bool) -
     let kind = if random.percent(50) {
         WorkloadKind::Pod
     } else {
-        random.pick(&WorkloadKind::ALL)
+        random.pick(&KINDS)
     };
     let namespace = random.pick(&NAMESPACES);
     let mut meta = meta(&format!("w{index}"), Some(namespace), random);
@@ -248,6 +248,20 @@ fn workload(random: &mut Random, index: usize, family: usize, has_hosts: bool) -
         implied: None,
     }))
 }
+
+/// Kinds whose pods can have everything that policies see; those of virtual machines cannot.
+const KINDS: [WorkloadKind; 10] = [
+    WorkloadKind::Pod,
+    WorkloadKind::Deployment,
+    WorkloadKind::ReplicaSet,
+    WorkloadKind::StatefulSet,
+    WorkloadKind::DaemonSet,
+    WorkloadKind::Job,
+    WorkloadKind::CronJob,
+    WorkloadKind::ReplicationController,
+    WorkloadKind::DeploymentConfig,
+    WorkloadKind::Rollout,
+];
 
 fn container(random: &mut Random) -> Container {
     Container {

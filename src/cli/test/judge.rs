@@ -12,7 +12,7 @@ use crate::engine::{AddressRange, ConnectionSet, Endpoint, Engine, explain};
 use crate::graph::{
     Certainty, EndSet, FlowEnd, FlowMatrix, NodeEnds, NodeId, Openness, PathQuery, Paths, reasons,
 };
-use crate::k8s::{Direction, Labels, WorkloadKind};
+use crate::k8s::{Direction, Labels};
 use crate::lint::Inventory;
 use crate::output::{TestStatus, count, flow_names, range_name};
 use crate::source::{SourceId, SourceMap};
@@ -395,7 +395,7 @@ impl<'c> Judge<'c> {
                 Err("no policy decides between two ends outside".to_owned())
             }
             (End::Workload(one), End::Workload(two)) => {
-                let is_pod = self.cluster.workload(*one).object.kind == WorkloadKind::Pod;
+                let is_pod = self.cluster.workload(*one).object.kind.is_one_pod();
                 if one == two && is_pod {
                     return Ok(Vec::new());
                 }

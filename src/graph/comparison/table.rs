@@ -176,7 +176,8 @@ impl<'c> ChangeTable<'c> {
         let pair = self.workloads[place];
         let kind = |time: usize, id| self.matrices[time].cluster().workload(id).object.kind;
         let after = pair.after.map(|id| kind(1, id));
-        after.or_else(|| pair.before.map(|id| kind(0, id))) == Some(WorkloadKind::Pod)
+        let kind = after.or_else(|| pair.before.map(|id| kind(0, id)));
+        kind.is_some_and(WorkloadKind::is_one_pod)
     }
 }
 

@@ -7,7 +7,7 @@ use super::{GraphView, names};
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{AddressRange, ConnectionSet, Entity, Flow, Peer, Relation};
 use crate::graph::DrawnNode;
-use crate::k8s::{Direction, WorkloadKind};
+use crate::k8s::Direction;
 use crate::output::{Escaped, Role, Style, range_name};
 use std::fmt::{self, Write as _};
 use std::io;
@@ -121,9 +121,8 @@ impl<'a> Writer<'a> {
 
     /// The destinations by name, those of a namespace together where they do not differ.
     fn grouped(&self, source: WorkloadId, reached: Vec<(WorkloadId, Opened)>) -> Vec<Reached> {
-        let is_itself = |id: WorkloadId| {
-            id == source && self.cluster.workload(id).object.kind == WorkloadKind::Pod
-        };
+        let is_itself =
+            |id: WorkloadId| id == source && self.cluster.workload(id).object.kind.is_one_pod();
         let mut groups = Vec::new();
         let mut rest = reached.as_slice();
         while let Some((first, _)) = rest.first() {
