@@ -93,6 +93,7 @@ impl Classes {
             scopes: &scopes,
             atoms: &atoms,
             sees_host_network: compiled.matchers.values().iter().any(sees_host_network),
+            asks_for_added: compiled.asks_for_added(),
             conditions: Conditions::new(compiled),
             cni: cluster.enforcement().cni().map(|cni| cni.value),
         };
@@ -237,6 +238,8 @@ struct Describe<'a> {
     atoms: &'a [AddressRange],
     /// Whether some selector may see pods on the host network.
     sees_host_network: bool,
+    /// Whether some selector asks for a label that controllers add.
+    asks_for_added: bool,
     conditions: Conditions,
     cni: Option<Cni>,
 }
@@ -340,7 +343,8 @@ impl Describe<'_> {
                 .iter()
                 .any(|label| is_opaque(&label.key) || is_opaque(&label.value))
         };
-        let are_labels_open = !pod.are_labels_known || holds_hole(pod.labels);
+        let is_asked_for_more = self.asks_for_added && pod.controller.is_some();
+        let are_labels_open = !pod.are_labels_known || is_asked_for_more || holds_hole(pod.labels);
         let namespace = &pod.namespace;
         key.profile.is_open = !pod.are_ports_known && !self.compiled.names.is_empty();
         let is_open = are_labels_open || !pod.is_host_network_known;

@@ -13,7 +13,7 @@ use super::program::{
     self, ByDirection, Chain, End, HostNetwork, NamespaceSet, PodSet, PolicyRef, Program,
 };
 use crate::cluster::{Cluster, NamespaceId};
-use crate::k8s::{Action, Direction, LabelSelector, Protocol, is_opaque};
+use crate::k8s::{Action, Controller, Direction, LabelSelector, Protocol, is_opaque};
 use std::hash::Hash;
 
 /// A distinct [`Selector`].
@@ -370,6 +370,15 @@ impl<'c> Compiled<'c> {
             host_network: *host_network,
             condition: condition.clone(),
         })
+    }
+
+    /// Whether a selector asks for a label that controllers add to their pods.
+    pub(super) fn asks_for_added(&self) -> bool {
+        let mut keys = self.written.iter().flatten().flat_map(|selector| {
+            let labels = selector.match_labels.iter().map(|label| &label.key);
+            labels.chain(selector.match_expressions.iter().map(|it| &it.key))
+        });
+        keys.any(|key| Controller::may_add(key))
     }
 
     /// Whether a selector holds text that another tool fills in.

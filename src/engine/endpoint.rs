@@ -7,7 +7,7 @@
 use super::AddressRange;
 use super::program::identity::Entity;
 use crate::cluster::{Cluster, Cni, NamespaceId, WorkloadId};
-use crate::k8s::{Labels, Protocol, Workload, WorkloadKind};
+use crate::k8s::{Controller, Labels, Protocol, Workload};
 use std::net::IpAddr;
 
 /// One end of a connection.
@@ -62,6 +62,8 @@ pub struct PodView<'c> {
     pub labels: &'c Labels,
     /// Whether these are all its labels: not if another tool fills in some of them.
     pub are_labels_known: bool,
+    /// Its controller, where that adds labels to it that its manifest does not have.
+    pub controller: Option<Controller<'c>>,
     /// The service account that it runs as.
     pub service_account: &'c str,
     /// The ports that a named port can mean, in the order of the text (S7).
@@ -131,6 +133,7 @@ impl<'c> PodView<'c> {
             labels: &workload.object.labels,
             are_labels_known: implied.is_none_or(|pods| pods.are_labels_known)
                 && holes.first_in(labels_span).is_none(),
+            controller: Controller::of(&workload.object),
             service_account: (workload.object.service_account.as_deref())
                 .filter(|name| !name.is_empty())
                 .unwrap_or(DEFAULT_SERVICE_ACCOUNT),
@@ -141,7 +144,7 @@ impl<'c> PodView<'c> {
             host_network: workload.object.host_network,
             is_host_network_known: workload.object.is_host_network_known,
             addresses: &workload.object.addresses,
-            is_single_pod: workload.object.kind == WorkloadKind::Pod,
+            is_single_pod: workload.object.kind.is_one_pod(),
         }
     }
 
@@ -162,6 +165,7 @@ impl<'c> PodView<'c> {
             namespace,
             labels,
             are_labels_known: true,
+            controller: None,
             service_account: DEFAULT_SERVICE_ACCOUNT,
             named_ports: Vec::new(),
             are_ports_known: true,

@@ -11,6 +11,7 @@ mod canonical;
 mod cluster_network;
 mod cluster_network_policy;
 mod config_map;
+mod controller;
 mod custom;
 mod documents;
 mod egress_firewall;
@@ -46,6 +47,7 @@ pub use cluster_network_policy::{
     ClusterNetworkPolicyRule, ClusterPolicyKind, PeerSelection, PodsSelection, PortMatch, Tier,
 };
 pub use config_map::{ConfigMap, ConfigMapReference};
+pub use controller::Controller;
 pub use custom::{CustomObject, WrittenPolicy};
 pub use documents::{Documents, document_at};
 pub use egress_firewall::{

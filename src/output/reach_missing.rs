@@ -10,7 +10,7 @@ use crate::cluster::UnknownPartId;
 use crate::engine::{
     ConnectionSet, Miss, PolicyRef, RuleRef, RuleTrace, SetAside, SetAsideReason, SideTrace,
 };
-use crate::k8s::{Direction, PartEffect, Truth};
+use crate::k8s::{Controller, Direction, PartEffect, Truth};
 use crate::source::Span;
 
 /// A thing that is missing, and where it is asked for.
@@ -139,6 +139,10 @@ impl Words<'_> {
                              a rule asks for {wanted}"
                         )
                     }
+                    (_, false) if Controller::may_add(requirement.wanted.key()) => format!(
+                        "which pod of {end} is meant: {wanted} is a label that each of them gets \
+                         for itself"
+                    ),
                     (_, false) => {
                         format!("the labels of {end}: a rule asks for {wanted}")
                     }

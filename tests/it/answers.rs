@@ -480,3 +480,121 @@ fn an_unknown_side_says_what_it_depends_on() {
                   spec: {podSelector: {matchLabels: {app: a}}, policyTypes: ['${TYPE}']}}";
     assert_eq!(codes(of_type, ["b", "a"]), [ReasonCode::Substitution]);
 }
+
+/// A StatefulSet, a Job and a CronJob, whose pods get labels from their controllers.
+const CONTROLLERS: &str = "
+{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db, namespace: one},
+ spec: {template: {metadata: {labels: {app: db}}, spec: {containers: [{name: c}]}}}}
+---
+{apiVersion: batch/v1, kind: Job, metadata: {name: job, namespace: one},
+ spec: {template: {metadata: {labels: {app: job}}, spec: {containers: [{name: c}]}}}}
+---
+{apiVersion: batch/v1, kind: CronJob, metadata: {name: cron, namespace: one},
+ spec: {jobTemplate: {spec: {template: {metadata: {labels: {app: cron}}, spec: {containers: [{name: c}]}}}}}}
+---
+";
+
+#[test]
+fn labels_that_controllers_add_mean_all_pods_of_a_workload_or_some_or_none() {
+    let all = "TCP all, UDP all, SCTP all";
+    for (selector, ends, allowed, unknown) in [
+        // Whom the policy isolates: everybody else is open.
+        (
+            "matchLabels: {statefulset.kubernetes.io/pod-name: db-0}",
+            "db",
+            "",
+            all,
+        ),
+        (
+            "matchLabels: {statefulset.kubernetes.io/pod-name: cache-0}",
+            "db",
+            all,
+            "",
+        ),
+        (
+            "matchLabels: {statefulset.kubernetes.io/pod-name: db-primary}",
+            "db",
+            all,
+            "",
+        ),
+        (
+            "matchLabels: {statefulset.kubernetes.io/pod-name: db-0}",
+            "job",
+            all,
+            "",
+        ),
+        (
+            "matchLabels: {apps.kubernetes.io/pod-index: '0', app: db}",
+            "db",
+            "",
+            all,
+        ),
+        (
+            "matchLabels: {apps.kubernetes.io/pod-index: '0', app: cache}",
+            "db",
+            all,
+            "",
+        ),
+        (
+            "matchExpressions: [{key: apps.kubernetes.io/pod-index, operator: Exists}]",
+            "db",
+            "",
+            "",
+        ),
+        (
+            "matchExpressions: [{key: apps.kubernetes.io/pod-index, operator: DoesNotExist}]",
+            "db",
+            all,
+            "",
+        ),
+        (
+            "matchExpressions: [{key: apps.kubernetes.io/pod-index, operator: NotIn, values: ['0']}]",
+            "db",
+            "",
+            all,
+        ),
+        (
+            "matchLabels: {batch.kubernetes.io/job-name: job}",
+            "job",
+            "",
+            "",
+        ),
+        ("matchLabels: {job-name: other}", "job", all, ""),
+        ("matchLabels: {job-name: cron-29000000}", "cron", "", all),
+        ("matchLabels: {job-name: cron}", "cron", all, ""),
+    ] {
+        let policy = format!(
+            "{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: p, namespace: one}},
+              spec: {{podSelector: {{{selector}}}, policyTypes: [Ingress]}}}}"
+        );
+        assert_answers(
+            &format!("{TWO_PODS}{CONTROLLERS}"),
+            &[Answer {
+                about: selector,
+                manifests: Box::leak(policy.into_boxed_str()),
+                ends: ["a", ends],
+                allowed,
+                unknown,
+            }],
+        );
+        // As a peer, those that match are let in, and nobody else.
+        let policy = format!(
+            "{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: p, namespace: one}},
+              spec: {{podSelector: {{matchLabels: {{app: a}}}}, ingress: [{{from: [{{podSelector: {{{selector}}}}}]}}]}}}}"
+        );
+        assert_answers(
+            &format!("{TWO_PODS}{CONTROLLERS}"),
+            &[Answer {
+                about: selector,
+                manifests: Box::leak(policy.into_boxed_str()),
+                ends: [ends, "a"],
+                allowed: if allowed.is_empty() && unknown.is_empty() {
+                    all
+                } else {
+                    ""
+                },
+                unknown,
+            }],
+        );
+    }
+}

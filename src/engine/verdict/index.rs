@@ -8,7 +8,7 @@ use crate::engine::program::{
     ByDirection, Chain, Matcher, NamespaceSet, Peer, PodSet, Program, Rule, Stage,
 };
 use crate::engine::{Endpoint, HashMap, PodView};
-use crate::k8s::{Action, Direction, LabelSelector, Labels, Operator, is_opaque};
+use crate::k8s::{Action, Controller, Direction, LabelSelector, Labels, Operator, is_opaque};
 
 /// A program, and an index of each of its stages.
 #[derive(Debug)]
@@ -282,9 +282,12 @@ fn only_accepts(chain: &Chain<'_>) -> bool {
 }
 
 /// Labels of which something must have one to match a selector; `None` if there are no such
-/// labels, or if another tool fills in some of their text.
+/// labels, or if another tool fills in some of their text. None of them is one that controllers
+/// add, as pods are looked up by those that their manifests have.
 fn asked_for(selector: &LabelSelector) -> Option<Vec<(&str, &str)>> {
-    let is_known = |(key, value): &(&str, &str)| !is_opaque(key) && !is_opaque(value);
+    let is_known = |(key, value): &(&str, &str)| {
+        !is_opaque(key) && !is_opaque(value) && !Controller::may_add(key)
+    };
     let mut labels = selector.match_labels.iter();
     let label = labels.find_map(|label| {
         Some((label.key.value.as_str(), label.value.value.as_str())).filter(is_known)

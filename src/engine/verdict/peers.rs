@@ -8,7 +8,8 @@ use crate::engine::program::condition::{Candidate, Condition, Unmet};
 use crate::engine::program::{Block, Matcher, Peer, PeerRef};
 use crate::engine::{Address, AddressRange, Endpoint, NamespaceView, PodView};
 use crate::k8s::{
-    CiliumPeers, Label, LabelSelector, LabelSelectorRequirement, Labels, Truth, is_opaque,
+    CiliumPeers, Controller, Label, LabelSelector, LabelSelectorRequirement, Labels, Operator,
+    Truth, is_opaque,
 };
 use crate::source::Spanned;
 use ipnet::IpNet;
@@ -127,6 +128,14 @@ impl<'c> Wanted<'c> {
         }
     }
 
+    /// Whether pods meet it by a label that their controller adds; `None` if it asks for none.
+    fn met_by(&self, controller: Controller<'_>) -> Option<Truth> {
+        match self {
+            Self::Label(label) => controller.meets(&label.key, Operator::In, &[&label.value]),
+            Self::Expression(expression) => expression.met_by(controller),
+        }
+    }
+
     fn holds(&self, value: Option<&str>) -> bool {
         match self {
             Self::Label(label) => value == Some(&label.value),
@@ -162,6 +171,8 @@ struct LabelView<'c> {
     labels: &'c Labels,
     /// Whether a key that is absent here is really absent.
     are_complete: bool,
+    /// Who adds other labels to them.
+    controller: Option<Controller<'c>>,
 }
 
 /// Every requirement of a selector beside the label that it is about.
@@ -173,12 +184,11 @@ fn requirements<'c>(
     let expressions = selector.match_expressions.iter().map(Wanted::Expression);
     labels.chain(expressions).map(move |wanted| {
         let found = view.labels.label(wanted.key());
-        let truth = if depends_on_a_gap(wanted, found, view) {
-            Truth::Unknown
-        } else {
-            wanted
-                .holds(found.map(|label| label.value.value.as_str()))
-                .into()
+        let controller = view.controller.filter(|_| found.is_none());
+        let truth = match controller.and_then(|controller| wanted.met_by(controller)) {
+            Some(truth) => truth,
+            None if depends_on_a_gap(wanted, found, view) => Truth::Unknown,
+            None => (wanted.holds(found.map(|label| label.value.value.as_str()))).into(),
         };
         Requirement {
             wanted,
@@ -218,6 +228,7 @@ fn pod_view<'c>(pod: &PodView<'c>) -> LabelView<'c> {
     LabelView {
         labels: pod.labels,
         are_complete: pod.are_labels_known,
+        controller: pod.controller,
     }
 }
 
@@ -225,6 +236,7 @@ fn namespace_view<'c>(namespace: &NamespaceView<'c>) -> LabelView<'c> {
     LabelView {
         labels: namespace.labels,
         are_complete: namespace.are_labels_known,
+        controller: None,
     }
 }
 

@@ -61,6 +61,7 @@ fn requirements_agree_with_the_whole_selector() {
             let view = LabelView {
                 labels,
                 are_complete: true,
+                controller: None,
             };
             let truths = requirements(selector, view).map(|requirement| requirement.truth);
             let by_parts = truths.min().unwrap_or(Truth::True);

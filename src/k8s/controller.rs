@@ -1,0 +1,120 @@
+//! The labels that controllers add to the pods that they make, as far as they decide whether a
+//! selector means all pods of a workload, some, or none.
+//!
+//! Refuses to know selectors and policies.
+
+use super::selector::{Operator, Truth};
+use super::workload::{Workload, WorkloadKind};
+use super::{LabelSelectorRequirement, is_opaque};
+
+/// A controller whose pods have labels besides those of its template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Controller<'a> {
+    kind: WorkloadKind,
+    name: &'a str,
+}
+
+/// The keys that each kind adds, and what the value is.
+const ADDED: [(WorkloadKind, &str, Value); 6] = [
+    // apps/v1 types.go: StatefulSetPodNameLabel, PodIndexLabel.
+    (
+        WorkloadKind::StatefulSet,
+        "statefulset.kubernetes.io/pod-name",
+        Value::NameAndNumber,
+    ),
+    (
+        WorkloadKind::StatefulSet,
+        "apps.kubernetes.io/pod-index",
+        Value::Number,
+    ),
+    // batch/v1 types.go: JobNameLabel, and the one that it had before.
+    (
+        WorkloadKind::Job,
+        "batch.kubernetes.io/job-name",
+        Value::Name,
+    ),
+    (WorkloadKind::Job, "job-name", Value::Name),
+    // The jobs of a CronJob are named after it and the minute of their start.
+    (
+        WorkloadKind::CronJob,
+        "batch.kubernetes.io/job-name",
+        Value::NameAndNumber,
+    ),
+    (WorkloadKind::CronJob, "job-name", Value::NameAndNumber),
+];
+
+#[derive(Clone, Copy)]
+enum Value {
+    /// The name of the workload.
+    Name,
+    /// The name of the workload, a hyphen, and a number that is another one for each.
+    NameAndNumber,
+    /// A number that is another one for each.
+    Number,
+}
+
+impl<'a> Controller<'a> {
+    /// The controller of a workload's pods; `None` if it adds no such labels.
+    #[must_use]
+    pub fn of(workload: &'a Workload) -> Option<Self> {
+        let adds = |(kind, ..): &(WorkloadKind, &str, Value)| *kind == workload.kind;
+        ADDED.iter().any(adds).then(|| Self {
+            kind: workload.kind,
+            name: &workload.meta.name,
+        })
+    }
+
+    /// Whether some controller adds labels of this key.
+    #[must_use]
+    pub fn may_add(key: &str) -> bool {
+        ADDED.iter().any(|(_, added, _)| *added == key)
+    }
+
+    /// Whether its pods meet what is asked of a label that it adds: `Unknown` where some may
+    /// and others not. `None` if it adds no label of this key.
+    #[must_use]
+    pub fn meets(self, key: &str, operator: Operator, values: &[&str]) -> Option<Truth> {
+        let mut added = ADDED.iter();
+        let (.., value) = added.find(|(kind, added, _)| *kind == self.kind && *added == key)?;
+        let listed = || values.iter().map(|wanted| self.has(*value, wanted));
+        Some(match operator {
+            Operator::In => listed().max().unwrap_or(Truth::False),
+            Operator::NotIn => !listed().max().unwrap_or(Truth::False),
+            Operator::Exists => Truth::True,
+            Operator::DoesNotExist => Truth::False,
+        })
+    }
+
+    fn has(self, value: Value, wanted: &str) -> Truth {
+        let is_number =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let may_be = match value {
+            _ if is_opaque(wanted) => true,
+            Value::Name => return Truth::from(wanted == self.name),
+            Value::Number => is_number(wanted),
+            Value::NameAndNumber => {
+                let rest = wanted.strip_prefix(self.name);
+                let number = rest.and_then(|rest| rest.strip_prefix('-'));
+                number.is_some_and(is_number)
+            }
+        };
+        match may_be {
+            true => Truth::Unknown,
+            false => Truth::False,
+        }
+    }
+}
+
+impl LabelSelectorRequirement {
+    /// Whether pods with the labels that their controller adds meet it; `None` if it is not
+    /// about one of these.
+    #[must_use]
+    pub fn met_by(&self, controller: Controller<'_>) -> Option<Truth> {
+        let values: Vec<&str> = self
+            .values
+            .iter()
+            .map(|value| value.value.as_str())
+            .collect();
+        controller.meets(&self.key, self.operator.value, &values)
+    }
+}
