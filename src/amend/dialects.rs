@@ -3,11 +3,11 @@
 //!
 //! Refuses to judge what an addition is good for.
 
-use super::NewPort;
 use super::place::{self, Place};
 use super::value::{Style, Value};
+use super::{NewPort, text_of};
 use crate::k8s::{CalicoPolicy, CiliumRule, CiliumSpec, Direction};
-use crate::source::{Edit, Span};
+use crate::source::{Edit, SourceMap, Span};
 use ipnet::IpNet;
 
 /// Somebody to talk to, as Cilium and Calico can name him.
@@ -53,7 +53,7 @@ pub struct NewPluginPolicy {
 /// Adds a rule behind those that allow in a direction; `None` where a rule set has none.
 #[must_use]
 pub fn add_cilium_rule(
-    text: &str,
+    sources: &SourceMap,
     spec: &CiliumSpec,
     direction: Direction,
     peers: &[PluginPeer],
@@ -62,6 +62,7 @@ pub fn add_cilium_rule(
     let rules = spec.rules_of(direction);
     let last = rules.filter(|rule| !rule.section.is_deny()).last()?;
     let value = cilium_rule(direction, peers, ports)?;
+    let text = text_of(sources, last.span);
     let style = Style::around(text, last.span);
     Some(Place::behind(text, last.span, last.dash).insert(&[value], style))
 }
@@ -69,10 +70,11 @@ pub fn add_cilium_rule(
 /// Adds ports behind those of a rule; `None` where it has none, or restricts them above
 /// layer 4.
 #[must_use]
-pub fn add_cilium_ports(text: &str, rule: &CiliumRule, ports: &[NewPort]) -> Option<Edit> {
+pub fn add_cilium_ports(sources: &SourceMap, rule: &CiliumRule, ports: &[NewPort]) -> Option<Edit> {
     let mut entries = rule.to_ports.as_ref()?.value.iter();
     let entry = entries.find(|entry| entry.layer7.is_none() && !entry.ports.is_empty())?;
     let last = entry.ports.last()?;
+    let text = text_of(sources, last.span);
     let style = Style::around(text, last.span);
     let values: Vec<Value> = ports.iter().map(cilium_port).collect();
     let dash = place::dash(text, last.span);
@@ -82,7 +84,11 @@ pub fn add_cilium_ports(text: &str, rule: &CiliumRule, ports: &[NewPort]) -> Opt
 /// Adds a `CiliumNetworkPolicy` as a document of its own behind another object; `None` where
 /// that one stands in a list, or is JSON.
 #[must_use]
-pub fn add_cilium_policy(text: &str, behind: Span, policy: &NewPluginPolicy) -> Option<Edit> {
+pub fn add_cilium_policy(
+    sources: &SourceMap,
+    behind: Span,
+    policy: &NewPluginPolicy,
+) -> Option<Edit> {
     let rule = cilium_rule(policy.direction, &policy.peers, &policy.ports)?;
     let selector = match policy.labels.is_empty() {
         true => Value::Map(Vec::new()),
@@ -93,6 +99,7 @@ pub fn add_cilium_policy(text: &str, behind: Span, policy: &NewPluginPolicy) -> 
         (policy.direction.field(), Value::List(vec![rule])),
     ]);
     let value = object("cilium.io/v2", "CiliumNetworkPolicy", policy, spec);
+    let text = text_of(sources, behind);
     place::document(text, behind, &value, Style::around(text, behind))
 }
 
@@ -100,7 +107,7 @@ pub fn add_cilium_policy(text: &str, behind: Span, policy: &NewPluginPolicy) -> 
 /// `None` where there are none.
 #[must_use]
 pub fn add_calico_rule(
-    text: &str,
+    sources: &SourceMap,
     policy: &CalicoPolicy,
     (direction, before): (Direction, Option<usize>),
     peers: &[PluginPeer],
@@ -114,6 +121,7 @@ pub fn add_calico_rule(
         Some(index) => rules.get(index)?,
         None => rules.last()?,
     };
+    let text = text_of(sources, beside.span);
     let style = Style::around(text, beside.span);
     let place = match before {
         Some(_) => Place::before(text, beside.span, beside.dash),
@@ -125,7 +133,11 @@ pub fn add_calico_rule(
 /// Adds a `NetworkPolicy` of Calico's as a document of its own behind another object; `None`
 /// where that one stands in a list, or is JSON.
 #[must_use]
-pub fn add_calico_policy(text: &str, behind: Span, policy: &NewPluginPolicy) -> Option<Edit> {
+pub fn add_calico_policy(
+    sources: &SourceMap,
+    behind: Span,
+    policy: &NewPluginPolicy,
+) -> Option<Edit> {
     let rules = policy.peers.iter();
     let rules = rules.map(|peer| calico_rules(policy.direction, peer, &policy.ports));
     let rules: Vec<Value> = rules.collect::<Option<Vec<_>>>()?.concat();
@@ -145,6 +157,7 @@ pub fn add_calico_policy(text: &str, behind: Span, policy: &NewPluginPolicy) -> 
         policy,
         Value::map(spec),
     );
+    let text = text_of(sources, behind);
     place::document(text, behind, &value, Style::around(text, behind))
 }
 

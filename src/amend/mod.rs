@@ -12,7 +12,7 @@ use crate::k8s::{
     ClusterNetworkPolicy, ClusterPolicyKind, Direction, Field, NetworkPolicy, NetworkPolicyPeer,
     NetworkPolicyPort, NetworkPolicyRule, Protocol,
 };
-use crate::source::{Edit, Span};
+use crate::source::{Edit, SourceMap, Span};
 pub use dialects::{
     NewPluginPolicy, PluginPeer, add_calico_policy, add_calico_rule, add_cilium_policy,
     add_cilium_ports, add_cilium_rule,
@@ -69,10 +69,14 @@ pub struct NewPolicy {
 }
 
 /// Adds ports behind those of a rule; `None` where the rule has none, as it matches every
-/// port then.
+/// port then, and where the last one does not say there what it is, as a patch changes it.
 #[must_use]
-pub fn add_ports(text: &str, rule: &NetworkPolicyRule, ports: &[NewPort]) -> Option<Edit> {
+pub fn add_ports(sources: &SourceMap, rule: &NetworkPolicyRule, ports: &[NewPort]) -> Option<Edit> {
     let last = rule.ports.items().last()?;
+    if last.place() != last.span {
+        return None;
+    }
+    let text = text_of(sources, last.span);
     let style = Style::around(text, last.span);
     let values = ports.iter().map(|port| port_like(port, last));
     Some(Place::behind(text, last.span, last.dash).insert(&values.collect::<Vec<_>>(), style))
@@ -81,8 +85,9 @@ pub fn add_ports(text: &str, rule: &NetworkPolicyRule, ports: &[NewPort]) -> Opt
 /// Adds peers behind those of a rule; `None` where the rule has none, as it matches
 /// everyone then.
 #[must_use]
-pub fn add_peers(text: &str, rule: &NetworkPolicyRule, peers: &[NewPeer]) -> Option<Edit> {
+pub fn add_peers(sources: &SourceMap, rule: &NetworkPolicyRule, peers: &[NewPeer]) -> Option<Edit> {
     let last: &NetworkPolicyPeer = rule.peers.items().last()?;
+    let text = text_of(sources, last.span);
     let style = Style::around(text, last.span);
     let values: Vec<Value> = peers.iter().map(peer_value).collect();
     Some(Place::behind(text, last.span, last.dash).insert(&values, style))
@@ -92,7 +97,7 @@ pub fn add_peers(text: &str, rule: &NetworkPolicyRule, peers: &[NewPeer]) -> Opt
 /// where the text gives no place for it.
 #[must_use]
 pub fn add_rule(
-    text: &str,
+    sources: &SourceMap,
     policy: &NetworkPolicy,
     direction: Direction,
     peers: &[NewPeer],
@@ -100,17 +105,35 @@ pub fn add_rule(
 ) -> Option<Edit> {
     let rule = rule_value(direction, peers, ports);
     if let Some(last) = policy.rules_field(direction).items().last() {
+        let text = text_of(sources, last.span);
         let style = Style::around(text, last.span);
         return Some(Place::behind(text, last.span, last.dash).insert(&[rule], style));
     }
-    let style = Style::around(text, policy.meta.span);
     let list = Value::List(vec![rule]);
     match policy.rules_field(direction) {
-        Field::Value { key, .. } | Field::Null { key } => place::fill(text, *key, &list, style),
+        Field::Value { key, .. } | Field::Null { key } => {
+            let text = text_of(sources, *key);
+            place::fill(text, *key, &list, style_at(text, *key, policy))
+        }
         Field::Missing => {
             let (key, end) = sibling(policy)?;
+            let text = text_of(sources, key);
+            let style = style_at(text, key, policy);
             place::beside(text, (key, end), (direction.field(), &list), style)
         }
+    }
+}
+
+/// The text that a place is in: a build takes a policy together from several.
+fn text_of(sources: &SourceMap, place: Span) -> &str {
+    sources.get(place.source).text()
+}
+
+/// The style of a policy, or that of another text around a place in it.
+fn style_at(text: &str, place: Span, policy: &NetworkPolicy) -> Style {
+    match policy.meta.span.source == place.source {
+        true => Style::around(text, policy.meta.span),
+        false => Style::around(text, place),
     }
 }
 
@@ -131,13 +154,15 @@ fn sibling(policy: &NetworkPolicy) -> Option<(Span, Span)> {
         (policy.egress.key(), last_rule(Direction::Egress)),
         (policy.ingress.key(), last_rule(Direction::Ingress)),
     ];
-    fields.into_iter().find_map(|(key, end)| key.zip(end))
+    let mut fields = fields.into_iter().filter_map(|(key, end)| key.zip(end));
+    fields.find(|(key, end)| key.source == end.source && key.start < end.end)
 }
 
 /// Adds a policy as a document of its own behind the document of another one; `None` where
 /// that one stands in a list, or is JSON.
 #[must_use]
-pub fn add_policy(text: &str, behind: &NetworkPolicy, policy: &NewPolicy) -> Option<Edit> {
+pub fn add_policy(sources: &SourceMap, behind: &NetworkPolicy, policy: &NewPolicy) -> Option<Edit> {
+    let text = text_of(sources, behind.meta.span);
     let style = Style::around(text, behind.meta.span);
     place::document(text, behind.meta.span, &policy_value(policy), style)
 }
@@ -145,13 +170,14 @@ pub fn add_policy(text: &str, behind: &NetworkPolicy, policy: &NewPolicy) -> Opt
 /// Adds a rule that accepts before another rule of a cluster-wide policy.
 #[must_use]
 pub fn accept_before(
-    text: &str,
+    sources: &SourceMap,
     policy: &ClusterNetworkPolicy,
     (direction, index): (Direction, usize),
     peers: &[NewPeer],
     ports: &[NewPort],
 ) -> Option<Edit> {
     let rule = policy.rules(direction).get(index)?;
+    let text = text_of(sources, rule.span);
     let style = Style::around(text, rule.span);
     let value = cluster_rule_value(policy.kind, direction, peers, ports)?;
     Some(Place::before(text, rule.span, rule.dash).insert(&[value], style))

@@ -21,7 +21,7 @@ impl<'t> Place<'t> {
         Self {
             text,
             item,
-            dash,
+            dash: dash.filter(|dash| is_before(*dash, item)),
             is_before: false,
         }
     }
@@ -31,7 +31,7 @@ impl<'t> Place<'t> {
         Self {
             text,
             item,
-            dash,
+            dash: dash.filter(|dash| is_before(*dash, item)),
             is_before: true,
         }
     }
@@ -81,6 +81,11 @@ impl<'t> Place<'t> {
         };
         insertion(self.item, at, replacement)
     }
+}
+
+/// Whether a hyphen is that of an item in the same text.
+fn is_before(dash: Span, item: Span) -> bool {
+    dash.source == item.source && dash.start < item.start
 }
 
 /// Gives a list to a field that is empty (`ingress: []`, `ingress:`); `key` is the field's.

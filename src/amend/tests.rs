@@ -21,15 +21,19 @@ fn pods(app: &str) -> Vec<NewPeer> {
 }
 
 /// The text of a policy with the edit applied that is made for it.
-fn edited(text: &str, edit: impl FnOnce(&str, &NetworkPolicy) -> Option<Edit>) -> Option<String> {
-    let source = SourceMap::default().add("policy.yaml", text);
+fn edited(
+    text: &str,
+    edit: impl FnOnce(&SourceMap, &NetworkPolicy) -> Option<Edit>,
+) -> Option<String> {
+    let mut sources = SourceMap::default();
+    let source = sources.add("policy.yaml", text);
     let parsed = manifest::read(source, "test.yaml", text);
     assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
     let policy = parsed.objects.iter().find_map(|object| match object {
         Object::NetworkPolicy(policy) => Some(policy),
         _ => None,
     });
-    let edit = edit(text, policy.expect("the text has a policy"))?;
+    let edit = edit(&sources, policy.expect("the text has a policy"))?;
     let edited = edit::apply(text, &[edit]).expect("one edit is in nobody's way");
     let parsed = manifest::read(source, "test.yaml", &edited);
     assert!(
@@ -68,8 +72,8 @@ fn a_port_is_written_as_its_neighbour() {
         ),
     ] {
         let text = with_spec(&format!("podSelector: {{}}\ningress:\n- ports:\n{ports}"));
-        let add = |text: &str, policy: &NetworkPolicy| {
-            add_ports(text, &policy.ingress.items()[0], &[PORT])
+        let add = |sources: &SourceMap, policy: &NetworkPolicy| {
+            add_ports(sources, &policy.ingress.items()[0], &[PORT])
         };
         let edited = edited(&text, add).expect("the rule has a port");
         let expected: String = expected.lines().map(|line| format!("  {line}\n")).collect();
@@ -81,15 +85,15 @@ fn a_port_is_written_as_its_neighbour() {
 fn brackets_and_braces_stay_on_their_line() {
     let text = with_spec("podSelector: {}\ningress: [{ports: [{port: 80}]}] # all");
     let rule = |policy: &NetworkPolicy| policy.ingress.items()[0].clone();
-    let port = edited(&text, |text, policy| {
-        add_ports(text, &rule(policy), &[PORT])
+    let port = edited(&text, |sources, policy| {
+        add_ports(sources, &rule(policy), &[PORT])
     });
     assert!(
         port.expect("it has a port")
             .contains("[{ports: [{port: 80}, {port: 8080}]}] # all")
     );
-    let rule = edited(&text, |text, policy| {
-        add_rule(text, policy, Direction::Ingress, &pods("b"), &[PORT])
+    let rule = edited(&text, |sources, policy| {
+        add_rule(sources, policy, Direction::Ingress, &pods("b"), &[PORT])
     });
     let expected = "[{ports: [{port: 80}]}, {from: [{podSelector: {matchLabels: {app: b}}}], \
                     ports: [{protocol: TCP, port: 8080}]}] # all";
@@ -110,14 +114,14 @@ fn json_stays_json() {
     "egress": null
   }
 }"#;
-    let ingress = edited(text, |text, policy| {
-        add_rule(text, policy, Direction::Ingress, &pods("b"), &[PORT])
+    let ingress = edited(text, |sources, policy| {
+        add_rule(sources, policy, Direction::Ingress, &pods("b"), &[PORT])
     });
     let expected = r#"      {"ports": [{"port": 80}]},
       {"from": [{"podSelector": {"matchLabels": {"app": "b"}}}], "ports": [{"protocol": "TCP", "port": 8080}]}"#;
     assert!(ingress.expect("it has a rule").contains(expected));
-    let egress = edited(text, |text, policy| {
-        add_rule(text, policy, Direction::Egress, &pods("b"), &[PORT])
+    let egress = edited(text, |sources, policy| {
+        add_rule(sources, policy, Direction::Egress, &pods("b"), &[PORT])
     });
     let egress = egress.expect("the field is there");
     assert!(
@@ -126,8 +130,8 @@ fn json_stays_json() {
     );
     assert!(serde_json::from_str::<serde_json::Value>(&egress).is_ok());
     let missing = text.replace(",\n    \"egress\": null", "");
-    let added = edited(&missing, |text, policy| {
-        add_rule(text, policy, Direction::Egress, &pods("b"), &[PORT])
+    let added = edited(&missing, |sources, policy| {
+        add_rule(sources, policy, Direction::Egress, &pods("b"), &[PORT])
     });
     let added = added.expect("there is a field to stand beside");
     assert!(
@@ -169,16 +173,16 @@ fn a_field_without_rules_gets_its_first() {
             "policyTypes: [Ingress]\ningress:\n  - from:\n",
         ),
     ] {
-        let edited = edited(&with_spec(before), |text, policy| {
-            add_rule(text, policy, Direction::Ingress, &pods("b"), &[PORT])
+        let edited = edited(&with_spec(before), |sources, policy| {
+            add_rule(sources, policy, Direction::Ingress, &pods("b"), &[PORT])
         });
         let edited = edited.expect("there is a place");
         let after: String = after.lines().map(|line| format!("  {line}\n")).collect();
         assert!(edited.contains(&after), "{before:?} became\n{edited}");
     }
     let flow = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a}, spec: {podSelector: {}}}";
-    let edited = edited(flow, |text, policy| {
-        add_rule(text, policy, Direction::Ingress, &pods("b"), &[PORT])
+    let edited = edited(flow, |sources, policy| {
+        add_rule(sources, policy, Direction::Ingress, &pods("b"), &[PORT])
     });
     assert!(
         edited
@@ -192,8 +196,8 @@ fn line_breaks_and_the_end_of_the_text_stay_as_they_are() {
     let spec = "podSelector: {}\ningress:\n- from:\n  - podSelector:\n      matchLabels:\n        app: 'a'";
     let text = with_spec(spec).replace('\n', "\r\n");
     let text = text.trim_end();
-    let edited = edited(text, |text, policy| {
-        add_peers(text, &policy.ingress.items()[0], &pods("b"))
+    let edited = edited(text, |sources, policy| {
+        add_peers(sources, &policy.ingress.items()[0], &pods("b"))
     });
     let edited = edited.expect("the rule has a peer");
     let expected = "\r\n    - podSelector:\r\n        matchLabels:\r\n          app: 'b'";
@@ -215,7 +219,9 @@ fn a_policy_becomes_a_document_of_its_own() {
         }],
         ports: vec![NewPort { last: 8090, ..PORT }],
     };
-    let edited = edited(&text, |text, behind| add_policy(text, behind, &policy));
+    let edited = edited(&text, |sources, behind| {
+        add_policy(sources, behind, &policy)
+    });
     let expected = r#"  podSelector: {}
 ---
 apiVersion: networking.k8s.io/v1
@@ -244,7 +250,9 @@ spec:
     );
     let in_a_list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: networking.k8s.io/v1\n  kind: NetworkPolicy\n  metadata: {name: a}\n  spec: {podSelector: {}}\n";
     assert_eq!(
-        self::edited(in_a_list, |text, behind| add_policy(text, behind, &policy)),
+        self::edited(in_a_list, |sources, behind| add_policy(
+            sources, behind, &policy
+        )),
         None
     );
 }

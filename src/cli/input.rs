@@ -14,6 +14,7 @@ use crate::load::{self, Limits, Listing, Loaded, ProblemKind, SkipReason};
 use crate::manifest::Focus;
 use crate::output::{Escaped, Problem, Summary, count, not_judged_lines};
 use crate::progress;
+use crate::render::BROKEN_BUILD;
 use crate::source::{self, SourceId};
 use crate::workspace::{ClusterView, PathOf, Texts, Workspace};
 use std::io;
@@ -332,8 +333,11 @@ impl Input {
     /// verdict: the commands that give one show no findings.
     pub(crate) fn report_rejections(&self, terminal: &mut Terminal) {
         let of_texts = self.workspace.diagnostics();
-        let errors =
-            of_texts.filter(|finding| finding.severity == Severity::Error && !finding.is_untold);
+        let errors = of_texts.filter(|finding| {
+            finding.severity == Severity::Error
+                && !finding.is_untold
+                && finding.rule != BROKEN_BUILD
+        });
         self.complain_of(errors, terminal);
         self.report_broken_builds(terminal);
     }

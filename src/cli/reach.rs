@@ -483,7 +483,7 @@ fn report<'q>(
         let name = display_name(question.scene.view.name());
         let agreeing = told
             .iter_mut()
-            .find(|(known, _)| are_alike(known, &answers));
+            .find(|(known, _)| are_alike(sources, known, &answers));
         match agreeing {
             Some((known, clusters)) => {
                 built::join(known, answers);
@@ -536,14 +536,15 @@ fn report<'q>(
     })
 }
 
-/// Whether two clusters answer the same.
-fn are_alike(one: &[ReachAnswer<'_>], other: &[ReachAnswer<'_>]) -> bool {
+/// Whether two clusters answer the same, for the same reasons.
+fn are_alike(sources: &SourceMap, one: &[ReachAnswer<'_>], other: &[ReachAnswer<'_>]) -> bool {
     let mut pairs = one.iter().zip(other);
     one.len() == other.len()
         && pairs.all(|(a, b)| {
             (a.outcome, a.pairs, &a.from, &a.to) == (b.outcome, b.pairs, &b.from, &b.to)
                 && (&a.asked, &a.allowed, &a.blocked) == (&b.asked, &b.allowed, &b.blocked)
                 && a.unknown == b.unknown
+                && a.is_explained_as(b, sources)
         })
 }
 

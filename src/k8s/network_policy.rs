@@ -318,6 +318,23 @@ pub struct NetworkPolicyPort {
     pub end_port: Field<Spanned<u16>>,
 }
 
+impl NetworkPolicyPort {
+    /// The text that says which ports these are: that of a field if a build took it from
+    /// elsewhere than the entry.
+    #[must_use]
+    pub fn place(&self) -> Span {
+        let fields = [
+            self.port.get().map(|it| it.span),
+            self.end_port.get().map(|it| it.span),
+            self.protocol.get().map(|it| it.span),
+        ];
+        let mut elsewhere = fields.into_iter().flatten();
+        elsewhere
+            .find(|span| !self.span.contains(*span))
+            .unwrap_or(self.span)
+    }
+}
+
 /// Whether the block is made of IPv4 addresses in IPv6 clothes (`::ffff:10.0.0.0/104`),
 /// which some programs take for the IPv4 block and others for nothing.
 #[must_use]

@@ -146,6 +146,12 @@ impl ReachAnswer<'_> {
     pub fn asked_or_all(&self) -> ConnectionSet {
         self.asked.clone().unwrap_or_else(ConnectionSet::all)
     }
+
+    /// Whether another answer has the same reasons, wherever they stand.
+    #[must_use]
+    pub fn is_explained_as(&self, other: &ReachAnswer<'_>, sources: &SourceMap) -> bool {
+        reach_json::are_explained_alike(sources, self, other)
+    }
 }
 
 /// The ends of an answer, by name.

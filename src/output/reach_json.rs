@@ -20,7 +20,7 @@ use crate::engine::{
     SetAside, SetAsideReason, SideTrace, Way,
 };
 use crate::k8s::{Action, ClusterPolicyKind, Direction, Product, Tier, Truth};
-use crate::source::Span;
+use crate::source::{SourceMap, Span};
 use form::{
     Answer, BuiltOut, ChangeOut, ChangedPlace, Decided, Difference, EntranceOut, Explained,
     MissOut, Missing, NotEnforced, Opened, Peer, Place, Policy, PortEntry, Ports, Report, Rule,
@@ -33,18 +33,46 @@ const VERSION: u32 = 1;
 
 /// Writes the answer.
 pub(super) fn write(report: &ReachReport<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let facts = Facts { report };
-    write_value(&facts.report(), out)
+    let sources = report.sources;
+    write_value(&Facts { sources }.report(report), out)
+}
+
+/// Whether two answers have the same reasons, wherever they stand.
+pub(super) fn are_explained_alike(
+    sources: &SourceMap,
+    one: &ReachAnswer<'_>,
+    other: &ReachAnswer<'_>,
+) -> bool {
+    let reasons = |answer: &ReachAnswer<'_>| {
+        let facts = Facts { sources };
+        let mut value = serde_json::to_value(facts.answer(answer)).ok()?;
+        drop_places(&mut value);
+        Some(value)
+    };
+    reasons(one) == reasons(other)
+}
+
+/// Takes out where things stand, and in which clusters.
+fn drop_places(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for name in ["built", "clusters", "file", "line", "location"] {
+                fields.remove(name);
+            }
+            fields.values_mut().for_each(drop_places);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(drop_places),
+        _ => {}
+    }
 }
 
 #[derive(Clone, Copy)]
-struct Facts<'r, 'a> {
-    report: &'r ReachReport<'a>,
+struct Facts<'r> {
+    sources: &'r SourceMap,
 }
 
-impl<'r> Facts<'r, '_> {
-    fn report(self) -> Report<'r> {
-        let report = self.report;
+impl<'r> Facts<'r> {
+    fn report(self, report: &'r ReachReport<'_>) -> Report<'r> {
         Report {
             version: VERSION,
             command: "reach",
@@ -145,8 +173,8 @@ impl<'r> Facts<'r, '_> {
     }
 
     fn place(self, span: Span) -> Place {
-        let source = self.report.sources.get(span.source);
-        let position = self.report.sources.position(span);
+        let source = self.sources.get(span.source);
+        let position = self.sources.position(span);
         Place {
             file: source.name().to_owned(),
             line: position.line,
@@ -157,12 +185,12 @@ impl<'r> Facts<'r, '_> {
 
 /// The facts about one pair of ends.
 #[derive(Clone, Copy)]
-struct Said<'r, 'a, 'w> {
-    facts: Facts<'r, 'a>,
+struct Said<'r, 'w> {
+    facts: Facts<'r>,
     words: Words<'w>,
 }
 
-impl Said<'_, '_, '_> {
+impl Said<'_, '_> {
     fn way(&self, way: &Way<'_>, asked: &ConnectionSet) -> WayOut {
         WayOut {
             source: address(way.source),

@@ -20,7 +20,7 @@ pub(super) fn peer_span(peer: PeerRef<'_>) -> Option<Span> {
 /// Where a port entry stands.
 pub(super) fn port_span(port: PortRef<'_>) -> Span {
     match port {
-        PortRef::Network(port) => port.span,
+        PortRef::Network(port) => port.place(),
         PortRef::Cluster(port) => port.span,
         PortRef::Cilium(port) => port.span,
         PortRef::Calico(rule) => rule.span,
@@ -54,6 +54,10 @@ pub(super) fn miss_span(miss: &Miss<'_>) -> Option<Span> {
 /// Where a requirement of a selector stands.
 pub(super) fn requirement_span(requirement: &Requirement<'_>) -> Span {
     match requirement.wanted {
+        // A patch may give another value to a key.
+        Wanted::Label(label) if label.key.span.source != label.value.span.source => {
+            label.value.span
+        }
         Wanted::Label(label) => label.key.span.to(label.value.span),
         Wanted::Expression(expression) => expression.span,
     }

@@ -95,6 +95,23 @@ impl<'t> Resource<'t> {
         self.previous.first().unwrap_or(&self.id)
     }
 
+    /// Whether kustomize has noted anything of it, which it does in its annotations.
+    pub(crate) fn is_noted(&self) -> bool {
+        !self.previous.is_empty() || self.generated.is_some()
+    }
+
+    /// Whether kustomize cannot tell its earlier names from each other: it keeps names,
+    /// namespaces and kinds in three lists, separated by commas, and no empty ones.
+    pub(crate) fn is_lost(&self) -> bool {
+        let count = |of: fn(&ObjectId) -> &str| {
+            let texts = self.previous.iter().map(of);
+            let texts = texts.filter(|text| !text.is_empty());
+            texts.map(|text| text.split(',').count()).sum::<usize>()
+        };
+        let names = count(|id| &id.name);
+        names > 0 && (names != count(|id| &id.namespace) || names != count(|id| &id.gvk.kind))
+    }
+
     /// Remembers what it is now.
     pub(crate) fn remember(&mut self) {
         let mut id = self.id.clone();

@@ -242,10 +242,14 @@ impl Workspace {
         documents
     }
 
-    /// What is wrong with the texts, each fault once.
+    /// What is wrong with the documents of all clusters, as they are deployed, each fault once.
+    /// A build may make of a document what is right.
     pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
-        let texts = self.ids.iter().map(|id| self.texts.get(*id));
-        texts.flat_map(|read| &read.diagnostics)
+        let mut told = BTreeSet::new();
+        let views = self.clusters.iter();
+        views
+            .flat_map(|view| &view.part.diagnostics)
+            .filter(move |it| told.insert((it.primary.span, it.rule, it.message.as_str())))
     }
 
     /// The builds that kustomize would reject, unless the configuration says that this is no

@@ -521,3 +521,19 @@ fn policies_of_plugins_that_say_the_same_are_no_conflict() {
     };
     assert_eq!((differing(80), differing(81)), (0, 1));
 }
+
+#[test]
+fn verdicts_complain_of_documents_as_they_are_deployed() {
+    // kustomize writes `n` as the text that it is for it; kubectl takes it for a boolean.
+    let policy = POLICY.replace("deny", "n");
+    let errors = |files: &[(&str, &str)]| -> Vec<String> {
+        let workspace = Workspace::load(files.iter().copied(), &Config::default());
+        let found = workspace.diagnostics().map(|it| it.message.clone());
+        found.collect()
+    };
+    let plain = errors(&[("policy.yaml", &policy)]);
+    assert_eq!(plain, ["`name` must be text"]);
+    let list = "resources: [policy.yaml]\n";
+    let built = errors(&[("kustomization.yaml", list), ("policy.yaml", &policy)]);
+    assert_eq!(built, [""; 0]);
+}

@@ -10,7 +10,7 @@ use super::field_spec::FieldSpec;
 use super::file::{self, Kustomization};
 use super::patch::Patch;
 use super::specs::{Reference, Specs, field_spec};
-use super::transform::{self, End, Pairs};
+use super::transform::{self, End, Namespacing, Pairs, Subjects};
 use super::{Kustomize, generate, is_remote, objects, replacement};
 use crate::k8s::PartEffect;
 use crate::render::Chart;
@@ -252,12 +252,20 @@ fn one<'t>(
     let resources = &mut all.resources;
     match file::text(config, "kind").as_str() {
         "NamespaceTransformer" => {
-            let specs = Specs {
-                namespace: own,
-                ..Specs::default()
+            let subjects = match file::text(config, "setRoleBindingSubjects").as_str() {
+                "" | "defaultOnly" => Subjects::Default,
+                "allServiceAccounts" => Subjects::ServiceAccounts,
+                "none" => Subjects::Nobody,
+                other => return Err(format!("`setRoleBindingSubjects` cannot be `{other}`")),
             };
             if let Some(namespace) = config.find(&["metadata", "namespace"]) {
-                transform::set_namespace(resources, &namespace, &specs)?;
+                let of = Namespacing {
+                    namespace: &namespace,
+                    specs: &own,
+                    unset_only: file::is_true(config, "unsetOnly"),
+                    subjects,
+                };
+                transform::set_namespace(resources, of)?;
                 super::check_ids(all.resources.iter())?;
             }
         }

@@ -140,9 +140,7 @@ pub(crate) fn each<'t>(
 fn missing<'t>(rest: &[String], (kind, span): (Kind, Span)) -> Value<'t> {
     let kind = match rest.first() {
         None => kind,
-        Some(part) if part.parse::<usize>().is_ok() || is_bracketed(part) || part == "-" => {
-            Kind::Sequence
-        }
+        Some(part) if part.parse::<usize>().is_ok() || is_bracketed(part) => Kind::Sequence,
         Some(_) => Kind::Mapping,
     };
     match kind {

@@ -234,9 +234,14 @@ fn walk_list<'t>(
     }
     // What the patch brings as a whole is merged with itself.
     let is_itself = old.is_some_and(|old| is_same_node(old, patch));
-    let directive = list_directive(patch)?;
     let mut patch = patch.clone();
-    if patch.items().any(|item| is_list_directive(&item))
+    // Where there is nothing to merge with, a directive stays (`merge2.go`, `VisitList`).
+    let directive = match old {
+        Some(_) => list_directive(&patch)?,
+        None => Directive::Merge,
+    };
+    if old.is_some()
+        && patch.items().any(|item| is_list_directive(&item))
         && let Some(items) = patch.items_mut()
     {
         items.retain(|item| !is_list_directive(item));
@@ -291,10 +296,12 @@ fn key_values(item: &Value<'_>, keys: &[&str]) -> Vec<String> {
     keys.iter().map(|key| item.text_of(&[key])).collect()
 }
 
-/// Whether an item has these values; an empty one fits an item without the key.
+/// Whether an item has these values.
 fn has(item: &Value<'_>, keys: &[&str], values: &[String]) -> bool {
-    keys.iter().zip(values).all(|(key, value)| {
-        item.text_of(&[key]) == *value && (!value.is_empty() || item.get(key).is_none())
+    let mut pairs = keys.iter().zip(values);
+    pairs.all(|(key, value)| {
+        let own = item.get(key);
+        own.is_some_and(|own| own.text() == Some(value))
     })
 }
 
@@ -318,16 +325,19 @@ impl<'t> List<'_, 't> {
         let mut wanted: Vec<Vec<String>> = Vec::new();
         for item in self.patch.items().chain(self.old.items()) {
             let values = key_values(&item, keys);
-            if values.iter().any(|value| !value.is_empty()) && !wanted.contains(&values) {
+            if !wanted.contains(&values) {
                 wanted.push(values);
             }
         }
         if keys.len() > 1 {
             unite(&mut wanted);
         }
-        let is_used: Vec<bool> = (0..keys.len())
+        let mut is_used: Vec<bool> = (0..keys.len())
             .map(|index| wanted.iter().any(|values| !values[index].is_empty()))
             .collect();
+        if !is_used.contains(&true) {
+            is_used.fill(true);
+        }
         let of_used = |values: &[String]| -> Vec<String> {
             let zipped = values.iter().zip(&is_used);
             zipped
@@ -343,21 +353,34 @@ impl<'t> List<'_, 't> {
             .collect();
         let mut old: Vec<Value<'t>> = self.old.items().collect();
         let mut added: Vec<Value<'t>> = Vec::new();
+        let mut met: BTreeSet<usize> = BTreeSet::new();
         for values in &wanted {
             let values = of_used(values);
-            // An item is found by the keys that have values.
-            let known: (Vec<&str>, Vec<String>) = used
+            // An item is found by the keys that have values. One that has none at all is not
+            // found, and takes all others out that have a key.
+            let mut known: (Vec<&str>, Vec<String>) = used
                 .iter()
                 .zip(&values)
                 .filter(|(_, value)| !value.is_empty())
                 .map(|(key, value)| (*key, value.clone()))
                 .unzip();
+            if known.0.is_empty() {
+                known = (used.clone(), values.clone());
+            }
             let position = old.iter().position(|item| has(item, &known.0, &known.1));
             let own = position.map(|position| old[position].clone());
-            let patched = self
-                .patch
-                .items()
-                .find(|item| has(item, &known.0, &known.1));
+            let mut of_patch = self.patch.items();
+            let found = of_patch.position(|item| has(&item, &known.0, &known.1));
+            let found = found.filter(|_| !self.is_of_patch);
+            let mut patched = found.and_then(|found| self.patch.items().nth(found));
+            // A directive is taken out of the item that has it, which may be met again.
+            match (found, &mut patched) {
+                (Some(found), Some(item)) if !met.insert(found) => {
+                    item.remove(DIRECTIVE);
+                }
+                (None, patched) if self.is_of_patch => patched.clone_from(&own),
+                _ => {}
+            }
             let merged = walk(own.as_ref(), patched.as_ref(), self.item)?;
             // A list that the patch brings is merged with itself.
             let is_in_place = self.is_of_patch || matches!(merged, Merged::Changed(_));

@@ -47,7 +47,7 @@ use specs::Specs;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-use transform::{End, Pairs};
+use transform::{End, Namespacing, Pairs, Subjects};
 use variables::Variable;
 
 /// How deep kustomizations may build on each other.
@@ -190,12 +190,13 @@ impl<'t, 's> Kustomize<'t, 's> {
         all.resources
             .iter_mut()
             .for_each(transform::write_annotations);
-        transform::label_managed(&mut all.resources, kustomization);
+        faults.extend(transform::label_managed(&mut all.resources, kustomization).err());
         faults.extend(order::sort(&mut all.resources, kustomization).err());
         if kustomization.is_of_kustomize {
             faults.extend(objects::repeated_keys(&all.resources));
             faults.extend(references::without_namespace(&all.resources));
         }
+        faults.extend(all.resources.iter().filter_map(without_identity));
         let mut seen = HashSet::new();
         faults.retain(|fault| seen.insert((fault.span, fault.message.clone())));
         let patches = all.patches.iter();
@@ -398,8 +399,14 @@ impl<'t, 's> Kustomize<'t, 's> {
             }
             Some(Ok(component)) => {
                 open.push(directory);
-                let all = self.accumulate(&component, all, open);
+                let mut all = self.accumulate(&component, all, open);
                 open.pop();
+                // Here, no hash tells generated objects apart.
+                if all.faults.is_empty()
+                    && let Err(message) = check_ids(all.resources.iter())
+                {
+                    all.faults.push(Fault::error(span, message));
+                }
                 return all;
             }
         };
@@ -461,7 +468,13 @@ impl<'t, 's> Kustomize<'t, 's> {
             }
         };
         if let Some(namespace) = kustomization.get("namespace") {
-            let result = transform::set_namespace(&mut all.resources, &namespace, &specs);
+            let of = Namespacing {
+                namespace: &namespace,
+                specs: &specs.namespace,
+                unset_only: false,
+                subjects: Subjects::Default,
+            };
+            let result = transform::set_namespace(&mut all.resources, of);
             let result = result.and_then(|()| check_ids(all.resources.iter()));
             may_collide &= result.is_ok();
             tell(&namespace, result);
@@ -542,6 +555,17 @@ impl<'t, 's> Kustomize<'t, 's> {
         }
         all.faults = faults;
     }
+}
+
+/// That an object has no name any more, or kustomize cannot tell what it was.
+fn without_identity(resource: &Resource<'_>) -> Option<Fault> {
+    let is_list = resource.id.gvk.kind.ends_with("List");
+    let message = match resource.is_lost() {
+        true => "kustomize loses track of an object whose name is empty or has a comma",
+        false if resource.id.name.is_empty() && !is_list => "the object has no name",
+        false => return None,
+    };
+    Some(Fault::error(resource.value.span(), message))
 }
 
 /// That no two objects are one.

@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::file::{self, Kustomization};
 use super::merge_keys::{Definitions, Schema};
 use super::select::Target;
+use super::transform::with_noted_annotations;
 use super::{json_patch, merge, objects};
 use crate::render::library::Library;
 use crate::render::object_id::ObjectId;
@@ -194,7 +195,14 @@ impl<'t> Patch<'t> {
                     // The object goes through JSON and back.
                     resource.part_twins();
                     let before = resource.value.clone();
-                    if let Err(message) = json_patch::apply(&mut resource.value, operations) {
+                    let apply = |resource: &mut Resource<'t>| {
+                        json_patch::apply(&mut resource.value, operations)
+                    };
+                    let applied = match names_annotations(operations) {
+                        true => with_noted_annotations(resource, self.step.span, apply),
+                        false => apply(resource),
+                    };
+                    if let Err(message) = applied {
                         resource.value = before;
                         let message =
                             format!("this patch cannot be applied to {}: {message}", resource.id);
@@ -307,6 +315,14 @@ impl<'t> Patch<'t> {
             }
         }
     }
+}
+
+/// Whether operations go to annotations.
+fn names_annotations(operations: &Value<'_>) -> bool {
+    let mut paths = operations
+        .items()
+        .flat_map(|operation| ["path", "from"].map(|field| operation.text_of(&[field])));
+    paths.any(|path| path.starts_with("/metadata/annotations"))
 }
 
 /// What kustomize's copy of a mapping of texts holds.

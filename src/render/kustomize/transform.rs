@@ -3,9 +3,9 @@
 //!
 //! Refuses to know their order, and where kustomizations say what to set.
 
+use super::fault::Fault;
 use super::field_spec::{FieldSpec, Missing, apply, is_in_place};
 use super::file::{self, Kustomization};
-use super::specs::Specs;
 use crate::render::object_id::Gvk;
 use crate::render::resource::Resource;
 use crate::render::value::{Field, Value};
@@ -25,36 +25,56 @@ pub(crate) struct Pairs<'a, 't> {
 impl<'t> Pairs<'_, 't> {
     /// Sets them in every object.
     pub(crate) fn apply(&self, resources: &mut [Resource<'t>]) -> Result<(), String> {
-        let mut pairs: Vec<_> = self.pairs.fields().collect();
-        pairs.sort_by(|a, b| a.key.text().cmp(&b.key.text()));
-        let missing = Missing::Mapping(self.pairs.span());
         for resource in resources {
             let gvk = resource.id.gvk.clone();
             let specs = self.specs.iter();
             let specs: Vec<&FieldSpec> =
                 specs.filter(|spec| gvk.is_selected_by(&spec.gvk)).collect();
-            let mut is_changed = false;
-            for pair in &pairs {
-                let key = pair.key.text();
-                let text = pair.value.shared_text().unwrap_or_default();
-                let before = resource.value.clone();
-                resource.twins += 1;
-                let twin = resource.twins;
-                let mut set = |value: &mut Value<'t>| {
-                    is_changed = true;
-                    let entry = Value::text_at(text.clone(), pair.value.span());
-                    set_entry(value, &key, pair.key.span(), entry.with_twin(twin))
-                };
-                for spec in &specs {
-                    apply(spec, (&gvk, &mut resource.value), missing, &mut set)
-                        .map_err(|error| format!("{}: {error}", resource.id))?;
-                }
-                resource.keep_twins_alike(&before);
+            let span = self.pairs.span();
+            match specs
+                .iter()
+                .any(|spec| !spec.create && spec.is_at(&ANNOTATIONS))
+            {
+                true => with_noted_annotations(resource, span, |resource| {
+                    self.apply_to(resource, &gvk, &specs)
+                })?,
+                false => self.apply_to(resource, &gvk, &specs)?,
             }
-            if is_changed {
-                resource.step(self.field, self.pairs.span());
-                resource.refresh();
+        }
+        Ok(())
+    }
+
+    /// Sets them in one object.
+    fn apply_to(
+        &self,
+        resource: &mut Resource<'t>,
+        gvk: &Gvk,
+        specs: &[&FieldSpec],
+    ) -> Result<(), String> {
+        let mut pairs: Vec<_> = self.pairs.fields().collect();
+        pairs.sort_by(|a, b| a.key.text().cmp(&b.key.text()));
+        let missing = Missing::Mapping(self.pairs.span());
+        let mut is_changed = false;
+        for pair in &pairs {
+            let key = pair.key.text();
+            let text = pair.value.shared_text().unwrap_or_default();
+            let before = resource.value.clone();
+            resource.twins += 1;
+            let twin = resource.twins;
+            let mut set = |value: &mut Value<'t>| {
+                is_changed = true;
+                let entry = Value::text_at(text.clone(), pair.value.span());
+                set_entry(value, &key, pair.key.span(), entry.with_twin(twin))
+            };
+            for spec in specs {
+                apply(spec, (gvk, &mut resource.value), missing, &mut set)
+                    .map_err(|error| format!("{}: {error}", resource.id))?;
             }
+            resource.keep_twins_alike(&before);
+        }
+        if is_changed {
+            resource.step(self.field, self.pairs.span());
+            resource.refresh();
         }
         Ok(())
     }
@@ -82,13 +102,37 @@ fn set_entry<'t>(
     }
 }
 
+/// A namespace that is set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Namespacing<'a, 't> {
+    /// The namespace.
+    pub(crate) namespace: &'a Value<'t>,
+    /// Where it is set beside the metadata of objects.
+    pub(crate) specs: &'a [FieldSpec],
+    /// Whether what names one keeps it.
+    pub(crate) unset_only: bool,
+    /// Which subjects of bindings get it.
+    pub(crate) subjects: Subjects,
+}
+
+/// Subjects of RoleBindings and ClusterRoleBindings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subjects {
+    /// Those that are named `default`.
+    Default,
+    /// All ServiceAccounts.
+    ServiceAccounts,
+    /// None.
+    Nobody,
+}
+
 /// Sets the namespace of every object that kustomize does not know to have none, renames
 /// `Namespace` objects, and follows in the few fields that name a namespace.
 pub(crate) fn set_namespace<'t>(
     resources: &mut [Resource<'t>],
-    namespace: &Value<'t>,
-    specs: &Specs,
+    of: Namespacing<'_, 't>,
 ) -> Result<(), String> {
+    let namespace = of.namespace;
     let text = namespace.shared_text().unwrap_or_default();
     let span = namespace.span();
     let missing = Missing::Scalar(span);
@@ -98,11 +142,13 @@ pub(crate) fn set_namespace<'t>(
         let gvk = resource.id.gvk.clone();
         let is_done =
             |value: &Value<'t>| value.is_scalar() && value.is_text() && value.text() == Some(&text);
+        let is_kept =
+            |value: &Value<'t>| of.unset_only && value.text().is_some_and(|text| !text.is_empty());
         let mut set = |value: &mut Value<'t>| {
             if !value.is_scalar() {
                 return Err("expected a scalar".to_owned());
             }
-            if !is_done(value) {
+            if !is_done(value) && !is_kept(value) {
                 *value = Value::text_at(text.clone(), span);
             }
             Ok(())
@@ -115,9 +161,9 @@ pub(crate) fn set_namespace<'t>(
         }
         let is_binding = matches!(gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding");
         if is_binding {
-            set_default_subjects(&mut resource.value, &text, span);
+            set_subjects(&mut resource.value, of.subjects, span, &mut set)?;
         }
-        for spec in &specs.namespace {
+        for spec in of.specs {
             let is_core = resource.value.text_of(&["apiVersion"]) == "v1";
             let is_elsewhere = spec.is_at(&["metadata", "namespace"])
                 || spec.is_at(&["metadata", "name"]) && !is_core
@@ -133,43 +179,88 @@ pub(crate) fn set_namespace<'t>(
     Ok(())
 }
 
-/// Subjects that are named `default` are taken for the account of the namespace.
-fn set_default_subjects<'t>(value: &mut Value<'t>, text: &str, span: Span) {
-    let is_default = |subject: &Value<'_>| subject.text_of(&["name"]) == "default";
-    let has_default = value
-        .get("subjects")
-        .is_some_and(|subjects| subjects.items().any(|subject| is_default(&subject)));
-    if !has_default {
-        return;
+/// Sets the namespace of subjects: those that are named `default` are taken for the account of
+/// the namespace.
+fn set_subjects<'t>(
+    value: &mut Value<'t>,
+    subjects: Subjects,
+    span: Span,
+    set: &mut dyn FnMut(&mut Value<'t>) -> Result<(), String>,
+) -> Result<(), String> {
+    let is_one = |subject: &Value<'_>| match subjects {
+        Subjects::Default => subject.text_of(&["name"]) == "default",
+        Subjects::ServiceAccounts => subject.text_of(&["kind"]) == "ServiceAccount",
+        Subjects::Nobody => false,
+    };
+    let own = value.get("subjects");
+    if !own.is_some_and(|own| own.items().any(|subject| is_one(&subject))) {
+        return Ok(());
     }
     let subjects = value.get_mut("subjects").and_then(Value::items_mut);
-    for subject in subjects
-        .into_iter()
-        .flatten()
-        .filter(|subject| is_default(subject))
-    {
-        subject.set("namespace", span, Value::text_at(text.to_owned(), span));
+    for subject in subjects.into_iter().flatten().filter(|it| is_one(it)) {
+        if subject.get("namespace").is_none() {
+            subject.set("namespace", span, Value::text_at("", span));
+        }
+        if let Some(namespace) = subject.get_mut("namespace") {
+            set(namespace)?;
+        }
     }
+    Ok(())
 }
 
 /// kustomize writes every annotation as a text, whatever it was: a collection, which has none,
-/// as an empty one.
+/// as an empty one. Annotations of which none is left are gone.
 pub(crate) fn write_annotations(resource: &mut Resource<'_>) {
-    let annotations = resource.value.find(&["metadata", "annotations"]);
-    let is_other = |value: &Value<'_>| !value.is_null() && !value.is_text();
-    let mut fields = annotations.iter().flat_map(Value::fields);
-    if !fields.any(|field| is_other(&field.value)) {
+    let Some(annotations) = resource.value.find(&ANNOTATIONS) else {
+        return;
+    };
+    if annotations.fields().next().is_none() {
+        return drop_annotations(&mut resource.value);
+    }
+    if annotations.fields().all(|field| field.value.is_text()) {
         return;
     }
     let metadata = resource.value.get_mut("metadata");
     let annotations = metadata.and_then(|metadata| metadata.get_mut("annotations"));
     let fields = annotations.and_then(Value::fields_mut);
     for field in fields.into_iter().flatten() {
-        if is_other(&field.value) {
-            let text = field.value.text().unwrap_or_default().to_owned();
+        if !field.value.is_text() {
+            let text = match &field.value {
+                Value::Read(node) if node.is_null() => node.raw().to_owned(),
+                other => other.text().unwrap_or_default().to_owned(),
+            };
             field.value = Value::text_at(text, field.value.span());
         }
     }
+}
+
+/// Where annotations are.
+const ANNOTATIONS: [&str; 2] = ["metadata", "annotations"];
+
+fn drop_annotations(value: &mut Value<'_>) {
+    if let Some(metadata) = value.get_mut("metadata") {
+        metadata.remove("annotations");
+    }
+}
+
+/// Does something to an object that may find annotations where none are written: kustomize
+/// notes there what it knows of one that had another name, or that it generated.
+pub(crate) fn with_noted_annotations<'t, T>(
+    resource: &mut Resource<'t>,
+    span: Span,
+    work: impl FnOnce(&mut Resource<'t>) -> T,
+) -> T {
+    let own = resource.value.find(&ANNOTATIONS);
+    let is_bare = resource.is_noted() && own.is_none_or(|own| own.is_null());
+    if is_bare && let Some(metadata) = resource.value.get_mut("metadata") {
+        metadata.set("annotations", span, Value::mapping_at(span));
+    }
+    let done = work(resource);
+    let left = resource.value.find(&ANNOTATIONS);
+    if is_bare && left.is_some_and(|left| left.is_empty()) {
+        drop_annotations(&mut resource.value);
+    }
+    done
 }
 
 /// Which end of a name something is put at.
@@ -235,22 +326,30 @@ pub(crate) fn extend_names<'t>(
 }
 
 /// Labels all objects as built by kustomize, where `buildMetadata` asks for it.
-pub(crate) fn label_managed(resources: &mut [Resource<'_>], kustomization: &Kustomization<'_>) {
+pub(crate) fn label_managed(
+    resources: &mut [Resource<'_>],
+    kustomization: &Kustomization<'_>,
+) -> Result<(), Fault> {
     let options = kustomization.items("buildMetadata");
     let mut options = options.iter();
     let Some(option) = options.find(|it| it.text() == Some("managedByLabel")) else {
-        return;
+        return Ok(());
     };
     let span = option.span();
     for resource in resources {
         if let Some(metadata) = resource.value.get_mut("metadata") {
-            let mut labels = metadata.get("labels").filter(Value::is_mapping);
-            let labels = labels.get_or_insert_with(|| Value::mapping_at(span));
+            let labels = metadata.get("labels").filter(|labels| !labels.is_null());
+            let mut labels = labels.unwrap_or_else(|| Value::mapping_at(span));
+            if !labels.is_mapping() {
+                let message = format!("the labels of {} are not a mapping", resource.id);
+                return Err(Fault::error(span, message));
+            }
             let by = Value::text_at("kustomize-v5.5.0", span);
             labels.set("app.kubernetes.io/managed-by", span, by);
-            metadata.set("labels", span, labels.clone());
+            metadata.set("labels", span, labels);
         }
     }
+    Ok(())
 }
 
 /// Sets the number of replicas of the objects of a name; returns whether there are any.

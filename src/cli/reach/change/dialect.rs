@@ -61,10 +61,9 @@ impl Side<'_, '_> {
                 && rule.peers.truth == Truth::True
                 && !rule.peers.entries.is_empty()
             {
-                let text = self.text(rule.policy);
                 add(
                     Kind::Ports,
-                    amend::add_cilium_ports(text, written, &self.ports),
+                    amend::add_cilium_ports(self.scene.sources, written, &self.ports),
                 );
             }
         }
@@ -73,12 +72,11 @@ impl Side<'_, '_> {
             let PluginSpec::Cilium(CiliumPolicy { specs, .. }) = &policy.spec else {
                 continue;
             };
-            let text = self.text(PolicyRef::Plugin(id));
             let is_wide = policy.kind.scope == PolicyScope::Cluster;
             for peers in self.plugin_peers(is_wide) {
                 for spec in specs {
                     let rule = amend::add_cilium_rule(
-                        text,
+                        self.scene.sources,
                         spec,
                         self.trace.direction,
                         &peers,
@@ -89,7 +87,7 @@ impl Side<'_, '_> {
             }
             for peers in self.plugin_peers(false) {
                 for new in self.new_policies(&peers, None) {
-                    let edit = amend::add_cilium_policy(text, policy.meta.span, &new);
+                    let edit = amend::add_cilium_policy(self.scene.sources, policy.meta.span, &new);
                     add(Kind::Policy, edit);
                 }
             }
@@ -113,7 +111,6 @@ impl Side<'_, '_> {
                 continue;
             };
             let spec: &CalicoPolicy = spec;
-            let text = self.text(PolicyRef::Plugin(id));
             let before = match denies {
                 Some(rule) if rule.policy == PolicyRef::Plugin(id) => Some(rule.index),
                 Some(_) => continue,
@@ -122,14 +119,15 @@ impl Side<'_, '_> {
             let is_wide = policy.kind.scope == PolicyScope::Cluster;
             for peers in self.plugin_peers(is_wide) {
                 let place = (self.trace.direction, before);
-                let edit = amend::add_calico_rule(text, spec, place, &peers, &self.ports);
+                let edit =
+                    amend::add_calico_rule(self.scene.sources, spec, place, &peers, &self.ports);
                 add(Kind::Rule, edit);
             }
             let tier = spec.tier_name();
             let tier = (tier != CALICO_DEFAULT_TIER).then(|| tier.to_owned());
             for peers in self.plugin_peers(false) {
                 for new in self.new_policies(&peers, tier.as_deref()) {
-                    let edit = amend::add_calico_policy(text, policy.meta.span, &new);
+                    let edit = amend::add_calico_policy(self.scene.sources, policy.meta.span, &new);
                     add(Kind::Policy, edit);
                 }
             }

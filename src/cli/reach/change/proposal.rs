@@ -132,18 +132,6 @@ pub(super) struct Side<'s, 'c> {
 }
 
 impl Side<'_, '_> {
-    /// The text of the policy of a rule.
-    pub(super) fn text(&self, policy: PolicyRef) -> &str {
-        let span = match policy {
-            PolicyRef::Network(id) => self.scene.cluster.policy(id).object.meta.span,
-            PolicyRef::Cluster(id) => self.scene.cluster.cluster_policy(id).meta.span,
-            PolicyRef::Plugin(id) => self.scene.cluster.plugin_policy(id).meta.span,
-            PolicyRef::Part(id) => self.scene.cluster.unknown_part(id).span,
-            PolicyRef::Agent => return "",
-        };
-        self.scene.sources.get(span.source).text()
-    }
-
     fn accept_before(&self, rule: &RuleTrace<'_>, proposals: &mut Vec<Proposal>) {
         let PolicyRef::Cluster(id) = rule.policy else {
             return;
@@ -151,8 +139,8 @@ impl Side<'_, '_> {
         let policy = self.scene.cluster.cluster_policy(id);
         let place = (self.trace.direction, rule.index);
         for peers in self.peers(None) {
-            let edit =
-                amend::accept_before(self.text(rule.policy), policy, place, &peers, &self.ports);
+            let sources = self.scene.sources;
+            let edit = amend::accept_before(sources, policy, place, &peers, &self.ports);
             proposals.extend(edit.map(|edit| Proposal {
                 edits: vec![edit],
                 kind: Kind::AcceptingRule,
@@ -173,6 +161,7 @@ impl Side<'_, '_> {
     }
 
     fn allow(&self, proposals: &mut Vec<Proposal>) {
+        let sources = self.scene.sources;
         let mut add = |kind, edit: Option<Edit>| {
             proposals.extend(edit.map(|edit| Proposal {
                 edits: vec![edit],
@@ -183,18 +172,17 @@ impl Side<'_, '_> {
             if policy.selects != Truth::True {
                 continue;
             }
-            let text = self.text(policy.policy);
             for trace in &policy.rules {
                 let RuleRef::Network(rule) = trace.rule else {
                     continue;
                 };
                 // A rule without peers is for everybody, and so would be the port.
                 if trace.peers.truth == Truth::True && !rule.peers.items().is_empty() {
-                    add(Kind::Ports, amend::add_ports(text, rule, &self.ports));
+                    add(Kind::Ports, amend::add_ports(sources, rule, &self.ports));
                 }
                 if self.denied.is_subset(&trace.ports.matches.certain) {
                     for peers in self.peers(Some(id)) {
-                        add(Kind::Peers, amend::add_peers(text, rule, &peers));
+                        add(Kind::Peers, amend::add_peers(sources, rule, &peers));
                     }
                 }
             }
@@ -207,13 +195,13 @@ impl Side<'_, '_> {
                 let policies = labels_of(self.subject.labels, &self.used_keys()).into_iter();
                 let policies = policies.map(|labels| self.policy(id, labels, peers.clone()));
                 let policies: Vec<Edit> = policies
-                    .filter_map(|new| amend::add_policy(text, object, &new))
+                    .filter_map(|new| amend::add_policy(sources, object, &new))
                     .collect();
                 // A policy that denies everything to everybody stays what it is, if there is
                 // a place for another one.
                 if !policy.rules.is_empty() || !is_default || policies.is_empty() {
                     let edit =
-                        amend::add_rule(text, object, self.trace.direction, &peers, &self.ports);
+                        amend::add_rule(sources, object, self.trace.direction, &peers, &self.ports);
                     add(Kind::Rule, edit);
                 }
                 for edit in policies {
