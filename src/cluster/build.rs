@@ -56,14 +56,17 @@ impl Cluster {
         };
         Self::build(objects, owned, |first, others| {
             let mut others = others.iter().copied();
-            let unlike = others.find(|other| likeness(first, other) == Likeness::Different);
-            let Some(unlike) = unlike else {
+            let is_unlike = |other: &&Object| likeness(first, other) == Likeness::Different;
+            let Some(unlike) = others.find(is_unlike) else {
                 return Vec::new();
             };
-            let rest = others.filter(|_| is_policy(first));
-            let all = [(first, unlike)].into_iter();
-            let second = Some((unlike, first)).filter(|_| is_policy(first));
-            let all = all.chain(second).chain(rest.map(|other| (other, first)));
+            if !is_policy(first) {
+                let object = undecided(first, unlike);
+                let rest = others.filter(is_unlike);
+                return vec![rest.fold(object, |object, other| undecided(&object, other))];
+            }
+            let all = [(first, unlike), (unlike, first)].into_iter();
+            let all = all.chain(others.map(|other| (other, first)));
             all.map(|(object, other)| undecided(object, other))
                 .collect()
         })

@@ -3,7 +3,7 @@
 //! Refuses to decide which of two counts.
 
 use super::Likeness;
-use crate::k8s::{Labels, Object, ObjectMeta, PolicyScope, Service, Workload};
+use crate::k8s::{Label, Labels, Object, ObjectMeta, PolicyScope, Service, Workload};
 use std::fmt;
 use std::sync::Arc;
 
@@ -104,14 +104,25 @@ pub(super) fn undecided(object: &Object, other: &Object) -> Object {
     match (&mut object, other) {
         (Object::Workload(object), Object::Workload(other)) => {
             let are_labels_alike = are_equal(&object.labels, &other.labels);
-            let hole = match are_labels_alike {
-                true => object.meta.span,
-                false => object.labels_span,
-            };
-            let undecided = Arc::make_mut(object);
-            undecided.meta.holes.add(hole.before());
-            undecided.is_host_network_known &=
-                other.is_host_network_known && undecided.host_network == other.host_network;
+            let is_rest_alike = are_pods_alike(object, other);
+            let object = Arc::make_mut(object);
+            if !is_rest_alike || are_labels_alike {
+                object.meta.holes.add(object.meta.span.before());
+            }
+            if !are_labels_alike {
+                object.meta.holes.add(object.labels_span.before());
+                // One that the other has otherwise is not certain.
+                let is_shared = |label: &&Label| {
+                    let mut others = other.labels.iter();
+                    others.any(|it| {
+                        it.key.value == label.key.value && it.value.value == label.value.value
+                    })
+                };
+                let shared = object.labels.iter().filter(is_shared).cloned();
+                object.labels = Labels::new(shared.collect());
+            }
+            object.is_host_network_known &=
+                other.is_host_network_known && object.host_network == other.host_network;
         }
         (Object::Namespace(object), _) => open(&mut Arc::make_mut(object).meta),
         (Object::NetworkPolicy(object), _) => open(&mut Arc::make_mut(object).meta),
@@ -132,7 +143,7 @@ fn are_taken_alike(a: &ObjectMeta, b: &ObjectMeta) -> bool {
 
 fn are_equal(a: &Labels, b: &Labels) -> bool {
     let pairs = |labels: &Labels| -> Vec<(String, String)> {
-        let pair = |label: &crate::k8s::Label| (label.key.value.clone(), label.value.value.clone());
+        let pair = |label: &Label| (label.key.value.clone(), label.value.value.clone());
         labels.iter().map(pair).collect()
     };
     a.len() == b.len() && pairs(a) == pairs(b)
@@ -140,6 +151,11 @@ fn are_equal(a: &Labels, b: &Labels) -> bool {
 
 /// Whether policies see the same in both.
 fn are_workloads_alike(a: &Workload, b: &Workload) -> bool {
+    are_equal(&a.labels, &b.labels) && are_pods_alike(a, b)
+}
+
+/// The same but for labels.
+fn are_pods_alike(a: &Workload, b: &Workload) -> bool {
     let ports = |workload: &Workload| -> Vec<_> {
         let port = |port: &crate::k8s::ContainerPort| {
             let name = port.name.as_ref().map(|name| name.value.clone());
@@ -147,8 +163,7 @@ fn are_workloads_alike(a: &Workload, b: &Workload) -> bool {
         };
         workload.ports().map(port).collect()
     };
-    are_equal(&a.labels, &b.labels)
-        && a.host_network == b.host_network
+    a.host_network == b.host_network
         && a.is_host_network_known == b.is_host_network_known
         && a.addresses == b.addresses
         && ports(a) == ports(b)

@@ -407,3 +407,24 @@ fn what_flux_takes_from_elsewhere_is_named_without_any_cluster() {
     let (roots, _) = lone("lone-template", "'{{ path }}'", "OCIRepository");
     assert!(!roots.contains("unknown"), "{roots}");
 }
+
+#[test]
+fn labels_that_two_applications_give_one_pod_otherwise_are_not_certain() {
+    let application = |name: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: {name}, namespace: argocd}}\nspec: {{source: {{path: {name}}}, destination: {{namespace: shop}}}}\n"
+        )
+    };
+    let policy = "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny}\nspec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress]}\n";
+    let directory = scratch("two-definitions");
+    write(&directory, "argocd/a.yaml", &application("a"));
+    write(&directory, "argocd/b.yaml", &application("b"));
+    write(&directory, "a/pod.yaml", POD);
+    let other = POD.replace("app: web", "app: other") + policy;
+    write(&directory, "b/pod.yaml", &other);
+    let graph = run(&directory, &["graph", "-q"]).stdout;
+    assert!(
+        graph.contains("outside -> shop/Pod/web  unknown: all"),
+        "{graph}"
+    );
+}

@@ -2,10 +2,13 @@
 //! kustomize's documentation, and against kubectl where that is installed.
 
 use super::clusters::Random;
+use npcheck::config::Config;
+use npcheck::lint::Date;
 use npcheck::render;
 use npcheck::source::{SourceId, SourceMap};
+use npcheck::workspace::Workspace;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::{env, fs};
 
@@ -102,8 +105,14 @@ fn set(place: Option<&mut Value>, pairs: &Value) {
 /// What one kustomization does to an object (kustomize, "Labels and Annotations", "Namespaces
 /// and Names"): patches, then the namespace, the prefix, labels, and labels with selectors.
 fn transform(object: &mut Value, kustomization: &Value) {
-    for patch in kustomization["patches"].as_array().into_iter().flatten() {
-        let patch: Value = serde_json::from_str(patch["patch"].as_str().unwrap()).unwrap();
+    for entry in kustomization["patches"].as_array().into_iter().flatten() {
+        let patch: Value = serde_json::from_str(entry["patch"].as_str().unwrap()).unwrap();
+        if let Some(operations) = patch.as_array() {
+            if entry["target"]["kind"] == object["kind"] {
+                operations.iter().for_each(|it| operate(object, it));
+            }
+            continue;
+        }
         let is_it = ["kind", "apiVersion"]
             .iter()
             .all(|it| patch[*it] == object[*it])
@@ -133,6 +142,44 @@ fn transform(object: &mut Value, kustomization: &Value) {
     }
 }
 
+/// One operation of a JSON patch: those that are made here.
+fn operate(object: &mut Value, operation: &Value) {
+    let value = operation["value"].clone();
+    match operation["path"].as_str().unwrap() {
+        "/metadata/annotations/note" => object["metadata"]["annotations"]["note"] = value,
+        "/spec/ingress/-" => object["spec"]["ingress"]
+            .as_array_mut()
+            .unwrap()
+            .push(value),
+        "/spec/type" => object["spec"]["type"] = value,
+        path => panic!("{path}"),
+    }
+}
+
+/// A JSON patch for all objects of a kind, be they there or not.
+fn json_patch(random: &mut Random) -> Value {
+    let note = json!({"op": "add", "path": "/metadata/annotations/note", "value": pick(random, &["a", "b"])});
+    let (kind, mut operations) = match random.below(4) {
+        0 => ("Pod", vec![]),
+        1 => ("Deployment", vec![]),
+        2 => {
+            let rule = json!({"from": [{"podSelector": selector(random)}]});
+            (
+                "NetworkPolicy",
+                vec![json!({"op": "add", "path": "/spec/ingress/-", "value": rule})],
+            )
+        }
+        _ => {
+            let operation = json!({"op": "add", "path": "/spec/type", "value": "NodePort"});
+            ("Service", vec![operation])
+        }
+    };
+    if operations.is_empty() || random.below(2) == 0 {
+        operations.push(note);
+    }
+    json!({"target": {"kind": kind}, "patch": json!(operations).to_string()})
+}
+
 fn set_selectors(object: &mut Value, pairs: &Value) {
     let spec = &mut object["spec"].clone();
     match object["kind"].as_str().unwrap() {
@@ -155,7 +202,7 @@ fn set_selectors(object: &mut Value, pairs: &Value) {
 }
 
 fn kustomization(random: &mut Random, objects: &[Value]) -> Value {
-    let mut kustomization = json!({"resources": []});
+    let mut kustomization = json!({});
     if random.below(3) == 0 {
         kustomization["namespace"] = json!(pick(random, &["prod", "stage"]));
     }
@@ -178,6 +225,14 @@ fn kustomization(random: &mut Random, objects: &[Value]) -> Value {
         }
         kustomization["patches"] = json!([{"patch": patch.to_string()}]);
     }
+    if random.below(2) == 0 {
+        let mut patches = kustomization["patches"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        patches.push(json_patch(random));
+        kustomization["patches"] = json!(patches);
+    }
     kustomization
 }
 
@@ -197,11 +252,25 @@ fn case(seed: u64) -> Case {
             objects.push(object);
             number += 1;
         }
+        // A Component works on all that its parent has so far, before the parent does.
+        let component = (random.below(3) == 0).then(|| kustomization(&mut random, &objects));
+        if let Some(mut component) = component.clone() {
+            objects
+                .iter_mut()
+                .for_each(|object| transform(object, &component));
+            component["apiVersion"] = json!("kustomize.config.k8s.io/v1alpha1");
+            component["kind"] = json!("Component");
+            let file = format!("{level}-part/kustomization.yaml");
+            files.push((file, component.to_string()));
+        }
         let mut made = kustomization(&mut random, &objects);
         objects
             .iter_mut()
             .for_each(|object| transform(object, &made));
         made["resources"] = json!(resources);
+        if component.is_some() {
+            made["components"] = json!([format!("../{level}-part")]);
+        }
         files.push((format!("{level}/kustomization.yaml"), made.to_string()));
         below = Some(level.to_owned());
     }
@@ -267,4 +336,39 @@ fn random_kustomizations_become_what_the_documentation_says() {
         }
     }
     drop(fs::remove_dir_all(folder));
+}
+
+/// What is said of texts.
+fn findings(files: &[(String, String)]) -> BTreeSet<(&'static str, String)> {
+    let today: Date = "2026-11-27".parse().expect("a date");
+    let texts = files.iter();
+    let texts = texts.map(|(name, text)| (name.as_str(), text.as_str()));
+    let workspace = Workspace::load(texts, &Config::default());
+    let findings = workspace.lint(today).findings.into_iter();
+    findings.map(|it| (it.rule, it.message)).collect()
+}
+
+/// What becomes of the kustomization of a case.
+fn printed(files: &[(String, String)], directory: &str) -> String {
+    let mut sources = SourceMap::default();
+    for (name, text) in files {
+        sources.add(name.as_str(), text.as_str());
+    }
+    let ids: Vec<SourceId> = sources.ids().collect();
+    let printed = render::print(&sources, &ids, directory);
+    printed.expect("a kustomization").text
+}
+
+#[test]
+fn the_order_of_files_shows_neither_in_builds_nor_in_findings() {
+    for seed in 0..CASES.0 / 4 {
+        let Case {
+            files, directory, ..
+        } = case(seed);
+        let mut reversed = files.clone();
+        reversed.reverse();
+        assert_eq!(findings(&reversed), findings(&files), "seed {seed}");
+        let (one, other) = (printed(&reversed, &directory), printed(&files, &directory));
+        assert_eq!(one, other, "seed {seed}");
+    }
 }
