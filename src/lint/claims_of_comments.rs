@@ -6,6 +6,7 @@
 //! rule does.
 
 use super::claims::{is_one_of, words};
+use crate::k8s::Direction;
 
 /// Words that say that more is meant, or that it is left open knowingly.
 const MORE_OR_OPEN: &[&str] = &[
@@ -103,15 +104,22 @@ pub fn is_about_kubelet(comment: &str) -> bool {
     is_named && !has_one_of(MORE_OR_OPEN) && !has_one_of(OTHERS)
 }
 
-/// Whether a comment is about what is outside of the cluster, and nothing else.
+/// The word of a comment that is about what is outside of the cluster, and nothing else.
 #[must_use]
-pub fn is_about_outside(comment: &str) -> bool {
-    const OUTSIDE: &[&str] = &["external", "internet", "outside"];
+pub fn word_for_outside(comment: &str, direction: Direction) -> Option<String> {
+    const OUTSIDE: &[&str] = &[
+        "external", "internet", "outside",
+        // Spanish, Portuguese, Italian, French, German, Dutch.
+        "externa", "externas", "externe", "externen", "externer", "externes", "externo", "externos",
+    ];
+    /// What lets in; where to go from there may be within.
+    const SOURCES: &[&str] = &["anywhere"];
     /// Words that say that something within is meant too, that nothing is to go out, or that
     /// make `external` the name of a program.
     const MORE: &[&str] = &[
         "and",
         "balancer",
+        "bloquear",
         "block",
         "blocks",
         "but",
@@ -131,10 +139,20 @@ pub fn is_about_outside(comment: &str) -> bool {
         "lb",
         "load",
         "local",
+        "interne",
+        "interno",
+        "internos",
+        "interna",
+        "internas",
+        "kein",
+        "keine",
         "metrics",
         "mesh",
         "namespace",
         "namespaces",
+        "nicht",
+        "nur",
+        "oder",
         "never",
         "no",
         "node",
@@ -148,16 +166,24 @@ pub fn is_about_outside(comment: &str) -> bool {
         "pods",
         "private",
         "proxy",
+        "pas",
+        "pero",
+        "sans",
         "secret",
         "secrets",
+        "sem",
         "service",
+        "sin",
         "snapshotter",
+        "sauf",
+        "solo",
         "through",
+        "und",
         "via",
         "without",
     ];
     if holds_manifest(comment) {
-        return false;
+        return None;
     }
     let mut comment = comment.to_lowercase();
     for whole in [
@@ -167,9 +193,89 @@ pub fn is_about_outside(comment: &str) -> bool {
     ] {
         comment = comment.replace(whole, "outside");
     }
+    for whole in ["external to the cluster", "external to cluster"] {
+        comment = comment.replace(whole, "external");
+    }
     let words = words(&comment);
-    let is_named = words.iter().any(|word| is_one_of(word, OUTSIDE));
-    is_named && !words.iter().any(|word| is_one_of(word, MORE))
+    let is_named = |word: &&&str| {
+        is_one_of(word, OUTSIDE) || direction == Direction::Ingress && is_one_of(word, SOURCES)
+    };
+    let named = words.iter().find(is_named)?;
+    let has_more = words.iter().any(|word| is_one_of(word, MORE));
+    (!has_more).then(|| (*named).to_owned())
+}
+
+/// Whether a comment says that everything is denied in a direction, and nothing else.
+#[must_use]
+pub fn denies_all(comment: &str, direction: Direction) -> bool {
+    /// Words that take it back, or that say that it is done elsewhere.
+    const MORE: &[&str] = &[
+        "allow",
+        "allows",
+        "already",
+        "but",
+        "elsewhere",
+        "except",
+        "exception",
+        "exceptions",
+        "however",
+        "if",
+        "instead",
+        "open",
+        "other",
+        "others",
+        "override",
+        "overrides",
+        "permit",
+        "permits",
+        "separate",
+        "separately",
+        "unless",
+        "unrestricted",
+        "until",
+        "yet",
+    ];
+    /// What is not there where traffic is free.
+    const LIMITS: &[&str] = &[
+        "control",
+        "controls",
+        "filter",
+        "filtering",
+        "filters",
+        "isolation",
+        "limit",
+        "limitation",
+        "limitations",
+        "limits",
+        "policies",
+        "policy",
+        "restriction",
+        "restrictions",
+        "rule",
+        "rules",
+    ];
+    if holds_manifest(comment) {
+        return false;
+    }
+    let comment = comment.to_lowercase();
+    let words = words(&comment);
+    let is_traffic = |word: &str| match direction {
+        Direction::Ingress => matches!(word, "inbound" | "incoming" | "ingress"),
+        Direction::Egress => matches!(word, "outbound" | "outgoing" | "egress"),
+    };
+    let is_plain = |word: &str| matches!(word, "traffic" | "connection" | "connections");
+    let denies = words.windows(2).any(|pair| match pair {
+        ["no", what] => is_traffic(what) || is_plain(what),
+        [
+            "deny" | "denies" | "block" | "blocks" | "drop" | "drops",
+            what,
+        ] => {
+            matches!(*what, "all" | "everything")
+        }
+        _ => false,
+    });
+    let has_one_of = |others| words.iter().any(|word| is_one_of(word, others));
+    denies && !has_one_of(MORE) && !has_one_of(LIMITS)
 }
 
 /// Whether lines of a comment are manifests themselves, and so no comment on what follows.
@@ -230,22 +336,66 @@ mod tests {
     #[test]
     fn comments_are_about_the_outside() {
         for (comment, expected) in [
-            ("# Allow external HTTPS (for Pyth, InfluxDB, etc.)", true),
-            ("# External APIs: GitHub, Slack", true),
-            ("# HTTPS to the internet", true),
-            ("# outside world, TCP 443", true),
-            ("# Allow from outside cluster (NodePort)", true),
-            ("# Allow from outside and from the cluster", false),
-            ("# HTTPS for LLM calls", false),
-            ("# external-secrets operator", false),
-            ("# external DNS", false),
-            ("# internet via the egress gateway", false),
-            ("# external and internal services", false),
-            ("# no internet", false),
-            ("# other namespaces, not the internet", false),
-            ("# internetwork", false),
+            (
+                "# Allow external HTTPS (for Pyth, InfluxDB, etc.)",
+                Some("external"),
+            ),
+            ("# External APIs: GitHub, Slack", Some("external")),
+            ("# HTTPS to the internet", Some("internet")),
+            ("# outside world, TCP 443", Some("outside")),
+            ("# Allow from outside cluster (NodePort)", Some("outside")),
+            ("# Redis (external to cluster)", Some("external")),
+            ("# HTTPS para APIs externas", Some("externas")),
+            ("# externe APIs", Some("externe")),
+            ("# sin APIs externas", None),
+            ("# keine externen APIs", None),
+            ("# Allow from outside and from the cluster", None),
+            ("# HTTPS for LLM calls", None),
+            ("# external-secrets operator", None),
+            ("# external DNS", None),
+            ("# internet via the egress gateway", None),
+            ("# external and internal services", None),
+            ("# no internet", None),
+            ("# other namespaces, not the internet", None),
+            ("# internetwork", None),
+            // To anywhere may mean anywhere within.
+            ("# Postgres, anywhere", None),
         ] {
-            assert_eq!(is_about_outside(comment), expected, "{comment}");
+            let word = word_for_outside(comment, Direction::Egress);
+            assert_eq!(word.as_deref(), expected, "{comment}");
         }
+        for (comment, expected) in [
+            (
+                "# Allow traffic from anywhere (LoadBalancer)",
+                Some("anywhere"),
+            ),
+            ("# from anywhere in the namespace", None),
+        ] {
+            let word = word_for_outside(comment, Direction::Ingress);
+            assert_eq!(word.as_deref(), expected, "{comment}");
+        }
+    }
+
+    #[test]
+    fn comments_deny_everything() {
+        for (comment, expected) in [
+            ("# Workers accept no inbound connections", true),
+            ("# no ingress allowed", true),
+            ("# No traffic at all", true),
+            ("# deny all", true),
+            ("# Block everything", true),
+            ("# no outbound connections", false),
+            ("# no ingress restrictions", false),
+            ("# no restrictions on ingress: open", false),
+            ("# deny all but the gateway", false),
+            ("# deny all is in another policy, allow here", false),
+            ("# no ingress controller, except in staging", false),
+            ("# everything that comes in", false),
+            ("# - no ingress", false),
+        ] {
+            let denies = denies_all(comment, Direction::Ingress);
+            assert_eq!(denies, expected, "{comment}");
+        }
+        assert!(denies_all("# no egress", Direction::Egress));
     }
 }

@@ -51,6 +51,7 @@ pub mod snippet;
 mod suppression;
 pub mod text;
 pub mod tiers;
+pub mod unanswered;
 pub mod unjudged;
 pub mod words;
 

@@ -5,6 +5,7 @@ use crate::diagnostic::{Fix, FixClass, Severity};
 use crate::engine::PolicyRef;
 use crate::k8s::{self, PeerPlace};
 use crate::lint::absence::Presence;
+use crate::lint::callers::may_select_namespace;
 use crate::lint::homes::{self, Evidence};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, rewrite};
 
@@ -120,6 +121,14 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
     if let Evidence::Workload(workload) = evidence
         && belongs_beside(cx, id, workload)
     {
+        return;
+    }
+    // Nothing is lost where another peer is for all pods of that namespace.
+    let is_admitted = place.rule.peers.items().iter().any(|peer| {
+        let selectors = peer.selectors();
+        matches!(selectors, Some((Some(namespaces), None)) if may_select_namespace(cx, namespaces, &home))
+    });
+    if is_admitted {
         return;
     }
     let severity = match evidence {

@@ -31,6 +31,8 @@ declare_rule! {
     ///   after a word such as `from`, because a name may be a product's);
     /// - a comment about the API server above an egress rule without `to` and `ports`, which
     ///   allows everything;
+    /// - a comment that nothing is allowed (`# no inbound connections`) at a rule without any
+    ///   limits, `- {}`, which allows everything;
     /// - a comment about something outside the cluster (`# external HTTPS`) above an egress
     ///   rule for `namespaceSelector: {}` or any rule for `podSelector: {}`, which only match
     ///   pods, if no other rule opens the same pods to addresses;
@@ -123,9 +125,8 @@ impl Rule for NameContradictsEffect {
                 .or_else(|| allows_nothing(cx, &unjudged, id, policy))
                 .or_else(|| allows_no_dns(cx, id, policy))
                 .or_else(|| allows_another(cx, id, policy));
-            let of_comments = about_api_server(cx, id, policy)
+            let of_comments = about_open_rules(cx, id, policy)
                 .into_iter()
-                .chain(about_kubelet(cx, id, policy))
                 .chain(about_no_pods(cx, id, policy));
             for finding in finding.into_iter().chain(of_comments) {
                 cx.report(finding);
@@ -438,42 +439,51 @@ fn others(cx: &Context<'_>, peer: &NetworkPolicyPeer, meant: &str) -> Option<(Sp
     Some((namespaces.requirements_span(), in_words))
 }
 
-/// Egress rules for everything under a comment that is about the API server. Those with ports
-/// are left to `allow-all-rule`: there is no selector for the API server, so many leave out `to`
-/// for its port.
-fn about_api_server(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Vec<Diagnostic> {
-    let rules = policy.rules(Direction::Egress).iter().enumerate();
-    let for_everything =
-        rules.filter(|(_, rule)| rule.peers.is_missing() && rule.ports.is_missing());
-    let found = for_everything.filter_map(|(index, rule)| {
+/// Rules for everybody under a comment that says something else:
+///
+/// - that nothing is allowed, above a rule without any limits;
+/// - the API server, above an egress rule without any. Those with ports are left to
+///   `allow-all-rule`: there is no selector for the API server, so many leave out `to` for its
+///   port;
+/// - the kubelet, which needs no rule (kubernetes.io, "Network Policies": traffic from a pod's
+///   own node is always allowed).
+fn about_open_rules(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Vec<Diagnostic> {
+    let found = policy.rule_places().filter_map(|place| {
+        let (direction, rule) = (place.direction, place.rule);
         let mark = Item::from(rule).mark(cx.sources);
         let comment = cx.comments.above(mark);
-        let message = "the comment names the API server, but the rule allows everything";
-        claims_of_comments::is_about_api_server(&comment).then(|| {
-            cx.policy_finding(id, format!("spec.egress[{index}]"), mark, message)
-                .label("no `to` and no `ports`: every destination is open")
-                .help("name the addresses and the port of the API server")
-        })
-    });
-    found.collect()
-}
-
-/// Ingress rules for everybody under a comment that is about the kubelet, which needs none
-/// (kubernetes.io, "Network Policies": traffic from a pod's own node is always allowed).
-fn about_kubelet(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Vec<Diagnostic> {
-    let rules = policy.rules(Direction::Ingress).iter().enumerate();
-    let found = rules.filter_map(|(index, rule)| {
-        let mark = Item::from(rule).mark(cx.sources);
-        let is_open = rule.peers.items().is_empty();
-        let comment = cx.comments.above(mark);
-        (is_open && claims_of_comments::is_about_kubelet(&comment)).then(|| {
-            let message = "the comment names the kubelet, but the rule admits everybody";
-            cx.policy_finding(id, format!("spec.ingress[{index}]"), mark, message)
-                .label("no peers: everybody can connect, from inside and outside the cluster")
-                .help(
+        let is_for_everybody = rule.peers.items().is_empty();
+        let is_for_everything = rule.peers.is_missing() && rule.ports.is_missing();
+        let denies = |comment: &str| claims_of_comments::denies_all(comment, direction);
+        let (message, label, help) = match direction {
+            _ if is_for_everything && (denies(&comment) || denies(&cx.comments.behind(mark))) => (
+                "the comment says that nothing is allowed, but the rule allows everything",
+                "no peers and no ports: everything is open",
+                "delete the rule: a direction that `policyTypes` lists is denied where it has no \
+                 rules",
+            ),
+            Direction::Egress
+                if is_for_everything && claims_of_comments::is_about_api_server(&comment) =>
+            {
+                (
+                    "the comment names the API server, but the rule allows everything",
+                    "no `to` and no `ports`: every destination is open",
+                    "name the addresses and the port of the API server",
+                )
+            }
+            Direction::Ingress
+                if is_for_everybody && claims_of_comments::is_about_kubelet(&comment) =>
+            {
+                (
+                    "the comment names the kubelet, but the rule admits everybody",
+                    "no peers: everybody can connect, from inside and outside the cluster",
                     "delete the rule: a pod's own node can always connect, so probes need no rule",
                 )
-        })
+            }
+            _ => return None,
+        };
+        let finding = cx.policy_finding(id, place.path(), mark, message);
+        Some(finding.label(label).help(help))
     });
     found.collect()
 }
@@ -487,31 +497,30 @@ fn about_no_pods(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Vec<
     {
         return Vec::new();
     }
-    let rules = DIRECTIONS.into_iter().flat_map(|direction| {
-        let rules = policy.rules(direction).iter().enumerate();
-        rules.map(move |(index, rule)| (direction, index, rule))
-    });
-    let found = rules.filter_map(|(direction, index, rule)| {
+    let found = policy.rule_places().filter_map(|place| {
+        let (direction, rule) = (place.direction, place.rule);
         let first = rule.peers.items().first()?;
         let comment = cx.comments.above(Item::from(rule).mark(cx.sources));
-        let path = format!(
-            "spec.{}[{index}].{}",
-            direction.field(),
-            direction.peers_field()
-        );
-        let is_outside = claims_of_comments::is_about_outside(&comment)
-            && is_for_all_pods(direction, rule)
-            && !is_open_to_outside(cx, id, direction);
-        if is_outside {
-            let message = "the comment mentions the outside, but the rule only allows pods";
+        let path = format!("{}.{}", place.path(), direction.peers_field());
+        let word = claims_of_comments::word_for_outside(&comment, direction);
+        let is_outside =
+            |_: &String| is_for_all_pods(direction, rule) && !is_open_to_outside(cx, id, direction);
+        if let Some(word) = word.filter(is_outside) {
+            let message = format!("the comment says `{word}`, but the rule only allows pods");
             let finding = cx.policy_finding(id, path, first.span, message);
+            let help = match direction {
+                Direction::Ingress => {
+                    "leave out `from` to admit everybody, or list the addresses with `ipBlock`"
+                }
+                Direction::Egress => {
+                    "allow addresses: `ipBlock: {cidr: 0.0.0.0/0}`, with the ranges of the \
+                     cluster under `except`"
+                }
+            };
             return Some(
                 finding
                     .label("a selector only matches pods, never an address outside the cluster")
-                    .help(
-                        "allow addresses: `ipBlock: {cidr: 0.0.0.0/0}`, with the ranges of the \
-                         cluster under `except`",
-                    ),
+                    .help(help),
             );
         }
         let is_for_api_server = claims_of_comments::is_about_api_server(&comment)

@@ -9,6 +9,7 @@ use crate::k8s::{
 };
 use crate::lint::plugin_rules::{self, EnforcedRules};
 use crate::lint::plugin_selectors::{PluginSelector, plugin_selectors};
+use crate::lint::unanswered::{self, Ends, Unanswered};
 use crate::lint::unjudged::Unjudged;
 use crate::lint::{
     Category, Context, Rule, RuleMeta, declare_rule, entrance, service_ports, snippet,
@@ -30,7 +31,9 @@ declare_rule! {
     /// its destination. Here one half is missing, or it names other pods, so the connection
     /// that the rule was written for is blocked.
     ///
-    /// Only pods in the manifests count, and a rule that works in part is never reported.
+    /// Where no manifest holds the pods, the text of the NetworkPolicies of the namespace
+    /// decides: the rule is reported if a policy with rules was written for the other end, and
+    /// no rule there can match. A rule that works in part is never reported.
     ///
     /// ## Example
     ///
@@ -146,12 +149,17 @@ impl Rule for OneSidedFlow {
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let cluster = cx.cluster;
         let unjudged = cx.unjudged();
+        let ends = Ends::new(cx, &unjudged);
         for id in cluster.policy_ids() {
             for place in cluster.policy(id).object.peers() {
-                if let Some(promise) = Promise::of(cx, id, place)
-                    && promise.is_broken(cx, &unjudged)
-                {
-                    let finding = promise.describe(cx);
+                let finding = match Promise::of(cx, id, place) {
+                    Some(promise) => promise
+                        .is_broken(cx, &unjudged)
+                        .then(|| promise.describe(cx)),
+                    None => (ends.unanswered(cx, id, place))
+                        .map(|it| describe_unanswered(cx, id, place, &it)),
+                };
+                if let Some(finding) = finding {
                     cx.report(finding);
                 }
             }
@@ -168,6 +176,84 @@ impl Rule for OneSidedFlow {
             }
         }
     }
+}
+
+/// A peer that the policies of the other end do not answer, whatever pods there are.
+fn describe_unanswered(
+    cx: &Context<'_>,
+    id: PolicyId,
+    place: PeerPlace<'_>,
+    unanswered: &Unanswered<'_>,
+) -> Diagnostic {
+    let policy = cx.cluster.policy(id);
+    let namespace = &cx.cluster.namespace(policy.namespace).name;
+    let opposite = unanswered::opposite_of(place.direction);
+    let (subject, other) = (unanswered.subject, unanswered.other);
+    let message = match place.direction {
+        _ if other.is_empty() => format!(
+            "this rule allows the pods of `{namespace}` to reach each other, but the {} policies there block it",
+            opposite.field()
+        ),
+        Direction::Egress => format!(
+            "this rule allows `{subject}` to reach `{other}`, but the ingress policies there block it"
+        ),
+        Direction::Ingress => format!(
+            "this rule allows `{other}` to reach `{subject}`, but the egress policies of the sender block it"
+        ),
+    };
+    let path = format!("{}.podSelector", place.path());
+    let finding = cx.policy_finding(id, path, other.span, message);
+    let help = counterpart(Some(subject), namespace, None, place);
+    let help = match unanswered.on_other_ports.is_empty() {
+        true => help,
+        false => format!("make the ports of both rules agree, or {help}"),
+    };
+    let mut finding = finding.label(label_of(place)).help(help);
+    const SHOWN: usize = 2;
+    for ports in unanswered.on_other_ports.iter().take(SHOWN) {
+        finding = finding.related(*ports, "allows these pods on other ports");
+    }
+    for policy in unanswered.isolating.iter().take(SHOWN) {
+        let name = cx.cluster.policy(*policy).object.meta.name.span;
+        finding = finding.related(
+            name,
+            format!("isolates these pods for {}", opposite.field()),
+        );
+    }
+    finding
+}
+
+/// What the label at a peer says.
+fn label_of(place: PeerPlace<'_>) -> &'static str {
+    match place.rule.ports.items() {
+        [] => "nothing gets through to these pods",
+        _ => "nothing gets through to these pods on the ports of the rule",
+    }
+}
+
+/// The rule that the other side lacks, in the namespace `home`, for the pods of `subject`, with
+/// their namespace where that is another one.
+fn counterpart(
+    subject: Option<&LabelSelector>,
+    home: &str,
+    namespace: Option<&str>,
+    place: PeerPlace<'_>,
+) -> String {
+    let opposite = unanswered::opposite_of(place.direction);
+    let peer = match subject {
+        Some(subject) => snippet::peer(subject, namespace),
+        None => "{podSelector: {}}".to_owned(),
+    };
+    let ports = match place.rule.ports.items() {
+        [] => String::new(),
+        ports => format!(", ports: {}", snippet::ports(ports)),
+    };
+    format!(
+        "allow it on the other side too, in `{}` of a policy for these pods in `{home}`: \
+         `- {{{}: [{peer}]{ports}}}`; or delete this rule",
+        opposite.field(),
+        opposite.peers_field(),
+    )
 }
 
 /// Pods that a rule names by labels on both sides, so that it promises them connections.
@@ -275,47 +361,23 @@ impl<'c> Promise<'c> {
         let finding = self.flows.describe(cx, |message| {
             cx.policy_finding(self.id, path, self.selector.span, message)
         });
-        finding
-            .label(match self.place.rule.ports.items() {
-                [] => "nothing gets through to these pods",
-                _ => "nothing gets through to these pods on the ports of the rule",
-            })
-            .help(self.counterpart(cx))
-    }
-
-    /// The rule that the other side lacks.
-    fn counterpart(&self, cx: &Context<'_>) -> String {
-        let (cluster, opposite) = (cx.cluster, self.flows.opposite());
+        let cluster = cx.cluster;
         let policy = cluster.policy(self.id);
         let home = cluster.workload(self.flows.others[0]).namespace;
-        let selector = policy.object.pod_selector.get();
         let namespace =
             (home != policy.namespace).then(|| cluster.namespace(policy.namespace).name.as_str());
-        let peer = match selector {
-            Some(selector) => snippet::peer(selector, namespace),
-            None => "{podSelector: {}}".to_owned(),
-        };
-        let ports = match self.place.rule.ports.items() {
-            [] => String::new(),
-            ports => format!(", ports: {}", snippet::ports(ports)),
-        };
-        format!(
-            "allow it on the other side too, in `{}` of a policy for these pods in `{}`: \
-             `- {{{}: [{peer}]{ports}}}`; or delete this rule",
-            opposite.field(),
-            cluster.namespace(home).name,
-            opposite.peers_field(),
-        )
+        let home = &cluster.namespace(home).name;
+        let subject = policy.object.pod_selector.get();
+        finding
+            .label(label_of(self.place))
+            .help(counterpart(subject, home, namespace, self.place))
     }
 }
 
 impl Flows {
     /// The other side's direction.
     fn opposite(&self) -> Direction {
-        match self.direction {
-            Direction::Ingress => Direction::Egress,
-            Direction::Egress => Direction::Ingress,
-        }
+        unanswered::opposite_of(self.direction)
     }
 
     /// The pods whose ports are meant.
