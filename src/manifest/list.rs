@@ -27,6 +27,31 @@ pub(super) fn read(
     read_groups(source, text, (outline, span), focus)
 }
 
+/// Reads an item of a list by itself, whose lines are those in a range of `text`; `None` for
+/// anything else, and where something is unusual.
+pub(super) fn read_item(source: SourceId, text: &str, range: Range<usize>) -> Option<Parsed> {
+    let bytes = &text.as_bytes()[..range.end];
+    let (indent, first) = line_start(bytes, range.start);
+    let is_item = first == Some(b'-') && is_blank(bytes.get(range.start + indent + 1));
+    let mut at = next_line(bytes, range.start);
+    while at < bytes.len() {
+        let (column, first) = line_start(bytes, at);
+        let is_inside = column > indent || matches!(first, None | Some(b'#' | b'\r'));
+        if !is_inside {
+            return None;
+        }
+        at = next_line(bytes, at);
+    }
+    let tree = block::read(source, text, range).filter(|_| is_item)?;
+    let list = List {
+        item_kind: Spanned::new("", Span::new(source, 0, 0)),
+        api_version: None,
+    };
+    let mut parsed = Parsed::default();
+    object::read_items(&tree, list, Focus::EVERYTHING, &mut parsed)?;
+    Some(parsed)
+}
+
 fn read_groups(
     source: SourceId,
     text: &str,

@@ -127,6 +127,13 @@ pub fn read_for(focus: &Focus, source: SourceId, name: &str, text: &str) -> Pars
     parsed
 }
 
+/// Reads an item of a list by itself, whose lines are those in a range of `text`; `None` for
+/// anything else, and where the item says no `kind` of its own or is unusual.
+#[must_use]
+pub(crate) fn read_item(source: SourceId, text: &str, lines: Range<usize>) -> Option<Parsed> {
+    list::read_item(source, text, lines)
+}
+
 /// Reads an object that a build made, as the tree that was put together of it. `document` is
 /// the text that it is reported with.
 #[must_use]

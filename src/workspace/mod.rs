@@ -16,6 +16,7 @@ mod lint;
 mod not_judged;
 mod part;
 mod proof;
+mod reread;
 mod staged;
 mod texts;
 
@@ -25,6 +26,7 @@ pub use built::BuiltObjects;
 pub use lint::known_rules;
 pub use not_judged::{DefinedTwice, InertPolicy, InertReason, NotJudged, OptionNotModelled};
 pub use part::{OpaquePart, Part, PartRoot};
+pub use reread::Changed;
 pub use texts::{ReadText, Texts};
 
 use crate::cluster::platform::Platform;
@@ -86,15 +88,6 @@ impl fmt::Debug for PathOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PathOf")
     }
-}
-
-/// Texts that some edits change.
-#[derive(Debug)]
-pub struct Changed {
-    /// They.
-    pub texts: BTreeSet<SourceId>,
-    /// The objects that are in them afterwards.
-    pub objects: Vec<Object>,
 }
 
 /// One cluster of a tree, and what is known of it.
@@ -271,53 +264,6 @@ impl Workspace {
     pub fn not_judged(&self) -> NotJudged {
         let views = self.clusters.iter();
         views.fold(NotJudged::default(), |all, view| all.and(&view.not_judged))
-    }
-
-    /// The objects of a cluster after some edits, and the texts that the edits change; `None`
-    /// if the edits contradict each other, or do not leave texts that read as well as before.
-    #[must_use]
-    pub fn objects_after(&self, view: &ClusterView, edits: &[Edit]) -> Option<Changed> {
-        if view.part.is_built {
-            return self.built_after(view, edits);
-        }
-        let (texts, changed) = self.texts.edited(edits).ok()?;
-        let mut objects = Vec::new();
-        for id in &changed {
-            let (before, after) = (self.texts.get(*id), texts.get(*id));
-            let rejected = |read: &ReadText| {
-                let metas = read.objects.iter().map(Object::meta);
-                metas.filter(|meta| !meta.is_accepted).count()
-            };
-            let is_worse = after.diagnostics.len() > before.diagnostics.len()
-                || rejected(after) > rejected(before)
-                || after.objects.len() < before.objects.len();
-            if is_worse {
-                return None;
-            }
-            objects.extend(view.part.places.settle(after.objects.clone()));
-        }
-        Some(Changed {
-            texts: changed,
-            objects,
-        })
-    }
-
-    /// The same for a cluster of objects that are built of several texts: all of it is built
-    /// again.
-    fn built_after(&self, view: &ClusterView, edits: &[Edit]) -> Option<Changed> {
-        let edited = self.edited(edits).ok()?;
-        let mut views = edited.clusters.iter();
-        let after = &views.find(|other| other.name() == view.name())?.part;
-        let accepted = |part: &Part| {
-            let metas = part.objects.iter().map(Object::meta);
-            metas.filter(|meta| meta.is_accepted).count()
-        };
-        let is_worse = after.diagnostics.len() > view.part.diagnostics.len()
-            || accepted(after) < accepted(&view.part);
-        (!is_worse).then(|| Changed {
-            texts: view.part.texts.union(&after.texts).copied().collect(),
-            objects: after.objects.clone(),
-        })
     }
 
     /// What the configuration names and the tree does not have: scopes without a file, and

@@ -16,7 +16,7 @@ use crate::cluster::Cluster;
 use crate::engine::{
     AddressRange, ConnectionSet, Endpoint, Explanation, SideTrace, Way, explain, uniform_ranges,
 };
-use crate::k8s::{Direction, Object};
+use crate::k8s::{ContextObject, Direction, Object, WorkloadKind};
 use crate::lint::Inventory;
 use crate::output::{Change, ChangedPlace};
 use crate::source::Edit;
@@ -224,10 +224,9 @@ impl Search<'_> {
     fn cluster(&self, edits: &[Edit], extent: Extent) -> Option<Cluster> {
         let view = self.scene.view;
         let changed = self.scene.workspace.objects_after(view, edits)?;
-        let mut objects = changed.objects;
-        let kept = view.part().objects.iter().filter(|object| {
-            !changed.texts.contains(&object.meta().span.source) && self.matters(object, extent)
-        });
+        let mut objects = changed.objects.clone();
+        let kept = view.part().objects.iter();
+        let kept = kept.filter(|object| !changed.replaces(object) && self.matters(object, extent));
         objects.extend(kept.cloned());
         // The first of two objects of one name counts, so the order of the inputs matters.
         objects.sort_by_key(|object| object.meta().span);
@@ -238,6 +237,9 @@ impl Search<'_> {
     fn matters(&self, object: &Object, extent: Extent) -> bool {
         match object {
             _ if extent == Extent::Everything => true,
+            // They tell which CNI plugin this is.
+            Object::ContextObject(ContextObject::ClusterNetwork(_)) => true,
+            Object::Workload(workload) if workload.kind == WorkloadKind::DaemonSet => true,
             Object::Service(_) | Object::ContextObject(_) => false,
             Object::Workload(workload) => {
                 let ends = [&self.group.example.0, &self.group.example.1];
