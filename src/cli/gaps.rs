@@ -8,13 +8,13 @@ use crate::output::Problem;
 use crate::workspace::Workspace;
 use std::collections::BTreeMap;
 
-/// Files, and documents in files, that are no part of the analysis: how many there are of a
-/// name for one reason.
+/// Files, documents in files, and parts of builds that are no part of the analysis: how many
+/// there are of a name for one reason.
 #[derive(Debug)]
 pub(crate) struct Gaps(BTreeMap<(String, String), usize>);
 
 impl Gaps {
-    /// The files that could not be read, and the documents that could not.
+    /// The files that could not be read, the documents that could not, and what builds leave out.
     pub(crate) fn new(problems: &[Problem], workspace: &Workspace) -> Self {
         let mut gaps = BTreeMap::new();
         let unread = problems.iter().map(|problem| {
@@ -27,7 +27,12 @@ impl Gaps {
             .filter(|document| document.outcome == Became::Broken)
             .map(|document| workspace.sources().get(document.span.source).name())
             .map(|name| (name.to_owned(), String::new()));
-        for gap in unread.chain(broken) {
+        // What a build leaves out because of a limit.
+        let parts = workspace.clusters().flat_map(|view| &view.part().opaque);
+        let limited = parts
+            .filter(|part| part.part.is_limit)
+            .map(|part| (part.name.clone(), part.part.reason.clone()));
+        for gap in unread.chain(broken).chain(limited) {
             *gaps.entry(gap).or_default() += 1;
         }
         Self(gaps)

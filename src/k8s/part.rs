@@ -17,6 +17,8 @@ pub struct UnknownPart {
     pub namespace: Option<String>,
     /// What it may do to the rest of the cluster.
     pub effect: PartEffect,
+    /// Whether it is not known because npcheck has a limit.
+    pub is_limit: bool,
 }
 
 /// What a part that nobody could build may do to the rest of the cluster.

@@ -16,6 +16,15 @@ use std::collections::BTreeSet;
 /// them may be a matrix in turn.
 const MAX_YIELDED: usize = 10_000;
 
+fn too_many() -> String {
+    format!("a matrix yields more than {MAX_YIELDED} sets of parameters")
+}
+
+/// Whether what a set yields is not known because of a limit, by the reason that was given.
+pub(crate) fn is_limit(reason: &str) -> bool {
+    reason == too_many()
+}
+
 /// What an ApplicationSet makes.
 #[derive(Debug, Default)]
 pub(crate) struct Made<'t> {
@@ -184,7 +193,7 @@ impl<'t> Set<'_, 't, '_> {
 
     /// Every pair of what two generators yield.
     fn matrix(&self, matrix: &Value<'t>) -> Result<Yield, String> {
-        let many = || format!("a matrix yields more than {MAX_YIELDED} sets of parameters");
+        let many = too_many;
         let inner = matrix.get("generators");
         let mut yielded = Yield::of(vec![Parameters::new()]);
         for generator in inner.iter().flat_map(Value::items) {

@@ -63,6 +63,7 @@ impl Part {
                 reason: format!("another tool fills in this {}", document.kind),
                 namespace: Some(namespace.filter(|name| !k8s::is_opaque(name))?.to_owned()),
                 effect,
+                is_limit: false,
             })
         });
         let written = self.objects.iter().flat_map(written_policies);
@@ -92,6 +93,7 @@ fn written_policies(object: &Object) -> Vec<UnknownPart> {
             reason: format!("{} `{}` writes policies", object.kind, object.meta.name),
             namespace: policy.namespace.clone(),
             effect: effect(policy, *direction),
+            is_limit: false,
         })
     });
     parts.collect()

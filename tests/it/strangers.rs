@@ -168,14 +168,26 @@ fn a_text_that_git_packs_to_nothing_is_not_unpacked() {
 
 #[test]
 fn a_question_about_too_much_is_refused_at_once() {
-    let mut text = String::new();
-    for number in 0..600 {
-        text += &format!(
-            "{{apiVersion: v1, kind: Pod, metadata: {{name: p{number}, labels: {{app: p{number}}}}}}}\n---\n\
-             {{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: p{number}}}, \
-             spec: {{podSelector: {{}}, ingress: [{{from: [{{podSelector: {{matchLabels: {{app: p{number}}}}}}}]}}]}}}}\n---\n"
-        );
-    }
+    let text = |selector: &dyn Fn(usize) -> String| {
+        let objects = (0..600).map(|number| {
+            let selector = selector(number);
+            format!(
+                "{{apiVersion: v1, kind: Pod, metadata: {{name: p{number}, labels: {{app: p{number}}}}}}}\n---\n\
+                 {{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: p{number}}}, \
+                 spec: {{podSelector: {selector}, ingress: [{{from: [{{podSelector: {{matchLabels: {{app: p{number}}}}}}}]}}]}}}}\n---\n"
+            )
+        });
+        objects.collect::<String>()
+    };
+    // No policy tells the destinations apart.
+    let directory = scratch("strangers-alike");
+    write(&directory, "all.yaml", text(&|_| "{}".to_owned()));
+    let all = run(&directory, &["reach", "any", "any"]);
+    assert_eq!(all.status, 1, "{all:?}");
+    // Every one of them is selected by others.
+    let text = text(&|number| {
+        format!("{{matchExpressions: [{{key: app, operator: NotIn, values: [p{number}]}}]}}")
+    });
     let directory = scratch("strangers-pairs");
     write(&directory, "all.yaml", text);
     let all = run(&directory, &["reach", "any", "any"]);
@@ -189,4 +201,40 @@ fn a_question_about_too_much_is_refused_at_once() {
         &["reach", "default/p1", "default/p2", "-p", "80"],
     );
     assert_eq!(one.status, 0, "{one:?}");
+}
+
+#[test]
+fn what_a_build_leaves_out_because_of_a_limit_is_not_analysed() {
+    let elements = |key: &str| {
+        let elements: Vec<String> = (0..150)
+            .map(|number| format!("{{{key}: v{number}}}"))
+            .collect();
+        format!("list: {{elements: [{}]}}", elements.join(", "))
+    };
+    let set = format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\n\
+         metadata: {{name: many, namespace: argocd}}\n\
+         spec:\n  generators:\n  - matrix:\n      generators:\n      - {}\n      - {}\n  template:\n    \
+         metadata: {{name: '{{{{x}}}}-{{{{y}}}}'}}\n    \
+         spec: {{source: {{repoURL: 'https://example.com/r', path: k}}, \
+         destination: {{server: 'https://k'}}}}\n",
+        elements("x"),
+        elements("y")
+    );
+    let directory = scratch("strangers-limit");
+    write(&directory, "set.yaml", set);
+    for arguments in [
+        &["lint", "."][..],
+        &["graph", "."],
+        &["reach", "any", "any", "."],
+        &["files", "."],
+    ] {
+        let told = run(&directory, arguments);
+        assert_eq!(told.status, 2, "{arguments:?}: {told:?}");
+        let text = told.stdout + &told.stderr;
+        assert!(
+            text.contains("more than 10000 sets"),
+            "{arguments:?}: {text}"
+        );
+    }
 }

@@ -40,7 +40,7 @@ impl Spent {
     /// What is to be said, the first time only: what is left out may have been about anything.
     pub(super) fn fault(self) -> Option<Fault> {
         let Self { message, span, .. } = self;
-        (!self.is_told).then(|| Fault::opaque(span, message, PartEffect::Changes))
+        (!self.is_told).then(|| Fault::limit(span, message, PartEffect::Changes))
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Fault {
     /// The namespaces that this part would be in, as far as they are known; the empty one is
     /// that of objects that name none.
     pub(crate) namespaces: BTreeSet<String>,
+    /// Whether a part is unknown because a build has a limit.
+    pub(crate) is_limit: bool,
 }
 
 /// How much a fault matters.
@@ -44,6 +46,14 @@ impl Fault {
     /// A part that is unknown.
     pub(crate) fn opaque(span: Span, message: impl Into<String>, effect: PartEffect) -> Self {
         Self::new(span, message, Weight::Opaque, effect)
+    }
+
+    /// A part that is unknown because of a limit.
+    pub(crate) fn limit(span: Span, message: impl Into<String>, effect: PartEffect) -> Self {
+        Self {
+            is_limit: true,
+            ..Self::opaque(span, message, effect)
+        }
     }
 
     /// What kustomize refuses unless it is told to read files from anywhere, as Flux does.
@@ -79,6 +89,7 @@ impl Fault {
                 name => name.to_owned(),
             }),
             effect: self.effect,
+            is_limit: self.is_limit,
         };
         if self.weight != Weight::Opaque {
             return Vec::new();
@@ -100,6 +111,7 @@ impl Fault {
             weight,
             effect,
             namespaces: BTreeSet::new(),
+            is_limit: false,
         }
     }
 }

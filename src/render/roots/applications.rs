@@ -104,7 +104,10 @@ impl Unknown {
         let name = set.text_of(&["metadata", "name"]);
         let message =
             format!("the Applications of the ApplicationSet `{name}` are not known: {reason}");
-        let fault = Fault::opaque(set.span(), message, PartEffect::Adds);
+        let fault = match application_set::is_limit(reason) {
+            true => Fault::limit(set.span(), message, PartEffect::Adds),
+            false => Fault::opaque(set.span(), message, PartEffect::Adds),
+        };
         let template = set.find(&["spec", "template"]);
         let of_template = |path: &[&str]| template.as_ref().map(|it| it.text_of(path));
         let home = of_template(&["spec", "destination", "namespace"]).unwrap_or_default();
