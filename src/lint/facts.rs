@@ -9,6 +9,7 @@ use super::callers::Caller;
 use super::controllers::{self, Home};
 use super::labelled::Labelled;
 use super::plugin_selectors::{PluginSelector, plugin_selectors};
+use super::policy_subjects::PolicySubjects;
 use super::unjudged::Unjudged;
 use super::{Context, dns};
 use crate::cluster::WorkloadId;
@@ -27,6 +28,7 @@ pub(super) struct Facts<'a> {
     node_local_cache: OnceLock<bool>,
     program: OnceLock<Arc<Program<'a>>>,
     labelled: OnceLock<Arc<Labelled<'a>>>,
+    policy_subjects: OnceLock<Arc<PolicySubjects<'a>>>,
     plugin_selectors: OnceLock<Arc<[PluginSelector<'a>]>>,
     single_peers: OnceLock<HashSet<(String, String)>>,
     controllers: OnceLock<Vec<WorkloadId>>,
@@ -94,6 +96,13 @@ impl<'a> Context<'a> {
     pub fn labelled(&self) -> Arc<Labelled<'a>> {
         let made = || Arc::new(Labelled::new(self.cluster));
         Arc::clone(self.facts.labelled.get_or_init(made))
+    }
+
+    /// Every NetworkPolicy by what its subject asks for.
+    #[must_use]
+    pub fn policy_subjects(&self) -> Arc<PolicySubjects<'a>> {
+        let made = || Arc::new(PolicySubjects::new(self.cluster));
+        Arc::clone(self.facts.policy_subjects.get_or_init(made))
     }
 
     /// The selectors of pods in the policies of the CNI plugin in force.

@@ -42,14 +42,16 @@ pub fn isolates_the_same_pods(
 /// isolate them already, so that its rules are all that is new. `None` where it does both.
 #[must_use]
 pub fn class_of_isolating(
-    cluster: &Cluster,
+    cx: &Context<'_>,
     policy: PolicyId,
     pods: &[&Labels],
     directions: &[Direction],
 ) -> Option<FixClass> {
+    let (cluster, subjects) = (cx.cluster, cx.policy_subjects());
     let is_isolated = |labels: &Labels, direction: Direction| {
-        let mut others = cluster
-            .policies_in(cluster.policy(policy).namespace)
+        let others = subjects.about(cluster.policy(policy).namespace, labels);
+        let mut others = others
+            .into_iter()
             .filter(|other| *other != policy)
             .map(|other| &cluster.policy(other).object);
         others.any(|other| {
@@ -102,8 +104,8 @@ pub fn rules<'c>(
 /// it holds for pods that nobody has written yet.
 #[must_use]
 pub fn has_default_deny(cx: &Context<'_>, namespace: NamespaceId, direction: Direction) -> bool {
-    let (cluster, no_labels) = (cx.cluster, Labels::default());
-    may_isolate(cluster, namespace, &no_labels, direction)
+    let no_labels = Labels::default();
+    may_isolate(cx, namespace, &no_labels, direction)
         || plugin_may_isolate(cx, namespace, &no_labels, direction)
         || is_denied_cluster_wide(cx.engine, namespace, &no_labels, direction)
 }
@@ -135,13 +137,14 @@ fn plugin_may_isolate(
 /// Whether a policy of the namespace isolates pods with these labels, or would if it were
 /// accepted, or may once another tool has filled in its text.
 fn may_isolate(
-    cluster: &Cluster,
+    cx: &Context<'_>,
     namespace: NamespaceId,
     labels: &Labels,
     direction: Direction,
 ) -> bool {
-    cluster.policies_in(namespace).any(|id| {
-        let policy = &cluster.policy(id).object;
+    let mut policies = cx.policy_subjects().about(namespace, labels).into_iter();
+    policies.any(|id| {
+        let policy = &cx.cluster.policy(id).object;
         let may_select = |selector: &LabelSelector| selector.matches_opaque(labels) != Truth::False;
         policy.applies_to(direction) && policy.pod_selector.get().is_none_or(may_select)
     })
@@ -319,7 +322,7 @@ impl Coverage {
             let labels = &cx.cluster.workload(*id).object.labels;
             cx.engine.isolated_by(*id, direction).is_empty()
                 && !plugin_may_isolate(cx, self.namespace, labels, direction)
-                && !may_isolate(cx.cluster, self.namespace, labels, direction)
+                && !may_isolate(cx, self.namespace, labels, direction)
                 && !is_denied_cluster_wide(cx.engine, self.namespace, labels, direction)
         };
         self.workloads.iter().copied().filter(is_open).collect()

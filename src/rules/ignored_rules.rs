@@ -143,7 +143,7 @@ fn class(
     if pods.is_empty() {
         pods.extend(&written_for);
     }
-    isolation::class_of_isolating(cx.cluster, id, &pods, &[direction])
+    isolation::class_of_isolating(cx, id, &pods, &[direction])
 }
 
 /// Adds a type behind the last one, in the style of the list: an item of its own line, or

@@ -4,7 +4,7 @@ use crate::cluster::platform;
 use crate::cluster::{PluginPolicyId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::program::{self, Chain};
-use crate::engine::{self, Endpoint, PolicyRef, RuleRef};
+use crate::engine::{PodView, PolicyRef, RuleRef};
 use crate::k8s::{
     self, Action, CalicoSelector, CiliumSubject, ContainerPort, Direction, NetworkPolicyPort,
     NetworkPolicyRule, PluginSpec, PortReference, Protocol, is_opaque,
@@ -12,7 +12,7 @@ use crate::k8s::{
 use crate::lint::plugin_rules::{self, PluginPortName};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 use crate::source::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 declare_rule! {
     /// ## What it does
@@ -109,7 +109,14 @@ impl Rule for UnknownNamedPort {
         id: PolicyId,
         policy: &k8s::NetworkPolicy,
     ) {
+        // Those of ingress rules are the same for all of them.
+        let mut of_ingress = None;
         for place in policy.rule_places() {
+            let mut of_rule = None;
+            let destinations = match place.direction {
+                Direction::Ingress => &mut of_ingress,
+                Direction::Egress => &mut of_rule,
+            };
             for (port_index, entry) in place.rule.ports.items().iter().enumerate() {
                 let Some((name, span)) = named(entry) else {
                     continue;
@@ -122,7 +129,7 @@ impl Rule for UnknownNamedPort {
                     span,
                     entry,
                 };
-                if let Some(finding) = named.check(cx, place.rule) {
+                if let Some(finding) = named.check(cx, place.rule, destinations) {
                     cx.report(finding);
                 }
             }
@@ -149,13 +156,15 @@ fn of_plugin(cx: &Context<'_>) -> Vec<Diagnostic> {
         let PolicyRef::Plugin(id) = chain.policy else {
             continue;
         };
-        let mut pods: Option<Vec<WorkloadId>> = None;
+        let mut known: Option<Destinations<'_>> = None;
         for rule in &chain.rules {
             let names = plugin_rules::named_ports(rule.origin.rule);
             if names.is_empty() || rule.is_opaque || rule.action != Action::Accept {
                 continue;
             }
-            let pods = pods.get_or_insert_with(|| subject(cx, id, chain));
+            let destinations =
+                known.get_or_insert_with(|| Destinations::new(cx, subject(cx, id, chain)));
+            let pods = &destinations.pods;
             for port in names {
                 if pods.is_empty() || pods.iter().any(|id| may_have(cx, *id, &port)) {
                     continue;
@@ -169,7 +178,7 @@ fn of_plugin(cx: &Context<'_>) -> Vec<Diagnostic> {
                 };
                 found
                     .entry(port.span)
-                    .or_insert_with(|| missing.describe(cx, pods));
+                    .or_insert_with(|| missing.describe(cx, destinations));
             }
         }
     }
@@ -238,7 +247,13 @@ struct Named<'p> {
 }
 
 impl Named<'_> {
-    fn check(&self, cx: &Context<'_>, rule: &NetworkPolicyRule) -> Option<Diagnostic> {
+    /// `known` keeps where names are looked up, for other ports.
+    fn check<'c>(
+        &self,
+        cx: &Context<'c>,
+        rule: &NetworkPolicyRule,
+        known: &mut Option<Option<Destinations<'c>>>,
+    ) -> Option<Diagnostic> {
         let peers = rule.peers.items();
         let is_address = |peer: &k8s::NetworkPolicyPeer| peer.ip_block.get().is_some();
         if self.direction == Direction::Egress && !peers.is_empty() && peers.iter().all(is_address)
@@ -254,15 +269,13 @@ impl Named<'_> {
                 .help("write the number");
             return Some(finding);
         }
-        let destinations = self.destinations(cx, rule)?;
-        let has_it = |id: &WorkloadId| {
-            let pods = Endpoint::workload(cx.cluster, *id);
-            let meant = engine::ports_at(std::slice::from_ref(self.entry), &pods);
-            // The container of a proxy is in no manifest.
-            let mut of_proxy = platform::proxy_ports(&cx.cluster.workload(*id).object.labels);
-            !meant.possible.is_empty() || of_proxy.any(|port| port.name == Some(self.name))
-        };
-        if destinations.iter().any(has_it) {
+        let destinations = known.get_or_insert_with(|| {
+            let destinations = self.destinations(cx, rule)?;
+            Some(Destinations::new(cx, destinations))
+        });
+        let destinations = destinations.as_ref()?;
+        let protocol = self.entry.protocol_or_default();
+        if destinations.may_have(self.name, protocol) {
             return None;
         }
         let missing = Missing {
@@ -270,9 +283,9 @@ impl Named<'_> {
             path: self.path.clone(),
             name: self.name,
             span: self.span,
-            protocol: Some(self.entry.protocol_or_default()),
+            protocol: Some(protocol),
         };
-        Some(missing.describe(cx, &destinations))
+        Some(missing.describe(cx, destinations))
     }
 
     /// The pods that the name may be looked up at; `None` where too little is known of them.
@@ -304,6 +317,71 @@ impl Named<'_> {
     }
 }
 
+/// The pods that names are looked up at, with their ports.
+struct Destinations<'c> {
+    pods: Vec<WorkloadId>,
+    /// What a name of a port can mean at one of them (S7).
+    meant: BTreeSet<(&'c str, Protocol)>,
+    /// The names of ports of proxies, whose containers are in no manifest.
+    of_proxies: BTreeSet<&'static str>,
+    /// Whether another tool fills in ports of one of them.
+    are_open: bool,
+    /// Whether everything in their namespaces is known.
+    are_all_known: bool,
+    ports: Vec<&'c ContainerPort>,
+    /// By name: the first one in `ports`.
+    by_name: BTreeMap<&'c str, &'c ContainerPort>,
+    /// In words, with the protocol: each once, in order.
+    in_words: BTreeSet<(String, Protocol)>,
+}
+
+impl<'c> Destinations<'c> {
+    fn new(cx: &Context<'c>, pods: Vec<WorkloadId>) -> Self {
+        let cluster = cx.cluster;
+        let mut destinations = Self {
+            pods,
+            meant: BTreeSet::new(),
+            of_proxies: BTreeSet::new(),
+            are_open: false,
+            are_all_known: true,
+            ports: Vec::new(),
+            by_name: BTreeMap::new(),
+            in_words: BTreeSet::new(),
+        };
+        for id in &destinations.pods {
+            let workload = cluster.workload(*id);
+            let view = PodView::workload(cluster, *id);
+            let named = view.named_ports.iter();
+            destinations
+                .meant
+                .extend(named.map(|(name, protocol, _)| (*name, *protocol)));
+            destinations.are_open |= !view.are_ports_known;
+            let of_proxies = platform::proxy_ports(&workload.object.labels);
+            destinations
+                .of_proxies
+                .extend(of_proxies.filter_map(|it| it.name));
+            let namespace = &cluster.namespace(workload.namespace).name;
+            destinations.are_all_known &= cx.settings.inventory.is_complete_in(namespace);
+            destinations.ports.extend(workload.object.ports());
+        }
+        for port in &destinations.ports {
+            if let Some(name) = name_of(port) {
+                destinations.by_name.entry(name).or_insert(port);
+            }
+            let words = match name_of(port) {
+                Some(name) => format!("`{name}` ({})", port.number),
+                None => format!("{}, without a name", port.number),
+            };
+            destinations.in_words.insert((words, port.protocol));
+        }
+        destinations
+    }
+
+    fn may_have(&self, name: &str, protocol: Protocol) -> bool {
+        self.are_open || self.meant.contains(&(name, protocol)) || self.of_proxies.contains(name)
+    }
+}
+
 /// A name that no container of the pods has that it is looked up at.
 struct Missing<'p> {
     /// The policy, as findings name it.
@@ -316,9 +394,9 @@ struct Missing<'p> {
 }
 
 impl Missing<'_> {
-    fn describe(&self, cx: &Context<'_>, destinations: &[WorkloadId]) -> Diagnostic {
+    fn describe(&self, cx: &Context<'_>, destinations: &Destinations<'_>) -> Diagnostic {
         let cluster = cx.cluster;
-        let whose = match destinations {
+        let whose = match destinations.pods.as_slice() {
             [one] => format!("`{}`", cluster.workload_name(*one)),
             several => format!("the {} possible destinations", several.len()),
         };
@@ -327,13 +405,7 @@ impl Missing<'_> {
             None => "port".to_owned(),
         };
         let message = format!("no container of {whose} has a {kind} named `{}`", self.name);
-        let is_closed = destinations.iter().all(|id| {
-            let namespace = cluster.workload(*id).namespace;
-            cx.settings
-                .inventory
-                .is_complete_in(&cluster.namespace(namespace).name)
-        });
-        let severity = if is_closed {
+        let severity = if destinations.are_all_known {
             Severity::Error
         } else {
             Severity::Warning
@@ -343,31 +415,22 @@ impl Missing<'_> {
             .about(self.object.clone(), self.path.clone())
             .with_severity(severity)
             .label("matches no port, so it allows nothing");
-        let ports = || {
-            destinations
-                .iter()
-                .flat_map(|id| cluster.workload(*id).object.ports())
-        };
-        let same_name = ports().find(|port| name_of(port) == Some(self.name));
-        if let Some(port) = same_name {
+        if let Some(port) = destinations.by_name.get(self.name) {
             let note = format!("`{}` is a {} port here", self.name, port.protocol);
             return finding
                 .related(port.number.span, note)
                 .help(format!("write `protocol: {}`", port.protocol));
         }
-        if let Some(port) = ports().next() {
+        if let Some(port) = destinations.ports.first() {
             finding = finding.related(port.number.span, "a port of these pods");
         }
-        let mut known: Vec<String> = ports()
-            .filter(|port| self.protocol.is_none_or(|wanted| port.protocol == wanted))
-            .map(|port| match name_of(port) {
-                Some(name) => format!("`{name}` ({})", port.number),
-                None => format!("{}, without a name", port.number),
-            })
-            .collect();
-        known.sort();
+        const SHOWN: usize = 5;
+        let is_meant = |protocol| self.protocol.is_none_or(|wanted| wanted == protocol);
+        let known = destinations.in_words.iter();
+        let known = known.filter(|(_, protocol)| is_meant(*protocol));
+        let mut known: Vec<&str> = known.map(|(words, _)| words.as_str()).collect();
         known.dedup();
-        known.truncate(5);
+        known.truncate(SHOWN);
         if known.is_empty() {
             finding.help("name the port in the container, or write the number")
         } else {

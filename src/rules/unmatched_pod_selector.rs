@@ -284,7 +284,7 @@ fn point_out(
         .into_iter()
         .filter(|direction| policy.applies_to(*direction))
         .collect();
-    let class = isolation::class_of_isolating(cluster, id, &[labels], &applies);
+    let class = isolation::class_of_isolating(cx, id, &[labels], &applies);
     mismatch.point_out(cx, finding, class)
 }
 

@@ -5,6 +5,7 @@
 
 use crate::k8s::{Document, Documents, document_at};
 use crate::source::{SourceId, SourceMap, Span};
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 /// The comment that Helm writes above each object (`pkg/action/action.go`).
@@ -17,6 +18,8 @@ const ORIGIN: &str = "config.kubernetes.io/origin:";
 pub(super) struct Generated<'a> {
     sources: &'a SourceMap,
     documents: HashMap<SourceId, &'a [Document]>,
+    /// By document: what it was made from. A document may have thousands of findings.
+    made_from: RefCell<HashMap<Span, Option<String>>>,
 }
 
 impl<'a> Generated<'a> {
@@ -26,15 +29,20 @@ impl<'a> Generated<'a> {
         Self {
             sources,
             documents: texts.filter_map(by_source).collect(),
+            made_from: RefCell::default(),
         }
     }
 
     /// The file that the text at a place was made from, if the tool that made it says so.
     pub(super) fn made_from(&self, place: Span) -> Option<String> {
         let document = document_at(self.documents.get(&place.source)?, place)?;
-        let whole = self.sources.get(place.source).text();
-        let (start, end) = (document.span.start as usize, document.span.end as usize);
-        template(&whole[..start], &whole[start..end]).or_else(|| origin(&whole[start..end]))
+        let mut known = self.made_from.borrow_mut();
+        let path = known.entry(document.span).or_insert_with(|| {
+            let whole = self.sources.get(place.source).text();
+            let (start, end) = (document.span.start as usize, document.span.end as usize);
+            template(&whole[..start], &whole[start..end]).or_else(|| origin(&whole[start..end]))
+        });
+        path.clone()
     }
 }
 
