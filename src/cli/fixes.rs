@@ -3,13 +3,13 @@
 //! Refuses to know how they were autofixed.
 
 use super::input::Input;
+use super::line_diff::unified_diff;
 use super::replace::replace;
 use super::terminal::{Terminal, Verbosity};
 use crate::diagnostic::{Diagnostic, FixClass};
 use crate::graph::{End, Flow, GraphDiff};
 use crate::output::{Escaped, EscapedLine, count, range_name};
 use crate::workspace::{Autofixed, Permission};
-use similar::TextDiff;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -60,8 +60,7 @@ pub(super) fn show(
             autofixed.workspace.sources().get(*id),
         );
         let name = Escaped(before.name()).to_string();
-        let diff = TextDiff::from_lines(before.text(), after.text());
-        let text = diff.unified_diff().header(&name, &name).to_string();
+        let text = unified_diff(&name, before.text(), after.text());
         for line in text.lines() {
             let written = writeln!(terminal.out(), "{}", EscapedLine(line));
             terminal.finish(written)?;

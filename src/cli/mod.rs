@@ -23,6 +23,7 @@ mod graph;
 mod init;
 mod input;
 mod known_findings;
+mod line_diff;
 mod lint;
 pub mod manual;
 mod paths;

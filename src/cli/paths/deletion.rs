@@ -6,6 +6,7 @@
 
 use super::Question;
 use super::cut::Search;
+use crate::cli::line_diff::unified_diff;
 use crate::cluster::{Cluster, PolicyId, WorkloadId};
 use crate::diagnostic::Edit;
 use crate::engine::{Engine, PolicyRef};
@@ -14,7 +15,6 @@ use crate::k8s::{Action, Direction, NetworkPolicyRule};
 use crate::lint::rewrite::{self, Item};
 use crate::output::CutAnswer;
 use crate::source::{SourceMap, Span};
-use similar::TextDiff;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rules of one list of one policy, by their places.
@@ -190,11 +190,7 @@ fn diff(sources: &SourceMap, edits: &[Edit]) -> String {
         let Ok(after) = crate::edit::apply(before.text(), &edits) else {
             continue;
         };
-        let diff = TextDiff::from_lines(before.text(), &after);
-        text += &diff
-            .unified_diff()
-            .header(before.name(), before.name())
-            .to_string();
+        text += &unified_diff(before.name(), before.text(), &after);
     }
     text
 }
