@@ -10,6 +10,7 @@ use divan::counter::BytesCount;
 use granit_parser::Parser;
 use npcheck::manifest;
 use npcheck::source::SourceMap;
+use npcheck::yaml;
 use std::fmt::Write;
 
 fn main() {
@@ -55,6 +56,16 @@ fn lines(bencher: Bencher) {
     let text = dump();
     let bencher = bencher.counter(BytesCount::of_str(&text));
     bencher.bench(|| memchr::memchr_iter(b'\n', text.as_bytes()).count());
+}
+
+/// From the text to a tree of nodes that know their place, without objects.
+#[divan::bench]
+fn tree(bencher: Bencher) {
+    let mut sources = SourceMap::default();
+    let source = sources.add("dump.yaml", dump());
+    let text = sources.get(source).text();
+    let bencher = bencher.counter(BytesCount::of_str(text));
+    bencher.bench(|| assert!(yaml::is_scanned(source, text), "it is in block style"));
 }
 
 /// From the text to objects with the places of their parts.

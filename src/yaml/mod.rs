@@ -34,6 +34,14 @@ pub(crate) use assembly::Assembly;
 pub(crate) use error::ReadError;
 pub(crate) use tree::{Kind, Node, Tree};
 
+/// Whether the fast scanner makes a tree of a text that is one document: what the benchmark of
+/// reading measures.
+#[cfg(feature = "internals")]
+#[must_use]
+pub fn is_scanned(source: crate::source::SourceId, text: &str) -> bool {
+    block::read(source, text, 0..text.len()).is_some()
+}
+
 #[cfg(test)]
 pub(crate) mod differential;
 #[cfg(test)]
