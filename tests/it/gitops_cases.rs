@@ -417,8 +417,8 @@ fn labels_that_two_applications_give_one_pod_otherwise_are_not_certain() {
     };
     let policy = "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny}\nspec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress]}\n";
     let directory = scratch("two-definitions");
-    write(&directory, "argocd/a.yaml", &application("a"));
-    write(&directory, "argocd/b.yaml", &application("b"));
+    write(&directory, "argocd/a.yaml", application("a"));
+    write(&directory, "argocd/b.yaml", application("b"));
     write(&directory, "a/pod.yaml", POD);
     let other = POD.replace("app: web", "app: other") + policy;
     write(&directory, "b/pod.yaml", &other);
