@@ -238,6 +238,15 @@ fn selector(
                 ),
                 _ => whole,
             };
+            if error.is_limit {
+                // Calico reads it, and nobody here knows what it selects.
+                reader.note_incomplete(value);
+                let message =
+                    "this selector is more than npcheck reads: what depends on it is unknown";
+                let diagnostic = invalid_selector(span, message).label(error.message);
+                reader.report_at(path.field(name).to_string(), diagnostic);
+                return None;
+            }
             let diagnostic = invalid_selector(span, format!("`{text}` is not a selector"));
             reader.refuse(path.field(name), diagnostic.label(error.message));
             None

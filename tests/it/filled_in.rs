@@ -489,3 +489,31 @@ fn two_definitions_that_differ_in_the_network_decide_nothing() {
     let verdict = npcheck::engine::judge(&cluster, &outside, &end);
     assert_eq!(verdict.unknown(), npcheck::engine::ConnectionSet::all());
 }
+
+#[test]
+fn a_selector_that_nests_deeper_than_is_read_may_select_anything() {
+    let deep = format!("{}app == 'a'{}", "(".repeat(120), ")".repeat(120));
+    let policy = format!(
+        "{{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {{name: p, namespace: one}},
+          spec: {{selector: \"{deep}\", ingress: [{{action: Deny}}]}}}}"
+    );
+    let peer = format!(
+        "{{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {{name: p, namespace: one}},
+          spec: {{selector: app == 'b', ingress: [{{action: Allow, source: {{selector: \"{deep}\"}}}}]}}}}"
+    );
+    for (about, policy, ends) in [
+        ("the pods of a policy", policy, ["b", "a"]),
+        ("a peer", peer, ["a", "b"]),
+    ] {
+        assert_answers(
+            TWO_PODS,
+            &[Answer {
+                about,
+                manifests: Box::leak(policy.into_boxed_str()),
+                ends,
+                allowed: "",
+                unknown: "TCP all, UDP all, SCTP all",
+            }],
+        );
+    }
+}

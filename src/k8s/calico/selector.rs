@@ -102,6 +102,8 @@ pub struct SelectorError {
     pub at: usize,
     /// What is wrong there.
     pub message: String,
+    /// Whether it is only more than is read here, and may be right.
+    pub is_limit: bool,
 }
 
 impl fmt::Display for SelectorError {
@@ -115,7 +117,7 @@ impl CalicoSelector {
     ///
     /// # Errors
     ///
-    /// Where Calico's own parser refuses the text.
+    /// Where Calico's own parser refuses the text, and where it nests deeper than is read here.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
         let mut parser = Parser {
             tokens: tokens(text)?,
@@ -356,6 +358,7 @@ impl Parser {
         SelectorError {
             at: self.tokens[self.next].0,
             message: message.into(),
+            is_limit: false,
         }
     }
 
@@ -407,7 +410,11 @@ impl Parser {
             Token::Sign('(') => {
                 self.depth += 1;
                 if self.depth > MAX_DEPTH {
-                    return Err(self.error("parentheses nest too deep"));
+                    let message = format!("parentheses nest deeper than {MAX_DEPTH}");
+                    return Err(SelectorError {
+                        is_limit: true,
+                        ..self.error(message)
+                    });
                 }
                 let inner = self.alternatives()?;
                 self.depth -= 1;

@@ -103,6 +103,7 @@ impl Lexer<'_> {
         SelectorError {
             at: self.at,
             message: message.into(),
+            is_limit: false,
         }
     }
 
@@ -226,7 +227,11 @@ impl Lexer<'_> {
     fn checked(&self, key: String, at: usize) -> Result<String, SelectorError> {
         if key.len() > MAX_KEY {
             let message = format!("the label has more than {MAX_KEY} characters");
-            return Err(SelectorError { at, message });
+            return Err(SelectorError {
+                at,
+                message,
+                is_limit: false,
+            });
         }
         Ok(key)
     }
