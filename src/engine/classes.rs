@@ -16,7 +16,7 @@ use super::program::condition::Candidate;
 use super::program::identity::Entity;
 use super::program::{self, HostNetwork};
 use crate::cluster::{Cluster, Cni, NamespaceId, WorkloadId};
-use crate::k8s::{Protocol, Truth, is_opaque};
+use crate::k8s::{Protocol, Truth};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -338,18 +338,13 @@ impl Describe<'_> {
     /// What of a workload is not known.
     fn doubts(&self, cluster: &Cluster, id: WorkloadId, key: &mut Key) {
         let pod = PodView::in_graph(cluster, id);
-        let holds_hole = |labels: &crate::k8s::Labels| {
-            labels
-                .iter()
-                .any(|label| is_opaque(&label.key) || is_opaque(&label.value))
-        };
         let is_asked_for_more = self.asks_for_added && pod.controller.is_some();
-        let are_labels_open = !pod.are_labels_known || is_asked_for_more || holds_hole(pod.labels);
+        let are_labels_open = !pod.are_labels_known || is_asked_for_more || pod.labels.have_gaps();
         let namespace = &pod.namespace;
         key.profile.is_open = !pod.are_ports_known && !self.compiled.names.is_empty();
         let is_open = are_labels_open || !pod.is_host_network_known;
         key.alone = is_open.then_some(id);
-        key.is_doubtful = is_open || !namespace.are_labels_known || holds_hole(namespace.labels);
+        key.is_doubtful = is_open || !namespace.are_labels_known || namespace.labels.have_gaps();
     }
 
     /// The conditions that hold for a workload.

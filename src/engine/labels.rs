@@ -5,7 +5,7 @@
 //! feature, so that `pod-template-hash` and its like vanish here.
 
 use super::HashMap;
-use crate::k8s::{Label, LabelSelector, Labels, Operator};
+use crate::k8s::{Label, LabelSelector, Labels, Operator, is_opaque};
 
 /// Something that labels have or lack: a key with one value, or a key with any value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,19 +43,21 @@ impl<'c> Features<'c> {
     /// The selector in features, which are added where they are new.
     pub(super) fn compile(&mut self, selector: &'c LabelSelector) -> Selector {
         let feature = |key, value| Some(self.intern(key, value));
-        Translation::new(selector, feature).selector
+        Translation::new(selector, Gaps::MayBeAnything, feature).selector
     }
 
     /// The selector in the features that are known; `None` if it asks for another.
     pub(super) fn find(&self, selector: &LabelSelector) -> Option<Selector> {
-        let translation = Translation::new(selector, |key, value| self.known(key, value));
+        let feature = |key, value| self.known(key, value);
+        let translation = Translation::new(selector, Gaps::MayBeAnything, feature);
         translation.is_complete.then_some(translation.selector)
     }
 
     /// The selector in the features that are known, where what is not known is never
     /// there; `None` if then nothing can match.
     pub(super) fn find_among(&self, selector: &LabelSelector) -> Option<Selector> {
-        let selector = Translation::new(selector, |key, value| self.known(key, value)).selector;
+        let feature = |key, value| self.known(key, value);
+        let selector = Translation::new(selector, Gaps::AreTexts, feature).selector;
         (!selector.wanted.iter().any(Vec::is_empty)).then_some(selector)
     }
 
@@ -102,10 +104,20 @@ struct Translation {
     is_complete: bool,
 }
 
+/// What a value is that another tool fills in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gaps {
+    /// A text like any other.
+    AreTexts,
+    /// Any value at all: whether the key is there tells pods apart, which classes must keep.
+    MayBeAnything,
+}
+
 impl Translation {
     /// `feature` says which feature a key with a value, or with any, is.
     fn new<'l>(
         selector: &'l LabelSelector,
+        gaps: Gaps,
         mut feature: impl FnMut(&'l str, Option<&'l str>) -> Option<FeatureId>,
     ) -> Self {
         let mut is_complete = true;
@@ -115,19 +127,24 @@ impl Translation {
             found
         };
         let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
+        let asked = |value: &'l str| {
+            let presence = gaps == Gaps::MayBeAnything && is_opaque(value);
+            [Some(Some(value)), presence.then_some(None)]
+                .into_iter()
+                .flatten()
+        };
         for label in &selector.match_labels {
+            let (key, value) = (label.key.value.as_str(), label.value.value.as_str());
             wanted.push(
-                feature(&label.key.value, Some(&label.value.value))
-                    .into_iter()
+                asked(value)
+                    .filter_map(|value| feature(key, value))
                     .collect(),
             );
         }
         for requirement in &selector.match_expressions {
             let key = requirement.key.value.as_str();
-            let values = requirement
-                .values
-                .iter()
-                .map(|value| Some(value.value.as_str()));
+            let values = requirement.values.iter();
+            let values = values.flat_map(|value| asked(&value.value));
             match requirement.operator.value {
                 Operator::In => {
                     wanted.push(values.filter_map(|value| feature(key, value)).collect());

@@ -95,6 +95,13 @@ impl Labels {
         }
     }
 
+    /// Whether another tool fills in the key or the value of one.
+    #[must_use]
+    pub fn have_gaps(&self) -> bool {
+        let mut labels = self.sorted.iter();
+        labels.any(|label| is_opaque(&label.key) || is_opaque(&label.value))
+    }
+
     /// The label with this key.
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&Label> {

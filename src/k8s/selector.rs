@@ -3,6 +3,7 @@
 //! Refuses to know whose labels they are: which pods a selector is asked about is
 //! decided by the policy that holds it.
 
+use super::controller::Controller;
 use super::meta::{Label, Labels, is_opaque};
 use crate::source::{Span, Spanned};
 use std::fmt;
@@ -98,6 +99,29 @@ impl LabelSelector {
             match_expressions: Vec::new(),
             null_key: None,
         }
+    }
+
+    /// Labels of which something must have one to match, as key and value; `None` if there are
+    /// none such, or if another tool fills in some of their text. None of them is one that
+    /// controllers add, as things are looked up by those that their manifests have.
+    #[must_use]
+    pub fn asked_for(&self) -> Option<Vec<(&str, &str)>> {
+        let is_known = |(key, value): &(&str, &str)| {
+            !is_opaque(key) && !is_opaque(value) && !Controller::may_add(key)
+        };
+        let mut labels = self.match_labels.iter();
+        let label = labels.find_map(|label| {
+            Some((label.key.value.as_str(), label.value.value.as_str())).filter(is_known)
+        });
+        if let Some(label) = label {
+            return Some(vec![label]);
+        }
+        self.match_expressions.iter().find_map(|entry| {
+            let key = entry.key.value.as_str();
+            let values = entry.values.iter();
+            let labels: Vec<_> = values.map(|value| (key, value.value.as_str())).collect();
+            (entry.operator.value == Operator::In && labels.iter().all(is_known)).then_some(labels)
+        })
     }
 
     /// The smallest text that holds all of its requirements: the requirement where there is

@@ -195,17 +195,7 @@ impl Workload {
             number: Spanned::new(port.number, about.span),
             host_port: None,
         });
-        let container = Container {
-            name: Text::new(),
-            image: Text::new(),
-            is_init: false,
-            restarts_always: false,
-            ports: ports.collect(),
-            probe_ports: Vec::new(),
-            variables: Vec::new(),
-            config_maps: Vec::new(),
-            arguments: Vec::new(),
-        };
+        let container = Container::of_ports(ports.collect());
         Self {
             host_network: pods.host_network,
             is_host_network_known: pods.is_host_network_known,
@@ -280,6 +270,22 @@ pub struct Variable {
 }
 
 impl Container {
+    /// One of which nothing is known but its ports, and which has no name.
+    #[must_use]
+    pub fn of_ports(ports: Vec<ContainerPort>) -> Self {
+        Self {
+            name: Text::new(),
+            image: Text::new(),
+            is_init: false,
+            restarts_always: false,
+            ports,
+            probe_ports: Vec::new(),
+            variables: Vec::new(),
+            config_maps: Vec::new(),
+            arguments: Vec::new(),
+        }
+    }
+
     /// Whether it runs as long as the pod does, so that its ports count (S7).
     #[must_use]
     pub fn is_running(&self) -> bool {

@@ -4,7 +4,7 @@
 //! Only leaves out what certainly does not. Refuses to decide what does.
 
 use crate::cluster::{Cluster, NamespaceId, PolicyId};
-use crate::k8s::{LabelSelector, Labels, Operator, is_opaque};
+use crate::k8s::{LabelSelector, Labels};
 use std::collections::HashMap;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -27,7 +27,11 @@ impl<'a> PolicySubjects<'a> {
         };
         for id in cluster.policy_ids() {
             let policy = cluster.policy(id);
-            let asked = policy.object.pod_selector.get().and_then(asked_for);
+            let asked = policy
+                .object
+                .pod_selector
+                .get()
+                .and_then(LabelSelector::asked_for);
             let Some(asked) = asked else {
                 index.others.entry(policy.namespace).or_default().push(id);
                 continue;
@@ -44,10 +48,7 @@ impl<'a> PolicySubjects<'a> {
     /// among others.
     #[must_use]
     pub fn about(&self, namespace: NamespaceId, labels: &Labels) -> Vec<PolicyId> {
-        if labels
-            .iter()
-            .any(|it| is_opaque(&it.key) || is_opaque(&it.value))
-        {
+        if labels.have_gaps() {
             return self.cluster.policies_in(namespace).collect();
         }
         let mut found = self.others.get(&namespace).cloned().unwrap_or_default();
@@ -63,25 +64,6 @@ impl<'a> PolicySubjects<'a> {
         found.dedup();
         found
     }
-}
-
-/// Labels of which pods must have one to be selected; `None` if there are no such labels, or if
-/// another tool fills in some of their text.
-fn asked_for(selector: &LabelSelector) -> Option<Vec<(&str, &str)>> {
-    let is_known = |(key, value): &(&str, &str)| !is_opaque(key) && !is_opaque(value);
-    let mut labels = selector.match_labels.iter();
-    let label = labels.find_map(|label| {
-        Some((label.key.value.as_str(), label.value.value.as_str())).filter(is_known)
-    });
-    if let Some(label) = label {
-        return Some(vec![label]);
-    }
-    selector.match_expressions.iter().find_map(|entry| {
-        let values = entry.values.iter();
-        let labels = values.map(|value| (entry.key.value.as_str(), value.value.as_str()));
-        let labels: Vec<_> = labels.collect();
-        (entry.operator.value == Operator::In && labels.iter().all(is_known)).then_some(labels)
-    })
 }
 
 #[cfg(test)]

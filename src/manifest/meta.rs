@@ -4,6 +4,7 @@
 
 use super::invalid_value;
 use super::names;
+use super::reader;
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{Holes, Label, Labels, ObjectMeta, OwnerReference, is_opaque};
 use crate::source::{Span, Spanned, Text};
@@ -31,6 +32,7 @@ pub(super) fn read(
             .unwrap_or_default()
     };
     let labels = map("labels", Holds::Labels);
+    let labels = filled_in_labels(node, &["metadata", "labels"]).unwrap_or(labels);
     let annotations = map("annotations", Holds::Annotations);
     // A name that is no text stays as it is written: it is nobody else's.
     let named = |name: &str| {
@@ -50,6 +52,34 @@ pub(super) fn read(
         is_accepted: diagnostics.len() == before,
         holes: Holes::default(),
     }
+}
+
+/// Labels of which nothing is known, as another tool fills in all of them, or what they stand in
+/// at a path of an object: one label with that text as its key and its value. `None` if they are
+/// what the text says, key by key.
+pub(super) fn filled_in_labels(object: Node<'_>, path: &[&str]) -> Option<Labels> {
+    let mut node = object;
+    for field in path {
+        let mut keys = node.entries().map(|entry| entry.key);
+        node = match node.get(field) {
+            Some(found) if reader::is_opaque(found) => return some_label(found),
+            Some(found) => found,
+            None => {
+                return keys
+                    .find(|key| reader::is_opaque(*key))
+                    .and_then(some_label);
+            }
+        };
+    }
+    None
+}
+
+fn some_label(node: Node<'_>) -> Option<Labels> {
+    let text = Spanned::new(node.text()?.to_owned(), node.span());
+    Some(Labels::new(vec![Label {
+        key: text.clone(),
+        value: text,
+    }]))
 }
 
 /// Reports a name or namespace of an object that is no text: an API server rejects it. The

@@ -214,7 +214,9 @@ fn values(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Vec<Spanne
         return Vec::new();
     };
     if reader.is_opaque(values) {
-        return Vec::new();
+        // Whatever they are: as one value, so that none and all may be right.
+        let text = values.text().unwrap_or_default().to_owned();
+        return vec![Spanned::new(text, values.span())];
     }
     let read = |item: Node<'_>, path: Path<'_>| {
         // Null is the empty text, as when Go decodes JSON into a string.

@@ -48,6 +48,12 @@ pub(super) fn read(
         meta.is_accepted &= diagnostics.len() == before;
         maps
     };
+    let to_labels: Vec<&str> = path
+        .iter()
+        .chain(&["metadata", "labels"])
+        .copied()
+        .collect();
+    let labels = meta::filled_in_labels(node, &to_labels).unwrap_or(labels);
     let labels = match kind {
         WorkloadKind::DeploymentConfig => with(&labels, &[("deploymentconfig", &meta.name)]),
         // `podLabels` in kubevirt/kubevirt pkg/virt-controller/services/template.go. Two more
@@ -145,17 +151,7 @@ fn launcher(spec: Node<'_>) -> Container {
             host_port: None,
         })
     });
-    Container {
-        name: Text::from("compute"),
-        image: Text::new(),
-        is_init: false,
-        restarts_always: false,
-        ports: ports.collect(),
-        probe_ports: Vec::new(),
-        variables: Vec::new(),
-        config_maps: Vec::new(),
-        arguments: Vec::new(),
-    }
+    Container::of_ports(ports.collect())
 }
 
 /// A service account that another tool fills in, as it is written: it may be any.

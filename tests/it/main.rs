@@ -31,6 +31,7 @@ mod every_fix;
 mod expected;
 mod formats;
 mod filled_in;
+mod filled_in_pods;
 mod gaps;
 mod generated;
 #[cfg(unix)]

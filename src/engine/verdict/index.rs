@@ -8,7 +8,7 @@ use crate::engine::program::{
     ByDirection, Chain, Matcher, NamespaceSet, Peer, PodSet, Program, Rule, Stage,
 };
 use crate::engine::{Endpoint, HashMap, PodView};
-use crate::k8s::{Action, Controller, Direction, LabelSelector, Labels, Operator, is_opaque};
+use crate::k8s::{Action, Direction, LabelSelector};
 
 /// A program, and an index of each of its stages.
 #[derive(Debug)]
@@ -144,7 +144,7 @@ impl<'c> RuleIndex<'c> {
         for (place, rule) in (0..).zip(rules) {
             let peers = rule.peers.as_deref().filter(|_| !rule.is_opaque);
             let labels = |peer: &Peer<'c>| match &peer.matcher {
-                Matcher::Pods(pods) => pods.pods.and_then(asked_for),
+                Matcher::Pods(pods) => pods.pods.and_then(LabelSelector::asked_for),
                 _ => None,
             };
             let labels: Option<Vec<_>> = peers.and_then(|peers| peers.iter().map(labels).collect());
@@ -167,7 +167,7 @@ impl<'c> RuleIndex<'c> {
         let mut places = self.others.clone();
         if let Some(pod) = end.pod() {
             let is_plain = !pod.host_network && pod.is_host_network_known;
-            if !is_plain || !pod.are_labels_known || has_gaps(pod.labels) {
+            if !is_plain || !pod.are_labels_known || pod.labels.have_gaps() {
                 return None;
             }
             for label in pod.labels {
@@ -195,9 +195,12 @@ impl<'c> Index<'c> {
         };
         for (place, chain) in (0..).zip(chains) {
             let subject = &chain.subject;
-            let (map, labels) = match (subject.pods.and_then(asked_for), subject.namespaces) {
+            let (map, labels) = match (
+                subject.pods.and_then(LabelSelector::asked_for),
+                subject.namespaces,
+            ) {
                 (Some(labels), _) => (&mut index.by_label, labels),
-                (None, NamespaceSet::Matching(selector)) => match asked_for(selector) {
+                (None, NamespaceSet::Matching(selector)) => match selector.asked_for() {
                     Some(labels) => (&mut index.by_namespace_label, labels),
                     None => {
                         index.others.push(place);
@@ -230,7 +233,7 @@ impl<'c> Index<'c> {
             if map.is_empty() {
                 continue;
             }
-            if !are_known || has_gaps(labels) {
+            if !are_known || labels.have_gaps() {
                 return None;
             }
             for label in labels {
@@ -279,32 +282,4 @@ fn size_of_pods(pods: &PodSet<'_>) -> usize {
 fn only_accepts(chain: &Chain<'_>) -> bool {
     let mut rules = chain.rules.iter();
     rules.all(|rule| rule.action == Action::Accept)
-}
-
-/// Labels of which something must have one to match a selector; `None` if there are no such
-/// labels, or if another tool fills in some of their text. None of them is one that controllers
-/// add, as pods are looked up by those that their manifests have.
-fn asked_for(selector: &LabelSelector) -> Option<Vec<(&str, &str)>> {
-    let is_known = |(key, value): &(&str, &str)| {
-        !is_opaque(key) && !is_opaque(value) && !Controller::may_add(key)
-    };
-    let mut labels = selector.match_labels.iter();
-    let label = labels.find_map(|label| {
-        Some((label.key.value.as_str(), label.value.value.as_str())).filter(is_known)
-    });
-    if let Some(label) = label {
-        return Some(vec![label]);
-    }
-    selector.match_expressions.iter().find_map(|entry| {
-        let key = entry.key.value.as_str();
-        let values = entry.values.iter();
-        let labels: Vec<_> = values.map(|value| (key, value.value.as_str())).collect();
-        (entry.operator.value == Operator::In && labels.iter().all(is_known)).then_some(labels)
-    })
-}
-
-/// Whether another tool fills in a part of the labels.
-fn has_gaps(labels: &Labels) -> bool {
-    let mut labels = labels.iter();
-    labels.any(|label| is_opaque(&label.key) || is_opaque(&label.value))
 }

@@ -79,8 +79,9 @@ impl Finder<'_, '_> {
                 || is_of_chart(self.library, path)
                 || may_be_applied(path);
             if !is_for_others {
+                let Self { library, .. } = self;
                 let found = &mut deployment.diagnostics;
-                told::unreferenced(self.library, path, has_kustomization, found);
+                told::unreferenced(library, path, has_kustomization, found);
             }
         }
         told::group(&mut deployment.diagnostics, self.library.sources());
