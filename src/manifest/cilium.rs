@@ -128,12 +128,14 @@ fn specs(node: Node<'_>, scope: PolicyScope, reader: &mut Reader<'_>) -> CiliumP
     if let Some(node) = node.find(&["spec"]) {
         specs.extend(spec(node, Path::Object.field("spec"), &mut findings));
     }
-    if let Some(list) = node.find(&["specs"])
-        && !findings.api.is_opaque(list)
-    {
+    if let Some(list) = node.find(&["specs"]) {
         let path = Path::Object.field("specs");
-        let read = |item, path: Path<'_>| spec(item, path, &mut findings);
-        specs.extend(reader::items(list, path, read).unwrap_or_default());
+        if findings.api.is_opaque(list) {
+            specs.push(filled_in(list, path));
+        } else {
+            let read = |item, path: Path<'_>| spec(item, path, &mut findings);
+            specs.extend(reader::items(list, path, read).unwrap_or_default());
+        }
     }
     if node.find(&["spec"]).is_none() && node.find(&["specs"]).is_none() {
         let span = node
@@ -150,7 +152,10 @@ fn specs(node: Node<'_>, scope: PolicyScope, reader: &mut Reader<'_>) -> CiliumP
 }
 
 fn spec(node: Node<'_>, path: Path<'_>, findings: &mut Findings<'_, '_>) -> Option<CiliumSpec> {
-    if findings.api.is_opaque(node) || !node.is_mapping() {
+    if findings.api.is_opaque(node) {
+        return Some(filled_in(node, path));
+    }
+    if !node.is_mapping() {
         return None;
     }
     let subject = subject(node, path, findings);
@@ -207,6 +212,18 @@ fn spec(node: Node<'_>, path: Path<'_>, findings: &mut Findings<'_, '_>) -> Opti
     })
 }
 
+/// A rule set of which another tool fills in all: it may be about any pods.
+fn filled_in(node: Node<'_>, path: Path<'_>) -> CiliumSpec {
+    CiliumSpec {
+        span: node.span(),
+        path: path.to_string(),
+        subject: CiliumSubject::Endpoints(LabelSelector::everything(node.span())),
+        default_deny_ingress: None,
+        default_deny_egress: None,
+        rules: Vec::new(),
+    }
+}
+
 fn subject(
     node: Node<'_>,
     path: Path<'_>,
@@ -217,6 +234,9 @@ fn subject(
         node.find(&["nodeSelector"]),
     );
     match (pods, nodes) {
+        (Some(selector), None) if findings.api.is_opaque(selector) => Some(
+            CiliumSubject::Endpoints(LabelSelector::everything(selector.span())),
+        ),
         (Some(selector), None) => {
             endpoint_selector(selector, path.field("endpointSelector"), findings)
                 .map(CiliumSubject::Endpoints)

@@ -397,3 +397,46 @@ fn a_selector_that_nests_deeper_than_is_read_may_select_anything() {
         );
     }
 }
+
+#[test]
+fn whole_parts_of_a_policy_of_cilium_that_another_tool_fills_in_may_be_any() {
+    for (about, rest) in [
+        ("the rule set", "spec: ${SPEC}"),
+        ("all rule sets", "specs: ${SPECS}"),
+        ("one of them", "specs:\n- ${SPEC}"),
+        (
+            "its pods",
+            "spec:\n  endpointSelector: ${SELECTOR}\n  ingress: [{}]",
+        ),
+        (
+            "their labels",
+            "spec:\n  endpointSelector:\n    matchLabels: ${LABELS}\n  ingress: [{}]",
+        ),
+        (
+            "its rules",
+            "spec:\n  endpointSelector: {}\n  ingress: ${RULES}",
+        ),
+        (
+            "a rule",
+            "spec:\n  endpointSelector: {}\n  ingress:\n  - ${RULE}",
+        ),
+        (
+            "its peers",
+            "spec:\n  endpointSelector: {}\n  ingress:\n  - fromEndpoints: ${PEERS}",
+        ),
+    ] {
+        let policy = format!(
+            "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: p, namespace: one}}\n{rest}\n"
+        );
+        assert_answers(
+            TWO_PODS,
+            &[Answer {
+                about,
+                manifests: Box::leak(policy.into_boxed_str()),
+                ends: ["a", "b"],
+                allowed: "",
+                unknown: "TCP all, UDP all, SCTP all",
+            }],
+        );
+    }
+}
