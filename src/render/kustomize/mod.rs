@@ -573,7 +573,7 @@ fn check_ids<'r>(resources: impl Iterator<Item = &'r Resource<'r>>) -> Result<()
     let mut ids = HashSet::new();
     for resource in resources {
         if !ids.insert(resource.id.key()) {
-            return Err(format!("by this {} is there twice", resource.id));
+            return Err(format!("with this, {} is there twice", resource.id));
         }
     }
     Ok(())
