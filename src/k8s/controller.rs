@@ -70,13 +70,41 @@ impl<'a> Controller<'a> {
         ADDED.iter().any(|(_, added, _)| *added == key)
     }
 
+    /// Whether it adds a label of this key.
+    #[must_use]
+    pub fn adds(self, key: &str) -> bool {
+        self.value(key).is_some()
+    }
+
+    /// How the value of a label that it adds begins, for all of its pods: empty where nothing is
+    /// known of it, and all of the value where that [is known](Self::known).
+    #[must_use]
+    pub fn beginning(self, key: &str) -> String {
+        match self.value(key) {
+            Some(Value::Name) => self.name.to_owned(),
+            Some(Value::NameAndNumber) => format!("{}-", self.name),
+            Some(Value::Number) | None => String::new(),
+        }
+    }
+
+    /// The value of a label that it adds, if that is the same for all of its pods.
+    #[must_use]
+    pub fn known(self, key: &str) -> Option<&'a str> {
+        matches!(self.value(key), Some(Value::Name)).then_some(self.name)
+    }
+
+    fn value(self, key: &str) -> Option<Value> {
+        let is_it =
+            |(kind, added, _): &&(WorkloadKind, &str, Value)| *kind == self.kind && *added == key;
+        ADDED.iter().find(is_it).map(|(.., value)| *value)
+    }
+
     /// Whether its pods meet what is asked of a label that it adds: `Unknown` where some may
     /// and others not. `None` if it adds no label of this key.
     #[must_use]
     pub fn meets(self, key: &str, operator: Operator, values: &[&str]) -> Option<Truth> {
-        let mut added = ADDED.iter();
-        let (.., value) = added.find(|(kind, added, _)| *kind == self.kind && *added == key)?;
-        let listed = || values.iter().map(|wanted| self.has(*value, wanted));
+        let value = self.value(key)?;
+        let listed = || values.iter().map(|wanted| self.has(value, wanted));
         Some(match operator {
             Operator::In => listed().max().unwrap_or(Truth::False),
             Operator::NotIn => !listed().max().unwrap_or(Truth::False),

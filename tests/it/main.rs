@@ -72,6 +72,7 @@ mod states;
 #[cfg(unix)]
 mod strangers;
 mod context_objects;
+mod controllers;
 mod terminal;
 mod tiers;
 mod validation;

@@ -7,7 +7,7 @@ use super::calico_owners::{NAMESPACE_KEY, Owners, View};
 use super::condition::{Asks, Unmet};
 use crate::engine::PodView;
 use crate::engine::addresses::{AddressRange, merge_ranges};
-use crate::k8s::{CalicoEntity, CalicoSelector, Label, Labels, Looked, Truth};
+use crate::k8s::{CalicoEntity, CalicoSelector, Label, Labels, Looked, Operator, Truth};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -115,12 +115,16 @@ impl<'c> Part<'c> {
             Self::AccountNames(names) => match view.look("projectcalico.org/serviceaccount") {
                 Looked::Value(name) => names.contains(&name).into(),
                 Looked::Absent => Truth::False,
-                Looked::SomeValue | Looked::Unknown => Truth::Unknown,
+                Looked::SomeValue | Looked::Added(_) | Looked::Unknown => Truth::Unknown,
             },
             Self::Service(_, selector) => {
                 let has = |label: &Label| match view.look(&label.key) {
                     Looked::Value(found) => (found == label.value.as_str()).into(),
                     Looked::Absent => Truth::False,
+                    Looked::Added(controller) => {
+                        let met = controller.meets(&label.key, Operator::In, &[&label.value]);
+                        met.unwrap_or(Truth::Unknown)
+                    }
                     Looked::SomeValue | Looked::Unknown => Truth::Unknown,
                 };
                 let is_pod = Truth::from(matches!(view, View::Pod(..)));

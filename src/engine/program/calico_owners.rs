@@ -7,7 +7,8 @@ use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::addresses::{AddressRange, merge_ranges};
 use crate::engine::{HashMap, PodView};
 use crate::k8s::{
-    CalicoEntity, CalicoSelector, Labels, Looked, NAMESPACE_NAME_LABEL, Service, Truth, is_opaque,
+    CalicoEntity, CalicoSelector, Controller, Labels, Looked, NAMESPACE_NAME_LABEL, Service, Truth,
+    is_opaque,
 };
 use std::net::IpAddr;
 
@@ -228,9 +229,20 @@ impl<'a, 'c> View<'a, 'c> {
         match self.get(key) {
             Some(found) if is_opaque(found) => Looked::SomeValue,
             Some(found) => Looked::Value(found),
-            None if self.may_have_more(key) => Looked::Unknown,
-            None => Looked::Absent,
+            None => match self.added(key) {
+                Some(controller) => controller
+                    .known(key)
+                    .map_or(Looked::Added(controller), Looked::Value),
+                None if self.may_have_more(key) => Looked::Unknown,
+                None => Looked::Absent,
+            },
         }
+    }
+
+    /// Who adds a label of this key to a pod.
+    fn added(self, key: &str) -> Option<Controller<'a>> {
+        let Self::Pod(pod, _) = self else { return None };
+        pod.controller.filter(|controller| controller.adds(key))
     }
 
     /// Whether there may be a label of this key that no manifest shows.

@@ -420,8 +420,13 @@ impl IdentityRequirement {
             return Truth::Unknown;
         }
         let found = view.get(self);
-        if found.is_none() && self.is_plain() && view.is_unknown(&self.key) {
-            return Truth::Unknown;
+        if found.is_none() && self.is_plain() {
+            if let Some(truth) = self.met_by_controller(view) {
+                return truth;
+            }
+            if view.is_unknown(&self.key) {
+                return Truth::Unknown;
+            }
         }
         let compares = matches!(self.operator, Operator::In | Operator::NotIn);
         if compares && found.is_some_and(is_opaque) {
@@ -431,6 +436,22 @@ impl IdentityRequirement {
             true => Truth::Unknown,
             false => self.holds(found).into(),
         }
+    }
+
+    /// Whether the label that a pod's controller adds meets it; `None` if identities have no such
+    /// label.
+    fn met_by_controller(&self, view: IdentityView<'_, '_>) -> Option<Truth> {
+        let IdentityView::Pod(pod) = view else {
+            return None;
+        };
+        let controller = pod.controller.filter(|_| self.is_kept)?;
+        let values: Vec<&str> = self.values.iter().map(String::as_str).collect();
+        let truth = controller.meets(&self.key, self.operator, &values)?;
+        let is_same = truth == self.holds(None).into();
+        Some(match self.may_be_dropped && !is_same {
+            true => Truth::Unknown,
+            false => truth,
+        })
     }
 
     /// Whether it holds where this is the label's value.

@@ -6,7 +6,7 @@
 
 mod token;
 
-use crate::k8s::{Label, LabelSelector, LabelSelectorRequirement, Operator, Truth};
+use crate::k8s::{Controller, Label, LabelSelector, LabelSelectorRequirement, Operator, Truth};
 use crate::source::{Span, Spanned};
 use std::fmt;
 use token::{Token, tokens};
@@ -23,6 +23,8 @@ pub enum Looked<'l> {
     Value(&'l str),
     /// It is there, with a value that another tool fills in.
     SomeValue,
+    /// It is there, with another value for each pod, which its controller gives.
+    Added(Controller<'l>),
     /// Nobody knows whether it is there.
     Unknown,
 }
@@ -150,33 +152,46 @@ impl CalicoSelector {
         let ask = |key: &str, holds: &dyn Fn(Option<&str>) -> bool| match look(key) {
             Looked::Absent => holds(None).into(),
             Looked::Value(found) => holds(Some(found)).into(),
-            Looked::SomeValue | Looked::Unknown => Truth::Unknown,
+            Looked::SomeValue | Looked::Added(_) | Looked::Unknown => Truth::Unknown,
+        };
+        // Parts of a value, which what it begins with may have already.
+        let has_part = |key: &str, has: &dyn Fn(&str) -> bool| match look(key) {
+            Looked::Added(controller) if has(&controller.beginning(key)) => Truth::True,
+            _ => ask(key, &|found| found.is_some_and(has)),
+        };
+        let one_of = |key: &str, values: &[String]| match look(key) {
+            Looked::Added(controller) => {
+                let values: Vec<&str> = values.iter().map(String::as_str).collect();
+                let met = controller.meets(key, Operator::In, &values);
+                met.unwrap_or(Truth::Unknown)
+            }
+            _ => ask(key, &|found| {
+                found.is_some_and(|found| holds(values, found))
+            }),
         };
         match self {
             Self::All => all,
             Self::Global => global,
             Self::Has(key) => match look(key) {
                 Looked::Absent => Truth::False,
-                Looked::Value(_) | Looked::SomeValue => Truth::True,
+                Looked::Value(_) | Looked::SomeValue | Looked::Added(_) => Truth::True,
                 Looked::Unknown => Truth::Unknown,
             },
             Self::Compare {
                 key,
                 comparison,
                 value,
-            } => ask(key, &|found| match comparison {
-                Comparison::Equal => found == Some(value),
-                Comparison::NotEqual => found != Some(value),
-                Comparison::Contains => found.is_some_and(|found| found.contains(value)),
-                Comparison::StartsWith => found.is_some_and(|found| found.starts_with(value)),
-                Comparison::EndsWith => found.is_some_and(|found| found.ends_with(value)),
-            }),
-            Self::In { key, values } => ask(key, &|found| {
-                found.is_some_and(|found| holds(values, found))
-            }),
-            Self::NotIn { key, values } => ask(key, &|found| {
-                !found.is_some_and(|found| holds(values, found))
-            }),
+            } => match comparison {
+                Comparison::Equal => one_of(key, std::slice::from_ref(value)),
+                Comparison::NotEqual => !one_of(key, std::slice::from_ref(value)),
+                Comparison::Contains => has_part(key, &|found| found.contains(value)),
+                Comparison::StartsWith => has_part(key, &|found| found.starts_with(value)),
+                Comparison::EndsWith => ask(key, &|found| {
+                    found.is_some_and(|found| found.ends_with(value))
+                }),
+            },
+            Self::In { key, values } => one_of(key, values),
+            Self::NotIn { key, values } => !one_of(key, values),
             Self::Not(inner) => !truth(inner),
             Self::And(parts) => parts.iter().map(truth).min().unwrap_or(Truth::True),
             Self::Or(parts) => parts.iter().map(truth).max().unwrap_or(Truth::False),
