@@ -54,6 +54,13 @@ pub(super) fn choice_with_entities(lookup: &Lookup<'_>, text: &str) -> Result<En
             End::Addresses(range) => outside.push(range),
             End::Entity(entity) => entities.push(entity),
             End::Domain(name) => domains.push(name),
+            End::Replica(..) => {
+                let reason = "only `npcheck reach` answers for one pod of a StatefulSet: ask for \
+                              all of them";
+                return Err(Mistake::Malformed {
+                    reason: reason.to_owned(),
+                });
+            }
             End::Hypothetical(_) => {
                 let reason = "only `npcheck reach` answers for a pod that does not exist yet";
                 return Err(Mistake::Malformed {

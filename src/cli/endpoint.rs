@@ -8,6 +8,7 @@ mod expected;
 mod entities;
 mod form;
 mod released;
+mod replica;
 mod special;
 mod unknown;
 
@@ -50,6 +51,8 @@ pub(crate) enum End {
     /// A pod by one of its addresses, the position of which this is: the others are not
     /// asked for.
     Address(WorkloadId, usize),
+    /// One pod of a StatefulSet, by the number in its name.
+    Replica(WorkloadId, u32),
     /// A pod that does not exist yet.
     Hypothetical(Box<HypotheticalPod>),
     /// Addresses outside; policies may tell its parts apart.
@@ -102,6 +105,7 @@ impl End {
                     ..pod
                 }
             }
+            Self::Replica(id, number) => PodView::replica(cluster, *id, *number),
             Self::Hypothetical(pod) => pod.view(cluster),
         };
         let name = pod.namespace.name;
@@ -115,12 +119,13 @@ impl End {
         let namespace = |id| there.namespace_by_name(&here.namespace(id).name);
         match self {
             Self::Addresses(_) | Self::Entity(_) | Self::Domain(_) => Some(self.clone()),
-            Self::Workload(id) | Self::Address(id, _) => {
+            Self::Workload(id) | Self::Address(id, _) | Self::Replica(id, _) => {
                 let name = here.workload_name(*id);
                 let mut same = there.workloads_in(namespace(here.workload(*id).namespace)?);
                 let same = same.find(|id| there.workload_name(*id) == name)?;
                 Some(match self {
                     Self::Address(_, place) => Self::Address(same, *place),
+                    Self::Replica(_, number) => Self::Replica(same, *number),
                     _ => Self::Workload(same),
                 })
             }
@@ -138,6 +143,7 @@ impl End {
     pub(crate) fn name(&self, cluster: &Cluster) -> String {
         match self {
             Self::Workload(id) | Self::Address(id, _) => cluster.workload_name(*id),
+            Self::Replica(id, number) => replica::name(cluster, *id, *number),
             Self::Hypothetical(pod) => pod.name.clone(),
             Self::Addresses(range) => range_name(*range),
             Self::Entity(entity) => format!("{}{}", Form::ENTITY, entity.name()),
@@ -346,6 +352,12 @@ impl Lookup<'_> {
             ));
             resolved.is_owned = true;
             ids.push(owner);
+        }
+        if ids.is_empty()
+            && let Some(end) = self.replica(text, (namespace, kind, name), resolved)
+        {
+            resolved.ends.push(end);
+            return Ok(());
         }
         if ids.is_empty() && add_released(resolved) {
             return Ok(());

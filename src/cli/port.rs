@@ -133,9 +133,10 @@ pub(crate) fn asked_at(
                 },
                 _,
             ) => ConnectionSet::of(*protocol, PortSet::range(*first, *last)),
-            (Meaning::Name { protocol, name }, End::Workload(id) | End::Address(id, _)) => {
-                named(&cluster.workload(*id).object, name, *protocol)
-            }
+            (
+                Meaning::Name { protocol, name },
+                End::Workload(id) | End::Address(id, _) | End::Replica(id, _),
+            ) => named(&cluster.workload(*id).object, name, *protocol),
             (
                 Meaning::Name { .. },
                 End::Hypothetical(_) | End::Addresses(_) | End::Entity(_) | End::Domain(_),
@@ -274,7 +275,7 @@ fn named(pod: &Workload, name: &str, protocol: Option<Protocol>) -> ConnectionSe
 
 /// That a name means nothing at a destination, and the names that would.
 fn unresolved(cluster: &Cluster, name: &str, end: &End) -> String {
-    let (End::Workload(id) | End::Address(id, _)) = end else {
+    let (End::Workload(id) | End::Address(id, _) | End::Replica(id, _)) = end else {
         return format!(
             "`{name}` is not a port of `{}`: only pods have ports with names",
             end.name(cluster)

@@ -294,6 +294,7 @@ impl<'q> Question<'q> {
                 }
                 End::Workload(_)
                 | End::Address(..)
+                | End::Replica(..)
                 | End::Hypothetical(_)
                 | End::Entity(_)
                 | End::Domain(_) => {

@@ -148,6 +148,17 @@ impl<'c> PodView<'c> {
         }
     }
 
+    /// One of the pods of a StatefulSet, by the number in its name.
+    #[must_use]
+    pub fn replica(cluster: &'c Cluster, id: WorkloadId, number: u32) -> Self {
+        let pods = Self::workload(cluster, id);
+        Self {
+            controller: pods.controller.map(|it| it.of_pod(number)),
+            is_single_pod: true,
+            ..pods
+        }
+    }
+
     /// The same as the graph of all pairs takes it: a namespace that no manifest declares has
     /// no labels but its name (S2).
     #[must_use]
@@ -190,7 +201,10 @@ impl<'c> PodView<'c> {
     /// Whether it is the one pod that the other is too (S4).
     #[must_use]
     pub fn is_same_pod(&self, other: &Self) -> bool {
-        self.is_single_pod && self.workload.is_some() && self.workload == other.workload
+        self.is_single_pod
+            && self.workload.is_some()
+            && self.workload == other.workload
+            && self.controller == other.controller
     }
 }
 

@@ -12,6 +12,8 @@ use super::{LabelSelectorRequirement, is_opaque};
 pub struct Controller<'a> {
     kind: WorkloadKind,
     name: &'a str,
+    /// The number of the one pod that is meant; `None` for all of them.
+    number: Option<u32>,
 }
 
 /// The keys that each kind adds, and what the value is.
@@ -61,7 +63,17 @@ impl<'a> Controller<'a> {
         ADDED.iter().any(adds).then(|| Self {
             kind: workload.kind,
             name: &workload.meta.name,
+            number: None,
         })
+    }
+
+    /// The same of one of its pods, by the number in that one's name.
+    #[must_use]
+    pub fn of_pod(self, number: u32) -> Self {
+        Self {
+            number: Some(number),
+            ..self
+        }
     }
 
     /// Whether some controller adds labels of this key.
@@ -76,21 +88,39 @@ impl<'a> Controller<'a> {
         self.value(key).is_some()
     }
 
-    /// How the value of a label that it adds begins, for all of its pods: empty where nothing is
-    /// known of it, and all of the value where that [is known](Self::known).
+    /// How the value of a label that it adds begins, for all of its pods that are meant: empty
+    /// where nothing is known of it, and all of it where that [is known](Self::known).
     #[must_use]
     pub fn beginning(self, key: &str) -> String {
-        match self.value(key) {
-            Some(Value::Name) => self.name.to_owned(),
+        self.known(key).unwrap_or_else(|| match self.value(key) {
             Some(Value::NameAndNumber) => format!("{}-", self.name),
-            Some(Value::Number) | None => String::new(),
-        }
+            _ => String::new(),
+        })
     }
 
-    /// The value of a label that it adds, if that is the same for all of its pods.
+    /// The value of a label that it adds, with `<number>` for what is another one for each pod;
+    /// `None` if it adds no label of this key.
     #[must_use]
-    pub fn known(self, key: &str) -> Option<&'a str> {
-        matches!(self.value(key), Some(Value::Name)).then_some(self.name)
+    pub fn in_words(self, key: &str) -> Option<String> {
+        let value = self.value(key)?;
+        Some(match self.known_as(value) {
+            Some(known) => known,
+            None => format!("{}<number>", self.beginning(key)),
+        })
+    }
+
+    /// The value of a label that it adds, if that is the same for all of its pods that are meant.
+    #[must_use]
+    pub fn known(self, key: &str) -> Option<String> {
+        self.known_as(self.value(key)?)
+    }
+
+    fn known_as(self, value: Value) -> Option<String> {
+        match value {
+            Value::Name => Some(self.name.to_owned()),
+            Value::NameAndNumber => Some(format!("{}-{}", self.name, self.number?)),
+            Value::Number => Some(self.number?.to_string()),
+        }
     }
 
     fn value(self, key: &str) -> Option<Value> {
@@ -116,11 +146,15 @@ impl<'a> Controller<'a> {
     fn has(self, value: Value, wanted: &str) -> Truth {
         let is_number =
             |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_opaque(wanted) {
+            return Truth::Unknown;
+        }
+        if let Some(known) = self.known_as(value) {
+            return Truth::from(wanted == known);
+        }
         let may_be = match value {
-            _ if is_opaque(wanted) => true,
-            Value::Name => return Truth::from(wanted == self.name),
             Value::Number => is_number(wanted),
-            Value::NameAndNumber => {
+            Value::Name | Value::NameAndNumber => {
                 let rest = wanted.strip_prefix(self.name);
                 let number = rest.and_then(|rest| rest.strip_prefix('-'));
                 number.is_some_and(is_number)

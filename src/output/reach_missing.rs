@@ -10,7 +10,7 @@ use crate::cluster::UnknownPartId;
 use crate::engine::{
     ConnectionSet, Miss, PolicyRef, RuleRef, RuleTrace, SetAside, SetAsideReason, SideTrace,
 };
-use crate::k8s::{Controller, Direction, PartEffect, Truth};
+use crate::k8s::{Controller, Direction, PartEffect, Truth, WorkloadKind};
 use crate::source::Span;
 
 /// A thing that is missing, and where it is asked for.
@@ -141,7 +141,8 @@ impl Words<'_> {
                     }
                     (_, false) if Controller::may_add(requirement.wanted.key()) => format!(
                         "which pod of {end} is meant: {wanted} is a label that each of them gets \
-                         for itself"
+                         for itself{}",
+                        one_of_its_pods(full_name)
                     ),
                     (_, false) => {
                         format!("the labels of {end}: a rule asks for {wanted}")
@@ -207,5 +208,16 @@ impl Words<'_> {
             inside.or(meta.holes.first())
         });
         (what, hole.or(span))
+    }
+}
+
+/// What to ask instead, where one pod can be asked about: one of a StatefulSet, by its full name.
+fn one_of_its_pods(full_name: &str) -> String {
+    let parts: Vec<&str> = full_name.split('/').collect();
+    match parts[..] {
+        [namespace, kind, name] if kind == WorkloadKind::StatefulSet.name() => {
+            format!("; one of them can be asked about, such as {namespace}/{name}-0")
+        }
+        _ => String::new(),
     }
 }

@@ -80,9 +80,12 @@ pub(super) fn wanted(requirement: &Requirement<'_>) -> String {
 }
 
 pub(super) fn found(requirement: &Requirement<'_>) -> String {
-    match requirement.found {
-        Some(label) => format!("has {}={}", label.key, label.value),
-        None => format!("has no label {}", requirement.wanted.key()),
+    let key = requirement.wanted.key();
+    let added = requirement.added.and_then(|added| added.in_words(key));
+    match (requirement.found, added) {
+        (Some(label), _) => format!("has {}={}", label.key, label.value),
+        (None, Some(value)) => format!("has {key}={value}"),
+        (None, None) => format!("has no label {key}"),
     }
 }
 

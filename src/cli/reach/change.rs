@@ -29,7 +29,8 @@ pub(super) const MAX_ANSWERS: usize = 6;
 const MAX_TRIES: usize = 8;
 
 /// The change that would allow what a group is blocked for and opens least besides. None if
-/// all ports were asked for, as nobody wants that.
+/// all ports were asked for, as nobody wants that, and none for one pod of a StatefulSet: what a
+/// change opens to the others is not known.
 pub(super) fn changes(
     scene: Scene<'_>,
     inventory: &Inventory,
@@ -39,6 +40,13 @@ pub(super) fn changes(
     let Some(asked) = &group.asked.connections else {
         return Vec::new();
     };
+    let ends = [(from, &group.example.0), (to, &group.example.1)];
+    let is_replica = |(resolved, piece): (&Resolved, &Piece<'_>)| {
+        matches!(resolved.ends[piece.place], End::Replica(..))
+    };
+    if ends.into_iter().any(is_replica) {
+        return Vec::new();
+    }
     let wanted = asked.difference(&group.allowed);
     // Of several ways one is enough.
     let Some(way) = group.explanation.ways.first() else {

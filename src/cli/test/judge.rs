@@ -148,6 +148,9 @@ impl<'c> Judge<'c> {
                 End::Addresses(range) => outside.push(*range),
                 // Closed lists are about pods and addresses.
                 End::Entity(_) | End::Domain(_) => {}
+                End::Replica(..) => {
+                    return Err("a closed list has all pods of a StatefulSet or none".to_owned());
+                }
                 End::Hypothetical(_) => {
                     return Err("a pod that does not exist yet is on no closed list".to_owned());
                 }
@@ -192,7 +195,9 @@ impl<'c> Judge<'c> {
             let mut outside = Vec::new();
             for end in resolved.into_iter().flat_map(|resolved| resolved.ends) {
                 match end {
-                    End::Workload(id) | End::Address(id, _) => workloads.push(id),
+                    End::Workload(id) | End::Address(id, _) | End::Replica(id, _) => {
+                        workloads.push(id);
+                    }
                     End::Addresses(range) => outside.push(range),
                     End::Hypothetical(_) | End::Entity(_) | End::Domain(_) => {}
                 }
@@ -431,7 +436,8 @@ impl<'c> Judge<'c> {
                     )
                 })
                 .collect()),
-            // A pod that does not exist yet, or one of several addresses of a pod.
+            // A pod that does not exist yet, one pod of a StatefulSet, or one of several addresses
+            // of a pod.
             _ => {
                 let inventory = Inventory::default();
                 let ends = [from, to].map(|end| end.endpoint(self.cluster, &inventory));

@@ -365,7 +365,7 @@ impl<'c> CalicoEnd<'c> {
             asks: Asks::Field { name, text },
             found: match view {
                 Some(view) => (keys.iter())
-                    .map(|key| ((*key).to_owned(), view.get(key).map(str::to_owned)))
+                    .map(|key| ((*key).to_owned(), view.in_words(key)))
                     .collect(),
                 None => Vec::new(),
             },

@@ -230,13 +230,17 @@ impl<'a, 'c> View<'a, 'c> {
             Some(found) if is_opaque(found) => Looked::SomeValue,
             Some(found) => Looked::Value(found),
             None => match self.added(key) {
-                Some(controller) => controller
-                    .known(key)
-                    .map_or(Looked::Added(controller), Looked::Value),
+                Some(controller) => Looked::Added(controller),
                 None if self.may_have_more(key) => Looked::Unknown,
                 None => Looked::Absent,
             },
         }
+    }
+
+    /// The value of a label, as a person reads it.
+    pub(super) fn in_words(self, key: &str) -> Option<String> {
+        let written = self.get(key).map(str::to_owned);
+        written.or_else(|| self.added(key)?.in_words(key))
     }
 
     /// Who adds a label of this key to a pod.

@@ -6,7 +6,7 @@
 use super::condition::{Asks, LabelTest, Unmet};
 use crate::cluster::LabelFilter;
 use crate::engine::PodView;
-use crate::k8s::{LabelSelector, NAMESPACE_NAME_LABEL, Operator, Truth, is_opaque};
+use crate::k8s::{Controller, LabelSelector, NAMESPACE_NAME_LABEL, Operator, Truth, is_opaque};
 
 /// The label with the name of a pod's namespace.
 pub(super) const NAMESPACE_KEY: &str = "io.kubernetes.pod.namespace";
@@ -149,6 +149,14 @@ impl<'a, 'c> IdentityView<'a, 'c> {
         match is_ipv4 {
             true => Self::Reserved(&["world-ipv4"]),
             false => Self::Reserved(&["world-ipv6"]),
+        }
+    }
+
+    /// Who adds labels to a pod that its manifest does not have.
+    fn controller(&self) -> Option<Controller<'c>> {
+        match self {
+            Self::Pod(pod) => pod.controller,
+            Self::Reserved(_) => None,
         }
     }
 
@@ -392,7 +400,11 @@ impl IdentityRequirement {
         let of_namespace = self.namespace_key();
         let key = of_namespace.unwrap_or(&self.key);
         let test = self.test(key);
-        let found = view.get(self).map(str::to_owned);
+        let added = view
+            .controller()
+            .filter(|_| self.is_plain() && self.is_kept);
+        let added = added.and_then(|controller| controller.in_words(&self.key));
+        let found = view.get(self).map(str::to_owned).or(added);
         Unmet {
             found: vec![(key.to_owned(), found)],
             truth,
@@ -441,10 +453,7 @@ impl IdentityRequirement {
     /// Whether the label that a pod's controller adds meets it; `None` if identities have no such
     /// label.
     fn met_by_controller(&self, view: IdentityView<'_, '_>) -> Option<Truth> {
-        let IdentityView::Pod(pod) = view else {
-            return None;
-        };
-        let controller = pod.controller.filter(|_| self.is_kept)?;
+        let controller = view.controller().filter(|_| self.is_kept)?;
         let values: Vec<&str> = self.values.iter().map(String::as_str).collect();
         let truth = controller.meets(&self.key, self.operator, &values)?;
         let is_same = truth == self.holds(None).into();

@@ -105,6 +105,8 @@ pub struct Requirement<'c> {
     pub wanted: Wanted<'c>,
     /// The label with that key, if there is one.
     pub found: Option<&'c Label>,
+    /// Who adds a label with that key to the pods, where no manifest has one.
+    pub added: Option<Controller<'c>>,
     /// Whether the label satisfies it.
     pub truth: Truth,
 }
@@ -193,6 +195,7 @@ fn requirements<'c>(
         Requirement {
             wanted,
             found,
+            added: controller.filter(|controller| controller.adds(wanted.key())),
             truth,
         }
     })

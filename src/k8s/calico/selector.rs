@@ -23,7 +23,7 @@ pub enum Looked<'l> {
     Value(&'l str),
     /// It is there, with a value that another tool fills in.
     SomeValue,
-    /// It is there, with another value for each pod, which its controller gives.
+    /// It is there, with a value that the pods' controller gives, mostly another one for each.
     Added(Controller<'l>),
     /// Nobody knows whether it is there.
     Unknown,
@@ -152,7 +152,11 @@ impl CalicoSelector {
         let ask = |key: &str, holds: &dyn Fn(Option<&str>) -> bool| match look(key) {
             Looked::Absent => holds(None).into(),
             Looked::Value(found) => holds(Some(found)).into(),
-            Looked::SomeValue | Looked::Added(_) | Looked::Unknown => Truth::Unknown,
+            Looked::Added(controller) => {
+                let known = controller.known(key);
+                known.map_or(Truth::Unknown, |known| holds(Some(&known)).into())
+            }
+            Looked::SomeValue | Looked::Unknown => Truth::Unknown,
         };
         // Parts of a value, which what it begins with may have already.
         let has_part = |key: &str, has: &dyn Fn(&str) -> bool| match look(key) {
