@@ -84,6 +84,12 @@ pub struct ClusterNetworkPolicy {
 }
 
 impl ClusterNetworkPolicy {
+    /// Whether its version takes networks with host bits: v1beta1 no longer does.
+    #[must_use]
+    pub fn takes_host_bits(api_version: &str) -> bool {
+        api_version.contains("/v1alpha")
+    }
+
     /// The rules of a direction, in the order of evaluation.
     #[must_use]
     pub fn rules(&self, direction: super::Direction) -> &[ClusterNetworkPolicyRule] {

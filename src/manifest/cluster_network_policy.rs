@@ -13,7 +13,7 @@ use super::unknown;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
     Action, ClusterNetworkPolicy, ClusterNetworkPolicyRule, ClusterPolicyKind, Direction,
-    LabelSelector, ObjectMeta, PodsSelection, Tier,
+    LabelSelector, ObjectMeta, PeerSelection, PodsSelection, Tier,
 };
 use crate::source::{Span, Spanned};
 use crate::yaml::tree::Node;
@@ -39,6 +39,9 @@ pub(super) fn read(
     identity::check_relations(node, &mut reader);
     check_kind(&meta, kind, &mut reader);
     let spec = Spec::read(node, kind, &mut reader);
+    if !ClusterNetworkPolicy::takes_host_bits(&meta.api_version) {
+        check_host_bits(&spec.egress, &mut reader);
+    }
     reader.finish(&mut meta);
     let place = node.span().before();
     ClusterNetworkPolicy {
@@ -71,6 +74,36 @@ fn mistakes(node: Node<'_>, kind: ClusterPolicyKind) -> Vec<Diagnostic> {
         &mut Reader::new(String::new(), &mut diagnostics),
     );
     diagnostics
+}
+
+/// Since v1beta1 a network is written without host bits.
+fn check_host_bits(egress: &[ClusterNetworkPolicyRule], reader: &mut Reader<'_>) {
+    let spec = Path::Object.field("spec");
+    let list = spec.field("egress");
+    for (index, rule) in egress.iter().enumerate() {
+        let rule_path = list.item(index);
+        let peers_path = rule_path.field("to");
+        for (index, peer) in rule.peers.iter().enumerate() {
+            let PeerSelection::Networks(networks) = &peer.selection else {
+                continue;
+            };
+            let peer_path = peers_path.item(index);
+            let networks_path = peer_path.field("networks");
+            for (index, network) in networks.iter().enumerate() {
+                let block = network.trunc();
+                if block == network.value {
+                    continue;
+                }
+                let message = format!("`{}` has host bits set beyond its prefix", network.value);
+                let diagnostic = invalid(network.span, message)
+                    .label("is rejected by the API server")
+                    .help(format!(
+                        "write `{block}`: v1alpha2 takes both, v1beta1 only this"
+                    ));
+                reader.refuse(networks_path.item(index), diagnostic);
+            }
+        }
+    }
 }
 
 /// The place that a rule or a peer has in the API.

@@ -110,7 +110,12 @@ impl Rule for CidrHostBits {
 
 fn check_cluster_policy(cx: &mut Context<'_>, id: ClusterPolicyId) {
     let object = cx.cluster_policy_object(id);
-    let rules = cx.cluster.cluster_policy(id).rules(Direction::Egress);
+    let policy = cx.cluster.cluster_policy(id);
+    // `invalid-admin-policy` has said so.
+    if !k8s::ClusterNetworkPolicy::takes_host_bits(&policy.meta.api_version) {
+        return;
+    }
+    let rules = policy.rules(Direction::Egress);
     for (rule_index, rule) in rules.iter().enumerate() {
         for (peer_index, peer) in rule.peers.iter().enumerate() {
             let PeerSelection::Networks(networks) = &peer.selection else {

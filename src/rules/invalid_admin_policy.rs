@@ -11,7 +11,8 @@ declare_rule! {
     /// that breaks the rules of its kind: both or neither of `namespaces` and `pods`, an empty
     /// `from` or `to`, a priority outside 0 to 1000, an action of the other API version
     /// (`Allow` is v1alpha1, `Accept` is v1alpha2), a port range that ends before it starts, a
-    /// baseline policy that is not named `default`, or too many rules or peers. The v1alpha1
+    /// baseline policy that is not named `default`, a network with host bits since v1beta1, or
+    /// too many rules or peers. The v1alpha1
     /// kinds get an info, because `ClusterNetworkPolicy` replaces them.
     ///
     /// ## Why is this bad?
