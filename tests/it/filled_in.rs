@@ -424,6 +424,11 @@ fn whole_parts_of_a_policy_of_cilium_that_another_tool_fills_in_may_be_any() {
             "its peers",
             "spec:\n  endpointSelector: {}\n  ingress:\n  - fromEndpoints: ${PEERS}",
         ),
+        // What only newer releases know is as good as not known here.
+        (
+            "an entity that Cilium 1.20 rejects",
+            "spec:\n  endpointSelector: {}\n  ingress:\n  - fromEntities: [namespace]",
+        ),
     ] {
         let policy = format!(
             "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: p, namespace: one}}\n{rest}\n"

@@ -256,6 +256,10 @@ fn entities(
     reader::items(list, path, read).map(CiliumPeers::Entities)
 }
 
+/// The pods of the policy's own namespace, or of the namespace of the pods that it is about:
+/// Cilium's main branch has it, and no release up to 1.20 (`pkg/policy/api/entity.go`).
+const NEWER_ENTITY: &str = "namespace";
+
 fn entity(
     item: Node<'_>,
     path: Path<'_>,
@@ -273,6 +277,19 @@ fn entity(
         .filter(|(_, entity)| is_value(*entity));
     if let Some((_, entity)) = known.clone().find(|(name, _)| *name == text) {
         return Some(Spanned::new(entity, item.span()));
+    }
+    if text == NEWER_ENTITY {
+        // A release that has it enforces the policy, and an older one has none of it.
+        reader.note_incomplete(item);
+        let message = format!("Cilium 1.20 has no entity `{text}`: what depends on it is unknown");
+        let diagnostic = Diagnostic {
+            severity: Severity::Warning,
+            ..invalid_value(item.span(), message)
+        };
+        let help = "a newer release takes it for the pods of the same namespace; \
+                    `fromEndpoints: [{}]` of a CiliumNetworkPolicy means these in all releases";
+        reader.report(path, diagnostic.help(help));
+        return None;
     }
     let names: Vec<&str> = known.map(|(name, _)| name).collect();
     let diagnostic = invalid_value(item.span(), format!("`{text}` is not an entity"));
