@@ -6,13 +6,41 @@
 
 pub(crate) mod path;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// A short text of a manifest, such as a name or the value of a label. Up to 15 bytes take no
 /// memory of their own, and a copy of a longer one shares it.
 pub type Text = ecow::EcoString;
+
+/// Texts that are met again and again, as the keys of labels are: each is kept once, and whoever
+/// meets it gets a copy that shares it.
+#[derive(Debug, Default)]
+pub(crate) struct SharedTexts(Mutex<HashSet<Text>>);
+
+impl SharedTexts {
+    /// What lies in place anyway.
+    const MAX_IN_PLACE: usize = 15;
+    /// What is longer is a text that somebody wrote for one object only.
+    const MAX: usize = 253;
+
+    /// The text, which is that of an earlier question where there was one.
+    pub(crate) fn get(&self, text: &str) -> Text {
+        if text.len() <= Self::MAX_IN_PLACE || text.len() > Self::MAX {
+            return Text::from(text);
+        }
+        let Self(texts) = self;
+        let mut texts = texts.lock().expect("nobody panics while he holds it");
+        if let Some(known) = texts.get(text) {
+            return known.clone();
+        }
+        let new = Text::from(text);
+        texts.insert(new.clone());
+        new
+    }
+}
 
 /// What the text of standard input is called.
 pub const STDIN_NAME: &str = "<stdin>";

@@ -192,7 +192,7 @@ fn end_names(cluster: &Cluster) -> Names {
 fn port_names(cluster: &Cluster) -> Names {
     let mut names = Names::new();
     for workload in cluster.workloads() {
-        let of = &workload.object.meta.name.value;
+        let of = workload.object.meta.name.value.to_string();
         for port in workload.object.ports() {
             let number = port.number.value;
             let typed = match port.protocol {

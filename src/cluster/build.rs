@@ -10,7 +10,7 @@ use super::{
     NamespaceId, NetworkPolicy, Represented, Service, Workload,
 };
 use crate::k8s::{self, Object, PolicyScope};
-use crate::source::{Span, Spanned};
+use crate::source::{Span, Spanned, Text};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -164,8 +164,8 @@ impl Cluster {
             }
             let span = object.labels_span;
             let added = labels.into_iter().map(|label| k8s::Label {
-                key: Spanned::new(label.key.to_owned(), span),
-                value: Spanned::new(label.value, span),
+                key: Spanned::new(Text::from(label.key), span),
+                value: Spanned::new(Text::from(label.value), span),
             });
             let own = object.labels.iter().cloned();
             let labels = k8s::Labels::new(added.chain(own).collect());
@@ -283,8 +283,8 @@ fn namespaces(objects: &[Object]) -> Vec<Namespace> {
             .unwrap_or_default();
         // Kubernetes sets this label whatever the manifest says (SetDefaults_Namespace).
         labels.push(k8s::Label {
-            key: Spanned::new(NAMESPACE_NAME_LABEL.to_owned(), span),
-            value: Spanned::new(name.to_owned(), span),
+            key: Spanned::new(Text::from(NAMESPACE_NAME_LABEL), span),
+            value: Spanned::new(Text::from(name), span),
         });
         Namespace {
             name: name.to_owned(),

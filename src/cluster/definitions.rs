@@ -142,11 +142,8 @@ fn are_taken_alike(a: &ObjectMeta, b: &ObjectMeta) -> bool {
 }
 
 fn are_equal(a: &Labels, b: &Labels) -> bool {
-    let pairs = |labels: &Labels| -> Vec<(String, String)> {
-        let pair = |label: &Label| (label.key.value.clone(), label.value.value.clone());
-        labels.iter().map(pair).collect()
-    };
-    a.len() == b.len() && pairs(a) == pairs(b)
+    let texts = |label: &Label| (label.key.value.clone(), label.value.value.clone());
+    a.len() == b.len() && a.iter().map(texts).eq(b.iter().map(texts))
 }
 
 /// Whether policies see the same in both.

@@ -6,7 +6,7 @@
 use super::ContextObjects;
 use crate::k8s::{Kustomization, Placement};
 use crate::source::path::join;
-use crate::source::{SourceId, SourceMap, Spanned};
+use crate::source::{SourceId, SourceMap, Spanned, Text};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The files of a run, as far as kustomizations, and what Flux and Argo CD apply, speak of
@@ -52,7 +52,7 @@ impl<'a> Layout<'a> {
             placed: BTreeSet::new(),
         };
         for (directory, kustomization) in &layout.kustomizations {
-            let joined = |path: &Spanned<String>| join(directory, path);
+            let joined = |path: &Spanned<Text>| join(directory, path);
             let patches = kustomization.patches.iter().map(joined);
             layout.patches.extend(patches);
             let resources = kustomization.resources.iter().filter(|path| is_local(path));
@@ -98,8 +98,8 @@ impl<'a> Layout<'a> {
     /// By path: the namespace that the objects of a file go into which name none, where a
     /// kustomization builds the file. Of several that build it the first one counts, by
     /// directory, so that what is built together stays together.
-    pub(super) fn built_into(&self) -> BTreeMap<String, &'a Spanned<String>> {
-        let mut into: BTreeMap<String, &'a Spanned<String>> = BTreeMap::new();
+    pub(super) fn built_into(&self) -> BTreeMap<String, &'a Spanned<Text>> {
+        let mut into: BTreeMap<String, &'a Spanned<Text>> = BTreeMap::new();
         let mut seen: BTreeSet<(String, bool)> = BTreeSet::new();
         let roots = self.kustomizations.keys();
         for root in roots.filter(|directory| !self.resources.contains(*directory)) {

@@ -6,14 +6,14 @@
 
 use super::layout::{self, Layout};
 use crate::k8s::{ContextObject, Document, Object, ObjectMeta, Outcome, PolicyScope, RoleScope};
-use crate::source::{SourceId, SourceMap, Spanned};
+use crate::source::{SourceId, SourceMap, Spanned, Text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What the files around an object say about it.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    namespaces: BTreeMap<SourceId, Spanned<String>>,
+    namespaces: BTreeMap<SourceId, Spanned<Text>>,
     patches: BTreeSet<SourceId>,
     /// Directories that a kustomization takes from elsewhere.
     bases: BTreeSet<String>,

@@ -7,7 +7,7 @@ use crate::lint::{
     CiliumSettings, Cloud, Cni, Distribution, EnforcementRows, ExternalPods, Inventory,
     LabelFilter, PolicyMode, Profile, Settings, Switch,
 };
-use crate::source::{SourceMap, Span, Spanned};
+use crate::source::{SourceMap, Span, Spanned, Text};
 use ipnet::IpNet;
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
@@ -387,9 +387,9 @@ impl Pods {
         // Labels of the configuration have no place in a manifest.
         let source = SourceMap::default().add("npcheck.yaml", "");
         let span = Span::new(source, 0, 0);
-        let label = |(key, value)| Label {
-            key: Spanned::new(key, span),
-            value: Spanned::new(value, span),
+        let label = |(key, value): (String, String)| Label {
+            key: Spanned::new(Text::from(key), span),
+            value: Spanned::new(Text::from(value), span),
         };
         let match_labels = self.labels.into_iter().map(label).collect();
         ExternalPods {

@@ -213,7 +213,7 @@ impl<'c> Blame<'c> {
                 }
                 for policy in cluster.policies_in(id) {
                     let policy = &cluster.policy(policy).object;
-                    let name = policy.meta.name.value.clone();
+                    let name = policy.meta.name.value.to_string();
                     if !selecting.contains(&(namespace.name.as_str(), name.as_str())) {
                         continue;
                     }
@@ -225,18 +225,18 @@ impl<'c> Blame<'c> {
                 let key = (
                     3,
                     policy.kind.name().to_owned(),
-                    policy.meta.name.value.clone(),
+                    policy.meta.name.value.to_string(),
                 );
                 add(key, Object::ClusterNetworkPolicy(Arc::clone(policy)));
             }
             for policy in cluster.plugin_policies() {
                 let meta = &policy.meta;
                 let kind = format!("{}/{}", meta.api_version.value, meta.namespace_name());
-                let key = (4, kind, meta.name.value.clone());
+                let key = (4, kind, meta.name.value.to_string());
                 add(key, Object::PluginPolicy(Arc::clone(policy)));
             }
             for node in cluster.nodes() {
-                let key = (5, String::new(), node.meta.name.value.clone());
+                let key = (5, String::new(), node.meta.name.value.to_string());
                 add(key, Object::Node(Arc::clone(node)));
             }
         }

@@ -4,7 +4,7 @@
 //! Refuses to know where the API server runs, and which pods are behind the Service.
 
 use super::meta::ObjectMeta;
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 
 /// The kinds of [`ApiExtension`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,9 +55,9 @@ pub struct ServiceCall {
     /// The place in the object, as `webhooks[0].clientConfig.service`.
     pub path: String,
     /// `name` of the Service.
-    pub service: Spanned<String>,
+    pub service: Spanned<Text>,
     /// `namespace` of the Service.
-    pub namespace: String,
+    pub namespace: Text,
     /// `port` of the Service, 443 where none is written.
     pub port: u16,
     /// What becomes of requests when the call fails.

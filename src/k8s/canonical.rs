@@ -86,7 +86,7 @@ fn cluster_rule(rule: &ClusterNetworkPolicyRule) -> String {
                 first,
                 last,
             } => format!("{protocol} {first}-{last}"),
-            PortMatch::Name(name) => name.clone(),
+            PortMatch::Name(name) => name.to_string(),
         }))
     });
     format!("{:?} peers {peers} ports {ports:?}", rule.action.value)

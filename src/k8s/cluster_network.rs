@@ -4,7 +4,7 @@
 //! Refuses to know what follows for policies.
 
 use super::ObjectMeta;
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 use ipnet::IpNet;
 
 /// An object that says how the network of the cluster is made: OpenShift's `Network`,
@@ -16,7 +16,7 @@ pub struct ClusterNetwork {
     /// Its kind, as it is written.
     pub kind: String,
     /// The kind of network, as OpenShift writes it, where the object tells.
-    pub network_type: Option<String>,
+    pub network_type: Option<Text>,
     /// Where pods have their addresses.
     pub pod_cidrs: Vec<Spanned<IpNet>>,
     /// What it sets of the options of Cilium's agent, by the agent's own names.

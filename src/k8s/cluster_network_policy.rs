@@ -6,7 +6,7 @@
 use super::meta::ObjectMeta;
 use super::network_policy::Protocol;
 use super::selector::LabelSelector;
-use crate::source::{Span, Spanned};
+use crate::source::{Span, Spanned, Text};
 use ipnet::IpNet;
 
 /// The kind that a cluster-wide policy was written as.
@@ -176,5 +176,5 @@ pub enum PortMatch {
         last: u16,
     },
     /// The destination's containerPorts of this name, whatever their protocol.
-    Name(String),
+    Name(Text),
 }

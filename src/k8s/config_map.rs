@@ -4,6 +4,7 @@
 
 use super::meta::ObjectMeta;
 use super::workload::Variable;
+use crate::source::Text;
 
 /// A `ConfigMap`.
 #[derive(Clone, Debug)]
@@ -20,9 +21,9 @@ pub struct ConfigMap {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigMapReference {
     /// The name of the `ConfigMap`, in the namespace of the pod.
-    pub config_map: String,
+    pub config_map: Text,
     /// The name of the variable for one key; the prefix of all names otherwise.
-    pub name: String,
+    pub name: Text,
     /// The key that is taken; every key where `None`.
-    pub key: Option<String>,
+    pub key: Option<Text>,
 }

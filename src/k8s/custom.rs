@@ -6,6 +6,7 @@
 use super::meta::{Labels, ObjectMeta};
 use super::network_policy::Direction;
 use super::release::ReleasedPods;
+use crate::source::Text;
 
 /// An object of a kind that npcheck does not read: a custom resource, mostly.
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ pub struct CustomObject {
     /// makes pods of it.
     pub describes_pods: bool,
     /// The namespace that it names for what is made of it; its own where `None`.
-    pub target_namespace: Option<String>,
+    pub target_namespace: Option<Text>,
     /// The policies that a controller makes of it.
     pub written_policies: Vec<WrittenPolicy>,
     /// The keys of the labels that an admission controller puts on other objects because of

@@ -7,7 +7,7 @@
 
 use super::meta::ObjectMeta;
 use super::selector::LabelSelector;
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 
 /// The kinds of [`Entrypoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,7 +68,7 @@ pub struct Entrypoint {
     pub kind: EntrypointKind,
     /// The class of an `Ingress`: `spec.ingressClassName`, else the annotation
     /// `kubernetes.io/ingress.class`. `None` for the other kinds.
-    pub class: Option<String>,
+    pub class: Option<Text>,
     /// `spec.parentRefs` of a route of the Gateway API, those that are gateways.
     pub gateways: Vec<GatewayReference>,
     /// The Services that it leads to, in the order of the text.
@@ -83,9 +83,9 @@ pub struct Entrypoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayReference {
     /// Its namespace; that of the route where `None`.
-    pub namespace: Option<String>,
+    pub namespace: Option<Text>,
     /// Its name.
-    pub name: String,
+    pub name: Text,
 }
 
 /// A Service that an entrypoint leads to.
@@ -94,9 +94,9 @@ pub struct Backend {
     /// The place in the object, as `spec.rules[0].http.paths[0].backend`.
     pub path: String,
     /// The name of the Service.
-    pub service: Spanned<String>,
+    pub service: Spanned<Text>,
     /// The namespace of the Service; that of the entrypoint where `None`.
-    pub namespace: Option<String>,
+    pub namespace: Option<Text>,
     /// The port, where one is written.
     pub port: Option<Spanned<BackendPort>>,
 }
@@ -107,7 +107,7 @@ pub enum BackendPort {
     /// The `port` of an entry of the Service's `ports`.
     Number(u16),
     /// The `name` of an entry of the Service's `ports`.
-    Name(String),
+    Name(Text),
     /// A port of the pods, whatever the Service says (`Route`).
     OfPods(u16),
 }
@@ -118,7 +118,7 @@ pub struct Gateway {
     /// Its metadata.
     pub meta: ObjectMeta,
     /// `spec.gatewayClassName`, empty if missing.
-    pub class: Spanned<String>,
+    pub class: Spanned<Text>,
     /// `spec.listeners[].port`, those that are numbers.
     pub ports: Vec<Spanned<u16>>,
     /// Whether `spec.addresses` has entries: what serves it may be there already.

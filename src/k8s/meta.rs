@@ -64,9 +64,9 @@ impl<T> Field<Vec<T>> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     /// Its key.
-    pub key: Spanned<String>,
+    pub key: Spanned<Text>,
     /// Its value; null is the empty string, as when JSON is decoded into a string.
-    pub value: Spanned<String>,
+    pub value: Spanned<Text>,
 }
 
 /// Labels or annotations, sorted by key, each key once. A copy shares them.
@@ -161,9 +161,9 @@ pub struct ObjectMeta {
     /// `apiVersion` as written.
     pub api_version: Spanned<Text>,
     /// `metadata.name`, else `metadata.generateName`, else empty at the object's start.
-    pub name: Spanned<String>,
+    pub name: Spanned<Text>,
     /// `metadata.namespace`; `None` if missing, null or empty.
-    pub namespace: Option<Spanned<String>>,
+    pub namespace: Option<Spanned<Text>>,
     /// `metadata.labels`.
     pub labels: Labels,
     /// `metadata.annotations`.
@@ -240,7 +240,7 @@ impl ObjectMeta {
         labels: Labels,
         about: &Self,
     ) -> Self {
-        let text = |text: &str| Spanned::new(text.to_owned(), about.span);
+        let text = |text: &str| Spanned::new(Text::from(text), about.span);
         Self {
             span: about.span,
             api_version: Spanned::new(Text::new(), about.span),

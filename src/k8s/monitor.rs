@@ -8,7 +8,7 @@
 use super::meta::{Label, Labels, ObjectMeta};
 use super::network_policy::PortReference;
 use super::selector::LabelSelector;
-use crate::source::{Span, Spanned};
+use crate::source::{Span, Spanned, Text};
 
 /// The kinds of [`Monitor`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,7 +92,7 @@ pub enum MonitoredNamespaces {
     /// Everywhere.
     Any,
     /// In the namespaces of these names.
-    Named(Vec<String>),
+    Named(Vec<Text>),
 }
 
 impl MonitoredNamespaces {
@@ -113,7 +113,7 @@ pub struct MonitorEndpoint {
     /// The whole entry.
     pub span: Span,
     /// `port`: the name of the Service's port, or of the container's for a `PodMonitor`.
-    pub port: Option<Spanned<String>>,
+    pub port: Option<Spanned<Text>>,
     /// `targetPort` (also `portNumber` of a `PodMonitor`): a port of the pods.
     pub target_port: Option<Spanned<PortReference>>,
 }
@@ -173,8 +173,8 @@ impl Prometheus {
             ("prometheus", own),
         ];
         let of_operator = of_operator.map(|(key, value)| Label {
-            key: Spanned::new(key.to_owned(), name),
-            value: Spanned::new(value.to_owned(), name),
+            key: Spanned::new(Text::from(key), name),
+            value: Spanned::new(Text::from(value), name),
         });
         Labels::new(self.pod_labels.iter().cloned().chain(of_operator).collect())
     }

@@ -5,7 +5,7 @@
 
 use super::meta::{Field, ObjectMeta};
 use super::selector::LabelSelector;
-use crate::source::{Span, Spanned};
+use crate::source::{Span, Spanned, Text};
 use ipnet::IpNet;
 use std::fmt;
 
@@ -291,7 +291,7 @@ pub enum PortReference {
     /// A number, 1 to 65535.
     Number(u16),
     /// The name of a containerPort of the destination.
-    Name(String),
+    Name(Text),
 }
 
 impl fmt::Display for PortReference {

@@ -3,6 +3,7 @@
 //! Refuses to know which pods run as a service account.
 
 use super::meta::ObjectMeta;
+use crate::source::Text;
 
 /// A `ServiceAccount`.
 #[derive(Clone, Debug)]
@@ -51,7 +52,7 @@ pub struct Role {
     pub scope: RoleScope,
     /// All `verbs` of its `rules` about resources, sorted, each once; `*` is all of them.
     /// Those of `nonResourceURLs` are left out.
-    pub verbs: Vec<String>,
+    pub verbs: Vec<Text>,
     /// Whether it may create pods, or what Kubernetes makes pods of.
     pub makes_pods: bool,
 }
@@ -66,7 +67,7 @@ pub struct RoleBinding {
     /// The scope of the role that it binds: `roleRef.kind`.
     pub role_scope: RoleScope,
     /// The name of that role: `roleRef.name`.
-    pub role: String,
+    pub role: Text,
     /// The `subjects` that are service accounts.
     pub service_accounts: Vec<ServiceAccountReference>,
 }
@@ -75,7 +76,7 @@ pub struct RoleBinding {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceAccountReference {
     /// Its namespace; the API server wants one, a `RoleBinding` without it means its own.
-    pub namespace: String,
+    pub namespace: Text,
     /// Its name.
-    pub name: String,
+    pub name: Text,
 }

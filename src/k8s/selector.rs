@@ -5,7 +5,7 @@
 
 use super::controller::Controller;
 use super::meta::{Label, Labels, is_opaque};
-use crate::source::{Span, Spanned};
+use crate::source::{Span, Spanned, Text};
 use std::fmt;
 
 /// A label selector: all `match_labels` and all `match_expressions` must hold, so an
@@ -28,11 +28,11 @@ pub struct LabelSelectorRequirement {
     /// The whole entry.
     pub span: Span,
     /// The label's key.
-    pub key: Spanned<String>,
+    pub key: Spanned<Text>,
     /// How values are compared.
     pub operator: Spanned<Operator>,
     /// The values; none for `Exists` and `DoesNotExist`.
-    pub values: Vec<Spanned<String>>,
+    pub values: Vec<Spanned<Text>>,
 }
 
 /// The operator of a [`LabelSelectorRequirement`].
@@ -225,7 +225,7 @@ impl LabelSelector {
         }
         let mut labels = self.match_labels.clone();
         for entry in &self.match_expressions {
-            let anything = || [Spanned::new(String::new(), entry.key.span)];
+            let anything = || [Spanned::new(Text::new(), entry.key.span)];
             let values = match entry.operator.value {
                 Operator::In => entry.values.as_slice(),
                 Operator::Exists => &anything(),
@@ -233,7 +233,7 @@ impl LabelSelector {
             };
             let others = self.match_expressions.iter();
             let others = others.filter(|other| other.key.value == entry.key.value);
-            let suits = |value: &&Spanned<String>| {
+            let suits = |value: &&Spanned<Text>| {
                 let mut others = others.clone();
                 others.all(|other| other.holds(Some(&value.value)))
             };

@@ -5,7 +5,7 @@
 use super::meta::{Labels, ObjectMeta};
 use super::network_policy::Protocol;
 use super::workload::Workload;
-use crate::source::{Span, Spanned};
+use crate::source::{Span, Spanned, Text};
 
 /// `spec.type` of a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,13 +32,13 @@ pub struct Service {
     /// `spec.ports`.
     pub ports: Vec<ServicePort>,
     /// `spec.clusterIP`, `None` where missing; `None` as text for a headless one.
-    pub cluster_ip: Option<String>,
+    pub cluster_ip: Option<Text>,
     /// `spec.externalIPs`: addresses of nodes at which the Service answers, whatever its type.
-    pub external_ips: Vec<String>,
+    pub external_ips: Vec<Text>,
     /// Whether `spec.externalTrafficPolicy` is `Local`.
     pub external_traffic_is_local: bool,
     /// `spec.ipFamilies`.
-    pub ip_families: Vec<String>,
+    pub ip_families: Vec<Text>,
     /// Whether `spec.ipFamilyPolicy` is `RequireDualStack`.
     pub requires_dual_stack: bool,
 }
@@ -71,7 +71,7 @@ pub struct ServicePort {
     /// The whole entry.
     pub span: Span,
     /// `name`.
-    pub name: Option<Spanned<String>>,
+    pub name: Option<Spanned<Text>>,
     /// `protocol`, TCP where none is written.
     pub protocol: Protocol,
     /// `port`.
@@ -103,5 +103,5 @@ pub enum TargetPort {
     /// A number.
     Number(u16),
     /// The name of a containerPort.
-    Name(String),
+    Name(Text),
 }

@@ -136,13 +136,13 @@ pub struct Workload {
     /// `containers`, then the `initContainers` (see [`Container::is_init`]).
     pub containers: Vec<Container>,
     /// `serviceAccountName`.
-    pub service_account: Option<String>,
+    pub service_account: Option<Text>,
     /// `automountServiceAccountToken`.
     pub automount_token: Option<bool>,
     /// `dnsPolicy`.
-    pub dns_policy: Option<String>,
+    pub dns_policy: Option<Text>,
     /// `dnsConfig.nameservers`.
-    pub nameservers: Vec<String>,
+    pub nameservers: Vec<Text>,
     /// Whether its ports are all written: not if another tool fills in some of them.
     pub are_ports_known: bool,
     /// What is known of pods that only an object implies, which installs them.

@@ -10,7 +10,7 @@ use super::absence::Presence;
 use super::{Context, ExternalPods};
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, PolicyId, WorkloadId};
 use crate::k8s::{LabelSelector, Labels, NetworkPolicyPeer, Operator, Truth};
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 
 /// A kind of caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -380,8 +380,8 @@ pub fn may_select_namespace(cx: &Context<'_>, selector: &LabelSelector, name: &s
             .collect(),
     };
     let label = crate::k8s::Label {
-        key: Spanned::new(NAMESPACE_NAME_LABEL.to_owned(), selector.span),
-        value: Spanned::new(name.to_owned(), selector.span),
+        key: Spanned::new(Text::from(NAMESPACE_NAME_LABEL), selector.span),
+        value: Spanned::new(Text::from(name), selector.span),
     };
     of_name.matches_opaque(&Labels::new(vec![label])) != Truth::False
 }

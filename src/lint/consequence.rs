@@ -23,7 +23,17 @@ pub(super) fn part_consequences(
         .collect();
     // Infos are folded away: what is hidden explains nothing that would be shown.
     let is_shown = |finding: &Diagnostic| finding.severity > Severity::Info;
+    // Most findings that name a rule stand in texts that this rule says nothing of.
+    let muted: HashSet<&str> = metas
+        .values()
+        .flat_map(|meta| meta.mutes)
+        .copied()
+        .collect();
     let mut causes: HashMap<(SourceId, &str, bool), Causes<'_>> = HashMap::new();
+    for finding in findings.iter().filter(|it| muted.contains(it.rule)) {
+        let key = (finding.primary.span.source, finding.rule, is_shown(finding));
+        causes.entry(key).or_default();
+    }
     for finding in &findings {
         let Some(meta) = metas.get(finding.rule) else {
             continue;
@@ -32,12 +42,11 @@ pub(super) fn part_consequences(
             let related = finding.related.iter().map(|label| label.span);
             for mark in std::iter::once(finding.primary.span).chain(related) {
                 for explains_shown in [false, true] {
-                    if is_shown(finding) >= explains_shown {
-                        let key = (mark.source, *muted, explains_shown);
-                        causes
-                            .entry(key)
-                            .or_default()
-                            .add(finding, mark, meta.category);
+                    let key = (mark.source, *muted, explains_shown);
+                    if is_shown(finding) >= explains_shown
+                        && let Some(causes) = causes.get_mut(&key)
+                    {
+                        causes.add(finding, mark, meta.category);
                     }
                 }
             }

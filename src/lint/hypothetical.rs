@@ -5,13 +5,13 @@
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL};
 use crate::engine::{Endpoint, NamespaceView, PodView};
 use crate::k8s::{Label, Labels};
-use crate::source::{Span, Spanned};
+use crate::source::{Span, Spanned, Text};
 
 /// Labels of these keys and values; `span` is the text that makes one think of them.
 pub fn labels<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>, span: Span) -> Labels {
     let label = |(key, value): (&str, &str)| Label {
-        key: Spanned::new(key.to_owned(), span),
-        value: Spanned::new(value.to_owned(), span),
+        key: Spanned::new(Text::from(key), span),
+        value: Spanned::new(Text::from(value), span),
     };
     Labels::new(pairs.into_iter().map(label).collect())
 }

@@ -6,7 +6,7 @@
 
 use crate::cluster::{Cluster, WorkloadId};
 use crate::k8s::{Label, LabelSelector, Labels, Operator, is_opaque};
-use crate::source::{Edit, Span, Spanned};
+use crate::source::{Edit, Span, Spanned, Text};
 
 /// One requirement of a selector that something labelled misses by little; every other one
 /// holds.
@@ -74,9 +74,9 @@ pub fn nearest_of<'l, T: Copy>(
 #[derive(Debug)]
 pub struct IdleValue<'s> {
     /// The key.
-    pub key: &'s Spanned<String>,
+    pub key: &'s Spanned<Text>,
     /// The value that nobody has.
-    pub value: &'s Spanned<String>,
+    pub value: &'s Spanned<Text>,
     /// The workload that has the other one.
     pub of: WorkloadId,
     /// The other one.
@@ -102,8 +102,8 @@ pub fn idle_value<'s>(
             let label = cluster.workload(*id).object.labels.label(&entry.key)?;
             Some((*id, &label.value))
         });
-        let known: Vec<(WorkloadId, &Spanned<String>)> = with_key.collect();
-        let is_idle = |value: &&Spanned<String>| {
+        let known: Vec<(WorkloadId, &Spanned<Text>)> = with_key.collect();
+        let is_idle = |value: &&Spanned<Text>| {
             !is_opaque(value) && known.iter().all(|(_, label)| label.value != value.value)
         };
         if operator == Operator::In && entry.values.iter().all(|value| is_idle(&value)) {
@@ -118,7 +118,7 @@ pub fn idle_value<'s>(
                 key: &entry.key,
                 value,
                 of: meant.0,
-                meant: meant.1.value.clone(),
+                meant: meant.1.value.to_string(),
                 defined: meant.1.span,
             })
         })
@@ -135,8 +135,8 @@ enum Likeness {
 
 /// A key that a selector asks for, and the values that it may have; any where there are none.
 struct Wanted<'s> {
-    key: &'s Spanned<String>,
-    values: Vec<&'s Spanned<String>>,
+    key: &'s Spanned<Text>,
+    values: Vec<&'s Spanned<Text>>,
 }
 
 impl Wanted<'_> {
@@ -196,18 +196,18 @@ fn compare_any<T: Copy>(
 
 fn compare_key<T: Copy>(
     of: T,
-    key: &Spanned<String>,
+    key: &Spanned<Text>,
     labels: &Labels,
 ) -> Option<(Likeness, NearMiss<T>)> {
     let is_near = |label: &&Label| same_form(key, &label.key) || is_typo(key, &label.key);
     let label = labels.iter().find(is_near)?;
     let near = NearMiss {
         of,
-        label: label.key.value.clone(),
+        label: label.key.value.to_string(),
         defined: label.key.span,
         edit: Edit {
             span: key.span,
-            replacement: label.key.value.clone(),
+            replacement: label.key.value.to_string(),
         },
         difference: "the key is spelled differently",
     };
@@ -216,8 +216,8 @@ fn compare_key<T: Copy>(
 
 fn compare<T: Copy>(
     of: T,
-    key: &Spanned<String>,
-    value: &Spanned<String>,
+    key: &Spanned<Text>,
+    value: &Spanned<Text>,
     labels: &Labels,
 ) -> Option<(Likeness, NearMiss<T>)> {
     let near = |wanted: Span, replacement: &str, label: &Label, difference| NearMiss {

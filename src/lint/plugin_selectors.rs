@@ -172,7 +172,7 @@ impl<'c> CalicoEnd<'c> {
         let entries = selector.match_expressions.iter_mut().map(|it| &mut it.key);
         for key in labels.chain(entries) {
             if key.value == CALICO_NAME_KEY {
-                NAMESPACE_NAME_LABEL.clone_into(&mut key.value);
+                key.value = NAMESPACE_NAME_LABEL.into();
             }
         }
         Some(selector)

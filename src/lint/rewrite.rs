@@ -502,8 +502,8 @@ mod tests {
             let at = find(&sources, "k: v");
             let part = |from, to| Span::new(at.source, at.start + from, at.start + to);
             let label = Label {
-                key: Spanned::new("k".to_owned(), part(0, 1)),
-                value: Spanned::new("v".to_owned(), part(3, 4)),
+                key: Spanned::new("k".into(), part(0, 1)),
+                value: Spanned::new("v".into(), part(3, 4)),
             };
             let edit = remove_label(&sources, &label).expect(text);
             assert_eq!(

@@ -299,14 +299,14 @@ fn meaning(policy: &NetworkPolicy) -> Value {
 fn labels(labels: &Labels) -> Value {
     let pairs = labels
         .iter()
-        .map(|label| (label.key.value.clone(), json!(label.value.value)));
+        .map(|label| (label.key.to_string(), json!(label.value.value)));
     Value::Object(pairs.collect())
 }
 
 fn selector(selector: Option<&LabelSelector>) -> Option<Value> {
     let selector = selector?;
     let labels = selector.match_labels.iter();
-    let labels = labels.map(|label| (label.key.value.clone(), json!(label.value.value)));
+    let labels = labels.map(|label| (label.key.to_string(), json!(label.value.value)));
     let labels = Value::Object(labels.collect());
     let expressions = selector.match_expressions.iter().map(|expression| {
         let operator = match expression.operator.value {

@@ -5,7 +5,7 @@
 use super::context_object::text;
 use super::object::Identity;
 use crate::k8s::{AgentOption, ClusterNetwork, ObjectMeta};
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 use crate::yaml::tree::Node;
 
 /// Where an object holds what it says of the network. A path ends at a text, a list of
@@ -101,7 +101,7 @@ pub(super) fn read(
         .find(|shape| shape.group == identity.group() && shape.kind == identity.kind)?;
     let network_type = match shape.network_type {
         NetworkType::At(path) => text(node, path).map(|text| text.value),
-        NetworkType::Is(name) => Some(name.to_owned()),
+        NetworkType::Is(name) => Some(Text::from(name)),
         NetworkType::Untold => None,
     };
     let pod_cidrs = shape.pod_cidrs.iter().filter_map(|path| node.find(path));
@@ -151,7 +151,7 @@ fn read_cilium_config(node: Node<'_>, meta: impl FnOnce() -> ObjectMeta) -> Opti
     Some(ClusterNetwork {
         meta,
         kind: "ConfigMap".to_owned(),
-        network_type: Some("Cilium".to_owned()),
+        network_type: Some("Cilium".into()),
         pod_cidrs: pod_cidrs.flat_map(ranges).collect(),
         agent_options: data.map_or_else(Vec::new, |data| {
             agent_options(data, |option| std::slice::from_ref(&option.name))

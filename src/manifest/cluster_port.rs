@@ -80,7 +80,7 @@ fn port(
             if reader.is_opaque(entry.value) {
                 return None;
             }
-            PortMatch::Name(entry.value.as_str()?.to_owned())
+            PortMatch::Name(entry.value.share(entry.value.as_str()?))
         }
         "portNumber" | "portRange" => admin_numbers(entry, member, reader)?,
         _ => {

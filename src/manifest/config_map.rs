@@ -3,7 +3,6 @@
 //! Refuses to know which entries are files: what is too long for an address is left out.
 
 use crate::k8s::{ConfigMap, ObjectMeta, Variable};
-use crate::source::Text;
 use crate::yaml::tree::Node;
 
 /// How many bytes the value of a variable may have that is read for addresses; what is longer
@@ -16,8 +15,8 @@ pub(super) fn read(node: Node<'_>, meta: impl FnOnce() -> ObjectMeta) -> Option<
     let variables = entries.filter_map(|entry| {
         let value = entry.value.as_str()?;
         (value.len() <= MAX_VALUE).then(|| Variable {
-            name: Text::from(entry.key.key_text()),
-            value: value.into(),
+            name: node.share(&entry.key.key_text()),
+            value: node.share(value),
         })
     });
     let data: Vec<Variable> = variables.collect();

@@ -12,7 +12,7 @@ use crate::k8s::{
     ApiExtensionKind, ContextObject, EntrypointKind, MonitorKind, ObjectMeta, PrometheusKind,
     RoleScope,
 };
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 use crate::yaml::tree::Node;
 use std::sync::Arc;
 
@@ -143,7 +143,7 @@ fn metadata(node: Node<'_>, identity: &Identity<'_>) -> ObjectMeta {
 }
 
 /// The text at the end of a path of keys; `None` if it is missing, empty or no text.
-pub(super) fn text(node: Node<'_>, path: &[&str]) -> Option<Spanned<String>> {
+pub(super) fn text(node: Node<'_>, path: &[&str]) -> Option<Spanned<Text>> {
     let text = meta::text(node.find(path)?)?;
     (!text.value.is_empty()).then_some(text)
 }
@@ -160,7 +160,7 @@ mod tests {
     use crate::k8s::{
         BackendPort, ContextObject, MonitoredNamespaces, Object, OnFailure, PortReference,
     };
-    use crate::source::{SourceMap, Spanned};
+    use crate::source::{SourceMap, Spanned, Text};
 
     /// What the objects of a text say, a line each.
     fn read(text: &str) -> Vec<String> {
@@ -194,7 +194,7 @@ mod tests {
                     let port = match backend.port.as_ref().map(|port| &port.value) {
                         None => "-".to_owned(),
                         Some(BackendPort::Number(number)) => number.to_string(),
-                        Some(BackendPort::Name(name)) => name.clone(),
+                        Some(BackendPort::Name(name)) => name.to_string(),
                         Some(BackendPort::OfPods(number)) => format!("pods:{number}"),
                     };
                     let namespace = object.backend_namespace(backend);
@@ -224,7 +224,7 @@ mod tests {
                     let port = endpoint.port.as_ref().map(|port| port.value.as_str());
                     let target = endpoint.target_port.as_ref().map(|port| match &port.value {
                         PortReference::Number(number) => number.to_string(),
-                        PortReference::Name(name) => name.clone(),
+                        PortReference::Name(name) => name.to_string(),
                     });
                     format!(
                         "{}>{}",
@@ -247,8 +247,8 @@ mod tests {
                 let ranges = object.pod_cidrs.iter().map(|range| range.value.to_string());
                 object
                     .network_type
-                    .clone()
-                    .into_iter()
+                    .iter()
+                    .map(ToString::to_string)
                     .chain(ranges)
                     .collect()
             }
@@ -276,7 +276,7 @@ mod tests {
                 std::iter::once(role).chain(accounts).collect()
             }
             ContextObject::Kustomization(object) => {
-                let texts = |texts: &[Spanned<String>]| {
+                let texts = |texts: &[Spanned<Text>]| {
                     let texts: Vec<&str> = texts.iter().map(|text| text.as_str()).collect();
                     texts.join(",")
                 };

@@ -8,7 +8,7 @@ use crate::k8s::{
     Backend, BackendPort, Entrypoint, EntrypointKind, Gateway, GatewayReference, LabelSelector,
     ObjectMeta,
 };
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 use crate::yaml::tree::Node;
 
 /// The annotation that `spec.ingressClassName` took the place of.
@@ -20,7 +20,7 @@ pub(super) fn read_ingress(node: Node<'_>, meta: ObjectMeta) -> Entrypoint {
     let spec = node.find(&["spec"]);
     let class = spec.and_then(|spec| text(spec, &["ingressClassName"]));
     let class = class.map(|class| class.value);
-    let annotation = || meta.annotations.get(CLASS_ANNOTATION).map(str::to_owned);
+    let annotation = || meta.annotations.get(CLASS_ANNOTATION).map(Text::from);
     let class = class.or_else(annotation);
     let mut backends = Vec::new();
     for field in ["defaultBackend", "backend"] {
@@ -65,7 +65,10 @@ fn ingress_backend(backend: Node<'_>, path: String) -> Option<Backend> {
 /// A port that is a number or a name.
 fn service_port(node: Node<'_>) -> Option<Spanned<BackendPort>> {
     let number = port(node, &[]).map(|number| BackendPort::Number(number.value));
-    let name = || node.as_str().map(|name| BackendPort::Name(name.to_owned()));
+    let name = || {
+        node.as_str()
+            .map(|name| BackendPort::Name(node.share(name)))
+    };
     Some(Spanned::new(number.or_else(name)?, node.span()))
 }
 
@@ -196,8 +199,8 @@ pub(super) fn read_virtual_service(node: Node<'_>, meta: ObjectMeta) -> Option<E
 fn mesh_backend(destination: Node<'_>, path: String) -> Option<Backend> {
     let host = text(destination, &["host"])?;
     let mut parts = host.value.split('.');
-    let name = parts.next()?.to_owned();
-    let namespace = parts.next().map(str::to_owned);
+    let name = destination.share(parts.next()?);
+    let namespace = parts.next().map(Text::from);
     let is_service = parts.next().is_none_or(|part| part == "svc");
     let port = port(destination, &["port", "number"]);
     is_service.then(|| Backend {
@@ -243,7 +246,7 @@ pub(super) fn read_gateway(node: Node<'_>, meta: ObjectMeta) -> Gateway {
     let has_addresses = list(spec, &["addresses"]).next().is_some();
     Gateway {
         has_addresses,
-        class: class.unwrap_or_else(|| Spanned::new(String::new(), meta.name.span)),
+        class: class.unwrap_or_else(|| Spanned::new(Text::new(), meta.name.span)),
         meta,
         ports: listeners
             .filter_map(|listener| port(listener, &["port"]))

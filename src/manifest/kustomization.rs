@@ -5,7 +5,7 @@
 use super::context_object::text;
 use super::meta;
 use crate::k8s::{Kustomization, Labels, ObjectMeta, Placement};
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 use crate::yaml::tree::Node;
 
 /// The fields of a `kustomization.yaml` (kubectl.docs.kubernetes.io, "The Kustomization
@@ -63,9 +63,8 @@ pub(super) fn is_kustomization(node: Node<'_>) -> bool {
 pub(super) fn read(node: Node<'_>, meta: ObjectMeta) -> Kustomization {
     let items = |name: &str| node.get(name).into_iter().flat_map(Node::items);
     let resources = ["resources", "bases", "components"];
-    let texts =
-        |name: &str| -> Vec<Spanned<String>> { items(name).filter_map(meta::text).collect() };
-    let paths = |name: &str| -> Vec<Spanned<String>> {
+    let texts = |name: &str| -> Vec<Spanned<Text>> { items(name).filter_map(meta::text).collect() };
+    let paths = |name: &str| -> Vec<Spanned<Text>> {
         items(name)
             .filter_map(|patch| text(patch, &["path"]))
             .collect()

@@ -10,6 +10,7 @@ use crate::k8s::{Holes, Label, Labels, ObjectMeta, OwnerReference, is_opaque};
 use crate::source::{Span, Spanned, Text};
 use crate::yaml::scalar::Scalar;
 use crate::yaml::tree::{Entry, Node, push_field};
+use std::borrow::Cow;
 
 /// Reads the metadata of the object `node`. `api_version` is its own or that of the list
 /// that it stands in; `object` (`namespace/Kind/name`) goes into the diagnostics.
@@ -37,14 +38,14 @@ pub(super) fn read(
     // A name that is no text stays as it is written: it is nobody else's.
     let named = |name: &str| {
         let node = part(name)?;
-        let written = Some(Spanned::new(node.text()?.to_owned(), node.span()));
+        let written = Some(Spanned::new(node.share(node.text()?), node.span()));
         text(node).or(written).filter(|name| !name.value.is_empty())
     };
     let name = named("name").or_else(|| named("generateName"));
     ObjectMeta {
         span: node.span(),
-        api_version: Spanned::new(api_version.value.into(), api_version.span),
-        name: name.unwrap_or_else(|| Spanned::new(String::new(), node.span().before())),
+        api_version: Spanned::new(node.share(api_version.value), api_version.span),
+        name: name.unwrap_or_else(|| Spanned::new(Text::new(), node.span().before())),
         namespace: named("namespace"),
         labels,
         annotations,
@@ -75,7 +76,7 @@ pub(super) fn filled_in_labels(object: Node<'_>, path: &[&str]) -> Option<Labels
 }
 
 fn some_label(node: Node<'_>) -> Option<Labels> {
-    let text = Spanned::new(node.text()?.to_owned(), node.span());
+    let text = Spanned::new(node.share(node.text()?), node.span());
     Some(Labels::new(vec![Label {
         key: text.clone(),
         value: text,
@@ -143,7 +144,7 @@ pub(super) fn string_map(
     }
     let mut labels = Vec::new();
     for entry in map.entries() {
-        let key = Spanned::new(entry.key.key_text().into_owned(), entry.key.span());
+        let key = Spanned::new(map.share(&entry.key.key_text()), entry.key.span());
         let value = match entry.value.scalar() {
             Some(Scalar::String(text)) => text,
             Some(Scalar::Null) => "",
@@ -158,7 +159,7 @@ pub(super) fn string_map(
         };
         let label = Label {
             key,
-            value: Spanned::new(value.to_owned(), entry.value.span()),
+            value: Spanned::new(map.share(value), entry.value.span()),
         };
         if let Some(diagnostic) = malformed(&label, holds) {
             let mut path = path.to_owned();
@@ -185,8 +186,8 @@ fn malformed(label: &Label, holds: Holds) -> Option<Diagnostic> {
     };
     // Of annotations, case does not matter.
     let name = match holds {
-        Holds::Labels => key.value.clone(),
-        Holds::Annotations => key.value.to_lowercase(),
+        Holds::Labels => Cow::Borrowed(key.value.as_str()),
+        Holds::Annotations => Cow::Owned(str::to_lowercase(key)),
     };
     if let Some(error) = names::label_key_error(&name).filter(|_| !is_opaque(key)) {
         let message = format!("`{key}` is not a valid key of {what}");
@@ -217,9 +218,9 @@ fn not_text(entry: Entry<'_>, object: &str, path: &str) -> Diagnostic {
 }
 
 /// The value of a scalar that is text, with its place.
-pub(super) fn text(node: Node<'_>) -> Option<Spanned<String>> {
+pub(super) fn text(node: Node<'_>) -> Option<Spanned<Text>> {
     node.as_str()
-        .map(|text| Spanned::new(text.to_owned(), node.span()))
+        .map(|text| Spanned::new(node.share(text), node.span()))
 }
 
 /// The entry with `controller: true`, else the first one (S3).
@@ -230,7 +231,10 @@ fn owner(references: Node<'_>) -> Option<OwnerReference> {
         .items()
         .find(is_controller)
         .or_else(|| references.items().next())?;
-    let text = |name: &str| reference.get(name).and_then(Node::as_str).map(Text::from);
+    let text = |name: &str| {
+        let node = reference.get(name)?;
+        node.as_str().map(|text| node.share(text))
+    };
     Some(OwnerReference {
         kind: text("kind")?,
         name: text("name")?,

@@ -10,7 +10,7 @@ use crate::k8s::{
     LabelSelector, Monitor, MonitorEndpoint, MonitorKind, MonitoredNamespaces, ObjectMeta,
     PortReference, Prometheus, PrometheusKind,
 };
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 use crate::yaml::tree::Node;
 
 /// Reads a monitor.
@@ -42,7 +42,7 @@ fn read_namespaces(node: Node<'_>) -> MonitoredNamespaces {
         return MonitoredNamespaces::Any;
     }
     let names = node.get("matchNames").into_iter().flat_map(Node::items);
-    let names: Vec<String> = names.filter_map(Node::as_str).map(str::to_owned).collect();
+    let names: Vec<Text> = names.filter_map(Node::as_str).map(Text::from).collect();
     if names.is_empty() {
         MonitoredNamespaces::Own
     } else {

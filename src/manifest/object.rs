@@ -437,12 +437,10 @@ impl<'t> Reader<'t, '_> {
         self.document(span, outcome);
         let document = self.parsed.documents.last_mut().expect("it was just added");
         let text = |name: &str| node.find(&["metadata", name]).and_then(Node::text);
-        document.kind = kind.into();
-        document.namespace = text("namespace").unwrap_or_default().into();
-        document.name = text("name")
-            .or_else(|| text("generateName"))
-            .unwrap_or_default()
-            .into();
+        let name = text("name").or_else(|| text("generateName"));
+        document.kind = node.share(kind);
+        document.namespace = node.share(text("namespace").unwrap_or_default());
+        document.name = node.share(name.unwrap_or_default());
     }
 
     fn document(&mut self, span: Span, outcome: Outcome) {

@@ -11,7 +11,7 @@ use crate::k8s::{
     CalicoSelector, Comparison, Direction, Label, LabelSelector, LabelSelectorRequirement,
     ObjectMeta, Operator, PluginKind, PluginPolicy, PluginSpec, Product, StagedAction,
 };
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 use crate::yaml::tree::Node;
 use std::sync::Arc;
 
@@ -138,14 +138,14 @@ fn without_sources(mut selector: LabelSelector) -> Option<LabelSelector> {
         if plain.starts_with("io.kubernetes.pod.") || plain.starts_with("io.cilium.k8s.") {
             return None;
         }
-        key.value = plain.to_owned();
+        key.value = Text::from(plain);
     }
     Some(selector)
 }
 
 /// Adds what a selector of Calico's asks for; `false` if labels alone do not say it.
 fn add_conditions(selector: &CalicoSelector, text: Node<'_>, plain: &mut LabelSelector) -> bool {
-    let spanned = |value: &str| Spanned::new(value.to_owned(), text.span());
+    let spanned = |value: &str| Spanned::new(Text::from(value), text.span());
     let mut require = |key: &str, operator, values: &[String]| {
         // Labels that Calico itself adds to a pod.
         if key.starts_with("projectcalico.org/")

@@ -128,7 +128,7 @@ fn port(node: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spann
     };
     let Some(error) = names::port_name_error(text) else {
         return Some(Spanned::new(
-            PortReference::Name(text.to_owned()),
+            PortReference::Name(node.share(text)),
             node.span(),
         ));
     };

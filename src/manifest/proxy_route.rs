@@ -5,7 +5,7 @@
 
 use super::context_object::{port, text};
 use crate::k8s::{Backend, BackendPort, Entrypoint, EntrypointKind, ObjectMeta};
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 use crate::yaml::tree::Node;
 
 /// Where an object of a kind names the Services that it leads to.
@@ -156,11 +156,11 @@ fn by_address(node: Node<'_>, path: String) -> Option<Backend> {
         None => (host, None),
     };
     let mut parts = host.split('.');
-    let name = parts.next().filter(|name| !name.is_empty())?.to_owned();
+    let name = parts.next().filter(|name| !name.is_empty())?;
     Some(Backend {
         path,
-        service: Spanned::new(name, node.span()),
-        namespace: parts.next().map(str::to_owned),
+        service: Spanned::new(node.share(name), node.span()),
+        namespace: parts.next().map(Text::from),
         port: port.map(|port| Spanned::new(BackendPort::Number(port), node.span())),
     })
 }

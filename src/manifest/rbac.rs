@@ -6,6 +6,7 @@ use super::context_object::text;
 use crate::k8s::{
     ObjectMeta, Role, RoleBinding, RoleScope, ServiceAccount, ServiceAccountReference,
 };
+use crate::source::Text;
 use crate::yaml::tree::Node;
 
 /// Reads a `ServiceAccount`.
@@ -23,9 +24,9 @@ pub(super) fn read_role(node: Node<'_>, meta: ObjectMeta, scope: RoleScope) -> R
     let about_resources = rules.filter(|rule| rule.find(&["resources"]).is_some());
     let verbs = about_resources.flat_map(|rule| {
         let verbs = rule.find(&["verbs"]).into_iter().flat_map(Node::items);
-        verbs.filter_map(Node::as_str).map(str::to_owned)
+        verbs.filter_map(Node::as_str).map(Text::from)
     });
-    let mut verbs: Vec<String> = verbs.collect();
+    let mut verbs: Vec<Text> = verbs.collect();
     verbs.sort_unstable();
     verbs.dedup();
     let makes_pods = node
@@ -70,13 +71,13 @@ pub(super) fn read_binding(node: Node<'_>, meta: ObjectMeta, scope: RoleScope) -
         let kind = text(subject, &["kind"])?;
         let namespace = text(subject, &["namespace"]).map(|namespace| namespace.value);
         (kind.value == "ServiceAccount").then_some(ServiceAccountReference {
-            namespace: namespace.unwrap_or_else(|| meta.namespace_name().to_owned()),
+            namespace: namespace.unwrap_or_else(|| meta.namespace_name().into()),
             name: text(subject, &["name"])?.value,
         })
     };
     RoleBinding {
         service_accounts: subjects.filter_map(service_account).collect(),
-        role: text(node, &["roleRef", "name"]).map_or(String::new(), |name| name.value),
+        role: text(node, &["roleRef", "name"]).map_or(Text::new(), |name| name.value),
         meta,
         scope,
         role_scope: if is_cluster_role {

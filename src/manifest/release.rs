@@ -9,7 +9,7 @@ use super::meta;
 use super::object::Identity;
 use super::reader;
 use crate::k8s::{Label, Labels, ObjectMeta, Protocol, ReleasedPods, ReleasedPort};
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 use crate::yaml::tree::Node;
 
 const INSTANCE: &str = "app.kubernetes.io/instance";
@@ -17,9 +17,9 @@ const NAME: &str = "app.kubernetes.io/name";
 
 /// The object that installs a release.
 struct Release<'t> {
-    name: Spanned<String>,
-    chart: Option<Spanned<String>>,
-    version: String,
+    name: Spanned<Text>,
+    chart: Option<Spanned<Text>>,
+    version: Text,
     values: Option<Node<'t>>,
     /// Whether values come from elsewhere, too.
     has_other_values: bool,
@@ -60,8 +60,8 @@ impl<'t> Release<'t> {
         match (identity.group(), identity.kind) {
             ("helm.toolkit.fluxcd.io", "HelmRelease") => {
                 let target = at(&["spec", "targetNamespace"]);
-                let by_target =
-                    target.map(|target| Spanned::new(format!("{}-{own}", target.value), own.span));
+                let by_target = target
+                    .map(|target| Spanned::new(format!("{}-{own}", target.value).into(), own.span));
                 let name = at(&["spec", "releaseName"]).or(by_target);
                 let chart = at(&["spec", "chart", "spec", "chart"]);
                 let version = at(&["spec", "chart", "spec", "version"]);
@@ -76,7 +76,7 @@ impl<'t> Release<'t> {
             ("helm.cattle.io", "HelmChart") => Some(Self {
                 name: own.clone(),
                 chart: at(&["spec", "chart"]),
-                version: String::new(),
+                version: Text::new(),
                 values: None,
                 has_other_values: true,
             }),
@@ -105,8 +105,8 @@ impl<'t> Release<'t> {
 
     fn label(&self, key: &str, value: &str) -> Label {
         Label {
-            key: Spanned::new(key.to_owned(), self.name.span),
-            value: Spanned::new(value.to_owned(), self.name.span),
+            key: Spanned::new(Text::from(key), self.name.span),
+            value: Spanned::new(Text::from(value), self.name.span),
         }
     }
 
@@ -117,7 +117,7 @@ impl<'t> Release<'t> {
         let instance = self.label(INSTANCE, &self.name);
         let labels = written.iter().cloned().chain([instance]);
         ReleasedPods {
-            names: vec![self.name.value.clone(), meta.name.value.clone()],
+            names: vec![self.name.to_string(), meta.name.to_string()],
             labels: Labels::new(labels.collect()),
             are_labels_known: false,
             ports: Vec::new(),
@@ -177,7 +177,7 @@ impl<'t> Release<'t> {
         }
         let host_network = controller.find(&["pod", "hostNetwork"]);
         let host_network = host_network.or_else(|| value(&["defaultPodOptions", "hostNetwork"]));
-        let mut names = vec![format!("{full}-{key}"), full];
+        let mut names = vec![format!("{full}-{key}"), full.to_string()];
         if is_only {
             names.reverse();
         }

@@ -12,7 +12,7 @@ use super::structure;
 use super::suggestion;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Label, LabelSelector, LabelSelectorRequirement, Operator, is_opaque};
-use crate::source::{Span, Spanned};
+use crate::source::{Span, Spanned, Text};
 use crate::yaml::tree::Node;
 
 /// What a selector is asked about.
@@ -102,8 +102,8 @@ fn match_labels(
         let Some(value) = value else { continue };
         check_value(value, entry.value, path, reader);
         read.push(Label {
-            key: Spanned::new(key.to_string(), entry.key.span()),
-            value: Spanned::new(value.to_owned(), entry.value.span()),
+            key: Spanned::new(labels.share(&key), entry.key.span()),
+            value: Spanned::new(labels.share(value), entry.value.span()),
         });
     }
     read.shrink_to_fit();
@@ -194,7 +194,7 @@ fn key(
     selects: Selects,
     path: Path<'_>,
     reader: &mut Reader<'_>,
-) -> Option<Spanned<String>> {
+) -> Option<Spanned<Text>> {
     let Some(key) = item.find(&["key"]) else {
         lacks(
             item,
@@ -206,23 +206,23 @@ fn key(
     };
     let text = key.as_str()?;
     check_key(text, key, selects, path.field("key"), reader);
-    Some(Spanned::new(text.to_owned(), key.span()))
+    Some(Spanned::new(key.share(text), key.span()))
 }
 
-fn values(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Vec<Spanned<String>> {
+fn values(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Vec<Spanned<Text>> {
     let Some(values) = item.find(&["values"]) else {
         return Vec::new();
     };
     if reader.is_opaque(values) {
         // Whatever they are: as one value, so that none and all may be right.
-        let text = values.text().unwrap_or_default().to_owned();
+        let text = values.share(values.text().unwrap_or_default());
         return vec![Spanned::new(text, values.span())];
     }
     let read = |item: Node<'_>, path: Path<'_>| {
         // Null is the empty text, as when Go decodes JSON into a string.
         let text = if item.is_null() { "" } else { item.as_str()? };
         check_value(text, item, path, reader);
-        Some(Spanned::new(text.to_owned(), item.span()))
+        Some(Spanned::new(item.share(text), item.span()))
     };
     reader::items(values, path, read).unwrap_or_default()
 }

@@ -8,7 +8,7 @@ use super::reader;
 use super::workload::protocol;
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{self, ObjectMeta, Service, ServicePort, ServiceType, TargetPort};
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 use crate::yaml::tree::Node;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -38,6 +38,8 @@ pub(super) fn read(
         .into_iter()
         .flat_map(Node::items);
     let ports = nodes.zip(typed.ports.into_iter().flatten());
+    let cluster_ip = typed.cluster_ip.filter(|address| !address.is_empty());
+    let texts = |texts: Option<Vec<String>>| texts.into_iter().flatten().map(Text::from).collect();
     Service {
         meta,
         service_type: match typed.type_.as_deref() {
@@ -50,10 +52,10 @@ pub(super) fn read(
         ports: ports
             .filter_map(|(node, typed)| port(node, &typed))
             .collect(),
-        cluster_ip: typed.cluster_ip.filter(|address| !address.is_empty()),
-        external_ips: typed.external_ips.unwrap_or_default(),
+        cluster_ip: cluster_ip.map(Text::from),
+        external_ips: texts(typed.external_ips),
         external_traffic_is_local: typed.external_traffic_policy.as_deref() == Some("Local"),
-        ip_families: typed.ip_families.unwrap_or_default(),
+        ip_families: texts(typed.ip_families),
         requires_dual_stack: typed.ip_family_policy.as_deref() == Some("RequireDualStack"),
     }
 }
@@ -69,13 +71,15 @@ fn port(node: Node<'_>, typed: &v1::ServicePort) -> Option<ServicePort> {
         Some(IntOrString::Int(target)) if *target != 0 => {
             TargetPort::Number(u16::try_from(*target).ok()?)
         }
-        Some(IntOrString::String(target)) if !target.is_empty() => TargetPort::Name(target.clone()),
+        Some(IntOrString::String(target)) if !target.is_empty() => {
+            TargetPort::Name(node.share(target))
+        }
         // Zero and the empty text count as not written (core/v1 defaults.go).
         Some(_) | None => TargetPort::Number(number),
     };
     Some(ServicePort {
         span: node.span(),
-        name: name.map(|(node, name)| Spanned::new(name.clone(), node.span())),
+        name: name.map(|(node, name)| Spanned::new(node.share(name), node.span())),
         protocol: protocol(typed.protocol.as_deref())?,
         port: Spanned::new(number, node.get("port")?.span()),
         target_port,

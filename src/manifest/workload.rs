@@ -60,7 +60,7 @@ pub(super) fn read(
         // labels come from what nobody knows beforehand.
         kind if kind.is_virtual_machine() => {
             let hostname = pod.and_then(|pod| text(pod, &["spec", "hostname"]));
-            let launcher = Spanned::new("virt-launcher".to_owned(), meta.name.span);
+            let launcher = Spanned::new(Text::from("virt-launcher"), meta.name.span);
             let name = hostname.as_ref().unwrap_or(&meta.name);
             with(
                 &labels,
@@ -96,6 +96,9 @@ pub(super) fn read(
     ));
     containers.extend(spec.filter(|_| kind.is_virtual_machine()).map(launcher));
     containers.shrink_to_fit();
+    let account = typed.service_account_name.or(typed.service_account);
+    let nameservers = typed.dns_config.into_iter();
+    let nameservers = nameservers.flat_map(|config| config.nameservers);
     Workload {
         meta,
         kind,
@@ -107,15 +110,10 @@ pub(super) fn read(
         is_host_network_known: is_host_network_written(node, path),
         addresses: addresses(&status, host_network),
         containers,
-        service_account: filled_in_account(spec)
-            .or(typed.service_account_name)
-            .or(typed.service_account),
+        service_account: filled_in_account(spec).or(account.map(|name| node.share(&name))),
         automount_token: typed.automount_service_account_token,
-        dns_policy: typed.dns_policy,
-        nameservers: typed
-            .dns_config
-            .and_then(|config| config.nameservers)
-            .unwrap_or_default(),
+        dns_policy: typed.dns_policy.map(Text::from),
+        nameservers: nameservers.flatten().map(Text::from).collect(),
         are_ports_known: are_ports_written(node, path),
         implied: None,
     }
@@ -123,11 +121,11 @@ pub(super) fn read(
 
 /// The labels of pods to which their controller adds some: that of a DeploymentConfig its name
 /// (`MakeDeployment` in openshift/openshift-controller-manager).
-fn with(labels: &Labels, added: &[(&str, &Spanned<String>)]) -> Labels {
+fn with(labels: &Labels, added: &[(&str, &Spanned<Text>)]) -> Labels {
     let is_added = |label: &&Label| added.iter().any(|(key, _)| *key == label.key.value);
     let own = labels.iter().filter(|label| !is_added(label)).cloned();
     let added = added.iter().map(|(key, value)| Label {
-        key: Spanned::new((*key).to_owned(), value.span),
+        key: Spanned::new(Text::from(*key), value.span),
         value: (*value).clone(),
     });
     Labels::new(own.chain(added).collect())
@@ -145,7 +143,7 @@ fn launcher(spec: Node<'_>) -> Container {
     let ports = ports.filter_map(|port| {
         let number = port.get("port")?;
         Some(ContainerPort {
-            name: text(port, &["name"]).map(|name| Spanned::new(Text::from(name.value), name.span)),
+            name: text(port, &["name"]),
             protocol: protocol(port.get("protocol").and_then(Node::text))?,
             number: Spanned::new(u16::try_from(number.as_int()?).ok()?, number.span()),
             host_port: None,
@@ -155,12 +153,12 @@ fn launcher(spec: Node<'_>) -> Container {
 }
 
 /// A service account that another tool fills in, as it is written: it may be any.
-fn filled_in_account(spec: Option<Node<'_>>) -> Option<String> {
+fn filled_in_account(spec: Option<Node<'_>>) -> Option<Text> {
     let fields = ["serviceAccountName", "serviceAccount"];
     let mut written = fields.iter().filter_map(|field| spec?.get(field));
     written
         .find(|node| is_opaque(*node))
-        .and_then(|node| node.text().map(str::to_owned))
+        .and_then(|node| node.text().map(|text| node.share(text)))
 }
 
 /// Known addresses of a pod (S9), and of its node for one on the host network that has no
@@ -207,21 +205,21 @@ fn container(node: Node<'_>, typed: v1::Container, is_init: bool) -> Container {
         let from = variable.value_from.and_then(|from| from.config_map_key_ref);
         if let Some(value) = variable.value {
             variables.push(Variable {
-                name: variable.name.into(),
-                value: value.into(),
+                name: node.share(&variable.name),
+                value: node.share(&value),
             });
         } else if let Some(from) = from {
             config_maps.push(ConfigMapReference {
-                config_map: from.name,
-                name: variable.name,
-                key: Some(from.key),
+                config_map: node.share(&from.name),
+                name: node.share(&variable.name),
+                key: Some(node.share(&from.key)),
             });
         }
     }
     for from in typed.env_from.into_iter().flatten() {
         config_maps.extend(from.config_map_ref.map(|map| ConfigMapReference {
-            config_map: map.name,
-            name: from.prefix.unwrap_or_default(),
+            config_map: node.share(&map.name),
+            name: from.prefix.unwrap_or_default().into(),
             key: None,
         }));
     }
@@ -235,15 +233,15 @@ fn container(node: Node<'_>, typed: v1::Container, is_init: bool) -> Container {
     let mut ports: Vec<ContainerPort> = ports.collect();
     ports.shrink_to_fit();
     Container {
-        name: typed.name.into(),
-        image: typed.image.unwrap_or_default().into(),
+        name: node.share(&typed.name),
+        image: node.share(&typed.image.unwrap_or_default()),
         is_init,
         restarts_always: typed.restart_policy.as_deref() == Some("Always"),
         ports,
         probe_ports: probe_ports(node),
         variables,
         config_maps,
-        arguments: commands.map(Text::from).collect(),
+        arguments: commands.map(|text| node.share(&text)).collect(),
     }
 }
 
@@ -319,7 +317,7 @@ fn port(node: Node<'_>, typed: &v1::ContainerPort) -> Option<ContainerPort> {
         .get("name")
         .zip(typed.name.as_ref().filter(|name| !name.is_empty()));
     Some(ContainerPort {
-        name: name.map(|(node, name)| Spanned::new(Text::from(name), node.span())),
+        name: name.map(|(node, name)| Spanned::new(node.share(name), node.span())),
         protocol: protocol(typed.protocol.as_deref())?,
         number: Spanned::new(number, node.get("containerPort")?.span()),
         host_port: typed

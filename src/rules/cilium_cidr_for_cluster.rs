@@ -6,7 +6,7 @@ use crate::k8s::{CiliumAddresses, CiliumPeers};
 use crate::lint::cluster_ranges::{self, Overlap, Purpose};
 use crate::lint::plugin_rules::{self, CiliumPlace};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -165,7 +165,7 @@ fn by_object(cluster: &Cluster, cidr: IpNet) -> Option<(Purpose, Overlap, String
     let found =
         |purpose, whose: String| Some((purpose, Overlap::Part, format!("the address of {whose}")));
     let services = cluster.services().iter();
-    let is_its = |ip: &String| ip.parse::<IpAddr>().is_ok_and(|ip| ip == address);
+    let is_its = |ip: &Text| ip.parse::<IpAddr>().is_ok_and(|ip| ip == address);
     let mut services = services.filter(|service| service.object.cluster_ip.iter().any(is_its));
     if let Some(service) = services.next() {
         return found(

@@ -7,7 +7,7 @@ use crate::k8s::{NAMESPACE_NAME_LABEL, Operator};
 use crate::lint::{
     Category, Context, Rule, RuleMeta, declare_rule, near_miss, plugin_rules, pod_selectors,
 };
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 
 declare_rule! {
     /// ## What it does
@@ -99,7 +99,7 @@ impl Rule for CiliumFilteredLabel {
 
 fn describe(
     cx: &Context<'_>,
-    key: &Spanned<String>,
+    key: &Spanned<Text>,
     operator: Operator,
     is_peer: bool,
 ) -> Diagnostic {

@@ -13,7 +13,7 @@ use crate::lint::{
     Category, Cni, Context, Distribution, Profile, Rule, RuleMeta, addresses, declare_rule, dns,
     rewrite,
 };
-use crate::source::{Edit, Span, Spanned};
+use crate::source::{Edit, Span, Spanned, Text};
 use std::collections::BTreeMap;
 
 declare_rule! {
@@ -505,7 +505,7 @@ fn is_home(name: &str) -> bool {
 }
 
 /// The one name that a selector asks for and nothing else.
-fn only_name(selector: &LabelSelector) -> Option<&Spanned<String>> {
+fn only_name(selector: &LabelSelector) -> Option<&Spanned<Text>> {
     match (
         selector.match_labels.as_slice(),
         selector.match_expressions.as_slice(),

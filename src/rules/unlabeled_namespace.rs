@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{LabelSelector, NetworkPolicyPeer, Operator, PeerPlace, is_opaque};
 use crate::lint::plugin_selectors::PluginSelector;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
-use crate::source::{Edit, Spanned};
+use crate::source::{Edit, Spanned, Text};
 use std::collections::HashSet;
 
 declare_rule! {
@@ -174,7 +174,7 @@ fn of_plugin(
 
 /// Whether something that npcheck does not see may set a label: a platform, an admission
 /// controller, another tool.
-fn is_told(cx: &Context<'_>, key: &str, values: &[&Spanned<String>]) -> bool {
+fn is_told(cx: &Context<'_>, key: &str, values: &[&Spanned<Text>]) -> bool {
     let custom_objects = &cx.cluster.context_objects().custom_objects;
     is_opaque(key)
         || values.iter().any(|value| is_opaque(value))
@@ -196,7 +196,7 @@ fn is_there(cluster: &Cluster, there: &HashSet<(&str, &str)>, key: &str, value: 
 /// What the selector asks for by value: a key and the values that it may have.
 fn requirements(
     selector: &LabelSelector,
-) -> impl Iterator<Item = (&Spanned<String>, Vec<&Spanned<String>>)> {
+) -> impl Iterator<Item = (&Spanned<Text>, Vec<&Spanned<Text>>)> {
     let labels = selector
         .match_labels
         .iter()
@@ -213,14 +213,14 @@ fn check(
     cx: &mut Context<'_>,
     id: PolicyId,
     place: &PeerPlace<'_>,
-    key: &Spanned<String>,
-    values: Vec<&Spanned<String>>,
+    key: &Spanned<Text>,
+    values: Vec<&Spanned<Text>>,
     there: &HashSet<(&str, &str)>,
 ) {
     if is_told(cx, key, &values) {
         return;
     }
-    let missing: Vec<&Spanned<String>> = values
+    let missing: Vec<&Spanned<Text>> = values
         .iter()
         .copied()
         .filter(|value| !is_there(cx.cluster, there, key, value))
@@ -298,7 +298,7 @@ fn dead(
     cx: &Context<'_>,
     id: PolicyId,
     place: &PeerPlace<'_>,
-    (key, value): (&Spanned<String>, &Spanned<String>),
+    (key, value): (&Spanned<Text>, &Spanned<Text>),
     other: &NetworkPolicyPeer,
 ) -> Diagnostic {
     let message = format!("namespace `{value}` does not have the label `{key}={value}`");
@@ -320,7 +320,7 @@ fn finding(
     start: &dyn Fn(String) -> Diagnostic,
     help: String,
     is_alone: bool,
-    (key, value): (&Spanned<String>, &Spanned<String>),
+    (key, value): (&Spanned<Text>, &Spanned<Text>),
 ) -> Option<Diagnostic> {
     if let Some(namespace) = cluster.namespace_by_name(value) {
         return Some(match &cluster.namespace(namespace).declared {
@@ -372,7 +372,7 @@ fn of_pods(
     cx: &Context<'_>,
     id: PolicyId,
     place: &PeerPlace<'_>,
-    (key, value): (&Spanned<String>, &Spanned<String>),
+    (key, value): (&Spanned<Text>, &Spanned<Text>),
 ) -> Option<Diagnostic> {
     let cluster = cx.cluster;
     let mut namespaces = cluster.namespaces().iter();

@@ -7,7 +7,7 @@ use crate::k8s::{LabelSelector, Operator, PeerPlace};
 use crate::lint::near_miss::{self, NearMiss};
 use crate::lint::plugin_selectors::{PluginSelector, plugin_selectors};
 use crate::lint::{Category, Context, Rule, RuleMeta, Settings, declare_rule, pod_selectors};
-use crate::source::{Edit, Spanned};
+use crate::source::{Edit, Spanned, Text};
 use std::collections::BTreeMap;
 
 declare_rule! {
@@ -264,7 +264,7 @@ fn idle_name(cx: &Context<'_>, id: PolicyId, place: &PeerPlace<'_>) -> Option<Di
 }
 
 /// The names of namespaces that a selector asks for, where it asks for nothing else.
-fn asked_names(selector: &LabelSelector) -> Vec<&Spanned<String>> {
+fn asked_names(selector: &LabelSelector) -> Vec<&Spanned<Text>> {
     let is_name = |key: &str| key == NAMESPACE_NAME_LABEL;
     let entries = selector.match_expressions.as_slice();
     match (selector.match_labels.as_slice(), entries) {
@@ -279,7 +279,7 @@ fn asked_names(selector: &LabelSelector) -> Vec<&Spanned<String>> {
 /// The namespace that is declared, or that every cluster has, whose name nearly is the one that
 /// a selector asks for. Of names that differ by a word or a number nothing is said, nor of one
 /// that something else speaks of: two environments have such names on purpose.
-fn near_name(cx: &Context<'_>, selector: &LabelSelector) -> Option<(Spanned<String>, String)> {
+fn near_name(cx: &Context<'_>, selector: &LabelSelector) -> Option<(Spanned<Text>, String)> {
     const ALWAYS_THERE: [&str; 3] = ["default", "kube-public", "kube-system"];
     let cluster = cx.cluster;
     let names = asked_names(selector);

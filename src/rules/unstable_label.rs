@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{Label, LabelSelector, Operator, WorkloadKind, is_opaque};
 use crate::lint::pod_selectors::{self, PodSelector};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, rewrite};
-use crate::source::{Edit, Span, Spanned};
+use crate::source::{Edit, Span, Spanned, Text};
 use std::collections::BTreeMap;
 
 declare_rule! {
@@ -203,7 +203,7 @@ fn is_of_one_run(name: &str) -> bool {
 /// The labels that a selector asks for by value.
 fn requirements(
     selector: &LabelSelector,
-) -> impl Iterator<Item = (&Spanned<String>, &Spanned<String>)> {
+) -> impl Iterator<Item = (&Spanned<Text>, &Spanned<Text>)> {
     let labels = selector
         .match_labels
         .iter()

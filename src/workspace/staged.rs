@@ -38,7 +38,7 @@ fn place_of_staged(policy: &PluginPolicy) -> Option<Place> {
         is_kubernetes,
         kind,
         namespace,
-        policy.meta.name.value.clone(),
+        policy.meta.name.value.to_string(),
     ))
 }
 
@@ -49,7 +49,7 @@ fn place(object: &Object) -> Option<Place> {
             true,
             "NetworkPolicy",
             Some(policy.meta.namespace_name().to_owned()),
-            policy.meta.name.value.clone(),
+            policy.meta.name.value.to_string(),
         )),
         Object::PluginPolicy(policy)
             if policy.kind.product == Product::Calico && policy.kind.staged_for().is_none() =>
@@ -59,7 +59,7 @@ fn place(object: &Object) -> Option<Place> {
                 false,
                 policy.kind.name,
                 namespace,
-                policy.meta.name.value.clone(),
+                policy.meta.name.value.to_string(),
             ))
         }
         _ => None,

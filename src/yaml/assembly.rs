@@ -5,7 +5,7 @@
 
 use super::scalar::{self, Tag};
 use super::tree::{Kind, Node, NodeData, Section, Style, Tree};
-use crate::source::{SourceId, SourceMap, Span};
+use crate::source::{SharedTexts, SourceId, SourceMap, Span};
 use std::sync::OnceLock;
 
 /// A tree that is being put together.
@@ -30,6 +30,7 @@ impl<'s> Assembly<'s> {
             duplicates: Vec::new(),
             end: None,
             sections: Vec::new(),
+            taken: SharedTexts::default(),
         };
         let open = Vec::new();
         Self {

@@ -7,7 +7,7 @@ use super::binary::decode_base64;
 use super::error::ReadError;
 use super::scalar::{self, Tag};
 use super::tree::{NodeData, Style, Tree};
-use crate::source::{SourceId, Span};
+use crate::source::{SharedTexts, SourceId, Span};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -93,6 +93,7 @@ impl<'s> Builder<'s> {
             duplicates: Vec::new(),
             end: None,
             sections: Vec::new(),
+            taken: SharedTexts::default(),
         };
         Self {
             tree,

@@ -5,7 +5,7 @@
 
 use super::scalar::{self, Scalar, Tag};
 use super::{block_scalar, escape};
-use crate::source::{SourceId, Span};
+use crate::source::{SharedTexts, SourceId, Span, Text};
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
@@ -33,6 +33,8 @@ pub(crate) struct Tree<'s> {
     /// Where nodes of other sources start, for a tree that was put together of several;
     /// empty for one that was read.
     pub(crate) sections: Vec<Section<'s>>,
+    /// The longer texts that objects took from it.
+    pub(crate) taken: SharedTexts,
 }
 
 /// The source of the nodes from one on, up to the next section.
@@ -315,6 +317,12 @@ impl<'t> Node<'t> {
             Scalar::String(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// A text for an object that is read from the tree, such as its name: those that are alike
+    /// share their memory.
+    pub(crate) fn share(self, text: &str) -> Text {
+        self.tree.taken.get(text)
     }
 
     /// The value of a scalar that is a whole number.

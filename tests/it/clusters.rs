@@ -156,10 +156,10 @@ fn meta(name: &str, namespace: Option<&str>, random: &mut Random) -> ObjectMeta 
     ObjectMeta {
         span: span(),
         api_version: Spanned::new("".into(), span()),
-        name: spanned(name.to_owned()),
+        name: spanned(name.into()),
         namespace: namespace
             .filter(|name| *name != "default" || random.percent(50))
-            .map(|name| spanned(name.to_owned())),
+            .map(|name| spanned(name.into())),
         labels: Labels::default(),
         annotations: Labels::default(),
         owner: None,
@@ -187,8 +187,8 @@ fn labels(random: &mut Random, pool: &[(&str, &[&str])]) -> Labels {
 
 fn label(key: &str, value: &str) -> Label {
     Label {
-        key: spanned(key.to_owned()),
-        value: spanned(value.to_owned()),
+        key: spanned(key.into()),
+        value: spanned(value.into()),
     }
 }
 
@@ -315,14 +315,14 @@ fn selector(random: &mut Random, pool: &[(&str, &[&str])]) -> LabelSelector {
                     } else {
                         random.pick(values)
                     }
-                    .to_owned(),
+                    .into(),
                 )
             }),
             Operator::Exists | Operator::DoesNotExist => Vec::new(),
         };
         selector.match_expressions.push(LabelSelectorRequirement {
             span: span(),
-            key: spanned(key.to_owned()),
+            key: spanned(key.into()),
             operator: spanned(operator),
             values,
         });
@@ -417,7 +417,7 @@ fn port(random: &mut Random) -> NetworkPolicyPort {
             let name = random.pick(&NAMES).to_owned();
             port.port = Field::Value {
                 key: span(),
-                value: spanned(PortReference::Name(name)),
+                value: spanned(PortReference::Name(name.into())),
             };
         }
         choice => {
@@ -533,7 +533,7 @@ fn cluster_port(random: &mut Random) -> ClusterNetworkPolicyPort {
             first,
             last: first,
         },
-        _ => PortMatch::Name(random.pick(&NAMES).to_owned()),
+        _ => PortMatch::Name(random.pick(&NAMES).into()),
     };
     ClusterNetworkPolicyPort {
         span: span(),

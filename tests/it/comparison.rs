@@ -285,7 +285,7 @@ fn a_rename_changes_nothing() {
         let place = workloads[random.below(workloads.len())];
         if let Object::Workload(workload) = &mut after[place] {
             let workload = std::sync::Arc::make_mut(workload);
-            workload.meta.name.value = "renamed".to_owned();
+            workload.meta.name.value = "renamed".into();
         }
         let (old, new) = (Cluster::new(before), Cluster::new(after));
         let (old, new) = (Engine::new(&old), Engine::new(&new));

@@ -44,7 +44,7 @@ fn cluster(policies: &str) -> Cluster {
 
 fn name(cluster: &Cluster, peer: Peer) -> String {
     match peer {
-        Peer::Workload(id) => cluster.workload(id).object.meta.name.value.clone(),
+        Peer::Workload(id) => cluster.workload(id).object.meta.name.to_string(),
         Peer::Outside(range) if range.is_ipv4() => format!("v4 {range}"),
         Peer::Outside(range) => format!("v6 {range}"),
         Peer::Entity(entity) => entity.name().to_owned(),

@@ -46,7 +46,7 @@ fn from_web(cluster: &Cluster) -> Vec<String> {
     let mut lines = Vec::new();
     for flow in engine.relation().flows() {
         let name = |peer: Peer| match peer {
-            Peer::Workload(id) => cluster.workload(id).object.meta.name.value.clone(),
+            Peer::Workload(id) => cluster.workload(id).object.meta.name.to_string(),
             Peer::Outside(range) => range.to_string(),
             Peer::Entity(entity) => entity.name().to_owned(),
         };

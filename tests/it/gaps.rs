@@ -8,6 +8,7 @@ use npcheck::k8s::{
     ClusterNetworkPolicyRule, Direction, Field, ImpliedPods, Label, LabelSelector, Labels,
     NetworkPolicyRule, Object, PeerSelection, PodsSelection, PortMatch, PortReference,
 };
+use npcheck::source::Text;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -205,7 +206,7 @@ fn with_gaps(
             visit(object, &mut |kind, text| {
                 if kinds.contains(&kind) {
                     if place == chosen && !npcheck::k8s::is_opaque(text) {
-                        *text = gap(gaps.len());
+                        *text = gap(gaps.len()).into();
                         gaps.push(kind);
                     }
                     place += 1;
@@ -222,14 +223,14 @@ fn filled(objects: &[Object], gap: &str, value: &str) -> Vec<Object> {
     for object in &mut objects {
         visit(object, &mut |_, text| {
             if text == gap {
-                *text = value.to_owned();
+                *text = value.into();
             }
         });
     }
     objects
 }
 
-type Visitor<'v> = dyn FnMut(Kind, &mut String) + 'v;
+type Visitor<'v> = dyn FnMut(Kind, &mut Text) + 'v;
 
 /// Shows every text of an object that policies compare.
 fn visit(object: &mut Object, see: &mut Visitor<'_>) {

@@ -81,7 +81,7 @@ impl<'o> Reference<'o> {
         for object in accepted() {
             if let Object::Namespace(namespace) = object {
                 namespaces.insert(
-                    namespace.meta.name.value.clone(),
+                    namespace.meta.name.to_string(),
                     labels(namespace.meta.labels.iter()),
                 );
             }
@@ -550,23 +550,21 @@ fn isolates(policy: &NetworkPolicy, direction: Direction) -> bool {
 
 /// S1.
 fn matches(selector: &LabelSelector, labels: &Labels) -> bool {
-    selector
-        .match_labels
-        .iter()
-        .all(|wanted| labels.get(&wanted.key.value) == Some(&wanted.value.value))
-        && selector.match_expressions.iter().all(|requirement| {
-            let value = labels.get(&requirement.key.value);
-            let is_listed = requirement
-                .values
-                .iter()
-                .any(|listed| Some(&listed.value) == value);
-            match requirement.operator.value {
-                Operator::In => is_listed,
-                Operator::NotIn => !is_listed,
-                Operator::Exists => value.is_some(),
-                Operator::DoesNotExist => value.is_none(),
-            }
-        })
+    selector.match_labels.iter().all(|wanted| {
+        labels.get(wanted.key.as_str()).map(String::as_str) == Some(wanted.value.as_str())
+    }) && selector.match_expressions.iter().all(|requirement| {
+        let value = labels.get(requirement.key.as_str()).map(String::as_str);
+        let is_listed = requirement
+            .values
+            .iter()
+            .any(|listed| Some(listed.as_str()) == value);
+        match requirement.operator.value {
+            Operator::In => is_listed,
+            Operator::NotIn => !is_listed,
+            Operator::Exists => value.is_some(),
+            Operator::DoesNotExist => value.is_none(),
+        }
+    })
 }
 
 /// S3: the owner is among the inputs and stands for it.
@@ -582,6 +580,6 @@ fn is_represented(workload: &Workload, objects: &[Object]) -> bool {
 
 fn labels<'l>(labels: impl Iterator<Item = &'l Label>) -> Labels {
     labels
-        .map(|label| (label.key.value.clone(), label.value.value.clone()))
+        .map(|label| (label.key.to_string(), label.value.to_string()))
         .collect()
 }

@@ -10,7 +10,7 @@ use npcheck::engine::{
 use npcheck::k8s::{
     Direction, Field, Holes, Label, Labels, Namespace, Object, ObjectMeta, Protocol,
 };
-use npcheck::source::{SourceMap, Span, Spanned};
+use npcheck::source::{SourceMap, Span, Spanned, Text};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -271,9 +271,9 @@ fn declared(name: &str, labels: Labels) -> Object {
     }))
 }
 
-fn spanned(text: &str) -> Spanned<String> {
+fn spanned(text: &str) -> Spanned<Text> {
     let source = SourceMap::default().add("", "");
-    Spanned::new(text.to_owned(), Span::new(source, 0, 0))
+    Spanned::new(text.into(), Span::new(source, 0, 0))
 }
 
 /// The workloads that an API server takes.

@@ -147,7 +147,7 @@ fn value(object: &Object) -> Value {
 fn labels(labels: &Labels) -> Value {
     let labels = labels.iter();
     labels
-        .map(|label| (label.key.value.clone(), json!(label.value.value)))
+        .map(|label| (label.key.to_string(), json!(label.value.value)))
         .collect::<Map<_, _>>()
         .into()
 }
@@ -223,7 +223,7 @@ fn selector(selector: &LabelSelector) -> Value {
     let mut value = json!({});
     if !selector.match_labels.is_empty() {
         let labels = selector.match_labels.iter();
-        let labels = labels.map(|label| (label.key.value.clone(), json!(label.value.value)));
+        let labels = labels.map(|label| (label.key.to_string(), json!(label.value.value)));
         value["matchLabels"] = labels.collect::<Map<_, _>>().into();
     }
     if !selector.match_expressions.is_empty() {

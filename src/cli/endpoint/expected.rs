@@ -8,7 +8,7 @@ use super::{End, HypotheticalNamespace, HypotheticalPod, Lookup, Resolved};
 use crate::cluster::platform::{self, KnownPods};
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL};
 use crate::k8s::{Label, LabelSelector, Labels, Truth};
-use crate::source::{Span, Spanned};
+use crate::source::{Span, Spanned, Text};
 
 /// Pods that somebody else than the manifests speaks for.
 struct Taken {
@@ -77,7 +77,7 @@ impl Lookup<'_> {
             .collect();
         let pods = KnownPods::of(self.cluster.platform(), namespace, &asked).next()?;
         let place = Span::new(self.source, 0, 0);
-        let spanned = |text: &str| Spanned::new(text.to_owned(), place);
+        let spanned = |text: &str| Spanned::new(Text::from(text), place);
         let labels = pods.labels.iter().map(|(key, value)| Label {
             key: spanned(key),
             value: spanned(value),
@@ -132,8 +132,8 @@ impl Lookup<'_> {
         }
         let place = Span::new(self.source, 0, 0);
         let label = |key: &str, value: &str| Label {
-            key: Spanned::new(key.to_owned(), place),
-            value: Spanned::new(value.to_owned(), place),
+            key: Spanned::new(Text::from(key), place),
+            value: Spanned::new(Text::from(value), place),
         };
         let known = platform::labels_of(name).iter();
         let known = known.map(|(key, value)| label(key, value));

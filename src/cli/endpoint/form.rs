@@ -6,7 +6,7 @@ use super::{Candidate, Lookup};
 use crate::cluster::NAMESPACE_NAME_LABEL;
 use crate::engine::AddressRange;
 use crate::k8s::{CiliumEntity, Label, Labels, WorkloadKind, is_opaque};
-use crate::source::{SourceId, Span, Spanned};
+use crate::source::{SourceId, Span, Spanned, Text};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -255,8 +255,8 @@ impl Form {
         }
         let place = Span::new(source, 0, 0);
         let set_by_kubernetes = Label {
-            key: Spanned::new(NAMESPACE_NAME_LABEL.to_owned(), place),
-            value: Spanned::new(name.clone(), place),
+            key: Spanned::new(Text::from(NAMESPACE_NAME_LABEL), place),
+            value: Spanned::new(Text::from(&name), place),
         };
         let of_namespace = of_namespace
             .iter()
@@ -352,7 +352,7 @@ fn labels(text: &str, offset: usize, source: SourceId) -> Result<Labels, Mistake
         }
         let spanned = |text: &str, start: usize| {
             let span = Span::new(source, start as u32, (start + text.len()) as u32);
-            Spanned::new(text.to_owned(), span)
+            Spanned::new(Text::from(text), span)
         };
         labels.push(Label {
             key: spanned(key, start),

@@ -234,7 +234,7 @@ mod tests {
     fn labels(pairs: &[(&str, &str)]) -> Labels {
         let mut sources = SourceMap::default();
         let source = sources.add("a", "");
-        let text = |text: &str| Spanned::new(text.to_owned(), Span::new(source, 0, 0));
+        let text = |text: &str| Spanned::new(text.into(), Span::new(source, 0, 0));
         let label = |(key, value): &(&str, &str)| Label {
             key: text(key),
             value: text(value),

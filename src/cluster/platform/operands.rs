@@ -3,7 +3,7 @@
 //! Refuses to know which objects there are, and whether the operator runs.
 
 use crate::k8s::{CustomObject, Label, LabelSelector, Labels, Operator, Truth, is_opaque};
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -138,8 +138,8 @@ impl Operand {
                 _ => return None,
             };
             Some(Label {
-                key: Spanned::new(key.clone(), name.span),
-                value: Spanned::new(text, name.span),
+                key: Spanned::new(Text::from(key), name.span),
+                value: Spanned::new(Text::from(text), name.span),
             })
         });
         Labels::new(labels.collect())

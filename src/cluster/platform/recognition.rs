@@ -6,6 +6,7 @@
 
 use super::Distribution;
 use crate::k8s::{ContextObject, EntrypointKind, Labels, Object, ObjectMeta, Product};
+use crate::source::Text;
 use std::collections::BTreeMap;
 
 /// That a distribution was recognised, and by what.
@@ -243,7 +244,7 @@ impl Recognition {
     }
 
     fn metadata(&mut self, meta: &ObjectMeta) {
-        let keys = |labels: &Labels| -> Vec<String> {
+        let keys = |labels: &Labels| -> Vec<Text> {
             labels.iter().map(|label| label.key.value.clone()).collect()
         };
         for key in keys(&meta.annotations) {

@@ -99,7 +99,7 @@ impl<'c> Part<'c> {
                 ("serviceAccounts.names", names.join(", "), vec![key])
             }
             Self::Service(name, selector) => {
-                let keys = selector.iter().map(|label| label.key.value.clone());
+                let keys = selector.iter().map(|label| label.key.value.to_string());
                 ("services", (*name).to_owned(), keys.collect())
             }
         }

@@ -11,6 +11,7 @@ use crate::k8s::{
     CiliumPeers, CiliumPortReference, CiliumRule, CiliumServices, LabelSelector, ObjectMeta,
     Operator, Truth, is_opaque,
 };
+use crate::source::Text;
 use ipnet::IpNet;
 
 /// Addresses outside, of some blocks without others.
@@ -53,7 +54,7 @@ pub(super) fn without_sources(selector: &LabelSelector) -> LabelSelector {
     let expressions = plain.match_expressions.iter_mut();
     for key in labels.chain(expressions.map(|entry| &mut entry.key)) {
         if let Some((_, name)) = key.value.split_once(':') {
-            key.value = name.to_owned();
+            key.value = Text::from(name);
         }
     }
     plain

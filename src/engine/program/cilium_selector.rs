@@ -13,7 +13,7 @@ use crate::engine::PodView;
 use crate::k8s::{
     Label, LabelSelector, LabelSelectorRequirement, NAMESPACE_NAME_LABEL, Operator, Truth,
 };
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 
 /// A selector of a policy of Cilium's, as its agent reads it.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ impl<'c> CiliumSelector<'c> {
     }
 
     /// The entries that ask for one of some namespaces by name: their key, and the names.
-    pub fn named_namespaces(&self) -> impl Iterator<Item = (&'c Spanned<String>, Vec<&'c str>)> {
+    pub fn named_namespaces(&self) -> impl Iterator<Item = (&'c Spanned<Text>, Vec<&'c str>)> {
         let written = self.written;
         let labels = (written.match_labels.iter())
             .filter(|label| is_namespace_key(&label.key))
@@ -110,7 +110,7 @@ impl<'c> CiliumSelector<'c> {
         let mut selector = LabelSelector::everything(self.written.span);
         for label in &self.written.match_labels {
             if let Some(name) = namespace_label(&label.key) {
-                let key = Spanned::new(name.to_owned(), label.key.span);
+                let key = Spanned::new(Text::from(name), label.key.span);
                 let value = label.value.clone();
                 selector.match_labels.push(Label { key, value });
             }
@@ -121,7 +121,7 @@ impl<'c> CiliumSelector<'c> {
     /// Whether this key names a namespace and Cilium puts the policy's own in its place: one
     /// from Kubernetes among the labels of a subject.
     #[must_use]
-    pub fn replaces(&self, key: &Spanned<String>) -> bool {
+    pub fn replaces(&self, key: &Spanned<Text>) -> bool {
         let mut labels = self.written.match_labels.iter();
         self.implied.is_some()
             && split_key(key, Source::Any) == (Source::Kubernetes, NAMESPACE_KEY)
@@ -130,7 +130,7 @@ impl<'c> CiliumSelector<'c> {
 
     /// The keys of labels that Cilium's identities do not have, so that no pod has them for
     /// it, whatever its manifest says; with the operator that they are asked by.
-    pub fn filtered_keys(&self) -> impl Iterator<Item = (&'c Spanned<String>, Operator)> {
+    pub fn filtered_keys(&self) -> impl Iterator<Item = (&'c Spanned<Text>, Operator)> {
         filtered_keys(self.written, Source::Any, self.filter)
     }
 
@@ -162,7 +162,7 @@ impl<'c> CiliumSelector<'c> {
 pub fn filtered_pod_keys<'c>(
     cluster: &'c Cluster,
     selector: &'c LabelSelector,
-) -> impl Iterator<Item = (&'c Spanned<String>, Operator)> {
+) -> impl Iterator<Item = (&'c Spanned<Text>, Operator)> {
     let filter = &cluster.enforcement().cilium().labels;
     filtered_keys(selector, Source::Kubernetes, filter)
 }
@@ -171,7 +171,7 @@ fn filtered_keys<'c>(
     selector: &'c LabelSelector,
     default: Source,
     filter: &'c LabelFilter,
-) -> impl Iterator<Item = (&'c Spanned<String>, Operator)> {
+) -> impl Iterator<Item = (&'c Spanned<Text>, Operator)> {
     let labels = selector.match_labels.iter();
     let labels = labels.map(|label| (&label.key, Operator::In));
     let expressions = selector.match_expressions.iter();
@@ -203,14 +203,14 @@ fn namespace_label(key: &str) -> Option<&str> {
 
 /// The key of a pod's own label; `Some(None)` for one that says where the pod is, and `None`
 /// for one that is of no pod.
-fn pod_key(key: &Spanned<String>) -> Option<Option<Spanned<String>>> {
+fn pod_key(key: &Spanned<Text>) -> Option<Option<Spanned<Text>>> {
     let (source, name) = split_key(key, Source::Any);
     match source {
         Source::Reserved | Source::Other => None,
         Source::Any | Source::Kubernetes => {
             let is_place =
                 [NAMESPACE_KEY, CLUSTER_KEY].contains(&name) || name.starts_with(NAMESPACE_LABELS);
-            Some((!is_place).then(|| Spanned::new(name.to_owned(), key.span)))
+            Some((!is_place).then(|| Spanned::new(Text::from(name), key.span)))
         }
     }
 }

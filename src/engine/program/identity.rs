@@ -253,12 +253,15 @@ impl Identities {
         let Some(selector) = selector else {
             return Self::default();
         };
-        let labels = selector
-            .match_labels
-            .iter()
-            .map(|label| requirement(&label.key, Operator::In, vec![label.value.value.clone()]));
+        let labels = selector.match_labels.iter().map(|label| {
+            requirement(
+                &label.key,
+                Operator::In,
+                vec![label.value.value.to_string()],
+            )
+        });
         let expressions = selector.match_expressions.iter().map(|entry| {
-            let values = entry.values.iter().map(|value| value.value.clone());
+            let values = entry.values.iter().map(|value| value.value.to_string());
             requirement(&entry.key, entry.operator.value, values.collect())
         });
         Self(labels.chain(expressions).collect())

@@ -12,7 +12,7 @@ use super::{Explanation, Judge, Miss, Wanted, Way};
 use crate::engine::program::condition::Asks;
 use crate::engine::{Endpoint, PodView};
 use crate::k8s::{Direction, Label, Labels, Truth, is_opaque};
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ const MAX_SETS: usize = 2048;
 const ANOTHER_VALUE: &str = "<another>";
 
 /// The values that are told apart, by key.
-type Asked<'c> = BTreeMap<&'c str, (&'c Spanned<String>, BTreeSet<&'c str>)>;
+type Asked<'c> = BTreeMap<&'c str, (&'c Spanned<Text>, BTreeSet<&'c str>)>;
 
 /// The explanation with only the doubts that are left when every set of labels was tried
 /// that the unknown namespaces may have.
@@ -253,7 +253,7 @@ fn label_sets(end: &Endpoint<'_>, asked: &Asked<'_>) -> Option<Vec<Labels>> {
         for set in &sets {
             next.push(set.clone());
             for value in values.iter().copied().chain([ANOTHER_VALUE]) {
-                let value = Spanned::new(value.to_owned(), key.span);
+                let value = Spanned::new(Text::from(value), key.span);
                 let label = Label {
                     key: (*key).clone(),
                     value,

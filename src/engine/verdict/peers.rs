@@ -11,7 +11,7 @@ use crate::k8s::{
     CiliumPeers, Controller, Label, LabelSelector, LabelSelectorRequirement, Labels, Operator,
     Truth, is_opaque,
 };
-use crate::source::Spanned;
+use crate::source::{Spanned, Text};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -123,7 +123,7 @@ pub enum Wanted<'c> {
 impl<'c> Wanted<'c> {
     /// The key of the label that it is about.
     #[must_use]
-    pub fn key(&self) -> &'c Spanned<String> {
+    pub fn key(&self) -> &'c Spanned<Text> {
         match self {
             Self::Label(label) => &label.key,
             Self::Expression(expression) => &expression.key,

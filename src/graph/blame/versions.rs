@@ -156,7 +156,7 @@ pub(super) fn name(object: &Object) -> String {
         Object::Workload(workload) => format!("{namespace}/{}/{name}", workload.kind.name()),
         Object::PluginPolicy(policy) => policy.display(),
         Object::PluginResource(_) => format!("{namespace}/{name}"),
-        Object::Namespace(_) | Object::Node(_) => name.clone(),
+        Object::Namespace(_) | Object::Node(_) => name.to_string(),
         Object::Service(_) | Object::ContextObject(_) => format!("{namespace}/{name}"),
     }
 }

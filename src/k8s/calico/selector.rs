@@ -7,7 +7,7 @@
 mod token;
 
 use crate::k8s::{Controller, Label, LabelSelector, LabelSelectorRequirement, Operator, Truth};
-use crate::source::{Span, Spanned};
+use crate::source::{Span, Spanned, Text};
 use std::fmt;
 use token::{Token, tokens};
 
@@ -244,9 +244,11 @@ impl CalicoSelector {
             let values = values.iter();
             selector.match_expressions.push(LabelSelectorRequirement {
                 span,
-                key: Spanned::new(key.to_owned(), span),
+                key: Spanned::new(Text::from(key), span),
                 operator: Spanned::new(operator, span),
-                values: values.map(|it| Spanned::new(it.clone(), span)).collect(),
+                values: values
+                    .map(|it| Spanned::new(Text::from(it), span))
+                    .collect(),
             });
             Some(())
         };
@@ -264,8 +266,8 @@ impl CalicoSelector {
             } => match comparison {
                 Comparison::Equal => {
                     selector.match_labels.push(Label {
-                        key: Spanned::new(key.clone(), span),
-                        value: Spanned::new(value.clone(), span),
+                        key: Spanned::new(Text::from(key), span),
+                        value: Spanned::new(Text::from(value), span),
                     });
                     Some(())
                 }

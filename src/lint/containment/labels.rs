@@ -6,6 +6,7 @@
 use super::Budget;
 use crate::engine::LabelTest;
 use crate::k8s::{LabelSelector, Operator};
+use crate::source::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whose labels a key is looked up in. A peer asks for all of them in one breath.
@@ -19,7 +20,7 @@ pub(in crate::lint) enum Scope {
     End,
 }
 
-pub(in crate::lint) type Key = (Scope, String);
+pub(in crate::lint) type Key = (Scope, Text);
 
 /// Requirements that all have to hold: for each key that matters, the values that it may
 /// have. Keys that are not there may be anything.
@@ -40,8 +41,8 @@ struct Values {
 /// names, so "all but some" is never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Present {
-    Only(BTreeSet<String>),
-    AllBut(BTreeSet<String>),
+    Only(BTreeSet<Text>),
+    AllBut(BTreeSet<Text>),
 }
 
 /// How many cases one question looks at before it gives up and says no. Real selectors need
@@ -71,20 +72,20 @@ impl Predicate {
 
     /// The same, and the label `key` of `scope` has this value.
     pub(in crate::lint) fn and_value(mut self, scope: Scope, key: &str, value: &str) -> Self {
-        self.require(scope, key, Values::only([value.to_owned()]));
+        self.require(scope, key, Values::only([Text::from(value)]));
         self
     }
 
     /// The same, and a requirement on one label of `scope`.
     pub(in crate::lint) fn and_test(mut self, scope: Scope, test: &LabelTest) -> Self {
-        let values = Values::of(test.operator, test.values.iter().cloned());
+        let values = Values::of(test.operator, test.values.iter().map(Text::from));
         self.require(scope, &test.key, values);
         self
     }
 
     /// The same, and the end is of one of these kinds, of which every end has one.
     pub(in crate::lint) fn and_is_one_of(mut self, kinds: &[&'static str]) -> Self {
-        let kinds = kinds.iter().map(|kind| (*kind).to_owned());
+        let kinds = kinds.iter().map(|kind| Text::from(*kind));
         self.require(Scope::End, "", Values::only(kinds));
         self
     }
@@ -100,7 +101,7 @@ impl Predicate {
     }
 
     fn require(&mut self, scope: Scope, key: &str, values: Values) {
-        let key = (scope, key.to_owned());
+        let key = (scope, Text::from(key));
         let known = self.get(&key);
         self.values.insert(key, known.and(&values));
     }
@@ -126,7 +127,7 @@ impl Predicate {
     /// than a few values are left, or none.
     pub(in crate::lint) fn constraints(
         &self,
-    ) -> impl Iterator<Item = (&Key, Option<&BTreeSet<String>>)> {
+    ) -> impl Iterator<Item = (&Key, Option<&BTreeSet<Text>>)> {
         self.values
             .iter()
             .map(|(key, values)| match &values.present {
@@ -206,14 +207,14 @@ impl Values {
         }
     }
 
-    fn only(values: impl IntoIterator<Item = String>) -> Self {
+    fn only(values: impl IntoIterator<Item = Text>) -> Self {
         Self {
             may_be_absent: false,
             present: Present::Only(values.into_iter().collect()),
         }
     }
 
-    fn of(operator: Operator, values: impl IntoIterator<Item = String>) -> Self {
+    fn of(operator: Operator, values: impl IntoIterator<Item = Text>) -> Self {
         let listed = Self::only(values);
         let absent = Self::only([]).or_absent();
         match operator {

@@ -13,7 +13,7 @@ use crate::k8s::{
     NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, Object, ObjectMeta,
     Operator, PortReference, Protocol,
 };
-use crate::source::{SourceMap, Span, Spanned};
+use crate::source::{SourceMap, Span, Spanned, Text};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -41,8 +41,8 @@ pub(in crate::lint) fn span() -> Span {
     Span::new(sources.add("test", ""), 0, 0)
 }
 
-pub(in crate::lint) fn text(text: &str) -> Spanned<String> {
-    Spanned::new(text.to_owned(), span())
+pub(in crate::lint) fn text(text: &str) -> Spanned<Text> {
+    Spanned::new(text.into(), span())
 }
 
 pub(in crate::lint) fn value<T>(value: T) -> Field<T> {
@@ -143,7 +143,7 @@ pub(in crate::lint) fn port(dice: &mut Dice) -> NetworkPolicyPort {
     let end = PORTS.get(last + 1).map_or(u16::MAX, |next| next - 1);
     let number = PortReference::Number(PORTS[first]);
     let (reference, end) = match dice.below(4) {
-        0 => (Some(PortReference::Name(dice.pick(NAMES).to_owned())), None),
+        0 => (Some(PortReference::Name(dice.pick(NAMES).into())), None),
         1 => (None, None),
         _ => (Some(number), Some(end)),
     };

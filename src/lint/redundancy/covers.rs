@@ -6,6 +6,7 @@
 use super::super::containment::{Allowance, Budget, Key, PeerSet, PortMatches, Predicate};
 use super::RulePlace;
 use crate::engine::{AddressRange, ConnectionSet};
+use crate::source::Text;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A rule, by its position among all of its direction.
@@ -39,7 +40,7 @@ pub(super) struct Covers {
     /// The rules without peers.
     everybody: Vec<RuleNumber>,
     /// Peers by one of the labels that they want.
-    by_label: HashMap<(Key, String), Vec<PeerNumber>>,
+    by_label: HashMap<(Key, Text), Vec<PeerNumber>>,
     /// Peers on pods of which no label finds them.
     by_no_label: Vec<PeerNumber>,
     /// Peers on addresses, by the first address of each range.
@@ -147,7 +148,7 @@ impl Covers {
                 .constraints()
                 .filter_map(|(key, values)| Some((key, values?)))
                 .filter(|(key, _)| !self.open_keys.contains(*key));
-            let cost = |(key, values): &(&Key, &std::collections::BTreeSet<String>)| {
+            let cost = |(key, values): &(&Key, &std::collections::BTreeSet<Text>)| {
                 let found = values
                     .iter()
                     .map(|value| frequencies[&(*key, value.as_str())]);

@@ -224,7 +224,7 @@ impl Side<'_, '_> {
                 .meta
                 .namespace
                 .as_ref()
-                .map(|namespace| namespace.value.clone()),
+                .map(|namespace| namespace.value.to_string()),
             labels,
             direction: self.trace.direction,
             peers,
@@ -238,7 +238,7 @@ impl Side<'_, '_> {
         let name = |pod: &PodView<'_>| {
             let workload = pod
                 .workload
-                .map(|id| cluster.workload(id).object.meta.name.value.clone());
+                .map(|id| cluster.workload(id).object.meta.name.value.to_string());
             workload.unwrap_or_else(|| "new".to_owned())
         };
         let other = match self.other {
@@ -337,7 +337,7 @@ impl Side<'_, '_> {
 /// that has no name yet.
 fn namespace_labels(pod: &PodView<'_>) -> Vec<(String, String)> {
     let labels = pod.namespace.labels.iter();
-    let labels = labels.map(|label| (label.key.value.clone(), label.value.value.clone()));
+    let labels = labels.map(|label| (label.key.to_string(), label.value.to_string()));
     let (name, others): (Vec<_>, Vec<_>) = labels.partition(|(key, _)| key == NAMESPACE_NAME_LABEL);
     if pod.namespace.name == UNNAMED {
         others
@@ -353,7 +353,7 @@ pub(super) fn labels_of(labels: &Labels, used: &[&str]) -> Vec<Vec<(String, Stri
         .iter()
         .filter(|label| !VOLATILE.contains(&label.key.as_str()))
         .filter(|label| !is_opaque(&label.key) && !is_opaque(&label.value))
-        .map(|label| (label.key.value.clone(), label.value.value.clone()))
+        .map(|label| (label.key.to_string(), label.value.to_string()))
         .collect();
     let wanted = used.iter().chain(&IDENTIFYING);
     let naming = wanted

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::k8s::Operator;
-use crate::source::{SourceMap, Span};
+use crate::source::{SourceMap, Span, Text};
 
-fn spanned(text: &str) -> Spanned<String> {
+fn spanned(text: &str) -> Spanned<Text> {
     let source = SourceMap::default().add("test", "");
-    Spanned::new(text.to_owned(), Span::new(source, 0, 0))
+    Spanned::new(text.into(), Span::new(source, 0, 0))
 }
 
 fn label(key: &str, value: &str) -> Label {
