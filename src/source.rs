@@ -166,14 +166,22 @@ pub struct Position {
 /// One text and its name.
 #[derive(Debug)]
 pub struct Source {
-    name: String,
-    text: String,
-    /// How many lines end before each block of bytes, and in the whole text; made on the first
-    /// question. The start of every line would be as much as a fifth of the text.
-    line_ends: OnceLock<Vec<u32>>,
+    name: Box<str>,
+    text: Box<str>,
+    /// Made on the first question about a text that is longer than a block. A tree has tens of
+    /// thousands that are not.
+    counted: OnceLock<Box<Counted>>,
+}
+
+/// What is counted of a long text, so that nobody counts it again from its start.
+#[derive(Debug)]
+struct Counted {
+    /// How many lines end before each block of bytes, and in the whole text. The start of every
+    /// line would be as much as a fifth of the text.
+    line_ends: Box<[u32]>,
     /// How many characters begin before each block of bytes, made on the first question
     /// about a long line.
-    characters: OnceLock<Vec<u32>>,
+    characters: OnceLock<Box<[u32]>>,
 }
 
 /// The length of the blocks that lines and characters are counted in.
@@ -186,10 +194,9 @@ impl Source {
             "load rejects texts of 4 GiB and more"
         );
         Self {
-            name,
-            text,
-            line_ends: OnceLock::new(),
-            characters: OnceLock::new(),
+            name: name.into(),
+            text: text.into(),
+            counted: OnceLock::new(),
         }
     }
 
@@ -206,14 +213,17 @@ impl Source {
         &self.text
     }
 
-    fn line_ends(&self) -> &[u32] {
-        self.line_ends.get_or_init(|| {
+    fn counted(&self) -> &Counted {
+        self.counted.get_or_init(|| {
             let mut ends = 0;
             let blocks = self.text.as_bytes().chunks(BLOCK).map(|block| {
                 ends += count_lines(block);
                 ends
             });
-            std::iter::once(0).chain(blocks).collect()
+            Box::new(Counted {
+                line_ends: std::iter::once(0).chain(blocks).collect(),
+                characters: OnceLock::new(),
+            })
         })
     }
 
@@ -221,8 +231,11 @@ impl Source {
     fn lines_before(&self, offset: usize) -> u32 {
         let bytes = self.text.as_bytes();
         let offset = offset.min(bytes.len());
+        if offset < BLOCK {
+            return count_lines(&bytes[..offset]);
+        }
         let block = offset / BLOCK;
-        self.line_ends()[block] + count_lines(&bytes[block * BLOCK..offset])
+        self.counted().line_ends[block] + count_lines(&bytes[block * BLOCK..offset])
     }
 
     /// Where the line starts that has so many before it; `None` if the text has fewer.
@@ -230,10 +243,16 @@ impl Source {
         if before == 0 {
             return Some(0);
         }
-        let behind = self.line_ends().partition_point(|ends| *ends < before);
+        let is_one_block = self.text.len() <= BLOCK;
+        let line_ends = if is_one_block {
+            &[0]
+        } else {
+            &*self.counted().line_ends
+        };
+        let behind = line_ends.partition_point(|ends| *ends < before);
         let block = behind - 1;
         let rest = self.text.as_bytes().chunks(BLOCK).nth(block)?;
-        let nth = (before - self.line_ends()[block] - 1) as usize;
+        let nth = (before - line_ends[block] - 1) as usize;
         let end = memchr::memchr_iter(b'\n', rest).nth(nth)?;
         Some(block * BLOCK + end + 1)
     }
@@ -268,7 +287,7 @@ impl Source {
         if end - start <= 2 * BLOCK {
             return count_characters(&bytes[start..end]);
         }
-        let blocks = self.characters.get_or_init(|| {
+        let blocks = self.counted().characters.get_or_init(|| {
             let mut before = 0;
             let mut count = |block| {
                 let here = before;
@@ -337,7 +356,7 @@ impl SourceMap {
     /// If the text has 4 GiB or more.
     pub fn replace(&mut self, id: SourceId, text: impl Into<String>) {
         let source = &mut self.sources[id.index()];
-        *source = Arc::new(Source::new(source.name.clone(), text.into()));
+        *source = Arc::new(Source::new(source.name.to_string(), text.into()));
     }
 
     /// The source of an id that this map issued.

@@ -241,7 +241,7 @@ impl Object {
 }
 
 /// What became of one document of a text (or of one item of a `List`).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     /// Its text, without the `---` lines around it.
     pub span: Span,
@@ -256,7 +256,7 @@ pub struct Document {
     /// What it became.
     pub outcome: Outcome,
     /// Its comments, from `#` to the end of the line, in order.
-    pub comments: Vec<Span>,
+    pub comments: Arc<[Span]>,
 }
 
 /// What one document became.

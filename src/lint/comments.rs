@@ -150,7 +150,7 @@ impl<'a> Comments<'a> {
         let spans = self
             .documents
             .iter()
-            .flat_map(|document| &document.comments);
+            .flat_map(|document| document.comments.iter());
         for span in spans.filter(is_for_people) {
             let position = self.sources.position(*span);
             let text = self.sources.get(span.source).text();

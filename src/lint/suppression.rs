@@ -142,7 +142,7 @@ impl<'i, 'a> Suppressions<'i, 'a> {
         let mut by_source: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for document in input.documents {
             let source = input.sources.get(document.span.source);
-            for comment in &document.comments {
+            for comment in &*document.comments {
                 let Some(directive) = reader.directive(source, *comment) else {
                     continue;
                 };

@@ -19,7 +19,7 @@ pub(super) fn report(text: &str, rest: Span, is_marked: bool, first: usize, pars
         return;
     };
     let mut document = nameless(rest, Outcome::NotKubernetes);
-    document.comments = unreadable::whole_line_comments(text, rest);
+    document.comments = unreadable::whole_line_comments(text, rest).into();
     let rest = Span::new(rest.source, start, rest.end);
     let is_object = |outcome: Outcome| !matches!(outcome, Outcome::NotKubernetes | Outcome::Empty);
     let is_behind_object = parsed.documents[first..]

@@ -62,6 +62,7 @@ use crate::yaml::split::{self, Piece};
 use crate::yaml::tree::{Node, Tree};
 use crate::yaml::{ReadError, block, general, json};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// All that a text holds, in its order.
 #[derive(Clone, Debug, Default)]
@@ -240,7 +241,7 @@ impl Input<'_> {
             parsed.diagnostics.push(diagnostic);
             let comments = unreadable::whole_line_comments(self.text, span);
             parsed.documents.push(Document {
-                comments,
+                comments: comments.into(),
                 ..nameless(span, Outcome::Broken)
             });
             return;
@@ -373,7 +374,7 @@ fn nameless(span: Span, outcome: Outcome) -> Document {
         put_into: None,
         name: Text::new(),
         outcome,
-        comments: Vec::new(),
+        comments: Arc::default(),
     }
 }
 

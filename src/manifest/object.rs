@@ -508,17 +508,18 @@ fn spanned_text(node: Node<'_>) -> Option<Spanned<&str>> {
 /// Gives every document the comments that stand in it, above it, or behind it on its
 /// last line; the last one gets the rest.
 pub(super) fn assign_comments(text: &str, comments: &[Span], documents: &mut [Document]) {
-    let mut comments = comments.iter().copied().peekable();
+    let mut comments = comments;
     let Some((last, others)) = documents.split_last_mut() else {
         return;
     };
     for document in others {
         let end = document.span.end + rest_of_line(text, document.span.end);
-        while let Some(comment) = comments.next_if(|comment| comment.start < end) {
-            document.comments.push(comment);
-        }
+        let own = comments.iter().take_while(|comment| comment.start < end);
+        let (own, rest) = comments.split_at(own.count());
+        document.comments = own.into();
+        comments = rest;
     }
-    last.comments.extend(comments);
+    last.comments = comments.into();
 }
 
 fn rest_of_line(text: &str, from: u32) -> u32 {

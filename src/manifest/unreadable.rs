@@ -32,7 +32,7 @@ pub(super) fn report(error: ReadError, text: &str, span: Span, parsed: &mut Pars
     let kind = written_kind(document).to_owned();
     let namespace = written_namespace(document).to_owned();
     let mut document = nameless(span, outcome);
-    document.comments = whole_line_comments(text, span);
+    document.comments = whole_line_comments(text, span).into();
     if matches!(outcome, Outcome::Opaque(_)) {
         document.kind = kind.into();
         document.namespace = namespace.into();

@@ -184,6 +184,7 @@ fn addresses(status: &v1::PodStatus, host_network: bool) -> Vec<IpAddr> {
                 .and_then(|text| text.parse::<IpAddr>().ok()),
         );
     }
+    addresses.shrink_to_fit();
     addresses
 }
 

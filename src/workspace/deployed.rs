@@ -3,16 +3,16 @@
 //!
 //! Refuses to know how roots are found and built.
 
+use super::contradictions::contradictions;
 use super::environments::environments;
 use super::part::{OpaquePart, Part, PartRoot};
 use super::texts::Texts;
-use crate::cluster::{Identity, Likeness, likeness};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{ContextObject, Document, Documents, Object, Outcome, document_at};
 use crate::render::{Deployment, Root};
 use crate::source::{SourceId, Span};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Rules about what a text says, of which nothing is left in an object that is built of it.
@@ -71,7 +71,8 @@ pub(super) fn parts(texts: &Texts, ids: &[SourceId], deployment: &Deployment) ->
     if !others.is_empty() {
         let directories: Vec<&str> = others.iter().map(|it| it.directory.as_str()).collect();
         let weights: Vec<usize> = others.iter().map(|it| it.objects.len()).collect();
-        let environments = environments(&directories, &weights, &contradictions(&others));
+        let contradictions = contradictions(others.iter().map(|it| (&*it.directory, it.objects)));
+        let environments = environments(&directories, &weights, &contradictions);
         let names: Vec<&str> = environments.iter().map(|it| it.name.as_str()).collect();
         let shared = shared_directory(&names);
         for environment in &environments {
@@ -150,34 +151,6 @@ fn tell_unreferenced(texts: &Texts, deployment: &Deployment, parts: &mut [Part])
     part.documents = all.into_iter().collect();
 }
 
-/// By object: the directories that define it, where these cannot all be meant for one
-/// cluster.
-fn contradictions<'m>(members: &'m [Member<'_>]) -> Vec<BTreeSet<&'m str>> {
-    let mut definitions: HashMap<Identity<'_>, Vec<(&str, &Object)>> = HashMap::new();
-    for member in members {
-        for object in member.objects {
-            if let Some(identity) = Identity::of(object) {
-                let known = definitions.entry(identity).or_default();
-                known.push((&member.directory, object));
-            }
-        }
-    }
-    let contradiction = |definitions: &Vec<(&'m str, &Object)>| {
-        let here: BTreeSet<&str> = definitions
-            .iter()
-            .map(|(directory, _)| *directory)
-            .collect();
-        let (_, first) = definitions.first()?;
-        let is_harmless = |(_, other): &(&str, &Object)| {
-            !matches!(other, Object::Workload(_)) && likeness(first, other) == Likeness::Same
-        };
-        let contradicts = here.len() > 1 && !definitions.iter().all(is_harmless);
-        contradicts.then_some(here)
-    };
-    let sets: BTreeSet<BTreeSet<&str>> = definitions.values().filter_map(contradiction).collect();
-    sets.into_iter().collect()
-}
-
 /// What the members are together.
 fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
     let mut part = Part {
@@ -253,7 +226,15 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
     part.opaque.dedup();
     documents.sort_by_key(|document| document.span);
     let by_text = documents.chunk_by(|one, next| one.span.source == next.span.source);
-    part.documents = by_text.map(Arc::from).collect::<Documents>();
+    let of_text = |documents: &[Document]| {
+        let read = &texts.get(documents[0].span.source).documents;
+        // What is deployed as it is written is there once.
+        match **read == *documents {
+            true => Arc::clone(read),
+            false => Arc::from(documents),
+        }
+    };
+    part.documents = by_text.map(of_text).collect::<Documents>();
     part
 }
 

@@ -5,6 +5,7 @@
 
 mod autofix;
 mod built;
+mod contradictions;
 mod copies;
 mod deployed;
 mod entries;

@@ -3,10 +3,11 @@
 //!
 //! Refuses to know whether a text was taken as it stands or built from several.
 
+use super::contradictions::contradictions;
 use super::deployed;
 use super::environments::environments;
 use super::texts::{ReadText, Texts};
-use crate::cluster::{Identity, Likeness, Places, likeness};
+use crate::cluster::Places;
 use crate::config::{Config, Rendering};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{
@@ -15,7 +16,7 @@ use crate::k8s::{
 };
 use crate::render::{self, Build, ChangedObject};
 use crate::source::SourceId;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What one cluster is made of.
@@ -195,7 +196,9 @@ impl<'t> Settled<'t> {
         let read = |id: &SourceId| -> &'t ReadText { texts.get(*id) };
         let objects = ids.iter().flat_map(|id| &read(id).objects);
         let places = Places::new(texts.sources(), objects);
-        let objects = ids.iter().map(|id| places.settle(read(id).objects.clone()));
+        let objects = ids
+            .iter()
+            .map(|id| places.settle(read(id).objects.to_vec()));
         let objects: Vec<Vec<Object>> = objects.collect();
         let documents = ids
             .iter()
@@ -234,7 +237,7 @@ impl<'t> Settled<'t> {
                         .collect(),
                     diagnostics: texts
                         .iter()
-                        .flat_map(|text| read(text).diagnostics.clone())
+                        .flat_map(|text| read(text).diagnostics.iter().cloned())
                         .collect(),
                     objects: texts
                         .iter()
@@ -250,37 +253,11 @@ impl<'t> Settled<'t> {
             .collect()
     }
 
-    /// By object: the directories that define it, where these cannot all be meant for one
-    /// cluster. What a kustomization takes from another directory belongs to whoever takes it.
+    /// See [`contradictions`]. What a kustomization takes from another directory belongs to
+    /// whoever takes it.
     fn contradictions<'d>(&self, directories: &[&'d str]) -> Vec<BTreeSet<&'d str>> {
-        let mut definitions: HashMap<Identity<'_>, Vec<(usize, &Object)>> = HashMap::new();
-        for (text, objects) in self.objects.iter().enumerate() {
-            if self.places.is_base(directories[text]) {
-                continue;
-            }
-            for object in objects {
-                if let Some(identity) = Identity::of(object) {
-                    definitions
-                        .entry(identity)
-                        .or_default()
-                        .push((text, object));
-                }
-            }
-        }
-        let contradiction = |definitions: &Vec<(usize, &Object)>| {
-            let here: BTreeSet<&str> = definitions
-                .iter()
-                .map(|(text, _)| directories[*text])
-                .collect();
-            let (_, first) = definitions.first()?;
-            let is_harmless = |(_, other): &(usize, &Object)| {
-                !matches!(other, Object::Workload(_)) && likeness(first, other) == Likeness::Same
-            };
-            let contradicts = here.len() > 1 && !definitions.iter().all(is_harmless);
-            contradicts.then_some(here)
-        };
-        let sets: BTreeSet<BTreeSet<&str>> =
-            definitions.values().filter_map(contradiction).collect();
-        sets.into_iter().collect()
+        let texts = directories.iter().zip(&self.objects);
+        let texts = texts.filter(|(directory, _)| !self.places.is_base(directory));
+        contradictions(texts.map(|(directory, objects)| (*directory, objects.as_slice())))
     }
 }

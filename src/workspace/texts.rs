@@ -19,9 +19,9 @@ pub struct ReadText {
     /// What became of every document, in order.
     pub documents: Arc<[Document]>,
     /// The objects, in order.
-    pub objects: Vec<Object>,
+    pub objects: Box<[Object]>,
     /// What is wrong with the text.
-    pub diagnostics: Vec<Diagnostic>,
+    pub diagnostics: Box<[Diagnostic]>,
     /// Whether objects were left out, as the reading was for questions about others.
     pub(super) is_partial: bool,
 }
@@ -111,8 +111,8 @@ fn read_one(focus: &Focus, sources: &SourceMap, id: SourceId) -> Arc<ReadText> {
     let parsed = manifest::read_for(focus, id, source.name(), source.text());
     Arc::new(ReadText {
         documents: parsed.documents.into(),
-        objects: parsed.objects,
-        diagnostics: parsed.diagnostics,
+        objects: parsed.objects.into(),
+        diagnostics: parsed.diagnostics.into(),
         is_partial: parsed.left_out > 0,
     })
 }
