@@ -16,6 +16,7 @@ mod print;
 mod release;
 mod resource;
 mod roots;
+mod scalar;
 mod source_ignore;
 mod substitute;
 mod template;

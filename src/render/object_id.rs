@@ -170,6 +170,11 @@ impl ObjectId {
         (self.gvk.clone(), namespace, self.name.clone())
     }
 
+    /// The same key, for a short while.
+    pub(crate) fn borrowed_key(&self) -> (&Gvk, &str, &str) {
+        (&self.gvk, self.effective_namespace(), &self.name)
+    }
+
     /// Whether a selection takes it, of which empty parts stand for any.
     pub(crate) fn is_selected_by(&self, selection: &Self) -> bool {
         (selection.name.is_empty() || selection.name == self.name)

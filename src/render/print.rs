@@ -2,7 +2,8 @@
 //!
 //! Refuses to know how they were built.
 
-use super::value::{Value, is_boolean, is_null, is_plain};
+use super::scalar::{is_boolean, is_null, is_plain};
+use super::value::Value;
 use crate::source::{SourceMap, Span};
 use crate::yaml::Kind;
 use std::fmt::Write;

@@ -125,6 +125,20 @@ impl<'t> Resource<'t> {
         self.previous.iter().chain(std::iter::once(&self.id))
     }
 
+    /// Gives values that kustomize set as one node what the last one of them got of a merged
+    /// patch, be it what it had: merging goes through the fields of a mapping by their names.
+    pub(crate) fn keep_twins_alike_with(&mut self, before: &Value<'t>, patch: &Value<'t>) {
+        if self.twins == 0 {
+            return;
+        }
+        let mut merged = Vec::new();
+        collect_merged(&self.value, patch, &mut merged);
+        if !merged.is_empty() {
+            set_twins(&mut self.value, &merged);
+        }
+        self.keep_twins_alike(before);
+    }
+
     /// Gives values that kustomize set as one node what one of them got since `before`: it
     /// changes that node wherever it changes one of them.
     pub(crate) fn keep_twins_alike(&mut self, before: &Value<'t>) {
@@ -195,6 +209,20 @@ fn collect_twins<'t>(value: &Value<'t>, found: &mut Vec<Value<'t>>) {
         .for_each(|field| collect_twins(&field.value, found));
 }
 
+/// The twins that a patch names, in the order in which it is merged.
+fn collect_merged<'t>(value: &Value<'t>, patch: &Value<'t>, found: &mut Vec<Value<'t>>) {
+    if value.twin() != 0 && patch.is_scalar() {
+        found.push(value.clone());
+    }
+    let mut fields: Vec<_> = patch.fields().collect();
+    fields.sort_by(|one, other| one.key.text().cmp(&other.key.text()));
+    for field in &fields {
+        if let Some(own) = value.get(&field.key.text()) {
+            collect_merged(&own, &field.value, found);
+        }
+    }
+}
+
 fn set_twins<'t>(value: &mut Value<'t>, changed: &[Value<'t>]) {
     if matches!(value, Value::Read(_)) {
         return;
@@ -214,7 +242,9 @@ fn part(value: &mut Value<'_>) {
     if matches!(value, Value::Read(_)) {
         return;
     }
-    if value.twin() != 0 {
+    if value.is_null() {
+        *value = Value::plain_at("null", value.span());
+    } else if value.twin() != 0 {
         let own = value.text().unwrap_or_default().to_owned();
         *value = Value::text_at(own, value.span());
     }

@@ -3,7 +3,8 @@
 //!
 //! Refuses to know where the values come from.
 
-use super::value::{Value, is_plain};
+use super::scalar::is_plain;
+use super::value::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 

@@ -2,6 +2,7 @@
 //!
 //! Refuses to know how the value was built.
 
+use super::scalar::is_plain;
 use super::value::{Data, Key, Value};
 use crate::source::{SourceMap, Span};
 use crate::yaml::{Assembly, Kind, Tree};
@@ -26,6 +27,10 @@ fn add<'t>(assembly: &mut Assembly<'t>, value: &Value<'t>) {
     match &made.data {
         Data::Text(text) => assembly.made_text(text, span, dash),
         Data::Plain(text) => assembly.made_plain(text, span, dash),
+        Data::Untyped(text) if is_plain(text) => assembly.made_plain(text, span, dash),
+        Data::Untyped(text) => assembly.made_text(text, span, dash),
+        Data::Hidden(_) => assembly.made_plain("null", span, dash),
+        Data::Mistyped(mistyped) => assembly.made_text(&mistyped.text, span, dash),
         Data::Sequence(items) => {
             assembly.open(Kind::Sequence, span, dash);
             for item in items {

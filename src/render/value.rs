@@ -4,6 +4,7 @@
 //!
 //! Refuses to know kustomize, Kubernetes and files.
 
+use super::scalar::{Mistyped, Type, is_boolean, is_null, is_plain};
 use crate::source::Span;
 use crate::yaml::{Kind, Node};
 use std::borrow::Cow;
@@ -54,6 +55,12 @@ pub(crate) enum Data<'t> {
     Text(Cow<'t, str>),
     /// A number, a boolean or null, as YAML writes it without quotes.
     Plain(Cow<'t, str>),
+    /// What kustomize made without a type: what it is shows when it is written without quotes.
+    Untyped(Cow<'t, str>),
+    /// Null, with the fields that kustomize has set within it: they show once it becomes a mapping.
+    Hidden(Vec<Field<'t>>),
+    /// What is not of the type that its field keeps, see [`Mistyped`].
+    Mistyped(Arc<Mistyped<'t>>),
 }
 
 /// A key and its value.
@@ -119,6 +126,11 @@ impl<'t> Value<'t> {
         Self::made(Data::Plain(text.into()), Place { span, dash: None })
     }
 
+    /// What was made without a type, which stands for `span`.
+    pub(crate) fn untyped_at(text: impl Into<Cow<'t, str>>, span: Span) -> Self {
+        Self::made(Data::Untyped(text.into()), Place { span, dash: None })
+    }
+
     /// An empty mapping that stands for `span`.
     pub(crate) fn mapping_at(span: Span) -> Self {
         Self::made(Data::Mapping(Vec::new()), Place { span, dash: None })
@@ -150,7 +162,7 @@ impl<'t> Value<'t> {
             Self::Made(made) => match &made.data {
                 Data::Mapping(_) => Kind::Mapping,
                 Data::Sequence(_) => Kind::Sequence,
-                Data::Text(_) | Data::Plain(_) => Kind::Scalar,
+                _ => Kind::Scalar,
             },
         }
     }
@@ -175,7 +187,8 @@ impl<'t> Value<'t> {
         match self {
             Self::Read(node) => node.is_null(),
             Self::Made(made) => match &made.data {
-                Data::Plain(text) => is_null(text),
+                Data::Plain(text) | Data::Untyped(text) => is_null(text),
+                Data::Hidden(_) => true,
                 _ => false,
             },
         }
@@ -203,7 +216,9 @@ impl<'t> Value<'t> {
         match self {
             Self::Read(node) => node.text(),
             Self::Made(made) => match &made.data {
-                Data::Text(text) | Data::Plain(text) => Some(text),
+                Data::Text(text) | Data::Plain(text) | Data::Untyped(text) => Some(text),
+                Data::Mistyped(mistyped) => Some(&mistyped.text),
+                Data::Hidden(_) => Some(""),
                 Data::Mapping(_) | Data::Sequence(_) => None,
             },
         }
@@ -214,8 +229,87 @@ impl<'t> Value<'t> {
     pub(crate) fn is_text(&self) -> bool {
         match self {
             Self::Read(node) => node.as_str().is_some() || is_old_boolean(node),
-            Self::Made(made) => matches!(&made.data, Data::Text(_)),
+            Self::Made(made) => match &made.data {
+                Data::Text(_) | Data::Mistyped(_) => true,
+                Data::Untyped(text) => !is_plain(text),
+                _ => false,
+            },
         }
+    }
+
+    /// Whether it is a scalar that was made without a type.
+    pub(crate) fn is_untyped(&self) -> bool {
+        matches!(self, Self::Made(made) if matches!(&made.data, Data::Untyped(_)))
+    }
+
+    /// The type that a scalar keeps; `None` for a text and for what has no type.
+    pub(crate) fn kept_type(&self) -> Option<Type> {
+        match self {
+            Self::Read(_) if self.is_text() => None,
+            Self::Read(node) => node.text().and_then(Type::of),
+            Self::Made(made) => match &made.data {
+                Data::Plain(text) => Type::of(text),
+                Data::Mistyped(mistyped) => Some(mistyped.expected),
+                Data::Hidden(_) => Some(Type::Null),
+                _ => None,
+            },
+        }
+    }
+
+    /// The first part of it that is not of the type that its field keeps.
+    pub(crate) fn mistyped(&self) -> Option<Arc<Mistyped<'t>>> {
+        let Self::Made(made) = self else { return None };
+        match &made.data {
+            Data::Mistyped(mistyped) => Some(mistyped.clone()),
+            Data::Sequence(items) => items.iter().find_map(Self::mistyped),
+            Data::Mapping(fields) => fields.iter().find_map(|field| field.value.mistyped()),
+            _ => None,
+        }
+    }
+
+    /// Sets a field within null, which stays null for now.
+    pub(crate) fn hide(&mut self, key: Cow<'t, str>, key_span: Span, value: Value<'t>) {
+        let made = self.unshare();
+        if !matches!(made.data, Data::Hidden(_)) {
+            made.data = Data::Hidden(Vec::new());
+        }
+        if let Data::Hidden(fields) = &mut made.data {
+            fields.retain(|field| !field.key.is(&key));
+            fields.push(Field {
+                key: Key::Made(key, key_span),
+                value,
+            });
+        }
+    }
+
+    /// Makes a collection of null: an empty one, or what was set within it.
+    pub(crate) fn become_made(&mut self, mut made: Value<'t>) {
+        if let Self::Made(old) = self
+            && let Data::Hidden(hidden) = &old.data
+            && let Some(fields) = made.fields_mut()
+        {
+            fields.extend(hidden.iter().cloned());
+        }
+        *self = made;
+    }
+
+    /// The same value, of which nothing changes with anything else.
+    pub(crate) fn apart(&self) -> Self {
+        let Self::Made(made) = self else {
+            return self.clone();
+        };
+        let data = match &made.data {
+            Data::Sequence(items) => Data::Sequence(items.iter().map(Self::apart).collect()),
+            Data::Mapping(fields) => {
+                let fields = fields.iter().map(|field| Field {
+                    key: field.key.clone(),
+                    value: field.value.apart(),
+                });
+                Data::Mapping(fields.collect())
+            }
+            scalar => scalar.clone(),
+        };
+        Self::made(data, made.place)
     }
 
     /// The value of this key, if it is a mapping that has it.
@@ -280,7 +374,9 @@ impl<'t> Value<'t> {
         match self {
             Self::Read(node) => node.text().map(Cow::Borrowed),
             Self::Made(made) => match &made.data {
-                Data::Text(text) | Data::Plain(text) => Some(text.clone()),
+                Data::Text(text) | Data::Plain(text) | Data::Untyped(text) => Some(text.clone()),
+                Data::Mistyped(mistyped) => Some(mistyped.text.clone()),
+                Data::Hidden(_) => Some(Cow::Borrowed("")),
                 Data::Mapping(_) | Data::Sequence(_) => None,
             },
         }
@@ -413,7 +509,11 @@ impl<'t> Value<'t> {
             }
             Some(Data::Sequence(items)) => items.iter().for_each(|item| add(item, 0)),
             Some(Data::Mapping(fields)) => fields.iter().for_each(|field| add(&field.value, 1)),
-            Some(Data::Text(text) | Data::Plain(text)) => parts += text.len() / 2,
+            Some(Data::Text(text) | Data::Plain(text) | Data::Untyped(text)) => {
+                parts += text.len() / 2;
+            }
+            Some(Data::Mistyped(mistyped)) => parts += mistyped.text.len() / 2,
+            Some(Data::Hidden(fields)) => fields.iter().for_each(|field| add(&field.value, 1)),
         }
         parts.min(limit)
     }
@@ -458,16 +558,6 @@ fn scalar(node: Node<'_>) -> Data<'_> {
     }
 }
 
-/// Whether a scalar without quotes is null.
-pub(crate) fn is_null(text: &str) -> bool {
-    matches!(text, "" | "~" | "null" | "Null" | "NULL")
-}
-
-/// Whether a scalar without quotes is a boolean of YAML 1.2, which kustomize reads.
-pub(crate) fn is_boolean(text: &str) -> bool {
-    matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE")
-}
-
 /// Whether it is one of the words that only YAML 1.1 takes for booleans, such as `on` and `n`.
 fn is_old_boolean(node: &Node<'_>) -> bool {
     node.as_bool().is_some() && !is_boolean(node.raw())
@@ -478,37 +568,4 @@ fn is_word_of_old_boolean(text: &str) -> bool {
         && ["y", "yes", "on", "n", "no", "off"]
             .iter()
             .any(|word| text.eq_ignore_ascii_case(word))
-}
-
-/// Whether a scalar without quotes means something else than its text to kustomize.
-pub(crate) fn is_plain(text: &str) -> bool {
-    is_null(text) || is_boolean(text) || is_number(text)
-}
-
-/// Whether a scalar without quotes is a number.
-fn is_number(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let digits = |rest: &str, radix: u32| {
-        !rest.is_empty() && rest.chars().all(|c| c.is_digit(radix) || c == '_')
-    };
-    if let Some(rest) = unsigned.strip_prefix("0x") {
-        return digits(rest, 16);
-    }
-    if let Some(rest) = unsigned.strip_prefix("0o") {
-        return digits(rest, 8);
-    }
-    if let Some(rest) = unsigned.strip_prefix("0b") {
-        return digits(rest, 2);
-    }
-    let is_special = matches!(
-        unsigned,
-        ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN"
-    );
-    let first = unsigned.bytes().find(|byte| *byte != b'.');
-    is_special
-        || first.is_some_and(|byte| byte.is_ascii_digit())
-            && unsigned.bytes().all(|byte| {
-                byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'-' | b'+')
-            })
-            && unsigned.parse::<f64>().is_ok()
 }

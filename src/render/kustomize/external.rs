@@ -8,6 +8,7 @@ use super::accumulated::Accumulated;
 use super::fault::Fault;
 use super::field_spec::FieldSpec;
 use super::file::{self, Kustomization};
+use super::identity::check_ids;
 use super::patch::Patch;
 use super::specs::{Reference, Specs, field_spec};
 use super::transform::{self, End, Namespacing, Pairs, Subjects};
@@ -266,7 +267,7 @@ fn one<'t>(
                     subjects,
                 };
                 transform::set_namespace(resources, of)?;
-                super::check_ids(all.resources.iter())?;
+                check_ids(all.resources.iter())?;
             }
         }
         "PrefixTransformer" | "SuffixTransformer" | "PrefixSuffixTransformer" => {

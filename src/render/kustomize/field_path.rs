@@ -4,7 +4,7 @@
 //! Refuses to know what is read or written there.
 
 use super::field_spec::split_path;
-use crate::render::value::{Value, is_plain};
+use crate::render::value::Value;
 use crate::source::Span;
 use crate::yaml::Kind;
 use regex::Regex;
@@ -146,8 +146,8 @@ fn missing<'t>(rest: &[String], (kind, span): (Kind, Span)) -> Value<'t> {
     match kind {
         Kind::Mapping => Value::mapping_at(span),
         Kind::Sequence => Value::sequence_at(span),
-        // Of no type yet: that of what is put there.
-        Kind::Scalar => Value::plain_at("", span),
+        // Of no type: that of what is put there shows when it is written.
+        Kind::Scalar => Value::untyped_at("", span),
     }
 }
 
@@ -196,10 +196,7 @@ fn matching<'t>(
         return Ok(0);
     };
     if let Some((_, span)) = create.filter(|_| !has_match) {
-        let text = match is_plain(wanted) {
-            true => Value::plain_at(wanted.to_owned(), span),
-            false => Value::text_at(wanted.to_owned(), span),
-        };
+        let text = Value::untyped_at(wanted.to_owned(), span);
         items.push(match key.is_empty() {
             true => text,
             false => {

@@ -224,7 +224,7 @@ fn walk<'t>(
     };
     if next.is_null() {
         if let Some(made) = made {
-            *next = made;
+            next.become_made(made);
         } else if is_list {
             *next = Value::sequence_at(next.span());
         }

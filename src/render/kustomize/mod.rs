@@ -13,6 +13,7 @@ mod field_spec;
 mod file;
 mod budget;
 mod generate;
+mod identity;
 mod json_patch;
 mod merge;
 mod merge_keys;
@@ -41,6 +42,7 @@ use crate::source::Span;
 use accumulated::Accumulated;
 use budget::Budget;
 use external::External;
+use identity::check_ids;
 use merge_keys::Definitions;
 use patch::Patch;
 use specs::Specs;
@@ -196,7 +198,8 @@ impl<'t, 's> Kustomize<'t, 's> {
             faults.extend(objects::repeated_keys(&all.resources));
             faults.extend(references::without_namespace(&all.resources));
         }
-        faults.extend(all.resources.iter().filter_map(without_identity));
+        faults.extend(all.resources.iter().filter_map(identity::missing));
+        faults.extend(all.resources.iter().filter_map(identity::mistyped));
         let mut seen = HashSet::new();
         faults.retain(|fault| seen.insert((fault.span, fault.message.clone())));
         let patches = all.patches.iter();
@@ -461,6 +464,13 @@ impl<'t, 's> Kustomize<'t, 's> {
         ];
         for patch in early.iter().flatten() {
             all.patch(patch, &mut faults);
+            if may_collide
+                && patch.lists_anew()
+                && let Err(message) = check_ids(all.resources.iter())
+            {
+                faults.push(Fault::error(patch.step.span, message));
+                may_collide = false;
+            }
         }
         let mut tell = |place: &Value<'t>, result: Result<(), String>| {
             if let Err(message) = result {
@@ -555,28 +565,6 @@ impl<'t, 's> Kustomize<'t, 's> {
         }
         all.faults = faults;
     }
-}
-
-/// That an object has no name any more, or kustomize cannot tell what it was.
-fn without_identity(resource: &Resource<'_>) -> Option<Fault> {
-    let is_list = resource.id.gvk.kind.ends_with("List");
-    let message = match resource.is_lost() {
-        true => "kustomize loses track of an object whose name is empty or has a comma",
-        false if resource.id.name.is_empty() && !is_list => "the object has no name",
-        false => return None,
-    };
-    Some(Fault::error(resource.value.span(), message))
-}
-
-/// That no two objects are one.
-fn check_ids<'r>(resources: impl Iterator<Item = &'r Resource<'r>>) -> Result<(), String> {
-    let mut ids = HashSet::new();
-    for resource in resources {
-        if !ids.insert(resource.id.key()) {
-            return Err(format!("with this, {} is there twice", resource.id));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 use super::fault::Fault;
 use crate::render::library::Library;
 use crate::render::resource::Resource;
-use crate::render::value::{Data, Field, Key, Place, Value, is_plain};
+use crate::render::scalar::is_plain;
+use crate::render::value::{Data, Field, Key, Place, Value};
 use crate::source::Span;
 use crate::yaml::{Kind, Node, Tree, block, general, json, split};
 use std::borrow::Cow;

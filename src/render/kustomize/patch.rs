@@ -18,7 +18,7 @@ use serde::de::IgnoredAny;
 /// A patch that was read.
 #[derive(Debug)]
 pub(crate) struct Patch<'t> {
-    step: Step,
+    pub(super) step: Step,
     /// The text that says which objects it is for.
     place: Span,
     target: Option<Target>,
@@ -196,6 +196,9 @@ impl<'t> Patch<'t> {
                     resource.part_twins();
                     let before = resource.value.clone();
                     let apply = |resource: &mut Resource<'t>| {
+                        if let Some(mistyped) = resource.value.mistyped() {
+                            return Err(mistyped.message());
+                        }
                         json_patch::apply(&mut resource.value, operations)
                     };
                     let applied = match names_annotations(operations) {
@@ -232,6 +235,12 @@ impl<'t> Patch<'t> {
         }
         let span = self.place;
         Applied { span, is_idle }
+    }
+
+    /// Whether kustomize puts the list of all objects together anew for it, which fails if two
+    /// are one by then.
+    pub(crate) fn lists_anew(&self) -> bool {
+        self.target.is_some() && matches!(self.change, Change::Merge(_))
     }
 
     fn is_target(&self, resource: &Resource<'_>) -> bool {
@@ -287,7 +296,9 @@ impl<'t> Patch<'t> {
                 *own = version;
             }
         }
-        let schema = Schema::of(&resource.id.gvk, definitions);
+        // Where nothing is known of the object, what the patch says it is decides.
+        let schema = Schema::of(&resource.id.gvk, definitions)
+            .or_else(|| Schema::of(&ObjectId::of(&patch).gvk, definitions));
         match merge::merge(&resource.value, &patch, schema) {
             Err(message) => {
                 let message = format!(
@@ -308,8 +319,14 @@ impl<'t> Patch<'t> {
                     restore(&mut merged, before, &["metadata", "name"]);
                 }
                 restore(&mut merged, before, &["metadata", "namespace"]);
+                if let Some(metadata) = merged.get_mut("metadata")
+                    && let Some(namespace) = metadata.get("namespace")
+                    && (namespace.is_null() || namespace.text() == Some(""))
+                {
+                    metadata.remove("namespace");
+                }
                 resource.value = merged;
-                resource.keep_twins_alike(before);
+                resource.keep_twins_alike_with(before, &patch);
                 resource.refresh();
                 resource.patched(self.step);
             }

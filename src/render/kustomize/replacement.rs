@@ -9,8 +9,10 @@ use super::objects;
 use super::select::Selection;
 use crate::render::library::Library;
 use crate::render::resource::Resource;
-use crate::render::value::{MAX_PARTS, Value, is_plain};
-use std::borrow::Cow;
+use crate::render::scalar::Mistyped;
+use crate::render::value::{Data, MAX_PARTS, Place, Value};
+use crate::source::Span;
+use std::sync::Arc;
 
 /// How parts of a text are addressed.
 struct Options {
@@ -129,7 +131,7 @@ fn one<'t>(
             }
             let before = resource.value.clone();
             for path in &paths {
-                write(resource, path, &value, &options)
+                write(resource, path, (&value, replacement.span()), &options)
                     .map_err(|error| format!("`{path}` of {}: {error}", resource.id))?;
             }
             // A collection that is put into itself doubles each time.
@@ -180,12 +182,12 @@ fn source_value<'t>(source: &Value<'t>, resources: &[Resource<'t>]) -> Result<Va
 fn write<'t>(
     resource: &mut Resource<'t>,
     path: &str,
-    value: &Value<'t>,
+    (value, cause): (&Value<'t>, Span),
     options: &Options,
 ) -> Result<(), String> {
     let parts = field_path::split(path);
     let create = options.creates.then(|| (value.kind(), value.span()));
-    let mut set = |target: &mut Value<'t>| put(target, value, options);
+    let mut set = |target: &mut Value<'t>| put(target, (value, cause), options);
     match each(&mut resource.value, &parts, create, &mut set)? {
         0 => Err("there is no such field".to_owned()),
         _ => Ok(()),
@@ -193,50 +195,46 @@ fn write<'t>(
 }
 
 /// Puts the value into a field. A scalar keeps its type, only its text is another: that of a
-/// mapping or a list is empty.
-fn put<'t>(target: &mut Value<'t>, value: &Value<'t>, options: &Options) -> Result<(), String> {
-    let mut text = value.shared_text();
-    if target.is_scalar() {
-        text = text.or(Some(Cow::Borrowed("")));
+/// mapping or a list is empty. `cause` is what asks for it.
+fn put<'t>(
+    target: &mut Value<'t>,
+    (value, cause): (&Value<'t>, Span),
+    options: &Options,
+) -> Result<(), String> {
+    if !target.is_scalar() {
+        if !options.delimiter.is_empty() {
+            return Err("a `delimiter` only splits strings".to_owned());
+        }
+        // A copy: what the original changes with has no say in it.
+        *target = value.apart();
+        return Ok(());
     }
+    let mut text = value.shared_text().unwrap_or_default();
     if !options.delimiter.is_empty() {
-        let old = target.text().ok_or("a `delimiter` only splits strings")?;
-        let new = text.clone().unwrap_or_default();
+        let old = target.text().unwrap_or_default();
         // A text that is put into itself doubles each time.
-        if old.len() + new.len() > 2 * MAX_PARTS {
+        if old.len() + text.len() > 2 * MAX_PARTS {
             return Err("the string becomes longer than the API server accepts".to_owned());
         }
         let mut parts: Vec<&str> = old.split(options.delimiter.as_str()).collect();
         match usize::try_from(options.index) {
-            Err(_) => parts.insert(0, &new),
-            Ok(index) if index >= parts.len() => parts.push(&new),
-            Ok(index) => parts[index] = &new,
+            Err(_) => parts.insert(0, &text),
+            Ok(index) if index >= parts.len() => parts.push(&text),
+            Ok(index) => parts[index] = &text,
         }
-        text = Some(parts.join(&options.delimiter).into());
+        text = parts.join(&options.delimiter).into();
     }
-    match text {
-        Some(text) if target.is_scalar() => {
-            // What was made for it has no type, and is read as it is printed: without quotes.
-            let is_new = matches!(target, Value::Made(_)) && target.is_unwritten();
-            let is_text = match is_new {
-                true => !is_plain(&text),
-                false => target.is_text() || target.is_null() && value.is_text(),
-            };
-            let new = match is_text {
-                true => Value::text_at(text, value.span()),
-                false => Value::plain_at(text, value.span()),
-            };
-            // What was a number or a boolean is written as one.
-            let becomes = new.text().unwrap_or_default();
-            let is_value = !becomes.is_empty() && is_plain(becomes);
-            if !is_text && !target.is_null() && !is_value {
-                return Err(format!(
-                    "`{becomes}` cannot stand for a number or a boolean"
-                ));
-            }
-            *target = new.with_twin(target.twin());
-        }
-        _ => *target = value.clone(),
-    }
+    let span = value.span();
+    let data = match target.kept_type() {
+        None if target.is_untyped() => Data::Untyped(text),
+        None => Data::Text(text),
+        Some(kept) if kept.takes(&text) => Data::Plain(text),
+        Some(expected) => Data::Mistyped(Arc::new(Mistyped {
+            text,
+            expected,
+            cause,
+        })),
+    };
+    *target = Value::made(data, Place { span, dash: None }).with_twin(target.twin());
     Ok(())
 }

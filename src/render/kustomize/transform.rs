@@ -80,8 +80,8 @@ impl<'t> Pairs<'_, 't> {
     }
 }
 
-/// Sets an entry of a mapping. A null stays one, as kyaml adds the entry to a scalar, which
-/// then is written without it.
+/// Sets an entry of a mapping. A null stays one, as kyaml adds the entry to a scalar, which is
+/// written without it until something makes a mapping of it.
 fn set_entry<'t>(
     value: &mut Value<'t>,
     key: &str,
@@ -96,10 +96,11 @@ fn set_entry<'t>(
         }
         return Ok(());
     }
-    match value.is_null() {
-        true => Ok(()),
-        false => Err("expected a mapping".to_owned()),
+    if !value.is_null() {
+        return Err("expected a mapping".to_owned());
     }
+    value.hide(key.to_owned().into(), key_span, entry);
+    Ok(())
 }
 
 /// A namespace that is set.

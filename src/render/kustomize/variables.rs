@@ -164,12 +164,13 @@ pub(crate) fn resolve<'t>(
     }
 }
 
-/// Whether a variable may stand in a value.
+/// Whether a variable may stand in a value, or a look for one gives it a type.
 fn mentions(value: &Value<'_>) -> bool {
     let has = |text: Option<&str>| text.is_some_and(|text| text.contains('$'));
-    has(value.text())
-        || value.items().any(|item| has(item.text()))
-        || value.fields().any(|field| has(field.value.text()))
+    let is_one = |value: &Value<'_>| has(value.text()) || value.is_untyped();
+    is_one(value)
+        || value.items().any(|item| is_one(&item))
+        || value.fields().any(|field| is_one(&field.value))
 }
 
 fn replace<'t>(
@@ -195,6 +196,10 @@ fn replace_scalar<'t>(
     values: &BTreeMap<&str, Value<'t>>,
     left: &mut usize,
 ) -> Result<(), String> {
+    if scalar.is_untyped() {
+        let text = scalar.shared_text().unwrap_or_default();
+        *scalar = Value::text_at(text, scalar.span()).with_twin(scalar.twin());
+    }
     if !scalar.is_text() {
         return Ok(());
     }
