@@ -18,6 +18,7 @@ mod enforcement;
 mod ingress_path;
 mod label_filter;
 mod plugin_resources;
+mod roots;
 
 pub use cilium_options::{CiliumOptions, CiliumSettings, PolicyMode, Switch, not_modelled};
 pub use cni::Cni;
@@ -29,6 +30,7 @@ pub use label_filter::LabelFilter;
 pub use layout::{Layout, directory_of};
 pub use places::Places;
 pub use plugin_resources::PluginResources;
+pub use roots::BuiltTogether;
 
 use crate::k8s;
 use crate::source::Span;
@@ -91,6 +93,7 @@ pub struct Cluster {
     backends: OnceLock<services::Backends>,
     enforcement: Enforcement,
     unknown_parts: Vec<k8s::UnknownPart>,
+    built_together: Arc<BuiltTogether>,
 }
 
 /// A namespace, declared or only used.

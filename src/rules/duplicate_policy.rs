@@ -234,7 +234,8 @@ fn are_of_one_cluster(
 ) -> bool {
     let [one, other] = [one, other].map(|id| &cx.cluster.policy(id).object.meta);
     let has_namespace = one.namespace.is_some() && other.namespace.is_some();
-    has_namespace || layout.are_neighbours(one.span.source, other.span.source)
+    let (one, other) = (one.span.source, other.span.source);
+    has_namespace || layout.are_neighbours(one, other) || cx.cluster.are_built_together(one, other)
 }
 
 fn same_content(cx: &Context<'_>, first: PolicyId, id: PolicyId) -> Diagnostic {

@@ -187,7 +187,11 @@ impl Split {
         }
         let name = &cluster.namespace(cluster.service(service).namespace).name;
         let is_complete = cx.settings.inventory.is_complete_in(name);
-        let is_beside = |meta| is_complete || are_of_one_cluster(layout, &object.meta, meta);
+        let is_beside = |meta: &ObjectMeta| {
+            is_complete
+                || are_of_one_cluster(layout, &object.meta, meta)
+                || cluster.are_built_together(object.meta.span.source, meta.span.source)
+        };
         let servers: Vec<WorkloadId> = cluster
             .workloads_behind(service)
             .filter(|id| is_server(cluster, *id) && is_beside(&cluster.workload(*id).object.meta))

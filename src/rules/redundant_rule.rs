@@ -133,8 +133,8 @@ fn by_home<'c>(cx: &Context<'c>) -> BTreeMap<Option<&'c str>, Vec<PolicyRef>> {
 }
 
 /// Whether two policies of a namespace, or of none, are known to be in force side by side: both
-/// of one file, both of one folder and of a namespace that they name, or both of a namespace
-/// that is known completely. Files without a namespace may well go to different ones, and other
+/// of one file, both of one root that builds them, both of one folder and of a namespace that
+/// they name, or both of a namespace that is known completely. Files without a namespace may well go to different ones, and other
 /// folders hold examples, alternatives and other clusters.
 fn are_together(cx: &Context<'_>, home: Option<&str>, one: PolicyRef, other: PolicyRef) -> bool {
     let (Some(one), Some(other)) = (one.meta(cx.cluster), other.meta(cx.cluster)) else {
@@ -146,7 +146,9 @@ fn are_together(cx: &Context<'_>, home: Option<&str>, one: PolicyRef, other: Pol
         name.rsplit_once('/').map(|(folder, _)| folder)
     };
     let inventory = &cx.settings.inventory;
-    one.span.source == other.span.source
+    let (first, second) = (one.span.source, other.span.source);
+    first == second
+        || cx.cluster.are_built_together(first, second)
         || (is_named(one) && is_named(other) && folder(one) == folder(other))
         || home.map_or(inventory.is_complete(), |name| {
             inventory.is_complete_in(name)

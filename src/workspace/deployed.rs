@@ -7,6 +7,7 @@ use super::contradictions::contradictions;
 use super::environments::environments;
 use super::part::{OpaquePart, Part, PartRoot};
 use super::texts::Texts;
+use crate::cluster::BuiltTogether;
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{ContextObject, Document, Documents, Object, Outcome, document_at};
 use crate::render::{Deployment, Root};
@@ -165,6 +166,7 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
     let mut met: HashSet<Span> = HashSet::new();
     let mut objects: HashSet<Span> = HashSet::new();
     let mut told: BTreeSet<(Span, &'static str)> = BTreeSet::new();
+    let mut built_together = BuiltTogether::default();
     for member in members {
         if let Some(text) = member.text {
             let read = texts.get(text);
@@ -185,6 +187,8 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
             origin: root.origin.map(|span| place(texts, span)),
             builds: root.builds.clone(),
         });
+        let built = root.objects.iter().map(|object| object.meta().span.source);
+        built_together.add(built.collect());
         part.changed.extend(root.changed.iter().cloned());
         objects.extend(root.objects.iter().map(|object| object.meta().span));
         part.objects.extend(root.objects.iter().cloned());
@@ -222,6 +226,7 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
             }
         }
     }
+    part.built_together = Arc::new(built_together);
     part.opaque.sort();
     part.opaque.dedup();
     documents.sort_by_key(|document| document.span);

@@ -7,7 +7,7 @@ use super::contradictions::contradictions;
 use super::deployed;
 use super::environments::environments;
 use super::texts::{ReadText, Texts};
-use crate::cluster::Places;
+use crate::cluster::{BuiltTogether, Places};
 use crate::config::{Config, Rendering};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{
@@ -41,6 +41,8 @@ pub struct Part {
     pub(super) is_built: bool,
     /// The roots that it is built of; none where its texts are taken as they stand.
     pub roots: Vec<PartRoot>,
+    /// Which texts the same root builds.
+    pub(super) built_together: Arc<BuiltTogether>,
     /// The objects that are deployed otherwise than they are written.
     pub changed: Vec<ChangedObject>,
     /// What belongs to the cluster as well, and could not be worked out.
@@ -246,6 +248,7 @@ impl<'t> Settled<'t> {
                     places: Arc::clone(&self.places),
                     is_built: false,
                     roots: Vec::new(),
+                    built_together: Arc::default(),
                     changed: Vec::new(),
                     opaque: Vec::new(),
                 }
