@@ -58,6 +58,12 @@ impl<'t> Release<'t> {
         let at = |path: &[&str]| text(node, path);
         let own = &meta.name;
         match (identity.group(), identity.kind) {
+            // It is installed in another cluster.
+            ("helm.toolkit.fluxcd.io", "HelmRelease")
+                if node.find(&["spec", "kubeConfig"]).is_some() =>
+            {
+                None
+            }
             ("helm.toolkit.fluxcd.io", "HelmRelease") => {
                 let target = at(&["spec", "targetNamespace"]);
                 let by_target = target

@@ -89,6 +89,11 @@ impl OwnSources {
         found.filter(|_| may_be_root || !is_root(&path))
     }
 
+    /// Whether one of them may leave something out.
+    pub(crate) fn leave_out_some(&self) -> bool {
+        !self.ignores.is_empty()
+    }
+
     /// What the source of a Kustomization in a file says to leave out; of several clusters that
     /// of the nearest file.
     pub(crate) fn ignore_of(&self, object: &Value<'_>, file: &str) -> Option<String> {

@@ -7,6 +7,7 @@
 use super::Chart;
 use super::artifact::{self, OwnSources};
 use super::kustomize::{Fault, Kustomization, Kustomize};
+use super::left_out::LeftOut;
 use super::library::{KUSTOMIZATION_NAMES, Library, join, parent};
 use super::release;
 use super::resource::Resource;
@@ -41,6 +42,26 @@ pub(crate) struct Applied<'t> {
     pub(crate) directories: BTreeSet<String>,
     /// What each Kustomization applies, in the order in which they come out.
     pub(crate) builds: Vec<Build>,
+    /// The Kustomizations that are applied to other clusters, by what holds the access to them.
+    pub(crate) remote: BTreeMap<String, Vec<(Value<'t>, String)>>,
+}
+
+/// What Kustomizations start a cluster.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entries<'e, 't> {
+    /// Each with its file.
+    pub(crate) objects: &'e [(Value<'t>, String)],
+    /// Whether another cluster applies them to this one.
+    pub(crate) are_remote: bool,
+}
+
+/// What holds the access to the cluster that a Kustomization is applied to; `None` where that is
+/// the one that it is in.
+fn access(object: &Value<'_>) -> Option<String> {
+    let config = object.find(&["spec", "kubeConfig"])?;
+    let names = ["secretRef", "configMapRef"].map(|field| config.text_of(&[field, "name"]));
+    let name = names.into_iter().find(|name| !name.is_empty());
+    Some(name.unwrap_or_else(|| "another cluster".to_owned()))
 }
 
 /// The objects of one Kustomization before its variables are replaced.
@@ -54,13 +75,17 @@ pub(crate) fn apply<'t>(
     library: &'t Library<'_>,
     kustomize: &Kustomize<'t, '_>,
     own: &OwnSources,
-    entries: &[(Value<'t>, String)],
+    entries: Entries<'_, 't>,
 ) -> Applied<'t> {
     let mut applied = Applied::default();
+    let leaves_out_some = own.leave_out_some() || SourceIgnore::may_be_in(library);
     let mut unfinished: Vec<Unfinished<'t>> = Vec::new();
     let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
-    let mut open: Vec<(Value<'t>, String)> = entries.iter().rev().cloned().collect();
-    while let Some((object, file)) = open.pop() {
+    let first = entries.objects.iter().rev().cloned();
+    let mut open: Vec<(Value<'t>, String, bool)> = first
+        .map(|(object, file)| (object, file, entries.are_remote))
+        .collect();
+    while let Some((object, file, is_here)) = open.pop() {
         let name = object.text_of(&["metadata", "name"]);
         let namespace = object.text_of(&["metadata", "namespace"]);
         if !seen.insert((namespace, name.clone())) {
@@ -69,10 +94,12 @@ pub(crate) fn apply<'t>(
         let span = object
             .find(&["spec", "path"])
             .map_or(object.span(), |it| it.span());
-        if object.find(&["spec", "kubeConfig"]).is_some() {
-            let message = format!("the Kustomization `{name}` is applied to another cluster");
-            let fault = Fault::opaque(span, message, PartEffect::Nothing);
-            applied.faults.push(fault);
+        if let Some(access) = access(&object).filter(|_| !is_here) {
+            applied
+                .remote
+                .entry(access)
+                .or_default()
+                .push((object, file));
             continue;
         }
         let path = object.text_of(&["spec", "path"]);
@@ -83,11 +110,9 @@ pub(crate) fn apply<'t>(
         let written = own.ignore_of(&object, &file);
         let built = unfinished.iter().flat_map(|it| &it.resources);
         let ignore = artifact::built_ignore(built, &object).or(written);
-        let left_out = SourceIgnore::of(
-            library,
-            &directory,
-            ignore.map(|it| (artifact::root_of(&directory, &path), it)),
-        );
+        let of_source = ignore.map(|it| (artifact::root_of(&directory, &path), it));
+        let patterns = |directory: &str| SourceIgnore::of(library, directory, of_source.clone());
+        let left_out = patterns(&directory);
         if left_out.leaves_out_all(library, &directory) {
             let message = format!(
                 "the source of the Kustomization `{name}` leaves out `{path}`, and Flux applies nothing"
@@ -100,7 +125,12 @@ pub(crate) fn apply<'t>(
         let Some(kustomization) = edited(library, of, &object, &mut applied.faults) else {
             continue;
         };
-        let build = kustomize.build_as(&kustomization);
+        let mut build = kustomize.build_as(&kustomization);
+        if leaves_out_some {
+            let missing = LeftOut::of(library, &kustomization, patterns);
+            build.resources.retain(|it| !missing.holds(library, it));
+            build.faults.extend(missing.faults);
+        }
         applied.directories.insert(directory.clone());
         applied.faults.extend(build.faults);
         applied.patches.extend(build.patches);
@@ -110,7 +140,7 @@ pub(crate) fn apply<'t>(
                 let mut child = resource.value.clone();
                 inline.apply(&mut child);
                 let source = library.sources().get(child.span().source).name();
-                open.push((child, join("", source)));
+                open.push((child, join("", source), false));
             }
         }
         applied.builds.push(Build {

@@ -10,6 +10,7 @@ mod built;
 mod chart;
 mod flux;
 pub(crate) mod kustomize;
+mod left_out;
 mod library;
 mod object_id;
 mod print;

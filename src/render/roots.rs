@@ -13,7 +13,7 @@ use super::argo;
 use super::artifact::OwnSources;
 use super::built::Decoder;
 use super::chart::{Chart, is_of_chart};
-use super::flux;
+use super::flux::{self, Entries};
 use super::kustomize::{Fault, Kustomization, Kustomize, Weight, is_remote};
 use super::library::{KUSTOMIZATION_NAMES, Library, is_within, join, parent};
 use super::resource::{Resource, Step};
@@ -24,7 +24,7 @@ use crate::diagnostic::Diagnostic;
 use crate::k8s::{Document, Object, PartEffect, UnknownPart, WorkloadKind, effect_of_policies};
 use crate::source::{SourceId, SourceMap, Span};
 use entries::raw_objects;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What is deployed from a tree.
 #[derive(Clone, Debug, Default)]
@@ -285,19 +285,37 @@ impl<'t, 's> Finder<'t, 's> {
                 ..Root::new(RootKind::Flux, name, parent(&file).to_owned())
             });
         }
-        for (name, entries) in found.clusters {
-            let applied = flux::apply(self.library, &self.kustomize, &self.own, &entries);
+        let mut clusters: VecDeque<(String, Vec<Raw<'t>>, bool)> = found
+            .clusters
+            .into_iter()
+            .map(|(name, objects)| (name, objects, false))
+            .collect();
+        let mut met: BTreeSet<Span> = BTreeSet::new();
+        while let Some((name, objects, are_remote)) = clusters.pop_front() {
+            let entries = Entries {
+                objects: &objects,
+                are_remote,
+            };
+            let applied = flux::apply(self.library, &self.kustomize, &self.own, entries);
+            for (access, mut objects) in applied.remote {
+                // One that applies itself to another cluster would do so for ever.
+                objects.retain(|(object, _)| met.insert(object.span()));
+                if !objects.is_empty() {
+                    clusters.push_back((format!("{name}/{access}"), objects, true));
+                }
+            }
             applied_directories.extend(applied.directories.iter().cloned());
-            let files = entries.iter().map(|(_, file)| file.clone());
+            let files = objects.iter().filter(|_| !are_remote);
+            let files = files.map(|(_, file)| file.clone());
             entry_files.extend(files.map(|file| (file, name.clone())));
             let mut texts = self.texts_of(&applied.directories, &applied.resources);
-            let own = entries
+            let own = objects
                 .iter()
-                .filter(|(_, file)| !self.is_applied_as_it_stands(file));
+                .filter(|(_, file)| !are_remote && !self.is_applied_as_it_stands(file));
             texts.extend(own.map(|(object, _)| object.span().source));
             let mut root = Root {
                 cluster: Some(name.clone()),
-                origin: entries.first().map(|(object, _)| object.span().before()),
+                origin: objects.first().map(|(object, _)| object.span().before()),
                 builds: applied.builds,
                 texts,
                 ..Root::new(RootKind::Flux, name.clone(), name)

@@ -43,6 +43,12 @@ impl SourceIgnore {
         Self(all)
     }
 
+    /// Whether a tree has files of such patterns.
+    pub(super) fn may_be_in(library: &Library<'_>) -> bool {
+        let mut paths = library.paths();
+        paths.any(|path| path.rsplit('/').next() == Some(NAME))
+    }
+
     /// Whether a file is left out.
     pub(super) fn leaves_out(&self, path: &str) -> bool {
         let here = self.0.iter().filter(|(home, _)| is_within(path, home));

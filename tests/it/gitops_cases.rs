@@ -182,6 +182,36 @@ fn flux_applies_what_its_documentation_says() {
                 ),
                 ("other/pod.yaml", OTHER),
             ],
+            expected: &[".: default/web[app=web]", "./other: default/db[app=db]"],
+        },
+        Case {
+            title: "a Kustomization that applies itself to another cluster",
+            spec: "{path: ./apps}",
+            files: &[
+                ("apps/pod.yaml", POD),
+                (
+                    "apps/itself.yaml",
+                    "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: itself, namespace: flux-system}\nspec: {path: ./apps, kubeConfig: {configMapRef: {name: other}}}\n",
+                ),
+            ],
+            expected: &[".: default/web[app=web]", "./other: default/web[app=web]"],
+        },
+        Case {
+            title: "a file that is listed and that the source leaves out is missing",
+            spec: "{path: ./apps, sourceRef: {kind: GitRepository, name: s}}",
+            files: &[
+                (
+                    "source.yaml",
+                    "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: s, namespace: flux-system}\nspec: {url: https://example.com/r, ignore: \"/base/db.yaml\"}\n",
+                ),
+                (
+                    "apps/kustomization.yaml",
+                    "resources: [pod.yaml, ../base]\n",
+                ),
+                ("apps/pod.yaml", POD),
+                ("base/kustomization.yaml", "resources: [db.yaml]\n"),
+                ("base/db.yaml", OTHER),
+            ],
             expected: &[": default/web[app=web]"],
         },
     ];
