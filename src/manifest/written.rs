@@ -13,6 +13,11 @@ const DEPTH: usize = 24;
 /// Fields beside `kind` of an object that is written out, and not only named.
 const CONTENT: &[&str] = &["apiVersion", "clone", "cloneList", "data", "spec"];
 
+/// Whether a text is one that the controller fills in; ResourceSets write `<< inputs.tenant >>`.
+fn is_filled_in(text: &str) -> bool {
+    is_opaque(text) || text.contains("<<")
+}
+
 /// The kinds of policies that decide about traffic.
 fn is_policy(kind: &str) -> bool {
     let kind = kind.rsplit('/').next().unwrap_or(kind);
@@ -39,7 +44,7 @@ fn look_for_policies(node: Node<'_>, depth: usize, found: &mut Vec<WrittenPolicy
             namespace.as_str()
         });
         found.push(WrittenPolicy {
-            namespace: namespace.filter(|it| !is_opaque(it)).map(str::to_owned),
+            namespace: namespace.filter(|it| !is_filled_in(it)).map(str::to_owned),
             allows: allows(node),
             directions: directions(node),
         });

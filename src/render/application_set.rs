@@ -4,7 +4,7 @@
 //! own. After argo-cd (`applicationset/generators`); what cannot be told is said.
 
 use super::argo::{IN_CLUSTER, OWN_SERVER};
-use super::artifact;
+use super::checkout::Checkouts;
 use super::kustomize::values_of_text;
 use super::library::{Library, parent};
 use super::template::{Parameters, filled, parameters_of, render};
@@ -37,6 +37,7 @@ pub(crate) struct Made<'t> {
 /// Where an ApplicationSet stands, and how its templates are written.
 struct Set<'a, 't, 's> {
     library: &'t Library<'s>,
+    checkouts: &'a Checkouts,
     /// The path of its file.
     file: &'a str,
     /// Whether its templates are those of Go.
@@ -52,12 +53,17 @@ struct Yield {
 }
 
 /// The Applications that an ApplicationSet makes, which stands in `file`.
-pub(crate) fn applications<'t>(library: &'t Library<'_>, set: &Value<'t>, file: &str) -> Made<'t> {
+pub(crate) fn applications<'t>(
+    (library, checkouts): (&'t Library<'_>, &Checkouts),
+    set: &Value<'t>,
+    file: &str,
+) -> Made<'t> {
     let mut made = Made::default();
     let is_go = set.text_of(&["spec", "goTemplate"]) == "true";
     let generators = set.find(&["spec", "generators"]);
     let of = Set {
         library,
+        checkouts,
         file,
         is_go,
     };
@@ -265,14 +271,21 @@ impl<'t> Set<'_, 't, '_> {
         if all().any(|path| path.contains("{{")) {
             return Err("the paths of a generator are a template".to_owned());
         }
-        let root = repository_root(self.library, self.file, all());
-        let prefix = match root.as_str() {
+        let Self {
+            checkouts, file, ..
+        } = self;
+        let address = git.text_of(&["repoURL"]);
+        if !checkouts.may_be_of(file, &address) {
+            return Err(format!("{address} is another repository"));
+        }
+        let root = checkouts.root(file).unwrap_or_default();
+        let prefix = match root {
             "" => String::new(),
             root => format!("{root}/"),
         };
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
-        for path in self.library.below(&root) {
+        for path in self.library.below(root) {
             let relative = &path[prefix.len()..];
             let mut directory = parent(relative);
             while !directory.is_empty() && seen.insert(directory) {
@@ -410,25 +423,4 @@ pub(crate) fn normalized(name: &str) -> String {
     };
     let name: String = name.chars().map(kept).collect();
     name.trim_matches(['-', '.']).to_owned()
-}
-
-/// The directory that paths of a generator are relative to.
-fn repository_root<'p>(
-    library: &Library<'_>,
-    file: &str,
-    patterns: impl Iterator<Item = &'p str>,
-) -> String {
-    let fixed = |pattern: &str| -> String {
-        let parts = pattern.trim_start_matches("./").split('/');
-        parts
-            .take_while(|part| !part.contains(['*', '?', '[', '{']))
-            .collect::<Vec<_>>()
-            .join("/")
-    };
-    let found = patterns.map(fixed).find_map(|fixed| {
-        let directory = artifact::resolve(library, file, &fixed)?;
-        let root = directory.strip_suffix(fixed.as_str())?;
-        Some(root.trim_end_matches('/').to_owned())
-    });
-    found.unwrap_or_default()
 }

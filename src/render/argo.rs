@@ -3,8 +3,9 @@
 //! Refuses to know clusters beyond the name of a destination. After argo-cd
 //! (`util/app/discovery`, `util/kustomize`, `controller/state.go`).
 
-use super::artifact;
+use super::artifact::{self, is_root};
 use super::chart::{Chart, is_chart, written};
+use super::checkout::Checkouts;
 use super::flux::{append, generated, holds_objects, set_label};
 use super::kustomize::{Fault, Kustomization, Kustomize};
 use super::library::{Library, join};
@@ -68,8 +69,8 @@ pub(crate) struct Applied<'t> {
 pub(crate) fn apply<'t>(
     library: &'t Library<'_>,
     kustomize: &Kustomize<'t, '_>,
-    application: &Value<'t>,
-    file: &str,
+    checkouts: &Checkouts,
+    (application, file): (&Value<'t>, &str),
 ) -> Applied<'t> {
     let mut applied = Applied::default();
     let several = application.find(&["spec", "sources"]);
@@ -77,14 +78,17 @@ pub(crate) fn apply<'t>(
     if sources.is_empty() {
         sources.extend(application.find(&["spec", "source"]));
     }
+    if sources.is_empty() {
+        // What is written to another branch is made of this one.
+        sources.extend(application.find(&["spec", "sourceHydrator", "drySource"]));
+    }
+    let of = Origin {
+        library,
+        checkouts,
+        file,
+    };
     for source in &sources {
-        add_source(
-            library,
-            kustomize,
-            (application, source),
-            file,
-            &mut applied,
-        );
+        add_source(of, kustomize, (application, source), &mut applied);
     }
     let namespace = application.find(&["spec", "destination", "namespace"]);
     for resource in &mut applied.resources {
@@ -125,13 +129,25 @@ fn adds(span: Span, message: String) -> Fault {
     Fault::opaque(span, message, PartEffect::Adds)
 }
 
+/// Where an Application stands.
+#[derive(Clone, Copy)]
+struct Origin<'a, 't, 's> {
+    library: &'t Library<'s>,
+    checkouts: &'a Checkouts,
+    file: &'a str,
+}
+
 fn add_source<'t>(
-    library: &'t Library<'_>,
+    of: Origin<'_, 't, '_>,
     kustomize: &Kustomize<'t, '_>,
     (application, source): (&Value<'t>, &Value<'t>),
-    file: &str,
     applied: &mut Applied<'t>,
 ) {
+    let Origin {
+        library,
+        checkouts,
+        file,
+    } = of;
     let span = source.find(&["path"]).map_or(source.span(), |it| it.span());
     let chart = source.text_of(&["chart"]);
     if !chart.is_empty() {
@@ -144,10 +160,23 @@ fn add_source<'t>(
         // A source of values for the others.
         return;
     }
-    let Some(directory) = artifact::resolve(library, file, &path) else {
-        let message = format!("`{path}` is not in this repository");
+    let address = source.text_of(&["repoURL"]);
+    let found = match is_root(&path) {
+        true => artifact::resolve(library, file, &path),
+        false => checkouts.directory(library, file, &path),
+    };
+    let found = found.filter(|_| checkouts.may_be_of(file, &address));
+    let Some(directory) = found else {
+        let message = format!("`{path}` of {address} is not in this repository");
         return applied.faults.push(adds(span, message));
     };
+    if source
+        .find(&["directory", "jsonnet"])
+        .is_some_and(|it| !it.is_null())
+    {
+        let message = format!("what Jsonnet makes of `{path}` is not known");
+        applied.faults.push(adds(span, message));
+    }
     applied.directories.insert(directory.clone());
     let kustomization = match Kustomization::read(library, &directory) {
         Some(Ok(kustomization)) if source.get("directory").is_none() => Some(kustomization),
@@ -158,7 +187,7 @@ fn add_source<'t>(
         let is_plain = source.get("directory").is_some();
         let has_chart = is_chart(library, &directory);
         if (has_chart || source.get("helm").is_some()) && !is_plain {
-            let chart = local_chart(library, (application, source), &directory, file);
+            let chart = local_chart(of, (application, source), &directory);
             let Some(chart) = chart.filter(|_| has_chart) else {
                 let message =
                     format!("the chart in `{path}` is rendered by Helm, which was not run");
@@ -189,11 +218,15 @@ fn add_source<'t>(
 /// The chart of a source in the tree, as Argo CD hands it to Helm; `None` if it wants files that
 /// are not here.
 fn local_chart<'t>(
-    library: &'t Library<'_>,
+    of: Origin<'_, 't, '_>,
     (application, source): (&Value<'t>, &Value<'t>),
     directory: &str,
-    file: &str,
 ) -> Option<Chart> {
+    let Origin {
+        library,
+        checkouts,
+        file,
+    } = of;
     let helm = source.get("helm");
     let of = |field: &str| helm.as_ref().and_then(|helm| helm.get(field));
     let text = |field: &str| of(field).and_then(|it| it.text().map(str::to_owned));
@@ -206,7 +239,11 @@ fn local_chart<'t>(
         let full = match path.strip_prefix('$').and_then(|it| it.split_once('/')) {
             Some((_, rest)) => {
                 let (folder, name) = rest.rsplit_once('/').unwrap_or(("", rest));
-                artifact::resolve(library, file, folder).map(|folder| join(&folder, name))
+                let folder = match folder.is_empty() {
+                    true => checkouts.root(file).map(str::to_owned),
+                    false => checkouts.directory(library, file, folder),
+                };
+                folder.map(|folder| join(&folder, name))
             }
             None => Some(join(directory, path)),
         };

@@ -4,11 +4,12 @@
 //! Refuses to know what is applied. After source-controller and fluxcd/pkg
 //! (`sourceignore/sourceignore.go`).
 
+use super::checkout::{Checkouts, roots};
 use super::flux::is_kustomization;
-use super::library::{Library, join, parent};
+use super::library::{Library, join};
 use super::resource::Resource;
 use super::value::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What a text holds that may be a source.
 const SOURCES: &[u8] = b"source.toolkit.fluxcd.io/";
@@ -25,8 +26,8 @@ struct Ignore {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OwnSources {
     names: BTreeSet<String>,
-    /// By directory: how many paths of Kustomizations are there if it is a repository's root.
-    roots: BTreeMap<String, usize>,
+    /// Where the roots of repositories are.
+    checkouts: Checkouts,
     ignores: Vec<Ignore>,
 }
 
@@ -43,32 +44,20 @@ impl OwnSources {
         };
         let mut own = Self {
             ignores: ignores(library),
+            checkouts: Checkouts::of(library, objects),
             ..Self::default()
         };
-        for (_, file, path) in with_path() {
-            for root in roots(library, file, &path) {
-                *own.roots.entry(root.to_owned()).or_default() += 1;
-            }
-        }
         for (object, file, path) in with_path() {
-            if own.resolve(library, file, &path).is_some() {
+            if own.checkouts.directory(library, file, &path).is_some() {
                 own.names.insert(source_name(object));
             }
         }
         own
     }
 
-    /// The directory that a path of Flux names: below the directory around the file that most
-    /// paths speak of as the root. A path that is only there by another one is of another
-    /// repository, which has a directory of that name.
-    fn resolve(&self, library: &Library<'_>, file: &str, path: &str) -> Option<String> {
-        let around = || std::iter::successors(Some(parent(file)), |it| outer(it));
-        let votes = |root: &str| self.roots.get(root).copied().unwrap_or_default();
-        let most = around().map(votes).max().unwrap_or_default();
-        let mut found = roots(library, file, path).filter(|root| votes(root) == most);
-        // The outermost one is most likely the root of the repository.
-        let root = found.by_ref().last()?;
-        Some(join(root, path.trim_start_matches('/')))
+    /// Where the roots of repositories are.
+    pub(crate) fn checkouts(&self) -> &Checkouts {
+        &self.checkouts
     }
 
     /// The directory that a Kustomization applies; `None` if it is not in this repository.
@@ -84,7 +73,7 @@ impl OwnSources {
             && (self.names.is_empty() || self.names.contains(&source_name(object)));
         let found = match is_root(&path) {
             true => resolve(library, file, &path),
-            false => self.resolve(library, file, &path),
+            false => self.checkouts.directory(library, file, &path),
         };
         found.filter(|_| may_be_root || !is_root(&path))
     }
@@ -186,7 +175,7 @@ fn source_name(object: &Value<'_>) -> String {
 }
 
 /// Whether a path is that of a repository's root.
-fn is_root(path: &str) -> bool {
+pub(crate) fn is_root(path: &str) -> bool {
     join("", path.trim_start_matches('/')).is_empty()
 }
 
@@ -196,17 +185,4 @@ fn is_root(path: &str) -> bool {
 pub(crate) fn resolve(library: &Library<'_>, file: &str, path: &str) -> Option<String> {
     let root = roots(library, file, path).last()?;
     Some(join(root, path.trim_start_matches('/')))
-}
-
-/// The directories around a file that have a directory of this path, from the inside out.
-fn roots<'f>(library: &Library<'_>, file: &'f str, path: &str) -> impl Iterator<Item = &'f str> {
-    let path = path.trim_start_matches('/').to_owned();
-    let is_below = !join("", &path).starts_with("..");
-    let around = std::iter::successors(Some(parent(file)), |it| outer(it));
-    around.filter(move |root| is_below && library.is_directory(&join(root, &path)))
-}
-
-/// The directory around a directory.
-fn outer(directory: &str) -> Option<&str> {
-    (!directory.is_empty() && directory != "/").then(|| parent(directory))
 }

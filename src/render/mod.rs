@@ -8,6 +8,7 @@ mod argo;
 mod artifact;
 mod built;
 mod chart;
+mod checkout;
 mod flux;
 pub(crate) mod kustomize;
 mod left_out;

@@ -329,7 +329,12 @@ impl<'t, 's> Finder<'t, 's> {
         let has_flux = roots.iter().any(|root| root.cluster.is_some());
         let found = self.applications(&mut applied_directories);
         for (application, file) in found.applications {
-            let applied = argo::apply(self.library, &self.kustomize, &application, &file);
+            let applied = argo::apply(
+                self.library,
+                &self.kustomize,
+                self.own.checkouts(),
+                (&application, &file),
+            );
             applied_directories.extend(applied.directories.iter().cloned());
             let mut texts = self.texts_of(&applied.directories, &applied.resources);
             let mut cluster = Some(argo::destination(&application));

@@ -76,13 +76,13 @@ impl Part {
 
 /// The policies that a controller writes because an object says so. Those of a controller that
 /// writes into namespaces which the object does not name count only if it is one that watches
-/// namespaces: Kyverno, Capsule.
+/// namespaces or is made to fill them: Kyverno, Capsule, the ResourceSets of Flux's operator.
 fn written_policies(object: &Object) -> Vec<UnknownPart> {
     let Object::ContextObject(ContextObject::Custom(object)) = object else {
         return Vec::new();
     };
-    let watches_namespaces =
-        object.group.ends_with("kyverno.io") || object.group == "capsule.clastix.io";
+    let watches_namespaces = object.group.ends_with("kyverno.io")
+        || ["capsule.clastix.io", "fluxcd.controlplane.io"].contains(&object.group.as_str());
     let policies = object.written_policies.iter();
     let policies = policies.filter(|policy| policy.namespace.is_some() || watches_namespaces);
     let effect = |policy: &WrittenPolicy, direction| match policy.allows {

@@ -454,6 +454,43 @@ fn a_path_of_another_repository_is_not_one_of_this_that_is_called_alike() {
     assert_eq!(clusters(&files), [": default/Pod/web"]);
 }
 
+/// Repositories that lie side by side in one tree, one of them with a directory of the same name
+/// as one beside them.
+#[test]
+fn a_path_is_relative_to_the_innermost_directory_that_has_all_paths_named_within_it() {
+    let entry = flux("./shop", "");
+    let application = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a, namespace: argocd}\nspec: {source: {path: shop}, destination: {namespace: shop}}\n";
+    let both = flux("./prod", "");
+    let apps = flux("./apps", "").replace("name: k,", "name: apps,");
+    let one = format!("{both}---\n{apps}");
+    let files = [
+        ("argocd/apps/shop.yaml", application),
+        ("argocd/shop/pod.yaml", POD),
+        ("flux/clusters/prod/shop.yaml", entry.as_str()),
+        ("flux/shop/policy.yaml", POLICY),
+        (
+            "shop/service.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: db}\n",
+        ),
+    ];
+    let expected = ["in-cluster: shop/Pod/web", "prod: default/deny"];
+    assert_eq!(clusters(&files), expected);
+    // `prod/apps` is there as well, and `prod/prod` is not.
+    let files = [
+        ("prod/sync.yaml", one.as_str()),
+        ("prod/apps/policy.yaml", POLICY),
+        ("apps/pod.yaml", POD),
+    ];
+    assert_eq!(clusters(&files), [": default/Pod/web default/deny"]);
+    // A directory beside the file is the one that is meant only if there is no other.
+    let files = [
+        ("prod/sync.yaml", apps.as_str()),
+        ("prod/apps/policy.yaml", POLICY),
+        ("apps/pod.yaml", POD),
+    ];
+    assert_eq!(clusters(&files), [": default/Pod/web"]);
+}
+
 /// What a finding underlines is the text that it speaks of, be the object built as it may.
 #[test]
 fn findings_point_at_the_text_that_a_person_would_edit() {

@@ -298,6 +298,24 @@ fn argo_cd_applies_what_its_documentation_says() {
             expected: &[": ?"],
         },
         Case {
+            title: "a directory of another repository that is called like one of this",
+            spec: "{sources: [{repoURL: 'https://example.org/own.git', path: apps}, {repoURL: 'git@example.org:own', path: team}, {repoURL: 'https://example.org/other', path: apps}], destination: {namespace: shop}}",
+            files: &[("apps/pod.yaml", POD), ("team/pod.yaml", OTHER)],
+            expected: &[": shop/db[app=db] shop/web[app=web] ?"],
+        },
+        Case {
+            title: "what is written to another branch",
+            spec: "{sourceHydrator: {drySource: {repoURL: 'https://example.org/own', path: apps}, syncSource: {targetBranch: env/prod, path: apps}}, destination: {namespace: shop}}",
+            files: &[("apps/pod.yaml", POD)],
+            expected: &[": shop/web[app=web]"],
+        },
+        Case {
+            title: "what Jsonnet makes is not known",
+            spec: "{source: {path: apps, directory: {jsonnet: {tlas: [{name: a, value: b}]}}}, destination: {namespace: shop}}",
+            files: &[("apps/pod.yaml", POD)],
+            expected: &[": shop/web[app=web] ?"],
+        },
+        Case {
             title: "a file that asks to be left out",
             spec: "{source: {path: apps}, destination: {namespace: shop}}",
             files: &[
