@@ -377,7 +377,10 @@ impl<'t, 's> Finder<'t, 's> {
         };
         let tops = self.kustomizations.keys().map(String::as_str);
         let tops = tops.filter(|directory| self.is_top(directory));
-        let tops = tops.filter(|directory| !in_applied(directory) && !is_left_out(directory));
+        let circles = self.circles(&applied);
+        let tops = tops
+            .chain(circles)
+            .filter(|directory| !in_applied(directory) && !is_left_out(directory));
         for (mut root, of_root) in self.kustomization_roots(&tops.collect::<Vec<_>>(), &decoder) {
             // Who applies an entry of Flux applies what stands beside it in its kustomization.
             let mentions = self.mentions.get(&root.directory).into_iter().flatten();

@@ -282,7 +282,7 @@ fn the_same_input_gives_the_same_bytes_with_any_number_of_threads() {
     let states = ["examples/guide/before.yaml", "examples/guide/after.yaml"];
     let questions: [&[&str]; 6] = [
         &["lint", "examples"],
-        &["lint", "--fix=all", "--diff", "examples"],
+        &["lint", "--fix=all", "--diff", "examples/shop"],
         &["graph", "-o", "json-lines", "examples"],
         &["diff", states[0], states[1]],
         &["reach", "any", "any", "examples/guide"],

@@ -574,3 +574,19 @@ fn verdicts_complain_of_documents_as_they_are_deployed() {
     let built = errors(&[("kustomization.yaml", list), ("policy.yaml", &policy)]);
     assert_eq!(built, [""; 0]);
 }
+
+#[test]
+fn kustomizations_that_build_on_each_other_in_a_circle_are_told() {
+    let files = [
+        ("a/kustomization.yaml", "resources: [../b, pod.yaml]\n"),
+        ("a/pod.yaml", POD),
+        ("b/kustomization.yaml", "resources: [../a]\n"),
+    ];
+    let workspace = Workspace::load(files, &Config::default());
+    let today: Date = "2026-11-27".parse().expect("a date");
+    let found = workspace.lint(today).findings;
+    let told: Vec<&str> = found.iter().map(|it| it.message.as_str()).collect();
+    let circle = "kustomize rejects this: kustomizations build on each other in a circle: a, b";
+    assert_eq!(told, [circle]);
+    assert_eq!(clusters(&files), [": default/Pod/web"]);
+}

@@ -258,3 +258,33 @@ fn policies_that_a_controller_writes_are_not_forgotten() {
         }
     }
 }
+
+/// A ResourceSet writes its resources once for each input, into namespaces that it fills in.
+#[test]
+fn policies_that_a_resource_set_writes_are_not_forgotten() {
+    let directory = scratch("reach-resource-set");
+    let (_, others) = WRITTEN
+        .split_once("---\n")
+        .expect("it is the first document");
+    let set = "\
+apiVersion: fluxcd.controlplane.io/v1
+kind: ResourceSet
+metadata: {name: tenants, namespace: flux-system}
+spec:
+  inputs: [{tenant: shop}]
+  resources:
+    - apiVersion: networking.k8s.io/v1
+      kind: NetworkPolicy
+      metadata: {name: deny, namespace: << inputs.tenant >>}
+      spec: {podSelector: {}, policyTypes: [Ingress]}
+";
+    write(&directory, "all.yaml", format!("{set}---\n{others}"));
+    for (from, to, expected) in [
+        ("shop/cart", "shop/web", "UNKNOWN"),
+        ("shop/web", "shop/cart", "ALLOWED"),
+    ] {
+        let answer = run(&directory, &["reach", "-q", from, to, "-p", "8080", "."]);
+        let begin = format!("{expected}  ");
+        assert!(answer.stdout.starts_with(&begin), "{answer:?}");
+    }
+}

@@ -42,6 +42,26 @@ impl Finder<'_, '_> {
         built.into_iter().map(|(_, built)| built).collect()
     }
 
+    /// One kustomization of each circle that nothing outside of it builds on: every one of it is
+    /// used, and none is a root.
+    pub(super) fn circles(&self, applied: &BTreeSet<String>) -> Vec<&str> {
+        let Self {
+            kustomizations,
+            used,
+            ..
+        } = self;
+        let is_start = |it: &&String| !used.contains(*it) || applied.contains(*it);
+        let mut reached = self.closure(&kustomizations.keys().filter(is_start).cloned().collect());
+        let mut found = Vec::new();
+        for (directory, kustomization) in kustomizations {
+            if !reached.contains(directory) && !kustomization.is_component() {
+                reached.extend(self.closure(&BTreeSet::from([directory.clone()])));
+                found.push(directory.as_str());
+            }
+        }
+        found
+    }
+
     /// The directories, by their positions: those together that take something of the same
     /// text, which is to be read once.
     fn groups(&self, tops: &[&str]) -> impl Iterator<Item = Vec<usize>> + use<> {
