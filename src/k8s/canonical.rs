@@ -51,12 +51,37 @@ impl NetworkPolicyRule {
     pub fn canonical(&self) -> String {
         rule(self)
     }
+
+    /// Its ports in canonical form.
+    #[must_use]
+    pub fn canonical_ports(&self) -> String {
+        ports(self)
+    }
+}
+
+impl NetworkPolicyPeer {
+    /// The peer in canonical form: equal for two peers that say the same.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        peer(self)
+    }
+}
+
+impl LabelSelector {
+    /// The selector in canonical form: equal for two that say the same.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        selector(Some(self))
+    }
 }
 
 fn rule(rule: &NetworkPolicyRule) -> String {
     let peers = sorted(rule.peers.items().iter().map(peer));
-    let ports = sorted(rule.ports.items().iter().map(ToString::to_string));
-    format!("peers {peers} ports {ports}")
+    format!("peers {peers} ports {}", ports(rule))
+}
+
+fn ports(rule: &NetworkPolicyRule) -> String {
+    sorted(rule.ports.items().iter().map(ToString::to_string))
 }
 
 fn peer(peer: &NetworkPolicyPeer) -> String {

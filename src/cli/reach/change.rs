@@ -5,6 +5,7 @@
 //! Refuses to write text: that is `amend`'s business.
 
 mod dialect;
+mod extent;
 mod proposal;
 
 use super::Scene;
@@ -18,6 +19,7 @@ use crate::engine::{
 };
 use crate::k8s::{ContextObject, Direction, Object, WorkloadKind};
 use crate::lint::Inventory;
+use crate::manifest::Focus;
 use crate::output::{Change, ChangedPlace};
 use crate::source::Edit;
 use proposal::{Other, Proposal};
@@ -37,30 +39,24 @@ pub(super) fn changes(
     group: &Group<'_>,
     (from, to): (&Resolved, &Resolved),
 ) -> Vec<Change> {
-    let Some(asked) = &group.asked.connections else {
-        return Vec::new();
-    };
-    let ends = [(from, &group.example.0), (to, &group.example.1)];
-    let is_replica = |(resolved, piece): (&Resolved, &Piece<'_>)| {
-        matches!(resolved.ends[piece.place], End::Replica(..))
-    };
-    if ends.into_iter().any(is_replica) {
-        return Vec::new();
-    }
-    let wanted = asked.difference(&group.allowed);
-    // Of several ways one is enough.
-    let Some(way) = group.explanation.ways.first() else {
-        return Vec::new();
-    };
-    let search = Search {
-        scene,
-        inventory,
-        group,
-        from,
-        to,
-        wanted,
-    };
-    search.changes(way)
+    let search = Search::new(scene, inventory, group, (from, to));
+    search.map_or_else(Vec::new, |(search, way)| search.changes(way))
+}
+
+/// Whether the [`changes`] are those that the pods of the focus alone lead to: whatever is tried
+/// opens nothing to others, nor from them.
+pub(super) fn stay_within(
+    focus: &Focus,
+    scene: Scene<'_>,
+    inventory: &Inventory,
+    group: &Group<'_>,
+    ends: (&Resolved, &Resolved),
+) -> bool {
+    let search = Search::new(scene, inventory, group, ends);
+    search.is_none_or(|(search, way)| {
+        let tried = search.combinations(way);
+        tried.iter().all(|edits| search.stays_within(focus, edits))
+    })
 }
 
 /// How much a change opens besides: to or from addresses, and in all.
@@ -79,8 +75,39 @@ struct Search<'q> {
     wanted: ConnectionSet,
 }
 
-impl Search<'_> {
-    fn changes(&self, way: &Way<'_>) -> Vec<Change> {
+impl<'q> Search<'q> {
+    /// What is looked for, and the way in which it is blocked. None if all ports were asked for,
+    /// as nobody wants that.
+    fn new(
+        scene: Scene<'q>,
+        inventory: &'q Inventory,
+        group: &'q Group<'q>,
+        (from, to): (&'q Resolved, &'q Resolved),
+    ) -> Option<(Self, &'q Way<'q>)> {
+        let asked = group.asked.connections.as_ref()?;
+        let ends = [(from, &group.example.0), (to, &group.example.1)];
+        let is_replica = |(resolved, piece): (&Resolved, &Piece<'_>)| {
+            matches!(resolved.ends[piece.place], End::Replica(..))
+        };
+        if ends.into_iter().any(is_replica) {
+            return None;
+        }
+        let wanted = asked.difference(&group.allowed);
+        // Of several ways one is enough.
+        let way = group.explanation.ways.first()?;
+        let search = Self {
+            scene,
+            inventory,
+            group,
+            from,
+            to,
+            wanted,
+        };
+        Some((search, way))
+    }
+
+    /// What is tried, the shortest first: edits for every side that is closed.
+    fn combinations(&self, way: &Way<'_>) -> Vec<Vec<Edit>> {
         let mut combinations: Vec<Vec<Edit>> = vec![Vec::new()];
         for side in way.sides() {
             let denied = side.verdict.denied().intersection(&self.wanted);
@@ -88,9 +115,6 @@ impl Search<'_> {
                 continue;
             }
             let proposals = self.working(side, &denied);
-            if proposals.is_empty() {
-                return Vec::new();
-            }
             combinations = combinations
                 .iter()
                 .flat_map(|edits| {
@@ -99,11 +123,31 @@ impl Search<'_> {
                         .map(|proposal| [&edits[..], &proposal.edits].concat())
                 })
                 .collect();
+            if combinations.is_empty() {
+                break;
+            }
         }
         combinations.sort_by_key(|edits| proposal::lines(edits));
         combinations.truncate(MAX_TRIES);
+        combinations.retain(|edits| !edits.is_empty());
+        combinations
+    }
+
+    /// Whether edits open nothing to pods outside the focus, nor from them.
+    fn stays_within(&self, focus: &Focus, edits: &[Edit]) -> bool {
+        let view = self.scene.view;
+        let Some(changed) = self.scene.workspace.objects_after(view, edits) else {
+            // Nothing comes of them.
+            return true;
+        };
+        let before = view.part().objects.iter();
+        let before: Vec<&Object> = before.filter(|object| changed.replaces(object)).collect();
+        extent::stays_within(focus, self.scene.cluster, &before, &changed.objects)
+    }
+
+    fn changes(&self, way: &Way<'_>) -> Vec<Change> {
         let mut least: Option<Change> = None;
-        for edits in combinations.iter().filter(|edits| !edits.is_empty()) {
+        for edits in &self.combinations(way) {
             if least.as_ref().is_some_and(|change| change.opens.is_empty()) {
                 break;
             }

@@ -30,8 +30,8 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Whether what was read for the focus is enough: both ends are pods that are there, and
-/// nothing else is looked for. What would allow a connection is looked for among all pods, as it
-/// may open others, and so are names that are nearly those that were typed.
+/// nothing else is looked for, as are names that are nearly those that were typed. A change that
+/// would allow the connection may open others, so all pods are read unless it cannot concern them.
 pub(super) fn is_enough(options: &Options, focus: &Focus, input: &Input) -> bool {
     let workspace = &input.workspace;
     let mut sources = workspace.sources().clone();
@@ -49,21 +49,24 @@ pub(super) fn is_enough(options: &Options, focus: &Focus, input: &Input) -> bool
             }
             _ => false,
         };
-        ends.all(is_in_focus) && !looks_for_changes(question)
+        ends.all(is_in_focus) && changes_stay_within(focus, question)
     })
 }
 
-/// Whether somebody wants to know what would allow the connection.
-fn looks_for_changes(question: &Question<'_>) -> bool {
+/// Whether what would allow the connection, if somebody wants to know it, concerns the pods of
+/// the focus alone.
+fn changes_stay_within(focus: &Focus, question: &Question<'_>) -> bool {
     let Ok(groups) = question.groups() else {
-        return true;
+        return false;
     };
-    groups.len() <= change::MAX_ANSWERS
-        && question.options.output_wants_changes()
-        && groups.iter().any(|group| {
-            let is_asked = group.asked.connections.is_some();
-            is_asked && group.outcome.is_blocked_somewhere()
-        })
+    let is_wanted = groups.len() <= change::MAX_ANSWERS && question.options.output_wants_changes();
+    let (scene, inventory) = (question.scene, question.inventory());
+    let ends = (&question.from, &question.to);
+    !is_wanted
+        || groups
+            .iter()
+            .filter(|group| group.outcome.is_blocked_somewhere())
+            .all(|group| change::stay_within(focus, scene, inventory, group, ends))
 }
 
 #[cfg(test)]
