@@ -4,7 +4,7 @@
 
 use similar::udiff::UnifiedHunkHeader;
 use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices, group_diff_ops};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt::Write;
 
 /// How many lines that stay are shown around a change.
@@ -12,17 +12,23 @@ const CONTEXT: usize = 3;
 
 /// The diff of a text that has this name; empty where nothing changes.
 pub(super) fn unified_diff(name: &str, before: &str, after: &str) -> String {
-    let [old, new] = [before, after].map(|text| text.split_inclusive('\n').collect::<Vec<_>>());
     let mut text = String::new();
-    for (at, group) in group_diff_ops(operations(&old, &new), CONTEXT)
-        .iter()
-        .enumerate()
-    {
-        if at == 0 {
-            write_line(&mut text, "--- ", name);
-            write_line(&mut text, "+++ ", name);
-        }
-        write_line(&mut text, "", &UnifiedHunkHeader::new(group).to_string());
+    if before == after {
+        return text;
+    }
+    // Of a dump of a whole cluster most stays as it is, at both ends.
+    let range = Range::of_changes(before, after);
+    let skipped = memchr::memchr_iter(b'\n', &before.as_bytes()[..range.start]).count();
+    let changing = [
+        &before[range.start..before.len() - range.behind],
+        &after[range.start..after.len() - range.behind],
+    ];
+    let [old, new] = changing.map(|text| text.split_inclusive('\n').collect::<Vec<_>>());
+    write_line(&mut text, "--- ", name);
+    write_line(&mut text, "+++ ", name);
+    for group in group_diff_ops(operations(&old, &new), CONTEXT) {
+        let in_text: Vec<DiffOp> = group.iter().map(|it| moved(it, skipped)).collect();
+        write_line(&mut text, "", &UnifiedHunkHeader::new(&in_text).to_string());
         for operation in group {
             let sign = match operation.tag() {
                 DiffTag::Equal => " ",
@@ -41,6 +47,79 @@ pub(super) fn unified_diff(name: &str, before: &str, after: &str) -> String {
     text
 }
 
+/// Where two texts differ: whole lines, with those that are shown around a change.
+struct Range {
+    /// How many bytes stand before it, the same in both.
+    start: usize,
+    /// How many bytes stand behind it, the same in both.
+    behind: usize,
+}
+
+impl Range {
+    fn of_changes(before: &str, after: &str) -> Self {
+        let (before, after) = (before.as_bytes(), after.as_bytes());
+        let mut start = common_start(before, after);
+        // One more line start than lines that are shown: the line itself may have changed.
+        for _ in 0..=CONTEXT {
+            start = memchr::memrchr(b'\n', &before[..start]).unwrap_or(0);
+        }
+        if start > 0 {
+            start += 1;
+        }
+        let (old, new) = (&before[start..], &after[start..]);
+        let behind = old.iter().rev().zip(new.iter().rev());
+        let mut end = old.len() - behind.take_while(|(one, other)| one == other).count();
+        for _ in 0..=CONTEXT {
+            let rest = memchr::memchr(b'\n', &old[end..]);
+            end = rest.map_or(old.len(), |newline| end + newline + 1);
+        }
+        Self {
+            start,
+            behind: old.len() - end,
+        }
+    }
+}
+
+/// How many bytes two texts begin with alike.
+fn common_start(one: &[u8], other: &[u8]) -> usize {
+    const BLOCK: usize = 4096;
+    let blocks = one.chunks_exact(BLOCK).zip(other.chunks_exact(BLOCK));
+    let start = BLOCK * blocks.take_while(|(one, other)| one == other).count();
+    let rest = one[start..].iter().zip(&other[start..]);
+    start + rest.take_while(|(one, other)| one == other).count()
+}
+
+/// The same further down.
+fn moved(operation: &DiffOp, lines: usize) -> DiffOp {
+    let mut moved = *operation;
+    match &mut moved {
+        DiffOp::Equal {
+            old_index,
+            new_index,
+            ..
+        }
+        | DiffOp::Delete {
+            old_index,
+            new_index,
+            ..
+        }
+        | DiffOp::Insert {
+            old_index,
+            new_index,
+            ..
+        }
+        | DiffOp::Replace {
+            old_index,
+            new_index,
+            ..
+        } => {
+            *old_index += lines;
+            *new_index += lines;
+        }
+    }
+    moved
+}
+
 fn write_line(text: &mut String, sign: &str, line: &str) {
     let (line, end) = match line.strip_suffix('\n') {
         Some(line) => (line, "\n"),
@@ -53,21 +132,35 @@ fn write_line(text: &mut String, sign: &str, line: &str) {
 
 /// What stays and what changes. A line that only one of the texts has cannot stay, so that it is
 /// left out of the search: thousands of changed lines make that long.
-fn operations(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
-    let common = |lines: &[&str], others: &[&str]| {
-        let others: HashSet<&str> = others.iter().copied().collect();
-        let places = (0..lines.len()).filter(|place| others.contains(lines[*place]));
+fn operations<'t>(old: &[&'t str], new: &[&'t str]) -> Vec<DiffOp> {
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let [old_numbers, new_numbers] = [old, new].map(|lines| {
+        let number = |line: &&'t str| {
+            let next = numbers.len();
+            *numbers.entry(line).or_insert(next)
+        };
+        lines.iter().map(number).collect::<Vec<usize>>()
+    });
+    let common = |lines: &[usize], others: &[usize]| {
+        let mut is_there = vec![false; numbers.len()];
+        for line in others {
+            is_there[*line] = true;
+        }
+        let places = (0..lines.len()).filter(|place| is_there[lines[*place]]);
         places.collect::<Vec<usize>>()
     };
-    let (old_places, new_places) = (common(old, new), common(new, old));
-    let lines = |places: &[usize], of: &[&str]| {
-        let hashed = places.iter().map(|place| of[*place].to_owned());
-        hashed.collect::<Vec<String>>()
+    let (old_places, new_places) = (
+        common(&old_numbers, &new_numbers),
+        common(&new_numbers, &old_numbers),
+    );
+    let lines = |places: &[usize], of: &[usize]| {
+        let lines = places.iter().map(|place| of[*place]);
+        lines.collect::<Vec<usize>>()
     };
     let kept = capture_diff_slices(
         Algorithm::Myers,
-        &lines(&old_places, old),
-        &lines(&new_places, new),
+        &lines(&old_places, &old_numbers),
+        &lines(&new_places, &new_numbers),
     );
     let mut operations = Vec::new();
     let (mut old_at, mut new_at) = (0, 0);
@@ -141,12 +234,34 @@ mod tests {
             ),
         ];
         for (before, after) in cases {
-            let expected = TextDiff::from_lines(before, after)
-                .unified_diff()
-                .header("a.yaml", "a.yaml")
-                .to_string();
-            assert_eq!(unified_diff("a.yaml", before, after), expected);
+            for (before, after) in around(before, after) {
+                let expected = TextDiff::from_lines(&before, &after)
+                    .unified_diff()
+                    .header("a.yaml", "a.yaml")
+                    .to_string();
+                assert_eq!(unified_diff("a.yaml", &before, &after), expected);
+            }
         }
+    }
+
+    /// Two texts as they are, and with lines before and behind that stay.
+    fn around(before: &str, after: &str) -> Vec<(String, String)> {
+        let lines = |count: usize, word: &str| -> String {
+            let lines = (0..count).map(|number| format!("{word} {number}\n"));
+            lines.collect()
+        };
+        let counts = (0..6).flat_map(|above| (0..6).map(move |below| (above, below)));
+        let text = |text: &str, (above, below): (usize, usize)| {
+            let newline = if text.is_empty() || text.ends_with('\n') || below == 0 {
+                ""
+            } else {
+                "\n"
+            };
+            lines(above, "above") + text + newline + &lines(below, "below")
+        };
+        counts
+            .map(|it| (text(before, it), text(after, it)))
+            .collect()
     }
 
     /// Every line changes into one that is there once for each: a search over all of them takes

@@ -262,7 +262,8 @@ impl Run<'_> {
             terminal.complain(STDIN_NAME, advice);
             is_written = false;
         }
-        let outcome = self.report(&fixed.workspace, fixed.report, terminal)?;
+        let left = fixed.report(self.today);
+        let outcome = self.report(&fixed.workspace, left, terminal)?;
         Ok(outcome.with_problems(!is_written))
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Refuses to touch the disk, and to know a single rule.
 
-use super::lint::told;
+use super::lint::{ABOUT_SUPPRESSIONS, RulesToRun, told};
 use super::{Workspace, proof};
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
 use crate::graph::GraphDiff;
@@ -42,8 +42,8 @@ impl Permission {
 pub struct Autofixed {
     /// All texts, with the ids that they had before, and their clusters.
     pub workspace: Workspace,
-    /// What is left.
-    pub report: Report,
+    /// What is left, where all rules have looked for it.
+    left: Option<Report>,
     /// The texts that changed.
     pub changed: BTreeSet<SourceId>,
     /// How many findings were fixed.
@@ -52,6 +52,16 @@ pub struct Autofixed {
     pub refused: Vec<(Diagnostic, &'static str)>,
     /// What the fixes change, step by step and cluster by cluster.
     pub changes: Vec<GraphDiff>,
+}
+
+impl Autofixed {
+    /// What is left on the day `today`. The rules that neither fix nor report errors run now, as
+    /// no fix has asked for them.
+    #[must_use]
+    pub fn report(&self, today: Date) -> Report {
+        let left = self.left.clone();
+        left.unwrap_or_else(|| self.workspace.lint(today))
+    }
 }
 
 /// A fix may make room for another one, so the texts are looked at again; this often at the
@@ -77,6 +87,11 @@ impl Workspace {
     ) -> Autofixed {
         let mut state = self.clone();
         let mut report = self.with_untold(report);
+        let rules = match allows_nothing(&report) {
+            true => RulesToRun::OfFixes,
+            false => RulesToRun::All,
+        };
+        let mut is_whole = true;
         let mut fixed = 0;
         let mut refused: Vec<(Diagnostic, &'static str)> = Vec::new();
         let mut changes = Vec::new();
@@ -100,18 +115,19 @@ impl Workspace {
             let before = errors(&report);
             let mut trial = Trial::new(&state, permission, patience);
             trial.add_all(&candidates);
-            let mut left = trial.left(today);
+            let mut left = trial.left(rules, today);
             let is_clean = |left: &Report| is_within(&errors(left), &before);
             if !left.as_ref().is_none_or(is_clean) {
                 // One of them makes room for a mistake: each has to show that it does not.
                 let guard = Guard {
                     errors: before,
+                    rules,
                     today,
                 };
                 trial = Trial::new(&state, permission, trial.patience);
                 trial.guard = Some(guard);
                 trial.add_all(&candidates);
-                left = trial.left(today);
+                left = trial.left(rules, today);
             }
             patience = trial.patience;
             fixed += trial.fixed;
@@ -122,6 +138,7 @@ impl Workspace {
             };
             state = trial.proved;
             report = left;
+            is_whole = rules == RulesToRun::All;
         }
         let is_changed = |id: &SourceId| {
             let [before, after] = [self, &state].map(|state| state.texts.get(*id));
@@ -131,11 +148,17 @@ impl Workspace {
             changed: self.ids.iter().copied().filter(is_changed).collect(),
             changes,
             workspace: state,
-            report: told(report),
+            left: is_whole.then(|| told(report)),
             fixed,
             refused,
         }
     }
+}
+
+/// Whether a report says nothing of suppressions. What one is good for depends on all rules.
+fn allows_nothing(report: &Report) -> bool {
+    let mut findings = report.findings.iter();
+    report.suppressed.is_empty() && findings.all(|finding| finding.rule != ABOUT_SUPPRESSIONS)
 }
 
 /// The errors of a report, with how often each is there: wherever their text has moved to.
@@ -165,6 +188,7 @@ fn is_within(errors: &Errors, before: &Errors) -> bool {
 struct Guard {
     /// The errors before the round.
     errors: Errors,
+    rules: RulesToRun,
     today: Date,
 }
 
@@ -250,35 +274,39 @@ impl<'t> Trial<'t> {
     }
 
     /// What is found after the fixes; `None` where there are none.
-    fn left(&self, today: Date) -> Option<Report> {
-        (!self.edits.is_empty()).then(|| self.proved.lint_all(None, today))
+    fn left(&self, rules: RulesToRun, today: Date) -> Option<Report> {
+        (!self.edits.is_empty()).then(|| self.proved.lint_all(None, rules, today))
     }
 
-    /// Adds the candidates class by class: as one where they prove right together, else in
-    /// halves, so that one wrong fix keeps no other back.
+    /// Adds the candidates promise by promise: as one where they prove right together, else in
+    /// halves, so that one wrong fix keeps no other back. Those that promise nothing come last.
     fn add_all(&mut self, candidates: &[Candidate<'_>]) {
-        for class in [FixClass::Safe, FixClass::Narrowing, FixClass::Widening] {
-            // Who permits everything has no use for a promise, unless nothing is to change.
-            let promise = match (class, self.permission) {
-                (FixClass::Narrowing | FixClass::Widening, Permission::All) => None,
-                (class, _) => Some(class),
-            };
-            // What was refused or unreadable before had no effect: there is nothing to keep.
-            let (read, unread): (Vec<_>, Vec<_>) = candidates
-                .iter()
-                .copied()
-                .filter(|candidate| candidate.fix.class == class)
-                .partition(|candidate| self.start.counts(candidate.finding.primary.span));
-            for (candidates, promise) in [(read, promise), (unread, None)] {
-                let mut batch = Batch {
-                    before: self.proved.clone(),
-                    promise,
-                    changes: Vec::new(),
-                };
-                self.add(&candidates, &mut batch);
-                self.changes.append(&mut batch.changes);
-            }
+        let mut by_promise: BTreeMap<(bool, Option<FixClass>), Vec<Candidate<'_>>> =
+            BTreeMap::new();
+        for candidate in candidates {
+            let promise = self.promise(candidate);
+            let of_promise = by_promise.entry((promise.is_none(), promise)).or_default();
+            of_promise.push(*candidate);
         }
+        for ((_, promise), candidates) in by_promise {
+            let mut batch = Batch {
+                before: self.proved.clone(),
+                promise,
+                changes: Vec::new(),
+            };
+            self.add(&candidates, &mut batch);
+            self.changes.append(&mut batch.changes);
+        }
+    }
+
+    /// What a fix must do and not do to connections, if anything.
+    fn promise(&self, candidate: &Candidate<'_>) -> Option<FixClass> {
+        let class = candidate.fix.class;
+        // Who permits everything has no use for a promise, unless nothing is to change.
+        let is_free = self.permission == Permission::All && class != FixClass::Safe;
+        // What was refused or unreadable before had no effect: there is nothing to keep.
+        let is_bound = !is_free && self.start.counts(candidate.finding.primary.span);
+        is_bound.then_some(class)
     }
 
     fn add(&mut self, candidates: &[Candidate<'_>], batch: &mut Batch) {
@@ -291,7 +319,7 @@ impl<'t> Trial<'t> {
             Ok(after) => {
                 let proof = proof::prove(&batch.before, &after, batch.promise);
                 let is_clean = |guard: &Guard| {
-                    let left = after.lint_all(None, guard.today);
+                    let left = after.lint_all(None, guard.rules, guard.today);
                     is_within(&errors(&left), &guard.errors)
                 };
                 match proof {

@@ -7,7 +7,8 @@ use super::copies::Copies;
 use super::generated::Generated;
 use super::{BuiltObjects, ClusterView, Workspace};
 use crate::cluster::Cluster;
-use crate::diagnostic::{Diagnostic, Edit};
+use crate::config::Config;
+use crate::diagnostic::{Diagnostic, Edit, Severity};
 use crate::engine::Engine;
 use crate::lint::{self, Date, Report, Rule, RuleMeta, Suppressed};
 use crate::progress;
@@ -15,7 +16,7 @@ use crate::render::is_rendered;
 use crate::rules;
 use crate::source::{SourceMap, Span};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The rule whose findings depend on what all others find: what a suppression is good for in
 /// one cluster keeps it.
@@ -36,7 +37,7 @@ impl Workspace {
     /// the change does. Clusters are compared with those of their name.
     #[must_use]
     pub fn lint_change(&self, earlier: Option<&Self>, today: Date) -> Report {
-        told(self.lint_all(earlier, today))
+        told(self.lint_all(earlier, RulesToRun::All, today))
     }
 
     /// A report with all findings among those that are told.
@@ -58,13 +59,19 @@ impl Workspace {
             .sort_by(|a, b| place(sources, &a.finding).cmp(&place(sources, &b.finding)));
     }
 
-    /// The findings of all, those that are not told among the others.
-    pub(super) fn lint_all(&self, earlier: Option<&Self>, today: Date) -> Report {
+    /// The findings of these rules, those that are not told among the others.
+    pub(super) fn lint_all(
+        &self,
+        earlier: Option<&Self>,
+        rules: RulesToRun,
+        today: Date,
+    ) -> Report {
         let known_rules = known_rules();
         let judge = Judge {
             workspace: self,
             earlier,
             known_rules: &known_rules,
+            rules: rules.of(&self.config),
             today,
         };
         progress::begin("judging clusters", self.clusters.len());
@@ -74,8 +81,10 @@ impl Workspace {
         };
         let mut all = merge(self, reports);
         all.findings = join_objects(all.findings);
-        all.findings
-            .extend(self.idle_entries(&all.used_entries, today));
+        if rules == RulesToRun::All {
+            all.findings
+                .extend(self.idle_entries(&all.used_entries, today));
+        }
         self.sort(&mut all);
         all
     }
@@ -95,10 +104,48 @@ pub fn known_rules() -> Vec<&'static RuleMeta> {
     rules::ALL.iter().map(|rule| rule.meta()).collect()
 }
 
+/// Which rules look at the clusters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RulesToRun {
+    /// All that the configuration wants.
+    All,
+    /// Those of them that may offer a fix or report an error, and those that these depend on.
+    OfFixes,
+}
+
+impl RulesToRun {
+    fn of(self, config: &Config) -> Vec<&'static dyn Rule> {
+        let rules = rules::ALL.iter().copied();
+        let enabled: Vec<&dyn Rule> = rules.filter(|it| config.is_enabled(it.meta())).collect();
+        let mut wanted: BTreeSet<&str> = BTreeSet::new();
+        for meta in enabled.iter().map(|rule| rule.meta()) {
+            let severity = config.severity(meta, meta.severity);
+            let may_fail = [Some(meta.severity), severity].contains(&Some(Severity::Error));
+            if self == Self::All || meta.fix.is_some() || may_fail {
+                wanted.insert(meta.name);
+            }
+        }
+        // A finding may be left out because of one of another rule.
+        loop {
+            let metas = enabled.iter().map(|rule| rule.meta());
+            let muting = metas.filter(|meta| meta.mutes.iter().any(|it| wanted.contains(it)));
+            let muting: Vec<&str> = muting.map(|meta| meta.name).collect();
+            let known = wanted.len();
+            wanted.extend(muting);
+            if wanted.len() == known {
+                break;
+            }
+        }
+        let is_wanted = |rule: &&dyn Rule| wanted.contains(rule.meta().name);
+        enabled.into_iter().filter(is_wanted).collect()
+    }
+}
+
 struct Judge<'w> {
     workspace: &'w Workspace,
     earlier: Option<&'w Workspace>,
     known_rules: &'w [&'static RuleMeta],
+    rules: Vec<&'static dyn Rule>,
     today: Date,
 }
 
@@ -126,11 +173,6 @@ impl Judge<'_> {
             views.find(|earlier| earlier.name() == view.name())
         });
         let earlier = earlier.map(|earlier| Engine::new(earlier.first_definitions()));
-        let enabled: Vec<&'static dyn Rule> = rules::ALL
-            .iter()
-            .copied()
-            .filter(|rule| config.is_enabled(rule.meta()))
-            .collect();
         let input = lint::Input {
             sources: self.workspace.sources(),
             documents: view.documents(),
@@ -144,7 +186,7 @@ impl Judge<'_> {
             path_of: &path_of,
             today: self.today,
         };
-        let mut report = lint::run(&input, &enabled);
+        let mut report = lint::run(&input, &self.rules);
         let built = BuiltObjects::new(&view.part);
         let generated = Generated::new(self.workspace.sources(), view.documents());
         for finding in &mut report.findings {

@@ -115,6 +115,10 @@ fn difference(
     if by_both {
         placeholders.extend(placeholders_of(before));
     }
+    if placeholders.is_empty() {
+        let [before, after] = joined.map(Engine::new);
+        return graph::difference(&before, &after);
+    }
     let clusters: [Cluster; 2] = objects.map(|mut objects| {
         objects.extend(placeholders.iter().cloned());
         view.with_objects(objects)
