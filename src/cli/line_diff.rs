@@ -58,24 +58,26 @@ struct Range {
 impl Range {
     fn of_changes(before: &str, after: &str) -> Self {
         let (before, after) = (before.as_bytes(), after.as_bytes());
-        let mut start = common_start(before, after);
-        // One more line start than lines that are shown: the line itself may have changed.
+        let line_of = |end: usize| {
+            let newline = memchr::memrchr(b'\n', &before[..end]);
+            newline.map_or(0, |newline| newline + 1)
+        };
+        let first = line_of(common_start(before, after));
+        let start = (0..CONTEXT).fold(first, |start, _| line_of(start.saturating_sub(1)));
+        // What could be of either end is of the start.
+        let behind = before[first..]
+            .iter()
+            .rev()
+            .zip(after[first..].iter().rev());
+        let mut end = before.len() - behind.take_while(|(one, other)| one == other).count();
+        // The first line that ends here may have changed.
         for _ in 0..=CONTEXT {
-            start = memchr::memrchr(b'\n', &before[..start]).unwrap_or(0);
-        }
-        if start > 0 {
-            start += 1;
-        }
-        let (old, new) = (&before[start..], &after[start..]);
-        let behind = old.iter().rev().zip(new.iter().rev());
-        let mut end = old.len() - behind.take_while(|(one, other)| one == other).count();
-        for _ in 0..=CONTEXT {
-            let rest = memchr::memchr(b'\n', &old[end..]);
-            end = rest.map_or(old.len(), |newline| end + newline + 1);
+            let rest = memchr::memchr(b'\n', &before[end..]);
+            end = rest.map_or(before.len(), |newline| end + newline + 1);
         }
         Self {
             start,
-            behind: old.len() - end,
+            behind: before.len() - end,
         }
     }
 }
@@ -227,6 +229,8 @@ mod tests {
             ("a\n", ""),
             ("a\nb\n", "a\nb\n"),
             ("1\n2\n3\n4\n5\n6\n7\n8\n9\n", "0\n1\n2\n3\n4\n5\n6\n7\n8\n"),
+            ("1\na\nb\na\nb\n2\n", "1\na\nb\n2\n"),
+            ("a\na\na\na\na\na\n", "a\na\n"),
             ("a: 1\n- x\n- x\nb: 2\n", "a: 1\n- x\n- y\n- x\nb: 3\n"),
             (
                 "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n",

@@ -11,8 +11,10 @@ use super::{
 };
 use crate::k8s::{self, Object, PolicyScope};
 use crate::source::{Span, Spanned, Text};
+use foldhash::{HashMap, HashMapExt};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// What becomes of an object whose owner is among the inputs.
@@ -83,8 +85,8 @@ impl Cluster {
         // By object: its first definition among the inputs.
         let mut first: HashMap<Identity<'_>, usize> = HashMap::with_capacity(objects.len());
         // By a further definition: the one that counts in its place.
-        let mut firsts: HashMap<usize, usize> = HashMap::new();
-        let mut others: HashMap<usize, Vec<&Object>> = HashMap::new();
+        let mut firsts: HashMap<usize, usize> = HashMap::default();
+        let mut others: HashMap<usize, Vec<&Object>> = HashMap::default();
         for (index, object) in objects.iter().enumerate() {
             let Some(identity) = Identity::of(object) else {
                 continue;
@@ -104,11 +106,7 @@ impl Cluster {
             Owned::Represented => represented(object, &first),
             Owned::Kept => None,
         };
-        let mut kept: Vec<Object> = Vec::new();
-        let mut recognition = Recognition::default();
-        for object in objects {
-            recognition.look_at(object);
-        }
+        let mut kept: Vec<Object> = Vec::with_capacity(objects.len());
         for (index, object) in objects.iter().enumerate() {
             // What is beside the network may be there twice without harm, as in overlays.
             if let Object::ContextObject(object) = object {
@@ -134,10 +132,22 @@ impl Cluster {
         }
         drop(first);
         cluster.namespaces = namespaces(&kept);
-        cluster.sort_in(kept);
-        cluster.add_injected_labels();
-        cluster.context_objects.sort();
-        cluster.platform = Platform::recognised(recognition);
+        let mut context_objects = std::mem::take(&mut cluster.context_objects);
+        let platform = || {
+            let mut recognition = Recognition::default();
+            for object in objects {
+                recognition.look_at(object);
+            }
+            context_objects.sort();
+            Platform::recognised(recognition)
+        };
+        let sort_in = || {
+            cluster.sort_in(kept);
+            cluster.add_injected_labels();
+        };
+        let (platform, ()) = rayon::join(platform, sort_in);
+        cluster.platform = platform;
+        cluster.context_objects = context_objects;
         cluster.with_enforcement(&EnforcementSettings::default())
     }
 
@@ -210,16 +220,16 @@ impl Cluster {
                 Object::ContextObject(_) => {}
             }
         }
-        self.workloads.sort_by(|a, b| {
+        self.workloads.par_sort_by(|a, b| {
             let kinds = a.object.kind_name().cmp(b.object.kind_name());
             let names = || a.object.meta.name.value.cmp(&b.object.meta.name.value);
             let namespaces = a.namespace.cmp(&b.namespace);
             namespaces.then(kinds).then_with(names)
         });
-        self.policies.sort_by(|a, b| {
+        self.policies.par_sort_by(|a, b| {
             (a.namespace, &a.object.meta.name.value).cmp(&(b.namespace, &b.object.meta.name.value))
         });
-        self.services.sort_by(|a, b| {
+        self.services.par_sort_by(|a, b| {
             (a.namespace, &a.object.meta.name.value).cmp(&(b.namespace, &b.object.meta.name.value))
         });
         self.plugin_policies.sort_by(|a, b| {
@@ -249,7 +259,7 @@ impl Cluster {
 /// Every namespace that is declared, or used by a workload, policy or service, by name.
 fn namespaces(objects: &[Object]) -> Vec<Namespace> {
     let mut declared: BTreeMap<&str, Option<&Arc<k8s::Namespace>>> = BTreeMap::new();
-    let mut used: HashMap<&str, Span> = HashMap::new();
+    let mut used: HashMap<&str, Span> = HashMap::default();
     for object in objects {
         match object {
             Object::Namespace(namespace) => {

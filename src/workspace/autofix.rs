@@ -85,12 +85,34 @@ impl Workspace {
         is_editable: impl Fn(SourceId) -> bool,
         are_wanted: impl Fn(&SourceMap, &[Diagnostic]) -> Vec<bool>,
     ) -> Autofixed {
-        let mut state = self.clone();
-        let mut report = self.with_untold(report);
         let rules = match allows_nothing(&report) {
             true => RulesToRun::OfFixes,
             false => RulesToRun::All,
         };
+        let only = Only {
+            permission,
+            is_editable,
+            are_wanted,
+        };
+        self.autofix_by(rules, report, today, &only)
+    }
+
+    /// The same with these rules, which look for what the fixes leave.
+    fn autofix_by(
+        &self,
+        rules: RulesToRun,
+        report: Report,
+        today: Date,
+        only: &Only<impl Fn(SourceId) -> bool, impl Fn(&SourceMap, &[Diagnostic]) -> Vec<bool>>,
+    ) -> Autofixed {
+        let Only {
+            permission,
+            is_editable,
+            are_wanted,
+        } = only;
+        let permission = *permission;
+        let mut state = self.clone();
+        let mut report = self.with_untold(report);
         let mut is_whole = true;
         let mut fixed = 0;
         let mut refused: Vec<(Diagnostic, &'static str)> = Vec::new();
@@ -155,9 +177,18 @@ impl Workspace {
     }
 }
 
+/// Which fixes are applied.
+struct Only<E, W> {
+    permission: Permission,
+    /// Whether a text may be changed.
+    is_editable: E,
+    /// Of each finding, whether it is to be fixed.
+    are_wanted: W,
+}
+
 /// Whether a report says nothing of suppressions. What one is good for depends on all rules.
 fn allows_nothing(report: &Report) -> bool {
-    let mut findings = report.findings.iter();
+    let mut findings = report.findings.iter().chain(&report.untold);
     report.suppressed.is_empty() && findings.all(|finding| finding.rule != ABOUT_SUPPRESSIONS)
 }
 
@@ -356,3 +387,6 @@ impl<'t> Trial<'t> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

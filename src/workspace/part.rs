@@ -259,6 +259,10 @@ impl<'t> Settled<'t> {
     /// See [`contradictions`]. What a kustomization takes from another directory belongs to
     /// whoever takes it.
     fn contradictions<'d>(&self, directories: &[&'d str]) -> Vec<BTreeSet<&'d str>> {
+        // One alone contradicts nobody.
+        if directories.windows(2).all(|pair| pair[0] == pair[1]) {
+            return Vec::new();
+        }
         let texts = directories.iter().zip(&self.objects);
         let texts = texts.filter(|(directory, _)| !self.places.is_base(directory));
         contradictions(texts.map(|(directory, objects)| (*directory, objects.as_slice())))

@@ -17,8 +17,11 @@ use std::ops::Range;
 pub struct Changed {
     /// What was read again: whole texts, or items of lists, as they stood before.
     places: Vec<Span>,
-    /// The objects that are in them afterwards.
+    /// The objects that are in them afterwards. Places in items that were read by themselves
+    /// count from the start of the item's first line.
     pub objects: Vec<Object>,
+    /// By object: what it stands behind everything that stands before.
+    order: Vec<Span>,
 }
 
 impl Changed {
@@ -27,6 +30,26 @@ impl Changed {
     pub fn replaces(&self, object: &Object) -> bool {
         let span = object.meta().span;
         self.places.iter().any(|place| place.contains(span))
+    }
+
+    /// The objects beside those that stay, in the order of the inputs: the first of two of one
+    /// name counts.
+    #[must_use]
+    pub fn beside<'o>(&self, kept: impl Iterator<Item = &'o Object>) -> Vec<Object> {
+        let changed = self.order.iter().copied().zip(&self.objects);
+        let kept = kept.map(|object| (object.meta().span, object));
+        let mut all: Vec<(Span, &Object)> = changed.chain(kept).collect();
+        all.sort_by_key(|(place, _)| *place);
+        all.into_iter().map(|(_, object)| object.clone()).collect()
+    }
+
+    /// The objects of whole texts.
+    fn of_texts(places: Vec<Span>, objects: Vec<Object>) -> Self {
+        Self {
+            places,
+            order: objects.iter().map(|object| object.meta().span).collect(),
+            objects,
+        }
     }
 }
 
@@ -42,9 +65,16 @@ impl Workspace {
             Some(changed) => changed?,
             None => self.texts_after(edits)?,
         };
+        let placed = changed.objects.into_iter().zip(changed.order);
+        let settled = placed.filter_map(|(object, place)| {
+            let object = view.part.places.settle(vec![object]).pop()?;
+            Some((object, place))
+        });
+        let (objects, order) = settled.unzip();
         Some(Changed {
             places: changed.places,
-            objects: view.part.places.settle(changed.objects),
+            objects,
+            order,
         })
     }
 
@@ -59,10 +89,8 @@ impl Workspace {
             }
             objects.extend(after.objects.iter().cloned());
         }
-        Some(Changed {
-            places: changed.into_iter().map(whole).collect(),
-            objects,
-        })
+        let places = changed.into_iter().map(whole).collect();
+        Some(Changed::of_texts(places, objects))
     }
 
     /// The same for a cluster of objects that are built of several texts: all of it is built
@@ -78,10 +106,8 @@ impl Workspace {
         let is_worse = after.diagnostics.len() > view.part.diagnostics.len()
             || accepted(after) < accepted(&view.part);
         let texts = view.part.texts.union(&after.texts);
-        (!is_worse).then(|| Changed {
-            places: texts.copied().map(whole).collect(),
-            objects: after.objects.clone(),
-        })
+        let places = texts.copied().map(whole).collect();
+        (!is_worse).then(|| Changed::of_texts(places, after.objects.clone()))
     }
 }
 
@@ -124,8 +150,7 @@ fn is_worse(before: Read<'_>, after: Read<'_>) -> bool {
         || after.objects.len() < before.objects.len()
 }
 
-/// The objects of the items of lists that some edits change, each of which begins where it stood
-/// before. `None` where an edit is not in an item that can be read by itself.
+/// The objects of the items of lists that some edits change. `None` where an edit is not in an item that can be read by itself.
 fn items_after(texts: &Texts, edits: &[Edit]) -> Option<Option<Changed>> {
     // A sign that is not of ASCII may turn the text around it.
     if !edits.iter().all(|edit| edit.replacement.is_ascii()) {
@@ -143,6 +168,7 @@ fn items_after(texts: &Texts, edits: &[Edit]) -> Option<Option<Changed>> {
     let mut changed = Changed {
         places: Vec::new(),
         objects: Vec::new(),
+        order: Vec::new(),
     };
     for (item, edits) in by_item {
         let source = item.source;
@@ -161,13 +187,12 @@ fn items_after(texts: &Texts, edits: &[Edit]) -> Option<Option<Changed>> {
         let Ok(edited) = edit::apply(&text[lines.clone()], &moved) else {
             return Some(None);
         };
-        // Places count from the start of the text.
-        let edited = [&text[..lines.start], &edited].concat();
-        let after = manifest::read_item(source, &edited, lines.start..edited.len())?;
+        let after = manifest::read_item(source, &edited, 0..edited.len())?;
         if is_worse(Read::from(&before), Read::from(&after)) {
             return Some(None);
         }
         changed.places.push(item);
+        changed.order.extend(after.objects.iter().map(|_| item));
         changed.objects.extend(after.objects);
     }
     Some(Some(changed))

@@ -42,6 +42,19 @@ pub fn is_scanned(source: crate::source::SourceId, text: &str) -> bool {
     block::read(source, text, 0..text.len()).is_some()
 }
 
+/// How many documents of a text become trees, with whichever reader it takes: what the benchmark
+/// of files measures.
+#[cfg(feature = "internals")]
+#[must_use]
+pub fn count_trees(source: crate::source::SourceId, text: &str) -> usize {
+    let is_read = |range: std::ops::Range<usize>| {
+        block::read(source, text, range.clone()).is_some()
+            || general::read(source, text, range).is_ok()
+    };
+    let pieces = split::pieces(text).into_iter();
+    pieces.filter(|piece| is_read(piece.range.clone())).count()
+}
+
 #[cfg(test)]
 pub(crate) mod differential;
 #[cfg(test)]

@@ -93,13 +93,9 @@ fn tried(search: &Search<'_>, removed: &Removed) -> Option<CutAnswer> {
         }
     }
     let changed = input.workspace.objects_after(view, &edits)?;
-    let mut objects = changed.objects.clone();
     let kept = view.part().objects.iter();
     let kept = kept.filter(|object| !changed.replaces(object));
-    objects.extend(kept.cloned());
-    // The first of two objects of one name counts, so the order of the inputs matters.
-    objects.sort_by_key(|object| object.meta().span);
-    let after = view.hypothetical(&objects);
+    let after = view.hypothetical(&changed.beside(kept));
     let question = moved(search.question, search.cluster(), &after)?;
     if search.has_path(&question, &after) {
         return None;

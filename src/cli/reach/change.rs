@@ -276,13 +276,9 @@ impl<'q> Search<'q> {
     fn cluster(&self, edits: &[Edit], extent: Extent) -> Option<Cluster> {
         let view = self.scene.view;
         let changed = self.scene.workspace.objects_after(view, edits)?;
-        let mut objects = changed.objects.clone();
         let kept = view.part().objects.iter();
         let kept = kept.filter(|object| !changed.replaces(object) && self.matters(object, extent));
-        objects.extend(kept.cloned());
-        // The first of two objects of one name counts, so the order of the inputs matters.
-        objects.sort_by_key(|object| object.meta().span);
-        Some(view.hypothetical(&objects))
+        Some(view.hypothetical(&changed.beside(kept)))
     }
 
     /// Whether an object has a say in what is asked about.

@@ -23,9 +23,7 @@ fn item(document: &str) -> String {
 fn objects(texts: &Texts, id: SourceId, changed: Changed) -> Vec<String> {
     let places = Regex::new("start: [0-9]+, end: [0-9]+").expect("it is well formed");
     let before = texts.get(id).objects.iter();
-    let kept: Vec<Object> = before.filter(|it| !changed.replaces(it)).cloned().collect();
-    let mut all = [kept, changed.objects].concat();
-    all.sort_by_key(|object| object.meta().span);
+    let all = changed.beside(before.filter(|it| !changed.replaces(it)));
     let plain = |object: &Object| {
         let text = format!("{object:?}");
         places.replace_all(&text, "").into_owned()

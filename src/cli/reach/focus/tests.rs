@@ -216,3 +216,24 @@ fn what_lies_elsewhere_and_matters_is_read() {
         assert_eq!(answered_with(&object), 0, "{object}");
     }
 }
+
+#[test]
+fn a_change_that_could_open_something_elsewhere_is_looked_for_among_all_pods() {
+    let isolating = |peer: &str| {
+        answered_with(&format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n\
+             metadata: {{name: web, namespace: near}}\n\
+             spec: {{podSelector: {{}}, ingress: [{{from: [{peer}], ports: [{{port: 8080}}]}}]}}\n"
+        ))
+    };
+    // A question about port 80 is blocked now, and has its change.
+    let own = isolating("{podSelector: {matchLabels: {app: other}}}");
+    let open = answered_with("apiVersion: v1\nkind: Namespace\nmetadata: {name: near}\n");
+    assert_eq!(own, open);
+    // The port could be added for everybody.
+    assert!(isolating("{namespaceSelector: {}}") < own);
+    let far = "{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: far}}}";
+    assert_eq!(isolating(far), own);
+    let others = "{namespaceSelector: {matchExpressions: [{key: a, operator: DoesNotExist}]}}";
+    assert!(isolating(others) < own);
+}
