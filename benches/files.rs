@@ -188,7 +188,8 @@ fn lint_of_a_dump(bencher: Bencher) {
     let bencher = bencher.counter(bytes_of(std::slice::from_ref(&*DUMP)));
     let today = "2026-11-27".parse().expect("a date");
     bencher.bench(|| {
-        let (workspace, problems) = Workspace::read(&[DUMP.clone()], &Config::default());
+        let (workspace, problems) =
+            Workspace::read(std::slice::from_ref(&*DUMP), &Config::default());
         assert!(problems.is_empty(), "{problems:?}");
         workspace.lint(today).findings.len()
     });
