@@ -7,13 +7,15 @@ use super::argo;
 use super::flux::is_kustomization;
 use super::library::{Library, join, parent};
 use super::value::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the objects of Flux and Argo CD say of paths.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Checkouts {
     /// By a directory, and one around their files: how many paths are there if it is a root.
     votes: BTreeMap<(String, String), usize>,
+    /// By directory: the directories that are named if it is a root.
+    named: BTreeMap<String, BTreeSet<String>>,
     /// By root: how many paths of each repository are there.
     owners: BTreeMap<String, BTreeMap<String, usize>>,
 }
@@ -31,6 +33,8 @@ impl Checkouts {
         let mut checkouts = Self::default();
         for (file, _, path) in &said {
             for root in roots(library, file, path) {
+                let named = checkouts.named.entry(root.to_owned()).or_default();
+                named.insert(below(root, path));
                 for scope in around(file).take_while(|scope| scope.len() >= root.len()) {
                     let key = (root.to_owned(), scope.to_owned());
                     *checkouts.votes.entry(key).or_default() += 1;
@@ -49,8 +53,8 @@ impl Checkouts {
     }
 
     /// The root of the repository of a file: the innermost directory around it of which no outer
-    /// one has more of the paths that are named within it. The directory of the file itself is
-    /// one only if it has more of them than any other.
+    /// one has more of the paths that are named within it, or a path that leads into it. The
+    /// directory of the file itself is one only if it has more of them than any other.
     pub(crate) fn root<'f>(&self, file: &'f str) -> Option<&'f str> {
         let Self { votes, .. } = self;
         let count = |root: &str, scope: &str| {
@@ -64,10 +68,21 @@ impl Checkouts {
             own > 0
                 && outer.all(|root| {
                     let theirs = count(root, candidate);
-                    theirs < own || theirs == own && !is_of_file
+                    let is_less = theirs < own || theirs == own && !is_of_file;
+                    is_less && !self.leads_into(root, candidate)
                 })
         };
         around(file).find(is_root)
+    }
+
+    /// Whether a path that is there if `root` is one names `directory` or something below.
+    fn leads_into(&self, root: &str, directory: &str) -> bool {
+        let Some(named) = self.named.get(root) else {
+            return false;
+        };
+        let inside = format!("{directory}/");
+        let mut below = named.range(inside.clone()..);
+        named.contains(directory) || below.next().is_some_and(|it| it.starts_with(&inside))
     }
 
     /// The directory that a path names which stands in a file; `None` if it is not here. Where

@@ -476,3 +476,37 @@ fn labels_that_two_applications_give_one_pod_otherwise_are_not_certain() {
         "{graph}"
     );
 }
+
+/// A tenant's repository has a directory of the same name as one among those of the tenants here.
+#[test]
+fn the_path_of_a_tenant_is_one_of_the_repository_of_the_tenant() {
+    let flux = |name: &str, source: &str, path: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: {name}, namespace: flux-system}}\nspec: {{path: {path}, sourceRef: {{kind: GitRepository, name: {source}}}}}\n"
+        )
+    };
+    let patch = flux("team", "team", "./prod");
+    let files = [
+        (
+            "clusters/prod/flux-system/sync.yaml",
+            flux("flux-system", "flux-system", "./clusters/prod"),
+        ),
+        (
+            "clusters/prod/tenants.yaml",
+            flux("tenants", "flux-system", "./tenants/prod"),
+        ),
+        (
+            "tenants/prod/kustomization.yaml",
+            "resources: [../base]\npatches: [{path: patch.yaml}]\n".to_owned(),
+        ),
+        ("tenants/prod/patch.yaml", patch),
+        (
+            "tenants/base/kustomization.yaml",
+            "resources: [team.yaml, pod.yaml]\n".to_owned(),
+        ),
+        ("tenants/base/team.yaml", flux("team", "team", "./")),
+        ("tenants/base/pod.yaml", POD.to_owned()),
+    ];
+    let files = files.map(|(name, text)| (name.to_owned(), text));
+    assert_eq!(clusters(&files), [": default/web[app=web] ?"]);
+}
