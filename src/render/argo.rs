@@ -167,7 +167,11 @@ fn add_source<'t>(
     };
     let found = found.filter(|_| checkouts.may_be_of(file, &address));
     let Some(directory) = found else {
-        let message = format!("`{path}` of {address} is not in this repository");
+        let of = match address.is_empty() {
+            true => String::new(),
+            false => format!(" of {address}"),
+        };
+        let message = format!("`{path}`{of} is not in this repository");
         return applied.faults.push(adds(span, message));
     };
     if source
