@@ -4,6 +4,7 @@
 //! Refuses to know what a label means to anybody.
 
 use crate::source::{Span, Spanned, Text};
+use ecow::EcoVec;
 use std::sync::Arc;
 
 /// The label that Kubernetes sets on every namespace, and that cannot be changed.
@@ -184,7 +185,7 @@ pub struct ObjectMeta {
 /// where one stands says nothing of what comes behind it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holes {
-    spans: Vec<Span>,
+    spans: EcoVec<Span>,
 }
 
 impl Holes {

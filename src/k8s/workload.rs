@@ -132,9 +132,9 @@ pub struct Workload {
     pub is_host_network_known: bool,
     /// Known addresses: `status.podIP` and `podIPs`, and `hostIP` for a pod on the host
     /// network that has no other; each once, in that order. Empty for all but pods.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Box<[IpAddr]>,
     /// `containers`, then the `initContainers` (see [`Container::is_init`]).
-    pub containers: Vec<Container>,
+    pub containers: Box<[Container]>,
     /// `serviceAccountName`.
     pub service_account: Option<Text>,
     /// `automountServiceAccountToken`.
@@ -142,11 +142,11 @@ pub struct Workload {
     /// `dnsPolicy`.
     pub dns_policy: Option<Text>,
     /// `dnsConfig.nameservers`.
-    pub nameservers: Vec<Text>,
+    pub nameservers: Box<[Text]>,
     /// Whether its ports are all written: not if another tool fills in some of them.
     pub are_ports_known: bool,
     /// What is known of pods that only an object implies, which installs them.
-    pub implied: Option<ImpliedPods>,
+    pub implied: Option<Box<ImpliedPods>>,
 }
 
 /// Pods without a manifest that an object implies: it installs the release of a chart.
@@ -173,12 +173,12 @@ impl Workload {
             labels_span: about.span,
             host_network: false,
             is_host_network_known: true,
-            addresses: Vec::new(),
-            containers: Vec::new(),
+            addresses: Box::default(),
+            containers: Box::default(),
             service_account: None,
             automount_token: None,
             dns_policy: None,
-            nameservers: Vec::new(),
+            nameservers: Box::default(),
             are_ports_known: true,
             implied: None,
         }
@@ -199,11 +199,11 @@ impl Workload {
         Self {
             host_network: pods.host_network,
             is_host_network_known: pods.is_host_network_known,
-            containers: vec![container],
-            implied: Some(ImpliedPods {
+            containers: Box::new([container]),
+            implied: Some(Box::new(ImpliedPods {
                 kind: object.kind.clone(),
                 are_labels_known: pods.are_labels_known,
-            }),
+            })),
             are_ports_known: pods.are_ports_known,
             ..Self::hypothetical(object.home(), name, pods.labels.clone(), about)
         }
@@ -249,15 +249,15 @@ pub struct Container {
     /// Whether it has `restartPolicy: Always`, which makes an init container a sidecar.
     pub restarts_always: bool,
     /// `ports`, those with a numeric `containerPort` only.
-    pub ports: Vec<ContainerPort>,
+    pub ports: Box<[ContainerPort]>,
     /// The numbers of the ports that its probes ask: something listens there.
-    pub probe_ports: Vec<u16>,
+    pub probe_ports: Box<[u16]>,
     /// The entries of `env` with a value, in the order of the text.
-    pub variables: Vec<Variable>,
+    pub variables: Box<[Variable]>,
     /// The `ConfigMap`s that `env` and `envFrom` take variables from.
-    pub config_maps: Vec<ConfigMapReference>,
+    pub config_maps: Box<[ConfigMapReference]>,
     /// `args`, then `command`.
-    pub arguments: Vec<Text>,
+    pub arguments: Box<[Text]>,
 }
 
 /// An entry of a container's `env` with a value.
@@ -272,17 +272,17 @@ pub struct Variable {
 impl Container {
     /// One of which nothing is known but its ports, and which has no name.
     #[must_use]
-    pub fn of_ports(ports: Vec<ContainerPort>) -> Self {
+    pub fn of_ports(ports: Box<[ContainerPort]>) -> Self {
         Self {
             name: Text::new(),
             image: Text::new(),
             is_init: false,
             restarts_always: false,
             ports,
-            probe_ports: Vec::new(),
-            variables: Vec::new(),
-            config_maps: Vec::new(),
-            arguments: Vec::new(),
+            probe_ports: Box::default(),
+            variables: Box::default(),
+            config_maps: Box::default(),
+            arguments: Box::default(),
         }
     }
 

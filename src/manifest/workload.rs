@@ -95,7 +95,6 @@ pub(super) fn read(
         typed.init_containers.unwrap_or_default(),
     ));
     containers.extend(spec.filter(|_| kind.is_virtual_machine()).map(launcher));
-    containers.shrink_to_fit();
     let account = typed.service_account_name.or(typed.service_account);
     let nameservers = typed.dns_config.into_iter();
     let nameservers = nameservers.flat_map(|config| config.nameservers);
@@ -108,8 +107,8 @@ pub(super) fn read(
         labels_span,
         host_network,
         is_host_network_known: is_host_network_written(node, path),
-        addresses: addresses(&status, host_network),
-        containers,
+        addresses: addresses(&status, host_network).into(),
+        containers: containers.into(),
         service_account: filled_in_account(spec).or(account.map(|name| node.share(&name))),
         automount_token: typed.automount_service_account_token,
         dns_policy: typed.dns_policy.map(Text::from),
@@ -184,7 +183,6 @@ fn addresses(status: &v1::PodStatus, host_network: bool) -> Vec<IpAddr> {
                 .and_then(|text| text.parse::<IpAddr>().ok()),
         );
     }
-    addresses.shrink_to_fit();
     addresses
 }
 
@@ -224,24 +222,19 @@ fn container(node: Node<'_>, typed: v1::Container, is_init: bool) -> Container {
             key: None,
         }));
     }
-    variables.shrink_to_fit();
-    config_maps.shrink_to_fit();
     let commands = typed.args.into_iter().chain(typed.command).flatten();
     let nodes = node.get("ports").into_iter().flat_map(Node::items);
     let ports = nodes.zip(typed.ports.into_iter().flatten());
     let ports = ports.filter_map(|(node, typed)| port(node, &typed));
-    // A dump has a hundred thousand of these, and a vector starts with room for four.
-    let mut ports: Vec<ContainerPort> = ports.collect();
-    ports.shrink_to_fit();
     Container {
         name: node.share(&typed.name),
         image: node.share(&typed.image.unwrap_or_default()),
         is_init,
         restarts_always: typed.restart_policy.as_deref() == Some("Always"),
-        ports,
+        ports: ports.collect(),
         probe_ports: probe_ports(node),
-        variables,
-        config_maps,
+        variables: variables.into(),
+        config_maps: config_maps.into(),
         arguments: commands.map(|text| node.share(&text)).collect(),
     }
 }
@@ -297,7 +290,7 @@ fn has_opaque_key(node: Node<'_>) -> bool {
 }
 
 /// The numbers of the ports that the probes of a container ask.
-fn probe_ports(node: Node<'_>) -> Vec<u16> {
+fn probe_ports(node: Node<'_>) -> Box<[u16]> {
     const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
     const WAYS: [&str; 3] = ["httpGet", "tcpSocket", "grpc"];
     let probes = PROBES.into_iter().filter_map(|probe| node.get(probe));

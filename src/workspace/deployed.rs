@@ -14,6 +14,7 @@ use crate::render::{Deployment, Root};
 use crate::source::{SourceId, Span};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// Rules about what a text says, of which nothing is left in an object that is built of it.
@@ -146,7 +147,8 @@ fn tell_unreferenced(texts: &Texts, deployment: &Deployment, parts: &mut [Part])
     }
     for id in &deployment.templates {
         part.texts.insert(*id);
-        all.push(texts.get(*id).documents.iter().map(as_rest).collect());
+        let documents = texts.get(*id).documents.iter().map(as_rest);
+        all.push(documents.map(|it| Document::clone(&it)).collect());
     }
     all.sort_by_key(|text| text.first().map(|document| document.span));
     part.documents = all.into_iter().collect();
@@ -161,7 +163,7 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
     };
     // Those of all texts in one list: most texts have one document, and a list for each of them
     // would have room for more.
-    let mut documents: Vec<Document> = Vec::new();
+    let mut documents: Vec<PartDocument<'_>> = Vec::new();
     let mut begun: HashSet<SourceId> = HashSet::new();
     let mut met: HashSet<Span> = HashSet::new();
     let mut objects: HashSet<Span> = HashSet::new();
@@ -176,7 +178,7 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
             part.objects.extend(read.objects.iter().cloned());
             part.diagnostics.extend(read.diagnostics.iter().cloned());
             begun.insert(text);
-            documents.extend(read.documents.iter().cloned());
+            documents.extend(read.documents.iter().map(PartDocument::Read));
         }
         let Some(root) = member.root else { continue };
         part.texts.extend(&root.texts);
@@ -231,16 +233,33 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
     part.opaque.dedup();
     documents.sort_by_key(|document| document.span);
     let by_text = documents.chunk_by(|one, next| one.span.source == next.span.source);
-    let of_text = |documents: &[Document]| {
+    let of_text = |documents: &[PartDocument<'_>]| {
         let read = &texts.get(documents[0].span.source).documents;
         // What is deployed as it is written is there once.
-        match **read == *documents {
+        match read.iter().eq(documents.iter().map(Deref::deref)) {
             true => Arc::clone(read),
-            false => Arc::from(documents),
+            false => documents.iter().map(|it| Document::clone(it)).collect(),
         }
     };
     part.documents = by_text.map(of_text).collect::<Documents>();
     part
+}
+
+/// What became of a document: as it was read somewhere, or as it is deployed.
+enum PartDocument<'d> {
+    Read(&'d Document),
+    Deployed(Box<Document>),
+}
+
+impl Deref for PartDocument<'_> {
+    type Target = Document;
+
+    fn deref(&self) -> &Document {
+        match self {
+            Self::Read(document) => document,
+            Self::Deployed(document) => document,
+        }
+    }
 }
 
 fn is_kustomization(object: &Object) -> bool {
@@ -250,27 +269,30 @@ fn is_kustomization(object: &Object) -> bool {
 
 /// A document of a text of a root that no object comes from: a kustomization, a patch, what
 /// is taken away again.
-fn as_rest(document: &Document) -> Document {
-    let mut document = document.clone();
+fn as_rest(document: &Document) -> PartDocument<'_> {
     let is_other = matches!(
         document.outcome,
         Outcome::ContextObject | Outcome::NotKubernetes | Outcome::Empty
     );
-    if !is_other {
-        document.outcome = Outcome::BuiltFrom;
+    match is_other {
+        true => PartDocument::Read(document),
+        false => PartDocument::Deployed(Box::new(Document {
+            outcome: Outcome::BuiltFrom,
+            ..document.clone()
+        })),
     }
-    document
 }
 
 /// A document as it is deployed: a namespace that it does not name itself is told apart.
-fn as_put(texts: &Texts, document: &Document) -> Document {
-    let mut document = document.clone();
+fn as_put<'d>(texts: &Texts, document: &'d Document) -> PartDocument<'d> {
     let written = document_at(&texts.get(document.span.source).documents, document.span);
-    if written.is_some_and(|written| written.namespace.is_empty()) && !document.namespace.is_empty()
+    if written.is_none_or(|written| !written.namespace.is_empty()) || document.namespace.is_empty()
     {
-        document.put_into = Some(std::mem::take(&mut document.namespace));
+        return PartDocument::Read(document);
     }
-    document
+    let mut document = document.clone();
+    document.put_into = Some(std::mem::take(&mut document.namespace));
+    PartDocument::Deployed(Box::new(document))
 }
 
 /// A place as a person would look for it.

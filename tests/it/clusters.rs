@@ -238,12 +238,12 @@ fn workload(random: &mut Random, index: usize, family: usize, has_hosts: bool) -
         labels_span: span(),
         host_network: has_hosts && random.percent(35),
         is_host_network_known: true,
-        addresses,
-        containers: random.some(2, container),
+        addresses: addresses.into(),
+        containers: random.some(2, container).into(),
         service_account: None,
         automount_token: None,
         dns_policy: None,
-        nameservers: Vec::new(),
+        nameservers: Box::default(),
         are_ports_known: true,
         implied: None,
     }))
@@ -269,18 +269,20 @@ fn container(random: &mut Random) -> Container {
         image: npcheck::source::Text::new(),
         is_init: random.percent(25),
         restarts_always: random.percent(50),
-        ports: random.list(3, |random| ContainerPort {
-            name: random
-                .percent(75)
-                .then(|| spanned(npcheck::source::Text::from(random.pick(&NAMES)))),
-            protocol: protocol(random),
-            number: spanned(random.pick(&NUMBERS)),
-            host_port: None,
-        }),
-        config_maps: Vec::new(),
-        probe_ports: Vec::new(),
-        variables: Vec::new(),
-        arguments: Vec::new(),
+        ports: random
+            .list(3, |random| ContainerPort {
+                name: random
+                    .percent(75)
+                    .then(|| spanned(npcheck::source::Text::from(random.pick(&NAMES)))),
+                protocol: protocol(random),
+                number: spanned(random.pick(&NUMBERS)),
+                host_port: None,
+            })
+            .into(),
+        config_maps: Box::default(),
+        probe_ports: Box::default(),
+        variables: Box::default(),
+        arguments: Box::default(),
     }
 }
 

@@ -160,10 +160,10 @@ fn with_unknown_labels(random: &mut Random, objects: &mut [Object], percent: usi
         if let Object::Workload(workload) = object
             && random.percent(percent)
         {
-            Arc::make_mut(workload).implied = Some(ImpliedPods {
+            Arc::make_mut(workload).implied = Some(Box::new(ImpliedPods {
                 kind: "HelmRelease".to_owned(),
                 are_labels_known: false,
-            });
+            }));
         }
     }
 }

@@ -444,7 +444,7 @@ impl<'o> Reference<'o> {
 
     fn addresses(&self, end: End) -> Vec<IpAddr> {
         match end {
-            End::Pod(place) => self.peers[place].addresses.clone(),
+            End::Pod(place) => self.peers[place].addresses.to_vec(),
             End::Outside(address) => vec![address],
         }
     }

@@ -7,7 +7,7 @@ use super::Budget;
 use crate::engine::LabelTest;
 use crate::k8s::{LabelSelector, Operator};
 use crate::source::Text;
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Whose labels a key is looked up in. A peer asks for all of them in one breath.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,7 +26,8 @@ pub(in crate::lint) type Key = (Scope, Text);
 /// have. Keys that are not there may be anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(in crate::lint) struct Predicate {
-    values: BTreeMap<Key, Values>,
+    /// By key, each once, sorted. A cluster has a predicate for each peer, of two or three keys.
+    values: Vec<(Key, Values)>,
 }
 
 /// The values that one label may have.
@@ -41,8 +42,46 @@ struct Values {
 /// names, so "all but some" is never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Present {
-    Only(BTreeSet<Text>),
-    AllBut(BTreeSet<Text>),
+    Only(Listed),
+    AllBut(Listed),
+}
+
+/// Some values, each once, sorted. A copy shares them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Listed(Arc<[Text]>);
+
+impl Listed {
+    fn new(values: impl IntoIterator<Item = Text>) -> Self {
+        let mut values: Vec<Text> = values.into_iter().collect();
+        values.sort_unstable();
+        values.dedup();
+        Self(values.into())
+    }
+
+    fn has(&self, value: &Text) -> bool {
+        let Self(values) = self;
+        values.binary_search(value).is_ok()
+    }
+
+    /// Those that both have.
+    fn and(&self, other: &Self) -> Self {
+        let Self(values) = self;
+        let shared = values.iter().filter(|value| other.has(value));
+        Self(shared.cloned().collect())
+    }
+
+    /// Those that the other one does not have.
+    fn without(&self, other: &Self) -> Self {
+        let Self(values) = self;
+        let own = values.iter().filter(|value| !other.has(value));
+        Self(own.cloned().collect())
+    }
+
+    /// Those that one of them has.
+    fn or(&self, other: &Self) -> Self {
+        let (Self(values), Self(others)) = (self, other);
+        Self::new(values.iter().chain(others.iter()).cloned())
+    }
 }
 
 /// How many cases one question looks at before it gives up and says no. Real selectors need
@@ -94,28 +133,41 @@ impl Predicate {
     pub(in crate::lint) fn and(&self, other: &Self) -> Self {
         let mut both = self.clone();
         for (key, values) in &other.values {
-            let known = both.get(key);
-            both.values.insert(key.clone(), known.and(values));
+            both.set(key, both.get(key).and(values));
         }
         both
     }
 
     fn require(&mut self, scope: Scope, key: &str, values: Values) {
         let key = (scope, Text::from(key));
-        let known = self.get(&key);
-        self.values.insert(key, known.and(&values));
+        self.set(&key, self.get(&key).and(&values));
     }
 
     fn get(&self, key: &Key) -> Values {
-        self.values
-            .get(key)
-            .cloned()
-            .unwrap_or_else(|| Values::possible(key))
+        match self.place(key) {
+            Ok(place) => self.values[place].1.clone(),
+            Err(_) => Values::possible(key),
+        }
+    }
+
+    fn set(&mut self, key: &Key, values: Values) {
+        match self.place(key) {
+            Ok(place) => self.values[place].1 = values,
+            Err(place) => {
+                self.values.reserve_exact(1);
+                self.values.insert(place, (key.clone(), values));
+            }
+        }
+    }
+
+    /// Where a key stands, or where it would.
+    fn place(&self, key: &Key) -> Result<usize, usize> {
+        self.values.binary_search_by(|(known, _)| known.cmp(key))
     }
 
     /// Whether any labels satisfy it at all.
     pub(in crate::lint) fn is_satisfiable(&self) -> bool {
-        self.values.values().all(|values| !values.is_empty())
+        self.values.iter().all(|(_, values)| !values.is_empty())
     }
 
     /// How many labels it asks about.
@@ -125,13 +177,11 @@ impl Predicate {
 
     /// The labels that must have one of a few values, with those; and the keys of which more
     /// than a few values are left, or none.
-    pub(in crate::lint) fn constraints(
-        &self,
-    ) -> impl Iterator<Item = (&Key, Option<&BTreeSet<Text>>)> {
+    pub(in crate::lint) fn constraints(&self) -> impl Iterator<Item = (&Key, Option<&[Text]>)> {
         self.values
             .iter()
             .map(|(key, values)| match &values.present {
-                Present::Only(only) if !values.may_be_absent => (key, Some(only)),
+                Present::Only(Listed(only)) if !values.may_be_absent => (key, Some(&**only)),
                 _ => (key, None),
             })
     }
@@ -174,13 +224,11 @@ impl Predicate {
         for (key, values) in &cover.values {
             let known = within.get(key);
             let mut outside = within.clone();
-            outside
-                .values
-                .insert(key.clone(), known.and(&values.complement()));
+            outside.set(key, known.and(&values.complement()));
             if outside.has_example(covers, cases) {
                 return true;
             }
-            within.values.insert(key.clone(), known.and(values));
+            within.set(key, known.and(values));
         }
         false
     }
@@ -203,14 +251,14 @@ impl Values {
         };
         Self {
             may_be_absent: !is_always_set,
-            present: Present::AllBut(BTreeSet::new()),
+            present: Present::AllBut(Listed::default()),
         }
     }
 
     fn only(values: impl IntoIterator<Item = Text>) -> Self {
         Self {
             may_be_absent: false,
-            present: Present::Only(values.into_iter().collect()),
+            present: Present::Only(Listed::new(values)),
         }
     }
 
@@ -242,10 +290,10 @@ impl Values {
 
     fn and(&self, other: &Self) -> Self {
         let present = match (&self.present, &other.present) {
-            (Present::Only(a), Present::Only(b)) => Present::Only(a & b),
+            (Present::Only(a), Present::Only(b)) => Present::Only(a.and(b)),
             (Present::Only(only), Present::AllBut(but))
-            | (Present::AllBut(but), Present::Only(only)) => Present::Only(only - but),
-            (Present::AllBut(a), Present::AllBut(b)) => Present::AllBut(a | b),
+            | (Present::AllBut(but), Present::Only(only)) => Present::Only(only.without(but)),
+            (Present::AllBut(a), Present::AllBut(b)) => Present::AllBut(a.or(b)),
         };
         Self {
             may_be_absent: self.may_be_absent && other.may_be_absent,
@@ -254,6 +302,7 @@ impl Values {
     }
 
     fn is_empty(&self) -> bool {
-        !self.may_be_absent && self.present == Present::Only(BTreeSet::new())
+        !self.may_be_absent
+            && matches!(&self.present, Present::Only(Listed(only)) if only.is_empty())
     }
 }

@@ -148,7 +148,7 @@ impl Covers {
                 .constraints()
                 .filter_map(|(key, values)| Some((key, values?)))
                 .filter(|(key, _)| !self.open_keys.contains(*key));
-            let cost = |(key, values): &(&Key, &std::collections::BTreeSet<Text>)| {
+            let cost = |(key, values): &(&Key, &[Text])| {
                 let found = values
                     .iter()
                     .map(|value| frequencies[&(*key, value.as_str())]);
