@@ -11,6 +11,7 @@ mod focus;
 mod group;
 mod names;
 mod opened;
+mod outcomes;
 
 use super::Paths;
 use super::complete;
@@ -35,6 +36,7 @@ use clap::{Args, ValueEnum};
 use group::{Group, Piece};
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 
 /// Ask whether one end can talk to another, and why (not)
 ///
@@ -83,12 +85,11 @@ pub(super) struct Options {
 /// More pairs than this are no question that anybody reads the answer to.
 const MAX_PAIRS: usize = 4_000_000;
 
-/// How much may be done for an answer, so that it takes seconds: what is compared, in values of
-/// selectors, and how many groups of pairs are explained, of which nobody reads more.
-const LIMITS: group::Limits = group::Limits {
-    work: 60_000_000,
-    groups: 20_000,
-};
+/// How much may be compared for an answer, in values of selectors, so that it takes seconds.
+const MAX_WORK: usize = 60_000_000;
+
+/// How many groups of pairs may be explained: nobody reads more.
+const MAX_GROUPS: usize = 20_000;
 
 /// An answer that may be expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -280,17 +281,18 @@ impl<'q> Question<'q> {
     }
 
     /// The ends of one side of the question, addresses cut where policies tell them apart.
-    fn pieces<'s>(&'s self, resolved: &'s Resolved) -> Vec<Piece<'s>> {
+    fn pieces<'s>(&'s self, resolved: &'s Resolved) -> Vec<Arc<Piece<'s>>> {
         let cluster = self.scene.cluster;
         let mut pieces = Vec::new();
         for (place, end) in resolved.ends.iter().enumerate() {
             match end {
                 End::Addresses(range) => {
                     let ranges = uniform_ranges(cluster, range).into_iter();
-                    pieces.extend(ranges.map(|range| Piece {
+                    let pieces_of = ranges.map(|range| Piece {
                         place,
                         endpoint: Endpoint::Address(range),
-                    }));
+                    });
+                    pieces.extend(pieces_of.map(Arc::new));
                 }
                 End::Workload(_)
                 | End::Address(..)
@@ -299,7 +301,7 @@ impl<'q> Question<'q> {
                 | End::Entity(_)
                 | End::Domain(_) => {
                     let endpoint = end.endpoint(cluster, self.inventory());
-                    pieces.push(Piece { place, endpoint });
+                    pieces.push(Arc::new(Piece { place, endpoint }));
                 }
             }
         }
@@ -346,7 +348,11 @@ impl<'q> Question<'q> {
         }
         let judge = Judge::new(self.scene.cluster);
         let ends = (&sources[..], &destinations[..]);
-        let groups = group::groups(&judge, ends, &asked, self.options.all_pairs, LIMITS);
+        let limits = group::Limits {
+            work: MAX_WORK,
+            groups: MAX_GROUPS,
+        };
+        let groups = group::groups(&judge, ends, &asked, self.options.all_pairs, limits);
         let groups = groups.ok_or_else(too_many)?;
         if groups.is_empty() {
             let reason = "both ends are outside the cluster, where no policy is asked".to_owned();
@@ -377,7 +383,7 @@ impl<'q> Question<'q> {
     /// What a person should know about names of the DNS that are asked about.
     fn notes_on_names(&self) -> Vec<String> {
         let from = self.pieces(&self.from).into_iter();
-        let from: Vec<Endpoint<'_>> = from.map(|piece| piece.endpoint).collect();
+        let from: Vec<Endpoint<'_>> = from.map(|piece| piece.endpoint.clone()).collect();
         names::unseen_names(self.scene.cluster, &from, &self.to.ends)
     }
 

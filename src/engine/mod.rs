@@ -41,11 +41,11 @@ pub use program::identity::{EndLabel, Entity};
 pub use program::{PeerRef, PolicyRef, PortRef, RuleRef};
 pub use relation::{Flow, Peer, Relation, Row};
 pub use verdict::{
-    AskedPolicies, AskedRule, Decision, Explanation, Judge, Match, Matter, Miss, NearestMiss,
-    OtherPlugins, PeerTrace, PeersTrace, PluginDifference, PluginDifferences, PolicyTrace,
-    PortTrace, PortsTrace, PreparedEnd, ReasonCode, Requirement, RuleTrace, Scope, SetAside,
-    SetAsideReason, SideTrace, StageTrace, Verdict, Wanted, Way, explain, ports_at, ports_of,
-    set_aside, uniform_ranges,
+    AskedPolicies, AskedRule, Decision, EndClasses, EndIndex, Explanation, Judge, Match, Matter,
+    Miss, NearestMiss, OtherPlugins, PeerTrace, PeersTrace, PluginDifference, PluginDifferences,
+    PolicyTrace, PortTrace, PortsTrace, PreparedEnd, ReasonCode, Requirement, RuleTrace, Scope,
+    SetAside, SetAsideReason, SideTrace, StageTrace, Verdict, Wanted, Way, explain, ports_at,
+    ports_of, set_aside, uniform_ranges,
 };
 
 #[cfg(feature = "internals")]

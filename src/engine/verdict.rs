@@ -4,6 +4,7 @@
 //! Builds no index and no matrix: for all pairs at once that is the wrong way, for one
 //! pair the shortest. Refuses to know how answers are printed.
 
+mod alike;
 mod asked;
 mod difference;
 mod index;
@@ -14,7 +15,9 @@ mod possibility;
 mod reason;
 mod set_aside;
 mod side;
+mod spoken;
 
+pub use alike::EndClasses;
 pub use asked::{AskedPolicies, AskedRule};
 pub use difference::{Matter, OtherPlugins, PluginDifference, PluginDifferences};
 pub use peers::{Miss, PeerTrace, PeersTrace, Requirement, Wanted};
@@ -23,6 +26,7 @@ pub use possibility::{Match, Verdict};
 pub use reason::{Decision, NearestMiss, ReasonCode};
 pub use set_aside::{SetAside, SetAsideReason, set_aside};
 pub use side::{PolicyTrace, RuleTrace, Scope, SideTrace, StageTrace};
+pub use spoken::EndIndex;
 
 use super::program::{Program, Reading, network_policy};
 use super::{Address, AddressRange, ConnectionSet, Endpoint, HashMap, address_pairs};
@@ -86,7 +90,7 @@ pub struct Judge<'c, 'e> {
 #[derive(Clone, Debug)]
 pub struct PreparedEnd<'s, 'l> {
     end: &'s Endpoint<'l>,
-    selection: Selection<'l>,
+    selection: Selection,
     /// Its side where no rule says anything about the other end.
     silent: OnceLock<Arc<SideTrace<'l>>>,
 }
@@ -98,11 +102,17 @@ impl<'l> PreparedEnd<'_, 'l> {
         self.selection.least_work
     }
 
-    /// Whether this is its side where no rule says anything about the other end: that is the
-    /// same for all of them.
+    /// Whether what becomes of it may depend on labels of its namespace that nobody knows.
     #[must_use]
-    pub fn is_silent(&self, side: &Arc<SideTrace<'l>>) -> bool {
-        self.silent.get().is_some_and(|it| Arc::ptr_eq(it, side))
+    pub fn is_in_unknown_namespace(&self) -> bool {
+        let pod = self.end.pod();
+        pod.is_some_and(|pod| !pod.namespace.are_labels_known)
+    }
+
+    /// The end.
+    #[must_use]
+    pub fn end(&self) -> &Endpoint<'l> {
+        self.end
     }
 }
 
@@ -277,13 +287,40 @@ impl<'c, 'e> Judge<'c, 'e> {
         }
     }
 
+    /// The side of an end, as source (`Egress`) or destination, with an end that only rules
+    /// without peers are about: that is the same for all of them.
+    #[must_use]
+    pub fn with_anybody<'l>(
+        &self,
+        direction: Direction,
+        end: &PreparedEnd<'_, 'l>,
+    ) -> Arc<SideTrace<'l>>
+    where
+        'c: 'l,
+    {
+        let anybody = (end.end, Address::Unknown { is_ipv4: true });
+        self.side_of(end, (direction, Detail::Anybody), anybody, end.end)
+    }
+
     fn judged<'l>(&self, from: &Endpoint<'l>, to: &Endpoint<'l>) -> Explanation<'l>
+    where
+        'c: 'l,
+    {
+        self.judged_in(from, to, Detail::All)
+    }
+
+    fn judged_in<'l>(
+        &self,
+        from: &Endpoint<'l>,
+        to: &Endpoint<'l>,
+        detail: Detail,
+    ) -> Explanation<'l>
     where
         'c: 'l,
     {
         let source = self.prepare(Direction::Egress, from);
         let destination = self.prepare(Direction::Ingress, to);
-        self.judged_as(&source, &destination, Detail::All)
+        self.judged_as(&source, &destination, detail)
     }
 
     fn judged_as<'l>(
@@ -315,6 +352,7 @@ impl<'c, 'e> Judge<'c, 'e> {
         Explanation { ways, verdict }
     }
 
+    /// A side by its verdict and what decides about it.
     fn side<'l>(
         &self,
         direction: Direction,
@@ -326,7 +364,7 @@ impl<'c, 'e> Judge<'c, 'e> {
         'c: 'l,
     {
         let subject = self.prepare(direction, subject);
-        self.side_of(&subject, (direction, Detail::All), other, destination)
+        self.side_of(&subject, (direction, Detail::Deciding), other, destination)
     }
 
     fn side_of<'l>(
@@ -344,6 +382,7 @@ impl<'c, 'e> Judge<'c, 'e> {
             program: &program,
             enforcement: self.reading.enforcement,
             direction,
+            subject: subject.end,
             other,
             other_address,
             destination,
@@ -353,7 +392,7 @@ impl<'c, 'e> Judge<'c, 'e> {
         side::judge_side(scene, &subject.selection, &subject.silent)
     }
 
-    fn selection<'l>(&self, direction: Direction, subject: &Endpoint<'l>) -> Selection<'l>
+    fn selection<'l>(&self, direction: Direction, subject: &Endpoint<'l>) -> Selection
     where
         'c: 'l,
     {

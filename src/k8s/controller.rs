@@ -8,7 +8,7 @@ use super::workload::{Workload, WorkloadKind};
 use super::{LabelSelectorRequirement, is_opaque};
 
 /// A controller whose pods have labels besides those of its template.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Controller<'a> {
     kind: WorkloadKind,
     name: &'a str,

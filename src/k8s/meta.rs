@@ -268,5 +268,7 @@ impl ObjectMeta {
 /// SOPS `ENC[…]`. Such a value may be anything.
 #[must_use]
 pub fn is_opaque(text: &str) -> bool {
-    text.contains("{{") || text.contains("${") || text.starts_with("ENC[")
+    // Nearly all texts are short and have no brace, and this is asked of each of them many times.
+    let has_brace = text.as_bytes().contains(&b'{');
+    has_brace && (text.contains("{{") || text.contains("${")) || text.starts_with("ENC[")
 }

@@ -10,6 +10,7 @@ use crate::k8s::Direction;
 use crate::source::{SourceMap, Span};
 use crate::workspace::{ChangedObject, NotJudged};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 /// The answer to one question.
 #[derive(Debug)]
@@ -158,7 +159,7 @@ impl ReachAnswer<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ends {
     /// Their names, in order.
-    pub names: Vec<String>,
+    pub names: Arc<[String]>,
     /// How many things were asked for; more than the names if other answers have the rest.
     pub of: usize,
     /// The selection they were asked for by, as typed; `None` if by name.

@@ -20,7 +20,7 @@ const VALUES: [&str; 12] = [
 const NAMES: [&str; 4] = ["http", "dns", "admin", "fresh"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Key,
     Value,
     PortName,
@@ -132,7 +132,7 @@ fn judge(cluster: &Cluster, source: WorkloadId, destination: WorkloadId) -> engi
 }
 
 /// What a plugin decides about blocks and the network of nodes, at random.
-fn enforcement(random: &mut Random) -> EnforcementSettings {
+pub(crate) fn enforcement(random: &mut Random) -> EnforcementSettings {
     let mut decided = || random.percent(50).then(|| random.percent(50));
     EnforcementSettings {
         ip_block_matches_pods: decided(),
@@ -143,7 +143,7 @@ fn enforcement(random: &mut Random) -> EnforcementSettings {
 }
 
 /// Has another tool fill in `hostNetwork` of some workloads.
-fn with_unknown_networks(random: &mut Random, objects: &mut [Object], percent: usize) {
+pub(crate) fn with_unknown_networks(random: &mut Random, objects: &mut [Object], percent: usize) {
     for object in objects {
         if let Object::Workload(workload) = object {
             let workload = Arc::make_mut(workload);
@@ -155,7 +155,7 @@ fn with_unknown_networks(random: &mut Random, objects: &mut [Object], percent: u
 }
 
 /// Lets some workloads be pods of a chart, which may have other labels besides.
-fn with_unknown_labels(random: &mut Random, objects: &mut [Object], percent: usize) {
+pub(crate) fn with_unknown_labels(random: &mut Random, objects: &mut [Object], percent: usize) {
     for object in objects {
         if let Object::Workload(workload) = object
             && random.percent(percent)
@@ -186,7 +186,7 @@ fn gap(number: usize) -> String {
 }
 
 /// Puts gaps in the place of some texts, and tells of which kind each is.
-fn with_gaps(
+pub(crate) fn with_gaps(
     random: &mut Random,
     objects: &mut [Object],
     count: usize,
@@ -230,10 +230,10 @@ fn filled(objects: &[Object], gap: &str, value: &str) -> Vec<Object> {
     objects
 }
 
-type Visitor<'v> = dyn FnMut(Kind, &mut Text) + 'v;
+pub(crate) type Visitor<'v> = dyn FnMut(Kind, &mut Text) + 'v;
 
 /// Shows every text of an object that policies compare.
-fn visit(object: &mut Object, see: &mut Visitor<'_>) {
+pub(crate) fn visit(object: &mut Object, see: &mut Visitor<'_>) {
     match object {
         Object::Namespace(namespace) => {
             visit_labels(&mut Arc::make_mut(namespace).meta.labels, see)

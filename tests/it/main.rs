@@ -7,6 +7,7 @@
     reason = "tests read and write files, and fail by a panic"
 )]
 
+mod alike;
 mod answers;
 mod architecture;
 mod change_page;

@@ -114,6 +114,35 @@ fn a_configuration_shows_nothing_of_the_machine() {
 }
 
 #[test]
+fn a_baseline_shows_nothing_of_the_machine() {
+    let secret = scratch("secrets-beside-a-baseline");
+    let hidden = "machine github.com login x password hunter2\n";
+    write(&secret, ".netrc", hidden);
+    let directory = scratch("baseline-by-link");
+    write(&directory, ".git/HEAD", "ref: refs/heads/main\n");
+    write(&directory, "a.yaml", NAMESPACE);
+    let path = directory.join("known.json");
+    for target in [secret.join(".netrc"), "/dev/zero".into()] {
+        symlink(target, &path).unwrap();
+        let refused = run_limited(&directory, &["lint", "--baseline", "known.json"]);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(refused.status, 2, "{refused:?}");
+        let says = refused.stderr.contains("leads out of the tree");
+        assert!(says && !refused.stderr.contains("hunter2"), "{refused:?}");
+    }
+    for (text, reason) in [
+        (hidden.as_bytes().to_vec(), "is not a baseline"),
+        (vec![b'#'; (1 << 20) + 1], "larger than 1 MiB"),
+    ] {
+        write(&directory, "known.json", text);
+        let refused = run(&directory, &["lint", "--baseline", "known.json"]);
+        assert_eq!(refused.status, 2, "{refused:?}");
+        assert!(refused.stderr.contains(reason), "{refused:?}");
+        assert!(!refused.stderr.contains("hunter2"), "{refused:?}");
+    }
+}
+
+#[test]
 fn a_staged_link_out_of_the_tree_is_called_what_it_is() {
     let repository = Repository::new("link-out");
     symlink("/etc/hostname", repository.root.join("l.yaml")).unwrap();
@@ -168,12 +197,16 @@ fn a_text_that_git_packs_to_nothing_is_not_unpacked() {
 
 #[test]
 fn a_question_about_too_much_is_refused_at_once() {
+    // Each pair of pods is blocked by other policies, so that there are 360,000 answers.
     let mut text = String::new();
     for number in 0..600 {
+        let (before, next) = (number.max(1) - 1, number + 1);
         text += &format!(
             "{{apiVersion: v1, kind: Pod, metadata: {{name: p{number}, labels: {{app: p{number}}}}}}}\n---\n\
              {{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: p{number}}}, \
-             spec: {{podSelector: {{}}, ingress: [{{from: [{{podSelector: {{matchLabels: {{app: p{number}}}}}}}]}}]}}}}\n---\n"
+             spec: {{podSelector: {{matchLabels: {{app: p{number}}}}}, \
+             ingress: [{{from: [{{podSelector: {{matchLabels: {{app: p{next}}}}}}}]}}], \
+             egress: [{{to: [{{podSelector: {{matchLabels: {{app: p{before}}}}}}}]}}]}}}}\n---\n"
         );
     }
     let directory = scratch("strangers-pairs");
@@ -186,7 +219,7 @@ fn a_question_about_too_much_is_refused_at_once() {
     );
     let one = run(
         &directory,
-        &["reach", "default/p1", "default/p2", "-p", "80"],
+        &["reach", "default/p2", "default/p1", "-p", "80"],
     );
     assert_eq!(one.status, 0, "{one:?}");
 }

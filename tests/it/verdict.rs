@@ -277,7 +277,7 @@ fn spanned(text: &str) -> Spanned<Text> {
 }
 
 /// The workloads that an API server takes.
-fn accepted(cluster: &Cluster) -> impl Iterator<Item = WorkloadId> + '_ {
+pub(crate) fn accepted(cluster: &Cluster) -> impl Iterator<Item = WorkloadId> + '_ {
     cluster
         .workload_ids()
         .filter(|id| cluster.workload(*id).object.meta.is_accepted)

@@ -23,6 +23,7 @@ use crate::manifest::Focus;
 use crate::output::{Change, ChangedPlace};
 use crate::source::Edit;
 use proposal::{Other, Proposal};
+use std::sync::Arc;
 
 /// Changes are looked for only if there are no more answers than this.
 pub(super) const MAX_ANSWERS: usize = 6;
@@ -86,7 +87,7 @@ impl<'q> Search<'q> {
     ) -> Option<(Self, &'q Way<'q>)> {
         let asked = group.asked.connections.as_ref()?;
         let ends = [(from, &group.example.0), (to, &group.example.1)];
-        let is_replica = |(resolved, piece): (&Resolved, &Piece<'_>)| {
+        let is_replica = |(resolved, piece): (&Resolved, &Arc<Piece<'_>>)| {
             matches!(resolved.ends[piece.place], End::Replica(..))
         };
         if ends.into_iter().any(is_replica) {
@@ -210,7 +211,7 @@ impl<'q> Search<'q> {
         Other::Addresses(joined(&ranges(pieces)))
     }
 
-    fn asked_end(&self, example: &Piece<'_>, pieces: &[Piece<'_>]) -> AskedEnd {
+    fn asked_end(&self, example: &Piece<'_>, pieces: &[Arc<Piece<'_>>]) -> AskedEnd {
         match &example.endpoint {
             Endpoint::Pod(pod) => pod.workload.map_or(AskedEnd::Hypothetical, |id| {
                 AskedEnd::Workload(self.scene.cluster.workload_name(id))
@@ -244,22 +245,23 @@ impl<'q> Search<'q> {
     /// Whether something holds of the example, explained again in another cluster; of
     /// addresses, for each of those that come out alike.
     fn holds(&self, cluster: &Cluster, judge: impl Fn(&Explanation<'_>) -> bool) -> bool {
-        let ends = |example: &Piece<'_>, pieces: &[Piece<'_>], resolved: &Resolved| match &example
-            .endpoint
-        {
-            Endpoint::Pod(_) | Endpoint::Entity(_) | Endpoint::Name(_) => resolved.ends
-                [example.place]
-                .in_cluster(self.scene.cluster, cluster)
-                .into_iter()
-                .collect(),
-            Endpoint::Address(_) => {
-                let ranges = ranges(pieces).into_iter();
-                ranges
-                    .flat_map(|range| uniform_ranges(cluster, &range))
-                    .map(End::Addresses)
-                    .collect()
-            }
-        };
+        let ends =
+            |example: &Piece<'_>, pieces: &[Arc<Piece<'_>>], resolved: &Resolved| match &example
+                .endpoint
+            {
+                Endpoint::Pod(_) | Endpoint::Entity(_) | Endpoint::Name(_) => resolved.ends
+                    [example.place]
+                    .in_cluster(self.scene.cluster, cluster)
+                    .into_iter()
+                    .collect(),
+                Endpoint::Address(_) => {
+                    let ranges = ranges(pieces).into_iter();
+                    ranges
+                        .flat_map(|range| uniform_ranges(cluster, &range))
+                        .map(End::Addresses)
+                        .collect()
+                }
+            };
         let from: Vec<End> = ends(&self.group.example.0, &self.group.sources, self.from);
         let to: Vec<End> = ends(&self.group.example.1, &self.group.destinations, self.to);
         let judged = |from: &End, to: &End| {
@@ -372,7 +374,7 @@ enum Extent {
     Pair,
 }
 
-fn ranges(pieces: &[Piece<'_>]) -> Vec<AddressRange> {
+fn ranges(pieces: &[Arc<Piece<'_>>]) -> Vec<AddressRange> {
     let ranges = pieces.iter().filter_map(|piece| match piece.endpoint {
         Endpoint::Address(range) => Some(range),
         Endpoint::Pod(_) | Endpoint::Entity(_) | Endpoint::Name(_) => None,

@@ -2,19 +2,16 @@
 //!
 //! Refuses to know how ends are typed and answers printed.
 
+use super::outcomes::{Numbers, Outcome, Outcomes};
 use crate::cli::endpoint::{End, Resolved};
 use crate::cli::port::Asked;
 use crate::cluster::Cluster;
-use crate::engine::{
-    AddressRange, ConnectionSet, Endpoint, Explanation, Judge, PolicyRef, PreparedEnd, ReasonCode,
-    SideTrace,
-};
-use crate::k8s::Direction;
+use crate::engine::{AddressRange, ConnectionSet, Endpoint, Explanation, Judge};
 use crate::output::range_name;
 use crate::output::{Ends, ReachOutcome};
-use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 /// One pod, or addresses that no policy tells apart.
 #[derive(Clone, Debug)]
@@ -57,73 +54,13 @@ pub(super) struct Group<'s> {
     /// How many pairs there are, all addresses counted as one end.
     pub(super) pairs: usize,
     /// One of the pairs.
-    pub(super) example: (Piece<'s>, Piece<'s>),
+    pub(super) example: (Arc<Piece<'s>>, Arc<Piece<'s>>),
     /// Why that one came out so.
     pub(super) explanation: Explanation<'s>,
     /// The sources of all pairs.
-    pub(super) sources: Vec<Piece<'s>>,
+    pub(super) sources: Arc<Pieces<'s>>,
     /// The destinations of all pairs.
-    pub(super) destinations: Vec<Piece<'s>>,
-}
-
-/// What tells outcomes and their reasons apart.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    outcome: ReachOutcome,
-    /// By its number.
-    asked: usize,
-    allowed: ConnectionSet,
-    unknown: ConnectionSet,
-    /// By their numbers.
-    sides: Vec<usize>,
-    /// Whether each end is outside the cluster.
-    is_outside: (bool, bool),
-    /// The pair itself, where every pair is asked for.
-    pair: Option<(usize, usize)>,
-}
-
-/// What tells the reasons of a side apart: nothing where it allows all that was asked, as
-/// nobody asks why then.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct SideKey {
-    policies: Vec<PolicyRef>,
-    decisions: Vec<(ReasonCode, ConnectionSet, Option<RulePlace>)>,
-}
-
-/// Numbers for values, the same for equal ones: they stand for these where only equality
-/// matters, as their order depends on who comes first.
-struct Numbers<T>(Mutex<BTreeMap<T, usize>>);
-
-impl<T: Ord> Numbers<T> {
-    fn new() -> Self {
-        Self(Mutex::default())
-    }
-
-    fn of(&self, value: T) -> usize {
-        let mut numbers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = numbers.len();
-        *numbers.entry(value).or_insert(next)
-    }
-}
-
-/// A rule by its policy and its position there.
-type RulePlace = (PolicyRef, usize);
-
-impl SideKey {
-    fn of(side: &SideTrace<'_>, asked: &ConnectionSet) -> Option<Self> {
-        if asked.is_subset(&side.verdict.allowed()) {
-            return None;
-        }
-        let decisions = side.decisions(asked).into_iter().map(|decision| {
-            let rule = decision.rule.map(|rule| (rule.policy, rule.index));
-            (decision.code, decision.connections, rule)
-        });
-        let policies = side.stages.iter().flat_map(|stage| &stage.policies);
-        Some(Self {
-            policies: policies.map(|policy| policy.policy).collect(),
-            decisions: decisions.collect(),
-        })
-    }
+    pub(super) destinations: Arc<Pieces<'s>>,
 }
 
 /// How much may be done for an answer.
@@ -140,180 +77,242 @@ pub(super) struct Limits {
 /// among others, are left out. `None` where that is more than `limits`.
 pub(super) fn groups<'s>(
     judge: &Judge<'s, 's>,
-    (sources, destinations): (&[Piece<'s>], &[Piece<'s>]),
+    (sources, destinations): (&[Arc<Piece<'s>>], &[Arc<Piece<'s>>]),
     asked: &[Asked],
     is_by_pair: bool,
     limits: Limits,
 ) -> Option<Vec<Group<'s>>> {
     let questions = Numbers::new();
     let asked: Vec<(&Asked, usize)> = asked.iter().map(|it| (it, questions.of(it))).collect();
-    let sides = Numbers::new();
-    let number =
-        |side: &SideTrace<'s>, asked: &Asked| sides.of(SideKey::of(side, &connections(asked)));
-    let is_one_pair = sources.len() == 1 && destinations.len() == 1;
-    let prepared = destinations.par_iter();
-    let prepared: Vec<PreparedEnd<'_, 's>> = prepared
-        .map(|piece| judge.prepare(Direction::Ingress, &piece.endpoint))
-        .collect();
-    // A question that is far too long is refused at once.
-    let each: usize = prepared.iter().map(PreparedEnd::least_work).sum();
-    if each.saturating_mul(sources.len().saturating_sub(1)) > limits.work {
-        return None;
-    }
-    // What a side without a word about the other end means is the same for all of them.
-    let silent_destinations: Vec<OnceLock<usize>> =
-        prepared.iter().map(|_| OnceLock::new()).collect();
-    let of_source = |(place, source): (usize, &Piece<'s>)| {
-        let mut keys: BTreeMap<Key, Vec<(usize, usize)>> = BTreeMap::new();
-        let mut silent_source: BTreeMap<usize, usize> = BTreeMap::new();
-        let from = judge.prepare(Direction::Egress, &source.endpoint);
-        for (other, (destination, to)) in destinations.iter().zip(&prepared).enumerate() {
-            if judge.work() > limits.work {
-                break;
-            }
-            if !is_judged(source, destination, is_one_pair) {
-                continue;
-            }
-            let (asked, question) = asked[destination.place];
-            let explanation = judge.decide(&from, to);
-            let mut sides = Vec::new();
-            for way in &explanation.ways {
-                let (egress, ingress) = (&way.egress, &way.ingress);
-                sides.push(match from.is_silent(egress) {
-                    true => *silent_source
-                        .entry(question)
-                        .or_insert_with(|| number(egress, asked)),
-                    false => number(egress, asked),
-                });
-                sides.push(match to.is_silent(ingress) {
-                    true => {
-                        let silent = &silent_destinations[other];
-                        *silent.get_or_init(|| number(ingress, asked))
-                    }
-                    false => number(ingress, asked),
-                });
-            }
-            let key = Key {
-                sides,
-                pair: is_by_pair.then_some((source.place, destination.place)),
-                ..key(&explanation, (source, destination), (asked, question))
-            };
-            keys.entry(key).or_default().push((place, other));
-        }
-        keys
+    let pairs = Pairs {
+        sources,
+        destinations,
+        asked: &asked,
     };
-    let by_source: Vec<_> = sources.par_iter().enumerate().map(of_source).collect();
-    if judge.work() > limits.work {
-        return None;
-    }
-    let mut keys: BTreeMap<Key, Vec<(usize, usize)>> = BTreeMap::new();
-    for of_source in by_source {
-        for (key, pairs) in of_source {
-            keys.entry(key).or_default().extend(pairs);
-        }
-    }
-    if keys.len() > limits.groups {
-        return None;
-    }
-    let mut groups: Vec<_> = keys.into_iter().collect();
-    groups.sort_by(|(one, pairs), (other, other_pairs)| {
-        one.outcome
-            .cmp(&other.outcome)
-            .then_with(|| pairs[0].cmp(&other_pairs[0]))
-    });
+    let outcomes = Outcomes::new(judge, pairs, limits.work)?;
     let mut told = Vec::new();
-    for (key, pairs) in groups {
+    let mut known = [BTreeMap::new(), BTreeMap::new()];
+    for (key, members) in pairs.members(&outcomes, is_by_pair, limits.groups)? {
         if judge.work() > limits.work {
             return None;
         }
-        let (asked, _) = asked[destinations[pairs[0].1].place];
-        told.push(Group::new(
-            judge,
-            key,
-            &pairs,
-            asked,
-            (sources, destinations),
-        ));
+        let outcome = outcomes.outcome(key);
+        told.push(Group::new(judge, outcome, members, pairs, &mut known));
     }
     Some(told)
 }
 
-/// The connections that are asked about.
-fn connections(asked: &Asked) -> ConnectionSet {
-    asked.connections.clone().unwrap_or_else(ConnectionSet::all)
+/// Ends of one side of some pairs. Many groups have the same, so that these are kept, and named,
+/// once.
+pub(super) struct Pieces<'s> {
+    pieces: Vec<Arc<Piece<'s>>>,
+    /// Their names, made on the first question.
+    ends: OnceLock<Ends>,
 }
 
-fn is_judged(source: &Piece<'_>, destination: &Piece<'_>, is_one_pair: bool) -> bool {
-    match (source.endpoint.pod(), destination.endpoint.pod()) {
-        (None, None) => false,
-        (Some(source), Some(destination)) => is_one_pair || !source.is_same_pod(destination),
-        _ => true,
+/// Those that are known, by the positions of the ends.
+type KnownPieces<'s> = BTreeMap<Vec<usize>, Arc<Pieces<'s>>>;
+
+impl<'s> Deref for Pieces<'s> {
+    type Target = [Arc<Piece<'s>>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.pieces
     }
 }
 
-/// What tells a pair from others, its sides aside.
-fn key(
-    explanation: &Explanation<'_>,
-    (source, destination): (&Piece<'_>, &Piece<'_>),
-    (asked, question): (&Asked, usize),
-) -> Key {
-    let connections = connections(asked);
-    let allowed = explanation.verdict.allowed().intersection(&connections);
-    let unknown = explanation.verdict.unknown().intersection(&connections);
-    let outcome = if !unknown.is_empty() {
-        ReachOutcome::Unknown
-    } else if allowed.is_empty() {
-        ReachOutcome::Blocked
-    } else if connections == allowed {
-        ReachOutcome::Allowed
-    } else {
-        ReachOutcome::Partly
-    };
-    Key {
-        outcome,
-        asked: question,
-        allowed,
-        unknown,
-        sides: Vec::new(),
-        is_outside: (
-            source.endpoint.pod().is_none(),
-            destination.endpoint.pod().is_none(),
-        ),
-        pair: None,
+impl<'s> Pieces<'s> {
+    fn shared(
+        positions: Vec<usize>,
+        all: &[Arc<Piece<'s>>],
+        known: &mut KnownPieces<'s>,
+    ) -> Arc<Self> {
+        let pieces = known.entry(positions).or_insert_with_key(|positions| {
+            let pieces = positions.iter().map(|it| Arc::clone(&all[*it]));
+            Arc::new(Self {
+                pieces: pieces.collect(),
+                ends: OnceLock::new(),
+            })
+        });
+        Arc::clone(pieces)
+    }
+}
+
+/// The ends of all pairs, and what is asked of them.
+#[derive(Clone, Copy)]
+pub(super) struct Pairs<'p, 's> {
+    pub(super) sources: &'p [Arc<Piece<'s>>],
+    pub(super) destinations: &'p [Arc<Piece<'s>>],
+    /// By the place of the destination: what is asked, and its number.
+    asked: &'p [(&'p Asked, usize)],
+}
+
+/// The pairs of a group.
+struct Members {
+    /// The first pair, by its positions.
+    first: (usize, usize),
+    /// How many there are, all addresses counted as one end.
+    count: usize,
+    sources: Vec<usize>,
+    destinations: Positions,
+    /// The destinations of addresses.
+    from_outside: Positions,
+    /// The last source that has a pair with addresses.
+    last_to_outside: Option<usize>,
+}
+
+impl<'p, 's> Pairs<'p, 's> {
+    /// Whether one pair is asked for.
+    pub(super) fn is_one(&self) -> bool {
+        self.sources.len() == 1 && self.destinations.len() == 1
+    }
+
+    pub(super) fn is_judged(&self, (source, destination): (usize, usize)) -> bool {
+        let ends = (
+            self.sources[source].endpoint.pod(),
+            self.destinations[destination].endpoint.pod(),
+        );
+        match ends {
+            (None, None) => false,
+            (Some(source), Some(destination)) => self.is_one() || !source.is_same_pod(destination),
+            _ => true,
+        }
+    }
+
+    pub(super) fn asked(&self, destination: usize) -> (&'p Asked, usize) {
+        self.asked[self.destinations[destination].place]
+    }
+
+    /// The pairs by their outcome, and by themselves where every one is asked for; by outcome
+    /// and then by their first pair. `None` where these are more than `limit`.
+    fn members(
+        &self,
+        outcomes: &Outcomes,
+        is_by_pair: bool,
+        limit: usize,
+    ) -> Option<Vec<(usize, Members)>> {
+        let is_address = |piece: &Piece<'_>| matches!(piece.endpoint, Endpoint::Address(_));
+        let are_addresses =
+            |pieces: &[Arc<Piece<'_>>]| pieces.iter().map(|it| is_address(it)).collect();
+        let from_outside: Vec<bool> = are_addresses(self.sources);
+        let to_outside: Vec<bool> = are_addresses(self.destinations);
+        let mut groups: Vec<(usize, Members)> = Vec::new();
+        let mut by_outcome: Vec<Option<usize>> = vec![None; outcomes.count()];
+        let mut by_pair: BTreeMap<(usize, usize, usize), usize> = BTreeMap::new();
+        for (source, is_from_outside) in from_outside.into_iter().enumerate() {
+            let row = &outcomes.rows[outcomes.sources.of[source]];
+            for (destination, is_to_outside) in to_outside.iter().copied().enumerate() {
+                let Some(outcome) = row[outcomes.destinations.of[destination]] else {
+                    continue;
+                };
+                let pair = (source, destination);
+                let outcome = outcome as usize;
+                if !self.is_judged(pair) {
+                    continue;
+                }
+                let group = match is_by_pair {
+                    true => {
+                        let (from, to) = (&self.sources[source], &self.destinations[destination]);
+                        let places = (outcome, from.place, to.place);
+                        *by_pair.entry(places).or_insert(groups.len())
+                    }
+                    false => *by_outcome[outcome].get_or_insert(groups.len()),
+                };
+                if group == groups.len() {
+                    if groups.len() == limit {
+                        return None;
+                    }
+                    groups.push((outcome, Members::new(pair)));
+                }
+                let is_outside = (is_from_outside, is_to_outside);
+                groups[group].1.add(pair, is_outside);
+            }
+        }
+        groups.sort_by(|(one, members), (other, other_members)| {
+            let [one, other] = [one, other].map(|key| outcomes.outcome(*key).outcome);
+            one.cmp(&other)
+                .then_with(|| members.first.cmp(&other_members.first))
+        });
+        Some(groups)
+    }
+}
+
+impl Members {
+    fn new(first: (usize, usize)) -> Self {
+        Self {
+            first,
+            count: 0,
+            sources: Vec::new(),
+            destinations: Positions::default(),
+            from_outside: Positions::default(),
+            last_to_outside: None,
+        }
+    }
+
+    /// Adds a pair; they come in order. `is_outside` says which of its ends are addresses.
+    fn add(&mut self, (source, destination): (usize, usize), is_outside: (bool, bool)) {
+        if self.sources.last() != Some(&source) {
+            self.sources.push(source);
+        }
+        self.destinations.insert(destination);
+        let is_new = match is_outside {
+            (true, _) => self.from_outside.insert(destination),
+            (_, true) => self.last_to_outside.replace(source) != Some(source),
+            (false, false) => true,
+        };
+        self.count += usize::from(is_new);
+    }
+}
+
+/// A set of positions.
+#[derive(Debug, Default)]
+struct Positions(Vec<u64>);
+
+impl Positions {
+    /// Whether it was not in the set before.
+    fn insert(&mut self, position: usize) -> bool {
+        let (word, bit) = (position / 64, 1 << (position % 64));
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        let is_new = self.0[word] & bit == 0;
+        self.0[word] |= bit;
+        is_new
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        let words = self.0.iter().enumerate();
+        words.flat_map(|(at, word)| {
+            let bits = (0..64).filter(move |bit| word >> bit & 1 == 1);
+            bits.map(move |bit| at * 64 + bit)
+        })
     }
 }
 
 impl<'s> Group<'s> {
     fn new(
         judge: &Judge<'s, 's>,
-        key: Key,
-        pairs: &[(usize, usize)],
-        asked: &Asked,
-        (sources, destinations): (&[Piece<'s>], &[Piece<'s>]),
+        outcome: &Outcome,
+        members: Members,
+        pairs: Pairs<'_, 's>,
+        [sources, destinations]: &mut [KnownPieces<'s>; 2],
     ) -> Self {
-        let distinct = |places: BTreeSet<usize>, of: &[Piece<'s>]| -> Vec<Piece<'s>> {
-            places.into_iter().map(|place| of[place].clone()).collect()
-        };
-        let (from, to) = (&sources[pairs[0].0], &destinations[pairs[0].1]);
-        // All addresses together are one end.
-        let end = |piece: &Piece<'_>| match piece.endpoint {
-            Endpoint::Address(_) => None,
-            _ => Some(piece.place),
-        };
-        let by_end: BTreeSet<_> = pairs
-            .iter()
-            .map(|(from, to)| (end(&sources[*from]), end(&destinations[*to])))
-            .collect();
+        let (first_source, first_destination) = members.first;
+        let example = (
+            Arc::clone(&pairs.sources[first_source]),
+            Arc::clone(&pairs.destinations[first_destination]),
+        );
+        let to = members.destinations.iter().collect();
         Self {
-            outcome: key.outcome,
-            asked: asked.clone(),
-            allowed: key.allowed,
-            unknown: key.unknown,
-            pairs: by_end.len(),
-            explanation: judge.explain(&from.endpoint, &to.endpoint),
-            example: (from.clone(), to.clone()),
-            sources: distinct(pairs.iter().map(|pair| pair.0).collect(), sources),
-            destinations: distinct(pairs.iter().map(|pair| pair.1).collect(), destinations),
+            outcome: outcome.outcome,
+            asked: pairs.asked(first_destination).0.clone(),
+            allowed: outcome.allowed.clone(),
+            unknown: outcome.unknown.clone(),
+            pairs: members.count,
+            explanation: judge.explain(&example.0.endpoint, &example.1.endpoint),
+            example,
+            sources: Pieces::shared(members.sources, pairs.sources, sources),
+            destinations: Pieces::shared(to, pairs.destinations, destinations),
         }
     }
 
@@ -323,6 +322,14 @@ impl<'s> Group<'s> {
             Side::Source => &self.sources,
             Side::Destination => &self.destinations,
         };
+        let ends = pieces.ends.get_or_init(|| pieces.named(cluster, resolved));
+        ends.clone()
+    }
+}
+
+impl Pieces<'_> {
+    fn named(&self, cluster: &Cluster, resolved: &Resolved) -> Ends {
+        let pieces = &self.pieces;
         let pods = pieces
             .iter()
             .filter(|piece| !matches!(piece.endpoint, Endpoint::Address(_)));
@@ -336,7 +343,7 @@ impl<'s> Group<'s> {
         let pods = resolved.ends.iter().filter(|end| !is_address(end)).count();
         let of = pods + usize::from(resolved.ends.iter().any(is_address));
         Ends {
-            names,
+            names: names.into(),
             of,
             selection: resolved.is_selection.then(|| resolved.text.clone()),
         }

@@ -321,6 +321,29 @@ impl Identities {
         })
     }
 
+    /// Labels of pods of which one must be there, as key and value; `None` if there are none such.
+    /// None of them is one that controllers add.
+    pub(super) fn asked_for(&self) -> Option<Vec<(&str, &str)>> {
+        let is_of_pods = |it: &&IdentityRequirement| {
+            let key = it.key.as_str();
+            it.is_plain()
+                && it.operator == Operator::In
+                && !it.is_opaque()
+                // Reserved labels have no value.
+                && !it.values.iter().any(String::is_empty)
+                && !key.starts_with("io.cilium.k8s")
+                && key != NAMESPACE_KEY
+                && !Controller::may_add(key)
+        };
+        let asked = self.0.iter().find(is_of_pods)?;
+        let values = asked.values.iter();
+        Some(
+            values
+                .map(|value| (asked.key.as_str(), value.as_str()))
+                .collect(),
+        )
+    }
+
     /// Whether it asks for a key, from Kubernetes or from anywhere.
     pub(super) fn asks_for(&self, key: &str) -> bool {
         self.0.iter().any(|it| it.is_plain() && it.key == key)

@@ -257,6 +257,16 @@ pub struct PodSet<'c> {
     pub condition: Option<Condition<'c>>,
 }
 
+impl PodSet<'_> {
+    /// Labels of which a pod must have one to be among them, unless it is on the network of its
+    /// node; `None` if there are none such. See [`LabelSelector::asked_for`].
+    #[must_use]
+    pub fn asked_for(&self) -> Option<Vec<(&str, &str)>> {
+        let by_selector = self.pods.and_then(LabelSelector::asked_for);
+        by_selector.or_else(|| self.condition.as_ref().and_then(Condition::asked_for))
+    }
+}
+
 /// Namespaces.
 #[derive(Clone, Copy, Debug)]
 pub enum NamespaceSet<'c> {

@@ -8,34 +8,90 @@ use crate::engine::program::{
     ByDirection, Chain, Matcher, NamespaceSet, Peer, PodSet, Program, Rule, Stage,
 };
 use crate::engine::{Endpoint, HashMap, PodView};
-use crate::k8s::{Action, Direction, LabelSelector};
+use crate::k8s::{Action, Controller, Direction, LabelSelector, Labels};
+use std::collections::BTreeSet;
 
 /// A program, and an index of each of its stages.
 #[derive(Debug)]
 pub(super) struct IndexedProgram<'c> {
     pub(super) program: Program<'c>,
     /// By gate and stage.
-    gates: Vec<Vec<ByDirection<Index<'c>>>>,
+    gates: Vec<Vec<ByDirection<Index>>>,
+    /// What the peers of the rules ask of labels.
+    pub(super) peer_keys: ByDirection<PeerKeys<'c>>,
+}
+
+/// What peers may ask of the labels of pods.
+#[derive(Debug, Default)]
+pub(super) struct PeerKeys<'c> {
+    /// The keys that they ask for.
+    pub(super) labels: BTreeSet<&'c str>,
+    /// Whether they may ask for any, and for service accounts.
+    pub(super) sees_everything: bool,
+}
+
+impl PeerKeys<'_> {
+    /// Whether peers may ask for labels that controllers add.
+    pub(super) fn see_controllers(&self) -> bool {
+        self.sees_everything || self.labels.iter().any(|key| Controller::may_add(key))
+    }
+}
+
+impl<'c> PeerKeys<'c> {
+    fn of(program: &Program<'c>, direction: Direction) -> Self {
+        let mut keys = Self::default();
+        let chains = program
+            .stages()
+            .flat_map(|stage| stage.chains.get(direction));
+        let rules = chains.flat_map(|chain| &chain.rules);
+        for peer in rules.flat_map(|rule| rule.peers.iter().flatten()) {
+            match &peer.matcher {
+                Matcher::Pods(pods) if pods.condition.is_none() => {
+                    if let Some(selector) = pods.pods {
+                        let labels = selector.match_labels.iter().map(|it| &it.key);
+                        let entries = selector.match_expressions.iter().map(|it| &it.key);
+                        let asked = labels.chain(entries).map(|key| key.value.as_str());
+                        keys.labels.extend(asked);
+                    }
+                }
+                Matcher::Pods(_) | Matcher::Condition(_) | Matcher::BlockOfNoPods(..) => {
+                    keys.sees_everything = true;
+                }
+                Matcher::Blocks(_)
+                | Matcher::Nodes(_)
+                | Matcher::DomainNames
+                | Matcher::Untold(_)
+                | Matcher::Outside(_)
+                | Matcher::Entities(_) => {}
+            }
+        }
+        keys
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.labels.extend(&other.labels);
+        self.sees_everything |= other.sees_everything;
+    }
 }
 
 /// A stage of an indexed program.
 #[derive(Clone, Copy)]
 pub(super) struct IndexedStage<'a, 'c> {
     pub(super) stage: &'a Stage<'c>,
-    index: &'a ByDirection<Index<'c>>,
+    index: &'a ByDirection<Index>,
 }
 
 /// The chains of a direction, by their places.
 #[derive(Debug, Default)]
-struct Index<'c> {
+struct Index {
     /// Those of pods with one of these labels.
-    by_label: HashMap<(&'c str, &'c str), Vec<u32>>,
+    by_label: LabelIndex,
     /// Those of pods in namespaces with one of these labels.
-    by_namespace_label: HashMap<(&'c str, &'c str), Vec<u32>>,
+    by_namespace_label: LabelIndex,
     /// Those of which no label tells whether they are about a pod.
     others: Vec<u32>,
     /// By chain: its rules, where there are many.
-    rules: Vec<Option<RuleIndex<'c>>>,
+    rules: Vec<Option<RuleIndex>>,
     /// By chain: whether all of its rules accept.
     only_accept: Vec<bool>,
     /// By chain: how much is compared for its subject.
@@ -44,14 +100,50 @@ struct Index<'c> {
     rule_sizes: Vec<Vec<usize>>,
 }
 
+/// Places by labels.
+#[derive(Debug, Default)]
+struct LabelIndex(HashMap<String, HashMap<String, Vec<u32>>>);
+
+impl LabelIndex {
+    /// Adds a place; they come in order, and one may come again.
+    fn add(&mut self, (key, value): (&str, &str), place: u32) {
+        let by_value = self.0.entry(key.to_owned()).or_default();
+        let places = by_value.entry(value.to_owned()).or_default();
+        if places.last() != Some(&place) {
+            places.push(place);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The places of each of the labels.
+    fn places(&self, labels: &Labels) -> impl Iterator<Item = u32> {
+        let found = labels.iter().filter_map(|label| {
+            let by_value = self.0.get(label.key.as_str())?;
+            by_value.get(label.value.as_str())
+        });
+        found.flatten().copied()
+    }
+}
+
+/// Labels of which an end must have one to match a peer; `None` if there are none such.
+fn labels_of_peer<'p>(peer: &'p Peer<'_>) -> Option<Vec<(&'p str, &'p str)>> {
+    match &peer.matcher {
+        Matcher::Pods(pods) => pods.asked_for(),
+        _ => None,
+    }
+}
+
 /// From so many rules on, looking them up is cheaper than asking each.
 const MIN_RULES: usize = 8;
 
 /// The rules of a chain, by their places.
 #[derive(Debug, Default)]
-struct RuleIndex<'c> {
+struct RuleIndex {
     /// Those that only pods with one of these labels match.
-    by_label: HashMap<(&'c str, &'c str), Vec<u32>>,
+    by_label: LabelIndex,
     /// Those that others may match.
     others: Vec<u32>,
 }
@@ -60,7 +152,7 @@ struct RuleIndex<'c> {
 #[derive(Clone, Copy)]
 pub(super) struct IndexedChain<'a, 'c> {
     pub(super) chain: &'a Chain<'c>,
-    rules: Option<&'a RuleIndex<'c>>,
+    rules: Option<&'a RuleIndex>,
     /// Whether all of its rules accept.
     pub(super) only_accepts: bool,
     /// How much is compared for its subject.
@@ -89,6 +181,7 @@ impl<'c> IndexedProgram<'c> {
         let gates = gates.map(|gate| gate.stages.iter().map(of_stage).collect());
         Self {
             gates: gates.collect(),
+            peer_keys: ByDirection::new(|direction| PeerKeys::of(&program, direction)),
             program,
         }
     }
@@ -135,28 +228,29 @@ impl<'a, 'c> IndexedChain<'a, 'c> {
     }
 }
 
-impl<'c> RuleIndex<'c> {
-    fn new(rules: &[Rule<'c>]) -> Option<Self> {
+impl IndexedChain<'_, '_> {
+    /// The places of the rules without peers, in order, maybe among others.
+    pub(super) fn rules_about_anybody(self) -> Vec<u32> {
+        let all = || (0..self.chain.rules.len() as u32).collect();
+        self.rules.map_or_else(all, |index| index.others.clone())
+    }
+}
+
+impl RuleIndex {
+    fn new(rules: &[Rule<'_>]) -> Option<Self> {
         if rules.len() < MIN_RULES {
             return None;
         }
         let mut index = Self::default();
         for (place, rule) in (0..).zip(rules) {
             let peers = rule.peers.as_deref().filter(|_| !rule.is_opaque);
-            let labels = |peer: &Peer<'c>| match &peer.matcher {
-                Matcher::Pods(pods) => pods.pods.and_then(LabelSelector::asked_for),
-                _ => None,
-            };
-            let labels: Option<Vec<_>> = peers.and_then(|peers| peers.iter().map(labels).collect());
-            let Some(labels) = labels else {
+            let is_looked_up = |peer: &Peer<'_>| labels_of_peer(peer).is_some();
+            let Some(peers) = peers.filter(|peers| peers.iter().all(is_looked_up)) else {
                 index.others.push(place);
                 continue;
             };
-            for label in labels.into_iter().flatten() {
-                let places = index.by_label.entry(label).or_default();
-                if places.last() != Some(&place) {
-                    places.push(place);
-                }
+            for label in peers.iter().filter_map(labels_of_peer).flatten() {
+                index.by_label.add(label, place);
             }
         }
         Some(index)
@@ -170,10 +264,7 @@ impl<'c> RuleIndex<'c> {
             if !is_plain || !pod.are_labels_known || pod.labels.have_gaps() {
                 return None;
             }
-            for label in pod.labels {
-                let wanted = (label.key.value.as_str(), label.value.value.as_str());
-                places.extend(self.by_label.get(&wanted).into_iter().flatten());
-            }
+            places.extend(self.by_label.places(pod.labels));
             places.sort_unstable();
             places.dedup();
         }
@@ -181,8 +272,8 @@ impl<'c> RuleIndex<'c> {
     }
 }
 
-impl<'c> Index<'c> {
-    fn new(chains: &[Chain<'c>]) -> Self {
+impl Index {
+    fn new(chains: &[Chain<'_>]) -> Self {
         let mut index = Self {
             rules: chains
                 .iter()
@@ -195,10 +286,7 @@ impl<'c> Index<'c> {
         };
         for (place, chain) in (0..).zip(chains) {
             let subject = &chain.subject;
-            let (map, labels) = match (
-                subject.pods.and_then(LabelSelector::asked_for),
-                subject.namespaces,
-            ) {
+            let (map, labels) = match (subject.asked_for(), subject.namespaces) {
                 (Some(labels), _) => (&mut index.by_label, labels),
                 (None, NamespaceSet::Matching(selector)) => match selector.asked_for() {
                     Some(labels) => (&mut index.by_namespace_label, labels),
@@ -213,7 +301,7 @@ impl<'c> Index<'c> {
                 }
             };
             for label in labels {
-                map.entry(label).or_default().push(place);
+                map.add(label, place);
             }
         }
         index
@@ -236,10 +324,7 @@ impl<'c> Index<'c> {
             if !are_known || labels.have_gaps() {
                 return None;
             }
-            for label in labels {
-                let wanted = (label.key.value.as_str(), label.value.value.as_str());
-                places.extend(map.get(&wanted).into_iter().flatten());
-            }
+            places.extend(map.places(labels));
         }
         places.sort_unstable();
         places.dedup();

@@ -7,7 +7,7 @@
 //!
 //! Refuses to know anything but labels of namespaces to be missing.
 
-use super::side::{PolicyTrace, SideTrace};
+use super::side::{Detail, PolicyTrace, SideTrace};
 use super::{Explanation, Judge, Miss, Wanted, Way};
 use crate::engine::program::condition::Asks;
 use crate::engine::{Endpoint, PodView};
@@ -133,7 +133,7 @@ impl<'c, 'p: 'c> Narrowing<'_, 'c, 'p, '_> {
         for [source, destination] in &sets {
             let [from, to] = [(self.from, source), (self.to, destination)]
                 .map(|(end, labels)| with_labels(end, labels));
-            let judged = self.judge.judged(&from, &to);
+            let judged = self.judge.judged_in(&from, &to, Detail::Deciding);
             narrowed = Some(match narrowed {
                 None => judged,
                 Some(before) => either(before, &judged),

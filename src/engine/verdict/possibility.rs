@@ -7,7 +7,7 @@ use crate::k8s::{Action, Truth};
 
 /// A judgement of every connection to one destination: each is allowed, denied, or not
 /// known to be one of both.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Verdict {
     /// The connections that are allowed in some completion of what is missing.
     may_allow: ConnectionSet,

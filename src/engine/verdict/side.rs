@@ -80,14 +80,16 @@ pub(super) enum Detail {
     /// What those say of which a peer matches the other end, or may do so: the verdict and what
     /// decides about it are the same.
     Deciding,
+    /// What those say that have no peers, so that they are about everybody.
+    Anybody,
 }
 
 /// The chains that decide about one side of all connections of a pod.
 #[derive(Clone, Debug)]
-pub(super) struct Selection<'c> {
+pub(super) struct Selection {
     scope: Scope,
     /// By gate and stage, in the order of evaluation.
-    gates: Vec<Vec<Vec<SelectedChain<'c>>>>,
+    pub(super) gates: Vec<Vec<Vec<SelectedChain>>>,
     /// Those of them that have rules, in the same order.
     with_rules: Vec<ChainPlace>,
     /// How much was compared to find them.
@@ -104,16 +106,15 @@ type Said<'c> = Vec<(ChainPlace, Vec<RuleTrace<'c>>)>;
 
 /// A chain whose subject a pod is or may be.
 #[derive(Clone, Debug)]
-struct SelectedChain<'c> {
+pub(super) struct SelectedChain {
     /// Its place in its stage.
-    place: u32,
-    selects: Truth,
-    doubts: Vec<Miss<'c>>,
+    pub(super) place: u32,
+    pub(super) selects: Truth,
 }
 
-impl<'c> Selection<'c> {
+impl Selection {
     /// Those that are asked about a direction of the connections of an end.
-    pub(super) fn new(
+    pub(super) fn new<'c>(
         program: &IndexedProgram<'c>,
         direction: Direction,
         subject: &Endpoint<'c>,
@@ -160,25 +161,26 @@ impl<'c> Selection<'c> {
     }
 }
 
-impl<'c> SelectedChain<'c> {
+impl SelectedChain {
     /// `None` if the policy does not select the pod, or has nothing to say.
-    fn new(place: u32, chain: &Chain<'c>, pod: &PodView<'c>) -> Option<Self> {
+    fn new<'c>(place: u32, chain: &Chain<'c>, pod: &PodView<'c>) -> Option<Self> {
         if chain.rules.is_empty() && chain.end == End::Next {
             return None;
         }
         let mut selects = peers::truth_of_pods(&chain.subject, pod);
-        let doubts = match selects {
-            Truth::Unknown => peers::misses_of_pods(&chain.subject, pod),
-            Truth::True | Truth::False => Vec::new(),
-        };
         if !chain.is_subject_known {
             selects = selects.min(Truth::Unknown);
         }
-        (selects != Truth::False).then_some(Self {
-            place,
-            selects,
-            doubts,
-        })
+        (selects != Truth::False).then_some(Self { place, selects })
+    }
+
+    /// What leaves in doubt whether the policy selects the pod. There may be as many as policies
+    /// for each pod, so that they are not kept.
+    pub(super) fn doubts<'c>(&self, chain: &Chain<'c>, pod: &PodView<'c>) -> Vec<Miss<'c>> {
+        match self.selects {
+            Truth::Unknown => peers::misses_of_pods(&chain.subject, pod),
+            Truth::True | Truth::False => Vec::new(),
+        }
     }
 }
 
@@ -276,13 +278,14 @@ impl RuleTrace<'_> {
     }
 }
 
-/// The other end of the connection, for the pod whose side is judged, and the
-/// destination, whose ports are meant.
+/// The end whose side is judged, the other end of the connection, and the destination, whose
+/// ports are meant.
 #[derive(Clone, Copy)]
 pub(super) struct Scene<'a, 'c> {
     pub(super) program: &'a IndexedProgram<'c>,
     pub(super) enforcement: &'a Enforcement,
     pub(super) direction: Direction,
+    pub(super) subject: &'a Endpoint<'c>,
     pub(super) other: &'a Endpoint<'c>,
     pub(super) other_address: Address,
     pub(super) destination: &'a Endpoint<'c>,
@@ -305,7 +308,7 @@ pub(super) fn open_side<'c>(direction: Direction, scope: Scope) -> SideTrace<'c>
 /// where no rule says anything, for whichever other end; it is worked out once.
 pub(super) fn judge_side<'c>(
     scene: Scene<'_, 'c>,
-    selection: &Selection<'c>,
+    selection: &Selection,
     silent: &OnceLock<Arc<SideTrace<'c>>>,
 ) -> Arc<SideTrace<'c>> {
     if selection.scope != Scope::Policies {
@@ -336,7 +339,7 @@ pub(super) fn judge_side<'c>(
 
 impl<'a, 'c> Scene<'a, 'c> {
     /// What the rules say, of the chains of which one says something.
-    fn said(&self, selection: &Selection<'c>) -> Said<'c> {
+    fn said(&self, selection: &Selection) -> Said<'c> {
         let mut said = Said::new();
         let mut work = MIN_SIZE;
         let mut places = selection.with_rules.iter().peekable();
@@ -358,7 +361,7 @@ impl<'a, 'c> Scene<'a, 'c> {
     }
 
     /// The whole side, where the rules say this.
-    fn side(&self, selection: &Selection<'c>, said: Said<'c>) -> SideTrace<'c> {
+    fn side(&self, selection: &Selection, said: Said<'c>) -> SideTrace<'c> {
         let chains: usize = selection.gates.iter().flatten().map(Vec::len).sum();
         self.work.fetch_add(chains * MIN_SIZE, Ordering::Relaxed);
         let mut said = said.into_iter().peekable();
@@ -395,25 +398,12 @@ impl<'a, 'c> Scene<'a, 'c> {
         }
     }
 
-    /// The chains that are asked.
-    fn chains<'s>(
-        &'s self,
-        selection: &'s Selection<'c>,
-    ) -> impl Iterator<Item = IndexedChain<'a, 'c>> + 's {
-        let gates = self.program.gates().zip(&selection.gates);
-        let stages = gates.flat_map(|(stages, selected)| stages.zip(selected));
-        stages.flat_map(move |(stage, selected)| {
-            let places = selected.iter().map(|selected| selected.place);
-            places.map(move |place| stage.chain(self.direction, place))
-        })
-    }
-
     /// The ranges that the address of the other end may be in, if that is not known and the
     /// verdict may depend on it.
     fn ranges_in_doubt(
         &self,
         side: &SideTrace<'_>,
-        selection: &Selection<'c>,
+        selection: &Selection,
     ) -> Option<Vec<AddressRange>> {
         let Address::Unknown { is_ipv4 } = self.other_address else {
             return None;
@@ -434,7 +424,8 @@ impl<'a, 'c> Scene<'a, 'c> {
         if !misses.any(is_doubt) {
             return None;
         }
-        let rules = self.chains(selection).flat_map(|it| &it.chain.rules);
+        let chains = selection.chains(self.program, self.direction);
+        let rules = chains.flat_map(|chain| &chain.rules);
         let peers = rules.flat_map(|rule| rule.peers.iter().flatten());
         let cuts: Vec<AddressRange> = peers.flat_map(|peer| peer.matcher.cuts()).collect();
         let possible = peers::possible_ranges(self.other, self.enforcement, is_ipv4);
@@ -449,7 +440,7 @@ impl<'a, 'c> Scene<'a, 'c> {
     fn stage(
         &self,
         stage: IndexedStage<'_, 'c>,
-        selected: &[SelectedChain<'c>],
+        selected: &[SelectedChain],
         said: &mut dyn FnMut(usize) -> Vec<RuleTrace<'c>>,
     ) -> StageTrace<'c> {
         let policies = selected.iter().enumerate().map(|(position, selected)| {
@@ -463,7 +454,8 @@ impl<'a, 'c> Scene<'a, 'c> {
                 selects: selected.selects,
                 end: chain.end,
                 rules: said(position),
-                doubts: selected.doubts.clone(),
+                doubts: (self.subject.pod())
+                    .map_or_else(Vec::new, |pod| selected.doubts(chain, pod)),
                 has_rules: chain.rules.iter().any(|rule| is_written(rule.origin.rule)),
                 only_accepts,
             }
@@ -478,10 +470,11 @@ impl<'a, 'c> Scene<'a, 'c> {
     fn rules(
         &self,
         indexed: IndexedChain<'_, 'c>,
-        selected: &SelectedChain<'c>,
+        selected: &SelectedChain,
     ) -> (Vec<RuleTrace<'c>>, usize) {
         let places: Vec<u32> = match self.detail {
             Detail::All => (0..indexed.chain.rules.len() as u32).collect(),
+            Detail::Anybody => indexed.rules_about_anybody(),
             Detail::Deciding => indexed.rules_about(self.other),
         };
         let mut work = 1;
@@ -500,6 +493,9 @@ impl<'a, 'c> Scene<'a, 'c> {
 
     /// `None` if that is not asked for; see [`Detail`].
     fn rule(&self, policy: PolicyRef, rule: &Rule<'c>) -> Option<RuleTrace<'c>> {
+        if self.detail == Detail::Anybody && rule.peers.is_some() {
+            return None;
+        }
         let seen = Seen {
             end: self.other,
             address: self.other_address,
