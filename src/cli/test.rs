@@ -4,6 +4,7 @@
 
 mod draft;
 mod judge;
+mod judgement;
 
 use super::Paths;
 use super::complete;
@@ -23,7 +24,8 @@ use crate::output::{
 use crate::source::{SourceId, SourceMap};
 use crate::workspace::ClusterView;
 use clap::Args;
-use judge::{Judge, Judgement};
+use judge::Judge;
+use judgement::Judgement;
 use std::io;
 use std::path::PathBuf;
 
@@ -196,11 +198,10 @@ impl Options {
         if is_same {
             details.extend(moves.closed);
         }
-        match (details.is_empty(), moves.unknown.is_empty()) {
-            (false, _) => Judgement::failed(details),
-            (true, false) => Judgement::unknown(moves.unknown),
-            (true, true) => Judgement::passed(),
-        }
+        Judgement::decided(
+            details.into_iter().collect(),
+            moves.unknown.into_iter().collect(),
+        )
     }
 }
 

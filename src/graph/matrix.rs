@@ -268,6 +268,26 @@ impl<'c> FlowMatrix<'c> {
         self.nodes().filter(is_chosen).collect()
     }
 
+    /// Whether a choice is a set of whole nodes, though the table was not made with it.
+    #[must_use]
+    pub fn has_whole(&self, choice: &EndSet) -> bool {
+        let is_whole = |group: &Vec<WorkloadId>| {
+            let is_first = choice.has(group[0]);
+            group.iter().all(|member| choice.has(*member) == is_first)
+        };
+        let is_apart = |part: &Vec<AddressRange>| {
+            let is_first = choice.has_range(&part[0]);
+            part.iter().all(|range| {
+                let mut others = choice.outside().iter();
+                let is_cut = others.any(|other| other.overlaps(range));
+                choice.has_range(range) == is_first && is_cut == is_first
+            })
+        };
+        !choice.is_special()
+            && self.groups.iter().all(is_whole)
+            && self.outside.iter().all(is_apart)
+    }
+
     /// What the members of one node may open at those of another: of its own, at another
     /// member, or at another replica of the same workload. Between parts of the outside
     /// nothing, as nobody in the cluster is asked.

@@ -90,6 +90,9 @@ impl<'m, 'c> Paths<'m, 'c> {
                 if source == destination && !matrix.has_inner_flows(source) {
                     continue;
                 }
+                if matrix.set_between(source, destination) == 0 {
+                    continue;
+                }
                 let between = matrix.between(source, destination);
                 let is_goal = goals.contains(&destination);
                 let opens = |set: &ConnectionSet| match is_goal {
@@ -136,7 +139,11 @@ impl<'m, 'c> Paths<'m, 'c> {
             limit,
             steps: 0,
         };
-        for length in 1..=hops {
+        let least = self.starts.iter().filter_map(|start| self.least(*start));
+        let Some(least) = least.min() else {
+            return Vec::new();
+        };
+        for length in least..=hops {
             for start in &self.starts {
                 search.extend(&mut vec![*start], length);
             }
@@ -145,6 +152,14 @@ impl<'m, 'c> Paths<'m, 'c> {
             }
         }
         search.found
+    }
+
+    /// How many hops at least a path from a start has; `None` if none leads to a goal.
+    fn least(&self, start: NodeId) -> Option<usize> {
+        let neighbours = self.graph.neighbors(index(start));
+        let others = neighbours.filter(|node| *node != self.sink);
+        let left = others.filter_map(|node| self.left.get(&node));
+        left.min().map(|left| left + 1)
     }
 
     /// The number of hops of a shortest path; `None` if there is none.

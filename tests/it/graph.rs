@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use npcheck::cluster::{Cluster, WorkloadId};
 use npcheck::engine::{AddressRange, ConnectionSet, Engine, Peer, Relation, address_atoms};
 use npcheck::graph::{
-    Certainty, End, EndSet, Flow, FlowMatrix, GraphDiff, NodeEnds, NodeId, PathQuery, Paths,
+    Certainty, End, EndSet, Flow, FlowMatrix, GraphDiff, Hops, NodeEnds, NodeId, PathQuery, Paths,
     difference,
 };
 use npcheck::k8s::{Object, WorkloadKind};
@@ -173,6 +173,26 @@ fn paths_are_all_chains_of_flows() {
         let distinct: BTreeSet<Vec<NodeId>> = found.iter().cloned().collect();
         assert_eq!(distinct.len(), found.len(), "cluster {seed}");
         assert_eq!(distinct, expected, "cluster {seed}");
+        // The table of the cluster alone leaves out no path, and is as good where it has these ends
+        // as whole nodes.
+        let plain = FlowMatrix::new(&engine, &[]);
+        let may_lead = Hops::new(&plain).may_lead(&plain, &ends[0], &ends[1]);
+        assert!(may_lead || found.is_empty(), "cluster {seed}");
+        if ends.iter().all(|ends| plain.has_whole(ends)) {
+            let named = |matrix: &FlowMatrix<'_>, paths: &[Vec<NodeId>]| -> Vec<String> {
+                let ends = |path: &Vec<NodeId>| {
+                    let ends = path.iter().map(|node| matrix.ends(*node));
+                    format!("{:?}", ends.collect::<Vec<_>>())
+                };
+                paths.iter().map(ends).collect()
+            };
+            let same = Paths::new(&plain, &query).paths(4, 100_000);
+            assert_eq!(
+                named(&plain, &same),
+                named(&matrix, &found),
+                "cluster {seed}"
+            );
+        }
         for node in paths.crossings() {
             assert!(
                 found.iter().all(|path| path.contains(&node)),

@@ -3,6 +3,7 @@
 //! Refuses to call a test good that could not fail: ends and ports that mean nothing are
 //! errors.
 
+use super::judgement::{Facts, Judgement};
 use crate::cli::choice::internet;
 use crate::cli::endpoint::{End, Lookup, Mistake, Resolved};
 use crate::cli::port::{PortQuestion, asked_at};
@@ -10,60 +11,26 @@ use crate::cluster::{Cluster, WorkloadId};
 use crate::config::{Claim, EndForm, FlowClaim};
 use crate::engine::{AddressRange, ConnectionSet, Endpoint, Engine, explain};
 use crate::graph::{
-    Certainty, EndSet, FlowEnd, FlowMatrix, NodeEnds, NodeId, Openness, PathQuery, Paths, reasons,
+    Certainty, EndSet, FlowEnd, FlowMatrix, Hops, NodeId, Openness, PathQuery, Paths, reasons,
 };
 use crate::k8s::{Direction, Labels};
 use crate::lint::Inventory;
-use crate::output::{TestStatus, count, flow_names, range_name};
+use crate::output::{count, flow_names, range_name};
 use crate::source::{SourceId, SourceMap};
-
-/// How a test came out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Judgement {
-    pub(super) status: TestStatus,
-    pub(super) details: Vec<String>,
-}
-
-/// More facts than this are counted.
-const MAX_DETAILS: usize = 5;
+use std::cell::{Cell, OnceCell};
 
 /// A path that is found is shown with so many hops at most.
 const MAX_HOPS: usize = 64;
 
-impl Judgement {
-    fn new(status: TestStatus, mut details: Vec<String>) -> Self {
-        let more = details.len().saturating_sub(MAX_DETAILS);
-        details.truncate(MAX_DETAILS);
-        if more > 0 {
-            details.push(format!("and {more} more"));
-        }
-        Self { status, details }
-    }
+/// More pairs of ends than this are not compared for the tests of one cluster.
+const MAX_PAIRS: usize = 20_000_000;
 
-    pub(super) fn passed() -> Self {
-        Self::new(TestStatus::Passed, Vec::new())
-    }
+/// Tests of paths that do not pass are looked into one by one, each in a table of its own, until
+/// these have had so many cells.
+const MAX_CELLS: usize = 50_000_000;
 
-    pub(super) fn failed(details: Vec<String>) -> Self {
-        Self::new(TestStatus::Failed, details)
-    }
-
-    pub(super) fn unknown(details: Vec<String>) -> Self {
-        Self::new(TestStatus::Unknown, details)
-    }
-
-    pub(super) fn error(message: String) -> Self {
-        Self::new(TestStatus::Error, vec![message])
-    }
-
-    /// What both come to: the worse one decides.
-    pub(super) fn and(self, other: Self) -> Self {
-        let status = self.status.max(other.status);
-        let details = [self, other].into_iter().filter(|one| one.status == status);
-        let details = details.flat_map(|one| one.details).collect();
-        Self { status, details }
-    }
-}
+/// How many times faster a test is looked into that needs no table of its own.
+const SHARED: usize = 16;
 
 /// Judges what is expected of one cluster.
 pub(super) struct Judge<'c> {
@@ -73,14 +40,22 @@ pub(super) struct Judge<'c> {
     internet: EndSet,
     sources: &'c SourceMap,
     typed: SourceId,
+    /// Which ends may be reached at all, worked out for the first test of paths.
+    hops: OnceCell<Hops>,
+    /// How many pairs of ends were compared so far.
+    pairs: Cell<usize>,
+    /// How many cells the tables had that paths were looked for in.
+    cells: Cell<usize>,
 }
 
 /// What one end may open at another.
-struct Flow {
+struct Flow<'e> {
     source: Option<FlowEnd>,
     destination: Option<FlowEnd>,
-    from: String,
-    to: String,
+    from: &'e End,
+    to: &'e End,
+    /// The part of the addresses that it is about, where an end is some.
+    part: Option<AddressRange>,
     openness: Openness,
 }
 
@@ -94,6 +69,9 @@ impl<'c> Judge<'c> {
             internet: internet(cluster, typed),
             sources,
             typed,
+            hops: OnceCell::new(),
+            pairs: Cell::new(0),
+            cells: Cell::new(0),
         }
     }
 
@@ -111,31 +89,31 @@ impl<'c> Judge<'c> {
     }
 
     fn allow(&self, claim: &FlowClaim) -> Result<Judgement, String> {
-        let (mut failed, mut unknown) = (Vec::new(), Vec::new());
+        let (mut failed, mut unknown) = (Facts::default(), Facts::default());
         self.each_flow(claim, |flow, asked| {
             let blocked = asked.difference(&flow.openness.open);
             let doubtful = blocked.intersection(&flow.openness.unknown);
             if !blocked.difference(&doubtful).is_empty() {
-                failed.push(self.fact(flow, "blocked", &blocked));
+                failed.add(|| self.fact(flow, "blocked", &blocked));
             } else if !doubtful.is_empty() {
-                unknown.push(self.fact(flow, "unknown", &doubtful));
+                unknown.add(|| self.fact(flow, "unknown", &doubtful));
             }
         })?;
-        Ok(decided(failed, unknown))
+        Ok(Judgement::decided(failed, unknown))
     }
 
     fn deny(&self, claim: &FlowClaim) -> Result<Judgement, String> {
-        let (mut failed, mut unknown) = (Vec::new(), Vec::new());
+        let (mut failed, mut unknown) = (Facts::default(), Facts::default());
         self.each_flow(claim, |flow, asked| {
             let open = asked.intersection(&flow.openness.open);
             let doubtful = asked.intersection(&flow.openness.unknown);
             if !open.is_empty() {
-                failed.push(self.fact(flow, "allowed", &open));
+                failed.add(|| self.fact(flow, "allowed", &open));
             } else if !doubtful.is_empty() {
-                unknown.push(self.fact(flow, "unknown", &doubtful));
+                unknown.add(|| self.fact(flow, "unknown", &doubtful));
             }
         })?;
-        Ok(decided(failed, unknown))
+        Ok(Judgement::decided(failed, unknown))
     }
 
     fn only(&self, claim: &FlowClaim) -> Result<Judgement, String> {
@@ -169,7 +147,7 @@ impl<'c> Judge<'c> {
             .map(End::Workload)
             .chain(rest.map(End::Addresses))
             .collect();
-        let (mut failed, mut unknown) = (Vec::new(), Vec::new());
+        let (mut failed, mut unknown) = (Facts::default(), Facts::default());
         for destination in self.resolve(&claim.to)? {
             for to in &destination.ends {
                 let asked = self.asked(&claim.ports, &destination, to)?;
@@ -178,15 +156,15 @@ impl<'c> Judge<'c> {
                         let open = asked.intersection(&flow.openness.open);
                         let doubtful = asked.intersection(&flow.openness.unknown);
                         if !open.is_empty() {
-                            failed.push(self.fact(&flow, "allowed", &open));
+                            failed.add(|| self.fact(&flow, "allowed", &open));
                         } else if !doubtful.is_empty() {
-                            unknown.push(self.fact(&flow, "unknown", &doubtful));
+                            unknown.add(|| self.fact(&flow, "unknown", &doubtful));
                         }
                     }
                 }
             }
         }
-        Ok(decided(failed, unknown))
+        Ok(Judgement::decided(failed, unknown))
     }
 
     fn unreachable(&self, claim: &FlowClaim, hops: Option<usize>) -> Result<Judgement, String> {
@@ -215,7 +193,23 @@ impl<'c> Judge<'c> {
         if from.is_empty() || to.is_empty() {
             return Err("paths begin and end at pods that exist, or outside".to_owned());
         }
-        let matrix = FlowMatrix::new(&self.engine, &[&from, &to]);
+        // Most tests pass, and one table tells that of all of them.
+        let hops_of_all = self.hops.get_or_init(|| Hops::new(&self.matrix));
+        if !hops_of_all.may_lead(&self.matrix, &from, &to) {
+            return Ok(Judgement::passed());
+        }
+        let cells = self.cells.get();
+        if cells > MAX_CELLS {
+            return Err(
+                "too many tests of paths do not pass at once: split the file of tests".to_owned(),
+            );
+        }
+        let is_shared = self.matrix.has_whole(&from) && self.matrix.has_whole(&to);
+        let own = (!is_shared).then(|| FlowMatrix::new(&self.engine, &[&from, &to]));
+        let matrix = own.as_ref().unwrap_or(&self.matrix);
+        let size = matrix.node_count().saturating_pow(2);
+        let size = size / if is_shared { SHARED } else { 1 };
+        self.cells.set(cells.saturating_add(size));
         let found = |certainty| {
             let query = PathQuery {
                 from: &from,
@@ -223,28 +217,29 @@ impl<'c> Judge<'c> {
                 connections: &connections,
                 certainty,
             };
-            let paths = Paths::new(&matrix, &query);
+            let paths = Paths::new(matrix, &query);
             let found = paths.paths(hops.unwrap_or(MAX_HOPS.max(matrix.node_count())), 1);
             found.into_iter().next()
         };
-        let show = |path: &Vec<NodeId>| {
+        let shown = |path: &Vec<NodeId>| {
             let nodes = path.iter();
             let names: Vec<String> = nodes
-                .map(|node| flow_names::node(&matrix, &self.internet, *node))
+                .map(|node| flow_names::node(matrix, &self.internet, *node))
                 .collect();
-            format!("{}: {}", count(path.len() - 1, "hop"), names.join(" -> "))
+            let hops = count(path.len() - 1, "hop");
+            Facts::from_iter([format!("{hops}: {}", names.join(" -> "))])
         };
         Ok(match found(Certainty::Certain) {
-            Some(path) => Judgement::failed(vec![show(&path)]),
+            Some(path) => Judgement::failed(shown(&path)),
             None => match found(Certainty::Possible) {
-                Some(path) => Judgement::unknown(vec![show(&path)]),
+                Some(path) => Judgement::unknown(shown(&path)),
                 None => Judgement::passed(),
             },
         })
     }
 
     fn isolated(&self, pods: &[EndForm], directions: [bool; 2]) -> Result<Judgement, String> {
-        let mut failed = Vec::new();
+        let mut failed = Facts::default();
         for end in self
             .resolve(pods)?
             .iter()
@@ -255,19 +250,21 @@ impl<'c> Judge<'c> {
             };
             for (direction, is_asked) in Direction::BOTH.into_iter().zip(directions) {
                 if is_asked && self.engine.isolating(*id, direction).is_empty() {
-                    let name = self.cluster.workload_name(*id);
-                    failed.push(format!("{name} is not isolated for {}", direction.field()));
+                    failed.add(|| {
+                        let name = self.cluster.workload_name(*id);
+                        format!("{name} is not isolated for {}", direction.field())
+                    });
                 }
             }
         }
-        Ok(decided(failed, Vec::new()))
+        Ok(Judgement::decided(failed, Facts::default()))
     }
 
     /// Asks every pair of ends of a claim.
     fn each_flow(
         &self,
         claim: &FlowClaim,
-        mut each: impl FnMut(&Flow, &ConnectionSet),
+        mut each: impl FnMut(&Flow<'_>, &ConnectionSet),
     ) -> Result<(), String> {
         let sources = self.resolve(&claim.from)?;
         if sources.is_empty() {
@@ -386,13 +383,31 @@ impl<'c> Judge<'c> {
         }
     }
 
+    /// Counts pairs of ends that are compared; else that there are too many.
+    fn count_pairs(&self, more: usize) -> Result<(), String> {
+        let pairs = self.pairs.get().saturating_add(more);
+        self.pairs.set(pairs);
+        match pairs > MAX_PAIRS {
+            true => Err(format!(
+                "the tests compare more than {MAX_PAIRS} pairs of ends: ask for fewer ends"
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// What one end may open at another: one entry, or one for each part of the addresses.
-    fn flows(&self, from: &End, to: &End) -> Result<Vec<Flow>, String> {
+    fn flows<'e>(&self, from: &'e End, to: &'e End) -> Result<Vec<Flow<'e>>, String> {
+        let is_outside = |end: &End| matches!(end, End::Addresses(_));
+        self.count_pairs(match is_outside(from) || is_outside(to) {
+            true => 1 + self.matrix.outside().len(),
+            false => 1,
+        })?;
         let flow = |source, destination, openness| Flow {
             source,
             destination,
-            from: from.name(self.cluster),
-            to: to.name(self.cluster),
+            from,
+            to,
+            part: None,
             openness,
         };
         match (from, to) {
@@ -416,7 +431,7 @@ impl<'c> Judge<'c> {
                 .parts(*id, range, Direction::Egress)
                 .into_iter()
                 .map(|(part, openness)| Flow {
-                    to: range_name(part),
+                    part: Some(part),
                     ..flow(
                         Some(FlowEnd::Workload(*id)),
                         Some(FlowEnd::Outside(part)),
@@ -428,7 +443,7 @@ impl<'c> Judge<'c> {
                 .parts(*id, range, Direction::Ingress)
                 .into_iter()
                 .map(|(part, openness)| Flow {
-                    from: range_name(part),
+                    part: Some(part),
                     ..flow(
                         Some(FlowEnd::Outside(part)),
                         Some(FlowEnd::Workload(*id)),
@@ -465,10 +480,8 @@ impl<'c> Judge<'c> {
             return vec![(*range, Openness::default())];
         };
         let mut parts: Vec<(AddressRange, Openness)> = Vec::new();
-        for outside in self.matrix.nodes() {
-            let NodeEnds::Outside(ranges) = self.matrix.ends(outside) else {
-                continue;
-            };
+        let nodes = self.matrix.nodes().skip(self.matrix.groups().len());
+        for (outside, ranges) in nodes.zip(self.matrix.outside()) {
             let openness = match direction {
                 Direction::Egress => self.matrix.between(node, outside),
                 Direction::Ingress => self.matrix.between(outside, node),
@@ -484,8 +497,13 @@ impl<'c> Judge<'c> {
     }
 
     /// A flow that is not as expected, and what decides about it.
-    fn fact(&self, flow: &Flow, word: &str, connections: &ConnectionSet) -> String {
-        let fact = format!("{word}: {} -> {} {connections}", flow.from, flow.to);
+    fn fact(&self, flow: &Flow<'_>, word: &str, connections: &ConnectionSet) -> String {
+        let name = |end: &End| match (end, flow.part) {
+            (End::Addresses(_), Some(part)) => range_name(part),
+            _ => end.name(self.cluster),
+        };
+        let (from, to) = (name(flow.from), name(flow.to));
+        let fact = format!("{word}: {from} -> {to} {connections}");
         let (Some(source), Some(destination)) = (flow.source, flow.destination) else {
             return fact;
         };
@@ -500,14 +518,6 @@ impl<'c> Judge<'c> {
             }
         });
         format!("{fact}  {}", words.collect::<Vec<String>>().join("; "))
-    }
-}
-
-fn decided(failed: Vec<String>, unknown: Vec<String>) -> Judgement {
-    match (failed.is_empty(), unknown.is_empty()) {
-        (false, _) => Judgement::failed(failed),
-        (true, false) => Judgement::unknown(unknown),
-        (true, true) => Judgement::passed(),
     }
 }
 
