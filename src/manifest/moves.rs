@@ -6,8 +6,8 @@
 use super::fields::Type;
 use super::structure::UnknownField;
 use crate::source::{Edit, Span};
-use crate::yaml::general;
 use crate::yaml::tree::Node;
+use crate::yaml::{block, general};
 use std::ops::Range;
 
 /// A way to mend misplaced keys.
@@ -133,7 +133,9 @@ impl<'t> Document<'t> {
         }
         text.push_str(self.text.get(at..self.range.end)?);
         text.push('\n');
-        let tree = general::read(source, &text, 0..text.len()).ok()?;
+        // The fast scanner leaves little to the whole grammar.
+        let tree = block::read(source, &text, 0..text.len())
+            .or_else(|| general::read(source, &text, 0..text.len()).ok())?;
         let root = tree
             .root()
             .filter(|root| tree.duplicate_keys_in(*root).is_empty())?;
