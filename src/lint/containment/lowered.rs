@@ -162,28 +162,28 @@ impl PortMatches {
         if entries.is_empty() {
             return None;
         }
-        let mut matches = Self {
-            numbers: ConnectionSet::none(),
-            names: BTreeSet::new(),
-        };
+        let mut names = BTreeSet::new();
+        let mut numbers = Vec::new();
         for entry in entries {
             match &entry.ports {
                 Ports::Numbers(protocol, ports) => {
-                    let ports = ConnectionSet::of(*protocol, ports.clone());
-                    matches.numbers = matches.numbers.union(&ports);
+                    numbers.push(ConnectionSet::of(*protocol, ports.clone()));
                 }
                 ports if ports.is_opaque() => return None,
                 Ports::Name(name, Some(protocol)) => {
-                    matches.names.insert((*protocol, (*name).to_owned()));
+                    names.insert((*protocol, (*name).to_owned()));
                 }
                 // The protocol is the one that the destination declares (S12).
                 Ports::Name(name, None) => {
-                    let names = Protocol::ALL.map(|protocol| (protocol, (*name).to_owned()));
-                    matches.names.extend(names);
+                    names.extend(Protocol::ALL.map(|protocol| (protocol, (*name).to_owned())));
                 }
                 Ports::ExceptName(..) | Ports::ExceptNumbers(..) => return None,
             }
         }
-        Some(matches)
+        // All at once: one by one, each would go over all before it.
+        Some(Self {
+            numbers: ConnectionSet::union_of(numbers),
+            names,
+        })
     }
 }
