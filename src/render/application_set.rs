@@ -285,7 +285,8 @@ impl<'t> Set<'_, 't, '_> {
         };
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
-        for path in self.library.below(root) {
+        let Self { library, .. } = self;
+        for path in library.below(root) {
             let relative = &path[prefix.len()..];
             let mut directory = parent(relative);
             while !directory.is_empty() && seen.insert(directory) {

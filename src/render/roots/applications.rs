@@ -58,8 +58,8 @@ impl<'t> Finder<'t, '_> {
                 found.applications.push((value, file));
                 continue;
             }
-            let made =
-                application_set::applications((self.library, self.own.checkouts()), &value, &file);
+            let Self { library, own, .. } = self;
+            let made = application_set::applications((library, own.checkouts()), &value, &file);
             let applications = made.applications.into_iter();
             open.extend(applications.map(|it| (it, file.clone())));
             let reasons = made.unknown.iter();
