@@ -272,6 +272,7 @@ impl<'t, 's> Finder<'t, 's> {
     }
 
     fn deployment(&self, mut decoder: Decoder<'_, '_>) -> Deployment {
+        let Self { library, .. } = self;
         let mut roots = Vec::new();
         let mut patches: Vec<(Span, bool)> = Vec::new();
         let mut applied_directories: BTreeSet<String> = BTreeSet::new();
@@ -296,7 +297,7 @@ impl<'t, 's> Finder<'t, 's> {
                 objects: &objects,
                 are_remote,
             };
-            let applied = flux::apply(self.library, &self.kustomize, &self.own, entries);
+            let applied = flux::apply(library, &self.kustomize, &self.own, entries);
             for (access, mut objects) in applied.remote {
                 // One that applies itself to another cluster would do so for ever.
                 objects.retain(|(object, _)| met.insert(object.span()));
@@ -330,7 +331,7 @@ impl<'t, 's> Finder<'t, 's> {
         let found = self.applications(&mut applied_directories);
         for (application, file) in found.applications {
             let applied = argo::apply(
-                self.library,
+                library,
                 &self.kustomize,
                 self.own.checkouts(),
                 (&application, &file),
@@ -394,7 +395,7 @@ impl<'t, 's> Finder<'t, 's> {
         self.add_unreadable(&mut roots, &mut decoder);
         found.unknown.add_to(&mut roots);
         self.add_plain_charts(&mut roots, &mut decoder);
-        told::keep_idle_everywhere(&patches, self.library.sources(), &mut roots);
+        told::keep_idle_everywhere(&patches, library.sources(), &mut roots);
         let mut deployment = Deployment {
             roots,
             ..Deployment::default()
