@@ -38,9 +38,11 @@ pub(super) fn write(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let out = &mut style.fit(out);
-    for note in &report.notes {
-        let note = format!("note: {note}");
-        writeln!(out, "{}", style.paint(Role::Faint, Escaped(&note)))?;
+    if detail != Detail::Answer {
+        for note in &report.notes {
+            let note = format!("note: {note}");
+            writeln!(out, "{}", style.paint(Role::Faint, Escaped(&note)))?;
+        }
     }
     let is_table = report.answers.len() > MAX_REASONED && detail == Detail::Reasons;
     let detail = if is_table { Detail::Answer } else { detail };

@@ -294,7 +294,9 @@ impl<'a> Words<'a> {
             ReasonCode::RuleDeny => format!("denied by {decider}"),
             ReasonCode::DomainName => "depends on which addresses a DNS name has".to_owned(),
             ReasonCode::NotInManifests => "depends on something that no manifest says".to_owned(),
-            ReasonCode::UnknownNamespace => "depends on labels that are not known".to_owned(),
+            ReasonCode::UnknownNamespace | ReasonCode::UnknownLabels => {
+                "depends on labels that are not known".to_owned()
+            }
             ReasonCode::Substitution => "depends on text that another tool fills in".to_owned(),
             ReasonCode::UnknownPart => "depends on a part that could not be built".to_owned(),
             ReasonCode::NotJudged => "depends on a policy that cannot be judged".to_owned(),

@@ -288,3 +288,19 @@ spec:
         assert!(answer.stdout.starts_with(&begin), "{answer:?}");
     }
 }
+
+/// What an end was taken to mean is no part of a verdict.
+#[test]
+fn verdicts_stand_alone_where_only_they_are_asked_for() {
+    let directory = root().join("tests/fixtures/reach/pod-ranges");
+    let ends = ["shop/web", "kube-system/k8s-app=kube-dns"];
+    let asked = ["reach", ends[0], ends[1], "-p", "53/udp"];
+    let verdict = "ALLOWED  shop/Deployment/web -> kube-system/k8s-app=kube-dns  UDP 53\n";
+    let told = run(&directory, &asked).stdout;
+    assert!(
+        told.starts_with("note: ") && told.contains(verdict),
+        "{told}"
+    );
+    let quiet = [&asked[..], &["-q"]].concat();
+    assert_eq!(run(&directory, &quiet).stdout, verdict);
+}

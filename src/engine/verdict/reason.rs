@@ -62,6 +62,8 @@ pub enum ReasonCode {
     BaselinePass,
     /// It depends on labels of a namespace that is not among the inputs.
     UnknownNamespace,
+    /// It depends on labels of pods, which nobody knows or of which some pods have others.
+    UnknownLabels,
     /// It depends on text that another tool fills in.
     Substitution,
     /// It depends on a policy that cannot be judged.
@@ -73,7 +75,7 @@ pub enum ReasonCode {
 impl ReasonCode {
     /// All of them, in the order of their declaration.
     #[cfg(feature = "internals")]
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::NotIsolated,
         Self::RuleMatch,
         Self::NoRules,
@@ -97,6 +99,7 @@ impl ReasonCode {
         Self::BaselineDeny,
         Self::BaselinePass,
         Self::UnknownNamespace,
+        Self::UnknownLabels,
         Self::Substitution,
         Self::NotJudged,
         Self::UnknownPart,
@@ -129,6 +132,7 @@ impl ReasonCode {
             Self::BaselineDeny => "BASELINE_DENY",
             Self::BaselinePass => "BASELINE_PASS",
             Self::UnknownNamespace => "UNKNOWN_NAMESPACE",
+            Self::UnknownLabels => "UNKNOWN_LABELS",
             Self::Substitution => "SUBSTITUTION",
             Self::NotJudged => "NOT_JUDGED",
             Self::UnknownPart => "UNKNOWN_PART",
@@ -399,9 +403,10 @@ impl Miss<'_> {
     pub fn code(&self) -> ReasonCode {
         match self {
             Self::PodLabel(requirement) | Self::NamespaceLabel(requirement) => {
-                match (requirement.truth, requirement.is_opaque()) {
-                    (Truth::Unknown, true) => ReasonCode::Substitution,
-                    (Truth::Unknown, false) => ReasonCode::UnknownNamespace,
+                match (requirement.truth, requirement.is_opaque(), self) {
+                    (Truth::Unknown, true, _) => ReasonCode::Substitution,
+                    (Truth::Unknown, false, Self::PodLabel(_)) => ReasonCode::UnknownLabels,
+                    (Truth::Unknown, false, _) => ReasonCode::UnknownNamespace,
                     _ => ReasonCode::PeerMismatch,
                 }
             }
@@ -431,6 +436,7 @@ impl Miss<'_> {
                     Truth::Unknown,
                 ) => ReasonCode::NotInManifests,
                 (asks, Truth::Unknown) if asks.is_opaque() => ReasonCode::Substitution,
+                (Asks::Label { .. }, Truth::Unknown) => ReasonCode::UnknownLabels,
                 (_, Truth::Unknown) => ReasonCode::UnknownNamespace,
                 _ if unmet.is_filtered() => ReasonCode::FilteredLabel,
                 _ => ReasonCode::PeerMismatch,
