@@ -2,8 +2,6 @@
 //! closed pipe, names that strangers made up.
 
 use super::program::{command, root, run, run_with_stdin, scratch, write};
-use std::io::Read;
-use std::process::Stdio;
 
 /// A policy without anything to complain about, and the pod that it selects.
 const GOOD: &str = "\
@@ -213,6 +211,8 @@ fn the_walk_obeys_ignore_files_and_files_tells() {
 #[cfg(unix)]
 #[test]
 fn a_closed_pipe_ends_the_program_quietly() {
+    use std::io::Read;
+    use std::process::Stdio;
     let directory = scratch("closed-pipe");
     let pods: String = (0..5000)
         .map(|n| format!("---\napiVersion: v1\nkind: Pod\nmetadata: {{name: pod-{n}}}\n"))

@@ -3,21 +3,12 @@
 
 use super::clusters::Random;
 use super::program::Run;
-use super::repository::Repository;
+use super::repository::{Repository, policy};
 use rayon::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
-
-/// A policy that an API server refuses, for one value.
-pub(crate) fn policy(name: &str) -> String {
-    format!(
-        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}, \
-         namespace: shop}}\nspec:\n  podSelector: {{}}\n  ingress:\n    - ports:\n        \
-         - {{protocol: tcp, port: 80}}\n"
-    )
-}
 
 /// A tree of files with everything that decides what is read. The same names come again and
 /// again, so that two states differ in some and not in others.

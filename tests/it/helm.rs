@@ -1,7 +1,5 @@
 //! `--helm`: charts of the tree, rendered by a program that stands for helm, and `--render off`.
 
-#![cfg(unix)]
-
 use crate::program::{Run, command, run, scratch, write};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,8 +1,7 @@
 //! The hook that the repository offers, run by git itself before real commits.
 
-use super::git::policy;
 use super::program::root;
-use super::repository::{Repository, isolate};
+use super::repository::{Repository, isolate, policy};
 use serde::Deserialize;
 use std::env;
 use std::fs;

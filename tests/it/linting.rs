@@ -2,7 +2,6 @@
 
 use crate::program::{run, scratch, write};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// A policy whose one rule is ignored: the fix narrows.
@@ -32,12 +31,22 @@ fn read(directory: &Path, name: &str) -> String {
     fs::read_to_string(directory.join(name)).unwrap()
 }
 
+#[cfg(unix)]
+#[test]
+fn a_fixed_file_keeps_its_mode() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = shop("fix-mode");
+    let path = directory.join("db.yaml");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    let fixed = run(&directory, &["lint", "--fix", "-o", "concise"]);
+    assert_eq!(read(&directory, "db.yaml"), REFUSED.replace("tcp", "TCP"));
+    let kept = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(kept & 0o777, 0o640, "{fixed:?}");
+}
+
 #[test]
 fn plain_fix_changes_no_connectivity_and_narrowing_says_what_it_closes() {
     let directory = shop("fix");
-    let mode =
-        |mode| fs::set_permissions(directory.join("db.yaml"), fs::Permissions::from_mode(mode));
-    mode(0o640).unwrap();
     let safe = run(&directory, &["lint", "--fix", "-o", "concise"]);
     assert_eq!(
         read(&directory, "db.yaml"),
@@ -49,11 +58,6 @@ fn plain_fix_changes_no_connectivity_and_narrowing_says_what_it_closes() {
         IGNORED,
         "a narrowing fix was not asked for"
     );
-    let kept = fs::metadata(directory.join("db.yaml"))
-        .unwrap()
-        .permissions()
-        .mode();
-    assert_eq!(kept & 0o777, 0o640, "the mode is kept");
     assert_eq!(safe.status, 1, "the other finding stands: {safe:?}");
 
     let narrowing = run(&directory, &["lint", "--fix=narrowing", "-o", "concise"]);

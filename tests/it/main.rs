@@ -16,13 +16,12 @@ mod cilium_options;
 mod cli;
 mod clusters;
 mod comparison;
-#[cfg(unix)]
-mod completing;
 mod conformance;
+mod context_objects;
+mod controllers;
 mod conventions;
-mod dialects;
-#[cfg(unix)]
 mod deployed;
+mod dialects;
 mod diff;
 mod egress_firewall;
 mod enforcement;
@@ -30,53 +29,50 @@ mod engine;
 mod environments;
 mod every_fix;
 mod expected;
-mod formats;
 mod filled_in;
 mod filled_in_pods;
+mod fixing;
+mod formats;
 mod gaps;
 mod generated;
-#[cfg(unix)]
-mod git;
 mod gitops_cases;
 mod graph;
-mod init;
-#[cfg(unix)]
-mod helm;
-mod hook;
 mod hostile_builds;
-#[cfg(unix)]
+mod init;
 mod linting;
-#[cfg(unix)]
-mod fixing;
-#[cfg(unix)]
 mod lost_flows;
-#[cfg(unix)]
-mod odd;
 mod packaging;
 mod paths;
 mod pictures;
 mod places;
 mod platform;
-#[cfg(unix)]
-mod precommit;
 mod program;
-mod reach;
-mod reference;
 mod provenance;
 mod random_builds;
+mod reach;
+mod reference;
 mod render;
-#[cfg(unix)]
 mod repository;
 mod rules;
-#[cfg(unix)]
 mod states;
-#[cfg(unix)]
-mod strangers;
-mod context_objects;
-mod controllers;
 mod terminal;
 mod tiers;
 mod validation;
 mod verdict;
 mod width;
 mod written;
+
+#[cfg(unix)]
+mod completing;
+#[cfg(unix)]
+mod git;
+#[cfg(unix)]
+mod helm;
+#[cfg(unix)]
+mod hook;
+#[cfg(unix)]
+mod odd;
+#[cfg(unix)]
+mod precommit;
+#[cfg(unix)]
+mod strangers;

@@ -1,9 +1,8 @@
 //! Repositories that are hostile, broken or odd: none of them makes npcheck run a program,
 //! use the network, write, hang, or be silent about what it could not read.
 
-use super::git::policy;
 use super::program::{Run, command, scratch};
-use super::repository::{Repository, isolate};
+use super::repository::{Repository, isolate, policy};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;

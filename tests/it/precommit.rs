@@ -3,9 +3,8 @@
 //!
 //! The other two differ in how they are installed only, which takes a compiler or a registry.
 
-use super::git::policy;
 use super::program::root;
-use super::repository::{Repository, isolate};
+use super::repository::{Repository, isolate, policy};
 use std::env;
 use std::path::Path;
 use std::process::{Command, Output};

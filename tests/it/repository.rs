@@ -1,5 +1,5 @@
 //! Scratch git repositories, as they are on every machine: nothing of the user's own
-//! settings counts in them.
+//! settings counts in them. And a policy to put into them.
 
 use super::program::{Run, command, scratch, write};
 use std::ffi::OsStr;
@@ -95,4 +95,13 @@ pub(crate) fn isolate(command: &mut Command) {
             .env(format!("GIT_{who}_EMAIL"), "test@example.com")
             .env(format!("GIT_{who}_DATE"), "2026-01-31T12:00:00Z");
     }
+}
+
+/// A policy that an API server refuses, for one value.
+pub(crate) fn policy(name: &str) -> String {
+    format!(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}, \
+         namespace: shop}}\nspec:\n  podSelector: {{}}\n  ingress:\n    - ports:\n        \
+         - {{protocol: tcp, port: 80}}\n"
+    )
 }

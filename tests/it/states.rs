@@ -1,9 +1,8 @@
 //! `npcheck lint --staged` and `--new-from` in every state that a repository can be in:
 //! without a commit, in the middle of a merge, with settings and names of strangers.
 
-use super::git::policy;
 use super::program::Run;
-use super::repository::Repository;
+use super::repository::{Repository, policy};
 use std::fs;
 
 /// A namespace and a pod in it, with nothing to complain about but posture.

@@ -77,7 +77,7 @@ fn read(text: &'static str) -> Table {
                 "anywhere" => Home::Anywhere,
                 named => Home::Named(named),
             },
-            ports: ports.filter_map(|port| port.parse().ok()).collect(),
+            ports: ports.filter_map(|port| port.parse::<u16>().ok()).collect(),
             labels: Vec::new(),
         });
     }
