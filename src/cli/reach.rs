@@ -12,6 +12,7 @@ mod group;
 mod names;
 mod opened;
 mod outcomes;
+mod report;
 
 use super::Paths;
 use super::complete;
@@ -26,15 +27,15 @@ use crate::cluster::Cluster;
 use crate::engine::{Endpoint, Judge, OtherPlugins, PluginDifferences, set_aside, uniform_ranges};
 use crate::k8s::Direction;
 use crate::lint::Inventory;
+use crate::manifest::Focus;
 use crate::output::{
-    Change, Detail, Ends, IngressEntrance, ReachAnswer, ReachFormat, ReachOutcome, ReachReport,
-    Why, display_name,
+    Change, Detail, Ends, IngressEntrance, ReachAnswer, ReachFormat, ReachOutcome, ReachReport, Why,
 };
 use crate::source::{SourceId, SourceMap};
 use crate::workspace::{BuiltObjects, ClusterView, Workspace};
 use clap::{Args, ValueEnum};
 use group::{Group, Piece};
-use std::collections::BTreeSet;
+use report::report;
 use std::io;
 use std::sync::Arc;
 
@@ -121,18 +122,42 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         Ok(input) => input,
         Err(outcome) => return Ok(outcome),
     };
-    let input = match input.workspace.is_partial() && !focus::is_enough(options, &focus, &input) {
-        true => input.whole(),
-        false => input,
-    };
+    if input.workspace.is_partial() {
+        return match answer_within(&focus, options, &input, terminal)? {
+            Some(outcome) => Ok(outcome),
+            None => answer(options, &input.whole(), terminal),
+        };
+    }
     answer(options, &input, terminal)
+}
+
+/// Answers what the options ask of an input that was read for the focus; `None` where that is not
+/// enough for an answer.
+fn answer_within(
+    focus: &Focus,
+    options: &Options,
+    input: &Input,
+    terminal: &mut Terminal,
+) -> io::Result<Option<Outcome>> {
+    let (sources, arguments) = with_arguments(options, &input.workspace);
+    let questions = Question::all(options, &input.workspace, &sources, arguments);
+    let Ok(questions) = questions else {
+        return Ok(None);
+    };
+    let Some(groups) = focus::enough(focus, &questions) else {
+        return Ok(None);
+    };
+    let groups = groups.into_iter().map(Ok);
+    let asked = questions.iter().zip(groups);
+    match report(options, input, &sources, asked) {
+        Ok(report) => tell(options, input, &report, terminal).map(Some),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Answers what the options ask.
 fn answer(options: &Options, input: &Input, terminal: &mut Terminal) -> io::Result<Outcome> {
-    // What was typed is a text like any other, so that labels in it have a place.
-    let mut sources = input.workspace.sources().clone();
-    let arguments = [&options.from, &options.to].map(|typed| sources.add("<arguments>", typed));
+    let (sources, arguments) = with_arguments(options, &input.workspace);
     let questions = match Question::all(options, &input.workspace, &sources, arguments) {
         Ok(questions) => questions,
         Err((typed, mistake)) => {
@@ -140,13 +165,32 @@ fn answer(options: &Options, input: &Input, terminal: &mut Terminal) -> io::Resu
             return Ok(Outcome::Incomplete);
         }
     };
-    let report = match report(options, input, &sources, &questions) {
-        Ok(report) => report,
+    let asked = questions.iter();
+    let asked = asked.map(|question| (question, question.groups()));
+    match report(options, input, &sources, asked) {
+        Ok(report) => tell(options, input, &report, terminal),
         Err(mistake) => {
             complaint::complain(terminal, &sources, &options.to, &mistake);
-            return Ok(Outcome::Incomplete);
+            Ok(Outcome::Incomplete)
         }
-    };
+    }
+}
+
+/// The texts with what was typed, which is a text like any other, so that labels in it have a
+/// place.
+fn with_arguments(options: &Options, workspace: &Workspace) -> (SourceMap, [SourceId; 2]) {
+    let mut sources = workspace.sources().clone();
+    let arguments = [&options.from, &options.to].map(|typed| sources.add("<arguments>", typed));
+    (sources, arguments)
+}
+
+/// Writes the answers.
+fn tell(
+    options: &Options,
+    input: &Input,
+    report: &ReachReport<'_>,
+    terminal: &mut Terminal,
+) -> io::Result<Outcome> {
     let is_met = |outcome: &ReachOutcome| options.expect.is_met_by(*outcome);
     let outcome = match report.outcome {
         ReachOutcome::Unknown => Outcome::Incomplete,
@@ -158,7 +202,7 @@ fn answer(options: &Options, input: &Input, terminal: &mut Terminal) -> io::Resu
         Verbosity::Verbose => Detail::Everything,
     };
     target::write_all(&options.output, terminal, |format, style, out| {
-        format.write(&report, style, detail, out)
+        format.write(report, style, detail, out)
     })?;
     input.report_not_judged(terminal);
     input.report_broken_builds(terminal);
@@ -471,93 +515,4 @@ impl Options {
     fn output_wants_changes(&self) -> bool {
         self.expect != Expectation::Blocked
     }
-}
-
-/// The answers of all clusters: those of one where several agree, each with the clusters that
-/// it is good for.
-fn report<'q>(
-    options: &'q Options,
-    input: &'q Input,
-    sources: &'q SourceMap,
-    questions: &'q [Question<'q>],
-) -> Result<ReachReport<'q>, Mistake> {
-    let mut notes = BTreeSet::new();
-    let mut told: Vec<(Vec<ReachAnswer<'q>>, Vec<&'q str>)> = Vec::new();
-    for question in questions {
-        let answers = question.answers(question.groups()?);
-        notes.extend(question.notes().cloned());
-        notes.extend(question.notes_on_names());
-        let name = display_name(question.scene.view.name());
-        let agreeing = told
-            .iter_mut()
-            .find(|(known, _)| are_alike(sources, known, &answers));
-        match agreeing {
-            Some((known, clusters)) => {
-                built::join(known, answers);
-                clusters.push(name);
-            }
-            None => told.push((answers, vec![name])),
-        }
-    }
-    let all = input.workspace.clusters();
-    let has_several = all.len() > 1;
-    if has_several && questions.len() < all.len() {
-        let number = questions.len();
-        notes.insert(format!("{number} of {} clusters have both ends", all.len()));
-    }
-    let mut answers = Vec::new();
-    for (of_clusters, clusters) in told {
-        answers.extend(of_clusters.into_iter().map(|answer| ReachAnswer {
-            built: match has_several {
-                true => answer.built,
-                false => built::of_one_cluster(answer.built),
-            },
-            clusters: match has_several {
-                true => clusters.clone(),
-                false => Vec::new(),
-            },
-            ..answer
-        }));
-    }
-    let ports = questions
-        .first()
-        .map_or(&[][..], |question| &question.ports);
-    Ok(ReachReport {
-        sources,
-        from: &options.from,
-        to: &options.to,
-        ports: ports.iter().map(|port| port.text.as_str()).collect(),
-        outcome: overall(answers.iter().map(|answer| answer.outcome)),
-        clusters: match has_several {
-            true => all.map(|view| display_name(view.name())).collect(),
-            false => Vec::new(),
-        },
-        answers,
-        notes: notes.into_iter().collect(),
-        problems: input
-            .problems
-            .iter()
-            .map(|problem| problem.name.clone())
-            .collect(),
-        not_judged: input.workspace.not_judged(),
-    })
-}
-
-/// Whether two clusters answer the same, for the same reasons.
-fn are_alike(sources: &SourceMap, one: &[ReachAnswer<'_>], other: &[ReachAnswer<'_>]) -> bool {
-    let mut pairs = one.iter().zip(other);
-    one.len() == other.len()
-        && pairs.all(|(a, b)| {
-            (a.outcome, a.pairs, &a.from, &a.to) == (b.outcome, b.pairs, &b.from, &b.to)
-                && (&a.asked, &a.allowed, &a.blocked) == (&b.asked, &b.allowed, &b.blocked)
-                && a.unknown == b.unknown
-                && a.is_explained_as(b, sources)
-        })
-}
-
-/// How a question with several answers came out.
-fn overall(outcomes: impl Iterator<Item = ReachOutcome>) -> ReachOutcome {
-    outcomes
-        .reduce(ReachOutcome::and)
-        .unwrap_or(ReachOutcome::Unknown)
 }

@@ -15,7 +15,8 @@ use super::opened::{AskedEnd, AskedFlow, opened};
 use crate::cli::endpoint::{End, Form, Resolved};
 use crate::cluster::Cluster;
 use crate::engine::{
-    AddressRange, ConnectionSet, Endpoint, Explanation, SideTrace, Way, explain, uniform_ranges,
+    AddressRange, ConnectionSet, Endpoint, Explanation, PodView, SideTrace, Way, explain,
+    uniform_ranges,
 };
 use crate::k8s::{ContextObject, Direction, Object, WorkloadKind};
 use crate::lint::Inventory;
@@ -40,24 +41,30 @@ pub(super) fn changes(
     group: &Group<'_>,
     (from, to): (&Resolved, &Resolved),
 ) -> Vec<Change> {
-    let search = Search::new(scene, inventory, group, (from, to));
-    search.map_or_else(Vec::new, |(search, way)| search.changes(way))
+    let Some((search, way)) = Search::new(scene, inventory, group, (from, to)) else {
+        return Vec::new();
+    };
+    match &group.tried {
+        Some(tried) => search.changes(tried),
+        None => search.changes(&search.combinations(way)),
+    }
 }
 
-/// Whether the [`changes`] are those that the pods of the focus alone lead to: whatever is tried
-/// opens nothing to others, nor from them.
-pub(super) fn stay_within(
+/// What is tried for the [`changes`], if these are those that the pods of the focus alone lead
+/// to: whatever is tried opens nothing to others, nor from them.
+pub(super) fn tried_within(
     focus: &Focus,
     scene: Scene<'_>,
     inventory: &Inventory,
     group: &Group<'_>,
     ends: (&Resolved, &Resolved),
-) -> bool {
-    let search = Search::new(scene, inventory, group, ends);
-    search.is_none_or(|(search, way)| {
-        let tried = search.combinations(way);
-        tried.iter().all(|edits| search.stays_within(focus, edits))
-    })
+) -> Option<Vec<Vec<Edit>>> {
+    let Some((search, way)) = Search::new(scene, inventory, group, ends) else {
+        return Some(Vec::new());
+    };
+    let tried = search.combinations(way);
+    let stay_within = tried.iter().all(|edits| search.stays_within(focus, edits));
+    stay_within.then_some(tried)
 }
 
 /// How much a change opens besides: to or from addresses, and in all.
@@ -146,9 +153,10 @@ impl<'q> Search<'q> {
         extent::stays_within(focus, self.scene.cluster, &before, &changed.objects)
     }
 
-    fn changes(&self, way: &Way<'_>) -> Vec<Change> {
+    /// The best of what is tried.
+    fn changes(&self, tried: &[Vec<Edit>]) -> Vec<Change> {
         let mut least: Option<Change> = None;
-        for edits in &self.combinations(way) {
+        for edits in tried {
             if least.as_ref().is_some_and(|change| change.opens.is_empty()) {
                 break;
             }
@@ -292,17 +300,25 @@ impl<'q> Search<'q> {
             Object::Workload(workload) if workload.kind == WorkloadKind::DaemonSet => true,
             Object::Service(_) | Object::ContextObject(_) => false,
             Object::Workload(workload) => {
-                let ends = [&self.group.example.0, &self.group.example.1];
-                let mut ids = ends
-                    .into_iter()
-                    .filter_map(|piece| piece.endpoint.pod()?.workload);
+                let mut ids = self.pods().filter_map(|pod| pod.workload);
                 ids.any(|id| {
                     let end = &self.scene.cluster.workload(id).object;
                     end.meta.span == workload.meta.span
                 })
             }
+            // It selects pods of its own namespace only.
+            Object::NetworkPolicy(policy) => {
+                let namespace = policy.meta.namespace_name();
+                self.pods().any(|pod| pod.namespace.name == namespace)
+            }
             _ => true,
         }
+    }
+
+    /// The ends of the example that are pods.
+    fn pods(&self) -> impl Iterator<Item = &PodView<'q>> {
+        let ends = [&self.group.example.0, &self.group.example.1];
+        ends.into_iter().filter_map(|piece| piece.endpoint.pod())
     }
 
     /// The lines that an edit changes.

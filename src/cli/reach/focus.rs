@@ -3,9 +3,9 @@
 //!
 //! Refuses to know what is left out.
 
-use super::{Options, Question, change};
+use super::group::Group;
+use super::{Question, change};
 use crate::cli::endpoint::{End, is_kind};
-use crate::cli::input::Input;
 use crate::manifest::Focus;
 
 /// The namespaces of both ends as they are typed, `shop/web`; everything where one of them may
@@ -29,17 +29,15 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(may_be)
 }
 
-/// Whether what was read for the focus is enough: both ends are pods that are there, and
-/// nothing else is looked for, as are names that are nearly those that were typed. A change that
-/// would allow the connection may open others, so all pods are read unless it cannot concern them.
-pub(super) fn is_enough(options: &Options, focus: &Focus, input: &Input) -> bool {
-    let workspace = &input.workspace;
-    let mut sources = workspace.sources().clone();
-    let arguments = [&options.from, &options.to].map(|typed| sources.add("<arguments>", typed));
-    let Ok(questions) = Question::all(options, workspace, &sources, arguments) else {
-        return false;
-    };
-    questions.iter().all(|question| {
+/// The pairs of each question, if what was read for the focus is enough: both ends are pods that
+/// are there, and nothing else is looked for, as are names that are nearly those that were typed.
+/// A change that would allow the connection may open others, so all pods are read unless it
+/// cannot concern them.
+pub(super) fn enough<'s>(
+    focus: &Focus,
+    questions: &'s [Question<'_>],
+) -> Option<Vec<Vec<Group<'s>>>> {
+    let groups = questions.iter().map(|question| {
         let cluster = question.scene.cluster;
         let mut ends = question.from.ends.iter().chain(&question.to.ends);
         let is_in_focus = |end: &End| match end {
@@ -49,24 +47,25 @@ pub(super) fn is_enough(options: &Options, focus: &Focus, input: &Input) -> bool
             }
             _ => false,
         };
-        ends.all(is_in_focus) && changes_stay_within(focus, question)
-    })
+        let is_about_focus = ends.all(is_in_focus);
+        is_about_focus.then(|| groups_within(focus, question))?
+    });
+    groups.collect()
 }
 
-/// Whether what would allow the connection, if somebody wants to know it, concerns the pods of
-/// the focus alone.
-fn changes_stay_within(focus: &Focus, question: &Question<'_>) -> bool {
-    let Ok(groups) = question.groups() else {
-        return false;
-    };
+/// The pairs of a question with what may be tried to allow the connection, if that concerns the
+/// pods of the focus alone wherever somebody wants to know it.
+fn groups_within<'s>(focus: &Focus, question: &'s Question<'_>) -> Option<Vec<Group<'s>>> {
+    let mut groups = question.groups().ok()?;
     let is_wanted = groups.len() <= change::MAX_ANSWERS && question.options.output_wants_changes();
     let (scene, inventory) = (question.scene, question.inventory());
     let ends = (&question.from, &question.to);
-    !is_wanted
-        || groups
-            .iter()
-            .filter(|group| group.outcome.is_blocked_somewhere())
-            .all(|group| change::stay_within(focus, scene, inventory, group, ends))
+    let blocked = groups.iter_mut();
+    for group in blocked.filter(|group| is_wanted && group.outcome.is_blocked_somewhere()) {
+        let tried = change::tried_within(focus, scene, inventory, group, ends)?;
+        group.tried = Some(tried);
+    }
+    Some(groups)
 }
 
 #[cfg(test)]

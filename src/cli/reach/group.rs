@@ -9,6 +9,7 @@ use crate::cluster::Cluster;
 use crate::engine::{AddressRange, ConnectionSet, Endpoint, Explanation, Judge};
 use crate::output::range_name;
 use crate::output::{Ends, ReachOutcome};
+use crate::source::Edit;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
@@ -61,6 +62,8 @@ pub(super) struct Group<'s> {
     pub(super) sources: Arc<Pieces<'s>>,
     /// The destinations of all pairs.
     pub(super) destinations: Arc<Pieces<'s>>,
+    /// What may be tried to allow what is blocked, where somebody has looked for it already.
+    pub(super) tried: Option<Vec<Vec<Edit>>>,
 }
 
 /// How much may be done for an answer.
@@ -313,6 +316,7 @@ impl<'s> Group<'s> {
             example,
             sources: Pieces::shared(members.sources, pairs.sources, sources),
             destinations: Pieces::shared(to, pairs.destinations, destinations),
+            tried: None,
         }
     }
 

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::cli::gaps::Gaps;
-use crate::cli::reach::report;
+use crate::cli::input::Input;
+use crate::cli::reach::{Options, report, with_arguments};
 use crate::config::Config;
 use crate::manifest;
 use crate::output::{Detail, ReachFormat, Style, Summary};
@@ -118,17 +119,21 @@ fn input(text: &str, focus: &Focus) -> Input {
     }
 }
 
-/// All that is said.
-fn told(options: &Options, input: &Input) -> String {
-    let mut sources = input.workspace.sources().clone();
-    let arguments = [&options.from, &options.to].map(|typed| sources.add("<arguments>", typed));
+/// All that is said of everything, or of what was read for a focus if that is enough.
+fn told(options: &Options, input: &Input, focus: Option<&Focus>) -> Option<String> {
+    let (sources, arguments) = with_arguments(options, &input.workspace);
     let questions = match Question::all(options, &input.workspace, &sources, arguments) {
         Ok(questions) => questions,
-        Err(mistake) => return format!("{mistake:?}"),
+        Err(mistake) => return focus.is_none().then(|| format!("{mistake:?}")),
     };
-    let report = match report(options, input, &sources, &questions) {
+    let groups = match focus {
+        Some(focus) => enough(focus, &questions)?.into_iter().map(Ok).collect(),
+        None => questions.iter().map(Question::groups).collect::<Vec<_>>(),
+    };
+    let asked = questions.iter().zip(groups);
+    let report = match report(options, input, &sources, asked) {
         Ok(report) => report,
-        Err(mistake) => return format!("{mistake:?}"),
+        Err(mistake) => return Some(format!("{mistake:?}")),
     };
     let mut out = format!(
         "{:?} {} {}\n",
@@ -141,7 +146,7 @@ fn told(options: &Options, input: &Input) -> String {
         let written = format.write(&report, Style::default(), Detail::Everything, &mut out);
         written.expect("a vector takes all bytes");
     }
-    String::from_utf8(out).expect("answers are text")
+    Some(String::from_utf8(out).expect("answers are text"))
 }
 
 /// Asks all questions of a dump, and returns how many of them a part of it has answered.
@@ -153,10 +158,11 @@ fn compare(text: &str) -> usize {
         let Command { options } = Command::parse_from(arguments);
         let focus = of([&options.from, &options.to], options.namespace.as_deref());
         let part = input(text, &focus);
-        if part.workspace.is_partial() && is_enough(&options, &focus, &part) {
+        let is_partial = part.workspace.is_partial();
+        if let Some(part) = told(&options, &part, Some(&focus)).filter(|_| is_partial) {
             answered_by_part += 1;
-            let (part, whole) = (told(&options, &part), told(&options, &whole));
-            assert_eq!(part, whole, "{question:?} of\n{text}");
+            let whole = told(&options, &whole, None);
+            assert_eq!(Some(part), whole, "{question:?} of\n{text}");
         }
     }
     answered_by_part
