@@ -9,6 +9,7 @@ mod artifact;
 mod built;
 mod chart;
 mod checkout;
+mod date;
 mod flux;
 pub(crate) mod kustomize;
 mod left_out;

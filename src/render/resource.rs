@@ -25,6 +25,8 @@ pub(crate) struct Resource<'t> {
     pub(crate) variables: Vec<String>,
     /// How many sets of values it has that change as one.
     pub(crate) twins: u32,
+    /// Whether kustomize notes its origin, which it does in its annotations.
+    pub(crate) is_noted: bool,
     /// How it was generated, if it was.
     pub(crate) generated: Option<Generated>,
     /// A key that stands twice in one mapping of its document, if there is one: where the second
@@ -78,6 +80,7 @@ impl<'t> Resource<'t> {
             suffixes: Vec::new(),
             variables: Vec::new(),
             twins: 0,
+            is_noted: false,
             generated: None,
             repeated_key: None,
             comments: Vec::new(),
@@ -96,8 +99,8 @@ impl<'t> Resource<'t> {
     }
 
     /// Whether kustomize has noted anything of it, which it does in its annotations.
-    pub(crate) fn is_noted(&self) -> bool {
-        !self.previous.is_empty() || self.generated.is_some()
+    pub(crate) fn has_notes(&self) -> bool {
+        self.is_noted || !self.previous.is_empty() || self.generated.is_some()
     }
 
     /// Whether kustomize cannot tell its earlier names from each other: it keeps names,

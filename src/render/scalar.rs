@@ -2,6 +2,7 @@
 //!
 //! Refuses to know the values that they are part of.
 
+use super::date;
 use crate::source::Span;
 use std::borrow::Cow;
 
@@ -39,21 +40,21 @@ pub(crate) enum Type {
     Integer,
     /// Any number.
     Float,
+    /// A day, or a time of a day.
+    Date,
 }
 
 impl Type {
     /// What kustomize reads a scalar without quotes as; `None` for a text.
     pub(crate) fn of(text: &str) -> Option<Self> {
-        if is_null(text) {
-            return Some(Self::Null);
+        match Reading::of(text) {
+            Reading::Null => Some(Self::Null),
+            Reading::Boolean(_) => Some(Self::Boolean),
+            Reading::Integer(_) => Some(Self::Integer),
+            Reading::Float(_) => Some(Self::Float),
+            Reading::Date(_) => Some(Self::Date),
+            Reading::Text => None,
         }
-        if is_boolean(text) {
-            return Some(Self::Boolean);
-        }
-        let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-        let has_base = ["0x", "0o", "0b"].iter().any(|it| unsigned.starts_with(it));
-        let is_whole = has_base || unsigned.bytes().all(|byte| byte.is_ascii_digit());
-        is_number(text).then_some(if is_whole { Self::Integer } else { Self::Float })
     }
 
     /// Whether a scalar without quotes is of this type, as every whole number is a number.
@@ -69,8 +70,114 @@ impl Type {
             Self::Boolean => "a boolean",
             Self::Integer => "a whole number",
             Self::Float => "a number",
+            Self::Date => "a date",
         }
     }
+}
+
+/// A scalar without quotes as kustomize reads it (kyaml's go-yaml 3, `resolve.go`).
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Reading {
+    /// Nothing.
+    Null,
+    /// True or false.
+    Boolean(bool),
+    /// A whole number of 64 bits.
+    Integer(i128),
+    /// Any other number.
+    Float(f64),
+    /// A date, as JSON has it.
+    Date(String),
+    /// A text.
+    Text,
+}
+
+impl Reading {
+    /// Reads a scalar.
+    pub(crate) fn of(text: &str) -> Self {
+        match text.as_bytes() {
+            [] => Self::Null,
+            [b'~' | b'n' | b'N', ..] if is_null(text) => Self::Null,
+            [b't' | b'T' | b'f' | b'F', ..] if is_boolean(text) => {
+                Self::Boolean(text.eq_ignore_ascii_case("true"))
+            }
+            [b'.' | b'+' | b'-' | b'0'..=b'9', ..] => Self::of_number(text),
+            _ => Self::Text,
+        }
+    }
+
+    fn of_number(text: &str) -> Self {
+        let float = |text: &str| text.parse().map_or(Self::Text, Self::Float);
+        match text {
+            ".nan" | ".NaN" | ".NAN" => return Self::Float(f64::NAN),
+            ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => {
+                return Self::Float(f64::INFINITY);
+            }
+            "-.inf" | "-.Inf" | "-.INF" => return Self::Float(f64::NEG_INFINITY),
+            _ => {}
+        }
+        if text.starts_with('.') {
+            return match is_float(text) {
+                true => float(text),
+                false => Self::Text,
+            };
+        }
+        if let Some(date) = date::in_json(text) {
+            return Self::Date(date);
+        }
+        let plain = text.replace('_', "");
+        match integer(&plain) {
+            Some(number) => Self::Integer(number),
+            None if is_float(&plain) => float(&plain),
+            None => Self::Text,
+        }
+    }
+}
+
+/// A whole number of 64 bits, in any base: `0x1f`, `0o17`, `017`, `0b1`.
+fn integer(text: &str) -> Option<i128> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (digits, radix) = match unsigned.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (&unsigned[2..], 16),
+        [b'0', b'o' | b'O', ..] => (&unsigned[2..], 8),
+        [b'0', b'b' | b'B', ..] => (&unsigned[2..], 2),
+        [b'0', _, ..] => (&unsigned[1..], 8),
+        _ => (unsigned, 10),
+    };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let number = i128::from_str_radix(digits, radix).ok()?;
+    let number = match text.starts_with('-') {
+        true => -number,
+        false => number,
+    };
+    let is_signed = text.starts_with(['-', '+']);
+    let most = if is_signed {
+        i64::MAX.into()
+    } else {
+        u64::MAX.into()
+    };
+    (i128::from(i64::MIN)..=most)
+        .contains(&number)
+        .then_some(number)
+}
+
+/// Whether a text is a number with a point or an exponent, or without.
+fn is_float(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (number, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((number, exponent)) => (number, Some(exponent)),
+        None => (unsigned, None),
+    };
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_exponent = |text: &str| {
+        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+        !digits.is_empty() && is_digits(digits)
+    };
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let has_digits = !whole.is_empty() || !part.is_empty();
+    has_digits && is_digits(whole) && is_digits(part) && exponent.is_none_or(is_exponent)
 }
 
 /// Whether a scalar without quotes is null.
@@ -83,35 +190,46 @@ pub(crate) fn is_boolean(text: &str) -> bool {
     matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE")
 }
 
-/// Whether a scalar without quotes means something else than its text to kustomize.
+/// Whether a scalar without quotes means something else than its text to Kubernetes, for which
+/// a date is a text.
 pub(crate) fn is_plain(text: &str) -> bool {
-    is_null(text) || is_boolean(text) || is_number(text)
+    Type::of(text).is_some_and(|it| it != Type::Date)
 }
 
-/// Whether a scalar without quotes is a number.
-fn is_number(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let digits = |rest: &str, radix: u32| {
-        !rest.is_empty() && rest.chars().all(|c| c.is_digit(radix) || c == '_')
-    };
-    if let Some(rest) = unsigned.strip_prefix("0x") {
-        return digits(rest, 16);
+#[cfg(test)]
+mod tests {
+    use super::Reading;
+
+    #[test]
+    fn scalars_are_read_as_kustomize_reads_them() {
+        let date = |text: &str| Reading::Date(text.to_owned());
+        for (text, expected) in [
+            ("", Reading::Null),
+            ("NULL", Reading::Null),
+            ("nul", Reading::Text),
+            ("True", Reading::Boolean(true)),
+            ("y", Reading::Text),
+            ("1_000", Reading::Integer(1000)),
+            ("010", Reading::Integer(8)),
+            ("-0b11", Reading::Integer(-3)),
+            ("08", Reading::Float(8.0)),
+            ("18446744073709551615", Reading::Integer(u64::MAX.into())),
+            (
+                "18446744073709551616",
+                Reading::Float(18_446_744_073_709_551_616.0),
+            ),
+            ("1.", Reading::Float(1.0)),
+            ("1e3", Reading::Float(1000.0)),
+            (".5", Reading::Float(0.5)),
+            (".", Reading::Text),
+            ("-", Reading::Text),
+            ("1e", Reading::Text),
+            ("0x", Reading::Text),
+            ("12:30", Reading::Text),
+            ("2020-01-01", date("2020-01-01T00:00:00Z")),
+            ("2020-02-30", Reading::Text),
+        ] {
+            assert_eq!(Reading::of(text), expected, "{text}");
+        }
     }
-    if let Some(rest) = unsigned.strip_prefix("0o") {
-        return digits(rest, 8);
-    }
-    if let Some(rest) = unsigned.strip_prefix("0b") {
-        return digits(rest, 2);
-    }
-    let is_special = matches!(
-        unsigned,
-        ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN"
-    );
-    let first = unsigned.bytes().find(|byte| *byte != b'.');
-    is_special
-        || first.is_some_and(|byte| byte.is_ascii_digit())
-            && unsigned.bytes().all(|byte| {
-                byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'-' | b'+')
-            })
-            && unsigned.parse::<f64>().is_ok()
 }

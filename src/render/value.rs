@@ -4,7 +4,7 @@
 //!
 //! Refuses to know kustomize, Kubernetes and files.
 
-use super::scalar::{Mistyped, Type, is_boolean, is_null, is_plain};
+use super::scalar::{Mistyped, Type, is_boolean, is_null};
 use crate::source::Span;
 use crate::yaml::{Kind, Node};
 use std::borrow::Cow;
@@ -225,13 +225,16 @@ impl<'t> Value<'t> {
     }
 
     /// Whether it is a scalar that means a text, as kustomize reads it: `yes` and `on` are
-    /// texts for it, as in YAML 1.2.
+    /// texts for it, as in YAML 1.2, and a date is none.
     pub(crate) fn is_text(&self) -> bool {
         match self {
-            Self::Read(node) => node.as_str().is_some() || is_old_boolean(node),
+            Self::Read(node) if node.is_bare() => {
+                node.text().is_some_and(|text| Type::of(text).is_none())
+            }
+            Self::Read(node) => node.as_str().is_some(),
             Self::Made(made) => match &made.data {
                 Data::Text(_) | Data::Mistyped(_) => true,
-                Data::Untyped(text) => !is_plain(text),
+                Data::Untyped(text) => Type::of(text).is_none(),
                 _ => false,
             },
         }

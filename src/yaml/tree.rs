@@ -274,6 +274,11 @@ impl<'t> Node<'t> {
         self.data().style == Style::Plain
     }
 
+    /// Whether it is a scalar without quotes and without a tag, whose text says what it is.
+    pub(crate) fn is_bare(self) -> bool {
+        self.is_plain() && self.data().tag == Tag::None
+    }
+
     /// Whether it is a scalar in quotes.
     pub(crate) fn is_quoted(self) -> bool {
         matches!(self.data().style, Style::SingleQuoted | Style::DoubleQuoted)

@@ -271,6 +271,9 @@ fn one<'t>(
             }
         }
         "PrefixTransformer" | "SuffixTransformer" | "PrefixSuffixTransformer" => {
+            if file::field(config, "fieldSpecs").is_none() {
+                return Err("this transformer needs `fieldSpecs`".to_owned());
+            }
             for (field, end) in [("prefix", End::Front), ("suffix", End::Back)] {
                 if let Some(addition) = file::field(config, field) {
                     transform::extend_names(resources, &addition, end, &own)?;
@@ -321,8 +324,10 @@ fn one<'t>(
             }
         }
         "ReplicaCountTransformer" => {
-            if let Some(replica) = file::field(config, "replica") {
-                transform::set_replicas(resources, &replica, &own)?;
+            let replica = file::field(config, "replica").unwrap_or_else(|| config.clone());
+            if !transform::set_replicas(resources, &replica, &own)? {
+                let name = file::text(&replica, "name");
+                return Err(format!("there is nothing named `{name}` that has replicas"));
             }
         }
         _ => return Ok(false),

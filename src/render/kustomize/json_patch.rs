@@ -47,26 +47,30 @@ pub(crate) fn is_patch(value: &Value<'_>) -> bool {
 fn one<'t>(object: &mut Value<'t>, operation: &Value<'t>, name: &str) -> Result<usize, String> {
     let path = pointer(&operation.text_of(&["path"]))?;
     let from = || pointer(&operation.text_of(&["from"]));
+    // Where there is none, null is put.
     let value = || {
-        operation
-            .get("value")
-            .ok_or_else(|| "it has no `value`".to_owned())
+        let given = operation.get("value");
+        given.unwrap_or_else(|| Value::plain_at("null", operation.span()))
     };
     match name {
-        "add" => add(object, &path, key_of(operation), value()?)?,
+        "add" => add(object, &path, key_of(operation), value())?,
         "replace" => {
             if path.is_empty() {
-                *object = value()?;
+                let value = value();
+                if value.is_scalar() {
+                    return Err("the object has to stay one".to_owned());
+                }
+                *object = value;
                 return Ok(0);
             }
             // A key of a mapping need not be there.
             let parents = &path[..path.len() - 1];
             if find(object, parents).is_some_and(|parent| parent.is_mapping()) {
-                add(object, &path, key_of(operation), value()?)?;
+                add(object, &path, key_of(operation), value())?;
                 return Ok(0);
             }
             let place = find_mut(object, &path).ok_or("there is nothing to replace")?;
-            *place = value()?;
+            *place = value();
         }
         "remove" => {
             remove(object, &path)?;
@@ -77,7 +81,13 @@ fn one<'t>(object: &mut Value<'t>, operation: &Value<'t>, name: &str) -> Result<
         }
         "copy" => {
             let from = from()?;
-            let copied = find(object, &from).ok_or("there is nothing to copy")?;
+            let (key, parents) = from.split_last().ok_or("there is nothing to copy")?;
+            let parent = find(object, parents).ok_or("there is nothing to copy")?;
+            // A mapping has null where it has no such key.
+            let copied = match find(object, &from) {
+                None if parent.is_mapping() => Value::plain_at("null", operation.span()),
+                found => found.ok_or_else(|| format!("there is no item {key} to copy"))?,
+            };
             let parts = copied.parts(MAX_PARTS);
             add(object, &path, key_of(operation), copied)?;
             return Ok(parts);
@@ -111,7 +121,8 @@ fn pointer(text: &str) -> Result<Vec<String>, String> {
     if text.is_empty() {
         return Ok(Vec::new());
     }
-    let rest = text.strip_prefix('/').ok_or("a path starts with `/`")?;
+    // What stands in front of the first slash is not looked at.
+    let (_, rest) = text.split_once('/').ok_or("a path starts with `/`")?;
     let parts = rest.split('/');
     Ok(parts
         .map(|part| part.replace("~1", "/").replace("~0", "~"))
@@ -164,10 +175,7 @@ fn add<'t>(
     key_span: crate::source::Span,
     value: Value<'t>,
 ) -> Result<(), String> {
-    let Some((last, parents)) = path.split_last() else {
-        *object = value;
-        return Ok(());
-    };
+    let (last, parents) = path.split_last().ok_or("the object has no parent")?;
     let parent = find_mut(object, parents).ok_or("its parent is missing")?;
     match parent.kind() {
         Kind::Mapping => {

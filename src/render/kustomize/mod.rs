@@ -12,6 +12,7 @@ mod field_path;
 mod field_spec;
 mod file;
 mod budget;
+mod circle;
 mod generate;
 mod identity;
 mod json_patch;
@@ -26,6 +27,7 @@ mod replacement;
 mod schema;
 mod select;
 mod specs;
+mod through_json;
 mod transform;
 mod variables;
 
@@ -41,6 +43,7 @@ use super::value::Value;
 use crate::source::Span;
 use accumulated::Accumulated;
 use budget::Budget;
+use circle::circle;
 use external::External;
 use identity::check_ids;
 use merge_keys::Definitions;
@@ -55,25 +58,16 @@ use variables::Variable;
 /// How deep kustomizations may build on each other.
 const MAX_DEPTH: usize = 64;
 
-/// What is said where a kustomization that is being built comes back to `directory`. Of a long
-/// circle only the ends are named: there may be as many ways round as components can be arranged.
-fn circle(open: &[String], directory: &str) -> String {
-    let from = open.iter().position(|it| it == directory);
-    let members = &open[from.unwrap_or_default()..];
-    let named = match members {
-        [first, _, .., last] => format!("{first}, …, {last}"),
-        few => few.join(", "),
-    };
-    format!("kustomizations build on each other in a circle: {named}")
-}
-
 /// How many objects a build may have.
 const MAX_OBJECTS: usize = 1_000_000;
 
 /// Builds kustomizations; what several build on is built once.
 pub(crate) struct Kustomize<'t, 's> {
     library: &'t Library<'s>,
-    built: RefCell<HashMap<String, Rc<Accumulated<'t>>>>,
+    /// By directory, and whether origins are noted.
+    built: RefCell<HashMap<(String, bool), Rc<Accumulated<'t>>>>,
+    /// Whether the build that is under way notes where its objects come from.
+    notes_origins: Cell<bool>,
     /// The definitions of the API that hold from this directory on.
     definitions: Option<(String, Definitions<'t>)>,
     /// Whether the build has come to that directory.
@@ -101,6 +95,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         Self {
             library,
             built: RefCell::default(),
+            notes_origins: Cell::default(),
             definitions: None,
             is_defined: Cell::default(),
             may_define: schema::may_define(library),
@@ -113,6 +108,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         Kustomize {
             library,
             built: RefCell::default(),
+            notes_origins: Cell::default(),
             definitions: None,
             is_defined: Cell::default(),
             may_define: self.may_define,
@@ -144,6 +140,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         let apart = Self {
             library: self.library,
             built: RefCell::default(),
+            notes_origins: Cell::default(),
             definitions,
             is_defined: Cell::default(),
             may_define: true,
@@ -170,6 +167,9 @@ impl<'t, 's> Kustomize<'t, 's> {
 
     fn build_outermost(&self, kustomization: &Kustomization<'t>) -> Build<'t> {
         self.budget.renew();
+        // For any option of it, and for all that is built on.
+        let options = kustomization.items("buildMetadata");
+        self.notes_origins.set(!options.is_empty());
         let mut open = vec![kustomization.directory.clone()];
         let mut all = self.accumulate(kustomization, Accumulated::default(), &mut open);
         generate::add_hashes(&mut all.resources);
@@ -200,6 +200,10 @@ impl<'t, 's> Kustomize<'t, 's> {
         }
         faults.extend(all.resources.iter().filter_map(identity::missing));
         faults.extend(all.resources.iter().filter_map(identity::mistyped));
+        if kustomization.is_of_kustomize {
+            let wrong = through_json::print(&mut all.resources).into_iter();
+            faults.extend(wrong.map(|it| Fault::error(it.span, it.message)));
+        }
         let mut seen = HashSet::new();
         faults.retain(|fault| seen.insert((fault.span, fault.message.clone())));
         let patches = all.patches.iter();
@@ -218,7 +222,8 @@ impl<'t, 's> Kustomize<'t, 's> {
         place: &Value<'t>,
         open: &mut Vec<String>,
     ) -> Rc<Accumulated<'t>> {
-        if let Some(known) = self.built.borrow().get(directory) {
+        let key = (directory.to_owned(), self.notes_origins.get());
+        if let Some(known) = self.built.borrow().get(&key) {
             return known.clone();
         }
         let failed = |message: String| {
@@ -254,9 +259,7 @@ impl<'t, 's> Kustomize<'t, 's> {
                 Rc::new(made)
             }
         };
-        self.built
-            .borrow_mut()
-            .insert(directory.to_owned(), made.clone());
+        self.built.borrow_mut().insert(key, made.clone());
         made
     }
 
@@ -333,7 +336,11 @@ impl<'t, 's> Kustomize<'t, 's> {
         let span = path.span();
         let added = if self.library.source(&full).is_some() && !is_remote(text) {
             match objects::of_file(self.library, &full) {
-                Ok(resources) => resources,
+                Ok(mut resources) => {
+                    let is_noted = self.notes_origins.get();
+                    resources.iter_mut().for_each(|it| it.is_noted = is_noted);
+                    resources
+                }
                 Err(fault) => return all.faults.push(fault),
             }
         } else if is_remote(text) {
@@ -477,7 +484,8 @@ impl<'t, 's> Kustomize<'t, 's> {
                 faults.push(Fault::error(place.span(), message));
             }
         };
-        if let Some(namespace) = kustomization.get("namespace") {
+        let namespace = kustomization.get("namespace");
+        if let Some(namespace) = namespace.filter(|it| it.text() != Some("")) {
             let of = Namespacing {
                 namespace: &namespace,
                 specs: &specs.namespace,
@@ -564,22 +572,5 @@ impl<'t, 's> Kustomize<'t, 's> {
             faults.push(Fault::error(kustomization.root.span().before(), message));
         }
         all.faults = faults;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::circle;
-
-    #[test]
-    fn every_way_round_a_long_circle_is_told_alike() {
-        let told = |open: &[&str]| {
-            let open: Vec<String> = open.iter().map(|it| (*it).to_owned()).collect();
-            circle(&open, "a")
-        };
-        assert!(told(&["a"]).ends_with(": a"));
-        assert!(told(&["top", "a", "b"]).ends_with(": a, b"));
-        assert!(told(&["a", "b", "c", "d"]).ends_with(": a, …, d"));
-        assert_eq!(told(&["a", "b", "c", "d"]), told(&["a", "c", "d"]));
     }
 }

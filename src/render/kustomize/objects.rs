@@ -6,7 +6,7 @@
 use super::fault::Fault;
 use crate::render::library::Library;
 use crate::render::resource::Resource;
-use crate::render::scalar::is_plain;
+use crate::render::scalar::Type;
 use crate::render::value::{Data, Field, Key, Place, Value};
 use crate::source::Span;
 use crate::yaml::{Kind, Node, Tree, block, general, json, split};
@@ -175,7 +175,7 @@ fn detached<'t>(node: Node<'_>, span: Span) -> Value<'t> {
         Kind::Sequence => Data::Sequence(node.items().map(|item| detached(item, span)).collect()),
         Kind::Scalar => {
             let text = node.text().unwrap_or_default();
-            match node.is_plain() && is_plain(text) {
+            match node.is_bare() && Type::of(text).is_some() {
                 true => Data::Plain(Cow::Owned(text.to_owned())),
                 false => Data::Text(Cow::Owned(text.to_owned())),
             }

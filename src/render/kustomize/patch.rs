@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::file::{self, Kustomization};
 use super::merge_keys::{Definitions, Schema};
 use super::select::Target;
+use super::through_json::{self, Way};
 use super::transform::with_noted_annotations;
 use super::{json_patch, merge, objects};
 use crate::render::library::Library;
@@ -139,15 +140,29 @@ impl<'t> Patch<'t> {
                 let file = path.as_ref().and_then(Value::text);
                 let file = file.and_then(|path| library.text(&kustomization.path(path)));
                 let written = inline.as_ref().and_then(Value::text).or(file);
+                let is_json = written.is_some_and(|it| it.starts_with('['));
                 if written.is_some_and(is_broken_json) {
                     let message = "kustomize reads a patch that begins with `[` as JSON";
                     return Err(Fault::error(item.span(), message));
+                }
+                let has_name = target
+                    .as_ref()
+                    .is_some_and(|it| !file::text(it, "name").is_empty());
+                if read.is_some() && name == "patchesJson6902" && !has_name {
+                    let message = "the target of `patchesJson6902` needs a name";
+                    return Err(Fault::error(span, message));
                 }
                 if read.is_none() {
                     let message = "a JSON patch needs a `target`";
                     return Err(Fault::error(item.span(), message));
                 }
-                Change::Operations(value.clone())
+                // What is not JSON is turned into it.
+                let made = match is_json {
+                    true => None,
+                    false => through_json::changed(value, Way::Operation)
+                        .map_err(|wordless| Fault::error(wordless.span, wordless.message))?,
+                };
+                Change::Operations(made.unwrap_or_else(|| value.clone()))
             }
             values => Change::Merge(objects::all_objects(values)?),
         };
@@ -198,6 +213,10 @@ impl<'t> Patch<'t> {
                     let apply = |resource: &mut Resource<'t>| {
                         if let Some(mistyped) = resource.value.mistyped() {
                             return Err(mistyped.message());
+                        }
+                        let made = through_json::changed(&resource.value, Way::Patched);
+                        if let Some(made) = made.map_err(|wordless| wordless.message)? {
+                            resource.value = made;
                         }
                         json_patch::apply(&mut resource.value, operations)
                     };

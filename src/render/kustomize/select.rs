@@ -12,6 +12,12 @@ use regex::{Regex, RegexBuilder};
 /// The longest program that an expression of a stranger may become.
 const MAX_EXPRESSION: usize = 1 << 20;
 
+/// The expression of a stranger, if it is one.
+pub(super) fn expression(text: &str) -> Option<Regex> {
+    let builder = &mut RegexBuilder::new(text);
+    builder.size_limit(MAX_EXPRESSION).build().ok()
+}
+
 /// Selects objects by regular expressions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Target {
@@ -31,10 +37,8 @@ impl Target {
             let text = Some(file::text(node, name)).filter(|text| !text.is_empty());
             text.map(|text| {
                 // The whole value must match, alternatives in it, too.
-                RegexBuilder::new(&format!("^(?:{text})$"))
-                    .size_limit(MAX_EXPRESSION)
-                    .build()
-                    .map_err(|_| format!("`{text}` is not a valid regular expression"))
+                self::expression(&format!("^(?:{text})$"))
+                    .ok_or_else(|| format!("`{text}` is not a valid regular expression"))
             })
             .transpose()
         };

@@ -6,10 +6,13 @@
 use super::fault::Fault;
 use super::field_spec::{FieldSpec, Missing, apply, is_in_place};
 use super::file::{self, Kustomization};
+use super::select::expression;
 use crate::render::object_id::Gvk;
 use crate::render::resource::Resource;
 use crate::render::value::{Field, Value};
 use crate::source::Span;
+use regex::Regex;
+use std::borrow::Cow;
 
 /// Labels or annotations that are set.
 #[derive(Debug)]
@@ -57,7 +60,11 @@ impl<'t> Pairs<'_, 't> {
         let mut is_changed = false;
         for pair in &pairs {
             let key = pair.key.text();
-            let text = pair.value.shared_text().unwrap_or_default();
+            // Null is a text of nothing here.
+            let text = match pair.value.is_null() {
+                true => Cow::Borrowed(""),
+                false => pair.value.shared_text().unwrap_or_default(),
+            };
             let before = resource.value.clone();
             resource.twins += 1;
             let twin = resource.twins;
@@ -252,7 +259,7 @@ pub(crate) fn with_noted_annotations<'t, T>(
     work: impl FnOnce(&mut Resource<'t>) -> T,
 ) -> T {
     let own = resource.value.find(&ANNOTATIONS);
-    let is_bare = resource.is_noted() && own.is_none_or(|own| own.is_null());
+    let is_bare = resource.has_notes() && own.is_none_or(|own| own.is_null());
     if is_bare && let Some(metadata) = resource.value.get_mut("metadata") {
         metadata.set("annotations", span, Value::mapping_at(span));
     }
@@ -400,7 +407,8 @@ pub(crate) fn set_image<'t>(
     specs: &[FieldSpec],
 ) -> Result<(), String> {
     let text = |name: &str| file::text(image, name);
-    let (name, new_name, new_tag) = (text("name"), text("newName"), text("newTag"));
+    let name = ImageName::new(&text("name"));
+    let (new_name, new_tag) = (text("newName"), text("newTag"));
     let (digest, suffix) = (text("digest"), text("tagSuffix"));
     for resource in resources {
         let gvk = resource.id.gvk.clone();
@@ -410,10 +418,10 @@ pub(crate) fn set_image<'t>(
         let mut is_changed = false;
         let mut set = |value: &mut Value<'t>| {
             let old = value.text().ok_or("expected a scalar")?;
-            let Some(parts) = split_image(old, &name) else {
+            let Some(parts) = name.split(old) else {
                 return Ok(());
             };
-            let (old_name, mut tag, mut old_digest) = parts;
+            let [old_name, mut tag, mut old_digest] = parts.map(str::to_owned);
             match (new_tag.is_empty(), digest.is_empty(), suffix.is_empty()) {
                 (false, _, _) => {
                     tag.clone_from(&new_tag);
@@ -474,14 +482,14 @@ fn is_containers(field: &Field<'_>) -> bool {
 }
 
 /// Whether an item is a container with this image.
-fn has_image(item: &Value<'_>, name: &str) -> bool {
+fn has_image(item: &Value<'_>, name: &ImageName) -> bool {
     let image = item.get("image");
     let text = image.as_ref().and_then(Value::text);
-    text.is_some_and(|text| split_image(text, name).is_some())
+    text.is_some_and(|text| name.split(text).is_some())
 }
 
 /// Whether there is a container with this image anywhere.
-fn has_container(value: &Value<'_>, name: &str) -> bool {
+fn has_container(value: &Value<'_>, name: &ImageName) -> bool {
     value.items().any(|item| has_container(&item, name))
         || value.fields().any(|field| {
             has_container(&field.value, name)
@@ -492,7 +500,7 @@ fn has_container(value: &Value<'_>, name: &str) -> bool {
 /// Calls `set` for this image of all containers.
 fn set_in_containers<'t>(
     value: &mut Value<'t>,
-    name: &str,
+    name: &ImageName,
     set: &mut dyn FnMut(&mut Value<'t>) -> Result<(), String>,
 ) -> Result<(), String> {
     if value.is_sequence() {
@@ -519,28 +527,41 @@ fn set_in_containers<'t>(
 }
 
 /// Whether the image stands at one of the fields, so that most objects stay as they are.
-fn holds_image(spec: &FieldSpec, gvk: &Gvk, value: &Value<'_>, name: &str) -> bool {
+fn holds_image(spec: &FieldSpec, gvk: &Gvk, value: &Value<'_>, name: &ImageName) -> bool {
     let mut is_there = false;
     super::field_spec::visit(spec, (gvk, value), &mut |value| {
-        is_there |= value
-            .text()
-            .is_some_and(|text| split_image(text, name).is_some());
+        is_there |= value.text().is_some_and(|text| name.split(text).is_some());
     });
     is_there
 }
 
-/// Name, tag and digest of an image, if it is the one of this name.
-fn split_image(image: &str, name: &str) -> Option<(String, String, String)> {
-    let rest = image.strip_prefix(name)?;
-    if !(rest.is_empty() || rest.starts_with([':', '@'])) {
-        return None;
+/// Which images a name stands for: it is a regular expression (`internal/image/image.go`).
+struct ImageName(Option<Regex>);
+
+impl ImageName {
+    fn new(name: &str) -> Self {
+        let behind = "(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?$";
+        Self(expression(&format!("^{name}{behind}")))
     }
-    let (front, digest) = image.split_once('@').unwrap_or((image, ""));
-    // A colon in front of the last slash belongs to a port of the registry.
-    let after_slash = front.rfind('/').map_or(0, |slash| slash + 1);
-    let (name, tag) = match front[after_slash..].split_once(':') {
-        Some((_, tag)) => (&front[..front.len() - tag.len() - 1], tag),
-        None => (front, ""),
-    };
-    Some((name.to_owned(), tag.to_owned(), digest.to_owned()))
+
+    /// Name, tag and digest of an image, if it is one of these.
+    fn split<'i>(&self, image: &'i str) -> Option<[&'i str; 3]> {
+        let is_it = self.0.as_ref().is_some_and(|it| it.is_match(image));
+        is_it.then(|| split_image(image))
+    }
+}
+
+/// Name, tag and digest of an image. A colon in front of the first slash belongs to a port of
+/// the registry.
+fn split_image(image: &str) -> [&str; 3] {
+    let path = image.find('/').unwrap_or_default();
+    let place = |sign: char| image[path..].find(sign).map(|place| place + path);
+    match (place(':'), place('@')) {
+        (None, None) => [image, "", ""],
+        (Some(tag), None) => [&image[..tag], &image[tag + 1..], ""],
+        (Some(tag), Some(digest)) if tag < digest => {
+            [&image[..tag], &image[tag + 1..digest], &image[digest + 1..]]
+        }
+        (_, Some(digest)) => [&image[..digest], "", &image[digest + 1..]],
+    }
 }
