@@ -15,6 +15,7 @@ use super::input::Input;
 use super::reach::complaint;
 use super::target::{self, Target};
 use super::terminal::Terminal;
+use super::undeclared::UndeclaredMoves;
 use crate::cluster::Cluster;
 use crate::config::Rendering;
 use crate::engine::Engine;
@@ -198,11 +199,13 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         }
     }
     let mut moved = EntityMoves::default();
+    let mut undeclared = UndeclaredMoves::default();
     for (_, views) in &pairs.both {
         moved.add(views.map(ClusterView::cluster));
+        undeclared.add(*views, |clusters| options.query(clusters, typed));
     }
     notes.extend(moved.lines());
-    let (opened, closed) = (moved.opens(), moved.closes());
+    notes.extend(undeclared.lines());
     let report = DiffReport {
         sources: &sources,
         names,
@@ -213,6 +216,8 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         internet: &internet,
         shows_all: options.all,
         says_why: options.why,
+        opens_elsewhere: moved.opens() || undeclared.opens(),
+        closes_elsewhere: moved.closes() || undeclared.closes(),
         notes,
     };
     let is_drawn = options
@@ -233,7 +238,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     let is_incomplete = inputs
         .iter()
         .any(|input| input.is_incomplete() || input.has_rejections());
-    let outcome = options.outcome(&report, (opened, closed));
+    let outcome = options.outcome(&report);
     Ok(outcome.with_problems(is_incomplete))
 }
 
@@ -286,8 +291,12 @@ pub(super) fn moves(
             .collect(),
         unknown: Vec::new(),
     };
+    let mut entities = EntityMoves::default();
+    let mut undeclared = UndeclaredMoves::default();
     for (_, views) in &pairs.both {
         let clusters = views.map(ClusterView::cluster);
+        entities.add(clusters);
+        undeclared.add(*views, |_| ComparisonQuery::default());
         let engines = clusters.map(Engine::new);
         let comparison = Comparison::new(&engines[0], &engines[1], &ComparisonQuery::default());
         for line in &comparison.lines {
@@ -301,6 +310,14 @@ pub(super) fn moves(
             list.push(format!("{word}: {from} -> {to} {}", line.connections));
         }
     }
+    let opened = entities.opened.into_iter().chain(undeclared.opened());
+    let closed = entities.closed.into_iter().chain(undeclared.closed());
+    moves
+        .opened
+        .extend(opened.map(|flow| format!("opens: {flow}")));
+    moves
+        .closed
+        .extend(closed.map(|flow| format!("closes: {flow}")));
     Ok(moves)
 }
 
@@ -419,6 +436,21 @@ impl Options {
         Ok(())
     }
 
+    /// What is asked of two states of a cluster.
+    fn query(&self, clusters: [&Cluster; 2], typed: SourceId) -> ComparisonQuery {
+        let both = |text: &Option<String>| {
+            let text = text.as_ref()?;
+            Some(clusters.map(|cluster| ends(cluster, text, typed).unwrap_or_default()))
+        };
+        ComparisonQuery {
+            internet: internet(clusters[1], typed),
+            resolvers: clusters.map(resolvers),
+            from: both(&self.from),
+            to: both(&self.to),
+            focus: both(&self.focus),
+        }
+    }
+
     fn compare<'i>(
         &self,
         name: Option<String>,
@@ -427,17 +459,7 @@ impl Options {
         notes: &mut Vec<String>,
     ) -> DiffedCluster<'i> {
         let clusters = views.map(ClusterView::cluster);
-        let both = |text: &Option<String>| {
-            let text = text.as_ref()?;
-            Some(clusters.map(|cluster| ends(cluster, text, typed).unwrap_or_default()))
-        };
-        let query = ComparisonQuery {
-            internet: internet(clusters[1], typed),
-            resolvers: clusters.map(resolvers),
-            from: both(&self.from),
-            to: both(&self.to),
-            focus: both(&self.focus),
-        };
+        let query = self.query(clusters, typed);
         let engines = clusters.map(Engine::new);
         let comparison = Comparison::new(&engines[0], &engines[1], &query);
         let join = |objects| views[1].with_objects(objects);
@@ -463,11 +485,13 @@ impl Options {
         }
     }
 
-    fn outcome(&self, report: &DiffReport<'_>, (opens, closes): (bool, bool)) -> Outcome {
+    fn outcome(&self, report: &DiffReport<'_>) -> Outcome {
         let counts = report.counts();
-        let is_same = report.is_same() && !opens && !closes;
-        let opens = opens || counts.opened > 0 || !report.clusters_added.is_empty();
-        let closes = closes || counts.closed > 0 || !report.clusters_removed.is_empty();
+        let is_same = report.is_same();
+        let opens =
+            report.opens_elsewhere || counts.opened > 0 || !report.clusters_added.is_empty();
+        let closes =
+            report.closes_elsewhere || counts.closed > 0 || !report.clusters_removed.is_empty();
         let is_at = |level: Level| report.level().is_some_and(|highest| highest <= level);
         let is_good = match (self.expect, self.fail_on) {
             (Some(Expectation::Same), _) => !opens && !closes,

@@ -38,8 +38,8 @@ const MAX_LINES: usize = 10;
 /// What two states differ in, of such flows.
 #[derive(Debug, Default)]
 pub(super) struct EntityMoves {
-    opened: Vec<String>,
-    closed: Vec<String>,
+    pub(super) opened: Vec<String>,
+    pub(super) closed: Vec<String>,
     /// Whether one of the states knows such ends and the other one does not.
     is_of_two_plugins: bool,
 }

@@ -10,11 +10,13 @@ use super::exit::Outcome;
 use super::input::Input;
 use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
+use crate::cluster::Cluster;
 use crate::engine::{Endpoint, Engine};
-use crate::graph::{FlowMatrix, exposures};
+use crate::graph::{FlowMatrix, exposures, strangers};
 use crate::k8s::Truth;
 use crate::lint::dns::asks_usual_resolver;
 use crate::output::{ExposureFormat, ExposureView, display_name, not_judged_lines};
+use crate::workspace::ClusterView;
 use clap::{Args, ValueEnum};
 use std::io;
 
@@ -65,9 +67,13 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     let mut sources = input.workspace.sources().clone();
     let typed = sources.add("<arguments>", "");
     let has_several = input.workspace.clusters().len() > 1;
+    let clusters: Vec<(&ClusterView, Cluster)> = input
+        .workspace
+        .clusters()
+        .map(|view| (view, with_all_pods(view)))
+        .collect();
     let mut views = Vec::new();
-    for view in input.workspace.clusters() {
-        let cluster = view.with_implied_pods();
+    for (view, cluster) in &clusters {
         let (internet, resolvers) = (internet(cluster, typed), resolvers(cluster));
         let has_resolver = !resolvers.workloads().is_empty();
         let engine = Engine::new(cluster);
@@ -121,4 +127,13 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         && all.any(|one| !one.is_open_to_internet() && !one.from_internet.unknown.is_empty());
     let has_problems = input.is_incomplete() || input.has_rejections() || (is_unknown && !is_bad);
     Ok(Outcome::answer(!is_bad).with_problems(has_problems))
+}
+
+/// A cluster with the pods that its objects imply, and with such as may be there without a
+/// manifest.
+fn with_all_pods(view: &ClusterView) -> Cluster {
+    let inventory = &view.settings().inventory;
+    let mut pods = strangers(&[view.cluster()], |name| !inventory.is_complete_in(name));
+    pods.extend(view.implied_pods().into_iter().flatten());
+    view.with_more(&pods)
 }

@@ -36,6 +36,7 @@ mod selection;
 mod states;
 mod target;
 mod terminal;
+mod undeclared;
 mod ticker;
 mod test;
 mod wanted;

@@ -3,8 +3,8 @@
 //!
 //! Refuses to know which addresses are public and where names are resolved: it is told.
 
-use super::EndSet;
 use super::matrix::{FlowMatrix, NodeEnds, NodeId, Openness};
+use super::{EndSet, is_undeclared};
 use crate::cluster::WorkloadId;
 use crate::engine::{AskedPolicies, ConnectionSet, Entity, PortSet};
 use crate::k8s::{Direction, Protocol, Truth};
@@ -18,6 +18,9 @@ pub struct Exposure {
     pub from_internet: Openness,
     /// What it may open at some public address.
     pub to_internet: Openness,
+    /// What some pods that no manifest declares, and that have none of the labels that policies
+    /// ask for, may open at it: of its own namespace or another one.
+    pub from_undeclared: Openness,
     /// How many workloads of other namespaces may open something at it.
     pub from_other_namespaces: usize,
     /// How many workloads may open something at it, itself left out.
@@ -49,7 +52,8 @@ pub struct EntityExposure {
 
 /// The exposure of every workload, in the order of the cluster. The table must have been
 /// made with both sets of ends as choices: `internet` are the public addresses, `resolvers`
-/// the pods that resolve names.
+/// the pods that resolve names. [Strangers](super::strangers) among its workloads have no
+/// exposure of their own.
 #[must_use]
 pub fn exposures(matrix: &FlowMatrix<'_>, internet: &EndSet, resolvers: &EndSet) -> Vec<Exposure> {
     let public = matrix.nodes_of(internet);
@@ -66,6 +70,7 @@ pub fn exposures(matrix: &FlowMatrix<'_>, internet: &EndSet, resolvers: &EndSet)
             workload: id,
             from_internet: Openness::default(),
             to_internet: Openness::default(),
+            from_undeclared: Openness::default(),
             from_other_namespaces: 0,
             reached_by: 0,
             reaches: 0,
@@ -92,13 +97,20 @@ pub fn exposures(matrix: &FlowMatrix<'_>, internet: &EndSet, resolvers: &EndSet)
                     continue;
                 }
             };
-            let others = group.iter().filter(|member| **member != id).count();
-            if matrix.set_between(other, node) != 0 {
-                let strangers = group
+            let declared = || {
+                group
                     .iter()
-                    .filter(|member| cluster.workload(**member).namespace != home);
-                exposure.from_other_namespaces += strangers.count();
+                    .filter(|member| !is_undeclared(cluster, **member))
+            };
+            let others = declared().filter(|member| **member != id).count();
+            if matrix.set_between(other, node) != 0 {
+                let foreign = declared().filter(|it| cluster.workload(**it).namespace != home);
+                exposure.from_other_namespaces += foreign.count();
                 exposure.reached_by += others;
+                if declared().count() < group.len() {
+                    let opened = matrix.between(other, node);
+                    exposure.from_undeclared = exposure.from_undeclared.union(opened);
+                }
             }
             if matrix.set_between(node, other) != 0 {
                 exposure.reaches += others;
@@ -108,6 +120,7 @@ pub fn exposures(matrix: &FlowMatrix<'_>, internet: &EndSet, resolvers: &EndSet)
     };
     let nodes = cluster
         .workload_ids()
+        .filter(|id| !is_undeclared(cluster, *id))
         .filter_map(|id| Some((id, matrix.node_of(id)?)));
     nodes.map(|(id, node)| of(id, node)).collect()
 }

@@ -30,6 +30,6 @@ pub use exposure::{EntityExposure, Exposure, exposures};
 pub use hops::Hops;
 pub use matrix::{FlowMatrix, NodeEnds, NodeId, Openness};
 pub use paths::{Certainty, Path, PathQuery, Paths, Reached};
-pub use placeholder::placeholders;
+pub use placeholder::{ELSEWHERE, is_undeclared, placeholders, strangers};
 pub use reasons::{FlowEnd, SideReason, reasons};
 pub use side_rules::{SideRule, SideRules};

@@ -1,6 +1,6 @@
-//! Pods that no manifest declares and that policies were written for. A comparison of two
-//! clusters sees only what happens to pods, so where a repository holds policies without
-//! their pods, placeholders stand for them.
+//! Pods that no manifest declares: those that policies were written for, and any others. A
+//! comparison of two clusters sees only what happens to pods, so where a repository holds
+//! policies without their pods, placeholders stand for them.
 //!
 //! Refuses to know what is compared, and to guess: a selector that another tool fills in
 //! has no placeholder, nor has a named port.
@@ -8,7 +8,7 @@
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
 use crate::engine::Engine;
 use crate::k8s::{self, LabelSelector, Labels, NetworkPolicyPeer, Object, ObjectMeta};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// No name of an object begins so.
@@ -44,11 +44,51 @@ pub fn placeholders(
     namespaces.chain(found.pods.into_values()).collect()
 }
 
+/// The name of the namespace of [`strangers`] that no manifest declares.
+pub const ELSEWHERE: &str = "+";
+
+/// Pods without labels, as policies were written for nobody in particular: one in each
+/// namespace of these clusters that `may_have_more` holds of, and one in a namespace of no
+/// label, [`ELSEWHERE`], if it holds of that name. None if the clusters have no objects.
+///
+/// Add them to all of the clusters.
+#[must_use]
+pub fn strangers(clusters: &[&Cluster], may_have_more: impl Fn(&str) -> bool) -> Vec<Object> {
+    let mut objects = clusters.iter().flat_map(|cluster| {
+        let workloads = cluster.workloads().iter().map(|it| &it.object.meta);
+        workloads.chain(cluster.policies().iter().map(|it| &it.object.meta))
+    });
+    let Some(about) = objects.next() else {
+        return Vec::new();
+    };
+    let all = clusters.iter().flat_map(|cluster| cluster.namespaces());
+    let mut names: BTreeSet<&str> = all.map(|namespace| namespace.name.as_str()).collect();
+    names.insert(ELSEWHERE);
+    names.retain(|name| may_have_more(name));
+    let mut strangers: Vec<Object> = Vec::new();
+    if names.contains(ELSEWHERE) {
+        let namespace = k8s::Namespace::hypothetical(ELSEWHERE, Labels::default(), about);
+        strangers.push(Object::Namespace(Arc::new(namespace)));
+    }
+    let name = text_of(&Labels::default());
+    strangers.extend(names.into_iter().map(|namespace| {
+        let pods = k8s::Workload::hypothetical(namespace, &name, Labels::default(), about);
+        Object::Workload(Arc::new(pods))
+    }));
+    strangers
+}
+
+/// Whether a workload is one that no manifest declares.
+#[must_use]
+pub fn is_undeclared(cluster: &Cluster, id: WorkloadId) -> bool {
+    cluster.workload(id).object.meta.name.starts_with(MARK)
+}
+
 /// The name of a workload, `namespace/Kind/name`, or of a placeholder, `namespace/+labels`.
 pub(super) fn name(cluster: &Cluster, id: WorkloadId) -> String {
     let workload = cluster.workload(id);
     let name = &workload.object.meta.name.value;
-    if name.starts_with(MARK) {
+    if is_undeclared(cluster, id) {
         format!("{}/{name}", cluster.namespace(workload.namespace).name)
     } else {
         cluster.workload_name(id)

@@ -62,7 +62,12 @@ pub struct DiffReport<'a> {
     pub shows_all: bool,
     /// Whether what decides about each flow is told, before and after.
     pub says_why: bool,
-    /// What could not be judged, in words.
+    /// Whether something opens for ends that the clusters do not hold, of which the notes tell:
+    /// nodes and their like, and pods that no manifest declares.
+    pub opens_elsewhere: bool,
+    /// Whether something closes for these.
+    pub closes_elsewhere: bool,
+    /// What could not be judged, and what changes elsewhere, in words.
     pub notes: Vec<String>,
 }
 
@@ -122,6 +127,11 @@ impl DiffReport<'_> {
     /// Whether nothing changes, for certain.
     #[must_use]
     pub fn is_same(&self) -> bool {
+        self.is_same_here() && !self.opens_elsewhere && !self.closes_elsewhere
+    }
+
+    /// Whether nothing changes between the ends that the clusters hold.
+    fn is_same_here(&self) -> bool {
         let is_empty = |cluster: &DiffedCluster<'_>| cluster.comparison.is_empty();
         self.clusters.iter().all(is_empty)
             && self.clusters_added.is_empty()

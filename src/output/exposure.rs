@@ -38,7 +38,7 @@ pub struct ExposureView<'a> {
     pub exposures: Vec<Exposure>,
 }
 
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "workload",
     "from internet",
     "to internet",
@@ -48,6 +48,7 @@ const COLUMNS: [&str; 9] = [
     "dns",
     "isolated in",
     "isolated out",
+    "undeclared pods",
 ];
 
 impl ExposureFormat {
@@ -122,6 +123,7 @@ fn cells(cluster: &Cluster, exposure: &Exposure, columns: &[&str]) -> Vec<String
         yes(exposure.resolves_names),
         yes(exposure.isolated_in),
         yes(exposure.isolated_out),
+        ports(&exposure.from_undeclared),
         entities(exposure, |one| &one.ingress),
         entities(exposure, |one| &one.egress),
     ];
@@ -256,6 +258,7 @@ fn write_json(views: &[ExposureView<'_>], notes: &[String], out: &mut dyn Write)
             "workload": view.cluster.workload_name(one.workload),
             "fromInternet": openness(&one.from_internet),
             "toInternet": openness(&one.to_internet),
+            "fromUndeclared": openness(&one.from_undeclared),
             "fromOtherNamespaces": one.from_other_namespaces,
             "reachedBy": one.reached_by,
             "reaches": one.reaches,

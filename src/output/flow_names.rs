@@ -39,7 +39,7 @@ pub(crate) fn entity_name(entity: Entity) -> String {
 }
 
 /// Addresses: `internet` for all public ones, `outside` for all that there are.
-pub(super) fn addresses(internet: &EndSet, ranges: &[AddressRange]) -> String {
+pub(crate) fn addresses(internet: &EndSet, ranges: &[AddressRange]) -> String {
     let public = internet.outside();
     let spaces = [AddressRange::IPV4, AddressRange::IPV6];
     let others: Vec<AddressRange> = spaces

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 impl ClusterView {
     /// The pods that objects of this cluster imply; `None` if there are none.
-    pub(super) fn implied_pods(&self) -> Option<Vec<Object>> {
+    #[must_use]
+    pub fn implied_pods(&self) -> Option<Vec<Object>> {
         let cluster = self.cluster();
         let objects = cluster.context_objects().custom_objects.iter();
         // What another tool fills in is the name of nothing yet.

@@ -463,6 +463,16 @@ impl ClusterView {
         informed(Cluster::undecided(&objects), &self.part, &self.settings)
     }
 
+    /// The cluster for verdicts that it would be with these objects as well.
+    #[must_use]
+    pub fn with_more(&self, more: &[Object]) -> Cluster {
+        let objects = [&self.part.objects[..], more].concat();
+        match self.not_judged.defined_twice().is_empty() {
+            true => self.with_objects(objects),
+            false => self.hypothetical(&objects),
+        }
+    }
+
     /// Whether there is no object that npcheck could say anything about.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -57,6 +57,7 @@ mod rules;
 mod states;
 mod terminal;
 mod tiers;
+mod undeclared;
 mod validation;
 mod verdict;
 mod width;

@@ -1,7 +1,7 @@
 //! `npcheck paths` and `npcheck exposure` as their users run them.
 
 use super::program::{Run, root, run, scratch, write};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 const CHAIN: &str = "apiVersion: apps/v1
@@ -298,6 +298,19 @@ fn exposure_says_what_each_workload_is_open_to() {
             ("shop/Deployment/api", false, 1, 1, 2),
         ]
     );
+    // Whoever runs in a namespace needs no label where a policy lets all of it in.
+    let undeclared = |workloads: &[Value]| -> Vec<Value> {
+        let open = workloads.iter();
+        open.map(|one| one["fromUndeclared"]["open"].clone())
+            .collect()
+    };
+    let ports = |port: u16| json!([{"protocol": "TCP", "ports": [[port, port]]}]);
+    let expected = [5432, 443, 8080].map(ports);
+    assert_eq!(undeclared(workloads), expected);
+    let complete = exposure(&["-o", "json", "--complete"]).stdout;
+    let complete = assert_valid("exposure", &complete);
+    let workloads = complete["clusters"][0]["workloads"].as_array().unwrap();
+    assert_eq!(undeclared(workloads), [json!([]), json!([]), json!([])]);
     let csv = exposure(&["-o", "csv", "-n", "shop"]);
     assert_eq!(csv.stdout.lines().count(), 2, "{csv:?}");
     assert!(
@@ -386,7 +399,7 @@ fn exposure_and_the_page_of_a_graph_show_entities_of_cilium() {
     assert_eq!(open("to"), ["kube-apiserver"]);
     let csv = cilium("table", &["exposure", "-q", "-o", "csv"]).stdout;
     assert!(
-        csv.ends_with(",yes,yes,\"host ingress\",kube-apiserver\r\n"),
+        csv.ends_with(",yes,yes,,\"host ingress\",kube-apiserver\r\n"),
         "{csv}"
     );
     let page = cilium(

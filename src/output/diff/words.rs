@@ -172,8 +172,16 @@ pub(super) fn isolation(
 /// The verdict in one line.
 pub(super) fn summary(report: &DiffReport<'_>) -> String {
     let counts = report.counts();
-    if report.is_same() {
-        return "same connectivity".to_owned();
+    if report.is_same_here() {
+        let what = match (report.opens_elsewhere, report.closes_elsewhere) {
+            (false, false) => return "same connectivity".to_owned(),
+            (true, false) => "open",
+            (false, true) => "close",
+            (true, true) => "open and close",
+        };
+        return format!(
+            "same connectivity between what the manifests declare; flows of other ends {what}"
+        );
     }
     let verb = |number: usize, one: &str, many: &str| {
         if number == 1 {
