@@ -15,10 +15,13 @@ use super::terminal::{Terminal, Verbosity};
 use crate::cluster::Cluster;
 use crate::engine::Engine;
 use crate::graph::{EndSet, FlowQuery, Grain};
-use crate::output::{GraphFormat, GraphView, MAX_DRAWN_NODES, display_name, not_judged_lines};
+use crate::output::{
+    GraphFormat, GraphView, MAX_DRAWN_NODES, MAX_LINES, display_name, not_judged_lines,
+};
 use crate::source::SourceId;
 use crate::workspace::ClusterView;
 use clap::{Args, ValueEnum};
+use std::cell::Cell;
 use std::io;
 
 /// Print everything that can connect, or a part of it
@@ -133,14 +136,25 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         return Ok(Outcome::Incomplete);
     }
     let notes = not_judged_lines(&input.workspace.not_judged(), &sources);
+    let is_cut = Cell::new(false);
     target::write_all(&options.output, terminal, |format, style, out| {
-        format.write(&views, &notes, style, out)
+        let is_all = format.write(&views, &notes, style, out)?;
+        is_cut.set(is_cut.get() || !is_all);
+        Ok(())
     })?;
+    if is_cut.get() {
+        let advice = format!(
+            "there are more than the {MAX_LINES} lines that were written: ask for less with \
+             --namespace, --from, --to or --by namespace, or take -o html"
+        );
+        terminal.complain("--output", &advice);
+    }
     input.report_not_judged(terminal);
     if terminal.verbosity > Verbosity::Quiet {
         terminal.say(&input.summary);
     }
-    Ok(Outcome::Good.with_problems(input.is_incomplete() || input.has_rejections()))
+    let has_problems = is_cut.get() || input.is_incomplete() || input.has_rejections();
+    Ok(Outcome::Good.with_problems(has_problems))
 }
 
 /// A cluster, and what of it is asked for.

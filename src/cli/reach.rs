@@ -29,7 +29,8 @@ use crate::k8s::Direction;
 use crate::lint::Inventory;
 use crate::manifest::Focus;
 use crate::output::{
-    Change, Detail, Ends, IngressEntrance, ReachAnswer, ReachFormat, ReachOutcome, ReachReport, Why,
+    Change, Detail, Ends, IngressEntrance, MAX_REASONED, ReachAnswer, ReachFormat, ReachOutcome,
+    ReachReport, Why,
 };
 use crate::source::{SourceId, SourceMap};
 use crate::workspace::{BuiltObjects, ClusterView, Workspace};
@@ -159,7 +160,14 @@ fn answer_within(
 fn answer(options: &Options, input: &Input, terminal: &mut Terminal) -> io::Result<Outcome> {
     let (sources, arguments) = with_arguments(options, &input.workspace);
     let questions = match Question::all(options, &input.workspace, &sources, arguments) {
-        Ok(questions) => questions,
+        Ok(mut questions) => {
+            // Clusters are compared by all reasons.
+            if input.workspace.clusters().len() == 1 && !options.shows_reasons(terminal.verbosity) {
+                let questions = questions.iter_mut();
+                questions.for_each(|question| question.explained = MAX_REASONED);
+            }
+            questions
+        }
         Err((typed, mistake)) => {
             complaint::complain(terminal, &sources, typed, &mistake);
             return Ok(Outcome::Incomplete);
@@ -230,6 +238,8 @@ struct Question<'q> {
     ports: Vec<PortQuestion>,
     /// The text that the ends stand in.
     source: SourceId,
+    /// Of more answers than this nobody is told the reasons.
+    explained: usize,
 }
 
 impl<'q> Question<'q> {
@@ -316,6 +326,7 @@ impl<'q> Question<'q> {
             to,
             ports,
             source: typed,
+            explained: usize::MAX,
         })
     }
 
@@ -395,6 +406,7 @@ impl<'q> Question<'q> {
         let limits = group::Limits {
             work: MAX_WORK,
             groups: MAX_GROUPS,
+            explained: self.explained,
         };
         let groups = group::groups(&judge, ends, &asked, self.options.all_pairs, limits);
         let groups = groups.ok_or_else(too_many)?;
@@ -410,12 +422,15 @@ impl<'q> Question<'q> {
 
     /// The answers in this cluster, without the clusters that they are good for.
     fn answers<'s>(&'s self, groups: Vec<Group<'s>>) -> Vec<ReachAnswer<'s>> {
-        let explains = groups.len() <= change::MAX_ANSWERS;
+        let reasons = Reasons {
+            changes: groups.len() <= change::MAX_ANSWERS,
+            others: groups.len() <= self.explained,
+        };
         let plugins = OtherPlugins::new(self.scene.cluster);
         let differences = PluginDifferences::new(self.scene.cluster, &plugins);
         let groups = groups.into_iter();
         let built = BuiltObjects::new(self.scene.view.part());
-        let answer = |group| self.answer(group, explains, &differences, &built);
+        let answer = |group| self.answer(group, reasons, &differences, &built);
         groups.map(answer).collect()
     }
 
@@ -447,7 +462,7 @@ impl<'q> Question<'q> {
     fn answer<'s>(
         &'s self,
         group: Group<'s>,
-        explains: bool,
+        reasons: Reasons,
         differences: &PluginDifferences<'s, '_>,
         built: &BuiltObjects<'s>,
     ) -> ReachAnswer<'s> {
@@ -458,18 +473,23 @@ impl<'q> Question<'q> {
             .connections
             .clone()
             .unwrap_or_else(crate::engine::ConnectionSet::all);
-        let is_change_wanted =
-            explains && group.outcome.is_blocked_somewhere() && self.options.output_wants_changes();
+        let is_change_wanted = reasons.changes
+            && group.outcome.is_blocked_somewhere()
+            && self.options.output_wants_changes();
         let (entrance, changes) = match is_change_wanted {
             true => self.changes(&group),
             false => (None, Vec::new()),
         };
-        let differences = differences.between(&from.endpoint, &to.endpoint, &asked_or_all);
+        let differences = match reasons.others {
+            true => differences.between(&from.endpoint, &to.endpoint, &asked_or_all),
+            false => Vec::new(),
+        };
         let sides = [
             (Direction::Egress, &from.endpoint),
             (Direction::Ingress, &to.endpoint),
         ];
-        let set_aside = sides.into_iter().flat_map(|(direction, end)| {
+        let sides = sides.into_iter().filter(|_| reasons.others);
+        let set_aside = sides.flat_map(|(direction, end)| {
             let set_aside = set_aside(cluster, end, direction).into_iter();
             set_aside.map(move |it| (direction, it))
         });
@@ -494,7 +514,10 @@ impl<'q> Question<'q> {
             asked: group.asked.connections.clone(),
             translations: group.asked.translations.clone(),
             dead_ends: group.asked.dead_ends.clone(),
-            built: built::built(self.scene, built, [from, to], &group.explanation),
+            built: match reasons.others {
+                true => built::built(self.scene, built, [from, to], &group.explanation),
+                false => Vec::new(),
+            },
             why: Why {
                 from: name(&sources, from, &self.from),
                 to: name(&destinations, to, &self.to),
@@ -510,7 +533,20 @@ impl<'q> Question<'q> {
     }
 }
 
+/// Which reasons somebody is told.
+#[derive(Clone, Copy)]
+struct Reasons {
+    changes: bool,
+    others: bool,
+}
+
 impl Options {
+    /// Whether somebody sees the reasons of any number of answers.
+    fn shows_reasons(&self, verbosity: Verbosity) -> bool {
+        let mut targets = self.output.iter();
+        verbosity == Verbosity::Verbose || targets.any(|target| target.format != ReachFormat::Text)
+    }
+
     /// Whether anybody would see what could be changed.
     fn output_wants_changes(&self) -> bool {
         self.expect != Expectation::Blocked

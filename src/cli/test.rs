@@ -5,6 +5,7 @@
 mod draft;
 mod judge;
 mod judgement;
+mod spent;
 
 use super::Paths;
 use super::complete;

@@ -25,6 +25,8 @@ mod sets;
 mod decision;
 mod sides;
 mod functions;
+mod enters;
+mod likeness;
 mod relation;
 mod joint;
 mod changes;
@@ -143,6 +145,14 @@ impl<'c> Engine<'c> {
     #[must_use]
     pub fn subjects(&self, policy: ClusterPolicyId) -> &[WorkloadId] {
         self.matched_by(PolicyRef::Cluster(policy))
+    }
+
+    /// A number that workloads have in common that the same policies select in a direction, with
+    /// the same doubts; `None` if an API server would refuse the object.
+    #[must_use]
+    pub fn selection_of(&self, workload: WorkloadId, direction: Direction) -> Option<u32> {
+        let class = self.classes.of(workload)?;
+        Some(self.sides.of(class, direction).0)
     }
 
     /// The NetworkPolicies that isolate a workload in a direction, in order (S5); none

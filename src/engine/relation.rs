@@ -7,7 +7,9 @@ use super::HashMap;
 use super::addresses::AddressRange;
 use super::classes::{ClassId, Classes};
 use super::columns::Columns;
+use super::enters::Enters;
 use super::functions::{Bound, Function, Functions, Outcome};
+use super::likeness;
 use super::ports::ConnectionSet;
 use super::program::identity::Entity;
 use super::runs::Pieces;
@@ -184,10 +186,24 @@ impl<'e> Relation<'e> {
         self.classes.of(workload).map(|class| class.0 as usize)
     }
 
+    /// By group of [`groups`](Self::groups): a number that all those have whose members may open
+    /// the same at every workload, but for a pod at itself.
+    #[must_use]
+    pub fn alike_sources(&self) -> Vec<u32> {
+        likeness::alike(self)
+    }
+
     /// Everything that a workload may open, at workloads and at the outside.
     #[must_use]
     pub fn row(&self, source: WorkloadId) -> Row<'e> {
         Row::new(*self, source)
+    }
+
+    /// The flows out of a workload that end at no other one: those to the outside by address,
+    /// then those to ends that are neither.
+    pub fn flows_out(&self, source: WorkloadId) -> impl Iterator<Item = Flow> + use<'e> {
+        let to_outside = self.flows_outside(source, Direction::Egress);
+        to_outside.chain(self.flows_with_entities(source, Direction::Egress))
     }
 
     /// The flows into a workload from the outside, by address.
@@ -548,49 +564,11 @@ impl<'e> Row<'e> {
                     unknown: Arc::clone(&cell.unknown),
                 })
             });
-        let to_outside = relation.flows_outside(source, Direction::Egress);
-        let to_entities = relation.flows_with_entities(source, Direction::Egress);
-        to_workloads.chain(to_outside).chain(to_entities)
+        to_workloads.chain(relation.flows_out(source))
     }
 
     /// The source, if it is a pod that reaches itself on everything (S4).
     fn own(&self) -> Option<WorkloadId> {
         (!self.by_class.is_empty() && self.relation.is_pod(self.source)).then_some(self.source)
-    }
-}
-
-/// What enters each class from one column, for certain and perhaps, looked up once for all
-/// classes of a side.
-struct Enters<'e> {
-    relation: Relation<'e>,
-    /// By side of ingress: the column that was asked about last, and its sets.
-    known: Vec<Option<(u32, [SetId; 2])>>,
-}
-
-impl<'e> Enters<'e> {
-    fn new(relation: Relation<'e>) -> Self {
-        let sides = relation.functions.of.ingress.len();
-        Self {
-            relation,
-            known: vec![None; sides],
-        }
-    }
-
-    fn at(&mut self, class: ClassId, column: u32) -> [SetId; 2] {
-        let side = self.relation.sides.of(class, Direction::Ingress).0 as usize;
-        match self.known[side] {
-            Some((known, sets)) if known == column => sets,
-            _ => {
-                let outcome = &self.relation.functions.of.ingress[side];
-                let allowed = outcome.allowed.at(column);
-                let possible = if outcome.is_exact() {
-                    allowed
-                } else {
-                    outcome.possible.at(column)
-                };
-                self.known[side] = Some((column, [allowed, possible]));
-                [allowed, possible]
-            }
-        }
     }
 }

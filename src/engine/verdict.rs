@@ -208,6 +208,17 @@ impl<'c, 'e> Judge<'c, 'e> {
         labels::narrow(explanation, self, from, to)
     }
 
+    /// The same as [`decide`](Self::decide) for one pair.
+    #[must_use]
+    pub fn explain_briefly<'l>(&self, from: &Endpoint<'l>, to: &Endpoint<'l>) -> Explanation<'l>
+    where
+        'c: 'l,
+    {
+        let source = self.prepare(Direction::Egress, from);
+        let destination = self.prepare(Direction::Ingress, to);
+        self.decide(&source, &destination)
+    }
+
     /// What one side alone would let through, gaps taken as by [`explain`]: for `Egress` what
     /// `subject` may open to `other` whatever the policies of `other` say, for `Ingress` what
     /// `other` may open to `subject` whatever its own policies say.

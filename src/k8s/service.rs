@@ -98,7 +98,7 @@ impl ServicePort {
 }
 
 /// Where a Service's port leads on the pods.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TargetPort {
     /// A number.
     Number(u16),

@@ -15,6 +15,7 @@ use crate::k8s::{
     WorkloadKind,
 };
 use crate::source::Span;
+use std::collections::HashMap;
 
 /// Another policy of the namespace that isolates all pods of this one in a direction,
 /// whatever labels they have.
@@ -318,12 +319,18 @@ impl Coverage {
         if !is_complete && has_default_deny_to_apply(cx.cluster, direction) {
             return Vec::new();
         }
+        // Those that the same policies select are denied the same.
+        let mut denied: HashMap<Option<u32>, bool> = HashMap::new();
         let is_open = |id: &WorkloadId| {
             let labels = &cx.cluster.workload(*id).object.labels;
             cx.engine.isolated_by(*id, direction).is_empty()
                 && !plugin_may_isolate(cx, self.namespace, labels, direction)
                 && !may_isolate(cx, self.namespace, labels, direction)
-                && !is_denied_cluster_wide(cx.engine, self.namespace, labels, direction)
+                && !*denied
+                    .entry(cx.engine.selection_of(*id, direction))
+                    .or_insert_with(|| {
+                        is_denied_cluster_wide(cx.engine, self.namespace, labels, direction)
+                    })
         };
         self.workloads.iter().copied().filter(is_open).collect()
     }

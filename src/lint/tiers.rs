@@ -5,7 +5,7 @@
 //! NetworkPolicies.
 
 use super::Context;
-use super::containment::{Allowance, PodSet};
+use super::containment::{Allowance, AllowanceIndex, Budget, PodIndex, PodSet};
 use super::rewrite::first_line;
 use crate::cluster::{Cluster, ClusterPolicyId};
 use crate::engine::program::{self, Program, StageName};
@@ -107,14 +107,78 @@ impl<'c> TierPolicies<'c> {
         priority: i32,
         pods: &'t PodSet,
     ) -> impl Iterator<Item = &'t Step<'c>> {
-        let is_before = move |policy: &&TierPolicy<'c>| {
+        let is_for_all = |policy: &&TierPolicy<'c>| {
             let subject = policy.subject.as_ref();
-            policy.priority < priority && subject.is_some_and(|it| it.contains(pods))
+            subject.is_some_and(|it| it.contains(pods))
         };
-        self.policies
-            .iter()
-            .filter(is_before)
-            .flat_map(|policy| &policy.steps)
+        let before = self.policies.iter();
+        let before = before.take_while(move |policy| policy.priority < priority);
+        before.filter(is_for_all).flat_map(|policy| &policy.steps)
+    }
+
+    /// Which of some policies, by their places, may have pods in common with another one of them
+    /// of which `is_other` holds.
+    pub fn together(
+        &self,
+        places: &[usize],
+        is_other: impl Fn(&TierPolicy<'c>, &TierPolicy<'c>) -> bool,
+    ) -> Vec<usize> {
+        let subject = |place: usize| Some((place, self.policies[place].subject.as_ref()?));
+        let known: Vec<(usize, &PodSet)> = places.iter().filter_map(|it| subject(*it)).collect();
+        let index = PodIndex::of_sets(known.iter().copied());
+        let together = known.iter().filter(|(place, pods)| {
+            let mut others = index.candidates_of(pods);
+            others.any(|other| {
+                let [one, another] = [*place, other].map(|it| &self.policies[it]);
+                let has_common = another.subject.as_ref().is_some_and(|it| it.overlaps(pods));
+                *place != other && has_common && is_other(one, another)
+            })
+        });
+        together.map(|(place, _)| *place).collect()
+    }
+
+    /// How many policies have a lower priority number than the one at a place.
+    #[must_use]
+    pub fn count_before(&self, place: usize) -> usize {
+        let priority = self.policies[place].priority;
+        self.policies.partition_point(|it| it.priority < priority)
+    }
+
+    /// The rules of some of the policies, by the place of the policy and of the rule in it.
+    pub fn index(&self, places: &[usize]) -> AllowanceIndex<(usize, usize)> {
+        AllowanceIndex::new(places.iter().flat_map(|place| self.known_steps(*place)))
+    }
+
+    fn known_steps(&self, place: usize) -> impl Iterator<Item = ((usize, usize), &Allowance)> {
+        let steps = self.policies[place].steps.iter().enumerate();
+        steps.filter_map(move |(at, step)| Some(((place, at), step.allowance.as_ref()?)))
+    }
+
+    /// The later ones of the policies of an index that may do something else than the one at a
+    /// place with one connection, by their places, in order: the others have nothing in common
+    /// with it, or do the same. None where the budget does not allow a look.
+    pub fn opposed(
+        &self,
+        index: &AllowanceIndex<(usize, usize)>,
+        place: usize,
+        budget: &mut Budget,
+    ) -> Vec<usize> {
+        let mut opposed = Vec::new();
+        for ((_, at), allowance) in self.known_steps(place) {
+            let effect = self.effect(&self.policies[place].steps[at]);
+            let candidates = index.candidates(allowance);
+            budget.spend(candidates.len() as u64);
+            if budget.is_spent() {
+                return Vec::new();
+            }
+            let later = candidates.into_iter().filter(|(other, _)| *other > place);
+            let others = later
+                .filter(|(other, at)| self.effect(&self.policies[*other].steps[*at]) != effect);
+            opposed.extend(others.map(|(other, _)| other));
+        }
+        opposed.sort_unstable();
+        opposed.dedup();
+        opposed
     }
 
     /// Two rules of two policies that do different things with one connection, so that the

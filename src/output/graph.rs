@@ -54,6 +54,10 @@ pub enum GraphFormat {
 /// More nodes than this nobody can read in a drawing.
 pub const MAX_DRAWN_NODES: usize = 150;
 
+/// The formats that have a line for each pair write no more lines than this: of a few thousand
+/// pods that policies tell apart there can be many millions.
+pub const MAX_LINES: usize = 5_000_000;
+
 /// A cluster, and what of it is to be shown.
 #[derive(Clone, Copy)]
 pub struct GraphView<'a> {
@@ -112,7 +116,27 @@ impl GraphFormat {
 
     /// Writes what the views show; `notes` say what was not judged, in the formats that have a
     /// place for it. Only the format for people obeys `style`.
+    ///
+    /// Whether that was all: of more than [`MAX_LINES`] lines only the first ones are written.
     pub fn write(
+        self,
+        views: &[GraphView<'_>],
+        notes: &[String],
+        style: Style,
+        out: &mut dyn Write,
+    ) -> io::Result<bool> {
+        let lines = match self {
+            Self::Text | Self::JsonLines | Self::Csv => MAX_LINES,
+            Self::Json | Self::Dot | Self::Mermaid | Self::Svg | Self::Html => usize::MAX,
+        };
+        let mut out = LimitedLines::new(out, lines);
+        match self.write_all(views, notes, style, &mut out) {
+            Err(_) if out.is_cut => Ok(false),
+            written => written.map(|()| true),
+        }
+    }
+
+    fn write_all(
         self,
         views: &[GraphView<'_>],
         notes: &[String],
@@ -132,13 +156,56 @@ impl GraphFormat {
     }
 }
 
+/// Passes whole lines on, as many as there may be.
+struct LimitedLines<'o> {
+    out: &'o mut dyn Write,
+    left: usize,
+    /// Whether there were more.
+    is_cut: bool,
+}
+
+impl<'o> LimitedLines<'o> {
+    fn new(out: &'o mut dyn Write, left: usize) -> Self {
+        Self {
+            out,
+            left,
+            is_cut: false,
+        }
+    }
+}
+
+impl Write for LimitedLines<'_> {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let lines = memchr::memchr_iter(b'\n', text).count();
+        if lines <= self.left {
+            self.out.write_all(text)?;
+            self.left -= lines;
+            return Ok(text.len());
+        }
+        let mut ends = memchr::memchr_iter(b'\n', text);
+        if let Some(last) = self.left.checked_sub(1).and_then(|last| ends.nth(last)) {
+            self.out.write_all(&text[..=last])?;
+        }
+        self.left = 0;
+        self.is_cut = true;
+        Err(io::Error::other("there are more lines than may be written"))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 /// Writes each view once: clusters of which there is the same to say share it.
 fn write_texts(views: &[GraphView<'_>], style: Style, out: &mut dyn Write) -> io::Result<()> {
     let mut shared: Vec<(&GraphView<'_>, Fingerprint, Vec<&str>)> = Vec::new();
     for view in views {
         let mut fingerprint = Fingerprint::default();
         if views.len() > 1 {
-            write_text(view, style, &mut fingerprint)?;
+            let mut limited = LimitedLines::new(&mut fingerprint, MAX_LINES);
+            let written = write_text(view, style, &mut limited);
+            // Texts that begin with so many equal lines are never told apart.
+            written.or_else(|error| limited.is_cut.then_some(()).ok_or(error))?;
         }
         let name = view.name.unwrap_or_default();
         match shared
@@ -228,4 +295,32 @@ fn stream(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limited(left: usize, texts: &[&str]) -> (String, bool) {
+        let mut written = Vec::new();
+        let mut out = LimitedLines::new(&mut written, left);
+        let result = texts
+            .iter()
+            .try_for_each(|text| out.write_all(text.as_bytes()));
+        assert_eq!(result.is_err(), out.is_cut);
+        let is_cut = out.is_cut;
+        (String::from_utf8(written).expect("it was a text"), is_cut)
+    }
+
+    #[test]
+    fn a_graph_is_cut_behind_a_line() {
+        let texts = ["a\nb", "b\n", "c\nd\n"];
+        let expected = ["", "a\n", "a\nbb\n", "a\nbb\nc\n", "a\nbb\nc\nd\n"];
+        // What follows the last line that may be written is not known to be too much yet.
+        assert_eq!(limited(1, &texts), ("a\nb".to_owned(), true));
+        for left in [0, 2, 3, 4] {
+            let expected = (expected[left].to_owned(), left < 4);
+            assert_eq!(limited(left, &texts), expected, "{left}");
+        }
+    }
 }

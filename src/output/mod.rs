@@ -46,14 +46,14 @@ pub use diff::{DiffCounts, DiffFormat, DiffReport, DiffedCluster, drawn_nodes};
 pub use escape::{Csv, Escaped, EscapedLine, GithubMessage, GithubProperty, Json, Markdown, Xml};
 pub use exposure::{ExposureFormat, ExposureView};
 pub use fit::{Fitted, fit};
-pub use graph::{GraphFormat, GraphView, MAX_DRAWN_NODES};
+pub use graph::{GraphFormat, GraphView, MAX_DRAWN_NODES, MAX_LINES};
 pub use nearest::nearest;
 pub use not_judged::{display_name, not_judged_lines};
 pub use paths::{CutAnswer, PathsAnswer, PathsFormat, PathsReport};
 pub use place::{Fingerprints, RepositoryRoot};
 pub use reach::{
-    BuiltEnd, Change, ChangedPlace, Detail, Ends, IngressEntrance, OpenedFlow, ReachAnswer,
-    ReachFormat, ReachOutcome, ReachReport, Why,
+    BuiltEnd, Change, ChangedPlace, Detail, Ends, IngressEntrance, MAX_REASONED, OpenedFlow,
+    ReachAnswer, ReachFormat, ReachOutcome, ReachReport, Why,
 };
 #[cfg(feature = "internals")]
 pub use rule_page::rule_index;

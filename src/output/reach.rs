@@ -12,6 +12,10 @@ use crate::workspace::{ChangedObject, NotJudged};
 use std::io::{self, Write};
 use std::sync::Arc;
 
+/// With more answers than this the table of them is the answer for people, and reasons are
+/// asked for one by one.
+pub const MAX_REASONED: usize = 12;
+
 /// The answer to one question.
 #[derive(Debug)]
 pub struct ReachReport<'a> {

@@ -7,7 +7,7 @@ mod change;
 mod side;
 
 use super::address::range_name;
-use super::reach::{Detail, Ends, ReachAnswer, ReachOutcome, ReachReport};
+use super::reach::{Detail, Ends, MAX_REASONED, ReachAnswer, ReachOutcome, ReachReport};
 use super::reach_missing::keep_first;
 use super::reach_words::{Words, ports};
 use super::{Escaped, Role, Style, count, reach_built};
@@ -15,10 +15,6 @@ use crate::engine::{Address, ConnectionSet, SideTrace, Way};
 use crate::k8s::Direction;
 use crate::source::Span;
 use std::io::{self, Write};
-
-/// With more answers than this the table of them is the answer, and reasons are asked for
-/// one by one.
-const MAX_REASONED: usize = 12;
 
 /// How many names of a group are shown on its first line, and below it.
 const MAX_NAMES: usize = 4;

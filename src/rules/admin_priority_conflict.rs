@@ -3,6 +3,7 @@
 use crate::cluster::ClusterPolicyId;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Direction, Tier};
+use crate::lint::containment::Budget;
 use crate::lint::tiers::{Step, TierPolicies};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,12 +104,19 @@ impl Rule for AdminPriorityConflict {
             let directions = Direction::BOTH
                 .map(|direction| TierPolicies::new(cx.cluster, &program, tier, direction));
             for group in groups(cx, &directions[0]) {
-                let conflicts = conflicts(cx, &directions, &group);
-                if conflicts.is_empty() {
+                let mut budget = Budget::new(STEPS);
+                let conflicts = conflicts(cx, &directions, &group, &mut budget);
+                if conflicts.is_empty() && !budget.is_spent() {
                     findings.push(info(cx, &group));
                 }
                 let conflicts = conflicts.into_iter();
                 findings.extend(conflicts.map(|(one, other)| conflict(cx, one, other)));
+                if budget.is_spent() {
+                    let count = words::count(group.ids.len(), "cluster-wide policy object");
+                    cx.report_limit(format_args!(
+                        "{count} of one priority are too many to compare all of their rules"
+                    ));
+                }
             }
         }
         for finding in findings {
@@ -116,6 +124,12 @@ impl Rule for AdminPriorityConflict {
         }
     }
 }
+
+/// How many comparisons the policies of one priority may cost: real ones need a few hundred. Two
+/// policies and a finding cost as much as many of them.
+const STEPS: u64 = 1_000_000;
+const STEPS_OF_PAIR: u64 = 20;
+const STEPS_OF_CONFLICT: u64 = 200;
 
 /// The policies of each priority, by their place in the tier, as far as they may have pods in
 /// common with others of the group.
@@ -130,31 +144,19 @@ fn groups(cx: &Context<'_>, tier: &TierPolicies<'_>) -> Vec<Group> {
         of_priority.entry(policy.priority).or_default().push(place);
     }
     let group = |places: Vec<usize>| {
-        let pairs = pairs(&places).filter(|(one, other)| {
-            let [one, other] = [*one, *other].map(|place| &tier.policies[place]);
-            let subjects = one.subject.as_ref().zip(other.subject.as_ref());
-            subjects.is_some_and(|(one, other)| one.overlaps(other))
-                && !are_of_other_pods(cx, one.id, other.id)
+        let together = tier.together(&places, |one, other| {
+            !are_of_other_pods(cx, one.id, other.id)
         });
-        let together: BTreeSet<usize> = pairs.flat_map(|(one, other)| [one, other]).collect();
         Group {
             ids: together
                 .iter()
                 .map(|place| tier.policies[*place].id)
                 .collect(),
-            policies: together.into_iter().collect(),
+            policies: together,
         }
     };
     let groups = of_priority.into_values().map(group);
     groups.filter(|group| !group.ids.is_empty()).collect()
-}
-
-fn pairs(places: &[usize]) -> impl Iterator<Item = (usize, usize)> {
-    let others = |(index, one): (usize, &usize)| {
-        let one = *one;
-        places[index + 1..].iter().map(move |other| (one, *other))
-    };
-    places.iter().enumerate().flat_map(others)
 }
 
 /// The first two rules that contradict each other, for every two policies that have some.
@@ -162,15 +164,34 @@ fn conflicts<'t, 'c>(
     cx: &Context<'_>,
     directions: &'t [TierPolicies<'c>],
     group: &Group,
+    budget: &mut Budget,
 ) -> Vec<(&'t Step<'c>, &'t Step<'c>)> {
-    let of_pair = |(one, other): (usize, usize)| {
-        directions.iter().find_map(|tier| {
-            let [one, other] = [one, other].map(|place| &tier.policies[place]);
-            let is_of_other_pods = are_of_other_pods(cx, one.id, other.id);
-            tier.contradiction(one, other).filter(|_| !is_of_other_pods)
-        })
-    };
-    pairs(&group.policies).filter_map(of_pair).collect()
+    let indexes: Vec<_> = directions
+        .iter()
+        .map(|tier| tier.index(&group.policies))
+        .collect();
+    let mut conflicts = Vec::new();
+    for one in group.policies.iter().copied() {
+        let tiers = directions.iter().zip(&indexes);
+        let opposed = tiers.map(|(tier, index)| tier.opposed(index, one, budget));
+        let opposed: BTreeSet<usize> = opposed.flatten().collect();
+        // All that is asked before is compared with what both match.
+        let before = directions[0].count_before(one);
+        for other in opposed {
+            budget.spend(STEPS_OF_PAIR + before as u64);
+            if budget.is_spent() {
+                return conflicts;
+            }
+            let found = directions.iter().find_map(|tier| {
+                let [one, other] = [one, other].map(|place| &tier.policies[place]);
+                let is_of_other_pods = are_of_other_pods(cx, one.id, other.id);
+                tier.contradiction(one, other).filter(|_| !is_of_other_pods)
+            });
+            budget.spend(found.map_or(0, |_| STEPS_OF_CONFLICT));
+            conflicts.extend(found);
+        }
+    }
+    conflicts
 }
 
 /// Whether all pods are known, and none is a subject of both.

@@ -1,14 +1,15 @@
 //! Services of whose pods a policy selects only a part.
 
-use crate::cluster::{Cluster, Layout, PolicyId, ServiceId, WorkloadId};
+use crate::cluster::{Cluster, Layout, NamespaceId, PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{
     AddressRange, ConnectionSet, Endpoint, Engine, NamespaceView, PodView, PolicyRef, PortSet,
     ReasonCode, Way,
 };
-use crate::k8s::{Direction, Labels, ObjectMeta, Protocol, ServicePort, WorkloadKind};
+use crate::k8s::{Direction, Labels, ObjectMeta, Protocol, ServicePort, TargetPort, WorkloadKind};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::source::SourceId;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 declare_rule! {
@@ -128,8 +129,12 @@ impl Rule for PartialServiceMatch {
         let layout = Layout::of(cx.sources, cluster.context_objects());
         // Several Services in front of the same pods are one matter.
         let mut found: BTreeMap<PolicyId, Split> = BTreeMap::new();
+        let mut looked_at: HashSet<Likeness<'_>> = HashSet::new();
         for service in cluster.service_ids() {
             if unjudged.may_be_in(cluster, cluster.service(service).namespace) {
+                continue;
+            }
+            if !looked_at.insert(Likeness::of(cluster, service)) {
                 continue;
             }
             if let Some(split) = Split::find(cx, &layout, service) {
@@ -139,6 +144,37 @@ impl Rule for PartialServiceMatch {
         for split in found.into_values() {
             let finding = split.describe(cx);
             cx.report(finding);
+        }
+    }
+}
+
+/// What a Service is looked at for: those that do not differ in it have the same answer.
+#[derive(PartialEq, Eq, Hash)]
+struct Likeness<'c> {
+    namespace: NamespaceId,
+    is_headless: bool,
+    selector: Vec<(&'c str, &'c str)>,
+    ports: Vec<(Protocol, &'c TargetPort)>,
+    /// Where it is written, and whether it names its namespace.
+    home: (SourceId, bool),
+}
+
+impl<'c> Likeness<'c> {
+    fn of(cluster: &'c Cluster, service: ServiceId) -> Self {
+        let entry = cluster.service(service);
+        let object = &entry.object;
+        let labels = object.selector.iter().flatten();
+        let ports = object.ports.iter();
+        Self {
+            namespace: entry.namespace,
+            is_headless: object.is_headless(),
+            selector: labels
+                .map(|label| (label.key.as_str(), label.value.as_str()))
+                .collect(),
+            ports: ports
+                .map(|port| (port.protocol, &port.target_port))
+                .collect(),
+            home: (object.meta.span.source, object.meta.namespace.is_some()),
         }
     }
 }

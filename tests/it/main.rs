@@ -39,6 +39,7 @@ mod gitops_cases;
 mod graph;
 mod hostile_builds;
 mod init;
+mod limits;
 mod linting;
 mod lost_flows;
 mod packaging;

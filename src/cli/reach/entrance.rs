@@ -37,6 +37,7 @@ pub(super) fn entrance(
         to: resolve(destination)?,
         ports: question.ports.clone(),
         source: question.source,
+        explained: usize::MAX,
     };
     let groups = inner.groups().ok()?;
     let [group] = &groups[..] else { return None };

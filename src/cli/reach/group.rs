@@ -73,6 +73,8 @@ pub(super) struct Limits {
     pub(super) work: usize,
     /// How many groups there may be.
     pub(super) groups: usize,
+    /// Of more groups than this only what decides is explained: nobody is told the rest.
+    pub(super) explained: usize,
 }
 
 /// Judges every pair; the blocked groups come first, then by their first pair. `asked` is
@@ -95,12 +97,20 @@ pub(super) fn groups<'s>(
     let outcomes = Outcomes::new(judge, pairs, limits.work)?;
     let mut told = Vec::new();
     let mut known = [BTreeMap::new(), BTreeMap::new()];
-    for (key, members) in pairs.members(&outcomes, is_by_pair, limits.groups)? {
+    let members = pairs.members(&outcomes, is_by_pair, limits.groups)?;
+    let explain = match members.len() <= limits.explained {
+        true => Judge::explain,
+        false => Judge::explain_briefly,
+    };
+    for (key, members) in members {
         if judge.work() > limits.work {
             return None;
         }
+        let (from, to) = members.first;
+        let ends = (&sources[from].endpoint, &destinations[to].endpoint);
+        let explanation = explain(judge, ends.0, ends.1);
         let outcome = outcomes.outcome(key);
-        told.push(Group::new(judge, outcome, members, pairs, &mut known));
+        told.push(Group::new(outcome, explanation, members, pairs, &mut known));
     }
     Some(told)
 }
@@ -294,8 +304,8 @@ impl Positions {
 
 impl<'s> Group<'s> {
     fn new(
-        judge: &Judge<'s, 's>,
         outcome: &Outcome,
+        explanation: Explanation<'s>,
         members: Members,
         pairs: Pairs<'_, 's>,
         [sources, destinations]: &mut [KnownPieces<'s>; 2],
@@ -312,7 +322,7 @@ impl<'s> Group<'s> {
             allowed: outcome.allowed.clone(),
             unknown: outcome.unknown.clone(),
             pairs: members.count,
-            explanation: judge.explain(&example.0.endpoint, &example.1.endpoint),
+            explanation,
             example,
             sources: Pieces::shared(members.sources, pairs.sources, sources),
             destinations: Pieces::shared(to, pairs.destinations, destinations),

@@ -4,6 +4,7 @@
 //! errors.
 
 use super::judgement::{Facts, Judgement};
+use super::spent::Spent;
 use crate::cli::choice::internet;
 use crate::cli::endpoint::{End, Lookup, Mistake, Resolved};
 use crate::cli::port::{PortQuestion, asked_at};
@@ -17,20 +18,10 @@ use crate::k8s::{Direction, Labels};
 use crate::lint::Inventory;
 use crate::output::{count, flow_names, range_name};
 use crate::source::{SourceId, SourceMap};
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 
 /// A path that is found is shown with so many hops at most.
 const MAX_HOPS: usize = 64;
-
-/// More pairs of ends than this are not compared for the tests of one cluster.
-const MAX_PAIRS: usize = 20_000_000;
-
-/// Tests of paths that do not pass are looked into one by one, each in a table of its own, until
-/// these have had so many cells.
-const MAX_CELLS: usize = 50_000_000;
-
-/// How many times faster a test is looked into that needs no table of its own.
-const SHARED: usize = 16;
 
 /// Judges what is expected of one cluster.
 pub(super) struct Judge<'c> {
@@ -42,10 +33,7 @@ pub(super) struct Judge<'c> {
     typed: SourceId,
     /// Which ends may be reached at all, worked out for the first test of paths.
     hops: OnceCell<Hops>,
-    /// How many pairs of ends were compared so far.
-    pairs: Cell<usize>,
-    /// How many cells the tables had that paths were looked for in.
-    cells: Cell<usize>,
+    spent: Spent,
 }
 
 /// What one end may open at another.
@@ -70,8 +58,7 @@ impl<'c> Judge<'c> {
             sources,
             typed,
             hops: OnceCell::new(),
-            pairs: Cell::new(0),
-            cells: Cell::new(0),
+            spent: Spent::default(),
         }
     }
 
@@ -198,18 +185,11 @@ impl<'c> Judge<'c> {
         if !hops_of_all.may_lead(&self.matrix, &from, &to) {
             return Ok(Judgement::passed());
         }
-        let cells = self.cells.get();
-        if cells > MAX_CELLS {
-            return Err(
-                "too many tests of paths do not pass at once: split the file of tests".to_owned(),
-            );
-        }
+        self.spent.may_look()?;
         let is_shared = self.matrix.has_whole(&from) && self.matrix.has_whole(&to);
         let own = (!is_shared).then(|| FlowMatrix::new(&self.engine, &[&from, &to]));
         let matrix = own.as_ref().unwrap_or(&self.matrix);
-        let size = matrix.node_count().saturating_pow(2);
-        let size = size / if is_shared { SHARED } else { 1 };
-        self.cells.set(cells.saturating_add(size));
+        self.spent.table(matrix.node_count(), is_shared);
         let found = |certainty| {
             let query = PathQuery {
                 from: &from,
@@ -383,22 +363,10 @@ impl<'c> Judge<'c> {
         }
     }
 
-    /// Counts pairs of ends that are compared; else that there are too many.
-    fn count_pairs(&self, more: usize) -> Result<(), String> {
-        let pairs = self.pairs.get().saturating_add(more);
-        self.pairs.set(pairs);
-        match pairs > MAX_PAIRS {
-            true => Err(format!(
-                "the tests compare more than {MAX_PAIRS} pairs of ends: ask for fewer ends"
-            )),
-            false => Ok(()),
-        }
-    }
-
     /// What one end may open at another: one entry, or one for each part of the addresses.
     fn flows<'e>(&self, from: &'e End, to: &'e End) -> Result<Vec<Flow<'e>>, String> {
         let is_outside = |end: &End| matches!(end, End::Addresses(_));
-        self.count_pairs(match is_outside(from) || is_outside(to) {
+        self.spent.pairs(match is_outside(from) || is_outside(to) {
             true => 1 + self.matrix.outside().len(),
             false => 1,
         })?;

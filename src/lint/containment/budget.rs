@@ -4,26 +4,29 @@
 
 /// Steps that are left. Whoever has none left says no.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::lint) struct Budget(u64);
+pub struct Budget(u64);
 
 impl Budget {
     /// A budget of this many steps.
-    pub(in crate::lint) fn new(steps: u64) -> Self {
+    #[must_use]
+    pub fn new(steps: u64) -> Self {
         Self(steps)
     }
 
     /// Takes steps off; none are left where there were fewer.
-    pub(in crate::lint) fn spend(&mut self, steps: u64) {
+    pub fn spend(&mut self, steps: u64) {
         self.0 = self.0.saturating_sub(steps);
     }
 
     /// The steps that are left.
-    pub(in crate::lint) fn left(self) -> u64 {
+    #[must_use]
+    pub fn left(self) -> u64 {
         self.0
     }
 
     /// Whether there are none left.
-    pub(in crate::lint) fn is_spent(self) -> bool {
+    #[must_use]
+    pub fn is_spent(self) -> bool {
         self.0 == 0
     }
 }

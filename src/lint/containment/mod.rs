@@ -7,10 +7,13 @@
 
 mod budget;
 mod common;
+mod index;
 mod labels;
 mod lowered;
 
-pub(super) use budget::Budget;
+pub use budget::Budget;
+pub use index::AllowanceIndex;
+pub(super) use index::PodIndex;
 pub(super) use labels::{Key, Predicate};
 
 use crate::engine::{AddressRange, ConnectionSet};

@@ -433,14 +433,23 @@ impl Covers {
         if rules.len() < 2 || !self.is_covered_by(query, by_peer, &rules, budget) {
             return None;
         }
-        for position in (0..rules.len()).rev() {
-            let mut fewer = rules.clone();
-            fewer.remove(position);
-            if self.is_covered_by(query, by_peer, &fewer, budget) {
-                rules = fewer;
+        // From the last one on, each goes that the ones before it can do without: the last of the
+        // fewest that cover the query stays, whatever their number.
+        let mut needed: Vec<RuleNumber> = Vec::new();
+        while !rules.is_empty() {
+            let (mut fewest, mut enough) = (0, rules.len());
+            while fewest < enough {
+                let middle = fewest.midpoint(enough);
+                let some = [&rules[..middle], &needed].concat();
+                match self.is_covered_by(query, by_peer, &some, budget) {
+                    true => enough = middle,
+                    false => fewest = middle + 1,
+                }
             }
+            rules.truncate(enough);
+            needed.extend(rules.pop());
         }
-        let mut places: Vec<RulePlace> = rules.iter().map(|it| self.rules[*it].place).collect();
+        let mut places: Vec<RulePlace> = needed.iter().map(|it| self.rules[*it].place).collect();
         places.sort_unstable();
         Some(places)
     }

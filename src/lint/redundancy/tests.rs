@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::cluster::PolicyId;
-use crate::k8s::{Field, NetworkPolicy, NetworkPolicyRule, Protocol};
+use crate::k8s::{Field, IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyRule, Protocol};
 use crate::lint::containment::sample::End;
 use crate::lint::containment::sample::{self, *};
 use crate::source::Spanned;
@@ -215,6 +215,37 @@ fn rules_that_are_alike_cost_no_more_than_their_number() {
     let found = find_in(&cluster, true);
     assert!(!found.is_partial);
     assert_eq!(found.redundancies.len(), 4_999);
+}
+
+/// Any two of such rules cover all others: which two is found without trying each.
+#[test]
+fn blocks_with_different_holes_cost_no_more_than_their_number() {
+    const COUNT: usize = 100;
+    let block = |number: usize| IpBlock {
+        span: span(),
+        cidr: net("10.0.0.0/8"),
+        except: value(vec![net(&format!("10.0.{number}.0/24"))]),
+    };
+    let mut dice = Dice(5);
+    let mut one = policy(&mut dice, "one");
+    one.policy_types = Field::Missing;
+    one.egress = Field::Missing;
+    let rule = |number: usize| NetworkPolicyRule {
+        peers: value(vec![NetworkPolicyPeer {
+            pod_selector: Field::Missing,
+            namespace_selector: Field::Missing,
+            ip_block: value(block(number)),
+            ..peer(&mut Dice(1))
+        }]),
+        ports: Field::Missing,
+        ..sample::rule(&mut Dice(1))
+    };
+    one.ingress = value((0..COUNT).map(rule).collect());
+    let cluster = cluster(&[one]);
+    let found = find_in(&cluster, true);
+    assert!(!found.is_partial);
+    assert_eq!(found.redundancies.len(), COUNT - 2);
+    assert!(found.redundancies.iter().all(|it| it.covers.len() == 2));
 }
 
 #[test]

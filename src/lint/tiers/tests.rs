@@ -10,6 +10,7 @@ use crate::k8s::{
 };
 use crate::lint::containment::sample::*;
 use crate::source::Spanned;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const CASES: u32 = 2_000;
@@ -242,6 +243,53 @@ fn two_policies_contradict_each_other_as_in_some_connection() {
     assert!(
         contradicting > CASES / 10 && agreeing > CASES / 10,
         "{contradicting} {agreeing}"
+    );
+}
+
+#[test]
+fn what_an_index_leaves_out_has_nothing_in_common() {
+    let mut dice = Dice(0x0bad_5eed_1234_5678);
+    let (mut found, mut left_out) = (0, 0);
+    for case in 0..CASES / 10 {
+        let tier = dice.pick(&[Tier::Admin, Tier::Baseline]);
+        let cluster = cluster_of(&mut dice, tier, &[5; 6]);
+        let program = Program::new(&cluster);
+        let policies = TierPolicies::new(&cluster, &program, tier, DIRECTION);
+        let places: Vec<usize> = (0..policies.policies.len()).collect();
+        let index = policies.index(&places);
+        let subject = |place: usize| policies.policies[place].subject.as_ref();
+        let mut together = BTreeSet::new();
+        for one in &places {
+            let mut budget = Budget::new(u64::MAX);
+            let opposed = policies.opposed(&index, *one, &mut budget);
+            for other in &places[one + 1..] {
+                let contradicts = policies
+                    .contradiction(&policies.policies[*one], &policies.policies[*other])
+                    .is_some();
+                let is_found = opposed.contains(other);
+                assert!(
+                    is_found || !contradicts,
+                    "case {case}: {}",
+                    in_words(&cluster)
+                );
+                found += u32::from(is_found);
+                left_out += u32::from(!is_found);
+                let subjects = subject(*one).zip(subject(*other));
+                if subjects.is_some_and(|(one, other)| one.overlaps(other)) {
+                    together.extend([*one, *other]);
+                }
+            }
+        }
+        let together: Vec<usize> = together.into_iter().collect();
+        assert_eq!(
+            policies.together(&places, |_, _| true),
+            together,
+            "case {case}"
+        );
+    }
+    assert!(
+        found > CASES / 10 && left_out > CASES / 10,
+        "{found} {left_out}"
     );
 }
 

@@ -18,10 +18,7 @@ pub(super) fn read(
     objects: &[&ObjectId],
     limits: &Limits,
 ) -> Result<Vec<Result<Text, Refusal>>, GitError> {
-    let mut texts = Texts {
-        texts: Vec::with_capacity(objects.len()),
-        used: 0,
-    };
+    let mut texts = Texts::default();
     while texts.texts.len() < objects.len() && !texts.is_over(limits) {
         let left = &objects[texts.texts.len()..];
         let questions: Vec<&str> = left.iter().map(|object| &*object.0).collect();
@@ -31,16 +28,10 @@ pub(super) fn read(
             texts.take(left.len(), printed, limits)
         })?;
     }
-    if texts.is_over(limits) {
-        let others = objects.len() - texts.texts.len();
-        let limit = limits.total_bytes;
-        texts.texts.pop();
-        let cut = ProblemKind::TotalTooLarge { limit, others };
-        texts.texts.push(Err(cut.into()));
-    }
-    Ok(texts.texts)
+    Ok(texts.finished(objects.len(), limits))
 }
 
+#[derive(Default)]
 struct Texts {
     texts: Vec<Result<Text, Refusal>>,
     used: u64,
@@ -99,6 +90,18 @@ impl Texts {
     fn is_over(&self, limits: &Limits) -> bool {
         self.used > limits.total_bytes
     }
+
+    /// The texts of so many objects; instead of the one that is too much, how many are missing.
+    fn finished(mut self, count: usize, limits: &Limits) -> Vec<Result<Text, Refusal>> {
+        if self.is_over(limits) {
+            let others = count - self.texts.len();
+            let limit = limits.total_bytes;
+            self.texts.pop();
+            let cut = ProblemKind::TotalTooLarge { limit, others };
+            self.texts.push(Err(cut.into()));
+        }
+        self.texts
+    }
 }
 
 /// Why there is no text where git has no such object.
@@ -115,4 +118,35 @@ fn no_pointer(text: Text) -> Result<Text, Refusal> {
         kind: ProblemKind::LargeFile,
         unless_asked_for: Some(SkipReason::LargeFile),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_texts_together_have_a_limit() {
+        let printed = b"1 blob 4\naaaa\n2 blob 4\nbbbb\n3 blob 4\ncccc\n4 blob 4\ndddd\n";
+        for (total_bytes, expected) in [(16, 4), (15, 4), (11, 3), (8, 3), (3, 1)] {
+            let limits = &Limits {
+                total_bytes,
+                ..Limits::default()
+            };
+            let mut texts = Texts::default();
+            let taken = texts
+                .take(4, &mut &printed[..], limits)
+                .expect("git prints it so");
+            // Git is not asked for what is too much anyway.
+            assert_eq!(matches!(taken, Taken::All(())), total_bytes == 16);
+            let finished = texts.finished(4, limits);
+            assert_eq!(finished.len(), expected, "{total_bytes}");
+            let last = finished.last().and_then(|text| text.as_ref().err());
+            let kind = last.map(|refusal| refusal.kind.clone());
+            let cut = ProblemKind::TotalTooLarge {
+                limit: total_bytes,
+                others: 4 - expected,
+            };
+            assert_eq!(kind, (total_bytes < 16).then_some(cut));
+        }
+    }
 }

@@ -4,14 +4,16 @@
 //! Refuses to show that a pod reaches itself, which is always so (S4).
 
 use super::{GraphView, names};
-use crate::cluster::{Cluster, WorkloadId};
+use crate::cluster::{Cluster, NamespaceId, WorkloadId};
 use crate::engine::{AddressRange, ConnectionSet, Entity, Flow, Peer, Relation};
 use crate::graph::DrawnNode;
 use crate::k8s::Direction;
 use crate::output::{Escaped, Role, Style, range_name};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Write as _};
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Makes the lines.
 pub(super) struct Writer<'a> {
@@ -20,10 +22,21 @@ pub(super) struct Writer<'a> {
     style: Style,
     /// By workload: its name, escaped.
     names: Vec<String>,
+    /// By group of the relation: a number that those have that reach the same.
+    likeness: Vec<u32>,
+    /// By likeness: how many workloads have it.
+    frequencies: Vec<usize>,
+    /// By likeness: what those reach that have it in common with others.
+    reach: Mutex<HashMap<u32, Arc<Reach>>>,
+    /// How many destinations are kept in `reach`.
+    kept: AtomicUsize,
 }
 
+/// More destinations are worked out again for each source, so that memory is bounded.
+const MAX_KEPT: usize = 1 << 22;
+
 /// What is open, and of what that is not known.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Opened {
     connections: Arc<ConnectionSet>,
     unknown: Arc<ConnectionSet>,
@@ -48,37 +61,78 @@ impl fmt::Display for Opened {
     }
 }
 
-/// A destination (or, from the outside, a source) and what is open.
+/// The workloads that some source reaches.
+struct Reach {
+    /// What is open, as it is written.
+    ports: Vec<String>,
+    namespaces: Vec<ReachIn>,
+}
+
+/// The workloads of one namespace that some source reaches.
+struct ReachIn {
+    namespace: NamespaceId,
+    /// In order, each with a place in `ports`.
+    destinations: Vec<(WorkloadId, u32)>,
+    /// By place: how many of them have it.
+    frequencies: BTreeMap<u32, usize>,
+    /// How many workloads the namespace has.
+    all: usize,
+}
+
+impl ReachIn {
+    /// The place of all workloads of the namespace but one, if they are several and alike.
+    fn uniform(&self, but: Option<u32>, is_there: bool) -> Option<u32> {
+        let all = self.all - usize::from(is_there);
+        let here = self.destinations.len() - usize::from(but.is_some());
+        let left = |(place, count): (&u32, &usize)| {
+            let count = count - usize::from(but == Some(*place));
+            (count > 0).then_some(*place)
+        };
+        let mut places = self.frequencies.iter().filter_map(left);
+        let first = places.next()?;
+        (here > 1 && here == all && places.next().is_none()).then_some(first)
+    }
+}
+
+/// A range of addresses and what is open.
 type Reached = (String, Opened);
 
 impl<'a> Writer<'a> {
     pub(super) fn new(cluster: &'a Cluster, relation: Relation<'a>, style: Style) -> Self {
         let name = |id| Escaped(&cluster.workload_name(id)).to_string();
+        let likeness = relation.alike_sources();
+        let mut frequencies = vec![0; likeness.len()];
+        for id in cluster.workload_ids() {
+            if let Some(group) = relation.group_of(id) {
+                frequencies[likeness[group] as usize] += 1;
+            }
+        }
         Self {
             cluster,
             relation,
             style,
             names: cluster.workload_ids().map(name).collect(),
+            likeness,
+            frequencies,
+            reach: Mutex::default(),
+            kept: AtomicUsize::new(0),
         }
     }
 
     /// The lines of all that a workload may open.
     pub(super) fn lines_from_workload(&self, source: WorkloadId) -> String {
-        let mut pods = Vec::new();
         let mut outside = Vec::new();
         let mut entities: Vec<(Entity, Opened)> = Vec::new();
-        for flow in self.relation.row(source).into_flows() {
+        for flow in self.relation.flows_out(source) {
             match flow.destination {
-                Peer::Workload(id) => pods.push((id, flow.into())),
+                Peer::Workload(_) => {}
                 Peer::Outside(range) => outside.push((range, flow.into())),
                 Peer::Entity(entity) => entities.push((entity, flow.into())),
             }
         }
         let name = &self.names[source.index()];
         let mut text = String::new();
-        for (destination, opened) in self.grouped(source, pods) {
-            self.write_line(&mut text, name, &destination, &opened);
-        }
+        self.write_workloads(&mut text, source);
         for (destination, opened) in merged(outside) {
             self.write_line(&mut text, name, &destination, &opened);
         }
@@ -119,43 +173,107 @@ impl<'a> Writer<'a> {
             .expect("a string takes all that is written");
     }
 
-    /// The destinations by name, those of a namespace together where they do not differ.
-    fn grouped(&self, source: WorkloadId, reached: Vec<(WorkloadId, Opened)>) -> Vec<Reached> {
-        let is_itself =
-            |id: WorkloadId| id == source && self.cluster.workload(id).object.kind.is_one_pod();
-        let mut groups = Vec::new();
-        let mut rest = reached.as_slice();
-        while let Some((first, _)) = rest.first() {
-            let namespace = self.cluster.workload(*first).namespace;
-            let is_here =
-                |(id, _): &(WorkloadId, _)| self.cluster.workload(*id).namespace == namespace;
-            let end = rest
-                .iter()
-                .position(|one| !is_here(one))
-                .unwrap_or(rest.len());
-            let (here, others) = rest.split_at(end);
-            rest = others;
-            let here: Vec<_> = here.iter().filter(|(id, _)| !is_itself(*id)).collect();
-            let all = self
-                .cluster
-                .workloads_in(namespace)
-                .filter(|id| !is_itself(*id))
-                .count();
-            let Some((_, opened)) = here.first() else {
-                continue;
-            };
-            if here.len() > 1 && here.len() == all && here.iter().all(|(_, other)| other == opened)
-            {
-                let name = Escaped(&self.cluster.namespace(namespace).name).to_string();
-                groups.push((format!("{name}/*"), opened.clone()));
+    /// The lines of the workloads that one may reach: those of a namespace together where they
+    /// do not differ.
+    fn write_workloads(&self, text: &mut String, source: WorkloadId) {
+        let Some(reach) = self.reach_of(source) else {
+            return;
+        };
+        let home = self.cluster.workload(source).namespace;
+        // A pod that reaches itself, which is always so (S4).
+        let is_itself = self.cluster.workload(source).object.kind.is_one_pod();
+        let name = &self.names[source.index()];
+        let arrow = self.style.paint(Role::Faint, "->").to_string();
+        let mut write = |destination: &str, place: u32| {
+            let ports = &reach.ports[place as usize];
+            writeln!(text, "{name} {arrow} {destination}  {ports}")
+                .expect("a string takes all that is written");
+        };
+        for reached in &reach.namespaces {
+            let is_there = is_itself && reached.namespace == home;
+            let destinations = &reached.destinations;
+            let own = destinations.binary_search_by_key(&source, |(id, _)| *id);
+            let own = own.ok().filter(|_| is_there);
+            let own = own.map(|at| destinations[at].1);
+            if let Some(place) = reached.uniform(own, is_there) {
+                let namespace = &self.cluster.namespace(reached.namespace).name;
+                write(&format!("{}/*", Escaped(namespace)), place);
                 continue;
             }
-            let name = |(id, opened): &&(WorkloadId, Opened)| {
-                (self.names[id.index()].clone(), opened.clone())
-            };
-            groups.extend(here.iter().map(name));
+            for (id, place) in destinations {
+                if !(is_there && *id == source) {
+                    write(&self.names[id.index()], *place);
+                }
+            }
         }
-        groups
+    }
+
+    /// What a workload reaches; `None` if an API server would refuse the object.
+    fn reach_of(&self, source: WorkloadId) -> Option<Arc<Reach>> {
+        let likeness = self.likeness[self.relation.group_of(source)?];
+        if self.frequencies[likeness as usize] == 1 {
+            return Some(Arc::new(self.new_reach(source)));
+        }
+        let known = || self.reach.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reach) = known().get(&likeness) {
+            return Some(Arc::clone(reach));
+        }
+        // Two threads may make the same one: better than that all wait for each.
+        let reach = Arc::new(self.new_reach(source));
+        let destinations = reach.namespaces.iter().map(|it| it.destinations.len());
+        let size = 1 + destinations.sum::<usize>();
+        if self.kept.fetch_add(size, Ordering::Relaxed) + size <= MAX_KEPT {
+            known().insert(likeness, Arc::clone(&reach));
+        }
+        Some(reach)
+    }
+
+    fn new_reach(&self, source: WorkloadId) -> Reach {
+        let row = self.relation.row(source);
+        let (by_group, sets) = row.by_place();
+        // Of sets that are equal, the place of the first.
+        let mut known: HashMap<Opened, u32> = HashMap::new();
+        let mut ports = Vec::new();
+        let place_of = |(connections, unknown): (&ConnectionSet, &ConnectionSet)| {
+            let opened = Opened {
+                connections: Arc::new(connections.clone()),
+                unknown: Arc::new(unknown.clone()),
+            };
+            if connections.is_empty() && unknown.is_empty() {
+                return None;
+            }
+            let next = ports.len() as u32;
+            let place = *known.entry(opened).or_insert_with_key(|opened| {
+                ports.push(self.style.paint(Role::Strong, opened).to_string());
+                next
+            });
+            Some(place)
+        };
+        let places: Vec<Option<u32>> = sets.map(place_of).collect();
+        let mut namespaces: Vec<ReachIn> = Vec::new();
+        for id in self.cluster.workload_ids() {
+            let group = self.relation.group_of(id);
+            let Some(place) = group.and_then(|group| places[by_group[group] as usize]) else {
+                continue;
+            };
+            let namespace = self.cluster.workload(id).namespace;
+            if namespaces
+                .last()
+                .is_none_or(|last| last.namespace != namespace)
+            {
+                namespaces.push(ReachIn {
+                    namespace,
+                    destinations: Vec::new(),
+                    frequencies: BTreeMap::new(),
+                    all: self.cluster.workloads_in(namespace).count(),
+                });
+            }
+            if let Some(reached) = namespaces.last_mut() {
+                reached.destinations.push((id, place));
+                *reached.frequencies.entry(place).or_default() += 1;
+            }
+        }
+        Reach { ports, namespaces }
     }
 }
 
