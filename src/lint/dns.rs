@@ -5,16 +5,16 @@
 //! could be meant for a resolver counts, as a false alarm costs more than silence.
 
 use super::isolated_pods::IsolatedPods;
-use super::{Context, Settings, addresses, hypothetical};
+use super::{Context, Profile, Settings, addresses, hypothetical};
 use crate::cluster::platform::{self, KnownPods, Role};
-use crate::cluster::{Cluster, WorkloadId};
+use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, WorkloadId};
 use crate::engine::program::Ports;
 use crate::engine::{ConnectionSet, Endpoint, Engine};
 use crate::k8s::{
-    Direction, IpBlock, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
-    PortReference, Protocol, Truth, is_opaque,
+    Direction, IpBlock, Label, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicyRule, Operator, PortReference, Protocol, Truth, is_opaque,
 };
-use crate::source::Span;
+use crate::source::{Span, Spanned, Text};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -116,7 +116,9 @@ pub fn protocols(cx: &Context<'_>, pods: &IsolatedPods) -> BTreeSet<Protocol> {
             return BTreeSet::from(PROTOCOLS);
         }
         for rule in policy.rules(Direction::Egress) {
-            found.extend(written_protocols(cx.settings, rule));
+            if !misses_resolver(cx, rule) {
+                found.extend(written_protocols(cx.settings, rule));
+            }
         }
     }
     if found.len() < PROTOCOLS.len() {
@@ -156,6 +158,108 @@ fn written_protocols(settings: &Settings, rule: &NetworkPolicyRule) -> BTreeSet<
         .map(NetworkPolicyPort::protocol_or_default)
         .filter(|protocol| PROTOCOLS.contains(protocol))
         .collect()
+}
+
+/// Whether all peers of a rule mean the resolver and match none that is known.
+#[must_use]
+pub fn misses_resolver(cx: &Context<'_>, rule: &NetworkPolicyRule) -> bool {
+    let peers = rule.peers.items();
+    let is_missed = |peer| !labels_without_resolver(cx, peer).is_empty();
+    !peers.is_empty() && peers.iter().all(is_missed)
+}
+
+/// The labels by which a peer misses the resolver that it means: it has a label of one of those
+/// that most clusters have, and asks for more than any of them has, or any workload that may be
+/// one. Empty where another rule speaks of the labels, or where one may match.
+#[must_use]
+pub fn labels_without_resolver<'p>(
+    cx: &Context<'_>,
+    peer: &'p NetworkPolicyPeer,
+) -> Vec<&'p Label> {
+    let cluster = cx.cluster;
+    let Some((Some(namespaces), Some(pods))) = peer.selectors() else {
+        return Vec::new();
+    };
+    if namespaces.is_opaque() || pods.is_opaque() || home_of(cluster, pods).is_none() {
+        return Vec::new();
+    }
+    // Of the labels of a resolver that is declared there, `dns-peer-mismatch` speaks.
+    let of_home = only_name(namespaces).and_then(|name| cluster.namespace_by_name(name));
+    let is_seen = |id: &WorkloadId| Some(cluster.workload(*id).namespace) == of_home;
+    let may_be_it = |id: WorkloadId| {
+        let object = &cluster.workload(id).object;
+        let may_listen = object.ports().next().is_none() || listens_for_dns(cluster, id);
+        may_listen && pods.matches_opaque(&object.labels) != Truth::False
+    };
+    let has_labels = |known: &'static KnownPods| {
+        let labels = hypothetical::labels(known.labels.iter().copied(), pods.span);
+        pods.matches_opaque(&labels) != Truth::False
+    };
+    let is_matched = cx.listening_for_dns().iter().any(is_seen)
+        || cluster.workload_ids().any(may_be_it)
+        || platform::known_pods(cluster.platform(), Role::Resolver).any(has_labels);
+    if is_matched {
+        return Vec::new();
+    }
+    let is_of_none = |label: &&Label| !is_label_of_resolver(cluster, &label.key, &label.value);
+    let labels: Vec<&Label> = pods.match_labels.iter().filter(is_of_none).collect();
+    let is_told = |label: &&Label| {
+        is_label_of_service(cluster, label)
+            || is_invented(cluster, label)
+            || cx.settings.profile == Some(Profile::Kubernetes)
+    };
+    match labels.iter().any(is_told) {
+        true => Vec::new(),
+        false => labels,
+    }
+}
+
+/// The one namespace that a selector asks for by its name and nothing else.
+#[must_use]
+pub fn only_name(selector: &LabelSelector) -> Option<&Spanned<Text>> {
+    match (
+        selector.match_labels.as_slice(),
+        selector.match_expressions.as_slice(),
+    ) {
+        ([label], []) if label.key.value == NAMESPACE_NAME_LABEL => Some(&label.value),
+        ([], [entry])
+            if entry.key.value == NAMESPACE_NAME_LABEL && entry.operator.value == Operator::In =>
+        {
+            match entry.values.as_slice() {
+                [name] => Some(name),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Labels of the resolver's Service that its pods do not have
+/// (kubernetes/kubernetes, cluster/addons/dns/coredns/coredns.yaml.base).
+const SERVICE_LABELS: &[(&str, &[&str])] = &[
+    ("kubernetes.io/name", &["CoreDNS", "KubeDNS"]),
+    ("kubernetes.io/cluster-service", &["true"]),
+    ("addonmanager.kubernetes.io/mode", &["Reconcile"]),
+];
+
+/// Whether a label is one of the resolver's Service, and not of its pods. AKS gives its pods
+/// some of them.
+#[must_use]
+pub fn is_label_of_service(cluster: &Cluster, label: &Label) -> bool {
+    let is_known = SERVICE_LABELS
+        .iter()
+        .any(|(key, values)| label.key.value == *key && values.contains(&label.value.as_str()));
+    is_known && !is_label_of_resolver(cluster, &label.key, &label.value)
+}
+
+/// Whether a label calls the resolver `app`, which no installation does: the add-on of
+/// Kubernetes has `k8s-app: kube-dns` (cluster/addons/dns/coredns), the chart of CoreDNS
+/// `k8s-app` and `app.kubernetes.io/name` (coredns/helm, templates/deployment.yaml).
+#[must_use]
+pub fn is_invented(cluster: &Cluster, label: &Label) -> bool {
+    label.key.value == "app"
+        && ["core-dns", "coredns", "kube-dns"].contains(&label.value.as_str())
+        && !is_label_of_resolver(cluster, &label.key, &label.value)
 }
 
 /// Whether a rule is written for DNS, or covers it for a peer that could be a resolver.

@@ -40,6 +40,7 @@ pub mod plugin_selectors;
 pub mod plugins;
 pub mod ports;
 pub mod pod_selectors;
+pub mod promised_flows;
 mod policy_subjects;
 pub mod redundancy;
 pub mod references;

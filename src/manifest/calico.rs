@@ -6,6 +6,7 @@ mod entity;
 mod fields;
 mod rule;
 
+use super::fields::Shape;
 use super::identity;
 use super::invalid_value;
 use super::reader::{self, Path, Reader};
@@ -20,6 +21,14 @@ use crate::source::{Span, Spanned};
 use crate::yaml::scalar::Scalar;
 use crate::yaml::tree::Node;
 
+/// The fields of a policy.
+pub(super) fn shape(scope: PolicyScope) -> &'static Shape {
+    match scope {
+        PolicyScope::Cluster => &fields::GLOBAL_POLICY,
+        PolicyScope::Namespace | PolicyScope::NamespaceOrRoot => &fields::POLICY,
+    }
+}
+
 /// Reads a policy, whose metadata is read already.
 pub(super) fn read(
     node: Node<'_>,
@@ -29,9 +38,10 @@ pub(super) fn read(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> CalicoPolicy {
     let is_global = scope == PolicyScope::Cluster;
-    let (shape, place) = match is_global {
-        true => (&fields::GLOBAL_POLICY, identity::Scope::Cluster),
-        false => (&fields::POLICY, identity::Scope::Namespace),
+    let shape = shape(scope);
+    let place = match is_global {
+        true => identity::Scope::Cluster,
+        false => identity::Scope::Namespace,
     };
     let is_raw = meta.api_version.value.starts_with("crd.projectcalico.org/");
     let mut reader = Reader::new(object, diagnostics);

@@ -9,6 +9,7 @@ mod fields;
 mod peers;
 mod ports;
 
+use super::fields::Shape;
 use super::identity;
 use super::invalid_value;
 use super::reader::{self, Path, Reader};
@@ -22,6 +23,11 @@ use crate::k8s::{
 };
 use crate::source::{Span, Spanned};
 use crate::yaml::tree::Node;
+
+/// The fields of a policy.
+pub(super) fn shape() -> &'static Shape {
+    &fields::POLICY
+}
 
 /// Reads a policy, whose metadata is read already.
 pub(super) fn read(

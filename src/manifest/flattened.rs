@@ -7,9 +7,11 @@
 use super::fields::{self, Shape};
 use super::meta;
 use super::network_policy;
+use super::plugin_policy;
 use super::reflow::{self, Blanks, Layout, Refusal};
 use super::structure::Structure;
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::k8s::{ClusterPolicyKind, PluginKind};
 use crate::source::{Edit, Span};
 use crate::yaml::general;
 use crate::yaml::tree::{Node, Tree};
@@ -53,9 +55,8 @@ impl Inner {
 pub(super) fn detect(text: &str, document: Span, tree: Option<&Tree<'_>>) -> Option<Diagnostic> {
     let lines = Lines::of(text, document);
     let Some(tree) = tree else {
-        let shape = fields::policy(lines.value_of("kind")?)?;
-        let inner = Inner::of(shape);
-        let is_flat = is_group(lines.value_of("apiVersion")?) && lines.are_flat(&inner);
+        let shape = shape_of(lines.value_of("apiVersion")?, lines.value_of("kind")?)?;
+        let is_flat = lines.are_flat(&Inner::of(shape));
         return is_flat.then(|| diagnostic(&lines, shape, None, lines.layouts(shape)));
     };
     let root = tree.root()?;
@@ -65,8 +66,7 @@ pub(super) fn detect(text: &str, document: Span, tree: Option<&Tree<'_>>) -> Opt
         true => lines.value_of(name),
         false => root.get(name).and_then(Node::as_str),
     };
-    let shape =
-        fields::policy(text("kind")?).filter(|_| text("apiVersion").is_some_and(is_group))?;
+    let shape = shape_of(text("apiVersion")?, text("kind")?)?;
     let inner = Inner::of(shape);
     if is_flat_tree(root, &inner) {
         return Some(diagnostic(&lines, shape, Some(root), lines.layouts(shape)));
@@ -82,14 +82,13 @@ pub(super) fn detect(text: &str, document: Span, tree: Option<&Tree<'_>>) -> Opt
     Some(diagnostic(&lines, shape, Some(root), Ok(layouts)))
 }
 
-fn is_group(api_version: &str) -> bool {
-    matches!(
-        api_version.split_once('/'),
-        Some((
-            "networking.k8s.io" | "extensions" | "policy.networking.k8s.io",
-            _
-        ))
-    )
+/// The fields of a policy of this kind, whoever enforces it; `None` if it is no policy that is read
+/// field by field.
+fn shape_of(api_version: &str, kind: &str) -> Option<&'static Shape> {
+    match api_version.split_once('/')?.0 {
+        "networking.k8s.io" | "extensions" | "policy.networking.k8s.io" => fields::policy(kind),
+        group => plugin_policy::shape(PluginKind::find(group, kind)?),
+    }
 }
 
 /// Whether fields of `spec` stand beside an empty `spec`.
@@ -426,15 +425,19 @@ fn is_valid(text: &str, span: Span, shape: &'static Shape) -> bool {
     let Some(version) = root.entry("apiVersion") else {
         return false;
     };
-    let version = crate::source::Spanned::new(version.value.raw(), version.value.span());
+    let text = version.value.as_str().unwrap_or_default();
+    let version = crate::source::Spanned::new(text, version.value.span());
     let mut diagnostics = Vec::new();
     let meta = meta::read(root, version, "", &mut diagnostics);
-    let meta = match crate::k8s::ClusterPolicyKind::ALL
-        .into_iter()
-        .find(|kind| root.get("kind").and_then(Node::as_str) == Some(kind.name()))
-    {
-        Some(kind) => super::cluster_network_policy::read(root, kind, meta, &mut diagnostics).meta,
-        None => network_policy::read(root, meta, &mut diagnostics).meta,
+    let kind = root.get("kind").and_then(Node::as_str).unwrap_or_default();
+    let group = version.value.split('/').next().unwrap_or_default();
+    let is_cluster_wide = |known: &ClusterPolicyKind| known.name() == kind;
+    let meta = if let Some(kind) = PluginKind::find(group, kind) {
+        plugin_policy::read(root, meta, kind, String::new(), &mut diagnostics).meta
+    } else if let Some(kind) = ClusterPolicyKind::ALL.into_iter().find(is_cluster_wide) {
+        super::cluster_network_policy::read(root, kind, meta, &mut diagnostics).meta
+    } else {
+        network_policy::read(root, meta, &mut diagnostics).meta
     };
     meta.is_accepted && tree.duplicate_keys_in(root).is_empty()
 }

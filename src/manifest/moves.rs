@@ -172,7 +172,8 @@ fn candidates(document: &Document<'_>, run: &[UnknownField<'_>]) -> Vec<Move> {
     };
     let mut candidates = wrapped(document, run);
     candidates.extend(unwrapped(document, run));
-    if first.mapping.is_flow() {
+    // What it was in a draft says where it goes now.
+    if first.mapping.is_flow() || is_wrapped_selector(first) {
         return candidates;
     }
     let start = first.entry.key.span().start as usize;
@@ -342,8 +343,14 @@ fn as_item(document: &Document<'_>, run: &[UnknownField<'_>], lines: Range<usize
     })
 }
 
-/// A key that is written once too often: within itself, or as `namespaceSelector` around the
-/// selector of `namespaces`, which is what it was called before v1alpha1 was settled. What
+/// Whether a key is `namespaceSelector` around the selector of `namespaces`, which is what it was
+/// called before v1alpha1 was settled.
+pub(super) fn is_wrapped_selector(field: &UnknownField<'_>) -> bool {
+    let outer = field.path.rsplit('.').next().unwrap_or_default();
+    outer == "namespaces" && field.entry.key.key_text() == "namespaceSelector"
+}
+
+/// A key that is written once too often: within itself, or as a selector around a selector. What
 /// stands below it takes its place.
 fn unwrapped(document: &Document<'_>, run: &[UnknownField<'_>]) -> Option<Move> {
     let [field] = run else {
@@ -352,7 +359,7 @@ fn unwrapped(document: &Document<'_>, run: &[UnknownField<'_>]) -> Option<Move> 
     let (key, value) = (field.entry.key, field.entry.value);
     let name = key.key_text().into_owned();
     let outer = field.path.rsplit('.').next().unwrap_or_default();
-    let is_doubled = outer == name || (outer == "namespaces" && name == "namespaceSelector");
+    let is_doubled = outer == name || is_wrapped_selector(field);
     let is_alone = field.mapping.entries().count() == 1;
     if !is_doubled || !is_alone || !value.is_mapping() {
         return None;
@@ -365,7 +372,15 @@ fn unwrapped(document: &Document<'_>, run: &[UnknownField<'_>]) -> Option<Move> 
             replacement: text,
         }]
     } else if value.is_flow() {
-        return None;
+        // On the line of the outer key, unless a comment stands behind that one.
+        let colon = document.text[..start].trim_end().len();
+        if !document.text[..colon].ends_with(':') {
+            return None;
+        }
+        vec![Edit {
+            span: document.span(colon..end_of(field)),
+            replacement: format!(" {}", value.raw()),
+        }]
     } else {
         let (from, to) = (document.column(inner), document.column(start));
         let rest = document.line_end(inner) + 1..document.line_end(end_of(field));

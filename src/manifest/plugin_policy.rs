@@ -3,6 +3,7 @@
 //!
 //! Refuses to know what they allow.
 
+use super::fields::Shape;
 use super::reader::{Path, Reader};
 use super::selector::{self, Selects};
 use super::{calico, cilium, egress_firewall, network_policy};
@@ -30,6 +31,17 @@ pub(super) fn is_policy(node: Node<'_>, kind: &PluginKind) -> bool {
     let roles = ["layer2", "layer3", "localnet"].into_iter().map(role);
     // The API server wants a role; one that another tool fills in may be this one.
     !roles.flatten().any(|role| role == "Secondary")
+}
+
+/// The fields of a policy of this kind; `None` where only a part of them is known.
+pub(super) fn shape(kind: &PluginKind) -> Option<&'static Shape> {
+    match kind.product {
+        Product::Cilium => Some(cilium::shape()),
+        Product::Calico if kind.name != "StagedKubernetesNetworkPolicy" => {
+            Some(calico::shape(kind.scope))
+        }
+        _ => None,
+    }
 }
 
 /// Reads a policy of a kind that is known by name, `object` in diagnostics: whole if it is

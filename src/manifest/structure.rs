@@ -349,6 +349,7 @@ impl WrongType<'_> {
                 with_space(diagnostic, value)
             }
             Type::Object(_) | Type::Labels => without_hyphen(diagnostic, value),
+            Type::Text if self.is_item && self.field == "networks" => as_cidr(diagnostic, value),
             _ => diagnostic,
         }
     }
@@ -394,6 +395,17 @@ fn is_written(text: &str, source: SourceId, kind: Kind) -> bool {
     let tree = general::read(source, text, 0..text.len());
     let is_kind = |root: Node<'_>| root.kind() == kind;
     tree.is_ok_and(|tree| tree.end().is_none() && tree.root().is_some_and(is_kind))
+}
+
+/// A block of addresses as a NetworkPolicy has it, where the text of one belongs.
+fn as_cidr(diagnostic: Diagnostic, block: Node<'_>) -> Diagnostic {
+    let mut entries = block.entries();
+    match (block.find(&["cidr"]), entries.next(), entries.next()) {
+        (Some(cidr), Some(_), None) if cidr.as_str().is_some() && !cidr.is_alias() => {
+            reader::replace(diagnostic, block, cidr.raw().to_owned())
+        }
+        _ => diagnostic.help("write the CIDR itself"),
+    }
 }
 
 /// A list of one item where a mapping belongs: the hyphen is what is too much.

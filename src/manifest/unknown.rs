@@ -102,12 +102,15 @@ fn homes(field: &UnknownField<'_>, root: &'static Shape) -> Vec<&'static Shape> 
 /// near miss of a field that belongs here comes first.
 fn is_misplaced(field: &UnknownField<'_>, root: &'static Shape) -> bool {
     let is_label = field.shape.is_selector() && field.entry.value.as_str().is_some();
-    correction(field).is_none() && (is_label || !homes(field, root).is_empty())
+    correction(field).is_none()
+        && !is_of_draft(field)
+        && (is_label || !homes(field, root).is_empty())
 }
 
 /// Whether a key may be a label that slipped out of a selector.
 fn may_be_label(field: &UnknownField<'_>, root: &'static Shape) -> bool {
     correction(field).is_none()
+        && !is_of_draft(field)
         && field.entry.value.as_str().is_some()
         && homes(field, root).is_empty()
 }
@@ -147,6 +150,9 @@ fn mistyped(field: &UnknownField<'_>) -> Diagnostic {
             .filter(|name| !is_retired(name))
             .collect();
         let diagnostic = match near.as_slice() {
+            _ if is_of_draft(field) => diagnostic
+                .label("a field of an earlier draft of this API, which has no replacement")
+                .note("namespaces can no longer be compared with that of the subject by a label"),
             _ if is_calicos(&key) => diagnostic
                 .label("a field of Calico's `NetworkPolicy`")
                 .note(
@@ -157,6 +163,9 @@ fn mistyped(field: &UnknownField<'_>) -> Diagnostic {
             near => diagnostic.label(format!("looks like {}", quoted(near, "or"))),
         };
         return match names.as_slice() {
+            _ if is_of_draft(field) => {
+                diagnostic.help("select namespaces by their labels, with a policy for each value")
+            }
             [] => diagnostic.help("a label has one value, a string"),
             names => diagnostic.help(format!("the fields here are {}", quoted(names, "and"))),
         };
@@ -172,6 +181,13 @@ fn mistyped(field: &UnknownField<'_>) -> Diagnostic {
         .label(format!("did you mean `{correction}`?"))
         .help(title)
         .fix(fix)
+}
+
+/// Whether a field compared namespaces by their labels in drafts of the cluster-wide policies
+/// (`NamespacedPeer` of network-policy-api before v0.1.2). A label would mean something else.
+fn is_of_draft(field: &UnknownField<'_>) -> bool {
+    let key = field.entry.key.key_text();
+    field.path.ends_with("namespaces") && matches!(&*key, "sameLabels" | "notSameLabels")
 }
 
 /// Whether a field is one of Calico's policies and of no other
@@ -283,6 +299,7 @@ fn misplaced(run: &[UnknownField<'_>], root: &'static Shape, moves: Vec<Move>) -
     diagnostic = diagnostic.note(effect::of_dropping(first));
     let what = if run.len() == 1 { "it" } else { "them" };
     match moves.as_slice() {
+        [] if moves::is_wrapped_selector(first) => diagnostic.help(instruction_to_unwrap(&key)),
         [] => match sibling(first, &key) {
             Some(sibling) => diagnostic.help(format!("write `{sibling}`")),
             None if first.entry.value.is_null() => diagnostic.help("it has no value: remove it"),
@@ -333,12 +350,9 @@ fn note_on(field: &UnknownField<'_>, root: &'static Shape, moves: &[Move]) -> St
             },
         ] => format!("belongs below `{below}`, as an item of the list"),
         _ if is_within_itself(field) => "is nested within itself".to_owned(),
-        [
-            Move {
-                direction: Towards::Unwrapped,
-                ..
-            },
-        ] => "in this version the selector belongs directly below `namespaces`".to_owned(),
+        _ if moves::is_wrapped_selector(field) => {
+            "in this version the selector belongs directly below `namespaces`".to_owned()
+        }
         _ if is_label => "labels belong below `matchLabels`".to_owned(),
         _ => {
             let homes = homes(field, root);
@@ -346,6 +360,9 @@ fn note_on(field: &UnknownField<'_>, root: &'static Shape, moves: &[Move]) -> St
                 && home.is_peer()
             {
                 return format!("belongs below `{list}`, as a peer");
+            }
+            if homes.is_empty() {
+                return "there is no such field".to_owned();
             }
             let nouns = homes.iter().map(|shape| shape.noun.to_owned());
             format!("belongs in {}", listed(nouns, "or"))
@@ -393,10 +410,7 @@ fn instruction(one: &Move, what: &str) -> String {
                 "make {what} an item of `{below}`: write a hyphen in front, and indent the rest by 2"
             )
         }
-        (Towards::Unwrapped, below) => {
-            let key = below.as_deref().unwrap_or_default();
-            format!("remove the inner `{key}:`, and put what is below it in its place")
-        }
+        (Towards::Unwrapped, below) => instruction_to_unwrap(below.as_deref().unwrap_or_default()),
         (Towards::Inside, below) => {
             let below = below.as_deref().unwrap_or_default();
             format!("indent {what} by {more} more, below `{below}`")
@@ -408,6 +422,10 @@ fn instruction(one: &Move, what: &str) -> String {
             format!("indent {what} by {less} less, to the top of the object")
         }
     }
+}
+
+fn instruction_to_unwrap(key: &str) -> String {
+    format!("remove the inner `{key}:`, and put what is below it in its place")
 }
 
 /// "a, b and c".

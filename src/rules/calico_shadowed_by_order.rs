@@ -99,13 +99,15 @@ impl Rule for CalicoShadowedByOrder {
         }
         let program = cx.program();
         let mut findings = Vec::new();
+        let mut ended = Vec::new();
         for direction in Direction::BOTH {
             let tiers: Vec<Tier<'_>> = program
                 .stages()
                 .filter_map(|stage| Tier::of(cx.cluster, &policies, stage, direction))
                 .collect();
-            findings.extend(shadowed(cx, &tiers, direction));
+            findings.extend(shadowed(cx, &tiers, direction, &mut ended));
         }
+        findings.extend(by_ending(ended).iter().map(|group| behind_end(cx, group)));
         for finding in findings {
             cx.report(finding);
         }
@@ -204,13 +206,51 @@ fn asked<'c>(
     }
 }
 
-fn shadowed<'c>(cx: &Context<'c>, tiers: &[Tier<'c>], direction: Direction) -> Vec<Diagnostic> {
+/// Policies that no connection comes to.
+struct Ended<'c> {
+    policies: Vec<Asked<'c>>,
+    /// Neither of their own directions has any.
+    directions: Vec<Direction>,
+    /// The policy of an earlier tier that leaves nothing.
+    by: CalicoInForce<'c>,
+}
+
+/// One for all that the same policy leaves nothing for in the same directions. What comes in has
+/// one policy and one direction each.
+fn by_ending(ended: Vec<Ended<'_>>) -> Vec<Ended<'_>> {
+    let mut of_policies: Vec<Ended<'_>> = Vec::new();
+    for one in ended {
+        let is_same =
+            |it: &&mut Ended<'_>| it.policies[0].is(one.policies[0]) && it.by.id == one.by.id;
+        match of_policies.iter_mut().find(is_same) {
+            Some(known) => known.directions.extend(one.directions),
+            None => of_policies.push(one),
+        }
+    }
+    let mut groups: Vec<Ended<'_>> = Vec::new();
+    for one in of_policies {
+        let is_same =
+            |it: &&mut Ended<'_>| it.by.id == one.by.id && it.directions == one.directions;
+        match groups.iter_mut().find(is_same) {
+            Some(group) => group.policies.extend(one.policies),
+            None => groups.push(one),
+        }
+    }
+    groups
+}
+
+/// The rules that are never evaluated. Policies behind the end of a tier go into `ends`.
+fn shadowed<'c>(
+    cx: &Context<'c>,
+    tiers: &[Tier<'c>],
+    direction: Direction,
+    ends: &mut Vec<Ended<'c>>,
+) -> Vec<Diagnostic> {
     let sets = &cx.cluster.plugin_resources().network_sets;
     let has_names = direction == Direction::Egress
         && sets
             .iter()
             .any(|set| !set.allowed_egress_domains.is_empty());
-    let mut findings = Vec::new();
     // What decides, and the rules that it leaves nothing for.
     let mut by_step: Vec<(Step<'c>, Vec<Step<'c>>)> = Vec::new();
     let mut earlier: Vec<(usize, Step<'c>)> = Vec::new();
@@ -219,7 +259,11 @@ fn shadowed<'c>(cx: &Context<'c>, tiers: &[Tier<'c>], direction: Direction) -> V
         for (index, (policy, _)) in tier.policies.iter().enumerate() {
             let is_first = !tier.policies[..index].iter().any(|(it, _)| it.is(*policy));
             if let Some(ending) = ending(&tiers[..place], *policy).filter(|_| is_first) {
-                findings.extend(behind_end(cx, direction, *policy, ending));
+                ends.push(Ended {
+                    policies: vec![*policy],
+                    directions: vec![direction],
+                    by: ending,
+                });
                 ended.push(*policy);
             }
         }
@@ -243,12 +287,10 @@ fn shadowed<'c>(cx: &Context<'c>, tiers: &[Tier<'c>], direction: Direction) -> V
             }
         }
     }
-    findings.extend(
-        by_step
-            .iter()
-            .map(|(first, shadowed)| describe(cx, direction, first, shadowed)),
-    );
+    let findings = by_step.iter();
     findings
+        .map(|(first, shadowed)| describe(cx, direction, first, shadowed))
+        .collect()
 }
 
 /// The policy of an earlier tier that leaves nothing for a policy: it is about all of its pods,
@@ -410,28 +452,39 @@ fn describe(
     }
 }
 
-/// A policy that no connection comes to.
-fn behind_end(
-    cx: &Context<'_>,
-    direction: Direction,
-    policy: Asked<'_>,
-    ending: CalicoInForce<'_>,
-) -> Option<Diagnostic> {
-    let (name, span) = policy.name(cx);
-    let tier = ending.policy.tier_name();
+/// Policies that no connection comes to, in one direction or in both.
+fn behind_end(cx: &Context<'_>, group: &Ended<'_>) -> Diagnostic {
+    let mut names: Vec<(String, Span)> = group.policies.iter().map(|it| it.name(cx)).collect();
+    let (name, span) = names.remove(0);
+    let tier = group.by.policy.tier_name();
+    let what = match group.directions.as_slice() {
+        [only] => format!("no {} connection", only.field()),
+        _ => "no connection".to_owned(),
+    };
+    let others = match names.len() {
+        0 => String::new(),
+        1 => " and another one".to_owned(),
+        several => format!(" and {several} others"),
+    };
     let message = format!(
-        "no connection reaches this policy: the tier `{tier}` denies what it does not allow for {}",
-        direction.field()
+        "{what} reaches this policy{others}: the tier `{tier}` denies what it does not allow"
     );
-    let help = format!("end the policies of `{tier}` with a rule that has `action: Pass`");
-    let finding = cx.finding(span, message).about(name, "spec");
-    Some(
-        finding
-            .label(format!("is evaluated after the tier `{tier}`"))
-            .related(
-                ending.object.meta.name.span,
-                "applies to all of these pods, and no rule passes",
-            )
-            .help(help),
-    )
+    let finding = cx
+        .finding(span, message)
+        .about(name, "spec")
+        .label(format!("is evaluated after the tier `{tier}`"))
+        .related(
+            group.by.object.meta.name.span,
+            "applies to all of these pods, and no rule passes",
+        )
+        .help(format!(
+            "end the policies of `{tier}` with a rule that has `action: Pass`"
+        ));
+    match names.is_empty() {
+        true => finding,
+        false => {
+            let names: Vec<String> = names.into_iter().map(|(name, _)| name).collect();
+            finding.note(format!("the others: {}", words::names(&names)))
+        }
+    }
 }

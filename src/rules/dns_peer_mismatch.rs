@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::CiliumSelector;
 use crate::k8s::{
     CiliumPeers, Direction, IpBlock, Label, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule,
-    Operator, Truth,
+    Truth,
 };
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
 use crate::lint::plugin_rules::{self, CiliumPlace};
@@ -13,7 +13,7 @@ use crate::lint::{
     Category, Cni, Context, Distribution, Profile, Rule, RuleMeta, addresses, declare_rule, dns,
     rewrite,
 };
-use crate::source::{Edit, Span, Spanned, Text};
+use crate::source::{Edit, Span};
 use std::collections::BTreeMap;
 
 declare_rule! {
@@ -349,7 +349,7 @@ fn in_namespaces(
     namespaces: &LabelSelector,
     pods: Option<&LabelSelector>,
 ) -> Option<Mismatch> {
-    let name = only_name(namespaces)?;
+    let name = dns::only_name(namespaces)?;
     let known: Vec<NamespaceId> = cx.cluster.namespace_by_name(name).into_iter().collect();
     if may_find_resolver(cx, &known, pods) {
         return None;
@@ -379,14 +379,6 @@ fn in_namespaces(
     })
 }
 
-/// Labels of the resolver's Service that its pods do not have
-/// (kubernetes/kubernetes, cluster/addons/dns/coredns/coredns.yaml.base).
-const SERVICE_LABELS: &[(&str, &[&str])] = &[
-    ("kubernetes.io/name", &["CoreDNS", "KubeDNS"]),
-    ("kubernetes.io/cluster-service", &["true"]),
-    ("addonmanager.kubernetes.io/mode", &["Reconcile"]),
-];
-
 /// The right namespace, and labels that the resolver there does not have.
 fn wrong_label(
     cx: &Context<'_>,
@@ -414,7 +406,8 @@ fn wrong_label(
         let lacks = |label: &&Label| match is_plain {
             true => !dns::is_label_of_resolver(cluster, &label.key, &label.value),
             false => {
-                is_label_of_service(cx, label) || home == "kube-system" && is_invented(cx, label)
+                dns::is_label_of_service(cluster, label)
+                    || home == "kube-system" && dns::is_invented(cluster, label)
             }
         };
         let lacking: Vec<&Label> = pods.match_labels.iter().filter(lacks).collect();
@@ -425,7 +418,7 @@ fn wrong_label(
     let named: Vec<String> = lacking.iter().map(|label| in_words(label)).collect();
     let named = named.join(" or ");
     let is_all = lacking.len() == pods.match_labels.len();
-    let of_service = is_label_of_service(cx, first);
+    let of_service = dns::is_label_of_service(cluster, first);
     let own = resolver.and_then(|id| {
         let labels = &cluster.workload(id).object.labels;
         ["k8s-app", "app.kubernetes.io/name", "app"]
@@ -461,24 +454,6 @@ fn wrong_label(
     })
 }
 
-/// Whether a label is one of the resolver's Service, and not of its pods. AKS gives its pods
-/// some of them.
-fn is_label_of_service(cx: &Context<'_>, label: &Label) -> bool {
-    let is_known = SERVICE_LABELS
-        .iter()
-        .any(|(key, values)| label.key.value == *key && values.contains(&label.value.as_str()));
-    is_known && !dns::is_label_of_resolver(cx.cluster, &label.key, &label.value)
-}
-
-/// Whether a label calls the resolver `app`, which no installation does: the add-on of
-/// Kubernetes has `k8s-app: kube-dns` (cluster/addons/dns/coredns), the chart of CoreDNS
-/// `k8s-app` and `app.kubernetes.io/name` (coredns/helm, templates/deployment.yaml).
-fn is_invented(cx: &Context<'_>, label: &Label) -> bool {
-    label.key.value == "app"
-        && ["core-dns", "coredns", "kube-dns"].contains(&label.value.as_str())
-        && !dns::is_label_of_resolver(cx.cluster, &label.key, &label.value)
-}
-
 /// Whether a known workload of the namespaces may be the resolver that is meant: one with a
 /// resolver's port, or one that does not say its ports.
 fn may_find_resolver(
@@ -502,25 +477,6 @@ fn may_find_resolver(
 /// Whether a namespace is one that resolvers live in, by its name.
 fn is_home(name: &str) -> bool {
     name == "kube-system" || name.contains("dns")
-}
-
-/// The one name that a selector asks for and nothing else.
-fn only_name(selector: &LabelSelector) -> Option<&Spanned<Text>> {
-    match (
-        selector.match_labels.as_slice(),
-        selector.match_expressions.as_slice(),
-    ) {
-        ([label], []) if label.key.value == NAMESPACE_NAME_LABEL => Some(&label.value),
-        ([], [entry])
-            if entry.key.value == NAMESPACE_NAME_LABEL && entry.operator.value == Operator::In =>
-        {
-            match entry.values.as_slice() {
-                [name] => Some(name),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
 }
 
 fn describe(cx: &Context<'_>, policy: PolicyId, index: usize, mismatch: &Mismatch) -> Diagnostic {

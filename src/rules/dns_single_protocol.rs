@@ -2,7 +2,9 @@
 
 use crate::cluster::NamespaceId;
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::k8s::{CiliumPort, Direction, Field, NetworkPolicyPort, PortReference, Protocol};
+use crate::k8s::{
+    CiliumPort, Direction, Field, NetworkPolicyPeer, NetworkPolicyPort, PortReference, Protocol,
+};
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
 use crate::lint::plugin_rules::{self, CiliumPlace};
 use crate::lint::rewrite;
@@ -13,8 +15,9 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports pods that can reach a resolver over UDP but not TCP (a warning), or over TCP but
-    /// not UDP (an error). All policies that isolate the pods are taken together. Of Cilium
-    /// policies, only rules for DNS alone are looked at.
+    /// not UDP (an error). All policies that isolate the pods are taken together. A peer whose
+    /// labels match no resolver that is known does not count. Of Cilium policies, only rules for
+    /// DNS alone are looked at.
     ///
     /// ## Why is this bad?
     ///
@@ -90,7 +93,10 @@ impl Rule for DnsSingleProtocol {
             let (Some(only), None) = (protocols.next(), protocols.next()) else {
                 continue;
             };
-            if let Some(entry) = entry(cx, &pods, only) {
+            let is_reached = || dns::reached_protocols(cx, &pods).contains(&only);
+            if let Some(entry) =
+                entry(cx, &pods, only).filter(|it| it.is_by_address || is_reached())
+            {
                 found.insert(entry.port.span, (entry, only));
             }
         }
@@ -162,6 +168,8 @@ struct Entry<'c> {
     path: String,
     port: &'c NetworkPolicyPort,
     number: u16,
+    /// Whether a resolver is named by its address, so that nobody knows which one that is.
+    is_by_address: bool,
 }
 
 /// The first entry for DNS in the policies of the pods.
@@ -169,7 +177,10 @@ fn entry<'c>(cx: &Context<'c>, pods: &IsolatedPods, only: Protocol) -> Option<En
     let cluster = cx.cluster;
     pods.policies.iter().find_map(|id| {
         let rules = cluster.policy(*id).object.rules(Direction::Egress);
-        rules.iter().enumerate().find_map(|(index, rule)| {
+        let rules = rules.iter().enumerate();
+        let mut rules = rules.filter(|(_, rule)| !dns::misses_resolver(cx, rule));
+        rules.find_map(|(index, rule)| {
+            let is_address = |peer: &NetworkPolicyPeer| peer.ip_block.get().is_some();
             let ports = rule.ports.items().iter().enumerate();
             ports
                 .filter(|(_, port)| dns::is_dns_port(port))
@@ -185,6 +196,7 @@ fn entry<'c>(cx: &Context<'c>, pods: &IsolatedPods, only: Protocol) -> Option<En
                                 path,
                                 port,
                                 number,
+                                is_by_address: rule.peers.items().iter().any(is_address),
                             }
                         },
                     )

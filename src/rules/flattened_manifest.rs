@@ -6,7 +6,7 @@ use crate::lint::{Category, Rule, RuleMeta, declare_rule};
 declare_rule! {
     /// ## What it does
     ///
-    /// Recognises a NetworkPolicy whose lines all start in the first column, or whose `spec`
+    /// Recognises a policy, of Kubernetes, Cilium or Calico, whose lines all start in the first column, or whose `spec`
     /// has lost its children, as happens when you copy text from a web page. Because a policy
     /// has a fixed structure and list items keep their hyphens, the indentation can often be
     /// restored in exactly one way.

@@ -20,7 +20,8 @@ declare_rule! {
     ///
     /// Reports pods that are isolated for egress where no policy lets them reach a resolver.
     /// All policies of the namespace are taken together, so a policy that allows DNS for every
-    /// pod covers the others.
+    /// pod covers the others. A peer that asks the resolver for a label that none has, such as one
+    /// that a kustomization adds to every selector, lets nobody reach it.
     ///
     /// ## Why is this bad?
     ///
@@ -115,6 +116,7 @@ impl Rule for MissingDnsEgress {
                 let entry = cut_off.entry(anchor(cluster, &pods.policies)).or_default();
                 entry.workloads.extend(&pods.workloads);
                 entry.needs = entry.needs.max(needs(cx, &pods));
+                entry.misses.extend(misses(cx, &pods.policies));
             }
         }
         for (anchor, cut_off) in cut_off {
@@ -232,6 +234,27 @@ fn denied_cluster_wide(cx: &Context<'_>) -> Vec<Diagnostic> {
 struct CutOff {
     workloads: Vec<WorkloadId>,
     needs: Needs,
+    /// Peers that mean the resolver and match none: where, and by which labels.
+    misses: BTreeMap<Span, String>,
+}
+
+/// The peers of the policies that mean the resolver, and match none by labels of theirs.
+fn misses(cx: &Context<'_>, policies: &[PolicyId]) -> Vec<(Span, String)> {
+    let cluster = cx.cluster;
+    let rules = policies
+        .iter()
+        .flat_map(|id| cluster.policy(*id).object.rules(Direction::Egress));
+    let peers = rules.flat_map(|rule| rule.peers.items());
+    let missing = peers.filter_map(|peer| {
+        let labels = dns::labels_without_resolver(cx, peer);
+        let named = labels.iter();
+        let named: Vec<String> = named
+            .map(|label| format!("`{}={}`", label.key, label.value))
+            .collect();
+        let span = peer.pod_selector.get()?.span;
+        (!named.is_empty()).then(|| (span, named.join(" or ")))
+    });
+    missing.collect()
 }
 
 /// How likely it is that pods need a resolver, from what they may reach.
@@ -321,6 +344,11 @@ fn describe(
     let cluster = cx.cluster;
     let policy = &cluster.policy(anchor).object;
     let severity = severity(cx, namespace, cut_off.needs)?;
+    // Somebody may have given the resolver more labels than it comes with.
+    let severity = match cut_off.misses.is_empty() {
+        true => severity,
+        false => severity.min(Severity::Warning),
+    };
     let who = in_words(cluster, &cut_off.workloads);
     let (span, path) = isolates_at(policy);
     let mut finding = cx
@@ -333,6 +361,14 @@ fn describe(
         .with_severity(severity)
         .label("isolates for egress; no rule in any policy allows port 53 to a resolver");
     finding = list(cluster, &cut_off.workloads, finding);
+    for (span, labels) in &cut_off.misses {
+        let why = format!("matches no resolver that is known: none has the label {labels}");
+        finding = finding.related(*span, why);
+    }
+    if let Some(labels) = cut_off.misses.values().next() {
+        // A rule beside it would be changed by whatever changed this one.
+        return Some(finding.help(format!("select the resolver without {labels}")));
+    }
     finding = finding.help(
         "allow UDP and TCP 53 to the resolver, in this policy or in one for the whole namespace",
     );

@@ -1,19 +1,17 @@
 //! Flows that one end's policy promises, and that the other end's policies do not allow.
 
-use crate::cluster::{Cluster, PolicyId, WorkloadId};
+use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::program::{self, Ports};
 use crate::engine::{self, ConnectionSet, Endpoint, Match};
-use crate::k8s::{
-    Action, Direction, LabelSelector, NetworkPolicyRule, PeerPlace, PortReference, WorkloadKind,
-};
+use crate::k8s::{Action, Direction, LabelSelector, NetworkPolicyRule, PeerPlace, PortReference};
 use crate::lint::plugin_rules::{self, EnforcedRules};
 use crate::lint::plugin_selectors::{PluginSelector, plugin_selectors};
+use crate::lint::promised_flows::Flows;
 use crate::lint::unanswered::{self, Ends, Unanswered};
 use crate::lint::unjudged::Unjudged;
-use crate::lint::{
-    Category, Context, Rule, RuleMeta, declare_rule, entrance, service_ports, snippet,
-};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, service_ports, snippet};
+use crate::source::Span;
 use std::collections::BTreeSet;
 
 declare_rule! {
@@ -223,6 +221,13 @@ fn describe_unanswered(
     finding
 }
 
+/// The finding where a rule of the other side denies: no other rule behind it would help.
+fn at_denial(finding: Diagnostic, rule: Span) -> Diagnostic {
+    finding
+        .related(rule, "denies it")
+        .help("allow it on the other side in a rule that is evaluated before the one that denies it; or delete this rule")
+}
+
 /// What the label at a peer says.
 fn label_of(place: PeerPlace<'_>) -> &'static str {
     match place.rule.ports.items() {
@@ -254,16 +259,6 @@ fn counterpart(
         opposite.field(),
         opposite.peers_field(),
     )
-}
-
-/// Pods that a rule names by labels on both sides, so that it promises them connections.
-struct Flows {
-    /// The direction of the rule.
-    direction: Direction,
-    /// The pods of the policy.
-    subjects: Vec<WorkloadId>,
-    /// The pods of the peer.
-    others: Vec<WorkloadId>,
 }
 
 /// A rule and a peer of a NetworkPolicy.
@@ -314,11 +309,15 @@ impl<'c> Promise<'c> {
     }
 
     fn is_broken(&self, cx: &Context<'_>, unjudged: &Unjudged) -> bool {
-        let ports = self.place.rule.ports.items();
-        let promised = |destination: &Endpoint<'_>| engine::ports_at(ports, destination);
+        let promised = |destination: &Endpoint<'_>| self.promised(destination);
         self.flows.are_blocked(cx, unjudged, &promised)
             && !self.is_named_by_the_other_side(cx)
             && !self.has_port_of_service(cx)
+    }
+
+    /// What the rule opens at an end.
+    fn promised(&self, destination: &Endpoint<'_>) -> Match {
+        engine::ports_at(self.place.rule.ports.items(), destination)
     }
 
     /// Whether, seen from an `ingress` rule, the sender has an egress rule that names the
@@ -368,130 +367,12 @@ impl<'c> Promise<'c> {
             (home != policy.namespace).then(|| cluster.namespace(policy.namespace).name.as_str());
         let home = &cluster.namespace(home).name;
         let subject = policy.object.pod_selector.get();
-        finding
-            .label(label_of(self.place))
-            .help(counterpart(subject, home, namespace, self.place))
-    }
-}
-
-impl Flows {
-    /// The other side's direction.
-    fn opposite(&self) -> Direction {
-        unanswered::opposite_of(self.direction)
-    }
-
-    /// The pods whose ports are meant.
-    fn destinations(&self) -> &[WorkloadId] {
-        match self.direction {
-            Direction::Egress => &self.others,
-            Direction::Ingress => &self.subjects,
+        let finding = finding.label(label_of(self.place));
+        let promised = |destination: &Endpoint<'_>| self.promised(destination);
+        if let Some(span) = self.flows.denied_by(cx, &promised) {
+            return at_denial(finding, span);
         }
-    }
-
-    /// Every pair of pods that may talk to each other, source first. The pods of one workload do
-    /// where each has a name of its own; elsewhere a rule means them along with others.
-    fn pairs<'a>(
-        &'a self,
-        cluster: &'a Cluster,
-    ) -> impl Iterator<Item = (WorkloadId, WorkloadId)> + 'a {
-        let have_names = |id: WorkloadId| {
-            let kind = cluster.workload(id).object.kind;
-            matches!(kind, WorkloadKind::StatefulSet | WorkloadKind::DaemonSet)
-        };
-        let pairs = self.subjects.iter().flat_map(|subject| {
-            self.others.iter().map(|other| match self.direction {
-                Direction::Egress => (*subject, *other),
-                Direction::Ingress => (*other, *subject),
-            })
-        });
-        pairs.filter(move |(source, destination)| source != destination || have_names(*source))
-    }
-
-    /// Whether no pair may open any of the ports that are promised at a destination, and that is
-    /// certain, and because of the other side alone.
-    fn are_blocked(
-        &self,
-        cx: &Context<'_>,
-        unjudged: &Unjudged,
-        promised_at: &dyn Fn(&Endpoint<'_>) -> Match,
-    ) -> bool {
-        let cluster = cx.cluster;
-        let is_judged =
-            |id: &WorkloadId| !unjudged.is_unknown_in(cluster, cluster.workload(*id).namespace);
-        let relation = cx.engine.relation();
-        let works = |(source, destination): (WorkloadId, WorkloadId)| {
-            let promised = promised_at(&Endpoint::workload(cluster, destination));
-            let allowed = relation.connections(source, destination);
-            !allowed.intersection(&promised.possible).is_empty()
-        };
-        if self.pairs(cluster).any(works) || !self.others.iter().all(is_judged) {
-            return false;
-        }
-        // The slow and careful way, for the few that are left. What is unknown is mostly the
-        // text of policies and namespaces, which all pairs share: many pairs tell no more
-        // than some.
-        const PAIRS: usize = 256;
-        let mut has_promise = false;
-        for (source, destination) in self.pairs(cluster).take(PAIRS) {
-            let (from, to) = (
-                Endpoint::workload(cluster, source),
-                Endpoint::workload(cluster, destination),
-            );
-            let promised = promised_at(&to);
-            has_promise |= !promised.certain.is_empty();
-            let explanation = cx.engine.judge().explain(&from, &to);
-            let other_side = |way: &engine::Way<'_>| match self.direction {
-                Direction::Egress => way.ingress.verdict.clone(),
-                Direction::Ingress => way.egress.verdict.clone(),
-            };
-            let is_blocked = explanation
-                .ways
-                .iter()
-                .all(|way| promised.possible.is_subset(&other_side(way).denied()));
-            if !is_blocked {
-                return false;
-            }
-        }
-        has_promise
-    }
-
-    /// What is promised and does not come, and where it is to be seen.
-    fn describe(&self, cx: &Context<'_>, finding: impl FnOnce(String) -> Diagnostic) -> Diagnostic {
-        let cluster = cx.cluster;
-        let (subjects, others) = (self.names(cx, &self.subjects), self.names(cx, &self.others));
-        let message = match self.direction {
-            Direction::Egress => {
-                format!(
-                    "this rule allows {subjects} to reach {others}, but the ingress policies there block it"
-                )
-            }
-            Direction::Ingress => {
-                format!(
-                    "this rule allows {others} to reach {subjects}, but the egress policies of the sender block it"
-                )
-            }
-        };
-        let mut finding = finding(message);
-        const SHOWN: usize = 3;
-        let policies = cx.engine.isolated_by(self.others[0], self.opposite());
-        for policy in policies.iter().take(SHOWN) {
-            let note = format!(
-                "isolates {} for {}",
-                self.names(cx, &self.others[..1]),
-                self.opposite().field()
-            );
-            if let Some(span) = entrance::name_of(cluster, *policy) {
-                finding = finding.related(span, note);
-            }
-        }
-        finding
-    }
-
-    fn names(&self, cx: &Context<'_>, ids: &[WorkloadId]) -> String {
-        match ids {
-            [one] => format!("`{}`", cx.cluster.workload_name(*one)),
-            several => format!("{} workloads", several.len()),
-        }
+        finding.help(counterpart(subject, home, namespace, self.place))
     }
 }
 
@@ -527,15 +408,18 @@ impl<'p, 'c> PluginPromise<'p, 'c> {
     }
 
     fn is_broken(&self, cx: &Context<'_>, unjudged: &Unjudged) -> bool {
-        let promised = |destination: &Endpoint<'_>| {
-            let of_rules = self.rules.iter();
-            let of_rules = of_rules.map(|rule| engine::ports_of(rule, destination));
-            of_rules.fold(Match::exactly(ConnectionSet::none()), |all, one| Match {
-                certain: all.certain.union(&one.certain),
-                possible: all.possible.union(&one.possible),
-            })
-        };
+        let promised = |destination: &Endpoint<'_>| self.promised(destination);
         self.flows.are_blocked(cx, unjudged, &promised) && !self.has_port_of_service(cx)
+    }
+
+    /// What the rule opens at an end.
+    fn promised(&self, destination: &Endpoint<'_>) -> Match {
+        let of_rules = self.rules.iter();
+        let of_rules = of_rules.map(|rule| engine::ports_of(rule, destination));
+        of_rules.fold(Match::exactly(ConnectionSet::none()), |all, one| Match {
+            certain: all.certain.union(&one.certain),
+            possible: all.possible.union(&one.possible),
+        })
     }
 
     /// Whether, seen from an ingress rule, the sender has an egress rule that names the pods:
@@ -581,13 +465,16 @@ impl<'p, 'c> PluginPromise<'p, 'c> {
                 .about(selector.object.display(), selector.path.as_str())
         });
         let opposite = self.flows.opposite();
-        finding
-            .label("nothing gets through to these pods")
-            .help(format!(
-                "allow it on the other side too, by `{}` in `{}` of a policy for these pods; or \
+        let finding = finding.label("nothing gets through to these pods");
+        let promised = |destination: &Endpoint<'_>| self.promised(destination);
+        if let Some(span) = self.flows.denied_by(cx, &promised) {
+            return at_denial(finding, span);
+        }
+        finding.help(format!(
+            "allow it on the other side too, by `{}` in `{}` of a policy for these pods; or \
                  delete this rule",
-                selector.field_of_peers(opposite),
-                opposite.field(),
-            ))
+            selector.field_of_peers(opposite),
+            opposite.field(),
+        ))
     }
 }

@@ -58,6 +58,7 @@ mod rules;
 mod states;
 mod terminal;
 mod tiers;
+mod told;
 mod undeclared;
 mod validation;
 mod verdict;

@@ -131,12 +131,22 @@ shapes! {
     }
     /// `rules` of an entry of `toPorts`.
     LAYER7 = "`rules`" {
-        "http": Type::List(&Type::Anything),
-        "dns": Type::List(&Type::Anything),
+        "http": Type::List(&Type::Object(&HTTP)),
+        "dns": Type::List(&Type::Object(&DNS)),
         "kafka": Type::List(&Type::Anything),
         "l7": Type::List(&Type::Anything),
         "l7proto": Type::Text,
     }
+    /// An entry of `http`.
+    HTTP = "an entry of `http`" {
+        "path": Type::Text,
+        "method": Type::Text,
+        "host": Type::Text,
+        "headers": TEXTS,
+        "headerMatches": Type::List(&Type::Anything),
+    }
+    /// An entry of `dns`.
+    DNS = "an entry of `dns`" { "matchName": Type::Text, "matchPattern": Type::Text }
 
     /// `CiliumCIDRGroup`.
     CIDR_GROUP = "the group" {
