@@ -126,6 +126,26 @@ impl<'t> Value<'t> {
         Self::made(Data::Plain(text.into()), Place { span, dash: None })
     }
 
+    /// Another text in the place of a scalar, as kustomize writes it: what has quotes keeps them,
+    /// and what has none is of no type.
+    pub(crate) fn rewritten(&self, text: String) -> Self {
+        match self.has_quotes() {
+            true => Self::text_at(text, self.span()),
+            false => Self::untyped_at(text, self.span()),
+        }
+    }
+
+    /// Whether it is a scalar that stands in quotes, or in a block of its own.
+    pub(crate) fn has_quotes(&self) -> bool {
+        match self {
+            Self::Read(node) => self.is_scalar() && !node.is_plain(),
+            // Without quotes it would be no text.
+            Self::Made(made) => {
+                matches!(&made.data, Data::Text(text) if Type::of(text).is_some())
+            }
+        }
+    }
+
     /// What was made without a type, which stands for `span`.
     pub(crate) fn untyped_at(text: impl Into<Cow<'t, str>>, span: Span) -> Self {
         Self::made(Data::Untyped(text.into()), Place { span, dash: None })

@@ -363,6 +363,88 @@ fn flux_applies_no_files_that_sourceignore_leaves_out() {
 }
 
 #[test]
+fn flux_applies_no_files_that_no_source_has() {
+    let kind = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: k, namespace: flux-system}";
+    let spec = "{path: ./apps}";
+    let list = ("apps/kustomization.yaml", "resources: [cloudbuild.yaml]\n");
+    check(
+        kind,
+        &[
+            Case {
+                title: "what belongs to git, to CI and to other tools",
+                spec,
+                files: &[
+                    ("apps/pod.yaml", POD),
+                    ("apps/.github/db.yaml", OTHER),
+                    ("apps/cloudbuild.yaml", OTHER),
+                    ("apps/.sops.yaml", OTHER),
+                ],
+                expected: &[": default/web[app=web]"],
+            },
+            Case {
+                title: "a kustomization that lists it",
+                spec,
+                files: &[list, ("apps/cloudbuild.yaml", POD)],
+                expected: &[": "],
+            },
+            Case {
+                title: "patterns of its own in the place of those",
+                spec,
+                files: &[
+                    (".sourceignore", "*.md\n"),
+                    list,
+                    ("apps/cloudbuild.yaml", POD),
+                ],
+                expected: &[".: default/web[app=web]", "others: "],
+            },
+            Case {
+                title: "what belongs to git all the same",
+                spec,
+                files: &[
+                    (".sourceignore", "*.md\n"),
+                    ("apps/pod.yaml", POD),
+                    ("apps/.git/db.yaml", OTHER),
+                ],
+                expected: &[".: default/web[app=web]", "others: "],
+            },
+            Case {
+                title: "nothing else",
+                spec: "{path: ./.github/apps}",
+                files: &[(".github/apps/pod.yaml", POD)],
+                expected: &[": "],
+            },
+        ],
+    );
+}
+
+#[test]
+fn a_release_for_another_cluster_brings_no_pods_here() {
+    let drawn = |name: &str, more: &str| {
+        let directory = scratch(name);
+        let release = format!(
+            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: player, namespace: shop}}\nspec:\n  chart: {{spec: {{chart: app-template, version: 4.1.2}}}}\n  values: {{controllers: {{main: {{containers: {{app: {{}}}}}}}}, service: {{app: {{controller: main, ports: {{http: {{port: 8080}}}}}}}}}}\n{more}"
+        );
+        let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: shop}\nspec: {podSelector: {}, ingress: [{from: [{podSelector: {}}]}]}\n";
+        write(&directory, "release.yaml", &release);
+        write(&directory, "policy.yaml", policy);
+        write(
+            &directory,
+            "pod.yaml",
+            &format!("{POD}---\n{OTHER}").replace("metadata: {", "metadata: {namespace: shop, "),
+        );
+        run(&directory, &["graph", "-q"]).stdout
+    };
+    let here = drawn("release-here", "");
+    assert!(here.contains("shop/HelmRelease/player"), "{here}");
+    let elsewhere = drawn(
+        "release-elsewhere",
+        "  kubeConfig: {secretRef: {name: other}}\n",
+    );
+    assert!(elsewhere.contains("shop/Pod/web"), "{elsewhere}");
+    assert!(!elsewhere.contains("HelmRelease"), "{elsewhere}");
+}
+
+#[test]
 fn flux_applies_no_files_that_their_source_leaves_out() {
     let source = |ignore: &str| {
         format!(

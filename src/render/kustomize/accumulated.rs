@@ -2,9 +2,9 @@
 //!
 //! Refuses to know kustomizations, and in which order they do what.
 
+use super::definitions::Defined;
 use super::fault::Fault;
 use super::generate;
-use super::merge_keys::Definitions;
 use super::patch::{Applied, Patch};
 use super::specs::Specs;
 use super::variables::Variable;
@@ -22,8 +22,8 @@ pub(super) struct Accumulated<'t> {
     pub(super) variables: Vec<Variable<'t>>,
     pub(super) faults: Vec<Fault>,
     pub(super) patches: Vec<Applied>,
-    /// The definitions of the API that hold so far.
-    pub(super) definitions: Option<Definitions<'t>>,
+    /// The definitions of the API that hold, where a kustomization names some.
+    pub(super) defined: Option<Rc<Defined<'t>>>,
 }
 
 impl<'t> Accumulated<'t> {
@@ -46,33 +46,41 @@ impl<'t> Accumulated<'t> {
     }
 
     /// Adds the lists of what it builds on.
-    pub(super) fn add_specs(&mut self, more: Option<&Rc<Specs>>) {
-        let Some(more) = more else { return };
+    pub(super) fn add_specs(&mut self, more: Option<&Rc<Specs>>) -> Option<String> {
+        let more = more?;
         match &mut self.specs {
             Some(specs) => Rc::make_mut(specs).merge(more),
-            None => self.specs = Some(more.clone()),
+            None => {
+                self.specs = Some(more.clone());
+                None
+            }
         }
     }
 
     /// Adds what one kustomization says of fields to kustomize's own lists, and those to
-    /// what is there.
-    pub(super) fn configure(&mut self, files: &[Specs]) {
+    /// what is there. Returns what is wrong.
+    pub(super) fn configure(&mut self, files: &[Specs]) -> Option<String> {
         if files.is_empty() && self.specs.is_none() {
-            return;
+            return None;
         }
         let mut own = Specs::default();
-        own.merge(Specs::default_specs());
-        files.iter().for_each(|file| own.merge(file));
+        let mut conflict = own.merge(Specs::default_specs());
+        for file in files {
+            conflict = own.merge(file).or(conflict);
+        }
         let mut all = Specs::default();
         if let Some(specs) = &self.specs {
             all = specs.as_ref().clone();
         }
-        all.merge(&own);
+        conflict = all.merge(&own).or(conflict);
         self.specs = Some(Rc::new(all));
+        conflict
     }
 
     pub(super) fn patch(&mut self, patch: &Patch<'t>, faults: &mut Vec<Fault>) {
-        let applied = patch.apply(&mut self.resources, self.definitions, faults);
+        let defined = self.defined.as_ref().filter(|_| patch.is_merge());
+        let definitions = defined.and_then(|it| it.for_patch());
+        let applied = patch.apply(&mut self.resources, definitions, faults);
         self.patches.push(applied);
     }
 

@@ -17,7 +17,7 @@ use crate::k8s::PartEffect;
 use crate::render::Chart;
 use crate::render::chart::{is_chart, written};
 use crate::render::library::{Library, join};
-use crate::render::object_id::Gvk;
+use crate::render::object_id::{Gvk, ObjectId};
 use crate::render::resource::Resource;
 use crate::render::value::Value;
 
@@ -60,6 +60,9 @@ impl<'t> External<'_, 't, '_> {
                 let message = format!("there is no file `{text}`");
                 Err(Fault::error(item.span(), message))
             };
+            for value in read.iter().flatten() {
+                self.kustomize.meet(&ObjectId::of(value).gvk);
+            }
             match read {
                 Ok(values) => found.extend(values.into_iter().map(|value| (item.clone(), value))),
                 Err(fault) => faults.push(fault),

@@ -33,21 +33,24 @@ impl FieldSpec {
             .eq(path.iter().copied())
     }
 
-    /// Adds specifications that are not there yet.
-    pub(crate) fn merge(all: &mut Vec<Self>, more: &[Self]) {
+    /// Adds specifications that are not there yet; returns the first that says otherwise than
+    /// one that is there.
+    pub(crate) fn merge<'m>(all: &mut Vec<Self>, more: &'m [Self]) -> Option<&'m Self> {
+        let mut conflict = None;
         for spec in more {
-            if !all.iter().any(|other| spec.is_said_by(other)) {
-                all.push(spec.clone());
+            match all.iter().find(|other| spec.is_said_by(other)) {
+                Some(known) if known.create == spec.create => {}
+                Some(_) => conflict = conflict.or(Some(spec)),
+                None => all.push(spec.clone()),
             }
         }
+        conflict
     }
 
-    /// Whether one of these is about the same, and says otherwise.
-    pub(crate) fn contradicts(&self, others: &[Self]) -> bool {
-        let mut others = others.iter().filter(|other| self.is_said_by(other));
-        others
-            .next()
-            .is_some_and(|other| other.create != self.create)
+    /// That it says otherwise than another one of this field.
+    pub(crate) fn conflict(&self) -> String {
+        let path = self.path.join("/");
+        format!("`create` of the field `{path}` conflicts")
     }
 
     fn is_said_by(&self, other: &Self) -> bool {
@@ -87,6 +90,19 @@ pub(crate) fn apply<'t>(
     }
     walk(value, &spec.path, missing, set)
         .map_err(|error| format!("{error} (field `{}`)", spec.path.join("/")))
+}
+
+/// What fails on the way along the path: a scalar that has to be a collection.
+pub(crate) fn obstacle(value: &Value<'_>, path: &[String]) -> Option<Span> {
+    let (name, rest) = path.split_first()?;
+    match value.kind() {
+        Kind::Sequence => value.items().find_map(|item| obstacle(&item, path)),
+        Kind::Mapping => {
+            let next = value.get(name.strip_suffix("[]").unwrap_or(name))?;
+            obstacle(&next, rest)
+        }
+        Kind::Scalar => (!value.is_null()).then(|| value.span()),
+    }
 }
 
 /// Whether [`apply`] would change nothing, as every value at the end of the path `is_done` and

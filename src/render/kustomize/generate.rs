@@ -166,13 +166,17 @@ impl<'t> Generator<'_, 't, '_> {
         value.set("metadata", span, metadata);
         let mut data = Value::mapping_at(span);
         for (key, text, place) in self.data(faults) {
+            if data.get(&key).is_some() {
+                let message = format!("the key `{key}` is generated twice");
+                faults.push(Fault::error(place, message));
+            }
             let text = match self.kind {
                 "Secret" => Cow::Owned(base64(text.as_bytes())),
                 _ => text,
             };
             data.set(key, place, Value::text_at(text, place));
         }
-        if !data.is_empty() {
+        if !data.is_empty() || self.kind == "Secret" {
             value.set("data", span, data);
         }
         if self.kind == "Secret" {

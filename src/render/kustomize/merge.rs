@@ -160,6 +160,16 @@ fn fields_of<'t>(
             None => {
                 result.remove(&name);
             }
+            // What stands in quotes keeps them.
+            Some(value)
+                if value.kind() == Kind::Scalar
+                    && !value.is_text()
+                    && own.as_ref().is_some_and(Value::has_quotes) =>
+            {
+                let text = value.text().unwrap_or_default().to_owned();
+                let span = value.span();
+                result.set(name, span, Value::text_at(text, span));
+            }
             Some(value) => match patched {
                 Some(field) if own.is_none() => {
                     let span = field.key.span();

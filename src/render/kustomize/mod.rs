@@ -6,12 +6,13 @@
 //! the build goes on without it, so that one mistake does not hide everything else.
 
 mod accumulated;
+mod budget;
+mod definitions;
 mod external;
 mod fault;
 mod field_path;
 mod field_spec;
 mod file;
-mod budget;
 mod circle;
 mod generate;
 mod identity;
@@ -44,9 +45,9 @@ use crate::source::Span;
 use accumulated::Accumulated;
 use budget::Budget;
 use circle::circle;
+use definitions::Defined;
 use external::External;
 use identity::check_ids;
-use merge_keys::Definitions;
 use patch::Patch;
 use specs::Specs;
 use std::cell::{Cell, RefCell};
@@ -68,10 +69,8 @@ pub(crate) struct Kustomize<'t, 's> {
     built: RefCell<HashMap<(String, bool), Rc<Accumulated<'t>>>>,
     /// Whether the build that is under way notes where its objects come from.
     notes_origins: Cell<bool>,
-    /// The definitions of the API that hold from this directory on.
-    definitions: Option<(String, Definitions<'t>)>,
-    /// Whether the build has come to that directory.
-    is_defined: Cell<bool>,
+    /// The definitions of the API that hold, where a kustomization names some.
+    defined: Option<Rc<Defined<'t>>>,
     /// Whether a kustomization may name any.
     may_define: bool,
     /// What the build that is under way may still do.
@@ -96,8 +95,7 @@ impl<'t, 's> Kustomize<'t, 's> {
             library,
             built: RefCell::default(),
             notes_origins: Cell::default(),
-            definitions: None,
-            is_defined: Cell::default(),
+            defined: None,
             may_define: schema::may_define(library),
             budget: Budget::default(),
         }
@@ -109,8 +107,7 @@ impl<'t, 's> Kustomize<'t, 's> {
             library,
             built: RefCell::default(),
             notes_origins: Cell::default(),
-            definitions: None,
-            is_defined: Cell::default(),
+            defined: None,
             may_define: self.may_define,
             budget: Budget::default(),
         }
@@ -131,9 +128,7 @@ impl<'t, 's> Kustomize<'t, 's> {
 
     /// Builds a kustomization as it is handed over, which need not be that of its file.
     pub(crate) fn build_as(&self, kustomization: &Kustomization<'t>) -> Build<'t> {
-        let definitions = self.may_define.then_some(self.library);
-        let definitions = definitions.and_then(|it| schema::definitions(it, kustomization));
-        if definitions.is_none() {
+        if !self.may_define || !schema::names_definitions(self.library, kustomization) {
             return self.build_outermost(kustomization);
         }
         // What it builds on becomes something else than it is for others.
@@ -141,8 +136,7 @@ impl<'t, 's> Kustomize<'t, 's> {
             library: self.library,
             built: RefCell::default(),
             notes_origins: Cell::default(),
-            definitions,
-            is_defined: Cell::default(),
+            defined: Some(Rc::default()),
             may_define: true,
             budget: Budget::default(),
         };
@@ -175,7 +169,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         generate::add_hashes(&mut all.resources);
         let specs = all.specs();
         let start = kustomization.root.span().before();
-        let ambiguous = references::fix(&mut all.resources, &specs.references);
+        let ambiguous = references::fix(&mut all.resources, &specs);
         all.faults.extend(
             ambiguous
                 .into_iter()
@@ -271,15 +265,13 @@ impl<'t, 's> Kustomize<'t, 's> {
         mut all: Accumulated<'t>,
         open: &mut Vec<String>,
     ) -> Accumulated<'t> {
-        if let Some((directory, _)) = &self.definitions {
-            let is_here = *directory == kustomization.directory;
-            self.is_defined.set(self.is_defined.get() || is_here);
-        }
         all.faults.extend(kustomization.faults());
         all.faults
             .extend(remote::restricted(self.library, kustomization));
-        all.faults
-            .extend(schema::wrong_definitions(self.library, kustomization));
+        if let Some(defined) = &self.defined {
+            all.faults
+                .extend(defined.enter(self.library, kustomization));
+        }
         let mut ids: HashSet<(Gvk, String, String)> = all
             .resources
             .iter()
@@ -338,7 +330,10 @@ impl<'t, 's> Kustomize<'t, 's> {
             match objects::of_file(self.library, &full) {
                 Ok(mut resources) => {
                     let is_noted = self.notes_origins.get();
-                    resources.iter_mut().for_each(|it| it.is_noted = is_noted);
+                    for resource in &mut resources {
+                        resource.is_noted = is_noted;
+                        self.meet(&resource.id.gvk);
+                    }
                     resources
                 }
                 Err(fault) => return all.faults.push(fault),
@@ -352,7 +347,8 @@ impl<'t, 's> Kustomize<'t, 's> {
                 return all.faults.extend(spent.fault());
             }
             all.patches.extend(made.patches.iter().copied());
-            all.add_specs(made.specs.as_ref());
+            let conflict = all.add_specs(made.specs.as_ref());
+            all.faults.extend(conflict.map(|it| Fault::error(span, it)));
             variables::add(
                 &mut all.variables,
                 made.variables.iter().cloned(),
@@ -373,6 +369,13 @@ impl<'t, 's> Kustomize<'t, 's> {
                 all.faults.push(Fault::error(span, message));
             }
             all.resources.push(resource);
+        }
+    }
+
+    /// Meets an object of this kind, which may have to be looked up.
+    fn meet(&self, gvk: &Gvk) {
+        if let Some(defined) = &self.defined {
+            defined.meet(gvk);
         }
     }
 
@@ -448,7 +451,11 @@ impl<'t, 's> Kustomize<'t, 's> {
                 }
             }
         }
-        all.configure(&files);
+        let conflict = all.configure(&files);
+        let mut place = ["configurations", "crds"].iter();
+        let place = place.find_map(|field| kustomization.get(field));
+        let span = place.map_or(kustomization.root.span().before(), |it| it.span());
+        all.faults.extend(conflict.map(|it| Fault::error(span, it)));
     }
 
     /// The transformers, in kustomize's order.
@@ -459,8 +466,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         open: &mut Vec<String>,
     ) {
         let library = self.library;
-        let definitions = self.definitions.as_ref().map(|(_, it)| *it);
-        all.definitions = definitions.filter(|_| self.is_defined.get());
+        all.defined.clone_from(&self.defined);
         let specs = all.specs();
         let mut may_collide = check_ids(all.resources.iter()).is_ok();
         let mut faults = std::mem::take(&mut all.faults);

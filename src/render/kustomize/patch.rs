@@ -256,10 +256,15 @@ impl<'t> Patch<'t> {
         Applied { span, is_idle }
     }
 
+    /// Whether it is merged into objects.
+    pub(crate) fn is_merge(&self) -> bool {
+        matches!(self.change, Change::Merge(_))
+    }
+
     /// Whether kustomize puts the list of all objects together anew for it, which fails if two
     /// are one by then.
     pub(crate) fn lists_anew(&self) -> bool {
-        self.target.is_some() && matches!(self.change, Change::Merge(_))
+        self.target.is_some() && self.is_merge()
     }
 
     fn is_target(&self, resource: &Resource<'_>) -> bool {

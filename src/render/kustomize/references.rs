@@ -3,8 +3,8 @@
 //! Refuses to know why names changed. After kustomize's `filters/nameref`.
 
 use super::fault::Fault;
-use super::field_spec::{FieldSpec, Missing, apply, visit};
-use super::specs::Reference;
+use super::field_spec::{FieldSpec, Missing, apply, obstacle, visit};
+use super::specs::{Reference, Specs};
 use crate::render::object_id::Gvk;
 use crate::render::resource::Resource;
 use crate::render::value::Value;
@@ -42,7 +42,11 @@ struct Found {
 }
 
 /// Puts all references right. An ambiguous one is told of.
-pub(crate) fn fix<'t>(resources: &mut [Resource<'t>], references: &[Reference]) -> Vec<String> {
+pub(crate) fn fix<'t>(resources: &mut [Resource<'t>], specs: &Specs) -> Vec<String> {
+    let references = &specs.references;
+    // What no build changed is left to those who judge objects as they are written, unless a
+    // kustomization says where names are.
+    let is_own = *references != Specs::default_specs().references;
     let candidates: Vec<Candidate> = resources
         .iter()
         .filter(|resource| !resource.previous.is_empty())
@@ -61,7 +65,11 @@ pub(crate) fn fix<'t>(resources: &mut [Resource<'t>], references: &[Reference]) 
             by_old_name.entry(name).or_default().push(candidate);
         }
     }
-    let mut faults = Vec::new();
+    let mut faults: Vec<String> = resources
+        .iter()
+        .filter(|it| is_own || matches!(it.value, Value::Made(_)))
+        .filter_map(|it| misplaced(it, references))
+        .collect();
     if by_old_name.is_empty() {
         return faults;
     }
@@ -102,6 +110,28 @@ pub(crate) fn fix<'t>(resources: &mut [Resource<'t>], references: &[Reference]) 
         }
     }
     faults
+}
+
+/// That a field which may hold a name cannot be looked into.
+fn misplaced(resource: &Resource<'_>, references: &[Reference]) -> Option<String> {
+    let first = &resource.original().gvk;
+    let fields = references.iter().flat_map(|reference| &reference.fields);
+    let mut of_kind = fields.filter(|spec| first.is_selected_by(&spec.gvk));
+    let gvk = &resource.id.gvk;
+    let wrong = of_kind.find(|spec| {
+        let spec = FieldSpec {
+            gvk: Gvk::default(),
+            ..(*spec).clone()
+        };
+        let mut is_nameless = false;
+        visit(&spec, (gvk, &resource.value), &mut |value| {
+            let has_none = |it: &Value<'_>| it.is_mapping() && it.get("name").is_none();
+            is_nameless |= has_none(value) || value.items().any(|item| has_none(&item));
+        });
+        is_nameless || obstacle(&resource.value, &spec.path).is_some()
+    })?;
+    let path = wrong.path.join("/");
+    Some(format!("{}: no name can be at `{path}`", resource.id))
 }
 
 /// A field that may hold a name.
@@ -170,7 +200,8 @@ fn referrer(resource: &Resource<'_>) -> Referrer {
         is_cluster_scoped: resource.id.gvk.is_cluster_scoped(),
         account_namespaces: accounts
             .filter(|subject| subject.text_of(&["kind"]) == "ServiceAccount")
-            .map(|subject| subject.text_of(&["namespace"]))
+            .filter_map(|subject| subject.get("namespace"))
+            .map(|namespace| namespace.text().unwrap_or_default().to_owned())
             .collect(),
         role: role.filter(|role| !role.group.is_empty() && !role.kind.is_empty()),
         prefixes: resource.prefixes.clone(),
@@ -231,7 +262,7 @@ impl Finder<'_> {
         if let Some(found) = self.find(&old, None, false)?
             && found.name != old
         {
-            *value = Value::text_at(found.name, value.span());
+            *value = value.rewritten(found.name);
         }
         Ok(())
     }

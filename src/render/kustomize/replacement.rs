@@ -96,9 +96,9 @@ fn one<'t>(
 ) -> Result<(), String> {
     let targets = file::items(replacement, "targets");
     let fixed = file::field(replacement, "sourceValue");
-    let value = match (file::field(replacement, "source"), fixed) {
-        (Some(source), _) => source_value(&source, resources)?,
-        (None, Some(value)) => value,
+    let source = match (file::field(replacement, "source"), fixed) {
+        (Some(source), _) => Source::find(&source, resources)?,
+        (None, Some(value)) => Source { value, home: None },
         (None, None) => return Err("a replacement needs a `source`".to_owned()),
     };
     if targets.is_empty() {
@@ -121,7 +121,8 @@ fn one<'t>(
             paths.push("metadata.name".to_owned());
         }
         let options = Options::of(target);
-        for resource in resources.iter_mut() {
+        for index in 0..resources.len() {
+            let resource = &resources[index];
             let is_rejected = rejects.iter().any(|reject| {
                 reject.asks_for_labels() && reject.fits(&resource.value)
                     || !reject.names_no_part() && reject.selects_id(resource)
@@ -130,12 +131,22 @@ fn one<'t>(
                 continue;
             }
             let before = resource.value.clone();
+            let id = resource.id.to_string();
             for path in &paths {
-                write(resource, path, (&value, replacement.span()), &options)
-                    .map_err(|error| format!("`{path}` of {}: {error}", resource.id))?;
+                let told = |error| format!("`{path}` of {}: {error}", id);
+                let parts = field_path::split(path);
+                if options.creates {
+                    let create = Some((source.value.kind(), source.value.span()));
+                    let target = &mut resources[index].value;
+                    each(target, &parts, create, &mut |_| Ok(())).map_err(&told)?;
+                }
+                let value = source.now(resources);
+                let cause = (&value, replacement.span());
+                write(&mut resources[index], &parts, cause, &options).map_err(&told)?;
             }
+            let resource = &mut resources[index];
             // A collection that is put into itself doubles each time.
-            if !value.is_scalar() && resource.value.is_too_large() {
+            if !source.value.is_scalar() && resource.value.is_too_large() {
                 resource.value = before;
                 return Err(format!(
                     "{} becomes larger than the API server accepts",
@@ -150,45 +161,66 @@ fn one<'t>(
     Ok(())
 }
 
-/// The value that is put elsewhere.
-fn source_value<'t>(source: &Value<'t>, resources: &[Resource<'t>]) -> Result<Value<'t>, String> {
-    let selection = Selection::read(source)?;
-    let mut found = resources
-        .iter()
-        .filter(|resource| selection.selects_id(resource));
-    let resource = found.next().ok_or("the source selects no object")?;
-    if found.next().is_some() {
-        return Err("the source selects several objects".to_owned());
+/// What is put elsewhere.
+struct Source<'t> {
+    /// What it was at first.
+    value: Value<'t>,
+    /// Where it stands: kustomize reads it again each time that it puts it somewhere, which may
+    /// have changed it. `None` for a text of its own.
+    home: Option<(usize, Vec<String>)>,
+}
+
+impl<'t> Source<'t> {
+    fn find(source: &Value<'t>, resources: &[Resource<'t>]) -> Result<Self, String> {
+        let selection = Selection::read(source)?;
+        let mut found = resources
+            .iter()
+            .enumerate()
+            .filter(|(_, resource)| selection.selects_id(resource));
+        let (index, resource) = found.next().ok_or("the source selects no object")?;
+        if found.next().is_some() {
+            return Err("the source selects several objects".to_owned());
+        }
+        let path = Some(file::text(source, "fieldPath")).filter(|path| !path.is_empty());
+        let path = path.unwrap_or_else(|| "metadata.name".to_owned());
+        let parts = field_path::split(&path);
+        let value = find(&resource.value, &parts)
+            .filter(|value| !value.is_null() && !value.is_empty())
+            .ok_or_else(|| format!("the source {} has no `{path}`", resource.id))?;
+        let options = Options::of(source);
+        if options.delimiter.is_empty() {
+            let home = Some((index, parts));
+            return Ok(Self { value, home });
+        }
+        let text = value.text().ok_or("a `delimiter` only splits strings")?;
+        let index = usize::try_from(options.index).map_err(|_| "`index` is below 0")?;
+        let part = text
+            .split(options.delimiter.as_str())
+            .nth(index)
+            .ok_or_else(|| format!("there is no part {index} in `{text}`"))?;
+        Ok(Self {
+            value: Value::text_at(part.to_owned(), value.span()),
+            home: None,
+        })
     }
-    let path = Some(file::text(source, "fieldPath")).filter(|path| !path.is_empty());
-    let path = path.unwrap_or_else(|| "metadata.name".to_owned());
-    let value = find(&resource.value, &field_path::split(&path));
-    let value = value
-        .filter(|value| !value.is_null() && !value.is_empty())
-        .ok_or_else(|| format!("the source {} has no `{path}`", resource.id))?;
-    let options = Options::of(source);
-    if options.delimiter.is_empty() {
-        return Ok(value);
+
+    /// What it is by now.
+    fn now(&self, resources: &[Resource<'t>]) -> Value<'t> {
+        let home = self.home.as_ref();
+        let now = home.and_then(|(index, path)| find(&resources[*index].value, path));
+        now.unwrap_or_else(|| self.value.clone())
     }
-    let text = value.text().ok_or("a `delimiter` only splits strings")?;
-    let index = usize::try_from(options.index).map_err(|_| "`index` is below 0")?;
-    let part = text
-        .split(options.delimiter.as_str())
-        .nth(index)
-        .ok_or_else(|| format!("there is no part {index} in `{text}`"))?;
-    Ok(Value::text_at(part.to_owned(), value.span()))
 }
 
 fn write<'t>(
     resource: &mut Resource<'t>,
-    path: &str,
+    path: &[String],
     (value, cause): (&Value<'t>, Span),
     options: &Options,
 ) -> Result<(), String> {
-    let parts = field_path::split(path);
     let create = options.creates.then(|| (value.kind(), value.span()));
     let mut set = |target: &mut Value<'t>| put(target, (value, cause), options);
-    match each(&mut resource.value, &parts, create, &mut set)? {
+    match each(&mut resource.value, path, create, &mut set)? {
         0 => Err("there is no such field".to_owned()),
         _ => Ok(()),
     }

@@ -6,17 +6,10 @@
 
 use super::fault::Fault;
 use super::file::{Kustomization, not_a_text};
-use super::merge_keys::{Definitions, Schema};
-use super::objects::values_of_file;
-use super::remote::is_remote;
 use crate::render::library::{KUSTOMIZATION_NAMES, Library};
-use crate::render::object_id::ObjectId;
 use crate::render::value::Value;
 use crate::yaml::Kind;
 use std::collections::BTreeSet;
-
-/// The version of Kubernetes' API that kustomize has built in (`kyaml/openapi/kubernetesapi`).
-const OPENAPI_VERSION: &str = "v1.21.2";
 
 /// The type of a value, as kustomize declares it (`api/types`).
 #[derive(Clone, Copy, Debug)]
@@ -213,104 +206,40 @@ pub(crate) fn may_define(library: &Library<'_>) -> bool {
     })
 }
 
-/// The definitions of the API that hold for a build from a directory on, which comes first:
-/// those that a kustomization names in `openapi`, or the first of those that it builds on. They take the place of Kubernetes' own,
-/// unless an object of a kind that kustomize does not know, or a patch, made it look those up before
-/// (kyaml, `openapi.SetSchema`).
-pub(crate) fn definitions<'t>(
-    library: &'t Library<'_>,
-    kustomization: &Kustomization<'t>,
-) -> Option<(String, Definitions<'t>)> {
-    let mut seen = BTreeSet::new();
-    let mut is_instead = true;
-    let mut open = vec![(kustomization.directory.clone(), Vec::new())];
-    // Directories with patches.
-    let mut patched = Vec::new();
-    while let Some((path, mut above)) = open.pop() {
-        let next = match path == kustomization.directory && seen.is_empty() {
-            true => kustomization.clone(),
-            false => match Kustomization::read(library, &path) {
-                Some(Ok(next)) => next,
-                _ => {
-                    is_instead &= !holds_unknown(library, &path);
-                    continue;
-                }
-            },
-        };
+/// Whether a kustomization, or one that it builds on, names definitions of the API.
+pub(crate) fn names_definitions(library: &Library<'_>, kustomization: &Kustomization<'_>) -> bool {
+    if kustomization.get("openapi").is_some() {
+        return true;
+    }
+    let mut seen = BTreeSet::from([kustomization.directory.clone()]);
+    let mut open = paths_below(kustomization);
+    while let Some(path) = open.pop() {
         if !seen.insert(path.clone()) {
             continue;
         }
-        above.push(path.clone());
-        // What is built on it is patched later.
-        is_instead &= patched.iter().all(|directory| above.contains(directory));
-        if let Some(found) = own_definitions(library, &next, is_instead) {
-            return Some((next.directory, found));
-        }
-        let patches = ["patches", "patchesStrategicMerge"].iter();
-        if patches.flat_map(|field| next.items(field)).next().is_some() {
-            patched.push(path);
-        }
-        let fields = [
-            "resources",
-            "bases",
-            "generators",
-            "components",
-            "transformers",
-        ];
-        let items = fields.iter().flat_map(|field| next.items(field));
-        let paths: Vec<_> = items
-            .map(|item| (next.path(item.text().unwrap_or_default()), above.clone()))
-            .collect();
-        open.extend(paths.into_iter().rev());
-    }
-    None
-}
-
-/// Whether a file holds an object of a kind that kustomize does not know.
-fn holds_unknown(library: &Library<'_>, path: &str) -> bool {
-    let Some(Ok(values)) = values_of_file(library, path) else {
-        return false;
-    };
-    let mut kinds = values.iter().map(|value| ObjectId::of(value).gvk);
-    kinds.any(|gvk| Schema::of(&gvk, None).is_none())
-}
-
-fn own_definitions<'t>(
-    library: &'t Library<'_>,
-    kustomization: &Kustomization<'t>,
-    is_instead: bool,
-) -> Option<Definitions<'t>> {
-    let path = kustomization.get("openapi")?.get("path")?;
-    let path = kustomization.path(path.text()?);
-    let document = library.documents(&path)?.ok()?.first()?.root()?;
-    Some(Definitions::of(document, is_instead))
-}
-
-/// What is wrong with the definitions of the API that a kustomization names in `openapi`
-/// (kyaml, `openapi.SetSchema`).
-pub(crate) fn wrong_definitions(
-    library: &Library<'_>,
-    kustomization: &Kustomization<'_>,
-) -> Option<Fault> {
-    let openapi = kustomization.get("openapi")?;
-    let (path, version) = (openapi.get("path"), openapi.get("version"));
-    let place = path.as_ref().or(version.as_ref())?.span();
-    let message = match (&path, &version) {
-        (Some(_), Some(_)) => "`openapi` takes a path or a version, and this has both".to_owned(),
-        (Some(path), None) => {
-            let text = path.text().unwrap_or_default();
-            let is_here = library.source(&kustomization.path(text)).is_some();
-            if is_here || is_remote(text) {
-                return None;
+        if let Some(Ok(next)) = Kustomization::read(library, &path) {
+            if next.get("openapi").is_some() {
+                return true;
             }
-            format!("there is no file `{text}`")
+            open.extend(paths_below(&next));
         }
-        (None, Some(version)) if version.text() != Some(OPENAPI_VERSION) => {
-            format!("kustomize knows the API of {OPENAPI_VERSION} only")
-        }
-        _ => return None,
-    };
-    Some(Fault::error(place, message))
+    }
+    false
+}
+
+/// The paths that a kustomization may build on.
+fn paths_below(kustomization: &Kustomization<'_>) -> Vec<String> {
+    let fields = [
+        "resources",
+        "bases",
+        "generators",
+        "components",
+        "transformers",
+    ];
+    let items = fields.iter().flat_map(|field| kustomization.items(field));
+    items
+        .map(|item| kustomization.path(item.text().unwrap_or_default()))
+        .collect()
 }
 
 /// Where a kustomization is not what kustomize's types take.

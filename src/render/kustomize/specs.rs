@@ -56,8 +56,9 @@ impl Specs {
 
     /// Adds what is not there yet, and sorts all by kind, as kustomize does: so a field of one
     /// kind, which comes first, stands for that field of every kind when lists are merged
-    /// again.
-    pub(crate) fn merge(&mut self, other: &Specs) {
+    /// again. Returns what is wrong where both say otherwise of one field.
+    pub(crate) fn merge(&mut self, other: &Specs) -> Option<String> {
+        let mut conflict = None;
         for (all, more) in [
             (&mut self.name_prefix, &other.name_prefix),
             (&mut self.name_suffix, &other.name_suffix),
@@ -70,16 +71,20 @@ impl Specs {
             (&mut self.replicas, &other.replicas),
             (&mut self.variables, &other.variables),
         ] {
-            FieldSpec::merge(all, more);
+            conflict = conflict.or(FieldSpec::merge(all, more));
             all.sort_by_cached_key(|spec| order::rank(&spec.gvk));
         }
         for reference in &other.references {
             let mut all = self.references.iter_mut();
             match all.find(|known| known.target == reference.target) {
-                Some(known) => FieldSpec::merge(&mut known.fields, &reference.fields),
+                Some(known) => {
+                    let fields = &mut known.fields;
+                    conflict = conflict.or(FieldSpec::merge(fields, &reference.fields));
+                }
                 None => self.references.push(reference.clone()),
             }
         }
+        conflict.map(FieldSpec::conflict)
     }
 
     /// Reads one file of `configurations`.
@@ -174,11 +179,9 @@ pub(crate) fn label_fields(label: &Value<'_>, specs: &Specs) -> Result<Vec<Field
         (false, false) => &[&specs.labels, &metadata],
     };
     for list in lists {
-        if let Some(spec) = list.iter().find(|spec| spec.contradicts(&fields)) {
-            let path = spec.path.join("/");
-            return Err(format!("`create` of the field `{path}` conflicts"));
+        if let Some(spec) = FieldSpec::merge(&mut fields, list) {
+            return Err(spec.conflict());
         }
-        FieldSpec::merge(&mut fields, list);
     }
     Ok(fields)
 }

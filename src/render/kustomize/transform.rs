@@ -201,6 +201,10 @@ fn set_subjects<'t>(
         Subjects::Nobody => false,
     };
     let own = value.get("subjects");
+    let is_odd = |own: &Value<'_>| own.items().any(|subject| !subject.is_mapping());
+    if subjects != Subjects::Nobody && own.as_ref().is_some_and(is_odd) {
+        return Err("a subject is not a mapping".to_owned());
+    }
     if !own.is_some_and(|own| own.items().any(|subject| is_one(&subject))) {
         return Ok(());
     }
@@ -311,21 +315,23 @@ pub(crate) fn extend_names<'t>(
                 resource.remember();
             }
             let mut set = |value: &mut Value<'t>| {
-                let old = value.text().unwrap_or_default();
+                let old = value.text().ok_or("expected a scalar")?;
                 let new = match end {
                     End::Front => format!("{text}{old}"),
                     End::Back => format!("{old}{text}"),
                 };
-                *value = Value::text_at(new, value.span());
+                *value = value.rewritten(new);
                 Ok(())
             };
-            apply(
-                spec,
-                (&gvk, &mut resource.value),
-                Missing::Ignored,
-                &mut set,
-            )
-            .map_err(|error| format!("{}: {error}", resource.id))?;
+            let mut work = |resource: &mut Resource<'t>| {
+                let missing = Missing::Ignored;
+                apply(spec, (&gvk, &mut resource.value), missing, &mut set)
+            };
+            let done = match spec.is_at(&ANNOTATIONS) {
+                true => with_noted_annotations(resource, addition.span(), work),
+                false => work(resource),
+            };
+            done.map_err(|error| format!("{}: {error}", resource.id))?;
         }
         resource.refresh();
         resource.step(field, addition.span());
@@ -449,7 +455,7 @@ pub(crate) fn set_image<'t>(
                 new = format!("{new}@{old_digest}");
             }
             is_changed = true;
-            *value = Value::text_at(new, value.span());
+            *value = value.rewritten(new);
             Ok(())
         };
         // Those of containers, wherever these are (kustomize, `imagetag/legacy.go`), come first.

@@ -169,7 +169,7 @@ fn mentions(value: &Value<'_>) -> bool {
     let has = |text: Option<&str>| text.is_some_and(|text| text.contains('$'));
     let is_one = |value: &Value<'_>| has(value.text()) || value.is_untyped();
     is_one(value)
-        || value.items().any(|item| is_one(&item))
+        || value.items().any(|item| is_one(&item) || !item.is_text())
         || value.fields().any(|field| is_one(&field.value))
 }
 
@@ -182,6 +182,12 @@ fn replace<'t>(
     if value.is_scalar() {
         one(value)
     } else if value.is_sequence() {
+        if value
+            .items()
+            .any(|item| !item.is_text() && !item.is_untyped())
+        {
+            return Err("a list that may have variables has an item that is not a text".to_owned());
+        }
         let mut items = value.items_mut().into_iter().flatten();
         items.try_for_each(one)
     } else {
