@@ -253,5 +253,7 @@ fn is_first_on_line(text: &str, span: Span) -> bool {
 
 /// The line break that a text uses.
 fn line_break(text: &str) -> &'static str {
-    if text.contains("\r\n") { "\r\n" } else { "\n" }
+    // The text may be a dump of hundreds of megabytes.
+    let crlf = memchr::memmem::find(text.as_bytes(), b"\r\n");
+    crlf.map_or("\n", |_| "\r\n")
 }

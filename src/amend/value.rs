@@ -66,7 +66,8 @@ impl Style {
         } else {
             quoted('\'').then_some('\'')
         };
-        let spaced_braces = near.contains("{ ") || (!near.contains('{') && text.contains("{ "));
+        let has = |text: &str, what: &[u8]| memchr::memmem::find(text.as_bytes(), what).is_some();
+        let spaced_braces = has(near, b"{ ") || (!has(near, b"{") && has(text, b"{ "));
         Self {
             quotes_keys,
             quotes,

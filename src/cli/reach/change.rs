@@ -15,7 +15,7 @@ use super::opened::{AskedEnd, AskedFlow, opened};
 use crate::cli::endpoint::{End, Form, Resolved};
 use crate::cluster::Cluster;
 use crate::engine::{
-    AddressRange, ConnectionSet, Endpoint, Explanation, PodView, SideTrace, Way, explain,
+    AddressRange, ConnectionSet, Endpoint, Engine, Explanation, PodView, SideTrace, Way, explain,
     uniform_ranges,
 };
 use crate::k8s::{ContextObject, Direction, Object, WorkloadKind};
@@ -24,6 +24,7 @@ use crate::manifest::Focus;
 use crate::output::{Change, ChangedPlace};
 use crate::source::Edit;
 use proposal::{Other, Proposal};
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 /// Changes are looked for only if there are no more answers than this.
@@ -81,6 +82,8 @@ struct Search<'q> {
     to: &'q Resolved,
     /// What shall be allowed and is not.
     wanted: ConnectionSet,
+    /// What is allowed before any change.
+    before: OnceCell<Engine<'q>>,
 }
 
 impl<'q> Search<'q> {
@@ -110,6 +113,7 @@ impl<'q> Search<'q> {
             from,
             to,
             wanted,
+            before: OnceCell::new(),
         };
         Some((search, way))
     }
@@ -245,7 +249,8 @@ impl<'q> Search<'q> {
             to: self.asked_end(&self.group.example.1, &self.group.destinations),
             connections: &self.wanted,
         };
-        let opens = opened(self.scene.cluster, &cluster, &asked);
+        let before = self.before.get_or_init(|| Engine::new(self.scene.cluster));
+        let opens = opened(before, &Engine::new(&cluster), &asked);
         let places = edits.iter().map(|edit| self.place(edit)).collect();
         Some(Change { places, opens })
     }

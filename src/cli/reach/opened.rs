@@ -5,7 +5,6 @@
 
 use super::group::joined;
 use crate::cli::entity_flows::entity_flows;
-use crate::cluster::Cluster;
 use crate::engine::{AddressRange, ConnectionSet, Engine};
 use crate::graph::{End, difference};
 use crate::k8s::Direction;
@@ -35,13 +34,16 @@ pub(super) enum AskedEnd {
 
 /// The flows of the second cluster that the first one has not, but for `asked`, by source
 /// and destination; addresses with the same flows as few ranges.
-pub(super) fn opened(before: &Cluster, after: &Cluster, asked: &AskedFlow<'_>) -> Vec<OpenedFlow> {
+pub(super) fn opened(
+    before: &Engine<'_>,
+    after: &Engine<'_>,
+    asked: &AskedFlow<'_>,
+) -> Vec<OpenedFlow> {
     let mut opened = BTreeSet::new();
     let mut outside: BTreeMap<(Direction, String, ConnectionSet), Vec<AddressRange>> =
         BTreeMap::new();
-    let engines = [Engine::new(before), Engine::new(after)];
-    opened.extend(opened_for_entities(&engines, asked));
-    for flow in difference(&engines[0], &engines[1]).added() {
+    opened.extend(opened_for_entities(before, after, asked));
+    for flow in difference(before, after).added() {
         match (flow.source, flow.destination) {
             (End::Workload(from), End::Workload(to)) => {
                 let connections = asked.rest(&from, &to, &flow.connections);
@@ -97,7 +99,8 @@ pub(super) fn opened(before: &Cluster, after: &Cluster, asked: &AskedFlow<'_>) -
 
 /// What is opened between workloads and ends that are neither pods nor outside.
 fn opened_for_entities(
-    [before, after]: &[Engine<'_>; 2],
+    before: &Engine<'_>,
+    after: &Engine<'_>,
     asked: &AskedFlow<'_>,
 ) -> Vec<OpenedFlow> {
     let known = entity_flows(before);
