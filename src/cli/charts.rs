@@ -3,7 +3,7 @@
 //!
 //! Refuses to know what the charts hold.
 
-use crate::load::{self, File, Loaded, Problem, ProblemKind};
+use crate::load::{self, File, FilePlace, Loaded, Problem, ProblemKind};
 use crate::render;
 use crate::source::SourceId;
 use std::collections::BTreeSet;
@@ -28,7 +28,7 @@ pub(super) fn add_charts(loaded: &mut Loaded) {
                     let source = loaded.sources.add(chart.name(), text);
                     loaded.now.files.push(File {
                         source,
-                        path: None,
+                        place: FilePlace::Nowhere,
                         is_compressed: false,
                     });
                 }

@@ -25,7 +25,8 @@ pub(super) fn write(input: &Input, autofixed: &Autofixed, terminal: &mut Termina
         .iter()
         .filter(|file| autofixed.changed.contains(&file.source))
     {
-        let path = file.path.as_ref().expect("only files are autofixed");
+        let path = file.path(input.workspace.sources());
+        let path = path.expect("only files are autofixed");
         let (before, after) = (
             input.workspace.sources().get(file.source),
             autofixed.workspace.sources().get(file.source),

@@ -17,7 +17,7 @@ use super::terminal::{Terminal, Verbosity};
 use crate::config::Rendering;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lint::{self, Date};
-use crate::load::{self, Limits, SkipReason};
+use crate::load::{self, File, FilePlace, Limits, SkipReason};
 use crate::output::{
     Analysed, Assumption, Escaped, FindingFormat, Found, Infos, Report, RepositoryRoot, Summary,
     UNCHANGED, count, write_statistics,
@@ -437,8 +437,10 @@ fn report_unchanged(options: &Options, terminal: &mut Terminal) -> io::Result<Ou
 
 /// Whether fixes can be written to where the text came from, or shown.
 fn is_editable(input: &Input, id: SourceId, is_shown: bool) -> bool {
-    let file = input.files.iter().find(|file| file.source == id);
-    file.is_some_and(|file| (file.path.is_some() || is_shown) && !file.is_compressed)
+    let place = input.files.binary_search_by_key(&id, |file| file.source);
+    let file = place.ok().map(|place| &input.files[place]);
+    let is_somewhere = |file: &File| is_shown || file.place != FilePlace::Nowhere;
+    file.is_some_and(|file| is_somewhere(file) && !file.is_compressed)
 }
 
 fn write_baseline(

@@ -20,9 +20,12 @@ pub struct Layout<'a> {
     /// it is the end of a directory's path here.
     placements: Vec<(String, &'a Placement)>,
     patches: BTreeSet<String>,
+    /// What kustomizations list, as far as anybody asks: directories with a kustomization,
+    /// patches, and where something applies directories everything. A tree has tens of
+    /// thousands of others.
     resources: BTreeSet<String>,
     /// Directories whose kustomization says into which namespace its objects go, and what
-    /// they build.
+    /// they build that lies elsewhere.
     placed: BTreeSet<String>,
 }
 
@@ -55,8 +58,16 @@ impl<'a> Layout<'a> {
             let joined = |path: &Spanned<Text>| join(directory, path);
             let patches = kustomization.patches.iter().map(joined);
             layout.patches.extend(patches);
+        }
+        let are_all_asked = !layout.placements.is_empty();
+        for (directory, kustomization) in &layout.kustomizations {
             let resources = kustomization.resources.iter().filter(|path| is_local(path));
-            layout.resources.extend(resources.map(joined));
+            let resources = resources.map(|path| join(directory, path));
+            layout.resources.extend(resources.filter(|path| {
+                are_all_asked
+                    || layout.kustomizations.contains_key(path)
+                    || layout.patches.contains(path)
+            }));
         }
         let names = layout.kustomizations.iter();
         let naming = names.filter(|(_, kustomization)| kustomization.namespace.is_some());
@@ -157,7 +168,8 @@ impl<'a> Layout<'a> {
         resources.filter(|path| self.kustomizations.contains_key(*path))
     }
 
-    /// Whether a kustomization lists the file among its resources.
+    /// Whether a kustomization lists a file among its resources that is a patch, or that
+    /// something may apply with its directory.
     pub(super) fn is_resource(&self, path: &str) -> bool {
         self.resources.contains(path)
     }
@@ -202,7 +214,7 @@ impl<'a> Layout<'a> {
     }
 
     /// The files and directories that the kustomizations of these directories build, the
-    /// directories among them.
+    /// directories among them; of files, those that lie in none of them.
     fn built_in(&self, directories: BTreeSet<String>) -> BTreeSet<String> {
         let mut open: Vec<String> = directories.iter().cloned().collect();
         let mut built = directories;
@@ -211,8 +223,12 @@ impl<'a> Layout<'a> {
             let resources = kustomization.map_or(&[][..], |found| &found.resources);
             for resource in resources.iter().filter(|path| is_local(path)) {
                 let path = join(&directory, resource);
-                if built.insert(path.clone()) {
-                    open.push(path);
+                if self.kustomizations.contains_key(&path) {
+                    if built.insert(path.clone()) {
+                        open.push(path);
+                    }
+                } else if !ancestors(&path).any(|outer| built.contains(outer)) {
+                    built.insert(path);
                 }
             }
         }

@@ -5,29 +5,37 @@
 
 use super::Cluster;
 use crate::source::SourceId;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The texts of each root of a cluster.
+/// The texts of each root of a cluster: pairs of a text and the number of a root, sorted.
 #[derive(Clone, Debug, Default)]
-pub struct BuiltTogether(HashMap<SourceId, Vec<u32>>, u32);
+pub struct BuiltTogether(Box<[(SourceId, u32)]>);
 
 impl BuiltTogether {
-    /// Adds the texts of one more root.
-    pub fn add(&mut self, texts: BTreeSet<SourceId>) {
-        let Self(roots, count) = self;
-        for text in texts {
-            roots.entry(text).or_default().push(*count);
-        }
-        *count += 1;
-    }
-
     /// Whether one root builds objects of both texts.
     #[must_use]
     pub fn are(&self, one: SourceId, other: SourceId) -> bool {
-        let Self(roots, _) = self;
-        let [one, other] = [one, other].map(|text| roots.get(&text).map_or(&[][..], Vec::as_slice));
-        one.iter().any(|root| other.contains(root))
+        let [one, other] = [one, other].map(|text| self.roots_of(text));
+        one.iter()
+            .any(|(_, root)| other.iter().any(|(_, its)| its == root))
+    }
+
+    fn roots_of(&self, text: SourceId) -> &[(SourceId, u32)] {
+        let Self(pairs) = self;
+        let first = pairs.partition_point(|(its, _)| *its < text);
+        let end = pairs.partition_point(|(its, _)| *its <= text);
+        &pairs[first..end]
+    }
+}
+
+impl<T: IntoIterator<Item = SourceId>> FromIterator<T> for BuiltTogether {
+    /// Of the texts of each root.
+    fn from_iter<R: IntoIterator<Item = T>>(roots: R) -> Self {
+        let roots = roots.into_iter().zip(0..);
+        let pairs = roots.flat_map(|(texts, root)| texts.into_iter().map(move |it| (it, root)));
+        let pairs: BTreeSet<(SourceId, u32)> = pairs.collect();
+        Self(pairs.into_iter().collect())
     }
 }
 
@@ -50,16 +58,13 @@ impl Cluster {
 mod tests {
     use super::BuiltTogether;
     use crate::source::SourceMap;
-    use std::collections::BTreeSet;
 
     #[test]
     fn texts_of_one_root_are_together() {
         let mut sources = SourceMap::default();
         let [base, dev, prod, alone] =
             ["base", "dev", "prod", "alone"].map(|it| sources.add(it, ""));
-        let mut built = BuiltTogether::default();
-        built.add(BTreeSet::from([base, dev]));
-        built.add(BTreeSet::from([base, prod]));
+        let built: BuiltTogether = [[base, dev], [base, prod]].into_iter().collect();
         assert!(built.are(base, dev) && built.are(prod, base));
         assert!(!built.are(dev, prod), "by two roots");
         assert!(!built.are(alone, alone), "by none");

@@ -13,7 +13,7 @@ pub struct ConfigMap {
     pub meta: ObjectMeta,
     /// The entries of `data` that are short enough to be the value of a variable, in the order
     /// of the text.
-    pub data: Vec<Variable>,
+    pub data: Box<[Variable]>,
 }
 
 /// Where a container takes variables from: `envFrom`, or one entry of `env` with

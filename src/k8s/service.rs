@@ -30,7 +30,7 @@ pub struct Service {
     /// `spec.selector`; `None` where missing or null: the endpoints are made by hand.
     pub selector: Option<Labels>,
     /// `spec.ports`.
-    pub ports: Vec<ServicePort>,
+    pub ports: Box<[ServicePort]>,
     /// `spec.clusterIP`, `None` where missing; `None` as text for a headless one.
     pub cluster_ip: Option<Text>,
     /// `spec.externalIPs`: addresses of nodes at which the Service answers, whatever its type.

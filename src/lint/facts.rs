@@ -12,7 +12,7 @@ use super::plugin_selectors::{PluginSelector, plugin_selectors};
 use super::policy_subjects::PolicySubjects;
 use super::unjudged::Unjudged;
 use super::{Context, dns};
-use crate::cluster::WorkloadId;
+use crate::cluster::{Layout, WorkloadId};
 use crate::engine::program::Program;
 use crate::k8s::LabelSelector;
 use std::collections::HashSet;
@@ -34,9 +34,17 @@ pub(super) struct Facts<'a> {
     controllers: OnceLock<Vec<WorkloadId>>,
     scrapers: OnceLock<Vec<WorkloadId>>,
     home_of_controllers: OnceLock<Option<Home>>,
+    layout: OnceLock<Arc<Layout<'a>>>,
 }
 
 impl<'a> Context<'a> {
+    /// How the files stand to each other.
+    #[must_use]
+    pub fn layout(&self) -> Arc<Layout<'a>> {
+        let made = || Arc::new(Layout::of(self.sources, self.cluster.context_objects()));
+        Arc::clone(self.facts.layout.get_or_init(made))
+    }
+
     /// Where there are policies that npcheck does not judge.
     #[must_use]
     pub fn unjudged(&self) -> Arc<Unjudged> {

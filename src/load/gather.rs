@@ -6,7 +6,7 @@
 use super::decode::{Refusal, Text};
 use super::git::ObjectId;
 use super::walk::Found;
-use super::{File, Listing, Loaded, Origin, Problem, Skipped};
+use super::{File, FilePlace, Listing, Loaded, Origin, Problem, Skipped};
 use crate::source::{SourceId, SourceMap};
 use std::collections::HashMap;
 
@@ -74,11 +74,11 @@ impl GatheredFile {
     fn into_file(self, same: Option<SourceId>, sources: &mut SourceMap) -> File {
         let text = self.text;
         File {
-            source: same.unwrap_or_else(|| sources.add(self.name, text.text)),
-            path: match self.origin {
-                Origin::Disk(path) => Some(path),
-                Origin::Stdin | Origin::Git(_) => None,
+            place: match self.origin {
+                Origin::Disk(path) => FilePlace::of(path, &self.name),
+                Origin::Stdin | Origin::Git(_) => FilePlace::Nowhere,
             },
+            source: same.unwrap_or_else(|| sources.add(self.name, text.text)),
             is_compressed: text.is_compressed,
         }
     }

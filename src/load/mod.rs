@@ -97,10 +97,43 @@ pub struct Listing {
 pub struct File {
     /// Its text.
     pub source: SourceId,
-    /// Where it is, to write it again; `None` for standard input and for what git keeps.
-    pub path: Option<PathBuf>,
+    /// Where it is.
+    pub place: FilePlace,
     /// Whether its text was packed by gzip, so that it cannot be edited in place.
     pub is_compressed: bool,
+}
+
+/// Where a file is. A tree has tens of thousands of files, whose names are paths as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FilePlace {
+    /// Nowhere that it could be written to: standard input, and what git keeps.
+    Nowhere,
+    /// At the path that its name is.
+    Named,
+    /// At a path that is shown in another way.
+    At(PathBuf),
+}
+
+impl FilePlace {
+    fn of(path: PathBuf, name: &str) -> Self {
+        match path.to_str() == Some(name) {
+            true => Self::Named,
+            false => Self::At(path),
+        }
+    }
+}
+
+impl File {
+    /// Where it is, to write it again; `None` if it is nowhere. `sources` are those that it was
+    /// loaded with.
+    #[must_use]
+    pub fn path<'f>(&'f self, sources: &'f SourceMap) -> Option<&'f Path> {
+        match &self.place {
+            FilePlace::Nowhere => None,
+            FilePlace::Named => Some(Path::new(sources.get(self.source).name())),
+            FilePlace::At(path) => Some(path),
+        }
+    }
 }
 
 /// Something that was to be read and was not.

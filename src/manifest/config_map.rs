@@ -19,6 +19,6 @@ pub(super) fn read(node: Node<'_>, meta: impl FnOnce() -> ObjectMeta) -> Option<
             value: node.share(value),
         })
     });
-    let data: Vec<Variable> = variables.collect();
+    let data: Box<[Variable]> = variables.collect();
     (!data.is_empty()).then(|| ConfigMap { meta: meta(), data })
 }

@@ -516,10 +516,18 @@ pub(super) fn assign_comments(text: &str, comments: &[Span], documents: &mut [Do
         let end = document.span.end + rest_of_line(text, document.span.end);
         let own = comments.iter().take_while(|comment| comment.start < end);
         let (own, rest) = comments.split_at(own.count());
-        document.comments = own.into();
+        document.comments = shared(own);
         comments = rest;
     }
-    last.comments = comments.into();
+    last.comments = shared(comments);
+}
+
+/// Most documents have none, which takes no memory.
+fn shared(comments: &[Span]) -> Arc<[Span]> {
+    match comments {
+        [] => Arc::default(),
+        some => some.into(),
+    }
 }
 
 fn rest_of_line(text: &str, from: u32) -> u32 {

@@ -56,6 +56,7 @@ fn part(step: &Step) -> String {
 mod tests {
     use super::*;
     use crate::source::Span;
+    use std::sync::Arc;
 
     #[test]
     fn steps_are_told_file_by_file() {
@@ -71,14 +72,14 @@ mod tests {
         };
         let object = ChangedObject {
             document: Span::new(base, 0, 4),
-            by: vec![
+            by: Arc::new([
                 step("labels", None, stage),
                 step("patches", Some(1), top),
                 step("patchesStrategicMerge", Some(2), top),
                 step("labels", None, top),
                 step("labels", None, top),
                 step("patches", Some(1), flux),
-            ],
+            ]),
             name: "Deployment/web".to_owned(),
         };
         assert_eq!(

@@ -197,6 +197,13 @@ impl<'t> Resource<'t> {
             self.steps.push(step);
         }
     }
+
+    /// Who changed it, shared with another object where the same did.
+    pub(crate) fn steps_as(&self, other: Option<&Arc<[Step]>>) -> Arc<[Step]> {
+        let is_same = |other: &&Arc<[Step]>| ***other == *self.steps;
+        let other = other.filter(is_same);
+        other.map_or_else(|| self.steps.as_slice().into(), Arc::clone)
+    }
 }
 
 fn collect_twins<'t>(value: &Value<'t>, found: &mut Vec<Value<'t>>) {

@@ -25,6 +25,7 @@ use crate::k8s::{Document, Object, PartEffect, UnknownPart, WorkloadKind, effect
 use crate::source::{SourceId, SourceMap, Span};
 use entries::raw_objects;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// What is deployed from a tree.
 #[derive(Clone, Debug, Default)]
@@ -89,8 +90,8 @@ pub struct Build {
 pub struct ChangedObject {
     /// The text of its document.
     pub document: Span,
-    /// What changed it, in order.
-    pub by: Vec<Step>,
+    /// What changed it, in order; objects of one kustomization share it.
+    pub by: Arc<[Step]>,
     /// What it became: `namespace/Kind/name`, or `Kind/name` where it names no namespace.
     pub name: String,
 }
@@ -463,9 +464,10 @@ impl<'t, 's> Finder<'t, 's> {
             root.objects.extend(parsed.objects.iter().cloned());
             root.diagnostics.extend(parsed.diagnostics.iter().cloned());
             if !resource.steps.is_empty() {
+                let by = resource.steps_as(root.changed.last().map(|last| &last.by));
                 root.changed.push(ChangedObject {
                     document: resource.value.span(),
-                    by: resource.steps.clone(),
+                    by,
                     name: parsed.documents.first().map_or_else(String::new, name_of),
                 });
             }

@@ -91,7 +91,7 @@ impl Rule for DuplicatePolicy {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let layout = Layout::of(cx.sources, cx.cluster.context_objects());
+        let layout = cx.layout();
         for duplicate in cx.cluster.duplicates() {
             if let Some(finding) = check_duplicate(cx, &layout, duplicate) {
                 cx.report(finding);

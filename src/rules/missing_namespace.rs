@@ -91,25 +91,23 @@ impl Rule for MissingNamespace {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let layout = Layout::of(cx.sources, cx.cluster.context_objects());
-        let neighbours = Neighbours::new(cx, &layout);
+        let layout = cx.layout();
+        let without: Vec<PolicyId> = cx
+            .cluster
+            .policy_ids()
+            .filter(|id| !is_namespace_known(cx, &layout, *id))
+            .collect();
+        if without.is_empty() {
+            return;
+        }
+        let neighbours = Neighbours::new(cx, &layout, &without);
         let mut unsure: BTreeMap<String, Vec<PolicyId>> = BTreeMap::new();
-        for id in cx.cluster.policy_ids() {
+        for id in without {
             let policy = &cx.cluster.policy(id).object;
-            let source = policy.meta.span.source;
-            // One that is written and no text leaves the policy refused, and in no namespace.
-            let is_known = policy.meta.namespace.is_some()
-                || !policy.meta.holes.is_empty()
-                || !policy.meta.is_accepted
-                || layout.is_placed(source)
-                || layout.is_patch(source);
-            if is_known {
-                continue;
-            }
             if let Some(evidence) = evidence(cx, id, policy, &neighbours) {
                 cx.report(finding(cx, id, &evidence));
             } else if !selects_what_it_names(cx, id, policy) {
-                let directory = layout.directory(source);
+                let directory = layout.directory(policy.meta.span.source);
                 unsure.entry(directory).or_default().push(id);
             }
         }
@@ -125,27 +123,45 @@ impl Rule for MissingNamespace {
     }
 }
 
-/// What the other objects of the files say of their namespaces.
+/// Whether a policy says which namespace it is for, or something else does.
+fn is_namespace_known(cx: &Context<'_>, layout: &Layout<'_>, id: PolicyId) -> bool {
+    let policy = &cx.cluster.policy(id).object;
+    let source = policy.meta.span.source;
+    // One that is written and no text leaves the policy refused, and in no namespace.
+    policy.meta.namespace.is_some()
+        || !policy.meta.holes.is_empty()
+        || !policy.meta.is_accepted
+        || layout.is_placed(source)
+        || layout.is_patch(source)
+}
+
+/// What the other objects beside some policies say of their namespaces.
 struct Neighbours<'a> {
-    /// By file: the namespaces that its objects name.
+    /// By file of a policy: the namespaces that its objects name.
     named: BTreeMap<SourceId, BTreeSet<&'a str>>,
     /// Files with a workload or Service that names no namespace.
     mixed: BTreeSet<SourceId>,
     /// Directories with a workload or Service that names no namespace.
     without_namespace: BTreeSet<String>,
-    /// By directory: the namespaces that its objects name.
+    /// By directory of a policy: the namespaces that its objects name.
     named_beside: BTreeMap<String, BTreeSet<&'a str>>,
 }
 
 impl<'a> Neighbours<'a> {
-    fn new(cx: &Context<'a>, layout: &Layout<'_>) -> Self {
+    fn new(cx: &Context<'a>, layout: &Layout<'_>, policies: &[PolicyId]) -> Self {
+        let cluster = cx.cluster;
+        let sources = policies.iter().map(|id| {
+            let policy = &cluster.policy(*id).object;
+            policy.meta.span.source
+        });
         let mut neighbours = Self {
-            named: BTreeMap::new(),
+            named: sources.clone().map(|it| (it, BTreeSet::new())).collect(),
             mixed: BTreeSet::new(),
             without_namespace: BTreeSet::new(),
-            named_beside: BTreeMap::new(),
+            named_beside: sources
+                .map(|it| (layout.directory(it), BTreeSet::new()))
+                .collect(),
         };
-        let cluster = cx.cluster;
         let workloads = cluster.workloads().iter().map(|it| &it.object.meta);
         let services = cluster.services().iter().map(|it| &it.object.meta);
         for meta in workloads.chain(services) {
@@ -161,6 +177,8 @@ impl<'a> Neighbours<'a> {
         for policy in cluster.policies() {
             neighbours.add(&policy.object.meta, layout);
         }
+        neighbours.named.retain(|_, named| !named.is_empty());
+        neighbours.named_beside.retain(|_, named| !named.is_empty());
         neighbours
     }
 
@@ -171,10 +189,12 @@ impl<'a> Neighbours<'a> {
         let Some(namespace) = written.filter(|namespace| namespace.span.source == source) else {
             return;
         };
-        let named = self.named.entry(source).or_default();
-        named.insert(namespace.as_str());
-        let beside = self.named_beside.entry(layout.directory(source));
-        beside.or_default().insert(namespace.as_str());
+        if let Some(named) = self.named.get_mut(&source) {
+            named.insert(namespace.as_str());
+        }
+        if let Some(beside) = self.named_beside.get_mut(&layout.directory(source)) {
+            beside.insert(namespace.as_str());
+        }
     }
 }
 

@@ -126,7 +126,7 @@ impl Rule for PartialServiceMatch {
             return;
         }
         let unjudged = cx.unjudged();
-        let layout = Layout::of(cx.sources, cluster.context_objects());
+        let layout = cx.layout();
         // Several Services in front of the same pods are one matter.
         let mut found: BTreeMap<PolicyId, Split> = BTreeMap::new();
         let mut looked_at: HashSet<Likeness<'_>> = HashSet::new();

@@ -168,7 +168,6 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
     let mut met: HashSet<Span> = HashSet::new();
     let mut objects: HashSet<Span> = HashSet::new();
     let mut told: BTreeSet<(Span, &'static str)> = BTreeSet::new();
-    let mut built_together = BuiltTogether::default();
     for member in members {
         if let Some(text) = member.text {
             let read = texts.get(text);
@@ -189,8 +188,6 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
             origin: root.origin.map(|span| place(texts, span)),
             builds: root.builds.clone(),
         });
-        let built = root.objects.iter().map(|object| object.meta().span.source);
-        built_together.add(built.collect());
         part.changed.extend(root.changed.iter().cloned());
         objects.extend(root.objects.iter().map(|object| object.meta().span));
         part.objects.extend(root.objects.iter().cloned());
@@ -228,6 +225,10 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
             }
         }
     }
+    let roots = members.iter().filter_map(|member| member.root);
+    let built_together: BuiltTogether = roots
+        .map(|root| root.objects.iter().map(|object| object.meta().span.source))
+        .collect();
     part.built_together = Arc::new(built_together);
     part.opaque.sort();
     part.opaque.dedup();
