@@ -430,7 +430,7 @@ fn a_release_for_another_cluster_brings_no_pods_here() {
         write(
             &directory,
             "pod.yaml",
-            &format!("{POD}---\n{OTHER}").replace("metadata: {", "metadata: {namespace: shop, "),
+            format!("{POD}---\n{OTHER}").replace("metadata: {", "metadata: {namespace: shop, "),
         );
         run(&directory, &["graph", "-q"]).stdout
     };
