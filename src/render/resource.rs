@@ -6,6 +6,7 @@
 use super::object_id::ObjectId;
 use super::value::Value;
 use crate::source::Span;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// An object of a build.
@@ -152,11 +153,13 @@ impl<'t> Resource<'t> {
         collect_twins(before, &mut old);
         let mut new = Vec::new();
         collect_twins(&self.value, &mut new);
+        let mut known: HashMap<u32, &Value<'t>> = HashMap::new();
+        for value in &old {
+            known.entry(value.twin()).or_insert(value);
+        }
         let is_other = |value: &Value<'t>| {
-            let mut twins = old.iter().filter(|known| known.twin() == value.twin());
-            twins
-                .next()
-                .is_some_and(|known| known.text() != value.text())
+            let known = known.get(&value.twin());
+            known.is_some_and(|known| known.text() != value.text())
         };
         let changed: Vec<Value<'t>> = new.into_iter().filter(is_other).collect();
         if !changed.is_empty() {

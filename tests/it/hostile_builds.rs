@@ -1,6 +1,7 @@
 //! Builds that a few lines make endless: each meets a limit that says so, and the rest of the
 //! tree is judged all the same.
 
+use crate::program::{run, scratch, write};
 use npcheck::diagnostic::Severity;
 use npcheck::{Config, Workspace};
 use std::fmt::Write;
@@ -204,4 +205,46 @@ fn generators_that_multiply_yield_up_to_a_limit() {
         said_of.contains("a matrix yields more than 10000 sets of parameters"),
         "{said_of}"
     );
+}
+
+/// Each label is compared with all others of an object only where it replaces one.
+#[test]
+fn many_labels_are_set_in_many_objects() {
+    const LABELS: usize = 200;
+    const POLICIES: usize = 40;
+    let directory = scratch("hostile-labels");
+    let policy = |number: usize| {
+        format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p{number}}}\n\
+             spec: {{podSelector: {{matchLabels: {{l7: own}}}}, \
+             ingress: [{{from: [{{podSelector: {{matchLabels: {{l8: own}}}}}}]}}]}}\n"
+        )
+    };
+    let policies: String = (0..POLICIES).map(policy).collect();
+    write(&directory, "base/policies.yaml", policies);
+    let labels: String = (0..LABELS).map(|it| format!("  l{it}: v{it}\n")).collect();
+    let base = format!("resources: [policies.yaml]\ncommonLabels:\n{labels}");
+    write(&directory, "base/kustomization.yaml", base);
+    // What one of them is changed to, all places that have it are.
+    let overlay = "resources: [../base]\ncommonLabels: {l7: other, l150: other}\n";
+    write(&directory, "overlay/kustomization.yaml", overlay);
+    let count = |root: &str, text: &str| {
+        let built = run(&directory, &["render", root]);
+        assert_eq!(built.status, 0, "{}", built.stderr);
+        // Behind a value stands where it comes from.
+        let lines = built.stdout.lines();
+        let lines = lines.map(|line| line.split("  #").next().unwrap_or_default().trim());
+        lines.filter(|line| *line == text).count()
+    };
+    for (root, text, times) in [
+        ("base", "l199: v199", 3),
+        ("base", "l7: v7", 3),
+        ("base", "l8: own", 0),
+        ("overlay", "l7: other", 3),
+        ("overlay", "l150: other", 3),
+        ("overlay", "l150: v150", 0),
+        ("overlay", "l151: v151", 3),
+    ] {
+        assert_eq!(count(root, text), times * POLICIES, "{root} {text}");
+    }
 }

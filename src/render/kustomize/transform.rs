@@ -58,6 +58,7 @@ impl<'t> Pairs<'_, 't> {
         pairs.sort_by(|a, b| a.key.text().cmp(&b.key.text()));
         let missing = Missing::Mapping(self.pairs.span());
         let mut is_changed = false;
+        let mut before = resource.value.clone();
         for pair in &pairs {
             let key = pair.key.text();
             // Null is a text of nothing here.
@@ -65,19 +66,25 @@ impl<'t> Pairs<'_, 't> {
                 true => Cow::Borrowed(""),
                 false => pair.value.shared_text().unwrap_or_default(),
             };
-            let before = resource.value.clone();
             resource.twins += 1;
             let twin = resource.twins;
+            let mut is_replaced = false;
             let mut set = |value: &mut Value<'t>| {
                 is_changed = true;
                 let entry = Value::text_at(text.clone(), pair.value.span());
-                set_entry(value, &key, pair.key.span(), entry.with_twin(twin))
+                let entry = entry.with_twin(twin);
+                is_replaced |= set_entry(value, &key, pair.key.span(), entry)?;
+                Ok(())
             };
             for spec in specs {
                 apply(spec, (gvk, &mut resource.value), missing, &mut set)
                     .map_err(|error| format!("{}: {error}", resource.id))?;
             }
-            resource.keep_twins_alike(&before);
+            // What is new has no twin yet. Copies are only made where they are compared.
+            if is_replaced {
+                resource.keep_twins_alike(&before);
+                before = resource.value.clone();
+            }
         }
         if is_changed {
             resource.step(self.field, self.pairs.span());
@@ -87,27 +94,31 @@ impl<'t> Pairs<'_, 't> {
     }
 }
 
-/// Sets an entry of a mapping. A null stays one, as kyaml adds the entry to a scalar, which is
-/// written without it until something makes a mapping of it.
+/// Sets an entry of a mapping; whether another value may have been there. A null stays one, as
+/// kyaml adds the entry to a scalar, which is written without it until something makes a mapping
+/// of it.
 fn set_entry<'t>(
     value: &mut Value<'t>,
     key: &str,
     key_span: Span,
     entry: Value<'t>,
-) -> Result<(), String> {
+) -> Result<bool, String> {
     if value.is_mapping() {
         match value.get(key) {
             Some(old) if old.says_as(&entry) => {}
-            Some(old) => value.set(key.to_owned(), key_span, entry.of_twin(&old)),
+            Some(old) => {
+                value.set(key.to_owned(), key_span, entry.of_twin(&old));
+                return Ok(true);
+            }
             None => value.set(key.to_owned(), key_span, entry),
         }
-        return Ok(());
+        return Ok(false);
     }
     if !value.is_null() {
         return Err("expected a mapping".to_owned());
     }
     value.hide(key.to_owned().into(), key_span, entry);
-    Ok(())
+    Ok(true)
 }
 
 /// A namespace that is set.
