@@ -183,6 +183,7 @@ impl Spec {
             subject: cluster_peer::subject(
                 key_of(node, "spec"),
                 spec,
+                kind,
                 path.field("subject"),
                 reader,
             ),

@@ -9,8 +9,10 @@ use super::names;
 use super::reader::{self, Path, Reader};
 use super::selector::{self, Selects};
 use super::structure;
+use crate::diagnostic::Severity;
 use crate::k8s::{
-    Action, ClusterNetworkPolicyPeer, Direction, LabelSelector, PeerSelection, PodsSelection,
+    Action, ClusterNetworkPolicyPeer, ClusterPolicyKind, Direction, LabelSelector, PeerSelection,
+    PodsSelection,
 };
 use crate::source::{Span, Spanned};
 use crate::yaml::tree::{Entry, Node};
@@ -22,6 +24,7 @@ const MAX_NAMES: usize = 25;
 pub(super) fn subject(
     at: Span,
     spec: Node<'_>,
+    kind: ClusterPolicyKind,
     path: Path<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Spanned<PodsSelection>> {
@@ -33,7 +36,7 @@ pub(super) fn subject(
         return None;
     }
     let entry = only_member(subject, &fields::SUBJECT, "the subject", path, reader)?;
-    let selection = pods(entry, path, reader)?;
+    let selection = pods(entry, kind, path, reader)?;
     Some(Spanned::new(selection, subject.span()))
 }
 
@@ -85,7 +88,12 @@ pub(super) fn only_member<'t>(
 }
 
 /// Reads `namespaces` or `pods`; `None` for other fields.
-fn pods(entry: Entry<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<PodsSelection> {
+fn pods(
+    entry: Entry<'_>,
+    kind: ClusterPolicyKind,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<PodsSelection> {
     let name = entry.key.key_text();
     let path = path.field(&name);
     match &*name {
@@ -109,6 +117,7 @@ fn pods(entry: Entry<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Pod
             };
             let namespace_selector = read("namespaceSelector", Selects::Namespaces);
             let pod_selector = read("podSelector", Selects::Pods);
+            check_required(entry, kind, path, reader);
             Some(PodsSelection::Pods {
                 namespace_selector: namespace_selector?,
                 pod_selector: pod_selector?,
@@ -116,6 +125,44 @@ fn pods(entry: Entry<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Pod
         }
         _ => None,
     }
+}
+
+/// Complains of selectors that `pods` must have, though nobody can misread what is meant: the
+/// CRDs of v1alpha1 require both, that of v1alpha2 requires the one of pods. Verdicts take a
+/// missing one for an empty one (S12).
+fn check_required(
+    entry: Entry<'_>,
+    kind: ClusterPolicyKind,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) {
+    let required: &[&str] = match kind {
+        ClusterPolicyKind::ClusterNetworkPolicy => &["podSelector"],
+        ClusterPolicyKind::AdminNetworkPolicy | ClusterPolicyKind::BaselineAdminNetworkPolicy => {
+            &["namespaceSelector", "podSelector"]
+        }
+    };
+    let is_missing = |name: &&str| entry.value.find(&[*name]).is_none_or(Node::is_null);
+    let missing: Vec<&str> = required.iter().copied().filter(is_missing).collect();
+    if missing.is_empty() || structure::has_unknown_field(entry.value, &fields::NAMESPACED_POD) {
+        return;
+    }
+    let names: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
+    let message = format!(
+        "`pods` has no {}, which its CRD requires",
+        names.join(" and no ")
+    );
+    let all = missing.iter().map(|name| match *name {
+        "podSelector" => "`podSelector: {}` for every pod",
+        _ => "`namespaceSelector: {}` for every namespace",
+    });
+    let all: Vec<&str> = all.collect();
+    let help = format!(
+        "write {}, as which it counts in verdicts; the API server rejects the policy as it is",
+        all.join(" and ")
+    );
+    let diagnostic = invalid(entry.key.span(), message).with_severity(Severity::Warning);
+    reader.report(path, diagnostic.help(help));
 }
 
 /// Reads the peers of a rule; `None` if they cannot be read. `at` is where they belong.
@@ -183,12 +230,13 @@ fn peer(
         Direction::Egress => &fields::CLUSTER_EGRESS_PEER,
     };
     let entry = only_member(item, shape, "the peer", path, reader)?;
-    let selection = selection(entry, action, path, reader)?;
+    let selection = selection(entry, place.kind, action, path, reader)?;
     Some(ClusterNetworkPolicyPeer { span, selection })
 }
 
 fn selection(
     entry: Entry<'_>,
+    kind: ClusterPolicyKind,
     action: Option<Spanned<Action>>,
     path: Path<'_>,
     reader: &mut Reader<'_>,
@@ -215,7 +263,7 @@ fn selection(
             }
             names_of(entry, member, reader, domain_name).map(PeerSelection::DomainNames)
         }
-        _ => pods(entry, path, reader).map(PeerSelection::Pods),
+        _ => pods(entry, kind, path, reader).map(PeerSelection::Pods),
     }
 }
 
