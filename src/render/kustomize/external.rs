@@ -106,8 +106,7 @@ impl<'t> External<'_, 't, '_> {
             let kind = file::text(&config, "kind");
             match one(library, self.kustomization, &config, all, faults) {
                 Ok(true) => {}
-                // kustomize sorts in the outermost kustomization only.
-                Ok(false) if is_builtin(&config) && kind == "SortOrderTransformer" => {
+                Ok(false) if is_builtin(&config) && !NOT_RUN.contains(&kind.as_str()) => {
                     let message = format!("kustomize has no transformer `{kind}`");
                     faults.push(Fault::error(item.span(), message));
                 }
@@ -120,6 +119,9 @@ impl<'t> External<'_, 't, '_> {
         }
     }
 }
+
+/// The transformers that kustomize has built in and that are not run here.
+const NOT_RUN: [&str; 2] = ["HashTransformer", "ValueAddTransformer"];
 
 /// Whether a configuration is for what kustomize has built in (`plugins/loader`).
 fn is_builtin(config: &Value<'_>) -> bool {

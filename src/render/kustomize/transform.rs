@@ -4,7 +4,7 @@
 //! Refuses to know their order, and where kustomizations say what to set.
 
 use super::fault::Fault;
-use super::field_spec::{FieldSpec, Missing, apply, is_in_place};
+use super::field_spec::{FieldSpec, Missing, apply, is_in_place, obstacle};
 use super::file::{self, Kustomization};
 use super::select::expression;
 use crate::render::object_id::Gvk;
@@ -484,6 +484,12 @@ pub(crate) fn set_image<'t>(
                     &mut set,
                 )
                 .map_err(|error| format!("{}: {error}", resource.id))?;
+            } else if matches!(resource.value, Value::Made(_))
+                && gvk.is_selected_by(&spec.gvk)
+                && obstacle(&resource.value, &spec.path).is_some()
+            {
+                let path = spec.path.join("/");
+                return Err(format!("{}: no image can be at `{path}`", resource.id));
             }
         }
         if is_changed {
