@@ -42,8 +42,11 @@ const CLOUD_CLASSES: &[&str] = &[
 
 const TRAEFIK: &str = "traefik";
 
+const CILIUM: &str = "cilium";
+
 /// Programs whose name stands in that of their class, and in those of the known pods.
 const PROGRAMS: &[&str] = &[
+    CILIUM,
     "contour",
     "haproxy",
     "istio",
@@ -52,6 +55,14 @@ const PROGRAMS: &[&str] = &[
     "openshift",
     TRAEFIK,
 ];
+
+impl Carrier {
+    /// Whether it is Cilium, whose proxy is no pod.
+    #[must_use]
+    pub fn is_cilium(self) -> bool {
+        self == Self::Program(CILIUM)
+    }
+}
 
 /// Who brings the traffic of an entrypoint.
 #[must_use]

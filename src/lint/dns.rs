@@ -6,7 +6,7 @@
 
 use super::isolated_pods::IsolatedPods;
 use super::{Context, Profile, Settings, addresses, hypothetical};
-use crate::cluster::platform::{self, KnownPods, Role};
+use crate::cluster::platform::{self, Distribution, KnownPods, Role};
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, WorkloadId};
 use crate::engine::program::Ports;
 use crate::engine::{ConnectionSet, Endpoint, Engine};
@@ -317,6 +317,25 @@ pub fn reached_protocols(cx: &Context<'_>, pods: &IsolatedPods) -> BTreeSet<Prot
 /// The same for one end; `span` is the text that makes one think of it.
 #[must_use]
 pub fn reached_from(cx: &Context<'_>, subject: &Endpoint<'_>, span: Span) -> BTreeSet<Protocol> {
+    reached_of(cx, subject, span, |_| true)
+}
+
+/// Whether one end may ask a resolver that this cluster is likely to have: that of OpenShift counts
+/// only where something says that it is OpenShift.
+#[must_use]
+pub fn reaches_likely_resolver(cx: &Context<'_>, subject: &Endpoint<'_>, span: Span) -> bool {
+    let is_openshift = cx.cluster.platform().is(Distribution::OpenShift)
+        || cx.settings.profile == Some(Profile::OpenShift);
+    let is_likely = |known: &KnownPods| is_openshift || !known.namespaces.contains(&OPENSHIFT_HOME);
+    !reached_of(cx, subject, span, is_likely).is_empty()
+}
+
+fn reached_of(
+    cx: &Context<'_>,
+    subject: &Endpoint<'_>,
+    span: Span,
+    counts: impl Fn(&KnownPods) -> bool,
+) -> BTreeSet<Protocol> {
     let cluster = cx.cluster;
     let ask = |resolver: &Endpoint<'_>| {
         let judge = cx.engine.judge();
@@ -325,7 +344,7 @@ pub fn reached_from(cx: &Context<'_>, subject: &Endpoint<'_>, span: Span) -> BTr
     };
     let mut found = BTreeSet::new();
     let listening = cx.listening_for_dns();
-    for resolver in resolvers(cluster) {
+    for resolver in resolvers(cluster).filter(|known| counts(known)) {
         // One that is among the workloads is not supposed to have other labels.
         let home = cluster.namespace_by_name(resolver.namespaces[0]);
         let is_known = |id: &WorkloadId| Some(cluster.workload(*id).namespace) == home;

@@ -37,6 +37,11 @@ pub(super) fn read(
     structure.report(&mut reader);
     identity::check_names(node, identity::Scope::Cluster, &mut reader);
     identity::check_relations(node, &mut reader);
+    if kind != ClusterPolicyKind::ClusterNetworkPolicy {
+        // kubernetes-sigs/network-policy-api: both kinds have had no other version.
+        const VERSIONS: &[&str] = &["policy.networking.k8s.io/v1alpha1"];
+        identity::check_plugin_version(node, &meta, VERSIONS, &mut reader);
+    }
     check_kind(&meta, kind, &mut reader);
     let spec = Spec::read(node, kind, &mut reader);
     if !ClusterNetworkPolicy::takes_host_bits(&meta.api_version) {

@@ -35,7 +35,7 @@ pub(super) fn check_api_version(meta: &ObjectMeta, reader: &mut Reader<'_>) {
     }
 }
 
-/// A policy of a CNI plugin is of one of these versions, the usual one first; it is judged as
+/// A policy that a CRD defines is of one of these versions, the usual one first; it is judged as
 /// that one.
 pub(super) fn check_plugin_version(
     node: Node<'_>,

@@ -252,6 +252,22 @@ impl<'t> Reader<'t, '_> {
             self.parsed.diagnostics.push(diagnostic.help(help));
             return self.named(node, span, "", Outcome::Broken);
         }
+        // The same of what can be nothing but an object of Kubernetes' own.
+        let version = node.get("apiVersion").and_then(Node::as_str);
+        let is_own = matches!(version, Some("v1" | "apps/v1" | "batch/v1"));
+        let has = |name: &str| node.get(name).is_some_and(Node::is_mapping);
+        if kind.is_none()
+            && node.entry("kind").is_none()
+            && is_own
+            && has("metadata")
+            && has("spec")
+        {
+            let version = node.get("apiVersion").unwrap_or(node);
+            let diagnostic = super::invalid_value(version.span(), "this object has no `kind`");
+            let help = "write its `kind`; the API server does not guess it";
+            self.parsed.diagnostics.push(diagnostic.help(help));
+            return self.named(node, span, "", Outcome::Broken);
+        }
         if let Some(kind) = kind.filter(|_| is_policy && node.get("spec").is_some()) {
             let message = format!(
                 "this `{}` has no `apiVersion`, so no tool can know it",

@@ -1,9 +1,13 @@
 //! Pods that talk to the Kubernetes API and are not allowed to.
 
+use crate::cluster::platform::Distribution;
 use crate::cluster::{Cni, PluginPolicyId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{AddressRange, ConnectionSet, Endpoint, Entity, PolicyRef};
-use crate::k8s::{Direction, IpBlock, NetworkPolicyRule, Product, Protocol};
+use crate::k8s::{
+    CiliumAddresses, CiliumPeers, Direction, IpBlock, NetworkPolicyRule, PluginSpec, Product,
+    Protocol,
+};
 use crate::lint::api_clients::Evidence;
 use crate::lint::api_server::may_be_api_server;
 use crate::lint::{Category, Context, Rule, RuleMeta, callers, declare_rule, entrance};
@@ -26,6 +30,10 @@ declare_rule! {
     /// most CNI plugins, policies see the connection after the `kubernetes` Service has been
     /// translated, so what counts is the API server's own address and port (usually 443 or
     /// 6443).
+    ///
+    /// A Cilium rule for the entity `kube-apiserver` on 443 alone does not do where the API server
+    /// listens on another port: on K3s, RKE2, OpenShift and the like, or where a policy names the
+    /// usual address of such a cluster's Service.
     ///
     /// Cilium and Calico policies count where their plugin is in use. In Cilium policies the
     /// API server is the entity `kube-apiserver`. Namespaces with policies that npcheck does
@@ -114,6 +122,9 @@ declare_rule! {
 /// The ports that API servers listen on: managed ones, kubeadm, minikube, MicroK8s.
 const PORTS: [u16; 4] = [443, 6443, 8443, 16443];
 
+/// Those of them that are not the port of its Service as well.
+const OWN_PORTS: [u16; 3] = [6443, 8443, 16443];
+
 impl Rule for ApiserverEgressBlocked {
     fn meta(&self) -> &'static RuleMeta {
         &Self::META
@@ -122,7 +133,8 @@ impl Rule for ApiserverEgressBlocked {
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let cluster = cx.cluster;
         let unjudged = cx.unjudged();
-        let mut blocked: BTreeMap<Vec<PolicyRef>, Vec<(WorkloadId, Evidence<'_>)>> =
+        // With whether only the port of its Service is open.
+        let mut blocked: BTreeMap<(Vec<PolicyRef>, bool), Vec<(WorkloadId, Evidence<'_>)>> =
             BTreeMap::new();
         let api_clients = cx.api_clients();
         for id in cluster.workload_ids() {
@@ -139,17 +151,26 @@ impl Rule for ApiserverEgressBlocked {
                     .flat_map(|rule| rule.peers.items())
                     .any(|peer| may_be_api_server(cx, peer))
             };
+            let by_entity = to_entity(cx, id);
+            let is_by_entity = has_port(&by_entity);
+            // 443 is the port of its Service, which is turned into its own before policies are
+            // asked.
+            let is_at_service = is_by_entity
+                && listens_on_its_own_port(cx, &exit.policies)
+                && !OWN_PORTS
+                    .iter()
+                    .any(|port| by_entity.contains(Protocol::Tcp, *port));
             let reaches_it = has_port(&exit.to_anybody)
                 || reaches_an_address(cx, id)
-                || reaches_entity(cx, id)
+                || is_by_entity && !is_at_service
                 || network_policies(&exit.policies).any(|policy| names_it(&policy));
             if !reaches_it {
-                let clients = blocked.entry(exit.policies).or_default();
+                let clients = blocked.entry((exit.policies, is_at_service)).or_default();
                 clients.push((id, evidence));
             }
         }
-        for (policies, clients) in blocked {
-            if let Some(finding) = describe(cx, &policies, &clients) {
+        for ((policies, is_at_service), clients) in blocked {
+            if let Some(finding) = describe(cx, &policies, is_at_service, &clients) {
                 cx.report(finding);
             }
         }
@@ -172,17 +193,58 @@ fn has_port(connections: &ConnectionSet) -> bool {
         .any(|port| connections.contains(Protocol::Tcp, *port))
 }
 
-/// Whether a workload may send to the API server where the CNI plugin knows it by itself, and not
-/// by its address.
-fn reaches_entity(cx: &Context<'_>, id: WorkloadId) -> bool {
+/// What a workload may send to the API server where the CNI plugin knows it by itself, and not by
+/// its address.
+fn to_entity(cx: &Context<'_>, id: WorkloadId) -> ConnectionSet {
     let cni = cx.cluster.enforcement().cni().map(|cni| cni.value);
     if cni != Some(Cni::Cilium) {
-        return false;
+        return ConnectionSet::none();
     }
     let pods = Endpoint::workload(cx.cluster, id);
     let api_server = Endpoint::Entity(Entity::KubeApiserver);
     let explanation = cx.engine.judge().explain(&pods, &api_server);
-    has_port(explanation.verdict.possible())
+    explanation.verdict.possible().clone()
+}
+
+/// Whether something says that the API server listens on another port than its Service: the
+/// distribution, or the address of the Service that a policy names. Managed ones listen on 443.
+fn listens_on_its_own_port(cx: &Context<'_>, policies: &[PolicyRef]) -> bool {
+    const DISTRIBUTIONS: [Distribution; 7] = [
+        Distribution::K3s,
+        Distribution::Kind,
+        Distribution::Kubeadm,
+        Distribution::MicroK8s,
+        Distribution::OpenShift,
+        Distribution::Rke2,
+        Distribution::Talos,
+    ];
+    let platform = cx.cluster.platform();
+    if DISTRIBUTIONS.iter().any(|it| platform.is_only(*it)) {
+        return true;
+    }
+    let managed = MANAGED_SERVICE_ADDRESSES.map(IpAddr::V4);
+    let is_own = |cidr: &IpNet| {
+        let is_one = cidr.prefix_len() == cidr.max_prefix_len();
+        let usual = USUAL_SERVICE_ADDRESSES.map(IpAddr::V4);
+        is_one && usual.contains(&cidr.addr()) && !managed.contains(&cidr.addr())
+    };
+    let written = policies.iter().filter_map(|policy| match policy {
+        PolicyRef::Plugin(id) => Some(cx.cluster.plugin_policy(*id)),
+        _ => None,
+    });
+    let rules = written.flat_map(|policy| match &policy.spec {
+        PluginSpec::Cilium(policy) => policy.specs.iter().flat_map(|it| &it.rules).collect(),
+        _ => Vec::new(),
+    });
+    let mut peers = rules.flat_map(|rule| &rule.peer_fields);
+    peers.any(|field| match &field.peers {
+        CiliumPeers::Cidrs(cidrs) => cidrs.iter().any(|cidr| is_own(&cidr.value)),
+        CiliumPeers::CidrSets(sets) => sets.iter().any(|set| match &set.addresses {
+            CiliumAddresses::Cidr(cidr) => is_own(&cidr.value),
+            CiliumAddresses::Group(_) | CiliumAddresses::Groups(_) => false,
+        }),
+        _ => false,
+    })
 }
 
 /// Whether a workload may send to some address outside on a port of the API server.
@@ -210,6 +272,10 @@ const USUAL_SERVICE_ADDRESSES: [Ipv4Addr; 6] = [
     Ipv4Addr::new(172, 20, 0, 1),
     Ipv4Addr::new(10, 152, 183, 1),
 ];
+
+/// Those of them that belong to managed API servers.
+const MANAGED_SERVICE_ADDRESSES: [Ipv4Addr; 2] =
+    [Ipv4Addr::new(10, 100, 0, 1), Ipv4Addr::new(172, 20, 0, 1)];
 
 /// Addresses of Services, by which no policy reaches the API server: they are turned into its
 /// own before policies are asked.
@@ -283,6 +349,7 @@ fn remedy(cx: &Context<'_>, policies: &[PolicyRef]) -> &'static str {
 fn describe(
     cx: &Context<'_>,
     policies: &[PolicyRef],
+    is_at_service: bool,
     clients: &[(WorkloadId, Evidence<'_>)],
 ) -> Option<Diagnostic> {
     let cluster = cx.cluster;
@@ -291,9 +358,18 @@ fn describe(
         [_] => format!("`{}` talks", cluster.workload_name(*first)),
         several => format!("{} workloads talk", several.len()),
     };
-    let message = format!("{who} to the Kubernetes API, but no egress rule allows its address");
-    let mut finding = anchored(cx, policies, message)?
-        .label("isolates for egress; no rule in any policy allows TCP 443 or 6443 to an address");
+    let (what, label) = match is_at_service {
+        true => (
+            "its egress rules open the port of the Service, not its own",
+            "TCP 443 is translated to the API server's own port before policies are applied",
+        ),
+        false => (
+            "no egress rule allows its address",
+            "isolates for egress; no rule in any policy allows TCP 443 or 6443 to an address",
+        ),
+    };
+    let message = format!("{who} to the Kubernetes API, but {what}");
+    let mut finding = anchored(cx, policies, message)?.label(label);
     let name = cluster.workload_name(*first);
     finding = match evidence {
         Evidence::Bound(binding) => finding.related(
@@ -313,6 +389,9 @@ fn describe(
             .map(|(id, _)| format!("`{}`", cluster.workload_name(*id)));
         let names: Vec<String> = names.collect();
         finding = finding.note(format!("cut off: {}", names.join(", ")));
+    }
+    if is_at_service {
+        return Some(finding.help("allow TCP 6443 (MicroK8s: 16443) beside 443 in the rule with `toEntities: [kube-apiserver]`"));
     }
     if let Some(block) = network_policies(policies).find_map(|id| block_of_services(cx, id)) {
         let finding = finding.related(

@@ -1,11 +1,12 @@
 //! Rules for DNS that fit another kind of cluster.
 
+use crate::cluster::platform::Distribution;
 use crate::cluster::{NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::Endpoint;
 use crate::k8s::{
-    Direction, Label, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
-    PortReference, WorkloadKind,
+    Direction, EntrypointKind, Label, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicyRule, PortReference, WorkloadKind,
 };
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
 use crate::lint::rewrite;
@@ -22,7 +23,8 @@ declare_rule! {
     /// pods listen on 5353, and rules that allow only resolver pods where a cache on each node
     /// answers instead (NodeLocal DNSCache).
     ///
-    /// npcheck recognises OpenShift by a rule that names the namespace `openshift-dns`, and
+    /// npcheck recognises OpenShift by a rule that names the namespace `openshift-dns`; for
+    /// rules for everybody, by objects of OpenShift or by Routes where there is no Ingress; and
     /// node-local caches by a DaemonSet `node-local-dns` in the manifests. You can also set the
     /// profile in `npcheck.yaml`.
     ///
@@ -189,14 +191,30 @@ fn is_for_openshift(cx: &Context<'_>, rule: &NetworkPolicyRule) -> bool {
         let namespaces = peer.namespace_selector.get();
         namespaces.is_some_and(LabelSelector::is_empty)
     };
+    let is_every_address = |peer: &NetworkPolicyPeer| {
+        let block = peer.ip_block.get();
+        block.is_some_and(|block| block.cidr.prefix_len() == 0)
+    };
+    let is_openshift = match cx.settings.profile {
+        Some(Profile::OpenShift) => true,
+        Some(Profile::Kubernetes | Profile::NodeLocalDns) => return false,
+        None => cx.cluster.platform().is_only(Distribution::OpenShift) || has_only_routes(cx),
+    };
     let peers = rule.peers.items();
-    match cx.settings.profile {
-        Some(Profile::OpenShift) => {
-            names_openshift(rule) || peers.is_empty() || peers.iter().any(selects_all)
-        }
-        Some(Profile::Kubernetes | Profile::NodeLocalDns) => false,
-        None => names_openshift(rule),
-    }
+    let mut everybody = peers.iter();
+    let is_for_everybody =
+        peers.is_empty() || everybody.any(|peer| selects_all(peer) || is_every_address(peer));
+    names_openshift(rule) || is_openshift && is_for_everybody
+}
+
+/// Whether Routes, which only OpenShift has, are the one way in, and nothing says that it is
+/// another distribution.
+fn has_only_routes(cx: &Context<'_>) -> bool {
+    let entrypoints = &cx.cluster.context_objects().entrypoints;
+    let mut kinds = entrypoints.iter().map(|it| it.kind);
+    cx.cluster.platform().evidence().is_empty()
+        && !entrypoints.is_empty()
+        && kinds.all(|kind| kind == EntrypointKind::Route)
 }
 
 fn names_openshift(rule: &NetworkPolicyRule) -> bool {

@@ -573,10 +573,12 @@ impl Blocked<'_> {
                 format!("allow OpenShift's router: {}", rule(&peer))
             }
             // Cilium's own proxy, which an Ingress or a Gateway of its comes through, is no pod.
-            Traffic::Controller(_) if self.entrance.is_guarded_by_plugin() => format!(
-                "allow the controller on {} {}: by its namespace, or by the entity `ingress` for Cilium's own Ingresses and Gateways",
-                self.entrance.protocol, self.entrance.port
-            ),
+            Traffic::Controller(it) if it.is_cilium() || self.entrance.is_guarded_by_plugin() => {
+                format!(
+                    "allow the controller on {} {}: by its namespace, or by the entity `ingress` for Cilium's own Ingresses and Gateways",
+                    self.entrance.protocol, self.entrance.port
+                )
+            }
             Traffic::Controller(_) => match self.home(cx) {
                 Some(name) => {
                     let peer = snippet::namespace_selector(name);

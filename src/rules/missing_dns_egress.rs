@@ -203,7 +203,7 @@ fn denied_cluster_wide(cx: &Context<'_>) -> Vec<Diagnostic> {
         };
         let policy = cluster.cluster_policy(*denying);
         let subject = Endpoint::workload(cluster, workloads[0]);
-        if !dns::reached_from(cx, &subject, policy.meta.span).is_empty() {
+        if dns::reaches_likely_resolver(cx, &subject, policy.meta.span) {
             continue;
         }
         let first = cluster.workload_name(workloads[0]);

@@ -5,7 +5,7 @@ use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, Workl
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{LabelSelector, NetworkPolicyPeer, Operator, PeerPlace, is_opaque};
 use crate::lint::plugin_selectors::PluginSelector;
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss};
 use crate::source::{Edit, Spanned, Text};
 use std::collections::HashSet;
 
@@ -115,6 +115,12 @@ const NAME_KEYS: &[&str] = &[
     "namespace-name",
     "ns",
 ];
+
+/// Whether a key was meant to be that of the name which Kubernetes sets.
+fn is_slip_of_name(key: &str) -> bool {
+    near_miss::is_typo(key, NAMESPACE_NAME_LABEL)
+        || key.replace(['.', '-', '_'], "/") == NAMESPACE_NAME_LABEL.replace('.', "/")
+}
 
 impl Rule for UnlabeledNamespace {
     fn meta(&self) -> &'static RuleMeta {
@@ -250,7 +256,9 @@ fn check(
         return;
     };
     // The key can be replaced only where that keeps every value that the selector has.
-    if missing.len() == values.len() && missing.iter().all(|value| is_known(cx.cluster, value)) {
+    let is_name =
+        |value: &&Spanned<Text>| is_slip_of_name(key) || is_known(cx.cluster, value.as_str());
+    if missing.len() == values.len() && missing.iter().all(is_name) {
         finding = finding.fix(Fix {
             title: format!("select by `{NAMESPACE_NAME_LABEL}`"),
             class: FixClass::Widening,
@@ -336,8 +344,7 @@ fn finding(
         });
     }
     let is_platforms = platform::makes_namespace(value);
-    let is_unknown_key = is_alone
-        && NAME_KEYS.contains(&key.as_str())
+    let is_unknown_key = (is_slip_of_name(key) || is_alone && NAME_KEYS.contains(&key.as_str()))
         && cluster
             .namespaces()
             .iter()

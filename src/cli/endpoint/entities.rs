@@ -20,6 +20,11 @@ impl Lookup<'_> {
     ) -> Result<(), Mistake> {
         let cni = self.cluster.enforcement().cni().map(|cni| cni.value);
         let is_cilium = cni == Some(Cni::Cilium);
+        if let Form::Domain(name) = form
+            && let Some(mistake) = super::unknown::domain_of_service(self.cluster, name)
+        {
+            return Err(mistake);
+        }
         match form {
             Form::Node if is_cilium => {
                 resolved.is_selection = true;

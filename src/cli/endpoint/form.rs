@@ -216,6 +216,11 @@ impl Form {
             });
         }
         let kind = kind(&lower_case);
+        if kind.is_none() && lookup.cluster.namespace_by_name(head).is_none() && is_kind(head) {
+            return Err(malformed(format!(
+                "the namespace comes before the kind: `{word}/{head}/{name}`"
+            )));
+        }
         let kind =
             kind.ok_or_else(|| malformed(format!("`{word}` is not a kind that makes pods")))?;
         Ok(Self::Named {

@@ -210,6 +210,16 @@ fn a_mistake_is_answered_with_what_was_meant() {
             None,
             "unanswerable: the Service `shop/svc/nobody` selects no pod here; one with its labels is",
         ),
+        (
+            "svc/shop/web",
+            None,
+            "malformed: the namespace comes before the kind: `shop/svc/web`",
+        ),
+        (
+            "fqdn:web.shop",
+            None,
+            "`web.shop` is the DNS name of a Service, which is asked about as `shop/svc/web`; shop/svc/web",
+        ),
         ("", None, "malformed: an endpoint is empty"),
         (
             "shop/",

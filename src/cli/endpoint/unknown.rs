@@ -91,18 +91,8 @@ fn host(cluster: &Cluster, text: &str) -> Option<Mistake> {
     }
     // `cart.shop.svc.cluster.local`, whatever the cluster's domain is.
     if let [name, namespace, "svc", ..] = parts[..] {
-        let mut ids = cluster.service_ids().filter(|id| {
-            let service = cluster.service(*id);
-            service.object.meta.name.value == name
-                && cluster.namespace(service.namespace).name == namespace
-        });
-        let known = ids.next().map(|id| service_candidate(cluster, id));
-        return Some(Mistake::Unknown {
-            reason: format!(
-                "`{text}` is the DNS name of a Service, which is asked about as `{namespace}/svc/{name}`"
-            ),
-            nearest: known.into_iter().collect(),
-        });
+        let known = service_named(cluster, namespace, name);
+        return Some(name_of_service(text, namespace, name, known));
     }
     let mut workloads = cluster.workloads().iter();
     if workloads.any(|workload| workload.object.meta.name.value.contains('.')) {
@@ -115,6 +105,34 @@ fn host(cluster: &Cluster, text: &str) -> Option<Mistake> {
         ),
         nearest: Vec::new(),
     })
+}
+
+/// Of the text of a name that is that of a Service here: its pods are no end outside.
+pub(super) fn domain_of_service(cluster: &Cluster, domain: &str) -> Option<Mistake> {
+    let parts: Vec<&str> = domain.split('.').collect();
+    let ([name, namespace] | [name, namespace, "svc", ..]) = parts[..] else {
+        return None;
+    };
+    let known = service_named(cluster, namespace, name)?;
+    Some(name_of_service(domain, namespace, name, Some(known)))
+}
+
+fn service_named(cluster: &Cluster, namespace: &str, name: &str) -> Option<Candidate> {
+    let mut ids = cluster.service_ids().filter(|id| {
+        let service = cluster.service(*id);
+        service.object.meta.name.value == name
+            && cluster.namespace(service.namespace).name == namespace
+    });
+    ids.next().map(|id| service_candidate(cluster, id))
+}
+
+fn name_of_service(text: &str, namespace: &str, name: &str, known: Option<Candidate>) -> Mistake {
+    Mistake::Unknown {
+        reason: format!(
+            "`{text}` is the DNS name of a Service, which is asked about as `{namespace}/svc/{name}`"
+        ),
+        nearest: known.into_iter().collect(),
+    }
 }
 
 pub(super) fn service(cluster: &Cluster, text: &str, name: &str, named: &[ServiceId]) -> Mistake {
