@@ -504,6 +504,7 @@ fn plugin_of(cluster: &Cluster) -> Option<Recognised<Cni>> {
 /// The plugin whose policies there are, if all of them are of one.
 fn plugin_of_policies(cluster: &Cluster) -> Option<Recognised<Cni>> {
     let policies = cluster.plugin_policies().iter();
+    let policies = policies.filter(|policy| policy.shows_its_product());
     let mut known = policies.filter_map(|policy| {
         let cni = Cni::of(policy.kind.product)?;
         Some((cni, policy))

@@ -343,6 +343,15 @@ impl PluginPolicy {
         (!is_everywhere && !is_opaque(namespace)).then_some(namespace)
     }
 
+    /// Whether it shows that its product is in force. `crd.projectcalico.org` is the group in
+    /// which Calico keeps its objects, not the one in which they are written: a `NetworkPolicy`
+    /// of it that stands alone is ignored as one of any other group (S3).
+    #[must_use]
+    pub fn shows_its_product(&self) -> bool {
+        let is_kept = self.meta.api_version.starts_with("crd.projectcalico.org/");
+        !(is_kept && self.kind.scope == PolicyScope::Namespace)
+    }
+
     /// As answers name it: `namespace/Kind/name`, or `Kind/name` for cluster-wide kinds.
     #[must_use]
     pub fn display(&self) -> String {

@@ -99,8 +99,9 @@ impl Rule for PolicyOfAnotherCni {
 /// with fewer of them are marked.
 fn two_plugins(cx: &mut Context<'_>) {
     let policies = cx.cluster.plugin_policies().iter().map(AsRef::as_ref);
+    let of_plugins = policies.filter(|policy| policy.shows_its_product());
     let mut by_plugin: Vec<(Cni, Vec<&PluginPolicy>)> = Vec::new();
-    for policy in policies {
+    for policy in of_plugins {
         let Some(cni) = Cni::of(policy.kind.product) else {
             continue;
         };

@@ -85,26 +85,3 @@ fn what_became_of_the_fields_of_a_draft() {
         &["one reading", "belongs in `pods`"],
     );
 }
-
-#[test]
-fn a_policy_in_the_group_where_calico_keeps_its_objects_counts_where_it_stands_alone() {
-    let directory = scratch("told-kept");
-    let pod = |name: &str| {
-        format!(
-            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: shop, labels: {{app: {name}}}}}\n\
-             spec: {{containers: [{{name: main, image: example/{name}}}]}}\n---\n"
-        )
-    };
-    let policy = "apiVersion: crd.projectcalico.org/v1\nkind: NetworkPolicy\n\
-        metadata: {name: web, namespace: shop}\nspec:\n  selector: app == 'web'\n  types: [Ingress]\n  \
-        ingress:\n  - action: Allow\n    protocol: TCP\n    source: {selector: app == 'client'}\n    \
-        destination: {ports: [8080]}\n";
-    let text = [pod("web"), pod("client"), pod("other"), policy.to_owned()].concat();
-    write(&directory, "a.yaml", text);
-    let verdict = |from: &str| {
-        let run = run(&directory, &["reach", "-q", from, "shop/web", "-p", "8080"]);
-        run.stdout.split(':').next().unwrap_or_default().to_owned()
-    };
-    assert!(verdict("shop/client").starts_with("ALLOWED"));
-    assert!(verdict("shop/other").starts_with("BLOCKED"));
-}

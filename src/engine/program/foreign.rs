@@ -25,7 +25,8 @@ pub(super) fn lower<'c>(cluster: &'c Cluster, policies: &[PluginPolicyId]) -> Fo
     };
     for id in policies {
         let policy = cluster.plugin_policy(*id);
-        if !cluster.is_foreign(policy) {
+        let is_in_force = policy.shows_its_product() || cluster.enforcement().cni().is_some();
+        if !is_in_force || !cluster.is_foreign(policy) {
             continue;
         }
         let stage = match policy.kind.effect {
