@@ -125,6 +125,9 @@ const PORTS: [u16; 4] = [443, 6443, 8443, 16443];
 /// Those of them that are not the port of its Service as well.
 const OWN_PORTS: [u16; 3] = [6443, 8443, 16443];
 
+/// Workloads that use the API, each with what says so.
+type Clients<'c> = Vec<(WorkloadId, Evidence<'c>)>;
+
 impl Rule for ApiserverEgressBlocked {
     fn meta(&self) -> &'static RuleMeta {
         &Self::META
@@ -134,8 +137,7 @@ impl Rule for ApiserverEgressBlocked {
         let cluster = cx.cluster;
         let unjudged = cx.unjudged();
         // With whether only the port of its Service is open.
-        let mut blocked: BTreeMap<(Vec<PolicyRef>, bool), Vec<(WorkloadId, Evidence<'_>)>> =
-            BTreeMap::new();
+        let mut blocked: BTreeMap<(Vec<PolicyRef>, bool), Clients<'_>> = BTreeMap::new();
         let api_clients = cx.api_clients();
         for id in cluster.workload_ids() {
             let Some(evidence) = api_clients.evidence(id) else {
