@@ -124,7 +124,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     if nodes > MAX_DRAWN_NODES {
         let advice = format!(
             "{nodes} nodes are more than the {MAX_DRAWN_NODES} that a drawing can show: \
-             ask for less with --namespace, --around or --by namespace, or take -o html"
+             ask for less with --namespace, --around or --by namespace, or take -o html or json-lines"
         );
         terminal.complain("--output", &advice);
         return Ok(Outcome::Incomplete);
@@ -145,7 +145,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     if is_cut.get() {
         let advice = format!(
             "there are more than the {MAX_LINES} lines that were written: ask for less with \
-             --namespace, --from, --to or --by namespace, or take -o html"
+             --namespace, --from, --to or --by namespace, or take -o html or json-lines"
         );
         terminal.complain("--output", &advice);
     }

@@ -54,8 +54,8 @@ pub enum GraphFormat {
 /// More nodes than this nobody can read in a drawing.
 pub const MAX_DRAWN_NODES: usize = 150;
 
-/// The formats that have a line for each pair write no more lines than this: of a few thousand
-/// pods that policies tell apart there can be many millions.
+/// The format for people writes no more lines than this: of a few thousand pods that policies tell
+/// apart there can be many millions. What programs read is whole.
 pub const MAX_LINES: usize = 5_000_000;
 
 /// A cluster, and what of it is to be shown.
@@ -117,7 +117,8 @@ impl GraphFormat {
     /// Writes what the views show; `notes` say what was not judged, in the formats that have a
     /// place for it. Only the format for people obeys `style`.
     ///
-    /// Whether that was all: of more than [`MAX_LINES`] lines only the first ones are written.
+    /// Whether that was all: of more than [`MAX_LINES`] lines of text only the first ones are
+    /// written.
     pub fn write(
         self,
         views: &[GraphView<'_>],
@@ -126,8 +127,14 @@ impl GraphFormat {
         out: &mut dyn Write,
     ) -> io::Result<bool> {
         let lines = match self {
-            Self::Text | Self::JsonLines | Self::Csv => MAX_LINES,
-            Self::Json | Self::Dot | Self::Mermaid | Self::Svg | Self::Html => usize::MAX,
+            Self::Text => MAX_LINES,
+            Self::JsonLines
+            | Self::Csv
+            | Self::Json
+            | Self::Dot
+            | Self::Mermaid
+            | Self::Svg
+            | Self::Html => usize::MAX,
         };
         let mut out = LimitedLines::new(out, lines);
         match self.write_all(views, notes, style, &mut out) {

@@ -12,6 +12,7 @@ use npcheck::graph::{
 };
 use npcheck::k8s::{Object, WorkloadKind};
 use rayon::prelude::*;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 const PAIRS: u64 = 1_000;
@@ -553,15 +554,20 @@ fn pods_of_releases_are_drawn() {
     let worker_to_redis =
         "media/HelmRelease/player-worker -> media/HelmRelease/redis  unknown: all";
     assert!(graph(&["--to", "media/redis"]).contains(worker_to_redis));
-    let exposure = run(&directory, &["exposure", "-q"]).stdout;
+    let exposure = run(&directory, &["exposure", "-q", "-o", "json"]).stdout;
+    let exposure: Value = serde_json::from_str(&exposure).unwrap();
     let isolated = |name: &str| {
-        let line = exposure.lines().find(|line| line.contains(name));
-        line.map(|line| line.split_whitespace().rev().nth(1).map(str::to_owned))
+        let mut workloads = exposure["clusters"][0]["workloads"]
+            .as_array()
+            .unwrap()
+            .iter();
+        let of_name = |one: &&Value| one["workload"].as_str().unwrap().contains(name);
+        let workload = workloads.find(of_name).expect("the workload is there");
+        workload["isolatedIn"].as_bool()
     };
-    let expected = |text: &str| Some(Some(text.to_owned()));
-    assert_eq!(isolated("player-main"), expected("yes"));
-    assert_eq!(isolated("player-worker"), expected("no"));
-    assert_eq!(isolated("redis"), expected("?"));
+    assert_eq!(isolated("player-main"), Some(true));
+    assert_eq!(isolated("player-worker"), Some(false));
+    assert_eq!(isolated("redis"), None);
     write(
         "pod.yaml",
         "apiVersion: v1\nkind: Pod\nmetadata: {name: redis-0, namespace: media, labels: {app.kubernetes.io/instance: redis, app.kubernetes.io/component: master}}\n",

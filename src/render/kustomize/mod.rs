@@ -128,12 +128,13 @@ impl<'t, 's> Kustomize<'t, 's> {
 
     /// Builds a kustomization as it is handed over, which need not be that of its file.
     pub(crate) fn build_as(&self, kustomization: &Kustomization<'t>) -> Build<'t> {
-        if !self.may_define || !schema::names_definitions(self.library, kustomization) {
+        let Self { library, .. } = *self;
+        if !self.may_define || !schema::names_definitions(library, kustomization) {
             return self.build_outermost(kustomization);
         }
         // What it builds on becomes something else than it is for others.
         let apart = Self {
-            library: self.library,
+            library,
             built: RefCell::default(),
             notes_origins: Cell::default(),
             defined: Some(Rc::default()),
@@ -266,11 +267,11 @@ impl<'t, 's> Kustomize<'t, 's> {
         open: &mut Vec<String>,
     ) -> Accumulated<'t> {
         all.faults.extend(kustomization.faults());
+        let Self { library, .. } = *self;
         all.faults
-            .extend(remote::restricted(self.library, kustomization));
+            .extend(remote::restricted(library, kustomization));
         if let Some(defined) = &self.defined {
-            all.faults
-                .extend(defined.enter(self.library, kustomization));
+            all.faults.extend(defined.enter(library, kustomization));
         }
         let mut ids: HashSet<(Gvk, String, String)> = all
             .resources
