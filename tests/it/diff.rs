@@ -543,11 +543,13 @@ fn a_change_of_many_parts_is_told_without_trying_them_all() {
         write(&directory, &format!("{state}/workloads.yaml"), WORKLOADS);
         write(&directory, &format!("{state}/policy.yaml"), &policy);
     }
-    let run = diff(&directory, &["before", "after"]);
-    assert_eq!(run.status, 1, "{run:?}");
+    let told = json(&directory, &["before", "after"]);
+    let mut notes = told["notes"].as_array().unwrap().iter();
     let said = "what is to blame is not told of all changes";
-    assert!(run.stdout.contains(said), "{run:?}");
-    let changes = json(&directory, &["before", "after"]);
-    let changes = changes["clusters"][0]["changes"].as_array().unwrap();
+    assert!(
+        notes.any(|note| note.as_str().unwrap().starts_with(said)),
+        "{told}"
+    );
+    let changes = told["clusters"][0]["changes"].as_array().unwrap();
     assert!(!changes.is_empty());
 }
