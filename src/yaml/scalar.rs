@@ -3,6 +3,8 @@
 //!
 //! Refuses to know where a scalar stands, or what its field would like it to be.
 
+use std::fmt::{Display, LowerExp};
+
 /// A scalar as the API server sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Scalar<'t> {
@@ -249,6 +251,13 @@ fn float_key(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { ".inf" } else { "-.inf" }.to_owned();
     }
+    as_go_writes(value)
+}
+
+/// A finite float as Go's `%g` has it: the shortest text that means it, with an exponent below
+/// 1e-4 and from 1e6 on.
+#[must_use]
+pub(crate) fn as_go_writes<F: LowerExp + Display>(value: F) -> String {
     let scientific = format!("{value:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);

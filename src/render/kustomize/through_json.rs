@@ -8,6 +8,7 @@ use crate::render::resource::Resource;
 use crate::render::scalar::Reading;
 use crate::render::value::{Data, Key, Made, Value};
 use crate::source::Span;
+use crate::yaml::scalar::as_go_writes;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -142,9 +143,9 @@ fn scalar<'t>(value: &Value<'t>, way: Way) -> Result<Option<Value<'t>>, Wordless
             });
         }
         Reading::Integer(integer) if way == Way::Printed => number(integer.to_string()),
-        Reading::Integer(integer) => number(general(integer as f64)),
+        Reading::Integer(integer) => number(as_go_writes(integer as f64)),
         Reading::Float(float) if way == Way::Printed => number(printed(float)),
-        Reading::Float(float) => number(general(float)),
+        Reading::Float(float) => number(as_go_writes(float)),
         // In YAML 1.1 a date is a text.
         Reading::Date(_) if way == Way::Operation => {
             value.shared_text().map(|date| Value::text_at(date, span))
@@ -166,33 +167,21 @@ fn printed(number: f64) -> String {
     let is_whole = number.fract() == 0.0 && number.abs() < 18_446_744_073_709_551_616.0;
     match is_whole && number >= i64::MIN as f64 {
         true => format!("{}", number as i128),
-        false => general(number),
+        false => as_go_writes(number),
     }
-}
-
-/// A float as Go's `%g` has it: with an exponent from a million on, and below a ten thousandth.
-fn general(number: f64) -> String {
-    let scientific = format!("{number:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-4..6).contains(&exponent) {
-        return number.to_string();
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{general, printed};
+    use super::{as_go_writes, printed};
 
     #[test]
     fn numbers_are_written_as_go_writes_them() {
-        assert_eq!(general(80.0), "80");
-        assert_eq!(general(1e6), "1e+06");
-        assert_eq!(general(1_234_567.5), "1.2345675e+06");
-        assert_eq!(general(0.00001), "1e-05");
-        assert_eq!(general(0.5), "0.5");
+        assert_eq!(as_go_writes(80.0), "80");
+        assert_eq!(as_go_writes(1e6), "1e+06");
+        assert_eq!(as_go_writes(1_234_567.5), "1.2345675e+06");
+        assert_eq!(as_go_writes(0.00001), "1e-05");
+        assert_eq!(as_go_writes(0.5), "0.5");
         assert_eq!(printed(1e6), "1000000");
         assert_eq!(printed(-2.0), "-2");
         assert_eq!(printed(1e20), "1e+20");
