@@ -462,6 +462,7 @@ impl Blocked<'_> {
         let (protocol, port) = (entrance.protocol, entrance.port);
         let way = &self.ways[0];
         let who = match way.source {
+            Traffic::Controller(it) if it.is_cilium() => "Cilium's proxy",
             Traffic::Controller(Carrier::Program(program)) => program,
             Traffic::Controller(_) => "an ingress controller or gateway",
             Traffic::Clients(Balancing::CloudLoadBalancer) => "the cloud's load balancer",
