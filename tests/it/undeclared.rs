@@ -39,8 +39,8 @@ metadata: {name: pg, namespace: db, labels: {app: pg}}
 spec: {containers: [{name: c}]}
 ";
     let named = rule("{podSelector: {matchLabels: {app: pg}}}");
-    let opened = "same connectivity between what the manifests declare; flows of other ends open";
-    let closed = "same connectivity between what the manifests declare; flows of other ends close";
+    let opened = "same connectivity between what the manifests declare; elsewhere flows open";
+    let closed = "same connectivity between what the manifests declare; elsewhere flows close";
     let table = [
         (
             named.clone(),

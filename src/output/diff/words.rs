@@ -180,7 +180,7 @@ pub(super) fn summary(report: &DiffReport<'_>) -> String {
             (true, true) => "open and close",
         };
         return format!(
-            "same connectivity between what the manifests declare; flows of other ends {what}"
+            "same connectivity between what the manifests declare; elsewhere flows {what}"
         );
     }
     let verb = |number: usize, one: &str, many: &str| {
