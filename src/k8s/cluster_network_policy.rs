@@ -81,6 +81,9 @@ pub struct ClusterNetworkPolicy {
     pub ingress: Vec<ClusterNetworkPolicyRule>,
     /// `spec.egress`, in the order of evaluation.
     pub egress: Vec<ClusterNetworkPolicyRule>,
+    /// The directions that it is not about, whatever becomes of the rest of it: where the API
+    /// server rejects it, putting that right changes nothing in them.
+    pub silent: Vec<super::Direction>,
 }
 
 impl ClusterNetworkPolicy {

@@ -14,10 +14,16 @@ pub struct Controller<'a> {
     name: &'a str,
     /// The number of the one pod that is meant; `None` for all of them.
     number: Option<u32>,
+    /// Whether its pods have a [completion index](COMPLETION_INDEX).
+    is_indexed: Truth,
 }
 
+/// What the pods of a Job of `completionMode: Indexed` have, and those of no other (batch/v1
+/// types.go: JobCompletionIndexAnnotation; it is a label, too, since Kubernetes 1.28).
+const COMPLETION_INDEX: &str = "batch.kubernetes.io/job-completion-index";
+
 /// The keys that each kind adds, and what the value is.
-const ADDED: [(WorkloadKind, &str, Value); 6] = [
+const ADDED: [(WorkloadKind, &str, Value); 8] = [
     // apps/v1 types.go: StatefulSetPodNameLabel, PodIndexLabel.
     (
         WorkloadKind::StatefulSet,
@@ -43,6 +49,8 @@ const ADDED: [(WorkloadKind, &str, Value); 6] = [
         Value::NameAndNumber,
     ),
     (WorkloadKind::CronJob, "job-name", Value::NameAndNumber),
+    (WorkloadKind::Job, COMPLETION_INDEX, Value::Number),
+    (WorkloadKind::CronJob, COMPLETION_INDEX, Value::Number),
 ];
 
 #[derive(Clone, Copy)]
@@ -64,6 +72,7 @@ impl<'a> Controller<'a> {
             kind: workload.kind,
             name: &workload.meta.name,
             number: None,
+            is_indexed: workload.is_indexed,
         })
     }
 
@@ -126,7 +135,17 @@ impl<'a> Controller<'a> {
     fn value(self, key: &str) -> Option<Value> {
         let is_it =
             |(kind, added, _): &&(WorkloadKind, &str, Value)| *kind == self.kind && *added == key;
-        ADDED.iter().find(is_it).map(|(.., value)| *value)
+        let (.., value) = ADDED.iter().find(is_it)?;
+        (self.has_key(key) != Truth::False).then_some(*value)
+    }
+
+    /// Whether its pods have a label of a key that its kind adds.
+    #[must_use]
+    pub fn has_key(self, key: &str) -> Truth {
+        match key {
+            COMPLETION_INDEX => self.is_indexed,
+            _ => Truth::True,
+        }
     }
 
     /// Whether its pods meet what is asked of a label that it adds: `Unknown` where some may
@@ -134,12 +153,16 @@ impl<'a> Controller<'a> {
     #[must_use]
     pub fn meets(self, key: &str, operator: Operator, values: &[&str]) -> Option<Truth> {
         let value = self.value(key)?;
-        let listed = || values.iter().map(|wanted| self.has(value, wanted));
+        let has_key = self.has_key(key);
+        let is_listed = || {
+            let listed = values.iter().map(|wanted| self.has(value, wanted));
+            listed.max().unwrap_or(Truth::False).min(has_key)
+        };
         Some(match operator {
-            Operator::In => listed().max().unwrap_or(Truth::False),
-            Operator::NotIn => !listed().max().unwrap_or(Truth::False),
-            Operator::Exists => Truth::True,
-            Operator::DoesNotExist => Truth::False,
+            Operator::In => is_listed(),
+            Operator::NotIn => !is_listed(),
+            Operator::Exists => has_key,
+            Operator::DoesNotExist => !has_key,
         })
     }
 

@@ -97,6 +97,9 @@ pub struct NetworkPolicy {
     pub ingress: Field<Vec<NetworkPolicyRule>>,
     /// `spec.egress`.
     pub egress: Field<Vec<NetworkPolicyRule>>,
+    /// The directions that it is not about, whatever becomes of the rest of it: where the API
+    /// server rejects it, putting that right changes nothing in them.
+    pub silent: Vec<Direction>,
 }
 
 impl NetworkPolicy {

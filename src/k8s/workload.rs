@@ -7,6 +7,7 @@ use super::custom::CustomObject;
 use super::meta::{Labels, ObjectMeta};
 use super::network_policy::Protocol;
 use super::release::ReleasedPods;
+use super::selector::Truth;
 use crate::source::{Span, Spanned, Text};
 use std::net::IpAddr;
 
@@ -120,6 +121,9 @@ pub struct Workload {
     pub kind: WorkloadKind,
     /// `spec.replicas`, where it is written.
     pub replicas: Option<i64>,
+    /// Whether its pods are numbered by `completionMode: Indexed` of a Job; `Unknown` where
+    /// another tool fills that in.
+    pub is_indexed: Truth,
     /// The labels of its pods.
     pub labels: Labels,
     /// The annotations of its pods.
@@ -168,6 +172,7 @@ impl Workload {
             // Several pods, so that they can talk to each other (S4).
             kind: WorkloadKind::ReplicaSet,
             replicas: None,
+            is_indexed: Truth::False,
             labels,
             annotations: Labels::default(),
             labels_span: about.span,

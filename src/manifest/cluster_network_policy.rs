@@ -34,6 +34,7 @@ pub(super) fn read(
     let mut structure = Structure::of(node, shape);
     let mistakes = |node: Node<'_>| mistakes(node, kind);
     unknown::report(node, shape, &structure, &mistakes, &mut reader);
+    let is_shape_right = structure.count() == 0;
     structure.report(&mut reader);
     identity::check_names(node, identity::Scope::Cluster, &mut reader);
     identity::check_relations(node, &mut reader);
@@ -49,7 +50,12 @@ pub(super) fn read(
     }
     reader.finish(&mut meta);
     let place = node.span().before();
+    let is_silent = |direction: &Direction| {
+        let rules = node.find(&["spec", direction.field()]);
+        is_shape_right && rules.is_none_or(|rules| rules.items().next().is_none())
+    };
     ClusterNetworkPolicy {
+        silent: Direction::BOTH.into_iter().filter(is_silent).collect(),
         meta,
         kind,
         tier: spec.tier.unwrap_or(Tier::Admin),

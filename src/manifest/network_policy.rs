@@ -35,13 +35,18 @@ pub(super) fn read(
     let mut structure = Structure::of(node, &fields::NETWORK_POLICY);
     let shape = &fields::NETWORK_POLICY;
     unknown::report(node, shape, &structure, &mistakes, &mut reader);
+    let is_shape_right = structure.count() == 0;
     structure.report(&mut reader);
     identity::check_api_version(&meta, &mut reader);
     identity::check_names(node, identity::Scope::Namespace, &mut reader);
     identity::check_relations(node, &mut reader);
     let spec = spec(node, &mut reader);
     reader.finish(&mut meta);
-    assembled(node, meta, spec)
+    let policy = assembled(node, meta, spec);
+    NetworkPolicy {
+        silent: silent(node, &policy, is_shape_right),
+        ..policy
+    }
 }
 
 /// Reads the policy that a staged one of Calico's stands for. Calico checks what is staged by
@@ -65,7 +70,23 @@ fn assembled(node: Node<'_>, meta: ObjectMeta, spec: Spec) -> NetworkPolicy {
         policy_types: spec.policy_types,
         ingress: spec.ingress,
         egress: spec.egress,
+        silent: Vec::new(),
     }
+}
+
+/// The directions that nothing that is put right about a policy brings into it. Its
+/// `policyTypes` decide where all of them can be read; without them Egress depends on the
+/// rules, which may be among the fields that are in the wrong place or misspelled.
+fn silent(node: Node<'_>, policy: &NetworkPolicy, is_shape_right: bool) -> Vec<Direction> {
+    let written = node.find(&["spec", "policyTypes"]);
+    let written = written.map_or(0, |list| list.items().count());
+    let is_known = match policy.policy_types.items().len() {
+        0 => written == 0 && is_shape_right,
+        read => read == written,
+    };
+    let mut directions = Direction::BOTH.to_vec();
+    directions.retain(|direction| is_known && !policy.applies_to(*direction));
+    directions
 }
 
 /// What a policy would be refused for, beside fields that do not exist.

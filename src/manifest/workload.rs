@@ -8,8 +8,8 @@ use super::meta::{self, Holds};
 use super::reader::is_opaque;
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{
-    ConfigMapReference, Container, ContainerPort, Label, Labels, ObjectMeta, Protocol, Variable,
-    Workload, WorkloadKind,
+    ConfigMapReference, Container, ContainerPort, Label, Labels, ObjectMeta, Protocol, Truth,
+    Variable, Workload, WorkloadKind,
 };
 use crate::source::{Spanned, Text};
 use crate::yaml::tree::{Entry, Node};
@@ -102,6 +102,7 @@ pub(super) fn read(
         meta,
         kind,
         replicas: replicas.and_then(Node::as_int),
+        is_indexed: is_indexed(node, path),
         labels,
         annotations,
         labels_span,
@@ -116,6 +117,19 @@ pub(super) fn read(
         are_ports_known: are_ports_written(node, path),
         implied: None,
     }
+}
+
+/// Whether a Job, or each of a CronJob's, numbers its pods: `completionMode` stands beside the
+/// template of the pods.
+fn is_indexed(node: Node<'_>, path: &[&str]) -> Truth {
+    let Some((_, job)) = path.split_last() else {
+        return Truth::False;
+    };
+    let mode = node.find(job).and_then(|job| job.find(&["completionMode"]));
+    mode.map_or(Truth::False, |mode| match is_opaque(mode) {
+        true => Truth::Unknown,
+        false => Truth::from(mode.as_str() == Some("Indexed")),
+    })
 }
 
 /// The labels of pods to which their controller adds some: that of a DeploymentConfig its name

@@ -16,8 +16,8 @@ use super::reach_text::side_outcome;
 use super::reach_words::Words;
 use crate::engine::program::StageName;
 use crate::engine::{
-    Address, ConnectionSet, Matter, Miss, PeerTrace, PolicyRef, PortTrace, ReasonCode, RuleTrace,
-    SetAside, SetAsideReason, SideTrace, Way,
+    Address, ConnectionSet, Matter, Miss, PeerTrace, PolicyRef, PortTrace, ReasonCode, RuleRef,
+    RuleTrace, SetAside, SetAsideReason, SideTrace, Way,
 };
 use crate::k8s::{Action, ClusterPolicyKind, Direction, Product, Tier, Truth};
 use crate::source::{SourceMap, Span};
@@ -291,7 +291,7 @@ impl Said<'_, '_> {
         let ports = ports.collect();
         Rule {
             kind,
-            action: action(rule.action),
+            action: action(rule),
             location: rule.rule.span().map(|span| self.facts.place(span)),
             codes: rule
                 .codes(asked, self.matched(rule))
@@ -430,8 +430,9 @@ fn truth(truth: Truth) -> &'static str {
     }
 }
 
-fn action(action: Action) -> &'static str {
-    match action {
+fn action(rule: &RuleTrace<'_>) -> &'static str {
+    match rule.action {
+        _ if matches!(rule.rule, RuleRef::Unread(_) | RuleRef::FilledIn(_)) => "unknown",
         Action::Accept => "accept",
         Action::Deny => "deny",
         Action::Pass => "pass",

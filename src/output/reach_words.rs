@@ -337,6 +337,8 @@ impl<'a> Words<'a> {
                 format!("{word}: {said}")
             }
             (None, _) => said,
+            // What it does is not known either.
+            _ if matches!(rule.rule, RuleRef::Unread(_) | RuleRef::FilledIn(_)) => said,
             (Some(_), Action::Accept) => format!("Accept: {said}"),
             (Some(_), Action::Deny) => format!("Deny: {said}"),
             (Some(policy), Action::Pass) => match policy.tier {

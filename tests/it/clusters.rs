@@ -233,6 +233,7 @@ fn workload(random: &mut Random, index: usize, family: usize, has_hosts: bool) -
         meta,
         kind,
         replicas: None,
+        is_indexed: Truth::False,
         labels,
         annotations: Labels::default(),
         labels_span: span(),
@@ -452,6 +453,7 @@ fn policy(random: &mut Random, index: usize) -> NetworkPolicy {
         }),
         ingress: random.field(25, |random| random.list(2, rule)),
         egress: random.field(25, |random| random.list(2, rule)),
+        silent: Vec::new(),
     }
 }
 
@@ -488,6 +490,7 @@ fn cluster_policy(random: &mut Random, index: usize) -> ClusterNetworkPolicy {
         subject: spanned(pods(random)),
         ingress: random.list(3, |random| cluster_rule(random, Direction::Ingress)),
         egress: random.list(3, |random| cluster_rule(random, Direction::Egress)),
+        silent: Vec::new(),
     }
 }
 

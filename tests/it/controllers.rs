@@ -14,6 +14,17 @@ const CONTROLLERS: &str = "
 {apiVersion: batch/v1, kind: CronJob, metadata: {name: cron, namespace: one},
  spec: {jobTemplate: {spec: {template: {metadata: {labels: {app: cron}}, spec: {containers: [{name: c}]}}}}}}
 ---
+{apiVersion: batch/v1, kind: Job, metadata: {name: sharded, namespace: one},
+ spec: {completionMode: Indexed, completions: 3,
+  template: {metadata: {labels: {app: sharded}}, spec: {containers: [{name: c}]}}}}
+---
+{apiVersion: batch/v1, kind: CronJob, metadata: {name: nightly, namespace: one},
+ spec: {jobTemplate: {spec: {completionMode: Indexed,
+  template: {metadata: {labels: {app: nightly}}, spec: {containers: [{name: c}]}}}}}}
+---
+{apiVersion: batch/v1, kind: Job, metadata: {name: either, namespace: one},
+ spec: {completionMode: '${MODE}', template: {metadata: {labels: {app: either}}, spec: {containers: [{name: c}]}}}}
+---
 ";
 
 #[test]
@@ -84,6 +95,43 @@ fn labels_that_controllers_add_mean_all_pods_of_a_workload_or_some_or_none() {
         ("matchLabels: {job-name: other}", "job", all, ""),
         ("matchLabels: {job-name: cron-29000000}", "cron", "", all),
         ("matchLabels: {job-name: cron}", "cron", all, ""),
+        // Only the pods of an indexed Job have a number.
+        (
+            "matchLabels: {batch.kubernetes.io/job-completion-index: '0'}",
+            "sharded",
+            "",
+            all,
+        ),
+        (
+            "matchLabels: {batch.kubernetes.io/job-completion-index: first}",
+            "sharded",
+            all,
+            "",
+        ),
+        (
+            "matchExpressions: [{key: batch.kubernetes.io/job-completion-index, operator: Exists}]",
+            "sharded",
+            "",
+            "",
+        ),
+        (
+            "matchExpressions: [{key: batch.kubernetes.io/job-completion-index, operator: Exists}]",
+            "nightly",
+            "",
+            "",
+        ),
+        (
+            "matchExpressions: [{key: batch.kubernetes.io/job-completion-index, operator: DoesNotExist}]",
+            "either",
+            "",
+            all,
+        ),
+        (
+            "matchLabels: {batch.kubernetes.io/job-completion-index: '0'}",
+            "job",
+            all,
+            "",
+        ),
     ] {
         let policy = format!(
             "{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: p, namespace: one}},
@@ -150,6 +198,12 @@ fn policies_of_cni_plugins_see_the_labels_that_controllers_add() {
     for (policy, end, allowed, unknown) in [
         (calico("job-name == 'job'"), "job", "", ""),
         (calico("job-name == 'other'"), "job", all, ""),
+        (
+            calico("has(batch.kubernetes.io/job-completion-index)"),
+            "either",
+            "",
+            all,
+        ),
         (calico("job-name != 'job'"), "job", all, ""),
         (calico("job-name != 'job'"), "db", "", ""),
         (calico("job-name starts with 'jo'"), "job", "", ""),

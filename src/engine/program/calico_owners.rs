@@ -230,6 +230,7 @@ impl<'a, 'c> View<'a, 'c> {
             Some(found) if is_opaque(found) => Looked::SomeValue,
             Some(found) => Looked::Value(found),
             None => match self.added(key) {
+                Some(controller) if controller.has_key(key) == Truth::Unknown => Looked::Unknown,
                 Some(controller) => Looked::Added(controller),
                 None if self.may_have_more(key) => Looked::Unknown,
                 None => Looked::Absent,

@@ -23,13 +23,14 @@ impl<'c> Lowering<'c> {
         let is_known = super::network_policy::are_outsides_known(policy);
         for direction in Direction::BOTH {
             let chains = self.allow.chains.get_mut(direction);
-            if !policy.meta.is_accepted {
+            let written = policy.rules_field(direction).items();
+            let is_silent = written.is_empty() && policy.silent.contains(&direction);
+            if !policy.meta.is_accepted && !(is_silent && is_known) {
                 // Nobody knows what becomes of it when it is put right.
                 let (id, text) = (PolicyRef::Network(id), policy.meta.name.span);
                 chains.push(Chain::unread(id, subject.clone(), text, End::Deny));
                 continue;
             }
-            let written = policy.rules_field(direction).items();
             if written.is_empty() && !policy.applies_to(direction) && is_known {
                 continue;
             }

@@ -51,6 +51,10 @@ pub(super) fn lower<'c>(
         };
         for direction in Direction::BOTH {
             let chains = stage.chains.get_mut(direction);
+            let is_silent = policy.silent.contains(&direction) && are_outsides_known(policy);
+            if !policy.meta.is_accepted && is_silent {
+                continue;
+            }
             if policy.meta.is_accepted && are_outsides_known(policy) {
                 chains.push(chain(id, policy, cluster.nodes(), direction));
             } else {

@@ -190,6 +190,7 @@ pub(in crate::lint) fn policy(name: &str) -> NetworkPolicy {
         policy_types: Field::Missing,
         ingress: Field::Missing,
         egress: Field::Missing,
+        silent: Vec::new(),
     }
 }
 

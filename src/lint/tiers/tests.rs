@@ -98,6 +98,7 @@ fn cluster_of(dice: &mut Dice, tier: Tier, priorities: &[i32]) -> Cluster {
                 subject: Spanned::new(pods(dice), span()),
                 ingress: Vec::new(),
                 egress: (0..1 + dice.below(3)).map(|_| cluster_rule(dice)).collect(),
+                silent: Vec::new(),
             },
         )));
     }
@@ -436,6 +437,7 @@ fn a_policy_that_is_not_known_leaves_everything_open() {
             subject: Spanned::new(all.clone(), span()),
             ingress: Vec::new(),
             egress: vec![rule(action)],
+            silent: Vec::new(),
         };
         [policy("a", 1, Action::Deny), policy("b", 2, Action::Accept)]
     };
