@@ -153,6 +153,21 @@ impl End {
 }
 
 impl HypotheticalPod {
+    /// The name of its namespace if it has no labels at all, nor its namespace any of its own:
+    /// so it is like those pods that no manifest declares. [`UNNAMED`] for a new namespace.
+    pub(crate) fn unlabelled_in<'a>(&'a self, cluster: &'a Cluster) -> Option<&'a str> {
+        if !self.labels.is_empty() {
+            return None;
+        }
+        match &self.namespace {
+            HypotheticalNamespace::Present(id) => Some(&cluster.namespace(*id).name),
+            HypotheticalNamespace::New { name, labels, .. } => {
+                let has_own = name == UNNAMED && labels.iter().count() > 1;
+                (!has_own).then_some(name)
+            }
+        }
+    }
+
     fn view<'c>(&'c self, cluster: &'c Cluster) -> PodView<'c> {
         let mut view = PodView::hypothetical(self.namespace(cluster), &self.labels);
         view.host_network = self.host_network;

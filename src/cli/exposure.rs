@@ -10,9 +10,10 @@ use super::exit::Outcome;
 use super::input::Input;
 use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
+use super::undeclared::undeclared_pods;
 use crate::cluster::Cluster;
 use crate::engine::{Endpoint, Engine};
-use crate::graph::{FlowMatrix, exposures, strangers};
+use crate::graph::{FlowMatrix, exposures};
 use crate::k8s::Truth;
 use crate::lint::dns::asks_usual_resolver;
 use crate::output::{ExposureFormat, ExposureView, display_name, not_judged_lines};
@@ -132,8 +133,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
 /// A cluster with the pods that its objects imply, and with such as may be there without a
 /// manifest.
 fn with_all_pods(view: &ClusterView) -> Cluster {
-    let inventory = &view.settings().inventory;
-    let mut pods = strangers(&[view.cluster()], |name| !inventory.is_complete_in(name));
+    let mut pods = undeclared_pods(view);
     pods.extend(view.implied_pods().into_iter().flatten());
     view.with_more(&pods)
 }

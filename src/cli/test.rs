@@ -15,6 +15,7 @@ use super::exit::Outcome;
 use super::input::Input;
 use super::target::{self, Target};
 use super::terminal::Terminal;
+use super::undeclared::undeclared_pods;
 use crate::cluster::{Cluster, PolicyId};
 use crate::config::{Claim, Expectation, TEST_FILE_NAMES, read_expectations};
 use crate::k8s::Object;
@@ -101,9 +102,20 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         return Ok(Outcome::Nothing.with_problems(input.is_incomplete()));
     }
     let clusters: Vec<&ClusterView> = input.workspace.clusters().collect();
+    let context = (&sources, typed);
+    let has_lists = (tests.iter()).any(|test| matches!(test.expectation.claim, Claim::Only(_)));
+    let with_undeclared = |view: &&ClusterView| {
+        let pods = undeclared_pods(view);
+        (has_lists && !pods.is_empty()).then(|| view.with_more(&pods))
+    };
+    let wider: Vec<Option<Cluster>> = clusters.iter().map(with_undeclared).collect();
     let judges: Vec<(&str, Judge<'_>)> = clusters
         .iter()
-        .map(|view| (view.name(), Judge::new(view.cluster(), &sources, typed)))
+        .zip(&wider)
+        .map(|(view, wider)| {
+            let judge = Judge::new(view.cluster(), wider.as_ref(), context);
+            (view.name(), judge)
+        })
         .collect();
     let mut report = TestReport {
         notes: not_judged_lines(&input.workspace.not_judged(), &sources),
@@ -126,7 +138,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         });
     }
     if options.strength {
-        report.idle_policies = Some(idle_policies(&clusters, &tests, &sources, typed));
+        report.idle_policies = Some(idle_policies(&clusters, &tests, context));
     }
     target::write_all(&options.output, terminal, |format, style, out| {
         format.write(&report, style, out)
@@ -268,8 +280,7 @@ fn over_clusters(
 fn idle_policies(
     clusters: &[&ClusterView],
     tests: &[Placed],
-    sources: &SourceMap,
-    typed: SourceId,
+    context: (&SourceMap, SourceId),
 ) -> Vec<String> {
     let statuses = |judges: &[(&str, Judge<'_>)]| -> Vec<TestStatus> {
         let claims = tests.iter().map(|test| &test.expectation);
@@ -279,25 +290,27 @@ fn idle_policies(
             .map(|test| over_clusters(judges, test, &test.claim).status)
             .collect()
     };
-    let judge = |view: &ClusterView, cluster: &'_ Cluster| -> Vec<TestStatus> {
-        statuses(&[(view.name(), Judge::new(cluster, sources, typed))])
+    let judge = |view: &ClusterView, cluster: &Cluster, wider: &Cluster| -> Vec<TestStatus> {
+        statuses(&[(view.name(), Judge::new(cluster, Some(wider), context))])
     };
     let mut idle = Vec::new();
     for view in clusters {
         let cluster = view.cluster();
-        let usual = judge(view, cluster);
+        let more = undeclared_pods(view);
+        let usual = judge(view, cluster, &view.with_more(&more));
         let accepted = |id: &PolicyId| cluster.policy(*id).object.meta.is_accepted;
         for id in cluster.policy_ids().filter(accepted) {
             let span = cluster.policy(id).object.meta.span;
             let is_other = |object: &&Object| object.meta().span != span;
-            let objects = view
+            let objects: Vec<Object> = view
                 .part()
                 .objects
                 .iter()
                 .filter(is_other)
                 .cloned()
                 .collect();
-            if judge(view, &view.with_objects(objects)) == usual {
+            let wider = view.with_objects([&objects[..], &more].concat());
+            if judge(view, &view.with_objects(objects), &wider) == usual {
                 idle.push(cluster.policy_name(id));
             }
         }

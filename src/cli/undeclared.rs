@@ -10,13 +10,19 @@ use crate::graph::{
     Comparison, ComparisonQuery, ELSEWHERE, Effect, EndSet, IsolationLine, Line, LineEnds, Move,
     is_undeclared, strangers,
 };
-use crate::k8s::Direction;
+use crate::k8s::{Direction, Object};
 use crate::output::flow_names;
 use crate::workspace::ClusterView;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many lines are shown before the rest is counted.
 const MAX_LINES: usize = 10;
+
+/// Such pods of one cluster: none where the inventory is complete.
+pub(super) fn undeclared_pods(view: &ClusterView) -> Vec<Object> {
+    let inventory = &view.settings().inventory;
+    strangers(&[view.cluster()], |name| !inventory.is_complete_in(name))
+}
 
 /// What two states differ in for such pods.
 #[derive(Debug, Default)]

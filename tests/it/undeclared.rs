@@ -89,3 +89,69 @@ spec: {containers: [{name: c}]}
         }
     }
 }
+
+/// A closed list is about those pods, too; a draft of one names them.
+#[test]
+fn closed_lists_are_about_pods_that_no_manifest_declares() {
+    const MANIFESTS: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: pg, namespace: db, labels: {app: pg}}
+spec: {containers: [{name: c}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: api, namespace: shop, labels: {app: api}}
+spec: {containers: [{name: c}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: pg, namespace: db}
+spec:
+  podSelector: {matchLabels: {app: pg}}
+  ingress: [{from: [PEER], ports: [{port: 5432}]}]
+";
+    let all = "{namespaceSelector: {}}";
+    let home = "{podSelector: {}}";
+    let named = "{namespaceSelector: {}, podSelector: {matchLabels: {app: api}}}";
+    let directory = scratch("test-undeclared");
+    let list = |peer: &str, from: &str, options: &[&str]| {
+        write(&directory, "all.yaml", MANIFESTS.replace("PEER", peer));
+        let test = format!("tests:\n  - {{name: a, only: {{to: db/pg, from: [{from}]}}}}\n");
+        write(&directory, "npcheck-tests.yaml", test);
+        run(&directory, &[&["test"], options].concat())
+    };
+    let [here, elsewhere] = [
+        "other pods of db (`db/+`) -> db/Pod/pg",
+        "pods of other namespaces (`+/+`) -> db/Pod/pg",
+    ];
+    for (peer, from, options, status, told) in [
+        (all, "shop/api", &[][..], 1, &[here, elsewhere][..]),
+        (all, "shop/api", &["--complete"], 0, &[]),
+        (all, "db/*, shop/*", &[], 1, &[elsewhere]),
+        (all, "db/*, shop/*, +/+", &[], 0, &[]),
+        (all, "any", &[], 0, &[]),
+        (home, "shop/api", &[], 1, &[here]),
+        (home, "db/+", &[], 0, &[]),
+        (home, "db/+app=new", &[], 2, &["is on no closed list"]),
+        (home, "+team=x/+", &[], 2, &["is on no closed list"]),
+        (named, "shop/api", &[], 0, &[]),
+    ] {
+        let told_of = list(peer, from, options);
+        assert_eq!(told_of.status, status, "{peer} {from}: {told_of:?}");
+        for fact in told {
+            assert!(told_of.stdout.contains(fact), "{peer} {from}: {told_of:?}");
+        }
+    }
+    for (peer, ends) in [
+        (all, &["\"db/+\"", "\"shop/+\"", "\"+/+\""][..]),
+        (home, &["\"db/+\""]),
+        (named, &[]),
+    ] {
+        write(&directory, "all.yaml", MANIFESTS.replace("PEER", peer));
+        let drafts = run(&directory, &["test", "--write"]).stdout;
+        assert!(ends.iter().all(|end| drafts.contains(end)), "{drafts}");
+        assert_eq!(drafts.matches("/+\"").count(), ends.len(), "{drafts}");
+        write(&directory, "npcheck-tests.yaml", &drafts);
+        assert_eq!(run(&directory, &["test"]).status, 0, "{drafts}");
+    }
+}

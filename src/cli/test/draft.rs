@@ -4,9 +4,10 @@
 
 use crate::cli::endpoint::blocks;
 use crate::cli::input::Input;
+use crate::cli::undeclared::undeclared_pods;
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{AddressRange, ConnectionSet, Engine};
-use crate::graph::{FlowMatrix, NodeEnds};
+use crate::graph::{ELSEWHERE, FlowMatrix, NodeEnds, is_undeclared};
 use crate::k8s::Direction;
 use std::io::{self, Write};
 
@@ -22,12 +23,14 @@ pub(super) fn write(input: &Input, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "tests:")?;
     let has_several = input.workspace.clusters().len() > 1;
     for view in input.workspace.clusters() {
-        let cluster = view.cluster();
+        // A closed list is about pods that no manifest declares, too.
+        let cluster = &view.with_more(&undeclared_pods(view));
         let engine = Engine::new(cluster);
         let matrix = FlowMatrix::new(&engine, &[]);
         let name = has_several.then(|| view.name());
         let isolated = |id: &WorkloadId| !engine.isolating(*id, Direction::Ingress).is_empty();
-        for id in cluster.workload_ids().filter(isolated) {
+        let declared = |id: &WorkloadId| !is_undeclared(cluster, *id);
+        for id in cluster.workload_ids().filter(declared).filter(isolated) {
             write_workload(cluster, &matrix, id, name, out)?;
         }
     }
@@ -55,7 +58,7 @@ fn write_workload(
                 let others = group
                     .iter()
                     .filter(|other| **other != id || matrix.has_inner_flows(node));
-                sources.extend(others.map(|other| (cluster.workload_name(*other), open)));
+                sources.extend(others.map(|other| (name_of(cluster, *other), open)));
             }
             NodeEnds::Entity(_) => {}
             NodeEnds::Outside(ranges) => {
@@ -74,6 +77,21 @@ fn write_workload(
         }
     }
     Ok(())
+}
+
+/// A workload as the end of a test.
+fn name_of(cluster: &Cluster, id: WorkloadId) -> String {
+    if !is_undeclared(cluster, id) {
+        return cluster.workload_name(id);
+    }
+    match cluster
+        .namespace(cluster.workload(id).namespace)
+        .name
+        .as_str()
+    {
+        ELSEWHERE => "+/+".to_owned(),
+        namespace => format!("{namespace}/+"),
+    }
 }
 
 /// The connections in parts, such that each set has a part wholly or not at all.

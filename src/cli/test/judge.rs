@@ -6,13 +6,14 @@
 use super::judgement::{Facts, Judgement};
 use super::spent::Spent;
 use crate::cli::choice::internet;
-use crate::cli::endpoint::{End, Lookup, Mistake, Resolved};
+use crate::cli::endpoint::{End, Lookup, Mistake, Resolved, UNNAMED};
 use crate::cli::port::{PortQuestion, asked_at};
 use crate::cluster::{Cluster, WorkloadId};
 use crate::config::{Claim, EndForm, FlowClaim};
 use crate::engine::{AddressRange, ConnectionSet, Endpoint, Engine, explain};
 use crate::graph::{
-    Certainty, EndSet, FlowEnd, FlowMatrix, Hops, NodeId, Openness, PathQuery, Paths, reasons,
+    Certainty, ELSEWHERE, EndSet, FlowEnd, FlowMatrix, Hops, NodeId, Openness, PathQuery, Paths,
+    is_undeclared, reasons,
 };
 use crate::k8s::{Direction, Labels};
 use crate::lint::Inventory;
@@ -31,6 +32,11 @@ pub(super) struct Judge<'c> {
     internet: EndSet,
     sources: &'c SourceMap,
     typed: SourceId,
+    /// The cluster with pods that no manifest declares, if there may be any: closed lists are
+    /// about them, too.
+    with_undeclared: Option<&'c Cluster>,
+    /// Judges that cluster, for the first closed list.
+    of_everybody: OnceCell<Box<Self>>,
     /// Which ends may be reached at all, worked out for the first test of paths.
     hops: OnceCell<Hops>,
     spent: Spent,
@@ -48,7 +54,11 @@ struct Flow<'e> {
 }
 
 impl<'c> Judge<'c> {
-    pub(super) fn new(cluster: &'c Cluster, sources: &'c SourceMap, typed: SourceId) -> Self {
+    pub(super) fn new(
+        cluster: &'c Cluster,
+        with_undeclared: Option<&'c Cluster>,
+        (sources, typed): (&'c SourceMap, SourceId),
+    ) -> Self {
         let engine = Engine::new(cluster);
         Self {
             matrix: FlowMatrix::new(&engine, &[]),
@@ -57,6 +67,8 @@ impl<'c> Judge<'c> {
             internet: internet(cluster, typed),
             sources,
             typed,
+            with_undeclared,
+            of_everybody: OnceCell::new(),
             hops: OnceCell::new(),
             spent: Spent::default(),
         }
@@ -104,6 +116,19 @@ impl<'c> Judge<'c> {
     }
 
     fn only(&self, claim: &FlowClaim) -> Result<Judgement, String> {
+        let Some(everybody) = self.with_undeclared else {
+            return self.closed_list(claim);
+        };
+        // Ends that no declared pod has are mistakes still.
+        self.resolve(&claim.from)?;
+        self.resolve(&claim.to)?;
+        let context = (self.sources, self.typed);
+        let judge = || Box::new(Self::new(everybody, None, context));
+        self.of_everybody.get_or_init(judge).closed_list(claim)
+    }
+
+    /// A closed list for all pods of this cluster.
+    fn closed_list(&self, claim: &FlowClaim) -> Result<Judgement, String> {
         let listed = self.resolve(&claim.from)?;
         let mut workloads = Vec::new();
         let mut outside = Vec::new();
@@ -116,9 +141,14 @@ impl<'c> Judge<'c> {
                 End::Replica(..) => {
                     return Err("a closed list has all pods of a StatefulSet or none".to_owned());
                 }
-                End::Hypothetical(_) => {
-                    return Err("a pod that does not exist yet is on no closed list".to_owned());
-                }
+                End::Hypothetical(pod) => match pod.unlabelled_in(self.cluster) {
+                    Some(UNNAMED) => workloads.extend(self.undeclared_in(ELSEWHERE)),
+                    Some(namespace) => workloads.extend(self.undeclared_in(namespace)),
+                    None => {
+                        let reason = "a pod that does not exist yet is on no closed list";
+                        return Err(reason.to_owned());
+                    }
+                },
             }
         }
         let listed = EndSet::new(workloads, outside);
@@ -136,7 +166,7 @@ impl<'c> Judge<'c> {
             .collect();
         let (mut failed, mut unknown) = (Facts::default(), Facts::default());
         for destination in self.resolve(&claim.to)? {
-            for to in &destination.ends {
+            for to in destination.ends.iter().filter(|to| !self.is_undeclared(to)) {
                 let asked = self.asked(&claim.ports, &destination, to)?;
                 for from in &others {
                     for flow in self.flows(from, to)? {
@@ -152,6 +182,17 @@ impl<'c> Judge<'c> {
             }
         }
         Ok(Judgement::decided(failed, unknown))
+    }
+
+    fn is_undeclared(&self, end: &End) -> bool {
+        matches!(end, End::Workload(id) if is_undeclared(self.cluster, *id))
+    }
+
+    /// The pods of a namespace that no manifest declares, where there may be any.
+    fn undeclared_in(&self, namespace: &str) -> impl Iterator<Item = WorkloadId> {
+        let home = self.cluster.namespace_by_name(namespace).into_iter();
+        let workloads = home.flat_map(|home| self.cluster.workloads_in(home));
+        workloads.filter(|id| is_undeclared(self.cluster, *id))
     }
 
     fn unreachable(&self, claim: &FlowClaim, hops: Option<usize>) -> Result<Judgement, String> {
@@ -468,6 +509,9 @@ impl<'c> Judge<'c> {
     fn fact(&self, flow: &Flow<'_>, word: &str, connections: &ConnectionSet) -> String {
         let name = |end: &End| match (end, flow.part) {
             (End::Addresses(_), Some(part)) => range_name(part),
+            (End::Workload(id), _) if is_undeclared(self.cluster, *id) => {
+                undeclared_words(self.cluster, *id)
+            }
             _ => end.name(self.cluster),
         };
         let (from, to) = (name(flow.from), name(flow.to));
@@ -486,6 +530,15 @@ impl<'c> Judge<'c> {
             }
         });
         format!("{fact}  {}", words.collect::<Vec<String>>().join("; "))
+    }
+}
+
+/// Pods that no manifest declares, in words and as the end of a test.
+fn undeclared_words(cluster: &Cluster, id: WorkloadId) -> String {
+    let namespace = &cluster.namespace(cluster.workload(id).namespace).name;
+    match namespace.as_str() {
+        ELSEWHERE => "pods of other namespaces (`+/+`)".to_owned(),
+        namespace => format!("other pods of {namespace} (`{namespace}/+`)"),
     }
 }
 
