@@ -31,6 +31,7 @@ mod labelled;
 pub mod isolated_pods;
 pub mod isolation;
 pub mod mismatch;
+pub mod named_ports;
 pub mod near_miss;
 pub mod platform;
 mod offer;

@@ -128,6 +128,8 @@ fn check_subject(cx: &mut Context<'_>, id: PolicyId, policy: &NetworkPolicy) {
                     *key,
                     "`podSelector` without a value selects every pod of the namespace",
                 )
+                // Every pod of a namespace is a usual subject.
+                .with_severity(Severity::Warning)
                 .label("no value: every pod")
                 .help("write the labels under it, or `podSelector: {}` if every pod is meant");
             report(cx, finding, says_so || is_within_namespace(policy));
@@ -135,7 +137,6 @@ fn check_subject(cx: &mut Context<'_>, id: PolicyId, policy: &NetworkPolicy) {
         Field::Value { value, .. } => {
             check_labels(cx, id, value, path, Asked::PodsOf(id));
             if let Some(key) = value.null_key.filter(|_| value.is_empty()) {
-                // Every pod of a namespace is a usual subject.
                 let finding = selects_all(cx, id, key, path, "every pod of the namespace")
                     .with_severity(Severity::Info);
                 report(cx, finding, says_so || is_within_namespace(policy));

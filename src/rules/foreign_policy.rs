@@ -15,7 +15,8 @@ declare_rule! {
     ///
     /// It is not a mistake. But these policies allow and deny connections too, so npcheck only
     /// knows part of the story about the pods that they select. Where one of them could decide,
-    /// rules stay silent and verdicts are unknown.
+    /// rules stay silent and verdicts are unknown. A `MultiNetworkPolicy` of Multus is about
+    /// further networks of pods; it changes nothing on the network of the cluster.
     ///
     /// ## Example
     ///
@@ -63,7 +64,8 @@ impl Rule for ForeignPolicy {
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let mut by_kind: BTreeMap<&str, Vec<&PluginPolicy>> = BTreeMap::new();
         for policy in cx.cluster.foreign_policies() {
-            if policy.kind.effect != PolicyEffect::Nothing {
+            // What is staged is told of elsewhere.
+            if policy.kind.staged_for().is_none() {
                 by_kind
                     .entry(policy.kind.qualified)
                     .or_default()
@@ -78,9 +80,14 @@ impl Rule for ForeignPolicy {
             };
             let message = format!("{count} of kind `{kind}` ({product}) not evaluated");
             let namespaces: Vec<&str> = policies.iter().filter_map(|it| it.namespace()).collect();
-            let finding = cx
-                .finding(first.meta.name.span, message)
-                .label("what it allows or denies is not known");
+            let finding = cx.finding(first.meta.name.span, message);
+            if first.kind.effect == PolicyEffect::Nothing {
+                let label = "is about other networks of pods than that of the cluster";
+                let help = "nothing to do; verdicts are about the network of the cluster";
+                cx.report(finding.label(label).help(help));
+                continue;
+            }
+            let finding = finding.label("what it allows or denies is not known");
             let finding = match namespaces.len() == policies.len() {
                 true => {
                     let mut namespaces = namespaces;

@@ -1,15 +1,15 @@
 //! Named ports that mean nothing at the destination.
 
 use crate::cluster::platform;
-use crate::cluster::{PluginPolicyId, PolicyId, WorkloadId};
+use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::program::{self, Chain};
-use crate::engine::{PodView, PolicyRef, RuleRef};
+use crate::engine::PodView;
 use crate::k8s::{
-    self, Action, CalicoSelector, CiliumSubject, ContainerPort, Direction, NetworkPolicyPort,
-    NetworkPolicyRule, PluginSpec, PortReference, Protocol, is_opaque,
+    self, Action, ContainerPort, Direction, NetworkPolicyPort, NetworkPolicyRule, PortReference,
+    Protocol, is_opaque,
 };
-use crate::lint::plugin_rules::{self, PluginPortName};
+use crate::lint::named_ports::named_ports;
+use crate::lint::plugin_rules::PluginPortName;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,12 +21,12 @@ declare_rule! {
     /// `ingress`, of the peer's pods for `egress`. Also reports a named port in an `egress`
     /// rule whose peers are all addresses.
     ///
-    /// In policies of Cilium and Calico, ingress rules are checked.
+    /// Cluster-wide policies, and those of Cilium and Calico, are checked as well.
     ///
     /// ## Why is this bad?
     ///
     /// A port name is looked up in the `ports` of the destination's containers, with the rule's
-    /// protocol. If no container has it, the rule allows nothing. The name of a Service's port
+    /// protocol. If no container has it, the rule allows, or denies, nothing. The name of a Service's port
     /// does not count, and addresses have no port names at all.
     ///
     /// ## Example
@@ -137,80 +137,44 @@ impl Rule for UnknownNamedPort {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        if cx.cluster.plugin_policies().is_empty() {
-            return;
-        }
-        for finding in of_plugin(cx) {
-            cx.report(finding);
+        let has_plugin_policies = !cx.cluster.plugin_policies().is_empty();
+        if has_plugin_policies || cx.cluster.cluster_policy_ids().next().is_some() {
+            for finding in of_other_kinds(cx) {
+                cx.report(finding);
+            }
         }
     }
 }
 
-/// Names in ingress rules of the CNI plugin's policies that no pod of the policy has.
-fn of_plugin(cx: &Context<'_>) -> Vec<Diagnostic> {
-    let cluster = cx.cluster;
-    let program = cx.program();
+/// Names in cluster-wide policies, and in those of the CNI plugin, that no pod has at which they
+/// are looked up.
+fn of_other_kinds(cx: &Context<'_>) -> Vec<Diagnostic> {
     // A rule may be there once for each family of addresses.
     let mut found: BTreeMap<Span, Diagnostic> = BTreeMap::new();
-    for chain in program.stages().flat_map(|stage| &stage.chains.ingress) {
-        let PolicyRef::Plugin(id) = chain.policy else {
-            continue;
-        };
-        let mut known: Option<Destinations<'_>> = None;
-        for rule in &chain.rules {
-            let names = plugin_rules::named_ports(rule.origin.rule);
-            if names.is_empty() || rule.is_opaque || rule.action != Action::Accept {
+    let mut known: Option<Destinations<'_>> = None;
+    for rule in named_ports(cx) {
+        if known.as_ref().is_none_or(|known| known.pods != rule.pods) {
+            known = None;
+        }
+        let destinations = known.get_or_insert_with(|| Destinations::new(cx, rule.pods.clone()));
+        for port in &rule.names {
+            if rule.pods.iter().any(|id| may_have(cx, *id, port)) {
                 continue;
             }
-            let destinations =
-                known.get_or_insert_with(|| Destinations::new(cx, subject(cx, id, chain)));
-            let pods = &destinations.pods;
-            for port in names {
-                if pods.is_empty() || pods.iter().any(|id| may_have(cx, *id, &port)) {
-                    continue;
-                }
-                let missing = Missing {
-                    object: cluster.plugin_policy(id).display(),
-                    path: path_of_ports(rule),
-                    name: port.name,
-                    span: port.span,
-                    protocol: port.protocol,
-                };
-                found
-                    .entry(port.span)
-                    .or_insert_with(|| missing.describe(cx, destinations));
-            }
+            let missing = Missing {
+                object: cx.object_of(rule.policy),
+                path: rule.path.clone(),
+                name: port.name,
+                span: port.span,
+                protocol: port.protocol,
+                action: rule.action,
+            };
+            found
+                .entry(port.span)
+                .or_insert_with(|| missing.describe(cx, destinations));
         }
     }
     found.into_values().collect()
-}
-
-/// The place of the ports of an ingress rule.
-fn path_of_ports(rule: &program::Rule<'_>) -> String {
-    match rule.origin.rule {
-        RuleRef::Cilium(spec, written) => format!("{}.{}.toPorts", spec.path, written.place()),
-        _ => format!("spec.ingress[{}].destination.ports", rule.origin.index),
-    }
-}
-
-/// The known pods of a policy, if it names them: one for all pods is for those that nobody has
-/// seen, too.
-fn subject<'c>(cx: &Context<'c>, id: PluginPolicyId, chain: &Chain<'c>) -> Vec<WorkloadId> {
-    let is_about_some = match &cx.cluster.plugin_policy(id).spec {
-        PluginSpec::Cilium(policy) => policy.specs.iter().all(|spec| {
-            matches!(&spec.subject, CiliumSubject::Endpoints(selector) if !selector.is_empty())
-        }),
-        PluginSpec::Calico(policy) => {
-            let selector = policy.selector.as_ref();
-            selector.is_some_and(|selector| selector.value != CalicoSelector::All)
-        }
-        _ => false,
-    };
-    let is_known = chain.is_subject_known && (is_about_some || cx.settings.inventory.is_complete());
-    match is_known {
-        true => plugin_rules::workloads_of(cx.cluster, &chain.subject),
-        false => Vec::new(),
-    }
 }
 
 /// Whether a pod may have a port of this name. Plugins differ in whether those of init containers
@@ -284,6 +248,7 @@ impl Named<'_> {
             name: self.name,
             span: self.span,
             protocol: Some(protocol),
+            action: Action::Accept,
         };
         Some(missing.describe(cx, destinations))
     }
@@ -391,6 +356,8 @@ struct Missing<'p> {
     span: Span,
     /// The protocol that the port must have; any where `None`.
     protocol: Option<Protocol>,
+    /// What its rule does.
+    action: Action,
 }
 
 impl Missing<'_> {
@@ -414,7 +381,11 @@ impl Missing<'_> {
             .finding(self.span, message)
             .about(self.object.clone(), self.path.clone())
             .with_severity(severity)
-            .label("matches no port, so it allows nothing");
+            .label(match self.action {
+                Action::Accept => "matches no port, so it allows nothing",
+                Action::Deny => "matches no port, so it denies nothing",
+                Action::Pass => "matches no port, so nothing passes on",
+            });
         if let Some(port) = destinations.by_name.get(self.name) {
             let note = format!("`{}` is a {} port here", self.name, port.protocol);
             return finding
