@@ -10,7 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::program::{End, StageName};
 use crate::engine::{
     AddressRange, CiliumSelector, ConnectionSet, Endpoint, Engine, Entity, PodView, PolicyRef,
-    PolicyTrace, RuleRef, SideTrace,
+    PolicyTrace, RuleRef, RuleTrace, SideTrace,
 };
 use crate::k8s::{
     Action, CiliumMeaning, CiliumPeers, Direction, LabelSelector, NetworkPolicyPeer,
@@ -60,7 +60,8 @@ impl<'c> Entrance<'c> {
         let policies = guards(side)?;
         let (mut rules, mut plugin_rules) = (Vec::new(), Vec::new());
         for rule in side.rules_of(StageName::NetworkPolicies) {
-            if !rule.ports.matches.possible.contains(protocol, port) {
+            let is_here = rule.ports.matches.possible.contains(protocol, port);
+            if !is_here || rule.action != Action::Accept {
                 continue;
             }
             match (rule.policy, rule.rule) {
@@ -319,6 +320,15 @@ fn network_policy(policy: &PolicyRef) -> Option<PolicyId> {
     }
 }
 
+/// Whether a rule of Cilium's names ends that are no pods.
+fn names_entities(rule: RuleRef<'_>) -> bool {
+    let RuleRef::Cilium(_, rule) = rule else {
+        return false;
+    };
+    let mut fields = rule.peer_fields.iter();
+    fields.any(|field| matches!(&field.peers, CiliumPeers::Entities(_)))
+}
+
 /// Whether a rule of a CNI plugin's lets in by blocks of addresses, which may be those of whoever
 /// is meant.
 fn names_addresses(rule: RuleRef<'_>) -> bool {
@@ -455,18 +465,28 @@ pub fn anybody<'c>() -> Endpoint<'c> {
 }
 
 /// The policies of a side that isolate, if there are any, nothing but their stage decides,
-/// all of their text is known, and their order does not matter.
+/// all of their text is known, and their order does not matter. What they deny to some only takes
+/// from what others of them allow; what is denied to anybody, or to nodes, through which anybody
+/// may come, is meant to be closed.
 fn guards(side: &SideTrace<'_>) -> Option<Vec<PolicyRef>> {
     let policies = side.policies(StageName::NetworkPolicies);
     let has_tiers = side
         .stages
         .iter()
-        .any(|stage| stage.name != StageName::NetworkPolicies);
-    let is_certain = |policy: &PolicyTrace<'_>| {
-        policy.selects == Truth::True
-            && (policy.rules.iter()).all(|rule| !rule.is_opaque && rule.action == Action::Accept)
+        .any(|stage| !matches!(stage.name, StageName::NetworkPolicies | StageName::Denies));
+    let is_clear = |rule: &RuleTrace<'_>| {
+        !rule.is_opaque
+            && match rule.action {
+                Action::Accept => true,
+                Action::Deny => rule.peers.truth == Truth::False && !names_entities(rule.rule),
+                Action::Pass => false,
+            }
     };
-    let are_certain = policies.iter().all(is_certain);
+    let is_certain = |policy: &PolicyTrace<'_>| {
+        policy.selects == Truth::True && policy.rules.iter().all(is_clear)
+    };
+    let denies = side.policies(StageName::Denies);
+    let are_certain = policies.iter().chain(denies).all(is_certain);
     let isolating = policies.iter().filter(|policy| policy.end == End::Deny);
     let mut guards: Vec<PolicyRef> = isolating.map(|policy| policy.policy).collect();
     guards.dedup();

@@ -56,6 +56,7 @@ pub mod text;
 pub mod tiers;
 pub mod unanswered;
 pub mod unjudged;
+pub mod ways_in;
 pub mod words;
 
 pub use crate::cluster::platform::Distribution;

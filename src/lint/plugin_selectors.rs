@@ -9,8 +9,8 @@ use super::plugin_rules::{self, CalicoInForce, CiliumSelectorPlace};
 use crate::cluster::{Cluster, NamespaceId, PluginPolicyId, WorkloadId};
 use crate::engine::PodView;
 use crate::k8s::{
-    CalicoEntity, CalicoRule, CalicoSelector, Direction, LabelSelector, NAMESPACE_NAME_LABEL,
-    PluginPolicy, Truth,
+    Action, CalicoAction, CalicoEntity, CalicoRule, CalicoSelector, Direction, LabelSelector,
+    NAMESPACE_NAME_LABEL, PluginPolicy, Truth,
 };
 use crate::source::{Span, Spanned};
 
@@ -51,6 +51,8 @@ pub struct PluginSelector<'c> {
 pub struct PeerOf {
     /// Its direction.
     pub direction: Direction,
+    /// What it does with whom it matches; `None` where it only logs that.
+    pub action: Option<Action>,
     /// Its text.
     pub rule: Span,
     /// Whether it is for pods that its policy names, and not for every pod.
@@ -84,6 +86,10 @@ fn cilium(place: CiliumSelectorPlace<'_>) -> PluginSelector<'_> {
         path: place.path.clone(),
         peer_of: place.rule.map(|rule| PeerOf {
             direction: rule.section.direction(),
+            action: Some(match rule.section.is_deny() {
+                true => Action::Deny,
+                false => Action::Accept,
+            }),
             rule: rule.span,
             is_about_some: !place.subject.is_empty(),
         }),
@@ -116,6 +122,12 @@ fn calico<'c>(policy: &CalicoInForce<'c>) -> Vec<PluginSelector<'c>> {
             let peer = CalicoEnd::of(rule.peer(direction), rule.span);
             let peer_of = PeerOf {
                 direction,
+                action: match rule.action.value {
+                    CalicoAction::Allow => Some(Action::Accept),
+                    CalicoAction::Deny => Some(Action::Deny),
+                    CalicoAction::Pass => Some(Action::Pass),
+                    CalicoAction::Log => None,
+                },
                 rule: rule.span,
                 is_about_some,
             };

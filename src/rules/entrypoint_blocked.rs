@@ -1,19 +1,15 @@
 //! Workloads behind an entrypoint of the cluster that no policy lets the outside reach.
 
-use crate::cluster::{Cluster, ServiceId, WorkloadId};
+use crate::cluster::WorkloadId;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{self, ConnectionSet, Endpoint, PolicyRef};
-use crate::k8s::{
-    Backend, BackendPort, Direction, Entrypoint, EntrypointKind, LabelSelector, NetworkPolicyPeer,
-    Protocol, ServicePort, ServiceType,
-};
+use crate::engine::PolicyRef;
+use crate::k8s::{NetworkPolicyPeer, Protocol};
 use crate::lint::callers::{self, Caller};
 use crate::lint::controllers::{self, Carrier, Home};
 use crate::lint::entrance::{self, Entrance};
-use crate::lint::unjudged::Unjudged;
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, service_ports, snippet};
-use crate::source::Span;
-use std::collections::BTreeMap;
+use crate::lint::ways_in::{Balancing, Traffic, WayIn, closed_inside, ways_in};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, snippet};
+use std::collections::{BTreeMap, BTreeSet};
 
 declare_rule! {
     /// ## What it does
@@ -161,7 +157,10 @@ impl Rule for EntrypointBlocked {
         }
         for blocked in by_cause.into_values() {
             let others = blocked[1..].iter().map(|blocked| &blocked.entrance);
-            let mut finding = blocked[0].describe(cx);
+            let of_same = blocked.iter().map(|blocked| &blocked.entrance);
+            let of_same = of_same.filter(|it| it.workload == blocked[0].entrance.workload);
+            let ports = of_same.map(|it| (it.protocol, it.port)).collect();
+            let mut finding = blocked[0].describe(cx, &ports);
             if let Some(others) = entrance::others(cx.cluster, others) {
                 finding = finding.note(format!("blocked by the same policies: {others}"));
             }
@@ -174,242 +173,6 @@ impl Rule for EntrypointBlocked {
 struct Blocked<'c> {
     entrance: Entrance<'c>,
     ways: Vec<WayIn<'c>>,
-}
-
-/// One way from outside to a Service.
-#[derive(Clone)]
-struct WayIn<'c> {
-    /// What it is, as findings name it.
-    object: String,
-    path: String,
-    span: Span,
-    source: Traffic,
-    /// The namespace of whoever brings the traffic, where that is certain.
-    home: Option<&'c str>,
-    target: Target<'c>,
-}
-
-/// Where a way leads.
-#[derive(Clone, Copy)]
-enum Target<'c> {
-    /// To the pods behind a Service, at one of its ports or at all.
-    Service(ServiceId, Option<&'c BackendPort>),
-    /// To a port of pods, by their labels.
-    Pods(&'c LabelSelector, u16),
-    /// To a port of a workload.
-    Workload(WorkloadId, Protocol, u16),
-}
-
-/// Who brings the traffic.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Traffic {
-    /// An ingress controller or a gateway.
-    Controller(Carrier),
-    /// OpenShift's router.
-    Router,
-    /// Clients, through a load balancer or a port of the nodes.
-    Clients(Balancing),
-    /// Pods of the cluster, by the Service.
-    Inside,
-}
-
-/// How a Service takes traffic from outside.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Balancing {
-    LoadBalancer,
-    /// One that the cloud makes for an Ingress or a route, with nothing in between.
-    CloudLoadBalancer,
-    NodePort,
-    /// Addresses of nodes.
-    ExternalIps,
-    /// A port of the node that a pod is on.
-    HostPort,
-    /// The pods of a mesh's gateway, whatever brings clients there.
-    Gateway,
-}
-
-/// Everything that leads from outside to Services of the cluster.
-fn ways_in<'c>(cx: &Context<'c>) -> Vec<WayIn<'c>> {
-    let cluster = cx.cluster;
-    let mut ways = Vec::new();
-    for entrypoint in &cluster.context_objects().entrypoints {
-        ways.extend(to_gateway(entrypoint));
-        for backend in &entrypoint.backends {
-            let namespace = entrypoint.backend_namespace(backend);
-            if let Some(service) = cluster.service_by_name(namespace, &backend.service) {
-                ways.push(by_entrypoint(cluster, entrypoint, backend, service));
-            }
-        }
-    }
-    for (id, service) in cluster.service_ids().zip(cluster.services()) {
-        let (balancing, path) = match service.object.service_type {
-            ServiceType::LoadBalancer => (Balancing::LoadBalancer, "spec.type"),
-            _ if !service.object.external_ips.is_empty() => {
-                (Balancing::ExternalIps, "spec.externalIPs")
-            }
-            ServiceType::NodePort => (Balancing::NodePort, "spec.type"),
-            ServiceType::ClusterIp | ServiceType::ExternalName => continue,
-        };
-        let namespace = &cluster.namespace(service.namespace).name;
-        ways.push(WayIn {
-            object: format!("{namespace}/Service/{}", service.object.meta.name),
-            path: path.to_owned(),
-            span: service.object.meta.name.span,
-            source: Traffic::Clients(balancing),
-            home: None,
-            target: Target::Service(id, None),
-        });
-    }
-    ways.extend(host_ports(cx));
-    ways
-}
-
-/// The ports of nodes that lead to pods which are not on the host network themselves.
-fn host_ports<'c>(cx: &Context<'c>) -> impl Iterator<Item = WayIn<'c>> {
-    let cluster = cx.cluster;
-    let ids = cluster.workload_ids();
-    let pods = ids.map(|id| (id, &cluster.workload(id).object));
-    let pods = pods.filter(|(_, pod)| !pod.host_network);
-    pods.flat_map(move |(id, pod)| {
-        let ports = pod.ports().filter(|port| port.host_port.is_some());
-        ports.map(move |port| WayIn {
-            object: cluster.workload_name(id),
-            path: String::new(),
-            span: port.number.span,
-            source: Traffic::Clients(Balancing::HostPort),
-            home: None,
-            target: Target::Workload(id, port.protocol, port.number.value),
-        })
-    })
-}
-
-/// The ports of Services that no rule opens, while rules open another one: it was forgotten.
-fn closed_inside<'c>(cx: &Context<'c>) -> Vec<WayIn<'c>> {
-    let cluster = cx.cluster;
-    if !cluster.cluster_policies().is_empty() {
-        return Vec::new();
-    }
-    let mut ways = Vec::new();
-    for (id, service) in cluster.service_ids().zip(cluster.services()) {
-        let object = &service.object;
-        let is_inside = object.service_type == ServiceType::ClusterIp && !object.is_headless();
-        if !is_inside || object.ports.len() < 2 {
-            continue;
-        }
-        for workload in cluster.workloads_behind(id) {
-            let opened = opened(cx, workload);
-            let Some(opened) = opened else { continue };
-            let pod = &cluster.workload(workload).object;
-            let is_closed = |entry: &&ServicePort| {
-                let numbers = entry.ports_of(pod);
-                let mut open = numbers
-                    .iter()
-                    .filter(|number| opened.contains(entry.protocol, **number));
-                !numbers.is_empty() && open.next().is_none()
-            };
-            let closed: Vec<&ServicePort> = object.ports.iter().filter(is_closed).collect();
-            if closed.len() == object.ports.len() {
-                continue;
-            }
-            let namespace = &cluster.namespace(service.namespace).name;
-            ways.extend(
-                closed
-                    .into_iter()
-                    .flat_map(|entry| {
-                        let numbers = entry.ports_of(pod).into_iter();
-                        numbers.map(move |number| (entry, number))
-                    })
-                    .map(|(entry, number)| WayIn {
-                        object: format!("{namespace}/Service/{}", object.meta.name),
-                        path: "spec.ports".to_owned(),
-                        span: entry.span,
-                        source: Traffic::Inside,
-                        home: None,
-                        target: Target::Workload(workload, entry.protocol, number),
-                    }),
-            );
-        }
-    }
-    ways
-}
-
-/// The ports of a workload at which some rule lets somebody in; `None` where nothing isolates
-/// it, or where another tool fills in a part of what does.
-fn opened(cx: &Context<'_>, workload: WorkloadId) -> Option<ConnectionSet> {
-    let policies = cx.engine.isolating(workload, Direction::Ingress);
-    let pods = Endpoint::workload(cx.cluster, workload);
-    let mut opened = ConnectionSet::default();
-    for id in policies {
-        let policy = &cx.cluster.policy(*id).object;
-        if !policy.meta.holes.is_empty() {
-            return None;
-        }
-        for rule in policy.rules(Direction::Ingress) {
-            let ports = engine::ports_at(rule.ports.items(), &pods);
-            opened = opened.union(&ports.possible);
-        }
-    }
-    (!policies.is_empty()).then_some(opened)
-}
-
-/// The ways to the pods that an Istio `Gateway` opens ports of.
-fn to_gateway(entrypoint: &Entrypoint) -> impl Iterator<Item = WayIn<'_>> {
-    let meta = &entrypoint.meta;
-    let object = format!("{}/Gateway/{}", meta.namespace_name(), meta.name);
-    let pods = entrypoint.pods.as_ref();
-    pods.into_iter().flat_map(move |pods| {
-        let object = object.clone();
-        entrypoint.ports.iter().map(move |port| WayIn {
-            object: object.clone(),
-            path: "spec.servers".to_owned(),
-            span: port.span,
-            source: Traffic::Clients(Balancing::Gateway),
-            home: None,
-            target: Target::Pods(pods, port.value),
-        })
-    })
-}
-
-fn by_entrypoint<'c>(
-    cluster: &'c Cluster,
-    entrypoint: &'c Entrypoint,
-    backend: &'c Backend,
-    service: ServiceId,
-) -> WayIn<'c> {
-    let (kind, meta) = (entrypoint.kind, &entrypoint.meta);
-    WayIn {
-        object: format!("{}/{}/{}", meta.namespace_name(), kind.name(), meta.name),
-        path: backend.path.clone(),
-        span: backend.service.span,
-        source: match kind {
-            EntrypointKind::Route => Traffic::Router,
-            _ => match controllers::carrier(cluster, entrypoint) {
-                Carrier::CloudLoadBalancer => Traffic::Clients(Balancing::CloudLoadBalancer),
-                carrier => Traffic::Controller(carrier),
-            },
-        },
-        home: controllers::home_of(cluster, entrypoint),
-        target: Target::Service(service, backend.port.as_ref().map(|port| &port.value)),
-    }
-}
-
-impl<'c> WayIn<'c> {
-    /// The guarded ports that it leads to.
-    fn entrances(&self, cx: &Context<'c>, unjudged: &Unjudged) -> Vec<Entrance<'c>> {
-        let cluster = cx.cluster;
-        let ports = match self.target {
-            Target::Service(service, port) => service_ports::behind(cluster, service, port),
-            Target::Workload(workload, protocol, port) => vec![(workload, protocol, port)],
-            Target::Pods(pods, port) => {
-                let workloads = cx.engine.matching_workloads(cluster.namespace_ids(), pods);
-                let ports = workloads.into_iter();
-                ports.map(|id| (id, Protocol::Tcp, port)).collect()
-            }
-        };
-        let guard =
-            |(id, protocol, port)| Entrance::guarded(cx.engine, unjudged, id, protocol, port);
-        ports.into_iter().filter_map(guard).collect()
-    }
 }
 
 /// Whether a rule lets in the outside, or somebody who could bring its traffic.
@@ -456,7 +219,8 @@ fn is_open(cx: &Context<'_>, way: &WayIn<'_>, entrance: &Entrance<'_>) -> bool {
 }
 
 impl Blocked<'_> {
-    fn describe(&self, cx: &Context<'_>) -> Diagnostic {
+    /// `ports` are all of the pods' that the same policies close, of which this is one.
+    fn describe(&self, cx: &Context<'_>, ports: &BTreeSet<(Protocol, u16)>) -> Diagnostic {
         let (cluster, entrance) = (cx.cluster, &self.entrance);
         let workload = cluster.workload_name(entrance.workload);
         let (protocol, port) = (entrance.protocol, entrance.port);
@@ -504,7 +268,7 @@ impl Blocked<'_> {
         if way.source == Traffic::Inside {
             return entrance
                 .point_out(cluster, finding.with_severity(Severity::Info))
-                .help(self.help(cx));
+                .help(self.help(cx, ports));
         }
         if controller.is_some() || !cx.settings.inventory.is_complete() {
             finding = finding.with_severity(Severity::Warning);
@@ -528,7 +292,7 @@ impl Blocked<'_> {
             others.dedup();
             finding = finding.note(format!("also behind: {}", others.join(", ")));
         }
-        finding.help(self.help(cx))
+        finding.help(self.help(cx, ports))
     }
 
     fn host_network_controller(&self, cx: &Context<'_>) -> Option<WorkloadId> {
@@ -552,15 +316,24 @@ impl Blocked<'_> {
         self.ways[0].home.or(seen)
     }
 
-    fn help(&self, cx: &Context<'_>) -> String {
-        let port = snippet::port(self.entrance.protocol, self.entrance.port);
+    fn help(&self, cx: &Context<'_>, ports: &BTreeSet<(Protocol, u16)>) -> String {
+        let join = |texts: Vec<String>| texts.join(", ");
+        let all = ports.iter();
+        let port = join(
+            all.clone()
+                .map(|(protocol, port)| snippet::port(*protocol, *port))
+                .collect(),
+        );
+        let in_words = join(
+            all.map(|(protocol, port)| format!("{protocol} {port}"))
+                .collect(),
+        );
         let rule = |peer: &str| format!("`- {{from: [{{{peer}}}], ports: [{port}]}}`");
         let way = &self.ways[0];
         match way.source {
-            Traffic::Inside => format!(
-                "allow the callers on {} {}, or remove the port from the Service",
-                self.entrance.protocol, self.entrance.port
-            ),
+            Traffic::Inside => {
+                format!("allow the callers on {in_words}, or remove the port from the Service")
+            }
             Traffic::Clients(Balancing::CloudLoadBalancer) => format!(
                 "allow the load balancer's addresses with `ipBlock`, or everybody on that port: `- {{ports: [{port}]}}`"
             ),
@@ -576,8 +349,7 @@ impl Blocked<'_> {
             // Cilium's own proxy, which an Ingress or a Gateway of its comes through, is no pod.
             Traffic::Controller(it) if it.is_cilium() || self.entrance.is_guarded_by_plugin() => {
                 format!(
-                    "allow the controller on {} {}: by its namespace, or by the entity `ingress` for Cilium's own Ingresses and Gateways",
-                    self.entrance.protocol, self.entrance.port
+                    "allow the controller on {in_words}: by its namespace, or by the entity `ingress` for Cilium's own Ingresses and Gateways"
                 )
             }
             Traffic::Controller(_) => match self.home(cx) {
@@ -586,13 +358,9 @@ impl Blocked<'_> {
                     format!("allow the controller in `{name}`: {}", rule(&peer))
                 }
                 None if cx.home_of_controllers().is_some() => format!(
-                    "the controller is on the host network: allow the nodes' addresses with `ipBlock` on {} {}",
-                    self.entrance.protocol, self.entrance.port
+                    "the controller is on the host network: allow the nodes' addresses with `ipBlock` on {in_words}"
                 ),
-                None => format!(
-                    "allow the namespace of the controller on {} {}",
-                    self.entrance.protocol, self.entrance.port
-                ),
+                None => format!("allow the namespace of the controller on {in_words}"),
             },
         }
     }

@@ -18,6 +18,7 @@ mod calico_implicit_types;
 mod calico_not_selector_internet;
 mod calico_port_without_protocol;
 mod calico_shadowed_by_order;
+mod calico_source_ports;
 mod calico_unknown_tier;
 mod cidr_host_bits;
 mod cidr_matches_cluster;
@@ -32,6 +33,7 @@ mod cilium_removed_field;
 mod cilium_service_port;
 mod cni_capability_gap;
 mod dead_annotation;
+mod deny_only_policy;
 mod dns_peer_mismatch;
 mod dns_profile_mismatch;
 mod dns_single_protocol;
@@ -112,6 +114,7 @@ pub const ALL: &[&dyn Rule] = &[
     &calico_not_selector_internet::CalicoNotSelectorInternet,
     &calico_port_without_protocol::CalicoPortWithoutProtocol,
     &calico_shadowed_by_order::CalicoShadowedByOrder,
+    &calico_source_ports::CalicoSourcePorts,
     &calico_unknown_tier::CalicoUnknownTier,
     &cidr_host_bits::CidrHostBits,
     &cidr_matches_cluster::CidrMatchesCluster,
@@ -126,6 +129,7 @@ pub const ALL: &[&dyn Rule] = &[
     &cilium_service_port::CiliumServicePort,
     &cni_capability_gap::CniCapabilityGap,
     &dead_annotation::DeadAnnotation,
+    &deny_only_policy::DenyOnlyPolicy,
     &dns_peer_mismatch::DnsPeerMismatch,
     &dns_profile_mismatch::DnsProfileMismatch,
     &dns_single_protocol::DnsSingleProtocol,

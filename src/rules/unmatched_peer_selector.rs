@@ -4,7 +4,7 @@ use crate::cluster::platform::KnownPods;
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::PolicyRef;
-use crate::k8s::{self, Label, LabelSelector, NAMESPACE_NAME_LABEL, Operator, PeerPlace};
+use crate::k8s::{self, Action, Label, LabelSelector, NAMESPACE_NAME_LABEL, Operator, PeerPlace};
 use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
 use crate::lint::near_miss::{self, IdleValue};
@@ -131,7 +131,8 @@ impl Rule for UnmatchedPeerSelector {
                 may_look_further: (place.namespaces.as_ref())
                     .is_some_and(|it| !pins_names(it, namespaces.len())),
                 selector,
-                fix: place.has_places.then_some(FixClass::Widening),
+                action: place.peer_of.and_then(|peer| peer.action),
+                has_places: place.has_places,
             };
             if let Some(finding) = judge(cx, &peer) {
                 cx.report(finding);
@@ -168,7 +169,8 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         names_namespace: namespace_selector.is_some(),
         may_look_further: namespace_selector.is_some_and(|it| !pins_names(it, namespaces.len())),
         selector,
-        fix: Some(FixClass::Widening),
+        action: Some(Action::Accept),
+        has_places: true,
     };
     if let Some(finding) = judge(cx, &peer) {
         cx.report(finding);
@@ -184,12 +186,14 @@ fn check_everywhere(cx: &Context<'_>, place: &PluginSelector<'_>) -> Option<Diag
         return None;
     }
     let mismatch = mismatch::across_namespaces(cx, place, selector)?;
-    let message = format!("no pod matches `{selector}`, so this peer allows nothing");
+    let action = place.peer_of.and_then(|peer| peer.action);
+    let effect = effect(action);
+    let message = format!("no pod matches `{selector}`, so this peer {effect}");
     let finding = cx
         .finding(selector.requirements_span(), message)
         .about(place.object.display(), place.path.as_str())
         .label("matches no pod");
-    let fix = place.has_places.then_some(FixClass::Widening);
+    let fix = fix_of(action).filter(|_| place.has_places);
     Some(mismatch.point_out(cx, finding, fix))
 }
 
@@ -206,8 +210,29 @@ struct PodPeer<'s> {
     /// Whether it may select namespaces that no manifest declares.
     may_look_further: bool,
     selector: &'s LabelSelector,
-    /// What a fix of the selector does, where one can be made.
-    fix: Option<FixClass>,
+    /// What its rule does with whom it matches; `None` where it only logs that.
+    action: Option<Action>,
+    /// Whether one value can be put in place of another.
+    has_places: bool,
+}
+
+/// What a peer that matches nobody comes to in a rule.
+fn effect(action: Option<Action>) -> &'static str {
+    match action {
+        Some(Action::Accept) => "allows nothing",
+        Some(Action::Deny) => "denies nothing",
+        Some(Action::Pass) | None => "matches nothing",
+    }
+}
+
+/// What it does to connectivity to let a peer match whom it was meant for.
+fn fix_of(action: Option<Action>) -> Option<FixClass> {
+    match action {
+        Some(Action::Accept) => Some(FixClass::Widening),
+        Some(Action::Deny) => Some(FixClass::Narrowing),
+        // That depends on what the next tier says.
+        Some(Action::Pass) | None => None,
+    }
 }
 
 /// Whether a selector asks for namespaces by their names, and as many of them are known.
@@ -242,7 +267,8 @@ fn judge(cx: &Context<'_>, peer: &PodPeer<'_>) -> Option<Diagnostic> {
     if presences.contains(&Presence::SpokenFor) {
         return None;
     }
-    let message = format!("no pod of {whose} matches `{selector}`, so this peer allows nothing");
+    let effect = effect(peer.action);
+    let message = format!("no pod of {whose} matches `{selector}`, so this peer {effect}");
     let finding = cx
         .finding(selector.requirements_span(), message)
         .about(peer.object.clone(), peer.path.as_str())
@@ -266,7 +292,8 @@ fn judge(cx: &Context<'_>, peer: &PodPeer<'_>) -> Option<Diagnostic> {
                 Mismatch::Elsewhere { namespace, .. } => Some(*namespace),
                 _ => None,
             };
-            let mut finding = mismatch.point_out(cx, finding, peer.fix);
+            let fix = fix_of(peer.action).filter(|_| peer.has_places);
+            let mut finding = mismatch.point_out(cx, finding, fix);
             if let Some(home) = home {
                 let home = &cluster.namespace(home).name;
                 finding = finding.help(format!("select namespace `{home}`, if its pods are meant"));

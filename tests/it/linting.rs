@@ -242,3 +242,29 @@ fn a_selector_that_can_never_match_is_one_finding() {
     let answer = run(&directory, &arguments);
     assert_eq!(rules(&answer.stdout), ["invalid-selector"; 3], "{answer:?}");
 }
+
+/// A peer of a rule that denies, and that matches nobody, denies nothing; to mend it closes.
+#[test]
+fn peers_of_rules_that_deny_are_said_to_deny() {
+    let directory = scratch("lint-denying-peer");
+    let policy = "apiVersion: v1
+kind: Pod
+metadata: {name: lab, namespace: shop, labels: {app: lab-runner}}
+spec: {containers: [{name: c}]}
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: no-lab, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: web}}
+  ingressDeny: [{fromEndpoints: [{matchLabels: {app: lab-runer}}]}]
+";
+    write(&directory, "all.yaml", policy);
+    let told = run(&directory, &["lint", "-o", "json"]);
+    assert!(
+        told.stdout
+            .contains("matches `app=lab-runer`, so this peer denies nothing"),
+        "{told:?}"
+    );
+    assert!(told.stdout.contains("\"narrowing\""), "{told:?}");
+}
