@@ -3,7 +3,10 @@
 use crate::cluster::platform::{self, Known, KnownPods};
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::k8s::{LabelSelector, NetworkPolicyPeer, Operator, PeerPlace, is_opaque};
+use crate::k8s::{
+    ClusterNetworkPolicy, Direction, LabelSelector, NetworkPolicyPeer, Operator, PeerPlace,
+    PeerSelection, PodsSelection, is_opaque,
+};
 use crate::lint::plugin_selectors::PluginSelector;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss};
 use crate::source::{Edit, Spanned, Text};
@@ -24,6 +27,9 @@ declare_rule! {
     ///
     /// If another peer of the same rule selects the namespace, nothing is lost, so it is an
     /// info.
+    ///
+    /// A misspelled `kubernetes.io/metadata.name` is reported under every operator, and in
+    /// cluster-wide policies: under `NotIn` it excludes nobody.
     ///
     /// Labels that platforms are known to set (OpenShift's policy groups, Rancher's projects)
     /// are not reported.
@@ -144,6 +150,31 @@ impl Rule for UnlabeledNamespace {
                 for (key, values) in requirements(selector) {
                     check(cx, id, &place, key, values, &there);
                 }
+                let path = format!("{}.namespaceSelector", place.path());
+                let slips = selector.match_expressions.iter();
+                for slip in slips.filter(|entry| entry.operator.value != Operator::In) {
+                    let finding = slip_of_name(cx, &slip.key, slip.operator.value, &there);
+                    if let Some((finding, fix)) = finding {
+                        let finding = finding.about(cx.policy_object(id), path.clone());
+                        cx.report(finding.fix(fix));
+                    }
+                }
+            }
+        }
+        for id in cluster.cluster_policy_ids() {
+            for (path, selector) in selectors_of(cluster.cluster_policy(id)) {
+                let by_label = selector.match_labels.iter();
+                let by_label = by_label.map(|label| (&label.key, Operator::In));
+                let listed = selector.match_expressions.iter();
+                let listed = listed.map(|entry| (&entry.key, entry.operator.value));
+                for (key, operator) in by_label.chain(listed) {
+                    // What to put right does depends on the action of the rule.
+                    if let Some((finding, _)) = slip_of_name(cx, key, operator, &there) {
+                        let help = format!("write `{NAMESPACE_NAME_LABEL}`");
+                        let object = cx.cluster_policy_object(id);
+                        cx.report(finding.about(object, path.clone()).help(help));
+                    }
+                }
             }
         }
         for place in cx.plugin_selectors().iter().filter(|it| it.is_peer()) {
@@ -152,6 +183,65 @@ impl Rule for UnlabeledNamespace {
             }
         }
     }
+}
+
+/// The selectors of namespaces in a cluster-wide policy, each with the path of what it stands in.
+fn selectors_of(policy: &ClusterNetworkPolicy) -> Vec<(String, &LabelSelector)> {
+    fn namespaces(selection: &PodsSelection) -> &LabelSelector {
+        match selection {
+            PodsSelection::Namespaces(selector)
+            | PodsSelection::Pods {
+                namespace_selector: selector,
+                ..
+            } => selector,
+        }
+    }
+    let mut found = vec![("spec.subject".to_owned(), namespaces(&policy.subject.value))];
+    for direction in Direction::BOTH {
+        for (index, rule) in policy.rules(direction).iter().enumerate() {
+            for (place, peer) in rule.peers.iter().enumerate() {
+                if let PeerSelection::Pods(selection) = &peer.selection {
+                    let (rules, peers) = (direction.field(), direction.peers_field());
+                    let path = format!("spec.{rules}[{index}].{peers}[{place}]");
+                    found.push((path, namespaces(selection)));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// A key that was meant to be that of the name which Kubernetes sets, and that no namespace has;
+/// with a fix for a peer that allows.
+fn slip_of_name(
+    cx: &Context<'_>,
+    key: &Spanned<Text>,
+    operator: Operator,
+    there: &HashSet<(&str, &str)>,
+) -> Option<(Diagnostic, Fix)> {
+    let is_there = there.iter().any(|(known, _)| *known == key.as_str());
+    if !is_slip_of_name(key) || is_there || is_told(cx, key, &[]) {
+        return None;
+    }
+    let (effect, class) = match operator {
+        Operator::In | Operator::Exists => ("no namespace matches", FixClass::Widening),
+        Operator::NotIn => ("every namespace matches", FixClass::Narrowing),
+        // With the right key it would match none.
+        Operator::DoesNotExist => return None,
+    };
+    let message = format!("no known namespace has the label `{key}`, so {effect}");
+    let finding = cx.finding(key.span, message).label(format!(
+        "the label of their names is `{NAMESPACE_NAME_LABEL}`"
+    ));
+    let fix = Fix {
+        title: format!("select by `{NAMESPACE_NAME_LABEL}`"),
+        class,
+        edits: vec![Edit {
+            span: key.span,
+            replacement: NAMESPACE_NAME_LABEL.to_owned(),
+        }],
+    };
+    Some((finding, fix))
 }
 
 /// A peer of a CNI plugin's policy that asks for a label with the name of a namespace.
