@@ -23,8 +23,10 @@ use crate::lint::Inventory;
 use crate::manifest::Focus;
 use crate::output::{Change, ChangedPlace};
 use crate::source::Edit;
+use crate::workspace::Changed;
 use proposal::{Other, Proposal};
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Changes are looked for only if there are no more answers than this.
@@ -147,14 +149,22 @@ impl<'q> Search<'q> {
 
     /// Whether edits open nothing to pods outside the focus, nor from them.
     fn stays_within(&self, focus: &Focus, edits: &[Edit]) -> bool {
-        let view = self.scene.view;
-        let Some(changed) = self.scene.workspace.objects_after(view, edits) else {
+        let Some(changed) = self.changed(edits) else {
             // Nothing comes of them.
             return true;
         };
-        let before = view.part().objects.iter();
+        let namespaces = self.namespaces(&changed);
+        namespaces.is_some_and(|names| names.iter().all(|name| focus.is_on(name)))
+    }
+
+    /// The namespaces that a change may concern, with those of both ends, if that is not
+    /// everywhere.
+    fn namespaces(&self, changed: &Changed) -> Option<BTreeSet<String>> {
+        let before = self.scene.view.part().objects.iter();
         let before: Vec<&Object> = before.filter(|object| changed.replaces(object)).collect();
-        extent::stays_within(focus, self.scene.cluster, &before, &changed.objects)
+        let concerned = extent::namespaces(self.scene.cluster, &before, &changed.objects)?;
+        let of_ends = self.pods().map(|pod| pod.namespace.name.to_string());
+        Some(concerned.into_iter().chain(of_ends).collect())
     }
 
     /// The best of what is tried.
@@ -188,9 +198,10 @@ impl<'q> Search<'q> {
         let mut proposals = proposal::proposals(self.scene, side, (subject, &other), denied);
         proposals.sort_by_key(|proposal| (proposal::lines(&proposal.edits), proposal.kind));
         let works = |proposal: &Proposal| {
-            let Some(cluster) = self.cluster(&proposal.edits, Extent::Pair) else {
+            let Some(changed) = self.changed(&proposal.edits) else {
                 return false;
             };
+            let cluster = self.cluster(&changed, Extent::Pair);
             self.holds(&cluster, |explanation| {
                 let first = explanation.ways.iter().take(1).flat_map(Way::sides);
                 let mut same = first.filter(|other| other.direction == side.direction);
@@ -237,7 +248,10 @@ impl<'q> Search<'q> {
 
     /// The change that edits make, if the engine says that all of it is allowed with them.
     fn proved(&self, edits: &[Edit]) -> Option<Change> {
-        let cluster = self.cluster(edits, Extent::Everything)?;
+        let changed = self.changed(edits)?;
+        let namespaces = self.namespaces(&changed);
+        let extent = namespaces.as_ref().map_or(Extent::Everything, Extent::In);
+        let cluster = self.cluster(&changed, extent);
         let is_allowed = self.holds(&cluster, |explanation| {
             self.wanted.is_subset(&explanation.verdict.allowed())
         });
@@ -249,8 +263,18 @@ impl<'q> Search<'q> {
             to: self.asked_end(&self.group.example.1, &self.group.destinations),
             connections: &self.wanted,
         };
-        let before = self.before.get_or_init(|| Engine::new(self.scene.cluster));
-        let opens = opened(before, &Engine::new(&cluster), &asked);
+        let after = Engine::new(&cluster);
+        let opens = match extent {
+            Extent::Everything => {
+                let before = self.before.get_or_init(|| Engine::new(self.scene.cluster));
+                opened(before, &after, &asked)
+            }
+            // What policies elsewhere say has to be left out on both sides.
+            Extent::In(_) | Extent::Pair => {
+                let before = self.cluster_of(self.scene.view.part().objects.iter(), extent);
+                opened(&Engine::new(&before), &after, &asked)
+            }
+        };
         let places = edits.iter().map(|edit| self.place(edit)).collect();
         Some(Change { places, opens })
     }
@@ -286,20 +310,42 @@ impl<'q> Search<'q> {
         is_there && from.iter().all(|from| to.iter().all(|to| judged(from, to)))
     }
 
-    /// The cluster after some edits; `None` if the edits contradict each other, or do not
-    /// leave a text that reads as well as before.
-    fn cluster(&self, edits: &[Edit], extent: Extent) -> Option<Cluster> {
-        let view = self.scene.view;
-        let changed = self.scene.workspace.objects_after(view, edits)?;
-        let kept = view.part().objects.iter();
+    /// What some edits change; `None` if the edits contradict each other, or do not leave a text
+    /// that reads as well as before.
+    fn changed(&self, edits: &[Edit]) -> Option<Changed> {
+        let workspace = self.scene.workspace;
+        workspace.objects_after(self.scene.view, edits)
+    }
+
+    /// The cluster after a change.
+    fn cluster(&self, changed: &Changed, extent: Extent<'_>) -> Cluster {
+        let kept = self.scene.view.part().objects.iter();
         let kept = kept.filter(|object| !changed.replaces(object) && self.matters(object, extent));
-        Some(view.hypothetical(&changed.beside(kept)))
+        self.scene.view.hypothetical(&changed.beside(kept))
+    }
+
+    /// The cluster of the objects that have a say.
+    fn cluster_of<'o>(
+        &self,
+        objects: impl Iterator<Item = &'o Object>,
+        extent: Extent<'_>,
+    ) -> Cluster {
+        let kept = objects.filter(|object| self.matters(object, extent));
+        let kept: Vec<Object> = kept.cloned().collect();
+        self.scene.view.hypothetical(&kept)
     }
 
     /// Whether an object has a say in what is asked about.
-    fn matters(&self, object: &Object, extent: Extent) -> bool {
+    fn matters(&self, object: &Object, extent: Extent<'_>) -> bool {
+        match extent {
+            Extent::Everything => true,
+            Extent::In(namespaces) => matters_in(namespaces, object),
+            Extent::Pair => self.matters_to_pair(object),
+        }
+    }
+
+    fn matters_to_pair(&self, object: &Object) -> bool {
         match object {
-            _ if extent == Extent::Everything => true,
             // They tell which CNI plugin this is.
             Object::ContextObject(ContextObject::ClusterNetwork(_)) => true,
             Object::Workload(workload) if workload.kind == WorkloadKind::DaemonSet => true,
@@ -389,10 +435,24 @@ impl<'q> Search<'q> {
 }
 
 /// How much of a cluster is built again.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Extent {
+#[derive(Clone, Copy)]
+enum Extent<'n> {
     Everything,
+    /// What decides about connections between pods of these namespaces.
+    In(&'n BTreeSet<String>),
     Pair,
+}
+
+/// Whether an object has a say in connections between pods of some namespaces: a NetworkPolicy
+/// selects pods of its own only.
+fn matters_in(namespaces: &BTreeSet<String>, object: &Object) -> bool {
+    match object {
+        Object::NetworkPolicy(policy) => {
+            let is_known = policy.meta.holes.is_empty();
+            !is_known || namespaces.contains(policy.meta.namespace_name())
+        }
+        _ => true,
+    }
 }
 
 fn ranges(pieces: &[Arc<Piece<'_>>]) -> Vec<AddressRange> {

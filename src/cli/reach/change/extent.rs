@@ -1,5 +1,5 @@
-//! Which pods a change of policies can concern: of those that it opens nothing to, nor from, one
-//! need not know whether they are there.
+//! Which namespaces a change of policies can concern: of pods elsewhere, which it opens nothing
+//! to, nor from, one need not know whether they are there, nor which policies they have.
 //!
 //! Refuses to know what the change is good for.
 
@@ -7,32 +7,35 @@ use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL};
 use crate::k8s::{
     Direction, LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyRule, Object,
 };
-use crate::manifest::Focus;
 use std::collections::BTreeSet;
 
-/// Whether a change opens nothing but connections between pods of the focus, be there what
-/// pods there may elsewhere. False where that takes more than a look at the policies.
-pub(super) fn stays_within(
-    focus: &Focus,
+/// The namespaces of all pods that a change may open something to, or from, be there what pods
+/// there may; `None` where that may be any, or takes more than a look at the policies.
+pub(super) fn namespaces(
     cluster: &Cluster,
     before: &[&Object],
     after: &[Object],
-) -> bool {
+) -> Option<BTreeSet<String>> {
     let before: Option<Vec<&NetworkPolicy>> = before.iter().map(|it| network_policy(it)).collect();
     let after: Option<Vec<&NetworkPolicy>> = after.iter().map(network_policy).collect();
-    let (Some(before), Some(after)) = (before, after) else {
-        return false;
-    };
-    let change = Change { focus, cluster };
+    let (before, after) = (before?, after?);
     let is_kept = |old: &&NetworkPolicy| {
         let mut after = after.iter();
         after.any(|new| isolate_alike(old, new))
     };
-    before.iter().all(is_kept)
-        && after.iter().all(|new| {
-            let mut known = before.iter();
-            change.stays_within(known.find(|old| isolate_alike(old, new)).copied(), new)
-        })
+    if !before.iter().all(is_kept) {
+        return None;
+    }
+    let mut extent = Extent {
+        cluster,
+        namespaces: BTreeSet::new(),
+    };
+    for new in &after {
+        let mut known = before.iter();
+        let old = known.find(|old| isolate_alike(old, new)).copied();
+        extent.add_policy(old, new)?;
+    }
+    Some(extent.namespaces)
 }
 
 fn network_policy(object: &Object) -> Option<&NetworkPolicy> {
@@ -63,62 +66,71 @@ fn isolate_alike(old: &NetworkPolicy, new: &NetworkPolicy) -> bool {
     name(old) == name(new) && isolated(old) == isolated(new)
 }
 
-struct Change<'c> {
-    focus: &'c Focus,
+struct Extent<'c> {
     cluster: &'c Cluster,
+    namespaces: BTreeSet<String>,
 }
 
-impl Change<'_> {
-    /// Whether a policy opens nothing to pods elsewhere that the `old` one did not.
-    fn stays_within(&self, old: Option<&NetworkPolicy>, new: &NetworkPolicy) -> bool {
-        let is_known = new.meta.holes.is_empty() && self.focus.is_on(new.meta.namespace_name());
-        let mut rules = new.rule_places();
-        is_known
-            && rules.all(|place| {
-                let known = old.map_or(&[][..], |old| old.rules(place.direction));
-                self.rule_stays_within(known, place.rule)
-            })
+impl Extent<'_> {
+    /// Adds those of the pods that a policy selects, and of the pods that it opens something to,
+    /// or from, and the `old` one did not.
+    fn add_policy(&mut self, old: Option<&NetworkPolicy>, new: &NetworkPolicy) -> Option<()> {
+        if !new.meta.holes.is_empty() {
+            return None;
+        }
+        let home = new.meta.namespace_name();
+        self.namespaces.insert(home.to_owned());
+        for place in new.rule_places() {
+            let known = old.map_or(&[][..], |old| old.rules(place.direction));
+            self.add_rule(known, place.rule)?;
+        }
+        Some(())
     }
 
-    fn rule_stays_within(&self, known: &[NetworkPolicyRule], rule: &NetworkPolicyRule) -> bool {
+    fn add_rule(&mut self, known: &[NetworkPolicyRule], rule: &NetworkPolicyRule) -> Option<()> {
         if known.iter().any(|old| old.canonical() == rule.canonical()) {
-            return true;
+            return Some(());
         }
         let ports = rule.canonical_ports();
         let of_ports = known.iter().filter(|old| old.canonical_ports() == ports);
         let of_ports = of_ports.flat_map(|old| old.peers.items());
         let allowed: BTreeSet<String> = of_ports.map(NetworkPolicyPeer::canonical).collect();
-        // A rule without peers is about everybody.
         let peers = rule.peers.items();
-        let is_new = |peer: &&NetworkPolicyPeer| !allowed.contains(&peer.canonical());
-        !peers.is_empty()
-            && peers
-                .iter()
-                .filter(is_new)
-                .all(|peer| self.is_in_focus(peer))
-    }
-
-    /// Whether a peer, of a policy in the focus, is pods of the focus at the most.
-    fn is_in_focus(&self, peer: &NetworkPolicyPeer) -> bool {
-        match peer.selectors() {
-            // Pods elsewhere may have the addresses.
-            None => false,
-            Some((None, _)) => true,
-            Some((Some(namespaces), _)) => self.are_in_focus(namespaces),
+        // A rule without peers is about everybody.
+        if peers.is_empty() {
+            return None;
         }
+        for peer in peers {
+            if !allowed.contains(&peer.canonical()) {
+                self.add_peer(peer)?;
+            }
+        }
+        Some(())
     }
 
-    /// Whether a selector selects namespaces of the focus at the most. Of one that has no manifest
-    /// only the name is known, which is its only label.
-    fn are_in_focus(&self, selector: &LabelSelector) -> bool {
+    /// Adds those of a peer, beside the policy's own.
+    fn add_peer(&mut self, peer: &NetworkPolicyPeer) -> Option<()> {
+        // Pods anywhere may have the addresses of a block.
+        let (namespaces, _) = peer.selectors()?;
+        namespaces.map_or(Some(()), |selector| self.add_selected(selector))
+    }
+
+    /// Adds the namespaces that a selector selects. Of one that has no manifest only the name is
+    /// known, which is its only label.
+    fn add_selected(&mut self, selector: &LabelSelector) -> Option<()> {
         let mut labels = selector.match_labels.iter();
-        let is_bound = labels.any(|label| {
-            label.key.value != NAMESPACE_NAME_LABEL || self.focus.is_on(&label.value.value)
-        });
+        if selector.match_labels.is_empty() || selector.is_opaque() {
+            return None;
+        }
+        if labels.all(|label| label.key.value == NAMESPACE_NAME_LABEL) {
+            let names = selector.match_labels.iter();
+            self.namespaces
+                .extend(names.map(|label| label.value.value.to_string()));
+        }
         let namespaces = self.cluster.namespaces().iter();
-        let mut selected = namespaces.filter(|namespace| selector.matches(&namespace.labels));
-        is_bound
-            && !selector.is_opaque()
-            && selected.all(|namespace| self.focus.is_on(&namespace.name))
+        let selected = namespaces.filter(|namespace| selector.matches(&namespace.labels));
+        self.namespaces
+            .extend(selected.map(|namespace| namespace.name.clone()));
+        Some(())
     }
 }
