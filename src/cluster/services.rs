@@ -24,7 +24,12 @@ impl Cluster {
     /// The service of this name in the namespace of this name.
     #[must_use]
     pub fn service_by_name(&self, namespace: &str, name: &str) -> Option<ServiceId> {
-        let namespace = self.namespace_by_name(namespace)?;
+        self.service_named(self.namespace_by_name(namespace)?, name)
+    }
+
+    /// The service of this name in a namespace.
+    #[must_use]
+    pub fn service_named(&self, namespace: NamespaceId, name: &str) -> Option<ServiceId> {
         let wanted = (namespace, name);
         let found = self.services.binary_search_by(|service| {
             (service.namespace, service.object.meta.name.value.as_str()).cmp(&wanted)

@@ -31,12 +31,12 @@ pub fn references<'c>(
     own: NamespaceId,
     pod: &'c Workload,
 ) -> Vec<Reference<'c>> {
-    let own = cluster.namespace(own).name.as_str();
+    let home = cluster.namespace(own).name.as_str();
     let written = pod.containers.iter().flat_map(|it| &it.variables);
     let written = written.map(|it| (it.name.as_str(), it.value.as_str(), None));
     let of_variables =
         written
-            .chain(configured(cluster, own, pod))
+            .chain(configured(cluster, home, pod))
             .flat_map(|(name, value, taken_whole)| {
                 let names_host = names_host(name);
                 let of_variable = hosts(value).map(move |host| Host {
@@ -140,13 +140,17 @@ pub fn services(cluster: &Cluster, own: NamespaceId, pod: &Workload) -> Vec<Serv
 
 /// The Service of a host's name: `db`, `db.shop`, `db.shop.svc.cluster.local`; or that of one
 /// of its pods: `db-0.db`, `db-0.db.shop`.
-fn service(cluster: &Cluster, own: &str, host: &str) -> Option<ServiceId> {
-    let parts: Vec<&str> = host.split('.').collect();
-    let by_name = |parts: &[&str]| {
-        let (name, namespace) = (parts.first()?, parts.get(1).unwrap_or(&own));
-        cluster.service_by_name(namespace, name)
+fn service(cluster: &Cluster, own: NamespaceId, host: &str) -> Option<ServiceId> {
+    let by_name = |host: &str| {
+        let mut parts = host.split('.');
+        let name = parts.next()?;
+        let namespace = match parts.next() {
+            Some(namespace) => cluster.namespace_by_name(namespace)?,
+            None => own,
+        };
+        cluster.service_named(namespace, name)
     };
-    by_name(&parts).or_else(|| by_name(&parts[1..]))
+    by_name(host).or_else(|| by_name(host.split_once('.')?.1))
 }
 
 /// Whether a value is a name, or a list that has it between commas.
