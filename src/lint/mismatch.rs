@@ -358,12 +358,16 @@ fn too_many(cx: &Context<'_>, unmatched: Unmatched<'_>) -> Option<Mismatch> {
     })
 }
 
-/// Where a kustomization adds all of these labels to selectors.
+/// Where a kustomization adds all of these labels to selectors. That it adds labels of their keys
+/// and values is not enough: it may not reach this selector, in which they were written.
 fn added_to_selectors(cx: &Context<'_>, labels: &[&Label]) -> Option<Span> {
     let kustomizations = cx.cluster.context_objects().kustomizations.iter();
     let mut adding = kustomizations.filter_map(|kustomization| {
         let added = &kustomization.selector_labels;
-        let adds = |label: &&Label| added.get(&label.key) == Some(label.value.as_str());
+        let adds = |label: &&Label| {
+            let added = added.label(&label.key);
+            added.is_some_and(|added| added.value.span == label.value.span)
+        };
         let first = added.label(&labels.first()?.key)?;
         labels
             .iter()

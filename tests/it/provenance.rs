@@ -172,3 +172,39 @@ fn findings_in_built_objects_underline_what_they_speak_of() {
     assert!(count > 0, "{count} findings were looked at");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// That a kustomization adds labels of these names and values says nothing of a selector that it
+/// does not reach.
+#[test]
+fn a_kustomization_is_blamed_for_the_labels_that_it_adds_and_for_no_others() {
+    let object = |labels: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p}}\nspec: {{podSelector: {{}}, ingress: [{{from: [{{podSelector: {{matchLabels: {{{labels}}}}}}}]}}]}}\n"
+        )
+    };
+    let account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\n".to_owned();
+    let added = (object("tier: api"), account.clone());
+    let written = (account, object("app: shop, env: prod, tier: api"));
+    for ((base, top), is_blamed) in [(added, true), (written, false)] {
+        let files = [
+            (
+                "base/kustomization.yaml",
+                "resources: [it.yaml]\nlabels: [{includeSelectors: true, pairs: {app: shop, env: prod}}]\n",
+            ),
+            ("base/it.yaml", base.as_str()),
+            (
+                "top/kustomization.yaml",
+                "resources: [../base, it.yaml, pod.yaml]\n",
+            ),
+            ("top/it.yaml", top.as_str()),
+            (
+                "top/pod.yaml",
+                "apiVersion: v1\nkind: Pod\nmetadata: {name: api, labels: {tier: api}}\nspec: {containers: [{name: c, image: x}]}\n",
+            ),
+        ];
+        let found = lint(&load(&files));
+        let mut remarks = found.iter().flat_map(|it| &it.related);
+        let says = remarks.any(|it| it.message.starts_with("this kustomization adds"));
+        assert_eq!(says, is_blamed);
+    }
+}
