@@ -66,7 +66,7 @@ pub use network_policy::{
     Direction, IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
     PeerPlace, PortReference, Protocol, RulePlace, is_ipv4_mapped,
 };
-pub use part::{PartEffect, UnknownPart, effect_of_policies};
+pub use part::{PartEffect, UnknownPart, effect_of_policies, namespace_once_completed};
 pub use plugin_policy::{
     PluginKind, PluginPolicy, PluginResource, PluginSpec, PolicyEffect, PolicyScope, Product,
     StagedAction,

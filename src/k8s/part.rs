@@ -2,7 +2,8 @@
 //!
 //! Refuses to know how they were found, and what a verdict makes of them.
 
-use super::Direction;
+use super::meta::is_opaque;
+use super::{Direction, Document, Opacity, Outcome};
 use crate::source::Span;
 
 /// A part that belongs to a cluster and that nobody could build.
@@ -38,6 +39,34 @@ pub enum PartEffect {
     Adds,
     /// It may change what others bring as well, as a transformer does.
     Changes,
+}
+
+/// Whether policies of a kind have no namespace.
+fn is_cluster_wide(kind: &str) -> bool {
+    [
+        "AntreaClusterNetworkPolicy",
+        "CiliumClusterwideNetworkPolicy",
+        "ClusterNetworkPolicy",
+        "GlobalNetworkPolicy",
+    ]
+    .contains(&kind)
+}
+
+/// The namespace that the object of a document is in once another tool has completed it. `None`
+/// where nobody knows it, or where it is in none: a template without a namespace is for the pods
+/// of its own chart, as a rule, which are templates as well.
+#[must_use]
+pub fn namespace_once_completed(document: &Document) -> Option<&str> {
+    let own = Some(document.namespace.as_str()).filter(|name| !name.is_empty());
+    let named = own.or(document.put_into.as_deref());
+    // What SOPS decrypts is applied as it is written.
+    let is_encrypted = document.outcome == Outcome::Opaque(Opacity::Sops);
+    let is_namespaced =
+        !document.kind.is_empty() && !is_opaque(&document.kind) && !is_cluster_wide(&document.kind);
+    match named {
+        None if is_encrypted && is_namespaced => Some("default"),
+        named => named.filter(|name| !is_opaque(name)),
+    }
 }
 
 /// What policies of a kind may do that nobody can read; `None` for other kinds. Those of CNI

@@ -7,7 +7,7 @@
 
 use crate::cluster::{Cluster, NamespaceId};
 use crate::k8s::{
-    Documents, Outcome, PluginPolicy, PolicyEffect, effect_of_policies, is_opaque as is_hole,
+    Documents, Outcome, PluginPolicy, PolicyEffect, effect_of_policies, namespace_once_completed,
 };
 use std::collections::{BTreeSet, HashSet};
 
@@ -54,14 +54,9 @@ impl Unjudged {
             if !is_opaque || effect_of_policies(&document.kind).is_none() {
                 continue;
             }
-            // A template without a namespace is for the pods of its own chart, which are
-            // templates as well.
-            match (document.namespace.as_str(), &document.put_into) {
-                ("", Some(namespace)) => unjudged.unknown.add(Some(namespace)),
-                (namespace, _) if namespace.is_empty() || is_hole(namespace) => {
-                    unjudged.has_homeless_template = true;
-                }
-                (namespace, _) => unjudged.unknown.add(Some(namespace)),
+            match namespace_once_completed(document) {
+                Some(namespace) => unjudged.unknown.add(Some(namespace)),
+                None => unjudged.has_homeless_template = true,
             }
         }
         unjudged.add_plugin_policies(cluster);

@@ -51,20 +51,18 @@ pub struct Part {
 
 impl Part {
     /// What belongs to the cluster and is not known: what nobody could build, policies that a
-    /// controller writes, and those that another tool completes. A template that names no namespace is for the pods of its own
-    /// chart, which are templates as well.
+    /// controller writes, and those that another tool completes.
     #[must_use]
     pub fn unknown_parts(&self) -> Vec<UnknownPart> {
         let built = self.opaque.iter().map(|part| part.part.clone());
         let templates = self.documents.iter().filter_map(|document| {
             let is_opaque = matches!(document.outcome, Outcome::Opaque(_));
             let effect = k8s::effect_of_policies(&document.kind).filter(|_| is_opaque)?;
-            let own = Some(document.namespace.as_str()).filter(|name| !name.is_empty());
-            let namespace = own.or(document.put_into.as_deref());
+            let namespace = k8s::namespace_once_completed(document)?;
             Some(UnknownPart {
                 span: document.span.before(),
                 reason: format!("another tool fills in this {}", document.kind),
-                namespace: Some(namespace.filter(|name| !k8s::is_opaque(name))?.to_owned()),
+                namespace: Some(namespace.to_owned()),
                 effect,
                 is_limit: false,
             })

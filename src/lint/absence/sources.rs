@@ -7,7 +7,7 @@
 use super::super::Context;
 use super::is_unknown_maker;
 use crate::cluster::Cluster;
-use crate::k8s::{Outcome, RoleScope};
+use crate::k8s::{Outcome, RoleScope, namespace_once_completed};
 use std::collections::HashSet;
 
 /// API groups whose objects make no pods: policies, certificates, routes, secrets, metrics.
@@ -113,12 +113,10 @@ impl<'a> Sources<'a> {
         }
         for document in cx.documents {
             if matches!(document.outcome, Outcome::Opaque(_)) {
-                match (document.namespace.as_str(), document.put_into.as_deref()) {
-                    ("", None) => sources.has_homeless_template = true,
-                    ("", Some(namespace)) | (namespace, _) => {
-                        sources.namespaces.insert(namespace);
-                    }
-                }
+                let namespace = namespace_once_completed(document);
+                sources.namespaces.extend(namespace);
+                let is_homeless = namespace.is_none() && document.namespace.is_empty();
+                sources.has_homeless_template |= is_homeless;
             }
         }
         sources.namespaces.extend(with_makers_of_pods(cluster));
