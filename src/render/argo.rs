@@ -6,11 +6,10 @@
 use super::artifact::{self, is_root};
 use super::chart::{Chart, is_chart, written};
 use super::checkout::Checkouts;
-use super::flux::{append, generated, holds_objects, set_label};
-use super::kustomize::{Fault, Kustomization, Kustomize};
+use super::flux::{append, holds_objects, set_label};
+use super::kustomize::{Fault, Kustomization, Kustomize, objects_as_written};
 use super::library::{Library, join};
 use super::resource::Resource;
-use super::source_ignore::SourceIgnore;
 use super::value::Value;
 use crate::k8s::PartEffect;
 use crate::source::Span;
@@ -208,7 +207,7 @@ fn add_source<'t>(
             let message = format!("what a plugin makes of `{path}` is not known");
             return applied.faults.push(adds(span, message));
         }
-        return add_directory(library, kustomize, source, &directory, applied);
+        return add_directory(library, source, &directory, applied);
     };
     if let Some(options) = source.get("kustomize") {
         edit(&mut kustomization, &options);
@@ -308,10 +307,9 @@ fn edit<'t>(kustomization: &mut Kustomization<'t>, options: &Value<'t>) {
     }
 }
 
-/// The manifests of a plain directory.
+/// The manifests of a plain directory, each applied as it stands: kustomize has no say in them.
 fn add_directory<'t>(
     library: &'t Library<'_>,
-    kustomize: &Kustomize<'t, '_>,
     source: &Value<'t>,
     directory: &str,
     applied: &mut Applied<'t>,
@@ -324,12 +322,7 @@ fn add_directory<'t>(
     } else {
         format!("{directory}/")
     };
-    let span = source.span();
-    let mut kustomization = generated(library, "\u{0}", &SourceIgnore::default(), span);
-    kustomization.directory = directory.to_owned();
-    kustomization.is_of_kustomize = false;
-    let mut files = Vec::new();
-    for path in library.below(directory) {
+    let is_applied = |path: &&str| {
         let relative = &path[prefix.len()..];
         let is_manifest = [".yaml", ".yml", ".json"]
             .iter()
@@ -337,23 +330,16 @@ fn add_directory<'t>(
         let is_in = include.is_empty() || fits(&include, relative);
         let is_out = !exclude.is_empty() && fits(&exclude, relative);
         let is_below = relative.contains('/') && !is_recursive;
-        let is_skipped = library
-            .text(path)
-            .is_some_and(|text| text.contains("+argocd:skip-file-rendering"));
-        if is_manifest
-            && is_in
-            && !is_out
-            && !is_below
-            && !is_skipped
-            && holds_objects(library, path)
-        {
-            files.push(Value::text_at(relative.to_owned(), span));
+        let text = library.text(path).unwrap_or_default();
+        let is_skipped = text.contains("+argocd:skip-file-rendering");
+        is_manifest && is_in && !is_out && !is_below && !is_skipped && holds_objects(library, path)
+    };
+    for path in library.below(directory).filter(is_applied) {
+        match objects_as_written(library, path) {
+            Ok(resources) => applied.resources.extend(resources),
+            Err(fault) => applied.faults.push(fault),
         }
     }
-    append(&mut kustomization.root, "resources", files);
-    let mut build = kustomize.build_as(&kustomization);
-    applied.resources.append(&mut build.resources);
-    applied.faults.extend(build.faults);
 }
 
 /// Whether a path fits one of the patterns `{a,b}` or `a`.

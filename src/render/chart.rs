@@ -3,7 +3,7 @@
 //!
 //! Refuses to know Helm, and who runs it.
 
-use super::kustomize::{Fault, objects_of_file};
+use super::kustomize::{Fault, objects_as_written};
 use super::library::{Library, join};
 use super::print::Printer;
 use super::resource::Resource;
@@ -99,7 +99,7 @@ impl Chart {
     ) -> Result<Vec<Resource<'t>>, Fault> {
         let name = self.name();
         if library.source(&name).is_some() {
-            return objects_of_file(library, &name);
+            return objects_as_written(library, &name);
         }
         let title = match self.directory.rsplit_once('/') {
             Some((_, title)) => title,

@@ -435,7 +435,6 @@ pub(crate) fn generated<'t>(
     let list = Value::made(Data::Sequence(items.collect()), Place { span, dash: None });
     root.set("resources", span, list);
     Kustomization {
-        is_of_kustomize: true,
         directory: directory.to_owned(),
         root,
     }

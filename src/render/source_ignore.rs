@@ -67,9 +67,15 @@ impl SourceIgnore {
                 add(parent(&path), text, &mut all);
             }
         }
-        let has_files = library.paths().any(is_file);
+        // Those of the whole source are put together, and a file of comments has none.
+        let mut files = library.paths().filter(|path| is_file(path));
+        let has_patterns = |path| {
+            library
+                .text(path)
+                .is_some_and(|text| patterns(text).count() > 0)
+        };
         Self {
-            rest: match all.is_empty() && !has_files {
+            rest: match all.is_empty() && !files.any(has_patterns) {
                 true => Rest::Default,
                 false => Rest::Git,
             },
@@ -149,16 +155,20 @@ fn around(directory: &str) -> impl Iterator<Item = String> + use<> {
     })
 }
 
-/// Adds the patterns of a text, the last line first. Each stands for itself: other than in git,
-/// one for a file does not outrank a later one for a directory around it.
+/// Adds the patterns of a text.
 fn add(home: &str, text: &str, all: &mut Vec<(String, Gitignore)>) {
+    all.extend(patterns(text).map(|pattern| (home.to_owned(), pattern)));
+}
+
+/// The patterns of a text, the last line first. Each stands for itself: other than in git, one
+/// for a file does not outrank a later one for a directory around it.
+fn patterns(text: &str) -> impl Iterator<Item = Gitignore> {
     let lines = text.trim_start_matches('\u{feff}').lines();
-    for line in lines.rev() {
+    lines.rev().filter_map(|line| {
         let mut builder = GitignoreBuilder::new("");
         // A line that is no pattern is passed over, as in git.
         let _ = builder.add_line(None, line);
         let built = builder.build().ok();
-        let pattern = built.filter(|pattern| !pattern.is_empty());
-        all.extend(pattern.map(|pattern| (home.to_owned(), pattern)));
-    }
+        built.filter(|pattern| !pattern.is_empty())
+    })
 }

@@ -4,17 +4,17 @@ use super::program::{run, scratch, write};
 use npcheck::config::Config;
 use npcheck::workspace::{ClusterView, Workspace};
 
-const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {app: web}}\nspec: {containers: [{name: c, image: x}]}\n";
+pub(crate) const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {app: web}}\nspec: {containers: [{name: c, image: x}]}\n";
 
 /// An object of Flux or Argo CD, what lies beside it, and what is applied.
-struct Case<'c> {
-    title: &'c str,
+pub(crate) struct Case<'c> {
+    pub(crate) title: &'c str,
     /// Its `spec`, in flow style.
-    spec: &'c str,
+    pub(crate) spec: &'c str,
     /// Names and texts.
-    files: &'c [(&'c str, &'c str)],
+    pub(crate) files: &'c [(&'c str, &'c str)],
     /// `cluster: namespace/name[labels] …`, and `?` for each part that is not known.
-    expected: &'c [&'c str],
+    pub(crate) expected: &'c [&'c str],
 }
 
 fn clusters(files: &[(String, String)]) -> Vec<String> {
@@ -44,7 +44,7 @@ fn clusters(files: &[(String, String)]) -> Vec<String> {
     workspace.clusters().map(describe).collect()
 }
 
-fn check(kind: &str, cases: &[Case<'_>]) {
+pub(crate) fn check(kind: &str, cases: &[Case<'_>]) {
     let mut wrong = Vec::new();
     for case in cases {
         let mut files = vec![(

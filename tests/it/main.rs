@@ -36,6 +36,7 @@ mod formats;
 mod gaps;
 mod generated;
 mod gitops_cases;
+mod gitops_kinds;
 mod graph;
 mod hostile_builds;
 mod init;

@@ -16,8 +16,6 @@ pub(crate) struct Kustomization<'t> {
     pub(crate) directory: String,
     /// What is written in it.
     pub(crate) root: Value<'t>,
-    /// Whether it is kustomize that builds it, and not one who applies files as they stand.
-    pub(crate) is_of_kustomize: bool,
 }
 
 /// The value of a field of a mapping, whatever its case; `None` if it is null or missing. Of
@@ -72,7 +70,6 @@ impl<'t> Kustomization<'t> {
                 Some(root) if root.is_mapping() => Ok(Self {
                     directory: directory.to_owned(),
                     root: Value::Read(root),
-                    is_of_kustomize: true,
                 }),
                 _ => Err(Fault::error(whole, "this kustomization is empty")),
             },

@@ -136,7 +136,8 @@ impl<'t> Generator<'_, 't, '_> {
         let span = self.item.span();
         let scalar = |text: &str| Value::text_at(text.to_owned(), span);
         let mut metadata = Value::mapping_at(span);
-        let name = file::field(self.item, "name").unwrap_or_else(|| {
+        let name = file::field(self.item, "name").filter(|name| name.text() != Some(""));
+        let name = name.unwrap_or_else(|| {
             let message = format!("a generated {} needs a name", self.kind);
             faults.push(Fault::error(span, message));
             scalar("")

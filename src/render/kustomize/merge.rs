@@ -119,14 +119,23 @@ fn walk_mapping<'t>(
     if patch.is_null() {
         return Ok(Merged::Gone);
     }
-    let directive = directive_of(patch)?;
     let Some(old) = old else {
-        if directive == Directive::Delete {
-            return Ok(Merged::Gone);
-        }
-        return Ok(Merged::Taken(fields_of(patch, Some(patch), schema)?));
+        return Ok(match directive_of(patch) {
+            Ok(Directive::Delete) => Merged::Gone,
+            Ok(_) => Merged::Taken(fields_of(patch, Some(patch), schema)?),
+            // Where there is nothing to merge with, nobody minds what is unknown: it stays.
+            Err(_) => {
+                let mut taken = fields_of(patch, Some(patch), schema)?;
+                let mut fields = patch.fields();
+                let directive = fields.find(|field| field.key.is(DIRECTIVE));
+                if let Some(directive) = directive {
+                    taken.set(DIRECTIVE, directive.key.span(), directive.value);
+                }
+                Merged::Taken(taken)
+            }
+        });
     };
-    match directive {
+    match directive_of(patch)? {
         Directive::Delete => Ok(Merged::Gone),
         Directive::Replace => Ok(Merged::Taken(fields_of(patch, Some(patch), schema)?)),
         Directive::Merge => Ok(Merged::Changed(fields_of(old, Some(patch), schema)?)),

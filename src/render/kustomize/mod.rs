@@ -19,6 +19,7 @@ mod identity;
 mod json_patch;
 mod merge;
 mod merge_keys;
+mod notes;
 mod objects;
 mod order;
 mod patch;
@@ -34,7 +35,7 @@ mod variables;
 
 pub(crate) use fault::{Fault, Weight};
 pub(crate) use file::Kustomization;
-pub(crate) use objects::{of_file as objects_of_file, values_of_text};
+pub(crate) use objects::{as_written as objects_as_written, values_of_text};
 pub(crate) use remote::is_remote;
 
 use super::library::Library;
@@ -189,16 +190,12 @@ impl<'t, 's> Kustomize<'t, 's> {
             .for_each(transform::write_annotations);
         faults.extend(transform::label_managed(&mut all.resources, kustomization).err());
         faults.extend(order::sort(&mut all.resources, kustomization).err());
-        if kustomization.is_of_kustomize {
-            faults.extend(objects::repeated_keys(&all.resources));
-            faults.extend(references::without_namespace(&all.resources));
-        }
+        faults.extend(objects::repeated_keys(&all.resources));
+        faults.extend(references::without_namespace(&all.resources));
         faults.extend(all.resources.iter().filter_map(identity::missing));
         faults.extend(all.resources.iter().filter_map(identity::mistyped));
-        if kustomization.is_of_kustomize {
-            let wrong = through_json::print(&mut all.resources).into_iter();
-            faults.extend(wrong.map(|it| Fault::error(it.span, it.message)));
-        }
+        let wrong = through_json::print(&mut all.resources).into_iter();
+        faults.extend(wrong.map(|it| Fault::error(it.span, it.message)));
         let mut seen = HashSet::new();
         faults.retain(|fault| seen.insert((fault.span, fault.message.clone())));
         let patches = all.patches.iter();
@@ -508,7 +505,8 @@ impl<'t, 's> Kustomize<'t, 's> {
             ("namePrefix", End::Front, &specs.name_prefix),
             ("nameSuffix", End::Back, &specs.name_suffix),
         ] {
-            if let Some(addition) = kustomization.get(field) {
+            let addition = kustomization.get(field);
+            if let Some(addition) = addition.filter(|it| it.text() != Some("")) {
                 tell(
                     &addition,
                     transform::extend_names(&mut all.resources, &addition, end, fields),

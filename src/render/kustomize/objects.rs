@@ -13,10 +13,33 @@ use crate::yaml::{Kind, Node, Tree, block, general, json, split};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The objects of a file.
+/// Whether an object may leave its name to the API server, by `generateName`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nameless {
+    Taken,
+    Rejected,
+}
+
+/// The objects of a file, as kustomize reads them.
 pub(crate) fn of_file<'t>(
     library: &'t Library<'_>,
     path: &str,
+) -> Result<Vec<Resource<'t>>, Fault> {
+    read(library, path, Nameless::Rejected)
+}
+
+/// The objects of a file that is applied as it stands, without kustomize.
+pub(crate) fn as_written<'t>(
+    library: &'t Library<'_>,
+    path: &str,
+) -> Result<Vec<Resource<'t>>, Fault> {
+    read(library, path, Nameless::Taken)
+}
+
+fn read<'t>(
+    library: &'t Library<'_>,
+    path: &str,
+    nameless: Nameless,
 ) -> Result<Vec<Resource<'t>>, Fault> {
     let trees = match library.documents(path) {
         Some(Ok(trees)) => trees,
@@ -28,7 +51,7 @@ pub(crate) fn of_file<'t>(
         let Some(root) = tree.root() else { continue };
         let comments: Arc<[Span]> = tree.comments().into();
         let mut found = Vec::new();
-        unwrap(Value::Read(root), &mut found)?;
+        unwrap(Value::Read(root), nameless, &mut found)?;
         objects.extend(found.into_iter().map(|value| {
             let mut resource = Resource::new(value);
             resource.comments.push(comments.clone());
@@ -61,13 +84,17 @@ pub(crate) fn repeated_keys(resources: &[Resource<'_>]) -> impl Iterator<Item = 
 pub(crate) fn all_objects<'t>(values: &[Value<'t>]) -> Result<Vec<Value<'t>>, Fault> {
     let mut found = Vec::new();
     for value in values {
-        unwrap(value.clone(), &mut found)?;
+        unwrap(value.clone(), Nameless::Rejected, &mut found)?;
     }
     Ok(found)
 }
 
 /// Adds an object, or those of a list.
-fn unwrap<'t>(value: Value<'t>, found: &mut Vec<Value<'t>>) -> Result<(), Fault> {
+fn unwrap<'t>(
+    value: Value<'t>,
+    nameless: Nameless,
+    found: &mut Vec<Value<'t>>,
+) -> Result<(), Fault> {
     if value.is_null() || value.is_mapping() && value.is_empty() {
         return Ok(());
     }
@@ -83,13 +110,14 @@ fn unwrap<'t>(value: Value<'t>, found: &mut Vec<Value<'t>>) -> Result<(), Fault>
     if kind.ends_with("List") {
         match value.get("items") {
             Some(items) if items.is_sequence() => {
-                return items.items().try_for_each(|item| unwrap(item, found));
+                let mut items = items.items();
+                return items.try_for_each(|item| unwrap(item, nameless, found));
             }
             Some(items) if items.is_null() => return Ok(()),
             Some(items) => return Err(Fault::error(items.span(), "`items` is not a list")),
             None => {}
         }
-    } else if value.text_of(&["metadata", "name"]).is_empty() {
+    } else if nameless == Nameless::Rejected && value.text_of(&["metadata", "name"]).is_empty() {
         let span = value.get("metadata").map_or(value.span(), |it| it.span());
         let message = format!("kustomize expects a name, and this {kind} has none");
         return Err(Fault::error(span, message));

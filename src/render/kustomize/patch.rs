@@ -5,9 +5,9 @@
 use super::fault::Fault;
 use super::file::{self, Kustomization};
 use super::merge_keys::{Definitions, Schema};
+use super::notes::{leads_to_annotations, with_notes_kept};
 use super::select::Target;
 use super::through_json::{self, Way};
-use super::transform::with_noted_annotations;
 use super::{json_patch, merge, objects};
 use crate::render::library::Library;
 use crate::render::object_id::ObjectId;
@@ -221,7 +221,7 @@ impl<'t> Patch<'t> {
                         json_patch::apply(&mut resource.value, operations)
                     };
                     let applied = match names_annotations(operations) {
-                        true => with_noted_annotations(resource, self.step.span, apply),
+                        true => with_notes_kept(resource, self.step.span, apply),
                         false => apply(resource),
                     };
                     if let Err(message) = applied {
@@ -363,7 +363,7 @@ fn names_annotations(operations: &Value<'_>) -> bool {
     let mut paths = operations
         .items()
         .flat_map(|operation| ["path", "from"].map(|field| operation.text_of(&[field])));
-    paths.any(|path| path.starts_with("/metadata/annotations"))
+    paths.any(|path| leads_to_annotations(path.split('/').skip(1)))
 }
 
 /// What kustomize's copy of a mapping of texts holds.

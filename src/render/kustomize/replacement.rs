@@ -5,6 +5,7 @@
 use super::fault::Fault;
 use super::field_path::{self, each, find};
 use super::file::{self, Kustomization};
+use super::notes::{leads_to_annotations, noted, with_notes};
 use super::objects;
 use super::select::Selection;
 use crate::render::library::Library;
@@ -137,12 +138,15 @@ fn one<'t>(
                 let parts = field_path::split(path);
                 if options.creates {
                     let create = Some((source.value.kind(), source.value.span()));
-                    let target = &mut resources[index].value;
-                    each(target, &parts, create, &mut |_| Ok(())).map_err(&told)?;
+                    let make = |target: &mut Resource<'t>| {
+                        each(&mut target.value, &parts, create, &mut |_| Ok(()))
+                    };
+                    at(&mut resources[index], &parts, make).map_err(&told)?;
                 }
                 let value = source.now(resources);
                 let cause = (&value, replacement.span());
-                write(&mut resources[index], &parts, cause, &options).map_err(&told)?;
+                let put = |target: &mut Resource<'t>| write(target, &parts, cause, &options);
+                at(&mut resources[index], &parts, put).map_err(&told)?;
             }
             let resource = &mut resources[index];
             // A collection that is put into itself doubles each time.
@@ -184,7 +188,7 @@ impl<'t> Source<'t> {
         let path = Some(file::text(source, "fieldPath")).filter(|path| !path.is_empty());
         let path = path.unwrap_or_else(|| "metadata.name".to_owned());
         let parts = field_path::split(&path);
-        let value = find(&resource.value, &parts)
+        let value = look_up(resource, &parts)
             .filter(|value| !value.is_null() && !value.is_empty())
             .ok_or_else(|| format!("the source {} has no `{path}`", resource.id))?;
         let options = Options::of(source);
@@ -207,8 +211,30 @@ impl<'t> Source<'t> {
     /// What it is by now.
     fn now(&self, resources: &[Resource<'t>]) -> Value<'t> {
         let home = self.home.as_ref();
-        let now = home.and_then(|(index, path)| find(&resources[*index].value, path));
+        let now = home.and_then(|(index, path)| look_up(&resources[*index], path));
         now.unwrap_or_else(|| self.value.clone())
+    }
+}
+
+/// What stands at a path of an object, with what is noted of it where that is a part of it.
+fn look_up<'t>(resource: &Resource<'t>, path: &[String]) -> Option<Value<'t>> {
+    let is_noted = leads_to_annotations(path.iter().map(String::as_str)) && resource.has_notes();
+    match is_noted {
+        true => find(&noted(resource, resource.value.span()), path),
+        false => find(&resource.value, path),
+    }
+}
+
+/// Does something at a path of an object, which may lead to what is noted of it.
+fn at<'t, T>(
+    resource: &mut Resource<'t>,
+    path: &[String],
+    work: impl FnOnce(&mut Resource<'t>) -> T,
+) -> T {
+    let span = resource.value.span();
+    match leads_to_annotations(path.iter().map(String::as_str)) {
+        true => with_notes(resource, span, work),
+        false => work(resource),
     }
 }
 

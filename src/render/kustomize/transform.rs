@@ -6,6 +6,7 @@
 use super::fault::Fault;
 use super::field_spec::{FieldSpec, Missing, apply, is_in_place, obstacle};
 use super::file::{self, Kustomization};
+use super::notes::{drop_annotations, with_notes};
 use super::select::expression;
 use crate::render::object_id::Gvk;
 use crate::render::resource::Resource;
@@ -38,7 +39,7 @@ impl<'t> Pairs<'_, 't> {
                 .iter()
                 .any(|spec| !spec.create && spec.is_at(&ANNOTATIONS))
             {
-                true => with_noted_annotations(resource, span, |resource| {
+                true => with_notes(resource, span, |resource| {
                     self.apply_to(resource, &gvk, &specs)
                 })?,
                 false => self.apply_to(resource, &gvk, &specs)?,
@@ -188,8 +189,13 @@ pub(crate) fn set_namespace<'t>(
                 || spec.is_at(&["metadata", "name"]) && !is_core
                 || is_binding && spec.is_at(&["subjects", "namespace"]);
             if !is_elsewhere && !is_there(spec, &resource.value) {
-                apply(spec, (&gvk, &mut resource.value), missing, &mut set)
-                    .map_err(|error| format!("{}: {error}", resource.id))?;
+                let mut work =
+                    |it: &mut Resource<'t>| apply(spec, (&gvk, &mut it.value), missing, &mut set);
+                let done = match spec.is_at(&ANNOTATIONS) {
+                    true => with_notes(resource, span, work),
+                    false => work(resource),
+                };
+                done.map_err(|error| format!("{}: {error}", resource.id))?;
             }
         }
         resource.refresh();
@@ -258,33 +264,7 @@ pub(crate) fn write_annotations(resource: &mut Resource<'_>) {
 }
 
 /// Where annotations are.
-const ANNOTATIONS: [&str; 2] = ["metadata", "annotations"];
-
-fn drop_annotations(value: &mut Value<'_>) {
-    if let Some(metadata) = value.get_mut("metadata") {
-        metadata.remove("annotations");
-    }
-}
-
-/// Does something to an object that may find annotations where none are written: kustomize
-/// notes there what it knows of one that had another name, or that it generated.
-pub(crate) fn with_noted_annotations<'t, T>(
-    resource: &mut Resource<'t>,
-    span: Span,
-    work: impl FnOnce(&mut Resource<'t>) -> T,
-) -> T {
-    let own = resource.value.find(&ANNOTATIONS);
-    let is_bare = resource.has_notes() && own.is_none_or(|own| own.is_null());
-    if is_bare && let Some(metadata) = resource.value.get_mut("metadata") {
-        metadata.set("annotations", span, Value::mapping_at(span));
-    }
-    let done = work(resource);
-    let left = resource.value.find(&ANNOTATIONS);
-    if is_bare && left.is_some_and(|left| left.is_empty()) {
-        drop_annotations(&mut resource.value);
-    }
-    done
-}
+pub(super) const ANNOTATIONS: [&str; 2] = ["metadata", "annotations"];
 
 /// Which end of a name something is put at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -339,7 +319,7 @@ pub(crate) fn extend_names<'t>(
                 apply(spec, (&gvk, &mut resource.value), missing, &mut set)
             };
             let done = match spec.is_at(&ANNOTATIONS) {
-                true => with_noted_annotations(resource, addition.span(), work),
+                true => with_notes(resource, addition.span(), work),
                 false => work(resource),
             };
             done.map_err(|error| format!("{}: {error}", resource.id))?;
@@ -402,7 +382,11 @@ pub(crate) fn set_replicas<'t>(
             is_found = true;
             let gvk = resource.id.gvk.clone();
             let mut set = |value: &mut Value<'t>| {
-                *value = Value::plain_at(text.clone(), span);
+                // What stands in quotes keeps them.
+                *value = match value.has_quotes() && value.text() != Some("") {
+                    true => Value::text_at(text.clone(), span),
+                    false => Value::plain_at(text.clone(), span),
+                };
                 Ok(())
             };
             apply(
