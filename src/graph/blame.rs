@@ -324,7 +324,7 @@ impl Case<'_, '_> {
         if !alone.is_empty() {
             return alone
                 .into_iter()
-                .flat_map(|key| self.cause(key, true))
+                .flat_map(|key| self.cause(key, &[]))
                 .collect();
         }
         // The fewest that undo it together: each in turn is left out if the others do.
@@ -338,10 +338,8 @@ impl Case<'_, '_> {
                 together = fewer;
             }
         }
-        together
-            .into_iter()
-            .flat_map(|key| self.cause(key, false))
-            .collect()
+        let causes = together.iter().flat_map(|key| self.cause(key, &together));
+        causes.collect()
     }
 
     /// Whether the flow is as before when the objects of some keys are.
@@ -410,16 +408,16 @@ impl Case<'_, '_> {
         Some(explain(&cluster, &from, &to).verdict)
     }
 
-    /// What was done to an object, as narrowly as it can be said.
-    fn cause(&self, key: &Key, is_alone: bool) -> Vec<Cause> {
+    /// What was done to an object, as narrowly as it can be said. `together` are the objects that
+    /// have to be as before, this one among them, for the flow to be; none if this one is enough.
+    fn cause(&self, key: &Key, together: &[&Key]) -> Vec<Cause> {
         let Some(versions) = self.objects.get(key) else {
             return Vec::new();
         };
         if let (Some(Object::NetworkPolicy(old)), Some(Object::NetworkPolicy(new))) =
             (&versions.before, &versions.after)
-            && is_alone
         {
-            let rules = self.rules(key, old, new);
+            let rules = self.rules(key, old, new, together);
             if !rules.is_empty() {
                 return rules;
             }
@@ -435,12 +433,18 @@ impl Case<'_, '_> {
             detail,
             span,
             is_before,
-            is_alone,
+            is_alone: together.is_empty(),
         }]
     }
 
-    /// The rules of a changed policy that are to blame alone.
-    fn rules(&self, key: &Key, old: &NetworkPolicy, new: &NetworkPolicy) -> Vec<Cause> {
+    /// The rules of a changed policy of which each is to blame.
+    fn rules(
+        &self,
+        key: &Key,
+        old: &NetworkPolicy,
+        new: &NetworkPolicy,
+        together: &[&Key],
+    ) -> Vec<Cause> {
         let mut causes = Vec::new();
         for direction in Direction::BOTH {
             let (before, after) = (old.rules(direction), new.rules(direction));
@@ -462,20 +466,20 @@ impl Case<'_, '_> {
                     detail: String::new(),
                     span,
                     is_before,
-                    is_alone: true,
+                    is_alone: together.is_empty(),
                 }
             };
             for index in come.iter().copied().filter(|_| self.moved != Move::Closed) {
                 let mut rules = after.to_vec();
                 rules.remove(index);
-                if self.is_undone_by_rules(key, new, direction, rules) {
+                if self.is_undone_by_rules((key, together), new, direction, rules) {
                     causes.push(rule(index, false));
                 }
             }
             for index in gone.iter().copied().filter(|_| self.moved != Move::Opened) {
                 let mut rules = after.to_vec();
                 rules.push(before[index].clone());
-                if self.is_undone_by_rules(key, new, direction, rules) {
+                if self.is_undone_by_rules((key, together), new, direction, rules) {
                     // Of a rule that says something else, the text that is there now is shown.
                     causes.push(match is_exchange {
                         true => rule(come[0], false),
@@ -487,10 +491,11 @@ impl Case<'_, '_> {
         causes
     }
 
-    /// Whether the flow is as before when a policy has these rules instead.
+    /// Whether the flow is as before when a policy has these rules instead, and others are as
+    /// before.
     fn is_undone_by_rules(
         &self,
-        key: &Key,
+        (key, together): (&Key, &[&Key]),
         policy: &NetworkPolicy,
         direction: Direction,
         rules: Vec<NetworkPolicyRule>,
@@ -510,6 +515,7 @@ impl Case<'_, '_> {
             .iter()
             .filter_map(|(other, versions)| match other == key {
                 true => Some(Object::NetworkPolicy(Arc::new(policy.clone()))),
+                false if together.contains(&other) => versions.before.clone(),
                 false => versions.after.clone(),
             });
         let objects: Vec<Object> = objects.collect();

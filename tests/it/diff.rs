@@ -553,3 +553,48 @@ fn a_change_of_many_parts_is_told_without_trying_them_all() {
     let changes = told["clusters"][0]["changes"].as_array().unwrap();
     assert!(!changes.is_empty());
 }
+
+/// Where rules went on both sides of a flow, each closes it by itself, and both are named.
+#[test]
+fn rules_that_go_on_both_sides_are_named() {
+    let directory = scratch("diff-both-sides");
+    let manifests = |ingress: &str, egress: &str| {
+        format!(
+            "apiVersion: v1
+kind: Pod
+metadata: {{name: web, namespace: shop, labels: {{app: web}}}}
+spec: {{containers: [{{name: c}}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: api, namespace: shop, labels: {{app: api}}}}
+spec: {{containers: [{{name: c}}]}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: web, namespace: shop}}
+spec: {{podSelector: {{matchLabels: {{app: web}}}}, policyTypes: [Ingress], ingress: [{ingress}]}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: api, namespace: shop}}
+spec: {{podSelector: {{matchLabels: {{app: api}}}}, policyTypes: [Egress], egress: [{egress}]}}
+"
+        )
+    };
+    let peer = |app: &str| format!("{{podSelector: {{matchLabels: {{app: {app}}}}}}}");
+    let with_rules = manifests(
+        &format!("{{from: [{}]}}", peer("api")),
+        &format!("{{to: [{}]}}", peer("web")),
+    );
+    write(&directory, "with/all.yaml", with_rules);
+    write(&directory, "without/all.yaml", manifests("", ""));
+    let closed = run(&directory, &["diff", "with", "without"]).stdout;
+    let opened = run(&directory, &["diff", "without", "with"]).stdout;
+    for object in ["api", "web"] {
+        let cause = format!("rule removed (shop/{object} #1), enough by itself");
+        assert!(closed.contains(&cause), "{closed}");
+        let cause = format!("rule added (shop/{object} #1)\n");
+        assert!(opened.contains(&cause), "{opened}");
+    }
+}

@@ -113,7 +113,7 @@ pub(super) fn cause(cause: &Cause) -> String {
     let together = if cause.is_alone {
         ""
     } else {
-        ", together with the others"
+        ", enough by itself"
     };
     format!(
         "{} ({}{rule}){detail}{together}",
