@@ -17,7 +17,7 @@ mod report;
 use super::Paths;
 use super::complete;
 use super::configuration::{ClusterOptions, StagedOptions};
-use super::endpoint::{End, Lookup, Mistake, Resolved};
+use super::endpoint::{End, Form, Lookup, Mistake, Resolved};
 use super::exit::Outcome;
 use super::input::Input;
 use super::port::{Asked, PortQuestion, asked_at};
@@ -306,18 +306,25 @@ impl<'q> Question<'q> {
         for text in &options.ports {
             ports.push(PortQuestion::parse(text).map_err(|mistake| (text.as_str(), mistake))?);
         }
-        let resolve = |text: &'q String, source| {
-            let namespace = options.namespace.as_deref();
-            let lookup = Lookup {
-                cluster: scene.cluster,
-                namespace,
-                source,
-            };
-            lookup
-                .resolve(text)
-                .map_err(|mistake| (text.as_str(), mistake))
+        let lookup = |source| Lookup {
+            cluster: scene.cluster,
+            namespace: options.namespace.as_deref(),
+            source,
         };
-        let from = resolve(&options.from, from)?;
+        let resolve = |text: &'q String, source| {
+            let resolved = lookup(source).resolve(text);
+            resolved.map_err(|mistake| (text.as_str(), mistake))
+        };
+        let source = from;
+        let mut from = resolve(&options.from, source)?;
+        if options.from == Form::ANY {
+            // Whatever else runs in the cluster may ask as well.
+            let inventory = &scene.view.settings().inventory;
+            let is_pod = |end: &End| !matches!(end, End::Addresses(_));
+            let pods = from.ends.iter().take_while(|end| is_pod(end)).count();
+            let undeclared = lookup(source).undeclared(inventory);
+            from.ends.splice(pods..pods, undeclared);
+        }
         let to = resolve(&options.to, to)?;
         Ok(Self {
             options,

@@ -155,3 +155,46 @@ spec:
         assert_eq!(run(&directory, &["test"]).status, 0, "{drafts}");
     }
 }
+
+/// `any` as a source is everybody, also whoever no manifest declares.
+#[test]
+fn any_source_is_anybody() {
+    let directory = scratch("reach-undeclared");
+    let manifests = |peer: &str| {
+        format!(
+            "apiVersion: v1
+kind: Pod
+metadata: {{name: pg, namespace: db, labels: {{app: pg}}}}
+spec: {{containers: [{{name: c}}]}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: pg, namespace: db}}
+spec:
+  podSelector: {{matchLabels: {{app: pg}}}}
+  ingress: [{{from: [{peer}], ports: [{{port: 5432}}]}}]
+"
+        )
+    };
+    let asked = ["reach", "any", "db/pg", "-p", "5432", "--expect", "blocked"];
+    for (peer, options, status, told) in [
+        ("{namespaceSelector: {}}", &[][..], 1, "db/+, +/+"),
+        ("{podSelector: {matchLabels: {app: api}}}", &[], 0, ""),
+        ("{podSelector: {}}", &[], 1, "db/+ ->"),
+        (
+            "{namespaceSelector: {}, podSelector: {matchLabels: {app: api}}}",
+            &[],
+            0,
+            "",
+        ),
+    ] {
+        write(&directory, "all.yaml", manifests(peer));
+        let answer = run(&directory, &[&asked, options].concat());
+        assert_eq!(answer.status, status, "{peer}: {answer:?}");
+        assert!(answer.stdout.contains(told), "{peer}: {answer:?}");
+    }
+    // The pod itself is no replica of another one.
+    write(&directory, "all.yaml", manifests("{namespaceSelector: {}}"));
+    let answer = run(&directory, &[&asked[..], &["--complete"]].concat());
+    assert_eq!(answer.status, 0, "{answer:?}");
+}

@@ -4,10 +4,11 @@
 //! Refuses to invent pods of a namespace whose workloads are known: a label that none of them
 //! has is a mistake there.
 
-use super::{End, HypotheticalNamespace, HypotheticalPod, Lookup, Resolved};
+use super::{End, HypotheticalNamespace, HypotheticalPod, Lookup, Resolved, UNNAMED};
 use crate::cluster::platform::{self, KnownPods};
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL};
 use crate::k8s::{Label, LabelSelector, Labels, Truth};
+use crate::lint::Inventory;
 use crate::source::{Span, Spanned, Text};
 
 /// Pods that somebody else than the manifests speaks for.
@@ -67,6 +68,45 @@ impl Lookup<'_> {
             released: None,
             host_network,
         })))
+    }
+
+    /// Pods that no manifest declares: one without labels in each namespace that may have more,
+    /// and one in another.
+    pub(crate) fn undeclared(&self, inventory: &Inventory) -> Vec<End> {
+        let cluster = self.cluster;
+        let ids = cluster.namespace_ids();
+        let here = ids.filter(|id| !inventory.is_complete_in(&cluster.namespace(*id).name));
+        let here = here.map(|id| {
+            let name = format!("{}/+", cluster.namespace(id).name);
+            (name, HypotheticalNamespace::Present(id))
+        });
+        let elsewhere = (!inventory.is_complete()).then(|| {
+            let new = HypotheticalNamespace::New {
+                name: UNNAMED.to_owned(),
+                labels: Labels::new(vec![self.name_label(UNNAMED)]),
+                are_labels_known: true,
+            };
+            ("+/+".to_owned(), new)
+        });
+        let pod = |(name, namespace)| {
+            End::Hypothetical(Box::new(HypotheticalPod {
+                name,
+                namespace,
+                labels: Labels::default(),
+                released: None,
+                host_network: false,
+            }))
+        };
+        here.chain(elsewhere).map(pod).collect()
+    }
+
+    /// The label that Kubernetes sets.
+    fn name_label(&self, name: &str) -> Label {
+        let place = Span::new(self.source, 0, 0);
+        Label {
+            key: Spanned::new(Text::from(NAMESPACE_NAME_LABEL), place),
+            value: Spanned::new(Text::from(name), place),
+        }
     }
 
     /// The pods with these labels that a platform runs in the namespace.

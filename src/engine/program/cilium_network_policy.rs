@@ -24,8 +24,8 @@ impl<'c> Lowering<'c> {
         for direction in Direction::BOTH {
             let chains = self.allow.chains.get_mut(direction);
             let written = policy.rules_field(direction).items();
-            let is_silent = written.is_empty() && policy.silent.contains(&direction);
-            if !policy.meta.is_accepted && !(is_silent && is_known) {
+            let is_silent = is_known && written.is_empty() && policy.silent.contains(&direction);
+            if !policy.meta.is_accepted && !is_silent {
                 // Nobody knows what becomes of it when it is put right.
                 let (id, text) = (PolicyRef::Network(id), policy.meta.name.span);
                 chains.push(Chain::unread(id, subject.clone(), text, End::Deny));

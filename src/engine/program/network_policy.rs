@@ -33,10 +33,9 @@ pub(super) fn lower<'c>(
             enforcement: reading.enforcement,
         };
         for direction in Direction::BOTH {
-            let is_silent = policy.object.silent.contains(&direction);
-            let chain = if !policy.object.meta.is_accepted
-                && !(is_silent && are_outsides_known(&policy.object))
-            {
+            let is_silent =
+                are_outsides_known(&policy.object) && policy.object.silent.contains(&direction);
+            let chain = if !policy.object.meta.is_accepted && !is_silent {
                 // Nobody knows what becomes of it when it is put right.
                 let text = policy.object.meta.name.span;
                 Chain::unread(PolicyRef::Network(*id), subject.clone(), text, End::Deny)
