@@ -6,7 +6,7 @@
 use super::Cluster;
 use super::cilium_options::{CiliumOptions, CiliumSettings, PolicyMode, Switch};
 use super::cni::Cni;
-use crate::k8s::{ClusterNetwork, ClusterPolicyKind, EntrypointKind, WorkloadKind};
+use crate::k8s::{ClusterNetwork, ClusterPolicyKind, EntrypointKind, Truth, WorkloadKind};
 use crate::source::Span;
 use ipnet::IpNet;
 
@@ -36,6 +36,8 @@ pub struct EnforcementSettings {
     pub node_cidrs: Vec<IpNet>,
     /// `cluster.apiServerCIDRs`.
     pub api_server_cidrs: Vec<IpNet>,
+    /// Whether `cluster.ipFamilies` has both of them.
+    pub is_dual_stack: Option<bool>,
 }
 
 /// What a fact was recognised by.
@@ -84,6 +86,7 @@ pub struct Enforcement {
     holds_everything: bool,
     node_ranges: Vec<IpNet>,
     api_server_ranges: Vec<IpNet>,
+    is_dual_stack: Truth,
 }
 
 /// A row of the table that `npcheck config` shows.
@@ -127,6 +130,9 @@ impl Enforcement {
             settings.pod_cidrs.iter().map(of_configuration).collect()
         };
         let mut enforcement = Self::new(cni, settings, pod_ranges);
+        if enforcement.is_dual_stack == Truth::Unknown && shows_both_families(cluster) {
+            enforcement.is_dual_stack = Truth::True;
+        }
         if let Some(network) = agent_of(cluster) {
             let of_agent = CiliumSettings::of_agent(&network.agent_options);
             enforcement.cilium = settings.cilium.clone().or(of_agent).options();
@@ -180,7 +186,14 @@ impl Enforcement {
             holds_everything: settings.holds_everything,
             node_ranges: settings.node_cidrs.clone(),
             api_server_ranges: settings.api_server_cidrs.clone(),
+            is_dual_stack: settings.is_dual_stack.map_or(Truth::Unknown, Truth::from),
         }
+    }
+
+    /// Whether the cluster speaks both IPv4 and IPv6.
+    #[must_use]
+    pub fn is_dual_stack(&self) -> Truth {
+        self.is_dual_stack
     }
 
     /// The CNI plugin, where anything tells which one it is.
@@ -517,6 +530,18 @@ fn plugin_of_policies(cluster: &Cluster) -> Option<Recognised<Cni>> {
             span: first.meta.span,
         },
     })
+}
+
+/// Whether an object shows that a cluster speaks both IPv4 and IPv6.
+fn shows_both_families(cluster: &Cluster) -> bool {
+    let mut services = cluster.services().iter();
+    let mut networks = cluster.context_objects().cluster_networks.iter();
+    let has_range_of = |network: &ClusterNetwork, is_ipv4: bool| {
+        let mut ranges = network.pod_cidrs.iter();
+        ranges.any(|range| range.value.addr().is_ipv4() == is_ipv4)
+    };
+    services.any(|service| service.object.is_dual_stack())
+        || networks.any(|network| has_range_of(network, true) && has_range_of(network, false))
 }
 
 /// The ranges that the objects of a cluster say its pods have their addresses from.

@@ -484,8 +484,10 @@ pub enum CiliumProtocol {
     Any,
     /// One of them.
     Of(Protocol),
-    /// Another one, such as `ICMP` or `GRE`.
-    Other,
+    /// `ICMP` or `ICMPv6`, whose types stand for ports.
+    Icmp,
+    /// Another one, such as `GRE`, which has no ports.
+    Portless,
 }
 
 impl CiliumProtocol {
@@ -497,7 +499,7 @@ impl CiliumProtocol {
             Self::Of(Protocol::Tcp) => &[Protocol::Tcp],
             Self::Of(Protocol::Udp) => &[Protocol::Udp],
             Self::Of(Protocol::Sctp) => &[Protocol::Sctp],
-            Self::Other => &[],
+            Self::Icmp | Self::Portless => &[],
         }
     }
 }

@@ -74,7 +74,7 @@ pub use plugin_policy::{
 pub use rbac::{Role, RoleBinding, RoleScope, ServiceAccount, ServiceAccountReference};
 pub use release::{ReleasedPods, ReleasedPort};
 pub use selector::{LabelSelector, LabelSelectorRequirement, Operator, Truth};
-pub use service::{Service, ServicePort, ServiceType, TargetPort};
+pub use service::{API_SERVER_SERVICE, Service, ServicePort, ServiceType, TargetPort};
 pub use version::{KubernetesVersion, UnknownVersion};
 pub use workload::{Container, ContainerPort, ImpliedPods, Variable, Workload, WorkloadKind};
 

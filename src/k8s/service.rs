@@ -20,6 +20,10 @@ pub enum ServiceType {
     ExternalName,
 }
 
+/// The namespace and the name of the Service of the API server, which is in every cluster and in
+/// no manifest (kubernetes/kubernetes pkg/controlplane/controller/kubernetesservice).
+pub const API_SERVER_SERVICE: (&str, &str) = ("default", "kubernetes");
+
 /// A `Service`.
 #[derive(Clone, Debug)]
 pub struct Service {

@@ -375,7 +375,9 @@ pub fn named_ports(rule: RuleRef<'_>) -> Vec<PluginPortName<'_>> {
                     span: port.port.span,
                     protocol: match port.protocol {
                         CiliumProtocol::Of(protocol) => Some(protocol),
-                        CiliumProtocol::Any | CiliumProtocol::Other => None,
+                        CiliumProtocol::Any | CiliumProtocol::Icmp | CiliumProtocol::Portless => {
+                            None
+                        }
                     },
                 }),
                 CiliumPortReference::Number(_) => None,

@@ -102,6 +102,10 @@ impl Settings {
             pod_cidrs: self.pod_cidrs.clone(),
             node_cidrs: self.node_cidrs.clone(),
             api_server_cidrs: self.api_server_cidrs.clone(),
+            is_dual_stack: match self.ip_families.len() {
+                0 => None,
+                families => Some(families == Family::ALL.len()),
+            },
         }
     }
 }

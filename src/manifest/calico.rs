@@ -2,6 +2,7 @@
 //!
 //! Refuses to know other objects, and in which order policies are asked.
 
+mod application;
 mod entity;
 mod fields;
 mod rule;
@@ -29,6 +30,12 @@ pub(super) fn shape(scope: PolicyScope) -> &'static Shape {
     }
 }
 
+/// What the names that Calico gives to NetworkPolicies start with (`names.go`).
+const KUBERNETES_POLICIES: &str = "knp.default.";
+
+/// The label that Calico gives to what is in a namespace.
+const NAMESPACE_LABEL: &str = "projectcalico.org/namespace";
+
 /// Reads a policy, whose metadata is read already.
 pub(super) fn read(
     node: Node<'_>,
@@ -53,14 +60,26 @@ pub(super) fn read(
         diagnostics
     };
     unknown::report(node, shape, &structure, &mistakes, &mut reader);
+    let is_shape_right = structure.count() == 0;
     structure.report(&mut reader);
     // That of its API server, and that of the resources behind it.
     const VERSIONS: &[&str] = &["projectcalico.org/v3", "crd.projectcalico.org/v1"];
     identity::check_plugin_version(node, meta, VERSIONS, &mut reader);
     identity::check_names(node, place, &mut reader);
+    if is_global && meta.name.value.starts_with(KUBERNETES_POLICIES) {
+        let message =
+            format!("the name of a global policy does not start with `{KUBERNETES_POLICIES}`");
+        let diagnostic = invalid_value(meta.name.span, message);
+        let note = "Calico gives such names to the policies of Kubernetes";
+        let path = Path::Object.field("metadata");
+        reader.refuse(path.field("name"), diagnostic.note(note));
+    }
     let policy = policy(node, is_global, is_raw, &mut reader);
     reader.finish(meta);
-    policy
+    CalicoPolicy {
+        silent: silent(node, &policy, is_shape_right),
+        ..policy
+    }
 }
 
 fn policy(node: Node<'_>, is_global: bool, is_raw: bool, reader: &mut Reader<'_>) -> CalicoPolicy {
@@ -78,6 +97,7 @@ fn policy(node: Node<'_>, is_global: bool, is_raw: bool, reader: &mut Reader<'_>
             ingress: Field::Missing,
             egress: Field::Missing,
             host_endpoints_only: None,
+            silent: Vec::new(),
         };
     };
     let mut rules = |direction: Direction| {
@@ -99,6 +119,7 @@ fn policy(node: Node<'_>, is_global: bool, is_raw: bool, reader: &mut Reader<'_>
     let types = reader::field(spec, "types", |entry| {
         types(entry.value, path.field("types"), reader)
     });
+    check_hints(spec, path, reader);
     let mut outer_selector = |name: &str| {
         let selector = selector(spec, name, path, reader)?;
         if selector.value.mentions_global() {
@@ -117,7 +138,39 @@ fn policy(node: Node<'_>, is_global: bool, is_raw: bool, reader: &mut Reader<'_>
         ingress,
         egress,
         host_endpoints_only: host_endpoints_only(spec, path, reader),
+        silent: Vec::new(),
     }
+}
+
+/// The directions that nothing that is put right about a policy brings into it. Its `types`
+/// decide where all of them can be read; without them the lists of rules do, which may be among
+/// the fields that are in the wrong place or misspelled.
+fn silent(node: Node<'_>, policy: &CalicoPolicy, is_shape_right: bool) -> Vec<Direction> {
+    let written = |name: &str| {
+        let list = node.find(&["spec", name]);
+        list.map_or(0, |list| list.items().count())
+    };
+    let types = policy.types.items();
+    let is_silent = |direction: Direction| match types.len() {
+        0 => {
+            let other = match direction {
+                Direction::Ingress => Direction::Egress,
+                Direction::Egress => Direction::Ingress,
+            };
+            let is_egress = direction == Direction::Egress;
+            let is_implied = is_egress || written(other.field()) > 0;
+            written("types") == 0
+                && is_shape_right
+                && !policy.is_raw
+                && is_implied
+                && written(direction.field()) == 0
+        }
+        read => read == written("types") && types.iter().all(|known| known.value != direction),
+    };
+    let directions = Direction::BOTH.into_iter();
+    directions
+        .filter(|direction| is_silent(*direction))
+        .collect()
 }
 
 fn refuse_global(span: Span, path: Path<'_>, reader: &mut Reader<'_>) {
@@ -160,6 +213,32 @@ fn types(
     })
 }
 
+/// `performanceHints`, of which there is one.
+fn check_hints(spec: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) {
+    const HINT: &str = "AssumeNeededOnEveryNode";
+    let path = path.field("performanceHints");
+    let hints = spec.find(&["performanceHints"]).into_iter();
+    let mut first = None;
+    for (index, hint) in hints.flat_map(Node::items).enumerate() {
+        let Some(text) = hint.as_str().filter(|_| !reader::is_opaque(hint)) else {
+            continue;
+        };
+        let diagnostic = match first {
+            _ if text != HINT => {
+                let message = format!("`{text}` is not a performance hint");
+                invalid_value(hint.span(), message).help(format!("there is only `{HINT}`"))
+            }
+            Some(first) => invalid_value(hint.span(), format!("`{text}` is written twice"))
+                .related(first, "the first time"),
+            None => {
+                first = Some(hint.span());
+                continue;
+            }
+        };
+        reader.refuse(path.item(index), diagnostic);
+    }
+}
+
 /// `doNotTrack` and `preDNAT`, which make a policy one for host endpoints.
 fn host_endpoints_only(spec: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Span> {
     let flag = |name: &str| {
@@ -174,16 +253,22 @@ fn host_endpoints_only(spec: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) 
             reader.refuse(path.field(name), invalid_value(entry.key.span(), message));
         }
     }
-    if let Some(entry) = early
-        && spec
-            .find(&["egress"])
-            .is_some_and(|rules| rules.items().next().is_some())
-    {
-        let message = "a policy with `preDNAT` has no egress rules";
-        reader.refuse(
-            path.field("preDNAT"),
-            invalid_value(entry.key.span(), message),
-        );
+    if let Some(entry) = early {
+        let items = |name| spec.find(&[name]).into_iter().flat_map(Node::items);
+        let egress = Direction::Egress.policy_type();
+        let message = if items("egress").next().is_some() {
+            "a policy with `preDNAT` has no egress rules"
+        } else if items("types").any(|item| item.as_str() == Some(egress)) {
+            "a policy with `preDNAT` is not of the type `Egress`"
+        } else if untracked.is_some() {
+            "a policy has either `preDNAT` or `doNotTrack`"
+        } else {
+            ""
+        };
+        if !message.is_empty() {
+            let diagnostic = invalid_value(entry.key.span(), message);
+            reader.refuse(path.field("preDNAT"), diagnostic);
+        }
     }
     untracked.or(early).map(|entry| entry.key.span())
 }
@@ -347,7 +432,19 @@ pub(super) fn read_network_set(
     identity::check_names(node, place, &mut reader);
     let path = Path::Object.field("spec");
     let spec = node.find(&["spec"]);
-    let nets = spec.map(|spec| entity::nets(spec, "nets", path, &mut reader));
+    for label in meta
+        .labels
+        .iter()
+        .filter(|label| label.key.value == *NAMESPACE_LABEL)
+    {
+        let message = format!("`{NAMESPACE_LABEL}` is a label of Calico's own");
+        let labels = Path::Object.field("metadata");
+        let labels = labels.field("labels");
+        let diagnostic = invalid_value(label.key.span, message);
+        reader.refuse(labels.field(NAMESPACE_LABEL), diagnostic);
+    }
+    let nets = spec.and_then(|spec| spec.find(&["nets"]));
+    let nets = nets.map(|nets| entity::nets_of_set(nets, path.field("nets"), &mut reader));
     let domains = spec.and_then(|spec| spec.find(&["allowedEgressDomains"]));
     let domains = domains
         .map(|domains| entity::texts(domains, path.field("allowedEgressDomains"), &mut reader));

@@ -6,6 +6,9 @@
 //! and looks as if it were enforced.
 
 mod fields;
+mod icmp;
+mod layer7;
+mod names;
 mod peers;
 mod ports;
 
@@ -335,6 +338,14 @@ fn rule(
     if let (Some(icmps), Some(_)) = (icmps, &to_ports) {
         let reason = "`icmps` stands beside `toPorts`";
         findings.fault(path.field("icmps"), icmps.span(), reason);
+    }
+    if let Some(icmps) = icmps {
+        icmp::check(icmps, path.field("icmps"), findings.api);
+    }
+    if let Some(authentication) = item.find(&["authentication"]) {
+        let path = path.field("authentication");
+        const MODES: [&str; 3] = ["disabled", "required", "test-always-fail"];
+        layer7::require_one_of(authentication, "mode", &MODES, path, findings.api);
     }
     Some(CiliumRule {
         span: item.span(),

@@ -23,6 +23,7 @@ mod entrypoint;
 mod fields;
 mod flattened;
 mod focus;
+mod go_regex;
 mod hidden_text;
 mod identity;
 mod ignored_text;

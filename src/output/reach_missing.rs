@@ -6,7 +6,7 @@ use super::reach_places::{peer_span, requirement_span};
 use super::reach_plugin;
 use super::reach_terms::wanted;
 use super::reach_words::Words;
-use crate::cluster::UnknownPartId;
+use crate::cluster::{PluginPolicyId, UnknownPartId};
 use crate::engine::{
     ConnectionSet, Miss, PolicyRef, RuleRef, RuleTrace, SetAside, SetAsideReason, SideTrace,
 };
@@ -182,6 +182,11 @@ impl Words<'_> {
         (format!("{}: {may}", part.reason), Some(part.span))
     }
 
+    /// Whether a policy is of a kind that npcheck does not evaluate.
+    pub(super) fn is_foreign(&self, id: PluginPolicyId) -> bool {
+        self.cluster.is_foreign(self.cluster.plugin_policy(id))
+    }
+
     fn text_of(&self, rule: &RuleTrace<'_>) -> Missing {
         if let PolicyRef::Part(id) = rule.policy {
             return self.policies_of(id);
@@ -189,7 +194,7 @@ impl Words<'_> {
         if let RuleRef::Unread(span) = rule.rule {
             let policy = self.policy(rule.policy);
             let what = match rule.policy {
-                PolicyRef::Plugin(_) => {
+                PolicyRef::Plugin(id) if self.is_foreign(id) => {
                     format!("what {policy} does: npcheck does not evaluate its kind")
                 }
                 _ => format!(

@@ -80,6 +80,10 @@ pub(super) fn unmet(unmet: &Unmet, other: &str) -> String {
             }
         }
         Asks::Cluster => format!("wants a pod of this cluster, {other} is not one"),
+        Asks::Reserved(test) if unmet.truth == Truth::Unknown => {
+            let key = &test.key;
+            format!("asks for reserved:{key}, which {other} has or not by `cluster.ipFamilies`")
+        }
         Asks::Reserved(test) => {
             format!("wants reserved:{}, {other} is another end", test.key)
         }
@@ -110,6 +114,10 @@ pub(super) fn unmet(unmet: &Unmet, other: &str) -> String {
         Asks::Endpoints(service) => {
             format!("wants an endpoint of Service {service}; its endpoints are not known")
         }
+        Asks::RejectedSets(sets) => format!(
+            "may be in {}, which the API server would reject as it is written",
+            sets.join(", ")
+        ),
         Asks::Domains(names) => match unmet.truth {
             Truth::Unknown => format!(
                 "wants an address of {}; which ones these names have is not known",
@@ -181,6 +189,15 @@ pub(super) fn doubt(unmet: &Unmet, end: &str, namespace: &str) -> String {
         }
         Asks::Endpoints(service) => format!("the endpoints of Service {service}"),
         Asks::Domains(names) => format!("the addresses of {}", names.join(", ")),
+        Asks::RejectedSets(sets) => format!(
+            "what {} would hold: the API server would reject it as it is written",
+            sets.join(", ")
+        ),
+        Asks::Reserved(test) => format!(
+            "whether the cluster speaks IPv4, IPv6 or both (`cluster.ipFamilies` in npcheck.yaml): \
+             a rule asks for reserved:{}",
+            test.key
+        ),
         _ => format!("what the CNI plugin knows {end} by"),
     }
 }
@@ -412,7 +429,8 @@ fn cilium_port(port: &CiliumPort) -> String {
     let protocol = match port.protocol {
         CiliumProtocol::Any => "ANY",
         CiliumProtocol::Of(protocol) => protocol.name(),
-        CiliumProtocol::Other => "another protocol",
+        CiliumProtocol::Icmp => "ICMP",
+        CiliumProtocol::Portless => "another protocol",
     };
     format!("{number}/{protocol}")
 }

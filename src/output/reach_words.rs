@@ -356,7 +356,7 @@ impl<'a> Words<'a> {
     ) -> String {
         if let RuleRef::Unread(_) = rule.rule {
             return match rule.policy {
-                PolicyRef::Plugin(id) => {
+                PolicyRef::Plugin(id) if self.is_foreign(id) => {
                     let kind = self.cluster.plugin_policy(id).kind.name;
                     format!("not judged: npcheck does not evaluate `{kind}`")
                 }

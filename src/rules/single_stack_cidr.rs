@@ -2,10 +2,9 @@
 
 use crate::cluster::PolicyId;
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::k8s::{self, NetworkPolicyPeer, NetworkPolicyRule, RulePlace};
+use crate::k8s::{self, NetworkPolicyPeer, NetworkPolicyRule, RulePlace, Truth};
 use crate::lint::addresses::{self, Family};
 use crate::lint::{Category, Context, Rule, RuleMeta, block_edit, declare_rule, ports};
-use std::collections::BTreeSet;
 
 declare_rule! {
     /// ## What it does
@@ -110,26 +109,11 @@ impl Rule for SingleStackCidr {
 /// Whether the cluster is known to speak both families, or somebody wants to hear in any case
 /// but that of a cluster that is known to speak one.
 fn may_be_dual_stack(cx: &Context<'_>) -> bool {
-    match cx.settings.ip_families.len() {
-        0 => {
-            let mut services = cx.cluster.services().iter();
-            let mut networks = cx.cluster.context_objects().cluster_networks.iter();
-            cx.is_asked_for()
-                || services.any(|service| service.object.is_dual_stack())
-                || networks.any(|network| has_both_families(network))
-        }
-        families => families == Family::ALL.len(),
+    match cx.cluster.enforcement().is_dual_stack() {
+        Truth::True => true,
+        Truth::False => false,
+        Truth::Unknown => cx.is_asked_for(),
     }
-}
-
-/// Whether an object gives pods addresses of both families.
-fn has_both_families(network: &k8s::ClusterNetwork) -> bool {
-    let families: BTreeSet<bool> = network
-        .pod_cidrs
-        .iter()
-        .map(|range| range.value.addr().is_ipv4())
-        .collect();
-    families.len() == Family::ALL.len()
 }
 
 /// A block of everything of one family, where the rule has no block of the other one.

@@ -23,6 +23,7 @@ mod conventions;
 mod deployed;
 mod dialects;
 mod diff;
+mod doubts;
 mod egress_firewall;
 mod enforcement;
 mod engine;

@@ -21,6 +21,16 @@ fn cluster_policies_are_judged_as_their_crds_do() {
 }
 
 #[test]
+fn policies_of_cilium_are_judged_as_the_api_server_and_the_agent_do() {
+    check(include_str!("../fixtures/validation/cilium.txt"));
+}
+
+#[test]
+fn policies_and_sets_of_calico_are_judged_as_its_api_server_does() {
+    check(include_str!("../fixtures/validation/calico.txt"));
+}
+
+#[test]
 fn lost_indentation_is_found_and_restored() {
     check(include_str!("../fixtures/validation/flattened.txt"));
 }
@@ -67,6 +77,10 @@ fn judge(text: &str) -> (String, Option<String>) {
         let span = sources.text(found.primary.span);
         lines.push(format!("{} {} `{span}`", found.rule, found.path));
     }
+    for fault in faults(&parsed) {
+        let span = sources.text(fault.span);
+        lines.push(format!("agent: {} {} `{span}`", fault.path, fault.reason));
+    }
     let fixed = first_fix(&whole, &parsed);
     (
         lines.join("\n"),
@@ -77,6 +91,18 @@ fn judge(text: &str) -> (String, Option<String>) {
                 .to_owned()
         }),
     )
+}
+
+/// What Cilium's agent rejects a policy for that the API server takes.
+fn faults(parsed: &Parsed) -> impl Iterator<Item = &k8s::CiliumFault> {
+    let policies = parsed.objects.iter().filter_map(|object| match object {
+        k8s::Object::PluginPolicy(policy) if policy.meta.is_accepted => Some(&policy.spec),
+        _ => None,
+    });
+    policies.flat_map(|spec| match spec {
+        k8s::PluginSpec::Cilium(policy) => policy.faults.as_slice(),
+        _ => &[],
+    })
 }
 
 /// The text after the first fix.
@@ -92,9 +118,15 @@ fn outcome(parsed: &Parsed) -> &'static str {
     let policies = parsed.objects.iter().filter(|object| {
         matches!(
             object,
-            k8s::Object::NetworkPolicy(_) | k8s::Object::ClusterNetworkPolicy(_)
+            k8s::Object::NetworkPolicy(_)
+                | k8s::Object::ClusterNetworkPolicy(_)
+                | k8s::Object::PluginPolicy(_)
+                | k8s::Object::PluginResource(_)
         )
     });
+    if faults(parsed).next().is_some() {
+        return "inert";
+    }
     match policies
         .map(k8s::Object::meta)
         .collect::<Vec<_>>()

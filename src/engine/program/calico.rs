@@ -65,7 +65,6 @@ pub(super) fn lower<'c>(
     for id in plugin {
         let policy = cluster.plugin_policy(*id);
         if let PluginSpec::Calico(spec) = &policy.spec
-            && (policy.meta.is_accepted || !policy.meta.holes.is_empty())
             && spec.host_endpoints_only.is_none()
         {
             let lowering = Lowering {
@@ -76,6 +75,8 @@ pub(super) fn lower<'c>(
             };
             if policy.meta.is_accepted && lowering.are_outsides_known(cluster) {
                 lowering.add_to(tier_of(&mut tiers, spec.tier_name()));
+            } else if policy.meta.holes.is_empty() {
+                lowering.add_rejected(tier_of(&mut tiers, spec.tier_name()));
             } else {
                 unread.push(lowering);
             }
@@ -436,17 +437,34 @@ impl<'c> Lowering<'_, 'c> {
     /// is filled in, it does no more.
     fn add_unread(&self, first: &mut Tier<'c>) {
         for direction in Direction::BOTH {
-            let rules = vec![Rule::filled_in(&self.policy.meta)];
-            first.chains.push(Placed {
-                order: f64::NEG_INFINITY,
-                tie: String::new(),
-                direction,
-                chain: Chain {
-                    is_subject_known: false,
-                    ..self.chain(None, rules, End::Next)
-                },
-            });
+            let rule = Rule::filled_in(&self.policy.meta);
+            self.add_anything(first, f64::NEG_INFINITY, direction, rule);
         }
+    }
+
+    /// Puts a policy that the API server rejects where it would stand, and before all others of
+    /// its tier where it has no order: nobody knows what becomes of it when it is put right.
+    fn add_rejected(&self, tier: &mut Tier<'c>) {
+        let order = self.spec.order.as_ref();
+        let order = order.map_or(f64::NEG_INFINITY, |order| order.value);
+        for direction in Direction::BOTH {
+            if !self.spec.silent.contains(&direction) {
+                let rule = Rule::anything(RuleRef::Unread(self.policy.meta.name.span));
+                self.add_anything(tier, order, direction, rule);
+            }
+        }
+    }
+
+    fn add_anything(&self, tier: &mut Tier<'c>, order: f64, direction: Direction, rule: Rule<'c>) {
+        tier.chains.push(Placed {
+            order,
+            tie: String::new(),
+            direction,
+            chain: Chain {
+                is_subject_known: false,
+                ..self.chain(None, vec![rule], End::Next)
+            },
+        });
     }
 }
 

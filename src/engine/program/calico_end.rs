@@ -68,6 +68,8 @@ enum Part<'c> {
     AccountNames(Vec<&'c str>),
     /// The pods of a Service, by its name and its selector.
     Service(&'c str, &'c Labels),
+    /// Those of a Service that does not exist: none.
+    AbsentService(&'c str),
 }
 
 impl<'c> Part<'c> {
@@ -102,6 +104,7 @@ impl<'c> Part<'c> {
                 let keys = selector.iter().map(|label| label.key.value.to_string());
                 ("services", (*name).to_owned(), keys.collect())
             }
+            Self::AbsentService(name) => ("services", (*name).to_owned(), Vec::new()),
         }
     }
 
@@ -130,6 +133,7 @@ impl<'c> Part<'c> {
                 let is_pod = Truth::from(matches!(view, View::Pod(..)));
                 selector.iter().map(has).fold(is_pod, Truth::min)
             }
+            Self::AbsentService(_) => Truth::False,
         }
     }
 }
@@ -233,13 +237,14 @@ impl<'c> CalicoEnd<'c> {
         let mut untold = None;
         if let Some(service) = &entity.service {
             let home = service.namespace.as_deref().or(namespace);
-            match owners
-                .service(entity, namespace)
-                .and_then(|it| it.selector.as_ref())
-            {
+            let found = owners.service(entity, namespace);
+            match found.and_then(|it| it.selector.as_ref()) {
                 Some(selector) if !selector.is_empty() => {
                     parts.extend(home.map(Part::OwnNamespace));
                     parts.push(Part::Service(&service.name, selector));
+                }
+                _ if found.is_none() && owners.lacks(home, &service.name) => {
+                    parts.push(Part::AbsentService(&service.name));
                 }
                 _ => {
                     let home = home.unwrap_or_default();
@@ -384,6 +389,8 @@ impl<'c> CalicoEnd<'c> {
                 found: Vec::new(),
                 truth: named,
             });
+        } else if let Some(rejected) = self.rejected(known, &|view| self.meets(view)) {
+            all.push(rejected);
         } else if known != Truth::True {
             // Another owner of the address may come nearer than the pod itself.
             let of_parts = self.parts.iter().map(|part| {
@@ -401,7 +408,9 @@ impl<'c> CalicoEnd<'c> {
             let known = self
                 .owners
                 .known(pod, address, &|view| view.meets(selector));
-            if known != Truth::False {
+            if let Some(rejected) = self.rejected(known, &|view| view.meets(selector)) {
+                all.push(rejected);
+            } else if known != Truth::False {
                 let (keys, text) = (selector.keys(), selector.to_string());
                 all.push(unmet("notSelector", text, &keys, !known));
             }
@@ -440,6 +449,20 @@ impl<'c> CalicoEnd<'c> {
             all.extend(parts.map(|(name, text, _)| unmet(name, text, &[], truth)));
         }
         all
+    }
+
+    /// The sets that the API server rejects, where an owner of an address may meet a condition
+    /// through them.
+    fn rejected(&self, known: Truth, holds: &dyn Fn(View<'_, 'c>) -> Truth) -> Option<Unmet> {
+        let sets = match known {
+            Truth::Unknown => self.owners.rejected_sets(holds),
+            Truth::True | Truth::False => Vec::new(),
+        };
+        (!sets.is_empty()).then(|| Unmet {
+            asks: Asks::RejectedSets(sets),
+            found: Vec::new(),
+            truth: known,
+        })
     }
 
     /// Whether an address lies in some ranges; one that is not known is somewhere in the

@@ -7,8 +7,8 @@ use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::addresses::{AddressRange, merge_ranges};
 use crate::engine::{HashMap, PodView};
 use crate::k8s::{
-    CalicoEntity, CalicoSelector, Controller, Labels, Looked, NAMESPACE_NAME_LABEL, Service, Truth,
-    is_opaque,
+    API_SERVER_SERVICE, CalicoEntity, CalicoSelector, Controller, Labels, Looked,
+    NAMESPACE_NAME_LABEL, Service, Truth, is_opaque,
 };
 use std::net::IpAddr;
 
@@ -34,8 +34,11 @@ pub(super) struct SetLabels<'c> {
     own: &'c Labels,
     namespace: Option<(&'c str, Option<&'c Labels>)>,
     ranges: Vec<AddressRange>,
-    /// Whether another tool fills in some of its ranges.
+    /// Whether nobody knows all of its ranges: another tool fills in some of them, or the API
+    /// server rejects the set as it is.
     is_open: bool,
+    /// Its name, where the API server rejects it.
+    rejected: Option<String>,
     /// The addresses of these names are in it as well, where a rule of egress allows.
     domains: Vec<&'c str>,
 }
@@ -51,7 +54,9 @@ impl<'c> Owners<'c> {
     /// The endpoints and sets of a cluster.
     pub(super) fn new(cluster: &'c Cluster) -> Self {
         let sets = cluster.plugin_resources().network_sets.iter();
-        let sets = sets.filter(|set| set.meta.is_accepted).map(|set| {
+        let sets = sets.map(|set| {
+            let is_accepted = set.meta.is_accepted;
+            let nets = set.nets.iter().filter(|_| is_accepted);
             let namespace = (!set.is_global).then(|| {
                 let name = set.meta.namespace_name();
                 let labels = cluster.namespace_by_name(name);
@@ -60,8 +65,15 @@ impl<'c> Owners<'c> {
             SetLabels {
                 own: &set.meta.labels,
                 namespace,
-                ranges: set.nets.iter().map(|net| net.value.into()).collect(),
-                is_open: !set.meta.holes.is_empty(),
+                ranges: nets.map(|net| net.value.into()).collect(),
+                is_open: !is_accepted || !set.meta.holes.is_empty(),
+                rejected: (!is_accepted).then(|| match set.is_global {
+                    true => format!("GlobalNetworkSet/{}", set.meta.name),
+                    false => {
+                        let namespace = set.meta.namespace_name();
+                        format!("{namespace}/NetworkSet/{}", set.meta.name)
+                    }
+                }),
                 domains: (set.allowed_egress_domains.iter())
                     .map(|name| name.value.as_str())
                     .collect(),
@@ -117,6 +129,13 @@ impl<'c> Owners<'c> {
         Some(&self.cluster.service(id).object)
     }
 
+    /// Whether a Service that is not among the inputs does not exist: that of the API server is
+    /// in every cluster, and in no manifest.
+    pub(super) fn lacks(&self, namespace: Option<&str>, name: &str) -> bool {
+        self.cluster.enforcement().holds_everything()
+            && (namespace.unwrap_or_default(), name) != API_SERVER_SERVICE
+    }
+
     /// Whether a Service that an end asks for is not among the inputs by its name, and may be one
     /// whose name another tool fills in.
     pub(super) fn is_service_in_doubt(
@@ -129,6 +148,13 @@ impl<'c> Owners<'c> {
         entity.service.is_some()
             && self.service(entity, namespace).is_none()
             && metas.any(|meta| is_opaque(&meta.name) || is_opaque(meta.namespace_name()))
+    }
+
+    /// The sets that the API server rejects, and that may meet a condition.
+    pub(super) fn rejected_sets(&self, holds: &dyn Fn(View<'_, 'c>) -> Truth) -> Vec<String> {
+        let sets = self.sets.iter().filter(|set| set.rejected.is_some());
+        let sets = sets.filter(|set| holds(View::Set(set)) != Truth::False);
+        sets.filter_map(|set| set.rejected.clone()).collect()
     }
 
     /// The names whose addresses are in sets that may meet a condition.

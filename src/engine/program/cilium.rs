@@ -5,7 +5,9 @@
 //! as a rule that names one means what it holds.
 
 use super::cilium_groups;
-use super::cilium_parts::{are_services_in_doubt, outside, ports, untold, without_sources};
+use super::cilium_parts::{
+    are_services_in_doubt, is_named, names_api_server, outside, ports, untold,
+};
 use super::condition::Condition;
 use super::identity::{
     CLUSTER, CLUSTER_KEY, Entity, Identities, IdentityRequirement, IdentityView, NAMESPACE_KEY,
@@ -215,7 +217,8 @@ impl<'c> Lowering<'c> {
                 }
                 CiliumPeers::Services(services) => {
                     for service in services {
-                        add(service.span, self.service(service));
+                        let is_everybody = rule.to_ports.is_some();
+                        add(service.span, self.service(service, is_everybody));
                     }
                 }
                 // What they mean is known to the agent only.
@@ -313,14 +316,23 @@ impl<'c> Lowering<'c> {
 
     /// Pods, entities and addresses outside by their identity.
     pub(super) fn identities(&mut self, identities: Identities) -> Vec<Matcher<'c>> {
+        let enforcement = self.cluster.enforcement();
         let identities = identities.filtered(self.filter());
+        let identities = identities.in_families(enforcement.is_dual_stack());
         let holds = |view| identities.truth(view) != Truth::False;
         let entities: Vec<Entity> = (Entity::ALL.into_iter())
             .filter(|entity| holds(IdentityView::entity(*entity)))
             .collect();
         let families = [(true, AddressRange::IPV4), (false, AddressRange::IPV6)];
+        let is_outside = |is_ipv4| identities.truth(IdentityView::Outside(is_ipv4));
+        if families
+            .iter()
+            .any(|(is_ipv4, _)| is_outside(*is_ipv4) == Truth::Unknown)
+        {
+            return vec![Matcher::Condition(Condition::identities(identities))];
+        }
         let ranges: Vec<AddressRange> = (families.into_iter())
-            .filter(|(is_ipv4, _)| holds(IdentityView::outside(*is_ipv4)))
+            .filter(|(is_ipv4, _)| is_outside(*is_ipv4) == Truth::True)
             .map(|(_, range)| range)
             .collect();
         let mut matchers = vec![Matcher::Pods(self.pods(identities, HostNetwork::Seen))];
@@ -374,6 +386,7 @@ impl<'c> Lowering<'c> {
                     is_implied: false,
                     is_kept: true,
                     may_be_dropped: false,
+                    is_dual_stack: Truth::Unknown,
                 });
                 self.identities(identities)
             }
@@ -387,26 +400,15 @@ impl<'c> Lowering<'c> {
         })
     }
 
-    /// The pods of the Services that an entry names.
-    fn service(&mut self, entry: &CiliumServicePeer) -> Vec<Matcher<'c>> {
+    /// The pods of the Services that an entry names. Where there are none such, its rule may be
+    /// about everybody (C14).
+    fn service(&mut self, entry: &CiliumServicePeer, is_everybody: bool) -> Vec<Matcher<'c>> {
         let mut matchers = Vec::new();
         for service in self.cluster.services() {
-            let namespace = &self.cluster.namespace(service.namespace).name;
-            let is_here = entry
-                .namespace
-                .as_ref()
-                .is_none_or(|wanted| wanted.value == *namespace);
-            let is_meant = match &entry.services {
-                CiliumServices::Named(name) => service.object.meta.name.value == name.value,
-                CiliumServices::Selected(selector) => {
-                    let labels = &service.object.meta.labels;
-                    without_sources(selector).matches(labels)
-                }
-                CiliumServices::None => false,
-            };
-            if !is_here || !is_meant {
+            if !is_named(self.cluster, service, entry) {
                 continue;
             }
+            let namespace = &self.cluster.namespace(service.namespace).name;
             let selector = service.object.selector.as_ref();
             match selector.filter(|selector| !selector.is_empty()) {
                 Some(selector) => {
@@ -421,10 +423,19 @@ impl<'c> Lowering<'c> {
                 None => matchers.push(untold(&[])),
             }
         }
-        if matchers.is_empty() && names_api_server(entry) {
-            matchers.push(untold(&[]));
+        if !matchers.is_empty() {
+            return matchers;
         }
-        matchers
+        let namespace = entry.namespace.as_ref().map_or("*", |it| it.value.as_str());
+        let name = match &entry.services {
+            _ if names_api_server(entry) => return vec![untold(&[])],
+            _ if self.cluster.enforcement().holds_everything() => return matchers,
+            CiliumServices::None => return matchers,
+            CiliumServices::Named(name) => format!("{namespace}/{name}"),
+            CiliumServices::Selected(selector) => format!("{namespace}/{selector}"),
+        };
+        let absent = Condition::absent_service(name, is_everybody);
+        vec![Matcher::Condition(absent)]
     }
 }
 
@@ -443,30 +454,6 @@ pub(in crate::engine) fn subjects<'c>(
         CiliumSubject::Nodes(_) => None,
     });
     subjects.map(Condition::identities).collect()
-}
-
-/// Whether an entry of `toServices` names the Service of the API server, which is in every
-/// cluster and in no manifest, has no selector, and these labels (kubernetes/kubernetes
-/// pkg/controlplane/controller/kubernetesservice).
-fn names_api_server(entry: &CiliumServicePeer) -> bool {
-    let namespace = entry.namespace.as_ref();
-    let is_home = namespace.is_none_or(|namespace| namespace.value == "default");
-    let has = |key: &str, value: &str| match key.strip_prefix("k8s:").unwrap_or(key) {
-        "component" => value == "apiserver",
-        "provider" => value == "kubernetes",
-        _ => false,
-    };
-    is_home
-        && match &entry.services {
-            CiliumServices::Named(name) => name.value == "kubernetes",
-            CiliumServices::Selected(selector) => {
-                let mut labels = selector.match_labels.iter();
-                !selector.match_labels.is_empty()
-                    && selector.match_expressions.is_empty()
-                    && labels.all(|label| has(&label.key, &label.value))
-            }
-            CiliumServices::None => false,
-        }
 }
 
 /// Where a rule stands, as far as it decides what its peers mean.

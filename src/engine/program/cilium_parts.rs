@@ -4,12 +4,12 @@
 
 use super::identity::{Identities, NAMESPACE_KEY, NAMESPACE_LABELS, Source};
 use super::{Matcher, PortEntry, PortRef, Ports};
-use crate::cluster::Cluster;
+use crate::cluster::{self, Cluster};
 use crate::engine::addresses::{AddressRange, merge_ranges};
 use crate::engine::ports::PortSet;
 use crate::k8s::{
-    CiliumPeers, CiliumPortReference, CiliumRule, CiliumServices, LabelSelector, ObjectMeta,
-    Operator, Truth, is_opaque,
+    API_SERVER_SERVICE, CiliumPeers, CiliumPortReference, CiliumRule, CiliumServicePeer,
+    CiliumServices, LabelSelector, ObjectMeta, Operator, Truth, is_opaque,
 };
 use crate::source::Text;
 use ipnet::IpNet;
@@ -82,6 +82,49 @@ pub(super) fn ports(rule: &CiliumRule) -> Option<Vec<PortEntry<'_>>> {
         }
     }
     Some(entries)
+}
+
+/// Whether an entry of `toServices` names a Service.
+pub(super) fn is_named(
+    cluster: &Cluster,
+    service: &cluster::Service,
+    entry: &CiliumServicePeer,
+) -> bool {
+    let namespace = &cluster.namespace(service.namespace).name;
+    let is_here = entry
+        .namespace
+        .as_ref()
+        .is_none_or(|wanted| wanted.value == *namespace);
+    let meta = &service.object.meta;
+    is_here
+        && match &entry.services {
+            CiliumServices::Named(name) => meta.name.value == name.value,
+            CiliumServices::Selected(selector) => without_sources(selector).matches(&meta.labels),
+            CiliumServices::None => false,
+        }
+}
+
+/// Whether an entry of `toServices` names the Service of the API server, which is in every
+/// cluster and in no manifest, has no selector, and these labels.
+pub(super) fn names_api_server(entry: &CiliumServicePeer) -> bool {
+    let namespace = entry.namespace.as_ref();
+    let is_home = namespace.is_none_or(|namespace| namespace.value == API_SERVER_SERVICE.0);
+    let has = |key: &str, value: &str| match key.strip_prefix("k8s:").unwrap_or(key) {
+        "component" => value == "apiserver",
+        "provider" => value == API_SERVER_SERVICE.1,
+        _ => false,
+    };
+    is_home
+        && match &entry.services {
+            CiliumServices::Named(name) => name.value == API_SERVER_SERVICE.1,
+            CiliumServices::Selected(selector) => {
+                let mut labels = selector.match_labels.iter();
+                !selector.match_labels.is_empty()
+                    && selector.match_expressions.is_empty()
+                    && labels.all(|label| has(&label.key, &label.value))
+            }
+            CiliumServices::None => false,
+        }
 }
 
 /// Whether a Service that a rule may mean is known only once another tool has filled in its name

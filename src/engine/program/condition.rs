@@ -25,6 +25,32 @@ enum Kind<'c> {
     OwnNodeInDoubt,
     NodesByLabels,
     CidrInCluster(CidrInCluster),
+    AbsentService(AbsentService),
+}
+
+/// Whom a rule on a Service of Cilium's means that is not among the manifests, and may be in the
+/// cluster all the same.
+#[derive(Debug)]
+struct AbsentService {
+    /// Its name, or the labels that it is named by.
+    name: String,
+    /// Whether the rule means everybody where there is no such Service.
+    is_everybody: bool,
+}
+
+impl AbsentService {
+    /// A pod or an address outside may be an endpoint of it.
+    fn truth(&self, candidate: Candidate<'_, '_>) -> Truth {
+        let may_be_endpoint = match candidate {
+            Candidate::Pod { pod, .. } => !pod.host_network,
+            Candidate::Outside(_) => true,
+            Candidate::Entity(_) => false,
+        };
+        match self.is_everybody || may_be_endpoint {
+            true => Truth::Unknown,
+            false => Truth::False,
+        }
+    }
 }
 
 /// Nodes or pods with an address in a CIDR, where Cilium's option `policy-cidr-match-mode` has it
@@ -213,6 +239,8 @@ pub enum Asks {
     Endpoints(String),
     /// An address of these domain names.
     Domains(Vec<String>),
+    /// An address of one of these sets of Calico's, which the API server rejects.
+    RejectedSets(Vec<String>),
     /// A node with some labels.
     NodeLabels,
     /// What cannot be told apart any further.
@@ -241,6 +269,7 @@ impl Asks {
             | Self::SourcePorts
             | Self::Endpoints(_)
             | Self::Domains(_)
+            | Self::RejectedSets(_)
             | Self::NodeLabels
             | Self::Anything => false,
         }
@@ -325,6 +354,13 @@ impl<'c> Condition<'c> {
         Self(Arc::new(Kind::NodesByLabels))
     }
 
+    /// The endpoints of a Service that is not among the manifests, or everybody where there is no
+    /// such Service.
+    pub(super) fn absent_service(name: String, is_everybody: bool) -> Self {
+        let service = AbsentService { name, is_everybody };
+        Self(Arc::new(Kind::AbsentService(service)))
+    }
+
     /// Nodes and pods in some ranges of addresses, as far as CIDRs are said to match them.
     pub(super) fn cidr_in_cluster(held: Vec<AddressRange>, options: &CiliumOptions) -> Self {
         Self(Arc::new(Kind::CidrInCluster(CidrInCluster {
@@ -349,7 +385,7 @@ impl<'c> Condition<'c> {
                 identities.truth(IdentityView::entity(entity))
             }
             (Kind::Identities(identities), Candidate::Outside(address)) => {
-                identities.truth(IdentityView::outside(address.is_ipv4()))
+                identities.truth(IdentityView::Outside(address.is_ipv4()))
             }
             (Kind::Subject(subject), Candidate::Pod { pod, .. }) => subject.truth(pod),
             (
@@ -377,6 +413,7 @@ impl<'c> Condition<'c> {
             (Kind::OwnNodeInDoubt, Candidate::Entity(Entity::Host)) => Truth::Unknown,
             (Kind::NodesByLabels, candidate) => may_be_node(candidate),
             (Kind::CidrInCluster(cidr), candidate) => cidr.truth(candidate),
+            (Kind::AbsentService(service), candidate) => service.truth(candidate),
             (Kind::Subject(_) | Kind::End(_) | Kind::OutsidePods(_) | Kind::OwnNodeInDoubt, _) => {
                 Truth::False
             }
@@ -410,7 +447,7 @@ impl<'c> Condition<'c> {
                 identities.unmet(IdentityView::entity(entity))
             }
             (Kind::Identities(identities), Candidate::Outside(address)) => {
-                identities.unmet(IdentityView::outside(address.is_ipv4()))
+                identities.unmet(IdentityView::Outside(address.is_ipv4()))
             }
             (
                 Kind::End(end),
@@ -431,6 +468,11 @@ impl<'c> Condition<'c> {
             }],
             (Kind::NodesByLabels, _) => vec![Unmet {
                 asks: Asks::NodeLabels,
+                found: Vec::new(),
+                truth: self.truth(candidate),
+            }],
+            (Kind::AbsentService(service), _) => vec![Unmet {
+                asks: Asks::Endpoints(service.name.clone()),
                 found: Vec::new(),
                 truth: self.truth(candidate),
             }],
@@ -482,7 +524,10 @@ impl<'c> Condition<'c> {
     /// The ranges of addresses that it tells apart.
     pub(in crate::engine) fn cuts(&self) -> Vec<AddressRange> {
         match &*self.0 {
-            Kind::Identities(_) | Kind::OwnNodeInDoubt | Kind::NodesByLabels => Vec::new(),
+            Kind::Identities(_)
+            | Kind::OwnNodeInDoubt
+            | Kind::NodesByLabels
+            | Kind::AbsentService(_) => Vec::new(),
             Kind::CidrInCluster(cidr) => cidr.held.clone(),
             Kind::Subject(subject) => subject.cuts(),
             Kind::End(end) => end.cuts(),

@@ -103,6 +103,8 @@ pub(super) struct IdentityRequirement {
     pub(super) is_kept: bool,
     /// Whether nobody knows if identities keep it.
     pub(super) may_be_dropped: bool,
+    /// Whether the cluster speaks both families, on which the label of the outside depends.
+    pub(super) is_dual_stack: Truth,
 }
 
 /// A selector of identities: all requirements must hold.
@@ -127,6 +129,8 @@ pub(super) enum IdentityView<'a, 'c> {
     Pod(&'a PodView<'c>),
     /// Reserved ones.
     Reserved(&'a [&'static str]),
+    /// Of an address outside, which is an IPv4 address or not.
+    Outside(bool),
 }
 
 impl<'a, 'c> IdentityView<'a, 'c> {
@@ -144,11 +148,17 @@ impl<'a, 'c> IdentityView<'a, 'c> {
         Self::Reserved(entity.labels())
     }
 
-    /// The labels of an address outside.
-    pub(super) fn outside(is_ipv4: bool) -> Self {
-        match is_ipv4 {
-            true => Self::Reserved(&["world-ipv4"]),
-            false => Self::Reserved(&["world-ipv6"]),
+    /// Whether an address outside has the reserved label that is asked for: that of its family
+    /// in a cluster of both, `world` in any other (`getWorldLabel` in `pkg/labels/cidr.go`).
+    fn is_world(&self, asked: &IdentityRequirement) -> Truth {
+        let (Self::Outside(is_ipv4), Source::Any | Source::Reserved) = (self, asked.source) else {
+            return Truth::False;
+        };
+        match asked.key.as_str() {
+            "world" => !asked.is_dual_stack,
+            "world-ipv4" => asked.is_dual_stack.min((*is_ipv4).into()),
+            "world-ipv6" => asked.is_dual_stack.min((!*is_ipv4).into()),
+            _ => Truth::False,
         }
     }
 
@@ -156,7 +166,7 @@ impl<'a, 'c> IdentityView<'a, 'c> {
     fn controller(&self) -> Option<Controller<'c>> {
         match self {
             Self::Pod(pod) => pod.controller,
-            Self::Reserved(_) => None,
+            Self::Reserved(_) | Self::Outside(_) => None,
         }
     }
 
@@ -169,6 +179,7 @@ impl<'a, 'c> IdentityView<'a, 'c> {
             (Self::Reserved(names), Source::Any | Source::Reserved) => {
                 names.contains(&key).then_some("")
             }
+            (Self::Outside(_), _) => (self.is_world(asked) == Truth::True).then_some(""),
             _ => None,
         }
     }
@@ -177,7 +188,7 @@ impl<'a, 'c> IdentityView<'a, 'c> {
     fn has_label(&self, key: &str) -> bool {
         match self {
             Self::Pod(pod) => pod.labels.get(key).is_some(),
-            Self::Reserved(_) => false,
+            Self::Reserved(_) | Self::Outside(_) => false,
         }
     }
 
@@ -248,6 +259,7 @@ impl Identities {
                 is_implied: false,
                 is_kept: true,
                 may_be_dropped: false,
+                is_dual_stack: Truth::Unknown,
             }
         };
         let Some(selector) = selector else {
@@ -277,6 +289,7 @@ impl Identities {
             is_implied: false,
             is_kept: true,
             may_be_dropped: false,
+            is_dual_stack: Truth::Unknown,
         });
     }
 
@@ -285,6 +298,14 @@ impl Identities {
         for requirement in &mut self.0 {
             requirement.is_kept = filter.keeps(&requirement.key);
             requirement.may_be_dropped = filter.may_drop(&requirement.key);
+        }
+        self
+    }
+
+    /// The same in a cluster that speaks both families, or one.
+    pub(super) fn in_families(mut self, is_dual_stack: Truth) -> Self {
+        for requirement in &mut self.0 {
+            requirement.is_dual_stack = is_dual_stack;
         }
         self
     }
@@ -458,6 +479,9 @@ impl IdentityRequirement {
             return Truth::Unknown;
         }
         let found = view.get(self);
+        if view.is_world(self) == Truth::Unknown && self.holds(Some("")) != self.holds(None) {
+            return Truth::Unknown;
+        }
         if found.is_none() && self.is_plain() {
             if let Some(truth) = self.met_by_controller(view) {
                 return truth;

@@ -427,9 +427,11 @@ impl Miss<'_> {
             Self::Unmet(unmet) => match (&unmet.asks, unmet.truth) {
                 (Asks::Nets(_) | Asks::NotNets(_), Truth::Unknown) => ReasonCode::AddressUnknown,
                 (Asks::Domains(_), Truth::Unknown) => ReasonCode::DomainName,
+                (Asks::RejectedSets(_), Truth::Unknown) => ReasonCode::NotJudged,
                 (
                     Asks::SourcePorts
                     | Asks::Endpoints(_)
+                    | Asks::Reserved(_)
                     | Asks::OwnNode
                     | Asks::NodeLabels
                     | Asks::CidrInCluster(_),

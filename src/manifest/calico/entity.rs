@@ -10,12 +10,15 @@ use crate::manifest::{invalid_value, ip_block};
 use crate::source::Spanned;
 use crate::yaml::tree::Node;
 use ipnet::IpNet;
+use std::net::IpAddr;
 
 /// Which end of a rule it is.
 #[derive(Clone, Copy)]
 pub(super) struct End {
     /// Whether it is the one that the policy is not about.
     pub(super) is_peer: bool,
+    /// Whether connections come from it.
+    pub(super) is_source: bool,
     /// Whether the policy is in no namespace.
     pub(super) is_global: bool,
 }
@@ -107,9 +110,9 @@ fn check(entity: &CalicoEntity, end: End, path: Path<'_>, reader: &mut Reader<'_
         ..entity.clone()
     })
     .is_everybody()
-        || !entity.ports.is_empty()
-        || !entity.not_ports.is_empty()
+        || (!end.is_source && !(entity.ports.is_empty() && entity.not_ports.is_empty()))
     {
+        // The Service says the ports of a destination, and nothing of those of a source.
         "`services` must be on its own: its ports are those of the Service"
     } else {
         return;
@@ -126,8 +129,8 @@ fn service(node: Node<'_>, reader: &mut Reader<'_>) -> Option<CalicoServiceRefer
     })
 }
 
-/// Reads a list of networks.
-pub(super) fn nets(
+/// Reads a list of networks of a rule.
+fn nets(
     node: Node<'_>,
     name: &str,
     path: Path<'_>,
@@ -141,6 +144,26 @@ pub(super) fn nets(
     }
     let read = |item, path: Path<'_>| ip_block::read_cidr(item, path, reader);
     reader::items(list, path.field(name), read).unwrap_or_default()
+}
+
+/// Reads the networks of a set, where an address without a length stands for itself
+/// (`ParseCIDROrIP`).
+pub(super) fn nets_of_set(
+    list: Node<'_>,
+    path: Path<'_>,
+    reader: &mut Reader<'_>,
+) -> Vec<Spanned<IpNet>> {
+    if reader.is_opaque(list) {
+        return Vec::new();
+    }
+    let read = |item: Node<'_>, path: Path<'_>| {
+        let text = item.as_str().filter(|_| !reader::is_opaque(item));
+        match text.and_then(|text| text.parse::<IpAddr>().ok()) {
+            Some(address) => Some(Spanned::new(address.into(), item.span())),
+            None => ip_block::read_cidr(item, path, reader),
+        }
+    };
+    reader::items(list, path, read).unwrap_or_default()
 }
 
 fn ports(
@@ -186,6 +209,14 @@ fn port(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spann
         reader.refuse(path, diagnostic);
         return None;
     };
+    if matches!(port, CalicoPort::Range(0, _)) {
+        let message = match port {
+            CalicoPort::Range(_, 0) => "0 is not a port",
+            _ => "the range starts at 0, which is not a port",
+        };
+        let diagnostic = invalid_value(item.span(), message).label("ports are 1 to 65535");
+        reader.refuse(path, diagnostic);
+    }
     Some(Spanned::new(port, item.span()))
 }
 

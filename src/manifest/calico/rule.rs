@@ -3,7 +3,7 @@
 //! Refuses to know the policy around it but for its direction.
 
 use super::entity::{self, End};
-use super::fields;
+use super::{application, fields};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
     CalicoAction, CalicoEntity, CalicoPort, CalicoProtocol, CalicoRule, Direction, Protocol,
@@ -57,6 +57,7 @@ pub(super) fn read(
         "source",
         End {
             is_peer: is_peer(Direction::Ingress),
+            is_source: true,
             is_global: place.is_global,
         },
     );
@@ -64,6 +65,7 @@ pub(super) fn read(
         "destination",
         End {
             is_peer: is_peer(Direction::Egress),
+            is_source: false,
             is_global: place.is_global,
         },
     );
@@ -84,6 +86,7 @@ pub(super) fn read(
         check_ports(&rule, path, reader);
     }
     check_families(&rule, path, reader);
+    application::check_icmp(item, rule.ip_version.as_ref(), path, reader);
     Some(rule)
 }
 
@@ -202,6 +205,7 @@ fn http(
     if !reason.is_empty() {
         reader.refuse(path.field("http"), invalid_value(entry.key.span(), reason));
     }
+    application::check_http(entry.value, path.field("http"), reader);
     Some(entry.key.span())
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Refuses to know what an empty field means, and who is meant by an entry.
 
+use super::names::{check_names, dns_name, names};
 use super::{Findings, endpoint_selector, fields};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
@@ -355,7 +356,10 @@ fn fqdn(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spann
         return None;
     }
     match names(item) {
-        [Some(_), None] | [None, Some(_)] => dns_name(item),
+        [Some(_), None] | [None, Some(_)] => {
+            check_names(item, path, reader);
+            dns_name(item)
+        }
         _ if structure::has_unknown_field(item, &fields::FQDN) => {
             reader.refuse_silently();
             None
@@ -366,25 +370,4 @@ fn fqdn(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spann
             None
         }
     }
-}
-
-/// A name or a pattern of names, where there is one of them.
-pub(super) fn dns_name(item: Node<'_>) -> Option<Spanned<CiliumFqdn>> {
-    match names(item) {
-        [Some(name), None] => {
-            let text = name.as_str()?.trim_end_matches('.').to_ascii_lowercase();
-            Some(Spanned::new(CiliumFqdn::Name(text), name.span()))
-        }
-        [None, Some(pattern)] => {
-            let text = pattern.as_str()?.to_ascii_lowercase();
-            Some(Spanned::new(CiliumFqdn::Pattern(text), pattern.span()))
-        }
-        _ => None,
-    }
-}
-
-/// `matchName` and `matchPattern`, where they are not empty.
-fn names(item: Node<'_>) -> [Option<Node<'_>>; 2] {
-    ["matchName", "matchPattern"]
-        .map(|name| item.find(&[name]).filter(|value| value.text() != Some("")))
 }

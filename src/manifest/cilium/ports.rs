@@ -1,11 +1,11 @@
-//! `toPorts` of a rule of Cilium's: ports, and what restricts them above layer 4.
+//! `toPorts` of a rule of Cilium's: ports and protocols.
 //!
-//! Refuses to know which pods have a port of a name, and what layer 7 rules say.
+//! Refuses to know which pods have a port of a name, and what restricts a port above layer 4.
 
-use super::Findings;
+use super::{Findings, layer7};
 use crate::k8s::{
     CiliumLayer7, CiliumPort, CiliumPortReference, CiliumPortRule, CiliumProtocol, CiliumSection,
-    Direction, Protocol,
+    Protocol,
 };
 use crate::manifest::reader::{self, Path};
 use crate::manifest::{invalid_value, suggestion};
@@ -35,19 +35,8 @@ pub(super) fn rule(
         return None;
     }
     let layer7 = (!place.section.is_deny())
-        .then(|| layer7(item, path, findings))
+        .then(|| layer7::read(item, place, path, findings))
         .flatten();
-    if let Some(layer7) = &layer7 {
-        let direction = place.section.direction();
-        let reason = match layer7.value {
-            CiliumLayer7::Dns if direction == Direction::Ingress => "DNS rules are for egress only",
-            CiliumLayer7::Http if place.is_about_nodes => "nodes have no HTTP rules",
-            _ => "",
-        };
-        if !reason.is_empty() {
-            findings.fault(path.field("rules"), layer7.span, reason);
-        }
-    }
     let list = item
         .find(&["ports"])
         .filter(|list| !findings.api.is_opaque(*list));
@@ -69,62 +58,13 @@ pub(super) fn rule(
         findings.fault(path.field("rules"), layer7.span, reason);
     }
     let dns = item.find(&["rules", "dns"]).into_iter();
-    let dns = dns.flat_map(Node::items).filter_map(super::peers::dns_name);
+    let dns = dns.flat_map(Node::items).filter_map(super::names::dns_name);
     Some(CiliumPortRule {
         span: item.span(),
         ports,
         layer7,
         dns: dns.collect(),
     })
-}
-
-fn layer7(
-    item: Node<'_>,
-    path: Path<'_>,
-    findings: &mut Findings<'_, '_>,
-) -> Option<Spanned<CiliumLayer7>> {
-    if let Some(rules) = item.find(&["rules"])
-        && rules.is_mapping()
-    {
-        let path = path.field("rules");
-        let is_set = |name: &&str| rules.find(&[name]).is_some();
-        let names = ["http", "dns", "kafka", "l7"];
-        let set: Vec<&str> = names.into_iter().filter(is_set).collect();
-        match set.as_slice() {
-            [] => {
-                let message = "`rules` is empty, and restricts nothing";
-                let diagnostic = invalid_value(rules.span(), message).help("remove it");
-                let note = "the API server rejects the policy with the CRDs of Cilium 1.20; older ones take it";
-                findings.api.report(path, diagnostic.note(note));
-            }
-            [_] => {}
-            [first, second, ..] => {
-                let message = format!("`rules` has both `{first}` and `{second}`");
-                findings
-                    .api
-                    .refuse(path, invalid_value(rules.span(), message));
-            }
-        }
-        for name in set {
-            let list = rules.find(&[name])?;
-            if list.items().next().is_some() {
-                let kind = match name {
-                    "http" => CiliumLayer7::Http,
-                    "dns" => CiliumLayer7::Dns,
-                    _ => CiliumLayer7::Other,
-                };
-                return Some(Spanned::new(kind, rules.span()));
-            }
-        }
-    }
-    let others = [
-        ("serverNames", CiliumLayer7::Tls),
-        ("terminatingTLS", CiliumLayer7::Tls),
-        ("originatingTLS", CiliumLayer7::Tls),
-        ("listener", CiliumLayer7::Listener),
-    ];
-    let mut others = others.into_iter();
-    others.find_map(|(name, kind)| Some(Spanned::new(kind, item.find(&[name])?.span())))
 }
 
 fn port(
@@ -145,7 +85,7 @@ fn port(
         layer7,
         Some(CiliumLayer7::Http | CiliumLayer7::Dns | CiliumLayer7::Other)
     );
-    let port = reference(item, path, findings);
+    let port = reference(item, protocol, path, findings);
     let end = end_port(item, path, findings);
     if let Some(Spanned {
         value: CiliumPortReference::Number(number),
@@ -182,9 +122,6 @@ fn protocol(
     path: Path<'_>,
     findings: &mut Findings<'_, '_>,
 ) -> Option<CiliumProtocol> {
-    const OTHERS: [&str; 9] = [
-        "ICMP", "ICMPv6", "VRRP", "IGMP", "GRE", "IPIP", "IPV6", "ESP", "AH",
-    ];
     let Some(node) = item.find(&["protocol"]) else {
         return Some(CiliumProtocol::Any);
     };
@@ -198,7 +135,10 @@ fn protocol(
     match (known, text) {
         (Some(protocol), _) => Some(CiliumProtocol::Of(protocol)),
         (None, "" | "ANY") => Some(CiliumProtocol::Any),
-        (None, text) if OTHERS.contains(&text) => Some(CiliumProtocol::Other),
+        (None, "ICMP" | "ICMPv6") => Some(CiliumProtocol::Icmp),
+        (None, "VRRP" | "IGMP" | "GRE" | "IPIP" | "IPV6" | "ESP" | "AH") => {
+            Some(CiliumProtocol::Portless)
+        }
         (None, text) => {
             let diagnostic = invalid_value(node.span(), format!("`{text}` is not a protocol"));
             let diagnostic = match suggestion::near_miss(text, ["TCP", "UDP", "SCTP", "ANY"]) {
@@ -216,6 +156,7 @@ fn protocol(
 
 fn reference(
     item: Node<'_>,
+    protocol: Option<CiliumProtocol>,
     path: Path<'_>,
     findings: &mut Findings<'_, '_>,
 ) -> Option<Spanned<CiliumPortReference>> {
@@ -230,6 +171,10 @@ fn reference(
     let text = node.as_str()?;
     let reference = if is_service_name(text) {
         CiliumPortReference::Name(text.to_ascii_lowercase())
+    } else if protocol == Some(CiliumProtocol::Portless) && text != "0" {
+        let reason = "the protocol has no ports, so that `port` must be `0`";
+        findings.fault(path.field("port"), node.span(), reason);
+        return None;
     } else if let Some(number) = number(text) {
         CiliumPortReference::Number(number)
     } else {
