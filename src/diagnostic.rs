@@ -72,6 +72,24 @@ pub struct Fix {
     pub edits: Vec<Edit>,
 }
 
+/// The ends of connections, each by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// Those that connect.
+    pub sources: Vec<String>,
+    /// Those that they connect to.
+    pub destinations: Vec<String>,
+}
+
+impl Ends {
+    /// Whether every connection between these ends is one between the others.
+    #[must_use]
+    pub fn are_among(&self, others: &Self) -> bool {
+        let among = |own: &[String], theirs: &[String]| own.iter().all(|it| theirs.contains(it));
+        among(&self.sources, &others.sources) && among(&self.destinations, &others.destinations)
+    }
+}
+
 /// One finding.
 ///
 /// Texts are facts in lower case without a full stop, names of fields and objects
@@ -98,6 +116,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// How to do it by machine. The first is the one that `--fix` takes.
     pub fix: Option<Fix>,
+    /// The ends of the connections that it is about, where it is about those of two ends.
+    pub between: Option<Box<Ends>>,
     /// Whether its object has more findings before it than anybody reads: it is not told, and
     /// counts where findings are compared.
     pub is_untold: bool,
@@ -126,6 +146,7 @@ impl Diagnostic {
             notes: Vec::new(),
             help: None,
             fix: None,
+            between: None,
             is_untold: false,
         }
     }
@@ -153,6 +174,16 @@ impl Diagnostic {
     pub fn about(mut self, object: impl Into<String>, path: impl Into<String>) -> Self {
         self.object = object.into();
         self.path = path.into();
+        self
+    }
+
+    /// The same, about connections between these ends.
+    #[must_use]
+    pub fn between(mut self, sources: Vec<String>, destinations: Vec<String>) -> Self {
+        self.between = Some(Box::new(Ends {
+            sources,
+            destinations,
+        }));
         self
     }
 

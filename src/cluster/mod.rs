@@ -19,6 +19,7 @@ mod ingress_path;
 mod label_filter;
 mod plugin_resources;
 mod roots;
+mod undeployed;
 
 pub use cilium_options::{CiliumOptions, CiliumSettings, PolicyMode, Switch, not_modelled};
 pub use cni::Cni;
@@ -31,6 +32,7 @@ pub use layout::{Layout, directory_of};
 pub use places::Places;
 pub use plugin_resources::PluginResources;
 pub use roots::BuiltTogether;
+pub use undeployed::Undeployed;
 
 use crate::k8s;
 use crate::source::Span;
@@ -94,6 +96,7 @@ pub struct Cluster {
     enforcement: Enforcement,
     unknown_parts: Vec<k8s::UnknownPart>,
     built_together: Arc<BuiltTogether>,
+    undeployed: Arc<Undeployed>,
 }
 
 /// A namespace, declared or only used.

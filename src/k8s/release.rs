@@ -2,7 +2,7 @@
 //!
 //! Refuses to know the chart.
 
-use super::meta::{Label, Labels};
+use super::meta::{Label, Labels, is_opaque};
 use super::network_policy::Protocol;
 use super::selector::{LabelSelector, Truth};
 
@@ -26,6 +26,16 @@ pub struct ReleasedPods {
 }
 
 impl ReleasedPods {
+    /// Whether some of these labels of pods have all that are known of theirs: then they are
+    /// among the manifests, as in a dump of a cluster or beside a chart that was rendered.
+    pub fn are_among<'l>(&self, others: impl IntoIterator<Item = &'l Labels>) -> bool {
+        let mut others = others.into_iter();
+        others.any(|labels| {
+            let mut known = self.labels.iter().filter(|it| !is_opaque(&it.value));
+            known.all(|label| labels.get(&label.key) == Some(label.value.value.as_str()))
+        })
+    }
+
     /// Whether a selector matches them, as far as their labels are known; something has to
     /// speak for it.
     #[must_use]

@@ -1,6 +1,6 @@
 //! Whether pods that a selector asks for may be there although no workload among the
 //! manifests is theirs: the one place where an absence is weighed. Copies that another one of
-//! the same name hides, what operators make of their objects, charts, what a Service or
+//! the same name hides, files that nothing deploys, what operators make of their objects, charts, what a Service or
 //! another policy counts on; and parts of which nobody knows what they hold.
 //!
 //! Refuses to know what a rule makes of the answer, and whether a selector looks like a
@@ -100,6 +100,7 @@ impl<'a> Inventories<'a> {
             || self.is_made_by_operator(name, selector)
             || self.is_released(name, selector)
             || !is_complete && self.is_counted_on(namespace, selector)
+            || !is_complete && self.cluster.undeployed().has_pods(name, selector)
             || is_configured(cx, name, selector)
             || self.is_written_by_controller(selector)
             || self.mentions.speak_for(name, selector)

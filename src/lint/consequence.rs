@@ -38,7 +38,12 @@ pub(super) fn part_consequences(
         let Some(meta) = metas.get(finding.rule) else {
             continue;
         };
-        for muted in meta.mutes {
+        let is_of_flows = |muted: &str| {
+            let muted = metas.get(muted).map(|meta| meta.category);
+            (meta.category, muted) == (Category::Flows, Some(Category::Flows))
+        };
+        // Two of one workload may be about two connections: the ends tell.
+        for muted in meta.mutes.iter().filter(|muted| !is_of_flows(muted)) {
             let related = finding.related.iter().map(|label| label.span);
             for mark in std::iter::once(finding.primary.span).chain(related) {
                 for explains_shown in [false, true] {
@@ -139,8 +144,11 @@ impl<'f> Blamed<'f> {
 }
 
 /// Whether a mistake is about one of the ends that a finding names: the workload, or the
-/// namespace that it is in.
+/// namespace that it is in. What is itself about connections is about those alone.
 fn speaks_of_end(cause: &Diagnostic, finding: &Diagnostic) -> bool {
+    if let (Some(of_cause), Some(of_finding)) = (&cause.between, &finding.between) {
+        return of_finding.are_among(of_cause);
+    }
     let says = |words: &str| {
         let labels = cause.related.iter().map(|label| label.message.as_str());
         let mut texts = labels.chain([cause.message.as_str()]);

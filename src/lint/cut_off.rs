@@ -2,6 +2,7 @@
 //!
 //! Refuses to know why the pods should reach it.
 
+use super::unjudged::Unjudged;
 use super::{Context, entrance};
 use crate::cluster::{ServiceId, WorkloadId};
 use crate::diagnostic::Diagnostic;
@@ -65,6 +66,19 @@ impl CutOff {
             [self.source, self.destination].map(|id| Endpoint::workload(cx.cluster, id));
         let denied = cx.engine.judge().explain(&from, &to).verdict.denied();
         denied.contains(self.protocol, self.port)
+    }
+
+    /// Whether a side keeps them apart of which every policy is judged.
+    #[must_use]
+    pub fn is_judged(&self, cx: &Context<'_>, unjudged: &Unjudged) -> bool {
+        let sides = [
+            (Direction::Egress, self.source),
+            (Direction::Ingress, self.destination),
+        ];
+        sides.into_iter().any(|(side, workload)| {
+            let home = cx.cluster.workload(workload).namespace;
+            !unjudged.is_unknown_for(cx.cluster, home, side) && self.is_refused_by(cx, side)
+        })
     }
 
     /// The policies that keep them apart, in order.

@@ -17,6 +17,7 @@ use crate::k8s::{
     NetworkPolicyPort, NetworkPolicyRule, PortReference, Protocol, Truth,
 };
 use crate::source::Span;
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// A port that policies guard.
@@ -50,7 +51,9 @@ impl<'c> Entrance<'c> {
     ) -> Option<Self> {
         let cluster = engine.cluster();
         let found = cluster.workload(workload);
-        if !found.object.meta.is_accepted || unjudged.is_unknown_in(cluster, found.namespace) {
+        if !found.object.meta.is_accepted
+            || unjudged.is_unknown_for(cluster, found.namespace, Direction::Ingress)
+        {
             return None;
         }
         // What the rules say of ports does not depend on who asks: anybody will do.
@@ -242,8 +245,10 @@ impl<'c> Entrance<'c> {
             .iter()
             .flat_map(|(_, _, rule)| rule.peers.items());
         let by_plugin = self.plugin_rules.iter().flat_map(|rule| in_words_of(*rule));
-        let mut admitted: Vec<String> = peers.map(in_words).chain(by_plugin).collect();
-        admitted.dedup();
+        // Several policies may admit the same, and not one after the other.
+        let mut told = HashSet::new();
+        let admitted = peers.map(in_words).chain(by_plugin);
+        let admitted: Vec<String> = admitted.filter(|it| told.insert(it.clone())).collect();
         let who = match admitted.len() {
             0 => "nobody".to_owned(),
             few if few <= SHOWN => admitted.join(", "),
@@ -299,7 +304,9 @@ pub fn guarded_exit(
 ) -> Option<GuardedExit> {
     let cluster = engine.cluster();
     let found = cluster.workload(workload);
-    if !found.object.meta.is_accepted || unjudged.is_unknown_in(cluster, found.namespace) {
+    if !found.object.meta.is_accepted
+        || unjudged.is_unknown_for(cluster, found.namespace, Direction::Egress)
+    {
         return None;
     }
     let pods = Endpoint::workload(cluster, workload);

@@ -8,7 +8,7 @@ use super::absence::{Inventories, Presence};
 use super::near_miss::{self, NearMiss};
 use super::plugin_selectors::PluginSelector;
 use super::{Context, rewrite};
-use crate::cluster::{NamespaceId, WorkloadId, platform};
+use crate::cluster::{Cluster, NamespaceId, WorkloadId, platform};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::PolicyRef;
 use crate::k8s::{Label, LabelSelector, Labels, Workload};
@@ -73,7 +73,7 @@ impl Mismatch {
         };
         let inventories = cx.inventories();
         let near = near_miss::nearest(cluster, unmatched.selector, workloads())
-            .filter(|near| is_meant(&inventories, unmatched, near));
+            .filter(|near| is_meant(cluster, &inventories, unmatched, near));
         if let Some(near) = near {
             return Some(Self::Label(near));
         }
@@ -273,8 +273,10 @@ pub fn across_namespaces(
 }
 
 /// Whether the near miss is more likely than pods that nobody has seen: not where both names
-/// are in use, that of the known pods and the other one.
+/// are in use, that of the known pods and the other one; and a right label of another key says
+/// nothing where a chart brings pods, which have the keys that charts use.
 fn is_meant(
+    cluster: &Cluster,
     inventories: &Inventories<'_>,
     unmatched: Unmatched<'_>,
     near: &NearMiss<WorkloadId>,
@@ -287,7 +289,9 @@ fn is_meant(
     let is_in_use = namespaces
         .iter()
         .any(|namespace| inventories.is_asked_for(*namespace, selector, policy));
-    !is_in_use || !inventories.is_label_asked_for(near.of, &near.label)
+    let mut homes = namespaces.iter();
+    let is_of_others = near.is_of_another_key && homes.any(|home| cluster.may_hold_more(*home));
+    !is_of_others && (!is_in_use || !inventories.is_label_asked_for(near.of, &near.label))
 }
 
 /// The annotation of pods that a selector asks for as a label; the others it finds.
@@ -395,6 +399,9 @@ fn named_like(
         let workload = &cx.cluster.workload(*id).object;
         is_name && workload.meta.name.value == wanted.value.value
     })?;
+    if cx.cluster.may_hold_more(namespace) {
+        return None;
+    }
     // Pods that go by the key have another name there, on purpose.
     let labels = &cx.cluster.workload(of).object.labels;
     labels

@@ -22,6 +22,8 @@ pub struct NearMiss<T> {
     pub edit: Edit,
     /// The difference in words.
     pub difference: &'static str,
+    /// Whether the label is another one of the same meaning, and not one written wrong.
+    pub is_of_another_key: bool,
 }
 
 /// The workload that misses the selector by least, as [`nearest_of`] has it.
@@ -67,7 +69,10 @@ pub fn nearest_of<'l, T: Copy>(
             _ => best = Some((likeness, near)),
         }
     }
-    best.map(|(_, near)| near)
+    best.map(|(likeness, near)| NearMiss {
+        is_of_another_key: likeness == Likeness::KeyFamily,
+        ..near
+    })
 }
 
 /// A value that a selector lists although nobody has it, and the value that was probably meant.
@@ -210,6 +215,7 @@ fn compare_key<T: Copy>(
             replacement: label.key.value.to_string(),
         },
         difference: "the key is spelled differently",
+        is_of_another_key: false,
     };
     Some((Likeness::Typo, near))
 }
@@ -229,6 +235,7 @@ fn compare<T: Copy>(
             replacement: replacement.to_owned(),
         },
         difference,
+        is_of_another_key: false,
     };
     if let Some(label) = labels.label(key).filter(|label| !is_opaque(&label.value)) {
         if same_form(value, &label.value) {

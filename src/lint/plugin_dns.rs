@@ -118,7 +118,7 @@ fn judge(
     let name = &cx.cluster.namespace(namespace).name;
     let unjudged = cx.unjudged();
     if cx.settings.namespaces_without_dns.contains(name)
-        || unjudged.is_unknown_in(cx.cluster, namespace)
+        || unjudged.is_unknown_for(cx.cluster, namespace, Direction::Egress)
     {
         return None;
     }

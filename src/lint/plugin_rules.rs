@@ -241,8 +241,10 @@ impl<'c> CiliumPlace<'_, 'c> {
     pub fn asks_over(&self, cx: &Context<'c>) -> Option<BTreeSet<Protocol>> {
         let cluster = cx.cluster;
         let unjudged = cx.unjudged();
-        let is_known =
-            |id: &WorkloadId| !unjudged.is_unknown_in(cluster, cluster.workload(*id).namespace);
+        let is_known = |id: &WorkloadId| {
+            let home = cluster.workload(*id).namespace;
+            !unjudged.is_unknown_for(cluster, home, Direction::Egress)
+        };
         let pods = workloads_of(cluster, self.subject);
         if !pods.iter().all(is_known) {
             return None;
@@ -263,7 +265,11 @@ impl<'c> CiliumPlace<'_, 'c> {
         let namespace = cluster.namespace_by_name(self.policy.object.namespace()?)?;
         let name = &cluster.namespace(namespace).name;
         let is_told = cx.settings.inventory.is_complete_in(name);
-        if is_told || cx.unjudged().is_unknown_in(cluster, namespace) {
+        if is_told
+            || cx
+                .unjudged()
+                .is_unknown_for(cluster, namespace, Direction::Egress)
+        {
             return None;
         }
         let labels = self.described_labels(cluster)?;

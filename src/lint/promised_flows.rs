@@ -67,8 +67,10 @@ impl Flows {
         promised_at: &dyn Fn(&Endpoint<'_>) -> Match,
     ) -> bool {
         let cluster = cx.cluster;
-        let is_judged =
-            |id: &WorkloadId| !unjudged.is_unknown_in(cluster, cluster.workload(*id).namespace);
+        let is_judged = |id: &WorkloadId| {
+            let home = cluster.workload(*id).namespace;
+            !unjudged.is_unknown_for(cluster, home, self.opposite())
+        };
         let relation = cx.engine.relation();
         let works = |(source, destination): (WorkloadId, WorkloadId)| {
             let promised = promised_at(&Endpoint::workload(cluster, destination));
@@ -155,7 +157,12 @@ impl Flows {
                 )
             }
         };
-        let mut finding = finding(message);
+        let all = |ids: &[WorkloadId]| ids.iter().map(|id| cluster.workload_name(*id)).collect();
+        let (from, to) = match self.direction {
+            Direction::Egress => (&self.subjects, &self.others),
+            Direction::Ingress => (&self.others, &self.subjects),
+        };
+        let mut finding = finding(message).between(all(from), all(to));
         const SHOWN: usize = 3;
         let policies = cx.engine.isolated_by(self.others[0], self.opposite());
         for policy in policies.iter().take(SHOWN) {

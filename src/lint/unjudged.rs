@@ -7,9 +7,10 @@
 
 use crate::cluster::{Cluster, NamespaceId};
 use crate::k8s::{
-    Documents, Outcome, PluginPolicy, PolicyEffect, effect_of_policies, namespace_once_completed,
+    Direction, Documents, Outcome, PluginPolicy, PolicyEffect, effect_of_policies,
+    namespace_once_completed,
 };
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Where there are policies that npcheck does not judge, and where there are those of a CNI
 /// plugin, which the engine judges and only some rules look into.
@@ -18,8 +19,8 @@ pub struct Unjudged {
     unknown: Places,
     of_plugin: Places,
     has_homeless_template: bool,
-    /// Those that a controller writes and that may allow something.
-    written: Places,
+    /// Those that a controller writes and that may allow something, by their directions.
+    written: BTreeMap<Direction, Places>,
 }
 
 /// Namespaces with some policies, or everywhere.
@@ -68,7 +69,10 @@ impl Unjudged {
         let custom_objects = cluster.context_objects().custom_objects.iter();
         let written = custom_objects.flat_map(|object| &object.written_policies);
         for policy in written.filter(|policy| policy.allows) {
-            unjudged.written.add(policy.namespace.as_deref());
+            for direction in &policy.directions {
+                let of_direction = unjudged.written.entry(*direction).or_default();
+                of_direction.add(policy.namespace.as_deref());
+            }
         }
         for policy in cluster.policies() {
             if !policy.object.meta.is_accepted {
@@ -107,21 +111,43 @@ impl Unjudged {
     /// nothing but policies.
     #[must_use]
     pub fn may_be_anywhere(&self) -> bool {
-        self.unknown.is_everywhere || self.has_homeless_template || self.written.is_everywhere
+        self.unknown.is_everywhere
+            || self.has_homeless_template
+            || self.written.values().any(|written| written.is_everywhere)
     }
 
     /// Whether a controller may write a policy for pods of this namespace that allows
-    /// something.
+    /// something in this direction.
     #[must_use]
-    pub fn may_be_written_in(&self, cluster: &Cluster, namespace: NamespaceId) -> bool {
-        self.written.holds(&cluster.namespace(namespace).name)
+    pub fn may_be_written_in(
+        &self,
+        cluster: &Cluster,
+        namespace: NamespaceId,
+        direction: Direction,
+    ) -> bool {
+        let name = &cluster.namespace(namespace).name;
+        let written = self.written.get(&direction);
+        written.is_some_and(|written| written.holds(name))
     }
 
-    /// Whether a policy that npcheck does not judge may select pods of this namespace.
+    /// Whether a policy that npcheck does not judge may select pods of this namespace for this
+    /// direction: one that isolates them for the other one opens nothing here.
+    #[must_use]
+    pub fn is_unknown_for(
+        &self,
+        cluster: &Cluster,
+        namespace: NamespaceId,
+        direction: Direction,
+    ) -> bool {
+        self.unknown.holds(&cluster.namespace(namespace).name)
+            || self.may_be_written_in(cluster, namespace, direction)
+    }
+
+    /// The same for any direction.
     #[must_use]
     pub fn is_unknown_in(&self, cluster: &Cluster, namespace: NamespaceId) -> bool {
-        self.unknown.holds(&cluster.namespace(namespace).name)
-            || self.may_be_written_in(cluster, namespace)
+        let mut directions = Direction::BOTH.into_iter();
+        directions.any(|direction| self.is_unknown_for(cluster, namespace, direction))
     }
 
     /// The same, or one of a CNI plugin: for rules that look into NetworkPolicies only.

@@ -27,8 +27,66 @@ fn is_policy(kind: &str) -> bool {
 /// The policies that are written out within an object, or named as what it generates.
 pub(super) fn policies(spec: Node<'_>) -> Vec<WrittenPolicy> {
     let mut found = Vec::new();
-    look_for_policies(spec, DEPTH, &mut found);
+    let rules = spec.get("rules").filter(|rules| {
+        let mut rules = rules.items();
+        rules.any(|rule| rule.get("generate").is_some())
+    });
+    let Some(rules) = rules else {
+        look_for_policies(spec, DEPTH, &mut found);
+        return found;
+    };
+    for rule in rules.items() {
+        let mut of_rule = Vec::new();
+        look_for_policies(rule, DEPTH, &mut of_rule);
+        match namespaces_of(rule) {
+            None => found.extend(of_rule),
+            Some(names) => found.extend(of_rule.into_iter().flat_map(|policy| {
+                let homes = match &policy.namespace {
+                    Some(own) => vec![own.clone()],
+                    None => names.clone(),
+                };
+                homes.into_iter().map(move |home| WrittenPolicy {
+                    namespace: Some(home),
+                    ..policy.clone()
+                })
+            })),
+        }
+    }
+    for entry in spec
+        .entries()
+        .filter(|entry| entry.key.key_text() != "rules")
+    {
+        look_for_policies(entry.value, DEPTH, &mut found);
+    }
     found
+}
+
+/// The namespaces that a rule of Kyverno is about, where it writes into that of what it matches
+/// and matches Namespaces by their names only. `None` where it may be any.
+fn namespaces_of(rule: Node<'_>) -> Option<Vec<String>> {
+    let home = rule.find(&["generate", "namespace"])?.as_str()?;
+    let is_its_name = home.contains("request.object.metadata.name")
+        && !home.contains("request.object.metadata.namespace");
+    let matches = rule.get("match").filter(|_| is_its_name)?;
+    let listed = ["any", "all"].into_iter().filter_map(|it| matches.get(it));
+    let mut filters: Vec<Node<'_>> = listed.flat_map(Node::items).collect();
+    if filters.is_empty() {
+        filters.push(matches);
+    }
+    let mut names = Vec::new();
+    for filter in filters {
+        let resources = filter.get("resources")?;
+        let mut kinds = resources.get("kinds")?.items();
+        if !kinds.all(|kind| kind.as_str() == Some("Namespace")) {
+            return None;
+        }
+        for name in resources.get("names")?.items() {
+            // `*` and `?` stand for more than one.
+            let name = name.as_str().filter(|name| !name.contains(['*', '?']))?;
+            names.push(name.to_owned());
+        }
+    }
+    (!names.is_empty() && !names.iter().any(|name| is_filled_in(name))).then_some(names)
 }
 
 fn look_for_policies(node: Node<'_>, depth: usize, found: &mut Vec<WrittenPolicy>) {
@@ -174,6 +232,23 @@ mod tests {
                      data: {spec: {podSelector: {}, policyTypes: [Ingress]}}}}",
                 ),
                 "denies Ingress everywhere",
+            ),
+            (
+                rule(
+                    "{match: {any: [{resources: {kinds: [Namespace], names: [shop, blog]}}]}, \
+                     generate: {kind: NetworkPolicy, namespace: '{{request.object.metadata.name}}', \
+                     data: {spec: {podSelector: {}, policyTypes: [Egress]}}}}",
+                ),
+                "denies Egress shop, denies Egress blog",
+            ),
+            (
+                rule(
+                    "{match: {any: [{resources: {kinds: [Namespace], names: [shop]}}, \
+                     {resources: {kinds: [Namespace], names: ['team-*']}}]}, \
+                     generate: {kind: NetworkPolicy, namespace: '{{request.object.metadata.name}}', \
+                     data: {spec: {podSelector: {}, policyTypes: [Egress]}}}}",
+                ),
+                "denies Egress everywhere",
             ),
             (
                 rule(

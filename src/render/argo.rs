@@ -32,6 +32,11 @@ pub(crate) fn is_application_set(value: &Value<'_>) -> bool {
     is_of_kind(value, "ApplicationSet")
 }
 
+/// Whether an object is a project, which only says what Applications may do.
+pub(crate) fn is_project(value: &Value<'_>) -> bool {
+    is_of_kind(value, "AppProject")
+}
+
 fn is_of_kind(value: &Value<'_>, kind: &str) -> bool {
     value.text_of(&["kind"]) == kind && value.text_of(&["apiVersion"]).starts_with("argoproj.io/")
 }
@@ -116,11 +121,8 @@ pub(crate) fn apply<'t>(
 fn home_of_the_rest(application: &Value<'_>) -> Option<String> {
     let namespace = application.text_of(&["spec", "destination", "namespace"]);
     let own = application.text_of(&["metadata", "namespace"]);
-    let is_chart = application
-        .find(&["spec", "source", "chart"])
-        .is_some_and(|chart| !chart.is_null());
     let is_elsewhere = namespace != own && namespace != "argocd";
-    Some(namespace).filter(|name| !name.is_empty() && (is_elsewhere || is_chart))
+    Some(namespace).filter(|name| !name.is_empty() && is_elsewhere)
 }
 
 /// A part of an Application that is unknown.
@@ -152,7 +154,12 @@ fn add_source<'t>(
     if !chart.is_empty() {
         let message = format!("the chart `{chart}` is rendered by Helm, which was not run");
         let fault = Fault::opaque(source.span(), message, PartEffect::AddsPods);
-        return applied.faults.push(fault);
+        // Whatever other sources there are, its pods are in the namespace of the destination.
+        let home = application.text_of(&["spec", "destination", "namespace"]);
+        return applied.faults.push(match home.is_empty() {
+            true => fault,
+            false => fault.within(&home),
+        });
     }
     let path = source.text_of(&["path"]);
     if path.is_empty() {

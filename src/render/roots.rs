@@ -9,7 +9,6 @@ mod entries;
 mod kustomizations;
 mod unreferenced;
 
-use super::argo;
 use super::artifact::OwnSources;
 use super::built::Decoder;
 use super::chart::{Chart, is_of_chart};
@@ -147,6 +146,12 @@ impl Root {
             opaque: Vec::new(),
             changed: Vec::new(),
         }
+    }
+
+    /// Whether it builds something of this tree. What an Application takes from elsewhere, as a
+    /// chart of a repository of charts, says nothing of the manifests that stand here.
+    fn builds_from_tree(&self) -> bool {
+        self.kind != RootKind::ArgoCd || !self.builds.is_empty()
     }
 }
 
@@ -330,42 +335,9 @@ impl<'t, 's> Finder<'t, 's> {
         }
         let has_flux = roots.iter().any(|root| root.cluster.is_some());
         let found = self.applications(&mut applied_directories);
-        for (application, file) in found.applications {
-            let applied = argo::apply(
-                library,
-                &self.kustomize,
-                self.own.checkouts(),
-                (&application, &file),
-            );
-            applied_directories.extend(applied.directories.iter().cloned());
-            let mut texts = self.texts_of(&applied.directories, &applied.resources);
-            let mut cluster = Some(argo::destination(&application));
-            if self.is_applied_as_it_stands(&file) {
-                cluster = cluster.filter(|name| !argo::is_own_cluster(name));
-            } else {
-                texts.insert(application.span().source);
-            }
-            let directory = applied.directories.iter().next().cloned();
-            let builds = applied.directories.iter().map(|directory| Build {
-                name: application.text_of(&["metadata", "name"]),
-                directory: directory.clone(),
-                namespace: application.text_of(&["spec", "destination", "namespace"]),
-                is_suspended: false,
-                objects: applied.resources.len(),
-            });
-            let name = format!("Application/{}", application.text_of(&["metadata", "name"]));
-            let mut root = Root {
-                cluster,
-                origin: Some(application.span().before()),
-                builds: builds.collect(),
-                texts,
-                ..Root::new(RootKind::ArgoCd, name, directory.unwrap_or_default())
-            };
-            patches.extend(&applied.patches);
-            told::idle_patches(&applied.patches, &mut root.diagnostics);
-            Self::fill(&mut root, &applied.resources, &applied.faults, &mut decoder);
-            roots.push(root);
-        }
+        let of_argo =
+            self.application_roots(&found, &mut applied_directories, &mut patches, &mut decoder);
+        roots.extend(of_argo);
         let applied = self.closure(&applied_directories);
         let in_applied = |directory: &str| {
             applied.contains(directory)
@@ -389,11 +361,13 @@ impl<'t, 's> Finder<'t, 's> {
             root.cluster = mentions
                 .filter_map(|path| entry_files.get(path))
                 .next()
-                .cloned();
+                .cloned()
+                .or_else(|| found.cluster_of(&root.directory));
             patches.extend(of_root);
             roots.push(root);
         }
         self.add_unreadable(&mut roots, &mut decoder);
+        applications::join_what_stands_beside(&mut roots);
         found.unknown.add_to(&mut roots);
         self.add_plain_charts(&mut roots, &mut decoder);
         told::keep_idle_everywhere(&patches, library.sources(), &mut roots);
@@ -542,13 +516,13 @@ impl<'t, 's> Finder<'t, 's> {
     }
 
     /// The texts that builds of these directories take something from.
-    fn texts_of(
+    fn texts_of<'r, 'v: 'r>(
         &self,
         directories: &BTreeSet<String>,
-        resources: &[Resource<'_>],
+        resources: impl IntoIterator<Item = &'r Resource<'v>>,
     ) -> BTreeSet<SourceId> {
-        let mut texts: BTreeSet<SourceId> =
-            resources.iter().map(|it| it.value.span().source).collect();
+        let sources = resources.into_iter().map(|it| it.value.span().source);
+        let mut texts: BTreeSet<SourceId> = sources.collect();
         for directory in self.closure(directories) {
             let files = self.library.kustomizations(&directory);
             texts.extend(files.iter().filter_map(|path| self.library.source(path)));

@@ -136,10 +136,11 @@ impl Rule for AmbientPortBlocked {
         // What the same policies block is one cause.
         let mut by_cause: BTreeMap<(Vec<PolicyRef>, Direction), Vec<Blocked>> = BTreeMap::new();
         for id in &mesh {
-            if unjudged.is_unknown_in(cluster, cluster.workload(*id).namespace) {
-                continue;
-            }
+            let home = cluster.workload(*id).namespace;
             for direction in [Direction::Ingress, Direction::Egress] {
+                if unjudged.is_unknown_for(cluster, home, direction) {
+                    continue;
+                }
                 let forgets = isolation::rules(cx, *id, direction)
                     .is_some_and(|rules| !rules.is_empty() && !rules.iter().any(may_open_tunnel));
                 let Some(other) = forgets

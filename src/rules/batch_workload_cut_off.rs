@@ -147,16 +147,11 @@ impl Rule for BatchWorkloadCutOff {
             return;
         }
         let unjudged = cx.unjudged();
-        if unjudged.is_unknown_in(cluster, id) {
-            return;
-        }
         for job in jobs {
             let pod = &cluster.workload(job).object;
             for service in references::services(cluster, id, pod) {
-                if unjudged.is_unknown_in(cluster, cluster.service(service).namespace) {
-                    continue;
-                }
                 let cut_off = CutOff::find(cx, job, service, None);
+                let cut_off = cut_off.filter(|it| it.is_judged(cx, &unjudged));
                 let sibling = cut_off.and_then(|cut_off| sibling(cx, id, &cut_off));
                 if let (Some(cut_off), Some(sibling)) = (cut_off, sibling) {
                     let finding = describe(cx, &cut_off, service, sibling);
@@ -207,6 +202,7 @@ fn describe(
     let finding = cx
         .finding(job.meta.name.span, message)
         .about(name(cut_off.source), "")
+        .between(vec![name(cut_off.source)], vec![name(cut_off.destination)])
         .label(format!("cut off, while `{}` gets through", name(sibling)))
         .related(
             job.labels_span,

@@ -102,7 +102,11 @@ impl Rule for MissingDnsEgress {
         let cluster = cx.cluster;
         let name = &cluster.namespace(id).name;
         let is_left_out = cx.settings.namespaces_without_dns.contains(name);
-        if is_left_out || cx.unjudged().may_be_written_in(cluster, id) {
+        if is_left_out
+            || cx
+                .unjudged()
+                .may_be_written_in(cluster, id, Direction::Egress)
+        {
             return;
         }
         // Such pods ask somebody else than the cluster's resolver.

@@ -200,7 +200,10 @@ fn guarded(
 ) -> Option<Guarded> {
     let cluster = cx.cluster;
     let home = cluster.namespace_by_name(namespace)?;
-    if cx.unjudged().is_unknown_in(cluster, home) {
+    if cx
+        .unjudged()
+        .is_unknown_for(cluster, home, Direction::Ingress)
+    {
         return None;
     }
     let judge = cx.engine.judge();

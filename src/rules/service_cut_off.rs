@@ -171,12 +171,7 @@ impl Rule for ServiceCutOff {
                 continue;
             }
             let unjudged = cx.unjudged();
-            if unjudged.is_unknown_in(cluster, id) {
-                return;
-            }
-            found.retain(|service, _| {
-                !unjudged.is_unknown_in(cluster, cluster.service(*service).namespace)
-            });
+            found.retain(|_, told| told.cut_off.is_judged(cx, &unjudged));
             if found.is_empty()
                 && may_cluster
                 && let Some(finding) = replicas(cx, &unjudged, workload)
@@ -268,6 +263,10 @@ fn describe(cx: &Context<'_>, service: ServiceId, cut_offs: &[CutOff]) -> Diagno
     let finding = cx
         .finding(object.meta.name.span, message)
         .about(source, "")
+        .between(
+            cut_offs.iter().map(|it| name(it.source)).collect(),
+            vec![name(cut_off.destination)],
+        )
         .label("its environment or arguments hold the address");
     let mut finding = cut_off.point_out(cx, finding);
     let others: Vec<String> = cut_offs[1..].iter().map(|it| name(it.source)).collect();

@@ -4,7 +4,7 @@ use crate::cluster::platform::{self, Known, KnownPods};
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{
-    ClusterNetworkPolicy, Direction, LabelSelector, NetworkPolicyPeer, Operator, PeerPlace,
+    ClusterNetworkPolicy, Direction, LabelSelector, Labels, NetworkPolicyPeer, Operator, PeerPlace,
     PeerSelection, PodsSelection, is_opaque,
 };
 use crate::lint::plugin_selectors::PluginSelector;
@@ -136,7 +136,10 @@ impl Rule for UnlabeledNamespace {
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let cluster = cx.cluster;
         let namespaces = cluster.namespaces().iter();
-        let labels = namespaces.flat_map(|namespace| &namespace.labels);
+        // Who applies a file by hand that nothing deploys has its labels, too.
+        let beside = cluster.undeployed().labels_of_namespaces();
+        let labels = namespaces.map(|namespace| &namespace.labels).chain(beside);
+        let labels = labels.flat_map(Labels::iter);
         let there = labels.map(|label| (label.key.as_str(), label.value.as_str()));
         let there: HashSet<(&str, &str)> = there.collect();
         for id in cluster.policy_ids() {

@@ -338,6 +338,7 @@ fn with_near_miss(
 fn matches_something(cx: &Context<'_>, selector: &LabelSelector) -> bool {
     selector.is_opaque()
         || !cx.engine.matching_namespaces(selector).is_empty()
+        || (cx.cluster.undeployed().labels_of_namespaces()).any(|labels| selector.matches(labels))
         || asks_for_platform(cx.settings, selector)
 }
 

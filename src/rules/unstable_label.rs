@@ -60,8 +60,10 @@ declare_rule! {
     /// ## Fix safety
     ///
     /// Widening: the fix removes the label from a peer, which then matches the pods of every
-    /// release. It is offered only if another label remains. There is no automatic fix for
-    /// `spec.podSelector`, because selecting more pods also isolates them.
+    /// release. It is offered only if another label remains, and only where the label is written
+    /// in the peer: one that a kustomization gives to all objects is on the pods as well. There
+    /// is no automatic fix for `spec.podSelector`, because selecting more pods also isolates
+    /// them.
     pub(super) struct UnstableLabel {
         name: "unstable-label",
         summary: "a selector asks for a label that changes with every release",
@@ -255,7 +257,12 @@ fn drop_label(cx: &Context<'_>, found: &Found<'_>, key: &str) -> Option<Edit> {
     let stays =
         |label: &Label| label.key.value != key && Change::of(&label.key, &label.value).is_none();
     let label = labels.iter().find(|label| label.key.value == key)?;
-    if !labels.iter().any(stays) {
+    // A kustomization has one text for the labels of all objects and their selectors: without it
+    // the pods would lose theirs as well, and a Deployment cannot change what it selects.
+    let of_policy = &cx.cluster.policy(found.place.policy).object.meta.labels;
+    let own = of_policy.label(key);
+    let is_for_all = own.is_some_and(|own| own.key.span == label.key.span);
+    if is_for_all || !labels.iter().any(stays) {
         return None;
     }
     rewrite::remove_label(cx.sources, label)

@@ -7,7 +7,7 @@ use super::contradictions::contradictions;
 use super::environments::environments;
 use super::part::{OpaquePart, Part, PartRoot};
 use super::texts::Texts;
-use crate::cluster::BuiltTogether;
+use crate::cluster::{BuiltTogether, Undeployed};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{ContextObject, Document, Documents, Object, Outcome, document_at};
 use crate::render::{Deployment, Root};
@@ -126,8 +126,14 @@ fn shared_directory(names: &[&str]) -> usize {
 }
 
 /// Adds what is to be said of manifests that nothing deploys to the first part: it is no
-/// matter of one cluster.
+/// matter of one cluster. Which objects they have is known beside every part.
 fn tell_unreferenced(texts: &Texts, deployment: &Deployment, parts: &mut [Part]) {
+    let unreferenced = deployment.unreferenced.iter();
+    let undeployed = Undeployed::of(unreferenced.flat_map(|id| &texts.get(*id).objects));
+    let undeployed = Arc::new(undeployed);
+    for part in parts.iter_mut() {
+        part.undeployed = Arc::clone(&undeployed);
+    }
     let Some(part) = parts.first_mut() else {
         return;
     };

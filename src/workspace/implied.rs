@@ -32,10 +32,6 @@ fn is_there(cluster: &Cluster, object: &CustomObject, pods: &ReleasedPods) -> bo
     let Some(home) = cluster.namespace_by_name(object.home()) else {
         return false;
     };
-    let mut workloads = cluster.workloads_in(home);
-    workloads.any(|id| {
-        let labels = &cluster.workload(id).object.labels;
-        let mut known = pods.labels.iter().filter(|it| !is_opaque(&it.value));
-        known.all(|label| labels.get(&label.key) == Some(label.value.value.as_str()))
-    })
+    let workloads = cluster.workloads_in(home);
+    pods.are_among(workloads.map(|id| &cluster.workload(id).object.labels))
 }

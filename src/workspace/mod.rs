@@ -503,7 +503,8 @@ fn informed(cluster: Cluster, part: &Part, settings: &Settings) -> Cluster {
     let mut cluster = cluster
         .with_enforcement(&settings.enforcement())
         .with_unknown_parts(part.unknown_parts())
-        .with_built_together(Arc::clone(&part.built_together));
+        .with_built_together(Arc::clone(&part.built_together))
+        .with_undeployed(Arc::clone(&part.undeployed));
     if !settings.distributions.is_empty() {
         let by = "the configuration";
         cluster.set_platform(Platform::named(&settings.distributions, by));

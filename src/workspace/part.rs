@@ -7,12 +7,12 @@ use super::contradictions::contradictions;
 use super::deployed;
 use super::environments::environments;
 use super::texts::{ReadText, Texts};
-use crate::cluster::{BuiltTogether, Places};
+use crate::cluster::{BuiltTogether, Places, Undeployed};
 use crate::config::{Config, Rendering};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{
-    self, ContextObject, Document, Documents, Object, Outcome, PartEffect, UnknownPart,
-    WrittenPolicy,
+    self, ContextObject, CustomObject, Document, Documents, Labels, Object, Outcome, PartEffect,
+    UnknownPart, WrittenPolicy,
 };
 use crate::render::{self, Build, ChangedObject};
 use crate::source::SourceId;
@@ -47,6 +47,8 @@ pub struct Part {
     pub changed: Vec<ChangedObject>,
     /// What belongs to the cluster as well, and could not be worked out.
     pub opaque: Vec<OpaquePart>,
+    /// What stands in the tree and nothing deploys.
+    pub(super) undeployed: Arc<Undeployed>,
 }
 
 impl Part {
@@ -68,8 +70,59 @@ impl Part {
             })
         });
         let written = self.objects.iter().flat_map(written_policies);
-        built.chain(templates).chain(written).collect()
+        let released = self.unknown_releases();
+        let known = built.chain(templates).chain(written);
+        known.chain(released).collect()
     }
+
+    /// The releases of charts that an object installs and of which nothing tells the pods: no
+    /// workload has the labels that they have for certain, and these are not all that they have.
+    fn unknown_releases(&self) -> Vec<UnknownPart> {
+        let releases = self.objects.iter().filter_map(|object| match object {
+            Object::ContextObject(ContextObject::Custom(it)) if is_release(it) => Some(it),
+            _ => None,
+        });
+        let releases: Vec<&Arc<CustomObject>> = releases.collect();
+        if releases.is_empty() {
+            return Vec::new();
+        }
+        let mut by_namespace: BTreeMap<&str, Vec<&Labels>> = BTreeMap::new();
+        for object in &self.objects {
+            if let Object::Workload(workload) = object {
+                let home = workload.meta.namespace_name();
+                by_namespace.entry(home).or_default().push(&workload.labels);
+            }
+        }
+        let is_known = |object: &CustomObject| {
+            let beside = by_namespace
+                .get(object.home())
+                .map_or(&[][..], Vec::as_slice);
+            (object.released.iter())
+                .all(|pods| pods.are_labels_known || pods.are_among(beside.iter().copied()))
+        };
+        let unknown = releases.into_iter().filter(|object| !is_known(object));
+        let parts = unknown.map(|object| UnknownPart {
+            span: object.meta.name.span,
+            reason: format!(
+                "the chart of {} `{}` is rendered by Helm, which was not run",
+                object.kind, object.meta.name
+            ),
+            namespace: Some(object.home().to_owned()),
+            effect: PartEffect::AddsPods,
+            is_limit: false,
+        });
+        parts.collect()
+    }
+}
+
+/// Whether an object installs a release of a chart into a namespace that it tells. An Application
+/// of Argo CD is taken apart where it is applied.
+fn is_release(object: &CustomObject) -> bool {
+    let is_somewhere = object.meta.namespace.is_some() || object.target_namespace.is_some();
+    !object.released.is_empty()
+        && object.group != "argoproj.io"
+        && is_somewhere
+        && !k8s::is_opaque(object.home())
 }
 
 /// The policies that a controller writes because an object says so. Those of a controller that
@@ -249,6 +302,7 @@ impl<'t> Settled<'t> {
                     built_together: Arc::default(),
                     changed: Vec::new(),
                     opaque: Vec::new(),
+                    undeployed: Arc::default(),
                 }
             })
             .collect()

@@ -64,6 +64,7 @@ mod told;
 mod undeclared;
 mod validation;
 mod verdict;
+mod whole_trees;
 mod width;
 mod written;
 

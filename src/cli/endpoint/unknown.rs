@@ -22,6 +22,17 @@ const MAX: usize = 5;
 
 pub(super) fn namespace(cluster: &Cluster, text: &str, name: &str) -> Mistake {
     let rest = text.strip_prefix(name).unwrap_or_default();
+    if let Some(namespace) = cluster.undeployed().namespace(name) {
+        return Mistake::Unanswerable {
+            reason: format!(
+                "namespace `{name}` is in none of the clusters: nothing deploys the file that declares it"
+            ),
+            seen: vec![Candidate {
+                name: name.to_owned(),
+                span: Some(namespace.meta.name.span),
+            }],
+        };
+    }
     let candidates = cluster.namespaces().iter().map(|namespace| {
         let span = namespace
             .declared

@@ -1,15 +1,16 @@
 //! The Applications of Argo CD: those that stand in files, that kustomizations and other
-//! Applications yield, and that ApplicationSets make.
+//! Applications yield, and that ApplicationSets make; and the roots that they are.
 //!
-//! Refuses to know what they apply.
+//! Refuses to know what comes of a source.
 
-use super::{Finder, Raw, Root, RootKind};
+use super::{Build, Finder, Raw, Root, RootKind};
 use crate::k8s::PartEffect;
+use crate::render::built::Decoder;
 use crate::render::kustomize::Fault;
 use crate::render::library::{join, parent};
 use crate::render::value::Value;
-use crate::render::{application_set, argo, flux};
-use crate::source::SourceId;
+use crate::render::{application_set, argo, flux, told};
+use crate::source::{SourceId, Span};
 use std::collections::BTreeSet;
 
 /// What was found.
@@ -18,6 +19,36 @@ pub(super) struct Applications<'t> {
     /// Each once, in the order of their names.
     pub(super) applications: Vec<Raw<'t>>,
     pub(super) unknown: UnknownApplications,
+    /// The kustomizations that yield Applications and other objects beside them.
+    beside: BTreeSet<String>,
+}
+
+impl Applications<'_> {
+    /// The cluster of a kustomization that yields Applications: that of Argo CD itself.
+    pub(super) fn cluster_of(&self, directory: &str) -> Option<String> {
+        let is_beside = self.beside.contains(directory);
+        is_beside.then(|| argo::IN_CLUSTER.to_owned())
+    }
+}
+
+/// Where nothing of Flux or Argo CD builds anything from this tree, what stands here is applied
+/// by somebody else, and is for the cluster of Argo CD as far as anybody knows: the Applications
+/// for that cluster are told apart from nothing.
+pub(super) fn join_what_stands_beside(roots: &mut [Root]) {
+    let deploys = |root: &Root| root.cluster.is_some() && root.builds_from_tree();
+    let of_tools = |root: &&Root| matches!(root.kind, RootKind::Flux | RootKind::ArgoCd);
+    if roots.iter().filter(of_tools).any(deploys) {
+        return;
+    }
+    for root in roots {
+        let own = root.cluster.as_deref().is_some_and(argo::is_own_cluster);
+        if own {
+            root.cluster = None;
+            if !root.builds_from_tree() {
+                root.texts.clear();
+            }
+        }
+    }
 }
 
 /// Applications of ApplicationSets that cannot be told.
@@ -38,9 +69,9 @@ impl<'t> Finder<'t, '_> {
     /// The Applications that are to be found; the directories of kustomizations that yield
     /// some are added to those that are applied.
     pub(super) fn applications(&self, applied: &mut BTreeSet<String>) -> Applications<'t> {
-        let mut open = self.written_applications(applied);
-        let mut seen = BTreeSet::new();
         let mut found = Applications::default();
+        let mut open = self.written_applications(applied, &mut found.beside);
+        let mut seen = BTreeSet::new();
         open.reverse();
         while let Some((value, file)) = open.pop() {
             // Two Argo CDs may have one of the same name.
@@ -71,8 +102,67 @@ impl<'t> Finder<'t, '_> {
         found
     }
 
-    /// Those that stand in files, and those that kustomizations yield.
-    fn written_applications(&self, applied: &mut BTreeSet<String>) -> Vec<Raw<'t>> {
+    /// The roots that they are. The directories that they apply are added to `applied`, the
+    /// targets of their patches to `patches`.
+    pub(super) fn application_roots(
+        &self,
+        found: &Applications<'t>,
+        applied_directories: &mut BTreeSet<String>,
+        patches: &mut Vec<(Span, bool)>,
+        decoder: &mut Decoder<'_, '_>,
+    ) -> Vec<Root> {
+        let mut roots = Vec::new();
+        for (application, file) in &found.applications {
+            let checkouts = self.own.checkouts();
+            let applied = argo::apply(
+                self.library,
+                &self.kustomize,
+                checkouts,
+                (application, file),
+            );
+            applied_directories.extend(applied.directories.iter().cloned());
+            // A namespace that Argo CD makes stands in no file of its own.
+            let own = application.span();
+            let written = applied.resources.iter();
+            let written = written.filter(|it| !own.contains(it.value.span()));
+            let mut texts = self.texts_of(&applied.directories, written);
+            let mut cluster = Some(argo::destination(application));
+            if self.is_applied_as_it_stands(file) {
+                cluster = cluster.filter(|name| !argo::is_own_cluster(name));
+            } else {
+                texts.insert(own.source);
+            }
+            let directory = applied.directories.iter().next().cloned();
+            let builds = applied.directories.iter().map(|directory| Build {
+                name: application.text_of(&["metadata", "name"]),
+                directory: directory.clone(),
+                namespace: application.text_of(&["spec", "destination", "namespace"]),
+                is_suspended: false,
+                objects: applied.resources.len(),
+            });
+            let name = format!("Application/{}", application.text_of(&["metadata", "name"]));
+            let mut root = Root {
+                cluster,
+                origin: Some(own.before()),
+                builds: builds.collect(),
+                texts,
+                ..Root::new(RootKind::ArgoCd, name, directory.unwrap_or_default())
+            };
+            patches.extend(&applied.patches);
+            told::idle_patches(&applied.patches, &mut root.diagnostics);
+            Self::fill(&mut root, &applied.resources, &applied.faults, decoder);
+            roots.push(root);
+        }
+        roots
+    }
+
+    /// Those that stand in files, and those that kustomizations yield, which are added to those
+    /// that are applied; to `beside` where they yield other objects as well.
+    fn written_applications(
+        &self,
+        applied: &mut BTreeSet<String>,
+        beside: &mut BTreeSet<String>,
+    ) -> Vec<Raw<'t>> {
         let is_of_argo =
             |value: &Value<'_>| argo::is_application(value) || argo::is_application_set(value);
         let listed: BTreeSet<&String> = self.mentions.values().flatten().collect();
@@ -87,13 +177,21 @@ impl<'t> Finder<'t, '_> {
             let Some(build) = self.kustomize.build(directory) else {
                 continue;
             };
-            for resource in build.resources {
-                let value = resource.value;
-                if is_of_argo(&value) {
-                    let source = self.library.sources().get(value.span().source).name();
-                    found.push((value, join("", source)));
-                    applied.insert(directory.clone());
-                }
+            let (of_argo, others): (Vec<_>, Vec<_>) = (build.resources.into_iter())
+                .map(|resource| resource.value)
+                .partition(|value| is_of_argo(value));
+            if of_argo.is_empty() {
+                continue;
+            }
+            // A project is nothing but what Applications refer to.
+            let is_project = |value: &Value<'_>| argo::is_project(value);
+            match others.iter().all(is_project) {
+                true => applied.insert(directory.clone()),
+                false => beside.insert(directory.clone()),
+            };
+            for value in of_argo {
+                let source = self.library.sources().get(value.span().source).name();
+                found.push((value, join("", source)));
             }
         }
         found

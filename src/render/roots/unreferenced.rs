@@ -30,12 +30,15 @@ impl Finder<'_, '_> {
             .iter()
             .flat_map(|root| root.texts.iter().copied())
             .collect();
-        let claimed: BTreeSet<String> = taken
-            .iter()
+        let builders = deployment.roots.iter();
+        let builders = builders.filter(|root| root.builds_from_tree());
+        let claimed: BTreeSet<String> = builders
+            .clone()
+            .flat_map(|root| &root.texts)
             .map(|id| join("", self.library.sources().get(*id).name()))
             .map(|path| parent(&path).to_owned())
             .collect();
-        let has_flux_or_argo = deployment.roots.iter().any(|root| root.cluster.is_some());
+        let has_flux_or_argo = builders.clone().any(|root| root.cluster.is_some());
         let raw = self.raw.iter();
         let raw = raw.filter(|(it, _)| !flux::is_kustomization(it));
         let raw: HashSet<&str> = raw.map(|(_, file)| file.as_str()).collect();
