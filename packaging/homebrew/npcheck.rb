@@ -8,7 +8,7 @@ class Npcheck < Formula
   depends_on "rust" => :build
 
   def install
-    system "cargo", "install", *std_cargo_args
+    system "cargo", "install", *std_cargo_args, "--profile", "dist"
     man1.install Dir["docs/man/*.1"]
     bash_completion.install "completions/npcheck.bash" => "npcheck"
     fish_completion.install "completions/npcheck.fish"
