@@ -95,6 +95,12 @@ impl PortSet {
     /// The ports that are in one of both.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
+        if self.is_all() || other.is_empty() {
+            return self.clone();
+        }
+        if other.is_all() || self.is_empty() {
+            return other.clone();
+        }
         let (mut left, mut right) = (self.ranges(), other.ranges());
         let mut set = Builder::default();
         loop {
@@ -112,6 +118,12 @@ impl PortSet {
     /// The ports that are in both.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
+        if self.is_all() || other.is_empty() {
+            return other.clone();
+        }
+        if other.is_all() || self.is_empty() {
+            return self.clone();
+        }
         let (mut left, mut right) = (self.ranges(), other.ranges());
         let mut set = Builder::default();
         while let (Some((a, after_a)), Some((b, after_b))) =
@@ -130,6 +142,9 @@ impl PortSet {
     /// The ports that are in this set and not in the other.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
+        if self.is_empty() || other.is_empty() {
+            return self.clone();
+        }
         self.intersection(&other.complement())
     }
 

@@ -6,6 +6,8 @@
 //! keeps it for a reason, and the kinds of policies: it asks their chains in the program.
 
 mod covers;
+mod intervals;
+mod subjects;
 
 use super::containment::{Allowance, Budget, PodSet};
 use super::dns;
@@ -13,8 +15,10 @@ use crate::cluster::Cluster;
 use crate::engine::program::{Chain, End, Program, Rule};
 use crate::engine::{PolicyRef, RuleRef};
 use crate::k8s::{Action, Direction};
-use covers::{Covers, RuleNumber};
+use covers::{Among, Covers, RuleNumber};
 use std::collections::HashMap;
+use std::ops::Range;
+use subjects::Subjects;
 
 /// A rule in its policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,8 +80,8 @@ pub struct Found {
 }
 
 /// How many steps of comparison each label, range and rule of a namespace pays for, and how
-/// many there are besides. Real namespaces need a hundredth of it.
-const STEPS: u64 = 256;
+/// many there are besides. Real namespaces need a thirtieth of it.
+const STEPS: u64 = 96;
 const MIN_STEPS: u64 = 20_000;
 
 /// Everything redundant among some policies that are asked in one stage and whose rules all
@@ -116,6 +120,8 @@ struct Known {
     pods: usize,
     /// By rule: its number; `None` where it is not known what the rule allows.
     rules: Vec<Option<RuleNumber>>,
+    /// The numbers of its rules.
+    numbers: Range<RuleNumber>,
 }
 
 impl Known {
@@ -135,27 +141,10 @@ struct Search<'p, 'c, F> {
     /// The chains of each policy that is known as a whole.
     policies: Vec<(PolicyRef, std::ops::Range<usize>)>,
     covers: [Covers; 2],
-    pods: PodSets,
+    pods: Subjects,
     are_together: F,
     budget: Budget,
     found: Vec<Redundancy>,
-}
-
-/// The different sets of pods that policies are about, and which contains which.
-#[derive(Default)]
-struct PodSets {
-    sets: Vec<PodSet>,
-    contained: HashMap<(usize, usize), bool>,
-}
-
-impl PodSets {
-    fn contains(&mut self, outer: usize, inner: usize, budget: &mut Budget) -> bool {
-        let sets = &self.sets;
-        *self.contained.entry((outer, inner)).or_insert_with(|| {
-            let (outer_set, inner_set) = (&sets[outer].0, &sets[inner].0);
-            outer == inner || inner_set.is_covered_within(&[outer_set], budget)
-        })
-    }
 }
 
 fn position(direction: Direction) -> usize {
@@ -183,7 +172,7 @@ impl<'p, 'c, F: Fn(PolicyRef, PolicyRef) -> bool> Search<'p, 'c, F> {
             chains: Vec::new(),
             policies: Vec::new(),
             covers: [Covers::default(), Covers::default()],
-            pods: PodSets::default(),
+            pods: Subjects::default(),
             are_together,
             budget: Budget::new(0),
             found: Vec::new(),
@@ -195,9 +184,8 @@ impl<'p, 'c, F: Fn(PolicyRef, PolicyRef) -> bool> Search<'p, 'c, F> {
         search.covers.iter_mut().for_each(Covers::arrange);
         let mut sets: Vec<(PodSet, usize)> = numbers.into_iter().collect();
         sets.sort_unstable_by_key(|(_, number)| *number);
-        search.pods.sets = sets.into_iter().map(|(pods, _)| pods).collect();
-        let of_pods: u64 = search.pods.sets.iter().map(|pods| 1 + pods.0.size()).sum();
-        let size = of_pods + search.covers.iter().map(Covers::size).sum::<u64>();
+        search.pods = Subjects::new(sets.into_iter().map(|(pods, _)| pods).collect());
+        let size = search.pods.size() + search.covers.iter().map(Covers::size).sum::<u64>();
         search.budget = Budget::new(MIN_STEPS + STEPS * size);
         search
     }
@@ -215,6 +203,7 @@ impl<'p, 'c, F: Fn(PolicyRef, PolicyRef) -> bool> Search<'p, 'c, F> {
                     continue;
                 };
                 let next = numbers.len();
+                let first = self.covers[position(direction)].len();
                 let mut known = Known {
                     policy,
                     direction,
@@ -222,13 +211,15 @@ impl<'p, 'c, F: Fn(PolicyRef, PolicyRef) -> bool> Search<'p, 'c, F> {
                     isolates: chain.end == End::Deny,
                     pods: *numbers.entry(pods).or_insert(next),
                     rules: Vec::new(),
+                    numbers: first..first,
                 };
                 for (index, rule) in written(chain).enumerate() {
                     let covers = &mut self.covers[position(direction)];
                     let (place, speaker) = (known.place(index), self.chains.len());
                     let allowance = Allowance::of(cluster, rule);
-                    let number = allowance.map(|it| covers.push(place, speaker, it));
+                    let number = allowance.map(|it| covers.push(place, speaker, known.pods, it));
                     known.rules.push(number);
+                    known.numbers.end = covers.len();
                 }
                 self.chains.push(known);
             }
@@ -276,16 +267,18 @@ impl<'p, 'c, F: Fn(PolicyRef, PolicyRef) -> bool> Search<'p, 'c, F> {
     /// The rules of other policies, which select all pods of this one and isolate them as it
     /// does, that cover a rule.
     fn covers_by_others(&mut self, chain: usize, rule: RuleNumber) -> Option<Vec<RulePlace>> {
-        let (chains, pods, are_together) = (&self.chains, &mut self.pods, &self.are_together);
-        let own = &chains[chain];
-        let is_container = |other: usize, budget: &mut Budget| {
-            let container = &chains[other];
+        let own = &self.chains[chain];
+        let containers = self.pods.containers(own.pods, &mut self.budget);
+        let may_speak = |other: usize| {
+            let container = &self.chains[other];
             container.policy != own.policy
                 && container.isolates >= own.isolates
-                && are_together(container.policy, own.policy)
-                && pods.contains(container.pods, own.pods, budget)
+                && containers.binary_search(&container.pods).is_ok()
+                && (self.are_together)(container.policy, own.policy)
         };
-        self.covers[position(own.direction)].of_rule(rule, is_container, &mut self.budget)
+        let among = Among::Subjects(&containers);
+        let covers = &self.covers[position(own.direction)];
+        covers.of_rule(rule, among, may_speak, &mut self.budget)
     }
 
     fn rules(&mut self) {
@@ -309,27 +302,29 @@ impl<'p, 'c, F: Fn(PolicyRef, PolicyRef) -> bool> Search<'p, 'c, F> {
         chain: usize,
         index: usize,
     ) -> Option<(RuleNumber, Vec<RulePlace>)> {
-        let (chains, pods, are_together) = (&self.chains, &mut self.pods, &self.are_together);
-        let own = &chains[chain];
+        let own = &self.chains[chain];
         let rule = own.rules[index]?;
         let covers = &self.covers[position(own.direction)];
         if !covers.is_alive(rule) {
             return None;
         }
-        let is_own = |other: usize, _: &mut Budget| other == chain;
-        if let Some(found) = covers.of_rule(rule, is_own, &mut self.budget) {
+        let among = Among::Chain(own.numbers.clone());
+        let is_own = |other: usize| other == chain;
+        if let Some(found) = covers.of_rule(rule, among, is_own, &mut self.budget) {
             return Some((rule, found));
         }
         if is_for_dns(own.place(index).rule(self.program)) {
             return None;
         }
-        let is_container = |other: usize, budget: &mut Budget| {
-            let container = &chains[other];
+        let containers = self.pods.containers(own.pods, &mut self.budget);
+        let may_speak = |other: usize| {
+            let container = &self.chains[other];
             other == chain
-                || are_together(container.policy, own.policy)
-                    && pods.contains(container.pods, own.pods, budget)
+                || containers.binary_search(&container.pods).is_ok()
+                    && (self.are_together)(container.policy, own.policy)
         };
-        let found = covers.of_rule(rule, is_container, &mut self.budget)?;
+        let among = Among::Subjects(&containers);
+        let found = covers.of_rule(rule, among, may_speak, &mut self.budget)?;
         Some((rule, found))
     }
 
@@ -362,8 +357,9 @@ impl<'p, 'c, F: Fn(PolicyRef, PolicyRef) -> bool> Search<'p, 'c, F> {
             if left == 1 {
                 return;
             }
-            let is_own = |other: usize, _: &mut Budget| other == chain;
-            let Some(found) = covers.of_peer(rule, peer, is_own, &mut self.budget) else {
+            let among = Among::Chain(known.numbers.clone());
+            let is_own = |other: usize| other == chain;
+            let Some(found) = covers.of_peer(rule, peer, among, is_own, &mut self.budget) else {
                 continue;
             };
             self.found.push(Redundancy {

@@ -236,7 +236,10 @@ impl Predicate {
     /// Whether some labels satisfy both, where both can be satisfied at all.
     pub(in crate::lint) fn overlaps(&self, other: &Self) -> bool {
         let mut common = other.values.iter();
-        common.all(|(key, values)| !self.get(key).and(values).is_empty())
+        common.all(|(key, values)| match self.place(key) {
+            Ok(place) => values.overlaps(&self.values[place].1),
+            Err(_) => values.overlaps(&Values::possible(key)),
+        })
     }
 }
 
@@ -299,6 +302,20 @@ impl Values {
             may_be_absent: self.may_be_absent && other.may_be_absent,
             present,
         }
+    }
+
+    /// Whether both leave something.
+    fn overlaps(&self, other: &Self) -> bool {
+        self.may_be_absent && other.may_be_absent
+            || match (&self.present, &other.present) {
+                (Present::Only(Listed(a)), Present::Only(b)) => a.iter().any(|value| b.has(value)),
+                (Present::Only(Listed(only)), Present::AllBut(but))
+                | (Present::AllBut(but), Present::Only(Listed(only))) => {
+                    only.iter().any(|value| !but.has(value))
+                }
+                // There are always more values than any selector names.
+                (Present::AllBut(_), Present::AllBut(_)) => true,
+            }
     }
 
     fn is_empty(&self) -> bool {

@@ -3,11 +3,17 @@
 //!
 //! Refuses to know why somebody asks, and which chains are about which pods: it is told.
 
-use super::super::containment::{Allowance, Budget, Key, PeerSet, PortMatches, Predicate};
+mod candidates;
+
+use super::super::containment::{Allowance, Budget, Key, PeerSet, PortMatches};
 use super::RulePlace;
+use super::intervals::Intervals;
 use crate::engine::{AddressRange, ConnectionSet};
 use crate::source::Text;
+use candidates::PortPlace;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
+use std::ops::Range;
 
 /// A rule, by its position among all of its direction.
 pub(super) type RuleNumber = usize;
@@ -26,6 +32,8 @@ struct CoverRule {
     place: RulePlace,
     /// Its chain, by position.
     chain: usize,
+    /// The pods that it is about, by their place among the different sets of pods.
+    subject: usize,
     allowance: Allowance,
     /// Whether it still speaks for others: it was not found to be redundant.
     is_alive: bool,
@@ -37,22 +45,33 @@ struct CoverRule {
 #[derive(Debug, Default)]
 pub(super) struct Covers {
     rules: Vec<CoverRule>,
-    /// The rules without peers.
-    everybody: Vec<RuleNumber>,
-    /// Peers by one of the labels that they want.
-    by_label: HashMap<(Key, Text), Vec<PeerNumber>>,
-    /// Peers on pods of which no label finds them.
-    by_no_label: Vec<PeerNumber>,
-    /// Peers on addresses, by the first address of each range.
-    by_address: Vec<(AddressRange, PeerNumber)>,
-    /// Up to which range of `by_address` nothing reaches beyond the start of a later one:
-    /// the last address of all ranges up to each.
-    reach: Vec<std::net::IpAddr>,
+    /// The rules without peers, by their ports.
+    everybody: Intervals<PortPlace, RuleNumber>,
+    /// Peers by one of the labels that they want, and by their ports.
+    by_label: HashMap<(Key, Text), Intervals<PortPlace, PeerNumber>>,
+    /// Peers on pods of which no label finds them, by their ports.
+    by_no_label: Intervals<PortPlace, PeerNumber>,
+    /// Peers on addresses.
+    by_address: Intervals<IpAddr, PeerNumber>,
     /// Keys about which some peer asks for more than a few values.
     open_keys: HashSet<Key>,
-    /// Rules that allow the same, in order; and by rule, which of these it is one of.
-    alike: Vec<Vec<RuleNumber>>,
+    /// By the pods that they are about: the rules, and how many peers these have together.
+    by_subject: HashMap<usize, (Vec<RuleNumber>, usize)>,
+    /// How many peers all rules before one have.
+    peers_before: Vec<usize>,
+    /// Rules that allow the same, for the same pods, in order; and by rule, what it allows.
+    alike: HashMap<(usize, usize), Vec<RuleNumber>>,
     likeness: Vec<usize>,
+}
+
+/// The rules among which covers are looked for. Others may be passed over, and those that are
+/// looked at are still asked whether they may speak.
+#[derive(Clone)]
+pub(super) enum Among<'a> {
+    /// Those of one chain, which stand together.
+    Chain(Range<RuleNumber>),
+    /// Those about one of these sets of pods.
+    Subjects(&'a [usize]),
 }
 
 /// What is asked about: a rule with some of its peers.
@@ -63,6 +82,7 @@ struct Query<'a> {
     number: RuleNumber,
     /// Whether the rule itself may answer, by its other peers.
     is_part: bool,
+    among: Among<'a>,
 }
 
 impl Covers {
@@ -71,17 +91,24 @@ impl Covers {
         &mut self,
         place: RulePlace,
         chain: usize,
+        subject: usize,
         allowance: Allowance,
     ) -> RuleNumber {
         let peers = allowance.peers.as_ref().map_or(0, Vec::len);
         self.rules.push(CoverRule {
             place,
             chain,
+            subject,
             allowance,
             is_alive: true,
             alive_peers: vec![true; peers],
         });
         self.rules.len() - 1
+    }
+
+    /// How many rules there are.
+    pub(super) fn len(&self) -> usize {
+        self.rules.len()
     }
 
     /// How much text there is to compare: labels, ranges and rules.
@@ -95,83 +122,6 @@ impl Covers {
             1 + peers.map(of_peer).sum::<u64>()
         };
         self.rules.iter().map(of_rule).sum()
-    }
-
-    /// Makes the rules findable.
-    pub(super) fn arrange(&mut self) {
-        let mut known: HashMap<&Allowance, usize> = HashMap::new();
-        for (number, rule) in self.rules.iter().enumerate() {
-            let next = self.alike.len();
-            let group = *known.entry(&rule.allowance).or_insert(next);
-            if group == next {
-                self.alike.push(Vec::new());
-            }
-            self.alike[group].push(number);
-            self.likeness.push(group);
-        }
-        let mut frequencies: HashMap<(&Key, &str), usize> = HashMap::new();
-        let mut pods: Vec<(PeerNumber, &Predicate)> = Vec::new();
-        for (number, rule) in self.rules.iter().enumerate() {
-            let Some(peers) = &rule.allowance.peers else {
-                self.everybody.push(number);
-                continue;
-            };
-            for (peer, set) in peers.iter().enumerate() {
-                let peer = PeerNumber { rule: number, peer };
-                match set {
-                    PeerSet::Ends(predicate) => pods.push((peer, predicate)),
-                    PeerSet::Addresses(ranges) | PeerSet::Networks(ranges) => {
-                        self.by_address
-                            .extend(ranges.iter().map(|range| (*range, peer)));
-                    }
-                }
-            }
-        }
-        for (_, predicate) in &pods {
-            for (key, values) in predicate.constraints() {
-                match values {
-                    None => {
-                        self.open_keys.insert(key.clone());
-                    }
-                    Some(values) => {
-                        for value in values {
-                            *frequencies.entry((key, value)).or_default() += 1;
-                        }
-                    }
-                }
-            }
-        }
-        for (peer, predicate) in &pods {
-            // A label by few values excludes every selector that wants other values. One by
-            // which many are found is no help.
-            let closed = predicate
-                .constraints()
-                .filter_map(|(key, values)| Some((key, values?)))
-                .filter(|(key, _)| !self.open_keys.contains(*key));
-            let cost = |(key, values): &(&Key, &[Text])| {
-                let found = values
-                    .iter()
-                    .map(|value| frequencies[&(*key, value.as_str())]);
-                found.sum::<usize>()
-            };
-            match closed.min_by_key(cost) {
-                None => self.by_no_label.push(*peer),
-                Some((key, values)) => {
-                    for value in values {
-                        let label = (key.clone(), value.clone());
-                        self.by_label.entry(label).or_default().push(*peer);
-                    }
-                }
-            }
-        }
-        self.by_address
-            .sort_by_key(|(range, peer)| (range.first, range.last, *peer));
-        let mut farthest = None;
-        for (range, _) in &self.by_address {
-            let last = farthest.map_or(range.last, |last: std::net::IpAddr| last.max(range.last));
-            self.reach.push(last);
-            farthest = Some(last);
-        }
     }
 
     /// How many peers a rule has; 0 where it is for everybody.
@@ -194,23 +144,19 @@ impl Covers {
         self.rules[number].is_alive
     }
 
-    /// The rules that together allow all that a rule allows, of those whose chain `may_speak`
-    /// for it: one alone, else those without which the rest would not do. `None` where there
-    /// are none, or where the budget does not suffice to find them.
+    /// The rules that together allow all that a rule allows, of those `among` these whose chain
+    /// `may_speak` for it: one alone, else those without which the rest would not do. `None`
+    /// where there are none, or where the budget does not suffice to find them.
     pub(super) fn of_rule(
         &self,
         number: RuleNumber,
-        mut may_speak: impl FnMut(usize, &mut Budget) -> bool,
+        among: Among<'_>,
+        may_speak: impl Fn(usize) -> bool,
         budget: &mut Budget,
     ) -> Option<Vec<RulePlace>> {
         let rule = &self.rules[number];
-        // The same rule again is the commonest case, and there may be thousands of it.
-        for other in &self.alike[self.likeness[number]] {
-            budget.spend(1);
-            let other = &self.rules[*other];
-            if other.place != rule.place && other.is_alive && may_speak(other.chain, budget) {
-                return Some(vec![other.place]);
-            }
+        if let Some(same) = self.first_alike(number, &among, &may_speak, budget) {
+            return Some(vec![self.rules[same].place]);
         }
         let query = Query {
             ports: &rule.allowance.ports,
@@ -221,16 +167,57 @@ impl Covers {
                 .map(|peers| peers.iter().enumerate().collect()),
             number,
             is_part: false,
+            among,
         };
         self.answer(&query, may_speak, budget)
     }
 
-    /// The same for one peer of a rule, of which its other peers may speak for it, too.
+    /// The first rule that allows just the same: the commonest case, and there may be thousands
+    /// of it.
+    fn first_alike(
+        &self,
+        number: RuleNumber,
+        among: &Among<'_>,
+        may_speak: impl Fn(usize) -> bool,
+        budget: &mut Budget,
+    ) -> Option<RuleNumber> {
+        let rule = &self.rules[number];
+        let own = std::slice::from_ref(&rule.subject);
+        let (subjects, within) = match among {
+            Among::Chain(rules) => (own, rules.clone()),
+            Among::Subjects(subjects) => (*subjects, 0..self.rules.len()),
+        };
+        let mut first: Option<RuleNumber> = None;
+        for subject in subjects {
+            budget.spend(1);
+            let Some(alike) = self.alike.get(&(self.likeness[number], *subject)) else {
+                continue;
+            };
+            let from = alike.partition_point(|other| *other < within.start);
+            for other in &alike[from..] {
+                let is_late = first.is_some_and(|first| first < *other);
+                if is_late || *other >= within.end || budget.is_spent() {
+                    break;
+                }
+                budget.spend(1);
+                let rule = &self.rules[*other];
+                if *other != number && rule.is_alive && may_speak(rule.chain) {
+                    first = Some(*other);
+                    break;
+                }
+            }
+        }
+        first
+    }
+
+    /// The same as [`of_rule`](Self::of_rule) for one peer of a rule, of which its other peers
+    /// may speak for it, too.
     pub(super) fn of_peer(
         &self,
         number: RuleNumber,
         peer: usize,
-        may_speak: impl FnMut(usize, &mut Budget) -> bool,
+        among: Among<'_>,
+        may_speak: impl Fn(usize) -> bool,
         budget: &mut Budget,
     ) -> Option<Vec<RulePlace>> {
         let rule = &self.rules[number];
@@ -240,6 +227,7 @@ impl Covers {
             peers: Some(vec![(peer, set)]),
             number,
             is_part: true,
+            among,
         };
         self.answer(&query, may_speak, budget)
     }
@@ -247,15 +235,11 @@ impl Covers {
     fn answer(
         &self,
         query: &Query<'_>,
-        mut may_speak: impl FnMut(usize, &mut Budget) -> bool,
+        may_speak: impl Fn(usize) -> bool,
         budget: &mut Budget,
     ) -> Option<Vec<RulePlace>> {
-        let everybody = self.speakers(
-            self.everybody.iter().copied(),
-            query,
-            &mut may_speak,
-            budget,
-        );
+        let everybody = self.everybody_for(query);
+        let everybody = self.speakers(everybody.into_iter(), query, &may_speak, budget);
         if let Some(one) = everybody
             .iter()
             .find(|rule| query.has_ports_in(&self.rules[**rule].allowance.ports))
@@ -264,7 +248,7 @@ impl Covers {
         }
         let mut by_peer: Vec<Vec<PeerNumber>> = Vec::new();
         for (position, set) in query.peers.iter().flatten() {
-            let found = self.candidates(set, budget)?;
+            let found = self.candidates(query, set, budget)?;
             let own = PeerNumber {
                 rule: query.number,
                 peer: *position,
@@ -272,7 +256,7 @@ impl Covers {
             let found: Vec<PeerNumber> = found.into_iter().filter(|it| *it != own).collect();
             let rules = found.iter().map(|it| it.rule);
             let speakers: HashSet<RuleNumber> = self
-                .speakers(rules, query, &mut may_speak, budget)
+                .speakers(rules, query, &may_speak, budget)
                 .into_iter()
                 .collect();
             let is_speaker = |it: &PeerNumber| {
@@ -296,7 +280,7 @@ impl Covers {
         &self,
         rules: impl Iterator<Item = RuleNumber>,
         query: &Query<'_>,
-        may_speak: &mut impl FnMut(usize, &mut Budget) -> bool,
+        may_speak: impl Fn(usize) -> bool,
         budget: &mut Budget,
     ) -> Vec<RuleNumber> {
         let mut seen: HashSet<RuleNumber> = HashSet::new();
@@ -314,69 +298,13 @@ impl Covers {
             if rule.is_alive
                 && is_other
                 && query.may_share_ports(&rule.allowance.ports)
-                && may_speak(rule.chain, budget)
+                && may_speak(rule.chain)
             {
                 speakers.push(number);
             }
         }
         speakers.sort_unstable_by_key(|number| (*number != query.number, *number));
         speakers
-    }
-
-    /// The peers that may match somebody whom this one matches; `None` where the budget does
-    /// not suffice.
-    fn candidates(&self, set: &PeerSet, budget: &mut Budget) -> Option<Vec<PeerNumber>> {
-        let mut found = Vec::new();
-        match set {
-            PeerSet::Ends(predicate) => {
-                let overlaps = |peer: &PeerNumber, budget: &mut Budget| {
-                    budget.spend(1 + predicate.size());
-                    matches!(self.peer(*peer), PeerSet::Ends(other) if predicate.overlaps(other))
-                };
-                let labels = predicate
-                    .constraints()
-                    .filter_map(|(key, values)| Some((key, values?)))
-                    .filter(|(key, _)| !self.open_keys.contains(*key));
-                for (key, values) in labels {
-                    for value in values {
-                        let Some(peers) = self.by_label.get(&(key.clone(), value.clone())) else {
-                            continue;
-                        };
-                        for peer in peers {
-                            if budget.is_spent() {
-                                return None;
-                            }
-                            found.extend(overlaps(peer, budget).then_some(*peer));
-                        }
-                    }
-                }
-                for peer in &self.by_no_label {
-                    if budget.is_spent() {
-                        return None;
-                    }
-                    found.extend(overlaps(peer, budget).then_some(*peer));
-                }
-            }
-            PeerSet::Addresses(ranges) | PeerSet::Networks(ranges) => {
-                for range in ranges {
-                    // Everything up to here ends before the range starts.
-                    let from = self.reach.partition_point(|last| *last < range.first);
-                    let to = self
-                        .by_address
-                        .partition_point(|(other, _)| other.first <= range.last);
-                    for (other, peer) in self.by_address.get(from..to).unwrap_or_default() {
-                        if budget.is_spent() {
-                            return None;
-                        }
-                        budget.spend(1);
-                        found.extend(range.overlaps(other).then_some(*peer));
-                    }
-                }
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        Some(found)
     }
 
     fn peer(&self, peer: PeerNumber) -> &PeerSet {
@@ -430,9 +358,22 @@ impl Covers {
         let mut rules: Vec<RuleNumber> = found.chain(everybody.iter().copied()).collect();
         rules.sort_unstable();
         rules.dedup();
-        if rules.len() < 2 || !self.is_covered_by(query, by_peer, &rules, budget) {
+        let numbers = rules
+            .iter()
+            .map(|rule| &self.rules[*rule].allowance.ports.numbers);
+        let numbers = ConnectionSet::union_of(numbers);
+        if rules.len() < 2 || !query.ports.numbers.is_subset(&numbers) {
             return None;
         }
+        // Twice as many each time, as a few of many are enough in most cases.
+        let mut tried = 2;
+        while !self.is_covered_by(query, by_peer, &rules[..tried], budget) {
+            if tried == rules.len() || budget.is_spent() {
+                return None;
+            }
+            tried = (2 * tried).min(rules.len());
+        }
+        rules.truncate(tried);
         // From the last one on, each goes that the ones before it can do without: the last of the
         // fewest that cover the query stays, whatever their number.
         let mut needed: Vec<RuleNumber> = Vec::new();
@@ -517,11 +458,16 @@ impl Covers {
                     PeerSet::Addresses(ranges) | PeerSet::Networks(ranges) => ranges.as_slice(),
                 });
                 let covers: Vec<AddressRange> = covers.copied().collect();
-                budget.spend((ranges.len() * (1 + covers.len())) as u64);
+                budget.spend(steps_for_ranges(ranges.len() * (1 + covers.len())));
                 ranges.iter().all(|range| range.without(&covers).is_empty())
             }
         }
     }
+}
+
+/// Comparing two ranges is a small part of the step that comparing labels is.
+fn steps_for_ranges(pairs: usize) -> u64 {
+    1 + pairs as u64 / 8
 }
 
 impl Query<'_> {
@@ -536,6 +482,6 @@ impl Query<'_> {
     fn may_share_ports(&self, ports: &PortMatches) -> bool {
         !self.ports.names.is_empty()
             || !ports.names.is_empty()
-            || !self.ports.numbers.intersection(&ports.numbers).is_empty()
+            || !self.ports.numbers.is_disjoint(&ports.numbers)
     }
 }
