@@ -88,7 +88,7 @@ pub(super) struct Options {
 const MAX_PAIRS: usize = 4_000_000;
 
 /// How much may be compared for an answer, in values of selectors, so that it takes seconds.
-const MAX_WORK: usize = 60_000_000;
+const MAX_WORK: usize = 30_000_000;
 
 /// How many groups of pairs may be explained: nobody reads more.
 const MAX_GROUPS: usize = 20_000;

@@ -94,7 +94,7 @@ pub(super) fn groups<'s>(
         destinations,
         asked: &asked,
     };
-    let outcomes = Outcomes::new(judge, pairs, limits.work)?;
+    let outcomes = Outcomes::new(judge, pairs, limits)?;
     let mut told = Vec::new();
     let mut known = [BTreeMap::new(), BTreeMap::new()];
     let members = pairs.members(&outcomes, is_by_pair, limits.groups)?;

@@ -4,7 +4,7 @@
 //!
 //! Refuses to know how ends are typed, and which pairs make one answer.
 
-use super::group::Pairs;
+use super::group::{Limits, Pairs};
 use crate::cli::port::Asked;
 use crate::engine::{
     ConnectionSet, EndClasses, EndIndex, Endpoint, Judge, PolicyRef, PreparedEnd, ReasonCode,
@@ -13,7 +13,7 @@ use crate::engine::{
 use crate::k8s::Direction;
 use crate::output::ReachOutcome;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 /// What tells outcomes and their reasons apart, by numbers.
@@ -92,6 +92,32 @@ fn connections(asked: &Asked) -> ConnectionSet {
     asked.connections.clone().unwrap_or_else(ConnectionSet::all)
 }
 
+/// By class of destinations: the number of the outcome.
+type Row = Vec<Option<u32>>;
+
+/// The outcomes and reasons that have come out so far, up to as many as anybody is told. What
+/// more there are is not worked out.
+struct Told {
+    known: Mutex<HashSet<u32>>,
+    limit: usize,
+}
+
+impl Told {
+    fn new(limit: usize) -> Self {
+        Self {
+            known: Mutex::default(),
+            limit,
+        }
+    }
+
+    /// Adds some; whether there are no more than the limit.
+    fn add(&self, keys: HashSet<u32>) -> bool {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(keys);
+        known.len() <= self.limit
+    }
+}
+
 /// How all pairs come out.
 pub(super) struct Outcomes {
     /// The different ones.
@@ -100,7 +126,7 @@ pub(super) struct Outcomes {
     /// By class of sources and class of destinations: its number, for
     /// [`outcome`](Self::outcome); `None` for a pair
     /// that is not judged.
-    pub(super) rows: Vec<Vec<Option<u32>>>,
+    pub(super) rows: Vec<Row>,
     pub(super) sources: Ends,
     pub(super) destinations: Ends,
 }
@@ -174,11 +200,12 @@ impl Outcomes {
         &self.outcomes[self.keys[key].outcome]
     }
 
-    /// `None` where more has to be compared than `work`, by [`Judge::work`].
+    /// `None` where more has to be compared than the limits allow, or where more outcomes and
+    /// reasons come out.
     pub(super) fn new<'s>(
         judge: &Judge<'s, 's>,
         pairs: Pairs<'_, 's>,
-        work: usize,
+        limits: Limits,
     ) -> Option<Self> {
         let from: Vec<PreparedEnd<'_, 's>> = (pairs.sources.par_iter())
             .map(|piece| judge.prepare(Direction::Egress, &piece.endpoint))
@@ -186,7 +213,7 @@ impl Outcomes {
         let to: Vec<PreparedEnd<'_, 's>> = (pairs.destinations.par_iter())
             .map(|piece| judge.prepare(Direction::Ingress, &piece.endpoint))
             .collect();
-        if judge.work() > work {
+        if judge.work() > limits.work {
             return None;
         }
         let alike = judge.classes(Direction::Egress, &from, &to);
@@ -207,7 +234,7 @@ impl Outcomes {
             sources,
             destinations,
         };
-        judging.outcomes(work)
+        judging.outcomes(limits)
     }
 }
 
@@ -291,9 +318,9 @@ enum Cell {
 }
 
 impl<'s> Judging<'_, 's> {
-    fn outcomes(self, work: usize) -> Option<Outcomes> {
+    fn outcomes(self, limits: Limits) -> Option<Outcomes> {
         // A question that is far too long is refused at once.
-        if self.judge.work().saturating_add(self.least_work()) > work {
+        if self.judge.work().saturating_add(self.least_work()) > limits.work {
             return None;
         }
         let profiles = Numbers::new();
@@ -301,21 +328,53 @@ impl<'s> Judging<'_, 's> {
         let to_anybody: Vec<Anybody> = classes
             .map(|class| self.anybody(class.first, &profiles))
             .collect();
-        let subjects = self.sources.subjects.par_iter();
-        let of_subject: Vec<Vec<Cell>> = subjects
-            .map(|source| self.without_peers(*source, &to_anybody))
+        let mut of_subject = vec![Vec::new(); self.sources.subjects.len()];
+        for (class, source) in self.sources.classes.iter().enumerate() {
+            of_subject[source.subject].push(class);
+        }
+        let told = Told::new(limits.groups);
+        let rows = of_subject.par_iter().zip(&self.sources.subjects);
+        let rows: Option<Vec<Vec<Row>>> = rows
+            .map(|(classes, source)| {
+                let cells = self.without_peers(*source, &to_anybody);
+                let rows = classes.iter().map(|class| {
+                    let row = self.row(*class, &cells, &to_anybody, limits.work)?;
+                    told.add(self.told_by(*class, &row)).then_some(row)
+                });
+                rows.collect()
+            })
             .collect();
-        let rows = (0..self.sources.classes.len()).into_par_iter();
-        let rows: Option<Vec<_>> = rows
-            .map(|class| self.row(class, (&of_subject, &to_anybody), work))
-            .collect();
+        let mut by_class = vec![Row::new(); self.sources.classes.len()];
+        let classes = of_subject.into_iter().flatten();
+        for (class, row) in classes.zip(rows?.into_iter().flatten()) {
+            by_class[class] = row;
+        }
         Some(Outcomes {
-            rows: rows?,
+            rows: by_class,
             outcomes: self.outcomes.into_values(),
             keys: self.keys.into_values(),
             sources: self.sources,
             destinations: self.destinations,
         })
+    }
+
+    /// The outcomes and reasons of a row that some pair has which is judged.
+    fn told_by(&self, source: usize, row: &Row) -> HashSet<u32> {
+        let source = &self.sources.classes[source];
+        let mut told = HashSet::new();
+        for (cell, destination) in row.iter().zip(&self.destinations.classes) {
+            let Some(key) = cell.filter(|key| !told.contains(key)) else {
+                continue;
+            };
+            let mut pairs = source.examples().flat_map(|source| {
+                let destinations = destination.examples();
+                destinations.map(move |destination| (source, destination))
+            });
+            if pairs.any(|pair| self.pairs.is_judged(pair)) {
+                told.insert(key);
+            }
+        }
+        told
     }
 
     /// How much is compared at least, by [`Judge::work`].
@@ -399,20 +458,22 @@ impl<'s> Judging<'_, 's> {
         cells.collect()
     }
 
-    /// The outcomes of a class of sources; `None` where that takes too much work.
+    /// The outcomes of a class of sources, of which `cells` are those where no peer is about the
+    /// other end; `None` where that takes too much work.
     fn row(
         &self,
         class: usize,
-        (of_subject, to_anybody): (&[Vec<Cell>], &[Anybody]),
+        cells: &[Cell],
+        to_anybody: &[Anybody],
         work: usize,
-    ) -> Option<Vec<Option<u32>>> {
+    ) -> Option<Row> {
         let source = &self.sources.classes[class];
         let of_source = &self.spoken.of_sources[source.subject];
         // Of one pair both ends may be one pod.
         let is_open = self.pairs.is_one()
             || of_source.is_none()
             || has_several_addresses(self.from[source.first].end());
-        let mut cells = of_subject[source.subject].clone();
+        let mut cells = cells.to_vec();
         let classes = self.destinations.classes.iter();
         let mut is_about: Vec<bool> =
             (self.spoken.of_destinations.iter().map(Option::is_none)).collect();
