@@ -10,6 +10,7 @@ use crate::k8s;
 use crate::source::{SourceMap, Span};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How much of the cluster the manifests hold.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +66,15 @@ pub struct Context<'a> {
     meta: &'static RuleMeta,
     findings: Vec<Diagnostic>,
     limits: Vec<String>,
+    /// How many labelled things were compared; see [`may_compare`](Self::may_compare).
+    compared: AtomicU64,
 }
+
+/// How many pods and namespaces each policy and each of them pays for, where a rule asks what a
+/// selector that matches nothing was meant for, and how many there are besides. Real clusters
+/// need a hundredth of it.
+const COMPARISONS: u64 = 128;
+const MIN_COMPARISONS: u64 = 1_000_000;
 
 impl<'a> Context<'a> {
     pub(super) fn new(
@@ -87,6 +96,7 @@ impl<'a> Context<'a> {
             meta,
             findings: Vec::new(),
             limits: Vec::new(),
+            compared: AtomicU64::new(0),
         }
     }
 
@@ -149,6 +159,21 @@ impl<'a> Context<'a> {
         self.limits.push(format!("`{}`: {missing}", self.meta.name));
     }
 
+    /// Whether the running rule may compare a selector with so many pods or namespaces more, in
+    /// search of what it was meant for. Where it may not, the limit is reported.
+    #[must_use]
+    pub fn may_compare(&self, count: usize) -> bool {
+        let before = self.compared.fetch_add(count as u64, Ordering::Relaxed);
+        before.saturating_add(count as u64) <= self.most_comparisons()
+    }
+
+    fn most_comparisons(&self) -> u64 {
+        let cluster = self.cluster;
+        let things = cluster.workloads().len() + cluster.namespaces().len();
+        let policies = cluster.policy_ids().len() + cluster.plugin_policies().len();
+        MIN_COMPARISONS + COMPARISONS * (things + policies) as u64
+    }
+
     /// Adds a finding.
     pub fn report(&mut self, finding: Diagnostic) {
         self.findings.push(finding);
@@ -174,7 +199,12 @@ impl<'a> Context<'a> {
     }
 
     /// The findings, and what was not looked at.
-    pub(super) fn into_parts(self) -> (Vec<Diagnostic>, Vec<String>) {
+    pub(super) fn into_parts(mut self) -> (Vec<Diagnostic>, Vec<String>) {
+        if self.compared.load(Ordering::Relaxed) > self.most_comparisons() {
+            self.report_limit(
+                "too many selectors match nothing to look for what all of them were meant for",
+            );
+        }
         (self.findings, self.limits)
     }
 }

@@ -71,6 +71,10 @@ impl Mismatch {
             let namespaces = unmatched.namespaces.iter();
             namespaces.flat_map(|namespace| cluster.workloads_in(*namespace))
         };
+        let of_namespace = |namespace: &NamespaceId| cluster.workloads_in(*namespace).len();
+        if !cx.may_compare(unmatched.namespaces.iter().map(of_namespace).sum()) {
+            return None;
+        }
         let inventories = cx.inventories();
         let near = near_miss::nearest(cluster, unmatched.selector, workloads())
             .filter(|near| is_meant(cluster, &inventories, unmatched, near));
@@ -211,6 +215,9 @@ pub fn point_out_maker(
     finding: &Diagnostic,
 ) -> Option<Diagnostic> {
     let objects = &cx.cluster.context_objects().custom_objects;
+    if !cx.may_compare(objects.len()) {
+        return None;
+    }
     let names: Vec<&str> = unmatched
         .namespaces
         .iter()

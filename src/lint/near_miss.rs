@@ -4,9 +4,11 @@
 //! Refuses to know whether the near miss is a mistake; it weighs only how alike two
 //! texts are.
 
+use super::Context;
 use crate::cluster::{Cluster, WorkloadId};
 use crate::k8s::{Label, LabelSelector, Labels, Operator, is_opaque};
 use crate::source::{Edit, Span, Spanned, Text};
+use std::collections::HashSet;
 
 /// One requirement of a selector that something labelled misses by little; every other one
 /// holds.
@@ -95,7 +97,7 @@ pub struct IdleValue<'s> {
 /// that somebody has: that a selector matches nothing is another question.
 #[must_use]
 pub fn idle_value<'s>(
-    cluster: &Cluster,
+    cx: &Context<'_>,
     selector: &'s LabelSelector,
     operator: Operator,
     candidates: &[WorkloadId],
@@ -104,21 +106,26 @@ pub fn idle_value<'s>(
     let mut entries = entries.filter(|entry| entry.operator.value == operator);
     entries.find_map(|entry| {
         let with_key = candidates.iter().filter_map(|id| {
-            let label = cluster.workload(*id).object.labels.label(&entry.key)?;
+            let label = cx.cluster.workload(*id).object.labels.label(&entry.key)?;
             Some((*id, &label.value))
         });
         let known: Vec<(WorkloadId, &Spanned<Text>)> = with_key.collect();
-        let is_idle = |value: &&Spanned<Text>| {
-            !is_opaque(value) && known.iter().all(|(_, label)| label.value != value.value)
-        };
+        let values: HashSet<&Text> = known.iter().map(|(_, label)| &label.value).collect();
+        let is_idle = |value: &&Spanned<Text>| !is_opaque(value) && !values.contains(&value.value);
         if operator == Operator::In && entry.values.iter().all(|value| is_idle(&value)) {
             return None;
         }
-        let is_listed = |label: &str| entry.values.iter().any(|value| value.value == label);
+        let listed: HashSet<&Text> = entry.values.iter().map(|value| &value.value).collect();
+        let unlisted: Vec<&(WorkloadId, &Spanned<Text>)> = known
+            .iter()
+            .filter(|(_, label)| !listed.contains(&label.value))
+            .collect();
         entry.values.iter().filter(is_idle).find_map(|value| {
-            let meant = known.iter().find(|(_, label)| {
-                !is_listed(label) && (same_form(value, label) || is_typo(value, label))
-            })?;
+            if !cx.may_compare(unlisted.len()) {
+                return None;
+            }
+            let is_meant = |label: &str| same_form(value, label) || is_typo(value, label);
+            let meant = unlisted.iter().find(|(_, label)| is_meant(label))?;
             Some(IdleValue {
                 key: &entry.key,
                 value,

@@ -333,7 +333,7 @@ fn idle_values(
     let path = format!("{}.podSelector", place.path());
     let operators = [Operator::NotIn, Operator::In].into_iter();
     let found = operators.filter_map(|operator| {
-        let idle = near_miss::idle_value(cx.cluster, selector, operator, &workloads)?;
+        let idle = near_miss::idle_value(cx, selector, operator, &workloads)?;
         Some(of_idle_value(cx, id, &path, operator, &idle))
     });
     found.collect()
