@@ -11,6 +11,7 @@ mod parts;
 mod places;
 pub mod platform;
 mod services;
+mod subjects;
 mod cilium_options;
 mod cni;
 mod context_objects;
@@ -93,6 +94,7 @@ pub struct Cluster {
     represented: Vec<Represented>,
     duplicates: Vec<Duplicate>,
     backends: OnceLock<services::Backends>,
+    subjects: OnceLock<subjects::Subjects>,
     enforcement: Enforcement,
     unknown_parts: Vec<k8s::UnknownPart>,
     built_together: Arc<BuiltTogether>,

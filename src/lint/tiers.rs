@@ -21,6 +21,9 @@ pub struct TierPolicies<'c> {
     pub policies: Vec<TierPolicy<'c>>,
     /// Whether no other tool fills in a part of any.
     are_known: bool,
+    /// Those whose pods are known, by these; and the places of the others.
+    subjects: PodIndex<usize>,
+    unknown_subjects: Vec<usize>,
 }
 
 /// A policy of a tier.
@@ -68,6 +71,8 @@ impl<'c> TierPolicies<'c> {
             tier,
             policies: Vec::new(),
             are_known: true,
+            subjects: PodIndex::of_sets([]),
+            unknown_subjects: Vec::new(),
         };
         for chain in chains {
             let PolicyRef::Cluster(id) = chain.policy else {
@@ -97,7 +102,26 @@ impl<'c> TierPolicies<'c> {
                 steps: chain.rules.iter().filter_map(step).collect(),
             });
         }
+        let (known, unknown): (Vec<_>, Vec<_>) = tier
+            .policies
+            .iter()
+            .enumerate()
+            .partition(|(_, policy)| policy.subject.is_some());
+        let known = known.into_iter();
+        let subjects = known.filter_map(|(place, policy)| Some((place, policy.subject.as_ref()?)));
+        tier.subjects = PodIndex::of_sets(subjects);
+        tier.unknown_subjects = unknown.into_iter().map(|(place, _)| place).collect();
         tier
+    }
+
+    /// The policies that may be about some of these pods, in order: those of other subjects are
+    /// left out, if not all of them.
+    fn about(&self, pods: &PodSet) -> impl Iterator<Item = &TierPolicy<'c>> {
+        let mut places: Vec<usize> = self.subjects.candidates_of(pods).collect();
+        places.extend(&self.unknown_subjects);
+        places.sort_unstable();
+        places.dedup();
+        places.into_iter().map(|place| &self.policies[place])
     }
 
     /// The rules of policies that are surely asked before those of `priority`, for all of
@@ -111,7 +135,7 @@ impl<'c> TierPolicies<'c> {
             let subject = policy.subject.as_ref();
             subject.is_some_and(|it| it.contains(pods))
         };
-        let before = self.policies.iter();
+        let before = self.about(pods);
         let before = before.take_while(move |policy| policy.priority < priority);
         before.filter(is_for_all).flat_map(|policy| &policy.steps)
     }
@@ -233,7 +257,7 @@ impl<'c> TierPolicies<'c> {
         if !self.are_known {
             return Vec::new();
         }
-        for policy in &self.policies {
+        for policy in self.about(pods) {
             // Those of one priority may be asked in any order (S12).
             if decided_at.is_some_and(|priority| priority != policy.priority) {
                 break;

@@ -25,7 +25,7 @@ pub(super) fn lower<'c>(
 ) -> [Stage<'c>; 2] {
     let [mut admin, mut baseline] = [StageName::Admin, StageName::Baseline].map(Stage::new);
     // The ids are in the order of evaluation.
-    let mut ids: Vec<ClusterPolicyId> = cluster.cluster_policy_ids().collect();
+    let mut ids: Vec<ClusterPolicyId> = asked.cluster_policies(cluster);
     if reading.reverses_ties {
         ids.reverse();
         ids.sort_by_key(|id| cluster.cluster_policy(*id).priority.value);

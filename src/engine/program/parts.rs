@@ -5,7 +5,7 @@
 //! Refuses to know what such a part is.
 
 use super::{Chain, End, HostNetwork, NamespaceSet, PodSet, PolicyRef, Stage};
-use crate::cluster::{Cluster, NamespaceId, PluginPolicyId, PolicyId};
+use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PluginPolicyId, PolicyId};
 use crate::engine::NamespaceView;
 use crate::k8s::{Direction, LabelSelector, PartEffect, Truth};
 
@@ -25,6 +25,19 @@ impl Asked {
             Self::Of(namespace) => namespace.map_or_else(Vec::new, |namespace| {
                 cluster.policies_in(namespace).collect()
             }),
+        }
+    }
+
+    /// The cluster-wide policies that can select these pods, maybe among others, in the order of
+    /// evaluation.
+    pub(super) fn cluster_policies(self, cluster: &Cluster) -> Vec<ClusterPolicyId> {
+        let view = match self {
+            Self::Of(Some(id)) => NamespaceView::of(cluster, id),
+            Self::Of(None) | Self::All => return cluster.cluster_policy_ids().collect(),
+        };
+        match view.are_labels_known {
+            true => cluster.cluster_policies_about(view.labels),
+            false => cluster.cluster_policy_ids().collect(),
         }
     }
 
