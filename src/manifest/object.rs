@@ -528,8 +528,12 @@ pub(super) fn assign_comments(text: &str, comments: &[Span], documents: &mut [Do
     let Some((last, others)) = documents.split_last_mut() else {
         return;
     };
+    let mut end = 0;
     for document in others {
-        let end = document.span.end + rest_of_line(text, document.span.end);
+        // Thousands of items may stand on one line.
+        if document.span.end > end {
+            end = document.span.end + rest_of_line(text, document.span.end);
+        }
         let own = comments.iter().take_while(|comment| comment.start < end);
         let (own, rest) = comments.split_at(own.count());
         document.comments = shared(own);

@@ -14,10 +14,11 @@ pub(super) fn near_misses<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Vec<&'c str> {
+    let plain_word = plain(word);
     let mut nearest = Vec::new();
     let mut best = usize::MAX;
     for candidate in candidates {
-        let Some(distance) = distance(word, candidate) else {
+        let Some(distance) = distance(&plain_word, candidate) else {
             continue;
         };
         if distance < best {
@@ -42,32 +43,37 @@ pub(super) fn near_miss<'c>(
     }
 }
 
-fn distance(word: &str, candidate: &str) -> Option<usize> {
-    let letters = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
-    let (plain_word, plain_candidate) = (letters(word), letters(candidate));
+/// A word without case and separators.
+fn plain(word: &str) -> String {
+    word.to_lowercase().replace(['-', '_', ' '], "")
+}
+
+/// A word without the `s` of a plural.
+fn stem(word: &str) -> &str {
+    word.strip_suffix('s').unwrap_or(word)
+}
+
+/// How far the plain form of a word is from a candidate, where that is near.
+fn distance(plain_word: &str, candidate: &str) -> Option<usize> {
+    let plain_candidate = plain(candidate);
     if plain_word == plain_candidate {
         return Some(0);
     }
-    let stem = |text: &str| {
-        text.strip_suffix('s')
-            .map_or(text.to_owned(), str::to_owned)
-    };
-    if stem(&plain_word) == stem(&plain_candidate) {
+    if stem(plain_word) == stem(&plain_candidate) {
         return Some(1);
     }
     if plain_word.len() > MAX_LENGTH {
         return None;
     }
-    let mistakes = strsim::osa_distance(&plain_word, &plain_candidate);
-    let shorter = plain_word
-        .chars()
-        .count()
-        .min(plain_candidate.chars().count());
-    if mistakes <= 2 && 2 * mistakes < shorter {
-        return Some(1 + mistakes);
+    let (length, of_candidate) = (plain_word.chars().count(), plain_candidate.chars().count());
+    // There are no fewer mistakes than letters too many.
+    if length.abs_diff(of_candidate) <= 2 {
+        let mistakes = strsim::osa_distance(plain_word, &plain_candidate);
+        if mistakes <= 2 && 2 * mistakes < length.min(of_candidate) {
+            return Some(1 + mistakes);
+        }
     }
-    let is_half =
-        plain_candidate.starts_with(&plain_word) || plain_candidate.ends_with(&plain_word);
+    let is_half = plain_candidate.starts_with(plain_word) || plain_candidate.ends_with(plain_word);
     (is_half && plain_word.len() >= 5).then_some(4)
 }
 

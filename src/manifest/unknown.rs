@@ -17,8 +17,10 @@ use std::collections::HashSet;
 /// keys; further findings in it say what is wrong, but not how to mend it by machine.
 const MAX_READ_AGAIN: usize = 32;
 
-/// How many bytes of a small object may be read again.
+/// How many bytes of a small object may be read again, and how many of a large one: as much as
+/// an API server would accept, and a little more.
 const MIN_READ_AGAIN: usize = 1 << 14;
+const MAX_BYTES_READ_AGAIN: usize = 1 << 21;
 
 /// How many keys are moved together at most.
 const MAX_RUN: usize = 8;
@@ -73,7 +75,7 @@ pub(super) fn report(
 
 /// How many bytes a search may read.
 fn budget(root: Node<'_>) -> usize {
-    (root.raw().len() * MAX_READ_AGAIN).max(MIN_READ_AGAIN)
+    (root.raw().len() * MAX_READ_AGAIN).clamp(MIN_READ_AGAIN, MAX_BYTES_READ_AGAIN)
 }
 
 fn path_of(field: &UnknownField<'_>) -> String {

@@ -296,8 +296,8 @@ struct Destinations<'c> {
     ports: Vec<&'c ContainerPort>,
     /// By name: the first one in `ports`.
     by_name: BTreeMap<&'c str, &'c ContainerPort>,
-    /// In words, with the protocol: each once, in order.
-    in_words: BTreeSet<(String, Protocol)>,
+    /// In words, by protocol.
+    in_words: BTreeMap<Protocol, BTreeSet<String>>,
 }
 
 impl<'c> Destinations<'c> {
@@ -311,7 +311,7 @@ impl<'c> Destinations<'c> {
             are_all_known: true,
             ports: Vec::new(),
             by_name: BTreeMap::new(),
-            in_words: BTreeSet::new(),
+            in_words: BTreeMap::new(),
         };
         for id in &destinations.pods {
             let workload = cluster.workload(*id);
@@ -337,7 +337,8 @@ impl<'c> Destinations<'c> {
                 Some(name) => format!("`{name}` ({})", port.number),
                 None => format!("{}, without a name", port.number),
             };
-            destinations.in_words.insert((words, port.protocol));
+            let of_protocol = destinations.in_words.entry(port.protocol).or_default();
+            of_protocol.insert(words);
         }
         destinations
     }
@@ -398,10 +399,12 @@ impl Missing<'_> {
         const SHOWN: usize = 5;
         let is_meant = |protocol| self.protocol.is_none_or(|wanted| wanted == protocol);
         let known = destinations.in_words.iter();
-        let known = known.filter(|(_, protocol)| is_meant(*protocol));
-        let mut known: Vec<&str> = known.map(|(words, _)| words.as_str()).collect();
-        known.dedup();
-        known.truncate(SHOWN);
+        let known = known.filter(|(protocol, _)| is_meant(**protocol));
+        let known: BTreeSet<&str> = known
+            .flat_map(|(_, words)| words.iter().take(SHOWN))
+            .map(String::as_str)
+            .collect();
+        let known: Vec<&str> = known.into_iter().take(SHOWN).collect();
         if known.is_empty() {
             finding.help("name the port in the container, or write the number")
         } else {
