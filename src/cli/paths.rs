@@ -16,7 +16,7 @@ use super::port::PortQuestion;
 use super::reach::complaint;
 use super::target::{self, Target};
 use super::terminal::Terminal;
-use crate::engine::{ConnectionSet, Engine};
+use crate::engine::{ConnectionSet, Engine, Judge};
 use crate::graph::{Certainty, EndSet, FlowMatrix, PathQuery, Paths};
 use crate::output::{PathsAnswer, PathsFormat, PathsReport, display_name, not_judged_lines};
 use crate::source::SourceId;
@@ -234,6 +234,7 @@ impl Options {
             crossings: Vec::new(),
             reached: Vec::new(),
             cuts: Vec::new(),
+            judge: Judge::new(matrix.cluster()),
             matrix: matrix.clone(),
         };
         if question.to.is_none() {

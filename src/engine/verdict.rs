@@ -188,6 +188,12 @@ impl<'c, 'e> Judge<'c, 'e> {
         }
     }
 
+    /// The cluster.
+    #[must_use]
+    pub fn cluster(&self) -> &'c Cluster {
+        self.cluster
+    }
+
     /// How much was compared so far: chains, rules and peers, each with the values of its
     /// selectors. The same questions cost the same, on however many threads they are asked.
     #[must_use]

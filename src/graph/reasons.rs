@@ -1,11 +1,11 @@
 //! Why a flow is open, in brief: what decides about it on each of its two sides.
 //!
 //! Refuses to say it in words, and to tell all that was considered; see
-//! [`explain`] for that.
+//! [`Judge::explain`] for that.
 
-use crate::cluster::{Cluster, WorkloadId};
+use crate::cluster::WorkloadId;
 use crate::engine::{
-    AddressRange, ConnectionSet, Endpoint, Entity, PolicyRef, ReasonCode, SideTrace, explain,
+    AddressRange, ConnectionSet, Endpoint, Entity, Judge, PolicyRef, ReasonCode, SideTrace,
 };
 use crate::k8s::Direction;
 use crate::source::Span;
@@ -37,18 +37,19 @@ pub struct SideReason {
 /// destination.
 #[must_use]
 pub fn reasons(
-    cluster: &Cluster,
+    judge: &Judge<'_, '_>,
     source: FlowEnd,
     destination: FlowEnd,
     connections: &ConnectionSet,
 ) -> Vec<SideReason> {
+    let cluster = judge.cluster();
     let end = |end| match end {
         FlowEnd::Workload(id) => Endpoint::workload(cluster, id),
         FlowEnd::Outside(range) => Endpoint::Address(range.first.into()),
         FlowEnd::Entity(entity) => Endpoint::Entity(entity),
     };
     let (from, to) = (end(source), end(destination));
-    let explanation = explain(cluster, &from, &to);
+    let explanation = judge.explain(&from, &to);
     let Some(way) = explanation.ways.first() else {
         return Vec::new();
     };

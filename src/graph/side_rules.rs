@@ -6,7 +6,7 @@
 
 use super::matrix::{FlowMatrix, NodeEnds, NodeId};
 use crate::cluster::{Cluster, WorkloadId};
-use crate::engine::{AskedPolicies, AskedRule, Endpoint, Engine, PolicyRef};
+use crate::engine::{AskedPolicies, AskedRule, EndIndex, Endpoint, Engine, PolicyRef};
 use crate::k8s::{Action, Direction};
 use crate::source::Span;
 use std::collections::HashMap;
@@ -46,9 +46,11 @@ impl SideRules {
     pub fn new<'c>(engine: &Engine<'c>, matrix: &FlowMatrix<'c>) -> Self {
         let cluster = engine.cluster();
         let policies = AskedPolicies::new(cluster);
+        let nodes = nodes(cluster, matrix);
         let mut builder = Builder {
             cluster,
-            nodes: nodes(cluster, matrix),
+            index: EndIndex::new(nodes.iter().map(|(_, end)| end)),
+            nodes: &nodes,
             rules: Vec::new(),
             known: HashMap::new(),
         };
@@ -84,14 +86,15 @@ fn nodes<'c>(cluster: &'c Cluster, matrix: &FlowMatrix<'c>) -> Vec<(NodeId, Endp
     matrix.nodes().flat_map(ends).collect()
 }
 
-struct Builder<'c> {
+struct Builder<'n, 'c> {
     cluster: &'c Cluster,
-    nodes: Vec<(NodeId, Endpoint<'c>)>,
+    nodes: &'n [(NodeId, Endpoint<'c>)],
+    index: EndIndex<'c>,
     rules: Vec<SideRule>,
     known: HashMap<(PolicyRef, Direction, Span), usize>,
 }
 
-impl<'c> Builder<'c> {
+impl<'c> Builder<'_, 'c> {
     fn side(
         &mut self,
         policies: &AskedPolicies<'c>,
@@ -118,7 +121,11 @@ impl<'c> Builder<'c> {
 
     fn rule(&self, rule: AskedRule<'_, 'c>, span: Span, pod: &Endpoint<'c>) -> SideRule {
         let matching = || {
-            let nodes = self.nodes.iter();
+            let places = match rule.may_be_about(&self.index) {
+                Some(places) => places,
+                None => (0..self.nodes.len() as u32).collect(),
+            };
+            let nodes = places.into_iter().map(|place| &self.nodes[place as usize]);
             let nodes = nodes.filter(|(_, end)| rule.may_match(pod, end));
             let mut nodes: Vec<NodeId> = nodes.map(|(node, _)| *node).collect();
             nodes.dedup();

@@ -6,7 +6,7 @@
 use super::graph::connections_json;
 use super::json::write_value;
 use super::{Escaped, Role, Style, count, flow_names};
-use crate::engine::ConnectionSet;
+use crate::engine::{ConnectionSet, Judge};
 use crate::graph::{EndSet, FlowEnd, FlowMatrix, NodeEnds, NodeId, Path, Reached, reasons};
 use crate::source::SourceMap;
 use serde_json::{Value, json};
@@ -49,6 +49,8 @@ pub struct PathsAnswer<'a> {
     pub name: Option<String>,
     /// Its flows.
     pub matrix: FlowMatrix<'a>,
+    /// Who says what decides about them.
+    pub judge: Judge<'a, 'a>,
     /// The paths that are shown, the shortest first.
     pub paths: Vec<Path>,
     /// Whether there are more paths than those.
@@ -276,7 +278,7 @@ fn why(answer: &PathsAnswer<'_>, from: NodeId, to: NodeId) -> Vec<crate::graph::
     };
     let connections = opened(answer, from, to);
     reasons(
-        matrix.cluster(),
+        &answer.judge,
         end(from, false),
         end(to, from == to),
         connections,

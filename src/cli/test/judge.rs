@@ -10,7 +10,7 @@ use crate::cli::endpoint::{End, Lookup, Mistake, Resolved, UNNAMED};
 use crate::cli::port::{PortQuestion, asked_at};
 use crate::cluster::{Cluster, WorkloadId};
 use crate::config::{Claim, EndForm, FlowClaim};
-use crate::engine::{AddressRange, ConnectionSet, Endpoint, Engine, explain};
+use crate::engine::{AddressRange, ConnectionSet, Endpoint, Engine};
 use crate::graph::{
     Certainty, ELSEWHERE, EndSet, FlowEnd, FlowMatrix, Hops, NodeId, Openness, PathQuery, Paths,
     is_undeclared, reasons,
@@ -468,7 +468,7 @@ impl<'c> Judge<'c> {
                 if ends.iter().any(|end| matches!(end, Endpoint::Address(_))) {
                     return Err("ask `npcheck reach` about addresses and such a pod".to_owned());
                 }
-                let verdict = explain(self.cluster, &ends[0], &ends[1]).verdict;
+                let verdict = self.engine.judge().explain(&ends[0], &ends[1]).verdict;
                 let openness = Openness {
                     open: verdict.allowed(),
                     unknown: verdict.unknown(),
@@ -519,7 +519,7 @@ impl<'c> Judge<'c> {
         let (Some(source), Some(destination)) = (flow.source, flow.destination) else {
             return fact;
         };
-        let reasons = reasons(self.cluster, source, destination, connections);
+        let reasons = reasons(self.engine.judge(), source, destination, connections);
         let words = reasons.iter().map(|reason| {
             let words = flow_names::reason(self.cluster, reason);
             match reason.rule {

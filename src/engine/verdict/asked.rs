@@ -21,8 +21,8 @@ pub struct AskedPolicies<'c> {
 pub struct AskedRule<'p, 'c> {
     /// The policy that has it.
     pub policy: PolicyRef,
-    rule: &'p Rule<'c>,
-    enforcement: &'p Enforcement,
+    pub(super) rule: &'p Rule<'c>,
+    pub(super) enforcement: &'p Enforcement,
 }
 
 impl<'c> AskedPolicies<'c> {

@@ -5,7 +5,7 @@
 
 use super::index::IndexedProgram;
 use super::side::Selection;
-use super::{Judge, PreparedEnd};
+use super::{AskedRule, Judge, PreparedEnd};
 use crate::cluster::{Enforcement, NamespaceId};
 use crate::engine::program::{
     Block, Chain, HostNetwork, Matcher, NamespaceSet, Peer, PodSet, Ports, Rule,
@@ -259,6 +259,17 @@ impl Judge<'_, '_> {
             }
         }
         Some(spoken.ends(others))
+    }
+}
+
+impl AskedRule<'_, '_> {
+    /// The ends, by their positions in order, that the rule's peers may match, perhaps among
+    /// others; `None` where that may be any of them.
+    #[must_use]
+    pub fn may_be_about(&self, others: &EndIndex<'_>) -> Option<Vec<u32>> {
+        let mut spoken = Spoken::default();
+        let is_told = others.add_rule(self.rule, self.enforcement, &mut spoken);
+        is_told.then(|| spoken.ends(others))
     }
 }
 

@@ -4,6 +4,7 @@
 //! counted.
 
 use super::{DiffReport, DiffedCluster, words};
+use crate::engine::Judge;
 use crate::graph::{Effect, FlowEnd, Level, Line, LineEnds, Move, reasons};
 use crate::output::{Escaped, Role, Style, count, flow_names};
 use std::io::{self, Write};
@@ -43,6 +44,8 @@ fn write_cluster(
         (Move::Closed, "closed"),
         (Move::Unknown, "unknown"),
     ];
+    // What these have looked up they keep for the next line.
+    let judges = cluster.clusters.map(Judge::new);
     for (moved, title) in sections {
         let lines: Vec<(&Line, usize)> = cluster
             .comparison
@@ -56,7 +59,7 @@ fn write_cluster(
         }
         writeln!(out, "{title}")?;
         for (line, place) in lines.iter().filter(|(line, _)| report.shows(line)) {
-            write_line(report, cluster, line, *place, style, out)?;
+            write_line(report, cluster, (line, *place), &judges, style, out)?;
         }
         let hidden = lines.iter().filter(|(line, _)| !report.shows(line));
         let hidden: usize = hidden.map(|(line, _)| line.pairs).sum();
@@ -109,8 +112,8 @@ fn write_cluster(
 fn write_line(
     report: &DiffReport<'_>,
     cluster: &DiffedCluster<'_>,
-    line: &Line,
-    place: usize,
+    (line, place): (&Line, usize),
+    judges: &[Judge<'_, '_>; 2],
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -148,7 +151,7 @@ fn write_line(
     }
     if report.says_why && !line.is_of_new_or_gone {
         for (time, word) in ["before", "after"].into_iter().enumerate() {
-            let why = why(cluster, line, time);
+            let why = why(cluster, line, (time, &judges[time]));
             writeln!(out, "      {word:<6}  {}", Escaped(&why))?;
         }
     }
@@ -156,7 +159,7 @@ fn write_line(
 }
 
 /// What decides about the first pair of a line in one state.
-fn why(cluster: &DiffedCluster<'_>, line: &Line, time: usize) -> String {
+fn why(cluster: &DiffedCluster<'_>, line: &Line, (time, judge): (usize, &Judge<'_, '_>)) -> String {
     let end = |ends: &LineEnds| match ends {
         LineEnds::Outside(ranges) => Some(FlowEnd::Outside(ranges[0])),
         LineEnds::Workloads(places) => {
@@ -169,7 +172,7 @@ fn why(cluster: &DiffedCluster<'_>, line: &Line, time: usize) -> String {
         return String::new();
     };
     let of = cluster.clusters[time];
-    let reasons = reasons(of, from, to, &line.connections);
+    let reasons = reasons(judge, from, to, &line.connections);
     let words = reasons.iter().map(|reason| flow_names::reason(of, reason));
     words.collect::<Vec<String>>().join("; ")
 }
