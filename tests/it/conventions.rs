@@ -113,3 +113,40 @@ fn messages_are_plain_english() {
     }
     assert_eq!(faults, Vec::<String>::new());
 }
+
+/// What stands in front of the table of promises and tests.
+const PROMISES: &str = "What `SECURITY.md` promises, and the tests that show it:";
+
+#[test]
+fn every_promise_names_tests_that_there_are() {
+    let text = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let (_, table) = text.split_once(PROMISES).expect("the table is there");
+    let mut named = 0;
+    let mut faults = Vec::new();
+    for row in table.lines().filter(|row| row.starts_with("| ")).skip(1) {
+        let tests = row.split('|').nth(2).expect("a row has two columns");
+        for test in tests.split('`').skip(1).step_by(2) {
+            named += 1;
+            let is_there = match test.rsplit_once("::") {
+                // A fixture, or a file of tests.
+                None => root().join(test).exists() || root().join("src").join(test).exists(),
+                Some((module, name)) => {
+                    let file = module.replace("::", "/") + ".rs";
+                    let files = [
+                        root().join("tests/it").join(&file),
+                        root().join("src").join(&file),
+                    ];
+                    let mut texts = files
+                        .iter()
+                        .filter_map(|file| fs::read_to_string(file).ok());
+                    texts.any(|text| text.contains(&format!("fn {name}()")))
+                }
+            };
+            if !is_there {
+                faults.push(test.to_owned());
+            }
+        }
+    }
+    assert!(named > 20, "{named}");
+    assert_eq!(faults, Vec::<String>::new());
+}

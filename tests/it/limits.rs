@@ -48,3 +48,145 @@ fn policies_that_all_contradict_each_other_are_compared_up_to_a_limit() {
     assert!(many.stderr.contains(limit), "{}", many.stderr);
     assert_eq!(many.status, 2);
 }
+
+/// Policies of one namespace about the same pods, whose peers all may have pods in common and
+/// none of which covers another one.
+fn policies_that_may_cover_each_other(count: usize) -> String {
+    let mut text = String::new();
+    for number in 0..count {
+        writeln!(
+            text,
+            "---\n\
+             apiVersion: networking.k8s.io/v1\n\
+             kind: NetworkPolicy\n\
+             metadata: {{name: policy-{number}, namespace: shop}}\n\
+             spec:\n  \
+               podSelector: {{}}\n  \
+               ingress: [{{from: [{{podSelector: {{matchExpressions: \
+                 [{{key: key-{number}, operator: Exists}}]}}}}]}}]"
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn rules_that_may_all_cover_each_other_are_compared_up_to_a_limit() {
+    let directory = scratch("limit-of-redundancy");
+    let lint = |count| {
+        // A rule that is written twice.
+        let twice = "---\n\
+             apiVersion: networking.k8s.io/v1\n\
+             kind: NetworkPolicy\n\
+             metadata: {name: twice, namespace: other}\n\
+             spec:\n  \
+               podSelector: {}\n  \
+               ingress:\n  \
+               - from: [{podSelector: {matchLabels: {app: web}}}]\n  \
+               - from: [{podSelector: {matchLabels: {app: web}}}]\n";
+        let text = policies_that_may_cover_each_other(count) + twice;
+        write(&directory, "policies.yaml", text);
+        let rule = "redundant-rule";
+        run(
+            &directory,
+            &["lint", "-o", "concise", "--select", rule, "."],
+        )
+    };
+    let few = lint(20);
+    assert_eq!(few.status, 0, "{few:?}");
+    assert_eq!(few.stdout.lines().count(), 1, "{few:?}");
+
+    let many = lint(400);
+    let limit = "`redundant-rule`: namespace `shop` has too many similar rules to compare all of \
+                 them";
+    assert!(many.stderr.contains(limit), "{}", many.stderr);
+    assert_eq!(many.status, 2);
+    // Other namespaces are compared all the same.
+    assert_eq!(many.stdout, few.stdout);
+}
+
+/// Peers that match nothing, and pods that are not meant by any of them.
+fn peers_for_nobody(peers: usize, pods: usize) -> String {
+    let mut text = String::from(
+        "apiVersion: networking.k8s.io/v1\n\
+         kind: NetworkPolicy\n\
+         metadata: {name: policy, namespace: shop}\n\
+         spec:\n  \
+           podSelector: {}\n  \
+           ingress:\n  \
+           - from:\n",
+    );
+    for number in 0..peers {
+        writeln!(
+            text,
+            "    - podSelector: {{matchLabels: {{app: web{number}}}}}"
+        )
+        .unwrap();
+    }
+    for number in 0..pods {
+        writeln!(
+            text,
+            "---\n\
+             apiVersion: v1\n\
+             kind: Pod\n\
+             metadata: {{name: pod-{number}, namespace: shop, labels: {{number: x{number}}}}}"
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn what_selectors_were_meant_for_is_looked_for_up_to_a_limit() {
+    let directory = scratch("limit-of-near-misses");
+    let lint = |peers, pods| {
+        write(&directory, "all.yaml", peers_for_nobody(peers, pods));
+        let rule = "unmatched-peer-selector";
+        run(
+            &directory,
+            &["lint", "-o", "concise", "--select", rule, "."],
+        )
+    };
+    let limit = "`unmatched-peer-selector`: too many selectors match nothing to look for what all \
+                 of them were meant for";
+    let few = lint(30, 30);
+    assert!(!few.stderr.contains(limit), "{}", few.stderr);
+    assert_ne!(few.status, 2, "{few:?}");
+
+    let many = lint(1_400, 900);
+    assert!(many.stderr.contains(limit), "{}", many.stderr);
+    assert_eq!(many.status, 2);
+}
+
+#[test]
+fn a_file_of_tests_compares_ends_up_to_a_limit() {
+    let directory = scratch("limit-of-tests");
+    let mut pods = String::new();
+    for number in 0..200 {
+        writeln!(
+            pods,
+            "---\n\
+             apiVersion: v1\n\
+             kind: Pod\n\
+             metadata: {{name: pod-{number}, namespace: shop, labels: {{number: x{number}}}}}"
+        )
+        .unwrap();
+    }
+    write(&directory, "k8s/pods.yaml", pods);
+    let test = |count: usize| {
+        let mut text = String::from("tests:\n");
+        for _ in 0..count {
+            text += "  - allow: {from: shop/*, to: shop/*, ports: [80]}\n";
+        }
+        write(&directory, "flows.yaml", text);
+        run(&directory, &["test", "--tests", "flows.yaml", "k8s"])
+    };
+    let few = test(2);
+    assert_eq!(few.status, 0, "{few:?}");
+
+    let many = test(510);
+    let limit = "the tests compare more than 20000000 pairs of ends: ask for fewer ends";
+    let said = format!("{}{}", many.stdout, many.stderr);
+    assert!(said.contains(limit), "{said}");
+    assert_eq!(many.status, 2);
+}
