@@ -12,7 +12,7 @@ use super::identity::check_ids;
 use super::patch::Patch;
 use super::specs::{Reference, Specs, field_spec};
 use super::transform::{self, End, Namespacing, Pairs, Subjects};
-use super::{Kustomize, generate, is_remote, objects, replacement};
+use super::{Kustomize, generate, images, is_remote, objects, replacement};
 use crate::k8s::PartEffect;
 use crate::render::Chart;
 use crate::render::chart::{is_chart, written};
@@ -325,7 +325,7 @@ fn one<'t>(
         }
         "ImageTagTransformer" => {
             if let Some(image) = file::field(config, "imageTag") {
-                transform::set_image(resources, &image, &own)?;
+                images::set_image(resources, &image, &own)?;
             }
         }
         "ReplicaCountTransformer" => {

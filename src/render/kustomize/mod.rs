@@ -16,6 +16,7 @@ mod file;
 mod circle;
 mod generate;
 mod identity;
+mod images;
 mod json_patch;
 mod merge;
 mod merge_keys;
@@ -557,11 +558,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         }
         let mut images = kustomization.items("images");
         images.extend(kustomization.items("imageTags"));
-        for image in images {
-            if let Err(message) = transform::set_image(&mut all.resources, &image, &specs.images) {
-                faults.push(Fault::error(image.span(), message));
-            }
-        }
+        images::set_images(&mut all.resources, &images, &specs.images, &mut faults);
         replacement::apply(library, kustomization, &mut all.resources, &mut faults);
         let mut external = External {
             kustomize: self,

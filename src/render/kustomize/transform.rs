@@ -1,18 +1,16 @@
 //! The transformers that set one thing in many objects: namespace, prefix and suffix,
-//! labels and annotations, images, replicas.
+//! labels and annotations, replicas.
 //!
 //! Refuses to know their order, and where kustomizations say what to set.
 
 use super::fault::Fault;
-use super::field_spec::{FieldSpec, Missing, apply, is_in_place, obstacle};
+use super::field_spec::{FieldSpec, Missing, apply, is_in_place};
 use super::file::{self, Kustomization};
 use super::notes::{drop_annotations, with_notes};
-use super::select::expression;
 use crate::render::object_id::Gvk;
 use crate::render::resource::Resource;
-use crate::render::value::{Field, Value};
+use crate::render::value::Value;
 use crate::source::Span;
-use regex::Regex;
 use std::borrow::Cow;
 
 /// Labels or annotations that are set.
@@ -399,176 +397,4 @@ pub(crate) fn set_replicas<'t>(
         }
     }
     Ok(is_found)
-}
-
-/// Sets name, tag or digest of an image wherever it is used.
-pub(crate) fn set_image<'t>(
-    resources: &mut [Resource<'t>],
-    image: &Value<'t>,
-    specs: &[FieldSpec],
-) -> Result<(), String> {
-    let text = |name: &str| file::text(image, name);
-    let name = ImageName::new(&text("name"));
-    let (new_name, new_tag) = (text("newName"), text("newTag"));
-    let (digest, suffix) = (text("digest"), text("tagSuffix"));
-    for resource in resources {
-        let gvk = resource.id.gvk.clone();
-        if gvk.kind == "CustomResourceDefinition" {
-            continue;
-        }
-        let mut is_changed = false;
-        let mut set = |value: &mut Value<'t>| {
-            let old = value.text().ok_or("expected a scalar")?;
-            let Some(parts) = name.split(old) else {
-                return Ok(());
-            };
-            let [old_name, mut tag, mut old_digest] = parts.map(str::to_owned);
-            match (new_tag.is_empty(), digest.is_empty(), suffix.is_empty()) {
-                (false, _, _) => {
-                    tag.clone_from(&new_tag);
-                    old_digest.clone_from(&digest);
-                }
-                (true, false, _) => {
-                    tag.clear();
-                    old_digest.clone_from(&digest);
-                }
-                (true, true, false) => {
-                    tag.push_str(&suffix);
-                    old_digest.clear();
-                }
-                (true, true, true) => {}
-            }
-            let mut new = if new_name.is_empty() {
-                old_name
-            } else {
-                new_name.clone()
-            };
-            if !tag.is_empty() {
-                new = format!("{new}:{tag}");
-            }
-            if !old_digest.is_empty() {
-                new = format!("{new}@{old_digest}");
-            }
-            is_changed = true;
-            *value = value.rewritten(new);
-            Ok(())
-        };
-        // Those of containers, wherever these are (kustomize, `imagetag/legacy.go`), come first.
-        if has_container(&resource.value, &name) {
-            set_in_containers(&mut resource.value, &name, &mut set)
-                .map_err(|error| format!("{}: {error}", resource.id))?;
-        }
-        for spec in specs {
-            let has_image = holds_image(spec, &gvk, &resource.value, &name);
-            if has_image {
-                apply(
-                    spec,
-                    (&gvk, &mut resource.value),
-                    Missing::Ignored,
-                    &mut set,
-                )
-                .map_err(|error| format!("{}: {error}", resource.id))?;
-            } else if matches!(resource.value, Value::Made(_))
-                && gvk.is_selected_by(&spec.gvk)
-                && obstacle(&resource.value, &spec.path).is_some()
-            {
-                let path = spec.path.join("/");
-                return Err(format!("{}: no image can be at `{path}`", resource.id));
-            }
-        }
-        if is_changed {
-            resource.step("images", image.span());
-        }
-    }
-    Ok(())
-}
-
-/// Whether a field is a list of containers.
-fn is_containers(field: &Field<'_>) -> bool {
-    field.value.is_sequence() && (field.key.is("containers") || field.key.is("initContainers"))
-}
-
-/// Whether an item is a container with this image.
-fn has_image(item: &Value<'_>, name: &ImageName) -> bool {
-    let image = item.get("image");
-    let text = image.as_ref().and_then(Value::text);
-    text.is_some_and(|text| name.split(text).is_some())
-}
-
-/// Whether there is a container with this image anywhere.
-fn has_container(value: &Value<'_>, name: &ImageName) -> bool {
-    value.items().any(|item| has_container(&item, name))
-        || value.fields().any(|field| {
-            has_container(&field.value, name)
-                || is_containers(&field) && field.value.items().any(|it| has_image(&it, name))
-        })
-}
-
-/// Calls `set` for this image of all containers.
-fn set_in_containers<'t>(
-    value: &mut Value<'t>,
-    name: &ImageName,
-    set: &mut dyn FnMut(&mut Value<'t>) -> Result<(), String>,
-) -> Result<(), String> {
-    if value.is_sequence() {
-        let items = value.items_mut().into_iter().flatten();
-        for item in items.filter(|item| has_container(item, name)) {
-            set_in_containers(item, name, set)?;
-        }
-    } else if value.is_mapping() {
-        for field in value.fields_mut().into_iter().flatten() {
-            if has_container(&field.value, name) {
-                set_in_containers(&mut field.value, name, set)?;
-            }
-            if is_containers(field) {
-                let items = field.value.items_mut().into_iter().flatten();
-                let mut images = items.filter_map(|item| {
-                    let is_it = has_image(item, name);
-                    item.get_mut("image").filter(|_| is_it)
-                });
-                images.try_for_each(&mut *set)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Whether the image stands at one of the fields, so that most objects stay as they are.
-fn holds_image(spec: &FieldSpec, gvk: &Gvk, value: &Value<'_>, name: &ImageName) -> bool {
-    let mut is_there = false;
-    super::field_spec::visit(spec, (gvk, value), &mut |value| {
-        is_there |= value.text().is_some_and(|text| name.split(text).is_some());
-    });
-    is_there
-}
-
-/// Which images a name stands for: it is a regular expression (`internal/image/image.go`).
-struct ImageName(Option<Regex>);
-
-impl ImageName {
-    fn new(name: &str) -> Self {
-        let behind = "(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?$";
-        Self(expression(&format!("^{name}{behind}")))
-    }
-
-    /// Name, tag and digest of an image, if it is one of these.
-    fn split<'i>(&self, image: &'i str) -> Option<[&'i str; 3]> {
-        let is_it = self.0.as_ref().is_some_and(|it| it.is_match(image));
-        is_it.then(|| split_image(image))
-    }
-}
-
-/// Name, tag and digest of an image. A colon in front of the first slash belongs to a port of
-/// the registry.
-fn split_image(image: &str) -> [&str; 3] {
-    let path = image.find('/').unwrap_or_default();
-    let place = |sign: char| image[path..].find(sign).map(|place| place + path);
-    match (place(':'), place('@')) {
-        (None, None) => [image, "", ""],
-        (Some(tag), None) => [&image[..tag], &image[tag + 1..], ""],
-        (Some(tag), Some(digest)) if tag < digest => {
-            [&image[..tag], &image[tag + 1..digest], &image[digest + 1..]]
-        }
-        (_, Some(digest)) => [&image[..digest], "", &image[digest + 1..]],
-    }
 }
