@@ -80,8 +80,8 @@ pub struct Found {
 }
 
 /// How many steps of comparison each label, range and rule of a namespace pays for, and how
-/// many there are besides. Real namespaces need a thirtieth of it.
-const STEPS: u64 = 96;
+/// many there are besides. Real namespaces need a hundredth of it.
+const STEPS: u64 = 256;
 const MIN_STEPS: u64 = 20_000;
 
 /// Everything redundant among some policies that are asked in one stage and whose rules all

@@ -162,31 +162,21 @@ fn what_selectors_were_meant_for_is_looked_for_up_to_a_limit() {
 fn a_file_of_tests_compares_ends_up_to_a_limit() {
     let directory = scratch("limit-of-tests");
     let mut pods = String::new();
-    for number in 0..200 {
-        writeln!(
-            pods,
-            "---\n\
-             apiVersion: v1\n\
-             kind: Pod\n\
-             metadata: {{name: pod-{number}, namespace: shop, labels: {{number: x{number}}}}}"
-        )
-        .unwrap();
+    for number in 0..4_600 {
+        let meta = format!("{{name: pod-{number}, namespace: shop, labels: {{app: web}}}}");
+        writeln!(pods, "---\n{{apiVersion: v1, kind: Pod, metadata: {meta}}}").unwrap();
     }
     write(&directory, "k8s/pods.yaml", pods);
-    let test = |count: usize| {
-        let mut text = String::from("tests:\n");
-        for _ in 0..count {
-            text += "  - allow: {from: shop/*, to: shop/*, ports: [80]}\n";
-        }
+    let test = |ends: &str| {
+        let text = format!("tests:\n  - name: open\n    allow: {{{ends}, ports: [80]}}\n");
         write(&directory, "flows.yaml", text);
         run(&directory, &["test", "--tests", "flows.yaml", "k8s"])
     };
-    let few = test(2);
+    let few = test("from: shop/pod-1, to: shop/*");
     assert_eq!(few.status, 0, "{few:?}");
 
-    let many = test(510);
+    let many = test("from: shop/*, to: shop/*");
     let limit = "the tests compare more than 20000000 pairs of ends: ask for fewer ends";
-    let said = format!("{}{}", many.stdout, many.stderr);
-    assert!(said.contains(limit), "{said}");
+    assert!(many.stdout.contains(limit), "{many:?}");
     assert_eq!(many.status, 2);
 }

@@ -165,7 +165,10 @@ impl<'c> Judge<'c> {
             .chain(rest.map(End::Addresses))
             .collect();
         let (mut failed, mut unknown) = (Facts::default(), Facts::default());
-        for destination in self.resolve(&claim.to)? {
+        let destinations = self.resolve(&claim.to)?;
+        let ends: usize = destinations.iter().map(|it| it.ends.len()).sum();
+        self.spent.fit(others.len().saturating_mul(ends))?;
+        for destination in destinations {
             for to in destination.ends.iter().filter(|to| !self.is_undeclared(to)) {
                 let asked = self.asked(&claim.ports, &destination, to)?;
                 for from in &others {
@@ -291,8 +294,12 @@ impl<'c> Judge<'c> {
         if sources.is_empty() {
             return Err("`from` is empty".to_owned());
         }
+        let destinations = self.resolve(&claim.to)?;
+        let ends = |all: &[Resolved]| all.iter().map(|it| it.ends.len()).sum::<usize>();
+        let most = ends(&sources).saturating_mul(ends(&destinations));
+        self.spent.fit(most)?;
         let mut pairs = 0;
-        for destination in self.resolve(&claim.to)? {
+        for destination in destinations {
             for to in &destination.ends {
                 let asked = self.asked(&claim.ports, &destination, to)?;
                 for from in sources.iter().flat_map(|resolved| &resolved.ends) {

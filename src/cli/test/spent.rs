@@ -24,9 +24,15 @@ pub(super) struct Spent {
 impl Spent {
     /// Counts pairs of ends that are compared; else that there are too many.
     pub(super) fn pairs(&self, more: usize) -> Result<(), String> {
-        let pairs = self.pairs.get().saturating_add(more);
-        self.pairs.set(pairs);
-        match pairs > MAX_PAIRS {
+        let fit = self.fit(more);
+        self.pairs.set(self.pairs.get().saturating_add(more));
+        fit
+    }
+
+    /// Whether so many pairs may be compared besides, so that a test of too many fails before
+    /// the first of them.
+    pub(super) fn fit(&self, more: usize) -> Result<(), String> {
+        match self.pairs.get().saturating_add(more) > MAX_PAIRS {
             true => Err(format!(
                 "the tests compare more than {MAX_PAIRS} pairs of ends: ask for fewer ends"
             )),
@@ -59,6 +65,7 @@ mod tests {
     fn pairs_are_compared_up_to_a_limit() {
         let spent = Spent::default();
         assert_eq!(spent.pairs(MAX_PAIRS - 1), Ok(()));
+        assert!(spent.fit(2).is_err());
         assert_eq!(spent.pairs(1), Ok(()));
         let limit = "the tests compare more than 20000000 pairs of ends: ask for fewer ends";
         assert_eq!(spent.pairs(1), Err(limit.to_owned()));

@@ -362,15 +362,15 @@ impl Covers {
             .iter()
             .map(|rule| &self.rules[*rule].allowance.ports.numbers);
         let numbers = ConnectionSet::union_of(numbers);
-        if rules.len() < 2 || !query.ports.numbers.is_subset(&numbers) {
+        if rules.len() < 2
+            || !query.ports.numbers.is_subset(&numbers)
+            || !self.is_covered_by(query, by_peer, &rules, budget)
+        {
             return None;
         }
         // Twice as many each time, as a few of many are enough in most cases.
         let mut tried = 2;
-        while !self.is_covered_by(query, by_peer, &rules[..tried], budget) {
-            if tried == rules.len() || budget.is_spent() {
-                return None;
-            }
+        while tried < rules.len() && !self.is_covered_by(query, by_peer, &rules[..tried], budget) {
             tried = (2 * tried).min(rules.len());
         }
         rules.truncate(tried);
