@@ -92,7 +92,7 @@ fn rules_that_may_all_cover_each_other_are_compared_up_to_a_limit() {
             &["lint", "-o", "concise", "--select", rule, "."],
         )
     };
-    let few = lint(20);
+    let few = lint(10);
     assert_eq!(few.status, 0, "{few:?}");
     assert_eq!(few.stdout.lines().count(), 1, "{few:?}");
 
