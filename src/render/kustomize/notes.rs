@@ -96,6 +96,11 @@ pub(crate) fn noted<'t>(resource: &Resource<'t>, span: Span) -> Value<'t> {
     value
 }
 
+/// What becomes of an object whose annotations were taken away with the notes.
+pub(crate) fn forget(resource: &mut Resource<'_>) {
+    take_over(resource, &[const { None }; NOTES.len()]);
+}
+
 /// Takes the annotations out of an object.
 pub(crate) fn drop_annotations(value: &mut Value<'_>) {
     if let Some(metadata) = value.get_mut("metadata") {

@@ -5,7 +5,7 @@
 use super::fault::Fault;
 use super::file::{self, Kustomization};
 use super::merge_keys::{Definitions, Schema};
-use super::notes::{leads_to_annotations, with_notes_kept};
+use super::notes::{self, leads_to_annotations, with_notes_kept};
 use super::select::Target;
 use super::through_json::{self, Way};
 use super::{json_patch, merge, objects};
@@ -350,12 +350,24 @@ impl<'t> Patch<'t> {
                     metadata.remove("namespace");
                 }
                 resource.value = merged;
+                if drops_annotations(&patch) {
+                    notes::forget(resource);
+                }
                 resource.keep_twins_alike_with(before, &patch);
                 resource.refresh();
                 resource.patched(self.step);
             }
         }
     }
+}
+
+/// Whether a patch takes all annotations away, with what kustomize notes among them.
+fn drops_annotations(patch: &Value<'_>) -> bool {
+    let annotations = patch.find(&["metadata", "annotations"]);
+    annotations.is_some_and(|annotations| {
+        let directive = annotations.text_of(&["$patch"]);
+        annotations.is_null() || directive == "replace" || directive == "delete"
+    })
 }
 
 /// Whether operations go to annotations.
