@@ -259,6 +259,15 @@ impl PluginKind {
         KINDS.iter().find(is_meant)
     }
 
+    /// Whether it is a kind of networks that take the place of the cluster's for some pods.
+    #[must_use]
+    pub fn is_network(&self) -> bool {
+        matches!(
+            self.name,
+            "UserDefinedNetwork" | "ClusterUserDefinedNetwork"
+        )
+    }
+
     /// Whether npcheck reads what its policies say, so that it tells what is wrong with one.
     #[must_use]
     pub fn is_read_whole(&self) -> bool {

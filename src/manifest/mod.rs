@@ -51,6 +51,7 @@ mod suggestion;
 mod context_object;
 mod unknown;
 mod unreadable;
+mod user_defined_network;
 mod workload;
 mod written;
 

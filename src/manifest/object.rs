@@ -392,7 +392,7 @@ impl<'t> Reader<'t, '_> {
         self.named(node, span, identity.kind, Outcome::PluginPolicy);
         let diagnostics = &mut self.parsed.diagnostics;
         let mut ignored = Vec::new();
-        let found = if kind.is_read_whole() {
+        let found = if kind.is_read_whole() || kind.is_network() {
             diagnostics
         } else {
             &mut ignored

@@ -6,7 +6,7 @@
 use super::fields::Shape;
 use super::reader::{Path, Reader};
 use super::selector::{self, Selects};
-use super::{calico, cilium, egress_firewall, network_policy};
+use super::{calico, cilium, egress_firewall, network_policy, user_defined_network};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{
     CalicoSelector, Comparison, Direction, Label, LabelSelector, LabelSelectorRequirement,
@@ -19,11 +19,10 @@ use std::sync::Arc;
 /// Whether an object of this kind has a say in what pods may connect to. A network that pods
 /// have beside that of the cluster has none; one that takes its place cuts them off.
 pub(super) fn is_policy(node: Node<'_>, kind: &PluginKind) -> bool {
-    let network: &[&str] = match kind.name {
-        "UserDefinedNetwork" => &["spec"],
-        "ClusterUserDefinedNetwork" => &["spec", "network"],
-        _ => return true,
-    };
+    if !kind.is_network() {
+        return true;
+    }
+    let network = user_defined_network::place_of_network(kind.scope);
     let role = |topology: &str| {
         let role = node.find(&[network, &[topology, "role"]].concat())?;
         role.as_str()
@@ -75,7 +74,12 @@ pub(super) fn read(
         Product::OvnKubernetes if kind.is_read_whole() => {
             PluginSpec::EgressFirewall(egress_firewall::read(node, &mut meta, object, diagnostics))
         }
-        _ => PluginSpec::Unread,
+        _ => {
+            if kind.is_network() {
+                user_defined_network::check(node, &mut meta, kind.scope, object, diagnostics);
+            }
+            PluginSpec::Unread
+        }
     };
     let mut policy = PluginPolicy::new(meta, kind);
     policy.spec = spec;

@@ -214,3 +214,42 @@ fn a_primary_network_of_its_own_makes_verdicts_unknown() {
         assert_eq!(from_web(&cluster), expected, "{object}");
     }
 }
+
+/// What the API server rejects such a network for is told; what it may do stays unknown.
+#[test]
+fn networks_of_no_topology_are_rejected() {
+    let unknown = ["lost?", "node?", "other?", "0.0.0.0-255.255.255.255?"];
+    for (spec, message) in [
+        ("{topology: Layer2, layer2: {role: Primary}}", ""),
+        ("{topology: \"${TOPOLOGY}\", layer2: {role: Primary}}", ""),
+        (
+            "{topology: Layer4, layer2: {role: Primary}}",
+            "`Layer4` is not a valid topology",
+        ),
+        (
+            "{topology: Localnet, layer2: {role: Primary}}",
+            "`Localnet` is not a valid topology",
+        ),
+        ("{layer2: {role: Primary}}", "the network has no `topology`"),
+        (
+            "{topology: Layer3, layer2: {role: Primary}}",
+            "a network of topology `Layer3` needs the field `layer3`",
+        ),
+    ] {
+        let object = format!(
+            "kind: UserDefinedNetwork, metadata: {{name: net, namespace: shop}}, spec: {spec}"
+        );
+        let (cluster, messages) = read_object(&object);
+        let expected: Vec<&str> = Some(message)
+            .into_iter()
+            .filter(|it| !it.is_empty())
+            .collect();
+        assert_eq!(messages, expected, "{spec}");
+        assert_eq!(from_web(&cluster), unknown, "{spec}");
+    }
+    let (_, messages) = read_object(
+        "kind: ClusterUserDefinedNetwork, metadata: {name: net}, spec: {namespaceSelector: {}, \
+         network: {topology: Localnet, localnet: {role: Primary}}}",
+    );
+    assert_eq!(messages, Vec::<String>::new());
+}
