@@ -246,7 +246,12 @@ impl Caller {
         }
         if cx.settings.inventory.is_complete() {
             // Why it does not match the pods that it names is what other rules say.
-            return matched.is_empty() && is_named(self);
+            return matched.is_empty() && is_named(self) || is_for_anybody(namespaces, pods);
+        }
+        // The labels of pods say more than their namespace: anybody may be in `kube-system`.
+        let by_pods = |caller: Self| pods.is_some_and(|pods| caller.names_one(pods));
+        if by_pods(self.other()) && !by_pods(self) {
+            return false;
         }
         let own = &cx
             .cluster
@@ -303,6 +308,14 @@ impl Caller {
                 is_dashboard || self.is_named_in(text)
             })
     }
+}
+
+/// Whether selectors of a peer match pods of which nothing is known in a namespace of which
+/// nothing is known: whoever it is gets in, wherever it is.
+fn is_for_anybody(namespaces: Option<&LabelSelector>, pods: Option<&LabelSelector>) -> bool {
+    let unlabelled = Labels::default();
+    namespaces.is_some_and(|it| it.matches(&unlabelled))
+        && pods.is_none_or(|it| it.matches(&unlabelled))
 }
 
 /// Callers that somebody has described.

@@ -36,6 +36,9 @@ pub struct Entrance<'c> {
     pub rules: Vec<(PolicyId, usize, &'c NetworkPolicyRule)>,
     /// The same of policies of the CNI plugin.
     pub plugin_rules: Vec<RuleRef<'c>>,
+    /// Those of them that would let somebody in, had they not the port of a Service that leads
+    /// here in place of the pods'.
+    at_ports_of_services: Vec<RuleRef<'c>>,
 }
 
 impl<'c> Entrance<'c> {
@@ -62,20 +65,27 @@ impl<'c> Entrance<'c> {
         let side = &explanation.ways.first()?.ingress;
         let policies = guards(side)?;
         let (mut rules, mut plugin_rules) = (Vec::new(), Vec::new());
+        let mut at_ports_of_services = Vec::new();
+        let of_services = ports_of_services(cluster, workload, protocol, port);
         for rule in side.rules_of(StageName::NetworkPolicies) {
-            let is_here = rule.ports.matches.possible.contains(protocol, port);
-            if !is_here || rule.action != Action::Accept {
+            let is_at = |port: u16| rule.ports.matches.possible.contains(protocol, port);
+            let is_here = is_at(port);
+            let is_at_service = !is_here && of_services.iter().any(|port| is_at(*port));
+            if !is_here && !is_at_service || rule.action != Action::Accept {
                 continue;
             }
             match (rule.policy, rule.rule) {
-                (PolicyRef::Network(policy), RuleRef::Network(written)) => {
+                (PolicyRef::Network(policy), RuleRef::Network(written)) if is_here => {
                     rules.push((policy, rule.index, written));
                 }
                 // One that means nobody lets nobody in.
                 (PolicyRef::Plugin(_), RuleRef::Cilium(..) | RuleRef::Calico(_))
                     if rule.peers.truth == Truth::True || !rule.peers.entries.is_empty() =>
                 {
-                    plugin_rules.push(rule.rule);
+                    match is_here {
+                        true => plugin_rules.push(rule.rule),
+                        false => at_ports_of_services.push(rule.rule),
+                    }
                 }
                 _ => {}
             }
@@ -87,6 +97,7 @@ impl<'c> Entrance<'c> {
             policies,
             rules,
             plugin_rules,
+            at_ports_of_services,
         })
     }
 
@@ -134,21 +145,14 @@ impl<'c> Entrance<'c> {
         let cluster = engine.cluster();
         let pods = Endpoint::workload(cluster, self.workload);
         let verdict = engine.judge().one_side(Direction::Ingress, &pods, end);
-        let object = &cluster.workload(self.workload).object;
         let is_open = |port: u16| verdict.possible().contains(self.protocol, port);
-        let mut services = cluster.services_of(self.workload);
-        let by_service = services.any(|id| {
-            let mut entries = cluster.service(id).object.ports.iter();
-            entries.any(|entry| {
-                let leads_here = entry.ports_of(object).contains(&self.port);
-                entry.protocol == self.protocol && leads_here && is_open(entry.port.value)
-            })
-        });
-        is_open(self.port) || by_service
+        let of_services = ports_of_services(cluster, self.workload, self.protocol, self.port);
+        is_open(self.port) || of_services.into_iter().any(is_open)
     }
 
     /// Whether the policies of a CNI plugin let in somebody who is no pod, a workload of which
-    /// `is_meant` holds, or pods that no manifest has and that may be such.
+    /// `is_meant` holds, or pods that no manifest has and that may be such; or would, had they
+    /// not the port of a Service in place of the pods', which is a mistake of its own.
     pub fn plugin_admits(
         &self,
         engine: &Engine<'_>,
@@ -160,9 +164,7 @@ impl<'c> Entrance<'c> {
         let cluster = engine.cluster();
         let mut others = cluster.workload_ids().filter(|id| *id != self.workload);
         self.admits_ends(engine)
-            || self
-                .plugin_rules
-                .iter()
+            || (self.plugin_rules.iter().chain(&self.at_ports_of_services))
                 .any(|rule| may_mean_others(cluster, *rule))
             || others
                 .any(|id| is_meant(id) && self.lets_in(engine, &Endpoint::workload(cluster, id)))
@@ -351,6 +353,21 @@ fn names_addresses(rule: RuleRef<'_>) -> bool {
         }
         _ => false,
     }
+}
+
+/// The ports of Services that lead to this port of a workload.
+fn ports_of_services(
+    cluster: &Cluster,
+    workload: WorkloadId,
+    protocol: Protocol,
+    port: u16,
+) -> Vec<u16> {
+    let pod = &cluster.workload(workload).object;
+    let services = cluster.services_of(workload);
+    let entries = services.flat_map(|id| &cluster.service(id).object.ports);
+    let leading =
+        entries.filter(|entry| entry.protocol == protocol && entry.ports_of(pod).contains(&port));
+    leading.map(|entry| entry.port.value).collect()
 }
 
 /// Whether a rule of a CNI plugin's may mean pods that no manifest has: a selector that matches

@@ -89,7 +89,7 @@ fn without_length(text: &str) -> CidrError {
         Err(_) if text.is_empty() => CidrError::new("is empty"),
         Err(_) => CidrError::help(
             "is not a valid address block",
-            "`ipBlock` takes blocks like `10.0.0.0/8` or `2001:db8::/32`; names of hosts cannot be used",
+            "write a block like `10.0.0.0/8` or `2001:db8::/32`; names of hosts cannot be used here",
         ),
     }
 }

@@ -239,7 +239,7 @@ mod tests {
                      generate: {kind: NetworkPolicy, namespace: '{{request.object.metadata.name}}', \
                      data: {spec: {podSelector: {}, policyTypes: [Egress]}}}}",
                 ),
-                "denies Egress shop, denies Egress blog",
+                "denies Egress shop denies Egress blog",
             ),
             (
                 rule(

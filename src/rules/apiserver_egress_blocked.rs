@@ -360,10 +360,15 @@ fn describe(
         [_] => format!("`{}` talks", cluster.workload_name(*first)),
         several => format!("{} workloads talk", several.len()),
     };
+    let of_services = network_policies(policies).find_map(|id| block_of_services(cx, id));
     let (what, label) = match is_at_service {
         true => (
             "its egress rules open the port of the Service, not its own",
             "TCP 443 is translated to the API server's own port before policies are applied",
+        ),
+        false if of_services.is_some() => (
+            "no egress rule allows its address",
+            "isolates for egress; no rule in any policy allows the API server's own address",
         ),
         false => (
             "no egress rule allows its address",
@@ -395,7 +400,7 @@ fn describe(
     if is_at_service {
         return Some(finding.help("allow TCP 6443 (MicroK8s: 16443) beside 443 in the rule with `toEntities: [kube-apiserver]`"));
     }
-    if let Some(block) = network_policies(policies).find_map(|id| block_of_services(cx, id)) {
+    if let Some(block) = of_services {
         let finding = finding.related(
             block.cidr.span,
             "a Service's address: it is translated to the API server's own before policies are applied",

@@ -254,16 +254,21 @@ impl<'c> Openings<'c> {
                 let ports = opening.ports.intersection(&other.ports);
                 let is_so = self.have_common_pods(cx, opening.policy, other.policy)
                     && is_left_open(cx, self.direction, opening.policy, range, &ports);
-                is_so.then_some((index, other, range))
+                is_so.then_some((index, other, range, ports))
             });
-            let Some((index, other, range)) = defeating else {
+            let Some((index, other, range, ports)) = defeating else {
                 continue;
             };
             let (verb, end) = match self.direction {
                 Direction::Ingress => ("out", "come from"),
                 Direction::Egress => ("away", "go to"),
             };
-            let message = format!("`except` does not keep {cidr} {verb}: another rule allows it");
+            let at = match ports == opening.ports {
+                true => String::new(),
+                false => format!(" on {ports}"),
+            };
+            let message =
+                format!("`except` does not keep {cidr} {verb}{at}: another rule allows it");
             let part = if excepted == range { "" } else { "a part of " };
             let which = if other.policy == opening.policy {
                 "a rule of the same policy".to_owned()

@@ -222,10 +222,18 @@ fn describe_unanswered(
 }
 
 /// The finding where a rule of the other side denies: no other rule behind it would help.
-fn at_denial(finding: Diagnostic, rule: Span) -> Diagnostic {
+fn at_denial(finding: Diagnostic, rule: Span, part: &str) -> Diagnostic {
     finding
         .related(rule, "denies it")
-        .help("allow it on the other side in a rule that is evaluated before the one that denies it; or delete this rule")
+        .help(format!("allow it on the other side in a rule that is evaluated before the one that denies it; or delete this {part}"))
+}
+
+/// What there is to delete where nothing of it is wanted: other peers of the rule may work.
+fn deletable(place: PeerPlace<'_>) -> &'static str {
+    match place.rule.peers.items() {
+        [_] => "rule",
+        _ => "peer",
+    }
 }
 
 /// What the label at a peer says.
@@ -255,9 +263,10 @@ fn counterpart(
     };
     format!(
         "allow it on the other side too, in `{}` of a policy for these pods in `{home}`: \
-         `- {{{}: [{peer}]{ports}}}`; or delete this rule",
+         `- {{{}: [{peer}]{ports}}}`; or delete this {}",
         opposite.field(),
         opposite.peers_field(),
+        deletable(place),
     )
 }
 
@@ -370,7 +379,7 @@ impl<'c> Promise<'c> {
         let finding = finding.label(label_of(self.place));
         let promised = |destination: &Endpoint<'_>| self.promised(destination);
         if let Some(span) = self.flows.denied_by(cx, &promised) {
-            return at_denial(finding, span);
+            return at_denial(finding, span, deletable(self.place));
         }
         finding.help(counterpart(subject, home, namespace, self.place))
     }
@@ -468,7 +477,7 @@ impl<'p, 'c> PluginPromise<'p, 'c> {
         let finding = finding.label("nothing gets through to these pods");
         let promised = |destination: &Endpoint<'_>| self.promised(destination);
         if let Some(span) = self.flows.denied_by(cx, &promised) {
-            return at_denial(finding, span);
+            return at_denial(finding, span, "rule");
         }
         finding.help(format!(
             "allow it on the other side too, by `{}` in `{}` of a policy for these pods; or \

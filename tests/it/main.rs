@@ -41,6 +41,7 @@ mod gitops_kinds;
 mod graph;
 mod hostile_builds;
 mod init;
+mod let_in;
 mod limits;
 mod linting;
 mod lost_flows;

@@ -28,9 +28,9 @@ fn findings(files: &[(&str, String)], options: &str) -> Vec<String> {
 }
 
 /// A case: what it is about, its files, and what is found.
-type Case<'c> = (&'c str, Vec<(&'c str, String)>, &'c [&'c str]);
+pub(super) type Case<'c> = (&'c str, Vec<(&'c str, String)>, &'c [&'c str]);
 
-fn check(cases: &[Case<'_>], options: &str) {
+pub(super) fn check(cases: &[Case<'_>], options: &str) {
     let mut wrong = Vec::new();
     for (title, files, expected) in cases {
         let found = findings(files, options);
@@ -42,7 +42,7 @@ fn check(cases: &[Case<'_>], options: &str) {
 }
 
 /// Several documents in one text.
-fn all(documents: &[&str]) -> String {
+pub(super) fn all(documents: &[&str]) -> String {
     documents.join("---\n")
 }
 
@@ -59,23 +59,23 @@ fn destination(namespace: &str) -> String {
 }
 
 /// A Deployment whose pods have the label `app` with its name.
-fn deployment(namespace: &str, name: &str, container: &str) -> String {
+pub(super) fn deployment(namespace: &str, name: &str, container: &str) -> String {
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec:\n  selector: {{matchLabels: {{app: {name}}}}}\n  template:\n    metadata: {{labels: {{app: {name}}}}}\n    spec: {{containers: [{{name: c, image: x{container}}}]}}\n"
     )
 }
 
-fn namespace(name: &str, labels: &str) -> String {
+pub(super) fn namespace(name: &str, labels: &str) -> String {
     format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{{labels}}}}}\n")
 }
 
-fn service(namespace: &str, name: &str, port: u16) -> String {
+pub(super) fn service(namespace: &str, name: &str, port: u16) -> String {
     format!(
         "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec: {{selector: {{app: {name}}}, ports: [{{port: {port}}}]}}\n"
     )
 }
 
-fn policy(namespace: &str, name: &str, spec: &str) -> String {
+pub(super) fn policy(namespace: &str, name: &str, spec: &str) -> String {
     format!(
         "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec: {{{spec}}}\n"
     )
