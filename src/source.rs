@@ -394,6 +394,17 @@ pub struct Edit {
     pub replacement: String,
 }
 
+/// The line break that a text uses: that of its first line.
+#[must_use]
+pub fn line_break(text: &str) -> &'static str {
+    let first = text.split_inclusive('\n').next();
+    if first.is_some_and(|line| line.ends_with("\r\n")) {
+        "\r\n"
+    } else {
+        "\n"
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

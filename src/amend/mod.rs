@@ -130,7 +130,7 @@ fn text_of(sources: &SourceMap, place: Span) -> &str {
 }
 
 /// The style of a policy, or that of another text around a place in it.
-fn style_at(text: &str, place: Span, policy: &NetworkPolicy) -> Style {
+fn style_at<'t>(text: &'t str, place: Span, policy: &NetworkPolicy) -> Style<'t> {
     match policy.meta.span.source == place.source {
         true => Style::around(text, policy.meta.span),
         false => Style::around(text, place),

@@ -3,7 +3,7 @@
 //! Refuses to know what it is.
 
 use super::value::{Style, Value};
-use crate::source::{Edit, Span};
+use crate::source::{Edit, Span, line_break};
 
 /// A place in a list, beside one of its items.
 pub(super) struct Place<'t> {
@@ -249,11 +249,4 @@ fn is_first_on_line(text: &str, span: Span) -> bool {
     text[line_start(text, start)..start]
         .bytes()
         .all(|byte| matches!(byte, b' ' | b'-'))
-}
-
-/// The line break that a text uses.
-fn line_break(text: &str) -> &'static str {
-    // The text may be a dump of hundreds of megabytes.
-    let crlf = memchr::memmem::find(text.as_bytes(), b"\r\n");
-    crlf.map_or("\n", |_| "\r\n")
 }

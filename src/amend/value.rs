@@ -40,22 +40,23 @@ impl Value {
 }
 
 /// How values are written around here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Style {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style<'t> {
     /// Whether keys have quotes, as in JSON.
     pub(super) quotes_keys: bool,
     /// The quotes that strings have, if they have any.
     pub(super) quotes: Option<char>,
     /// By how many columns the hyphens of a list stand behind the key of the list.
     pub(super) list_indent: usize,
-    /// Whether mappings in braces have spaces inside these.
-    pub(super) spaced_braces: bool,
+    /// The text that shows whether mappings in braces have spaces inside these. It may be a dump
+    /// of hundreds of megabytes, and is looked at where there are braces to write.
+    braces: &'t str,
 }
 
-impl Style {
+impl<'t> Style<'t> {
     /// The style of the text around a place: of its span, and of the text as a whole where
     /// that shows nothing.
-    pub(super) fn around(text: &str, span: Span) -> Self {
+    pub(super) fn around(text: &'t str, span: Span) -> Self {
         let near = &text[span.range()];
         let quotes_keys = near
             .trim_start_matches(['{', '[', ' ', '\n', '\r', '\t'])
@@ -66,13 +67,11 @@ impl Style {
         } else {
             quoted('\'').then_some('\'')
         };
-        let has = |text: &str, what: &[u8]| memchr::memmem::find(text.as_bytes(), what).is_some();
-        let spaced_braces = has(near, b"{ ") || (!has(near, b"{") && has(text, b"{ "));
         Self {
             quotes_keys,
             quotes,
             list_indent: list_indent(text),
-            spaced_braces,
+            braces: if near.contains('{') { near } else { text },
         }
     }
 
@@ -120,7 +119,7 @@ impl Style {
                     .iter()
                     .map(|(key, value)| format!("{}: {}", self.key(key), self.flow(value)));
                 let fields = fields.collect::<Vec<_>>().join(", ");
-                if self.spaced_braces {
+                if memchr::memmem::find(self.braces.as_bytes(), b"{ ").is_some() {
                     format!("{{ {fields} }}")
                 } else {
                     format!("{{{fields}}}")
@@ -237,11 +236,11 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const STYLE: Style = Style {
+    const STYLE: Style<'_> = Style {
         quotes_keys: false,
         quotes: None,
         list_indent: 2,
-        spaced_braces: false,
+        braces: "",
     };
 
     fn sample() -> Value {
@@ -282,7 +281,7 @@ mod tests {
         let json = Style {
             quotes_keys: true,
             quotes: Some('"'),
-            spaced_braces: true,
+            braces: "{ a: b }",
             ..STYLE
         };
         assert_eq!(

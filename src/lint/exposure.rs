@@ -22,13 +22,21 @@ pub fn exposures(cluster: &Cluster, workload: WorkloadId) -> Vec<Exposure<'_>> {
     let is_public = |id: &&ServiceId| cluster.service(**id).object.takes_clients();
     let public = services.iter().filter(is_public).copied();
     let mut found: Vec<Exposure<'_>> = public.map(Exposure::Service).collect();
+    if services.is_empty() {
+        return found;
+    }
+    let is_called = |id: &ServiceId, namespace: &str, name: &str| {
+        let service = cluster.service(*id);
+        service.object.meta.name.value == name
+            && cluster.namespace(service.namespace).name == namespace
+    };
     for entrypoint in &cluster.context_objects().entrypoints {
         for backend in &entrypoint.backends {
             let namespace = entrypoint.backend_namespace(backend);
-            let service = cluster.service_by_name(namespace, &backend.service);
-            if let Some(service) = service.filter(|service| services.contains(service)) {
-                found.push(Exposure::Entrypoint(entrypoint, service));
-            }
+            let mut named = services.iter();
+            // Few are behind a workload, and many entrypoints are there.
+            let service = named.find(|id| is_called(id, namespace, &backend.service));
+            found.extend(service.map(|service| Exposure::Entrypoint(entrypoint, *service)));
         }
     }
     found

@@ -92,7 +92,7 @@ impl Flows {
             );
             let promised = promised_at(&to);
             has_promise |= !promised.certain.is_empty();
-            let explanation = cx.engine.judge().explain(&from, &to);
+            let explanation = cx.engine.judge().explain_briefly(&from, &to);
             let other_side = |way: &engine::Way<'_>| match self.direction {
                 Direction::Egress => way.ingress.verdict.clone(),
                 Direction::Ingress => way.egress.verdict.clone(),
@@ -122,7 +122,7 @@ impl Flows {
             Endpoint::workload(cluster, source),
             Endpoint::workload(cluster, destination),
         );
-        let explanation = cx.engine.judge().explain(&from, &to);
+        let explanation = cx.engine.judge().explain_briefly(&from, &to);
         let way = explanation.ways.first()?;
         let side = match self.direction {
             Direction::Egress => &way.ingress,

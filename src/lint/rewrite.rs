@@ -7,7 +7,7 @@
 use super::text;
 use crate::cluster::NAMESPACE_NAME_LABEL;
 use crate::k8s::{Direction, Label, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule};
-use crate::source::{Edit, SourceMap, Span};
+use crate::source::{Edit, SourceMap, Span, line_break};
 
 /// An item of a list: its text, and its hyphen unless it is written in flow style.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +156,7 @@ pub fn write_types(
     let replacement = match text::indentation(sources, before) {
         Some(indentation) if !is_flow => {
             let lead = " ".repeat(indentation);
-            let line_break = text::line_break(source);
+            let line_break = line_break(source.text());
             let items = names.iter();
             let items: String = items
                 .map(|name| format!("{lead}  - {name}{line_break}"))

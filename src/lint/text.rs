@@ -3,18 +3,7 @@
 //!
 //! Refuses to know what the text means.
 
-use crate::source::{Edit, Source, SourceMap, Span};
-
-/// The line break that the text uses: that of its first line.
-#[must_use]
-pub fn line_break(source: &Source) -> &'static str {
-    let first = source.text().split_inclusive('\n').next();
-    if first.is_some_and(|line| line.ends_with("\r\n")) {
-        "\r\n"
-    } else {
-        "\n"
-    }
-}
+use crate::source::{Edit, SourceMap, Span, line_break};
 
 /// The column of a span's start, counted in bytes from 0, where nothing but spaces and
 /// hyphens of list items stands before it on its line; `None` elsewhere, and so for
@@ -46,7 +35,7 @@ pub fn end_of_line(sources: &SourceMap, span: Span) -> Span {
 /// Inserts whole lines behind the line in which `span` ends.
 #[must_use]
 pub fn insert_lines_after(sources: &SourceMap, span: Span, lines: &[String]) -> Edit {
-    let line_break = line_break(sources.get(span.source));
+    let line_break = line_break(sources.get(span.source).text());
     let replacement = lines
         .iter()
         .flat_map(|line| [line_break, line.as_str()])

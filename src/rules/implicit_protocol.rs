@@ -6,7 +6,7 @@ use crate::k8s::{
     self, ContainerPort, Direction, NetworkPolicyPort, NetworkPolicyRule, PortReference, Protocol,
 };
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, text};
-use crate::source::{Edit, SourceMap};
+use crate::source::{Edit, SourceMap, line_break};
 
 declare_rule! {
     /// ## What it does
@@ -303,7 +303,7 @@ fn write_tcp(sources: &SourceMap, entry: &NetworkPolicyPort) -> Option<Edit> {
         });
     }
     let indentation = " ".repeat(text::indentation(sources, entry.span)?);
-    let line_break = text::line_break(source);
+    let line_break = line_break(source.text());
     Some(Edit {
         span: entry.span.before(),
         replacement: format!("protocol: TCP{line_break}{indentation}"),
