@@ -8,7 +8,6 @@
 pub(super) fn fault(text: &str) -> Option<&'static str> {
     let mut parser = Parser {
         rest: text,
-        names: Vec::new(),
         open: 0,
         has_operand: false,
         is_repeated: false,
@@ -29,8 +28,6 @@ type Outcome<T = ()> = Result<T, &'static str>;
 
 struct Parser<'t> {
     rest: &'t str,
-    /// The names of groups so far.
-    names: Vec<&'t str>,
     /// How many groups are open.
     open: usize,
     /// Whether there is something that can be repeated.
@@ -39,7 +36,7 @@ struct Parser<'t> {
     is_repeated: bool,
 }
 
-impl<'t> Parser<'t> {
+impl Parser<'_> {
     fn run(&mut self) -> Outcome {
         while let Some(first) = self.rest.chars().next() {
             let was_repeated = std::mem::take(&mut self.is_repeated);
@@ -122,10 +119,6 @@ impl<'t> Parser<'t> {
             if name.is_empty() || !name.bytes().all(is_word) {
                 return Err("`(?<` is not followed by the name of a group");
             }
-            if self.names.contains(&name) {
-                return Err("two groups have one name");
-            }
-            self.names.push(name);
             self.rest = rest;
             self.begin();
             return Ok(());
@@ -144,7 +137,7 @@ impl<'t> Parser<'t> {
                 self.begin();
             }
             // What stands before it can still be repeated.
-            Some(')') if is_valid && end > 0 => self.rest = &flags[end + 1..],
+            Some(')') if is_valid => self.rest = &flags[end + 1..],
             _ => return Err("`(?` opens nothing that Go knows, such as `(?:` or `(?i)`"),
         }
         Ok(())
@@ -187,7 +180,8 @@ impl<'t> Parser<'t> {
                 self.advance(2 + end + 1);
                 Ok(())
             }
-            Some('C' | 'L' | 'M' | 'N' | 'P' | 'S' | 'Z') => {
+            // Go takes small letters since 1.25.
+            Some(letter) if "CLMNPSZ".contains(letter.to_ascii_uppercase()) => {
                 self.advance(3);
                 Ok(())
             }
@@ -367,7 +361,8 @@ mod tests {
             "(?i:a)",
             "(?i-s)a",
             "(?:)",
-            "(?P<a>b)",
+            "(?P<a>b)(?P<a>c)",
+            "(?)",
             "(?<a>b)",
             "a(?i)*",
             "\\.",
@@ -420,8 +415,6 @@ mod tests {
             "(?P=a)",
             "(?P<>a)",
             "(?P<a",
-            "(?P<a>)(?P<a>)",
-            "(?)",
             "(?i",
             "(?i-)",
             "(?x)",

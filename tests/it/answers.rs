@@ -41,6 +41,11 @@ const BOTH_FAMILIES: &str = "
 ";
 
 pub(crate) fn assert_answers(before: &str, answers: &[Answer]) {
+    assert_answers_with(&EnforcementSettings::default(), before, answers);
+}
+
+/// The same under some settings, in a cluster whose pods have their addresses in 10.0.0.0/16.
+fn assert_answers_with(settings: &EnforcementSettings, before: &str, answers: &[Answer]) {
     for answer in answers {
         let text = format!("{before}{}", answer.manifests);
         let mut sources = SourceMap::default();
@@ -48,7 +53,7 @@ pub(crate) fn assert_answers(before: &str, answers: &[Answer]) {
         let objects = npcheck::manifest::read(id, "test.yaml", &text).objects;
         let settings = EnforcementSettings {
             pod_cidrs: vec!["10.0.0.0/16".parse().unwrap()],
-            ..EnforcementSettings::default()
+            ..settings.clone()
         };
         let cluster = Cluster::new(objects).with_enforcement(&settings);
         let ids = answer.ends.map(|end| pod(&cluster, end));
@@ -273,7 +278,13 @@ fn cilium_knows_the_service_of_the_api_server_without_a_manifest() {
         allowed: "",
         unknown,
     };
-    assert_answers(
+    // Any other Service that is not among the manifests does not exist.
+    let settings = EnforcementSettings {
+        holds_everything: true,
+        ..EnforcementSettings::default()
+    };
+    assert_answers_with(
+        &settings,
         TWO_PODS,
         &[
             answer(
