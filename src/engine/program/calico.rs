@@ -75,7 +75,7 @@ pub(super) fn lower<'c>(
             };
             if policy.meta.is_accepted && lowering.are_outsides_known(cluster) {
                 lowering.add_to(tier_of(&mut tiers, spec.tier_name()));
-            } else if policy.meta.holes.is_empty() {
+            } else if !policy.meta.is_accepted && policy.meta.holes.is_empty() {
                 lowering.add_rejected(tier_of(&mut tiers, spec.tier_name()));
             } else {
                 unread.push(lowering);
