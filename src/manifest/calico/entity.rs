@@ -101,6 +101,7 @@ fn check(entity: &CalicoEntity, end: End, path: Path<'_>, reader: &mut Reader<'_
     let Some(service) = &entity.service else {
         return;
     };
+    let has_ports = !entity.ports.is_empty() || !entity.not_ports.is_empty();
     let reason = if !end.is_peer {
         "`services` names the other end: it belongs in the destination of an egress rule or the source of an ingress rule"
     } else if end.is_global && service.namespace.is_none() {
@@ -110,7 +111,7 @@ fn check(entity: &CalicoEntity, end: End, path: Path<'_>, reader: &mut Reader<'_
         ..entity.clone()
     })
     .is_everybody()
-        || (!end.is_source && !(entity.ports.is_empty() && entity.not_ports.is_empty()))
+        || (has_ports && !end.is_source)
     {
         // The Service says the ports of a destination, and nothing of those of a source.
         "`services` must be on its own: its ports are those of the Service"
