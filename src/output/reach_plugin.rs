@@ -80,10 +80,6 @@ pub(super) fn unmet(unmet: &Unmet, other: &str) -> String {
             }
         }
         Asks::Cluster => format!("wants a pod of this cluster, {other} is not one"),
-        Asks::Reserved(test) if unmet.truth == Truth::Unknown => {
-            let key = &test.key;
-            format!("asks for reserved:{key}, which {other} has or not by `cluster.ipFamilies`")
-        }
         Asks::Reserved(test) => {
             format!("wants reserved:{}, {other} is another end", test.key)
         }
@@ -192,11 +188,6 @@ pub(super) fn doubt(unmet: &Unmet, end: &str, namespace: &str) -> String {
         Asks::RejectedSets(sets) => format!(
             "what {} would hold: the API server would reject it as it is written",
             sets.join(", ")
-        ),
-        Asks::Reserved(test) => format!(
-            "whether the cluster speaks IPv4, IPv6 or both (`cluster.ipFamilies` in npcheck.yaml): \
-             a rule asks for reserved:{}",
-            test.key
         ),
         _ => format!("what the CNI plugin knows {end} by"),
     }

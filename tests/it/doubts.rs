@@ -43,17 +43,16 @@ fn the_label_of_the_outside_depends_on_the_families_of_the_cluster() {
     let lacks = "{matchExpressions: [{key: 'reserved:world', operator: DoesNotExist}]}";
     let ipv4 = "{matchLabels: {'reserved:world-ipv4': ''}}";
     let ipv6 = "{matchLabels: {'reserved:world-ipv6': ''}}";
-    // In a cluster of one family, of both, and of nobody knows which.
-    for (policy, one, both, neither) in [
-        (policy("ingress", world), OPEN, SHUT, UNKNOWN),
-        (policy("ingress", exists), OPEN, SHUT, UNKNOWN),
-        (policy("ingress", lacks), SHUT, OPEN, UNKNOWN),
-        (policy("ingress", ipv4), SHUT, OPEN, UNKNOWN),
-        (policy("ingress", ipv6), SHUT, SHUT, SHUT),
-        (policy("ingressDeny", world), SHUT, OPEN, UNKNOWN),
+    // In a cluster of one family, and of both.
+    for (policy, one, both) in [
+        (policy("ingress", world), OPEN, SHUT),
+        (policy("ingress", exists), OPEN, SHUT),
+        (policy("ingress", lacks), SHUT, OPEN),
+        (policy("ingress", ipv4), SHUT, OPEN),
+        (policy("ingress", ipv6), SHUT, SHUT),
+        (policy("ingressDeny", world), SHUT, OPEN),
         (
             policy("ingress", "{matchLabels: {'reserved:host': ''}}"),
-            SHUT,
             SHUT,
             SHUT,
         ),
@@ -62,7 +61,8 @@ fn the_label_of_the_outside_depends_on_the_families_of_the_cluster() {
         let families = |families: &str| asked(&format!("cluster: {{ipFamilies: [{families}]}}\n"));
         assert_eq!(families("IPv4"), one, "{policy}");
         assert_eq!(families("IPv4, IPv6"), both, "{policy}");
-        assert_eq!(asked(""), neither, "{policy}");
+        // Nobody says which: both, as long as it is not said to be one.
+        assert_eq!(asked(""), both, "{policy}");
         // No pod has a label of the outside.
         let pods = ports("", &policy, ["b", "a"]);
         let expected = match policy.contains("DoesNotExist") || policy.contains("ingressDeny") {
@@ -71,15 +71,10 @@ fn the_label_of_the_outside_depends_on_the_families_of_the_cluster() {
         };
         assert_eq!(pods, expected, "{policy}");
     }
-    // An object tells it as well.
-    let service = "{apiVersion: v1, kind: Service, metadata: {name: s, namespace: one},
-        spec: {ipFamilyPolicy: RequireDualStack, selector: {app: b}}}";
-    let policies = format!("{}\n---\n{service}", policy("ingress", world));
-    assert_eq!(ports("", &policies, ["192.0.2.1", "a"]), SHUT);
 }
 
 #[test]
-fn a_service_that_is_not_there_exists_unless_all_of_the_cluster_is_there() {
+fn what_a_rule_on_a_service_that_is_not_there_means() {
     let cilium = |namespace: &str, name: &str, rest: &str| {
         format!(
             "{{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {{name: p, namespace: one}},
@@ -96,9 +91,9 @@ fn a_service_that_is_not_there_exists_unless_all_of_the_cluster_is_there() {
     };
     let all_ports = ", toPorts: [{ports: [{port: '0', protocol: TCP}]}]";
     for (policy, all_there, some_there) in [
-        (cilium("two", "s", ""), SHUT, UNKNOWN),
+        (cilium("two", "s", ""), SHUT, SHUT),
         // The agent takes such a rule as one about everybody.
-        (cilium("two", "s", all_ports), OPEN, UNKNOWN),
+        (cilium("two", "s", all_ports), OPEN, OPEN),
         (calico("Allow", "two", "s"), SHUT, UNKNOWN),
         (calico("Deny", "two", "s"), OPEN, UNKNOWN),
     ] {

@@ -75,8 +75,7 @@ fn rules_that_may_all_cover_each_other_are_compared_up_to_a_limit() {
     let directory = scratch("limit-of-redundancy");
     let lint = |count| {
         // A rule that is written twice.
-        let twice = "---\n\
-             apiVersion: networking.k8s.io/v1\n\
+        let twice = "apiVersion: networking.k8s.io/v1\n\
              kind: NetworkPolicy\n\
              metadata: {name: twice, namespace: other}\n\
              spec:\n  \
@@ -84,7 +83,7 @@ fn rules_that_may_all_cover_each_other_are_compared_up_to_a_limit() {
                ingress:\n  \
                - from: [{podSelector: {matchLabels: {app: web}}}]\n  \
                - from: [{podSelector: {matchLabels: {app: web}}}]\n";
-        let text = policies_that_may_cover_each_other(count) + twice;
+        let text = format!("{twice}---\n{}", policies_that_may_cover_each_other(count));
         write(&directory, "policies.yaml", text);
         let rule = "redundant-rule";
         run(

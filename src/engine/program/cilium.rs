@@ -22,8 +22,7 @@ use crate::engine::HashMap;
 use crate::engine::addresses::AddressRange;
 use crate::k8s::{
     Action, CiliumEntity, CiliumMeaning, CiliumPeers, CiliumPolicy, CiliumRule, CiliumServicePeer,
-    CiliumServices, CiliumSpec, CiliumSubject, Direction, LabelSelector, Operator, PluginPolicy,
-    PluginSpec, Truth,
+    CiliumSpec, CiliumSubject, Direction, LabelSelector, Operator, PluginPolicy, PluginSpec, Truth,
 };
 use crate::source::Span;
 
@@ -217,8 +216,7 @@ impl<'c> Lowering<'c> {
                 }
                 CiliumPeers::Services(services) => {
                     for service in services {
-                        let is_everybody = rule.to_ports.is_some();
-                        add(service.span, self.service(service, is_everybody));
+                        add(service.span, self.service(service));
                     }
                 }
                 // What they mean is known to the agent only.
@@ -318,21 +316,14 @@ impl<'c> Lowering<'c> {
     pub(super) fn identities(&mut self, identities: Identities) -> Vec<Matcher<'c>> {
         let enforcement = self.cluster.enforcement();
         let identities = identities.filtered(self.filter());
-        let identities = identities.in_families(enforcement.is_dual_stack());
+        let identities = identities.in_families(enforcement.is_dual_stack() != Truth::False);
         let holds = |view| identities.truth(view) != Truth::False;
         let entities: Vec<Entity> = (Entity::ALL.into_iter())
             .filter(|entity| holds(IdentityView::entity(*entity)))
             .collect();
         let families = [(true, AddressRange::IPV4), (false, AddressRange::IPV6)];
-        let is_outside = |is_ipv4| identities.truth(IdentityView::Outside(is_ipv4));
-        if families
-            .iter()
-            .any(|(is_ipv4, _)| is_outside(*is_ipv4) == Truth::Unknown)
-        {
-            return vec![Matcher::Condition(Condition::identities(identities))];
-        }
         let ranges: Vec<AddressRange> = (families.into_iter())
-            .filter(|(is_ipv4, _)| is_outside(*is_ipv4) == Truth::True)
+            .filter(|(is_ipv4, _)| holds(IdentityView::Outside(*is_ipv4)))
             .map(|(_, range)| range)
             .collect();
         let mut matchers = vec![Matcher::Pods(self.pods(identities, HostNetwork::Seen))];
@@ -386,7 +377,7 @@ impl<'c> Lowering<'c> {
                     is_implied: false,
                     is_kept: true,
                     may_be_dropped: false,
-                    is_dual_stack: Truth::Unknown,
+                    is_dual_stack: true,
                 });
                 self.identities(identities)
             }
@@ -400,9 +391,9 @@ impl<'c> Lowering<'c> {
         })
     }
 
-    /// The pods of the Services that an entry names. Where there are none such, its rule may be
-    /// about everybody (C14).
-    fn service(&mut self, entry: &CiliumServicePeer, is_everybody: bool) -> Vec<Matcher<'c>> {
+    /// The pods of the Services that an entry names. Where there are none such, its rule is about
+    /// everybody or nobody (C14).
+    fn service(&mut self, entry: &CiliumServicePeer) -> Vec<Matcher<'c>> {
         let mut matchers = Vec::new();
         for service in self.cluster.services() {
             if !is_named(self.cluster, service, entry) {
@@ -423,19 +414,10 @@ impl<'c> Lowering<'c> {
                 None => matchers.push(untold(&[])),
             }
         }
-        if !matchers.is_empty() {
-            return matchers;
+        if matchers.is_empty() && names_api_server(entry) {
+            matchers.push(untold(&[]));
         }
-        let namespace = entry.namespace.as_ref().map_or("*", |it| it.value.as_str());
-        let name = match &entry.services {
-            _ if names_api_server(entry) => return vec![untold(&[])],
-            _ if self.cluster.enforcement().holds_everything() => return matchers,
-            CiliumServices::None => return matchers,
-            CiliumServices::Named(name) => format!("{namespace}/{name}"),
-            CiliumServices::Selected(selector) => format!("{namespace}/{selector}"),
-        };
-        let absent = Condition::absent_service(name, is_everybody);
-        vec![Matcher::Condition(absent)]
+        matchers
     }
 }
 

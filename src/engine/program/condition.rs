@@ -25,32 +25,6 @@ enum Kind<'c> {
     OwnNodeInDoubt,
     NodesByLabels,
     CidrInCluster(CidrInCluster),
-    AbsentService(AbsentService),
-}
-
-/// Whom a rule on a Service of Cilium's means that is not among the manifests, and may be in the
-/// cluster all the same.
-#[derive(Debug)]
-struct AbsentService {
-    /// Its name, or the labels that it is named by.
-    name: String,
-    /// Whether the rule means everybody where there is no such Service.
-    is_everybody: bool,
-}
-
-impl AbsentService {
-    /// A pod or an address outside may be an endpoint of it.
-    fn truth(&self, candidate: Candidate<'_, '_>) -> Truth {
-        let may_be_endpoint = match candidate {
-            Candidate::Pod { pod, .. } => !pod.host_network,
-            Candidate::Outside(_) => true,
-            Candidate::Entity(_) => false,
-        };
-        match self.is_everybody || may_be_endpoint {
-            true => Truth::Unknown,
-            false => Truth::False,
-        }
-    }
 }
 
 /// Nodes or pods with an address in a CIDR, where Cilium's option `policy-cidr-match-mode` has it
@@ -354,13 +328,6 @@ impl<'c> Condition<'c> {
         Self(Arc::new(Kind::NodesByLabels))
     }
 
-    /// The endpoints of a Service that is not among the manifests, or everybody where there is no
-    /// such Service.
-    pub(super) fn absent_service(name: String, is_everybody: bool) -> Self {
-        let service = AbsentService { name, is_everybody };
-        Self(Arc::new(Kind::AbsentService(service)))
-    }
-
     /// Nodes and pods in some ranges of addresses, as far as CIDRs are said to match them.
     pub(super) fn cidr_in_cluster(held: Vec<AddressRange>, options: &CiliumOptions) -> Self {
         Self(Arc::new(Kind::CidrInCluster(CidrInCluster {
@@ -413,7 +380,6 @@ impl<'c> Condition<'c> {
             (Kind::OwnNodeInDoubt, Candidate::Entity(Entity::Host)) => Truth::Unknown,
             (Kind::NodesByLabels, candidate) => may_be_node(candidate),
             (Kind::CidrInCluster(cidr), candidate) => cidr.truth(candidate),
-            (Kind::AbsentService(service), candidate) => service.truth(candidate),
             (Kind::Subject(_) | Kind::End(_) | Kind::OutsidePods(_) | Kind::OwnNodeInDoubt, _) => {
                 Truth::False
             }
@@ -471,11 +437,6 @@ impl<'c> Condition<'c> {
                 found: Vec::new(),
                 truth: self.truth(candidate),
             }],
-            (Kind::AbsentService(service), _) => vec![Unmet {
-                asks: Asks::Endpoints(service.name.clone()),
-                found: Vec::new(),
-                truth: self.truth(candidate),
-            }],
             (Kind::CidrInCluster(cidr), _) => vec![Unmet {
                 asks: Asks::CidrInCluster(cidr.held.clone()),
                 found: Vec::new(),
@@ -524,10 +485,7 @@ impl<'c> Condition<'c> {
     /// The ranges of addresses that it tells apart.
     pub(in crate::engine) fn cuts(&self) -> Vec<AddressRange> {
         match &*self.0 {
-            Kind::Identities(_)
-            | Kind::OwnNodeInDoubt
-            | Kind::NodesByLabels
-            | Kind::AbsentService(_) => Vec::new(),
+            Kind::Identities(_) | Kind::OwnNodeInDoubt | Kind::NodesByLabels => Vec::new(),
             Kind::CidrInCluster(cidr) => cidr.held.clone(),
             Kind::Subject(subject) => subject.cuts(),
             Kind::End(end) => end.cuts(),

@@ -104,7 +104,7 @@ pub(super) struct IdentityRequirement {
     /// Whether nobody knows if identities keep it.
     pub(super) may_be_dropped: bool,
     /// Whether the cluster speaks both families, on which the label of the outside depends.
-    pub(super) is_dual_stack: Truth,
+    pub(super) is_dual_stack: bool,
 }
 
 /// A selector of identities: all requirements must hold.
@@ -150,15 +150,15 @@ impl<'a, 'c> IdentityView<'a, 'c> {
 
     /// Whether an address outside has the reserved label that is asked for: that of its family
     /// in a cluster of both, `world` in any other (`getWorldLabel` in `pkg/labels/cidr.go`).
-    fn is_world(&self, asked: &IdentityRequirement) -> Truth {
+    fn is_world(&self, asked: &IdentityRequirement) -> bool {
         let (Self::Outside(is_ipv4), Source::Any | Source::Reserved) = (self, asked.source) else {
-            return Truth::False;
+            return false;
         };
         match asked.key.as_str() {
             "world" => !asked.is_dual_stack,
-            "world-ipv4" => asked.is_dual_stack.min((*is_ipv4).into()),
-            "world-ipv6" => asked.is_dual_stack.min((!*is_ipv4).into()),
-            _ => Truth::False,
+            "world-ipv4" => asked.is_dual_stack && *is_ipv4,
+            "world-ipv6" => asked.is_dual_stack && !*is_ipv4,
+            _ => false,
         }
     }
 
@@ -179,7 +179,7 @@ impl<'a, 'c> IdentityView<'a, 'c> {
             (Self::Reserved(names), Source::Any | Source::Reserved) => {
                 names.contains(&key).then_some("")
             }
-            (Self::Outside(_), _) => (self.is_world(asked) == Truth::True).then_some(""),
+            (Self::Outside(_), _) => self.is_world(asked).then_some(""),
             _ => None,
         }
     }
@@ -259,7 +259,7 @@ impl Identities {
                 is_implied: false,
                 is_kept: true,
                 may_be_dropped: false,
-                is_dual_stack: Truth::Unknown,
+                is_dual_stack: true,
             }
         };
         let Some(selector) = selector else {
@@ -289,7 +289,7 @@ impl Identities {
             is_implied: false,
             is_kept: true,
             may_be_dropped: false,
-            is_dual_stack: Truth::Unknown,
+            is_dual_stack: true,
         });
     }
 
@@ -303,7 +303,7 @@ impl Identities {
     }
 
     /// The same in a cluster that speaks both families, or one.
-    pub(super) fn in_families(mut self, is_dual_stack: Truth) -> Self {
+    pub(super) fn in_families(mut self, is_dual_stack: bool) -> Self {
         for requirement in &mut self.0 {
             requirement.is_dual_stack = is_dual_stack;
         }
@@ -479,9 +479,6 @@ impl IdentityRequirement {
             return Truth::Unknown;
         }
         let found = view.get(self);
-        if view.is_world(self) == Truth::Unknown && self.holds(Some("")) != self.holds(None) {
-            return Truth::Unknown;
-        }
         if found.is_none() && self.is_plain() {
             if let Some(truth) = self.met_by_controller(view) {
                 return truth;

@@ -431,7 +431,6 @@ impl Miss<'_> {
                 (
                     Asks::SourcePorts
                     | Asks::Endpoints(_)
-                    | Asks::Reserved(_)
                     | Asks::OwnNode
                     | Asks::NodeLabels
                     | Asks::CidrInCluster(_),
