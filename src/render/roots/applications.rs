@@ -111,15 +111,11 @@ impl<'t> Finder<'t, '_> {
         patches: &mut Vec<(Span, bool)>,
         decoder: &mut Decoder<'_, '_>,
     ) -> Vec<Root> {
+        let Self { library, .. } = *self;
         let mut roots = Vec::new();
         for (application, file) in &found.applications {
             let checkouts = self.own.checkouts();
-            let applied = argo::apply(
-                self.library,
-                &self.kustomize,
-                checkouts,
-                (application, file),
-            );
+            let applied = argo::apply(library, &self.kustomize, checkouts, (application, file));
             applied_directories.extend(applied.directories.iter().cloned());
             // A namespace that Argo CD makes stands in no file of its own.
             let own = application.span();
@@ -189,8 +185,9 @@ impl<'t> Finder<'t, '_> {
                 true => applied.insert(directory.clone()),
                 false => beside.insert(directory.clone()),
             };
+            let Self { library, .. } = *self;
             for value in of_argo {
-                let source = self.library.sources().get(value.span().source).name();
+                let source = library.sources().get(value.span().source).name();
                 found.push((value, join("", source)));
             }
         }
