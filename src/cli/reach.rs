@@ -12,6 +12,7 @@ mod group;
 mod names;
 mod opened;
 mod outcomes;
+mod own_node;
 mod report;
 
 use super::Paths;

@@ -134,6 +134,8 @@ pub struct Workload {
     pub host_network: bool,
     /// Whether that is known: not if another tool fills it in, or two definitions differ.
     pub is_host_network_known: bool,
+    /// `nodeName`: the node that its pods are on.
+    pub node_name: Option<Text>,
     /// Known addresses: `status.podIP` and `podIPs`, and `hostIP` for a pod on the host
     /// network that has no other; each once, in that order. Empty for all but pods.
     pub addresses: Box<[IpAddr]>,
@@ -178,6 +180,7 @@ impl Workload {
             labels_span: about.span,
             host_network: false,
             is_host_network_known: true,
+            node_name: None,
             addresses: Box::default(),
             containers: Box::default(),
             service_account: None,
@@ -204,6 +207,7 @@ impl Workload {
         Self {
             host_network: pods.host_network,
             is_host_network_known: pods.is_host_network_known,
+            node_name: None,
             containers: Box::new([container]),
             implied: Some(Box::new(ImpliedPods {
                 kind: object.kind.clone(),

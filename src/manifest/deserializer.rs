@@ -32,6 +32,7 @@ const READ: &[(&str, &[&str])] = &[
             "dnsPolicy",
             "hostNetwork",
             "initContainers",
+            "nodeName",
             "serviceAccount",
             "serviceAccountName",
         ],

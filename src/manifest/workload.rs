@@ -108,6 +108,9 @@ pub(super) fn read(
         labels_span,
         host_network,
         is_host_network_known: is_host_network_written(node, path),
+        node_name: (typed.node_name.as_deref())
+            .filter(|name| !name.is_empty() && !crate::k8s::is_opaque(name))
+            .map(|name| node.share(name)),
         addresses: addresses(&status, host_network).into(),
         containers: containers.into(),
         service_account: filled_in_account(spec).or(account.map(|name| node.share(&name))),

@@ -239,6 +239,7 @@ fn workload(random: &mut Random, index: usize, family: usize, has_hosts: bool) -
         labels_span: span(),
         host_network: has_hosts && random.percent(35),
         is_host_network_known: true,
+        node_name: None,
         addresses: addresses.into(),
         containers: random.some(2, container).into(),
         service_account: None,

@@ -3,7 +3,7 @@
 //! Refuses to judge, and to print.
 
 use super::group::Group;
-use super::{Options, Question, built};
+use super::{Options, Question, built, own_node};
 use crate::cli::endpoint::Mistake;
 use crate::cli::input::Input;
 use crate::cli::port::PortQuestion;
@@ -24,7 +24,9 @@ pub(super) fn report<'q>(
     let number = asked.len();
     let mut ports: Option<&[PortQuestion]> = None;
     for (question, groups) in asked {
-        let answers = question.answers(groups?);
+        let groups = groups?;
+        notes.extend(own_node::note(question.scene.cluster, &groups));
+        let answers = question.answers(groups);
         ports.get_or_insert(&question.ports);
         notes.extend(question.notes().cloned());
         notes.extend(question.notes_on_names());
