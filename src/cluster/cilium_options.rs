@@ -3,7 +3,7 @@
 //! Refuses to know where they were written.
 
 use super::label_filter::LabelFilter;
-use crate::k8s::{AgentOption, CiliumFault, PluginPolicy, PluginSpec};
+use crate::k8s::{AgentOption, CiliumFault, PluginPolicy, PluginSpec, Truth};
 
 /// What the agent was started with; the default is the agent's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,6 +195,26 @@ impl CiliumSettings {
             labels: self.labels.unwrap_or(default.labels),
         }
     }
+}
+
+/// Whether the agent speaks both IPv4 and IPv6, as its own options say.
+#[must_use]
+pub(super) fn are_both_families_on(options: &[AgentOption]) -> Truth {
+    let switch = |name: &str| {
+        let option = options.iter().find(|option| option.name == name);
+        match option
+            .map(|option| option.value.value.to_ascii_lowercase())?
+            .as_str()
+        {
+            "true" => Some(Truth::True),
+            "false" => Some(Truth::False),
+            _ => None,
+        }
+    };
+    let [ipv4, ipv6] = ["enable-ipv4", "enable-ipv6"].map(switch);
+    // IPv4 is on unless somebody turns it off.
+    let ipv4 = ipv4.unwrap_or(Truth::True);
+    ipv4.min(ipv6.unwrap_or(Truth::Unknown))
 }
 
 /// What an option does that npcheck does not know of policies; `None` for one that it knows, and

@@ -4,7 +4,9 @@
 //! Refuses to know what follows for a connection.
 
 use super::Cluster;
-use super::cilium_options::{CiliumOptions, CiliumSettings, PolicyMode, Switch};
+use super::cilium_options::{
+    CiliumOptions, CiliumSettings, PolicyMode, Switch, are_both_families_on,
+};
 use super::cni::Cni;
 use crate::k8s::{ClusterNetwork, ClusterPolicyKind, EntrypointKind, Truth, WorkloadKind};
 use crate::source::Span;
@@ -134,6 +136,9 @@ impl Enforcement {
             enforcement.is_dual_stack = Truth::True;
         }
         if let Some(network) = agent_of(cluster) {
+            if enforcement.is_dual_stack == Truth::Unknown {
+                enforcement.is_dual_stack = are_both_families_on(&network.agent_options);
+            }
             let of_agent = CiliumSettings::of_agent(&network.agent_options);
             enforcement.cilium = settings.cilium.clone().or(of_agent).options();
             enforcement.agent = Some(Evidence::Object {

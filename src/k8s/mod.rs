@@ -22,6 +22,7 @@ mod monitor;
 mod network_policy;
 mod part;
 mod plugin_policy;
+mod primary_network;
 mod rbac;
 mod release;
 mod selector;
@@ -71,6 +72,7 @@ pub use plugin_policy::{
     PluginKind, PluginPolicy, PluginResource, PluginSpec, PolicyEffect, PolicyScope, Product,
     StagedAction,
 };
+pub use primary_network::PrimaryNetwork;
 pub use rbac::{Role, RoleBinding, RoleScope, ServiceAccount, ServiceAccountReference};
 pub use release::{ReleasedPods, ReleasedPort};
 pub use selector::{LabelSelector, LabelSelectorRequirement, Operator, Truth};

@@ -9,6 +9,7 @@ use super::cilium::{CiliumCidrGroup, CiliumPolicy};
 use super::egress_firewall::EgressFirewall;
 use super::meta::{ObjectMeta, is_opaque};
 use super::network_policy::{Direction, NetworkPolicy};
+use super::primary_network::PrimaryNetwork;
 use super::selector::LabelSelector;
 use std::fmt;
 use std::sync::Arc;
@@ -305,6 +306,8 @@ pub enum PluginSpec {
     Calico(Box<CalicoPolicy>),
     /// An `EgressFirewall` of OVN-Kubernetes.
     EgressFirewall(EgressFirewall),
+    /// A network of OVN-Kubernetes that takes the place of the cluster's.
+    PrimaryNetwork(PrimaryNetwork),
     /// Of a NetworkPolicy that Calico stages.
     Staged(Arc<NetworkPolicy>),
     /// Of another product: it is not read.

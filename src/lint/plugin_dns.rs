@@ -6,7 +6,7 @@
 use super::plugin_rules::{self, CiliumInForce};
 use super::{Context, dns};
 use crate::cluster::{NamespaceId, PluginPolicyId, WorkloadId};
-use crate::engine::program::{Chain, End, Matcher, Peer, Ports, Program, Rule, StageName};
+use crate::engine::program::{Chain, End, Matcher, Peer, Ports, Program, Rule};
 use crate::engine::{AddressRange, Endpoint, NamespaceView, PodView, PolicyRef, RuleRef};
 use crate::k8s::{Action, CiliumSubject, Direction, Labels, Protocol, Truth};
 use crate::source::Span;
@@ -123,7 +123,7 @@ fn judge(
         return None;
     }
     let stages = program.stages();
-    let stages = stages.filter(|stage| stage.name != StageName::NotJudged);
+    let stages = stages.filter(|stage| stage.name.is_of_rules());
     let chains = stages.flat_map(|stage| stage.chains.get(Direction::Egress));
     let chains: Vec<&Chain<'_>> = chains
         .filter(|chain| chain.subject.truth(pod) != Truth::False)

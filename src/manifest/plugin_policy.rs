@@ -10,7 +10,8 @@ use super::{calico, cilium, egress_firewall, network_policy, user_defined_networ
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{
     CalicoSelector, Comparison, Direction, Label, LabelSelector, LabelSelectorRequirement,
-    ObjectMeta, Operator, PluginKind, PluginPolicy, PluginSpec, Product, StagedAction,
+    ObjectMeta, Operator, PluginKind, PluginPolicy, PluginSpec, PolicyScope, PrimaryNetwork,
+    Product, StagedAction,
 };
 use crate::source::{Spanned, Text};
 use crate::yaml::tree::Node;
@@ -19,17 +20,40 @@ use std::sync::Arc;
 /// Whether an object of this kind has a say in what pods may connect to. A network that pods
 /// have beside that of the cluster has none; one that takes its place cuts them off.
 pub(super) fn is_policy(node: Node<'_>, kind: &PluginKind) -> bool {
-    if !kind.is_network() {
-        return true;
-    }
+    // The API server wants a role; one that another tool fills in may be the other one.
+    !kind.is_network() || !has_role(node, kind, "Secondary")
+}
+
+/// Whether an object of this kind is a network that takes the place of the cluster's.
+fn is_primary(node: Node<'_>, kind: &PluginKind) -> bool {
+    kind.is_network() && has_role(node, kind, "Primary")
+}
+
+fn has_role(node: Node<'_>, kind: &PluginKind, wanted: &str) -> bool {
     let network = user_defined_network::place_of_network(kind.scope);
     let role = |topology: &str| {
         let role = node.find(&[network, &[topology, "role"]].concat())?;
         role.as_str()
     };
-    let roles = ["layer2", "layer3", "localnet"].into_iter().map(role);
-    // The API server wants a role; one that another tool fills in may be this one.
-    !roles.flatten().any(|role| role == "Secondary")
+    let mut roles = ["layer2", "layer3", "localnet"]
+        .into_iter()
+        .filter_map(role);
+    roles.any(|role| role == wanted)
+}
+
+/// Which namespaces such a network is for; unread where that is not a plain selector.
+fn primary_network(node: Node<'_>, meta: &ObjectMeta, scope: PolicyScope) -> PluginSpec {
+    let network = match scope {
+        PolicyScope::Cluster => {
+            let selector = node.find(&["spec", "namespaceSelector"]);
+            let selector = selector.and_then(|it| label_selector(it, Selects::Namespaces));
+            selector.map(PrimaryNetwork::of_namespaces)
+        }
+        PolicyScope::Namespace | PolicyScope::NamespaceOrRoot => Some(
+            PrimaryNetwork::of_namespace(meta.namespace_name(), meta.name.span),
+        ),
+    };
+    network.map_or(PluginSpec::Unread, PluginSpec::PrimaryNetwork)
 }
 
 /// The fields of a policy of this kind; `None` where only a part of them is known.
@@ -78,7 +102,10 @@ pub(super) fn read(
             if kind.is_network() {
                 user_defined_network::check(node, &mut meta, kind.scope, object, diagnostics);
             }
-            PluginSpec::Unread
+            match is_primary(node, kind) {
+                true => primary_network(node, &meta, kind.scope),
+                false => PluginSpec::Unread,
+            }
         }
     };
     let mut policy = PluginPolicy::new(meta, kind);

@@ -37,7 +37,10 @@ impl Words<'_> {
                 | PolicyRef::Part(_)
                 | PolicyRef::Agent => "wants a pod of another namespace".to_owned(),
             },
-            Miss::NotAPod => format!("wants a pod of the cluster, {other} is not one"),
+            Miss::NotAPod => match reach_plugin::reserved_identity(rule.rule) {
+                Some(identity) => format!("wants {identity}, which {other} does not have"),
+                None => format!("wants a pod of the cluster, {other} is not one"),
+            },
             Miss::HostNetwork => {
                 format!(
                     "wants a pod by its labels, {other} is on the host network, unseen by selectors"

@@ -228,6 +228,28 @@ pub(super) fn without_peers(rule: RuleRef<'_>, is_match: bool) -> Option<String>
     })
 }
 
+/// The labels that a rule asks for and that ends have which are not pods: `reserved:world`.
+pub(super) fn reserved_identity(rule: RuleRef<'_>) -> Option<String> {
+    let RuleRef::Cilium(_, rule) = rule else {
+        return None;
+    };
+    let selectors = rule
+        .peer_fields
+        .iter()
+        .filter_map(|field| match &field.peers {
+            CiliumPeers::Endpoints(selectors) => Some(selectors),
+            _ => None,
+        });
+    let mut selectors = selectors.flatten();
+    let is_reserved = |key: &str| key.starts_with("reserved:");
+    let selector = selectors.find(|selector| {
+        let labels = selector.match_labels.iter().map(|label| &label.key);
+        let expressions = selector.match_expressions.iter().map(|entry| &entry.key);
+        labels.chain(expressions).any(|key| is_reserved(&key.value))
+    })?;
+    Some(selector.to_string().trim_end_matches('=').to_owned())
+}
+
 /// What restricts a rule above the ports that it matches.
 pub(super) fn layer7(rule: RuleRef<'_>, matching: &[PortRef<'_>]) -> Option<&'static str> {
     match rule {
@@ -271,7 +293,7 @@ pub(super) fn number(rule: &RuleTrace<'_>) -> String {
 pub(super) fn path(direction: Direction, rule: &RuleTrace<'_>) -> String {
     match rule.rule {
         RuleRef::Cilium(spec, rule) => format!("{}.{}", spec.path, rule.place()),
-        RuleRef::OwnNode(_) => "spec".to_owned(),
+        RuleRef::OwnNode(_) | RuleRef::PrimaryNetwork(_) => "spec".to_owned(),
         _ => format!("spec.{}[{}]", direction.field(), rule.index),
     }
 }
@@ -298,7 +320,9 @@ pub(super) fn peer_path(peer: PeerRef<'_>) -> Option<String> {
         PeerRef::Calico(_, Direction::Ingress) => Some("source".to_owned()),
         PeerRef::Calico(_, Direction::Egress) => Some("destination".to_owned()),
         PeerRef::EgressFirewall(_) => Some("to".to_owned()),
-        PeerRef::Network(_) | PeerRef::Cluster(_) | PeerRef::OwnNode => None,
+        PeerRef::Network(_) | PeerRef::Cluster(_) | PeerRef::OwnNode | PeerRef::OtherNetworks => {
+            None
+        }
     }
 }
 
@@ -313,6 +337,7 @@ pub(super) fn peer(peer: PeerRef<'_>) -> Option<String> {
             EgressFirewallDestination::Nodes(selector) => format!("nodes with {selector}"),
         }),
         PeerRef::OwnNode => Some("the pod's own node".to_owned()),
+        PeerRef::OtherNetworks => Some("pods of other networks".to_owned()),
         PeerRef::Network(_) | PeerRef::Cluster(_) => None,
     }
 }
@@ -437,6 +462,13 @@ fn calico_ports(rule: &CalicoRule, connections: &ConnectionSet) -> String {
         text if text.is_empty() => String::new(),
         text => format!(" {text}"),
     };
+    if let Some(service) = &rule.destination.service {
+        let ports = list(connections.iter().map(|(_, ports)| ports.to_string()));
+        return match ports.is_empty() {
+            true => format!("a named port of Service {}", service.name),
+            false => format!("ports {ports}{protocols} of Service {}", service.name),
+        };
+    }
     let ports = list(rule.destination.ports.iter().map(port));
     let except = list(rule.destination.not_ports.iter().map(port));
     match (ports.is_empty(), except.is_empty()) {

@@ -36,6 +36,7 @@ impl Words<'_> {
             StageName::NetworkPolicies => CALICO_DEFAULT_TIER.to_owned(),
             StageName::NotJudged
             | StageName::EgressFirewall
+            | StageName::PrimaryNetworks
             | StageName::Denies
             | StageName::Isolation
             | StageName::CalicoTier(_) => {

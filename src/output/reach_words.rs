@@ -121,6 +121,7 @@ impl<'a> Words<'a> {
                     reach_plugin::number(rule)
                 )
             }
+            RuleRef::PrimaryNetwork(_) => self.policy(rule.policy),
             _ => flow_names::rule_name(self.cluster, rule.policy, rule.index),
         }
     }
@@ -291,7 +292,10 @@ impl<'a> Words<'a> {
             ReasonCode::BaselineDeny => {
                 format!("not isolated for {direction}, denied by {decider} of the Baseline tier")
             }
-            ReasonCode::RuleDeny => format!("denied by {decider}"),
+            ReasonCode::RuleDeny => match decision.rule.map(|rule| rule.rule) {
+                Some(RuleRef::PrimaryNetwork(_)) => "they are on different networks".to_owned(),
+                _ => format!("denied by {decider}"),
+            },
             ReasonCode::DomainName => "depends on which addresses a DNS name has".to_owned(),
             ReasonCode::NotInManifests => "depends on something that no manifest says".to_owned(),
             ReasonCode::UnknownNamespace | ReasonCode::UnknownLabels => {
@@ -523,7 +527,8 @@ impl<'a> Words<'a> {
             PeerRef::Cilium(..)
             | PeerRef::Calico(..)
             | PeerRef::EgressFirewall(_)
-            | PeerRef::OwnNode => reach_plugin::peer(peer.peer).unwrap_or_default(),
+            | PeerRef::OwnNode
+            | PeerRef::OtherNetworks => reach_plugin::peer(peer.peer).unwrap_or_default(),
             PeerRef::Network(peer) => network_peer(peer),
             PeerRef::Cluster(peer) => match &peer.selection {
                 PeerSelection::Pods(PodsSelection::Namespaces(selector)) => {

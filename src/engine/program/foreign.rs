@@ -8,7 +8,7 @@ use super::{
     StageName,
 };
 use crate::cluster::{Cluster, PluginPolicyId};
-use crate::k8s::{PluginPolicy, PolicyEffect};
+use crate::k8s::{PluginPolicy, PluginSpec, PolicyEffect};
 
 /// The stage of those that decide before all others, and that of those that only forbid,
 /// which is a gate by itself.
@@ -25,8 +25,7 @@ pub(super) fn lower<'c>(cluster: &'c Cluster, policies: &[PluginPolicyId]) -> Fo
     };
     for id in policies {
         let policy = cluster.plugin_policy(*id);
-        let is_in_force = policy.shows_its_product() || cluster.enforcement().cni().is_some();
-        if !is_in_force || !cluster.is_foreign(policy) {
+        if !is_in_force(cluster, policy) {
             continue;
         }
         let stage = match policy.kind.effect {
@@ -45,11 +44,18 @@ pub(super) fn lower<'c>(cluster: &'c Cluster, policies: &[PluginPolicyId]) -> Fo
     foreign
 }
 
+/// Whether a policy that npcheck does not evaluate counts in the cluster.
+pub(super) fn is_in_force(cluster: &Cluster, policy: &PluginPolicy) -> bool {
+    let is_shown = policy.shows_its_product() || cluster.enforcement().cni().is_some();
+    is_shown && cluster.is_foreign(policy)
+}
+
 /// The pods that it may be about; `None` if there are none in the cluster.
 fn subject<'c>(cluster: &Cluster, policy: &'c PluginPolicy) -> Option<PodSet<'c>> {
-    let namespaces = match policy.namespace() {
-        None => (policy.namespaces.as_ref()).map_or(NamespaceSet::All, NamespaceSet::Matching),
-        Some(name) => NamespaceSet::One(cluster.namespace_by_name(name)?),
+    let namespaces = match (&policy.spec, policy.namespace()) {
+        (PluginSpec::PrimaryNetwork(network), _) => NamespaceSet::Matching(&network.namespaces),
+        (_, None) => (policy.namespaces.as_ref()).map_or(NamespaceSet::All, NamespaceSet::Matching),
+        (_, Some(name)) => NamespaceSet::One(cluster.namespace_by_name(name)?),
     };
     Some(PodSet {
         namespaces,

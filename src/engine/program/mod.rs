@@ -22,6 +22,7 @@
 //! | `AdminNetworkPolicy`, `ClusterNetworkPolicy` | `Admin` or `Baseline`, by priority | `Next` |
 //! | `NetworkPolicy` | `NetworkPolicies`: only `Accept`, so that order does not matter | `Deny` |
 //! | `EgressFirewall` | a gate of its own, by namespace | `Next` |
+//! | `UserDefinedNetwork`, `ClusterUserDefinedNetwork` of the role `Primary` | a gate of its own, by namespace | `Next` |
 //! | a list that denies before it allows | two stages: one of `Deny` rules that end `Next`, one of `Accept` rules whose chains end `Deny` where they isolate | by policy |
 //! | ordered tiers of a plugin | one stage for each tier, chains in the order of the tier | what the tier says |
 //!
@@ -51,6 +52,7 @@ pub mod identity;
 pub(super) mod network_policy;
 mod origin;
 mod parts;
+mod primary_network;
 
 pub use by_direction::ByDirection;
 pub use origin::{Origin, PeerRef, PolicyRef, PortRef, RuleRef};
@@ -105,6 +107,8 @@ pub enum StageName {
     NotJudged,
     /// The `EgressFirewall` of a namespace, which is a gate by itself (S15).
     EgressFirewall,
+    /// The primary networks of OVN-Kubernetes, which are a gate by themselves (S15).
+    PrimaryNetworks,
     /// What denies before anything allows: the deny rules of Cilium.
     Denies,
     /// The Admin tier of the cluster-wide policies (S11).
@@ -118,6 +122,14 @@ pub enum StageName {
     Baseline,
     /// What remains of the isolation by Cilium's set of rules behind the Baseline tier (M6).
     Isolation,
+}
+
+impl StageName {
+    /// Whether its policies have rules that somebody wrote, and that are read.
+    #[must_use]
+    pub fn is_of_rules(self) -> bool {
+        !matches!(self, Self::NotJudged | Self::PrimaryNetworks)
+    }
 }
 
 /// What one policy says about one direction of the traffic of its subject.
@@ -357,7 +369,13 @@ impl<'c> Program<'c> {
         parts::add_changes(cluster, asked, &mut foreign.deciding);
         stages.insert(0, foreign.deciding);
         let firewalls = egress_firewall::lower(cluster, &plugin, reading);
-        let gates = [vec![foreign.restricting], vec![firewalls], stages];
+        let networks = primary_network::lower(cluster, &plugin);
+        let gates = [
+            vec![networks],
+            vec![foreign.restricting],
+            vec![firewalls],
+            stages,
+        ];
         Self {
             gates: gates.into_iter().map(|stages| Gate { stages }).collect(),
             by_policy: OnceLock::new(),

@@ -61,6 +61,9 @@ pub enum RuleRef<'c> {
     Calico(&'c CalicoRule),
     /// Of an `EgressFirewall`.
     EgressFirewall(&'c EgressFirewallRule),
+    /// No rule of the text: a primary network of OVN-Kubernetes, whose name this is, keeps its
+    /// pods from those of other networks.
+    PrimaryNetwork(Span),
     /// No rule of the policy, whose name this is: its pods' own node always gets in (Cilium).
     OwnNode(Option<Span>),
     /// No rule that could be read: the text of the policy.
@@ -80,7 +83,7 @@ impl RuleRef<'_> {
             Self::Cilium(_, rule) => rule.span,
             Self::Calico(rule) => rule.span,
             Self::EgressFirewall(rule) => rule.span,
-            Self::Unread(span) | Self::FilledIn(span) => span,
+            Self::Unread(span) | Self::FilledIn(span) | Self::PrimaryNetwork(span) => span,
             Self::OwnNode(span) => return span,
         })
     }
@@ -108,6 +111,8 @@ pub enum PeerRef<'c> {
     EgressFirewall(&'c EgressFirewallRule),
     /// The pods' own node.
     OwnNode,
+    /// Pods of another network than a primary one of OVN-Kubernetes.
+    OtherNetworks,
 }
 
 /// A port entry as a policy has it.

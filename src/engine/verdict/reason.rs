@@ -310,7 +310,8 @@ impl<'a, 'c> Open<'a, 'c> {
             // What a firewall lets through, the policies decide.
             StageName::EgressFirewall => (ReasonCode::RuleMatch, ReasonCode::RuleDeny),
             StageName::Admin => (ReasonCode::AdminAccept, ReasonCode::AdminDeny),
-            StageName::Denies
+            StageName::PrimaryNetworks
+            | StageName::Denies
             | StageName::NetworkPolicies
             | StageName::CalicoTier(_)
             | StageName::Isolation => (ReasonCode::RuleMatch, ReasonCode::RuleDeny),
