@@ -66,11 +66,16 @@ impl CiliumSpec {
     /// `enableDefaultDeny` says otherwise (`rule_validation.go`).
     #[must_use]
     pub fn isolates(&self, direction: Direction) -> bool {
-        let said = match direction {
-            Direction::Ingress => &self.default_deny_ingress,
-            Direction::Egress => &self.default_deny_egress,
-        };
-        said.as_ref().is_none_or(|said| said.value)
+        self.default_deny(direction).is_none_or(|said| said.value)
+    }
+
+    /// `enableDefaultDeny` of a direction.
+    #[must_use]
+    pub fn default_deny(&self, direction: Direction) -> Option<Spanned<bool>> {
+        match direction {
+            Direction::Ingress => self.default_deny_ingress,
+            Direction::Egress => self.default_deny_egress,
+        }
     }
 
     /// The rules of a direction, allow before deny.

@@ -20,6 +20,7 @@ mod context;
 pub mod controllers;
 pub mod cut_off;
 mod date;
+pub mod denied_first;
 pub mod dns;
 pub mod dns_proxy;
 pub mod entrance;

@@ -7,15 +7,15 @@
 use super::rewrite::first_line;
 use super::{Context, dns};
 use crate::cluster::{Cluster, Cni, NamespaceId, PluginPolicyId, WorkloadId};
-use crate::engine::program::{Chain, Matcher, NamespaceSet, PodSet, Program, Rule, StageName};
+use crate::engine::program::{Chain, Matcher, NamespaceSet, PodSet, Program, Rule};
 use crate::engine::{CiliumSelector, Endpoint, NamespaceView, PodView, PolicyRef, RuleRef};
 use crate::k8s::{
-    Action, CalicoPolicy, CalicoPort, CalicoProtocol, CalicoRule, CiliumPeers, CiliumPolicy,
-    CiliumPort, CiliumPortReference, CiliumProtocol, CiliumRule, CiliumSpec, CiliumSubject,
-    Direction, LabelSelector, Labels, PluginPolicy, PluginSpec, PolicyEffect, Protocol, Truth,
-    is_opaque,
+    Action, CalicoAction, CalicoPolicy, CalicoPort, CalicoProtocol, CalicoRule, CiliumPeers,
+    CiliumPolicy, CiliumPort, CiliumPortReference, CiliumProtocol, CiliumRule, CiliumSpec,
+    CiliumSubject, Direction, LabelSelector, Labels, PluginPolicy, PluginSpec, PolicyEffect,
+    Protocol, Truth, is_opaque,
 };
-use crate::source::{SourceMap, Span};
+use crate::source::{SourceMap, Span, Spanned};
 use std::collections::{BTreeSet, HashMap};
 
 /// A policy of Cilium's that is enforced.
@@ -140,7 +140,7 @@ fn rules<'p, 'c>(
     program: &'p Program<'c>,
 ) -> impl Iterator<Item = (PluginPolicyId, &'p Chain<'c>, &'p Rule<'c>)> {
     let stages = program.stages();
-    let stages = stages.filter(|stage| stage.name != StageName::NotJudged);
+    let stages = stages.filter(|stage| stage.name.is_of_rules());
     let chains = stages.flat_map(|stage| {
         let directions = Direction::BOTH.into_iter();
         directions.flat_map(|direction| stage.chains.get(direction))
@@ -239,25 +239,11 @@ impl<'c> CiliumPlace<'_, 'c> {
     /// where no manifest holds one. `None` where that is not known of any.
     #[must_use]
     pub fn asks_over(&self, cx: &Context<'c>) -> Option<BTreeSet<Protocol>> {
-        let cluster = cx.cluster;
-        let unjudged = cx.unjudged();
-        let is_known = |id: &WorkloadId| {
-            let home = cluster.workload(*id).namespace;
-            !unjudged.is_unknown_for(cluster, home, Direction::Egress)
-        };
-        let pods = workloads_of(cluster, self.subject);
-        if !pods.iter().all(is_known) {
-            return None;
+        let pods = workloads_of(cx.cluster, self.subject);
+        match pods.is_empty() {
+            true => self.described_pod_asks_over(cx),
+            false => workloads_ask_over(cx, &pods, self.rule.span),
         }
-        let asks = |id: &WorkloadId| {
-            let pod = Endpoint::workload(cluster, *id);
-            dns::reached_from(cx, &pod, self.rule.span)
-        };
-        let mut all = pods.iter().map(asks);
-        let Some(first) = all.next() else {
-            return self.described_pod_asks_over(cx);
-        };
-        all.all(|other| other == first).then_some(first)
     }
 
     fn described_pod_asks_over(&self, cx: &Context<'c>) -> Option<BTreeSet<Protocol>> {
@@ -305,6 +291,32 @@ impl CiliumPlace<'_, '_> {
     }
 }
 
+/// The protocols over which workloads may ask a resolver, if all of them may over the same;
+/// `None` where that is not known, and where there are none. `span` is the text that makes one
+/// think of it.
+fn workloads_ask_over(
+    cx: &Context<'_>,
+    pods: &[WorkloadId],
+    span: Span,
+) -> Option<BTreeSet<Protocol>> {
+    let cluster = cx.cluster;
+    let unjudged = cx.unjudged();
+    let is_known = |id: &WorkloadId| {
+        let home = cluster.workload(*id).namespace;
+        !unjudged.is_unknown_for(cluster, home, Direction::Egress)
+    };
+    if !pods.iter().all(is_known) {
+        return None;
+    }
+    let asks = |id: &WorkloadId| {
+        let pod = Endpoint::workload(cluster, *id);
+        dns::reached_from(cx, &pod, span)
+    };
+    let mut all = pods.iter().map(asks);
+    let first = all.next()?;
+    all.all(|other| other == first).then_some(first)
+}
+
 /// A rule of Calico's.
 #[derive(Clone, Copy, Debug)]
 pub struct CalicoPlace<'c> {
@@ -349,6 +361,35 @@ impl<'c> CalicoPlace<'c> {
 }
 
 impl CalicoPlace<'_> {
+    /// The protocol of a rule that lets pods ask a resolver and does nothing else.
+    #[must_use]
+    pub fn dns_protocol(&self) -> Option<&Spanned<CalicoProtocol>> {
+        let is_for_dns = |port: &Spanned<CalicoPort>| {
+            let of_dns = [dns::PORT, dns::OPENSHIFT_PORT];
+            of_dns
+                .map(|port| CalicoPort::Range(port, port))
+                .contains(&port.value)
+        };
+        let ports = &self.rule.destination.ports;
+        let is_its = self.direction == Direction::Egress
+            && self.rule.action.value == CalicoAction::Allow
+            && !ports.is_empty()
+            && ports.iter().all(is_for_dns);
+        self.rule.protocol.as_ref().filter(|_| is_its)
+    }
+
+    /// The protocols over which the pods of the policy may ask a resolver, as for Cilium.
+    #[must_use]
+    pub fn asks_over(
+        &self,
+        cx: &Context<'_>,
+        enforced: &EnforcedRules<'_, '_>,
+    ) -> Option<BTreeSet<Protocol>> {
+        let (subject, _) = enforced.get(&(self.policy.id, self.rule.span))?.first()?;
+        let pods = workloads_of(cx.cluster, subject);
+        workloads_ask_over(cx, &pods, self.rule.span)
+    }
+
     /// Its place in its policy: `spec.ingress[1]`.
     #[must_use]
     pub fn path(&self) -> String {
@@ -412,7 +453,8 @@ pub fn named_ports(rule: RuleRef<'_>) -> Vec<PluginPortName<'_>> {
 }
 
 /// What to underline for a rule.
-pub(super) fn mark(sources: &SourceMap, dash: Option<Span>, span: Span) -> Span {
+#[must_use]
+pub fn mark(sources: &SourceMap, dash: Option<Span>, span: Span) -> Span {
     dash.unwrap_or_else(|| first_line(sources, span))
 }
 

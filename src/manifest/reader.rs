@@ -33,6 +33,15 @@ impl Path<'_> {
         Path::Field(self, name)
     }
 
+    /// Whether it is below a field of one of these names.
+    pub(super) fn is_below(&self, names: &[&str]) -> bool {
+        match self {
+            Self::Object => false,
+            Self::Field(parent, name) => names.contains(name) || parent.is_below(names),
+            Self::Item(parent, _) => parent.is_below(names),
+        }
+    }
+
     /// The item of this index in the list at this place.
     pub(super) fn item(&self, index: usize) -> Path<'_> {
         Path::Item(self, index)

@@ -445,7 +445,7 @@ impl<'t, 's> Finder<'t, 's> {
                     name: parsed.documents.first().map_or_else(String::new, name_of),
                 });
             }
-            told::overlay(resource, resources, &mut root.diagnostics);
+            told::overlay(resource, resources, root);
         }
         for fault in faults {
             root.opaque.extend(fault.parts());

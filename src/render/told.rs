@@ -6,7 +6,7 @@
 use super::kustomize::Fault;
 use super::library::Library;
 use super::resource::Resource;
-use super::roots::Root;
+use super::roots::{Root, RootKind};
 use super::value::{Key, Value};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{SourceId, SourceMap, Span};
@@ -102,19 +102,27 @@ pub(crate) fn retyped(values: &[Value<'_>], diagnostics: &mut Vec<Diagnostic>) {
 
 /// Labels of a kustomization that reached a Service without selector, or a peer that means
 /// pods of another namespace.
-pub(crate) fn overlay(
-    resource: &Resource<'_>,
-    all: &[Resource<'_>],
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+pub(crate) fn overlay(resource: &Resource<'_>, all: &[Resource<'_>], root: &mut Root) {
     match resource.id.gvk.kind.as_str() {
-        "Service" => selected_service(resource, diagnostics),
-        "NetworkPolicy" => narrowed_peers(resource, all, diagnostics),
+        "Service" => selected_service(resource, root),
+        "NetworkPolicy" => narrowed_peers(resource, all, root),
         _ => {}
     }
 }
 
-fn selected_service(resource: &Resource<'_>, diagnostics: &mut Vec<Diagnostic>) {
+/// How whoever adds a label leaves it out of selectors.
+fn without_selectors(label: Span, root: &Root) -> &'static str {
+    let is_of_application = root.kind == RootKind::ArgoCd
+        && root
+            .origin
+            .is_some_and(|origin| origin.source == label.source);
+    match is_of_application {
+        true => "`labelWithoutSelector: true` in the Application",
+        false => "`labels` without `includeSelectors`",
+    }
+}
+
+fn selected_service(resource: &Resource<'_>, root: &mut Root) {
     let Some(selector) = resource.value.find(&["spec", "selector"]) else {
         return;
     };
@@ -130,34 +138,26 @@ fn selected_service(resource: &Resource<'_>, diagnostics: &mut Vec<Diagnostic>) 
         let message =
             format!("this label becomes the selector of {name}, which has none of its own");
         let finding = Diagnostic::new("overlay-selects-service", Severity::Warning, span, message);
-        diagnostics.push(finding.help(
-            "a Service without a selector has endpoints of its own: use `labels` without `includeSelectors`",
-        ));
+        let instead = without_selectors(span, root);
+        root.diagnostics.push(finding.help(format!(
+            "a Service without a selector has endpoints of its own: use {instead}"
+        )));
     }
 }
 
-fn narrowed_peers(
-    resource: &Resource<'_>,
-    all: &[Resource<'_>],
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+fn narrowed_peers(resource: &Resource<'_>, all: &[Resource<'_>], root: &mut Root) {
     for (rules, peers) in [("ingress", "from"), ("egress", "to")] {
         let rules = resource.value.find(&["spec", rules]);
         for rule in rules.iter().flat_map(Value::items) {
             let peers = rule.get(peers);
             for peer in peers.iter().flat_map(Value::items) {
-                narrowed_peer(resource, &peer, all, diagnostics);
+                narrowed_peer(resource, &peer, all, root);
             }
         }
     }
 }
 
-fn narrowed_peer(
-    resource: &Resource<'_>,
-    peer: &Value<'_>,
-    all: &[Resource<'_>],
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+fn narrowed_peer(resource: &Resource<'_>, peer: &Value<'_>, all: &[Resource<'_>], root: &mut Root) {
     let (Some(namespaces), Some(labels)) = (
         peer.get("namespaceSelector"),
         peer.find(&["podSelector", "matchLabels"]),
@@ -211,11 +211,26 @@ fn narrowed_peer(
     let message = format!(
         "this peer means pods of another namespace, and kustomize adds `{key}` to its selector, so it matches none of them"
     );
-    let finding = Diagnostic::new("overlay-narrows-peer", Severity::Warning, labels.span(), message)
-        .about(format!("{}/NetworkPolicy/{}", if own.is_empty() { "default" } else { own }, resource.id.name), "")
-        .related(added.key.span(), "added here, to every selector")
-        .help("use `matchExpressions` in this peer, or set labels without selectors (`labels` without `includeSelectors`)");
-    diagnostics.push(finding);
+    let finding = Diagnostic::new(
+        "overlay-narrows-peer",
+        Severity::Warning,
+        labels.span(),
+        message,
+    )
+    .about(
+        format!(
+            "{}/NetworkPolicy/{}",
+            if own.is_empty() { "default" } else { own },
+            resource.id.name
+        ),
+        "",
+    )
+    .related(added.key.span(), "added here, to every selector")
+    .help(format!(
+        "use `matchExpressions` in this peer, or set labels without selectors ({})",
+        without_selectors(added.key.span(), root)
+    ));
+    root.diagnostics.push(finding);
 }
 
 /// A policy in a file that nothing deploys.

@@ -78,7 +78,7 @@ declare_rule! {
         tier: Stable,
         evidence: "3 of 3 warnings and errors on 82 public repositories (58 of them in excerpts) judged right",
         fix: Some(FixClass::Narrowing),
-        mutes: &["foreign-pod-selector", "unmatched-peer-selector", "redundant-rule"],
+        mutes: &["foreign-pod-selector", "one-sided-flow", "unmatched-peer-selector", "redundant-rule"],
         since: "0.1.0",
     }
 }
@@ -184,6 +184,11 @@ fn check(
         namespaces_first,
         shape,
     };
+    // `podSelector: {}` beside namespaces is how one writes "and everybody here", unless a comment
+    // says where those pods are.
+    if pods.is_empty() && !names_their_home(cx, &pair) {
+        return;
+    }
     let reach = reach(cx, &pair);
     let (shape, evidence) = (shape_score(cx, &pair), evidence_score(cx, &pair, &reach));
     let severity = match shape + evidence {
@@ -206,8 +211,7 @@ fn parts<'p>(
         ((None, Some(pods)), (Some(namespaces), None)) => (namespaces, pods, false),
         _ => return None,
     };
-    // `podSelector: {}` beside namespaces is how one writes "and everybody here".
-    let may_be_one = !pods.is_empty() && !pods.is_opaque() && !namespaces.is_opaque();
+    let may_be_one = !pods.is_opaque() && !namespaces.is_opaque();
     may_be_one.then_some((namespaces, pods, namespaces_first))
 }
 
@@ -255,6 +259,9 @@ fn evidence_score(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach) -> i32 {
     if is_well_known(pair) {
         score += 3;
     }
+    if names_their_home(cx, pair) {
+        score += 3;
+    }
     if is_beside_controller(pair) {
         score -= 3;
     }
@@ -283,6 +290,24 @@ fn layout(cx: &Context<'_>, pair: &Pair<'_>) -> i32 {
         Gap::BlankLines => 0,
         Gap::None => 1,
     }
+}
+
+/// Whether the comment beside the peer by labels of pods names the namespace of the other peer,
+/// and not the policy's own.
+fn names_their_home(cx: &Context<'_>, pair: &Pair<'_>) -> bool {
+    let peer = match pair.namespaces_first {
+        true => pair.second,
+        false => pair.first,
+    };
+    let comment = cx.comments.behind(peer.span);
+    let names = |name: &str| {
+        let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+        let mut words = comment.split(|letter| !is_of_name(letter));
+        words.any(|word| word == name)
+    };
+    let own = &cx.cluster.namespace(pair.own).name;
+    let mut homes = pair.namespaces.values().filter(|home| home != own);
+    homes.any(names) && !names(own)
 }
 
 /// Whether a comment says that either of two will do.
@@ -357,8 +382,8 @@ fn describe(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach, path: String) -> D
     };
     let message = match (excess, pair.shape) {
         (0, _) => format!(
-            "{what}: `{}` does not narrow the namespaces next to it",
-            pair.pods
+            "{what}: {} does not narrow the namespaces next to it",
+            pods_in_words(pair.pods)
         ),
         (_, Shape::OneList(_)) => format!("{what}: one hyphen lets in {more}"),
         (_, Shape::TwoRules(_)) => {
@@ -372,9 +397,16 @@ fn describe(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach, path: String) -> D
     );
     let those_pods = match reach.in_own {
         0 if cluster.workloads_in(pair.own).len() > 0 => {
-            format!("`{}` in `{own}` (no known pod there has it)", pair.pods)
+            format!(
+                "{} in `{own}` (no known pod there has it)",
+                pods_in_words(pair.pods)
+            )
         }
-        _ => format!("`{}` in `{own}`{}", pair.pods, count(reach.in_own)),
+        _ => format!(
+            "{} in `{own}`{}",
+            pods_in_words(pair.pods),
+            count(reach.in_own)
+        ),
     };
     let (first, second) = if pair.namespaces_first {
         (every_pod, those_pods)
@@ -395,8 +427,8 @@ fn describe(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach, path: String) -> D
         .label(format!("... OR {second}"))
         .related(with_hyphen, first)
         .note(format!(
-            "as one peer (AND): `{}` in {}{}",
-            pair.pods,
+            "as one peer (AND): {} in {}{}",
+            pods_in_words(pair.pods),
             namespaces_in_words(pair.namespaces),
             count(reach.as_one_peer)
         ));
@@ -417,6 +449,13 @@ fn describe(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach, path: String) -> D
         }
     }
     finding
+}
+
+fn pods_in_words(selector: &LabelSelector) -> String {
+    match selector.is_empty() {
+        true => "every pod".to_owned(),
+        false => format!("`{selector}`"),
+    }
 }
 
 fn namespaces_in_words(selector: &LabelSelector) -> String {

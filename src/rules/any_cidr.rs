@@ -15,7 +15,8 @@ declare_rule! {
     /// For ingress it is a warning if the rule has no ports, opens a port that is rarely meant
     /// for everybody (such as a database's), or, with a complete inventory, leads to pods that
     /// no Service exposes. Otherwise, and for egress, it is an info. Egress rules that open
-    /// only HTTP and HTTPS are not reported unless you ask for this rule by name.
+    /// only HTTP and HTTPS are not reported unless you ask for this rule by name, nor are those
+    /// about which `metadata-service-reachable` says more.
     ///
     /// ## Why is this bad?
     ///

@@ -1,8 +1,11 @@
 //! Rules of Cilium's in which something empty means nobody, no port, or everybody.
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::{CiliumAddresses, CiliumMeaning, CiliumPeers, CiliumPortRule};
-use crate::lint::plugin_rules::{self, CiliumPlace};
+use crate::engine::{CiliumSelector, PodView};
+use crate::k8s::{
+    CiliumAddresses, CiliumMeaning, CiliumPeers, CiliumPortRule, CiliumSubject, Direction, Truth,
+};
+use crate::lint::plugin_rules::{self, CiliumInForce, CiliumPlace};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 use crate::source::Span;
 
@@ -12,14 +15,17 @@ declare_rule! {
     /// Reports rules of Cilium policies in which an empty field does not mean what it seems to:
     /// an empty list of peers, which means nobody; a `toPorts` entry without ports, which
     /// matches no port; a field without a value, which allows everybody; and `- {}` next to
-    /// other rules, or where it is meant to allow something.
+    /// other rules, or where it is meant to allow something. Also reports, as a warning, an
+    /// `enableDefaultDeny` of a direction that no rule of the policy is for, where pods that it
+    /// selects stay open.
     ///
     /// ## Why is this bad?
     ///
     /// `ingress: [{}]` allows everything in a NetworkPolicy and nothing in a Cilium policy.
     /// `fromEndpoints: []` means nobody, whatever stands next to it. The same field without a
     /// value, or left out, next to `toPorts` means everybody: pods, nodes and the internet.
-    /// Templates produce all of these.
+    /// Templates produce all of these. And it is the rules that isolate: `enableDefaultDeny:
+    /// {ingress: true}` does nothing in a policy with egress rules only.
     ///
     /// A single `- {}` or an empty list without ports is not reported: it is the usual way to
     /// isolate pods and allow nothing.
@@ -81,7 +87,55 @@ impl Rule for CiliumEmptyRule {
                 cx.report(finding);
             }
         }
+        for policy in plugin_rules::cilium_policies(cx.cluster) {
+            for finding in without_rules(cx, policy) {
+                cx.report(finding);
+            }
+        }
     }
+}
+
+/// A default deny that no rule carries (C2), where something is open for it.
+fn without_rules(cx: &Context<'_>, policy: CiliumInForce<'_>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for spec in &policy.policy.specs {
+        let CiliumSubject::Endpoints(selector) = &spec.subject else {
+            continue;
+        };
+        for direction in Direction::BOTH {
+            let said = spec.default_deny(direction).filter(|said| said.value);
+            let (Some(said), None) = (said, spec.rules_of(direction).next()) else {
+                continue;
+            };
+            let is_selected =
+                CiliumSelector::subject(cx.cluster, selector, policy.object.namespace());
+            let mut pods = cx
+                .cluster
+                .workload_ids()
+                .filter(|id| is_selected.truth(&PodView::workload(cx.cluster, *id)) == Truth::True);
+            let Some(open) = pods.find(|id| cx.engine.isolated_by(*id, direction).is_empty())
+            else {
+                continue;
+            };
+            let field = direction.field();
+            let message = format!(
+                "`enableDefaultDeny` isolates nobody for {field}: the policy has no {field} rule"
+            );
+            let finding = cx
+                .finding(said.span, message)
+                .with_severity(Severity::Warning)
+                .about(
+                    policy.object.display(),
+                    format!("{}.enableDefaultDeny.{field}", spec.path),
+                )
+                .label(format!("`{}` stays open", cx.cluster.workload_name(open)))
+                .help(format!(
+                    "add `{field}: [{{}}]`, which isolates and allows nothing"
+                ));
+            found.push(finding);
+        }
+    }
+    found
 }
 
 fn check(cx: &Context<'_>, place: &CiliumPlace<'_, '_>) -> Vec<Diagnostic> {

@@ -3,10 +3,11 @@
 use crate::cluster::NamespaceId;
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{
-    CiliumPort, Direction, Field, NetworkPolicyPeer, NetworkPolicyPort, PortReference, Protocol,
+    CalicoProtocol, CiliumPort, Direction, Field, NetworkPolicyPeer, NetworkPolicyPort,
+    PortReference, Protocol,
 };
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
-use crate::lint::plugin_rules::{self, CiliumPlace};
+use crate::lint::plugin_rules::{self, CalicoPlace, CiliumPlace, EnforcedRules};
 use crate::lint::rewrite;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns};
 use std::collections::BTreeMap;
@@ -16,8 +17,8 @@ declare_rule! {
     ///
     /// Reports pods that can reach a resolver over UDP but not TCP (a warning), or over TCP but
     /// not UDP (an error). All policies that isolate the pods are taken together. A peer whose
-    /// labels match no resolver that is known does not count. Of Cilium policies, only rules for
-    /// DNS alone are looked at.
+    /// labels match no resolver that is known does not count. Of Cilium and Calico policies, only
+    /// rules for DNS alone are looked at.
     ///
     /// ## Why is this bad?
     ///
@@ -113,7 +114,41 @@ impl Rule for DnsSingleProtocol {
                 cx.report(finding);
             }
         }
+        let enforced = plugin_rules::enforced(&program);
+        for place in plugin_rules::calico_rules(cx.cluster) {
+            if let Some(finding) = of_calico(cx, &place, &enforced) {
+                cx.report(finding);
+            }
+        }
     }
+}
+
+/// The same of Calico's.
+fn of_calico(
+    cx: &Context<'_>,
+    place: &CalicoPlace<'_>,
+    enforced: &EnforcedRules<'_, '_>,
+) -> Option<Diagnostic> {
+    let protocol = place.dns_protocol()?;
+    let asked = place.asks_over(cx, enforced)?;
+    let mut asked = asked.into_iter();
+    let (Some(only), None) = (asked.next(), asked.next()) else {
+        return None;
+    };
+    // Another rule may be what lets the pods ask.
+    if protocol.value != CalicoProtocol::Of(only) {
+        return None;
+    }
+    let (missing, severity, label) = consequence(only);
+    let path = format!("{}.protocol", place.path());
+    let finding = cx.finding(protocol.span, message(only, missing));
+    Some(
+        finding
+            .with_severity(severity)
+            .about(place.policy.object.display(), path)
+            .label(label)
+            .help(format!("add the same rule with `protocol: {missing}`")),
+    )
 }
 
 /// A rule of Cilium's for DNS, where its pods may ask over one protocol only.

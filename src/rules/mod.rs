@@ -31,6 +31,7 @@ mod cilium_implied_namespace;
 mod cilium_inert_policy;
 mod cilium_removed_field;
 mod cilium_service_port;
+mod cilium_unknown_cidr_group;
 mod cni_capability_gap;
 mod dead_annotation;
 mod deny_only_policy;
@@ -127,6 +128,7 @@ pub const ALL: &[&dyn Rule] = &[
     &cilium_inert_policy::CiliumInertPolicy,
     &cilium_removed_field::CiliumRemovedField,
     &cilium_service_port::CiliumServicePort,
+    &cilium_unknown_cidr_group::CiliumUnknownCidrGroup,
     &cni_capability_gap::CniCapabilityGap,
     &dead_annotation::DeadAnnotation,
     &deny_only_policy::DenyOnlyPolicy,

@@ -9,6 +9,8 @@ use crate::k8s::{
     Truth,
 };
 use crate::lint::containment::{Allowance, PodSet};
+use crate::lint::denied_first::{DeniedFirst, denied_first};
+use crate::lint::plugin_rules;
 use crate::lint::rewrite::Item;
 use crate::lint::tiers::{Step, TierPolicies};
 use crate::lint::unjudged::Unjudged;
@@ -23,6 +25,8 @@ declare_rule! {
     /// - a `NetworkPolicy` rule whose connections the Admin tier denies completely;
     /// - a rule of a cluster-wide policy whose connections earlier rules of its tier decide
     ///   completely;
+    /// - a rule under Cilium whose connections are all denied by deny rules, which Cilium asks
+    ///   first, whatever policy they stand in;
     /// - an accepting rule of the Baseline tier whose pods are all isolated by NetworkPolicies
     ///   that do not allow it.
     ///
@@ -108,6 +112,12 @@ impl Rule for OverriddenRule {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
+        let program = cx.program();
+        let denied = denied_first(cx.cluster, &program).into_iter();
+        let denied: Vec<Diagnostic> = denied.filter_map(|it| denied_by_cilium(cx, &it)).collect();
+        for finding in denied {
+            cx.report(finding);
+        }
         if cx.cluster.cluster_policies().is_empty() {
             return;
         }
@@ -130,6 +140,46 @@ impl Rule for OverriddenRule {
             cx.report(finding);
         }
     }
+}
+
+/// A rule that Cilium never comes to.
+fn denied_by_cilium(cx: &Context<'_>, found: &DeniedFirst<'_, '_>) -> Option<Diagnostic> {
+    let mark = |rule: RuleRef<'_>| match rule {
+        RuleRef::Network(written) => Some(Item::from(written).mark(cx.sources)),
+        RuleRef::Cilium(_, rule) => Some(plugin_rules::mark(cx.sources, rule.dash, rule.span)),
+        _ => None,
+    };
+    let written = found.rule.origin.rule;
+    let path = match written {
+        RuleRef::Cilium(spec, rule) => format!("{}.{}", spec.path, rule.place()),
+        _ => {
+            let index = found.rule.origin.index;
+            format!("spec.{}[{index}]", found.direction.field())
+        }
+    };
+    let message = match found.denying.as_slice() {
+        [_] => "another rule denies everything that this rule allows".to_owned(),
+        several => format!(
+            "{} rules together deny everything that this rule allows",
+            several.len()
+        ),
+    };
+    let finding = match found.policy {
+        PolicyRef::Network(id) => cx.policy_finding(id, path, mark(written)?, message),
+        PolicyRef::Plugin(id) => {
+            let object = cx.cluster.plugin_policy(id).display();
+            cx.finding(mark(written)?, message).about(object, path)
+        }
+        _ => return None,
+    };
+    let note = match found.denying.as_slice() {
+        [_] => "denies all of it",
+        _ => "denies part of it",
+    };
+    let denying = found.denying.iter();
+    let marks = denying.filter_map(|(_, rule)| mark(rule.origin.rule));
+    let finding = marks.fold(finding, |finding, span| finding.related(span, note));
+    Some(finding.note("Cilium asks the rules that deny first, whatever their order"))
 }
 
 /// The rules of a NetworkPolicy of which the Admin tier denies everything.

@@ -85,3 +85,95 @@ fn what_became_of_the_fields_of_a_draft() {
         &["one reading", "belongs in `pods`"],
     );
 }
+
+#[test]
+fn where_whoever_adds_a_label_leaves_it_out_of_selectors() {
+    let directory = scratch("told-labels-of-an-application");
+    write(
+        &directory,
+        "argocd/web.yaml",
+        "apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: web, namespace: argocd}
+spec:
+  destination: {server: https://kubernetes.default.svc, namespace: web}
+  source:
+    repoURL: https://example.org/manifests.git
+    path: app
+    kustomize:
+      commonLabels: {env: prod}
+",
+    );
+    write(
+        &directory,
+        "app/kustomization.yaml",
+        "resources: [policy.yaml]\n",
+    );
+    write(
+        &directory,
+        "app/policy.yaml",
+        "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web}
+spec:
+  podSelector: {}
+  ingress:
+    - from:
+        - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress}}
+          podSelector: {matchLabels: {app: ingress}}
+",
+    );
+    let text = run(&directory, &["lint", "-q"]).stdout;
+    assert_says(
+        &text,
+        &["overlay-narrows-peer", "`labelWithoutSelector: true`"],
+        &["includeSelectors"],
+    );
+}
+
+/// A policy of Cilium's with this rule for what leaves its pods.
+fn cilium_egress(rule: &str) -> String {
+    format!(
+        "apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {{name: web, namespace: shop}}
+spec:
+  endpointSelector: {{matchLabels: {{app: web}}}}
+  egress:
+    - {rule}
+"
+    )
+}
+
+#[test]
+fn the_field_that_takes_names_of_hosts() {
+    for rule in [
+        "toCIDR: [db.example.com]",
+        "toCIDRSet: [{cidr: db.example.com}]",
+        "toCIDR: ['*.example.com']",
+    ] {
+        let text = lint("names-of-hosts", &cilium_egress(rule));
+        assert_says(&text, &["belong in `toFQDNs`"], &["cannot be used here"]);
+    }
+    let from =
+        cilium_egress("{}").replace("egress:\n    - {}", "ingress:\n    - fromCIDR: [a.b.c]");
+    assert_says(
+        &lint("names-of-sources", &from),
+        &["cannot be used here"],
+        &["toFQDNs"],
+    );
+}
+
+#[test]
+fn a_parser_by_its_name_is_not_empty() {
+    let ports = "toPorts: [{ports: [{port: '80', protocol: TCP}], rules: RULES}]";
+    let with = |rules: &str| lint("parser", &cilium_egress(&ports.replace("RULES", rules)));
+    assert_says(&with("{l7proto: echo}"), &[], &["is empty", "has both"]);
+    assert_says(
+        &with("{l7proto: echo, l7: [{cmd: get}]}"),
+        &[],
+        &["has both"],
+    );
+    assert_says(&with("{}"), &["`rules` is empty"], &[]);
+    assert_says(&with("{l7proto: echo, http: [{}]}"), &["has both"], &[]);
+}

@@ -7,9 +7,10 @@ use super::{application, fields};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
     CalicoAction, CalicoEntity, CalicoPort, CalicoProtocol, CalicoRule, Direction, Protocol,
+    is_opaque,
 };
 use crate::manifest::reader::{self, Path, Reader};
-use crate::manifest::{invalid_value, structure, suggestion};
+use crate::manifest::{invalid_value, names, structure, suggestion};
 use crate::source::Spanned;
 use crate::yaml::tree::Node;
 
@@ -87,7 +88,24 @@ pub(super) fn read(
     }
     check_families(&rule, path, reader);
     application::check_icmp(item, rule.ip_version.as_ref(), path, reader);
+    check_annotations(item, path, reader);
     Some(rule)
+}
+
+/// The keys of annotations of a rule have the syntax of those of objects
+/// (`validateObjectMetaAnnotations`).
+fn check_annotations(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) {
+    let annotations = item.find(&["metadata", "annotations"]);
+    let (metadata, name) = (path.field("metadata"), "annotations");
+    for entry in annotations.into_iter().flat_map(Node::entries) {
+        let key = entry.key.key_text();
+        let error = names::label_key_error(&key.to_lowercase());
+        if let Some(error) = error.filter(|_| !is_opaque(&key)) {
+            let message = format!("`{key}` is not a valid key of an annotation");
+            let diagnostic = invalid_value(entry.key.span(), message).label(error);
+            reader.refuse(metadata.field(name).field(&key), diagnostic);
+        }
+    }
 }
 
 fn action(

@@ -69,8 +69,12 @@ fn rules(
     let rules = item.find(&["rules"]).filter(|rules| rules.is_mapping())?;
     let path = path.field("rules");
     let is_set = |name: &&str| rules.find(&[name]).is_some();
-    let names = ["http", "dns", "kafka", "l7"];
-    let set: Vec<&str> = names.into_iter().filter(is_set).collect();
+    let names = ["http", "dns", "kafka", "l7proto", "l7"];
+    let mut set: Vec<&str> = names.into_iter().filter(is_set).collect();
+    // The parser of a proxy by its name, and the rules for it, are one.
+    if set.contains(&"l7proto") {
+        set.retain(|name| *name != "l7");
+    }
     match set.as_slice() {
         [] => {
             let message = "`rules` is empty, and restricts nothing";
@@ -92,7 +96,10 @@ fn rules(
     for (index, entry) in entries(rules, "dns").enumerate() {
         super::names::check_names(entry, path.field("dns").item(index), findings.api);
     }
-    let has_entries = |name: &&str| entries(rules, name).next().is_some();
+    let has_entries = |name: &&str| match *name {
+        "l7proto" => rules.find(&[name]).and_then(Node::as_str) != Some(""),
+        name => entries(rules, name).next().is_some(),
+    };
     let kind = match set.into_iter().find(has_entries)? {
         "http" => CiliumLayer7::Http,
         "dns" => CiliumLayer7::Dns,

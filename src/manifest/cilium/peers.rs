@@ -144,7 +144,7 @@ pub(super) fn cidr(
 ) -> Option<Spanned<IpNet>> {
     let text = node.as_str().filter(|_| !reader::is_opaque(node));
     let Some(address) = text.and_then(|text| text.parse::<IpAddr>().ok()) else {
-        return ip_block::read_cidr(node, path, reader);
+        return block(node, path, reader);
     };
     let block = IpNet::from(address);
     let message = format!("`{address}` is an address without a prefix length");
@@ -152,6 +152,27 @@ pub(super) fn cidr(
         .note("the API server rejects the policy with the CRDs of Cilium 1.20; older ones take it");
     reader.report(path, reader::replace(diagnostic, node, block.to_string()));
     Some(Spanned::new(block, node.span()))
+}
+
+/// Reads an address block. The name of a host belongs in another field of an egress rule.
+fn block(node: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Spanned<IpNet>> {
+    let is_name = |text: &&str| {
+        let is_of_name =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'*');
+        text.bytes().any(|byte| byte.is_ascii_alphabetic()) && text.bytes().all(is_of_name)
+    };
+    if path.is_below(&["toCIDR", "toCIDRSet"])
+        && !reader::is_opaque(node)
+        && let Some(name) = node.as_str().filter(is_name)
+    {
+        let message = format!("`{name}` is not a valid address block");
+        let diagnostic = invalid_cidr(node.span(), message).help(
+            "write a block like `10.0.0.0/8` or `2001:db8::/32`; names of hosts belong in `toFQDNs`",
+        );
+        reader.refuse(path, diagnostic);
+        return None;
+    }
+    ip_block::read_cidr(node, path, reader)
 }
 
 fn invalid_cidr(span: Span, message: impl Into<String>) -> Diagnostic {
@@ -202,7 +223,7 @@ fn cidr_set(
                 findings.fault(member, value.span(), reason);
                 return None;
             }
-            CiliumAddresses::Cidr(ip_block::read_cidr(value, member, findings.api)?)
+            CiliumAddresses::Cidr(block(value, member, findings.api)?)
         }
         "cidrGroupRef" => {
             if findings.api.is_opaque(value) {
@@ -238,7 +259,7 @@ fn except(
         findings.fault(path, item.span(), format!("`{text}` has no prefix length"));
         return None;
     }
-    let block = ip_block::read_cidr(item, path, findings.api)?;
+    let block = block(item, path, findings.api)?;
     if let CiliumAddresses::Cidr(outer) = addresses
         && !outer.value.trunc().contains(&block.value.trunc())
     {
