@@ -7,11 +7,11 @@ use super::configuration::ClusterOptions;
 use super::exit::Outcome;
 use super::input::{Input, skip_reason};
 use super::terminal::Terminal;
-use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
+use crate::k8s::{Document, Opacity, Outcome as Became, PartEffect, WorkloadKind};
 use crate::load::{self, Limits};
 use crate::output::{Escaped, Role, Style, count, display_name};
 use crate::source::{Source, SourceId};
-use crate::workspace::PartRoot;
+use crate::workspace::{OpaquePart, PartRoot};
 use clap::Args;
 use std::io::{self, Write};
 
@@ -86,8 +86,14 @@ fn write_roots(input: &Input, style: Style, out: &mut dyn Write) -> io::Result<(
                 Escaped(&unknown.part.reason)
             )?;
         }
-        if !part.opaque.is_empty() {
-            let fill = "to fill the gap: kustomize build DIRECTORY | npcheck lint -";
+        let is_chart = |it: &OpaquePart| it.part.effect == PartEffect::AddsPods;
+        let (mut charts, mut others) = (part.opaque.iter(), part.opaque.iter());
+        let ways = [
+            (others.any(|it| !is_chart(it)), "kustomize build DIRECTORY"),
+            (charts.any(is_chart), "helm template RELEASE CHART"),
+        ];
+        for (_, way) in ways.iter().filter(|(is_asked, _)| *is_asked) {
+            let fill = format!("to fill the gap: {way} | npcheck lint -");
             writeln!(out, "  {}", style.paint(Role::Faint, fill))?;
         }
     }

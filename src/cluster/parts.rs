@@ -19,12 +19,14 @@ impl Cluster {
         &self.unknown_parts[id.index()]
     }
 
-    /// The parts of which a namespace may hold policies, or that may change its objects: of
+    /// The parts of which a namespace may hold policies, that may be policies for its pods, or
+    /// that may change its objects: of
     /// those that do the same the first one only. Policies that a controller writes are not
     /// among them.
     #[must_use]
     pub fn unknown_parts_in(&self, namespace: NamespaceId) -> Vec<UnknownPartId> {
-        self.parts_in(namespace, &[PartEffect::Adds, PartEffect::Changes])
+        let effects = [PartEffect::Adds, PartEffect::Covers, PartEffect::Changes];
+        self.parts_in(namespace, &effects)
     }
 
     /// The parts with one of these effects that may be in a namespace: of those that do the same
@@ -48,7 +50,10 @@ impl Cluster {
     pub fn may_hold_more(&self, namespace: NamespaceId) -> bool {
         let mut parts = self.unknown_parts.iter();
         let brings_pods = |effect| match effect {
-            PartEffect::Nothing | PartEffect::Isolates(_) | PartEffect::AddsPolicies(_) => false,
+            PartEffect::Nothing
+            | PartEffect::Isolates(_)
+            | PartEffect::AddsPolicies(_)
+            | PartEffect::Covers => false,
             PartEffect::AddsPods | PartEffect::Adds | PartEffect::Changes => true,
         };
         parts.any(|part| brings_pods(part.effect) && self.may_be_in(part, namespace))
@@ -60,16 +65,17 @@ impl Cluster {
         let found = self.namespace(namespace);
         match &part.namespace {
             Some(own) => *own == found.name,
-            None if is_written(part.effect) => true,
+            None if is_anywhere(part.effect) => true,
             None => found.declared.is_none(),
         }
     }
 }
 
-/// Whether a controller writes it into namespaces that others declare.
-fn is_written(effect: PartEffect) -> bool {
+/// Whether it holds in namespaces that others declare: a controller writes it into them, or it is
+/// a policy for all of them.
+fn is_anywhere(effect: PartEffect) -> bool {
     matches!(
         effect,
-        PartEffect::Isolates(_) | PartEffect::AddsPolicies(_)
+        PartEffect::Isolates(_) | PartEffect::AddsPolicies(_) | PartEffect::Covers
     )
 }

@@ -67,7 +67,9 @@ pub use network_policy::{
     Direction, IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
     PeerPlace, PortReference, Protocol, RulePlace, is_ipv4_mapped,
 };
-pub use part::{PartEffect, UnknownPart, effect_of_policies, namespace_once_completed};
+pub use part::{
+    PartEffect, UnknownPart, effect_of_policies, namespace_once_completed, policy_once_completed,
+};
 pub use plugin_policy::{
     PluginKind, PluginPolicy, PluginResource, PluginSpec, PolicyEffect, PolicyScope, Product,
     StagedAction,

@@ -37,6 +37,8 @@ pub enum PartEffect {
     AddsPolicies(Direction),
     /// It may bring pods, and NetworkPolicies for any pods of its namespace.
     Adds,
+    /// It is a policy for pods of any namespace, which nobody can read.
+    Covers,
     /// It may change what others bring as well, as a transformer does.
     Changes,
 }
@@ -44,12 +46,28 @@ pub enum PartEffect {
 /// Whether policies of a kind have no namespace.
 fn is_cluster_wide(kind: &str) -> bool {
     [
+        "AdminNetworkPolicy",
         "AntreaClusterNetworkPolicy",
+        "BaselineAdminNetworkPolicy",
         "CiliumClusterwideNetworkPolicy",
         "ClusterNetworkPolicy",
         "GlobalNetworkPolicy",
     ]
     .contains(&kind)
+}
+
+/// What the policy of a document may do that only another tool can complete, and the namespace
+/// that it is for, none for all. `None` for what is no policy, and for one of which nobody knows
+/// where it is.
+#[must_use]
+pub fn policy_once_completed(document: &Document) -> Option<(PartEffect, Option<&str>)> {
+    let effect = effect_of_policies(&document.kind)?;
+    // What SOPS decrypts is applied, and kustomize puts what it does not know into a namespace.
+    if document.outcome == Outcome::Opaque(Opacity::Sops) && is_cluster_wide(&document.kind) {
+        return Some((PartEffect::Covers, None));
+    }
+    let namespace = namespace_once_completed(document)?;
+    Some((effect, Some(namespace)))
 }
 
 /// The namespace that the object of a document is in once another tool has completed it. `None`
@@ -75,8 +93,10 @@ pub fn namespace_once_completed(document: &Document) -> Option<&str> {
 pub fn effect_of_policies(kind: &str) -> Option<PartEffect> {
     match kind {
         "NetworkPolicy" => Some(PartEffect::Adds),
-        "AntreaClusterNetworkPolicy"
+        "AdminNetworkPolicy"
+        | "AntreaClusterNetworkPolicy"
         | "AntreaNetworkPolicy"
+        | "BaselineAdminNetworkPolicy"
         | "CiliumClusterwideNetworkPolicy"
         | "CiliumNetworkPolicy"
         | "ClusterNetworkPolicy"

@@ -21,8 +21,9 @@ struct Release<'t> {
     chart: Option<Spanned<Text>>,
     version: Text,
     values: Option<Node<'t>>,
-    /// Whether values come from elsewhere, too.
-    has_other_values: bool,
+    /// Whether its pods may be others than these values say: there are values elsewhere, or
+    /// something works on what the chart makes.
+    may_differ: bool,
 }
 
 /// Reads the pods of a release; none for an object that installs none.
@@ -76,7 +77,7 @@ impl<'t> Release<'t> {
                     chart: chart.or_else(|| at(&["spec", "chartRef", "name"])),
                     version: version.map(|it| it.value).unwrap_or_default(),
                     values: node.find(&["spec", "values"]),
-                    has_other_values: node.find(&["spec", "valuesFrom"]).is_some(),
+                    may_differ: node.find(&["spec", "valuesFrom"]).is_some() || is_reworked(node),
                 })
             }
             ("helm.cattle.io", "HelmChart") => Some(Self {
@@ -84,7 +85,7 @@ impl<'t> Release<'t> {
                 chart: at(&["spec", "chart"]),
                 version: Text::new(),
                 values: None,
-                has_other_values: true,
+                may_differ: true,
             }),
             ("argoproj.io", "Application") => {
                 let several = node.find(&["spec", "sources"]).into_iter();
@@ -102,7 +103,7 @@ impl<'t> Release<'t> {
                     chart: text(source, &["chart"]),
                     version: version.map(|it| it.value).unwrap_or_default(),
                     values: source.find(&["helm", "valuesObject"]),
-                    has_other_values: others.any(|it| source.find(&["helm", it]).is_some()),
+                    may_differ: others.any(|it| source.find(&["helm", it]).is_some()),
                 })
             }
             _ => None,
@@ -190,13 +191,13 @@ impl<'t> Release<'t> {
         ReleasedPods {
             names,
             labels: Labels::new(labels),
-            are_labels_known: !self.has_other_values,
+            are_labels_known: !self.may_differ,
             ports: self.ports(key, is_only),
-            are_ports_known: !self.has_other_values,
+            are_ports_known: !self.may_differ,
             host_network: host_network.and_then(Node::as_bool) == Some(true),
             is_host_network_known: match host_network {
                 Some(written) => !reader::is_opaque(written),
-                None => !self.has_other_values,
+                None => !self.may_differ,
             },
         }
     }
@@ -234,6 +235,22 @@ impl<'t> Release<'t> {
         }
         found
     }
+}
+
+/// Whether post-renderers of a HelmRelease do more than to name images.
+fn is_reworked(release: Node<'_>) -> bool {
+    let renderers = release.find(&["spec", "postRenderers"]).into_iter();
+    let mut renderers = renderers.flat_map(Node::items);
+    renderers.any(|renderer| {
+        let mut fields = renderer
+            .get("kustomize")
+            .into_iter()
+            .flat_map(Node::entries);
+        renderer.get("kustomize").is_none()
+            || fields.any(|field| {
+                field.key.key_text() != "images" && field.value.items().next().is_some()
+            })
+    })
 }
 
 fn is_enabled(node: Node<'_>) -> bool {

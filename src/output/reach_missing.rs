@@ -176,6 +176,7 @@ impl Words<'_> {
         let part = self.cluster.unknown_part(id);
         let may = match part.effect {
             PartEffect::Changes => "it may change policies and pods",
+            PartEffect::Covers => "it may be about these pods",
             PartEffect::Isolates(_) => "one of them may isolate these pods",
             _ => "it may bring policies",
         };

@@ -14,7 +14,7 @@ use super::value::Value;
 use crate::k8s::PartEffect;
 use crate::source::Span;
 use globset::GlobBuilder;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// The name of the cluster that Argo CD itself runs in.
 pub(crate) const IN_CLUSTER: &str = "in-cluster";
@@ -67,6 +67,8 @@ pub(crate) struct Applied<'t> {
     pub(crate) patches: Vec<(Span, bool)>,
     /// The directories that it applies.
     pub(crate) directories: BTreeSet<String>,
+    /// The objects that others of the same name come after, each with the one that is applied.
+    pub(crate) repeated: Vec<[Resource<'t>; 2]>,
 }
 
 /// Applies the sources of an Application, which stands in `file`.
@@ -100,6 +102,7 @@ pub(crate) fn apply<'t>(
             resource.settle("destination", namespace);
         }
     }
+    applied.repeated = keep_last(&mut applied.resources);
     label_namespace(application, &mut applied);
     let home = home_of_the_rest(application);
     let namespace = namespace.as_ref().and_then(Value::text);
@@ -113,6 +116,35 @@ pub(crate) fn apply<'t>(
         }
     }
     applied
+}
+
+/// Takes all definitions of an object out but the last one, which is what Argo CD applies of them
+/// (`DeduplicateTargetObjects`); returns those, each with the last one.
+fn keep_last<'t>(resources: &mut Vec<Resource<'t>>) -> Vec<[Resource<'t>; 2]> {
+    // Another version of the API is the same object.
+    let key = |resource: &Resource<'t>| {
+        let (mut gvk, namespace, name) = resource.id.key();
+        gvk.version.clear();
+        (!name.is_empty()).then_some((gvk, namespace, name))
+    };
+    let mut last = HashMap::new();
+    for (position, resource) in resources.iter().enumerate() {
+        last.extend(key(resource).map(|key| (key, position)));
+    }
+    let winners = resources.iter().enumerate().map(|(position, resource)| {
+        let last = key(resource).and_then(|key| last.get(&key).copied());
+        last.filter(|last| *last != position)
+    });
+    let winners: Vec<Option<usize>> = winners.collect();
+    if winners.iter().all(Option::is_none) {
+        return Vec::new();
+    }
+    let lost = resources.iter().zip(&winners);
+    let lost = lost.filter_map(|(it, last)| Some([it.clone(), resources[(*last)?].clone()]));
+    let lost = lost.collect();
+    let mut winners = winners.iter();
+    resources.retain(|_| winners.next().is_none_or(Option::is_none));
+    lost
 }
 
 /// The namespace of what an Application holds and nobody could build: that of its destination.
@@ -341,7 +373,10 @@ fn add_directory<'t>(
         let is_skipped = text.contains("+argocd:skip-file-rendering");
         is_manifest && is_in && !is_out && !is_below && !is_skipped && holds_objects(library, path)
     };
-    for path in library.below(directory).filter(is_applied) {
+    // Directory by directory, as Go's `filepath.Walk` goes: of two definitions the last one counts.
+    let mut paths: Vec<&str> = library.below(directory).filter(is_applied).collect();
+    paths.sort_by(|one, other| one.split('/').cmp(other.split('/')));
+    for path in paths {
         match objects_as_written(library, path) {
             Ok(resources) => applied.resources.extend(resources),
             Err(fault) => applied.faults.push(fault),

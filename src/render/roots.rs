@@ -20,7 +20,9 @@ use super::told;
 use super::value::Value;
 use super::wanted::mentioned;
 use crate::diagnostic::Diagnostic;
-use crate::k8s::{Document, Object, PartEffect, UnknownPart, WorkloadKind, effect_of_policies};
+use crate::k8s::{
+    ContextObject, Document, Object, PartEffect, UnknownPart, WorkloadKind, effect_of_policies,
+};
 use crate::source::{SourceId, SourceMap, Span};
 use entries::raw_objects;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -148,10 +150,30 @@ impl Root {
         }
     }
 
-    /// Whether it builds something of this tree. What an Application takes from elsewhere, as a
+    /// Whether it builds something of this tree. What Argo CD and Flux take from elsewhere, as a
     /// chart of a repository of charts, says nothing of the manifests that stand here.
     fn builds_from_tree(&self) -> bool {
-        self.kind != RootKind::ArgoCd || !self.builds.is_empty()
+        match self.kind {
+            RootKind::ArgoCd => !self.builds.is_empty(),
+            RootKind::Flux => self.cluster.is_none() || self.has_more_than_releases(),
+            RootKind::Kustomization | RootKind::Chart => true,
+        }
+    }
+
+    /// Whether it has other objects than those that tell Flux what to install, or may have; so may
+    /// one that has none.
+    fn has_more_than_releases(&self) -> bool {
+        let is_of_flux = |object: &Object| match object {
+            Object::ContextObject(ContextObject::Custom(it)) => {
+                it.group.ends_with("toolkit.fluxcd.io")
+            }
+            _ => false,
+        };
+        let is_release =
+            |part: &UnknownPart| matches!(part.effect, PartEffect::Nothing | PartEffect::AddsPods);
+        let is_nothing_else =
+            self.objects.iter().all(is_of_flux) && self.opaque.iter().all(is_release);
+        self.objects.is_empty() || !is_nothing_else
     }
 }
 

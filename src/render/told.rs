@@ -9,6 +9,7 @@ use super::resource::Resource;
 use super::roots::{Root, RootKind};
 use super::value::{Key, Value};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::k8s::effect_of_policies;
 use crate::source::{SourceId, SourceMap, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +37,43 @@ pub(crate) fn restricted_file(fault: &Fault, diagnostics: &mut Vec<Diagnostic>) 
     diagnostics.push(finding.help(
         "move the file, list its directory, or build with `--load-restrictor LoadRestrictionsNone`; it is judged as if it were taken",
     ));
+}
+
+/// Policies that an Application of Argo CD defines several times: it applies the last one,
+/// and warns.
+pub(crate) fn repeated(repeated: &[[Resource<'_>; 2]], diagnostics: &mut Vec<Diagnostic>) {
+    let policies = repeated.iter().filter(|[lost, _]| {
+        let kind = &lost.id.gvk.kind;
+        effect_of_policies(kind).is_some()
+    });
+    for [lost, last] in policies {
+        let specs = [lost, last].map(|it| it.value.get("spec"));
+        let is_same = match &specs {
+            [Some(one), Some(other)] => one.says_as(other),
+            [one, other] => one.is_none() && other.is_none(),
+        };
+        let (specs, severity) = match is_same {
+            true => ("equal", Severity::Info),
+            false => ("different", Severity::Warning),
+        };
+        let id = last.id.to_string();
+        let message = format!("`{id}` is defined twice in this Application, with {specs} specs");
+        let finding = Diagnostic::new("duplicate-policy", severity, name_of(last), message)
+            .about(&id, "metadata.name")
+            .related(name_of(lost), "another one");
+        diagnostics.push(match is_same {
+            true => finding.help("delete one of them"),
+            false => finding
+                .label("applied last, this one wins; what the other one says is lost")
+                .help("give them different names, or merge them"),
+        });
+    }
+}
+
+/// The name of an object where it is written.
+fn name_of(resource: &Resource<'_>) -> Span {
+    let name = resource.value.find(&["metadata", "name"]);
+    name.map_or_else(|| resource.value.span().before(), |name| name.span())
 }
 
 /// Patches whose target matches nothing.

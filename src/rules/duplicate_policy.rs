@@ -233,6 +233,10 @@ fn are_of_one_cluster(
     other: PolicyId,
 ) -> bool {
     let [one, other] = [one, other].map(|id| &cx.cluster.policy(id).object.meta);
+    // Overlays of one namespace may build several of one text, which is there once.
+    if one.span == other.span {
+        return false;
+    }
     let has_namespace = one.namespace.is_some() && other.namespace.is_some();
     let (one, other) = (one.span.source, other.span.source);
     has_namespace || layout.are_neighbours(one, other) || cx.cluster.are_built_together(one, other)

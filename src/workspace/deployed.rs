@@ -191,7 +191,7 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
             name: root.name.clone(),
             kind: root.kind.name(),
             objects: root.objects.len(),
-            origin: root.origin.map(|span| place(texts, span)),
+            origin: root.origin.map(|span| texts.place(span)),
             builds: root.builds.clone(),
         });
         part.changed.extend(root.changed.iter().cloned());
@@ -213,7 +213,7 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
         }
         part.opaque
             .extend(root.opaque.iter().map(|part| OpaquePart {
-                name: place(texts, part.span),
+                name: texts.place(part.span),
                 part: part.clone(),
             }));
         for id in &root.texts {
@@ -300,10 +300,4 @@ fn as_put<'d>(texts: &Texts, document: &'d Document) -> PartDocument<'d> {
     let mut document = document.clone();
     document.put_into = Some(std::mem::take(&mut document.namespace));
     PartDocument::Deployed(Box::new(document))
-}
-
-/// A place as a person would look for it.
-fn place(texts: &Texts, span: Span) -> String {
-    let source = texts.sources().get(span.source);
-    format!("{}:{}", source.name(), source.position(span.start).line)
 }

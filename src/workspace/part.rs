@@ -59,20 +59,17 @@ impl Part {
         let built = self.opaque.iter().map(|part| part.part.clone());
         let templates = self.documents.iter().filter_map(|document| {
             let is_opaque = matches!(document.outcome, Outcome::Opaque(_));
-            let effect = k8s::effect_of_policies(&document.kind).filter(|_| is_opaque)?;
-            let namespace = k8s::namespace_once_completed(document)?;
+            let (effect, namespace) = k8s::policy_once_completed(document).filter(|_| is_opaque)?;
             Some(UnknownPart {
                 span: document.span.before(),
                 reason: format!("another tool fills in this {}", document.kind),
-                namespace: Some(namespace.to_owned()),
+                namespace: namespace.map(str::to_owned),
                 effect,
                 is_limit: false,
             })
         });
         let written = self.objects.iter().flat_map(written_policies);
-        let released = self.unknown_releases();
-        let known = built.chain(templates).chain(written);
-        known.chain(released).collect()
+        built.chain(templates).chain(written).collect()
     }
 
     /// The releases of charts that an object installs and of which nothing tells the pods: no
@@ -218,6 +215,12 @@ pub(super) fn parts(
             None => Settled::new(texts, ids).parts(),
         };
         for mut part in of_scope {
+            let releases = part.unknown_releases().into_iter();
+            part.opaque.extend(releases.map(|part| OpaquePart {
+                name: texts.place(part.span),
+                part,
+            }));
+            part.opaque.sort();
             part.scope = scope;
             part.name = match (name, part.name.as_str()) {
                 (name, "") => name.to_owned(),

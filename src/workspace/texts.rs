@@ -8,7 +8,7 @@ use crate::edit;
 use crate::k8s::{Document, Object};
 use crate::manifest::{self, Focus};
 use crate::progress;
-use crate::source::{SourceId, SourceMap};
+use crate::source::{SourceId, SourceMap, Span};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -81,6 +81,12 @@ impl Texts {
     #[must_use]
     pub fn get(&self, id: SourceId) -> &Arc<ReadText> {
         &self.read[id.index()]
+    }
+
+    /// A place as a person would look for it: `path:line`.
+    pub(super) fn place(&self, span: Span) -> String {
+        let source = self.sources.get(span.source);
+        format!("{}:{}", source.name(), source.position(span.start).line)
     }
 
     /// The texts after some edits, and which of them changed. Only those are read again.

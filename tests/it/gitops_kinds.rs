@@ -108,6 +108,54 @@ fn a_policy_that_flux_decrypts_makes_verdicts_unknown() {
     );
 }
 
+/// Kinds without a namespace are about pods of every namespace, wherever kustomize puts them.
+#[test]
+fn a_cluster_wide_policy_that_flux_decrypts_makes_every_verdict_unknown() {
+    let unknown = |name: &str, api_version: &str, kind: &str, outcome: &str| {
+        let directory = scratch(name);
+        let entry = format!("{FLUX}\nspec: {{path: ./apps, targetNamespace: shop}}\n");
+        let spec = match outcome {
+            "SOPS" => {
+                "spec: ENC[AES256_GCM,data:a,iv:b,tag:c,type:str]\nsops: {mac: \"ENC[d]\", version: 3.9.0}"
+            }
+            _ => "spec: {{ .Values.spec }}",
+        };
+        let policy =
+            format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: p}}\n{spec}\n");
+        write(&directory, "entry.yaml", entry);
+        write(&directory, "apps/policy.yaml", &policy);
+        write(&directory, "plain/policy.yaml", policy);
+        write(
+            &directory,
+            "plain/pod.yaml",
+            POD.replace("name: web", "namespace: blog, name: web"),
+        );
+        write(&directory, "apps/pod.yaml", POD);
+        let count = |args: &[&str]| {
+            let graph = run(&directory, args).stdout;
+            graph.matches("/Pod/web  unknown: all").count()
+        };
+        [count(&["graph", "-q"]), count(&["graph", "-q", "plain"])]
+    };
+    for (api_version, kind) in [
+        ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"),
+        ("projectcalico.org/v3", "GlobalNetworkPolicy"),
+        ("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy"),
+        ("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"),
+        (
+            "policy.networking.k8s.io/v1alpha1",
+            "BaselineAdminNetworkPolicy",
+        ),
+    ] {
+        let name = format!("sops-{kind}");
+        assert_eq!(unknown(&name, api_version, kind, "SOPS"), [1, 1], "{kind}");
+    }
+    // A template is for the pods of its chart.
+    let (api_version, kind) = ("projectcalico.org/v3", "GlobalNetworkPolicy");
+    let of_template = unknown("template-wide", api_version, kind, "template");
+    assert_eq!(of_template[1], 0);
+}
+
 #[test]
 fn argo_cd_applies_each_kind_as_it_says() {
     let own = |title, spec, files, expected| Case {
@@ -188,7 +236,8 @@ fn no_build_is_broken_where_argo_cd_builds_nothing() {
         "annotations: {",
         "annotations: {argocd.argoproj.io/sync-wave: 1, ",
     );
-    write(&directory, "apps/again.yaml", numbered);
+    // Of several definitions the last one is applied.
+    write(&directory, "apps/then.yaml", numbered);
     let found = run(&directory, &["lint", "-q", "-o", "concise"]).stdout;
     let message = "the value of `argocd.argoproj.io/sync-wave` must be a string";
     assert!(found.contains(message), "{found}");
@@ -220,6 +269,100 @@ fn argo_cd_labels_the_namespace_that_it_makes_and_no_other() {
     assert!(!matched("argo-no-labels", ""));
 }
 
+/// Of several definitions of an object it applies the last one, directory by directory.
+#[test]
+fn argo_cd_applies_the_last_definition_of_an_object() {
+    let application = format!(
+        "{ARGO}\nspec: {{source: {{path: apps, directory: {{recurse: true}}}}, destination: {{namespace: shop}}}}\n"
+    );
+    let open = POLICY.replace("app: web}}", "app: web}}, ingress: [{}]");
+    let newer = POLICY.replace("{name: p}", "{name: p, namespace: shop}");
+    for (name, files, is_open) in [
+        ("argo-last", [("a.yaml", POLICY), ("b.yaml", &*open)], true),
+        (
+            "argo-first",
+            [("a.yaml", &*open), ("b.yaml", POLICY)],
+            false,
+        ),
+        // The directory `a` comes before the file `a.yaml`.
+        (
+            "argo-below",
+            [("a/z.yaml", &*open), ("a.yaml", &*newer)],
+            false,
+        ),
+        (
+            "argo-hyphen",
+            [("a-b/z.yaml", POLICY), ("a/z.yaml", &*open)],
+            false,
+        ),
+    ] {
+        let directory = scratch(name);
+        write(&directory, "app.yaml", &application);
+        write(&directory, "apps/pod.yaml", POD);
+        for (file, text) in files {
+            write(&directory, &format!("apps/{file}"), text);
+        }
+        let graph = run(&directory, &["graph"]);
+        let line = "outside -> shop/Pod/web  all";
+        assert_eq!(
+            graph.stdout.contains(line),
+            is_open,
+            "{name}: {}",
+            graph.stdout
+        );
+        assert!(
+            !graph.stdout.contains("unknown"),
+            "{name}: {}",
+            graph.stdout
+        );
+        assert!(
+            !graph.stderr.contains("defined twice"),
+            "{name}: {}",
+            graph.stderr
+        );
+        let lint = run(&directory, &["lint"]).stdout;
+        let finding = "`shop/NetworkPolicy/p` is defined twice in this Application";
+        assert!(lint.contains(finding), "{name}: {lint}");
+        assert!(!lint.contains("unreferenced-manifest"), "{name}: {lint}");
+    }
+}
+
+/// Flux that installs nothing but charts of elsewhere says nothing of the manifests beside them.
+#[test]
+fn releases_alone_do_not_deploy_a_tree() {
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: r, namespace: shop}\nspec: {chart: {spec: {chart: podinfo, sourceRef: {kind: HelmRepository, name: h}}}}\n";
+    let text = |more: &str| {
+        let directory = scratch(&format!("releases-{}", more.len()));
+        write(
+            &directory,
+            "clusters/prod/entry.yaml",
+            format!("{FLUX}\nspec: {{path: ./apps}}\n"),
+        );
+        write(&directory, "apps/release.yaml", format!("{release}{more}"));
+        write(&directory, "plain/pod.yaml", POD);
+        write(&directory, "plain/policy.yaml", POLICY);
+        let roots = run(&directory, &["files", "--roots"]).stdout;
+        let told = "apps/release.yaml:3: the chart of HelmRelease `r` is rendered by Helm";
+        assert!(roots.contains(told), "{roots}");
+        assert!(
+            roots.contains("helm template RELEASE CHART | npcheck lint -"),
+            "{roots}"
+        );
+        let graph = run(&directory, &["graph"]);
+        assert!(
+            graph.stderr.contains(&format!("unknown: {told}")),
+            "{}",
+            graph.stderr
+        );
+        (
+            roots.contains("not deployed: plain/policy.yaml"),
+            graph.stdout.contains("default/Pod/web"),
+        )
+    };
+    assert_eq!(text(""), (false, true));
+    assert_eq!(text(&format!("---\n{POD}")), (true, true));
+}
+
 #[test]
 fn generators_that_ask_elsewhere_are_told() {
     for (kind, generator) in [
@@ -243,5 +386,59 @@ fn generators_that_ask_elsewhere_are_told() {
         let files = run(&directory, &["graph"]);
         let said = format!("what the generator `{kind}` yields is not known");
         assert!(files.stderr.contains(&said), "{}", files.stderr);
+    }
+}
+
+#[test]
+fn a_text_that_two_overlays_build_under_two_names_is_no_copy() {
+    let directory = scratch("two-names");
+    write(
+        &directory,
+        "base/kustomization.yaml",
+        "resources: [policy.yaml]\n",
+    );
+    write(&directory, "base/policy.yaml", POLICY);
+    for region in ["eu", "us"] {
+        let overlay = format!("namespace: shop\nnamePrefix: {region}-\nresources: [../../base]\n");
+        write(
+            &directory,
+            &format!("overlays/{region}/kustomization.yaml"),
+            overlay,
+        );
+    }
+    let found = run(&directory, &["lint", "-q", "-o", "concise"]).stdout;
+    assert!(!found.contains("duplicate-policy"), "{found}");
+}
+
+/// Only what changes nothing but images leaves the labels of pods as the values say.
+#[test]
+fn post_renderers_may_give_pods_other_labels() {
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: web, namespace: shop}\nspec:\n  chart: {spec: {chart: app-template, version: 4.1.2}}\n  values: {controllers: {web: {containers: {app: {}}}}}\n";
+    let policy = POLICY.replace("{name: p}", "{name: p, namespace: shop}");
+    let patch = "{target: {kind: Deployment}, patch: '[{op: add, path: /spec/template/metadata/labels/app, value: web}]'}";
+    for (name, renderers, is_certain) in [
+        ("renderers-none", String::new(), true),
+        (
+            "renderers-images",
+            "  postRenderers: [{kustomize: {images: [{name: x, newTag: y}]}}]\n".to_owned(),
+            true,
+        ),
+        (
+            "renderers-empty",
+            "  postRenderers: [{kustomize: {patches: []}}]\n".to_owned(),
+            true,
+        ),
+        (
+            "renderers-patch",
+            format!("  postRenderers: [{{kustomize: {{patches: [{patch}]}}}}]\n"),
+            false,
+        ),
+    ] {
+        let directory = scratch(name);
+        write(&directory, "release.yaml", format!("{release}{renderers}"));
+        write(&directory, "policy.yaml", &policy);
+        let graph = run(&directory, &["graph", "-q"]).stdout;
+        let line = "outside -> shop/HelmRelease/web  all";
+        assert_eq!(graph.contains(line), is_certain, "{name}: {graph}");
     }
 }

@@ -88,9 +88,12 @@ pub(super) fn add_policies(cluster: &Cluster, asked: Asked, stage: &mut Stage<'_
     }
 }
 
-/// Adds what parts may change to a stage that decides before all others.
+/// Adds what parts may change, and policies for all pods that nobody can read, to a stage that
+/// decides before all others.
 pub(super) fn add_changes(cluster: &Cluster, asked: Asked, stage: &mut Stage<'_>) {
-    add(cluster, asked, PartEffect::Changes, End::Next, stage);
+    for effect in [PartEffect::Covers, PartEffect::Changes] {
+        add(cluster, asked, effect, End::Next, stage);
+    }
 }
 
 fn add(cluster: &Cluster, asked: Asked, effect: PartEffect, end: End, stage: &mut Stage<'_>) {

@@ -33,18 +33,20 @@ impl Applications<'_> {
 
 /// Where nothing of Flux or Argo CD builds anything from this tree, what stands here is applied
 /// by somebody else, and is for the cluster of Argo CD as far as anybody knows: the Applications
-/// for that cluster are told apart from nothing.
+/// for that cluster, or an entry of Flux that is the only one, are told apart from nothing.
 pub(super) fn join_what_stands_beside(roots: &mut [Root]) {
     let deploys = |root: &Root| root.cluster.is_some() && root.builds_from_tree();
     let of_tools = |root: &&Root| matches!(root.kind, RootKind::Flux | RootKind::ArgoCd);
     if roots.iter().filter(of_tools).any(deploys) {
         return;
     }
+    let entries = roots.iter().filter(|root| root.kind == RootKind::Flux);
+    let is_only = entries.filter(|root| root.cluster.is_some()).count() == 1;
     for root in roots {
         let own = root.cluster.as_deref().is_some_and(argo::is_own_cluster);
-        if own {
+        if own || is_only && root.kind == RootKind::Flux {
             root.cluster = None;
-            if !root.builds_from_tree() {
+            if root.kind == RootKind::ArgoCd && root.builds.is_empty() {
                 root.texts.clear();
             }
         }
@@ -119,7 +121,8 @@ impl<'t> Finder<'t, '_> {
             applied_directories.extend(applied.directories.iter().cloned());
             // A namespace that Argo CD makes stands in no file of its own.
             let own = application.span();
-            let written = applied.resources.iter();
+            let lost = applied.repeated.iter().map(|[lost, _]| lost);
+            let written = applied.resources.iter().chain(lost);
             let written = written.filter(|it| !own.contains(it.value.span()));
             let mut texts = self.texts_of(&applied.directories, written);
             let mut cluster = Some(argo::destination(application));
@@ -146,6 +149,7 @@ impl<'t> Finder<'t, '_> {
             };
             patches.extend(&applied.patches);
             told::idle_patches(&applied.patches, &mut root.diagnostics);
+            told::repeated(&applied.repeated, &mut root.diagnostics);
             Self::fill(&mut root, &applied.resources, &applied.faults, decoder);
             roots.push(root);
         }
