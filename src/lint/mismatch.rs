@@ -163,10 +163,7 @@ impl Mismatch {
                 let remark = format!("`{workload}` matches except for {lacking}");
                 let finding = finding.related(pods.labels_span, remark);
                 let finding = match added_at {
-                    Some(span) => finding.related(
-                        span,
-                        "this kustomization adds its labels to every selector, including those for other pods",
-                    ),
+                    Some(span) => finding.related(span, ADDED_TO_ALL),
                     None => finding,
                 };
                 let title = format!("remove {lacking} from the selector");
@@ -235,7 +232,9 @@ pub fn point_out_maker(
         }
     }
     let candidates = labels.iter().map(|(index, labels)| (*index, labels));
-    let near = near_miss::nearest_of(unmatched.selector, candidates)?;
+    let Some(near) = near_miss::nearest_of(unmatched.selector, candidates) else {
+        return narrowed(cx, unmatched.selector, &labels, finding);
+    };
     let object = &objects[near.of];
     let remark = format!(
         "the pods of {} `{}` have `{}`: {}",
@@ -248,6 +247,45 @@ pub fn point_out_maker(
             .help(format!("did you mean `{}`?", near.label)),
     )
 }
+
+/// The finding with the object whose pods have all that the selector asks for, but what a
+/// kustomization adds to it: that reaches selectors, and not the pods that others make.
+fn narrowed(
+    cx: &Context<'_>,
+    selector: &LabelSelector,
+    made: &[(usize, Labels)],
+    finding: &Diagnostic,
+) -> Option<Diagnostic> {
+    let objects = &cx.cluster.context_objects().custom_objects;
+    made.iter().find_map(|(index, labels)| {
+        let wanted = selector.match_labels.iter();
+        let (met, added): (Vec<&Label>, Vec<&Label>) =
+            wanted.partition(|wanted| labels.get(&wanted.key) == Some(wanted.value.as_str()));
+        let is_plain = selector.match_expressions.is_empty() && !met.is_empty();
+        let span = added_to_selectors(cx, &added).filter(|_| is_plain)?;
+        let object = &objects[*index];
+        let lacking: Vec<String> = (added.iter())
+            .map(|label| format!("{}={}", label.key, label.value))
+            .collect();
+        let remark = format!(
+            "the pods of {} `{}` match except for {}",
+            object.kind,
+            object.meta.name,
+            in_words(&lacking)
+        );
+        let finding = finding.clone().with_severity(Severity::Warning);
+        Some(
+            finding
+                .related(object.meta.name.span, remark)
+                .related(span, ADDED_TO_ALL)
+                .help("use `matchExpressions`, which kustomize leaves alone, or set labels without selectors (`labels` without `includeSelectors`)"),
+        )
+    })
+}
+
+/// What a kustomization does to selectors of pods that it does not make.
+const ADDED_TO_ALL: &str =
+    "this kustomization adds its labels to every selector, including those for other pods";
 
 /// The pods that a selector of a CNI plugin's was probably meant for, where it looks for them in
 /// every namespace and finds none. What it nearly asks for has to be said by a label.
@@ -336,10 +374,13 @@ fn too_many(cx: &Context<'_>, unmatched: Unmatched<'_>) -> Option<Mismatch> {
             .match_labels
             .iter()
             .partition(|wanted| labels.get(&wanted.key) == Some(wanted.value.as_str()));
+        // What a kustomization adds to all of its pods and selectors is not what the author asked
+        // for.
+        let is_asked = !met.is_empty() && added_to_selectors(cx, &met).is_none();
         let lacks = |label: &&Label| labels.get(&label.key).is_none();
-        if met.is_empty() || !failing.iter().all(lacks) {
+        if !is_asked || !failing.iter().all(lacks) {
             // Another workload with this key and another value: parts are told apart by it.
-            if failing.len() == 1 && !met.is_empty() {
+            if failing.len() == 1 && is_asked {
                 return None;
             }
             continue;

@@ -177,3 +177,69 @@ fn a_parser_by_its_name_is_not_empty() {
     assert_says(&with("{}"), &["`rules` is empty"], &[]);
     assert_says(&with("{l7proto: echo, http: [{}]}"), &["has both"], &[]);
 }
+
+#[test]
+fn what_an_operator_makes_lacks_the_labels_of_a_kustomization() {
+    let directory = scratch("told-operator-overlay");
+    write(
+        &directory,
+        "kustomization.yaml",
+        "namespace: dev
+resources: [app.yaml, db.yaml]
+labels:
+  - includeSelectors: true
+    pairs: {app.kubernetes.io/name: server}
+",
+    );
+    write(
+        &directory,
+        "app.yaml",
+        "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: server}
+spec:
+  selector: {matchLabels: {app: server}}
+  template:
+    metadata: {labels: {app: server}}
+    spec: {containers: [{name: server, image: server}]}
+",
+    );
+    write(
+        &directory,
+        "db.yaml",
+        "apiVersion: postgresql.cnpg.io/v1
+kind: Cluster
+metadata: {name: users}
+spec: {instances: 1}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: users}
+spec:
+  podSelector: {matchLabels: {cnpg.io/cluster: users}}
+  ingress:
+    - from: [{podSelector: {matchLabels: {app: server}}}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: server}
+spec:
+  podSelector: {matchLabels: {app: server}}
+  policyTypes: [Egress]
+  egress:
+    - to: [{podSelector: {matchLabels: {cnpg.io/cluster: users}}}]
+    - ports: [{port: 53, protocol: UDP}, {port: 53}]
+",
+    );
+    let text = run(&directory, &["lint", "-q"]).stdout;
+    assert_says(
+        &text,
+        &[
+            "unmatched-pod-selector",
+            "unmatched-peer-selector",
+            "the pods of Cluster `users` match except for `app.kubernetes.io/name=server`",
+            "adds its labels to every selector",
+        ],
+        &["from the selector", "`dev/Deployment/server` matches"],
+    );
+}
