@@ -7,6 +7,8 @@ use super::cluster_peer::only_member;
 use super::fields;
 use super::policy_port;
 use super::reader::{self, Path, Reader};
+use super::structure;
+use crate::diagnostic::Severity;
 use crate::k8s::{ClusterNetworkPolicyPort, Direction, PortMatch, Protocol};
 use crate::source::Span;
 use crate::yaml::tree::{Entry, Node};
@@ -161,6 +163,9 @@ fn transport(
         return None;
     }
     let Some(port) = entry.value.find(&["destinationPort"]) else {
+        if !structure::has_unknown_field(entry.value, &fields::CLUSTER_TRANSPORT) {
+            report_any_port(entry, path, reader);
+        }
         return Some(PortMatch::Numbers {
             protocol,
             first: 1,
@@ -193,6 +198,18 @@ fn transport(
         first,
         last,
     })
+}
+
+/// Complains of a protocol without a port, which the CRD of v1alpha2 rejects (`minProperties`),
+/// though its documentation takes it for every port, as verdicts do (S12).
+fn report_any_port(entry: Entry<'_>, path: Path<'_>, reader: &mut Reader<'_>) {
+    let name = entry.key.key_text();
+    let message = format!("`{name}` has no `destinationPort`, which its CRD requires");
+    let diagnostic = invalid(entry.key.span(), message).with_severity(Severity::Warning);
+    let help = format!(
+        "write `{name}: {{destinationPort: {{range: {{start: 1, end: 65535}}}}}}` for every port, as which it counts in verdicts; the API server rejects the policy as it is"
+    );
+    reader.report(path, diagnostic.help(help));
 }
 
 fn number(

@@ -96,6 +96,7 @@ mod unreferenced_manifest;
 mod unserved_port;
 mod unstable_label;
 mod webhook_blocked;
+mod wide_allow_isolates;
 mod wide_peer;
 mod yaml_error;
 
@@ -193,6 +194,7 @@ pub const ALL: &[&dyn Rule] = &[
     &unserved_port::UnservedPort,
     &unstable_label::UnstableLabel,
     &webhook_blocked::WebhookBlocked,
+    &wide_allow_isolates::WideAllowIsolates,
     &wide_peer::WidePeer,
     &yaml_error::YamlError,
 ];
