@@ -4,6 +4,7 @@
 //! Refuses to know what the changes were.
 
 use super::object_id::ObjectId;
+use super::scalar::Style;
 use super::value::Value;
 use crate::source::Span;
 use std::collections::HashMap;
@@ -167,6 +168,11 @@ impl<'t> Resource<'t> {
         }
     }
 
+    /// Writes the values that were set as one in another way.
+    pub(crate) fn write_twins(&mut self, twin: u32, style: Style) {
+        write_twins(&mut self.value, twin, style);
+    }
+
     /// Makes values of their own of those that change as one.
     pub(crate) fn part_twins(&mut self) {
         if std::mem::take(&mut self.twins) > 0 {
@@ -251,6 +257,21 @@ fn set_twins<'t>(value: &mut Value<'t>, changed: &[Value<'t>]) {
     }
 }
 
+fn write_twins(value: &mut Value<'_>, twin: u32, style: Style) {
+    if matches!(value, Value::Read(_)) {
+        return;
+    }
+    if value.twin() == twin {
+        *value = value.clone().with_style(style);
+    } else if value.is_sequence() {
+        let items = value.items_mut().into_iter().flatten();
+        items.for_each(|item| write_twins(item, twin, style));
+    } else if value.is_mapping() {
+        let fields = value.fields_mut().into_iter().flatten();
+        fields.for_each(|field| write_twins(&mut field.value, twin, style));
+    }
+}
+
 fn part(value: &mut Value<'_>) {
     if matches!(value, Value::Read(_)) {
         return;
@@ -258,8 +279,10 @@ fn part(value: &mut Value<'_>) {
     if value.is_null() {
         *value = Value::plain_at("null", value.span());
     } else if value.twin() != 0 {
-        let own = value.text().unwrap_or_default().to_owned();
-        *value = Value::text_at(own, value.span());
+        *value = match value.is_text() {
+            true => Value::text_at(value.text().unwrap_or_default().to_owned(), value.span()),
+            false => value.apart(),
+        };
     }
     if value.is_sequence() {
         value.items_mut().into_iter().flatten().for_each(part);

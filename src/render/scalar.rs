@@ -29,6 +29,27 @@ impl Mistyped<'_> {
     }
 }
 
+/// How a scalar is written, which stays when kustomize gives it another value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Without quotes.
+    Plain,
+    /// In quotes, or in a block of its own: it is read as a text.
+    Quoted,
+    /// With a tag in front, which says how it is read.
+    Tagged,
+}
+
+impl Style {
+    /// That in which kustomize writes a text of its own: in quotes if it were no text without.
+    pub(crate) fn of(text: &str) -> Self {
+        match Type::of(text) {
+            Some(_) => Self::Quoted,
+            None => Self::Plain,
+        }
+    }
+}
+
 /// The types of scalars that are no texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Type {

@@ -2,7 +2,7 @@
 //!
 //! Refuses to know how the value was built.
 
-use super::scalar::is_plain;
+use super::scalar::{Style, is_plain};
 use super::value::{Data, Key, Value};
 use crate::source::{SourceMap, Span};
 use crate::yaml::{Assembly, Kind, Tree};
@@ -26,6 +26,9 @@ fn add<'t>(assembly: &mut Assembly<'t>, value: &Value<'t>) {
     let (span, dash) = (made.place.span, made.place.dash);
     match &made.data {
         Data::Text(text) => assembly.made_text(text, span, dash),
+        Data::Plain(text) | Data::Untyped(text) if made.style == Style::Quoted => {
+            assembly.made_text(text, span, dash);
+        }
         Data::Plain(text) => assembly.made_plain(text, span, dash),
         Data::Untyped(text) if is_plain(text) => assembly.made_plain(text, span, dash),
         Data::Untyped(text) => assembly.made_text(text, span, dash),

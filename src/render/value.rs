@@ -4,15 +4,15 @@
 //!
 //! Refuses to know kustomize, Kubernetes and files.
 
-use super::scalar::{Mistyped, Type, is_boolean, is_null};
+mod size;
+
+pub(crate) use size::MAX_PARTS;
+
+use super::scalar::{Mistyped, Style, Type, is_boolean, is_null};
 use crate::source::Span;
 use crate::yaml::{Kind, Node};
 use std::borrow::Cow;
 use std::sync::Arc;
-
-/// How many parts an object may have, see [`Value::parts`]: etcd takes 1.5 MiB, which is less.
-/// What shares its parts may be of any size, and has to be known before it is written out.
-pub(crate) const MAX_PARTS: usize = 1_000_000;
 
 /// A value: a copy is cheap, and shares what is below it.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub(crate) struct Made<'t> {
     pub(crate) place: Place,
     /// What it is.
     pub(crate) data: Data<'t>,
+    /// How a scalar is written.
+    pub(crate) style: Style,
     /// The number of the values of one object that were set as one and change as one; 0 for
     /// a value of its own.
     pub(crate) twin: u32,
@@ -139,11 +141,27 @@ impl<'t> Value<'t> {
     pub(crate) fn has_quotes(&self) -> bool {
         match self {
             Self::Read(node) => self.is_scalar() && !node.is_plain(),
-            // Without quotes it would be no text.
-            Self::Made(made) => {
-                matches!(&made.data, Data::Text(text) if Type::of(text).is_some())
-            }
+            Self::Made(_) => self.style() == Style::Quoted,
         }
+    }
+
+    /// How a scalar is written.
+    pub(crate) fn style(&self) -> Style {
+        match self {
+            Self::Read(node) if node.is_tagged() => Style::Tagged,
+            Self::Read(_) if self.has_quotes() => Style::Quoted,
+            Self::Read(_) => Style::Plain,
+            Self::Made(made) => made.style,
+        }
+    }
+
+    /// The same scalar, written in another way. One that is a text either way stays as it is.
+    pub(crate) fn with_style(mut self, style: Style) -> Self {
+        let is_ambiguous = || self.text().is_some_and(|text| Type::of(text).is_some());
+        if self.style() != style && is_ambiguous() {
+            self.unshare().style = style;
+        }
+        self
     }
 
     /// What was made without a type, which stands for `span`.
@@ -163,8 +181,16 @@ impl<'t> Value<'t> {
 
     /// A value of parts.
     pub(crate) fn made(data: Data<'t>, place: Place) -> Self {
-        let twin = 0;
-        Self::Made(Arc::new(Made { place, data, twin }))
+        let style = match &data {
+            Data::Text(text) => Style::of(text),
+            _ => Style::Plain,
+        };
+        Self::Made(Arc::new(Made {
+            place,
+            data,
+            style,
+            twin: 0,
+        }))
     }
 
     /// The text that it stands for.
@@ -207,7 +233,9 @@ impl<'t> Value<'t> {
         match self {
             Self::Read(node) => node.is_null(),
             Self::Made(made) => match &made.data {
-                Data::Plain(text) | Data::Untyped(text) => is_null(text),
+                Data::Plain(text) | Data::Untyped(text) => {
+                    made.style != Style::Quoted && is_null(text)
+                }
                 Data::Hidden(_) => true,
                 _ => false,
             },
@@ -254,7 +282,8 @@ impl<'t> Value<'t> {
             Self::Read(node) => node.as_str().is_some(),
             Self::Made(made) => match &made.data {
                 Data::Text(_) | Data::Mistyped(_) => true,
-                Data::Untyped(text) => Type::of(text).is_none(),
+                Data::Untyped(text) => made.style == Style::Quoted || Type::of(text).is_none(),
+                Data::Plain(_) => made.style == Style::Quoted,
                 _ => false,
             },
         }
@@ -330,7 +359,9 @@ impl<'t> Value<'t> {
                 });
                 Data::Mapping(fields.collect())
             }
-            scalar => scalar.clone(),
+            scalar => {
+                return Self::made(scalar.clone(), made.place).with_style(made.style);
+            }
         };
         Self::made(data, made.place)
     }
@@ -510,40 +541,6 @@ impl<'t> Value<'t> {
             Self::Made(made) => Arc::make_mut(made),
             Self::Read(_) => unreachable!("it was made above"),
         }
-    }
-
-    /// How many parts it has, up to `limit`: scalars, collections and keys, and two bytes of a
-    /// made text, so that each stands for at least two bytes of JSON.
-    pub(crate) fn parts(&self, limit: usize) -> usize {
-        let made = match self {
-            Self::Read(_) => None,
-            Self::Made(made) => Some(&made.data),
-        };
-        let mut parts = 1;
-        let mut add = |value: &Self, own: usize| {
-            if parts < limit {
-                parts += own + value.parts(limit - parts);
-            }
-        };
-        match made {
-            None => {
-                self.items().for_each(|item| add(&item, 0));
-                self.fields().for_each(|field| add(&field.value, 1));
-            }
-            Some(Data::Sequence(items)) => items.iter().for_each(|item| add(item, 0)),
-            Some(Data::Mapping(fields)) => fields.iter().for_each(|field| add(&field.value, 1)),
-            Some(Data::Text(text) | Data::Plain(text) | Data::Untyped(text)) => {
-                parts += text.len() / 2;
-            }
-            Some(Data::Mistyped(mistyped)) => parts += mistyped.text.len() / 2,
-            Some(Data::Hidden(fields)) => fields.iter().for_each(|field| add(&field.value, 1)),
-        }
-        parts.min(limit)
-    }
-
-    /// Whether it is too large to be an object.
-    pub(crate) fn is_too_large(&self) -> bool {
-        self.parts(MAX_PARTS + 1) > MAX_PARTS
     }
 
     /// Whether it says the same as another one, wherever either stands.

@@ -279,6 +279,11 @@ impl<'t> Node<'t> {
         self.is_plain() && self.data().tag == Tag::None
     }
 
+    /// Whether a tag stands in front of it that says how it is read.
+    pub(crate) fn is_tagged(self) -> bool {
+        self.data().tag != Tag::None
+    }
+
     /// Whether it is a scalar in quotes.
     pub(crate) fn is_quoted(self) -> bool {
         matches!(self.data().style, Style::SingleQuoted | Style::DoubleQuoted)

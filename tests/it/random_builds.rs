@@ -155,6 +155,13 @@ fn transform(object: &mut Value, kustomization: &Value) {
             false => count.clone(),
         };
     }
+    if let Some(annotations) = kustomization.get("commonAnnotations") {
+        set(Some(&mut object["metadata"]["annotations"]), annotations);
+        if object["kind"] == "Deployment" {
+            let template = &mut object["spec"]["template"]["metadata"];
+            set(Some(&mut template["annotations"]), annotations);
+        }
+    }
     if let Some(tag) = kustomization["images"][0]["newTag"].as_str() {
         let pods = match object["kind"].as_str().unwrap() {
             "Pod" => &mut object["spec"],
@@ -162,6 +169,27 @@ fn transform(object: &mut Value, kustomization: &Value) {
             _ => return,
         };
         pods["containers"][0]["image"] = json!(format!("x:{tag}"));
+    }
+}
+
+/// What one kustomization does to all objects: each as it is transformed, and then replacements
+/// of one name, by the name that the source had when it was read.
+fn transform_all(objects: &mut [Value], read: &[String], kustomization: &Value) {
+    for object in &mut *objects {
+        transform(object, kustomization);
+    }
+    for replacement in kustomization["replacements"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        let mut all = read.iter().zip(&*objects);
+        let source = all.find(|(name, _)| replacement["source"]["name"] == **name);
+        let name = source.expect("it is there").1["metadata"]["name"].clone();
+        let kind = &replacement["targets"][0]["select"]["kind"];
+        for object in objects.iter_mut().filter(|it| it["kind"] == *kind) {
+            object["metadata"]["annotations"]["ref"] = name.clone();
+        }
     }
 }
 
@@ -224,8 +252,23 @@ fn set_selectors(object: &mut Value, pairs: &Value) {
     object["spec"] = spec.clone();
 }
 
-fn kustomization(random: &mut Random, objects: &[Value]) -> Value {
+fn kustomization(random: &mut Random, objects: &[Value], read: &[String]) -> Value {
     let mut kustomization = json!({});
+    if random.below(3) == 0 {
+        // A number in quotes stays a text.
+        let team = pick(random, &["a", "1"]);
+        kustomization["commonAnnotations"] = json!({"team": team});
+    }
+    if random.below(3) == 0 {
+        kustomization["buildMetadata"] = json!(["originAnnotations"]);
+    }
+    if let Some(source) = read.get(random.below(2 * read.len() + 1)) {
+        let kind = pick(random, &["Pod", "Deployment", "Service", "NetworkPolicy"]);
+        kustomization["replacements"] = json!([{
+            "source": {"name": source},
+            "targets": [{"select": {"kind": kind}, "fieldPaths": ["metadata.annotations.ref"], "options": {"create": true}}],
+        }]);
+    }
     if random.below(3) == 0 {
         kustomization["namespace"] = json!(pick(random, &["prod", "stage"]));
     }
@@ -272,6 +315,7 @@ fn case(seed: u64) -> Case {
     let mut random = Random::new(seed);
     let mut files = Vec::new();
     let mut objects: Vec<Value> = Vec::new();
+    let mut read: Vec<String> = Vec::new();
     let mut below: Option<String> = None;
     let mut number = 0;
     for level in ["base", "middle", "top"] {
@@ -282,23 +326,20 @@ fn case(seed: u64) -> Case {
             files.push((format!("{level}/r{number}.yaml"), object.to_string()));
             resources.push(format!("r{number}.yaml"));
             objects.push(object);
+            read.push(name);
             number += 1;
         }
         // A Component works on all that its parent has so far, before the parent does.
-        let component = (random.below(3) == 0).then(|| kustomization(&mut random, &objects));
+        let component = (random.below(3) == 0).then(|| kustomization(&mut random, &objects, &read));
         if let Some(mut component) = component.clone() {
-            objects
-                .iter_mut()
-                .for_each(|object| transform(object, &component));
+            transform_all(&mut objects, &read, &component);
             component["apiVersion"] = json!("kustomize.config.k8s.io/v1alpha1");
             component["kind"] = json!("Component");
             let file = format!("{level}-part/kustomization.yaml");
             files.push((file, component.to_string()));
         }
-        let mut made = kustomization(&mut random, &objects);
-        objects
-            .iter_mut()
-            .for_each(|object| transform(object, &made));
+        let mut made = kustomization(&mut random, &objects, &read);
+        transform_all(&mut objects, &read, &made);
         made["resources"] = json!(resources);
         if component.is_some() {
             made["components"] = json!([format!("../{level}-part")]);
@@ -314,12 +355,20 @@ fn case(seed: u64) -> Case {
 }
 
 fn keyed(mut object: Value) -> ((String, String), Value) {
-    // No labels are as good as an empty mapping of them.
-    if object["metadata"]["labels"]
-        .as_object()
-        .is_none_or(Map::is_empty)
+    let metadata = object["metadata"].as_object_mut().unwrap();
+    // npcheck says where all comes from in comments.
+    if let Some(annotations) = metadata
+        .get_mut("annotations")
+        .and_then(Value::as_object_mut)
     {
-        object["metadata"].as_object_mut().unwrap().remove("labels");
+        annotations.remove("config.kubernetes.io/origin");
+    }
+    // None are as good as an empty mapping of them.
+    for field in ["labels", "annotations"] {
+        let pairs = metadata.get(field).and_then(Value::as_object);
+        if pairs.is_none_or(Map::is_empty) {
+            metadata.remove(field);
+        }
     }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let key = (text(&object["kind"]), text(&object["metadata"]["name"]));

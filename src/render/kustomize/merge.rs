@@ -165,19 +165,16 @@ fn fields_of<'t>(
                 true => format!("`{name}.{}", &error[1..]),
                 false => format!("`{name}`: {error}"),
             })?;
-        match merged.value() {
+        // What stands in quotes, or behind a tag, keeps them.
+        let style = own.as_ref().filter(|own| own.is_scalar() && !own.is_null());
+        let style = style.map(Value::style).filter(|_| patched.is_some());
+        let value = merged.value().map(|value| match style {
+            Some(style) if value.is_scalar() => value.with_style(style),
+            _ => value,
+        });
+        match value {
             None => {
                 result.remove(&name);
-            }
-            // What stands in quotes keeps them.
-            Some(value)
-                if value.kind() == Kind::Scalar
-                    && !value.is_text()
-                    && own.as_ref().is_some_and(Value::has_quotes) =>
-            {
-                let text = value.text().unwrap_or_default().to_owned();
-                let span = value.span();
-                result.set(name, span, Value::text_at(text, span));
             }
             Some(value) => match patched {
                 Some(field) if own.is_none() => {

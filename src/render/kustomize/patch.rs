@@ -12,6 +12,7 @@ use super::{json_patch, merge, objects};
 use crate::render::library::Library;
 use crate::render::object_id::ObjectId;
 use crate::render::resource::{Resource, Step};
+use crate::render::scalar::Type;
 use crate::render::value::Value;
 use crate::source::{SourceId, Span};
 use serde::de::IgnoredAny;
@@ -341,6 +342,10 @@ impl<'t> Patch<'t> {
                 }
                 if !self.allows_name_change {
                     restore(&mut merged, before, &["metadata", "name"]);
+                    let metadata = merged.get_mut("metadata");
+                    if let Some(name) = metadata.and_then(|it| it.get_mut("name")) {
+                        forget_type(name);
+                    }
                 }
                 restore(&mut merged, before, &["metadata", "namespace"]);
                 if let Some(metadata) = merged.get_mut("metadata")
@@ -392,6 +397,15 @@ fn copy_pairs(metadata: &mut Value<'_>, field: &str) {
             let text = pair.value.text().unwrap_or_default().to_owned();
             pair.value = Value::text_at(text, pair.value.span());
         }
+    }
+}
+
+/// kustomize writes the name of a patched object anew, without a type: one without quotes is what
+/// it looks like.
+fn forget_type(name: &mut Value<'_>) {
+    let looks_typed = name.text().is_some_and(|text| Type::of(text).is_some());
+    if looks_typed && !name.has_quotes() && !name.is_null() {
+        *name = name.rewritten(name.text().unwrap_or_default().to_owned());
     }
 }
 

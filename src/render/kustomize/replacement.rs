@@ -188,8 +188,10 @@ impl<'t> Source<'t> {
         let path = Some(file::text(source, "fieldPath")).filter(|path| !path.is_empty());
         let path = path.unwrap_or_else(|| "metadata.name".to_owned());
         let parts = field_path::split(&path);
+        // Where origins are noted, annotations are never empty.
+        let has_origin = resource.is_noted && leads_to_annotations(parts.iter().map(|it| &**it));
         let value = look_up(resource, &parts)
-            .filter(|value| !value.is_null() && !value.is_empty())
+            .filter(|value| !value.is_null() && (has_origin || !value.is_empty()))
             .ok_or_else(|| format!("the source {} has no `{path}`", resource.id))?;
         let options = Options::of(source);
         if options.delimiter.is_empty() {
@@ -293,6 +295,8 @@ fn put<'t>(
             cause,
         })),
     };
-    *target = Value::made(data, Place { span, dash: None }).with_twin(target.twin());
+    let place = Place { span, dash: None };
+    let written = Value::made(data, place).with_style(target.style());
+    *target = written.with_twin(target.twin());
     Ok(())
 }

@@ -126,8 +126,10 @@ fn check(key: &Key<'_>) -> Result<(), Wordless> {
 
 fn scalar<'t>(value: &Value<'t>, way: Way) -> Result<Option<Value<'t>>, Wordless> {
     let is_bare = match value {
-        Value::Read(node) => node.is_bare(),
-        Value::Made(made) => matches!(made.data, Data::Plain(_) | Data::Untyped(_)),
+        Value::Read(node) => node.is_bare() || !value.is_text(),
+        Value::Made(made) => {
+            matches!(made.data, Data::Plain(_) | Data::Untyped(_)) && !value.has_quotes()
+        }
     };
     if !is_bare {
         return Ok(None);

@@ -9,6 +9,7 @@ use super::file::{self, Kustomization};
 use super::notes::{drop_annotations, with_notes};
 use crate::render::object_id::Gvk;
 use crate::render::resource::Resource;
+use crate::render::scalar::Style;
 use crate::render::value::Value;
 use crate::source::Span;
 use std::borrow::Cow;
@@ -68,16 +69,26 @@ impl<'t> Pairs<'_, 't> {
             resource.twins += 1;
             let twin = resource.twins;
             let mut is_replaced = false;
+            let mut style = Style::of(&text);
             let mut set = |value: &mut Value<'t>| {
                 is_changed = true;
+                // One node is set everywhere: it takes the style of each that it replaces.
+                if style == Style::Plain {
+                    style = Style::of(&text);
+                }
+                let old = value.get(&key).filter(Value::is_scalar);
+                style = old.map_or(style, |old| old.style());
                 let entry = Value::text_at(text.clone(), pair.value.span());
-                let entry = entry.with_twin(twin);
+                let entry = entry.with_style(style).with_twin(twin);
                 is_replaced |= set_entry(value, &key, pair.key.span(), entry)?;
                 Ok(())
             };
             for spec in specs {
                 apply(spec, (gvk, &mut resource.value), missing, &mut set)
                     .map_err(|error| format!("{}: {error}", resource.id))?;
+            }
+            if style != Style::of(&text) {
+                resource.write_twins(twin, style);
             }
             // What is new has no twin yet. Copies are only made where they are compared.
             if is_replaced {
@@ -381,9 +392,10 @@ pub(crate) fn set_replicas<'t>(
             let gvk = resource.id.gvk.clone();
             let mut set = |value: &mut Value<'t>| {
                 // What stands in quotes keeps them.
-                *value = match value.has_quotes() && value.text() != Some("") {
-                    true => Value::text_at(text.clone(), span),
-                    false => Value::plain_at(text.clone(), span),
+                let new = Value::plain_at(text.clone(), span);
+                *value = match value.text() {
+                    Some("") => new,
+                    _ => new.with_style(value.style()),
                 };
                 Ok(())
             };
