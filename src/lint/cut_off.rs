@@ -6,8 +6,9 @@ use super::unjudged::Unjudged;
 use super::{Context, entrance};
 use crate::cluster::{ServiceId, WorkloadId};
 use crate::diagnostic::Diagnostic;
+use crate::engine::program::StageName;
 use crate::engine::{Endpoint, PolicyRef};
-use crate::k8s::{Direction, Protocol, ServicePort};
+use crate::k8s::{Direction, Protocol, ServicePort, Truth};
 
 /// A port behind a Service that is closed to pods, as all others behind it are.
 #[derive(Clone, Copy, Debug)]
@@ -59,13 +60,21 @@ impl CutOff {
         found
     }
 
-    /// Whether the pods certainly cannot connect.
+    /// Whether the pods certainly cannot connect, and it is policies that keep them apart: what
+    /// is on different networks no policy brings together.
     #[must_use]
     pub fn is_certain(&self, cx: &Context<'_>) -> bool {
         let [from, to] =
             [self.source, self.destination].map(|id| Endpoint::workload(cx.cluster, id));
-        let denied = cx.engine.judge().explain(&from, &to).verdict.denied();
-        denied.contains(self.protocol, self.port)
+        let explanation = cx.engine.judge().explain(&from, &to);
+        let sides = explanation.ways.iter();
+        let mut sides = sides.flat_map(|way| [&way.ingress, &way.egress]);
+        let are_apart = sides.any(|side| {
+            let mut rules = side.rules_of(StageName::PrimaryNetworks);
+            rules.any(|rule| rule.applies() == Truth::True)
+        });
+        let denied = explanation.verdict.denied();
+        !are_apart && denied.contains(self.protocol, self.port)
     }
 
     /// Whether a side keeps them apart of which every policy is judged.
