@@ -5,22 +5,60 @@
 use super::fields::{self, Shape};
 use super::structure::UnknownField;
 use crate::diagnostic::FixClass;
-use crate::yaml::tree::Node;
+use crate::yaml::tree::{Node, NodeId};
+use std::collections::HashMap;
 
-/// What becomes of an object without an unknown field, as one sentence.
-pub(super) fn of_dropping(field: &UnknownField<'_>) -> String {
-    if field.is_refused {
-        return "the API server rejects the object".to_owned();
+/// What becomes of mappings without their unknown fields: each mapping is read once, however many
+/// of these it has.
+#[derive(Debug, Default)]
+pub(super) struct Consequences {
+    by_mapping: HashMap<NodeId, Consequence>,
+}
+
+/// What becomes of a mapping without a field; `None` where that changes nothing that is said.
+#[derive(Debug)]
+struct Consequence {
+    of_any: Option<String>,
+    /// The same where the field is one of a port.
+    of_port: Option<String>,
+}
+
+impl Consequences {
+    /// What becomes of an object without an unknown field, as one sentence.
+    pub(super) fn of_dropping(&mut self, field: &UnknownField<'_>) -> String {
+        if field.is_refused {
+            return "the API server rejects the object".to_owned();
+        }
+        let known = self.by_mapping.entry(field.mapping.id());
+        let consequence = known.or_insert_with(|| consequence(field));
+        let effect = match fields::PORT.field(&field.entry.key.key_text()) {
+            Some(_) => &consequence.of_port,
+            None => &consequence.of_any,
+        };
+        match effect {
+            Some(effect) => {
+                format!(
+                    "kubectl rejects the object; a lenient API server drops the field, and {effect}"
+                )
+            }
+            None => "kubectl rejects the object; a lenient API server drops the field".to_owned(),
+        }
     }
+}
+
+/// What becomes of the mapping of a field without it.
+fn consequence(field: &UnknownField<'_>) -> Consequence {
     let shape = field.shape;
     let is = |other: &Shape| std::ptr::eq(shape, other);
     let rest = field.mapping;
+    if is(&fields::INGRESS_RULE) {
+        return of_rule(rest, "from", "source");
+    }
+    if is(&fields::EGRESS_RULE) {
+        return of_rule(rest, "to", "destination");
+    }
     let effect = if is(&fields::NETWORK_POLICY_SPEC) {
         of_spec(rest)
-    } else if is(&fields::INGRESS_RULE) {
-        of_rule(field, "from", "source")
-    } else if is(&fields::EGRESS_RULE) {
-        of_rule(field, "to", "destination")
     } else if is(&fields::PEER) {
         of_peer(rest)
     } else if shape.is_selector() {
@@ -33,13 +71,9 @@ pub(super) fn of_dropping(field: &UnknownField<'_>) -> String {
     } else {
         None
     };
-    match effect {
-        Some(effect) => {
-            format!(
-                "kubectl rejects the object; a lenient API server drops the field, and {effect}"
-            )
-        }
-        None => "kubectl rejects the object; a lenient API server drops the field".to_owned(),
+    Consequence {
+        of_port: effect.clone(),
+        of_any: effect,
     }
 }
 
@@ -107,16 +141,19 @@ fn of_spec(spec: Node<'_>) -> Option<String> {
     })
 }
 
-fn of_rule(field: &UnknownField<'_>, peers: &str, end: &str) -> Option<String> {
-    let all_peers = is_empty(field.mapping, peers);
-    let all_ports = is_empty(field.mapping, "ports");
-    let is_of_ports = fields::PORT.field(&field.entry.key.key_text()).is_some();
-    Some(match (all_peers, all_ports) {
-        (true, true) => format!("the rule then allows every {end} on every port"),
-        (true, false) => format!("the rule then allows every {end} on its ports"),
-        (false, true) if is_of_ports => "the rule then allows its peers on every port".to_owned(),
-        (false, _) => return None,
-    })
+fn of_rule(rule: Node<'_>, peers: &str, end: &str) -> Consequence {
+    let all_peers = is_empty(rule, peers);
+    let all_ports = is_empty(rule, "ports");
+    let of_any = match (all_peers, all_ports) {
+        (true, true) => Some(format!("the rule then allows every {end} on every port")),
+        (true, false) => Some(format!("the rule then allows every {end} on its ports")),
+        (false, _) => None,
+    };
+    let of_port = match (all_peers, all_ports) {
+        (false, true) => Some("the rule then allows its peers on every port".to_owned()),
+        _ => of_any.clone(),
+    };
+    Consequence { of_any, of_port }
 }
 
 fn of_peer(peer: Node<'_>) -> Option<String> {

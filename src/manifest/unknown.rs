@@ -3,7 +3,7 @@
 //!
 //! Refuses to know how text is moved; which moves there are it is told.
 
-use super::effect;
+use super::effect::{self, Consequences};
 use super::fields::{self, Shape, Type};
 use super::moves::{self, Move, Towards};
 use super::reader::Reader;
@@ -49,14 +49,16 @@ pub(super) fn report(
         before,
         left: budget(root),
     };
+    let mut consequences = Consequences::default();
     let mut fields = structure.unknown.as_slice();
     while let Some(first) = fields.first() {
         let length = search.length(fields);
         let (run, moves) = search.moves(&fields[..length]);
         if moves.is_empty() && !is_misplaced(first, shape) {
+            let diagnostic = mistyped(first, &mut consequences);
             match first.is_refused {
-                true => reader.refuse_at(path_of(first), mistyped(first)),
-                false => reader.report_at(path_of(first), mistyped(first)),
+                true => reader.refuse_at(path_of(first), diagnostic),
+                false => reader.report_at(path_of(first), diagnostic),
             }
             fields = &fields[1..];
             continue;
@@ -64,7 +66,7 @@ pub(super) fn report(
         if let [only] = moves.as_slice() {
             reader.mute(search.cured_by(only));
         }
-        let diagnostic = misplaced(run, shape, moves);
+        let diagnostic = misplaced(run, shape, moves, &mut consequences);
         match first.is_refused {
             true => reader.refuse_at(path_of(first), diagnostic),
             false => reader.report_at(path_of(first), diagnostic),
@@ -136,12 +138,12 @@ fn correction(field: &UnknownField<'_>) -> Option<&'static str> {
     (fits && field.mapping.get(name).is_none()).then_some(name)
 }
 
-fn mistyped(field: &UnknownField<'_>) -> Diagnostic {
+fn mistyped(field: &UnknownField<'_>, consequences: &mut Consequences) -> Diagnostic {
     let key = field.entry.key.key_text();
     let message = format!("`{key}` is not a field of {}", field.shape.noun);
     let span = field.entry.key.span();
     let diagnostic = Diagnostic::new("unknown-field", Severity::Error, span, message);
-    let diagnostic = diagnostic.note(effect::of_dropping(field));
+    let diagnostic = diagnostic.note(consequences.of_dropping(field));
     let near = suggestion::near_misses(&key, field.shape.names());
     let quoted =
         |names: &[&str], and: &str| listed(names.iter().map(|name| format!("`{name}`")), and);
@@ -285,7 +287,12 @@ impl<'t> Search<'_, 't> {
     }
 }
 
-fn misplaced(run: &[UnknownField<'_>], root: &'static Shape, moves: Vec<Move>) -> Diagnostic {
+fn misplaced(
+    run: &[UnknownField<'_>],
+    root: &'static Shape,
+    moves: Vec<Move>,
+    consequences: &mut Consequences,
+) -> Diagnostic {
     let first = &run[0];
     let key = first.entry.key.key_text();
     let message = match is_within_itself(first) {
@@ -298,7 +305,7 @@ fn misplaced(run: &[UnknownField<'_>], root: &'static Shape, moves: Vec<Move>) -
     for field in &run[1..] {
         diagnostic = diagnostic.related(field.entry.key.span(), "and so is this one");
     }
-    diagnostic = diagnostic.note(effect::of_dropping(first));
+    diagnostic = diagnostic.note(consequences.of_dropping(first));
     let what = if run.len() == 1 { "it" } else { "them" };
     match moves.as_slice() {
         [] if moves::is_wrapped_selector(first) => diagnostic.help(instruction_to_unwrap(&key)),
