@@ -119,6 +119,27 @@ impl AddressRange {
         rest
     }
 
+    /// Whether every address of some ranges lies in one of the `blocks`: as many steps as there
+    /// are of both, but for the sorting.
+    #[must_use]
+    pub fn are_covered(ranges: &[Self], mut blocks: Vec<Self>) -> bool {
+        blocks.sort_unstable();
+        // One block holds all from the start of the first one, as long as the next one begins
+        // in it or right behind it.
+        blocks.dedup_by(|later, block| {
+            let is_joined = later.first <= block.last || block.touches(later);
+            if is_joined {
+                block.last = block.last.max(later.last);
+            }
+            is_joined
+        });
+        ranges.iter().all(|range| {
+            let behind = blocks.partition_point(|block| block.first <= range.first);
+            let block = behind.checked_sub(1).map(|place| blocks[place]);
+            block.is_some_and(|block| block.contains_range(range))
+        })
+    }
+
     /// Whether the other range begins right behind this one.
     #[must_use]
     pub fn touches(&self, later: &Self) -> bool {
@@ -267,6 +288,30 @@ mod tests {
             AddressRange::new(AddressRange::IPV4.first, AddressRange::IPV6.last),
             None
         );
+    }
+
+    #[test]
+    fn ranges_are_covered_where_nothing_is_left_of_them() {
+        let small = |first: u8, last: u8| {
+            let [first, last] = [first, last].map(|last| IpAddr::from([10, 0, 0, last]));
+            AddressRange::new(first, last).expect("in order")
+        };
+        let mut covered = 0;
+        for case in 0_u32..4_096 {
+            let bits = case.wrapping_mul(2_654_435_761);
+            let at = |shift: u32| (bits >> shift & 7) as u8;
+            let range = |shift: u32| small(at(shift), at(shift) + at(shift + 3) % 4);
+            let ranges = [range(0), range(5)];
+            let blocks = vec![range(10), range(15), range(20), AddressRange::IPV6];
+            let expected = ranges.iter().all(|range| range.without(&blocks).is_empty());
+            covered += u32::from(expected);
+            let found = AddressRange::are_covered(&ranges, blocks.clone());
+            assert_eq!(found, expected, "{ranges:?} by {blocks:?}");
+        }
+        assert!(covered > 100, "{covered}");
+        assert!(AddressRange::are_covered(&[], Vec::new()));
+        let ends = ["0.0.0.0/1", "128.0.0.0/1"].map(block).to_vec();
+        assert!(AddressRange::are_covered(&[AddressRange::IPV4], ends));
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::graph::{EntityExposure, Exposure, Openness};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
+/// How wide the cells of a column are made for one of them.
+const MAX_PADDED: usize = 256;
+
 /// The version of the JSON form.
 const VERSION: u32 = 1;
 
@@ -156,7 +159,9 @@ fn write_text(
         let widths: Vec<usize> = (0..columns.len())
             .map(|column| {
                 let cells = rows.iter().map(|row| row[column].chars().count());
-                cells.max().unwrap_or(0).max(columns[column].len())
+                // One long cell pads no other row.
+                let widest = cells.max().unwrap_or(0).min(MAX_PADDED);
+                widest.max(columns[column].len())
             })
             .collect();
         let line = |cells: &[&str]| {

@@ -49,9 +49,9 @@ fn policies_that_all_contradict_each_other_are_compared_up_to_a_limit() {
     assert_eq!(many.status, 2);
 }
 
-/// Policies of one namespace about the same pods, whose peers all may have pods in common and
-/// none of which covers another one.
-fn policies_that_may_cover_each_other(count: usize) -> String {
+/// Policies of one namespace about the same pods, whose peers each ask `asked` of another label:
+/// all may have pods in common, and none covers another one.
+fn policies_that_may_cover_each_other(count: usize, asked: &str) -> String {
     let mut text = String::new();
     for number in 0..count {
         writeln!(
@@ -63,7 +63,7 @@ fn policies_that_may_cover_each_other(count: usize) -> String {
              spec:\n  \
                podSelector: {{}}\n  \
                ingress: [{{from: [{{podSelector: {{matchExpressions: \
-                 [{{key: key-{number}, operator: Exists}}]}}}}]}}]"
+                 [{{key: key-{number}, {asked}}}]}}}}]}}]"
         )
         .unwrap();
     }
@@ -73,7 +73,7 @@ fn policies_that_may_cover_each_other(count: usize) -> String {
 #[test]
 fn rules_that_may_all_cover_each_other_are_compared_up_to_a_limit() {
     let directory = scratch("limit-of-redundancy");
-    let lint = |count| {
+    let lint = |count, asked| {
         // A rule that is written twice.
         let twice = "apiVersion: networking.k8s.io/v1\n\
              kind: NetworkPolicy\n\
@@ -83,7 +83,10 @@ fn rules_that_may_all_cover_each_other_are_compared_up_to_a_limit() {
                ingress:\n  \
                - from: [{podSelector: {matchLabels: {app: web}}}]\n  \
                - from: [{podSelector: {matchLabels: {app: web}}}]\n";
-        let text = format!("{twice}---\n{}", policies_that_may_cover_each_other(count));
+        let text = format!(
+            "{twice}---\n{}",
+            policies_that_may_cover_each_other(count, asked)
+        );
         write(&directory, "policies.yaml", text);
         let rule = "redundant-rule";
         run(
@@ -91,11 +94,15 @@ fn rules_that_may_all_cover_each_other_are_compared_up_to_a_limit() {
             &["lint", "-o", "concise", "--select", rule, "."],
         )
     };
-    let few = lint(10);
+    let few = lint(10, "operator: NotIn, values: [a]");
     assert_eq!(few.status, 0, "{few:?}");
     assert_eq!(few.stdout.lines().count(), 1, "{few:?}");
 
-    let many = lint(400);
+    // A pod with one of the labels is let in by one of them alone.
+    let easy = lint(400, "operator: Exists");
+    assert_eq!((easy.status, &easy.stdout), (0, &few.stdout), "{easy:?}");
+
+    let many = lint(400, "operator: NotIn, values: [a]");
     let limit = "`redundant-rule`: namespace `shop` has too many similar rules to compare all of \
                  them";
     assert!(many.stderr.contains(limit), "{}", many.stderr);
@@ -178,4 +185,31 @@ fn a_file_of_tests_compares_ends_up_to_a_limit() {
     let limit = "the tests compare more than 20000000 pairs of ends: ask for fewer ends";
     assert!(many.stdout.contains(limit), "{many:?}");
     assert_eq!(many.status, 2);
+}
+
+/// A cell of a table that is longer than a format can pad.
+#[test]
+fn ports_without_end_make_no_table_that_cannot_be_printed() {
+    let directory = scratch("limit-of-cells");
+    let ports: String = (0..12_000)
+        .map(|number| format!("    - port: {}\n", 2 * number + 1))
+        .collect();
+    let text = format!(
+        "apiVersion: networking.k8s.io/v1\n\
+         kind: NetworkPolicy\n\
+         metadata: {{name: policy, namespace: shop}}\n\
+         spec:\n  \
+           podSelector: {{}}\n  \
+           ingress:\n  \
+           - ports:\n{ports}\
+         ---\n\
+         apiVersion: v1\n\
+         kind: Pod\n\
+         metadata: {{name: web, namespace: shop}}\n\
+         spec: {{containers: [{{name: web, image: web}}]}}\n"
+    );
+    write(&directory, "policies.yaml", text);
+    let exposure = run(&directory, &["exposure", "."]);
+    assert_eq!(exposure.status, 0, "{}", exposure.stderr);
+    assert!(exposure.stdout.contains("web"), "{:.400}", exposure.stdout);
 }

@@ -3,6 +3,10 @@
 //!
 //! Asks about every set of labels that there could be, not about those that exist.
 
+mod example;
+
+pub(in crate::lint) use example::{Example, Requirement};
+
 use super::Budget;
 use crate::engine::LabelTest;
 use crate::k8s::{LabelSelector, Operator};
@@ -209,8 +213,11 @@ impl Predicate {
             return true;
         };
         *cases = rest;
-        if !self.is_satisfiable() {
+        let Some(example) = self.example() else {
             return false;
+        };
+        if !covers.iter().any(|cover| cover.matches(&example)) {
+            return true;
         }
         // A cover that excludes all of these labels says nothing about them.
         let overlapping = covers.iter().position(|cover| self.overlaps(cover));

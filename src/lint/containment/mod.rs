@@ -14,7 +14,7 @@ mod lowered;
 pub use budget::Budget;
 pub use index::AllowanceIndex;
 pub(super) use index::PodIndex;
-pub(super) use labels::{Key, Predicate};
+pub(super) use labels::{Example, Key, Predicate, Requirement};
 
 use crate::engine::{AddressRange, ConnectionSet};
 use crate::k8s::{LabelSelector, Protocol};

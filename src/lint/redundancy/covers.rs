@@ -4,6 +4,7 @@
 //! Refuses to know why somebody asks, and which chains are about which pods: it is told.
 
 mod candidates;
+mod examples;
 
 use super::super::containment::{Allowance, Budget, Key, PeerSet, PortMatches};
 use super::RulePlace;
@@ -11,9 +12,13 @@ use super::intervals::Intervals;
 use crate::engine::{AddressRange, ConnectionSet};
 use crate::source::Text;
 use candidates::PortPlace;
+use examples::ExampleIndex;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::ops::Range;
+
+/// How many rules are tried together before all of them are.
+const FEW: usize = 8;
 
 /// A rule, by its position among all of its direction.
 pub(super) type RuleNumber = usize;
@@ -51,6 +56,8 @@ pub(super) struct Covers {
     by_label: HashMap<(Key, Text), Intervals<PortPlace, PeerNumber>>,
     /// Peers on pods of which no label finds them, by their ports.
     by_no_label: Intervals<PortPlace, PeerNumber>,
+    /// Peers on pods, by what they require.
+    examples: ExampleIndex,
     /// Peers on addresses.
     by_address: Intervals<IpAddr, PeerNumber>,
     /// Keys about which some peer asks for more than a few values.
@@ -246,23 +253,28 @@ impl Covers {
         {
             return Some(vec![self.rules[*one].place]);
         }
+        let open = match everybody.as_slice() {
+            [] => None,
+            rules => Some(self.open_ports(query, rules)),
+        };
+        let is_open = open.as_ref().is_none_or(|open| !open.is_empty());
         let mut by_peer: Vec<Vec<PeerNumber>> = Vec::new();
         for (position, set) in query.peers.iter().flatten() {
-            let found = self.candidates(query, set, budget)?;
             let own = PeerNumber {
                 rule: query.number,
                 peer: *position,
             };
-            let found: Vec<PeerNumber> = found.into_iter().filter(|it| *it != own).collect();
+            let (open, set) = (open.as_ref(), *set);
+            if is_open && self.has_unmatched_example(query, (own, set), open, &may_speak, budget) {
+                return None;
+            }
+            let mut found = self.candidates(query, set, budget)?;
+            found.retain(|it| *it != own);
             let rules = found.iter().map(|it| it.rule);
-            let speakers: HashSet<RuleNumber> = self
-                .speakers(rules, query, &may_speak, budget)
-                .into_iter()
-                .collect();
-            let is_speaker = |it: &PeerNumber| {
-                speakers.contains(&it.rule) && self.rules[it.rule].alive_peers[it.peer]
-            };
-            let found: Vec<PeerNumber> = found.into_iter().filter(is_speaker).collect();
+            let speakers = self.speakers(rules, query, &may_speak, budget);
+            found.retain(|it| {
+                self.rules[it.rule].alive_peers[it.peer] && speakers.binary_search(&it.rule).is_ok()
+            });
             if found.is_empty() && everybody.is_empty() {
                 return None;
             }
@@ -274,8 +286,19 @@ impl Covers {
         self.several(query, &by_peer, &everybody, budget)
     }
 
+    /// The ports of the query, by number, that none of some rules has.
+    fn open_ports(&self, query: &Query<'_>, rules: &[RuleNumber]) -> ConnectionSet {
+        let ports = rules
+            .iter()
+            .map(|rule| &self.rules[*rule].allowance.ports.numbers);
+        query
+            .ports
+            .numbers
+            .difference(&ConnectionSet::union_of(ports))
+    }
+
     /// Those of some rules that may speak for the query and have a port of it, in order and
-    /// each once; the rule of the query itself comes first.
+    /// each once.
     fn speakers(
         &self,
         rules: impl Iterator<Item = RuleNumber>,
@@ -283,28 +306,22 @@ impl Covers {
         may_speak: impl Fn(usize) -> bool,
         budget: &mut Budget,
     ) -> Vec<RuleNumber> {
-        let mut seen: HashSet<RuleNumber> = HashSet::new();
-        let mut speakers: Vec<RuleNumber> = Vec::new();
-        for number in rules {
-            if budget.is_spent() {
-                return Vec::new();
-            }
-            budget.spend(1);
-            if !seen.insert(number) {
-                continue;
-            }
-            let rule = &self.rules[number];
-            let is_other = number != query.number || query.is_part;
-            if rule.is_alive
+        let mut rules: Vec<RuleNumber> = rules.collect();
+        budget.spend(rules.len() as u64);
+        if budget.is_spent() {
+            return Vec::new();
+        }
+        rules.sort_unstable();
+        rules.dedup();
+        rules.retain(|number| {
+            let rule = &self.rules[*number];
+            let is_other = *number != query.number || query.is_part;
+            rule.is_alive
                 && is_other
                 && query.may_share_ports(&rule.allowance.ports)
                 && may_speak(rule.chain)
-            {
-                speakers.push(number);
-            }
-        }
-        speakers.sort_unstable_by_key(|number| (*number != query.number, *number));
-        speakers
+        });
+        rules
     }
 
     fn peer(&self, peer: PeerNumber) -> &PeerSet {
@@ -320,6 +337,9 @@ impl Covers {
         budget: &mut Budget,
     ) -> Option<RuleNumber> {
         let peers = query.peers.as_ref()?;
+        if let ([(_, set)], [found]) = (peers.as_slice(), by_peer) {
+            return self.single_for_peer(query, set, found, budget);
+        }
         // How many peers of the query each rule may match somebody of, and with which peers.
         let mut rules: BTreeMap<(bool, RuleNumber), Vec<Vec<PeerNumber>>> = BTreeMap::new();
         for (position, found) in by_peer.iter().enumerate() {
@@ -346,6 +366,26 @@ impl Covers {
         rules.iter().find_map(covers_all)
     }
 
+    /// The same where the query has one peer, of which these may match somebody.
+    fn single_for_peer(
+        &self,
+        query: &Query<'_>,
+        set: &PeerSet,
+        found: &[PeerNumber],
+        budget: &mut Budget,
+    ) -> Option<RuleNumber> {
+        let by_rule = || found.chunk_by(|one, next| one.rule == next.rule);
+        let is_own = |peers: &&[PeerNumber]| peers[0].rule == query.number;
+        let own = by_rule().filter(is_own);
+        let others = by_rule().filter(|peers| !is_own(peers));
+        let mut rules = own.chain(others);
+        let cover = rules.find(|peers| {
+            query.has_ports_in(&self.rules[peers[0].rule].allowance.ports)
+                && self.is_peer_covered(set, peers.iter(), budget)
+        })?;
+        Some(cover[0].rule)
+    }
+
     /// The rules without which the rest would not cover the query.
     fn several(
         &self,
@@ -358,20 +398,20 @@ impl Covers {
         let mut rules: Vec<RuleNumber> = found.chain(everybody.iter().copied()).collect();
         rules.sort_unstable();
         rules.dedup();
-        let numbers = rules
-            .iter()
-            .map(|rule| &self.rules[*rule].allowance.ports.numbers);
-        let numbers = ConnectionSet::union_of(numbers);
-        if rules.len() < 2
-            || !query.ports.numbers.is_subset(&numbers)
-            || !self.is_covered_by(query, by_peer, &rules, budget)
-        {
+        if rules.len() < 2 {
             return None;
         }
         // Twice as many each time, as a few of many are enough in most cases.
         let mut tried = 2;
-        while tried < rules.len() && !self.is_covered_by(query, by_peer, &rules[..tried], budget) {
+        while !self.is_covered_by(query, by_peer, &rules[..tried], budget) {
+            if tried == rules.len() {
+                return None;
+            }
             tried = (2 * tried).min(rules.len());
+            // Where all of them together are not enough, fewer are not.
+            if tried == 2 * FEW && !self.is_covered_by(query, by_peer, &rules, budget) {
+                return None;
+            }
         }
         rules.truncate(tried);
         // From the last one on, each goes that the ones before it can do without: the last of the
@@ -404,6 +444,10 @@ impl Covers {
     ) -> bool {
         budget.spend(rules.len() as u64);
         let ports = |number: &RuleNumber| &self.rules[*number].allowance.ports;
+        let numbers = ConnectionSet::union_of(rules.iter().map(|rule| &ports(rule).numbers));
+        if !query.ports.numbers.is_subset(&numbers) {
+            return false;
+        }
         let mut is_covered_at = |admits: &dyn Fn(&PortMatches) -> bool| {
             let admitting: HashSet<RuleNumber> = rules
                 .iter()
@@ -458,16 +502,16 @@ impl Covers {
                     PeerSet::Addresses(ranges) | PeerSet::Networks(ranges) => ranges.as_slice(),
                 });
                 let covers: Vec<AddressRange> = covers.copied().collect();
-                budget.spend(steps_for_ranges(ranges.len() * (1 + covers.len())));
-                ranges.iter().all(|range| range.without(&covers).is_empty())
+                budget.spend(steps_for_ranges(ranges.len() + covers.len()));
+                AddressRange::are_covered(ranges, covers)
             }
         }
     }
 }
 
-/// Comparing two ranges is a small part of the step that comparing labels is.
-fn steps_for_ranges(pairs: usize) -> u64 {
-    1 + pairs as u64 / 8
+/// Looking at a range is a small part of the step that comparing labels is.
+fn steps_for_ranges(looks: usize) -> u64 {
+    1 + looks as u64 / 8
 }
 
 impl Query<'_> {

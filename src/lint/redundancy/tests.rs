@@ -3,7 +3,10 @@
 
 use super::*;
 use crate::cluster::PolicyId;
-use crate::k8s::{Field, IpBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyRule, Protocol};
+use crate::k8s::{
+    Field, IpBlock, LabelSelector, LabelSelectorRequirement, NetworkPolicy, NetworkPolicyPeer,
+    NetworkPolicyRule, Operator, Protocol,
+};
 use crate::lint::containment::sample::End;
 use crate::lint::containment::sample::{self, *};
 use crate::source::Spanned;
@@ -246,6 +249,39 @@ fn blocks_with_different_holes_cost_no_more_than_their_number() {
     assert!(!found.is_partial);
     assert_eq!(found.redundancies.len(), COUNT - 2);
     assert!(found.redundancies.iter().all(|it| it.covers.len() == 2));
+}
+
+/// Each asks for another label: that nobody else lets in a pod with nothing but this one is
+/// known without a look at all the others.
+#[test]
+fn selectors_of_other_labels_cost_no_more_than_their_number() {
+    let asking = |number: usize| {
+        let mut selector = LabelSelector::everything(span());
+        selector.match_expressions.push(LabelSelectorRequirement {
+            span: span(),
+            key: text(&format!("k{number}")),
+            operator: Spanned::new(Operator::Exists, span()),
+            values: Vec::new(),
+        });
+        NetworkPolicyRule {
+            peers: value(vec![NetworkPolicyPeer {
+                pod_selector: value(selector),
+                namespace_selector: Field::Missing,
+                ip_block: Field::Missing,
+                ..peer(&mut Dice(1))
+            }]),
+            ports: Field::Missing,
+            ..sample::rule(&mut Dice(1))
+        }
+    };
+    let policies = (0..1_000).map(|number| NetworkPolicy {
+        ingress: value(vec![asking(number)]),
+        ..sample::policy(&format!("p{number}"))
+    });
+    let cluster = cluster(&policies.collect::<Vec<_>>());
+    let found = find_in(&cluster, true);
+    assert!(!found.is_partial);
+    assert_eq!(found.redundancies, []);
 }
 
 #[test]

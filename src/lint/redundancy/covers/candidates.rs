@@ -3,6 +3,7 @@
 //!
 //! Refuses to know whether what it finds covers anything.
 
+use super::examples::ExampleIndex;
 use super::{Among, Covers, PeerNumber, Query, RuleNumber, steps_for_ranges};
 use crate::engine::AddressRange;
 use crate::k8s::Protocol;
@@ -56,6 +57,12 @@ impl Covers {
                 }
             }
         }
+        let with_reach = pods.iter().map(|(peer, predicate)| {
+            let ports = &self.rules[peer.rule].allowance.ports;
+            (*peer, *predicate, reach_of(ports))
+        });
+        let with_reach: Vec<_> = with_reach.collect();
+        self.examples = ExampleIndex::new(&with_reach);
         for (_, predicate) in &pods {
             for (key, values) in predicate.constraints() {
                 match values {
@@ -70,7 +77,7 @@ impl Covers {
                 }
             }
         }
-        for (peer, predicate) in &pods {
+        for (peer, predicate, (first, last)) in &with_reach {
             // A label by few values excludes every selector that wants other values. One by
             // which many are found is no help.
             let closed = predicate
@@ -83,14 +90,13 @@ impl Covers {
                     .map(|value| frequencies[&(*key, value.as_str())]);
                 found.sum::<usize>()
             };
-            let (first, last) = reach_of(&self.rules[peer.rule].allowance.ports);
             match closed.min_by_key(cost) {
-                None => self.by_no_label.push(first, last, *peer),
+                None => self.by_no_label.push(*first, *last, *peer),
                 Some((key, values)) => {
                     for value in values {
                         let label = (key.clone(), value.clone());
                         let found = self.by_label.entry(label).or_default();
-                        found.push(first, last, *peer);
+                        found.push(*first, *last, *peer);
                     }
                 }
             }
@@ -102,7 +108,7 @@ impl Covers {
     }
 
     /// The rules among which a query looks, and how many peers they have together.
-    fn rules_among<'a>(
+    pub(super) fn rules_among<'a>(
         &'a self,
         among: &'a Among<'_>,
     ) -> (Box<dyn Iterator<Item = RuleNumber> + 'a>, usize) {
@@ -240,7 +246,7 @@ impl Covers {
 }
 
 /// The first and the last port that a rule may be about: all of them, where a name may mean any.
-fn reach_of(ports: &PortMatches) -> (PortPlace, PortPlace) {
+pub(super) fn reach_of(ports: &PortMatches) -> (PortPlace, PortPlace) {
     if !ports.names.is_empty() {
         return (PortPlace::MIN, PortPlace::MAX);
     }
