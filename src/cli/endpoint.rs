@@ -178,6 +178,7 @@ impl HypotheticalPod {
             let ports = released.ports.iter();
             let ports = ports.map(|port| (port.name.as_str(), port.protocol, port.number));
             view.named_ports = ports.collect();
+            view.named_ports.sort_by_key(|(name, ..)| *name);
         }
         view
     }

@@ -66,7 +66,8 @@ pub struct PodView<'c> {
     pub controller: Option<Controller<'c>>,
     /// The service account that it runs as.
     pub service_account: &'c str,
-    /// The ports that a named port can mean, in the order of the text (S7).
+    /// The ports that a named port can mean, sorted by name, those of one name in the order of
+    /// the text (S7).
     pub named_ports: Vec<(&'c str, Protocol, u16)>,
     /// Whether these are all of them: not if another tool fills in some of them.
     pub are_ports_known: bool,
@@ -217,25 +218,31 @@ fn sees_ports_of_endpoints_only(cni: Option<Cni>) -> bool {
     matches!(cni, Some(Cni::Cilium | Cni::Calico))
 }
 
-/// The ports that a named port can mean (S7). Cilium keeps one for each name, the last of
+/// The ports that a named port can mean (S7), by name. Cilium keeps one for each name, the last of
 /// the containers that are no init containers (C9); Calico takes those of all init containers
 /// as well (K9). Both know them of endpoints only, so none of a pod on the network of its node.
 pub(super) fn named_ports(workload: &Workload, cni: Option<Cni>) -> Vec<(&str, Protocol, u16)> {
-    if !sees_ports_of_endpoints_only(cni) {
-        return workload.named_ports().collect();
-    }
-    if workload.host_network || !workload.is_host_network_known {
-        return Vec::new();
-    }
-    let containers = workload.containers.iter();
-    let counted = containers.filter(|it| cni == Some(Cni::Calico) || !it.is_init);
-    let mut ports: Vec<(&str, Protocol, u16)> = Vec::new();
-    for port in counted.flat_map(|container| &container.ports) {
-        let Some(name) = &port.name else { continue };
-        if cni == Some(Cni::Cilium) {
-            ports.retain(|(known, ..)| *known != name.value);
+    let mut ports: Vec<(&str, Protocol, u16)> = if sees_ports_of_endpoints_only(cni) {
+        if workload.host_network || !workload.is_host_network_known {
+            return Vec::new();
         }
-        ports.push((&name.value, port.protocol, port.number.value));
+        let containers = workload.containers.iter();
+        let counted = containers.filter(|it| cni == Some(Cni::Calico) || !it.is_init);
+        let ports = counted.flat_map(|container| &container.ports);
+        let named = ports.filter_map(|port| {
+            let name = port.name.as_ref()?;
+            Some((name.value.as_str(), port.protocol, port.number.value))
+        });
+        named.collect()
+    } else {
+        workload.named_ports().collect()
+    };
+    // Those of one name stay in the order of the text.
+    ports.sort_by_key(|(name, ..)| *name);
+    if cni == Some(Cni::Cilium) {
+        ports.reverse();
+        ports.dedup_by_key(|(name, ..)| *name);
+        ports.reverse();
     }
     ports
 }

@@ -145,13 +145,13 @@ fn is_refused(cluster: &Cluster, end: &Endpoint<'_>) -> bool {
 #[must_use]
 pub fn ports_at(entries: &[NetworkPolicyPort], destination: &Endpoint<'_>) -> Match {
     let ports = network_policy::ports(entries);
-    ports::compare(ports.as_deref(), destination).matches
+    ports::compare(ports.as_ref(), destination).matches
 }
 
 /// The same for the ports of a rule of any policy.
 #[must_use]
 pub fn ports_of(rule: &super::program::Rule<'_>, destination: &Endpoint<'_>) -> Match {
-    ports::compare(rule.ports.as_deref(), destination).matches
+    ports::compare(rule.ports.as_ref(), destination).matches
 }
 
 /// What `from` may open to `to`, and what every policy that matters says to it.

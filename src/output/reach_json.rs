@@ -284,10 +284,10 @@ impl Said<'_, '_> {
             self.peer((side.direction, rule), peer, path)
         });
         let peers = peers.collect();
-        let entries = rule.ports.entries.iter().enumerate();
+        let entries = rule.ports.entries().enumerate();
         let (kind, ports_field) = self.kind(rule.policy);
         let ports = entries
-            .map(|(index, entry)| self.port(entry, format!("{}.{ports_field}[{index}]", id.path)));
+            .map(|(index, entry)| self.port(&entry, format!("{}.{ports_field}[{index}]", id.path)));
         let ports = ports.collect();
         Rule {
             kind,

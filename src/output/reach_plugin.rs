@@ -251,9 +251,13 @@ pub(super) fn reserved_identity(rule: RuleRef<'_>) -> Option<String> {
 }
 
 /// What restricts a rule above the ports that it matches.
-pub(super) fn layer7(rule: RuleRef<'_>, matching: &[PortRef<'_>]) -> Option<&'static str> {
+pub(super) fn layer7<'c>(
+    rule: RuleRef<'c>,
+    matching: impl FnOnce() -> Vec<PortRef<'c>>,
+) -> Option<&'static str> {
     match rule {
         RuleRef::Cilium(_, rule) => {
+            let matching = matching();
             let is_matching = |ports: &&CiliumPortRule| {
                 let mut matching = matching.iter().filter_map(|port| match port {
                     PortRef::Cilium(port) => Some(port.span),

@@ -18,6 +18,7 @@ use crate::k8s::{
     Tier, Truth,
 };
 use crate::source::Span;
+use std::collections::HashSet;
 
 /// Says what happened between two ends.
 #[derive(Clone, Copy)]
@@ -391,10 +392,12 @@ impl<'a> Words<'a> {
         rule: &RuleTrace<'_>,
         asked: &ConnectionSet,
     ) -> Option<&'static str> {
-        let entries = rule.ports.entries.iter();
-        let matching = entries.filter(|entry| !entry.connections.intersection(asked).is_empty());
-        let matching: Vec<PortRef<'_>> = matching.map(|entry| entry.port).collect();
-        reach_plugin::layer7(rule.rule, &matching)
+        let matching = || {
+            let entries = rule.ports.entries();
+            let entries = entries.filter(|entry| !entry.connections.is_disjoint(asked));
+            entries.map(|entry| entry.port).collect()
+        };
+        reach_plugin::layer7(rule.rule, matching)
     }
 
     fn peers(&self, direction: Direction, rule: &RuleTrace<'_>) -> String {
@@ -437,24 +440,24 @@ impl<'a> Words<'a> {
     }
 
     fn ports(&self, rule: &RuleTrace<'_>, asked: &ConnectionSet) -> String {
-        if rule.ports.entries.is_empty() {
+        if rule.ports.is_empty() {
             // ICMP alone, and lists of ports that are empty.
             return match rule.ports.matches.possible.is_empty() {
                 true => "no port of TCP, UDP or SCTP".to_owned(),
                 false => "any port".to_owned(),
             };
         }
-        let matching = |entry: &&PortTrace<'_>| !entry.connections.intersection(asked).is_empty();
-        let entries = &rule.ports.entries;
-        if entries.iter().any(|entry| matching(&entry)) {
-            let matching = self.port_entries(entries.iter().filter(matching));
+        let entries = rule.ports.entries();
+        let matching = entries.filter(|entry| !entry.connections.is_disjoint(asked));
+        let matching = self.port_entries(matching);
+        if !matching.is_empty() {
             return format!("port matches ({})", some_of(matching));
         }
-        let wanted = some_of(self.port_entries(entries.iter()));
-        let unresolved = entries.iter().filter(|entry| entry.is_unresolved()).count();
+        let wanted = some_of(self.port_entries(rule.ports.entries()));
+        let unresolved = rule.ports.count_unresolved();
         match unresolved {
             0 => format!("port: wants {wanted}"),
-            _ if unresolved == entries.len() => {
+            _ if unresolved == rule.ports.len() => {
                 let names = if unresolved == 1 {
                     "that name"
                 } else {
@@ -473,14 +476,10 @@ impl<'a> Words<'a> {
     }
 
     /// Port entries, each text once: one that is for any protocol is several.
-    fn port_entries<'e>(&self, entries: impl Iterator<Item = &'e PortTrace<'e>>) -> Vec<String> {
-        let mut texts = Vec::new();
-        for text in entries.map(|entry| self.port_entry(entry)) {
-            if !texts.contains(&text) {
-                texts.push(text);
-            }
-        }
-        texts
+    fn port_entries<'e>(&self, entries: impl Iterator<Item = PortTrace<'e>>) -> Vec<String> {
+        let mut known: HashSet<String> = HashSet::new();
+        let texts = entries.map(|entry| self.port_entry(&entry));
+        texts.filter(|text| known.insert(text.clone())).collect()
     }
 
     /// A port entry: `8080/TCP`, `http/TCP (8080)`, `all TCP ports`.
@@ -555,8 +554,8 @@ impl<'a> Words<'a> {
         if rule.ports.matches.certain.intersection(asked).is_empty() {
             return rule
                 .ports
-                .entries
-                .first()
+                .entries()
+                .next()
                 .map_or(rule.rule.span(), |port| Some(port_span(port.port)));
         }
         peer.and_then(|peer| peer_span(peer.peer))

@@ -8,7 +8,7 @@ use super::calico_owners::Owners;
 use super::condition::Condition;
 use super::{
     Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet, PolicyRef,
-    PortEntry, PortRef, Ports, Rule, RuleRef, Stage, StageName,
+    PortEntry, PortRef, Ports, Rule, RulePorts, RuleRef, Stage, StageName,
 };
 use crate::cluster::{Cluster, PluginPolicyId};
 use crate::engine::addresses::AddressRange;
@@ -469,7 +469,7 @@ impl<'c> Lowering<'_, 'c> {
 }
 
 /// The ports of a rule that leads to a Service: those of the pods that its ports lead to.
-fn service_ports<'c>(rule: &'c CalicoRule, service: &'c Service) -> Vec<PortEntry<'c>> {
+fn service_ports<'c>(rule: &'c CalicoRule, service: &'c Service) -> RulePorts<'c> {
     let ports = service.ports.iter();
     let ports = ports.filter(|port| rule.is_about(port.protocol));
     let entry = |port: &'c ServicePort| PortEntry {
@@ -484,7 +484,7 @@ fn service_ports<'c>(rule: &'c CalicoRule, service: &'c Service) -> Vec<PortEntr
 
 /// The ports of a rule (K9); `None` is every port. A name is looked up at a destination that
 /// meets the selectors itself.
-fn ports(rule: &CalicoRule, resolves_names: bool) -> Option<Vec<PortEntry<'_>>> {
+fn ports(rule: &CalicoRule, resolves_names: bool) -> Option<RulePorts<'_>> {
     let destination = &rule.destination;
     let protocols = Protocol::ALL
         .into_iter()
@@ -497,10 +497,10 @@ fn ports(rule: &CalicoRule, resolves_names: bool) -> Option<Vec<PortEntry<'_>>> 
     let numbers = |ports: &[Spanned<CalicoPort>]| {
         let ranges = ports.iter().filter_map(|port| match port.value {
             CalicoPort::Range(_, 0) => None,
-            CalicoPort::Range(first, last) => Some(PortSet::range(first.max(1), last)),
+            CalicoPort::Range(first, last) => Some((first.max(1), last)),
             CalicoPort::Name(_) => None,
         });
-        ranges.fold(PortSet::none(), |all, range| all.union(&range))
+        PortSet::from_ranges(ranges)
     };
     let listed = match destination.ports.is_empty() {
         true => PortSet::all(),
@@ -538,5 +538,5 @@ fn ports(rule: &CalicoRule, resolves_names: bool) -> Option<Vec<PortEntry<'_>>> 
             }
         }
     }
-    Some(entries)
+    Some(entries.into_iter().collect())
 }

@@ -3,7 +3,7 @@
 //! Refuses to know where in a rule they stand.
 
 use super::identity::{Identities, NAMESPACE_KEY, NAMESPACE_LABELS, Source};
-use super::{Matcher, PortEntry, PortRef, Ports};
+use super::{Matcher, PortEntry, PortRef, Ports, RulePorts};
 use crate::cluster::{self, Cluster};
 use crate::engine::addresses::{AddressRange, merge_ranges};
 use crate::engine::ports::PortSet;
@@ -61,9 +61,9 @@ pub(super) fn without_sources(selector: &LabelSelector) -> LabelSelector {
 }
 
 /// The ports of a rule (C9); `None` is every port.
-pub(super) fn ports(rule: &CiliumRule) -> Option<Vec<PortEntry<'_>>> {
+pub(super) fn ports(rule: &CiliumRule) -> Option<RulePorts<'_>> {
     if rule.icmps.is_some() {
-        return Some(Vec::new());
+        return Some(RulePorts::from_iter([]));
     }
     let rules = &rule.to_ports.as_ref()?.value;
     let mut entries = Vec::new();
@@ -81,7 +81,7 @@ pub(super) fn ports(rule: &CiliumRule) -> Option<Vec<PortEntry<'_>>> {
             entries.push(PortEntry { origin, ports });
         }
     }
-    Some(entries)
+    Some(entries.into_iter().collect())
 }
 
 /// Whether an entry of `toServices` names a Service.

@@ -460,7 +460,8 @@ impl<'c> Condition<'c> {
 
     /// Labels of which a pod must have one for it to hold, unless the pod is on the network of its
     /// node; `None` if there are none such.
-    pub(super) fn asked_for(&self) -> Option<Vec<(&str, &str)>> {
+    #[must_use]
+    pub fn asked_for(&self) -> Option<Vec<(&str, &str)>> {
         match &*self.0 {
             Kind::Identities(identities) => identities.asked_for(),
             _ => None,

@@ -53,9 +53,11 @@ pub(super) mod network_policy;
 mod origin;
 mod parts;
 mod primary_network;
+mod rule_ports;
 
 pub use by_direction::ByDirection;
 pub use origin::{Origin, PeerRef, PolicyRef, PortRef, RuleRef};
+pub use rule_ports::RulePorts;
 
 use super::HashMap;
 use super::addresses::AddressRange;
@@ -189,7 +191,7 @@ pub struct Rule<'c> {
     /// Whom it is about: whoever one of them matches; `None` is everybody.
     pub peers: Option<Vec<Peer<'c>>>,
     /// The destination's ports that it is about; `None` is every port.
-    pub ports: Option<Vec<PortEntry<'c>>>,
+    pub ports: Option<RulePorts<'c>>,
     /// Whether nobody knows what it matches and does with it.
     pub is_opaque: bool,
 }

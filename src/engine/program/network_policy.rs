@@ -4,7 +4,7 @@
 
 use super::{
     Block, Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet,
-    PolicyRef, PortEntry, PortRef, Ports, Reading, Rule, RuleRef, Stage, StageName,
+    PolicyRef, PortEntry, PortRef, Ports, Reading, Rule, RulePorts, RuleRef, Stage, StageName,
 };
 use crate::cluster::{Cluster, Enforcement, NamespaceId, PolicyId};
 use crate::engine::ports::PortSet;
@@ -193,6 +193,6 @@ impl<'c> From<&'c NetworkPolicyPort> for Ports<'c> {
 }
 
 /// What the `ports` of a rule match (S7).
-pub(in crate::engine) fn ports(entries: &[NetworkPolicyPort]) -> Option<Vec<PortEntry<'_>>> {
+pub(in crate::engine) fn ports(entries: &[NetworkPolicyPort]) -> Option<RulePorts<'_>> {
     (!entries.is_empty()).then(|| entries.iter().map(port).collect())
 }

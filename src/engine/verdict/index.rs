@@ -343,7 +343,7 @@ fn rule_sizes(chain: &Chain<'_>) -> Vec<usize> {
     };
     let of_rule = |rule: &Rule<'_>| {
         let peers = rule.peers.iter().flatten().map(of_peer);
-        MIN_SIZE + peers.sum::<usize>() + rule.ports.as_ref().map_or(0, Vec::len)
+        MIN_SIZE + peers.sum::<usize>() + rule.ports.as_deref().map_or(0, <[_]>::len)
     };
     chain.rules.iter().map(of_rule).collect()
 }

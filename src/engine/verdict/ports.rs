@@ -3,7 +3,7 @@
 //! Refuses to know who asks, and what follows for the rule.
 
 use super::possibility::Match;
-use crate::engine::program::{PortEntry, PortRef, Ports};
+use crate::engine::program::{PortEntry, PortRef, Ports, RulePorts};
 use crate::engine::{ConnectionSet, Endpoint, PortSet};
 use crate::k8s::{CalicoPort, CiliumPortReference, PortMatch, PortReference, Protocol};
 
@@ -42,9 +42,54 @@ impl<'c> PortRef<'c> {
 pub struct PortsTrace<'c> {
     /// All that they match there.
     pub matches: Match,
+    ports: Option<RulePorts<'c>>,
+    /// What each name means that means something there, by the place of its entry, in order.
+    named: Vec<(usize, ConnectionSet)>,
+}
+
+impl<'c> PortsTrace<'c> {
     /// The entries, in the order of the text. None: the rule has no ports and matches
     /// every port of every protocol.
-    pub entries: Vec<PortTrace<'c>>,
+    pub fn entries(&self) -> impl Iterator<Item = PortTrace<'c>> {
+        let entries = self.ports.as_deref().unwrap_or_default().iter();
+        let mut named = self.named.iter().peekable();
+        entries.enumerate().map(move |(place, entry)| PortTrace {
+            port: entry.origin,
+            connections: match named.next_if(|(its_place, _)| *its_place == place) {
+                Some((_, meant)) => meant.clone(),
+                None => entry.ports.numbers(),
+            },
+        })
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ports.as_deref().map_or(0, <[_]>::len)
+    }
+
+    /// Whether the rule has no ports.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many entries are names that no container port of the destination has.
+    #[must_use]
+    pub fn count_unresolved(&self) -> usize {
+        self.ports.as_ref().map_or(0, |ports| {
+            let names = ports.names().iter().map(|(_, place)| *place);
+            let names = names.filter(|place| {
+                let means = self.named.binary_search_by_key(place, |(place, _)| *place);
+                means.is_err()
+            });
+            // An exception gives nothing, either.
+            let entries = names.map(|place| &ports[place]).chain(ports.exceptions());
+            entries
+                .filter(|entry| entry.origin.name().is_some())
+                .count()
+        })
+    }
 }
 
 /// What one port entry means at the destination.
@@ -66,22 +111,15 @@ impl PortTrace<'_> {
 
 /// What the ports of a rule mean at a destination (S7); every port if it has none.
 pub(super) fn compare<'c>(
-    ports: Option<&[PortEntry<'c>]>,
+    ports: Option<&RulePorts<'c>>,
     destination: &Endpoint<'_>,
 ) -> PortsTrace<'c> {
     let Some(ports) = ports else {
         return PortsTrace {
             matches: Match::exactly(ConnectionSet::all()),
-            entries: Vec::new(),
+            ports: None,
+            named: Vec::new(),
         };
-    };
-    let trace = |entry: &PortEntry<'c>| PortTrace {
-        port: entry.origin,
-        connections: match &entry.ports {
-            Ports::Numbers(..) => entry.ports.numbers(),
-            Ports::Name(name, protocol) => named(destination, name, *protocol),
-            Ports::ExceptName(..) | Ports::ExceptNumbers(..) => ConnectionSet::none(),
-        },
     };
     let excepted = |all: ConnectionSet, entry: &PortEntry<'_>| match &entry.ports {
         Ports::ExceptName(name, protocol) => {
@@ -92,18 +130,45 @@ pub(super) fn compare<'c>(
         }
         Ports::Numbers(..) | Ports::Name(..) => all,
     };
-    let entries: Vec<PortTrace<'c>> = ports.iter().map(trace).collect();
-    let matched = ConnectionSet::union_of(entries.iter().map(|entry| &entry.connections));
-    let mut matches = Match::exactly(ports.iter().fold(matched, excepted));
+    let resolved = resolved(ports, destination);
+    let meant = resolved.iter().map(|(_, meant)| meant);
+    let matched = ConnectionSet::union_of(meant.chain([ports.numbers()]));
+    let mut matches = Match::exactly(ports.exceptions().fold(matched, excepted));
     let are_ports_known = destination.pod().is_none_or(|pod| pod.are_ports_known);
-    let is_open = |entry: &PortEntry<'_>| match entry.ports {
-        Ports::Numbers(..) | Ports::ExceptNumbers(..) => false,
-        Ports::Name(..) | Ports::ExceptName(..) => entry.ports.is_opaque() || !are_ports_known,
-    };
-    if ports.iter().any(is_open) {
+    let is_name = |entry: &PortEntry<'_>| matches!(entry.ports, Ports::ExceptName(..));
+    let has_names = || !ports.names().is_empty() || ports.exceptions().any(is_name);
+    if ports.has_opaque_name() || !are_ports_known && has_names() {
         matches.possible = ConnectionSet::all();
     }
-    PortsTrace { matches, entries }
+    PortsTrace {
+        matches,
+        ports: Some(ports.clone()),
+        named: resolved,
+    }
+}
+
+/// What the names of a rule mean at a destination, by the places of their entries: those that
+/// mean something. Looked up by what there is less of, names or ports that have one.
+fn resolved(ports: &RulePorts<'_>, destination: &Endpoint<'_>) -> Vec<(usize, ConnectionSet)> {
+    let (names, pod) = (ports.names(), destination.pod());
+    let known = pod.map_or(&[][..], |pod| pod.named_ports.as_slice());
+    let mut places: Vec<usize> = if names.len() <= known.len() {
+        names.iter().map(|(_, place)| *place).collect()
+    } else {
+        let known = known.iter().flat_map(|(name, ..)| {
+            let first = names.partition_point(|(known, _)| known < name);
+            let behind = names.partition_point(|(known, _)| known <= name);
+            &names[first..behind]
+        });
+        known.map(|(_, place)| *place).collect()
+    };
+    places.sort_unstable();
+    places.dedup();
+    let meant = places.into_iter().map(|place| match ports[place].ports {
+        Ports::Name(name, protocol) => (place, named(destination, name, protocol)),
+        _ => (place, ConnectionSet::none()),
+    });
+    meant.filter(|(_, meant)| !meant.is_empty()).collect()
 }
 
 /// The ports of this name at a destination, of one protocol or of any.
@@ -111,13 +176,16 @@ fn named(destination: &Endpoint<'_>, name: &str, protocol: Option<Protocol>) -> 
     let Some(pod) = destination.pod() else {
         return ConnectionSet::none();
     };
-    let meant = pod
+    // They are sorted by name.
+    let first = pod
         .named_ports
+        .partition_point(|(its_name, ..)| *its_name < name);
+    let of_name = pod.named_ports[first..]
         .iter()
-        .filter(|(its_name, its_protocol, _)| {
-            *its_name == name && protocol.is_none_or(|protocol| protocol == *its_protocol)
-        });
-    meant.fold(ConnectionSet::none(), |all, (_, protocol, number)| {
-        all.union(&ConnectionSet::of(*protocol, PortSet::single(*number)))
-    })
+        .take_while(|(its_name, ..)| *its_name == name);
+    let meant = of_name
+        .filter(|(_, its_protocol, _)| protocol.is_none_or(|protocol| protocol == *its_protocol));
+    ConnectionSet::union_of(
+        meant.map(|(_, protocol, number)| ConnectionSet::of(*protocol, PortSet::single(*number))),
+    )
 }

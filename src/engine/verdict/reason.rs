@@ -376,11 +376,7 @@ impl<'c> RuleTrace<'c> {
         }
         let matched_ports = self.ports.matches.certain.intersection(asked);
         if matched_ports.is_empty() {
-            let is_unresolved = self
-                .ports
-                .entries
-                .iter()
-                .any(super::PortTrace::is_unresolved);
+            let is_unresolved = self.ports.count_unresolved() > 0;
             let may_match = !self.ports.matches.possible.intersection(asked).is_empty();
             codes.push(match (may_match, is_unresolved) {
                 (true, _) => ReasonCode::Substitution,

@@ -506,7 +506,7 @@ impl<'a, 'c> Scene<'a, 'c> {
         if self.detail == Detail::Deciding && !matters {
             return None;
         }
-        let ports = ports::compare(rule.ports.as_deref(), self.destination);
+        let ports = ports::compare(rule.ports.as_ref(), self.destination);
         let decides = if rule.is_opaque {
             Match::anything()
         } else {
