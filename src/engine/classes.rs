@@ -12,12 +12,13 @@ use super::columns::Columns;
 use super::compiled::{Compiled, Matcher, NameId, Namespaces, Scopes};
 use super::endpoint::{PodView, named_ports};
 use super::labels::{FeatureId, Features};
-use super::program::condition::Candidate;
+use super::program::condition::{Candidate, Condition};
 use super::program::identity::Entity;
 use super::program::{self, HostNetwork};
 use crate::cluster::{Cluster, Cni, NamespaceId, WorkloadId};
 use crate::k8s::{Protocol, Truth};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -240,35 +241,82 @@ struct Describe<'a> {
     sees_host_network: bool,
     /// Whether some selector asks for a label that controllers add.
     asks_for_added: bool,
-    conditions: Conditions,
+    conditions: Conditions<'a>,
     cni: Option<Cni>,
 }
 
 /// The matchers with a condition, by their places in the table.
-struct Conditions {
+struct Conditions<'a> {
     /// For pods of one namespace.
-    local: HashMap<NamespaceId, Vec<u32>>,
+    local: HashMap<NamespaceId, ByLabel<'a>>,
     /// For all pods.
-    everywhere: Vec<u32>,
+    everywhere: ByLabel<'a>,
 }
 
-impl Conditions {
-    fn new(compiled: &Compiled) -> Self {
+/// Conditions by a label that they ask of pods.
+#[derive(Default)]
+struct ByLabel<'a> {
+    all: Vec<u32>,
+    by_label: HashMap<(&'a str, &'a str), Vec<u32>>,
+    /// Those that ask for none.
+    others: Vec<u32>,
+}
+
+impl<'a> ByLabel<'a> {
+    fn add(&mut self, place: u32, condition: &'a Condition<'_>) {
+        self.all.push(place);
+        match condition.asked_for() {
+            Some(labels) => {
+                for label in labels {
+                    self.by_label.entry(label).or_default().push(place);
+                }
+            }
+            None => self.others.push(place),
+        }
+    }
+
+    /// Those that may hold for a pod, in order.
+    fn about(&self, pod: &PodView<'_>) -> Cow<'_, [u32]> {
+        let is_on_host = pod.host_network || !pod.is_host_network_known;
+        if is_on_host || !pod.are_labels_known || pod.labels.have_gaps() {
+            return Cow::Borrowed(&self.all);
+        }
+        if self.by_label.is_empty() {
+            return Cow::Borrowed(&self.others);
+        }
+        let labels = pod.labels.iter();
+        let found = labels.filter_map(|label| {
+            let label = (label.key.value.as_str(), label.value.value.as_str());
+            self.by_label.get(&label)
+        });
+        let mut found: Vec<u32> = found.flatten().chain(&self.others).copied().collect();
+        found.sort_unstable();
+        found.dedup();
+        Cow::Owned(found)
+    }
+}
+
+impl<'a> Conditions<'a> {
+    fn new(compiled: &'a Compiled<'_>) -> Self {
         let mut conditions = Self {
             local: HashMap::default(),
-            everywhere: Vec::new(),
+            everywhere: ByLabel::default(),
         };
         for (place, matcher) in (0u32..).zip(compiled.matchers.values()) {
             match matcher {
                 Matcher::Pods {
                     namespaces: Namespaces::One(id),
-                    condition: Some(_),
+                    condition: Some(condition),
                     ..
-                } => conditions.local.entry(*id).or_default().push(place),
-                Matcher::Pods {
-                    condition: Some(_), ..
+                } => {
+                    let local = conditions.local.entry(*id).or_default();
+                    local.add(place, condition);
                 }
-                | Matcher::Condition(_) => conditions.everywhere.push(place),
+                Matcher::Pods {
+                    condition: Some(condition),
+                    ..
+                }
+                | Matcher::Condition(condition) => conditions.everywhere.add(place, condition),
                 _ => {}
             }
         }
@@ -351,11 +399,15 @@ impl Describe<'_> {
     fn conditions(&self, cluster: &Cluster, id: WorkloadId, key: &mut Key) {
         key.conditions.clear();
         let namespace = cluster.workload(id).namespace;
-        let local = self.conditions.local.get(&namespace).into_iter().flatten();
-        let places = self.conditions.everywhere.iter().chain(local);
-        let mut pod = None;
-        for place in places {
-            let pod = pod.get_or_insert_with(|| PodView::in_graph(cluster, id));
+        let Conditions { local, everywhere } = &self.conditions;
+        let local = local.get(&namespace);
+        if local.is_none() && everywhere.all.is_empty() {
+            return;
+        }
+        let pod = &PodView::in_graph(cluster, id);
+        let everywhere = everywhere.about(pod);
+        let local = local.map(|local| local.about(pod)).unwrap_or_default();
+        for place in everywhere.iter().chain(local.iter()) {
             let mut add = |slot: u8, truth| {
                 if truth != Truth::False {
                     key.conditions.push((*place, slot, truth == Truth::True));

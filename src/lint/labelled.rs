@@ -6,6 +6,7 @@
 
 use crate::cluster::{Cluster, NamespaceId, WorkloadId};
 use crate::engine::PodView;
+use crate::engine::program::{NamespaceSet, PodSet};
 use crate::k8s::{LabelSelector, Operator, Truth, is_opaque};
 use std::collections::HashMap;
 
@@ -20,6 +21,8 @@ pub struct Labelled<'a> {
     opaque: Vec<WorkloadId>,
     /// Those of which not all labels are known.
     gaps: Vec<WorkloadId>,
+    /// Those that are on the network of their node, or may be.
+    on_host: Vec<WorkloadId>,
 }
 
 /// The workloads that have a label with one key, in order.
@@ -36,6 +39,7 @@ impl<'a> Labelled<'a> {
             by_key: Map::default(),
             opaque: Vec::new(),
             gaps: Vec::new(),
+            on_host: Vec::new(),
         };
         for (id, workload) in cluster.workload_ids().zip(cluster.workloads()) {
             let mut has_gaps = false;
@@ -51,6 +55,9 @@ impl<'a> Labelled<'a> {
             }
             if has_gaps || !PodView::workload(cluster, id).are_labels_known {
                 index.gaps.push(id);
+            }
+            if workload.object.host_network || !workload.object.is_host_network_known {
+                index.on_host.push(id);
             }
         }
         index
@@ -116,6 +123,22 @@ impl<'a> Labelled<'a> {
         let mut namespaces = namespaces.to_vec();
         namespaces.sort_unstable();
         self.within(&namespaces, postings)
+    }
+
+    /// The workloads that may be pods of a set, in order, maybe among others: what has none of
+    /// the labels of which it asks for one is left out.
+    #[must_use]
+    pub fn candidates_of(&self, pods: &PodSet<'_>) -> Vec<WorkloadId> {
+        let namespaces: Vec<NamespaceId> = match pods.namespaces {
+            NamespaceSet::One(id) => vec![id],
+            NamespaceSet::All | NamespaceSet::Matching(_) => self.cluster.namespace_ids().collect(),
+        };
+        let lists = pods.asked_for().map(|labels| {
+            let labels = labels.into_iter();
+            let lists = labels.map(|(key, value)| self.with_label(key, value));
+            lists.chain([self.gaps.as_slice(), &self.on_host]).collect()
+        });
+        self.within(&namespaces, lists)
     }
 
     /// Lists that hold, together, every workload that a selector matches: those of the

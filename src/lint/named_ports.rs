@@ -120,7 +120,7 @@ fn pods_of(cx: &Context<'_>, chain: &Chain<'_>) -> Vec<WorkloadId> {
         PolicyRef::Network(_) | PolicyRef::Part(_) | PolicyRef::Agent => false,
     };
     match chain.is_subject_known && (is_about_some || cx.settings.inventory.is_complete()) {
-        true => plugin_rules::workloads_of(cluster, &chain.subject),
+        true => plugin_rules::workloads_of(cx, &chain.subject),
         false => Vec::new(),
     }
 }
@@ -130,9 +130,7 @@ fn peers_of(cx: &Context<'_>, policy: PolicyRef, rule: &Rule<'_>) -> Vec<Workloa
     let mut all = Vec::new();
     for peer in rule.peers.iter().flatten() {
         let matched = match pod_set(peer) {
-            Some(pods) if is_about_some(cx, policy, peer) => {
-                plugin_rules::workloads_of(cx.cluster, &pods)
-            }
+            Some(pods) if is_about_some(cx, policy, peer) => plugin_rules::workloads_of(cx, &pods),
             _ => return Vec::new(),
         };
         if matched.is_empty() {

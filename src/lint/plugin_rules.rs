@@ -7,7 +7,7 @@
 use super::rewrite::first_line;
 use super::{Context, dns};
 use crate::cluster::{Cluster, Cni, NamespaceId, PluginPolicyId, WorkloadId};
-use crate::engine::program::{Chain, Matcher, NamespaceSet, PodSet, Program, Rule};
+use crate::engine::program::{Chain, Matcher, PodSet, Program, Rule};
 use crate::engine::{CiliumSelector, Endpoint, NamespaceView, PodView, PolicyRef, RuleRef};
 use crate::k8s::{
     Action, CalicoAction, CalicoPolicy, CalicoPort, CalicoProtocol, CalicoRule, CiliumPeers,
@@ -161,11 +161,9 @@ fn rules<'p, 'c>(
 
 /// The known workloads that are surely pods of a set, in order.
 #[must_use]
-pub fn workloads_of<'c>(cluster: &'c Cluster, pods: &PodSet<'c>) -> Vec<WorkloadId> {
-    let ids = match pods.namespaces {
-        NamespaceSet::One(id) => cluster.workloads_in(id).collect(),
-        NamespaceSet::All | NamespaceSet::Matching(_) => Vec::from_iter(cluster.workload_ids()),
-    };
+pub fn workloads_of(cx: &Context<'_>, pods: &PodSet<'_>) -> Vec<WorkloadId> {
+    let cluster = cx.cluster;
+    let ids = cx.labelled().candidates_of(pods);
     let is_one = |id: &WorkloadId| {
         cluster.workload(*id).object.meta.is_accepted
             && pods.truth(&PodView::workload(cluster, *id)) == Truth::True
@@ -189,9 +187,9 @@ impl<'c> CiliumPlace<'_, 'c> {
     /// The known workloads whose ports the rule is about, in order: those that its policy
     /// selects, or for egress its peers. `None` where some of them may not be known.
     #[must_use]
-    pub fn destinations(&self, cluster: &'c Cluster) -> Option<Vec<WorkloadId>> {
+    pub fn destinations(&self, cx: &Context<'c>) -> Option<Vec<WorkloadId>> {
         if self.rule.section.direction() == Direction::Ingress {
-            let selected = workloads_of(cluster, self.subject);
+            let selected = workloads_of(cx, self.subject);
             return (!selected.is_empty()).then_some(selected);
         }
         let mut all = Vec::new();
@@ -199,7 +197,7 @@ impl<'c> CiliumPlace<'_, 'c> {
             let Matcher::Pods(pods) = &peer.matcher else {
                 return None;
             };
-            let matched = workloads_of(cluster, pods);
+            let matched = workloads_of(cx, pods);
             if matched.is_empty() {
                 return None;
             }
@@ -239,7 +237,7 @@ impl<'c> CiliumPlace<'_, 'c> {
     /// where no manifest holds one. `None` where that is not known of any.
     #[must_use]
     pub fn asks_over(&self, cx: &Context<'c>) -> Option<BTreeSet<Protocol>> {
-        let pods = workloads_of(cx.cluster, self.subject);
+        let pods = workloads_of(cx, self.subject);
         match pods.is_empty() {
             true => self.described_pod_asks_over(cx),
             false => workloads_ask_over(cx, &pods, self.rule.span),
@@ -386,7 +384,7 @@ impl CalicoPlace<'_> {
         enforced: &EnforcedRules<'_, '_>,
     ) -> Option<BTreeSet<Protocol>> {
         let (subject, _) = enforced.get(&(self.policy.id, self.rule.span))?.first()?;
-        let pods = workloads_of(cx.cluster, subject);
+        let pods = workloads_of(cx, subject);
         workloads_ask_over(cx, &pods, self.rule.span)
     }
 

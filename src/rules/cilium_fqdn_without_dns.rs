@@ -1,12 +1,14 @@
 //! Names in `toFQDNs` whose addresses Cilium's DNS proxy never learns.
 
+use crate::cluster::{PluginPolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{NamespaceView, PodView};
+use crate::engine::{ConnectionSet, NamespaceView, PodView};
 use crate::k8s::CiliumFqdn;
-use crate::lint::dns_proxy::{self, DnsProxy};
+use crate::lint::dns_proxy::{self, DnsProxy, SeenNames};
 use crate::lint::plugin_rules::{self, CiliumPlace};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, plugin_dns, words};
 use crate::source::Spanned;
+use std::collections::{HashMap, HashSet};
 
 declare_rule! {
     /// ## What it does
@@ -77,22 +79,57 @@ impl Rule for CiliumFqdnWithoutDns {
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let program = cx.program();
         let places = plugin_rules::cilium_rules(cx.cluster, &program);
-        let proxy = DnsProxy::new(&places);
+        let mut findings = Vec::new();
         // That no names are resolved at all is what another rule says.
         let without_dns = plugin_dns::without_dns(cx);
-        let is_cut_off = |place: &CiliumPlace<'_, '_>| {
-            let mut cut_off = without_dns.iter();
-            cut_off.any(|it| it.policy == place.policy.id)
+        let cut_off: HashSet<_> = without_dns.iter().map(|it| it.policy).collect();
+        let is_cut_off = |place: &CiliumPlace<'_, '_>| cut_off.contains(&place.policy.id);
+        let mut pods = Pods {
+            cx,
+            proxy: DnsProxy::new(&places),
+            known: HashMap::new(),
         };
         for place in places.iter().filter(|place| !is_cut_off(place)) {
             let names = dns_proxy::names(place);
             if names.is_empty() || place.enforced.is_opaque {
                 continue;
             }
-            if let Some(finding) = check(cx, place, &names, &proxy) {
-                cx.report(finding);
-            }
+            findings.extend(check(cx, place, &names, &mut pods));
         }
+        for finding in findings {
+            cx.report(finding);
+        }
+    }
+}
+
+/// A pod: a workload, or what a set of rules describes where none is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Subject<'c> {
+    Known(WorkloadId),
+    Described(PluginPolicyId, &'c str),
+}
+
+/// What is the same for all rules with `toFQDNs` that are about a pod.
+struct Surroundings<'c> {
+    /// The ports on which it reaches every address outside.
+    open: ConnectionSet,
+    seen: SeenNames<'c>,
+}
+
+/// The pods that were asked about.
+struct Pods<'a, 'p, 'c> {
+    cx: &'a Context<'c>,
+    proxy: DnsProxy<'p, 'c>,
+    known: HashMap<Subject<'c>, Surroundings<'c>>,
+}
+
+impl<'c> Pods<'_, '_, 'c> {
+    fn surroundings(&mut self, subject: Subject<'c>, pod: &PodView<'_>) -> &Surroundings<'c> {
+        let known = self.known.entry(subject);
+        known.or_insert_with(|| Surroundings {
+            open: dns_proxy::open_outside(self.cx.engine.judge(), pod),
+            seen: self.proxy.seen_of(pod),
+        })
     }
 }
 
@@ -100,10 +137,10 @@ fn check<'c>(
     cx: &Context<'c>,
     place: &CiliumPlace<'_, 'c>,
     names: &[&'c Spanned<CiliumFqdn>],
-    proxy: &DnsProxy<'_, 'c>,
+    known: &mut Pods<'_, '_, 'c>,
 ) -> Option<Diagnostic> {
     let cluster = cx.cluster;
-    let selected = plugin_rules::workloads_of(cluster, place.subject);
+    let selected = plugin_rules::workloads_of(cx, place.subject);
     let labels = place.described_labels(cx.cluster);
     let described = || {
         let namespace = cluster.namespace_by_name(place.policy.object.namespace()?)?;
@@ -111,21 +148,33 @@ fn check<'c>(
         let mut pod = PodView::hypothetical(namespace, labels.as_ref()?);
         // It may have further labels, by which other policies select it.
         pod.are_labels_known = false;
-        Some(pod)
+        Some((Subject::Described(place.policy.id, &place.spec.path), pod))
     };
-    let pods: Vec<PodView<'_>> = match selected.is_empty() {
+    let pods: Vec<(Subject<'_>, PodView<'_>)> = match selected.is_empty() {
         true => described().into_iter().collect(),
         false => {
             let pods = selected.iter();
-            pods.map(|id| PodView::workload(cluster, *id)).collect()
+            let pods = pods.map(|id| (Subject::Known(*id), PodView::workload(cluster, *id)));
+            pods.collect()
         }
     };
-    // Where every address outside is open on these ports, the names add nothing.
-    let judge = cx.engine.judge();
-    let is_needed = |pod: &&PodView<'_>| dns_proxy::is_needed(judge, place, pod);
-    let cut_off = pods.iter().filter(is_needed);
-    let cut_off = cut_off.map(|pod| (proxy.unseen(names, pod), pod));
-    let (unseen, pod) = cut_off.max_by_key(|(unseen, _)| unseen.len())?;
+    let mut worst: Option<(Vec<&Spanned<CiliumFqdn>>, PodView<'_>)> = None;
+    for (subject, pod) in pods {
+        let around = known.surroundings(subject, &pod);
+        // Where every address outside is open on these ports, the names add nothing.
+        if !dns_proxy::is_needed(place, &around.open) {
+            continue;
+        }
+        let unseen = names.iter().copied().filter(|name| !around.seen.has(name));
+        let unseen: Vec<&Spanned<CiliumFqdn>> = unseen.collect();
+        if worst
+            .as_ref()
+            .is_none_or(|(most, _)| most.len() <= unseen.len())
+        {
+            worst = Some((unseen, pod));
+        }
+    }
+    let (unseen, pod) = worst?;
     let first = unseen.first()?;
     let texts: Vec<&str> = unseen.iter().map(|name| text(name)).collect();
     let (what, whose) = match texts.len() {

@@ -101,7 +101,7 @@ impl Rule for CiliumServicePort {
             if place.enforced.is_opaque || place.rule.to_ports.is_none() {
                 continue;
             }
-            let Some(destinations) = place.destinations(cx.cluster) else {
+            let Some(destinations) = place.destinations(cx) else {
                 continue;
             };
             for finding in check(cx, &place, &destinations) {

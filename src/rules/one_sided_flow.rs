@@ -401,7 +401,7 @@ impl<'p, 'c> PluginPromise<'p, 'c> {
             return None;
         }
         let subjects = of_text.iter();
-        let subjects = subjects.flat_map(|(pods, _)| plugin_rules::workloads_of(cluster, pods));
+        let subjects = subjects.flat_map(|(pods, _)| plugin_rules::workloads_of(cx, pods));
         let subjects: BTreeSet<WorkloadId> = subjects.collect();
         let flows = Flows {
             direction: peer_of.direction,

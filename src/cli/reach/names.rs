@@ -10,6 +10,7 @@ use crate::engine::{Endpoint, Judge};
 use crate::k8s::{CiliumFqdn, Truth};
 use crate::lint::dns_proxy::{self, DnsProxy};
 use crate::lint::plugin_rules;
+use std::cell::LazyCell;
 
 /// The names that rules allow to pods which never ask for them through the proxy, in words.
 pub(super) fn unseen_names<'c>(
@@ -39,8 +40,9 @@ pub(super) fn unseen_names<'c>(
                     names.any(|it| it.value.matches(name))
                         && place.subject.truth(pod) != Truth::False
                 });
-                allowing.any(|place| dns_proxy::is_needed(&judge, place, pod))
-                    && !proxy.sees(&asked, pod)
+                let open = LazyCell::new(|| dns_proxy::open_outside(&judge, pod));
+                allowing.any(|place| dns_proxy::is_needed(place, &open))
+                    && !proxy.seen_of(pod).has(&asked)
             })
         };
         let number = from.iter().filter(is_unseen).count();
