@@ -103,8 +103,9 @@ impl<'t> Kustomization<'t> {
         let mut faults = schema::misfits(&self.root);
         let is_of_type =
             |field: &Field<'_>| ["apiVersion", "kind"].iter().any(|it| field.key.is(it));
+        let says_nothing = |value: &Value<'_>| value.is_null() || value.text() == Some("");
         let mut fields = self.root.fields();
-        if fields.all(|field| is_of_type(&field) || field.value.is_null()) {
+        if fields.all(|field| is_of_type(&field) || says_nothing(&field.value)) {
             let message = "this kustomization is empty";
             faults.push(Fault::error(self.root.span().before(), message));
         }

@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct HeldImages {
     /// By text: the positions of the objects that have it, or had it.
     by_text: BTreeMap<String, BTreeSet<usize>>,
+    /// The positions of the objects with a container whose image is a mapping or a list.
+    misfits: BTreeSet<usize>,
 }
 
 impl HeldImages {
@@ -27,6 +29,7 @@ impl HeldImages {
         let keys: BTreeSet<&str> = last.chain(["image"]).collect();
         let mut held = Self {
             by_text: BTreeMap::new(),
+            misfits: BTreeSet::new(),
         };
         for (position, resource) in resources.iter().enumerate() {
             held.look(position, &resource.value, &keys, false);
@@ -42,6 +45,10 @@ impl HeldImages {
             self.look(position, &item, keys, is_image);
         }
         for field in value.fields() {
+            let mut containers = field.value.items().filter(|_| is_containers(&field));
+            if containers.any(|it| it.get("image").is_some_and(|image| !image.is_scalar())) {
+                self.misfits.insert(position);
+            }
             let is_image = is_image || keys.iter().any(|key| field.key.is(key));
             self.look(position, &field.value, keys, is_image);
         }
@@ -125,6 +132,11 @@ fn set<'t>(
     let (digest, suffix) = (text("digest"), text("tagSuffix"));
     for (position, resource) in resources.iter_mut().enumerate() {
         let may_hold = holders.contains(&position);
+        let is_misfit = held.misfits.contains(&position);
+        if is_misfit && resource.id.gvk.kind != "CustomResourceDefinition" {
+            let id = &resource.id;
+            return Err(format!("{id}: the image of a container is not a string"));
+        }
         // Where nothing is built yet, nothing can be in the way of an image.
         if !may_hold && !matches!(resource.value, Value::Made(_)) {
             continue;

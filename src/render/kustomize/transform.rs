@@ -324,7 +324,7 @@ pub(crate) fn extend_names<'t>(
                 Ok(())
             };
             let mut work = |resource: &mut Resource<'t>| {
-                let missing = Missing::Ignored;
+                let missing = Missing::Scalar(addition.span());
                 apply(spec, (&gvk, &mut resource.value), missing, &mut set)
             };
             let done = match spec.is_at(&ANNOTATIONS) {

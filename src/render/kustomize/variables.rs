@@ -64,10 +64,12 @@ impl<'t> Variable<'t> {
 
     /// Marks the object that the variable reads. Several are a mistake.
     pub(crate) fn mark(&self, resources: &mut [Resource<'t>]) -> Result<(), Fault> {
-        let is_exact = !self.object.namespace.is_empty() || self.object.gvk.is_cluster_scoped();
-        let is_it = |id: &ObjectId| match is_exact {
-            true => id.is_same_as(&self.object),
-            false => id.name == self.object.name && id.gvk == self.object.gvk,
+        // kustomize does not see that the kind of an `objref` has no namespace: with a namespace
+        // it finds no object of that kind.
+        let namespace = &self.object.namespace;
+        let is_it = |id: &ObjectId| {
+            let is_there = namespace.is_empty() || id.effective_namespace() == namespace;
+            is_there && id.name == self.object.name && id.gvk == self.object.gvk
         };
         let matching = resources.iter_mut().filter(|it| it.every_id().any(is_it));
         let mut matching: Vec<_> = matching.collect();
