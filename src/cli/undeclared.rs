@@ -1,19 +1,24 @@
 //! What a change does to pods that no manifest declares: whatever else runs in a cluster, with
-//! none of the labels that policies ask for. A rule for every namespace lets all of them in,
-//! though between what is declared nothing may change.
+//! none of the labels that policies ask for, and those that a policy of the change was written
+//! for. A rule for every namespace lets all of them in, and one for the pods of another
+//! repository those, though between what is declared nothing may change.
 //!
-//! Refuses to repeat: what a declared pod of the same namespace tells as well is left out.
+//! Refuses to repeat: what a declared pod of the same namespace tells as well is left out, and
+//! what one without labels tells of one with labels.
+
+mod changed;
 
 use crate::cluster::{Cluster, WorkloadId};
-use crate::engine::Engine;
+use crate::engine::{ConnectionSet, Engine};
 use crate::graph::{
     Comparison, ComparisonQuery, ELSEWHERE, Effect, EndSet, IsolationLine, Line, LineEnds, Move,
-    is_undeclared, strangers,
+    asked_labels, is_undeclared, strangers,
 };
 use crate::k8s::{Direction, Object};
 use crate::output::flow_names;
 use crate::workspace::ClusterView;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// How many lines are shown before the rest is counted.
 const MAX_LINES: usize = 10;
@@ -27,9 +32,19 @@ pub(super) fn undeclared_pods(view: &ClusterView) -> Vec<Object> {
 /// What two states differ in for such pods.
 #[derive(Debug, Default)]
 pub(super) struct UndeclaredMoves {
-    /// By what opens: the namespaces of the pods that it opens for.
-    opened: BTreeMap<Told, BTreeSet<String>>,
-    closed: BTreeMap<Told, BTreeSet<String>>,
+    /// By what opens: the pods that it opens for.
+    opened: BTreeMap<Told, BTreeSet<Undeclared>>,
+    closed: BTreeMap<Told, BTreeSet<Undeclared>>,
+}
+
+/// Pods that no manifest declares: those without labels first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Undeclared {
+    namespace: String,
+    /// Whether that is there for a policy only.
+    is_made: bool,
+    /// The labels that a policy asks for, as the name of the placeholder; empty for none.
+    labels: String,
 }
 
 /// What opens or closes for such pods, the other ends in words.
@@ -56,7 +71,28 @@ impl UndeclaredMoves {
             let mut inventories = views.iter().map(|view| &view.settings().inventory);
             !inventories.any(|inventory| inventory.is_complete_in(name))
         };
-        let more = strangers(&declared, may_have_more);
+        let mut more = strangers(&declared, may_have_more);
+        let mut places: BTreeSet<(String, String)> = more.iter().map(place).collect();
+        let known = |name: &str| {
+            declared
+                .iter()
+                .any(|it| it.namespace_by_name(name).is_some())
+        };
+        let mut made = BTreeSet::new();
+        for object in changed::written_for(declared) {
+            let (namespace, name) = place(&object);
+            let is_pod = matches!(object, Object::Workload(_));
+            let home = if is_pod { &namespace } else { &name };
+            if !may_have_more(home) {
+                continue;
+            }
+            if home != ELSEWHERE && !known(home) {
+                made.insert(home.clone());
+            }
+            if places.insert((namespace, name)) {
+                more.push(object);
+            }
+        }
         if more.is_empty() {
             return;
         }
@@ -65,11 +101,7 @@ impl UndeclaredMoves {
         let engines = clusters.map(Engine::new);
         let query = query(clusters);
         let comparison = Comparison::new(&engines[0], &engines[1], &query);
-        let untold = Untold {
-            cluster: clusters[1],
-            comparison: &comparison,
-            internet: &query.internet,
-        };
+        let untold = Untold::new(clusters[1], &comparison, &query.internet, &made);
         for line in &comparison.isolation {
             let moves = match line.effect {
                 Effect::Isolated => &mut self.closed,
@@ -127,8 +159,8 @@ impl UndeclaredMoves {
 }
 
 impl Told {
-    fn line(&self, namespaces: &BTreeSet<String>) -> String {
-        let pods = undeclared_words(namespaces);
+    fn line(&self, pods: &BTreeSet<Undeclared>) -> String {
+        let pods = undeclared_words(pods);
         match self {
             Self::To(ends, ports) => format!("{pods} -> {ends}  {ports}"),
             Self::From(ends, ports) => format!("{ends} -> {pods}  {ports}"),
@@ -146,6 +178,12 @@ struct Untold<'c> {
     comparison: &'c Comparison,
     /// The public addresses.
     internet: &'c EndSet,
+    /// The namespaces that are there for the pods of a policy only.
+    made: &'c BTreeSet<String>,
+    /// By place among the workloads of the comparison: what is undeclared.
+    undeclared: BTreeMap<usize, Undeclared>,
+    /// By pods without labels: the lines that they are a side of.
+    lines: BTreeMap<Undeclared, Vec<&'c Line>>,
 }
 
 /// The ends of one side of a line.
@@ -153,14 +191,106 @@ struct Ends<'e> {
     all: &'e LineEnds,
     /// The workloads that manifests declare.
     declared: Vec<WorkloadId>,
-    /// The namespaces of those pods that none declares.
-    undeclared: BTreeSet<String>,
+    /// Those pods that none declares.
+    undeclared: BTreeSet<Undeclared>,
 }
 
-impl Untold<'_> {
+impl<'c> Untold<'c> {
+    fn new(
+        cluster: &'c Cluster,
+        comparison: &'c Comparison,
+        internet: &'c EndSet,
+        made: &'c BTreeSet<String>,
+    ) -> Self {
+        let mut found = Self {
+            cluster,
+            comparison,
+            internet,
+            made,
+            undeclared: BTreeMap::new(),
+            lines: BTreeMap::new(),
+        };
+        for (place, pair) in comparison.workloads.iter().enumerate() {
+            if let Some(id) = pair.after.filter(|id| is_undeclared(cluster, *id)) {
+                found.undeclared.insert(place, found.identity(id));
+            }
+        }
+        for line in &comparison.lines {
+            for ends in [&line.sources, &line.destinations] {
+                for pods in found.ends(ends).undeclared {
+                    if pods.labels.is_empty() {
+                        found.lines.entry(pods).or_default().push(line);
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    fn identity(&self, id: WorkloadId) -> Undeclared {
+        let namespace = self.namespace(id);
+        Undeclared {
+            namespace: namespace.to_owned(),
+            is_made: self.made.contains(namespace),
+            labels: asked_labels(self.cluster, id).unwrap_or("").to_owned(),
+        }
+    }
+
+    /// Those who stand for others than themselves as well: pods without labels for those with
+    /// some, and, where the namespace is there for a policy only, those of any other namespace.
+    fn stand_in(&self, pods: &Undeclared) -> Option<Undeclared> {
+        let (namespace, is_made) = match (pods.is_made, pods.labels.is_empty()) {
+            (false, true) => return None,
+            (true, true) => (ELSEWHERE, false),
+            (is_made, false) => (pods.namespace.as_str(), is_made),
+        };
+        Some(Undeclared {
+            namespace: namespace.to_owned(),
+            is_made,
+            labels: String::new(),
+        })
+    }
+
+    /// Whether what a line says of such pods, which are one of its sides, another line says of
+    /// those who stand for them.
+    fn is_told_by_stand_in(&self, pods: &Undeclared, is_source: bool, line: &Line) -> bool {
+        let side = |line: &'c Line, is_source: bool| match is_source {
+            true => &line.sources,
+            false => &line.destinations,
+        };
+        let holds = |ends: &LineEnds, pods: &Undeclared| match ends {
+            LineEnds::Outside(_) => false,
+            LineEnds::Workloads(places) => {
+                let mut places = places.iter();
+                places.any(|place| self.undeclared.get(place) == Some(pods))
+            }
+        };
+        let other = match is_source {
+            true => &line.destinations,
+            false => &line.sources,
+        };
+        let mut next = self.stand_in(pods);
+        while let Some(stand_in) = next {
+            let lines = self.lines.get(&stand_in).into_iter().flatten();
+            let mut lines = lines.filter(|it| {
+                it.moved == line.moved
+                    && holds(side(it, is_source), &stand_in)
+                    && are_among(other, side(it, !is_source))
+                    && covers(&it.connections, &line.connections)
+            });
+            if lines.next().is_some() {
+                return true;
+            }
+            next = self.stand_in(&stand_in);
+        }
+        false
+    }
+
     /// Adds the flows of a line that have such an end and no like among declared ones.
-    fn add_flows(&self, line: &Line, moves: &mut BTreeMap<Told, BTreeSet<String>>) {
+    fn add_flows(&self, line: &Line, moves: &mut BTreeMap<Told, BTreeSet<Undeclared>>) {
         let [mut from, mut to] = [&line.sources, &line.destinations].map(|ends| self.ends(ends));
+        (from.undeclared).retain(|pods| !self.is_told_by_stand_in(pods, true, line));
+        (to.undeclared).retain(|pods| !self.is_told_by_stand_in(pods, false, line));
         let is_closed = line.moved == Move::Closed;
         // Pods that are isolated, or no longer, have all that this means for them.
         for (told, pods) in &*moves {
@@ -189,9 +319,15 @@ impl Untold<'_> {
 
     /// Adds such pods that are isolated, or no longer, where no declared ones of their namespace
     /// are.
-    fn add_isolation(&self, line: &IsolationLine, moves: &mut BTreeMap<Told, BTreeSet<String>>) {
+    fn add_isolation(
+        &self,
+        line: &IsolationLine,
+        moves: &mut BTreeMap<Told, BTreeSet<Undeclared>>,
+    ) {
         let workloads = LineEnds::Workloads(line.workloads.clone());
-        let ends = self.ends(&workloads);
+        let mut ends = self.ends(&workloads);
+        let all = ends.undeclared.clone();
+        (ends.undeclared).retain(|pods| self.stand_in(pods).is_none_or(|it| !all.contains(&it)));
         let untold = self.untold(&ends, &ends, false);
         if !untold.is_empty() {
             let effect = match line.effect {
@@ -216,7 +352,7 @@ impl Untold<'_> {
             for id in ids {
                 match is_undeclared(self.cluster, id) {
                     true => {
-                        found.undeclared.insert(self.namespace(id).to_owned());
+                        found.undeclared.insert(self.identity(id));
                     }
                     false => found.declared.push(id),
                 }
@@ -228,19 +364,20 @@ impl Untold<'_> {
     /// The namespaces of those pods of one side that no declared ones are like: of the same
     /// namespace, or, for those elsewhere, of another one than the other side. What closes for
     /// declared ones of any namespace closes for strangers at the latest.
-    fn untold(&self, ends: &Ends<'_>, others: &Ends<'_>, is_closed: bool) -> BTreeSet<String> {
+    fn untold(&self, ends: &Ends<'_>, others: &Ends<'_>, is_closed: bool) -> BTreeSet<Undeclared> {
         let namespaces = |ends: &Ends<'_>| -> BTreeSet<&str> {
             ends.declared.iter().map(|id| self.namespace(*id)).collect()
         };
         let (homes, opposite) = (namespaces(ends), namespaces(others));
-        let is_told = |namespace: &&String| match namespace.as_str() {
+        let is_told = |pods: &Undeclared| match pods.namespace.as_str() {
+            // What was written for them says nothing of others.
+            _ if !pods.labels.is_empty() => false,
             ELSEWHERE if is_closed => !homes.is_empty(),
             ELSEWHERE => homes.iter().any(|home| !opposite.contains(home)),
             known => homes.contains(known),
         };
         let undeclared = ends.undeclared.iter();
-        let untold = undeclared.filter(|namespace| !is_told(namespace));
-        untold.cloned().collect()
+        undeclared.filter(|pods| !is_told(pods)).cloned().collect()
     }
 
     /// The ends of one side in words: those that are declared, if there are any.
@@ -263,8 +400,8 @@ impl Untold<'_> {
 }
 
 impl Ends<'_> {
-    fn forget(&mut self, namespaces: &BTreeSet<String>) {
-        self.undeclared.retain(|it| !namespaces.contains(it));
+    fn forget(&mut self, pods: &BTreeSet<Undeclared>) {
+        self.undeclared.retain(|it| !pods.contains(it));
     }
 
     fn is_empty(&self) -> bool {
@@ -276,18 +413,66 @@ impl Ends<'_> {
     }
 }
 
-/// `other pods of shop, pods of other namespaces`; nothing for none.
-fn undeclared_words(namespaces: &BTreeSet<String>) -> String {
+impl fmt::Display for Undeclared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.namespace.as_str(), self.labels.as_str()) {
+            (ELSEWHERE, "") => f.write_str("pods of other namespaces"),
+            (namespace, "") if self.is_made => match namespace.strip_prefix('+') {
+                Some(labels) => write!(f, "pods of namespaces with {labels}"),
+                None => write!(f, "pods of {namespace}"),
+            },
+            (namespace, "") => write!(f, "other pods of {namespace}"),
+            (namespace, labels) => write!(f, "{namespace}/+{labels}"),
+        }
+    }
+}
+
+/// The namespace and the name of an object.
+fn place(object: &Object) -> (String, String) {
+    let meta = object.meta();
+    let namespace = meta.namespace.as_ref().map_or("", |it| it.as_str());
+    (namespace.to_owned(), meta.name.value.to_string())
+}
+
+/// Whether these ends are all among those.
+fn are_among(some: &LineEnds, all: &LineEnds) -> bool {
+    match (some, all) {
+        (LineEnds::Workloads(some), LineEnds::Workloads(all)) => {
+            some.iter().all(|place| all.binary_search(place).is_ok())
+        }
+        (LineEnds::Outside(some), LineEnds::Outside(all)) => some
+            .iter()
+            .all(|range| all.iter().any(|it| it.contains_range(range))),
+        _ => false,
+    }
+}
+
+fn covers(all: &ConnectionSet, some: &ConnectionSet) -> bool {
+    some.intersection(all) == *some
+}
+
+/// `other pods of shop, pods of other namespaces, monitoring/+app=prometheus`; nothing for none.
+fn undeclared_words(pods: &BTreeSet<Undeclared>) -> String {
     const MAX_NAMES: usize = 3;
-    let known = namespaces.iter().map(String::as_str);
-    let known: Vec<&str> = known.filter(|name| *name != ELSEWHERE).collect();
+    let is_known =
+        |it: &&Undeclared| it.labels.is_empty() && !it.is_made && it.namespace != ELSEWHERE;
+    let known: Vec<&str> = (pods.iter().filter(is_known))
+        .map(|it| it.namespace.as_str())
+        .collect();
     let here = match known.len() {
         0 => None,
         number if number > MAX_NAMES => Some(format!("other pods of {number} namespaces")),
         _ => Some(format!("other pods of {}", known.join(", "))),
     };
-    let is_elsewhere = namespaces.contains(ELSEWHERE);
-    let elsewhere = is_elsewhere.then(|| "pods of other namespaces".to_owned());
-    let words: Vec<String> = here.into_iter().chain(elsewhere).collect();
+    let (elsewhere, asked_for): (Vec<&Undeclared>, Vec<&Undeclared>) = (pods.iter())
+        .filter(|it| !is_known(it))
+        .partition(|it| it.namespace == ELSEWHERE && it.labels.is_empty());
+    let more = asked_for.len().saturating_sub(MAX_NAMES);
+    let more = (more > 0).then(|| format!("{more} more kinds of pods"));
+    let named = elsewhere
+        .into_iter()
+        .chain(asked_for.into_iter().take(MAX_NAMES));
+    let words = here.into_iter().chain(named.map(ToString::to_string));
+    let words: Vec<String> = words.chain(more).collect();
     words.join(", ")
 }

@@ -30,6 +30,9 @@ pub use exposure::{EntityExposure, Exposure, exposures};
 pub use hops::Hops;
 pub use matrix::{FlowMatrix, NodeEnds, NodeId, Openness};
 pub use paths::{Certainty, Path, PathQuery, Paths, Reached};
-pub use placeholder::{ELSEWHERE, is_undeclared, placeholders, strangers};
+pub use placeholder::{
+    ELSEWHERE, Wanted, WantedNamespaces, asked_labels, is_undeclared, placeholders,
+    placeholders_for, strangers,
+};
 pub use reasons::{FlowEnd, SideReason, reasons};
 pub use side_rules::{SideRule, SideRules};

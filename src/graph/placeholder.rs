@@ -7,7 +7,7 @@
 
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
 use crate::engine::Engine;
-use crate::k8s::{self, LabelSelector, Labels, NetworkPolicyPeer, Object, ObjectMeta};
+use crate::k8s::{self, LabelSelector, Labels, Object, ObjectMeta};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -30,18 +30,49 @@ pub fn placeholders(
     concerns: impl Fn(&k8s::NetworkPolicy) -> bool,
 ) -> Vec<Object> {
     let cluster = engine.cluster();
-    let mut found = Placeholders {
-        engine,
-        cluster,
-        pods: BTreeMap::new(),
-        namespaces: BTreeMap::new(),
-    };
+    let mut found = Placeholders::new(engine);
     let ids = cluster.policy_ids();
     for id in ids.filter(|id| concerns(&cluster.policy(*id).object)) {
         found.add(id);
     }
-    let namespaces = found.namespaces.into_values();
-    namespaces.chain(found.pods.into_values()).collect()
+    found.into_objects()
+}
+
+/// Pods that a selector of a policy was written for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Which namespaces it looks into.
+    pub namespaces: WantedNamespaces<'a>,
+    /// Which labels it asks for; none where `None`.
+    pub pods: Option<&'a LabelSelector>,
+    /// Where it stands.
+    pub about: &'a ObjectMeta,
+}
+
+/// The namespaces that a selector looks into.
+#[derive(Clone, Copy, Debug)]
+pub enum WantedNamespaces<'a> {
+    /// One, by its name.
+    One(&'a str),
+    /// Every one.
+    All,
+    /// Those with such labels.
+    Matching(&'a LabelSelector),
+}
+
+/// A placeholder for each of these that no known workload is, and the namespaces that they need,
+/// as [`placeholders`] has them for selectors of `NetworkPolicy` objects. One that is of no
+/// namespace in particular is in [`ELSEWHERE`].
+#[must_use]
+pub fn placeholders_for<'a>(
+    engine: &Engine<'_>,
+    wanted: impl IntoIterator<Item = Wanted<'a>>,
+) -> Vec<Object> {
+    let mut found = Placeholders::new(engine);
+    for wanted in wanted {
+        found.add_wanted(&wanted);
+    }
+    found.into_objects()
 }
 
 /// The name of the namespace of [`strangers`] that no manifest declares.
@@ -84,6 +115,14 @@ pub fn is_undeclared(cluster: &Cluster, id: WorkloadId) -> bool {
     cluster.workload(id).object.meta.name.starts_with(MARK)
 }
 
+/// The labels that a policy asks for of pods that no manifest declares, `app=web,tier=front`;
+/// `None` for those without, and for what is declared.
+#[must_use]
+pub fn asked_labels(cluster: &Cluster, id: WorkloadId) -> Option<&str> {
+    let name = cluster.workload(id).object.meta.name.as_str();
+    name.strip_prefix(MARK).filter(|labels| !labels.is_empty())
+}
+
 /// The name of a workload, `namespace/Kind/name`, or of a placeholder, `namespace/+labels`.
 pub(super) fn name(cluster: &Cluster, id: WorkloadId) -> String {
     let workload = cluster.workload(id);
@@ -108,33 +147,83 @@ struct Placeholders<'e, 'c> {
     namespaces: BTreeMap<String, Object>,
 }
 
-impl Placeholders<'_, '_> {
+impl<'e, 'c> Placeholders<'e, 'c> {
+    fn new(engine: &'e Engine<'c>) -> Self {
+        Self {
+            engine,
+            cluster: engine.cluster(),
+            pods: BTreeMap::new(),
+            namespaces: BTreeMap::new(),
+        }
+    }
+
+    fn into_objects(self) -> Vec<Object> {
+        let namespaces = self.namespaces.into_values();
+        namespaces.chain(self.pods.into_values()).collect()
+    }
+
     fn add(&mut self, id: PolicyId) {
         let cluster = self.cluster;
-        let home = cluster.policy(id).namespace;
-        let home_name = &cluster.namespace(home).name;
         let policy = &cluster.policy(id).object;
-        if self.engine.selected(id).is_empty() {
-            self.add_pod(home_name, policy.pod_selector.get(), &policy.meta);
-        }
-        self.add_stranger(home_name, &policy.meta);
+        let home = WantedNamespaces::One(&cluster.namespace(cluster.policy(id).namespace).name);
+        let wanted = |namespaces, pods| Wanted {
+            namespaces,
+            pods,
+            about: &policy.meta,
+        };
+        self.add_wanted(&wanted(home, policy.pod_selector.get()));
         let ingress = policy.ingress.items().iter();
         let rules = ingress.chain(policy.egress.items());
         for peer in rules.flat_map(|rule| rule.peers.items()) {
-            if peer.selectors().is_some() && self.engine.peer_workloads(id, peer).is_empty() {
-                self.add_peer(home, peer, &policy.meta);
+            if let Some((namespaces, pods)) = peer.selectors() {
+                let namespaces = namespaces.map_or(home, WantedNamespaces::Matching);
+                self.add_wanted(&wanted(namespaces, pods));
             }
         }
     }
 
-    fn add_peer(&mut self, home: NamespaceId, peer: &NetworkPolicyPeer, policy: &ObjectMeta) {
-        let namespace = match peer.namespace_selector.get() {
-            None => Some(self.cluster.namespace(home).name.clone()),
-            Some(selector) => self.namespace_for(selector, policy),
+    /// A selector of several values was written for pods of each.
+    fn add_wanted(&mut self, wanted: &Wanted<'_>) {
+        let everybody = LabelSelector::everything(wanted.about.span);
+        let pods = wanted.pods.unwrap_or(&everybody).of_each_value();
+        let namespaces = match wanted.namespaces {
+            WantedNamespaces::Matching(selector) => selector.of_each_value(),
+            _ => vec![LabelSelector::everything(wanted.about.span)],
+        };
+        for namespaces in &namespaces {
+            let namespaces = match wanted.namespaces {
+                WantedNamespaces::Matching(_) => WantedNamespaces::Matching(namespaces),
+                other => other,
+            };
+            for pods in &pods {
+                self.add_one(namespaces, pods, wanted.about);
+            }
+        }
+    }
+
+    fn add_one(
+        &mut self,
+        namespaces: WantedNamespaces<'_>,
+        pods: &LabelSelector,
+        about: &ObjectMeta,
+    ) {
+        let (engine, cluster) = (self.engine, self.cluster);
+        let homes: Vec<NamespaceId> = match namespaces {
+            WantedNamespaces::One(name) => cluster.namespace_by_name(name).into_iter().collect(),
+            WantedNamespaces::All => cluster.namespace_ids().collect(),
+            WantedNamespaces::Matching(selector) => engine.matching_namespaces(selector),
+        };
+        let is_known = !engine.matching_workloads(homes, pods).is_empty();
+        let namespace = match namespaces {
+            WantedNamespaces::One(name) => Some(name.to_owned()),
+            WantedNamespaces::All => Some(ELSEWHERE.to_owned()),
+            WantedNamespaces::Matching(selector) => self.namespace_for(selector, about),
         };
         if let Some(namespace) = namespace {
-            self.add_pod(&namespace, peer.pod_selector.get(), policy);
-            self.add_stranger(&namespace, policy);
+            if !is_known {
+                self.add_pod(&namespace, pods, about);
+            }
+            self.add_stranger(&namespace, about);
         }
     }
 
@@ -163,16 +252,12 @@ impl Placeholders<'_, '_> {
     fn add_stranger(&mut self, namespace: &str, policy: &ObjectMeta) {
         let known = self.cluster.namespace_by_name(namespace);
         if known.is_none_or(|id| self.cluster.workloads_in(id).len() == 0) {
-            self.add_pod(namespace, None, policy);
+            self.add_pod(namespace, &LabelSelector::everything(policy.span), policy);
         }
     }
 
-    fn add_pod(&mut self, namespace: &str, selector: Option<&LabelSelector>, policy: &ObjectMeta) {
-        let labels = match selector {
-            None => Some(Labels::default()),
-            Some(selector) => selector.satisfying_labels(),
-        };
-        let Some(labels) = labels else {
+    fn add_pod(&mut self, namespace: &str, selector: &LabelSelector, policy: &ObjectMeta) {
+        let Some(labels) = selector.satisfying_labels() else {
             return;
         };
         let name = text_of(&labels);

@@ -249,6 +249,28 @@ impl LabelSelector {
         self.matches(&labels).then_some(labels)
     }
 
+    /// It with one value of each entry of `In`, once for each value that an entry has; just
+    /// itself where every entry has one.
+    #[must_use]
+    pub fn of_each_value(&self) -> Vec<Self> {
+        let values = |entry: &LabelSelectorRequirement| match entry.operator.value {
+            Operator::In => entry.values.len(),
+            _ => 1,
+        };
+        let variants = self.match_expressions.iter().map(values).max();
+        let variant = |number: usize| {
+            let mut variant = self.clone();
+            for entry in &mut variant.match_expressions {
+                if entry.operator.value == Operator::In && entry.values.len() > 1 {
+                    let value = entry.values[number % entry.values.len()].clone();
+                    entry.values = std::iter::once(value).collect();
+                }
+            }
+            variant
+        };
+        (0..variants.unwrap_or(1).max(1)).map(variant).collect()
+    }
+
     /// Whether any of its keys or values is filled in by another tool.
     #[must_use]
     pub fn is_opaque(&self) -> bool {

@@ -90,6 +90,163 @@ spec: {containers: [{name: c}]}
     }
 }
 
+/// A rule for the pods of another repository opens and closes as much as one for those of this,
+/// in every dialect.
+#[test]
+fn a_rule_for_pods_that_no_manifest_declares_counts() {
+    const PODS: &str = "---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c}]}
+---
+";
+    let plain = |ingress: &str, egress: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: web, namespace: shop}}
+spec:
+  podSelector: {{matchLabels: {{app: web}}}}
+  policyTypes: [Ingress, Egress]
+  ingress: [{ingress}]
+  egress: [{egress}]
+{PODS}"
+        )
+    };
+    let from = |peers: &str| plain(&format!("{{from: [{peers}], ports: [{{port: 80}}]}}"), "");
+    let none = plain("", "");
+    let monitoring =
+        "{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}";
+    let nginx = "{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress}}, podSelector: {matchLabels: {app: nginx}}}";
+    let team = "{namespaceSelector: {matchLabels: {team: x}}}";
+    let values = |values: &str| {
+        from(&format!(
+            "{{podSelector: {{matchExpressions: [{{key: app, operator: In, values: [{values}]}}]}}}}"
+        ))
+    };
+    let names = |values: &str| {
+        from(&format!(
+            "{{namespaceSelector: {{matchExpressions: [{{key: kubernetes.io/metadata.name, operator: In, values: [{values}]}}]}}}}"
+        ))
+    };
+    let dns = "{to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}, podSelector: {matchLabels: {k8s-app: kube-dns}}}], ports: [{protocol: UDP, port: 53}]}";
+    let admin = |peer: &str| {
+        format!(
+            "{}apiVersion: policy.networking.k8s.io/v1alpha1
+kind: AdminNetworkPolicy
+metadata: {{name: all}}
+spec:
+  priority: 1
+  subject: {{namespaces: {{matchLabels: {{kubernetes.io/metadata.name: shop}}}}}}
+  ingress: [{{action: Allow, from: [{peer}]}}]
+",
+            plain("", "")
+        )
+    };
+    let cilium = |endpoints: &str| {
+        format!(
+            "{PODS}apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {{name: web, namespace: shop}}
+spec:
+  endpointSelector: {{matchLabels: {{app: web}}}}
+  ingress: [{{fromEndpoints: [{endpoints}]}}]
+"
+        )
+    };
+    let calico = |selector: &str| {
+        format!(
+            "{PODS}apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {{name: web}}
+spec:
+  selector: app == 'web'
+  types: [Ingress]
+  ingress: [{{action: Allow, source: {{selector: \"{selector}\"}}}}]
+"
+        )
+    };
+    let cases = [
+        (
+            &none,
+            &from(monitoring),
+            "pods of monitoring -> shop/Pod/web  TCP 80",
+        ),
+        (
+            &none,
+            &from(nginx),
+            "ingress/+app=nginx -> shop/Pod/web  TCP 80",
+        ),
+        (
+            &none,
+            &from(team),
+            "pods of namespaces with team=x -> shop/Pod/web  TCP 80",
+        ),
+        (
+            &none,
+            &plain("", dns),
+            "shop/Pod/web -> kube-system/+k8s-app=kube-dns  UDP 53",
+        ),
+        // Of what everybody may do, those that another rule was written for are no news.
+        (
+            &none,
+            &from(&format!("{{namespaceSelector: {{}}}}, {nginx}")),
+            "other pods of shop, pods of other namespaces -> shop/Pod/web  TCP 80",
+        ),
+        (
+            &values("web"),
+            &values("web, api"),
+            "shop/+app=api -> shop/Pod/web  TCP 80",
+        ),
+        (
+            &names("shop"),
+            &names("shop, logging"),
+            "pods of logging -> shop/Pod/web  TCP 80",
+        ),
+        (
+            &admin("{namespaces: {matchLabels: {a: b}}}"),
+            &admin(
+                "{namespaces: {matchLabels: {a: b}}}, {pods: {namespaceSelector: {matchLabels: {a: c}}, podSelector: {matchLabels: {app: x}}}}",
+            ),
+            "+a=c/+app=x -> shop/Pod/web  all",
+        ),
+        (
+            &cilium("{matchLabels: {app: web}}"),
+            &cilium(
+                "{matchLabels: {app: web}}, {matchLabels: {'k8s:io.kubernetes.pod.namespace': ops, app: x}}",
+            ),
+            "ops/+app=x -> shop/Pod/web  all",
+        ),
+        (
+            &calico("app == 'web'"),
+            &calico("app in {'web', 'api'}"),
+            "+/+app=api -> shop/Pod/web  all",
+        ),
+    ];
+    for (place, (before, after, flow)) in cases.into_iter().enumerate() {
+        let directory = scratch(&format!("diff-written-for-{place}"));
+        write(&directory, "narrow/all.yaml", before);
+        write(&directory, "wide/all.yaml", after);
+        for (states, word, expectation) in [
+            (["narrow", "wide"], "open", "narrower"),
+            (["wide", "narrow"], "close", "wider"),
+        ] {
+            let told = run(&directory, &[&["diff"], &states[..]].concat());
+            let ed = if word == "open" { "opened" } else { "closed" };
+            let expected = format!(
+                "same connectivity between what the manifests declare; elsewhere flows {word}  {}..{}\n{ed}: {flow}\n",
+                states[0], states[1]
+            );
+            assert_eq!((told.stdout, told.status), (expected, 1), "{place}");
+            let asked = ["diff", states[0], states[1], "--expect", expectation];
+            assert_eq!(run(&directory, &asked).status, 1, "{place} {expectation}");
+            let asked = ["diff", states[0], states[1], "--complete"];
+            assert_eq!(run(&directory, &asked).status, 0, "{place}");
+        }
+    }
+}
+
 /// A closed list is about those pods, too; a draft of one names them.
 #[test]
 fn closed_lists_are_about_pods_that_no_manifest_declares() {
