@@ -121,6 +121,7 @@ pub(super) enum StageKind {
 pub(super) struct Stage {
     pub(super) gate: usize,
     pub(super) name: program::StageName,
+    pub(super) is_placed: bool,
     pub(super) kind: ByDirection<StageKind>,
 }
 
@@ -204,6 +205,7 @@ impl<'c> Compiled<'c> {
                 compiled.stages.push(Stage {
                     gate,
                     name: stage.name,
+                    is_placed: stage.is_placed,
                     kind,
                 });
             }

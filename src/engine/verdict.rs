@@ -16,6 +16,7 @@ mod reason;
 mod set_aside;
 mod side;
 mod spoken;
+mod stage;
 
 pub use alike::EndClasses;
 pub use asked::{AskedPolicies, AskedRule};

@@ -35,6 +35,14 @@ impl Words<'_> {
             Direction::Ingress => [ends[1], ends[0]],
         };
         let mut missing = Vec::new();
+        for stage in side.stages.iter().filter(|stage| !stage.is_placed) {
+            let what = format!(
+                "the order of the tier {} and what it does with what none of its rules matches: \
+                 no manifest declares it",
+                self.tier_name(stage)
+            );
+            missing.push((what, self.policy_span(stage.policies[0].policy)));
+        }
         for policy in side.stages.iter().flat_map(|stage| &stage.policies) {
             let doubts = policy.doubts.iter();
             let place = self.policy_span(policy.policy);

@@ -63,6 +63,7 @@ impl Words<'_> {
                 return tiers;
             }
             let mut said = Vec::new();
+            let before = open.clone();
             let rules = stage.policies.iter().flat_map(|policy| &policy.rules);
             let mut passed = ConnectionSet::none();
             for rule in rules {
@@ -82,11 +83,15 @@ impl Words<'_> {
                 }
             }
             if !open.is_empty() {
-                let mut policies = stage.policies.iter();
-                let denies = policies.any(|it| it.end == End::Deny && it.selects == Truth::True);
-                said.push(match denies {
-                    true => "no rule matches, end Deny".to_owned(),
-                    false => "no rule matches, end Pass".to_owned(),
+                let ends_with = |end| {
+                    let mut policies = stage.policies.iter();
+                    policies.any(|it| it.end == end && it.selects == Truth::True)
+                };
+                let denies = ends_with(End::Deny);
+                said.push(match (denies, ends_with(End::Unknown)) {
+                    (true, _) => "no rule matches, end Deny".to_owned(),
+                    (false, true) => "no rule matches, end unknown".to_owned(),
+                    (false, false) => "no rule matches, end Pass".to_owned(),
                 });
                 if denies {
                     open = ConnectionSet::none();
@@ -94,7 +99,15 @@ impl Words<'_> {
             }
             open = open.union(&passed);
             said.dedup();
-            tiers.push((self.tier_name(stage), said.join(", ")));
+            let name = self.tier_name(stage);
+            tiers.push(match stage.is_placed {
+                true => (name, said.join(", ")),
+                false => {
+                    // It may be asked behind the others as well.
+                    open = before;
+                    (format!("{name} (order unknown)"), said.join(", "))
+                }
+            });
         }
         if !open.is_empty() {
             tiers.push(("profile of the namespace".to_owned(), "Allow".to_owned()));

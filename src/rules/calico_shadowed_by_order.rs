@@ -118,6 +118,8 @@ impl Rule for CalicoShadowedByOrder {
 struct Tier<'c> {
     /// Its policies in order, with whether what none of the rules matches is denied.
     policies: Vec<(Asked<'c>, End)>,
+    /// Whether anybody knows its place among the others.
+    is_placed: bool,
     steps: Vec<Step<'c>>,
 }
 
@@ -163,6 +165,7 @@ impl<'c> Tier<'c> {
         }
         let mut tier = Self {
             policies: Vec::new(),
+            is_placed: stage.is_placed,
             steps: Vec::new(),
         };
         for chain in stage.chains.get(direction) {
@@ -254,6 +257,8 @@ fn shadowed<'c>(
     // What decides, and the rules that it leaves nothing for.
     let mut by_step: Vec<(Step<'c>, Vec<Step<'c>>)> = Vec::new();
     let mut earlier: Vec<(usize, Step<'c>)> = Vec::new();
+    let is_before =
+        |one: usize, other: usize| one == other || tiers[one].is_placed && tiers[other].is_placed;
     for (place, tier) in tiers.iter().enumerate() {
         let mut ended = Vec::new();
         for (index, (policy, _)) in tier.policies.iter().enumerate() {
@@ -276,7 +281,7 @@ fn shadowed<'c>(
             }
             let mut deciding = earlier
                 .iter()
-                .filter(|(tier, it)| it.decides(*tier == place, step))
+                .filter(|(tier, it)| is_before(*tier, place) && it.decides(*tier == place, step))
                 .filter(|(_, it)| !(has_names && it.misses_names(step)));
             match deciding.next() {
                 Some((_, first)) => match by_step.iter_mut().find(|(it, _)| it.is_same(first)) {
@@ -294,11 +299,11 @@ fn shadowed<'c>(
 }
 
 /// The policy of an earlier tier that leaves nothing for a policy: it is about all of its pods,
-/// its tier ends with a deny, and no rule of that tier passes.
+/// its tier ends with a deny and is surely asked before, and no rule of that tier passes.
 fn ending<'c>(earlier: &[Tier<'c>], policy: Asked<'c>) -> Option<CalicoInForce<'c>> {
     earlier.iter().find_map(|tier| {
         let passes = |step: &Step<'_>| step.action() == Action::Pass || step.is_partial;
-        if tier.steps.iter().any(passes) {
+        if !tier.is_placed || tier.steps.iter().any(passes) {
             return None;
         }
         let mut policies = tier.policies.iter();

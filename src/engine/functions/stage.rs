@@ -3,7 +3,7 @@
 //!
 //! Refuses to know what the rules of a unit are about.
 
-use super::{Function, Outcome, UnitValue};
+use super::{Function, Outcome, UnitValue, either};
 use crate::engine::compiled::{Stage, StageKind};
 use crate::engine::decision::{Decision, Fate};
 use crate::engine::program::End;
@@ -34,15 +34,27 @@ pub(super) fn outcome_of(
     let mut gates: Vec<Outcome> = Vec::new();
     let gate_of = |unit: &StageUnit| stages[unit.stage].gate;
     for of_gate in units.chunk_by(|a, b| gate_of(a) == gate_of(b)) {
-        let by_stage = of_gate.chunk_by(|a, b| a.stage == b.stage);
-        // The stages are walked backwards, as each needs the outcome of the next one.
-        let outcome = by_stage.rev().fold(everything(), |next, units| {
+        let before = |units: &[StageUnit], next: Outcome, sets: &mut Calculator| {
             let stage = units[0].stage;
             let more = more.filter(|(of, _)| *of == stage).map(|(_, more)| more);
             match stages[stage].kind.get(direction) {
                 StageKind::Uniform(action) => uniform(*action, units, more, next, sets),
                 StageKind::Ordered => ordered(units, &next, sets),
             }
+        };
+        let by_stage = of_gate.chunk_by(|a, b| a.stage == b.stage);
+        let (placed, unplaced): (Vec<_>, Vec<_>) =
+            by_stage.partition(|units| stages[units[0].stage].is_placed);
+        // The stages are walked backwards, as each needs the outcome of the next one. What has
+        // no known place is asked behind all others, and perhaps before them.
+        let behind = placed
+            .iter()
+            .chain(&unplaced)
+            .rev()
+            .fold(everything(), |next, units| before(units, next, sets));
+        let outcome = unplaced.iter().rev().fold(behind, |next, units| {
+            let first = before(units, next.clone(), sets);
+            either(&[first, next], sets)
         });
         gates.push(outcome);
     }
@@ -63,13 +75,12 @@ enum StageEnd {
 }
 
 fn end_of(units: &[StageUnit]) -> StageEnd {
-    let denies = |unit: &&StageUnit| unit.end == End::Deny;
-    match units
-        .iter()
-        .filter(denies)
-        .map(|unit| unit.is_certain)
-        .max()
-    {
+    let denies = |unit: &StageUnit| match unit.end {
+        End::Deny => Some(unit.is_certain),
+        End::Unknown => Some(false),
+        End::Next => None,
+    };
+    match units.iter().filter_map(denies).max() {
         None => StageEnd::Next,
         Some(true) => StageEnd::Deny,
         Some(false) => StageEnd::Unknown,

@@ -27,8 +27,9 @@ const NETWORK_POLICY_ORDER: f64 = 1_000.0;
 /// A tier that has not become a stage yet.
 struct Tier<'c> {
     name: String,
-    order: f64,
-    passes: bool,
+    /// `None` where no manifest tells.
+    order: Option<f64>,
+    end: End,
     chains: Vec<Placed<'c>>,
 }
 
@@ -83,11 +84,13 @@ pub(super) fn lower<'c>(
         }
     }
     tiers.sort_by(|a, b| {
-        a.order
-            .total_cmp(&b.order)
-            .then_with(|| a.name.cmp(&b.name))
+        let by_order = match (a.order, b.order) {
+            (Some(one), Some(other)) => one.total_cmp(&other),
+            (one, other) => one.is_some().cmp(&other.is_some()),
+        };
+        by_order.then_with(|| a.name.cmp(&b.name))
     });
-    if let Some(first) = tiers.first_mut() {
+    if let Some(first) = tiers.iter_mut().find(|tier| tier.order.is_some()) {
         unread.iter().for_each(|policy| policy.add_unread(first));
     }
     let tiers = (0u32..).zip(tiers);
@@ -99,6 +102,7 @@ pub(super) fn lower<'c>(
             _ => StageName::CalicoTier(place),
         };
         let mut stage = Stage::new(name);
+        stage.is_placed = tier.order.is_some();
         tier.chains
             .sort_by(|a, b| a.order.total_cmp(&b.order).then_with(|| a.tie.cmp(&b.tie)));
         for placed in tier.chains {
@@ -170,8 +174,8 @@ pub(in crate::engine) fn blocks(cluster: &Cluster) -> Vec<AddressRange> {
 fn tiers<'c>(cluster: &'c Cluster) -> Vec<Tier<'c>> {
     let tier = |name: &str, order, passes| Tier {
         name: name.to_owned(),
-        order,
-        passes,
+        order: Some(order),
+        end: if passes { End::Next } else { End::Deny },
         chains: Vec::new(),
     };
     let declared = cluster.plugin_resources().tiers.iter();
@@ -193,14 +197,15 @@ fn tiers<'c>(cluster: &'c Cluster) -> Vec<Tier<'c>> {
     tiers
 }
 
-/// The tier of a name; one that nobody declares comes after all others, and denies (K1).
+/// The tier of a name. One that nobody declares is there all the same, as the API server takes
+/// no policy of a tier that is not: with an order and an end that no manifest tells (K1).
 fn tier_of<'t, 'c>(tiers: &'t mut Vec<Tier<'c>>, name: &str) -> &'t mut Tier<'c> {
     let place = tiers.iter().position(|tier| tier.name == name);
     let place = place.unwrap_or_else(|| {
         tiers.push(Tier {
             name: name.to_owned(),
-            order: f64::NAN,
-            passes: false,
+            order: None,
+            end: End::Unknown,
             chains: Vec::new(),
         });
         tiers.len() - 1
@@ -251,7 +256,7 @@ type Variant<'c> = (Option<(CalicoEnd<'c>, bool)>, Rule<'c>);
 
 impl<'c> Lowering<'_, 'c> {
     fn add_to(&self, tier: &mut Tier<'c>) {
-        let end = if tier.passes { End::Next } else { End::Deny };
+        let end = tier.end;
         let namespace = self.policy.namespace().unwrap_or_default();
         // Staged policies stand where their model would (K12).
         let kind = self.policy.kind.name.trim_start_matches("Staged");

@@ -26,6 +26,9 @@
 //! | a list that denies before it allows | two stages: one of `Deny` rules that end `Next`, one of `Accept` rules whose chains end `Deny` where they isolate | by policy |
 //! | ordered tiers of a plugin | one stage for each tier, chains in the order of the tier | what the tier says |
 //!
+//! Where no manifest tells the place of a stage, what is certain is what holds whether it is
+//! asked before all others or behind them.
+//!
 //! A stage whose rules all have one action is worked out as a union (see
 //! [`functions`](super::functions)); a mixed one rule by rule. Each is right for every stage.
 //!
@@ -98,6 +101,9 @@ pub struct Gate<'c> {
 pub struct Stage<'c> {
     /// Which one it is.
     pub name: StageName,
+    /// Whether its place among the others of its gate is known. One whose place is not is listed
+    /// before those that it may be asked before, and may be asked behind all of them.
+    pub is_placed: bool,
     /// By direction: the chains in the order of evaluation.
     pub chains: ByDirection<Vec<Chain<'c>>>,
 }
@@ -179,6 +185,8 @@ pub enum End {
     Deny,
     /// The next stage decides.
     Next,
+    /// Nobody knows which of both.
+    Unknown,
 }
 
 /// A rule of any policy.
@@ -476,6 +484,7 @@ impl<'c> Stage<'c> {
     fn new(name: StageName) -> Self {
         Self {
             name,
+            is_placed: true,
             chains: ByDirection::default(),
         }
     }

@@ -226,6 +226,9 @@ impl<'c> SideTrace<'c> {
         let mut in_doubt = misses.filter(|miss| miss.truth() == Truth::Unknown);
         let is_unread = |rule: &&RuleTrace<'_>| matches!(rule.rule, RuleRef::Unread(_));
         let code = match in_doubt.next() {
+            None if rule.is_none() && self.stages.iter().any(|stage| !stage.is_placed) => {
+                ReasonCode::NotInManifests
+            }
             _ if rule.as_ref().is_some_and(is_unread) => not_judged(rule),
             Some(miss) if rule.is_none_or(|rule| !rule.is_opaque) => miss.code(),
             // One that a controller may have written, and that has no rules.
@@ -319,8 +322,12 @@ impl<'a, 'c> Open<'a, 'c> {
         };
         let policies = &stage.policies;
         let mut passed = ConnectionSet::none();
+        let placed = match stage.is_placed {
+            true => Truth::True,
+            false => Truth::Unknown,
+        };
         for rule in policies.iter().flat_map(|policy| &policy.rules) {
-            let decides = rule.decides.when(rule.selects);
+            let decides = rule.decides.when(rule.selects.min(placed));
             // Rules of which each only may match can together leave no doubt.
             let (code, sure) = match rule.action {
                 Action::Accept if stage.name == StageName::EgressFirewall => continue,

@@ -6,7 +6,8 @@
 use super::index::{IndexedChain, IndexedProgram, IndexedStage, MIN_SIZE};
 use super::peers::{self, Miss, PeersTrace, Seen};
 use super::ports::{self, PortsTrace};
-use super::possibility::{Match, RuleWalk, Verdict};
+use super::possibility::{Match, Verdict};
+use super::stage::verdict_of_gate;
 use crate::cluster::Enforcement;
 use crate::engine::program::{Chain, End, PolicyRef, Rule, RuleRef, StageName};
 use crate::engine::{Address, AddressRange, ConnectionSet, Endpoint, PodView};
@@ -49,6 +50,8 @@ pub enum Scope {
 pub struct StageTrace<'c> {
     /// Which stage it is.
     pub name: StageName,
+    /// Whether its place among the others is known.
+    pub is_placed: bool,
     /// They, in the order of evaluation; never empty.
     pub policies: Vec<PolicyTrace<'c>>,
 }
@@ -69,7 +72,7 @@ pub struct PolicyTrace<'c> {
     /// Whether it has any rules of this direction that somebody wrote.
     pub has_rules: bool,
     /// Whether all of its rules of this direction accept.
-    only_accepts: bool,
+    pub(super) only_accepts: bool,
 }
 
 /// How much of what rules say is kept.
@@ -379,14 +382,7 @@ impl<'a, 'c> Scene<'a, 'c> {
                 self.stage(stage, selected, &mut said_of)
             });
             let mut traces: Vec<StageTrace<'c>> = traces.collect();
-            // The stages are walked backwards, as each needs the verdict of the next one.
-            let of_gate = traces
-                .iter_mut()
-                .rev()
-                .fold(Verdict::certain(ConnectionSet::all()), |next, stage| {
-                    stage.verdict(&next)
-                });
-            verdict = verdict.and(&of_gate);
+            verdict = verdict.and(&verdict_of_gate(&mut traces));
             traces.retain(|stage| !stage.policies.is_empty());
             stages.extend(traces);
         }
@@ -462,6 +458,7 @@ impl<'a, 'c> Scene<'a, 'c> {
         });
         StageTrace {
             name: stage.stage.name,
+            is_placed: stage.stage.is_placed,
             policies: policies.collect(),
         }
     }
@@ -529,66 +526,4 @@ impl<'a, 'c> Scene<'a, 'c> {
 /// Whether somebody wrote a rule: not that a pod's own node always gets in.
 fn is_written(rule: RuleRef<'_>) -> bool {
     !matches!(rule, RuleRef::OwnNode(_))
-}
-
-impl StageTrace<'_> {
-    /// The verdict of the stage, given that of what comes after it; notes what each of the
-    /// rules decides.
-    fn verdict(&mut self, next: &Verdict) -> Verdict {
-        if self.policies.is_empty() {
-            return next.clone();
-        }
-        let isolates = |policy: &PolicyTrace<'_>| policy.end == End::Deny && policy.only_accepts;
-        if self.policies.iter().all(isolates) {
-            return self.verdict_of_union(next);
-        }
-        let mut walk = RuleWalk::new();
-        for policy in &mut self.policies {
-            let before = walk.open();
-            for rule in &mut policy.rules {
-                let decides = if rule.is_opaque {
-                    let accepts = walk.step(Action::Accept, &rule.decides);
-                    accepts.or(&walk.step(Action::Deny, &rule.decides))
-                } else {
-                    walk.step(rule.action, &rule.decides)
-                };
-                rule.decides = decides.when(policy.selects);
-            }
-            if policy.selects != Truth::True {
-                walk.reopen(before);
-            }
-        }
-        let ends = self
-            .policies
-            .iter()
-            .filter(|policy| policy.end == End::Deny);
-        let denied = Verdict::certain(ConnectionSet::none());
-        let rest = match ends.map(|policy| policy.selects).max() {
-            None | Some(Truth::False) => next.clone(),
-            Some(Truth::Unknown) => next.either(&denied),
-            Some(Truth::True) => denied,
-        };
-        walk.finish(next, &rest)
-    }
-
-    /// The verdict of policies that allow, and deny the rest of what their subjects do (S5).
-    fn verdict_of_union(&self, next: &Verdict) -> Verdict {
-        let none = || Match::exactly(ConnectionSet::none());
-        let matches_of = |policy: &PolicyTrace<'_>| {
-            let rules = policy.rules.iter();
-            rules.fold(none(), |all, rule| all.or(&rule.decides))
-        };
-        let policies = self.policies.iter();
-        if policies.clone().any(|policy| policy.selects == Truth::True) {
-            let matches = policies.map(|policy| matches_of(policy).when(policy.selects));
-            return matches
-                .fold(none(), |all, matches| all.or(&matches))
-                .allows();
-        }
-        // Nobody knows whether one of them isolates the pod. If several do, they allow more
-        // than each alone, so that the cases of none and of each one are all that count.
-        policies.fold(next.clone(), |verdict, policy| {
-            verdict.either(&matches_of(policy).allows())
-        })
-    }
 }
