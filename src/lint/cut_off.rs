@@ -24,7 +24,8 @@ pub struct CutOff {
 }
 
 impl CutOff {
-    /// The first port behind a Service that is closed to `source`; `None` if it may reach
+    /// The first port behind a Service that is closed to `source`, of pods that declare it where
+    /// there are such; `None` if it may reach
     /// some workload behind it, or if none is known. `port` is the one that is asked for, of
     /// the Service or of the pods; every port where it is `None`.
     #[must_use]
@@ -38,7 +39,7 @@ impl CutOff {
         let entries = &cluster.service(service).object.ports;
         let is_wanted = |entry: &&ServicePort| port.is_none_or(|port| entry.port.value == port);
         let relation = cx.engine.relation();
-        let mut found = None;
+        let mut found: Option<(Self, bool)> = None;
         for destination in cluster.workloads_behind(service) {
             let pod = &cluster.workload(destination).object;
             for entry in entries.iter().filter(is_wanted) {
@@ -53,11 +54,16 @@ impl CutOff {
                     if connections.contains(entry.protocol, port) || !cut_off.is_certain(cx) {
                         return None;
                     }
-                    found = found.or(Some(cut_off));
+                    let mut declared = pod.ports();
+                    let is_declared =
+                        declared.any(|it| it.number.value == port && it.protocol == entry.protocol);
+                    if found.is_none_or(|(_, known)| is_declared && !known) {
+                        found = Some((cut_off, is_declared));
+                    }
                 }
             }
         }
-        found
+        found.map(|(cut_off, _)| cut_off)
     }
 
     /// Whether the pods certainly cannot connect, and it is policies that keep them apart: what

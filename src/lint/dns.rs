@@ -115,7 +115,7 @@ pub fn protocols(cx: &Context<'_>, pods: &IsolatedPods) -> BTreeSet<Protocol> {
         if !policy.meta.holes.is_empty() {
             return BTreeSet::from(PROTOCOLS);
         }
-        for rule in policy.rules(Direction::Egress) {
+        for rule in cluster.enforcement().rules(policy, Direction::Egress) {
             if !misses_resolver(cx, rule) {
                 found.extend(written_protocols(cx.settings, rule));
             }

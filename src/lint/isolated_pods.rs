@@ -4,8 +4,10 @@
 //! Refuses to know what the policies allow.
 
 use super::Context;
+use super::absence::Presence;
+use super::mismatch::{Mismatch, Unmatched};
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
-use crate::engine::{Endpoint, NamespaceView, PodView};
+use crate::engine::{Endpoint, NamespaceView, PodView, PolicyRef};
 use crate::k8s::{Direction, LabelSelector, Labels};
 use std::collections::BTreeMap;
 
@@ -75,13 +77,13 @@ fn described_pods(
     let cluster = cx.cluster;
     let applies = |id: &PolicyId| {
         let policy = &cluster.policy(*id).object;
-        policy.meta.is_accepted && policy.applies_to(direction)
+        policy.meta.is_accepted && cluster.enforcement().applies(policy, direction)
     };
     let policies: Vec<PolicyId> = cluster.policies_in(namespace).filter(applies).collect();
     let selector = |id: PolicyId| cluster.policy(id).object.pod_selector.get();
     let mut found = Vec::new();
     for id in &policies {
-        if !cx.engine.selected(*id).is_empty() {
+        if !cx.engine.selected(*id).is_empty() || misses_known_pods(cx, namespace, *id) {
             continue;
         }
         let described =
@@ -102,4 +104,20 @@ fn described_pods(
         }
     }
     found
+}
+
+/// Whether a policy was meant for known pods that its selector misses, so that it stands for no
+/// others.
+fn misses_known_pods(cx: &Context<'_>, namespace: NamespaceId, id: PolicyId) -> bool {
+    let selector = cx.cluster.policy(id).object.pod_selector.get();
+    let selector = selector.filter(|it| !it.is_empty() && !it.is_opaque());
+    selector.is_some_and(|selector| {
+        let unmatched = Unmatched {
+            policy: PolicyRef::Network(id),
+            selector,
+            namespaces: &[namespace],
+        };
+        cx.inventories().presence(cx, namespace, selector) != Presence::SpokenFor
+            && Mismatch::of(cx, unmatched).is_some()
+    })
 }

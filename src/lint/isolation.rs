@@ -72,6 +72,78 @@ pub fn class_of_isolating(
     isolated.all(|other| other == first).then_some(class)
 }
 
+/// What becomes of a direction of some pods that a policy says nothing about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing isolates them, so that everything is allowed.
+    Open,
+    /// Other policies isolate all of them, so that what no rule allows is denied.
+    Isolated,
+    /// Some of them are isolated, or nobody knows whether they are.
+    Unclear,
+}
+
+impl Standing {
+    /// That of pods with these labels, beside some policies.
+    #[must_use]
+    pub fn beside(
+        cx: &Context<'_>,
+        policies: &[PolicyId],
+        namespace: NamespaceId,
+        pods: &[&Labels],
+        direction: Direction,
+    ) -> Self {
+        let program = cx.program();
+        let is_beside =
+            |policy: PolicyRef| !matches!(policy, PolicyRef::Network(id) if policies.contains(&id));
+        let is_isolated = |labels: &&Labels| {
+            let pod = PodView::hypothetical(NamespaceView::of(cx.cluster, namespace), labels);
+            let chains = program
+                .stages()
+                .flat_map(|stage| stage.chains.get(direction));
+            let chains = chains.filter(|chain| chain.end != End::Next && is_beside(chain.policy));
+            let isolates = chains.map(|chain| {
+                let is_certain = chain.is_subject_known && chain.end == End::Deny;
+                let most = if is_certain {
+                    Truth::True
+                } else {
+                    Truth::Unknown
+                };
+                chain.subject.truth(&pod).min(most)
+            });
+            match isolates.max().unwrap_or(Truth::False) {
+                Truth::False if is_denied_cluster_wide(cx.engine, namespace, labels, direction) => {
+                    Truth::Unknown
+                }
+                truth => truth,
+            }
+        };
+        let truths: Vec<Truth> = pods.iter().map(is_isolated).collect();
+        match (truths.iter().min(), truths.iter().max()) {
+            (_, Some(Truth::False)) => Self::Open,
+            (Some(Truth::True), _) => Self::Isolated,
+            _ => Self::Unclear,
+        }
+    }
+
+    /// That of the pods that a policy selects, or of those that it was written for.
+    #[must_use]
+    pub fn of_pods_of(cx: &Context<'_>, id: PolicyId, direction: Direction) -> Self {
+        let policy = cx.cluster.policy(id);
+        let selected = cx.engine.selected(id).iter();
+        let mut pods: Vec<&Labels> = selected
+            .map(|id| &cx.cluster.workload(*id).object.labels)
+            .collect();
+        let selector = policy.object.pod_selector.get();
+        let written_for =
+            selector.map_or_else(|| Some(Labels::default()), LabelSelector::satisfying_labels);
+        if pods.is_empty() {
+            pods.extend(&written_for);
+        }
+        Self::beside(cx, &[id], policy.namespace, &pods, direction)
+    }
+}
+
 /// The rules of a workload in a direction; `None` where it is not isolated, or not by
 /// NetworkPolicies alone that say everything.
 #[must_use]

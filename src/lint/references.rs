@@ -5,7 +5,7 @@
 //! places where hosts stand.
 
 use crate::cluster::platform::{is_managed_service, port_of_scheme};
-use crate::cluster::{Cluster, NamespaceId, ServiceId};
+use crate::cluster::{Cluster, NamespaceId, ServiceId, WorkloadId};
 use crate::k8s::Workload;
 use crate::source::Text;
 
@@ -45,8 +45,18 @@ pub fn references<'c>(
                 });
                 of_variable.map(move |host| (host, taken_whole))
             });
-    let arguments = pod.containers.iter().flat_map(|it| &it.arguments);
-    let of_arguments = arguments.flat_map(|text| hosts(text));
+    let of_arguments = pod.containers.iter().flat_map(|it| {
+        let before = std::iter::once("").chain(it.arguments.iter().map(Text::as_str));
+        let arguments = before.zip(&it.arguments);
+        arguments.flat_map(|(before, text)| {
+            // An option and its value are two arguments, or two words of a shell's text.
+            let is_value = takes_host(before);
+            hosts(text).map(move |host| Host {
+                is_address: host.is_address || is_value && host.name == text.as_str(),
+                ..host
+            })
+        })
+    });
     let of_arguments = of_arguments.map(|host| (host, None));
     let references = of_variables
         .chain(of_arguments)
@@ -104,6 +114,35 @@ pub fn outside_references<'c>(
     found
 }
 
+/// Whether the containers of a workload are told of another host of the cluster by its name. What
+/// stands in a ConfigMap that is taken whole may be meant for another workload, and does not
+/// count. Neither does the API server, whose address is in the environment of every container.
+#[must_use]
+pub fn is_told_names(cluster: &Cluster, id: WorkloadId) -> bool {
+    let workload = cluster.workload(id);
+    let pod = &workload.object;
+    let is_own = |service: ServiceId| cluster.workloads_behind(service).any(|it| it == id);
+    let references = references(cluster, workload.namespace, pod).into_iter();
+    let mut others = references.filter(|it| it.is_address && it.taken_whole.is_none());
+    if others.any(|it| !is_own(it.service)) {
+        return true;
+    }
+    let home = cluster.namespace(workload.namespace).name.as_str();
+    let written = pod.containers.iter().flat_map(|it| &it.variables);
+    let written = written.map(|it| it.value.as_str());
+    let configured = configured(cluster, home, pod);
+    let configured = configured.filter_map(|(_, value, map)| map.is_none().then_some(value));
+    let arguments = pod.containers.iter().flat_map(|it| &it.arguments);
+    let texts = written.chain(configured).chain(arguments.map(Text::as_str));
+    let mut hosts = texts.flat_map(hosts);
+    hosts.any(|host| {
+        let is_of_cluster = host.name.ends_with(".svc") || host.name.contains(".svc.");
+        is_of_cluster
+            && !host.name.starts_with("kubernetes.default.")
+            && service(cluster, workload.namespace, host.name).is_none()
+    })
+}
+
 /// The variables that the containers of a pod take from ConfigMaps: name, without a prefix,
 /// and value, and the ConfigMap where all of it is taken.
 fn configured<'c>(
@@ -129,11 +168,13 @@ fn configured<'c>(
     })
 }
 
-/// The Services that the containers of a pod of the namespace `own` are told of, in order.
+/// The Services whose addresses the containers of a pod of the namespace `own` are told, in order:
+/// any other word of a command may be anything.
 #[must_use]
 pub fn services(cluster: &Cluster, own: NamespaceId, pod: &Workload) -> Vec<ServiceId> {
     let references = references(cluster, own, pod).into_iter();
-    let mut services: Vec<ServiceId> = references.map(|it| it.service).collect();
+    let addresses = references.filter(|it| it.is_address);
+    let mut services: Vec<ServiceId> = addresses.map(|it| it.service).collect();
     services.dedup();
     services
 }
@@ -229,6 +270,7 @@ fn hosts(text: &str) -> impl Iterator<Item = Host<'_>> {
                     is_address: before.ends_with("//")
                         || before.ends_with('@')
                         || port.is_some()
+                        || takes_host(before)
                         || name.contains(".svc"),
                 });
             }
@@ -243,6 +285,27 @@ fn number(text: &str) -> Option<u16> {
     // An address, a version, a time is no port.
     let is_whole = !rest.starts_with(|next: char| next == '.' || next.is_ascii_alphabetic());
     number.parse().ok().filter(|number| *number > 0 && is_whole)
+}
+
+/// Whether a text ends with what the name of a host comes behind: `-h`, `--host`, `DB_HOST=`, `nc
+/// -z`.
+fn takes_host(before: &str) -> bool {
+    const PROGRAMS: &[&str] = &["nc", "ncat", "wait-for", "wait-for-it", "wait-for-it.sh"];
+    let before = before.trim_end_matches(['"', '\'']);
+    let is_assigned = before.ends_with('=');
+    let mut words = before.trim_end_matches('=').split_whitespace().rev();
+    let Some(last) = words.next() else {
+        return false;
+    };
+    if is_assigned {
+        return last.to_ascii_uppercase().ends_with("HOST") || names_host(last);
+    }
+    if ["-h", "-H", "--host", "--hostname"].contains(&last) {
+        return true;
+    }
+    let mut program = std::iter::once(last).chain(words);
+    let program = program.find(|word| !word.starts_with('-'));
+    program.is_some_and(|program| PROGRAMS.contains(&program))
 }
 
 fn starts_a_host(before: &str) -> bool {
@@ -306,6 +369,13 @@ mod tests {
                 &["sso.iam.svc.cluster.local"],
             ),
             ("serve web 1.2.3", &[]),
+            ("pg_dump -h db -d shop", &["db"]),
+            ("--host=db", &["db"]),
+            ("DB_HOST=db PGDATABASE=shop migrate", &["db"]),
+            ("nc -z -w 2 cache", &["cache"]),
+            ("wait-for-it cache", &["cache"]),
+            ("echo backing up db", &[]),
+            ("for it in db cache; do createdb $it; done", &[]),
         ];
         for (text, expected) in table {
             let found = hosts(text).filter(|host| host.is_address && host.name != "sleep");

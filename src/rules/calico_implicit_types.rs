@@ -128,7 +128,8 @@ fn check(cx: &Context<'_>, policy: CalicoInForce<'_>) -> Option<Diagnostic> {
         let finding = cx
             .finding(
                 key,
-                "without `types` this policy applies to egress only, and ingress stays open",
+                "without `types` this policy applies to egress only, and does not isolate for \
+                 ingress",
             )
             .with_severity(Severity::Info)
             .about(policy.object.display(), "spec.types")

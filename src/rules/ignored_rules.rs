@@ -3,7 +3,8 @@
 use crate::cluster::PolicyId;
 use crate::diagnostic::{Fix, FixClass, Severity};
 use crate::k8s::{self, Direction, Field, LabelSelector, Labels};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, text};
+use crate::lint::isolation::{self, Standing};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, text};
 use crate::source::{Edit, SourceMap, Span, Spanned};
 
 declare_rule! {
@@ -14,10 +15,11 @@ declare_rule! {
     ///
     /// ## Why is this bad?
     ///
-    /// Kubernetes ignores the rules. The pods are not isolated in that direction, so everything
-    /// that the rules seem to leave out is open. At least one cloud provider's controller
+    /// Kubernetes ignores the rules. The policy does not isolate the pods in that direction, so
+    /// everything that the rules seem to leave out is open; where another policy isolates them,
+    /// what the rules seem to allow is denied. At least one cloud provider's controller
     /// enforces such rules anyway, so the policy even means different things in different
-    /// clusters.
+    /// clusters. Cilium enforces them too, so that nothing is reported where it is the CNI plugin.
     ///
     /// ## Example
     ///
@@ -94,7 +96,8 @@ impl Rule for IgnoredRules {
             let Field::Value { key, value: rules } = policy.rules_field(direction) else {
                 continue;
             };
-            if types.is_empty() || rules.is_empty() || policy.applies_to(direction) {
+            let is_in_force = cx.cluster.enforcement().applies(policy, direction);
+            if types.is_empty() || rules.is_empty() || is_in_force {
                 continue;
             }
             let (field, policy_type) = (direction.field(), direction.policy_type());
@@ -105,9 +108,19 @@ impl Rule for IgnoredRules {
             );
             let mut finding = cx
                 .policy_finding(id, format!("spec.{field}"), *key, message)
-                .label(format!(
-                    "ignored, so {field} of the selected pods stays open"
-                ))
+                .label(match Standing::of_pods_of(cx, id, direction) {
+                    Standing::Open => {
+                        format!("ignored, so {field} of the selected pods stays open")
+                    }
+                    Standing::Isolated => {
+                        "ignored: other policies isolate the selected pods, and what these rules \
+                         allow is denied"
+                            .to_owned()
+                    }
+                    Standing::Unclear => {
+                        "ignored: they allow nothing, and isolate no pods".to_owned()
+                    }
+                })
                 .related(*types_key, format!("`{policy_type}` is not listed here"))
                 .help(format!(
                     "add `{policy_type}` to `policyTypes`, or delete the `{field}` rules"

@@ -3,7 +3,8 @@
 use crate::cluster::PolicyId;
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{self, Direction, Field, NetworkPolicy};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, rewrite};
+use crate::lint::isolation::{self, Standing};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, rewrite};
 use crate::source::Span;
 
 declare_rule! {
@@ -134,6 +135,9 @@ fn isolates_for_ingress(
 fn does_not_isolate_for_egress(cx: &Context<'_>, id: PolicyId, egress: Span) -> Diagnostic {
     let message = "`egress: []` denies nothing: without `policyTypes` this is not an egress policy";
     cx.policy_finding(id, "spec.egress", egress, message)
-        .label("egress of the selected pods stays open")
+        .label(match Standing::of_pods_of(cx, id, Direction::Egress) {
+            Standing::Open => "egress of the selected pods stays open",
+            Standing::Isolated | Standing::Unclear => "isolates no pods for egress",
+        })
         .help("write `policyTypes: [Ingress, Egress]` to deny egress, or delete the line")
 }

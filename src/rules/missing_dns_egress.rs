@@ -11,7 +11,9 @@ use crate::k8s::{
 use crate::lint::api_server::names_api_server;
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
 use crate::lint::plugin_dns::{self, WithoutDns};
-use crate::lint::{Category, Context, Profile, Rule, RuleMeta, declare_rule, dns, text, words};
+use crate::lint::{
+    Category, Context, Profile, Rule, RuleMeta, declare_rule, dns, references, text, words,
+};
 use crate::source::Span;
 use std::collections::BTreeMap;
 
@@ -29,8 +31,9 @@ declare_rule! {
     /// not to the resolver that knows the address of `postgres`, just times out.
     ///
     /// Pods on the host network, and pods with their own nameservers (`dnsPolicy: None`), are
-    /// not reported. If no rule allows any egress at all, the pods may be servers that only
-    /// answer requests, so it is an info.
+    /// not reported. Neither are pods that may reach nobody, or the API server alone, unless their
+    /// environment or their arguments name a host of the cluster; if no rule allows any egress at
+    /// all, it is an info then.
     ///
     /// ## Example
     ///
@@ -245,9 +248,7 @@ struct CutOff {
 /// The peers of the policies that mean the resolver, and match none by labels of theirs.
 fn misses(cx: &Context<'_>, policies: &[PolicyId]) -> Vec<(Span, String)> {
     let cluster = cx.cluster;
-    let rules = policies
-        .iter()
-        .flat_map(|id| cluster.policy(*id).object.rules(Direction::Egress));
+    let rules = policies.iter().flat_map(|id| egress_rules(cluster, *id));
     let peers = rules.flat_map(|rule| rule.peers.items());
     let missing = peers.filter_map(|peer| {
         let labels = dns::labels_without_resolver(cx, peer);
@@ -267,30 +268,29 @@ enum Needs {
     /// They may reach nobody, or the API server: they ask for no name.
     #[default]
     Nothing,
+    /// They may reach nobody, but are told of hosts: they need more than names.
+    Reach,
     /// They may reach addresses, which they may know by number.
     Addresses,
     /// They may reach pods, or everybody on some ports: names.
     Names,
 }
 
+fn egress_rules(cluster: &Cluster, id: PolicyId) -> &[NetworkPolicyRule] {
+    let policy = &cluster.policy(id).object;
+    cluster.enforcement().rules(policy, Direction::Egress)
+}
+
 /// The policy that a finding is about: the first with egress rules, else the first.
 fn anchor(cluster: &Cluster, policies: &[PolicyId]) -> PolicyId {
-    let has_rules = |id: &&PolicyId| {
-        !cluster
-            .policy(**id)
-            .object
-            .rules(Direction::Egress)
-            .is_empty()
-    };
+    let has_rules = |id: &&PolicyId| !egress_rules(cluster, **id).is_empty();
     *policies.iter().find(has_rules).unwrap_or(&policies[0])
 }
 
 fn needs(cx: &Context<'_>, pods: &IsolatedPods) -> Needs {
     let cluster = cx.cluster;
-    let rules = pods
-        .policies
-        .iter()
-        .flat_map(|id| cluster.policy(*id).object.rules(Direction::Egress));
+    let policies = pods.policies.iter();
+    let rules = policies.flat_map(|id| egress_rules(cluster, *id));
     let by_address = |rule: &NetworkPolicyRule| {
         !rule.peers.items().is_empty()
             && rule.peers.items().iter().all(|peer| {
@@ -299,18 +299,25 @@ fn needs(cx: &Context<'_>, pods: &IsolatedPods) -> Needs {
                     .is_some_and(|block| block.cidr.prefix_len() >= 8)
             })
     };
-    rules
-        .map(|rule| {
-            if is_for_api_server(cx, rule) {
-                Needs::Nothing
-            } else if by_address(rule) {
-                Needs::Addresses
-            } else {
-                Needs::Names
-            }
-        })
-        .max()
-        .unwrap_or_default()
+    let of_rule = |rule: &NetworkPolicyRule| {
+        if is_for_api_server(cx, rule) {
+            Needs::Nothing
+        } else if by_address(rule) {
+            Needs::Addresses
+        } else {
+            Needs::Names
+        }
+    };
+    let by_rules = rules.clone().map(of_rule).max();
+    let is_told_names = || {
+        let mut workloads = pods.workloads.iter();
+        workloads.any(|id| references::is_told_names(cluster, *id))
+    };
+    match by_rules {
+        None if is_told_names() => Needs::Reach,
+        Some(Needs::Nothing) if is_told_names() => Needs::Names,
+        needs => needs.unwrap_or_default(),
+    }
 }
 
 /// Whether a rule opens nothing but the API server: single addresses on a port of its, its
@@ -383,7 +390,7 @@ fn describe(
 }
 
 /// How bad it is; `None` for pods that may reach nobody, or the API server alone, whose address
-/// is in their environment: they have nobody to ask for.
+/// is in their environment, and are told of no host: they have nobody to ask for.
 fn severity(cx: &Context<'_>, namespace: NamespaceId, needs: Needs) -> Option<Severity> {
     match needs {
         Needs::Names => {
@@ -392,6 +399,7 @@ fn severity(cx: &Context<'_>, namespace: NamespaceId, needs: Needs) -> Option<Se
         Needs::Addresses => {
             Some(cx.severity_by_inventory(namespace, Severity::Warning, Severity::Info))
         }
+        Needs::Reach => Some(Severity::Info),
         Needs::Nothing => None,
     }
 }

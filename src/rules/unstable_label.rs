@@ -1,8 +1,9 @@
 //! Selectors that ask for labels that the next release changes.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, PolicyId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::k8s::{Label, LabelSelector, Operator, WorkloadKind, is_opaque};
+use crate::k8s::{Direction, Label, LabelSelector, Labels, Operator, WorkloadKind, is_opaque};
+use crate::lint::isolation::Standing;
 use crate::lint::pod_selectors::{self, PodSelector};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, rewrite};
 use crate::source::{Edit, Span, Spanned, Text};
@@ -24,7 +25,7 @@ declare_rule! {
     ///
     /// The next release gives the pods another value, and the selector silently stops matching.
     /// A peer then allows nothing. A policy whose `spec.podSelector` matches nothing isolates
-    /// nothing: its pods become open to everybody.
+    /// nothing: its pods become open to everybody, or lose what only this policy allows them.
     ///
     /// ## Example
     ///
@@ -223,7 +224,7 @@ fn describe(cx: &Context<'_>, key: &str, value: &str, places: &[Found<'_>]) -> D
     let what = first.change.in_words();
     let effect = match (first.change, first.place.peer) {
         (Change::Tool, _) => "drop it: the other labels name the pods",
-        (_, None) => "then no pod is selected, and all of these pods are open to everyone",
+        (_, None) => without_policy(cx, key, places),
         (_, Some(_)) => "then this peer matches nothing, and allows nothing",
     };
     let message = format!("label `{key}` {what}");
@@ -248,6 +249,34 @@ fn describe(cx: &Context<'_>, key: &str, value: &str, places: &[Found<'_>]) -> D
         .map(|found| (found.place.policy, found.span))
         .collect();
     pod_selectors::with_repeats(finding, cx, &others)
+}
+
+/// What becomes of the pods that the policies were written for once they select none.
+fn without_policy(cx: &Context<'_>, key: &str, places: &[Found<'_>]) -> &'static str {
+    let place = &places[0].place;
+    let policy = cx.cluster.policy(place.policy);
+    let policies: Vec<PolicyId> = places.iter().map(|found| found.place.policy).collect();
+    let asked = place.selector.satisfying_labels().unwrap_or_default();
+    let stable = asked.iter().filter(|label| label.key.value != key);
+    let labels = Labels::new(stable.cloned().collect());
+    let applies = |direction: &Direction| policy.object.applies_to(*direction);
+    let standing =
+        |direction| Standing::beside(cx, &policies, policy.namespace, &[&labels], direction);
+    let directions: Vec<Direction> = Direction::BOTH.into_iter().filter(applies).collect();
+    let standings: Vec<Standing> = directions.iter().map(|it| standing(*it)).collect();
+    let are_all = |wanted| standings.iter().all(|standing| *standing == wanted);
+    match directions.contains(&Direction::Ingress) {
+        true if are_all(Standing::Open) => {
+            "then no pod is selected, and all of these pods are open to everyone"
+        }
+        false if are_all(Standing::Open) => {
+            "then no pod is selected, and all of these pods may connect to everyone"
+        }
+        _ if are_all(Standing::Isolated) => {
+            "then no pod is selected, and what this policy allows is denied"
+        }
+        _ => "then no pod is selected, and the policy does nothing",
+    }
 }
 
 /// Deletes the label from a peer that keeps another one, which is not about to change too.
