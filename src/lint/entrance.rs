@@ -39,6 +39,8 @@ pub struct Entrance<'c> {
     /// Those of them that would let somebody in, had they not the port of a Service that leads
     /// here in place of the pods'.
     at_ports_of_services: Vec<RuleRef<'c>>,
+    /// Whether clients from outside are denied on purpose.
+    pub keeps_out_clients: bool,
 }
 
 impl<'c> Entrance<'c> {
@@ -98,6 +100,9 @@ impl<'c> Entrance<'c> {
             rules,
             plugin_rules,
             at_ports_of_services,
+            keeps_out_clients: keeps_out_anybody(side, |rule| {
+                rule.ports.matches.possible.contains(protocol, port)
+            }),
         })
     }
 
@@ -314,6 +319,9 @@ pub fn guarded_exit(
     let pods = Endpoint::workload(cluster, workload);
     let explanation = engine.judge().explain(&pods, &anybody());
     let egress = &explanation.ways.first()?.egress;
+    if keeps_out_anybody(egress, |_| true) {
+        return None;
+    }
     Some(GuardedExit {
         policies: guards(egress)?,
         to_anybody: egress.verdict.possible().clone(),
@@ -489,9 +497,9 @@ pub fn anybody<'c>() -> Endpoint<'c> {
 }
 
 /// The policies of a side that isolate, if there are any, nothing but their stage decides,
-/// all of their text is known, and their order does not matter. What they deny to some only takes
-/// from what others of them allow; what is denied to anybody, or to nodes, through which anybody
-/// may come, is meant to be closed.
+/// all of their text is known, and their order does not matter. What is denied before anything is
+/// allowed only takes from that. Where rules stand in order, what is denied to anybody may come
+/// before what allows it.
 fn guards(side: &SideTrace<'_>) -> Option<Vec<PolicyRef>> {
     let policies = side.policies(StageName::NetworkPolicies);
     let has_tiers = side
@@ -502,19 +510,28 @@ fn guards(side: &SideTrace<'_>) -> Option<Vec<PolicyRef>> {
         !rule.is_opaque
             && match rule.action {
                 Action::Accept => true,
-                Action::Deny => rule.peers.truth == Truth::False && !names_entities(rule.rule),
+                Action::Deny => rule.peers.truth == Truth::False,
                 Action::Pass => false,
             }
     };
     let is_certain = |policy: &PolicyTrace<'_>| {
         policy.selects == Truth::True && policy.rules.iter().all(is_clear)
     };
-    let denies = side.policies(StageName::Denies);
-    let are_certain = policies.iter().chain(denies).all(is_certain);
+    let denies = side.policies(StageName::Denies).iter();
+    let mut denied = denies.flat_map(|policy| &policy.rules);
+    let are_certain = policies.iter().all(is_certain) && !denied.any(|rule| rule.is_opaque);
     let isolating = policies.iter().filter(|policy| policy.end == End::Deny);
     let mut guards: Vec<PolicyRef> = isolating.map(|policy| policy.policy).collect();
     guards.dedup();
     (!guards.is_empty() && !has_tiers && are_certain).then_some(guards)
+}
+
+/// Whether a rule denies anybody before anything is allowed, or nodes, through which anybody may
+/// come: they are meant to be kept out.
+fn keeps_out_anybody(side: &SideTrace<'_>, counts: impl Fn(&RuleTrace<'_>) -> bool) -> bool {
+    let mut rules = side.rules_of(StageName::Denies);
+    rules
+        .any(|rule| (rule.peers.truth != Truth::False || names_entities(rule.rule)) && counts(rule))
 }
 
 fn in_words(peer: &NetworkPolicyPeer) -> String {

@@ -255,6 +255,11 @@ impl<'c> WayIn<'c> {
         };
         let guard =
             |(id, protocol, port)| Entrance::guarded(cx.engine, unjudged, id, protocol, port);
-        ports.into_iter().filter_map(guard).collect()
+        let is_meant_open = |entrance: &Entrance<'_>| match self.source {
+            Traffic::Clients(_) => !entrance.keeps_out_clients,
+            Traffic::Controller(_) | Traffic::Router | Traffic::Inside => true,
+        };
+        let entrances = ports.into_iter().filter_map(guard);
+        entrances.filter(is_meant_open).collect()
     }
 }
