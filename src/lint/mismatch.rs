@@ -335,8 +335,28 @@ fn is_meant(
         .iter()
         .any(|namespace| inventories.is_asked_for(*namespace, selector, policy));
     let mut homes = namespaces.iter();
-    let is_of_others = near.is_of_another_key && homes.any(|home| cluster.may_hold_more(*home));
+    let is_of_others = near.is_of_another_key
+        && (homes.any(|home| cluster.may_hold_more(*home))
+            || goes_by_own_name(cluster, inventories, selector, near));
     !is_of_others && (!is_in_use || !inventories.is_label_asked_for(near.of, &near.label))
+}
+
+/// Whether policies know the pods by another value of the key that the selector asks for: they are
+/// a part of the application that has the right one under another key, and not what is meant.
+fn goes_by_own_name(
+    cluster: &Cluster,
+    inventories: &Inventories<'_>,
+    selector: &LabelSelector,
+    near: &NearMiss<WorkloadId>,
+) -> bool {
+    let wanted = selector.match_labels.iter().map(|label| &label.key);
+    let wanted = wanted.chain(selector.match_expressions.iter().map(|entry| &entry.key));
+    let mut missed = wanted.filter(|key| key.span == near.edit.span);
+    let labels = &cluster.workload(near.of).object.labels;
+    let own = missed.next().and_then(|key| labels.label(key));
+    own.is_some_and(|own| {
+        inventories.is_label_asked_for(near.of, &format!("{}={}", own.key, own.value))
+    })
 }
 
 /// The annotation of pods that a selector asks for as a label; the others it finds.

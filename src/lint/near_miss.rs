@@ -262,11 +262,13 @@ fn compare<T: Copy>(
                 near(value.span, &label.value, label, "one or two letters differ"),
             ));
         }
-        let whole = labels
-            .label(PART_OF)
-            .filter(|whole| names_a_program(key) && whole.value.value == value.value)?;
+        // Pods of several programs, each with a name of its own, share that of the application.
+        let is_of_application =
+            |other: &&Label| other.value.value == value.value && names_an_application(&other.key);
+        let mut others = labels.iter().filter(is_of_application);
+        let whole = others.next().filter(|_| names_a_program(key))?;
         let difference = "the application's name is under another key";
-        let near = near(key.span, PART_OF, whole, difference);
+        let near = near(key.span, &whole.key, whole, difference);
         return Some((Likeness::KeyFamily, near));
     }
     let same_value = || {
@@ -320,6 +322,11 @@ const KEY_FAMILIES: &[&[&str]] = &[
 #[must_use]
 pub fn names_a_program(key: &str) -> bool {
     KEY_FAMILIES[0].contains(&key)
+}
+
+/// Whether the value of this key may be the name of what pods with other names belong to.
+fn names_an_application(key: &str) -> bool {
+    key == PART_OF || names_a_program(key) && key != "app.kubernetes.io/instance"
 }
 
 fn are_one_family(a: &str, b: &str) -> bool {

@@ -203,10 +203,7 @@ fn check(cx: &Context<'_>, subject: &Subject<'_>) -> Option<Diagnostic> {
     }
     let is_complete = presence == Presence::Absent;
     let known = cluster.workloads_in(namespace).len();
-    let is_known = known > 0
-        && subject.is_at_home
-        && !inventories.is_open(namespace)
-        && !inventories.is_asked_for(namespace, selector, subject.policy);
+    let is_known = known > 0 && subject.is_at_home && !inventories.is_open(namespace);
     if !is_complete && !is_known || is_of_controllers(selector) {
         return None;
     }
