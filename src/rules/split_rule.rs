@@ -1,7 +1,8 @@
 //! One hyphen that turns "those peers on that port" into "those peers, or that port".
 
-use crate::cluster::{PolicyId, ServiceId};
+use crate::cluster::{PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Fix, FixClass, Severity};
+use crate::engine::{self, Endpoint};
 use crate::k8s::{
     self, Direction, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
     PortReference, ServicePort, TargetPort,
@@ -98,7 +99,8 @@ impl Rule for SplitRule {
                 let Some(pair) = Pair::of(direction, &rules[0], &rules[1]) else {
                     continue;
                 };
-                if score(cx, policy, &pair) >= WORTH_A_QUESTION && !is_for_outsiders(cx, id, &pair)
+                if score(cx, id, policy, &pair) >= WORTH_A_QUESTION
+                    && !is_for_outsiders(cx, id, &pair)
                 {
                     report(cx, id, &pair, index + 1);
                 }
@@ -153,9 +155,12 @@ fn has_peers_only(rule: &NetworkPolicyRule) -> bool {
 }
 
 /// How much speaks for one rule with both.
-fn score(cx: &Context<'_>, policy: &NetworkPolicy, pair: &Pair<'_>) -> i32 {
+fn score(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy, pair: &Pair<'_>) -> i32 {
     let ports = pair.with_ports.ports.items();
     if pair.direction == Direction::Egress && ports.iter().any(dns::is_dns_port) {
+        return i32::MIN;
+    }
+    if is_served_by_none(cx, id, pair) {
         return i32::MIN;
     }
     let mut score = 0;
@@ -185,6 +190,25 @@ fn score(cx: &Context<'_>, policy: &NetworkPolicy, pair: &Pair<'_>) -> i32 {
         score -= 3;
     }
     score
+}
+
+/// Whether the ports are of others than the peers, such as the API server, which no selector
+/// matches: the peers are known pods that declare their ports, and these are not among them.
+fn is_served_by_none(cx: &Context<'_>, id: PolicyId, pair: &Pair<'_>) -> bool {
+    if pair.direction == Direction::Ingress {
+        return false;
+    }
+    let ports = pair.with_ports.ports.items();
+    let serves_none = |workload: &WorkloadId| {
+        let pod = &cx.cluster.workload(*workload).object;
+        let asked = engine::ports_at(ports, &Endpoint::workload(cx.cluster, *workload));
+        let mut declared = pod.ports().peekable();
+        declared.peek().is_some()
+            && declared.all(|port| !asked.possible.contains(port.protocol, port.number.value))
+    };
+    let peers = pair.with_peers.peers.items();
+    let mut of_peers = peers.iter().map(|peer| cx.engine.peer_workloads(id, peer));
+    !ports.is_empty() && of_peers.all(|pods| !pods.is_empty() && pods.iter().all(serves_none))
 }
 
 /// How usual it is to open a port to everybody on purpose.

@@ -265,6 +265,17 @@ fn drafts_hold_what_is() {
     );
 }
 
+/// What `--write` drafts is a file that `test` takes, also where nothing is isolated.
+#[test]
+fn a_draft_for_nothing_is_a_list_of_no_tests() {
+    let directory = scratch("expected-nothing");
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop}\nspec: {containers: [{name: c, image: c}]}\n";
+    write(&directory, "pod.yaml", pod);
+    let drafts = check(&directory, &["--write"]);
+    write(&directory, "npcheck-tests.yaml", &drafts.stdout);
+    assert_eq!(check(&directory, &[]).status, 0, "{}", drafts.stdout);
+}
+
 /// Tests of netassert are answered where manifests can.
 #[test]
 fn tests_of_netassert_are_read() {
