@@ -8,10 +8,7 @@ use super::cilium_options::{
     CiliumOptions, CiliumSettings, PolicyMode, Switch, are_both_families_on,
 };
 use super::cni::Cni;
-use crate::k8s::{
-    ClusterNetwork, ClusterPolicyKind, Direction, EntrypointKind, NetworkPolicy, NetworkPolicyRule,
-    Truth, WorkloadKind,
-};
+use crate::k8s::{ClusterNetwork, ClusterPolicyKind, EntrypointKind, Truth, WorkloadKind};
 use crate::source::Span;
 use ipnet::IpNet;
 
@@ -208,31 +205,6 @@ impl Enforcement {
     #[must_use]
     pub fn cni(&self) -> Option<&Recognised<Cni>> {
         self.cni.as_ref()
-    }
-
-    /// Whether a NetworkPolicy counts in a direction: Cilium enforces the rules of one that its
-    /// `policyTypes` leave out (M2).
-    #[must_use]
-    pub fn applies(&self, policy: &NetworkPolicy, direction: Direction) -> bool {
-        let counts_rules = self
-            .cni
-            .as_ref()
-            .is_some_and(|cni| cni.value == Cni::Cilium);
-        let has_rules = || !policy.rules_field(direction).items().is_empty();
-        policy.applies_to(direction) || counts_rules && has_rules()
-    }
-
-    /// The rules of a NetworkPolicy that are enforced in a direction.
-    #[must_use]
-    pub fn rules<'p>(
-        &self,
-        policy: &'p NetworkPolicy,
-        direction: Direction,
-    ) -> &'p [NetworkPolicyRule] {
-        match self.applies(policy, direction) {
-            true => policy.rules_field(direction).items(),
-            false => &[],
-        }
     }
 
     /// Whether an `ipBlock` matches pods, by their address.

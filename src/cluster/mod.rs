@@ -18,6 +18,7 @@ mod context_objects;
 mod enforcement;
 mod ingress_path;
 mod label_filter;
+mod network_policies;
 mod plugin_resources;
 mod roots;
 mod undeployed;
