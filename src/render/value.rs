@@ -465,10 +465,16 @@ impl<'t> Value<'t> {
     /// new stands for `key_span`. Does nothing to what is no mapping.
     pub(crate) fn set(&mut self, key: impl Into<Cow<'t, str>>, key_span: Span, value: Value<'t>) {
         let key = key.into();
-        if let Some(old) = self.get_mut(&key) {
-            *old = value;
-        } else if let Some(fields) = self.fields_mut() {
-            let key = Key::Made(key, key_span);
+        match self.get_mut(&key) {
+            Some(old) => *old = value,
+            None => self.add(key, key_span, value),
+        }
+    }
+
+    /// The same for a key that is not there.
+    pub(crate) fn add(&mut self, key: impl Into<Cow<'t, str>>, key_span: Span, value: Value<'t>) {
+        if let Some(fields) = self.fields_mut() {
+            let key = Key::Made(key.into(), key_span);
             fields.push(Field { key, value });
         }
     }

@@ -119,6 +119,36 @@ fn with(object: &str, lines: &str) -> Vec<(String, String)> {
     ]
 }
 
+/// ConfigMaps with these numbers, and a policy.
+fn maps(count: usize) -> String {
+    let map =
+        |number| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m{number}}}\n---\n");
+    (0..count).map(map).collect()
+}
+
+#[test]
+fn changes_that_look_at_all_objects_are_made_up_to_a_limit() {
+    let entries = |count: usize, entry: &dyn Fn(usize) -> String| -> String {
+        (0..count).map(entry).collect()
+    };
+    let labels = entries(500, &|number| format!("- pairs: {{l{number}: v}}\n"));
+    let images = entries(3_000, &|number| {
+        format!("- {{name: i{number}, newTag: v1}}\n")
+    });
+    let replicas = entries(3_000, &|number| {
+        format!("- {{name: m{number}, count: 2}}\n")
+    });
+    for (field, entries, objects) in [
+        ("labels", labels, 500),
+        ("images", images, 3_000),
+        ("replicas", replicas, 3_000),
+    ] {
+        let said_of = said(&with(&maps(objects), &format!("{field}:\n{entries}")));
+        let limit = "unknown: this build looks at more than 8000000 parts of objects";
+        assert!(said_of.contains(limit), "{field}: {said_of:.2000}");
+    }
+}
+
 #[test]
 fn a_patch_that_copies_parts_into_themselves_ends_with_the_size_of_objects() {
     let copy = r#"{"op": "copy", "from": "/x", "path": "/x/-"}"#;

@@ -5,6 +5,7 @@
 //! Refuses to know what is built.
 
 use super::fault::Fault;
+use super::file::{self, Kustomization};
 use crate::k8s::PartEffect;
 use crate::source::Span;
 use std::cell::Cell;
@@ -20,9 +21,14 @@ const MAX_COMPONENTS: usize = 5_000;
 /// [`MAX_TAKEN`]: it only changes them.
 const REWORKED: usize = 8;
 
+/// How many parts of objects a build may look at to change them: each entry of a kustomization
+/// looks at all objects, and each change goes through all of one. Real builds look at a hundredth.
+const MAX_CHANGED: usize = 8_000_000;
+
 /// What a build may still do.
 #[derive(Debug)]
 pub(super) struct Budget {
+    changes: Cell<usize>,
     objects: Cell<usize>,
     components: Cell<usize>,
     is_told: Cell<bool>,
@@ -47,6 +53,7 @@ impl Spent {
 impl Default for Budget {
     fn default() -> Self {
         Self {
+            changes: Cell::new(MAX_CHANGED),
             objects: Cell::new(MAX_TAKEN),
             components: Cell::new(MAX_COMPONENTS),
             is_told: Cell::new(false),
@@ -57,6 +64,7 @@ impl Default for Budget {
 impl Budget {
     /// For the next build.
     pub(super) fn renew(&self) {
+        self.changes.set(MAX_CHANGED);
         self.objects.set(MAX_TAKEN);
         self.components.set(MAX_COMPONENTS);
         self.is_told.set(false);
@@ -78,6 +86,41 @@ impl Budget {
             format!("this build uses more than {MAX_COMPONENTS} components: the rest is left out")
         })?;
         self.take(objects / REWORKED, span)
+    }
+
+    /// Whether it may look at so many parts of objects, to change them as `span` says.
+    pub(super) fn may_change(&self, parts: usize, span: Span, faults: &mut Vec<Fault>) -> bool {
+        let spent = self.spend(&self.changes, parts, span, || {
+            format!(
+                "this build looks at more than {MAX_CHANGED} parts of objects to change them: \
+                 the rest of the changes is left out"
+            )
+        });
+        match spent {
+            Ok(()) => true,
+            Err(spent) => {
+                faults.extend(spent.fault());
+                false
+            }
+        }
+    }
+
+    /// The same for the labels and annotations that a kustomization sets on so many objects.
+    pub(super) fn may_set_pairs(
+        &self,
+        kustomization: &Kustomization<'_>,
+        objects: usize,
+        faults: &mut Vec<Fault>,
+    ) -> bool {
+        let labels = kustomization.items("labels").into_iter();
+        let labels = labels.filter_map(|label| file::field(&label, "pairs"));
+        let common = ["commonLabels", "commonAnnotations"].into_iter();
+        let common = common.filter_map(|field| kustomization.get(field));
+        let count = labels.chain(common).map(|pairs| pairs.fields().count());
+        let count: usize = count.sum();
+        // Each of them looks at what the ones before have set.
+        let parts = count * objects * (1 + count / 8);
+        self.may_change(parts, kustomization.root.span(), faults)
     }
 
     fn spend(

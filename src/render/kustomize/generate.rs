@@ -10,6 +10,7 @@ use crate::render::resource::{Behavior, Generated, Resource};
 use crate::render::value::Value;
 use crate::source::Span;
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// What stands for the hash of the content in the name of a generated object.
 const HASH: &str = "0000000000";
@@ -166,8 +167,10 @@ impl<'t> Generator<'_, 't, '_> {
         value.set("kind", span, scalar(self.kind));
         value.set("metadata", span, metadata);
         let mut data = Value::mapping_at(span);
+        let mut known = HashSet::new();
         for (key, text, place) in self.data(faults) {
-            if data.get(&key).is_some() {
+            let is_new = known.insert(key.clone());
+            if !is_new {
                 let message = format!("the key `{key}` is generated twice");
                 faults.push(Fault::error(place, message));
             }
@@ -175,7 +178,11 @@ impl<'t> Generator<'_, 't, '_> {
                 "Secret" => Cow::Owned(base64(text.as_bytes())),
                 _ => text,
             };
-            data.set(key, place, Value::text_at(text, place));
+            let text = Value::text_at(text, place);
+            match is_new {
+                true => data.add(key, place, text),
+                false => data.set(key, place, text),
+            }
         }
         if !data.is_empty() || self.kind == "Secret" {
             value.set("data", span, data);

@@ -7,7 +7,7 @@
 use super::merge_keys::Schema;
 use crate::render::value::Value;
 use crate::yaml::Kind;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// The key of a directive.
 const DIRECTIVE: &str = "$patch";
@@ -339,9 +339,10 @@ impl<'t> List<'_, 't> {
     /// (kyaml, `walk/associative_sequence.go`).
     fn keyed_items(&self, keys: &[&str]) -> Result<Vec<Value<'t>>, String> {
         let mut wanted: Vec<Vec<String>> = Vec::new();
+        let mut known: HashSet<Vec<String>> = HashSet::new();
         for item in self.patch.items().chain(self.old.items()) {
             let values = key_values(&item, keys);
-            if !wanted.contains(&values) {
+            if known.insert(values.clone()) {
                 wanted.push(values);
             }
         }

@@ -475,6 +475,10 @@ impl<'t, 's> Kustomize<'t, 's> {
             Patch::of_field(library, kustomization, "patches", &mut faults),
         ];
         for patch in early.iter().flatten() {
+            let parts = patch.size(&all.resources);
+            if !(self.budget).may_change(parts, patch.step.span, &mut faults) {
+                break;
+            }
             all.patch(patch, &mut faults);
             if may_collide
                 && patch.lists_anew()
@@ -484,6 +488,8 @@ impl<'t, 's> Kustomize<'t, 's> {
                 may_collide = false;
             }
         }
+        let objects = all.resources.len();
+        let may_set = (self.budget).may_set_pairs(kustomization, objects, &mut faults);
         let mut tell = |place: &Value<'t>, result: Result<(), String>| {
             if let Err(message) = result {
                 faults.push(Fault::error(place.span(), message));
@@ -515,7 +521,7 @@ impl<'t, 's> Kustomize<'t, 's> {
             }
         }
         for label in kustomization.items("labels") {
-            let Some(pairs) = file::field(&label, "pairs") else {
+            let Some(pairs) = file::field(&label, "pairs").filter(|_| may_set) else {
                 continue;
             };
             let result = specs::label_fields(&label, &specs).and_then(|fields| {
@@ -532,7 +538,7 @@ impl<'t, 's> Kustomize<'t, 's> {
             ("commonLabels", &specs.common_labels),
             ("commonAnnotations", &specs.common_annotations),
         ] {
-            if let Some(pairs) = kustomization.get(field) {
+            if let Some(pairs) = kustomization.get(field).filter(|_| may_set) {
                 let of = Pairs {
                     field,
                     pairs: &pairs,
@@ -542,9 +548,16 @@ impl<'t, 's> Kustomize<'t, 's> {
             }
         }
         for patch in Patch::of_field(library, kustomization, "patchesJson6902", &mut faults) {
+            let parts = patch.size(&all.resources);
+            if !(self.budget).may_change(parts, patch.step.span, &mut faults) {
+                break;
+            }
             all.patch(&patch, &mut faults);
         }
         for replica in kustomization.items("replicas") {
+            if !(self.budget).may_change(objects, replica.span(), &mut faults) {
+                break;
+            }
             let message =
                 match transform::set_replicas(&mut all.resources, &replica, &specs.replicas) {
                     Ok(true) => continue,
@@ -558,7 +571,10 @@ impl<'t, 's> Kustomize<'t, 's> {
         }
         let mut images = kustomization.items("images");
         images.extend(kustomization.items("imageTags"));
-        images::set_images(&mut all.resources, &images, &specs.images, &mut faults);
+        let (looks, place) = (images.len() * objects, kustomization.root.span());
+        if (self.budget).may_change(looks, place, &mut faults) {
+            images::set_images(&mut all.resources, &images, &specs.images, &mut faults);
+        }
         replacement::apply(library, kustomization, &mut all.resources, &mut faults);
         let mut external = External {
             kustomize: self,

@@ -17,6 +17,9 @@ use crate::render::value::Value;
 use crate::source::{SourceId, Span};
 use serde::de::IgnoredAny;
 
+/// Up to how many parts an object is counted as it is, where it is changed.
+const MAX_SIZE: usize = 1 << 16;
+
 /// A patch that was read.
 #[derive(Debug)]
 pub(crate) struct Patch<'t> {
@@ -255,6 +258,18 @@ impl<'t> Patch<'t> {
         }
         let span = self.place;
         Applied { span, is_idle }
+    }
+
+    /// How many parts of objects it looks at, to find those that it is for and to change them.
+    pub(crate) fn size(&self, resources: &[Resource<'t>]) -> usize {
+        let changes = match &self.change {
+            Change::Operations(_) => 1,
+            Change::Merge(patches) => patches.len(),
+        };
+        let targets = resources.iter().filter(|it| self.is_target(it));
+        let changed = targets.filter(|_| self.target.is_some());
+        let parts = changed.map(|it| it.value.parts(MAX_SIZE)).sum::<usize>();
+        changes * (resources.len() + parts)
     }
 
     /// Whether it is merged into objects.
