@@ -17,7 +17,6 @@ pub(crate) use form::{Form, Mistake, UNNAMED, is_kind};
 pub(crate) use special::blocks;
 pub(crate) use unknown::Candidate;
 
-use crate::cluster::platform;
 use crate::cluster::{Cluster, NamespaceId, ServiceId, WorkloadId};
 use crate::engine::{AddressRange, Endpoint, Entity, NamespaceView, PodView};
 use crate::k8s::{Labels, ReleasedPods, WorkloadKind};
@@ -109,8 +108,7 @@ impl End {
             Self::Hypothetical(pod) => pod.view(cluster),
         };
         let name = pod.namespace.name;
-        pod.namespace.are_labels_known |=
-            inventory.is_complete_in(name) || platform::has_all_labels_known(name);
+        pod.namespace.are_labels_known |= inventory.knows_labels_of(name);
         Endpoint::Pod(pod)
     }
 

@@ -217,7 +217,9 @@ impl Options {
         name: Option<String>,
         question: &Question,
     ) -> PathsAnswer<'i> {
-        let engine = Engine::new(view.with_implied_pods());
+        let cluster = view.with_implied_pods();
+        let left_open = view.settings().inventory.left_open(cluster);
+        let engine = Engine::leaving_open(cluster, left_open);
         let matrix = question.matrix(&engine);
         let query = |certainty| PathQuery {
             from: &question.from,

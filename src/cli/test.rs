@@ -19,6 +19,7 @@ use super::undeclared::undeclared_pods;
 use crate::cluster::{Cluster, PolicyId};
 use crate::config::{Claim, Expectation, TEST_FILE_NAMES, read_expectations};
 use crate::k8s::Object;
+use crate::lint::Inventory;
 use crate::load::Tree;
 use crate::output::{
     TestFormat, TestReport, TestResult, TestStatus, display_name, not_judged_lines,
@@ -113,7 +114,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         .iter()
         .zip(&wider)
         .map(|(view, wider)| {
-            let judge = Judge::new(view.cluster(), wider.as_ref(), context);
+            let judge = Judge::new(view.cluster(), wider.as_ref(), inventory_of(view), context);
             (view.name(), judge)
         })
         .collect();
@@ -276,6 +277,10 @@ fn over_clusters(
     whole.or(error).unwrap_or_else(Judgement::passed)
 }
 
+fn inventory_of(view: &ClusterView) -> &Inventory {
+    &view.settings().inventory
+}
+
 /// The policies without which all tests pass that pass with them.
 fn idle_policies(
     clusters: &[&ClusterView],
@@ -291,7 +296,8 @@ fn idle_policies(
             .collect()
     };
     let judge = |view: &ClusterView, cluster: &Cluster, wider: &Cluster| -> Vec<TestStatus> {
-        statuses(&[(view.name(), Judge::new(cluster, Some(wider), context))])
+        let judge = Judge::new(cluster, Some(wider), inventory_of(view), context);
+        statuses(&[(view.name(), judge)])
     };
     let mut idle = Vec::new();
     for view in clusters {

@@ -260,9 +260,15 @@ impl Enforcement {
                 is_newest && self.cilium.drops() && self.cilium.reads_cluster_policies.is_on()
             }
             Some(Cni::Calico) => is_newest,
-            Some(Cni::Weave) => false,
+            Some(Cni::Weave | Cni::Flannel) => false,
             _ => true,
         }
+    }
+
+    /// Whether the CNI plugin enforces policies at all: Flannel leaves that to others.
+    #[must_use]
+    pub fn enforces_policies(&self) -> bool {
+        self.cni.as_ref().map(|cni| cni.value) != Some(Cni::Flannel)
     }
 
     /// Whether every object of the cluster is among the inputs, so that what is named and not

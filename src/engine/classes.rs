@@ -83,7 +83,14 @@ type Groups = BTreeMap<Key, Vec<WorkloadId>>;
 impl Classes {
     /// Sorts the workloads that an API server would accept into classes.
     pub(super) fn new(cluster: &Cluster, compiled: &Compiled) -> (Self, Columns) {
-        let atoms = address_atoms(compiled.ranges.iter().copied());
+        let cni = cluster.enforcement().cni().map(|cni| cni.value);
+        let is_by_address = cni == Some(Cni::Calico) && program::calico::is_in_use(cluster);
+        let held = match is_by_address {
+            true => held(cluster),
+            false => Vec::new(),
+        };
+        // What is held is no part of the outside, so that every atom is held or free.
+        let atoms = address_atoms(compiled.ranges.iter().chain(&held).copied());
         let scopes = Scopes::new(compiled, cluster.namespaces().len());
         let sees_host_network = |matcher: &Matcher| {
             matches!(matcher, Matcher::Pods { host_network, .. }
@@ -96,7 +103,7 @@ impl Classes {
             sees_host_network: compiled.matchers.values().iter().any(sees_host_network),
             asks_for_added: compiled.asks_for_added(),
             conditions: Conditions::new(compiled),
-            cni: cluster.enforcement().cni().map(|cni| cni.value),
+            cni,
         };
         let namespaces: Vec<NamespaceId> = cluster.namespace_ids().collect();
         let grouped: Vec<(Groups, Groups)> = namespaces
@@ -135,7 +142,7 @@ impl Classes {
         }
         let enforcement = cluster.enforcement();
         // Only Cilium tells them from addresses.
-        let entities = match describe.cni {
+        let entities = match cni {
             Some(Cni::Cilium) => Entity::ALL.len() as u32,
             _ => 0,
         };
@@ -152,10 +159,8 @@ impl Classes {
             }
         };
         let mut columns = Columns::new(&addresses, by_blocks, atoms.clone(), enforcement, entities);
-        if describe.cni == Some(Cni::Calico) && program::calico::is_in_use(cluster) {
-            let pods = cluster.workloads().iter();
-            let addresses = pods.flat_map(|pod| pod.object.addresses.iter().copied());
-            columns.know_by_address(addresses.collect(), program::calico::blocks(cluster));
+        if is_by_address {
+            columns.know_by_address(held);
         }
         (classes, columns)
     }
@@ -230,6 +235,27 @@ impl Classes {
     pub(super) fn profiles(&self) -> &[Profile] {
         &self.profiles
     }
+}
+
+/// Where Calico knows ends by their addresses: of what policies and sets of addresses tell
+/// apart, the ranges of which every address is that of a pod.
+fn held(cluster: &Cluster) -> Vec<AddressRange> {
+    let pods = cluster.workloads().iter();
+    let mut addresses: Vec<IpAddr> = pods
+        .flat_map(|pod| pod.object.addresses.iter().copied())
+        .collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    let holders = |range: &AddressRange| {
+        let start = addresses.partition_point(|address| *address < range.first);
+        let end = addresses.partition_point(|address| *address <= range.last);
+        end - start
+    };
+    let is_held =
+        |range: &AddressRange| holders(range) > 0 && range.count() == Some(holders(range));
+    let mut ranges = address_atoms(program::calico::blocks(cluster));
+    ranges.retain(is_held);
+    ranges
 }
 
 /// What it takes to describe a workload.
@@ -385,7 +411,7 @@ impl Describe<'_> {
 
     /// What of a workload is not known.
     fn doubts(&self, cluster: &Cluster, id: WorkloadId, key: &mut Key) {
-        let pod = PodView::in_graph(cluster, id);
+        let pod = self.compiled.left_open.pod(cluster, id);
         let is_asked_for_more = self.asks_for_added && pod.controller.is_some();
         let are_labels_open = !pod.are_labels_known || is_asked_for_more || pod.labels.have_gaps();
         let namespace = &pod.namespace;
@@ -404,7 +430,7 @@ impl Describe<'_> {
         if local.is_none() && everywhere.all.is_empty() {
             return;
         }
-        let pod = &PodView::in_graph(cluster, id);
+        let pod = &self.compiled.left_open.pod(cluster, id);
         let everywhere = everywhere.about(pod);
         let local = local.map(|local| local.about(pod)).unwrap_or_default();
         for place in everywhere.iter().chain(local.iter()) {

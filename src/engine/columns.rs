@@ -4,7 +4,7 @@
 //!
 //! Refuses to know what the policies say about them.
 
-use super::addresses::{AddressRange, address_atoms, merge_ranges};
+use super::addresses::{AddressRange, merge_ranges};
 use super::classes::ClassId;
 use super::runs::Runs;
 use crate::cluster::Enforcement;
@@ -112,25 +112,10 @@ impl Columns {
         columns
     }
 
-    /// Lets ends be known by their addresses alone; `addresses` are those of all pods, and
-    /// `blocks` what any policy or set of addresses mentions.
-    pub(super) fn know_by_address(
-        &mut self,
-        mut addresses: Vec<IpAddr>,
-        blocks: Vec<AddressRange>,
-    ) {
-        addresses.sort_unstable();
-        addresses.dedup();
+    /// Lets ends be known by their addresses alone, of which pods hold all of some atoms.
+    pub(super) fn know_by_address(&mut self, held: Vec<AddressRange>) {
         self.is_by_address = true;
-        let holders = |atom: &AddressRange| {
-            let start = addresses.partition_point(|address| *address < atom.first);
-            let end = addresses.partition_point(|address| *address <= atom.last);
-            end - start
-        };
-        let is_held =
-            |atom: &&AddressRange| holders(atom) > 0 && atom.count() == Some(holders(atom));
-        let atoms = address_atoms(blocks);
-        self.held = atoms.iter().filter(is_held).copied().collect();
+        self.held = held;
     }
 
     /// The atoms that nobody outside has an address in.

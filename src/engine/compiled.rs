@@ -6,6 +6,7 @@
 use super::HashMap;
 use super::addresses::{AddressRange, merge_ranges};
 use super::labels::{FeatureId, Features, Selector};
+use super::left_open::LeftOpen;
 use super::ports::ConnectionSet;
 use super::program::condition::Condition;
 use super::program::identity::Entity;
@@ -50,6 +51,8 @@ pub(super) enum Matcher<'c> {
     Addresses(Vec<AddressRange>),
     /// Addresses outside, and nobody in the cluster.
     Outside(Vec<AddressRange>),
+    /// Perhaps these addresses outside, perhaps some of them or none.
+    Untold(Vec<AddressRange>),
     /// Ends that are neither pods nor outside.
     Entities(Vec<Entity>),
     /// Whoever meets a condition.
@@ -141,6 +144,7 @@ pub(super) struct Compiled<'c> {
     pub(super) subjects: HashMap<PolicyRef, MatcherId>,
     /// Every range whose ends matter.
     pub(super) ranges: Vec<AddressRange>,
+    pub(super) left_open: LeftOpen,
 }
 
 /// Distinct values, numbered in the order in which they came.
@@ -178,7 +182,7 @@ impl<T: Clone + Eq + Hash> Table<T> {
 
 impl<'c> Compiled<'c> {
     /// Compiles every policy of a cluster.
-    pub(super) fn new(cluster: &'c Cluster) -> Self {
+    pub(super) fn new(cluster: &'c Cluster, left_open: LeftOpen) -> Self {
         let program = Program::new(cluster);
         let mut compiled = Self {
             features: Features::default(),
@@ -191,6 +195,7 @@ impl<'c> Compiled<'c> {
             units: ByDirection::default(),
             subjects: HashMap::default(),
             ranges: Vec::new(),
+            left_open,
         };
         for (gate, stages) in program.gates.into_iter().enumerate() {
             for stage in stages.stages {
@@ -251,12 +256,10 @@ impl<'c> Compiled<'c> {
     }
 
     fn rule(&mut self, rule: &program::Rule<'c>) -> Rule {
-        let peers = rule.peers.as_ref().map(|peers| {
-            peers
-                .iter()
-                .map(|peer| self.matcher(&peer.matcher))
-                .collect()
-        });
+        let peers = rule
+            .peers
+            .as_ref()
+            .map(|peers| peers.iter().map(|peer| self.peer(peer)).collect());
         Rule {
             peers,
             ports: self.ports(rule.ports.as_deref()),
@@ -265,7 +268,13 @@ impl<'c> Compiled<'c> {
         }
     }
 
-    fn matcher(&mut self, matcher: &program::Matcher<'c>) -> MatcherId {
+    fn peer(&mut self, peer: &program::Peer<'c>) -> MatcherId {
+        let matcher = &peer.matcher;
+        let untold = peer.untold().filter(|_| self.left_open.addresses);
+        if let Some(ranges) = untold {
+            self.ranges.extend(&ranges);
+            return self.intern(Matcher::Untold(ranges));
+        }
         match matcher {
             program::Matcher::Pods(pods) => self.pods(pods),
             program::Matcher::Outside(ranges) => {

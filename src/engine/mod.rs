@@ -16,6 +16,7 @@ mod endpoint;
 mod ports;
 mod labels;
 pub mod program;
+mod left_open;
 mod compiled;
 mod runs;
 mod columns;
@@ -36,6 +37,7 @@ pub use addresses::{AddressRange, address_atoms};
 pub use changes::{Change, ChangedEnd, Changes};
 pub use endpoint::{Address, Endpoint, NamespaceView, PodView, address_pairs};
 pub use joint::Pair;
+pub use left_open::LeftOpen;
 pub use ports::{ConnectionSet, PortSet};
 pub use program::cilium_selector::{CiliumSelector, filtered_pod_keys};
 pub use program::condition::{Asks, LabelTest, Unmet};
@@ -94,7 +96,13 @@ impl<'c> Engine<'c> {
     /// Compiles the policies of a cluster and finds out what each of them selects.
     #[must_use]
     pub fn new(cluster: &'c Cluster) -> Self {
-        let compiled = Compiled::new(cluster);
+        Self::leaving_open(cluster, LeftOpen::default())
+    }
+
+    /// The same, where some things are not taken for granted: what depends on them is unknown.
+    #[must_use]
+    pub fn leaving_open(cluster: &'c Cluster, left_open: LeftOpen) -> Self {
+        let compiled = Compiled::new(cluster, left_open);
         let (classes, columns) = Classes::new(cluster, &compiled);
         let selection = Selection::new(cluster, &compiled, &classes);
         let parts = Parts {

@@ -3,10 +3,10 @@
 //!
 //! Refuses to know why anybody asks: subjects and peers are the same here.
 
+use super::addresses::AddressRange;
 use super::classes::{ClassId, Classes};
 use super::columns::{Columns, Family};
 use super::compiled::{Compiled, Matcher, Namespaces};
-use super::endpoint::PodView;
 use super::labels::{FeatureId, Features, Selector};
 use super::program::HostNetwork;
 use super::program::condition::{Candidate, Condition};
@@ -276,11 +276,12 @@ impl Selection {
                 let classes = self.classes(parts, matcher);
                 return classes.map(|class| columns.start(class));
             }
-            Matcher::Outside(ranges) => {
-                let atoms = ranges.iter().map(|range| columns.atoms_meeting(range));
-                let outside =
-                    atoms.map(|atoms| (columns.outside(atoms.start), columns.outside(atoms.end)));
-                return Matched::exactly(outside.collect());
+            Matcher::Outside(ranges) => return Matched::exactly(outside(columns, ranges)),
+            Matcher::Untold(ranges) => {
+                return Matched {
+                    possible: Some(Runs::from_unsorted(outside(columns, ranges))),
+                    ..Matched::default()
+                };
             }
             Matcher::Entities(entities) => {
                 let places = entities.iter().map(|entity| *entity as u32);
@@ -327,6 +328,14 @@ impl Selection {
     }
 }
 
+/// The columns of addresses outside that lie in some ranges.
+fn outside(columns: &Columns, ranges: &[AddressRange]) -> Vec<(u32, u32)> {
+    let atoms = ranges.iter().map(|range| columns.atoms_meeting(range));
+    atoms
+        .map(|atoms| (columns.outside(atoms.start), columns.outside(atoms.end)))
+        .collect()
+}
+
 /// The columns that meet a condition.
 fn meeting<'c>(parts: Parts<'_, 'c>, condition: &Condition<'c>) -> Matched {
     let columns = parts.columns;
@@ -341,7 +350,7 @@ fn meeting<'c>(parts: Parts<'_, 'c>, condition: &Condition<'c>) -> Matched {
     };
     for class in parts.classes.ids() {
         let member = parts.classes.members(class)[0];
-        let pod = PodView::in_graph(parts.cluster, member);
+        let pod = parts.compiled.left_open.pod(parts.cluster, member);
         for column in columns.start(class.0)..columns.start(class.0 + 1) {
             let (address, is_ipv4) = columns.address(column);
             let candidate = Candidate::Pod {
@@ -374,7 +383,7 @@ fn compare_one_by_one<'c>(
     let (mut certain, mut possible) = (known.as_slice().to_vec(), known.as_slice().to_vec());
     for class in classes {
         let member = parts.classes.members(ClassId(*class))[0];
-        let pod = PodView::in_graph(parts.cluster, member);
+        let pod = parts.compiled.left_open.pod(parts.cluster, member);
         let truth = set.as_ref();
         let truth = truth.map_or(Truth::False, |set| peers::truth_of_pods(set, &pod));
         if truth == Truth::True {

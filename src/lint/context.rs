@@ -3,9 +3,10 @@
 use super::comments::Comments;
 use super::facts::Facts;
 use super::{RuleMeta, Settings};
+use crate::cluster::platform;
 use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{Engine, PolicyRef};
+use crate::engine::{Engine, LeftOpen, PolicyRef};
 use crate::k8s;
 use crate::source::{SourceMap, Span};
 use std::collections::BTreeSet;
@@ -33,6 +34,25 @@ impl Inventory {
             Self::Open => false,
             Self::CompleteIn(namespaces) => namespaces.contains(namespace),
             Self::Complete => true,
+        }
+    }
+
+    /// Whether a namespace that no manifest declares has no labels but those that are known.
+    #[must_use]
+    pub fn knows_labels_of(&self, namespace: &str) -> bool {
+        self.is_complete_in(namespace) || platform::has_all_labels_known(namespace)
+    }
+
+    /// What no manifest says about a cluster, for answers that must not take it for granted.
+    #[must_use]
+    pub fn left_open(&self, cluster: &Cluster) -> LeftOpen {
+        let may_have_more = |id: &NamespaceId| {
+            let namespace = cluster.namespace(*id);
+            namespace.declared.is_none() && !self.knows_labels_of(&namespace.name)
+        };
+        LeftOpen {
+            namespaces: cluster.namespace_ids().filter(may_have_more).collect(),
+            addresses: true,
         }
     }
 

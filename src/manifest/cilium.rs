@@ -142,6 +142,9 @@ fn specs(node: Node<'_>, scope: PolicyScope, reader: &mut Reader<'_>) -> CiliumP
         if findings.api.is_opaque(list) {
             specs.push(filled_in(list, path));
         } else {
+            if list.is_sequence() && list.items().next().is_none() && specs.is_empty() {
+                findings.fault(path, list.span(), "the policy has no spec");
+            }
             let read = |item, path: Path<'_>| spec(item, path, &mut findings);
             specs.extend(reader::items(list, path, read).unwrap_or_default());
         }

@@ -51,7 +51,7 @@ const READ: &[(&str, &[&str])] = &[
         ],
     ),
     ("EnvVar", &["name", "value", "valueFrom"]),
-    ("PodStatus", &["hostIP", "podIP", "podIPs"]),
+    ("PodStatus", &["hostIP", "phase", "podIP", "podIPs"]),
     ("NodeStatus", &["addresses"]),
     (
         "ServiceSpec",

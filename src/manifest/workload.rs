@@ -178,8 +178,12 @@ fn filled_in_account(spec: Option<Node<'_>>) -> Option<Text> {
 }
 
 /// Known addresses of a pod (S9), and of its node for one on the host network that has no
-/// other (S10).
+/// other (S10). A pod that has come to its end has none: what its status names may be another
+/// pod's by now (projectcalico/libcalico-go#1047).
 fn addresses(status: &v1::PodStatus, host_network: bool) -> Vec<IpAddr> {
+    if let Some("Succeeded" | "Failed") = status.phase.as_deref() {
+        return Vec::new();
+    }
     let listed = status
         .pod_ips
         .iter()

@@ -251,6 +251,17 @@ fn inert(cluster: &Cluster) -> BTreeMap<Span, InertPolicy> {
             inert.insert(policy.meta.span, InertPolicy { name, reason });
         }
     }
+    for id in cluster.policy_ids() {
+        if !cluster.enforcement().enforces_policies() {
+            let reason = InertReason::KindNotRead {
+                kind: "NetworkPolicy",
+                cni: cni.name(),
+            };
+            let name = cluster.policy_name(id);
+            let span = cluster.policy(id).object.meta.span;
+            inert.insert(span, InertPolicy { name, reason });
+        }
+    }
     for policy in cluster.cluster_policies() {
         let (kind, cni) = (policy.kind.name(), cni.name());
         if !cluster.enforcement().reads(policy.kind) {

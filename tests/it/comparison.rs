@@ -2,7 +2,8 @@
 //! expand to exactly the pairs that differ, and what it blames is to blame.
 
 use super::clusters::{self, Random, changed};
-use npcheck::cluster::{Cluster, WorkloadId};
+use super::laws::{self, PLUGINS};
+use npcheck::cluster::{Cluster, Cni, WorkloadId};
 use npcheck::engine::{
     AddressRange, ConnectionSet, Endpoint, Engine, Pair, address_atoms, explain,
 };
@@ -26,6 +27,14 @@ fn both<T>(seed: u64, ask: impl Fn(&Cluster, &Cluster) -> T) -> T {
     let before = clusters::objects(seed);
     let after = changed(&before, seed);
     ask(&Cluster::new(before), &Cluster::new(after))
+}
+
+/// The same under a plugin, each with policies of its own.
+fn both_under<T>(plugin: Option<Cni>, seed: u64, ask: impl Fn(&Cluster, &Cluster) -> T) -> T {
+    let before = clusters::objects(seed);
+    let after = changed(&before, seed);
+    let before = laws::cluster(before, plugin, seed);
+    ask(&before, &laws::cluster(after, plugin, seed + 1_000))
 }
 
 /// What the lines say, pair by pair; no pair twice.
@@ -151,34 +160,38 @@ fn kinds(clusters: [&Cluster; 2], workloads: &[Pair]) -> Vec<WorkloadKind> {
 #[test]
 fn lines_expand_to_exactly_the_pairs_that_differ() {
     let changed = (0..PAIRS).into_par_iter().filter(|seed| {
-        both(*seed, |before, after| {
-            let (old, new) = (Engine::new(before), Engine::new(after));
-            let comparison = Comparison::new(&old, &new, &ComparisonQuery::default());
-            let cuts = old.relation().atoms().iter().chain(new.relation().atoms());
-            let atoms = address_atoms(cuts.copied());
-            let kinds = kinds([before, after], &comparison.workloads);
-            let moves = expanded(&comparison, &atoms, &kinds);
-            let mut expected = expected([&old, &new], &comparison.workloads, &atoms, &kinds);
-            expected.retain(|_, set| !set.is_empty());
-            assert_eq!(moves, expected, "pair {seed}");
-            let found = |time: usize| -> Vec<WorkloadId> {
-                let ids = comparison.workloads.iter().filter_map(|pair| match time {
-                    0 => pair.before,
-                    _ => pair.after,
-                });
-                let mut ids: Vec<WorkloadId> = ids.collect();
-                ids.sort_unstable();
-                ids
-            };
-            for (time, engine) in [&old, &new].into_iter().enumerate() {
-                let cluster = engine.cluster();
-                let accepted = cluster
-                    .workload_ids()
-                    .filter(|id| engine.relation().group_of(*id).is_some());
-                assert_eq!(found(time), accepted.collect::<Vec<_>>(), "pair {seed}");
-            }
-            !moves.is_empty()
-        })
+        both_under(
+            PLUGINS[*seed as usize % PLUGINS.len()],
+            *seed,
+            |before, after| {
+                let (old, new) = (Engine::new(before), Engine::new(after));
+                let comparison = Comparison::new(&old, &new, &ComparisonQuery::default());
+                let cuts = old.relation().atoms().iter().chain(new.relation().atoms());
+                let atoms = address_atoms(cuts.copied());
+                let kinds = kinds([before, after], &comparison.workloads);
+                let moves = expanded(&comparison, &atoms, &kinds);
+                let mut expected = expected([&old, &new], &comparison.workloads, &atoms, &kinds);
+                expected.retain(|_, set| !set.is_empty());
+                assert_eq!(moves, expected, "pair {seed}");
+                let found = |time: usize| -> Vec<WorkloadId> {
+                    let ids = comparison.workloads.iter().filter_map(|pair| match time {
+                        0 => pair.before,
+                        _ => pair.after,
+                    });
+                    let mut ids: Vec<WorkloadId> = ids.collect();
+                    ids.sort_unstable();
+                    ids
+                };
+                for (time, engine) in [&old, &new].into_iter().enumerate() {
+                    let cluster = engine.cluster();
+                    let accepted = cluster
+                        .workload_ids()
+                        .filter(|id| engine.relation().group_of(*id).is_some());
+                    assert_eq!(found(time), accepted.collect::<Vec<_>>(), "pair {seed}");
+                }
+                !moves.is_empty()
+            },
+        )
     });
     let changed = changed.count();
     assert!(changed > PAIRS as usize / 3, "only {changed} pairs differ");

@@ -25,7 +25,8 @@ pub(super) fn write(input: &Input, out: &mut dyn Write) -> io::Result<()> {
     for view in input.workspace.clusters() {
         // A closed list is about pods that no manifest declares, too.
         let cluster = &view.with_more(&undeclared_pods(view));
-        let engine = Engine::new(cluster);
+        let left_open = view.settings().inventory.left_open(cluster);
+        let engine = Engine::leaving_open(cluster, left_open);
         let matrix = FlowMatrix::new(&engine, &[]);
         let name = has_several.then(|| view.name());
         let isolated = |id: &WorkloadId| !engine.isolating(*id, Direction::Ingress).is_empty();

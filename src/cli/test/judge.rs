@@ -10,7 +10,7 @@ use crate::cli::endpoint::{End, Lookup, Mistake, Resolved, UNNAMED};
 use crate::cli::port::{PortQuestion, asked_at};
 use crate::cluster::{Cluster, WorkloadId};
 use crate::config::{Claim, EndForm, FlowClaim};
-use crate::engine::{AddressRange, ConnectionSet, Endpoint, Engine};
+use crate::engine::{AddressRange, ConnectionSet, Engine, LeftOpen};
 use crate::graph::{
     Certainty, ELSEWHERE, EndSet, FlowEnd, FlowMatrix, Hops, NodeId, Openness, PathQuery, Paths,
     is_undeclared, reasons,
@@ -30,6 +30,8 @@ pub(super) struct Judge<'c> {
     engine: Engine<'c>,
     matrix: FlowMatrix<'c>,
     internet: EndSet,
+    inventory: &'c Inventory,
+    left_open: LeftOpen,
     sources: &'c SourceMap,
     typed: SourceId,
     /// The cluster with pods that no manifest declares, if there may be any: closed lists are
@@ -57,14 +59,19 @@ impl<'c> Judge<'c> {
     pub(super) fn new(
         cluster: &'c Cluster,
         with_undeclared: Option<&'c Cluster>,
+        inventory: &'c Inventory,
         (sources, typed): (&'c SourceMap, SourceId),
     ) -> Self {
-        let engine = Engine::new(cluster);
+        // What would hold only for want of a manifest is no pass.
+        let left_open = inventory.left_open(cluster);
+        let engine = Engine::leaving_open(cluster, left_open.clone());
         Self {
             matrix: FlowMatrix::new(&engine, &[]),
             engine,
             cluster,
             internet: internet(cluster, typed),
+            inventory,
+            left_open,
             sources,
             typed,
             with_undeclared,
@@ -123,7 +130,7 @@ impl<'c> Judge<'c> {
         self.resolve(&claim.from)?;
         self.resolve(&claim.to)?;
         let context = (self.sources, self.typed);
-        let judge = || Box::new(Self::new(everybody, None, context));
+        let judge = || Box::new(Self::new(everybody, None, self.inventory, context));
         self.of_everybody.get_or_init(judge).closed_list(claim)
     }
 
@@ -437,10 +444,19 @@ impl<'c> Judge<'c> {
                 }
                 let ends = [one, two].map(|id| Some(FlowEnd::Workload(*id)));
                 let nodes = (self.matrix.node_of(*one), self.matrix.node_of(*two));
-                let openness = match nodes {
+                let mut openness = match nodes {
                     (Some(from), Some(to)) => self.matrix.between(from, to).clone(),
                     _ => Openness::default(),
                 };
+                let is_left_open = |id: &WorkloadId| {
+                    self.left_open
+                        .has_namespace(self.cluster.workload(*id).namespace)
+                };
+                if !openness.unknown.is_empty() && (is_left_open(one) || is_left_open(two)) {
+                    // The table takes every selector by itself; whatever the labels are, two of
+                    // them together may let everybody in.
+                    openness = self.explained([from, to]);
+                }
                 Ok(vec![flow(ends[0], ends[1], openness)])
             }
             (End::Workload(id), End::Addresses(range)) => Ok(self
@@ -470,18 +486,21 @@ impl<'c> Judge<'c> {
             // A pod that does not exist yet, one pod of a StatefulSet, or one of several addresses
             // of a pod.
             _ => {
-                let inventory = Inventory::default();
-                let ends = [from, to].map(|end| end.endpoint(self.cluster, &inventory));
-                if ends.iter().any(|end| matches!(end, Endpoint::Address(_))) {
+                if is_outside(from) || is_outside(to) {
                     return Err("ask `npcheck reach` about addresses and such a pod".to_owned());
                 }
-                let verdict = self.engine.judge().explain(&ends[0], &ends[1]).verdict;
-                let openness = Openness {
-                    open: verdict.allowed(),
-                    unknown: verdict.unknown(),
-                };
-                Ok(vec![flow(None, None, openness)])
+                Ok(vec![flow(None, None, self.explained([from, to]))])
             }
+        }
+    }
+
+    /// What one end may open at another, as `npcheck reach` says.
+    fn explained(&self, ends: [&End; 2]) -> Openness {
+        let [from, to] = ends.map(|end| end.endpoint(self.cluster, self.inventory));
+        let verdict = self.engine.judge().explain(&from, &to).verdict;
+        Openness {
+            open: verdict.allowed(),
+            unknown: verdict.unknown(),
         }
     }
 

@@ -399,6 +399,9 @@ impl<'c> Program<'c> {
         plugin: &[PluginPolicyId],
         reading: Reading<'_>,
     ) -> Vec<Stage<'c>> {
+        if !reading.enforcement.enforces_policies() {
+            return Vec::new();
+        }
         let policies = &asked.policies(cluster);
         let cni = reading.enforcement.cni().map(|cni| cni.value);
         let is_calico = |id: &PluginPolicyId| {
@@ -545,6 +548,22 @@ impl Matcher<'_> {
             Self::Blocks(blocks) => Some(blocks.iter().flat_map(Block::ranges).collect()),
             Self::Nodes(_) => Some(self.cuts()),
             Self::DomainNames => Some(Vec::new()),
+        }
+    }
+}
+
+impl Peer<'_> {
+    /// The addresses outside of which nobody knows whether it matches them: some that no manifest
+    /// tells, and any that a name may have which a CNI plugin looks up (C13). Kubernetes' own
+    /// names match nobody (S12).
+    #[must_use]
+    pub fn untold(&self) -> Option<Vec<AddressRange>> {
+        match (&self.matcher, self.origin) {
+            (Matcher::Untold(ranges), _) => Some(ranges.clone()),
+            (Matcher::DomainNames, PeerRef::Cilium(..) | PeerRef::EgressFirewall(_)) => {
+                Some(vec![AddressRange::IPV4, AddressRange::IPV6])
+            }
+            _ => None,
         }
     }
 }

@@ -280,13 +280,7 @@ pub(super) fn compare<'c>(peers: Option<&[Peer<'c>]>, seen: Seen<'_, 'c>) -> Pee
                 seen.misses_of_blocks(std::slice::from_ref(block))
             }
             (Matcher::Nodes(addresses), _) => seen.misses_of_nodes(addresses),
-            // What Cilium's DNS proxy has learned is known to the agent only (C13).
-            (Matcher::DomainNames, Endpoint::Address(_))
-                if matches!(
-                    peer.origin,
-                    PeerRef::Cilium(..) | PeerRef::EgressFirewall(_)
-                ) =>
-            {
+            (Matcher::DomainNames, Endpoint::Address(_)) if peer.untold().is_some() => {
                 vec![Miss::DomainName(Truth::Unknown)]
             }
             (Matcher::DomainNames, Endpoint::Name(name)) => {

@@ -63,14 +63,22 @@ shapes! {
         "action": Type::Text,
         "protocol": Type::IntegerOrText,
         "notProtocol": Type::IntegerOrText,
-        "icmp": Type::Anything,
-        "notICMP": Type::Anything,
+        "icmp": Type::Object(&ICMP),
+        "notICMP": Type::Object(&ICMP),
         "ipVersion": Type::Integer,
         "source": Type::Object(&ENTITY),
         "destination": Type::Object(&ENTITY),
-        "http": Type::Anything,
-        "metadata": Type::Anything,
+        "http": Type::Object(&HTTP),
+        "metadata": Type::Object(&RULE_METADATA),
     }
+    /// `icmp` and `notICMP`.
+    ICMP = "a type of ICMP" { "type": Type::Integer, "code": Type::Integer }
+    /// `http`.
+    HTTP = "`http`" { "methods": TEXTS, "paths": Type::List(&Type::Object(&HTTP_PATH)) }
+    /// An entry of `paths`.
+    HTTP_PATH = "a path" { "exact": Type::Text, "prefix": Type::Text }
+    /// `metadata` of a rule.
+    RULE_METADATA = "the metadata of a rule" { "annotations": Type::Labels }
     /// `source` and `destination`.
     ENTITY = "an end of a rule" {
         "selector": Type::Text,

@@ -49,8 +49,8 @@ shapes! {
         "fromGroups": Type::List(&Type::Anything),
         "fromRequires": Type::List(&Type::Anything),
         "toPorts": Type::List(&Type::Object(&PORT_RULE)),
-        "icmps": Type::List(&Type::Anything),
-        "authentication": Type::Anything,
+        "icmps": Type::List(&Type::Object(&ICMP_RULE)),
+        "authentication": Type::Object(&AUTHENTICATION),
     }
     /// A rule of `ingressDeny`.
     INGRESS_DENY_RULE = "a deny rule" {
@@ -62,7 +62,7 @@ shapes! {
         "fromGroups": Type::List(&Type::Anything),
         "fromRequires": Type::List(&Type::Anything),
         "toPorts": Type::List(&Type::Object(&DENY_PORT_RULE)),
-        "icmps": Type::List(&Type::Anything),
+        "icmps": Type::List(&Type::Object(&ICMP_RULE)),
     }
     /// A rule of `egress`.
     EGRESS_RULE = "an egress rule" {
@@ -76,8 +76,8 @@ shapes! {
         "toFQDNs": Type::List(&Type::Object(&FQDN)),
         "toRequires": Type::List(&Type::Anything),
         "toPorts": Type::List(&Type::Object(&PORT_RULE)),
-        "icmps": Type::List(&Type::Anything),
-        "authentication": Type::Anything,
+        "icmps": Type::List(&Type::Object(&ICMP_RULE)),
+        "authentication": Type::Object(&AUTHENTICATION),
     }
     /// A rule of `egressDeny`.
     EGRESS_DENY_RULE = "a deny rule" {
@@ -90,8 +90,14 @@ shapes! {
         "toServices": Type::List(&Type::Object(&SERVICE)),
         "toRequires": Type::List(&Type::Anything),
         "toPorts": Type::List(&Type::Object(&DENY_PORT_RULE)),
-        "icmps": Type::List(&Type::Anything),
+        "icmps": Type::List(&Type::Object(&ICMP_RULE)),
     }
+    /// An entry of `icmps`.
+    ICMP_RULE = "an entry of `icmps`" { "fields": Type::List(&Type::Object(&ICMP_FIELD)) }
+    /// A type of ICMP.
+    ICMP_FIELD = "a type of ICMP" { "family": Type::Text, "type": Type::IntegerOrText }
+    /// `authentication`.
+    AUTHENTICATION = "`authentication`" { "mode": Type::Text }
     /// An entry of `fromCIDRSet` and `toCIDRSet`.
     CIDR_SET = "an entry of a CIDR set" {
         "cidr": Type::Text,
