@@ -340,8 +340,17 @@ fn another_state_is_a_measure() {
         statuses(
             "state-none",
             "app: api}}}]\n      ports: [{port: 5432}]",
-            "app: nobody}}}]"
+            "app: api, tier: none}}}]\n      ports: [{port: 5432}]"
         ),
         ["failed", "passed"]
+    );
+    // Other pods, though no manifest declares any such.
+    assert_eq!(
+        statuses(
+            "state-other",
+            "app: api}}}]\n      ports: [{port: 5432}]",
+            "app: nobody}}}]\n      ports: [{port: 5432}]"
+        ),
+        ["failed", "failed"]
     );
 }
