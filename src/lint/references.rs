@@ -199,7 +199,7 @@ fn is_listed(value: &str, name: &str) -> bool {
     value.split(',').any(|item| item.trim() == name)
 }
 
-/// Whether a variable is by its name one for a host: `DB_HOST`, `UPSTREAM_URL`,
+/// Whether a variable is by its name one for a host: `DB_HOST`, `PGHOST`, `UPSTREAM_URL`,
 /// `BOOTSTRAP_SERVERS`.
 fn names_host(name: &str) -> bool {
     const WORDS: &[&str] = &[
@@ -222,7 +222,7 @@ fn names_host(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     name.rsplit(['_', '-', '.'])
         .next()
-        .is_some_and(|last| WORDS.contains(&last))
+        .is_some_and(|last| WORDS.contains(&last) || last.ends_with("HOST"))
 }
 
 /// A word of a text that stands where names of hosts stand.
@@ -267,11 +267,12 @@ fn hosts(text: &str) -> impl Iterator<Item = Host<'_>> {
                     name,
                     port,
                     scheme: scheme_before(before),
-                    is_address: before.ends_with("//")
-                        || before.ends_with('@')
-                        || port.is_some()
-                        || takes_host(before)
-                        || name.contains(".svc"),
+                    is_address: is_name(name)
+                        && (before.ends_with("//")
+                            || before.ends_with('@')
+                            || port.is_some()
+                            || takes_host(before)
+                            || name.contains(".svc")),
                 });
             }
         }
@@ -285,6 +286,11 @@ fn number(text: &str) -> Option<u16> {
     // An address, a version, a time is no port.
     let is_whole = !rest.starts_with(|next: char| next == '.' || next.is_ascii_alphabetic());
     number.parse().ok().filter(|number| *number > 0 && is_whole)
+}
+
+/// Whether a word of a command may be a name: no option, and no number that belongs to one.
+fn is_name(word: &str) -> bool {
+    !word.starts_with('-') && word.contains(|next: char| !next.is_ascii_digit())
 }
 
 /// Whether a text ends with what the name of a host comes behind: `-h`, `--host`, `DB_HOST=`, `nc
@@ -304,7 +310,7 @@ fn takes_host(before: &str) -> bool {
         return true;
     }
     let mut program = std::iter::once(last).chain(words);
-    let program = program.find(|word| !word.starts_with('-'));
+    let program = program.find(|word| is_name(word));
     program.is_some_and(|program| PROGRAMS.contains(&program))
 }
 

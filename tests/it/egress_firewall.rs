@@ -31,7 +31,12 @@ fn read(name: &str, egress: &str) -> (Cluster, Vec<String>) {
 
 /// The pods, and an object of OVN-Kubernetes.
 fn read_object(object: &str) -> (Cluster, Vec<String>) {
-    let text = format!("{PODS}{{apiVersion: k8s.ovn.org/v1, {object}}}");
+    read_network("", object)
+}
+
+/// The same with the namespaces of the pods.
+fn read_network(namespaces: &str, object: &str) -> (Cluster, Vec<String>) {
+    let text = format!("{namespaces}{PODS}{{apiVersion: k8s.ovn.org/v1, {object}}}");
     let mut sources = SourceMap::default();
     let id = sources.add("test.yaml", text.as_str());
     let parsed = npcheck::manifest::read(id, "test.yaml", &text);
@@ -178,11 +183,20 @@ fn one_that_the_api_server_rejects_makes_the_verdict_unknown() {
     }
 }
 
-/// A network in place of the cluster's cuts pods off in a way that is not worked out; one
-/// beside it changes nothing.
+/// The namespaces of the pods, which may have networks of their own.
+const NAMESPACES: &str = "
+{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {k8s.ovn.org/primary-user-defined-network: ''}}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: data, labels: {k8s.ovn.org/primary-user-defined-network: ''}}}
+---
+";
+
+/// A network in place of the cluster's keeps its pods from those of others, and leaves the rest
+/// open in a way that is not worked out; one beside it changes nothing.
 #[test]
-fn a_primary_network_of_its_own_makes_verdicts_unknown() {
+fn a_primary_network_of_its_own_keeps_pods_apart() {
     let open = ["lost", "node", "other", "0.0.0.0-255.255.255.255"];
+    let apart = ["lost?", "node?", "0.0.0.0-255.255.255.255?"];
     let unknown = ["lost?", "node?", "other?", "0.0.0.0-255.255.255.255?"];
     let of_cluster = |namespace: &str, role: &str| {
         format!(
@@ -197,21 +211,26 @@ fn a_primary_network_of_its_own_makes_verdicts_unknown() {
              spec: {{topology: Layer2, layer2: {{role: {role}}}}}"
         )
     };
-    let table = [
-        (of_namespace("Primary"), unknown),
-        (of_namespace("Secondary"), open),
-        (of_namespace("\"${ROLE}\""), unknown),
-        (of_cluster("shop", "Primary"), unknown),
-        (of_cluster("shop", "Secondary"), open),
+    let table: [(String, &[&str]); 7] = [
+        (of_namespace("Primary"), &apart),
+        (of_namespace("Secondary"), &open),
+        (of_namespace("\"${ROLE}\""), &unknown),
+        (of_cluster("shop", "Primary"), &apart),
+        (of_cluster("shop", "Secondary"), &open),
         (
             of_cluster("data", "Primary"),
-            ["lost", "node", "other?", "0.0.0.0-255.255.255.255"],
+            &["lost", "node", "0.0.0.0-255.255.255.255"],
         ),
-        (of_cluster("elsewhere", "Primary"), open),
+        (of_cluster("elsewhere", "Primary"), &open),
     ];
     for (object, expected) in table {
-        let (cluster, _) = read_object(&object);
+        let (cluster, _) = read_network(NAMESPACES, &object);
         assert_eq!(from_web(&cluster), expected, "{object}");
+        // Without its label a namespace stays on the network of the cluster.
+        let unlabelled = NAMESPACES.replace("labels", "annotations");
+        let (cluster, _) = read_network(&unlabelled, &object);
+        let is_known = !object.contains('$');
+        assert!(!is_known || from_web(&cluster) == open, "{object}");
     }
 }
 
@@ -239,13 +258,16 @@ fn networks_of_no_topology_are_rejected() {
         let object = format!(
             "kind: UserDefinedNetwork, metadata: {{name: net, namespace: shop}}, spec: {spec}"
         );
-        let (cluster, messages) = read_object(&object);
+        let (cluster, messages) = read_network(NAMESPACES, &object);
         let expected: Vec<&str> = Some(message)
             .into_iter()
             .filter(|it| !it.is_empty())
             .collect();
         assert_eq!(messages, expected, "{spec}");
-        assert_eq!(from_web(&cluster), unknown, "{spec}");
+        // One that is accepted keeps pods apart; which one it is to be is unknown otherwise.
+        let may_reach = |end: &&str| *end != "other?" || !message.is_empty();
+        let expected: Vec<&str> = unknown.into_iter().filter(may_reach).collect();
+        assert_eq!(from_web(&cluster), expected, "{spec}");
     }
     let (_, messages) = read_object(
         "kind: ClusterUserDefinedNetwork, metadata: {name: net}, spec: {namespaceSelector: {}, \
