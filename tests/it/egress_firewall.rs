@@ -232,6 +232,9 @@ fn a_primary_network_of_its_own_keeps_pods_apart() {
         let is_known = !object.contains('$');
         assert!(!is_known || from_web(&cluster) == open, "{object}");
     }
+    // Of a namespace that no manifest declares nobody knows whether it has the label.
+    let (cluster, _) = read_object(&of_namespace("Primary"));
+    assert_eq!(from_web(&cluster), unknown);
 }
 
 /// What the API server rejects such a network for is told; what it may do stays unknown.

@@ -8,6 +8,7 @@ use super::{
     StageName,
 };
 use crate::cluster::{Cluster, PluginPolicyId};
+use crate::engine::NamespaceView;
 use crate::k8s::{PluginPolicy, PluginSpec, PolicyEffect};
 
 /// The stage of those that decide before all others, and that of those that only forbid,
@@ -53,7 +54,15 @@ pub(super) fn is_in_force(cluster: &Cluster, policy: &PluginPolicy) -> bool {
 /// The pods that it may be about; `None` if there are none in the cluster.
 fn subject<'c>(cluster: &Cluster, policy: &'c PluginPolicy) -> Option<PodSet<'c>> {
     let namespaces = match (&policy.spec, policy.namespace()) {
-        (PluginSpec::PrimaryNetwork(network), _) => NamespaceSet::Matching(&network.namespaces),
+        (PluginSpec::PrimaryNetwork(network), home) => {
+            let home = home.and_then(|name| cluster.namespace_by_name(name));
+            // The label that its namespace needs may stand in a manifest which is not here.
+            let is_open = |id: &_| !NamespaceView::of(cluster, *id).are_labels_known;
+            match home.filter(is_open) {
+                Some(home) => NamespaceSet::One(home),
+                None => NamespaceSet::Matching(&network.namespaces),
+            }
+        }
         (_, None) => (policy.namespaces.as_ref()).map_or(NamespaceSet::All, NamespaceSet::Matching),
         (_, Some(name)) => NamespaceSet::One(cluster.namespace_by_name(name)?),
     };
