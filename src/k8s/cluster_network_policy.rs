@@ -118,6 +118,20 @@ pub enum PodsSelection {
     },
 }
 
+impl PodsSelection {
+    /// What it asks of namespaces, and of pods; `None` where it takes every pod of them.
+    #[must_use]
+    pub fn selectors(&self) -> (&LabelSelector, Option<&LabelSelector>) {
+        match self {
+            Self::Namespaces(namespaces) => (namespaces, None),
+            Self::Pods {
+                namespace_selector,
+                pod_selector,
+            } => (namespace_selector, Some(pod_selector)),
+        }
+    }
+}
+
 /// A rule of a cluster-wide policy.
 #[derive(Clone, Debug)]
 pub struct ClusterNetworkPolicyRule {

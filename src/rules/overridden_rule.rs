@@ -411,13 +411,7 @@ fn numbers(rule: &ClusterNetworkPolicyRule) -> Option<ConnectionSet> {
 }
 
 fn workloads(cx: &Context<'_>, selection: &PodsSelection) -> Vec<WorkloadId> {
-    let (namespaces, pods) = match selection {
-        PodsSelection::Namespaces(namespaces) => (namespaces, None),
-        PodsSelection::Pods {
-            namespace_selector,
-            pod_selector,
-        } => (namespace_selector, Some(pod_selector)),
-    };
+    let (namespaces, pods) = selection.selectors();
     let found = cx.engine.matching_namespaces(namespaces);
     match pods {
         Some(pods) => cx.engine.matching_workloads(found, pods),

@@ -87,13 +87,7 @@ fn peers(policy: &ClusterNetworkPolicy) -> impl Iterator<Item = &PodsSelection> 
 
 /// What a selection of a cluster-wide policy was written for.
 fn wanted_by<'a>(selection: &'a PodsSelection, about: &'a ObjectMeta) -> Wanted<'a> {
-    let (namespaces, pods) = match selection {
-        PodsSelection::Namespaces(namespaces) => (namespaces, None),
-        PodsSelection::Pods {
-            namespace_selector,
-            pod_selector,
-        } => (namespace_selector, Some(pod_selector)),
-    };
+    let (namespaces, pods) = selection.selectors();
     Wanted {
         namespaces: WantedNamespaces::Matching(namespaces),
         pods,

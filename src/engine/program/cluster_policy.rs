@@ -160,13 +160,7 @@ pub(super) fn are_in_doubt(selector: &LabelSelector, nodes: &[Arc<Node>]) -> boo
 /// Pods on the network of their node are never among them, whatever the plugin does for
 /// other policies (S10).
 fn pods(selection: &PodsSelection) -> PodSet<'_> {
-    let (namespaces, pods) = match selection {
-        PodsSelection::Namespaces(namespaces) => (namespaces, None),
-        PodsSelection::Pods {
-            namespace_selector,
-            pod_selector,
-        } => (namespace_selector, Some(pod_selector)),
-    };
+    let (namespaces, pods) = selection.selectors();
     PodSet {
         namespaces: NamespaceSet::Matching(namespaces),
         pods,
