@@ -7,9 +7,9 @@ use super::definitions::{Identity, likeness, undecided};
 use super::platform::{Platform, Recognition, injected};
 use super::{
     Cluster, Duplicate, EnforcementSettings, Likeness, NAMESPACE_NAME_LABEL, Namespace,
-    NamespaceId, NetworkPolicy, Represented, Service, Workload,
+    NamespaceId, NetworkPolicy, Represented, Service, Workload, primary_networks,
 };
-use crate::k8s::{self, Object, PluginSpec, PolicyScope, PrimaryNetwork};
+use crate::k8s::{self, Object, PolicyScope};
 use crate::source::{Span, Spanned, Text};
 use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
@@ -214,7 +214,7 @@ impl Cluster {
                     });
                 }
                 Object::ClusterNetworkPolicy(object) => self.cluster_policies.push(object),
-                Object::PluginPolicy(object) => self.plugin_policies.push(at_home(object)),
+                Object::PluginPolicy(object) => self.plugin_policies.push(object),
                 Object::PluginResource(object) => self.plugin_resources.add(object),
                 Object::Node(object) => self.nodes.push(object),
                 Object::ContextObject(_) => {}
@@ -232,6 +232,7 @@ impl Cluster {
         self.services.par_sort_by(|a, b| {
             (a.namespace, &a.object.meta.name.value).cmp(&(b.namespace, &b.object.meta.name.value))
         });
+        primary_networks::settle(&mut self.plugin_policies);
         self.plugin_policies.sort_by(|a, b| {
             let key = |p: &k8s::PluginPolicy| {
                 (
@@ -303,19 +304,6 @@ fn namespaces(objects: &[Object]) -> Vec<Namespace> {
         }
     };
     declared.into_iter().map(namespace).collect()
-}
-
-/// A network for one namespace, once it is settled which one that is; any other policy as it
-/// is.
-fn at_home(mut policy: Arc<k8s::PluginPolicy>) -> Arc<k8s::PluginPolicy> {
-    if let PluginSpec::PrimaryNetwork(_) = policy.spec
-        && policy.kind.scope == PolicyScope::Namespace
-    {
-        let (name, text) = (policy.meta.namespace_name(), policy.meta.name.span);
-        let network = PrimaryNetwork::of_namespace(name, text);
-        Arc::make_mut(&mut policy).spec = PluginSpec::PrimaryNetwork(network);
-    }
-    policy
 }
 
 /// The object as one that its controller stands for, if that is among the inputs (S3).

@@ -19,6 +19,7 @@ mod enforcement;
 mod ingress_path;
 mod label_filter;
 mod network_policies;
+mod primary_networks;
 mod plugin_resources;
 mod roots;
 mod undeployed;

@@ -170,6 +170,9 @@ kinds! {
         "UserDefinedNetwork" "UserDefinedNetwork" Namespace Restricts BOTH
         "ClusterUserDefinedNetwork" "ClusterUserDefinedNetwork" Cluster Restricts BOTH
     }
+    OvnKubernetes &["k8s.cni.cncf.io"] => {
+        "NetworkAttachmentDefinition" "NetworkAttachmentDefinition" Namespace Restricts BOTH
+    }
     OpenShiftSdn &["network.openshift.io"] => {
         "EgressNetworkPolicy" "EgressNetworkPolicy" Namespace Restricts OUT_OF
     }
@@ -266,7 +269,13 @@ impl PluginKind {
         matches!(
             self.name,
             "UserDefinedNetwork" | "ClusterUserDefinedNetwork"
-        )
+        ) || self.is_attachment()
+    }
+
+    /// Whether it is the kind of networks whose configuration is a text of its own.
+    #[must_use]
+    pub fn is_attachment(&self) -> bool {
+        self.name == "NetworkAttachmentDefinition"
     }
 
     /// Whether npcheck reads what its policies say, so that it tells what is wrong with one.

@@ -17,6 +17,9 @@ const REACHED_BY_ALL: [&str; 2] = ["kube-system", "openshift-dns"];
 /// A network by the labels of namespaces.
 #[derive(Clone, Debug)]
 pub struct PrimaryNetwork {
+    /// The name by which the objects of several namespaces are one network; `None` where one
+    /// object is all of it.
+    pub name: Option<String>,
     /// The namespaces whose pods are on it.
     pub namespaces: LabelSelector,
     /// The namespaces whose pods are on another network, and not among those that pods of every
@@ -47,13 +50,9 @@ impl PrimaryNetwork {
             };
             lacking.push(entry);
         }
-        let elsewhere = lacking.into_iter().map(|lacking| {
-            let mut selector = LabelSelector::everything(text);
-            let reached = requirement(text, NAMESPACE_NAME_LABEL, Operator::NotIn, &REACHED_BY_ALL);
-            selector.match_expressions.extend([lacking, reached]);
-            selector
-        });
+        let elsewhere = lacking.into_iter().map(elsewhere);
         Self {
+            name: None,
             elsewhere: elsewhere.collect(),
             namespaces,
         }
@@ -67,6 +66,36 @@ impl PrimaryNetwork {
         namespaces.match_expressions.push(by_name);
         Self::of_namespaces(namespaces)
     }
+
+    /// That of this name which objects of some namespaces say to be there, where those of
+    /// `others` are on other networks; any further namespace may be on it as well.
+    #[must_use]
+    pub fn of_attachments(name: &str, own: &[&str], others: &[&str], text: Span) -> Self {
+        let mut namespaces = LabelSelector::everything(text);
+        namespaces.match_expressions.extend([
+            requirement(text, NAMESPACE_NAME_LABEL, Operator::In, own),
+            requirement(text, LABEL, Operator::Exists, &[]),
+        ]);
+        let lacking = [
+            requirement(text, LABEL, Operator::DoesNotExist, &[]),
+            requirement(text, NAMESPACE_NAME_LABEL, Operator::In, others),
+        ];
+        Self {
+            name: Some(name.to_owned()),
+            elsewhere: lacking.into_iter().map(elsewhere).collect(),
+            namespaces,
+        }
+    }
+}
+
+/// What lacks something that the namespaces of a network have, but for what every network
+/// reaches.
+fn elsewhere(lacking: LabelSelectorRequirement) -> LabelSelector {
+    let text = lacking.span;
+    let mut selector = LabelSelector::everything(text);
+    let reached = requirement(text, NAMESPACE_NAME_LABEL, Operator::NotIn, &REACHED_BY_ALL);
+    selector.match_expressions.extend([lacking, reached]);
+    selector
 }
 
 fn requirement(

@@ -34,6 +34,7 @@ mod meta;
 mod monitor;
 mod moves;
 mod names;
+mod network_attachment;
 mod network_policy;
 mod object;
 mod plugin_policy;

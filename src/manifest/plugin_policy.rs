@@ -4,6 +4,7 @@
 //! Refuses to know what they allow.
 
 use super::fields::Shape;
+use super::network_attachment::{self, NetworkRole};
 use super::reader::{Path, Reader};
 use super::selector::{self, Selects};
 use super::{calico, cilium, egress_firewall, network_policy, user_defined_network};
@@ -20,13 +21,11 @@ use std::sync::Arc;
 /// Whether an object of this kind has a say in what pods may connect to. A network that pods
 /// have beside that of the cluster has none; one that takes its place cuts them off.
 pub(super) fn is_policy(node: Node<'_>, kind: &PluginKind) -> bool {
+    if kind.is_attachment() {
+        return network_attachment::role(node) != NetworkRole::Secondary;
+    }
     // The API server wants a role; one that another tool fills in may be the other one.
     !kind.is_network() || !has_role(node, kind, "Secondary")
-}
-
-/// Whether an object of this kind is a network that takes the place of the cluster's.
-fn is_primary(node: Node<'_>, kind: &PluginKind) -> bool {
-    kind.is_network() && has_role(node, kind, "Primary")
 }
 
 fn has_role(node: Node<'_>, kind: &PluginKind, wanted: &str) -> bool {
@@ -41,17 +40,29 @@ fn has_role(node: Node<'_>, kind: &PluginKind, wanted: &str) -> bool {
     roles.any(|role| role == wanted)
 }
 
-/// Which namespaces such a network is for; unread where that is not a plain selector.
-fn primary_network(node: Node<'_>, meta: &ObjectMeta, scope: PolicyScope) -> PluginSpec {
-    let network = match scope {
+/// The network that takes the place of the cluster's; unread where it may be another one, and
+/// where it is not for the namespaces of a plain selector.
+fn primary_network(node: Node<'_>, meta: &ObjectMeta, kind: &PluginKind) -> PluginSpec {
+    let text = meta.name.span;
+    let network = match kind.scope {
+        _ if kind.is_attachment() => match network_attachment::role(node) {
+            NetworkRole::Primary(name) => Some(PrimaryNetwork::of_attachments(
+                &name,
+                &[meta.namespace_name()],
+                &[],
+                text,
+            )),
+            NetworkRole::Secondary | NetworkRole::Unknown => None,
+        },
+        _ if !has_role(node, kind, "Primary") => None,
         PolicyScope::Cluster => {
             let selector = node.find(&["spec", "namespaceSelector"]);
             let selector = selector.and_then(|it| label_selector(it, Selects::Namespaces));
             selector.map(PrimaryNetwork::of_namespaces)
         }
-        PolicyScope::Namespace | PolicyScope::NamespaceOrRoot => Some(
-            PrimaryNetwork::of_namespace(meta.namespace_name(), meta.name.span),
-        ),
+        PolicyScope::Namespace | PolicyScope::NamespaceOrRoot => {
+            Some(PrimaryNetwork::of_namespace(meta.namespace_name(), text))
+        }
     };
     network.map_or(PluginSpec::Unread, PluginSpec::PrimaryNetwork)
 }
@@ -99,11 +110,11 @@ pub(super) fn read(
             PluginSpec::EgressFirewall(egress_firewall::read(node, &mut meta, object, diagnostics))
         }
         _ => {
-            if kind.is_network() {
+            if kind.is_network() && !kind.is_attachment() {
                 user_defined_network::check(node, &mut meta, kind.scope, object, diagnostics);
             }
-            match is_primary(node, kind) {
-                true => primary_network(node, &meta, kind.scope),
+            match kind.is_network() {
+                true => primary_network(node, &meta, kind),
                 false => PluginSpec::Unread,
             }
         }

@@ -36,10 +36,15 @@ fn read_object(object: &str) -> (Cluster, Vec<String>) {
 
 /// The same with the namespaces of the pods.
 fn read_network(namespaces: &str, object: &str) -> (Cluster, Vec<String>) {
-    let text = format!("{namespaces}{PODS}{{apiVersion: k8s.ovn.org/v1, {object}}}");
+    read_all(&format!(
+        "{namespaces}{PODS}{{apiVersion: k8s.ovn.org/v1, {object}}}"
+    ))
+}
+
+fn read_all(text: &str) -> (Cluster, Vec<String>) {
     let mut sources = SourceMap::default();
-    let id = sources.add("test.yaml", text.as_str());
-    let parsed = npcheck::manifest::read(id, "test.yaml", &text);
+    let id = sources.add("test.yaml", text);
+    let parsed = npcheck::manifest::read(id, "test.yaml", text);
     let messages = parsed.diagnostics.iter().map(|found| found.message.clone());
     (Cluster::new(parsed.objects), messages.collect())
 }
@@ -277,4 +282,104 @@ fn networks_of_no_topology_are_rejected() {
          network: {topology: Localnet, localnet: {role: Primary}}}",
     );
     assert_eq!(messages, Vec::<String>::new());
+}
+
+/// A NetworkAttachmentDefinition of a namespace, with its configuration.
+fn attachment(namespace: &str, configuration: &str) -> String {
+    format!(
+        "---\n{{apiVersion: k8s.cni.cncf.io/v1, kind: NetworkAttachmentDefinition, \
+         metadata: {{name: net, namespace: {namespace}}}, spec: {{config: '{configuration}'}}}}\n"
+    )
+}
+
+/// A primary network may be written as the text that OVN-Kubernetes makes of one.
+#[test]
+fn primary_networks_of_network_attachments_keep_pods_apart() {
+    let open = ["lost", "node", "other", "0.0.0.0-255.255.255.255"];
+    let apart = ["lost?", "node?", "0.0.0.0-255.255.255.255?"];
+    let unknown = ["lost?", "node?", "other?", "0.0.0.0-255.255.255.255?"];
+    let of = |name: &str, topology: &str, role: &str| {
+        format!(
+            r#"{{"cniVersion": "1.0.0", "name": "{name}", "type": "ovn-k8s-cni-overlay", "topology": "{topology}", "role": "{role}", "mtu": 1400}}"#
+        )
+    };
+    let primary = of("blue", "layer3", "primary");
+    let listed = format!(r#"{{"cniVersion": "1.0.0", "name": "blue", "plugins": [{primary}]}}"#);
+    let elsewhere = attachment("data", &of("red", "layer2", "primary"));
+    let made = "---\n{apiVersion: k8s.ovn.org/v1, kind: UserDefinedNetwork, metadata: {name: own, \
+                namespace: data}, spec: {topology: Layer2, layer2: {role: Primary}}}\n";
+    let table: [(String, &[&str]); 12] = [
+        // Another namespace with the label may be on the same network, unless it has its own.
+        (attachment("shop", &primary), &unknown),
+        (attachment("shop", &primary) + &elsewhere, &apart),
+        (attachment("shop", &primary) + made, &apart),
+        (attachment("shop", &listed) + &elsewhere, &apart),
+        (
+            attachment("shop", &primary) + &attachment("data", &primary),
+            &unknown,
+        ),
+        (
+            attachment("shop", &of("blue", "layer3", "secondary")),
+            &open,
+        ),
+        (
+            attachment("shop", &of("blue", "localnet", "primary")),
+            &open,
+        ),
+        (
+            attachment("shop", r#"{"type": "macvlan", "role": "primary"}"#),
+            &open,
+        ),
+        (
+            attachment("shop", r#"{"type": "ovn-k8s-cni-overlay""#),
+            &open,
+        ),
+        (
+            attachment("shop", &of("blue", "layer2", "${ROLE}")),
+            &unknown,
+        ),
+        (attachment("shop", &of("", "layer2", "primary")), &unknown),
+        (
+            attachment("shop", &primary.replace("1400", "${MTU}")),
+            &unknown,
+        ),
+    ];
+    for (objects, expected) in table {
+        let (cluster, messages) = read_all(&format!("{NAMESPACES}{PODS}{objects}"));
+        assert_eq!(messages, Vec::<String>::new());
+        assert_eq!(from_web(&cluster), expected, "{objects}");
+    }
+    // A namespace without the label stays on the network of the cluster, and apart from it.
+    let unlabelled = NAMESPACES.replacen("labels", "annotations", 1);
+    let (cluster, _) = read_all(&format!(
+        "{unlabelled}{PODS}{}",
+        attachment("shop", &primary)
+    ));
+    assert_eq!(from_web(&cluster), open);
+    let (cluster, _) = read_all(&format!(
+        "{unlabelled}{PODS}{}",
+        attachment("data", &primary)
+    ));
+    assert_eq!(
+        from_web(&cluster),
+        ["lost", "node", "0.0.0.0-255.255.255.255"]
+    );
+}
+
+/// What OVN-Kubernetes makes of a network of several namespaces is no network of its own.
+#[test]
+fn network_attachments_of_a_network_that_is_here_say_nothing_more() {
+    let network = "---\n{apiVersion: k8s.ovn.org/v1, kind: ClusterUserDefinedNetwork, metadata: \
+                   {name: net}, spec: {namespaceSelector: {}, network: {topology: Layer3, \
+                   layer3: {role: Primary}}}}\n";
+    let configuration = r#"{"name": "cluster_udn_net", "type": "ovn-k8s-cni-overlay", "topology": "layer3", "role": "primary"}"#;
+    let owned = attachment("shop", configuration).replace(
+        "namespace: shop",
+        "namespace: shop, ownerReferences: [{kind: ClusterUserDefinedNetwork, name: net, \
+         controller: true}]",
+    );
+    let (cluster, _) = read_all(&format!("{NAMESPACES}{PODS}{network}{owned}"));
+    assert_eq!(cluster.plugin_policies().len(), 1);
+    let unknown = ["lost?", "node?", "other?", "0.0.0.0-255.255.255.255?"];
+    assert_eq!(from_web(&cluster), unknown);
 }
