@@ -67,11 +67,15 @@ fn every_fix_leaves_a_manifest_that_is_no_worse_and_stays_as_it_is() {
                 !shown.stdout.is_empty(),
                 "{name}: {shown:?}"
             );
+            // A run on the same text does the same.
+            if after == *before {
+                continue;
+            }
             is_as_good(before, &after, &name);
             fix();
             let again = fs::read_to_string(&manifest).unwrap();
             assert_eq!(again, after, "{name}: a second run changes nothing");
-            changed += usize::from(after != *before);
+            changed += 1;
         }
     }
     assert!(changed > 80, "only {changed} manifests were changed");
