@@ -17,7 +17,7 @@ pub(crate) use form::{Form, Mistake, UNNAMED, is_kind};
 pub(crate) use special::blocks;
 pub(crate) use unknown::Candidate;
 
-use crate::cluster::{Cluster, NamespaceId, ServiceId, WorkloadId};
+use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, ServiceId, WorkloadId};
 use crate::engine::{AddressRange, Endpoint, Entity, NamespaceView, PodView};
 use crate::k8s::{Labels, ReleasedPods, WorkloadKind};
 use crate::lint::Inventory;
@@ -151,19 +151,34 @@ impl End {
 }
 
 impl HypotheticalPod {
-    /// The name of its namespace if it has no labels at all, nor its namespace any of its own:
-    /// so it is like those pods that no manifest declares. [`UNNAMED`] for a new namespace.
-    pub(crate) fn unlabelled_in<'a>(&'a self, cluster: &'a Cluster) -> Option<&'a str> {
-        if !self.labels.is_empty() {
-            return None;
-        }
-        match &self.namespace {
-            HypotheticalNamespace::Present(id) => Some(&cluster.namespace(*id).name),
+    /// Whether it has labels, or its namespace some of its own.
+    pub(crate) fn has_labels(&self) -> bool {
+        let has_own = match &self.namespace {
+            HypotheticalNamespace::Present(_) => false,
             HypotheticalNamespace::New { name, labels, .. } => {
-                let has_own = name == UNNAMED && labels.iter().count() > 1;
-                (!has_own).then_some(name)
+                name == UNNAMED && labels.iter().count() > 1
             }
-        }
+        };
+        has_own || !self.labels.is_empty()
+    }
+
+    /// Whether a workload that no manifest declares is such a pod: it has all of the labels. A
+    /// new namespace without a name is any that is not among those which manifests mention.
+    pub(crate) fn stands_for(&self, cluster: &Cluster, declared: &Cluster, id: WorkloadId) -> bool {
+        let workload = cluster.workload(id);
+        let home = cluster.namespace(workload.namespace);
+        let is_at_home = match &self.namespace {
+            HypotheticalNamespace::Present(id) => *id == workload.namespace,
+            HypotheticalNamespace::New { name, labels, .. } if name == UNNAMED => {
+                let mut own = labels
+                    .iter()
+                    .filter(|label| label.key.value != NAMESPACE_NAME_LABEL);
+                declared.namespace_by_name(&home.name).is_none()
+                    && own.all(|label| home.labels.get(&label.key) == Some(&label.value))
+            }
+            HypotheticalNamespace::New { name, .. } => home.name == *name,
+        };
+        is_at_home && has_labels(&workload.object.labels, &self.labels)
     }
 
     fn view<'c>(&'c self, cluster: &'c Cluster) -> PodView<'c> {

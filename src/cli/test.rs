@@ -15,7 +15,7 @@ use super::exit::Outcome;
 use super::input::Input;
 use super::target::{self, Target};
 use super::terminal::Terminal;
-use super::undeclared::undeclared_pods;
+use super::undeclared::possible_pods;
 use crate::cluster::{Cluster, PolicyId};
 use crate::config::{Claim, Expectation, TEST_FILE_NAMES, read_expectations};
 use crate::k8s::Object;
@@ -104,10 +104,14 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     }
     let clusters: Vec<&ClusterView> = input.workspace.clusters().collect();
     let context = (&sources, typed);
-    let has_lists = (tests.iter()).any(|test| matches!(test.expectation.claim, Claim::Only(_)));
+    let is_of_everybody = |claim: &Claim| matches!(claim, Claim::Only(_) | Claim::Deny(_));
+    let is_needed = (tests.iter()).any(|test| is_of_everybody(&test.expectation.claim));
     let with_undeclared = |view: &&ClusterView| {
-        let pods = undeclared_pods(view);
-        (has_lists && !pods.is_empty()).then(|| view.with_more(&pods))
+        let pods = match is_needed {
+            true => possible_pods(view),
+            false => Vec::new(),
+        };
+        (!pods.is_empty()).then(|| view.with_more(&pods))
     };
     let wider: Vec<Option<Cluster>> = clusters.iter().map(with_undeclared).collect();
     let judges: Vec<(&str, Judge<'_>)> = clusters
@@ -302,7 +306,7 @@ fn idle_policies(
     let mut idle = Vec::new();
     for view in clusters {
         let cluster = view.cluster();
-        let more = undeclared_pods(view);
+        let more = possible_pods(view);
         let usual = judge(view, cluster, &view.with_more(&more));
         let accepted = |id: &PolicyId| cluster.policy(*id).object.meta.is_accepted;
         for id in cluster.policy_ids().filter(accepted) {

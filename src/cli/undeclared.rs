@@ -6,7 +6,7 @@
 //! Refuses to repeat: what a declared pod of the same namespace tells as well is left out, and
 //! what one without labels tells of one with labels.
 
-mod changed;
+mod asked_for;
 
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{ConnectionSet, Engine};
@@ -14,11 +14,12 @@ use crate::graph::{
     Comparison, ComparisonQuery, ELSEWHERE, Effect, EndSet, IsolationLine, Line, LineEnds, Move,
     asked_labels, is_undeclared, strangers,
 };
-use crate::k8s::{Direction, Object};
+use crate::k8s::{Direction, Object, Workload};
 use crate::output::flow_names;
 use crate::workspace::ClusterView;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 /// How many lines are shown before the rest is counted.
 const MAX_LINES: usize = 10;
@@ -27,6 +28,42 @@ const MAX_LINES: usize = 10;
 pub(super) fn undeclared_pods(view: &ClusterView) -> Vec<Object> {
     let inventory = &view.settings().inventory;
     strangers(&[view.cluster()], |name| !inventory.is_complete_in(name))
+}
+
+/// The same, and the pods that policies ask for by their labels.
+pub(super) fn possible_pods(view: &ClusterView) -> Vec<Object> {
+    let inventory = &view.settings().inventory;
+    let mut pods = undeclared_pods(view);
+    let asked_for = asked_for::written_for_all(view.cluster());
+    add_asked_for(asked_for, &mut pods, |name| !inventory.is_complete_in(name));
+    // What is asked for in one namespace may be in any other, if the policy does not say which.
+    let copies: Vec<Object> = pods.iter().filter_map(elsewhere).collect();
+    add_asked_for(copies, &mut pods, |name| !inventory.is_complete_in(name));
+    pods
+}
+
+/// The same pods in a namespace that no manifest mentions.
+fn elsewhere(pods: &Object) -> Option<Object> {
+    let Object::Workload(pods) = pods else {
+        return None;
+    };
+    let (name, labels) = (&pods.meta.name.value, pods.labels.clone());
+    let copy = Workload::hypothetical(ELSEWHERE, name, labels, &pods.meta);
+    Some(Object::Workload(Arc::new(copy)))
+}
+
+/// Adds pods that policies ask for, with their namespaces, where there may be such.
+fn add_asked_for(
+    objects: Vec<Object>,
+    pods: &mut Vec<Object>,
+    may_have_more: impl Fn(&str) -> bool,
+) {
+    let mut places: BTreeSet<(String, String)> = pods.iter().map(place).collect();
+    for object in objects {
+        if may_have_more(&home(&object)) && places.insert(place(&object)) {
+            pods.push(object);
+        }
+    }
 }
 
 /// What two states differ in for such pods.
@@ -72,27 +109,16 @@ impl UndeclaredMoves {
             !inventories.any(|inventory| inventory.is_complete_in(name))
         };
         let mut more = strangers(&declared, may_have_more);
-        let mut places: BTreeSet<(String, String)> = more.iter().map(place).collect();
         let known = |name: &str| {
             declared
                 .iter()
                 .any(|it| it.namespace_by_name(name).is_some())
         };
-        let mut made = BTreeSet::new();
-        for object in changed::written_for(declared) {
-            let (namespace, name) = place(&object);
-            let is_pod = matches!(object, Object::Workload(_));
-            let home = if is_pod { &namespace } else { &name };
-            if !may_have_more(home) {
-                continue;
-            }
-            if home != ELSEWHERE && !known(home) {
-                made.insert(home.clone());
-            }
-            if places.insert((namespace, name)) {
-                more.push(object);
-            }
-        }
+        add_asked_for(asked_for::written_for(declared), &mut more, may_have_more);
+        let homes = more.iter().map(home);
+        let made = homes
+            .filter(|home| home != ELSEWHERE && !known(home))
+            .collect();
         if more.is_empty() {
             return;
         }
@@ -424,6 +450,15 @@ impl fmt::Display for Undeclared {
             (namespace, "") => write!(f, "other pods of {namespace}"),
             (namespace, labels) => write!(f, "{namespace}/+{labels}"),
         }
+    }
+}
+
+/// The namespace that an object is, or is in.
+fn home(object: &Object) -> String {
+    let (namespace, name) = place(object);
+    match object {
+        Object::Namespace(_) => name,
+        _ => namespace,
     }
 }
 

@@ -60,8 +60,11 @@ pub fn difference(before: &Engine<'_>, after: &Engine<'_>) -> GraphDiff {
     let name = |pair: &Pair| {
         let before = pair
             .before
-            .map(|id| placeholder::name(before.cluster(), id));
-        before.or_else(|| pair.after.map(|id| placeholder::name(after.cluster(), id)))
+            .map(|id| placeholder::pods_name(before.cluster(), id));
+        before.or_else(|| {
+            pair.after
+                .map(|id| placeholder::pods_name(after.cluster(), id))
+        })
     };
     let names = changes.workloads().iter().filter_map(name).collect();
     GraphDiff {

@@ -32,7 +32,7 @@ pub use matrix::{FlowMatrix, NodeEnds, NodeId, Openness};
 pub use paths::{Certainty, Path, PathQuery, Paths, Reached};
 pub use placeholder::{
     ELSEWHERE, Wanted, WantedNamespaces, asked_labels, is_undeclared, placeholders,
-    placeholders_for, strangers,
+    placeholders_for, pods_name, strangers,
 };
 pub use reasons::{FlowEnd, SideReason, reasons};
 pub use side_rules::{SideRule, SideRules};

@@ -123,8 +123,10 @@ pub fn asked_labels(cluster: &Cluster, id: WorkloadId) -> Option<&str> {
     name.strip_prefix(MARK).filter(|labels| !labels.is_empty())
 }
 
-/// The name of a workload, `namespace/Kind/name`, or of a placeholder, `namespace/+labels`.
-pub(super) fn name(cluster: &Cluster, id: WorkloadId) -> String {
+/// The name of a workload, `namespace/Kind/name`, or of a placeholder, `namespace/+labels`, as
+/// questions about a pod that does not exist yet have it.
+#[must_use]
+pub fn pods_name(cluster: &Cluster, id: WorkloadId) -> String {
     let workload = cluster.workload(id);
     let name = &workload.object.meta.name.value;
     if is_undeclared(cluster, id) {
@@ -134,7 +136,7 @@ pub(super) fn name(cluster: &Cluster, id: WorkloadId) -> String {
     }
 }
 
-/// Whether it is the [`name`] of a placeholder.
+/// Whether it is the [`pods_name`] of a placeholder.
 pub(super) fn is_name(name: &str) -> bool {
     let mut parts = name.splitn(2, '/');
     parts.nth(1).is_some_and(|rest| rest.starts_with(MARK))

@@ -355,3 +355,154 @@ spec:
     let answer = run(&directory, &[&asked[..], &["--complete"]].concat());
     assert_eq!(answer.status, 0, "{answer:?}");
 }
+
+/// Claims about everybody are about the pods that policies ask for, too, wherever those are.
+#[test]
+fn pods_of_other_repositories_are_among_everybody() {
+    const MANIFESTS: &str = "
+{apiVersion: v1, kind: Namespace, metadata: {name: db}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: pg, namespace: db, labels: {app: pg}}
+spec: {containers: [{name: c}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: cron, namespace: db, labels: {app: cron}}
+spec: {containers: [{name: c}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: api, namespace: shop, labels: {app: api}}
+spec: {containers: [{name: c}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: pg, namespace: db}
+spec:
+  podSelector: {matchLabels: {app: pg}}
+  policyTypes: [Ingress, Egress]
+  ingress: [INGRESS]
+  egress: [EGRESS]
+";
+    let directory = scratch("test-asked-for");
+    let edge = "{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: edge}}, \
+                podSelector: {matchLabels: {app: nginx}}}";
+    let team = "{namespaceSelector: {matchLabels: {team: x}}}";
+    let home = "{podSelector: {matchLabels: {app: batch}}}";
+    let everywhere = "{namespaceSelector: {}, podSelector: {matchLabels: {app: nginx}}}";
+    let declared = "{namespaceSelector: {}, podSelector: {matchLabels: {app: api}}}";
+    let only = |from: &str| format!("only: {{to: db/pg, from: [{from}]}}");
+    let deny = |from: &str, to: &str| format!("deny: {{from: {from}, to: {to}}}");
+    let from_any = deny("any", "db/pg");
+    let judge = |ingress: &str, egress: &str, claim: &str, options: &[&str]| {
+        let rule = |side: &str, peer: &str| match peer {
+            "" => String::new(),
+            peer => format!("{{{side}: [{peer}]}}"),
+        };
+        let manifests = MANIFESTS
+            .replace("INGRESS", &rule("from", ingress))
+            .replace("EGRESS", &rule("to", egress));
+        write(&directory, "all.yaml", manifests);
+        let test = format!("tests:\n  - {{name: a, {claim}}}\n");
+        write(&directory, "npcheck-tests.yaml", test);
+        run(&directory, &[&["test"], options].concat())
+    };
+    for (ingress, claim, options, status, told) in [
+        (
+            edge,
+            only("shop/api"),
+            &[][..],
+            1,
+            "allowed: `edge/+app=nginx` -> db/Pod/pg",
+        ),
+        (edge, only("edge/+app=nginx"), &[], 0, ""),
+        (edge, only("edge/app=nginx"), &[], 0, ""),
+        (edge, only("edge/+"), &[], 0, ""),
+        (edge, only("+/+"), &[], 0, ""),
+        (edge, only("any"), &[], 0, ""),
+        (
+            edge,
+            only("edge/+app=ngnix"),
+            &[],
+            2,
+            "is on no closed list",
+        ),
+        (edge, only("shop/api"), &["--complete"], 0, ""),
+        (
+            team,
+            only("shop/api"),
+            &[],
+            1,
+            "pods of namespaces with team=x (`+team=x/+`)",
+        ),
+        (team, only("+team=x/+"), &[], 0, ""),
+        (team, only("+team=y/+"), &[], 2, "is on no closed list"),
+        (
+            home,
+            only("shop/api"),
+            &[],
+            1,
+            "allowed: `db/+app=batch` -> db/Pod/pg",
+        ),
+        (home, only("\"db/*\""), &[], 0, ""),
+        (
+            everywhere,
+            only("shop/api"),
+            &[],
+            1,
+            "allowed: `+/+app=nginx` -> db/Pod/pg",
+        ),
+        (everywhere, only("+/+app=nginx, db/+app=nginx"), &[], 0, ""),
+        (everywhere, only("\"db/*\""), &[], 1, "`+/+app=nginx`"),
+        (declared, only("shop/api"), &[], 0, ""),
+        (
+            edge,
+            from_any.clone(),
+            &[],
+            1,
+            "allowed: `edge/+app=nginx` -> db/Pod/pg",
+        ),
+        (edge, from_any.clone(), &["--complete"], 0, ""),
+        (team, from_any.clone(), &[], 1, "`+team=x/+`"),
+        (home, deny("\"db/*\"", "db/pg"), &[], 1, "`db/+app=batch`"),
+        (home, deny("\"shop/*\"", "db/pg"), &[], 0, ""),
+        (edge, deny("shop/api", "db/pg"), &[], 0, ""),
+        ("", from_any.clone(), &[], 0, ""),
+    ] {
+        let told_of = judge(ingress, "", &claim, options);
+        assert_eq!(told_of.status, status, "{ingress} {claim}: {told_of:?}");
+        assert!(
+            told_of.stdout.contains(told),
+            "{ingress} {claim}: {told_of:?}"
+        );
+    }
+    // As a destination, too.
+    for (egress, status, told) in [
+        (edge, 1, "allowed: db/Pod/pg -> `edge/+app=nginx`"),
+        ("", 0, ""),
+    ] {
+        let told_of = judge("", egress, &deny("db/pg", "any"), &[]);
+        assert_eq!(told_of.status, status, "{told_of:?}");
+        assert!(told_of.stdout.contains(told), "{told_of:?}");
+    }
+    // What is told is an end that `reach` takes, and drafts hold.
+    for (ingress, end) in [
+        (edge, "edge/+app=nginx"),
+        (team, "+team=x/+"),
+        (home, "db/+app=batch"),
+        (everywhere, "+/+app=nginx"),
+    ] {
+        let told_of = judge(ingress, "", &only("shop/api"), &[]);
+        assert!(told_of.stdout.contains(end), "{told_of:?}");
+        let reached = run(&directory, &["reach", end, "db/pg", "-p", "80"]);
+        assert_eq!(reached.status, 0, "{reached:?}");
+        let drafts = run(&directory, &["test", "--write"]).stdout;
+        assert!(drafts.contains(end), "{drafts}");
+        write(&directory, "npcheck-tests.yaml", &drafts);
+        assert_eq!(run(&directory, &["test"]).status, 0, "{drafts}");
+    }
+}

@@ -4,10 +4,10 @@
 
 use crate::cli::endpoint::blocks;
 use crate::cli::input::Input;
-use crate::cli::undeclared::undeclared_pods;
+use crate::cli::undeclared::possible_pods;
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{AddressRange, ConnectionSet, Engine};
-use crate::graph::{ELSEWHERE, FlowMatrix, NodeEnds, is_undeclared};
+use crate::graph::{FlowMatrix, NodeEnds, is_undeclared, pods_name};
 use crate::k8s::Direction;
 use std::io::{self, Write};
 
@@ -24,7 +24,7 @@ pub(super) fn write(input: &Input, out: &mut dyn Write) -> io::Result<()> {
     let has_several = input.workspace.clusters().len() > 1;
     for view in input.workspace.clusters() {
         // A closed list is about pods that no manifest declares, too.
-        let cluster = &view.with_more(&undeclared_pods(view));
+        let cluster = &view.with_more(&possible_pods(view));
         let left_open = view.settings().inventory.left_open(cluster);
         let engine = Engine::leaving_open(cluster, left_open);
         let matrix = FlowMatrix::new(&engine, &[]);
@@ -63,7 +63,7 @@ fn write_workload(
                 let others = group
                     .iter()
                     .filter(|other| **other != id || matrix.has_inner_flows(node));
-                sources.extend(others.map(|other| (name_of(cluster, *other), open)));
+                sources.extend(others.map(|other| (pods_name(cluster, *other), open)));
             }
             NodeEnds::Entity(_) => {}
             NodeEnds::Outside(ranges) => {
@@ -82,21 +82,6 @@ fn write_workload(
         }
     }
     Ok(())
-}
-
-/// A workload as the end of a test.
-fn name_of(cluster: &Cluster, id: WorkloadId) -> String {
-    if !is_undeclared(cluster, id) {
-        return cluster.workload_name(id);
-    }
-    match cluster
-        .namespace(cluster.workload(id).namespace)
-        .name
-        .as_str()
-    {
-        ELSEWHERE => "+/+".to_owned(),
-        namespace => format!("{namespace}/+"),
-    }
 }
 
 /// The connections in parts, such that each set has a part wholly or not at all.

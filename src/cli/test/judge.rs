@@ -3,16 +3,18 @@
 //! Refuses to call a test good that could not fail: ends and ports that mean nothing are
 //! errors.
 
+mod everybody;
+
 use super::judgement::{Facts, Judgement};
 use super::spent::Spent;
 use crate::cli::choice::internet;
-use crate::cli::endpoint::{End, Lookup, Mistake, Resolved, UNNAMED};
+use crate::cli::endpoint::{End, Lookup, Mistake, Resolved};
 use crate::cli::port::{PortQuestion, asked_at};
 use crate::cluster::{Cluster, WorkloadId};
 use crate::config::{Claim, EndForm, FlowClaim};
 use crate::engine::{AddressRange, ConnectionSet, Engine, LeftOpen};
 use crate::graph::{
-    Certainty, ELSEWHERE, EndSet, FlowEnd, FlowMatrix, Hops, NodeId, Openness, PathQuery, Paths,
+    Certainty, EndSet, FlowEnd, FlowMatrix, Hops, NodeId, Openness, PathQuery, Paths,
     is_undeclared, reasons,
 };
 use crate::k8s::{Direction, Labels};
@@ -37,8 +39,10 @@ pub(super) struct Judge<'c> {
     /// The cluster with pods that no manifest declares, if there may be any: closed lists are
     /// about them, too.
     with_undeclared: Option<&'c Cluster>,
-    /// Judges that cluster, for the first closed list.
+    /// Judges that cluster, for the first claim about everybody.
     of_everybody: OnceCell<Box<Self>>,
+    /// The cluster of what manifests declare: this one, unless it has other pods besides.
+    declared: &'c Cluster,
     /// Which ends may be reached at all, worked out for the first test of paths.
     hops: OnceCell<Hops>,
     spent: Spent,
@@ -76,6 +80,7 @@ impl<'c> Judge<'c> {
             typed,
             with_undeclared,
             of_everybody: OnceCell::new(),
+            declared: cluster,
             hops: OnceCell::new(),
             spent: Spent::default(),
         }
@@ -108,7 +113,8 @@ impl<'c> Judge<'c> {
         Ok(Judgement::decided(failed, unknown))
     }
 
-    fn deny(&self, claim: &FlowClaim) -> Result<Judgement, String> {
+    /// What is denied between declared ends.
+    fn denied(&self, claim: &FlowClaim) -> Result<Judgement, String> {
         let (mut failed, mut unknown) = (Facts::default(), Facts::default());
         self.each_flow(claim, |flow, asked| {
             let open = asked.intersection(&flow.openness.open);
@@ -120,89 +126,6 @@ impl<'c> Judge<'c> {
             }
         })?;
         Ok(Judgement::decided(failed, unknown))
-    }
-
-    fn only(&self, claim: &FlowClaim) -> Result<Judgement, String> {
-        let Some(everybody) = self.with_undeclared else {
-            return self.closed_list(claim);
-        };
-        // Ends that no declared pod has are mistakes still.
-        self.resolve(&claim.from)?;
-        self.resolve(&claim.to)?;
-        let context = (self.sources, self.typed);
-        let judge = || Box::new(Self::new(everybody, None, self.inventory, context));
-        self.of_everybody.get_or_init(judge).closed_list(claim)
-    }
-
-    /// A closed list for all pods of this cluster.
-    fn closed_list(&self, claim: &FlowClaim) -> Result<Judgement, String> {
-        let listed = self.resolve(&claim.from)?;
-        let mut workloads = Vec::new();
-        let mut outside = Vec::new();
-        for end in listed.iter().flat_map(|resolved| &resolved.ends) {
-            match end {
-                End::Workload(id) | End::Address(id, _) => workloads.push(*id),
-                End::Addresses(range) => outside.push(*range),
-                // Closed lists are about pods and addresses.
-                End::Entity(_) | End::Domain(_) => {}
-                End::Replica(..) => {
-                    return Err("a closed list has all pods of a StatefulSet or none".to_owned());
-                }
-                End::Hypothetical(pod) => match pod.unlabelled_in(self.cluster) {
-                    Some(UNNAMED) => workloads.extend(self.undeclared_in(ELSEWHERE)),
-                    Some(namespace) => workloads.extend(self.undeclared_in(namespace)),
-                    None => {
-                        let reason = "a pod that does not exist yet is on no closed list";
-                        return Err(reason.to_owned());
-                    }
-                },
-            }
-        }
-        let listed = EndSet::new(workloads, outside);
-        let everybody: Vec<WorkloadId> = self
-            .cluster
-            .workload_ids()
-            .filter(|id| !listed.has(*id))
-            .collect();
-        let spaces = [AddressRange::IPV4, AddressRange::IPV6].into_iter();
-        let rest = spaces.flat_map(|space| space.without(listed.outside()));
-        let others: Vec<End> = everybody
-            .into_iter()
-            .map(End::Workload)
-            .chain(rest.map(End::Addresses))
-            .collect();
-        let (mut failed, mut unknown) = (Facts::default(), Facts::default());
-        let destinations = self.resolve(&claim.to)?;
-        let ends: usize = destinations.iter().map(|it| it.ends.len()).sum();
-        self.spent.fit(others.len().saturating_mul(ends))?;
-        for destination in destinations {
-            for to in destination.ends.iter().filter(|to| !self.is_undeclared(to)) {
-                let asked = self.asked(&claim.ports, &destination, to)?;
-                for from in &others {
-                    for flow in self.flows(from, to)? {
-                        let open = asked.intersection(&flow.openness.open);
-                        let doubtful = asked.intersection(&flow.openness.unknown);
-                        if !open.is_empty() {
-                            failed.add(|| self.fact(&flow, "allowed", &open));
-                        } else if !doubtful.is_empty() {
-                            unknown.add(|| self.fact(&flow, "unknown", &doubtful));
-                        }
-                    }
-                }
-            }
-        }
-        Ok(Judgement::decided(failed, unknown))
-    }
-
-    fn is_undeclared(&self, end: &End) -> bool {
-        matches!(end, End::Workload(id) if is_undeclared(self.cluster, *id))
-    }
-
-    /// The pods of a namespace that no manifest declares, where there may be any.
-    fn undeclared_in(&self, namespace: &str) -> impl Iterator<Item = WorkloadId> {
-        let home = self.cluster.namespace_by_name(namespace).into_iter();
-        let workloads = home.flat_map(|home| self.cluster.workloads_in(home));
-        workloads.filter(|id| is_undeclared(self.cluster, *id))
     }
 
     fn unreachable(&self, claim: &FlowClaim, hops: Option<usize>) -> Result<Judgement, String> {
@@ -536,7 +459,7 @@ impl<'c> Judge<'c> {
         let name = |end: &End| match (end, flow.part) {
             (End::Addresses(_), Some(part)) => range_name(part),
             (End::Workload(id), _) if is_undeclared(self.cluster, *id) => {
-                undeclared_words(self.cluster, *id)
+                self.undeclared_words(*id)
             }
             _ => end.name(self.cluster),
         };
@@ -556,15 +479,6 @@ impl<'c> Judge<'c> {
             }
         });
         format!("{fact}  {}", words.collect::<Vec<String>>().join("; "))
-    }
-}
-
-/// Pods that no manifest declares, in words and as the end of a test.
-fn undeclared_words(cluster: &Cluster, id: WorkloadId) -> String {
-    let namespace = &cluster.namespace(cluster.workload(id).namespace).name;
-    match namespace.as_str() {
-        ELSEWHERE => "pods of other namespaces (`+/+`)".to_owned(),
-        namespace => format!("other pods of {namespace} (`{namespace}/+`)"),
     }
 }
 

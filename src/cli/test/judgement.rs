@@ -56,6 +56,10 @@ impl Judgement {
         }
     }
 
+    pub(super) fn is_failed(&self) -> bool {
+        self.status == TestStatus::Failed
+    }
+
     pub(super) fn passed() -> Self {
         Self::new(TestStatus::Passed, Facts::default())
     }

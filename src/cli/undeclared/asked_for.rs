@@ -1,8 +1,8 @@
-//! The pods that policies were written for which a change brings, takes or alters, where no
-//! manifest declares such pods: a rule for the pods of another repository is as good as one
-//! for those of this.
+//! The pods that policies were written for, all of them or those which a change brings, takes
+//! or alters, where no manifest declares such pods: a rule for the pods of another repository
+//! is as good as one for those of this.
 //!
-//! Refuses to know what the change does to them.
+//! Refuses to know what the policies do to them.
 
 use crate::cluster::Cluster;
 use crate::engine::Engine;
@@ -18,9 +18,14 @@ use std::collections::BTreeSet;
 /// of a cluster has as they are.
 pub(super) fn written_for(clusters: [&Cluster; 2]) -> Vec<Object> {
     let [before, after] = clusters.map(Specs::new);
-    let of_before = of_changed(clusters[0], &after);
-    let of_after = of_changed(clusters[1], &before);
+    let of_before = of_policies(clusters[0], Some(&after));
+    let of_after = of_policies(clusters[1], Some(&before));
     of_before.into_iter().chain(of_after).collect()
+}
+
+/// The same for all policies of a cluster.
+pub(super) fn written_for_all(cluster: &Cluster) -> Vec<Object> {
+    of_policies(cluster, None)
 }
 
 /// What the policies of a state say, so that they can be found again.
@@ -58,17 +63,22 @@ fn spec(meta: &ObjectMeta, kind: &str, spec: String) -> (String, String) {
     (object, spec)
 }
 
-fn of_changed(cluster: &Cluster, others: &Specs) -> Vec<Object> {
+/// Those of all policies that others do not have as they are.
+fn of_policies(cluster: &Cluster, others: Option<&Specs>) -> Vec<Object> {
     let engine = &Engine::new(cluster);
-    let mut found = placeholders(engine, |policy| !others.have(&of_policy(policy)));
+    let mut found = placeholders(engine, |policy| {
+        others.is_none_or(|others| !others.have(&of_policy(policy)))
+    });
     let wide = cluster.cluster_policies().iter();
-    let wide = wide.filter(|policy| !others.have(&of_wide(policy)));
+    let wide = wide.filter(|policy| others.is_none_or(|others| !others.have(&of_wide(policy))));
     let wanted = wide.flat_map(|policy| {
         let selections = std::iter::once(&policy.subject.value).chain(peers(policy));
         selections.map(|selection| wanted_by(selection, &policy.meta))
     });
     found.extend(placeholders_for(engine, wanted));
-    let is_changed = |place: &PluginSelector<'_>| !others.have(&of_plugin(place.object));
+    let is_changed = |place: &PluginSelector<'_>| {
+        others.is_none_or(|others| !others.have(&of_plugin(place.object)))
+    };
     let places: Vec<PluginSelector<'_>> = plugin_selectors(cluster);
     let places = places.iter().filter(|place| is_changed(place));
     let wanted = places.filter_map(|place| wanted_by_plugin(place));
