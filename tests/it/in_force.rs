@@ -149,3 +149,89 @@ fn calico_keeps_the_rest_of_the_outside_where_pods_have_all_of_a_net() {
         assert!(diff.stdout.contains("10.0.0.6"), "{diff:?}");
     }
 }
+
+/// Pods of one family and addresses outside of the other: whatever policies there are, `reach`
+/// and `graph` take a pod to have some address of that family (S9).
+#[test]
+fn a_policy_of_calico_does_not_close_the_other_family() {
+    let directory = scratch("in-force-family");
+    let cni = ["--cni", "calico"];
+    let run_it = |arguments: &[&str]| run(&directory, &[arguments, &cni[..]].concat());
+    let outside = ["reach", "2001:db8::1", "a/s", "-p", "80", "after"];
+    let policy = |selector: &str, ingress: &str| {
+        format!(
+            "{PODS}{{apiVersion: projectcalico.org/v3, kind: GlobalNetworkPolicy, metadata: {{name: p}}, \
+             spec: {{selector: {selector}, types: [Ingress], ingress: [{ingress}]}}}}\n"
+        )
+    };
+    write(&directory, "before/all.yaml", PODS);
+    for (selector, ingress, is_open) in [
+        ("app == 'nobody'", "", true),
+        ("app == 's'", "{action: Allow, ipVersion: 6}", true),
+        ("app == 's'", "{action: Allow}", true),
+        ("app == 's'", "{action: Allow, ipVersion: 4}", false),
+        (
+            "app == 's'",
+            "{action: Allow, source: {nets: [10.0.0.0/8]}}",
+            false,
+        ),
+    ] {
+        write(&directory, "after/all.yaml", policy(selector, ingress));
+        let reached = run_it(&outside);
+        assert_eq!(
+            reached.status,
+            i32::from(!is_open),
+            "{ingress}: {reached:?}"
+        );
+        let graph = run_it(&["graph", "-o", "json-lines", "after"]);
+        let line =
+            "{\"src\":\"ext:::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\",\"dst\":\"a/Pod/s\"";
+        assert_eq!(graph.stdout.contains(line), is_open, "{ingress}: {graph:?}");
+        let claim = if is_open { "allow" } else { "deny" };
+        let test = format!("tests: [{{name: t, {claim}: {{from: '2001:db8::1', to: a/s}}}}]\n");
+        write(&directory, "after/npcheck-tests.yaml", test);
+        let tested = run_it(&["test", "after"]);
+        assert_eq!(tested.status, 0, "{ingress}: {tested:?}");
+    }
+    write(&directory, "after/all.yaml", policy("app == 'nobody'", ""));
+    let diff = run_it(&["diff", "before", "after", "--complete"]);
+    assert_eq!(diff.status, 0, "{diff:?}");
+}
+
+/// An address without a length has never been a CIDR for the API server.
+#[test]
+fn cilium_enforces_nothing_of_a_policy_with_a_bare_address() {
+    for (number, (rule, status)) in [
+        ("fromCIDR: [203.0.113.7/32]", 1),
+        ("fromCIDR: [203.0.113.7]", 2),
+        ("fromCIDR: ['2001:db8::1']", 2),
+        ("fromCIDR: [198.51.100.0/24, 203.0.113.7]", 2),
+        ("fromCIDRSet: [{cidr: 203.0.113.7}]", 2),
+        (
+            "fromCIDRSet: [{cidr: 203.0.113.0/24, except: [203.0.113.7]}]",
+            2,
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let policy = format!(
+            "{{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {{name: p, namespace: a}}, \
+             spec: {{endpointSelector: {{}}, ingress: [{{{rule}}}]}}}}"
+        );
+        let question = ["reach", "192.0.2.1", "a/s", "-p", "80", "."];
+        let asked = ask(&format!("bare-{number}"), &policy, &question);
+        let word = if status == 2 { "ALLOWED" } else { "BLOCKED" };
+        assert!(asked.stdout.starts_with(word), "{rule}: {asked:?}");
+        assert_eq!(asked.status, status, "{rule}: {asked:?}");
+        // What is rejected is no part of a graph, and said there as well.
+        for command in ["graph", "exposure"] {
+            let asked = ask(
+                &format!("bare-{command}-{number}"),
+                &policy,
+                &[command, "."],
+            );
+            assert_eq!(asked.status == 2, status == 2, "{rule}: {asked:?}");
+        }
+    }
+}
