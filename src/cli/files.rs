@@ -11,7 +11,7 @@ use crate::k8s::{Document, Opacity, Outcome as Became, PartEffect, WorkloadKind}
 use crate::load::{self, Limits};
 use crate::output::{Escaped, Role, Style, count, display_name};
 use crate::source::{Source, SourceId};
-use crate::workspace::{OpaquePart, PartRoot};
+use crate::workspace::{OpaquePart, Part, PartRoot};
 use clap::Args;
 use std::io::{self, Write};
 
@@ -72,10 +72,7 @@ fn write_roots(input: &Input, style: Style, out: &mut dyn Write) -> io::Result<(
         for root in &part.roots {
             write_root(root, style, out)?;
         }
-        let plain = part.texts.len();
-        if part.roots.is_empty() {
-            writeln!(out, "  {:<14} {}", "as they stand", count(plain, "file"))?;
-        }
+        write_as_written(part, style, out)?;
         for unknown in &part.opaque {
             let place = unknown.name.as_str();
             writeln!(
@@ -116,6 +113,28 @@ fn write_roots(input: &Input, style: Style, out: &mut dyn Write) -> io::Result<(
             Escaped(source.name()),
             identity(document)
         )?;
+    }
+    Ok(())
+}
+
+/// Writes which files are taken as they stand: all of them, or those beside what is built.
+fn write_as_written(part: &Part, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let is_all = part.roots.is_empty();
+    let files = match is_all {
+        true => part.texts.len(),
+        false => part.as_written.values().sum(),
+    };
+    if !is_all && files == 0 {
+        return Ok(());
+    }
+    writeln!(out, "  {:<14} {}", "as they stand", count(files, "file"))?;
+    for (directory, files) in part.as_written.iter().filter(|_| !is_all) {
+        let directory = match directory.as_str() {
+            "" => ".".to_owned(),
+            directory => Escaped(directory).to_string(),
+        };
+        let files = style.paint(Role::Faint, count(*files, "file"));
+        writeln!(out, "  {:<14} {directory}  {files}", "")?;
     }
     Ok(())
 }
@@ -239,8 +258,12 @@ fn became(document: &Document) -> Option<String> {
         Became::Patch => format!("{name}  skipped: a patch, run kustomize build first"),
         Became::PluginPolicy => format!("{name}  a policy that only some CNI plugins know"),
         Became::PluginResource => format!("{name}  policies of a CNI plugin refer to it"),
-        Became::BuiltFrom => format!("{name}  part of a build: a patch, or taken away by one"),
-        Became::NotDeployed => format!("{name}  not deployed: no kustomization lists its file"),
+        Became::BuiltFrom => {
+            format!("{name}  part of a build: a patch, a template, or taken away by a patch")
+        }
+        Became::NotDeployed => {
+            format!("{name}  not deployed: nothing that is applied takes its file")
+        }
         Became::OtherKind => format!("{name}  not analysed: ignored kind"),
         Became::Opaque(Opacity::Template) => {
             format!("{name}  skipped: a template, render it first")

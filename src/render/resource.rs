@@ -45,8 +45,26 @@ pub(crate) struct Resource<'t> {
 pub(crate) struct Generated {
     /// What it does to one that is there.
     pub(crate) behavior: Behavior,
-    /// Whether its name gets a hash of its content.
-    pub(crate) has_hash: bool,
+    /// What its name gets behind it.
+    pub(crate) hash: NameHash,
+}
+
+impl Generated {
+    /// Whether a hash tells its name from others.
+    pub(crate) fn has_hash(self) -> bool {
+        self.hash != NameHash::None
+    }
+}
+
+/// The hash behind the name of a generated object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum NameHash {
+    /// That of its content.
+    OfContent,
+    /// One of a content that is not known: a file was not read.
+    Unknown,
+    /// There is none.
+    None,
 }
 
 /// What a generated object does to one that is there.

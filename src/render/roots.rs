@@ -35,8 +35,8 @@ pub struct Deployment {
     pub roots: Vec<Root>,
     /// The texts that no root takes anything from, though they stand where one would.
     pub unreferenced: BTreeSet<SourceId>,
-    /// The templates of charts that Helm rendered: what they become is among the objects of a
-    /// root, and they do not count as they stand.
+    /// The templates of charts that something installs: what they become is among the objects of
+    /// a root, or missing from it, and they do not count as they stand.
     pub templates: BTreeSet<SourceId>,
     /// What is to be said of those that no root takes anything from.
     pub diagnostics: Vec<Diagnostic>,
@@ -391,13 +391,15 @@ impl<'t, 's> Finder<'t, 's> {
         self.add_unreadable(&mut roots, &mut decoder);
         applications::join_what_stands_beside(&mut roots);
         found.unknown.add_to(&mut roots);
-        self.add_plain_charts(&mut roots, &mut decoder);
+        let wanted = library.wanted_charts().into_iter();
+        let installed: BTreeSet<String> = wanted.map(|chart| chart.directory).collect();
+        self.add_plain_charts(&installed, &mut roots, &mut decoder);
         told::keep_idle_everywhere(&patches, library.sources(), &mut roots);
         let mut deployment = Deployment {
             roots,
             ..Deployment::default()
         };
-        self.find_unreferenced(&mut deployment);
+        self.find_unreferenced(installed, &mut deployment);
         deployment
     }
 
@@ -416,10 +418,14 @@ impl<'t, 's> Finder<'t, 's> {
     }
 
     /// Adds the charts that nothing here installs, where Helm has told their objects.
-    fn add_plain_charts(&self, roots: &mut Vec<Root>, decoder: &mut Decoder<'_, '_>) {
+    fn add_plain_charts(
+        &self,
+        installed: &BTreeSet<String>,
+        roots: &mut Vec<Root>,
+        decoder: &mut Decoder<'_, '_>,
+    ) {
         let library = self.library;
-        let mut installed: BTreeSet<String> = BTreeSet::new();
-        installed.extend(library.wanted_charts().into_iter().map(|it| it.directory));
+        let mut installed = installed.clone();
         for id in roots.iter().flat_map(|root| &root.texts) {
             let path = join("", library.sources().get(*id).name());
             installed.insert(parent(&path).to_owned());
@@ -434,13 +440,10 @@ impl<'t, 's> Finder<'t, 's> {
                 continue;
             };
             let texts = resources.iter().map(|it| it.value.span().source);
+            let directory = chart.directory.clone();
             let mut root = Root {
                 texts: texts.collect(),
-                ..Root::new(
-                    RootKind::Chart,
-                    chart.directory.clone(),
-                    chart.directory.clone(),
-                )
+                ..Root::new(RootKind::Chart, directory.clone(), directory)
             };
             Self::fill(&mut root, &resources, &[], decoder);
             roots.push(root);

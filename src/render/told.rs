@@ -271,11 +271,48 @@ fn narrowed_peer(resource: &Resource<'_>, peer: &Value<'_>, all: &[Resource<'_>]
     root.diagnostics.push(finding);
 }
 
+/// Why nothing deploys a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Omission {
+    /// The kustomization beside it does not name it.
+    NotListed,
+    /// The Component beside it does, and no kustomization uses that.
+    UnusedComponent,
+    /// The kustomization beside it does, and nothing applies that.
+    UnusedKustomization,
+    /// No kustomization lies beside it.
+    NotApplied,
+}
+
+impl Omission {
+    /// Why, and what to do about it.
+    fn told(self) -> [&'static str; 2] {
+        match self {
+            Self::NotListed => [
+                "the kustomization of this directory does not list the file",
+                "list it under `resources`, or remove it",
+            ],
+            Self::UnusedComponent => [
+                "no kustomization uses the Component of this directory",
+                "list the directory under `components` of a kustomization, or remove it",
+            ],
+            Self::UnusedKustomization => [
+                "nothing that Flux or Argo CD applies uses the kustomization of this directory",
+                "apply the directory, or remove it",
+            ],
+            Self::NotApplied => [
+                "nothing that Flux or Argo CD applies holds the file",
+                "list it under `resources`, or remove it",
+            ],
+        }
+    }
+}
+
 /// A policy in a file that nothing deploys.
 pub(crate) fn unreferenced(
     library: &Library<'_>,
     path: &str,
-    has_kustomization: bool,
+    omission: Omission,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let text = library.text(path).unwrap_or_default();
@@ -292,13 +329,10 @@ pub(crate) fn unreferenced(
     let Some(policy) = policy else { return };
     let name = policy.find(&["metadata", "name"]);
     let span = name.as_ref().map_or(policy.span(), Value::span);
-    let reason = match has_kustomization {
-        true => "the kustomization of this directory does not list the file",
-        false => "nothing that Flux or Argo CD applies holds the file",
-    };
+    let [reason, advice] = omission.told();
     let message = format!("this policy is not deployed, and protects nothing: {reason}");
-    let mut finding = Diagnostic::new("unreferenced-manifest", Severity::Info, span, message)
-        .help("list it under `resources`, or remove it");
+    let mut finding =
+        Diagnostic::new("unreferenced-manifest", Severity::Info, span, message).help(advice);
     if let Some(name) = name.as_ref().and_then(Value::text) {
         finding = finding.about(format!("{}/{name}", policy.text_of(&["kind"])), "");
     }

@@ -178,6 +178,9 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
         if let Some(text) = member.text {
             let read = texts.get(text);
             part.texts.insert(text);
+            if !read.objects.is_empty() {
+                *part.as_written.entry(member.directory.clone()).or_default() += 1;
+            }
             objects.extend(read.objects.iter().map(|object| object.meta().span));
             met.extend(read.documents.iter().map(|document| document.span));
             part.objects.extend(read.objects.iter().cloned());

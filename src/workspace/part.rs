@@ -41,6 +41,9 @@ pub struct Part {
     pub(super) is_built: bool,
     /// The roots that it is built of; none where its texts are taken as they stand.
     pub roots: Vec<PartRoot>,
+    /// The files beside those roots that are taken as they stand and have objects: how many, by
+    /// directory.
+    pub as_written: BTreeMap<String, usize>,
     /// Which texts the same root builds.
     pub(super) built_together: Arc<BuiltTogether>,
     /// The objects that are deployed otherwise than they are written.
@@ -302,6 +305,7 @@ impl<'t> Settled<'t> {
                     places: Arc::clone(&self.places),
                     is_built: false,
                     roots: Vec::new(),
+                    as_written: BTreeMap::new(),
                     built_together: Arc::default(),
                     changed: Vec::new(),
                     opaque: Vec::new(),

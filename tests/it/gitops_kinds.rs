@@ -327,6 +327,111 @@ fn argo_cd_applies_the_last_definition_of_an_object() {
     }
 }
 
+/// What stands for itself beside what is built is listed, and the templates of a chart that
+/// something installs are not called undeployed.
+#[test]
+fn roots_are_listed_with_what_stands_beside_them() {
+    let roots = |name: &str, files: &[(&str, &str)]| {
+        let directory = scratch(&format!("roots-{name}"));
+        for (file, text) in files {
+            write(&directory, file, text);
+        }
+        run(&directory, &["files", "--roots"]).stdout
+    };
+    let other = POD.replace("name: web", "name: db");
+    let beside = roots(
+        "beside",
+        &[
+            ("built/kustomization.yaml", "resources: [pod.yaml]\n"),
+            ("built/pod.yaml", POD),
+            ("plain/pod.yaml", other.as_str()),
+            ("plain/policy.yaml", POLICY),
+            ("policy.yaml", POLICY),
+            ("values.yaml", "replicas: 2\n"),
+        ],
+    );
+    let expected = "one cluster
+  kustomization  built  1 object
+  as they stand  3 files
+                 .  1 file
+                 plain  2 files
+";
+    assert_eq!(beside, expected);
+
+    let application = format!(
+        "{ARGO}\nspec: {{source: {{path: chart}}, destination: {{server: 'https://kubernetes.default.svc', namespace: shop}}}}\n"
+    );
+    let web = application.replace("path: chart", "path: web");
+    let chart = roots(
+        "chart",
+        &[
+            ("apps/a.yaml", application.as_str()),
+            ("apps/web.yaml", web.as_str()),
+            ("web/pod.yaml", POD),
+            ("chart/Chart.yaml", "apiVersion: v2\nname: c\n"),
+            ("chart/templates/policy.yaml", POLICY),
+            ("chart/charts/sub/templates/policy.yaml", POLICY),
+            ("other/Chart.yaml", "apiVersion: v2\nname: c\n"),
+            ("other/templates/policy.yaml", POLICY),
+        ],
+    );
+    let idle: Vec<&str> = (chart.lines())
+        .filter(|line| line.starts_with("not deployed"))
+        .collect();
+    let expected = "not deployed: other/templates/policy.yaml:1  NetworkPolicy/p";
+    assert_eq!(idle, [expected], "{chart}");
+}
+
+/// Why a policy is deployed by nothing depends on what lies beside it.
+#[test]
+fn the_reason_is_told_why_nothing_deploys_a_policy() {
+    let directory = scratch("undeployed-reasons");
+    let listed = "resources: [policy.yaml]\n";
+    let component = format!("kind: Component\n{listed}");
+    for (file, text) in [
+        (
+            "clusters/prod/sync.yaml",
+            format!("{FLUX}\nspec: {{path: ./apps/web}}\n"),
+        ),
+        (
+            "apps/web/kustomization.yaml",
+            "resources: [pod.yaml]\n".to_owned(),
+        ),
+        ("apps/web/pod.yaml", POD.to_owned()),
+        ("apps/web/policy.yaml", POLICY.to_owned()),
+        ("part/kustomization.yaml", component),
+        ("part/policy.yaml", POLICY.to_owned()),
+        ("apps/old/kustomization.yaml", listed.to_owned()),
+        ("apps/old/policy.yaml", POLICY.to_owned()),
+        ("rest/policy.yaml", POLICY.to_owned()),
+    ] {
+        write(&directory, file, text);
+    }
+    let lint = run(&directory, &["lint", "-q", "-o", "concise", "."]).stdout;
+    for (file, reason) in [
+        (
+            "apps/web/policy.yaml",
+            "the kustomization of this directory does not list the file",
+        ),
+        (
+            "part/policy.yaml",
+            "no kustomization uses the Component of this directory",
+        ),
+        (
+            "apps/old/policy.yaml",
+            "nothing that Flux or Argo CD applies uses the kustomization of this directory",
+        ),
+        (
+            "rest/policy.yaml",
+            "nothing that Flux or Argo CD applies holds the file",
+        ),
+    ] {
+        let mut lines = lint.lines();
+        let is_told = |line: &str| line.starts_with(file) && line.ends_with(reason);
+        assert!(lines.any(is_told), "{file}: {lint}");
+    }
+}
+
 /// Flux that installs nothing but charts of elsewhere says nothing of the manifests beside them.
 #[test]
 fn releases_alone_do_not_deploy_a_tree() {

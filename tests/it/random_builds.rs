@@ -16,6 +16,17 @@ use std::{env, fs};
 /// How many are built, and how many of these kubectl builds as well.
 const CASES: (u64, u64) = (400, 25);
 
+/// Ways to write in YAML what JSON has one way for.
+const SPELLINGS: [(&str, &[&str]); 4] = [
+    (
+        "\"web\"",
+        &["web", "'web'", "!!str web", "!!str \"web\"", "!!str 'web'"],
+    ),
+    ("\"5\"", &["'5'", "!!str 5", "!!str \"5\""]),
+    ("80", &["0x50", "0o120", "0b1010000", "+80", "!!int 80"]),
+    ("2", &["0x2", "0b10", "+2", "!!int 2"]),
+];
+
 /// By kind and name.
 type Objects = BTreeMap<(String, String), Value>;
 
@@ -30,11 +41,31 @@ fn pick<'p>(random: &mut Random, words: &[&'p str]) -> &'p str {
     words[random.below(words.len())]
 }
 
+/// A manifest in YAML: some of its scalars are written in another way, and mean the same.
+fn spelled(random: &mut Random, manifest: &Value) -> String {
+    let mut text = manifest.to_string();
+    for (scalar, ways) in SPELLINGS {
+        let written: Vec<usize> = text
+            .match_indices(&format!(":{scalar}"))
+            .map(|(at, _)| at + 1)
+            .filter(|at| text[at + scalar.len()..].starts_with([',', '}']))
+            .collect();
+        for at in written.into_iter().rev() {
+            if random.below(3) != 0 {
+                continue;
+            }
+            let way = format!(" {}", pick(random, ways));
+            text.replace_range(at..at + scalar.len(), &way);
+        }
+    }
+    text
+}
+
 fn labels(random: &mut Random) -> Value {
     let mut labels = Map::new();
     for key in ["app", "tier", "env"] {
         if random.below(2) == 0 {
-            let value = pick(random, &["web", "db", "dev"]);
+            let value = pick(random, &["web", "db", "dev", "5"]);
             labels.insert(key.to_owned(), json!(value));
         }
     }
@@ -323,7 +354,8 @@ fn case(seed: u64) -> Case {
         for _ in 0..1 + random.below(3) {
             let name = format!("{}-{number}", pick(&mut random, &["web", "db"]));
             let object = object(&mut random, &name);
-            files.push((format!("{level}/r{number}.yaml"), object.to_string()));
+            let text = spelled(&mut random, &object);
+            files.push((format!("{level}/r{number}.yaml"), text));
             resources.push(format!("r{number}.yaml"));
             objects.push(object);
             read.push(name);

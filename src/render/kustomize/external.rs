@@ -264,7 +264,8 @@ fn one<'t>(
                 "none" => Subjects::Nobody,
                 other => return Err(format!("`setRoleBindingSubjects` cannot be `{other}`")),
             };
-            if let Some(namespace) = config.find(&["metadata", "namespace"]) {
+            let namespace = config.find(&["metadata", "namespace"]);
+            if let Some(namespace) = namespace.filter(|it| !it.is_null()) {
                 let of = Namespacing {
                     namespace: &namespace,
                     specs: &own,

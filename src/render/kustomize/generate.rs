@@ -1,19 +1,15 @@
 //! ConfigMaps and Secrets that a kustomization generates: their names, labels and data.
 //!
-//! Refuses to know what they are good for. The hash in their names stands for itself: no
-//! answer about connections depends on it.
+//! Refuses to know what they are good for, and the hash in their names.
 
 use super::fault::Fault;
 use super::file::{self, Kustomization};
 use crate::render::library::Library;
-use crate::render::resource::{Behavior, Generated, Resource};
+use crate::render::resource::{Behavior, Generated, NameHash, Resource};
 use crate::render::value::Value;
 use crate::source::Span;
 use std::borrow::Cow;
 use std::collections::HashSet;
-
-/// What stands for the hash of the content in the name of a generated object.
-const HASH: &str = "0000000000";
 
 /// The objects that a kustomization generates.
 pub(crate) fn all<'t>(
@@ -102,27 +98,6 @@ fn service_account<'t>(config: &Value<'t>, faults: &mut Vec<Fault>) -> Resource<
     Resource::new(value)
 }
 
-/// Puts the mark of a hash behind the names that get one.
-pub(crate) fn add_hashes(resources: &mut [Resource<'_>]) {
-    for resource in resources {
-        if resource
-            .generated
-            .is_some_and(|generated| generated.has_hash)
-        {
-            resource.remember();
-            let name = format!("{}-{HASH}", resource.id.name);
-            if let Some(value) = resource
-                .value
-                .get_mut("metadata")
-                .and_then(|it| it.get_mut("name"))
-            {
-                *value = Value::text_at(name, value.span());
-            }
-            resource.refresh();
-        }
-    }
-}
-
 struct Generator<'a, 't, 's> {
     library: &'t Library<'s>,
     kustomization: &'a Kustomization<'t>,
@@ -144,7 +119,8 @@ impl<'t> Generator<'_, 't, '_> {
             scalar("")
         });
         metadata.set("name", span, name);
-        if let Some(namespace) = file::field(self.item, "namespace") {
+        let says_one = |value: &Value<'_>| !value.is_null() && value.text() != Some("");
+        if let Some(namespace) = file::field(self.item, "namespace").filter(says_one) {
             metadata.set("namespace", namespace.span(), namespace);
         }
         let options = file::field(self.item, "options");
@@ -168,7 +144,8 @@ impl<'t> Generator<'_, 't, '_> {
         value.set("metadata", span, metadata);
         let mut data = Value::mapping_at(span);
         let mut known = HashSet::new();
-        for (key, text, place) in self.data(faults) {
+        let (pairs, is_whole) = self.data(faults);
+        for (key, text, place) in pairs {
             let is_new = known.insert(key.clone());
             if !is_new {
                 let message = format!("the key `{key}` is generated twice");
@@ -206,25 +183,30 @@ impl<'t> Generator<'_, 't, '_> {
         let mut resource = Resource::new(value);
         resource.generated = Some(Generated {
             behavior,
-            has_hash: !says("disableNameSuffixHash"),
+            hash: match says("disableNameSuffixHash") {
+                true => NameHash::None,
+                false if is_whole => NameHash::OfContent,
+                false => NameHash::Unknown,
+            },
         });
         resource
     }
 
-    /// The keys and texts, in the order of their sources.
-    fn data(&self, faults: &mut Vec<Fault>) -> Vec<(String, Cow<'t, str>, Span)> {
+    /// The keys and texts, in the order of their sources, and whether these are all.
+    fn data(&self, faults: &mut Vec<Fault>) -> (Vec<(String, Cow<'t, str>, Span)>, bool) {
         let mut data = Vec::new();
+        let mut is_whole = true;
         let mut envs = file::items(self.item, "envs");
         envs.extend(file::field(self.item, "env"));
         for env in envs {
-            if let Some(text) = self.file(&env, env.text().unwrap_or_default(), faults) {
-                let lines = text.lines().map(str::trim_start);
-                let pairs = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-                data.extend(pairs.filter_map(|line| {
-                    let (key, value) = line.split_once('=')?;
-                    Some((key.to_owned(), Cow::Borrowed(value), env.span()))
-                }));
-            }
+            let text = self.file(&env, env.text().unwrap_or_default(), faults);
+            is_whole &= text.is_some();
+            let lines = text.unwrap_or_default().lines().map(str::trim_start);
+            let pairs = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+            data.extend(pairs.map(|line| {
+                let (key, value) = line.split_once('=').unwrap_or((line, ""));
+                (key.to_owned(), Cow::Borrowed(value), env.span())
+            }));
         }
         for entry in file::items(self.item, "files") {
             let text = entry.text().unwrap_or_default().to_owned();
@@ -232,8 +214,9 @@ impl<'t> Generator<'_, 't, '_> {
                 let name = text.rsplit('/').next().unwrap_or_default();
                 (name, &text)
             });
-            if let Some(content) = self.file(&entry, path, faults) {
-                data.push((key.to_owned(), Cow::Borrowed(content), entry.span()));
+            match self.file(&entry, path, faults) {
+                Some(content) => data.push((key.to_owned(), Cow::Borrowed(content), entry.span())),
+                None => is_whole = false,
             }
         }
         for literal in file::items(self.item, "literals") {
@@ -249,7 +232,7 @@ impl<'t> Generator<'_, 't, '_> {
                 literal.span(),
             ));
         }
-        data
+        (data, is_whole)
     }
 
     /// The text of a file; one that is missing does no harm to what npcheck looks at.
@@ -307,9 +290,9 @@ pub(crate) fn merge<'t>(old: &mut Resource<'t>, mut new: Resource<'t>, behavior:
     }
     old.value = new.value;
     // One that either side wants without a hash has none.
-    let has_hash = new.generated.is_some_and(|generated| generated.has_hash);
+    let hash = new.generated.map_or(NameHash::None, |it| it.hash);
     if let Some(generated) = &mut old.generated {
-        generated.has_hash &= has_hash;
+        generated.hash = generated.hash.max(hash);
     }
     old.refresh();
 }

@@ -20,6 +20,7 @@ mod images;
 mod json_patch;
 mod merge;
 mod merge_keys;
+mod name_hash;
 mod notes;
 mod objects;
 mod order;
@@ -41,7 +42,7 @@ pub(crate) use remote::is_remote;
 
 use super::library::Library;
 use super::object_id::Gvk;
-use super::resource::Resource;
+use super::resource::{Generated, Resource};
 use super::value::Value;
 use crate::source::Span;
 use accumulated::Accumulated;
@@ -169,7 +170,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         self.notes_origins.set(!options.is_empty());
         let mut open = vec![kustomization.directory.clone()];
         let mut all = self.accumulate(kustomization, Accumulated::default(), &mut open);
-        generate::add_hashes(&mut all.resources);
+        name_hash::add(&mut all.resources);
         let specs = all.specs();
         let start = kustomization.root.span().before();
         let ambiguous = references::fix(&mut all.resources, &specs);
@@ -583,7 +584,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         };
         external.transform(all, &mut faults);
         // A hash tells generated objects apart.
-        let has_hash = |it: &&Resource<'_>| it.generated.is_some_and(|it| it.has_hash);
+        let has_hash = |it: &&Resource<'_>| it.generated.is_some_and(Generated::has_hash);
         if let Err(message) = check_ids(all.resources.iter().filter(|it| !has_hash(it)))
             && may_collide
         {

@@ -7,7 +7,7 @@
 
 use super::transform::ANNOTATIONS;
 use crate::render::object_id::{Gvk, ObjectId};
-use crate::render::resource::{Behavior, Resource};
+use crate::render::resource::{Behavior, NameHash, Resource};
 use crate::render::value::Value;
 use crate::source::Span;
 
@@ -131,7 +131,7 @@ fn notes(resource: &Resource<'_>) -> Vec<(&'static str, String)> {
             Behavior::Merge => "merge",
         };
         notes.push((GENERATED, behavior.to_owned()));
-        let hashed = generated.has_hash.then(|| "enabled".to_owned());
+        let hashed = generated.has_hash().then(|| "enabled".to_owned());
         notes.extend(hashed.map(|it| (HASHED, it)));
     }
     notes.retain(|(_, text)| !text.is_empty());
@@ -169,8 +169,10 @@ fn take_over(resource: &mut Resource<'_>, found: &[Option<String>; NOTES.len()])
     resource.previous = previous.collect();
     resource.prefixes = list(prefixes);
     resource.suffixes = list(suffixes);
-    if let Some(generated) = &mut resource.generated {
-        generated.has_hash &= hashed.is_some();
+    if let Some(generated) = &mut resource.generated
+        && hashed.is_none()
+    {
+        generated.hash = NameHash::None;
     }
 }
 

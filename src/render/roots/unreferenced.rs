@@ -6,6 +6,7 @@ use super::entries::names_deployment;
 use super::{Deployment, Finder};
 use crate::render::chart::{is_of_chart, is_rendered};
 use crate::render::library::{KUSTOMIZATION_NAMES, is_within, join, parent};
+use crate::render::told::Omission;
 use crate::render::{flux, is_manifest, told};
 use crate::source::SourceId;
 use std::collections::{BTreeSet, HashSet};
@@ -23,8 +24,13 @@ impl Finder<'_, '_> {
         is_manifest(path) && is_for_them() && is_unreadable()
     }
 
-    /// The manifests in directories of kustomizations that none of these takes.
-    pub(super) fn find_unreferenced(&self, deployment: &mut Deployment) {
+    /// The manifests in directories of kustomizations that none of these takes; `charts` are the
+    /// directories of those that something installs and Helm did not render.
+    pub(super) fn find_unreferenced(
+        &self,
+        mut charts: BTreeSet<String>,
+        deployment: &mut Deployment,
+    ) {
         let taken: BTreeSet<SourceId> = deployment
             .roots
             .iter()
@@ -54,16 +60,14 @@ impl Finder<'_, '_> {
         let names = taken
             .iter()
             .map(|id| self.library.sources().get(*id).name());
-        let rendered: BTreeSet<String> = names
-            .filter(|name| is_rendered(name))
-            .map(|name| parent(&join("", name)).to_owned())
-            .collect();
+        let rendered = names.filter(|name| is_rendered(name));
+        charts.extend(rendered.map(|name| parent(&join("", name)).to_owned()));
         for path in self.library.paths() {
             let source = self.library.source(path).filter(|_| is_manifest(path));
             let Some(source) = source else {
                 continue;
             };
-            if !taken.contains(&source) && rendered.iter().any(|chart| is_template(path, chart)) {
+            if !taken.contains(&source) && charts.iter().any(|chart| is_template(path, chart)) {
                 deployment.templates.insert(source);
                 continue;
             }
@@ -84,10 +88,24 @@ impl Finder<'_, '_> {
             if !is_for_others {
                 let Self { library, .. } = self;
                 let found = &mut deployment.diagnostics;
-                told::unreferenced(library, path, has_kustomization, found);
+                told::unreferenced(library, path, self.omission(path), found);
             }
         }
         told::group(&mut deployment.diagnostics, self.library.sources());
+    }
+
+    /// Why no root takes a file.
+    fn omission(&self, path: &str) -> Omission {
+        let directory = parent(path);
+        let Some(kustomization) = self.kustomizations.get(directory) else {
+            return Omission::NotApplied;
+        };
+        let listed = self.mentions.get(directory);
+        match listed.is_some_and(|paths| paths.contains(path)) {
+            false => Omission::NotListed,
+            true if kustomization.is_component() => Omission::UnusedComponent,
+            true => Omission::UnusedKustomization,
+        }
     }
 }
 
