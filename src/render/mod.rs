@@ -54,7 +54,8 @@ pub struct BuildFault {
     pub span: Span,
     /// The fact.
     pub message: String,
-    /// Whether kustomize would refuse to build it, rather than that npcheck does not see all.
+    /// Whether kustomize would refuse to build it, or a limit of npcheck's leaves out a part,
+    /// rather than that npcheck does not see all.
     pub is_error: bool,
 }
 
@@ -79,7 +80,7 @@ pub fn print(sources: &SourceMap, ids: &[SourceId], directory: &str) -> Option<P
             .map(|fault| BuildFault {
                 span: fault.span,
                 message: fault.message,
-                is_error: fault.weight >= Weight::Restricted,
+                is_error: fault.weight >= Weight::Restricted || fault.is_limit,
             })
             .collect(),
     })

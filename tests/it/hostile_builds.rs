@@ -150,6 +150,53 @@ fn changes_that_look_at_all_objects_are_made_up_to_a_limit() {
 }
 
 #[test]
+fn patches_go_through_objects_up_to_a_limit() {
+    let entries = (0..20_000).map(|number| format!("  k{number}: v\n"));
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata:\n";
+    let map = map.to_owned() + &entries.collect::<String>();
+    let patch = "- target: {kind: ConfigMap, name: m}\n  \
+                 patch: '[{\"op\": \"add\", \"path\": \"/metadata/labels\", \"value\": {}}]'\n";
+    let said_of = |count| said(&with(&map, &format!("patches:\n{}", patch.repeat(count))));
+    assert_eq!(said_of(3), "");
+    let said_of = said_of(220);
+    let limit = "unknown: this build looks at more than 8000000 parts of objects";
+    assert!(said_of.contains(limit), "{said_of:.2000}");
+}
+
+/// A pod of so many containers, of which a patch changes one.
+fn patched_pod(containers: usize) -> Vec<(String, String)> {
+    let all = (0..containers).map(|number| format!("  - {{name: c{number}, image: a}}\n"));
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: m}\nspec:\n  containers:\n";
+    let patch = "patches:\n- patch: '{apiVersion: v1, kind: Pod, metadata: {name: m}, \
+                 spec: {containers: [{name: c0, image: b}]}}'\n";
+    with(&(pod.to_owned() + &all.collect::<String>()), patch)
+}
+
+#[test]
+fn items_of_lists_that_merge_by_key_are_compared_up_to_a_limit() {
+    assert_eq!(said(&patched_pod(300)), "");
+    let said_of = said(&patched_pod(4_000));
+    let limit = "unknown: this build looks at more than 8000000 parts of objects";
+    assert!(said_of.contains(limit), "{said_of:.2000}");
+}
+
+#[test]
+fn a_build_that_is_printed_in_part_is_not_everything() {
+    let directory = scratch("limit-of-a-printed-build");
+    for (name, text) in patched_pod(4_000) {
+        write(&directory, &name, text);
+    }
+    let printed = run(&directory, &["render", "."]);
+    assert!(
+        printed.stdout.contains("kind: NetworkPolicy"),
+        "{printed:.2000?}"
+    );
+    let limit = "this build looks at more than 8000000 parts of objects";
+    assert!(printed.stderr.contains(limit), "{}", printed.stderr);
+    assert_eq!(printed.status, 2);
+}
+
+#[test]
 fn a_patch_that_copies_parts_into_themselves_ends_with_the_size_of_objects() {
     let copy = r#"{"op": "copy", "from": "/x", "path": "/x/-"}"#;
     let operations = vec![copy; 60].join(", ");

@@ -2,6 +2,7 @@
 //!
 //! Refuses to know kustomizations, and in which order they do what.
 
+use super::budget::Budget;
 use super::definitions::Defined;
 use super::fault::Fault;
 use super::generate;
@@ -77,11 +78,22 @@ impl<'t> Accumulated<'t> {
         conflict
     }
 
-    pub(super) fn patch(&mut self, patch: &Patch<'t>, faults: &mut Vec<Fault>) {
+    /// Applies a patch, where the budget suffices for it.
+    pub(super) fn patch(
+        &mut self,
+        patch: &Patch<'t>,
+        budget: &Budget,
+        faults: &mut Vec<Fault>,
+    ) -> bool {
         let defined = self.defined.as_ref().filter(|_| patch.is_merge());
         let definitions = defined.and_then(|it| it.for_patch());
+        let parts = patch.size(&self.resources, definitions);
+        if !budget.may_change(parts, patch.step.span, faults) {
+            return false;
+        }
         let applied = patch.apply(&mut self.resources, definitions, faults);
         self.patches.push(applied);
+        true
     }
 
     /// Adds a generated object, or puts it into one that is there.

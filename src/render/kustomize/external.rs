@@ -101,10 +101,9 @@ impl<'t> External<'_, 't, '_> {
 
     /// Runs the files of `transformers`.
     pub(super) fn transform(&mut self, all: &mut Accumulated<'t>, faults: &mut Vec<Fault>) {
-        let library = self.kustomize.library;
         for (item, config) in self.documents(("transformers", PartEffect::Changes), faults) {
             let kind = file::text(&config, "kind");
-            match one(library, self.kustomization, &config, all, faults) {
+            match one(self.kustomize, self.kustomization, &config, all, faults) {
                 Ok(true) => {}
                 Ok(false) if is_builtin(&config) && !NOT_RUN.contains(&kind.as_str()) => {
                     let message = format!("kustomize has no transformer `{kind}`");
@@ -244,7 +243,7 @@ fn makes_secrets<'t>(
 
 /// Runs one of the transformers that kustomize has built in; `false` if it is none of them.
 fn one<'t>(
-    library: &'t Library<'_>,
+    kustomize: &Kustomize<'t, '_>,
     kustomization: &Kustomization<'t>,
     config: &Value<'t>,
     all: &mut Accumulated<'t>,
@@ -255,6 +254,7 @@ fn one<'t>(
     }
     let own = file::items(config, "fieldSpecs");
     let own: Vec<FieldSpec> = own.iter().map(field_spec).collect();
+    let (library, budget) = (kustomize.library, &kustomize.budget);
     let resources = &mut all.resources;
     match file::text(config, "kind").as_str() {
         "NamespaceTransformer" => {
@@ -299,7 +299,9 @@ fn one<'t>(
             }
         }
         "PatchTransformer" => match Patch::read(library, kustomization, config, "patches") {
-            Ok(patch) => all.patch(&patch, faults),
+            Ok(patch) => {
+                all.patch(&patch, budget, faults);
+            }
             Err(fault) => faults.push(fault),
         },
         "PatchJson6902Transformer" => {
@@ -308,7 +310,9 @@ fn one<'t>(
                 config.set("patch", operations.span(), operations);
             }
             match Patch::read(library, kustomization, &config, "patchesJson6902") {
-                Ok(patch) => all.patch(&patch, faults),
+                Ok(patch) => {
+                    all.patch(&patch, budget, faults);
+                }
                 Err(fault) => faults.push(fault),
             }
         }
@@ -316,7 +320,7 @@ fn one<'t>(
             let mut items = file::items(config, "paths");
             items.extend(file::field(config, "patches"));
             for patch in Patch::strategic_merge(library, kustomization, &items, faults) {
-                all.patch(&patch, faults);
+                all.patch(&patch, budget, faults);
             }
         }
         "ReplacementTransformer" => {

@@ -54,6 +54,22 @@ pub(crate) fn merge<'t>(
     })
 }
 
+/// How many items of lists a merge compares with each other: those of each list that merges by
+/// key, be there something to merge or not.
+pub(super) fn pairs<'t>(value: &Value<'t>, schema: Option<Schema<'t>>) -> usize {
+    let Some(schema) = schema else { return 0 };
+    let of_fields = value.fields().map(|field| {
+        let name = field.key.text();
+        pairs(&field.value, schema.field(&name))
+    });
+    let of_items = schema.merge().map(|_| {
+        let count = value.items().count();
+        let within = value.items().map(|item| pairs(&item, schema.item()));
+        count * count + within.sum::<usize>()
+    });
+    of_fields.sum::<usize>() + of_items.unwrap_or(0)
+}
+
 fn walk<'t>(
     old: Option<&Value<'t>>,
     patch: Option<&Value<'t>>,

@@ -476,11 +476,9 @@ impl<'t, 's> Kustomize<'t, 's> {
             Patch::of_field(library, kustomization, "patches", &mut faults),
         ];
         for patch in early.iter().flatten() {
-            let parts = patch.size(&all.resources);
-            if !(self.budget).may_change(parts, patch.step.span, &mut faults) {
+            if !all.patch(patch, &self.budget, &mut faults) {
                 break;
             }
-            all.patch(patch, &mut faults);
             if may_collide
                 && patch.lists_anew()
                 && let Err(message) = check_ids(all.resources.iter())
@@ -549,11 +547,9 @@ impl<'t, 's> Kustomize<'t, 's> {
             }
         }
         for patch in Patch::of_field(library, kustomization, "patchesJson6902", &mut faults) {
-            let parts = patch.size(&all.resources);
-            if !(self.budget).may_change(parts, patch.step.span, &mut faults) {
+            if !all.patch(&patch, &self.budget, &mut faults) {
                 break;
             }
-            all.patch(&patch, &mut faults);
         }
         for replica in kustomization.items("replicas") {
             if !(self.budget).may_change(objects, replica.span(), &mut faults) {

@@ -261,7 +261,11 @@ impl<'t> Patch<'t> {
     }
 
     /// How many parts of objects it looks at, to find those that it is for and to change them.
-    pub(crate) fn size(&self, resources: &[Resource<'t>]) -> usize {
+    pub(super) fn size(
+        &self,
+        resources: &[Resource<'t>],
+        definitions: Option<Definitions<'t>>,
+    ) -> usize {
         let changes = match &self.change {
             Change::Operations(_) => 1,
             Change::Merge(patches) => patches.len(),
@@ -269,7 +273,32 @@ impl<'t> Patch<'t> {
         let targets = resources.iter().filter(|it| self.is_target(it));
         let changed = targets.filter(|_| self.target.is_some());
         let parts = changed.map(|it| it.value.parts(MAX_SIZE)).sum::<usize>();
-        changes * (resources.len() + parts)
+        changes * (resources.len() + parts) + self.pairs(resources, definitions)
+    }
+
+    /// How many items of lists it compares with each other, where they merge by key.
+    fn pairs(&self, resources: &[Resource<'t>], definitions: Option<Definitions<'t>>) -> usize {
+        let Change::Merge(patches) = &self.change else {
+            return 0;
+        };
+        let of = |resource: &Resource<'t>, patch: &Value<'t>| {
+            let schema = Schema::of(&resource.id.gvk, definitions);
+            let values = [&resource.value, patch].into_iter();
+            values
+                .map(|value| merge::pairs(value, schema))
+                .sum::<usize>()
+        };
+        let of_patch = |patch: &Value<'t>| match self.target {
+            Some(_) => {
+                let targets = resources.iter().filter(|it| self.is_target(it));
+                targets.map(|resource| of(resource, patch)).sum()
+            }
+            None => {
+                let only = self.only_one(resources, patch, &mut Vec::new());
+                only.map_or(0, |index| of(&resources[index], patch))
+            }
+        };
+        patches.iter().map(of_patch).sum()
     }
 
     /// Whether it is merged into objects.
