@@ -42,14 +42,22 @@ impl Cluster {
     /// labels in its selector, whose endpoints are made by hand, and none by a label that
     /// another tool fills in.
     pub fn workloads_behind(&self, service: ServiceId) -> impl Iterator<Item = WorkloadId> + '_ {
-        self.backends().behind[service.index()].iter().copied()
+        let backends = self.backends();
+        let selection = backends.selection_of[service.index()];
+        let selection = selection.map(|it| &backends.selections[it as usize]);
+        let workloads = selection.map_or(&[][..], |it| &it.workloads);
+        workloads.iter().copied()
     }
 
     /// The services that send traffic to a workload, in order; see
     /// [`workloads_behind`](Self::workloads_behind).
     pub fn services_of(&self, workload: WorkloadId) -> impl Iterator<Item = ServiceId> + '_ {
-        let services = self.backends().of.get(&workload);
-        services.into_iter().flatten().copied()
+        let backends = self.backends();
+        let selections = backends.of.get(&workload).into_iter().flatten();
+        let services = selections.flat_map(|it| &backends.selections[*it as usize].services);
+        let mut services: Vec<ServiceId> = services.copied().collect();
+        services.sort_unstable();
+        services.into_iter()
     }
 
     fn backends(&self) -> &Backends {
@@ -60,17 +68,29 @@ impl Cluster {
 /// Which workloads are behind which services, found once.
 #[derive(Debug)]
 pub(super) struct Backends {
-    /// By service: the workloads behind it, in order.
-    behind: Vec<Vec<WorkloadId>>,
-    /// By workload: the services in front of it, in order.
-    of: HashMap<WorkloadId, Vec<ServiceId>>,
+    /// The services of a namespace with one selector have the same workloads behind them, which
+    /// are kept once.
+    selections: Vec<Selection>,
+    /// By service: its place among them; `None` where there is no selector.
+    selection_of: Vec<Option<u32>>,
+    /// By workload: those that it is in.
+    of: HashMap<WorkloadId, Vec<u32>>,
+}
+
+#[derive(Debug)]
+struct Selection {
+    /// In order.
+    services: Vec<ServiceId>,
+    /// In order.
+    workloads: Vec<WorkloadId>,
 }
 
 impl Backends {
     /// Looks for each service among the workloads that have the rarest of its labels.
     fn new(cluster: &Cluster) -> Self {
         let mut backends = Self {
-            behind: vec![Vec::new(); cluster.services.len()],
+            selections: Vec::new(),
+            selection_of: vec![None; cluster.services.len()],
             of: HashMap::new(),
         };
         for namespace in cluster.namespace_ids() {
@@ -84,10 +104,25 @@ impl Backends {
                     with.entry(pair).or_default().push(id);
                 }
             }
+            let mut known: HashMap<Vec<(&str, &str)>, u32> = HashMap::new();
             for service in cluster.services_in(namespace) {
                 let selector = cluster.service(service).object.selector.as_ref();
-                let pairs = selector.into_iter().flatten();
-                let lists = pairs.map(|label| {
+                let Some(selector) = selector.filter(|selector| !selector.is_empty()) else {
+                    continue;
+                };
+                let asked = selector
+                    .iter()
+                    .map(|it| (it.key.as_str(), it.value.as_str()));
+                let next = backends.selections.len() as u32;
+                let selection = *known.entry(asked.collect()).or_insert(next);
+                backends.selection_of[service.index()] = Some(selection);
+                if selection != next {
+                    backends.selections[selection as usize]
+                        .services
+                        .push(service);
+                    continue;
+                }
+                let lists = selector.iter().map(|label| {
                     let pair = (label.key.as_str(), label.value.as_str());
                     with.get(&pair).filter(|_| !is_opaque(&label.value))
                 });
@@ -97,10 +132,15 @@ impl Backends {
                     .into_iter()
                     .min_by_key(|it| it.len());
                 let candidates = rarest.into_iter().flatten().copied();
-                for id in candidates.filter(|id| cluster.sends_to(service, *id)) {
-                    backends.behind[service.index()].push(id);
-                    backends.of.entry(id).or_default().push(service);
+                let workloads = candidates.filter(|id| cluster.sends_to(service, *id));
+                let workloads: Vec<WorkloadId> = workloads.collect();
+                for id in &workloads {
+                    backends.of.entry(*id).or_default().push(selection);
                 }
+                backends.selections.push(Selection {
+                    services: vec![service],
+                    workloads,
+                });
             }
         }
         backends

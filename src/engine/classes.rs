@@ -9,14 +9,14 @@
 use super::HashMap;
 use super::addresses::{AddressRange, address_atoms};
 use super::columns::Columns;
-use super::compiled::{Compiled, Matcher, NameId, Namespaces, Scopes};
+use super::compiled::{Compiled, Matcher, MatcherId, NameId, Namespaces, Scopes};
 use super::endpoint::{PodView, named_ports};
 use super::labels::{FeatureId, Features};
 use super::program::condition::{Candidate, Condition};
 use super::program::identity::Entity;
 use super::program::{self, HostNetwork};
 use crate::cluster::{Cluster, Cni, NamespaceId, WorkloadId};
-use crate::k8s::{Protocol, Truth};
+use crate::k8s::{Labels, NAMESPACE_NAME_LABEL, Protocol, Truth};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -56,6 +56,8 @@ pub(super) struct Classes {
     by_namespace: Vec<Range<u32>>,
     /// The classes about whose labels not everything is known, in order.
     doubtful: Vec<u32>,
+    /// By matcher with a condition: the classes for which the condition may hold, in order.
+    by_condition: Vec<Vec<u32>>,
 }
 
 /// What all members of a class have in common; ordered so that neighbours have the same
@@ -120,6 +122,7 @@ impl Classes {
             profiles: Vec::new(),
             by_namespace: Vec::with_capacity(namespaces.len()),
             doubtful: Vec::new(),
+            by_condition: vec![Vec::new(); compiled.matchers.values().len()],
         };
         let mut profiles = HashMap::default();
         let mut addresses = Vec::new();
@@ -176,6 +179,12 @@ impl Classes {
         if key.is_doubtful {
             self.doubtful.push(class.0);
         }
+        for (matcher, ..) in key.conditions {
+            let classes = &mut self.by_condition[matcher as usize];
+            if classes.last() != Some(&class.0) {
+                classes.push(class.0);
+            }
+        }
         let profile = *ids.entry(key.profile).or_insert_with_key(|profile| {
             self.profiles.push(profile.clone());
             ProfileId(self.profiles.len() as u32 - 1)
@@ -224,6 +233,14 @@ impl Classes {
         let start = self.doubtful.partition_point(|id| *id < classes.start);
         let end = self.doubtful.partition_point(|id| *id < classes.end);
         &self.doubtful[start..end]
+    }
+
+    /// Those of some classes for which the condition of a matcher may hold.
+    pub(super) fn meeting(&self, matcher: MatcherId, classes: Range<u32>) -> &[u32] {
+        let meeting = &self.by_condition[matcher.0 as usize];
+        let start = meeting.partition_point(|id| *id < classes.start);
+        let end = meeting.partition_point(|id| *id < classes.end);
+        &meeting[start..end]
     }
 
     /// The named ports of a class.
@@ -279,11 +296,12 @@ struct Conditions<'a> {
     everywhere: ByLabel<'a>,
 }
 
-/// Conditions by a label that they ask of pods.
+/// Conditions by a label that they ask of pods, or else of their namespace.
 #[derive(Default)]
 struct ByLabel<'a> {
     all: Vec<u32>,
     by_label: HashMap<(&'a str, &'a str), Vec<u32>>,
+    by_namespace_label: HashMap<(&'a str, &'a str), Vec<u32>>,
     /// Those that ask for none.
     others: Vec<u32>,
 }
@@ -291,34 +309,52 @@ struct ByLabel<'a> {
 impl<'a> ByLabel<'a> {
     fn add(&mut self, place: u32, condition: &'a Condition<'_>) {
         self.all.push(place);
-        match condition.asked_for() {
-            Some(labels) => {
-                for label in labels {
-                    self.by_label.entry(label).or_default().push(place);
-                }
+        let (map, labels) = match (condition.asked_for(), condition.asked_of_namespaces()) {
+            (Some(labels), _) => (&mut self.by_label, labels),
+            (None, Some(labels)) => (&mut self.by_namespace_label, labels),
+            (None, None) => {
+                self.others.push(place);
+                return;
             }
-            None => self.others.push(place),
+        };
+        for label in labels {
+            map.entry(label).or_default().push(place);
         }
     }
 
     /// Those that may hold for a pod, in order.
     fn about(&self, pod: &PodView<'_>) -> Cow<'_, [u32]> {
         let is_on_host = pod.host_network || !pod.is_host_network_known;
-        if is_on_host || !pod.are_labels_known || pod.labels.have_gaps() {
+        if is_on_host || self.may_ask_for_more(pod) {
             return Cow::Borrowed(&self.all);
         }
-        if self.by_label.is_empty() {
+        if self.by_label.is_empty() && self.by_namespace_label.is_empty() {
             return Cow::Borrowed(&self.others);
         }
-        let labels = pod.labels.iter();
-        let found = labels.filter_map(|label| {
-            let label = (label.key.value.as_str(), label.value.value.as_str());
-            self.by_label.get(&label)
-        });
-        let mut found: Vec<u32> = found.flatten().chain(&self.others).copied().collect();
+        let mut found = self.others.clone();
+        for (map, labels) in [
+            (&self.by_label, pod.labels),
+            (&self.by_namespace_label, pod.namespace.labels),
+        ] {
+            let places = labels.iter().filter_map(|label| {
+                let label = (label.key.value.as_str(), label.value.value.as_str());
+                map.get(&label)
+            });
+            found.extend(places.flatten());
+        }
         found.sort_unstable();
         found.dedup();
         Cow::Owned(found)
+    }
+
+    /// Whether a pod or its namespace may have labels that are asked for and not known.
+    fn may_ask_for_more(&self, pod: &PodView<'_>) -> bool {
+        let namespace = &pod.namespace;
+        let is_open = |is_known: bool, labels: &Labels| !is_known || labels.have_gaps();
+        (!self.by_label.is_empty() && is_open(pod.are_labels_known, pod.labels))
+            || (!self.by_namespace_label.is_empty()
+                && (is_open(namespace.are_labels_known, namespace.labels)
+                    || namespace.labels.get(NAMESPACE_NAME_LABEL) != Some(namespace.name)))
     }
 }
 

@@ -3,10 +3,10 @@
 //!
 //! Refuses to know why anybody asks: subjects and peers are the same here.
 
-use super::addresses::AddressRange;
+use super::addresses::{AddressRange, address_atoms};
 use super::classes::{ClassId, Classes};
 use super::columns::{Columns, Family};
-use super::compiled::{Compiled, Matcher, Namespaces};
+use super::compiled::{Compiled, Matcher, MatcherId, Namespaces};
 use super::labels::{FeatureId, Features, Selector};
 use super::program::HostNetwork;
 use super::program::condition::{Candidate, Condition};
@@ -14,6 +14,7 @@ use super::runs::Runs;
 use super::verdict::peers;
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId};
 use crate::k8s::{Labels, Truth};
+use std::ops::Range;
 
 /// Labelled things, numbered, and for every feature those that have it.
 #[derive(Debug)]
@@ -240,7 +241,9 @@ impl Selection {
             }
         };
         let selector = &selectors[pods.0 as usize];
-        let certain = if selector.is_empty() {
+        let certain = if condition.is_some() {
+            Runs::default()
+        } else if selector.is_empty() {
             within
         } else {
             self.index.select(selector, &within, |class| {
@@ -249,14 +252,22 @@ impl Selection {
         };
         let is_opaque = compiled.is_opaque(*pods)
             || matches!(namespaces, Namespaces::Matching(id) if compiled.is_opaque(*id));
-        let mut one_by_one: Vec<u32> = if is_opaque || condition.is_some() {
-            home.collect()
-        } else {
-            classes.doubtful_among(home).to_vec()
+        let on_host = match host_network {
+            HostNetwork::Unseen => 0..0,
+            HostNetwork::Seen | HostNetwork::Group => classes.on_host_network(),
         };
-        if *host_network != HostNetwork::Unseen {
-            one_by_one.extend(classes.on_host_network());
-        }
+        let id = compiled.matchers.find(matcher).map(MatcherId);
+        let one_by_one: Vec<u32> = match id.filter(|_| condition.is_some()) {
+            Some(id) => {
+                let meeting = [home, on_host].map(|among| classes.meeting(id, among));
+                meeting.concat()
+            }
+            None if is_opaque || condition.is_some() => home.chain(on_host).collect(),
+            None => {
+                let doubtful = classes.doubtful_among(home).iter().copied();
+                doubtful.chain(on_host).collect()
+            }
+        };
         let mut matched = Matched {
             certain,
             ..Matched::default()
@@ -289,7 +300,7 @@ impl Selection {
                 let found = places.map(|place| columns.entity(place));
                 return Matched::exactly(found.map(|column| (column, column + 1)).collect());
             }
-            Matcher::Condition(condition) => return meeting(parts, condition),
+            Matcher::Condition(condition) => return meeting(parts, matcher, condition),
         };
         let mut matched = Matched::default();
         let mut runs = Vec::new();
@@ -336,19 +347,25 @@ fn outside(columns: &Columns, ranges: &[AddressRange]) -> Vec<(u32, u32)> {
         .collect()
 }
 
-/// The columns that meet a condition.
-fn meeting<'c>(parts: Parts<'_, 'c>, condition: &Condition<'c>) -> Matched {
+/// The columns that meet the condition of a matcher.
+fn meeting<'c>(parts: Parts<'_, 'c>, matcher: &Matcher<'c>, condition: &Condition<'c>) -> Matched {
     let columns = parts.columns;
     let (mut certain, mut possible) = (Vec::new(), Vec::new());
-    let mut add = |column: u32, truth: Truth| {
+    let mut add = |columns: Range<u32>, truth: Truth| {
         if truth == Truth::True {
-            certain.push((column, column + 1));
+            certain.push((columns.start, columns.end));
         }
         if truth != Truth::False {
-            possible.push((column, column + 1));
+            possible.push((columns.start, columns.end));
         }
     };
-    for class in parts.classes.ids() {
+    let all = 0..parts.classes.len();
+    let id = parts.compiled.matchers.find(matcher).map(MatcherId);
+    let classes: Vec<u32> = match id {
+        Some(id) => parts.classes.meeting(id, all).to_vec(),
+        None => all.collect(),
+    };
+    for class in classes.into_iter().map(ClassId) {
         let member = parts.classes.members(class)[0];
         let pod = parts.compiled.left_open.pod(parts.cluster, member);
         for column in columns.start(class.0)..columns.start(class.0 + 1) {
@@ -358,12 +375,14 @@ fn meeting<'c>(parts: Parts<'_, 'c>, condition: &Condition<'c>) -> Matched {
                 address,
                 is_ipv4,
             };
-            add(column, condition.truth(candidate));
+            add(column..column + 1, condition.truth(candidate));
         }
     }
-    for (place, atom) in (0u32..).zip(columns.atoms()) {
-        let candidate = Candidate::Outside(atom.first);
-        add(columns.outside(place), condition.truth(candidate));
+    // Between the ends of its own ranges it tells no address from the next.
+    for range in address_atoms(condition.cuts()) {
+        let atoms = columns.atoms_meeting(&range);
+        let outside = columns.outside(atoms.start)..columns.outside(atoms.end);
+        add(outside, condition.truth(Candidate::Outside(range.first)));
     }
     let mut matched = Matched::exactly(certain);
     let possible = Runs::from_unsorted(possible);

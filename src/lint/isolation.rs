@@ -98,9 +98,8 @@ impl Standing {
             |policy: PolicyRef| !matches!(policy, PolicyRef::Network(id) if policies.contains(&id));
         let is_isolated = |labels: &&Labels| {
             let pod = PodView::hypothetical(NamespaceView::of(cx.cluster, namespace), labels);
-            let chains = program
-                .stages()
-                .flat_map(|stage| stage.chains.get(direction));
+            let chains = program.chains_about(direction, &pod);
+            let chains = chains.map(|(_, chain)| chain);
             let chains = chains.filter(|chain| chain.end != End::Next && is_beside(chain.policy));
             let isolates = chains.map(|chain| {
                 let is_certain = chain.is_subject_known && chain.end == End::Deny;
@@ -196,14 +195,11 @@ fn plugin_may_isolate(
     }
     let pod = PodView::hypothetical(NamespaceView::of(cx.cluster, namespace), labels);
     let program = cx.program();
-    let mut stages = program.stages();
-    stages.any(|stage| {
-        let mut chains = stage.chains.get(direction).iter();
-        chains.any(|chain| {
-            matches!(chain.policy, PolicyRef::Plugin(_) | PolicyRef::Agent)
-                && chain.end == End::Deny
-                && chain.subject.truth(&pod) != Truth::False
-        })
+    let mut chains = program.chains_about(direction, &pod);
+    chains.any(|(_, chain)| {
+        matches!(chain.policy, PolicyRef::Plugin(_) | PolicyRef::Agent)
+            && chain.end == End::Deny
+            && chain.subject.truth(&pod) != Truth::False
     })
 }
 

@@ -23,7 +23,13 @@ pub struct Labelled<'a> {
     gaps: Vec<WorkloadId>,
     /// Those that are on the network of their node, or may be.
     on_host: Vec<WorkloadId>,
+    /// By namespace: how much it is to compare a selector with all of its workloads.
+    sizes: Vec<usize>,
 }
+
+/// From so many labels on, each label of a workload counts as much as one more workload: people
+/// write fewer.
+const MANY_LABELS: usize = 16;
 
 /// The workloads that have a label with one key, in order.
 #[derive(Debug, Default)]
@@ -40,9 +46,12 @@ impl<'a> Labelled<'a> {
             opaque: Vec::new(),
             gaps: Vec::new(),
             on_host: Vec::new(),
+            sizes: vec![0; cluster.namespaces().len()],
         };
         for (id, workload) in cluster.workload_ids().zip(cluster.workloads()) {
             let mut has_gaps = false;
+            let labels = workload.object.labels.len();
+            index.sizes[workload.namespace.index()] += 1 + labels.saturating_sub(MANY_LABELS);
             for label in &workload.object.labels {
                 let (key, value) = (label.key.value.as_str(), label.value.value.as_str());
                 let with_key = index.by_key.entry(key).or_default();
@@ -61,6 +70,13 @@ impl<'a> Labelled<'a> {
             }
         }
         index
+    }
+
+    /// How much it is to compare a selector with every label of the workloads of some
+    /// namespaces, as a number of workloads.
+    #[must_use]
+    pub fn size_of(&self, namespaces: &[NamespaceId]) -> usize {
+        namespaces.iter().map(|id| self.sizes[id.index()]).sum()
     }
 
     /// The workloads of some namespaces, in order, that a selector matches, text taken as it
@@ -133,12 +149,23 @@ impl<'a> Labelled<'a> {
             NamespaceSet::One(id) => vec![id],
             NamespaceSet::All | NamespaceSet::Matching(_) => self.cluster.namespace_ids().collect(),
         };
-        let lists = pods.asked_for().map(|labels| {
+        self.candidates_by(&namespaces, pods.asked_for())
+    }
+
+    /// The workloads of some namespaces, in order, that have one of the labels that are asked
+    /// for, or may have it; all of them where none are.
+    #[must_use]
+    pub fn candidates_by(
+        &self,
+        namespaces: &[NamespaceId],
+        asked: Option<Vec<(&str, &str)>>,
+    ) -> Vec<WorkloadId> {
+        let lists = asked.map(|labels| {
             let labels = labels.into_iter();
             let lists = labels.map(|(key, value)| self.with_label(key, value));
             lists.chain([self.gaps.as_slice(), &self.on_host]).collect()
         });
-        self.within(&namespaces, lists)
+        self.within(namespaces, lists)
     }
 
     /// Lists that hold, together, every workload that a selector matches: those of the

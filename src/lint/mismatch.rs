@@ -71,8 +71,7 @@ impl Mismatch {
             let namespaces = unmatched.namespaces.iter();
             namespaces.flat_map(|namespace| cluster.workloads_in(*namespace))
         };
-        let of_namespace = |namespace: &NamespaceId| cluster.workloads_in(*namespace).len();
-        if !cx.may_compare(unmatched.namespaces.iter().map(of_namespace).sum()) {
+        if !cx.may_compare(cx.labelled().size_of(unmatched.namespaces)) {
             return None;
         }
         let inventories = cx.inventories();

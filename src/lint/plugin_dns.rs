@@ -7,7 +7,9 @@ use super::plugin_rules::{self, CiliumInForce};
 use super::{Context, dns};
 use crate::cluster::{NamespaceId, PluginPolicyId, WorkloadId};
 use crate::engine::program::{Chain, End, Matcher, Peer, Ports, Program, Rule};
-use crate::engine::{AddressRange, Endpoint, NamespaceView, PodView, PolicyRef, RuleRef};
+use crate::engine::{
+    AddressRange, CiliumSelector, Endpoint, NamespaceView, PodView, PolicyRef, RuleRef,
+};
 use crate::k8s::{Action, CiliumSubject, Direction, Labels, Protocol, Truth};
 use crate::source::Span;
 use std::collections::BTreeMap;
@@ -88,15 +90,13 @@ fn described(
             return None;
         }
         let labels: Labels = plugin_rules::described_labels(cluster, selector, policy.object)?;
-        let known = cluster.workloads_in(namespace).any(|id| {
-            let subject = crate::engine::CiliumSelector::subject(
-                cluster,
-                selector,
-                policy.object.namespace(),
-            );
-            subject.truth(&PodView::workload(cluster, id)) != Truth::False
-        });
-        if known {
+        let home = policy.object.namespace();
+        let subject = CiliumSelector::subject(cluster, selector, home);
+        let known = cx
+            .labelled()
+            .candidates_by(&[namespace], subject.asked_for());
+        let mut known = known.into_iter().map(|id| PodView::workload(cluster, id));
+        if known.any(|pod| subject.truth(&pod) != Truth::False) {
             return None;
         }
         let view = NamespaceView::of(cluster, namespace);
@@ -122,10 +122,10 @@ fn judge(
     {
         return None;
     }
-    let stages = program.stages();
-    let stages = stages.filter(|stage| stage.name.is_of_rules());
-    let chains = stages.flat_map(|stage| stage.chains.get(Direction::Egress));
+    let chains = program.chains_about(Direction::Egress, pod);
+    let chains = chains.filter(|(stage, _)| stage.is_of_rules());
     let chains: Vec<&Chain<'_>> = chains
+        .map(|(_, chain)| chain)
         .filter(|chain| chain.subject.truth(pod) != Truth::False)
         .collect();
     let rules = || chains.iter().flat_map(|chain| &chain.rules);

@@ -272,7 +272,15 @@ fn keys(selector: &LabelSelector) -> impl Iterator<Item = &str> {
 impl<'c> PluginSelector<'c> {
     /// The known workloads whose pods are surely meant, in order.
     #[must_use]
-    pub fn matching(&self, cluster: &'c Cluster) -> Vec<WorkloadId> {
+    pub fn matching(&self, labelled: &Labelled<'c>, cluster: &'c Cluster) -> Vec<WorkloadId> {
+        let everywhere: Vec<NamespaceId> = cluster.namespace_ids().collect();
+        let candidates = match (&self.dialect, &self.pods) {
+            (Dialect::Cilium(place), _) => {
+                labelled.candidates_by(&everywhere, place.selector.asked_for())
+            }
+            (Dialect::Calico { .. }, Some(pods)) => labelled.may_match(&everywhere, pods),
+            (Dialect::Calico { .. }, None) => Vec::new(),
+        };
         let homes = self.looked_into(cluster);
         let is_meant = |id: &WorkloadId| match (&self.dialect, &self.pods) {
             (Dialect::Cilium(place), _) => {
@@ -289,7 +297,7 @@ impl<'c> PluginSelector<'c> {
             }
             (Dialect::Calico { .. }, None) => false,
         };
-        cluster.workload_ids().filter(is_meant).collect()
+        candidates.into_iter().filter(is_meant).collect()
     }
 
     /// Whether a workload's pods may be meant, wherever they are looked for.

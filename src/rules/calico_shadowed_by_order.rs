@@ -9,6 +9,7 @@ use crate::lint::plugin_rules::{self, CalicoInForce};
 use crate::lint::rewrite::first_line;
 use crate::lint::{Category, Context, Rule, RuleMeta, calico_cover, declare_rule, words};
 use crate::source::Span;
+use std::collections::{HashMap, HashSet};
 
 declare_rule! {
     /// ## What it does
@@ -86,6 +87,10 @@ declare_rule! {
     }
 }
 
+/// How many rules are compared with an earlier one in all. Those of policies of different
+/// namespaces are not: a cluster of thousands of policies needs a hundredth of it.
+const MAX_COMPARED: usize = 5_000_000;
+
 impl Rule for CalicoShadowedByOrder {
     fn meta(&self) -> &'static RuleMeta {
         &Self::META
@@ -100,12 +105,16 @@ impl Rule for CalicoShadowedByOrder {
         let program = cx.program();
         let mut findings = Vec::new();
         let mut ended = Vec::new();
+        let mut left = MAX_COMPARED;
         for direction in Direction::BOTH {
             let tiers: Vec<Tier<'_>> = program
                 .stages()
                 .filter_map(|stage| Tier::of(cx.cluster, &policies, stage, direction))
                 .collect();
-            findings.extend(shadowed(cx, &tiers, direction, &mut ended));
+            findings.extend(shadowed(cx, &tiers, direction, &mut ended, &mut left));
+        }
+        if left == 0 {
+            cx.report_limit("Calico's rules are too many to compare each with all before it");
         }
         findings.extend(by_ending(ended).iter().map(|group| behind_end(cx, group)));
         for finding in findings {
@@ -248,6 +257,7 @@ fn shadowed<'c>(
     tiers: &[Tier<'c>],
     direction: Direction,
     ends: &mut Vec<Ended<'c>>,
+    left: &mut usize,
 ) -> Vec<Diagnostic> {
     let sets = &cx.cluster.plugin_resources().network_sets;
     let has_names = direction == Direction::Egress
@@ -256,7 +266,9 @@ fn shadowed<'c>(
             .any(|set| !set.allowed_egress_domains.is_empty());
     // What decides, and the rules that it leaves nothing for.
     let mut by_step: Vec<(Step<'c>, Vec<Step<'c>>)> = Vec::new();
-    let mut earlier: Vec<(usize, Step<'c>)> = Vec::new();
+    let mut place_of: HashMap<StepKey, usize> = HashMap::new();
+    let mut told: HashSet<StepKey> = HashSet::new();
+    let mut earlier = Earlier::default();
     let is_before =
         |one: usize, other: usize| one == other || tiers[one].is_placed && tiers[other].is_placed;
     for (place, tier) in tiers.iter().enumerate() {
@@ -274,21 +286,32 @@ fn shadowed<'c>(
         }
         for step in &tier.steps {
             // A rule that depends on the family of addresses is there once for each.
-            let is_told =
-                |(_, told): &(Step<'_>, Vec<Step<'_>>)| told.iter().any(|it| it.is_same(step));
-            if ended.iter().any(|it| it.is(step.policy)) || by_step.iter().any(is_told) {
+            if ended.iter().any(|it| it.is(step.policy)) || told.contains(&step.key()) {
                 continue;
             }
-            let mut deciding = earlier
-                .iter()
-                .filter(|(tier, it)| is_before(*tier, place) && it.decides(*tier == place, step))
-                .filter(|(_, it)| !(has_names && it.misses_names(step)));
-            match deciding.next() {
-                Some((_, first)) => match by_step.iter_mut().find(|(it, _)| it.is_same(first)) {
-                    Some((_, shadowed)) => shadowed.push(*step),
-                    None => by_step.push((*first, vec![*step])),
-                },
-                None => earlier.push((place, *step)),
+            let first = {
+                let mut deciding = earlier
+                    .may_decide(step)
+                    .take_while(|_| {
+                        *left = left.saturating_sub(1);
+                        *left > 0
+                    })
+                    .filter(|(tier, it)| {
+                        is_before(*tier, place) && it.decides(*tier == place, step)
+                    })
+                    .filter(|(_, it)| !(has_names && it.misses_names(step)));
+                deciding.next().map(|(_, first)| *first)
+            };
+            match first {
+                Some(first) => {
+                    let at = *place_of.entry(first.key()).or_insert_with(|| {
+                        by_step.push((first, Vec::new()));
+                        by_step.len() - 1
+                    });
+                    by_step[at].1.push(*step);
+                    told.insert(step.key());
+                }
+                None => earlier.push(place, *step),
             }
         }
     }
@@ -296,6 +319,51 @@ fn shadowed<'c>(
     findings
         .map(|(first, shadowed)| describe(cx, direction, first, shadowed))
         .collect()
+}
+
+/// What tells a rule from others: its policy, and its place there.
+type StepKey = (PolicyRef, usize);
+
+/// A rule with its place among all that were asked, and its tier.
+type Placed<'c> = (usize, (usize, Step<'c>));
+
+/// The rules that are asked before another one, with their tiers. One of a namespaced policy
+/// decides about no pod of another namespace.
+#[derive(Default)]
+struct Earlier<'c> {
+    /// How many there are.
+    count: usize,
+    /// Those of policies for all namespaces, each with its place among all.
+    of_all: Vec<Placed<'c>>,
+    by_namespace: HashMap<&'c str, Vec<Placed<'c>>>,
+}
+
+impl<'c> Earlier<'c> {
+    fn push(&mut self, tier: usize, step: Step<'c>) {
+        let place = self.count;
+        self.count += 1;
+        let among = match step.policy.namespace() {
+            Some(namespace) => self.by_namespace.entry(namespace).or_default(),
+            None => &mut self.of_all,
+        };
+        among.push((place, (tier, step)));
+    }
+
+    /// Those that may decide what a rule matches, in order.
+    fn may_decide(&self, step: &Step<'c>) -> impl Iterator<Item = &(usize, Step<'c>)> {
+        let home = step.policy.namespace();
+        let own = home.and_then(|namespace| self.by_namespace.get(namespace));
+        let mut own = own.into_iter().flatten().peekable();
+        let mut of_all = self.of_all.iter().peekable();
+        std::iter::from_fn(move || {
+            let next = match (own.peek(), of_all.peek()) {
+                (Some((one, _)), Some((other, _))) if one < other => own.next(),
+                (_, Some(_)) => of_all.next(),
+                (_, None) => own.next(),
+            };
+            next.map(|(_, step)| step)
+        })
+    }
 }
 
 /// The policy of an earlier tier that leaves nothing for a policy: it is about all of its pods,
@@ -320,6 +388,14 @@ impl<'c> Asked<'c> {
             (Self::Calico(one), Asked::Calico(other)) => one.id == other.id,
             (Self::Network(one, _), Asked::Network(other, _)) => one == other,
             _ => false,
+        }
+    }
+
+    /// Its namespace; `None` for a global policy.
+    fn namespace(self) -> Option<&'c str> {
+        match self {
+            Self::Calico(policy) => policy.object.namespace(),
+            Self::Network(_, namespace) => Some(namespace),
         }
     }
 
@@ -355,8 +431,16 @@ impl<'c> Step<'c> {
         }
     }
 
+    fn key(&self) -> StepKey {
+        let policy = match self.policy {
+            Asked::Calico(policy) => PolicyRef::Plugin(policy.id),
+            Asked::Network(id, _) => PolicyRef::Network(id),
+        };
+        (policy, self.index)
+    }
+
     fn is_same(&self, other: &Step<'_>) -> bool {
-        self.policy.is(other.policy) && self.index == other.index
+        self.key() == other.key()
     }
 
     /// Whether it decides everything that a later rule matches.

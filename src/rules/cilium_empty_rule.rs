@@ -1,5 +1,6 @@
 //! Rules of Cilium's in which something empty means nobody, no port, or everybody.
 
+use crate::cluster::NamespaceId;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{CiliumSelector, PodView};
 use crate::k8s::{
@@ -109,9 +110,10 @@ fn without_rules(cx: &Context<'_>, policy: CiliumInForce<'_>) -> Vec<Diagnostic>
             };
             let is_selected =
                 CiliumSelector::subject(cx.cluster, selector, policy.object.namespace());
-            let mut pods = cx
-                .cluster
-                .workload_ids()
+            let asked = is_selected.asked_for();
+            let everywhere: Vec<NamespaceId> = cx.cluster.namespace_ids().collect();
+            let pods = cx.labelled().candidates_by(&everywhere, asked);
+            let mut pods = (pods.into_iter())
                 .filter(|id| is_selected.truth(&PodView::workload(cx.cluster, *id)) == Truth::True);
             let Some(open) = pods.find(|id| cx.engine.isolated_by(*id, direction).is_empty())
             else {

@@ -102,7 +102,9 @@ fn check(
         let pod = PodView::workload(cluster, id);
         place.selector.truth(&pod) != Truth::False
     };
-    if cluster.workloads_in(own).any(may_match) {
+    let asked = place.selector.asked_for();
+    let mut pods = cx.labelled().candidates_by(&[own], asked).into_iter();
+    if pods.any(may_match) {
         return None;
     }
     let own_name = &cluster.namespace(own).name;

@@ -162,10 +162,13 @@ fn mismatches(cx: &Context<'_>, namespace: NamespaceId, pods: &IsolatedPods) -> 
         }
         for (index, rule) in policy.rules(Direction::Egress).iter().enumerate() {
             let peers = rule.peers.items();
-            let mismatch = peers.iter().map(|peer| mismatch(cx, namespace, pods, peer));
-            let mismatches: Option<Vec<Mismatch>> = mismatch.collect();
-            match mismatches {
-                Some(mismatches) if is_for_dns(rule) && !peers.is_empty() => {
+            let is_asked = is_for_dns(rule) && !peers.is_empty();
+            let mismatches = is_asked.then(|| {
+                let mismatch = peers.iter().map(|peer| mismatch(cx, namespace, pods, peer));
+                mismatch.collect::<Option<Vec<Mismatch>>>()
+            });
+            match mismatches.flatten() {
+                Some(mismatches) => {
                     is_by_service &= mismatches.iter().all(|it| it.is_service);
                     found.push(describe(cx, *id, index, &mismatches[0]));
                 }

@@ -406,7 +406,7 @@ impl<'p, 'c> PluginPromise<'p, 'c> {
         let flows = Flows {
             direction: peer_of.direction,
             subjects: subjects.into_iter().collect(),
-            others: selector.matching(cluster),
+            others: selector.matching(&cx.labelled(), cluster),
         };
         let has_pods = !flows.subjects.is_empty() && !flows.others.is_empty();
         has_pods.then(|| Self {

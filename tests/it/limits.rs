@@ -164,6 +164,93 @@ fn what_selectors_were_meant_for_is_looked_for_up_to_a_limit() {
     assert_eq!(many.status, 2);
 }
 
+/// Policies for labels that a pod has with another letter in the key.
+fn labels_written_otherwise(count: usize) -> String {
+    let mut text = String::new();
+    for number in 0..count {
+        writeln!(
+            text,
+            "apiVersion: networking.k8s.io/v1\n\
+             kind: NetworkPolicy\n\
+             metadata: {{name: policy-{number}, namespace: shop}}\n\
+             spec: {{podSelector: {{matchLabels: {{kex{number}: a}}}}}}\n\
+             ---"
+        )
+        .unwrap();
+    }
+    text.push_str(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: pod\n  namespace: shop\n  labels:\n",
+    );
+    for number in 0..count {
+        writeln!(text, "    key{number}: a").unwrap();
+    }
+    text
+}
+
+#[test]
+fn labels_of_one_pod_count_as_those_of_many() {
+    let directory = scratch("limit-of-near-keys");
+    let lint = |count| {
+        write(&directory, "all.yaml", labels_written_otherwise(count));
+        let rule = "unmatched-pod-selector";
+        run(
+            &directory,
+            &["lint", "-o", "concise", "--select", rule, "."],
+        )
+    };
+    let limit = "`unmatched-pod-selector`: too many selectors match nothing to look for what all \
+                 of them were meant for";
+    let few = lint(30);
+    assert!(!few.stderr.contains(limit), "{}", few.stderr);
+
+    let many = lint(1_600);
+    assert!(many.stderr.contains(limit), "{}", many.stderr);
+    assert_eq!(many.status, 2);
+}
+
+/// A policy of Calico's with rules for different labels, of which none decides what another one
+/// matches.
+fn calico_rules(count: usize) -> String {
+    let mut text = String::from(
+        "apiVersion: projectcalico.org/v3\n\
+         kind: GlobalNetworkPolicy\n\
+         metadata: {name: policy}\n\
+         spec:\n  \
+           selector: all()\n  \
+           ingress:\n",
+    );
+    for number in 0..count {
+        writeln!(
+            text,
+            "  - {{action: Allow, source: {{selector: \"number == 'x{number}'\"}}}}"
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn rules_of_calico_are_compared_with_those_before_up_to_a_limit() {
+    let directory = scratch("limit-of-shadows");
+    let lint = |count| {
+        write(&directory, "all.yaml", calico_rules(count));
+        let rule = "calico-shadowed-by-order";
+        let select = [
+            "lint", "-o", "concise", "--cni", "calico", "--select", rule, ".",
+        ];
+        run(&directory, &select)
+    };
+    let limit = "`calico-shadowed-by-order`: Calico's rules are too many to compare each with all \
+                 before it";
+    let few = lint(100);
+    assert!(!few.stderr.contains(limit), "{}", few.stderr);
+    assert_eq!(few.status, 0, "{few:?}");
+
+    let many = lint(3_300);
+    assert!(many.stderr.contains(limit), "{}", many.stderr);
+    assert_eq!(many.status, 2);
+}
+
 #[test]
 fn a_file_of_tests_compares_ends_up_to_a_limit() {
     let directory = scratch("limit-of-tests");

@@ -11,14 +11,16 @@ use super::{
     PortEntry, PortRef, Ports, Rule, RulePorts, RuleRef, Stage, StageName,
 };
 use crate::cluster::{Cluster, PluginPolicyId};
+use crate::engine::HashMap;
 use crate::engine::addresses::AddressRange;
 use crate::engine::ports::PortSet;
 use crate::k8s::{
-    Action, CALICO_DEFAULT_TIER, CalicoAction, CalicoPolicy, CalicoPort, CalicoRule, CalicoTier,
-    Direction, PluginPolicy, PluginSpec, PolicyEffect, Product, Protocol, Service, ServicePort,
-    TargetPort, is_opaque,
+    Action, CALICO_DEFAULT_TIER, CalicoAction, CalicoPolicy, CalicoPort, CalicoRule,
+    CalicoSelector, CalicoTier, Direction, PluginPolicy, PluginSpec, PolicyEffect, Product,
+    Protocol, Service, ServicePort, TargetPort, is_opaque,
 };
 use crate::source::Spanned;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// The order of a NetworkPolicy among the policies of the tier `default`.
@@ -49,6 +51,7 @@ pub(super) fn lower<'c>(
 ) -> Vec<Stage<'c>> {
     let mut tiers = tiers(cluster);
     let owners = Arc::new(Owners::new(cluster));
+    let subjects = RefCell::default();
     for (stage, name) in [
         (admin, "kube-admin"),
         (network, CALICO_DEFAULT_TIER),
@@ -70,6 +73,7 @@ pub(super) fn lower<'c>(
         {
             let lowering = Lowering {
                 owners: &owners,
+                subjects: &subjects,
                 id: *id,
                 policy,
                 spec,
@@ -246,10 +250,16 @@ fn placed<'c>(
 
 struct Lowering<'a, 'c> {
     owners: &'a Arc<Owners<'c>>,
+    /// The pods that whole policies are about, each once.
+    subjects: &'a RefCell<HashMap<SubjectKey<'c>, Condition<'c>>>,
     id: PluginPolicyId,
     policy: &'c PluginPolicy,
     spec: &'c CalicoPolicy,
 }
+
+/// What tells the subject of a whole policy from others: its namespace, and its selectors of pods,
+/// namespaces and service accounts.
+type SubjectKey<'c> = (Option<&'c str>, [Option<&'c CalicoSelector>; 3]);
 
 /// A rule, and what it asks of the end that its policy is about, at the address of a family.
 type Variant<'c> = (Option<(CalicoEnd<'c>, bool)>, Rule<'c>);
@@ -307,16 +317,36 @@ impl<'c> Lowering<'_, 'c> {
         rules: Vec<Rule<'c>>,
         end: End,
     ) -> Chain<'c> {
-        let selector = |selector: &'c Option<Spanned<crate::k8s::CalicoSelector>>| {
+        let selector = |selector: &'c Option<Spanned<CalicoSelector>>| {
             selector.as_ref().map(|selector| &selector.value)
         };
-        let subject = CalicoSubject {
-            owners: Arc::clone(self.owners),
-            namespace: self.policy.namespace(),
-            selector: selector(&self.spec.selector),
-            namespace_selector: selector(&self.spec.namespace_selector),
-            service_account_selector: selector(&self.spec.service_account_selector),
-            own,
+        let namespace = self.policy.namespace();
+        let selectors = [
+            selector(&self.spec.selector),
+            selector(&self.spec.namespace_selector),
+            selector(&self.spec.service_account_selector),
+        ];
+        let is_whole = own.is_none();
+        let [selector, namespace_selector, service_account_selector] = selectors;
+        let subject = || {
+            Condition::subject(CalicoSubject {
+                owners: Arc::clone(self.owners),
+                namespace,
+                selector,
+                namespace_selector,
+                service_account_selector,
+                own,
+            })
+        };
+        let condition = match is_whole {
+            true => {
+                let mut known = self.subjects.borrow_mut();
+                known
+                    .entry((namespace, selectors))
+                    .or_insert_with(subject)
+                    .clone()
+            }
+            false => subject(),
         };
         Chain {
             policy: PolicyRef::Plugin(self.id),
@@ -324,7 +354,7 @@ impl<'c> Lowering<'_, 'c> {
                 namespaces: NamespaceSet::All,
                 pods: None,
                 host_network: HostNetwork::Unseen,
-                condition: Some(Condition::subject(subject)),
+                condition: Some(condition),
             },
             is_subject_known: true,
             rules,

@@ -3,11 +3,14 @@
 //!
 //! Refuses to know policies, ports and tiers.
 
-use super::calico_owners::{NAMESPACE_KEY, Owners, View};
+use super::calico_owners::{NAMESPACE_KEY, Owners, SetId, View};
 use super::condition::{Asks, Unmet};
 use crate::engine::PodView;
 use crate::engine::addresses::{AddressRange, merge_ranges};
-use crate::k8s::{CalicoEntity, CalicoSelector, Label, Labels, Looked, Operator, Truth};
+use crate::k8s::{
+    CalicoEntity, CalicoSelector, Controller, Label, Labels, Looked, NAMESPACE_NAME_LABEL,
+    Operator, Truth, is_opaque,
+};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -55,6 +58,30 @@ impl<'c> CalicoSubject<'c> {
             .as_ref()
             .map_or_else(Vec::new, |(end, _)| end.cuts())
     }
+
+    /// Labels of which a pod must have one to be meant; `None` if there are none such.
+    pub(super) fn asked_for(&self) -> Option<Vec<(&str, &str)>> {
+        let by_selector = self.selector.and_then(labels_of_pods);
+        by_selector.or_else(|| self.own.as_ref().and_then(|(end, _)| end.asked_for()))
+    }
+
+    /// The same of the labels of namespaces.
+    pub(super) fn asked_of_namespaces(&self) -> Option<Vec<(&str, &str)>> {
+        match self.namespace {
+            Some(own) => Some(vec![(NAMESPACE_NAME_LABEL, own)]),
+            None => self.namespace_selector?.asked_of_namespaces(),
+        }
+    }
+}
+
+/// Labels of their manifests of which pods must have one to meet a selector.
+fn labels_of_pods(selector: &CalicoSelector) -> Option<Vec<(&str, &str)>> {
+    let is_of_manifests = |key: &str| {
+        let is_of_others = key.starts_with("pcns.") || key.starts_with("pcsa.");
+        !is_of_others && !key.starts_with("projectcalico.org/")
+    };
+    let asked = selector.asked_for()?;
+    (asked.iter().all(|(key, _)| is_of_manifests(key))).then_some(asked)
 }
 
 /// A part of what one end of a rule asks of an owner of its address.
@@ -144,8 +171,10 @@ pub(super) struct CalicoEnd<'c> {
     owners: Arc<Owners<'c>>,
     /// What a known owner of the address must meet; none where the end names no owner.
     parts: Vec<Part<'c>>,
-    /// What no known owner of the address may meet.
-    no_owner: Option<&'c CalicoSelector>,
+    /// The sets that may meet them.
+    sets: Vec<SetId>,
+    /// What no known owner of the address may meet, and the sets that may.
+    no_owner: Option<(&'c CalicoSelector, Vec<SetId>)>,
     nets: Vec<AddressRange>,
     not_nets: Vec<AddressRange>,
     /// Whether connections must be IPv4, or IPv6.
@@ -203,7 +232,7 @@ impl<'c> CalicoEnd<'c> {
     /// that counts the names of sets (docs.tigera.io, "Global network set").
     pub(super) fn with_domains_of_sets(mut self) -> Self {
         if !self.parts.is_empty() {
-            self.domains = self.owners.domains(&|view| self.meets(view));
+            self.domains = self.owners.domains(&self.sets);
         }
         self
     }
@@ -259,17 +288,25 @@ impl<'c> CalicoEnd<'c> {
         let mut no_owner = None;
         if let Some(selector) = &entity.not_selector {
             if parts.is_empty() {
-                no_owner = Some(&selector.value);
+                let selector = &selector.value;
+                let asked = labels_of_pods(selector);
+                let sets = owners.sets_meeting(asked, &|view| view.meets(selector));
+                no_owner = Some((selector, sets));
             } else {
                 parts.push(Part::NotLabels(&selector.value));
             }
         }
+        let sets = match parts.is_empty() {
+            true => Vec::new(),
+            false => owners.sets_meeting(asked_by(&parts), &|view| meets(&parts, view)),
+        };
         let ranges = |nets: &[crate::source::Spanned<ipnet::IpNet>]| {
             merge_ranges(nets.iter().map(|net| net.value.into()).collect())
         };
         Self {
             owners: Arc::clone(owners),
             parts,
+            sets,
             no_owner,
             nets: ranges(&entity.nets),
             not_nets: ranges(&entity.not_nets),
@@ -282,14 +319,34 @@ impl<'c> CalicoEnd<'c> {
 
     /// Whether an owner of an address meets all the parts.
     fn meets(&self, view: View<'_, 'c>) -> Truth {
-        let parts = self.parts.iter().map(|part| part.truth(view));
-        parts.min().unwrap_or(Truth::True)
+        meets(&self.parts, view)
+    }
+
+    /// Labels of which a pod must have one for it to hold; `None` if there are none such, and
+    /// where another owner of its address may meet it.
+    pub(super) fn asked_for(&self) -> Option<Vec<(&str, &str)>> {
+        asked_by(&self.parts).filter(|_| self.needs_the_pod())
+    }
+
+    /// The same of the labels of namespaces.
+    pub(super) fn asked_of_namespaces(&self) -> Option<Vec<(&str, &str)>> {
+        let asked = self.parts.iter().find_map(|part| match part {
+            Part::Namespaces(selector) => selector.asked_of_namespaces(),
+            Part::OwnNamespace(own) => Some(vec![(NAMESPACE_NAME_LABEL, *own)]),
+            _ => None,
+        });
+        asked.filter(|_| self.needs_the_pod())
+    }
+
+    /// Whether nobody but a pod itself can meet the parts at its address.
+    fn needs_the_pod(&self) -> bool {
+        self.sets.is_empty() && self.domains.is_empty() && !self.owners.shares_addresses()
     }
 
     /// Whether an owner of an address meets the parts, or a name of a set that does leads
     /// there.
     fn is_owned(&self, pod: Option<&PodView<'c>>, address: Option<IpAddr>) -> Truth {
-        let known = self.owners.known(pod, address, &|view| self.meets(view));
+        let known = (self.owners).known(pod, address, &self.sets, &|view| self.meets(view));
         known.max(are_led_to(&self.domains, pod.is_some()))
     }
 
@@ -329,10 +386,8 @@ impl<'c> CalicoEnd<'c> {
         if !self.parts.is_empty() {
             truths.push(self.is_owned(pod, address));
         }
-        if let Some(selector) = self.no_owner {
-            let known = self
-                .owners
-                .known(pod, address, &|view| view.meets(selector));
+        if let Some((selector, sets)) = &self.no_owner {
+            let known = (self.owners).known(pod, address, sets, &|view| view.meets(selector));
             truths.push(!known);
         }
         if !self.nets.is_empty() {
@@ -379,7 +434,7 @@ impl<'c> CalicoEnd<'c> {
         let mut all = Vec::new();
         let known = match self.parts.is_empty() {
             true => Truth::True,
-            false => (self.owners).known(pod, address, &|view| self.meets(view)),
+            false => (self.owners).known(pod, address, &self.sets, &|view| self.meets(view)),
         };
         let named = are_led_to(&self.domains, pod.is_some());
         if known == Truth::False && named != Truth::False {
@@ -389,7 +444,7 @@ impl<'c> CalicoEnd<'c> {
                 found: Vec::new(),
                 truth: named,
             });
-        } else if let Some(rejected) = self.rejected(known, &|view| self.meets(view)) {
+        } else if let Some(rejected) = self.rejected(known, &self.sets) {
             all.push(rejected);
         } else if known != Truth::True {
             // Another owner of the address may come nearer than the pod itself.
@@ -404,11 +459,9 @@ impl<'c> CalicoEnd<'c> {
                 unmet(name, text, &keys, truth)
             }));
         }
-        if let Some(selector) = self.no_owner {
-            let known = self
-                .owners
-                .known(pod, address, &|view| view.meets(selector));
-            if let Some(rejected) = self.rejected(known, &|view| view.meets(selector)) {
+        if let Some((selector, sets)) = &self.no_owner {
+            let known = (self.owners).known(pod, address, sets, &|view| view.meets(selector));
+            if let Some(rejected) = self.rejected(known, sets) {
                 all.push(rejected);
             } else if known != Truth::False {
                 let (keys, text) = (selector.keys(), selector.to_string());
@@ -451,11 +504,11 @@ impl<'c> CalicoEnd<'c> {
         all
     }
 
-    /// The sets that the API server rejects, where an owner of an address may meet a condition
-    /// through them.
-    fn rejected(&self, known: Truth, holds: &dyn Fn(View<'_, 'c>) -> Truth) -> Option<Unmet> {
+    /// Those of some sets that the API server rejects, where an owner of an address may meet a
+    /// condition through them.
+    fn rejected(&self, known: Truth, sets: &[SetId]) -> Option<Unmet> {
         let sets = match known {
-            Truth::Unknown => self.owners.rejected_sets(holds),
+            Truth::Unknown => self.owners.rejected_sets(sets),
             Truth::True | Truth::False => Vec::new(),
         };
         (!sets.is_empty()).then(|| Unmet {
@@ -469,7 +522,12 @@ impl<'c> CalicoEnd<'c> {
     /// ranges of pods (S9).
     fn is_within(&self, ranges: &[AddressRange], address: Option<IpAddr>, is_ipv4: bool) -> Truth {
         if let Some(address) = address {
-            return ranges.iter().any(|range| range.contains(address)).into();
+            // They are sorted, and none overlaps the next.
+            let at = ranges.partition_point(|range| range.last < address);
+            return ranges
+                .get(at)
+                .is_some_and(|range| range.contains(address))
+                .into();
         }
         let possible = &self.owners.pod_ranges[usize::from(!is_ipv4)];
         let mut possible = possible.iter().peekable();
@@ -488,11 +546,35 @@ impl<'c> CalicoEnd<'c> {
     /// The ranges of addresses that it tells apart.
     pub(super) fn cuts(&self) -> Vec<AddressRange> {
         let mut cuts: Vec<AddressRange> = self.nets.iter().chain(&self.not_nets).copied().collect();
-        if !self.parts.is_empty() || self.no_owner.is_some() {
-            cuts.extend(self.owners.cuts());
+        if !self.parts.is_empty() {
+            cuts.extend(self.owners.cuts(&self.sets));
+        }
+        if let Some((_, sets)) = &self.no_owner {
+            cuts.extend(self.owners.cuts(sets));
         }
         cuts
     }
+}
+
+/// Whether an owner of an address meets all of some parts.
+fn meets<'c>(parts: &[Part<'c>], view: View<'_, 'c>) -> Truth {
+    let parts = parts.iter().map(|part| part.truth(view));
+    parts.min().unwrap_or(Truth::True)
+}
+
+/// Labels of which an owner must have one to meet some parts; `None` if there are none such.
+fn asked_by<'p>(parts: &'p [Part<'_>]) -> Option<Vec<(&'p str, &'p str)>> {
+    parts.iter().find_map(|part| match part {
+        Part::Labels(selector) => labels_of_pods(selector),
+        Part::Service(_, selector) => {
+            let mut labels = selector.iter();
+            let label = labels.find(|it| {
+                !is_opaque(&it.key) && !is_opaque(&it.value) && !Controller::may_add(&it.key)
+            })?;
+            Some(vec![(label.key.value.as_str(), label.value.value.as_str())])
+        }
+        _ => None,
+    })
 }
 
 fn address_of(pod: &PodView<'_>, is_ipv4: bool) -> Option<IpAddr> {

@@ -21,6 +21,10 @@ pub(super) const NAMESPACE_KEY: &str = "projectcalico.org/namespace";
 pub(super) struct Owners<'c> {
     cluster: &'c Cluster,
     sets: Vec<SetLabels<'c>>,
+    /// By label: the sets that have it.
+    sets_by_label: HashMap<(&'c str, &'c str), Vec<SetId>>,
+    /// The sets of whose labels another tool fills in some.
+    sets_with_gaps: Vec<SetId>,
     /// Addresses that several pods have, and those pods.
     shared: HashMap<IpAddr, Vec<WorkloadId>>,
     /// By namespace and name.
@@ -28,6 +32,10 @@ pub(super) struct Owners<'c> {
     /// Where pods have their addresses, by family: IPv4, IPv6.
     pub(super) pod_ranges: [Vec<AddressRange>; 2],
 }
+
+/// A network set, by its place among all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SetId(u32);
 
 #[derive(Debug)]
 pub(super) struct SetLabels<'c> {
@@ -79,6 +87,18 @@ impl<'c> Owners<'c> {
                     .collect(),
             }
         });
+        let sets: Vec<SetLabels<'c>> = sets.collect();
+        let mut sets_by_label: HashMap<_, Vec<SetId>> = HashMap::default();
+        let mut sets_with_gaps = Vec::new();
+        for (id, set) in (0u32..).map(SetId).zip(&sets) {
+            if set.own.have_gaps() {
+                sets_with_gaps.push(id);
+            }
+            for label in set.own {
+                let label = (label.key.value.as_str(), label.value.value.as_str());
+                sets_by_label.entry(label).or_default().push(id);
+            }
+        }
         let mut shared: HashMap<IpAddr, Vec<WorkloadId>> = HashMap::default();
         for (id, workload) in cluster.workload_ids().zip(cluster.workloads()) {
             if !workload.object.host_network && workload.object.meta.is_accepted {
@@ -104,7 +124,9 @@ impl<'c> Owners<'c> {
         };
         Self {
             cluster,
-            sets: sets.collect(),
+            sets,
+            sets_by_label,
+            sets_with_gaps,
             shared,
             accounts: accounts.collect(),
             pod_ranges: [of_family(true), of_family(false)],
@@ -113,7 +135,37 @@ impl<'c> Owners<'c> {
 
     /// Whether an address can have another owner than the pod that is asked about.
     pub(super) fn has_others(&self) -> bool {
-        !self.sets.is_empty() || !self.shared.is_empty()
+        !self.sets.is_empty() || self.shares_addresses()
+    }
+
+    /// Whether several pods have one address.
+    pub(super) fn shares_addresses(&self) -> bool {
+        !self.shared.is_empty()
+    }
+
+    /// The sets that may meet a condition, in order, from the labels of which they must have one,
+    /// if there are such.
+    pub(super) fn sets_meeting(
+        &self,
+        asked: Option<Vec<(&str, &str)>>,
+        holds: &dyn Fn(View<'_, 'c>) -> Truth,
+    ) -> Vec<SetId> {
+        let mut found: Vec<SetId> = match asked {
+            Some(labels) => {
+                let labelled = labels.iter().filter_map(|it| self.sets_by_label.get(it));
+                let labelled = labelled.flatten();
+                labelled.chain(&self.sets_with_gaps).copied().collect()
+            }
+            None => (0..self.sets.len() as u32).map(SetId).collect(),
+        };
+        found.sort_unstable();
+        found.dedup();
+        found.retain(|id| holds(View::Set(self.set(*id))) != Truth::False);
+        found
+    }
+
+    fn set(&self, id: SetId) -> &SetLabels<'c> {
+        &self.sets[id.0 as usize]
     }
 
     /// The Service that an end of a rule names: of the policy's own namespace, if it names
@@ -150,24 +202,22 @@ impl<'c> Owners<'c> {
             && metas.any(|meta| is_opaque(&meta.name) || is_opaque(meta.namespace_name()))
     }
 
-    /// The sets that the API server rejects, and that may meet a condition.
-    pub(super) fn rejected_sets(&self, holds: &dyn Fn(View<'_, 'c>) -> Truth) -> Vec<String> {
-        let sets = self.sets.iter().filter(|set| set.rejected.is_some());
-        let sets = sets.filter(|set| holds(View::Set(set)) != Truth::False);
+    /// Those of some sets that the API server rejects.
+    pub(super) fn rejected_sets(&self, sets: &[SetId]) -> Vec<String> {
+        let sets = sets.iter().map(|id| self.set(*id));
         sets.filter_map(|set| set.rejected.clone()).collect()
     }
 
-    /// The names whose addresses are in sets that may meet a condition.
-    pub(super) fn domains(&self, holds: &dyn Fn(View<'_, 'c>) -> Truth) -> Vec<&'c str> {
-        let sets = self.sets.iter().filter(|set| !set.domains.is_empty());
-        let sets = sets.filter(|set| holds(View::Set(set)) != Truth::False);
+    /// The names whose addresses are in some sets.
+    pub(super) fn domains(&self, sets: &[SetId]) -> Vec<&'c str> {
+        let sets = sets.iter().map(|id| self.set(*id));
         sets.flat_map(|set| set.domains.iter().copied()).collect()
     }
 
-    /// The ranges of addresses that owners tell apart.
-    pub(super) fn cuts(&self) -> Vec<AddressRange> {
-        let sets = self.sets.iter().flat_map(|set| set.ranges.iter().copied());
-        let mut cuts: Vec<AddressRange> = sets.collect();
+    /// The ranges of addresses that pods and some sets tell apart.
+    pub(super) fn cuts(&self, sets: &[SetId]) -> Vec<AddressRange> {
+        let sets = sets.iter().map(|id| self.set(*id));
+        let mut cuts: Vec<AddressRange> = sets.flat_map(|set| set.ranges.iter().copied()).collect();
         cuts.extend(self.shared.keys().copied().map(AddressRange::from));
         cuts
     }
@@ -178,16 +228,18 @@ impl<'c> Owners<'c> {
     }
 
     /// Whether a known owner of an address meets a condition: the pod itself, another pod
-    /// with the address, or a set that holds it (K6).
+    /// with the address, or a set that holds it, of those that may meet it (K6).
     pub(super) fn known(
         &self,
         pod: Option<&PodView<'c>>,
         address: Option<IpAddr>,
+        sets: &[SetId],
         holds: &dyn Fn(View<'_, 'c>) -> Truth,
     ) -> Truth {
         let itself = pod.filter(|pod| !pod.host_network);
         let mut truth = itself.map_or(Truth::False, |pod| holds(self.view(pod)));
-        for set in self.sets.iter().filter(|set| set.is_open) {
+        let sets = sets.iter().map(|id| self.set(*id));
+        for set in sets.clone().filter(|set| set.is_open) {
             truth = truth.max(holds(View::Set(set)).min(Truth::Unknown));
         }
         let Some(address) = address else {
@@ -203,7 +255,7 @@ impl<'c> Owners<'c> {
             };
             truth = truth.max(holds(self.view(&other)).min(highest));
         }
-        for set in &self.sets {
+        for set in sets {
             if set.ranges.iter().any(|range| range.contains(address)) {
                 truth = truth.max(holds(View::Set(set)));
             }

@@ -4,7 +4,7 @@
 //! Refuses to know which pods there are. Services and groups of addresses are looked up,
 //! as a rule that names one means what it holds.
 
-use super::cilium_groups;
+use super::cilium_groups::{self, CidrGroups};
 use super::cilium_parts::{
     are_services_in_doubt, is_named, names_api_server, outside, ports, untold,
 };
@@ -37,6 +37,7 @@ pub(super) fn lower<'c>(
         deny: Stage::new(StageName::Denies),
         allow: Stage::new(StageName::NetworkPolicies),
         conditions: HashMap::default(),
+        groups: CidrGroups::default(),
     };
     let options = cluster.enforcement().cilium();
     if !options.drops() {
@@ -74,6 +75,7 @@ pub(super) struct Lowering<'c> {
     pub(super) allow: Stage<'c>,
     /// The conditions that stand for identities, each once.
     conditions: HashMap<Identities, Condition<'c>>,
+    groups: CidrGroups<'c>,
 }
 
 impl<'c> Lowering<'c> {
@@ -205,7 +207,11 @@ impl<'c> Lowering<'c> {
                 }
                 CiliumPeers::CidrSets(sets) => {
                     for set in sets {
-                        let matchers = self.addresses(cilium_groups::cidr_set(self.cluster, set)?);
+                        let matchers = self.addresses(cilium_groups::cidr_set(
+                            self.cluster,
+                            &self.groups,
+                            set,
+                        )?);
                         add(set.span, matchers);
                     }
                 }

@@ -84,6 +84,13 @@ impl<'c> CiliumSelector<'c> {
         self.meant.truth(IdentityView::of(pod))
     }
 
+    /// Labels of which a pod must have one to be matched, unless it is on the network of its node;
+    /// `None` if there are none such.
+    #[must_use]
+    pub fn asked_for(&self) -> Option<Vec<(&str, &str)>> {
+        self.meant.asked_for()
+    }
+
     /// The entries that ask for one of some namespaces by name: their key, and the names.
     pub fn named_namespaces(&self) -> impl Iterator<Item = (&'c Spanned<Text>, Vec<&'c str>)> {
         let written = self.written;

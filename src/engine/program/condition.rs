@@ -464,6 +464,19 @@ impl<'c> Condition<'c> {
     pub fn asked_for(&self) -> Option<Vec<(&str, &str)>> {
         match &*self.0 {
             Kind::Identities(identities) => identities.asked_for(),
+            Kind::Subject(subject) => subject.asked_for(),
+            Kind::End(end) => end.asked_for(),
+            _ => None,
+        }
+    }
+
+    /// The same of the labels of a pod's namespace, with the one that Kubernetes sets.
+    #[must_use]
+    pub fn asked_of_namespaces(&self) -> Option<Vec<(&str, &str)>> {
+        match &*self.0 {
+            Kind::Identities(identities) => identities.asked_of_namespaces(),
+            Kind::Subject(subject) => subject.asked_of_namespaces(),
+            Kind::End(end) => end.asked_of_namespaces(),
             _ => None,
         }
     }

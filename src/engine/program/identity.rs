@@ -365,6 +365,21 @@ impl Identities {
         )
     }
 
+    /// Labels of namespaces of which that of a pod must have one, as key and value; `None` if
+    /// there are none such.
+    pub(super) fn asked_of_namespaces(&self) -> Option<Vec<(&str, &str)>> {
+        let asked = self.0.iter().find_map(|it| {
+            let key = match it.key.as_str() {
+                NAMESPACE_KEY => NAMESPACE_NAME_LABEL,
+                _ => it.namespace_key()?,
+            };
+            let is_known = it.is_plain() && it.operator == Operator::In && !it.is_opaque();
+            is_known.then_some((key, &it.values))
+        });
+        let (key, values) = asked?;
+        Some(values.iter().map(|value| (key, value.as_str())).collect())
+    }
+
     /// Whether it asks for a key, from Kubernetes or from anywhere.
     pub(super) fn asks_for(&self, key: &str) -> bool {
         self.0.iter().any(|it| it.is_plain() && it.key == key)

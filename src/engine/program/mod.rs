@@ -37,6 +37,7 @@
 //!
 //! Refuses to know which pods there are, and what is allowed.
 
+mod about;
 mod by_direction;
 pub(super) mod calico;
 mod calico_end;
@@ -55,11 +56,13 @@ pub mod identity;
 pub(super) mod network_policy;
 mod origin;
 mod parts;
+mod pod_set;
 mod primary_network;
 mod rule_ports;
 
 pub use by_direction::ByDirection;
 pub use origin::{Origin, PeerRef, PolicyRef, PortRef, RuleRef};
+pub use pod_set::{HostNetwork, NamespaceSet, PodSet};
 pub use rule_ports::RulePorts;
 
 use super::HashMap;
@@ -67,10 +70,10 @@ use super::addresses::AddressRange;
 use super::ports::{ConnectionSet, PortSet};
 use crate::cluster::{Cluster, Cni, Enforcement, NamespaceId, PluginPolicyId};
 use crate::k8s::{
-    Action, Direction, LabelSelector, ObjectMeta, PluginSpec, PolicyEffect, Protocol, Truth,
-    is_opaque,
+    Action, Direction, ObjectMeta, PluginSpec, PolicyEffect, Protocol, Truth, is_opaque,
 };
 use crate::source::{Span, Spanned};
+use about::ChainIndex;
 use condition::{Candidate, Condition};
 use identity::Entity;
 use ipnet::IpNet;
@@ -84,6 +87,7 @@ pub struct Program<'c> {
     /// A connection has to pass every one of them.
     pub gates: Vec<Gate<'c>>,
     by_policy: OnceLock<HashMap<(PolicyRef, Direction), Vec<ChainPlace>>>,
+    about: ByDirection<OnceLock<ChainIndex>>,
 }
 
 /// A chain by its gate, its stage, and its place in the stage.
@@ -266,51 +270,6 @@ pub struct Block<'c> {
     pub except: &'c [Spanned<IpNet>],
 }
 
-/// Pods by the labels of their namespace and their own.
-#[derive(Clone, Debug)]
-pub struct PodSet<'c> {
-    /// Their namespace.
-    pub namespaces: NamespaceSet<'c>,
-    /// Their labels; any where `None`.
-    pub pods: Option<&'c LabelSelector>,
-    /// What it has to do with pods on the network of their node.
-    pub host_network: HostNetwork,
-    /// What a CNI plugin asks of them besides.
-    pub condition: Option<Condition<'c>>,
-}
-
-impl PodSet<'_> {
-    /// Labels of which a pod must have one to be among them, unless it is on the network of its
-    /// node; `None` if there are none such. See [`LabelSelector::asked_for`].
-    #[must_use]
-    pub fn asked_for(&self) -> Option<Vec<(&str, &str)>> {
-        let by_selector = self.pods.and_then(LabelSelector::asked_for);
-        by_selector.or_else(|| self.condition.as_ref().and_then(Condition::asked_for))
-    }
-}
-
-/// Namespaces.
-#[derive(Clone, Copy, Debug)]
-pub enum NamespaceSet<'c> {
-    /// Every one.
-    All,
-    /// One of them.
-    One(NamespaceId),
-    /// By their labels.
-    Matching(&'c LabelSelector),
-}
-
-/// What a selection makes of pods on the network of their node (S10, S15).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum HostNetwork {
-    /// It never matches them.
-    Unseen,
-    /// It matches them by their labels, as any pod.
-    Seen,
-    /// It means the group of all of them: OpenShift's label for nodes and their network.
-    Group,
-}
-
 /// An entry of a rule's ports.
 #[derive(Clone, Debug)]
 pub struct PortEntry<'c> {
@@ -389,6 +348,7 @@ impl<'c> Program<'c> {
         Self {
             gates: gates.into_iter().map(|stages| Gate { stages }).collect(),
             by_policy: OnceLock::new(),
+            about: ByDirection::default(),
         }
     }
 
@@ -423,10 +383,12 @@ impl<'c> Program<'c> {
         let mut policies = network_policy::lower(cluster, policies, reading);
         parts::add_policies(cluster, asked, &mut policies);
         let stages = [admin, policies, baseline];
-        let plugin: Vec<PluginPolicyId> = plugin.iter().copied().filter(is_calico).collect();
+        let plugin: Vec<PluginPolicyId> = plugin.iter().copied().filter(&is_calico).collect();
         match cni {
             // Without a policy of its own Calico does what Kubernetes says (M4).
-            Some(Cni::Calico) if !plugin.is_empty() => calico::lower(cluster, stages, &plugin),
+            Some(Cni::Calico) if asked.may_have(cluster, is_calico) => {
+                calico::lower(cluster, stages, &plugin)
+            }
             _ => stages.into(),
         }
     }

@@ -7,7 +7,7 @@
 use super::{Chain, End, HostNetwork, NamespaceSet, PodSet, PolicyRef, Stage};
 use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PluginPolicyId, PolicyId};
 use crate::engine::NamespaceView;
-use crate::k8s::{Direction, LabelSelector, PartEffect, Truth};
+use crate::k8s::{Direction, LabelSelector, NAMESPACE_NAME_LABEL, PartEffect, Truth};
 
 /// Which pods are asked for: all of the cluster, those of a namespace, or those of one that is
 /// not there.
@@ -53,16 +53,34 @@ impl Asked {
 
     /// The policies that only a CNI plugin knows and that can select these pods.
     pub(super) fn plugin_policies(self, cluster: &Cluster) -> Vec<PluginPolicyId> {
-        let ids = cluster.plugin_policy_ids();
         let Self::Of(namespace) = self else {
-            return ids.collect();
+            return cluster.plugin_policy_ids().collect();
         };
-        let name = namespace.map(|id| cluster.namespace(id).name.as_str());
-        let is_asked = |id: &PluginPolicyId| {
-            let own = cluster.plugin_policy(*id).namespace();
-            own.is_none() || own == name
+        let view = namespace.map(|id| NamespaceView::of(cluster, id));
+        let name = view.map(|view| view.name);
+        let known = view.filter(|view| {
+            let named = view.labels.get(NAMESPACE_NAME_LABEL);
+            view.are_labels_known && named == Some(view.name)
+        });
+        cluster.plugin_policies_about(name, known.map(|view| view.labels))
+    }
+
+    /// Whether the namespace of these pods has such a policy that only a CNI plugin knows, or all
+    /// have.
+    pub(super) fn may_have(
+        self,
+        cluster: &Cluster,
+        is_one: impl Fn(&PluginPolicyId) -> bool,
+    ) -> bool {
+        let name = match self {
+            Self::All => None,
+            Self::Of(namespace) => Some(namespace.map(|id| cluster.namespace(id).name.as_str())),
         };
-        ids.filter(is_asked).collect()
+        let mut ids = cluster.plugin_policy_ids();
+        ids.any(|id| {
+            let own = cluster.plugin_policy(id).namespace();
+            is_one(&id) && name.is_none_or(|name| own.is_none() || own == name)
+        })
     }
 
     /// The namespaces of these pods.

@@ -81,7 +81,7 @@ impl<'c> AskedPolicies<'c> {
         let isolating = chains.filter(|chain| chain.end == End::Deny);
         let mut isolates = Truth::False;
         for chain in isolating {
-            match peers::truth_of(&peers::misses_of_pods(&chain.subject, &pod)) {
+            match peers::truth_of_pods(&chain.subject, &pod) {
                 Truth::True => return Truth::True,
                 Truth::Unknown => isolates = Truth::Unknown,
                 Truth::False => {}
@@ -97,12 +97,11 @@ impl<'c> AskedPolicies<'c> {
         direction: Direction,
     ) -> impl Iterator<Item = &'p Chain<'c>> + use<'p, 'q, 'c> {
         let program = pod.namespace.id.and_then(|id| self.programs.get(&id));
-        let stages = program.into_iter().flat_map(Program::stages);
-        let chains = stages.flat_map(move |stage| stage.chains.get(direction));
+        let chains = program.map(|program| program.chains_about(direction, pod));
+        let chains = chains.into_iter().flatten().map(|(_, chain)| chain);
         chains.filter(|chain| {
             let says_something = !chain.rules.is_empty() || chain.end == End::Deny;
-            says_something
-                && peers::truth_of(&peers::misses_of_pods(&chain.subject, pod)) != Truth::False
+            says_something && peers::truth_of_pods(&chain.subject, pod) != Truth::False
         })
     }
 }

@@ -132,6 +132,7 @@ impl LabelIndex {
 fn labels_of_peer<'p>(peer: &'p Peer<'_>) -> Option<Vec<(&'p str, &'p str)>> {
     match &peer.matcher {
         Matcher::Pods(pods) => pods.asked_for(),
+        Matcher::Condition(condition) => condition.asked_for(),
         _ => None,
     }
 }
@@ -286,19 +287,18 @@ impl Index {
         };
         for (place, chain) in (0..).zip(chains) {
             let subject = &chain.subject;
-            let (map, labels) = match (subject.asked_for(), subject.namespaces) {
-                (Some(labels), _) => (&mut index.by_label, labels),
-                (None, NamespaceSet::Matching(selector)) => match selector.asked_for() {
+            let by_label = subject
+                .asked_for()
+                .map(|labels| (&mut index.by_label, labels));
+            let (map, labels) = match by_label {
+                Some(found) => found,
+                None => match subject.asked_of_namespaces() {
                     Some(labels) => (&mut index.by_namespace_label, labels),
                     None => {
                         index.others.push(place);
                         continue;
                     }
                 },
-                (None, NamespaceSet::All | NamespaceSet::One(_)) => {
-                    index.others.push(place);
-                    continue;
-                }
             };
             for label in labels {
                 map.add(label, place);

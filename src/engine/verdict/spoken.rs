@@ -122,10 +122,14 @@ impl<'l> EndIndex<'l> {
                 let found = ranges.iter().flat_map(|range| self.ranges_in(range));
                 spoken.ends.extend(found);
             }
-            Matcher::BlockOfNoPods(..)
-            | Matcher::Nodes(_)
-            | Matcher::DomainNames
-            | Matcher::Condition(_) => return false,
+            Matcher::Condition(condition) => match condition.asked_for() {
+                Some(labels) => {
+                    spoken.add_labelled(&self.by_label, &labels);
+                    spoken.unlabelled = true;
+                }
+                None => return false,
+            },
+            Matcher::BlockOfNoPods(..) | Matcher::Nodes(_) | Matcher::DomainNames => return false,
         }
         true
     }

@@ -6,13 +6,19 @@
 
 mod token;
 
-use crate::k8s::{Controller, Label, LabelSelector, LabelSelectorRequirement, Operator, Truth};
+use crate::k8s::{
+    Controller, Label, LabelSelector, LabelSelectorRequirement, NAMESPACE_NAME_LABEL, Operator,
+    Truth, is_opaque,
+};
 use crate::source::{Span, Spanned, Text};
 use std::fmt;
 use token::{Token, tokens};
 
 /// How deep parentheses may nest: nobody writes more, and the stack is finite.
 const MAX_DEPTH: usize = 100;
+
+/// What Calico calls the label of a namespace that is set to its name.
+const NAME_KEY: &str = "projectcalico.org/name";
 
 /// What is known of a label that a selector asks about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -292,6 +298,45 @@ impl CalicoSelector {
             }
             Self::Global | Self::In { .. } | Self::NotIn { .. } | Self::Or(_) => None,
         }
+    }
+
+    /// Labels of which something must have one for it to hold, as key and value; `None` if there
+    /// are none such. See [`LabelSelector::asked_for`].
+    #[must_use]
+    pub fn asked_for(&self) -> Option<Vec<(&str, &str)>> {
+        let all_known = |key: &str, values: &[String]| {
+            let mut values = values.iter();
+            !is_opaque(key) && !Controller::may_add(key) && !values.any(|value| is_opaque(value))
+        };
+        match self {
+            Self::Compare {
+                key,
+                comparison: Comparison::Equal,
+                value,
+            } => all_known(key, std::slice::from_ref(value))
+                .then(|| vec![(key.as_str(), value.as_str())]),
+            Self::In { key, values } if all_known(key, values) => {
+                let values = values.iter();
+                Some(values.map(|value| (key.as_str(), value.as_str())).collect())
+            }
+            Self::And(parts) => parts.iter().find_map(Self::asked_for),
+            Self::Or(parts) => {
+                let parts: Option<Vec<_>> = parts.iter().map(Self::asked_for).collect();
+                Some(parts?.concat())
+            }
+            _ => None,
+        }
+    }
+
+    /// The same of a selector of namespaces, whose name is a label that Kubernetes sets.
+    #[must_use]
+    pub fn asked_of_namespaces(&self) -> Option<Vec<(&str, &str)>> {
+        let asked = self.asked_for()?.into_iter();
+        let asked = asked.map(|(key, value)| match key {
+            NAME_KEY => (NAMESPACE_NAME_LABEL, value),
+            _ => (key, value),
+        });
+        Some(asked.collect())
     }
 
     /// The values that labels may have for it to hold, with their keys, in the order of the text.

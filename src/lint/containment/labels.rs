@@ -103,13 +103,27 @@ impl Predicate {
         if selector.is_opaque() {
             return None;
         }
-        for label in &selector.match_labels {
-            self.require(scope, &label.key, Values::only([label.value.value.clone()]));
-        }
-        for entry in &selector.match_expressions {
+        let key = |key: &str| (scope, Text::from(key));
+        let labels = selector.match_labels.iter();
+        let labels = labels.map(|it| (key(&it.key), Values::only([it.value.value.clone()])));
+        let entries = selector.match_expressions.iter().map(|entry| {
             let values = entry.values.iter().map(|value| value.value.clone());
-            self.require(scope, &entry.key, Values::of(entry.operator.value, values));
+            (key(&entry.key), Values::of(entry.operator.value, values))
+        });
+        // Sorted at once: one after the other would move those that are there for each.
+        let mut all = std::mem::take(&mut self.values);
+        all.extend(labels.chain(entries));
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        for (key, values) in all {
+            match self.values.last_mut() {
+                Some((known, before)) if *known == key => *before = before.and(&values),
+                _ => {
+                    let values = Values::possible(&key).and(&values);
+                    self.values.push((key, values));
+                }
+            }
         }
+        self.values.shrink_to_fit();
         Some(self)
     }
 
