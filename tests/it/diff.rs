@@ -1,5 +1,4 @@
-//! `npcheck diff` as its users run it, on revisions of a real repository and on directories:
-//! what it says of each kind of change, whom it blames, and how it exits.
+//! `npcheck diff` as its users run it: what it says of each kind of change, and how it exits.
 
 use super::program::{Run, root, run, run_with_stdin, scratch, write};
 use serde_json::Value;
@@ -535,8 +534,7 @@ fn a_change_of_many_parts_is_told_without_trying_them_all() {
             format!("  - ports: [{{port: {first}, endPort: {last}}}]\n")
         };
         let rules: String = (0..100).map(rule).collect();
-        // What is tried is counted in bytes, which costs less than as many rules would.
-        let long = "long ".repeat(40_000);
+        let long = "long ".repeat(40_000); // What is tried is counted in bytes.
         format!(
             "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: many, namespace: shop, annotations: {{note: {long}}}}}\nspec:\n  podSelector: {{}}\n  ingress:\n{rules}"
         )
