@@ -9,6 +9,9 @@ use crate::k8s::Outcome;
 use crate::source::Span;
 use crate::yaml::cursor::break_length;
 
+/// The rule that reports it.
+pub(super) const HIDDEN_TEXT: &str = "hidden-text";
+
 /// How many places of one document are told.
 const MAX_REPORTED: usize = 20;
 
@@ -51,7 +54,7 @@ fn behind(text: &str, comment: Span) -> Option<Diagnostic> {
             let start = at + (line.len() - line.trim_start().len());
             let span = Span::new(comment.source, start as u32, (start + shown.len()) as u32);
             let message = "this text looks like part of the comment, but is not";
-            let diagnostic = Diagnostic::new("hidden-text", Severity::Error, span, message);
+            let diagnostic = Diagnostic::new(HIDDEN_TEXT, Severity::Error, span, message);
             return Some(
                 diagnostic
                     .label(format!(
@@ -79,7 +82,7 @@ fn turned(document: Span, at: usize, character: char) -> Diagnostic {
         "the character U+{:04X} changes the order in which the text around it is shown",
         u32::from(character)
     );
-    Diagnostic::new("hidden-text", Severity::Error, span, message)
+    Diagnostic::new(HIDDEN_TEXT, Severity::Error, span, message)
         .label("is not visible")
         .help("remove it, or write it as an escape in quotes")
 }

@@ -4,8 +4,9 @@
 //! Refuses to report: a text that is anything else, or in which something is unusual, is
 //! read as a whole like every other document, and means the same.
 
+use super::hidden_text::{self, HIDDEN_TEXT};
 use super::object::{self, List};
-use super::{Focus, Parsed, hidden_text};
+use super::{Focus, Known, Parsed};
 use crate::source::{SourceId, Span, Spanned};
 use crate::yaml::block;
 use crate::yaml::tree::{Node, Tree};
@@ -25,6 +26,36 @@ pub(super) fn read(
 ) -> Option<Parsed> {
     let outline = Outline::of(text, range, MIN_GROUP)?;
     read_groups(source, text, (outline, span), focus)
+}
+
+/// The same of a text that is such a list alone, and was one before some edits: what stands before
+/// the first of them is known.
+pub(super) fn read_edited(
+    source: SourceId,
+    text: &str,
+    (range, span): (Range<usize>, Span),
+    known: Known<'_>,
+) -> Option<Parsed> {
+    let outline = Outline::of(text, range, MIN_GROUP)?;
+    read_but_for(known, source, text, (outline, span))
+}
+
+fn read_but_for(
+    known: Known<'_>,
+    source: SourceId,
+    text: &str,
+    (mut outline, span): (Outline, Span),
+) -> Option<Parsed> {
+    // The line at which a group ends says that it does: that has to be what it was as well.
+    let is_known = |group: &Range<usize>| next_line(text.as_bytes(), group.end) <= known.until;
+    let count = outline.groups.iter().take_while(|it| is_known(it)).count();
+    let end = outline.groups.drain(..count).next_back()?.end;
+    let known = known.before(end);
+    let parsed = read_behind(known, source, text, (outline, span), Focus::EVERYTHING)?;
+    Some(Parsed {
+        is_read_by_item: true,
+        ..parsed
+    })
 }
 
 /// Reads an item of a list by itself, whose lines are those in a range of `text`; `None` for
@@ -58,6 +89,18 @@ fn read_groups(
     (outline, span): (Outline, Span),
     focus: &Focus,
 ) -> Option<Parsed> {
+    let nothing = (Parsed::default(), Vec::new());
+    read_behind(nothing, source, text, (outline, span), focus)
+}
+
+/// The same where what stands before the groups was read, and has these comments.
+fn read_behind(
+    (mut parsed, known_comments): (Parsed, Vec<Span>),
+    source: SourceId,
+    text: &str,
+    (outline, span): (Outline, Span),
+    focus: &Focus,
+) -> Option<Parsed> {
     let head = block::read(source, text, outline.head)?;
     let foot = block::read(source, text, outline.foot)?;
     let list = Frame::of(&head, &foot)?.list()?;
@@ -71,8 +114,10 @@ fn read_groups(
             Some((parsed, tree.comments().to_vec()))
         })
         .collect();
-    let mut parsed = Parsed::default();
-    let mut comments = head.comments().to_vec();
+    let mut comments = match parsed.documents.is_empty() {
+        true => head.comments().to_vec(),
+        false => known_comments,
+    };
     for (group, of_group) in groups? {
         parsed.append(group);
         comments.extend(of_group);
@@ -81,6 +126,30 @@ fn read_groups(
     object::assign_comments(text, &comments, &mut parsed.documents);
     hidden_text::report(&comments, text, span, 0, &mut parsed);
     Some(parsed)
+}
+
+impl Known<'_> {
+    /// What was read of the items that stand before a byte, with all comments before it.
+    fn before(self, end: usize) -> (Parsed, Vec<Span>) {
+        let stands_before = |span: Span| span.end as usize <= end;
+        let documents = self.documents.iter();
+        let documents = documents.take_while(|document| stands_before(document.span));
+        let objects = self.objects.iter();
+        let objects = objects.filter(|object| stands_before(object.meta().span));
+        // What is hidden is looked for in the whole text.
+        let diagnostics = self.diagnostics.iter().filter(|diagnostic| {
+            diagnostic.rule != HIDDEN_TEXT && stands_before(diagnostic.primary.span)
+        });
+        let comments = self.documents.iter().flat_map(|it| it.comments.iter());
+        let comments = comments.filter(|comment| stands_before(**comment));
+        let parsed = Parsed {
+            documents: documents.cloned().collect(),
+            objects: objects.cloned().collect(),
+            diagnostics: diagnostics.cloned().collect(),
+            ..Parsed::default()
+        };
+        (parsed, comments.copied().collect())
+    }
 }
 
 /// Where the parts of a list stand. Only the lines are looked at: whatever goes on over a line
@@ -262,6 +331,72 @@ mod tests {
             }
         }
         assert!(understood > 200, "only {understood} lists are plain");
+    }
+
+    #[test]
+    fn what_stands_before_an_edit_is_as_if_it_were_read_again() {
+        let id = SourceMap::default().add("list.yaml", "");
+        let place = |text: &str| {
+            let outline = Outline::of(text, 0..text.len(), 1).expect("it is a list");
+            let start = text.len() - text.trim_start().len();
+            let span = Span::new(id, start as u32, text.trim_end().len() as u32);
+            (outline, span)
+        };
+        let texts = differential::texts();
+        let mut understood = 0;
+        for documents in texts.chunks(4) {
+            let items = documents.iter().map(|document| {
+                let lines: Vec<&str> = document.lines().collect();
+                format!("- {}\n# between\n", lines.join("\n  "))
+            });
+            let head = "# all of it\napiVersion: v1\nkind: List\nitems:\n".to_owned();
+            let parts: Vec<String> = std::iter::once(head).chain(items).collect();
+            let before = parts.concat();
+            let Some(read) = Outline::of(&before, 0..before.len(), 1)
+                .and_then(|_| read_groups(id, &before, place(&before), Focus::EVERYTHING))
+            else {
+                continue;
+            };
+            let mut at = 0;
+            for part in &parts {
+                // At the start, in the middle and at the end of a part.
+                for inserted in ["x", "# c\n", "  # \u{2028}d\n", "- a: b\n"] {
+                    for line in part.split_inclusive('\n') {
+                        let after = [&before[..at], inserted, &before[at..]].concat();
+                        let known = Known {
+                            documents: &read.documents,
+                            objects: &read.objects,
+                            diagnostics: &read.diagnostics,
+                            until: at,
+                        };
+                        at += line.len();
+                        if Outline::of(&after, 0..after.len(), 1).is_none() {
+                            continue;
+                        }
+                        let Some(edited) = read_but_for(known, id, &after, place(&after)) else {
+                            continue;
+                        };
+                        let again = read_groups(id, &after, place(&after), Focus::EVERYTHING);
+                        let again = again.map(|again| Parsed {
+                            is_read_by_item: true,
+                            ..again
+                        });
+                        understood += 1;
+                        assert_eq!(
+                            format!("{:?}", Some(edited)),
+                            format!("{again:?}"),
+                            "{after}"
+                        );
+                    }
+                    at -= part.len();
+                }
+                at += part.len();
+            }
+        }
+        assert!(
+            understood > 200,
+            "only {understood} edits leave a plain list"
+        );
     }
 
     #[test]

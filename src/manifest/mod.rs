@@ -80,6 +80,8 @@ pub struct Parsed {
     pub diagnostics: Vec<Diagnostic>,
     /// How many objects were left out, as the [`Focus`] is not on them.
     pub left_out: usize,
+    /// Whether it is one list whose items were read one by one.
+    pub is_read_by_item: bool,
     /// What is wrong with documents, by their index, that nobody meant for Kubernetes as
     /// long as they stand alone.
     passed_over: Vec<(usize, Diagnostic)>,
@@ -129,6 +131,40 @@ pub fn read_for(focus: &Focus, source: SourceId, name: &str, text: &str) -> Pars
     }
     unreadable::report_neighbours(&mut parsed);
     parsed
+}
+
+/// What was read in a text before some edits of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'k> {
+    /// What became of its documents.
+    pub(crate) documents: &'k [Document],
+    /// Its objects.
+    pub(crate) objects: &'k [Object],
+    /// What was wrong with it.
+    pub(crate) diagnostics: &'k [Diagnostic],
+    /// Where the first of the edits starts: what stands before is what it was.
+    pub(crate) until: usize,
+}
+
+/// Reads the text that some edits made of one that was read item by item: the items that stand
+/// before them are not read again.
+#[must_use]
+pub(crate) fn read_edited(known: Known<'_>, source: SourceId, name: &str, text: &str) -> Parsed {
+    let input = Input {
+        source,
+        text,
+        is_json: is_json_name(name),
+        focus: Focus::EVERYTHING,
+    };
+    let pieces = split::pieces(text);
+    let list = match pieces.as_slice() {
+        [Piece { range, stray: None }] if *range == (0..text.len()) => {
+            let place = (range.clone(), input.trimmed(range.clone()));
+            list::read_edited(source, text, place, known)
+        }
+        _ => None,
+    };
+    list.unwrap_or_else(|| read(source, name, text))
 }
 
 /// Reads an item of a list by itself, whose lines are those in a range of `text`; `None` for
@@ -236,7 +272,9 @@ impl Input<'_> {
     fn read_yaml(self, range: Range<usize>, parsed: &mut Parsed) {
         let span = self.trimmed(range.clone());
         if let Some(list) = list::read(self.source, self.text, (range.clone(), span), self.focus) {
-            return parsed.append(list);
+            parsed.append(list);
+            parsed.is_read_by_item = range == (0..self.text.len());
+            return;
         }
         let tree = block::read(self.source, self.text, range.clone());
         let read = tree.map_or_else(|| general::read(self.source, self.text, range.clone()), Ok);

@@ -6,7 +6,7 @@
 use crate::diagnostic::{Diagnostic, Edit};
 use crate::edit;
 use crate::k8s::{Document, Object};
-use crate::manifest::{self, Focus};
+use crate::manifest::{self, Focus, Known};
 use crate::progress;
 use crate::source::{SourceId, SourceMap, Span};
 use rayon::prelude::*;
@@ -24,6 +24,8 @@ pub struct ReadText {
     pub diagnostics: Box<[Diagnostic]>,
     /// Whether objects were left out, as the reading was for questions about others.
     pub(super) is_partial: bool,
+    /// Whether it is one list whose items were read one by one.
+    is_read_by_item: bool,
 }
 
 /// Texts, and what was read in each. A copy shares both.
@@ -105,8 +107,8 @@ impl Texts {
             let text = edit::apply(self.sources.get(*id).text(), edits)?;
             texts.sources.replace(*id, text);
         }
-        for id in by_source.keys() {
-            texts.read[id.index()] = read_one(Focus::EVERYTHING, &texts.sources, *id);
+        for (id, edits) in &by_source {
+            texts.read[id.index()] = read_again(self.get(*id), edits, &texts.sources, *id);
         }
         Ok((texts, by_source.into_keys().collect()))
     }
@@ -115,10 +117,40 @@ impl Texts {
 fn read_one(focus: &Focus, sources: &SourceMap, id: SourceId) -> Arc<ReadText> {
     let source = sources.get(id);
     let parsed = manifest::read_for(focus, id, source.name(), source.text());
-    Arc::new(ReadText {
-        documents: parsed.documents.into(),
-        objects: parsed.objects.into(),
-        diagnostics: parsed.diagnostics.into(),
-        is_partial: parsed.left_out > 0,
-    })
+    Arc::new(parsed.into())
+}
+
+/// Reads a text after some edits of one that was read `before`.
+fn read_again(
+    before: &ReadText,
+    edits: &[Edit],
+    sources: &SourceMap,
+    id: SourceId,
+) -> Arc<ReadText> {
+    let starts = edits.iter().map(|edit| edit.span.start);
+    let until = starts.min().unwrap_or_default() as usize;
+    if !before.is_read_by_item || before.is_partial {
+        return read_one(Focus::EVERYTHING, sources, id);
+    }
+    let known = Known {
+        documents: &before.documents,
+        objects: &before.objects,
+        diagnostics: &before.diagnostics,
+        until,
+    };
+    let source = sources.get(id);
+    let parsed = manifest::read_edited(known, id, source.name(), source.text());
+    Arc::new(parsed.into())
+}
+
+impl From<manifest::Parsed> for ReadText {
+    fn from(parsed: manifest::Parsed) -> Self {
+        Self {
+            documents: parsed.documents.into(),
+            objects: parsed.objects.into(),
+            diagnostics: parsed.diagnostics.into(),
+            is_partial: parsed.left_out > 0,
+            is_read_by_item: parsed.is_read_by_item,
+        }
+    }
 }
