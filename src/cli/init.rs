@@ -14,6 +14,7 @@ use super::terminal::Terminal;
 use crate::config::{FILE_NAME, FILE_NAMES};
 use crate::load::{self, Limits, OwnFile};
 use crate::output::Escaped;
+use crate::workspace::Keep;
 use clap::{Args, ValueEnum};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -74,7 +75,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     let paths = &options.paths.paths;
     let mut loaded = load::load(paths, &mut io::stdin().lock(), &Limits::default());
     super::wanted::add_wanted(&mut loaded);
-    let (input, _) = Input::of(loaded, &Configuration::default());
+    let (input, _) = Input::of(loaded, &Configuration::default(), Keep::Clusters);
     input.report_problems(terminal);
     if input.is_empty() {
         input.report_nothing(&options.paths, terminal);

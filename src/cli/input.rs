@@ -16,7 +16,7 @@ use crate::output::{Escaped, Problem, Summary, count, not_judged_lines};
 use crate::progress;
 use crate::render::BROKEN_BUILD;
 use crate::source::{self, SourceId};
-use crate::workspace::{ClusterView, PathOf, Texts, Workspace};
+use crate::workspace::{ClusterView, Keep, PathOf, Texts, Workspace};
 use std::io;
 use std::sync::Arc;
 
@@ -124,7 +124,7 @@ impl Input {
     ) -> Result<Self, Unusable> {
         let mut loaded = load::load(&paths.paths, &mut io::stdin().lock(), &Limits::default());
         super::wanted::complete(&mut loaded, configuration.config.rendering);
-        let (input, _) = Self::of_focus(focus, loaded, configuration);
+        let (input, _) = Self::of_focus(focus, Keep::Clusters, loaded, configuration);
         input.only(options, terminal)
     }
 
@@ -138,12 +138,17 @@ impl Input {
 
     /// The clusters of what was loaded; so also those of an earlier state. A text that is the
     /// same in both is read once.
-    pub(crate) fn of(loaded: Loaded, configuration: &Configuration) -> (Self, Option<Self>) {
-        Self::of_focus(Focus::EVERYTHING, loaded, configuration)
+    pub(crate) fn of(
+        loaded: Loaded,
+        configuration: &Configuration,
+        keep: Keep,
+    ) -> (Self, Option<Self>) {
+        Self::of_focus(Focus::EVERYTHING, keep, loaded, configuration)
     }
 
     fn of_focus(
         focus: &Focus,
+        keep: Keep,
         loaded: Loaded,
         configuration: &Configuration,
     ) -> (Self, Option<Self>) {
@@ -157,7 +162,7 @@ impl Input {
         let texts = Texts::read_for(focus, sources);
         let path_of = configuration.path_of();
         let of = |listing| {
-            Self::of_listing(&texts, listing, configuration, path_of.clone())
+            Self::of_listing(&texts, keep, listing, configuration, path_of.clone())
                 .with_config_source(config_source)
         };
         let before = before.map(of);
@@ -179,7 +184,8 @@ impl Input {
         } = loaded;
         let texts = Texts::read(sources);
         let state = |listing, configuration| {
-            Self::of_listing(&texts, listing, configuration, path_of.clone())
+            let keep = Keep::Clusters;
+            Self::of_listing(&texts, keep, listing, configuration, path_of.clone())
         };
         let inputs = [
             state(before.unwrap_or_default(), configurations[0]),
@@ -197,12 +203,14 @@ impl Input {
 
     fn of_listing(
         texts: &Texts,
+        keep: Keep,
         listing: Listing,
         configuration: &Configuration,
         path_of: PathOf,
     ) -> Self {
         let ids: Vec<SourceId> = listing.files.iter().map(|file| file.source).collect();
-        let workspace = Workspace::of(texts, &ids, &configuration.config, path_of);
+        let config = &configuration.config;
+        let workspace = Workspace::keeping(keep, texts, &ids, config, path_of);
         let workspace = kept(workspace.whole_if_it_matters());
         let mut summary = summarize(&workspace);
         summary.files = listing.files.len();

@@ -23,7 +23,7 @@ use crate::output::{
     UNCHANGED, count, write_statistics,
 };
 use crate::source::{STDIN_NAME, SourceId, SourceMap};
-use crate::workspace::{BROKEN_BUILD, NotJudged, Permission, Workspace, known_rules};
+use crate::workspace::{BROKEN_BUILD, Keep, NotJudged, Permission, Workspace, known_rules};
 use clap::{Args, ValueEnum};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -187,7 +187,11 @@ fn lint(options: &Options, states: &States<'_>, terminal: &mut Terminal) -> io::
     if !options.states.is_staged() {
         super::wanted::complete(&mut loaded, configuration.config.rendering);
     }
-    let (mut input, earlier) = Input::of(loaded, &configuration);
+    let keep = match options.fixing() {
+        Some(_) => Keep::Builds,
+        None => Keep::Clusters,
+    };
+    let (mut input, earlier) = Input::of(loaded, &configuration, keep);
     input.summary.since = states.since().map(str::to_owned);
     if let Some(earlier) = &earlier {
         input.leave_out_problems_of(earlier);

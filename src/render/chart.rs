@@ -128,6 +128,33 @@ pub(crate) fn is_of_chart(library: &Library<'_>, path: &str) -> bool {
     directories.any(|(directory, _)| is_chart(library, directory)) || is_chart(library, "")
 }
 
+/// The charts of a tree with their own values, but for those within others.
+pub(crate) fn plain_charts(library: &Library<'_>) -> Vec<Chart> {
+    let directories = library
+        .paths()
+        .filter_map(|path| match path.rsplit_once('/') {
+            Some((directory, "Chart.yaml")) => Some(directory),
+            _ => (path == "Chart.yaml").then_some(""),
+        });
+    let is_own = |directory: &&str| {
+        let is_library = library
+            .documents(&join(directory, "Chart.yaml"))
+            .and_then(Result::ok)
+            .and_then(|trees| trees.first()?.root())
+            .is_some_and(|root| Value::Read(root).text_of(&["type"]) == "library");
+        !is_library && (directory.is_empty() || !is_of_chart(library, directory))
+    };
+    let charts = directories.filter(is_own).map(|directory| Chart {
+        directory: directory.to_owned(),
+        release: match directory.rsplit('/').next() {
+            None | Some("") => "release-name".to_owned(),
+            Some(name) => name.to_owned(),
+        },
+        ..Chart::default()
+    });
+    charts.collect()
+}
+
 /// Values as a text.
 pub(crate) fn written(library: &Library<'_>, values: &Value<'_>) -> String {
     let mut printer = Printer::new(library.sources());

@@ -28,6 +28,8 @@ pub(crate) struct Library<'s> {
     /// builds take few of them.
     read: Box<[OnceLock<Box<[Reading<'s>]>>]>,
     inline: Shelf<'s>,
+    /// The texts of which something was read.
+    taken: RefCell<BTreeSet<SourceId>>,
 }
 
 /// How many texts the library makes room for together.
@@ -118,7 +120,19 @@ impl<'s> Library<'s> {
             catalog,
             read: (0..shelves).map(|_| OnceLock::new()).collect(),
             inline: Shelf::default(),
+            taken: RefCell::default(),
         }
+    }
+
+    /// The texts of which something was read here: what was made of them is the same as long
+    /// as these are.
+    pub(crate) fn taken(self) -> BTreeSet<SourceId> {
+        self.taken.into_inner()
+    }
+
+    fn take(&self, source: SourceId) -> &'s str {
+        self.taken.borrow_mut().insert(source);
+        self.sources.get(source).text()
     }
 
     /// The same texts, of which nothing was read.
@@ -167,8 +181,7 @@ impl<'s> Library<'s> {
 
     /// The whole text of a path.
     pub(crate) fn text(&self, path: &str) -> Option<&'s str> {
-        let source = self.source(path)?;
-        Some(self.sources.get(source).text())
+        Some(self.take(self.source(path)?))
     }
 
     /// Whether any text lies in this directory or below.
@@ -191,7 +204,7 @@ impl<'s> Library<'s> {
         let shelf = self.read[source.index() / SHELF]
             .get_or_init(|| (0..SHELF).map(|_| OnceLock::new()).collect());
         let documents = shelf[source.index() % SHELF].get_or_init(|| {
-            let text = self.sources.get(source).text();
+            let text = self.take(source);
             read(source, text, 0..text.len())
         });
         Some(match documents {
@@ -202,7 +215,7 @@ impl<'s> Library<'s> {
 
     /// The documents of a part of a text, such as a patch in a block scalar.
     pub(crate) fn documents_in(&self, span: Span) -> Result<&[Tree<'s>], Box<ReadError>> {
-        let text = self.sources.get(span.source).text();
+        let text = self.take(span.source);
         let trees = read(span.source, text, span.range())?;
         Ok(self.inline.add(trees))
     }

@@ -6,6 +6,7 @@
 mod application_set;
 mod argo;
 mod artifact;
+mod builds;
 mod built;
 mod chart;
 mod checkout;
@@ -28,6 +29,7 @@ mod tree;
 mod value;
 mod wanted;
 
+pub use builds::Builds;
 pub use chart::{Chart, is_rendered};
 pub(crate) use library::Library;
 pub use resource::Step;

@@ -10,8 +10,9 @@ mod kustomizations;
 mod unreferenced;
 
 use super::artifact::OwnSources;
+use super::builds::Builds;
 use super::built::Decoder;
-use super::chart::{Chart, is_of_chart};
+use super::chart::{Chart, plain_charts};
 use super::flux::{self, Entries};
 use super::kustomize::{Fault, Kustomization, Kustomize, Weight, is_remote};
 use super::library::{KUSTOMIZATION_NAMES, Library, is_within, join, parent};
@@ -40,6 +41,8 @@ pub struct Deployment {
     pub templates: BTreeSet<SourceId>,
     /// What is to be said of those that no root takes anything from.
     pub diagnostics: Vec<Diagnostic>,
+    /// What its kustomizations made, if that is kept for who builds the tree again.
+    pub builds: Builds,
 }
 
 /// Something that builds objects.
@@ -190,12 +193,14 @@ pub struct Written<'w> {
 
 /// Builds everything that is deployed from the texts of `ids`. `None` if nothing builds
 /// anything, so that the texts are what they are. What `written` has of a text that no build
-/// changes is taken as it is.
+/// changes is taken as it is, and so is what is `known` of builds of the same texts, where that
+/// is kept.
 #[must_use]
 pub fn deployment<'w>(
     sources: &SourceMap,
     ids: &[SourceId],
     written: &dyn Fn(SourceId) -> Written<'w>,
+    known: Option<&Builds>,
 ) -> Option<Deployment> {
     // What is no manifest is data for all.
     let data = sources
@@ -211,7 +216,7 @@ pub fn deployment<'w>(
     if !has_kustomization && finder.raw.is_empty() && !has_chart {
         return None;
     }
-    Some(finder.deployment(Decoder::new(sources, written)))
+    Some(finder.deployment(Decoder::new(sources, written), known))
 }
 
 /// The charts in the tree whose objects only Helm tells.
@@ -223,7 +228,7 @@ pub fn charts(sources: &SourceMap, ids: &[SourceId]) -> BTreeSet<Chart> {
         objects: &[],
         diagnostics: &[],
     };
-    Finder::new(&library).deployment(Decoder::new(sources, &unread));
+    Finder::new(&library).deployment(Decoder::new(sources, &unread), None);
     library.wanted_charts()
 }
 
@@ -299,7 +304,7 @@ impl<'t, 's> Finder<'t, 's> {
         }
     }
 
-    fn deployment(&self, mut decoder: Decoder<'_, '_>) -> Deployment {
+    fn deployment(&self, mut decoder: Decoder<'_, '_>, known: Option<&Builds>) -> Deployment {
         let Self { library, .. } = self;
         let mut roots = Vec::new();
         let mut patches: Vec<(Span, bool)> = Vec::new();
@@ -377,7 +382,9 @@ impl<'t, 's> Finder<'t, 's> {
         let tops = tops
             .chain(circles)
             .filter(|directory| !in_applied(directory) && !is_left_out(directory));
-        for (mut root, of_root) in self.kustomization_roots(&tops.collect::<Vec<_>>(), &decoder) {
+        let tops: Vec<&str> = tops.collect();
+        let (built, builds) = self.kustomization_roots(&tops, &decoder, known);
+        for (mut root, of_root) in built {
             // Who applies an entry of Flux applies what stands beside it in its kustomization.
             let mentions = self.mentions.get(&root.directory).into_iter().flatten();
             root.cluster = mentions
@@ -397,6 +404,7 @@ impl<'t, 's> Finder<'t, 's> {
         told::keep_idle_everywhere(&patches, library.sources(), &mut roots);
         let mut deployment = Deployment {
             roots,
+            builds,
             ..Deployment::default()
         };
         self.find_unreferenced(installed, &mut deployment);
@@ -568,31 +576,4 @@ impl<'t, 's> Finder<'t, 's> {
             mentions.is_some_and(|paths| paths.contains(file))
         })
     }
-}
-
-/// The charts of a tree with their own values, but for those within others.
-fn plain_charts(library: &Library<'_>) -> Vec<Chart> {
-    let directories = library
-        .paths()
-        .filter_map(|path| match path.rsplit_once('/') {
-            Some((directory, "Chart.yaml")) => Some(directory),
-            _ => (path == "Chart.yaml").then_some(""),
-        });
-    let is_own = |directory: &&str| {
-        let is_library = library
-            .documents(&join(directory, "Chart.yaml"))
-            .and_then(Result::ok)
-            .and_then(|trees| trees.first()?.root())
-            .is_some_and(|root| Value::Read(root).text_of(&["type"]) == "library");
-        !is_library && (directory.is_empty() || !is_of_chart(library, directory))
-    };
-    let charts = directories.filter(is_own).map(|directory| Chart {
-        directory: directory.to_owned(),
-        release: match directory.rsplit('/').next() {
-            None | Some("") => "release-name".to_owned(),
-            Some(name) => name.to_owned(),
-        },
-        ..Chart::default()
-    });
-    charts.collect()
 }

@@ -5,6 +5,7 @@
 use super::{ClusterView, Workspace};
 use crate::cluster::Cni;
 use crate::k8s::{Document, Outcome};
+use crate::render::Builds;
 use std::collections::HashSet;
 
 impl Workspace {
@@ -20,6 +21,7 @@ impl Workspace {
         let whole = Self {
             texts: self.texts.whole(),
             clusters: Vec::new(),
+            builds: self.builds.as_ref().map(|_| Builds::default()),
             ..self.clone()
         };
         whole.with_clusters(|_| None)

@@ -40,6 +40,7 @@ use crate::k8s::{Document, Documents, Object, Outcome};
 use crate::lint::{Inventory, Settings, StagedPolicies};
 use crate::load;
 use crate::progress;
+use crate::render::Builds;
 use crate::source::{SourceId, SourceMap};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +60,18 @@ pub struct Workspace {
     /// The text of the configuration, for findings about it.
     config_source: Option<SourceId>,
     clusters: Vec<Arc<ClusterView>>,
+    /// What the kustomizations of the tree made of its texts, where that is kept.
+    builds: Option<Builds>,
+}
+
+/// What a workspace keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The clusters, for questions about them.
+    Clusters,
+    /// What kustomizations made as well, for questions about edits: only those are built again
+    /// that take something of a text which changes. It takes more memory.
+    Builds,
 }
 
 /// The name of a text as the patterns of the configuration see it: relative to its file.
@@ -135,6 +148,18 @@ impl Workspace {
     /// The clusters of some of the texts that were read.
     #[must_use]
     pub fn of(texts: &Texts, ids: &[SourceId], config: &Config, path_of: PathOf) -> Self {
+        Self::keeping(Keep::Clusters, texts, ids, config, path_of)
+    }
+
+    /// The same with what is to be kept.
+    #[must_use]
+    pub fn keeping(
+        keep: Keep,
+        texts: &Texts,
+        ids: &[SourceId],
+        config: &Config,
+        path_of: PathOf,
+    ) -> Self {
         let empty = Self {
             texts: texts.clone(),
             ids: ids.into(),
@@ -142,6 +167,7 @@ impl Workspace {
             path_of,
             config_source: None,
             clusters: Vec::new(),
+            builds: (keep == Keep::Builds).then(Builds::default),
         };
         empty.with_clusters(|_| None)
     }
@@ -159,9 +185,10 @@ impl Workspace {
     /// Builds the clusters, but for those that are `known`.
     fn with_clusters(mut self, known: impl Fn(&Part) -> Option<Arc<ClusterView>> + Sync) -> Self {
         progress::begin("building clusters", 0);
-        let parts = part::parts(&self.texts, &self.ids, &self.config, |name| {
-            self.path_of.call(name)
-        });
+        let path_of = |name: &str| self.path_of.call(name);
+        let built = self.builds.as_ref();
+        let (parts, builds) = part::parts(&self.texts, &self.ids, &self.config, path_of, built);
+        self.builds = self.builds.is_some().then_some(builds);
         let config = &self.config;
         progress::begin("joining clusters", parts.len());
         let clusters = parts.into_par_iter().map(|part| {
@@ -186,7 +213,10 @@ impl Workspace {
                 && view.part.texts == part.texts
                 && view.part.texts.is_disjoint(&changed)
         };
+        let known = self.builds.as_ref();
+        let known = known.map(|builds| builds.after(&changed, self.sources()));
         let edited = Self {
+            builds: Some(known.unwrap_or_default()),
             texts,
             clusters: Vec::new(),
             ..self.clone()
@@ -511,3 +541,6 @@ fn informed(cluster: Cluster, part: &Part, settings: &Settings) -> Cluster {
     }
     cluster
 }
+
+#[cfg(test)]
+mod tests;

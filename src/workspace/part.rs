@@ -14,7 +14,7 @@ use crate::k8s::{
     self, ContextObject, CustomObject, Document, Documents, Labels, Object, Outcome, PartEffect,
     UnknownPart, WrittenPolicy,
 };
-use crate::render::{self, Build, ChangedObject};
+use crate::render::{self, Build, Builds, ChangedObject};
 use crate::source::SourceId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -178,13 +178,15 @@ pub struct OpaquePart {
 }
 
 /// The parts of a tree: those of each scope, and those of each directory that contradicts
-/// another one. There is always one.
+/// another one. There is always one. What is `known` of builds of the same texts is taken from
+/// there; so also, where that is kept, what is known of them afterwards.
 pub(super) fn parts(
     texts: &Texts,
     ids: &[SourceId],
     config: &Config,
     path_of: impl Fn(&str) -> String,
-) -> Vec<Part> {
+    known: Option<&Builds>,
+) -> (Vec<Part>, Builds) {
     let mut by_scope: BTreeMap<Option<usize>, Vec<SourceId>> = BTreeMap::new();
     for id in ids {
         let path = path_of(texts.sources().get(*id).name());
@@ -197,6 +199,7 @@ pub(super) fn parts(
         ids.iter().any(|id| !texts.get(*id).documents.is_empty())
     };
     let mut parts = Vec::new();
+    let mut builds = Builds::default();
     for (scope, ids) in by_scope.into_iter().filter(is_inhabited) {
         let name = scope.map_or("", |scope| config.scopes[scope].name.as_str());
         let written = |id| {
@@ -210,11 +213,14 @@ pub(super) fn parts(
         let deployment = match config.rendering {
             Rendering::Off => None,
             Rendering::Auto | Rendering::Helm => {
-                render::deployment(texts.sources(), &ids, &written)
+                render::deployment(texts.sources(), &ids, &written, known)
             }
         };
         let of_scope = match deployment {
-            Some(deployment) => deployed::parts(texts, &ids, &deployment),
+            Some(mut deployment) => {
+                builds.extend(std::mem::take(&mut deployment.builds));
+                deployed::parts(texts, &ids, &deployment)
+            }
             None => Settled::new(texts, ids).parts(),
         };
         for mut part in of_scope {
@@ -236,7 +242,7 @@ pub(super) fn parts(
     if parts.is_empty() {
         parts.push(Part::default());
     }
-    parts
+    (parts, builds)
 }
 
 /// The texts of a scope, with every object where kustomizations and their like put it.

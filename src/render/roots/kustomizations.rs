@@ -4,42 +4,70 @@
 //! Refuses to know which kustomizations are roots.
 
 use super::{Finder, Root, RootKind};
+use crate::render::builds::{Builds, BuiltRoot};
 use crate::render::built::Decoder;
 use crate::render::told;
-use crate::source::Span;
+use crate::source::SourceId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// A root, and the targets of its patches with whether they match nothing.
-type Built = (Root, Vec<(Span, bool)>);
-
 impl Finder<'_, '_> {
-    /// Builds the kustomizations of these directories, in their order.
+    /// Builds the kustomizations of these directories, in their order, but for those of which it
+    /// is `known` what they make; so also what is known afterwards, where that is kept.
     pub(super) fn kustomization_roots(
         &self,
         tops: &[&str],
         decoder: &Decoder<'_, '_>,
-    ) -> Vec<Built> {
-        let Self { library: all, .. } = self;
-        let mut built: Vec<(usize, Built)> = Vec::with_capacity(tops.len());
+        known: Option<&Builds>,
+    ) -> (Vec<BuiltRoot>, Builds) {
+        let mut all: Vec<(usize, BuiltRoot)> = Vec::with_capacity(tops.len());
+        let mut builds = Builds::default();
         for group in self.groups(tops) {
-            let library = all.unread();
-            let kustomize = self.kustomize.beside(&library);
-            let mut decoder = decoder.fresh();
-            for top in group {
-                let directory = tops[top].to_owned();
-                let build = kustomize.build_as(&self.kustomizations[&directory]);
-                let directories = BTreeSet::from([directory.clone()]);
-                let mut root = Root {
-                    texts: self.texts_of(&directories, &build.resources),
-                    ..Root::new(RootKind::Kustomization, directory.clone(), directory)
-                };
-                told::idle_patches(&build.patches, &mut root.diagnostics);
-                Self::fill(&mut root, &build.resources, &build.faults, &mut decoder);
-                built.push((top, (root, build.patches)));
+            let directories: Vec<String> = group.iter().map(|top| tops[*top].to_owned()).collect();
+            if let Some(built) = known.and_then(|known| known.of(&directories)) {
+                all.extend(group.into_iter().zip(built.iter().cloned()));
+                builds.keep(directories, known);
+                continue;
             }
+            let (built, taken) = self.group(&directories, decoder.fresh());
+            if known.is_some() {
+                builds.add(directories, taken, built.clone());
+            }
+            all.extend(group.into_iter().zip(built));
         }
-        built.sort_by_key(|(top, _)| *top);
-        built.into_iter().map(|(_, built)| built).collect()
+        all.sort_by_key(|(top, _)| *top);
+        (all.into_iter().map(|(_, built)| built).collect(), builds)
+    }
+
+    /// Builds the kustomizations of one group. So also the texts that they take something from.
+    fn group(
+        &self,
+        directories: &[String],
+        mut decoder: Decoder<'_, '_>,
+    ) -> (Vec<BuiltRoot>, BTreeSet<SourceId>) {
+        let Self { library: all, .. } = *self;
+        let library = all.unread();
+        let kustomize = self.kustomize.beside(&library);
+        let mut texts = BTreeSet::new();
+        let built = directories.iter().map(|directory| {
+            let build = kustomize.build_as(&self.kustomizations[directory]);
+            let own = BTreeSet::from([directory.clone()]);
+            let mut root = Root {
+                texts: self.texts_of(&own, &build.resources),
+                ..Root::new(
+                    RootKind::Kustomization,
+                    directory.clone(),
+                    directory.clone(),
+                )
+            };
+            told::idle_patches(&build.patches, &mut root.diagnostics);
+            Self::fill(&mut root, &build.resources, &build.faults, &mut decoder);
+            texts.extend(&root.texts);
+            (root, build.patches)
+        });
+        let built: Vec<BuiltRoot> = built.collect();
+        drop((kustomize, decoder));
+        texts.extend(library.taken());
+        (built, texts)
     }
 
     /// One kustomization of each circle that nothing outside of it builds on: every one of it is
