@@ -5,7 +5,7 @@
 
 use super::selector::{Operator, Truth};
 use super::workload::{Workload, WorkloadKind};
-use super::{LabelSelectorRequirement, is_opaque};
+use super::{LabelSelector, LabelSelectorRequirement, is_opaque};
 
 /// A controller whose pods have labels besides those of its template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +53,21 @@ const ADDED: [(WorkloadKind, &str, Value); 8] = [
     (WorkloadKind::CronJob, COMPLETION_INDEX, Value::Number),
 ];
 
+/// The keys that each kind adds with a value that no manifest tells: a hash of the template, a uid.
+const UNTOLD: [(WorkloadKind, &str); 8] = [
+    // apps/v1 types.go: DefaultDeploymentUniqueLabelKey, ControllerRevisionHashLabelKey,
+    // DeprecatedTemplateGeneration.
+    (WorkloadKind::Deployment, "pod-template-hash"),
+    (WorkloadKind::StatefulSet, "controller-revision-hash"),
+    (WorkloadKind::DaemonSet, "controller-revision-hash"),
+    (WorkloadKind::DaemonSet, "pod-template-generation"),
+    // batch/v1 types.go: ControllerUidLabel, and the one that it had before.
+    (WorkloadKind::Job, "batch.kubernetes.io/controller-uid"),
+    (WorkloadKind::Job, "controller-uid"),
+    (WorkloadKind::CronJob, "batch.kubernetes.io/controller-uid"),
+    (WorkloadKind::CronJob, "controller-uid"),
+];
+
 #[derive(Clone, Copy)]
 enum Value {
     /// The name of the workload.
@@ -89,6 +104,12 @@ impl<'a> Controller<'a> {
     #[must_use]
     pub fn may_add(key: &str) -> bool {
         ADDED.iter().any(|(_, added, _)| *added == key)
+    }
+
+    /// Whether some controller adds labels of this key, be their values [told](UNTOLD) or not.
+    #[must_use]
+    pub fn may_write(key: &str) -> bool {
+        Self::may_add(key) || UNTOLD.iter().any(|(_, added)| *added == key)
     }
 
     /// Whether it adds a label of this key.
@@ -202,4 +223,47 @@ impl LabelSelectorRequirement {
             .collect();
         controller.meets(&self.key, self.operator.value, &values)
     }
+}
+
+impl LabelSelector {
+    /// Whether it matches pods of a workload, with the labels that their controller adds: `Unknown`
+    /// where that is not known of them, or where it matches some and others not.
+    #[must_use]
+    pub fn matches_pods_of(&self, workload: &Workload) -> Truth {
+        let mut added = Truth::True;
+        let mut is_written = |key: &str, operator: Operator, values: &[&str]| {
+            let met = met(workload, key, operator, values);
+            added = added.min(met.unwrap_or(Truth::True));
+            met.is_none()
+        };
+        let mut written = self.clone();
+        (written.match_labels)
+            .retain(|label| is_written(&label.key, Operator::In, &[&label.value]));
+        written.match_expressions.retain(|entry| {
+            let values = entry.values.iter().map(|value| value.value.as_str());
+            let values: Vec<&str> = values.collect();
+            is_written(&entry.key, entry.operator.value, &values)
+        });
+        added.min(written.matches_opaque(&workload.labels))
+    }
+}
+
+/// Whether pods of a workload meet what is asked of a label that their controller adds; `None` if
+/// it adds none of this key, or if the template has it.
+fn met(workload: &Workload, key: &str, operator: Operator, values: &[&str]) -> Option<Truth> {
+    if workload.labels.get(key).is_some() {
+        return None;
+    }
+    let is_untold = UNTOLD.contains(&(workload.kind, key));
+    let untold = || {
+        is_untold.then_some(match operator {
+            Operator::In | Operator::NotIn => Truth::Unknown,
+            Operator::Exists => Truth::True,
+            Operator::DoesNotExist => Truth::False,
+        })
+    };
+    let controller = Controller::of(workload);
+    controller
+        .and_then(|it| it.meets(key, operator, values))
+        .or_else(untold)
 }

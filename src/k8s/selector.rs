@@ -144,6 +144,13 @@ impl LabelSelector {
         self.match_labels.is_empty() && self.match_expressions.is_empty()
     }
 
+    /// The key of each requirement.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        let labels = self.match_labels.iter().map(|label| &label.key);
+        let entries = self.match_expressions.iter().map(|entry| &entry.key);
+        labels.chain(entries).map(|key| key.as_str())
+    }
+
     /// Every value that a requirement names, be it to ask for it or to rule it out.
     pub fn values(&self) -> impl Iterator<Item = &str> {
         let labels = self.match_labels.iter().map(|label| &label.value);

@@ -7,7 +7,7 @@
 use crate::cluster::{Cluster, NamespaceId, WorkloadId};
 use crate::engine::PodView;
 use crate::engine::program::{NamespaceSet, PodSet};
-use crate::k8s::{LabelSelector, Operator, Truth, is_opaque};
+use crate::k8s::{Controller, LabelSelector, Operator, Truth, is_opaque};
 use std::collections::HashMap;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -94,8 +94,9 @@ impl<'a> Labelled<'a> {
         found
     }
 
-    /// The workloads of some namespaces, in order, that a selector matches, or may match once
-    /// another tool has filled in what it will.
+    /// The workloads of some namespaces, in order, of whose pods a selector matches one, or may
+    /// match one once another tool has filled in what it will, and their controller has added what
+    /// it adds.
     #[must_use]
     pub fn may_match(
         &self,
@@ -103,9 +104,11 @@ impl<'a> Labelled<'a> {
         selector: &LabelSelector,
     ) -> Vec<WorkloadId> {
         let labels = |id: &WorkloadId| &self.cluster.workload(*id).object.labels;
-        let may_match = |id: &WorkloadId| selector.matches_opaque(labels(id)) != Truth::False;
-        if selector.is_opaque() {
-            let mut found = self.within(namespaces, None);
+        let may_match = |id: &WorkloadId| {
+            selector.matches_pods_of(&self.cluster.workload(*id).object) != Truth::False
+        };
+        if selector.is_opaque() || selector.keys().any(Controller::may_write) {
+            let mut found = self.candidates(namespaces, selector);
             found.retain(may_match);
             return found;
         }
@@ -172,8 +175,11 @@ impl<'a> Labelled<'a> {
     /// requirement with the fewest. `None` if it asks for no label.
     fn postings(&self, selector: &LabelSelector) -> Option<Vec<&[WorkloadId]>> {
         let labels = selector.match_labels.iter();
+        // What controllers add is in no manifest.
+        let labels = labels.filter(|label| !Controller::may_write(&label.key));
         let labels = labels.map(|label| vec![self.with_label(&label.key, &label.value)]);
         let entries = selector.match_expressions.iter();
+        let entries = entries.filter(|entry| !Controller::may_write(&entry.key));
         let entries = entries.filter_map(|entry| match entry.operator.value {
             Operator::In => {
                 let values = entry.values.iter();

@@ -11,7 +11,7 @@ use super::{Context, rewrite};
 use crate::cluster::{Cluster, NamespaceId, WorkloadId, platform};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::PolicyRef;
-use crate::k8s::{Label, LabelSelector, Labels, Workload};
+use crate::k8s::{Controller, Label, LabelSelector, Labels, Operator, Truth, Workload};
 use crate::source::{Edit, Span};
 
 /// A selector that matches no known pod, and where its pods were looked for.
@@ -45,6 +45,9 @@ pub enum Mismatch {
         labels: Vec<String>,
         /// Where a kustomization adds these labels to selectors.
         added_at: Option<Span>,
+        /// What their controller makes of the first of these labels, as `key=value`: dropping it
+        /// would mean pods that its author told apart.
+        given: Option<String>,
         /// The edit of the selector that drops them.
         edit: Option<Edit>,
     },
@@ -155,6 +158,7 @@ impl Mismatch {
             Self::TooMany {
                 labels,
                 added_at,
+                given,
                 edit,
                 ..
             } => {
@@ -165,6 +169,10 @@ impl Mismatch {
                     Some(span) => finding.related(span, ADDED_TO_ALL),
                     None => finding,
                 };
+                if let Some(given) = given {
+                    let help = format!("their controller gives these pods `{given}`");
+                    return finding.help(help);
+                }
                 let title = format!("remove {lacking} from the selector");
                 fixed(finding.help(title.clone()), title, edit)
             }
@@ -414,8 +422,15 @@ fn too_many(cx: &Context<'_>, unmatched: Unmatched<'_>) -> Option<Mismatch> {
     if failing.len() > 1 && added_at.is_none() || cx.inventories().is_open(namespace) {
         return None;
     }
+    let pods = &cluster.workload(of).object;
+    let given = failing.iter().find_map(|label| {
+        let controller = Controller::of(pods)?;
+        let met = controller.meets(&label.key, Operator::In, &[&label.value])?;
+        let value = controller.in_words(&label.key)?;
+        (met == Truth::False).then(|| format!("{}={value}", label.key))
+    });
     let edit = match failing.as_slice() {
-        [one] if added_at.is_none() => rewrite::remove_label(cx.sources, one),
+        [one] if added_at.is_none() && given.is_none() => rewrite::remove_label(cx.sources, one),
         _ => None,
     };
     let labels = failing.iter();
@@ -425,6 +440,7 @@ fn too_many(cx: &Context<'_>, unmatched: Unmatched<'_>) -> Option<Mismatch> {
             .map(|label| format!("{}={}", label.key, label.value))
             .collect(),
         added_at,
+        given,
         edit,
     })
 }

@@ -166,7 +166,7 @@ impl<'c> CalicoEnd<'c> {
     /// What it asks of pods.
     fn pods(&self) -> Option<LabelSelector> {
         let is_of_pods = |selector: &LabelSelector| {
-            let mut keys = keys(selector);
+            let mut keys = selector.keys();
             keys.all(|key| !CALICO_KEYS.iter().any(|prefix| key.starts_with(prefix)))
         };
         let pods = match self.selector {
@@ -263,12 +263,6 @@ pub fn is_of_namespace(rule: &CalicoRule, home: Option<&str>, namespace: &str) -
     }
 }
 
-fn keys(selector: &LabelSelector) -> impl Iterator<Item = &str> {
-    let labels = selector.match_labels.iter().map(|it| it.key.as_str());
-    let entries = selector.match_expressions.iter();
-    labels.chain(entries.map(|it| it.key.as_str()))
-}
-
 impl<'c> PluginSelector<'c> {
     /// The known workloads whose pods are surely meant, in order.
     #[must_use]
@@ -308,7 +302,7 @@ impl<'c> PluginSelector<'c> {
                 place.selector.truth(&PodView::workload(cluster, id)) != Truth::False
             }
             (Dialect::Calico { .. }, Some(pods)) => {
-                pods.matches_opaque(&cluster.workload(id).object.labels) != Truth::False
+                pods.matches_pods_of(&cluster.workload(id).object) != Truth::False
             }
             (Dialect::Calico { .. }, None) => true,
         }

@@ -288,7 +288,5 @@ fn point_out(
 /// Whether only controllers and operators give pods the labels that it asks for: no manifest
 /// of a workload has them.
 fn is_of_controllers(selector: &LabelSelector) -> bool {
-    let keys = selector.match_labels.iter().map(|label| &label.key);
-    keys.chain(selector.match_expressions.iter().map(|entry| &entry.key))
-        .any(|key| platform::sets_pod_label(key))
+    selector.keys().any(platform::sets_pod_label)
 }
