@@ -4,7 +4,8 @@
 //! manifests is theirs: that is asked first, of [`absence`](super::absence).
 
 use super::Context;
-use crate::cluster::platform::KnownPods;
+use super::callers::Caller;
+use crate::cluster::platform::{self, KnownPods, Role};
 use crate::cluster::{NamespaceId, WorkloadId};
 use crate::k8s::LabelSelector;
 
@@ -49,7 +50,9 @@ pub fn home(
         .filter_map(|label| Some((KnownPods::named_by(&label.key, &label.value)?, label)));
     let (pods, label) = identities.find(|(pods, _)| !pods.namespaces.contains(&own_name))?;
     // The pods may well be the own ones of somebody who runs such a program.
-    let is_own = own_name.contains(label.value.as_str()) || own_name == "default";
+    let is_own = own_name.contains(label.value.as_str())
+        || own_name == "default"
+        || may_be_at_home(cx, own, pods.role);
     let declared = pods
         .namespaces
         .iter()
@@ -60,6 +63,71 @@ pub fn home(
             Evidence::WellKnown(pods),
         )
     })
+}
+
+/// Words in the names of namespaces in which those who run a cluster keep what they run for all
+/// of it, wherever the installation that most people use puts it.
+const WORDS_OF_OPERATORS: &[&str] = &[
+    "cluster",
+    "devops",
+    "grafana",
+    "infra",
+    "infrastructure",
+    "logging",
+    "loki",
+    "mon",
+    "o11y",
+    "obs",
+    "ops",
+    "platform",
+    "sre",
+    "tools",
+    "tooling",
+];
+
+/// Words in the names of workloads that stand beside a scraper.
+const WORDS_BESIDE_SCRAPERS: &[&str] = &[
+    "alertmanager",
+    "blackbox-exporter",
+    "grafana",
+    "kube-state-metrics",
+    "loki",
+    "node-exporter",
+    "pushgateway",
+];
+
+/// Whether a program that people run themselves as well, such as a scraper, may be in a namespace
+/// without a manifest: one of a platform's, one for such programs by its name, or one with others
+/// that belong to it.
+fn may_be_at_home(cx: &Context<'_>, own: NamespaceId, role: Role) -> bool {
+    let caller = match role {
+        Role::IngressController => Caller::IngressController,
+        Role::Scraper => Caller::Scraper,
+        Role::ApiServer | Role::Resolver | Role::Other => return false,
+    };
+    let cluster = cx.cluster;
+    let name = cluster.namespace(own).name.as_str();
+    let mut words = name.split(['-', '_']);
+    let is_beside = |workload: WorkloadId| {
+        let workload = cluster.workload(workload).object.meta.name.as_str();
+        let mut known = WORDS_BESIDE_SCRAPERS.iter();
+        caller == Caller::Scraper && known.any(|known| workload.contains(known))
+    };
+    platform::makes_namespace(name)
+        || caller.is_named_in(name)
+        || words.any(|word| WORDS_OF_OPERATORS.contains(&word))
+        || cluster.workloads_in(own).any(is_beside)
+}
+
+impl Evidence {
+    /// `those pods are in`, or what is usual where no manifest tells.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Workload(_) => "those pods are in",
+            Self::WellKnown(_) => "such pods are usually in",
+        }
+    }
 }
 
 /// The label that a selector asks for and that such pods do not have, whatever it is called.

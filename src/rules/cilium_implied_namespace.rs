@@ -120,8 +120,10 @@ fn check(
         Evidence::Workload(_) => cx.severity_by_inventory(own, Severity::Error, Severity::Warning),
         Evidence::WellKnown(_) => Severity::Warning,
     };
-    let message =
-        format!("`{selector}` only matches pods of `{own_name}`, but those pods are in `{home}`");
+    let message = format!(
+        "`{selector}` only matches pods of `{own_name}`, but {} `{home}`",
+        evidence.in_words()
+    );
     let finding = cx
         .finding(selector.requirements_span(), message)
         .with_severity(severity)

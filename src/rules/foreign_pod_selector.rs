@@ -135,8 +135,10 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         Evidence::Workload(_) => cx.severity_by_inventory(own, Severity::Error, Severity::Warning),
         Evidence::WellKnown(_) => Severity::Warning,
     };
-    let message =
-        format!("`{selector}` only matches pods of `{own_name}`, but those pods are in `{home}`");
+    let message = format!(
+        "`{selector}` only matches pods of `{own_name}`, but {} `{home}`",
+        evidence.in_words()
+    );
     let mut finding = cx
         .policy_finding(
             id,
