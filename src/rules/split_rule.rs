@@ -160,11 +160,19 @@ fn score(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy, pair: &Pair<'_>
     if pair.direction == Direction::Egress && ports.iter().any(dns::is_dns_port) {
         return i32::MIN;
     }
-    if is_served_by_none(cx, id, pair) {
+    if serves(cx, id, pair) == Some(false) {
         return i32::MIN;
     }
     let mut score = 0;
-    if policy.rules(pair.direction).len() == 2 {
+    let rules = policy.rules(pair.direction);
+    // A rule for names alone stands in most policies for egress, and says nothing of the others
+    // where these are for one thing.
+    let is_of_names = |rule: &&NetworkPolicyRule| {
+        let ports = rule.ports.items();
+        !ports.is_empty() && ports.iter().all(dns::is_dns_port)
+    };
+    let is_alone = || rules.iter().filter(|rule| !is_of_names(rule)).count() == 2;
+    if rules.len() == 2 || is_alone() && serves(cx, id, pair) == Some(true) {
         score += 3;
     }
     // The order in which one writes a rule with both.
@@ -192,23 +200,30 @@ fn score(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy, pair: &Pair<'_>
     score
 }
 
-/// Whether the ports are of others than the peers, such as the API server, which no selector
-/// matches: the peers are known pods that declare their ports, and these are not among them.
-fn is_served_by_none(cx: &Context<'_>, id: PolicyId, pair: &Pair<'_>) -> bool {
+/// Whether known pods behind the peers of an egress rule listen on the ports, by the ports that
+/// they declare: not where they are of others, such as the API server, which no selector matches.
+/// `None` where that is not told.
+fn serves(cx: &Context<'_>, id: PolicyId, pair: &Pair<'_>) -> Option<bool> {
     if pair.direction == Direction::Ingress {
-        return false;
+        return None;
     }
     let ports = pair.with_ports.ports.items();
-    let serves_none = |workload: &WorkloadId| {
+    let serves = |workload: &WorkloadId| {
         let pod = &cx.cluster.workload(*workload).object;
         let asked = engine::ports_at(ports, &Endpoint::workload(cx.cluster, *workload));
         let mut declared = pod.ports().peekable();
-        declared.peek().is_some()
-            && declared.all(|port| !asked.possible.contains(port.protocol, port.number.value))
+        declared.peek()?;
+        Some(declared.any(|port| asked.possible.contains(port.protocol, port.number.value)))
     };
     let peers = pair.with_peers.peers.items();
-    let mut of_peers = peers.iter().map(|peer| cx.engine.peer_workloads(id, peer));
-    !ports.is_empty() && of_peers.all(|pods| !pods.is_empty() && pods.iter().all(serves_none))
+    let of_peers = peers.iter().map(|peer| cx.engine.peer_workloads(id, peer));
+    let of_peers: Vec<Vec<WorkloadId>> = of_peers.collect();
+    let told: Vec<Option<bool>> = of_peers.iter().flatten().map(serves).collect();
+    let is_whole = || !of_peers.iter().any(Vec::is_empty) && !told.contains(&None);
+    match told.contains(&Some(true)) {
+        true => Some(true),
+        false => (!ports.is_empty() && is_whole()).then_some(false),
+    }
 }
 
 /// How usual it is to open a port to everybody on purpose.
