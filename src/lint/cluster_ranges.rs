@@ -4,9 +4,10 @@
 //! Refuses to know what a CNI plugin makes of such a block.
 
 use super::Context;
-use crate::cluster;
-use crate::source::Spanned;
+use crate::cluster::{self, Cluster};
+use crate::source::{Spanned, Text};
 use ipnet::{IpNet, Ipv4Net};
+use std::net::IpAddr;
 
 /// What a range of the cluster is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,9 @@ pub fn known(
     except: &[Spanned<IpNet>],
 ) -> Option<(Purpose, Overlap, String)> {
     let cidr = cidr.trunc();
-    configured(cx, cidr, except).or_else(|| usual(cx, cidr))
+    configured(cx, cidr, except)
+        .or_else(|| usual(cx, cidr))
+        .or_else(|| by_object(cx.cluster, cidr))
 }
 
 /// How the block lies to the ranges that the configuration names.
@@ -109,6 +112,36 @@ fn usual(cx: &Context<'_>, cidr: IpNet) -> Option<(Purpose, Overlap, String)> {
         ranges.distribution.name()
     );
     Some((purpose, Overlap::Same, evidence))
+}
+
+/// One address that an object says is its own.
+fn by_object(cluster: &Cluster, cidr: IpNet) -> Option<(Purpose, Overlap, String)> {
+    if cidr.prefix_len() != cidr.max_prefix_len() {
+        return None;
+    }
+    let address = cidr.addr();
+    let found =
+        |purpose, whose: String| Some((purpose, Overlap::Part, format!("the address of {whose}")));
+    let services = cluster.services().iter();
+    let is_its = |ip: &Text| ip.parse::<IpAddr>().is_ok_and(|ip| ip == address);
+    let mut services = services.filter(|service| service.object.cluster_ip.iter().any(is_its));
+    if let Some(service) = services.next() {
+        return found(
+            Purpose::Services,
+            format!("Service `{}`", service.object.meta.name),
+        );
+    }
+    let mut nodes = cluster.nodes().iter();
+    if let Some(node) = nodes.find(|node| node.addresses.contains(&address)) {
+        return found(Purpose::Nodes, format!("Node `{}`", node.meta.name));
+    }
+    let mut workloads = cluster.workload_ids();
+    let workload =
+        workloads.find(|id| cluster.workload(*id).object.addresses.contains(&address))?;
+    found(
+        Purpose::Pods,
+        format!("`{}`", cluster.workload_name(workload)),
+    )
 }
 
 fn overlap(cidr: IpNet, range: IpNet, except: &[Spanned<IpNet>]) -> Option<Overlap> {

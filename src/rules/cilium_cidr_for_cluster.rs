@@ -1,14 +1,12 @@
 //! Blocks of addresses in Cilium's policies for what is inside the cluster.
 
-use crate::cluster::Cluster;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{CiliumAddresses, CiliumPeers};
 use crate::lint::cluster_ranges::{self, Overlap, Purpose};
 use crate::lint::plugin_rules::{self, CiliumPlace};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
-use crate::source::{Spanned, Text};
+use crate::source::Spanned;
 use ipnet::IpNet;
-use std::net::IpAddr;
 
 declare_rule! {
     /// ## What it does
@@ -117,8 +115,7 @@ fn blocks<'c>(place: &CiliumPlace<'_, 'c>) -> Vec<WrittenBlock<'c>> {
 }
 
 fn check(cx: &Context<'_>, cidr: &Spanned<IpNet>, except: &[Spanned<IpNet>]) -> Option<Diagnostic> {
-    let (purpose, overlap, evidence) = cluster_ranges::known(cx, cidr.value, except)
-        .or_else(|| by_object(cx.cluster, cidr.value))?;
+    let (purpose, overlap, evidence) = cluster_ranges::known(cx, cidr.value, except)?;
     let noun = purpose.noun();
     // A wide block is for addresses outside, too: what it cannot mean is only a remark.
     let (message, severity) = match overlap {
@@ -154,34 +151,4 @@ fn check(cx: &Context<'_>, cidr: &Spanned<IpNet>, except: &[Spanned<IpNet>]) -> 
     };
     let finding = cx.finding(cidr.span, message).with_severity(severity);
     Some(finding.label(evidence).note(note).help(help))
-}
-
-/// One address that an object says is its own.
-fn by_object(cluster: &Cluster, cidr: IpNet) -> Option<(Purpose, Overlap, String)> {
-    if cidr.prefix_len() != cidr.max_prefix_len() {
-        return None;
-    }
-    let address = cidr.addr();
-    let found =
-        |purpose, whose: String| Some((purpose, Overlap::Part, format!("the address of {whose}")));
-    let services = cluster.services().iter();
-    let is_its = |ip: &Text| ip.parse::<IpAddr>().is_ok_and(|ip| ip == address);
-    let mut services = services.filter(|service| service.object.cluster_ip.iter().any(is_its));
-    if let Some(service) = services.next() {
-        return found(
-            Purpose::Services,
-            format!("Service `{}`", service.object.meta.name),
-        );
-    }
-    let mut nodes = cluster.nodes().iter();
-    if let Some(node) = nodes.find(|node| node.addresses.contains(&address)) {
-        return found(Purpose::Nodes, format!("Node `{}`", node.meta.name));
-    }
-    let mut workloads = cluster.workload_ids();
-    let workload =
-        workloads.find(|id| cluster.workload(*id).object.addresses.contains(&address))?;
-    found(
-        Purpose::Pods,
-        format!("`{}`", cluster.workload_name(workload)),
-    )
 }
