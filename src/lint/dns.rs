@@ -48,10 +48,21 @@ pub fn are_dns_ports(ports: &Ports<'_>) -> bool {
 /// Where OpenShift's resolver lives.
 pub const OPENSHIFT_HOME: &str = "openshift-dns";
 
-/// The resolvers that a cluster of this platform may have, where selectors see them.
+/// The resolvers that a cluster of this platform may have, where selectors see them. OpenShift
+/// has its own, and no other (docs.openshift.com, "DNS Operator").
 pub fn resolvers(cluster: &Cluster) -> impl Iterator<Item = &'static KnownPods> {
+    let is_openshift = is_openshift(cluster);
     let known = platform::known_pods(cluster.platform(), Role::Resolver);
-    known.filter(|pods| !pods.is_on_host_network)
+    known.filter(move |pods| {
+        let may_be_there = !is_openshift || pods.namespaces.contains(&OPENSHIFT_HOME);
+        may_be_there && !pods.is_on_host_network
+    })
+}
+
+/// Whether the cluster is one of OpenShift, as far as anybody can tell.
+#[must_use]
+pub fn is_openshift(cluster: &Cluster) -> bool {
+    cluster.platform().is_only(Distribution::OpenShift)
 }
 
 /// Whether a resolver of most clusters has this label.

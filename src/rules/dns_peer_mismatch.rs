@@ -13,7 +13,7 @@ use crate::lint::{
     Category, Cni, Context, Distribution, Profile, Rule, RuleMeta, addresses, declare_rule, dns,
     rewrite,
 };
-use crate::source::{Edit, Span};
+use crate::source::{Edit, Span, Spanned, Text};
 use std::collections::BTreeMap;
 
 declare_rule! {
@@ -22,9 +22,10 @@ declare_rule! {
     /// Reports an egress rule for DNS alone, none of whose peers can be a resolver: the
     /// resolver's labels without its namespace or in another one, all pods of the policy's own
     /// namespace, a label that the resolver in the manifests does not have, a public address
-    /// (`8.8.8.8`) that pods with the usual `dnsPolicy` do not query, or the address of the
+    /// (`8.8.8.8`) that pods with the usual `dnsPolicy` do not query, the address of the
     /// resolver's Service (`10.96.0.10`), which is translated to a pod's before policies are
-    /// applied.
+    /// applied, or `kube-system` in a cluster of OpenShift, whose resolver is in
+    /// `openshift-dns`.
     ///
     /// It is reported only if no other rule lets the pods reach a resolver. A
     /// `namespaceSelector` with a label that no namespace has is left to `unlabeled-namespace`.
@@ -332,7 +333,7 @@ fn in_own_namespace(
     if home.is_none() && !pods.is_empty() && !is_complete {
         return None;
     }
-    let home = home.unwrap_or("kube-system");
+    let home = home.unwrap_or(USUAL_HOME);
     let edit = (!pods.is_empty()).then(|| rewrite::add_namespace_selector(cx.sources, peer, home));
     Some(Mismatch {
         span: pods.span,
@@ -357,6 +358,9 @@ fn in_namespaces(
     if may_find_resolver(cx, &known, pods) {
         return None;
     }
+    if name.as_str() == USUAL_HOME && dns::is_openshift(cx.cluster) {
+        return Some(of_another_platform(name, pods));
+    }
     if is_home(name) {
         return wrong_label(cx, name, &known, pods?);
     }
@@ -366,7 +370,7 @@ fn in_namespaces(
     // every application.
     let is_own = own.is_some_and(|own| known == [own]) && pods.is_none_or(LabelSelector::is_empty);
     let is_evidence = is_complete || home.is_some() || is_own;
-    let home = home.unwrap_or("kube-system");
+    let home = home.unwrap_or(USUAL_HOME);
     is_evidence.then(|| Mismatch {
         span: name.span,
         message: format!("the resolver is in `{home}`, not in `{name}`"),
@@ -380,6 +384,28 @@ fn in_namespaces(
         is_certain: is_complete,
         is_service: false,
     })
+}
+
+/// Where other clusters have their resolver, in one of OpenShift.
+fn of_another_platform(name: &Spanned<Text>, pods: Option<&LabelSelector>) -> Mismatch {
+    let home = dns::OPENSHIFT_HOME;
+    Mismatch {
+        span: name.span,
+        message: format!("the resolver of OpenShift is in `{home}`, not in `{name}`"),
+        label: "has no resolver in a cluster of OpenShift".to_owned(),
+        help: format!(
+            "select `{home}`, and open port {} of its pods beside {}",
+            dns::OPENSHIFT_PORT,
+            dns::PORT
+        ),
+        // Labels of another resolver would match no pod there.
+        edit: pods.is_none_or(LabelSelector::is_empty).then(|| Edit {
+            span: name.span,
+            replacement: home.to_owned(),
+        }),
+        is_certain: false,
+        is_service: false,
+    }
 }
 
 /// The right namespace, and labels that the resolver there does not have.
@@ -405,12 +431,12 @@ fn wrong_label(
         .min_by_key(|(lacking, _)| lacking.len());
     let (lacking, resolver) = seen.or_else(|| {
         // The same in all of what is called a plain cluster.
-        let is_plain = cx.settings.profile == Some(Profile::Kubernetes) && home == "kube-system";
+        let is_plain = cx.settings.profile == Some(Profile::Kubernetes) && home == USUAL_HOME;
         let lacks = |label: &&Label| match is_plain {
             true => !dns::is_label_of_resolver(cluster, &label.key, &label.value),
             false => {
                 dns::is_label_of_service(cluster, label)
-                    || home == "kube-system" && dns::is_invented(cluster, label)
+                    || home == USUAL_HOME && dns::is_invented(cluster, label)
             }
         };
         let lacking: Vec<&Label> = pods.match_labels.iter().filter(lacks).collect();
@@ -477,9 +503,12 @@ fn may_find_resolver(
     workloads.filter(may_match).any(may_listen)
 }
 
+/// Where most clusters have their resolver.
+const USUAL_HOME: &str = "kube-system";
+
 /// Whether a namespace is one that resolvers live in, by its name.
 fn is_home(name: &str) -> bool {
-    name == "kube-system" || name.contains("dns")
+    name == USUAL_HOME || name.contains("dns")
 }
 
 fn describe(cx: &Context<'_>, policy: PolicyId, index: usize, mismatch: &Mismatch) -> Diagnostic {
