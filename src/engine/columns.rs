@@ -58,6 +58,8 @@ pub(super) struct Columns {
     /// Under Calico, which knows an end by its address alone: the atoms of which every
     /// address is that of a pod, so that nobody outside has one of them.
     held: Vec<AddressRange>,
+    /// Whether pods of known addresses meet the outside in the families of these only.
+    is_by_address: bool,
 }
 
 impl Columns {
@@ -88,6 +90,7 @@ impl Columns {
             ipv4_atoms,
             entities,
             held: Vec::new(),
+            is_by_address: false,
         };
         for (class, addresses) in (0u32..).zip(addresses_of) {
             let is_matched = by_blocks(class);
@@ -111,12 +114,19 @@ impl Columns {
 
     /// Lets ends be known by their addresses alone, of which pods hold all of some atoms.
     pub(super) fn know_by_address(&mut self, held: Vec<AddressRange>) {
+        self.is_by_address = true;
         self.held = held;
     }
 
     /// The atoms that nobody outside has an address in.
     pub(super) fn held(&self) -> &[AddressRange] {
         &self.held
+    }
+
+    /// Whether a class and addresses outside of a family can meet.
+    pub(super) fn meets_outside(&self, class: ClassId, is_ipv4: bool) -> bool {
+        let families = self.families(&self.columns(class));
+        !self.is_by_address || families == [false; 2] || families[usize::from(!is_ipv4)]
     }
 
     fn push(&mut self, place: Place, is_matched: Truth) {

@@ -150,7 +150,7 @@ impl<'e> Relation<'e> {
             } else {
                 outcome.allowed.combine(&outcome.possible, |a, b| (a, b))
             };
-            relation.pieces_outside(&fates, range)
+            relation.pieces_outside(class, &fates, range)
         });
         pieces
             .filter(|(_, (_, possible))| *possible != SetId::NONE)
@@ -320,16 +320,20 @@ impl<'e> Relation<'e> {
         (direction, bound): (Direction, Bound),
         range: AddressRange,
     ) -> impl Iterator<Item = (AddressRange, SetId)> + use<'e> {
-        self.pieces_outside(self.function(class, direction, bound), range)
+        self.pieces_outside(class, self.function(class, direction, bound), range)
             .into_iter()
     }
 
     fn pieces_outside<T: Copy + Eq>(
         &self,
+        class: ClassId,
         function: &Pieces<T>,
         range: AddressRange,
     ) -> Vec<(AddressRange, T)> {
         let (columns, atoms) = (self.columns, self.atoms());
+        if !columns.meets_outside(class, range.is_ipv4()) {
+            return Vec::new();
+        }
         let meeting = columns.atoms_meeting(&range);
         let (start, end) = (columns.outside(meeting.start), columns.outside(meeting.end));
         let pieces = function.within(start, end);

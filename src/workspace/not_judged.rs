@@ -147,18 +147,11 @@ impl NotJudged {
             && !self.has_faults()
     }
 
-    /// Whether something was not judged that is wrong in itself: what an API server or Cilium's
-    /// agent rejects, what cannot be read, what is defined in two ways.
+    /// Whether something was not judged that is wrong in itself: what an API server rejects,
+    /// what cannot be read, what is defined in two ways.
     #[must_use]
     pub fn has_faults(&self) -> bool {
-        let is_rejected = |policy: &InertPolicy| {
-            matches!(
-                policy.reason,
-                InertReason::RejectedByServer | InertReason::RejectedByAgent(_)
-            )
-        };
         !(self.rejected.is_empty() && self.defined_twice.is_empty() && self.unread.is_empty())
-            || self.inert.values().any(is_rejected)
     }
 
     /// The kinds of policies that are not evaluated, with the number of each, by the name that

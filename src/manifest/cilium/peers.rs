@@ -148,10 +148,10 @@ pub(super) fn cidr(
     };
     let block = IpNet::from(address);
     let message = format!("`{address}` is an address without a prefix length");
-    // The CRDs want a length: in a pattern at first, by `format: cidr` since Cilium 1.16.
-    let diagnostic = invalid_cidr(node.span(), message).label("is rejected by the API server");
-    reader.refuse(path, reader::replace(diagnostic, node, block.to_string()));
-    None
+    let diagnostic = invalid_cidr(node.span(), message)
+        .note("the API server rejects the policy with the CRDs of Cilium 1.20; older ones take it");
+    reader.report(path, reader::replace(diagnostic, node, block.to_string()));
+    Some(Spanned::new(block, node.span()))
 }
 
 /// Reads an address block. The name of a host belongs in another field of an egress rule.
