@@ -27,6 +27,9 @@ fn is_policy(kind: &str) -> bool {
 /// The policies that are written out within an object, or named as what it generates.
 pub(super) fn policies(spec: Node<'_>) -> Vec<WrittenPolicy> {
     let mut found = Vec::new();
+    if is_idle(spec) {
+        return found;
+    }
     let rules = spec.get("rules").filter(|rules| {
         let mut rules = rules.items();
         rules.any(|rule| rule.get("generate").is_some())
@@ -59,6 +62,14 @@ pub(super) fn policies(spec: Node<'_>) -> Vec<WrittenPolicy> {
         look_for_policies(entry.value, DEPTH, &mut found);
     }
     found
+}
+
+/// Whether a policy of Open Cluster Management writes nothing: one that only reports, or that is
+/// turned off. What it says of that holds for all that is in it.
+fn is_idle(spec: Node<'_>) -> bool {
+    let action = spec.get("remediationAction").and_then(Node::as_str);
+    let only_reports = action.is_some_and(|action| action.eq_ignore_ascii_case("inform"));
+    only_reports || action.is_some() && spec.get("disabled").and_then(Node::as_bool) == Some(true)
 }
 
 /// The namespaces that a rule of Kyverno is about, where it writes into that of what it matches
@@ -132,7 +143,10 @@ fn look_for_policies(node: Node<'_>, depth: usize, found: &mut Vec<WrittenPolicy
         look_for_policies(item, depth - 1, found);
     }
     for entry in node.entries() {
-        look_for_policies(entry.value, depth - 1, found);
+        // What a `SyncConfig` of espejo takes away.
+        if entry.key.key_text() != "deleteItems" {
+            look_for_policies(entry.value, depth - 1, found);
+        }
     }
 }
 

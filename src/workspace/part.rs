@@ -125,17 +125,15 @@ fn is_release(object: &CustomObject) -> bool {
         && !k8s::is_opaque(object.home())
 }
 
-/// The policies that a controller writes because an object says so. Those of a controller that
-/// writes into namespaces which the object does not name count only if it is one that watches
-/// namespaces or is made to fill them: Kyverno, Capsule, the ResourceSets of Flux's operator.
+/// The policies that a controller writes because an object says so. Where the object names no
+/// namespace for them, its controller may write them into any.
 fn written_policies(object: &Object) -> Vec<UnknownPart> {
     let Object::ContextObject(ContextObject::Custom(object)) = object else {
         return Vec::new();
     };
-    let watches_namespaces = object.group.ends_with("kyverno.io")
-        || ["capsule.clastix.io", "fluxcd.controlplane.io"].contains(&object.group.as_str());
+    let is_carrier = is_carrier(&object.group);
     let policies = object.written_policies.iter();
-    let policies = policies.filter(|policy| policy.namespace.is_some() || watches_namespaces);
+    let policies = policies.filter(|policy| policy.namespace.is_some() || !is_carrier);
     let effect = |policy: &WrittenPolicy, direction| match policy.allows {
         true => PartEffect::AddsPolicies(direction),
         false => PartEffect::Isolates(direction),
@@ -151,6 +149,23 @@ fn written_policies(object: &Object) -> Vec<UnknownPart> {
         })
     });
     parts.collect()
+}
+
+/// Whether objects of a group only carry a policy without a namespace, so that no controller
+/// writes it into the cluster by itself: what Argo CD, Flux and Helm install is worked out where
+/// it is built, a template is filled in by a person, Gatekeeper only compares, and the tests of
+/// Kyverno and kuttl and the functions of kpt run outside.
+fn is_carrier(group: &str) -> bool {
+    const GROUPS: [&str; 6] = [
+        "argoproj.io",
+        "chainsaw.kyverno.io",
+        "cli.kyverno.io",
+        "helm.cattle.io",
+        "kuttl.dev",
+        "template.openshift.io",
+    ];
+    const DOMAINS: [&str; 3] = [".toolkit.fluxcd.io", ".gatekeeper.sh", "kpt.dev"];
+    GROUPS.contains(&group) || DOMAINS.iter().any(|domain| group.ends_with(domain))
 }
 
 /// Something that builds a part of a cluster.

@@ -289,6 +289,109 @@ spec:
     }
 }
 
+/// Whatever holds a policy without a namespace may write it into any, if it is not known to only
+/// carry it.
+#[test]
+fn policies_that_other_controllers_write_are_not_forgotten() {
+    let directory = scratch("reach-writers");
+    let (_, others) = WRITTEN
+        .split_once("---\n")
+        .expect("it is the first document");
+    let deny = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: d}, \
+                spec: {podSelector: {}, policyTypes: [Ingress]}}";
+    let action = |action: &str| {
+        format!(
+            "{{remediationAction: {action}, namespaceSelector: {{include: [shop]}}, \
+             object-templates: [{{complianceType: musthave, objectDefinition: {deny}}}]}}"
+        )
+    };
+    let around = |own: &str, within: &str| {
+        format!(
+            "{{remediationAction: {own}, policy-templates: [{{objectDefinition: {{kind: \
+             ConfigurationPolicy, spec: {}}}}}]}}",
+            action(within)
+        )
+    };
+    let text = "apiVersion: networking.k8s.io/v1\\nkind: NetworkPolicy\\nspec: {}";
+    for (api_version, kind, spec, expected) in [
+        (
+            "sync.appuio.ch/v1alpha1",
+            "SyncConfig",
+            format!("{{syncItems: [{deny}]}}"),
+            "UNKNOWN",
+        ),
+        (
+            "sync.appuio.ch/v1alpha1",
+            "SyncConfig",
+            format!("{{deleteItems: [{deny}]}}"),
+            "ALLOWED",
+        ),
+        (
+            "redhatcop.redhat.io/v1alpha1",
+            "NamespaceConfig",
+            format!("{{templates: [{{objectTemplate: \"{text}\"}}]}}"),
+            "UNKNOWN",
+        ),
+        (
+            "espejote.io/v1alpha1",
+            "ManagedResource",
+            format!("{{template: \"{text}\"}}"),
+            "UNKNOWN",
+        ),
+        (
+            "policy.open-cluster-management.io/v1",
+            "ConfigurationPolicy",
+            action("enforce"),
+            "UNKNOWN",
+        ),
+        (
+            "policy.open-cluster-management.io/v1",
+            "ConfigurationPolicy",
+            action("inform"),
+            "ALLOWED",
+        ),
+        (
+            "policy.open-cluster-management.io/v1",
+            "Policy",
+            around("enforce", "inform"),
+            "UNKNOWN",
+        ),
+        (
+            "policy.open-cluster-management.io/v1",
+            "Policy",
+            around("Inform", "enforce"),
+            "ALLOWED",
+        ),
+        (
+            "example.com/v1",
+            "NobodyKnows",
+            format!("{{objects: [{deny}]}}"),
+            "UNKNOWN",
+        ),
+        (
+            "chainsaw.kyverno.io/v1alpha1",
+            "Test",
+            format!("{{steps: [{deny}]}}"),
+            "ALLOWED",
+        ),
+        (
+            "templates.gatekeeper.sh/v1",
+            "ConstraintTemplate",
+            format!("{{targets: [{{rego: \"{text}\"}}]}}"),
+            "ALLOWED",
+        ),
+    ] {
+        let object = format!(
+            "{{apiVersion: {api_version}, kind: {kind}, metadata: {{name: o}}, spec: {spec}}}"
+        );
+        write(&directory, "all.yaml", format!("{object}\n---\n{others}"));
+        let asked = ["reach", "-q", "shop/cart", "shop/web", "-p", "8080", "."];
+        let answer = run(&directory, &asked);
+        let begin = format!("{expected}  ");
+        assert!(answer.stdout.starts_with(&begin), "{object} {answer:?}");
+    }
+}
+
 /// What an end was taken to mean is no part of a verdict.
 #[test]
 fn verdicts_stand_alone_where_only_they_are_asked_for() {
