@@ -266,13 +266,13 @@ fn unmet(cx: &Context<'_>, namespace: NamespaceId) -> Vec<Option<PolicyRef>> {
             && cluster.workloads_behind(*id).next().is_none()
     });
     let name = cluster.namespace(namespace).name.as_str();
-    let selectors = cx.plugin_selectors();
+    let selectors = cx.selectors_beyond();
     let of_plugin = selectors.iter().filter(|place| {
         !place.is_peer()
-            && place.object.namespace() == Some(name)
+            && place.own_namespace() == Some(name)
             && !place.may_match_one_in(&cx.labelled(), cluster, &[namespace])
     });
-    let of_plugin = of_plugin.map(|place| PolicyRef::Plugin(place.id));
+    let of_plugin = of_plugin.map(|place| place.policy());
     let subjects = subjects.map(PolicyRef::Network).chain(of_plugin);
     subjects.map(Some).chain(services.map(|_| None)).collect()
 }
@@ -298,7 +298,7 @@ fn asked_for(cluster: &Cluster) -> AskedFor<'_> {
     for place in plugin_selectors(cluster) {
         let namespaces = place.looked_into(cluster);
         for namespace in namespaces.into_iter().flatten() {
-            let policy = PolicyRef::Plugin(place.id);
+            let policy = place.policy();
             ask(&mut found, namespace, place.wanted_values(), policy);
         }
     }

@@ -8,7 +8,7 @@ use super::api_clients::ApiClients;
 use super::callers::Caller;
 use super::controllers::{self, Home};
 use super::labelled::Labelled;
-use super::plugin_selectors::{PluginSelector, plugin_selectors};
+use super::plugin_selectors::{PluginSelector, cluster_selectors, plugin_selectors};
 use super::policy_subjects::PolicySubjects;
 use super::unjudged::Unjudged;
 use super::{Context, dns};
@@ -29,7 +29,7 @@ pub(super) struct Facts<'a> {
     program: OnceLock<Arc<Program<'a>>>,
     labelled: OnceLock<Arc<Labelled<'a>>>,
     policy_subjects: OnceLock<Arc<PolicySubjects<'a>>>,
-    plugin_selectors: OnceLock<Arc<[PluginSelector<'a>]>>,
+    selectors_beyond: OnceLock<Arc<[PluginSelector<'a>]>>,
     single_peers: OnceLock<HashSet<(String, String)>>,
     controllers: OnceLock<Vec<WorkloadId>>,
     scrapers: OnceLock<Vec<WorkloadId>>,
@@ -113,11 +113,15 @@ impl<'a> Context<'a> {
         Arc::clone(self.facts.policy_subjects.get_or_init(made))
     }
 
-    /// The selectors of pods in the policies of the CNI plugin in force.
+    /// The selectors of pods in policies of other kinds than NetworkPolicy: those of the CNI plugin
+    /// in force, and cluster-wide ones.
     #[must_use]
-    pub fn plugin_selectors(&self) -> Arc<[PluginSelector<'a>]> {
-        let made = || plugin_selectors(self.cluster).into();
-        Arc::clone(self.facts.plugin_selectors.get_or_init(made))
+    pub fn selectors_beyond(&self) -> Arc<[PluginSelector<'a>]> {
+        let made = || {
+            let of_plugin = plugin_selectors(self.cluster).into_iter();
+            of_plugin.chain(cluster_selectors(self.cluster)).collect()
+        };
+        Arc::clone(self.facts.selectors_beyond.get_or_init(made))
     }
 
     /// Whether some policy has a peer with both of these selectors, in this form.

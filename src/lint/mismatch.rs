@@ -314,7 +314,7 @@ pub fn across_namespaces(
     let is_spoken_for =
         |id: &NamespaceId| inventories.presence(cx, *id, selector) == Presence::SpokenFor;
     let unmatched = Unmatched {
-        policy: PolicyRef::Plugin(place.id),
+        policy: place.policy(),
         selector,
         namespaces: &everywhere,
     };

@@ -1,16 +1,17 @@
-//! The selectors of pods in the policies of the CNI plugin in force, whatever their dialect: what
-//! each amounts to in the selectors of Kubernetes.
+//! The selectors of pods in the policies of the CNI plugin in force, whatever their dialect, and
+//! in cluster-wide policies: what each amounts to in the selectors of Kubernetes.
 //!
 //! Refuses to know what is wrong with any, and what only one dialect has. Policies that nobody
 //! enforces are not here.
 
 use super::labelled::Labelled;
 use super::plugin_rules::{self, CalicoInForce, CiliumSelectorPlace};
-use crate::cluster::{Cluster, NamespaceId, PluginPolicyId, WorkloadId};
-use crate::engine::PodView;
+use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PluginPolicyId, WorkloadId};
+use crate::engine::{PodView, PolicyRef};
 use crate::k8s::{
-    Action, CalicoAction, CalicoEntity, CalicoRule, CalicoSelector, Direction, LabelSelector,
-    NAMESPACE_NAME_LABEL, PluginPolicy, Truth,
+    Action, CalicoAction, CalicoEntity, CalicoRule, CalicoSelector, ClusterNetworkPolicy,
+    Direction, LabelSelector, NAMESPACE_NAME_LABEL, ObjectMeta, PeerSelection, PluginPolicy,
+    PodsSelection, Truth,
 };
 use crate::source::{Span, Spanned};
 
@@ -26,10 +27,8 @@ const CALICO_NAME_KEY: &str = "projectcalico.org/name";
 /// A selector of pods.
 #[derive(Clone, Debug)]
 pub struct PluginSelector<'c> {
-    /// Its policy.
-    pub id: PluginPolicyId,
-    /// The object.
-    pub object: &'c PluginPolicy,
+    /// The policy that it stands in.
+    pub of: SelectingPolicy<'c>,
     /// Its path, such as `spec.ingress[0].fromEndpoints[1]`.
     pub path: String,
     /// The rule whose peers it names; `None` where it names the pods that rules are about.
@@ -44,6 +43,15 @@ pub struct PluginSelector<'c> {
     /// another.
     pub has_places: bool,
     dialect: Dialect<'c>,
+}
+
+/// A policy with selectors of pods.
+#[derive(Clone, Copy, Debug)]
+pub enum SelectingPolicy<'c> {
+    /// One that only a CNI plugin knows.
+    Plugin(PluginPolicyId, &'c PluginPolicy),
+    /// A cluster-wide one.
+    Cluster(ClusterPolicyId, &'c ClusterNetworkPolicy),
 }
 
 /// A rule of a policy, as far as one who looks at its peers has to know.
@@ -69,9 +77,13 @@ enum Dialect<'c> {
         /// Whether its end of the rule asks for nothing else.
         is_whole: bool,
     },
+    /// Of a cluster-wide policy, which asks in the selectors of Kubernetes.
+    Kubernetes {
+        pods: Option<&'c LabelSelector>,
+    },
 }
 
-/// All of them, in the order of the policies and of their text.
+/// All of the CNI plugin's, in the order of the policies and of their text.
 #[must_use]
 pub fn plugin_selectors(cluster: &Cluster) -> Vec<PluginSelector<'_>> {
     let of_cilium = plugin_rules::cilium_selectors(cluster).into_iter();
@@ -81,8 +93,7 @@ pub fn plugin_selectors(cluster: &Cluster) -> Vec<PluginSelector<'_>> {
 
 fn cilium(place: CiliumSelectorPlace<'_>) -> PluginSelector<'_> {
     PluginSelector {
-        id: place.policy.id,
-        object: place.policy.object,
+        of: SelectingPolicy::Plugin(place.policy.id, place.policy.object),
         path: place.path.clone(),
         peer_of: place.rule.map(|rule| PeerOf {
             direction: rule.section.direction(),
@@ -97,6 +108,66 @@ fn cilium(place: CiliumSelectorPlace<'_>) -> PluginSelector<'_> {
         namespaces: place.selector.namespaces(),
         has_places: true,
         dialect: Dialect::Cilium(place),
+    }
+}
+
+/// All of cluster-wide policies, in the order of the policies and of their text.
+#[must_use]
+pub fn cluster_selectors(cluster: &Cluster) -> Vec<PluginSelector<'_>> {
+    let policies = cluster.cluster_policy_ids();
+    let of_policy = |id| of_cluster_policy(id, cluster.cluster_policy(id));
+    policies.flat_map(of_policy).collect()
+}
+
+fn of_cluster_policy(
+    id: ClusterPolicyId,
+    policy: &ClusterNetworkPolicy,
+) -> Vec<PluginSelector<'_>> {
+    let place = |selection, path, peer_of| kubernetes(id, policy, selection, path, peer_of);
+    let mut found = vec![place(
+        &policy.subject.value,
+        "spec.subject".to_owned(),
+        None,
+    )];
+    for direction in Direction::BOTH {
+        for (index, rule) in policy.rules(direction).iter().enumerate() {
+            let peer_of = PeerOf {
+                direction,
+                action: Some(rule.action.value),
+                rule: rule.span,
+                is_about_some: true,
+            };
+            for (number, peer) in rule.peers.iter().enumerate() {
+                if let PeerSelection::Pods(selection) = &peer.selection {
+                    let (rules, peers) = (direction.field(), direction.peers_field());
+                    let path = format!("spec.{rules}[{index}].{peers}[{number}]");
+                    found.push(place(selection, path, Some(peer_of)));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn kubernetes<'c>(
+    id: ClusterPolicyId,
+    policy: &'c ClusterNetworkPolicy,
+    selection: &'c PodsSelection,
+    path: String,
+    peer_of: Option<PeerOf>,
+) -> PluginSelector<'c> {
+    let (namespaces, pods) = selection.selectors();
+    PluginSelector {
+        of: SelectingPolicy::Cluster(id, policy),
+        path,
+        peer_of,
+        pods: Some(match pods {
+            Some(pods) => pods.clone(),
+            None => LabelSelector::everything(namespaces.span),
+        }),
+        namespaces: Some(namespaces.clone()).filter(|it| !it.is_empty()),
+        has_places: true,
+        dialect: Dialect::Kubernetes { pods },
     }
 }
 
@@ -198,8 +269,7 @@ impl<'c> CalicoEnd<'c> {
         peer_of: Option<PeerOf>,
     ) -> PluginSelector<'c> {
         PluginSelector {
-            id,
-            object,
+            of: SelectingPolicy::Plugin(id, object),
             path,
             peer_of,
             pods: self.pods(),
@@ -263,7 +333,66 @@ pub fn is_of_namespace(rule: &CalicoRule, home: Option<&str>, namespace: &str) -
     }
 }
 
+impl PeerOf {
+    /// What a peer that matches nobody comes to in a rule of some action.
+    #[must_use]
+    pub fn idle(action: Option<Action>) -> &'static str {
+        match action {
+            Some(Action::Accept) => "allows nothing",
+            Some(Action::Deny) => "denies nothing",
+            Some(Action::Pass) | None => "matches nothing",
+        }
+    }
+}
+
 impl<'c> PluginSelector<'c> {
+    /// The policy that it stands in.
+    #[must_use]
+    pub fn policy(&self) -> PolicyRef {
+        match self.of {
+            SelectingPolicy::Plugin(id, _) => PolicyRef::Plugin(id),
+            SelectingPolicy::Cluster(id, _) => PolicyRef::Cluster(id),
+        }
+    }
+
+    /// The metadata of that.
+    #[must_use]
+    pub fn meta(&self) -> &'c ObjectMeta {
+        match self.of {
+            SelectingPolicy::Plugin(_, policy) => &policy.meta,
+            SelectingPolicy::Cluster(_, policy) => &policy.meta,
+        }
+    }
+
+    /// The only namespace whose pods that policy is about; `None` if it may be about any.
+    #[must_use]
+    pub fn own_namespace(&self) -> Option<&'c str> {
+        match self.of {
+            SelectingPolicy::Plugin(_, policy) => policy.namespace(),
+            SelectingPolicy::Cluster(..) => None,
+        }
+    }
+
+    /// That policy as findings name it.
+    #[must_use]
+    pub fn display(&self) -> String {
+        match self.of {
+            SelectingPolicy::Plugin(_, policy) => policy.display(),
+            SelectingPolicy::Cluster(_, policy) => {
+                format!("{}/{}", policy.kind.name(), policy.meta.name)
+            }
+        }
+    }
+
+    /// What it comes to where it matches nobody.
+    #[must_use]
+    pub fn idle(&self) -> String {
+        match self.peer_of {
+            Some(peer) => format!("this peer {}", PeerOf::idle(peer.action)),
+            None => "this policy does nothing".to_owned(),
+        }
+    }
+
     /// The known workloads whose pods are surely meant, in order.
     #[must_use]
     pub fn matching(&self, labelled: &Labelled<'c>, cluster: &'c Cluster) -> Vec<WorkloadId> {
@@ -272,26 +401,39 @@ impl<'c> PluginSelector<'c> {
             (Dialect::Cilium(place), _) => {
                 labelled.candidates_by(&everywhere, place.selector.asked_for())
             }
-            (Dialect::Calico { .. }, Some(pods)) => labelled.may_match(&everywhere, pods),
-            (Dialect::Calico { .. }, None) => Vec::new(),
+            (Dialect::Calico { .. } | Dialect::Kubernetes { .. }, Some(pods)) => {
+                labelled.may_match(&everywhere, pods)
+            }
+            (Dialect::Calico { .. } | Dialect::Kubernetes { .. }, None) => Vec::new(),
         };
         let homes = self.looked_into(cluster);
         let is_meant = |id: &WorkloadId| match (&self.dialect, &self.pods) {
             (Dialect::Cilium(place), _) => {
                 place.selector.truth(&PodView::workload(cluster, *id)) == Truth::True
             }
-            (Dialect::Calico { is_whole, .. }, Some(pods)) => {
+            (Dialect::Calico { .. } | Dialect::Kubernetes { .. }, Some(pods)) => {
                 let workload = cluster.workload(*id);
                 let is_home = homes
                     .as_ref()
                     .is_none_or(|it| it.contains(&workload.namespace));
                 let labels = &workload.object.labels;
                 let is_pod = !workload.object.host_network;
-                *is_whole && is_home && is_pod && pods.matches_opaque(labels) == Truth::True
+                self.is_whole() && is_home && is_pod && pods.matches_opaque(labels) == Truth::True
             }
-            (Dialect::Calico { .. }, None) => false,
+            (Dialect::Calico { .. } | Dialect::Kubernetes { .. }, None) => false,
         };
         candidates.into_iter().filter(is_meant).collect()
+    }
+
+    /// Whether its end of a rule asks for nothing but labels and namespaces.
+    fn is_whole(&self) -> bool {
+        !matches!(
+            self.dialect,
+            Dialect::Calico {
+                is_whole: false,
+                ..
+            }
+        )
     }
 
     /// Whether a workload's pods may be meant, wherever they are looked for.
@@ -301,10 +443,10 @@ impl<'c> PluginSelector<'c> {
             (Dialect::Cilium(place), _) => {
                 place.selector.truth(&PodView::workload(cluster, id)) != Truth::False
             }
-            (Dialect::Calico { .. }, Some(pods)) => {
+            (Dialect::Calico { .. } | Dialect::Kubernetes { .. }, Some(pods)) => {
                 pods.matches_pods_of(&cluster.workload(id).object) != Truth::False
             }
-            (Dialect::Calico { .. }, None) => true,
+            (Dialect::Calico { .. } | Dialect::Kubernetes { .. }, None) => true,
         }
     }
 
@@ -318,7 +460,7 @@ impl<'c> PluginSelector<'c> {
     ) -> bool {
         let mut labels = match &self.pods {
             Some(pods) => pods.clone(),
-            None => LabelSelector::everything(self.object.meta.span),
+            None => LabelSelector::everything(self.meta().span),
         };
         // A dialect may see fewer labels of a pod than its manifest has, but no more than these.
         let is_written = |key: &str| !key.starts_with(CILIUM_KEYS);
@@ -357,10 +499,10 @@ impl<'c> PluginSelector<'c> {
                 names_namespace: false,
                 ..
             } => {
-                let own = self.object.namespace()?;
+                let own = self.own_namespace()?;
                 Some(cluster.namespace_by_name(own).into_iter().collect())
             }
-            Dialect::Calico { .. } => {
+            Dialect::Calico { .. } | Dialect::Kubernetes { .. } => {
                 let selector = self.namespaces.as_ref().filter(|it| !it.is_opaque())?;
                 let is_one = |id: &NamespaceId| selector.matches(&cluster.namespace(*id).labels);
                 Some(cluster.namespace_ids().filter(is_one).collect())
@@ -376,6 +518,7 @@ impl<'c> PluginSelector<'c> {
             Dialect::Calico {
                 names_namespace, ..
             } => *names_namespace,
+            Dialect::Kubernetes { .. } => true,
         }
     }
 
@@ -385,6 +528,7 @@ impl<'c> PluginSelector<'c> {
         match &self.dialect {
             Dialect::Cilium(_) => format!("k8s:io.kubernetes.pod.namespace: {namespace}"),
             Dialect::Calico { .. } => format!("{CALICO_NAME_KEY} == '{namespace}'"),
+            Dialect::Kubernetes { .. } => format!("{NAMESPACE_NAME_LABEL}: {namespace}"),
         }
     }
 
@@ -396,6 +540,7 @@ impl<'c> PluginSelector<'c> {
             (Dialect::Cilium(_), Direction::Egress) => "toEndpoints",
             (Dialect::Calico { .. }, Direction::Ingress) => "source.selector",
             (Dialect::Calico { .. }, Direction::Egress) => "destination.selector",
+            (Dialect::Kubernetes { .. }, direction) => direction.peers_field(),
         }
     }
 
@@ -412,6 +557,9 @@ impl<'c> PluginSelector<'c> {
                 wanted.map(|(key, value)| (plain(key), value)).collect()
             }
             Dialect::Calico { pods, .. } => pods.map_or_else(Vec::new, |it| it.wanted_values()),
+            Dialect::Kubernetes { pods } => {
+                pods.map_or_else(Vec::new, |it| it.wanted_values().collect())
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::engine::program::{self, Ports};
 use crate::engine::{self, ConnectionSet, Endpoint, Match};
 use crate::k8s::{Action, Direction, LabelSelector, NetworkPolicyRule, PeerPlace, PortReference};
 use crate::lint::plugin_rules::{self, EnforcedRules};
-use crate::lint::plugin_selectors::{PluginSelector, plugin_selectors};
+use crate::lint::plugin_selectors::{PluginSelector, SelectingPolicy, plugin_selectors};
 use crate::lint::promised_flows::Flows;
 use crate::lint::unanswered::{self, Ends, Unanswered};
 use crate::lint::unjudged::Unjudged;
@@ -395,7 +395,10 @@ impl<'p, 'c> PluginPromise<'p, 'c> {
         let cluster = cx.cluster;
         let peer_of = selector.peer_of.filter(|it| it.is_about_some)?;
         selector.pods.as_ref().filter(|pods| !pods.is_empty())?;
-        let of_text = enforced.get(&(selector.id, peer_of.rule))?;
+        let SelectingPolicy::Plugin(id, _) = selector.of else {
+            return None;
+        };
+        let of_text = enforced.get(&(id, peer_of.rule))?;
         let allows = |rule: &program::Rule<'_>| rule.action == Action::Accept && !rule.is_opaque;
         if !of_text.iter().all(|(_, rule)| allows(rule)) {
             return None;
@@ -468,10 +471,10 @@ impl<'p, 'c> PluginPromise<'p, 'c> {
     fn describe(&self, cx: &Context<'_>) -> Diagnostic {
         let selector = &self.selector;
         let pods = selector.pods.as_ref();
-        let span = pods.map_or(selector.object.meta.name.span, |it| it.requirements_span());
+        let span = pods.map_or(selector.meta().name.span, |it| it.requirements_span());
         let finding = self.flows.describe(cx, |message| {
             cx.finding(span, message)
-                .about(selector.object.display(), selector.path.as_str())
+                .about(selector.display(), selector.path.as_str())
         });
         let opposite = self.flows.opposite();
         let finding = finding.label("nothing gets through to these pods");

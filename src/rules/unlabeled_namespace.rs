@@ -3,6 +3,7 @@
 use crate::cluster::platform::{self, Known, KnownPods};
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
+use crate::engine::PolicyRef;
 use crate::k8s::{
     ClusterNetworkPolicy, Direction, LabelSelector, Labels, NetworkPolicyPeer, Operator, PeerPlace,
     PeerSelection, PodsSelection, is_opaque,
@@ -37,7 +38,8 @@ declare_rule! {
     /// A label that pods have (`app: prometheus`) but no known namespace has is reported too: a
     /// `namespaceSelector` does not look at pod labels.
     ///
-    /// Peers of Cilium and Calico policies that ask for a single namespace label are checked too
+    /// Cluster-wide policies, and those of Cilium and Calico, are checked where they ask for a
+    /// single namespace label
     /// (`k8s:io.cilium.k8s.namespace.labels.name: frontend`, `namespaceSelector: name ==
     /// 'frontend'`).
     ///
@@ -180,8 +182,8 @@ impl Rule for UnlabeledNamespace {
                 }
             }
         }
-        for place in cx.plugin_selectors().iter().filter(|it| it.is_peer()) {
-            if let Some(finding) = of_plugin(cx, place, &there) {
+        for place in cx.selectors_beyond().iter() {
+            if let Some(finding) = of_other_kind(cx, place, &there) {
                 cx.report(finding);
             }
         }
@@ -247,8 +249,8 @@ fn slip_of_name(
     Some((finding, fix))
 }
 
-/// A peer of a CNI plugin's policy that asks for a label with the name of a namespace.
-fn of_plugin(
+/// A selector in a policy of another kind that asks for a label with the name of a namespace.
+fn of_other_kind(
     cx: &Context<'_>,
     place: &PluginSelector<'_>,
     there: &HashSet<(&str, &str)>,
@@ -260,15 +262,27 @@ fn of_plugin(
     let &[value] = values.as_slice() else {
         return None;
     };
-    if is_told(cx, key, &[value]) || is_there(cx.cluster, there, key, value) {
+    // Of a misspelled key in a cluster-wide policy a finding says so, whatever the operator.
+    let is_slip = matches!(place.policy(), PolicyRef::Cluster(_))
+        && slip_of_name(cx, key, Operator::In, there).is_some();
+    if is_slip || is_told(cx, key, &[value]) || is_there(cx.cluster, there, key, value) {
+        return None;
+    }
+    // Who writes policies for the whole cluster labels its namespaces: of one that no manifest
+    // declares, only a key that stands for its name tells that the label is not meant.
+    let is_by_label = !place.is_peer() || matches!(place.policy(), PolicyRef::Cluster(_));
+    let known = cx.cluster.namespace_by_name(value);
+    let is_undeclared = known.is_some_and(|id| cx.cluster.namespace(id).declared.is_none());
+    if is_by_label && is_undeclared && !NAME_KEYS.contains(&key.as_str()) {
         return None;
     }
     let start = |message: String| {
         cx.finding(key.span.to(value.span), message)
-            .about(place.object.display(), place.path.as_str())
+            .about(place.display(), place.path.as_str())
     };
     let help = format!("select it by its name: `{}`", place.by_name(value));
-    finding(cx.cluster, &start, help, is_alone, (key, value))
+    let effect = place.idle();
+    finding(cx.cluster, &start, (&effect, help), is_alone, (key, value))
 }
 
 /// Whether something that npcheck does not see may set a label: a platform, an admission
@@ -344,7 +358,8 @@ fn check(
     let is_alone = place.peer.namespace_selector.get().is_some_and(|selector| {
         selector.match_labels.len() + selector.match_expressions.len() == 1
     });
-    let of_namespace = finding(cx.cluster, &start, help, is_alone, (key, value));
+    let words = ("this peer allows nothing", help);
+    let of_namespace = finding(cx.cluster, &start, words, is_alone, (key, value));
     let Some(mut finding) = of_namespace.or_else(|| of_pods(cx, id, place, (key, value))) else {
         return;
     };
@@ -416,17 +431,18 @@ fn dead(
     finding
 }
 
+/// `effect` is what comes of the selector, if it matches nothing.
 fn finding(
     cluster: &Cluster,
     start: &dyn Fn(String) -> Diagnostic,
-    help: String,
+    (effect, help): (&str, String),
     is_alone: bool,
     (key, value): (&Spanned<Text>, &Spanned<Text>),
 ) -> Option<Diagnostic> {
     if let Some(namespace) = cluster.namespace_by_name(value) {
         return Some(match &cluster.namespace(namespace).declared {
             Some(declared) => start(format!("namespace `{value}` does not have the label `{key}={value}`"))
-                .label("matches no namespace, so this peer allows nothing")
+                .label(format!("matches no namespace, so {effect}"))
                 .related(declared.meta.name.span, labels_of(cluster, namespace))
                 .help(help),
             None => start(format!("no manifest gives namespace `{value}` the label `{key}={value}`"))

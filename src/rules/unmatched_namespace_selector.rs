@@ -5,7 +5,7 @@ use crate::cluster::{NAMESPACE_NAME_LABEL, NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{LabelSelector, Operator, PeerPlace};
 use crate::lint::near_miss::{self, NearMiss};
-use crate::lint::plugin_selectors::{PluginSelector, plugin_selectors};
+use crate::lint::plugin_selectors::PluginSelector;
 use crate::lint::{Category, Context, Rule, RuleMeta, Settings, declare_rule, pod_selectors};
 use crate::source::{Edit, Spanned, Text};
 use std::collections::BTreeMap;
@@ -179,25 +179,29 @@ impl Rule for UnmatchedNamespaceSelector {
         for finding in idle {
             cx.report(finding);
         }
-        for place in plugin_selectors(cx.cluster) {
-            if let Some(finding) = of_plugin(cx, &place) {
+        for place in cx.selectors_beyond().iter() {
+            if let Some(finding) = of_other_kind(cx, place) {
                 cx.report(finding);
             }
         }
     }
 }
 
-/// A peer of a CNI plugin's policy that asks for a namespace which is not there, where one is
-/// that it nearly asks for.
-fn of_plugin(cx: &Context<'_>, place: &PluginSelector<'_>) -> Option<Diagnostic> {
-    let selector = place.namespaces.as_ref().filter(|_| place.is_peer())?;
+/// A selector in a policy of another kind that asks for a namespace which is not there, where one
+/// is that it nearly asks for.
+fn of_other_kind(cx: &Context<'_>, place: &PluginSelector<'_>) -> Option<Diagnostic> {
+    let selector = place.namespaces.as_ref()?;
     if matches_something(cx, selector) {
         return None;
     }
-    let message = format!("no namespace matches `{selector}`, so this peer matches nobody");
+    let effect = match place.is_peer() {
+        true => "this peer matches nobody".to_owned(),
+        false => place.idle(),
+    };
+    let message = format!("no namespace matches `{selector}`, so {effect}");
     let finding = cx
         .finding(selector.requirements_span(), message)
-        .about(place.object.display(), place.path.as_str());
+        .about(place.display(), place.path.as_str());
     if let Some(near) = near_miss(cx, selector) {
         let name = &cx.cluster.namespace(near.of).name;
         let has = format!(

@@ -8,7 +8,7 @@ use crate::k8s::{self, Action, Label, LabelSelector, NAMESPACE_NAME_LABEL, Opera
 use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
 use crate::lint::near_miss::{self, IdleValue};
-use crate::lint::plugin_selectors::PluginSelector;
+use crate::lint::plugin_selectors::{PeerOf, PluginSelector};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 use crate::source::Edit;
 
@@ -20,7 +20,7 @@ declare_rule! {
     /// pods that have the label as an annotation, pods that lack just one of several labels, or
     /// pods in another namespace.
     ///
-    /// Of peers of cluster-wide policies of Cilium or Calico that look for pods in every namespace
+    /// Of peers of cluster-wide policies, also of Cilium or Calico, that look for pods in every namespace
     /// only those are reported that match no pod at all, where a label of some pods differs by a
     /// little.
     ///
@@ -108,7 +108,7 @@ impl Rule for UnmatchedPeerSelector {
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let cluster = cx.cluster;
-        for place in cx.plugin_selectors().iter() {
+        for place in cx.selectors_beyond().iter() {
             let namespaces = place.looked_into(cluster).filter(|_| place.is_peer());
             let labels = place.pods.as_ref();
             let labels = labels.filter(|labels| !labels.is_empty() && !labels.is_opaque());
@@ -123,8 +123,8 @@ impl Rule for UnmatchedPeerSelector {
                 continue;
             }
             let peer = PodPeer {
-                policy: PolicyRef::Plugin(place.id),
-                object: place.object.display(),
+                policy: place.policy(),
+                object: place.display(),
                 path: place.path.clone(),
                 namespaces: &namespaces,
                 names_namespace: place.names_namespace(),
@@ -187,11 +187,11 @@ fn check_everywhere(cx: &Context<'_>, place: &PluginSelector<'_>) -> Option<Diag
     }
     let mismatch = mismatch::across_namespaces(cx, place, selector)?;
     let action = place.peer_of.and_then(|peer| peer.action);
-    let effect = effect(action);
+    let effect = PeerOf::idle(action);
     let message = format!("no pod matches `{selector}`, so this peer {effect}");
     let finding = cx
         .finding(selector.requirements_span(), message)
-        .about(place.object.display(), place.path.as_str())
+        .about(place.display(), place.path.as_str())
         .label("matches no pod");
     let fix = fix_of(action).filter(|_| place.has_places);
     Some(mismatch.point_out(cx, finding, fix))
@@ -214,15 +214,6 @@ struct PodPeer<'s> {
     action: Option<Action>,
     /// Whether one value can be put in place of another.
     has_places: bool,
-}
-
-/// What a peer that matches nobody comes to in a rule.
-fn effect(action: Option<Action>) -> &'static str {
-    match action {
-        Some(Action::Accept) => "allows nothing",
-        Some(Action::Deny) => "denies nothing",
-        Some(Action::Pass) | None => "matches nothing",
-    }
 }
 
 /// What it does to connectivity to let a peer match whom it was meant for.
@@ -267,7 +258,7 @@ fn judge(cx: &Context<'_>, peer: &PodPeer<'_>) -> Option<Diagnostic> {
     if presences.contains(&Presence::SpokenFor) {
         return None;
     }
-    let effect = effect(peer.action);
+    let effect = PeerOf::idle(peer.action);
     let message = format!("no pod of {whose} matches `{selector}`, so this peer {effect}");
     let finding = cx
         .finding(selector.requirements_span(), message)

@@ -17,7 +17,7 @@ declare_rule! {
     /// was probably meant: pods with a similar label key or value, pods that have the label as
     /// an annotation, pods that lack just one of several labels, or pods in another namespace.
     ///
-    /// A cluster-wide policy of Cilium or Calico is reported where it matches no pod at all and a
+    /// A cluster-wide policy, also of Cilium or Calico, is reported where it matches no pod at all and a
     /// label of some pods differs by a little.
     ///
     /// ## Why is this bad?
@@ -121,8 +121,8 @@ impl Rule for UnmatchedPodSelector {
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let cluster = cx.cluster;
-        for place in cx.plugin_selectors().iter() {
-            let namespace = place.object.namespace().filter(|_| !place.is_peer());
+        for place in cx.selectors_beyond().iter() {
+            let namespace = place.own_namespace().filter(|_| !place.is_peer());
             let namespace = namespace.and_then(|name| cluster.namespace_by_name(name));
             let (Some(namespace), Some(selector)) = (namespace, &place.pods) else {
                 if let Some(finding) = check_cluster_wide(cx, place) {
@@ -134,12 +134,12 @@ impl Rule for UnmatchedPodSelector {
                 continue;
             }
             let subject = Subject {
-                policy: PolicyRef::Plugin(place.id),
-                object: place.object.display(),
+                policy: place.policy(),
+                object: place.display(),
                 path: &place.path,
                 namespace,
                 selector,
-                is_at_home: place.object.meta.namespace.is_some(),
+                is_at_home: place.meta().namespace.is_some(),
             };
             if let Some(finding) = check(cx, &subject) {
                 cx.report(finding);
@@ -226,14 +226,14 @@ fn check(cx: &Context<'_>, subject: &Subject<'_>) -> Option<Diagnostic> {
 /// meant for them, as the rest of the cluster may hold any.
 fn check_cluster_wide(cx: &Context<'_>, place: &PluginSelector<'_>) -> Option<Diagnostic> {
     let selector = place.pods.as_ref().filter(|_| !place.is_peer())?;
-    if place.object.namespace().is_some() {
+    if place.own_namespace().is_some() {
         return None;
     }
     let mismatch = mismatch::across_namespaces(cx, place, selector)?;
     let message = format!("no pod matches `{selector}`, so this policy does nothing");
     let finding = cx
         .finding(selector.requirements_span(), message)
-        .about(place.object.display(), place.path.as_str())
+        .about(place.display(), place.path.as_str())
         .label("matches no pod");
     Some(mismatch.point_out(cx, finding, None))
 }

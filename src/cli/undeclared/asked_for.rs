@@ -11,7 +11,7 @@ use crate::k8s::{
     ClusterNetworkPolicy, NetworkPolicy, Object, ObjectMeta, PeerSelection, PluginPolicy,
     PodsSelection,
 };
-use crate::lint::plugin_selectors::{PluginSelector, plugin_selectors};
+use crate::lint::plugin_selectors::{PluginSelector, SelectingPolicy, plugin_selectors};
 use std::collections::BTreeSet;
 
 /// Such pods, and the namespaces that they need, for all policies that only one of two states
@@ -76,8 +76,11 @@ fn of_policies(cluster: &Cluster, others: Option<&Specs>) -> Vec<Object> {
         selections.map(|selection| wanted_by(selection, &policy.meta))
     });
     found.extend(placeholders_for(engine, wanted));
-    let is_changed = |place: &PluginSelector<'_>| {
-        others.is_none_or(|others| !others.have(&of_plugin(place.object)))
+    let is_changed = |place: &PluginSelector<'_>| match place.of {
+        SelectingPolicy::Plugin(_, policy) => {
+            others.is_none_or(|others| !others.have(&of_plugin(policy)))
+        }
+        SelectingPolicy::Cluster(..) => false,
     };
     let places: Vec<PluginSelector<'_>> = plugin_selectors(cluster);
     let places = places.iter().filter(|place| is_changed(place));
@@ -107,7 +110,7 @@ fn wanted_by<'a>(selection: &'a PodsSelection, about: &'a ObjectMeta) -> Wanted<
 
 /// The same of a selector of a CNI plugin's, as far as selectors of Kubernetes can say it.
 fn wanted_by_plugin<'a>(place: &'a PluginSelector<'_>) -> Option<Wanted<'a>> {
-    let namespaces = match (&place.namespaces, place.object.namespace()) {
+    let namespaces = match (&place.namespaces, place.own_namespace()) {
         (Some(labels), _) => WantedNamespaces::Matching(labels),
         (None, Some(own)) if !place.names_namespace() => WantedNamespaces::One(own),
         (None, None) => WantedNamespaces::All,
@@ -117,6 +120,6 @@ fn wanted_by_plugin<'a>(place: &'a PluginSelector<'_>) -> Option<Wanted<'a>> {
     Some(Wanted {
         namespaces,
         pods: Some(place.pods.as_ref()?),
-        about: &place.object.meta,
+        about: place.meta(),
     })
 }
