@@ -11,8 +11,9 @@ use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, WorkloadId};
 use crate::engine::program::Ports;
 use crate::engine::{ConnectionSet, Endpoint, Engine};
 use crate::k8s::{
-    Direction, IpBlock, Label, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort,
-    NetworkPolicyRule, Operator, PortReference, Protocol, Truth, is_opaque,
+    Action, ClusterNetworkPolicyPeer, ClusterNetworkPolicyRule, Direction, IpBlock, Label,
+    LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, Operator,
+    PeerSelection, PortReference, Protocol, Truth, is_opaque,
 };
 use crate::source::{Span, Spanned, Text};
 use ipnet::IpNet;
@@ -332,10 +333,16 @@ pub fn reached_from(cx: &Context<'_>, subject: &Endpoint<'_>, span: Span) -> BTr
 }
 
 /// Whether one end may ask a resolver that this cluster is likely to have: that of OpenShift counts
-/// only where something says that it is OpenShift.
+/// only where something says that it is OpenShift, such as a rule that names it.
 #[must_use]
-pub fn reaches_likely_resolver(cx: &Context<'_>, subject: &Endpoint<'_>, span: Span) -> bool {
-    let is_openshift = cx.cluster.platform().is(Distribution::OpenShift)
+pub fn reaches_likely_resolver(
+    cx: &Context<'_>,
+    subject: &Endpoint<'_>,
+    names_openshift: bool,
+    span: Span,
+) -> bool {
+    let is_openshift = names_openshift
+        || cx.cluster.platform().is(Distribution::OpenShift)
         || cx.settings.profile == Some(Profile::OpenShift);
     let is_likely = |known: &KnownPods| is_openshift || !known.namespaces.contains(&OPENSHIFT_HOME);
     !reached_of(cx, subject, span, is_likely).is_empty()
@@ -420,18 +427,50 @@ fn has_dns(connections: &ConnectionSet) -> BTreeSet<Protocol> {
     PROTOCOLS.into_iter().filter(has).collect()
 }
 
-/// Whether pods may reach a port of OpenShift's resolver pods.
+/// Whether selectors name OpenShift's resolver: by its namespace, or by a label of its pods.
 #[must_use]
-pub fn reaches_openshift_resolver(cx: &Context<'_>, pods: &IsolatedPods, port: u16) -> bool {
+pub fn name_openshift(namespaces: Option<&LabelSelector>, pods: Option<&LabelSelector>) -> bool {
+    let has = |selector: Option<&LabelSelector>, is_meant: fn(&Label) -> bool| {
+        selector.is_some_and(|selector| selector.match_labels.iter().any(is_meant))
+    };
+    has(namespaces, |label| label.value.value == OPENSHIFT_HOME)
+        || namespaces
+            .and_then(only_name)
+            .is_some_and(|name| name.value == OPENSHIFT_HOME)
+        || has(pods, |label| {
+            label.key.value == "dns.operator.openshift.io/daemonset-dns"
+        })
+}
+
+/// Whether a rule of a cluster-wide policy allows something to OpenShift's resolver by its name.
+#[must_use]
+pub fn allows_openshift_by_name(rule: &ClusterNetworkPolicyRule) -> bool {
+    let names = |peer: &ClusterNetworkPolicyPeer| match &peer.selection {
+        PeerSelection::Pods(selection) => {
+            let (namespaces, pods) = selection.selectors();
+            name_openshift(Some(namespaces), pods)
+        }
+        _ => false,
+    };
+    rule.action.value == Action::Accept && rule.peers.iter().any(names)
+}
+
+/// Whether an end may reach a port of OpenShift's resolver pods; `span` is the text that makes one
+/// think of it.
+#[must_use]
+pub fn reaches_openshift_resolver(
+    cx: &Context<'_>,
+    subject: &Endpoint<'_>,
+    span: Span,
+    port: u16,
+) -> bool {
     let cluster = cx.cluster;
-    let subject = pods.endpoint(cluster);
-    let span = cluster.policy(pods.policies[0]).object.meta.span;
     let mut of_openshift =
         resolvers(cluster).filter(|pods| pods.namespaces.contains(&OPENSHIFT_HOME));
     of_openshift.any(|resolver| {
         with_resolver(cluster, resolver, span, |resolver| {
             let judge = cx.engine.judge();
-            let allowed = judge.one_side(Direction::Egress, &subject, resolver);
+            let allowed = judge.one_side(Direction::Egress, subject, resolver);
             PROTOCOLS
                 .iter()
                 .any(|protocol| allowed.possible().contains(*protocol, port))

@@ -1,12 +1,12 @@
 //! Rules for DNS that fit another kind of cluster.
 
 use crate::cluster::platform::Distribution;
-use crate::cluster::{NamespaceId, PolicyId};
+use crate::cluster::{NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::Endpoint;
 use crate::k8s::{
-    Direction, EntrypointKind, Label, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort,
-    NetworkPolicyRule, PortReference, WorkloadKind,
+    ClusterNetworkPolicyPort, Direction, EntrypointKind, LabelSelector, NetworkPolicyPeer,
+    NetworkPolicyPort, NetworkPolicyRule, PortMatch, PortReference, WorkloadKind,
 };
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
 use crate::lint::rewrite;
@@ -104,6 +104,9 @@ impl Rule for DnsProfileMismatch {
         for namespace in cx.cluster.namespace_ids() {
             check(cx, namespace, has_caches);
         }
+        for finding in wrong_ports_cluster_wide(cx) {
+            cx.report(finding);
+        }
     }
 }
 
@@ -122,7 +125,9 @@ fn has_caches(cx: &Context<'_>) -> bool {
 fn check(cx: &mut Context<'_>, namespace: NamespaceId, has_caches: bool) {
     let mut found: BTreeMap<Span, Diagnostic> = BTreeMap::new();
     for pods in isolated_pods(cx, namespace, Direction::Egress, |_| true) {
-        let misses_port = !dns::reaches_openshift_resolver(cx, &pods, dns::OPENSHIFT_PORT);
+        let span = cx.cluster.policy(pods.policies[0]).object.meta.span;
+        let subject = pods.endpoint(cx.cluster);
+        let misses_port = !dns::reaches_openshift_resolver(cx, &subject, span, dns::OPENSHIFT_PORT);
         let misses_cache = has_caches && !reaches_cache(cx, &pods);
         if !misses_port && !misses_cache {
             continue;
@@ -218,17 +223,61 @@ fn has_only_routes(cx: &Context<'_>) -> bool {
 }
 
 fn names_openshift(rule: &NetworkPolicyRule) -> bool {
-    let has = |selector: Option<&LabelSelector>, is_meant: fn(&Label) -> bool| {
-        selector.is_some_and(|selector| selector.match_labels.iter().any(is_meant))
-    };
-    rule.peers.items().iter().any(|peer| {
-        has(peer.namespace_selector.get(), |label| {
-            label.value.value == dns::OPENSHIFT_HOME
-        }) || has(peer.pod_selector.get(), |label| {
-            label.key.value == "dns.operator.openshift.io/daemonset-dns"
-        })
-    })
+    let mut peers = rule.peers.items().iter();
+    peers.any(|peer| dns::name_openshift(peer.namespace_selector.get(), peer.pod_selector.get()))
 }
+
+/// Rules of cluster-wide policies that name OpenShift's resolver and allow port 53 alone, one finding
+/// for each, where pods that they are for do not reach 5353.
+fn wrong_ports_cluster_wide(cx: &Context<'_>) -> Vec<Diagnostic> {
+    let cluster = cx.cluster;
+    let is_another_profile = matches!(
+        cx.settings.profile,
+        Some(Profile::Kubernetes | Profile::NodeLocalDns)
+    );
+    let mut found = Vec::new();
+    for id in cluster.cluster_policy_ids().filter(|_| !is_another_profile) {
+        let policy = cluster.cluster_policy(id);
+        let reaches = |workload: &WorkloadId| {
+            let subject = Endpoint::workload(cluster, *workload);
+            dns::reaches_openshift_resolver(cx, &subject, policy.meta.span, dns::OPENSHIFT_PORT)
+        };
+        for (index, rule) in policy.egress.iter().enumerate() {
+            let ports = rule.ports.iter().flatten();
+            let is_standard = |port: &&ClusterNetworkPolicyPort| {
+                matches!(
+                    port.matches,
+                    PortMatch::Numbers {
+                        first: dns::PORT,
+                        last: dns::PORT,
+                        ..
+                    }
+                )
+            };
+            let standard = ports.clone().find(is_standard);
+            let Some(port) = standard.filter(|_| dns::allows_openshift_by_name(rule)) else {
+                continue;
+            };
+            if cx.engine.subjects(id).iter().all(reaches) {
+                continue;
+            }
+            let finding = cx
+                .finding(rewrite::first_line(cx.sources, port.span), WRONG_PORT)
+                .about(
+                    cx.cluster_policy_object(id),
+                    format!("spec.egress[{index}].ports"),
+                )
+                .label(WRONG_PORT_LABEL)
+                .help(WRONG_PORT_HELP);
+            found.push(finding);
+        }
+    }
+    found
+}
+
+const WRONG_PORT: &str = "port 53 opens nothing: the pods of OpenShift's resolver listen on 5353";
+const WRONG_PORT_LABEL: &str = "policies see the pod's port, not the Service's";
+const WRONG_PORT_HELP: &str = "allow port 5353 as well, over UDP and TCP";
 
 /// Port 53 where the resolver listens on 5353.
 fn wrong_port(cx: &Context<'_>, place: &Place<'_>) -> Option<Diagnostic> {
@@ -248,11 +297,10 @@ fn wrong_port(cx: &Context<'_>, place: &Place<'_>) -> Option<Diagnostic> {
     let first = ports.first()?;
     let path = format!("spec.egress[{}].ports", place.index);
     let mark = rewrite::first_line(cx.sources, first.span);
-    let message = "port 53 opens nothing: the pods of OpenShift's resolver listen on 5353";
     let finding = cx
-        .policy_finding(place.policy, path, mark, message)
-        .label("policies see the pod's port, not the Service's")
-        .help("allow port 5353 as well, over UDP and TCP");
+        .policy_finding(place.policy, path, mark, WRONG_PORT)
+        .label(WRONG_PORT_LABEL)
+        .help(WRONG_PORT_HELP);
     let add = |port: &&NetworkPolicyPort| {
         let protocol = port.protocol_or_default().name();
         rewrite::add_port(cx.sources, port, protocol, dns::OPENSHIFT_PORT)

@@ -176,11 +176,12 @@ fn isolated_by_plugin(cx: &Context<'_>, found: &WithoutDns) -> Option<Diagnostic
     Some(list(cluster, &found.workloads, finding))
 }
 
-/// Pods that a cluster-wide policy keeps from every resolver, one finding for those that the
-/// same policies are for.
+/// Pods that a cluster-wide policy keeps from every resolver, one finding for each such policy.
 fn denied_cluster_wide(cx: &Context<'_>) -> Vec<Diagnostic> {
     let cluster = cx.cluster;
     let mut by_policies: BTreeMap<&[ClusterPolicyId], Vec<WorkloadId>> = BTreeMap::new();
+    // What one policy denies is one cause, whatever others are for the pods.
+    let mut denied: BTreeMap<ClusterPolicyId, Vec<WorkloadId>> = BTreeMap::new();
     for id in cluster.workload_ids() {
         let workload = cluster.workload(id);
         let name = &cluster.namespace(workload.namespace).name;
@@ -203,16 +204,24 @@ fn denied_cluster_wide(cx: &Context<'_>) -> Vec<Diagnostic> {
             .iter()
             .any(|rule| rule.action.value == Action::Deny)
     };
-    let mut found = Vec::new();
     for (policies, workloads) in by_policies {
         let Some(denying) = policies.iter().find(denies) else {
             continue;
         };
         let policy = cluster.cluster_policy(*denying);
         let subject = Endpoint::workload(cluster, workloads[0]);
-        if dns::reaches_likely_resolver(cx, &subject, policy.meta.span) {
-            continue;
+        let mut rules = policies
+            .iter()
+            .flat_map(|id| &cluster.cluster_policy(*id).egress);
+        let names_openshift = rules.any(dns::allows_openshift_by_name);
+        if !dns::reaches_likely_resolver(cx, &subject, names_openshift, policy.meta.span) {
+            denied.entry(*denying).or_default().extend(workloads);
         }
+    }
+    let mut found = Vec::new();
+    for (denying, mut workloads) in denied {
+        workloads.sort_unstable();
+        let policy = cluster.cluster_policy(denying);
         let first = cluster.workload_name(workloads[0]);
         let who = match workloads.len() {
             1 => format!("`{first}`"),
@@ -224,9 +233,9 @@ fn denied_cluster_wide(cx: &Context<'_>) -> Vec<Diagnostic> {
         );
         let finding = cx
             .finding(policy.meta.name.span, message)
-            .about(cx.cluster_policy_object(*denying), "spec.egress")
+            .about(cx.cluster_policy_object(denying), "spec.egress")
             .with_severity(Severity::Warning)
-            .label("denies every resolver before any rule could allow one")
+            .label("denies every resolver, and no rule before it allows one")
             .help("allow UDP and TCP 53 to the resolver in a rule before the one that denies it");
         found.push(match workloads.len() {
             1 => finding,
