@@ -175,6 +175,13 @@ impl<'c> Entrance<'c> {
                 .any(|id| is_meant(id) && self.lets_in(engine, &Endpoint::workload(cluster, id)))
     }
 
+    /// Whether the policies of a CNI plugin let in Cilium's own proxy, which serves Ingresses and
+    /// Gateways under the identity `ingress` (docs.cilium.io, "Ingress and Network Policy").
+    #[must_use]
+    pub fn plugin_admits_proxy(&self, engine: &Engine<'_>) -> bool {
+        self.is_guarded_by_plugin() && self.lets_in(engine, &Endpoint::Entity(Entity::Ingress))
+    }
+
     /// Whether a rule lets in by a peer of which `is_meant` holds, or lets everybody in.
     pub fn admits(&self, is_meant: impl Fn(PolicyId, &NetworkPolicyPeer) -> bool) -> bool {
         self.rules.iter().any(|(policy, _, rule)| {

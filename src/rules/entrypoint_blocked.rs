@@ -213,9 +213,15 @@ fn is_open(cx: &Context<'_>, way: &WayIn<'_>, entrance: &Entrance<'_>) -> bool {
             && controllers::on_host_network(cx, peer).is_none()
             && !is_another(peer)
     };
-    entrance.admits(is_it)
-        || entrance.admits_at_service_port(cx, is_it)
-        || entrance.plugin_admits(cx.engine, is_controller)
+    // Cilium's proxy calls the pods with an identity of its own: nodes, addresses and other
+    // pods that get in do not bring its traffic.
+    let is_proxy =
+        !is_configured && matches!(source, Traffic::Controller(carrier) if carrier.is_cilium());
+    let does_plugin_admit = || match is_proxy {
+        true => entrance.plugin_admits_proxy(cx.engine),
+        false => entrance.plugin_admits(cx.engine, is_controller),
+    };
+    entrance.admits(is_it) || entrance.admits_at_service_port(cx, is_it) || does_plugin_admit()
 }
 
 impl Blocked<'_> {
