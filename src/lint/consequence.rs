@@ -29,9 +29,14 @@ pub(super) fn part_consequences(
         .flat_map(|meta| meta.mutes)
         .copied()
         .collect();
-    let mut causes: HashMap<(SourceId, &str, bool), Causes<'_>> = HashMap::new();
+    let mut causes: HashMap<(SourceId, &str, bool, bool), Causes<'_>> = HashMap::new();
+    let key_of = |finding: &Diagnostic| {
+        let source = finding.primary.span.source;
+        let is_of_ends = finding.between.is_some();
+        (source, finding.rule, is_shown(finding), is_of_ends)
+    };
     for finding in findings.iter().filter(|it| muted.contains(it.rule)) {
-        let key = (finding.primary.span.source, finding.rule, is_shown(finding));
+        let key = key_of(finding);
         causes.entry(key).or_default();
     }
     for finding in &findings {
@@ -42,13 +47,16 @@ pub(super) fn part_consequences(
             let muted = metas.get(muted).map(|meta| meta.category);
             (meta.category, muted) == (Category::Flows, Some(Category::Flows))
         };
-        // Two of one workload may be about two connections: the ends tell.
-        for muted in meta.mutes.iter().filter(|muted| !is_of_flows(muted)) {
+        for muted in meta.mutes {
             let related = finding.related.iter().map(|label| label.span);
             for mark in std::iter::once(finding.primary.span).chain(related) {
-                for explains_shown in [false, true] {
-                    let key = (mark.source, *muted, explains_shown);
+                for (explains_shown, is_of_ends) in KINDS {
+                    // Two of one workload may be about two connections: the ends tell.
+                    let do_ends_tell =
+                        is_of_flows(muted) && (is_of_ends || finding.between.is_some());
+                    let key = (mark.source, *muted, explains_shown, is_of_ends);
                     if is_shown(finding) >= explains_shown
+                        && !do_ends_tell
                         && let Some(causes) = causes.get_mut(&key)
                     {
                         causes.add(finding, mark, meta.category);
@@ -59,8 +67,7 @@ pub(super) fn part_consequences(
     }
     causes.values_mut().for_each(Causes::arrange);
     let is_consequence = |finding: &Diagnostic| {
-        let key = (finding.primary.span.source, finding.rule, is_shown(finding));
-        let causes = causes.get(&key);
+        let causes = causes.get(&key_of(finding));
         causes.is_some_and(|causes| causes.explain(finding))
     };
     let verdicts: Vec<bool> = findings.iter().map(is_consequence).collect();
@@ -70,6 +77,9 @@ pub(super) fn part_consequences(
     consequences.extend(others);
     (findings, consequences)
 }
+
+/// Whether a finding is shown, and whether it is about connections between ends that it names.
+const KINDS: [(bool, bool); 4] = [(false, false), (false, true), (true, false), (true, true)];
 
 /// Those of which the verdict is no, and those of which it is yes.
 fn part(findings: Vec<Diagnostic>, verdicts: &[bool]) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
