@@ -8,11 +8,11 @@ use super::generated::Generated;
 use super::{BuiltObjects, ClusterView, Workspace};
 use crate::cluster::Cluster;
 use crate::config::Config;
-use crate::diagnostic::{Diagnostic, Edit, Severity};
+use crate::diagnostic::{Diagnostic, Edit, Label, Severity};
 use crate::engine::Engine;
 use crate::lint::{self, Date, Report, Rule, RuleMeta, Suppressed};
 use crate::progress;
-use crate::render::is_rendered;
+use crate::render::{Step, is_rendered};
 use crate::rules;
 use crate::source::{SourceMap, Span};
 use rayon::prelude::*;
@@ -227,6 +227,25 @@ impl Judge<'_> {
         let Some(changed) = own.or_else(|| built.all_at(span).next()) else {
             return;
         };
+        let written = sources.text(span).trim_matches(['"', '\'']);
+        let asked = format!("write `{written}`");
+        let renames = |step: &&Step| ["namePrefix", "nameSuffix"].contains(&step.field);
+        // Where the name is written as it should be, what changes it is the mistake.
+        if (finding.help.as_ref()).is_some_and(|help| help.starts_with(&asked))
+            && let Some(step) = changed.by.iter().find(renames)
+        {
+            let why = format!("is written `{written}`, as it must be");
+            let label = format!("changes the name of every object, `{written}` among them");
+            finding.related.push(Label { span, message: why });
+            finding.primary = Label {
+                span: step.span,
+                message: label,
+            };
+            finding.help = Some(format!(
+                "list the object in a kustomization without `{}`",
+                step.field
+            ));
+        }
         let places = changed.by.iter().take(MAX_NAMES).map(|step| {
             let name = sources.get(step.span.source).name();
             let line = sources.position(step.span).line;

@@ -243,3 +243,64 @@ spec:
         &["from the selector", "`dev/Deployment/server` matches"],
     );
 }
+
+#[test]
+fn what_a_hyphen_opens_is_one_finding() {
+    let text = lint(
+        "hyphen",
+        "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: pg, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: pg}}
+  policyTypes: [Ingress]
+  ingress:
+  - from:
+    - podSelector: {matchLabels: {app: cart}}
+    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ops}}
+  - ports:
+    - port: 5432
+",
+    );
+    assert_says(&text, &["split-rule"], &["allow-all-rule"]);
+}
+
+#[test]
+fn pods_that_one_policy_keeps_from_resolvers_are_one_finding() {
+    let text = lint_fixture("missing-dns-egress", "fail-two-subjects.yaml");
+    assert_says(
+        &text,
+        &["3 workloads cannot resolve names"],
+        &["`a/Deployment/one` cannot"],
+    );
+}
+
+#[test]
+fn the_prefix_that_changes_a_name_which_must_stay() {
+    let directory = scratch("told-prefix");
+    write(
+        &directory,
+        "kustomization.yaml",
+        "namePrefix: prod-\nresources: [baseline.yaml]\n",
+    );
+    write(
+        &directory,
+        "baseline.yaml",
+        "apiVersion: policy.networking.k8s.io/v1alpha1
+kind: BaselineAdminNetworkPolicy
+metadata: {name: default}
+spec:
+  subject: {namespaces: {}}
+  egress: [{action: Deny, to: [{namespaces: {}}]}]
+",
+    );
+    let text = run(&directory, &["lint", "-q"]).stdout;
+    assert_says(
+        &text,
+        &[
+            "kustomization.yaml:1:13",
+            "list the object in a kustomization without `namePrefix`",
+        ],
+        &["write `default`"],
+    );
+}
