@@ -60,10 +60,11 @@ pub fn resolvers(cluster: &Cluster) -> impl Iterator<Item = &'static KnownPods> 
     })
 }
 
-/// Whether the cluster is one of OpenShift, as far as anybody can tell.
+/// Whether the cluster is one of OpenShift, by more than what programs bring that run elsewhere
+/// as well.
 #[must_use]
 pub fn is_openshift(cluster: &Cluster) -> bool {
-    cluster.platform().is_only(Distribution::OpenShift)
+    cluster.platform().is_certainly(Distribution::OpenShift)
 }
 
 /// Whether a resolver of most clusters has this label.

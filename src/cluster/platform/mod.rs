@@ -51,6 +51,7 @@ impl Platform {
         let evidence = |distribution: &Distribution| Evidence {
             distribution: *distribution,
             by: vec![by.to_owned()],
+            is_certain: true,
         };
         Self {
             recognised: distributions.iter().map(evidence).collect(),
@@ -80,6 +81,14 @@ impl Platform {
             other != distribution && !other.is_beside_others()
         });
         self.is(distribution) && others.next().is_none()
+    }
+
+    /// The same where something that belongs to the cluster itself says so.
+    #[must_use]
+    pub fn is_certainly(&self, distribution: Distribution) -> bool {
+        let is_it = |evidence: &Evidence| evidence.distribution == distribution;
+        let mut certain = self.recognised.iter().filter(|it| it.is_certain);
+        self.is_only(distribution) && certain.any(is_it)
     }
 
     /// The usual ranges of pods and Services, where one distribution is recognised.

@@ -16,6 +16,8 @@ pub struct Evidence {
     pub distribution: Distribution,
     /// What says so, in words: `Network/cluster of config.openshift.io`.
     pub by: Vec<String>,
+    /// Whether a sign is among them that belongs to the cluster itself.
+    pub is_certain: bool,
 }
 
 /// What has been seen so far.
@@ -39,17 +41,19 @@ enum Sort {
 enum Weight {
     /// Other clusters may have it, too.
     Weak,
-    /// Nothing else has it.
+    /// Nothing else has it, but for programs that bring it everywhere.
     Strong,
+    /// It belongs to the cluster itself, and to no program.
+    Certain,
 }
 
 use Distribution::{Aks, Eks, Gke, K3s, Kind, Kubeadm, MicroK8s, OpenShift, Rancher, Rke2, Talos};
-use Weight::{Strong, Weak};
+use Weight::{Certain, Strong, Weak};
 
 /// API groups that only a distribution has, or hardly anything else.
 const GROUPS: &[(&str, Distribution, Weight)] = &[
     // github.com/openshift/api: the configuration of a cluster, and its operators'.
-    ("config.openshift.io", OpenShift, Strong),
+    ("config.openshift.io", OpenShift, Certain),
     ("console.openshift.io", OpenShift, Strong),
     ("imageregistry.operator.openshift.io", OpenShift, Strong),
     ("ingress.operator.openshift.io", OpenShift, Strong),
@@ -114,7 +118,7 @@ const ANNOTATIONS: &[(&str, Distribution, Weight)] = &[
     // ranchermanager.docs.rancher.com, "Projects and Kubernetes namespaces".
     ("field.cattle.io/", Rancher, Strong),
     // docs.openshift.com, "Projects": what the API server of OpenShift notes on a namespace.
-    ("openshift.io/sa.scc.", OpenShift, Strong),
+    ("openshift.io/sa.scc.", OpenShift, Certain),
     ("haproxy.router.openshift.io/", OpenShift, Weak),
     ("service.beta.openshift.io/", OpenShift, Weak),
     ("service.alpha.openshift.io/", OpenShift, Weak),
@@ -125,7 +129,7 @@ const ANNOTATIONS: &[(&str, Distribution, Weight)] = &[
     ("include.release.openshift.io/", OpenShift, Weak),
     ("argocd.argoproj.io/managed-by", OpenShift, Weak),
     // Labels that the distribution puts on its nodes.
-    ("node.openshift.io/", OpenShift, Strong),
+    ("node.openshift.io/", OpenShift, Certain),
     ("k3s.io/", K3s, Strong),
     ("p2p.k3s.cattle.io/", K3s, Strong),
     ("rke2.io/", Rke2, Strong),
@@ -282,13 +286,17 @@ impl Recognition {
         let mut found = Vec::new();
         for (distribution, signs) in self.signs {
             let mut by: Vec<(Weight, String)> = signs.into_values().collect();
-            let is_certain = by.iter().any(|(weight, _)| *weight == Strong);
-            if !is_certain && by.len() < 2 {
+            let strongest = by.iter().map(|(weight, _)| *weight).max();
+            if strongest < Some(Strong) && by.len() < 2 {
                 continue;
             }
             by.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
             let by = by.into_iter().take(SHOWN).map(|(_, by)| by).collect();
-            found.push(Evidence { distribution, by });
+            found.push(Evidence {
+                distribution,
+                by,
+                is_certain: strongest == Some(Certain),
+            });
         }
         found
     }
