@@ -3,7 +3,7 @@
 //! Refuses to know where they were written.
 
 use super::label_filter::LabelFilter;
-use crate::k8s::{AgentOption, CiliumFault, PluginPolicy, PluginSpec, Truth};
+use crate::k8s::{AgentOption, CiliumFault, PluginPolicy, PluginSpec, Truth, is_opaque};
 
 /// What the agent was started with; the default is the agent's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct CiliumOptions {
     pub knows_node_labels: Switch,
     /// `labels`: which labels of pods identities keep.
     pub labels: LabelFilter,
+    /// `cluster-name`: how a cluster of a mesh is called, where anybody says it.
+    pub cluster_name: Option<String>,
 }
 
 /// Which pods the agent enforces policies on: its option `enable-policy`.
@@ -99,6 +101,8 @@ pub struct CiliumSettings {
     pub knows_node_labels: Option<Switch>,
     /// `labels`.
     pub labels: Option<LabelFilter>,
+    /// `cluster-name`.
+    pub cluster_name: Option<String>,
 }
 
 impl CiliumSettings {
@@ -117,6 +121,7 @@ impl CiliumSettings {
             Some(Switch::from(modes.any(|it| it == mode)))
         };
         let labels = options.iter().find(|option| option.name == "labels");
+        let name = value("cluster-name").filter(|name| !is_opaque(name));
         let has_file = value("label-prefix-file").is_some_and(|file| !file.is_empty());
         let switch = |name: &str| match value(name)?.as_str() {
             "true" => Some(Switch::On),
@@ -148,6 +153,7 @@ impl CiliumSettings {
                 true => Some(LabelFilter::of_file()),
                 false => labels.and_then(|labels| LabelFilter::parse(&labels.value.value).ok()),
             },
+            cluster_name: name,
         }
     }
 
@@ -169,6 +175,7 @@ impl CiliumSettings {
             cidrs_match_pods: self.cidrs_match_pods.or(other.cidrs_match_pods),
             knows_node_labels: self.knows_node_labels.or(other.knows_node_labels),
             labels: self.labels.or(other.labels),
+            cluster_name: self.cluster_name.or(other.cluster_name),
         }
     }
 
@@ -193,6 +200,7 @@ impl CiliumSettings {
             cidrs_match_pods: self.cidrs_match_pods.unwrap_or(default.cidrs_match_pods),
             knows_node_labels: self.knows_node_labels.unwrap_or(default.knows_node_labels),
             labels: self.labels.unwrap_or(default.labels),
+            cluster_name: self.cluster_name,
         }
     }
 }
@@ -247,6 +255,7 @@ impl Default for CiliumOptions {
             cidrs_match_pods: Switch::Off,
             knows_node_labels: Switch::Off,
             labels: LabelFilter::default(),
+            cluster_name: None,
         }
     }
 }

@@ -474,6 +474,12 @@ impl Enforcement {
             own.labels.text(),
             set.labels.is_some(),
         );
+        add(
+            "cilium.clusterName",
+            own.cluster_name != default.cluster_name,
+            own.cluster_name.clone().unwrap_or_default(),
+            set.cluster_name.is_some(),
+        );
         rows
     }
 }

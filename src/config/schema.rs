@@ -161,6 +161,7 @@ fn cluster() -> Map<String, Value> {
                 "policyCIDRMatchMode": {"type": "array", "items": {"enum": names(CIDR_MATCH_MODES)}},
                 "enableNodeSelectorLabels": {"type": "boolean"},
                 "labels": {"type": "string"},
+                "clusterName": {"type": "string"},
             })),
         ),
         (

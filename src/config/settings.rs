@@ -88,6 +88,7 @@ struct Cilium {
     policy_cidr_match_mode: Option<Vec<String>>,
     enable_node_selector_labels: Option<bool>,
     labels: Option<String>,
+    cluster_name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -311,6 +312,7 @@ impl Cilium {
             cidrs_match_pods: matches(CidrMode::Pods),
             knows_node_labels: self.enable_node_selector_labels.map(Switch::from),
             labels: labels.transpose()?,
+            cluster_name: self.cluster_name,
         };
         Ok(own.or(base))
     }

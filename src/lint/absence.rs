@@ -14,7 +14,7 @@ use self::sources::{Sources, makes_no_pods};
 use super::Context;
 use super::plugin_selectors::plugin_selectors;
 use crate::cluster::platform::{self, Operand};
-use crate::cluster::{Cluster, NamespaceId, WorkloadId};
+use crate::cluster::{Cluster, Cni, NamespaceId, WorkloadId};
 use crate::engine::PolicyRef;
 use crate::k8s::{
     CustomObject, Gateway, LabelSelector, Labels, Object, Prometheus, Truth, Workload,
@@ -217,14 +217,19 @@ impl<'a> Inventories<'a> {
             || objects.gateways.iter().any(by_gateway)
     }
 
-    /// Whether an admission controller puts a label on pods that the selector asks for.
+    /// Whether the selector asks for a label that pods have and no manifest writes: an admission
+    /// controller puts it on them, or Cilium on their identities (C4).
     fn is_written_by_controller(&self, selector: &LabelSelector) -> bool {
         let custom_objects = self.cluster.context_objects().custom_objects.iter();
-        let mut writers = custom_objects.filter(|object| !object.written_labels.is_empty());
-        writers.any(|object| {
-            let labels = selector.match_labels.iter().map(|label| &label.key);
-            let entries = selector.match_expressions.iter().map(|entry| &entry.key);
-            labels.chain(entries).any(|key| object.writes_label(key))
+        let writers = custom_objects.filter(|object| !object.written_labels.is_empty());
+        let cni = self.cluster.enforcement().cni();
+        let may_be_cilium = cni.is_none_or(|cni| cni.value == Cni::Cilium);
+        let labels = selector.match_labels.iter().map(|label| &label.key);
+        let entries = selector.match_expressions.iter().map(|entry| &entry.key);
+        let mut keys = labels.chain(entries);
+        keys.any(|key| {
+            may_be_cilium && key.starts_with("io.cilium.k8s.")
+                || writers.clone().any(|object| object.writes_label(key))
         })
     }
 

@@ -495,7 +495,8 @@ impl CiliumSelectorPlace<'_> {
 }
 
 /// The selectors of pods of the policies of Cilium's that are enforced, in the order of the
-/// policies and of their text.
+/// policies and of their text. Peers that may mean pods of another cluster of a mesh are left
+/// out: those pods are not among the inputs.
 #[must_use]
 pub fn cilium_selectors(cluster: &Cluster) -> Vec<CiliumSelectorPlace<'_>> {
     let mut places: Vec<CiliumSelectorPlace<'_>> = Vec::new();
@@ -517,12 +518,17 @@ pub fn cilium_selectors(cluster: &Cluster) -> Vec<CiliumSelectorPlace<'_>> {
                     let CiliumPeers::Endpoints(selectors) = &field.peers else {
                         continue;
                     };
-                    let places_of_field = selectors.iter().enumerate().map(|(index, selector)| {
+                    let of_peer = selectors.iter().enumerate().map(|(index, selector)| {
+                        let selector = CiliumSelector::peer(cluster, selector, namespace);
+                        (index, selector)
+                    });
+                    let of_peer = of_peer.filter(|(_, it)| !it.may_mean_another_cluster());
+                    let places_of_field = of_peer.map(|(index, selector)| {
                         let (place, name) = (rule.place(), field.name);
                         CiliumSelectorPlace {
                             policy,
                             path: format!("{}.{place}.{name}[{index}]", spec.path),
-                            selector: CiliumSelector::peer(cluster, selector, namespace),
+                            selector,
                             rule: Some(rule),
                             subject,
                         }

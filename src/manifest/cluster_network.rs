@@ -169,7 +169,7 @@ struct AgentOptionShape {
 
 /// `install/kubernetes/cilium/templates/cilium-configmap.yaml` of 1.20. What the chart has no
 /// value of its own for stands below `extraConfig`.
-const AGENT_OPTIONS: [AgentOptionShape; 14] = [
+const AGENT_OPTIONS: [AgentOptionShape; 15] = [
     AgentOptionShape {
         name: "enable-policy",
         value_path: &["policyEnforcementMode"],
@@ -217,6 +217,10 @@ const AGENT_OPTIONS: [AgentOptionShape; 14] = [
     AgentOptionShape {
         name: "enable-cilium-clusterwide-network-policy",
         value_path: &["extraConfig", "enable-cilium-clusterwide-network-policy"],
+    },
+    AgentOptionShape {
+        name: "cluster-name",
+        value_path: &["cluster", "name"],
     },
     AgentOptionShape {
         name: "enable-ipv4",

@@ -79,6 +79,12 @@ pub(super) fn unmet(unmet: &Unmet, other: &str) -> String {
                 None => format!("wants a pod with service account {wanted}, {other} is not one"),
             }
         }
+        Asks::Cluster if unmet.truth == Truth::Unknown => {
+            "names a cluster, and it is not known whether that is this one".to_owned()
+        }
+        Asks::Cluster if unmet.found.iter().any(|(_, found)| found.is_some()) => {
+            format!("wants a pod of another cluster, {other} is in this one")
+        }
         Asks::Cluster => format!("wants a pod of this cluster, {other} is not one"),
         Asks::Reserved(test) => {
             format!("wants reserved:{}, {other} is another end", test.key)

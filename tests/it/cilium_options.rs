@@ -219,13 +219,36 @@ fn a_cluster_that_a_policy_names_itself_is_asked_for() {
               spec: {{endpointSelector: {{matchLabels: {{app: a}}}}, ingress: [{{fromEndpoints: [{{matchLabels: {{{peer}}}}}]}}]}}}}"
         )
     };
-    let another = policy("io.cilium.k8s.policy.cluster: another");
+    let east = policy("io.cilium.k8s.policy.cluster: east");
+    let default = policy("io.cilium.k8s.policy.cluster: default");
     let none = policy("app: b");
+    let agent = |name: &str| {
+        format!(
+            "{east}\n---\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: cilium-config, namespace: kube-system}}, data: {{cluster-name: {name}}}}}"
+        )
+    };
     for options in [
-        "{policyDefaultLocalCluster: false}",
-        "{policyDefaultLocalCluster: true}",
+        "policyDefaultLocalCluster: false",
+        "policyDefaultLocalCluster: true",
     ] {
-        assert_eq!(answers(options, &another, &[["b", "a"]]), ["BLOCKED"]);
+        let asked = |name: &str, policy: &str| {
+            answers(&format!("{{{options}{name}}}"), policy, &[["b", "a"]])[0]
+        };
+        // Any name but `default` may be the own one where nobody says that.
+        for (name, policy, expected) in [
+            ("", &east, "UNKNOWN"),
+            ("", &default, "ALLOWED"),
+            (", clusterName: east", &east, "ALLOWED"),
+            (", clusterName: west", &east, "BLOCKED"),
+            (", clusterName: west", &default, "BLOCKED"),
+            ("", &agent("east"), "ALLOWED"),
+            ("", &agent("west"), "BLOCKED"),
+            ("", &agent("'${CLUSTER}'"), "UNKNOWN"),
+            (", clusterName: west", &agent("east"), "BLOCKED"),
+        ] {
+            assert_eq!(asked(name, policy), expected, "{name} {policy}");
+        }
+        let options = &format!("{{{options}}}");
         // Only pods of the policy's own namespace, whatever is said of clusters.
         let pairs = [["b", "a"], ["d", "a"]];
         assert_eq!(answers(options, &none, &pairs), ["ALLOWED", "BLOCKED"]);

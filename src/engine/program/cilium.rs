@@ -17,7 +17,7 @@ use super::{
     Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet, PolicyRef, Rule,
     RuleRef, Stage, StageName,
 };
-use crate::cluster::{Cluster, LabelFilter, PluginPolicyId, PolicyId};
+use crate::cluster::{CiliumOptions, Cluster, PluginPolicyId, PolicyId};
 use crate::engine::HashMap;
 use crate::engine::addresses::AddressRange;
 use crate::k8s::{
@@ -303,9 +303,9 @@ impl<'c> Lowering<'c> {
         self.cluster.enforcement().cilium().isolates_all()
     }
 
-    /// Which labels identities keep.
-    fn filter(&self) -> &'c LabelFilter {
-        &self.cluster.enforcement().cilium().labels
+    /// The options of the agent.
+    fn options(&self) -> &'c CiliumOptions {
+        self.cluster.enforcement().cilium()
     }
 
     /// Without what an agent does not add that was told so (C6, C15).
@@ -321,7 +321,7 @@ impl<'c> Lowering<'c> {
     /// Pods, entities and addresses outside by their identity.
     pub(super) fn identities(&mut self, identities: Identities) -> Vec<Matcher<'c>> {
         let enforcement = self.cluster.enforcement();
-        let identities = identities.filtered(self.filter());
+        let identities = identities.under(self.options());
         let identities = identities.in_families(enforcement.is_dual_stack() != Truth::False);
         let holds = |view| identities.truth(view) != Truth::False;
         let entities: Vec<Entity> = (Entity::ALL.into_iter())
@@ -347,7 +347,7 @@ impl<'c> Lowering<'c> {
         let id = identities
             .namespace()
             .and_then(|name| self.cluster.namespace_by_name(name));
-        let condition = self.conditions.entry(identities.filtered(self.filter()));
+        let condition = self.conditions.entry(identities.under(self.options()));
         let condition =
             condition.or_insert_with_key(|identities| Condition::identities(identities.clone()));
         PodSet {
@@ -433,12 +433,12 @@ pub(in crate::engine) fn subjects<'c>(
     policy: &CiliumPolicy,
     namespace: Option<&str>,
     direction: Direction,
-    filter: &LabelFilter,
+    options: &CiliumOptions,
 ) -> Vec<Condition<'c>> {
     let has_rules = |spec: &&CiliumSpec| spec.rules_of(direction).next().is_some();
     let specs = policy.specs.iter().filter(has_rules);
     let subjects = specs.filter_map(|spec| match &spec.subject {
-        CiliumSubject::Endpoints(selector) => Some(subject(selector, namespace).filtered(filter)),
+        CiliumSubject::Endpoints(selector) => Some(subject(selector, namespace).under(options)),
         CiliumSubject::Nodes(_) => None,
     });
     subjects.map(Condition::identities).collect()

@@ -7,7 +7,7 @@ use super::cilium_parts::{namespaces, nets, outside};
 use super::condition::Condition;
 use super::identity::{CLUSTER, CLUSTER_KEY, Identities, NAMESPACE_KEY, Source};
 use super::{Chain, End, HostNetwork, Matcher, Origin, Peer, PeerRef, PolicyRef, Rule, RuleRef};
-use crate::cluster::{LabelFilter, PolicyId};
+use crate::cluster::{CiliumOptions, PolicyId};
 use crate::k8s::{
     Action, Direction, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyRule, Operator,
 };
@@ -98,10 +98,10 @@ impl<'c> Lowering<'c> {
 /// The pods that a NetworkPolicy is about.
 pub(in crate::engine) fn network_subject<'c>(
     policy: &NetworkPolicy,
-    filter: &LabelFilter,
+    options: &CiliumOptions,
 ) -> Condition<'c> {
     let mut subject = Identities::new(policy.pod_selector.get(), Source::Kubernetes);
     let namespace = policy.meta.namespace_name();
     subject.require(NAMESPACE_KEY, Operator::In, &[namespace]);
-    Condition::identities(subject.filtered(filter))
+    Condition::identities(subject.under(options))
 }

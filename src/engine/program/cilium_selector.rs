@@ -33,12 +33,12 @@ impl<'c> CiliumSelector<'c> {
         selector: &'c LabelSelector,
         namespace: Option<&'c str>,
     ) -> Self {
-        let filter = &cluster.enforcement().cilium().labels;
+        let options = cluster.enforcement().cilium();
         Self {
             written: selector,
-            meant: subject(selector, namespace).filtered(filter),
+            meant: subject(selector, namespace).under(options),
             implied: namespace,
-            filter,
+            filter: &options.labels,
         }
     }
 
@@ -50,19 +50,19 @@ impl<'c> CiliumSelector<'c> {
         selector: &'c LabelSelector,
         namespace: Option<&'c str>,
     ) -> Self {
-        let filter = &cluster.enforcement().cilium().labels;
+        let options = cluster.enforcement().cilium();
         let home = Home {
             namespace,
             has_init: false,
         };
-        let meant = endpoint(selector, home).filtered(filter);
+        let meant = endpoint(selector, home).under(options);
         let written = Identities::new(Some(selector), Source::Any);
         let is_added = meant.asks_for(NAMESPACE_KEY) && !written.asks_for(NAMESPACE_KEY);
         Self {
             written: selector,
             meant,
             implied: namespace.filter(|_| is_added),
-            filter,
+            filter: &options.labels,
         }
     }
 
@@ -76,6 +76,12 @@ impl<'c> CiliumSelector<'c> {
     #[must_use]
     pub fn implied_namespace(&self) -> Option<&'c str> {
         self.implied
+    }
+
+    /// Whether it may mean pods of another cluster of a mesh, which are not among the inputs.
+    #[must_use]
+    pub fn may_mean_another_cluster(&self) -> bool {
+        self.meant.may_mean_another_cluster()
     }
 
     /// Whether it matches a pod.

@@ -10,7 +10,7 @@ use super::identity::{CLUSTER, CLUSTER_KEY, Identities, Source};
 use super::{
     ByDirection, Chain, End, HostNetwork, Matcher, NamespaceSet, PodSet, Stage, StageName,
 };
-use crate::cluster::LabelFilter;
+use crate::cluster::CiliumOptions;
 use crate::k8s::{Direction, Operator};
 use ipnet::IpNet;
 
@@ -19,7 +19,7 @@ use ipnet::IpNet;
 pub(super) fn stages<'c>(
     [denies, mut allows]: [Stage<'c>; 2],
     [admin, baseline]: [Stage<'c>; 2],
-    filter: &LabelFilter,
+    options: &CiliumOptions,
 ) -> Vec<Stage<'c>> {
     let mut isolation = Stage::new(StageName::Isolation);
     for direction in Direction::BOTH {
@@ -36,25 +36,25 @@ pub(super) fn stages<'c>(
             });
         }
     }
-    let [admin, baseline] = [admin, baseline].map(|stage| by_identity(stage, filter));
+    let [admin, baseline] = [admin, baseline].map(|stage| by_identity(stage, options));
     vec![admin, denies, allows, baseline, isolation]
 }
 
 /// A tier whose selectors see what identities have, and whose blocks hold no pods.
-fn by_identity<'c>(mut stage: Stage<'c>, filter: &LabelFilter) -> Stage<'c> {
+fn by_identity<'c>(mut stage: Stage<'c>, options: &CiliumOptions) -> Stage<'c> {
     let ByDirection { ingress, egress } = &mut stage.chains;
     for chain in ingress.iter_mut().chain(egress) {
-        compare_identities(chain, filter);
+        compare_identities(chain, options);
     }
     stage
 }
 
-fn compare_identities(chain: &mut Chain<'_>, filter: &LabelFilter) {
-    chain.subject = pods_by_identity(&chain.subject, filter);
+fn compare_identities(chain: &mut Chain<'_>, options: &CiliumOptions) {
+    chain.subject = pods_by_identity(&chain.subject, options);
     let peers = chain.rules.iter_mut().flat_map(|rule| &mut rule.peers);
     for peer in peers.flatten() {
         match &peer.matcher {
-            Matcher::Pods(pods) => peer.matcher = Matcher::Pods(pods_by_identity(pods, filter)),
+            Matcher::Pods(pods) => peer.matcher = Matcher::Pods(pods_by_identity(pods, options)),
             Matcher::Blocks(blocks) => {
                 let nets: Vec<IpNet> = blocks.iter().map(|block| block.cidr.value).collect();
                 peer.matcher = outside(&nets, &[]);
@@ -64,7 +64,7 @@ fn compare_identities(chain: &mut Chain<'_>, filter: &LabelFilter) {
     }
 }
 
-fn pods_by_identity<'c>(pods: &PodSet<'c>, filter: &LabelFilter) -> PodSet<'c> {
+fn pods_by_identity<'c>(pods: &PodSet<'c>, options: &CiliumOptions) -> PodSet<'c> {
     let mut identities = Identities::new(pods.pods, Source::Kubernetes);
     if let NamespaceSet::Matching(selector) = pods.namespaces {
         identities.0.extend(namespaces(selector).0);
@@ -74,6 +74,6 @@ fn pods_by_identity<'c>(pods: &PodSet<'c>, filter: &LabelFilter) -> PodSet<'c> {
         namespaces: NamespaceSet::All,
         pods: None,
         host_network: HostNetwork::Unseen,
-        condition: Some(Condition::identities(identities.filtered(filter))),
+        condition: Some(Condition::identities(identities.under(options))),
     }
 }

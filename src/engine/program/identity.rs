@@ -4,7 +4,7 @@
 //! Refuses to know policies, and which pods there are.
 
 use super::condition::{Asks, LabelTest, Unmet};
-use crate::cluster::LabelFilter;
+use crate::cluster::CiliumOptions;
 use crate::engine::PodView;
 use crate::k8s::{Controller, LabelSelector, NAMESPACE_NAME_LABEL, Operator, Truth, is_opaque};
 
@@ -15,8 +15,14 @@ pub(super) const NAMESPACE_LABELS: &str = "io.cilium.k8s.namespace.labels";
 /// The label with the name of the cluster.
 pub(super) const CLUSTER_KEY: &str = "io.cilium.k8s.policy.cluster";
 const SERVICE_ACCOUNT_KEY: &str = "io.cilium.k8s.policy.serviceaccount";
+/// The own cluster, whatever it is called: no name of a cluster has a blank.
+pub(super) const CLUSTER: &str = "this cluster";
 /// The name of a cluster that is in no mesh.
-pub(super) const CLUSTER: &str = "default";
+const DEFAULT_NAME: &str = "default";
+/// The name of a cluster that may be the own one.
+const SOME_CLUSTER: &str = "${cluster-name}";
+/// The name of a cluster that is not the own one: none is called so.
+const ANOTHER_CLUSTER: &str = "";
 
 /// An end that is neither a pod nor outside, which Cilium knows by a reserved label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -293,9 +299,12 @@ impl Identities {
         });
     }
 
-    /// The same where identities keep only the labels that a filter leaves.
-    pub(super) fn filtered(mut self, filter: &LabelFilter) -> Self {
+    /// The same under options of the agent: where identities keep only the labels that a filter
+    /// leaves, and are of a cluster of this name.
+    pub(super) fn under(mut self, options: &CiliumOptions) -> Self {
+        let filter = &options.labels;
         for requirement in &mut self.0 {
+            requirement.spell_clusters(options.cluster_name.as_deref());
             requirement.is_kept = filter.keeps(&requirement.key);
             requirement.may_be_dropped = filter.may_drop(&requirement.key);
         }
@@ -333,9 +342,11 @@ impl Identities {
         unmet.map(|(it, truth)| it.unmet(view, truth)).collect()
     }
 
-    /// All that it asks of pods; `None` where another tool fills in some of it.
+    /// All that it asks of pods; `None` where another tool fills in some of it, and where it may
+    /// mean pods of another cluster.
     pub(super) fn labels(&self) -> Option<Vec<EndLabel>> {
-        let is_known = !self.0.iter().any(IdentityRequirement::is_opaque);
+        let is_known =
+            !self.0.iter().any(IdentityRequirement::is_opaque) && !self.may_mean_another_cluster();
         is_known.then(|| {
             let asked = self.0.iter().filter_map(IdentityRequirement::asked_of_pods);
             asked.collect()
@@ -380,6 +391,13 @@ impl Identities {
         Some(values.iter().map(|value| (key, value.as_str())).collect())
     }
 
+    /// Whether it may mean the pods of another cluster of a mesh.
+    pub(super) fn may_mean_another_cluster(&self) -> bool {
+        let of_pods = self.0.iter().filter(|it| it.is_plain());
+        let mut of_cluster = of_pods.filter(|it| it.key == CLUSTER_KEY);
+        of_cluster.any(|it| it.is_opaque() || !it.holds(Some(CLUSTER)))
+    }
+
     /// Whether it asks for a key, from Kubernetes or from anywhere.
     pub(super) fn asks_for(&self, key: &str) -> bool {
         self.0.iter().any(|it| it.is_plain() && it.key == key)
@@ -421,6 +439,27 @@ impl IdentityRequirement {
     /// Whether another tool fills in some of it.
     fn is_opaque(&self) -> bool {
         is_opaque(&self.key) || self.values.iter().any(|value| is_opaque(value))
+    }
+
+    /// Spells the names of clusters that a selector writes as [`label_of`] does: a name may be
+    /// that of the own cluster where nobody says how that is called. `default` is none that a
+    /// cluster of a mesh may have (`ClusterInfo.Validate` in `pkg/clustermesh/types`), so that it
+    /// can only mean the own one.
+    fn spell_clusters(&mut self, own: Option<&str>) {
+        if self.is_implied || !self.is_plain() || self.key != CLUSTER_KEY {
+            return;
+        }
+        for name in self.values.iter_mut().filter(|name| !is_opaque(name)) {
+            let spelled = match own {
+                // Spelled before.
+                _ if name == CLUSTER => CLUSTER,
+                Some(own) if name == own => CLUSTER,
+                None if name == DEFAULT_NAME => CLUSTER,
+                Some(_) => ANOTHER_CLUSTER,
+                None => SOME_CLUSTER,
+            };
+            spelled.clone_into(name);
+        }
     }
 
     /// The key of the label of the namespace that it is about.

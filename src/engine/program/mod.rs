@@ -373,11 +373,11 @@ impl<'c> Program<'c> {
             let [denies, mut allows] = cilium::lower(cluster, policies, plugin);
             parts::add_policies(cluster, asked, &mut allows);
             let tiers = cluster_policy::lower(cluster, asked, reading);
-            let filter = &cluster.enforcement().cilium().labels;
+            let options = cluster.enforcement().cilium();
             if tiers.iter().all(Stage::is_empty) {
                 return vec![denies, allows];
             }
-            return cilium_tiers::stages([denies, allows], tiers, filter);
+            return cilium_tiers::stages([denies, allows], tiers, options);
         }
         let [admin, baseline] = cluster_policy::lower(cluster, asked, reading);
         let mut policies = network_policy::lower(cluster, policies, reading);

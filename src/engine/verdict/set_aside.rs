@@ -56,7 +56,6 @@ fn of_cilium<'c>(
 ) -> Vec<SetAside<'c>> {
     let mut all = Vec::new();
     let options = cluster.enforcement().cilium();
-    let filter = &options.labels;
     for id in pod
         .namespace
         .id
@@ -64,7 +63,7 @@ fn of_cilium<'c>(
         .flat_map(|id| cluster.policies_in(id))
     {
         let policy = &cluster.policy(id).object;
-        let condition = network_subject(policy, filter);
+        let condition = network_subject(policy, options);
         if let Some(key) = filtered_label(&condition, pod).filter(|_| policy.applies_to(direction))
         {
             let reason = SetAsideReason::FilteredLabel(key);
@@ -85,7 +84,7 @@ fn of_cilium<'c>(
         if is_elsewhere {
             continue;
         }
-        let subjects = subjects(spec, policy.namespace(), direction, filter);
+        let subjects = subjects(spec, policy.namespace(), direction, options);
         let may_select =
             |condition: &Condition<'_>| condition.truth(candidate(pod)) != Truth::False;
         let reason = match options.faults(policy).next() {
