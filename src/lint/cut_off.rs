@@ -91,8 +91,8 @@ impl CutOff {
             (Direction::Ingress, self.destination),
         ];
         sides.into_iter().any(|(side, workload)| {
-            let home = cx.cluster.workload(workload).namespace;
-            !unjudged.is_unknown_for(cx.cluster, home, side) && self.is_refused_by(cx, side)
+            !unjudged.is_unknown_for_pods(cx.cluster, workload, side)
+                && self.is_refused_by(cx, side)
         })
     }
 

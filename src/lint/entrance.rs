@@ -57,7 +57,7 @@ impl<'c> Entrance<'c> {
         let cluster = engine.cluster();
         let found = cluster.workload(workload);
         if !found.object.meta.is_accepted
-            || unjudged.is_unknown_for(cluster, found.namespace, Direction::Ingress)
+            || unjudged.is_unknown_for_pods(cluster, workload, Direction::Ingress)
         {
             return None;
         }
@@ -319,7 +319,7 @@ pub fn guarded_exit(
     let cluster = engine.cluster();
     let found = cluster.workload(workload);
     if !found.object.meta.is_accepted
-        || unjudged.is_unknown_for(cluster, found.namespace, Direction::Egress)
+        || unjudged.is_unknown_for_pods(cluster, workload, Direction::Egress)
     {
         return None;
     }

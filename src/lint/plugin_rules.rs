@@ -299,10 +299,7 @@ fn workloads_ask_over(
 ) -> Option<BTreeSet<Protocol>> {
     let cluster = cx.cluster;
     let unjudged = cx.unjudged();
-    let is_known = |id: &WorkloadId| {
-        let home = cluster.workload(*id).namespace;
-        !unjudged.is_unknown_for(cluster, home, Direction::Egress)
-    };
+    let is_known = |id: &WorkloadId| !unjudged.is_unknown_for_pods(cluster, *id, Direction::Egress);
     if !pods.iter().all(is_known) {
         return None;
     }

@@ -67,10 +67,8 @@ impl Flows {
         promised_at: &dyn Fn(&Endpoint<'_>) -> Match,
     ) -> bool {
         let cluster = cx.cluster;
-        let is_judged = |id: &WorkloadId| {
-            let home = cluster.workload(*id).namespace;
-            !unjudged.is_unknown_for(cluster, home, self.opposite())
-        };
+        let is_judged =
+            |id: &WorkloadId| !unjudged.is_unknown_for_pods(cluster, *id, self.opposite());
         let relation = cx.engine.relation();
         let works = |(source, destination): (WorkloadId, WorkloadId)| {
             let promised = promised_at(&Endpoint::workload(cluster, destination));
