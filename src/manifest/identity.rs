@@ -6,7 +6,6 @@
 use super::invalid_value;
 use super::names;
 use super::reader::{self, Path, Reader};
-use super::suggestion;
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass};
 use crate::k8s::ObjectMeta;
 use crate::yaml::tree::Node;
@@ -20,58 +19,9 @@ pub(super) enum Scope {
     Cluster,
 }
 
-/// The kind of policies that Kubernetes itself has.
-const KIND: &str = "NetworkPolicy";
-
-/// The group of that kind.
-const GROUP: &str = "networking.k8s.io";
-
-/// Groups of Kubernetes itself without a dot; the core group's objects name none.
-const OTHER_GROUPS: [&str; 5] = ["apps", "autoscaling", "batch", "extensions", "policy"];
-
-/// Whether an object can only be meant as a `NetworkPolicy` of Kubernetes: kind and group are
-/// its own, or one of the two is and the other has no kind that another product could bring.
-/// Groups of custom resources have a dot, and nobody but Kubernetes adds kinds to its own group.
-pub(super) fn is_meant_as_policy(group: &str, kind: &str) -> bool {
-    let is_misspelt = || strsim::osa_distance(group, GROUP) <= 3;
-    match kind {
-        KIND => !group.contains('.') || is_misspelt(),
-        _ if group != GROUP => false,
-        _ => {
-            let singular = kind.strip_suffix("ies").map(|stem| format!("{stem}y"));
-            suggestion::near_miss(singular.as_deref().unwrap_or(kind), [KIND]).is_some()
-        }
-    }
-}
-
-/// The kind is spelled as the API spells it.
-pub(super) fn check_kind(node: Node<'_>, reader: &mut Reader<'_>) {
-    let Some(kind) = node.get("kind") else {
-        return;
-    };
-    let Some(written) = kind.as_str().filter(|kind| *kind != KIND) else {
-        return;
-    };
-    let title = format!("write `{KIND}`");
-    let fix = Fix {
-        title: title.clone(),
-        class: FixClass::Safe,
-        edits: vec![Edit {
-            span: kind.span(),
-            replacement: KIND.to_owned(),
-        }],
-    };
-    let message = format!("`{GROUP}` does not have the kind `{written}`");
-    let diagnostic = invalid_value(kind.span(), message)
-        .label("no API server accepts this")
-        .help(title)
-        .fix(fix);
-    reader.refuse(Path::Object.field("kind"), diagnostic);
-}
-
 /// A `NetworkPolicy` is of `networking.k8s.io/v1`, and of nothing else any more.
 pub(super) fn check_api_version(meta: &ObjectMeta, reader: &mut Reader<'_>) {
-    let Some(diagnostic) = wrong_version(meta, KIND, &["networking.k8s.io/v1"]) else {
+    let Some(diagnostic) = wrong_version(meta, "NetworkPolicy", &["networking.k8s.io/v1"]) else {
         return;
     };
     let path = Path::Object.field("apiVersion");
@@ -80,10 +30,7 @@ pub(super) fn check_api_version(meta: &ObjectMeta, reader: &mut Reader<'_>) {
         Some(("extensions", _)) => {
             reader.report(path, diagnostic.label("was removed in Kubernetes 1.16"));
         }
-        Some((GROUP, _)) => reader.report(path, diagnostic.label("never existed")),
-        Some((group, _)) if !OTHER_GROUPS.contains(&group) => {
-            reader.refuse(path, diagnostic.label("no API group has this name"));
-        }
+        Some(("networking.k8s.io", _)) => reader.report(path, diagnostic.label("never existed")),
         _ => reader.refuse(path, diagnostic.label("is the version of other kinds")),
     }
 }

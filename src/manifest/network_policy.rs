@@ -37,7 +37,6 @@ pub(super) fn read(
     unknown::report(node, shape, &structure, &mistakes, &mut reader);
     let is_shape_right = structure.count() == 0;
     structure.report(&mut reader);
-    identity::check_kind(node, &mut reader);
     identity::check_api_version(&meta, &mut reader);
     identity::check_names(node, identity::Scope::Namespace, &mut reader);
     identity::check_relations(node, &mut reader);
