@@ -373,7 +373,7 @@ impl Run<'_> {
             return;
         }
         for limit in &linted.limits {
-            terminal.complain("limit", limit);
+            terminal.complain("limit", &limit.to_string());
         }
         if let Some(path) = &self.options.baseline {
             report_gone(path, &left_out.gone, terminal);
@@ -485,9 +485,9 @@ fn report_gone(path: &Path, gone: &[String], terminal: &mut Terminal) {
 /// What a reader of the findings should know that npcheck does not know.
 fn assumptions(options: &Options, summary: &Summary, linted: &lint::Report) -> Vec<Assumption> {
     let unjudged = linted.unjudged;
-    let of_limit = |limit: &String| Assumption {
+    let of_limit = |limit: &lint::Limit| Assumption {
         kind: "limit",
-        message: limit.clone(),
+        message: limit.to_string(),
     };
     let mut assumptions: Vec<Assumption> = linted.limits.iter().map(of_limit).collect();
     if !options.clusters.complete {

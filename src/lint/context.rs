@@ -2,6 +2,7 @@
 
 use super::comments::Comments;
 use super::facts::Facts;
+use super::run::Limit;
 use super::{RuleMeta, Settings};
 use crate::cluster::platform;
 use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId};
@@ -85,7 +86,7 @@ pub struct Context<'a> {
     pub(super) facts: Arc<Facts<'a>>,
     meta: &'static RuleMeta,
     findings: Vec<Diagnostic>,
-    limits: Vec<String>,
+    limits: Vec<Limit>,
     /// How many labelled things were compared; see [`may_compare`](Self::may_compare).
     compared: AtomicU64,
 }
@@ -176,7 +177,10 @@ impl<'a> Context<'a> {
     /// Says that the running rule did not look at everything, because that would take too
     /// long: `missing` is what was not looked at, lower case, without a full stop.
     pub fn report_limit(&mut self, missing: impl std::fmt::Display) {
-        self.limits.push(format!("`{}`: {missing}", self.meta.name));
+        self.limits.push(Limit {
+            rule: self.meta.name,
+            missing: missing.to_string(),
+        });
     }
 
     /// Whether the running rule may compare a selector with so many pods or namespaces more, in
@@ -219,7 +223,7 @@ impl<'a> Context<'a> {
     }
 
     /// The findings, and what was not looked at.
-    pub(super) fn into_parts(mut self) -> (Vec<Diagnostic>, Vec<String>) {
+    pub(super) fn into_parts(mut self) -> (Vec<Diagnostic>, Vec<Limit>) {
         if self.compared.load(Ordering::Relaxed) > self.most_comparisons() {
             self.report_limit(
                 "too many selectors match nothing to look for what all of them were meant for",

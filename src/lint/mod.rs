@@ -67,7 +67,7 @@ pub use date::{Date, NotADate};
 pub use ignore::IgnoreEntry;
 pub(crate) use rule::declare_rule;
 pub use rule::{Category, Rule, RuleMeta, RuleTier};
-pub use run::{Input, Report, run};
+pub use run::{Input, Limit, Report, run};
 pub use settings::{Cloud, EnforcementRows, ExternalPods, Profile, Settings, StagedPolicies};
 pub use suppression::{
     ANNOTATION, Allowance, Force, Form, NamedRule, Standing, Suppressed, Suppression,

@@ -14,6 +14,7 @@ use crate::k8s;
 use crate::source::SourceMap;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 /// What a run looks at.
@@ -60,8 +61,23 @@ pub struct Report {
     /// How many policies were in no cluster that was looked at; [`run`] looks at one, and
     /// leaves this to those who have several.
     pub unjudged: usize,
-    /// What rules did not look at, as that would take too long: `rule: what`, in order.
-    pub limits: BTreeSet<String>,
+    /// What rules did not look at, as that would take too long, in order.
+    pub limits: BTreeSet<Limit>,
+}
+
+/// That a rule did not look at everything. It reads as the rule and what is missing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Limit {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// What it did not look at, lower case, without a full stop.
+    pub missing: String,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.rule, self.missing)
+    }
 }
 
 /// Runs these rules and no others: the caller has left out those that are off, be it by
@@ -115,7 +131,7 @@ fn check<'a>(
     comments: Arc<Comments<'a>>,
     facts: &Arc<Facts<'a>>,
     rule: &'static dyn Rule,
-) -> (Vec<Diagnostic>, Vec<String>) {
+) -> (Vec<Diagnostic>, Vec<Limit>) {
     let mut cx = Context::new(input, comments, Arc::clone(facts), rule.meta());
     for id in input.cluster.policy_ids() {
         rule.check_network_policy(&mut cx, id, &input.cluster.policy(id).object);

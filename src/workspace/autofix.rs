@@ -134,15 +134,14 @@ impl Workspace {
                 })
                 .collect();
             let candidates = without_overlaps(candidates);
-            let before = errors(&report);
+            let before = Known::of(&report);
             let mut trial = Trial::new(&state, permission, patience);
             trial.add_all(&candidates);
             let mut left = trial.left(rules, today);
-            let is_clean = |left: &Report| is_within(&errors(left), &before);
-            if !left.as_ref().is_none_or(is_clean) {
+            if !left.as_ref().is_none_or(|left| before.has_all_of(left)) {
                 // One of them makes room for a mistake: each has to show that it does not.
                 let guard = Guard {
-                    errors: before,
+                    before,
                     rules,
                     today,
                 };
@@ -209,16 +208,34 @@ fn errors(report: &Report) -> Errors {
     counted
 }
 
-/// Whether all errors are among those that were there before.
-fn is_within(errors: &Errors, before: &Errors) -> bool {
-    let was_there = |(error, count): (_, &usize)| before.get(error).is_some_and(|it| count <= it);
-    errors.iter().all(was_there)
+/// The errors of a report, and the rules that met a limit: what these find later may have been
+/// there all the time.
+struct Known {
+    errors: Errors,
+    limited: BTreeSet<&'static str>,
+}
+
+impl Known {
+    fn of(report: &Report) -> Self {
+        Self {
+            errors: errors(report),
+            limited: report.limits.iter().map(|limit| limit.rule).collect(),
+        }
+    }
+
+    /// Whether all errors of another report are among these, as far as anybody can tell.
+    fn has_all_of(&self, report: &Report) -> bool {
+        errors(report).iter().all(|(error, count)| {
+            let was_there = self.errors.get(error).is_some_and(|it| count <= it);
+            was_there || self.limited.contains(error.0)
+        })
+    }
 }
 
 /// What fixes must not add to.
 struct Guard {
-    /// The errors before the round.
-    errors: Errors,
+    /// What was known before the round.
+    before: Known,
     rules: RulesToRun,
     today: Date,
 }
@@ -351,7 +368,7 @@ impl<'t> Trial<'t> {
                 let proof = proof::prove(&batch.before, &after, batch.promise);
                 let is_clean = |guard: &Guard| {
                     let left = after.lint_all(None, guard.rules, guard.today);
-                    is_within(&errors(&left), &guard.errors)
+                    guard.before.has_all_of(&left)
                 };
                 match proof {
                     Ok(_) if !self.guard.as_ref().is_none_or(is_clean) => {

@@ -4,6 +4,7 @@
 
 use crate::program::{Run, run, scratch, write};
 use std::fmt::Write as _;
+use std::fs;
 
 /// Cluster-wide policies of one priority, every second of which denies what the others accept.
 fn contradicting_policies(count: usize) -> String {
@@ -206,6 +207,20 @@ fn labels_of_one_pod_count_as_those_of_many() {
     let many = lint(1_600);
     assert!(many.stderr.contains(limit), "{}", many.stderr);
     assert_eq!(many.status, 2);
+}
+
+/// What is found only once other things are fixed was there all the time.
+#[test]
+fn what_a_limit_hides_keeps_no_fix_back() {
+    let directory = scratch("limit-and-fixes");
+    write(&directory, "all.yaml", labels_written_otherwise(1_600));
+    let rule = "unmatched-pod-selector";
+    let fix = ["lint", "--fix=all", "--select", rule, "."];
+    let fixed = run(&directory, &fix);
+    assert!(!fixed.stderr.contains("new error"), "{}", fixed.stderr);
+    let text = fs::read_to_string(directory.join("all.yaml")).unwrap();
+    let left = text.matches("{kex").count();
+    assert!(left < 1_000, "{left} of 1,600 are left");
 }
 
 /// A policy of Calico's with rules for different labels, of which none decides what another one
