@@ -254,7 +254,9 @@ fn one<'t>(
     }
     let own = file::items(config, "fieldSpecs");
     let own: Vec<FieldSpec> = own.iter().map(field_spec).collect();
-    let (library, budget) = (kustomize.library, &kustomize.budget);
+    let Kustomize {
+        library, budget, ..
+    } = kustomize;
     let resources = &mut all.resources;
     match file::text(config, "kind").as_str() {
         "NamespaceTransformer" => {
