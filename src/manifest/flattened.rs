@@ -437,7 +437,7 @@ fn is_valid(text: &str, span: Span, shape: &'static Shape) -> bool {
     } else if let Some(kind) = ClusterPolicyKind::ALL.into_iter().find(is_cluster_wide) {
         super::cluster_network_policy::read(root, kind, meta, &mut diagnostics).meta
     } else {
-        network_policy::read(root, meta, &mut diagnostics).meta
+        network_policy::read(root, kind, meta, &mut diagnostics).meta
     };
     meta.is_accepted && tree.duplicate_keys_in(root).is_empty()
 }

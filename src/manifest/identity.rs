@@ -6,7 +6,8 @@
 use super::invalid_value;
 use super::names;
 use super::reader::{self, Path, Reader};
-use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass};
+use super::suggestion;
+use crate::diagnostic::Diagnostic;
 use crate::k8s::ObjectMeta;
 use crate::yaml::tree::Node;
 
@@ -19,9 +20,51 @@ pub(super) enum Scope {
     Cluster,
 }
 
+/// The kind of policies that Kubernetes itself has.
+const KIND: &str = "NetworkPolicy";
+
+/// The group of that kind.
+const GROUP: &str = "networking.k8s.io";
+
+/// Groups of Kubernetes itself without a dot; the core group's objects name none.
+const OTHER_GROUPS: [&str; 5] = ["apps", "autoscaling", "batch", "extensions", "policy"];
+
+/// Whether an object can only be meant as a `NetworkPolicy` of Kubernetes: kind and group are
+/// its own, or one of the two is and the other has no kind that another product could bring.
+/// Groups of custom resources have a dot, and nobody but Kubernetes adds kinds to its own group.
+pub(super) fn is_meant_as_policy(group: &str, kind: &str) -> bool {
+    let is_misspelt = || strsim::osa_distance(group, GROUP) <= 3;
+    match kind {
+        KIND => !group.contains('.') || is_misspelt(),
+        _ if group != GROUP => false,
+        _ => {
+            let singular = kind.strip_suffix("ies").map(|stem| format!("{stem}y"));
+            suggestion::near_miss(singular.as_deref().unwrap_or(kind), [KIND]).is_some()
+        }
+    }
+}
+
+/// The `kind` is spelled as the API spells it; an item of a list may have it from the list's.
+pub(super) fn check_kind(node: Node<'_>, kind: &str, reader: &mut Reader<'_>) {
+    if kind == KIND {
+        return;
+    }
+    let message = format!("`{GROUP}` does not have the kind `{kind}`");
+    let diagnostic = match node.get("kind") {
+        Some(own) => {
+            let diagnostic = invalid_value(own.span(), message);
+            reader::write_instead(diagnostic.label("no API server accepts this"), own, KIND)
+        }
+        None => invalid_value(node.span(), message)
+            .label("has its kind from that of the list")
+            .help(format!("write `kind: {KIND}List` for the list")),
+    };
+    reader.refuse(Path::Object.field("kind"), diagnostic);
+}
+
 /// A `NetworkPolicy` is of `networking.k8s.io/v1`, and of nothing else any more.
-pub(super) fn check_api_version(meta: &ObjectMeta, reader: &mut Reader<'_>) {
-    let Some(diagnostic) = wrong_version(meta, "NetworkPolicy", &["networking.k8s.io/v1"]) else {
+pub(super) fn check_api_version(node: Node<'_>, meta: &ObjectMeta, reader: &mut Reader<'_>) {
+    let Some(diagnostic) = wrong_version(node, meta, KIND, &["networking.k8s.io/v1"]) else {
         return;
     };
     let path = Path::Object.field("apiVersion");
@@ -30,7 +73,10 @@ pub(super) fn check_api_version(meta: &ObjectMeta, reader: &mut Reader<'_>) {
         Some(("extensions", _)) => {
             reader.report(path, diagnostic.label("was removed in Kubernetes 1.16"));
         }
-        Some(("networking.k8s.io", _)) => reader.report(path, diagnostic.label("never existed")),
+        Some((GROUP, _)) => reader.report(path, diagnostic.label("never existed")),
+        Some((group, _)) if !OTHER_GROUPS.contains(&group) => {
+            reader.refuse(path, diagnostic.label("no API group has this name"));
+        }
         _ => reader.refuse(path, diagnostic.label("is the version of other kinds")),
     }
 }
@@ -44,30 +90,30 @@ pub(super) fn check_plugin_version(
     reader: &mut Reader<'_>,
 ) {
     let kind = node.get("kind").and_then(Node::as_str).unwrap_or_default();
-    if let Some(diagnostic) = wrong_version(meta, kind, versions) {
+    if let Some(diagnostic) = wrong_version(node, meta, kind, versions) {
         let path = Path::Object.field("apiVersion");
         reader.report(path, diagnostic.label("not a version of this kind"));
     }
 }
 
 /// A finding about a version that does not have the kind, with the one that has it.
-fn wrong_version(meta: &ObjectMeta, kind: &str, versions: &[&str]) -> Option<Diagnostic> {
+fn wrong_version(
+    node: Node<'_>,
+    meta: &ObjectMeta,
+    kind: &str,
+    versions: &[&str],
+) -> Option<Diagnostic> {
     let version = &meta.api_version;
     if versions.contains(&version.as_str()) || crate::k8s::is_opaque(version) {
         return None;
     }
     let usual = *versions.first()?;
-    let title = format!("write `{usual}`");
-    let fix = Fix {
-        title: title.clone(),
-        class: FixClass::Safe,
-        edits: vec![Edit {
-            span: version.span,
-            replacement: usual.to_owned(),
-        }],
-    };
     let message = format!("`{version}` does not have the kind `{kind}`");
-    Some(invalid_value(version.span, message).help(title).fix(fix))
+    let diagnostic = invalid_value(version.span, message);
+    Some(match node.get("apiVersion") {
+        Some(own) => reader::write_instead(diagnostic, own, usual),
+        None => diagnostic.help(format!("write `{usual}`")),
+    })
 }
 
 /// What the server asks of finalizers and owners (`ValidateObjectMeta`).

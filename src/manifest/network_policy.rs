@@ -20,13 +20,14 @@ use crate::k8s::{
 use crate::source::{Span, Spanned};
 use crate::yaml::tree::{Entry, Node};
 
-/// Reads the policy `node`, whose metadata is read already.
+/// Reads the policy `node` of a `kind` as it is written, whose metadata is read already.
 ///
 /// Everything that is wrong with its text goes into `diagnostics`, in the order of the
 /// text. What an API server would refuse leaves the policy not accepted; parts that
 /// cannot be read are left out, and lists of nothing but such parts are missing.
 pub(super) fn read(
     node: Node<'_>,
+    kind: &str,
     mut meta: ObjectMeta,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> NetworkPolicy {
@@ -37,7 +38,8 @@ pub(super) fn read(
     unknown::report(node, shape, &structure, &mistakes, &mut reader);
     let is_shape_right = structure.count() == 0;
     structure.report(&mut reader);
-    identity::check_api_version(&meta, &mut reader);
+    identity::check_kind(node, kind, &mut reader);
+    identity::check_api_version(node, &meta, &mut reader);
     identity::check_names(node, identity::Scope::Namespace, &mut reader);
     identity::check_relations(node, &mut reader);
     let spec = spec(node, &mut reader);

@@ -340,9 +340,12 @@ impl<'t> Reader<'t, '_> {
             ReadAs::Service => {
                 Object::Service(Arc::new(service::read(node, meta, &object, diagnostics)))
             }
-            ReadAs::NetworkPolicy => {
-                Object::NetworkPolicy(Arc::new(network_policy::read(node, meta, diagnostics)))
-            }
+            ReadAs::NetworkPolicy => Object::NetworkPolicy(Arc::new(network_policy::read(
+                node,
+                identity.kind,
+                meta,
+                diagnostics,
+            ))),
             ReadAs::ClusterNetworkPolicy(kind) => Object::ClusterNetworkPolicy(Arc::new(
                 cluster_network_policy::read(node, kind, meta, diagnostics),
             )),

@@ -2,6 +2,7 @@
 //!
 //! Refuses to read.
 
+use super::identity;
 use super::object::Identity;
 use crate::k8s::{ClusterPolicyKind, WorkloadKind};
 use crate::yaml::tree::Node;
@@ -47,8 +48,8 @@ impl ReadAs {
             ("", "Namespace") | ("project.openshift.io", "Project") => Some(ReadAs::Namespace),
             ("", "Node") => Some(ReadAs::Node),
             ("", "Service") => Some(ReadAs::Service),
-            // The core group has no such kind, and no other product uses it.
-            ("networking.k8s.io" | "extensions" | "", "NetworkPolicy") => {
+            ("extensions", "NetworkPolicy") => Some(ReadAs::NetworkPolicy),
+            (group, kind) if identity::is_meant_as_policy(group, kind) => {
                 Some(ReadAs::NetworkPolicy)
             }
             ("policy.networking.k8s.io", kind) => ClusterPolicyKind::ALL
