@@ -352,8 +352,12 @@ impl Blocked<'_> {
                 let peer = format!("namespaceSelector: {{matchLabels: {{{label}}}}}");
                 format!("allow OpenShift's router: {}", rule(&peer))
             }
-            // Cilium's own proxy, which an Ingress or a Gateway of its comes through, is no pod.
-            Traffic::Controller(it) if it.is_cilium() || self.entrance.is_guarded_by_plugin() => {
+            // Its proxy is no pod, and has an identity of its own.
+            Traffic::Controller(it) if it.is_cilium() => format!(
+                "allow the entity `ingress` on {in_words}, in a CiliumNetworkPolicy: \
+                 `- {{fromEntities: [ingress]}}`"
+            ),
+            Traffic::Controller(_) if self.entrance.is_guarded_by_plugin() => {
                 format!(
                     "allow the controller on {in_words}: by its namespace, or by the entity `ingress` for Cilium's own Ingresses and Gateways"
                 )
