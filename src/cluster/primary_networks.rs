@@ -4,8 +4,12 @@
 //! Refuses to know which labels those namespaces have.
 
 use crate::k8s::{PluginPolicy, PluginSpec, PolicyScope, PrimaryNetwork};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// How many namespaces of other networks a network is known to be apart from. In a cluster with
+/// more of them nothing is certain, as each network would name all of the others.
+const MAX_OTHERS: usize = 512;
 
 /// Gives such networks their namespaces, and leaves out those that OVN-Kubernetes makes from
 /// another object among the policies (S3).
@@ -17,33 +21,44 @@ pub(super) fn settle(policies: &mut Vec<Arc<PluginPolicy>>) {
     let mut made = made.into_iter();
     policies.retain(|_| made.next() != Some(true));
     // The namespaces of each name, and those of networks that no other namespace can share.
-    let mut shared: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut of_one: Vec<String> = Vec::new();
+    let mut shared: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut of_one: BTreeSet<String> = BTreeSet::new();
     for (policy, network) in networks(policies) {
-        let namespace = policy.meta.namespace_name().to_owned();
-        match &network.name {
-            Some(name) => shared.entry(name.clone()).or_default().push(namespace),
-            None => of_one.push(namespace),
-        }
+        let namespaces = match &network.name {
+            Some(name) => shared.entry(name.clone()).or_default(),
+            None => &mut of_one,
+        };
+        namespaces.insert(policy.meta.namespace_name().to_owned());
     }
+    let others: BTreeMap<&str, Vec<&str>> = shared
+        .iter()
+        .map(|(name, own)| (name.as_str(), others(&shared, &of_one, own)))
+        .collect();
     for policy in policies {
         let Some(network) = network_of(policy) else {
             continue;
         };
-        let text = policy.meta.name.span;
+        let (home, text) = (policy.meta.namespace_name(), policy.meta.name.span);
         let settled = match &network.name {
-            None => PrimaryNetwork::of_namespace(policy.meta.namespace_name(), text),
-            Some(name) => {
-                let own = &shared[name];
-                let others = shared.iter().filter(|(other, _)| *other != name);
-                let others = others.flat_map(|(_, namespaces)| namespaces);
-                let others = others.chain(&of_one).filter(|it| !own.contains(it));
-                let others: Vec<&str> = others.map(String::as_str).collect();
-                let own: Vec<&str> = own.iter().map(String::as_str).collect();
-                PrimaryNetwork::of_attachments(name, &own, &others, text)
-            }
+            None => PrimaryNetwork::of_namespace(home, text),
+            Some(name) => PrimaryNetwork::of_attachment(name, home, &others[name.as_str()], text),
         };
         Arc::make_mut(policy).spec = PluginSpec::PrimaryNetwork(settled);
+    }
+}
+
+/// The namespaces of networks that these `own` ones are not on; none where they are too many.
+fn others<'n>(
+    shared: &'n BTreeMap<String, BTreeSet<String>>,
+    of_one: &'n BTreeSet<String>,
+    own: &BTreeSet<String>,
+) -> Vec<&'n str> {
+    let others = shared.values().flatten().chain(of_one);
+    let others = others.filter(|it| !own.contains(*it));
+    let others: Vec<&str> = others.map(String::as_str).take(MAX_OTHERS + 1).collect();
+    match others.len() > MAX_OTHERS {
+        true => Vec::new(),
+        false => others,
     }
 }
 

@@ -67,13 +67,13 @@ impl PrimaryNetwork {
         Self::of_namespaces(namespaces)
     }
 
-    /// That of this name which objects of some namespaces say to be there, where those of
+    /// What an object of a namespace says of the network of this name, where the namespaces of
     /// `others` are on other networks; any further namespace may be on it as well.
     #[must_use]
-    pub fn of_attachments(name: &str, own: &[&str], others: &[&str], text: Span) -> Self {
+    pub fn of_attachment(name: &str, home: &str, others: &[&str], text: Span) -> Self {
         let mut namespaces = LabelSelector::everything(text);
         namespaces.match_expressions.extend([
-            requirement(text, NAMESPACE_NAME_LABEL, Operator::In, own),
+            requirement(text, NAMESPACE_NAME_LABEL, Operator::In, &[home]),
             requirement(text, LABEL, Operator::Exists, &[]),
         ]);
         let lacking = [

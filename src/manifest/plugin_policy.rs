@@ -46,9 +46,9 @@ fn primary_network(node: Node<'_>, meta: &ObjectMeta, kind: &PluginKind) -> Plug
     let text = meta.name.span;
     let network = match kind.scope {
         _ if kind.is_attachment() => match network_attachment::role(node) {
-            NetworkRole::Primary(name) => Some(PrimaryNetwork::of_attachments(
+            NetworkRole::Primary(name) => Some(PrimaryNetwork::of_attachment(
                 &name,
-                &[meta.namespace_name()],
+                meta.namespace_name(),
                 &[],
                 text,
             )),

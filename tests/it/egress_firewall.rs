@@ -308,7 +308,23 @@ fn primary_networks_of_network_attachments_keep_pods_apart() {
     let elsewhere = attachment("data", &of("red", "layer2", "primary"));
     let made = "---\n{apiVersion: k8s.ovn.org/v1, kind: UserDefinedNetwork, metadata: {name: own, \
                 namespace: data}, spec: {topology: Layer2, layer2: {role: Primary}}}\n";
-    let table: [(String, &[&str]); 12] = [
+    let networks = |count: usize| -> String {
+        let attached = (0..count).map(|number| {
+            let network = of(&format!("net-{number}"), "layer3", "primary");
+            attachment(&format!("ns-{number}"), &network)
+        });
+        attached.collect()
+    };
+    let table: [(String, &[&str]); 14] = [
+        // A network names only so many others.
+        (
+            attachment("shop", &primary) + &elsewhere + &networks(500),
+            &apart,
+        ),
+        (
+            attachment("shop", &primary) + &elsewhere + &networks(512),
+            &unknown,
+        ),
         // Another namespace with the label may be on the same network, unless it has its own.
         (attachment("shop", &primary), &unknown),
         (attachment("shop", &primary) + &elsewhere, &apart),
