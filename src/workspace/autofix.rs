@@ -160,6 +160,10 @@ impl Workspace {
             state = trial.proved;
             report = left;
             is_whole = rules == RulesToRun::All;
+            // What a limit hides would come to light bit by bit, each a round; it is told.
+            if !report.limits.is_empty() {
+                break;
+            }
         }
         let is_changed = |id: &SourceId| {
             let [before, after] = [self, &state].map(|state| state.texts.get(*id));
