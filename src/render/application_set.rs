@@ -9,7 +9,7 @@ use super::kustomize::values_of_text;
 use super::library::{Library, parent};
 use super::template::{Parameters, filled, parameters_of, render};
 use super::value::Value;
-use globset::GlobBuilder;
+use globset::{GlobBuilder, GlobMatcher};
 use std::collections::BTreeSet;
 
 /// How many sets of parameters a matrix may yield: those of its generators multiply, and one of
@@ -105,6 +105,72 @@ pub(crate) fn applications<'t>(
         }
     }
     made
+}
+
+/// The directories that the Applications of a set may apply, which stands in `file`: the paths of
+/// its template, with anything in the place of parameters. Where a path is nothing but a
+/// parameter, it is one of those that the set looks for in the repository.
+pub(crate) fn paths(checkouts: &Checkouts, set: &Value<'_>, file: &str) -> Vec<GlobMatcher> {
+    let spec = set.find(&["spec", "template", "spec"]);
+    let field = |name: &str| spec.as_ref().and_then(|spec| spec.get(name));
+    let several = field("sources");
+    let sources = several.iter().flat_map(Value::items);
+    let mut patterns: Vec<String> = Vec::new();
+    for source in sources.chain(field("source")) {
+        let path = source.text_of(&["path"]);
+        match anything_for_parameters(&path) {
+            pattern if pattern == "*" => {
+                let known = patterns.len();
+                add_searched(set, &mut patterns);
+                patterns.extend((patterns.len() == known).then_some(pattern));
+            }
+            pattern => patterns.extend(Some(pattern).filter(|it| !it.is_empty())),
+        }
+    }
+    let root = checkouts.root(file).unwrap_or_default();
+    let globs = patterns.iter().filter_map(|pattern| {
+        let pattern = pattern.trim_start_matches("./").trim_matches('/');
+        let pattern = match root {
+            "" => pattern.to_owned(),
+            root => format!("{}/{pattern}", globset::escape(root)),
+        };
+        let glob = GlobBuilder::new(&pattern).literal_separator(false).build();
+        glob.ok().map(|glob| glob.compile_matcher())
+    });
+    globs.collect()
+}
+
+/// A pattern for a text with parameters, of which each may be anything.
+fn anything_for_parameters(text: &str) -> String {
+    let mut pattern = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        pattern += &globset::escape(before);
+        pattern.push('*');
+        rest = after.split_once("}}").map_or("", |(_, after)| after);
+    }
+    pattern + &globset::escape(rest)
+}
+
+/// The patterns of the directories that the generators of a set look for, wherever they stand.
+fn add_searched(value: &Value<'_>, found: &mut Vec<String>) {
+    for item in value.items() {
+        add_searched(&item, found);
+    }
+    for field in value.fields() {
+        if field.key.is("git") {
+            let listed = |name: &str| field.value.get(name);
+            let paths = |list: &Option<Value<'_>>| -> Vec<String> {
+                let items = list.iter().flat_map(Value::items);
+                items.map(|it| it.text_of(&["path"])).collect()
+            };
+            found.extend(paths(&listed("directories")));
+            let files = paths(&listed("files")).into_iter();
+            found.extend(files.map(|path| parent(&path).to_owned()));
+        } else {
+            add_searched(&field.value, found);
+        }
+    }
 }
 
 /// A template without what says nothing: empty texts, which the API demands in places.

@@ -14,7 +14,7 @@ use super::value::Value;
 use crate::k8s::PartEffect;
 use crate::source::Span;
 use globset::GlobBuilder;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The name of the cluster that Argo CD itself runs in.
 pub(crate) const IN_CLUSTER: &str = "in-cluster";
@@ -67,6 +67,8 @@ pub(crate) struct Applied<'t> {
     pub(crate) patches: Vec<(Span, bool)>,
     /// The directories that it applies.
     pub(crate) directories: BTreeSet<String>,
+    /// Those of them of which it takes file by file, and whether also those further below.
+    pub(crate) plain: BTreeMap<String, bool>,
     /// The objects that others of the same name come after, each with the one that is applied.
     pub(crate) repeated: Vec<[Resource<'t>; 2]>,
 }
@@ -82,11 +84,12 @@ pub(crate) fn apply<'t>(
     let several = application.find(&["spec", "sources"]);
     let mut sources: Vec<Value<'t>> = several.iter().flat_map(Value::items).collect();
     if sources.is_empty() {
-        sources.extend(application.find(&["spec", "source"]));
+        sources.extend(application.find(&["spec", "source"]).map(normalized));
     }
     if sources.is_empty() {
         // What is written to another branch is made of this one.
-        sources.extend(application.find(&["spec", "sourceHydrator", "drySource"]));
+        let dry = application.find(&["spec", "sourceHydrator", "drySource"]);
+        sources.extend(dry.map(normalized));
     }
     let of = Origin {
         library,
@@ -116,6 +119,23 @@ pub(crate) fn apply<'t>(
         }
     }
     applied
+}
+
+/// A source without a `directory` that asks for nothing: Argo CD takes that out, so that it does
+/// not decide of which type the source is. Of several sources it takes it out of copies only
+/// (`NormalizeSource`).
+fn normalized(mut source: Value<'_>) -> Value<'_> {
+    let is_idle = source.get("directory").is_some_and(|directory| {
+        let texts = ["include", "exclude"].map(|field| directory.text_of(&[field]));
+        let jsonnet = directory.get("jsonnet");
+        directory.text_of(&["recurse"]) != "true"
+            && texts.iter().all(String::is_empty)
+            && jsonnet.is_none_or(|jsonnet| jsonnet.is_empty())
+    });
+    if is_idle {
+        source.remove("directory");
+    }
+    source
 }
 
 /// Takes all definitions of an object out but the last one, which is what Argo CD applies of them
@@ -355,6 +375,7 @@ fn add_directory<'t>(
 ) {
     let option = |field: &str| source.text_of(&["directory", field]);
     let is_recursive = option("recurse") == "true";
+    applied.plain.insert(directory.to_owned(), is_recursive);
     let (include, exclude) = (option("include"), option("exclude"));
     let prefix = if directory.is_empty() {
         String::new()
@@ -386,7 +407,9 @@ fn add_directory<'t>(
 
 /// Whether a path fits one of the patterns `{a,b}` or `a`.
 fn fits(pattern: &str, path: &str) -> bool {
-    let glob = GlobBuilder::new(pattern).literal_separator(false).build();
+    // Two asterisks are two here, and each of them passes slashes.
+    let pattern = pattern.replace("**", "*");
+    let glob = GlobBuilder::new(&pattern).literal_separator(false).build();
     glob.is_ok_and(|glob| glob.compile_matcher().is_match(path))
 }
 

@@ -361,13 +361,14 @@ impl<'t, 's> Finder<'t, 's> {
             roots.push(root);
         }
         let has_flux = roots.iter().any(|root| root.cluster.is_some());
-        let found = self.applications(&mut applied_directories);
-        let of_argo =
-            self.application_roots(&found, &mut applied_directories, &mut patches, &mut decoder);
+        let mut found = self.applications(&mut applied_directories);
+        let applied = &mut applied_directories;
+        let of_argo = self.application_roots(&mut found, applied, &mut patches, &mut decoder);
         roots.extend(of_argo);
         let applied = self.closure(&applied_directories);
         let in_applied = |directory: &str| {
             applied.contains(directory)
+                || found.passes_over(directory).is_some()
                 || has_flux
                     && applied_directories
                         .iter()
@@ -407,7 +408,7 @@ impl<'t, 's> Finder<'t, 's> {
             builds,
             ..Deployment::default()
         };
-        self.find_unreferenced(installed, &mut deployment);
+        self.find_unreferenced(installed, &found, &mut deployment);
         deployment
     }
 

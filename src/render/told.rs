@@ -11,6 +11,7 @@ use super::value::{Key, Value};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::effect_of_policies;
 use crate::source::{SourceId, SourceMap, Span};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The rule in whose name it is told what kustomize rejects.
@@ -273,7 +274,7 @@ fn narrowed_peer(resource: &Resource<'_>, peer: &Value<'_>, all: &[Resource<'_>]
 
 /// Why nothing deploys a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Omission {
+pub(crate) enum Omission<'a> {
     /// The kustomization beside it does not name it.
     NotListed,
     /// The Component beside it does, and no kustomization uses that.
@@ -282,12 +283,14 @@ pub(crate) enum Omission {
     UnusedKustomization,
     /// No kustomization lies beside it.
     NotApplied,
+    /// Argo CD applies the files directly in this directory above it.
+    TooDeep(&'a str),
 }
 
-impl Omission {
+impl Omission<'_> {
     /// Why, and what to do about it.
-    fn told(self) -> [&'static str; 2] {
-        match self {
+    fn told(self) -> [Cow<'static, str>; 2] {
+        let told = match self {
             Self::NotListed => [
                 "the kustomization of this directory does not list the file",
                 "list it under `resources`, or remove it",
@@ -304,7 +307,19 @@ impl Omission {
                 "nothing that Flux or Argo CD applies holds the file",
                 "list it under `resources`, or remove it",
             ],
-        }
+            Self::TooDeep(above) => {
+                let above = match above {
+                    "" => ".",
+                    above => above,
+                };
+                let reason = format!(
+                    "Argo CD applies only the files directly in `{above}`, and none below it"
+                );
+                let advice = "set `directory.recurse: true` in the Application, or apply the directory of the file by another one";
+                return [reason.into(), advice.into()];
+            }
+        };
+        told.map(Cow::Borrowed)
     }
 }
 
@@ -312,7 +327,7 @@ impl Omission {
 pub(crate) fn unreferenced(
     library: &Library<'_>,
     path: &str,
-    omission: Omission,
+    omission: Omission<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let text = library.text(path).unwrap_or_default();
@@ -331,8 +346,8 @@ pub(crate) fn unreferenced(
     let span = name.as_ref().map_or(policy.span(), Value::span);
     let [reason, advice] = omission.told();
     let message = format!("this policy is not deployed, and protects nothing: {reason}");
-    let mut finding =
-        Diagnostic::new("unreferenced-manifest", Severity::Info, span, message).help(advice);
+    let mut finding = Diagnostic::new("unreferenced-manifest", Severity::Info, span, message)
+        .help(advice.into_owned());
     if let Some(name) = name.as_ref().and_then(Value::text) {
         finding = finding.about(format!("{}/{name}", policy.text_of(&["kind"])), "");
     }

@@ -10,6 +10,7 @@
 mod alike;
 mod answers;
 mod architecture;
+mod argo_directories;
 mod change_page;
 mod changes;
 mod cilium_options;

@@ -7,10 +7,11 @@ use super::{Build, Finder, Raw, Root, RootKind};
 use crate::k8s::PartEffect;
 use crate::render::built::Decoder;
 use crate::render::kustomize::Fault;
-use crate::render::library::{join, parent};
+use crate::render::library::{is_within, join, parent};
 use crate::render::value::Value;
 use crate::render::{application_set, argo, flux, told};
 use crate::source::{SourceId, Span};
+use globset::GlobMatcher;
 use std::collections::BTreeSet;
 
 /// What was found.
@@ -21,6 +22,8 @@ pub(super) struct Applications<'t> {
     pub(super) unknown: UnknownApplications,
     /// The kustomizations that yield Applications and other objects beside them.
     beside: BTreeSet<String>,
+    /// The directories of which only the files directly in them are applied.
+    shallow: BTreeSet<String>,
 }
 
 impl Applications<'_> {
@@ -28,6 +31,15 @@ impl Applications<'_> {
     pub(super) fn cluster_of(&self, directory: &str) -> Option<String> {
         let is_beside = self.beside.contains(directory);
         is_beside.then(|| argo::IN_CLUSTER.to_owned())
+    }
+
+    /// The directory above this one of which only the files directly in it are applied, where
+    /// nothing that is unknown may apply this one.
+    pub(super) fn passes_over(&self, directory: &str) -> Option<&str> {
+        let is_known = || !self.beside.contains(directory) && !self.unknown.may_apply(directory);
+        let above = self.shallow.iter().map(String::as_str);
+        let mut above = above.filter(|it| is_within(directory, it));
+        above.next_back().filter(|_| is_known())
     }
 }
 
@@ -65,6 +77,8 @@ struct Unknown {
     file: String,
     source: SourceId,
     fault: Fault,
+    /// The directories that its Applications may apply.
+    paths: Vec<GlobMatcher>,
 }
 
 impl<'t> Finder<'t, '_> {
@@ -96,7 +110,11 @@ impl<'t> Finder<'t, '_> {
             let applications = made.applications.into_iter();
             open.extend(applications.map(|it| (it, file.clone())));
             let reasons = made.unknown.iter();
-            let unknown = reasons.map(|reason| Unknown::new(&value, &file, reason));
+            let paths = application_set::paths(own.checkouts(), &value, &file);
+            let unknown = reasons.map(|reason| Unknown {
+                paths: paths.clone(),
+                ..Unknown::new(&value, &file, reason)
+            });
             found.unknown.0.extend(unknown);
         }
         let name = |(value, _): &Raw<'t>| value.text_of(&["metadata", "name"]);
@@ -108,7 +126,7 @@ impl<'t> Finder<'t, '_> {
     /// targets of their patches to `patches`.
     pub(super) fn application_roots(
         &self,
-        found: &Applications<'t>,
+        found: &mut Applications<'t>,
         applied_directories: &mut BTreeSet<String>,
         patches: &mut Vec<(Span, bool)>,
         decoder: &mut Decoder<'_, '_>,
@@ -118,13 +136,20 @@ impl<'t> Finder<'t, '_> {
         for (application, file) in &found.applications {
             let checkouts = self.own.checkouts();
             let applied = argo::apply(library, &self.kustomize, checkouts, (application, file));
-            applied_directories.extend(applied.directories.iter().cloned());
+            for directory in &applied.directories {
+                match applied.plain.get(directory) {
+                    Some(false) => found.shallow.insert(directory.clone()),
+                    _ => applied_directories.insert(directory.clone()),
+                };
+            }
             // A namespace that Argo CD makes stands in no file of its own.
             let own = application.span();
             let lost = applied.repeated.iter().map(|[lost, _]| lost);
             let written = applied.resources.iter().chain(lost);
             let written = written.filter(|it| !own.contains(it.value.span()));
-            let mut texts = self.texts_of(&applied.directories, written);
+            let is_built = |directory: &&String| !applied.plain.contains_key(*directory);
+            let built = applied.directories.iter().filter(is_built);
+            let mut texts = self.texts_of(&built.cloned().collect(), written);
             let mut cluster = Some(argo::destination(application));
             if self.is_applied_as_it_stands(file) {
                 cluster = cluster.filter(|name| !argo::is_own_cluster(name));
@@ -218,6 +243,7 @@ impl Unknown {
             cluster: cluster.filter(is_known),
             file: file.to_owned(),
             source: set.span().source,
+            paths: Vec::new(),
             fault: match is_known(&home) {
                 true => fault.within(&home),
                 false => fault,
@@ -227,9 +253,19 @@ impl Unknown {
 }
 
 impl UnknownApplications {
+    /// Whether some of them may apply a directory: it, or something around it.
+    pub(super) fn may_apply(&self, directory: &str) -> bool {
+        let around = std::iter::successors(Some(directory), |path| {
+            (!path.is_empty()).then(|| parent(path))
+        });
+        let mut patterns = self.0.iter().flat_map(|unknown| &unknown.paths);
+        let around: Vec<&str> = around.collect();
+        patterns.any(|pattern| around.iter().any(|path| pattern.is_match(path)))
+    }
+
     /// Adds them to the roots of the clusters that they may be for, or as roots of their own.
-    pub(super) fn add_to(self, roots: &mut Vec<Root>) {
-        for unknown in self.0 {
+    pub(super) fn add_to(&self, roots: &mut Vec<Root>) {
+        for unknown in &self.0 {
             let mut told: BTreeSet<Option<String>> = BTreeSet::new();
             let is_for = |root: &Root| {
                 root.cluster.is_some()
@@ -241,7 +277,8 @@ impl UnknownApplications {
                 }
             }
             if told.is_empty() {
-                let cluster = unknown.cluster.filter(|it| !argo::is_own_cluster(it));
+                let cluster = unknown.cluster.clone();
+                let cluster = cluster.filter(|it| !argo::is_own_cluster(it));
                 // Who applies it here applies what stands beside it.
                 let is_elsewhere = cluster.is_some();
                 roots.push(Root {

@@ -2,6 +2,7 @@
 //!
 //! Refuses to know what is said of them.
 
+use super::applications::Applications;
 use super::entries::names_deployment;
 use super::{Deployment, Finder};
 use crate::render::chart::{is_of_chart, is_rendered};
@@ -29,6 +30,7 @@ impl Finder<'_, '_> {
     pub(super) fn find_unreferenced(
         &self,
         mut charts: BTreeSet<String>,
+        found: &Applications<'_>,
         deployment: &mut Deployment,
     ) {
         let taken: BTreeSet<SourceId> = deployment
@@ -84,27 +86,32 @@ impl Finder<'_, '_> {
             // What a chart holds is for Helm, and it is told that Helm was not run.
             let is_for_others = KUSTOMIZATION_NAMES.contains(&name)
                 || is_of_chart(self.library, path)
-                || may_be_applied(path);
+                || may_be_applied(path)
+                || found.unknown.may_apply(directory);
             if !is_for_others {
                 let Self { library, .. } = self;
-                let found = &mut deployment.diagnostics;
-                told::unreferenced(library, path, self.omission(path), found);
+                let told = &mut deployment.diagnostics;
+                told::unreferenced(library, path, self.omission(path, found), told);
             }
         }
         told::group(&mut deployment.diagnostics, self.library.sources());
     }
 
     /// Why no root takes a file.
-    fn omission(&self, path: &str) -> Omission {
+    fn omission<'f>(&self, path: &str, found: &'f Applications<'_>) -> Omission<'f> {
         let directory = parent(path);
         let Some(kustomization) = self.kustomizations.get(directory) else {
-            return Omission::NotApplied;
+            let above = found.passes_over(directory).filter(|it| *it != directory);
+            return above.map_or(Omission::NotApplied, Omission::TooDeep);
         };
         let listed = self.mentions.get(directory);
         match listed.is_some_and(|paths| paths.contains(path)) {
             false => Omission::NotListed,
             true if kustomization.is_component() => Omission::UnusedComponent,
-            true => Omission::UnusedKustomization,
+            true => match found.passes_over(directory) {
+                Some(above) if self.is_top(directory) => Omission::TooDeep(above),
+                _ => Omission::UnusedKustomization,
+            },
         }
     }
 }
