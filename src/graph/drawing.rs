@@ -8,7 +8,7 @@ use super::matrix::{FlowMatrix, NodeEnds, NodeId, Openness};
 use crate::cluster::{NamespaceId, WorkloadId};
 use crate::engine::{AddressRange, Engine, Entity};
 use crate::k8s::Direction;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// Which flows are asked for; all of them by default.
 #[derive(Clone, Debug, Default)]
@@ -225,18 +225,19 @@ impl Drawing {
         drawn.sort_unstable();
         drawn.dedup();
         let mut sets: Vec<Openness> = Vec::new();
+        let mut known: HashMap<Openness, u32> = HashMap::new();
         let mut edges = Vec::new();
         for ((from, to), set) in open {
             let number = |place: &Place| drawn.binary_search(place).unwrap_or_default() as u32;
-            let known = sets.iter().position(|one| *one == set);
+            let set = *known.entry(set).or_insert_with_key(|set| {
+                sets.push(set.clone());
+                sets.len() as u32 - 1
+            });
             edges.push(DrawnEdge {
                 source: number(&from),
                 destination: number(&to),
-                set: known.unwrap_or(sets.len()) as u32,
+                set,
             });
-            if known.is_none() {
-                sets.push(set);
-            }
         }
         let node = |place: &Place| match place {
             Place::Namespace(id) => DrawnNode::Namespace(*id),

@@ -10,7 +10,7 @@ use super::library::{Library, parent};
 use super::template::{Parameters, filled, parameters_of, render};
 use super::value::Value;
 use globset::{GlobBuilder, GlobMatcher};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// How many sets of parameters a matrix may yield: those of its generators multiply, and one of
 /// them may be a matrix in turn.
@@ -20,9 +20,16 @@ fn too_many() -> String {
     format!("a matrix yields more than {MAX_YIELDED} sets of parameters")
 }
 
+/// How often a path may be compared with a pattern of a generator.
+const MAX_MATCHED: usize = 2_000_000;
+
+fn too_many_matched() -> String {
+    format!("a generator compares paths with patterns more than {MAX_MATCHED} times")
+}
+
 /// Whether what a set yields is not known because of a limit, by the reason that was given.
 pub(crate) fn is_limit(reason: &str) -> bool {
-    reason == too_many()
+    reason == too_many() || reason == too_many_matched()
 }
 
 /// What an ApplicationSet makes.
@@ -307,11 +314,13 @@ impl<'t> Set<'_, 't, '_> {
                 continue;
             };
             base.unknown.extend(more.unknown);
+            let mut same: HashMap<Vec<Option<String>>, Parameters> = HashMap::new();
+            for other in more.all {
+                same.entry(key_of(&other)).or_default().extend(other);
+            }
             for one in &mut base.all {
-                let key = key_of(one);
-                let same = more.all.iter().filter(|other| key_of(other) == key);
-                for other in same.cloned().collect::<Vec<_>>() {
-                    one.extend(other);
+                if let Some(others) = same.get(&key_of(one)) {
+                    one.extend(others.clone());
                 }
             }
         }
@@ -349,6 +358,8 @@ impl<'t> Set<'_, 't, '_> {
             "" => String::new(),
             root => format!("{root}/"),
         };
+        let [mut of_directories, mut of_files] =
+            [&directories, &files].map(|patterns| Patterns::new(patterns));
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
         let Self { library, .. } = self;
@@ -358,15 +369,16 @@ impl<'t> Set<'_, 't, '_> {
             while !directory.is_empty() && seen.insert(directory) {
                 directory = parent(directory);
             }
-            if is_selected(&files, relative) {
+            if of_files.select(relative)? {
                 found.extend(self.of_file(path, relative)?);
             }
         }
         let is_hidden = |directory: &str| directory.split('/').any(|part| part.starts_with('.'));
-        let chosen = seen
-            .into_iter()
-            .filter(|it| !is_hidden(it) && is_selected(&directories, it));
-        found.extend(chosen.map(|directory| self.path_parameters(directory)));
+        for directory in seen.into_iter().filter(|it| !is_hidden(it)) {
+            if of_directories.select(directory)? {
+                found.push(self.path_parameters(directory));
+            }
+        }
         if found.is_empty() {
             let paths: Vec<&str> = all().collect();
             return Err(format!("nothing here matches `{}`", paths.join("`, `")));
@@ -456,16 +468,38 @@ fn own_cluster(clusters: &Value<'_>) -> Result<Yield, String> {
     })
 }
 
-/// Whether a path fits one of the patterns, and none that excludes.
-fn is_selected(patterns: &[(String, bool)], path: &str) -> bool {
-    let fits = |pattern: &str| {
-        let pattern = pattern.trim_start_matches("./");
-        let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-        glob.is_ok_and(|glob| glob.compile_matcher().is_match(path))
-    };
-    let mut matching = patterns.iter().filter(|(pattern, _)| fits(pattern));
-    let is_excluded = matching.clone().any(|(_, excludes)| *excludes);
-    !is_excluded && matching.any(|(_, excludes)| !*excludes)
+/// The patterns of a generator, ready to match.
+struct Patterns {
+    included: Vec<GlobMatcher>,
+    excluded: Vec<GlobMatcher>,
+    left: usize,
+}
+
+impl Patterns {
+    fn new(patterns: &[(String, bool)]) -> Self {
+        let of = |is_excluding: bool| {
+            let chosen = patterns.iter().filter(|(_, it)| *it == is_excluding);
+            let globs = chosen.filter_map(|(pattern, _)| {
+                let pattern = pattern.trim_start_matches("./");
+                let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+                Some(glob.ok()?.compile_matcher())
+            });
+            globs.collect()
+        };
+        Self {
+            included: of(false),
+            excluded: of(true),
+            left: MAX_MATCHED,
+        }
+    }
+
+    /// Whether a path fits one of the patterns, and none that excludes.
+    fn select(&mut self, path: &str) -> Result<bool, String> {
+        let count = self.included.len() + self.excluded.len();
+        self.left = self.left.checked_sub(count).ok_or_else(too_many_matched)?;
+        let fits = |globs: &[GlobMatcher]| globs.iter().any(|glob| glob.is_match(path));
+        Ok(fits(&self.included) && !fits(&self.excluded))
+    }
 }
 
 /// The parameters of a path under the name that a generator gives them.

@@ -13,7 +13,7 @@ use super::resource::Resource;
 use super::value::Value;
 use crate::k8s::PartEffect;
 use crate::source::Span;
-use globset::GlobBuilder;
+use globset::{GlobBuilder, GlobMatcher};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The name of the cluster that Argo CD itself runs in.
@@ -21,6 +21,9 @@ pub(crate) const IN_CLUSTER: &str = "in-cluster";
 
 /// The address of that cluster.
 pub(crate) const OWN_SERVER: &str = "https://kubernetes.default.svc";
+
+/// A text of so many bytes is looked at in the time that another object takes.
+const BYTES_OF_A_LOOK: usize = 4096;
 
 /// Whether an object is an Application.
 pub(crate) fn is_application(value: &Value<'_>) -> bool {
@@ -256,8 +259,14 @@ fn add_source<'t>(
                 let fault = Fault::opaque(span, message, PartEffect::AddsPods);
                 return applied.faults.push(fault);
             };
+            if let Some(fault) = library.deployed().spent(span) {
+                return applied.faults.push(fault);
+            }
             match chart.objects(library, span, PartEffect::AddsPods) {
-                Ok(resources) => applied.resources.extend(resources),
+                Ok(resources) => {
+                    library.deployed().take(resources.len());
+                    applied.resources.extend(resources);
+                }
                 Err(fault) => applied.faults.push(fault),
             }
             return;
@@ -382,35 +391,52 @@ fn add_directory<'t>(
     } else {
         format!("{directory}/")
     };
-    let is_applied = |path: &&str| {
+    let [included, excluded] = [&include, &exclude].map(|pattern| matcher(pattern));
+    let fits = |glob: &Option<GlobMatcher>, path: &str| {
+        let mut glob = glob.iter();
+        glob.any(|glob| glob.is_match(path))
+    };
+    let is_named = |path: &&str| {
         let relative = &path[prefix.len()..];
         let is_manifest = [".yaml", ".yml", ".json"]
             .iter()
             .any(|end| relative.ends_with(end));
-        let is_in = include.is_empty() || fits(&include, relative);
-        let is_out = !exclude.is_empty() && fits(&exclude, relative);
+        let is_in = include.is_empty() || fits(&included, relative);
+        let is_out = !exclude.is_empty() && fits(&excluded, relative);
         let is_below = relative.contains('/') && !is_recursive;
-        let text = library.text(path).unwrap_or_default();
-        let is_skipped = text.contains("+argocd:skip-file-rendering");
-        is_manifest && is_in && !is_out && !is_below && !is_skipped && holds_objects(library, path)
+        is_manifest && is_in && !is_out && !is_below
     };
+    let deployed = library.deployed();
+    let is_applied = |path: &&str| {
+        let text = library.text(path).unwrap_or_default();
+        deployed.take(1 + text.len() / BYTES_OF_A_LOOK);
+        let is_skipped = text.contains("+argocd:skip-file-rendering");
+        !is_skipped && holds_objects(library, path)
+    };
+    if let Some(fault) = deployed.spent(source.span()) {
+        return applied.faults.push(fault);
+    }
     // Directory by directory, as Go's `filepath.Walk` goes: of two definitions the last one counts.
-    let mut paths: Vec<&str> = library.below(directory).filter(is_applied).collect();
+    let paths = library.below(directory).filter(is_named);
+    let mut paths: Vec<&str> = paths.filter(is_applied).collect();
     paths.sort_by(|one, other| one.split('/').cmp(other.split('/')));
     for path in paths {
         match objects_as_written(library, path) {
-            Ok(resources) => applied.resources.extend(resources),
+            Ok(resources) => {
+                deployed.take(resources.len());
+                applied.resources.extend(resources);
+            }
             Err(fault) => applied.faults.push(fault),
         }
     }
 }
 
-/// Whether a path fits one of the patterns `{a,b}` or `a`.
-fn fits(pattern: &str, path: &str) -> bool {
+/// What tells whether a path fits one of the patterns `{a,b}` or `a`; `None` where nothing does.
+fn matcher(pattern: &str) -> Option<GlobMatcher> {
     // Two asterisks are two here, and each of them passes slashes.
     let pattern = pattern.replace("**", "*");
     let glob = GlobBuilder::new(&pattern).literal_separator(false).build();
-    glob.is_ok_and(|glob| glob.compile_matcher().is_match(path))
+    Some(glob.ok()?.compile_matcher())
 }
 
 /// The namespace that Argo CD makes, with the labels that it gives it.

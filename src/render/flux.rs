@@ -13,7 +13,7 @@ use super::release;
 use super::resource::Resource;
 use super::roots::Build;
 use super::source_ignore::SourceIgnore;
-use super::substitute::Variables;
+use super::substitute::{MAX_SUBSTITUTED, Room, Variables};
 use super::value::{Data, Place, Value};
 use crate::k8s::PartEffect;
 use crate::source::Span;
@@ -78,6 +78,7 @@ pub(crate) fn apply<'t>(
     entries: Entries<'_, 't>,
 ) -> Applied<'t> {
     let mut applied = Applied::default();
+    let room = Room::default();
     let leaves_out_some = own.leave_out_some() || SourceIgnore::may_be_in(library);
     let mut unfinished: Vec<Unfinished<'t>> = Vec::new();
     let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
@@ -138,7 +139,7 @@ pub(crate) fn apply<'t>(
         for resource in &build.resources {
             if is_kustomization(&resource.value) {
                 let mut child = resource.value.clone();
-                inline.apply(&mut child);
+                inline.apply(&mut child, &room);
                 let source = library.sources().get(child.span().source).name();
                 open.push((child, join("", source), false));
             }
@@ -155,7 +156,7 @@ pub(crate) fn apply<'t>(
             resources: build.resources,
         });
     }
-    let settled = finish(unfinished, &mut applied);
+    let settled = finish(unfinished, &room, &mut applied);
     releases(library, kustomize, settled, &mut applied);
     applied
 }
@@ -173,26 +174,31 @@ pub(crate) fn elsewhere(object: &Value<'_>) -> Fault {
 }
 
 /// Replaces variables, sets labels, and puts all together.
-fn finish<'t>(unfinished: Vec<Unfinished<'t>>, applied: &mut Applied<'t>) -> Vec<Resource<'t>> {
-    let mut data: BTreeMap<(String, String), BTreeMap<String, String>> = BTreeMap::new();
+fn finish<'t>(
+    unfinished: Vec<Unfinished<'t>>,
+    room: &Room,
+    applied: &mut Applied<'t>,
+) -> Vec<Resource<'t>> {
+    let mut data = ConfigMaps::new();
     for resource in unfinished.iter().flat_map(|it| &it.resources) {
         if resource.id.gvk.kind == "ConfigMap" {
-            let key = (resource.id.namespace.clone(), resource.id.name.clone());
             let found = resource.value.get("data");
             let fields = found.iter().flat_map(Value::fields);
             let pairs = fields.map(|field| {
                 (
                     field.key.text().into_owned(),
-                    field.value.text().unwrap_or_default().to_owned(),
+                    field.value.text().unwrap_or_default().replace('\n', ""),
                 )
             });
-            data.insert(key, pairs.collect());
+            let of_name = data.entry(resource.id.name.clone()).or_default();
+            of_name.insert(resource.id.namespace.clone(), pairs.collect());
         }
     }
     let mut settled = Vec::new();
     let mut ids = BTreeSet::new();
     for Unfinished { object, resources } in unfinished {
-        let variables = variables(&object, &data);
+        let was_full = room.is_full();
+        let variables = variables(&object, &data, room);
         let labels = object.find(&["spec", "commonMetadata", "labels"]);
         for mut resource in resources {
             if let Some(variables) = &variables {
@@ -201,7 +207,9 @@ fn finish<'t>(unfinished: Vec<Unfinished<'t>>, applied: &mut Applied<'t>) -> Vec
                     resource.value.text_of(&path) == "disabled"
                 });
                 if !is_disabled {
-                    applied.retyped.extend(variables.apply(&mut resource.value));
+                    applied
+                        .retyped
+                        .extend(variables.apply(&mut resource.value, room));
                     resource.refresh();
                 }
             }
@@ -224,8 +232,22 @@ fn finish<'t>(unfinished: Vec<Unfinished<'t>>, applied: &mut Applied<'t>) -> Vec
                 settled.push(resource);
             }
         }
+        if room.is_full() && !was_full {
+            applied.faults.push(no_room(&object));
+        }
     }
     settled
+}
+
+/// That variables are left as they are written: what stands there may be anything.
+fn no_room(object: &Value<'_>) -> Fault {
+    let build = object.find(&["spec", "postBuild"]);
+    let span = build.map_or(object.span(), |build| build.span());
+    let message = format!(
+        "the values of variables become longer than {MAX_SUBSTITUTED} bytes: \
+         the rest of the variables is left as it is written"
+    );
+    Fault::limit(span, message, PartEffect::Changes)
 }
 
 /// Adds all objects, and those of charts in the tree in the place of their releases.
@@ -304,11 +326,11 @@ fn inline_variables(object: &Value<'_>) -> Variables {
     }
 }
 
+/// What ConfigMaps say, by their names and namespaces.
+type ConfigMaps = BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>;
+
 /// All variables of a Kustomization; `None` if it replaces none.
-fn variables(
-    object: &Value<'_>,
-    data: &BTreeMap<(String, String), BTreeMap<String, String>>,
-) -> Option<Variables> {
+fn variables(object: &Value<'_>, data: &ConfigMaps, room: &Room) -> Option<Variables> {
     let build = object.find(&["spec", "postBuild"])?;
     let own = inline_variables(object);
     let mut variables = Variables::default();
@@ -318,14 +340,13 @@ fn variables(
         let name = source.text_of(&["name"]);
         let is_map = source.text_of(&["kind"]) == "ConfigMap";
         // A ConfigMap may get its namespace elsewhere.
-        let found = data
-            .iter()
-            .find(|((of, known), _)| *known == name && *of == namespace)
-            .or_else(|| data.iter().find(|((_, known), _)| *known == name));
-        if let Some((_, values)) = found.filter(|_| is_map) {
-            let values = values
-                .iter()
-                .map(|(name, value)| (name.clone(), value.replace('\n', "")));
+        let of_name = data.get(&name).filter(|_| is_map);
+        let found = of_name.and_then(|known| known.get(&namespace).or(known.values().next()));
+        if let Some(values) = found
+            && room.take(values.len()).is_some()
+        {
+            let values = values.iter();
+            let values = values.map(|(name, value)| (name.clone(), value.clone()));
             variables.values.extend(values);
         }
     }

@@ -5,6 +5,7 @@
 //! `.` and `..` as far as they can be resolved.
 
 use super::chart::Chart;
+use super::deployed::Deployed;
 pub(crate) use crate::source::path::join;
 use crate::source::{SourceId, SourceMap, Span};
 use crate::yaml::{ReadError, Tree, block, general, json, split};
@@ -45,6 +46,8 @@ struct Catalog<'s> {
     directories: BTreeSet<String>,
     /// Charts of which the text is not here.
     wanted_charts: RefCell<BTreeSet<Chart>>,
+    /// How much may still be built of them.
+    deployed: Deployed,
 }
 
 /// Trees that are added while others are in use.
@@ -105,7 +108,11 @@ impl<'s> Library<'s> {
             }
             files.insert(path, source);
         }
+        let bytes = files
+            .values()
+            .map(|source| sources.get(*source).text().len());
         let catalog = Catalog {
+            deployed: Deployed::new(bytes.sum()),
             files,
             directories,
             wanted_charts: RefCell::default(),
@@ -148,6 +155,11 @@ impl<'s> Library<'s> {
     /// The charts of which the text was wanted and is not here.
     pub(crate) fn wanted_charts(&self) -> BTreeSet<Chart> {
         self.catalog.wanted_charts.borrow().clone()
+    }
+
+    /// How much may still be built of these texts, whoever reads them.
+    pub(crate) fn deployed(&self) -> &Deployed {
+        &self.catalog.deployed
     }
 
     /// The texts themselves.

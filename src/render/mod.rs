@@ -11,6 +11,7 @@ mod built;
 mod chart;
 mod checkout;
 mod date;
+mod deployed;
 mod flux;
 pub(crate) mod kustomize;
 mod left_out;

@@ -6,7 +6,8 @@
 use super::scalar::is_plain;
 use super::value::Value;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
 
 /// The variables of a Kustomization, as far as they are known. Flux takes one that nobody sets
 /// for empty; but a Secret, a ConfigMap that is not among the manifests, or who patches the
@@ -15,6 +16,48 @@ use std::collections::BTreeMap;
 pub(crate) struct Variables {
     /// Their values.
     pub(crate) values: BTreeMap<String, String>,
+}
+
+/// How many bytes of values may be put into the objects of an entry, or looked at for it: a short
+/// text may name a long value as often as it likes, and put it into itself.
+pub(crate) const MAX_SUBSTITUTED: usize = 4 << 20;
+
+/// How much may still be put into texts.
+#[derive(Debug)]
+pub(crate) struct Room {
+    left: Cell<usize>,
+    is_full: Cell<bool>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            left: Cell::new(MAX_SUBSTITUTED),
+            is_full: Cell::new(false),
+        }
+    }
+}
+
+impl Room {
+    /// Takes so many bytes. `None` where there are not that many left: what they are for stays
+    /// as it is written, which is unknown.
+    pub(crate) fn take(&self, bytes: usize) -> Option<()> {
+        match self.left.get().checked_sub(bytes) {
+            Some(left) => {
+                self.left.set(left);
+                Some(())
+            }
+            None => {
+                self.is_full.set(true);
+                None
+            }
+        }
+    }
+
+    /// Whether something did not fit.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full.get()
+    }
 }
 
 /// Mappings whose values are texts.
@@ -38,21 +81,26 @@ pub(crate) enum Expanded {
 impl Variables {
     /// Replaces the variables in all texts of an object. Returns those that became something
     /// else than a text by it, where Kubernetes wants texts.
-    pub(crate) fn apply<'t>(&self, value: &mut Value<'t>) -> Vec<Value<'t>> {
+    pub(crate) fn apply<'t>(&self, value: &mut Value<'t>, room: &Room) -> Vec<Value<'t>> {
         let mut changed = Vec::new();
         if has_variable(value) {
-            self.walk(value, false, &mut changed);
+            self.walk((value, false), room, &mut changed);
         }
         changed
     }
 
-    fn walk<'t>(&self, value: &mut Value<'t>, is_map: bool, changed: &mut Vec<Value<'t>>) {
+    fn walk<'t>(
+        &self,
+        (value, is_map): (&mut Value<'t>, bool),
+        room: &Room,
+        changed: &mut Vec<Value<'t>>,
+    ) {
         if value.is_mapping() {
             for field in value.fields_mut().into_iter().flatten() {
                 if has_variable(&field.value) {
                     let is_text = is_map && field.value.is_scalar();
                     let is_map = is_text || TEXT_MAPS.iter().any(|name| field.key.is(name));
-                    self.walk(&mut field.value, is_map, changed);
+                    self.walk((&mut field.value, is_map), room, changed);
                 }
             }
             return;
@@ -61,11 +109,11 @@ impl Variables {
             let items = value.items_mut().into_iter().flatten();
             items
                 .filter(|item| has_variable(item))
-                .for_each(|item| self.walk(item, false, changed));
+                .for_each(|item| self.walk((item, false), room, changed));
             return;
         }
         let text = value.text().unwrap_or_default();
-        let Expanded::New(new) = self.expand(text) else {
+        let Expanded::New(new) = self.expand(text, room) else {
             return;
         };
         // The object was written out again before, without the quotes of a plain text.
@@ -85,18 +133,19 @@ impl Variables {
     }
 
     /// A text with its variables replaced.
-    pub(crate) fn expand(&self, text: &str) -> Expanded {
-        match self.expanded(text, 0) {
+    pub(crate) fn expand(&self, text: &str, room: &Room) -> Expanded {
+        match self.expanded(text, 0, room) {
             Some(Cow::Owned(new)) if new != text => Expanded::New(new),
             _ => Expanded::Same,
         }
     }
 
     /// The same; `None` if a variable in it is unknown.
-    fn expanded<'a>(&self, text: &'a str, depth: usize) -> Option<Cow<'a, str>> {
+    fn expanded<'a>(&self, text: &'a str, depth: usize, room: &Room) -> Option<Cow<'a, str>> {
         if !text.contains('$') || depth > 16 {
             return Some(Cow::Borrowed(text));
         }
+        let ends = Braces::of(text);
         let mut result = String::new();
         let mut rest = text;
         while let Some(at) = rest.find('$') {
@@ -108,12 +157,13 @@ impl Variables {
                 rest = inner;
                 continue;
             }
-            let Some((inner, after)) = behind.strip_prefix('{').and_then(braced) else {
+            let brace = text.len() - behind.len();
+            let Some((inner, after)) = ends.of_brace(text, brace) else {
                 result.push('$');
                 rest = behind;
                 continue;
             };
-            result.push_str(&self.parameter(inner, depth)?);
+            result.push_str(&self.parameter(inner, depth, room)?);
             rest = after;
         }
         result.push_str(rest);
@@ -121,9 +171,11 @@ impl Variables {
     }
 
     /// The value of what stands between `${` and `}`.
-    fn parameter(&self, inner: &str, depth: usize) -> Option<String> {
+    fn parameter(&self, inner: &str, depth: usize, room: &Room) -> Option<String> {
         if let Some(name) = inner.strip_prefix('#').filter(|name| is_name(name)) {
-            return Some(self.values.get(name)?.chars().count().to_string());
+            let value = self.values.get(name)?;
+            room.take(value.len())?;
+            return Some(value.chars().count().to_string());
         }
         let end = inner.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
         let (name, operation) = inner.split_at(end.unwrap_or(inner.len()));
@@ -131,7 +183,8 @@ impl Variables {
             return None;
         }
         let value = self.values.get(name)?;
-        let argument = |text: &str| self.expanded(text, depth + 1).map(Cow::into_owned);
+        room.take(value.len())?;
+        let argument = |text: &str| self.expanded(text, depth + 1, room).map(Cow::into_owned);
         for (operator, needs_text) in [
             (":-", true),
             (":=", true),
@@ -155,7 +208,7 @@ impl Variables {
                 };
             }
         }
-        changed(value, operation, argument)
+        changed(value, operation, argument, room)
     }
 }
 
@@ -164,6 +217,7 @@ fn changed(
     value: &str,
     operation: &str,
     argument: impl Fn(&str) -> Option<String>,
+    room: &Room,
 ) -> Option<String> {
     let first = |change: fn(char) -> String| {
         let mut characters = value.chars();
@@ -193,7 +247,7 @@ fn changed(
     {
         let pattern = argument(pattern)?;
         let is_longest = operation.starts_with("##");
-        return Some(trimmed(value, &pattern, true, is_longest));
+        return trimmed(value, &pattern, (true, is_longest), room);
     }
     if let Some(pattern) = operation
         .strip_prefix("%%")
@@ -201,7 +255,7 @@ fn changed(
     {
         let pattern = argument(pattern)?;
         let is_longest = operation.starts_with("%%");
-        return Some(trimmed(value, &pattern, false, is_longest));
+        return trimmed(value, &pattern, (false, is_longest), room);
     }
     let replaced = operation.strip_prefix('/')?;
     let (kind, rest) = match replaced.chars().next() {
@@ -210,6 +264,11 @@ fn changed(
     };
     let (pattern, new) = rest.split_once('/').unwrap_or((rest, ""));
     let (pattern, new) = (argument(pattern)?, argument(new)?);
+    let count = match kind {
+        '/' => value.matches(&pattern).count(),
+        _ => 1,
+    };
+    room.take(new.len().saturating_mul(count))?;
     Some(match kind {
         '/' => value.replace(&pattern, &new),
         '#' => value
@@ -222,10 +281,18 @@ fn changed(
     })
 }
 
-/// The value without what a pattern matches at one end.
-fn trimmed(value: &str, pattern: &str, is_front: bool, is_longest: bool) -> String {
+/// The value without the shortest, or longest, of what a pattern matches at one end.
+fn trimmed(
+    value: &str,
+    pattern: &str,
+    (is_front, is_longest): (bool, bool),
+    room: &Room,
+) -> Option<String> {
+    // Each end of a part is tried, and a pattern takes some time to understand.
+    let looks = value.len().saturating_mul(value.len()) / 64;
+    room.take(looks.saturating_add(pattern.len() * 16))?;
     let Ok(glob) = globset::Glob::new(pattern) else {
-        return value.to_owned();
+        return Some(value.to_owned());
     };
     let matcher = glob.compile_matcher();
     let mut cuts: Vec<usize> = value.char_indices().map(|(at, _)| at).collect();
@@ -241,27 +308,36 @@ fn trimmed(value: &str, pattern: &str, is_front: bool, is_longest: bool) -> Stri
         };
         matcher.is_match(part)
     });
-    match found {
+    Some(match found {
         Some(cut) if is_front => value[cut..].to_owned(),
         Some(cut) => value[..cut].to_owned(),
         None => value.to_owned(),
-    }
+    })
 }
 
-/// What stands in braces, of which the opening one is gone, and what follows.
-fn braced(text: &str) -> Option<(&str, &str)> {
-    let mut depth = 1_usize;
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            b'{' => depth += 1,
-            b'}' => depth -= 1,
-            _ => {}
+/// Where the braces of a text end, found in one walk.
+struct Braces(HashMap<usize, usize>);
+
+impl Braces {
+    fn of(text: &str) -> Self {
+        let mut open = Vec::new();
+        let mut ends = HashMap::new();
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                b'{' => open.push(at),
+                b'}' => ends.extend(open.pop().map(|start| (start, at))),
+                _ => {}
+            }
         }
-        if depth == 0 {
-            return Some((&text[..at], &text[at + 1..]));
-        }
+        Self(ends)
     }
-    None
+
+    /// What stands in the brace at a place of the text, and what follows; `None` where there is
+    /// none, or it does not end.
+    fn of_brace<'a>(&self, text: &'a str, at: usize) -> Option<(&'a str, &'a str)> {
+        let end = *self.0.get(&at)?;
+        Some((&text[at + 1..end], &text[end + 1..]))
+    }
 }
 
 fn is_name(text: &str) -> bool {
@@ -285,7 +361,7 @@ fn has_variable(value: &Value<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Expanded, Variables};
+    use super::{Expanded, Room, Variables};
 
     #[test]
     fn every_form_is_expanded() {
@@ -331,11 +407,58 @@ mod tests {
             ("${not a name}", "${not a name}"),
             ("${A", "${A"),
         ] {
-            let expanded = match variables.expand(text) {
+            let expanded = match variables.expand(text, &Room::default()) {
                 Expanded::New(new) => new,
                 Expanded::Same => text.to_owned(),
             };
             assert_eq!(expanded, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn values_that_multiply_meet_the_limit() {
+        let value = "a".repeat(1_000);
+        let values = [("V".to_owned(), value)];
+        let variables = Variables {
+            values: values.into_iter().collect(),
+        };
+        let many = "${V}".repeat(5_000);
+        for (text, fits) in [
+            ("${V}${V}", true),
+            ("${V//a/b}", true),
+            ("${V##*c}", true),
+            ("${V//a/${V}}", true),
+            ("${V//a/${V//a/${V}}}", false),
+            (
+                "${V//a/${V}}${V//a/${V}}${V//a/${V}}${V//a/${V}}${V//a/${V}}",
+                false,
+            ),
+            (many.as_str(), false),
+        ] {
+            let room = Room::default();
+            let is_new = matches!(variables.expand(text, &room), Expanded::New(_));
+            assert_eq!(is_new, fits, "{}", &text[..text.len().min(60)]);
+            assert_eq!(room.is_full(), !fits, "{}", &text[..text.len().min(60)]);
+        }
+    }
+
+    #[test]
+    fn braces_that_do_not_end_are_text() {
+        let values = [("V".to_owned(), "x".to_owned())];
+        let variables = Variables {
+            values: values.into_iter().collect(),
+        };
+        let room = Room::default();
+        for (text, expected) in [
+            ("${${V}", "${x"),
+            ("}${V}", "}x"),
+            ("$${${V}}", "${x}"),
+            ("${V}}", "x}"),
+        ] {
+            let Expanded::New(new) = variables.expand(text, &room) else {
+                panic!("{text} holds a variable");
+            };
+            assert_eq!(new, expected, "{text}");
         }
     }
 }

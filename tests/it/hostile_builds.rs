@@ -325,3 +325,72 @@ fn many_labels_are_set_in_many_objects() {
         assert_eq!(count(root, text), times * POLICIES, "{root} {text}");
     }
 }
+
+/// An entry of Flux that replaces variables in what it applies.
+fn flux(variables: &str, app: String) -> Vec<(String, String)> {
+    let entry = format!(
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: app, \
+         namespace: flux-system}}\nspec:\n  path: ./app\n  sourceRef: {{kind: GitRepository, name: \
+         flux-system}}\n  postBuild:\n    substitute:\n{variables}---\n\
+         apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {{name: \
+         flux-system, namespace: flux-system}}\nspec: {{url: 'https://r.test/r'}}\n"
+    );
+    vec![text("clusters/app.yaml", entry), text("app/p.yaml", app)]
+}
+
+#[test]
+fn variables_of_flux_are_replaced_up_to_a_limit() {
+    let policy = |value: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p, namespace: a, \
+             annotations: {{a: '{value}'}}}}\nspec: {{podSelector: {{}}}}\n"
+        )
+    };
+    let long = format!("      v: {}\n", "x".repeat(20_000));
+    let limit = "unknown: the values of variables become longer than 4194304 bytes";
+    assert_eq!(said(&flux(&long, policy("${v}"))), "");
+    for value in ["${v}".repeat(1_000), "${v//x/${v}}".to_owned()] {
+        let said_of = said(&flux(&long, policy(&value)));
+        assert!(said_of.contains(limit), "{said_of:.2000}");
+    }
+}
+
+#[test]
+fn what_is_applied_again_and_again_is_built_up_to_a_limit() {
+    let elements = (0..400).map(|it| format!("      - {{n: x{it}}}\n"));
+    let elements: String = elements.collect();
+    let set = format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {{name: s, namespace: \
+         argocd}}\nspec:\n  goTemplate: true\n  generators:\n  - list:\n      elements:\n{elements}  \
+         template:\n    metadata: {{name: '{{{{.n}}}}'}}\n    spec:\n      source: {{repoURL: \
+         'https://r.test/r', path: k}}\n      destination: {{namespace: '{{{{.n}}}}'}}\n"
+    );
+    // Looking at a long text takes the time of many objects.
+    let long = format!(
+        "{POLICY}{}",
+        format!("# {}\n", "-".repeat(90)).repeat(44_000)
+    );
+    let said_of = said(&[text("set.yaml", set), text("k/p.yaml", long)]);
+    let limit = "unknown: everything that is built here has more than 31";
+    assert!(said_of.contains(limit), "{said_of:.2000}");
+}
+
+#[test]
+fn generators_compare_paths_with_patterns_up_to_a_limit() {
+    let patterns: String = (0..2_000)
+        .map(|it| format!("      - path: apps/*/x{it}*\n"))
+        .collect();
+    let set = format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {{name: s, namespace: \
+         argocd}}\nspec:\n  generators:\n  - git:\n      repoURL: https://r.test/r\n      revision: \
+         HEAD\n      directories:\n{patterns}  template:\n    metadata: {{name: \
+         '{{{{path.basename}}}}'}}\n    spec:\n      source: {{repoURL: 'https://r.test/r', path: \
+         '{{{{path}}}}'}}\n      destination: {{namespace: a}}\n"
+    );
+    let mut texts = vec![text("set.yaml", set)];
+    let directories = (0..1_200).map(|it| text(&format!("apps/d{it}/y/p.yaml"), POLICY));
+    texts.extend(directories);
+    let said_of = said(&texts);
+    let limit = "a generator compares paths with patterns more than 2000000 times";
+    assert!(said_of.contains(limit), "{said_of:.2000}");
+}

@@ -15,7 +15,9 @@ use super::EndSet;
 use crate::cluster::WorkloadId;
 use crate::engine::{AddressRange, ConnectionSet, Engine, Pair, PolicyRef, PortSet};
 use crate::k8s::{Direction, Protocol};
-use std::collections::BTreeMap;
+use foldhash::fast::RandomState;
+use products::Products;
+use std::collections::{BTreeMap, HashMap};
 use table::marks;
 
 /// How much a change matters.
@@ -229,30 +231,46 @@ struct Differ<'d> {
 impl Differ<'_> {
     fn lines(&self) -> Vec<Line> {
         let table = self.table;
-        let mut known: BTreeMap<(u32, u32), Vec<(Move, ConnectionSet)>> = BTreeMap::new();
-        let mut pairs: BTreeMap<Key, Vec<(usize, usize)>> = BTreeMap::new();
+        let namespaces = self.namespace_numbers();
+        // What pairs amount to, by what decides it: there are far fewer of these than pairs.
+        let mut known: HashMap<([u32; 2], Circumstances), Vec<usize>, RandomState> =
+            HashMap::default();
+        let mut places: BTreeMap<Key, usize> = BTreeMap::new();
+        let mut rows: Vec<Vec<(usize, Vec<usize>)>> = Vec::new();
         for source in 0..table.nodes.len() {
             for destination in 0..table.nodes.len() {
                 let sets = table.sets(source, destination);
                 if sets == [0, 0] || !table.is_asked_for(source, destination) {
                     continue;
                 }
-                let moves = known
-                    .entry((sets[0], sets[1]))
-                    .or_insert_with(|| table.moves(sets));
-                for (moved, connections) in moves {
-                    let key = self.key(*moved, connections, source, destination);
-                    pairs.entry(key).or_default().push((source, destination));
+                let circumstances = self.circumstances([source, destination], &namespaces);
+                let amounts = known.entry((sets, circumstances)).or_insert_with(|| {
+                    let moves = table.moves(sets).into_iter();
+                    let place = |(moved, connections)| {
+                        let key = circumstances.key(moved, connections);
+                        *places.entry(key).or_insert_with(|| {
+                            rows.push(Vec::new());
+                            rows.len() - 1
+                        })
+                    };
+                    moves.map(place).collect()
+                });
+                for amount in amounts {
+                    let rows = &mut rows[*amount];
+                    match rows.last_mut() {
+                        Some((last, row)) if *last == source => row.push(destination),
+                        _ => rows.push((source, vec![destination])),
+                    }
                 }
             }
         }
         let mut lines = Vec::new();
-        for ((effect, moved, is_of_new_or_gone, _, connections), pairs) in pairs {
-            let weight = |node: usize| match &table.nodes[node].ends {
-                JointEnds::Workloads(members) => members.len(),
-                JointEnds::Outside(_) => 1,
-            };
-            for product in products::products(pairs, weight) {
+        let mut products = Products::new(|node: usize| match &table.nodes[node].ends {
+            JointEnds::Workloads(members) => members.len(),
+            JointEnds::Outside(_) => 1,
+        });
+        for ((effect, moved, is_of_new_or_gone, _, connections), place) in places {
+            for product in products.of(std::mem::take(&mut rows[place])) {
                 let (sources, destinations) = (&product.sources, &product.destinations);
                 lines.push(Line {
                     effect,
@@ -280,43 +298,69 @@ impl Differ<'_> {
         lines
     }
 
-    fn key(
-        &self,
-        moved: Move,
-        connections: &ConnectionSet,
-        source: usize,
-        destination: usize,
-    ) -> Key {
-        let ends = [source, destination];
+    /// By node: a number that those of one namespace have in common.
+    fn namespace_numbers(&self) -> Vec<usize> {
+        let mut known: HashMap<Option<&str>, usize> = HashMap::new();
+        let nodes = 0..self.table.nodes.len();
+        nodes
+            .map(|node| {
+                let next = known.len();
+                *known.entry(self.table.namespace(node)).or_insert(next)
+            })
+            .collect()
+    }
+
+    fn circumstances(&self, ends: [usize; 2], namespaces: &[usize]) -> Circumstances {
         let [from, to] = ends.map(|node| self.table.flags[node]);
-        let is_outside =
-            ends.map(|node| matches!(self.table.nodes[node].ends, JointEnds::Outside(_)));
+        let is_new_or_gone = |node: &usize| !self.table.nodes[*node].is_paired;
+        Circumstances {
+            is_outside: ends
+                .map(|node| matches!(self.table.nodes[node].ends, JointEnds::Outside(_))),
+            is_public: [from.is_public, to.is_public],
+            is_to_resolver: to.is_resolver,
+            is_within_namespace: namespaces[ends[0]] == namespaces[ends[1]],
+            is_of_new_or_gone: ends.iter().any(is_new_or_gone),
+        }
+    }
+}
+
+/// What decides how much a change of a pair matters, besides the connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Circumstances {
+    is_outside: [bool; 2],
+    is_public: [bool; 2],
+    is_to_resolver: bool,
+    is_within_namespace: bool,
+    is_of_new_or_gone: bool,
+}
+
+impl Circumstances {
+    fn key(self, moved: Move, connections: ConnectionSet) -> Key {
         let dns = ConnectionSet::of(
             Protocol::Udp,
             PortSet::from_ranges([(53, 53), (5353, 5353)]),
         );
-        let effect = match (moved, is_outside) {
-            (Move::Opened, [true, _]) if from.is_public => Effect::InternetIngressOpened,
-            (Move::Opened, [_, true]) if to.is_public => Effect::InternetEgressOpened,
-            (Move::Opened, [false, false])
-                if self.table.namespace(source) != self.table.namespace(destination) =>
-            {
+        let effect = match (moved, self.is_outside) {
+            (Move::Opened, [true, _]) if self.is_public[0] => Effect::InternetIngressOpened,
+            (Move::Opened, [_, true]) if self.is_public[1] => Effect::InternetEgressOpened,
+            (Move::Opened, [false, false]) if !self.is_within_namespace => {
                 Effect::CrossNamespaceOpened
             }
             (Move::Opened, _) => Effect::Opened,
-            (Move::Closed, _) if to.is_resolver && !connections.intersection(&dns).is_empty() => {
+            (Move::Closed, _)
+                if self.is_to_resolver && !connections.intersection(&dns).is_empty() =>
+            {
                 Effect::DnsClosed
             }
             (Move::Closed, _) => Effect::Closed,
             (Move::Unknown, _) => Effect::Unknown,
         };
-        let is_of_new_or_gone = ends.iter().any(|node| !self.table.nodes[*node].is_paired);
         (
             effect,
             moved,
-            is_of_new_or_gone,
-            is_outside,
-            connections.clone(),
+            self.is_of_new_or_gone,
+            self.is_outside,
+            connections,
         )
     }
 }

@@ -164,7 +164,8 @@ impl<'c> ChangeTable<'c> {
         };
         match (members(sources), members(destinations)) {
             (Some(from), Some(to)) => {
-                let is_single = |place: &&usize| to.contains(place) && self.is_pod(**place);
+                let is_single =
+                    |place: &&usize| to.binary_search(place).is_ok() && self.is_pod(**place);
                 from.len() * to.len() - from.iter().filter(is_single).count()
             }
             (Some(ends), None) | (None, Some(ends)) => ends.len(),

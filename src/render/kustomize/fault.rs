@@ -2,6 +2,7 @@
 //!
 //! Refuses to know who wants to hear of it.
 
+use super::Build;
 use crate::k8s::{PartEffect, UnknownPart};
 use crate::source::Span;
 use std::collections::BTreeSet;
@@ -112,6 +113,16 @@ impl Fault {
             effect,
             namespaces: BTreeSet::new(),
             is_limit: false,
+        }
+    }
+}
+
+impl From<Fault> for Build<'_> {
+    /// A build of which nothing comes, for this reason.
+    fn from(fault: Fault) -> Self {
+        Self {
+            faults: vec![fault],
+            ..Self::default()
         }
     }
 }

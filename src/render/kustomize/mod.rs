@@ -81,7 +81,7 @@ pub(crate) struct Kustomize<'t, 's> {
 }
 
 /// What a kustomization makes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Build<'t> {
     /// The objects, in the order in which kustomize prints them.
     pub(crate) resources: Vec<Resource<'t>>,
@@ -121,11 +121,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         let kustomization = Kustomization::read(self.library, directory)?;
         Some(match kustomization {
             Ok(kustomization) => self.build_as(&kustomization),
-            Err(fault) => Build {
-                resources: Vec::new(),
-                faults: vec![fault],
-                patches: Vec::new(),
-            },
+            Err(fault) => fault.into(),
         })
     }
 
@@ -164,6 +160,11 @@ impl<'t, 's> Kustomize<'t, 's> {
     }
 
     fn build_outermost(&self, kustomization: &Kustomization<'t>) -> Build<'t> {
+        let start = kustomization.root.span().before();
+        let deployed = self.library.deployed();
+        if let Some(fault) = deployed.spent(start) {
+            return fault.into();
+        }
         self.budget.renew();
         // For any option of it, and for all that is built on.
         let options = kustomization.items("buildMetadata");
@@ -172,7 +173,6 @@ impl<'t, 's> Kustomize<'t, 's> {
         let mut all = self.accumulate(kustomization, Accumulated::default(), &mut open);
         name_hash::add(&mut all.resources);
         let specs = all.specs();
-        let start = kustomization.root.span().before();
         let ambiguous = references::fix(&mut all.resources, &specs);
         all.faults.extend(
             ambiguous
@@ -202,6 +202,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         faults.retain(|fault| seen.insert((fault.span, fault.message.clone())));
         let patches = all.patches.iter();
         let patches = patches.map(|patch| (patch.span, patch.is_idle)).collect();
+        deployed.take(all.resources.len());
         Build {
             resources: all.resources,
             faults,

@@ -24,6 +24,8 @@ impl Finder<'_, '_> {
         for group in self.groups(tops) {
             let directories: Vec<String> = group.iter().map(|top| tops[*top].to_owned()).collect();
             if let Some(built) = known.and_then(|known| known.of(&directories)) {
+                let objects = built.iter().map(|(root, _)| root.documents.len());
+                self.library.deployed().take(objects.sum());
                 all.extend(group.into_iter().zip(built.iter().cloned()));
                 builds.keep(directories, known);
                 continue;
