@@ -8,12 +8,10 @@ use super::cilium_options::{
     CiliumOptions, CiliumSettings, PolicyMode, Switch, are_both_families_on,
 };
 use super::cni::Cni;
+use super::unknown_addresses::{node_ranges_of, pod_ranges_of, private_ranges};
 use crate::k8s::{ClusterNetwork, ClusterPolicyKind, EntrypointKind, Truth, WorkloadKind};
 use crate::source::Span;
 use ipnet::IpNet;
-
-/// Where the pods of a cluster have their addresses if nobody says it: RFC 1918 and RFC 4193.
-const PRIVATE_RANGES: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
 
 /// What the configuration and the command line say; nothing where `None` or empty.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +78,7 @@ pub struct Enforcement {
     selectors_match_host_network: Recognised<bool>,
     has_policy_groups: Recognised<bool>,
     pod_ranges: Vec<Recognised<IpNet>>,
+    unknown_nodes: Vec<IpNet>,
     cilium: CiliumOptions,
     /// What the configuration says of the options, before what an object says of them.
     configured: CiliumSettings,
@@ -132,6 +131,9 @@ impl Enforcement {
             settings.pod_cidrs.iter().map(of_configuration).collect()
         };
         let mut enforcement = Self::new(cni, settings, pod_ranges);
+        if settings.node_cidrs.is_empty() {
+            enforcement.unknown_nodes = node_ranges_of(cluster, &enforcement.pod_ranges);
+        }
         if enforcement.is_dual_stack == Truth::Unknown && shows_both_families(cluster) {
             enforcement.is_dual_stack = Truth::True;
         }
@@ -172,8 +174,8 @@ impl Enforcement {
         let compares_addresses = plugin.is_none_or(Cni::compares_addresses);
         let is_ovn = plugin == Some(Cni::OvnKubernetes);
         if pod_ranges.is_empty() {
-            let private = PRIVATE_RANGES.iter().map(|range| Recognised {
-                value: range.parse().expect("these blocks are well formed"),
+            let private = private_ranges().map(|value| Recognised {
+                value,
                 evidence: Evidence::Default,
             });
             pod_ranges = private.collect();
@@ -184,6 +186,10 @@ impl Enforcement {
             selectors_match_host_network: row(settings.selectors_match_host_network, is_ovn),
             has_policy_groups: row(None, is_ovn),
             cni,
+            unknown_nodes: match settings.node_cidrs.is_empty() {
+                true => pod_ranges.iter().map(|range| range.value).collect(),
+                false => settings.node_cidrs.clone(),
+            },
             pod_ranges,
             cilium: settings.cilium.clone().options(),
             configured: settings.cilium.clone(),
@@ -236,6 +242,15 @@ impl Enforcement {
     #[must_use]
     pub fn pod_ranges(&self) -> &[Recognised<IpNet>] {
         &self.pod_ranges
+    }
+
+    /// Where the address of a pod may be that is not known (S9): of one on the host network that
+    /// is the address of a node, which is where the configuration says, else anywhere that pods
+    /// and the known nodes are, and in the private ranges.
+    pub fn unknown_address(&self, is_on_host: bool) -> impl Iterator<Item = IpNet> {
+        let pods = self.pod_ranges.iter().filter(move |_| !is_on_host);
+        let nodes = self.unknown_nodes.iter().filter(move |_| is_on_host);
+        pods.map(|range| range.value).chain(nodes.copied())
     }
 
     /// The options of Cilium's agent.
@@ -559,29 +574,4 @@ fn shows_both_families(cluster: &Cluster) -> bool {
     };
     services.any(|service| service.object.is_dual_stack())
         || networks.any(|network| has_range_of(network, true) && has_range_of(network, false))
-}
-
-/// The ranges that the objects of a cluster say its pods have their addresses from.
-fn pod_ranges_of(cluster: &Cluster) -> Vec<Recognised<IpNet>> {
-    let mut ranges: Vec<Recognised<IpNet>> = Vec::new();
-    let mut add = |value: IpNet, name: String, span| {
-        if !ranges.iter().any(|range| range.value.contains(&value)) {
-            ranges.push(Recognised {
-                value,
-                evidence: Evidence::Object { name, span },
-            });
-        }
-    };
-    for network in &cluster.context_objects().cluster_networks {
-        for range in &network.pod_cidrs {
-            let name = format!("{}/{}", network.kind, network.meta.name);
-            add(range.value, name, range.span);
-        }
-    }
-    for node in cluster.nodes() {
-        for range in &node.pod_cidrs {
-            add(*range, format!("Node/{}", node.meta.name), node.meta.span);
-        }
-    }
-    ranges
 }

@@ -8,6 +8,7 @@ mod build;
 mod definitions;
 mod layout;
 mod parts;
+mod unknown_addresses;
 mod places;
 pub mod platform;
 mod services;

@@ -161,7 +161,14 @@ impl Classes {
                 pods.either(nodes)
             }
         };
-        let mut columns = Columns::new(&addresses, by_blocks, atoms.clone(), enforcement, entities);
+        let mut columns = Columns::new(
+            &addresses,
+            first_on_host,
+            by_blocks,
+            atoms.clone(),
+            enforcement,
+            entities,
+        );
         if is_by_address {
             columns.know_by_address(held);
         }

@@ -23,13 +23,43 @@ impl Family {
     pub(super) const BOTH: [Self; 2] = [Self::Ipv4, Self::Ipv6];
 }
 
+/// Where an address is that is not known (S9): in the ranges of pods or, on the host network, in
+/// those of nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Somewhere {
+    family: Family,
+    is_on_host: bool,
+}
+
+impl Somewhere {
+    /// How many there are.
+    pub(super) const COUNT: usize = 4;
+
+    /// All of them, by their index.
+    pub(super) const ALL: [Self; Self::COUNT] = [
+        Self::new(Family::Ipv4, false),
+        Self::new(Family::Ipv6, false),
+        Self::new(Family::Ipv4, true),
+        Self::new(Family::Ipv6, true),
+    ];
+
+    const fn new(family: Family, is_on_host: bool) -> Self {
+        Self { family, is_on_host }
+    }
+
+    /// Its place among all of them.
+    pub(super) fn index(self) -> usize {
+        self.family as usize + 2 * usize::from(self.is_on_host)
+    }
+}
+
 /// The address that a column of a pod stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// A known one, in this atom.
     In(u32),
-    /// Some address of the pod ranges (S9).
-    Unknown(Family),
+    /// One that is not known.
+    Unknown(Somewhere),
 }
 
 /// The ends of connections.
@@ -46,10 +76,10 @@ pub(super) struct Columns {
     by_atom: Vec<(u32, u32)>,
     /// The columns of which nobody knows whether blocks match them; nearly always none.
     in_doubt: Vec<(Place, u32)>,
-    /// By family: the columns of unknown addresses that blocks may match.
-    unknown: [Runs; 2],
-    /// By family: the atoms that a pod of unknown address may have its address in, in order.
-    possible: [Vec<u32>; 2],
+    /// The columns of unknown addresses that blocks may match, by where these may be.
+    unknown: [Runs; Somewhere::COUNT],
+    /// The atoms that these addresses may be in, in order.
+    possible: [Vec<u32>; Somewhere::COUNT],
     atoms: Vec<AddressRange>,
     /// How many of the atoms are IPv4.
     ipv4_atoms: u32,
@@ -63,10 +93,12 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// `addresses_of` has the atoms of the known addresses of every class, sorted, and
-    /// `by_blocks` tells of a class whether blocks match its addresses (S15).
+    /// `addresses_of` has the atoms of the known addresses of every class, sorted; the classes
+    /// from `first_on_host` on are those on the host network, and `by_blocks` tells of a class
+    /// whether blocks match its addresses (S15).
     pub(super) fn new(
         addresses_of: &[Vec<u32>],
+        first_on_host: u32,
         by_blocks: impl Fn(u32) -> Truth,
         atoms: Vec<AddressRange>,
         enforcement: &Enforcement,
@@ -84,8 +116,8 @@ impl Columns {
             has_ipv6,
             by_atom: Vec::new(),
             in_doubt: Vec::new(),
-            unknown: [Runs::default(), Runs::default()],
-            possible: Family::BOTH.map(|family| possible(family, &atoms, enforcement)),
+            unknown: Default::default(),
+            possible: Somewhere::ALL.map(|somewhere| possible(somewhere, &atoms, enforcement)),
             atoms,
             ipv4_atoms,
             entities,
@@ -94,6 +126,7 @@ impl Columns {
         };
         for (class, addresses) in (0u32..).zip(addresses_of) {
             let is_matched = by_blocks(class);
+            let somewhere = |family| Place::Unknown(Somewhere::new(family, class >= first_on_host));
             for atom in addresses {
                 columns.push(Place::In(*atom), is_matched);
             }
@@ -101,10 +134,10 @@ impl Columns {
             // Two ends without a family in common meet in IPv4, where the IPv6 one has an
             // address that is not known.
             if addresses.is_empty() || (!has_ipv4 && some_ipv4_only) {
-                columns.push(Place::Unknown(Family::Ipv4), is_matched);
+                columns.push(somewhere(Family::Ipv4), is_matched);
             }
             if addresses.is_empty() && has_ipv6 {
-                columns.push(Place::Unknown(Family::Ipv6), is_matched);
+                columns.push(somewhere(Family::Ipv6), is_matched);
             }
             columns.starts.push(columns.places.len() as u32);
         }
@@ -136,8 +169,8 @@ impl Columns {
             (_, Truth::False) => {}
             (_, Truth::Unknown) => self.in_doubt.push((place, column)),
             (Place::In(atom), Truth::True) => self.by_atom.push((atom, column)),
-            (Place::Unknown(family), Truth::True) => {
-                self.unknown[family as usize].push(column, column + 1);
+            (Place::Unknown(somewhere), Truth::True) => {
+                self.unknown[somewhere.index()].push(column, column + 1);
             }
         }
     }
@@ -147,8 +180,8 @@ impl Columns {
     pub(super) fn in_doubt(&self, atoms: &Range<u32>) -> impl Iterator<Item = u32> {
         let may_hold = |place: &Place| match place {
             Place::In(atom) => atoms.contains(atom),
-            Place::Unknown(family) => {
-                (self.possible(*family).iter()).any(|atom| atoms.contains(atom))
+            Place::Unknown(somewhere) => {
+                (self.possible(*somewhere).iter()).any(|atom| atoms.contains(atom))
             }
         };
         let columns = self.in_doubt.iter();
@@ -198,7 +231,7 @@ impl Columns {
                 let address = self.atoms[atom as usize].first;
                 (Some(address), address.is_ipv4())
             }
-            Place::Unknown(family) => (None, family == Family::Ipv4),
+            Place::Unknown(somewhere) => (None, somewhere.family == Family::Ipv4),
         }
     }
 
@@ -211,14 +244,14 @@ impl Columns {
         self.by_atom[start..end].iter().map(|(_, column)| *column)
     }
 
-    /// The columns whose address is some one of a family, and that blocks may match.
-    pub(super) fn unknown(&self, family: Family) -> &Runs {
-        &self.unknown[family as usize]
+    /// The columns whose address is not known, and that blocks may match.
+    pub(super) fn unknown(&self, somewhere: Somewhere) -> &Runs {
+        &self.unknown[somewhere.index()]
     }
 
-    /// The atoms of a family that an unknown address may be in, in order.
-    pub(super) fn possible(&self, family: Family) -> &[u32] {
-        &self.possible[family as usize]
+    /// The atoms that an unknown address may be in, in order.
+    pub(super) fn possible(&self, somewhere: Somewhere) -> &[u32] {
+        &self.possible[somewhere.index()]
     }
 
     /// The atoms that have an address in common with a range.
@@ -287,18 +320,17 @@ impl Columns {
             .clone()
             .filter(move |column| match self.places[*column as usize] {
                 Place::In(atom) => (atom < self.ipv4_atoms) == (family == Family::Ipv4),
-                Place::Unknown(of) => of == family,
+                Place::Unknown(of) => of.family == family,
             })
     }
 }
 
-/// The atoms of a family that meet the ranges of pods.
-fn possible(family: Family, atoms: &[AddressRange], enforcement: &Enforcement) -> Vec<u32> {
-    let ranges: Vec<AddressRange> = enforcement
-        .pod_ranges()
-        .iter()
-        .map(|range| AddressRange::from(range.value))
-        .filter(|range| range.is_ipv4() == (family == Family::Ipv4))
+/// The atoms that meet the ranges of such addresses.
+fn possible(somewhere: Somewhere, atoms: &[AddressRange], enforcement: &Enforcement) -> Vec<u32> {
+    let ranges = enforcement.unknown_address(somewhere.is_on_host);
+    let ranges = ranges.map(AddressRange::from);
+    let ranges = ranges
+        .filter(|range| range.is_ipv4() == (somewhere.family == Family::Ipv4))
         .collect();
     let ranges = merge_ranges(ranges);
     let meets = |atom: &AddressRange| ranges.iter().any(|range| range.overlaps(atom));

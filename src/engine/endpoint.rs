@@ -41,6 +41,12 @@ impl<'c> Endpoint<'c> {
         end
     }
 
+    /// Whether it is a pod on the host network.
+    #[must_use]
+    pub fn is_on_host(&self) -> bool {
+        self.pod().is_some_and(|pod| pod.host_network)
+    }
+
     /// The pod, unless it is an end outside.
     #[must_use]
     pub fn pod(&self) -> Option<&PodView<'c>> {

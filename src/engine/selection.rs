@@ -5,7 +5,7 @@
 
 use super::addresses::{AddressRange, address_atoms};
 use super::classes::{ClassId, Classes};
-use super::columns::{Columns, Family};
+use super::columns::{Columns, Somewhere};
 use super::compiled::{Compiled, Matcher, MatcherId, Namespaces};
 use super::labels::{FeatureId, Features, Selector};
 use super::program::HostNetwork;
@@ -138,8 +138,9 @@ pub(super) struct Matched {
     pub(super) certain: Runs,
     /// `None` where it is the same.
     possible: Option<Runs>,
-    /// By family: whether it matches a pod of unknown address depends on the address.
-    pub(super) depends: [bool; 2],
+    /// By where the address of a pod may be that is not known: whether it matches the pod
+    /// depends on the address.
+    pub(super) depends: [bool; Somewhere::COUNT],
 }
 
 impl Matched {
@@ -163,7 +164,7 @@ impl Matched {
 
     /// Whether it depends on an address that is not known.
     pub(super) fn depends(&self) -> bool {
-        self.depends != [false; 2]
+        self.depends.contains(&true)
     }
 
     fn map(&self, image: impl Fn(u32) -> u32) -> Self {
@@ -305,15 +306,15 @@ impl Selection {
         let mut matched = Matched::default();
         let mut runs = Vec::new();
         let mut outside = Vec::with_capacity(ranges.len());
-        let mut held = [0; 2];
+        let mut held = [0; Somewhere::COUNT];
         let mut in_doubt = Vec::new();
         for range in ranges {
             let atoms = columns.atoms_meeting(range);
             in_doubt.extend(columns.in_doubt(&atoms).map(|at| (at, at + 1)));
-            for family in Family::BOTH {
-                let possible = columns.possible(family);
+            for somewhere in Somewhere::ALL {
+                let possible = columns.possible(somewhere);
                 let before = |end: u32| possible.partition_point(|atom| *atom < end);
-                held[family as usize] += before(atoms.end) - before(atoms.start);
+                held[somewhere.index()] += before(atoms.end) - before(atoms.start);
             }
             runs.extend(
                 columns
@@ -322,14 +323,14 @@ impl Selection {
             );
             outside.push((columns.outside(atoms.start), columns.outside(atoms.end)));
         }
-        for family in Family::BOTH {
-            let place = family as usize;
-            let all = columns.possible(family).len();
+        for somewhere in Somewhere::ALL {
+            let place = somewhere.index();
+            let all = columns.possible(somewhere).len();
             if held[place] == all && all > 0 {
-                runs.extend(columns.unknown(family).as_slice());
+                runs.extend(columns.unknown(somewhere).as_slice());
             }
             let is_split = held[place] > 0 && held[place] < all;
-            matched.depends[place] = is_split && !columns.unknown(family).is_empty();
+            matched.depends[place] = is_split && !columns.unknown(somewhere).is_empty();
         }
         runs.extend(outside);
         matched.possible = (!in_doubt.is_empty())

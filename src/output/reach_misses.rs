@@ -49,13 +49,21 @@ impl Words<'_> {
             Miss::NetworkUnknown => {
                 format!("does not see {other} if it is on the host network, which is not known")
             }
-            Miss::AddressUnknown(block, Truth::Unknown) => format!(
+            Miss::AddressUnknown(block, Truth::Unknown, false) => format!(
                 "wants an address in {}, which some of the pod ranges are; that of {other} is \
                  not known",
                 block.value
             ),
-            Miss::AddressUnknown(block, _) => {
+            Miss::AddressUnknown(block, _, false) => {
                 format!("wants an address in {}, which no pod range is", block.value)
+            }
+            Miss::AddressUnknown(block, Truth::Unknown, true) => format!(
+                "wants an address in {}, which a node may have; that of the node of {other} is \
+                 not known",
+                block.value
+            ),
+            Miss::AddressUnknown(block, _, true) => {
+                format!("wants an address in {}, which no node has", block.value)
             }
             Miss::BlockIgnoresPods(block) => format!(
                 "wants an address in {}, and the CNI plugin compares none with that of {other}",

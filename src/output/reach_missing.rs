@@ -158,10 +158,14 @@ impl Words<'_> {
                 };
                 Some((what, Some(requirement_span(requirement))))
             }
-            Miss::AddressUnknown(block, _) => {
+            Miss::AddressUnknown(block, _, is_on_host) => {
+                let (setting, owners) = match is_on_host {
+                    true => ("nodeCIDRs", "nodes"),
+                    false => ("podCIDRs", "pods"),
+                };
                 let what = format!(
-                    "the address of {end}: a rule asks for one in {}, and `cluster.podCIDRs` in \
-                     npcheck.yaml tells which ones pods have",
+                    "the address of {end}: a rule asks for one in {}, and `cluster.{setting}` in \
+                     npcheck.yaml tells which ones {owners} have",
                     block.value
                 );
                 Some((what, Some(block.span)))

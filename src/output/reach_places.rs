@@ -36,7 +36,7 @@ pub(super) fn miss_span(miss: &Miss<'_>) -> Option<Span> {
         }
         Miss::OutsideBlock(block)
         | Miss::Except(block)
-        | Miss::AddressUnknown(block, _)
+        | Miss::AddressUnknown(block, ..)
         | Miss::BlockIgnoresPods(block) => Some(block.span),
         Miss::OtherNamespace
         | Miss::NotAPod

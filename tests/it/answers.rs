@@ -491,3 +491,72 @@ fn an_unknown_side_says_what_it_depends_on() {
                   spec: {podSelector: {matchLabels: {app: a}}, policyTypes: ['${TYPE}']}}";
     assert_eq!(codes(of_type, ["b", "a"]), [ReasonCode::Substitution]);
 }
+
+/// Pods `a` and `host`, the second on the host network, and a node.
+const HOST: &str = "
+{apiVersion: v1, kind: Node, metadata: {name: n}, status: {addresses: [{type: InternalIP, address: 203.0.113.4}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: one, labels: {app: a}}, status: {podIP: 10.0.0.1},
+ spec: {containers: [{name: c}]}}
+---
+{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: host, namespace: one},
+ spec: {selector: {matchLabels: {app: host}}, template: {metadata: {labels: {app: host}},
+        spec: {hostNetwork: true, containers: [{name: c}]}}}}
+---
+";
+
+#[test]
+fn a_pod_on_the_host_network_has_an_address_of_a_node() {
+    let blocks = |direction: &str, blocks: &str| {
+        let (types, peers) = match direction {
+            "ingress" => ("Ingress", "from"),
+            _ => ("Egress", "to"),
+        };
+        format!(
+            "{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: p, namespace: one}},
+              spec: {{podSelector: {{matchLabels: {{app: a}}}}, policyTypes: [{types}],
+                      {direction}: [{{{peers}: [{blocks}]}}]}}}}"
+        )
+    };
+    let told = EnforcementSettings {
+        node_cidrs: vec!["192.168.5.0/24".parse().unwrap()],
+        ..EnforcementSettings::default()
+    };
+    let untold = EnforcementSettings::default();
+    let (open, shut, unknown) = (
+        ("TCP all, UDP all, SCTP all", ""),
+        ("", ""),
+        ("", "TCP all, UDP all, SCTP all"),
+    );
+    let cases = [
+        // What nodes have, and what pods have.
+        (&told, "{ipBlock: {cidr: 192.168.5.0/24}}", open),
+        (&told, "{ipBlock: {cidr: 192.168.5.7/32}}", unknown),
+        (&told, "{ipBlock: {cidr: 10.0.0.0/16}}", shut),
+        (&told, "{ipBlock: {cidr: 203.0.113.4/32}}", shut),
+        (
+            &told,
+            "{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}",
+            open,
+        ),
+        // Where nobody says it: anywhere that pods and known nodes are, and in the private ranges.
+        (&untold, "{ipBlock: {cidr: 192.168.5.0/24}}", unknown),
+        (&untold, "{ipBlock: {cidr: 10.0.0.0/16}}", unknown),
+        (&untold, "{ipBlock: {cidr: 203.0.113.4/32}}", unknown),
+        (&untold, "{ipBlock: {cidr: 198.51.100.0/24}}", shut),
+        (&untold, "{ipBlock: {cidr: 0.0.0.0/0}}", open),
+    ];
+    for (settings, block, (allowed, unknown)) in cases {
+        for (direction, ends) in [("ingress", ["host", "a"]), ("egress", ["a", "host"])] {
+            let manifests = format!("{HOST}{}", blocks(direction, block));
+            let answer = Answer {
+                about: block,
+                manifests: "",
+                ends,
+                allowed,
+                unknown,
+            };
+            assert_answers_with(settings, &manifests, &[answer]);
+        }
+    }
+}

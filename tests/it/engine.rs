@@ -3,6 +3,7 @@
 
 use crate::clusters::{self, Random};
 use crate::reference::{Answer, End, Reference};
+use ipnet::IpNet;
 use npcheck::cluster::{Cluster, Cni, EnforcementSettings, WorkloadId};
 use npcheck::engine::{
     AddressRange, ConnectionSet, Endpoint, Engine, Flow, Peer, PortSet, Relation, Verdict, judge,
@@ -31,7 +32,6 @@ fn every_pair_is_judged_as_by_brute_force() {
 
 /// A random cluster, where it was told how its policies are enforced (S9, S15).
 fn cluster(seed: u64, objects: Vec<Object>) -> Cluster {
-    let pod_cidrs = pod_ranges(seed).iter().map(|range| range.parse());
     let settings = EnforcementSettings {
         cni: [
             None,
@@ -39,9 +39,8 @@ fn cluster(seed: u64, objects: Vec<Object>) -> Cluster {
             Some(Cni::OvnKubernetes),
             None,
         ][seed as usize % 4],
-        pod_cidrs: pod_cidrs
-            .collect::<Result<_, _>>()
-            .expect("they are blocks"),
+        pod_cidrs: pod_ranges(seed),
+        node_cidrs: node_ranges(seed),
         ..EnforcementSettings::default()
     };
     Cluster::new(objects).with_enforcement(&settings)
@@ -49,22 +48,32 @@ fn cluster(seed: u64, objects: Vec<Object>) -> Cluster {
 
 /// Where the pods of a random cluster have their addresses; the private ranges if it is not
 /// said.
-fn pod_ranges(seed: u64) -> &'static [&'static str] {
-    match seed % 3 {
+fn pod_ranges(seed: u64) -> Vec<IpNet> {
+    blocks(match seed % 3 {
         0 => &["10.0.0.0/24", "fd00::/64"],
         1 => &["10.0.0.0/8"],
         _ => &[],
-    }
+    })
+}
+
+/// Where its nodes have theirs, if that is said.
+fn node_ranges(seed: u64) -> Vec<IpNet> {
+    blocks(match seed % 5 {
+        0 => &["10.0.1.0/24"],
+        1 => &["10.0.0.0/30", "fd00::/126"],
+        _ => &[],
+    })
+}
+
+fn blocks(texts: &[&str]) -> Vec<IpNet> {
+    let blocks = texts.iter().map(|text| text.parse());
+    let blocks: Result<_, _> = blocks.collect();
+    blocks.expect("they are blocks")
 }
 
 fn reference(seed: u64, objects: &[Object]) -> Reference<'_> {
     let reference = Reference::new(objects);
-    let ranges = pod_ranges(seed).iter().map(|range| range.parse());
-    let ranges: Vec<_> = ranges.collect::<Result<_, _>>().expect("they are blocks");
-    let reference = match ranges.is_empty() {
-        true => reference,
-        false => reference.with_pod_ranges(ranges),
-    };
+    let reference = reference.with_ranges(pod_ranges(seed), node_ranges(seed));
     match seed % 4 {
         1 => reference.with_plugin(false, false),
         2 => reference.with_plugin(true, true),

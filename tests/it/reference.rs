@@ -2,6 +2,8 @@
 //! port: the S-numbers are sections of the semantics that `docs/architecture.md` speaks
 //! of. It shares nothing with the engine but the types that objects are read into.
 
+mod addresses;
+
 use ipnet::IpNet;
 use npcheck::k8s::{
     Action, ClusterNetworkPolicy, Direction, Label, LabelSelector, NetworkPolicy,
@@ -34,6 +36,8 @@ pub(crate) struct Reference<'o> {
     nodes: Vec<(Labels, &'o [IpAddr])>,
     /// Where pods have their addresses (S9).
     pod_ranges: Vec<IpNet>,
+    /// Where nodes have theirs; empty if nobody says it.
+    node_ranges: Vec<IpNet>,
     /// Whether blocks match pods (S15).
     blocks_match_pods: bool,
     /// Whether a peer's selectors match pods on the network of their node (S15).
@@ -97,9 +101,8 @@ impl<'o> Reference<'o> {
             refused: vec![],
             refused_cluster_wide: vec![],
             nodes: vec![],
-            pod_ranges: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
-                .map(|range| range.parse().expect("these blocks are well formed"))
-                .to_vec(),
+            pod_ranges: addresses::private_ranges(),
+            node_ranges: vec![],
             blocks_match_pods: true,
             selectors_match_host_network: false,
         };
@@ -137,9 +140,12 @@ impl<'o> Reference<'o> {
         reference
     }
 
-    /// The same in a cluster where pods have addresses of these ranges.
-    pub(crate) fn with_pod_ranges(mut self, ranges: Vec<IpNet>) -> Self {
-        self.pod_ranges = ranges;
+    /// The same where pods and nodes have addresses of these ranges; of none if it is not said.
+    pub(crate) fn with_ranges(mut self, pods: Vec<IpNet>, nodes: Vec<IpNet>) -> Self {
+        if !pods.is_empty() {
+            self.pod_ranges = pods;
+        }
+        self.node_ranges = nodes;
         self
     }
 
@@ -178,8 +184,8 @@ impl<'o> Reference<'o> {
         // By way: every address that each end may have there.
         let mut ways: Vec<(Choices, Choices)> = Vec::new();
         for is_ipv4 in common {
-            for a in self.choices(&from, is_ipv4) {
-                for b in self.choices(&to, is_ipv4) {
+            for a in self.choices(source, &from, is_ipv4) {
+                for b in self.choices(destination, &to, is_ipv4) {
                     ways.push((a.clone(), b));
                 }
             }
@@ -221,75 +227,6 @@ impl<'o> Reference<'o> {
             }
             answer
         }
-    }
-
-    /// S9: the addresses of a family that an end uses, each with all that it may be; if none
-    /// is known, one for each way in which blocks may see it.
-    fn choices(&self, known: &[IpAddr], is_ipv4: bool) -> Vec<Choices> {
-        let known: Vec<_> = known
-            .iter()
-            .filter(|address| address.is_ipv4() == is_ipv4)
-            .map(|address| vec![Some(*address)])
-            .collect();
-        if !known.is_empty() {
-            return known;
-        }
-        let ranges: Vec<&IpNet> = self
-            .pod_ranges
-            .iter()
-            .filter(|range| range.addr().is_ipv4() == is_ipv4)
-            .collect();
-        let behind = |net: &IpNet| match net.broadcast() {
-            IpAddr::V4(last) => last
-                .to_bits()
-                .checked_add(1)
-                .map(|bits| IpAddr::V4(bits.into())),
-            IpAddr::V6(last) => last
-                .to_bits()
-                .checked_add(1)
-                .map(|bits| IpAddr::V6(bits.into())),
-        };
-        let mut starts: BTreeSet<IpAddr> = ranges.iter().map(|range| range.network()).collect();
-        for net in self.nets() {
-            starts.insert(net.network());
-            starts.extend(behind(&net));
-        }
-        let is_possible = |start: &IpAddr| ranges.iter().any(|range| range.contains(start));
-        let mut may_be: Vec<_> = starts.into_iter().filter(is_possible).map(Some).collect();
-        if may_be.is_empty() {
-            may_be.push(None);
-        }
-        vec![may_be]
-    }
-
-    /// Every block that some policy speaks of, and the addresses of nodes.
-    fn nets(&self) -> Vec<IpNet> {
-        let mut nets = vec![];
-        for policy in &self.policies {
-            for rule in policy.ingress.items().iter().chain(policy.egress.items()) {
-                for block in rule
-                    .peers
-                    .items()
-                    .iter()
-                    .filter_map(|peer| peer.ip_block.get())
-                {
-                    nets.push(block.cidr.value);
-                    nets.extend(block.except.items().iter().map(|except| except.value));
-                }
-            }
-        }
-        for policy in &self.cluster_policies {
-            for rule in policy.ingress.iter().chain(&policy.egress) {
-                for peer in &rule.peers {
-                    if let PeerSelection::Networks(networks) = &peer.selection {
-                        nets.extend(networks.iter().map(|network| network.value));
-                    }
-                }
-            }
-        }
-        let nodes = self.nodes.iter().flat_map(|(_, addresses)| *addresses);
-        nets.extend(nodes.map(|address| IpNet::from(*address)));
-        nets
     }
 
     /// S5, S11: what decides about `subject`, whose traffic goes to or comes from `other`.

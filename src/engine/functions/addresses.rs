@@ -4,7 +4,7 @@
 //! Refuses to know how a case is judged.
 
 use super::{Builder, Function};
-use crate::engine::columns::{Columns, Family};
+use crate::engine::columns::{Columns, Somewhere};
 use crate::engine::compiled::{Matcher, MatcherId, StageKind, UnitId};
 use crate::engine::runs::Pieces;
 use crate::engine::sets::{Calculator, SetId};
@@ -12,10 +12,10 @@ use crate::engine::sides::{Side, has_names};
 use crate::k8s::Direction;
 use std::collections::BTreeSet;
 
-/// One way in which the rules of a side may see the pods of unknown address: by family, the
-/// matchers that such a pod matches, sorted.
+/// One way in which the rules of a side may see the pods of unknown address: by where that may
+/// be, the matchers that such a pod matches, sorted.
 #[derive(Clone, Debug)]
-pub(super) struct Scenario([Vec<MatcherId>; 2]);
+pub(super) struct Scenario([Vec<MatcherId>; Somewhere::COUNT]);
 
 impl Scenario {
     /// The columns that match in this case, besides those that always do.
@@ -24,42 +24,43 @@ impl Scenario {
         matcher: MatcherId,
         columns: &'c Columns,
     ) -> impl Iterator<Item = &'c (u32, u32)> {
-        let holds = Family::BOTH.map(|family| {
-            let holding = &self.0[family as usize];
+        let holds = move |somewhere: &Somewhere| {
+            let holding = &self.0[somewhere.index()];
             holding.binary_search(&matcher).is_ok()
-        });
-        Family::BOTH
-            .into_iter()
-            .filter(move |family| holds[*family as usize])
-            .flat_map(|family| columns.unknown(family).as_slice())
+        };
+        let columns = move |somewhere| columns.unknown(somewhere).as_slice();
+        Somewhere::ALL.into_iter().filter(holds).flat_map(columns)
     }
 }
 
 impl Builder<'_> {
     /// Every way in which the rules of some units may see the pods of unknown address.
     pub(super) fn scenarios(&self, direction: Direction, units: &[UnitId]) -> Vec<Scenario> {
-        let cases = Family::BOTH.map(|family| self.cases(direction, units, family));
-        let count = cases[0].len().max(cases[1].len());
-        // A case of one family goes with any of the other.
+        let cases = Somewhere::ALL.map(|somewhere| self.cases(direction, units, somewhere));
+        let count = cases.iter().map(Vec::len).max().unwrap_or_default();
+        // A pod is in one of them only, so that a case of one goes with any of the others.
         let case = |place: usize| {
-            Scenario([0, 1].map(|family| {
-                let cases: &Vec<Vec<MatcherId>> = &cases[family];
-                cases[place % cases.len()].clone()
-            }))
+            let case = |cases: &Vec<Vec<MatcherId>>| cases[place % cases.len()].clone();
+            Scenario(cases.each_ref().map(case))
         };
         (0..count).map(case).collect()
     }
 
-    /// By case, the matchers of the rules of some units that an address of a family may be
-    /// in together; at least one case, which may be empty.
-    fn cases(&self, direction: Direction, units: &[UnitId], family: Family) -> Vec<Vec<MatcherId>> {
+    /// By case, the matchers of the rules of some units that such an address may be in
+    /// together; at least one case, which may be empty.
+    fn cases(
+        &self,
+        direction: Direction,
+        units: &[UnitId],
+        somewhere: Somewhere,
+    ) -> Vec<Vec<MatcherId>> {
         let (compiled, columns) = (self.parts.compiled, self.parts.columns);
-        let possible = columns.possible(family);
+        let possible = columns.possible(somewhere);
         let units = units.iter().map(|id| compiled.unit(direction, *id));
         let rules = units.flat_map(|unit| &unit.rules);
         let matchers: BTreeSet<MatcherId> = rules
             .flat_map(|rule| rule.peers.iter().flatten().copied())
-            .filter(|id| self.matched[id.0 as usize].depends[family as usize])
+            .filter(|id| self.matched[id.0 as usize].depends[somewhere.index()])
             .collect();
         // Where matchers begin and end among the addresses that are possible.
         let mut events: Vec<(usize, bool, MatcherId)> = Vec::new();
@@ -128,14 +129,14 @@ impl Builder<'_> {
             return None;
         }
         let mut bounds = [Vec::new(), Vec::new()];
-        for family in Family::BOTH {
+        for somewhere in Somewhere::ALL {
             let (mut least, mut most) = (SetId::ALL, SetId::NONE);
-            for case in self.cases(direction, units, family) {
+            for case in self.cases(direction, units, somewhere) {
                 let matched = self.matched_in(direction, units, &case, sets);
                 least = sets.intersection(least, matched);
                 most = sets.union(most, matched);
             }
-            let columns = self.parts.columns.unknown(family);
+            let columns = self.parts.columns.unknown(somewhere);
             for (bound, set) in bounds.iter_mut().zip([least, most]) {
                 let runs = columns.as_slice().iter();
                 bound.extend(runs.map(|(start, end)| (*start, *end, set)));

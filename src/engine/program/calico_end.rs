@@ -391,10 +391,10 @@ impl<'c> CalicoEnd<'c> {
             truths.push(!known);
         }
         if !self.nets.is_empty() {
-            truths.push(self.is_within(&self.nets, address, is_ipv4));
+            truths.push(self.is_within(&self.nets, pod, address, is_ipv4));
         }
         if !self.not_nets.is_empty() {
-            truths.push(!self.is_within(&self.not_nets, address, is_ipv4));
+            truths.push(!self.is_within(&self.not_nets, pod, address, is_ipv4));
         }
         if let Some(wanted) = self.meets_itself {
             let itself = pod.filter(|pod| !pod.host_network);
@@ -475,11 +475,11 @@ impl<'c> CalicoEnd<'c> {
             }
         };
         if !self.nets.is_empty() {
-            let within = self.is_within(&self.nets, address, is_ipv4);
+            let within = self.is_within(&self.nets, pod, address, is_ipv4);
             add(Asks::Nets(self.nets.clone()), within);
         }
         if !self.not_nets.is_empty() {
-            let outside = !self.is_within(&self.not_nets, address, is_ipv4);
+            let outside = !self.is_within(&self.not_nets, pod, address, is_ipv4);
             add(Asks::NotNets(self.not_nets.clone()), outside);
         }
         if let Some(wanted) = self.is_ipv4 {
@@ -519,8 +519,14 @@ impl<'c> CalicoEnd<'c> {
     }
 
     /// Whether an address lies in some ranges; one that is not known is somewhere in the
-    /// ranges of pods (S9).
-    fn is_within(&self, ranges: &[AddressRange], address: Option<IpAddr>, is_ipv4: bool) -> Truth {
+    /// ranges of pods, or of nodes (S9).
+    fn is_within(
+        &self,
+        ranges: &[AddressRange],
+        pod: Option<&PodView<'_>>,
+        address: Option<IpAddr>,
+        is_ipv4: bool,
+    ) -> Truth {
         if let Some(address) = address {
             // They are sorted, and none overlaps the next.
             let at = ranges.partition_point(|range| range.last < address);
@@ -529,7 +535,8 @@ impl<'c> CalicoEnd<'c> {
                 .is_some_and(|range| range.contains(address))
                 .into();
         }
-        let possible = &self.owners.pod_ranges[usize::from(!is_ipv4)];
+        let is_on_host = pod.is_some_and(|pod| pod.host_network);
+        let possible = &self.owners.unknown[usize::from(is_on_host)][usize::from(!is_ipv4)];
         let mut possible = possible.iter().peekable();
         if possible.peek().is_none() || possible.clone().all(|it| it.without(ranges).is_empty()) {
             return Truth::True.min(match possible.peek() {

@@ -29,8 +29,9 @@ pub(super) struct Owners<'c> {
     shared: HashMap<IpAddr, Vec<WorkloadId>>,
     /// By namespace and name.
     accounts: HashMap<(&'c str, &'c str), &'c Labels>,
-    /// Where pods have their addresses, by family: IPv4, IPv6.
-    pub(super) pod_ranges: [Vec<AddressRange>; 2],
+    /// Where an address may be that is not known: of pods, of those on the host network; each by
+    /// family, IPv4 and IPv6.
+    pub(super) unknown: [[Vec<AddressRange>; 2]; 2],
 }
 
 /// A network set, by its place among all of them.
@@ -116,11 +117,10 @@ impl<'c> Owners<'c> {
                 &meta.labels,
             )
         });
-        let ranges = cluster.enforcement().pod_ranges().iter();
-        let ranges: Vec<AddressRange> = ranges.map(|range| range.value.into()).collect();
-        let of_family = |ipv4| {
-            let ranges = ranges.iter().copied();
-            merge_ranges(ranges.filter(|range| range.is_ipv4() == ipv4).collect())
+        let unknown = |is_on_host, is_ipv4| {
+            let ranges = cluster.enforcement().unknown_address(is_on_host);
+            let ranges = ranges.map(AddressRange::from);
+            merge_ranges(ranges.filter(|range| range.is_ipv4() == is_ipv4).collect())
         };
         Self {
             cluster,
@@ -129,7 +129,8 @@ impl<'c> Owners<'c> {
             sets_with_gaps,
             shared,
             accounts: accounts.collect(),
-            pod_ranges: [of_family(true), of_family(false)],
+            unknown: [false, true]
+                .map(|is_on_host| [true, false].map(|it| unknown(is_on_host, it))),
         }
     }
 

@@ -56,8 +56,8 @@ pub enum Miss<'c> {
     /// It selects pods by labels, and the pod is on the network of its node (S10).
     HostNetwork,
     /// The address of the pod is not known, and some addresses that it may have are in this
-    /// block (`Unknown`), or none is (`False`) (S9).
-    AddressUnknown(&'c Spanned<IpNet>, Truth),
+    /// block (`Unknown`), or none is (`False`) (S9); whether it is that of its node.
+    AddressUnknown(&'c Spanned<IpNet>, Truth, bool),
     /// It is a block of addresses, and the CNI plugin matches no pods with it (S15).
     BlockIgnoresPods(&'c Spanned<IpNet>),
     /// The address is outside this block.
@@ -88,7 +88,7 @@ impl Miss<'_> {
     pub fn truth(&self) -> Truth {
         match self {
             Self::PodLabel(requirement) | Self::NamespaceLabel(requirement) => requirement.truth,
-            Self::AddressUnknown(_, truth) | Self::NotANode(truth) | Self::DomainName(truth) => {
+            Self::AddressUnknown(_, truth, _) | Self::NotANode(truth) | Self::DomainName(truth) => {
                 *truth
             }
             Self::Unmet(unmet) => unmet.truth,
@@ -394,7 +394,7 @@ pub(super) fn truth_of(misses: &[Miss<'_>]) -> Truth {
 }
 
 /// The ranges of a family that an end of unknown address may have its address in: those of
-/// pods, for a name outside all.
+/// pods or of nodes, for a name outside all.
 pub(super) fn possible_ranges(
     end: &Endpoint<'_>,
     enforcement: &Enforcement,
@@ -406,8 +406,8 @@ pub(super) fn possible_ranges(
             false => AddressRange::IPV6,
         }];
     }
-    let ranges = enforcement.pod_ranges().iter();
-    let ranges = ranges.map(|range| AddressRange::from(range.value));
+    let ranges = enforcement.unknown_address(end.is_on_host());
+    let ranges = ranges.map(AddressRange::from);
     ranges.filter(|range| range.is_ipv4() == is_ipv4).collect()
 }
 
@@ -517,7 +517,7 @@ impl<'c> Seen<'_, 'c> {
         }
         (!all).then(|| {
             let truth = if some { Truth::Unknown } else { Truth::False };
-            Miss::AddressUnknown(block.cidr, truth)
+            Miss::AddressUnknown(block.cidr, truth, self.end.is_on_host())
         })
     }
 
@@ -544,8 +544,7 @@ impl<'c> Seen<'_, 'c> {
         }
     }
 
-    /// The ranges of a family that an end of unknown address may have its address in: those of
-    /// pods, for a name outside all.
+    /// The ranges of a family that this end may have its address in if it is not known.
     fn possible_ranges(&self, is_ipv4: bool) -> Vec<AddressRange> {
         possible_ranges(self.end, self.enforcement, is_ipv4)
     }

@@ -412,7 +412,7 @@ impl<'a, 'c> Scene<'a, 'c> {
         let is_doubt = |miss: &Miss<'_>| {
             matches!(
                 miss,
-                Miss::AddressUnknown(_, Truth::Unknown)
+                Miss::AddressUnknown(_, Truth::Unknown, _)
                     | Miss::NotANode(Truth::Unknown)
                     | Miss::AddressOfName
             )

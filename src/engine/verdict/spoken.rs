@@ -183,9 +183,9 @@ impl<'l> EndIndex<'l> {
             spoken.ends.extend(addresses.map(|(_, position)| position));
             // One that is not known may be in the block if pods have theirs there. Of the
             // other family even that of a pod with a known one is not known.
-            let mut pod_ranges = enforcement.pod_ranges().iter();
-            spoken.unaddressed_pods |=
-                pod_ranges.any(|range| AddressRange::from(range.value).overlaps(&block));
+            let somewhere = [false, true].map(|is_on_host| enforcement.unknown_address(is_on_host));
+            spoken.unaddressed_pods |= (somewhere.into_iter().flatten())
+                .any(|range| AddressRange::from(range).overlaps(&block));
         }
     }
 
