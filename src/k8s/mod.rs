@@ -68,7 +68,8 @@ pub use network_policy::{
     PeerPlace, PortReference, Protocol, RulePlace, is_ipv4_mapped,
 };
 pub use part::{
-    PartEffect, UnknownPart, effect_of_policies, namespace_once_completed, policy_once_completed,
+    PartEffect, SOME_POLICIES, UnknownPart, effect_of_policies, namespace_once_completed,
+    policy_once_completed,
 };
 pub use plugin_policy::{
     PluginKind, PluginPolicy, PluginResource, PluginSpec, PolicyEffect, PolicyScope, Product,
@@ -290,6 +291,14 @@ pub enum Outcome {
     Opaque(Opacity),
     /// It could not be read; a diagnostic says why.
     Broken,
+}
+
+impl Outcome {
+    /// Whether there may be an object of which nobody can tell what it says.
+    #[must_use]
+    pub fn hides_an_object(self) -> bool {
+        matches!(self, Self::Opaque(_) | Self::Broken)
+    }
 }
 
 /// Why a document cannot be known before another tool has worked on it.

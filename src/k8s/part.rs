@@ -56,11 +56,20 @@ fn is_cluster_wide(kind: &str) -> bool {
     .contains(&kind)
 }
 
-/// What the policy of a document may do that only another tool can complete, and the namespace
-/// that it is for, none for all. `None` for what is no policy, and for one of which nobody knows
-/// where it is.
+/// The kind of a document that cannot be read and speaks of policies, while nobody can tell which
+/// they are, and of which namespace.
+pub const SOME_POLICIES: &str = "NetworkPolicyList";
+
+/// What the policy of a document may do that only another tool can complete, or that must be
+/// mended first, and the namespace that it is for, none for all. `None` for what is no policy,
+/// and for one of which nobody knows where it is.
 #[must_use]
 pub fn policy_once_completed(document: &Document) -> Option<(PartEffect, Option<&str>)> {
+    if document.outcome == Outcome::Broken
+        && (document.kind == SOME_POLICIES || is_cluster_wide(&document.kind))
+    {
+        return Some((PartEffect::Covers, None));
+    }
     let effect = effect_of_policies(&document.kind)?;
     // What SOPS decrypts is applied, and kustomize puts what it does not know into a namespace.
     if document.outcome == Outcome::Opaque(Opacity::Sops) && is_cluster_wide(&document.kind) {
@@ -70,19 +79,23 @@ pub fn policy_once_completed(document: &Document) -> Option<(PartEffect, Option<
     Some((effect, Some(namespace)))
 }
 
-/// The namespace that the object of a document is in once another tool has completed it. `None`
+/// The namespace that the object of a document is in once another tool has completed it, or
+/// somebody has mended it. `None`
 /// where nobody knows it, or where it is in none: a template without a namespace is for the pods
 /// of its own chart, as a rule, which are templates as well.
 #[must_use]
 pub fn namespace_once_completed(document: &Document) -> Option<&str> {
     let own = Some(document.namespace.as_str()).filter(|name| !name.is_empty());
     let named = own.or(document.put_into.as_deref());
-    // What SOPS decrypts is applied as it is written.
-    let is_encrypted = document.outcome == Outcome::Opaque(Opacity::Sops);
+    // What SOPS decrypts is applied as it is written, and what is mended.
+    let is_whole = matches!(
+        document.outcome,
+        Outcome::Opaque(Opacity::Sops) | Outcome::Broken
+    );
     let is_namespaced =
         !document.kind.is_empty() && !is_opaque(&document.kind) && !is_cluster_wide(&document.kind);
     match named {
-        None if is_encrypted && is_namespaced => Some("default"),
+        None if is_whole && is_namespaced => Some("default"),
         named => named.filter(|name| !is_opaque(name)),
     }
 }

@@ -8,8 +8,8 @@
 use crate::cluster::{Cluster, NamespaceId, WorkloadId};
 use crate::engine::PolicyRef;
 use crate::k8s::{
-    Direction, Documents, Outcome, PluginPolicy, PluginSpec, PolicyEffect, Truth,
-    effect_of_policies, namespace_once_completed,
+    Direction, Documents, PluginPolicy, PluginSpec, PolicyEffect, Truth, effect_of_policies,
+    namespace_once_completed,
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -102,8 +102,8 @@ impl Unjudged {
     pub fn new(documents: &Documents, cluster: &Cluster) -> Self {
         let mut unjudged = Self::default();
         for document in documents {
-            let is_opaque = matches!(document.outcome, Outcome::Opaque(_));
-            if !is_opaque || effect_of_policies(&document.kind).is_none() {
+            let is_hidden = document.outcome.hides_an_object();
+            if !is_hidden || effect_of_policies(&document.kind).is_none() {
                 continue;
             }
             match namespace_once_completed(document) {

@@ -73,7 +73,8 @@ pub(super) fn check_api_version(node: Node<'_>, meta: &ObjectMeta, reader: &mut 
         Some(("extensions", _)) => {
             reader.report(path, diagnostic.label("was removed in Kubernetes 1.16"));
         }
-        Some((GROUP, _)) => reader.report(path, diagnostic.label("never existed")),
+        // No cluster has the policy.
+        Some((GROUP, _)) => reader.refuse(path, diagnostic.label("never existed")),
         Some((group, _)) if !OTHER_GROUPS.contains(&group) => {
             reader.refuse(path, diagnostic.label("no API group has this name"));
         }

@@ -280,11 +280,8 @@ impl Input<'_> {
         let read = tree.map_or_else(|| general::read(self.source, self.text, range.clone()), Ok);
         if let Some(diagnostic) = flattened::detect(self.text, span, read.as_ref().ok()) {
             parsed.diagnostics.push(diagnostic);
-            let comments = unreadable::whole_line_comments(self.text, span);
-            parsed.documents.push(Document {
-                comments: comments.into(),
-                ..nameless(span, Outcome::Broken)
-            });
+            let document = unreadable::as_written(self.text, span, Outcome::Broken);
+            parsed.documents.push(document);
             return;
         }
         match read {

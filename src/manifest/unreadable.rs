@@ -5,7 +5,7 @@
 
 use super::{Parsed, nameless};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::{Document, Opacity, Outcome};
+use crate::k8s::{Document, Opacity, Outcome, SOME_POLICIES};
 use crate::source::Span;
 use crate::yaml::ReadError;
 
@@ -29,15 +29,25 @@ pub(super) fn report(error: ReadError, text: &str, span: Span, parsed: &mut Pars
         parsed.diagnostics.push(diagnostic(error));
         Outcome::Broken
     };
-    let kind = written_kind(document).to_owned();
-    let namespace = written_namespace(document).to_owned();
+    parsed.documents.push(as_written(text, span, outcome));
+}
+
+/// What is to be seen of the document in `span` of `text` without reading it: its comments, and
+/// where an object is meant, its kind and its namespace.
+pub(super) fn as_written(text: &str, span: Span, outcome: Outcome) -> Document {
     let mut document = nameless(span, outcome);
     document.comments = whole_line_comments(text, span).into();
-    if matches!(outcome, Outcome::Opaque(_)) {
-        document.kind = kind.into();
-        document.namespace = namespace.into();
+    if outcome.hides_an_object() {
+        let text = &text[span.range()];
+        document.kind = match written_kind(text) {
+            // It may be a list, or have its kind where only a reader finds it.
+            "" | "List" if text.contains("NetworkPolicy") => SOME_POLICIES,
+            kind => kind,
+        }
+        .into();
+        document.namespace = written_namespace(text).into();
     }
-    parsed.documents.push(document);
+    document
 }
 
 /// Notes what is wrong with a document that may be no manifest.

@@ -12,7 +12,7 @@ use crate::config::{Config, Rendering};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{
     self, ContextObject, CustomObject, Document, Documents, Labels, Object, Outcome, PartEffect,
-    UnknownPart, WrittenPolicy,
+    SOME_POLICIES, UnknownPart, WrittenPolicy,
 };
 use crate::render::{self, Build, Builds, ChangedObject};
 use crate::source::SourceId;
@@ -56,16 +56,21 @@ pub struct Part {
 
 impl Part {
     /// What belongs to the cluster and is not known: what nobody could build, policies that a
-    /// controller writes, and those that another tool completes.
+    /// controller writes, those that another tool completes, and those that cannot be read.
     #[must_use]
     pub fn unknown_parts(&self) -> Vec<UnknownPart> {
         let built = self.opaque.iter().map(|part| part.part.clone());
         let templates = self.documents.iter().filter_map(|document| {
-            let is_opaque = matches!(document.outcome, Outcome::Opaque(_));
-            let (effect, namespace) = k8s::policy_once_completed(document).filter(|_| is_opaque)?;
+            let is_hidden = document.outcome.hides_an_object();
+            let (effect, namespace) = k8s::policy_once_completed(document).filter(|_| is_hidden)?;
+            let reason = match (document.outcome, &*document.kind) {
+                (Outcome::Broken, SOME_POLICIES) => "these policies cannot be read".to_owned(),
+                (Outcome::Broken, kind) => format!("this {kind} cannot be read"),
+                (_, kind) => format!("another tool fills in this {kind}"),
+            };
             Some(UnknownPart {
                 span: document.span.before(),
-                reason: format!("another tool fills in this {}", document.kind),
+                reason,
                 namespace: namespace.map(str::to_owned),
                 effect,
                 is_limit: false,

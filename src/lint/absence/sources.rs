@@ -7,7 +7,7 @@
 use super::super::Context;
 use super::is_unknown_maker;
 use crate::cluster::Cluster;
-use crate::k8s::{Outcome, RoleScope, namespace_once_completed};
+use crate::k8s::{Outcome, RoleScope, effect_of_policies, namespace_once_completed};
 use std::collections::HashSet;
 
 /// API groups whose objects make no pods: policies, certificates, routes, secrets, metrics.
@@ -112,7 +112,9 @@ impl<'a> Sources<'a> {
             }
         }
         for document in cx.documents {
-            if matches!(document.outcome, Outcome::Opaque(_)) {
+            let is_policy = effect_of_policies(&document.kind).is_some();
+            let is_broken = document.outcome == Outcome::Broken;
+            if document.outcome.hides_an_object() && !(is_broken && is_policy) {
                 let namespace = namespace_once_completed(document);
                 sources.namespaces.extend(namespace);
                 let is_homeless = namespace.is_none() && document.namespace.is_empty();

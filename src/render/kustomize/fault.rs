@@ -44,6 +44,11 @@ impl Fault {
         Self::new(span, message, Weight::Error, PartEffect::Nothing)
     }
 
+    /// A file of objects that kustomize would refuse to read.
+    pub(crate) fn unread(span: Span, message: impl Into<String>, effect: PartEffect) -> Self {
+        Self::new(span, message, Weight::Error, effect)
+    }
+
     /// A part that is unknown.
     pub(crate) fn opaque(span: Span, message: impl Into<String>, effect: PartEffect) -> Self {
         Self::new(span, message, Weight::Opaque, effect)
@@ -77,14 +82,18 @@ impl Fault {
 
     /// Whether a part that is unknown may bring objects of its own.
     pub(crate) fn adds_unknown_objects(&self) -> bool {
-        self.weight == Weight::Opaque && self.effect != PartEffect::Nothing
+        self.weight >= Weight::Opaque && self.effect != PartEffect::Nothing
     }
 
-    /// The parts that are missing, one for each namespace; `None` is any.
+    /// The parts that are missing, one for each namespace; `None` is any. A mistake that leaves
+    /// out nothing but itself has none.
     pub(crate) fn parts(&self) -> Vec<UnknownPart> {
         let part = |namespace: Option<&String>| UnknownPart {
             span: self.span,
-            reason: self.message.clone(),
+            reason: match self.weight {
+                Weight::Error => format!("this file cannot be read: {}", self.message),
+                _ => self.message.clone(),
+            },
             namespace: namespace.map(|name| match name.as_str() {
                 "" => "default".to_owned(),
                 name => name.to_owned(),
@@ -92,7 +101,7 @@ impl Fault {
             effect: self.effect,
             is_limit: self.is_limit,
         };
-        if self.weight != Weight::Opaque {
+        if self.weight != Weight::Opaque && self.effect == PartEffect::Nothing {
             return Vec::new();
         }
         if self.namespaces.is_empty() {

@@ -4,6 +4,7 @@
 //! Refuses to know what becomes of the objects.
 
 use super::fault::Fault;
+use crate::k8s::PartEffect;
 use crate::render::library::Library;
 use crate::render::resource::Resource;
 use crate::render::scalar::Type;
@@ -43,7 +44,16 @@ fn read<'t>(
 ) -> Result<Vec<Resource<'t>>, Fault> {
     let trees = match library.documents(path) {
         Some(Ok(trees)) => trees,
-        Some(Err(error)) => return Err(Fault::error(error.span, error.message.clone())),
+        Some(Err(error)) => {
+            let holds_policies = library
+                .text(path)
+                .is_none_or(|text| text.contains("NetworkPolicy"));
+            let effect = match holds_policies {
+                true => PartEffect::Adds,
+                false => PartEffect::AddsPods,
+            };
+            return Err(Fault::unread(error.span, error.message.clone(), effect));
+        }
         None => return Ok(Vec::new()),
     };
     let mut objects = Vec::new();

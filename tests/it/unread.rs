@@ -1,0 +1,133 @@
+//! What is there and cannot be read: no verdict rests on what it may say.
+
+use super::program::{run, scratch, write};
+
+const PODS: &str = "
+{apiVersion: v1, kind: Namespace, metadata: {name: one}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: one, labels: {app: a}}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: b, namespace: one, labels: {app: b}}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: two}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: c, namespace: two, labels: {app: c}}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: d, namespace: two, labels: {app: d}}, spec: {containers: [{name: c}]}}
+";
+
+/// The first words of what `reach` says of the pods of namespaces `one` and `two`, beside a file.
+fn verdicts(name: &str, broken: &str) -> [String; 2] {
+    let directory = scratch(&format!("unread-{name}"));
+    write(&directory, "pods.yaml", PODS);
+    write(&directory, "broken.yaml", broken);
+    [["one/b", "one/a"], ["two/d", "two/c"]].map(|[from, to]| {
+        let output = run(&directory, &["reach", from, to, "-p", "80", "."]);
+        // Not everything was analysed.
+        assert_eq!(output.status, 2, "{name}: {}", output.stderr);
+        let word = output.stdout.split(' ').next().unwrap_or_default();
+        word.to_owned()
+    })
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_may_isolate_the_pods_of_its_namespace() {
+    let policy = |namespace: &str, rest: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: p\n{namespace}\
+             spec:\n  podSelector: {{}}\n  policyTypes: [Ingress]\n{rest}"
+        )
+    };
+    let in_one = "  namespace: one\n";
+    let cases = [
+        ("tab", policy(in_one, "  ingress:\n\t- from: []\n")),
+        ("colon", policy(in_one, "  ingress: a: b\n")),
+        ("quote", policy(in_one, "  ingress: \"\n")),
+        ("alias", policy(in_one, "  ingress: *nobody\n")),
+        (
+            "conflict",
+            policy(
+                in_one,
+                "<<<<<<< ours\n  ingress: []\n=======\n>>>>>>> theirs\n",
+            ),
+        ),
+    ];
+    for (name, text) in cases {
+        assert_eq!(verdicts(name, &text), ["UNKNOWN", "ALLOWED"], "{text}");
+    }
+    // One that names no namespace is in `default`.
+    let homeless = policy("", "  ingress: a: b\n");
+    assert_eq!(verdicts("default", &homeless), ["ALLOWED"; 2]);
+}
+
+#[test]
+fn policies_of_which_nobody_knows_the_namespace_may_be_in_any() {
+    let list = "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [\n\
+                {\"apiVersion\": \"networking.k8s.io/v1\", \"kind\": \"NetworkPolicy\", \"metadata\":\n";
+    assert_eq!(verdicts("json", list), ["UNKNOWN"; 2]);
+    let of_the_cluster = "apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\n\
+                          metadata: {name: p}\nspec: a: b\n";
+    assert_eq!(verdicts("cluster", of_the_cluster), ["UNKNOWN"; 2]);
+}
+
+#[test]
+fn what_holds_no_policy_leaves_verdicts_alone() {
+    let pod = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: e\n  namespace: one\nspec: a: b\n";
+    assert_eq!(verdicts("pod", pod), ["ALLOWED"; 2]);
+}
+
+#[test]
+fn a_file_that_kustomize_cannot_read_is_a_part_of_the_build_that_is_not_known() {
+    let directory = scratch("unread-build");
+    write(
+        &directory,
+        "base/kustomization.yaml",
+        "resources: [pods.yaml, policies.yaml]\n",
+    );
+    write(&directory, "base/pods.yaml", PODS);
+    let policies = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+  spec: {podSelector: {matchLabels: {app: a}}, policyTypes: [Ingress]}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: q, namespace: one}
+spec: {podSelector: {}
+";
+    write(&directory, "base/policies.yaml", policies);
+    let patch = "resources: [../base]
+patches:
+- target: {kind: NetworkPolicy, name: p}
+  patch: |
+    - {op: add, path: /metadata/labels, value: {team: a}}
+";
+    write(&directory, "overlay/kustomization.yaml", patch);
+    let output = run(&directory, &["reach", "one/b", "one/a", "-p", "80", "."]);
+    assert!(output.stdout.starts_with("UNKNOWN"), "{}", output.stdout);
+    assert!(
+        output.stdout.contains("base/policies.yaml"),
+        "{}",
+        output.stdout
+    );
+    // The patch may well have something to change.
+    let found = run(&directory, &["lint", "-o", "concise", "."]).stdout;
+    let rules: Vec<&str> = found
+        .lines()
+        .filter_map(|line| line.split(' ').nth(2))
+        .collect();
+    assert_eq!(rules, ["broken-build"], "{found}");
+}
+
+#[test]
+fn a_selector_that_matches_nothing_may_mean_a_pod_that_cannot_be_read() {
+    let directory = scratch("unread-pod");
+    write(&directory, "pods.yaml", PODS);
+    let policy = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
+  spec: {podSelector: {matchLabels: {app: e}}, policyTypes: [Ingress]}}
+";
+    write(&directory, "policy.yaml", policy);
+    let found = || run(&directory, &["lint", "-o", "concise", "."]).stdout;
+    assert!(found().contains("unmatched-pod-selector"), "{}", found());
+    let pod = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: e\n  namespace: one\nspec: a: b\n";
+    write(&directory, "pod.yaml", pod);
+    assert!(!found().contains("unmatched-pod-selector"), "{}", found());
+}
