@@ -2,20 +2,21 @@
 //!
 //! Refuses to compare: the graph does.
 
+mod elsewhere;
+mod names;
 mod state;
+mod uncompared;
 
 use super::Paths;
 use super::choice::{choice, internet, resolvers};
 use super::complete;
 use super::configuration::{ClusterOptions, Configuration, HELM_READS_THE_DISK, StagedOptions};
 use super::endpoint::{Lookup, Mistake};
-use super::entity_flows::EntityMoves;
 use super::exit::Outcome;
 use super::input::Input;
 use super::reach::complaint;
 use super::target::{self, Target};
 use super::terminal::Terminal;
-use super::undeclared::UndeclaredMoves;
 use crate::cluster::Cluster;
 use crate::config::Rendering;
 use crate::engine::Engine;
@@ -30,6 +31,7 @@ use crate::output::{
 use crate::source::{SourceId, Span};
 use crate::workspace::{ClusterView, PathOf};
 use clap::{Args, ValueEnum};
+use elsewhere::Elsewhere;
 use state::{Asked, States};
 use std::collections::BTreeMap;
 use std::io;
@@ -198,14 +200,11 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
             notes.push(format!("{name}: {line}"));
         }
     }
-    let mut moved = EntityMoves::default();
-    let mut undeclared = UndeclaredMoves::default();
+    let mut elsewhere = Elsewhere::default();
     for (_, views) in &pairs.both {
-        moved.add(views.map(ClusterView::cluster));
-        undeclared.add(*views, |clusters| options.query(clusters, typed));
+        elsewhere.add(*views, &sources, |clusters| options.query(clusters, typed));
     }
-    notes.extend(moved.lines());
-    notes.extend(undeclared.lines());
+    notes.extend(elsewhere.lines());
     let report = DiffReport {
         sources: &sources,
         names,
@@ -216,8 +215,9 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         internet: &internet,
         shows_all: options.all,
         says_why: options.why,
-        opens_elsewhere: moved.opens() || undeclared.opens(),
-        closes_elsewhere: moved.closes() || undeclared.closes(),
+        opens_elsewhere: elsewhere.opened().next().is_some(),
+        closes_elsewhere: elsewhere.closed().next().is_some(),
+        is_left_open: elsewhere.unknown().next().is_some(),
         notes,
     };
     let is_drawn = options
@@ -291,12 +291,11 @@ pub(super) fn moves(
             .collect(),
         unknown: Vec::new(),
     };
-    let mut entities = EntityMoves::default();
-    let mut undeclared = UndeclaredMoves::default();
+    let mut elsewhere = Elsewhere::default();
+    let sources = inputs[1].workspace.sources();
     for (_, views) in &pairs.both {
         let clusters = views.map(ClusterView::cluster);
-        entities.add(clusters);
-        undeclared.add(*views, |_| ComparisonQuery::default());
+        elsewhere.add(*views, sources, |_| ComparisonQuery::default());
         let engines = clusters.map(Engine::new);
         let comparison = Comparison::new(&engines[0], &engines[1], &ComparisonQuery::default());
         for line in &comparison.lines {
@@ -310,14 +309,12 @@ pub(super) fn moves(
             list.push(format!("{word}: {from} -> {to} {}", line.connections));
         }
     }
-    let opened = entities.opened.into_iter().chain(undeclared.opened());
-    let closed = entities.closed.into_iter().chain(undeclared.closed());
-    moves
-        .opened
-        .extend(opened.map(|flow| format!("opens: {flow}")));
-    moves
-        .closed
-        .extend(closed.map(|flow| format!("closes: {flow}")));
+    let opened = elsewhere.opened().map(|flow| format!("opens: {flow}"));
+    moves.opened.extend(opened);
+    let closed = elsewhere.closed().map(|flow| format!("closes: {flow}"));
+    moves.closed.extend(closed);
+    let unknown = elsewhere.unknown().map(|line| format!("unknown: {line}"));
+    moves.unknown.extend(unknown);
     Ok(moves)
 }
 
@@ -506,8 +503,9 @@ impl Options {
             (None, FailOn::Never) => true,
         };
         // What nobody knows refutes a good answer, and none that is bad already.
-        let is_open_question = counts.unknown > 0 && self.fail_on != FailOn::Never;
-        let only_unknown = !opens && !closes && counts.unknown > 0 && self.fail_on == FailOn::Any;
+        let is_unknown = counts.unknown > 0 || report.is_left_open;
+        let is_open_question = is_unknown && self.fail_on != FailOn::Never;
+        let only_unknown = !opens && !closes && is_unknown && self.fail_on == FailOn::Any;
         match is_good || only_unknown {
             true => Outcome::Good.with_problems(is_open_question),
             false => Outcome::No,

@@ -61,16 +61,6 @@ impl EntityMoves {
         self.closed.extend(more(&after, &before));
     }
 
-    /// Whether any flow opens.
-    pub(super) fn opens(&self) -> bool {
-        !self.opened.is_empty()
-    }
-
-    /// Whether any flow closes.
-    pub(super) fn closes(&self) -> bool {
-        !self.closed.is_empty()
-    }
-
     /// A line for each flow that opens or closes, the first ones of them.
     pub(super) fn lines(&self) -> Vec<String> {
         let opened = self.opened.iter().map(|flow| format!("opened: {flow}"));

@@ -147,16 +147,6 @@ impl UndeclaredMoves {
         }
     }
 
-    /// Whether anything opens.
-    pub(super) fn opens(&self) -> bool {
-        !self.opened.is_empty()
-    }
-
-    /// Whether anything closes.
-    pub(super) fn closes(&self) -> bool {
-        !self.closed.is_empty()
-    }
-
     /// What opens, a line each.
     pub(super) fn opened(&self) -> impl Iterator<Item = String> {
         self.opened.iter().map(|(told, pods)| told.line(pods))

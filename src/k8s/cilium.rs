@@ -10,6 +10,7 @@ use super::network_policy::{Direction, Protocol};
 use super::selector::LabelSelector;
 use crate::source::{Span, Spanned};
 use ipnet::IpNet;
+use std::fmt;
 
 /// What a `CiliumNetworkPolicy` or a `CiliumClusterwideNetworkPolicy` says.
 #[derive(Clone, Debug)]
@@ -362,7 +363,7 @@ pub enum CiliumServices {
 }
 
 /// An entry of `toFQDNs`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CiliumFqdn {
     /// `matchName`, in lower case, without a dot at the end.
     Name(String),
@@ -370,7 +371,28 @@ pub enum CiliumFqdn {
     Pattern(String),
 }
 
+impl fmt::Display for CiliumFqdn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Name(text) | Self::Pattern(text)) = self;
+        f.write_str(text)
+    }
+}
+
 impl CiliumFqdn {
+    /// A name that it is about, and no narrower entry, as far as a name can tell.
+    #[must_use]
+    pub fn example(&self) -> String {
+        const ANY: &str = "any-name-of-npcheck";
+        match self {
+            Self::Name(name) => name.clone(),
+            Self::Pattern(pattern) if pattern == "*" => format!("{ANY}.{ANY}.{ANY}"),
+            Self::Pattern(pattern) => match pattern.strip_prefix("**.") {
+                Some(rest) => format!("{ANY}.{ANY}.{}", rest.replace('*', ANY)),
+                None => pattern.replace('*', ANY),
+            },
+        }
+    }
+
     /// Whether it is about a name: `*` is any part of a name without dots, `**.` at the start
     /// any number of labels, and `*` alone everything (`pkg/fqdn/matchpattern`).
     #[must_use]

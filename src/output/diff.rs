@@ -67,6 +67,8 @@ pub struct DiffReport<'a> {
     pub opens_elsewhere: bool,
     /// Whether something closes for these.
     pub closes_elsewhere: bool,
+    /// Whether policies differ in something that is not compared, of which the notes tell.
+    pub is_left_open: bool,
     /// What could not be judged, and what changes elsewhere, in words.
     pub notes: Vec<String>,
 }
@@ -127,7 +129,7 @@ impl DiffReport<'_> {
     /// Whether nothing changes, for certain.
     #[must_use]
     pub fn is_same(&self) -> bool {
-        self.is_same_here() && !self.opens_elsewhere && !self.closes_elsewhere
+        self.is_same_here() && !self.opens_elsewhere && !self.closes_elsewhere && !self.is_left_open
     }
 
     /// Whether nothing changes between the ends that the clusters hold.

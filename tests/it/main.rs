@@ -67,6 +67,8 @@ mod terminal;
 mod tiers;
 mod told;
 mod undeclared;
+mod uncompared;
+mod unread;
 mod validation;
 mod verdict;
 mod whole_trees;

@@ -174,6 +174,9 @@ pub(super) fn summary(report: &DiffReport<'_>) -> String {
     let counts = report.counts();
     if report.is_same_here() {
         let what = match (report.opens_elsewhere, report.closes_elsewhere) {
+            (false, false) if report.is_left_open => {
+                return "same connectivity, as far as policies are compared".to_owned();
+            }
             (false, false) => return "same connectivity".to_owned(),
             (true, false) => "open",
             (false, true) => "close",
