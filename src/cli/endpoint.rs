@@ -250,7 +250,11 @@ impl Lookup<'_> {
                     .ends
                     .extend(special::public_addresses().into_iter().map(End::Addresses));
             }
-            Form::Addresses(range) => self.resolve_addresses(range, &mut resolved),
+            Form::Addresses(range) => {
+                if !self.resolve_service_address(text, &range, &mut resolved) {
+                    self.resolve_addresses(range, &mut resolved);
+                }
+            }
             Form::Node | Form::ApiServer | Form::Domain(_) | Form::Entity(_) => {
                 self.resolve_special(&form, &mut resolved)?;
             }
@@ -481,6 +485,32 @@ impl Lookup<'_> {
         resolved.service = Some(id);
         resolved.is_selection = true;
         Ok(())
+    }
+
+    /// Takes the address of a Service for the Service: the connection is sent on to a pod before
+    /// any policy sees it. Whether it is one, and there are pods.
+    fn resolve_service_address(
+        &self,
+        text: &str,
+        range: &AddressRange,
+        resolved: &mut Resolved,
+    ) -> bool {
+        let has_it = |id: &ServiceId| {
+            let address = self.cluster.service(*id).object.cluster_ip.as_deref();
+            let address = address.and_then(|address| address.parse::<IpAddr>().ok());
+            address.is_some_and(|address| AddressRange::from(address) == *range)
+        };
+        let ids: Vec<ServiceId> = self.cluster.service_ids().filter(has_it).collect();
+        let [id] = ids[..] else { return false };
+        let service = self.cluster.service(id);
+        let namespace = &self.cluster.namespace(service.namespace).name;
+        let name = &service.object.meta.name.value;
+        let is_found = self.resolve_service(text, Some(namespace), name, resolved);
+        if is_found.is_ok() {
+            let note = format!("{text} is the address of the Service `{namespace}/{name}`");
+            resolved.notes.push(note);
+        }
+        is_found.is_ok()
     }
 
     fn resolve_addresses(&self, range: AddressRange, resolved: &mut Resolved) {

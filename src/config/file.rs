@@ -78,6 +78,15 @@ impl Error {
         self
     }
 
+    /// The same with all the known names, where none is near.
+    pub(super) fn or_one_of<'n>(mut self, known: impl IntoIterator<Item = &'n str>) -> Self {
+        self.help.get_or_insert_with(|| {
+            let names: Vec<&str> = known.into_iter().collect();
+            format!("the names are {}", names.join(", "))
+        });
+        self
+    }
+
     /// The same as a fault of what is called `name`, if nothing says so yet.
     fn within(mut self, name: &str, text: &str) -> Self {
         if !self.message.contains(name) {

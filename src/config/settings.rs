@@ -446,6 +446,7 @@ fn named<T: Copy>(known: &[(&str, T)], what: &str, written: &str, text: &str) ->
         Some((_, value)) => Ok(*value),
         None => Err(Error::new(format!("npcheck knows no {what} `{written}`"))
             .did_you_mean(written, known.iter().map(|(name, _)| *name))
+            .or_one_of(known.iter().map(|(name, _)| *name))
             .at_word(text, written)),
     }
 }

@@ -201,8 +201,10 @@ pub struct IngressEntrance {
     pub object: String,
     /// Where that object stands.
     pub span: Span,
-    /// Whether they may connect already.
+    /// Whether they may connect already; where no port was asked for, on some.
     pub is_open: bool,
+    /// What alone is open then, where it is not everything.
+    pub only: Option<ConnectionSet>,
 }
 
 /// A change of manifests that would allow what was asked for.

@@ -89,8 +89,9 @@ impl Rule for SplitRule {
         id: PolicyId,
         policy: &k8s::NetworkPolicy,
     ) {
-        // Peers and ports that another tool fills in are not there.
-        if !policy.meta.holes.is_empty() {
+        // Peers and ports that another tool fills in are not there, nor are those that cannot be
+        // read: a rule of one bad peer has nothing to do with the next one.
+        if !policy.meta.holes.is_empty() || !policy.meta.is_accepted {
             return;
         }
         for direction in Direction::BOTH {

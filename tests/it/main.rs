@@ -62,6 +62,7 @@ mod reference;
 mod render;
 mod repository;
 mod rules;
+mod services_asked;
 mod states;
 mod terminal;
 mod tiers;

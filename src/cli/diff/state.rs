@@ -120,6 +120,17 @@ pub(super) fn read(asked: &Asked<'_>) -> Result<States, Unreadable> {
     let trees = [tree(&before).map_err(git)?, tree(&after).map_err(git)?];
     let [old, new] = [0, 1].map(|time| (&trees[time], std::slice::from_ref(&paths[time])));
     let loaded = load_both(old, new, &mut io::stdin().lock(), &limits).map_err(git)?;
+    let listings = [loaded.before.as_ref(), Some(&loaded.now)];
+    for (spec, listing) in [&before, &after].into_iter().zip(listings) {
+        let is_empty = listing.is_none_or(|listing| listing.files.is_empty());
+        if let (Spec::Revision(revision, Some(path)), true) = (spec, is_empty) {
+            let reason = "there are no manifests; the path is one from the root of the repository";
+            return Err((
+                format!("git:{revision}:{}", path.display()),
+                reason.to_owned(),
+            ));
+        }
+    }
     let prefix = match &before {
         Spec::Revision(revision, _) => format!("git:{revision}:"),
         Spec::MergeBase(revision) => format!("git:{revision}...HEAD:"),

@@ -4,7 +4,7 @@
 //! Refuses to know how a change is found.
 
 use super::{Question, change, group};
-use crate::cli::endpoint::{Form, Lookup};
+use crate::cli::endpoint::{Form, Lookup, Resolved};
 use crate::cluster::WorkloadId;
 use crate::output::{Change, IngressEntrance};
 
@@ -30,18 +30,25 @@ pub(super) fn entrance(
         };
         lookup.resolve(&name(id)).ok()
     };
+    // A port of a Service is one of its pods' for the entrance as well.
+    let to = Resolved {
+        service: question.to.service,
+        ..resolve(destination)?
+    };
     let inner = Question {
         options: question.options,
         scene: question.scene,
         from: resolve(found.controller)?,
-        to: resolve(destination)?,
+        to,
         ports: question.ports.clone(),
         source: question.source,
         explained: usize::MAX,
     };
     let groups = inner.groups().ok()?;
     let [group] = &groups[..] else { return None };
-    let is_open = !group.outcome.is_blocked_somewhere();
+    // Where no port is asked for, some are enough.
+    let is_some_enough = question.ports.is_empty() && !group.allowed.is_empty();
+    let is_open = is_some_enough || !group.outcome.is_blocked_somewhere();
     let changes = match is_open {
         true => Vec::new(),
         false => change::changes(
@@ -62,6 +69,7 @@ pub(super) fn entrance(
         ),
         span: meta.name.span,
         is_open,
+        only: (is_open && group.outcome.is_blocked_somewhere()).then(|| group.allowed.clone()),
     };
     Some((entrance, changes))
 }

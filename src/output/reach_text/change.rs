@@ -44,9 +44,10 @@ impl Page<'_, '_> {
     fn entrance(&self, entrance: &IngressEntrance, out: &mut dyn Write) -> io::Result<()> {
         let place = self.place(Some(entrance.span));
         let pods = &entrance.pods;
-        let state = match entrance.is_open {
-            true => "allowed",
-            false => "blocked too",
+        let state = match (&entrance.only, entrance.is_open) {
+            (Some(only), _) => format!("allowed on {only}"),
+            (None, true) => "allowed".to_owned(),
+            (None, false) => "blocked too".to_owned(),
         };
         let line = format!(
             "the internet gets here through {pods} ({}, {place}), which is {state}",
