@@ -143,7 +143,7 @@ impl<'c> PodView<'c> {
             controller: Controller::of(&workload.object),
             service_account: (workload.object.service_account.as_deref())
                 .filter(|name| !name.is_empty())
-                .unwrap_or(DEFAULT_SERVICE_ACCOUNT),
+                .unwrap_or_else(|| account_told(&workload.object.labels)),
             named_ports: named_ports(&workload.object, cni),
             are_ports_known: workload.object.are_ports_known
                 && (workload.object.is_host_network_known || !sees_ports_of_endpoints_only(cni))
@@ -175,7 +175,8 @@ impl<'c> PodView<'c> {
         pod
     }
 
-    /// A pod that nobody has written yet: nothing but a namespace and labels.
+    /// A pod that nobody has written yet: nothing but a namespace and labels. The one that
+    /// Cilium makes of a pod's ServiceAccount tells that account.
     #[must_use]
     pub fn hypothetical(namespace: NamespaceView<'c>, labels: &'c Labels) -> Self {
         Self {
@@ -184,7 +185,7 @@ impl<'c> PodView<'c> {
             labels,
             are_labels_known: true,
             controller: None,
-            service_account: DEFAULT_SERVICE_ACCOUNT,
+            service_account: account_told(labels),
             named_ports: Vec::new(),
             are_ports_known: true,
             host_network: false,
@@ -213,6 +214,15 @@ impl<'c> PodView<'c> {
             && self.workload == other.workload
             && self.controller == other.controller
     }
+}
+
+/// The label that Cilium knows the ServiceAccount of a pod by.
+pub(super) const SERVICE_ACCOUNT_KEY: &str = "io.cilium.k8s.policy.serviceaccount";
+
+/// The account of a pod of which only labels are known, as those that a policy asks for.
+fn account_told(labels: &Labels) -> &str {
+    let told = labels.get(SERVICE_ACCOUNT_KEY);
+    told.unwrap_or(DEFAULT_SERVICE_ACCOUNT)
 }
 
 /// The service account of a pod that names none.

@@ -142,6 +142,11 @@ fn check_duplicate(
         return None;
     }
     let is_same = duplicate.likeness == Likeness::Same;
+    let is_one_text = duplicate.first == duplicate.second;
+    // Two builds of one base are no two policies that somebody wrote.
+    if is_one_text && is_same {
+        return None;
+    }
     let (first, second) = (duplicate.first.source, duplicate.second.source);
     if first != second && (layout.is_patch(first) || layout.is_patch(second)) {
         return None;
@@ -154,7 +159,9 @@ fn check_duplicate(
     } else {
         cx.settings.inventory.is_complete_in(meta.namespace_name())
     };
-    let evidence = if first == second {
+    let evidence = if is_one_text {
+        Evidence::Applied("by two builds of this text")
+    } else if first == second {
         Evidence::Applied("in this file")
     } else if layout.are_built_together(first, second) {
         Evidence::Applied("in this kustomization")

@@ -220,3 +220,22 @@ fn what_a_rejected_set_of_calico_would_hold_is_not_known() {
         assert_eq!(ports("", &policies, [from, "a"]), expected, "{from}");
     }
 }
+
+#[test]
+fn a_pod_that_is_asked_about_by_its_account_has_it() {
+    use crate::program::{run, scratch, write};
+    let directory = scratch("doubts-account");
+    let policy =
+        "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: one},
+ spec: {endpointSelector: {matchLabels: {io.cilium.k8s.policy.serviceaccount: billing}},
+        egress: [{toEndpoints: [{matchLabels: {app: a}}]}]}}
+";
+    write(&directory, "all.yaml", format!("{PODS}{policy}"));
+    let asked = |account: &str, to: &str| {
+        let from = format!("one/+io.cilium.k8s.policy.serviceaccount={account}");
+        run(&directory, &["reach", &from, to, "-p", "80"]).status
+    };
+    assert_eq!(asked("billing", "one/a"), 0);
+    assert_eq!(asked("billing", "one/b"), 1);
+    assert_eq!(asked("shipping", "one/b"), 0);
+}

@@ -6,6 +6,7 @@
 use super::condition::{Asks, LabelTest, Unmet};
 use crate::cluster::CiliumOptions;
 use crate::engine::PodView;
+use crate::engine::endpoint::SERVICE_ACCOUNT_KEY;
 use crate::k8s::{Controller, LabelSelector, NAMESPACE_NAME_LABEL, Operator, Truth, is_opaque};
 
 /// The label with the name of a pod's namespace.
@@ -14,7 +15,6 @@ pub(super) const NAMESPACE_KEY: &str = "io.kubernetes.pod.namespace";
 pub(super) const NAMESPACE_LABELS: &str = "io.cilium.k8s.namespace.labels";
 /// The label with the name of the cluster.
 pub(super) const CLUSTER_KEY: &str = "io.cilium.k8s.policy.cluster";
-const SERVICE_ACCOUNT_KEY: &str = "io.cilium.k8s.policy.serviceaccount";
 /// The own cluster, whatever it is called: no name of a cluster has a blank.
 pub(super) const CLUSTER: &str = "this cluster";
 /// The name of a cluster that is in no mesh.
