@@ -590,32 +590,3 @@ fn kustomizations_that_build_on_each_other_in_a_circle_are_told() {
     assert_eq!(told, [circle]);
     assert_eq!(clusters(&files), [": default/Pod/web"]);
 }
-
-#[test]
-fn a_base_that_two_kustomizations_build_is_defined_once() {
-    use crate::program::{run, scratch, write};
-    let directory = scratch("deployed-one-base");
-    let policy = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny, namespace: shop},
- spec: {podSelector: {}, policyTypes: [Ingress]}}
-";
-    write(&directory, "base/policy.yaml", policy);
-    write(
-        &directory,
-        "base/kustomization.yaml",
-        "resources: [policy.yaml]\n",
-    );
-    for overlay in ["dev", "test"] {
-        let path = format!("overlays/{overlay}/kustomization.yaml");
-        write(&directory, &path, "resources: [../../base]\n");
-    }
-    let found = run(&directory, &["lint", "-o", "concise", "."]).stdout;
-    assert!(!found.contains("duplicate-policy"), "{found}");
-    // Two texts are two policies.
-    write(
-        &directory,
-        "plain/policy.yaml",
-        format!("{policy}---\n{policy}"),
-    );
-    let found = run(&directory, &["lint", "-o", "concise", "plain"]).stdout;
-    assert!(found.contains("duplicate-policy"), "{found}");
-}

@@ -304,3 +304,31 @@ spec:
         &["write `default`"],
     );
 }
+
+#[test]
+fn a_base_that_two_kustomizations_build_is_defined_once() {
+    let directory = scratch("deployed-one-base");
+    let policy = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny, namespace: shop},
+ spec: {podSelector: {}, policyTypes: [Ingress]}}
+";
+    write(&directory, "base/policy.yaml", policy);
+    write(
+        &directory,
+        "base/kustomization.yaml",
+        "resources: [policy.yaml]\n",
+    );
+    for overlay in ["dev", "test"] {
+        let path = format!("overlays/{overlay}/kustomization.yaml");
+        write(&directory, &path, "resources: [../../base]\n");
+    }
+    let found = run(&directory, &["lint", "-o", "concise", "."]).stdout;
+    assert!(!found.contains("duplicate-policy"), "{found}");
+    // Two texts are two policies.
+    write(
+        &directory,
+        "plain/policy.yaml",
+        format!("{policy}---\n{policy}"),
+    );
+    let found = run(&directory, &["lint", "-o", "concise", "plain"]).stdout;
+    assert!(found.contains("duplicate-policy"), "{found}");
+}
